@@ -1,0 +1,89 @@
+/* Typed access: one value at a byte offset of a slice, checked before and
+ * after. Any alignment; sizes 1, 2, 4 and 8 are one access of exactly that
+ * width (on machines that can; always on devices, where a misaligned offset is
+ * MAPPED_MISALIGNED). */
+#ifndef MAPPED_ACCESS_H
+#define MAPPED_ACCESS_H
+
+#include <mapped/element.h>
+#include <mapped/endian.h>
+#include <mapped/slice.h>
+
+MAPPED_BEGIN
+
+/* One value of a type known at run time. MAPPED_RANGE, MAPPED_CLOSED,
+ * MAPPED_FAULT, MAPPED_VALUE, for `set` also MAPPED_READONLY; `*value` is
+ * untouched on failure. Any thread that holds a reference. */
+mapped_status mapped_get(mapped_slice slice, const mapped_element *element,
+                         size_t offset, mapped_value *value,
+                         mapped_error *error);
+mapped_status mapped_set(mapped_slice slice, const mapped_element *element,
+                         size_t offset, mapped_value value,
+                         mapped_error *error);
+
+/* The same with the type known at compile time, inline:
+ *
+ *     mapped_status mapped_get_u32le(mapped_slice slice, size_t offset,
+ *                                    uint32_t *value, mapped_error *error);
+ *     mapped_status mapped_set_u32le(mapped_slice slice, size_t offset,
+ *                                    uint32_t value, mapped_error *error);
+ *
+ * for u8 i8, and for u16 i16 u32 i32 u64 i64 f32 f64 each in native order (no
+ * suffix), `le` and `be`. */
+#define MAPPED__ACCESS(suffix, type, bits, order)                             \
+    MAPPED__INLINE mapped_status mapped_get_##suffix(                         \
+        mapped_slice slice, size_t offset, type *value, mapped_error *error)  \
+    {                                                                         \
+        union {                                                               \
+            uint##bits##_t u;                                                 \
+            type v;                                                           \
+        } cell;                                                               \
+        unsigned char *p;                                                     \
+        mapped_status status =                                                \
+            mapped_slice_enter(slice, offset, sizeof(type), &p, error);       \
+        if (MAPPED__UNLIKELY(status != MAPPED_OK))                            \
+            return status;                                                    \
+        cell.u = order(mapped_load_u##bits(p));                               \
+        status = mapped_slice_leave(slice, offset, sizeof(type), error);      \
+        if (MAPPED__LIKELY(status == MAPPED_OK))                              \
+            *value = cell.v;                                                  \
+        return status;                                                        \
+    }                                                                         \
+    MAPPED__INLINE mapped_status mapped_set_##suffix(                         \
+        mapped_slice slice, size_t offset, type value, mapped_error *error)   \
+    {                                                                         \
+        union {                                                               \
+            type v;                                                           \
+            uint##bits##_t u;                                                 \
+        } cell;                                                               \
+        unsigned char *p;                                                     \
+        mapped_status status =                                                \
+            mapped_slice_enter_write(slice, offset, sizeof(type), &p, error); \
+        if (MAPPED__UNLIKELY(status != MAPPED_OK))                            \
+            return status;                                                    \
+        cell.v = value;                                                       \
+        mapped_store_u##bits(p, order(cell.u));                               \
+        return mapped_slice_leave(slice, offset, sizeof(type), error);        \
+    }
+
+#define MAPPED__ACCESS_ORDERS(suffix, type, bits)             \
+    MAPPED__ACCESS(suffix, type, bits, )                      \
+    MAPPED__ACCESS(suffix##le, type, bits, mapped_le_u##bits) \
+    MAPPED__ACCESS(suffix##be, type, bits, mapped_be_u##bits)
+
+MAPPED__ACCESS(u8, uint8_t, 8, )
+MAPPED__ACCESS(i8, int8_t, 8, )
+MAPPED__ACCESS_ORDERS(u16, uint16_t, 16)
+MAPPED__ACCESS_ORDERS(i16, int16_t, 16)
+MAPPED__ACCESS_ORDERS(u32, uint32_t, 32)
+MAPPED__ACCESS_ORDERS(i32, int32_t, 32)
+MAPPED__ACCESS_ORDERS(u64, uint64_t, 64)
+MAPPED__ACCESS_ORDERS(i64, int64_t, 64)
+MAPPED__ACCESS_ORDERS(f32, float, 32)
+MAPPED__ACCESS_ORDERS(f64, double, 64)
+#undef MAPPED__ACCESS_ORDERS
+#undef MAPPED__ACCESS
+
+MAPPED_END
+
+#endif

@@ -1,0 +1,60 @@
+/* Types and compiler quirks that every other header of mapped leans on. */
+#ifndef MAPPED_BASE_H
+#define MAPPED_BASE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#    define MAPPED_BEGIN extern "C" {
+#    define MAPPED_END }
+#else
+#    define MAPPED_BEGIN
+#    define MAPPED_END
+#endif
+
+#define MAPPED_VERSION_MAJOR 0
+#define MAPPED_VERSION_MINOR 1
+#define MAPPED_VERSION_PATCH 0
+#define MAPPED_VERSION "0.1.0"
+
+/* gcc and clang only (also as MinGW): the atomics below are their builtins. */
+#if !defined(__GNUC__)
+#    error "mapped needs gcc or clang"
+#endif
+
+#define MAPPED__LIKELY(x) __builtin_expect(!!(x), 1)
+#define MAPPED__UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define MAPPED__INLINE static inline __attribute__((always_inline, unused))
+#define MAPPED__PRINTF(format, first) \
+    __attribute__((format(printf, format, first)))
+
+#define MAPPED__LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define MAPPED__LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define MAPPED__STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define MAPPED__STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+
+/* Orders the loads before it with the loads after it. ThreadSanitizer has no
+ * model of a fence; there the loads themselves are made to order. */
+#if defined(__SANITIZE_THREAD__)
+#    define MAPPED__THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#    if __has_feature(thread_sanitizer)
+#        define MAPPED__THREAD_SANITIZER 1
+#    endif
+#endif
+#ifdef MAPPED__THREAD_SANITIZER
+#    define MAPPED__LOAD_FENCE() __atomic_signal_fence(__ATOMIC_ACQUIRE)
+#else
+#    define MAPPED__LOAD_FENCE() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#endif
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#    define MAPPED_BIG_ENDIAN 1
+#else
+#    define MAPPED_BIG_ENDIAN 0
+#endif
+
+#endif

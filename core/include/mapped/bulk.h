@@ -1,0 +1,45 @@
+/* Bulk work on bytes: copy, fill, move, compare. Checked once before and once
+ * after, at memcpy speed in between.
+ *
+ * All of them answer MAPPED_RANGE, MAPPED_CLOSED and MAPPED_FAULT; the writing
+ * ones also MAPPED_READONLY and MAPPED_MISALIGNED (devices move byte by byte
+ * only). Argument errors are found before anything is touched; after a
+ * MAPPED_FAULT or a MAPPED_CLOSED from another thread's close, the destination
+ * holds part of the bytes. Any thread that holds a reference; two threads that
+ * write the same bytes at once get one or the other, byte by byte. */
+#ifndef MAPPED_BULK_H
+#define MAPPED_BULK_H
+
+#include <mapped/slice.h>
+
+MAPPED_BEGIN
+
+/* n bytes from `offset` on, out to `to` or in from `from` (plain memory, which
+ * may overlap the slice). */
+mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
+                          mapped_error *error);
+mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
+                           size_t n, mapped_error *error);
+
+/* All of `from` to `offset` in `to`; the two may overlap in memory. */
+mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
+                          mapped_error *error);
+
+/* Sets every byte of the slice. */
+mapped_status mapped_fill(mapped_slice slice, uint8_t byte,
+                          mapped_error *error);
+
+/* n bytes from offset `from` to offset `to` of one slice, as memmove. */
+mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
+                          mapped_error *error);
+
+/* `*order` is negative, 0 or positive as memcmp of the common length, then the
+ * shorter first. */
+mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
+                             mapped_error *error);
+mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
+                                   size_t n, int *order, mapped_error *error);
+
+MAPPED_END
+
+#endif

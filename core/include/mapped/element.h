@@ -1,0 +1,74 @@
+/* Element types: what one typed value in memory looks like. One table serves
+ * every language; Python's `struct` codes and Lua's `string.pack` codes are two
+ * spellings of its rows. */
+#ifndef MAPPED_ELEMENT_H
+#define MAPPED_ELEMENT_H
+
+#include <mapped/error.h>
+
+MAPPED_BEGIN
+
+typedef enum mapped_kind {
+    MAPPED_KIND_SIGNED,   /* two's complement, value in `mapped_value.i` */
+    MAPPED_KIND_UNSIGNED, /* value in `mapped_value.u` */
+    MAPPED_KIND_FLOAT,    /* IEEE 754 binary16/32/64, value in `.f` */
+    MAPPED_KIND_BOOL,     /* one byte, 0 is false; 0 or 1 in `.u` */
+    MAPPED_KIND_CHAR      /* one byte that is text, not a number; in `.u` */
+} mapped_kind;
+
+/* One value in its widest native form; the element's kind says which member. */
+typedef union mapped_value {
+    int64_t i;
+    uint64_t u;
+    double f;
+} mapped_value;
+
+typedef struct mapped_element mapped_element;
+
+/* A row of the table. Rows are static and immutable, so a pointer to one is
+ * valid for ever, in any thread, and two equal types are the same pointer
+ * (one-byte types have no byte order: both orders are the little-endian row).
+ *
+ * `load` reads `size` bytes at `p`, any alignment, into `*value`; it fails with
+ * MAPPED_VALUE only for integers wider than 8 bytes that don't fit 64 bits.
+ * `store` writes `value` to `p`; MAPPED_VALUE if it is out of the type's range,
+ * and then nothing is written. Both read or write each byte once; for sizes 1,
+ * 2, 4 and 8 in one access. Neither checks a bound: see access.h for that. */
+struct mapped_element {
+    const char *name; /* "i32", "u16be", "f64", "bool", "char" */
+    uint8_t size;     /* bytes, 1 to 16 */
+    uint8_t align;    /* natural alignment: `size` if 1, 2, 4, 8; else 1 */
+    uint8_t kind;     /* a mapped_kind */
+    uint8_t big;      /* 1: most significant byte first */
+    mapped_status (*load)(const mapped_element *element, const void *p,
+                          mapped_value *value);
+    mapped_status (*store)(const mapped_element *element, void *p,
+                           mapped_value value);
+};
+
+/* The integer (`size` 1 to 16) or float (2, 4, 8) of that order, or NULL. */
+const mapped_element *mapped_element_find(mapped_kind kind, size_t size,
+                                          bool big);
+
+/* One Python `struct` code: an optional `@ = < > !`, then one of
+ * `c b B ? h H i I l L q Q n N e f d P`. Without a prefix and with `@` sizes
+ * are the C compiler's, otherwise the standard ones; `n N P` exist only there.
+ * Returns NULL and MAPPED_CODE in `error` for anything else: `offset` is the
+ * place of the bad character. `code` need not end in NUL. Any thread. */
+const mapped_element *mapped_element_from_struct(const char *code,
+                                                 size_t length,
+                                                 mapped_error *error);
+
+/* Like mapped_element_from_struct, but one Lua `string.pack` option: optional
+ * `< > =`, then one of `b B h H l L j J T i[n] I[n] f d n`, n from 1 to 16. */
+const mapped_element *mapped_element_from_pack(const char *code, size_t length,
+                                               mapped_error *error);
+
+/* The `struct` code of the element, with its order: "<i", ">d"; in native order
+ * without a prefix and with the native code ("i", "d"), which is what buffer
+ * consumers such as memoryview understand. NULL if there is none (3 bytes). */
+const char *mapped_element_struct_code(const mapped_element *element);
+
+MAPPED_END
+
+#endif

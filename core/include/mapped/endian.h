@@ -1,0 +1,54 @@
+/* Loads and stores of fixed-width integers in either byte order, at any
+ * alignment, on plain memory the caller may touch. */
+#ifndef MAPPED_ENDIAN_H
+#define MAPPED_ENDIAN_H
+
+#include <mapped/base.h>
+
+MAPPED_BEGIN
+
+MAPPED__INLINE uint8_t mapped_load_u8(const void *p)
+{
+    return *(const volatile uint8_t *)p;
+}
+
+MAPPED__INLINE void mapped_store_u8(void *p, uint8_t v)
+{
+    *(volatile uint8_t *)p = v;
+}
+
+/* A multi-byte access at any alignment that compilers make one instruction
+ * where the machine has one. Volatile: another process may write the same
+ * bytes, so a value is read once and never re-read behind the caller's back. */
+#define MAPPED__ENDIAN_ACCESS(bits, swap)                               \
+    typedef uint##bits##_t __attribute__((aligned(1), may_alias))       \
+    mapped__packed_u##bits;                                             \
+    MAPPED__INLINE uint##bits##_t mapped_load_u##bits(const void *p)    \
+    {                                                                   \
+        return *(const volatile mapped__packed_u##bits *)p;             \
+    }                                                                   \
+    MAPPED__INLINE void mapped_store_u##bits(void *p, uint##bits##_t v) \
+    {                                                                   \
+        *(volatile mapped__packed_u##bits *)p = v;                      \
+    }                                                                   \
+    MAPPED__INLINE uint##bits##_t mapped_swap_u##bits(uint##bits##_t v) \
+    {                                                                   \
+        return swap(v);                                                 \
+    }                                                                   \
+    MAPPED__INLINE uint##bits##_t mapped_le_u##bits(uint##bits##_t v)   \
+    {                                                                   \
+        return MAPPED_BIG_ENDIAN ? mapped_swap_u##bits(v) : v;          \
+    }                                                                   \
+    MAPPED__INLINE uint##bits##_t mapped_be_u##bits(uint##bits##_t v)   \
+    {                                                                   \
+        return MAPPED_BIG_ENDIAN ? v : mapped_swap_u##bits(v);          \
+    }
+
+MAPPED__ENDIAN_ACCESS(16, __builtin_bswap16)
+MAPPED__ENDIAN_ACCESS(32, __builtin_bswap32)
+MAPPED__ENDIAN_ACCESS(64, __builtin_bswap64)
+#undef MAPPED__ENDIAN_ACCESS
+
+MAPPED_END
+
+#endif

@@ -1,0 +1,78 @@
+/* Statuses and the error object that says which number was wrong. */
+#ifndef MAPPED_ERROR_H
+#define MAPPED_ERROR_H
+
+#include <mapped/base.h>
+
+MAPPED_BEGIN
+
+/* name, value, text. Every fallible function returns one of these. */
+#define MAPPED_STATUS_MAP(X)                                \
+    X(OK, 0, "success")                                     \
+    X(ARGUMENT, -1, "invalid argument")                     \
+    X(RANGE, -2, "out of range")                            \
+    X(OVERFLOW, -3, "number too large")                     \
+    X(CLOSED, -4, "attempt to use a closed region")         \
+    X(READONLY, -5, "attempt to write to read-only memory") \
+    X(BUSY, -6, "memory is exported or in use elsewhere")   \
+    X(MEMORY, -7, "out of memory")                          \
+    X(SYSTEM, -8, "operating system error")                 \
+    X(FAULT, -9, "page lost")                               \
+    X(UNSUPPORTED, -10, "not supported here")               \
+    X(CODE, -11, "unknown element code")                    \
+    X(MISALIGNED, -12, "misaligned")                        \
+    X(VALUE, -13, "value does not fit the element")         \
+    X(PAST_END, -14, "past the end of the file")            \
+    X(SIZE, -15, "sizes differ")                            \
+    X(NOT_A_FILE, -16, "not a file that can be mapped")
+
+typedef enum mapped_status {
+#define MAPPED__STATUS_ENUM(name, value, text) MAPPED_##name = value,
+    MAPPED_STATUS_MAP(MAPPED__STATUS_ENUM)
+#undef MAPPED__STATUS_ENUM
+} mapped_status;
+
+/* What went wrong. The caller owns it and may pass NULL for "status only".
+ * A function writes it when it fails and leaves it alone when it succeeds.
+ * It holds no pointer that needs freeing: `operation` is a literal. */
+typedef struct mapped_error {
+    mapped_status status;
+    int os_error;          /* errno (GetLastError on Windows), 0 if none */
+    const char *operation; /* the function or system call, never NULL */
+    uint64_t offset;       /* the offending position, in bytes */
+    uint64_t length;       /* the offending length, in bytes */
+    uint64_t limit;        /* what the position had to stay within */
+} mapped_error;
+
+#define MAPPED_ERROR_INIT         \
+    {                             \
+        MAPPED_OK, 0, "", 0, 0, 0 \
+    }
+
+/* Enough for any text of `mapped_error_message`, with its final NUL. */
+#define MAPPED_ERROR_MESSAGE_SIZE 256
+
+/* "MAPPED_RANGE" and "out of range". An unknown number gives a text that says
+ * so; never NULL. Static storage; any thread. */
+const char *mapped_status_name(int status);
+const char *mapped_status_text(int status);
+
+/* Writes one line that names the operation, the reason and the offending
+ * numbers into `text` (`capacity` bytes, always NUL-terminated when > 0).
+ * Returns the length the whole line needs, as snprintf does. Any thread. */
+size_t mapped_error_message(const mapped_error *error, char *text,
+                            size_t capacity);
+
+/* Fills `error` unless it is NULL, and returns `status`: for code that reports
+ * errors in mapped's own form. */
+mapped_status mapped_error_set(mapped_error *error, mapped_status status,
+                               const char *operation);
+mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
+                                     const char *operation,
+                                     const uint64_t offset_length_limit[3]);
+mapped_status mapped_error_set_system(mapped_error *error, int os_error,
+                                      const char *operation);
+
+MAPPED_END
+
+#endif

@@ -1,0 +1,28 @@
+/* mapped: memory-mapped regions with bounds-checked, zero-copy slices.
+ *
+ *     mapped_error error = MAPPED_ERROR_INIT;
+ *     mapped_region *region;
+ *     if (mapped_region_open("data.bin", MAPPED_MODE_READ, NULL, &region,
+ *                            &error) != MAPPED_OK)
+ *         ... mapped_error_message(&error, text, sizeof text) ...
+ *     mapped_slice all = mapped_region_slice(region);
+ *     uint32_t magic;
+ *     mapped_get_u32le(all, 0, &magic, &error);
+ *     mapped_region_release(region);
+ *
+ * Every fallible function returns a mapped_status and takes a mapped_error that
+ * may be NULL. Outputs are untouched on failure unless said otherwise. */
+#ifndef MAPPED_MAPPED_H
+#define MAPPED_MAPPED_H
+
+#include <mapped/access.h>
+#include <mapped/base.h>
+#include <mapped/bulk.h>
+#include <mapped/checked.h>
+#include <mapped/element.h>
+#include <mapped/endian.h>
+#include <mapped/error.h>
+#include <mapped/region.h>
+#include <mapped/slice.h>
+
+#endif

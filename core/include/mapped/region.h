@@ -1,0 +1,196 @@
+/* A region: one mapping of a file, a device, shared memory or anonymous pages,
+ * and its lifetime.
+ *
+ * A region is reference counted. Its creator holds one reference; every thread
+ * that uses it at the same time as others must hold one of its own, so that
+ * `close` and `resize` can tell whether somebody else may be in the middle of
+ * an access. Slices (slice.h) are plain values that borrow the region: they
+ * stay harmless after `close`, and dangle after the last `release`.
+ *
+ * A raw pointer that leaves the library is a pin. While there is one, nothing
+ * that would invalidate it (close, shrink, a move) happens: MAPPED_BUSY.
+ *
+ * Positions and lengths are bytes. Any byte offset into a file is fine; page
+ * granularity never shows. A region of length 0 is normal.
+ *
+ * Unless its comment says otherwise a function here may be called from any
+ * thread that holds a reference, also while others use the same region. */
+#ifndef MAPPED_REGION_H
+#define MAPPED_REGION_H
+
+#include <mapped/error.h>
+
+MAPPED_BEGIN
+
+typedef enum mapped_mode {
+    MAPPED_MODE_READ,       /* "r"  read-only */
+    MAPPED_MODE_READ_WRITE, /* "r+" shared: writes reach the file */
+    MAPPED_MODE_COPY,       /* "c"  private copy-on-write */
+    MAPPED_MODE_CREATE,     /* "w+" create, or truncate to `length` */
+    MAPPED_MODE_EXCLUSIVE   /* "x+" create, fail if it exists */
+} mapped_mode;
+
+/* Opaque but for the inline functions of slice.h: don't touch the fields. */
+typedef struct mapped_region {
+    unsigned char *base_; /* stable while anyone but the resizer may look */
+    size_t live_;         /* what inline code may touch; 0 once closed */
+    uint32_t state_;      /* MAPPED__STATE_*; 0 is clean */
+    uint32_t traits_;     /* MAPPED__TRAIT_* */
+} mapped_region;
+
+#define MAPPED__STATE_CLOSED 1u
+#define MAPPED__STATE_LOST 2u
+#define MAPPED__TRAIT_READONLY 1u
+#define MAPPED__TRAIT_DEVICE 2u
+
+#define MAPPED_LENGTH_TO_END UINT64_MAX
+
+#define MAPPED_OPEN_SPARSE 1u   /* extend without allocating blocks */
+#define MAPPED_OPEN_POPULATE 2u /* bring all pages in before returning */
+#define MAPPED_OPEN_DEVICE 4u   /* registers: one access of the exact width */
+
+#define MAPPED_HUGE_NONE 0u
+#define MAPPED_HUGE_ADVISE 1u /* transparent huge pages where possible */
+
+typedef struct mapped_open_options {
+    size_t size;      /* sizeof(mapped_open_options) */
+    uint64_t offset;  /* where in the file the region begins */
+    uint64_t length;  /* MAPPED_LENGTH_TO_END: to the end of the file */
+    uint64_t reserve; /* address space to keep for growth; 0: none */
+    uint32_t flags;   /* MAPPED_OPEN_* */
+    uint32_t unused;
+    uint64_t huge; /* MAPPED_HUGE_*, or a huge page size in bytes */
+} mapped_open_options;
+
+#define MAPPED_OPEN_OPTIONS_INIT                                         \
+    {                                                                    \
+        sizeof(mapped_open_options), 0, MAPPED_LENGTH_TO_END, 0, 0, 0, 0 \
+    }
+
+typedef struct mapped_anonymous_options {
+    size_t size;      /* sizeof(mapped_anonymous_options) */
+    uint64_t reserve; /* as in mapped_open_options */
+    uint64_t huge;
+    bool shared; /* crosses fork, has a descriptor */
+} mapped_anonymous_options;
+
+#define MAPPED_ANONYMOUS_OPTIONS_INIT                 \
+    {                                                 \
+        sizeof(mapped_anonymous_options), 0, 0, false \
+    }
+
+/* Called once with `context`, when memory given to mapped_region_wrap is no
+ * longer needed, by the thread that closed or released the region last. */
+typedef void mapped_wrap_hook(void *context);
+
+/* --- lifecycle ---------------------------------------------------------- */
+
+/* "r", "r+", "c", "w+", "x+". MAPPED_ARGUMENT for anything else. */
+mapped_status mapped_mode_parse(const char *text, size_t length,
+                                mapped_mode *mode, mapped_error *error);
+const char *mapped_mode_text(mapped_mode mode);
+
+/* Maps a file. `path` is in the file system's own bytes (UTF-8 on Windows);
+ * `options` may be NULL for the defaults. On success `*region` has one
+ * reference, the caller's. On failure nothing is left behind: a file this call
+ * created is removed, one it extended has its old size again.
+ *
+ * "r+" extends the file when offset + length lies past its end, with allocated
+ * blocks (or without, MAPPED_OPEN_SPARSE). "w+" and "x+" make the file
+ * offset + length bytes long; without a length, empty. "r" and "c" never change
+ * the file. A device has no size of its own: give a length.
+ *
+ * MAPPED_SYSTEM: the open, the allocation or the mapping failed (os_error).
+ * MAPPED_NOT_A_FILE: a directory, a pipe, a socket. MAPPED_PAST_END: offset or
+ * offset + length past the end in "r" or "c". MAPPED_OVERFLOW: a number that no
+ * file or address space can hold. MAPPED_ARGUMENT: unknown mode or flag,
+ * reserve smaller than the length. MAPPED_MEMORY: no memory for the region.
+ *
+ * No descriptor is held for "r" and "c"; the writable modes hold one. */
+mapped_status mapped_region_open(const char *path, mapped_mode mode,
+                                 const mapped_open_options *options,
+                                 mapped_region **region, mapped_error *error);
+
+/* Like mapped_region_open, for an open descriptor (POSIX) or HANDLE (Windows),
+ * which stays the caller's: the region holds a duplicate. "w+" truncates; "x+"
+ * is MAPPED_ARGUMENT. `name` (may be NULL) is what mapped_region_name tells. */
+mapped_status mapped_region_open_descriptor(intptr_t descriptor,
+                                            const char *name, mapped_mode mode,
+                                            const mapped_open_options *options,
+                                            mapped_region **region,
+                                            mapped_error *error);
+
+/* Memory of `length` zero bytes that is no file. `options` may be NULL. */
+mapped_status mapped_region_anonymous(uint64_t length,
+                                      const mapped_anonymous_options *options,
+                                      mapped_region **region,
+                                      mapped_error *error);
+
+/* A region over memory that somebody else owns, for the sake of its slices.
+ * `data` must stay valid until `hook` is called (NULL: until the last release).
+ * mapped never unmaps or frees it. On failure the hook is not called. */
+mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
+                                 mapped_wrap_hook *hook, void *context,
+                                 mapped_region **region, mapped_error *error);
+
+/* One more reference / one less. The last release closes the region, pinned or
+ * not, and frees it. `release` takes NULL and never fails. */
+void mapped_region_acquire(mapped_region *region);
+void mapped_region_release(mapped_region *region);
+
+/* Ends all access: from here on every slice answers MAPPED_CLOSED. The memory
+ * is unmapped at once when the caller's is the only reference; otherwise zero
+ * pages take its place, so that an access under way in another thread meets
+ * them and then its second check, and the address range goes with the last
+ * release. Closing twice is fine. MAPPED_BUSY while pinned: nothing changes. */
+mapped_status mapped_region_close(mapped_region *region, mapped_error *error);
+
+/* Makes the region, and in "r+", "w+", "x+" the file, `length` bytes long.
+ * Growing allocates blocks (unless opened sparse). With a reserve the base
+ * never moves. Without one growth stays in place where it can and otherwise
+ * moves, which needs that there is no pin and no reference but the caller's;
+ * else MAPPED_BUSY. Shrinking needs that there is no pin. MAPPED_READONLY in
+ * "r"; MAPPED_UNSUPPORTED in "c", for devices and wrapped memory;
+ * MAPPED_ARGUMENT past the reserve. On failure nothing has changed. */
+mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
+                                   mapped_error *error);
+
+/* Resizes by `n` and stores `data` (which may be the region's own) there. */
+mapped_status mapped_region_append(mapped_region *region, const void *data,
+                                   size_t n, mapped_error *error);
+
+/* Counts a raw pointer that is about to leave the library. `*data` is the
+ * region's first byte, valid for the region's length until the unpin; other
+ * processes may change the bytes at any time. MAPPED_CLOSED. Touching lost
+ * pages through it reads zeros; ask mapped_region_check afterwards. */
+mapped_status mapped_region_pin(mapped_region *region, void **data,
+                                mapped_error *error);
+void mapped_region_unpin(mapped_region *region);
+
+/* --- queries ------------------------------------------------------------ */
+
+size_t mapped_region_length(const mapped_region *region); /* 0 once closed */
+bool mapped_region_closed(const mapped_region *region);
+bool mapped_region_readonly(const mapped_region *region);
+bool mapped_region_device(const mapped_region *region);
+size_t mapped_region_pins(const mapped_region *region);
+mapped_mode mapped_region_mode(const mapped_region *region);
+
+/* The path as given to open, NULL if there was none. Owned by the region. */
+const char *mapped_region_name(const mapped_region *region);
+
+/* The size in bytes of the file or memory behind the region as it is now,
+ * which a peer may have changed. Needs a look at the file: MAPPED_SYSTEM
+ * (ESTALE when the path now names another file). MAPPED_CLOSED. */
+mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
+                                 mapped_error *error);
+
+/* The descriptor (HANDLE on Windows) the region holds; it stays the region's.
+ * MAPPED_UNSUPPORTED if it holds none. MAPPED_CLOSED. */
+mapped_status mapped_region_descriptor(mapped_region *region,
+                                       intptr_t *descriptor,
+                                       mapped_error *error);
+
+MAPPED_END
+
+#endif

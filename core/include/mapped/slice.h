@@ -1,0 +1,128 @@
+/* A slice: a bounded view of a region. Three words, passed by value, never
+ * freed. It holds an offset and no pointer, so it survives growth, a moved base
+ * and `close`, and is checked again at every access.
+ *
+ * A slice borrows its region: keep a reference to the region for as long as the
+ * slice is used. Slices may be copied and used by any thread. Only make them
+ * with the functions below. */
+#ifndef MAPPED_SLICE_H
+#define MAPPED_SLICE_H
+
+#include <mapped/checked.h>
+#include <mapped/region.h>
+
+MAPPED_BEGIN
+
+typedef struct mapped_slice {
+    mapped_region *region;
+    size_t offset; /* from the region's first byte */
+    size_t length; /* bytes */
+} mapped_slice;
+
+/* The region's whole live length; empty once it is closed. */
+mapped_slice mapped_region_slice(mapped_region *region);
+
+/* `length` bytes of `slice` from `offset` on, strictly: MAPPED_RANGE when they
+ * are not all inside the slice and inside the region's present length,
+ * MAPPED_CLOSED. `*part` may be `slice` itself. Meets no fault. */
+mapped_status mapped_slice_sub(mapped_slice slice, size_t offset, size_t length,
+                               mapped_slice *part, mapped_error *error);
+
+/* MAPPED_OK if all of the slice can be reached now, else MAPPED_CLOSED or, when
+ * the region has shrunk, MAPPED_RANGE. Meets no fault: lost pages are found by
+ * touching them. */
+mapped_status mapped_slice_check(mapped_slice slice, mapped_error *error);
+
+/* As mapped_slice_check, and MAPPED_READONLY. */
+mapped_status mapped_slice_check_writable(mapped_slice slice,
+                                          mapped_error *error);
+
+/* --- check, access, check ----------------------------------------------- */
+
+/* An access by hand, for a short leaf that neither allocates, locks nor calls
+ * out:
+ *
+ *     unsigned char *p;
+ *     mapped_status status = mapped_slice_enter(slice, offset, n, &p, error);
+ *     if (status != MAPPED_OK)
+ *         return status;
+ *     ... read [p, p + n) into locals ...
+ *     return mapped_slice_leave(slice, offset, n, error);
+ *
+ * `enter` answers MAPPED_RANGE or MAPPED_CLOSED; `enter_write` also
+ * MAPPED_READONLY. What was read counts only if `leave` answers MAPPED_OK:
+ * otherwise the region was closed meanwhile (MAPPED_CLOSED) or a page of
+ * [offset, offset + n) is lost (MAPPED_FAULT). The pointer is good until
+ * `leave`, for n bytes and no more. On a device n must be 1, 2, 4 or 8 and the
+ * address a multiple of it, else MAPPED_MISALIGNED. */
+
+/* The slow paths: everything that is not a plain hit. */
+mapped_status mapped__slice_enter_slow(mapped_slice slice, size_t offset,
+                                       size_t n, unsigned char **p,
+                                       mapped_error *error);
+mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
+                                             size_t n, unsigned char **p,
+                                             mapped_error *error);
+mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
+                                       size_t n, mapped_error *error);
+
+/* One comparison for the slice, one for the region: `close` sets the live
+ * length to 0 and so fails the second (it is 0 for devices too, which always
+ * take the slow path). `room` is computed without a branch so that a loop over
+ * one slice keeps it in a register. */
+MAPPED__INLINE bool mapped__slice_hits(mapped_slice slice, size_t offset,
+                                       size_t n)
+{
+    size_t room = slice.length >= n ? slice.length - n + 1 : 0;
+    size_t end = slice.offset + offset + n;
+    return offset < room && end <= MAPPED__LOAD_ACQUIRE(&slice.region->live_);
+}
+
+/* The slow path writes to a local of its own, so that `*p` of the fast one can
+ * stay in a register. */
+MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
+                                                size_t offset, size_t n,
+                                                unsigned char **p,
+                                                mapped_error *error)
+{
+    if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n))) {
+        unsigned char *found = NULL;
+        mapped_status status =
+            mapped__slice_enter_slow(slice, offset, n, &found, error);
+        *p = found;
+        return status;
+    }
+    *p = slice.region->base_ + slice.offset + offset;
+    return MAPPED_OK;
+}
+
+MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
+                                                      size_t offset, size_t n,
+                                                      unsigned char **p,
+                                                      mapped_error *error)
+{
+    if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n) ||
+                         MAPPED__LOAD(&slice.region->traits_) != 0)) {
+        unsigned char *found = NULL;
+        mapped_status status =
+            mapped__slice_enter_write_slow(slice, offset, n, &found, error);
+        *p = found;
+        return status;
+    }
+    *p = slice.region->base_ + slice.offset + offset;
+    return MAPPED_OK;
+}
+
+MAPPED__INLINE mapped_status mapped_slice_leave(mapped_slice slice,
+                                                size_t offset, size_t n,
+                                                mapped_error *error)
+{
+    MAPPED__LOAD_FENCE();
+    if (MAPPED__UNLIKELY(MAPPED__LOAD(&slice.region->state_) != 0))
+        return mapped__slice_leave_slow(slice, offset, n, error);
+    return MAPPED_OK;
+}
+
+MAPPED_END
+
+#endif

@@ -1,0 +1,115 @@
+/* The one contract with the operating system. Two backends, posix/ and win32/,
+ * define every function here; what a system lacks answers MAPPED_UNSUPPORTED.
+ * Nothing above this floor has an #ifdef for a system.
+ *
+ * Functions that fail fill `error` with MAPPED_SYSTEM, the system's error
+ * number and the name of the call. Those without an error parameter can't fail
+ * in a way that anyone could act on. */
+#ifndef MAPPED_PLATFORM_H
+#define MAPPED_PLATFORM_H
+
+#include <mapped/error.h>
+
+/* --- files: file.c ------------------------------------------------------ */
+
+#define MAPPED__NO_FILE ((intptr_t)-1)
+
+typedef enum mapped__file_kind {
+    MAPPED__FILE_REGULAR,
+    MAPPED__FILE_DEVICE, /* character or block device */
+    MAPPED__FILE_MEMORY, /* from mapped__memory_create */
+    MAPPED__FILE_OTHER   /* directory, pipe, socket: can't be mapped */
+} mapped__file_kind;
+
+/* Identity of a file while it exists: the same numbers, the same file. */
+typedef struct mapped__file_info {
+    uint64_t size; /* bytes; 0 for character devices */
+    uint64_t device;
+    uint64_t serial;
+    mapped__file_kind kind;
+} mapped__file_info;
+
+#define MAPPED__FILE_WRITE 1u     /* read-write instead of read-only */
+#define MAPPED__FILE_CREATE 2u    /* create if missing */
+#define MAPPED__FILE_EXCLUSIVE 4u /* fail if it exists */
+#define MAPPED__FILE_DEVICE_IO \
+    8u /* uncached where the driver looks at O_SYNC */
+
+/* Never blocks on a pipe, never becomes a controlling terminal, close-on-exec.
+ * `path` in the file system's bytes, UTF-8 on Windows. */
+mapped_status mapped__file_open(const char *path, unsigned flags,
+                                intptr_t *file, mapped_error *error);
+mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
+                                     mapped_error *error);
+void mapped__file_close(intptr_t file); /* takes MAPPED__NO_FILE */
+mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
+                                    mapped_error *error);
+mapped_status mapped__path_info_get(const char *path, mapped__file_info *info,
+                                    mapped_error *error);
+
+/* Makes the file `size` bytes long; new bytes are zero. With `allocate` the
+ * blocks of [old size, size) exist when it returns, and a failure leaves the
+ * old size. */
+mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
+                                  uint64_t size, bool allocate,
+                                  mapped_error *error);
+void mapped__file_remove(const char *path);
+
+/* Memory that has a descriptor but no name: memfd, a pagefile section. Starts
+ * empty (POSIX) or of the given size. `huge_page` 0 or a huge page's size. */
+mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
+                                    intptr_t *file, mapped_error *error);
+
+/* --- mappings: map.c ---------------------------------------------------- */
+
+#define MAPPED__MAP_WRITE 1u    /* pages may be written */
+#define MAPPED__MAP_PRIVATE 2u  /* copy-on-write */
+#define MAPPED__MAP_HUGE 4u     /* advise transparent huge pages */
+#define MAPPED__MAP_POPULATE 8u /* bring pages in; failure is an error */
+
+/* One mapping as the backend knows it. `address` and `used` are multiples of
+ * the granularity; [used, reserved) is address space kept for growth. */
+typedef struct mapped__mapping {
+    unsigned char *address; /* NULL: nothing mapped or reserved */
+    size_t used;
+    size_t reserved; /* >= used; == used without a reserve */
+    size_t page;     /* what faults one by one: page or huge page size */
+    unsigned flags;
+    intptr_t section; /* backend's own; MAPPED__NO_FILE if unused */
+} mapped__mapping;
+
+typedef struct mapped__map_request {
+    intptr_t file;    /* MAPPED__NO_FILE: private anonymous memory */
+    uint64_t offset;  /* in the file, a multiple of the granularity */
+    size_t length;    /* rounded up to pages by the backend; may be 0 */
+    size_t reserve;   /* address space to keep, 0 or >= length */
+    size_t huge_page; /* 0, or the size of explicit huge pages */
+    unsigned flags;
+} mapped__map_request;
+
+size_t mapped__map_granularity(void); /* offsets are multiples of this */
+
+mapped_status mapped__map(const mapped__map_request *request,
+                          mapped__mapping *mapping, mapped_error *error);
+
+/* Makes [0, length) of the mapping usable, the rest not; file and offset as in
+ * the request that made it. Never moves the address unless `may_move`; when it
+ * would have to, MAPPED_BUSY. On failure the old mapping stands. */
+mapped_status mapped__map_resize(mapped__mapping *mapping,
+                                 const mapped__map_request *request,
+                                 bool may_move, mapped_error *error);
+
+/* Replaces [offset, offset + length) by zero pages that may be read and
+ * written, without a moment in which the addresses are free. Lets go of the
+ * file. Must not fail for want of memory where the system allows. */
+mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
+                                 size_t length, mapped_error *error);
+
+/* Frees the addresses, reserve included; `mapping->address` becomes NULL. */
+void mapped__unmap(mapped__mapping *mapping);
+
+/* --- threads: thread.c -------------------------------------------------- */
+
+void mapped__yield(void); /* lets another thread run, inside a spin */
+
+#endif
