@@ -26,6 +26,8 @@ typedef struct mapped__file_info {
     uint64_t size; /* bytes; 0 for character devices */
     uint64_t device;
     uint64_t serial;
+    size_t granularity; /* what offsets of a mapping are multiples of */
+    size_t page;        /* what its pages fault by: huge on hugetlbfs */
     mapped__file_kind kind;
 } mapped__file_info;
 
@@ -36,9 +38,11 @@ typedef struct mapped__file_info {
     8u /* uncached where the driver looks at O_SYNC */
 
 /* Never blocks on a pipe, never becomes a controlling terminal, close-on-exec.
- * `path` in the file system's bytes, UTF-8 on Windows. */
+ * `path` in the file system's bytes, UTF-8 on Windows. `*created` tells whether
+ * this very call made the file, so that a later failure may remove it. */
 mapped_status mapped__file_open(const char *path, unsigned flags,
-                                intptr_t *file, mapped_error *error);
+                                intptr_t *file, bool *created,
+                                mapped_error *error);
 mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
                                      mapped_error *error);
 void mapped__file_close(intptr_t file); /* takes MAPPED__NO_FILE */
@@ -55,8 +59,8 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
                                   mapped_error *error);
 void mapped__file_remove(const char *path);
 
-/* Memory that has a descriptor but no name: memfd, a pagefile section. Starts
- * empty (POSIX) or of the given size. `huge_page` 0 or a huge page's size. */
+/* Memory of `size` zero bytes that has a descriptor but no name: memfd, a
+ * pagefile section. `huge_page` 0 or the size of explicit huge pages. */
 mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
                                     intptr_t *file, mapped_error *error);
 
@@ -66,6 +70,7 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
 #define MAPPED__MAP_PRIVATE 2u  /* copy-on-write */
 #define MAPPED__MAP_HUGE 4u     /* advise transparent huge pages */
 #define MAPPED__MAP_POPULATE 8u /* bring pages in; failure is an error */
+#define MAPPED__MAP_HUGETLB 16u /* anonymous, in huge pages of `page` bytes */
 
 /* One mapping as the backend knows it. `address` and `used` are multiples of
  * the granularity; [used, reserved) is address space kept for growth. */
@@ -79,15 +84,13 @@ typedef struct mapped__mapping {
 } mapped__mapping;
 
 typedef struct mapped__map_request {
-    intptr_t file;    /* MAPPED__NO_FILE: private anonymous memory */
-    uint64_t offset;  /* in the file, a multiple of the granularity */
-    size_t length;    /* rounded up to pages by the backend; may be 0 */
-    size_t reserve;   /* address space to keep, 0 or >= length */
-    size_t huge_page; /* 0, or the size of explicit huge pages */
+    intptr_t file;   /* MAPPED__NO_FILE: private anonymous memory */
+    uint64_t offset; /* in the file, a multiple of the granularity */
+    size_t length;   /* rounded up to pages by the backend; may be 0 */
+    size_t reserve;  /* address space to keep, 0 or >= length */
+    size_t page;     /* 0: the system's; else a huge page's size */
     unsigned flags;
 } mapped__map_request;
-
-size_t mapped__map_granularity(void); /* offsets are multiples of this */
 
 mapped_status mapped__map(const mapped__map_request *request,
                           mapped__mapping *mapping, mapped_error *error);
@@ -111,5 +114,11 @@ void mapped__unmap(mapped__mapping *mapping);
 /* --- threads: thread.c -------------------------------------------------- */
 
 void mapped__yield(void); /* lets another thread run, inside a spin */
+
+/* --- texts: error_text.c ------------------------------------------------ */
+
+/* The system's words for its error number, always NUL-terminated. Any thread.
+ */
+void mapped__system_text(int os_error, char *text, size_t capacity);
 
 #endif
