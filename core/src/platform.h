@@ -17,8 +17,8 @@
 typedef enum mapped__file_kind {
     MAPPED__FILE_REGULAR,
     MAPPED__FILE_DEVICE, /* character or block device */
-    MAPPED__FILE_MEMORY, /* from mapped__memory_create */
-    MAPPED__FILE_OTHER   /* directory, pipe, socket: can't be mapped */
+    MAPPED__FILE_DIRECTORY,
+    MAPPED__FILE_OTHER /* pipe, socket: can't be mapped */
 } mapped__file_kind;
 
 /* Identity of a file while it exists: the same numbers, the same file. */

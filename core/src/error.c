@@ -1,0 +1,61 @@
+#include <mapped/error.h>
+
+const char *mapped_status_name(int status)
+{
+    switch (status) {
+#define MAPPED__STATUS_NAME(name, value, text) \
+    case value:                                \
+        return "MAPPED_" #name;
+        MAPPED_STATUS_MAP(MAPPED__STATUS_NAME)
+#undef MAPPED__STATUS_NAME
+    default:
+        return "MAPPED_UNKNOWN";
+    }
+}
+
+const char *mapped_status_text(int status)
+{
+    switch (status) {
+#define MAPPED__STATUS_TEXT(name, value, text) \
+    case value:                                \
+        return text;
+        MAPPED_STATUS_MAP(MAPPED__STATUS_TEXT)
+#undef MAPPED__STATUS_TEXT
+    default:
+        return "unknown status";
+    }
+}
+
+static mapped_status fill(mapped_error *error, const mapped_error *filled)
+{
+    if (error != NULL)
+        *error = *filled;
+    return filled->status;
+}
+
+mapped_status mapped_error_set(mapped_error *error, mapped_status status,
+                               const char *operation)
+{
+    mapped_error filled = {.status = status, .operation = operation};
+    return fill(error, &filled);
+}
+
+mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
+                                     const char *operation,
+                                     const uint64_t offset_length_limit[3])
+{
+    mapped_error filled = {.status = status,
+                           .operation = operation,
+                           .offset = offset_length_limit[0],
+                           .length = offset_length_limit[1],
+                           .limit = offset_length_limit[2]};
+    return fill(error, &filled);
+}
+
+mapped_status mapped_error_set_system(mapped_error *error, int os_error,
+                                      const char *operation)
+{
+    mapped_error filled = {
+        .status = MAPPED_SYSTEM, .os_error = os_error, .operation = operation};
+    return fill(error, &filled);
+}

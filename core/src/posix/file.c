@@ -1,0 +1,211 @@
+#include "platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define HUGETLBFS_MAGIC_NUMBER 0x958458f6
+#define CREATE_TRIES 16
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, errno, call);
+}
+
+static int open_retrying(const char *path, int flags)
+{
+    int fd;
+    do
+        fd = open(path, flags, 0666);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* Exclusive creation first and a plain open second tells who made the file; a
+ * peer that creates or removes it in between sends us round again. */
+static int open_or_create(const char *path, int flags, bool *created)
+{
+    int fd = -1;
+    for (int i = 0; fd < 0 && i < CREATE_TRIES; i++) {
+        fd = open_retrying(path, flags | O_CREAT | O_EXCL);
+        *created = fd >= 0;
+        if (fd >= 0 || errno != EEXIST)
+            break;
+        fd = open_retrying(path, flags);
+        if (fd < 0 && errno != ENOENT)
+            break;
+    }
+    return fd;
+}
+
+mapped_status mapped__file_open(const char *path, unsigned flags,
+                                intptr_t *file, bool *created,
+                                mapped_error *error)
+{
+    int how = (flags & MAPPED__FILE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+              O_NOCTTY | O_NONBLOCK |
+              (flags & MAPPED__FILE_DEVICE_IO ? O_SYNC : 0);
+    bool made = false;
+    int fd;
+    if (flags & MAPPED__FILE_EXCLUSIVE) {
+        fd = open_retrying(path, how | O_CREAT | O_EXCL);
+        made = fd >= 0;
+    } else if (flags & MAPPED__FILE_CREATE) {
+        fd = open_or_create(path, how, &made);
+    } else {
+        fd = open_retrying(path, how);
+    }
+    if (fd < 0)
+        return failed(error, "open");
+    *file = fd;
+    *created = made;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
+                                     mapped_error *error)
+{
+    int fd = fcntl((int)file, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return failed(error, "fcntl");
+    *copy = fd;
+    return MAPPED_OK;
+}
+
+/* Not retried on EINTR: Linux has closed the descriptor by then. */
+void mapped__file_close(intptr_t file)
+{
+    if (file != MAPPED__NO_FILE)
+        close((int)file);
+}
+
+static mapped__file_kind kind_of(mode_t mode)
+{
+    if (S_ISREG(mode))
+        return MAPPED__FILE_REGULAR;
+    if (S_ISCHR(mode) || S_ISBLK(mode))
+        return MAPPED__FILE_DEVICE;
+    return S_ISDIR(mode) ? MAPPED__FILE_DIRECTORY : MAPPED__FILE_OTHER;
+}
+
+static void info_from(const struct stat *st, mapped__file_info *info)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    info->size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+    info->device = (uint64_t)st->st_dev;
+    info->serial = (uint64_t)st->st_ino;
+    info->granularity = page;
+    info->page = page;
+    info->kind = kind_of(st->st_mode);
+}
+
+/* hugetlbfs shows its page size as the block size; only then is it worth a
+ * system call to be sure. */
+static void look_for_huge_pages(int fd, const struct stat *st,
+                                mapped__file_info *info)
+{
+    struct statfs fs;
+    if (!S_ISREG(st->st_mode) || (size_t)st->st_blksize <= info->page)
+        return;
+    if (fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC_NUMBER)
+        return;
+    info->page = (size_t)fs.f_bsize;
+    info->granularity = info->page;
+}
+
+mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
+                                    mapped_error *error)
+{
+    struct stat st;
+    mapped__file_info found;
+    if (fstat((int)file, &st) != 0)
+        return failed(error, "fstat");
+    info_from(&st, &found);
+    look_for_huge_pages((int)file, &st, &found);
+    if (S_ISBLK(st.st_mode)) {
+        off_t end = lseek((int)file, 0, SEEK_END);
+        if (end < 0)
+            return failed(error, "lseek");
+        found.size = (uint64_t)end;
+    }
+    *info = found;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__path_info_get(const char *path, mapped__file_info *info,
+                                    mapped_error *error)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return failed(error, "stat");
+    info_from(&st, info);
+    return MAPPED_OK;
+}
+
+static int truncate_retrying(int fd, uint64_t size)
+{
+    int result;
+    do
+        result = ftruncate(fd, (off_t)size);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
+/* A failed allocation may have grown the file part of the way. */
+static mapped_status allocate(int fd, uint64_t old_size, uint64_t size,
+                              mapped_error *error)
+{
+    int result;
+    do
+        result = posix_fallocate(fd, (off_t)old_size, (off_t)(size - old_size));
+    while (result == EINTR);
+    if (result == 0)
+        return MAPPED_OK;
+    if (truncate_retrying(fd, old_size) != 0)
+        return failed(error, "ftruncate");
+    return mapped_error_set_system(error, result, "posix_fallocate");
+}
+
+mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
+                                  uint64_t size, bool blocks,
+                                  mapped_error *error)
+{
+    if (size > old_size && blocks)
+        return allocate((int)file, old_size, size, error);
+    if (truncate_retrying((int)file, size) != 0)
+        return failed(error, "ftruncate");
+    return MAPPED_OK;
+}
+
+void mapped__file_remove(const char *path)
+{
+    unlink(path);
+}
+
+static unsigned huge_flags(size_t huge_page)
+{
+    if (huge_page == 0)
+        return 0;
+    return MFD_HUGETLB |
+           ((unsigned)__builtin_ctzll(huge_page) << MFD_HUGE_SHIFT);
+}
+
+mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
+                                    intptr_t *file, mapped_error *error)
+{
+    int fd = memfd_create("mapped", MFD_CLOEXEC | MFD_ALLOW_SEALING |
+                                        huge_flags(huge_page));
+    if (fd < 0)
+        return failed(error, "memfd_create");
+    mapped_status status = MAPPED_OK;
+    if (size > 0)
+        status = mapped__file_resize(fd, 0, size, true, error);
+    if (status == MAPPED_OK)
+        *file = fd;
+    else
+        close(fd);
+    return status;
+}

@@ -1,0 +1,243 @@
+#include "platform.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <mapped/checked.h>
+
+#ifndef MADV_POPULATE_READ
+#    define MADV_POPULATE_READ 22
+#    define MADV_POPULATE_WRITE 23
+#endif
+
+#ifndef MAP_HUGE_SHIFT
+#    define MAP_HUGE_SHIFT 26
+#endif
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, errno, call);
+}
+
+static mapped_status too_long(mapped_error *error, size_t length)
+{
+    const uint64_t numbers[3] = {0, length, SIZE_MAX};
+    return mapped_error_set_range(error, MAPPED_OVERFLOW, "mmap", numbers);
+}
+
+static int protection(unsigned flags)
+{
+    return PROT_READ | (flags & MAPPED__MAP_WRITE ? PROT_WRITE : 0);
+}
+
+static bool is_private(const mapped__map_request *request)
+{
+    return request->flags & MAPPED__MAP_PRIVATE ||
+           request->file == MAPPED__NO_FILE;
+}
+
+static int sharing(const mapped__map_request *request)
+{
+    int flags = is_private(request) ? MAP_PRIVATE : MAP_SHARED;
+    if (request->file == MAPPED__NO_FILE)
+        flags |= MAP_ANONYMOUS;
+    if (request->flags & MAPPED__MAP_HUGETLB)
+        flags |=
+            MAP_HUGETLB | (__builtin_ctzll(request->page) << MAP_HUGE_SHIFT);
+    return flags;
+}
+
+static unsigned char *map_nothing(void *address, size_t length)
+{
+    return mmap(address, length, PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+                    (address != NULL ? MAP_FIXED : 0),
+                -1, 0);
+}
+
+/* Address space only. Huge pages want an aligned start, so there a page more is
+ * taken and both ends are cut off again. */
+static unsigned char *reserve(size_t length, size_t align)
+{
+    size_t padding = align > (size_t)sysconf(_SC_PAGESIZE) ? align : 0;
+    size_t padded;
+    if (!mapped_add_size(length, padding, &padded)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    unsigned char *start = map_nothing(NULL, padded);
+    if (start == MAP_FAILED || padding == 0)
+        return start;
+    size_t head = (align - (uintptr_t)start % align) % align;
+    if (head > 0)
+        munmap(start, head);
+    if (padding > head)
+        munmap(start + head + length, padding - head);
+    return start + head;
+}
+
+static unsigned char *place(const mapped__map_request *request, void *address,
+                            size_t from, size_t to)
+{
+    return mmap(address, to - from, protection(request->flags),
+                sharing(request) | (address != NULL ? MAP_FIXED : 0),
+                (int)request->file, (off_t)(request->offset + from));
+}
+
+static unsigned char *place_in_reserve(const mapped__map_request *request,
+                                       const mapped__mapping *made)
+{
+    unsigned char *start = reserve(made->reserved, made->page);
+    if (start == MAP_FAILED || made->used == 0)
+        return start;
+    if (place(request, start, 0, made->used) != MAP_FAILED)
+        return start;
+    int kept = errno;
+    munmap(start, made->reserved);
+    errno = kept;
+    return MAP_FAILED;
+}
+
+/* Shared pages are populated for reading, so that none is dirtied for nothing.
+ * Kernels before 5.14 can't report: there populate stays a hint. */
+static mapped_status populate(const mapped__map_request *request, void *start,
+                              size_t length, mapped_error *error)
+{
+    bool owned = is_private(request) && (request->flags & MAPPED__MAP_WRITE);
+    int advice = owned ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+    while (madvise(start, length, advice) != 0) {
+        if (errno == EINVAL)
+            advice = MADV_WILLNEED;
+        else if (errno != EAGAIN && errno != EINTR)
+            return failed(error, "madvise");
+    }
+    return MAPPED_OK;
+}
+
+static size_t page_of(const mapped__map_request *request)
+{
+    return request->page != 0 ? request->page : (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static mapped_status plan(const mapped__map_request *request,
+                          mapped__mapping *made, mapped_error *error)
+{
+    made->address = NULL;
+    made->page = page_of(request);
+    made->flags = request->flags;
+    made->section = MAPPED__NO_FILE;
+    if (!mapped_round_up(request->length, made->page, &made->used) ||
+        !mapped_round_up(request->reserve, made->page, &made->reserved))
+        return too_long(error, request->length);
+    if (made->reserved < made->used)
+        made->reserved = made->used;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__map(const mapped__map_request *request,
+                          mapped__mapping *mapping, mapped_error *error)
+{
+    mapped__mapping made;
+    mapped_status status = plan(request, &made, error);
+    if (status == MAPPED_OK && made.reserved > 0) {
+        made.address = made.reserved > made.used
+                           ? place_in_reserve(request, &made)
+                           : place(request, NULL, 0, made.used);
+        if (made.address == MAP_FAILED)
+            return failed(error, "mmap");
+        if (request->flags & MAPPED__MAP_HUGE)
+            (void)madvise(made.address, made.used, MADV_HUGEPAGE);
+        if (request->flags & MAPPED__MAP_POPULATE && made.used > 0)
+            status = populate(request, made.address, made.used, error);
+    }
+    if (status == MAPPED_OK)
+        *mapping = made;
+    else
+        mapped__unmap(&made);
+    return status;
+}
+
+static mapped_status shrink(mapped__mapping *mapping, size_t used,
+                            mapped_error *error)
+{
+    unsigned char *tail = mapping->address + used;
+    size_t length = mapping->used - used;
+    if (mapping->reserved > mapping->used) {
+        if (map_nothing(tail, length) == MAP_FAILED)
+            return failed(error, "mmap");
+    } else {
+        if (munmap(tail, length) != 0)
+            return failed(error, "munmap");
+        mapping->reserved = used;
+    }
+    mapping->used = used;
+    if (mapping->reserved == 0)
+        mapping->address = NULL;
+    return MAPPED_OK;
+}
+
+static mapped_status grow_into_reserve(mapped__mapping *mapping,
+                                       const mapped__map_request *request,
+                                       size_t used, mapped_error *error)
+{
+    if (place(request, mapping->address + mapping->used, mapping->used, used) ==
+        MAP_FAILED)
+        return failed(error, "mmap");
+    mapping->used = used;
+    return MAPPED_OK;
+}
+
+static mapped_status grow_or_move(mapped__mapping *mapping, size_t used,
+                                  bool may_move, mapped_error *error)
+{
+    unsigned char *start = mremap(mapping->address, mapping->used, used,
+                                  may_move ? MREMAP_MAYMOVE : 0);
+    if (start == MAP_FAILED && errno == ENOMEM && !may_move)
+        return mapped_error_set(error, MAPPED_BUSY, "mremap");
+    if (start == MAP_FAILED)
+        return failed(error, "mremap");
+    mapping->address = start;
+    mapping->used = used;
+    mapping->reserved = used;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__map_resize(mapped__mapping *mapping,
+                                 const mapped__map_request *request,
+                                 bool may_move, mapped_error *error)
+{
+    size_t used;
+    if (!mapped_round_up(request->length, mapping->page, &used))
+        return too_long(error, request->length);
+    if (used == mapping->used)
+        return MAPPED_OK;
+    if (mapping->address == NULL)
+        return mapped__map(request, mapping, error);
+    if (used < mapping->used)
+        return shrink(mapping, used, error);
+    if (used <= mapping->reserved)
+        return grow_into_reserve(mapping, request, used, error);
+    return grow_or_move(mapping, used, may_move, error);
+}
+
+/* MAP_FIXED swaps the pages in one step. MAP_NORESERVE: nobody is meant to
+ * write here, so no memory is promised and none can be refused. */
+mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
+                                 size_t length, mapped_error *error)
+{
+    if (mmap(mapping->address + offset, length, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+             0) == MAP_FAILED)
+        return failed(error, "mmap");
+    return MAPPED_OK;
+}
+
+void mapped__unmap(mapped__mapping *mapping)
+{
+    if (mapping->address != NULL)
+        munmap(mapping->address, mapping->reserved);
+    mapping->address = NULL;
+    mapping->used = 0;
+    mapping->reserved = 0;
+}

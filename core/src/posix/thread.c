@@ -1,0 +1,8 @@
+#include "platform.h"
+
+#include <sched.h>
+
+void mapped__yield(void)
+{
+    sched_yield();
+}
