@@ -96,11 +96,14 @@ mapped_status mapped__map(const mapped__map_request *request,
                           mapped__mapping *mapping, mapped_error *error);
 
 /* Makes [0, length) of the mapping usable, the rest not; file and offset as in
- * the request that made it. Never moves the address unless `may_move`; when it
- * would have to, MAPPED_BUSY. On failure the old mapping stands. */
+ * the request that made it. `alone` says that nobody else can reach the memory:
+ * only then may the address move and may a cut-off tail be unmapped. Otherwise
+ * growth that would have to move is MAPPED_BUSY, and a cut-off tail becomes
+ * zero pages, its addresses kept as reserve. On failure the old mapping stands.
+ */
 mapped_status mapped__map_resize(mapped__mapping *mapping,
-                                 const mapped__map_request *request,
-                                 bool may_move, mapped_error *error);
+                                 const mapped__map_request *request, bool alone,
+                                 mapped_error *error);
 
 /* Replaces [offset, offset + length) by zero pages that may be read and
  * written, without a moment in which the addresses are free. Lets go of the

@@ -33,6 +33,12 @@ mapped_status mapped_fill(mapped_slice slice, uint8_t byte,
 mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
                           mapped_error *error);
 
+/* Grows the region by n bytes and stores `data` there, which may be the
+ * region's own. Two threads that append at once get places of their own. As
+ * mapped_region_resize; after a MAPPED_FAULT the region has grown. */
+mapped_status mapped_region_append(mapped_region *region, const void *data,
+                                   size_t n, mapped_error *error);
+
 /* `*order` is negative, 0 or positive as memcmp of the common length, then the
  * shorter first. */
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,

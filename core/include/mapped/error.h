@@ -24,7 +24,8 @@ MAPPED_BEGIN
     X(VALUE, -13, "value does not fit the element")         \
     X(PAST_END, -14, "past the end of the file")            \
     X(SIZE, -15, "sizes differ")                            \
-    X(NOT_A_FILE, -16, "not a file that can be mapped")
+    X(NOT_A_FILE, -16, "not a file that can be mapped")     \
+    X(STALE, -17, "the path names another file now")
 
 typedef enum mapped_status {
 #define MAPPED__STATUS_ENUM(name, value, text) MAPPED_##name = value,

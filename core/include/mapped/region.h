@@ -145,7 +145,8 @@ void mapped_region_release(mapped_region *region);
  * release. Closing twice is fine. MAPPED_BUSY while pinned: nothing changes. */
 mapped_status mapped_region_close(mapped_region *region, mapped_error *error);
 
-/* Makes the region, and in "r+", "w+", "x+" the file, `length` bytes long.
+/* Makes the region, and in "r+", "w+", "x+" the file, `length` bytes long. (A
+ * region that ends before its file does leaves what lies behind it alone.)
  * Growing allocates blocks (unless opened sparse). With a reserve the base
  * never moves. Without one growth stays in place where it can and otherwise
  * moves, which needs that there is no pin and no reference but the caller's;
@@ -154,10 +155,6 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error);
  * MAPPED_ARGUMENT past the reserve. On failure nothing has changed. */
 mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
                                    mapped_error *error);
-
-/* Resizes by `n` and stores `data` (which may be the region's own) there. */
-mapped_status mapped_region_append(mapped_region *region, const void *data,
-                                   size_t n, mapped_error *error);
 
 /* Counts a raw pointer that is about to leave the library. `*data` is the
  * region's first byte, valid for the region's length until the unpin; other

@@ -10,6 +10,10 @@
 #define HUGETLBFS_MAGIC_NUMBER 0x958458f6
 #define CREATE_TRIES 16
 
+#ifndef MFD_HUGE_SHIFT
+#    define MFD_HUGE_SHIFT 26
+#endif
+
 static mapped_status failed(mapped_error *error, const char *call)
 {
     return mapped_error_set_system(error, errno, call);

@@ -158,12 +158,28 @@ mapped_status mapped__map(const mapped__map_request *request,
     return status;
 }
 
-static mapped_status shrink(mapped__mapping *mapping, size_t used,
+/* MAP_FIXED swaps the pages in one step. MAP_NORESERVE: nobody is meant to
+ * write here, so no memory is promised and none can be refused. */
+mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
+                                 size_t length, mapped_error *error)
+{
+    if (mmap(mapping->address + offset, length, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+             0) == MAP_FAILED)
+        return failed(error, "mmap");
+    return MAPPED_OK;
+}
+
+static mapped_status shrink(mapped__mapping *mapping, size_t used, bool alone,
                             mapped_error *error)
 {
     unsigned char *tail = mapping->address + used;
     size_t length = mapping->used - used;
-    if (mapping->reserved > mapping->used) {
+    if (!alone) {
+        mapped_status status = mapped__map_revoke(mapping, used, length, error);
+        if (status != MAPPED_OK)
+            return status;
+    } else if (mapping->reserved > mapping->used) {
         if (map_nothing(tail, length) == MAP_FAILED)
             return failed(error, "mmap");
     } else {
@@ -189,11 +205,11 @@ static mapped_status grow_into_reserve(mapped__mapping *mapping,
 }
 
 static mapped_status grow_or_move(mapped__mapping *mapping, size_t used,
-                                  bool may_move, mapped_error *error)
+                                  bool alone, mapped_error *error)
 {
     unsigned char *start = mremap(mapping->address, mapping->used, used,
-                                  may_move ? MREMAP_MAYMOVE : 0);
-    if (start == MAP_FAILED && errno == ENOMEM && !may_move)
+                                  alone ? MREMAP_MAYMOVE : 0);
+    if (start == MAP_FAILED && errno == ENOMEM && !alone)
         return mapped_error_set(error, MAPPED_BUSY, "mremap");
     if (start == MAP_FAILED)
         return failed(error, "mremap");
@@ -204,8 +220,8 @@ static mapped_status grow_or_move(mapped__mapping *mapping, size_t used,
 }
 
 mapped_status mapped__map_resize(mapped__mapping *mapping,
-                                 const mapped__map_request *request,
-                                 bool may_move, mapped_error *error)
+                                 const mapped__map_request *request, bool alone,
+                                 mapped_error *error)
 {
     size_t used;
     if (!mapped_round_up(request->length, mapping->page, &used))
@@ -215,22 +231,10 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
     if (mapping->address == NULL)
         return mapped__map(request, mapping, error);
     if (used < mapping->used)
-        return shrink(mapping, used, error);
+        return shrink(mapping, used, alone, error);
     if (used <= mapping->reserved)
         return grow_into_reserve(mapping, request, used, error);
-    return grow_or_move(mapping, used, may_move, error);
-}
-
-/* MAP_FIXED swaps the pages in one step. MAP_NORESERVE: nobody is meant to
- * write here, so no memory is promised and none can be refused. */
-mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
-                                 size_t length, mapped_error *error)
-{
-    if (mmap(mapping->address + offset, length, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-             0) == MAP_FAILED)
-        return failed(error, "mmap");
-    return MAPPED_OK;
+    return grow_or_move(mapping, used, alone, error);
 }
 
 void mapped__unmap(mapped__mapping *mapping)

@@ -1,0 +1,495 @@
+#include <mapped/element.h>
+
+#include <math.h>
+#include <string.h>
+
+#include <mapped/endian.h>
+
+/* --- loads and stores --------------------------------------------------- */
+
+#define SAME_u8(v) (v)
+#define INTEGER_ACCESS(bits, suffix, order)                                   \
+    static mapped_status load_i##bits##suffix(                                \
+        const mapped_element *element, const void *p, mapped_value *value)    \
+    {                                                                         \
+        (void)element;                                                        \
+        value->i = (int##bits##_t)order(mapped_load_u##bits(p));              \
+        return MAPPED_OK;                                                     \
+    }                                                                         \
+    static mapped_status load_u##bits##suffix(                                \
+        const mapped_element *element, const void *p, mapped_value *value)    \
+    {                                                                         \
+        (void)element;                                                        \
+        value->u = order(mapped_load_u##bits(p));                             \
+        return MAPPED_OK;                                                     \
+    }                                                                         \
+    static mapped_status store_i##bits##suffix(const mapped_element *element, \
+                                               void *p, mapped_value value)   \
+    {                                                                         \
+        (void)element;                                                        \
+        if (value.i < INT##bits##_MIN || value.i > INT##bits##_MAX)           \
+            return MAPPED_VALUE;                                              \
+        mapped_store_u##bits(p, order((uint##bits##_t)value.i));              \
+        return MAPPED_OK;                                                     \
+    }                                                                         \
+    static mapped_status store_u##bits##suffix(const mapped_element *element, \
+                                               void *p, mapped_value value)   \
+    {                                                                         \
+        (void)element;                                                        \
+        if (value.u > UINT##bits##_MAX)                                       \
+            return MAPPED_VALUE;                                              \
+        mapped_store_u##bits(p, order((uint##bits##_t)value.u));              \
+        return MAPPED_OK;                                                     \
+    }
+
+INTEGER_ACCESS(8, le, SAME_u8)
+INTEGER_ACCESS(16, le, mapped_le_u16)
+INTEGER_ACCESS(16, be, mapped_be_u16)
+INTEGER_ACCESS(32, le, mapped_le_u32)
+INTEGER_ACCESS(32, be, mapped_be_u32)
+INTEGER_ACCESS(64, le, mapped_le_u64)
+INTEGER_ACCESS(64, be, mapped_be_u64)
+
+/* Where the i-th byte, counted from the least significant, lies. */
+static size_t byte_index(const mapped_element *element, size_t i)
+{
+    return element->big ? element->size - 1u - i : i;
+}
+
+/* Integers without a machine type: 3, 5, 6, 7 and 9 to 16 bytes. Bytes past the
+ * eighth may only repeat the sign. */
+static mapped_status load_bytes(const mapped_element *element, const void *p,
+                                mapped_value *value)
+{
+    const volatile unsigned char *bytes = p;
+    bool is_signed = element->kind == MAPPED_KIND_SIGNED;
+    uint64_t low = 0;
+    size_t used = element->size < 8 ? element->size : 8;
+    for (size_t i = 0; i < used; i++)
+        low |= (uint64_t)bytes[byte_index(element, i)] << (8 * i);
+    if (is_signed && used < 8 && low >> (8 * used - 1) != 0)
+        low |= UINT64_MAX << (8 * used);
+    unsigned char rest = is_signed && low >> 63 != 0 ? 0xFF : 0;
+    for (size_t i = used; i < element->size; i++)
+        if (bytes[byte_index(element, i)] != rest)
+            return MAPPED_VALUE;
+    value->u = low;
+    return MAPPED_OK;
+}
+
+static bool fits_bytes(const mapped_element *element, mapped_value value)
+{
+    if (element->size >= 8)
+        return true;
+    unsigned bits = 8u * element->size;
+    if (element->kind == MAPPED_KIND_UNSIGNED)
+        return value.u >> bits == 0;
+    int64_t top = value.i >> (bits - 1);
+    return top == 0 || top == -1;
+}
+
+static mapped_status store_bytes(const mapped_element *element, void *p,
+                                 mapped_value value)
+{
+    volatile unsigned char *bytes = p;
+    bool negative = element->kind == MAPPED_KIND_SIGNED && value.i < 0;
+    if (!fits_bytes(element, value))
+        return MAPPED_VALUE;
+    for (size_t i = 0; i < element->size; i++) {
+        unsigned char rest = negative ? 0xFF : 0;
+        bytes[byte_index(element, i)] =
+            i < 8 ? (unsigned char)(value.u >> (8 * i)) : rest;
+    }
+    return MAPPED_OK;
+}
+
+#define FLOAT_ACCESS(type, bits, suffix, order)                               \
+    static mapped_status load_f##bits##suffix(                                \
+        const mapped_element *element, const void *p, mapped_value *value)    \
+    {                                                                         \
+        uint##bits##_t raw = order(mapped_load_u##bits(p));                   \
+        type loaded;                                                          \
+        (void)element;                                                        \
+        memcpy(&loaded, &raw, sizeof loaded);                                 \
+        value->f = loaded;                                                    \
+        return MAPPED_OK;                                                     \
+    }                                                                         \
+    static mapped_status store_f##bits##suffix(const mapped_element *element, \
+                                               void *p, mapped_value value)   \
+    {                                                                         \
+        uint##bits##_t raw;                                                   \
+        type stored = (type)value.f;                                          \
+        (void)element;                                                        \
+        if (isinf(stored) && !isinf(value.f))                                 \
+            return MAPPED_VALUE;                                              \
+        memcpy(&raw, &stored, sizeof raw);                                    \
+        mapped_store_u##bits(p, order(raw));                                  \
+        return MAPPED_OK;                                                     \
+    }
+
+FLOAT_ACCESS(float, 32, le, mapped_le_u32)
+FLOAT_ACCESS(float, 32, be, mapped_be_u32)
+FLOAT_ACCESS(double, 64, le, mapped_le_u64)
+FLOAT_ACCESS(double, 64, be, mapped_be_u64)
+
+/* IEEE 754-2008: binary16 has 10 fraction bits and an exponent bias of 15,
+ * binary64 has 52 and 1023. Done on the bits, so that no mathematics library is
+ * needed and no rounding mode matters. */
+static double half_to_double(uint16_t half)
+{
+    uint64_t exponent = (half >> 10) & 31;
+    uint64_t fraction = half & 0x3FF;
+    uint64_t bits = (uint64_t)(half & 0x8000) << 48;
+    double value;
+    if (exponent == 0) {
+        value = (double)fraction * 0x1p-24;
+        return bits != 0 ? -value : value;
+    }
+    bits |= (exponent == 31 ? 2047 : exponent - 15 + 1023) << 52;
+    bits |= fraction << 42;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* `value` / 2^shift, to nearest, ties to even; shift is at least 1. */
+static uint64_t shift_rounded(uint64_t value, int shift)
+{
+    if (shift > 63)
+        return 0;
+    uint64_t rest = value & ((UINT64_C(1) << shift) - 1);
+    uint64_t tie = UINT64_C(1) << (shift - 1);
+    uint64_t down = value >> shift;
+    return down + (rest > tie || (rest == tie && (down & 1)));
+}
+
+static bool double_to_half(double value, uint16_t *half)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
+    int exponent = (int)(bits >> 52 & 2047) - 1023;
+    uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
+    if (exponent == 1024) {
+        uint64_t quiet = fraction != 0 ? 0x200 | fraction >> 42 : 0;
+        *half = (uint16_t)(sign | 0x7C00 | quiet);
+        return true;
+    }
+    /* Subnormal halves share the lowest exponent. The leading 1 of `steps` adds
+     * to the exponent field, and so does a carry out of the rounding. */
+    int scale = exponent < -14 ? -14 : exponent;
+    uint64_t steps =
+        shift_rounded(fraction | UINT64_C(1) << 52, 42 + scale - exponent);
+    uint64_t magnitude = ((uint64_t)(scale + 14) << 10) + steps;
+    if (scale > 15 || magnitude >= 0x7C00)
+        return false;
+    *half = (uint16_t)(sign | magnitude);
+    return true;
+}
+
+static mapped_status load_half(const mapped_element *element, const void *p,
+                               mapped_value *value)
+{
+    uint16_t raw = mapped_load_u16(p);
+    value->f =
+        half_to_double(element->big ? mapped_be_u16(raw) : mapped_le_u16(raw));
+    return MAPPED_OK;
+}
+
+static mapped_status store_half(const mapped_element *element, void *p,
+                                mapped_value value)
+{
+    uint16_t half;
+    if (!double_to_half(value.f, &half))
+        return MAPPED_VALUE;
+    mapped_store_u16(p,
+                     element->big ? mapped_be_u16(half) : mapped_le_u16(half));
+    return MAPPED_OK;
+}
+
+static mapped_status load_bool(const mapped_element *element, const void *p,
+                               mapped_value *value)
+{
+    (void)element;
+    value->u = mapped_load_u8(p) != 0;
+    return MAPPED_OK;
+}
+
+static mapped_status store_bool(const mapped_element *element, void *p,
+                                mapped_value value)
+{
+    (void)element;
+    mapped_store_u8(p, value.u != 0);
+    return MAPPED_OK;
+}
+
+/* --- the table ---------------------------------------------------------- */
+
+#define MACHINE(sign, SIGN, bits)                                \
+    {                                                            \
+        {#sign #bits,           bits / 8, bits / 8,              \
+         MAPPED_KIND_##SIGN,    0,        load_##sign##bits##le, \
+         store_##sign##bits##le},                                \
+        {                                                        \
+#            sign #            bits "be", bits / 8, bits / 8,    \
+                MAPPED_KIND_##SIGN, 1, load_##sign##bits##be,    \
+                store_##sign##bits##be                           \
+        }                                                        \
+    }
+#define ODD(sign, SIGN, bytes, bits)                                       \
+    {                                                                      \
+        {                                                                  \
+            #sign #bits, bytes,      1,          MAPPED_KIND_##SIGN,       \
+            0,           load_bytes, store_bytes},                         \
+        {                                                                  \
+#            sign #            bits "be", bytes, 1, MAPPED_KIND_##SIGN, 1, \
+                load_bytes, store_bytes                                    \
+        }                                                                  \
+    }
+
+/* One byte has no order: `[1]` is never handed out. */
+#define BYTE(sign, SIGN)                                                  \
+    {                                                                     \
+        {#sign "8",        1, 1, MAPPED_KIND_##SIGN, 0, load_##sign##8le, \
+         store_##sign##8le},                                              \
+        {                                                                 \
+#            sign "8", 1, 1, MAPPED_KIND_##SIGN, 0, load_##sign##8le,     \
+                store_##sign##8le                                         \
+        }                                                                 \
+    }
+
+#define INTEGER_ROWS(sign, SIGN)                                           \
+    {                                                                      \
+        BYTE(sign, SIGN), MACHINE(sign, SIGN, 16), ODD(sign, SIGN, 3, 24), \
+            MACHINE(sign, SIGN, 32), ODD(sign, SIGN, 5, 40),               \
+            ODD(sign, SIGN, 6, 48), ODD(sign, SIGN, 7, 56),                \
+            MACHINE(sign, SIGN, 64), ODD(sign, SIGN, 9, 72),               \
+            ODD(sign, SIGN, 10, 80), ODD(sign, SIGN, 11, 88),              \
+            ODD(sign, SIGN, 12, 96), ODD(sign, SIGN, 13, 104),             \
+            ODD(sign, SIGN, 14, 112), ODD(sign, SIGN, 15, 120),            \
+            ODD(sign, SIGN, 16, 128)                                       \
+    }
+
+#define INTEGER_SIZE_MAX 16
+
+static const mapped_element signed_rows[INTEGER_SIZE_MAX][2] =
+    INTEGER_ROWS(i, SIGNED);
+static const mapped_element unsigned_rows[INTEGER_SIZE_MAX][2] =
+    INTEGER_ROWS(u, UNSIGNED);
+static const mapped_element half_rows[2] = {
+    {"f16", 2, 2, MAPPED_KIND_FLOAT, 0, load_half, store_half},
+    {"f16be", 2, 2, MAPPED_KIND_FLOAT, 1, load_half, store_half}};
+static const mapped_element single_rows[2] = MACHINE(f, FLOAT, 32);
+static const mapped_element double_rows[2] = MACHINE(f, FLOAT, 64);
+static const mapped_element bool_row = {
+    "bool", 1, 1, MAPPED_KIND_BOOL, 0, load_bool, store_bool};
+static const mapped_element char_row = {
+    "char", 1, 1, MAPPED_KIND_CHAR, 0, load_u8le, store_u8le};
+
+static const mapped_element *find_float(size_t size, bool big)
+{
+    switch (size) {
+    case 2:
+        return &half_rows[big];
+    case 4:
+        return &single_rows[big];
+    case 8:
+        return &double_rows[big];
+    default:
+        return NULL;
+    }
+}
+
+const mapped_element *mapped_element_find(mapped_kind kind, size_t size,
+                                          bool big)
+{
+    bool integer = size >= 1 && size <= INTEGER_SIZE_MAX;
+    size_t row = size - 1;
+    if (size == 1)
+        big = false;
+    switch (kind) {
+    case MAPPED_KIND_SIGNED:
+        return integer ? &signed_rows[row][big] : NULL;
+    case MAPPED_KIND_UNSIGNED:
+        return integer ? &unsigned_rows[row][big] : NULL;
+    case MAPPED_KIND_FLOAT:
+        return find_float(size, big);
+    case MAPPED_KIND_BOOL:
+        return size == 1 ? &bool_row : NULL;
+    case MAPPED_KIND_CHAR:
+        return size == 1 ? &char_row : NULL;
+    }
+    return NULL;
+}
+
+/* --- the two spellings -------------------------------------------------- */
+
+typedef struct spelling {
+    mapped_kind kind;
+    uint8_t standard; /* bytes with an order prefix; 0: not allowed there */
+    uint8_t native;   /* bytes without; 0: no such code */
+} spelling;
+
+#define S MAPPED_KIND_SIGNED
+#define U MAPPED_KIND_UNSIGNED
+#define F MAPPED_KIND_FLOAT
+
+static const spelling struct_codes[128] = {
+    ['c'] = {MAPPED_KIND_CHAR, 1, 1},
+    ['?'] = {MAPPED_KIND_BOOL, 1, 1},
+    ['b'] = {S, 1, 1},
+    ['B'] = {U, 1, 1},
+    ['h'] = {S, 2, sizeof(short)},
+    ['H'] = {U, 2, sizeof(short)},
+    ['i'] = {S, 4, sizeof(int)},
+    ['I'] = {U, 4, sizeof(int)},
+    ['l'] = {S, 4, sizeof(long)},
+    ['L'] = {U, 4, sizeof(long)},
+    ['q'] = {S, 8, sizeof(long long)},
+    ['Q'] = {U, 8, sizeof(long long)},
+    ['n'] = {S, 0, sizeof(ptrdiff_t)},
+    ['N'] = {U, 0, sizeof(size_t)},
+    ['P'] = {U, 0, sizeof(void *)},
+    ['e'] = {F, 2, 2},
+    ['f'] = {F, 4, 4},
+    ['d'] = {F, 8, 8},
+};
+
+/* `string.pack` sizes are the C compiler's with and without a prefix;
+ * lua_Integer and lua_Number are 8 bytes in every default build. */
+static const spelling pack_codes[128] = {
+    ['b'] = {S, 1, 1},
+    ['B'] = {U, 1, 1},
+    ['h'] = {S, sizeof(short), sizeof(short)},
+    ['H'] = {U, sizeof(short), sizeof(short)},
+    ['i'] = {S, sizeof(int), sizeof(int)},
+    ['I'] = {U, sizeof(int), sizeof(int)},
+    ['l'] = {S, sizeof(long), sizeof(long)},
+    ['L'] = {U, sizeof(long), sizeof(long)},
+    ['j'] = {S, 8, 8},
+    ['J'] = {U, 8, 8},
+    ['T'] = {U, sizeof(size_t), sizeof(size_t)},
+    ['f'] = {F, 4, 4},
+    ['d'] = {F, 8, 8},
+    ['n'] = {F, 8, 8},
+};
+
+#undef S
+#undef U
+#undef F
+
+static const mapped_element *unknown(mapped_error *error, size_t place)
+{
+    const uint64_t numbers[3] = {place, 1, 0};
+    mapped_error_set_range(error, MAPPED_CODE, "code", numbers);
+    return NULL;
+}
+
+static const spelling *look_up(const spelling *codes, const char *code,
+                               size_t length, size_t at)
+{
+    static const spelling none = {MAPPED_KIND_CHAR, 0, 0};
+    unsigned char c = at < length ? (unsigned char)code[at] : 0;
+    return c < 128 ? &codes[c] : &none;
+}
+
+/* The order prefix at code[0], if it is one of `prefixes`; those lie in the
+ * order native, native, little, big, big. */
+static bool read_prefix(const char *prefixes, const char *code, size_t length,
+                        bool *big)
+{
+    const char *found =
+        length > 0 && code[0] != '\0' ? strchr(prefixes, code[0]) : NULL;
+    *big = MAPPED_BIG_ENDIAN;
+    if (found == NULL)
+        return false;
+    if (*found == '<')
+        *big = false;
+    else if (*found == '>' || *found == '!')
+        *big = true;
+    return true;
+}
+
+const mapped_element *
+mapped_element_from_struct(const char *code, size_t length, mapped_error *error)
+{
+    bool big;
+    size_t at = read_prefix("@=<>!", code, length, &big) ? 1 : 0;
+    bool standard = at == 1 && code[0] != '@';
+    const spelling *found = look_up(struct_codes, code, length, at);
+    size_t size = standard ? found->standard : found->native;
+    if (size == 0)
+        return unknown(error, at);
+    if (length != at + 1)
+        return unknown(error, at + 1);
+    return mapped_element_find(found->kind, size, big);
+}
+
+/* The size after `i` or `I`: one or two digits, 1 to 16; 0 if malformed. */
+static size_t read_size(const char *digits, size_t length)
+{
+    size_t size = 0;
+    if (length > 2)
+        return 0;
+    for (size_t i = 0; i < length; i++) {
+        if (digits[i] < '0' || digits[i] > '9')
+            return 0;
+        size = size * 10 + (size_t)(digits[i] - '0');
+    }
+    return size <= INTEGER_SIZE_MAX ? size : 0;
+}
+
+const mapped_element *mapped_element_from_pack(const char *code, size_t length,
+                                               mapped_error *error)
+{
+    bool big;
+    size_t at = read_prefix("=<>", code, length, &big) ? 1 : 0;
+    const spelling *found = look_up(pack_codes, code, length, at);
+    size_t size = found->native;
+    if (size == 0)
+        return unknown(error, at);
+    if (length > at + 1) {
+        bool sized = code[at] == 'i' || code[at] == 'I';
+        size = sized ? read_size(code + at + 1, length - at - 1) : 0;
+        if (size == 0)
+            return unknown(error, at + 1);
+    }
+    return mapped_element_find(found->kind, size, big);
+}
+
+static size_t code_row(const mapped_element *element)
+{
+    switch (element->size) {
+    case 1:
+        return 0;
+    case 2:
+        return 1;
+    case 4:
+        return 2;
+    case 8:
+        return 3;
+    default:
+        return 4;
+    }
+}
+
+const char *mapped_element_struct_code(const mapped_element *element)
+{
+    static const char *const codes[3][5] = {
+        {"<b", "<h", "<i", "<q", NULL},
+        {"<B", "<H", "<I", "<Q", NULL},
+        {NULL, "<e", "<f", "<d", NULL},
+    };
+    static const char *const big_codes[3][5] = {
+        {"<b", ">h", ">i", ">q", NULL},
+        {"<B", ">H", ">I", ">Q", NULL},
+        {NULL, ">e", ">f", ">d", NULL},
+    };
+    if (element->kind == MAPPED_KIND_BOOL)
+        return "?";
+    if (element->kind == MAPPED_KIND_CHAR)
+        return "c";
+    const char *code =
+        (element->big ? big_codes : codes)[element->kind][code_row(element)];
+    bool native = element->size == 1 || element->big == MAPPED_BIG_ENDIAN;
+    return code != NULL && native ? code + 1 : code;
+}

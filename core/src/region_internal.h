@@ -1,0 +1,74 @@
+/* What the region's own files share and nobody else sees. */
+#ifndef MAPPED_REGION_INTERNAL_H
+#define MAPPED_REGION_INTERNAL_H
+
+#include <mapped/region.h>
+
+#include "platform.h"
+
+/* `head` comes first, so that a mapped_region pointer is also one to this. */
+typedef struct mapped__region {
+    mapped_region head;
+    uint64_t control; /* MAPPED__CONTROL_* flags and the count of pins */
+    uint32_t references;
+    mapped_mode mode;
+    uint32_t flags; /* MAPPED_OPEN_* */
+    bool wrapped;
+    size_t length;        /* as live_, but true for devices too */
+    size_t lead;          /* bytes between the mapping and the first byte */
+    uint64_t offset;      /* of the first byte in the file */
+    uint64_t reserve;     /* as asked for, 0 if none */
+    intptr_t file;        /* MAPPED__NO_FILE if none is held */
+    uint64_t file_device; /* identity of the file, to know it again by name */
+    uint64_t file_serial;
+    mapped__mapping mapping;
+    mapped_wrap_hook *hook;
+    void *context;
+    bool named;
+    char name[];
+} mapped__region;
+
+/* The lifecycle word. Whoever sets LOCKED with a compare-and-swap may resize or
+ * close; pins come and go meanwhile, but none is taken while CLOSED is set. */
+#define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
+#define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 62)
+#define MAPPED__CONTROL_PINS (MAPPED__CONTROL_CLOSED - 1)
+
+static inline mapped__region *mapped__region_of(const mapped_region *region)
+{
+    return (mapped__region *)(uintptr_t)region;
+}
+
+static inline bool mapped__mode_shares_writes(mapped_mode mode)
+{
+    return mode != MAPPED_MODE_READ && mode != MAPPED_MODE_COPY;
+}
+
+/* What an empty region's base points at: never read, but not NULL either. */
+extern unsigned char mapped__region_nothing[1];
+
+/* Waits while another thread resizes or closes, then keeps such threads out
+ * until unlock. With `alone` there must be no pin either (MAPPED_BUSY), and
+ * none is taken until unlock. MAPPED_CLOSED. */
+mapped_status mapped__region_lock(mapped__region *full, bool alone,
+                                  const char *what, mapped_error *error);
+/* From locked to locked alone: MAPPED_BUSY while there is a pin. */
+mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
+                                       mapped_error *error);
+void mapped__region_unlock(mapped__region *full);
+
+/* Shows the mapping and the length to the inline checks, in that order. */
+void mapped__region_publish(mapped__region *full, size_t length);
+void mapped__region_publish_length(mapped__region *full, size_t length);
+
+/* The request that maps the region at `length` bytes; false if no address space
+ * could hold it. */
+bool mapped__region_describe(const mapped__region *full, size_t length,
+                             mapped__map_request *request);
+
+/* Adds `n` bytes; `*old_length` is where they begin. Two threads that grow at
+ * the same time get ranges of their own. As mapped_region_resize. */
+mapped_status mapped__region_grow(mapped_region *region, size_t n,
+                                  size_t *old_length, mapped_error *error);
+
+#endif

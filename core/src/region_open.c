@@ -1,0 +1,383 @@
+#include <mapped/region.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <mapped/checked.h>
+
+#include "region_internal.h"
+
+static mapped__region *allocate(const char *name)
+{
+    size_t name_size = name != NULL ? strlen(name) + 1 : 0;
+    mapped__region *full = calloc(1, sizeof *full + name_size);
+    if (full == NULL)
+        return NULL;
+    full->references = 1;
+    full->file = MAPPED__NO_FILE;
+    full->named = name != NULL;
+    full->head.base_ = mapped__region_nothing;
+    if (name != NULL)
+        memcpy(full->name, name, name_size);
+    return full;
+}
+
+static mapped_status no_memory(mapped_error *error)
+{
+    return mapped_error_set(error, MAPPED_MEMORY, "region");
+}
+
+static mapped_status bad_range(mapped_error *error, mapped_status status,
+                               uint64_t offset, uint64_t length, uint64_t limit)
+{
+    const uint64_t numbers[3] = {offset, length, limit};
+    return mapped_error_set_range(error, status, "open", numbers);
+}
+
+/* Offsets are signed 64-bit in every system's file interface. */
+static mapped_status check_numbers(const mapped_open_options *options,
+                                   mapped_error *error)
+{
+    bool to_end = options->length == MAPPED_LENGTH_TO_END;
+    uint64_t length = to_end ? 0 : options->length;
+    if (!mapped_range_fits_u64(options->offset, length, INT64_MAX))
+        return bad_range(error, MAPPED_OVERFLOW, options->offset, length,
+                         INT64_MAX);
+    if (length > SIZE_MAX || options->reserve > SIZE_MAX)
+        return bad_range(error, MAPPED_OVERFLOW, options->offset,
+                         length > SIZE_MAX ? length : options->reserve,
+                         SIZE_MAX);
+    if (options->reserve != 0 && options->reserve < length)
+        return bad_range(error, MAPPED_ARGUMENT, 0, length, options->reserve);
+    return MAPPED_OK;
+}
+
+static mapped_status check_options(mapped_mode mode,
+                                   const mapped_open_options *options,
+                                   mapped_error *error)
+{
+    const uint32_t known =
+        MAPPED_OPEN_SPARSE | MAPPED_OPEN_POPULATE | MAPPED_OPEN_DEVICE;
+    if (options->size != sizeof *options || (options->flags & ~known) != 0 ||
+        mode < MAPPED_MODE_READ || mode > MAPPED_MODE_EXCLUSIVE)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "open");
+    if (options->huge > MAPPED_HUGE_ADVISE)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
+    return check_numbers(options, error);
+}
+
+static bool creates(mapped_mode mode)
+{
+    return mode == MAPPED_MODE_CREATE || mode == MAPPED_MODE_EXCLUSIVE;
+}
+
+/* A file that is about to become a region, and how to undo what was done. */
+typedef struct opening {
+    const char *path; /* NULL: opened by descriptor */
+    mapped_mode mode;
+    mapped_open_options options;
+    intptr_t file;
+    bool created;
+    bool changed; /* the file's size has been changed from `info.size` */
+    mapped__file_info info;
+    uint64_t length;
+} opening;
+
+static mapped_status check_kind(const opening *o, mapped_error *error)
+{
+    switch (o->info.kind) {
+    case MAPPED__FILE_DIRECTORY:
+    case MAPPED__FILE_OTHER:
+        return mapped_error_set(error, MAPPED_NOT_A_FILE, "open");
+    case MAPPED__FILE_DEVICE:
+        if (creates(o->mode) ||
+            (o->info.size == 0 && o->options.length == MAPPED_LENGTH_TO_END))
+            return mapped_error_set(error, MAPPED_ARGUMENT, "open");
+        return MAPPED_OK;
+    case MAPPED__FILE_REGULAR:
+        return MAPPED_OK;
+    }
+    return MAPPED_OK;
+}
+
+static mapped_status resize_file(opening *o, uint64_t from, uint64_t to,
+                                 mapped_error *error)
+{
+    bool allocate_blocks = !(o->options.flags & MAPPED_OPEN_SPARSE);
+    mapped_status status =
+        mapped__file_resize(o->file, from, to, allocate_blocks, error);
+    o->changed = o->changed || status == MAPPED_OK;
+    return status;
+}
+
+/* Makes the file as long as the mode and the options say. */
+static mapped_status fit_file(opening *o, mapped_error *error)
+{
+    uint64_t size = o->info.size;
+    uint64_t end = o->options.offset + o->length;
+    mapped_status status = MAPPED_OK;
+    if (creates(o->mode) && size > 0)
+        status = resize_file(o, size, 0, error);
+    if (status != MAPPED_OK || end <= (creates(o->mode) ? 0 : size))
+        return status;
+    if (o->info.kind == MAPPED__FILE_DEVICE && size == 0)
+        return MAPPED_OK;
+    if (o->info.kind == MAPPED__FILE_DEVICE ||
+        !mapped__mode_shares_writes(o->mode))
+        return bad_range(error, MAPPED_PAST_END, o->options.offset, o->length,
+                         size);
+    return resize_file(o, creates(o->mode) ? 0 : size, end, error);
+}
+
+static mapped_status choose_length(opening *o, mapped_error *error)
+{
+    uint64_t size = creates(o->mode) ? 0 : o->info.size;
+    uint64_t offset = o->options.offset;
+    o->length = o->options.length;
+    if (o->length == MAPPED_LENGTH_TO_END) {
+        if (offset > size)
+            return bad_range(error, MAPPED_PAST_END, offset, 0, size);
+        o->length = size - offset;
+    }
+    if (o->length > SIZE_MAX ||
+        (o->options.reserve != 0 && o->options.reserve < o->length))
+        return bad_range(error, MAPPED_OVERFLOW, offset, o->length,
+                         o->options.reserve != 0 ? o->options.reserve
+                                                 : SIZE_MAX);
+    return MAPPED_OK;
+}
+
+static unsigned map_flags(mapped_mode mode, const mapped_open_options *options)
+{
+    unsigned flags = 0;
+    if (mode != MAPPED_MODE_READ)
+        flags |= MAPPED__MAP_WRITE;
+    if (mode == MAPPED_MODE_COPY)
+        flags |= MAPPED__MAP_PRIVATE;
+    if (options->huge == MAPPED_HUGE_ADVISE)
+        flags |= MAPPED__MAP_HUGE;
+    if (options->flags & MAPPED_OPEN_POPULATE)
+        flags |= MAPPED__MAP_POPULATE;
+    return flags;
+}
+
+static mapped_status map_file(const opening *o, mapped__region *full,
+                              mapped_error *error)
+{
+    mapped__map_request request;
+    full->mode = o->mode;
+    full->flags = o->options.flags;
+    full->offset = o->options.offset;
+    full->reserve = o->options.reserve;
+    full->lead = (size_t)(full->offset % o->info.granularity);
+    full->file_device = o->info.device;
+    full->file_serial = o->info.serial;
+    full->file = o->file;
+    full->mapping.page = o->info.page;
+    if (!mapped__region_describe(full, (size_t)o->length, &request))
+        return bad_range(error, MAPPED_OVERFLOW, full->offset, o->length,
+                         SIZE_MAX);
+    request.flags = map_flags(o->mode, &o->options);
+    mapped_status status = mapped__map(&request, &full->mapping, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (o->mode == MAPPED_MODE_READ)
+        full->head.traits_ |= MAPPED__TRAIT_READONLY;
+    if (o->options.flags & MAPPED_OPEN_DEVICE)
+        full->head.traits_ |= MAPPED__TRAIT_DEVICE;
+    mapped__region_publish(full, (size_t)o->length);
+    return MAPPED_OK;
+}
+
+/* Puts the file's size back; what a "w+" has truncated is gone and stays so. */
+static void undo(const opening *o)
+{
+    uint64_t size = creates(o->mode) ? 0 : o->info.size;
+    if (o->changed && !o->created)
+        (void)mapped__file_resize(o->file, size, size, false, NULL);
+    if (o->created && o->path != NULL)
+        mapped__file_remove(o->path);
+}
+
+/* The descriptor is needed to resize and flush, so the shared writable modes
+ * keep it; so does a region without a path, as it could never be had again. */
+static void settle_file(const opening *o, mapped__region *full)
+{
+    if (mapped__mode_shares_writes(o->mode) || o->path == NULL)
+        return;
+    mapped__file_close(full->file);
+    full->file = MAPPED__NO_FILE;
+}
+
+/* Takes over o->file in any case. */
+static mapped_status open_file(opening *o, const char *name,
+                               mapped_region **region, mapped_error *error)
+{
+    mapped__region *full = allocate(name);
+    mapped_status status = full != NULL ? MAPPED_OK : no_memory(error);
+    if (status == MAPPED_OK)
+        status = mapped__file_info_get(o->file, &o->info, error);
+    if (status == MAPPED_OK)
+        status = check_kind(o, error);
+    if (status == MAPPED_OK)
+        status = choose_length(o, error);
+    if (status == MAPPED_OK)
+        status = fit_file(o, error);
+    if (status == MAPPED_OK)
+        status = map_file(o, full, error);
+    if (status != MAPPED_OK) {
+        undo(o);
+        mapped__file_close(o->file);
+        free(full);
+        return status;
+    }
+    settle_file(o, full);
+    *region = &full->head;
+    return MAPPED_OK;
+}
+
+static unsigned file_flags(mapped_mode mode, uint32_t open_flags)
+{
+    unsigned flags = 0;
+    if (mapped__mode_shares_writes(mode))
+        flags |= MAPPED__FILE_WRITE;
+    if (mode == MAPPED_MODE_CREATE)
+        flags |= MAPPED__FILE_CREATE;
+    if (mode == MAPPED_MODE_EXCLUSIVE)
+        flags |= MAPPED__FILE_EXCLUSIVE;
+    if (open_flags & MAPPED_OPEN_DEVICE)
+        flags |= MAPPED__FILE_DEVICE_IO;
+    return flags;
+}
+
+static const mapped_open_options default_options = MAPPED_OPEN_OPTIONS_INIT;
+
+mapped_status mapped_region_open(const char *path, mapped_mode mode,
+                                 const mapped_open_options *options,
+                                 mapped_region **region, mapped_error *error)
+{
+    opening o = {.path = path, .mode = mode};
+    o.options = options != NULL ? *options : default_options;
+    mapped_status status = check_options(mode, &o.options, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__file_open(path, file_flags(mode, o.options.flags), &o.file,
+                               &o.created, error);
+    if (status != MAPPED_OK)
+        return status;
+    return open_file(&o, path, region, error);
+}
+
+mapped_status mapped_region_open_descriptor(intptr_t descriptor,
+                                            const char *name, mapped_mode mode,
+                                            const mapped_open_options *options,
+                                            mapped_region **region,
+                                            mapped_error *error)
+{
+    opening o = {.mode = mode};
+    o.options = options != NULL ? *options : default_options;
+    mapped_status status = check_options(mode, &o.options, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (mode == MAPPED_MODE_EXCLUSIVE)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "open");
+    status = mapped__file_duplicate(descriptor, &o.file, error);
+    if (status != MAPPED_OK)
+        return status;
+    return open_file(&o, name, region, error);
+}
+
+/* --- memory without a name ---------------------------------------------- */
+
+static mapped_status check_anonymous(uint64_t length,
+                                     const mapped_anonymous_options *options,
+                                     mapped_error *error)
+{
+    uint64_t huge = options->huge;
+    if (options->size != sizeof *options ||
+        (huge > MAPPED_HUGE_ADVISE && (huge & (huge - 1)) != 0))
+        return mapped_error_set(error, MAPPED_ARGUMENT, "anonymous");
+    if (length > SIZE_MAX / 2 || options->reserve > SIZE_MAX / 2 ||
+        huge > SIZE_MAX / 2)
+        return bad_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX / 2);
+    if (options->reserve != 0 && options->reserve < length)
+        return bad_range(error, MAPPED_ARGUMENT, 0, length, options->reserve);
+    return MAPPED_OK;
+}
+
+static mapped_status map_anonymous(mapped__region *full, size_t length,
+                                   const mapped_anonymous_options *options,
+                                   mapped_error *error)
+{
+    size_t page =
+        options->huge > MAPPED_HUGE_ADVISE ? (size_t)options->huge : 0;
+    mapped__map_request request = {.file = MAPPED__NO_FILE,
+                                   .length = length,
+                                   .reserve = (size_t)options->reserve,
+                                   .page = page,
+                                   .flags = MAPPED__MAP_WRITE};
+    if (options->huge == MAPPED_HUGE_ADVISE)
+        request.flags |= MAPPED__MAP_HUGE;
+    if (page != 0)
+        request.flags |= MAPPED__MAP_HUGETLB;
+    if (options->shared) {
+        size_t rounded = length;
+        if (page != 0 && !mapped_round_up(length, page, &rounded))
+            return bad_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX);
+        mapped_status status =
+            mapped__memory_create(rounded, page, &full->file, error);
+        if (status != MAPPED_OK)
+            return status;
+        request.file = full->file;
+        request.flags &= ~MAPPED__MAP_HUGETLB;
+    }
+    return mapped__map(&request, &full->mapping, error);
+}
+
+mapped_status mapped_region_anonymous(uint64_t length,
+                                      const mapped_anonymous_options *options,
+                                      mapped_region **region,
+                                      mapped_error *error)
+{
+    static const mapped_anonymous_options defaults =
+        MAPPED_ANONYMOUS_OPTIONS_INIT;
+    if (options == NULL)
+        options = &defaults;
+    mapped_status status = check_anonymous(length, options, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__region *full = allocate(NULL);
+    if (full == NULL)
+        return no_memory(error);
+    full->mode = MAPPED_MODE_READ_WRITE;
+    full->reserve = options->reserve;
+    status = map_anonymous(full, (size_t)length, options, error);
+    if (status != MAPPED_OK) {
+        mapped__file_close(full->file);
+        free(full);
+        return status;
+    }
+    mapped__region_publish(full, (size_t)length);
+    *region = &full->head;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
+                                 mapped_wrap_hook *hook, void *context,
+                                 mapped_region **region, mapped_error *error)
+{
+    mapped__region *full = allocate(NULL);
+    if (full == NULL)
+        return no_memory(error);
+    full->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;
+    full->wrapped = true;
+    full->hook = hook;
+    full->context = context;
+    if (readonly)
+        full->head.traits_ |= MAPPED__TRAIT_READONLY;
+    if (length > 0)
+        full->head.base_ = data;
+    mapped__region_publish_length(full, length);
+    *region = &full->head;
+    return MAPPED_OK;
+}

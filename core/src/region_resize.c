@@ -1,0 +1,223 @@
+#include <mapped/region.h>
+
+#include <mapped/checked.h>
+
+#include "region_internal.h"
+
+static mapped_status refuse(mapped_error *error, mapped_status status,
+                            uint64_t length, uint64_t limit)
+{
+    const uint64_t numbers[3] = {0, length, limit};
+    return mapped_error_set_range(error, status, "resize", numbers);
+}
+
+static mapped_status check_resizable(const mapped__region *full,
+                                     uint64_t length, mapped_error *error)
+{
+    const uint64_t longest = SIZE_MAX / 2;
+    if (full->mode == MAPPED_MODE_READ)
+        return mapped_error_set(error, MAPPED_READONLY, "resize");
+    if (full->mode == MAPPED_MODE_COPY || full->wrapped ||
+        full->head.traits_ & MAPPED__TRAIT_DEVICE)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "resize");
+    if (full->reserve != 0 && length > full->reserve)
+        return refuse(error, MAPPED_ARGUMENT, length, full->reserve);
+    if (length > longest ||
+        !mapped_range_fits_u64(full->offset, length, INT64_MAX))
+        return refuse(error, MAPPED_OVERFLOW, length, longest);
+    return MAPPED_OK;
+}
+
+/* Nobody else can reach the memory: no pin, and no reference but ours. */
+static bool is_alone(mapped__region *full, mapped_error *error)
+{
+    return MAPPED__LOAD_ACQUIRE(&full->references) == 1 &&
+           mapped__region_lock_pins(full, "resize", error) == MAPPED_OK;
+}
+
+static mapped_status remap(mapped__region *full, size_t length, bool alone,
+                           mapped_error *error)
+{
+    mapped__map_request request;
+    if (!mapped__region_describe(full, length, &request))
+        return refuse(error, MAPPED_OVERFLOW, length, SIZE_MAX);
+    return mapped__map_resize(&full->mapping, &request, alone, error);
+}
+
+/* In place first: that disturbs nobody. Only when it can't be does it matter
+ * who else is there. */
+static mapped_status extend_mapping(mapped__region *full, size_t length,
+                                    mapped_error *error)
+{
+    mapped_status status = remap(full, length, false, error);
+    if (status == MAPPED_BUSY && is_alone(full, error))
+        status = remap(full, length, true, error);
+    return status;
+}
+
+static mapped_status file_size(const mapped__region *full, uint64_t *size,
+                               mapped_error *error)
+{
+    mapped__file_info info;
+    mapped_status status = mapped__file_info_get(full->file, &info, error);
+    if (status == MAPPED_OK)
+        *size = info.size;
+    return status;
+}
+
+static mapped_status grow_file(const mapped__region *full, uint64_t size,
+                               uint64_t end, mapped_error *error)
+{
+    bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
+    if (end <= size)
+        return MAPPED_OK;
+    return mapped__file_resize(full->file, size, end, allocate, error);
+}
+
+static mapped_status grow(mapped__region *full, size_t length,
+                          mapped_error *error)
+{
+    uint64_t size = UINT64_MAX;
+    uint64_t end = full->offset + length;
+    mapped_status status = MAPPED_OK;
+    if (full->file != MAPPED__NO_FILE) {
+        status = file_size(full, &size, error);
+        if (status == MAPPED_OK)
+            status = grow_file(full, size, end, error);
+    }
+    if (status != MAPPED_OK)
+        return status;
+    status = extend_mapping(full, length, error);
+    if (status == MAPPED_OK)
+        mapped__region_publish(full, length);
+    else if (end > size)
+        (void)mapped__file_resize(full->file, end, size, false, NULL);
+    return status;
+}
+
+/* A region that shows only a part from the middle of a file must not cut off
+ * what lies behind it: the file shrinks only if the region reached its end. */
+static mapped_status shrink_file(const mapped__region *full, size_t old_length,
+                                 size_t length, mapped_error *error)
+{
+    uint64_t size;
+    if (full->file == MAPPED__NO_FILE)
+        return MAPPED_OK;
+    mapped_status status = file_size(full, &size, error);
+    if (status != MAPPED_OK || size > full->offset + old_length ||
+        size <= full->offset + length)
+        return status;
+    return mapped__file_resize(full->file, size, full->offset + length, false,
+                               error);
+}
+
+/* The length goes first, so that no new access gets past its first check; then
+ * the file, while one that is under way still finds its pages mapped; then the
+ * pages. What is left of the mapping if that fails does no harm. */
+static mapped_status shrink(mapped__region *full, size_t length,
+                            mapped_error *error)
+{
+    size_t old_length = full->length;
+    mapped_status status = mapped__region_lock_pins(full, "resize", error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__region_publish_length(full, length);
+    status = shrink_file(full, old_length, length, error);
+    if (status != MAPPED_OK) {
+        mapped__region_publish_length(full, old_length);
+        return status;
+    }
+    bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
+    (void)remap(full, length, alone, NULL);
+    mapped__region_publish(full, length);
+    return MAPPED_OK;
+}
+
+static mapped_status resize_locked(mapped__region *full, uint64_t length,
+                                   mapped_error *error)
+{
+    mapped_status status = check_resizable(full, length, error);
+    if (status != MAPPED_OK || length == full->length)
+        return status;
+    return length > full->length ? grow(full, (size_t)length, error)
+                                 : shrink(full, (size_t)length, error);
+}
+
+mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
+                                   mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "resize", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = resize_locked(full, length, error);
+    mapped__region_unlock(full);
+    return status;
+}
+
+mapped_status mapped__region_grow(mapped_region *region, size_t n,
+                                  size_t *old_length, mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "append", error);
+    if (status != MAPPED_OK)
+        return status;
+    size_t start = full->length;
+    size_t end;
+    if (mapped_add_size(start, n, &end))
+        status = resize_locked(full, end, error);
+    else
+        status = refuse(error, MAPPED_OVERFLOW, n, SIZE_MAX);
+    mapped__region_unlock(full);
+    if (status == MAPPED_OK)
+        *old_length = start;
+    return status;
+}
+
+/* --- the file behind the region ----------------------------------------- */
+
+static mapped_status size_by_name(const mapped__region *full, uint64_t *size,
+                                  mapped_error *error)
+{
+    mapped__file_info info;
+    mapped_status status = mapped__path_info_get(full->name, &info, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (info.device != full->file_device || info.serial != full->file_serial)
+        return mapped_error_set(error, MAPPED_STALE, "size");
+    *size = info.size;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
+                                 mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "size", error);
+    if (status != MAPPED_OK)
+        return status;
+    if (full->file != MAPPED__NO_FILE)
+        status = file_size(full, size, error);
+    else if (full->named)
+        status = size_by_name(full, size, error);
+    else
+        *size = full->length;
+    mapped__region_unlock(full);
+    return status;
+}
+
+mapped_status mapped_region_descriptor(mapped_region *region,
+                                       intptr_t *descriptor,
+                                       mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "fileno", error);
+    if (status != MAPPED_OK)
+        return status;
+    if (full->file == MAPPED__NO_FILE)
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "fileno");
+    else
+        *descriptor = full->file;
+    mapped__region_unlock(full);
+    return status;
+}

@@ -1,0 +1,107 @@
+#include <mapped/slice.h>
+
+#include "region_internal.h"
+
+mapped_slice mapped_region_slice(mapped_region *region)
+{
+    mapped_slice whole = {region, 0, mapped_region_length(region)};
+    return whole;
+}
+
+static mapped_status out_of_range(mapped_error *error, size_t offset, size_t n,
+                                  size_t limit)
+{
+    const uint64_t numbers[3] = {offset, n, limit};
+    return mapped_error_set_range(error, MAPPED_RANGE, "slice", numbers);
+}
+
+/* [offset, offset + n) against the slice and against what the region has left
+ * for it: closed first, because then everything is out of range. */
+static mapped_status check_range(mapped_slice slice, size_t offset, size_t n,
+                                 mapped_error *error)
+{
+    size_t length = mapped_region_length(slice.region);
+    size_t left = length > slice.offset ? length - slice.offset : 0;
+    size_t limit = slice.length < left ? slice.length : left;
+    if (mapped_region_closed(slice.region))
+        return mapped_error_set(error, MAPPED_CLOSED, "slice");
+    if (!mapped_range_fits(offset, n, limit))
+        return out_of_range(error, offset, n, limit);
+    return MAPPED_OK;
+}
+
+mapped_status mapped_slice_sub(mapped_slice slice, size_t offset, size_t length,
+                               mapped_slice *part, mapped_error *error)
+{
+    mapped_status status = check_range(slice, offset, length, error);
+    if (status != MAPPED_OK)
+        return status;
+    part->region = slice.region;
+    part->offset = slice.offset + offset;
+    part->length = length;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_slice_check(mapped_slice slice, mapped_error *error)
+{
+    return check_range(slice, 0, slice.length, error);
+}
+
+mapped_status mapped_slice_check_writable(mapped_slice slice,
+                                          mapped_error *error)
+{
+    mapped_status status = mapped_slice_check(slice, error);
+    if (status == MAPPED_OK && mapped_region_readonly(slice.region))
+        status = mapped_error_set(error, MAPPED_READONLY, "slice");
+    return status;
+}
+
+/* A register is touched in one access of its own width or not at all. */
+static mapped_status check_device(const unsigned char *p, size_t offset,
+                                  size_t n, mapped_error *error)
+{
+    const uint64_t numbers[3] = {offset, n, 8};
+    bool width = n == 1 || n == 2 || n == 4 || n == 8;
+    if (width && ((uintptr_t)p & (n - 1)) == 0)
+        return MAPPED_OK;
+    return mapped_error_set_range(error, MAPPED_MISALIGNED, "device", numbers);
+}
+
+mapped_status mapped__slice_enter_slow(mapped_slice slice, size_t offset,
+                                       size_t n, unsigned char **p,
+                                       mapped_error *error)
+{
+    mapped_status status = check_range(slice, offset, n, error);
+    if (status != MAPPED_OK)
+        return status;
+    unsigned char *found = slice.region->base_ + slice.offset + offset;
+    if (mapped_region_device(slice.region))
+        status = check_device(found, offset, n, error);
+    if (status == MAPPED_OK)
+        *p = found;
+    return status;
+}
+
+mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
+                                             size_t n, unsigned char **p,
+                                             mapped_error *error)
+{
+    unsigned char *found;
+    mapped_status status =
+        mapped__slice_enter_slow(slice, offset, n, &found, error);
+    if (status == MAPPED_OK && mapped_region_readonly(slice.region))
+        status = mapped_error_set(error, MAPPED_READONLY, "slice");
+    if (status == MAPPED_OK)
+        *p = found;
+    return status;
+}
+
+mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
+                                       size_t n, mapped_error *error)
+{
+    (void)offset;
+    (void)n;
+    if (mapped_region_closed(slice.region))
+        return mapped_error_set(error, MAPPED_CLOSED, "slice");
+    return MAPPED_OK;
+}
