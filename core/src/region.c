@@ -131,8 +131,11 @@ void mapped__region_publish_length(mapped__region *full, size_t length)
 void mapped__region_publish(mapped__region *full, size_t length)
 {
     unsigned char *start = full->mapping.address;
-    full->head.base_ =
+    unsigned char *base =
         start != NULL ? start + full->lead : mapped__region_nothing;
+    /* Other threads may be reading it, unless it really moves. */
+    if (full->head.base_ != base)
+        full->head.base_ = base;
     mapped__region_publish_length(full, length);
 }
 

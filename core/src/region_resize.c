@@ -1,5 +1,7 @@
 #include <mapped/region.h>
 
+#include <string.h>
+
 #include <mapped/checked.h>
 
 #include "region_internal.h"
@@ -74,9 +76,20 @@ static mapped_status grow_file(const mapped__region *full, uint64_t size,
     return mapped__file_resize(full->file, size, end, allocate, error);
 }
 
+/* A file's bytes past its end are zero by the system's doing. Private memory
+ * has in its last page what an earlier shrink cut off. */
+static void clear_regrown(mapped__region *full, size_t length, size_t used)
+{
+    size_t from = full->length;
+    size_t to = length < used ? length : used;
+    if (full->file == MAPPED__NO_FILE && from < to)
+        memset(full->mapping.address + from, 0, to - from);
+}
+
 static mapped_status grow(mapped__region *full, size_t length,
                           mapped_error *error)
 {
+    size_t used = full->mapping.used;
     uint64_t size = UINT64_MAX;
     uint64_t end = full->offset + length;
     mapped_status status = MAPPED_OK;
@@ -88,10 +101,12 @@ static mapped_status grow(mapped__region *full, size_t length,
     if (status != MAPPED_OK)
         return status;
     status = extend_mapping(full, length, error);
-    if (status == MAPPED_OK)
+    if (status == MAPPED_OK) {
+        clear_regrown(full, length, used);
         mapped__region_publish(full, length);
-    else if (end > size)
+    } else if (end > size) {
         (void)mapped__file_resize(full->file, end, size, false, NULL);
+    }
     return status;
 }
 

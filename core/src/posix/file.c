@@ -45,6 +45,19 @@ static int open_or_create(const char *path, int flags, bool *created)
     return fd;
 }
 
+/* Directories refuse to be opened for writing and sockets at all; they get the
+ * answer of whatever else opens and can't be mapped. ENXIO may also mean a
+ * device that isn't there, which is the system's to tell. */
+static mapped_status open_failed(const char *path, mapped_error *error)
+{
+    struct stat st;
+    int reason = errno;
+    if (reason == EISDIR || (reason == ENXIO && stat(path, &st) == 0 &&
+                             (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode))))
+        return mapped_error_set(error, MAPPED_NOT_A_FILE, "open");
+    return mapped_error_set_system(error, reason, "open");
+}
+
 mapped_status mapped__file_open(const char *path, unsigned flags,
                                 intptr_t *file, bool *created,
                                 mapped_error *error)
@@ -63,7 +76,7 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
         fd = open_retrying(path, how);
     }
     if (fd < 0)
-        return failed(error, "open");
+        return open_failed(path, error);
     *file = fd;
     *created = made;
     return MAPPED_OK;
