@@ -1,0 +1,60 @@
+/* Regions for tests that need no file. */
+#ifndef MEMORY_H
+#define MEMORY_H
+
+#include "check.h"
+
+#include <mapped/mapped.h>
+
+#include <stdlib.h>
+
+/* Byte i of a region made here: never 0, no short period. */
+CHECK__UNUSED static unsigned char memory_byte(size_t i)
+{
+    return (unsigned char)(1 + i % 251);
+}
+
+/* `length` bytes of anonymous memory with known content. */
+CHECK__UNUSED static mapped_region *memory_region(size_t length)
+{
+    mapped_region *region = NULL;
+    mapped_error error = MAPPED_ERROR_INIT;
+    if (mapped_region_anonymous(length, NULL, &region, &error) != MAPPED_OK) {
+        char text[MAPPED_ERROR_MESSAGE_SIZE];
+        mapped_error_message(&error, text, sizeof text);
+        printf("no anonymous memory: %s\n", text);
+        exit(1);
+    }
+    for (size_t i = 0; i < length; i++)
+        region->base_[i] = memory_byte(i);
+    return region;
+}
+
+/* A region over the caller's bytes, which live as long as the test. */
+CHECK__UNUSED static mapped_region *memory_wrap(void *data, size_t length,
+                                                bool readonly)
+{
+    mapped_region *region = NULL;
+    if (mapped_region_wrap(data, length, readonly, NULL, NULL, &region, NULL) !=
+        MAPPED_OK) {
+        printf("can't wrap %zu bytes\n", length);
+        exit(1);
+    }
+    return region;
+}
+
+/* `length` bytes of `region` from `offset` on; the test asked for them and
+ * goes no further if they aren't there. */
+CHECK__UNUSED static mapped_slice memory_slice(mapped_region *region,
+                                               size_t offset, size_t length)
+{
+    mapped_slice slice;
+    if (mapped_slice_sub(mapped_region_slice(region), offset, length, &slice,
+                         NULL) != MAPPED_OK) {
+        printf("no slice of %zu bytes at %zu\n", length, offset);
+        exit(1);
+    }
+    return slice;
+}
+
+#endif

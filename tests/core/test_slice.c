@@ -1,0 +1,277 @@
+/* Guards against a slice that reaches further than its parent, that outlives
+ * its memory, or whose check is fooled by numbers that wrap round. */
+#include "memory.h"
+
+static const size_t huge[] = {SIZE_MAX,         SIZE_MAX - 1,
+                              SIZE_MAX / 2 + 1, SIZE_MAX / 2,
+                              SIZE_MAX - 99,    (size_t)PTRDIFF_MAX + 2};
+#define HUGE_COUNT (sizeof huge / sizeof huge[0])
+
+static void check_sub_refused(mapped_slice slice, size_t offset, size_t length,
+                              mapped_status expected)
+{
+    mapped_slice part = {NULL, 11, 22};
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_slice_sub(slice, offset, length, &part, &error),
+                 expected);
+    CHECK_STATUS(error.status, expected);
+    CHECK(part.region == NULL && part.offset == 11 && part.length == 22);
+    if (expected == MAPPED_RANGE) {
+        CHECK_UINT(error.offset, offset);
+        CHECK_UINT(error.length, length);
+        CHECK_UINT(error.limit, slice.length);
+    }
+}
+
+static void test_slice_sub_refuses_huge_numbers(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    for (size_t i = 0; i < HUGE_COUNT; i++) {
+        check_sub_refused(inner, huge[i], 0, MAPPED_RANGE);
+        check_sub_refused(inner, huge[i], 1, MAPPED_RANGE);
+        check_sub_refused(inner, 0, huge[i], MAPPED_RANGE);
+        check_sub_refused(inner, 1, huge[i], MAPPED_RANGE);
+        for (size_t j = 0; j < HUGE_COUNT; j++)
+            check_sub_refused(inner, huge[i], huge[j], MAPPED_RANGE);
+    }
+    mapped_region_release(region);
+}
+
+static void test_slice_sub_refuses_more_than_its_parent(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    check_sub_refused(inner, 0, 21, MAPPED_RANGE);
+    check_sub_refused(inner, 20, 1, MAPPED_RANGE);
+    check_sub_refused(inner, 21, 0, MAPPED_RANGE);
+    check_sub_refused(inner, 19, 2, MAPPED_RANGE);
+    mapped_region_release(region);
+}
+
+static void test_slice_sub_of_a_closed_region_is_refused(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    check_sub_refused(inner, 0, 1, MAPPED_CLOSED);
+    check_sub_refused(inner, 0, 0, MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
+static void test_slice_sub_adds_up_offsets(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice part = memory_slice(region, 40, 20);
+    CHECK_STATUS(mapped_slice_sub(part, 5, 10, &part, NULL), MAPPED_OK);
+    CHECK(part.region == region);
+    CHECK_UINT(part.offset, 45);
+    CHECK_UINT(part.length, 10);
+    uint8_t byte = 0;
+    CHECK_STATUS(mapped_get_u8(part, 9, &byte, NULL), MAPPED_OK);
+    CHECK_UINT(byte, memory_byte(54));
+    mapped_region_release(region);
+}
+
+static void test_slice_sub_may_be_empty_at_the_end(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice part;
+    CHECK_STATUS(
+        mapped_slice_sub(mapped_region_slice(region), 100, 0, &part, NULL),
+        MAPPED_OK);
+    CHECK_UINT(part.length, 0);
+    CHECK_STATUS(mapped_slice_check(part, NULL), MAPPED_OK);
+    mapped_region_release(region);
+}
+
+static void test_slice_of_an_empty_region_is_empty(void)
+{
+    mapped_region *region = memory_region(0);
+    mapped_slice all = mapped_region_slice(region);
+    uint8_t byte = 7;
+    CHECK_UINT(all.length, 0);
+    CHECK_STATUS(mapped_slice_check(all, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_get_u8(all, 0, &byte, NULL), MAPPED_RANGE);
+    CHECK_UINT(byte, 7);
+    mapped_region_release(region);
+}
+
+static void test_slice_of_a_closed_region_is_empty(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_region_close(region, NULL);
+    CHECK_UINT(mapped_region_slice(region).length, 0);
+    CHECK_STATUS(mapped_slice_check(mapped_region_slice(region), NULL),
+                 MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
+static void check_enter_refused(mapped_slice slice, size_t offset, size_t n,
+                                mapped_status expected)
+{
+    unsigned char *p = NULL;
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_slice_enter(slice, offset, n, &p, &error), expected);
+    CHECK_STATUS(error.status, expected);
+    CHECK_STATUS(mapped_slice_enter(slice, offset, n, &p, NULL), expected);
+    CHECK_STATUS(mapped_slice_enter_write(slice, offset, n, &p, NULL),
+                 expected);
+}
+
+static void test_slice_enter_refuses_huge_numbers(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    for (size_t i = 0; i < HUGE_COUNT; i++) {
+        check_enter_refused(inner, huge[i], 0, MAPPED_RANGE);
+        check_enter_refused(inner, huge[i], 8, MAPPED_RANGE);
+        check_enter_refused(inner, 0, huge[i], MAPPED_RANGE);
+        check_enter_refused(inner, 19, huge[i], MAPPED_RANGE);
+        for (size_t j = 0; j < HUGE_COUNT; j++)
+            check_enter_refused(inner, huge[i], huge[j], MAPPED_RANGE);
+    }
+    mapped_region_release(region);
+}
+
+static void test_slice_enter_refuses_around_the_slice(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    check_enter_refused(inner, 20, 1, MAPPED_RANGE);
+    check_enter_refused(inner, 17, 4, MAPPED_RANGE);
+    check_enter_refused(inner, 0, 21, MAPPED_RANGE);
+    check_enter_refused(inner, (size_t)-1, 1, MAPPED_RANGE);
+    check_enter_refused(inner, (size_t)-40, 4, MAPPED_RANGE);
+    mapped_region_release(region);
+}
+
+static void test_slice_error_names_the_numbers(void)
+{
+    mapped_region *region = memory_region(100);
+    unsigned char *p = NULL;
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_slice_enter(memory_slice(region, 40, 20), 18, 4, &p, &error);
+    CHECK_UINT(error.offset, 18);
+    CHECK_UINT(error.length, 4);
+    CHECK_UINT(error.limit, 20);
+    CHECK(error.operation[0] != '\0');
+    mapped_region_release(region);
+}
+
+static void test_slice_enter_gives_every_place_inside(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    for (size_t offset = 0; offset <= 20; offset++) {
+        for (size_t n = 0; n <= 20 - offset; n++) {
+            unsigned char *p = NULL;
+            CHECK_STATUS(mapped_slice_enter(inner, offset, n, &p, NULL),
+                         MAPPED_OK);
+            CHECK(p == region->base_ + 40 + offset);
+            CHECK_STATUS(mapped_slice_leave(inner, offset, n, NULL), MAPPED_OK);
+        }
+    }
+    mapped_region_release(region);
+}
+
+static void test_slice_enter_after_close_is_refused(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    mapped_region_close(region, NULL);
+    check_enter_refused(inner, 0, 1, MAPPED_CLOSED);
+    check_enter_refused(inner, 0, 20, MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
+/* The wider check says which of the two failed: the region closed. */
+static void test_slice_enter_out_of_range_after_close_is_closed(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    mapped_region_close(region, NULL);
+    check_enter_refused(inner, 20, 1, MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
+static void test_slice_leave_after_close_is_refused(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    unsigned char *p = NULL;
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_slice_enter(inner, 0, 4, &p, NULL), MAPPED_OK);
+    mapped_region_acquire(region);
+    mapped_region_close(region, NULL);
+    CHECK_UINT(p[0], 0); /* Zero pages, not someone else's memory. */
+    CHECK_STATUS(mapped_slice_leave(inner, 0, 4, &error), MAPPED_CLOSED);
+    CHECK_STATUS(error.status, MAPPED_CLOSED);
+    mapped_region_release(region);
+    mapped_region_release(region);
+}
+
+static void test_slice_readonly_is_not_entered_for_writing(void)
+{
+    unsigned char bytes[16] = {0};
+    mapped_region *region = memory_wrap(bytes, sizeof bytes, true);
+    mapped_slice all = mapped_region_slice(region);
+    unsigned char *p = NULL;
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_slice_enter_write(all, 0, 4, &p, &error),
+                 MAPPED_READONLY);
+    CHECK_STATUS(error.status, MAPPED_READONLY);
+    CHECK_STATUS(mapped_slice_check_writable(all, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_slice_check(all, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_slice_enter(all, 0, 4, &p, NULL), MAPPED_OK);
+    mapped_region_release(region);
+}
+
+static void test_slice_outside_a_shrunken_region_is_refused(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    uint8_t byte = 7;
+    CHECK_STATUS(mapped_region_resize(region, 50, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_slice_check(inner, NULL), MAPPED_RANGE);
+    CHECK_STATUS(mapped_get_u8(inner, 9, &byte, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_get_u8(inner, 10, &byte, NULL), MAPPED_RANGE);
+    check_enter_refused(inner, 9, 2, MAPPED_RANGE);
+    check_sub_refused(mapped_region_slice(region), 40, 20, MAPPED_RANGE);
+    mapped_region_release(region);
+}
+
+static void test_slice_is_whole_again_after_regrowth(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice inner = memory_slice(region, 40, 20);
+    uint8_t byte = 7;
+    CHECK_STATUS(mapped_region_resize(region, 50, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_slice_check(inner, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_get_u8(inner, 10, &byte, NULL), MAPPED_OK);
+    CHECK_UINT(byte, 0); /* What was cut off is gone. */
+    mapped_region_release(region);
+}
+
+int main(void)
+{
+    RUN(test_slice_sub_refuses_huge_numbers);
+    RUN(test_slice_sub_refuses_more_than_its_parent);
+    RUN(test_slice_sub_of_a_closed_region_is_refused);
+    RUN(test_slice_sub_adds_up_offsets);
+    RUN(test_slice_sub_may_be_empty_at_the_end);
+    RUN(test_slice_of_an_empty_region_is_empty);
+    RUN(test_slice_of_a_closed_region_is_empty);
+    RUN(test_slice_enter_refuses_huge_numbers);
+    RUN(test_slice_enter_refuses_around_the_slice);
+    RUN(test_slice_error_names_the_numbers);
+    RUN(test_slice_enter_gives_every_place_inside);
+    RUN(test_slice_enter_after_close_is_refused);
+    RUN(test_slice_enter_out_of_range_after_close_is_closed);
+    RUN(test_slice_leave_after_close_is_refused);
+    RUN(test_slice_readonly_is_not_entered_for_writing);
+    RUN(test_slice_outside_a_shrunken_region_is_refused);
+    RUN(test_slice_is_whole_again_after_regrowth);
+    return check_finish();
+}
