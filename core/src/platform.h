@@ -105,9 +105,19 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
                                  const mapped__map_request *request, bool alone,
                                  mapped_error *error);
 
+/* Comes before mapped__file_resize shortens the mapped file. Windows refuses
+ * that while any of the file is mapped: there the pages go, the address too if
+ * there is no other way, and mapped__map_resize with the new length (or the
+ * old, if the file stayed as it was) maps them again. MAPPED_BUSY unless
+ * `alone`, as in mapped__map_resize. Elsewhere it does nothing. */
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
+                                 mapped_error *error);
+
 /* Replaces [offset, offset + length) by zero pages that may be read and
  * written, without a moment in which the addresses are free. Lets go of the
- * file. Must not fail for want of memory where the system allows. */
+ * file. Must not fail for want of memory where the system allows. (Windows: a
+ * view is let go of as a whole or, before version 1803, only by the unmapping;
+ * and while it is swapped, an access faults for a moment.) */
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error);
 

@@ -112,8 +112,8 @@ static mapped_status grow(mapped__region *full, size_t length,
 
 /* A region that shows only a part from the middle of a file must not cut off
  * what lies behind it: the file shrinks only if the region reached its end. */
-static mapped_status shrink_file(const mapped__region *full, size_t old_length,
-                                 size_t length, mapped_error *error)
+static mapped_status shrink_file(mapped__region *full, size_t old_length,
+                                 size_t length, bool alone, mapped_error *error)
 {
     uint64_t size;
     if (full->file == MAPPED__NO_FILE)
@@ -122,13 +122,28 @@ static mapped_status shrink_file(const mapped__region *full, size_t old_length,
     if (status != MAPPED_OK || size > full->offset + old_length ||
         size <= full->offset + length)
         return status;
+    status = mapped__map_detach(&full->mapping, alone, error);
+    if (status != MAPPED_OK)
+        return status;
     return mapped__file_resize(full->file, size, full->offset + length, false,
                                error);
 }
 
+/* Shows `length` bytes again after the file has shrunk or refused to. A tail
+ * that stays mapped does no harm; pages that a detach has taken and that don't
+ * come back leave nothing to show. */
+static mapped_status settle(mapped__region *full, size_t length, bool alone,
+                            mapped_error *error)
+{
+    mapped_status status = remap(full, length, alone, error);
+    bool whole = length == 0 || full->mapping.used >= length + full->lead;
+    mapped__region_publish(full, whole ? length : 0);
+    return whole ? MAPPED_OK : status;
+}
+
 /* The length goes first, so that no new access gets past its first check; then
  * the file, while one that is under way still finds its pages mapped; then the
- * pages. What is left of the mapping if that fails does no harm. */
+ * pages. */
 static mapped_status shrink(mapped__region *full, size_t length,
                             mapped_error *error)
 {
@@ -136,16 +151,13 @@ static mapped_status shrink(mapped__region *full, size_t length,
     mapped_status status = mapped__region_lock_pins(full, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_publish_length(full, length);
-    status = shrink_file(full, old_length, length, error);
-    if (status != MAPPED_OK) {
-        mapped__region_publish_length(full, old_length);
-        return status;
-    }
     bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
-    (void)remap(full, length, alone, NULL);
-    mapped__region_publish(full, length);
-    return MAPPED_OK;
+    mapped__region_publish_length(full, length);
+    status = shrink_file(full, old_length, length, alone, error);
+    if (status == MAPPED_OK)
+        return settle(full, length, alone, error);
+    (void)settle(full, old_length, alone, NULL);
+    return status;
 }
 
 static mapped_status resize_locked(mapped__region *full, uint64_t length,

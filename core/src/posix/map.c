@@ -237,6 +237,15 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
     return grow_or_move(mapping, used, alone, error);
 }
 
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
+                                 mapped_error *error)
+{
+    (void)mapping;
+    (void)alone;
+    (void)error;
+    return MAPPED_OK;
+}
+
 void mapped__unmap(mapped__mapping *mapping)
 {
     if (mapping->address != NULL)

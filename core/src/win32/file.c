@@ -1,0 +1,329 @@
+#include "platform.h"
+
+#include <stdlib.h>
+#include <windows.h>
+#include <winioctl.h>
+
+#include "section.h"
+
+#define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+#define CREATE_TRIES 16
+#define ZEROS_BYTES 65536
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, (int)GetLastError(), call);
+}
+
+/* The caller frees `*wide`. Bytes that are no UTF-8 name no file: they are an
+ * error (1113), not a best guess. */
+static mapped_status widen(const char *path, wchar_t **wide,
+                           mapped_error *error)
+{
+    int units =
+        MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
+    if (units == 0)
+        return failed(error, "MultiByteToWideChar");
+    wchar_t *made = malloc((size_t)units * sizeof *made);
+    if (made == NULL)
+        return mapped_error_set(error, MAPPED_MEMORY, "malloc");
+    MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, made, units);
+    *wide = made;
+    return MAPPED_OK;
+}
+
+/* SECURITY_ANONYMOUS: a path may name somebody's pipe, whose server must not
+ * act in our name. */
+static HANDLE open_wide(const wchar_t *path, DWORD access, DWORD how)
+{
+    return CreateFileW(path, access, SHARE_ALL, NULL, how,
+                       FILE_ATTRIBUTE_NORMAL | SECURITY_SQOS_PRESENT |
+                           SECURITY_ANONYMOUS,
+                       NULL);
+}
+
+/* Backup semantics are what opens a directory. No data can be read through
+ * this handle, so they lend nobody any rights. */
+static HANDLE open_for_info(const wchar_t *path)
+{
+    return CreateFileW(
+        path, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING,
+        FILE_FLAG_BACKUP_SEMANTICS | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS,
+        NULL);
+}
+
+/* Exclusive creation first and a plain open second tells who made the file; a
+ * peer that creates or removes it in between sends us round again. */
+static HANDLE open_or_create(const wchar_t *path, DWORD access, bool *created)
+{
+    HANDLE handle = INVALID_HANDLE_VALUE;
+    for (int i = 0; handle == INVALID_HANDLE_VALUE && i < CREATE_TRIES; i++) {
+        handle = open_wide(path, access, CREATE_NEW);
+        *created = handle != INVALID_HANDLE_VALUE;
+        if (*created || GetLastError() != ERROR_FILE_EXISTS)
+            break;
+        handle = open_wide(path, access, OPEN_EXISTING);
+        if (GetLastError() != ERROR_FILE_NOT_FOUND)
+            break;
+    }
+    return handle;
+}
+
+static HANDLE open_as_told(const wchar_t *path, unsigned flags, bool *created)
+{
+    DWORD access =
+        GENERIC_READ | (flags & MAPPED__FILE_WRITE ? GENERIC_WRITE : 0);
+    HANDLE handle;
+    if (flags & MAPPED__FILE_EXCLUSIVE) {
+        handle = open_wide(path, access, CREATE_NEW);
+        *created = handle != INVALID_HANDLE_VALUE;
+    } else if (flags & MAPPED__FILE_CREATE) {
+        handle = open_or_create(path, access, created);
+    } else {
+        handle = open_wide(path, access, OPEN_EXISTING);
+    }
+    return handle;
+}
+
+static bool is_directory(const wchar_t *path)
+{
+    DWORD attributes = GetFileAttributesW(path);
+    return attributes != INVALID_FILE_ATTRIBUTES &&
+           attributes & FILE_ATTRIBUTE_DIRECTORY;
+}
+
+/* Windows says "access denied" for a directory. The caller asks what kind of
+ * thing it has opened and can tell it better. */
+static HANDLE open_any(const wchar_t *path, unsigned flags, bool *created)
+{
+    HANDLE handle = open_as_told(path, flags, created);
+    if (handle == INVALID_HANDLE_VALUE && !(flags & MAPPED__FILE_EXCLUSIVE)) {
+        DWORD kept = GetLastError();
+        if (kept == ERROR_ACCESS_DENIED && is_directory(path))
+            handle = open_for_info(path);
+        if (handle == INVALID_HANDLE_VALUE)
+            SetLastError(kept);
+    }
+    return handle;
+}
+
+/* MAPPED__FILE_DEVICE_IO has no meaning here: no Windows device is mapped
+ * through a file. */
+mapped_status mapped__file_open(const char *path, unsigned flags,
+                                intptr_t *file, bool *created,
+                                mapped_error *error)
+{
+    wchar_t *wide;
+    mapped_status status = widen(path, &wide, error);
+    if (status != MAPPED_OK)
+        return status;
+    bool made = false;
+    HANDLE handle = open_any(wide, flags, &made);
+    if (handle == INVALID_HANDLE_VALUE)
+        status = failed(error, "CreateFile");
+    free(wide);
+    if (status != MAPPED_OK)
+        return status;
+    *file = (intptr_t)handle;
+    *created = made;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
+                                     mapped_error *error)
+{
+    HANDLE self = GetCurrentProcess();
+    HANDLE made;
+    if (!DuplicateHandle(self, (HANDLE)file, self, &made, 0, FALSE,
+                         DUPLICATE_SAME_ACCESS))
+        return failed(error, "DuplicateHandle");
+    *copy = (intptr_t)made;
+    return MAPPED_OK;
+}
+
+void mapped__file_close(intptr_t file)
+{
+    if (file != MAPPED__NO_FILE)
+        CloseHandle((HANDLE)file);
+}
+
+static uint64_t join(DWORD high, DWORD low)
+{
+    return (uint64_t)high << 32 | low;
+}
+
+static void start_info(mapped__file_info *info)
+{
+    SYSTEM_INFO system;
+    GetSystemInfo(&system);
+    *info = (mapped__file_info){.granularity = system.dwAllocationGranularity,
+                                .page = system.dwPageSize,
+                                .kind = MAPPED__FILE_OTHER};
+}
+
+static void use_disk_info(const BY_HANDLE_FILE_INFORMATION *found,
+                          mapped__file_info *info)
+{
+    bool directory = found->dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY;
+    info->kind = directory ? MAPPED__FILE_DIRECTORY : MAPPED__FILE_REGULAR;
+    info->device = found->dwVolumeSerialNumber;
+    info->serial = join(found->nFileIndexHigh, found->nFileIndexLow);
+    if (!directory)
+        info->size = join(found->nFileSizeHigh, found->nFileSizeLow);
+}
+
+/* A raw volume counts as a disk file but has no file information: to us it is
+ * one more thing that can't be mapped. */
+static mapped_status disk_info(HANDLE handle, mapped__file_info *info,
+                               mapped_error *error)
+{
+    BY_HANDLE_FILE_INFORMATION found;
+    if (GetFileInformationByHandle(handle, &found)) {
+        use_disk_info(&found, info);
+        return MAPPED_OK;
+    }
+    DWORD reason = GetLastError();
+    if (reason == ERROR_INVALID_FUNCTION || reason == ERROR_INVALID_PARAMETER)
+        return MAPPED_OK;
+    return failed(error, "GetFileInformationByHandle");
+}
+
+/* Sections have no number of their own; the handle tells two of them apart. */
+static mapped_status section_info(intptr_t file, DWORD reason,
+                                  mapped__file_info *info, mapped_error *error)
+{
+    if (!mapped__section_size(file, &info->size))
+        return mapped_error_set_system(error, (int)reason, "GetFileType");
+    info->kind = MAPPED__FILE_REGULAR;
+    info->serial = (uint64_t)file;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
+                                    mapped_error *error)
+{
+    mapped__file_info found;
+    mapped_status status = MAPPED_OK;
+    start_info(&found);
+    SetLastError(NO_ERROR);
+    DWORD type = GetFileType((HANDLE)file);
+    if (type == FILE_TYPE_DISK)
+        status = disk_info((HANDLE)file, &found, error);
+    else if (type == FILE_TYPE_UNKNOWN && GetLastError() != NO_ERROR)
+        status = section_info(file, GetLastError(), &found, error);
+    if (status == MAPPED_OK)
+        *info = found;
+    return status;
+}
+
+mapped_status mapped__path_info_get(const char *path, mapped__file_info *info,
+                                    mapped_error *error)
+{
+    wchar_t *wide;
+    mapped_status status = widen(path, &wide, error);
+    if (status != MAPPED_OK)
+        return status;
+    HANDLE handle = open_for_info(wide);
+    if (handle == INVALID_HANDLE_VALUE)
+        status = failed(error, "CreateFile");
+    free(wide);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__file_info_get((intptr_t)handle, info, error);
+    CloseHandle(handle);
+    return status;
+}
+
+static bool set_end(HANDLE handle, uint64_t size)
+{
+    FILE_END_OF_FILE_INFO end = {.EndOfFile.QuadPart = (LONGLONG)size};
+    return SetFileInformationByHandle(handle, FileEndOfFileInfo, &end,
+                                      sizeof end);
+}
+
+/* A file system without the idea of allocation refuses in one of these ways;
+ * moving the end of the file then allocates or fails. */
+static bool lacks_allocation(DWORD reason)
+{
+    return reason == ERROR_INVALID_FUNCTION || reason == ERROR_NOT_SUPPORTED ||
+           reason == ERROR_INVALID_PARAMETER ||
+           reason == ERROR_CALL_NOT_IMPLEMENTED;
+}
+
+static bool set_allocation(HANDLE handle, uint64_t size)
+{
+    FILE_ALLOCATION_INFO blocks = {.AllocationSize.QuadPart = (LONGLONG)size};
+    return SetFileInformationByHandle(handle, FileAllocationInfo, &blocks,
+                                      sizeof blocks) ||
+           lacks_allocation(GetLastError());
+}
+
+static bool is_sparse(HANDLE handle)
+{
+    BY_HANDLE_FILE_INFORMATION found;
+    return GetFileInformationByHandle(handle, &found) &&
+           found.dwFileAttributes & FILE_ATTRIBUTE_SPARSE_FILE;
+}
+
+/* In a sparse file only bytes that were written have blocks. */
+static bool write_zeros(HANDLE handle, uint64_t from, uint64_t to)
+{
+    static const char zeros[ZEROS_BYTES];
+    while (from < to) {
+        OVERLAPPED at = {.Offset = (DWORD)from,
+                         .OffsetHigh = (DWORD)(from >> 32)};
+        DWORD n = to - from < sizeof zeros ? (DWORD)(to - from) : sizeof zeros;
+        DWORD done;
+        if (!WriteFile(handle, zeros, n, &done, &at))
+            return false;
+        from += done;
+    }
+    return true;
+}
+
+static mapped_status allocate(HANDLE handle, uint64_t old_size, uint64_t size,
+                              mapped_error *error)
+{
+    if (!set_allocation(handle, size))
+        return failed(error, "SetFileInformationByHandle");
+    if (!set_end(handle, size))
+        return failed(error, "SetFileInformationByHandle");
+    if (!is_sparse(handle) || write_zeros(handle, old_size, size))
+        return MAPPED_OK;
+    mapped_status status = failed(error, "WriteFile");
+    set_end(handle, old_size);
+    return status;
+}
+
+/* Only a hint: on a file system without holes the file is simply full. */
+static void allow_holes(HANDLE handle)
+{
+    DWORD unused;
+    DeviceIoControl(handle, FSCTL_SET_SPARSE, NULL, 0, NULL, 0, &unused, NULL);
+}
+
+mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
+                                  uint64_t size, bool blocks,
+                                  mapped_error *error)
+{
+    HANDLE handle = (HANDLE)file;
+    uint64_t limit;
+    if (mapped__section_size(file, &limit))
+        return mapped__section_resize(file, old_size, size, error);
+    if (size > old_size && blocks)
+        return allocate(handle, old_size, size, error);
+    if (size > old_size)
+        allow_holes(handle);
+    if (!set_end(handle, size))
+        return failed(error, "SetFileInformationByHandle");
+    return MAPPED_OK;
+}
+
+void mapped__file_remove(const char *path)
+{
+    wchar_t *wide;
+    if (widen(path, &wide, NULL) != MAPPED_OK)
+        return;
+    DeleteFileW(wide);
+    free(wide);
+}

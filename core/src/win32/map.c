@@ -1,0 +1,309 @@
+#include "platform.h"
+
+#include <string.h>
+#include <windows.h>
+
+#include <mapped/checked.h>
+
+#include "view.h"
+
+#define CHUNK_BYTES ((size_t)1 << 20)
+#define SCRATCH_BYTES 16384
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, (int)GetLastError(), call);
+}
+
+static mapped_status too_long(mapped_error *error, size_t length)
+{
+    const uint64_t numbers[3] = {0, length, SIZE_MAX};
+    return mapped_error_set_range(error, MAPPED_OVERFLOW, "map", numbers);
+}
+
+static size_t page_of(const mapped__map_request *request)
+{
+    SYSTEM_INFO system;
+    GetSystemInfo(&system);
+    return request->page != 0 ? request->page : system.dwPageSize;
+}
+
+/* --- private memory ----------------------------------------------------- */
+
+/* Large pages can't be committed bit by bit, and the caller's token must hold
+ * SeLockMemoryPrivilege: without it this is error 1314. */
+static mapped_status map_large(mapped__mapping *mapping, mapped_error *error)
+{
+    if (mapping->page != GetLargePageMinimum() ||
+        mapping->reserved > mapping->used)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "large pages");
+    mapping->address = VirtualAlloc(NULL, mapping->used,
+                                    MEM_RESERVE | MEM_COMMIT | MEM_LARGE_PAGES,
+                                    PAGE_READWRITE);
+    if (mapping->address == NULL)
+        return failed(error, "VirtualAlloc");
+    return MAPPED_OK;
+}
+
+static bool commit(const mapped__mapping *mapping, size_t from, size_t to)
+{
+    return from == to || VirtualAlloc(mapping->address + from, to - from,
+                                      MEM_COMMIT, PAGE_READWRITE) != NULL;
+}
+
+static mapped_status map_memory(mapped__mapping *mapping, mapped_error *error)
+{
+    if (mapping->flags & MAPPED__MAP_HUGETLB)
+        return map_large(mapping, error);
+    mapping->address = VirtualAlloc(NULL, mapped__view_extent(mapping),
+                                    MEM_RESERVE, PAGE_READWRITE);
+    if (mapping->address == NULL)
+        return failed(error, "VirtualAlloc");
+    if (commit(mapping, 0, mapping->used))
+        return MAPPED_OK;
+    mapped_status status = failed(error, "VirtualAlloc");
+    VirtualFree(mapping->address, 0, MEM_RELEASE);
+    mapping->address = NULL;
+    return status;
+}
+
+/* Decommitting would make an access a fault until the pages are back. This way
+ * none ever is, and the memory is given back all the same. */
+static void zero_memory(unsigned char *start, size_t length)
+{
+    while (length > 0) {
+        size_t n = length < CHUNK_BYTES ? length : CHUNK_BYTES;
+        memset(start, 0, n);
+        VirtualAlloc(start, n, MEM_RESET, PAGE_READWRITE);
+        start += n;
+        length -= n;
+    }
+}
+
+/* --- mapping ------------------------------------------------------------ */
+
+/* The kernel reads for us and reports what would be an exception here. One
+ * request for all of it goes ahead, as that is faster than page by page. */
+static mapped_status populate(const mapped__mapping *mapping,
+                              mapped_error *error)
+{
+    unsigned char scratch[SCRATCH_BYTES];
+    HANDLE self = GetCurrentProcess();
+    WIN32_MEMORY_RANGE_ENTRY all = {mapping->address, mapping->used};
+    PrefetchVirtualMemory(self, 1, &all, 0);
+    for (size_t at = 0; at < mapping->used;) {
+        size_t left = mapping->used - at;
+        size_t n = left < sizeof scratch ? left : sizeof scratch;
+        if (!ReadProcessMemory(self, mapping->address + at, scratch, n, NULL))
+            return failed(error, "ReadProcessMemory");
+        at += n;
+    }
+    return MAPPED_OK;
+}
+
+static mapped_status plan(const mapped__map_request *request,
+                          mapped__mapping *made, mapped_error *error)
+{
+    made->address = NULL;
+    made->page = page_of(request);
+    made->flags = request->flags;
+    made->section = MAPPED__NO_FILE;
+    if (!mapped_round_up(request->length, made->page, &made->used) ||
+        !mapped_round_up(request->reserve, made->page, &made->reserved))
+        return too_long(error, request->length);
+    if (made->reserved < made->used)
+        made->reserved = made->used;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__map(const mapped__map_request *request,
+                          mapped__mapping *mapping, mapped_error *error)
+{
+    mapped__mapping made;
+    mapped_status status = plan(request, &made, error);
+    if (status == MAPPED_OK && made.reserved > 0)
+        status = request->file == MAPPED__NO_FILE
+                     ? map_memory(&made, error)
+                     : mapped__view_map(request, &made, error);
+    if (status == MAPPED_OK && request->flags & MAPPED__MAP_POPULATE)
+        status = populate(&made, error);
+    if (status == MAPPED_OK)
+        *mapping = made;
+    else
+        mapped__unmap(&made);
+    return status;
+}
+
+/* A view goes as a whole, memory and placeholders by their allocation. */
+void mapped__unmap(mapped__mapping *mapping)
+{
+    unsigned char *at = mapping->address;
+    mapped__piece piece;
+    if (at != NULL) {
+        unsigned char *end = at + mapped__view_extent(mapping);
+        for (; mapped__view_piece(at, end, &piece); at = piece.end) {
+            if (piece.view)
+                UnmapViewOfFile(piece.start);
+            else
+                VirtualFree(piece.start, 0, MEM_RELEASE);
+        }
+    }
+    mapping->address = NULL;
+    mapping->used = 0;
+    mapping->reserved = 0;
+}
+
+/* --- revoking ----------------------------------------------------------- */
+
+/* Part of a view can't be unmapped, and a plain view not without giving its
+ * addresses away: there the pages become copies, and the file is let go of only
+ * when the mapping goes. */
+static mapped_status zero_view(unsigned char *start, size_t length,
+                               mapped_error *error)
+{
+    DWORD before;
+    if (!VirtualProtect(start, length, PAGE_WRITECOPY, &before))
+        return failed(error, "VirtualProtect");
+    memset(start, 0, length);
+    return MAPPED_OK;
+}
+
+static mapped_status revoke_piece(const mapped__mapping *mapping,
+                                  const mapped__piece *piece,
+                                  const mapped__piece *wanted,
+                                  mapped_error *error)
+{
+    unsigned char *start =
+        piece->start > wanted->start ? piece->start : wanted->start;
+    unsigned char *end = piece->end < wanted->end ? piece->end : wanted->end;
+    if (start >= end)
+        return MAPPED_OK;
+    size_t length = (size_t)(end - start);
+    if (piece->view && mapping->section == MAPPED__VIEW_PLACED &&
+        start == piece->start && end == piece->end)
+        return mapped__view_zero(piece, error);
+    if (piece->view)
+        return zero_view(start, length, error);
+    zero_memory(start, length);
+    return MAPPED_OK;
+}
+
+mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
+                                 size_t length, mapped_error *error)
+{
+    mapped__piece wanted = {.start = mapping->address + offset,
+                            .end = mapping->address + offset + length};
+    mapped__piece piece;
+    unsigned char *at = mapping->address;
+    mapped_status status = MAPPED_OK;
+    for (; status == MAPPED_OK && mapped__view_piece(at, wanted.end, &piece);
+         at = piece.end)
+        status = revoke_piece(mapping, &piece, &wanted, error);
+    return status;
+}
+
+/* --- resizing ----------------------------------------------------------- */
+
+static mapped_status move(mapped__mapping *mapping,
+                          const mapped__map_request *request, bool alone,
+                          mapped_error *error)
+{
+    mapped__mapping made;
+    if (!alone)
+        return mapped_error_set(error, MAPPED_BUSY, "resize");
+    mapped_status status = mapped__map(request, &made, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (mapping->section == MAPPED__NO_FILE)
+        memcpy(made.address, mapping->address, mapping->used);
+    mapped__unmap(mapping);
+    *mapping = made;
+    return MAPPED_OK;
+}
+
+static mapped_status cut_off(mapped__mapping *mapping, size_t used, bool alone,
+                             mapped_error *error)
+{
+    size_t length = mapping->used - used;
+    unsigned char *tail = mapping->address + used;
+    if (alone && mapping->section == MAPPED__NO_FILE) {
+        if (!VirtualFree(tail, length, MEM_DECOMMIT))
+            return failed(error, "VirtualFree");
+    } else {
+        mapped_status status = mapped__map_revoke(mapping, used, length, error);
+        if (status != MAPPED_OK)
+            return status;
+    }
+    mapping->used = used;
+    return MAPPED_OK;
+}
+
+static mapped_status resize_memory(mapped__mapping *mapping,
+                                   const mapped__map_request *request,
+                                   bool alone, mapped_error *error)
+{
+    size_t used = 0;
+    mapped_round_up(request->length, mapping->page, &used);
+    if (used < mapping->used)
+        return cut_off(mapping, used, alone, error);
+    if (used > mapped__view_extent(mapping))
+        return move(mapping, request, alone, error);
+    if (!commit(mapping, mapping->used, used))
+        return failed(error, "VirtualAlloc");
+    mapping->used = used;
+    if (mapping->reserved < used)
+        mapping->reserved = used;
+    return MAPPED_OK;
+}
+
+/* Cutting off the tail of a view means to unmap all of it and to map the head
+ * again, which only who is alone may do. */
+static mapped_status resize_views(mapped__mapping *mapping,
+                                  const mapped__map_request *request,
+                                  bool alone, mapped_error *error)
+{
+    size_t used = 0;
+    mapped_round_up(request->length, mapping->page, &used);
+    if (used < mapping->used && !alone)
+        return cut_off(mapping, used, alone, error);
+    if (mapping->section == MAPPED__VIEW_PLAIN)
+        return move(mapping, request, alone, error);
+    if (used < mapping->used)
+        mapped__view_detach(mapping);
+    if (used == mapping->used)
+        return MAPPED_OK;
+    mapped_status status = mapped__view_extend(mapping, request, used, error);
+    if (status == MAPPED_BUSY)
+        return move(mapping, request, alone, error);
+    return status;
+}
+
+mapped_status mapped__map_resize(mapped__mapping *mapping,
+                                 const mapped__map_request *request, bool alone,
+                                 mapped_error *error)
+{
+    size_t used;
+    if (!mapped_round_up(request->length, mapping->page, &used))
+        return too_long(error, request->length);
+    if (used == mapping->used)
+        return MAPPED_OK;
+    if (mapping->address == NULL)
+        return mapped__map(request, mapping, error);
+    if (mapping->section == MAPPED__NO_FILE)
+        return resize_memory(mapping, request, alone, error);
+    return resize_views(mapping, request, alone, error);
+}
+
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
+                                 mapped_error *error)
+{
+    if (mapping->used == 0 || mapping->section == MAPPED__NO_FILE)
+        return MAPPED_OK;
+    if (!alone)
+        return mapped_error_set(error, MAPPED_BUSY, "resize");
+    if (mapping->section == MAPPED__VIEW_PLACED)
+        mapped__view_detach(mapping);
+    else
+        mapped__unmap(mapping);
+    return MAPPED_OK;
+}

@@ -1,0 +1,8 @@
+#include "platform.h"
+
+#include <windows.h>
+
+void mapped__yield(void)
+{
+    SwitchToThread();
+}

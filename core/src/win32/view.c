@@ -1,0 +1,257 @@
+#include "view.h"
+
+#include <windows.h>
+
+#include <mapped/checked.h>
+
+#include "placeholder.h"
+#include "section.h"
+
+#define ZEROS_BYTES ((size_t)16 << 20)
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, (int)GetLastError(), call);
+}
+
+static size_t granularity(void)
+{
+    SYSTEM_INFO system;
+    GetSystemInfo(&system);
+    return system.dwAllocationGranularity;
+}
+
+size_t mapped__view_extent(const mapped__mapping *mapping)
+{
+    size_t extent = mapping->reserved;
+    mapped_round_up(mapping->reserved, granularity(), &extent);
+    return extent;
+}
+
+bool mapped__view_piece(unsigned char *at, unsigned char *end,
+                        mapped__piece *piece)
+{
+    MEMORY_BASIC_INFORMATION found;
+    unsigned char *next = at;
+    void *base = NULL;
+    while (next < end && VirtualQuery(next, &found, sizeof found) != 0) {
+        if (found.State == MEM_FREE ||
+            (next != at && found.AllocationBase != base))
+            break;
+        if (next == at)
+            piece->view = found.Type == MEM_MAPPED;
+        base = found.AllocationBase;
+        next = (unsigned char *)found.BaseAddress + found.RegionSize;
+    }
+    piece->start = base;
+    piece->end = next;
+    return next != at;
+}
+
+/* --- sections ----------------------------------------------------------- */
+
+static DWORD protection(unsigned flags)
+{
+    if (!(flags & MAPPED__MAP_WRITE))
+        return PAGE_READONLY;
+    return flags & MAPPED__MAP_PRIVATE ? PAGE_WRITECOPY : PAGE_READWRITE;
+}
+
+static DWORD plain_access(unsigned flags)
+{
+    if (!(flags & MAPPED__MAP_WRITE))
+        return FILE_MAP_READ;
+    return flags & MAPPED__MAP_PRIVATE ? FILE_MAP_COPY
+                                       : FILE_MAP_READ | FILE_MAP_WRITE;
+}
+
+/* A pagefile section already is one. A file's must end with the view: in a
+ * writable mode a larger one would extend the file. */
+static HANDLE open_section(const mapped__map_request *request)
+{
+    uint64_t end;
+    uint64_t size;
+    if (mapped__section_size(request->file, &size))
+        return (HANDLE)request->file;
+    if (!mapped_add_u64(request->offset, request->length, &end)) {
+        SetLastError(ERROR_INVALID_PARAMETER);
+        return NULL;
+    }
+    return CreateFileMappingW((HANDLE)request->file, NULL,
+                              protection(request->flags), (DWORD)(end >> 32),
+                              (DWORD)end, NULL);
+}
+
+/* Views hold on to their section by themselves. The error of a call that
+ * failed before must survive. */
+static void close_section(const mapped__map_request *request, HANDLE section)
+{
+    DWORD kept = GetLastError();
+    if (section != (HANDLE)request->file)
+        CloseHandle(section);
+    SetLastError(kept);
+}
+
+/* --- placed views ------------------------------------------------------- */
+
+/* [start, end) must be one placeholder; the rest of it stays one. */
+static bool swap_in(unsigned char *start, unsigned char *end, size_t size,
+                    const mapped__view *view)
+{
+    size_t room = (size_t)(end - start);
+    if (size < room && !mapped__placeholder_split(start, size))
+        return false;
+    if (mapped__placeholder_to_view(start, view))
+        return true;
+    DWORD kept = GetLastError();
+    if (size < room)
+        mapped__placeholder_join(start, room);
+    SetLastError(kept);
+    return false;
+}
+
+static mapped_status place(mapped__mapping *mapping,
+                           const mapped__map_request *request, size_t from,
+                           size_t to, mapped_error *error)
+{
+    unsigned char *end = mapping->address + mapped__view_extent(mapping);
+    HANDLE section = open_section(request);
+    if (section == NULL)
+        return failed(error, "CreateFileMapping");
+    mapped__view view = {.section = section,
+                         .offset = request->offset + from,
+                         .size = request->length - from,
+                         .protection = protection(request->flags)};
+    mapped_status status = MAPPED_OK;
+    if (!swap_in(mapping->address + from, end, to - from, &view))
+        status = failed(error, "MapViewOfFile3");
+    close_section(request, section);
+    return status;
+}
+
+static mapped_status map_placed(const mapped__map_request *request,
+                                mapped__mapping *mapping, mapped_error *error)
+{
+    mapped__mapping made = *mapping;
+    made.section = MAPPED__VIEW_PLACED;
+    made.address = mapped__placeholder_reserve(mapped__view_extent(&made));
+    if (made.address == NULL)
+        return failed(error, "VirtualAlloc2");
+    if (made.used > 0) {
+        mapped_status status = place(&made, request, 0, made.used, error);
+        if (status != MAPPED_OK) {
+            VirtualFree(made.address, 0, MEM_RELEASE);
+            return status;
+        }
+    }
+    *mapping = made;
+    return MAPPED_OK;
+}
+
+/* A tail that was cut off while others looked is full of zero views. */
+static bool is_room(const mapped__mapping *mapping, size_t used)
+{
+    unsigned char *start = mapping->address + mapping->used;
+    unsigned char *end = mapping->address + mapped__view_extent(mapping);
+    mapped__piece piece;
+    return mapping->address + used <= end &&
+           mapped__view_piece(start, end, &piece) && piece.start == start &&
+           piece.end == end && !piece.view;
+}
+
+mapped_status mapped__view_extend(mapped__mapping *mapping,
+                                  const mapped__map_request *request,
+                                  size_t used, mapped_error *error)
+{
+    if (!is_room(mapping, used))
+        return mapped_error_set(error, MAPPED_BUSY, "MapViewOfFile3");
+    mapped_status status = place(mapping, request, mapping->used, used, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapping->used = used;
+    if (mapping->reserved < used)
+        mapping->reserved = used;
+    return MAPPED_OK;
+}
+
+void mapped__view_detach(mapped__mapping *mapping)
+{
+    size_t extent = mapped__view_extent(mapping);
+    unsigned char *at = mapping->address;
+    unsigned char *end = at + extent;
+    mapped__piece piece;
+    int pieces = 0;
+    for (; mapped__view_piece(at, end, &piece); at = piece.end) {
+        if (piece.view)
+            mapped__placeholder_from_view(piece.start);
+        pieces++;
+    }
+    if (pieces > 1)
+        mapped__placeholder_join(mapping->address, extent);
+    mapping->used = 0;
+}
+
+/* --- zero pages --------------------------------------------------------- */
+
+static void swap_in_zeros(const mapped__piece *piece, HANDLE zeros, size_t size)
+{
+    unsigned char *at = piece->start;
+    mapped__placeholder_from_view(at);
+    while (at < piece->end) {
+        size_t left = (size_t)(piece->end - at);
+        mapped__view view = {.section = zeros,
+                             .size = left < size ? left : size,
+                             .protection = PAGE_READWRITE};
+        if (!swap_in(at, piece->end, view.size, &view))
+            break;
+        at += view.size;
+    }
+}
+
+/* Windows promises memory for every page it commits, so one small section is
+ * shown again and again: nobody is meant to write here. It exists before the
+ * view goes, because after that nothing may fail. */
+mapped_status mapped__view_zero(const mapped__piece *piece, mapped_error *error)
+{
+    size_t length = (size_t)(piece->end - piece->start);
+    size_t size = length < ZEROS_BYTES ? length : ZEROS_BYTES;
+    HANDLE zeros = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL,
+                                      PAGE_READWRITE, 0, (DWORD)size, NULL);
+    if (zeros == NULL)
+        return failed(error, "CreateFileMapping");
+    swap_in_zeros(piece, zeros, size);
+    CloseHandle(zeros);
+    return MAPPED_OK;
+}
+
+/* --- plain views -------------------------------------------------------- */
+
+static mapped_status map_plain(const mapped__map_request *request,
+                               mapped__mapping *mapping, mapped_error *error)
+{
+    if (mapping->reserved > mapping->used)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "reserve");
+    HANDLE section = open_section(request);
+    if (section == NULL)
+        return failed(error, "CreateFileMapping");
+    unsigned char *start = MapViewOfFile(
+        section, plain_access(request->flags), (DWORD)(request->offset >> 32),
+        (DWORD)request->offset, request->length);
+    mapped_status status = MAPPED_OK;
+    if (start == NULL)
+        status = failed(error, "MapViewOfFile");
+    close_section(request, section);
+    if (status != MAPPED_OK)
+        return status;
+    mapping->address = start;
+    mapping->section = MAPPED__VIEW_PLAIN;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__view_map(const mapped__map_request *request,
+                               mapped__mapping *mapping, mapped_error *error)
+{
+    if (mapped__placeholder_available())
+        return map_placed(request, mapping, error);
+    return map_plain(request, mapping, error);
+}
