@@ -48,8 +48,6 @@ mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
 void mapped__file_close(intptr_t file); /* takes MAPPED__NO_FILE */
 mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
                                     mapped_error *error);
-mapped_status mapped__path_info_get(const char *path, mapped__file_info *info,
-                                    mapped_error *error);
 
 /* Makes the file `size` bytes long; new bytes are zero. With `allocate` the
  * blocks of [old size, size) exist when it returns, and a failure leaves the
@@ -123,6 +121,52 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
 
 /* Frees the addresses, reserve included; `mapping->address` becomes NULL. */
 void mapped__unmap(mapped__mapping *mapping);
+
+/* Zero pages over [address, address + length), page by page as
+ * mapped__map_revoke, but callable inside a fault handler. False: not done. */
+bool mapped__page_replace(unsigned char *address, size_t length, bool writable);
+
+/* Puts [offset, offset + length) of the mapping, which was replaced, back to
+ * the file or memory of `request`, at the same addresses. */
+mapped_status mapped__map_restore(mapped__mapping *mapping,
+                                  const mapped__map_request *request,
+                                  size_t offset, size_t length,
+                                  mapped_error *error);
+
+/* --- faults: fault.c ---------------------------------------------------- */
+
+typedef struct mapped__fault {
+    unsigned char *address;
+    bool poisoned; /* the memory itself is broken */
+} mapped__fault;
+
+/* Told of a fault, on the thread that met it and inside the system's handler:
+ * nothing but async-signal-safe calls, no lock that other code holds. True when
+ * the address may be accessed again. */
+typedef bool mapped__fault_handler(const mapped__fault *fault);
+
+/* Puts the process-wide handler in place, on top of what others have installed
+ * since; whatever `handler` declines goes to them as if we weren't there.
+ * Cheap when nothing has changed. */
+mapped_status mapped__fault_install(mapped__fault_handler *handler,
+                                    mapped_error *error);
+
+/* Calls `child` in the child of every fork, `before` and `parent` around it in
+ * the parent. Once per process; does nothing where there is no fork. */
+mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
+                              void (*child)(void), mapped_error *error);
+
+/* Keeps this thread's signal handlers out, for locks that a fault handler takes
+ * too. */
+typedef struct mapped__signals {
+    uint64_t saved[16];
+} mapped__signals;
+void mapped__signals_hold(mapped__signals *held);
+void mapped__signals_release(const mapped__signals *held);
+
+/* Why a page of the file at `offset` can't be had: ENODATA (past the end),
+ * ENOSPC, EIO; asks the file as it is now. */
+int mapped__file_diagnose(intptr_t file, uint64_t offset);
 
 /* --- threads: thread.c -------------------------------------------------- */
 

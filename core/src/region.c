@@ -161,6 +161,7 @@ bool mapped__region_describe(const mapped__region *full, size_t length,
 
 static void free_memory(mapped__region *full)
 {
+    mapped__guard_remove(&full->guard);
     mapped__unmap(&full->mapping);
     if (full->hook != NULL)
         full->hook(full->context);

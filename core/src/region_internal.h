@@ -4,6 +4,7 @@
 
 #include <mapped/region.h>
 
+#include "guard_internal.h"
 #include "platform.h"
 
 /* `head` comes first, so that a mapped_region pointer is also one to this. */
@@ -22,6 +23,7 @@ typedef struct mapped__region {
     uint64_t file_device; /* identity of the file, to know it again by name */
     uint64_t file_serial;
     mapped__mapping mapping;
+    mapped__guard guard; /* over the mapping, so offsets include `lead` */
     mapped_wrap_hook *hook;
     void *context;
     bool named;
@@ -70,5 +72,21 @@ bool mapped__region_describe(const mapped__region *full, size_t length,
  * the same time get ranges of their own. As mapped_region_resize. */
 mapped_status mapped__region_grow(mapped_region *region, size_t n,
                                   size_t *old_length, mapped_error *error);
+
+/* Guards the mapping as it is now; also after it has grown in place, moved or
+ * appeared. Can only fail for the first of them. */
+mapped_status mapped__region_guard(mapped__region *full, mapped_error *error);
+
+/* MAPPED_FAULT if a byte of [offset, offset + n) is lost. May ask the file why.
+ */
+mapped_status mapped__region_lost(mapped_region *region, size_t offset,
+                                  size_t n, mapped_error *error);
+
+/* The file behind the region: the descriptor it holds, or the path opened again
+ * and known to be the same file. Give it back. MAPPED_SYSTEM, MAPPED_STALE;
+ * MAPPED_UNSUPPORTED if there is none. */
+mapped_status mapped__region_borrow_file(const mapped__region *full,
+                                         intptr_t *file, mapped_error *error);
+void mapped__region_return_file(const mapped__region *full, intptr_t file);
 
 #endif

@@ -161,6 +161,18 @@ static unsigned map_flags(mapped_mode mode, const mapped_open_options *options)
     return flags;
 }
 
+static mapped_status map_guarded(mapped__region *full,
+                                 const mapped__map_request *request,
+                                 mapped_error *error)
+{
+    mapped_status status = mapped__map(request, &full->mapping, error);
+    if (status == MAPPED_OK)
+        status = mapped__region_guard(full, error);
+    if (status != MAPPED_OK)
+        mapped__unmap(&full->mapping);
+    return status;
+}
+
 static mapped_status map_file(const opening *o, mapped__region *full,
                               mapped_error *error)
 {
@@ -178,7 +190,7 @@ static mapped_status map_file(const opening *o, mapped__region *full,
         return bad_range(error, MAPPED_OVERFLOW, full->offset, o->length,
                          SIZE_MAX);
     request.flags = map_flags(o->mode, &o->options);
-    mapped_status status = mapped__map(&request, &full->mapping, error);
+    mapped_status status = map_guarded(full, &request, error);
     if (status != MAPPED_OK)
         return status;
     if (o->mode == MAPPED_MODE_READ)
@@ -331,7 +343,7 @@ static mapped_status map_anonymous(mapped__region *full, size_t length,
         request.file = full->file;
         request.flags &= ~MAPPED__MAP_HUGETLB;
     }
-    return mapped__map(&request, &full->mapping, error);
+    return map_guarded(full, &request, error);
 }
 
 mapped_status mapped_region_anonymous(uint64_t length,

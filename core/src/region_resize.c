@@ -54,7 +54,7 @@ static mapped_status extend_mapping(mapped__region *full, size_t length,
     mapped_status status = remap(full, length, false, error);
     if (status == MAPPED_BUSY && is_alone(full, error))
         status = remap(full, length, true, error);
-    return status;
+    return status == MAPPED_OK ? mapped__region_guard(full, error) : status;
 }
 
 static mapped_status file_size(const mapped__region *full, uint64_t *size,
@@ -141,6 +141,16 @@ static mapped_status settle(mapped__region *full, size_t length, bool alone,
     return whole ? MAPPED_OK : status;
 }
 
+/* Before pages are unmapped no handler may be at work on them; and if they are
+ * only replaced, it may still be needed until then. */
+static void guard_only(mapped__region *full, size_t length)
+{
+    size_t used;
+    if (mapped_round_up(length > 0 ? length + full->lead : 0,
+                        full->mapping.page, &used))
+        mapped__guard_resize(&full->guard, used);
+}
+
 /* The length goes first, so that no new access gets past its first check; then
  * the file, while one that is under way still finds its pages mapped; then the
  * pages. */
@@ -154,9 +164,14 @@ static mapped_status shrink(mapped__region *full, size_t length,
     bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
     mapped__region_publish_length(full, length);
     status = shrink_file(full, old_length, length, alone, error);
-    if (status == MAPPED_OK)
-        return settle(full, length, alone, error);
-    (void)settle(full, old_length, alone, NULL);
+    if (status != MAPPED_OK) {
+        (void)settle(full, old_length, alone, NULL);
+        return status;
+    }
+    if (alone)
+        guard_only(full, length);
+    status = settle(full, length, alone, error);
+    guard_only(full, length);
     return status;
 }
 
@@ -203,17 +218,19 @@ mapped_status mapped__region_grow(mapped_region *region, size_t n,
 
 /* --- the file behind the region ----------------------------------------- */
 
-static mapped_status size_by_name(const mapped__region *full, uint64_t *size,
+static mapped_status size_of_file(const mapped__region *full, uint64_t *size,
                                   mapped_error *error)
 {
+    intptr_t file;
     mapped__file_info info;
-    mapped_status status = mapped__path_info_get(full->name, &info, error);
+    mapped_status status = mapped__region_borrow_file(full, &file, error);
     if (status != MAPPED_OK)
         return status;
-    if (info.device != full->file_device || info.serial != full->file_serial)
-        return mapped_error_set(error, MAPPED_STALE, "size");
-    *size = info.size;
-    return MAPPED_OK;
+    status = mapped__file_info_get(file, &info, error);
+    mapped__region_return_file(full, file);
+    if (status == MAPPED_OK)
+        *size = info.size;
+    return status;
 }
 
 mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
@@ -223,12 +240,10 @@ mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
     mapped_status status = mapped__region_lock(full, false, "size", error);
     if (status != MAPPED_OK)
         return status;
-    if (full->file != MAPPED__NO_FILE)
-        status = file_size(full, size, error);
-    else if (full->named)
-        status = size_by_name(full, size, error);
-    else
+    if (full->file == MAPPED__NO_FILE && !full->named)
         *size = full->length;
+    else
+        status = size_of_file(full, size, error);
     mapped__region_unlock(full);
     return status;
 }

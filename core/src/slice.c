@@ -99,9 +99,7 @@ mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
 mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
                                        size_t n, mapped_error *error)
 {
-    (void)offset;
-    (void)n;
     if (mapped_region_closed(slice.region))
         return mapped_error_set(error, MAPPED_CLOSED, "slice");
-    return MAPPED_OK;
+    return mapped__region_lost(slice.region, slice.offset + offset, n, error);
 }

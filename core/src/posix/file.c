@@ -152,16 +152,6 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     return MAPPED_OK;
 }
 
-mapped_status mapped__path_info_get(const char *path, mapped__file_info *info,
-                                    mapped_error *error)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return failed(error, "stat");
-    info_from(&st, info);
-    return MAPPED_OK;
-}
-
 static int truncate_retrying(int fd, uint64_t size)
 {
     int result;
@@ -225,4 +215,29 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
     else
         close(fd);
     return status;
+}
+
+static bool is_full(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    return fs.f_type == HUGETLBFS_MAGIC_NUMBER ||
+           (fs.f_blocks != 0 && fs.f_bavail == 0);
+}
+
+/* The order matters: past the end nothing else is of interest, and a full disk
+ * is only the cause if the page can be read. With room on the disk too, the
+ * file has been cut off and written again meanwhile. */
+int mapped__file_diagnose(intptr_t file, uint64_t offset)
+{
+    struct stat st;
+    char byte;
+    if (fstat((int)file, &st) != 0)
+        return EIO;
+    if (S_ISREG(st.st_mode) && offset >= (uint64_t)st.st_size)
+        return ENODATA;
+    if (!S_ISREG(st.st_mode) || pread((int)file, &byte, 1, (off_t)offset) < 0)
+        return EIO;
+    return is_full((int)file) ? ENOSPC : ENODATA;
 }

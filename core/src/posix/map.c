@@ -99,6 +99,17 @@ static unsigned char *place_in_reserve(const mapped__map_request *request,
     return MAP_FAILED;
 }
 
+/* EFAULT says that touching a page would have raised a signal, but not why. */
+static mapped_status would_fault(const mapped__map_request *request,
+                                 size_t length, mapped_error *error)
+{
+    int cause = ENOMEM;
+    if (request->file != MAPPED__NO_FILE)
+        cause =
+            mapped__file_diagnose(request->file, request->offset + length - 1);
+    return mapped_error_set_system(error, cause, "populate");
+}
+
 /* Shared pages are populated for reading, so that none is dirtied for nothing.
  * Kernels before 5.14 can't report: there populate stays a hint. */
 static mapped_status populate(const mapped__map_request *request, void *start,
@@ -109,6 +120,8 @@ static mapped_status populate(const mapped__map_request *request, void *start,
     while (madvise(start, length, advice) != 0) {
         if (errno == EINVAL)
             advice = MADV_WILLNEED;
+        else if (errno == EFAULT)
+            return would_fault(request, length, error);
         else if (errno != EAGAIN && errno != EINTR)
             return failed(error, "madvise");
     }
@@ -160,12 +173,17 @@ mapped_status mapped__map(const mapped__map_request *request,
 
 /* MAP_FIXED swaps the pages in one step. MAP_NORESERVE: nobody is meant to
  * write here, so no memory is promised and none can be refused. */
+bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
+{
+    return mmap(address, length, PROT_READ | (writable ? PROT_WRITE : 0),
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+                0) != MAP_FAILED;
+}
+
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error)
 {
-    if (mmap(mapping->address + offset, length, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-             0) == MAP_FAILED)
+    if (!mapped__page_replace(mapping->address + offset, length, true))
         return failed(error, "mmap");
     return MAPPED_OK;
 }
@@ -243,6 +261,17 @@ mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
     (void)mapping;
     (void)alone;
     (void)error;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__map_restore(mapped__mapping *mapping,
+                                  const mapped__map_request *request,
+                                  size_t offset, size_t length,
+                                  mapped_error *error)
+{
+    if (place(request, mapping->address + offset, offset, offset + length) ==
+        MAP_FAILED)
+        return failed(error, "mmap");
     return MAPPED_OK;
 }
 

@@ -1,0 +1,234 @@
+#include <mapped/guard.h>
+
+#include <errno.h>
+
+#include <mapped/checked.h>
+
+#include "region_internal.h"
+
+mapped_status mapped__region_guard(mapped__region *full, mapped_error *error)
+{
+    mapped__guard *guard = &full->guard;
+    unsigned char *base = full->mapping.address;
+    if (base == NULL)
+        return MAPPED_OK;
+    if (guard->slot == NULL) {
+        guard->page = full->mapping.page;
+        guard->state = &full->head.state_;
+        guard->lost_bit = MAPPED__STATE_LOST;
+        guard->writable = full->mapping.flags & MAPPED__MAP_WRITE;
+        return mapped__guard_add(guard, base, full->mapping.used, error);
+    }
+    if (guard->base != base)
+        mapped__guard_move(guard, base, full->mapping.used);
+    else
+        mapped__guard_resize(guard, full->mapping.used);
+    return MAPPED_OK;
+}
+
+/* --- the file, also when none is held ------------------------------------ */
+
+static mapped_status check_same_file(const mapped__region *full, intptr_t file,
+                                     mapped_error *error)
+{
+    mapped__file_info info;
+    mapped_status status = mapped__file_info_get(file, &info, error);
+    if (status == MAPPED_OK &&
+        (info.device != full->file_device || info.serial != full->file_serial))
+        status = mapped_error_set(error, MAPPED_STALE, "open");
+    return status;
+}
+
+mapped_status mapped__region_borrow_file(const mapped__region *full,
+                                         intptr_t *file, mapped_error *error)
+{
+    intptr_t opened;
+    bool created;
+    if (full->file != MAPPED__NO_FILE) {
+        *file = full->file;
+        return MAPPED_OK;
+    }
+    if (!full->named)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
+    mapped_status status =
+        mapped__file_open(full->name, 0, &opened, &created, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = check_same_file(full, opened, error);
+    if (status == MAPPED_OK)
+        *file = opened;
+    else
+        mapped__file_close(opened);
+    return status;
+}
+
+void mapped__region_return_file(const mapped__region *full, intptr_t file)
+{
+    if (file != full->file)
+        mapped__file_close(file);
+}
+
+/* --- what was lost, and why ---------------------------------------------- */
+
+/* Without a file to ask: explicit huge pages run out, other memory breaks. */
+static int diagnose(const mapped__region *full, const mapped__lost *lost)
+{
+    intptr_t file;
+    if (lost->poisoned)
+        return EIO;
+    if (full->file == MAPPED__NO_FILE && !full->named)
+        return full->mapping.flags & MAPPED__MAP_HUGETLB ? ENOSPC : EIO;
+    if (mapped__region_borrow_file(full, &file, NULL) != MAPPED_OK)
+        return EIO;
+    uint64_t offset = full->offset - full->lead + lost->offset;
+    int cause = mapped__file_diagnose(file, offset);
+    mapped__region_return_file(full, file);
+    return cause;
+}
+
+/* Pages of the mapping as bytes of the region: without the lead before its
+ * first byte and the rest of the page after its last. */
+static mapped_lost_range in_region(const mapped__region *full,
+                                   const mapped__lost *lost)
+{
+    size_t end = lost->length > SIZE_MAX - lost->offset
+                     ? SIZE_MAX
+                     : lost->offset + lost->length;
+    size_t start = lost->offset > full->lead ? lost->offset - full->lead : 0;
+    end = end > full->lead ? end - full->lead : 0;
+    if (end > full->length)
+        end = full->length;
+    mapped_lost_range range = {start, end > start ? end - start : 0, 0};
+    return range;
+}
+
+static mapped_status report(const mapped__region *full,
+                            const mapped__lost *lost, mapped_error *error)
+{
+    mapped_lost_range range = in_region(full, lost);
+    const uint64_t numbers[3] = {range.offset, range.length, full->length};
+    mapped_error_set_range(error, MAPPED_FAULT, "access", numbers);
+    if (error != NULL)
+        error->os_error = diagnose(full, lost);
+    return MAPPED_FAULT;
+}
+
+/* The region is locked while the file is looked at, so that nobody closes it. A
+ * region closed in between says that instead. */
+static mapped_status find_lost(mapped__region *full, size_t offset, size_t n,
+                               const char *what, mapped_error *error)
+{
+    mapped__lost lost;
+    mapped_status status = mapped__region_lock(full, false, what, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (n > 0 &&
+        mapped__guard_lost(&full->guard, offset + full->lead, n, &lost))
+        status = report(full, &lost, error);
+    mapped__region_unlock(full);
+    return status;
+}
+
+mapped_status mapped__region_lost(mapped_region *region, size_t offset,
+                                  size_t n, mapped_error *error)
+{
+    return find_lost(mapped__region_of(region), offset, n, "access", error);
+}
+
+mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    return find_lost(full, 0, mapped_region_length(region), "check", error);
+}
+
+mapped_status mapped_region_faults(mapped_region *region,
+                                   mapped_lost_range *ranges, size_t capacity,
+                                   size_t *count, mapped_error *error)
+{
+    mapped__lost lost[MAPPED__LOST_MAX];
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "faults", error);
+    if (status != MAPPED_OK)
+        return status;
+    size_t found = mapped__guard_list(&full->guard, lost, MAPPED__LOST_MAX);
+    for (size_t i = 0; i < found && i < capacity; i++) {
+        ranges[i] = in_region(full, &lost[i]);
+        ranges[i].os_error = diagnose(full, &lost[i]);
+    }
+    mapped__region_unlock(full);
+    *count = found;
+    return MAPPED_OK;
+}
+
+uint64_t mapped_region_fault_count(const mapped_region *region)
+{
+    return mapped__guard_faults(&mapped__region_of(region)->guard);
+}
+
+/* --- recovery ------------------------------------------------------------ */
+
+/* Reads a byte of every page; a page that still can't be had faults again, and
+ * the guard counts it. */
+static bool touch(mapped__region *full, const mapped__lost *lost)
+{
+    uint64_t before = mapped__guard_faults(&full->guard);
+    const volatile unsigned char *pages = full->mapping.address + lost->offset;
+    for (size_t at = 0; at < lost->length; at += full->mapping.page)
+        (void)pages[at];
+    return mapped__guard_faults(&full->guard) == before;
+}
+
+/* Forgotten only after the pages are back, so that no reader in between takes a
+ * zero page for data. */
+static mapped_status recover_stretch(mapped__region *full,
+                                     const mapped__lost *lost, intptr_t file,
+                                     mapped_error *error)
+{
+    mapped__map_request request;
+    mapped__lost stretch = *lost;
+    if (stretch.length > full->mapping.used - stretch.offset)
+        stretch.length = full->mapping.used - stretch.offset;
+    if (!mapped__region_describe(full, full->length, &request))
+        return mapped_error_set(error, MAPPED_OVERFLOW, "recover");
+    request.file = file;
+    mapped_status status = mapped__map_restore(
+        &full->mapping, &request, stretch.offset, stretch.length, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (!touch(full, &stretch))
+        return report(full, lost, error);
+    mapped__guard_forget(&full->guard, lost);
+    return MAPPED_OK;
+}
+
+static mapped_status recover_all(mapped__region *full, mapped_error *error)
+{
+    mapped__lost lost[MAPPED__LOST_MAX];
+    mapped_status status = MAPPED_OK;
+    intptr_t file = MAPPED__NO_FILE;
+    bool has_file = full->file != MAPPED__NO_FILE || full->named;
+    size_t count = mapped__guard_list(&full->guard, lost, MAPPED__LOST_MAX);
+    if (count > 0 && has_file)
+        status = mapped__region_borrow_file(full, &file, error);
+    if (status != MAPPED_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        mapped_status one = recover_stretch(full, &lost[i], file,
+                                            status == MAPPED_OK ? error : NULL);
+        if (status == MAPPED_OK)
+            status = one;
+    }
+    mapped__region_return_file(full, file);
+    return status;
+}
+
+mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "recover", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = recover_all(full, error);
+    mapped__region_unlock(full);
+    return status;
+}
