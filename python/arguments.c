@@ -1,0 +1,62 @@
+/* Sorts the arguments of a fast call by name, with the errors that Python's own
+ * functions give. */
+#include "binding.h"
+
+#include <string.h>
+
+static int name_index(const Signature *signature, PyObject *keyword)
+{
+    for (int i = 0; signature->names[i] != NULL; i++)
+        if (PyUnicode_CompareWithASCIIString(keyword, signature->names[i]) == 0)
+            return i;
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R",
+                 signature->function, keyword);
+    return -1;
+}
+
+static int take_keywords(const Signature *signature, PyObject *const *given,
+                         PyObject *keywords, PyObject **values)
+{
+    Py_ssize_t count = PyTuple_Size(keywords);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *keyword = PyTuple_GetItem(keywords, i);
+        int at = name_index(signature, keyword);
+        if (at < 0)
+            return -1;
+        if (values[at] != NULL) {
+            PyErr_Format(PyExc_TypeError,
+                         "%s() got multiple values for argument %R",
+                         signature->function, keyword);
+            return -1;
+        }
+        values[at] = given[i];
+    }
+    return 0;
+}
+
+int arguments_sort(const Signature *signature, PyObject *const *given,
+                   Py_ssize_t count, PyObject *keywords, PyObject **values)
+{
+    if (count > signature->positional) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s() takes at most %d positional arguments (%zd given)",
+                     signature->function, signature->positional, count);
+        return -1;
+    }
+    int names = 0;
+    while (signature->names[names] != NULL)
+        names++;
+    for (int i = 0; i < names; i++)
+        values[i] = i < count ? given[i] : NULL;
+    if (keywords != NULL &&
+        take_keywords(signature, given + count, keywords, values) < 0)
+        return -1;
+    for (int i = 0; i < signature->required; i++) {
+        if (values[i] != NULL)
+            continue;
+        PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'",
+                     signature->function, signature->names[i]);
+        return -1;
+    }
+    return 0;
+}

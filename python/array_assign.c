@@ -1,0 +1,140 @@
+/* Storing into an array: one item, or a part from another buffer or from a
+ * sequence of values. All values are converted before the first is stored. */
+#include "array.h"
+
+#include <string.h>
+
+static int assign_item(Array *array, const Part *part, PyObject *object)
+{
+    mapped_value value;
+    mapped_error error;
+    if (value_from_python(array->element, object, &value) < 0)
+        return -1;
+    if (mapped_set(array->slice, array->element, (size_t)part->first, value,
+                   &error) == MAPPED_OK)
+        return 0;
+    if (error.status == MAPPED_VALUE)
+        raise_value(array->element, object);
+    else
+        raise_of(array->owner, &error);
+    return -1;
+}
+
+static int refuse_shape(void)
+{
+    PyErr_SetString(PyExc_ValueError,
+                    "the shapes of the array and of the values differ");
+    return -1;
+}
+
+/* --- from a buffer -----------------------------------------------------------
+ */
+
+static const mapped_element *buffer_element(const Py_buffer *buffer)
+{
+    if (buffer->format == NULL)
+        return byte_element();
+    return mapped_element_from_struct(buffer->format, strlen(buffer->format),
+                                      NULL);
+}
+
+static bool same_shape(const Part *part, const Py_buffer *buffer)
+{
+    if (buffer->ndim != part->dimensions)
+        return false;
+    for (int i = 0; i < part->dimensions; i++)
+        if (part->shape[i] != buffer->shape[i])
+            return false;
+    return true;
+}
+
+static int copy_buffer(const Part *part, Py_buffer *buffer, char *to)
+{
+    if (!same_shape(part, buffer))
+        return refuse_shape();
+    return PyBuffer_ToContiguous(to, buffer, buffer->len, 'C');
+}
+
+/* --- from a sequence
+ * ----------------------------------------------------------- */
+
+static int take_value(Array *array, PyObject *object, char **to)
+{
+    mapped_value value;
+    if (value_from_python(array->element, object, &value) < 0)
+        return -1;
+    if (array->element->store(array->element, *to, value) != MAPPED_OK) {
+        raise_value(array->element, object);
+        return -1;
+    }
+    *to += array->element->size;
+    return 0;
+}
+
+/* A tuple of its own, since converting one value may change the sequence. */
+static int take_sequence(Array *array, const Part *part, int dimension,
+                         PyObject *object, char **to)
+{
+    if (dimension == part->dimensions)
+        return take_value(array, object, to);
+    PyObject *values = PySequence_Tuple(object);
+    if (values == NULL)
+        return -1;
+    Py_ssize_t count = PyTuple_Size(values);
+    int status = count == part->shape[dimension] ? 0 : refuse_shape();
+    for (Py_ssize_t i = 0; i < count && status == 0; i++)
+        status = take_sequence(array, part, dimension + 1,
+                               PyTuple_GetItem(values, i), to);
+    Py_DECREF(values);
+    return status;
+}
+
+/* --- a part
+ * ---------------------------------------------------------------------- */
+
+/* A buffer of the same element type is copied; any other is a sequence. */
+static int take_values(Array *array, const Part *part, PyObject *object,
+                       char *to)
+{
+    Py_buffer buffer;
+    if (!PyObject_CheckBuffer(object))
+        return take_sequence(array, part, 0, object, &to);
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0)
+        return -1;
+    int status;
+    if (buffer_element(&buffer) == array->element)
+        status = copy_buffer(part, &buffer, to);
+    else
+        status = take_sequence(array, part, 0, object, &to);
+    PyBuffer_Release(&buffer);
+    return status;
+}
+
+static int assign_part(Array *array, const Part *part, PyObject *object)
+{
+    size_t bytes = (size_t)part_count(part) * array->element->size;
+    char *values = PyMem_Malloc(bytes + 1);
+    if (values == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int status = take_values(array, part, object, values);
+    if (status == 0)
+        status = array_scatter(array, part, values);
+    PyMem_Free(values);
+    return status;
+}
+
+int array_assign(PyObject *self, PyObject *key, PyObject *value)
+{
+    Part part;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_TypeError, "array items can't be deleted");
+        return -1;
+    }
+    if (array_select(array_of(self), key, &part) < 0)
+        return -1;
+    if (part.dimensions == 0)
+        return assign_item(array_of(self), &part, value);
+    return assign_part(array_of(self), &part, value);
+}

@@ -1,0 +1,286 @@
+/* What the files of the Python binding share: the objects, the module state,
+ * and the helpers that convert arguments and raise errors.
+ *
+ * A Region owns a mapped_region; a Slice and an Array view one and keep its
+ * Region alive. Region and Slice are used alike, so both begin with a View and
+ * share every method of one; view_span tells which bytes a View stands for.
+ *
+ * The pointers in an object are set before anyone sees it and never change
+ * until it is gone, `close` included: what changes is inside the core, which
+ * says what threads may do. */
+#ifndef MAPPED_BINDING_H
+#define MAPPED_BINDING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <mapped/mapped.h>
+
+/* --- objects ------------------------------------------------------------ */
+
+typedef struct State {
+    PyTypeObject *region;
+    PyTypeObject *slice;
+    PyTypeObject *array;
+    PyTypeObject *iterator;
+    PyObject *fault_error;
+    PyObject *unsupported; /* io.UnsupportedOperation */
+} State;
+
+typedef struct Region Region;
+
+typedef struct View {
+    PyObject_HEAD PyObject *weakrefs;
+    Region *owner;      /* a Slice's reference; in a Region itself, borrowed */
+    mapped_slice slice; /* a Region's has a region and no bounds */
+} View;
+
+struct Region {
+    View view;
+    PyObject *name;     /* the path or descriptor as given, or None */
+    Py_buffer foreign;  /* `.obj` is NULL unless this wraps a buffer */
+    bool foreign_ended; /* the core has no more use for `foreign` */
+};
+
+#define MAX_DIMENSIONS 64
+
+typedef struct Array {
+    PyObject_VAR_HEAD PyObject *weakrefs;
+    Region *owner;
+    mapped_slice slice; /* what was cast */
+    const mapped_element *element;
+    size_t first;     /* where in `slice` the item at [0, 0, ...] is */
+    Py_ssize_t count; /* items in all */
+    int dimensions;
+    Py_ssize_t extents[]; /* the shape, then the strides in bytes */
+} Array;
+
+/* The bytes a View stands for now: of a Region, all of its live length. */
+static inline mapped_slice view_span(PyObject *self)
+{
+    View *view = (View *)self;
+    if (self == (PyObject *)view->owner)
+        return mapped_region_slice(view->slice.region);
+    return view->slice;
+}
+
+static inline Region *view_owner(PyObject *self)
+{
+    return ((View *)self)->owner;
+}
+
+/* True if a reference cycle can lead through the object: only a wrapped buffer
+ * refers to anything that can refer back. All others stay untracked. */
+static inline bool region_can_cycle(const Region *region)
+{
+    return region->foreign.obj != NULL;
+}
+
+/* The types are final, so an object's type is the one that the module made. */
+static inline State *state_of(PyObject *self)
+{
+    return PyType_GetModuleState(Py_TYPE(self));
+}
+
+extern PyType_Spec region_spec;
+extern PyType_Spec slice_spec;
+extern PyType_Spec array_spec;
+extern PyType_Spec iterator_spec;
+
+/* A Region without memory yet: the caller opens `.view.slice.region`. */
+Region *region_new(const State *state, PyObject *name);
+void region_foreign_end(void *region); /* the hook of a wrapped region */
+
+PyObject *slice_new(PyObject *parent, mapped_slice part);
+PyObject *slice_all(PyObject *parent); /* [:] */
+PyObject *array_new(PyObject *parent, const mapped_element *element,
+                    PyObject *shape);
+
+/* Iterates over `length` items; a sequence that shrinks meanwhile is an error
+ * and not an early end. */
+PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length);
+
+/* --- errors: errors.c ---------------------------------------------------- */
+
+/* Raises what stands for `error` and returns NULL; OS errors name `name`. */
+void *raise_error(const State *state, const mapped_error *error,
+                  PyObject *name);
+
+/* The same for an object's region. */
+void *raise_of(Region *owner, const mapped_error *error);
+
+/* "a mapped.Slice of 5 bytes has no index -7", or that the region is closed. */
+void *raise_index(Region *owner, Py_ssize_t index, size_t length);
+void *raise_value(const mapped_element *element, PyObject *value);
+
+/* Raises and returns -1 when the region is closed. */
+int require_open(Region *owner);
+
+/* --- arguments: arguments.c, convert.c, value.c --------------------------- */
+
+#define MAX_ARGUMENTS 10
+
+typedef struct Signature {
+    const char *function;
+    int required;
+    int positional; /* the names from here on are keyword-only */
+    const char *names[MAX_ARGUMENTS + 1];
+} Signature;
+
+/* Sorts a call's arguments into `values`, one for each name, NULL where the
+ * caller left one out. Returns 0, or -1 with a TypeError. */
+int arguments_sort(const Signature *signature, PyObject *const *arguments,
+                   Py_ssize_t count, PyObject *keywords, PyObject **values);
+
+/* These convert without touching any memory of ours, because conversion may run
+ * user code that closes the region. They return 0, or -1 with an exception;
+ * NULL stands for an argument that was left out and leaves `*result` alone. */
+int convert_offset(PyObject *number, size_t *result);    /* IndexError */
+int convert_length(PyObject *number, size_t *result);    /* IndexError */
+int convert_index(PyObject *number, Py_ssize_t *result); /* IndexError */
+int convert_byte(PyObject *number, uint8_t *result);     /* ValueError */
+int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags);
+
+/* For sizes and positions in files; `what` names the argument. ValueError if
+ * negative, OverflowError from 2**64 on. */
+int convert_u64(PyObject *number, const char *what, uint64_t *result);
+int convert_u64_or_none(PyObject *number, const char *what, uint64_t *result);
+
+static inline const mapped_element *byte_element(void)
+{
+    return mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false);
+}
+
+/* The element of a `struct` code, or NULL with a TypeError or ValueError. */
+const mapped_element *convert_code(PyObject *code);
+
+PyObject *value_to_python(const mapped_element *element, mapped_value value);
+int value_from_python(const mapped_element *element, PyObject *object,
+                      mapped_value *value);
+
+/* Bytes to read: a Region's or Slice's, or those of any other buffer. Until
+ * source_close nobody frees or resizes them. */
+typedef struct Source {
+    Region *owner;      /* NULL unless the bytes are of ours */
+    mapped_slice slice; /* then these */
+    const void *data;   /* else `length` bytes here */
+    size_t length;
+    Py_buffer buffer;
+    void *copy;
+} Source;
+
+int source_open(const State *state, PyObject *object, Source *source);
+void source_close(Source *source);
+
+/* Stores all of it at `offset` in `to`, which belongs to `owner`. */
+int source_store(const Source *source, Region *owner, mapped_slice to,
+                 size_t offset);
+
+/* --- the global lock: away.c ---------------------------------------------- */
+
+/* From how many bytes on an operation lets other Python threads run. */
+#define AWAY_BYTES ((size_t)65536)
+
+/* Between begin and end no Python object may be touched, and the regions can be
+ * closed by other threads but not unmapped: it holds a reference to each. */
+typedef struct Away {
+    PyThreadState *thread; /* NULL: too short to be worth it */
+    mapped_region *regions[2];
+} Away;
+
+/* `second` may be NULL. */
+Away away_begin(mapped_region *first, mapped_region *second, size_t bytes);
+void away_end(Away *away);
+
+/* --- what Region and Slice have in common ----------------------------------
+ */
+
+Py_ssize_t view_length(PyObject *self);
+PyObject *view_item(PyObject *self, Py_ssize_t index);
+PyObject *view_subscript(PyObject *self, PyObject *key);
+int view_assign(PyObject *self, PyObject *key, PyObject *value);
+int view_contains(PyObject *self, PyObject *item);
+PyObject *view_iterate(PyObject *self);
+PyObject *view_compare(PyObject *self, PyObject *other, int operation);
+int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
+void view_release_buffer(PyObject *self, Py_buffer *buffer);
+
+/* Checks that all of `span` can be reached and pins its region. Returns the
+ * first byte, never NULL, or NULL with an exception. */
+void *export_pin(Region *owner, mapped_slice span);
+
+/* The shared methods: how each takes its arguments, and its name. A method is
+ * the function view_<name> and the text view_<name>_doc, in any file. */
+#define VIEW_METHODS(X)    \
+    X(KEYWORDS, slice)     \
+    X(KEYWORDS, get)       \
+    X(KEYWORDS, set)       \
+    X(KEYWORDS, cast)      \
+    X(KEYWORDS, copy_from) \
+    X(ONE, copy_to)        \
+    X(ONE, fill)           \
+    X(KEYWORDS, move)      \
+    X(NONE, tobytes)       \
+    X(NONE, __bytes__)     \
+    X(ONE, __reduce_ex__)
+
+#define VIEW_ATTRIBUTES(X) \
+    X(nbytes)              \
+    X(readonly)            \
+    X(closed)              \
+    X(region)              \
+    X(offset)
+
+#define METHOD_KEYWORDS(function)                              \
+    PyObject *function(PyObject *self, PyObject *const *given, \
+                       Py_ssize_t count, PyObject *keywords)
+#define METHOD_ONE(function) \
+    PyObject *function(PyObject *self, PyObject *argument)
+#define METHOD_NONE(function) \
+    PyObject *function(PyObject *self, PyObject *Py_UNUSED(nothing))
+#define ATTRIBUTE(function) \
+    PyObject *function(PyObject *self, void *Py_UNUSED(closure))
+
+#define FLAGS_KEYWORDS (METH_FASTCALL | METH_KEYWORDS)
+#define FLAGS_ONE METH_O
+#define FLAGS_NONE METH_NOARGS
+
+/* One row of a method table or an attribute table. */
+#define METHOD_ROW(class, kind, name)                                      \
+    {                                                                      \
+#        name, (PyCFunction)(void (*)(void)) class##_##name, FLAGS_##kind, \
+            class##_##name##_doc                                           \
+    }
+#define ATTRIBUTE_ROW(class, name)                              \
+    {                                                           \
+#        name, class##_##name, NULL, class##_##name##_doc, NULL \
+    }
+
+#define VIEW_METHOD_ROW(kind, name) METHOD_ROW(view, kind, name),
+#define VIEW_ATTRIBUTE_ROW(name) ATTRIBUTE_ROW(view, name),
+
+#define VIEW_METHOD_DECLARATION(kind, name) \
+    METHOD_##kind(view_##name);             \
+    extern const char view_##name##_doc[];
+#define VIEW_ATTRIBUTE_DECLARATION(name) \
+    ATTRIBUTE(view_##name);              \
+    extern const char view_##name##_doc[];
+VIEW_METHODS(VIEW_METHOD_DECLARATION)
+VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
+
+/* --- the module's functions: open.c -----------------------------------------
+ */
+
+#define MODULE_FUNCTIONS(X) \
+    X(KEYWORDS, open)       \
+    X(KEYWORDS, anonymous)  \
+    X(ONE, wrap)
+
+#define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),
+#define MODULE_FUNCTION_DECLARATION(kind, name) \
+    METHOD_##kind(module_##name);               \
+    extern const char module_##name##_doc[];
+MODULE_FUNCTIONS(MODULE_FUNCTION_DECLARATION)
+
+#endif

@@ -1,0 +1,177 @@
+/* Many bytes at once: copy, fill, move. Whatever takes long lets other Python
+ * threads run meanwhile. */
+#include "binding.h"
+
+#define BULK_ERRORS                                                        \
+    "\n\nIndexError if it doesn't fit, TypeError on a read-only region,\n" \
+    "ValueError if the region is closed, FaultError if a page is lost."
+
+int source_store(const Source *source, Region *owner, mapped_slice to,
+                 size_t offset)
+{
+    mapped_error error;
+    mapped_status status;
+    Away away = away_begin(to.region, source->slice.region, source->length);
+    if (source->owner != NULL)
+        status = mapped_copy(to, offset, source->slice, &error);
+    else
+        status = mapped_write(to, offset, source->data, source->length, &error);
+    away_end(&away);
+    if (status == MAPPED_OK)
+        return 0;
+    raise_of(owner, &error);
+    return -1;
+}
+
+const char view_copy_from_doc[] =
+    PyDoc_STR("copy_from($self, /, data, offset=0)\n--\n\n"
+              "Store all bytes of `data`, any buffer, from `offset` on. The\n"
+              "two may overlap." BULK_ERRORS);
+
+METHOD_KEYWORDS(view_copy_from)
+{
+    static const Signature signature = {"copy_from", 1, 2, {"data", "offset"}};
+    PyObject *values[2];
+    size_t offset = 0;
+    Source source;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        convert_offset(values[1], &offset) < 0 ||
+        source_open(state_of(self), values[0], &source) < 0)
+        return NULL;
+    int status =
+        source_store(&source, view_owner(self), view_span(self), offset);
+    source_close(&source);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static int read_to(PyObject *self, void *to, size_t length)
+{
+    mapped_slice span = view_span(self);
+    mapped_error error;
+    Away away = away_begin(span.region, NULL, length);
+    mapped_status status = mapped_read(span, 0, to, length, &error);
+    away_end(&away);
+    if (status == MAPPED_OK)
+        return 0;
+    raise_of(view_owner(self), &error);
+    return -1;
+}
+
+static int check_room(size_t length, size_t room)
+{
+    if (length <= room)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%zu bytes don't fit into %zu", length,
+                 room);
+    return -1;
+}
+
+static PyObject *copy_to_view(PyObject *self, PyObject *to)
+{
+    Source source;
+    if (source_open(state_of(self), self, &source) < 0 ||
+        require_open(view_owner(to)) < 0)
+        return NULL;
+    mapped_slice span = view_span(to);
+    if (check_room(source.length, span.length) < 0 ||
+        source_store(&source, view_owner(to), span, 0) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+const char view_copy_to_doc[] = PyDoc_STR(
+    "copy_to($self, dest, /)\n--\n\n"
+    "Copy all bytes to the beginning of `dest`, a writable buffer.\n\n"
+    "ValueError if `dest` is too small or a region is closed,\n"
+    "BufferError or TypeError if it can't be written, FaultError if\n"
+    "a page is lost.");
+
+METHOD_ONE(view_copy_to)
+{
+    State *state = state_of(self);
+    if (Py_IS_TYPE(argument, state->slice) ||
+        Py_IS_TYPE(argument, state->region))
+        return copy_to_view(self, argument);
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(argument, &buffer, PyBUF_WRITABLE) < 0)
+        return NULL;
+    size_t length = view_span(self).length;
+    int status = check_room(length, (size_t)buffer.len);
+    if (status == 0)
+        status = read_to(self, buffer.buf, length);
+    PyBuffer_Release(&buffer);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+const char view_tobytes_doc[] =
+    PyDoc_STR("tobytes($self, /)\n--\n\n"
+              "Return a copy of all bytes, like bytes(self).\n\n"
+              "ValueError if the region is closed, FaultError if a page is "
+              "lost.");
+
+METHOD_NONE(view_tobytes)
+{
+    Py_ssize_t length = view_length(self);
+    if (length < 0)
+        return NULL;
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, length);
+    if (bytes == NULL)
+        return NULL;
+    if (read_to(self, PyBytes_AsString(bytes), (size_t)length) == 0)
+        return bytes;
+    Py_DECREF(bytes);
+    return NULL;
+}
+
+/* bytes() would take the buffer otherwise, and not hear of a lost page. */
+const char view___bytes___doc[] = PyDoc_STR("__bytes__($self, /)\n--\n\n"
+                                            "Return a copy of all bytes.");
+
+METHOD_NONE(view___bytes__)
+{
+    return view_tobytes(self, NULL);
+}
+
+const char view_fill_doc[] = PyDoc_STR(
+    "fill($self, byte, /)\n--\n\n"
+    "Set every byte to `byte`, an integer from 0 to 255." BULK_ERRORS);
+
+METHOD_ONE(view_fill)
+{
+    uint8_t byte;
+    mapped_error error;
+    if (convert_byte(argument, &byte) < 0 || require_open(view_owner(self)) < 0)
+        return NULL;
+    mapped_slice span = view_span(self);
+    Away away = away_begin(span.region, NULL, span.length);
+    mapped_status status = mapped_fill(span, byte, &error);
+    away_end(&away);
+    if (status != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    Py_RETURN_NONE;
+}
+
+const char view_move_doc[] =
+    PyDoc_STR("move($self, /, dest, src, n)\n--\n\n"
+              "Copy `n` bytes from offset `src` to offset `dest`; the two may\n"
+              "overlap." BULK_ERRORS);
+
+METHOD_KEYWORDS(view_move)
+{
+    static const Signature signature = {"move", 3, 3, {"dest", "src", "n"}};
+    PyObject *values[3];
+    size_t to, from, n;
+    mapped_error error;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        convert_offset(values[0], &to) < 0 ||
+        convert_offset(values[1], &from) < 0 ||
+        convert_length(values[2], &n) < 0)
+        return NULL;
+    mapped_slice span = view_span(self);
+    Away away = away_begin(span.region, NULL, n);
+    mapped_status status = mapped_move(span, to, from, n, &error);
+    away_end(&away);
+    if (status != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,166 @@
+/* From Python objects to numbers and bytes. All of it runs before any memory of
+ * ours is looked at, since __index__ and __buffer__ are user code. */
+#include "binding.h"
+
+/* An error that names the number itself, instead of C's name for its type. */
+static int refuse(PyObject *type, const char *format, const char *what,
+                  PyObject *number)
+{
+    if (PyErr_ExceptionMatches(PyExc_OverflowError))
+        PyErr_Format(type, format, what, number);
+    return -1;
+}
+
+static int size_from(PyObject *object, const char *what, size_t *result)
+{
+    if (object == NULL)
+        return 0;
+    PyObject *number = PyNumber_Index(object);
+    if (number == NULL)
+        return -1;
+    size_t value = PyLong_AsSize_t(number);
+    int status = 0;
+    if (value == (size_t)-1 && PyErr_Occurred())
+        status =
+            refuse(PyExc_IndexError, "%s %R is out of range", what, number);
+    else
+        *result = value;
+    Py_DECREF(number);
+    return status;
+}
+
+int convert_offset(PyObject *number, size_t *result)
+{
+    return size_from(number, "offset", result);
+}
+
+int convert_length(PyObject *number, size_t *result)
+{
+    return size_from(number, "length", result);
+}
+
+int convert_index(PyObject *number, Py_ssize_t *result)
+{
+    Py_ssize_t index = PyNumber_AsSsize_t(number, PyExc_IndexError);
+    if (index == -1 && PyErr_Occurred())
+        return -1;
+    *result = index;
+    return 0;
+}
+
+int convert_u64(PyObject *object, const char *what, uint64_t *result)
+{
+    if (object == NULL)
+        return 0;
+    PyObject *number = PyNumber_Index(object);
+    if (number == NULL)
+        return -1;
+    int overflow;
+    long long low = PyLong_AsLongLongAndOverflow(number, &overflow);
+    unsigned long long value = 0;
+    int status = 0;
+    if (overflow < 0 || (overflow == 0 && low < 0)) {
+        PyErr_Format(PyExc_ValueError, "%s must not be negative: %R", what,
+                     number);
+        status = -1;
+    } else {
+        value = PyLong_AsUnsignedLongLong(number);
+        if (value == (unsigned long long)-1 && PyErr_Occurred())
+            status = refuse(PyExc_OverflowError, "%s is too large: %R", what,
+                            number);
+    }
+    if (status == 0)
+        *result = value;
+    Py_DECREF(number);
+    return status;
+}
+
+int convert_u64_or_none(PyObject *object, const char *what, uint64_t *result)
+{
+    return object == Py_None ? 0 : convert_u64(object, what, result);
+}
+
+int convert_byte(PyObject *object, uint8_t *result)
+{
+    PyObject *number = PyNumber_Index(object);
+    if (number == NULL)
+        return -1;
+    int overflow;
+    long value = PyLong_AsLongAndOverflow(number, &overflow);
+    int status = 0;
+    if (overflow != 0 || value < 0 || value > 255) {
+        PyErr_Format(PyExc_ValueError, "byte must be in range(0, 256): %R",
+                     number);
+        status = -1;
+    } else {
+        *result = (uint8_t)value;
+    }
+    Py_DECREF(number);
+    return status;
+}
+
+int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags)
+{
+    int set = object == NULL ? 0 : PyObject_IsTrue(object);
+    if (set > 0)
+        *flags |= bit;
+    return set < 0 ? -1 : 0;
+}
+
+const mapped_element *convert_code(PyObject *code)
+{
+    Py_ssize_t length;
+    if (!PyUnicode_Check(code)) {
+        PyErr_Format(PyExc_TypeError, "code must be str, not %R",
+                     (PyObject *)Py_TYPE(code));
+        return NULL;
+    }
+    const char *text = PyUnicode_AsUTF8AndSize(code, &length);
+    if (text == NULL)
+        return NULL;
+    const mapped_element *element =
+        mapped_element_from_struct(text, (size_t)length, NULL);
+    if (element == NULL)
+        PyErr_Format(PyExc_ValueError, "unknown element code %R", code);
+    return element;
+}
+
+static int source_open_foreign(PyObject *object, Source *source)
+{
+    Py_buffer *buffer = &source->buffer;
+    if (PyObject_GetBuffer(object, buffer, PyBUF_FULL_RO) < 0)
+        return -1;
+    source->length = (size_t)buffer->len;
+    source->data = buffer->buf;
+    if (PyBuffer_IsContiguous(buffer, 'C'))
+        return 0;
+    source->copy = PyMem_Malloc((size_t)buffer->len + 1);
+    if (source->copy == NULL ||
+        PyBuffer_ToContiguous(source->copy, buffer, buffer->len, 'C') < 0) {
+        if (source->copy == NULL)
+            PyErr_NoMemory();
+        source_close(source);
+        return -1;
+    }
+    source->data = source->copy;
+    return 0;
+}
+
+int source_open(const State *state, PyObject *object, Source *source)
+{
+    *source = (Source){0};
+    if (Py_IS_TYPE(object, state->slice) || Py_IS_TYPE(object, state->region)) {
+        source->owner = view_owner(object);
+        source->slice = view_span(object);
+        source->length = source->slice.length;
+        return require_open(source->owner);
+    }
+    return source_open_foreign(object, source);
+}
+
+void source_close(Source *source)
+{
+    PyMem_Free(source->copy);
+    if (source->buffer.obj != NULL)
+        PyBuffer_Release(&source->buffer);
+}

@@ -1,0 +1,83 @@
+/* The iterator of Region, Slice and Array. */
+#include "binding.h"
+
+typedef struct Iterator {
+    PyObject_HEAD PyObject *sequence; /* NULL when exhausted */
+    Py_ssize_t index;
+    Py_ssize_t length;
+} Iterator;
+
+PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length)
+{
+    Iterator *self =
+        PyObject_GC_New(Iterator, state_of((PyObject *)owner)->iterator);
+    if (self == NULL)
+        return NULL;
+    self->sequence = Py_NewRef(sequence);
+    self->index = 0;
+    self->length = length;
+    if (region_can_cycle(owner))
+        PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+static void iterator_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF(((Iterator *)self)->sequence);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+static int iterator_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((Iterator *)self)->sequence);
+    return 0;
+}
+
+static int iterator_clear(PyObject *self)
+{
+    Py_CLEAR(((Iterator *)self)->sequence);
+    return 0;
+}
+
+static PyObject *iterator_next(PyObject *self)
+{
+    Iterator *iterator = (Iterator *)self;
+    if (iterator->sequence == NULL || iterator->index >= iterator->length)
+        return NULL;
+    PyObject *item = PySequence_GetItem(iterator->sequence, iterator->index);
+    if (item != NULL)
+        iterator->index++;
+    return item;
+}
+
+static const char iterator___length_hint___doc[] =
+    PyDoc_STR("__length_hint__($self, /)\n--\n\nHow many items are left.");
+
+static METHOD_NONE(iterator___length_hint__)
+{
+    Iterator *iterator = (Iterator *)self;
+    return PyLong_FromSsize_t(iterator->length - iterator->index);
+}
+
+static PyMethodDef iterator_methods[] = {
+    METHOD_ROW(iterator, NONE, __length_hint__), {NULL, NULL, 0, NULL}};
+
+static const char iterator_doc[] = PyDoc_STR("Iterator of a mapped object.");
+
+static PyType_Slot iterator_slots[] = {
+    {Py_tp_doc, (void *)iterator_doc},   {Py_tp_dealloc, iterator_dealloc},
+    {Py_tp_traverse, iterator_traverse}, {Py_tp_clear, iterator_clear},
+    {Py_tp_iter, PyObject_SelfIter},     {Py_tp_iternext, iterator_next},
+    {Py_tp_methods, iterator_methods},   {0, NULL}};
+
+PyType_Spec iterator_spec = {
+    .name = "mapped._mapped.Iterator",
+    .basicsize = sizeof(Iterator),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = iterator_slots,
+};

@@ -1,0 +1,34 @@
+"""Memory-mapped regions with bounds-checked, zero-copy slices.
+
+    import mapped
+
+    with mapped.open("data.bin") as region:
+        header = region[:64]               # a Slice: no copy
+        magic = header.get("<I")           # one typed value
+        table = region[64:128].cast(">d")  # a typed array
+
+A Region owns a mapping; a Slice views part of it; an Array is typed. Nothing
+that is reached through them can crash the process: out of range is an
+IndexError, closed a ValueError, a lost page a FaultError.
+"""
+
+from ._mapped import (
+    Array,
+    FaultError,
+    Region,
+    Slice,
+    __version__,
+    anonymous,
+    open,
+    wrap,
+)
+
+__all__ = [
+    "Array",
+    "FaultError",
+    "Region",
+    "Slice",
+    "anonymous",
+    "open",
+    "wrap",
+]

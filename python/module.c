@@ -1,0 +1,132 @@
+/* The extension module: its state, its types and its functions. Nothing is
+ * global, so each interpreter that imports it has a copy of its own. */
+#include "binding.h"
+
+static State *state_get(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+/* --- FaultError
+ * ----------------------------------------------------------------- */
+
+static const char fault_doc[] = PyDoc_STR(
+    "A page of a mapping is lost: the file shrank, the disk is full or "
+    "failed.\n"
+    "\nAn OSError; `offset` and `length` tell in bytes what was touched.");
+
+static int add_fault_error(PyObject *module, State *state)
+{
+    PyObject *members = Py_BuildValue("{sisi}", "offset", 0, "length", 0);
+    if (members == NULL)
+        return -1;
+    state->fault_error = PyErr_NewExceptionWithDoc(
+        "mapped.FaultError", fault_doc, PyExc_OSError, members);
+    Py_DECREF(members);
+    return PyModule_AddObjectRef(module, "FaultError", state->fault_error);
+}
+
+static int import_unsupported(State *state)
+{
+    PyObject *io = PyImport_ImportModule("io");
+    if (io == NULL)
+        return -1;
+    state->unsupported = PyObject_GetAttrString(io, "UnsupportedOperation");
+    Py_DECREF(io);
+    return state->unsupported == NULL ? -1 : 0;
+}
+
+/* --- types
+ * ---------------------------------------------------------------------- */
+
+static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec)
+{
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+}
+
+static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
+{
+    *type = make_type(module, spec);
+    return *type == NULL ? -1 : PyModule_AddType(module, *type);
+}
+
+static int module_exec(PyObject *module)
+{
+    State *state = state_get(module);
+    if (add_type(module, &region_spec, &state->region) < 0 ||
+        add_type(module, &slice_spec, &state->slice) < 0 ||
+        add_type(module, &array_spec, &state->array) < 0)
+        return -1;
+    state->iterator = make_type(module, &iterator_spec);
+    if (state->iterator == NULL || import_unsupported(state) < 0 ||
+        add_fault_error(module, state) < 0)
+        return -1;
+    return PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION);
+}
+
+/* --- the module
+ * ------------------------------------------------------------------- */
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    State *state = state_get(module);
+    Py_VISIT(state->region);
+    Py_VISIT(state->slice);
+    Py_VISIT(state->array);
+    Py_VISIT(state->iterator);
+    Py_VISIT(state->fault_error);
+    Py_VISIT(state->unsupported);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    State *state = state_get(module);
+    Py_CLEAR(state->region);
+    Py_CLEAR(state->slice);
+    Py_CLEAR(state->array);
+    Py_CLEAR(state->iterator);
+    Py_CLEAR(state->fault_error);
+    Py_CLEAR(state->unsupported);
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    (void)module_clear(module);
+}
+
+static PyMethodDef module_functions[] = {
+    MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){NULL, NULL, 0, NULL}};
+
+/* Python 3.12 numbers of slots that the headers of 3.11 don't know: ready for
+ * interpreters with a lock of their own. 3.11 refuses to see them. */
+#define SLOT_MULTIPLE_INTERPRETERS 3
+#define OWN_LOCK_SUPPORTED ((void *)2)
+
+static PyModuleDef_Slot slots_since_312[] = {
+    {Py_mod_exec, module_exec},
+    {SLOT_MULTIPLE_INTERPRETERS, OWN_LOCK_SUPPORTED},
+    {0, NULL}};
+
+static PyModuleDef_Slot slots_of_311[] = {{Py_mod_exec, module_exec},
+                                          {0, NULL}};
+
+#define DEFINITION(which_slots)                                     \
+    {                                                               \
+        PyModuleDef_HEAD_INIT,                                      \
+            .m_name = "_mapped",                                    \
+            .m_doc = "The extension behind the package mapped.",    \
+            .m_size = sizeof(State), .m_methods = module_functions, \
+            .m_slots = which_slots, .m_traverse = module_traverse,  \
+            .m_clear = module_clear, .m_free = module_free          \
+    }
+
+static PyModuleDef definition_since_312 = DEFINITION(slots_since_312);
+static PyModuleDef definition_of_311 = DEFINITION(slots_of_311);
+
+PyMODINIT_FUNC PyInit__mapped(void)
+{
+    bool knows = Py_Version >= 0x030C0000;
+    return PyModuleDef_Init(knows ? &definition_since_312 : &definition_of_311);
+}

@@ -1,0 +1,279 @@
+/* The functions that make regions: open, anonymous, wrap. */
+#include "binding.h"
+
+static State *state_of_module(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+/* None and False: no huge pages; True: where it can; else a page's size. */
+static int convert_huge(PyObject *object, uint64_t *huge)
+{
+    if (object == NULL || object == Py_None || object == Py_False)
+        return 0;
+    if (object == Py_True) {
+        *huge = MAPPED_HUGE_ADVISE;
+        return 0;
+    }
+    return convert_u64(object, "huge", huge);
+}
+
+/* --- open --------------------------------------------------------------------
+ */
+
+/* What was asked for, in C's terms. */
+typedef struct Request {
+    PyObject *name; /* the path or the descriptor, as users see it */
+    PyObject *path; /* bytes, or NULL if opened by descriptor */
+    intptr_t descriptor;
+    mapped_mode mode;
+    mapped_open_options options;
+} Request;
+
+static void request_clear(Request *request)
+{
+    Py_XDECREF(request->name);
+    Py_XDECREF(request->path);
+}
+
+static int convert_path(PyObject *file, Request *request)
+{
+    request->name = PyOS_FSPath(file);
+    if (request->name == NULL)
+        return -1;
+    return PyUnicode_FSConverter(request->name, &request->path) ? 0 : -1;
+}
+
+static int convert_descriptor(PyObject *file, Request *request)
+{
+    int descriptor = PyObject_AsFileDescriptor(file);
+    if (descriptor < 0)
+        return -1;
+    request->descriptor = descriptor;
+    request->name = PyLong_FromLong(descriptor);
+    return request->name == NULL ? -1 : 0;
+}
+
+static int convert_file(PyObject *file, Request *request)
+{
+    if (PyUnicode_Check(file) || PyBytes_Check(file) ||
+        PyObject_HasAttrString(file, "__fspath__"))
+        return convert_path(file, request);
+    if (PyLong_Check(file) || PyObject_HasAttrString(file, "fileno"))
+        return convert_descriptor(file, request);
+    PyErr_Format(PyExc_TypeError,
+                 "file must be a path, a descriptor or have fileno(), not %R",
+                 file);
+    return -1;
+}
+
+static int convert_mode(PyObject *object, mapped_mode *mode)
+{
+    Py_ssize_t length;
+    if (object == NULL)
+        return 0;
+    if (!PyUnicode_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "mode must be str, not %R", object);
+        return -1;
+    }
+    const char *text = PyUnicode_AsUTF8AndSize(object, &length);
+    if (text == NULL)
+        return -1;
+    if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK)
+        return 0;
+    PyErr_Format(PyExc_ValueError,
+                 "mode must be 'r', 'r+', 'c', 'w+' or 'x+', not %R", object);
+    return -1;
+}
+
+enum {
+    OPEN_FILE,
+    OPEN_MODE,
+    OPEN_OFFSET,
+    OPEN_LENGTH,
+    OPEN_RESERVE,
+    OPEN_SPARSE,
+    OPEN_POPULATE,
+    OPEN_HUGE,
+    OPEN_DEVICE
+};
+
+static int convert_request(PyObject *const *values, Request *request)
+{
+    mapped_open_options *options = &request->options;
+    uint32_t *flags = &options->flags;
+    if (convert_mode(values[OPEN_MODE], &request->mode) < 0 ||
+        convert_u64(values[OPEN_OFFSET], "offset", &options->offset) < 0 ||
+        convert_u64_or_none(values[OPEN_LENGTH], "length", &options->length) <
+            0 ||
+        convert_u64_or_none(values[OPEN_RESERVE], "reserve",
+                            &options->reserve) < 0 ||
+        convert_flag(values[OPEN_SPARSE], MAPPED_OPEN_SPARSE, flags) < 0 ||
+        convert_flag(values[OPEN_POPULATE], MAPPED_OPEN_POPULATE, flags) < 0 ||
+        convert_huge(values[OPEN_HUGE], &options->huge) < 0 ||
+        convert_flag(values[OPEN_DEVICE], MAPPED_OPEN_DEVICE, flags) < 0)
+        return -1;
+    return convert_file(values[OPEN_FILE], request);
+}
+
+/* Always without the global lock: opening can wait for a network or a disk. */
+static mapped_status open_core(const Request *request, mapped_region **region,
+                               mapped_error *error)
+{
+    const char *path =
+        request->path != NULL ? PyBytes_AsString(request->path) : NULL;
+    mapped_status status;
+    Py_BEGIN_ALLOW_THREADS if (path != NULL) status = mapped_region_open(
+        path, request->mode, &request->options, region, error);
+    else status =
+        mapped_region_open_descriptor(request->descriptor, NULL, request->mode,
+                                      &request->options, region, error);
+    Py_END_ALLOW_THREADS return status;
+}
+
+static PyObject *open_request(const State *state, const Request *request)
+{
+    mapped_error error;
+    Region *self = region_new(state, request->name);
+    if (self == NULL)
+        return NULL;
+    if (open_core(request, &self->view.slice.region, &error) == MAPPED_OK)
+        return (PyObject *)self;
+    Py_DECREF((PyObject *)self);
+    return raise_error(state, &error, request->name);
+}
+
+const char module_open_doc[] = PyDoc_STR(
+    "open($module, file, mode='r', *, offset=0, length=None, reserve=None,\n"
+    "     sparse=False, populate=False, huge=None, device=False)\n--\n\n"
+    "Map a file and return its Region.\n\n"
+    "file      a path, a descriptor, or an object with fileno()\n"
+    "mode      'r' read-only, 'r+' shared read-write, 'c' private "
+    "copy-on-write,\n"
+    "          'w+' create or truncate, 'x+' create, fail if it exists\n"
+    "offset    where in the file the region begins, any byte\n"
+    "length    bytes, None: to the end of the file; a writable mode extends a\n"
+    "          shorter file\n"
+    "reserve   bytes of address space to keep for growth without moving\n"
+    "sparse    extend the file without allocating its blocks\n"
+    "populate  bring all pages into memory before returning\n"
+    "huge      True: transparent huge pages where possible\n"
+    "device    every access is one of exactly its width\n\n"
+    "OSError as the system says; ValueError for an unknown mode, a negative\n"
+    "number, or in 'r' and 'c' an end past the end of the file.");
+
+METHOD_KEYWORDS(module_open)
+{
+    static const Signature signature = {"open",
+                                        1,
+                                        2,
+                                        {"file", "mode", "offset", "length",
+                                         "reserve", "sparse", "populate",
+                                         "huge", "device"}};
+    PyObject *values[MAX_ARGUMENTS];
+    Request request = {.options = MAPPED_OPEN_OPTIONS_INIT};
+    if (arguments_sort(&signature, given, count, keywords, values) < 0)
+        return NULL;
+    PyObject *result = NULL;
+    if (convert_request(values, &request) == 0)
+        result = open_request(state_of_module(self), &request);
+    request_clear(&request);
+    return result;
+}
+
+/* --- memory
+ * -------------------------------------------------------------------- */
+
+const char module_anonymous_doc[] = PyDoc_STR(
+    "anonymous($module, length, *, shared=False, reserve=None, huge=None)\n"
+    "--\n\n"
+    "Return a Region of `length` zero bytes that is no file.\n\n"
+    "shared    the memory crosses fork() and has a descriptor\n"
+    "reserve   bytes of address space to keep for growth without moving\n"
+    "huge      True: transparent huge pages, a number: pages of that size\n\n"
+    "OSError if there is no memory, ValueError for a negative number,\n"
+    "OverflowError for one that no memory can have.");
+
+METHOD_KEYWORDS(module_anonymous)
+{
+    static const Signature signature = {
+        "anonymous", 1, 1, {"length", "shared", "reserve", "huge"}};
+    State *state = state_of_module(self);
+    PyObject *values[MAX_ARGUMENTS];
+    mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
+    mapped_error error;
+    uint64_t length = 0;
+    uint32_t shared = 0;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        convert_u64(values[0], "length", &length) < 0 ||
+        convert_flag(values[1], 1, &shared) < 0 ||
+        convert_u64_or_none(values[2], "reserve", &options.reserve) < 0 ||
+        convert_huge(values[3], &options.huge) < 0)
+        return NULL;
+    options.shared = shared != 0;
+    Region *made = region_new(state, Py_None);
+    if (made == NULL)
+        return NULL;
+    mapped_status status;
+    Py_BEGIN_ALLOW_THREADS status = mapped_region_anonymous(
+        length, &options, &made->view.slice.region, &error);
+    Py_END_ALLOW_THREADS if (status == MAPPED_OK) return (PyObject *)made;
+    Py_DECREF((PyObject *)made);
+    return raise_error(state, &error, NULL);
+}
+
+/* Writable if the object allows it. numpy refuses with a ValueError. */
+static int take_buffer(PyObject *object, Py_buffer *buffer)
+{
+    if (PyObject_GetBuffer(object, buffer, PyBUF_WRITABLE) == 0)
+        return 0;
+    if (!PyErr_ExceptionMatches(PyExc_BufferError) &&
+        !PyErr_ExceptionMatches(PyExc_ValueError))
+        return -1;
+    PyErr_Clear();
+    return PyObject_GetBuffer(object, buffer, PyBUF_SIMPLE);
+}
+
+static int wrap_core(Region *self, PyObject *object, mapped_error *error)
+{
+    Py_buffer *buffer = &self->foreign;
+    if (take_buffer(object, buffer) < 0) {
+        buffer->obj = NULL;
+        return -1;
+    }
+    mapped_status status = mapped_region_wrap(
+        buffer->buf, (size_t)buffer->len, buffer->readonly, region_foreign_end,
+        self, &self->view.slice.region, error);
+    if (status == MAPPED_OK) {
+        PyObject_GC_Track(self);
+        return 0;
+    }
+    self->foreign_ended = true;
+    raise_of(self, error);
+    return -1;
+}
+
+const char module_wrap_doc[] = PyDoc_STR(
+    "wrap($module, buffer, /)\n--\n\n"
+    "Return a Slice over the memory of any bytes-like object, without a copy.\n"
+    "\nIt can be written if the object can, and keeps the object's memory in\n"
+    "place until it is gone or its region is closed.\n\n"
+    "TypeError if the object is no buffer, BufferError if it isn't "
+    "contiguous.");
+
+METHOD_ONE(module_wrap)
+{
+    State *state = state_of_module(self);
+    mapped_error error;
+    if (Py_IS_TYPE(argument, state->slice) ||
+        Py_IS_TYPE(argument, state->region))
+        return slice_all(argument);
+    Region *made = region_new(state, Py_None);
+    if (made == NULL)
+        return NULL;
+    PyObject *result = NULL;
+    if (wrap_core(made, argument, &error) == 0)
+        result = slice_all((PyObject *)made);
+    Py_DECREF((PyObject *)made);
+    return result;
+}

@@ -1,0 +1,353 @@
+/* The type Region: owns a mapping, and has all that a Slice has. */
+#include "binding.h"
+
+static mapped_region *core_of(PyObject *self)
+{
+    return ((View *)self)->slice.region;
+}
+
+/* --- lifetime ---------------------------------------------------------------
+ */
+
+Region *region_new(const State *state, PyObject *name)
+{
+    Region *self = PyObject_GC_New(Region, state->region);
+    if (self == NULL)
+        return NULL;
+    self->view.weakrefs = NULL;
+    self->view.owner = self;
+    self->view.slice = (mapped_slice){NULL, 0, 0};
+    self->name = Py_NewRef(name);
+    self->foreign.obj = NULL;
+    self->foreign_ended = false;
+    return self;
+}
+
+/* The core calls this in the middle of its own work, where running what the
+ * release of a buffer can run would be too early. */
+void region_foreign_end(void *context)
+{
+    ((Region *)context)->foreign_ended = true;
+}
+
+static void release_foreign(Region *self)
+{
+    if (!self->foreign_ended || self->foreign.obj == NULL)
+        return;
+    self->foreign_ended = false;
+    PyBuffer_Release(&self->foreign);
+}
+
+/* Another thread may be between the two checks of an access to this region, on
+ * interpreters without a global lock and while the lock is released here (a
+ * close can wait for a disk). The extra reference tells the core so: it puts
+ * zero pages in the place of the memory and keeps the addresses until the
+ * object goes. Wrapped memory can't be replaced like that, so the lock is kept;
+ * threads that are away from it hold references of their own. */
+static mapped_status close_core(Region *self, mapped_error *error)
+{
+    mapped_region *region = self->view.slice.region;
+    if (self->foreign.obj != NULL) {
+        mapped_status status = mapped_region_close(region, error);
+        release_foreign(self);
+        return status;
+    }
+    Away away = away_begin(region, NULL, AWAY_BYTES);
+    mapped_status status = mapped_region_close(region, error);
+    away_end(&away);
+    return status;
+}
+
+static void region_dealloc(PyObject *self)
+{
+    Region *region = (Region *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (region->view.weakrefs != NULL)
+        PyObject_ClearWeakRefs(self);
+    mapped_region_release(core_of(self));
+    release_foreign(region);
+    Py_DECREF(region->name);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+static int region_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((Region *)self)->foreign.obj);
+    return 0;
+}
+
+/* Every cycle leads through the wrapped buffer. If it is exported again, the
+ * holder of that export is in the cycle too and lets go of its own. */
+static int region_clear(PyObject *self)
+{
+    (void)close_core((Region *)self, NULL);
+    return 0;
+}
+
+static const char region_close_doc[] = PyDoc_STR(
+    "close($self, /)\n--\n\n"
+    "End all access: slices and arrays of this region raise ValueError from "
+    "now\non. Closing twice is fine.\n\n"
+    "BufferError, and nothing changes, while memoryviews, numpy arrays or "
+    "other\nexports of the memory exist.");
+
+static METHOD_NONE(region_close)
+{
+    mapped_error error;
+    if (close_core((Region *)self, &error) != MAPPED_OK)
+        return raise_of((Region *)self, &error);
+    Py_RETURN_NONE;
+}
+
+static const char region___enter___doc[] =
+    PyDoc_STR("__enter__($self, /)\n--\n\n"
+              "Return the region. ValueError if it is closed.");
+
+static METHOD_NONE(region___enter__)
+{
+    return require_open((Region *)self) < 0 ? NULL : Py_NewRef(self);
+}
+
+static const char region___exit___doc[] =
+    PyDoc_STR("__exit__($self, /, *exception)\n--\n\nClose the region.");
+
+static PyObject *region___exit__(PyObject *self, PyObject *Py_UNUSED(exception))
+{
+    return region_close(self, NULL);
+}
+
+/* --- size
+ * --------------------------------------------------------------------- */
+
+/* Growth that has to move the memory needs to be alone, and holding the global
+ * lock is what shows that nobody is in the middle of an access: threads that
+ * are away from it hold references, which the core counts. In place it can be
+ * done, and wait for the disk, while others run. */
+static mapped_status resize_core(mapped_region *region, uint64_t length,
+                                 mapped_error *error)
+{
+    Away away = away_begin(region, NULL, AWAY_BYTES);
+    mapped_status status = mapped_region_resize(region, length, error);
+    away_end(&away);
+#ifndef Py_GIL_DISABLED
+    if (status == MAPPED_BUSY)
+        status = mapped_region_resize(region, length, error);
+#endif
+    return status;
+}
+
+static const char region_resize_doc[] = PyDoc_STR(
+    "resize($self, /, length)\n--\n\n"
+    "Make the region, and the file behind it, `length` bytes long.\n\n"
+    "BufferError, and nothing changes, if it would shrink or move while "
+    "exports\nof the memory exist; TypeError if it is read-only; "
+    "io.UnsupportedOperation in\nmode 'c' and for wrapped buffers; ValueError "
+    "past the reserve or if closed;\nOSError if the disk is full.");
+
+static METHOD_KEYWORDS(region_resize)
+{
+    static const Signature signature = {"resize", 1, 1, {"length"}};
+    PyObject *values[1];
+    uint64_t length = 0;
+    mapped_error error;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        convert_u64(values[0], "length", &length) < 0)
+        return NULL;
+    if (resize_core(core_of(self), length, &error) != MAPPED_OK)
+        return raise_of((Region *)self, &error);
+    Py_RETURN_NONE;
+}
+
+/* Our own bytes are copied first: exporting them would pin the region that is
+ * about to grow. */
+static int settle_source(Source *source)
+{
+    mapped_error error;
+    if (source->owner == NULL)
+        return 0;
+    source->copy = PyMem_Malloc(source->length + 1);
+    source->data = source->copy;
+    if (source->copy == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (mapped_read(source->slice, 0, source->copy, source->length, &error) ==
+        MAPPED_OK)
+        return 0;
+    raise_of(source->owner, &error);
+    return -1;
+}
+
+static mapped_status append_core(mapped_region *region, const Source *source,
+                                 mapped_error *error)
+{
+    Away away = away_begin(region, NULL, AWAY_BYTES);
+    mapped_status status =
+        mapped_region_append(region, source->data, source->length, error);
+    away_end(&away);
+#ifndef Py_GIL_DISABLED
+    if (status == MAPPED_BUSY)
+        status =
+            mapped_region_append(region, source->data, source->length, error);
+#endif
+    return status;
+}
+
+static const char region_append_doc[] = PyDoc_STR(
+    "append($self, data, /)\n--\n\n"
+    "Grow the region, and its file, by the bytes of `data`, any buffer.\n\n"
+    "Raises what resize() raises, and FaultError if a page is lost.");
+
+static METHOD_ONE(region_append)
+{
+    Source source;
+    mapped_error error;
+    if (source_open(state_of(self), argument, &source) < 0)
+        return NULL;
+    PyObject *result = NULL;
+    if (settle_source(&source) == 0) {
+        if (append_core(core_of(self), &source, &error) == MAPPED_OK)
+            result = Py_NewRef(Py_None);
+        else
+            raise_of((Region *)self, &error);
+    }
+    source_close(&source);
+    return result;
+}
+
+/* --- about it
+ * ------------------------------------------------------------------- */
+
+static const char region_fileno_doc[] = PyDoc_STR(
+    "fileno($self, /)\n--\n\n"
+    "Return the descriptor that the region holds, which stays the region's.\n\n"
+    "io.UnsupportedOperation if it holds none, as in modes 'r' and 'c';\n"
+    "ValueError once closed.");
+
+static METHOD_NONE(region_fileno)
+{
+    intptr_t descriptor;
+    mapped_error error;
+    if (mapped_region_descriptor(core_of(self), &descriptor, &error) !=
+        MAPPED_OK)
+        return raise_of((Region *)self, &error);
+    return PyLong_FromSsize_t(descriptor);
+}
+
+static const char region_size_doc[] = PyDoc_STR(
+    "The size in bytes of the file or memory behind the region as it is now,\n"
+    "which another process may have changed. OSError if it can't be told,\n"
+    "ValueError once closed.");
+
+static ATTRIBUTE(region_size)
+{
+    uint64_t size;
+    mapped_error error;
+    mapped_region *region = core_of(self);
+    Away away = away_begin(region, NULL, AWAY_BYTES);
+    mapped_status status = mapped_region_size(region, &size, &error);
+    away_end(&away);
+    if (status != MAPPED_OK)
+        return raise_of((Region *)self, &error);
+    return PyLong_FromUnsignedLongLong(size);
+}
+
+static const char region_mode_doc[] =
+    PyDoc_STR("The mode: 'r', 'r+', 'c', 'w+' or 'x+'.");
+
+static ATTRIBUTE(region_mode)
+{
+    return PyUnicode_FromString(
+        mapped_mode_text(mapped_region_mode(core_of(self))));
+}
+
+static const char region_name_doc[] = PyDoc_STR(
+    "The path or descriptor that was opened, or None for memory without one.");
+
+static ATTRIBUTE(region_name)
+{
+    return Py_NewRef(((Region *)self)->name);
+}
+
+static PyObject *region_repr(PyObject *self)
+{
+    Region *region = (Region *)self;
+    const char *what = region->foreign.obj != NULL ? "wrapped" : "anonymous";
+    PyObject *name = region->name == Py_None ? PyUnicode_FromString(what)
+                                             : PyObject_Repr(region->name);
+    PyObject *text = NULL;
+    if (name == NULL)
+        return NULL;
+    if (mapped_region_closed(core_of(self)))
+        text = PyUnicode_FromFormat("<mapped.Region %U closed>", name);
+    else
+        text = PyUnicode_FromFormat(
+            "<mapped.Region %U mode='%s' length=%zu>", name,
+            mapped_mode_text(mapped_region_mode(core_of(self))),
+            mapped_region_length(core_of(self)));
+    Py_DECREF(name);
+    return text;
+}
+
+/* --- the type
+ * --------------------------------------------------------------------- */
+
+static PyMethodDef region_methods[] = {
+    VIEW_METHODS(VIEW_METHOD_ROW) METHOD_ROW(region, NONE, close),
+    METHOD_ROW(region, KEYWORDS, resize),
+    METHOD_ROW(region, ONE, append),
+    METHOD_ROW(region, NONE, fileno),
+    METHOD_ROW(region, NONE, __enter__),
+    {"__exit__", region___exit__, METH_VARARGS, region___exit___doc},
+    {NULL, NULL, 0, NULL}};
+
+static PyGetSetDef region_attributes[] = {VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_ROW)
+                                              ATTRIBUTE_ROW(region, size),
+                                          ATTRIBUTE_ROW(region, mode),
+                                          ATTRIBUTE_ROW(region, name),
+                                          {NULL, NULL, NULL, NULL, NULL}};
+
+static PyMemberDef region_members[] = {{"__weaklistoffset__", T_PYSSIZET,
+                                        offsetof(View, weakrefs), READONLY,
+                                        NULL},
+                                       {NULL, 0, 0, 0, NULL}};
+
+static const char region_doc[] = PyDoc_STR(
+    "Memory that is really a file, or anonymous pages, or somebody's "
+    "buffer.\n\n"
+    "Made by mapped.open() and mapped.anonymous(). It is a sequence of integers"
+    "\nlike bytes, supports the buffer protocol, and is a context manager "
+    "that\n"
+    "closes it. A Region can be used wherever a Slice can.");
+
+static PyType_Slot region_slots[] = {{Py_tp_doc, (void *)region_doc},
+                                     {Py_tp_dealloc, region_dealloc},
+                                     {Py_tp_traverse, region_traverse},
+                                     {Py_tp_clear, region_clear},
+                                     {Py_tp_repr, region_repr},
+                                     {Py_tp_hash, PyObject_HashNotImplemented},
+                                     {Py_tp_richcompare, view_compare},
+                                     {Py_tp_iter, view_iterate},
+                                     {Py_tp_methods, region_methods},
+                                     {Py_tp_getset, region_attributes},
+                                     {Py_tp_members, region_members},
+                                     {Py_sq_length, view_length},
+                                     {Py_sq_item, view_item},
+                                     {Py_sq_contains, view_contains},
+                                     {Py_mp_length, view_length},
+                                     {Py_mp_subscript, view_subscript},
+                                     {Py_mp_ass_subscript, view_assign},
+                                     {Py_bf_getbuffer, view_get_buffer},
+                                     {Py_bf_releasebuffer, view_release_buffer},
+                                     {0, NULL}};
+
+PyType_Spec region_spec = {
+    .name = "mapped.Region",
+    .basicsize = sizeof(Region),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = region_slots,
+};

@@ -1,0 +1,100 @@
+/* The type Slice: a bounded view of a Region that keeps the Region alive. */
+#include "binding.h"
+
+PyObject *slice_new(PyObject *parent, mapped_slice part)
+{
+    Region *owner = view_owner(parent);
+    PyTypeObject *type =
+        parent == (PyObject *)owner ? state_of(parent)->slice : Py_TYPE(parent);
+    View *self = PyObject_GC_New(View, type);
+    if (self == NULL)
+        return NULL;
+    self->weakrefs = NULL;
+    self->owner = (Region *)Py_NewRef((PyObject *)owner);
+    self->slice = part;
+    if (region_can_cycle(owner))
+        PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+PyObject *slice_all(PyObject *parent)
+{
+    mapped_slice span = view_span(parent);
+    return require_open(view_owner(parent)) < 0 ? NULL
+                                                : slice_new(parent, span);
+}
+
+static void slice_dealloc(PyObject *self)
+{
+    View *view = (View *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (view->weakrefs != NULL)
+        PyObject_ClearWeakRefs(self);
+    Py_DECREF((PyObject *)view->owner);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+/* No tp_clear: the Region's own breaks every cycle, and so a Slice is never
+ * without its Region. */
+static int slice_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT((PyObject *)view_owner(self));
+    return 0;
+}
+
+static PyObject *slice_repr(PyObject *self)
+{
+    View *view = (View *)self;
+    return PyUnicode_FromFormat("<mapped.Slice offset=%zu length=%zu of %R>",
+                                view->slice.offset, view->slice.length,
+                                (PyObject *)view->owner);
+}
+
+static PyMethodDef slice_methods[] = {
+    VIEW_METHODS(VIEW_METHOD_ROW){NULL, NULL, 0, NULL}};
+
+static PyGetSetDef slice_attributes[] = {
+    VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_ROW){NULL, NULL, NULL, NULL, NULL}};
+
+static PyMemberDef slice_members[] = {{"__weaklistoffset__", T_PYSSIZET,
+                                       offsetof(View, weakrefs), READONLY,
+                                       NULL},
+                                      {NULL, 0, 0, 0, NULL}};
+
+static const char slice_doc[] = PyDoc_STR(
+    "Bytes of a Region, viewed and not copied.\n\n"
+    "Made by slicing a Region or a Slice, and by mapped.wrap(). It is "
+    "a\nsequence of integers like bytes, supports the buffer "
+    "protocol, and keeps\nits Region alive. Every access is checked: "
+    "once the region is closed it\nraises ValueError.");
+
+static PyType_Slot slice_slots[] = {{Py_tp_doc, (void *)slice_doc},
+                                    {Py_tp_dealloc, slice_dealloc},
+                                    {Py_tp_traverse, slice_traverse},
+                                    {Py_tp_repr, slice_repr},
+                                    {Py_tp_hash, PyObject_HashNotImplemented},
+                                    {Py_tp_richcompare, view_compare},
+                                    {Py_tp_iter, view_iterate},
+                                    {Py_tp_methods, slice_methods},
+                                    {Py_tp_getset, slice_attributes},
+                                    {Py_tp_members, slice_members},
+                                    {Py_sq_length, view_length},
+                                    {Py_sq_item, view_item},
+                                    {Py_sq_contains, view_contains},
+                                    {Py_mp_length, view_length},
+                                    {Py_mp_subscript, view_subscript},
+                                    {Py_mp_ass_subscript, view_assign},
+                                    {Py_bf_getbuffer, view_get_buffer},
+                                    {Py_bf_releasebuffer, view_release_buffer},
+                                    {0, NULL}};
+
+PyType_Spec slice_spec = {
+    .name = "mapped.Slice",
+    .basicsize = sizeof(View),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = slice_slots,
+};

@@ -1,0 +1,82 @@
+/* One typed value at a byte offset, and the way to arrays of them. */
+#include "binding.h"
+
+const char view_get_doc[] = PyDoc_STR(
+    "get($self, /, code, offset=0)\n--\n\n"
+    "Return the value of type `code`, a struct code such as '<I' or '>d', at\n"
+    "byte `offset`, at any alignment.\n\n"
+    "IndexError if it lies outside, ValueError if the code is unknown or the\n"
+    "region closed, FaultError if the page is lost.");
+
+METHOD_KEYWORDS(view_get)
+{
+    static const Signature signature = {"get", 1, 2, {"code", "offset"}};
+    PyObject *values[2];
+    size_t offset = 0;
+    mapped_value value;
+    mapped_error error;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0)
+        return NULL;
+    const mapped_element *element = convert_code(values[0]);
+    if (element == NULL || convert_offset(values[1], &offset) < 0)
+        return NULL;
+    if (mapped_get(view_span(self), element, offset, &value, &error) !=
+        MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    return value_to_python(element, value);
+}
+
+const char view_set_doc[] = PyDoc_STR(
+    "set($self, /, code, offset, value)\n--\n\n"
+    "Store `value` as type `code`, a struct code such as '<I' or '>d', at "
+    "byte\n"
+    "`offset`, at any alignment.\n\n"
+    "IndexError if it lies outside, ValueError if the code is unknown, the\n"
+    "value out of the type's range or the region closed, TypeError for a "
+    "wrong\n"
+    "kind of value or a read-only region, FaultError if the page is lost.");
+
+METHOD_KEYWORDS(view_set)
+{
+    static const Signature signature = {
+        "set", 3, 3, {"code", "offset", "value"}};
+    PyObject *values[3];
+    size_t offset = 0;
+    mapped_value value;
+    mapped_error error;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0)
+        return NULL;
+    const mapped_element *element = convert_code(values[0]);
+    if (element == NULL || convert_offset(values[1], &offset) < 0 ||
+        value_from_python(element, values[2], &value) < 0)
+        return NULL;
+    if (mapped_set(view_span(self), element, offset, value, &error) ==
+        MAPPED_OK)
+        Py_RETURN_NONE;
+    if (error.status == MAPPED_VALUE)
+        return raise_value(element, values[2]);
+    return raise_of(view_owner(self), &error);
+}
+
+const char view_cast_doc[] = PyDoc_STR(
+    "cast($self, /, code, shape=None)\n--\n\n"
+    "Return an Array of values of type `code`, a struct code such as '<I' or\n"
+    "'>d', over the same bytes. `shape` is a sequence of lengths for more "
+    "than\n"
+    "one dimension, the last one varying fastest. Any alignment will do.\n\n"
+    "ValueError if the bytes aren't a whole number of items or don't match "
+    "the\n"
+    "shape, if the code is unknown or the region closed.");
+
+METHOD_KEYWORDS(view_cast)
+{
+    static const Signature signature = {"cast", 1, 2, {"code", "shape"}};
+    PyObject *values[2];
+    if (arguments_sort(&signature, given, count, keywords, values) < 0)
+        return NULL;
+    const mapped_element *element = convert_code(values[0]);
+    if (element == NULL)
+        return NULL;
+    PyObject *shape = values[1] == Py_None ? NULL : values[1];
+    return array_new(self, element, shape);
+}

@@ -1,0 +1,74 @@
+/* One typed value between Python and the core. */
+#include "binding.h"
+
+PyObject *value_to_python(const mapped_element *element, mapped_value value)
+{
+    switch ((mapped_kind)element->kind) {
+    case MAPPED_KIND_SIGNED:
+        return PyLong_FromLongLong(value.i);
+    case MAPPED_KIND_UNSIGNED:
+        return PyLong_FromUnsignedLongLong(value.u);
+    case MAPPED_KIND_FLOAT:
+        return PyFloat_FromDouble(value.f);
+    case MAPPED_KIND_BOOL:
+        return PyBool_FromLong(value.u != 0);
+    case MAPPED_KIND_CHAR: {
+        char byte = (char)value.u;
+        return PyBytes_FromStringAndSize(&byte, 1);
+    }
+    }
+    Py_UNREACHABLE();
+}
+
+static int integer_from(const mapped_element *element, PyObject *object,
+                        mapped_value *value)
+{
+    PyObject *number = PyNumber_Index(object);
+    if (number == NULL)
+        return -1;
+    if (element->kind == MAPPED_KIND_SIGNED)
+        value->i = PyLong_AsLongLong(number);
+    else
+        value->u = PyLong_AsUnsignedLongLong(number);
+    int status = 0;
+    if (value->u == UINT64_MAX && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_OverflowError))
+            raise_value(element, number);
+        status = -1;
+    }
+    Py_DECREF(number);
+    return status;
+}
+
+static int char_from(PyObject *object, mapped_value *value)
+{
+    if (!PyBytes_Check(object) || PyBytes_Size(object) != 1) {
+        PyErr_Format(PyExc_TypeError,
+                     "element 'c' takes a bytes object of length 1, not %R",
+                     object);
+        return -1;
+    }
+    value->u = (unsigned char)PyBytes_AsString(object)[0];
+    return 0;
+}
+
+int value_from_python(const mapped_element *element, PyObject *object,
+                      mapped_value *value)
+{
+    switch ((mapped_kind)element->kind) {
+    case MAPPED_KIND_SIGNED:
+    case MAPPED_KIND_UNSIGNED:
+        return integer_from(element, object, value);
+    case MAPPED_KIND_FLOAT:
+        value->f = PyFloat_AsDouble(object);
+        return value->f == -1.0 && PyErr_Occurred() ? -1 : 0;
+    case MAPPED_KIND_BOOL: {
+        int truth = PyObject_IsTrue(object);
+        value->u = truth > 0;
+        return truth < 0 ? -1 : 0;
+    }
+    case MAPPED_KIND_CHAR:
+        return char_from(object, value);
+    }
+    Py_UNREACHABLE();
+}

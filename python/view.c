@@ -1,0 +1,297 @@
+/* What a Region and a Slice are to Python: a sequence of bytes. Length, items,
+ * slices, iteration and comparison. */
+#include "binding.h"
+
+Py_ssize_t view_length(PyObject *self)
+{
+    if (require_open(view_owner(self)) < 0)
+        return -1;
+    return (Py_ssize_t)view_span(self).length;
+}
+
+/* --- one byte ------------------------------------------------------------ */
+
+/* Counts from the end like any sequence. What is still negative, or too large,
+ * fails the core's check. */
+static size_t place_of(mapped_slice span, Py_ssize_t index)
+{
+    return index < 0 ? span.length + (size_t)index : (size_t)index;
+}
+
+static void *raise_item(PyObject *self, Py_ssize_t index,
+                        const mapped_error *error)
+{
+    if (error->status == MAPPED_RANGE)
+        return raise_index(view_owner(self), index, view_span(self).length);
+    return raise_of(view_owner(self), error);
+}
+
+static PyObject *byte_at(PyObject *self, Py_ssize_t index)
+{
+    mapped_slice span = view_span(self);
+    mapped_error error;
+    uint8_t byte;
+    if (mapped_get_u8(span, place_of(span, index), &byte, &error) != MAPPED_OK)
+        return raise_item(self, index, &error);
+    return PyLong_FromLong(byte);
+}
+
+/* sq_item gets a negative index with the length added already; adding it again
+ * must not turn an error into a hit. */
+PyObject *view_item(PyObject *self, Py_ssize_t index)
+{
+    if (index < 0)
+        return raise_index(view_owner(self), index, view_span(self).length);
+    return byte_at(self, index);
+}
+
+static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
+{
+    Py_ssize_t index;
+    uint8_t byte;
+    mapped_error error;
+    if (convert_index(key, &index) < 0 || convert_byte(value, &byte) < 0)
+        return -1;
+    mapped_slice span = view_span(self);
+    if (mapped_set_u8(span, place_of(span, index), byte, &error) == MAPPED_OK)
+        return 0;
+    raise_item(self, index, &error);
+    return -1;
+}
+
+/* --- slices --------------------------------------------------------------- */
+
+/* A step means a strided view, which is what an array of bytes can be. */
+static PyObject *strided(PyObject *self, PyObject *key)
+{
+    PyObject *bytes = array_new(self, byte_element(), NULL);
+    PyObject *result = NULL;
+    if (bytes != NULL)
+        result = PyObject_GetItem(bytes, key);
+    Py_XDECREF(bytes);
+    return result;
+}
+
+static PyObject *slice_by(PyObject *self, PyObject *key)
+{
+    Py_ssize_t start, stop, step;
+    mapped_error error;
+    mapped_slice part;
+    if (PySlice_Unpack(key, &start, &stop, &step) < 0)
+        return NULL;
+    if (step != 1)
+        return strided(self, key);
+    mapped_slice span = view_span(self);
+    Py_ssize_t length =
+        PySlice_AdjustIndices((Py_ssize_t)span.length, &start, &stop, 1);
+    if (mapped_slice_sub(span, (size_t)start, (size_t)length, &part, &error) !=
+        MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    return slice_new(self, part);
+}
+
+PyObject *view_subscript(PyObject *self, PyObject *key)
+{
+    Py_ssize_t index;
+    if (Py_IS_TYPE(key, &PySlice_Type))
+        return slice_by(self, key);
+    if (convert_index(key, &index) < 0)
+        return NULL;
+    return byte_at(self, index);
+}
+
+static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
+                        const Source *source)
+{
+    if (source->length != (size_t)length) {
+        PyErr_Format(PyExc_ValueError,
+                     "can't assign %zu bytes to a slice of %zd", source->length,
+                     length);
+        return -1;
+    }
+    return source_store(source, view_owner(self), view_span(self),
+                        (size_t)start);
+}
+
+static int assign_strided(PyObject *self, PyObject *key, PyObject *value)
+{
+    PyObject *bytes = array_new(self, byte_element(), NULL);
+    int status = bytes == NULL ? -1 : PyObject_SetItem(bytes, key, value);
+    Py_XDECREF(bytes);
+    return status;
+}
+
+static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
+{
+    Py_ssize_t start, stop, step;
+    Source source;
+    if (PySlice_Unpack(key, &start, &stop, &step) < 0)
+        return -1;
+    if (step != 1)
+        return assign_strided(self, key, value);
+    if (source_open(state_of(self), value, &source) < 0)
+        return -1;
+    mapped_slice span = view_span(self);
+    Py_ssize_t length =
+        PySlice_AdjustIndices((Py_ssize_t)span.length, &start, &stop, 1);
+    int status = require_open(view_owner(self));
+    if (status == 0)
+        status = write_source(self, start, length, &source);
+    source_close(&source);
+    return status;
+}
+
+int view_assign(PyObject *self, PyObject *key, PyObject *value)
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_TypeError, "mapped bytes can't be deleted");
+        return -1;
+    }
+    if (Py_IS_TYPE(key, &PySlice_Type))
+        return assign_slice(self, key, value);
+    return assign_byte(self, key, value);
+}
+
+const char view_slice_doc[] = PyDoc_STR(
+    "slice($self, /, offset, length)\n--\n\n"
+    "Return `length` bytes from `offset` on as a Slice, without a copy.\n\n"
+    "Strict, unlike [a:b]: IndexError if they don't all exist. ValueError if\n"
+    "the region is closed.");
+
+METHOD_KEYWORDS(view_slice)
+{
+    static const Signature signature = {"slice", 2, 2, {"offset", "length"}};
+    PyObject *values[2];
+    size_t offset, length;
+    mapped_slice part;
+    mapped_error error;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        convert_offset(values[0], &offset) < 0 ||
+        convert_length(values[1], &length) < 0)
+        return NULL;
+    if (mapped_slice_sub(view_span(self), offset, length, &part, &error) !=
+        MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    return slice_new(self, part);
+}
+
+/* --- the whole --------------------------------------------------------------
+ */
+
+PyObject *view_iterate(PyObject *self)
+{
+    Py_ssize_t length = view_length(self);
+    return length < 0 ? NULL : iterator_new(self, view_owner(self), length);
+}
+
+/* Without this `b"ab" in view` would walk over integers and find nothing. */
+int view_contains(PyObject *self, PyObject *item)
+{
+    uint8_t wanted;
+    int found = 0;
+    if (convert_byte(item, &wanted) < 0)
+        return -1;
+    mapped_slice span = view_span(self);
+    for (size_t i = 0; i < span.length && !found; i++) {
+        mapped_error error;
+        uint8_t byte;
+        if (mapped_get_u8(span, i, &byte, &error) != MAPPED_OK) {
+            raise_of(view_owner(self), &error);
+            return -1;
+        }
+        found = byte == wanted;
+    }
+    return found != 0 || require_open(view_owner(self)) == 0 ? found : -1;
+}
+
+static int equals(PyObject *self, const Source *source)
+{
+    mapped_slice span = view_span(self);
+    mapped_error error;
+    int order = 1;
+    mapped_status status = MAPPED_OK;
+    if (require_open(view_owner(self)) < 0)
+        return -1;
+    if (source->length != span.length)
+        return 0;
+    Away away = away_begin(span.region, source->slice.region, source->length);
+    if (source->owner != NULL)
+        status = mapped_compare(span, source->slice, &order, &error);
+    else
+        status = mapped_compare_bytes(span, source->data, source->length,
+                                      &order, &error);
+    away_end(&away);
+    if (status == MAPPED_OK)
+        return order == 0;
+    raise_of(view_owner(self), &error);
+    return -1;
+}
+
+PyObject *view_compare(PyObject *self, PyObject *other, int operation)
+{
+    Source source;
+    if ((operation != Py_EQ && operation != Py_NE) ||
+        !PyObject_CheckBuffer(other))
+        Py_RETURN_NOTIMPLEMENTED;
+    if (source_open(state_of(self), other, &source) < 0)
+        return NULL;
+    int equal = equals(self, &source);
+    source_close(&source);
+    return equal < 0 ? NULL : PyBool_FromLong(equal == (operation == Py_EQ));
+}
+
+/* --- about it ----------------------------------------------------------------
+ */
+
+const char view_nbytes_doc[] = PyDoc_STR(
+    "The length in bytes, as len() gives it. ValueError once closed.");
+
+ATTRIBUTE(view_nbytes)
+{
+    Py_ssize_t length = view_length(self);
+    return length < 0 ? NULL : PyLong_FromSsize_t(length);
+}
+
+const char view_readonly_doc[] = PyDoc_STR("True if nothing can be written.");
+
+ATTRIBUTE(view_readonly)
+{
+    return PyBool_FromLong(
+        mapped_region_readonly(((View *)self)->slice.region));
+}
+
+const char view_closed_doc[] = PyDoc_STR("True once the region was closed.");
+
+ATTRIBUTE(view_closed)
+{
+    return PyBool_FromLong(mapped_region_closed(((View *)self)->slice.region));
+}
+
+const char view_region_doc[] =
+    PyDoc_STR("The Region whose bytes these are; of a Region, itself.");
+
+ATTRIBUTE(view_region)
+{
+    return Py_NewRef((PyObject *)view_owner(self));
+}
+
+const char view_offset_doc[] =
+    PyDoc_STR("Where in the region this begins, in bytes; of a Region, 0.");
+
+ATTRIBUTE(view_offset)
+{
+    return PyLong_FromSize_t(((View *)self)->slice.offset);
+}
+
+const char view___reduce_ex___doc[] =
+    PyDoc_STR("__reduce_ex__($self, protocol, /)\n--\n\n"
+              "Raise TypeError: memory of this process can't be pickled.");
+
+METHOD_ONE(view___reduce_ex__)
+{
+    (void)argument;
+    PyErr_Format(PyExc_TypeError,
+                 "cannot pickle %R: send its bytes, or the path it came from",
+                 self);
+    return NULL;
+}
