@@ -139,11 +139,11 @@ static mapped_status choose_length(opening *o, mapped_error *error)
             return bad_range(error, MAPPED_PAST_END, offset, 0, size);
         o->length = size - offset;
     }
-    if (o->length > SIZE_MAX ||
-        (o->options.reserve != 0 && o->options.reserve < o->length))
-        return bad_range(error, MAPPED_OVERFLOW, offset, o->length,
-                         o->options.reserve != 0 ? o->options.reserve
-                                                 : SIZE_MAX);
+    if (o->length > SIZE_MAX)
+        return bad_range(error, MAPPED_OVERFLOW, offset, o->length, SIZE_MAX);
+    if (o->options.reserve != 0 && o->options.reserve < o->length)
+        return bad_range(error, MAPPED_ARGUMENT, offset, o->length,
+                         o->options.reserve);
     return MAPPED_OK;
 }
 

@@ -111,7 +111,9 @@ static mapped_status grow(mapped__region *full, size_t length,
 }
 
 /* A region that shows only a part from the middle of a file must not cut off
- * what lies behind it: the file shrinks only if the region reached its end. */
+ * what lies behind it: the file shrinks only if the region reached its end. An
+ * access under way in another thread would lose its page with the file's end,
+ * so zero pages take its place before. */
 static mapped_status shrink_file(mapped__region *full, size_t old_length,
                                  size_t length, bool alone, mapped_error *error)
 {
@@ -123,6 +125,8 @@ static mapped_status shrink_file(mapped__region *full, size_t old_length,
         size <= full->offset + length)
         return status;
     status = mapped__map_detach(&full->mapping, alone, error);
+    if (status == MAPPED_OK && !alone)
+        status = remap(full, length, false, error);
     if (status != MAPPED_OK)
         return status;
     return mapped__file_resize(full->file, size, full->offset + length, false,
@@ -152,8 +156,7 @@ static void guard_only(mapped__region *full, size_t length)
 }
 
 /* The length goes first, so that no new access gets past its first check; then
- * the file, while one that is under way still finds its pages mapped; then the
- * pages. */
+ * the file; then the pages, if that is still to do. */
 static mapped_status shrink(mapped__region *full, size_t length,
                             mapped_error *error)
 {

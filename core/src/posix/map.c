@@ -188,16 +188,18 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
     return MAPPED_OK;
 }
 
-static mapped_status shrink(mapped__mapping *mapping, size_t used, bool alone,
-                            mapped_error *error)
+static mapped_status shrink(mapped__mapping *mapping,
+                            const mapped__map_request *request, size_t used,
+                            bool alone, mapped_error *error)
 {
     unsigned char *tail = mapping->address + used;
     size_t length = mapping->used - used;
+    bool keep = mapping->reserved > mapping->used || request->reserve > 0;
     if (!alone) {
         mapped_status status = mapped__map_revoke(mapping, used, length, error);
         if (status != MAPPED_OK)
             return status;
-    } else if (mapping->reserved > mapping->used) {
+    } else if (keep) {
         if (map_nothing(tail, length) == MAP_FAILED)
             return failed(error, "mmap");
     } else {
@@ -249,7 +251,7 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
     if (mapping->address == NULL)
         return mapped__map(request, mapping, error);
     if (used < mapping->used)
-        return shrink(mapping, used, alone, error);
+        return shrink(mapping, request, used, alone, error);
     if (used <= mapping->reserved)
         return grow_into_reserve(mapping, request, used, error);
     return grow_or_move(mapping, used, alone, error);
