@@ -28,7 +28,7 @@ static void check_refused(parser parse, const char *code, uint64_t place)
     mapped_error error = MAPPED_ERROR_INIT;
     if (!CHECK(parse(code, strlen(code), &error) == NULL))
         printf("    the code is \"%s\"\n", code);
-    if (!CHECK_STATUS(error.status, MAPPED_CODE) |
+    if (!CHECK_STATUS(error.status, MAPPED_CODE) ||
         !CHECK_UINT(error.offset, place))
         printf("    the code is \"%s\"\n", code);
 }
@@ -84,7 +84,7 @@ static void test_element_pack_refuses_impossible_widths(void)
         mapped_error error = MAPPED_ERROR_INIT;
         const mapped_element *found =
             mapped_element_from_pack(codes[i], strlen(codes[i]), &error);
-        if (!CHECK(found == NULL) | !CHECK_STATUS(error.status, MAPPED_CODE))
+        if (!CHECK(found == NULL) || !CHECK_STATUS(error.status, MAPPED_CODE))
             printf("    the code is \"%s\"\n", codes[i]);
     }
 }

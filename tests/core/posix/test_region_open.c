@@ -193,6 +193,18 @@ static void test_open_reserve_smaller_than_length(void)
     check_options_refused(&options);
 }
 
+static void test_open_reserve_smaller_than_the_file(void)
+{
+    const char *path = scratch_file("file", 10);
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    mapped_error error = MAPPED_ERROR_INIT;
+    options.reserve = 9;
+    check_refused(path, MAPPED_MODE_READ_WRITE, &options, &error);
+    CHECK_STATUS(error.status, MAPPED_ARGUMENT);
+    CHECK_UINT(error.length, 10);
+    CHECK_UINT(error.limit, 9);
+}
+
 /* Numbers that no file can have. Nothing may be created or extended. */
 static void test_open_huge_numbers(void)
 {
@@ -634,6 +646,7 @@ int main(void)
     RUN(test_open_unknown_flag);
     RUN(test_open_options_of_no_size);
     RUN(test_open_reserve_smaller_than_length);
+    RUN(test_open_reserve_smaller_than_the_file);
     RUN(test_open_huge_numbers);
     RUN(test_open_length_no_disk_can_hold);
     RUN(test_open_past_the_end);

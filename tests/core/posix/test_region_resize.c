@@ -1,0 +1,438 @@
+/* Guards against growth that moves memory under somebody's pointer, against a
+ * failed resize that changed something, and against old bytes that show up in
+ * new space. */
+#include "scratch.h"
+
+#define NAME "resize"
+
+static mapped_region *opened(size_t size, mapped_mode mode, uint64_t offset,
+                             uint64_t reserve)
+{
+    const char *path = scratch_file(NAME, size);
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    mapped_region *region;
+    options.offset = offset;
+    options.reserve = reserve;
+    if (!CHECK_STATUS(mapped_region_open(path, mode, &options, &region, NULL),
+                      MAPPED_OK))
+        exit(check_finish());
+    return region;
+}
+
+static int get(mapped_region *region, size_t offset)
+{
+    uint8_t byte;
+    mapped_status status =
+        mapped_get_u8(mapped_region_slice(region), offset, &byte, NULL);
+    return status == MAPPED_OK ? byte : (int)status;
+}
+
+static int64_t file_size(void)
+{
+    return scratch_size(scratch_path(NAME));
+}
+
+/* How many bytes of [from, to) aren't zero. */
+static size_t dirty(mapped_region *region, size_t from, size_t to)
+{
+    size_t count = 0;
+    for (size_t i = from; i < to; i++)
+        count += get(region, i) != 0;
+    return count;
+}
+
+/* --- refused ------------------------------------------------------------ */
+
+static void check_resize_refused(mapped_region *region, uint64_t length,
+                                 mapped_status expected)
+{
+    size_t before = mapped_region_length(region);
+    int64_t size = file_size();
+    unsigned char *base = region->base_;
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_region_resize(region, length, &error), expected);
+    CHECK_STATUS(error.status, expected);
+    CHECK_UINT(mapped_region_length(region), before);
+    CHECK_UINT(mapped_region_slice(region).length, before);
+    CHECK_INT(file_size(), size);
+    CHECK(region->base_ == base);
+}
+
+static void test_resize_readonly_is_refused(void)
+{
+    mapped_region *region = opened(100, MAPPED_MODE_READ, 0, 0);
+    check_resize_refused(region, 50, MAPPED_READONLY);
+    check_resize_refused(region, 200, MAPPED_READONLY);
+    CHECK_STATUS(mapped_region_append(region, "x", 1, NULL), MAPPED_READONLY);
+    mapped_region_release(region);
+}
+
+static void test_resize_private_copy_is_refused(void)
+{
+    mapped_region *region = opened(100, MAPPED_MODE_COPY, 0, 0);
+    check_resize_refused(region, 50, MAPPED_UNSUPPORTED);
+    check_resize_refused(region, 200, MAPPED_UNSUPPORTED);
+    mapped_region_release(region);
+}
+
+static void test_resize_past_the_reserve_is_refused(void)
+{
+    mapped_region *region = opened(100, MAPPED_MODE_READ_WRITE, 0, 10000);
+    check_resize_refused(region, 10001, MAPPED_ARGUMENT);
+    check_resize_refused(region, UINT64_MAX, MAPPED_ARGUMENT);
+    CHECK_STATUS(mapped_region_resize(region, 10000, NULL), MAPPED_OK);
+    mapped_region_release(region);
+}
+
+static void test_resize_huge_length_is_refused(void)
+{
+    mapped_region *region = opened(100, MAPPED_MODE_READ_WRITE, 0, 0);
+    check_resize_refused(region, UINT64_MAX, MAPPED_OVERFLOW);
+    check_resize_refused(region, UINT64_MAX - 4095, MAPPED_OVERFLOW);
+    check_resize_refused(region, (uint64_t)INT64_MAX + 1, MAPPED_OVERFLOW);
+    check_resize_refused(region, (uint64_t)1 << 62, MAPPED_SYSTEM);
+    mapped_region_release(region);
+}
+
+static void test_resize_huge_offset_and_length_are_refused(void)
+{
+    mapped_region *region = opened(100, MAPPED_MODE_READ_WRITE, 99, 0);
+    check_resize_refused(region, INT64_MAX, MAPPED_OVERFLOW);
+    check_resize_refused(region, INT64_MAX - 98, MAPPED_OVERFLOW);
+    mapped_region_release(region);
+}
+
+static void test_resize_append_of_too_much_is_refused(void)
+{
+    mapped_region *region = opened(100, MAPPED_MODE_READ_WRITE, 0, 0);
+    CHECK_STATUS(mapped_region_append(region, "x", SIZE_MAX, NULL),
+                 MAPPED_OVERFLOW);
+    CHECK_STATUS(mapped_region_append(region, "x", SIZE_MAX - 99, NULL),
+                 MAPPED_OVERFLOW);
+    CHECK_UINT(mapped_region_length(region), 100);
+    CHECK_INT(file_size(), 100);
+    mapped_region_release(region);
+}
+
+/* --- growth ------------------------------------------------------------- */
+
+static void test_resize_grows_the_file_with_blocks(void)
+{
+    mapped_region *region = opened(100, MAPPED_MODE_READ_WRITE, 0, 0);
+    CHECK_STATUS(mapped_region_resize(region, 100000, NULL), MAPPED_OK);
+    CHECK_UINT(mapped_region_length(region), 100000);
+    CHECK_INT(file_size(), 100000);
+    CHECK(scratch_allocated(scratch_path(NAME)) >= 100000);
+    CHECK_INT(get(region, 99), scratch_byte(99));
+    CHECK_UINT(dirty(region, 100, 100000), 0);
+    mapped_region_release(region);
+}
+
+static void test_resize_from_empty_and_back(void)
+{
+    mapped_region *region = opened(0, MAPPED_MODE_READ_WRITE, 0, 0);
+    for (int round = 0; round < 3; round++) {
+        CHECK_STATUS(mapped_region_resize(region, 5000, NULL), MAPPED_OK);
+        CHECK_UINT(dirty(region, 0, 5000), 0);
+        CHECK_STATUS(mapped_set_u8(mapped_region_slice(region), 4999, 9, NULL),
+                     MAPPED_OK);
+        CHECK_INT(scratch_read_byte(scratch_path(NAME), 4999), 9);
+        CHECK_STATUS(mapped_region_resize(region, 0, NULL), MAPPED_OK);
+        CHECK_INT(file_size(), 0);
+        CHECK_INT(get(region, 0), MAPPED_RANGE);
+    }
+    CHECK_INT(scratch_mappings_of("/" NAME), 0);
+    mapped_region_release(region);
+}
+
+static void test_resize_at_an_offset_counts_from_there(void)
+{
+    mapped_region *region = opened(6000, MAPPED_MODE_READ_WRITE, 5001, 0);
+    CHECK_UINT(mapped_region_length(region), 999);
+    CHECK_STATUS(mapped_region_resize(region, 20000, NULL), MAPPED_OK);
+    CHECK_INT(file_size(), 25001);
+    CHECK_INT(get(region, 0), scratch_byte(5001));
+    CHECK_INT(get(region, 998), scratch_byte(5999));
+    CHECK_INT(get(region, 999), 0);
+    CHECK_STATUS(mapped_region_resize(region, 1, NULL), MAPPED_OK);
+    CHECK_INT(file_size(), 5002);
+    CHECK_INT(get(region, 0), scratch_byte(5001));
+    mapped_region_release(region);
+}
+
+static void test_resize_sparse_grows_without_blocks(void)
+{
+    const char *path = scratch_path(NAME "-sparse");
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    mapped_region *region;
+    options.flags = MAPPED_OPEN_SPARSE;
+    CHECK_STATUS(
+        mapped_region_open(path, MAPPED_MODE_CREATE, &options, &region, NULL),
+        MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 1 << 20, NULL), MAPPED_OK);
+    CHECK(scratch_allocated(path) < 1 << 19);
+    mapped_region_release(region);
+    unlink(path);
+}
+
+static void test_resize_shrunken_file_loses_its_tail(void)
+{
+    mapped_region *region = opened(10000, MAPPED_MODE_READ_WRITE, 0, 0);
+    CHECK_STATUS(mapped_region_resize(region, 5000, NULL), MAPPED_OK);
+    CHECK_INT(file_size(), 5000);
+    CHECK_INT(get(region, 4999), scratch_byte(4999));
+    CHECK_INT(get(region, 5000), MAPPED_RANGE);
+    CHECK_STATUS(mapped_region_resize(region, 10000, NULL), MAPPED_OK);
+    CHECK_UINT(dirty(region, 5000, 10000), 0);
+    mapped_region_release(region);
+}
+
+static void test_resize_of_a_part_keeps_what_lies_behind(void)
+{
+    const char *path = scratch_file(NAME, 10000);
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    mapped_region *region;
+    options.length = 5000;
+    CHECK_STATUS(mapped_region_open(path, MAPPED_MODE_READ_WRITE, &options,
+                                    &region, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
+    CHECK_INT(file_size(), 10000);
+    CHECK_STATUS(mapped_region_resize(region, 9000, NULL), MAPPED_OK);
+    CHECK_INT(file_size(), 10000);
+    CHECK_INT(get(region, 8999), scratch_byte(8999));
+    mapped_region_release(region);
+}
+
+static void check_anonymous_regrowth(bool shared, uint64_t reserve)
+{
+    mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
+    mapped_region *region;
+    options.shared = shared;
+    options.reserve = reserve;
+    CHECK_STATUS(mapped_region_anonymous(10000, &options, &region, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_fill(mapped_region_slice(region), 0xee, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 200, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 9000, NULL), MAPPED_OK);
+    CHECK_INT(get(region, 99), 0xee);
+    CHECK_UINT(dirty(region, 100, 9000), 0);
+    mapped_region_release(region);
+}
+
+static void test_resize_regrown_memory_is_zero(void)
+{
+    check_anonymous_regrowth(false, 0);
+    check_anonymous_regrowth(false, 100000);
+    check_anonymous_regrowth(true, 0);
+    check_anonymous_regrowth(true, 100000);
+}
+
+/* The same with a second reference, which forbids giving up addresses. */
+static void test_resize_regrown_memory_of_two_is_zero(void)
+{
+    mapped_region *region = memory_region(20000);
+    mapped_region_acquire(region);
+    unsigned char *base = region->base_;
+    CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
+    base[15000] = 1; /* A write that lost the race. */
+    CHECK_STATUS(mapped_region_resize(region, 20000, NULL), MAPPED_OK);
+    CHECK_UINT(dirty(region, 100, 20000), 0);
+    mapped_region_release(region);
+    mapped_region_release(region);
+}
+
+/* --- reserve, pins, others ---------------------------------------------- */
+
+static void test_resize_inside_a_reserve_never_moves(void)
+{
+    mapped_region *region = opened(10, MAPPED_MODE_READ_WRITE, 3, 1 << 20);
+    unsigned char *base = region->base_;
+    mapped_slice early = memory_slice(region, 2, 5);
+    void *data = NULL;
+    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    for (size_t length = 7; length <= 1 << 20; length = length * 3 + 1)
+        CHECK_STATUS(mapped_region_resize(region, length, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 1 << 20, NULL), MAPPED_OK);
+    uint8_t byte = 0;
+    CHECK(region->base_ == base && data == base);
+    CHECK_STATUS(mapped_get_u8(early, 4, &byte, NULL), MAPPED_OK);
+    CHECK_UINT(byte, scratch_byte(3 + 2 + 4));
+    CHECK_UINT(((unsigned char *)data)[(1 << 20) - 1], 0);
+    mapped_region_unpin(region);
+    mapped_region_release(region);
+}
+
+/* Also when all of it was in use once. */
+static void test_resize_keeps_its_reserve_when_shrunk(void)
+{
+    size_t page = scratch_page();
+    mapped_region *region = opened(page, MAPPED_MODE_READ_WRITE, 0, 64 * page);
+    unsigned char *base = region->base_;
+    void *data;
+    CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, page, NULL), MAPPED_OK);
+    void *taken =
+        mmap(base + page, page, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    CHECK(taken == MAP_FAILED && errno == EEXIST);
+    if (taken != MAP_FAILED)
+        munmap(taken, page);
+    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
+    CHECK(region->base_ == base);
+    mapped_region_unpin(region);
+    mapped_region_release(region);
+}
+
+static void test_resize_to_zero_keeps_its_reserve(void)
+{
+    mapped_region *region = opened(100, MAPPED_MODE_READ_WRITE, 0, 100);
+    unsigned char *base = region->base_;
+    CHECK_STATUS(mapped_region_resize(region, 0, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
+    CHECK(region->base_ == base);
+    mapped_region_release(region);
+}
+
+/* Takes the addresses behind a region of whole pages, so that it can't grow
+ * where it is. NULL if something is there already, which is as good. */
+static void *block_growth(mapped_region *region)
+{
+    unsigned char *end = region->base_ + mapped_region_length(region);
+    void *taken =
+        mmap(end, scratch_page(), PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    return taken == MAP_FAILED ? NULL : taken;
+}
+
+static void test_resize_that_must_move_is_busy_while_pinned(void)
+{
+    size_t page = scratch_page();
+    mapped_region *region = opened(2 * page, MAPPED_MODE_READ_WRITE, 0, 0);
+    void *taken = block_growth(region);
+    void *data;
+    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    check_resize_refused(region, 64 * page, MAPPED_BUSY);
+    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
+    CHECK_INT(get(region, 2 * page - 1), scratch_byte(2 * page - 1));
+    CHECK_INT(get(region, 64 * page - 1), 0);
+    mapped_region_release(region);
+    if (taken)
+        munmap(taken, page);
+}
+
+static void test_resize_that_must_move_is_busy_while_shared(void)
+{
+    size_t page = scratch_page();
+    mapped_region *region = opened(2 * page, MAPPED_MODE_READ_WRITE, 0, 0);
+    void *taken = block_growth(region);
+    mapped_region_acquire(region);
+    check_resize_refused(region, 64 * page, MAPPED_BUSY);
+    mapped_region_release(region);
+    CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
+    mapped_region_release(region);
+    if (taken)
+        munmap(taken, page);
+}
+
+static void test_resize_inside_the_last_page_disturbs_no_pin(void)
+{
+    mapped_region *region = opened(10, MAPPED_MODE_READ_WRITE, 0, 0);
+    void *data = NULL;
+    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
+    CHECK_UINT(mapped_region_length(region), 100);
+    CHECK_UINT(((unsigned char *)data)[9], scratch_byte(9));
+    mapped_region_unpin(region);
+    mapped_region_release(region);
+}
+
+static void test_resize_slices_survive_a_move(void)
+{
+    size_t page = scratch_page();
+    mapped_region *region = opened(2 * page, MAPPED_MODE_READ_WRITE, 0, 0);
+    mapped_slice slice = memory_slice(region, page, page);
+    void *taken = block_growth(region);
+    uint8_t byte = 0;
+    CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_get_u8(slice, 5, &byte, NULL), MAPPED_OK);
+    CHECK_UINT(byte, scratch_byte(page + 5));
+    CHECK_STATUS(mapped_get_u8(slice, page, &byte, NULL), MAPPED_RANGE);
+    mapped_region_release(region);
+    if (taken)
+        munmap(taken, page);
+}
+
+static void test_resize_shrunk_under_a_second_reference_stays_mapped(void)
+{
+    mapped_region *region = opened(20000, MAPPED_MODE_READ_WRITE, 0, 0);
+    unsigned char *base = region->base_;
+    mapped_region_acquire(region);
+    CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
+    CHECK_UINT(base[19999], 0); /* An access under way meets zeros. */
+    CHECK_INT(file_size(), 100);
+    mapped_region_release(region);
+    mapped_region_release(region);
+}
+
+/* --- append ------------------------------------------------------------- */
+
+static void test_resize_append_stores_at_the_end(void)
+{
+    mapped_region *region = opened(10, MAPPED_MODE_READ_WRITE, 0, 0);
+    CHECK_STATUS(mapped_region_append(region, "hello", 5, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_append(region, NULL, 0, NULL), MAPPED_OK);
+    CHECK_UINT(mapped_region_length(region), 15);
+    CHECK_INT(scratch_read_byte(scratch_path(NAME), 10), 'h');
+    CHECK_INT(scratch_read_byte(scratch_path(NAME), 14), 'o');
+    CHECK_INT(file_size(), 15);
+    mapped_region_release(region);
+}
+
+/* Growth moves the region, and the data with it. */
+static void test_resize_append_of_the_regions_own_bytes(void)
+{
+    size_t page = scratch_page();
+    mapped_region *region = opened(2 * page, MAPPED_MODE_READ_WRITE, 0, 0);
+    void *taken = block_growth(region);
+    CHECK_STATUS(mapped_region_append(region, region->base_ + 10, page, NULL),
+                 MAPPED_OK);
+    CHECK_INT(get(region, 2 * page), scratch_byte(10));
+    CHECK_INT(get(region, 3 * page - 1), scratch_byte(page + 9));
+    mapped_region_release(region);
+    if (taken)
+        munmap(taken, page);
+}
+
+int main(void)
+{
+    RUN(test_resize_readonly_is_refused);
+    RUN(test_resize_private_copy_is_refused);
+    RUN(test_resize_past_the_reserve_is_refused);
+    RUN(test_resize_huge_length_is_refused);
+    RUN(test_resize_huge_offset_and_length_are_refused);
+    RUN(test_resize_append_of_too_much_is_refused);
+    RUN(test_resize_grows_the_file_with_blocks);
+    RUN(test_resize_from_empty_and_back);
+    RUN(test_resize_at_an_offset_counts_from_there);
+    RUN(test_resize_sparse_grows_without_blocks);
+    RUN(test_resize_shrunken_file_loses_its_tail);
+    RUN(test_resize_of_a_part_keeps_what_lies_behind);
+    RUN(test_resize_regrown_memory_is_zero);
+    RUN(test_resize_regrown_memory_of_two_is_zero);
+    RUN(test_resize_inside_a_reserve_never_moves);
+    RUN(test_resize_keeps_its_reserve_when_shrunk);
+    RUN(test_resize_to_zero_keeps_its_reserve);
+    RUN(test_resize_that_must_move_is_busy_while_pinned);
+    RUN(test_resize_that_must_move_is_busy_while_shared);
+    RUN(test_resize_inside_the_last_page_disturbs_no_pin);
+    RUN(test_resize_slices_survive_a_move);
+    RUN(test_resize_shrunk_under_a_second_reference_stays_mapped);
+    RUN(test_resize_append_stores_at_the_end);
+    RUN(test_resize_append_of_the_regions_own_bytes);
+    return check_finish();
+}

@@ -1,0 +1,311 @@
+/* Guards against a close or a resize in one thread that kills or deceives
+ * another in mid-access. Nothing here depends on who wins: every outcome that
+ * the headers allow is fine, everything else is not. */
+#include "scratch.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#ifdef MAPPED__THREAD_SANITIZER
+/* It takes a swap of pages for a write of the bytes in them. Here the swap is
+ * the kernel's, in one step, and the second check tells what it did. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:mapped__map_revoke\n";
+}
+#endif
+
+#define ROUNDS 40
+#define LENGTH 40000
+#define VALUE 0x5a5a5a5au
+
+static mapped_region *opened(void)
+{
+    const char *path = scratch_path("threads");
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    mapped_region *region;
+    options.length = LENGTH;
+    options.reserve = 2 * LENGTH;
+    if (!CHECK_STATUS(mapped_region_open(path, MAPPED_MODE_CREATE, &options,
+                                         &region, NULL),
+                      MAPPED_OK) ||
+        !CHECK_STATUS(mapped_fill(mapped_region_slice(region), 0x5a, NULL),
+                      MAPPED_OK))
+        exit(check_finish());
+    return region;
+}
+
+typedef struct job {
+    mapped_region *region;
+    unsigned started; /* set by the thread once it is at work */
+    unsigned stop;
+    unsigned accesses;
+    unsigned refused;
+    unsigned wrong; /* values that were never there */
+} job;
+
+static void start(pthread_t *thread, void *(*body)(void *), job *j)
+{
+    mapped_region_acquire(j->region);
+    if (pthread_create(thread, NULL, body, j) != 0)
+        exit(1);
+    while (!MAPPED__LOAD_ACQUIRE(&j->started))
+        sched_yield();
+}
+
+/* --- close against readers and writers ---------------------------------- */
+
+static void *read_until_closed(void *context)
+{
+    job *j = context;
+    mapped_slice all = mapped_region_slice(j->region);
+    for (size_t at = 0;; at = (at + 4) % LENGTH) {
+        uint32_t value = 0;
+        mapped_status status = mapped_get_u32le(all, at, &value, NULL);
+        if (status != MAPPED_OK) {
+            j->wrong += status != MAPPED_CLOSED;
+            break;
+        }
+        j->wrong += value != VALUE;
+        MAPPED__STORE_RELEASE(&j->started, 1);
+    }
+    mapped_region_release(j->region);
+    return NULL;
+}
+
+static void test_threads_reader_meets_closed_and_no_crash(void)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        job j = {.region = opened()};
+        pthread_t thread;
+        start(&thread, read_until_closed, &j);
+        CHECK_STATUS(mapped_region_close(j.region, NULL), MAPPED_OK);
+        mapped_region_release(j.region);
+        pthread_join(thread, NULL);
+        CHECK_UINT(j.wrong, 0);
+    }
+}
+
+static void *copy_until_closed(void *context)
+{
+    static unsigned char out[LENGTH];
+    job *j = context;
+    mapped_slice all = mapped_region_slice(j->region);
+    mapped_status status = MAPPED_OK;
+    while (status == MAPPED_OK) {
+        status = mapped_read(all, 0, out, sizeof out, NULL);
+        if (status == MAPPED_OK)
+            j->wrong += out[0] != 0x5a || out[LENGTH - 1] != 0x5a;
+        MAPPED__STORE_RELEASE(&j->started, 1);
+    }
+    j->wrong += status != MAPPED_CLOSED;
+    mapped_region_release(j->region);
+    return NULL;
+}
+
+static void test_threads_copy_meets_closed_and_no_crash(void)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        job j = {.region = opened()};
+        pthread_t thread;
+        start(&thread, copy_until_closed, &j);
+        CHECK_STATUS(mapped_region_close(j.region, NULL), MAPPED_OK);
+        mapped_region_release(j.region);
+        pthread_join(thread, NULL);
+        CHECK_UINT(j.wrong, 0);
+    }
+}
+
+static void *write_until_closed(void *context)
+{
+    job *j = context;
+    mapped_slice all = mapped_region_slice(j->region);
+    mapped_status status = MAPPED_OK;
+    while (status == MAPPED_OK) {
+        for (size_t at = 0; at < LENGTH && status == MAPPED_OK; at += 4)
+            status = mapped_set_u32le(all, at, VALUE, NULL);
+        MAPPED__STORE_RELEASE(&j->started, 1);
+    }
+    j->wrong += status != MAPPED_CLOSED;
+    mapped_region_release(j->region);
+    return NULL;
+}
+
+static void test_threads_writer_meets_closed_and_no_crash(void)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        job j = {.region = opened()};
+        pthread_t thread;
+        start(&thread, write_until_closed, &j);
+        CHECK_STATUS(mapped_region_close(j.region, NULL), MAPPED_OK);
+        mapped_region_release(j.region);
+        pthread_join(thread, NULL);
+        CHECK_UINT(j.wrong, 0);
+    }
+}
+
+/* --- close against pins ------------------------------------------------- */
+
+static void *pin_until_closed(void *context)
+{
+    job *j = context;
+    void *data;
+    mapped_status status;
+    while ((status = mapped_region_pin(j->region, &data, NULL)) == MAPPED_OK) {
+        j->wrong += *(volatile unsigned char *)data != 0x5a;
+        j->accesses++;
+        mapped_region_unpin(j->region);
+        MAPPED__STORE_RELEASE(&j->started, 1);
+        sched_yield();
+    }
+    j->wrong += status != MAPPED_CLOSED;
+    mapped_region_release(j->region);
+    return NULL;
+}
+
+static void test_threads_close_waits_its_turn_between_pins(void)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        mapped_region *region = opened();
+        job jobs[2] = {{.region = region}, {.region = region}};
+        pthread_t threads[2];
+        mapped_status status = MAPPED_BUSY;
+        start(&threads[0], pin_until_closed, &jobs[0]);
+        start(&threads[1], pin_until_closed, &jobs[1]);
+        while ((status = mapped_region_close(region, NULL)) == MAPPED_BUSY)
+            sched_yield();
+        CHECK_STATUS(status, MAPPED_OK);
+        for (int i = 0; i < 2; i++) {
+            pthread_join(threads[i], NULL);
+            CHECK_UINT(jobs[i].wrong, 0);
+        }
+        CHECK_UINT(mapped_region_pins(region), 0);
+        mapped_region_release(region);
+    }
+}
+
+static void *close_it(void *context)
+{
+    job *j = context;
+    MAPPED__STORE_RELEASE(&j->started, 1);
+    j->wrong += mapped_region_close(j->region, NULL) != MAPPED_OK;
+    mapped_region_release(j->region);
+    return NULL;
+}
+
+static void test_threads_closing_at_once_is_fine(void)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        mapped_region *region = opened();
+        job jobs[2] = {{.region = region}, {.region = region}};
+        pthread_t threads[2];
+        for (int i = 0; i < 2; i++)
+            start(&threads[i], close_it, &jobs[i]);
+        mapped_region_release(region);
+        for (int i = 0; i < 2; i++) {
+            pthread_join(threads[i], NULL);
+            CHECK_UINT(jobs[i].wrong, 0);
+        }
+    }
+    CHECK_INT(scratch_mappings_of("/threads"), 0);
+}
+
+/* --- resize against readers --------------------------------------------- */
+
+static void *read_until_stopped(void *context)
+{
+    job *j = context;
+    mapped_slice all = mapped_region_slice(j->region);
+    for (size_t at = 0; !MAPPED__LOAD_ACQUIRE(&j->stop);
+         at = (at + 4) % LENGTH) {
+        uint32_t value = VALUE;
+        mapped_status status = mapped_get_u32le(all, at, &value, NULL);
+        j->wrong += status != MAPPED_OK && status != MAPPED_RANGE;
+        j->wrong += value != VALUE && value != 0;
+        j->accesses++;
+        MAPPED__STORE_RELEASE(&j->started, 1);
+    }
+    mapped_region_release(j->region);
+    return NULL;
+}
+
+static void test_threads_growth_disturbs_no_reader(void)
+{
+    job j = {.region = opened()};
+    pthread_t thread;
+    start(&thread, read_until_stopped, &j);
+    for (size_t length = LENGTH; length <= 2 * LENGTH; length += 500)
+        CHECK_STATUS(mapped_region_resize(j.region, length, NULL), MAPPED_OK);
+    MAPPED__STORE_RELEASE(&j.stop, 1);
+    pthread_join(thread, NULL);
+    CHECK_UINT(j.wrong, 0);
+    mapped_region_release(j.region);
+}
+
+static void test_threads_shrinking_kills_no_reader(void)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        job j = {.region = opened()};
+        pthread_t thread;
+        start(&thread, read_until_stopped, &j);
+        CHECK_STATUS(mapped_region_resize(j.region, 100, NULL), MAPPED_OK);
+        sched_yield();
+        CHECK_STATUS(mapped_region_resize(j.region, LENGTH, NULL), MAPPED_OK);
+        MAPPED__STORE_RELEASE(&j.stop, 1);
+        pthread_join(thread, NULL);
+        CHECK_UINT(j.wrong, 0);
+        mapped_region_release(j.region);
+    }
+}
+
+/* --- append from two threads -------------------------------------------- */
+
+static void *append_some(void *context)
+{
+    job *j = context;
+    MAPPED__STORE_RELEASE(&j->started, 1);
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned char record[16];
+        memset(record, (int)(j->stop + i % 10), sizeof record);
+        j->wrong += mapped_region_append(j->region, record, sizeof record,
+                                         NULL) != MAPPED_OK;
+    }
+    mapped_region_release(j->region);
+    return NULL;
+}
+
+static void test_threads_append_gives_each_a_place_of_its_own(void)
+{
+    mapped_region *region = opened();
+    job jobs[2] = {{.region = region, .stop = 100},
+                   {.region = region, .stop = 200}};
+    pthread_t threads[2];
+    unsigned torn = 0;
+    for (int i = 0; i < 2; i++)
+        start(&threads[i], append_some, &jobs[i]);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK_UINT(jobs[i].wrong, 0);
+    }
+    CHECK_UINT(mapped_region_length(region), LENGTH + 2 * 100 * 16);
+    for (size_t at = LENGTH; at < LENGTH + 2 * 100 * 16; at += 16) {
+        const unsigned char *record = region->base_ + at;
+        torn += record[0] < 100 || memcmp(record, record + 1, 15) != 0;
+    }
+    CHECK_UINT(torn, 0);
+    mapped_region_release(region);
+}
+
+int main(void)
+{
+    RUN(test_threads_reader_meets_closed_and_no_crash);
+    RUN(test_threads_copy_meets_closed_and_no_crash);
+    RUN(test_threads_writer_meets_closed_and_no_crash);
+    RUN(test_threads_close_waits_its_turn_between_pins);
+    RUN(test_threads_closing_at_once_is_fine);
+    RUN(test_threads_growth_disturbs_no_reader);
+    RUN(test_threads_shrinking_kills_no_reader);
+    RUN(test_threads_append_gives_each_a_place_of_its_own);
+    return check_finish();
+}
