@@ -1,4 +1,4 @@
-#include <mapped/guard.h>
+#include <mapped/fault.h>
 
 #include <errno.h>
 

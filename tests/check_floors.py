@@ -1,0 +1,126 @@
+"""Checks that the house stands: an #include only ever goes down.
+
+Usage: check_floors.py [CHECKOUT]. Prints every breach; exits with 1 if any.
+
+A file of the core belongs to the topic its name starts with (region_open.c to
+`region`), and a topic has a floor. A file may include its own topic and topics
+of lower floors. Fractions order siblings on one floor of which one may use the
+other."""
+import pathlib
+import re
+import sys
+
+FLOORS = {
+    "base": 0, "error": 0.2, "checked": 0.2, "endian": 0.2, "element": 0.4,
+    "platform": 1, "message": 1.5,
+    "guard": 2,
+    "region": 3, "fault": 3.2, "region_fault": 3.4,
+    "slice": 4,
+    "access": 5, "bulk": 5, "format": 5, "layout": 5, "search": 5, "flush": 5,
+    "advise": 5, "residency": 5, "atomic": 5, "wait": 5.2, "lock": 5.2,
+    "ring": 5.4, "mutex": 5.4, "window": 5,
+    "mapped": 5.9,
+}
+BACKEND = FLOORS["platform"] + 0.2
+BINDING = 6
+INCLUDE = re.compile(r'^\s*#\s*include\s*(<([^>]+)>|"([^"]+)")', re.M)
+SYSTEM = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*?(_WIN32|_WIN64|WIN32|"
+                    r"__linux__|__APPLE__|__unix__|__FreeBSD__|__NetBSD__|"
+                    r"__OpenBSD__|__CYGWIN__|__MINGW32__|__MINGW64__|"
+                    r"__ANDROID__|_MSC_VER)\b", re.M)
+
+
+def topic(name):
+    """The topic of a file of the core, or None."""
+    stem = pathlib.PurePosixPath(name).stem
+    while stem not in FLOORS:
+        if "_" not in stem:
+            return None
+        stem = stem.rpartition("_")[0]
+    return stem
+
+
+def place(path):
+    """Where a source file lives: (kind, topic, floor). Paths from the top."""
+    parts = path.parts
+    if parts[:2] == ("core", "src") and parts[2] in ("posix", "win32"):
+        return parts[2], None, BACKEND
+    if parts[0] == "core" and parts[1] in ("src", "include"):
+        found = topic(path.name)
+        return "core", found, FLOORS.get(found)
+    return parts[0], None, BINDING
+
+
+def target(name, including, files):
+    """What an #include of `including` means, as a path from the top, if ours."""
+    if name.startswith("mapped/"):
+        return pathlib.PurePosixPath("core/include") / name
+    beside = including.parent / name
+    for guess in (beside, pathlib.PurePosixPath("core/src") / name):
+        if guess in files:
+            return guess
+    return None
+
+
+def breaches_of_include(path, name, quoted, files):
+    """Why the file must not include that; nothing if it may."""
+    found = target(name, path, files)
+    if found is None:
+        return [f"{path}: includes \"{name}\", which isn't there"
+                ] if quoted else []
+    kind, own, floor = place(path)
+    their_kind, theirs, their_floor = place(found)
+    if their_floor is None:
+        return [f"{path}: includes {found}, which has no floor"]
+    if floor == BINDING:
+        public = found.parts[:2] == ("core", "include")
+        return [] if public or kind == their_kind else [
+            f"{path}: a binding includes {found}, which isn't public"]
+    if kind == their_kind and (own == theirs or their_floor < floor):
+        return []
+    if kind != their_kind and their_kind == "core" and their_floor < floor:
+        return []
+    return [f"{path} (floor {floor:g}): includes {found} "
+            f"(floor {their_floor:g})"]
+
+
+def breaches_of_file(path, text, files):
+    """All that is wrong with one file; `files` are all there are."""
+    kind, own, floor = place(path)
+    if floor is None:
+        return [f"{path}: no floor for a file of this name"]
+    found = []
+    for match in INCLUDE.finditer(text):
+        found += breaches_of_include(path, match[2] or match[3], bool(match[3]),
+                                     files)
+    if kind not in ("posix", "win32") and own != "base":
+        found += [f"{path}: looks at {match[1]}, which only base.h and the "
+                  "backends may" for match in SYSTEM.finditer(text)]
+    return found
+
+
+def breaches(sources):
+    """All breaches in {path from the top: text}."""
+    return [breach for path, text in sorted(sources.items())
+            for breach in breaches_of_file(path, text, sources)]
+
+
+def read(top):
+    """The C files of a checkout, examples and build results left out."""
+    patterns = ["core/include/mapped/*.h", "core/src/**/*.[ch]", "lua/*.[ch]",
+                "python/*.[ch]"]
+    return {pathlib.PurePosixPath(path.relative_to(top)): path.read_text()
+            for pattern in patterns for path in top.glob(pattern)}
+
+
+def main():
+    top = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
+                       pathlib.Path(__file__).resolve().parents[1])
+    sources = read(top)
+    found = breaches(sources)
+    print(*found, f"{len(sources)} files, {len(found)} breaches", sep="\n")
+    return 1 if found or not sources else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
