@@ -97,7 +97,8 @@ mapped_status mapped__map(const mapped__map_request *request,
  * the request that made it. `alone` says that nobody else can reach the memory:
  * only then may the address move and may a cut-off tail be unmapped. Otherwise
  * growth that would have to move is MAPPED_BUSY, and a cut-off tail becomes
- * zero pages, its addresses kept as reserve. On failure the old mapping stands.
+ * zero pages, its addresses kept as reserve (on Windows the tail of a file
+ * stays, and in `used`). On failure the old mapping stands.
  */
 mapped_status mapped__map_resize(mapped__mapping *mapping,
                                  const mapped__map_request *request, bool alone,
@@ -113,9 +114,10 @@ mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
 
 /* Replaces [offset, offset + length) by zero pages that may be read and
  * written, without a moment in which the addresses are free. Lets go of the
- * file. Must not fail for want of memory where the system allows. (Windows: a
- * view is let go of as a whole or, before version 1803, only by the unmapping;
- * and while it is swapped, an access faults for a moment.) */
+ * file. Must not fail for want of memory where the system allows. (Windows:
+ * a view goes as a whole or not at all, and on systems older than version 1803
+ * not at all, MAPPED_UNSUPPORTED; and while it is swapped, an access faults for
+ * a moment.) */
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error);
 

@@ -188,29 +188,25 @@ static mapped_status disk_info(HANDLE handle, mapped__file_info *info,
     return failed(error, "GetFileInformationByHandle");
 }
 
-/* Sections have no number of their own; the handle tells two of them apart. */
-static mapped_status section_info(intptr_t file, DWORD reason,
-                                  mapped__file_info *info, mapped_error *error)
-{
-    if (!mapped__section_size(file, &info->size))
-        return mapped_error_set_system(error, (int)reason, "GetFileType");
-    info->kind = MAPPED__FILE_REGULAR;
-    info->serial = (uint64_t)file;
-    return MAPPED_OK;
-}
-
+/* Sections first: what GetFileType says of one differs from system to system.
+ * They have no number of their own; the handle tells two of them apart. */
 mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
                                     mapped_error *error)
 {
     mapped__file_info found;
     mapped_status status = MAPPED_OK;
     start_info(&found);
-    SetLastError(NO_ERROR);
-    DWORD type = GetFileType((HANDLE)file);
-    if (type == FILE_TYPE_DISK)
-        status = disk_info((HANDLE)file, &found, error);
-    else if (type == FILE_TYPE_UNKNOWN && GetLastError() != NO_ERROR)
-        status = section_info(file, GetLastError(), &found, error);
+    if (mapped__section_size(file, &found.size)) {
+        found.kind = MAPPED__FILE_REGULAR;
+        found.serial = (uint64_t)file;
+    } else {
+        SetLastError(NO_ERROR);
+        DWORD type = GetFileType((HANDLE)file);
+        if (type == FILE_TYPE_DISK)
+            status = disk_info((HANDLE)file, &found, error);
+        else if (type == FILE_TYPE_UNKNOWN && GetLastError() != NO_ERROR)
+            status = failed(error, "GetFileType");
+    }
     if (status == MAPPED_OK)
         *info = found;
     return status;
@@ -309,7 +305,7 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     HANDLE handle = (HANDLE)file;
     uint64_t limit;
     if (mapped__section_size(file, &limit))
-        return mapped__section_resize(file, old_size, size, error);
+        return mapped__section_resize(file, size, error);
     if (size > old_size && blocks)
         return allocate(handle, old_size, size, error);
     if (size > old_size)

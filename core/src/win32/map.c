@@ -156,18 +156,8 @@ void mapped__unmap(mapped__mapping *mapping)
 /* --- revoking ----------------------------------------------------------- */
 
 /* Part of a view can't be unmapped, and a plain view not without giving its
- * addresses away: there the pages become copies, and the file is let go of only
- * when the mapping goes. */
-static mapped_status zero_view(unsigned char *start, size_t length,
-                               mapped_error *error)
-{
-    DWORD before;
-    if (!VirtualProtect(start, length, PAGE_WRITECOPY, &before))
-        return failed(error, "VirtualProtect");
-    memset(start, 0, length);
-    return MAPPED_OK;
-}
-
+ * addresses away. Making the pages copy-on-write would hide the file at least,
+ * but emulations of Windows exist that then write zeros into it. */
 static mapped_status revoke_piece(const mapped__mapping *mapping,
                                   const mapped__piece *piece,
                                   const mapped__piece *wanted,
@@ -178,13 +168,12 @@ static mapped_status revoke_piece(const mapped__mapping *mapping,
     unsigned char *end = piece->end < wanted->end ? piece->end : wanted->end;
     if (start >= end)
         return MAPPED_OK;
-    size_t length = (size_t)(end - start);
     if (piece->view && mapping->section == MAPPED__VIEW_PLACED &&
         start == piece->start && end == piece->end)
         return mapped__view_zero(piece, error);
     if (piece->view)
-        return zero_view(start, length, error);
-    zero_memory(start, length);
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "revoke");
+    zero_memory(start, (size_t)(end - start));
     return MAPPED_OK;
 }
 
@@ -225,15 +214,10 @@ static mapped_status cut_off(mapped__mapping *mapping, size_t used, bool alone,
                              mapped_error *error)
 {
     size_t length = mapping->used - used;
-    unsigned char *tail = mapping->address + used;
-    if (alone && mapping->section == MAPPED__NO_FILE) {
-        if (!VirtualFree(tail, length, MEM_DECOMMIT))
-            return failed(error, "VirtualFree");
-    } else {
-        mapped_status status = mapped__map_revoke(mapping, used, length, error);
-        if (status != MAPPED_OK)
-            return status;
-    }
+    if (!alone)
+        zero_memory(mapping->address + used, length);
+    else if (!VirtualFree(mapping->address + used, length, MEM_DECOMMIT))
+        return failed(error, "VirtualFree");
     mapping->used = used;
     return MAPPED_OK;
 }
@@ -257,7 +241,8 @@ static mapped_status resize_memory(mapped__mapping *mapping,
 }
 
 /* Cutting off the tail of a view means to unmap all of it and to map the head
- * again, which only who is alone may do. */
+ * again, which only who is alone may do. Otherwise the tail just stays: the
+ * file is as long as before, or mapped__map_detach had refused. */
 static mapped_status resize_views(mapped__mapping *mapping,
                                   const mapped__map_request *request,
                                   bool alone, mapped_error *error)
@@ -265,7 +250,7 @@ static mapped_status resize_views(mapped__mapping *mapping,
     size_t used = 0;
     mapped_round_up(request->length, mapping->page, &used);
     if (used < mapping->used && !alone)
-        return cut_off(mapping, used, alone, error);
+        return MAPPED_OK;
     if (mapping->section == MAPPED__VIEW_PLAIN)
         return move(mapping, request, alone, error);
     if (used < mapping->used)

@@ -1,11 +1,9 @@
 #include "section.h"
 
-#include <string.h>
 #include <windows.h>
 #include <winternl.h>
 
 #define SECTION_BASIC 0
-#define WINDOW_BYTES ((uint64_t)16 << 20) /* a multiple of any granularity */
 
 typedef struct section_basic {
     void *base;
@@ -54,41 +52,12 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
     return MAPPED_OK;
 }
 
-static bool zero_window(HANDLE section, uint64_t from, uint64_t to)
-{
-    uint64_t start = from / WINDOW_BYTES * WINDOW_BYTES;
-    unsigned char *view =
-        MapViewOfFile(section, FILE_MAP_WRITE, (DWORD)(start >> 32),
-                      (DWORD)start, (size_t)(to - start));
-    if (view == NULL)
-        return false;
-    memset(view + (from - start), 0, (size_t)(to - from));
-    UnmapViewOfFile(view);
-    return true;
-}
-
-static bool zero_tail(HANDLE section, uint64_t from, uint64_t to)
-{
-    while (from < to) {
-        uint64_t window_end = (from / WINDOW_BYTES + 1) * WINDOW_BYTES;
-        uint64_t end = window_end < to ? window_end : to;
-        if (!zero_window(section, from, end))
-            return false;
-        from = end;
-    }
-    return true;
-}
-
-mapped_status mapped__section_resize(intptr_t section, uint64_t old_size,
-                                     uint64_t size, mapped_error *error)
+mapped_status mapped__section_resize(intptr_t section, uint64_t size,
+                                     mapped_error *error)
 {
     uint64_t limit = 0;
     mapped__section_size(section, &limit);
     if (size > limit)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "section");
-    uint64_t dirty = old_size < limit ? old_size : limit;
-    if (size < dirty && !zero_tail((HANDLE)section, size, dirty))
-        return mapped_error_set_system(error, (int)GetLastError(),
-                                       "MapViewOfFile");
     return MAPPED_OK;
 }

@@ -148,7 +148,6 @@ static mapped_status map_placed(const mapped__map_request *request,
     return MAPPED_OK;
 }
 
-/* A tail that was cut off while others looked is full of zero views. */
 static bool is_room(const mapped__mapping *mapping, size_t used)
 {
     unsigned char *start = mapping->address + mapping->used;

@@ -1,0 +1,110 @@
+/* What Windows tests of files need: a directory of their own, files with known
+ * bytes, and a count of what the process holds. */
+#ifndef FOLDER_H
+#define FOLDER_H
+
+#include "../memory.h"
+
+#include <windows.h>
+
+static char folder_name[64];
+
+/* Made at first use; only what a test leaves behind keeps it from going. */
+CHECK__UNUSED static void folder_remove(void)
+{
+    RemoveDirectoryA(folder_name);
+}
+
+/* The path of `name` inside the directory; good for four calls. */
+CHECK__UNUSED static const char *folder_path(const char *name)
+{
+    static char paths[4][256];
+    static unsigned next;
+    if (folder_name[0] == '\0') {
+        snprintf(folder_name, sizeof folder_name, "mapped-test-%lu",
+                 GetCurrentProcessId());
+        CreateDirectoryA(folder_name, NULL);
+        atexit(folder_remove);
+    }
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder_name, name);
+    return path;
+}
+
+/* A new file of `length` bytes; byte i is memory_byte(i). */
+CHECK__UNUSED static const char *folder_file(const char *name, size_t length)
+{
+    const char *path = folder_path(name);
+    FILE *file = fopen(path, "wb");
+    for (size_t i = 0; file != NULL && i < length; i++)
+        putc(memory_byte(i), file);
+    if (file == NULL || fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+    return path;
+}
+
+/* -1 when there is no such file. */
+CHECK__UNUSED static int64_t folder_size(const char *path)
+{
+    WIN32_FILE_ATTRIBUTE_DATA found;
+    if (!GetFileAttributesExA(path, GetFileExInfoStandard, &found))
+        return -1;
+    return (int64_t)found.nFileSizeHigh << 32 | found.nFileSizeLow;
+}
+
+/* Deleting fails while anything holds the file's pages. */
+CHECK__UNUSED static void folder_delete(const char *path)
+{
+    CHECK(DeleteFileA(path));
+    CHECK_INT(folder_size(path), -1);
+}
+
+CHECK__UNUSED static DWORD folder_handles(void)
+{
+    DWORD count = 0;
+    GetProcessHandleCount(GetCurrentProcess(), &count);
+    return count;
+}
+
+CHECK__UNUSED static mapped_region *folder_open(const char *path,
+                                                mapped_mode mode,
+                                                uint64_t offset,
+                                                uint64_t length)
+{
+    mapped_region *region = NULL;
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    options.offset = offset;
+    options.length = length;
+    if (mapped_region_open(path, mode, &options, &region, &error) !=
+        MAPPED_OK) {
+        char text[MAPPED_ERROR_MESSAGE_SIZE];
+        mapped_error_message(&error, text, sizeof text);
+        printf("can't open %s: %s\n", path, text);
+        exit(1);
+    }
+    return region;
+}
+
+/* Do bytes [from, to) of the region continue the pattern from file byte
+ * `offset` + from on? */
+CHECK__UNUSED static bool folder_pattern(const mapped_region *region,
+                                         size_t from, size_t to, size_t offset)
+{
+    for (size_t i = from; i < to; i++)
+        if (region->base_[i] != memory_byte(offset + i))
+            return false;
+    return true;
+}
+
+CHECK__UNUSED static bool folder_zeros(const unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+#endif
