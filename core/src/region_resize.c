@@ -141,6 +141,10 @@ static mapped_status settle(mapped__region *full, size_t length, bool alone,
 {
     mapped_status status = remap(full, length, alone, error);
     bool whole = length == 0 || full->mapping.used >= length + full->lead;
+    if (whole)
+        (void)mapped__region_guard(full, NULL);
+    else
+        mapped__guard_resize(&full->guard, 0);
     mapped__region_publish(full, whole ? length : 0);
     return whole ? MAPPED_OK : status;
 }

@@ -212,22 +212,14 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     return status;
 }
 
-mapped_status mapped__path_info_get(const char *path, mapped__file_info *info,
-                                    mapped_error *error)
+/* A full disk shows when pages are written back, never as a fault. */
+int mapped__file_diagnose(intptr_t file, uint64_t offset)
 {
-    wchar_t *wide;
-    mapped_status status = widen(path, &wide, error);
-    if (status != MAPPED_OK)
-        return status;
-    HANDLE handle = open_for_info(wide);
-    if (handle == INVALID_HANDLE_VALUE)
-        status = failed(error, "CreateFile");
-    free(wide);
-    if (status != MAPPED_OK)
-        return status;
-    status = mapped__file_info_get((intptr_t)handle, info, error);
-    CloseHandle(handle);
-    return status;
+    mapped__file_info info;
+    if (mapped__file_info_get(file, &info, NULL) == MAPPED_OK &&
+        offset >= info.size)
+        return ERROR_HANDLE_EOF;
+    return ERROR_IO_DEVICE;
 }
 
 static bool set_end(HANDLE handle, uint64_t size)

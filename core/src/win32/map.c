@@ -158,37 +158,32 @@ void mapped__unmap(mapped__mapping *mapping)
 /* Part of a view can't be unmapped, and a plain view not without giving its
  * addresses away. Making the pages copy-on-write would hide the file at least,
  * but emulations of Windows exist that then write zeros into it. */
-static mapped_status revoke_piece(const mapped__mapping *mapping,
-                                  const mapped__piece *piece,
-                                  const mapped__piece *wanted,
-                                  mapped_error *error)
-{
-    unsigned char *start =
-        piece->start > wanted->start ? piece->start : wanted->start;
-    unsigned char *end = piece->end < wanted->end ? piece->end : wanted->end;
-    if (start >= end)
-        return MAPPED_OK;
-    if (piece->view && mapping->section == MAPPED__VIEW_PLACED &&
-        start == piece->start && end == piece->end)
-        return mapped__view_zero(piece, error);
-    if (piece->view)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, "revoke");
-    zero_memory(start, (size_t)(end - start));
-    return MAPPED_OK;
-}
-
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error)
 {
-    mapped__piece wanted = {.start = mapping->address + offset,
-                            .end = mapping->address + offset + length};
-    mapped__piece piece;
-    unsigned char *at = mapping->address;
-    mapped_status status = MAPPED_OK;
-    for (; status == MAPPED_OK && mapped__view_piece(at, wanted.end, &piece);
-         at = piece.end)
-        status = revoke_piece(mapping, &piece, &wanted, error);
-    return status;
+    unsigned char *start = mapping->address + offset;
+    if (mapping->section != MAPPED__NO_FILE)
+        return mapped__view_zero(start, start + length, true, error);
+    zero_memory(start, length);
+    return MAPPED_OK;
+}
+
+bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
+{
+    return mapped__view_zero(address, address + length, writable, NULL) ==
+           MAPPED_OK;
+}
+
+/* What was replaced is whole views, and they are mapped all or not at all. */
+mapped_status mapped__map_restore(mapped__mapping *mapping,
+                                  const mapped__map_request *request,
+                                  size_t offset, size_t length,
+                                  mapped_error *error)
+{
+    if (mapping->section != MAPPED__VIEW_PLACED || offset != 0 ||
+        length != mapping->used)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
+    return mapped__view_restore(mapping, request, error);
 }
 
 /* --- resizing ----------------------------------------------------------- */

@@ -6,8 +6,10 @@
 
 #include "placeholder.h"
 #include "section.h"
+#include "swap.h"
 
 #define ZEROS_BYTES ((size_t)16 << 20)
+#define ANYWHERE ((unsigned char *)UINTPTR_MAX)
 
 static mapped_status failed(mapped_error *error, const char *call)
 {
@@ -192,35 +194,94 @@ void mapped__view_detach(mapped__mapping *mapping)
 
 /* --- zero pages --------------------------------------------------------- */
 
-static void swap_in_zeros(const mapped__piece *piece, HANDLE zeros, size_t size)
+/* Windows promises memory for every page it commits, so one small section is
+ * shown again and again: nobody is meant to write here. */
+static bool create_zeros(size_t length, bool writable, mapped__view *zeros)
 {
-    unsigned char *at = piece->start;
-    mapped__placeholder_from_view(at);
-    while (at < piece->end) {
-        size_t left = (size_t)(piece->end - at);
-        mapped__view view = {.section = zeros,
-                             .size = left < size ? left : size,
-                             .protection = PAGE_READWRITE};
-        if (!swap_in(at, piece->end, view.size, &view))
+    size_t size = length < ZEROS_BYTES ? length : ZEROS_BYTES;
+    *zeros = (mapped__view){
+        .size = size, .protection = writable ? PAGE_READWRITE : PAGE_READONLY};
+    zeros->section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL,
+                                        PAGE_READWRITE, 0, (DWORD)size, NULL);
+    return zeros->section != NULL;
+}
+
+/* [start, end) is one placeholder. */
+static void show_zeros(unsigned char *start, unsigned char *end,
+                       const mapped__view *zeros)
+{
+    mapped__view view = *zeros;
+    for (; start < end; start += view.size) {
+        size_t left = (size_t)(end - start);
+        view.size = left < zeros->size ? left : zeros->size;
+        if (!swap_in(start, end, view.size, &view))
             break;
-        at += view.size;
     }
 }
 
-/* Windows promises memory for every page it commits, so one small section is
- * shown again and again: nobody is meant to write here. It exists before the
- * view goes, because after that nothing may fail. */
-mapped_status mapped__view_zero(const mapped__piece *piece, mapped_error *error)
+static bool are_whole_views(unsigned char *start, unsigned char *end)
 {
-    size_t length = (size_t)(piece->end - piece->start);
-    size_t size = length < ZEROS_BYTES ? length : ZEROS_BYTES;
-    HANDLE zeros = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL,
-                                      PAGE_READWRITE, 0, (DWORD)size, NULL);
-    if (zeros == NULL)
+    mapped__piece piece;
+    while (start < end) {
+        if (!mapped__view_piece(start, ANYWHERE, &piece) || !piece.view ||
+            piece.start != start || piece.end > end)
+            return false;
+        start = piece.end;
+    }
+    return true;
+}
+
+static void zero_each(unsigned char *start, unsigned char *end,
+                      const mapped__view *zeros)
+{
+    mapped__piece piece;
+    for (; mapped__view_piece(start, end, &piece); start = piece.end) {
+        mapped__placeholder_from_view(start);
+        show_zeros(start, piece.end, zeros);
+    }
+}
+
+/* The section exists before any view goes, because after that nothing may
+ * fail. */
+mapped_status mapped__view_zero(unsigned char *start, unsigned char *end,
+                                bool writable, mapped_error *error)
+{
+    mapped__view zeros;
+    mapped_status status = MAPPED_OK;
+    if (!mapped__placeholder_available())
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "MapViewOfFile3");
+    if (!create_zeros((size_t)(end - start), writable, &zeros))
         return failed(error, "CreateFileMapping");
-    swap_in_zeros(piece, zeros, size);
-    CloseHandle(zeros);
-    return MAPPED_OK;
+    mapped__swap_begin(start, (size_t)(end - start));
+    if (are_whole_views(start, end))
+        zero_each(start, end, &zeros);
+    else
+        status =
+            mapped_error_set(error, MAPPED_UNSUPPORTED, "UnmapViewOfFile2");
+    mapped__swap_end();
+    CloseHandle(zeros.section);
+    return status;
+}
+
+mapped_status mapped__view_restore(mapped__mapping *mapping,
+                                   const mapped__map_request *request,
+                                   mapped_error *error)
+{
+    mapped__view zeros;
+    size_t used = mapping->used;
+    size_t extent = mapped__view_extent(mapping);
+    bool writable = mapping->flags & MAPPED__MAP_WRITE;
+    if (!create_zeros(extent, writable, &zeros))
+        return failed(error, "CreateFileMapping");
+    mapped__swap_begin(mapping->address, used);
+    mapped__view_detach(mapping);
+    mapped_status status = mapped__view_extend(mapping, request, used, error);
+    if (status != MAPPED_OK)
+        show_zeros(mapping->address, mapping->address + extent, &zeros);
+    mapping->used = used;
+    mapped__swap_end();
+    CloseHandle(zeros.section);
+    return status;
 }
 
 /* --- plain views -------------------------------------------------------- */

@@ -37,9 +37,16 @@ mapped_status mapped__view_extend(mapped__mapping *mapping,
 /* Placed mappings only: unmaps everything and keeps the addresses. */
 void mapped__view_detach(mapped__mapping *mapping);
 
-/* Swaps a whole view for zero pages. Nothing else ever gets the addresses, but
- * for a moment an access to them is a fault. */
-mapped_status mapped__view_zero(const mapped__piece *piece,
-                                mapped_error *error);
+/* Swaps all views in [start, end) for zero pages; nothing else ever gets the
+ * addresses. MAPPED_UNSUPPORTED, and nothing has changed, unless they are whole
+ * views in place of placeholders. May be called inside a fault handler. */
+mapped_status mapped__view_zero(unsigned char *start, unsigned char *end,
+                                bool writable, mapped_error *error);
+
+/* Placed mappings only: maps all of it again after mapped__view_zero. On
+ * failure it is zero pages still. */
+mapped_status mapped__view_restore(mapped__mapping *mapping,
+                                   const mapped__map_request *request,
+                                   mapped_error *error);
 
 #endif

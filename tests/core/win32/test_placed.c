@@ -332,6 +332,75 @@ static void test_close_swaps_all_views_for_zeros(void)
     finish(region, path);
 }
 
+/* Told as by the system, on any thread and again and again. */
+static void fault_at(unsigned char *address)
+{
+    const ULONG_PTR facts[3] = {0, (ULONG_PTR)address, 0xC000009C};
+    RaiseException(EXCEPTION_IN_PAGE_ERROR, 0, 3, facts);
+}
+
+static void test_lost_page_is_an_error_until_recovered(void)
+{
+    const char *path = folder_file("lost", 3 * GRANULE);
+    mapped_region *region = open_reserving(path, 6 * GRANULE);
+    mapped_error error = MAPPED_ERROR_INIT;
+    if (region == NULL)
+        return;
+    CHECK_STATUS(mapped_region_resize(region, 4 * GRANULE, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_check(region, NULL), MAPPED_OK);
+    fault_at(region->base_ + GRANULE + 5);
+    CHECK(folder_zeros(region->base_, 4 * GRANULE));
+    CHECK_STATUS(mapped_region_check(region, &error), MAPPED_FAULT);
+    fault_at(region->base_);
+    refusing = true;
+    views_to_refuse = 1;
+    CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_SYSTEM);
+    refusing = false;
+    CHECK(folder_zeros(region->base_, 4 * GRANULE));
+    CHECK_STATUS(mapped_region_check(region, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_check(region, NULL), MAPPED_OK);
+    CHECK(folder_pattern(region, 0, 3 * GRANULE, 0));
+    finish(region, path);
+}
+
+static volatile LONG stop_reading;
+
+static DWORD WINAPI read_until_told(void *base)
+{
+    const volatile unsigned char *bytes = base;
+    DWORD seen = 0;
+    while (!stop_reading)
+        seen |= bytes[0] | bytes[2 * GRANULE - 1];
+    return seen;
+}
+
+/* Without the wait in the exception handler the reader dies. */
+static void test_close_while_another_thread_reads(void)
+{
+    const char *path = folder_file("read", 2 * GRANULE);
+    for (int i = 0; i < 20; i++) {
+        mapped_region *region = open_reserving(path, 0);
+        if (region == NULL)
+            return;
+        stop_reading = 0;
+        mapped_region_acquire(region);
+        HANDLE thread =
+            CreateThread(NULL, 0, read_until_told, region->base_, 0, NULL);
+        Sleep(1);
+        CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+        Sleep(1);
+        stop_reading = 1;
+        WaitForSingleObject(thread, INFINITE);
+        CloseHandle(thread);
+        mapped_region_release(region);
+        mapped_region_release(region);
+        CHECK_INT(slots_in_use(), 0);
+    }
+    path = folder_file("read", 0);
+    finish(NULL, path);
+}
+
 static void test_grow_in_the_last_page_stays_in_place(void)
 {
     const char *path = folder_file("slack", 100);
@@ -357,6 +426,8 @@ int main(void)
     RUN(test_shrink_that_cannot_map_again);
     RUN(test_failed_open_leaves_nothing);
     RUN(test_close_swaps_all_views_for_zeros);
+    RUN(test_lost_page_is_an_error_until_recovered);
+    RUN(test_close_while_another_thread_reads);
     RUN(test_grow_in_the_last_page_stays_in_place);
     return check_finish();
 }

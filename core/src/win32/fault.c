@@ -1,0 +1,90 @@
+#include "platform.h"
+
+#include <windows.h>
+
+#include "swap.h"
+
+static mapped__fault_handler *told;
+static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
+
+static bool is_accessible(const void *address, bool write)
+{
+    const DWORD writable = PAGE_READWRITE | PAGE_WRITECOPY |
+                           PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
+    const DWORD readable = writable | PAGE_READONLY | PAGE_EXECUTE_READ;
+    MEMORY_BASIC_INFORMATION found;
+    return VirtualQuery(address, &found, sizeof found) != 0 &&
+           found.State == MEM_COMMIT && !(found.Protect & PAGE_GUARD) &&
+           found.Protect & (write ? writable : readable);
+}
+
+/* The access met a swap under way, or one that is over by now; an access that
+ * would still fail is somebody else's. */
+static bool met_a_swap(const unsigned char *address, bool write)
+{
+    if (mapped__swap_covers(address)) {
+        mapped__yield();
+        return true;
+    }
+    return mapped__swap_happened() && is_accessible(address, write);
+}
+
+static bool is_ours(const EXCEPTION_RECORD *record)
+{
+    if (record->NumberParameters < 2)
+        return false;
+    unsigned char *address = (unsigned char *)record->ExceptionInformation[1];
+    mapped__fault fault = {.address = address};
+    if (record->ExceptionCode == EXCEPTION_IN_PAGE_ERROR)
+        return told(&fault);
+    return record->ExceptionCode == EXCEPTION_ACCESS_VIOLATION &&
+           record->ExceptionInformation[0] <= 1 &&
+           met_a_swap(address, record->ExceptionInformation[0] == 1);
+}
+
+static LONG CALLBACK on_exception(EXCEPTION_POINTERS *exception)
+{
+    DWORD kept = GetLastError();
+    bool ours = is_ours(exception->ExceptionRecord);
+    SetLastError(kept);
+    return ours ? EXCEPTION_CONTINUE_EXECUTION : EXCEPTION_CONTINUE_SEARCH;
+}
+
+static BOOL CALLBACK install(INIT_ONCE *once, void *handler, void **context)
+{
+    (void)once;
+    (void)context;
+    told = *(mapped__fault_handler **)handler;
+    return AddVectoredExceptionHandler(1, on_exception) != NULL;
+}
+
+/* Once is enough: what it declines goes on to all others, in any order. */
+mapped_status mapped__fault_install(mapped__fault_handler *handler,
+                                    mapped_error *error)
+{
+    if (InitOnceExecuteOnce(&installed, install, &handler, NULL))
+        return MAPPED_OK;
+    return mapped_error_set_system(error, (int)GetLastError(),
+                                   "AddVectoredExceptionHandler");
+}
+
+mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
+                              void (*child)(void), mapped_error *error)
+{
+    (void)before;
+    (void)parent;
+    (void)child;
+    (void)error;
+    return MAPPED_OK;
+}
+
+/* No handler ever interrupts a thread between two accesses. */
+void mapped__signals_hold(mapped__signals *held)
+{
+    held->saved[0] = 0;
+}
+
+void mapped__signals_release(const mapped__signals *held)
+{
+    (void)held;
+}
