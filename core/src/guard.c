@@ -95,18 +95,33 @@ static bool covers(const mapped__lost *lost, size_t offset, size_t n)
     return lost->offset < offset + n && offset < lost->offset + lost->length;
 }
 
+static bool holds(const mapped__lost *whole, const mapped__lost *part)
+{
+    return whole->offset <= part->offset &&
+           part->offset + part->length <= whole->offset + whole->length;
+}
+
 static bool is_noted(const mapped__guard *guard, const mapped__lost *page)
 {
     for (size_t i = 0; i < guard->count; i++)
-        if (covers(&guard->lost[i], page->offset, page->length))
+        if (holds(&guard->lost[i], page))
             return true;
     return guard->all;
+}
+
+/* What goes at once takes earlier, smaller losses with it. */
+static void forget_parts(mapped__guard *guard, const mapped__lost *whole)
+{
+    for (size_t i = guard->count; i-- > 0;)
+        if (holds(whole, &guard->lost[i]))
+            guard->lost[i] = guard->lost[--guard->count];
 }
 
 static void note(mapped__guard *guard, const mapped__lost *page)
 {
     spin_lock(&guard->busy);
     if (!is_noted(guard, page) && !extend_lost(guard, page)) {
+        forget_parts(guard, page);
         if (guard->count < MAPPED__LOST_MAX)
             guard->lost[guard->count++] = *page;
         else

@@ -116,8 +116,8 @@ mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
  * written, without a moment in which the addresses are free. Lets go of the
  * file. Must not fail for want of memory where the system allows. (Windows:
  * a view goes as a whole or not at all, and on systems older than version 1803
- * not at all, MAPPED_UNSUPPORTED; and while it is swapped, an access faults for
- * a moment.) */
+ * not at all, MAPPED_UNSUPPORTED. An access that meets the swap waits for its
+ * end, by means of mapped__fault_install.) */
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error);
 
