@@ -1,0 +1,103 @@
+"""`scons bench`: runs the benchmark programs and compares with their peers.
+
+Each program measures ours and a peer alternately, in one process, and prints a
+JSON line for each row. The ratio is of medians; over several runs it is the
+median of the runs' ratios. A missed target shows in the table; only a program
+that fails makes this exit with 1."""
+import argparse
+import glob
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = os.environ["MAPPED_BUILD"]
+LINE = "{:<42} {:<46} {:>11} {:>11} {:>7} {:>8}  {}"
+
+
+def programs():
+    """The command of every benchmark program."""
+    return [*([path] for path in sorted(glob.glob(f"{BUILD}/tests/bench/bench_*"))
+              if os.access(path, os.X_OK)),
+            [os.environ["MAPPED_LUA"], str(HERE / "bench_lua.lua")],
+            [os.environ["MAPPED_PYTHON"], str(HERE / "bench_python.py")]]
+
+
+def measure(command):
+    """The rows that a program prints."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                          timeout=1800, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()
+            if line.startswith("{")]
+
+
+def summary(rows):
+    """One row from the same row of every run."""
+    ours = [statistics.median(row["ours"]) for row in rows]
+    peer = [statistics.median(row["peer"]) for row in rows]
+    ratio = statistics.median(o / p for o, p in zip(ours, peer))
+    first = rows[0]
+    return {"row": first["row"], "against": first["against"],
+            "unit": first["unit"], "at_most": first["at_most"],
+            "ours": statistics.median(ours), "peer": statistics.median(peer),
+            "ratio": ratio, "met": ratio <= first["at_most"],
+            "runs": len(rows), "samples": [
+                {"ours": row["ours"], "peer": row["peer"]} for row in rows]}
+
+
+def shown(value, unit):
+    """A number with its unit, in three or four digits."""
+    steps = {"ns": ("ns", "us", "ms", "s"), "bytes": ("B", "kB", "MB", "GB")}
+    if unit not in steps:
+        return f"{value:.4g} {unit}"
+    names = steps[unit]
+    step = 0
+    while abs(value) >= 1000 and step + 1 < len(names):
+        value, step = value / 1000, step + 1
+    digits = 0 if value >= 100 or names[step] == "B" else 1
+    return f"{value:.{digits}f} {names[step]}"
+
+
+def table(results):
+    lines = [LINE.format("what", "against", "ours", "peer", "ratio", "at most",
+                         "verdict")]
+    for row in results:
+        digits = 4 if row["at_most"] < 0.05 else 2
+        lines.append(LINE.format(
+            row["row"], row["against"], shown(row["ours"], row["unit"]),
+            shown(row["peer"], row["unit"]), f"{row['ratio']:.{digits}f}",
+            f"{row['at_most']:.2f}", "met" if row["met"] else "MISSED"))
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--json", required=True, help="where to write results")
+    arguments = parser.parse_args()
+    collected, failures = {}, []
+    for _ in range(max(arguments.runs, 1)):
+        for command in programs():
+            try:
+                rows = measure(command)
+            except (subprocess.SubprocessError, OSError, ValueError) as error:
+                failures.append(f"{' '.join(command)}: {error}")
+                continue
+            for row in rows:
+                collected.setdefault(row["row"], []).append(row)
+    results = [summary(rows) for rows in collected.values()]
+    pathlib.Path(arguments.json).write_text(json.dumps({
+        "machine": platform.machine(), "system": platform.platform(),
+        "rows": results}, indent=1) + "\n")
+    print(table(results))
+    for failure in failures:
+        print(f"FAILED {failure}")
+    return 1 if failures or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

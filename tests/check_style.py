@@ -1,0 +1,83 @@
+"""Checks the limits on size: of files, functions, parameter lists, nesting.
+
+Usage: check_style.py [CHECKOUT]. Prints every breach and the medians; exits
+with 1 if there is a breach. Relies on clang-format's layout: a function's
+braces, and nothing else's but a type's, stand alone in the first column."""
+import pathlib
+import re
+import statistics
+import sys
+
+FILE_LINES = 600
+FUNCTION_LINES = 60
+PARAMETERS = 5
+NESTING = 3
+INDENT = 4
+FUNCTION = re.compile(r"^[A-Za-z_](?:(?!\n\n)[^;{}#])*?\b(?P<name>\w+)"
+                      r"\((?P<parameters>(?:(?!\n\n)[^;{}#])*)\)\n"
+                      r"\{\n(?P<body>.*?)^\}", re.M | re.S)
+BLOCK = re.compile(r"^( +)(?:if|for|while|do|switch)\b", re.M)
+
+
+def parameter_count(text):
+    """How many inputs a list has: what is handed back doesn't count."""
+    flat = re.sub(r"\([^()]*\)", "", text)
+    return sum(1 for parameter in flat.split(",")
+               if parameter.strip() not in ("", "void", "mapped_error *error")
+               and "**" not in parameter)
+
+
+def breaches_of_function(path, match):
+    name, body = match["name"], match["body"]
+    lines = match[0].count("\n") + 1
+    depth = max((len(block) // INDENT for block in BLOCK.findall(body)),
+                default=0)
+    count = parameter_count(match["parameters"])
+    found = []
+    if lines > FUNCTION_LINES and "switch (" not in body:
+        found.append(f"{path}: {name} has {lines} lines")
+    if count > PARAMETERS:
+        found.append(f"{path}: {name} takes {count} parameters")
+    if depth > NESTING:
+        found.append(f"{path}: {name} nests {depth} deep")
+    return found
+
+
+def breaches(sources):
+    """All breaches in {path: text}."""
+    found = []
+    for path, text in sorted(sources.items()):
+        if (lines := text.count("\n")) > FILE_LINES:
+            found.append(f"{path}: {lines} lines")
+        for match in FUNCTION.finditer(text):
+            found += breaches_of_function(path, match)
+    return found
+
+
+def lengths(sources):
+    """The number of lines of every function."""
+    return sorted(match[0].count("\n") + 1 for text in sources.values()
+                  for match in FUNCTION.finditer(text))
+
+
+def read(top):
+    """All C files of a checkout."""
+    return {pathlib.PurePosixPath(path.relative_to(top)): path.read_text()
+            for part in ("core", "lua", "python", "tests")
+            for path in (top / part).rglob("*.[ch]")}
+
+
+def main():
+    top = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
+                       pathlib.Path(__file__).resolve().parents[1])
+    sources = read(top)
+    found, sizes = breaches(sources), lengths(sources)
+    print(*found, sep="\n", end="\n" if found else "")
+    print(f"{len(sources)} files, {len(sizes)} functions, lines: median "
+          f"{statistics.median(sizes):g}, p90 {sizes[len(sizes) * 9 // 10]}, "
+          f"longest {sizes[-1]}; {len(found)} breaches")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
