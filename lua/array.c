@@ -1,0 +1,177 @@
+#include "mapped_lua.h"
+
+static mlua_array *check_array(lua_State *L, int arg)
+{
+    mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
+    if (self == NULL)
+        luaL_typeerror(L, arg, "mapped.Array");
+    if (self->bytes.owner->region == NULL)
+        mlua_raise_closed(L);
+    return self;
+}
+
+static mlua_array *check_open_array(lua_State *L, int arg)
+{
+    mlua_array *self = check_array(L, arg);
+    if (mapped_region_closed(self->bytes.slice.region))
+        mlua_raise_closed(L);
+    return self;
+}
+
+/* --- making one --------------------------------------------------------- */
+
+static void push_array(lua_State *L, int arg, mapped_slice slice,
+                       const mapped_element *element)
+{
+    mlua_array *self = lua_newuserdatauv(L, sizeof *self, 1);
+    self->bytes.slice = slice;
+    self->bytes.owner = mlua_push_owner(L, arg);
+    self->element = element;
+    self->count = slice.length / element->size;
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_ARRAY));
+    lua_setmetatable(L, -2);
+}
+
+static int view_cast(lua_State *L)
+{
+    mapped_slice slice = mlua_check_view(L, 1);
+    const mapped_element *element = mlua_check_element(L, 2);
+    mapped_error error;
+    if (slice.length % element->size != 0) {
+        lua_pushfstring(L, "length %I is not a multiple of %d",
+                        (LUAI_UACINT)slice.length, (int)element->size);
+        return luaL_argerror(L, 2, lua_tostring(L, -1));
+    }
+    if (mapped_slice_sub(slice, 0, slice.length, &slice, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    push_array(L, 1, slice, element);
+    return 1;
+}
+
+const luaL_Reg mlua_cast_methods[] = {{"cast", view_cast}, {NULL, NULL}};
+
+static int array_sub(lua_State *L)
+{
+    const mlua_array *self = check_open_array(L, 1);
+    const mapped_element *element = self->element;
+    mapped_slice slice;
+    mapped_error error;
+    size_t index;
+    size_t n = mlua_check_range(L, 2, self->count, &index);
+    if (mapped_slice_sub(self->bytes.slice, index * element->size,
+                         n * element->size, &slice, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    push_array(L, 1, slice, element);
+    return 1;
+}
+
+static int array_bytes(lua_State *L)
+{
+    mlua_push_slice(L, 1, check_open_array(L, 1)->bytes.slice);
+    return 1;
+}
+
+/* --- elements ----------------------------------------------------------- */
+
+static int push_element(lua_State *L, const mlua_array *self, size_t index)
+{
+    mapped_value value;
+    mapped_error error;
+    if (mapped_get(self->bytes.slice, self->element,
+                   index * self->element->size, &value, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    mlua_push_value(L, self->element, value);
+    return 1;
+}
+
+static int absent(lua_State *L, const mlua_array *self)
+{
+    if (mapped_region_closed(self->bytes.slice.region))
+        return mlua_raise_closed(L);
+    lua_pushnil(L);
+    return 1;
+}
+
+int mlua_array_index(lua_State *L)
+{
+    const mlua_array *self;
+    lua_Integer i;
+    size_t index;
+    int is_integer;
+    if (lua_type(L, 2) != LUA_TNUMBER) {
+        lua_settop(L, 2);
+        lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
+        return 1;
+    }
+    i = lua_tointegerx(L, 2, &is_integer);
+    self = check_array(L, 1);
+    if (!is_integer || !mlua_position(i, self->count, &index))
+        return absent(L, self);
+    return push_element(L, self, index);
+}
+
+static int array_newindex(lua_State *L)
+{
+    const mlua_array *self = check_open_array(L, 1);
+    size_t index = mlua_check_span(L, 2, 0, 1, self->count);
+    mapped_value value = mlua_check_value(L, 3, self->element);
+    mapped_error error;
+    if (mapped_set(self->bytes.slice, self->element,
+                   index * self->element->size, value, &error) != MAPPED_OK)
+        return mlua_raise_value(L, 3, &error);
+    return 0;
+}
+
+static int array_len(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)check_open_array(L, 1)->count);
+    return 1;
+}
+
+static int array_next(lua_State *L)
+{
+    const mlua_array *self = check_open_array(L, 1);
+    lua_Integer i = luaL_checkinteger(L, 2);
+    if (i < 0 || (lua_Unsigned)i >= self->count)
+        return 0;
+    lua_pushinteger(L, i + 1);
+    return 1 + push_element(L, self, (size_t)i);
+}
+
+/* Like ipairs, without a look-up by metamethod for each element. */
+static int array_pairs(lua_State *L)
+{
+    int i;
+    check_open_array(L, 1);
+    for (i = 1; i <= MLUA_METATABLES; i++)
+        lua_pushvalue(L, lua_upvalueindex(i));
+    lua_pushcclosure(L, array_next, MLUA_METATABLES);
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, 0);
+    return 3;
+}
+
+static int array_tostring(lua_State *L)
+{
+    const mlua_array *self = mlua_test(L, 1, MLUA_ARRAY);
+    const mapped_region *region;
+    if (self == NULL)
+        return luaL_typeerror(L, 1, "mapped.Array");
+    region = self->bytes.owner->region;
+    if (region == NULL || mapped_region_closed(region))
+        lua_pushliteral(L, "mapped.Array (closed)");
+    else
+        lua_pushfstring(L, "mapped.Array (%I elements of type %s)",
+                        (LUAI_UACINT)self->count, self->element->name);
+    return 1;
+}
+
+const luaL_Reg mlua_array_methods[] = {
+    {"sub", array_sub}, {"bytes", array_bytes}, {NULL, NULL}};
+
+const luaL_Reg mlua_array_meta[] = {{"__newindex", array_newindex},
+                                    {"__len", array_len},
+                                    {"__pairs", array_pairs},
+                                    {"__tostring", array_tostring},
+                                    {NULL, NULL}};

@@ -1,0 +1,133 @@
+/* Whole runs of bytes: in, out, compared, filled, moved. */
+#include <limits.h>
+#include "mapped_lua.h"
+
+static int bytes_byte(lua_State *L)
+{
+    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_error error;
+    size_t offset, i, n;
+    uint8_t byte;
+    lua_settop(L, 3);
+    if (lua_isnil(L, 2)) {
+        lua_pushinteger(L, 1);
+        lua_replace(L, 2);
+    }
+    if (lua_isnil(L, 3)) {
+        lua_pushvalue(L, 2);
+        lua_replace(L, 3);
+    }
+    n = mlua_check_range(L, 2, slice.length, &offset);
+    if (n >= INT_MAX)
+        return luaL_error(L, "too many bytes: %I", (LUAI_UACINT)n);
+    luaL_checkstack(L, (int)n, "too many bytes");
+    for (i = 0; i < n; i++) {
+        if (mapped_get_u8(slice, offset + i, &byte, &error) != MAPPED_OK)
+            return mlua_raise(L, &error);
+        lua_pushinteger(L, byte);
+    }
+    return (int)n;
+}
+
+static int bytes_tostring(lua_State *L)
+{
+    mapped_error error;
+    luaL_Buffer buffer;
+    size_t offset, n;
+    char *to;
+    lua_settop(L, 3);
+    if (lua_isnil(L, 2)) {
+        lua_pushinteger(L, 1);
+        lua_replace(L, 2);
+    }
+    n = mlua_check_range(L, 2, mlua_check_view(L, 1).length, &offset);
+    to = luaL_buffinitsize(L, &buffer, n);
+    /* The buffer may have come at the price of a garbage collection. */
+    if (mapped_read(mlua_to_view(L, 1), offset, to, n, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    luaL_pushresultsize(&buffer, n);
+    return 1;
+}
+
+static int store(lua_State *L, mapped_slice to, int pos, int arg)
+{
+    mlua_data data = mlua_check_data(L, arg);
+    size_t offset = mlua_check_span(L, pos, 1, data.length, to.length);
+    mapped_error error;
+    mapped_status status =
+        data.string != NULL
+            ? mapped_write(to, offset, data.string, data.length, &error)
+            : mapped_copy(to, offset, data.slice, &error);
+    return status == MAPPED_OK ? 0 : mlua_raise(L, &error);
+}
+
+static int bytes_write(lua_State *L)
+{
+    luaL_checkinteger(L, 2);
+    return store(L, mlua_check_view(L, 1), 2, 3);
+}
+
+static int bytes_copy_from(lua_State *L)
+{
+    return store(L, mlua_check_view(L, 1), 3, 2);
+}
+
+static int bytes_copy_to(lua_State *L)
+{
+    mapped_slice from = mlua_check_view(L, 1);
+    mapped_slice to = mlua_check_bytes(L, 2);
+    size_t offset = mlua_check_span(L, 3, 1, from.length, to.length);
+    mapped_error error;
+    if (mapped_copy(to, offset, from, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return 0;
+}
+
+static int bytes_fill(lua_State *L)
+{
+    mapped_error error;
+    mapped_slice slice = mlua_check_view(L, 1);
+    if (mapped_fill(slice, mlua_check_byte(L, 2), &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return 0;
+}
+
+static int bytes_move(lua_State *L)
+{
+    mapped_slice slice = mlua_check_view(L, 1);
+    size_t n = mlua_check_length(L, 4);
+    size_t to = mlua_check_span(L, 2, 0, n, slice.length);
+    size_t from = mlua_check_span(L, 3, 0, n, slice.length);
+    mapped_error error;
+    if (mapped_move(slice, to, from, n, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return 0;
+}
+
+static int bytes_equals(lua_State *L)
+{
+    mapped_slice slice = mlua_check_view(L, 1);
+    mlua_data data = mlua_check_data(L, 2);
+    mapped_status status = MAPPED_OK;
+    mapped_error error;
+    int order = 1;
+    if (slice.length == data.length && data.string != NULL)
+        status = mapped_compare_bytes(slice, data.string, data.length, &order,
+                                      &error);
+    else if (slice.length == data.length)
+        status = mapped_compare(slice, data.slice, &order, &error);
+    if (status != MAPPED_OK)
+        return mlua_raise(L, &error);
+    lua_pushboolean(L, order == 0);
+    return 1;
+}
+
+const luaL_Reg mlua_bytes_methods[] = {{"byte", bytes_byte},
+                                       {"tostring", bytes_tostring},
+                                       {"write", bytes_write},
+                                       {"equals", bytes_equals},
+                                       {"copy_from", bytes_copy_from},
+                                       {"copy_to", bytes_copy_to},
+                                       {"fill", bytes_fill},
+                                       {"move", bytes_move},
+                                       {NULL, NULL}};

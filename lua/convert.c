@@ -1,0 +1,99 @@
+#include "mapped_lua.h"
+
+static void raise_span(lua_State *L, int arg, size_t n, size_t count)
+{
+    lua_pushfstring(L, "position %I, length %I is outside of 1..%I",
+                    (LUAI_UACINT)lua_tointeger(L, arg), (LUAI_UACINT)n,
+                    (LUAI_UACINT)count);
+    luaL_argerror(L, arg, lua_tostring(L, -1));
+}
+
+size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
+                       size_t count)
+{
+    lua_Integer i = missing != 0 ? luaL_optinteger(L, arg, missing)
+                                 : luaL_checkinteger(L, arg);
+    lua_Unsigned at = i > 0 ? (lua_Unsigned)i - 1 : count + (lua_Unsigned)i;
+    if (i == 0 || !mapped_range_fits_u64(at, n, count))
+        raise_span(L, arg, n, count);
+    return (size_t)at;
+}
+
+/* The position `i` with a negative one made to count from the start, and one
+ * before the start made 0. */
+static lua_Unsigned from_start(lua_Integer i, size_t count)
+{
+    if (i >= 0)
+        return (lua_Unsigned)i;
+    return 0 - (lua_Unsigned)i > count ? 0 : count + (lua_Unsigned)i + 1;
+}
+
+size_t mlua_check_range(lua_State *L, int arg, size_t count, size_t *offset)
+{
+    lua_Unsigned first = from_start(luaL_checkinteger(L, arg), count);
+    lua_Unsigned last = from_start(luaL_optinteger(L, arg + 1, -1), count);
+    if (first == 0)
+        first = 1;
+    if (last > count)
+        last = count;
+    if (first > last) {
+        *offset = first > count ? count : (size_t)first - 1;
+        return 0;
+    }
+    *offset = (size_t)first - 1;
+    return (size_t)(last - first + 1);
+}
+
+size_t mlua_check_length(lua_State *L, int arg)
+{
+    lua_Integer n = luaL_checkinteger(L, arg);
+    if (n < 0 || (lua_Unsigned)n > SIZE_MAX) {
+        lua_pushfstring(L, "length %I is out of range", (LUAI_UACINT)n);
+        luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
+    return (size_t)n;
+}
+
+uint8_t mlua_check_byte(lua_State *L, int arg)
+{
+    lua_Integer byte = luaL_checkinteger(L, arg);
+    if (byte < 0 || byte > UINT8_MAX) {
+        lua_pushfstring(L, "byte %I is not in 0..255", (LUAI_UACINT)byte);
+        luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
+    return (uint8_t)byte;
+}
+
+const mapped_element *mlua_check_element(lua_State *L, int arg)
+{
+    size_t length;
+    mapped_error error;
+    const char *code = luaL_checklstring(L, arg, &length);
+    const mapped_element *element =
+        mapped_element_from_pack(code, length, &error);
+    if (element == NULL) {
+        lua_pushfstring(L, "%s '%s'", mapped_status_text(error.status), code);
+        luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
+    return element;
+}
+
+mapped_value mlua_check_value(lua_State *L, int arg,
+                              const mapped_element *element)
+{
+    mapped_value value;
+    if (element->kind == MAPPED_KIND_FLOAT)
+        value.f = luaL_checknumber(L, arg);
+    else
+        value.i = luaL_checkinteger(L, arg);
+    return value;
+}
+
+int mlua_raise_value(lua_State *L, int arg, const mapped_error *error)
+{
+    if (error->status != MAPPED_VALUE)
+        return mlua_raise(L, error);
+    lua_pushfstring(L, "%s: %s", mapped_status_text(MAPPED_VALUE),
+                    luaL_tolstring(L, arg, NULL));
+    return luaL_argerror(L, arg, lua_tostring(L, -1));
+}

@@ -1,0 +1,64 @@
+#include "mapped_lua.h"
+
+static bool is_position(mapped_status status)
+{
+    return status == MAPPED_RANGE || status == MAPPED_FAULT ||
+           status == MAPPED_MISALIGNED;
+}
+
+static void push_message(lua_State *L, const mapped_error *error)
+{
+    char text[MAPPED_ERROR_MESSAGE_SIZE];
+    mapped_error shown = *error;
+    if (is_position(shown.status))
+        shown.offset++;
+    mapped_error_message(&shown, text, sizeof text);
+    if (is_position(shown.status))
+        luaL_gsub(L, text, ": offset ", ": position ");
+    else
+        lua_pushstring(L, text);
+}
+
+int mlua_raise(lua_State *L, const mapped_error *error)
+{
+    luaL_where(L, 1);
+    push_message(L, error);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
+int mlua_raise_closed(lua_State *L)
+{
+    return luaL_error(L, "%s", mapped_status_text(MAPPED_CLOSED));
+}
+
+static bool is_expected(mapped_status status)
+{
+    switch (status) {
+    case MAPPED_SYSTEM:
+    case MAPPED_BUSY:
+    case MAPPED_MEMORY:
+    case MAPPED_PAST_END:
+    case MAPPED_NOT_A_FILE:
+    case MAPPED_UNSUPPORTED:
+    case MAPPED_STALE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int mlua_fail(lua_State *L, const mapped_error *error, const char *name)
+{
+    if (!is_expected(error->status))
+        return mlua_raise(L, error);
+    luaL_pushfail(L);
+    push_message(L, error);
+    if (name != NULL) {
+        lua_pushfstring(L, "%s: %s", name, lua_tostring(L, -1));
+        lua_remove(L, -2);
+    }
+    lua_pushinteger(L, error->status == MAPPED_SYSTEM ? error->os_error
+                                                      : (int)error->status);
+    return 3;
+}

@@ -1,0 +1,178 @@
+/* What the files of the Lua module share: the layout of its three kinds of
+ * userdata, argument conversion, and the one way from a status to Lua.
+ *
+ * Every C function of the module has the three metatables as its first
+ * upvalues, so that a type check is a raw comparison and several copies of the
+ * module, or several states, never meet. */
+#ifndef MAPPED_LUA_H
+#define MAPPED_LUA_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <mapped/mapped.h>
+
+/* Upvalues of every function; the metamethod __index has the methods too. */
+enum {
+    MLUA_REGION = 1,
+    MLUA_SLICE,
+    MLUA_ARRAY,
+    MLUA_METATABLES = MLUA_ARRAY,
+    MLUA_METHODS
+};
+
+/* A Region owns one reference to its core region until it is collected. After
+ * `topointer` it owns a second one and a pin: see region.c. */
+typedef struct mlua_region {
+    mapped_region *region;  /* NULL before it is opened and once collected */
+    unsigned char *pointer; /* first byte, as long as `pinned` */
+    bool pinned;
+    bool exported; /* a pointer was given away: the second reference */
+} mlua_region;
+
+/* A Slice borrows. Its user value 1 is the Region, whose memory therefore
+ * outlives it; `slice` may be used only while `owner->region` is not NULL, for
+ * in a closing state the Region may be finalized first. */
+typedef struct mlua_slice {
+    const mlua_region *owner;
+    mapped_slice slice;
+} mlua_slice;
+
+/* An Array is a slice that counts in elements. */
+typedef struct mlua_array {
+    mlua_slice bytes;
+    const mapped_element *element;
+    size_t count;
+} mlua_array;
+
+/* Bytes to read: a Lua string, or memory of a region. */
+typedef struct mlua_data {
+    const char *string; /* NULL: `slice` */
+    mapped_slice slice;
+    size_t length;
+} mlua_data;
+
+/* --- errors (error.c) --------------------------------------------------- */
+
+/* A failed access raises. Positions in the message count from 1. */
+int mlua_raise(lua_State *L, const mapped_error *error);
+int mlua_raise_closed(lua_State *L);
+
+/* What a failed change of a whole region becomes. What a correct program must
+ * expect (the system refused, memory is busy or used up, the file is too short
+ * or no file) pushes nil, the message and a number, errno or a negative status,
+ * and returns 3. Everything else raises. `name`, of a file, goes in front of
+ * the message unless NULL. */
+int mlua_fail(lua_State *L, const mapped_error *error, const char *name);
+
+/* --- views (view.c) ----------------------------------------------------- */
+
+/* The userdata at `arg` if its metatable is the one in upvalue `type`. */
+static inline void *mlua_test(lua_State *L, int arg, int type)
+{
+    bool same;
+    if (!lua_getmetatable(L, arg))
+        return NULL;
+    same = lua_rawequal(L, -1, lua_upvalueindex(type));
+    lua_pop(L, 1);
+    return same ? lua_touserdata(L, arg) : NULL;
+}
+
+/* The bytes of a Region or Slice at `arg`, or raises. They may be closed: the
+ * access will tell. Good until the next call that may allocate, because a
+ * finalizer that runs there may do anything. */
+mapped_slice mlua_to_view(lua_State *L, int arg);
+
+/* The same; also raises if closed. */
+mapped_slice mlua_check_view(lua_State *L, int arg);
+
+/* The same; an Array will do. */
+mapped_slice mlua_check_bytes(lua_State *L, int arg);
+
+/* A string, Region, Slice or Array at `arg`, or raises. */
+mlua_data mlua_check_data(lua_State *L, int arg);
+
+/* Pushes the Region behind the Region, Slice or Array at `arg`. */
+mlua_region *mlua_push_owner(lua_State *L, int arg);
+
+/* --- regions (region.c) ------------------------------------------------- */
+
+/* Pushes a new Region with nothing in it, which counts as closed. */
+mlua_region *mlua_push_region(lua_State *L);
+
+/* --- slices (slice.c) --------------------------------------------------- */
+
+/* Pushes a new Slice of the Region, Slice or Array at `arg`. */
+void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
+
+/* --- positions and values (convert.c) ----------------------------------- */
+
+/* Is position `i` (from 1, negative from the end) one of `count`? */
+static inline bool mlua_position(lua_Integer i, size_t count, size_t *offset)
+{
+    lua_Unsigned at = i > 0 ? (lua_Unsigned)i - 1 : count + (lua_Unsigned)i;
+    *offset = (size_t)at;
+    return at < count;
+}
+
+/* The offset of the position at `arg`, strictly: [position, position + n) must
+ * lie within `count`. `missing` is the position when there is no argument; 0
+ * makes it obligatory. */
+size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
+                       size_t count);
+
+/* The range that the positions at `arg` and `arg + 1` (by default the end)
+ * select among `count`, clamped as string.sub does. Returns its length. */
+size_t mlua_check_range(lua_State *L, int arg, size_t count, size_t *offset);
+
+/* The non-negative integer at `arg`. */
+size_t mlua_check_length(lua_State *L, int arg);
+
+/* The byte, 0 to 255, at `arg`. */
+uint8_t mlua_check_byte(lua_State *L, int arg);
+
+/* The element whose string.pack code is at `arg`. */
+const mapped_element *mlua_check_element(lua_State *L, int arg);
+
+/* The Lua value at `arg` as a value of the element's kind. */
+mapped_value mlua_check_value(lua_State *L, int arg,
+                              const mapped_element *element);
+
+/* Raises; MAPPED_VALUE becomes a complaint about the argument at `arg`. */
+int mlua_raise_value(lua_State *L, int arg, const mapped_error *error);
+
+static inline void mlua_push_value(lua_State *L, const mapped_element *element,
+                                   mapped_value value)
+{
+    if (element->kind == MAPPED_KIND_FLOAT)
+        lua_pushnumber(L, value.f);
+    else
+        lua_pushinteger(L, value.i);
+}
+
+/* --- what module.c puts together ---------------------------------------- */
+
+int mlua_open(lua_State *L); /* open.c */
+int mlua_anonymous(lua_State *L);
+
+int mlua_view_index(lua_State *L);  /* view.c: __index of Region and Slice */
+int mlua_array_index(lua_State *L); /* array.c: __index of Array */
+
+/* Of Region and Slice alike. */
+extern const luaL_Reg mlua_view_meta[];       /* view.c */
+extern const luaL_Reg mlua_slice_methods[];   /* slice.c */
+extern const luaL_Reg mlua_bytes_methods[];   /* bytes.c */
+extern const luaL_Reg mlua_typed_methods[];   /* typed.c */
+extern const luaL_Reg mlua_cast_methods[];    /* array.c */
+extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
+
+/* Of all three. */
+extern const luaL_Reg mlua_about_methods[]; /* view.c */
+
+/* Of one type alone. */
+extern const luaL_Reg mlua_region_meta[]; /* region.c */
+extern const luaL_Reg mlua_region_methods[];
+extern const luaL_Reg mlua_slice_meta[]; /* slice.c */
+extern const luaL_Reg mlua_array_meta[]; /* array.c */
+extern const luaL_Reg mlua_array_methods[];
+
+#endif

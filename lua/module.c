@@ -1,0 +1,110 @@
+/* Puts the module together. A new topic is a file of its own with a table of
+ * methods, and a line in one of the lists here. */
+#include "mapped_lua.h"
+
+static const luaL_Reg *const region_methods[] = {
+    mlua_slice_methods,   mlua_bytes_methods,
+    mlua_typed_methods,   mlua_cast_methods,
+    mlua_pointer_methods, mlua_about_methods,
+    mlua_region_methods,  NULL};
+
+static const luaL_Reg *const slice_methods[] = {mlua_slice_methods,
+                                                mlua_bytes_methods,
+                                                mlua_typed_methods,
+                                                mlua_cast_methods,
+                                                mlua_pointer_methods,
+                                                mlua_about_methods,
+                                                NULL};
+
+static const luaL_Reg *const array_methods[] = {mlua_array_methods,
+                                                mlua_about_methods, NULL};
+
+static const luaL_Reg *const region_meta[] = {mlua_view_meta, mlua_region_meta,
+                                              NULL};
+
+static const luaL_Reg *const slice_meta[] = {mlua_view_meta, mlua_slice_meta,
+                                             NULL};
+
+static const luaL_Reg *const array_meta[] = {mlua_array_meta, NULL};
+
+typedef struct type {
+    const char *name;
+    int index; /* of its metatable: on luaopen's stack, and as an upvalue */
+    lua_CFunction get;
+    const luaL_Reg *const *meta;
+    const luaL_Reg *const *methods;
+} type;
+
+static const type types[] = {
+    {"mapped.Region", MLUA_REGION, mlua_view_index, region_meta,
+     region_methods},
+    {"mapped.Slice", MLUA_SLICE, mlua_view_index, slice_meta, slice_methods},
+    {"mapped.Array", MLUA_ARRAY, mlua_array_index, array_meta, array_methods}};
+
+static void push_metatables(lua_State *L)
+{
+    int i;
+    for (i = 1; i <= MLUA_METATABLES; i++)
+        lua_pushvalue(L, i);
+}
+
+/* Into the table on top of the stack. */
+static void set_functions(lua_State *L, const luaL_Reg *const *lists)
+{
+    for (; *lists != NULL; lists++) {
+        push_metatables(L);
+        luaL_setfuncs(L, *lists, MLUA_METATABLES);
+    }
+}
+
+/* `__metatable` hides the metatable, and with it `__gc`, from scripts. */
+static void fill_metatable(lua_State *L, const type *it)
+{
+    lua_pushvalue(L, it->index);
+    set_functions(L, it->meta);
+    push_metatables(L);
+    lua_newtable(L);
+    set_functions(L, it->methods);
+    lua_pushcclosure(L, it->get, MLUA_METHODS);
+    lua_setfield(L, -2, "__index");
+    lua_pushstring(L, it->name);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__name");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
+/* mapped.status.BUSY and so on: what `code` is where errno says nothing. */
+static void push_statuses(lua_State *L)
+{
+    lua_newtable(L);
+#define MLUA_SET_STATUS(name, value, text) \
+    lua_pushinteger(L, value);             \
+    lua_setfield(L, -2, #name);
+    MAPPED_STATUS_MAP(MLUA_SET_STATUS)
+#undef MLUA_SET_STATUS
+}
+
+static const luaL_Reg functions[] = {
+    {"open", mlua_open}, {"anonymous", mlua_anonymous}, {NULL, NULL}};
+
+__attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
+
+int luaopen_mapped(lua_State *L)
+{
+    size_t i;
+    luaL_checkversion(L);
+    lua_settop(L, 0);
+    for (i = 0; i < MLUA_METATABLES; i++)
+        lua_newtable(L);
+    for (i = 0; i < MLUA_METATABLES; i++)
+        fill_metatable(L, &types[i]);
+    luaL_newlibtable(L, functions);
+    push_metatables(L);
+    luaL_setfuncs(L, functions, MLUA_METATABLES);
+    lua_pushliteral(L, MAPPED_VERSION);
+    lua_setfield(L, -2, "version");
+    push_statuses(L);
+    lua_setfield(L, -2, "status");
+    return 1;
+}

@@ -1,0 +1,59 @@
+/* The Slice: how one is made and what it calls itself. What it can do, a Region
+ * can do too: view.c, bytes.c, typed.c. */
+#include "mapped_lua.h"
+
+void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
+{
+    mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    self->slice = slice;
+    self->owner = mlua_push_owner(L, arg);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
+    lua_setmetatable(L, -2);
+}
+
+static int push_part(lua_State *L, mapped_slice slice, size_t offset, size_t n)
+{
+    mapped_error error;
+    if (mapped_slice_sub(slice, offset, n, &slice, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    mlua_push_slice(L, 1, slice);
+    return 1;
+}
+
+static int view_sub(lua_State *L)
+{
+    mapped_slice slice = mlua_to_view(L, 1);
+    size_t offset;
+    size_t n = mlua_check_range(L, 2, slice.length, &offset);
+    return push_part(L, slice, offset, n);
+}
+
+static int view_slice(lua_State *L)
+{
+    mapped_slice slice = mlua_check_view(L, 1);
+    size_t n = mlua_check_length(L, 3);
+    return push_part(L, slice, mlua_check_span(L, 2, 0, n, slice.length), n);
+}
+
+const luaL_Reg mlua_slice_methods[] = {
+    {"sub", view_sub}, {"slice", view_slice}, {NULL, NULL}};
+
+static int slice_tostring(lua_State *L)
+{
+    const mlua_slice *self = mlua_test(L, 1, MLUA_SLICE);
+    const mapped_region *region;
+    if (self == NULL)
+        return luaL_typeerror(L, 1, "mapped.Slice");
+    region = self->owner->region;
+    if (region == NULL || mapped_region_closed(region))
+        lua_pushliteral(L, "mapped.Slice (closed)");
+    else
+        lua_pushfstring(L, "mapped.Slice (%I bytes at offset %I)",
+                        (LUAI_UACINT)self->slice.length,
+                        (LUAI_UACINT)self->slice.offset);
+    return 1;
+}
+
+const luaL_Reg mlua_slice_meta[] = {{"__tostring", slice_tostring},
+                                    {NULL, NULL}};
