@@ -6,6 +6,7 @@ import argparse
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,9 @@ import xml.etree.ElementTree as ElementTree
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ["MAPPED_BUILD"])
-LUA = os.environ["MAPPED_LUA"]
-PYTHON = os.environ["MAPPED_PYTHON"]
+PLATFORM = os.environ.get("MAPPED_PLATFORM") or "posix"
+LUA = os.environ.get("MAPPED_LUA")
+PYTHON = os.environ.get("MAPPED_PYTHON")
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--num-callers=30"]
 TIMEOUT = 1800
@@ -92,16 +94,27 @@ def wrapped(arguments, command, leaks=True):
     return VALGRIND + (check if leaks else ["--leak-check=no"]) + command
 
 
+def program(name):
+    """The command that runs a test program; a Windows one, under wine."""
+    if PLATFORM == "win32":
+        wine = shutil.which("wine64", path="/usr/lib/wine:" + os.defpath)
+        return [wine or "wine64", f"{BUILD / name}.exe"]
+    return [str(BUILD / name)]
+
+
 def core(arguments, result):
     """Every tests/core/test_*.c is a program that counts its own tests."""
-    sources = sorted((TOP / "tests/core").rglob("test_*.c"))
+    folder = TOP / "tests/core"
+    sources = sorted(folder.glob("test_*.c")) + sorted(
+        (folder / PLATFORM).glob("test_*.c"))
     if not sources:
         result.add(0, 0, ["core: no test programs"])
     for source in sources:
         name = source.relative_to(TOP).with_suffix("")
-        status, output = run(wrapped(arguments, [str(BUILD / name)]), {
+        status, output = run(wrapped(arguments, program(name)), {
             "ASAN_OPTIONS": "allocator_may_return_null=1",
-            "UBSAN_OPTIONS": "print_stacktrace=1"})
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+            "WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all"})
         counts = COUNTS.findall(output)
         passed, failed, skipped = (int(n or 0) for n in (counts or ["000"])[-1])
         failures = [f"{name}: a test failed"] * failed

@@ -7,7 +7,7 @@
 
 #include <windows.h>
 
-static char folder_name[64];
+static char folder_name[MAX_PATH + 32];
 
 /* Made at first use; only what a test leaves behind keeps it from going. */
 CHECK__UNUSED static void folder_remove(void)
@@ -18,10 +18,12 @@ CHECK__UNUSED static void folder_remove(void)
 /* The path of `name` inside the directory; good for four calls. */
 CHECK__UNUSED static const char *folder_path(const char *name)
 {
-    static char paths[4][256];
+    static char paths[4][sizeof folder_name + 64];
     static unsigned next;
     if (folder_name[0] == '\0') {
-        snprintf(folder_name, sizeof folder_name, "mapped-test-%lu",
+        char parent[MAX_PATH] = "";
+        GetTempPathA(sizeof parent, parent);
+        snprintf(folder_name, sizeof folder_name, "%smapped-test-%lu", parent,
                  GetCurrentProcessId());
         CreateDirectoryA(folder_name, NULL);
         atexit(folder_remove);

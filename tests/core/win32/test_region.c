@@ -84,8 +84,8 @@ static void test_open_wide_path(void)
     mapped_region *region = folder_open(path, MAPPED_MODE_CREATE, 0, 5);
     CHECK_TEXT(mapped_region_name(region), path);
     mapped_region_release(region);
-    wchar_t wide[256];
-    swprintf(wide, 256, L"%hs/gr\u00fc\u00df \U0001f600", folder_name);
+    wchar_t wide[512];
+    swprintf(wide, 512, L"%hs/gr\u00fc\u00df \U0001f600", folder_name);
     CHECK(DeleteFileW(wide));
 }
 
