@@ -26,6 +26,7 @@ static slot slots[SLOTS];
 static int broken_rules;
 static int views_to_refuse;
 static bool refusing;
+static DWORD pause; /* in the middle of a swap, in milliseconds */
 
 static bool broken(const char *rule)
 {
@@ -145,7 +146,9 @@ bool mapped__placeholder_from_view(unsigned char *start)
         return broken("only a view becomes a placeholder");
     UnmapViewOfFile(start);
     found->kind = PLACEHOLDER;
-    return hold(start, found->size);
+    bool held = hold(start, found->size);
+    Sleep(pause);
+    return held;
 }
 
 /* The model learns of an unmapping by looking. */
@@ -383,6 +386,7 @@ static void test_close_while_another_thread_reads(void)
         mapped_region *region = open_reserving(path, 0);
         if (region == NULL)
             return;
+        pause = i % 2;
         stop_reading = 0;
         mapped_region_acquire(region);
         HANDLE thread =
@@ -397,6 +401,7 @@ static void test_close_while_another_thread_reads(void)
         mapped_region_release(region);
         CHECK_INT(slots_in_use(), 0);
     }
+    pause = 0;
     path = folder_file("read", 0);
     finish(NULL, path);
 }
