@@ -78,8 +78,15 @@ MAPPED__INLINE bool mapped__slice_hits(mapped_slice slice, size_t offset,
     return offset < room && end <= MAPPED__LOAD_ACQUIRE(&slice.region->live_);
 }
 
-/* The slow path writes to a local of its own, so that `*p` of the fast one can
- * stay in a register. */
+/* The slow paths get a slice made anew, and write to a local of their own: so
+ * the fast path's slice and `*p` never need an address and stay in registers.
+ */
+MAPPED__INLINE mapped_slice mapped__slice_anew(mapped_slice slice)
+{
+    mapped_slice anew = {slice.region, slice.offset, slice.length};
+    return anew;
+}
+
 MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
                                                 size_t offset, size_t n,
                                                 unsigned char **p,
@@ -87,8 +94,8 @@ MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
 {
     if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n))) {
         unsigned char *found = NULL;
-        mapped_status status =
-            mapped__slice_enter_slow(slice, offset, n, &found, error);
+        mapped_status status = mapped__slice_enter_slow(
+            mapped__slice_anew(slice), offset, n, &found, error);
         *p = found;
         return status;
     }
@@ -104,8 +111,8 @@ MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
     if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n) ||
                          MAPPED__LOAD(&slice.region->traits_) != 0)) {
         unsigned char *found = NULL;
-        mapped_status status =
-            mapped__slice_enter_write_slow(slice, offset, n, &found, error);
+        mapped_status status = mapped__slice_enter_write_slow(
+            mapped__slice_anew(slice), offset, n, &found, error);
         *p = found;
         return status;
     }
@@ -119,7 +126,8 @@ MAPPED__INLINE mapped_status mapped_slice_leave(mapped_slice slice,
 {
     MAPPED__LOAD_FENCE();
     if (MAPPED__UNLIKELY(MAPPED__LOAD(&slice.region->state_) != 0))
-        return mapped__slice_leave_slow(slice, offset, n, error);
+        return mapped__slice_leave_slow(mapped__slice_anew(slice), offset, n,
+                                        error);
     return MAPPED_OK;
 }
 
