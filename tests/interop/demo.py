@@ -23,7 +23,7 @@ def print_table(path):
     found, reference = read_all(path)
     print(f"The sections of {path}, as four programs read them:\n")
     print(ROW.format("#", "name", "type", "address", "offset", "size",
-                     "C", "Lua", "Python", "readelf"))
+                     "C", "Lua", "Python", "readelf").rstrip())
     readings = [*found.values(), reference]
     for i in range(max(map(len, readings))):
         row = next(rows[i] for rows in readings if i < len(rows))
@@ -31,7 +31,7 @@ def print_table(path):
         same = ["=" if rows[i:i + 1] == [row] else "DIFFERS"
                 for rows in readings]
         print(ROW.format(i, name[:20], f"{kind:x}", f"{address:x}",
-                         f"{offset:x}", f"{size:x}", *same))
+                         f"{offset:x}", f"{size:x}", *same).rstrip())
     print()
 
 
