@@ -24,7 +24,9 @@
 #include <mapped/error.h>
 #include <mapped/fault.h>
 #include <mapped/guard.h>
+#include <mapped/needle.h>
 #include <mapped/region.h>
+#include <mapped/search.h>
 #include <mapped/slice.h>
 
 #endif

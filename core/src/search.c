@@ -1,0 +1,227 @@
+#include <mapped/search.h>
+
+#include <string.h>
+
+/* Positions looked at between two looks at the region's state. */
+#define BLOCK ((size_t)1 << 20)
+
+/* Below this a search is over before a sample of the data would pay. */
+#define WORTH_TUNING ((size_t)1 << 16)
+#define SAMPLE 4096
+
+static mapped_status check(mapped_slice slice, mapped_error *error)
+{
+    mapped_status status = mapped_slice_check(slice, error);
+    if (status == MAPPED_OK && mapped_region_device(slice.region))
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "search");
+    return status;
+}
+
+/* Samples where the search begins, which is read anyway. What the sample holds
+ * decides over speed alone, so nobody asks whether it could be had. */
+static void tune(mapped_needle *needle, mapped_slice slice, bool from_end)
+{
+    unsigned char *p;
+    size_t offset = from_end ? slice.length - SAMPLE : 0;
+    if (needle->tuned_ ||
+        mapped_slice_enter(slice, offset, SAMPLE, &p, NULL) != MAPPED_OK)
+        return;
+    mapped_needle_tune(needle, p, SAMPLE);
+}
+
+static mapped_status begin(mapped_slice slice, mapped_needle *needle,
+                           bool from_end, mapped_error *error)
+{
+    mapped_status status = check(slice, error);
+    if (status == MAPPED_OK && slice.length >= WORTH_TUNING)
+        tune(needle, slice, from_end);
+    return status;
+}
+
+/* Bytes that hold a block's positions with the needle behind the last one. A
+ * block is no shorter than the needle, or long needles would be gone through
+ * over and over. */
+static size_t block_size(const mapped_needle *needle, size_t left)
+{
+    size_t length = needle->length_;
+    size_t positions = length > BLOCK ? length : BLOCK;
+    if (length == 0 || left < length || left - length < positions)
+        return left;
+    return positions + length - 1;
+}
+
+mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
+                          size_t *offset, mapped_error *error)
+{
+    size_t length = needle->length_;
+    size_t found = MAPPED_NOT_FOUND;
+    mapped_status status = begin(slice, needle, false, error);
+    if (status != MAPPED_OK)
+        return status;
+    for (size_t from = 0; slice.length - from >= length;) {
+        unsigned char *p;
+        size_t n = block_size(needle, slice.length - from);
+        status = mapped_slice_enter(slice, from, n, &p, error);
+        if (status != MAPPED_OK)
+            return status;
+        size_t hit = mapped_needle_first(needle, p, n);
+        size_t used = hit == MAPPED_NOT_FOUND ? n : hit + length;
+        status = mapped_slice_leave(slice, from, used, error);
+        if (status != MAPPED_OK)
+            return status;
+        if (hit != MAPPED_NOT_FOUND) {
+            found = from + hit;
+            break;
+        }
+        from += n - length + 1;
+    }
+    *offset = found;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
+                           size_t *offset, mapped_error *error)
+{
+    size_t length = needle->length_;
+    size_t found = MAPPED_NOT_FOUND;
+    mapped_status status = begin(slice, needle, true, error);
+    if (status != MAPPED_OK)
+        return status;
+    for (size_t left = slice.length; left >= length;) {
+        unsigned char *p;
+        size_t n = block_size(needle, left);
+        status = mapped_slice_enter(slice, left - n, n, &p, error);
+        if (status != MAPPED_OK)
+            return status;
+        size_t hit = mapped_needle_last(needle, p, n);
+        size_t unused = hit == MAPPED_NOT_FOUND ? 0 : hit;
+        status =
+            mapped_slice_leave(slice, left - n + unused, n - unused, error);
+        if (status != MAPPED_OK)
+            return status;
+        if (hit != MAPPED_NOT_FOUND) {
+            found = left - n + hit;
+            break;
+        }
+        left -= n - length + 1;
+    }
+    *offset = found;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
+                           size_t *count, mapped_error *error)
+{
+    size_t total = 0;
+    mapped_status status = begin(slice, needle, false, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (needle->length_ == 0) {
+        *count = slice.length + 1;
+        return MAPPED_OK;
+    }
+    for (size_t from = 0; slice.length - from >= needle->length_;) {
+        unsigned char *p;
+        size_t next;
+        size_t n = block_size(needle, slice.length - from);
+        status = mapped_slice_enter(slice, from, n, &p, error);
+        if (status != MAPPED_OK)
+            return status;
+        total += mapped_needle_count(needle, p, n, &next);
+        status = mapped_slice_leave(slice, from, n, error);
+        if (status != MAPPED_OK)
+            return status;
+        from += next;
+    }
+    *count = total;
+    return MAPPED_OK;
+}
+
+static mapped_status equal_at(mapped_slice slice, size_t offset,
+                              const unsigned char *data, size_t n, bool *result,
+                              mapped_error *error)
+{
+    bool equal = mapped_range_fits(offset, n, slice.length);
+    mapped_status status = check(slice, error);
+    if (status != MAPPED_OK)
+        return status;
+    for (size_t done = 0; equal && done < n;) {
+        unsigned char *p;
+        size_t part = n - done < BLOCK ? n - done : BLOCK;
+        status = mapped_slice_enter(slice, offset + done, part, &p, error);
+        if (status != MAPPED_OK)
+            return status;
+        equal = memcmp(p, data + done, part) == 0;
+        status = mapped_slice_leave(slice, offset + done, part, error);
+        if (status != MAPPED_OK)
+            return status;
+        done += part;
+    }
+    *result = equal;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_starts_with(mapped_slice slice, const void *data, size_t n,
+                                 bool *result, mapped_error *error)
+{
+    return equal_at(slice, 0, data, n, result, error);
+}
+
+mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
+                               bool *result, mapped_error *error)
+{
+    size_t offset = slice.length > n ? slice.length - n : 0;
+    return equal_at(slice, offset, data, n, result, error);
+}
+
+/* --- parts -------------------------------------------------------------- */
+
+void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep)
+{
+    parts->whole_ = slice;
+    mapped_needle_init(&parts->separator_, "\n", 1);
+    parts->next_ = 0;
+    parts->keep_ = keep;
+    parts->lines_ = true;
+    parts->done_ = false;
+}
+
+mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
+                                 const void *separator, size_t n,
+                                 mapped_error *error)
+{
+    mapped_status status = check(slice, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (n == 0)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "separator");
+    mapped_parts_lines(parts, slice, false);
+    mapped_needle_init(&parts->separator_, separator, n);
+    parts->lines_ = false;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
+                                bool *more, mapped_error *error)
+{
+    size_t end;
+    mapped_slice rest = parts->whole_;
+    rest.offset += parts->next_;
+    rest.length -= parts->next_;
+    if (parts->done_ || (parts->lines_ && rest.length == 0)) {
+        *more = false;
+        return MAPPED_OK;
+    }
+    mapped_status status = mapped_find(rest, &parts->separator_, &end, error);
+    if (status != MAPPED_OK)
+        return status;
+    *part = rest;
+    if (end == MAPPED_NOT_FOUND) {
+        parts->done_ = true;
+    } else {
+        part->length = parts->keep_ ? end + parts->separator_.length_ : end;
+        parts->next_ += end + parts->separator_.length_;
+    }
+    *more = true;
+    return MAPPED_OK;
+}

@@ -1,0 +1,394 @@
+/* Guards against matches missed or invented at the seams: between vectors and
+ * their tails, between blocks, at both ends of the data, where occurrences
+ * overlap, and where the filter hands over to the two-way algorithm. */
+#include "memory.h"
+
+/* Small alphabets make needles frequent and periodic. The generator is fixed,
+ * so that a failure comes again. */
+static uint32_t state = 1;
+
+static unsigned random_below(unsigned limit)
+{
+    state = state * 1664525u + 1013904223u;
+    return (state >> 16) % limit;
+}
+
+static void random_bytes(unsigned char *bytes, size_t n, unsigned alphabet)
+{
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)('a' + random_below(alphabet));
+}
+
+/* --- the obvious way ------------------------------------------------------ */
+
+static bool is_at(const unsigned char *data, size_t at,
+                  const unsigned char *needle, size_t length)
+{
+    return length == 0 || memcmp(data + at, needle, length) == 0;
+}
+
+static size_t naive_first(const unsigned char *data, size_t n,
+                          const unsigned char *needle, size_t length)
+{
+    for (size_t at = 0; at + length <= n; at++)
+        if (is_at(data, at, needle, length))
+            return at;
+    return MAPPED_NOT_FOUND;
+}
+
+static size_t naive_last(const unsigned char *data, size_t n,
+                         const unsigned char *needle, size_t length)
+{
+    for (size_t at = n + 1; at-- > 0;)
+        if (at + length <= n && is_at(data, at, needle, length))
+            return at;
+    return MAPPED_NOT_FOUND;
+}
+
+static size_t naive_count(const unsigned char *data, size_t n,
+                          const unsigned char *needle, size_t length)
+{
+    size_t count = 0;
+    for (size_t at = 0; at + length <= n;) {
+        bool hit = is_at(data, at, needle, length);
+        count += hit;
+        at += hit && length > 0 ? length : 1;
+    }
+    return count;
+}
+
+/* --- what the public functions say ---------------------------------------- */
+
+static size_t first(mapped_slice slice, const void *bytes, size_t length)
+{
+    mapped_needle needle;
+    size_t offset = 12345;
+    mapped_needle_init(&needle, bytes, length);
+    CHECK_STATUS(mapped_find(slice, &needle, &offset, NULL), MAPPED_OK);
+    return offset;
+}
+
+static size_t last(mapped_slice slice, const void *bytes, size_t length)
+{
+    mapped_needle needle;
+    size_t offset = 12345;
+    mapped_needle_init(&needle, bytes, length);
+    CHECK_STATUS(mapped_rfind(slice, &needle, &offset, NULL), MAPPED_OK);
+    return offset;
+}
+
+static size_t count(mapped_slice slice, const void *bytes, size_t length)
+{
+    mapped_needle needle;
+    size_t found = 12345;
+    mapped_needle_init(&needle, bytes, length);
+    CHECK_STATUS(mapped_count(slice, &needle, &found, NULL), MAPPED_OK);
+    return found;
+}
+
+static bool agree(mapped_slice slice, const unsigned char *data,
+                  const unsigned char *needle, size_t length)
+{
+    size_t n = slice.length;
+    return CHECK_UINT(first(slice, needle, length),
+                      naive_first(data, n, needle, length)) &&
+           CHECK_UINT(last(slice, needle, length),
+                      naive_last(data, n, needle, length)) &&
+           CHECK_UINT(count(slice, needle, length),
+                      naive_count(data, n, needle, length));
+}
+
+static void test_search_closed_region_is_an_error(void)
+{
+    unsigned char data[8] = "abcabca";
+    mapped_region *region = memory_wrap(data, sizeof data, true);
+    mapped_slice slice = mapped_region_slice(region);
+    mapped_needle needle;
+    size_t result = 7;
+    bool starts = true;
+    mapped_needle_init(&needle, "abc", 3);
+    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_find(slice, &needle, &result, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_rfind(slice, &needle, &result, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_count(slice, &needle, &result, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_starts_with(slice, "a", 1, &starts, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_ends_with(slice, "", 0, &starts, NULL), MAPPED_CLOSED);
+    CHECK_UINT(result, 7);
+    CHECK(starts);
+    mapped_region_release(region);
+}
+
+static void test_search_shrunk_region_is_out_of_range(void)
+{
+    mapped_region *region = memory_region(5000);
+    mapped_slice slice = mapped_region_slice(region);
+    mapped_needle needle;
+    size_t result = 7;
+    mapped_needle_init(&needle, "\001\002", 2);
+    CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_find(slice, &needle, &result, NULL), MAPPED_RANGE);
+    CHECK_UINT(result, 7);
+    mapped_region_release(region);
+}
+
+static void test_search_needle_longer_than_the_data(void)
+{
+    unsigned char data[3] = "abc";
+    mapped_region *region = memory_wrap(data, sizeof data, true);
+    mapped_slice slice = mapped_region_slice(region);
+    CHECK_UINT(first(slice, "abcd", 4), MAPPED_NOT_FOUND);
+    CHECK_UINT(last(slice, "abcd", 4), MAPPED_NOT_FOUND);
+    CHECK_UINT(count(slice, "abcd", 4), 0);
+    CHECK_UINT(first(slice, data, SIZE_MAX), MAPPED_NOT_FOUND);
+    CHECK_UINT(count(slice, data, SIZE_MAX), 0);
+    mapped_region_release(region);
+}
+
+static void test_search_empty_needle_is_everywhere(void)
+{
+    unsigned char data[3] = "abc";
+    mapped_region *region = memory_wrap(data, sizeof data, true);
+    mapped_slice slice = mapped_region_slice(region);
+    mapped_slice empty = memory_slice(region, 2, 0);
+    CHECK_UINT(first(slice, NULL, 0), 0);
+    CHECK_UINT(last(slice, NULL, 0), 3);
+    CHECK_UINT(count(slice, NULL, 0), 4);
+    CHECK_UINT(first(empty, NULL, 0), 0);
+    CHECK_UINT(count(empty, NULL, 0), 1);
+    CHECK_UINT(first(empty, "a", 1), MAPPED_NOT_FOUND);
+    mapped_region_release(region);
+}
+
+/* Every length of data around the vector width, every place of a match. */
+static void test_search_finds_at_every_position(void)
+{
+    unsigned char data[200];
+    for (size_t n = 1; n <= sizeof data; n += n < 70 ? 1 : 13) {
+        for (size_t length = 1; length <= n && length < 40; length += 3) {
+            size_t at = random_below((unsigned)(n - length + 1));
+            memset(data, '.', n);
+            memset(data + at, '#', length);
+            mapped_region *region = memory_wrap(data, n, true);
+            mapped_slice slice = mapped_region_slice(region);
+            CHECK_UINT(first(slice, data + at, length), at);
+            CHECK_UINT(last(slice, data + at, length), at);
+            CHECK_UINT(count(slice, data + at, length), 1);
+            mapped_region_release(region);
+        }
+    }
+}
+
+static void test_search_agrees_with_the_obvious_way(void)
+{
+    unsigned char data[600];
+    unsigned char needle[40];
+    bool ok = true;
+    for (int round = 0; ok && round < 20000; round++) {
+        unsigned alphabet = 1 + random_below(4);
+        size_t n = random_below(round % 10 == 0 ? sizeof data : 80);
+        size_t length = random_below(round % 4 == 0 ? sizeof needle : 6);
+        random_bytes(data, n, alphabet);
+        random_bytes(needle, length, alphabet);
+        mapped_region *region = memory_wrap(data, n, true);
+        ok = agree(mapped_region_slice(region), data, needle, length);
+        mapped_region_release(region);
+    }
+}
+
+/* Needles on which comparing at every candidate would take quadratic time:
+ * nearly all of the data matches nearly all of the needle. */
+static void test_search_periodic_data_takes_the_two_way(void)
+{
+    enum {
+        N = 300000,
+        LENGTH = 2001
+    };
+    unsigned char *data = malloc(N);
+    unsigned char *needle = malloc(LENGTH);
+    memset(data, 'a', N);
+    memset(needle, 'a', LENGTH);
+    mapped_region *region = memory_wrap(data, N, true);
+    mapped_slice slice = mapped_region_slice(region);
+    for (size_t odd = 0; odd < LENGTH; odd += 1000) {
+        memset(data, 'a', N);
+        data[N / 2] = 'b'; /* not rare enough to be all that is looked for */
+        needle[odd] = 'b';
+        for (size_t i = 0; i < N; i += 1003)
+            data[i] = 'b';
+        agree(slice, data, needle, LENGTH);
+        needle[odd] = 'a';
+    }
+    for (size_t i = 0; i < N; i++)
+        data[i] = "abaabaab"[i % 8];
+    for (size_t i = 0; i < LENGTH; i++)
+        needle[i] = "abaabaab"[i % 8];
+    agree(slice, data, needle, LENGTH);
+    needle[LENGTH - 1] ^= 3;
+    agree(slice, data, needle, LENGTH);
+    mapped_region_release(region);
+    free(data);
+    free(needle);
+}
+
+/* A mebibyte is looked at in one go; matches may lie across the border. */
+static void test_search_finds_across_blocks(void)
+{
+    const size_t block = (size_t)1 << 20;
+    size_t n = 3 * block + 77;
+    unsigned char *data = calloc(n, 1);
+    mapped_region *region = memory_wrap(data, n, true);
+    mapped_slice slice = mapped_region_slice(region);
+    for (size_t back = 0; back <= 9; back++) {
+        size_t at = block - back;
+        memcpy(data + at, "12345678", 8);
+        CHECK_UINT(first(slice, "12345678", 8), at);
+        CHECK_UINT(last(slice, "12345678", 8), at);
+        CHECK_UINT(count(slice, "12345678", 8), 1);
+        memcpy(data + n - at - 8, "12345678", 8);
+        CHECK_UINT(last(slice, "12345678", 8), n - at - 8);
+        CHECK_UINT(count(slice, "12345678", 8), 2);
+        memset(data + at, 0, 8);
+        memset(data + n - at - 8, 0, 8);
+    }
+    CHECK_UINT(count(slice, "\0\0\0\0\0\0\0", 7), n / 7);
+    CHECK_UINT(count(slice, "", 1), n);
+    memset(data + 5, 1, block + block / 2); /* a needle longer than a block */
+    CHECK_UINT(first(slice, data + 5, block + 100), 5);
+    CHECK_UINT(last(slice, data + 5, block + 100), 5 + block / 2 - 100);
+    mapped_region_release(region);
+    free(data);
+}
+
+static void test_search_needle_inside_the_data(void)
+{
+    mapped_region *region = memory_region(100000);
+    mapped_slice slice = mapped_region_slice(region);
+    CHECK_UINT(first(slice, region->base_ + 99000, 300), 99000 % 251);
+    CHECK_UINT(last(slice, region->base_, 251), (100000 / 251 - 1) * 251);
+    mapped_region_release(region);
+}
+
+static void test_search_starts_and_ends(void)
+{
+    unsigned char data[6] = "abcabc";
+    mapped_region *region = memory_wrap(data, sizeof data, true);
+    mapped_slice slice = mapped_region_slice(region);
+    bool result = false;
+    CHECK_STATUS(mapped_starts_with(slice, "abca", 4, &result, NULL),
+                 MAPPED_OK);
+    CHECK(result);
+    CHECK_STATUS(mapped_ends_with(slice, "cabc", 4, &result, NULL), MAPPED_OK);
+    CHECK(result);
+    mapped_starts_with(slice, "b", 1, &result, NULL);
+    CHECK(!result);
+    mapped_ends_with(slice, "b", 1, &result, NULL);
+    CHECK(!result);
+    mapped_starts_with(slice, "abcabcd", 7, &result, NULL);
+    CHECK(!result);
+    mapped_ends_with(slice, "xabcabc", 7, &result, NULL);
+    CHECK(!result);
+    mapped_ends_with(slice, "", 0, &result, NULL);
+    CHECK(result);
+    mapped_region_release(region);
+}
+
+/* The parts' offsets and lengths as text: "0+3 4+0". */
+static const char *walk(mapped_parts *parts)
+{
+    static char text[256];
+    mapped_slice part;
+    bool more = true;
+    text[0] = '\0';
+    for (size_t used = 0; used < sizeof text - 32;) {
+        if (!CHECK_STATUS(mapped_parts_next(parts, &part, &more, NULL),
+                          MAPPED_OK) ||
+            !more)
+            break;
+        used += (size_t)sprintf(text + used, "%s%zu+%zu", used ? " " : "",
+                                part.offset, part.length);
+    }
+    return text;
+}
+
+static const char *lines_of(const char *data, bool keep)
+{
+    mapped_parts parts;
+    mapped_region *region = memory_wrap((void *)data, strlen(data), true);
+    mapped_parts_lines(&parts, mapped_region_slice(region), keep);
+    const char *text = walk(&parts);
+    mapped_region_release(region);
+    return text;
+}
+
+static const char *split_of(const char *data, const char *separator)
+{
+    mapped_parts parts;
+    mapped_region *region = memory_wrap((void *)data, strlen(data), true);
+    CHECK_STATUS(mapped_parts_split(&parts, mapped_region_slice(region),
+                                    separator, strlen(separator), NULL),
+                 MAPPED_OK);
+    const char *text = walk(&parts);
+    mapped_region_release(region);
+    return text;
+}
+
+static void test_parts_empty_separator_is_refused(void)
+{
+    mapped_parts parts;
+    mapped_region *region = memory_region(10);
+    CHECK_STATUS(
+        mapped_parts_split(&parts, mapped_region_slice(region), "", 0, NULL),
+        MAPPED_ARGUMENT);
+    mapped_region_release(region);
+}
+
+static void test_parts_end_with_the_region(void)
+{
+    mapped_parts parts;
+    mapped_slice part = {NULL, 0, 0};
+    bool more = true;
+    mapped_region *region = memory_region(10);
+    mapped_parts_lines(&parts, mapped_region_slice(region), false);
+    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_parts_next(&parts, &part, &more, NULL), MAPPED_CLOSED);
+    CHECK(part.region == NULL);
+    mapped_region_release(region);
+}
+
+static void test_parts_lines(void)
+{
+    CHECK_TEXT(lines_of("", false), "");
+    CHECK_TEXT(lines_of("\n", false), "0+0");
+    CHECK_TEXT(lines_of("ab", false), "0+2");
+    CHECK_TEXT(lines_of("ab\n", false), "0+2");
+    CHECK_TEXT(lines_of("ab\n\ncd\r\ne", false), "0+2 3+0 4+3 8+1");
+    CHECK_TEXT(lines_of("ab\n\ncd\r\ne", true), "0+3 3+1 4+4 8+1");
+}
+
+static void test_parts_split(void)
+{
+    CHECK_TEXT(split_of("", ","), "0+0");
+    CHECK_TEXT(split_of(",", ","), "0+0 1+0");
+    CHECK_TEXT(split_of("a,b", ","), "0+1 2+1");
+    CHECK_TEXT(split_of("a::b:::c::", "::"), "0+1 3+1 6+2 10+0");
+}
+
+int main(void)
+{
+    RUN(test_search_closed_region_is_an_error);
+    RUN(test_search_shrunk_region_is_out_of_range);
+    RUN(test_search_needle_longer_than_the_data);
+    RUN(test_search_empty_needle_is_everywhere);
+    RUN(test_search_finds_at_every_position);
+    RUN(test_search_agrees_with_the_obvious_way);
+    RUN(test_search_periodic_data_takes_the_two_way);
+    RUN(test_search_finds_across_blocks);
+    RUN(test_search_needle_inside_the_data);
+    RUN(test_search_starts_and_ends);
+    RUN(test_parts_empty_separator_is_refused);
+    RUN(test_parts_end_with_the_region);
+    RUN(test_parts_lines);
+    RUN(test_parts_split);
+    return check_finish();
+}
