@@ -2,7 +2,7 @@
 
 #include "region_internal.h"
 
-mapped_slice mapped_region_slice(mapped_region *region)
+mapped_slice mapped__region_slice_slow(mapped_region *region)
 {
     mapped_slice whole = {region, 0, mapped_region_length(region)};
     return whole;

@@ -20,7 +20,7 @@ typedef struct mapped_slice {
 } mapped_slice;
 
 /* The region's whole live length; empty once it is closed. */
-mapped_slice mapped_region_slice(mapped_region *region);
+MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region);
 
 /* `length` bytes of `slice` from `offset` on, strictly: MAPPED_RANGE when they
  * are not all inside the slice and inside the region's present length,
@@ -57,6 +57,7 @@ mapped_status mapped_slice_check_writable(mapped_slice slice,
  * address a multiple of it, else MAPPED_MISALIGNED. */
 
 /* The slow paths: everything that is not a plain hit. */
+mapped_slice mapped__region_slice_slow(mapped_region *region);
 mapped_status mapped__slice_enter_slow(mapped_slice slice, size_t offset,
                                        size_t n, unsigned char **p,
                                        mapped_error *error);
@@ -85,6 +86,33 @@ MAPPED__INLINE mapped_slice mapped__slice_anew(mapped_slice slice)
 {
     mapped_slice anew = {slice.region, slice.offset, slice.length};
     return anew;
+}
+
+MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region)
+{
+    mapped_slice whole = {region, 0, MAPPED__LOAD_ACQUIRE(&region->live_)};
+    if (MAPPED__UNLIKELY(whole.length == 0))
+        return mapped__region_slice_slow(region);
+    return whole;
+}
+
+/* For a hot path that must not even contain a call: the pointer when all is
+ * well, as nearly always, else NULL; then mapped_slice_enter answers why, or
+ * that all is well after all (devices). Ends with mapped_slice_clean in place
+ * of mapped_slice_leave; if that is false, mapped_slice_leave knows why. n must
+ * not be 0. */
+MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
+                                                     size_t offset, size_t n)
+{
+    if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n)))
+        return NULL;
+    return slice.region->base_ + slice.offset + offset;
+}
+
+MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice)
+{
+    MAPPED__LOAD_FENCE();
+    return MAPPED__LIKELY(MAPPED__LOAD(&slice.region->state_) == 0);
 }
 
 MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
@@ -124,8 +152,7 @@ MAPPED__INLINE mapped_status mapped_slice_leave(mapped_slice slice,
                                                 size_t offset, size_t n,
                                                 mapped_error *error)
 {
-    MAPPED__LOAD_FENCE();
-    if (MAPPED__UNLIKELY(MAPPED__LOAD(&slice.region->state_) != 0))
+    if (MAPPED__UNLIKELY(!mapped_slice_clean(slice)))
         return mapped__slice_leave_slow(mapped__slice_anew(slice), offset, n,
                                         error);
     return MAPPED_OK;
