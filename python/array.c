@@ -76,7 +76,7 @@ static int check_shape(const Py_ssize_t *shape, int dimensions, size_t bytes,
 
 static void set_extents(Array *self, const Py_ssize_t *shape)
 {
-    Py_ssize_t stride = self->element->size;
+    Py_ssize_t stride = self->code.element->size;
     for (int i = self->dimensions - 1; i >= 0; i--) {
         array_shape(self)[i] = shape[i];
         array_strides(self)[i] = stride;
@@ -103,45 +103,44 @@ static int fit_shape(Py_ssize_t *shape, int dimensions, size_t bytes,
     return check_shape(shape, dimensions, bytes, element);
 }
 
-PyObject *array_new(PyObject *parent, const mapped_element *element,
-                    PyObject *shape_object)
+PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape_object)
 {
     Py_ssize_t shape[MAX_DIMENSIONS];
     Region *owner = view_owner(parent);
     int dimensions = choose_shape(shape_object, shape);
     if (dimensions < 0 || require_open(owner) < 0)
         return NULL;
+    const mapped_element *element = code->element;
     mapped_slice span = view_span(parent);
     if (fit_shape(shape, dimensions, span.length, element) < 0)
         return NULL;
-    Array *self =
-        array_allocate(state_of((PyObject *)owner), owner, dimensions);
+    Array *self = array_allocate(owner->state, owner, dimensions);
     if (self == NULL)
         return NULL;
     self->slice = span;
-    self->element = element;
+    self->code = *code;
     self->first = 0;
     self->count = (Py_ssize_t)(span.length / element->size);
     set_extents(self, shape);
-    if (region_can_cycle(owner))
+    if (owner->wraps)
         PyObject_GC_Track(self);
     return (PyObject *)self;
 }
 
 PyObject *array_part(Array *array, const Part *part)
 {
-    State *state = state_of((PyObject *)array);
+    State *state = array->owner->state;
     Array *self = array_allocate(state, array->owner, part->dimensions);
     if (self == NULL)
         return NULL;
     size_t bytes = (size_t)part->dimensions * sizeof(Py_ssize_t);
     self->slice = array->slice;
-    self->element = array->element;
+    self->code = array->code;
     self->first = (size_t)part->first;
     self->count = part_count(part);
     memcpy(array_shape(self), part->shape, bytes);
     memcpy(array_strides(self), part->strides, bytes);
-    if (region_can_cycle(array->owner))
+    if (array->owner->wraps)
         PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -175,14 +174,9 @@ static Py_ssize_t array_length(PyObject *self)
     return array_shape(array_of(self))[0];
 }
 
-static PyObject *item_at(Array *array, size_t offset)
+static inline PyObject *item_at(Array *array, size_t offset)
 {
-    mapped_value value;
-    mapped_error error;
-    if (mapped_get(array->slice, array->element, offset, &value, &error) !=
-        MAPPED_OK)
-        return raise_of(array->owner, &error);
-    return value_to_python(array->element, value);
+    return value_read(array->owner, &array->slice, &array->code, offset);
 }
 
 static PyObject *select_and_get(Array *array, PyObject *key)
@@ -195,20 +189,17 @@ static PyObject *select_and_get(Array *array, PyObject *key)
     return require_open(array->owner) < 0 ? NULL : array_part(array, &part);
 }
 
+/* The shortest way for an index that is an int and not negative. */
 static PyObject *array_subscript(PyObject *self, PyObject *key)
 {
     Array *array = array_of(self);
     if (!Py_IS_TYPE(key, &PyLong_Type) || array->dimensions != 1)
         return select_and_get(array, key);
-    Py_ssize_t index;
-    Py_ssize_t length = array_shape(array)[0];
-    if (convert_index(key, &index) < 0)
-        return NULL;
-    Py_ssize_t at = index < 0 ? index + length : index;
-    if ((size_t)at >= (size_t)length)
-        return raise_index(array->owner, index, (size_t)length);
-    return item_at(array,
-                   array->first + (size_t)(at * array_strides(array)[0]));
+    Py_ssize_t index = PyLong_AsSsize_t(key);
+    if ((size_t)index >= (size_t)array_shape(array)[0])
+        return select_and_get(array, key);
+    size_t step = (size_t)array_strides(array)[0];
+    return item_at(array, array->first + (size_t)index * step);
 }
 
 static PyObject *array_item(PyObject *self, Py_ssize_t index)
@@ -281,14 +272,14 @@ static const char array_format_doc[] =
 static ATTRIBUTE(array_format)
 {
     return PyUnicode_FromString(
-        mapped_element_struct_code(array_of(self)->element));
+        mapped_element_struct_code(array_of(self)->code.element));
 }
 
 static const char array_itemsize_doc[] = PyDoc_STR("Bytes in an item.");
 
 static ATTRIBUTE(array_itemsize)
 {
-    return PyLong_FromLong(array_of(self)->element->size);
+    return PyLong_FromLong(array_of(self)->code.element->size);
 }
 
 static const char array_ndim_doc[] = PyDoc_STR("The number of dimensions.");
@@ -320,7 +311,7 @@ static const char array_nbytes_doc[] = PyDoc_STR("The bytes of all items.");
 static ATTRIBUTE(array_nbytes)
 {
     return PyLong_FromSsize_t(array_of(self)->count *
-                              array_of(self)->element->size);
+                              array_of(self)->code.element->size);
 }
 
 static ATTRIBUTE(array_readonly)
@@ -356,7 +347,7 @@ static PyObject *array_repr(PyObject *self)
         return NULL;
     PyObject *text = PyUnicode_FromFormat(
         "<mapped.Array '%s' shape=%R offset=%zu of %R>",
-        mapped_element_struct_code(array->element), shape,
+        mapped_element_struct_code(array->code.element), shape,
         array->slice.offset + array->first, (PyObject *)array->owner);
     Py_DECREF(shape);
     return text;

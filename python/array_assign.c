@@ -8,13 +8,13 @@ static int assign_item(Array *array, const Part *part, PyObject *object)
 {
     mapped_value value;
     mapped_error error;
-    if (value_from_python(array->element, object, &value) < 0)
+    if (value_from_python(array->code.element, object, &value) < 0)
         return -1;
-    if (mapped_set(array->slice, array->element, (size_t)part->first, value,
-                   &error) == MAPPED_OK)
+    if (mapped_set(array->slice, array->code.element, (size_t)part->first,
+                   value, &error) == MAPPED_OK)
         return 0;
     if (error.status == MAPPED_VALUE)
-        raise_value(array->element, object);
+        raise_value(array->code.element, object);
     else
         raise_of(array->owner, &error);
     return -1;
@@ -32,10 +32,8 @@ static int refuse_shape(void)
 
 static const mapped_element *buffer_element(const Py_buffer *buffer)
 {
-    if (buffer->format == NULL)
-        return byte_element();
-    return mapped_element_from_struct(buffer->format, strlen(buffer->format),
-                                      NULL);
+    const char *format = buffer->format != NULL ? buffer->format : "B";
+    return mapped_element_from_struct(format, strlen(format), NULL);
 }
 
 static bool same_shape(const Part *part, const Py_buffer *buffer)
@@ -61,13 +59,14 @@ static int copy_buffer(const Part *part, Py_buffer *buffer, char *to)
 static int take_value(Array *array, PyObject *object, char **to)
 {
     mapped_value value;
-    if (value_from_python(array->element, object, &value) < 0)
+    if (value_from_python(array->code.element, object, &value) < 0)
         return -1;
-    if (array->element->store(array->element, *to, value) != MAPPED_OK) {
-        raise_value(array->element, object);
+    if (array->code.element->store(array->code.element, *to, value) !=
+        MAPPED_OK) {
+        raise_value(array->code.element, object);
         return -1;
     }
-    *to += array->element->size;
+    *to += array->code.element->size;
     return 0;
 }
 
@@ -102,7 +101,7 @@ static int take_values(Array *array, const Part *part, PyObject *object,
     if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0)
         return -1;
     int status;
-    if (buffer_element(&buffer) == array->element)
+    if (buffer_element(&buffer) == array->code.element)
         status = copy_buffer(part, &buffer, to);
     else
         status = take_sequence(array, part, 0, object, &to);
@@ -112,7 +111,7 @@ static int take_values(Array *array, const Part *part, PyObject *object,
 
 static int assign_part(Array *array, const Part *part, PyObject *object)
 {
-    size_t bytes = (size_t)part_count(part) * array->element->size;
+    size_t bytes = (size_t)part_count(part) * array->code.element->size;
     char *values = PyMem_Malloc(bytes + 1);
     if (values == NULL) {
         PyErr_NoMemory();

@@ -15,14 +15,14 @@ typedef struct Walk {
 static mapped_status read_item(Array *array, size_t offset, char *plain,
                                mapped_error *error)
 {
-    return mapped_read(array->slice, offset, plain, array->element->size,
+    return mapped_read(array->slice, offset, plain, array->code.element->size,
                        error);
 }
 
 static mapped_status write_item(Array *array, size_t offset, char *plain,
                                 mapped_error *error)
 {
-    return mapped_write(array->slice, offset, plain, array->element->size,
+    return mapped_write(array->slice, offset, plain, array->code.element->size,
                         error);
 }
 
@@ -32,9 +32,9 @@ static mapped_status get_item(Array *array, size_t offset, char *plain,
 {
     mapped_value value;
     mapped_status status =
-        mapped_get(array->slice, array->element, offset, &value, error);
+        mapped_get(array->slice, array->code.element, offset, &value, error);
     if (status == MAPPED_OK)
-        status = array->element->store(array->element, plain, value);
+        status = array->code.element->store(array->code.element, plain, value);
     return status;
 }
 
@@ -42,9 +42,11 @@ static mapped_status set_item(Array *array, size_t offset, char *plain,
                               mapped_error *error)
 {
     mapped_value value;
-    mapped_status status = array->element->load(array->element, plain, &value);
+    mapped_status status =
+        array->code.element->load(array->code.element, plain, &value);
     if (status == MAPPED_OK)
-        status = mapped_set(array->slice, array->element, offset, value, error);
+        status =
+            mapped_set(array->slice, array->code.element, offset, value, error);
     return status;
 }
 
@@ -54,7 +56,7 @@ static mapped_status walk(Walk *state, int dimension, Py_ssize_t offset,
     mapped_status status = MAPPED_OK;
     if (dimension == state->part->dimensions) {
         status = state->step(state->array, (size_t)offset, state->plain, error);
-        state->plain += state->array->element->size;
+        state->plain += state->array->code.element->size;
         return status;
     }
     Py_ssize_t length = state->part->shape[dimension];
@@ -66,7 +68,7 @@ static mapped_status walk(Walk *state, int dimension, Py_ssize_t offset,
 
 static size_t part_bytes(const Array *array, const Part *part)
 {
-    return (size_t)part_count(part) * array->element->size;
+    return (size_t)part_count(part) * array->code.element->size;
 }
 
 static int finish(Array *array, mapped_status status, const mapped_error *error)
@@ -85,7 +87,7 @@ int array_gather(Array *array, const Part *part, char *to)
     bool device = mapped_region_device(array->slice.region);
     Walk state = {array, part, to, device ? get_item : read_item};
     Away away = away_begin(array->slice.region, NULL, bytes);
-    if (!device && part_is_contiguous(part, array->element))
+    if (!device && part_is_contiguous(part, array->code.element))
         status =
             mapped_read(array->slice, (size_t)part->first, to, bytes, &error);
     else
@@ -102,7 +104,7 @@ int array_scatter(Array *array, const Part *part, const char *from)
     bool device = mapped_region_device(array->slice.region);
     Walk state = {array, part, (char *)from, device ? set_item : write_item};
     Away away = away_begin(array->slice.region, NULL, bytes);
-    if (!device && part_is_contiguous(part, array->element))
+    if (!device && part_is_contiguous(part, array->code.element))
         status = mapped_write(array->slice, (size_t)part->first, from, bytes,
                               &error);
     else

@@ -10,10 +10,10 @@ static int refuse(const char *text)
 static void describe(Array *array, Py_buffer *buffer, void *data)
 {
     buffer->buf = (char *)data + array->first;
-    buffer->len = array->count * array->element->size;
-    buffer->itemsize = array->element->size;
+    buffer->len = array->count * array->code.element->size;
+    buffer->itemsize = array->code.element->size;
     buffer->readonly = mapped_region_readonly(array->slice.region);
-    buffer->format = (char *)mapped_element_struct_code(array->element);
+    buffer->format = (char *)mapped_element_struct_code(array->code.element);
     buffer->ndim = array->dimensions;
     buffer->shape = array_shape(array);
     buffer->strides = array_strides(array);

@@ -8,7 +8,7 @@ static int convert_block(Array *array, const Part *block, PyObject *list,
                          Py_ssize_t at)
 {
     char bytes[BLOCK_BYTES];
-    const mapped_element *element = array->element;
+    const mapped_element *element = array->code.element;
     if (array_gather(array, block, bytes) < 0)
         return -1;
     for (Py_ssize_t i = 0; i < block->shape[0]; i++) {
@@ -26,7 +26,7 @@ static int convert_row(Array *array, Py_ssize_t first, PyObject *list)
 {
     int last = array->dimensions - 1;
     Py_ssize_t length = array_shape(array)[last];
-    Py_ssize_t most = BLOCK_BYTES / array->element->size;
+    Py_ssize_t most = BLOCK_BYTES / array->code.element->size;
     Part block = {.first = first, .dimensions = 1};
     block.strides[0] = array_strides(array)[last];
     for (Py_ssize_t at = 0; at < length; at += most) {
@@ -81,8 +81,8 @@ METHOD_NONE(array_tobytes)
     Part part;
     if (require_open(array->owner) < 0)
         return NULL;
-    PyObject *bytes =
-        PyBytes_FromStringAndSize(NULL, array->count * array->element->size);
+    PyObject *bytes = PyBytes_FromStringAndSize(
+        NULL, array->count * array->code.element->size);
     if (bytes == NULL)
         return NULL;
     array_whole(array, &part);

@@ -5,6 +5,9 @@
  * Region alive. Region and Slice are used alike, so both begin with a View and
  * share every method of one; view_span tells which bytes a View stands for.
  *
+ * Only a wrapped buffer refers to anything that can refer back, so the garbage
+ * collector tracks a wrap's Region and what views it, and nothing else.
+ *
  * The pointers in an object are set before anyone sees it and never change
  * until it is gone, `close` included: what changes is inside the core, which
  * says what threads may do. */
@@ -19,13 +22,33 @@
 
 /* --- objects ------------------------------------------------------------ */
 
+/* Struct codes begin with nothing or one of "@=<>!". */
+#define CODE_PREFIXES 6
+#define SPARE_SLICES 16
+
+/* Reads one item and makes a Python object of it; only where that is a plain
+ * hit. NULL without an exception stands for any other case. */
+typedef PyObject *Reader(const mapped_slice *slice, size_t offset);
+
+typedef struct Code {
+    const mapped_element *element; /* NULL: no such code */
+    Reader *read;
+} Code;
+
+/* One for each interpreter that imports the module; set up once, then read
+ * only, but for the spare slices. */
 typedef struct State {
     PyTypeObject *region;
     PyTypeObject *slice;
     PyTypeObject *array;
     PyTypeObject *iterator;
     PyObject *fault_error;
-    PyObject *unsupported; /* io.UnsupportedOperation */
+    PyObject *unsupported;          /* io.UnsupportedOperation */
+    Code codes[CODE_PREFIXES][128]; /* what each struct code means */
+#ifndef Py_GIL_DISABLED
+    PyObject *spares[SPARE_SLICES]; /* memory of slices that are gone */
+    int spare_count;
+#endif
 } State;
 
 typedef struct Region Region;
@@ -38,8 +61,10 @@ typedef struct View {
 
 struct Region {
     View view;
+    State *state;       /* of the module, which the type keeps alive */
     PyObject *name;     /* the path or descriptor as given, or None */
-    Py_buffer foreign;  /* `.obj` is NULL unless this wraps a buffer */
+    bool wraps;         /* made by wrap, and so can be part of a cycle */
+    Py_buffer foreign;  /* the wrapped buffer, until it is given back */
     bool foreign_ended; /* the core has no more use for `foreign` */
 };
 
@@ -49,7 +74,7 @@ typedef struct Array {
     PyObject_VAR_HEAD PyObject *weakrefs;
     Region *owner;
     mapped_slice slice; /* what was cast */
-    const mapped_element *element;
+    Code code;
     size_t first;     /* where in `slice` the item at [0, 0, ...] is */
     Py_ssize_t count; /* items in all */
     int dimensions;
@@ -70,32 +95,19 @@ static inline Region *view_owner(PyObject *self)
     return ((View *)self)->owner;
 }
 
-/* True if a reference cycle can lead through the object: only a wrapped buffer
- * refers to anything that can refer back. All others stay untracked. */
-static inline bool region_can_cycle(const Region *region)
-{
-    return region->foreign.obj != NULL;
-}
-
-/* The types are final, so an object's type is the one that the module made. */
-static inline State *state_of(PyObject *self)
-{
-    return PyType_GetModuleState(Py_TYPE(self));
-}
-
 extern PyType_Spec region_spec;
 extern PyType_Spec slice_spec;
 extern PyType_Spec array_spec;
 extern PyType_Spec iterator_spec;
 
 /* A Region without memory yet: the caller opens `.view.slice.region`. */
-Region *region_new(const State *state, PyObject *name);
+Region *region_new(State *state, PyObject *name);
 void region_foreign_end(void *region); /* the hook of a wrapped region */
 
-PyObject *slice_new(PyObject *parent, mapped_slice part);
+PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* [:] */
-PyObject *array_new(PyObject *parent, const mapped_element *element,
-                    PyObject *shape);
+void slice_free_spares(State *state);
+PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
 
 /* Iterates over `length` items; a sequence that shrinks meanwhile is an error
  * and not an early end. */
@@ -136,24 +148,72 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
 /* These convert without touching any memory of ours, because conversion may run
  * user code that closes the region. They return 0, or -1 with an exception;
  * NULL stands for an argument that was left out and leaves `*result` alone. */
-int convert_offset(PyObject *number, size_t *result);    /* IndexError */
-int convert_length(PyObject *number, size_t *result);    /* IndexError */
-int convert_index(PyObject *number, Py_ssize_t *result); /* IndexError */
-int convert_byte(PyObject *number, uint8_t *result);     /* ValueError */
+int convert_byte(PyObject *number, uint8_t *result); /* ValueError */
 int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags);
+
+/* Positions and lengths in memory: IndexError, naming them as `what`. */
+int convert_size(PyObject *number, const char *what, size_t *result);
+
+static inline int convert_offset(PyObject *number, size_t *result)
+{
+    if (number != NULL && Py_IS_TYPE(number, &PyLong_Type)) {
+        Py_ssize_t small = PyLong_AsSsize_t(number);
+        if (small >= 0) {
+            *result = (size_t)small;
+            return 0;
+        }
+    }
+    return convert_size(number, "offset", result);
+}
+
+static inline int convert_length(PyObject *number, size_t *result)
+{
+    return convert_size(number, "length", result);
+}
+
+void refuse_index(PyObject *number); /* IndexError in place of an overflow */
+
+/* An index as sequences take it, which may count from the end: IndexError. */
+static inline int convert_index(PyObject *number, Py_ssize_t *result)
+{
+    Py_ssize_t index = Py_IS_TYPE(number, &PyLong_Type)
+                           ? PyLong_AsSsize_t(number)
+                           : PyNumber_AsSsize_t(number, PyExc_IndexError);
+    if (index == -1 && PyErr_Occurred()) {
+        refuse_index(number);
+        return -1;
+    }
+    *result = index;
+    return 0;
+}
 
 /* For sizes and positions in files; `what` names the argument. ValueError if
  * negative, OverflowError from 2**64 on. */
 int convert_u64(PyObject *number, const char *what, uint64_t *result);
 int convert_u64_or_none(PyObject *number, const char *what, uint64_t *result);
 
-static inline const mapped_element *byte_element(void)
+static inline const Code *code_of_bytes(const State *state)
 {
-    return mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false);
+    return &state->codes[0]['B'];
 }
 
-/* The element of a `struct` code, or NULL with a TypeError or ValueError. */
-const mapped_element *convert_code(PyObject *code);
+/* What a `struct` code means, or NULL with a TypeError or ValueError. */
+const Code *convert_code(const State *state, PyObject *code);
+void codes_fill(State *state);
+
+/* One item: the fast way for its type, and the way that covers everything. */
+Reader *reader_of(const mapped_element *element);
+PyObject *value_get(Region *owner, mapped_slice slice,
+                    const mapped_element *element, size_t offset);
+
+static inline PyObject *value_read(Region *owner, const mapped_slice *slice,
+                                   const Code *code, size_t offset)
+{
+    PyObject *item = code->read(slice, offset);
+    if (item != NULL || PyErr_Occurred())
+        return item;
+    return value_get(owner, *slice, code->element, offset);
+}
 
 PyObject *value_to_python(const mapped_element *element, mapped_value value);
 int value_from_python(const mapped_element *element, PyObject *object,

@@ -36,7 +36,7 @@ METHOD_KEYWORDS(view_copy_from)
     Source source;
     if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
         convert_offset(values[1], &offset) < 0 ||
-        source_open(state_of(self), values[0], &source) < 0)
+        source_open(view_owner(self)->state, values[0], &source) < 0)
         return NULL;
     int status =
         source_store(&source, view_owner(self), view_span(self), offset);
@@ -69,7 +69,7 @@ static int check_room(size_t length, size_t room)
 static PyObject *copy_to_view(PyObject *self, PyObject *to)
 {
     Source source;
-    if (source_open(state_of(self), self, &source) < 0 ||
+    if (source_open(view_owner(self)->state, self, &source) < 0 ||
         require_open(view_owner(to)) < 0)
         return NULL;
     mapped_slice span = view_span(to);
@@ -88,7 +88,7 @@ const char view_copy_to_doc[] = PyDoc_STR(
 
 METHOD_ONE(view_copy_to)
 {
-    State *state = state_of(self);
+    State *state = view_owner(self)->state;
     if (Py_IS_TYPE(argument, state->slice) ||
         Py_IS_TYPE(argument, state->region))
         return copy_to_view(self, argument);

@@ -11,8 +11,9 @@ static int refuse(PyObject *type, const char *format, const char *what,
     return -1;
 }
 
-static int size_from(PyObject *object, const char *what, size_t *result)
+int convert_size(PyObject *object, const char *what, size_t *result)
 {
+    PyErr_Clear(); /* what a first, quick attempt has left */
     if (object == NULL)
         return 0;
     PyObject *number = PyNumber_Index(object);
@@ -29,23 +30,9 @@ static int size_from(PyObject *object, const char *what, size_t *result)
     return status;
 }
 
-int convert_offset(PyObject *number, size_t *result)
+void refuse_index(PyObject *number)
 {
-    return size_from(number, "offset", result);
-}
-
-int convert_length(PyObject *number, size_t *result)
-{
-    return size_from(number, "length", result);
-}
-
-int convert_index(PyObject *number, Py_ssize_t *result)
-{
-    Py_ssize_t index = PyNumber_AsSsize_t(number, PyExc_IndexError);
-    if (index == -1 && PyErr_Occurred())
-        return -1;
-    *result = index;
-    return 0;
+    refuse(PyExc_IndexError, "%s %R is out of range", "index", number);
 }
 
 int convert_u64(PyObject *object, const char *what, uint64_t *result)
@@ -107,7 +94,44 @@ int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags)
     return set < 0 ? -1 : 0;
 }
 
-const mapped_element *convert_code(PyObject *code)
+/* --- element codes ----------------------------------------------------------
+ */
+
+/* None first, then the likeliest. */
+static const char prefixes[CODE_PREFIXES + 1] = " <>=!@";
+
+void codes_fill(State *state)
+{
+    for (int prefix = 0; prefix < CODE_PREFIXES; prefix++)
+        for (int c = 0; c < 128; c++) {
+            const char code[2] = {prefixes[prefix], (char)c};
+            int skip = prefix == 0;
+            const mapped_element *element =
+                mapped_element_from_struct(code + skip, 2u - skip, NULL);
+            if (element != NULL)
+                state->codes[prefix][c] = (Code){element, reader_of(element)};
+        }
+}
+
+static int prefix_row(char prefix)
+{
+    for (int row = 1; row < CODE_PREFIXES; row++)
+        if (prefixes[row] == prefix)
+            return row;
+    return -1;
+}
+
+static const Code *look_up(const State *state, const char *text,
+                           Py_ssize_t length)
+{
+    int row = length == 2 ? prefix_row(text[0]) : 0;
+    unsigned char c = (unsigned char)text[length == 2];
+    if (length < 1 || length > 2 || row < 0 || c > 127)
+        return NULL;
+    return &state->codes[row][c];
+}
+
+const Code *convert_code(const State *state, PyObject *code)
 {
     Py_ssize_t length;
     if (!PyUnicode_Check(code)) {
@@ -118,12 +142,15 @@ const mapped_element *convert_code(PyObject *code)
     const char *text = PyUnicode_AsUTF8AndSize(code, &length);
     if (text == NULL)
         return NULL;
-    const mapped_element *element =
-        mapped_element_from_struct(text, (size_t)length, NULL);
-    if (element == NULL)
-        PyErr_Format(PyExc_ValueError, "unknown element code %R", code);
-    return element;
+    const Code *found = look_up(state, text, length);
+    if (found != NULL && found->element != NULL)
+        return found;
+    PyErr_Format(PyExc_ValueError, "unknown element code %R", code);
+    return NULL;
 }
+
+/* --- bytes ------------------------------------------------------------------
+ */
 
 static int source_open_foreign(PyObject *object, Source *source)
 {

@@ -93,7 +93,7 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
 void *raise_of(Region *owner, const mapped_error *error)
 {
     PyObject *name = owner->name == Py_None ? NULL : owner->name;
-    return raise_error(state_of((PyObject *)owner), error, name);
+    return raise_error(owner->state, error, name);
 }
 
 int require_open(Region *owner)

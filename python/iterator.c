@@ -9,14 +9,13 @@ typedef struct Iterator {
 
 PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length)
 {
-    Iterator *self =
-        PyObject_GC_New(Iterator, state_of((PyObject *)owner)->iterator);
+    Iterator *self = PyObject_GC_New(Iterator, owner->state->iterator);
     if (self == NULL)
         return NULL;
     self->sequence = Py_NewRef(sequence);
     self->index = 0;
     self->length = length;
-    if (region_can_cycle(owner))
+    if (owner->wraps)
         PyObject_GC_Track(self);
     return (PyObject *)self;
 }

@@ -53,6 +53,7 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 static int module_exec(PyObject *module)
 {
     State *state = state_get(module);
+    codes_fill(state);
     if (add_type(module, &region_spec, &state->region) < 0 ||
         add_type(module, &slice_spec, &state->slice) < 0 ||
         add_type(module, &array_spec, &state->array) < 0)
@@ -94,6 +95,7 @@ static int module_clear(PyObject *module)
 static void module_free(void *module)
 {
     (void)module_clear(module);
+    slice_free_spares(state_get(module));
 }
 
 static PyMethodDef module_functions[] = {

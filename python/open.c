@@ -131,7 +131,7 @@ static mapped_status open_core(const Request *request, mapped_region **region,
     Py_END_ALLOW_THREADS return status;
 }
 
-static PyObject *open_request(const State *state, const Request *request)
+static PyObject *open_request(State *state, const Request *request)
 {
     mapped_error error;
     Region *self = region_new(state, request->name);
@@ -245,6 +245,7 @@ static int wrap_core(Region *self, PyObject *object, mapped_error *error)
         buffer->buf, (size_t)buffer->len, buffer->readonly, region_foreign_end,
         self, &self->view.slice.region, error);
     if (status == MAPPED_OK) {
+        self->wraps = true;
         PyObject_GC_Track(self);
         return 0;
     }

@@ -1,6 +1,8 @@
 /* The type Region: owns a mapping, and has all that a Slice has. */
 #include "binding.h"
 
+#define LONG_CLOSE_BYTES ((size_t)16 << 20)
+
 static mapped_region *core_of(PyObject *self)
 {
     return ((View *)self)->slice.region;
@@ -9,7 +11,7 @@ static mapped_region *core_of(PyObject *self)
 /* --- lifetime ---------------------------------------------------------------
  */
 
-Region *region_new(const State *state, PyObject *name)
+Region *region_new(State *state, PyObject *name)
 {
     Region *self = PyObject_GC_New(Region, state->region);
     if (self == NULL)
@@ -17,7 +19,9 @@ Region *region_new(const State *state, PyObject *name)
     self->view.weakrefs = NULL;
     self->view.owner = self;
     self->view.slice = (mapped_slice){NULL, 0, 0};
+    self->state = state;
     self->name = Py_NewRef(name);
+    self->wraps = false;
     self->foreign.obj = NULL;
     self->foreign_ended = false;
     return self;
@@ -38,22 +42,40 @@ static void release_foreign(Region *self)
     PyBuffer_Release(&self->foreign);
 }
 
-/* Another thread may be between the two checks of an access to this region, on
- * interpreters without a global lock and while the lock is released here (a
- * close can wait for a disk). The extra reference tells the core so: it puts
- * zero pages in the place of the memory and keeps the addresses until the
- * object goes. Wrapped memory can't be replaced like that, so the lock is kept;
- * threads that are away from it hold references of their own. */
+#ifndef Py_GIL_DISABLED
+/* A close that could keep other threads waiting: one that tears down many
+ * pages, or closes a descriptor, which can mean a disk or a network. */
+static bool can_take_long(mapped_region *region)
+{
+    intptr_t descriptor;
+    return mapped_region_length(region) >= LONG_CLOSE_BYTES ||
+           mapped_region_descriptor(region, &descriptor, NULL) == MAPPED_OK;
+}
+#endif
+
+/* Where the global lock is held all through, no other thread is between the two
+ * checks of an access unless it holds a reference of its own, so a region
+ * without such references is unmapped at once.
+ *
+ * Where it isn't, because the close can take long or the interpreter has no
+ * such lock, an extra reference tells the core that there may be others: it
+ * puts zero pages in the place of the memory and keeps the addresses until the
+ * object goes. That is a system call more, a quarter of what an open and close
+ * of a small file costs, and therefore not done always. Wrapped memory can't be
+ * replaced; without a global lock it is given back only by the last release. */
 static mapped_status close_core(Region *self, mapped_error *error)
 {
     mapped_region *region = self->view.slice.region;
-    if (self->foreign.obj != NULL) {
-        mapped_status status = mapped_region_close(region, error);
+    mapped_status status;
+#ifndef Py_GIL_DISABLED
+    if (self->wraps || !can_take_long(region)) {
+        status = mapped_region_close(region, error);
         release_foreign(self);
         return status;
     }
+#endif
     Away away = away_begin(region, NULL, AWAY_BYTES);
-    mapped_status status = mapped_region_close(region, error);
+    status = mapped_region_close(region, error);
     away_end(&away);
     return status;
 }
@@ -205,7 +227,7 @@ static METHOD_ONE(region_append)
 {
     Source source;
     mapped_error error;
-    if (source_open(state_of(self), argument, &source) < 0)
+    if (source_open(view_owner(self)->state, argument, &source) < 0)
         return NULL;
     PyObject *result = NULL;
     if (settle_source(&source) == 0) {
@@ -275,7 +297,7 @@ static ATTRIBUTE(region_name)
 static PyObject *region_repr(PyObject *self)
 {
     Region *region = (Region *)self;
-    const char *what = region->foreign.obj != NULL ? "wrapped" : "anonymous";
+    const char *what = region->wraps ? "wrapped" : "anonymous";
     PyObject *name = region->name == Py_None ? PyUnicode_FromString(what)
                                              : PyObject_Repr(region->name);
     PyObject *text = NULL;

@@ -1,38 +1,86 @@
 /* The type Slice: a bounded view of a Region that keeps the Region alive. */
 #include "binding.h"
 
-PyObject *slice_new(PyObject *parent, mapped_slice part)
+/* Slices come and go with every `s[a:b]`, so the memory of the last few is
+ * kept. Only of those that the collector never saw. */
+#ifndef Py_GIL_DISABLED
+static PyObject *allocate(State *state)
 {
-    Region *owner = view_owner(parent);
-    PyTypeObject *type =
-        parent == (PyObject *)owner ? state_of(parent)->slice : Py_TYPE(parent);
-    View *self = PyObject_GC_New(View, type);
+    if (state->spare_count == 0)
+        return (PyObject *)PyObject_GC_New(View, state->slice);
+    return PyObject_Init(state->spares[--state->spare_count], state->slice);
+}
+
+static void free_memory(State *state, PyObject *self)
+{
+    if (state->spare_count < SPARE_SLICES)
+        state->spares[state->spare_count++] = self;
+    else
+        PyObject_GC_Del(self);
+}
+
+void slice_free_spares(State *state)
+{
+    while (state->spare_count > 0)
+        PyObject_GC_Del(state->spares[--state->spare_count]);
+}
+#else
+static PyObject *allocate(State *state)
+{
+    return (PyObject *)PyObject_GC_New(View, state->slice);
+}
+
+static void free_memory(State *Py_UNUSED(state), PyObject *self)
+{
+    PyObject_GC_Del(self);
+}
+
+void slice_free_spares(State *Py_UNUSED(state))
+{
+}
+#endif
+
+PyObject *slice_new(Region *owner, size_t offset, size_t length)
+{
+    PyObject *self = allocate(owner->state);
     if (self == NULL)
         return NULL;
-    self->weakrefs = NULL;
-    self->owner = (Region *)Py_NewRef((PyObject *)owner);
-    self->slice = part;
-    if (region_can_cycle(owner))
+    View *view = (View *)self;
+    view->weakrefs = NULL;
+    view->owner = (Region *)Py_NewRef((PyObject *)owner);
+    view->slice.region = owner->view.slice.region;
+    view->slice.offset = offset;
+    view->slice.length = length;
+    if (owner->wraps)
         PyObject_GC_Track(self);
-    return (PyObject *)self;
+    return self;
 }
 
 PyObject *slice_all(PyObject *parent)
 {
     mapped_slice span = view_span(parent);
-    return require_open(view_owner(parent)) < 0 ? NULL
-                                                : slice_new(parent, span);
+    Region *owner = view_owner(parent);
+    if (require_open(owner) < 0)
+        return NULL;
+    return slice_new(owner, span.offset, span.length);
 }
 
 static void slice_dealloc(PyObject *self)
 {
     View *view = (View *)self;
+    Region *owner = view->owner;
+    State *state = owner->state;
     PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
+    bool tracked = owner->wraps;
+    if (tracked)
+        PyObject_GC_UnTrack(self);
     if (view->weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
-    Py_DECREF((PyObject *)view->owner);
-    PyObject_GC_Del(self);
+    if (tracked)
+        PyObject_GC_Del(self);
+    else
+        free_memory(state, self);
+    Py_DECREF((PyObject *)owner);
     Py_DECREF(type);
 }
 

@@ -8,22 +8,26 @@ const char view_get_doc[] = PyDoc_STR(
     "IndexError if it lies outside, ValueError if the code is unknown or the\n"
     "region closed, FaultError if the page is lost.");
 
+static inline PyObject *get(PyObject *self, PyObject *what, PyObject *where)
+{
+    size_t offset = 0;
+    const Code *code = convert_code(view_owner(self)->state, what);
+    if (code == NULL || convert_offset(where, &offset) < 0)
+        return NULL;
+    mapped_slice span = view_span(self);
+    return value_read(view_owner(self), &span, code, offset);
+}
+
 METHOD_KEYWORDS(view_get)
 {
     static const Signature signature = {"get", 1, 2, {"code", "offset"}};
     PyObject *values[2];
-    size_t offset = 0;
-    mapped_value value;
-    mapped_error error;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0)
-        return NULL;
-    const mapped_element *element = convert_code(values[0]);
-    if (element == NULL || convert_offset(values[1], &offset) < 0)
-        return NULL;
-    if (mapped_get(view_span(self), element, offset, &value, &error) !=
-        MAPPED_OK)
-        return raise_of(view_owner(self), &error);
-    return value_to_python(element, value);
+    if (keywords != NULL || count != 2) {
+        if (arguments_sort(&signature, given, count, keywords, values) < 0)
+            return NULL;
+        given = values;
+    }
+    return get(self, given[0], given[1]);
 }
 
 const char view_set_doc[] = PyDoc_STR(
@@ -46,9 +50,11 @@ METHOD_KEYWORDS(view_set)
     mapped_error error;
     if (arguments_sort(&signature, given, count, keywords, values) < 0)
         return NULL;
-    const mapped_element *element = convert_code(values[0]);
-    if (element == NULL || convert_offset(values[1], &offset) < 0 ||
-        value_from_python(element, values[2], &value) < 0)
+    const Code *code = convert_code(view_owner(self)->state, values[0]);
+    if (code == NULL || convert_offset(values[1], &offset) < 0)
+        return NULL;
+    const mapped_element *element = code->element;
+    if (value_from_python(element, values[2], &value) < 0)
         return NULL;
     if (mapped_set(view_span(self), element, offset, value, &error) ==
         MAPPED_OK)
@@ -74,9 +80,9 @@ METHOD_KEYWORDS(view_cast)
     PyObject *values[2];
     if (arguments_sort(&signature, given, count, keywords, values) < 0)
         return NULL;
-    const mapped_element *element = convert_code(values[0]);
-    if (element == NULL)
+    const Code *code = convert_code(view_owner(self)->state, values[0]);
+    if (code == NULL)
         return NULL;
     PyObject *shape = values[1] == Py_None ? NULL : values[1];
-    return array_new(self, element, shape);
+    return array_new(self, code, shape);
 }

@@ -26,13 +26,26 @@ static void *raise_item(PyObject *self, Py_ssize_t index,
     return raise_of(view_owner(self), error);
 }
 
-static PyObject *byte_at(PyObject *self, Py_ssize_t index)
+/* Everything that is not a plain hit. */
+static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
 {
     mapped_slice span = view_span(self);
     mapped_error error;
     uint8_t byte;
     if (mapped_get_u8(span, place_of(span, index), &byte, &error) != MAPPED_OK)
         return raise_item(self, index, &error);
+    return PyLong_FromLong(byte);
+}
+
+static inline PyObject *byte_at(PyObject *self, Py_ssize_t index)
+{
+    mapped_slice span = view_span(self);
+    const unsigned char *p = mapped_slice_hit(span, (size_t)index, 1);
+    if (p == NULL)
+        return byte_at_slow(self, index);
+    uint8_t byte = mapped_load_u8(p);
+    if (!mapped_slice_clean(span))
+        return byte_at_slow(self, index);
     return PyLong_FromLong(byte);
 }
 
@@ -64,7 +77,8 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
 /* A step means a strided view, which is what an array of bytes can be. */
 static PyObject *strided(PyObject *self, PyObject *key)
 {
-    PyObject *bytes = array_new(self, byte_element(), NULL);
+    PyObject *bytes =
+        array_new(self, code_of_bytes(view_owner(self)->state), NULL);
     PyObject *result = NULL;
     if (bytes != NULL)
         result = PyObject_GetItem(bytes, key);
@@ -72,31 +86,64 @@ static PyObject *strided(PyObject *self, PyObject *key)
     return result;
 }
 
+/* What PySlice_AdjustIndices does for a step of 1, without the call. */
+static inline Py_ssize_t clamp(Py_ssize_t index, Py_ssize_t length)
+{
+    if (index < 0) {
+        index += length;
+        return index < 0 ? 0 : index;
+    }
+    return index < length ? index : length;
+}
+
+/* Everything that is not a plain hit. */
+static PyObject *slice_slow(PyObject *self, Py_ssize_t start, size_t length)
+{
+    mapped_error error;
+    mapped_slice part;
+    if (mapped_slice_sub(view_span(self), (size_t)start, length, &part,
+                         &error) != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    return slice_new(view_owner(self), part.offset, part.length);
+}
+
 static PyObject *slice_by(PyObject *self, PyObject *key)
 {
     Py_ssize_t start, stop, step;
-    mapped_error error;
-    mapped_slice part;
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return NULL;
     if (step != 1)
         return strided(self, key);
     mapped_slice span = view_span(self);
-    Py_ssize_t length =
-        PySlice_AdjustIndices((Py_ssize_t)span.length, &start, &stop, 1);
-    if (mapped_slice_sub(span, (size_t)start, (size_t)length, &part, &error) !=
-        MAPPED_OK)
-        return raise_of(view_owner(self), &error);
-    return slice_new(self, part);
+    start = clamp(start, (Py_ssize_t)span.length);
+    stop = clamp(stop, (Py_ssize_t)span.length);
+    size_t length = stop > start ? (size_t)(stop - start) : 0;
+    if (length == 0 || mapped_slice_hit(span, (size_t)start, length) == NULL)
+        return slice_slow(self, start, length);
+    return slice_new(view_owner(self), span.offset + (size_t)start, length);
 }
 
-PyObject *view_subscript(PyObject *self, PyObject *key)
+static PyObject *subscript_slow(PyObject *self, PyObject *key)
 {
     Py_ssize_t index;
     if (Py_IS_TYPE(key, &PySlice_Type))
         return slice_by(self, key);
     if (convert_index(key, &index) < 0)
         return NULL;
+    return byte_at(self, index);
+}
+
+/* The shortest way for what is nearly always asked: an index that is an int and
+ * not negative. An error of its conversion is raised again on the other way. */
+PyObject *view_subscript(PyObject *self, PyObject *key)
+{
+    if (Py_IS_TYPE(key, &PySlice_Type))
+        return slice_by(self, key);
+    if (!Py_IS_TYPE(key, &PyLong_Type))
+        return subscript_slow(self, key);
+    Py_ssize_t index = PyLong_AsSsize_t(key);
+    if (index < 0)
+        return subscript_slow(self, key);
     return byte_at(self, index);
 }
 
@@ -115,7 +162,8 @@ static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
 
 static int assign_strided(PyObject *self, PyObject *key, PyObject *value)
 {
-    PyObject *bytes = array_new(self, byte_element(), NULL);
+    PyObject *bytes =
+        array_new(self, code_of_bytes(view_owner(self)->state), NULL);
     int status = bytes == NULL ? -1 : PyObject_SetItem(bytes, key, value);
     Py_XDECREF(bytes);
     return status;
@@ -129,7 +177,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
         return -1;
     if (step != 1)
         return assign_strided(self, key, value);
-    if (source_open(state_of(self), value, &source) < 0)
+    if (source_open(view_owner(self)->state, value, &source) < 0)
         return -1;
     mapped_slice span = view_span(self);
     Py_ssize_t length =
@@ -172,7 +220,7 @@ METHOD_KEYWORDS(view_slice)
     if (mapped_slice_sub(view_span(self), offset, length, &part, &error) !=
         MAPPED_OK)
         return raise_of(view_owner(self), &error);
-    return slice_new(self, part);
+    return slice_new(view_owner(self), part.offset, part.length);
 }
 
 /* --- the whole --------------------------------------------------------------
@@ -233,7 +281,7 @@ PyObject *view_compare(PyObject *self, PyObject *other, int operation)
     if ((operation != Py_EQ && operation != Py_NE) ||
         !PyObject_CheckBuffer(other))
         Py_RETURN_NOTIMPLEMENTED;
-    if (source_open(state_of(self), other, &source) < 0)
+    if (source_open(view_owner(self)->state, other, &source) < 0)
         return NULL;
     int equal = equals(self, &source);
     source_close(&source);
