@@ -26,6 +26,8 @@ static shown what_to_show(mapped_status status)
     case MAPPED_FAULT:
         return SHOW_RANGE;
     case MAPPED_CODE:
+    case MAPPED_FORMAT:
+    case MAPPED_LAYOUT:
         return SHOW_PLACE;
     default:
         return SHOW_NOTHING;

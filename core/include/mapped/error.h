@@ -25,7 +25,9 @@ MAPPED_BEGIN
     X(PAST_END, -14, "past the end of the file")            \
     X(SIZE, -15, "sizes differ")                            \
     X(NOT_A_FILE, -16, "not a file that can be mapped")     \
-    X(STALE, -17, "the path names another file now")
+    X(STALE, -17, "the path names another file now")        \
+    X(FORMAT, -20, "malformed format")                      \
+    X(LAYOUT, -21, "malformed layout")
 
 typedef enum mapped_status {
 #define MAPPED__STATUS_ENUM(name, value, text) MAPPED_##name = value,

@@ -23,8 +23,10 @@
 #include <mapped/endian.h>
 #include <mapped/error.h>
 #include <mapped/fault.h>
+#include <mapped/format.h>
 #include <mapped/guard.h>
 #include <mapped/needle.h>
+#include <mapped/layout.h>
 #include <mapped/region.h>
 #include <mapped/search.h>
 #include <mapped/slice.h>

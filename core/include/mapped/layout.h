@@ -1,0 +1,118 @@
+/* Records: what one looks like, from one line of text.
+ *
+ *     "< id:u32 price:f64@8 name:char[16] levels:f32[3] size=64"
+ *
+ * Fields and settings in any number of spaces, tabs and line ends, with a comma
+ * between two if you like:
+ *
+ *     < > =          little, big, the machine's byte order (the default); once,
+ *                    before the first field
+ *     align          each field is aligned as C aligns it, and the size of the
+ *                    record too; before the first field. Without: packed
+ *     name:type      u8 to u128 and i8 to i128 in steps of 8 bits, f16 f32 f64,
+ *                    bool, char; with `le` or `be` behind, that byte order
+ *     name:type[n]   n of them, 1 or more; char[n] is one text of n bytes
+ *     name:type@n    at byte n of the record, instead of behind the field that
+ *                    was named before
+ *     _:type         padding: takes the place of a field and is none. May
+ * repeat size=n         bytes from record to record, if there is more behind
+ * the last field; at most once
+ *
+ * Numbers are decimal, or hexadecimal with 0x. Names are letters, digits and _,
+ * no digit first. Two fields that share a byte or a name are an error.
+ *
+ * The same text means the same offsets on every machine and in every language:
+ * types are aligned to their size (types that no machine has, like u24, to 1).
+ */
+#ifndef MAPPED_LAYOUT_H
+#define MAPPED_LAYOUT_H
+
+#include <mapped/element.h>
+#include <mapped/slice.h>
+
+MAPPED_BEGIN
+
+/* name, text: what can be wrong with a layout. */
+#define MAPPED_LAYOUT_REASON_MAP(X)                      \
+    X(NAME, "a field name is missing")                   \
+    X(COLON, "a ':' and a type are missing")             \
+    X(TYPE, "unknown field type")                        \
+    X(COUNT, "not a number of elements")                 \
+    X(BRACKET, "a ']' is missing")                       \
+    X(OFFSET, "not an offset")                           \
+    X(SIZE, "not a size")                                \
+    X(LATE, "a setting behind the first field or twice") \
+    X(DUPLICATE, "duplicate field name")                 \
+    X(OVERLAP, "the field overlaps another")             \
+    X(TOO_LARGE, "the record is too large")              \
+    X(TOO_SMALL, "the size is smaller than the fields")  \
+    X(EMPTY, "no fields")
+
+typedef enum mapped_layout_reason {
+#define MAPPED__LAYOUT_REASON_ENUM(name, text) MAPPED_LAYOUT_##name##_WRONG,
+    MAPPED_LAYOUT_REASON_MAP(MAPPED__LAYOUT_REASON_ENUM)
+#undef MAPPED__LAYOUT_REASON_ENUM
+} mapped_layout_reason;
+
+/* Owned by its layout, immutable. */
+typedef struct mapped_field {
+    const char *name; /* ends in NUL */
+    size_t name_length;
+    const mapped_element *element;
+    size_t count;  /* elements */
+    bool several;  /* written with [n] */
+    size_t offset; /* in the record, in bytes */
+    size_t place;  /* of the name in the text */
+} mapped_field;
+
+typedef struct mapped_layout mapped_layout;
+
+/* --- lifecycle ---------------------------------------------------------- */
+
+/* Reads `length` bytes of text. The layout has one reference, the caller's; it
+ * is immutable. MAPPED_LAYOUT: `error->offset` is the place in the text,
+ * `limit` a mapped_layout_reason and `operation` that reason's text.
+ * MAPPED_MEMORY. Any thread. */
+mapped_status mapped_layout_compile(const char *text, size_t length,
+                                    mapped_layout **layout,
+                                    mapped_error *error);
+
+/* One more reference / one less. `release` takes NULL and never fails. */
+void mapped_layout_acquire(mapped_layout *layout);
+void mapped_layout_release(mapped_layout *layout);
+
+/* --- queries ------------------------------------------------------------ */
+
+size_t mapped_layout_size(const mapped_layout *layout);  /* bytes a record */
+size_t mapped_layout_count(const mapped_layout *layout); /* fields */
+
+/* The fields in the order of the text, `i` less than the count. */
+const mapped_field *mapped_layout_field(const mapped_layout *layout, size_t i);
+
+/* By name, NULL if there is none of it. */
+const mapped_field *mapped_layout_find(const mapped_layout *layout,
+                                       const char *name, size_t length);
+
+/* The bytes of a field. */
+MAPPED__INLINE size_t mapped_field_size(const mapped_field *field)
+{
+    return field->count * field->element->size;
+}
+
+/* --- records ------------------------------------------------------------ */
+
+/* How many records the slice holds. MAPPED_SIZE if a part of one is left over:
+ * slice it away if that is what you want. Meets no fault. */
+mapped_status mapped_layout_records(const mapped_layout *layout,
+                                    mapped_slice slice, size_t *count,
+                                    mapped_error *error);
+
+/* The bytes of the record at `index`, counted from 0; a field is in there at
+ * its offset, for mapped_get and mapped_set. As mapped_slice_sub. */
+mapped_status mapped_layout_record(const mapped_layout *layout,
+                                   mapped_slice slice, size_t index,
+                                   mapped_slice *record, mapped_error *error);
+
+MAPPED_END
+
+#endif

@@ -1,0 +1,175 @@
+#include "format_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *reason_text(mapped_format_reason reason)
+{
+    static const char *const texts[] = {
+#define REASON_TEXT(name, text) text,
+        MAPPED_FORMAT_REASON_MAP(REASON_TEXT)
+#undef REASON_TEXT
+    };
+    return texts[reason];
+}
+
+mapped_status mapped__format_wrong(const mapped__format_reader *reader,
+                                   mapped_format_reason reason, size_t place,
+                                   size_t number)
+{
+    const uint64_t numbers[3] = {place, number, reason};
+    return mapped_error_set_range(reader->error, MAPPED_FORMAT,
+                                  reason_text(reason), numbers);
+}
+
+static mapped_status grow(mapped__format_reader *reader)
+{
+    size_t capacity = reader->capacity * 2 + 8, bytes;
+    mapped_format *grown = NULL;
+    if (mapped_multiply_size(capacity, sizeof(mapped_step), &bytes) &&
+        mapped_add_size(bytes, sizeof(mapped_format), &bytes))
+        grown = realloc(reader->format, bytes);
+    if (grown == NULL)
+        return mapped_error_set(reader->error, MAPPED_MEMORY, "format");
+    if (reader->format == NULL)
+        memset(grown, 0, sizeof *grown);
+    reader->format = grown;
+    reader->capacity = capacity;
+    return MAPPED_OK;
+}
+
+static size_t step_values(const mapped_step *step)
+{
+    switch (step->kind) {
+    case MAPPED_STEP_ELEMENT:
+        return step->count;
+    case MAPPED_STEP_PAD:
+    case MAPPED_STEP_WRONG:
+        return 0;
+    default:
+        return 1;
+    }
+}
+
+mapped_status mapped__format_add(mapped__format_reader *reader,
+                                 const mapped_step *step)
+{
+    mapped_format *format = reader->format;
+    if (format->count == reader->capacity) {
+        mapped_status status = grow(reader);
+        if (status != MAPPED_OK)
+            return status;
+        format = reader->format;
+    }
+    format->steps[format->count++] = *step;
+    format->values += step_values(step);
+    return MAPPED_OK;
+}
+
+/* From the last step to the first: whether the next one follows at a fixed
+ * distance. Only in a text of gigabytes could the sum overflow. */
+static void find_stretches(mapped_format *format)
+{
+    for (size_t i = format->count; i-- > 0;) {
+        mapped_step *step = &format->steps[i];
+        const mapped_step *next = step + 1;
+        step->rest_ = mapped__step_size(step);
+        step->end_ = i + 1;
+        if (i + 1 < format->count && !mapped__step_varies(step) &&
+            !mapped__step_varies(next) && next->kind != MAPPED_STEP_WRONG &&
+            next->align <= 1 &&
+            mapped_add_size(step->rest_, next->rest_, &step->rest_))
+            step->end_ = next->end_;
+    }
+}
+
+/* In the late order a mistake becomes a step, reached only if all before it
+ * succeeds. */
+static mapped_status add_wrong(mapped__format_reader *reader,
+                               const mapped_error *error)
+{
+    mapped_step step = {.kind = MAPPED_STEP_WRONG,
+                        .reason = (uint8_t)error->limit,
+                        .place = (size_t)error->offset,
+                        .count = (size_t)error->length};
+    if (step.place < reader->length)
+        step.code = reader->text[step.place];
+    return mapped__format_add(reader, &step);
+}
+
+static mapped_status read_late(mapped__format_reader *reader)
+{
+    mapped_error *error = reader->error;
+    mapped_error wrong = MAPPED_ERROR_INIT;
+    reader->error = &wrong;
+    mapped_status status = mapped__format_read_pack(reader);
+    reader->error = error;
+    if (status == MAPPED_FORMAT)
+        return add_wrong(reader, &wrong);
+    if (status != MAPPED_OK && error != NULL)
+        *error = wrong;
+    return status;
+}
+
+mapped_status mapped_format_compile(mapped_dialect dialect, const char *text,
+                                    size_t length, mapped_format **format,
+                                    mapped_error *error)
+{
+    mapped__format_reader reader = {
+        .text = length > 0 ? text : "", .length = length, .error = error};
+    mapped_status status = grow(&reader);
+    if (status != MAPPED_OK)
+        return status;
+    if (dialect == MAPPED_DIALECT_STRUCT)
+        status = mapped__format_read_struct(&reader);
+    else if (dialect == MAPPED_DIALECT_PACK)
+        status = mapped__format_read_pack(&reader);
+    else
+        status = read_late(&reader);
+    if (status != MAPPED_OK) {
+        free(reader.format);
+        return status;
+    }
+    reader.format->references = 1;
+    reader.format->late = dialect != MAPPED_DIALECT_STRUCT;
+    find_stretches(reader.format);
+    *format = reader.format;
+    return MAPPED_OK;
+}
+
+void mapped_format_acquire(mapped_format *format)
+{
+    __atomic_fetch_add(&format->references, 1, __ATOMIC_RELAXED);
+}
+
+void mapped_format_release(mapped_format *format)
+{
+    if (format != NULL &&
+        __atomic_sub_fetch(&format->references, 1, __ATOMIC_ACQ_REL) == 0)
+        free(format);
+}
+
+size_t mapped_format_count(const mapped_format *format)
+{
+    return format->values;
+}
+
+bool mapped_format_size(const mapped_format *format, size_t *size)
+{
+    const mapped_step *first = format->steps;
+    if (format->count == 0) {
+        *size = 0;
+        return true;
+    }
+    if (first->end_ != format->count || first->align > 1 ||
+        mapped__step_varies(first) || first->kind == MAPPED_STEP_WRONG)
+        return false;
+    *size = first->rest_;
+    return true;
+}
+
+const mapped_step *mapped_format_step(const mapped_format *format,
+                                      const mapped_cursor *cursor)
+{
+    return cursor->step < format->count ? &format->steps[cursor->step] : NULL;
+}
