@@ -26,8 +26,8 @@ MAPPED_BEGIN
     X(SIZE, -15, "sizes differ")                            \
     X(NOT_A_FILE, -16, "not a file that can be mapped")     \
     X(STALE, -17, "the path names another file now")        \
-    X(FORMAT, -20, "malformed format")                      \
-    X(LAYOUT, -21, "malformed layout")
+    X(FORMAT, -18, "malformed format")                      \
+    X(LAYOUT, -19, "malformed layout")
 
 typedef enum mapped_status {
 #define MAPPED__STATUS_ENUM(name, value, text) MAPPED_##name = value,

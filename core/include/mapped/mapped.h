@@ -25,8 +25,8 @@
 #include <mapped/fault.h>
 #include <mapped/format.h>
 #include <mapped/guard.h>
-#include <mapped/needle.h>
 #include <mapped/layout.h>
+#include <mapped/needle.h>
 #include <mapped/region.h>
 #include <mapped/search.h>
 #include <mapped/slice.h>
