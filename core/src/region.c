@@ -177,12 +177,13 @@ static void revoke_memory(mapped__region *full)
         (void)mapped__map_revoke(&full->mapping, 0, full->mapping.used, NULL);
 }
 
-/* Runs once, with the region locked and no pin left, or by the last release. */
+/* Runs once, with the region locked and no pin left, or by the last release.
+ * Closed first: who then meets the length 0 knows why. */
 static void end_access(mapped__region *full, bool alone)
 {
-    mapped__region_publish_length(full, 0);
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
+    mapped__region_publish_length(full, 0);
     if (alone)
         free_memory(full);
     else
