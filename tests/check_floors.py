@@ -12,6 +12,7 @@ import sys
 
 FLOORS = {
     "base": 0, "error": 0.2, "checked": 0.2, "endian": 0.2, "element": 0.4,
+    "needle": 0.4,
     "platform": 1, "message": 1.5,
     "guard": 2,
     "region": 3, "fault": 3.2, "region_fault": 3.4,

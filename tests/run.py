@@ -76,7 +76,8 @@ def sanitized(leaks):
     kinds = os.environ["MAPPED_SANITIZE"].split(",")
     env = {"ASAN_OPTIONS": f"detect_leaks={int(leaks)}:"
                            "allocator_may_return_null=1",
-           "UBSAN_OPTIONS": "print_stacktrace=1"}
+           "UBSAN_OPTIONS": "print_stacktrace=1",
+           "TSAN_OPTIONS": f"suppressions={TOP}/tests/tsan.supp"}
     for kind, library in (("address", "libasan.so"), ("thread", "libtsan.so")):
         if kind in kinds:
             found = subprocess.run(
@@ -114,6 +115,7 @@ def core(arguments, result):
         status, output = run(wrapped(arguments, program(name)), {
             "ASAN_OPTIONS": "allocator_may_return_null=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
+            "TSAN_OPTIONS": f"suppressions={TOP}/tests/tsan.supp",
             "WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all"})
         counts = COUNTS.findall(output)
         passed, failed, skipped = (int(n or 0) for n in (counts or ["000"])[-1])

@@ -159,11 +159,16 @@ CHECK__UNUSED static long scratch_address_pages(void)
     return n > 0 ? strtol(text, NULL, 10) : -1;
 }
 
+CHECK__UNUSED static bool scratch_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "vgpreload");
+}
+
 /* Sanitizers and valgrind keep books in address space of their own, which a
  * limit on it would starve. */
 CHECK__UNUSED static bool scratch_instrumented(void)
 {
-    const char *preload = getenv("LD_PRELOAD");
 #if defined(__SANITIZE_ADDRESS__) || defined(MAPPED__THREAD_SANITIZER)
     return true;
 #elif defined(__has_feature)
@@ -171,7 +176,7 @@ CHECK__UNUSED static bool scratch_instrumented(void)
     return true;
 #    endif
 #endif
-    return preload && strstr(preload, "vgpreload");
+    return scratch_valgrind();
 }
 
 /* --- a child for what can't be undone ----------------------------------- */

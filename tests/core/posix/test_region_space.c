@@ -23,7 +23,7 @@ static const char *mount_small(void)
     snprintf(options, sizeof options, "size=%d", CAPACITY);
     mkdir(place, 0700);
     if (unshare(CLONE_NEWNS) != 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/", "none", MS_REC | MS_PRIVATE, "") != 0 ||
         mount("tmpfs", place, "tmpfs", 0, options) != 0)
         return "may not mount a small tmpfs";
     return NULL;
