@@ -1,18 +1,18 @@
 #include "mapped_lua.h"
 
-static mlua_array *check_array(lua_State *L, int arg)
+MAPPED__INLINE const mlua_array *check_array(lua_State *L, int arg)
 {
-    mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
-    if (self == NULL)
+    const mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
+    if (MAPPED__UNLIKELY(self == NULL))
         luaL_typeerror(L, arg, "mapped.Array");
-    if (self->bytes.owner->region == NULL)
+    if (MAPPED__UNLIKELY(self->bytes.owner->region == NULL))
         mlua_raise_closed(L);
     return self;
 }
 
-static mlua_array *check_open_array(lua_State *L, int arg)
+static const mlua_array *check_open_array(lua_State *L, int arg)
 {
-    mlua_array *self = check_array(L, arg);
+    const mlua_array *self = check_array(L, arg);
     if (mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
@@ -24,6 +24,7 @@ static void push_array(lua_State *L, int arg, mapped_slice slice,
                        const mapped_element *element)
 {
     mlua_array *self = lua_newuserdatauv(L, sizeof *self, 1);
+    self->bytes.head.tag = &mlua_tags[MLUA_ARRAY];
     self->bytes.slice = slice;
     self->bytes.owner = mlua_push_owner(L, arg);
     self->element = element;
@@ -74,12 +75,32 @@ static int array_bytes(lua_State *L)
 
 /* --- elements ----------------------------------------------------------- */
 
-static int push_element(lua_State *L, const mlua_array *self, size_t index)
+/* mapped_get, inline. */
+MAPPED__INLINE mapped_status load(const mlua_array *self, size_t index,
+                                  mapped_value *value, mapped_error *error)
+{
+    const mapped_element *element = self->element;
+    size_t offset = index * element->size;
+    unsigned char *p;
+    mapped_status status, fit;
+    status =
+        mapped_slice_enter(self->bytes.slice, offset, element->size, &p, error);
+    if (status != MAPPED_OK)
+        return status;
+    fit = element->load(element, p, value);
+    status =
+        mapped_slice_leave(self->bytes.slice, offset, element->size, error);
+    if (MAPPED__UNLIKELY(status == MAPPED_OK && fit != MAPPED_OK))
+        return mapped_error_set(error, fit, "get");
+    return status;
+}
+
+MAPPED__INLINE int push_element(lua_State *L, const mlua_array *self,
+                                size_t index)
 {
     mapped_value value;
     mapped_error error;
-    if (mapped_get(self->bytes.slice, self->element,
-                   index * self->element->size, &value, &error) != MAPPED_OK)
+    if (MAPPED__UNLIKELY(load(self, index, &value, &error) != MAPPED_OK))
         return mlua_raise(L, &error);
     mlua_push_value(L, self->element, value);
     return 1;
@@ -93,20 +114,20 @@ static int absent(lua_State *L, const mlua_array *self)
     return 1;
 }
 
+/* Keys that are positions come first: a name costs a failed conversion. */
 int mlua_array_index(lua_State *L)
 {
-    const mlua_array *self;
-    lua_Integer i;
-    size_t index;
     int is_integer;
-    if (lua_type(L, 2) != LUA_TNUMBER) {
+    lua_Integer i = lua_tointegerx(L, 2, &is_integer);
+    const mlua_array *self;
+    size_t index;
+    if (MAPPED__UNLIKELY(!is_integer)) {
         lua_settop(L, 2);
         lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
         return 1;
     }
-    i = lua_tointegerx(L, 2, &is_integer);
     self = check_array(L, 1);
-    if (!is_integer || !mlua_position(i, self->count, &index))
+    if (MAPPED__UNLIKELY(!mlua_position(i, self->count, &index)))
         return absent(L, self);
     return push_element(L, self, index);
 }

@@ -26,7 +26,7 @@ static mlua_region *check_open_region(lua_State *L, int arg)
 mlua_region *mlua_push_region(lua_State *L)
 {
     mlua_region *self = lua_newuserdatauv(L, sizeof *self, 0);
-    *self = (mlua_region){NULL, NULL, false, false};
+    *self = (mlua_region){.head.tag = &mlua_tags[MLUA_REGION]};
     lua_pushvalue(L, lua_upvalueindex(MLUA_REGION));
     lua_setmetatable(L, -2);
     return self;

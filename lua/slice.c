@@ -5,6 +5,7 @@
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
     mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    self->head.tag = &mlua_tags[MLUA_SLICE];
     self->slice = slice;
     self->owner = mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);

@@ -2,6 +2,8 @@
  * its first argument stands for. */
 #include "mapped_lua.h"
 
+const char mlua_tags[MLUA_METATABLES + 1];
+
 static mapped_slice region_bytes(lua_State *L, const mlua_region *self)
 {
     if (self->region == NULL)
@@ -18,11 +20,10 @@ static mapped_slice slice_bytes(lua_State *L, const mlua_slice *self)
 
 mapped_slice mlua_to_view(lua_State *L, int arg)
 {
-    const void *self = mlua_test(L, arg, MLUA_SLICE);
-    if (self != NULL)
+    const void *self = mlua_to_head(L, arg);
+    if (mlua_has_tag(self, MLUA_SLICE))
         return slice_bytes(L, self);
-    self = mlua_test(L, arg, MLUA_REGION);
-    if (self == NULL)
+    if (!mlua_has_tag(self, MLUA_REGION))
         luaL_typeerror(L, arg, "mapped.Region or mapped.Slice");
     return region_bytes(L, self);
 }
@@ -92,8 +93,7 @@ int mlua_view_index(lua_State *L)
     uint8_t byte;
     int is_integer;
     lua_Integer i;
-    if (lua_type(L, 2) != LUA_TNUMBER) {
-        lua_settop(L, 2);
+    if (lua_type(L, 2) == LUA_TSTRING) {
         lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
         return 1;
     }
