@@ -54,7 +54,13 @@ static mapped_status extend_mapping(mapped__region *full, size_t length,
     mapped_status status = remap(full, length, false, error);
     if (status == MAPPED_BUSY && is_alone(full, error))
         status = remap(full, length, true, error);
-    return status == MAPPED_OK ? mapped__region_guard(full, error) : status;
+    if (status != MAPPED_OK)
+        return status;
+    /* Only a region's first mapping can be refused its guard. */
+    status = mapped__region_guard(full, error);
+    if (status != MAPPED_OK)
+        mapped__unmap(&full->mapping);
+    return status;
 }
 
 static mapped_status file_size(const mapped__region *full, uint64_t *size,
