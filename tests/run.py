@@ -19,7 +19,10 @@ PLATFORM = os.environ.get("MAPPED_PLATFORM") or "posix"
 LUA = os.environ.get("MAPPED_LUA")
 PYTHON = os.environ.get("MAPPED_PYTHON")
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
-VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--num-callers=30"]
+# The guard resumes an access that faulted, which needs every register as it was
+# at that very instruction.
+VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--num-callers=30",
+            "--vex-iropt-register-updates=allregs-at-each-insn"]
 TIMEOUT = 1800
 
 

@@ -21,6 +21,7 @@ static const char *check_reason; /* why it was skipped, or NULL */
 static bool check_test_failed;
 static int check_passed;
 static int check_failed;
+static int check_skipped;
 
 /* Lines appear at once even in a pipe, so that a crash doesn't eat them. */
 CHECK__UNUSED static bool check_report(bool ok, const char *file, int line)
@@ -142,14 +143,19 @@ CHECK__UNUSED static void check_run(void (*test)(void), const char *name)
     if (check_test_failed)
         check_failed++;
     else if (check_reason)
-        printf("%s: skipped: %s\n", name, check_reason);
+        check_skipped++;
     else
         check_passed++;
+    if (check_reason)
+        printf("%s: skipped: %s\n", name, check_reason);
 }
 
 CHECK__UNUSED static int check_finish(void)
 {
-    printf("%d passed, %d failed\n", check_passed, check_failed);
+    printf("%d passed, %d failed", check_passed, check_failed);
+    if (check_skipped > 0)
+        printf(", %d skipped", check_skipped);
+    printf("\n");
     return check_failed != 0;
 }
 

@@ -6,16 +6,6 @@
 #include <pthread.h>
 #include <sched.h>
 
-#ifdef MAPPED__THREAD_SANITIZER
-/* It takes a swap of pages for a write of the bytes in them. Here the swap is
- * the kernel's, in one step, and the second check tells what it did. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-    return "race:mapped__map_revoke\n";
-}
-#endif
-
 #define ROUNDS 40
 #define LENGTH 40000
 #define VALUE 0x5a5a5a5au

@@ -1,0 +1,149 @@
+/* Lets one of the core's system calls fail, the n-th from now on. The program
+ * that includes this is linked with --wrap for every name in wrapped.txt, so
+ * that each call comes through here. */
+#ifndef REFUSE_H
+#define REFUSE_H
+
+#include "scratch.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <sys/vfs.h>
+
+static long refuse_countdown;  /* 0: nothing fails */
+static const char *refuse_hit; /* the call that failed, or NULL */
+static long refuse_blocks;     /* allocated and not freed */
+
+CHECK__UNUSED static void refuse_nth(long n)
+{
+    refuse_hit = NULL;
+    refuse_countdown = n;
+}
+
+/* True when the call never came. */
+CHECK__UNUSED static bool refuse_over(void)
+{
+    bool over = refuse_countdown > 0;
+    refuse_countdown = 0;
+    return over;
+}
+
+#define REFUSE_ERRNO EDOM /* no system call of ours gives this of itself */
+
+static bool refuse(const char *call)
+{
+    if (refuse_countdown == 0 || --refuse_countdown != 0)
+        return false;
+    refuse_hit = call;
+    errno = REFUSE_ERRNO;
+    return true;
+}
+
+/* type __wrap_name(parameters): fails with `bad`, or does what it should. */
+#define REFUSE_CALL(type, name, parameters, arguments, bad) \
+    type __real_##name parameters;                          \
+    type __wrap_##name parameters;                          \
+    type __wrap_##name parameters                           \
+    {                                                       \
+        if (refuse(#name))                                  \
+            return bad;                                     \
+        return __real_##name arguments;                     \
+    }
+#define REFUSE_BOTH(type, name, parameters, arguments, bad) \
+    REFUSE_CALL(type, name, parameters, arguments, bad)     \
+    REFUSE_CALL(type, name##64, parameters, arguments, bad)
+
+REFUSE_BOTH(int, fstat, (int fd, struct stat *st), (fd, st), -1)
+REFUSE_BOTH(int, stat, (const char *path, struct stat *st), (path, st), -1)
+REFUSE_BOTH(int, fstatfs, (int fd, struct statfs *fs), (fd, fs), -1)
+REFUSE_BOTH(int, ftruncate, (int fd, off_t size), (fd, size), -1)
+REFUSE_BOTH(off_t, lseek, (int fd, off_t to, int how), (fd, to, how), -1)
+REFUSE_BOTH(ssize_t, pread, (int fd, void *to, size_t n, off_t at),
+            (fd, to, n, at), -1)
+REFUSE_BOTH(int, posix_fallocate, (int fd, off_t from, off_t n), (fd, from, n),
+            REFUSE_ERRNO)
+REFUSE_BOTH(void *, mmap,
+            (void *at, size_t n, int prot, int flags, int fd, off_t from),
+            (at, n, prot, flags, fd, from), MAP_FAILED)
+REFUSE_CALL(int, munmap, (void *at, size_t n), (at, n), -1)
+REFUSE_CALL(int, madvise, (void *at, size_t n, int how), (at, n, how), -1)
+REFUSE_CALL(int, memfd_create, (const char *name, unsigned flags),
+            (name, flags), -1)
+REFUSE_CALL(locale_t, newlocale, (int mask, const char *name, locale_t base),
+            (mask, name, base), (locale_t)0)
+REFUSE_CALL(int, pthread_atfork,
+            (void (*before)(void), void (*parent)(void), void (*child)(void)),
+            (before, parent, child), REFUSE_ERRNO)
+REFUSE_CALL(int, sigaction,
+            (int number, const struct sigaction *new, struct sigaction *old),
+            (number, new, old), -1)
+
+/* --- with arguments that vary ------------------------------------------- */
+
+#define REFUSE_OPEN(name)                                \
+    int __real_##name(const char *path, int flags, ...); \
+    int __wrap_##name(const char *path, int flags, ...); \
+    int __wrap_##name(const char *path, int flags, ...)  \
+    {                                                    \
+        va_list rest;                                    \
+        va_start(rest, flags);                           \
+        int mode = va_arg(rest, int);                    \
+        va_end(rest);                                    \
+        if (refuse(#name))                               \
+            return -1;                                   \
+        return __real_##name(path, flags, mode);         \
+    }
+REFUSE_OPEN(open)
+REFUSE_OPEN(open64)
+
+#define REFUSE_FCNTL(name)                                                \
+    int __real_##name(int fd, int command, ...);                          \
+    int __wrap_##name(int fd, int command, ...);                          \
+    int __wrap_##name(int fd, int command, ...)                           \
+    {                                                                     \
+        va_list rest;                                                     \
+        va_start(rest, command);                                          \
+        void *argument = va_arg(rest, void *);                            \
+        va_end(rest);                                                     \
+        return refuse(#name) ? -1 : __real_##name(fd, command, argument); \
+    }
+REFUSE_FCNTL(fcntl)
+REFUSE_FCNTL(fcntl64)
+
+void *__real_mremap(void *at, size_t from, size_t to, int flags, ...);
+void *__wrap_mremap(void *at, size_t from, size_t to, int flags, ...);
+void *__wrap_mremap(void *at, size_t from, size_t to, int flags, ...)
+{
+    return refuse("mremap") ? MAP_FAILED : __real_mremap(at, from, to, flags);
+}
+
+/* --- memory, which is counted too --------------------------------------- */
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    void *block = refuse("calloc") ? NULL : __real_calloc(count, size);
+    refuse_blocks += block != NULL;
+    return block;
+}
+
+void *__real_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size)
+{
+    void *moved = refuse("realloc") ? NULL : __real_realloc(block, size);
+    refuse_blocks += block == NULL && moved != NULL;
+    return moved;
+}
+
+void __real_free(void *block);
+void __wrap_free(void *block);
+void __wrap_free(void *block)
+{
+    refuse_blocks -= block != NULL;
+    __real_free(block);
+}
+
+#endif

@@ -1,0 +1,55 @@
+"""Guards against a call to the system that test_failures.c never refuses: each
+undefined symbol of the library must be on its list or among the harmless."""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+POSIX = pathlib.Path(__file__).resolve().parents[1] / "core/posix"
+LIBRARY = pathlib.Path(os.environ.get("MAPPED_BUILD", "")) / "core/libmapped.a"
+
+# Can't fail, or can't fail in a way that anyone could act on.
+HARMLESS = set("""
+    __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail
+    memchr memcmp memcpy memmem memmove memrchr memset
+    strchr strcmp strlen snprintf strerror_l freelocale
+    __memcpy_chk __memmove_chk __memset_chk __snprintf_chk
+    getenv getpid qsort sched_yield sysconf syscall
+    sigaddset sigdelset sigfillset sigismember pthread_sigmask
+    close unlink
+""".split())
+
+
+def wrapped():
+    lines = (POSIX / "wrapped.txt").read_text().splitlines()
+    return {name for line in lines for name in line.partition("#")[0].split()}
+
+
+def symbols(kind):
+    """The names that the library defines or that it leaves undefined."""
+    listing = subprocess.run(["nm", f"--{kind}-only", "-P", LIBRARY],
+                             capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^(\w+) [A-Z]", listing, re.M))
+
+
+def undefined():
+    return symbols("undefined") - symbols("defined")
+
+
+@pytest.mark.skipif(bool(os.environ.get("MAPPED_SANITIZE")),
+                    reason="a sanitizer adds symbols of its own")
+def test_symbols_every_call_is_refused_once_or_harmless():
+    assert undefined() - wrapped() - HARMLESS == set()
+
+
+def test_symbols_every_refused_call_is_made():
+    """Names that go by two spellings count by either."""
+    calls = {name.removesuffix("64") for name in undefined()}
+    assert {name.removesuffix("64") for name in wrapped()} - calls == set()
+
+
+def test_symbols_are_all_prefixed():
+    public = {name for name in symbols("defined") if name[0] != "."}
+    assert {name for name in public if not name.startswith("mapped_")} == set()
