@@ -1,0 +1,77 @@
+"""What the Python tests share: files to map, and counts of what must not leak."""
+import gc
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+CONTENT = bytes(range(256)) * 40 + b"the end"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: left out under valgrind")
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file of a little more than two pages whose content is CONTENT."""
+    made = tmp_path / "content.bin"
+    made.write_bytes(CONTENT)
+    return made
+
+
+@pytest.fixture
+def content():
+    return CONTENT
+
+
+def descriptors():
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+def mappings_of(path):
+    """How many mappings of a file this process has."""
+    lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
+    return sum(line.endswith(f" {path}") for line in lines)
+
+
+@pytest.fixture
+def nothing_leaks(path):
+    """Fails the test if it leaves a descriptor or a mapping behind."""
+    before = descriptors()
+    yield
+    gc.collect()
+    assert descriptors() == before
+    assert mappings_of(path) == 0
+
+
+@pytest.fixture
+def child():
+    """Runs Python code in a process of its own, which must succeed; returns
+    what it prints. For what would spoil this process."""
+    def run(code, *arguments, **options):
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code),
+             *map(str, arguments)], capture_output=True, text=True, **options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    return run
+
+
+class Index:
+    """An integer that runs something when it is converted."""
+
+    def __init__(self, value, action):
+        self.value, self.action = value, action
+
+    def __index__(self):
+        self.action()
+        return self.value
+
+
+@pytest.fixture
+def index():
+    return Index

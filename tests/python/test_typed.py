@@ -1,0 +1,148 @@
+"""Typed reads and writes must agree with the struct module for every code and
+at every alignment, and refuse what it refuses."""
+import struct
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import mapped
+
+CODES = [prefix + code for prefix in ("", "@", "=", "<", ">", "!")
+         for code in "cbB?hHiIlLqQnNefdP"
+         if not (prefix in "=<>!" and prefix and code in "nNP")]
+
+
+few = settings(max_examples=25)  # for each code
+
+
+def same(a, b):
+    return a == b or (a != a and b != b)
+
+
+@pytest.mark.parametrize("code", CODES)
+@few
+@given(data=st.binary(min_size=24, max_size=24), offset=st.integers(0, 16))
+def test_get_is_that_of_struct(code, data, offset):
+    view = mapped.wrap(data)
+    assert same(view.get(code, offset), struct.unpack_from(code, data, offset)[0])
+
+
+def values_of(code):
+    code = code[-1]
+    if code in "efd":
+        return st.one_of(st.floats(), st.integers(-10**6, 10**6))
+    if code == "?":
+        return st.one_of(st.booleans(), st.integers(-1, 2), st.text(max_size=1))
+    if code == "c":
+        return st.binary(max_size=2)
+    return st.one_of(st.integers(-300, 300), st.integers(-2**70, 2**70))
+
+
+@pytest.mark.parametrize("code", CODES)
+@few
+@given(data=st.data())
+def test_set_is_that_of_struct(code, data):
+    value = data.draw(values_of(code))
+    offset = data.draw(st.integers(0, 8))
+    model, ours = bytearray(b"\xaa" * 16), bytearray(b"\xaa" * 16)
+    view = mapped.wrap(ours)
+    try:
+        # Only in native order does struct let a too large float pass, as an
+        # infinity, and a negative number, as a pointer.
+        struct.pack_into({"f": "=f", "P": "N"}.get(code[-1:], code)
+                         if code[0] not in "<>=!" else code,
+                         model, offset, value)
+    except (struct.error, OverflowError):
+        with pytest.raises((ValueError, TypeError)):
+            view.set(code, offset, value)
+        model[:] = b"\xaa" * 16
+    else:
+        view.set(code, offset, value)
+    assert ours == model
+
+
+@pytest.mark.parametrize("bad", [
+    "", "I4", "<<I", "Z", "<n", ">P", "s", "x", "II", " I", "I ", "\0", "é",
+    "<é", "I\0", "^I", "<"])
+def test_unknown_code_is_named(bad):
+    view = mapped.wrap(bytearray(16))
+    for action in (lambda: view.get(bad), lambda: view.set(bad, 0, 0),
+                   lambda: view.cast(bad)):
+        with pytest.raises(ValueError) as caught:
+            action()
+        assert repr(bad) in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [b"I", 4, None, "I".encode("utf-16")])
+def test_code_of_wrong_type_is_refused(bad):
+    view = mapped.wrap(bytearray(16))
+    for action in (lambda: view.get(bad), lambda: view.set(bad, 0, 0),
+                   lambda: view.cast(bad)):
+        with pytest.raises(TypeError):
+            action()
+
+
+@pytest.mark.parametrize("offset", [13, 16, 17, 2**31, 2**63 - 1, 2**63, 2**64,
+                                    2**200, -1, -4, -2**63, -2**200])
+def test_offset_out_of_range_is_named(offset):
+    data = bytearray(16)
+    view = mapped.wrap(data)
+    with pytest.raises(IndexError, match=str(offset)):
+        view.get("<I", offset)
+    with pytest.raises(IndexError, match=str(offset)):
+        view.set("<I", offset, 1)
+    assert data == bytes(16)
+
+
+def test_offset_of_wrong_type_is_refused():
+    view = mapped.wrap(bytearray(16))
+    for bad in "1", 1.5, None, []:
+        with pytest.raises(TypeError):
+            view.get("I", bad)
+        with pytest.raises(TypeError):
+            view.set("I", bad, 1)
+
+
+def test_value_out_of_range_is_named():
+    data = bytearray(16)
+    view = mapped.wrap(data)
+    for code, value in (("B", 256), ("b", -129), ("<H", -1), ("q", 2**63),
+                        ("Q", 2**64), ("i", 2**31), ("I", 2**200)):
+        with pytest.raises(ValueError, match=str(value)):
+            view.set(code, 0, value)
+    for code, value in ("f", 1e300), ("e", 1e6):
+        with pytest.raises(ValueError):
+            view.set(code, 0, value)
+    assert data == bytes(16)
+
+
+def test_value_of_wrong_type_is_refused():
+    data = bytearray(16)
+    view = mapped.wrap(data)
+    for code, value in (("I", 1.0), ("I", "1"), ("d", "1"), ("c", 1),
+                        ("c", b"ab"), ("c", "a"), ("q", None)):
+        with pytest.raises(TypeError):
+            view.set(code, 0, value)
+    assert data == bytes(16)
+
+
+def test_arguments_go_by_name_too():
+    view = mapped.wrap(bytearray(b"\1\2\3\4"))
+    assert view.get(code="B", offset=2) == view.get("B", offset=2) == 3
+    view.set(value=9, code="B", offset=1)
+    assert view.get("B", 1) == 9 and view.get("B") == 1
+    for action in (lambda: view.get(), lambda: view.get("B", 0, 0),
+                   lambda: view.get("B", code="B"), lambda: view.get(kode="B"),
+                   lambda: view.set("B", 0), lambda: view.slice(0),
+                   lambda: view.slice(1, 2, 3), lambda: view.move(1)):
+        with pytest.raises(TypeError):
+            action()
+
+
+def test_region_and_slice_have_the_same_methods():
+    def names(kind):
+        return {name for name in dir(kind)} - {name for name in dir(object)}
+    own = names(mapped.Region) - names(mapped.Slice)
+    assert own == {"close", "resize", "append", "fileno", "size", "mode",
+                   "name", "__enter__", "__exit__"}
+    assert names(mapped.Slice) <= names(mapped.Region)
