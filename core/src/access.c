@@ -34,3 +34,61 @@ mapped_status mapped_set(mapped_slice slice, const mapped_element *element,
         return mapped_error_set(error, fit, "set");
     return status;
 }
+
+static void load(const unsigned char *p, size_t n, void *bytes)
+{
+    switch (n) {
+    case 1:
+        *(uint8_t *)bytes = mapped_load_u8(p);
+        break;
+    case 2:
+        *(uint16_t *)bytes = mapped_load_u16(p);
+        break;
+    case 4:
+        *(uint32_t *)bytes = mapped_load_u32(p);
+        break;
+    default:
+        *(uint64_t *)bytes = mapped_load_u64(p);
+    }
+}
+
+static void store(unsigned char *p, size_t n, const void *bytes)
+{
+    switch (n) {
+    case 1:
+        mapped_store_u8(p, *(const uint8_t *)bytes);
+        break;
+    case 2:
+        mapped_store_u16(p, *(const uint16_t *)bytes);
+        break;
+    case 4:
+        mapped_store_u32(p, *(const uint32_t *)bytes);
+        break;
+    default:
+        mapped_store_u64(p, *(const uint64_t *)bytes);
+    }
+}
+
+mapped_status mapped__get_slow(mapped_slice slice, size_t offset, size_t n,
+                               void *bytes, mapped_error *error)
+{
+    unsigned char *p;
+    mapped_status status =
+        mapped__slice_enter_slow(slice, offset, n, &p, error);
+    if (status != MAPPED_OK)
+        return status;
+    load(p, n, bytes);
+    return mapped_slice_leave(slice, offset, n, error);
+}
+
+mapped_status mapped__set_slow(mapped_slice slice, size_t offset, size_t n,
+                               const void *bytes, mapped_error *error)
+{
+    unsigned char *p;
+    mapped_status status =
+        mapped__slice_enter_write_slow(slice, offset, n, &p, error);
+    if (status != MAPPED_OK)
+        return status;
+    store(p, n, bytes);
+    return mapped_slice_leave(slice, offset, n, error);
+}

@@ -121,11 +121,23 @@ size_t mapped_region_pins(const mapped_region *region)
 
 unsigned char mapped__region_nothing[1];
 
+/* Inline code may check against a live length that it read some time ago. A
+ * region that is shorter than it once was says so in its state, before the
+ * length is seen. */
 void mapped__region_publish_length(mapped__region *full, size_t length)
 {
     bool device = full->head.traits_ & MAPPED__TRAIT_DEVICE;
+    bool shrunk = length < full->longest;
+    if (shrunk)
+        __atomic_fetch_or(&full->head.state_, MAPPED__STATE_SHRUNK,
+                          __ATOMIC_SEQ_CST);
     MAPPED__STORE(&full->length, length);
     MAPPED__STORE_RELEASE(&full->head.live_, device ? 0 : length);
+    if (shrunk)
+        return;
+    full->longest = length;
+    __atomic_fetch_and(&full->head.state_, ~MAPPED__STATE_SHRUNK,
+                       __ATOMIC_SEQ_CST);
 }
 
 void mapped__region_publish(mapped__region *full, size_t length)
@@ -135,7 +147,7 @@ void mapped__region_publish(mapped__region *full, size_t length)
         start != NULL ? start + full->lead : mapped__region_nothing;
     /* Other threads may be reading it, unless it really moves. */
     if (full->head.base_ != base)
-        full->head.base_ = base;
+        MAPPED__STORE(&full->head.base_, base);
     mapped__region_publish_length(full, length);
 }
 

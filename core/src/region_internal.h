@@ -16,6 +16,7 @@ typedef struct mapped__region {
     uint32_t flags; /* MAPPED_OPEN_* */
     bool wrapped;
     size_t length;        /* as live_, but true for devices too */
+    size_t longest;       /* that `length` ever was */
     size_t lead;          /* bytes between the mapping and the first byte */
     uint64_t offset;      /* of the first byte in the file */
     uint64_t reserve;     /* as asked for, 0 if none */

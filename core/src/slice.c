@@ -101,5 +101,9 @@ mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
 {
     if (mapped_region_closed(slice.region))
         return mapped_error_set(error, MAPPED_CLOSED, "slice");
+    mapped_status status = check_range(slice, offset, n, error);
+    if (status != MAPPED_OK ||
+        !(MAPPED__LOAD(&slice.region->state_) & MAPPED__STATE_LOST))
+        return status;
     return mapped__region_lost(slice.region, slice.offset + offset, n, error);
 }

@@ -1,9 +1,8 @@
-/* What the two checks around every access cost: the sum of all little-endian
- * 32-bit words of a mapped file, once with mapped_get_u32le and once through a
- * raw pointer into the same mapping, in turns. The row is the 64 MiB file;
- * the second row reads a file that stays in the first-level cache again and
- * again, where no wait for memory hides the checks. Times are nanoseconds a
- * word. */
+/* What the checks cost: the sum of all little-endian 32-bit words of a mapped
+ * file, in turns through a raw pointer into the mapping, through a span, and
+ * with one mapped_get_u32le a word. The file is 64 MiB; once more with 16 KiB,
+ * which stay in the first-level cache, where no wait for memory hides the
+ * checks. Times are nanoseconds a word. */
 #include <mapped/mapped.h>
 
 #include <stdio.h>
@@ -23,8 +22,8 @@ static double now(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static __attribute__((noinline)) uint32_t sum_checked(mapped_slice slice,
-                                                      mapped_error *error)
+static __attribute__((noinline)) uint32_t sum_gets(mapped_slice slice,
+                                                   mapped_error *error)
 {
     uint32_t sum = 0;
     for (size_t at = 0; at + 4 <= slice.length; at += 4) {
@@ -36,7 +35,23 @@ static __attribute__((noinline)) uint32_t sum_checked(mapped_slice slice,
     return sum;
 }
 
-/* Volatile as in the checked one, because the memory is shared with the file:
+static __attribute__((noinline)) uint32_t sum_span(mapped_slice slice,
+                                                   mapped_error *error)
+{
+    uint32_t sum = 0;
+    mapped_span span;
+    if (mapped_span_begin(slice, &span, error) != MAPPED_OK)
+        return 0;
+    for (size_t i = 0; i < mapped_span_count(&span, 4); i++) {
+        uint32_t word;
+        if (!mapped_span_u32le(&span, i, &word))
+            break;
+        sum += word;
+    }
+    return mapped_span_end(&span, error) == MAPPED_OK ? sum : 0;
+}
+
+/* Volatile as in the checked ones, because the memory is shared with the file:
  * else the compiler may read words twice, or not in the loop. */
 static __attribute__((noinline)) uint32_t sum_raw(const uint32_t *words,
                                                   size_t count)
@@ -82,51 +97,80 @@ static mapped_region *make_file(const char *path, size_t length)
     return region;
 }
 
-static void measure(const char *row, size_t length, size_t repeats)
+typedef uint32_t sum(mapped_slice slice, mapped_error *error);
+
+static double time_sum(sum *ours, mapped_slice all, size_t repeats,
+                       uint32_t expected)
 {
-    char path[] = "/tmp/mapped-bench-XXXXXX";
-    double ours[ROUNDS];
-    double peer[ROUNDS];
-    double words = (double)(length / 4 * repeats);
     mapped_error error = MAPPED_ERROR_INIT;
-    void *raw;
-    if (!mkdtemp(path))
-        exit(1);
-    char file[64];
-    snprintf(file, sizeof file, "%s/file", path);
-    mapped_region *region = make_file(file, length);
-    rmdir(path);
-    if (mapped_region_pin(region, &raw, &error) != MAPPED_OK)
-        fail(&error);
-    mapped_slice all = mapped_region_slice(region);
-    uint32_t expected = sum_raw(raw, length / 4) * (uint32_t)repeats;
-    for (int round = 0; round < ROUNDS; round++) {
-        uint32_t sums[2] = {0, 0};
-        double start = now();
-        for (size_t i = 0; i < repeats; i++)
-            sums[0] += sum_checked(all, &error);
-        double middle = now();
-        for (size_t i = 0; i < repeats; i++)
-            sums[1] += sum_raw(raw, length / 4);
-        peer[round] = (now() - middle) / words;
-        ours[round] = (middle - start) / words;
-        if (sums[0] != expected || sums[1] != expected)
+    double start = now();
+    for (size_t i = 0; i < repeats; i++)
+        if (ours(all, &error) != expected)
             fail(&error);
-    }
-    mapped_region_unpin(region);
-    mapped_region_release(region);
+    return (now() - start) / (double)(all.length / 4 * repeats);
+}
+
+static double time_raw(const uint32_t *words, size_t count, size_t repeats,
+                       uint32_t expected)
+{
+    double start = now();
+    for (size_t i = 0; i < repeats; i++)
+        if (sum_raw(words, count) != expected)
+            abort();
+    return (now() - start) / (double)(count * repeats);
+}
+
+static void print_row(const char *row, const char *at_most, const double *ours,
+                      const double *peer)
+{
     printf("{\"row\": \"%s\", \"against\": \"the same loop on a raw "
-           "pointer\", \"at_most\": 1.30, \"unit\": \"ns\", ",
-           row);
+           "pointer\", \"at_most\": %s, \"unit\": \"ns\", ",
+           row, at_most);
     print_times("ours", ours);
     printf(", ");
     print_times("peer", peer);
     printf("}\n");
 }
 
+static mapped_region *make_temporary(size_t length)
+{
+    char path[] = "/tmp/mapped-bench-XXXXXX";
+    char file[64];
+    if (!mkdtemp(path))
+        exit(1);
+    snprintf(file, sizeof file, "%s/file", path);
+    mapped_region *region = make_file(file, length);
+    rmdir(path);
+    return region;
+}
+
+static void measure(const char *span_row, const char *gets_row, size_t length,
+                    size_t repeats)
+{
+    double times[3][ROUNDS];
+    mapped_error error = MAPPED_ERROR_INIT;
+    void *raw;
+    mapped_region *region = make_temporary(length);
+    if (mapped_region_pin(region, &raw, &error) != MAPPED_OK)
+        fail(&error);
+    mapped_slice all = mapped_region_slice(region);
+    uint32_t expected = sum_raw(raw, length / 4);
+    for (int round = 0; round < ROUNDS; round++) {
+        times[0][round] = time_sum(sum_span, all, repeats, expected);
+        times[1][round] = time_raw(raw, length / 4, repeats, expected);
+        times[2][round] = time_sum(sum_gets, all, repeats, expected);
+    }
+    mapped_region_unpin(region);
+    mapped_region_release(region);
+    print_row(span_row, "1.30", times[0], times[1]);
+    print_row(gets_row, "null", times[2], times[1]);
+}
+
 int main(void)
 {
-    measure("C checked 4-byte read in a loop", LARGE, 1);
-    measure("C checked 4-byte read in a loop, in cache", SMALL, 2048);
+    measure("C checked 4-byte read in a loop",
+            "C the same, one mapped_get at a time", LARGE, 1);
+    measure("C checked 4-byte read in a loop, in cache",
+            "C the same, one mapped_get at a time, in cache", SMALL, 2048);
     return 0;
 }

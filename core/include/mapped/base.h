@@ -36,8 +36,8 @@
 #define MAPPED__STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define MAPPED__STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
-/* Orders the loads before it with the loads after it. ThreadSanitizer has no
- * model of a fence; there the loads themselves are made to order. */
+/* ThreadSanitizer has no model of a fence or of a plain load that another check
+ * makes good; there the loads themselves are atomic. */
 #if defined(__SANITIZE_THREAD__)
 #    define MAPPED__THREAD_SANITIZER 1
 #elif defined(__has_feature)
@@ -45,10 +45,26 @@
 #        define MAPPED__THREAD_SANITIZER 1
 #    endif
 #endif
+
+/* A load that may be older than the program text says: the compiler may keep
+ * the value in a register across a loop. */
 #ifdef MAPPED__THREAD_SANITIZER
+#    define MAPPED__PEEK(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #    define MAPPED__LOAD_FENCE() __atomic_signal_fence(__ATOMIC_ACQUIRE)
 #else
+#    define MAPPED__PEEK(p) (*(p))
 #    define MAPPED__LOAD_FENCE() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#endif
+
+/* A load that comes after every volatile access before it. x86 keeps loads in
+ * order by itself, and a fence would only take registers from the compiler. */
+#if defined(MAPPED__THREAD_SANITIZER)
+#    define MAPPED__LOAD_AFTER(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#elif defined(__x86_64__) || defined(__i386__)
+#    define MAPPED__LOAD_AFTER(p) (*(const volatile uint32_t *)(p))
+#else
+#    define MAPPED__LOAD_AFTER(p) \
+        (__atomic_thread_fence(__ATOMIC_ACQUIRE), MAPPED__LOAD(p))
 #endif
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__

@@ -30,5 +30,6 @@
 #include <mapped/region.h>
 #include <mapped/search.h>
 #include <mapped/slice.h>
+#include <mapped/span.h>
 
 #endif

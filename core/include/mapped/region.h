@@ -40,6 +40,7 @@ typedef struct mapped_region {
 
 #define MAPPED__STATE_CLOSED 1u
 #define MAPPED__STATE_LOST 2u
+#define MAPPED__STATE_SHRUNK 4u /* shorter than it once was */
 #define MAPPED__TRAIT_READONLY 1u
 #define MAPPED__TRAIT_DEVICE 2u
 

@@ -67,16 +67,25 @@ mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
 mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
                                        size_t n, mapped_error *error);
 
-/* One comparison for the slice, one for the region: `close` sets the live
- * length to 0 and so fails the second (it is 0 for devices too, which always
- * take the slow path). `room` is computed without a branch so that a loop over
- * one slice keeps it in a register. */
+/* One comparison for the slice, one for the region's live length: `close` sets
+ * that to 0, so it guards space and time at once (and it is 0 for devices,
+ * which always take the slow path).
+ *
+ * The live length may be one that was read some time ago. That does no harm:
+ * whoever shortens it while others hold references leaves the addresses in
+ * place and sets the state word, which is looked at after the access and never
+ * kept. */
 MAPPED__INLINE bool mapped__slice_hits(mapped_slice slice, size_t offset,
                                        size_t n)
 {
     size_t room = slice.length >= n ? slice.length - n + 1 : 0;
     size_t end = slice.offset + offset + n;
-    return offset < room && end <= MAPPED__LOAD_ACQUIRE(&slice.region->live_);
+    return offset < room && end <= MAPPED__PEEK(&slice.region->live_);
+}
+
+MAPPED__INLINE unsigned char *mapped__slice_first(mapped_slice slice)
+{
+    return MAPPED__PEEK(&slice.region->base_) + slice.offset;
 }
 
 /* The slow paths get a slice made anew, and write to a local of their own: so
@@ -106,7 +115,7 @@ MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
 {
     if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n)))
         return NULL;
-    return slice.region->base_ + slice.offset + offset;
+    return mapped__slice_first(slice) + offset;
 }
 
 MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice)
@@ -127,7 +136,7 @@ MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
         *p = found;
         return status;
     }
-    *p = slice.region->base_ + slice.offset + offset;
+    *p = mapped__slice_first(slice) + offset;
     return MAPPED_OK;
 }
 
@@ -144,7 +153,7 @@ MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
         *p = found;
         return status;
     }
-    *p = slice.region->base_ + slice.offset + offset;
+    *p = mapped__slice_first(slice) + offset;
     return MAPPED_OK;
 }
 

@@ -1,0 +1,91 @@
+/* A span: a slice held still for a loop that reads all of it at the speed of a
+ * raw pointer and is checked all the same.
+ *
+ *     mapped_span span;
+ *     mapped_status status = mapped_span_begin(slice, &span, &error);
+ *     if (status != MAPPED_OK)
+ *         return status;
+ *     for (size_t i = 0; i < mapped_span_count(&span, sizeof word); i++)
+ *         if (mapped_span_u32le(&span, i, &word))
+ *             sum += word;
+ *     status = mapped_span_end(&span, &error);
+ *
+ * Every read is checked against the span, which a loop up to the count lets the
+ * compiler leave out. The second check comes once, at the end: what was read
+ * counts only if mapped_span_end answers MAPPED_OK. In between the span is a
+ * pin: `close`, a shrink and a move answer MAPPED_BUSY. Reading lost pages
+ * gives zeros until then. A span belongs to one thread. */
+#ifndef MAPPED_SPAN_H
+#define MAPPED_SPAN_H
+
+#include <mapped/endian.h>
+#include <mapped/slice.h>
+
+MAPPED_BEGIN
+
+typedef struct mapped_span {
+    const unsigned char *first;
+    size_t length; /* bytes */
+    mapped_slice slice;
+} mapped_span;
+
+/* MAPPED_RANGE if the region has shrunk below the slice, MAPPED_CLOSED;
+ * MAPPED_UNSUPPORTED for devices. */
+mapped_status mapped_span_begin(mapped_slice slice, mapped_span *span,
+                                mapped_error *error);
+
+/* Ends what a successful begin began, in any case. MAPPED_FAULT if a page of
+ * the slice is lost. */
+mapped_status mapped_span_end(mapped_span *span, mapped_error *error);
+
+/* How many whole elements of `size` bytes (not 0) the span holds. */
+MAPPED__INLINE size_t mapped_span_count(const mapped_span *span, size_t size)
+{
+    return span->length / size;
+}
+
+/* `*value` = element `index` of the span taken as an array of that type, at any
+ * alignment, and true; false when there is none:
+ *
+ *     bool mapped_span_u32le(const mapped_span *span, size_t index,
+ *                            uint32_t *value);
+ *
+ * for u8 i8, and for u16 i16 u32 i32 u64 i64 f32 f64 each in native order (no
+ * suffix), `le` and `be`. */
+#define MAPPED__SPAN(suffix, type, bits, order)                               \
+    MAPPED__INLINE bool mapped_span_##suffix(const mapped_span *span,         \
+                                             size_t index, type *value)       \
+    {                                                                         \
+        union {                                                               \
+            uint##bits##_t u;                                                 \
+            type v;                                                           \
+        } cell;                                                               \
+        if (MAPPED__UNLIKELY(index >= mapped_span_count(span, sizeof(type)))) \
+            return false;                                                     \
+        cell.u =                                                              \
+            order(mapped_load_u##bits(span->first + index * sizeof(type)));   \
+        *value = cell.v;                                                      \
+        return true;                                                          \
+    }
+
+#define MAPPED__SPAN_ORDERS(suffix, type, bits)             \
+    MAPPED__SPAN(suffix, type, bits, )                      \
+    MAPPED__SPAN(suffix##le, type, bits, mapped_le_u##bits) \
+    MAPPED__SPAN(suffix##be, type, bits, mapped_be_u##bits)
+
+MAPPED__SPAN(u8, uint8_t, 8, )
+MAPPED__SPAN(i8, int8_t, 8, )
+MAPPED__SPAN_ORDERS(u16, uint16_t, 16)
+MAPPED__SPAN_ORDERS(i16, int16_t, 16)
+MAPPED__SPAN_ORDERS(u32, uint32_t, 32)
+MAPPED__SPAN_ORDERS(i32, int32_t, 32)
+MAPPED__SPAN_ORDERS(u64, uint64_t, 64)
+MAPPED__SPAN_ORDERS(i64, int64_t, 64)
+MAPPED__SPAN_ORDERS(f32, float, 32)
+MAPPED__SPAN_ORDERS(f64, double, 64)
+#undef MAPPED__SPAN_ORDERS
+#undef MAPPED__SPAN
+
+MAPPED_END
+
+#endif
