@@ -1,24 +1,10 @@
 /* Making regions. Everything a script passes is read, which may run its code,
  * before anything is opened; and the Region, closed, exists before something is
  * opened into it. */
-#ifdef _WIN32
-#    include <io.h>
-#endif
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include "mapped_lua.h"
-
-/* Windows maps files by HANDLE, C streams and descriptors are the C library's;
- * elsewhere a descriptor is a descriptor. */
-static intptr_t system_descriptor(int descriptor)
-{
-#ifdef _WIN32
-    return _get_osfhandle(descriptor);
-#else
-    return descriptor;
-#endif
-}
 
 /* --- options ------------------------------------------------------------ */
 
@@ -190,8 +176,9 @@ static mapped_status open_source(const source *from, mapped_mode mode,
 {
     if (from->path != NULL)
         return mapped_region_open(from->path, mode, options, region, error);
-    return mapped_region_open_descriptor(system_descriptor(from->descriptor),
-                                         NULL, mode, options, region, error);
+    return mapped_region_open_descriptor(
+        mapped_system_descriptor(from->descriptor), NULL, mode, options, region,
+        error);
 }
 
 int mlua_open(lua_State *L)

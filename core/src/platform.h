@@ -43,6 +43,9 @@ typedef struct mapped__file_info {
 mapped_status mapped__file_open(const char *path, unsigned flags,
                                 intptr_t *file, bool *created,
                                 mapped_error *error);
+/* The file behind a descriptor of the C library, which stays its owner's. */
+intptr_t mapped__file_from_descriptor(int descriptor);
+
 mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
                                      mapped_error *error);
 void mapped__file_close(intptr_t file); /* takes MAPPED__NO_FILE */

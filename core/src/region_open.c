@@ -280,6 +280,11 @@ mapped_status mapped_region_open(const char *path, mapped_mode mode,
     return open_file(&o, path, region, error);
 }
 
+intptr_t mapped_system_descriptor(int descriptor)
+{
+    return mapped__file_from_descriptor(descriptor);
+}
+
 mapped_status mapped_region_open_descriptor(intptr_t descriptor,
                                             const char *name, mapped_mode mode,
                                             const mapped_open_options *options,

@@ -112,6 +112,10 @@ mapped_status mapped_region_open(const char *path, mapped_mode mode,
                                  const mapped_open_options *options,
                                  mapped_region **region, mapped_error *error);
 
+/* What mapped_region_open_descriptor takes for a descriptor of the C library:
+ * itself on POSIX, its HANDLE on Windows. It stays the caller's. */
+intptr_t mapped_system_descriptor(int descriptor);
+
 /* Like mapped_region_open, for an open descriptor (POSIX) or HANDLE (Windows),
  * which stays the caller's: the region holds a duplicate. "w+" truncates; "x+"
  * is MAPPED_ARGUMENT. `name` (may be NULL) is what mapped_region_name tells. */

@@ -19,6 +19,11 @@ static mapped_status failed(mapped_error *error, const char *call)
     return mapped_error_set_system(error, errno, call);
 }
 
+intptr_t mapped__file_from_descriptor(int descriptor)
+{
+    return descriptor;
+}
+
 static int open_retrying(const char *path, int flags)
 {
     int fd;

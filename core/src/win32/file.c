@@ -1,5 +1,6 @@
 #include "platform.h"
 
+#include <io.h>
 #include <stdlib.h>
 #include <windows.h>
 #include <winioctl.h>
@@ -13,6 +14,11 @@
 static mapped_status failed(mapped_error *error, const char *call)
 {
     return mapped_error_set_system(error, (int)GetLastError(), call);
+}
+
+intptr_t mapped__file_from_descriptor(int descriptor)
+{
+    return _get_osfhandle(descriptor);
 }
 
 /* The caller frees `*wide`. Bytes that are no UTF-8 name no file: they are an
