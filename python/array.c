@@ -213,6 +213,8 @@ static PyObject *array_item(PyObject *self, Py_ssize_t index)
     part.first += index * part.strides[0];
     if (part.dimensions == 1)
         return item_at(array, (size_t)part.first);
+    if (require_open(array->owner) < 0)
+        return NULL;
     part.dimensions--;
     memmove(part.shape, part.shape + 1, sizeof part.shape - sizeof *part.shape);
     memmove(part.strides, part.strides + 1,

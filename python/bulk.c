@@ -6,6 +6,16 @@
     "\n\nIndexError if it doesn't fit, TypeError on a read-only region,\n" \
     "ValueError if the region is closed, FaultError if a page is lost."
 
+/* The one of the two regions whose name belongs in the error. */
+static Region *culprit(const Source *source, Region *owner,
+                       mapped_status status)
+{
+    bool theirs =
+        status == MAPPED_FAULT && source->owner != NULL &&
+        mapped_region_check(source->slice.region, NULL) == MAPPED_FAULT;
+    return theirs ? source->owner : owner;
+}
+
 int source_store(const Source *source, Region *owner, mapped_slice to,
                  size_t offset)
 {
@@ -19,7 +29,7 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
     away_end(&away);
     if (status == MAPPED_OK)
         return 0;
-    raise_of(owner, &error);
+    raise_of(culprit(source, owner, status), &error);
     return -1;
 }
 

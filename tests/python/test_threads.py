@@ -1,0 +1,115 @@
+"""Other Python threads run while an operation over many bytes does, and may close
+the region meanwhile: then it ends in an error or with its result."""
+import sys
+import threading
+
+import pytest
+
+import mapped
+
+SIZE = 128 << 20
+
+
+@pytest.fixture
+def patient():
+    """Threads switch only where one lets go of the global lock by itself."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    yield
+    sys.setswitchinterval(before)
+
+
+def operations(region):
+    half = SIZE // 2
+    other = bytearray(SIZE)
+    return {
+        "fill": lambda: region.fill(1),
+        "tobytes": lambda: region[:half].tobytes(),
+        "copy_to": lambda: region.copy_to(other),
+        "copy_from": lambda: region.copy_from(other),
+        "assignment": lambda: region.__setitem__(slice(None), other),
+        "move": lambda: region.move(0, half, half),
+        "comparison": lambda: region[:half] == region[half:],
+        "comparison with bytes": lambda: region == other,
+        "array": lambda: region[:half].cast("Q")[1::2].tobytes(),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(operations(mapped.anonymous(SIZE))))
+def test_long_operations_let_others_run(patient, name):
+    with mapped.anonymous(SIZE) as region:
+        work, steps = operations(region)[name], []
+
+        def run():
+            steps.append("begin")
+            work()
+            steps.append("end")
+        thread = threading.Thread(target=run)
+        thread.start()
+        while "end" not in steps and "begin" not in steps:
+            pass
+        seen = list(steps)
+        thread.join()
+    assert seen == ["begin"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(operations(mapped.anonymous(SIZE))))
+def test_close_during_a_long_operation_is_safe(name):
+    region = mapped.anonymous(SIZE)
+    work, outcomes = operations(region)[name], []
+
+    def run():
+        try:
+            work()
+            outcomes.append("done")
+        except ValueError:
+            outcomes.append("closed")
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        region.close()
+    except BufferError:
+        outcomes.append("busy")
+    thread.join()
+    region.close()
+    assert outcomes[-1] in ("done", "closed")
+    with pytest.raises(ValueError):
+        region[0]
+
+
+@pytest.mark.slow
+def test_threads_share_regions_that_come_and_go(path):
+    errors, stop = [], threading.Event()
+    current = [mapped.open(path, "r+")]
+
+    def use():
+        while not stop.is_set():
+            region = current[0]
+            try:
+                part = region[100:5000]
+                assert part[0] == 100 and part.get("<H", 156) == 0x0100
+                assert part[:10].tobytes() == bytes(range(100, 110))
+                assert part.cast("B")[5] == 105
+                with memoryview(part) as view:
+                    assert view[1] == 101
+            except (ValueError, BufferError):
+                pass
+            except Exception as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(300):
+        old, current[0] = current[0], mapped.open(path, "r+")
+        try:
+            old.resize(20000)
+            old.close()
+        except BufferError:
+            pass
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
