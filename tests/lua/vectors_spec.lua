@@ -1,0 +1,185 @@
+-- Guards against a Lua that means something else by the same bytes than C and
+-- Python: the cases of tests/vectors/ that all three run.
+local mapped = require "mapped"
+
+local ERRORS = {
+  ["!range"] = "outside of ",
+  ["!value"] = "does not fit",
+  ["!code"] = "unknown element code",
+}
+
+local function unhex(text)
+  return (text:gsub("..", function(pair)
+    return string.char(tonumber(pair, 16))
+  end))
+end
+
+local function hex(text)
+  return (text:gsub(".", function(byte)
+    return ("%02x"):format(byte:byte())
+  end))
+end
+
+local function split(line)
+  local fields = {}
+  for field in (line .. "\t"):gmatch("([^\t]*)\t") do
+    fields[#fields + 1] = field
+  end
+  return fields
+end
+
+-- Calls `check` with every row of the file, each in a test of its own.
+local function each(name, check)
+  local number = 0
+  for line in io.lines("tests/vectors/" .. name) do
+    number = number + 1
+    local row = split(line)
+    if line ~= "" and line:sub(1, 1) ~= "#" and row[3] ~= "-" then
+      it(("%s:%d"):format(name, number), function()
+        check(table.unpack(row))
+      end)
+    end
+  end
+end
+
+local function region_of(bytes)
+  local region = assert(mapped.anonymous(#bytes // 2))
+  region:write(1, unhex(bytes))
+  return region
+end
+
+-- What `act` returns, or nil when it raises what is expected.
+local function result_of(expected, act)
+  local pattern = ERRORS[expected]
+  if not pattern then
+    return act()
+  end
+  local done, message = pcall(act)
+  assert.is_false(done)
+  assert.truthy(tostring(message):find(pattern, 1, true), message)
+end
+
+-- Decimal digits, wrapped round to 64 bits as Lua's own arithmetic does.
+local function integer(text)
+  local value = 0
+  for digit in text:gmatch("%d") do
+    value = value * 10 + tonumber(digit)
+  end
+  return text:sub(1, 1) == "-" and -value or value
+end
+
+local function value_of(text)
+  local bits = text:match("^f:(%x+)$")
+  return bits and (string.unpack(">d", unhex(bits))) or integer(text)
+end
+
+local function check_value(value, expected)
+  if expected == "nan" then
+    assert.is_true(value ~= value)
+  else
+    local wanted = value_of(expected)
+    assert.equal(math.type(wanted), math.type(value))
+    assert.equal(wanted, value)
+    assert.equal(string.pack(">n", wanted), string.pack(">n", value))
+  end
+end
+
+-- Positions count from 1.
+local function position(offset)
+  return integer(offset) + 1
+end
+
+describe("access.tsv", function()
+  each("access.tsv", function(operation, _, code, before, offset, value, after)
+    local whole = region_of(before)
+    if operation == "get" then
+      local got = result_of(value, function()
+        return whole:get(code, position(offset))
+      end)
+      if not ERRORS[value] then
+        check_value(got, value)
+      end
+    else
+      result_of(after, function()
+        whole:set(code, position(offset), value_of(value))
+      end)
+      assert.equal(ERRORS[after] and before or after, hex(whole:tostring()))
+    end
+    whole:close()
+  end)
+end)
+
+local operations = {}
+
+local function part(before, expected, act)
+  local whole = region_of(before)
+  local found = result_of(expected, function()
+    return act(whole)
+  end)
+  if not ERRORS[expected] then
+    assert.equal(expected, hex(tostring(found)))
+    assert.equal(#expected // 2, #found)
+  end
+  whole:close()
+end
+
+local function change(before, expected, act)
+  local whole = region_of(before)
+  result_of(expected, function()
+    act(whole)
+  end)
+  assert.equal(ERRORS[expected] and before or expected, hex(whole:tostring()))
+  whole:close()
+end
+
+function operations.slice(before, offset, length, expected)
+  part(before, expected, function(whole)
+    return whole:slice(position(offset), integer(length)):tostring()
+  end)
+end
+
+function operations.clamp(before, first, last, expected)
+  part(before, expected, function(whole)
+    local i, j = integer(first), integer(last)
+    return whole:sub(i < 0 and i or i + 1, j < 0 and j - 1 or j):tostring()
+  end)
+end
+
+function operations.read(before, offset, length, expected)
+  part(before, expected, function(whole)
+    return whole:slice(position(offset), integer(length)):tostring()
+  end)
+end
+
+function operations.write(before, offset, data, expected)
+  change(before, expected, function(whole)
+    whole:write(position(offset), unhex(data))
+  end)
+end
+
+function operations.fill(before, offset, length, byte, expected)
+  change(before, expected, function(whole)
+    whole:slice(position(offset), integer(length)):fill(integer(byte))
+  end)
+end
+
+function operations.move(before, to, from, length, expected)
+  change(before, expected, function(whole)
+    whole:move(position(to), position(from), integer(length))
+  end)
+end
+
+function operations.compare(left, right, expected)
+  local a, b = region_of(left), region_of(right)
+  assert.equal(expected == "0", a:equals(unhex(right)))
+  assert.equal(expected == "0", a:equals(b))
+  assert.equal(expected == "0", a:sub(1, -1) == b:sub(1, -1))
+  a:close()
+  b:close()
+end
+
+describe("bytes.tsv", function()
+  each("bytes.tsv", function(operation, ...)
+    operations[operation](...)
+  end)
+end)
