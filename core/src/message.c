@@ -28,6 +28,7 @@ static shown what_to_show(mapped_status status)
     case MAPPED_CODE:
     case MAPPED_FORMAT:
     case MAPPED_LAYOUT:
+    case MAPPED_PATTERN:
         return SHOW_PLACE;
     default:
         return SHOW_NOTHING;

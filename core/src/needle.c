@@ -29,26 +29,35 @@ void mapped_needle_init(mapped_needle *needle, const void *bytes, size_t length)
     needle->tuned_ = length <= 2;
 }
 
-void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n)
+/* The place among the first `look` bytes whose byte has been seen least often,
+ * `place` if no other is better. */
+static size_t rarest(const mapped_needle *needle, const uint16_t *seen,
+                     size_t look, size_t place)
 {
-    const unsigned char *data = sample;
-    const unsigned char *bytes = needle->bytes_;
+    for (size_t i = 0; i < look; i++)
+        if (seen[needle->bytes_[i]] < seen[needle->bytes_[place]])
+            place = i;
+    return place;
+}
+
+static void choose(mapped_needle *needle, const unsigned char *sample, size_t n)
+{
     uint16_t seen[UCHAR_MAX + 1] = {0};
     size_t look =
         needle->length_ < NEEDLE_SAMPLE ? needle->length_ : NEEDLE_SAMPLE;
-    if (needle->tuned_)
-        return;
     for (size_t i = 0; i < n && i < SAMPLE; i++)
-        seen[data[i]]++;
-    for (size_t i = 1; i < look; i++)
-        if (seen[bytes[i]] < seen[bytes[needle->rare_]])
-            needle->rare_ = i;
-    unsigned char rare = bytes[needle->rare_];
-    seen[rare] = UINT16_MAX; /* the same byte again rules out little more */
-    for (size_t i = 0; i < look; i++)
-        if (seen[bytes[i]] < seen[bytes[needle->second_]])
-            needle->second_ = i;
+        seen[sample[i]]++;
+    needle->rare_ = rarest(needle, seen, look, needle->rare_);
+    /* The same byte once more would rule out little. */
+    seen[needle->bytes_[needle->rare_]] = UINT16_MAX;
+    needle->second_ = rarest(needle, seen, look, needle->second_);
     needle->tuned_ = true;
+}
+
+void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n)
+{
+    if (!needle->tuned_)
+        choose(needle, sample, n);
 }
 
 /* --- the filter --------------------------------------------------------- */

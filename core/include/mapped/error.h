@@ -27,7 +27,8 @@ MAPPED_BEGIN
     X(NOT_A_FILE, -16, "not a file that can be mapped")     \
     X(STALE, -17, "the path names another file now")        \
     X(FORMAT, -18, "malformed format")                      \
-    X(LAYOUT, -19, "malformed layout")
+    X(LAYOUT, -19, "malformed layout")                      \
+    X(PATTERN, -20, "bad pattern")
 
 typedef enum mapped_status {
 #define MAPPED__STATUS_ENUM(name, value, text) MAPPED_##name = value,

@@ -27,6 +27,7 @@
 #include <mapped/guard.h>
 #include <mapped/layout.h>
 #include <mapped/needle.h>
+#include <mapped/pattern.h>
 #include <mapped/region.h>
 #include <mapped/search.h>
 #include <mapped/slice.h>

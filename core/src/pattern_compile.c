@@ -1,0 +1,406 @@
+/* Patterns are compiled by going over the text twice: once to measure, once to
+ * store. A place that Lua would complain about becomes a node that fails, so
+ * that the error comes when, and only if, matching gets there. */
+#include "pattern_internal.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define ESCAPE '%'
+
+/* --- sets --------------------------------------------------------------- */
+
+static void set_add(mapped__pattern_set *set, unsigned char byte)
+{
+    set->bits[byte / CHAR_BIT] |= (uint8_t)(1u << (byte % CHAR_BIT));
+}
+
+static void set_add_range(mapped__pattern_set *set, unsigned char first,
+                          unsigned char last)
+{
+    for (unsigned byte = first; byte <= last; byte++)
+        set_add(set, (unsigned char)byte);
+}
+
+static int is_zero(int byte)
+{
+    return byte == 0;
+}
+
+typedef int class_test(int byte);
+
+/* What "%a" stands for, or NULL where the letter stands for itself. */
+static class_test *find_class(unsigned char letter)
+{
+    static const struct {
+        char letter;
+        class_test *test;
+    } classes[] = {{'a', isalpha},  {'c', iscntrl}, {'d', isdigit},
+                   {'g', isgraph},  {'l', islower}, {'p', ispunct},
+                   {'s', isspace},  {'u', isupper}, {'w', isalnum},
+                   {'x', isxdigit}, {'z', is_zero}};
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (classes[i].letter == tolower(letter))
+            return classes[i].test;
+    return NULL;
+}
+
+/* The class or the character behind an escape; a capital is the complement. */
+static void set_add_escaped(mapped__pattern_set *set, unsigned char letter)
+{
+    class_test *test = find_class(letter);
+    if (test == NULL) {
+        set_add(set, letter);
+        return;
+    }
+    for (int byte = 0; byte <= UCHAR_MAX; byte++)
+        if ((test(byte) != 0) != (isupper(letter) != 0))
+            set_add(set, (unsigned char)byte);
+}
+
+static void set_invert(mapped__pattern_set *set)
+{
+    for (size_t i = 0; i < sizeof set->bits; i++)
+        set->bits[i] = (uint8_t)~set->bits[i];
+}
+
+/* What is between the brackets. The text is well formed: an escape is never the
+ * last character. */
+static void set_fill(mapped__pattern_set *set, const unsigned char *text,
+                     size_t length)
+{
+    bool inverted = length > 0 && text[0] == '^';
+    memset(set, 0, sizeof *set);
+    for (size_t i = inverted; i < length; i++) {
+        if (text[i] == ESCAPE) {
+            set_add_escaped(set, text[++i]);
+        } else if (length - i > 2 && text[i + 1] == '-') {
+            set_add_range(set, text[i], text[i + 2]);
+            i += 2;
+        } else {
+            set_add(set, text[i]);
+        }
+    }
+    if (inverted)
+        set_invert(set);
+}
+
+/* --- the parser --------------------------------------------------------- */
+
+typedef struct compiler {
+    const unsigned char *text;
+    size_t length;
+    size_t at;
+    mapped__pattern_set *sets;   /* NULL while measuring */
+    mapped__pattern_node *nodes; /* NULL while measuring */
+    size_t set_count;
+    size_t node_count;
+    uint32_t class_sets[UCHAR_MAX + 1]; /* of "%a", plus one; 0: none yet */
+    bool looks_back;
+} compiler;
+
+static bool is_at(const compiler *c, size_t at, unsigned char byte)
+{
+    return at < c->length && c->text[at] == byte;
+}
+
+static void emit(compiler *c, mapped__pattern_node node)
+{
+    if (c->nodes != NULL)
+        c->nodes[c->node_count] = node;
+    c->node_count++;
+}
+
+/* Nothing behind a bad place is ever reached. */
+static void emit_bad(compiler *c, size_t place, mapped__pattern_fault fault)
+{
+    emit(c, (mapped__pattern_node){.op = MAPPED__PATTERN_BAD,
+                                   .first = (uint8_t)fault,
+                                   .place = (uint32_t)place});
+    c->at = c->length;
+}
+
+static uint32_t new_set(compiler *c, mapped__pattern_set **set)
+{
+    *set = c->sets == NULL ? NULL : &c->sets[c->set_count];
+    return (uint32_t)c->set_count++;
+}
+
+/* The set that begins at the bracket, and on behind it. The first character is
+ * part of the set even if it is the closing bracket. */
+static bool parse_set(compiler *c, uint32_t *index)
+{
+    mapped__pattern_set *set;
+    size_t begin = c->at + 1;
+    size_t i = begin + is_at(c, begin, '^');
+    do {
+        if (i >= c->length)
+            return false;
+        if (c->text[i++] == ESCAPE && i < c->length)
+            i++;
+    } while (!is_at(c, i, ']'));
+    *index = new_set(c, &set);
+    if (set != NULL)
+        set_fill(set, c->text + begin, i - begin);
+    c->at = i + 1;
+    return true;
+}
+
+/* One set serves all uses of a class. */
+static uint32_t class_set(compiler *c, unsigned char letter)
+{
+    mapped__pattern_set *set;
+    if (c->class_sets[letter] == 0) {
+        c->class_sets[letter] = new_set(c, &set) + 1;
+        if (set != NULL) {
+            memset(set, 0, sizeof *set);
+            set_add_escaped(set, letter);
+        }
+    }
+    return c->class_sets[letter] - 1;
+}
+
+static uint8_t parse_repeat(compiler *c)
+{
+    if (c->at == c->length)
+        return MAPPED__PATTERN_ONCE;
+    switch (c->text[c->at++]) {
+    case '?':
+        return MAPPED__PATTERN_OPTIONAL;
+    case '*':
+        return MAPPED__PATTERN_GREEDY;
+    case '+':
+        return MAPPED__PATTERN_GREEDY_ONCE;
+    case '-':
+        return MAPPED__PATTERN_LAZY;
+    default:
+        c->at--;
+        return MAPPED__PATTERN_ONCE;
+    }
+}
+
+static void parse_escaped(compiler *c, mapped__pattern_node *node)
+{
+    unsigned char letter = c->text[c->at + 1];
+    node->op = MAPPED__PATTERN_BYTE;
+    node->first = letter;
+    if (find_class(letter) != NULL) {
+        node->op = MAPPED__PATTERN_SET;
+        node->set = class_set(c, letter);
+    }
+    c->at += 2;
+}
+
+/* An item that matches one byte, with its repetition. */
+static void parse_single(compiler *c)
+{
+    mapped__pattern_node node = {.op = MAPPED__PATTERN_BYTE,
+                                 .first = c->text[c->at],
+                                 .place = (uint32_t)c->at};
+    if (node.first == ESCAPE) {
+        if (c->at + 1 == c->length) {
+            emit_bad(c, c->at, MAPPED__PATTERN_ENDS_WITH_ESCAPE);
+            return;
+        }
+        parse_escaped(c, &node);
+    } else if (node.first == '[') {
+        node.op = MAPPED__PATTERN_SET;
+        if (!parse_set(c, &node.set)) {
+            emit_bad(c, c->at, MAPPED__PATTERN_MISSING_BRACKET);
+            return;
+        }
+    } else {
+        node.op = node.first == '.' ? MAPPED__PATTERN_ANY : node.op;
+        c->at++;
+    }
+    node.repeat = parse_repeat(c);
+    emit(c, node);
+}
+
+static void parse_balance(compiler *c)
+{
+    if (c->length - c->at < 4) {
+        emit_bad(c, c->at, MAPPED__PATTERN_MISSING_BALANCE);
+        return;
+    }
+    emit(c, (mapped__pattern_node){.op = MAPPED__PATTERN_BALANCE,
+                                   .first = c->text[c->at + 2],
+                                   .second = c->text[c->at + 3],
+                                   .place = (uint32_t)c->at});
+    c->at += 4;
+}
+
+static void parse_frontier(compiler *c)
+{
+    mapped__pattern_node node = {.op = MAPPED__PATTERN_FRONTIER,
+                                 .place = (uint32_t)c->at};
+    c->at += 2;
+    if (!is_at(c, c->at, '['))
+        emit_bad(c, node.place, MAPPED__PATTERN_MISSING_FRONTIER);
+    else if (!parse_set(c, &node.set))
+        emit_bad(c, c->at, MAPPED__PATTERN_MISSING_BRACKET);
+    else
+        emit(c, node);
+    c->looks_back = true;
+}
+
+static void parse_plain(compiler *c, mapped__pattern_op op, size_t n)
+{
+    emit(c,
+         (mapped__pattern_node){.op = (uint8_t)op, .place = (uint32_t)c->at});
+    c->at += n;
+}
+
+static void parse_percent(compiler *c)
+{
+    unsigned char next = c->at + 1 < c->length ? c->text[c->at + 1] : 0;
+    if (next == 'b') {
+        parse_balance(c);
+    } else if (next == 'f') {
+        parse_frontier(c);
+    } else if (next >= '0' && next <= '9') {
+        parse_plain(c, MAPPED__PATTERN_BACK, 2);
+        if (c->nodes != NULL)
+            c->nodes[c->node_count - 1].first = next;
+    } else {
+        parse_single(c);
+    }
+}
+
+static void parse_item(compiler *c)
+{
+    switch (c->text[c->at]) {
+    case '(':
+        if (is_at(c, c->at + 1, ')'))
+            parse_plain(c, MAPPED__PATTERN_POSITION, 2);
+        else
+            parse_plain(c, MAPPED__PATTERN_OPEN, 1);
+        break;
+    case ')':
+        parse_plain(c, MAPPED__PATTERN_CLOSE, 1);
+        break;
+    case ESCAPE:
+        parse_percent(c);
+        break;
+    case '$':
+        if (c->at + 1 == c->length) {
+            parse_plain(c, MAPPED__PATTERN_END, 1);
+            break;
+        }
+        parse_single(c);
+        break;
+    default:
+        parse_single(c);
+        break;
+    }
+}
+
+static void parse(compiler *c, unsigned flags)
+{
+    bool anchored = is_at(c, 0, '^') && !(flags & MAPPED_PATTERN_NO_ANCHOR);
+    c->at = anchored;
+    while (c->at < c->length)
+        parse_item(c);
+    emit(c, (mapped__pattern_node){.op = MAPPED__PATTERN_DONE,
+                                   .place = (uint32_t)c->length});
+}
+
+/* --- what a match begins with -------------------------------------------- */
+
+/* Behind the captures that open in front of it; with more of them than allowed
+ * that error comes first. */
+static const mapped__pattern_node *first_item(const mapped_pattern *pattern)
+{
+    const mapped__pattern_node *node = mapped__pattern_nodes(pattern);
+    size_t opened = 0;
+    while (node->op == MAPPED__PATTERN_OPEN ||
+           node->op == MAPPED__PATTERN_POSITION) {
+        if (++opened > MAPPED_PATTERN_CAPTURES)
+            return NULL;
+        node++;
+    }
+    return node;
+}
+
+static bool is_certain(const mapped__pattern_node *node)
+{
+    return node->repeat == MAPPED__PATTERN_ONCE ||
+           node->repeat == MAPPED__PATTERN_GREEDY_ONCE;
+}
+
+static void learn_prefix(mapped_pattern *pattern,
+                         const mapped__pattern_node *node)
+{
+    unsigned char *prefix = (unsigned char *)mapped__pattern_prefix(pattern);
+    if (node->op == MAPPED__PATTERN_BALANCE) {
+        prefix[pattern->prefix++] = node->first;
+        return;
+    }
+    while (node->op == MAPPED__PATTERN_BYTE && is_certain(node)) {
+        prefix[pattern->prefix++] = node->first;
+        if (node->repeat != MAPPED__PATTERN_ONCE)
+            break;
+        node++;
+    }
+}
+
+static void learn_beginning(mapped_pattern *pattern)
+{
+    const mapped__pattern_node *node = first_item(pattern);
+    pattern->prefix = 0;
+    pattern->first_set = MAPPED__PATTERN_NO_SET;
+    if (node == NULL)
+        return;
+    learn_prefix(pattern, node);
+    if ((node->op == MAPPED__PATTERN_SET && is_certain(node)) ||
+        node->op == MAPPED__PATTERN_FRONTIER)
+        pattern->first_set = node->set;
+}
+
+/* --- public ------------------------------------------------------------- */
+
+size_t mapped_pattern_size(const void *text, size_t length, unsigned flags)
+{
+    compiler c = {.text = text, .length = length};
+    if (length > UINT32_MAX - 1)
+        return 0;
+    parse(&c, flags);
+    /* At most a set, a node and a byte of prefix for each byte of text; what
+     * that is multiplied with can overflow on small machines only. */
+    const size_t each =
+        sizeof(mapped__pattern_set) + sizeof(mapped__pattern_node) + 1;
+    if (c.node_count > (SIZE_MAX - sizeof(mapped_pattern)) / each)
+        return 0;
+    return sizeof(mapped_pattern) + c.set_count * sizeof(mapped__pattern_set) +
+           c.node_count * (sizeof(mapped__pattern_node) + 1);
+}
+
+const mapped_pattern *mapped_pattern_init(void *storage, const void *text,
+                                          size_t length, unsigned flags)
+{
+    mapped_pattern *pattern = storage;
+    compiler measure = {.text = text, .length = length};
+    parse(&measure, flags);
+    pattern->sets = (uint32_t)measure.set_count;
+    pattern->nodes = (uint32_t)measure.node_count;
+    compiler c = {.text = text,
+                  .length = length,
+                  .sets = (mapped__pattern_set *)mapped__pattern_sets(pattern),
+                  .nodes =
+                      (mapped__pattern_node *)mapped__pattern_nodes(pattern)};
+    parse(&c, flags);
+    pattern->anchored =
+        length > 0 && c.text[0] == '^' && !(flags & MAPPED_PATTERN_NO_ANCHOR);
+    pattern->looks_back = c.looks_back;
+    learn_beginning(pattern);
+    return pattern;
+}
+
+bool mapped_pattern_is_plain(const void *text, size_t length)
+{
+    const unsigned char *bytes = text;
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] != '\0' && strchr("^$*+?.([%-", bytes[i]) != NULL)
+            return false;
+    return true;
+}
