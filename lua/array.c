@@ -58,8 +58,10 @@ static int array_sub(lua_State *L)
     const mapped_element *element = self->element;
     mapped_slice slice;
     mapped_error error;
+    lua_Integer from = luaL_checkinteger(L, 2);
+    lua_Integer to = mlua_opt_integer(L, 3, -1);
     size_t index;
-    size_t n = mlua_check_range(L, 2, self->count, &index);
+    size_t n = mlua_clamp(from, to, self->count, &index);
     if (mapped_slice_sub(self->bytes.slice, index * element->size,
                          n * element->size, &slice, &error) != MAPPED_OK)
         return mlua_raise(L, &error);

@@ -5,19 +5,12 @@
 static int bytes_byte(lua_State *L)
 {
     mapped_slice slice = mlua_check_view(L, 1);
+    lua_Integer from = luaL_optinteger(L, 2, 1);
+    lua_Integer to = luaL_optinteger(L, 3, from);
     mapped_error error;
-    size_t offset, i, n;
+    size_t offset, i;
+    size_t n = mlua_clamp(from, to, slice.length, &offset);
     uint8_t byte;
-    lua_settop(L, 3);
-    if (lua_isnil(L, 2)) {
-        lua_pushinteger(L, 1);
-        lua_replace(L, 2);
-    }
-    if (lua_isnil(L, 3)) {
-        lua_pushvalue(L, 2);
-        lua_replace(L, 3);
-    }
-    n = mlua_check_range(L, 2, slice.length, &offset);
     if (n >= INT_MAX)
         return luaL_error(L, "too many bytes: %I", (LUAI_UACINT)n);
     luaL_checkstack(L, (int)n, "too many bytes");
@@ -31,19 +24,15 @@ static int bytes_byte(lua_State *L)
 
 static int bytes_tostring(lua_State *L)
 {
+    lua_Integer from = luaL_optinteger(L, 2, 1);
+    lua_Integer to = luaL_optinteger(L, 3, -1);
     mapped_error error;
     luaL_Buffer buffer;
-    size_t offset, n;
-    char *to;
-    lua_settop(L, 3);
-    if (lua_isnil(L, 2)) {
-        lua_pushinteger(L, 1);
-        lua_replace(L, 2);
-    }
-    n = mlua_check_range(L, 2, mlua_check_view(L, 1).length, &offset);
-    to = luaL_buffinitsize(L, &buffer, n);
+    size_t offset;
+    size_t n = mlua_clamp(from, to, mlua_check_view(L, 1).length, &offset);
+    char *copy = luaL_buffinitsize(L, &buffer, n);
     /* The buffer may have come at the price of a garbage collection. */
-    if (mapped_read(mlua_to_view(L, 1), offset, to, n, &error) != MAPPED_OK)
+    if (mapped_read(mlua_to_view(L, 1), offset, copy, n, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     luaL_pushresultsize(&buffer, n);
     return 1;
@@ -63,8 +52,9 @@ static int store(lua_State *L, mapped_slice to, int pos, int arg)
 
 static int bytes_write(lua_State *L)
 {
+    mapped_slice to = mlua_check_view(L, 1);
     luaL_checkinteger(L, 2);
-    return store(L, mlua_check_view(L, 1), 2, 3);
+    return store(L, to, 2, 3);
 }
 
 static int bytes_copy_from(lua_State *L)

@@ -28,18 +28,11 @@ static lua_Unsigned from_start(lua_Integer i, size_t count)
     return 0 - (lua_Unsigned)i > count ? 0 : count + (lua_Unsigned)i + 1;
 }
 
-/* luaL_optinteger, with fewer calls when there is an integer. */
-static lua_Integer to_integer(lua_State *L, int arg)
+size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
+                  size_t *offset)
 {
-    int is_integer;
-    lua_Integer i = lua_tointegerx(L, arg, &is_integer);
-    return is_integer ? i : luaL_optinteger(L, arg, -1);
-}
-
-size_t mlua_check_range(lua_State *L, int arg, size_t count, size_t *offset)
-{
-    lua_Unsigned last = from_start(to_integer(L, arg + 1), count);
-    lua_Unsigned first = from_start(luaL_checkinteger(L, arg), count);
+    lua_Unsigned first = from_start(from, count);
+    lua_Unsigned last = from_start(to, count);
     if (first == 0)
         first = 1;
     if (last > count)

@@ -19,17 +19,19 @@ static void push_message(lua_State *L, const mapped_error *error)
         lua_pushstring(L, text);
 }
 
+int mlua_raise_closed(lua_State *L)
+{
+    return luaL_error(L, "%s", mapped_status_text(MAPPED_CLOSED));
+}
+
 int mlua_raise(lua_State *L, const mapped_error *error)
 {
+    if (error->status == MAPPED_CLOSED)
+        return mlua_raise_closed(L);
     luaL_where(L, 1);
     push_message(L, error);
     lua_concat(L, 2);
     return lua_error(L);
-}
-
-int mlua_raise_closed(lua_State *L)
-{
-    return luaL_error(L, "%s", mapped_status_text(MAPPED_CLOSED));
 }
 
 static bool is_expected(mapped_status status)

@@ -140,9 +140,19 @@ MAPPED__INLINE bool mlua_position(lua_Integer i, size_t count, size_t *offset)
 size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
                        size_t count);
 
-/* The range that the positions at `arg` and `arg + 1` (by default the end)
- * select among `count`, clamped as string.sub does. Returns its length. */
-size_t mlua_check_range(lua_State *L, int arg, size_t count, size_t *offset);
+/* The range that positions `from` to `to` select among `count`, clamped as
+ * string.sub does. Returns its length. */
+size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
+                  size_t *offset);
+
+/* luaL_optinteger, with fewer calls of the API when there is an integer. */
+MAPPED__INLINE lua_Integer mlua_opt_integer(lua_State *L, int arg,
+                                            lua_Integer missing)
+{
+    int is_integer;
+    lua_Integer i = lua_tointegerx(L, arg, &is_integer);
+    return is_integer ? i : luaL_optinteger(L, arg, missing);
+}
 
 /* The non-negative integer at `arg`. */
 size_t mlua_check_length(lua_State *L, int arg);

@@ -25,8 +25,10 @@ static int push_part(lua_State *L, mapped_slice slice, size_t offset, size_t n)
 static int view_sub(lua_State *L)
 {
     mapped_slice slice = mlua_to_view(L, 1);
+    lua_Integer from = luaL_checkinteger(L, 2);
+    lua_Integer to = mlua_opt_integer(L, 3, -1);
     size_t offset;
-    size_t n = mlua_check_range(L, 2, slice.length, &offset);
+    size_t n = mlua_clamp(from, to, slice.length, &offset);
     return push_part(L, slice, offset, n);
 }
 

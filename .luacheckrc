@@ -1,0 +1,3 @@
+std = "lua54"
+files["tests/lua"] = { std = "+busted" }
+exclude_files = { "build" }

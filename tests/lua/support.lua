@@ -1,0 +1,82 @@
+-- What the specs share: files to map, counts of what the process holds, and
+-- child processes to end in bad ways.
+local lfs = require "lfs"
+
+local support = {}
+
+-- The error of a call that must fail, without its position in the source.
+function support.failure(f, ...)
+  local ok, message = pcall(f, ...)
+  assert(not ok, "the call succeeded")
+  return (tostring(message):gsub("^[^:]+:%d+: ", ""))
+end
+
+local made = {}
+
+-- A new file with this content, gone after `support.clean`.
+function support.file(content)
+  local path = os.tmpname()
+  made[#made + 1] = path
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(content or ""))
+  return path
+end
+
+-- A path where nothing is yet.
+function support.absent()
+  local path = support.file()
+  assert(os.remove(path))
+  return path
+end
+
+function support.clean()
+  for _, path in ipairs(made) do
+    os.remove(path)
+  end
+  made = {}
+end
+
+function support.content(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read("a")
+end
+
+function support.exists(path)
+  return lfs.attributes(path, "mode") ~= nil
+end
+
+-- How many descriptors and how many mappings of `path` the process has.
+function support.descriptors()
+  local count = 0
+  for _ in lfs.dir("/proc/self/fd") do
+    count = count + 1
+  end
+  return count
+end
+
+function support.mappings(path)
+  local count = 0
+  for line in io.lines("/proc/self/maps") do
+    if line:find(path, 1, true) then
+      count = count + 1
+    end
+  end
+  return count
+end
+
+-- Runs Lua code in a process of its own, after the shell commands `before`.
+-- Returns what it printed.
+function support.child(code, before)
+  local script = support.file(code)
+  local lua = os.getenv("MAPPED_LUA") or "lua5.4"
+  local child = assert(io.popen(("%s %s %s 2>&1"):format(
+    before and before .. ";" or "", lua, script)))
+  local output = child:read("a")
+  local ok, kind, number = child:close()
+  if not ok then
+    output = ("%s\n(ended with %s %s)"):format(output, kind, number)
+  end
+  return output
+end
+
+return support
