@@ -1,0 +1,265 @@
+---@meta mapped
+-- What `require "mapped"` gives, for editors and readers. Never loaded.
+--
+-- Positions count from 1 and, when negative, from the end, as in `string.sub`.
+-- An *offset* counts from 0. Lengths and sizes are bytes unless stated.
+--
+-- Errors come in two ways, as in the standard library:
+-- * What a correct program must expect of the system gives `nil`, a message
+--   and a number: an errno if positive, else one of `mapped.status`.
+-- * Everything else raises: wrong arguments (`bad argument #n`), positions out
+--   of range, closed regions (`attempt to use a closed region`), writing to
+--   read-only memory, and bytes that were lost because the file was truncated
+--   or the disk failed (`page lost`, with position and cause).
+
+---@class mappedlib
+---@field version string
+---@field status table<string, integer> the negative codes by name: `BUSY`,
+---  `PAST_END`, `NOT_A_FILE`, `UNSUPPORTED`, `STALE`, `MEMORY` and others
+local mapped = {}
+
+---@alias mapped.Mode
+---| "r" read-only
+---| "r+" shared: writes reach the file
+---| "c" private copy-on-write: the file never changes
+---| "w+" create the file, or truncate it, to `length`
+---| "x+" the same, but fail if it exists
+
+---@class mapped.OpenOptions
+---@field offset? integer where in the file to begin, an offset; default 0
+---@field length? integer default: to the end of the file. In a writable mode a
+---  longer one extends the file, with allocated blocks
+---@field reserve? integer address space to keep, so that growth up to that
+---  length never moves the memory
+---@field sparse? boolean extend without allocating blocks
+---@field populate? boolean bring all pages into memory before returning
+---@field huge? boolean|integer huge pages where possible, or pages of that size
+---@field device? boolean registers: every get and set is one access of exactly
+---  its width
+---@field fd? integer an open descriptor instead of `file`; stays the caller's
+
+---Maps a file. A handle is flushed first; it and a descriptor stay open and
+---stay yours. A file of 0 bytes is a region of length 0.
+---
+---Gives nil, message, code if the system refuses, if it isn't a file that can be
+---mapped, and if it ends before `offset + length` in a mode that can't extend it.
+---Whatever fails, the file is as it was.
+---@param file string|file*|nil a path, a handle of `io.open`, or nil with `fd`
+---@param mode? mapped.Mode default `"r"`
+---@param options? mapped.OpenOptions
+---@return mapped.Region? region
+---@return string? message
+---@return integer? code
+function mapped.open(file, mode, options) end
+
+---@class mapped.AnonymousOptions
+---@field shared? boolean memory that crosses fork and has a descriptor
+---@field reserve? integer as in `mapped.open`
+---@field huge? boolean|integer as in `mapped.open`
+
+---Memory of `length` zero bytes that is no file. Gives nil, message, code if
+---there isn't so much memory or address space.
+---@param length integer
+---@param options? mapped.AnonymousOptions
+---@return mapped.Region? region
+---@return string? message
+---@return integer? code
+function mapped.anonymous(length, options) end
+
+---@alias mapped.Data string|mapped.View|mapped.Array bytes to read
+
+---A `string.pack` code of one value: an optional `<`, `>` or `=`, then one of
+---`b B h H l L j J T i[n] I[n] f d n`, n from 1 to 16.
+---@alias mapped.Code string
+
+---What regions and slices have in common. `#v` is the length in bytes; `v[i]` is
+---a byte as an integer, nil out of range; `v[i] = byte` stores one, and out of
+---range raises; `a == b` compares contents.
+---@class mapped.View
+---@operator len: integer
+---@field [integer] integer
+local View = {}
+
+---The bytes that `string.sub` would give, as a slice: no copy.
+---@param i integer
+---@param j? integer default -1
+---@return mapped.Slice
+function View:sub(i, j) end
+
+---Strictly `length` bytes from `pos` on, as a slice: no copy. Raises if they are
+---not all there.
+---@param pos integer
+---@param length integer
+---@return mapped.Slice
+function View:slice(pos, length) end
+
+---The bytes at `i` to `j` as integers, like `string.byte`.
+---@param i? integer default 1
+---@param j? integer default `i`
+---@return integer ...
+function View:byte(i, j) end
+
+---A copy as a string. The positions are clamped as by `string.sub`.
+---@param i? integer default 1
+---@param j? integer default -1
+---@return string
+function View:tostring(i, j) end
+
+---Stores all of `data` at `pos`, or raises and stores nothing if it doesn't fit.
+---@param pos integer
+---@param data mapped.Data
+function View:write(pos, data) end
+
+---`write` with the arguments the other way round. `data` may overlap.
+---@param data mapped.Data
+---@param pos? integer default 1
+function View:copy_from(data, pos) end
+
+---Stores all of these bytes in `destination`, where they may overlap.
+---@param destination mapped.View|mapped.Array
+---@param pos? integer in bytes; default 1
+function View:copy_to(destination, pos) end
+
+---Sets every byte.
+---@param byte integer 0 to 255
+function View:fill(byte) end
+
+---Copies `n` bytes from one position to another; they may overlap.
+---@param to integer
+---@param from integer
+---@param n integer
+function View:move(to, from, n) end
+
+---Compares the contents.
+---@param data mapped.Data
+---@return boolean
+function View:equals(data) end
+
+---One value. At any alignment. Raises if it isn't all inside, and for an integer
+---wider than 8 bytes that Lua can't hold.
+---@param code mapped.Code
+---@param pos? integer default 1
+---@return number
+function View:get(code, pos) end
+
+---Stores one value. Raises, and stores nothing, if the value is out of the
+---type's range.
+---@param code mapped.Code
+---@param pos integer
+---@param value number
+function View:set(code, pos, value) end
+
+---The same bytes as an array of that type, at any alignment: no copy. Raises
+---unless the length is a multiple of the element's size.
+---@param code mapped.Code
+---@return mapped.Array
+function View:cast(code) end
+
+---The address of the first byte, for C code such as lrexlib that takes objects
+---with `topointer` and a length. From the first call on the region is pinned: to
+---shrink or to move it gives nil, message, `mapped.status.BUSY`. `close` still
+---works, and leaves zeros at the addresses until the region is collected.
+---@return lightuserdata
+function View:topointer() end
+
+---@return boolean
+function View:readonly() end
+
+---Whether the region was closed. Never raises.
+---@return boolean
+function View:closed() end
+
+---The region all of this is in, which a slice keeps alive; of a region, itself.
+---@return mapped.Region
+function View:region() end
+
+---How many bytes of the region come before the first byte: an offset, from 0.
+---@return integer
+function View:offset() end
+
+---A mapping: of a file, or anonymous memory. Closed by `close`, at the end of
+---the scope of `local region <close>`, or when it is collected.
+---@class mapped.Region: mapped.View
+local Region = {}
+
+---Ends all access, at once and for every slice and array. Closing again is fine.
+---@return true? done
+---@return string? message
+---@return integer? code
+function Region:close() end
+
+---Makes the region and, in a writable mode, its file `length` bytes long. Slices
+---stay valid; one that loses bytes raises when they are used. Gives nil,
+---message, code if the system refuses or something is pinned; nothing has
+---changed then.
+---@param length integer
+---@return true? done
+---@return string? message
+---@return integer? code
+function Region:resize(length) end
+
+---Grows by the length of `data`, which may be the region's own, and stores it
+---there. As `resize`.
+---@param data mapped.Data
+---@return true? done
+---@return string? message
+---@return integer? code
+function Region:append(data) end
+
+---The size in bytes of the file as it is now. nil, message, code if the system
+---can't tell.
+---@return integer? size
+---@return string? message
+---@return integer? code
+function Region:size() end
+
+---@return mapped.Mode
+function Region:mode() end
+
+---The path as given to `open`; nil if there was none.
+---@return string?
+function Region:name() end
+
+---The descriptor the region holds; it stays the region's. nil, message, code if
+---it holds none, as in the modes "r" and "c".
+---@return integer? fd
+---@return string? message
+---@return integer? code
+function Region:fileno() end
+
+---A view of part of a region. It keeps the region alive, but not open.
+---@class mapped.Slice: mapped.View
+
+---Typed elements over bytes of a region. `#a` is their number; `a[i]` is one,
+---nil out of range; `a[i] = value` stores one, and raises if it is out of range
+---or doesn't fit. `ipairs(a)` and `pairs(a)` walk over them.
+---@class mapped.Array
+---@operator len: integer
+---@field [integer] number
+local Array = {}
+
+---The elements that `string.sub` would select, as an array: no copy.
+---@param i integer
+---@param j? integer default -1
+---@return mapped.Array
+function Array:sub(i, j) end
+
+---The bytes of the elements: no copy.
+---@return mapped.Slice
+function Array:bytes() end
+
+---@return boolean
+function Array:readonly() end
+
+---Whether the region was closed. Never raises.
+---@return boolean
+function Array:closed() end
+
+---@return mapped.Region
+function Array:region() end
+
+---How many bytes of the region come before the first element.
+---@return integer
+function Array:offset() end
+
+return mapped

@@ -1,0 +1,34 @@
+-- Guards against a meta file that tells of other functions than the module has.
+local mapped = require "mapped"
+
+describe("the meta file", function()
+  it("names every method, and no other", function()
+    local documented = { View = {}, Region = {}, Array = {}, mapped = {} }
+    for line in io.lines("lua/library/mapped.lua") do
+      local class, name = line:match("^function (%a+)[.:]([%w_]+)")
+      if class then
+        documented[class][name] = true
+      end
+    end
+    for name in pairs(documented.View) do
+      documented.Region[name] = true
+    end
+
+    local region = mapped.anonymous(1)
+    local objects = { View = region:sub(1), Region = region,
+      Array = region:cast("B") }
+    for class, object in pairs(objects) do
+      -- The last upvalue of __index is the table of methods.
+      local index = debug.getmetatable(object).__index
+      local _, methods = debug.getupvalue(index, 4)
+      local names = {}
+      for name in pairs(methods) do
+        names[name] = true
+      end
+      assert.same(documented[class], names)
+    end
+    for name, value in pairs(mapped) do
+      assert.equal(type(value) == "function", documented.mapped[name] or false)
+    end
+  end)
+end)
