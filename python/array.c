@@ -176,10 +176,11 @@ static Py_ssize_t array_length(PyObject *self)
 
 static inline PyObject *item_at(Array *array, size_t offset)
 {
-    return value_read(array->owner, &array->slice, &array->code, offset);
+    const Code *code = &array->code;
+    return code->read(array->owner, &array->slice, code->element, offset);
 }
 
-static PyObject *select_and_get(Array *array, PyObject *key)
+COLD static PyObject *select_and_get(Array *array, PyObject *key)
 {
     Part part;
     if (array_select(array, key, &part) < 0)

@@ -20,19 +20,25 @@
 
 #include <mapped/mapped.h>
 
+/* Keeps what is rarely needed out of a hot path, which then needs fewer
+ * registers and less stack. */
+#define COLD __attribute__((noinline, cold))
+
 /* --- objects ------------------------------------------------------------ */
 
 /* Struct codes begin with nothing or one of "@=<>!". */
 #define CODE_PREFIXES 6
 #define SPARE_SLICES 16
 
-/* Reads one item and makes a Python object of it; only where that is a plain
- * hit. NULL without an exception stands for any other case. */
-typedef PyObject *Reader(const mapped_slice *slice, size_t offset);
+typedef struct Region Region;
+
+/* Reads one item of `slice`, which belongs to `owner`, as a Python object. */
+typedef PyObject *Reader(Region *owner, const mapped_slice *slice,
+                         const mapped_element *element, size_t offset);
 
 typedef struct Code {
     const mapped_element *element; /* NULL: no such code */
-    Reader *read;
+    Reader *read;                  /* the fastest for that element */
 } Code;
 
 /* One for each interpreter that imports the module; set up once, then read
@@ -50,8 +56,6 @@ typedef struct State {
     int spare_count;
 #endif
 } State;
-
-typedef struct Region Region;
 
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
@@ -201,19 +205,8 @@ static inline const Code *code_of_bytes(const State *state)
 const Code *convert_code(const State *state, PyObject *code);
 void codes_fill(State *state);
 
-/* One item: the fast way for its type, and the way that covers everything. */
 Reader *reader_of(const mapped_element *element);
-PyObject *value_get(Region *owner, mapped_slice slice,
-                    const mapped_element *element, size_t offset);
-
-static inline PyObject *value_read(Region *owner, const mapped_slice *slice,
-                                   const Code *code, size_t offset)
-{
-    PyObject *item = code->read(slice, offset);
-    if (item != NULL || PyErr_Occurred())
-        return item;
-    return value_get(owner, *slice, code->element, offset);
-}
+COLD Reader read_any; /* does for every element and case */
 
 PyObject *value_to_python(const mapped_element *element, mapped_value value);
 int value_from_python(const mapped_element *element, PyObject *object,

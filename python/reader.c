@@ -18,17 +18,29 @@ static double double_of(uint64_t bits)
     return value;
 }
 
-/* `value` is the C expression that makes a number of `raw`. */
-#define READER(name, bits, make, value)                                      \
-    static PyObject *read_##name(const mapped_slice *slice, size_t offset)   \
-    {                                                                        \
-        const unsigned char *p = mapped_slice_hit(*slice, offset, bits / 8); \
-        if (p == NULL)                                                       \
-            return NULL;                                                     \
-        uint##bits##_t raw = mapped_load_u##bits(p);                         \
-        if (!mapped_slice_clean(*slice))                                     \
-            return NULL;                                                     \
-        return make(value);                                                  \
+PyObject *read_any(Region *owner, const mapped_slice *slice,
+                   const mapped_element *element, size_t offset)
+{
+    mapped_value value;
+    mapped_error error;
+    if (mapped_get(*slice, element, offset, &value, &error) != MAPPED_OK)
+        return raise_of(owner, &error);
+    return value_to_python(element, value);
+}
+
+/* `value` is the C expression that makes a number of `raw`. Whatever is not a
+ * plain hit is left to read_any. */
+#define READER(name, bits, make, value)                                        \
+    static PyObject *read_##name(Region *owner, const mapped_slice *slice,     \
+                                 const mapped_element *element, size_t offset) \
+    {                                                                          \
+        const unsigned char *p = mapped_slice_hit(*slice, offset, bits / 8);   \
+        if (p == NULL)                                                         \
+            return read_any(owner, slice, element, offset);                    \
+        uint##bits##_t raw = mapped_load_u##bits(p);                           \
+        if (!mapped_slice_clean(*slice))                                       \
+            return read_any(owner, slice, element, offset);                    \
+        return make(value);                                                    \
     }
 
 /* One in native and one in the other order. */
@@ -51,14 +63,6 @@ READERS(u64, 64, PyLong_FromUnsignedLongLong, uint64_t)
 FLOAT_READERS(f32, 32, float_of)
 FLOAT_READERS(f64, 64, double_of)
 
-/* The rare types have only the way that covers everything. */
-static PyObject *read_other(const mapped_slice *slice, size_t offset)
-{
-    (void)slice;
-    (void)offset;
-    return NULL;
-}
-
 static Reader *signed_reader(size_t size, bool native)
 {
     switch (size) {
@@ -71,7 +75,7 @@ static Reader *signed_reader(size_t size, bool native)
     case 8:
         return native ? read_i64 : read_i64_swapped;
     default:
-        return read_other;
+        return read_any;
     }
 }
 
@@ -87,7 +91,7 @@ static Reader *unsigned_reader(size_t size, bool native)
     case 8:
         return native ? read_u64 : read_u64_swapped;
     default:
-        return read_other;
+        return read_any;
     }
 }
 
@@ -99,7 +103,7 @@ static Reader *float_reader(size_t size, bool native)
     case 8:
         return native ? read_f64 : read_f64_swapped;
     default:
-        return read_other;
+        return read_any;
     }
 }
 
@@ -114,6 +118,6 @@ Reader *reader_of(const mapped_element *element)
     case MAPPED_KIND_FLOAT:
         return float_reader(element->size, native);
     default:
-        return read_other;
+        return read_any;
     }
 }

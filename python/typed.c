@@ -15,7 +15,7 @@ static inline PyObject *get(PyObject *self, PyObject *what, PyObject *where)
     if (code == NULL || convert_offset(where, &offset) < 0)
         return NULL;
     mapped_slice span = view_span(self);
-    return value_read(view_owner(self), &span, code, offset);
+    return code->read(view_owner(self), &span, code->element, offset);
 }
 
 METHOD_KEYWORDS(view_get)

@@ -20,16 +20,6 @@ PyObject *value_to_python(const mapped_element *element, mapped_value value)
     Py_UNREACHABLE();
 }
 
-PyObject *value_get(Region *owner, mapped_slice slice,
-                    const mapped_element *element, size_t offset)
-{
-    mapped_value value;
-    mapped_error error;
-    if (mapped_get(slice, element, offset, &value, &error) != MAPPED_OK)
-        return raise_of(owner, &error);
-    return value_to_python(element, value);
-}
-
 static int integer_from(const mapped_element *element, PyObject *object,
                         mapped_value *value)
 {

@@ -27,7 +27,7 @@ static void *raise_item(PyObject *self, Py_ssize_t index,
 }
 
 /* Everything that is not a plain hit. */
-static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
+COLD static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
 {
     mapped_slice span = view_span(self);
     mapped_error error;
@@ -75,7 +75,7 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
 /* --- slices --------------------------------------------------------------- */
 
 /* A step means a strided view, which is what an array of bytes can be. */
-static PyObject *strided(PyObject *self, PyObject *key)
+COLD static PyObject *strided(PyObject *self, PyObject *key)
 {
     PyObject *bytes =
         array_new(self, code_of_bytes(view_owner(self)->state), NULL);
@@ -97,7 +97,8 @@ static inline Py_ssize_t clamp(Py_ssize_t index, Py_ssize_t length)
 }
 
 /* Everything that is not a plain hit. */
-static PyObject *slice_slow(PyObject *self, Py_ssize_t start, size_t length)
+COLD static PyObject *slice_slow(PyObject *self, Py_ssize_t start,
+                                 size_t length)
 {
     mapped_error error;
     mapped_slice part;
@@ -123,7 +124,7 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
     return slice_new(view_owner(self), span.offset + (size_t)start, length);
 }
 
-static PyObject *subscript_slow(PyObject *self, PyObject *key)
+COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
 {
     Py_ssize_t index;
     if (Py_IS_TYPE(key, &PySlice_Type))
