@@ -167,9 +167,9 @@ static int array_pairs(lua_State *L)
 {
     int i;
     check_open_array(L, 1);
-    for (i = 1; i <= MLUA_METATABLES; i++)
+    for (i = 1; i <= MLUA_SHARED; i++)
         lua_pushvalue(L, lua_upvalueindex(i));
-    lua_pushcclosure(L, array_next, MLUA_METATABLES);
+    lua_pushcclosure(L, array_next, MLUA_SHARED);
     lua_pushvalue(L, 1);
     lua_pushinteger(L, 0);
     return 3;

@@ -17,6 +17,8 @@ enum {
     MLUA_SLICE,
     MLUA_ARRAY,
     MLUA_METATABLES = MLUA_ARRAY,
+    MLUA_FORMATS, /* the compiled formats: see format.c */
+    MLUA_SHARED = MLUA_FORMATS,
     MLUA_METHODS
 };
 
@@ -179,6 +181,14 @@ MAPPED__INLINE void mlua_push_value(lua_State *L, const mapped_element *element,
         lua_pushinteger(L, value.i);
 }
 
+/* --- formats (format.c) -------------------------------------------------- */
+
+/* Pushes a cache for compiled formats. */
+void mlua_push_formats(lua_State *L);
+
+/* Pushes `n` bytes at `offset` of a slice as a string, or raises. */
+void mlua_push_bytes(lua_State *L, mapped_slice slice, size_t offset, size_t n);
+
 /* --- what module.c puts together ---------------------------------------- */
 
 int mlua_open(lua_State *L); /* open.c */
@@ -192,6 +202,7 @@ extern const luaL_Reg mlua_view_meta[];       /* view.c */
 extern const luaL_Reg mlua_slice_methods[];   /* slice.c */
 extern const luaL_Reg mlua_bytes_methods[];   /* bytes.c */
 extern const luaL_Reg mlua_typed_methods[];   /* typed.c */
+extern const luaL_Reg mlua_format_methods[];  /* format.c */
 extern const luaL_Reg mlua_cast_methods[];    /* array.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
 

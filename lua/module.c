@@ -3,18 +3,15 @@
 #include "mapped_lua.h"
 
 static const luaL_Reg *const region_methods[] = {
-    mlua_slice_methods,   mlua_bytes_methods,
-    mlua_typed_methods,   mlua_cast_methods,
-    mlua_pointer_methods, mlua_about_methods,
-    mlua_region_methods,  NULL};
+    mlua_slice_methods,  mlua_bytes_methods,   mlua_typed_methods,
+    mlua_cast_methods,   mlua_pointer_methods, mlua_about_methods,
+    mlua_format_methods, mlua_region_methods,  NULL};
 
-static const luaL_Reg *const slice_methods[] = {mlua_slice_methods,
-                                                mlua_bytes_methods,
-                                                mlua_typed_methods,
-                                                mlua_cast_methods,
-                                                mlua_pointer_methods,
-                                                mlua_about_methods,
-                                                NULL};
+static const luaL_Reg *const slice_methods[] = {
+    mlua_slice_methods,  mlua_bytes_methods,
+    mlua_typed_methods,  mlua_cast_methods,
+    mlua_format_methods, mlua_pointer_methods,
+    mlua_about_methods,  NULL};
 
 static const luaL_Reg *const array_methods[] = {mlua_array_methods,
                                                 mlua_about_methods, NULL};
@@ -41,10 +38,10 @@ static const type types[] = {
     {"mapped.Slice", MLUA_SLICE, mlua_view_index, slice_meta, slice_methods},
     {"mapped.Array", MLUA_ARRAY, mlua_array_index, array_meta, array_methods}};
 
-static void push_metatables(lua_State *L)
+static void push_shared(lua_State *L)
 {
     int i;
-    for (i = 1; i <= MLUA_METATABLES; i++)
+    for (i = 1; i <= MLUA_SHARED; i++)
         lua_pushvalue(L, i);
 }
 
@@ -52,8 +49,8 @@ static void push_metatables(lua_State *L)
 static void set_functions(lua_State *L, const luaL_Reg *const *lists)
 {
     for (; *lists != NULL; lists++) {
-        push_metatables(L);
-        luaL_setfuncs(L, *lists, MLUA_METATABLES);
+        push_shared(L);
+        luaL_setfuncs(L, *lists, MLUA_SHARED);
     }
 }
 
@@ -62,7 +59,7 @@ static void fill_metatable(lua_State *L, const type *it)
 {
     lua_pushvalue(L, it->index);
     set_functions(L, it->meta);
-    push_metatables(L);
+    push_shared(L);
     lua_newtable(L);
     set_functions(L, it->methods);
     lua_pushcclosure(L, it->get, MLUA_METHODS);
@@ -97,11 +94,12 @@ int luaopen_mapped(lua_State *L)
     lua_settop(L, 0);
     for (i = 0; i < MLUA_METATABLES; i++)
         lua_newtable(L);
+    mlua_push_formats(L);
     for (i = 0; i < MLUA_METATABLES; i++)
         fill_metatable(L, &types[i]);
     luaL_newlibtable(L, functions);
-    push_metatables(L);
-    luaL_setfuncs(L, functions, MLUA_METATABLES);
+    push_shared(L);
+    luaL_setfuncs(L, functions, MLUA_SHARED);
     lua_pushliteral(L, MAPPED_VERSION);
     lua_setfield(L, -2, "version");
     push_statuses(L);
