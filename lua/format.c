@@ -248,19 +248,22 @@ static void push_items(lua_State *L, mapped_slice slice,
 }
 
 /* As string.unpack: before the start is the start, behind the end an error. */
-static size_t check_start(lua_State *L, int arg, size_t length)
+static size_t check_start(lua_State *L, int arg, mapped_slice slice)
 {
     int is_integer;
     lua_Integer i = lua_tointegerx(L, arg, &is_integer);
-    size_t offset = 0;
+    size_t offset = 0, length = slice.length;
     if (!is_integer)
         i = luaL_optinteger(L, arg, 1);
     if (i > 0)
         offset = (lua_Unsigned)i - 1 <= length ? (size_t)i - 1 : SIZE_MAX;
     else if (i < 0 && 0 - (lua_Unsigned)i <= length)
         offset = length - (size_t)(0 - (lua_Unsigned)i);
-    luaL_argcheck(L, offset <= length, arg, "initial position out of string");
-    return offset;
+    if (MAPPED__LIKELY(offset <= length))
+        return offset;
+    if (mapped_region_closed(slice.region))
+        return (size_t)mlua_raise_closed(L);
+    return (size_t)luaL_argerror(L, arg, "initial position out of string");
 }
 
 static int format_unpack(lua_State *L)
@@ -268,11 +271,11 @@ static int format_unpack(lua_State *L)
     mapped_item room[ITEMS_AT_ONCE];
     mapped_items items = {room, ITEMS_AT_ONCE, 0};
     mapped_cursor cursor = {0, 0, 0};
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_to_view(L, 1);
     const mapped_format *format;
     mapped_error error;
     size_t count = 0;
-    cursor.offset = check_start(L, 3, slice.length);
+    cursor.offset = check_start(L, 3, slice);
     format = check_format(L, 2);
     for (;;) {
         if (MAPPED__UNLIKELY(mapped_format_unpack(format, slice, &cursor,
