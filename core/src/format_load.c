@@ -106,26 +106,61 @@ static void locate_pascal(run *run, const unsigned char *p)
     locate(run, 1, told < count ? told : count - 1);
 }
 
+/* What most formats consist of: single values, up to the first step that is
+ * something else. */
+static mapped_status load_singles(run *run, const unsigned char *p, size_t end)
+{
+    const unsigned char *start = p;
+    const mapped_step *step = step_of(run);
+    const mapped_step *last = run->format->steps + end;
+    mapped_item *item = run->items->items + run->items->count;
+    const mapped_item *limit = run->items->items + run->items->capacity;
+    mapped_status status = MAPPED_OK;
+    for (; step < last && item < limit; step++, item++) {
+        const mapped_element *element = step->element;
+        if (step->kind != MAPPED_STEP_ELEMENT || step->count != 1)
+            break;
+        status = element->load(element, p, &item->value);
+        if (MAPPED__UNLIKELY(status != MAPPED_OK))
+            break;
+        item->step = step;
+        p += element->size;
+    }
+    run->items->count = (size_t)(item - run->items->items);
+    run->at.step = (size_t)(step - run->format->steps);
+    run->at.offset += (size_t)(p - start);
+    return status;
+}
+
+static mapped_status load_step(run *run, const unsigned char *p)
+{
+    const mapped_step *step = step_of(run);
+    mapped_status status = MAPPED_OK;
+    if (step->kind == MAPPED_STEP_ELEMENT)
+        status = load_elements(run, p);
+    else if (step->kind == MAPPED_STEP_BYTES)
+        locate(run, 0, step->count);
+    else if (step->kind == MAPPED_STEP_PASCAL)
+        locate_pascal(run, p);
+    else
+        step_over(run, step->count);
+    return status;
+}
+
 /* The steps up to `end`, which begin at `p` and are all there. */
 static mapped_status load_steps(run *run, const unsigned char *p, size_t end)
 {
     size_t start = run->at.offset;
-    while (run->at.step < end && has_room(run)) {
+    mapped_status status = MAPPED_OK;
+    while (status == MAPPED_OK && run->at.step < end && has_room(run)) {
         const unsigned char *here = p + (run->at.offset - start);
-        const mapped_step *step = step_of(run);
-        mapped_status status = MAPPED_OK;
-        if (step->kind == MAPPED_STEP_ELEMENT)
-            status = load_elements(run, here);
-        else if (step->kind == MAPPED_STEP_BYTES)
-            locate(run, 0, step->count);
-        else if (step->kind == MAPPED_STEP_PASCAL)
-            locate_pascal(run, here);
+        if (step_of(run)->count == 1 && run->at.done == 0 &&
+            step_of(run)->kind == MAPPED_STEP_ELEMENT)
+            status = load_singles(run, here, end);
         else
-            step_over(run, step->count);
-        if (status != MAPPED_OK)
-            return status;
+            status = load_step(run, here);
     }
-    return MAPPED_OK;
+    return status;
 }
 
 static mapped_status unpack_checked(run *run, size_t bytes, size_t end)
