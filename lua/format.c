@@ -137,8 +137,8 @@ static int raise_wrong(lua_State *L, int arg, const mapped_step *step)
     switch ((mapped_format_reason)step->reason) {
     case MAPPED_FORMAT_NUMBER_WRONG:
         return luaL_error(L,
-                          "integral size (%I) out of limits [1,16] at %I of "
-                          "the format",
+                          "integral size (%I) out of limits [1,16] at "
+                          "position %I of the format",
                           (LUAI_UACINT)step->count, place);
     case MAPPED_FORMAT_NO_SIZE_WRONG:
         return luaL_error(
@@ -349,6 +349,7 @@ static int format_pack(lua_State *L)
     luaL_checkinteger(L, 3);
     format = push_format(L, 2);
     lua_replace(L, 2);
+    lua_pushnil(L); /* what string.pack finds where an argument is missing */
     if (mapped_format_count(format) > ITEMS_AT_ONCE)
         make_room(L, 2, mapped_format_count(format), &items);
     check_items(L, format, &items);
