@@ -35,13 +35,18 @@ def run(command, folder, **extra):
     return done.stdout
 
 
+def copy_checkout(folder):
+    """A copy of the checkout, as it would be cloned."""
+    return shutil.copytree(
+        readers.TOP, folder / "checkout", ignore=shutil.ignore_patterns(
+            "build", ".git", "__pycache__"))
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """Where a fresh copy of the checkout, built and gone, was installed."""
     folder = tmp_path_factory.mktemp("install")
-    checkout, root = folder / "checkout", folder / "root"
-    shutil.copytree(readers.TOP, checkout, ignore=shutil.ignore_patterns(
-        "build", ".git", "__pycache__"))
+    checkout, root = copy_checkout(folder), folder / "root"
     run([shutil.which("scons"), "install", f"DESTDIR={root}",
          f"PREFIX={PREFIX}", f"cc={os.environ['MAPPED_CC']}",
          f"lua={readers.LUA}", f"python={readers.PYTHON}"], checkout)
@@ -66,6 +71,17 @@ def test_install_lua_module(installed, tmp_path):
     output = run([readers.LUA, "-e", script], tmp_path,
                  LUA_CPATH_5_4=f"{installed}{PREFIX}/lib/lua/5.4/?.so")
     assert output == "7\n"
+
+
+@pytest.mark.skipif(not shutil.which("luarocks"), reason="no luarocks here")
+def test_install_luarocks_make(tmp_path):
+    tree = tmp_path / "tree"
+    run(["luarocks", "--lua-version=5.4", f"--tree={tree}", "make"],
+        copy_checkout(tmp_path) / "lua", HOME=str(tmp_path / "home"))
+    script = "print(#require 'mapped'.anonymous(4))"
+    output = run([readers.LUA, "-e", script], tmp_path,
+                 LUA_CPATH_5_4=f"{tree}/lib/lua/5.4/?.so")
+    assert output == "4\n"
 
 
 def test_install_python_package(installed, tmp_path):
