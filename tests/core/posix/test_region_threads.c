@@ -249,6 +249,38 @@ static void test_threads_shrinking_kills_no_reader(void)
     }
 }
 
+/* Zeros that a shrink put there are never taken for what the file held. */
+static void *read_until_out_of_range(void *context)
+{
+    job *j = context;
+    mapped_slice all = mapped_region_slice(j->region);
+    mapped_status status = MAPPED_OK;
+    while (status == MAPPED_OK) {
+        for (size_t at = 0; at < LENGTH && status == MAPPED_OK; at += 4) {
+            uint32_t value = 0;
+            status = mapped_get_u32le(all, at, &value, NULL);
+            j->wrong += status == MAPPED_OK && value != VALUE;
+        }
+        MAPPED__STORE_RELEASE(&j->started, 1);
+    }
+    j->wrong += status != MAPPED_RANGE;
+    mapped_region_release(j->region);
+    return NULL;
+}
+
+static void test_threads_shrinking_deceives_no_reader(void)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        job j = {.region = opened()};
+        pthread_t thread;
+        start(&thread, read_until_out_of_range, &j);
+        CHECK_STATUS(mapped_region_resize(j.region, 100, NULL), MAPPED_OK);
+        pthread_join(thread, NULL);
+        CHECK_UINT(j.wrong, 0);
+        mapped_region_release(j.region);
+    }
+}
+
 /* --- append from two threads -------------------------------------------- */
 
 static void *append_some(void *context)
@@ -296,6 +328,7 @@ int main(void)
     RUN(test_threads_closing_at_once_is_fine);
     RUN(test_threads_growth_disturbs_no_reader);
     RUN(test_threads_shrinking_kills_no_reader);
+    RUN(test_threads_shrinking_deceives_no_reader);
     RUN(test_threads_append_gives_each_a_place_of_its_own);
     return check_finish();
 }
