@@ -48,6 +48,8 @@ typedef struct State {
     PyTypeObject *slice;
     PyTypeObject *array;
     PyTypeObject *iterator;
+    PyTypeObject *matches;
+    PyTypeObject *parts;
     PyObject *fault_error;
     PyObject *unsupported;          /* io.UnsupportedOperation */
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
@@ -103,6 +105,8 @@ extern PyType_Spec region_spec;
 extern PyType_Spec slice_spec;
 extern PyType_Spec array_spec;
 extern PyType_Spec iterator_spec;
+extern PyType_Spec matches_spec;
+extern PyType_Spec parts_spec;
 
 /* A Region without memory yet: the caller opens `.view.slice.region`. */
 Region *region_new(State *state, PyObject *name);
@@ -265,17 +269,27 @@ void *export_pin(Region *owner, mapped_slice span);
 
 /* The shared methods: how each takes its arguments, and its name. A method is
  * the function view_<name> and the text view_<name>_doc, in any file. */
-#define VIEW_METHODS(X)    \
-    X(KEYWORDS, slice)     \
-    X(KEYWORDS, get)       \
-    X(KEYWORDS, set)       \
-    X(KEYWORDS, cast)      \
-    X(KEYWORDS, copy_from) \
-    X(ONE, copy_to)        \
-    X(ONE, fill)           \
-    X(KEYWORDS, move)      \
-    X(NONE, tobytes)       \
-    X(NONE, __bytes__)     \
+#define VIEW_METHODS(X)     \
+    X(KEYWORDS, slice)      \
+    X(KEYWORDS, get)        \
+    X(KEYWORDS, set)        \
+    X(KEYWORDS, cast)       \
+    X(KEYWORDS, copy_from)  \
+    X(ONE, copy_to)         \
+    X(ONE, fill)            \
+    X(KEYWORDS, move)       \
+    X(KEYWORDS, find)       \
+    X(KEYWORDS, rfind)      \
+    X(KEYWORDS, index)      \
+    X(KEYWORDS, rindex)     \
+    X(KEYWORDS, count)      \
+    X(KEYWORDS, find_all)   \
+    X(KEYWORDS, startswith) \
+    X(KEYWORDS, endswith)   \
+    X(KEYWORDS, lines)      \
+    X(KEYWORDS, split)      \
+    X(NONE, tobytes)        \
+    X(NONE, __bytes__)      \
     X(ONE, __reduce_ex__)
 
 #define VIEW_ATTRIBUTES(X) \

@@ -59,7 +59,10 @@ static int module_exec(PyObject *module)
         add_type(module, &array_spec, &state->array) < 0)
         return -1;
     state->iterator = make_type(module, &iterator_spec);
-    if (state->iterator == NULL || import_unsupported(state) < 0 ||
+    state->matches = make_type(module, &matches_spec);
+    state->parts = make_type(module, &parts_spec);
+    if (state->iterator == NULL || state->matches == NULL ||
+        state->parts == NULL || import_unsupported(state) < 0 ||
         add_fault_error(module, state) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION);
@@ -75,6 +78,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->slice);
     Py_VISIT(state->array);
     Py_VISIT(state->iterator);
+    Py_VISIT(state->matches);
+    Py_VISIT(state->parts);
     Py_VISIT(state->fault_error);
     Py_VISIT(state->unsupported);
     return 0;
@@ -87,6 +92,8 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->slice);
     Py_CLEAR(state->array);
     Py_CLEAR(state->iterator);
+    Py_CLEAR(state->matches);
+    Py_CLEAR(state->parts);
     Py_CLEAR(state->fault_error);
     Py_CLEAR(state->unsupported);
     return 0;

@@ -233,26 +233,6 @@ PyObject *view_iterate(PyObject *self)
     return length < 0 ? NULL : iterator_new(self, view_owner(self), length);
 }
 
-/* Without this `b"ab" in view` would walk over integers and find nothing. */
-int view_contains(PyObject *self, PyObject *item)
-{
-    uint8_t wanted;
-    int found = 0;
-    if (convert_byte(item, &wanted) < 0)
-        return -1;
-    mapped_slice span = view_span(self);
-    for (size_t i = 0; i < span.length && !found; i++) {
-        mapped_error error;
-        uint8_t byte;
-        if (mapped_get_u8(span, i, &byte, &error) != MAPPED_OK) {
-            raise_of(view_owner(self), &error);
-            return -1;
-        }
-        found = byte == wanted;
-    }
-    return found != 0 || require_open(view_owner(self)) == 0 ? found : -1;
-}
-
 static int equals(PyObject *self, const Source *source)
 {
     mapped_slice span = view_span(self);

@@ -201,13 +201,44 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
     return MAPPED_OK;
 }
 
+static mapped_slice rest_of(const mapped_parts *parts)
+{
+    mapped_slice rest = parts->whole_;
+    rest.offset += parts->next_;
+    rest.length -= parts->next_;
+    return rest;
+}
+
+/* The part of `rest` that the separator at `end` ends; moves on behind it. */
+static mapped_slice cut(mapped_parts *parts, mapped_slice rest, size_t end)
+{
+    size_t behind = end + parts->separator_.length_;
+    rest.length = parts->keep_ ? behind : end;
+    parts->next_ += behind;
+    return rest;
+}
+
+bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part)
+{
+    mapped_slice rest = rest_of(parts);
+    size_t n = rest.length < limit ? rest.length : limit;
+    if (n == 0 || parts->done_)
+        return false;
+    const unsigned char *p = mapped_slice_hit(rest, 0, n);
+    if (p == NULL)
+        return false;
+    size_t end = mapped_needle_first(&parts->separator_, p, n);
+    if (end == MAPPED_NOT_FOUND || !mapped_slice_clean(rest))
+        return false;
+    *part = cut(parts, rest, end);
+    return true;
+}
+
 mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
                                 bool *more, mapped_error *error)
 {
     size_t end;
-    mapped_slice rest = parts->whole_;
-    rest.offset += parts->next_;
-    rest.length -= parts->next_;
+    mapped_slice rest = rest_of(parts);
     if (parts->done_ || (parts->lines_ && rest.length == 0)) {
         *more = false;
         return MAPPED_OK;
@@ -215,13 +246,8 @@ mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
     mapped_status status = mapped_find(rest, &parts->separator_, &end, error);
     if (status != MAPPED_OK)
         return status;
-    *part = rest;
-    if (end == MAPPED_NOT_FOUND) {
-        parts->done_ = true;
-    } else {
-        part->length = parts->keep_ ? end + parts->separator_.length_ : end;
-        parts->next_ += end + parts->separator_.length_;
-    }
+    parts->done_ = end == MAPPED_NOT_FOUND;
+    *part = parts->done_ ? rest : cut(parts, rest, end);
     *more = true;
     return MAPPED_OK;
 }

@@ -366,6 +366,29 @@ static void test_parts_lines(void)
     CHECK_TEXT(lines_of("ab\n\ncd\r\ne", true), "0+3 3+1 4+4 8+1");
 }
 
+/* The short step finds what the long one finds, as long as it is near. */
+static void test_parts_near(void)
+{
+    mapped_parts parts;
+    mapped_slice part = {NULL, 0, 0};
+    mapped_region *region = memory_wrap((void *)"ab\ncdefgh\ni", 11, true);
+    mapped_parts_lines(&parts, mapped_region_slice(region), true);
+    CHECK(!mapped_parts_near(&parts, 2, &part));
+    CHECK(mapped_parts_near(&parts, 3, &part));
+    CHECK_UINT(part.length, 3);
+    CHECK(!mapped_parts_near(&parts, 6, &part));
+    CHECK(mapped_parts_near(&parts, 1000, &part));
+    CHECK_UINT(part.offset, 3);
+    CHECK_UINT(part.length, 7);
+    CHECK(!mapped_parts_near(&parts, 1000, &part));
+    CHECK_TEXT(walk(&parts), "10+1");
+    CHECK(!mapped_parts_near(&parts, 1000, &part));
+    mapped_region_close(region, NULL);
+    mapped_parts_lines(&parts, part, false);
+    CHECK(!mapped_parts_near(&parts, 1000, &part));
+    mapped_region_release(region);
+}
+
 static void test_parts_split(void)
 {
     CHECK_TEXT(split_of("", ","), "0+0");
@@ -389,6 +412,7 @@ int main(void)
     RUN(test_parts_empty_separator_is_refused);
     RUN(test_parts_end_with_the_region);
     RUN(test_parts_lines);
+    RUN(test_parts_near);
     RUN(test_parts_split);
     return check_finish();
 }

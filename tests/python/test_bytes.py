@@ -203,13 +203,6 @@ def test_deletion_is_refused():
         del part[0:1]
 
 
-def test_membership_of_bytes_is_no_silent_no():
-    with pytest.raises(TypeError):
-        b"b" in made(b"abc")
-    with pytest.raises(ValueError):
-        256 in made(b"abc")
-
-
 def test_comparison_with_other_things_is_false():
     part = made(b"abc")
     assert part != "abc" and part is not None and part != [97, 98, 99]

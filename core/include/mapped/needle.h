@@ -29,6 +29,11 @@ typedef struct mapped_needle {
 void mapped_needle_init(mapped_needle *needle, const void *bytes,
                         size_t length);
 
+MAPPED__INLINE size_t mapped_needle_length(const mapped_needle *needle)
+{
+    return needle->length_;
+}
+
 /* Looks at a sample of the data for which of the needle's bytes are rare there.
  * Only speed depends on it. */
 void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n);

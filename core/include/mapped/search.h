@@ -61,9 +61,21 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
                                  const void *separator, size_t n,
                                  mapped_error *error);
 
+/* How many bytes have not been walked over yet. */
+MAPPED__INLINE size_t mapped_parts_left(const mapped_parts *parts)
+{
+    return parts->whole_.length - parts->next_;
+}
+
 /* The next part. `*more` is false, and `*part` untouched, behind the last. */
 mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
                                 bool *more, mapped_error *error);
+
+/* The same as a short step: the next part and true if a separator ends it
+ * within `limit` bytes and all is well. Otherwise false and nothing has
+ * changed: mapped_parts_next tells. For callers that let go of a lock before
+ * they search long. */
+bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part);
 
 MAPPED_END
 

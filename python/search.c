@@ -1,0 +1,423 @@
+/* Searching in place: the methods of bytes, with their arguments and results.
+ */
+#include "search.h"
+
+#include <string.h>
+
+/* --- what is looked for ----------------------------------------------------
+ */
+
+static int open_byte(PyObject *object, Needle *needle)
+{
+    if (convert_byte(object, &needle->byte) < 0)
+        return -1;
+    needle->bytes = &needle->byte;
+    needle->length = 1;
+    return 0;
+}
+
+int needle_open(const State *state, PyObject *object, Needle *needle)
+{
+    *needle = (Needle){0};
+    if (!PyObject_CheckBuffer(object) && PyIndex_Check(object))
+        return open_byte(object, needle);
+    if (!PyObject_CheckBuffer(object)) {
+        PyErr_Format(PyExc_TypeError,
+                     "argument should be integer or bytes-like object, not %R",
+                     (PyObject *)Py_TYPE(object));
+        return -1;
+    }
+    if (source_open(state, object, &needle->source) < 0)
+        return -1;
+    needle->bytes = needle->source.data;
+    needle->length = needle->source.length;
+    if (needle->source.owner == NULL)
+        return 0;
+    needle->bytes = export_pin(needle->source.owner, needle->source.slice);
+    needle->pinned = needle->bytes != NULL;
+    return needle->pinned ? 0 : -1;
+}
+
+int needle_close(Needle *needle)
+{
+    mapped_error error;
+    mapped_slice slice = needle->source.slice;
+    mapped_status status = MAPPED_OK;
+    if (needle->pinned) {
+        status = mapped_slice_leave(slice, 0, slice.length, &error);
+        mapped_region_unpin(slice.region);
+        if (status != MAPPED_OK)
+            raise_of(needle->source.owner, &error);
+    }
+    source_close(&needle->source);
+    return status == MAPPED_OK ? 0 : -1;
+}
+
+void *needle_copy(const Needle *needle)
+{
+    void *copy = PyMem_Malloc(needle->length + 1);
+    if (copy == NULL)
+        return PyErr_NoMemory();
+    memcpy(copy, needle->bytes, needle->length);
+    return copy;
+}
+
+/* --- where ------------------------------------------------------------------
+ */
+
+/* A bound as bytes takes it: None or an index of any size. */
+static int convert_bound(PyObject *object, Py_ssize_t *result)
+{
+    if (object == NULL || object == Py_None)
+        return 0;
+    if (!PyIndex_Check(object)) {
+        PyErr_SetString(PyExc_TypeError,
+                        "slice indices must be integers or None or have an "
+                        "__index__ method");
+        return -1;
+    }
+    *result = PyNumber_AsSsize_t(object, NULL);
+    return *result == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+typedef struct Range {
+    Py_ssize_t start;
+    Py_ssize_t end;
+    mapped_slice slice; /* the bytes in between */
+} Range;
+
+static int range_convert(PyObject *start, PyObject *end, Range *range)
+{
+    range->start = 0;
+    range->end = PY_SSIZE_T_MAX;
+    return convert_bound(start, &range->start) < 0 ||
+                   convert_bound(end, &range->end) < 0
+               ? -1
+               : 0;
+}
+
+static Py_ssize_t from_end(Py_ssize_t bound, Py_ssize_t length)
+{
+    if (bound < 0)
+        bound += length;
+    return bound < 0 ? 0 : bound;
+}
+
+/* Sets the range's slice of what `self` views now. 0 if it holds nothing, not
+ * even the empty needle, because it ends before it starts; -1 if closed. */
+static int range_take(PyObject *self, Range *range)
+{
+    mapped_slice span = view_span(self);
+    Py_ssize_t length = (Py_ssize_t)span.length;
+    if (require_open(view_owner(self)) < 0)
+        return -1;
+    range->start = from_end(range->start, length);
+    range->end = from_end(range->end, length);
+    if (range->end > length)
+        range->end = length;
+    if (range->start > range->end)
+        return 0;
+    range->slice = span;
+    range->slice.offset += (size_t)range->start;
+    range->slice.length = (size_t)(range->end - range->start);
+    return 1;
+}
+
+/* --- find and count ---------------------------------------------------------
+ */
+
+typedef mapped_status Search(mapped_slice slice, mapped_needle *needle,
+                             size_t *result, mapped_error *error);
+
+static mapped_status search_away(Search *search, mapped_slice slice,
+                                 mapped_needle *needle, size_t *result,
+                                 mapped_error *error)
+{
+    Away away = away_begin(slice.region, NULL, slice.length);
+    mapped_status status = search(slice, needle, result, error);
+    away_end(&away);
+    return status;
+}
+
+mapped_status find_first(mapped_slice slice, mapped_needle *needle,
+                         size_t *offset, mapped_error *error)
+{
+    mapped_slice near = slice;
+    if (slice.length > AWAY_BYTES &&
+        mapped_needle_length(needle) < AWAY_BYTES) {
+        near.length = AWAY_BYTES;
+        mapped_status status = mapped_find(near, needle, offset, error);
+        if (status != MAPPED_OK || *offset != MAPPED_NOT_FOUND)
+            return status;
+    }
+    return search_away(mapped_find, slice, needle, offset, error);
+}
+
+static mapped_status find_last(mapped_slice slice, mapped_needle *needle,
+                               size_t *offset, mapped_error *error)
+{
+    return search_away(mapped_rfind, slice, needle, offset, error);
+}
+
+static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
+                               size_t *count, mapped_error *error)
+{
+    return search_away(mapped_count, slice, needle, count, error);
+}
+
+static int run(PyObject *self, Search *search, const Needle *needle,
+               Range *range, size_t *result)
+{
+    mapped_needle ready;
+    mapped_error error;
+    int any = range_take(self, range);
+    if (any <= 0)
+        return any;
+    mapped_needle_init(&ready, needle->bytes, needle->length);
+    if (search(range->slice, &ready, result, &error) == MAPPED_OK)
+        return 0;
+    raise_of(view_owner(self), &error);
+    return -1;
+}
+
+/* `*result` stays what it is if the range is none. */
+static int search(PyObject *self, Search *how, PyObject *const *values,
+                  Range *range, size_t *result)
+{
+    Needle needle;
+    if (range_convert(values[1], values[2], range) < 0 ||
+        needle_open(view_owner(self)->state, values[0], &needle) < 0)
+        return -1;
+    int status = run(self, how, &needle, range, result);
+    return needle_close(&needle) < 0 ? -1 : status;
+}
+
+typedef struct Call {
+    PyObject *const *given;
+    Py_ssize_t count;
+    PyObject *keywords;
+} Call;
+
+#define SEARCH_NAMES              \
+    {                             \
+        "x", "start", "end", NULL \
+    }
+
+/* The index in the view, or -1, which is an error if it `must` be there. */
+static PyObject *find(PyObject *self, Search *how, const Signature *signature,
+                      const Call *call, bool must)
+{
+    PyObject *values[3];
+    Range range;
+    size_t found = MAPPED_NOT_FOUND;
+    if (arguments_sort(signature, call->given, call->count, call->keywords,
+                       values) < 0 ||
+        search(self, how, values, &range, &found) < 0)
+        return NULL;
+    if (found != MAPPED_NOT_FOUND)
+        return PyLong_FromSsize_t(range.start + (Py_ssize_t)found);
+    if (!must)
+        return PyLong_FromLong(-1);
+    PyErr_SetString(PyExc_ValueError, "subsection not found");
+    return NULL;
+}
+
+const char view_find_doc[] = PyDoc_STR(
+    "find($self, /, x, start=None, end=None)\n--\n\n"
+    "Return the lowest index where `x` begins in [start:end], or -1.\n\n"
+    "As bytes.find: `x` is a bytes-like object or an integer from 0 to 255.\n"
+    "Other threads run meanwhile if it takes long. FaultError if a page was\n"
+    "lost that the answer depends on.");
+
+METHOD_KEYWORDS(view_find)
+{
+    static const Signature signature = {"find", 1, 3, SEARCH_NAMES};
+    const Call call = {given, count, keywords};
+    return find(self, find_first, &signature, &call, false);
+}
+
+const char view_rfind_doc[] =
+    PyDoc_STR("rfind($self, /, x, start=None, end=None)\n--\n\n"
+              "Like find, but return the highest index.");
+
+METHOD_KEYWORDS(view_rfind)
+{
+    static const Signature signature = {"rfind", 1, 3, SEARCH_NAMES};
+    const Call call = {given, count, keywords};
+    return find(self, find_last, &signature, &call, false);
+}
+
+const char view_index_doc[] =
+    PyDoc_STR("index($self, /, x, start=None, end=None)\n--\n\n"
+              "Like find, but raise ValueError where find returns -1.");
+
+METHOD_KEYWORDS(view_index)
+{
+    static const Signature signature = {"index", 1, 3, SEARCH_NAMES};
+    const Call call = {given, count, keywords};
+    return find(self, find_first, &signature, &call, true);
+}
+
+const char view_rindex_doc[] =
+    PyDoc_STR("rindex($self, /, x, start=None, end=None)\n--\n\n"
+              "Like rfind, but raise ValueError where rfind returns -1.");
+
+METHOD_KEYWORDS(view_rindex)
+{
+    static const Signature signature = {"rindex", 1, 3, SEARCH_NAMES};
+    const Call call = {given, count, keywords};
+    return find(self, find_last, &signature, &call, true);
+}
+
+const char view_count_doc[] =
+    PyDoc_STR("count($self, /, x, start=None, end=None)\n--\n\n"
+              "Return how many occurrences of `x` that don't overlap are in "
+              "[start:end].");
+
+METHOD_KEYWORDS(view_count)
+{
+    static const Signature signature = {"count", 1, 3, SEARCH_NAMES};
+    PyObject *values[3];
+    Range range;
+    size_t found = 0;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        search(self, count_all, values, &range, &found) < 0)
+        return NULL;
+    return PyLong_FromSize_t(found);
+}
+
+/* Without this `b"ab" in view` would walk over integers and find nothing. */
+int view_contains(PyObject *self, PyObject *item)
+{
+    PyObject *const values[3] = {item, NULL, NULL};
+    Range range;
+    size_t found = MAPPED_NOT_FOUND;
+    if (search(self, find_first, values, &range, &found) < 0)
+        return -1;
+    return found != MAPPED_NOT_FOUND;
+}
+
+/* --- at the ends ------------------------------------------------------------
+ */
+
+typedef mapped_status Compare(mapped_slice slice, const void *data, size_t n,
+                              bool *result, mapped_error *error);
+
+/* 1 or 0, or -1 with an exception. */
+static int compare(PyObject *self, Compare *how, PyObject *affix, Range range)
+{
+    Needle needle;
+    mapped_error error;
+    bool result = false;
+    if (needle_open(view_owner(self)->state, affix, &needle) < 0)
+        return -1;
+    int status = range_take(self, &range);
+    if (status > 0) {
+        Away away = away_begin(range.slice.region, NULL, needle.length);
+        mapped_status compared =
+            how(range.slice, needle.bytes, needle.length, &result, &error);
+        away_end(&away);
+        if (compared != MAPPED_OK) {
+            raise_of(view_owner(self), &error);
+            status = -1;
+        }
+    }
+    return needle_close(&needle) < 0 || status < 0 ? -1 : result;
+}
+
+static int compare_any(PyObject *self, Compare *how, PyObject *affixes,
+                       Range range)
+{
+    int result = 0;
+    Py_ssize_t count = PyTuple_Size(affixes);
+    for (Py_ssize_t i = 0; i < count && result == 0; i++) {
+        PyObject *affix = PyTuple_GetItem(affixes, i);
+        if (!PyObject_CheckBuffer(affix)) {
+            PyErr_Format(PyExc_TypeError,
+                         "a bytes-like object is required, not %R",
+                         (PyObject *)Py_TYPE(affix));
+            return -1;
+        }
+        result = compare(self, how, affix, range);
+    }
+    return result;
+}
+
+static PyObject *affix(PyObject *self, Compare *how, const Signature *signature,
+                       const Call *call)
+{
+    PyObject *values[3];
+    Range range;
+    int result;
+    if (arguments_sort(signature, call->given, call->count, call->keywords,
+                       values) < 0 ||
+        range_convert(values[1], values[2], &range) < 0)
+        return NULL;
+    if (PyTuple_Check(values[0])) {
+        result = compare_any(self, how, values[0], range);
+    } else if (PyObject_CheckBuffer(values[0])) {
+        result = compare(self, how, values[0], range);
+    } else {
+        PyErr_Format(PyExc_TypeError,
+                     "%s first arg must be bytes-like or a tuple of bytes-like "
+                     "objects, not %R",
+                     signature->function, (PyObject *)Py_TYPE(values[0]));
+        return NULL;
+    }
+    return result < 0 ? NULL : PyBool_FromLong(result);
+}
+
+const char view_startswith_doc[] = PyDoc_STR(
+    "startswith($self, /, prefix, start=None, end=None)\n--\n\n"
+    "Return True if [start:end] begins with `prefix`, a bytes-like object, or\n"
+    "with one of a tuple of them.");
+
+METHOD_KEYWORDS(view_startswith)
+{
+    static const Signature signature = {
+        "startswith", 1, 3, {"prefix", "start", "end", NULL}};
+    const Call call = {given, count, keywords};
+    return affix(self, mapped_starts_with, &signature, &call);
+}
+
+const char view_endswith_doc[] = PyDoc_STR(
+    "endswith($self, /, suffix, start=None, end=None)\n--\n\n"
+    "Return True if [start:end] ends with `suffix`, a bytes-like object, or\n"
+    "with one of a tuple of them.");
+
+METHOD_KEYWORDS(view_endswith)
+{
+    static const Signature signature = {
+        "endswith", 1, 3, {"suffix", "start", "end", NULL}};
+    const Call call = {given, count, keywords};
+    return affix(self, mapped_ends_with, &signature, &call);
+}
+
+/* --- all of them ------------------------------------------------------------
+ */
+
+const char view_find_all_doc[] = PyDoc_STR(
+    "find_all($self, /, x, start=None, end=None)\n--\n\n"
+    "Return an iterator over the indexes of all occurrences of `x` in\n"
+    "[start:end] that don't overlap: the ones that count counts. It is an\n"
+    "error if the region is closed before it is exhausted.");
+
+METHOD_KEYWORDS(view_find_all)
+{
+    static const Signature signature = {"find_all", 1, 3, SEARCH_NAMES};
+    PyObject *values[3];
+    Range range;
+    Needle needle;
+    PyObject *result = NULL;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        range_convert(values[1], values[2], &range) < 0 ||
+        needle_open(view_owner(self)->state, values[0], &needle) < 0)
+        return NULL;
+    int any = range_take(self, &range);
+    if (any >= 0)
+        result = matches_new(view_owner(self), any > 0 ? &range.slice : NULL,
+                             (size_t)range.start, &needle);
+    if (needle_close(&needle) < 0)
+        Py_CLEAR(result);
+    return result;
+}
