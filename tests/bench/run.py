@@ -21,10 +21,12 @@ LINE = "{:<42} {:<46} {:>11} {:>11} {:>7} {:>8}  {}"
 
 def programs():
     """The command of every benchmark program."""
-    return [*([path] for path in sorted(glob.glob(f"{BUILD}/tests/bench/bench_*"))
-              if os.access(path, os.X_OK)),
-            [os.environ["MAPPED_LUA"], str(HERE / "bench_lua.lua")],
-            [os.environ["MAPPED_PYTHON"], str(HERE / "bench_python.py")]]
+    compiled = [path for path in sorted(glob.glob(f"{BUILD}/tests/bench/bench_*"))
+                if os.access(path, os.X_OK)]
+    return [[path] for path in compiled] + [
+        [os.environ[f"MAPPED_{language}"], str(path)]
+        for language, ending in (("LUA", "lua"), ("PYTHON", "py"))
+        for path in sorted(HERE.glob(f"bench_*.{ending}"))]
 
 
 def measure(command):
