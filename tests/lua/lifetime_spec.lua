@@ -234,7 +234,7 @@ describe("code that a call runs", function()
   -- A collection can start in any call that makes an object.
   it("as a finalizer may close the region in mid-call", function()
     local function check(call)
-      for _ = 1, 200 do
+      for _ = 1, 40 do
         local region = mapped.anonymous(4096)
         region:fill(0x41)
         local objects = { region, region:sub(1), region:cast("B") }
@@ -268,7 +268,7 @@ describe("code that a call runs", function()
   it("as a finalizer may finalize the region by hand", function()
     local finalize = debug.getmetatable(mapped.anonymous(1)).__gc
     collectgarbage("incremental", 0, 10000)
-    for _ = 1, 200 do
+    for _ = 1, 40 do
       local region = mapped.anonymous(4096)
       local slice = region:sub(1)
       setmetatable({}, { __gc = function() finalize(region) end })
@@ -363,7 +363,7 @@ describe("lrexlib", function()
 
   it("survives a callback that closes its subject", function()
     for _, how in ipairs { "region", "slice" } do
-      local region = mapped.anonymous(1 << 20)
+      local region = mapped.anonymous(1 << 14)
       region:fill(("a"):byte())
       local subject = how == "region" and region or region:sub(3, -3)
       local calls = 0

@@ -1,5 +1,6 @@
 -- Guards what a region promises about its file: each mode, any offset, any
 -- size, and what is left behind.
+local lfs = require "lfs"
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
@@ -52,6 +53,41 @@ describe("a region of a file", function()
     local region <close> = assert(mapped.open(path, "r+", { length = 10 }))
     assert.equal("hello\0\0\0\0\0", region:tostring())
     assert.equal(10, #support.content(path))
+  end)
+
+  it("extends with blocks, unless sparse", function()
+    local length = 1 << 20
+    for _, sparse in ipairs { true, false } do
+      local path = support.file()
+      local region <close> = assert(mapped.open(path, "r+",
+        { length = length, sparse = sparse }))
+      local blocks = lfs.attributes(path, "blocks")
+      assert.equal(not sparse, blocks * 512 >= length)
+      assert.equal(0, region[length])
+    end
+  end)
+
+  it("may be populated, and ask for huge pages", function()
+    local path = support.file(("x"):rep(10000))
+    local region <close> = assert(mapped.open(path, "r",
+      { populate = true, huge = true }))
+    assert.equal(("x"):rep(10000), region:tostring())
+  end)
+
+  it("as a device is never read askew", function()
+    local path = support.file(("x"):rep(16))
+    local region <close> = assert(mapped.open(path, "r+",
+      { device = true, length = 16 }))
+    assert.equal(0x78787878, region:get("I4", 5))
+    assert.equal(0x78, region[16])
+    for _, f in ipairs {
+      function() return region:get("I4", 2) end,
+      function() return region:get("I3", 1) end,
+      function() return region:sub(2, 9):cast("I4")[1] end,
+      function() region:set("I2", 4, 1) end,
+    } do
+      assert.matches("misaligned: position %d", support.failure(f))
+    end
   end)
 
   it("'c' keeps its writes to itself", function()
@@ -204,6 +240,16 @@ describe("appending", function()
     assert.is_true(region:append(region))
     assert.equal(("abcdbcxyxy"):rep(2), region:tostring())
     assert.equal(("abcdbcxyxy"):rep(2), support.content(path))
+  end)
+
+  it("of bytes that are lost changes nothing", function()
+    local path, other = support.file(("x"):rep(5000)), support.file("kept")
+    local source <close> = assert(mapped.open(path))
+    local region <close> = assert(mapped.open(other, "r+"))
+    assert(assert(io.open(path, "w")):close())
+    assert.matches("page lost", support.failure(region.append, region, source))
+    assert.equal("kept", region:tostring())
+    assert.equal("kept", support.content(other))
   end)
 
   it("of a slice that has lost its end changes nothing", function()
