@@ -149,6 +149,21 @@ function View:get(code, pos) end
 ---@param value number
 function View:set(code, pos, value) end
 
+---Several values, by all of `string.unpack`'s formats, and the position after
+---the last. Errors as `string.unpack`.
+---@param format string
+---@param pos? integer default 1
+---@return any ...
+function View:unpack(format, pos) end
+
+---Stores several values, by all of `string.pack`'s formats. Errors as
+---`string.pack`.
+---@param format string
+---@param pos integer
+---@param ... any
+---@return integer next the position after the last
+function View:pack(format, pos, ...) end
+
 ---The same bytes as an array of that type, at any alignment: no copy. Raises
 ---unless the length is a multiple of the element's size.
 ---@param code mapped.Code

@@ -20,7 +20,7 @@ describe("the meta file", function()
     for class, object in pairs(objects) do
       -- The last upvalue of __index is the table of methods.
       local index = debug.getmetatable(object).__index
-      local _, methods = debug.getupvalue(index, 4)
+      local _, methods = debug.getupvalue(index, debug.getinfo(index).nups)
       local names = {}
       for name in pairs(methods) do
         names[name] = true
