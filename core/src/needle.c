@@ -192,28 +192,37 @@ static size_t first_of_many(scan *s, size_t starts, size_t n)
     return first_in_lanes(s, at, candidates(s, at));
 }
 
-static size_t first_of_byte(const mapped_needle *needle,
-                            const unsigned char *data, size_t n)
+static MAPPED__NOINLINE size_t first_of_bytes(const mapped_needle *needle,
+                                              const unsigned char *data,
+                                              size_t n)
 {
-    const unsigned char *found = memchr(data, needle->bytes_[0], n);
+    scan s;
+    size_t starts = n - needle->length_ + 1;
+    scan_init(&s, needle, data);
+    return starts < LANES ? first_of_few(&s, starts)
+                          : first_of_many(&s, starts, n);
+}
+
+static size_t first_of_byte(unsigned char byte, const unsigned char *data,
+                            size_t n)
+{
+    const unsigned char *found = memchr(data, byte, n);
     return found == NULL ? MAPPED_NOT_FOUND : (size_t)(found - data);
 }
 
 size_t mapped_needle_first(const mapped_needle *needle, const void *data,
                            size_t n)
 {
-    scan s;
     if (needle->length_ > n)
         return MAPPED_NOT_FOUND;
-    if (needle->length_ == 0)
+    switch (needle->length_) {
+    case 0:
         return 0;
-    if (needle->length_ == 1)
-        return first_of_byte(needle, data, n);
-    scan_init(&s, needle, data);
-    size_t starts = n - needle->length_ + 1;
-    if (starts < LANES)
-        return first_of_few(&s, starts);
-    return first_of_many(&s, starts, n);
+    case 1:
+        return first_of_byte(needle->bytes_[0], data, n);
+    default:
+        return first_of_bytes(needle, data, n);
+    }
 }
 
 /* --- backwards: the same, mirrored --------------------------------------- */

@@ -178,9 +178,8 @@ mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
 
 void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep)
 {
-    parts->whole_ = slice;
+    parts->rest_ = slice;
     mapped_needle_init(&parts->separator_, "\n", 1);
-    parts->next_ = 0;
     parts->keep_ = keep;
     parts->lines_ = true;
     parts->done_ = false;
@@ -201,36 +200,35 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
     return MAPPED_OK;
 }
 
-static mapped_slice rest_of(const mapped_parts *parts)
-{
-    mapped_slice rest = parts->whole_;
-    rest.offset += parts->next_;
-    rest.length -= parts->next_;
-    return rest;
-}
-
-/* The part of `rest` that the separator at `end` ends; moves on behind it. */
-static mapped_slice cut(mapped_parts *parts, mapped_slice rest, size_t end)
+/* The part that the separator at `end` ends; the rest begins behind it. */
+static void cut(mapped_parts *parts, size_t end, mapped_slice *part)
 {
     size_t behind = end + parts->separator_.length_;
-    rest.length = parts->keep_ ? behind : end;
-    parts->next_ += behind;
-    return rest;
+    *part = parts->rest_;
+    part->length = parts->keep_ ? behind : end;
+    parts->rest_.offset += behind;
+    parts->rest_.length -= behind;
+}
+
+static void take_rest(mapped_parts *parts, mapped_slice *part)
+{
+    *part = parts->rest_;
+    parts->rest_.length = 0;
+    parts->done_ = true;
 }
 
 bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part)
 {
-    mapped_slice rest = rest_of(parts);
-    size_t n = rest.length < limit ? rest.length : limit;
-    if (n == 0 || parts->done_)
+    size_t n = parts->rest_.length < limit ? parts->rest_.length : limit;
+    if (n == 0)
         return false;
-    const unsigned char *p = mapped_slice_hit(rest, 0, n);
+    const unsigned char *p = mapped_slice_hit(parts->rest_, 0, n);
     if (p == NULL)
         return false;
     size_t end = mapped_needle_first(&parts->separator_, p, n);
-    if (end == MAPPED_NOT_FOUND || !mapped_slice_clean(rest))
+    if (end == MAPPED_NOT_FOUND || !mapped_slice_clean(parts->rest_))
         return false;
-    *part = cut(parts, rest, end);
+    cut(parts, end, part);
     return true;
 }
 
@@ -238,16 +236,18 @@ mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
                                 bool *more, mapped_error *error)
 {
     size_t end;
-    mapped_slice rest = rest_of(parts);
-    if (parts->done_ || (parts->lines_ && rest.length == 0)) {
+    if (parts->done_ || (parts->lines_ && parts->rest_.length == 0)) {
         *more = false;
         return MAPPED_OK;
     }
-    mapped_status status = mapped_find(rest, &parts->separator_, &end, error);
+    mapped_status status =
+        mapped_find(parts->rest_, &parts->separator_, &end, error);
     if (status != MAPPED_OK)
         return status;
-    parts->done_ = end == MAPPED_NOT_FOUND;
-    *part = parts->done_ ? rest : cut(parts, rest, end);
+    if (end == MAPPED_NOT_FOUND)
+        take_rest(parts, part);
+    else
+        cut(parts, end, part);
     *more = true;
     return MAPPED_OK;
 }

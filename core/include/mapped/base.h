@@ -28,6 +28,7 @@
 #define MAPPED__LIKELY(x) __builtin_expect(!!(x), 1)
 #define MAPPED__UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define MAPPED__INLINE static inline __attribute__((always_inline, unused))
+#define MAPPED__NOINLINE __attribute__((noinline))
 #define MAPPED__PRINTF(format, first) \
     __attribute__((format(printf, format, first)))
 

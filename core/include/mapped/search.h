@@ -41,9 +41,8 @@ mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
 /* A walk over the parts of a slice. The caller's storage, nothing to free; it
  * borrows the region and the separator's bytes. Don't touch the fields. */
 typedef struct mapped_parts {
-    mapped_slice whole_;
+    mapped_slice rest_; /* empty once all is done */
     mapped_needle separator_;
-    size_t next_;
     bool keep_;
     bool lines_;
     bool done_;
@@ -64,7 +63,7 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
 /* How many bytes have not been walked over yet. */
 MAPPED__INLINE size_t mapped_parts_left(const mapped_parts *parts)
 {
-    return parts->whole_.length - parts->next_;
+    return parts->rest_.length;
 }
 
 /* The next part. `*more` is false, and `*part` untouched, behind the last. */

@@ -1,0 +1,159 @@
+"""Benchmarks of searching beside mmap and bytes: prints a JSON line for each row,
+with the nanoseconds a whole search takes.
+
+The data are files, made here and removed: 64 MiB of random bytes, 64 MiB and
+1 GiB of text. Ours and the peer's take turns, after one turn of each that isn't
+counted, so that both meet the same warm pages."""
+import json
+import mmap
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+
+import mapped
+
+MIB = 1 << 20
+ROUNDS = 9
+WORDS = ("the of and to in is that for it was on are as with his they at be "
+         "this from have or by one had not but what all were when we there can "
+         "INFO DEBUG WARNING connection request server file memory").split()
+NEEDLES = {2: b"~^", 6: b"ZEBRAS", 15: b"Quixotic Zebras"}
+
+
+def text_block():
+    """A mebibyte of words in lines of about 80 characters."""
+    source = random.Random(1)
+    lines = []
+    size = 0
+    while size < MIB:
+        line = " ".join(source.choices(WORDS, k=source.randint(10, 20))) + "\n"
+        lines.append(line)
+        size += len(line)
+    return "".join(lines).encode()[:MIB - 1] + b"\n"
+
+
+def make(folder, name, block, mebibytes):
+    """A file of that many blocks; `block` makes one."""
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        for _ in range(mebibytes):
+            file.write(block())
+    return path
+
+
+def measure(ours, peer, rounds=ROUNDS):
+    """The nanoseconds of one call of each, in every round."""
+    times = ([], [])
+    for done in range(rounds + 1):
+        for function, kept in zip((ours, peer), times):
+            start = time.perf_counter_ns()
+            function()
+            if done:
+                kept.append(time.perf_counter_ns() - start)
+    return times
+
+
+def show(row, against, at_most, times, unit="ns"):
+    print(json.dumps({"row": row, "against": against, "at_most": at_most,
+                      "unit": unit, "ours": times[0], "peer": times[1]}),
+          flush=True)
+
+
+def finds(name, path, rounds=ROUNDS):
+    """The needles at the very end of a file that doesn't have them elsewhere."""
+    for length, needle in NEEDLES.items():
+        with open(path, "r+b") as file:
+            file.seek(-20, os.SEEK_END)
+            file.write(needle.ljust(20, b"."))
+            region = mapped.open(path)
+            peer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        at = peer.rfind(needle)
+        if peer.find(needle) != at:
+            print(f"{name} has {needle} elsewhere too", file=sys.stderr)
+        assert region.find(needle) == peer.find(needle)
+        show(f"Python find, {length} bytes, rare, {name}", "mmap.find", 0.35,
+             measure(lambda: region.find(needle), lambda: peer.find(needle),
+                     rounds))
+        peer.close()
+        region.close()
+
+
+def counts(path):
+    with mapped.open(path) as region:
+        loaded = bytes(region)
+        for name, byte in ("frequent", b"e"), ("rare", b"Z"):
+            assert region.count(byte) == loaded.count(byte)
+            show(f"Python count of one byte, {name}",
+                 "bytes.count on the loaded file", 0.35,
+                 measure(lambda: region.count(byte),
+                         lambda: loaded.count(byte)))
+
+
+def lines(path):
+    with mapped.open(path) as region, open(path, "rb") as file:
+        peer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+        def ours():
+            for line in region.lines():
+                pass
+
+        def theirs():
+            peer.seek(0)
+            for line in iter(peer.readline, b""):
+                pass
+
+        show("Python for line in s.lines()", 'iter(mmap.readline, b"")', 0.85,
+             measure(ours, theirs))
+        peer.close()
+
+
+def ticks(seconds):
+    """How often the main thread gets round in a loop of plain Python."""
+    end = time.perf_counter() + seconds
+    done = 0
+    while time.perf_counter() < end:
+        done += 1
+    return done
+
+
+def background(path):
+    """The share is turned round, idle by busy, because smaller is better."""
+    idle, busy = [], []
+    with mapped.open(path) as region:
+        for _ in range(ROUNDS):
+            idle.append(ticks(0.2))
+            stop = threading.Event()
+
+            def search():
+                while not stop.is_set():
+                    region.find(b"ZEBRAS, nowhere")
+            thread = threading.Thread(target=search)
+            thread.start()
+            busy.append(ticks(0.2))
+            stop.set()
+            thread.join()
+    show("Python ticks, idle", "ticks beside find on a background thread", 1.25,
+         (idle, busy), "ticks")
+
+
+def main():
+    block = text_block()
+    with tempfile.TemporaryDirectory() as folder:
+        # Two given bytes are nothing rare in that much noise.
+        noise = make(folder, "random",
+                     lambda: os.urandom(MIB).replace(b"~^", b"~~"), 64)
+        text = make(folder, "text", lambda: block, 64)
+        finds("64 MiB random", noise)
+        finds("64 MiB text", text)
+        counts(text)
+        lines(text)
+        background(text)
+        os.remove(noise)
+        large = make(folder, "large", lambda: block, 1024)
+        finds("1 GiB text", large, 3)
+
+
+main()
