@@ -88,6 +88,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 static int module_clear(PyObject *module)
 {
     State *state = state_get(module);
+    slice_free_spares(state);
     Py_CLEAR(state->region);
     Py_CLEAR(state->slice);
     Py_CLEAR(state->array);
@@ -102,7 +103,6 @@ static int module_clear(PyObject *module)
 static void module_free(void *module)
 {
     (void)module_clear(module);
-    slice_free_spares(state_get(module));
 }
 
 static PyMethodDef module_functions[] = {

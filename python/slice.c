@@ -13,7 +13,7 @@ static PyObject *allocate(State *state)
 
 static void free_memory(State *state, PyObject *self)
 {
-    if (state->spare_count < SPARE_SLICES)
+    if (state->spare_count < SPARE_SLICES && state->slice != NULL)
         state->spares[state->spare_count++] = self;
     else
         PyObject_GC_Del(self);

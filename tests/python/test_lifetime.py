@@ -2,6 +2,7 @@
 conversion that closes the region in mid-call must not get through to it."""
 import copy
 import gc
+import os
 import pickle
 import sys
 import weakref
@@ -398,6 +399,16 @@ def test_interpreter_ends_with_everything_open(child, path):
         late = Late()
         sys.kept = [region, parts, late]
         """, path)
+
+
+def test_interpreter_frees_its_types_after_their_objects(child):
+    child("""
+        import mapped
+        region = mapped.anonymous(64)
+        parts = [region[i:] for i in range(64)]
+        del parts
+        late = region[1:]
+        """, env={**os.environ, "PYTHONMALLOC": "debug"})
 
 
 SUBINTERPRETER = """

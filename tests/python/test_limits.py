@@ -147,6 +147,8 @@ def test_failed_creation_leaves_no_file(tmp_path):
         assert caught.value.errno in (errno.EFBIG, errno.ENOSPC, errno.ENOMEM)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(SANITIZED != "", reason="sanitizers hold freed memory back")
 def test_regions_opened_and_closed_cost_nothing(path):
     def resident():
         return int(pathlib.Path("/proc/self/statm").read_text().split()[1])
