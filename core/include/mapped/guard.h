@@ -5,7 +5,11 @@
  * at the first mapping, on top of whatever was there. A fault at an address of
  * a region gets a zero page and is noted in the region: the access ends in
  * MAPPED_FAULT. Any other fault goes to the previous handler with its original
- * information; without one the process dies as it would have. */
+ * information; without one the process dies as it would have.
+ *
+ * What it can't serve: a handler that others install later gets all faults
+ * first, until the next mapping is made; and a thread that blocks SIGBUS is
+ * killed by any fault, whatever is installed. */
 #ifndef MAPPED_GUARD_H
 #define MAPPED_GUARD_H
 
@@ -14,9 +18,11 @@
 MAPPED_BEGIN
 
 /* Switches the guard off or on again for the whole process; any thread, any
- * time. Off, every fault goes to the previous handler. The environment variable
- * MAPPED_GUARD=0, read at the first mapping, is the same as calling this with
- * false before. */
+ * time. Off, every fault goes to the previous handler. On (also when it was on
+ * before), the guard's handler goes on top of those that others have installed
+ * meanwhile, as it does with every mapping that is made. The environment
+ * variable MAPPED_GUARD=0, read at the first mapping, is the same as calling
+ * this with false before. */
 void mapped_guard_enable(bool enabled);
 bool mapped_guard_enabled(void);
 

@@ -5,175 +5,419 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <ucontext.h>
 #include <unistd.h>
 
-/* Whom a signal goes to that isn't ours. `latest` is what we last found in our
- * place; `earliest` what was there before we first came. They differ when
- * somebody installed a handler on top of ours: that one may well chain to us
- * again, and then it is the earliest one's turn. */
-static struct sigaction latest;
-static struct sigaction earliest;
-static bool installed;
+#define MASK_BYTES (_NSIG / 8) /* of a signal mask, as the kernel counts */
+#define LONG_BITS (8 * sizeof(unsigned long))
+
+/* Every time somebody has put a handler on top of ours, another one of ours
+ * goes on top of that, a level higher. Each level remembers what it found in
+ * its place, so a handler that chains to the one it had found, or that puts it
+ * back, meets exactly that one again. */
+#define LEVEL_MAP(X) \
+    X(0)             \
+    X(1)             \
+    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define LEVELS 16u
+
+static struct sigaction below[LEVELS];
+static bool spent[LEVELS]; /* SA_RESETHAND: it has had its one signal */
+static unsigned levels;    /* in use, under the caller's lock */
+
 static mapped__fault_handler *told;
 
-/* A handler of somebody else that runs below ours on this thread. It may jump
- * out and never come back, so whether the record is still alive is told by
- * where it lies (further up on the stack) and by its pointer to itself. */
-typedef struct passing {
-    volatile struct passing *self;
-    const void *context;
-} passing;
+/* Handlers of other copies of this library in the process (Lua inside Python):
+ * the copy whose handler is on top serves them all. */
+#define GUESTS 8
+static mapped__fault_handler *guests[GUESTS];
 
-/* Initial exec: lazily allocated thread-local storage is no place for a signal
- * handler. */
-static __thread volatile passing *outermost
-    __attribute__((tls_model("initial-exec")));
+/* A signal that the C library keeps to itself, so that no program blocks it.
+ * Blocked, it marks two things: that a handler of somebody else runs below ours
+ * and believes SIGBUS to be blocked (the mask is the one memory that a long
+ * jump out of it restores); and, in the mask of an installed handler, that the
+ * handler is one of ours. */
+#define MARK 32
 
-#define STACK_NEAR ((uintptr_t)1 << 20)
-
-static bool is_fault(const siginfo_t *info)
+static unsigned long *word_of(sigset_t *set, int signal_number)
 {
-    return info->si_code == BUS_ADRERR || info->si_code == BUS_MCEERR_AR ||
-           info->si_code == BUS_ADRALN || info->si_code == BUS_OBJERR;
+    return (unsigned long *)set + (unsigned)(signal_number - 1) / LONG_BITS;
+}
+
+static unsigned long bit_of(int signal_number)
+{
+    return 1ul << (unsigned)(signal_number - 1) % LONG_BITS;
+}
+
+/* sigaddset and sigprocmask refuse to touch the mark. */
+static void add(sigset_t *set, int signal_number)
+{
+    *word_of(set, signal_number) |= bit_of(signal_number);
+}
+
+static bool has(const sigset_t *set, int signal_number)
+{
+    sigset_t copy;
+    memcpy(&copy, set, MASK_BYTES);
+    return *word_of(&copy, signal_number) & bit_of(signal_number);
+}
+
+static void swap_mask(const sigset_t *set, sigset_t *old)
+{
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, old, MASK_BYTES);
+}
+
+/* --- whose fault it is ---------------------------------------------------- */
+
+/* A misaligned access (BUS_ADRALN) loses no page. */
+static bool is_lost_page(const siginfo_t *info)
+{
+    return info->si_signo == SIGBUS &&
+           (info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR ||
+            info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO);
 }
 
 static bool is_ours(const siginfo_t *info)
 {
     mapped__fault fault = {.address = info->si_addr,
-                           .poisoned = info->si_code == BUS_MCEERR_AR};
-    return is_fault(info) && told(&fault);
-}
-
-/* A handler on top of ours may put us back and raise the signal again, as
- * Python's faulthandler does: then the kernel's own record of the fault lies
- * further up on the alternate stack that both run on. Never looks beyond it. */
-static bool is_raised_again(const siginfo_t *info, const ucontext_t *context)
-{
-    const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;
-    uintptr_t high = low + context->uc_stack.ss_size;
-    if (info->si_code != SI_TKILL || info->si_pid != getpid() || here < low ||
-        here >= high)
+                           .poisoned = info->si_code == BUS_MCEERR_AR ||
+                                       info->si_code == BUS_MCEERR_AO};
+    if (!is_lost_page(info))
         return false;
-    uintptr_t at = ((uintptr_t)info + sizeof *info + 7) & ~(uintptr_t)7;
-    for (; at + sizeof *info <= high; at += 8) {
-        const siginfo_t *older = (const siginfo_t *)at;
-        if (older->si_signo == SIGBUS && older->si_errno == 0 && is_ours(older))
+    mapped__fault_handler *own = MAPPED__LOAD_ACQUIRE(&told);
+    if (own != NULL && own(&fault))
+        return true;
+    for (size_t i = 0; i < GUESTS; i++) {
+        mapped__fault_handler *guest = MAPPED__LOAD_ACQUIRE(&guests[i]);
+        if (guest != NULL && guest(&fault))
             return true;
     }
     return false;
 }
 
-/* Dies as it would have: the default action, and then either the instruction
- * faults again when we return, or the same signal, sent again with its original
- * information, is delivered. */
+/* The kernel checks the addresses, so this may run off the end of a stack. */
+static size_t read_stack(uintptr_t at, void *to, size_t n)
+{
+    struct iovec local = {to, n};
+    struct iovec remote = {(void *)at, n};
+    long got =
+        syscall(SYS_process_vm_readv, getpid(), &local, 1, &remote, 1, 0);
+    return got > 0 ? (size_t)got : 0;
+}
+
+#define BLOCK 1024
+#define FRAMES                                                    \
+    ((uintptr_t)65536) /* more than two frames of the kernel take \
+                        */
+
+static bool any_ours(const unsigned char *block, size_t n)
+{
+    siginfo_t older;
+    for (size_t at = 0; at + sizeof older <= n; at += 8) {
+        memcpy(&older, block + at, sizeof older);
+        if (is_lost_page(&older) && older.si_errno == 0 && is_ours(&older))
+            return true;
+    }
+    return false;
+}
+
+/* Where to look for older signals: on the stack that we run on, which the
+ * kernel tells of an alternate one. */
+static uintptr_t stack_end(uintptr_t here, const ucontext_t *context)
+{
+    uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;
+    uintptr_t high = low + context->uc_stack.ss_size;
+    bool alternate = here >= low && here < high;
+    return alternate && high < here + FRAMES ? high : here + FRAMES;
+}
+
+/* A handler on top of ours may put us back and raise the signal again, as
+ * Python's faulthandler does. Then the kernel's own record of the fault lies
+ * further up on the stack, and when we and that handler have returned, the
+ * access is tried again. */
+static bool is_raised_again(const siginfo_t *info, const ucontext_t *context)
+{
+    unsigned char block[BLOCK];
+    uintptr_t at = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)7;
+    uintptr_t end = stack_end(at, context);
+    if (info->si_code != SI_TKILL || info->si_pid != getpid())
+        return false;
+    while (at + sizeof(siginfo_t) <= end) {
+        size_t wanted = end - at < sizeof block ? end - at : sizeof block;
+        size_t n = read_stack(at, block, wanted);
+        if (any_ours(block, n))
+            return true;
+        if (n < sizeof block)
+            return false;
+        at += sizeof block - sizeof(siginfo_t);
+    }
+    return false;
+}
+
+/* --- the others ----------------------------------------------------------- */
+
+/* Sends the signal once more with its original information. It is delivered
+ * when the interrupted code would go on. */
+static void send_again(int signal_number, siginfo_t *info)
+{
+    sigset_t mask;
+    swap_mask(NULL, &mask);
+    add(&mask, signal_number);
+    swap_mask(&mask, NULL);
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal_number,
+            info);
+}
+
+/* Dies as it would have, with a core that shows the access itself. Where the
+ * signal can't be sent, a fault happens again when we return. */
 static void die(int signal_number, siginfo_t *info)
 {
     struct sigaction standard;
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
     sigaction(signal_number, &standard, NULL);
-    if (!is_fault(info))
-        syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid),
-                signal_number, info);
+    send_again(signal_number, info);
+}
+
+/* Of the signals that no handler may ignore or put off. */
+static bool is_forced(const siginfo_t *info)
+{
+    return info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
 }
 
 static void call(const struct sigaction *to, int signal_number, siginfo_t *info,
-                 ucontext_t *context)
+                 void *context)
 {
-    sigset_t during = context->uc_sigmask;
-    sigset_t ours;
-    for (int s = 1; s < NSIG; s++)
-        if (sigismember(&to->sa_mask, s) == 1)
-            sigaddset(&during, s);
-    sigdelset(&during, signal_number);
-    pthread_sigmask(SIG_SETMASK, &during, &ours);
     if (to->sa_flags & SA_SIGINFO)
         to->sa_sigaction(signal_number, info, context);
     else
         to->sa_handler(signal_number);
-    pthread_sigmask(SIG_SETMASK, &ours, NULL);
 }
 
-static const volatile passing *alive(void)
+/* As the kernel would call it, but with SIGBUS unblocked, so that a handler
+ * that touches a lost page of ours is served too; the mark stands for it. */
+static void call_masked(const struct sigaction *to, int signal_number,
+                        siginfo_t *info, ucontext_t *context)
 {
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t there = (uintptr_t)outermost;
-    if (there <= here || there - here > STACK_NEAR ||
-        outermost->self != outermost)
-        return NULL;
-    return outermost;
+    sigset_t during;
+    sigset_t ours;
+    memcpy(&during, &context->uc_sigmask, MASK_BYTES);
+    for (size_t i = 0; i < MASK_BYTES / sizeof(unsigned long); i++)
+        ((unsigned long *)&during)[i] |=
+            ((const unsigned long *)&to->sa_mask)[i];
+    *word_of(&during, signal_number) &= ~bit_of(signal_number);
+    if (!(to->sa_flags & SA_NODEFER))
+        add(&during, MARK);
+    swap_mask(&during, &ours);
+    call(to, signal_number, info, context);
+    swap_mask(&ours, NULL);
 }
 
-static bool has_handler(const struct sigaction *action)
+static bool is_handler(const struct sigaction *action)
 {
     return action->sa_flags & SA_SIGINFO ||
            (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
-/* The signal stays unblocked below us, so that a handler which touches a region
- * with a lost page is served too. One that meets a fault of its own would have
- * died of it, and does. */
-static void pass_on(int signal_number, siginfo_t *info, ucontext_t *context)
+/* What the level found in its place, as the kernel would look at it now. */
+static struct sigaction found_below(unsigned level)
 {
-    const volatile passing *above = alive();
-    bool chained_back = above != NULL && above->context == context;
-    const struct sigaction *to = chained_back ? &earliest : &latest;
-    bool own_fault = above != NULL && !chained_back && is_fault(info);
-    if (own_fault || !has_handler(to)) {
-        if (own_fault || to->sa_handler == SIG_DFL || is_fault(info))
-            die(signal_number, info);
-        return;
+    struct sigaction action = below[level];
+    if (is_handler(&action) && (action.sa_flags & (int)SA_RESETHAND) &&
+        __atomic_exchange_n(&spent[level], true, __ATOMIC_ACQ_REL)) {
+        action.sa_flags = 0;
+        action.sa_handler = SIG_DFL;
     }
-    volatile passing mine = {&mine, context};
-    volatile passing *outer = outermost;
-    outermost = &mine;
-    call(to, signal_number, info, context);
-    outermost = outer;
-    mine.self = NULL;
+    return action;
 }
 
-static void on_signal(int signal_number, siginfo_t *info, void *context)
+/* A handler that believes the signal blocked would not get it: a fault of its
+ * own kills, as it would have; all others wait until the handler is done. */
+static void put_off(int signal_number, siginfo_t *info, ucontext_t *context)
 {
+    if (is_forced(info)) {
+        die(signal_number, info);
+        return;
+    }
+    add(&context->uc_sigmask, signal_number);
+    send_again(signal_number, info);
+}
+
+/* `chained`: called by a handler above, whose mask is to stay as it is. */
+static void pass_on(unsigned level, siginfo_t *info, ucontext_t *context,
+                    bool chained)
+{
+    int signal_number = info->si_signo;
+    if (has(&context->uc_sigmask, MARK)) {
+        put_off(signal_number, info, context);
+        return;
+    }
+    struct sigaction to = found_below(level);
+    if (!is_handler(&to)) {
+        if (to.sa_handler == SIG_DFL || is_forced(info))
+            die(signal_number, info);
+    } else if (chained) {
+        call(&to, signal_number, info, context);
+    } else {
+        call_masked(&to, signal_number, info, context);
+    }
+}
+
+/* --- several copies of this library in one process ------------------------ */
+
+/* Instead of a signal's number: another copy asks to be served. */
+#define KNOCK 0
+#define KNOCK_MAGIC UINT64_C(0x6d61707065640001)
+
+typedef struct knock {
+    uint64_t magic; /* of this layout and mapped__fault's */
+    mapped__fault_handler *guest;
+    bool welcome;
+} knock;
+
+static void answer(knock *by)
+{
+    if (by->magic != KNOCK_MAGIC)
+        return;
+    for (size_t i = 0; i < GUESTS && !by->welcome; i++) {
+        mapped__fault_handler *there = NULL;
+        by->welcome =
+            __atomic_compare_exchange_n(&guests[i], &there, by->guest, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+            there == by->guest;
+    }
+}
+
+/* --- the handlers --------------------------------------------------------- */
+
+static void on_signal(unsigned level, int signal_number, siginfo_t *info,
+                      void *context)
+{
+    mapped__signals held;
     int kept = errno;
-    if (!is_ours(info) && !is_raised_again(info, context))
-        pass_on(signal_number, info, context);
+    if (signal_number == KNOCK) {
+        answer(context);
+        return;
+    }
+    mapped__signals_hold(&held);
+    bool served = is_ours(info) || is_raised_again(info, context);
+    mapped__signals_release(&held);
+    if (!served)
+        pass_on(level, info, context, !has((sigset_t *)&held, signal_number));
     errno = kept;
 }
 
-static bool is_installed(const struct sigaction *current)
+#define DEFINE_ENTRY(level)                                       \
+    static void enter_##level(int signal_number, siginfo_t *info, \
+                              void *context)                      \
+    {                                                             \
+        on_signal(level, signal_number, info, context);           \
+    }
+LEVEL_MAP(DEFINE_ENTRY)
+#undef DEFINE_ENTRY
+
+typedef void entry(int, siginfo_t *, void *);
+
+#define NAME_ENTRY(level) enter_##level,
+static entry *const entries[LEVELS] = {LEVEL_MAP(NAME_ENTRY)};
+#undef NAME_ENTRY
+
+/* Blocks what can be blocked, and the mark. */
+static struct sigaction action_of(unsigned level)
 {
-    return current->sa_flags & SA_SIGINFO && current->sa_sigaction == on_signal;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = entries[level];
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    sigfillset(&action.sa_mask);
+    sigdelset(&action.sa_mask, SIGKILL);
+    sigdelset(&action.sa_mask, SIGSTOP);
+    add(&action.sa_mask, MARK);
+    return action;
 }
 
-static mapped_status install(mapped_error *error)
+/* --- installation --------------------------------------------------------- */
+
+static bool same_mask(const sigset_t *a, const sigset_t *b)
 {
-    struct sigaction current;
-    struct sigaction mine;
-    if (sigaction(SIGBUS, NULL, &current) != 0)
-        return mapped_error_set_system(error, errno, "sigaction");
-    if (is_installed(&current))
+    return memcmp(a, b, MASK_BYTES) == 0;
+}
+
+static bool same_action(const struct sigaction *a, const struct sigaction *b)
+{
+    return a->sa_flags == b->sa_flags && a->sa_handler == b->sa_handler &&
+           same_mask(&a->sa_mask, &b->sa_mask);
+}
+
+/* The level that `action` is the entry of, or LEVELS. */
+static unsigned level_of(const struct sigaction *action)
+{
+    unsigned level = 0;
+    while (level < LEVELS && !(action->sa_flags & SA_SIGINFO &&
+                               action->sa_sigaction == entries[level]))
+        level++;
+    return level;
+}
+
+/* Another copy's handler takes us in, if `action` is one. */
+static bool is_taken_in(const struct sigaction *action)
+{
+    struct sigaction like = action_of(0);
+    knock by = {KNOCK_MAGIC, told, false};
+    if ((action->sa_flags & like.sa_flags) != like.sa_flags ||
+        !same_mask(&action->sa_mask, &like.sa_mask))
+        return false;
+    action->sa_sigaction(KNOCK, NULL, &by);
+    return by.welcome;
+}
+
+/* With all levels used up, one that has the same handler below is taken again,
+ * or else the other one stays on top: it has probably chained to us all along.
+ */
+static unsigned free_level(const struct sigaction *current)
+{
+    unsigned level = levels;
+    if (level < LEVELS)
+        return level;
+    while (level-- > 0)
+        if (same_action(&below[level], current))
+            return level;
+    return LEVELS;
+}
+
+static mapped_status climb(const struct sigaction *current, mapped_error *error)
+{
+    unsigned level = free_level(current);
+    if (level == LEVELS)
         return MAPPED_OK;
-    latest = current;
-    if (!installed)
-        earliest = current;
-    memset(&mine, 0, sizeof mine);
-    mine.sa_sigaction = on_signal;
-    mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-    sigfillset(&mine.sa_mask);
-    if (sigaction(SIGBUS, &mine, NULL) != 0)
+    below[level] = *current;
+    MAPPED__STORE_RELEASE(&spent[level], false);
+    struct sigaction action = action_of(level);
+    if (sigaction(SIGBUS, &action, NULL) != 0)
         return mapped_error_set_system(error, errno, "sigaction");
-    installed = true;
+    if (level == levels)
+        levels++;
     return MAPPED_OK;
 }
 
+/* Who put one of our levels back has left, and the levels above with it. */
 mapped_status mapped__fault_install(mapped__fault_handler *handler,
                                     mapped_error *error)
 {
-    told = handler;
-    return install(error);
+    struct sigaction current;
+    MAPPED__STORE_RELEASE(&told, handler);
+    if (sigaction(SIGBUS, NULL, &current) != 0)
+        return mapped_error_set_system(error, errno, "sigaction");
+    unsigned level = level_of(&current);
+    if (level < LEVELS) {
+        levels = level + 1;
+        return MAPPED_OK;
+    }
+    return is_taken_in(&current) ? MAPPED_OK : climb(&current, error);
 }
+
+/* --- around it ------------------------------------------------------------ */
 
 mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
                               void (*child)(void), mapped_error *error)
@@ -184,17 +428,16 @@ mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
     return MAPPED_OK;
 }
 
-_Static_assert(sizeof(sigset_t) <= sizeof(mapped__signals),
-               "a signal mask fits");
+_Static_assert(MASK_BYTES <= sizeof(mapped__signals), "a signal mask fits");
 
 void mapped__signals_hold(mapped__signals *held)
 {
     sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, (sigset_t *)held);
+    memset(&all, 0xff, sizeof all);
+    swap_mask(&all, (sigset_t *)held);
 }
 
 void mapped__signals_release(const mapped__signals *held)
 {
-    pthread_sigmask(SIG_SETMASK, (const sigset_t *)held, NULL);
+    swap_mask((const sigset_t *)held, NULL);
 }

@@ -1,0 +1,88 @@
+/* Pages that fault: of a region, and of a mapping that is none of ours. */
+#ifndef FAULTY_H
+#define FAULTY_H
+
+#include "scratch.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <sys/ptrace.h>
+
+/* A page whose file is gone: reading it faults. */
+CHECK__UNUSED static volatile unsigned char *faulty_page(void)
+{
+    const char *path = scratch_path("foreign");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    void *start = MAP_FAILED;
+    if (fd >= 0 && ftruncate(fd, (off_t)scratch_page()) == 0)
+        start = mmap(NULL, scratch_page(), PROT_READ | PROT_WRITE, MAP_SHARED,
+                     fd, 0);
+    if (start == MAP_FAILED || ftruncate(fd, 0) != 0)
+        exit(1);
+    close(fd);
+    unlink(path);
+    return start;
+}
+
+/* Reads a byte; handlers see everything that was written before. */
+CHECK__UNUSED static int faulty_touch(const volatile unsigned char *at)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    int byte = *at;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return byte;
+}
+
+/* Makes memory of it, as a handler would that knows what to do. */
+CHECK__UNUSED static void faulty_mend(volatile unsigned char *start)
+{
+    mmap((void *)start, scratch_page(), PROT_READ | PROT_WRITE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+/* A region of `pages` pages, of which all are lost when they are touched. */
+CHECK__UNUSED static mapped_region *faulty_region(size_t pages)
+{
+    const char *path = scratch_file("faulty", pages * scratch_page());
+    mapped_region *region = NULL;
+    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
+            MAPPED_OK ||
+        truncate(path, 0) != 0)
+        exit(1);
+    unlink(path);
+    return region;
+}
+
+/* Loses a page and sees that it is told. */
+CHECK__UNUSED static bool faulty_served(mapped_region *region, size_t number)
+{
+    uint8_t byte = 0;
+    uint64_t before = mapped_region_fault_count(region);
+    return CHECK_STATUS(mapped_get_u8(mapped_region_slice(region),
+                                      number * scratch_page(), &byte, NULL),
+                        MAPPED_FAULT) &&
+           CHECK_UINT(mapped_region_fault_count(region), before + 1);
+}
+
+CHECK__UNUSED static void faulty_handle(void (*handler)(int, siginfo_t *,
+                                                        void *),
+                                        int flags, struct sigaction *old)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | flags;
+    if (sigaction(SIGBUS, &action, old) != 0)
+        exit(1);
+}
+
+CHECK__UNUSED static void faulty_standard(void (*handler)(int))
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    if (sigaction(SIGBUS, &action, NULL) != 0)
+        exit(1);
+}
+
+#endif
