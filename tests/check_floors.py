@@ -14,7 +14,7 @@ FLOORS = {
     "base": 0, "error": 0.2, "checked": 0.2, "endian": 0.2, "element": 0.4,
     "needle": 0.4,
     "platform": 1, "message": 1.5,
-    "guard": 2,
+    "lost": 1.8, "guard": 2,
     "region": 3, "fault": 3.2, "region_fault": 3.4,
     "slice": 4,
     "access": 5, "bulk": 5, "span": 5, "format": 5, "layout": 5, "search": 5,

@@ -13,7 +13,8 @@
 struct mapped__guard_slot {
     uintptr_t base;
     size_t length;
-    mapped__guard *guard; /* NULL: free */
+    mapped__guard *guard; /* NULL: free or suspended */
+    mapped__guard *owner; /* NULL: free */
     uint32_t visitors;
     mapped__guard_slot *next_free;
 };
@@ -69,98 +70,46 @@ static void spin_unlock(uint32_t *lock)
     MAPPED__STORE_RELEASE(lock, 0);
 }
 
-/* Losses mostly come in address order, forwards or backwards: the neighbour of
- * the latest stretch makes it longer. */
-static bool extend_lost(mapped__guard *guard, const mapped__lost *page)
+/* Before the page is replaced, so that who reads zeros there finds the note. */
+static void note(mapped__guard *guard, const mapped__lost *lost)
 {
-    for (size_t i = 0; i < guard->count; i++) {
-        mapped__lost *lost = &guard->lost[i];
-        if (lost->poisoned != page->poisoned)
-            continue;
-        if (lost->offset + lost->length == page->offset) {
-            lost->length += page->length;
-            return true;
-        }
-        if (page->offset + page->length == lost->offset) {
-            lost->offset = page->offset;
-            lost->length += page->length;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool covers(const mapped__lost *lost, size_t offset, size_t n)
-{
-    return lost->offset < offset + n && offset < lost->offset + lost->length;
-}
-
-static bool holds(const mapped__lost *whole, const mapped__lost *part)
-{
-    return whole->offset <= part->offset &&
-           part->offset + part->length <= whole->offset + whole->length;
-}
-
-static bool is_noted(const mapped__guard *guard, const mapped__lost *page)
-{
-    for (size_t i = 0; i < guard->count; i++)
-        if (holds(&guard->lost[i], page))
-            return true;
-    return guard->all;
-}
-
-/* What goes at once takes earlier, smaller losses with it. */
-static void forget_parts(mapped__guard *guard, const mapped__lost *whole)
-{
-    for (size_t i = guard->count; i-- > 0;)
-        if (holds(whole, &guard->lost[i]))
-            guard->lost[i] = guard->lost[--guard->count];
-}
-
-static void note(mapped__guard *guard, const mapped__lost *page)
-{
-    spin_lock(&guard->busy);
-    if (!is_noted(guard, page) && !extend_lost(guard, page)) {
-        forget_parts(guard, page);
-        if (guard->count < MAPPED__LOST_MAX)
-            guard->lost[guard->count++] = *page;
-        else
-            guard->all = true;
-    }
-    spin_unlock(&guard->busy);
-    __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
+    mapped__lost_add(&guard->losses, lost);
     __atomic_fetch_or(guard->state, guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
 /* The kernel may refuse to split the mapping once more (its limit on the number
  * of mappings): then all of it goes at once. */
 static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
-                    mapped__lost *page)
+                    const mapped__lost *page)
 {
+    const mapped__lost whole = {
+        .length = length, .first = page->offset, .poisoned = page->poisoned};
+    note(guard, page);
     if (mapped__page_replace(base + page->offset, page->length,
                              guard->writable))
         return true;
-    page->offset = 0;
-    page->length = length;
+    note(guard, &whole);
     return mapped__page_replace(base, length, guard->writable);
 }
 
-/* Noted before the page is replaced: who reads the zero page finds the note. */
 static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
                       const mapped__fault *fault)
 {
-    unsigned char *base = (unsigned char *)MAPPED__LOAD_ACQUIRE(&slot->base);
-    size_t length = MAPPED__LOAD_ACQUIRE(&slot->length);
-    size_t at = (size_t)(fault->address - base);
-    mapped__lost page = {at & ~(guard->page - 1), guard->page, fault->poisoned};
+    uintptr_t base = __atomic_load_n(&slot->base, __ATOMIC_SEQ_CST);
+    size_t length = __atomic_load_n(&slot->length, __ATOMIC_SEQ_CST);
+    size_t at = (uintptr_t)fault->address - base;
+    size_t offset = at & ~(guard->page - 1);
+    const mapped__lost page = {.offset = offset,
+                               .length = guard->page,
+                               .first = offset,
+                               .poisoned = fault->poisoned};
     if (at >= length)
         return false;
-    note(guard, &page);
-    if (!replace(guard, base, length, &page))
-        return false;
-    if (page.length == length)
-        note(guard, &page);
-    return true;
+    spin_lock(&guard->busy);
+    bool done = replace(guard, (unsigned char *)base, length, &page);
+    spin_unlock(&guard->busy);
+    __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
+    return done;
 }
 
 static bool visit(mapped__guard_slot *slot, const mapped__fault *fault)
@@ -204,9 +153,12 @@ static void forget_threads(void)
 {
     for (chunk *c = chunks; c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++) {
+            mapped__guard *guard = MAPPED__LOAD(&c->slots[i].owner);
             MAPPED__STORE(&c->slots[i].visitors, 0);
-            if (c->slots[i].guard != NULL)
-                spin_unlock(&c->slots[i].guard->busy);
+            if (guard == NULL)
+                continue;
+            spin_unlock(&guard->busy);
+            guard->forked(guard);
         }
     unlock_table();
 }
@@ -267,8 +219,8 @@ static mapped_status take_slot(mapped__guard_slot **slot, mapped_error *error)
 static void fill_slot(mapped__guard *guard, unsigned char *base, size_t length)
 {
     guard->base = base;
-    MAPPED__STORE(&guard->slot->base, (uintptr_t)base);
-    MAPPED__STORE_RELEASE(&guard->slot->length, length);
+    __atomic_store_n(&guard->slot->base, (uintptr_t)base, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&guard->slot->length, length, __ATOMIC_SEQ_CST);
     __atomic_store_n(&guard->slot->guard, guard, __ATOMIC_SEQ_CST);
 }
 
@@ -276,9 +228,11 @@ mapped_status mapped__guard_add(mapped__guard *guard, unsigned char *base,
                                 size_t length, mapped_error *error)
 {
     mapped_status status = take_slot(&guard->slot, error);
-    if (status == MAPPED_OK)
-        fill_slot(guard, base, length);
-    return status;
+    if (status != MAPPED_OK)
+        return status;
+    MAPPED__STORE(&guard->slot->owner, guard);
+    fill_slot(guard, base, length);
+    return MAPPED_OK;
 }
 
 static void wait_for_visitors(const mapped__guard_slot *slot)
@@ -289,9 +243,15 @@ static void wait_for_visitors(const mapped__guard_slot *slot)
 
 static void empty_slot(mapped__guard_slot *slot)
 {
-    MAPPED__STORE(&slot->length, 0);
+    __atomic_store_n(&slot->length, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&slot->guard, NULL, __ATOMIC_SEQ_CST);
     wait_for_visitors(slot);
+}
+
+void mapped__guard_suspend(mapped__guard *guard)
+{
+    if (guard->slot != NULL)
+        empty_slot(guard->slot);
 }
 
 void mapped__guard_move(mapped__guard *guard, unsigned char *base,
@@ -311,6 +271,7 @@ void mapped__guard_remove(mapped__guard *guard)
     guard->slot = NULL;
     empty_slot(slot);
     lock_table();
+    MAPPED__STORE(&slot->owner, NULL);
     slot->next_free = free_slots;
     free_slots = slot;
     unlock_table();
@@ -332,14 +293,9 @@ static void let_go(mapped__guard *guard, const mapped__signals *signals)
     mapped__signals_release(signals);
 }
 
-static void drop(mapped__guard *guard, size_t i)
-{
-    guard->lost[i] = guard->lost[--guard->count];
-}
-
 static void clear_if_clean(mapped__guard *guard)
 {
-    if (guard->count == 0 && !guard->all)
+    if (guard->losses.count == 0)
         __atomic_fetch_and(guard->state, ~guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
@@ -355,13 +311,7 @@ void mapped__guard_resize(mapped__guard *guard, size_t length)
         return;
     wait_for_visitors(slot);
     hold(guard, &signals);
-    for (size_t i = guard->count; i-- > 0;) {
-        mapped__lost *lost = &guard->lost[i];
-        if (lost->offset >= length)
-            drop(guard, i);
-        else if (lost->offset + lost->length > length)
-            lost->length = length - lost->offset;
-    }
+    mapped__lost_cut(&guard->losses, length);
     clear_if_clean(guard);
     let_go(guard, &signals);
 }
@@ -370,15 +320,10 @@ bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
                         mapped__lost *found)
 {
     mapped__signals signals;
+    if (!mapped__lost_maybe(&guard->losses, offset, n))
+        return false;
     hold(guard, &signals);
-    bool hit = guard->all;
-    if (hit)
-        *found = (mapped__lost){0, SIZE_MAX, false};
-    for (size_t i = 0; i < guard->count && !hit; i++) {
-        hit = covers(&guard->lost[i], offset, n);
-        if (hit)
-            *found = guard->lost[i];
-    }
+    bool hit = mapped__lost_find(&guard->losses, offset, n, found);
     let_go(guard, &signals);
     return hit;
 }
@@ -388,31 +333,43 @@ size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
 {
     mapped__signals signals;
     hold(guard, &signals);
-    size_t count = guard->all ? 1 : guard->count;
-    for (size_t i = 0; i < count && i < capacity; i++)
-        lost[i] =
-            guard->all ? (mapped__lost){0, SIZE_MAX, false} : guard->lost[i];
+    size_t count = mapped__lost_copy(&guard->losses, lost, capacity);
     let_go(guard, &signals);
     return count;
 }
 
-void mapped__guard_forget(mapped__guard *guard, const mapped__lost *lost)
+size_t mapped__guard_unrestored(mapped__guard *guard)
 {
     mapped__signals signals;
     hold(guard, &signals);
-    if (guard->all && lost->length == SIZE_MAX) {
-        guard->all = false;
-        guard->count = 0;
-    }
-    for (size_t i = guard->count; i-- > 0;)
-        if (guard->lost[i].offset == lost->offset &&
-            guard->lost[i].length == lost->length)
-            drop(guard, i);
-    clear_if_clean(guard);
+    size_t count = mapped__lost_unrestored(&guard->losses);
+    let_go(guard, &signals);
+    return count;
+}
+
+bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost)
+{
+    mapped__signals signals;
+    hold(guard, &signals);
+    bool any = mapped__lost_retry(&guard->losses, lost);
+    let_go(guard, &signals);
+    return any;
+}
+
+void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
+{
+    mapped__signals signals;
+    hold(guard, &signals);
+    mapped__lost_add(&guard->losses, lost);
     let_go(guard, &signals);
 }
 
-uint64_t mapped__guard_faults(const mapped__guard *guard)
+void mapped__guard_settle(mapped__guard *guard)
 {
-    return MAPPED__LOAD_ACQUIRE(&guard->faults);
+    mapped__signals signals;
+    hold(guard, &signals);
+    if (mapped__lost_settle(&guard->losses))
+        __atomic_fetch_add(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
+    clear_if_clean(guard);
+    let_go(guard, &signals);
 }

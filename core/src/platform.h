@@ -65,6 +65,10 @@ void mapped__file_remove(const char *path);
 mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
                                     intptr_t *file, mapped_error *error);
 
+/* From now on nobody can make memory from mapped__memory_create shorter or
+ * longer. MAPPED_UNSUPPORTED for files that can't be sealed. */
+mapped_status mapped__memory_seal(intptr_t file, mapped_error *error);
+
 /* --- mappings: map.c ---------------------------------------------------- */
 
 #define MAPPED__MAP_WRITE 1u    /* pages may be written */

@@ -3,8 +3,28 @@
 #include <errno.h>
 
 #include <mapped/checked.h>
+#include <mapped/guard.h>
 
 #include "region_internal.h"
+
+/* In the child of a fork, for a region that another thread of the parent was
+ * resizing, closing or looking into: there is no such thread to finish it, and
+ * no telling how far it came. So it is closed, and its memory stays out of
+ * reach until the process ends. */
+static void close_in_child(mapped__guard *guard)
+{
+    mapped__region *full =
+        (mapped__region *)((char *)guard - offsetof(mapped__region, guard));
+    uint64_t control = MAPPED__LOAD(&full->control);
+    if (!(control & MAPPED__CONTROL_LOCKED))
+        return;
+    __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
+                      __ATOMIC_SEQ_CST);
+    mapped__region_publish_length(full, 0);
+    full->mapping.address = NULL;
+    MAPPED__STORE(&full->control,
+                  (control | MAPPED__CONTROL_CLOSED) & ~MAPPED__CONTROL_LOCKED);
+}
 
 mapped_status mapped__region_guard(mapped__region *full, mapped_error *error)
 {
@@ -17,6 +37,7 @@ mapped_status mapped__region_guard(mapped__region *full, mapped_error *error)
         guard->state = &full->head.state_;
         guard->lost_bit = MAPPED__STATE_LOST;
         guard->writable = full->mapping.flags & MAPPED__MAP_WRITE;
+        guard->forked = close_in_child;
         return mapped__guard_add(guard, base, full->mapping.used, error);
     }
     if (guard->base != base)
@@ -80,7 +101,7 @@ static int diagnose(const mapped__region *full, const mapped__lost *lost)
         return full->mapping.flags & MAPPED__MAP_HUGETLB ? ENOSPC : EIO;
     if (mapped__region_borrow_file(full, &file, NULL) != MAPPED_OK)
         return EIO;
-    uint64_t offset = full->offset - full->lead + lost->offset;
+    uint64_t offset = full->offset - full->lead + lost->first;
     int cause = mapped__file_diagnose(file, offset);
     mapped__region_return_file(full, file);
     return cause;
@@ -115,42 +136,52 @@ static mapped_status report(const mapped__region *full,
 
 /* The region is locked while the file is looked at, so that nobody closes it. A
  * region closed in between says that instead. */
-static mapped_status find_lost(mapped__region *full, size_t offset, size_t n,
-                               const char *what, mapped_error *error)
+mapped_status mapped__region_lost(mapped_region *region, size_t offset,
+                                  size_t n, mapped_error *error)
 {
     mapped__lost lost;
-    mapped_status status = mapped__region_lock(full, false, what, error);
+    mapped__region *full = mapped__region_of(region);
+    size_t at = offset + full->lead;
+    if (n == 0 || !mapped__guard_lost(&full->guard, at, n, &lost))
+        return MAPPED_OK;
+    mapped_status status = mapped__region_lock(full, false, "access", error);
     if (status != MAPPED_OK)
         return status;
-    if (n > 0 &&
-        mapped__guard_lost(&full->guard, offset + full->lead, n, &lost))
-        status = report(full, &lost, error);
+    lost.first = at > lost.offset ? at : lost.offset;
+    status = report(full, &lost, error);
     mapped__region_unlock(full);
     return status;
 }
 
-mapped_status mapped__region_lost(mapped_region *region, size_t offset,
-                                  size_t n, mapped_error *error)
+mapped_status mapped__region_intact(mapped__region *full, mapped_error *error)
 {
-    return find_lost(mapped__region_of(region), offset, n, "access", error);
+    mapped__lost lost;
+    if (!mapped__guard_lost(&full->guard, 0, SIZE_MAX, &lost))
+        return MAPPED_OK;
+    return report(full, &lost, error);
 }
 
 mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
 {
     mapped__region *full = mapped__region_of(region);
-    return find_lost(full, 0, mapped_region_length(region), "check", error);
+    mapped_status status = mapped__region_lock(full, false, "check", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__region_intact(full, error);
+    mapped__region_unlock(full);
+    return status;
 }
 
 mapped_status mapped_region_faults(mapped_region *region,
                                    mapped_lost_range *ranges, size_t capacity,
                                    size_t *count, mapped_error *error)
 {
-    mapped__lost lost[MAPPED__LOST_MAX];
+    mapped__lost lost[MAPPED__LOST_ROOM];
     mapped__region *full = mapped__region_of(region);
     mapped_status status = mapped__region_lock(full, false, "faults", error);
     if (status != MAPPED_OK)
         return status;
-    size_t found = mapped__guard_list(&full->guard, lost, MAPPED__LOST_MAX);
+    size_t found = mapped__guard_list(&full->guard, lost, MAPPED__LOST_ROOM);
     for (size_t i = 0; i < found && i < capacity; i++) {
         ranges[i] = in_region(full, &lost[i]);
         ranges[i].os_error = diagnose(full, &lost[i]);
@@ -162,27 +193,26 @@ mapped_status mapped_region_faults(mapped_region *region,
 
 uint64_t mapped_region_fault_count(const mapped_region *region)
 {
-    return mapped__guard_faults(&mapped__region_of(region)->guard);
+    return MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->guard.faults);
 }
 
 /* --- recovery ------------------------------------------------------------ */
 
-/* Reads a byte of every page; a page that still can't be had faults again, and
- * the guard counts it. */
-static bool touch(mapped__region *full, const mapped__lost *lost)
+/* Reads a byte of every page, so that one that still can't be had faults again
+ * and is noted again. A device's registers are not read for nothing; and with
+ * the guard switched off it is for the caller to find out. */
+static void touch(const mapped__region *full, const mapped__lost *stretch)
 {
-    uint64_t before = mapped__guard_faults(&full->guard);
-    const volatile unsigned char *pages = full->mapping.address + lost->offset;
-    for (size_t at = 0; at < lost->length; at += full->mapping.page)
+    const volatile unsigned char *pages =
+        full->mapping.address + stretch->offset;
+    if (mapped_region_device(&full->head) || !mapped_guard_enabled())
+        return;
+    for (size_t at = 0; at < stretch->length; at += full->mapping.page)
         (void)pages[at];
-    return mapped__guard_faults(&full->guard) == before;
 }
 
-/* Forgotten only after the pages are back, so that no reader in between takes a
- * zero page for data. */
-static mapped_status recover_stretch(mapped__region *full,
-                                     const mapped__lost *lost, intptr_t file,
-                                     mapped_error *error)
+static mapped_status restore(mapped__region *full, const mapped__lost *lost,
+                             intptr_t file, mapped_error *error)
 {
     mapped__map_request request;
     mapped__lost stretch = *lost;
@@ -193,42 +223,76 @@ static mapped_status recover_stretch(mapped__region *full,
     request.file = file;
     mapped_status status = mapped__map_restore(
         &full->mapping, &request, stretch.offset, stretch.length, error);
-    if (status != MAPPED_OK)
-        return status;
-    if (!touch(full, &stretch))
-        return report(full, lost, error);
-    mapped__guard_forget(&full->guard, lost);
-    return MAPPED_OK;
+    if (status == MAPPED_OK)
+        touch(full, &stretch);
+    return status;
 }
 
-static mapped_status recover_all(mapped__region *full, mapped_error *error)
+/* Only what is lost now: what is lost again goes to the end of the list. */
+static mapped_status restore_all(mapped__region *full, intptr_t file,
+                                 mapped_error *error)
 {
-    mapped__lost lost[MAPPED__LOST_MAX];
+    mapped__lost lost;
     mapped_status status = MAPPED_OK;
+    size_t count = mapped__guard_unrestored(&full->guard);
+    for (size_t i = 0; i < count && status == MAPPED_OK; i++) {
+        if (!mapped__guard_retry(&full->guard, &lost))
+            break;
+        status = restore(full, &lost, file, error);
+        if (status != MAPPED_OK)
+            mapped__guard_add_lost(&full->guard, &lost);
+    }
+    return status;
+}
+
+static mapped_status restore_locked(mapped__region *full, mapped_error *error)
+{
     intptr_t file = MAPPED__NO_FILE;
-    bool has_file = full->file != MAPPED__NO_FILE || full->named;
-    size_t count = mapped__guard_list(&full->guard, lost, MAPPED__LOST_MAX);
-    if (count > 0 && has_file)
+    mapped_status status = MAPPED_OK;
+    if (mapped__guard_unrestored(&full->guard) == 0)
+        return MAPPED_OK;
+    if (full->file != MAPPED__NO_FILE || full->named)
         status = mapped__region_borrow_file(full, &file, error);
     if (status != MAPPED_OK)
         return status;
-    for (size_t i = 0; i < count; i++) {
-        mapped_status one = recover_stretch(full, &lost[i], file,
-                                            status == MAPPED_OK ? error : NULL);
-        if (status == MAPPED_OK)
-            status = one;
-    }
+    status = restore_all(full, file, error);
     mapped__region_return_file(full, file);
     return status;
 }
 
-mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)
+mapped_status mapped_region_restore(mapped_region *region, mapped_error *error)
 {
     mapped__region *full = mapped__region_of(region);
     mapped_status status = mapped__region_lock(full, false, "recover", error);
     if (status != MAPPED_OK)
         return status;
-    status = recover_all(full, error);
+    status = restore_locked(full, error);
     mapped__region_unlock(full);
     return status;
+}
+
+mapped_status mapped_region_settle(mapped_region *region, mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "recover", error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__guard_settle(&full->guard);
+    status = mapped__region_intact(full, error);
+    mapped__region_unlock(full);
+    return status;
+}
+
+mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)
+{
+    mapped_status restored = mapped_region_restore(region, error);
+    mapped_status settled =
+        mapped_region_settle(region, restored == MAPPED_OK ? error : NULL);
+    return restored == MAPPED_OK ? settled : restored;
+}
+
+uint64_t mapped_region_recovery_count(const mapped_region *region)
+{
+    return __atomic_load_n(&mapped__region_of(region)->guard.recoveries,
+                           __ATOMIC_SEQ_CST);
 }

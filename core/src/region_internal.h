@@ -83,6 +83,9 @@ mapped_status mapped__region_guard(mapped__region *full, mapped_error *error);
 mapped_status mapped__region_lost(mapped_region *region, size_t offset,
                                   size_t n, mapped_error *error);
 
+/* The same for the whole of a region that the caller has locked. */
+mapped_status mapped__region_intact(mapped__region *full, mapped_error *error);
+
 /* The file behind the region: the descriptor it holds, or the path opened again
  * and known to be the same file. Give it back. MAPPED_SYSTEM, MAPPED_STALE;
  * MAPPED_UNSUPPORTED if there is none. */

@@ -47,13 +47,18 @@ static mapped_status remap(mapped__region *full, size_t length, bool alone,
 }
 
 /* In place first: that disturbs nobody. Only when it can't be does it matter
- * who else is there. */
+ * who else is there. A mapping that moves leaves addresses behind in which
+ * somebody else's memory may turn up at once, with faults of its own. */
 static mapped_status extend_mapping(mapped__region *full, size_t length,
                                     mapped_error *error)
 {
     mapped_status status = remap(full, length, false, error);
-    if (status == MAPPED_BUSY && is_alone(full, error))
+    if (status == MAPPED_BUSY && is_alone(full, error)) {
+        mapped__guard_suspend(&full->guard);
         status = remap(full, length, true, error);
+        mapped__guard_move(&full->guard, full->mapping.address,
+                           full->mapping.used);
+    }
     if (status != MAPPED_OK)
         return status;
     /* Only a region's first mapping can be refused its guard. */
@@ -92,14 +97,21 @@ static void clear_regrown(mapped__region *full, size_t length, size_t used)
         memset(full->mapping.address + from, 0, to - from);
 }
 
+/* Without a reserve the mapping is grown as one piece, and a lost page has made
+ * several of it. */
+static mapped_status check_growable(mapped__region *full, mapped_error *error)
+{
+    return full->reserve == 0 ? mapped__region_intact(full, error) : MAPPED_OK;
+}
+
 static mapped_status grow(mapped__region *full, size_t length,
                           mapped_error *error)
 {
     size_t used = full->mapping.used;
     uint64_t size = UINT64_MAX;
     uint64_t end = full->offset + length;
-    mapped_status status = MAPPED_OK;
-    if (full->file != MAPPED__NO_FILE) {
+    mapped_status status = check_growable(full, error);
+    if (status == MAPPED_OK && full->file != MAPPED__NO_FILE) {
         status = file_size(full, &size, error);
         if (status == MAPPED_OK)
             status = grow_file(full, size, end, error);
@@ -257,6 +269,20 @@ mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
         *size = full->length;
     else
         status = size_of_file(full, size, error);
+    mapped__region_unlock(full);
+    return status;
+}
+
+mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "seal", error);
+    if (status != MAPPED_OK)
+        return status;
+    if (full->file == MAPPED__NO_FILE)
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
+    else
+        status = mapped__memory_seal(full->file, error);
     mapped__region_unlock(full);
     return status;
 }

@@ -1,4 +1,13 @@
-/* Pages that a region has lost: which, why, and how to get them back. */
+/* Pages that a region has lost: which, why, and how to get them back.
+ *
+ * A lost page reads as zeros and swallows what is written. Every access to it
+ * through the library ends in MAPPED_FAULT; who holds a raw pointer asks
+ * mapped_region_fault_count or mapped_region_check. Intact pages of the region
+ * stay usable.
+ *
+ * What nobody can see: when a file is cut in the middle of a page, the rest of
+ * that page reads as zeros without a fault. And a system call that is handed a
+ * raw pointer to a lost page fails with EFAULT instead. */
 #ifndef MAPPED_FAULT_H
 #define MAPPED_FAULT_H
 
@@ -32,9 +41,22 @@ uint64_t mapped_region_fault_count(const mapped_region *region);
 /* Maps the file back over lost pages, at the same addresses, and tries each
  * page. MAPPED_OK when nothing is lost any more; MAPPED_FAULT with the first
  * range that still is. Private changes ("c") of lost pages are gone for good.
- * Needs the file: MAPPED_SYSTEM or MAPPED_STALE when it can't be opened again.
- * Safe while other threads access the region. MAPPED_CLOSED. */
+ * Needs the file: MAPPED_SYSTEM or MAPPED_STALE when it can't be opened again,
+ * and MAPPED_SYSTEM when it can't be mapped. MAPPED_CLOSED.
+ *
+ * No other thread may be in the middle of an access to the region, inside
+ * another function of the library or between `enter` and `leave`: one that has
+ * met the zeros of a lost page would take them for data. */
 mapped_status mapped_region_recover(mapped_region *region, mapped_error *error);
+
+/* The two halves of mapped_region_recover, for programs in which other threads
+ * go on. `restore` maps back and tries the pages, which may take its time; they
+ * count as lost until `settle`, which is quick and answers as recover does.
+ * Only `settle` must not run in the middle of another thread's access; one that
+ * it may have overtaken is told by a risen mapped_region_recovery_count. */
+mapped_status mapped_region_restore(mapped_region *region, mapped_error *error);
+mapped_status mapped_region_settle(mapped_region *region, mapped_error *error);
+uint64_t mapped_region_recovery_count(const mapped_region *region);
 
 MAPPED_END
 

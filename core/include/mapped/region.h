@@ -157,9 +157,17 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error);
  * moves, which needs that there is no pin and no reference but the caller's;
  * else MAPPED_BUSY. Shrinking needs that there is no pin. MAPPED_READONLY in
  * "r"; MAPPED_UNSUPPORTED in "c", for devices and wrapped memory;
- * MAPPED_ARGUMENT past the reserve. On failure nothing has changed. */
+ * MAPPED_ARGUMENT past the reserve. MAPPED_FAULT if pages are lost and there is
+ * no reserve to grow into: recover first. On failure nothing has changed. */
 mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
                                    mapped_error *error);
+
+/* Seals shared anonymous memory: from now on no process that has its descriptor
+ * can make it shorter (which would cost the others their pages) or longer, this
+ * region included; a resize that tries is MAPPED_SYSTEM. There is no way back.
+ * MAPPED_UNSUPPORTED for everything else, and where the system has no seals.
+ * MAPPED_CLOSED. */
+mapped_status mapped_region_seal(mapped_region *region, mapped_error *error);
 
 /* Counts a raw pointer that is about to leave the library. `*data` is the
  * region's first byte, valid for the region's length until the unpin; other

@@ -9,6 +9,7 @@
 
 #define HUGETLBFS_MAGIC_NUMBER 0x958458f6
 #define CREATE_TRIES 16
+#define BLOCKS_KEPT 16
 
 #ifndef MFD_HUGE_SHIFT
 #    define MFD_HUGE_SHIFT 26
@@ -222,13 +223,29 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
     return status;
 }
 
+/* Who may not seal any more may find it sealed already. */
+mapped_status mapped__memory_seal(intptr_t file, mapped_error *error)
+{
+    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
+    if (fcntl((int)file, F_ADD_SEALS, wanted) == 0)
+        return MAPPED_OK;
+    if (errno != EINVAL && errno != EPERM)
+        return failed(error, "fcntl");
+    int seals = fcntl((int)file, F_GET_SEALS);
+    if (seals >= 0 && (seals & wanted) == wanted)
+        return MAPPED_OK;
+    return mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
+}
+
+/* File systems keep a few blocks back for their own books, and refuse before
+ * the last one is gone. */
 static bool is_full(int fd)
 {
     struct statfs fs;
     if (fstatfs(fd, &fs) != 0)
         return false;
     return fs.f_type == HUGETLBFS_MAGIC_NUMBER ||
-           (fs.f_blocks != 0 && fs.f_bavail == 0);
+           (fs.f_blocks != 0 && fs.f_bavail <= BLOCKS_KEPT);
 }
 
 /* The order matters: past the end nothing else is of interest, and a full disk

@@ -99,38 +99,60 @@ static unsigned char *place_in_reserve(const mapped__map_request *request,
     return MAP_FAILED;
 }
 
-/* EFAULT says that touching a page would have raised a signal, but not why. */
-static mapped_status would_fault(const mapped__map_request *request,
-                                 size_t length, mapped_error *error)
+static size_t page_of(const mapped__map_request *request)
 {
+    return request->page != 0 ? request->page : (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool can_populate(void *start, size_t length, int advice)
+{
+    int result;
+    do
+        result = madvise(start, length, advice);
+    while (result != 0 && (errno == EAGAIN || errno == EINTR));
+    return result == 0;
+}
+
+/* EFAULT says that touching a page would have raised a signal, but not which
+ * nor why: the shortest beginning that fails ends with it. */
+static mapped_status would_fault(const mapped__map_request *request,
+                                 unsigned char *start, size_t length,
+                                 int advice, mapped_error *error)
+{
+    const size_t page = page_of(request);
+    size_t good = 0;
+    size_t bad = length / page;
+    while (bad - good > 1) {
+        size_t middle = good + (bad - good) / 2;
+        if (can_populate(start + good * page, (middle - good) * page, advice))
+            good = middle;
+        else
+            bad = middle;
+    }
     int cause = ENOMEM;
     if (request->file != MAPPED__NO_FILE)
         cause =
-            mapped__file_diagnose(request->file, request->offset + length - 1);
+            mapped__file_diagnose(request->file, request->offset + good * page);
     return mapped_error_set_system(error, cause, "populate");
 }
 
 /* Shared pages are populated for reading, so that none is dirtied for nothing.
- * Kernels before 5.14 can't report: there populate stays a hint. */
-static mapped_status populate(const mapped__map_request *request, void *start,
-                              size_t length, mapped_error *error)
+ * Kernels before 5.14 can't report, and no kernel can for a device's memory:
+ * there populate stays a hint. */
+static mapped_status populate(const mapped__map_request *request,
+                              unsigned char *start, size_t length,
+                              mapped_error *error)
 {
     bool owned = is_private(request) && (request->flags & MAPPED__MAP_WRITE);
     int advice = owned ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
-    while (madvise(start, length, advice) != 0) {
-        if (errno == EINVAL)
-            advice = MADV_WILLNEED;
-        else if (errno == EFAULT)
-            return would_fault(request, length, error);
-        else if (errno != EAGAIN && errno != EINTR)
-            return failed(error, "madvise");
-    }
+    if (can_populate(start, length, advice))
+        return MAPPED_OK;
+    if (errno == EFAULT)
+        return would_fault(request, start, length, advice, error);
+    if (errno != EINVAL)
+        return failed(error, "madvise");
+    (void)madvise(start, length, MADV_WILLNEED);
     return MAPPED_OK;
-}
-
-static size_t page_of(const mapped__map_request *request)
-{
-    return request->page != 0 ? request->page : (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static mapped_status plan(const mapped__map_request *request,
@@ -146,6 +168,43 @@ static mapped_status plan(const mapped__map_request *request,
     if (made->reserved < made->used)
         made->reserved = made->used;
     return MAPPED_OK;
+}
+
+/* --- spares ----------------------------------------------------------------
+ */
+
+/* The kernel limits how many mappings a process has, and at the limit it even
+ * refuses to replace one. So a few that are good for nothing else are kept, to
+ * be given up when a lost page can't be replaced: neighbours that differ count
+ * one by one. */
+#define SPARES 8
+static unsigned char *spares;
+
+static size_t spares_length(void)
+{
+    return SPARES * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool give_up_spares(void)
+{
+    unsigned char *taken = __atomic_exchange_n(&spares, NULL, __ATOMIC_ACQ_REL);
+    return taken != NULL && munmap(taken, spares_length()) == 0;
+}
+
+static void keep_spares(void)
+{
+    const size_t length = spares_length();
+    unsigned char *none = NULL;
+    if (MAPPED__LOAD(&spares) != NULL)
+        return;
+    unsigned char *made = map_nothing(NULL, length);
+    if (made == MAP_FAILED)
+        return;
+    for (size_t at = 0; at < length; at += 2 * length / SPARES)
+        (void)mprotect(made + at, length / SPARES, PROT_READ);
+    if (!__atomic_compare_exchange_n(&spares, &none, made, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        munmap(made, length);
 }
 
 mapped_status mapped__map(const mapped__map_request *request,
@@ -168,16 +227,27 @@ mapped_status mapped__map(const mapped__map_request *request,
         *mapping = made;
     else
         mapped__unmap(&made);
+    keep_spares();
     return status;
 }
 
+/* --- replacing and resizing ------------------------------------------------
+ */
+
 /* MAP_FIXED swaps the pages in one step. MAP_NORESERVE: nobody is meant to
  * write here, so no memory is promised and none can be refused. */
-bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
+static bool replace(unsigned char *address, size_t length, bool writable)
 {
     return mmap(address, length, PROT_READ | (writable ? PROT_WRITE : 0),
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
                 0) != MAP_FAILED;
+}
+
+bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
+{
+    return replace(address, length, writable) ||
+           (errno == ENOMEM && give_up_spares() &&
+            replace(address, length, writable));
 }
 
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,

@@ -52,6 +52,12 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
     return MAPPED_OK;
 }
 
+mapped_status mapped__memory_seal(intptr_t file, mapped_error *error)
+{
+    (void)file;
+    return mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
+}
+
 mapped_status mapped__section_resize(intptr_t section, uint64_t size,
                                      mapped_error *error)
 {

@@ -1,0 +1,65 @@
+/* The stretches of one range that were lost. Plain data: whoever calls these
+ * keeps others out, but for mapped__lost_maybe. */
+#ifndef MAPPED_LOST_H
+#define MAPPED_LOST_H
+
+#include <mapped/base.h>
+
+/* Lost stretches noted one by one; the next one loses everything. There is room
+ * for some more while as many are being brought back. */
+#define MAPPED__LOST_MAX 32
+#define MAPPED__LOST_ROOM 48
+
+typedef struct mapped__lost {
+    size_t offset; /* from the range's base, whole pages */
+    size_t length; /* MAPPED__LOST_ALL: to the end, wherever that is */
+    size_t first;  /* the page that was lost first: where to ask why */
+    bool poisoned; /* the memory itself is broken */
+    bool restored; /* is back, but counts as lost until it is settled */
+} mapped__lost;
+
+#define MAPPED__LOST_ALL SIZE_MAX
+
+/* All zero: nothing is lost. */
+typedef struct mapped__losses {
+    size_t low;  /* everything lost lies in [low, high) */
+    size_t high; /* 0: nothing is lost */
+    size_t count;
+    mapped__lost list[MAPPED__LOST_ROOM]; /* in the order of their loss */
+} mapped__losses;
+
+/* Notes a stretch, unless it is noted already. Callable in a fault handler. */
+void mapped__lost_add(mapped__losses *losses, const mapped__lost *lost);
+
+/* False: no byte of [offset, offset + n) is lost. Any thread, at any time: who
+ * has read a page that was replaced after its note gets true. */
+static inline bool mapped__lost_maybe(const mapped__losses *losses,
+                                      size_t offset, size_t n)
+{
+    return offset < MAPPED__LOAD_ACQUIRE(&losses->high) &&
+           offset + n > MAPPED__LOAD_ACQUIRE(&losses->low);
+}
+
+/* Is a byte of [offset, offset + n) lost? Then `*found` is the first stretch
+ * noted that holds one. */
+bool mapped__lost_find(const mapped__losses *losses, size_t offset, size_t n,
+                       mapped__lost *found);
+
+/* Copies up to `capacity` stretches, returns how many there are. */
+size_t mapped__lost_copy(const mapped__losses *losses, mapped__lost *list,
+                         size_t capacity);
+
+/* Cuts off what lies at `length` and behind. */
+void mapped__lost_cut(mapped__losses *losses, size_t length);
+
+/* How many stretches are not restored. */
+size_t mapped__lost_unrestored(const mapped__losses *losses);
+
+/* Marks the first stretch that isn't yet as restored, so that pages of it which
+ * fault once more are noted once more. */
+bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost);
+
+/* Forgets what is restored; true if that was anything. */
+bool mapped__lost_settle(mapped__losses *losses);
+
+#endif
