@@ -161,6 +161,18 @@ def test_shrinking_under_an_export_changes_nothing(path, content):
         assert region == content[:10] and path.stat().st_size == 10
 
 
+def test_what_a_shrunken_region_no_longer_has_is_not_exported(path):
+    with mapped.open(path, "r+") as region:
+        part, array = region[100:200], region[100:200].cast("I")
+        region.resize(150)
+        for thing in part, array, array[::2]:
+            with pytest.raises(IndexError):
+                memoryview(thing)
+        assert bytes(memoryview(part[:50])) == region[100:]
+        region.resize(200)
+        assert memoryview(part) == part
+
+
 def test_growing_under_an_export_works_in_the_reserve(path, content):
     with mapped.open(path, "r+", reserve=1 << 20) as region:
         view, part, old = memoryview(region), region[5:10], len(content)
