@@ -64,3 +64,11 @@ int mlua_fail(lua_State *L, const mapped_error *error, const char *name)
                                                       : (int)error->status);
     return 3;
 }
+
+int mlua_fail_fault(lua_State *L, const mapped_error *error)
+{
+    luaL_pushfail(L);
+    push_message(L, error);
+    lua_pushinteger(L, error->os_error);
+    return 3;
+}

@@ -78,6 +78,10 @@ int mlua_raise_closed(lua_State *L);
  * the message unless NULL. */
 int mlua_fail(lua_State *L, const mapped_error *error, const char *name);
 
+/* Lost pages that were asked for, not met: nil, the message, errno; returns 3.
+ */
+int mlua_fail_fault(lua_State *L, const mapped_error *error);
+
 /* --- views (view.c) ----------------------------------------------------- */
 
 /* The userdata at `arg`, as far as it can be one of ours; NULL if not. */
@@ -193,6 +197,7 @@ void mlua_push_bytes(lua_State *L, mapped_slice slice, size_t offset, size_t n);
 
 int mlua_open(lua_State *L); /* open.c */
 int mlua_anonymous(lua_State *L);
+int mlua_guard(lua_State *L); /* fault.c */
 
 int mlua_view_index(lua_State *L);  /* view.c: __index of Region and Slice */
 int mlua_array_index(lua_State *L); /* array.c: __index of Array */
@@ -212,8 +217,9 @@ extern const luaL_Reg mlua_about_methods[]; /* view.c */
 /* Of one type alone. */
 extern const luaL_Reg mlua_region_meta[]; /* region.c */
 extern const luaL_Reg mlua_region_methods[];
-extern const luaL_Reg mlua_slice_meta[]; /* slice.c */
-extern const luaL_Reg mlua_array_meta[]; /* array.c */
+extern const luaL_Reg mlua_fault_methods[]; /* fault.c */
+extern const luaL_Reg mlua_slice_meta[];    /* slice.c */
+extern const luaL_Reg mlua_array_meta[];    /* array.c */
 extern const luaL_Reg mlua_array_methods[];
 
 #endif

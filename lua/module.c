@@ -3,9 +3,11 @@
 #include "mapped_lua.h"
 
 static const luaL_Reg *const region_methods[] = {
-    mlua_slice_methods,  mlua_bytes_methods,   mlua_typed_methods,
-    mlua_cast_methods,   mlua_pointer_methods, mlua_about_methods,
-    mlua_format_methods, mlua_region_methods,  NULL};
+    mlua_slice_methods,   mlua_bytes_methods,
+    mlua_typed_methods,   mlua_cast_methods,
+    mlua_pointer_methods, mlua_about_methods,
+    mlua_format_methods,  mlua_region_methods,
+    mlua_fault_methods,   NULL};
 
 static const luaL_Reg *const slice_methods[] = {
     mlua_slice_methods,  mlua_bytes_methods,
@@ -82,8 +84,10 @@ static void push_statuses(lua_State *L)
 #undef MLUA_SET_STATUS
 }
 
-static const luaL_Reg functions[] = {
-    {"open", mlua_open}, {"anonymous", mlua_anonymous}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"open", mlua_open},
+                                     {"anonymous", mlua_anonymous},
+                                     {"guard", mlua_guard},
+                                     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

@@ -80,5 +80,5 @@ int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
 
 void array_release_buffer(PyObject *self, Py_buffer *Py_UNUSED(buffer))
 {
-    mapped_region_unpin(array_of(self)->slice.region);
+    export_end(array_of(self)->owner);
 }

@@ -67,6 +67,7 @@ typedef struct View {
 
 struct Region {
     View view;
+    uint64_t told;      /* faults of which a FaultError has told */
     State *state;       /* of the module, which the type keeps alive */
     PyObject *name;     /* the path or descriptor as given, or None */
     bool wraps;         /* made by wrap, and so can be part of a cycle */
@@ -129,6 +130,9 @@ void *raise_error(const State *state, const mapped_error *error,
 
 /* The same for an object's region. */
 void *raise_of(Region *owner, const mapped_error *error);
+
+/* The FaultError that stands for `error`, not raised. */
+PyObject *fault_new(Region *owner, const mapped_error *error);
 
 /* "a mapped.Slice of 5 bytes has no index -7", or that the region is closed. */
 void *raise_index(Region *owner, Py_ssize_t index, size_t length);
@@ -267,6 +271,13 @@ void view_release_buffer(PyObject *self, Py_buffer *buffer);
  * first byte, never NULL, or NULL with an exception. */
 void *export_pin(Region *owner, mapped_slice span);
 
+/* Unpins. If the export met lost pages that nobody heard of, sys.unraisablehook
+ * gets the FaultError. */
+void export_end(Region *owner);
+
+/* True, with the error, if pages are lost that no FaultError has told of. */
+bool fault_pending(Region *owner, mapped_error *error);
+
 /* The shared methods: how each takes its arguments, and its name. A method is
  * the function view_<name> and the text view_<name>_doc, in any file. */
 #define VIEW_METHODS(X)     \
@@ -342,12 +353,22 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
 #define MODULE_FUNCTIONS(X) \
     X(KEYWORDS, open)       \
     X(KEYWORDS, anonymous)  \
-    X(ONE, wrap)
+    X(ONE, wrap)            \
+    X(KEYWORDS, guard)
 
 #define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),
 #define MODULE_FUNCTION_DECLARATION(kind, name) \
     METHOD_##kind(module_##name);               \
     extern const char module_##name##_doc[];
 MODULE_FUNCTIONS(MODULE_FUNCTION_DECLARATION)
+
+/* --- of a Region alone: fault.c ------------------------------------------- */
+
+METHOD_NONE(region_check);
+METHOD_NONE(region_recover);
+ATTRIBUTE(region_faults);
+extern const char region_check_doc[];
+extern const char region_recover_doc[];
+extern const char region_faults_doc[];
 
 #endif

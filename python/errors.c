@@ -51,19 +51,39 @@ static int set_number(PyObject *object, const char *name, uint64_t value)
     return result;
 }
 
-static void *raise_fault(const State *state, const mapped_error *error,
-                         PyObject *name, const char *text)
+static PyObject *make_fault(const State *state, const mapped_error *error,
+                            PyObject *name)
 {
+    char text[MAPPED_ERROR_MESSAGE_SIZE];
     int number = error->os_error != 0 ? error->os_error : EIO;
+    mapped_error_message(error, text, sizeof text);
     PyObject *fault = PyObject_CallFunction(state->fault_error, "isO", number,
                                             text, name ? name : Py_None);
+    if (fault != NULL && (set_number(fault, "offset", error->offset) < 0 ||
+                          set_number(fault, "length", error->length) < 0))
+        Py_CLEAR(fault);
+    return fault;
+}
+
+static void *raise_fault(const State *state, const mapped_error *error,
+                         PyObject *name)
+{
+    PyObject *fault = make_fault(state, error, name);
     if (fault == NULL)
         return NULL;
-    if (set_number(fault, "offset", error->offset) == 0 &&
-        set_number(fault, "length", error->length) == 0)
-        PyErr_SetObject(state->fault_error, fault);
+    PyErr_SetObject(state->fault_error, fault);
     Py_DECREF(fault);
     return NULL;
+}
+
+static PyObject *name_of(const Region *owner)
+{
+    return owner->name == Py_None ? NULL : owner->name;
+}
+
+PyObject *fault_new(Region *owner, const mapped_error *error)
+{
+    return make_fault(owner->state, error, name_of(owner));
 }
 
 void *raise_error(const State *state, const mapped_error *error, PyObject *name)
@@ -80,7 +100,7 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
     case MAPPED_MEMORY:
         return PyErr_NoMemory();
     case MAPPED_FAULT:
-        return raise_fault(state, error, name, text);
+        return raise_fault(state, error, name);
     case MAPPED_UNSUPPORTED:
         PyErr_SetString(state->unsupported, text);
         return NULL;
@@ -92,8 +112,9 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
 
 void *raise_of(Region *owner, const mapped_error *error)
 {
-    PyObject *name = owner->name == Py_None ? NULL : owner->name;
-    return raise_error(owner->state, error, name);
+    if (error->status == MAPPED_FAULT)
+        owner->told = mapped_region_fault_count(owner->view.slice.region);
+    return raise_error(owner->state, error, name_of(owner));
 }
 
 int require_open(Region *owner)

@@ -34,5 +34,5 @@ int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
 
 void view_release_buffer(PyObject *self, Py_buffer *Py_UNUSED(buffer))
 {
-    mapped_region_unpin(((View *)self)->slice.region);
+    export_end(view_owner(self));
 }

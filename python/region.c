@@ -19,6 +19,7 @@ Region *region_new(State *state, PyObject *name)
     self->view.weakrefs = NULL;
     self->view.owner = self;
     self->view.slice = (mapped_slice){NULL, 0, 0};
+    self->told = 0;
     self->state = state;
     self->name = Py_NewRef(name);
     self->wraps = false;
@@ -114,13 +115,17 @@ static const char region_close_doc[] = PyDoc_STR(
     "End all access: slices and arrays of this region raise ValueError from "
     "now\non. Closing twice is fine.\n\n"
     "BufferError, and nothing changes, while memoryviews, numpy arrays or "
-    "other\nexports of the memory exist.");
+    "other\nexports of the memory exist. FaultError, but the region is closed, "
+    "if pages\nwere lost and nothing has told of it yet.");
 
 static METHOD_NONE(region_close)
 {
-    mapped_error error;
+    mapped_error error, fault;
+    bool lost = fault_pending((Region *)self, &fault);
     if (close_core((Region *)self, &error) != MAPPED_OK)
         return raise_of((Region *)self, &error);
+    if (lost)
+        return raise_of((Region *)self, &fault);
     Py_RETURN_NONE;
 }
 
@@ -322,6 +327,8 @@ static PyMethodDef region_methods[] = {
     METHOD_ROW(region, KEYWORDS, resize),
     METHOD_ROW(region, ONE, append),
     METHOD_ROW(region, NONE, fileno),
+    METHOD_ROW(region, NONE, check),
+    METHOD_ROW(region, NONE, recover),
     METHOD_ROW(region, NONE, __enter__),
     {"__exit__", region___exit__, METH_VARARGS, region___exit___doc},
     {NULL, NULL, 0, NULL}};
@@ -330,6 +337,7 @@ static PyGetSetDef region_attributes[] = {VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_ROW)
                                               ATTRIBUTE_ROW(region, size),
                                           ATTRIBUTE_ROW(region, mode),
                                           ATTRIBUTE_ROW(region, name),
+                                          ATTRIBUTE_ROW(region, faults),
                                           {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMemberDef region_members[] = {{"__weaklistoffset__", T_PYSSIZET,

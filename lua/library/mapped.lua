@@ -66,6 +66,13 @@ function mapped.open(file, mode, options) end
 ---@return integer? code
 function mapped.anonymous(length, options) end
 
+---Switches the fault guard of the whole process off or on; tells whether it was
+---on. Off, a lost page kills the process, as it does with mmap. Switching it on
+---puts it on top of handlers for SIGBUS that were installed later.
+---@param enabled? boolean nil: only tell
+---@return boolean before
+function mapped.guard(enabled) end
+
 ---@alias mapped.Data string|mapped.View|mapped.Array bytes to read
 
 ---A `string.pack` code of one value: an optional `<`, `>` or `=`, then one of
@@ -241,6 +248,28 @@ function Region:name() end
 ---@return string? message
 ---@return integer? code
 function Region:fileno() end
+
+---Whether no page of the region is lost. If one is: nil, a message that names
+---the position and the cause, and errno: ENODATA when the file was truncated,
+---ENOSPC when there was no space, EIO when the device or the memory failed. It
+---touches no page: what has not been touched yet is not known to be lost.
+---@return boolean? whole
+---@return string? message
+---@return integer? errno
+function Region:check() end
+
+---What was lost so far, one table a range: `pos` of its first byte from 1,
+---`length` in bytes, `errno` as from `check`. Empty for most.
+---@return { pos: integer, length: integer, errno: integer }[] ranges
+function Region:faults() end
+
+---Maps the file back over lost pages and tries each of them. Answers as `check`
+---does for what is still lost; nil, message, errno too if the file can't be
+---opened again.
+---@return boolean? whole
+---@return string? message
+---@return integer? errno
+function Region:recover() end
 
 ---A view of part of a region. It keeps the region alive, but not open.
 ---@class mapped.Slice: mapped.View

@@ -19,6 +19,7 @@ from ._mapped import (
     Slice,
     __version__,
     anonymous,
+    guard,
     open,
     wrap,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Region",
     "Slice",
     "anonymous",
+    "guard",
     "open",
     "wrap",
 ]

@@ -1,0 +1,76 @@
+/* Lost pages: what a Region says about them. */
+#include "mapped_lua.h"
+
+#define MAX_RANGES 64
+
+static mapped_region *check_region(lua_State *L)
+{
+    const mlua_region *self = mlua_test(L, 1, MLUA_REGION);
+    if (self == NULL)
+        luaL_typeerror(L, 1, "mapped.Region");
+    if (self->region == NULL)
+        mlua_raise_closed(L);
+    return self->region;
+}
+
+/* true, or nil, message, errno: asking for losses is not an access. */
+static int answer(lua_State *L, mapped_status status, const mapped_error *error)
+{
+    if (status == MAPPED_FAULT)
+        return mlua_fail_fault(L, error);
+    if (status != MAPPED_OK)
+        return mlua_fail(L, error, NULL);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static int region_check(lua_State *L)
+{
+    mapped_error error;
+    return answer(L, mapped_region_check(check_region(L), &error), &error);
+}
+
+static int region_recover(lua_State *L)
+{
+    mapped_error error;
+    return answer(L, mapped_region_recover(check_region(L), &error), &error);
+}
+
+static void set_field(lua_State *L, const char *name, size_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+static int region_faults(lua_State *L)
+{
+    mapped_lost_range ranges[MAX_RANGES];
+    size_t count, i;
+    mapped_error error;
+    if (mapped_region_faults(check_region(L), ranges, MAX_RANGES, &count,
+                             &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    lua_newtable(L);
+    for (i = 0; i < count && i < MAX_RANGES; i++) {
+        lua_createtable(L, 0, 3);
+        set_field(L, "pos", ranges[i].offset + 1);
+        set_field(L, "length", ranges[i].length);
+        set_field(L, "errno", (size_t)ranges[i].os_error);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+int mlua_guard(lua_State *L)
+{
+    bool before = mapped_guard_enabled();
+    if (!lua_isnoneornil(L, 1))
+        mapped_guard_enable(lua_toboolean(L, 1));
+    lua_pushboolean(L, before);
+    return 1;
+}
+
+const luaL_Reg mlua_fault_methods[] = {{"check", region_check},
+                                       {"recover", region_recover},
+                                       {"faults", region_faults},
+                                       {NULL, NULL}};

@@ -1,0 +1,141 @@
+/* Lost pages: what a Region says about them, and how those hear of a loss who
+ * read through a raw pointer, where no access of ours could raise. */
+#include "binding.h"
+
+#define MAX_RANGES 64
+
+static mapped_region *core_of(PyObject *self)
+{
+    return view_owner(self)->view.slice.region;
+}
+
+/* Faults that nobody has been told of: counted by the core, noted here whenever
+ * a FaultError is made. */
+static bool has_news(const Region *owner)
+{
+    mapped_region *region = owner->view.slice.region;
+    return mapped_region_fault_count(region) != owner->told;
+}
+
+bool fault_pending(Region *owner, mapped_error *error)
+{
+    mapped_region *region = owner->view.slice.region;
+    return has_news(owner) &&
+           mapped_region_check(region, error) == MAPPED_FAULT;
+}
+
+/* A buffer's release can't raise. An exception under way stays as it is. */
+COLD static void report_unraisable(Region *owner)
+{
+    mapped_error error;
+    PyObject *type, *value, *traceback;
+    if (!fault_pending(owner, &error))
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    raise_of(owner, &error);
+    PyErr_WriteUnraisable((PyObject *)owner);
+    PyErr_Restore(type, value, traceback);
+}
+
+void export_end(Region *owner)
+{
+    if (has_news(owner))
+        report_unraisable(owner);
+    mapped_region_unpin(owner->view.slice.region);
+}
+
+const char region_check_doc[] = PyDoc_STR(
+    "check($self, /)\n--\n\n"
+    "Raise FaultError if pages of the region are lost, with `offset` and "
+    "`length`\nof the first lost range in bytes; ValueError if the region is "
+    "closed.\n\n"
+    "It touches no page: what has not been touched yet is not known to be "
+    "lost.");
+
+METHOD_NONE(region_check)
+{
+    mapped_error error;
+    if (mapped_region_check(core_of(self), &error) != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    Py_RETURN_NONE;
+}
+
+const char region_recover_doc[] = PyDoc_STR(
+    "recover($self, /)\n--\n\n"
+    "Map the file back over lost pages and try each of them.\n\n"
+    "FaultError with the first range that is still lost; OSError if the file "
+    "can't\nbe opened again; ValueError if the region is closed. Exports stay "
+    "valid and\nshow the file again.");
+
+/* The global lock is kept: a thread in the middle of an access would take the
+ * zeros of a page that is forgotten to be lost for data. */
+METHOD_NONE(region_recover)
+{
+    mapped_error error;
+    if (mapped_region_recover(core_of(self), &error) != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    Py_RETURN_NONE;
+}
+
+static int append_range(PyObject *list, Region *owner,
+                        const mapped_lost_range *range)
+{
+    mapped_error error = {.status = MAPPED_FAULT,
+                          .os_error = range->os_error,
+                          .operation = "access",
+                          .offset = range->offset,
+                          .length = range->length,
+                          .limit =
+                              mapped_region_length(core_of((PyObject *)owner))};
+    PyObject *fault = fault_new(owner, &error);
+    if (fault == NULL)
+        return -1;
+    int status = PyList_Append(list, fault);
+    Py_DECREF(fault);
+    return status;
+}
+
+const char region_faults_doc[] = PyDoc_STR(
+    "What was lost so far: a list of FaultError, each with `errno`, `offset` "
+    "and\n`length` in bytes; ENODATA says that the file was truncated, ENOSPC "
+    "that\nthere was no space, EIO that the device or the memory failed. Empty "
+    "for most.\nValueError once closed.");
+
+ATTRIBUTE(region_faults)
+{
+    mapped_lost_range ranges[MAX_RANGES];
+    size_t count;
+    mapped_error error;
+    if (mapped_region_faults(core_of(self), ranges, MAX_RANGES, &count,
+                             &error) != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < count && i < MAX_RANGES; i++)
+        if (append_range(list, view_owner(self), &ranges[i]) < 0)
+            Py_CLEAR(list);
+    return list;
+}
+
+const char module_guard_doc[] = PyDoc_STR(
+    "guard($module, /, enabled=None)\n--\n\n"
+    "Switch the fault guard of the whole process off or on, and return whether "
+    "it\nwas on. Off, a lost page kills the process as it does with mmap.\n\n"
+    "Switching it on puts it on top of handlers for SIGBUS that were installed "
+    "later,\nsuch as faulthandler's.");
+
+METHOD_KEYWORDS(module_guard)
+{
+    static const Signature signature = {"guard", 0, 1, {"enabled"}};
+    PyObject *values[1];
+    bool before = mapped_guard_enabled();
+    (void)self;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0)
+        return NULL;
+    if (values[0] != NULL && values[0] != Py_None) {
+        int enabled = PyObject_IsTrue(values[0]);
+        if (enabled < 0)
+            return NULL;
+        mapped_guard_enable(enabled != 0);
+    }
+    return PyBool_FromLong(before);
+}

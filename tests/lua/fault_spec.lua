@@ -1,0 +1,109 @@
+-- Guards against lost pages that kill the process or that nobody hears of:
+-- every access path, on files that are really truncated.
+local mapped = require "mapped"
+
+local PAGE, PAGES = 4096, 8
+local ENODATA = 61
+
+local function write_file(path, bytes)
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(bytes))
+end
+
+describe("a region that lost all but its first page", function()
+  local path, region
+
+  before_each(function()
+    path = os.tmpname()
+    write_file(path, ("a"):rep(PAGES * PAGE))
+    region = assert(mapped.open(path, "r+"))
+    write_file(path, ("a"):rep(PAGE))
+  end)
+
+  after_each(function()
+    region:close()
+    os.remove(path)
+  end)
+
+  local accesses = {
+    item = function(r) return r[PAGE + 1] end,
+    ["set item"] = function(r) r[PAGE + 1] = 1 end,
+    byte = function(r) return r:byte(PAGE + 1, PAGE + 3) end,
+    write = function(r) r:write(PAGE + 1, "abc") end,
+    tostring = function(r) return r:tostring() end,
+    equals = function(r) return r:equals(("a"):rep(PAGES * PAGE)) end,
+    ["=="] = function(r) return r:sub(1, PAGE) == r:sub(PAGE + 1, 2 * PAGE) end,
+    get = function(r) return r:get("<I4", 2 * PAGE + 1) end,
+    ["get across"] = function(r) return r:get("<I8", PAGE - 3) end,
+    set = function(r) r:set(">d", 3 * PAGE + 1, 1.5) end,
+    unpack = function(r) return r:unpack("<I4 I4", 2 * PAGE + 1) end,
+    pack = function(r) r:pack("<I4", 2 * PAGE + 1, 7) end,
+    fill = function(r) r:fill(7) end,
+    move = function(r) r:move(1, PAGE + 1, 10) end,
+    copy_from = function(r) r:copy_from("xyz", 2 * PAGE + 1) end,
+    copy_to = function(r)
+      r:copy_to(assert(mapped.anonymous(PAGES * PAGE)))
+    end,
+    ["array item"] = function(r) return r:cast("I4")[PAGE // 4 + 1] end,
+    ["array set"] = function(r) r:cast("I4")[PAGE // 4 + 1] = 1 end,
+  }
+
+  for name, access in pairs(accesses) do
+    it("says so at " .. name, function()
+      local ok, message = pcall(access, region)
+      assert.is_false(ok)
+      assert.matches("page lost: position %d+", message)
+      assert.matches("No data available", message)
+    end)
+  end
+
+  it("goes on with its intact page", function()
+    assert.is_false(pcall(accesses.item, region))
+    assert.equal(97, region[1])
+    region[2] = 98
+    assert.equal("aba", region:tostring(1, 3))
+  end)
+
+  it("answers check with nil, message and errno", function()
+    assert.is_true(region:check())
+    assert.is_false(pcall(accesses.item, region))
+    local whole, message, code = region:check()
+    assert.is_nil(whole)
+    assert.matches("position " .. PAGE + 1, message)
+    assert.equal(ENODATA, code)
+  end)
+
+  it("lists what was lost", function()
+    assert.same({}, region:faults())
+    assert.is_false(pcall(accesses.get, region))
+    assert.same({{pos = 2 * PAGE + 1, length = PAGE, errno = ENODATA}},
+      region:faults())
+  end)
+
+  it("recovers once the file is long again", function()
+    assert.is_false(pcall(accesses.item, region))
+    assert.is_nil((region:recover()))
+    write_file(path, ("b"):rep(PAGES * PAGE))
+    assert.is_true(region:recover())
+    assert.same({}, region:faults())
+    assert.equal(98, region[PAGE + 1])
+  end)
+
+  it("refuses to tell once closed", function()
+    region:close()
+    for _, method in ipairs {"check", "faults", "recover"} do
+      local ok, message = pcall(region[method], region)
+      assert.is_false(ok)
+      assert.matches("closed", message)
+    end
+  end)
+end)
+
+describe("guard", function()
+  it("tells and takes whether it is on", function()
+    assert.is_true(mapped.guard())
+    assert.is_true(mapped.guard(false))
+    assert.is_false(mapped.guard(true))
+    assert.is_true(mapped.guard())
+  end)
+end)

@@ -1,0 +1,270 @@
+"""Guards against lost pages that kill the process (cpython 148650, 84897), or
+that nobody hears of: every access path, raw pointers included, on files that
+are really truncated."""
+import array
+import errno
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+import textwrap
+
+import mapped
+import numpy
+import pytest
+
+PAGE = os.sysconf("SC_PAGESIZE")
+PAGES = 8
+
+
+@pytest.fixture
+def lost(tmp_path):
+    """A region of which all but the first page is gone."""
+    path = tmp_path / "file"
+    path.write_bytes(b"a" * (PAGES * PAGE))
+    with_close = mapped.open(path, "r+")
+    os.truncate(path, PAGE)
+    yield with_close
+    try:
+        with_close.close()
+    except mapped.FaultError:
+        pass
+
+
+ACCESSES = {
+    "item": lambda r: r[PAGE],
+    "set item": lambda r: r.__setitem__(PAGE, 1),
+    "iterate": lambda r: [b for b in r],
+    "get": lambda r: r.get("<I", 2 * PAGE),
+    "get across": lambda r: r.get("<Q", PAGE - 4),
+    "set": lambda r: r.set(">d", 3 * PAGE, 1.5),
+    "tobytes": lambda r: r.tobytes(),
+    "bytes": lambda r: bytes(r[PAGE:]),
+    "compare": lambda r: r == b"a" * (PAGES * PAGE),
+    "compare slices": lambda r: r[:PAGE] == r[PAGE:2 * PAGE],
+    "assign slice": lambda r: r.__setitem__(slice(PAGE, PAGE + 3), b"abc"),
+    "fill": lambda r: r.fill(7),
+    "move": lambda r: r.move(0, PAGE, 10),
+    "move there": lambda r: r.move(PAGE, 0, 10),
+    "copy_from": lambda r: r.copy_from(b"xyz", 2 * PAGE),
+    "copy_to": lambda r: r.copy_to(bytearray(PAGES * PAGE)),
+    "array item": lambda r: r.cast("I")[PAGE // 4],
+    "array set": lambda r: r.cast("I").__setitem__(PAGE // 4, 1),
+    "array list": lambda r: r.cast("I").tolist(),
+    "array bytes": lambda r: r.cast("I").tobytes(),
+    "find": lambda r: r.find(b"zz"),
+    "rfind": lambda r: r.rfind(b"zz"),
+    "count": lambda r: r.count(b"a"),
+}
+
+
+@pytest.mark.parametrize("name", ACCESSES)
+def test_fault_ends_in_an_error(lost, name):
+    with pytest.raises(mapped.FaultError) as caught:
+        ACCESSES[name](lost)
+    fault = caught.value
+    assert fault.errno == errno.ENODATA
+    assert isinstance(fault, OSError)
+    assert PAGE <= fault.offset < PAGES * PAGE
+    assert 0 < fault.length <= (PAGES - 1) * PAGE
+
+
+def test_fault_leaves_intact_pages_usable(lost):
+    with pytest.raises(mapped.FaultError):
+        lost[PAGE]
+    assert lost[0] == ord("a")
+    assert lost[:PAGE] == b"a" * PAGE
+    lost[1] = 98
+    assert lost[:3] == b"aba"
+
+
+def test_check_knows_only_what_was_touched(lost):
+    lost.check()
+    assert lost.faults == []
+    with pytest.raises(mapped.FaultError):
+        lost[2 * PAGE]
+    with pytest.raises(mapped.FaultError) as caught:
+        lost.check()
+    assert (caught.value.offset, caught.value.length) == (2 * PAGE, PAGE)
+
+
+def test_faults_lists_each_range(lost):
+    for page in (1, 3, 4, 6):
+        with pytest.raises(mapped.FaultError):
+            lost[page * PAGE]
+    ranges = sorted((f.offset // PAGE, f.length // PAGE) for f in lost.faults)
+    assert ranges == [(1, 1), (3, 2), (6, 1)]
+    assert all(f.errno == errno.ENODATA for f in lost.faults)
+
+
+def test_recover_brings_pages_back(lost):
+    with pytest.raises(mapped.FaultError):
+        lost[PAGE]
+    with pytest.raises(mapped.FaultError):
+        lost.recover()
+    with open(lost.name, "ab") as file:
+        file.write(b"b" * ((PAGES - 1) * PAGE))
+    lost.recover()
+    assert lost.faults == []
+    assert lost[PAGE] == ord("b")
+    lost.check()
+
+
+def test_recover_needs_the_same_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"a" * (2 * PAGE))
+    with mapped.open(path) as region:
+        os.truncate(path, PAGE)
+        with pytest.raises(mapped.FaultError):
+            region[PAGE]
+        path.unlink()
+        with pytest.raises(FileNotFoundError):
+            region.recover()
+        path.write_bytes(b"b" * (2 * PAGE))
+        with pytest.raises(OSError) as caught:
+            region.recover()
+        assert caught.value.errno == errno.ESTALE
+
+
+@pytest.mark.parametrize("call", [
+    mapped.Region.check, mapped.Region.recover, lambda r: r.faults])
+def test_fault_methods_refuse_a_closed_region(lost, call):
+    lost.close()
+    with pytest.raises(ValueError, match="closed"):
+        call(lost)
+
+
+READERS = {
+    "memoryview": lambda view: bytes(memoryview(view)),
+    "numpy": lambda view: numpy.frombuffer(view, "u1").sum(),
+    "re": lambda view: re.search(b"[^a\0]", view),
+    "array": lambda view: array.array("B").frombytes(view),
+    "BytesIO": lambda view: io.BytesIO(view),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_export_reads_zeros_and_tells_at_its_release(lost, monkeypatch, name):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    READERS[name](lost)
+    assert len(told) == 1
+    assert isinstance(told[0].exc_value, mapped.FaultError)
+    assert told[0].exc_value.errno == errno.ENODATA
+    with pytest.raises(mapped.FaultError):
+        lost.check()
+
+
+def test_export_that_met_nothing_tells_nothing(lost, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    assert bytes(memoryview(lost)[:PAGE]) == b"a" * PAGE
+    assert told == []
+
+
+def test_export_to_a_socket_survives(lost):
+    """The kernel meets the lost page, not the process: EFAULT or a short
+    send, and no signal."""
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        try:
+            assert left.send(memoryview(lost)) <= PAGES * PAGE
+        except OSError as error:
+            assert error.errno in (errno.EFAULT, errno.EAGAIN)
+
+
+def test_close_tells_of_a_loss_that_nobody_heard_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
+    path = tmp_path / "file"
+    path.write_bytes(b"a" * (2 * PAGE))
+    region = mapped.open(path)
+    view = memoryview(region)
+    os.truncate(path, 0)
+    assert view[PAGE] == 0
+    with pytest.raises(BufferError):
+        region.close()
+    view.release()
+    region.close()
+    assert region.closed
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(code)],
+                          capture_output=True, text=True)
+
+
+SETUP = """
+    import faulthandler, mapped, os, signal, tempfile
+    file = tempfile.NamedTemporaryFile()
+    file.write(b"a" * 65536)
+    file.flush()
+    def lose():
+        region = mapped.open(file.name)
+        os.truncate(file.name, 0)
+        return region
+    def read(region):
+        try:
+            region[0]
+        except mapped.FaultError:
+            print("told", flush=True)
+"""
+
+
+def script(*lines):
+    return textwrap.dedent(SETUP) + "\n".join(lines)
+
+
+def test_guard_works_after_faulthandler():
+    done = run(script("faulthandler.enable()", "read(lose())"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told\n", "")
+
+
+def test_guard_works_before_faulthandler():
+    done = run(script("region = lose()", "faulthandler.enable()",
+                      "read(region)"))
+    assert (done.returncode, done.stdout) == (0, "told\n")
+
+
+def test_guard_gets_back_on_top_of_faulthandler():
+    done = run(script("region = lose()", "faulthandler.enable()",
+                      "mapped.guard(True)", "read(region)"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told\n", "")
+
+
+def test_guard_passes_on_a_foreign_fault():
+    code = script(
+        "import mmap", "lose()",
+        "foreign = mmap.mmap(os.open(file.name, os.O_RDWR | os.O_CREAT), 0)"
+        " if os.truncate(file.name, 4096) is None else None",
+        "os.truncate(file.name, 0)", "foreign[0]")
+    assert run(code).returncode == -7
+
+
+def test_guard_off_lets_the_process_die():
+    done = run(script("assert mapped.guard(False) is True",
+                      "assert mapped.guard() is False", "read(lose())"))
+    assert done.returncode == -7
+
+
+def test_guard_leaves_a_signal_that_was_sent():
+    done = run(script("lose()", "os.kill(os.getpid(), signal.SIGBUS)"))
+    assert done.returncode == -7
+
+
+def test_guard_serves_a_script_that_closes_in_a_signal_handler():
+    done = run(script(
+        "region = lose()",
+        "signal.signal(signal.SIGUSR1, lambda *_: region.close())",
+        "os.kill(os.getpid(), signal.SIGUSR1)",
+        "try: region[0]", "except ValueError: print('closed')"))
+    assert (done.returncode, done.stdout) == (0, "closed\n")
+
+
+def test_guard_survives_a_fork():
+    done = run(script("region = lose()", "pid = os.fork()", "read(region)",
+                      "print(pid and os.waitpid(pid, 0)[1], flush=True)"))
+    assert done.returncode == 0
+    assert sorted(done.stdout.split()) == ["0", "0", "told", "told"]
