@@ -111,12 +111,31 @@ static size_t read_stack(uintptr_t at, void *to, size_t n)
     ((uintptr_t)65536) /* more than two frames of the kernel take \
                         */
 
+/* A handler that took no siginfo leaves no record of it, but the interrupted
+ * registers: number of the trap (a page fault is 14), a word, and the address
+ * that faulted. */
+static bool is_ours_by_registers(const unsigned char *registers)
+{
+#ifdef __x86_64__
+    greg_t words[REG_CR2 - REG_TRAPNO + 1];
+    memcpy(words, registers, sizeof words);
+    siginfo_t guess = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
+    guess.si_addr = (void *)(uintptr_t)words[REG_CR2 - REG_TRAPNO];
+    return words[0] == 14 && is_ours(&guess);
+#else
+    (void)registers;
+    return false;
+#endif
+}
+
 static bool any_ours(const unsigned char *block, size_t n)
 {
     siginfo_t older;
     for (size_t at = 0; at + sizeof older <= n; at += 8) {
         memcpy(&older, block + at, sizeof older);
         if (is_lost_page(&older) && older.si_errno == 0 && is_ours(&older))
+            return true;
+        if (is_ours_by_registers(block + at))
             return true;
     }
     return false;
