@@ -61,8 +61,14 @@ REFUSE_BOTH(int, ftruncate, (int fd, off_t size), (fd, size), -1)
 REFUSE_BOTH(off_t, lseek, (int fd, off_t to, int how), (fd, to, how), -1)
 REFUSE_BOTH(ssize_t, pread, (int fd, void *to, size_t n, off_t at),
             (fd, to, n, at), -1)
+
+/* A disk that fills up in the middle leaves the file half as long. */
+static int refuse_in_the_middle(int fd, off_t from, off_t n)
+{
+    return __real_ftruncate(fd, from + n / 2) == 0 ? REFUSE_ERRNO : EIO;
+}
 REFUSE_BOTH(int, posix_fallocate, (int fd, off_t from, off_t n), (fd, from, n),
-            REFUSE_ERRNO)
+            refuse_in_the_middle(fd, from, n))
 REFUSE_BOTH(void *, mmap,
             (void *at, size_t n, int prot, int flags, int fd, off_t from),
             (at, n, prot, flags, fd, from), MAP_FAILED)
