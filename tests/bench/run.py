@@ -16,7 +16,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = os.environ["MAPPED_BUILD"]
-LINE = "{:<42} {:<46} {:>11} {:>11} {:>7} {:>8}  {}"
+HEAD = ["what", "against", "ours", "peer", "ratio", "at most", "verdict"]
 
 
 def programs():
@@ -65,18 +65,23 @@ def shown(value, unit):
     return f"{value:.{digits}f} {names[step]}"
 
 
-def table(results):
-    lines = [LINE.format("what", "against", "ours", "peer", "ratio", "at most",
-                         "verdict")]
-    for row in results:
-        target = row["at_most"]
-        digits = 4 if target is not None and target < 0.05 else 2
-        lines.append(LINE.format(
-            row["row"], row["against"], shown(row["ours"], row["unit"]),
+def cells(row):
+    """What the table shows of a row."""
+    target = row["at_most"]
+    digits = 4 if target is not None and target < 0.05 else 2
+    return [row["row"], row["against"], shown(row["ours"], row["unit"]),
             shown(row["peer"], row["unit"]), f"{row['ratio']:.{digits}f}",
             "-" if target is None else f"{target:.2f}",
-            "-" if target is None else "met" if row["met"] else "MISSED"))
-    return "\n".join(lines)
+            "-" if target is None else "met" if row["met"] else "MISSED"]
+
+
+def table(results):
+    """The results in Markdown, readable as it is and as the README shows it."""
+    rows = [HEAD, *map(cells, results)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    rows.insert(1, ["-" * width for width in widths])
+    return "\n".join("| " + " | ".join(map(str.ljust, row, widths)) + " |"
+                     for row in rows)
 
 
 def main():
