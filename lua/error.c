@@ -10,6 +10,10 @@ static void push_message(lua_State *L, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     mapped_error shown = *error;
+    if (error->status == MAPPED_PATTERN) {
+        lua_pushstring(L, error->operation); /* in Lua's own words */
+        return;
+    }
     if (is_position(shown.status))
         shown.offset++;
     mapped_error_message(&shown, text, sizeof text);

@@ -17,8 +17,9 @@ enum {
     MLUA_SLICE,
     MLUA_ARRAY,
     MLUA_METATABLES = MLUA_ARRAY,
-    MLUA_FORMATS, /* the compiled formats: see format.c */
-    MLUA_SHARED = MLUA_FORMATS,
+    MLUA_FORMATS,  /* the compiled formats: see format.c */
+    MLUA_PATTERNS, /* the compiled patterns: see pattern.c */
+    MLUA_SHARED = MLUA_PATTERNS,
     MLUA_METHODS
 };
 
@@ -193,6 +194,11 @@ void mlua_push_formats(lua_State *L);
 /* Pushes `n` bytes at `offset` of a slice as a string, or raises. */
 void mlua_push_bytes(lua_State *L, mapped_slice slice, size_t offset, size_t n);
 
+/* --- patterns (pattern.c) ------------------------------------------------ */
+
+/* Pushes a cache for compiled patterns. */
+void mlua_push_patterns(lua_State *L);
+
 /* --- what module.c puts together ---------------------------------------- */
 
 int mlua_open(lua_State *L); /* open.c */
@@ -208,6 +214,9 @@ extern const luaL_Reg mlua_slice_methods[];   /* slice.c */
 extern const luaL_Reg mlua_bytes_methods[];   /* bytes.c */
 extern const luaL_Reg mlua_typed_methods[];   /* typed.c */
 extern const luaL_Reg mlua_format_methods[];  /* format.c */
+extern const luaL_Reg mlua_search_methods[];  /* search.c */
+extern const luaL_Reg mlua_parts_methods[];   /* parts.c */
+extern const luaL_Reg mlua_pattern_methods[]; /* pattern.c */
 extern const luaL_Reg mlua_cast_methods[];    /* array.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
 

@@ -2,18 +2,31 @@
  * methods, and a line in one of the lists here. */
 #include "mapped_lua.h"
 
-static const luaL_Reg *const region_methods[] = {
-    mlua_slice_methods,   mlua_bytes_methods,
-    mlua_typed_methods,   mlua_cast_methods,
-    mlua_pointer_methods, mlua_about_methods,
-    mlua_format_methods,  mlua_region_methods,
-    mlua_fault_methods,   NULL};
+static const luaL_Reg *const region_methods[] = {mlua_slice_methods,
+                                                 mlua_bytes_methods,
+                                                 mlua_typed_methods,
+                                                 mlua_cast_methods,
+                                                 mlua_pointer_methods,
+                                                 mlua_about_methods,
+                                                 mlua_format_methods,
+                                                 mlua_search_methods,
+                                                 mlua_parts_methods,
+                                                 mlua_pattern_methods,
+                                                 mlua_region_methods,
+                                                 mlua_fault_methods,
+                                                 NULL};
 
-static const luaL_Reg *const slice_methods[] = {
-    mlua_slice_methods,  mlua_bytes_methods,
-    mlua_typed_methods,  mlua_cast_methods,
-    mlua_format_methods, mlua_pointer_methods,
-    mlua_about_methods,  NULL};
+static const luaL_Reg *const slice_methods[] = {mlua_slice_methods,
+                                                mlua_bytes_methods,
+                                                mlua_typed_methods,
+                                                mlua_cast_methods,
+                                                mlua_format_methods,
+                                                mlua_search_methods,
+                                                mlua_parts_methods,
+                                                mlua_pattern_methods,
+                                                mlua_pointer_methods,
+                                                mlua_about_methods,
+                                                NULL};
 
 static const luaL_Reg *const array_methods[] = {mlua_array_methods,
                                                 mlua_about_methods, NULL};
@@ -99,6 +112,7 @@ int luaopen_mapped(lua_State *L)
     for (i = 0; i < MLUA_METATABLES; i++)
         lua_newtable(L);
     mlua_push_formats(L);
+    mlua_push_patterns(L);
     for (i = 0; i < MLUA_METATABLES; i++)
         fill_metatable(L, &types[i]);
     luaL_newlibtable(L, functions);

@@ -171,6 +171,70 @@ function View:unpack(format, pos) end
 ---@return integer next the position after the last
 function View:pack(format, pos, ...) end
 
+---As `string.find`, in place: Lua's patterns, `init` and `plain` as there, and
+---the same errors. A view instead of the pattern is looked for as it is. A
+---pattern is compiled at its first use; character classes are then those of the
+---locale of that moment. Raises if the result depends on a lost page.
+---@param pattern string|mapped.View
+---@param init? integer default 1
+---@param plain? boolean
+---@return integer? first
+---@return integer? last
+---@return any ... captures
+function View:find(pattern, init, plain) end
+
+---As `string.match`, in place; see `find`.
+---@param pattern string
+---@param init? integer default 1
+---@return any ... captures, or the whole match; nil if there is none
+function View:match(pattern, init) end
+
+---As `string.gmatch`, in place; see `find`.
+---@param pattern string
+---@param init? integer default 1
+---@return fun(): any ...
+function View:gmatch(pattern, init) end
+
+---As `string.gsub`: gives a new string, and changes nothing here. The function
+---may do anything; if it closes the region, that is an error.
+---@param pattern string
+---@param replacement string|number|table|function
+---@param n? integer at most so many times
+---@return string result
+---@return integer count
+function View:gsub(pattern, replacement, n) end
+
+---The last occurrence. No patterns.
+---@param data string|mapped.View|mapped.Array
+---@return integer? first
+---@return integer? last
+function View:rfind(data) end
+
+---How many occurrences that don't overlap. No patterns.
+---@param data string|mapped.View|mapped.Array
+---@return integer
+function View:count(data) end
+
+---@param data string|mapped.View|mapped.Array
+---@return boolean
+function View:startswith(data) end
+
+---@param data string|mapped.View|mapped.Array
+---@return boolean
+function View:endswith(data) end
+
+---Iterates over the lines, each a slice: no copy. A line ends with "\n", which
+---`keep` makes part of it, or with the data; "\r" is nothing special.
+---@param keep? boolean
+---@return fun(): mapped.Slice?
+function View:lines(keep) end
+
+---Iterates over what lies between the separators, each a slice: no copy. Always
+---one more than there are separators. No patterns.
+---@param separator string not empty
+---@return fun(): mapped.Slice?
+function View:split(separator) end
+
 ---The same bytes as an array of that type, at any alignment: no copy. Raises
 ---unless the length is a multiple of the element's size.
 ---@param code mapped.Code

@@ -29,6 +29,11 @@ typedef struct mapped_needle {
 void mapped_needle_init(mapped_needle *needle, const void *bytes,
                         size_t length);
 
+MAPPED__INLINE const void *mapped_needle_bytes(const mapped_needle *needle)
+{
+    return needle->bytes_;
+}
+
 MAPPED__INLINE size_t mapped_needle_length(const mapped_needle *needle)
 {
     return needle->length_;

@@ -1,0 +1,424 @@
+/* Lua patterns, matched in place: find, match, gmatch and gsub as in string.*,
+ * with the same results and the same errors. */
+#include <string.h>
+#include "search.h"
+
+/* --- compiled patterns ------------------------------------------------------
+ */
+
+#define SLOTS 64
+#define PATTERNS_MOST 256
+#define TEXT_MOST 256 /* longer ones aren't worth keeping */
+
+typedef struct compiled {
+    bool plain; /* for find: no special characters */
+    const mapped_pattern *pattern;
+} compiled;
+
+/* The upvalue MLUA_PATTERNS. A table, its user value, maps each text to a
+ * userdata with the compiled pattern. The slots find one by the address of the
+ * text, which the table keeps alive and thus unique. */
+typedef struct slot {
+    const char *text;
+    const compiled *compiled;
+} slot;
+
+typedef struct cache {
+    int count; /* in the table */
+    slot slots[SLOTS];
+} cache;
+
+void mlua_push_patterns(lua_State *L)
+{
+    cache *self = lua_newuserdatauv(L, sizeof *self, 1);
+    memset(self, 0, sizeof *self);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, 1);
+}
+
+static slot *slot_of(cache *self, const char *text)
+{
+    return &self->slots[(uintptr_t)text / 32 % SLOTS];
+}
+
+/* Pushes the text compiled. */
+static const compiled *compile(lua_State *L, const char *text, size_t length,
+                               unsigned flags)
+{
+    size_t size = mapped_pattern_size(text, length, flags);
+    compiled *self;
+    if (size == 0 || size > SIZE_MAX - sizeof *self)
+        luaL_error(L, "pattern too long");
+    self = lua_newuserdatauv(L, sizeof *self + size, 0);
+    self->plain = mapped_pattern_is_plain(text, length);
+    self->pattern = mapped_pattern_init(self + 1, text, length, flags);
+    return self;
+}
+
+/* Puts what is on top of the stack under the text at `arg`. A full table is
+ * replaced: calls in progress keep what they use on the stack. */
+static void remember(lua_State *L, cache *self, int arg)
+{
+    const char *text = lua_tostring(L, arg);
+    slot *slot = slot_of(self, text);
+    if (self->count == PATTERNS_MOST) {
+        memset(self, 0, sizeof *self);
+        lua_newtable(L);
+        lua_setiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
+    }
+    lua_getiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
+    lua_pushvalue(L, arg);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    self->count++;
+    slot->text = text;
+    slot->compiled = lua_touserdata(L, -1);
+}
+
+/* Pushes the pattern at `arg`, a string: on the stack it stays valid. */
+static const compiled *push_pattern(lua_State *L, int arg)
+{
+    cache *self = lua_touserdata(L, lua_upvalueindex(MLUA_PATTERNS));
+    size_t length;
+    const char *text = lua_tolstring(L, arg, &length);
+    const compiled *found;
+    lua_getiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
+    lua_pushvalue(L, arg);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+    found = lua_touserdata(L, -1);
+    if (found != NULL)
+        return found;
+    lua_pop(L, 1);
+    found = compile(L, text, length, 0);
+    if (length <= TEXT_MOST)
+        remember(L, self, arg);
+    return found;
+}
+
+/* The same, without pushing it if it is at hand: valid until Lua may collect
+ * garbage. `text` is the string at `arg`. */
+static const compiled *get_pattern(lua_State *L, int arg, const char *text)
+{
+    cache *self = lua_touserdata(L, lua_upvalueindex(MLUA_PATTERNS));
+    const slot *slot = slot_of(self, text);
+    if (MAPPED__LIKELY(slot->text == text))
+        return slot->compiled;
+    return push_pattern(L, arg);
+}
+
+/* --- captures ---------------------------------------------------------------
+ */
+
+static void push_capture(lua_State *L, const mlua_subject *subject,
+                         const mapped_capture *capture)
+{
+    if (capture->length == MAPPED_CAPTURE_POSITION) {
+        lua_pushinteger(L, (lua_Integer)capture->start + 1);
+        return;
+    }
+    mlua_recheck_subject(L, subject);
+    mlua_push_bytes(L, subject->slice, capture->start, capture->length);
+}
+
+/* Pushes all captures and returns how many; without any, the `whole` match. All
+ * are asked for before pushing can collect garbage. */
+static int push_captures(lua_State *L, const mlua_subject *subject,
+                         const mapped_match *match, bool whole)
+{
+    mapped_capture captures[MAPPED_PATTERN_CAPTURES];
+    mapped_error error;
+    size_t i, count = match->count == 0 && whole ? 1 : match->count;
+    for (i = 0; i < count; i++)
+        if (mapped_match_capture(match, i, &captures[i], &error) != MAPPED_OK)
+            mlua_raise(L, &error);
+    luaL_checkstack(L, (int)count, "too many captures");
+    for (i = 0; i < count; i++)
+        push_capture(L, subject, &captures[i]);
+    return (int)count;
+}
+
+/* --- find and match ---------------------------------------------------------
+ */
+
+/* Where position `init` is, as string.find has it: before the start is the
+ * start, and behind the end SIZE_MAX. */
+static size_t offset_of(lua_Integer init, size_t length)
+{
+    if (init > 0)
+        return (lua_Unsigned)init - 1 > length ? SIZE_MAX : (size_t)init - 1;
+    if (init == 0 || 0 - (lua_Unsigned)init > length)
+        return 0;
+    return length - (size_t)(0 - (lua_Unsigned)init);
+}
+
+static int fail(lua_State *L)
+{
+    luaL_pushfail(L);
+    return 1;
+}
+
+static bool match_first(lua_State *L, mapped_match *match,
+                        const mapped_pattern *pattern, mapped_slice slice,
+                        size_t offset)
+{
+    bool found;
+    mapped_error error;
+    mapped_match_init(match, offset);
+    if (mapped_match_next(match, pattern, slice, &found, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    return found;
+}
+
+/* Such a text isn't worth compiling only to learn that it is plain. */
+static bool is_long_and_plain(lua_State *L, int arg, const char *text)
+{
+    size_t length = lua_rawlen(L, arg);
+    return length > TEXT_MOST && mapped_pattern_is_plain(text, length);
+}
+
+/* A view is looked for as it is; of strings only those without specials. All
+ * arguments are converted before the pattern may be pushed in their place. */
+static int pattern_find(lua_State *L)
+{
+    const char *text =
+        lua_type(L, 2) == LUA_TUSERDATA ? NULL : luaL_checkstring(L, 2);
+    lua_Integer init = mlua_opt_integer(L, 3, 1);
+    const compiled *compiled = NULL;
+    mlua_subject subject;
+    mapped_match match;
+    size_t offset;
+    if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, 2, text))
+        compiled = get_pattern(L, 2, text);
+    subject = mlua_check_subject(L, 1);
+    offset = offset_of(init, subject.slice.length);
+    if (offset == SIZE_MAX)
+        return fail(L);
+    if (compiled == NULL || compiled->plain)
+        return mlua_find_plain(L, &subject, offset);
+    if (!match_first(L, &match, compiled->pattern, subject.slice, offset))
+        return fail(L);
+    lua_pushinteger(L, (lua_Integer)match.start + 1);
+    lua_pushinteger(L, (lua_Integer)match.end);
+    return push_captures(L, &subject, &match, false) + 2;
+}
+
+static int pattern_match(lua_State *L)
+{
+    const char *text = luaL_checkstring(L, 2);
+    lua_Integer init = mlua_opt_integer(L, 3, 1);
+    const compiled *compiled = get_pattern(L, 2, text);
+    mlua_subject subject = mlua_check_subject(L, 1);
+    size_t offset = offset_of(init, subject.slice.length);
+    mapped_match match;
+    if (offset == SIZE_MAX ||
+        !match_first(L, &match, compiled->pattern, subject.slice, offset))
+        return fail(L);
+    return push_captures(L, &subject, &match, true);
+}
+
+/* --- gmatch -----------------------------------------------------------------
+ */
+
+typedef struct walk {
+    mlua_subject subject;
+    const mapped_pattern *pattern;
+    mapped_match match;
+} walk;
+
+/* Upvalue 1 is the walk; the others keep alive what it uses. */
+static int next_match(lua_State *L)
+{
+    walk *self = lua_touserdata(L, lua_upvalueindex(1));
+    mapped_error error;
+    bool found;
+    mlua_recheck_subject(L, &self->subject);
+    if (mapped_match_next(&self->match, self->pattern, self->subject.slice,
+                          &found, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    if (!found)
+        return 0;
+    return push_captures(L, &self->subject, &self->match, true);
+}
+
+/* For gmatch a "^" in front is a character like others. */
+static const compiled *push_unanchored(lua_State *L, int arg, const char *text)
+{
+    if (text[0] != '^')
+        return push_pattern(L, arg);
+    return compile(L, text, lua_rawlen(L, arg), MAPPED_PATTERN_NO_ANCHOR);
+}
+
+static int pattern_gmatch(lua_State *L)
+{
+    const char *text = luaL_checkstring(L, 2);
+    lua_Integer init = mlua_opt_integer(L, 3, 1);
+    mlua_subject subject = mlua_check_subject(L, 1);
+    walk *self = lua_newuserdatauv(L, sizeof *self, 0);
+    self->subject = subject;
+    self->pattern = push_unanchored(L, 2, text)->pattern;
+    mlua_push_owner(L, 1);
+    mapped_match_init(&self->match, offset_of(init, subject.slice.length));
+    lua_pushcclosure(L, next_match, 3);
+    return 1;
+}
+
+/* --- gsub -------------------------------------------------------------------
+ */
+
+typedef struct substitution {
+    lua_State *L;
+    mlua_subject subject;
+    mapped_match match;
+    luaL_Buffer result;
+    int kind; /* the type of the replacement, argument 3 */
+} substitution;
+
+static void add_bytes(substitution *self, size_t start, size_t end)
+{
+    mapped_error error;
+    size_t n = end - start;
+    char *to = luaL_prepbuffsize(&self->result, n);
+    mlua_recheck_subject(self->L, &self->subject);
+    if (mapped_read(self->subject.slice, start, to, n, &error) != MAPPED_OK)
+        mlua_raise(self->L, &error);
+    luaL_addsize(&self->result, n);
+}
+
+static void get_capture(substitution *self, size_t index,
+                        mapped_capture *capture)
+{
+    mapped_error error;
+    if (mapped_match_capture(&self->match, index, capture, &error) != MAPPED_OK)
+        mlua_raise(self->L, &error);
+}
+
+static void add_capture(substitution *self, size_t index)
+{
+    mapped_capture capture;
+    get_capture(self, index, &capture);
+    if (capture.length != MAPPED_CAPTURE_POSITION) {
+        add_bytes(self, capture.start, capture.start + capture.length);
+        return;
+    }
+    lua_pushinteger(self->L, (lua_Integer)capture.start + 1);
+    luaL_addvalue(&self->result);
+}
+
+/* What follows a "%" in the replacement. */
+static void add_escaped(substitution *self, char c)
+{
+    if (c == '%')
+        luaL_addchar(&self->result, c);
+    else if (c == '0')
+        add_bytes(self, self->match.start, self->match.end);
+    else if (c >= '1' && c <= '9')
+        add_capture(self, (size_t)(c - '1'));
+    else
+        luaL_error(self->L, "invalid use of '%%' in replacement string");
+}
+
+/* The text ends with a NUL, so there is always something behind a "%". */
+static void add_template(substitution *self)
+{
+    size_t left;
+    const char *text = lua_tolstring(self->L, 3, &left);
+    const char *end = text + left;
+    const char *escape;
+    while ((escape = memchr(text, '%', (size_t)(end - text))) != NULL) {
+        luaL_addlstring(&self->result, text, (size_t)(escape - text));
+        add_escaped(self, escape[1]);
+        text = escape + 2;
+    }
+    luaL_addlstring(&self->result, text, (size_t)(end - text));
+}
+
+/* Pushes what the table or the function has for the match. */
+static void push_replacement(substitution *self)
+{
+    lua_State *L = self->L;
+    mapped_capture first;
+    int count;
+    if (self->kind == LUA_TTABLE) {
+        get_capture(self, 0, &first);
+        push_capture(L, &self->subject, &first);
+        lua_gettable(L, 3);
+        return;
+    }
+    lua_pushvalue(L, 3);
+    count = push_captures(L, &self->subject, &self->match, true);
+    lua_call(L, count, 1);
+}
+
+static void add_replacement(substitution *self)
+{
+    lua_State *L = self->L;
+    if (self->kind != LUA_TTABLE && self->kind != LUA_TFUNCTION) {
+        add_template(self);
+        return;
+    }
+    push_replacement(self);
+    if (!lua_toboolean(L, -1)) {
+        lua_pop(L, 1);
+        add_bytes(self, self->match.start, self->match.end);
+    } else if (lua_isstring(L, -1)) {
+        luaL_addvalue(&self->result);
+    } else {
+        luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
+    }
+}
+
+/* Returns how many matches were replaced. */
+static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
+                              lua_Integer most)
+{
+    lua_Integer count = 0;
+    size_t done = 0;
+    mapped_error error;
+    bool found = true;
+    while (count < most) {
+        mlua_recheck_subject(self->L, &self->subject);
+        if (mapped_match_next(&self->match, pattern, self->subject.slice,
+                              &found, &error) != MAPPED_OK)
+            mlua_raise(self->L, &error);
+        if (!found)
+            break;
+        add_bytes(self, done, self->match.start);
+        done = self->match.end;
+        add_replacement(self);
+        count++;
+    }
+    add_bytes(self, done, self->subject.slice.length);
+    return count;
+}
+
+static int pattern_gsub(lua_State *L)
+{
+    substitution self;
+    const compiled *compiled;
+    lua_Integer most, count;
+    luaL_checkstring(L, 2);
+    self.L = L;
+    self.kind = lua_type(L, 3);
+    luaL_argexpected(L,
+                     self.kind == LUA_TNUMBER || self.kind == LUA_TSTRING ||
+                         self.kind == LUA_TTABLE || self.kind == LUA_TFUNCTION,
+                     3, "string/function/table");
+    most = luaL_optinteger(L, 4, LUA_MAXINTEGER);
+    lua_settop(L, 3);
+    compiled = push_pattern(L, 2);
+    self.subject = mlua_check_subject(L, 1);
+    mapped_match_init(&self.match, 0);
+    luaL_buffinit(L, &self.result);
+    count = substitute(&self, compiled->pattern, most);
+    luaL_pushresult(&self.result);
+    lua_pushinteger(L, count);
+    return 2;
+}
+
+const luaL_Reg mlua_pattern_methods[] = {{"find", pattern_find},
+                                         {"match", pattern_match},
+                                         {"gmatch", pattern_gmatch},
+                                         {"gsub", pattern_gsub},
+                                         {NULL, NULL}};

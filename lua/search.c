@@ -1,0 +1,146 @@
+/* Searching for plain bytes, in place. */
+#include "search.h"
+
+mlua_subject mlua_check_subject(lua_State *L, int arg)
+{
+    mlua_subject subject;
+    const mlua_slice *slice = mlua_test(L, arg, MLUA_SLICE);
+    subject.slice = mlua_check_view(L, arg);
+    subject.owner = slice != NULL ? slice->owner : lua_touserdata(L, arg);
+    return subject;
+}
+
+/* --- what is looked for --------------------------------------------------- */
+
+void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle)
+{
+    mlua_data data = mlua_check_data(L, arg);
+    const char *bytes = data.string;
+    mapped_error error;
+    void *base;
+    needle->pinned.region = NULL;
+    if (bytes == NULL) {
+        mapped_slice slice = data.slice;
+        mapped_status status = mapped_region_pin(slice.region, &base, &error);
+        if (status == MAPPED_OK) {
+            status = mapped_slice_check(slice, &error);
+            if (status != MAPPED_OK)
+                mapped_region_unpin(slice.region);
+        }
+        if (status != MAPPED_OK)
+            mlua_raise(L, &error);
+        needle->pinned = slice;
+        bytes = (const char *)base + slice.offset;
+    }
+    mapped_needle_init(&needle->needle, bytes, data.length);
+}
+
+mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
+                                mapped_error *error)
+{
+    mapped_slice slice = needle->pinned;
+    if (slice.region == NULL)
+        return status;
+    if (status == MAPPED_OK)
+        status = mapped_slice_leave(slice, 0, slice.length, error);
+    mapped_region_unpin(slice.region);
+    return status;
+}
+
+/* --- find and count ------------------------------------------------------- */
+
+typedef mapped_status search_function(mapped_slice slice, mapped_needle *needle,
+                                      size_t *result, mapped_error *error);
+
+/* Looks for argument 2, whose length goes to `*length`. */
+static size_t search(lua_State *L, search_function *how, mapped_slice slice,
+                     size_t *length)
+{
+    mlua_needle needle;
+    mapped_error error;
+    size_t result;
+    mapped_status status;
+    mlua_needle_open(L, 2, &needle);
+    status = how(slice, &needle.needle, &result, &error);
+    if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    *length = mapped_needle_length(&needle.needle);
+    return result;
+}
+
+static int push_place(lua_State *L, size_t found, size_t length)
+{
+    if (found == MAPPED_NOT_FOUND) {
+        luaL_pushfail(L);
+        return 1;
+    }
+    lua_pushinteger(L, (lua_Integer)found + 1);
+    lua_pushinteger(L, (lua_Integer)(found + length));
+    return 2;
+}
+
+int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset)
+{
+    size_t length, found;
+    mapped_slice rest = subject->slice;
+    rest.offset += offset;
+    rest.length -= offset;
+    found = search(L, mapped_find, rest, &length);
+    return push_place(L, found == MAPPED_NOT_FOUND ? found : offset + found,
+                      length);
+}
+
+static int search_rfind(lua_State *L)
+{
+    size_t length;
+    size_t found =
+        search(L, mapped_rfind, mlua_check_subject(L, 1).slice, &length);
+    return push_place(L, found, length);
+}
+
+static int search_count(lua_State *L)
+{
+    size_t length;
+    size_t count =
+        search(L, mapped_count, mlua_check_subject(L, 1).slice, &length);
+    lua_pushinteger(L, (lua_Integer)count);
+    return 1;
+}
+
+/* --- at the ends ---------------------------------------------------------- */
+
+typedef mapped_status compare_function(mapped_slice slice, const void *data,
+                                       size_t n, bool *result,
+                                       mapped_error *error);
+
+static int compare(lua_State *L, compare_function *how)
+{
+    mlua_subject subject = mlua_check_subject(L, 1);
+    mlua_needle needle;
+    mapped_error error;
+    bool result = false;
+    mapped_status status;
+    mlua_needle_open(L, 2, &needle);
+    status = how(subject.slice, mapped_needle_bytes(&needle.needle),
+                 mapped_needle_length(&needle.needle), &result, &error);
+    if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    lua_pushboolean(L, result);
+    return 1;
+}
+
+static int search_startswith(lua_State *L)
+{
+    return compare(L, mapped_starts_with);
+}
+
+static int search_endswith(lua_State *L)
+{
+    return compare(L, mapped_ends_with);
+}
+
+const luaL_Reg mlua_search_methods[] = {{"rfind", search_rfind},
+                                        {"count", search_count},
+                                        {"startswith", search_startswith},
+                                        {"endswith", search_endswith},
+                                        {NULL, NULL}};

@@ -1,0 +1,43 @@
+/* What the files about searching share. */
+#ifndef MAPPED_LUA_SEARCH_H
+#define MAPPED_LUA_SEARCH_H
+
+#include "mapped_lua.h"
+
+/* The bytes that are searched. `owner` must stay reachable: once a finalizer
+ * can have run, it tells whether the slice may still be used. */
+typedef struct mlua_subject {
+    const mlua_region *owner;
+    mapped_slice slice;
+} mlua_subject;
+
+/* The Region or Slice at `arg`, or raises; also if it is closed. */
+mlua_subject mlua_check_subject(lua_State *L, int arg);
+
+/* To be called after anything that may have collected garbage: raises once the
+ * region is gone. */
+MAPPED__INLINE void mlua_recheck_subject(lua_State *L,
+                                         const mlua_subject *subject)
+{
+    if (MAPPED__UNLIKELY(subject->owner->region == NULL))
+        mlua_raise_closed(L);
+}
+
+/* What is looked for: a string, or the bytes of a view, which are pinned. From
+ * open to close nothing may raise. */
+typedef struct mlua_needle {
+    mapped_needle needle;
+    mapped_slice pinned; /* region NULL: a string */
+} mlua_needle;
+
+void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle);
+
+/* Returns `status`, or that the needle's own bytes are lost. */
+mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
+                                mapped_error *error);
+
+/* `find` without a pattern: looks for what is at argument 2 in the subject from
+ * `offset` on. Pushes the result and returns how many values that is. */
+int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset);
+
+#endif
