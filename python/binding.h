@@ -52,6 +52,9 @@ typedef struct State {
     PyTypeObject *parts;
     PyObject *fault_error;
     PyObject *unsupported;          /* io.UnsupportedOperation */
+    PyObject *struct_error;         /* struct.error, once it is needed */
+    PyObject *range_error;          /* that and an IndexError */
+    PyObject *formats;              /* compiled, by text */
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
 #ifndef Py_GIL_DISABLED
     PyObject *spares[SPARE_SLICES]; /* memory of slices that are gone */
@@ -284,6 +287,8 @@ bool fault_pending(Region *owner, mapped_error *error);
     X(KEYWORDS, slice)      \
     X(KEYWORDS, get)        \
     X(KEYWORDS, set)        \
+    X(KEYWORDS, unpack)     \
+    X(KEYWORDS, pack)       \
     X(KEYWORDS, cast)       \
     X(KEYWORDS, copy_from)  \
     X(ONE, copy_to)         \

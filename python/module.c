@@ -54,6 +54,9 @@ static int module_exec(PyObject *module)
 {
     State *state = state_get(module);
     codes_fill(state);
+    state->formats = PyDict_New();
+    if (state->formats == NULL)
+        return -1;
     if (add_type(module, &region_spec, &state->region) < 0 ||
         add_type(module, &slice_spec, &state->slice) < 0 ||
         add_type(module, &array_spec, &state->array) < 0)
@@ -82,6 +85,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->parts);
     Py_VISIT(state->fault_error);
     Py_VISIT(state->unsupported);
+    Py_VISIT(state->struct_error);
+    Py_VISIT(state->range_error);
+    Py_VISIT(state->formats);
     return 0;
 }
 
@@ -97,6 +103,9 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->parts);
     Py_CLEAR(state->fault_error);
     Py_CLEAR(state->unsupported);
+    Py_CLEAR(state->struct_error);
+    Py_CLEAR(state->range_error);
+    Py_CLEAR(state->formats);
     return 0;
 }
 
