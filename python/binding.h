@@ -41,6 +41,15 @@ typedef struct Code {
     Reader *read;                  /* the fastest for that element */
 } Code;
 
+/* A format text that was used lately, and what it was compiled to. */
+#define KNOWN_FORMATS 16
+
+typedef struct KnownFormat {
+    PyObject *text; /* NULL: an empty place */
+    PyObject *capsule;
+    const mapped_format *format;
+} KnownFormat;
+
 /* One for each interpreter that imports the module; set up once, then read
  * only, but for the spare slices. */
 typedef struct State {
@@ -55,6 +64,7 @@ typedef struct State {
     PyObject *struct_error;         /* struct.error, once it is needed */
     PyObject *range_error;          /* that and an IndexError */
     PyObject *formats;              /* compiled, by text */
+    KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
 #ifndef Py_GIL_DISABLED
     PyObject *spares[SPARE_SLICES]; /* memory of slices that are gone */
@@ -240,6 +250,11 @@ void source_close(Source *source);
 /* Stores all of it at `offset` in `to`, which belongs to `owner`. */
 int source_store(const Source *source, Region *owner, mapped_slice to,
                  size_t offset);
+
+/* --- compiled formats: format.c ------------------------------------------- */
+
+int formats_traverse(State *state, visitproc visit, void *arg);
+void formats_clear(State *state);
 
 /* --- the global lock: away.c ---------------------------------------------- */
 

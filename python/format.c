@@ -2,8 +2,7 @@
  * the errors of the module struct. */
 #include "binding.h"
 
-/* --- errors -----------------------------------------------------------------
- */
+/* --- errors -------------------------------------------------------------- */
 
 static PyObject *struct_error(State *state)
 {
@@ -61,8 +60,7 @@ static int refuse(State *state, const mapped_step *step, const char *what)
     return -1;
 }
 
-/* --- compiled formats
- * --------------------------------------------------------- */
+/* --- compiled formats ---------------------------------------------------- */
 
 #define FORMATS_MOST 256
 #define CAPSULE "mapped.format"
@@ -91,6 +89,25 @@ static PyObject *compile(State *state, PyObject *text)
     return capsule;
 }
 
+int formats_traverse(State *state, visitproc visit, void *arg)
+{
+    Py_VISIT(state->formats);
+    for (int i = 0; i < KNOWN_FORMATS; i++) {
+        Py_VISIT(state->known_formats[i].text);
+        Py_VISIT(state->known_formats[i].capsule);
+    }
+    return 0;
+}
+
+void formats_clear(State *state)
+{
+    Py_CLEAR(state->formats);
+    for (int i = 0; i < KNOWN_FORMATS; i++) {
+        Py_CLEAR(state->known_formats[i].text);
+        Py_CLEAR(state->known_formats[i].capsule);
+    }
+}
+
 static PyObject *compile_and_remember(State *state, PyObject *text)
 {
     PyObject *capsule = compile(state, text);
@@ -103,8 +120,7 @@ static PyObject *compile_and_remember(State *state, PyObject *text)
     return capsule;
 }
 
-/* Bytes become text, since a dict that has both compares them with a warning.
- */
+/* Bytes become text: a dict that has both compares them with a warning. */
 static PyObject *format_text(PyObject *object)
 {
     if (PyUnicode_Check(object))
@@ -117,28 +133,68 @@ static PyObject *format_text(PyObject *object)
     return NULL;
 }
 
-/* A reference to what keeps the compiled format. */
-static PyObject *get_format(State *state, PyObject *object,
-                            const mapped_format **format)
+static PyObject *look_up(State *state, PyObject *text)
+{
+    PyObject *capsule = PyDict_GetItemWithError(state->formats, text);
+    if (capsule != NULL || PyErr_Occurred())
+        return Py_XNewRef(capsule);
+    return compile_and_remember(state, text);
+}
+
+static KnownFormat *place_of(State *state, PyObject *text)
+{
+    return &state->known_formats[(uintptr_t)text / 64 % KNOWN_FORMATS];
+}
+
+#ifdef Py_GIL_DISABLED
+static void make_known(State *state, PyObject *text, PyObject *capsule)
+{
+    (void)state, (void)text, (void)capsule;
+}
+#else
+/* What was there goes last: letting go of it may run anything. */
+static void make_known(State *state, PyObject *text, PyObject *capsule)
+{
+    KnownFormat *place = place_of(state, text);
+    KnownFormat old = *place;
+    place->text = Py_NewRef(text);
+    place->capsule = Py_NewRef(capsule);
+    place->format = PyCapsule_GetPointer(capsule, CAPSULE);
+    Py_XDECREF(old.text);
+    Py_XDECREF(old.capsule);
+}
+#endif
+
+static PyObject *find_format(State *state, PyObject *object,
+                             const mapped_format **format)
 {
     PyObject *text = format_text(object);
     if (text == NULL)
         return NULL;
-    PyObject *capsule = PyDict_GetItemWithError(state->formats, text);
-    if (capsule != NULL)
-        Py_INCREF(capsule);
-    else if (!PyErr_Occurred())
-        capsule = compile_and_remember(state, text);
+    PyObject *capsule = look_up(state, text);
     Py_DECREF(text);
-    if (capsule != NULL)
-        *format = PyCapsule_GetPointer(capsule, CAPSULE);
+    if (capsule == NULL)
+        return NULL;
+    *format = PyCapsule_GetPointer(capsule, CAPSULE);
+    make_known(state, object, capsule);
     return capsule;
 }
 
-/* --- positions
- * ------------------------------------------------------------------ */
+/* A reference to what keeps the compiled format. A text is known by its address
+ * as long as it is one of the last used. */
+static inline PyObject *get_format(State *state, PyObject *object,
+                                   const mapped_format **format)
+{
+    const KnownFormat *known = place_of(state, object);
+    if (known->text != object)
+        return find_format(state, object, format);
+    *format = known->format;
+    return Py_NewRef(known->capsule);
+}
 
-/* A negative offset counts from the end, as in unpack_from and pack_into. */
+/* --- positions ----------------------------------------------------------- */
+
+/* A negative offset counts from the end, as in unpack_from, pack_into. */
 static int find_offset(Region *owner, size_t length, size_t size,
                        Py_ssize_t *offset)
 {
@@ -156,8 +212,7 @@ static int find_offset(Region *owner, size_t length, size_t size,
     return -1;
 }
 
-/* --- unpack
- * ------------------------------------------------------------------------ */
+/* --- unpack -------------------------------------------------------------- */
 
 #define ITEMS_AT_ONCE 32
 
@@ -257,8 +312,7 @@ METHOD_KEYWORDS(view_unpack)
     return unpack(self, values[0], values[1]);
 }
 
-/* --- pack
- * -------------------------------------------------------------------------- */
+/* --- pack ---------------------------------------------------------------- */
 
 static int refuse_range(State *state, const mapped_step *step)
 {

@@ -87,8 +87,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->unsupported);
     Py_VISIT(state->struct_error);
     Py_VISIT(state->range_error);
-    Py_VISIT(state->formats);
-    return 0;
+    return formats_traverse(state, visit, arg);
 }
 
 static int module_clear(PyObject *module)
@@ -105,7 +104,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->unsupported);
     Py_CLEAR(state->struct_error);
     Py_CLEAR(state->range_error);
-    Py_CLEAR(state->formats);
+    formats_clear(state);
     return 0;
 }
 

@@ -1,13 +1,24 @@
 /* One typed value between Python and the core. */
 #include "binding.h"
 
+/* Python makes an int of a long faster than of its longer relatives. */
+static PyObject *integer_to_python(int64_t value)
+{
+#if LONG_MAX >= INT64_MAX
+    return PyLong_FromLong(value);
+#else
+    return PyLong_FromLongLong(value);
+#endif
+}
+
 PyObject *value_to_python(const mapped_element *element, mapped_value value)
 {
     switch ((mapped_kind)element->kind) {
     case MAPPED_KIND_SIGNED:
-        return PyLong_FromLongLong(value.i);
+        return integer_to_python(value.i);
     case MAPPED_KIND_UNSIGNED:
-        return PyLong_FromUnsignedLongLong(value.u);
+        return value.u <= INT64_MAX ? integer_to_python(value.i)
+                                    : PyLong_FromUnsignedLongLong(value.u);
     case MAPPED_KIND_FLOAT:
         return PyFloat_FromDouble(value.f);
     case MAPPED_KIND_BOOL:

@@ -80,6 +80,8 @@ static void find_stretches(mapped_format *format)
             next->align <= 1 &&
             mapped_add_size(step->rest_, next->rest_, &step->rest_))
             step->end_ = next->end_;
+        if (step->kind == MAPPED_STEP_ELEMENT && step->count == 1)
+            step->run_ = 1 + (step->end_ > i + 1 ? next->run_ : 0);
     }
 }
 

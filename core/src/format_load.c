@@ -106,24 +106,24 @@ static void locate_pascal(run *run, const unsigned char *p)
     locate(run, 1, told < count ? told : count - 1);
 }
 
-/* What most formats consist of: single values, up to the first step that is
- * something else. */
+/* What most formats consist of: single values in a row. */
 static mapped_status load_singles(run *run, const unsigned char *p, size_t end)
 {
     const unsigned char *start = p;
     const mapped_step *step = step_of(run);
-    const mapped_step *last = run->format->steps + end;
     mapped_item *item = run->items->items + run->items->count;
-    const mapped_item *limit = run->items->items + run->items->capacity;
+    size_t n = run->items->capacity - run->items->count;
     mapped_status status = MAPPED_OK;
-    for (; step < last && item < limit; step++, item++) {
+    if (n > step->run_)
+        n = step->run_;
+    if (n > end - run->at.step)
+        n = end - run->at.step;
+    for (; n > 0; n--, step++, item++) {
         const mapped_element *element = step->element;
-        if (step->kind != MAPPED_STEP_ELEMENT || step->count != 1)
-            break;
+        item->step = step;
         status = element->load(element, p, &item->value);
         if (MAPPED__UNLIKELY(status != MAPPED_OK))
             break;
-        item->step = step;
         p += element->size;
     }
     run->items->count = (size_t)(item - run->items->items);
@@ -154,8 +154,7 @@ static mapped_status load_steps(run *run, const unsigned char *p, size_t end)
     mapped_status status = MAPPED_OK;
     while (status == MAPPED_OK && run->at.step < end && has_room(run)) {
         const unsigned char *here = p + (run->at.offset - start);
-        if (step_of(run)->count == 1 && run->at.done == 0 &&
-            step_of(run)->kind == MAPPED_STEP_ELEMENT)
+        if (step_of(run)->run_ > 0)
             status = load_singles(run, here, end);
         else
             status = load_step(run, here);

@@ -66,6 +66,7 @@ typedef struct mapped_step {
     const mapped_element *element;
     size_t rest_; /* bytes from here to where the distances become unknown */
     size_t end_;  /* the step after those */
+    size_t run_;  /* how many steps from here on are single elements */
 } mapped_step;
 
 /* One value. */
