@@ -11,15 +11,8 @@ static int convert_block(Array *array, const Part *block, PyObject *list,
     const mapped_element *element = array->code.element;
     if (array_gather(array, block, bytes) < 0)
         return -1;
-    for (Py_ssize_t i = 0; i < block->shape[0]; i++) {
-        mapped_value value;
-        (void)element->load(element, bytes + i * element->size, &value);
-        PyObject *item = value_to_python(element, value);
-        if (item == NULL)
-            return -1;
-        PyList_SetItem(list, at + i, item);
-    }
-    return 0;
+    return maker_of(element)->fill(element, (const unsigned char *)bytes, list,
+                                   at, at + block->shape[0]);
 }
 
 static int convert_row(Array *array, Py_ssize_t first, PyObject *list)

@@ -47,7 +47,7 @@ typedef struct Code {
 typedef struct KnownFormat {
     PyObject *text; /* NULL: an empty place */
     PyObject *capsule;
-    const mapped_format *format;
+    const struct Plan *plan; /* the capsule's */
 } KnownFormat;
 
 /* One for each interpreter that imports the module; set up once, then read
@@ -60,10 +60,10 @@ typedef struct State {
     PyTypeObject *matches;
     PyTypeObject *parts;
     PyObject *fault_error;
-    PyObject *unsupported;          /* io.UnsupportedOperation */
-    PyObject *struct_error;         /* struct.error, once it is needed */
-    PyObject *range_error;          /* that and an IndexError */
-    PyObject *formats;              /* compiled, by text */
+    PyObject *unsupported;  /* io.UnsupportedOperation */
+    PyObject *struct_error; /* struct.error, once it is needed */
+    PyObject *range_error;  /* that and an IndexError */
+    PyObject *formats;      /* compiled, by text */
     KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
 #ifndef Py_GIL_DISABLED
@@ -250,6 +250,23 @@ void source_close(Source *source);
 /* Stores all of it at `offset` in `to`, which belongs to `owner`. */
 int source_store(const Source *source, Region *owner, mapped_slice to,
                  size_t offset);
+
+/* --- many objects of copied bytes: maker.c -------------------------------- */
+
+/* Makes an object of the `n` bytes at `p`. */
+typedef PyObject *Make(const mapped_element *element, const unsigned char *p,
+                       size_t n);
+
+/* Makes the items [at, end) of a list. Returns 0, or -1 with an exception. */
+typedef int Fill(const mapped_element *element, const unsigned char *p,
+                 PyObject *list, Py_ssize_t at, Py_ssize_t end);
+
+typedef struct Maker {
+    Make *make;
+    Fill *fill;
+} Maker;
+
+const Maker *maker_of(const mapped_element *element);
 
 /* --- compiled formats: format.c ------------------------------------------- */
 

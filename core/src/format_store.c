@@ -52,24 +52,37 @@ mapped_status mapped_format_check(const mapped_item *item, mapped_error *error)
     return good ? MAPPED_OK : refuse(item, MAPPED_VALUE, error);
 }
 
-bool mapped_format_next(const mapped_format *format, mapped_cursor *cursor,
-                        mapped_item *item)
+/* To the next value, over pads, and to where it begins. */
+static const mapped_step *pass_pads(const mapped_format *format,
+                                    mapped_cursor *cursor)
 {
     while (cursor->step < format->count) {
         const mapped_step *step = &format->steps[cursor->step];
-        size_t values = step->kind == MAPPED_STEP_ELEMENT ? step->count : 1;
-        if (step->kind == MAPPED_STEP_PAD) {
-            cursor->step++;
-            continue;
-        }
-        item->step = step;
-        if (++cursor->done >= values) {
-            cursor->step++;
-            cursor->done = 0;
-        }
-        return true;
+        if (cursor->done == 0)
+            cursor->offset += mapped__step_gap(step, cursor->offset);
+        if (step->kind != MAPPED_STEP_PAD)
+            return step;
+        cursor->offset += step->count;
+        cursor->step++;
     }
-    return false;
+    return NULL;
+}
+
+bool mapped_format_next(const mapped_format *format, mapped_cursor *cursor,
+                        mapped_item *item)
+{
+    const mapped_step *step = pass_pads(format, cursor);
+    if (step == NULL)
+        return false;
+    bool element = step->kind == MAPPED_STEP_ELEMENT;
+    item->step = step;
+    item->offset = cursor->offset;
+    cursor->offset += element ? step->element->size : mapped__step_size(step);
+    if (++cursor->done >= (element ? step->count : 1)) {
+        cursor->step++;
+        cursor->done = 0;
+    }
+    return true;
 }
 
 /* The bytes that an item spans behind its gap. */

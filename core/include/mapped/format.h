@@ -142,7 +142,8 @@ mapped_status mapped_format_unpack(const mapped_format *format,
 /* --- packing ------------------------------------------------------------ */
 
 /* Sets `item->step` to that of the next value to pack and moves the cursor past
- * it (not its offset); false at the end. */
+ * it; false at the end. As long as no value has a length of its own, the
+ * cursor's offset moves along and `item->offset` is where the value goes. */
 bool mapped_format_next(const mapped_format *format, mapped_cursor *cursor,
                         mapped_item *item);
 
