@@ -187,7 +187,7 @@ def pytest(name):
 
 
 SUITES = {"core": core, "lua": lua, "python": pytest("python"),
-          "interop": pytest("interop")}
+          "interop": pytest("interop"), "faults": pytest("faults")}
 
 
 def main():

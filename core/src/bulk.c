@@ -80,26 +80,37 @@ mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
     return mapped_slice_leave(slice, offset, n, error);
 }
 
+/* Through a buffer that stays in the first-level cache, because what a lost
+ * page reads as must not reach the destination: each piece is checked after it
+ * was read and before it is written. */
+#define PIECE ((size_t)8192)
+
+static mapped_status copy_piece(mapped_slice to, size_t offset,
+                                mapped_slice from, size_t at,
+                                mapped_error *error)
+{
+    unsigned char piece[PIECE];
+    size_t n = from.length - at < PIECE ? from.length - at : PIECE;
+    mapped_status status = mapped_read(from, at, piece, n, error);
+    if (status == MAPPED_OK)
+        status = mapped_write(to, offset + at, piece, n, error);
+    return status;
+}
+
+/* Last piece first where that is what keeps an overlap whole. */
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
+    bool backwards =
+        to.region == from.region && to.offset + offset > from.offset;
+    size_t pieces = from.length / PIECE + (from.length % PIECE != 0);
     mapped_status status = check(from, 0, from.length, error);
     if (status == MAPPED_OK)
         status = check_write(to, offset, from.length, error);
-    if (status != MAPPED_OK || from.length == 0)
-        return status;
-    if (mapped_region_device(from.region)) {
-        if (mapped_region_device(to.region))
-            return mapped_error_set(error, MAPPED_UNSUPPORTED, "copy");
-        status = read_device(from, 0, address(to, offset), from.length, error);
-    } else {
-        status = mapped_write(to, offset, address(from, 0), from.length, error);
-        if (status == MAPPED_OK)
-            status = mapped_slice_leave(from, 0, from.length, error);
-        return status;
+    for (size_t i = 0; i < pieces && status == MAPPED_OK; i++) {
+        size_t piece = backwards ? pieces - 1 - i : i;
+        status = copy_piece(to, offset, from, piece * PIECE, error);
     }
-    if (status == MAPPED_OK)
-        status = mapped_slice_leave(to, offset, from.length, error);
     return status;
 }
 
@@ -131,15 +142,15 @@ mapped_status mapped_region_append(mapped_region *region, const void *data,
                                    size_t n, mapped_error *error)
 {
     size_t start;
-    const unsigned char *bytes = data;
-    size_t own = (size_t)((uintptr_t)bytes - (uintptr_t)region->base_);
+    size_t own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
     bool is_own = own < mapped_region_length(region);
     mapped_status status = mapped__region_grow(region, n, &start, error);
     if (status != MAPPED_OK)
         return status;
-    if (is_own)
-        bytes = region->base_ + own;
-    return mapped_write(mapped_region_slice(region), start, bytes, n, error);
+    mapped_slice whole = mapped_region_slice(region);
+    mapped_slice source = {region, own, n};
+    return is_own ? mapped_copy(whole, start, source, error)
+                  : mapped_write(whole, start, data, n, error);
 }
 
 static int order_of(int common, size_t a, size_t b)

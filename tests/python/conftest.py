@@ -11,10 +11,6 @@ import pytest
 CONTENT = bytes(range(256)) * 40 + b"the end"
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: left out under valgrind")
-
-
 @pytest.fixture
 def path(tmp_path):
     """A file of a little more than two pages whose content is CONTENT."""

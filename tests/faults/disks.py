@@ -1,0 +1,147 @@
+"""Disks that fail for real, for test_disks.py. Run as root in a mount namespace
+of its own (unshare -m), which takes all mounts with it when it ends.
+
+Usage: disks.py NAME FOLDER PROBE..., where PROBE is the command of a probe."""
+import ctypes
+import errno
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+PAGE = 4096
+HERE = pathlib.Path(__file__).parent
+
+
+def sh(*command):
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def probe(command, path, how, *pages):
+    """What the probe tells: {page: errno}, and the lost (page, count)s."""
+    done = subprocess.run([*command, str(path), how, *map(str, pages)],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    lost = sorted((int(a), int(b)) for w, *ab in [
+        line for line in lines if line[0] == "lost"] for a, b in [ab])
+    return {int(a): int(b) for a, b in [
+        line for line in lines if line[0] != "lost"]}, lost
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * PAGE):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+
+def sparse(path, pages):
+    with open(path, "wb") as file:
+        file.truncate(pages * PAGE)
+        file.write(b"S" * PAGE)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def full(folder, command):
+    """A sparse file on a disk without room: its one page with blocks can be
+    written, the others can't, and none can be had by writing more."""
+    sparse(folder / "sparse", 40)
+    fill(folder / "rest")
+    seen, lost = probe(command, folder / "sparse", "write", 0, 7, 8, 30)
+    assert seen == {0: 0, 7: errno.ENOSPC, 8: errno.ENOSPC,
+                    30: errno.ENOSPC}, seen
+    assert lost == [(7, 2), (30, 1)], lost
+
+
+def tmpfs(folder, command):
+    sh("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder))
+    full(folder, command)
+
+
+def ext4(folder, command):
+    image = folder.parent / "image"
+    with open(image, "wb") as file:
+        file.truncate(8 << 20)
+    sh("mkfs.ext4", "-q", "-m", "0", str(image))
+    sh("mount", "-o", "loop", str(image), str(folder))
+    full(folder, command)
+
+
+def io_errors(folder, command):
+    """Pages that a file system can't read, until it heals."""
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "fuse.py"), str(folder), "16", "3", "4",
+         "9"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "mounted\n"
+    try:
+        pages = [0, 2, 3, 4, 5, 9, 15]
+        bad = {3: errno.EIO, 4: errno.EIO, 9: errno.EIO}
+        seen, lost = probe(command, folder / "file", "read", *pages)
+        assert seen == {page: bad.get(page, 0) for page in pages}, seen
+        assert lost == [(3, 2), (9, 1)], lost
+        if "probe.py" in command[-1]:
+            heal(folder / "file", server)
+    finally:
+        sh("umount", "-l", str(folder))
+        server.kill()
+
+
+def heal(path, server):
+    import mapped
+    with mapped.open(path) as region:
+        for attempt in ("bad", "bad", "healed"):
+            if attempt == "healed":
+                server.send_signal(signal.SIGUSR1)
+                region.recover()
+                assert region.faults == []
+                assert region[3 * PAGE] == ord("S")
+                continue
+            try:
+                region[3 * PAGE] if region.faults == [] else region.recover()
+            except mapped.FaultError as fault:
+                assert fault.errno == errno.EIO
+            else:
+                raise AssertionError("nothing said of a bad page")
+
+
+def huge(folder, command):
+    """The kernel's pool of huge pages runs out in a child that must copy one."""
+    import mapped
+    pool = pathlib.Path("/proc/sys/vm/nr_hugepages")
+    before = pool.read_text()
+    pool.write_text("1")
+    try:
+        if int(pool.read_text()) != 1:
+            raise SystemExit("SKIP no huge page to be had")
+        region = mapped.anonymous(2 << 20, huge=2 << 20)
+        region[0] = 1
+        child = os.fork()
+        if child == 0:
+            try:
+                region[0] = 2
+            except mapped.FaultError as fault:
+                os._exit(fault.errno)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]
+                                         ) == errno.ENOSPC
+        assert region[0] == 1
+        region.close()
+    finally:
+        pool.write_text(before)
+
+
+def main():
+    name, folder, *command = sys.argv[1:]
+    libc = ctypes.CDLL(None)
+    assert libc.mount(None, b"/", None, 1 << 18 | 1 << 14, None) == 0
+    {"tmpfs": tmpfs, "ext4": ext4, "fuse": io_errors, "huge": huge}[name](
+        pathlib.Path(folder), command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A file system of one file, `file`, whose pages can be made to fail.
+
+Usage: fuse.py MOUNTPOINT PAGES BAD... mounts it and serves until the mount goes
+or its standard input ends. Every byte is `S`; reading a page named in BAD answers
+EIO until the signal SIGUSR1 heals all of them. Speaks the kernel's own protocol
+(linux/fuse.h, version 7.31) so that no library is needed. Wants to be root in a
+mount namespace of its own."""
+import ctypes
+import errno
+import os
+import select
+import signal
+import stat
+import struct
+import sys
+
+PAGE = 4096
+LOOKUP, FORGET, GETATTR, OPEN, READ, INIT = 1, 2, 3, 14, 15, 26
+RELEASE, FLUSH, BATCH_FORGET = 18, 25, 42
+HEADER = struct.Struct("<IIQQIIII")
+ATTR = struct.Struct("<6Q10I")
+ROOT, FILE = 1, 2
+
+
+class Disk:
+    def __init__(self, pages, bad):
+        self.size, self.bad = pages * PAGE, set(bad)
+
+    def attributes(self, node):
+        mode = stat.S_IFDIR | 0o755 if node == ROOT else stat.S_IFREG | 0o644
+        size = 0 if node == ROOT else self.size
+        return ATTR.pack(node, size, size // 512, 0, 0, 0, 0, 0, 0, mode, 1, 0,
+                         0, 0, PAGE, 0)
+
+    def init(self, node, body):
+        major, minor, ahead, flags = struct.unpack_from("<4I", body)
+        return struct.pack("<4I2H2I2H8I", 7, 31, ahead, 0, 12, 9, PAGE, 1, 1, 0,
+                           *[0] * 8)
+
+    def lookup(self, node, body):
+        if body.rstrip(b"\0") != b"file":
+            return errno.ENOENT
+        return struct.pack("<4Q2I", FILE, 0, 1, 1, 0, 0) + self.attributes(FILE)
+
+    def getattr(self, node, body):
+        return struct.pack("<Q2I", 1, 0, 0) + self.attributes(node)
+
+    def open(self, node, body):
+        return struct.pack("<Q2I", 0, 0, 0)
+
+    def read(self, node, body):
+        _, offset, size = struct.unpack_from("<QQI", body)
+        end = min(offset + size, self.size)
+        if self.bad & set(range(offset // PAGE, -(-end // PAGE))):
+            return errno.EIO
+        return b"S" * max(0, end - offset)
+
+    def nothing(self, node, body):
+        return b""
+
+    def answer(self, opcode, node, body):
+        call = {LOOKUP: self.lookup, GETATTR: self.getattr, OPEN: self.open,
+                READ: self.read, INIT: self.init, RELEASE: self.nothing,
+                FLUSH: self.nothing}.get(opcode)
+        return errno.ENOSYS if call is None else call(node, body)
+
+
+def mount(device, where):
+    libc = ctypes.CDLL(None, use_errno=True)
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0"
+    if libc.mount(b"mapped-test", where.encode(), b"fuse", 0,
+                  options.encode()) != 0:
+        raise OSError(ctypes.get_errno(), "mount")
+
+
+def serve(device, disk):
+    while True:
+        ready, _, _ = select.select([device, sys.stdin], [], [])
+        if device not in ready:
+            return
+        request = os.read(device, 1 << 17)
+        _, opcode, unique, node, *_ = HEADER.unpack_from(request)
+        if opcode in (FORGET, BATCH_FORGET):
+            continue
+        reply = disk.answer(opcode, node, request[HEADER.size:])
+        error, data = (-reply, b"") if isinstance(reply, int) else (0, reply)
+        os.write(device, struct.pack("<IiQ", 16 + len(data), error, unique)
+                 + data)
+
+
+def main():
+    where, pages, *bad = sys.argv[1:]
+    disk = Disk(int(pages), map(int, bad))
+    signal.signal(signal.SIGUSR1, lambda *_: disk.bad.clear())
+    device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    mount(device, where)
+    print("mounted", flush=True)
+    serve(device, disk)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Touches pages of a file and tells what became of each.
+
+Usage: probe.py FILE read|write PAGE... prints `PAGE errno` a line, 0 for all
+well, and then what the region's list of losses says."""
+import sys
+
+import mapped
+
+SIZE = 4096
+
+
+def touch(region, how, page):
+    try:
+        if how == "read":
+            assert region[page * SIZE] == ord("S")
+        else:
+            region[page * SIZE] = ord("S")
+    except mapped.FaultError as fault:
+        assert fault.offset <= page * SIZE < fault.offset + fault.length
+        return fault.errno
+    return 0
+
+
+def main():
+    path, how, *pages = sys.argv[1:]
+    with mapped.open(path, "r" if how == "read" else "r+") as region:
+        for page in map(int, pages):
+            print(page, touch(region, how, page))
+        for fault in region.faults:
+            print("lost", fault.offset // SIZE, fault.length // SIZE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+/* Reads and writes a file, over and over, while another process truncates it.
+ *
+ * Usage: storm FILE SECONDS. Every byte of the file is `S`, so anything else
+ * that an access returns without an error is a loss that nobody was told of.
+ * Prints how many accesses went well and how many ended in an error. */
+#include <mapped/mapped.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define STAMP 0x53535353u
+#define PAGE ((size_t)4096)
+#define BLOCK (3 * PAGE)
+
+typedef mapped_status work(mapped_slice slice, size_t at);
+
+static void whole(const unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (bytes[i] == (STAMP & 0xFF))
+            continue;
+        fprintf(stderr, "zeros without an error\n");
+        exit(3);
+    }
+}
+
+static size_t room(mapped_slice slice, size_t at)
+{
+    size_t left = slice.length - at;
+    return left < BLOCK ? left : BLOCK;
+}
+
+static mapped_status get(mapped_slice slice, size_t at)
+{
+    uint32_t word;
+    mapped_status status = mapped_get_u32(slice, at, &word, NULL);
+    if (status == MAPPED_OK)
+        whole((const unsigned char *)&word, sizeof word);
+    return status;
+}
+
+static mapped_status set(mapped_slice slice, size_t at)
+{
+    return mapped_set_u32(slice, at, STAMP, NULL);
+}
+
+static mapped_status read_block(mapped_slice slice, size_t at)
+{
+    static unsigned char block[BLOCK];
+    size_t n = room(slice, at);
+    mapped_status status = mapped_read(slice, at, block, n, NULL);
+    if (status == MAPPED_OK)
+        whole(block, n);
+    return status;
+}
+
+static mapped_status write_block(mapped_slice slice, size_t at)
+{
+    static unsigned char block[BLOCK];
+    memset(block, STAMP & 0xFF, sizeof block);
+    return mapped_write(slice, at, block, room(slice, at), NULL);
+}
+
+static mapped_status fill(mapped_slice slice, size_t at)
+{
+    mapped_slice part;
+    mapped_status status =
+        mapped_slice_sub(slice, at, room(slice, at), &part, NULL);
+    return status == MAPPED_OK ? mapped_fill(part, STAMP & 0xFF, NULL) : status;
+}
+
+static mapped_status move(mapped_slice slice, size_t at)
+{
+    return mapped_move(slice, 0, at, 8, NULL);
+}
+
+static mapped_status compare(mapped_slice slice, size_t at)
+{
+    int order;
+    mapped_slice part;
+    mapped_status status = mapped_slice_sub(slice, at, 8, &part, NULL);
+    if (status == MAPPED_OK)
+        status = mapped_compare(slice, part, &order, NULL);
+    return status;
+}
+
+static mapped_status span(mapped_slice slice, size_t at)
+{
+    uint8_t byte = 0;
+    uint8_t seen = STAMP & 0xFF;
+    mapped_span held;
+    (void)at;
+    mapped_status status = mapped_span_begin(slice, &held, NULL);
+    if (status != MAPPED_OK)
+        return status;
+    for (size_t i = 0; i < mapped_span_count(&held, 1); i++)
+        if (mapped_span_u8(&held, i, &byte) && byte != seen)
+            seen = byte;
+    status = mapped_span_end(&held, NULL);
+    if (status == MAPPED_OK)
+        whole(&seen, 1);
+    return status;
+}
+
+static work *const works[] = {get,  set,  read_block, write_block,
+                              fill, move, compare,    span};
+
+static void round_of(const char *path, unsigned long counts[2])
+{
+    mapped_region *region;
+    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
+        MAPPED_OK)
+        exit(2);
+    mapped_slice slice = mapped_region_slice(region);
+    for (int i = 0; i < 500 && slice.length > 2 * PAGE; i++) {
+        work *one = works[(size_t)rand() % (sizeof works / sizeof works[0])];
+        mapped_status status = one(slice, (size_t)rand() % (slice.length - 8));
+        if (status != MAPPED_OK && status != MAPPED_FAULT)
+            exit(4);
+        counts[status == MAPPED_FAULT]++;
+        if (status == MAPPED_FAULT)
+            (void)mapped_region_recover(region, NULL);
+    }
+    mapped_region_release(region);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long counts[2] = {0, 0};
+    time_t stop = time(NULL) + (argc > 2 ? atoi(argv[2]) : 1);
+    while (argc > 1 && time(NULL) < stop)
+        round_of(argv[1], counts);
+    printf("%lu %lu\n", counts[0], counts[1]);
+    return 0;
+}

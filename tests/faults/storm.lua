@@ -1,0 +1,61 @@
+-- Reads and writes a file, over and over, while another process truncates it.
+--
+-- Usage: storm.lua FILE SECONDS. Every byte of the file is `S`, so anything else
+-- that an access returns without an error is a loss that nobody was told of.
+-- Prints how many accesses went well and how many ended in an error.
+local mapped = require "mapped"
+
+local PAGE = 4096
+
+local function whole(bytes)
+  assert(not bytes:find("[^S]"), "zeros without an error")
+end
+
+local function at(r)
+  return math.random(math.max(1, #r - 8))
+end
+
+local accesses = {
+  function(r) whole(string.char(r[at(r)])) end,
+  function(r) local i = at(r); whole(r:tostring(i, i + 3 * PAGE)) end,
+  function(r) whole(string.char(r:byte(at(r), at(r)))) end,
+  function(r) whole(string.pack("<I4", r:get("<I4", at(r)))) end,
+  function(r) whole(string.pack("<I8", (r:unpack("<I8", at(r))))) end,
+  function(r) local a = r:cast("b"); whole(string.char(a[at(r)])) end,
+  function(r) r:set("<I4", at(r), 0x53535353) end,
+  function(r) local i = at(r); r:sub(i, i + 2 * PAGE):fill(0x53) end,
+  function(r) r:move(1, at(r), 8) end,
+  function(r) r:copy_from(("S"):rep(PAGE), 1) end,
+  function(r) return r:sub(1, PAGE) == r:sub(-PAGE) end,
+  function(r) return r:equals("SSSS") end,
+  function(r)
+    local memory <close> = assert(mapped.anonymous(#r))
+    r:copy_to(memory)
+    whole(memory:tostring())
+  end,
+}
+
+local function is_loss(message)
+  return tostring(message):find("page lost", 1, true)
+end
+
+local function try(access, region)
+  local ok, message = pcall(access, region)
+  if ok then return 1, 0 end
+  if not is_loss(message) then error(message, 0) end
+  region:recover()
+  return 0, 1
+end
+
+local path, seconds = arg[1], tonumber(arg[2])
+local stop = os.time() + seconds
+local well, lost = 0, 0
+while os.time() < stop do
+  local region <close> = assert(mapped.open(path, "r+"))
+  for _ = 1, 200 do
+    if #region < 2 * PAGE then break end
+    local w, l = try(accesses[math.random(#accesses)], region)
+    well, lost = well + w, lost + l
+  end
+end
+print(well, lost)

@@ -1,0 +1,57 @@
+"""Guards against the death that every mmap user on Unix lives with: a file that
+another process truncates at any moment. MAPPED_STORM_SECONDS is how long the
+storm goes on; 60 in CI."""
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+BUILD = pathlib.Path(os.environ["MAPPED_BUILD"])
+SECONDS = float(os.environ.get("MAPPED_STORM_SECONDS", "5"))
+PAGE = 4096
+PAGES = 64
+WORKERS = {
+    "C": [str(BUILD / "tests/faults/storm")],
+    "Lua": [os.environ["MAPPED_LUA"], str(HERE / "storm.lua")],
+    "Python": [sys.executable, str(HERE / "storm.py")],
+}
+
+
+def cut_and_mend(file, until):
+    """Truncates at page borders, so that no byte past the cut reads as zero
+    without a fault, and writes the content back."""
+    cuts = 0
+    while time.monotonic() < until:
+        pages = random.randrange(PAGES)
+        os.ftruncate(file, pages * PAGE)
+        cuts += 1
+        time.sleep(random.random() / 500)
+        os.pwrite(file, b"S" * ((PAGES - pages) * PAGE), pages * PAGE)
+        time.sleep(random.random() / 500)
+    return cuts
+
+
+@pytest.mark.slow
+def test_storm_kills_nobody_and_hides_nothing(tmp_path):
+    path = tmp_path / "storm"
+    path.write_bytes(b"S" * (PAGES * PAGE))
+    workers = {name: subprocess.Popen([*command, path, str(int(SECONDS))],
+                                      stdout=subprocess.PIPE, text=True)
+               for name, command in WORKERS.items()}
+    file = os.open(path, os.O_RDWR)
+    try:
+        cuts = cut_and_mend(file, time.monotonic() + SECONDS)
+    finally:
+        os.close(file)
+    for name, worker in workers.items():
+        output, _ = worker.communicate(timeout=60)
+        assert worker.returncode == 0, f"{name} ended with {worker.returncode}"
+        well, lost = map(int, output.split())
+        print(f"{name}: {well} accesses went well, {lost} told of a loss")
+        assert well > 0 and lost > 0, name
+    assert cuts > 10
