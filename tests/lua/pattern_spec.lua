@@ -1,7 +1,7 @@
 -- Guards that patterns on regions and slices match as on strings: `string` is
 -- the model, with random patterns, good and bad, on random text.
 local mapped = require "mapped"
-local support = require "support"
+local support = require "tests.lua.support"
 
 local ROUNDS = 4000
 

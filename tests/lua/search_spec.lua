@@ -1,7 +1,7 @@
 -- Guards against plain searches that miss or invent, against parts that don't
 -- put together what they were cut from, and against copies made on the way.
 local mapped = require "mapped"
-local support = require "support"
+local support = require "tests.lua.support"
 
 local ROUNDS = 1000
 
