@@ -13,9 +13,11 @@ typedef enum shown {
     SHOW_PLACE  /* offset alone */
 } shown;
 
-static shown what_to_show(mapped_status status)
+static shown what_to_show(const mapped_error *error)
 {
-    switch (status) {
+    switch (error->status) {
+    case MAPPED_ARGUMENT:
+        return error->limit != 0 ? SHOW_RANGE : SHOW_NOTHING;
     case MAPPED_SYSTEM:
         return SHOW_SYSTEM;
     case MAPPED_RANGE:
@@ -43,7 +45,7 @@ size_t mapped_error_message(const mapped_error *error, char *text,
     int length = 0;
     if (error->os_error != 0)
         mapped__system_text(error->os_error, system, sizeof system);
-    switch (what_to_show(error->status)) {
+    switch (what_to_show(error)) {
     case SHOW_NOTHING:
         length = snprintf(text, capacity, "%s: %s", error->operation, reason);
         break;

@@ -90,9 +90,12 @@ static mapped_status check_kind(const opening *o, mapped_error *error)
     case MAPPED__FILE_OTHER:
         return mapped_error_set(error, MAPPED_NOT_A_FILE, "open");
     case MAPPED__FILE_DEVICE:
-        if (creates(o->mode) ||
-            (o->info.size == 0 && o->options.length == MAPPED_LENGTH_TO_END))
-            return mapped_error_set(error, MAPPED_ARGUMENT, "open");
+        if (creates(o->mode))
+            return mapped_error_set(error, MAPPED_ARGUMENT,
+                                    "open a device as new");
+        if (o->info.size == 0 && o->options.length == MAPPED_LENGTH_TO_END)
+            return mapped_error_set(error, MAPPED_ARGUMENT,
+                                    "open a device without a length");
         return MAPPED_OK;
     case MAPPED__FILE_REGULAR:
         return MAPPED_OK;
