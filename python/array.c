@@ -127,22 +127,27 @@ PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape_object)
     return (PyObject *)self;
 }
 
-PyObject *array_part(Array *array, const Part *part)
+PyObject *array_over(Region *owner, mapped_slice slice, const Code *code,
+                     const Part *part)
 {
-    State *state = array->owner->state;
-    Array *self = array_allocate(state, array->owner, part->dimensions);
+    Array *self = array_allocate(owner->state, owner, part->dimensions);
     if (self == NULL)
         return NULL;
     size_t bytes = (size_t)part->dimensions * sizeof(Py_ssize_t);
-    self->slice = array->slice;
-    self->code = array->code;
+    self->slice = slice;
+    self->code = *code;
     self->first = (size_t)part->first;
     self->count = part_count(part);
     memcpy(array_shape(self), part->shape, bytes);
     memcpy(array_strides(self), part->strides, bytes);
-    if (array->owner->wraps)
+    if (owner->wraps)
         PyObject_GC_Track(self);
     return (PyObject *)self;
+}
+
+PyObject *array_part(Array *array, const Part *part)
+{
+    return array_over(array->owner, array->slice, &array->code, part);
 }
 
 static void array_dealloc(PyObject *self)

@@ -36,6 +36,10 @@ bool part_is_contiguous(const Part *part, const mapped_element *element);
 /* array.c: an Array over a part of another. */
 PyObject *array_part(Array *array, const Part *part);
 
+/* The same over any bytes. */
+PyObject *array_over(Region *owner, mapped_slice slice, const Code *code,
+                     const Part *part);
+
 /* array_copy.c: all items of a part, in order, from and to plain memory of
  * as many bytes. They return 0, or -1 with an exception. */
 int array_gather(Array *array, const Part *part, char *to);

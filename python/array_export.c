@@ -31,22 +31,22 @@ static int check_layout(const Py_buffer *buffer, int flags)
     bool rows = PyBuffer_IsContiguous(buffer, 'C');
     bool columns = PyBuffer_IsContiguous(buffer, 'F');
     if (asks(flags, PyBUF_C_CONTIGUOUS) && !rows)
-        return refuse("array is not C-contiguous");
+        return refuse("memory is not C-contiguous");
     if (asks(flags, PyBUF_F_CONTIGUOUS) && !columns)
-        return refuse("array is not Fortran-contiguous");
+        return refuse("memory is not Fortran-contiguous");
     if (asks(flags, PyBUF_ANY_CONTIGUOUS) && !rows && !columns)
-        return refuse("array is not contiguous");
+        return refuse("memory is not contiguous");
     if (!asks(flags, PyBUF_STRIDES) && !rows)
-        return refuse("array is strided, and strides were not asked for");
+        return refuse("memory is strided, and strides were not asked for");
     return 0;
 }
 
 /* Leaves out what was not asked for. Without a shape it is plain bytes, which
  * another format would contradict. */
-static int honour(Py_buffer *buffer, int flags)
+int export_honour(Py_buffer *buffer, int flags)
 {
     if (asks(flags, PyBUF_WRITABLE) && buffer->readonly)
-        return refuse("array is read-only");
+        return refuse("memory is read-only");
     if (check_layout(buffer, flags) < 0)
         return -1;
     if (!asks(flags, PyBUF_FORMAT))
@@ -70,7 +70,7 @@ int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
     if (data == NULL)
         return -1;
     describe(array, buffer, data);
-    if (honour(buffer, flags) < 0) {
+    if (export_honour(buffer, flags) < 0) {
         mapped_region_unpin(array->slice.region);
         return -1;
     }

@@ -57,6 +57,9 @@ typedef struct State {
     PyTypeObject *slice;
     PyTypeObject *array;
     PyTypeObject *iterator;
+    PyTypeObject *layout;
+    PyTypeObject *records;
+    PyTypeObject *record;
     PyTypeObject *matches;
     PyTypeObject *parts;
     PyObject *fault_error;
@@ -119,6 +122,9 @@ extern PyType_Spec region_spec;
 extern PyType_Spec slice_spec;
 extern PyType_Spec array_spec;
 extern PyType_Spec iterator_spec;
+extern PyType_Spec layout_spec;
+extern PyType_Spec records_spec;
+extern PyType_Spec record_spec;
 extern PyType_Spec matches_spec;
 extern PyType_Spec parts_spec;
 
@@ -313,6 +319,10 @@ void export_end(Region *owner);
 /* True, with the error, if pages are lost that no FaultError has told of. */
 bool fault_pending(Region *owner, mapped_error *error);
 
+/* Leaves out of a full description what was not asked for. Returns 0, or -1
+ * with a BufferError if the memory can't be described so. */
+int export_honour(Py_buffer *buffer, int flags);
+
 /* The shared methods: how each takes its arguments, and its name. A method is
  * the function view_<name> and the text view_<name>_doc, in any file. */
 #define VIEW_METHODS(X)     \
@@ -322,6 +332,7 @@ bool fault_pending(Region *owner, mapped_error *error);
     X(KEYWORDS, unpack)     \
     X(KEYWORDS, pack)       \
     X(KEYWORDS, cast)       \
+    X(ONE, records)         \
     X(KEYWORDS, copy_from)  \
     X(ONE, copy_to)         \
     X(ONE, fill)            \
@@ -391,6 +402,7 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
     X(KEYWORDS, open)       \
     X(KEYWORDS, anonymous)  \
     X(ONE, wrap)            \
+    X(ONE, layout)          \
     X(KEYWORDS, guard)
 
 #define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),

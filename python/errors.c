@@ -135,7 +135,8 @@ void *raise_index(Region *owner, Py_ssize_t index, size_t length)
 
 void *raise_value(const mapped_element *element, PyObject *value)
 {
+    const char *code = mapped_element_struct_code(element);
     PyErr_Format(PyExc_ValueError, "%R does not fit element '%s'", value,
-                 mapped_element_struct_code(element));
+                 code != NULL ? code : element->name);
     return NULL;
 }

@@ -59,7 +59,10 @@ static int module_exec(PyObject *module)
         return -1;
     if (add_type(module, &region_spec, &state->region) < 0 ||
         add_type(module, &slice_spec, &state->slice) < 0 ||
-        add_type(module, &array_spec, &state->array) < 0)
+        add_type(module, &array_spec, &state->array) < 0 ||
+        add_type(module, &layout_spec, &state->layout) < 0 ||
+        add_type(module, &records_spec, &state->records) < 0 ||
+        add_type(module, &record_spec, &state->record) < 0)
         return -1;
     state->iterator = make_type(module, &iterator_spec);
     state->matches = make_type(module, &matches_spec);
@@ -81,6 +84,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->slice);
     Py_VISIT(state->array);
     Py_VISIT(state->iterator);
+    Py_VISIT(state->layout);
+    Py_VISIT(state->records);
+    Py_VISIT(state->record);
     Py_VISIT(state->matches);
     Py_VISIT(state->parts);
     Py_VISIT(state->fault_error);
@@ -98,6 +104,9 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->slice);
     Py_CLEAR(state->array);
     Py_CLEAR(state->iterator);
+    Py_CLEAR(state->layout);
+    Py_CLEAR(state->records);
+    Py_CLEAR(state->record);
     Py_CLEAR(state->matches);
     Py_CLEAR(state->parts);
     Py_CLEAR(state->fault_error);

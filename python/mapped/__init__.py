@@ -15,11 +15,15 @@ IndexError, closed a ValueError, a lost page a FaultError.
 from ._mapped import (
     Array,
     FaultError,
+    Layout,
+    Record,
+    Records,
     Region,
     Slice,
     __version__,
     anonymous,
     guard,
+    layout,
     open,
     wrap,
 )
@@ -27,10 +31,14 @@ from ._mapped import (
 __all__ = [
     "Array",
     "FaultError",
+    "Layout",
+    "Record",
+    "Records",
     "Region",
     "Slice",
     "anonymous",
     "guard",
+    "layout",
     "open",
     "wrap",
 ]

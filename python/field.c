@@ -1,0 +1,174 @@
+/* One field of a record between Python and the core: a number, a text, or a
+ * tuple of numbers. */
+#include "records.h"
+
+#include <string.h>
+
+/* --- reading -----------------------------------------------------------------
+ */
+
+static bool is_text(const mapped_field *field)
+{
+    return field->several && field->element->kind == MAPPED_KIND_CHAR;
+}
+
+/* Without the zero bytes that fill it up. */
+static PyObject *get_text(Region *owner, mapped_slice record,
+                          const mapped_field *field)
+{
+    mapped_error error;
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)field->count);
+    if (bytes == NULL)
+        return NULL;
+    char *text = PyBytes_AsString(bytes);
+    size_t length = field->count;
+    if (mapped_read(record, field->offset, text, length, &error) != MAPPED_OK) {
+        Py_DECREF(bytes);
+        return raise_of(owner, &error);
+    }
+    while (length > 0 && text[length - 1] == '\0')
+        length--;
+    PyObject *result = PyBytes_FromStringAndSize(text, (Py_ssize_t)length);
+    Py_DECREF(bytes);
+    return result;
+}
+
+static PyObject *get_tuple(Region *owner, mapped_slice record,
+                           const mapped_field *field)
+{
+    const mapped_element *element = field->element;
+    PyObject *tuple = PyTuple_New((Py_ssize_t)field->count);
+    for (size_t i = 0; tuple != NULL && i < field->count; i++) {
+        PyObject *item = read_any(owner, &record, element,
+                                  field->offset + i * element->size);
+        if (item == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SetItem(tuple, (Py_ssize_t)i, item);
+    }
+    return tuple;
+}
+
+PyObject *field_get(Region *owner, mapped_slice record,
+                    const mapped_field *field)
+{
+    if (!field->several)
+        return read_any(owner, &record, field->element, field->offset);
+    if (is_text(field))
+        return get_text(owner, record, field);
+    return get_tuple(owner, record, field);
+}
+
+/* --- writing -----------------------------------------------------------------
+ */
+
+static int refuse(const mapped_field *field, PyObject *value)
+{
+    PyErr_Format(PyExc_ValueError, "%R does not fit field '%s' (%s)", value,
+                 field->name, field->element->name);
+    return -1;
+}
+
+static int convert_number(const mapped_field *field, PyObject *object,
+                          unsigned char *to)
+{
+    mapped_value value;
+    if (value_from_python(field->element, object, &value) < 0)
+        return -1;
+    if (field->element->store(field->element, to, value) == MAPPED_OK)
+        return 0;
+    return refuse(field, object);
+}
+
+static int convert_text(const mapped_field *field, PyObject *object,
+                        unsigned char *to)
+{
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) < 0)
+        return -1;
+    size_t length = (size_t)buffer.len;
+    bool fits = length <= field->count;
+    if (fits) {
+        memcpy(to, buffer.buf, length);
+        memset(to + length, 0, field->count - length);
+    }
+    PyBuffer_Release(&buffer);
+    return fits ? 0 : refuse(field, object);
+}
+
+/* A tuple of its own, since converting one value may change the sequence. */
+static int convert_sequence(const mapped_field *field, PyObject *object,
+                            unsigned char *to)
+{
+    PyObject *values = PySequence_Tuple(object);
+    if (values == NULL)
+        return -1;
+    Py_ssize_t count = PyTuple_Size(values);
+    int status = (size_t)count == field->count ? 0 : refuse(field, object);
+    for (Py_ssize_t i = 0; i < count && status == 0; i++)
+        status = convert_number(field, PyTuple_GetItem(values, i),
+                                to + (size_t)i * field->element->size);
+    Py_DECREF(values);
+    return status;
+}
+
+int field_convert(const mapped_field *field, PyObject *value, unsigned char *to)
+{
+    if (!field->several)
+        return convert_number(field, value, to);
+    if (is_text(field))
+        return convert_text(field, value, to);
+    return convert_sequence(field, value, to);
+}
+
+/* Element by element only where that is seen: on devices. */
+static mapped_status store_each(mapped_slice record, const mapped_field *field,
+                                const unsigned char *from, mapped_error *error)
+{
+    const mapped_element *element = field->element;
+    mapped_status status = MAPPED_OK;
+    for (size_t i = 0; i < field->count && status == MAPPED_OK; i++) {
+        mapped_value value;
+        size_t at = i * element->size;
+        (void)element->load(element, from + at, &value);
+        status = mapped_set(record, element, field->offset + at, value, error);
+    }
+    return status;
+}
+
+int field_store(Region *owner, mapped_slice record, const mapped_field *field,
+                const unsigned char *from)
+{
+    mapped_error error;
+    mapped_status status;
+    if (field->several && !mapped_region_device(record.region))
+        status = mapped_write(record, field->offset, from,
+                              mapped_field_size(field), &error);
+    else
+        status = store_each(record, field, from, &error);
+    if (status == MAPPED_OK)
+        return 0;
+    raise_of(owner, &error);
+    return -1;
+}
+
+#define SHORT_FIELD 64
+
+int field_set(Region *owner, mapped_slice record, const mapped_field *field,
+              PyObject *value)
+{
+    unsigned char room[SHORT_FIELD], *bytes = room;
+    size_t size = mapped_field_size(field);
+    if (size > sizeof room)
+        bytes = PyMem_Malloc(size);
+    if (bytes == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int status = field_convert(field, value, bytes);
+    if (status == 0)
+        status = field_store(owner, record, field, bytes);
+    if (bytes != room)
+        PyMem_Free(bytes);
+    return status;
+}

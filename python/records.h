@@ -1,0 +1,74 @@
+/* What the files of the types Layout, Records and Record share. */
+#ifndef MAPPED_RECORDS_H
+#define MAPPED_RECORDS_H
+
+#include "binding.h"
+
+typedef struct Layout {
+    PyObject_HEAD mapped_layout *layout;
+    PyObject *text;
+    PyObject *format; /* bytes that end in NUL: for the buffer protocol */
+} Layout;
+
+/* Records of one layout at a fixed distance, which is negative after [::-1]. */
+typedef struct Records {
+    PyObject_HEAD PyObject *weakrefs;
+    Region *owner;
+    Layout *layout;
+    mapped_slice slice;
+    Py_ssize_t first;  /* where in `slice` record 0 is */
+    Py_ssize_t count;  /* as buffers want it: the shape */
+    Py_ssize_t stride; /* and the strides */
+} Records;
+
+typedef struct Record {
+    PyObject_HEAD Region *owner;
+    Layout *layout;
+    mapped_slice slice; /* its bytes */
+} Record;
+
+static inline Layout *layout_of(PyObject *self)
+{
+    return (Layout *)self;
+}
+
+static inline Records *records_of(PyObject *self)
+{
+    return (Records *)self;
+}
+
+static inline Record *record_of(PyObject *self)
+{
+    return (Record *)self;
+}
+
+/* layout.c: a reference to the Layout that `object`, one or a text, means. */
+PyObject *layout_from(State *state, PyObject *object);
+
+/* The field of that name, or NULL with an exception of `missing`'s type. */
+const mapped_field *layout_field(const Layout *layout, PyObject *name,
+                                 PyObject *missing);
+
+/* "f64", "char[16]" */
+PyObject *field_type(const mapped_field *field);
+
+/* field.c: a field of the record at `record`. */
+PyObject *field_get(Region *owner, mapped_slice record,
+                    const mapped_field *field);
+int field_set(Region *owner, mapped_slice record, const mapped_field *field,
+              PyObject *value);
+
+/* The two halves of field_set: to plain memory, and from there. */
+int field_convert(const mapped_field *field, PyObject *value,
+                  unsigned char *to);
+int field_store(Region *owner, mapped_slice record, const mapped_field *field,
+                const unsigned char *from);
+
+/* record.c */
+PyObject *record_new(const Records *records, mapped_slice slice);
+
+/* All fields of a record as a tuple. */
+PyObject *record_values(Region *owner, const Layout *layout,
+                        mapped_slice slice);
+
+#endif
