@@ -19,6 +19,8 @@ HARMLESS = set("""
     getenv getpid qsort sched_yield sysconf syscall
     sigaddset sigdelset sigfillset sigismember pthread_sigmask
     close unlink
+    isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace
+    isupper isxdigit tolower __ctype_b_loc __ctype_tolower_loc
 """.split())
 
 

@@ -186,10 +186,26 @@ static void test_fault_neighbours_become_one_range(void)
 static void test_fault_backward_move_becomes_one_range(void)
 {
     subject s = opened(MAPPED_MODE_READ_WRITE, NULL);
+    void *data;
+    CHECK_STATUS(mapped_region_pin(s.region, &data, NULL), MAPPED_OK);
     cut(&s, 0);
-    CHECK_STATUS(mapped_move(s.all, page, 0, (PAGES - 1) * page, NULL),
-                 MAPPED_FAULT);
+    memmove((unsigned char *)data + page, data, (PAGES - 1) * page);
     CHECK_TEXT(losses(&s), "0+8");
+    mapped_region_unpin(s.region);
+    done(&s);
+}
+
+/* The zeros of a lost source must not get into pages that are intact. */
+static void test_fault_copy_writes_no_byte_of_a_lost_page(void)
+{
+    subject s = opened(MAPPED_MODE_READ_WRITE, NULL);
+    unsigned char before = 0, after = 0;
+    cut(&s, page);
+    CHECK_STATUS(mapped_get_u8(s.all, 7, &before, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_move(s.all, 0, 3 * page, 100, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_get_u8(s.all, 7, &after, NULL), MAPPED_OK);
+    CHECK_UINT(after, before);
+    CHECK_UINT(before != 0, 1);
     done(&s);
 }
 
@@ -567,6 +583,7 @@ int main(void)
     RUN(test_fault_count_tells_raw_readers);
     RUN(test_fault_neighbours_become_one_range);
     RUN(test_fault_backward_move_becomes_one_range);
+    RUN(test_fault_copy_writes_no_byte_of_a_lost_page);
     RUN(test_fault_ranges_come_in_the_order_of_loss);
     RUN(test_fault_too_many_ranges_lose_everything);
     RUN(test_recover_brings_pages_back_in_place);
