@@ -111,32 +111,69 @@ static const compiled *get_pattern(lua_State *L, int arg, const char *text)
 /* --- captures ---------------------------------------------------------------
  */
 
+#define SHORT_BYTES 256
+
+/* What most captures are, without a call of the core. False if it is not to be
+ * had this way. */
+static bool push_short(lua_State *L, const mlua_subject *subject, size_t start,
+                       size_t n)
+{
+    char bytes[SHORT_BYTES];
+    const unsigned char *p;
+    if (n == 0 || n > sizeof bytes)
+        return false;
+    p = mapped_slice_hit(subject->slice, start, n);
+    if (p == NULL)
+        return false;
+    memcpy(bytes, p, n);
+    if (!mapped_slice_clean(subject->slice))
+        return false;
+    lua_pushlstring(L, bytes, n);
+    return true;
+}
+
+static void push_part(lua_State *L, const mlua_subject *subject, size_t start,
+                      size_t n)
+{
+    mlua_recheck_subject(L, subject);
+    if (!push_short(L, subject, start, n))
+        mlua_push_bytes(L, subject->slice, start, n);
+}
+
 static void push_capture(lua_State *L, const mlua_subject *subject,
                          const mapped_capture *capture)
 {
-    if (capture->length == MAPPED_CAPTURE_POSITION) {
+    if (capture->length == MAPPED_CAPTURE_POSITION)
         lua_pushinteger(L, (lua_Integer)capture->start + 1);
-        return;
-    }
-    mlua_recheck_subject(L, subject);
-    mlua_push_bytes(L, subject->slice, capture->start, capture->length);
+    else
+        push_part(L, subject, capture->start, capture->length);
 }
 
-/* Pushes all captures and returns how many; without any, the `whole` match. All
- * are asked for before pushing can collect garbage. */
+/* Pushes all captures and returns how many. All are asked for before pushing
+ * can collect garbage. */
 static int push_captures(lua_State *L, const mlua_subject *subject,
-                         const mapped_match *match, bool whole)
+                         const mapped_match *match)
 {
     mapped_capture captures[MAPPED_PATTERN_CAPTURES];
     mapped_error error;
-    size_t i, count = match->count == 0 && whole ? 1 : match->count;
-    for (i = 0; i < count; i++)
+    size_t i;
+    for (i = 0; i < match->count; i++)
         if (mapped_match_capture(match, i, &captures[i], &error) != MAPPED_OK)
             mlua_raise(L, &error);
-    luaL_checkstack(L, (int)count, "too many captures");
-    for (i = 0; i < count; i++)
+    luaL_checkstack(L, (int)match->count, "too many captures");
+    for (i = 0; i < match->count; i++)
         push_capture(L, subject, &captures[i]);
-    return (int)count;
+    return (int)match->count;
+}
+
+/* The same; the whole match if it has no captures. */
+static int push_match(lua_State *L, const mlua_subject *subject,
+                      const mapped_match *match)
+{
+    if (match->count > 0)
+        return push_captures(L, subject, match);
+    push_part(L, subject, match->start, match->end - match->start);
+    return 1;
 }
 
 /* --- find and match ---------------------------------------------------------
@@ -201,7 +238,7 @@ static int pattern_find(lua_State *L)
         return fail(L);
     lua_pushinteger(L, (lua_Integer)match.start + 1);
     lua_pushinteger(L, (lua_Integer)match.end);
-    return push_captures(L, &subject, &match, false) + 2;
+    return push_captures(L, &subject, &match) + 2;
 }
 
 static int pattern_match(lua_State *L)
@@ -215,7 +252,7 @@ static int pattern_match(lua_State *L)
     if (offset == SIZE_MAX ||
         !match_first(L, &match, compiled->pattern, subject.slice, offset))
         return fail(L);
-    return push_captures(L, &subject, &match, true);
+    return push_match(L, &subject, &match);
 }
 
 /* --- gmatch -----------------------------------------------------------------
@@ -239,7 +276,7 @@ static int next_match(lua_State *L)
         return mlua_raise(L, &error);
     if (!found)
         return 0;
-    return push_captures(L, &self->subject, &self->match, true);
+    return push_match(L, &self->subject, &self->match);
 }
 
 /* For gmatch a "^" in front is a character like others. */
@@ -347,7 +384,7 @@ static void push_replacement(substitution *self)
         return;
     }
     lua_pushvalue(L, 3);
-    count = push_captures(L, &self->subject, &self->match, true);
+    count = push_match(L, &self->subject, &self->match);
     lua_call(L, count, 1);
 }
 

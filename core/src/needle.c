@@ -26,7 +26,8 @@ void mapped_needle_init(mapped_needle *needle, const void *bytes, size_t length)
     needle->length_ = length;
     needle->rare_ = 0;
     needle->second_ = length > 0 ? length - 1 : 0;
-    needle->tuned_ = length <= 2;
+    needle->tuned_ = length < 2;
+    needle->unseen_ = false;
 }
 
 /* The place among the first `look` bytes whose byte has been seen least often,
@@ -48,6 +49,7 @@ static void choose(mapped_needle *needle, const unsigned char *sample, size_t n)
     for (size_t i = 0; i < n && i < SAMPLE; i++)
         seen[sample[i]]++;
     needle->rare_ = rarest(needle, seen, look, needle->rare_);
+    needle->unseen_ = seen[needle->bytes_[needle->rare_]] == 0;
     /* The same byte once more would rule out little. */
     seen[needle->bytes_[needle->rare_]] = UINT16_MAX;
     needle->second_ = rarest(needle, seen, look, needle->second_);
@@ -192,15 +194,45 @@ static size_t first_of_many(scan *s, size_t starts, size_t n)
     return first_in_lanes(s, at, candidates(s, at));
 }
 
+/* Looks for the rarest byte alone, which libraries do faster than anything else
+ * is done, as long as it turns up as rarely as hoped. Returns where to go on,
+ * or with `*found` where the needle is. */
+static size_t first_of_rarest(scan *s, size_t starts, bool *found)
+{
+    const unsigned char *data = s->data + s->needle->rare_;
+    unsigned char byte = s->needle->bytes_[s->needle->rare_];
+    size_t at = 0;
+    *found = false;
+    while (at < starts && s->work <= at / 8 + PATIENCE / 4) {
+        const unsigned char *hit = memchr(data + at, byte, starts - at);
+        if (hit == NULL)
+            return starts;
+        at = (size_t)(hit - data);
+        *found = matches(s, at);
+        if (*found)
+            break;
+        at++;
+    }
+    return at;
+}
+
 static MAPPED__NOINLINE size_t first_of_bytes(const mapped_needle *needle,
                                               const unsigned char *data,
                                               size_t n)
 {
     scan s;
+    bool found = false;
     size_t starts = n - needle->length_ + 1;
+    size_t at = 0;
     scan_init(&s, needle, data);
-    return starts < LANES ? first_of_few(&s, starts)
-                          : first_of_many(&s, starts, n);
+    if (needle->unseen_)
+        at = first_of_rarest(&s, starts, &found);
+    if (found || at == starts)
+        return found ? at : MAPPED_NOT_FOUND;
+    s.data += at;
+    size_t rest = starts - at < LANES ? first_of_few(&s, starts - at)
+                                      : first_of_many(&s, starts - at, n - at);
+    return rest == MAPPED_NOT_FOUND ? rest : at + rest;
 }
 
 static size_t first_of_byte(unsigned char byte, const unsigned char *data,

@@ -23,6 +23,7 @@ typedef struct mapped_needle {
     size_t rare_;   /* the two places that are compared first: */
     size_t second_; /* the first rules most positions out */
     bool tuned_;
+    bool unseen_; /* the first of them wasn't seen at all */
 } mapped_needle;
 
 /* `bytes` may be NULL if `length` is 0. */
