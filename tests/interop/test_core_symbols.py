@@ -18,7 +18,7 @@ HARMLESS = set("""
     __memcpy_chk __memmove_chk __memset_chk __snprintf_chk
     getenv getpid qsort sched_yield sysconf syscall
     sigaddset sigdelset sigfillset sigismember pthread_sigmask
-    close unlink
+    close unlink mprotect
     isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace
     isupper isxdigit tolower __ctype_b_loc __ctype_tolower_loc
 """.split())

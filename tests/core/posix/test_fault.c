@@ -63,8 +63,6 @@ static const char *losses(const subject *s)
     return text;
 }
 
-/* --- a lost page --------------------------------------------------------- */
-
 static void test_fault_truncated_read_names_range_and_cause(void)
 {
     subject s = opened(MAPPED_MODE_READ, NULL);
@@ -164,8 +162,6 @@ static void test_fault_count_tells_raw_readers(void)
     done(&s);
 }
 
-/* --- the list ------------------------------------------------------------- */
-
 static void test_fault_neighbours_become_one_range(void)
 {
     static const int orders[3][PAGES] = {{0, 1, 2, 3, 4, 5, 6, 7},
@@ -251,8 +247,6 @@ static void test_fault_too_many_ranges_lose_everything(void)
         CHECK_STATUS(read_byte(&s, i * page), MAPPED_OK);
     done(&s);
 }
-
-/* --- recovery ------------------------------------------------------------- */
 
 static void refill(const subject *s, size_t length)
 {
@@ -373,8 +367,6 @@ static void test_recover_nothing_lost_is_fine(void)
     CHECK_STATUS(mapped_region_check(region, NULL), MAPPED_CLOSED);
     mapped_region_release(region);
 }
-
-/* --- resize and losses ---------------------------------------------------- */
 
 static void test_fault_growth_in_one_piece_wants_recovery_first(void)
 {
