@@ -16,12 +16,9 @@ HARMLESS = set("""
     memchr memcmp memcpy memmem memmove memrchr memset
     strchr strcmp strlen snprintf strerror_l freelocale
     __memcpy_chk __memmove_chk __memset_chk __snprintf_chk
-    __ctype_b_loc __ctype_tolower_loc tolower
-    isalnum isalpha iscntrl isdigit isgraph islower ispunct isspace isupper
-    isxdigit
     getenv getpid qsort sched_yield sysconf syscall
     sigaddset sigdelset sigfillset sigismember pthread_sigmask
-    close unlink mprotect
+    close unlink
     isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace
     isupper isxdigit tolower __ctype_b_loc __ctype_tolower_loc
 """.split())
