@@ -195,6 +195,16 @@ static int region_fileno(lua_State *L)
     return 1;
 }
 
+static int region_seal(lua_State *L)
+{
+    mapped_error error;
+    mapped_region *region = check_open_region(L, 1)->region;
+    if (mapped_region_seal(region, &error) != MAPPED_OK)
+        return mlua_fail(L, &error, NULL);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 static int region_tostring(lua_State *L)
 {
     const mlua_region *self = check_region(L, 1);
@@ -212,11 +222,15 @@ static int region_tostring(lua_State *L)
     return 1;
 }
 
-const luaL_Reg mlua_region_methods[] = {
-    {"close", region_close},   {"resize", region_resize},
-    {"append", region_append}, {"size", region_size},
-    {"mode", region_mode},     {"name", region_name},
-    {"fileno", region_fileno}, {NULL, NULL}};
+const luaL_Reg mlua_region_methods[] = {{"close", region_close},
+                                        {"resize", region_resize},
+                                        {"append", region_append},
+                                        {"size", region_size},
+                                        {"mode", region_mode},
+                                        {"name", region_name},
+                                        {"fileno", region_fileno},
+                                        {"seal", region_seal},
+                                        {NULL, NULL}};
 
 const luaL_Reg mlua_region_meta[] = {{"__gc", region_gc},
                                      {"__close", region_close},

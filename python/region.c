@@ -264,6 +264,21 @@ static METHOD_NONE(region_fileno)
     return PyLong_FromSsize_t(descriptor);
 }
 
+static const char region_seal_doc[] = PyDoc_STR(
+    "seal($self, /)\n--\n\n"
+    "Fix the length of shared anonymous memory for good: no process that has "
+    "its\ndescriptor can cut it from under the others, or make it longer; "
+    "resize()\nraises OSError from then on. io.UnsupportedOperation for other "
+    "regions;\nValueError once closed.");
+
+static METHOD_NONE(region_seal)
+{
+    mapped_error error;
+    if (mapped_region_seal(core_of(self), &error) != MAPPED_OK)
+        return raise_of((Region *)self, &error);
+    Py_RETURN_NONE;
+}
+
 static const char region_size_doc[] = PyDoc_STR(
     "The size in bytes of the file or memory behind the region as it is now,\n"
     "which another process may have changed. OSError if it can't be told,\n"
@@ -327,6 +342,7 @@ static PyMethodDef region_methods[] = {
     METHOD_ROW(region, KEYWORDS, resize),
     METHOD_ROW(region, ONE, append),
     METHOD_ROW(region, NONE, fileno),
+    METHOD_ROW(region, NONE, seal),
     METHOD_ROW(region, NONE, check),
     METHOD_ROW(region, NONE, recover),
     METHOD_ROW(region, NONE, __enter__),

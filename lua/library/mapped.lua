@@ -313,6 +313,14 @@ function Region:name() end
 ---@return integer? code
 function Region:fileno() end
 
+---Fixes the length of shared anonymous memory for good: no process that has its
+---descriptor can cut it from under the others, or make it longer. nil, message,
+---code for other regions.
+---@return boolean? sealed
+---@return string? message
+---@return integer? code
+function Region:seal() end
+
 ---Whether no page of the region is lost. If one is: nil, a message that names
 ---the position and the cause, and errno: ENODATA when the file was truncated,
 ---ENOSPC when there was no space, EIO when the device or the memory failed. It

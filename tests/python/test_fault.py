@@ -268,3 +268,22 @@ def test_guard_survives_a_fork():
                       "status = os.waitpid(pid, 0)[1] if pid else 0",
                       "read(region)", "raise SystemExit(status)"))
     assert (done.returncode, done.stdout) == (0, "told\ntold\n")
+
+
+def test_seal_keeps_shared_memory_from_being_cut():
+    with mapped.anonymous(3 * PAGE, shared=True) as region:
+        region.seal()
+        with pytest.raises(PermissionError):
+            os.ftruncate(region.fileno(), 0)
+        with pytest.raises(PermissionError):
+            region.resize(PAGE)
+        region[2 * PAGE] = 7
+        assert region[2 * PAGE] == 7
+
+
+def test_seal_is_for_shared_memory_only(lost):
+    with pytest.raises(io.UnsupportedOperation):
+        lost.seal()
+    with mapped.anonymous(PAGE) as region:
+        with pytest.raises(io.UnsupportedOperation):
+            region.seal()
