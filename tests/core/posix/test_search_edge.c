@@ -1,0 +1,160 @@
+/* Guards against a search or a match that reads one byte too many, where the
+ * data ends at an unreadable page; and against one that trusts a page that is
+ * lost, or gives up in front of it. */
+#include "faulty.h"
+
+static unsigned char *page;
+
+static mapped_region *region_at_edge(size_t length, bool at_end)
+{
+    size_t size = scratch_page();
+    if (page == NULL) {
+        page =
+            mmap(NULL, 3 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED ||
+            mprotect(page + size, size, PROT_READ | PROT_WRITE) != 0)
+            exit(1);
+        page += size;
+    }
+    memset(page, 'a', size);
+    return memory_wrap(at_end ? page + size - length : page, length, true);
+}
+
+static void search_all(mapped_slice slice, const char *bytes, size_t length)
+{
+    mapped_needle needle;
+    size_t result;
+    bool is;
+    mapped_needle_init(&needle, bytes, length);
+    CHECK_STATUS(mapped_find(slice, &needle, &result, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_rfind(slice, &needle, &result, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_count(slice, &needle, &result, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_starts_with(slice, bytes, length, &is, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_ends_with(slice, bytes, length, &is, NULL), MAPPED_OK);
+}
+
+static void test_search_stays_inside_at_page_ends(void)
+{
+    static const char *const needles[] = {
+        "a",
+        "b",
+        "ab",
+        "ba",
+        "aab",
+        "baa",
+        "aaaaaaaaaaaaaaaaaab",
+        "baaaaaaaaaaaaaaaaaa",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    for (size_t length = 0; length < 200; length++)
+        for (int at_end = 0; at_end < 2; at_end++) {
+            mapped_region *region = region_at_edge(length, at_end);
+            for (size_t i = 0; i < sizeof needles / sizeof needles[0]; i++)
+                search_all(mapped_region_slice(region), needles[i],
+                           strlen(needles[i]));
+            mapped_region_release(region);
+        }
+}
+
+static mapped_status match_first(mapped_slice slice, const char *text,
+                                 bool *found)
+{
+    mapped_match match;
+    void *storage = malloc(mapped_pattern_size(text, strlen(text), 0));
+    mapped_match_init(&match, 0);
+    mapped_status status = mapped_match_next(
+        &match, mapped_pattern_init(storage, text, strlen(text), 0), slice,
+        found, NULL);
+    free(storage);
+    return status;
+}
+
+static void test_pattern_stays_inside_at_page_ends(void)
+{
+    static const char *const texts[] = {
+        "b",    "ab",       "a*b",     "a+$b",    "a-b",     "[^a]",
+        "%bab", "%baa",     "%f[^a]b", "(a+)%1b", "(a-)%1b", "a?a?b",
+        ".-b",  "aaaaaaab", "%f[a]b",  "a*$",     "(.+)%1$", "[%a]+b"};
+    for (size_t length = 0; length < 40; length++)
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+            for (int at_end = 0; at_end < 2; at_end++) {
+                bool found;
+                mapped_region *region = region_at_edge(length, at_end);
+                CHECK_STATUS(
+                    match_first(mapped_region_slice(region), texts[i], &found),
+                    MAPPED_OK);
+                mapped_region_release(region);
+            }
+}
+
+/* Four pages of dots with a word across the first two, the others lost. */
+static mapped_region *cut_off(void)
+{
+    const char *path = scratch_path("cut");
+    size_t size = scratch_page();
+    mapped_region *region = NULL;
+    FILE *file = fopen(path, "wb");
+    for (size_t i = 0; file && i < 4 * size; i++)
+        putc(i - size + 3 < 6 ? "needle"[i - size + 3] : '.', file);
+    if (!file || fclose(file) != 0 ||
+        mapped_region_open(path, MAPPED_MODE_READ, NULL, &region, NULL) !=
+            MAPPED_OK ||
+        truncate(path, (off_t)(2 * size)) != 0)
+        exit(1);
+    unlink(path);
+    return region;
+}
+
+static void test_search_counts_only_what_it_depends_on(void)
+{
+    mapped_region *region = cut_off();
+    mapped_slice slice = mapped_region_slice(region);
+    mapped_needle needle;
+    size_t result = 7;
+    bool is = true;
+    mapped_needle_init(&needle, "needle", 6);
+    CHECK_STATUS(mapped_rfind(slice, &needle, &result, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_count(slice, &needle, &result, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_ends_with(slice, "..", 2, &is, NULL), MAPPED_FAULT);
+    CHECK(is && result == 7);
+    CHECK_STATUS(mapped_find(slice, &needle, &result, NULL), MAPPED_OK);
+    CHECK_UINT(result, scratch_page() - 3);
+    CHECK_STATUS(mapped_starts_with(slice, "..", 2, &is, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_rfind(memory_slice(region, 0, 2 * scratch_page()),
+                              &needle, &result, NULL),
+                 MAPPED_OK);
+    mapped_needle_init(&needle, "nowhere", 7);
+    CHECK_STATUS(mapped_find(slice, &needle, &result, NULL), MAPPED_FAULT);
+    mapped_region_release(region);
+}
+
+static void test_pattern_counts_only_what_it_depends_on(void)
+{
+    static const struct {
+        const char *text;
+        mapped_status expected;
+    } cases[] = {{"nowhere", MAPPED_FAULT}, {"n%a+", MAPPED_OK},
+                 {"%f[%a]%a+", MAPPED_OK},  {"%z", MAPPED_FAULT},
+                 {"n.*", MAPPED_OK},        {"n.-$", MAPPED_FAULT},
+                 {"e%.+", MAPPED_FAULT},    {"%bn!", MAPPED_FAULT},
+                 {"%bne", MAPPED_OK},       {"(%.)%a%1%d", MAPPED_FAULT},
+                 {"l[", MAPPED_PATTERN},    {"n%a+%.+(", MAPPED_FAULT}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool found = true;
+        mapped_region *region = cut_off();
+        CHECK_STATUS(
+            match_first(mapped_region_slice(region), cases[i].text, &found),
+            cases[i].expected);
+        CHECK(found);
+        mapped_region_release(region);
+    }
+}
+
+int main(void)
+{
+    RUN(test_search_stays_inside_at_page_ends);
+    RUN(test_pattern_stays_inside_at_page_ends);
+    RUN(test_search_counts_only_what_it_depends_on);
+    RUN(test_pattern_counts_only_what_it_depends_on);
+    return check_finish();
+}
