@@ -1,0 +1,147 @@
+/* Searching from C: mapped_find on a mapped file beside memmem on the same
+ * bytes, in turns, for needles that the file ends with and doesn't hold
+ * elsewhere. 64 MiB of random bytes and of text. Times are nanoseconds a
+ * search. */
+#include <mapped/mapped.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUNDS 15
+#define SIZE ((size_t)64 << 20)
+
+static const char *const words[] = {
+    "the ", "of ",  "and ", "server ", "request ", "that ", "INFO ",
+    "was ", "for ", "are ", "memory ", "with ",    "file ", "line\n"};
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static unsigned random_number(void)
+{
+    static uint64_t state = 88172645463325252u;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(state >> 33);
+}
+
+static void fill_random(unsigned char *data)
+{
+    for (size_t i = 0; i < SIZE; i++)
+        data[i] = (unsigned char)random_number();
+}
+
+static void fill_text(unsigned char *data)
+{
+    for (size_t i = 0; i < SIZE;) {
+        const char *word =
+            words[random_number() % (sizeof words / sizeof *words)];
+        while (*word != '\0' && i < SIZE)
+            data[i++] = (unsigned char)*word++;
+    }
+}
+
+static double time_ours(mapped_slice slice, const char *text, size_t *offset)
+{
+    mapped_needle needle;
+    double start = now();
+    mapped_needle_init(&needle, text, strlen(text));
+    if (mapped_find(slice, &needle, offset, NULL) != MAPPED_OK)
+        fail("mapped_find");
+    return now() - start;
+}
+
+static double time_peer(const unsigned char *data, const char *text,
+                        size_t *offset)
+{
+    double start = now();
+    const unsigned char *found = memmem(data, SIZE, text, strlen(text));
+    double taken = now() - start;
+    *offset = found == NULL ? MAPPED_NOT_FOUND : (size_t)(found - data);
+    return taken;
+}
+
+static void print_times(const char *name, const double *times)
+{
+    printf("\"%s\": [", name);
+    for (int i = 0; i < ROUNDS; i++)
+        printf("%s%.0f", i > 0 ? ", " : "", times[i]);
+    printf("]");
+}
+
+/* Both search the same mapping; one round of each first, to bring it in. */
+static void compare(mapped_slice slice, const char *kind, const char *text)
+{
+    double ours[ROUNDS];
+    double peer[ROUNDS];
+    void *data;
+    size_t found;
+    size_t expected;
+    if (mapped_region_pin(slice.region, &data, NULL) != MAPPED_OK)
+        fail("pin");
+    for (int i = -1; i < ROUNDS; i++) {
+        double mine = time_ours(slice, text, &found);
+        double theirs = time_peer(data, text, &expected);
+        if (found != expected)
+            fail("they differ");
+        if (i >= 0) {
+            ours[i] = mine;
+            peer[i] = theirs;
+        }
+    }
+    mapped_region_unpin(slice.region);
+    printf("{\"row\": \"C find, %zu bytes, rare, 64 MiB %s\", \"against\": "
+           "\"memmem\", \"at_most\": 1.05, \"unit\": \"ns\", ",
+           strlen(text), kind);
+    print_times("ours", ours);
+    printf(", ");
+    print_times("peer", peer);
+    printf("}\n");
+    fflush(stdout);
+}
+
+static void measure(const char *kind, void (*fill)(unsigned char *))
+{
+    static const char *const needles[] = {"ZEBRAS", "Quixotic Zebras"};
+    char path[] = "/tmp/mapped-bench-XXXXXX";
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    mapped_region *region;
+    int file = mkstemp(path);
+    options.length = SIZE;
+    if (file < 0 ||
+        mapped_region_open_descriptor(file, NULL, MAPPED_MODE_READ_WRITE,
+                                      &options, &region, NULL) != MAPPED_OK)
+        fail(path);
+    unlink(path);
+    close(file);
+    mapped_slice slice = mapped_region_slice(region);
+    unsigned char *data;
+    if (mapped_slice_enter_write(slice, 0, SIZE, &data, NULL) != MAPPED_OK)
+        fail("enter");
+    fill(data);
+    for (size_t i = 0; i < sizeof needles / sizeof *needles; i++) {
+        memcpy(data + SIZE - 20, "....................", 20);
+        memcpy(data + SIZE - 20, needles[i], strlen(needles[i]));
+        compare(slice, kind, needles[i]);
+    }
+    mapped_region_release(region);
+}
+
+int main(void)
+{
+    measure("random", fill_random);
+    measure("text", fill_text);
+    return 0;
+}
