@@ -163,8 +163,9 @@ def pytest(name):
             command = [PYTHON, "-m", "pytest", "-p", "no:faulthandler", "-p",
                        "no:cacheprovider", "-q", "-rs", "--tb=short",
                        f"--junitxml={report.name}", f"tests/{name}"]
-            if arguments.valgrind:
-                command += ["-m", "not slow"]
+            if arguments.valgrind:  # C and Lua have the vectors there too
+                command += ["-m", "not slow and not hypothesis",
+                            "--ignore=tests/python/test_vectors.py"]
             status, output = run(
                 wrapped(arguments, command, leaks=False),
                 {**sanitized(leaks=False), **(
