@@ -10,7 +10,7 @@ MAPPED__INLINE const mlua_array *check_array(lua_State *L, int arg)
     return self;
 }
 
-static const mlua_array *check_open_array(lua_State *L, int arg)
+const mlua_array *mlua_check_array(lua_State *L, int arg)
 {
     const mlua_array *self = check_array(L, arg);
     if (mapped_region_closed(self->bytes.slice.region))
@@ -20,15 +20,15 @@ static const mlua_array *check_open_array(lua_State *L, int arg)
 
 /* --- making one --------------------------------------------------------- */
 
-static void push_array(lua_State *L, int arg, mapped_slice slice,
-                       const mapped_element *element)
+void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
+                     const mlua_array *shape)
 {
-    mlua_array *self = lua_newuserdatauv(L, sizeof *self, 1);
+    mlua_array copy = *shape, *self;
+    self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = copy;
     self->bytes.head.tag = &mlua_tags[MLUA_ARRAY];
     self->bytes.slice = slice;
     self->bytes.owner = mlua_push_owner(L, arg);
-    self->element = element;
-    self->count = slice.length / element->size;
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_ARRAY));
     lua_setmetatable(L, -2);
@@ -37,41 +37,50 @@ static void push_array(lua_State *L, int arg, mapped_slice slice,
 static int view_cast(lua_State *L)
 {
     mapped_slice slice = mlua_check_view(L, 1);
-    const mapped_element *element = mlua_check_element(L, 2);
+    mlua_array shape = {.element = mlua_check_element(L, 2)};
     mapped_error error;
-    if (slice.length % element->size != 0) {
+    shape.stride = shape.element->size;
+    shape.count = slice.length / shape.stride;
+    if (slice.length % shape.stride != 0) {
         lua_pushfstring(L, "length %I is not a multiple of %d",
-                        (LUAI_UACINT)slice.length, (int)element->size);
+                        (LUAI_UACINT)slice.length, (int)shape.stride);
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     }
     if (mapped_slice_sub(slice, 0, slice.length, &slice, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    push_array(L, 1, slice, element);
+    mlua_push_array(L, 1, slice, &shape);
     return 1;
 }
 
 const luaL_Reg mlua_cast_methods[] = {{"cast", view_cast}, {NULL, NULL}};
 
+/* The bytes from the first element on to the end of the last. */
+static size_t span_of(const mlua_array *shape)
+{
+    size_t width = shape->width != 0 ? shape->width : shape->element->size;
+    return shape->count == 0 ? 0 : (shape->count - 1) * shape->stride + width;
+}
+
 static int array_sub(lua_State *L)
 {
-    const mlua_array *self = check_open_array(L, 1);
-    const mapped_element *element = self->element;
+    mlua_array shape = *mlua_check_array(L, 1);
     mapped_slice slice;
     mapped_error error;
     lua_Integer from = luaL_checkinteger(L, 2);
     lua_Integer to = mlua_opt_integer(L, 3, -1);
-    size_t index;
-    size_t n = mlua_clamp(from, to, self->count, &index);
-    if (mapped_slice_sub(self->bytes.slice, index * element->size,
-                         n * element->size, &slice, &error) != MAPPED_OK)
+    size_t index, offset;
+    shape.count = mlua_clamp(from, to, shape.count, &index);
+    offset = shape.count == 0 ? 0 : index * shape.stride;
+    if (mapped_slice_sub(shape.bytes.slice, offset, span_of(&shape), &slice,
+                         &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    push_array(L, 1, slice, element);
+    mlua_push_array(L, 1, slice, &shape);
     return 1;
 }
 
 static int array_bytes(lua_State *L)
 {
-    mlua_push_slice(L, 1, check_open_array(L, 1)->bytes.slice);
+    mlua_push_slice(L, 1, mlua_check_array(L, 1)->bytes.slice);
     return 1;
 }
 
@@ -82,7 +91,7 @@ MAPPED__INLINE mapped_status load(const mlua_array *self, size_t index,
                                   mapped_value *value, mapped_error *error)
 {
     const mapped_element *element = self->element;
-    size_t offset = index * element->size;
+    size_t offset = index * self->stride;
     unsigned char *p;
     mapped_status status, fit;
     status =
@@ -97,15 +106,29 @@ MAPPED__INLINE mapped_status load(const mlua_array *self, size_t index,
     return status;
 }
 
+static int push_text(lua_State *L, const mlua_array *self, size_t index)
+{
+    const mapped_field field = mlua_text_field(self, index);
+    mlua_push_field(L, self->bytes.slice, &field);
+    return 1;
+}
+
 MAPPED__INLINE int push_element(lua_State *L, const mlua_array *self,
                                 size_t index)
 {
     mapped_value value;
     mapped_error error;
+    if (MAPPED__UNLIKELY(self->width != 0))
+        return push_text(L, self, index);
     if (MAPPED__UNLIKELY(load(self, index, &value, &error) != MAPPED_OK))
         return mlua_raise(L, &error);
     mlua_push_value(L, self->element, value);
     return 1;
+}
+
+void mlua_push_element(lua_State *L, const mlua_array *array, size_t index)
+{
+    push_element(L, array, index);
 }
 
 static int absent(lua_State *L, const mlua_array *self)
@@ -134,27 +157,37 @@ int mlua_array_index(lua_State *L)
     return push_element(L, self, index);
 }
 
+static int set_text(lua_State *L, const mlua_array *self, size_t index)
+{
+    const mapped_field field = mlua_text_field(self, index);
+    mlua_set_field(L, 3, self->bytes.slice, &field);
+    return 0;
+}
+
 static int array_newindex(lua_State *L)
 {
-    const mlua_array *self = check_open_array(L, 1);
+    const mlua_array *self = mlua_check_array(L, 1);
     size_t index = mlua_check_span(L, 2, 0, 1, self->count);
-    mapped_value value = mlua_check_value(L, 3, self->element);
+    mapped_value value;
     mapped_error error;
-    if (mapped_set(self->bytes.slice, self->element,
-                   index * self->element->size, value, &error) != MAPPED_OK)
+    if (self->width != 0)
+        return set_text(L, self, index);
+    value = mlua_check_value(L, 3, self->element);
+    if (mapped_set(self->bytes.slice, self->element, index * self->stride,
+                   value, &error) != MAPPED_OK)
         return mlua_raise_value(L, 3, &error);
     return 0;
 }
 
 static int array_len(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)check_open_array(L, 1)->count);
+    lua_pushinteger(L, (lua_Integer)mlua_check_array(L, 1)->count);
     return 1;
 }
 
 static int array_next(lua_State *L)
 {
-    const mlua_array *self = check_open_array(L, 1);
+    const mlua_array *self = mlua_check_array(L, 1);
     lua_Integer i = luaL_checkinteger(L, 2);
     if (i < 0 || (lua_Unsigned)i >= self->count)
         return 0;
@@ -166,7 +199,7 @@ static int array_next(lua_State *L)
 static int array_pairs(lua_State *L)
 {
     int i;
-    check_open_array(L, 1);
+    mlua_check_array(L, 1);
     for (i = 1; i <= MLUA_SHARED; i++)
         lua_pushvalue(L, lua_upvalueindex(i));
     lua_pushcclosure(L, array_next, MLUA_SHARED);

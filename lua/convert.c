@@ -79,14 +79,53 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
     return element;
 }
 
+void mlua_push_other(lua_State *L, const mapped_element *element,
+                     mapped_value value)
+{
+    const char byte = (char)value.u;
+    if (element->kind == MAPPED_KIND_BOOL)
+        lua_pushboolean(L, value.u != 0);
+    else
+        lua_pushlstring(L, &byte, 1);
+}
+
+const char *mlua_to_value(lua_State *L, int index,
+                          const mapped_element *element, mapped_value *value)
+{
+    int good = 1;
+    size_t length;
+    const char *text;
+    switch ((mapped_kind)element->kind) {
+    case MAPPED_KIND_FLOAT:
+        value->f = lua_tonumberx(L, index, &good);
+        return good ? NULL : "number";
+    case MAPPED_KIND_BOOL:
+        value->u = (uint64_t)lua_toboolean(L, index);
+        return lua_isboolean(L, index) ? NULL : "boolean";
+    case MAPPED_KIND_CHAR:
+        text = lua_tolstring(L, index, &length);
+        good = text != NULL && length == 1;
+        value->u = good ? (unsigned char)*text : 0;
+        return good ? NULL : "string of one byte";
+    default:
+        value->i = lua_tointegerx(L, index, &good);
+        return good ? NULL : "integer";
+    }
+}
+
 mapped_value mlua_check_value(lua_State *L, int arg,
                               const mapped_element *element)
 {
-    mapped_value value;
+    mapped_value value = {0};
     if (element->kind == MAPPED_KIND_FLOAT)
         value.f = luaL_checknumber(L, arg);
-    else
+    else if (element->kind <= MAPPED_KIND_UNSIGNED)
         value.i = luaL_checkinteger(L, arg);
+    else {
+        const char *expected = mlua_to_value(L, arg, element, &value);
+        if (expected != NULL)
+            luaL_typeerror(L, arg, expected);
+    }
     return value;
 }
 

@@ -35,9 +35,13 @@ static slot *slot_of(cache *self, const char *text)
     return &self->slots[(uintptr_t)text / 32 % SLOTS];
 }
 
+/* In a closing state formats go while others' finalizers may still look for
+ * them; the cache, as memory, stays to the end. */
 static int format_gc(lua_State *L)
 {
     mapped_format **self = lua_touserdata(L, 1);
+    cache *known = lua_touserdata(L, lua_upvalueindex(1));
+    memset(known->slots, 0, sizeof known->slots);
     mapped_format_release(*self);
     *self = NULL;
     return 0;
@@ -80,7 +84,8 @@ static const mapped_format *compile(lua_State *L, cache *self, int arg)
     mapped_format **owner = lua_newuserdatauv(L, sizeof *owner, 0);
     *owner = NULL;
     lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, format_gc);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_FORMATS));
+    lua_pushcclosure(L, format_gc, 1);
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
     if (mapped_format_compile(MAPPED_DIALECT_PACK_LATE, text, strlen(text),
@@ -103,7 +108,7 @@ static const mapped_format *push_format(lua_State *L, int arg)
     lua_rawget(L, -2);
     lua_remove(L, -2);
     owner = lua_touserdata(L, -1);
-    if (owner != NULL)
+    if (owner != NULL && *owner != NULL)
         return *owner;
     lua_pop(L, 1);
     slot = slot_of(self, text);

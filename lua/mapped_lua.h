@@ -16,7 +16,10 @@ enum {
     MLUA_REGION = 1,
     MLUA_SLICE,
     MLUA_ARRAY,
-    MLUA_METATABLES = MLUA_ARRAY,
+    MLUA_LAYOUT,
+    MLUA_RECORDS,
+    MLUA_RECORD,
+    MLUA_METATABLES = MLUA_RECORD,
     MLUA_FORMATS,  /* the compiled formats: see format.c */
     MLUA_PATTERNS, /* the compiled patterns: see pattern.c */
     MLUA_SHARED = MLUA_PATTERNS,
@@ -52,12 +55,36 @@ typedef struct mlua_slice {
     mapped_slice slice;
 } mlua_slice;
 
-/* An Array is a slice that counts in elements. */
+/* An Array is a slice that counts in elements, which in a column of records lie
+ * apart. With a `width` each is a text of that many bytes. */
 typedef struct mlua_array {
     mlua_slice bytes; /* with the tag of an array */
     const mapped_element *element;
     size_t count;
+    size_t stride; /* bytes from one to the next */
+    size_t width;
 } mlua_array;
+
+/* A Layout owns a reference; the padding makes it as long as all userdata of
+ * ours must be. */
+typedef struct mlua_layout {
+    mlua_head head;
+    mapped_layout *layout;
+    char padding[sizeof(mlua_slice)];
+} mlua_layout;
+
+/* Records and a Record keep their Layout as user value 2. Like the Region, it
+ * may be finalized first in a closing state: then its pointer is NULL. */
+typedef struct mlua_records {
+    mlua_slice bytes; /* with the tag of records */
+    const mlua_layout *layout;
+    size_t count;
+} mlua_records;
+
+typedef struct mlua_record {
+    mlua_slice bytes; /* with the tag of a record */
+    const mlua_layout *layout;
+} mlua_record;
 
 /* Bytes to read: a Lua string, or memory of a region. */
 typedef struct mlua_data {
@@ -170,21 +197,64 @@ uint8_t mlua_check_byte(lua_State *L, int arg);
 /* The element whose string.pack code is at `arg`. */
 const mapped_element *mlua_check_element(lua_State *L, int arg);
 
-/* The Lua value at `arg` as a value of the element's kind. */
+/* The Lua value at `index` as a value of the element's kind. Returns NULL, or
+ * what is expected instead. */
+const char *mlua_to_value(lua_State *L, int index,
+                          const mapped_element *element, mapped_value *value);
+
+/* The same for an argument; raises. */
 mapped_value mlua_check_value(lua_State *L, int arg,
                               const mapped_element *element);
 
 /* Raises; MAPPED_VALUE becomes a complaint about the argument at `arg`. */
 int mlua_raise_value(lua_State *L, int arg, const mapped_error *error);
 
+/* A boolean, or a string of one byte. */
+void mlua_push_other(lua_State *L, const mapped_element *element,
+                     mapped_value value);
+
 MAPPED__INLINE void mlua_push_value(lua_State *L, const mapped_element *element,
                                     mapped_value value)
 {
     if (element->kind == MAPPED_KIND_FLOAT)
         lua_pushnumber(L, value.f);
-    else
+    else if (MAPPED__LIKELY(element->kind <= MAPPED_KIND_UNSIGNED))
         lua_pushinteger(L, value.i);
+    else
+        mlua_push_other(L, element, value);
 }
+
+/* --- arrays (array.c) ----------------------------------------------------- */
+
+/* An Array that is not closed, or raises. */
+const mlua_array *mlua_check_array(lua_State *L, int arg);
+
+/* Pushes a copy of `shape` over these bytes of the object at `arg`. */
+void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
+                     const mlua_array *shape);
+
+/* Pushes an element, or raises. */
+void mlua_push_element(lua_State *L, const mlua_array *array, size_t index);
+
+/* --- fields of records (field.c) ------------------------------------------ */
+
+/* Pushes a field of the record in these bytes, or raises. */
+void mlua_push_field(lua_State *L, mapped_slice record,
+                     const mapped_field *field);
+
+/* The two halves of storing the value at `index`: to plain memory of the
+ * field's size, and from there. They raise. */
+void mlua_convert_field(lua_State *L, int index, const mapped_field *field,
+                        unsigned char *to);
+void mlua_store_field(lua_State *L, mapped_slice record,
+                      const mapped_field *field, const unsigned char *from);
+
+/* Both halves. */
+void mlua_set_field(lua_State *L, int index, mapped_slice record,
+                    const mapped_field *field);
+
+/* The field that stands for a text of an array. */
+mapped_field mlua_text_field(const mlua_array *array, size_t index);
 
 /* --- formats (format.c) -------------------------------------------------- */
 
@@ -203,10 +273,14 @@ void mlua_push_patterns(lua_State *L);
 
 int mlua_open(lua_State *L); /* open.c */
 int mlua_anonymous(lua_State *L);
-int mlua_guard(lua_State *L); /* fault.c */
+int mlua_guard(lua_State *L);      /* fault.c */
+int mlua_layout_new(lua_State *L); /* records.c */
 
-int mlua_view_index(lua_State *L);  /* view.c: __index of Region and Slice */
-int mlua_array_index(lua_State *L); /* array.c: __index of Array */
+int mlua_view_index(lua_State *L);   /* view.c: __index of Region and Slice */
+int mlua_array_index(lua_State *L);  /* array.c: __index of Array */
+int mlua_layout_index(lua_State *L); /* records.c */
+int mlua_records_index(lua_State *L);
+int mlua_record_index(lua_State *L); /* record.c */
 
 /* Of Region and Slice alike. */
 extern const luaL_Reg mlua_view_meta[];       /* view.c */
@@ -218,6 +292,7 @@ extern const luaL_Reg mlua_search_methods[];  /* search.c */
 extern const luaL_Reg mlua_parts_methods[];   /* parts.c */
 extern const luaL_Reg mlua_pattern_methods[]; /* pattern.c */
 extern const luaL_Reg mlua_cast_methods[];    /* array.c */
+extern const luaL_Reg mlua_view_records[];    /* records.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
 
 /* Of all three. */
@@ -230,5 +305,11 @@ extern const luaL_Reg mlua_fault_methods[]; /* fault.c */
 extern const luaL_Reg mlua_slice_meta[];    /* slice.c */
 extern const luaL_Reg mlua_array_meta[];    /* array.c */
 extern const luaL_Reg mlua_array_methods[];
+extern const luaL_Reg mlua_table_methods[]; /* table.c */
+extern const luaL_Reg mlua_layout_meta[];   /* records.c */
+extern const luaL_Reg mlua_layout_methods[];
+extern const luaL_Reg mlua_records_meta[];
+extern const luaL_Reg mlua_records_methods[];
+extern const luaL_Reg mlua_record_meta[]; /* record.c */
 
 #endif

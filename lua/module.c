@@ -2,34 +2,29 @@
  * methods, and a line in one of the lists here. */
 #include "mapped_lua.h"
 
-static const luaL_Reg *const region_methods[] = {mlua_slice_methods,
-                                                 mlua_bytes_methods,
-                                                 mlua_typed_methods,
-                                                 mlua_cast_methods,
-                                                 mlua_pointer_methods,
-                                                 mlua_about_methods,
-                                                 mlua_format_methods,
-                                                 mlua_search_methods,
-                                                 mlua_parts_methods,
-                                                 mlua_pattern_methods,
-                                                 mlua_region_methods,
-                                                 mlua_fault_methods,
-                                                 NULL};
+static const luaL_Reg *const region_methods[] = {
+    mlua_slice_methods,   mlua_bytes_methods,
+    mlua_typed_methods,   mlua_cast_methods,
+    mlua_view_records,    mlua_pointer_methods,
+    mlua_about_methods,   mlua_format_methods,
+    mlua_search_methods,  mlua_parts_methods,
+    mlua_pattern_methods, mlua_region_methods,
+    mlua_fault_methods,   NULL};
 
-static const luaL_Reg *const slice_methods[] = {mlua_slice_methods,
-                                                mlua_bytes_methods,
-                                                mlua_typed_methods,
-                                                mlua_cast_methods,
-                                                mlua_format_methods,
-                                                mlua_search_methods,
-                                                mlua_parts_methods,
-                                                mlua_pattern_methods,
-                                                mlua_pointer_methods,
-                                                mlua_about_methods,
-                                                NULL};
+static const luaL_Reg *const slice_methods[] = {
+    mlua_slice_methods,   mlua_bytes_methods, mlua_typed_methods,
+    mlua_cast_methods,    mlua_view_records,  mlua_format_methods,
+    mlua_search_methods,  mlua_parts_methods, mlua_pattern_methods,
+    mlua_pointer_methods, mlua_about_methods, NULL};
 
-static const luaL_Reg *const array_methods[] = {mlua_array_methods,
-                                                mlua_about_methods, NULL};
+static const luaL_Reg *const array_methods[] = {
+    mlua_array_methods, mlua_table_methods, mlua_about_methods, NULL};
+
+static const luaL_Reg *const layout_methods[] = {mlua_layout_methods, NULL};
+
+static const luaL_Reg *const records_methods[] = {mlua_records_methods, NULL};
+
+static const luaL_Reg *const record_methods[] = {NULL};
 
 static const luaL_Reg *const region_meta[] = {mlua_view_meta, mlua_region_meta,
                                               NULL};
@@ -38,6 +33,12 @@ static const luaL_Reg *const slice_meta[] = {mlua_view_meta, mlua_slice_meta,
                                              NULL};
 
 static const luaL_Reg *const array_meta[] = {mlua_array_meta, NULL};
+
+static const luaL_Reg *const layout_meta[] = {mlua_layout_meta, NULL};
+
+static const luaL_Reg *const records_meta[] = {mlua_records_meta, NULL};
+
+static const luaL_Reg *const record_meta[] = {mlua_record_meta, NULL};
 
 typedef struct type {
     const char *name;
@@ -51,7 +52,13 @@ static const type types[] = {
     {"mapped.Region", MLUA_REGION, mlua_view_index, region_meta,
      region_methods},
     {"mapped.Slice", MLUA_SLICE, mlua_view_index, slice_meta, slice_methods},
-    {"mapped.Array", MLUA_ARRAY, mlua_array_index, array_meta, array_methods}};
+    {"mapped.Array", MLUA_ARRAY, mlua_array_index, array_meta, array_methods},
+    {"mapped.Layout", MLUA_LAYOUT, mlua_layout_index, layout_meta,
+     layout_methods},
+    {"mapped.Records", MLUA_RECORDS, mlua_records_index, records_meta,
+     records_methods},
+    {"mapped.Record", MLUA_RECORD, mlua_record_index, record_meta,
+     record_methods}};
 
 static void push_shared(lua_State *L)
 {
@@ -100,6 +107,7 @@ static void push_statuses(lua_State *L)
 static const luaL_Reg functions[] = {{"open", mlua_open},
                                      {"anonymous", mlua_anonymous},
                                      {"guard", mlua_guard},
+                                     {"layout", mlua_layout_new},
                                      {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);

@@ -66,6 +66,17 @@ function mapped.open(file, mode, options) end
 ---@return integer? code
 function mapped.anonymous(length, options) end
 
+---The layout that a line of text describes, such as
+---`"< id:u32 price:f64@8 name:char[16] levels:f32[3] size=64"`. Fields are
+---`name:type`, `name:type[count]` and `name:type@offset`; types are `u8` to `u128`
+---and `i8` to `i128`, `f16 f32 f64`, `bool` and `char`, with `le` or `be` behind for
+---a byte order. A field named `_` is padding. Before the first field: `<`, `>` or `=`
+---for the byte order of all, `align` for the alignment of C. `size=n` makes records
+---longer than their fields. Raises if the text is malformed.
+---@param text string
+---@return mapped.Layout
+function mapped.layout(text) end
+
 ---Switches the fault guard of the whole process off or on; tells whether it was
 ---on. Off, a lost page kills the process, as it does with mmap. Switching it on
 ---puts it on top of handlers for SIGBUS that were installed later.
@@ -241,6 +252,12 @@ function View:split(separator) end
 ---@return mapped.Array
 function View:cast(code) end
 
+---The same bytes as records of that layout, or of the layout that the text
+---means: no copy. Raises unless the length is a multiple of the layout's size.
+---@param layout mapped.Layout|string
+---@return mapped.Records
+function View:records(layout) end
+
 ---The address of the first byte, for C code such as lrexlib that takes objects
 ---with `topointer` and a length. From the first call on the region is pinned: to
 ---shrink or to move it gives nil, message, `mapped.status.BUSY`. `close` still
@@ -346,6 +363,53 @@ function Region:recover() end
 ---A view of part of a region. It keeps the region alive, but not open.
 ---@class mapped.Slice: mapped.View
 
+---What a record looks like: see `mapped.layout`.
+---@class mapped.Layout
+local Layout = {}
+
+---Bytes from one record to the next.
+---@return integer
+function Layout:size() end
+
+---The fields in the order of the text. `offset` is in bytes, from 0.
+---@return { name: string, type: string, offset: integer }[]
+function Layout:fields() end
+
+---One record in place. Its fields are read and written by name; `pairs` goes
+---through them in the order of the layout. A number is a number, `bool` a boolean,
+---`char[n]` a string without the zero bytes that fill it up, any other `[n]` a
+---table.
+---@class mapped.Record
+---@field [string] any
+
+---Records of one layout. `#r` is how many; `r[i]` is one, in place, nil out of
+---range; `r[i] = values` stores all fields of a table or another record; `pairs`
+---goes through them.
+---@class mapped.Records
+---@operator len: integer
+---@field [integer] mapped.Record
+local Records = {}
+
+---The records `i` to `j`, as `string.sub` counts.
+---@param i integer
+---@param j? integer default -1
+---@return mapped.Records
+function Records:sub(i, j) end
+
+---The bytes of all records.
+---@return mapped.Slice
+function Records:bytes() end
+
+---@return mapped.Layout
+function Records:layout() end
+
+---One field of all records as an array, in place. Of a field with several elements
+---that is no text, `k` says which.
+---@param name string
+---@param k? integer
+---@return mapped.Array
+function Records:column(name, k) end
+
 ---Typed elements over bytes of a region. `#a` is their number; `a[i]` is one,
 ---nil out of range; `a[i] = value` stores one, and raises if it is out of range
 ---or doesn't fit. `ipairs(a)` and `pairs(a)` walk over them.
@@ -359,6 +423,18 @@ local Array = {}
 ---@param j? integer default -1
 ---@return mapped.Array
 function Array:sub(i, j) end
+
+---A table of the elements `i` to `j`, which count as in `sub`.
+---@param i? integer default 1
+---@param j? integer default -1
+---@return table
+function Array:totable(i, j) end
+
+---Stores the values at 1 to `#values`, from element `pos` on. Raises, and stores
+---nothing, unless all of them fit.
+---@param values table|mapped.Array
+---@param pos? integer default 1
+function Array:copy_from(values, pos) end
 
 ---The bytes of the elements: no copy.
 ---@return mapped.Slice

@@ -3,7 +3,8 @@ local mapped = require "mapped"
 
 describe("the meta file", function()
   it("names every method, and no other", function()
-    local documented = { View = {}, Region = {}, Array = {}, mapped = {} }
+    local documented = { View = {}, Region = {}, Array = {}, Layout = {},
+      Records = {}, mapped = {} }
     for line in io.lines("lua/library/mapped.lua") do
       local class, name = line:match("^function (%a+)[.:]([%w_]+)")
       if class then
@@ -15,8 +16,10 @@ describe("the meta file", function()
     end
 
     local region = mapped.anonymous(1)
+    local layout = mapped.layout("a:u8")
     local objects = { View = region:sub(1), Region = region,
-      Array = region:cast("B") }
+      Array = region:cast("B"), Layout = layout,
+      Records = region:records(layout) }
     for class, object in pairs(objects) do
       -- The last upvalue of __index is the table of methods.
       local index = debug.getmetatable(object).__index

@@ -1,0 +1,186 @@
+/* One field of a record between Lua and the core: a number, a boolean, a text,
+ * or a table of numbers. */
+#include <string.h>
+#include "mapped_lua.h"
+
+static bool is_text(const mapped_field *field)
+{
+    return field->several && field->element->kind == MAPPED_KIND_CHAR;
+}
+
+/* Memory until the caller returns: `room` if that is enough, else a userdata on
+ * the stack. */
+static unsigned char *take_room(lua_State *L, unsigned char *room,
+                                size_t capacity, size_t n)
+{
+    if (n > capacity)
+        return lua_newuserdatauv(L, n, 0);
+    lua_pushnil(L);
+    return room;
+}
+
+#define SHORT_FIELD 64
+
+/* --- reading -------------------------------------------------------------- */
+
+/* Without the zero bytes that fill it up. */
+static void push_text(lua_State *L, mapped_slice record,
+                      const mapped_field *field)
+{
+    unsigned char room[SHORT_FIELD];
+    unsigned char *text = take_room(L, room, sizeof room, field->count);
+    size_t length = field->count;
+    mapped_error error;
+    if (mapped_read(record, field->offset, text, length, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    while (length > 0 && text[length - 1] == '\0')
+        length--;
+    lua_pushlstring(L, (const char *)text, length);
+    lua_remove(L, -2);
+}
+
+static void push_one(lua_State *L, mapped_slice record,
+                     const mapped_element *element, size_t offset)
+{
+    mapped_value value;
+    mapped_error error;
+    if (mapped_get(record, element, offset, &value, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    mlua_push_value(L, element, value);
+}
+
+void mlua_push_field(lua_State *L, mapped_slice record,
+                     const mapped_field *field)
+{
+    const mapped_element *element = field->element;
+    size_t i;
+    if (!field->several) {
+        push_one(L, record, element, field->offset);
+        return;
+    }
+    if (is_text(field)) {
+        push_text(L, record, field);
+        return;
+    }
+    lua_newtable(L);
+    for (i = 0; i < field->count; i++) {
+        push_one(L, record, element, field->offset + i * element->size);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static void refuse(lua_State *L, int index, const mapped_field *field,
+                   const char *expected)
+{
+    luaL_error(L, "field '%s': %s expected, got %s", field->name, expected,
+               luaL_typename(L, index));
+}
+
+static void convert_one(lua_State *L, int index, const mapped_field *field,
+                        unsigned char *to)
+{
+    const mapped_element *element = field->element;
+    mapped_value value;
+    const char *expected = mlua_to_value(L, index, element, &value);
+    if (expected != NULL)
+        refuse(L, index, field, expected);
+    if (element->store(element, to, value) != MAPPED_OK)
+        luaL_error(L, "field '%s': %s does not fit %s", field->name,
+                   luaL_tolstring(L, index, NULL), element->name);
+}
+
+static void convert_text(lua_State *L, int index, const mapped_field *field,
+                         unsigned char *to)
+{
+    size_t length;
+    const char *text = lua_tolstring(L, index, &length);
+    if (text == NULL)
+        refuse(L, index, field, "string");
+    if (length > field->count)
+        luaL_error(L, "field '%s': %I bytes do not fit char[%I]", field->name,
+                   (LUAI_UACINT)length, (LUAI_UACINT)field->count);
+    memcpy(to, text, length);
+    memset(to + length, 0, field->count - length);
+}
+
+static void convert_table(lua_State *L, int index, const mapped_field *field,
+                          unsigned char *to)
+{
+    size_t i;
+    if (lua_type(L, index) != LUA_TTABLE)
+        refuse(L, index, field, "table");
+    if (lua_rawlen(L, index) != field->count)
+        luaL_error(L, "field '%s': %I values expected, got %I", field->name,
+                   (LUAI_UACINT)field->count,
+                   (LUAI_UACINT)lua_rawlen(L, index));
+    for (i = 0; i < field->count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        convert_one(L, lua_gettop(L), field, to + i * field->element->size);
+        lua_pop(L, 1);
+    }
+}
+
+void mlua_convert_field(lua_State *L, int index, const mapped_field *field,
+                        unsigned char *to)
+{
+    luaL_checkstack(L, 4, NULL);
+    if (!field->several)
+        convert_one(L, index, field, to);
+    else if (is_text(field))
+        convert_text(L, index, field, to);
+    else
+        convert_table(L, index, field, to);
+}
+
+/* Element by element only where that is seen: on devices. */
+static mapped_status store_each(mapped_slice record, const mapped_field *field,
+                                const unsigned char *from, mapped_error *error)
+{
+    const mapped_element *element = field->element;
+    mapped_status status = MAPPED_OK;
+    size_t i;
+    for (i = 0; i < field->count && status == MAPPED_OK; i++) {
+        mapped_value value;
+        size_t at = i * element->size;
+        element->load(element, from + at, &value);
+        status = mapped_set(record, element, field->offset + at, value, error);
+    }
+    return status;
+}
+
+void mlua_store_field(lua_State *L, mapped_slice record,
+                      const mapped_field *field, const unsigned char *from)
+{
+    mapped_error error;
+    mapped_status status;
+    if (field->several && !mapped_region_device(record.region))
+        status = mapped_write(record, field->offset, from,
+                              mapped_field_size(field), &error);
+    else
+        status = store_each(record, field, from, &error);
+    if (status != MAPPED_OK)
+        mlua_raise(L, &error);
+}
+
+void mlua_set_field(lua_State *L, int index, mapped_slice record,
+                    const mapped_field *field)
+{
+    unsigned char room[SHORT_FIELD];
+    unsigned char *bytes =
+        take_room(L, room, sizeof room, mapped_field_size(field));
+    mlua_convert_field(L, index, field, bytes);
+    mlua_store_field(L, record, field, bytes);
+    lua_pop(L, 1);
+}
+
+mapped_field mlua_text_field(const mlua_array *array, size_t index)
+{
+    mapped_field field = {.name = "char",
+                          .element = array->element,
+                          .count = array->width,
+                          .several = true,
+                          .offset = index * array->stride};
+    return field;
+}
