@@ -167,6 +167,8 @@ mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
     mapped_status status = mapped_slice_check(slice, error);
     if (status != MAPPED_OK)
         return status;
+    if (mapped_region_device(slice.region))
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "compare");
     int result = common > 0 ? memcmp(address(slice, 0), data, common) : 0;
     status = mapped_slice_leave(slice, 0, common, error);
     if (status == MAPPED_OK)
@@ -179,6 +181,8 @@ mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
 {
     int result;
     mapped_status status = mapped_slice_check(b, error);
+    if (status == MAPPED_OK && mapped_region_device(b.region))
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "compare");
     if (status == MAPPED_OK)
         status =
             mapped_compare_bytes(a, address(b, 0), b.length, &result, error);

@@ -41,7 +41,8 @@ mapped_status mapped_region_append(mapped_region *region, const void *data,
                                    size_t n, mapped_error *error);
 
 /* `*order` is negative, 0 or positive as memcmp of the common length, then the
- * shorter first. */
+ * shorter first. MAPPED_UNSUPPORTED for devices: registers are read once and as
+ * what they are. */
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error);
 mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,

@@ -53,8 +53,9 @@ mapped_status mapped_slice_check_writable(mapped_slice slice,
  * MAPPED_READONLY. What was read counts only if `leave` answers MAPPED_OK:
  * otherwise the region was closed meanwhile (MAPPED_CLOSED) or a page of
  * [offset, offset + n) is lost (MAPPED_FAULT). The pointer is good until
- * `leave`, for n bytes and no more. On a device n must be 1, 2, 4 or 8 and the
- * address a multiple of it, else MAPPED_MISALIGNED. */
+ * `leave`, for n bytes and no more, and NULL after a failed `enter`. On a
+ * device n must be 1, 2, 4 or 8 and the address a multiple of it, else
+ * MAPPED_MISALIGNED. */
 
 /* The slow paths: everything that is not a plain hit. */
 mapped_slice mapped__region_slice_slow(mapped_region *region);

@@ -151,6 +151,15 @@ static uintptr_t stack_end(uintptr_t here, const ucontext_t *context)
     return alternate && high < here + FRAMES ? high : here + FRAMES;
 }
 
+/* Where this signal's own frame ends. Its registers still tell of the last
+ * fault that the thread ever had, which is another matter. */
+static uintptr_t frame_end(const siginfo_t *info, const ucontext_t *context)
+{
+    uintptr_t a = (uintptr_t)(info + 1);
+    uintptr_t b = (uintptr_t)(context + 1);
+    return ((a > b ? a : b) + 7) & ~(uintptr_t)7;
+}
+
 /* A handler on top of ours may put us back and raise the signal again, as
  * Python's faulthandler does. Then the kernel's own record of the fault lies
  * further up on the stack, and when we and that handler have returned, the
@@ -158,7 +167,7 @@ static uintptr_t stack_end(uintptr_t here, const ucontext_t *context)
 static bool is_raised_again(const siginfo_t *info, const ucontext_t *context)
 {
     unsigned char block[BLOCK];
-    uintptr_t at = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)7;
+    uintptr_t at = frame_end(info, context);
     uintptr_t end = stack_end(at, context);
     if (info->si_code != SI_TKILL || info->si_pid != getpid())
         return false;
