@@ -17,7 +17,7 @@ static const char *const words[] = {
     "the ", "of ",  "and ", "server ", "request ", "that ", "INFO ",
     "was ", "for ", "are ", "memory ", "with ",    "file ", "line\n"};
 
-static void fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
     perror(what);
     exit(1);
