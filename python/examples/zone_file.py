@@ -1,0 +1,35 @@
+"""Lists the changes of a time zone from a TZif file (big-endian, RFC 8536)."""
+import sys
+
+import mapped
+
+COUNTS = ">6I"  # utc and standard flags, leap seconds, changes, types, letters
+
+
+def changes(zone):
+    """Yields second, offset from UTC, daylight saving and name of each."""
+    if not zone.startswith(b"TZif") or zone[4] < ord("2"):
+        raise ValueError("not a TZif file of version 2 or later")
+    utc, standard, leaps, times, types, letters = zone.unpack(COUNTS, 20)
+    # Behind the old block, with times of 32 bits, comes the one with 64.
+    second = zone[44 + 5 * times + 6 * types + letters + 8 * leaps + standard
+                  + utc:]
+    _, _, _, times, types, letters = second.unpack(COUNTS, 20)
+    when = second.slice(44, 8 * times).cast(">q")
+    which = second.slice(44 + 8 * times, times)
+    kinds = second[44 + 9 * times:]
+    names = kinds.slice(6 * types, letters)
+    for time, kind in zip(when, which):
+        offset, daylight, start = kinds.unpack(">i?B", 6 * kind)
+        name = bytes(names[start:names.index(0, start)]).decode()
+        yield time, offset, int(daylight), name
+
+
+if len(sys.argv) != 2:
+    sys.exit("usage: zone_file.py FILE")
+try:
+    with mapped.open(sys.argv[1]) as zone_file:
+        for change in changes(zone_file):
+            print(*change)
+except (IndexError, OSError, ValueError) as error:
+    sys.exit(f"error: {error}")
