@@ -12,7 +12,7 @@ assert(zone:match("^TZif[2-9]"), "not a TZif file of version 2 or later")
 local utc, standard, leaps, times, types, letters = zone:unpack(COUNTS, 21)
 local second = zone:sub(45 + 5 * times + 6 * types + letters + 8 * leaps
   + standard + utc)
-utc, standard, leaps, times, types, letters = second:unpack(COUNTS, 21)
+times, types, letters = select(4, second:unpack(COUNTS, 21))
 
 local when = second:slice(45, 8 * times):cast(">i8")
 local which = second:slice(45 + 8 * times, times)

@@ -231,3 +231,48 @@ describe("a big file", function()
       print(require("rex_pcre2").match(s:sub(2), "(\\w+) = (\\w+)"))]]))
   end)
 end)
+
+describe("search.tsv", function()
+  local function unhex(text)
+    return (text:gsub("..", function(pair)
+      return string.char(tonumber(pair, 16))
+    end))
+  end
+
+  local function shown(iterator)
+    local parts = {}
+    for part in iterator do
+      parts[#parts + 1] = part:offset() .. "+" .. #part
+    end
+    return table.concat(parts, " ")
+  end
+
+  local function offset(first)
+    return tostring(first and first - 1 or -1)
+  end
+
+  local operations = {
+    find = function(view, needle) return offset(view:find(needle, 1, true)) end,
+    rfind = function(view, needle) return offset(view:rfind(needle)) end,
+    count = function(view, needle) return tostring(view:count(needle)) end,
+    starts = function(view, needle) return view:startswith(needle) and "1" or "0" end,
+    ends = function(view, needle) return view:endswith(needle) and "1" or "0" end,
+    split = function(view, needle) return shown(view:split(needle)) end,
+    lines = function(view) return shown(view:lines()) end,
+  }
+
+  it("means the same in every language", function()
+    local rows = 0
+    for line in io.lines("tests/vectors/search.tsv") do
+      local name, data, needle, expected =
+        line:match("^(%l+)\t(%x*)\t(%x*)\t(.*)$")
+      if name then
+        local region <close> = mapped.anonymous(#data // 2)
+        region:write(1, unhex(data))
+        assert.equal(expected, operations[name](region, unhex(needle)), line)
+        rows = rows + 1
+      end
+    end
+    assert.is_true(rows > 50)
+  end)
+end)

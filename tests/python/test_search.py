@@ -4,6 +4,7 @@ a region that goes while it is searched."""
 import io
 import mmap
 import os
+import pathlib
 import re
 import threading
 
@@ -378,3 +379,32 @@ def test_re_leaves_no_copy_behind(sparse):
     assert match.groups() == (b"key", b"value")
     assert private_bytes() - before < 4 * MIB
     del match
+
+
+# --- the cases that all three languages run ----------------------------------
+
+VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors/search.tsv"
+
+
+def shown(parts):
+    return " ".join(f"{part.offset}+{len(part)}" for part in parts)
+
+
+OPERATIONS = {
+    "find": lambda view, needle: str(view.find(needle)),
+    "rfind": lambda view, needle: str(view.rfind(needle)),
+    "count": lambda view, needle: str(view.count(needle)),
+    "starts": lambda view, needle: str(int(view.startswith(needle))),
+    "ends": lambda view, needle: str(int(view.endswith(needle))),
+    "split": lambda view, needle: shown(view.split(needle)),
+    "lines": lambda view, _: shown(view.lines()),
+}
+
+
+def test_vectors_search():
+    rows = [line.split("\t") for line in VECTORS.read_text().split("\n")
+            if line and line[0] != "#"]
+    assert len(rows) > 50
+    for operation, data, needle, expected in rows:
+        view = mapped.wrap(bytes.fromhex(data))
+        assert OPERATIONS[operation](view, bytes.fromhex(needle)) == expected
