@@ -201,7 +201,7 @@ static mapped_status unpack_one(run *run)
     if (status == MAPPED_OK && step->kind == MAPPED_STEP_PASCAL)
         return unpack_checked(run, step->count > 0, run->at.step + 1);
     if (status == MAPPED_OK)
-        status = load_steps(run, NULL, run->at.step + 1);
+        status = load_step(run, NULL); /* these need not look */
     return status;
 }
 

@@ -1,0 +1,111 @@
+/* Formats of both dialects on memory at the end of a page, so that one byte too
+ * many is seen. What is found must lie inside, what is wrong must have its
+ * place in the text, and what was unpacked must pack to the same values again.
+ */
+#include "guarded.h"
+
+#define ITEMS 7
+#define MOST 64
+
+typedef struct found {
+    mapped_item items[MOST];
+    size_t count;
+    size_t end;
+} found;
+
+static void check_item(const mapped_item *item, mapped_slice slice)
+{
+    unsigned char byte;
+    if (item->step->kind == MAPPED_STEP_ELEMENT)
+        return;
+    EXPECT(mapped_range_fits(item->offset, item->length, slice.length));
+    if (item->length > 0)
+        EXPECT(mapped_read(slice, item->offset + item->length - 1, &byte, 1,
+                           NULL) == MAPPED_OK);
+}
+
+/* In rounds of a few values; false if that fails. */
+static bool unpack(const mapped_format *format, mapped_slice slice, size_t from,
+                   found *all)
+{
+    mapped_item room[ITEMS];
+    mapped_items items = {room, ITEMS, 0};
+    mapped_cursor cursor = {.offset = from};
+    mapped_error error = MAPPED_ERROR_INIT;
+    all->count = 0;
+    do {
+        mapped_status status =
+            mapped_format_unpack(format, slice, &cursor, &items, &error);
+        EXPECT(status == MAPPED_OK || items.count == 0);
+        if (status != MAPPED_OK)
+            return false;
+        for (size_t i = 0; i < items.count; i++) {
+            check_item(&room[i], slice);
+            if (all->count == MOST)
+                return false;
+            all->items[all->count++] = room[i];
+        }
+    } while (items.count > 0);
+    all->end = cursor.offset;
+    return true;
+}
+
+static void pack_again(const mapped_format *format, mapped_slice slice,
+                       size_t from, found *all)
+{
+    found again;
+    unsigned char copy[256];
+    mapped_region *region = NULL;
+    mapped_items items = {all->items, MOST, all->count};
+    mapped_cursor cursor = {.offset = from};
+    unsigned char *data = slice.region->base_ + slice.offset;
+    EXPECT(slice.length <= sizeof copy);
+    for (size_t i = 0; i < all->count; i++)
+        all->items[i].data = data + all->items[i].offset;
+    memset(copy, 0xEE, sizeof copy);
+    EXPECT(mapped_region_wrap(copy, slice.length, false, NULL, NULL, &region,
+                              NULL) == MAPPED_OK);
+    mapped_slice to = mapped_region_slice(region);
+    EXPECT(mapped_format_pack(format, to, &cursor, &items, NULL) == MAPPED_OK);
+    EXPECT(cursor.offset == all->end);
+    for (size_t i = all->end; i < sizeof copy; i++)
+        EXPECT(copy[i] == 0xEE);
+    EXPECT(unpack(format, to, from, &again) && again.count == all->count);
+    for (size_t i = 0; i < again.count; i++)
+        EXPECT(again.items[i].step == all->items[i].step &&
+               (again.items[i].step->kind == MAPPED_STEP_ELEMENT ||
+                again.items[i].length == all->items[i].length));
+    mapped_region_release(region);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    input in = {bytes, size};
+    mapped_dialect dialect = (mapped_dialect)(take(&in) % 3);
+    size_t from = take(&in) % 8, length = take(&in) % 64;
+    found all;
+    mapped_format *format;
+    mapped_region *region = NULL;
+    mapped_error error = MAPPED_ERROR_INIT;
+    length = length < in.left ? length : in.left;
+    size_t n = in.left - length < 256 ? in.left - length : 256;
+    char *text = malloc(length + 1);
+    EXPECT(text != NULL);
+    memcpy(text, in.data, length);
+    unsigned char *data = guarded(n, true);
+    memcpy(data, in.data + length, n);
+    EXPECT(mapped_region_wrap(data, n, true, NULL, NULL, &region, NULL) ==
+           MAPPED_OK);
+    mapped_slice slice = mapped_region_slice(region);
+    mapped_status status =
+        mapped_format_compile(dialect, text, length, &format, &error);
+    EXPECT(status == MAPPED_OK || error.offset <= length);
+    free(text);
+    if (status == MAPPED_OK) {
+        if (unpack(format, slice, from, &all) && from <= n)
+            pack_again(format, slice, from, &all);
+        mapped_format_release(format);
+    }
+    mapped_region_release(region);
+    return 0;
+}
