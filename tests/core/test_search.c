@@ -3,6 +3,8 @@
  * overlap, and where the filter hands over to the two-way algorithm. */
 #include "memory.h"
 
+#include "needle_internal.h"
+
 /* Small alphabets make needles frequent and periodic. The generator is fixed,
  * so that a failure comes again. */
 static uint32_t state = 1;
@@ -231,6 +233,28 @@ static void test_search_periodic_data_takes_the_two_way(void)
     free(needle);
 }
 
+/* On its own too, for the filter leaves it little to do. */
+static void test_search_two_way_agrees_with_the_obvious_way(void)
+{
+    unsigned char data[120];
+    unsigned char needle[24];
+    bool ok = true;
+    for (int round = 0; ok && round < 30000; round++) {
+        size_t n = 1 + random_below(sizeof data);
+        size_t length = 1 + random_below(sizeof needle);
+        length = length < n ? length : n;
+        random_bytes(data, n, 2);
+        random_bytes(needle, length, 2);
+        if (round % 2 == 0) /* often there */
+            memcpy(needle, data + random_below((unsigned)(n - length + 1)),
+                   length);
+        ok = CHECK_UINT(mapped__two_way_first(needle, length, data, n),
+                        naive_first(data, n, needle, length)) &&
+             CHECK_UINT(mapped__two_way_last(needle, length, data, n),
+                        naive_last(data, n, needle, length));
+    }
+}
+
 /* A mebibyte is looked at in one go; matches may lie across the border. */
 static void test_search_finds_across_blocks(void)
 {
@@ -406,6 +430,7 @@ int main(void)
     RUN(test_search_finds_at_every_position);
     RUN(test_search_agrees_with_the_obvious_way);
     RUN(test_search_periodic_data_takes_the_two_way);
+    RUN(test_search_two_way_agrees_with_the_obvious_way);
     RUN(test_search_finds_across_blocks);
     RUN(test_search_needle_inside_the_data);
     RUN(test_search_starts_and_ends);

@@ -150,11 +150,28 @@ static void test_pattern_counts_only_what_it_depends_on(void)
     }
 }
 
+/* Anchored, so that nothing but the match itself looks at the lost pages. */
+static void test_pattern_counts_all_that_an_item_looked_at(void)
+{
+    static const char *const texts[] = {"^%bn!", "^n[^!]-!", "^%a+%.+$",
+                                        "^n.-%d"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        bool found = true;
+        mapped_region *region = cut_off();
+        size_t start = scratch_page() - 3;
+        mapped_slice slice =
+            memory_slice(region, start, 4 * scratch_page() - start);
+        CHECK_STATUS(match_first(slice, texts[i], &found), MAPPED_FAULT);
+        mapped_region_release(region);
+    }
+}
+
 int main(void)
 {
     RUN(test_search_stays_inside_at_page_ends);
     RUN(test_pattern_stays_inside_at_page_ends);
     RUN(test_search_counts_only_what_it_depends_on);
     RUN(test_pattern_counts_only_what_it_depends_on);
+    RUN(test_pattern_counts_all_that_an_item_looked_at);
     return check_finish();
 }
