@@ -1,10 +1,10 @@
 #include "mapped_lua.h"
 
-static void raise_span(lua_State *L, int arg, size_t n, size_t count)
+static void raise_span(lua_State *L, int arg, lua_Integer i, size_t n,
+                       size_t count)
 {
     lua_pushfstring(L, "position %I, length %I is outside of 1..%I",
-                    (LUAI_UACINT)lua_tointeger(L, arg), (LUAI_UACINT)n,
-                    (LUAI_UACINT)count);
+                    (LUAI_UACINT)i, (LUAI_UACINT)n, (LUAI_UACINT)count);
     luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
@@ -15,7 +15,7 @@ size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
                                  : luaL_checkinteger(L, arg);
     lua_Unsigned at = i > 0 ? (lua_Unsigned)i - 1 : count + (lua_Unsigned)i;
     if (i == 0 || !mapped_range_fits_u64(at, n, count))
-        raise_span(L, arg, n, count);
+        raise_span(L, arg, i, n, count);
     return (size_t)at;
 }
 

@@ -163,6 +163,8 @@ static mapped_mode check_mode(lua_State *L, int arg)
     size_t length;
     mapped_mode mode = MAPPED_MODE_READ;
     const char *text = luaL_optlstring(L, arg, "r", &length);
+    if (strlen(text) != length)
+        luaL_argerror(L, arg, "mode contains a zero byte");
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK) {
         lua_pushfstring(L, "unknown mode '%s'", text);
         luaL_argerror(L, arg, lua_tostring(L, -1));
@@ -185,9 +187,11 @@ int mlua_open(lua_State *L)
 {
     mapped_mode mode = check_mode(L, 2);
     mapped_open_options options = check_open_options(L, 3);
-    mlua_region *self = mlua_push_region(L);
     source from = check_source(L, 1, 3);
     mapped_error error;
+    mlua_region *self;
+    lua_settop(L, 3);
+    self = mlua_push_region(L);
     /* What was written to the handle must be in the file first. */
     if (from.stream != NULL && fflush(from.stream) != 0)
         return luaL_fileresult(L, 0, NULL);

@@ -219,7 +219,7 @@ static inline int convert_index(PyObject *number, Py_ssize_t *result)
 }
 
 /* For sizes and positions in files; `what` names the argument. ValueError if
- * negative, OverflowError from 2**64 on. */
+ * negative, OverflowError from 2**63 on. */
 int convert_u64(PyObject *number, const char *what, uint64_t *result);
 int convert_u64_or_none(PyObject *number, const char *what, uint64_t *result);
 

@@ -93,8 +93,23 @@ const char view_copy_to_doc[] = PyDoc_STR(
     "copy_to($self, dest, /)\n--\n\n"
     "Copy all bytes to the beginning of `dest`, a writable buffer.\n\n"
     "ValueError if `dest` is too small or a region is closed,\n"
-    "BufferError or TypeError if it can't be written, FaultError if\n"
-    "a page is lost.");
+    "TypeError if it can't be written, FaultError if a page is lost.");
+
+/* Exporters say BufferError or ValueError of what can't be written; here that
+ * is a TypeError whoever the exporter is. */
+static PyObject *refuse_destination(PyObject *argument)
+{
+    if (PyErr_ExceptionMatches(PyExc_BufferError) ||
+        PyErr_ExceptionMatches(PyExc_ValueError)) {
+        Py_buffer buffer;
+        PyErr_Clear();
+        if (PyObject_GetBuffer(argument, &buffer, PyBUF_SIMPLE) < 0)
+            return NULL;
+        PyBuffer_Release(&buffer);
+        PyErr_Format(PyExc_TypeError, "%R can't be written", argument);
+    }
+    return NULL;
+}
 
 METHOD_ONE(view_copy_to)
 {
@@ -104,7 +119,7 @@ METHOD_ONE(view_copy_to)
         return copy_to_view(self, argument);
     Py_buffer buffer;
     if (PyObject_GetBuffer(argument, &buffer, PyBUF_WRITABLE) < 0)
-        return NULL;
+        return refuse_destination(argument);
     size_t length = view_span(self).length;
     int status = check_room(length, (size_t)buffer.len);
     if (status == 0)

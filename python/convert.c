@@ -51,10 +51,12 @@ int convert_u64(PyObject *object, const char *what, uint64_t *result)
                      number);
         status = -1;
     } else {
-        value = PyLong_AsUnsignedLongLong(number);
-        if (value == (unsigned long long)-1 && PyErr_Occurred())
-            status = refuse(PyExc_OverflowError, "%s is too large: %R", what,
-                            number);
+        value = (unsigned long long)low;
+        if (overflow > 0) {
+            PyErr_Format(PyExc_OverflowError, "%s is too large: %R", what,
+                         number);
+            status = -1;
+        }
     }
     if (status == 0)
         *result = value;

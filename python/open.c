@@ -123,12 +123,16 @@ static mapped_status open_core(const Request *request, mapped_region **region,
     const char *path =
         request->path != NULL ? PyBytes_AsString(request->path) : NULL;
     mapped_status status;
-    Py_BEGIN_ALLOW_THREADS if (path != NULL) status = mapped_region_open(
-        path, request->mode, &request->options, region, error);
-    else status =
-        mapped_region_open_descriptor(request->descriptor, NULL, request->mode,
-                                      &request->options, region, error);
-    Py_END_ALLOW_THREADS return status;
+    Py_BEGIN_ALLOW_THREADS
+    if (path != NULL)
+        status = mapped_region_open(path, request->mode, &request->options,
+                                    region, error);
+    else
+        status = mapped_region_open_descriptor(request->descriptor, NULL,
+                                               request->mode, &request->options,
+                                               region, error);
+    Py_END_ALLOW_THREADS
+    return status;
 }
 
 static PyObject *open_request(State *state, const Request *request)
@@ -215,9 +219,12 @@ METHOD_KEYWORDS(module_anonymous)
     if (made == NULL)
         return NULL;
     mapped_status status;
-    Py_BEGIN_ALLOW_THREADS status = mapped_region_anonymous(
-        length, &options, &made->view.slice.region, &error);
-    Py_END_ALLOW_THREADS if (status == MAPPED_OK) return (PyObject *)made;
+    Py_BEGIN_ALLOW_THREADS
+    status = mapped_region_anonymous(length, &options, &made->view.slice.region,
+                                     &error);
+    Py_END_ALLOW_THREADS
+    if (status == MAPPED_OK)
+        return (PyObject *)made;
     Py_DECREF((PyObject *)made);
     return raise_error(state, &error, NULL);
 }

@@ -293,9 +293,10 @@ static void let_go(mapped__guard *guard, const mapped__signals *signals)
     mapped__signals_release(signals);
 }
 
+/* A region without a mapping of its own was never guarded and has no word. */
 static void clear_if_clean(mapped__guard *guard)
 {
-    if (guard->losses.count == 0)
+    if (guard->losses.count == 0 && guard->state != NULL)
         __atomic_fetch_and(guard->state, ~guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 

@@ -62,7 +62,8 @@ static mapped_status check_options(mapped_mode mode,
         mode < MAPPED_MODE_READ || mode > MAPPED_MODE_EXCLUSIVE)
         return mapped_error_set(error, MAPPED_ARGUMENT, "open");
     if (options->huge > MAPPED_HUGE_ADVISE)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
+        return mapped_error_set(error, MAPPED_UNSUPPORTED,
+                                "open a file with a huge page size");
     return check_numbers(options, error);
 }
 
@@ -113,23 +114,21 @@ static mapped_status resize_file(opening *o, uint64_t from, uint64_t to,
     return status;
 }
 
-/* Makes the file as long as the mode and the options say. */
+/* Makes the file at least as long as the mode and the options say. What a "w+"
+ * will truncate stays until everything that can fail has been tried. */
 static mapped_status fit_file(opening *o, mapped_error *error)
 {
     uint64_t size = o->info.size;
     uint64_t end = o->options.offset + o->length;
-    mapped_status status = MAPPED_OK;
-    if (creates(o->mode) && size > 0)
-        status = resize_file(o, size, 0, error);
-    if (status != MAPPED_OK || end <= (creates(o->mode) ? 0 : size))
-        return status;
+    if (end <= size)
+        return MAPPED_OK;
     if (o->info.kind == MAPPED__FILE_DEVICE && size == 0)
         return MAPPED_OK;
     if (o->info.kind == MAPPED__FILE_DEVICE ||
         !mapped__mode_shares_writes(o->mode))
         return bad_range(error, MAPPED_PAST_END, o->options.offset, o->length,
                          size);
-    return resize_file(o, creates(o->mode) ? 0 : size, end, error);
+    return resize_file(o, size, end, error);
 }
 
 static mapped_status choose_length(opening *o, mapped_error *error)
@@ -176,10 +175,10 @@ static mapped_status map_guarded(mapped__region *full,
     return status;
 }
 
-static mapped_status map_file(const opening *o, mapped__region *full,
-                              mapped_error *error)
+static mapped_status describe_file(const opening *o, mapped__region *full,
+                                   mapped__map_request *request,
+                                   mapped_error *error)
 {
-    mapped__map_request request;
     full->mode = o->mode;
     full->flags = o->options.flags;
     full->offset = o->options.offset;
@@ -189,11 +188,45 @@ static mapped_status map_file(const opening *o, mapped__region *full,
     full->file_serial = o->info.serial;
     full->file = o->file;
     full->mapping.page = o->info.page;
-    if (!mapped__region_describe(full, (size_t)o->length, &request))
+    if (!mapped__region_describe(full, (size_t)o->length, request))
         return bad_range(error, MAPPED_OVERFLOW, full->offset, o->length,
                          SIZE_MAX);
-    request.flags = map_flags(o->mode, &o->options);
-    mapped_status status = map_guarded(full, &request, error);
+    request->flags = map_flags(o->mode, &o->options);
+    return MAPPED_OK;
+}
+
+/* A "w+" of a file that has content: whether it can be mapped is tried before
+ * the content goes. Unmapped in between, because Windows doesn't truncate what
+ * is mapped. */
+static mapped_status truncate_file(opening *o,
+                                   const mapped__map_request *request,
+                                   mapped_error *error)
+{
+    mapped__mapping trial;
+    uint64_t end = o->options.offset + o->length;
+    uint64_t size = end > o->info.size ? end : o->info.size;
+    if (o->mode != MAPPED_MODE_CREATE || o->info.size == 0)
+        return MAPPED_OK;
+    mapped_status status = mapped__map(request, &trial, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__unmap(&trial);
+    status = resize_file(o, size, 0, error);
+    if (status != MAPPED_OK)
+        return status;
+    o->info.size = 0;
+    return end > 0 ? resize_file(o, 0, end, error) : MAPPED_OK;
+}
+
+static mapped_status map_file(opening *o, mapped__region *full,
+                              mapped_error *error)
+{
+    mapped__map_request request;
+    mapped_status status = describe_file(o, full, &request, error);
+    if (status == MAPPED_OK)
+        status = truncate_file(o, &request, error);
+    if (status == MAPPED_OK)
+        status = map_guarded(full, &request, error);
     if (status != MAPPED_OK)
         return status;
     if (o->mode == MAPPED_MODE_READ)
@@ -204,12 +237,13 @@ static mapped_status map_file(const opening *o, mapped__region *full,
     return MAPPED_OK;
 }
 
-/* Puts the file's size back; what a "w+" has truncated is gone and stays so. */
+/* Puts the file's size back, 0 if a "w+" has got so far that the content is
+ * gone and something that had worked a moment before failed. */
 static void undo(const opening *o)
 {
-    uint64_t size = creates(o->mode) ? 0 : o->info.size;
     if (o->changed && !o->created)
-        (void)mapped__file_resize(o->file, size, size, false, NULL);
+        (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
+                                  NULL);
     if (o->created && o->path != NULL)
         mapped__file_remove(o->path);
 }
@@ -300,7 +334,8 @@ mapped_status mapped_region_open_descriptor(intptr_t descriptor,
     if (status != MAPPED_OK)
         return status;
     if (mode == MAPPED_MODE_EXCLUSIVE)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "open");
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "open a descriptor as new");
     status = mapped__file_duplicate(descriptor, &o.file, error);
     if (status != MAPPED_OK)
         return status;
@@ -314,9 +349,11 @@ static mapped_status check_anonymous(uint64_t length,
                                      mapped_error *error)
 {
     uint64_t huge = options->huge;
-    if (options->size != sizeof *options ||
-        (huge > MAPPED_HUGE_ADVISE && (huge & (huge - 1)) != 0))
+    if (options->size != sizeof *options)
         return mapped_error_set(error, MAPPED_ARGUMENT, "anonymous");
+    if (huge > MAPPED_HUGE_ADVISE && (huge & (huge - 1)) != 0)
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "anonymous: huge page size");
     if (length > SIZE_MAX / 2 || options->reserve > SIZE_MAX / 2 ||
         huge > SIZE_MAX / 2)
         return bad_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX / 2);

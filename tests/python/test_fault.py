@@ -287,3 +287,23 @@ def test_seal_is_for_shared_memory_only(lost):
     with mapped.anonymous(PAGE) as region:
         with pytest.raises(io.UnsupportedOperation):
             region.seal()
+
+
+@pytest.mark.parametrize("make", [
+    lambda path: mapped.open(path), lambda path: mapped.anonymous(0),
+    lambda path: mapped.wrap(b"abc").region,
+    lambda path: mapped.wrap(bytearray()).region])
+def test_recover_of_what_can_lose_nothing(tmp_path, make):
+    path = tmp_path / "empty"
+    path.touch()
+    region = make(path)
+    region.recover()
+    region.check()
+    assert region.faults == []
+
+
+def test_shared_memory_beyond_the_machine_is_refused():
+    """The kernel would grant it and then kill a process for it."""
+    with pytest.raises(OSError) as caught:
+        mapped.anonymous(2**47, shared=True)
+    assert caught.value.errno == errno.ENOMEM

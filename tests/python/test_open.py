@@ -343,3 +343,18 @@ def test_wrap_of_a_slice_is_a_slice_of_the_same_region():
     with mapped.anonymous(10) as region:
         view = mapped.wrap(region[2:8])
         assert view.region is region and view.offset == 2 and len(view) == 6
+
+
+@pytest.mark.parametrize("options", [
+    {"length": 2**62}, {"length": 10, "reserve": 2**62}, {"offset": 5},
+    {"length": 2**63 - 1}, {"length": 2**64 - 1}])
+def test_open_that_fails_to_create_leaves_the_file(path, content, options):
+    with pytest.raises((OSError, ValueError, OverflowError)):
+        mapped.open(path, "w+", **options)
+    assert path.read_bytes() == content
+
+
+def test_open_w_of_a_longer_file_truncates_it(path):
+    with mapped.open(path, "w+", length=100) as region:
+        assert bytes(region) == bytes(100)
+    assert path.read_bytes() == bytes(100)

@@ -206,9 +206,19 @@ static unsigned huge_flags(size_t huge_page)
            ((unsigned)__builtin_ctzll(huge_page) << MFD_HUGE_SHIFT);
 }
 
+/* Shared memory has no limit but the machine's, and asking for more than that
+ * is not refused but ends in the kernel killing a process. */
+static bool exceeds_memory(uint64_t size)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return size / page > (uint64_t)sysconf(_SC_PHYS_PAGES);
+}
+
 mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
                                     intptr_t *file, mapped_error *error)
 {
+    if (exceeds_memory(size))
+        return mapped_error_set_system(error, ENOMEM, "memfd_create");
     int fd = memfd_create("mapped", MFD_CLOEXEC | MFD_ALLOW_SEALING |
                                         huge_flags(huge_page));
     if (fd < 0)
