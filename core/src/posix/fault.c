@@ -23,8 +23,11 @@
 #define LEVELS 16u
 
 static struct sigaction below[LEVELS];
-static bool spent[LEVELS]; /* SA_RESETHAND: it has had its one signal */
-static unsigned levels;    /* in use, under the caller's lock */
+static unsigned levels; /* in use, under the caller's lock */
+
+/* SA_RESETHAND: it has had its one signal. Stored after `below`, and looked at
+ * before it. */
+static bool spent[LEVELS];
 
 static mapped__fault_handler *told;
 
@@ -107,21 +110,23 @@ static size_t read_stack(uintptr_t at, void *to, size_t n)
 }
 
 #define BLOCK 1024
-#define FRAMES                                                    \
-    ((uintptr_t)65536) /* more than two frames of the kernel take \
-                        */
+
+/* More than two frames of the kernel take. */
+#define FRAMES ((uintptr_t)65536)
 
 /* A handler that took no siginfo leaves no record of it, but the interrupted
- * registers: number of the trap (a page fault is 14), a word, and the address
- * that faulted. */
+ * registers: the code segment of a 64-bit program, what kind of access it was
+ * (4 is one of a program), the number of the trap (14 is a page fault), a word,
+ * and the address that faulted. */
 static bool is_ours_by_registers(const unsigned char *registers)
 {
 #ifdef __x86_64__
-    greg_t words[REG_CR2 - REG_TRAPNO + 1];
+    greg_t words[REG_CR2 - REG_CSGSFS + 1];
     memcpy(words, registers, sizeof words);
     siginfo_t guess = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
-    guess.si_addr = (void *)(uintptr_t)words[REG_CR2 - REG_TRAPNO];
-    return words[0] == 14 && is_ours(&guess);
+    guess.si_addr = (void *)(uintptr_t)words[REG_CR2 - REG_CSGSFS];
+    return (words[0] & 0xffff) == 0x33 && (words[1] & ~63) == 0 &&
+           (words[1] & 4) != 0 && words[2] == 14 && is_ours(&guess);
 #else
     (void)registers;
     return false;
@@ -251,9 +256,10 @@ static bool is_handler(const struct sigaction *action)
 /* What the level found in its place, as the kernel would look at it now. */
 static struct sigaction found_below(unsigned level)
 {
+    bool used = MAPPED__LOAD_ACQUIRE(&spent[level]);
     struct sigaction action = below[level];
     if (is_handler(&action) && (action.sa_flags & (int)SA_RESETHAND) &&
-        __atomic_exchange_n(&spent[level], true, __ATOMIC_ACQ_REL)) {
+        (used || __atomic_exchange_n(&spent[level], true, __ATOMIC_ACQ_REL))) {
         action.sa_flags = 0;
         action.sa_handler = SIG_DFL;
     }

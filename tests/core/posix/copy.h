@@ -1,0 +1,14 @@
+/* What a copy of the library offers; `copy_table` is its name in copy.so. */
+#ifndef COPY_H
+#define COPY_H
+
+#include <mapped/mapped.h>
+
+typedef struct copy_functions {
+    mapped_region *(*open)(const char *path);
+    mapped_status (*read)(mapped_region *region, size_t offset);
+    void (*release)(mapped_region *region);
+    void (*guard)(bool enabled);
+} copy_functions;
+
+#endif
