@@ -305,5 +305,10 @@ def test_recover_of_what_can_lose_nothing(tmp_path, make):
 def test_shared_memory_beyond_the_machine_is_refused():
     """The kernel would grant it and then kill a process for it."""
     with pytest.raises(OSError) as caught:
-        mapped.anonymous(2**47, shared=True)
+        mapped.anonymous(2**40, shared=True)
     assert caught.value.errno == errno.ENOMEM
+    with mapped.anonymous(PAGE, shared=True) as region:
+        with pytest.raises(OSError) as caught:
+            region.resize(2**40)
+        assert caught.value.errno == errno.ENOMEM
+        assert len(region) == region.size == PAGE

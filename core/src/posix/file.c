@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define HUGETLBFS_MAGIC_NUMBER 0x958458f6
+#define TMPFS_MAGIC_NUMBER 0x01021994
 #define CREATE_TRIES 16
 #define BLOCKS_KEPT 16
 
@@ -167,11 +168,23 @@ static int truncate_retrying(int fd, uint64_t size)
     return result;
 }
 
+/* Shared memory has no limit but the machine's, and asking for more than that
+ * is not refused but ends in the kernel killing a process. */
+static bool exceeds_memory(int fd, uint64_t size)
+{
+    struct statfs fs;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return size / page > (uint64_t)sysconf(_SC_PHYS_PAGES) &&
+           fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC_NUMBER;
+}
+
 /* A failed allocation may have grown the file part of the way. */
 static mapped_status allocate(int fd, uint64_t old_size, uint64_t size,
                               mapped_error *error)
 {
     int result;
+    if (exceeds_memory(fd, size))
+        return mapped_error_set_system(error, ENOMEM, "posix_fallocate");
     do
         result = posix_fallocate(fd, (off_t)old_size, (off_t)(size - old_size));
     while (result == EINTR);
@@ -206,19 +219,9 @@ static unsigned huge_flags(size_t huge_page)
            ((unsigned)__builtin_ctzll(huge_page) << MFD_HUGE_SHIFT);
 }
 
-/* Shared memory has no limit but the machine's, and asking for more than that
- * is not refused but ends in the kernel killing a process. */
-static bool exceeds_memory(uint64_t size)
-{
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    return size / page > (uint64_t)sysconf(_SC_PHYS_PAGES);
-}
-
 mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
                                     intptr_t *file, mapped_error *error)
 {
-    if (exceeds_memory(size))
-        return mapped_error_set_system(error, ENOMEM, "memfd_create");
     int fd = memfd_create("mapped", MFD_CLOEXEC | MFD_ALLOW_SEALING |
                                         huge_flags(huge_page));
     if (fd < 0)
