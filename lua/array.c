@@ -18,8 +18,6 @@ const mlua_array *mlua_check_array(lua_State *L, int arg)
     return self;
 }
 
-/* --- making one --------------------------------------------------------- */
-
 void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
                      const mlua_array *shape)
 {
@@ -83,8 +81,6 @@ static int array_bytes(lua_State *L)
     mlua_push_slice(L, 1, mlua_check_array(L, 1)->bytes.slice);
     return 1;
 }
-
-/* --- elements ----------------------------------------------------------- */
 
 /* mapped_get, inline. */
 MAPPED__INLINE mapped_status load(const mlua_array *self, size_t index,

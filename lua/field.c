@@ -21,8 +21,6 @@ static unsigned char *take_room(lua_State *L, unsigned char *room,
 
 #define SHORT_FIELD 64
 
-/* --- reading -------------------------------------------------------------- */
-
 /* Without the zero bytes that fill it up. */
 static void push_text(lua_State *L, mapped_slice record,
                       const mapped_field *field)
@@ -68,8 +66,6 @@ void mlua_push_field(lua_State *L, mapped_slice record,
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
-
-/* --- writing -------------------------------------------------------------- */
 
 static void refuse(lua_State *L, int index, const mapped_field *field,
                    const char *expected)

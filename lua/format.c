@@ -3,8 +3,6 @@
 #include <string.h>
 #include "mapped_lua.h"
 
-/* --- compiled formats ---------------------------------------------------- */
-
 #define SLOTS 64
 #define FORMATS_MOST 256
 
@@ -132,9 +130,6 @@ MAPPED__INLINE const mapped_format *check_format(lua_State *L, int arg)
     return push_format(L, arg);
 }
 
-/* --- errors ----------------------------------------------------------------
- */
-
 /* The words of string.pack, and the place in the format. */
 static int raise_wrong(lua_State *L, int arg, const mapped_step *step)
 {
@@ -216,9 +211,6 @@ static int raise_pack(lua_State *L, int arg, const mapped_item *item)
     return raise_place(L, arg, what, step);
 }
 
-/* --- unpack -----------------------------------------------------------------
- */
-
 /* Few enough for the stack that every C function has, with two to spare. */
 #define ITEMS_AT_ONCE 12
 #define SHORT_BYTES 256
@@ -295,9 +287,6 @@ static int format_unpack(lua_State *L)
     lua_pushinteger(L, (lua_Integer)cursor.offset + 1);
     return (int)count + 1;
 }
-
-/* --- pack -------------------------------------------------------------------
- */
 
 /* Floats too large for `f` become infinite, as string.pack has it. */
 static void check_item(lua_State *L, int arg, mapped_item *item)

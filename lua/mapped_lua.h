@@ -93,8 +93,6 @@ typedef struct mlua_data {
     size_t length;
 } mlua_data;
 
-/* --- errors (error.c) --------------------------------------------------- */
-
 /* A failed access raises. Positions in the message count from 1. */
 int mlua_raise(lua_State *L, const mapped_error *error);
 int mlua_raise_closed(lua_State *L);
@@ -109,8 +107,6 @@ int mlua_fail(lua_State *L, const mapped_error *error, const char *name);
 /* Lost pages that were asked for, not met: nil, the message, errno; returns 3.
  */
 int mlua_fail_fault(lua_State *L, const mapped_error *error);
-
-/* --- views (view.c) ----------------------------------------------------- */
 
 /* The userdata at `arg`, as far as it can be one of ours; NULL if not. */
 MAPPED__INLINE void *mlua_to_head(lua_State *L, int arg)
@@ -148,17 +144,11 @@ mlua_data mlua_check_data(lua_State *L, int arg);
 /* Pushes the Region behind the Region, Slice or Array at `arg`. */
 mlua_region *mlua_push_owner(lua_State *L, int arg);
 
-/* --- regions (region.c) ------------------------------------------------- */
-
 /* Pushes a new Region with nothing in it, which counts as closed. */
 mlua_region *mlua_push_region(lua_State *L);
 
-/* --- slices (slice.c) --------------------------------------------------- */
-
 /* Pushes a new Slice of the Region, Slice or Array at `arg`. */
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
-
-/* --- positions and values (convert.c) ----------------------------------- */
 
 /* Is position `i` (from 1, negative from the end) one of `count`? */
 MAPPED__INLINE bool mlua_position(lua_Integer i, size_t count, size_t *offset)
@@ -224,8 +214,6 @@ MAPPED__INLINE void mlua_push_value(lua_State *L, const mapped_element *element,
         mlua_push_other(L, element, value);
 }
 
-/* --- arrays (array.c) ----------------------------------------------------- */
-
 /* An Array that is not closed, or raises. */
 const mlua_array *mlua_check_array(lua_State *L, int arg);
 
@@ -235,8 +223,6 @@ void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
 
 /* Pushes an element, or raises. */
 void mlua_push_element(lua_State *L, const mlua_array *array, size_t index);
-
-/* --- fields of records (field.c) ------------------------------------------ */
 
 /* Pushes a field of the record in these bytes, or raises. */
 void mlua_push_field(lua_State *L, mapped_slice record,
@@ -256,20 +242,14 @@ void mlua_set_field(lua_State *L, int index, mapped_slice record,
 /* The field that stands for a text of an array. */
 mapped_field mlua_text_field(const mlua_array *array, size_t index);
 
-/* --- formats (format.c) -------------------------------------------------- */
-
 /* Pushes a cache for compiled formats. */
 void mlua_push_formats(lua_State *L);
 
 /* Pushes `n` bytes at `offset` of a slice as a string, or raises. */
 void mlua_push_bytes(lua_State *L, mapped_slice slice, size_t offset, size_t n);
 
-/* --- patterns (pattern.c) ------------------------------------------------ */
-
 /* Pushes a cache for compiled patterns. */
 void mlua_push_patterns(lua_State *L);
-
-/* --- what module.c puts together ---------------------------------------- */
 
 int mlua_open(lua_State *L); /* open.c */
 int mlua_anonymous(lua_State *L);

@@ -6,8 +6,6 @@
 #include <string.h>
 #include "mapped_lua.h"
 
-/* --- options ------------------------------------------------------------ */
-
 static bool is_one_of(const char *name, const char *const names[])
 {
     size_t i;
@@ -111,8 +109,6 @@ static mapped_open_options check_open_options(lua_State *L, int arg)
         options.flags |= MAPPED_OPEN_DEVICE;
     return options;
 }
-
-/* --- what to open ------------------------------------------------------- */
 
 typedef struct source {
     const char *path; /* NULL: `descriptor` */

@@ -3,9 +3,6 @@
 #include <string.h>
 #include "search.h"
 
-/* --- compiled patterns ------------------------------------------------------
- */
-
 #define SLOTS 64
 #define PATTERNS_MOST 256
 #define TEXT_MOST 256 /* longer ones aren't worth keeping */
@@ -108,9 +105,6 @@ static const compiled *get_pattern(lua_State *L, int arg, const char *text)
     return push_pattern(L, arg);
 }
 
-/* --- captures ---------------------------------------------------------------
- */
-
 #define SHORT_BYTES 256
 
 /* What most captures are, without a call of the core. False if it is not to be
@@ -175,9 +169,6 @@ static int push_match(lua_State *L, const mlua_subject *subject,
     push_part(L, subject, match->start, match->end - match->start);
     return 1;
 }
-
-/* --- find and match ---------------------------------------------------------
- */
 
 /* Where position `init` is, as string.find has it: before the start is the
  * start, and behind the end SIZE_MAX. */
@@ -255,9 +246,6 @@ static int pattern_match(lua_State *L)
     return push_match(L, &subject, &match);
 }
 
-/* --- gmatch -----------------------------------------------------------------
- */
-
 typedef struct walk {
     mlua_subject subject;
     const mapped_pattern *pattern;
@@ -300,9 +288,6 @@ static int pattern_gmatch(lua_State *L)
     lua_pushcclosure(L, next_match, 3);
     return 1;
 }
-
-/* --- gsub -------------------------------------------------------------------
- */
 
 typedef struct substitution {
     lua_State *L;

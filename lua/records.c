@@ -1,9 +1,6 @@
 /* Layouts, and records of one layout over the bytes of a view. */
 #include "mapped_lua.h"
 
-/* --- layouts ----------------------------------------------------------------
- */
-
 static int layout_gc(lua_State *L)
 {
     mlua_layout *self = mlua_test(L, 1, MLUA_LAYOUT);
@@ -108,9 +105,6 @@ const luaL_Reg mlua_layout_methods[] = {
 const luaL_Reg mlua_layout_meta[] = {
     {"__gc", layout_gc}, {"__tostring", layout_tostring}, {NULL, NULL}};
 
-/* --- making records
- * ----------------------------------------------------------- */
-
 /* Pushes records over these bytes of the object at `arg`, with the Layout at
  * `layout_arg`. */
 static void push_records(lua_State *L, int arg, int layout_arg,
@@ -165,9 +159,6 @@ static const mlua_records *check_records(lua_State *L, int arg)
         mlua_raise_closed(L);
     return self;
 }
-
-/* --- one record
- * --------------------------------------------------------------- */
 
 /* The bytes of a record, which may be lost to a shrink since. */
 static mapped_slice check_bytes(lua_State *L, const mlua_records *self,
@@ -253,9 +244,6 @@ static int records_newindex(lua_State *L)
     return 0;
 }
 
-/* --- all of them
- * --------------------------------------------------------------- */
-
 static int records_len(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)check_records(L, 1)->count);
@@ -313,9 +301,6 @@ static int records_layout(lua_State *L)
     lua_getiuservalue(L, 1, 2);
     return 1;
 }
-
-/* --- columns
- * --------------------------------------------------------------------- */
 
 /* Which of a field's elements: a number has one, of several one is chosen. */
 static size_t check_choice(lua_State *L, int arg, const mapped_field *field)

@@ -32,8 +32,6 @@ mlua_region *mlua_push_region(lua_State *L)
     return self;
 }
 
-/* --- the end ------------------------------------------------------------ */
-
 static mapped_status close_region(mlua_region *self, mapped_error *error)
 {
     mapped_status status;
@@ -76,8 +74,6 @@ static int region_gc(lua_State *L)
     return 0;
 }
 
-/* --- a pointer for others ----------------------------------------------- */
-
 static mapped_status export_region(mlua_region *self, mapped_error *error)
 {
     void *data;
@@ -107,8 +103,6 @@ static int view_topointer(lua_State *L)
 
 const luaL_Reg mlua_pointer_methods[] = {{"topointer", view_topointer},
                                          {NULL, NULL}};
-
-/* --- size --------------------------------------------------------------- */
 
 static int region_resize(lua_State *L)
 {
@@ -167,8 +161,6 @@ static int region_size(lua_State *L)
     lua_pushinteger(L, (lua_Integer)size);
     return 1;
 }
-
-/* --- about it ----------------------------------------------------------- */
 
 static int region_mode(lua_State *L)
 {

@@ -10,8 +10,6 @@ mlua_subject mlua_check_subject(lua_State *L, int arg)
     return subject;
 }
 
-/* --- what is looked for --------------------------------------------------- */
-
 void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle)
 {
     mlua_data data = mlua_check_data(L, arg);
@@ -46,8 +44,6 @@ mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
     mapped_region_unpin(slice.region);
     return status;
 }
-
-/* --- find and count ------------------------------------------------------- */
 
 typedef mapped_status search_function(mapped_slice slice, mapped_needle *needle,
                                       size_t *result, mapped_error *error);
@@ -106,8 +102,6 @@ static int search_count(lua_State *L)
     lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
-
-/* --- at the ends ---------------------------------------------------------- */
 
 typedef mapped_status compare_function(mapped_slice slice, const void *data,
                                        size_t n, bool *result,

@@ -11,9 +11,6 @@ static bool is_plain(const mlua_array *self)
            !mapped_region_device(self->bytes.slice.region);
 }
 
-/* --- to a table ------------------------------------------------------------
- */
-
 /* Into the table on top of the stack, from index `at` + 1 on. */
 static void fill_block(lua_State *L, const mlua_array *self, mapped_slice block,
                        size_t at)
@@ -67,9 +64,6 @@ static int array_totable(lua_State *L)
     }
     return 1;
 }
-
-/* --- from a table -----------------------------------------------------------
- */
 
 static void refuse(lua_State *L, size_t i, const char *what)
 {

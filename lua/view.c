@@ -75,8 +75,6 @@ mlua_region *mlua_push_owner(lua_State *L, int arg)
     return lua_touserdata(L, -1);
 }
 
-/* --- metamethods -------------------------------------------------------- */
-
 static int absent(lua_State *L, mapped_slice slice)
 {
     if (mapped_region_closed(slice.region))
@@ -151,8 +149,6 @@ const luaL_Reg mlua_view_meta[] = {{"__newindex", view_newindex},
                                    {"__len", view_len},
                                    {"__eq", view_eq},
                                    {NULL, NULL}};
-
-/* --- about it, for arrays too ------------------------------------------- */
 
 static int about_readonly(lua_State *L)
 {

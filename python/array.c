@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* --- making
- * ------------------------------------------------------------------- */
-
 static Array *array_allocate(State *state, Region *owner, int dimensions)
 {
     Array *self = PyObject_GC_NewVar(Array, state->array, 2 * dimensions);
@@ -169,9 +166,6 @@ static int array_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* --- items
- * -------------------------------------------------------------------- */
-
 static Py_ssize_t array_length(PyObject *self)
 {
     if (require_open(array_of(self)->owner) < 0)
@@ -257,9 +251,6 @@ static PyObject *array_compare(PyObject *self, PyObject *other, int operation)
     Py_DECREF(result);
     return raise_of(array->owner, &error);
 }
-
-/* --- about it
- * --------------------------------------------------------------------- */
 
 static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
 {
@@ -360,9 +351,6 @@ static PyObject *array_repr(PyObject *self)
     Py_DECREF(shape);
     return text;
 }
-
-/* --- the type
- * ------------------------------------------------------------------------ */
 
 static const char array_tolist_doc[] =
     PyDoc_STR("tolist($self, /)\n--\n\n"

@@ -27,9 +27,6 @@ static int refuse_shape(void)
     return -1;
 }
 
-/* --- from a buffer -----------------------------------------------------------
- */
-
 static const mapped_element *buffer_element(const Py_buffer *buffer)
 {
     const char *format = buffer->format != NULL ? buffer->format : "B";
@@ -52,9 +49,6 @@ static int copy_buffer(const Part *part, Py_buffer *buffer, char *to)
         return refuse_shape();
     return PyBuffer_ToContiguous(to, buffer, buffer->len, 'C');
 }
-
-/* --- from a sequence
- * ----------------------------------------------------------- */
 
 static int take_value(Array *array, PyObject *object, char **to)
 {
@@ -87,9 +81,6 @@ static int take_sequence(Array *array, const Part *part, int dimension,
     Py_DECREF(values);
     return status;
 }
-
-/* --- a part
- * ---------------------------------------------------------------------- */
 
 /* A buffer of the same element type is copied; any other is a sequence. */
 static int take_values(Array *array, const Part *part, PyObject *object,

@@ -78,8 +78,6 @@ def build_sdist(sdist_directory, config_settings=None):
     return name
 
 
-# --- what there is -----------------------------------------------------------
-
 
 def package_files():
     """The package's own files; __pycache__ and stray builds are not."""
@@ -116,8 +114,6 @@ def metadata():
     fields += [("Classifier", text) for text in PROJECT["classifiers"]]
     return "".join(f"{name}: {text}\n" for name, text in fields)
 
-
-# --- compiling -----------------------------------------------------------------
 
 
 def compiler():
@@ -156,8 +152,6 @@ def compile_extension(scratch):
          *shlex.split(os.environ.get("LDFLAGS", "")), "-o", extension])
     return extension
 
-
-# --- packing -------------------------------------------------------------------
 
 
 def record_line(path, content):

@@ -24,8 +24,6 @@
  * registers and less stack. */
 #define COLD __attribute__((noinline, cold))
 
-/* --- objects ------------------------------------------------------------ */
-
 /* Struct codes begin with nothing or one of "@=<>!". */
 #define CODE_PREFIXES 6
 #define SPARE_SLICES 16
@@ -141,8 +139,6 @@ PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
  * and not an early end. */
 PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length);
 
-/* --- errors: errors.c ---------------------------------------------------- */
-
 /* Raises what stands for `error` and returns NULL; OS errors name `name`. */
 void *raise_error(const State *state, const mapped_error *error,
                   PyObject *name);
@@ -159,8 +155,6 @@ void *raise_value(const mapped_element *element, PyObject *value);
 
 /* Raises and returns -1 when the region is closed. */
 int require_open(Region *owner);
-
-/* --- arguments: arguments.c, convert.c, value.c --------------------------- */
 
 #define MAX_ARGUMENTS 10
 
@@ -257,8 +251,6 @@ void source_close(Source *source);
 int source_store(const Source *source, Region *owner, mapped_slice to,
                  size_t offset);
 
-/* --- many objects of copied bytes: maker.c -------------------------------- */
-
 /* Makes an object of the `n` bytes at `p`. */
 typedef PyObject *Make(const mapped_element *element, const unsigned char *p,
                        size_t n);
@@ -274,12 +266,8 @@ typedef struct Maker {
 
 const Maker *maker_of(const mapped_element *element);
 
-/* --- compiled formats: format.c ------------------------------------------- */
-
 int formats_traverse(State *state, visitproc visit, void *arg);
 void formats_clear(State *state);
-
-/* --- the global lock: away.c ---------------------------------------------- */
 
 /* From how many bytes on an operation lets other Python threads run. */
 #define AWAY_BYTES ((size_t)65536)
@@ -294,9 +282,6 @@ typedef struct Away {
 /* `second` may be NULL. */
 Away away_begin(mapped_region *first, mapped_region *second, size_t bytes);
 void away_end(Away *away);
-
-/* --- what Region and Slice have in common ----------------------------------
- */
 
 Py_ssize_t view_length(PyObject *self);
 PyObject *view_item(PyObject *self, Py_ssize_t index);
@@ -395,9 +380,6 @@ int export_honour(Py_buffer *buffer, int flags);
 VIEW_METHODS(VIEW_METHOD_DECLARATION)
 VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
 
-/* --- the module's functions: open.c -----------------------------------------
- */
-
 #define MODULE_FUNCTIONS(X) \
     X(KEYWORDS, open)       \
     X(KEYWORDS, anonymous)  \
@@ -410,8 +392,6 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
     METHOD_##kind(module_##name);               \
     extern const char module_##name##_doc[];
 MODULE_FUNCTIONS(MODULE_FUNCTION_DECLARATION)
-
-/* --- of a Region alone: fault.c ------------------------------------------- */
 
 METHOD_NONE(region_check);
 METHOD_NONE(region_recover);

@@ -96,9 +96,6 @@ int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags)
     return set < 0 ? -1 : 0;
 }
 
-/* --- element codes ----------------------------------------------------------
- */
-
 /* None first, then the likeliest. */
 static const char prefixes[CODE_PREFIXES + 1] = " <>=!@";
 
@@ -150,9 +147,6 @@ const Code *convert_code(const State *state, PyObject *code)
     PyErr_Format(PyExc_ValueError, "unknown element code %R", code);
     return NULL;
 }
-
-/* --- bytes ------------------------------------------------------------------
- */
 
 static int source_open_foreign(PyObject *object, Source *source)
 {

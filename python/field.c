@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-/* --- reading -----------------------------------------------------------------
- */
-
 static bool is_text(const mapped_field *field)
 {
     return field->several && field->element->kind == MAPPED_KIND_CHAR;
@@ -58,9 +55,6 @@ PyObject *field_get(Region *owner, mapped_slice record,
         return get_text(owner, record, field);
     return get_tuple(owner, record, field);
 }
-
-/* --- writing -----------------------------------------------------------------
- */
 
 static int refuse(const mapped_field *field, PyObject *value)
 {

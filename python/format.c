@@ -2,8 +2,6 @@
  * with the errors of the module struct. */
 #include "format.h"
 
-/* --- errors -------------------------------------------------------------- */
-
 PyObject *format_error(State *state)
 {
     if (state->struct_error == NULL) {
@@ -58,8 +56,6 @@ int format_refuse(State *state, const mapped_step *step, const char *what)
                      step->place);
     return -1;
 }
-
-/* --- compiled formats ---------------------------------------------------- */
 
 #define FORMATS_MOST 256
 #define CAPSULE "mapped.format"
@@ -231,8 +227,6 @@ PyObject *format_find(State *state, PyObject *object, const Plan **plan)
     make_known(state, object, capsule);
     return capsule;
 }
-
-/* --- positions ----------------------------------------------------------- */
 
 int format_offset(Region *owner, size_t length, size_t size, Py_ssize_t *offset)
 {

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the format for other libraries --------------------------------------- */
-
 /* Longer than all that one field adds but its name. */
 #define FIELD_TEXT 96
 
@@ -74,9 +72,6 @@ static PyObject *make_format(const mapped_layout *layout)
     PyMem_Free(order);
     return format;
 }
-
-/* --- making ----------------------------------------------------------------
- */
 
 static PyObject *layout_new(State *state, mapped_layout *layout, PyObject *text)
 {
@@ -149,9 +144,6 @@ static void layout_dealloc(PyObject *self)
     PyObject_Free(self);
     Py_DECREF(type);
 }
-
-/* --- about it ----------------------------------------------------------------
- */
 
 const mapped_field *layout_field(const Layout *layout, PyObject *name,
                                  PyObject *missing)
@@ -249,9 +241,6 @@ static PyObject *layout_repr(PyObject *self)
                                 layout_of(self)->text,
                                 mapped_layout_size(layout_of(self)->layout));
 }
-
-/* --- the type ----------------------------------------------------------------
- */
 
 static PyGetSetDef layout_attributes[] = {ATTRIBUTE_ROW(layout, size),
                                           ATTRIBUTE_ROW(layout, names),

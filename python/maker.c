@@ -66,9 +66,6 @@ MAKERS(u64, 64, PyLong_FromUnsignedLongLong, uint64_t)
 FLOAT_MAKERS(f32, 32, float_of)
 FLOAT_MAKERS(f64, 64, double_of)
 
-/* --- the rare types ---------------------------------------------------------
- */
-
 static PyObject *make_any(const mapped_element *element, const unsigned char *p,
                           size_t Py_UNUSED(n))
 {
@@ -93,9 +90,6 @@ static int fill_any(const mapped_element *element, const unsigned char *p,
 }
 
 static const Maker any_maker = {make_any, fill_any};
-
-/* --- the choice --------------------------------------------------------------
- */
 
 static const Maker *signed_maker(size_t size, bool native)
 {

@@ -7,9 +7,6 @@ static State *state_get(PyObject *module)
     return PyModule_GetState(module);
 }
 
-/* --- FaultError
- * ----------------------------------------------------------------- */
-
 static const char fault_doc[] = PyDoc_STR(
     "A page of a mapping is lost: the file shrank, the disk is full or "
     "failed.\n"
@@ -35,9 +32,6 @@ static int import_unsupported(State *state)
     Py_DECREF(io);
     return state->unsupported == NULL ? -1 : 0;
 }
-
-/* --- types
- * ---------------------------------------------------------------------- */
 
 static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec)
 {
@@ -73,9 +67,6 @@ static int module_exec(PyObject *module)
         return -1;
     return PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION);
 }
-
-/* --- the module
- * ------------------------------------------------------------------- */
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -18,9 +18,6 @@ static int convert_huge(PyObject *object, uint64_t *huge)
     return convert_u64(object, "huge", huge);
 }
 
-/* --- open --------------------------------------------------------------------
- */
-
 /* What was asked for, in C's terms. */
 typedef struct Request {
     PyObject *name; /* the path or the descriptor, as users see it */
@@ -184,9 +181,6 @@ METHOD_KEYWORDS(module_open)
     request_clear(&request);
     return result;
 }
-
-/* --- memory
- * -------------------------------------------------------------------- */
 
 const char module_anonymous_doc[] = PyDoc_STR(
     "anonymous($module, length, *, shared=False, reserve=None, huge=None)\n"

@@ -85,8 +85,6 @@ PyType_Spec parts_spec = {
     .slots = parts_slots,
 };
 
-/* --- the methods -------------------------------------------------------- */
-
 const char view_lines_doc[] = PyDoc_STR(
     "lines($self, /, keepends=False)\n--\n\n"
     "Return an iterator over the lines, each a Slice.\n\n"

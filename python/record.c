@@ -1,9 +1,6 @@
 /* The type Record: one record in place, its fields as attributes. */
 #include "records.h"
 
-/* --- making ------------------------------------------------------------------
- */
-
 PyObject *record_new(const Records *records, mapped_slice slice)
 {
     Region *owner = records->owner;
@@ -34,9 +31,6 @@ static int record_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT((PyObject *)record_of(self)->owner);
     return 0;
 }
-
-/* --- fields ------------------------------------------------------------------
- */
 
 /* The field that an attribute means; names like __class__ are Python's own,
  * and there only [] reaches a field. NULL without an exception: none. */
@@ -99,9 +93,6 @@ static int record_assign(PyObject *self, PyObject *name, PyObject *value)
         value);
 }
 
-/* --- all of them -------------------------------------------------------------
- */
-
 PyObject *record_values(Region *owner, const Layout *layout, mapped_slice slice)
 {
     Py_ssize_t count = (Py_ssize_t)mapped_layout_count(layout->layout);
@@ -162,9 +153,6 @@ static PyObject *record_repr(PyObject *self)
     Py_DECREF(values);
     return text;
 }
-
-/* --- the type ----------------------------------------------------------------
- */
 
 static const char record_dir_doc[] =
     PyDoc_STR("__dir__($self, /)\n--\n\nThe names of the fields.");

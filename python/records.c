@@ -3,9 +3,6 @@
 
 #include "array.h"
 
-/* --- making ------------------------------------------------------------------
- */
-
 static Records *records_allocate(Region *owner, Layout *layout)
 {
     Records *self = PyObject_GC_New(Records, owner->state->records);
@@ -85,9 +82,6 @@ static int records_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT((PyObject *)records_of(self)->owner);
     return 0;
 }
-
-/* --- items -------------------------------------------------------------------
- */
 
 static Py_ssize_t records_length(PyObject *self)
 {
@@ -170,9 +164,6 @@ static PyObject *records_iterate(PyObject *self)
     return length < 0 ? NULL
                       : iterator_new(self, records_of(self)->owner, length);
 }
-
-/* --- assignment
- * --------------------------------------------------------------- */
 
 /* The values of a record, from a dict by name or from a sequence in order. */
 static PyObject *row_values(const Layout *layout, PyObject *object)
@@ -312,9 +303,6 @@ static int records_assign(PyObject *self, PyObject *key, PyObject *value)
     return assign_record(records_of(self), key, value);
 }
 
-/* --- all of them
- * --------------------------------------------------------------- */
-
 static const char records_column_doc[] = PyDoc_STR(
     "column($self, name, /)\n--\n\n"
     "Return one field of all records as an Array, without a copy: it exports "
@@ -371,9 +359,6 @@ static METHOD_NONE(records_tolist)
     return list;
 }
 
-/* --- about it
- * ------------------------------------------------------------------ */
-
 static const char records_layout_doc[] =
     PyDoc_STR("The Layout of the records.");
 
@@ -424,9 +409,6 @@ static PyObject *records_repr(PyObject *self)
         records_of(self)->layout, (PyObject *)records_of(self)->owner);
 }
 
-/* --- as a buffer
- * ------------------------------------------------------------------ */
-
 static int records_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
 {
     Records *records = records_of(self);
@@ -456,9 +438,6 @@ static void records_release_buffer(PyObject *self, Py_buffer *Py_UNUSED(buffer))
 {
     mapped_region_unpin(records_of(self)->slice.region);
 }
-
-/* --- the type
- * ---------------------------------------------------------------------- */
 
 static PyMethodDef records_methods[] = {METHOD_ROW(records, ONE, column),
                                         METHOD_ROW(records, NONE, tolist),

@@ -8,9 +8,6 @@ static mapped_region *core_of(PyObject *self)
     return ((View *)self)->slice.region;
 }
 
-/* --- lifetime ---------------------------------------------------------------
- */
-
 Region *region_new(State *state, PyObject *name)
 {
     Region *self = PyObject_GC_New(Region, state->region);
@@ -146,9 +143,6 @@ static PyObject *region___exit__(PyObject *self, PyObject *Py_UNUSED(exception))
     return region_close(self, NULL);
 }
 
-/* --- size
- * --------------------------------------------------------------------- */
-
 /* Growth that has to move the memory needs to be alone, and holding the global
  * lock is what shows that nobody is in the middle of an access: threads that
  * are away from it hold references, which the core counts. In place it can be
@@ -245,9 +239,6 @@ static METHOD_ONE(region_append)
     return result;
 }
 
-/* --- about it
- * ------------------------------------------------------------------- */
-
 static const char region_fileno_doc[] = PyDoc_STR(
     "fileno($self, /)\n--\n\n"
     "Return the descriptor that the region holds, which stays the region's.\n\n"
@@ -333,9 +324,6 @@ static PyObject *region_repr(PyObject *self)
     Py_DECREF(name);
     return text;
 }
-
-/* --- the type
- * --------------------------------------------------------------------- */
 
 static PyMethodDef region_methods[] = {
     VIEW_METHODS(VIEW_METHOD_ROW) METHOD_ROW(region, NONE, close),

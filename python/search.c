@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-/* --- what is looked for ----------------------------------------------------
- */
-
 static int open_byte(PyObject *object, Needle *needle)
 {
     if (convert_byte(object, &needle->byte) < 0)
@@ -61,9 +58,6 @@ void *needle_copy(const Needle *needle)
     memcpy(copy, needle->bytes, needle->length);
     return copy;
 }
-
-/* --- where ------------------------------------------------------------------
- */
 
 /* A bound as bytes takes it: None or an index of any size. */
 static int convert_bound(PyObject *object, Py_ssize_t *result)
@@ -122,9 +116,6 @@ static int range_take(PyObject *self, Range *range)
     range->slice.length = (size_t)(range->end - range->start);
     return 1;
 }
-
-/* --- find and count ---------------------------------------------------------
- */
 
 typedef mapped_status Search(mapped_slice slice, mapped_needle *needle,
                              size_t *result, mapped_error *error);
@@ -297,9 +288,6 @@ int view_contains(PyObject *self, PyObject *item)
     return found != MAPPED_NOT_FOUND;
 }
 
-/* --- at the ends ------------------------------------------------------------
- */
-
 typedef mapped_status Compare(mapped_slice slice, const void *data, size_t n,
                               bool *result, mapped_error *error);
 
@@ -392,9 +380,6 @@ METHOD_KEYWORDS(view_endswith)
     const Call call = {given, count, keywords};
     return affix(self, mapped_ends_with, &signature, &call);
 }
-
-/* --- all of them ------------------------------------------------------------
- */
 
 const char view_find_all_doc[] = PyDoc_STR(
     "find_all($self, /, x, start=None, end=None)\n--\n\n"

@@ -9,8 +9,6 @@ Py_ssize_t view_length(PyObject *self)
     return (Py_ssize_t)view_span(self).length;
 }
 
-/* --- one byte ------------------------------------------------------------ */
-
 /* Counts from the end like any sequence. What is still negative, or too large,
  * fails the core's check. */
 static size_t place_of(mapped_slice span, Py_ssize_t index)
@@ -71,8 +69,6 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     raise_item(self, index, &error);
     return -1;
 }
-
-/* --- slices --------------------------------------------------------------- */
 
 /* A step means a strided view, which is what an array of bytes can be. */
 COLD static PyObject *strided(PyObject *self, PyObject *key)
@@ -224,9 +220,6 @@ METHOD_KEYWORDS(view_slice)
     return slice_new(view_owner(self), part.offset, part.length);
 }
 
-/* --- the whole --------------------------------------------------------------
- */
-
 PyObject *view_iterate(PyObject *self)
 {
     Py_ssize_t length = view_length(self);
@@ -268,9 +261,6 @@ PyObject *view_compare(PyObject *self, PyObject *other, int operation)
     source_close(&source);
     return equal < 0 ? NULL : PyBool_FromLong(equal == (operation == Py_EQ));
 }
-
-/* --- about it ----------------------------------------------------------------
- */
 
 const char view_nbytes_doc[] = PyDoc_STR(
     "The length in bytes, as len() gives it. ValueError once closed.");

@@ -5,8 +5,6 @@
 
 #include <mapped/endian.h>
 
-/* --- loads and stores --------------------------------------------------- */
-
 #define SAME_u8(v) (v)
 #define INTEGER_ACCESS(bits, suffix, order)                                   \
     static mapped_status load_i##bits##suffix(                                \
@@ -222,8 +220,6 @@ static mapped_status store_bool(const mapped_element *element, void *p,
     return MAPPED_OK;
 }
 
-/* --- the table ---------------------------------------------------------- */
-
 #define MACHINE(sign, SIGN, bits)                                \
     {                                                            \
         {#sign #bits,           bits / 8, bits / 8,              \
@@ -320,8 +316,6 @@ const mapped_element *mapped_element_find(mapped_kind kind, size_t size,
     }
     return NULL;
 }
-
-/* --- the two spellings -------------------------------------------------- */
 
 typedef struct spelling {
     mapped_kind kind;

@@ -62,8 +62,6 @@ static mapped_status load_one(const run *run, mapped_value *value)
     return status;
 }
 
-/* --- what lies at fixed distances ---------------------------------------- */
-
 /* The values of one step, as many as there is room for, from `p` on. */
 static mapped_status load_elements(run *run, const unsigned char *p)
 {
@@ -219,8 +217,6 @@ static mapped_status unpack_stretch(run *run)
     return status;
 }
 
-/* --- what tells its own length ------------------------------------------- */
-
 /* A peer may change the count at any time: it is read once and then checked. */
 static mapped_status unpack_counted(run *run)
 {
@@ -287,8 +283,6 @@ static mapped_status unpack_zero(run *run)
     step_over(run, item->length + 1);
     return MAPPED_OK;
 }
-
-/* --- all of it ------------------------------------------------------------ */
 
 /* The gap counts to the step: without room for the step behind it, it is not
  * passed either. */

@@ -204,8 +204,6 @@ static mapped_status store(walk *walk, const mapped_item *item, size_t gap,
     }
 }
 
-/* --- devices: each value is one access, what means nothing is none ------- */
-
 static mapped_status store_one(walk *walk, const mapped_element *element,
                                size_t offset, mapped_value value)
 {

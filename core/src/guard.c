@@ -37,8 +37,6 @@ enum {
 };
 static uint32_t enabled;
 
-/* --- switching ---------------------------------------------------------- */
-
 /* UNDECIDED until the first mapping has read the environment. */
 static void decide(void)
 {
@@ -56,8 +54,6 @@ bool mapped_guard_enabled(void)
         decide();
     return MAPPED__LOAD_ACQUIRE(&enabled) == ENABLED;
 }
-
-/* --- inside the handler -------------------------------------------------- */
 
 static void spin_lock(uint32_t *lock)
 {
@@ -135,8 +131,6 @@ static bool handle(const mapped__fault *fault)
                 return true;
     return false;
 }
-
-/* --- the table ---------------------------------------------------------- */
 
 static void lock_table(void)
 {
@@ -276,8 +270,6 @@ void mapped__guard_remove(mapped__guard *guard)
     free_slots = slot;
     unlock_table();
 }
-
-/* --- the lost stretches, outside the handler ----------------------------- */
 
 /* With signals held: a handler of this thread that faults in the same range
  * would wait for the lock for ever. */

@@ -11,14 +11,14 @@ typedef struct mapped__guard_slot mapped__guard_slot;
 typedef struct mapped__guard mapped__guard;
 
 /* One guarded range; its owner embeds it and keeps it in place while it is
- * guarded. Fields above the line are set before mapped__guard_add. */
+ * guarded. Fields above the blank line are set before mapped__guard_add. */
 struct mapped__guard {
     size_t page;     /* what is lost at once */
     uint32_t *state; /* gets `lost_bit` */
     uint32_t lost_bit;
     bool writable;
     void (*forked)(mapped__guard *guard); /* called in the child of a fork */
-    /* ------------------------------------------------------------------ */
+
     mapped__guard_slot *slot; /* NULL: not guarded */
     unsigned char *base;
     uint32_t busy;       /* spin lock of `losses`, taken by handlers too */

@@ -18,9 +18,6 @@ mapped_status mapped__layout_wrong(const mapped__layout_reader *reader,
                                   numbers);
 }
 
-/* --- names -----------------------------------------------------------------
- */
-
 /* FNV-1a. */
 static size_t hash(const char *name, size_t length)
 {
@@ -75,9 +72,6 @@ static void end_names(mapped_layout *layout)
     }
 }
 
-/* --- overlap -----------------------------------------------------------------
- */
-
 static int by_offset(const void *a, const void *b)
 {
     const mapped_field *first = *(const mapped_field *const *)a;
@@ -106,9 +100,6 @@ static mapped_status check_overlap(mapped__layout_reader *reader)
     free(order);
     return status;
 }
-
-/* --- lifecycle
- * ----------------------------------------------------------------- */
 
 static void layout_free(mapped_layout *layout)
 {
@@ -169,9 +160,6 @@ void mapped_layout_release(mapped_layout *layout)
         layout_free(layout);
 }
 
-/* --- queries
- * ------------------------------------------------------------------- */
-
 size_t mapped_layout_size(const mapped_layout *layout)
 {
     return layout->size;
@@ -193,9 +181,6 @@ const mapped_field *mapped_layout_find(const mapped_layout *layout,
     size_t slot = *find_slot(layout, name, length);
     return slot == 0 ? NULL : &layout->fields[slot - 1];
 }
-
-/* --- records
- * ------------------------------------------------------------------- */
 
 mapped_status mapped_layout_records(const mapped_layout *layout,
                                     mapped_slice slice, size_t *count,

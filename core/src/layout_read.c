@@ -9,8 +9,6 @@
  * them. */
 #define SIZE_LIMIT ((size_t)PTRDIFF_MAX)
 
-/* --- characters ----------------------------------------------------------- */
-
 static char peek(const mapped__layout_reader *reader)
 {
     return reader->at < reader->length ? reader->text[reader->at] : '\0';
@@ -102,8 +100,6 @@ static bool word_number(const word *word, size_t *number)
     return value <= SIZE_LIMIT;
 }
 
-/* --- types ---------------------------------------------------------------- */
-
 static bool take_ending(word *word, const char *ending)
 {
     size_t n = strlen(ending);
@@ -139,8 +135,6 @@ static const mapped_element *find_type(word name, bool big)
         return NULL;
     return mapped_element_find(kind, bits / 8, big);
 }
-
-/* --- fields --------------------------------------------------------------- */
 
 static mapped_status add_field(mapped__layout_reader *reader,
                                const mapped_field *field)
@@ -236,8 +230,6 @@ static mapped_status read_field(mapped__layout_reader *reader, const word *name)
     return add_field(reader, &field);
 }
 
-/* --- settings ------------------------------------------------------------- */
-
 static mapped_status read_size(mapped__layout_reader *reader, const word *name)
 {
     word number = read_word(reader);
@@ -275,9 +267,6 @@ static mapped_status read_align(mapped__layout_reader *reader, const word *name)
     reader->align = true;
     return MAPPED_OK;
 }
-
-/* --- all of it -------------------------------------------------------------
- */
 
 static mapped_status read_part(mapped__layout_reader *reader)
 {

@@ -32,8 +32,6 @@ static void drop(mapped__losses *losses, size_t i)
             (losses->count - i) * sizeof losses->list[0]);
 }
 
-/* --- the bounds ----------------------------------------------------------- */
-
 static void widen(mapped__losses *losses, const mapped__lost *lost)
 {
     bool none = losses->high == 0;
@@ -57,8 +55,6 @@ static void narrow(mapped__losses *losses)
     MAPPED__STORE_RELEASE(&losses->low, low);
     MAPPED__STORE_RELEASE(&losses->high, high);
 }
-
-/* --- noting --------------------------------------------------------------- */
 
 static bool is_noted(const mapped__losses *losses, const mapped__lost *lost)
 {
@@ -146,8 +142,6 @@ void mapped__lost_add(mapped__losses *losses, const mapped__lost *lost)
     widen(losses, &grown);
 }
 
-/* --- asking --------------------------------------------------------------- */
-
 bool mapped__lost_find(const mapped__losses *losses, size_t offset, size_t n,
                        mapped__lost *found)
 {
@@ -168,8 +162,6 @@ size_t mapped__lost_copy(const mapped__losses *losses, mapped__lost *list,
         list[i] = losses->list[i];
     return losses->count;
 }
-
-/* --- forgetting ----------------------------------------------------------- */
 
 void mapped__lost_cut(mapped__losses *losses, size_t length)
 {

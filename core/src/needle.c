@@ -62,8 +62,6 @@ void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n)
         choose(needle, sample, n);
 }
 
-/* --- the filter --------------------------------------------------------- */
-
 typedef struct scan {
     const mapped_needle *needle;
     const unsigned char *data;
@@ -131,8 +129,6 @@ static bool is_futile(const scan *s, size_t scanned)
 {
     return s->work / 4 > scanned + PATIENCE / 4;
 }
-
-/* --- forwards ----------------------------------------------------------- */
 
 static size_t first_in_half(scan *s, size_t at, uint64_t word)
 {
@@ -257,8 +253,6 @@ size_t mapped_needle_first(const mapped_needle *needle, const void *data,
     }
 }
 
-/* --- backwards: the same, mirrored --------------------------------------- */
-
 static size_t last_in_half(scan *s, size_t at, uint64_t word)
 {
     for (word = mapped_le_u64(word); word != 0;) {
@@ -325,8 +319,6 @@ size_t mapped_needle_last(const mapped_needle *needle, const void *data,
         return last_of_few(&s, starts);
     return last_of_many(&s, starts);
 }
-
-/* --- counting ----------------------------------------------------------- */
 
 static size_t sum(lanes counts)
 {

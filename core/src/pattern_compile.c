@@ -8,8 +8,6 @@
 
 #define ESCAPE '%'
 
-/* --- sets --------------------------------------------------------------- */
-
 static void set_add(mapped__pattern_set *set, unsigned char byte)
 {
     set->bits[byte / CHAR_BIT] |= (uint8_t)(1u << (byte % CHAR_BIT));
@@ -84,8 +82,6 @@ static void set_fill(mapped__pattern_set *set, const unsigned char *text,
     if (inverted)
         set_invert(set);
 }
-
-/* --- the parser --------------------------------------------------------- */
 
 typedef struct compiler {
     const unsigned char *text;
@@ -305,8 +301,6 @@ static void parse(compiler *c, unsigned flags)
                                    .place = (uint32_t)c->length});
 }
 
-/* --- what a match begins with -------------------------------------------- */
-
 /* Behind the captures that open in front of it; with more of them than allowed
  * that error comes first. */
 static const mapped__pattern_node *first_item(const mapped_pattern *pattern)
@@ -356,8 +350,6 @@ static void learn_beginning(mapped_pattern *pattern)
         node->op == MAPPED__PATTERN_FRONTIER)
         pattern->first_set = node->set;
 }
-
-/* --- public ------------------------------------------------------------- */
 
 size_t mapped_pattern_size(const void *text, size_t length, unsigned flags)
 {

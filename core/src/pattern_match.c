@@ -77,8 +77,6 @@ static inline bool fits_at(matcher *m, const node *item, place s)
     return fits(m, item, *s);
 }
 
-/* --- repetition --------------------------------------------------------- */
-
 /* Where the longest run of bytes that fit ends. */
 static place run_end(matcher *m, const node *item, place s)
 {
@@ -136,8 +134,6 @@ static place match_lazy(matcher *m, const node *item, place s)
     }
 }
 
-/* --- captures ----------------------------------------------------------- */
-
 static place match_open(matcher *m, const node *item, place s)
 {
     mapped_match *match = m->match;
@@ -186,8 +182,6 @@ static place match_back(matcher *m, const node *item, place s)
         return NULL;
     return s + capture->length;
 }
-
-/* --- the rest ----------------------------------------------------------- */
 
 static place match_balance(matcher *m, const node *item, place s)
 {
@@ -305,8 +299,6 @@ static place match_from(matcher *m, const node *item, place s)
     return end;
 }
 
-/* --- where to try ------------------------------------------------------- */
-
 /* The first offset in [at, limit) where a match may begin, else `limit`. */
 static size_t first_chance(matcher *m, size_t at, size_t limit)
 {
@@ -390,8 +382,6 @@ static mapped_status try_block(matcher *m, mapped_slice slice, size_t *at,
     m->found = found && status == MAPPED_OK;
     return status;
 }
-
-/* --- public ------------------------------------------------------------- */
 
 static const char *const fault_texts[] = {
     [MAPPED__PATTERN_ENDS_WITH_ESCAPE] = "malformed pattern (ends with '%')",

@@ -10,8 +10,6 @@
 
 #include <mapped/error.h>
 
-/* --- files: file.c ------------------------------------------------------ */
-
 #define MAPPED__NO_FILE ((intptr_t)-1)
 
 typedef enum mapped__file_kind {
@@ -68,8 +66,6 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
 /* From now on nobody can make memory from mapped__memory_create shorter or
  * longer. MAPPED_UNSUPPORTED for files that can't be sealed. */
 mapped_status mapped__memory_seal(intptr_t file, mapped_error *error);
-
-/* --- mappings: map.c ---------------------------------------------------- */
 
 #define MAPPED__MAP_WRITE 1u    /* pages may be written */
 #define MAPPED__MAP_PRIVATE 2u  /* copy-on-write */
@@ -142,8 +138,6 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   size_t offset, size_t length,
                                   mapped_error *error);
 
-/* --- faults: fault.c ---------------------------------------------------- */
-
 typedef struct mapped__fault {
     unsigned char *address;
     bool poisoned; /* the memory itself is broken */
@@ -177,11 +171,7 @@ void mapped__signals_release(const mapped__signals *held);
  * ENOSPC, EIO; asks the file as it is now. */
 int mapped__file_diagnose(intptr_t file, uint64_t offset);
 
-/* --- threads: thread.c -------------------------------------------------- */
-
 void mapped__yield(void); /* lets another thread run, inside a spin */
-
-/* --- texts: error_text.c ------------------------------------------------ */
 
 /* The system's words for its error number, always NUL-terminated. Any thread.
  */

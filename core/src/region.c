@@ -7,8 +7,6 @@
 
 #include "region_internal.h"
 
-/* --- modes -------------------------------------------------------------- */
-
 static const char *const mode_texts[] = {"r", "r+", "c", "w+", "x+"};
 
 mapped_status mapped_mode_parse(const char *text, size_t length,
@@ -28,8 +26,6 @@ const char *mapped_mode_text(mapped_mode mode)
 {
     return mode_texts[mode];
 }
-
-/* --- the lifecycle word ------------------------------------------------- */
 
 static bool swap_control(mapped__region *full, uint64_t *seen, uint64_t next)
 {
@@ -117,8 +113,6 @@ size_t mapped_region_pins(const mapped_region *region)
                     MAPPED__CONTROL_PINS);
 }
 
-/* --- what the inline checks look at --------------------------------------- */
-
 unsigned char mapped__region_nothing[1];
 
 /* Inline code may check against a live length that it read some time ago. A
@@ -168,8 +162,6 @@ bool mapped__region_describe(const mapped__region *full, size_t length,
             mapped_add_size((size_t)full->reserve, full->lead,
                             &request->reserve));
 }
-
-/* --- unmaking ----------------------------------------------------------- */
 
 static void free_memory(mapped__region *full)
 {
@@ -237,8 +229,6 @@ void mapped_region_release(mapped_region *region)
         end_access(full, true);
     free(full);
 }
-
-/* --- queries ------------------------------------------------------------ */
 
 size_t mapped_region_length(const mapped_region *region)
 {

@@ -47,8 +47,6 @@ mapped_status mapped__region_guard(mapped__region *full, mapped_error *error)
     return MAPPED_OK;
 }
 
-/* --- the file, also when none is held ------------------------------------ */
-
 static mapped_status check_same_file(const mapped__region *full, intptr_t file,
                                      mapped_error *error)
 {
@@ -88,8 +86,6 @@ void mapped__region_return_file(const mapped__region *full, intptr_t file)
     if (file != full->file)
         mapped__file_close(file);
 }
-
-/* --- what was lost, and why ---------------------------------------------- */
 
 /* Without a file to ask: explicit huge pages run out, other memory breaks. */
 static int diagnose(const mapped__region *full, const mapped__lost *lost)
@@ -195,8 +191,6 @@ uint64_t mapped_region_fault_count(const mapped_region *region)
 {
     return MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->guard.faults);
 }
-
-/* --- recovery ------------------------------------------------------------ */
 
 /* Reads a byte of every page, so that one that still can't be had faults again
  * and is noted again. A device's registers are not read for nothing; and with

@@ -342,8 +342,6 @@ mapped_status mapped_region_open_descriptor(intptr_t descriptor,
     return open_file(&o, name, region, error);
 }
 
-/* --- memory without a name ---------------------------------------------- */
-
 static mapped_status check_anonymous(uint64_t length,
                                      const mapped_anonymous_options *options,
                                      mapped_error *error)

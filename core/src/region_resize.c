@@ -241,8 +241,6 @@ mapped_status mapped__region_grow(mapped_region *region, size_t n,
     return status;
 }
 
-/* --- the file behind the region ----------------------------------------- */
-
 static mapped_status size_of_file(const mapped__region *full, uint64_t *size,
                                   mapped_error *error)
 {

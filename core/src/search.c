@@ -174,8 +174,6 @@ mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
     return equal_at(slice, offset, data, n, result, error);
 }
 
-/* --- parts -------------------------------------------------------------- */
-
 void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep)
 {
     parts->rest_ = slice;

@@ -19,8 +19,6 @@ static const mapped_element *from_pack(const char *code)
     return mapped_element_from_pack(code, strlen(code), NULL);
 }
 
-/* --- codes -------------------------------------------------------------- */
-
 typedef const mapped_element *(*parser)(const char *, size_t, mapped_error *);
 
 static void check_refused(parser parse, const char *code, uint64_t place)
@@ -194,8 +192,6 @@ static void test_element_equal_types_are_one_row(void)
     CHECK(from_struct("<i") == mapped_element_find(MAPPED_KIND_SIGNED, 4, 0));
 }
 
-/* --- the table ---------------------------------------------------------- */
-
 static void test_element_find_refuses_what_does_not_exist(void)
 {
     CHECK(mapped_element_find(MAPPED_KIND_SIGNED, 0, false) == NULL);
@@ -260,8 +256,6 @@ static void test_element_struct_code_of_native_order_has_no_prefix(void)
     const char *wide = mapped_element_struct_code(from_struct("q"));
     CHECK(wide != NULL && from_struct(wide) == from_struct("q"));
 }
-
-/* --- integers ----------------------------------------------------------- */
 
 static int64_t lowest(size_t size)
 {
@@ -379,8 +373,6 @@ static void test_element_load_wide_signed_needs_the_sign_all_over(void)
     check_load_fails(row, below);
 }
 
-/* --- floats ------------------------------------------------------------- */
-
 static double value_of_half(unsigned bits)
 {
     int exponent = bits >> 10 & 0x1f;
@@ -486,8 +478,6 @@ static void test_element_nan_stays_nan(void)
         CHECK(isnan(back.f));
     }
 }
-
-/* --- bool and char ------------------------------------------------------ */
 
 static void test_element_bool_is_zero_or_one(void)
 {

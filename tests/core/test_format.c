@@ -21,9 +21,6 @@ static const char *reason_name(uint64_t reason)
     return names[reason];
 }
 
-/* --- texts ------------------------------------------------------------------
- */
-
 typedef struct text {
     char bytes[LINE_SIZE];
     size_t length;
@@ -113,9 +110,6 @@ static size_t read_hex(const char *digits, unsigned char *bytes)
     }
     return n;
 }
-
-/* --- vectors ----------------------------------------------------------------
- */
 
 static void split(char *line, row *row)
 {
@@ -231,9 +225,6 @@ static void test_format_vectors(void)
     fclose(file);
     CHECK(rows > 90);
 }
-
-/* --- the rest ---------------------------------------------------------------
- */
 
 static mapped_format *format_of(mapped_dialect dialect, const char *code)
 {

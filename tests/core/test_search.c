@@ -21,8 +21,6 @@ static void random_bytes(unsigned char *bytes, size_t n, unsigned alphabet)
         bytes[i] = (unsigned char)('a' + random_below(alphabet));
 }
 
-/* --- the obvious way ------------------------------------------------------ */
-
 static bool is_at(const unsigned char *data, size_t at,
                   const unsigned char *needle, size_t length)
 {
@@ -58,8 +56,6 @@ static size_t naive_count(const unsigned char *data, size_t n,
     }
     return count;
 }
-
-/* --- what the public functions say ---------------------------------------- */
 
 static size_t first(mapped_slice slice, const void *bytes, size_t length)
 {

@@ -69,8 +69,6 @@ static void check_result(mapped_status status, const bytes *result,
         CHECK_BYTES(result->data, wanted.data, wanted.length);
 }
 
-/* --- access.tsv --------------------------------------------------------- */
-
 static mapped_value value_of(const char *text)
 {
     if (strncmp(text, "f:", 2) == 0) {
@@ -142,8 +140,6 @@ static void check_access(row *r)
             (get ? check_get : check_set)(element, r);
     }
 }
-
-/* --- bytes.tsv ---------------------------------------------------------- */
 
 /* The first number is an offset, the second a length. */
 static void check_slice(mapped_slice all, row *r)
@@ -241,8 +237,6 @@ static void check_bytes_row(row *r)
         CHECK_TEXT(r->fields[0], "clamp");
     mapped_region_release(region);
 }
-
-/* --- the files ---------------------------------------------------------- */
 
 static void check_file(const char *path, void (*check)(row *), size_t at_least)
 {

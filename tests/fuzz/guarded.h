@@ -39,8 +39,6 @@ static inline unsigned char *guarded(size_t length, bool at_end)
     return at_end ? page + size - length : page;
 }
 
-/* --- the input ---------------------------------------------------------- */
-
 typedef struct input {
     const uint8_t *data;
     size_t left;

@@ -47,9 +47,10 @@ def test_symbols_every_call_is_refused_once_or_harmless():
 
 
 def test_symbols_every_refused_call_is_made():
-    """Names that go by two spellings count by either."""
+    """Names that go by two spellings count by either; malloc is clang's for
+    realloc of nothing."""
     calls = {name.removesuffix("64") for name in undefined()}
-    assert {name.removesuffix("64") for name in wrapped()} - calls == set()
+    assert {name.removesuffix("64") for name in wrapped()} - calls <= {"malloc"}
 
 
 def test_symbols_are_all_prefixed():

@@ -29,8 +29,6 @@ def outcome(function, *arguments):
         return type(error)
 
 
-# --- the same as bytes -------------------------------------------------------
-
 
 @pytest.mark.parametrize("name", ["find", "rfind", "index", "rindex", "count"])
 @given(data=few, needle=needles, start=bounds, end=bounds)
@@ -113,8 +111,6 @@ def test_results_are_slices_of_the_same_region():
     assert region[4:7] == b"Two"
 
 
-# --- what it takes -----------------------------------------------------------
-
 
 @pytest.mark.parametrize("needle", [
     b"cd", bytearray(b"cd"), memoryview(b"xcdx")[1:3], mapped.wrap(b"cd"),
@@ -192,8 +188,6 @@ def test_missing_or_strange_arguments_are_type_errors():
         with pytest.raises(TypeError):
             call()
 
-
-# --- the end of the region ---------------------------------------------------
 
 SEARCHES = {
     "find": lambda view: view.find(b"x"),
@@ -278,8 +272,6 @@ def test_close_by_another_thread_ends_a_long_search(tmp_path):
     assert set(results) <= {-1}
 
 
-# --- lost pages --------------------------------------------------------------
-
 
 @pytest.fixture
 def cut(tmp_path):
@@ -313,8 +305,6 @@ def test_search_that_needs_a_lost_page_is_a_fault(cut, search):
         search(cut)
     assert cut.find(b"needle") == mmap.PAGESIZE - 3
 
-
-# --- others search our objects ----------------------------------------------
 
 
 def private_bytes():
@@ -380,8 +370,6 @@ def test_re_leaves_no_copy_behind(sparse):
     assert private_bytes() - before < 4 * MIB
     del match
 
-
-# --- the cases that all three languages run ----------------------------------
 
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors/search.tsv"
 

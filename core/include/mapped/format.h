@@ -94,8 +94,6 @@ typedef struct mapped_cursor {
 
 typedef struct mapped_format mapped_format;
 
-/* --- lifecycle ---------------------------------------------------------- */
-
 /* Compiles `length` bytes of text. The format has one reference, the caller's.
  * MAPPED_FORMAT: `error->offset` is the place in the text, `length` the
  * offending number, if any, `limit` a mapped_format_reason, and `operation`
@@ -108,8 +106,6 @@ mapped_status mapped_format_compile(mapped_dialect dialect, const char *text,
 void mapped_format_acquire(mapped_format *format);
 void mapped_format_release(mapped_format *format);
 
-/* --- queries ------------------------------------------------------------ */
-
 /* The number of values; those of a WRONG format are those before it. */
 size_t mapped_format_count(const mapped_format *format);
 
@@ -121,8 +117,6 @@ bool mapped_format_size(const mapped_format *format, size_t *size);
  * stopped; NULL at the end. */
 const mapped_step *mapped_format_step(const mapped_format *format,
                                       const mapped_cursor *cursor);
-
-/* --- unpacking ---------------------------------------------------------- */
 
 /* Reads the next values, as many as there is room for, and moves the cursor
  * past them; `items->count` tells how many, 0 at the end. What lies together
@@ -138,8 +132,6 @@ const mapped_step *mapped_format_step(const mapped_format *format,
 mapped_status mapped_format_unpack(const mapped_format *format,
                                    mapped_slice slice, mapped_cursor *cursor,
                                    mapped_items *items, mapped_error *error);
-
-/* --- packing ------------------------------------------------------------ */
 
 /* Sets `item->step` to that of the next value to pack and moves the cursor past
  * it; false at the end. As long as no value has a length of its own, the

@@ -67,8 +67,6 @@ typedef struct mapped_field {
 
 typedef struct mapped_layout mapped_layout;
 
-/* --- lifecycle ---------------------------------------------------------- */
-
 /* Reads `length` bytes of text. The layout has one reference, the caller's; it
  * is immutable. MAPPED_LAYOUT: `error->offset` is the place in the text,
  * `limit` a mapped_layout_reason and `operation` that reason's text.
@@ -80,8 +78,6 @@ mapped_status mapped_layout_compile(const char *text, size_t length,
 /* One more reference / one less. `release` takes NULL and never fails. */
 void mapped_layout_acquire(mapped_layout *layout);
 void mapped_layout_release(mapped_layout *layout);
-
-/* --- queries ------------------------------------------------------------ */
 
 size_t mapped_layout_size(const mapped_layout *layout);  /* bytes a record */
 size_t mapped_layout_count(const mapped_layout *layout); /* fields */
@@ -98,8 +94,6 @@ MAPPED__INLINE size_t mapped_field_size(const mapped_field *field)
 {
     return field->count * field->element->size;
 }
-
-/* --- records ------------------------------------------------------------ */
 
 /* How many records the slice holds. MAPPED_SIZE if a part of one is left over:
  * slice it away if that is what you want. Meets no fault. */

@@ -84,8 +84,6 @@ typedef struct mapped_anonymous_options {
  * longer needed, by the thread that closed or released the region last. */
 typedef void mapped_wrap_hook(void *context);
 
-/* --- lifecycle ---------------------------------------------------------- */
-
 /* "r", "r+", "c", "w+", "x+". MAPPED_ARGUMENT for anything else. */
 mapped_status mapped_mode_parse(const char *text, size_t length,
                                 mapped_mode *mode, mapped_error *error);
@@ -176,8 +174,6 @@ mapped_status mapped_region_seal(mapped_region *region, mapped_error *error);
 mapped_status mapped_region_pin(mapped_region *region, void **data,
                                 mapped_error *error);
 void mapped_region_unpin(mapped_region *region);
-
-/* --- queries ------------------------------------------------------------ */
 
 size_t mapped_region_length(const mapped_region *region); /* 0 once closed */
 bool mapped_region_closed(const mapped_region *region);

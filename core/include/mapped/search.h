@@ -36,8 +36,6 @@ mapped_status mapped_starts_with(mapped_slice slice, const void *data, size_t n,
 mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
                                bool *result, mapped_error *error);
 
-/* --- parts -------------------------------------------------------------- */
-
 /* A walk over the parts of a slice. The caller's storage, nothing to free; it
  * borrows the region and the separator's bytes. Don't touch the fields. */
 typedef struct mapped_parts {

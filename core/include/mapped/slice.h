@@ -37,8 +37,6 @@ mapped_status mapped_slice_check(mapped_slice slice, mapped_error *error);
 mapped_status mapped_slice_check_writable(mapped_slice slice,
                                           mapped_error *error);
 
-/* --- check, access, check ----------------------------------------------- */
-
 /* An access by hand, for a short leaf that neither allocates, locks nor calls
  * out:
  *

@@ -71,8 +71,6 @@ static void swap_mask(const sigset_t *set, sigset_t *old)
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, old, MASK_BYTES);
 }
 
-/* --- whose fault it is ---------------------------------------------------- */
-
 /* A misaligned access (BUS_ADRALN) loses no page. */
 static bool is_lost_page(const siginfo_t *info)
 {
@@ -188,8 +186,6 @@ static bool is_raised_again(const siginfo_t *info, const ucontext_t *context)
     return false;
 }
 
-/* --- the others ----------------------------------------------------------- */
-
 /* Sends the signal once more with its original information. It is delivered
  * when the interrupted code would go on. */
 static void send_again(int signal_number, siginfo_t *info)
@@ -298,8 +294,6 @@ static void pass_on(unsigned level, siginfo_t *info, ucontext_t *context,
     }
 }
 
-/* --- several copies of this library in one process ------------------------ */
-
 /* Instead of a signal's number: another copy asks to be served. */
 #define KNOCK 0
 #define KNOCK_MAGIC UINT64_C(0x6d61707065640001)
@@ -322,8 +316,6 @@ static void answer(knock *by)
             there == by->guest;
     }
 }
-
-/* --- the handlers --------------------------------------------------------- */
 
 static void on_signal(unsigned level, int signal_number, siginfo_t *info,
                       void *context)
@@ -370,8 +362,6 @@ static struct sigaction action_of(unsigned level)
     add(&action.sa_mask, MARK);
     return action;
 }
-
-/* --- installation --------------------------------------------------------- */
 
 static bool same_mask(const sigset_t *a, const sigset_t *b)
 {
@@ -450,8 +440,6 @@ mapped_status mapped__fault_install(mapped__fault_handler *handler,
     }
     return is_taken_in(&current) ? MAPPED_OK : climb(&current, error);
 }
-
-/* --- around it ------------------------------------------------------------ */
 
 mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
                               void (*child)(void), mapped_error *error)

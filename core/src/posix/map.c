@@ -170,9 +170,6 @@ static mapped_status plan(const mapped__map_request *request,
     return MAPPED_OK;
 }
 
-/* --- spares ----------------------------------------------------------------
- */
-
 /* The kernel limits how many mappings a process has, and at the limit it even
  * refuses to replace one. So a few that are good for nothing else are kept, to
  * be given up when a lost page can't be replaced: neighbours that differ count
@@ -230,9 +227,6 @@ mapped_status mapped__map(const mapped__map_request *request,
     keep_spares();
     return status;
 }
-
-/* --- replacing and resizing ------------------------------------------------
- */
 
 /* MAP_FIXED swaps the pages in one step. MAP_NORESERVE: nobody is meant to
  * write here, so no memory is promised and none can be refused. */

@@ -28,8 +28,6 @@ static size_t page_of(const mapped__map_request *request)
     return request->page != 0 ? request->page : system.dwPageSize;
 }
 
-/* --- private memory ----------------------------------------------------- */
-
 /* Large pages can't be committed bit by bit, and the caller's token must hold
  * SeLockMemoryPrivilege: without it this is error 1314. */
 static mapped_status map_large(mapped__mapping *mapping, mapped_error *error)
@@ -79,8 +77,6 @@ static void zero_memory(unsigned char *start, size_t length)
         length -= n;
     }
 }
-
-/* --- mapping ------------------------------------------------------------ */
 
 /* The kernel reads for us and reports what would be an exception here. One
  * request for all of it goes ahead, as that is faster than page by page. */
@@ -153,8 +149,6 @@ void mapped__unmap(mapped__mapping *mapping)
     mapping->reserved = 0;
 }
 
-/* --- revoking ----------------------------------------------------------- */
-
 /* Part of a view can't be unmapped, and a plain view not without giving its
  * addresses away. Making the pages copy-on-write would hide the file at least,
  * but emulations of Windows exist that then write zeros into it. */
@@ -185,8 +179,6 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
     return mapped__view_restore(mapping, request, error);
 }
-
-/* --- resizing ----------------------------------------------------------- */
 
 static mapped_status move(mapped__mapping *mapping,
                           const mapped__map_request *request, bool alone,

@@ -50,8 +50,6 @@ bool mapped__view_piece(unsigned char *at, unsigned char *end,
     return next != at;
 }
 
-/* --- sections ----------------------------------------------------------- */
-
 static DWORD protection(unsigned flags)
 {
     if (!(flags & MAPPED__MAP_WRITE))
@@ -93,8 +91,6 @@ static void close_section(const mapped__map_request *request, HANDLE section)
         CloseHandle(section);
     SetLastError(kept);
 }
-
-/* --- placed views ------------------------------------------------------- */
 
 /* [start, end) must be one placeholder; the rest of it stays one. */
 static bool swap_in(unsigned char *start, unsigned char *end, size_t size,
@@ -192,8 +188,6 @@ void mapped__view_detach(mapped__mapping *mapping)
     mapping->used = 0;
 }
 
-/* --- zero pages --------------------------------------------------------- */
-
 /* Windows promises memory for every page it commits, so one small section is
  * shown again and again: nobody is meant to write here. */
 static bool create_zeros(size_t length, bool writable, mapped__view *zeros)
@@ -283,8 +277,6 @@ mapped_status mapped__view_restore(mapped__mapping *mapping,
     CloseHandle(zeros.section);
     return status;
 }
-
-/* --- plain views -------------------------------------------------------- */
 
 static mapped_status map_plain(const mapped__map_request *request,
                                mapped__mapping *mapping, mapped_error *error)

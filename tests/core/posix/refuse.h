@@ -86,8 +86,6 @@ REFUSE_CALL(int, sigaction,
             (int number, const struct sigaction *new, struct sigaction *old),
             (number, new, old), -1)
 
-/* --- with arguments that vary ------------------------------------------- */
-
 #define REFUSE_OPEN(name)                                \
     int __real_##name(const char *path, int flags, ...); \
     int __wrap_##name(const char *path, int flags, ...); \
@@ -124,8 +122,6 @@ void *__wrap_mremap(void *at, size_t from, size_t to, int flags, ...)
 {
     return refuse("mremap") ? MAP_FAILED : __real_mremap(at, from, to, flags);
 }
-
-/* --- memory, which is counted too --------------------------------------- */
 
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);

@@ -113,8 +113,6 @@ CHECK__UNUSED static size_t scratch_page(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* --- what the process holds --------------------------------------------- */
-
 CHECK__UNUSED static int scratch_descriptors(void)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -178,8 +176,6 @@ CHECK__UNUSED static bool scratch_instrumented(void)
 #endif
     return scratch_valgrind();
 }
-
-/* --- a child for what can't be undone ----------------------------------- */
 
 /* Runs `body` in a forked child, which reports by CHECK as usual. The answer
  * is the signal that killed it, or 0; a failed check fails the parent's test,

@@ -42,8 +42,6 @@ static void at_every_edge(void (*check)(mapped_slice slice))
     }
 }
 
-/* --- typed access ------------------------------------------------------- */
-
 static void check_element(mapped_slice slice, const mapped_element *element)
 {
     for (size_t offset = 0; offset <= slice.length + 1; offset++) {
@@ -101,8 +99,6 @@ static void test_edge_inline_access(void)
 {
     at_every_edge(check_inline);
 }
-
-/* --- bulk --------------------------------------------------------------- */
 
 static void check_copies(mapped_slice slice)
 {
@@ -170,8 +166,6 @@ static void test_edge_compare(void)
 {
     at_every_edge(check_compare);
 }
-
-/* --- codes -------------------------------------------------------------- */
 
 /* Every text of three bytes out of these, cut off at every length. */
 static void test_edge_codes(void)

@@ -45,8 +45,6 @@ static state look(const mapped_region *region)
     return now;
 }
 
-/* --- scenarios ---------------------------------------------------------- */
-
 static mapped_open_options options_of(uint64_t length, uint64_t reserve,
                                       uint32_t flags)
 {
@@ -121,8 +119,6 @@ static mapped_status wrap(mapped_region **region, mapped_error *error)
     return mapped_region_wrap(data, sizeof data, false, NULL, NULL, region,
                               error);
 }
-
-/* --- scenarios on an open region ---------------------------------------- */
 
 static mapped_region *prepared(mapped_mode mode, uint64_t length,
                                uint64_t reserve)
@@ -269,8 +265,6 @@ static mapped_status compile_layout(mapped_region **region, mapped_error *error)
     return status;
 }
 
-/* --- running them ------------------------------------------------------- */
-
 static bool may_fail_silently(void)
 {
     return strcmp(refuse_hit, "munmap") == 0;
@@ -396,8 +390,6 @@ static const scenario scenarios[] = {
     {"test_failures_close", prepare_writer, close_region},
     {"test_failures_close_shared", prepare_shared, close_region},
 };
-
-/* --- what a process makes once ------------------------------------------ */
 
 static long first_call;
 

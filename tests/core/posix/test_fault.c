@@ -416,9 +416,6 @@ static void test_fault_shrinking_forgets_what_is_cut_off(void)
     done(&s);
 }
 
-/* --- seals -----------------------------------------------------------------
- */
-
 static void test_seal_keeps_peers_from_cutting(void)
 {
     mapped_region *region;
@@ -450,9 +447,6 @@ static void test_seal_anything_else_is_unsupported(void)
     mapped_region_release(region);
     done(&s);
 }
-
-/* --- limits ----------------------------------------------------------------
- */
 
 static long maps_allowed(void)
 {
@@ -531,9 +525,6 @@ static void test_open_more_regions_than_there_can_be(void)
     CHECK_INT(scratch_mappings_of("/limit"), 0);
     unlink(path);
 }
-
-/* --- the guard's own calls failing ------------------------------------------
- */
 
 static const char *exhaust_memory(void)
 {

@@ -6,9 +6,6 @@
 static volatile unsigned char *foreign;
 static mapped_region *ours;
 
-/* --- others' faults without a handler ---------------------------------------
- */
-
 static const char *touch_foreign(void)
 {
     ours = faulty_region(4);
@@ -67,9 +64,6 @@ static void test_guard_death_shows_the_access(void)
     CHECK(last.si_addr == first.si_addr);
     CHECK(last.si_addr == (void *)foreign);
 }
-
-/* --- a handler that was there before ---------------------------------------
- */
 
 static sigjmp_buf way_out;
 static volatile sig_atomic_t calls;
@@ -179,9 +173,6 @@ static void test_guard_one_shot_handler_is_called_once(void)
 {
     CHECK_INT(scratch_child(fault_twice_with_one_shot), SIGBUS);
 }
-
-/* --- faults inside handlers --------------------------------------------------
- */
 
 static volatile unsigned char *second;
 
@@ -325,9 +316,6 @@ static void test_guard_earlier_handler_runs_with_its_mask(void)
     CHECK_INT(scratch_child(run_with_masks), 0);
 }
 
-/* --- signals that are no faults ----------------------------------------------
- */
-
 static const char *be_killed(void)
 {
     ours = faulty_region(1);
@@ -392,9 +380,6 @@ static void *touch_ours(void *number)
     return NULL;
 }
 
-/* --- stacks
- * ------------------------------------------------------------------- */
-
 static void *touch_on_alternate_stack(void *number)
 {
     size_t room = scratch_instrumented() ? 1 << 18 : 4096;
@@ -421,9 +406,6 @@ static void test_guard_threads_with_and_without_a_signal_stack(void)
     CHECK_UINT(mapped_region_fault_count(ours), 16);
     mapped_region_release(ours);
 }
-
-/* --- switching
- * ----------------------------------------------------------------- */
 
 static const char *switched_off(void)
 {

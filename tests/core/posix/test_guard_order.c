@@ -23,9 +23,6 @@ static void mend(int signal_number)
     faulty_mend(foreign);
 }
 
-/* --- handlers that come later
- * ------------------------------------------------- */
-
 static char trace[64];
 
 static void trace_add(char what)
@@ -137,9 +134,6 @@ static void test_guard_enabling_puts_it_on_top(void)
 {
     CHECK_INT(scratch_child(enable_again), 0);
 }
-
-/* --- a handler that puts us back and raises again ----------------------------
- */
 
 static struct sigaction below_reporter;
 

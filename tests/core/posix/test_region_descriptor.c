@@ -111,8 +111,6 @@ static void test_descriptor_create_truncates(void)
     close(file);
 }
 
-/* --- descriptors held --------------------------------------------------- */
-
 static void test_descriptor_is_held_only_to_write(void)
 {
     const char *path = scratch_file("file", 10);

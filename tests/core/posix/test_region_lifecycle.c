@@ -17,8 +17,6 @@ static int file_mappings(void)
     return scratch_mappings_of("/lifecycle");
 }
 
-/* --- after close -------------------------------------------------------- */
-
 static void test_lifecycle_close_twice_is_fine(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ_WRITE);
@@ -67,8 +65,6 @@ static void test_lifecycle_release_takes_null(void)
 {
     mapped_region_release(NULL);
 }
-
-/* --- what stays behind -------------------------------------------------- */
 
 static void test_lifecycle_release_leaves_nothing(void)
 {
@@ -127,8 +123,6 @@ static void test_lifecycle_region_lives_to_its_last_reference(void)
     mapped_region_release(region);
     CHECK_INT(file_mappings(), 0);
 }
-
-/* --- pins --------------------------------------------------------------- */
 
 static void test_lifecycle_pinned_region_is_busy(void)
 {
@@ -199,8 +193,6 @@ static void test_lifecycle_last_release_ignores_pins(void)
     mapped_region_release(region);
     CHECK_INT(file_mappings(), 0);
 }
-
-/* --- wrapped memory ----------------------------------------------------- */
 
 static void count_call(void *context)
 {
@@ -287,8 +279,6 @@ static void test_lifecycle_wrapped_memory_has_no_file(void)
     mapped_region_release(region);
 }
 
-/* --- the file behind ---------------------------------------------------- */
-
 static void test_lifecycle_size_follows_the_file(void)
 {
     const mapped_mode modes[] = {MAPPED_MODE_READ, MAPPED_MODE_READ_WRITE,
@@ -334,8 +324,6 @@ static void test_lifecycle_removed_file_stays_readable(void)
     CHECK_UINT(size, 10000);
     mapped_region_release(region);
 }
-
-/* --- anonymous memory and fork ------------------------------------------ */
 
 static void test_lifecycle_anonymous_refuses_bad_options(void)
 {

@@ -211,8 +211,6 @@ static void test_mode_two_regions_of_one_file_agree(void)
     mapped_region_release(reader);
 }
 
-/* --- devices: one access of exactly the width --------------------------- */
-
 static void test_mode_device_refuses_what_is_misaligned(void)
 {
     const char *path = scratch_file("file", 64);

@@ -37,8 +37,6 @@ static void check_system_error(const char *path, mapped_mode mode, int expected)
     CHECK(error.operation != NULL && error.operation[0] != '\0');
 }
 
-/* --- what can't be opened ----------------------------------------------- */
-
 static void test_open_missing_file(void)
 {
     const char *path = scratch_path("missing");
@@ -139,8 +137,6 @@ static void test_open_device_needs_a_length(void)
     check_refused("/dev/zero", MAPPED_MODE_READ, NULL, &error);
     CHECK(error.status == MAPPED_ARGUMENT || error.status == MAPPED_PAST_END);
 }
-
-/* --- impossible arguments ----------------------------------------------- */
 
 static void test_open_unknown_mode(void)
 {
@@ -293,8 +289,6 @@ static void test_open_exclusive_keeps_an_existing_file(void)
     CHECK_INT(scratch_read_byte(path, 0), scratch_byte(0));
 }
 
-/* --- limits ------------------------------------------------------------- */
-
 /* Each takes an eighth of what a process can have, so one must fail. */
 static void test_open_address_space_taken_by_reserves(void)
 {
@@ -394,8 +388,6 @@ static void test_open_at_the_descriptor_limit(void)
     scratch_root();
     CHECK_INT(scratch_child(open_without_descriptors), 0);
 }
-
-/* --- what can be opened ------------------------------------------------- */
 
 static void check_content(const char *path, uint64_t offset, uint64_t length,
                           size_t expected)

@@ -41,8 +41,6 @@ static size_t dirty(mapped_region *region, size_t from, size_t to)
     return count;
 }
 
-/* --- refused ------------------------------------------------------------ */
-
 static void check_resize_refused(mapped_region *region, uint64_t length,
                                  mapped_status expected)
 {
@@ -113,8 +111,6 @@ static void test_resize_append_of_too_much_is_refused(void)
     CHECK_INT(file_size(), 100);
     mapped_region_release(region);
 }
-
-/* --- growth ------------------------------------------------------------- */
 
 static void test_resize_grows_the_file_with_blocks(void)
 {
@@ -243,8 +239,6 @@ static void test_resize_regrown_memory_of_two_is_zero(void)
     mapped_region_release(region);
     mapped_region_release(region);
 }
-
-/* --- reserve, pins, others ---------------------------------------------- */
 
 static void test_resize_inside_a_reserve_never_moves(void)
 {
@@ -382,8 +376,6 @@ static void test_resize_shrunk_under_a_second_reference_stays_mapped(void)
     mapped_region_release(region);
     mapped_region_release(region);
 }
-
-/* --- append ------------------------------------------------------------- */
 
 static void test_resize_append_stores_at_the_end(void)
 {

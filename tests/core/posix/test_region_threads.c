@@ -44,8 +44,6 @@ static void start(pthread_t *thread, void *(*body)(void *), job *j)
         sched_yield();
 }
 
-/* --- close against readers and writers ---------------------------------- */
-
 static void *read_until_closed(void *context)
 {
     job *j = context;
@@ -135,8 +133,6 @@ static void test_threads_writer_meets_closed_and_no_crash(void)
     }
 }
 
-/* --- close against pins ------------------------------------------------- */
-
 static void *pin_until_closed(void *context)
 {
     job *j = context;
@@ -200,8 +196,6 @@ static void test_threads_closing_at_once_is_fine(void)
     }
     CHECK_INT(scratch_mappings_of("/threads"), 0);
 }
-
-/* --- resize against readers --------------------------------------------- */
 
 static void *read_until_stopped(void *context)
 {
@@ -313,8 +307,6 @@ static void test_threads_shrinking_deceives_no_reader(void)
     shrink_under(read_until_out_of_range);
     shrink_under(copy_until_out_of_range);
 }
-
-/* --- append from two threads -------------------------------------------- */
 
 static void *append_some(void *context)
 {

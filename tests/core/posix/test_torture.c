@@ -92,9 +92,6 @@ static void expect(worker *w, mapped_status status, unsigned allowed)
 #define MAY(status) (1u << -MAPPED_##status)
 #define ACCESS (MAY(CLOSED) | MAY(RANGE) | MAY(FAULT))
 
-/* --- what the threads do
- * ------------------------------------------------------ */
-
 /* Zeros are in a file that was cut, anywhere, and grew again. */
 static void check_bytes_of(uint32_t value)
 {
@@ -320,9 +317,6 @@ static void test_torture_everything_at_once(void)
     CHECK(faults > 0);
     printf("%zu operations, %zu met a fault\n", done, faults);
 }
-
-/* --- addresses that change hands
- * ------------------------------------------------ */
 
 /* Half of them move before they go. */
 static void *open_and_close(void *context)

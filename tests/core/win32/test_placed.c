@@ -193,8 +193,6 @@ static void finish(mapped_region *region, const char *path)
     broken_rules = 0;
 }
 
-/* --- the tests ---------------------------------------------------------- */
-
 static void test_grow_in_the_reserve_keeps_the_address(void)
 {
     const char *path = folder_file("reserve", 3 * GRANULE);

@@ -177,8 +177,6 @@ static void test_open_sparse(void)
     folder_delete(path);
 }
 
-/* --- resizing ----------------------------------------------------------- */
-
 static void test_resize_file(void)
 {
     const size_t lengths[] = {LENGTH, 3 * LENGTH, 65537, 65536, 5000,
@@ -292,8 +290,6 @@ static void test_shared_memory_has_a_handle(void)
     mapped_region_release(twin);
     mapped_region_release(region);
 }
-
-/* --- closing ------------------------------------------------------------ */
 
 /* Where views can't be swapped for zeros, at least they stay. */
 static void test_close_leaves_zeros_to_others(void)
