@@ -160,7 +160,7 @@ static mapped_mode check_mode(lua_State *L, int arg)
     mapped_mode mode = MAPPED_MODE_READ;
     const char *text = luaL_optlstring(L, arg, "r", &length);
     if (strlen(text) != length)
-        luaL_argerror(L, arg, "mode contains a zero byte");
+        luaL_argerror(L, arg, "unknown mode: it contains a zero byte");
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK) {
         lua_pushfstring(L, "unknown mode '%s'", text);
         luaL_argerror(L, arg, lua_tostring(L, -1));
