@@ -92,7 +92,7 @@ int array_gather(Array *array, const Part *part, char *to)
             mapped_read(array->slice, (size_t)part->first, to, bytes, &error);
     else
         status = walk(&state, 0, part->first, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     return finish(array, status, &error);
 }
 
@@ -109,6 +109,6 @@ int array_scatter(Array *array, const Part *part, const char *from)
                               &error);
     else
         status = walk(&state, 0, part->first, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     return finish(array, status, &error);
 }

@@ -3,9 +3,12 @@
 
 Away away_begin(mapped_region *first, mapped_region *second, size_t bytes)
 {
-    Away away = {NULL, {first, second}};
+    Away away = {NULL, {first, second}, {0, 0}};
     if (bytes < AWAY_BYTES)
         return away;
+    for (int i = 0; i < 2; i++)
+        if (away.regions[i] != NULL)
+            away.recoveries[i] = mapped_region_recovery_count(away.regions[i]);
     mapped_region_acquire(first);
     if (second != NULL)
         mapped_region_acquire(second);
@@ -22,4 +25,23 @@ void away_end(Away *away)
     PyEval_RestoreThread(away->thread);
     mapped_region_release(away->regions[0]);
     mapped_region_release(away->regions[1]);
+}
+
+/* What a lost page read as can't be told from data once recover() has brought
+ * the page back. */
+mapped_status away_end_access(Away *away, mapped_status status,
+                              mapped_error *error)
+{
+    for (int i = 0; i < 2 && away->thread != NULL; i++) {
+        mapped_region *region = away->regions[i];
+        if (status == MAPPED_OK && region != NULL &&
+            mapped_region_recovery_count(region) != away->recoveries[i]) {
+            const uint64_t numbers[3] = {0, mapped_region_length(region),
+                                         mapped_region_length(region)};
+            status = mapped_error_set_range(error, MAPPED_FAULT,
+                                            "access during recover", numbers);
+        }
+    }
+    away_end(away);
+    return status;
 }

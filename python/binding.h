@@ -277,11 +277,18 @@ void formats_clear(State *state);
 typedef struct Away {
     PyThreadState *thread; /* NULL: too short to be worth it */
     mapped_region *regions[2];
+    uint64_t recoveries[2]; /* how often each had lost pages back, before */
 } Away;
 
 /* `second` may be NULL. */
 Away away_begin(mapped_region *first, mapped_region *second, size_t bytes);
 void away_end(Away *away);
+
+/* The same after an access that ended in `status`, which becomes MAPPED_FAULT if
+ * a recovery may have overtaken it: then it may have met the zeros of a page
+ * that counts as lost no more. */
+mapped_status away_end_access(Away *away, mapped_status status,
+                              mapped_error *error);
 
 Py_ssize_t view_length(PyObject *self);
 PyObject *view_item(PyObject *self, Py_ssize_t index);

@@ -26,7 +26,7 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
         status = mapped_copy(to, offset, source->slice, &error);
     else
         status = mapped_write(to, offset, source->data, source->length, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return 0;
     raise_of(culprit(source, owner, status), &error);
@@ -60,7 +60,7 @@ static int read_to(PyObject *self, void *to, size_t length)
     mapped_error error;
     Away away = away_begin(span.region, NULL, length);
     mapped_status status = mapped_read(span, 0, to, length, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return 0;
     raise_of(view_owner(self), &error);
@@ -170,7 +170,7 @@ METHOD_ONE(view_fill)
     mapped_slice span = view_span(self);
     Away away = away_begin(span.region, NULL, span.length);
     mapped_status status = mapped_fill(span, byte, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;
@@ -195,7 +195,7 @@ METHOD_KEYWORDS(view_move)
     mapped_slice span = view_span(self);
     Away away = away_begin(span.region, NULL, n);
     mapped_status status = mapped_move(span, to, from, n, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;

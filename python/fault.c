@@ -67,13 +67,21 @@ const char region_recover_doc[] = PyDoc_STR(
     "can't\nbe opened again; ValueError if the region is closed. Exports stay "
     "valid and\nshow the file again.");
 
-/* The global lock is kept: a thread in the middle of an access would take the
- * zeros of a page that is forgotten to be lost for data. */
+/* Bringing pages back can wait for a disk. That they are lost is forgotten with
+ * the lock held: no access is under way then but those that are away from it,
+ * and away_end_access tells these. */
 METHOD_NONE(region_recover)
 {
-    mapped_error error;
-    if (mapped_region_recover(core_of(self), &error) != MAPPED_OK)
+    mapped_error error, left;
+    mapped_region *region = core_of(self);
+    Away away = away_begin(region, NULL, AWAY_BYTES);
+    mapped_status status = mapped_region_restore(region, &error);
+    away_end(&away);
+    mapped_status settled = mapped_region_settle(region, &left);
+    if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
+    if (settled != MAPPED_OK)
+        return raise_of(view_owner(self), &left);
     Py_RETURN_NONE;
 }
 

@@ -53,7 +53,7 @@ static PyObject *next_far(Parts *self)
     Away away = away_begin(self->owner->view.slice.region, NULL,
                            mapped_parts_left(&parts));
     mapped_status status = mapped_parts_next(&parts, &part, &more, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     if (status != MAPPED_OK)
         return raise_of(self->owner, &error);
     self->parts = parts;

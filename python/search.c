@@ -126,8 +126,7 @@ static mapped_status search_away(Search *search, mapped_slice slice,
 {
     Away away = away_begin(slice.region, NULL, slice.length);
     mapped_status status = search(slice, needle, result, error);
-    away_end(&away);
-    return status;
+    return away_end_access(&away, status, error);
 }
 
 mapped_status find_first(mapped_slice slice, mapped_needle *needle,
@@ -304,7 +303,7 @@ static int compare(PyObject *self, Compare *how, PyObject *affix, Range range)
         Away away = away_begin(range.slice.region, NULL, needle.length);
         mapped_status compared =
             how(range.slice, needle.bytes, needle.length, &result, &error);
-        away_end(&away);
+        compared = away_end_access(&away, compared, &error);
         if (compared != MAPPED_OK) {
             raise_of(view_owner(self), &error);
             status = -1;

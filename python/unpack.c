@@ -15,7 +15,7 @@ static PyObject *read_bytes(Region *owner, mapped_slice span,
     Away away = away_begin(span.region, NULL, item->length);
     mapped_status status = mapped_read(
         span, item->offset, PyBytes_AsString(bytes), item->length, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return bytes;
     Py_DECREF(bytes);

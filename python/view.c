@@ -242,7 +242,7 @@ static int equals(PyObject *self, const Source *source)
     else
         status = mapped_compare_bytes(span, source->data, source->length,
                                       &order, &error);
-    away_end(&away);
+    status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return order == 0;
     raise_of(view_owner(self), &error);

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 
 import mapped
 import numpy
@@ -312,3 +313,34 @@ def test_shared_memory_beyond_the_machine_is_refused():
             region.resize(2**40)
         assert caught.value.errno == errno.ENOMEM
         assert len(region) == region.size == PAGE
+
+
+def test_recover_never_passes_zeros_off_as_data(tmp_path):
+    """A long copy runs without the global lock; a recovery that ends before it
+    must not make its zeros look clean."""
+    path = tmp_path / "file"
+    size = 4096 * PAGE
+    path.write_bytes(b"S" * size)
+    stop = threading.Event()
+    with mapped.open(path) as region:
+        def spoil():
+            while not stop.is_set():
+                os.truncate(path, size // 2)
+                with open(path, "r+b") as file:
+                    file.seek(size // 2)
+                    file.write(b"S" * (size // 2))
+                try:
+                    region.recover()
+                except mapped.FaultError:
+                    pass
+        thread = threading.Thread(target=spoil)
+        thread.start()
+        try:
+            for _ in range(60):
+                try:
+                    assert region.tobytes().count(b"S") == size
+                except mapped.FaultError:
+                    pass
+        finally:
+            stop.set()
+            thread.join()
