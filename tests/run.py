@@ -78,7 +78,7 @@ def sanitized(leaks):
     """The environment in which a plain interpreter can load our modules."""
     kinds = os.environ["MAPPED_SANITIZE"].split(",")
     env = {"ASAN_OPTIONS": f"detect_leaks={int(leaks)}:"
-                           "allocator_may_return_null=1",
+                           "allocator_may_return_null=1:handle_sigbus=0",
            "UBSAN_OPTIONS": "print_stacktrace=1",
            "TSAN_OPTIONS": f"suppressions={TOP}/tests/tsan.supp"}
     for kind, library in (("address", "libasan.so"), ("thread", "libtsan.so")):
@@ -116,7 +116,7 @@ def core(arguments, result):
     for source in sources:
         name = source.relative_to(TOP).with_suffix("")
         status, output = run(wrapped(arguments, program(name)), {
-            "ASAN_OPTIONS": "allocator_may_return_null=1",
+            "ASAN_OPTIONS": "allocator_may_return_null=1:handle_sigbus=0",
             "UBSAN_OPTIONS": "print_stacktrace=1",
             "TSAN_OPTIONS": f"suppressions={TOP}/tests/tsan.supp",
             "WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all"})
