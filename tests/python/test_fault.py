@@ -58,6 +58,9 @@ ACCESSES = {
     "find": lambda r: r.find(b"zz"),
     "rfind": lambda r: r.rfind(b"zz"),
     "count": lambda r: r.count(b"a"),
+    "lines": lambda r: list(r.lines()),
+    "unpack": lambda r: r.unpack("<IId", PAGE - 8),
+    "pack": lambda r: r.pack("<IId", PAGE, 1, 2, 3.5),
 }
 
 
