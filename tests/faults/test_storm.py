@@ -1,6 +1,7 @@
 """Guards against the death that every mmap user on Unix lives with: a file that
 another process truncates at any moment. MAPPED_STORM_SECONDS is how long the
 storm goes on; 60 in CI."""
+import mmap
 import os
 import pathlib
 import random
@@ -23,15 +24,20 @@ WORKERS = {
 
 
 def cut_and_mend(file, until):
-    """Truncates at page borders, so that no byte past the cut reads as zero
-    without a fault, and writes the content back."""
+    """Truncates at page borders and writes the content back page by page, each
+    from one page of memory: so the file never ends inside a page, not even in
+    the middle of a write, and no byte past its end reads as zero without a
+    fault."""
+    stamps = mmap.mmap(-1, PAGE)
+    stamps[:] = b"S" * PAGE
     cuts = 0
     while time.monotonic() < until:
         pages = random.randrange(PAGES)
         os.ftruncate(file, pages * PAGE)
         cuts += 1
         time.sleep(random.random() / 500)
-        os.pwrite(file, b"S" * ((PAGES - pages) * PAGE), pages * PAGE)
+        for page in range(pages, PAGES):
+            assert os.pwrite(file, stamps, page * PAGE) == PAGE
         time.sleep(random.random() / 500)
     return cuts
 
