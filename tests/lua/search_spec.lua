@@ -203,11 +203,19 @@ describe("a big file", function()
       %s]]):format(path, code), "ulimit -d 65536")
   end
 
-  it("does not fit into a string there", function()
+  local function limited(name, test)
+    if (os.getenv("MAPPED_SANITIZE") or "") == "" then
+      it(name, test)
+    else
+      pending(name .. ": a sanitizer's shadow needs more than any ulimit")
+    end
+  end
+
+  limited("does not fit into a string there", function()
     assert.truthy(run("print(#s:tostring())"):find("memory", 1, true))
   end)
 
-  it("is searched without a copy", function()
+  limited("is searched without a copy", function()
     assert.equal("268435458\t268435468\n",
       run("print(s:find('key = value', 1, true))"))
     assert.equal("268435458\t268435460\tkey\n",
@@ -222,7 +230,7 @@ describe("a big file", function()
       for word in s:gmatch('%a+') do print(word) end]]))
   end)
 
-  it("is searched by lrexlib without a copy", function()
+  limited("is searched by lrexlib without a copy", function()
     assert.equal("268435458\t268435468\tkey\tvalue\n", run([[
       local rex = require "rex_pcre2"
       local from, to, captures = rex.new("(\\w+) = (\\w+)"):tfind(s)
