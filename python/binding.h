@@ -284,8 +284,8 @@ typedef struct Away {
 Away away_begin(mapped_region *first, mapped_region *second, size_t bytes);
 void away_end(Away *away);
 
-/* The same after an access that ended in `status`, which becomes MAPPED_FAULT if
- * a recovery may have overtaken it: then it may have met the zeros of a page
+/* The same after an access that ended in `status`, which becomes MAPPED_FAULT
+ * if a recovery may have overtaken it: then it may have met the zeros of a page
  * that counts as lost no more. */
 mapped_status away_end_access(Away *away, mapped_status status,
                               mapped_error *error);
