@@ -318,6 +318,7 @@ def test_shared_memory_beyond_the_machine_is_refused():
         assert len(region) == region.size == PAGE
 
 
+@pytest.mark.slow
 def test_recover_never_passes_zeros_off_as_data(tmp_path):
     """A long copy runs without the global lock; a recovery that ends before it
     must not make its zeros look clean."""
