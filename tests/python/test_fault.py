@@ -226,9 +226,6 @@ def test_guard_works_after_faulthandler():
     assert (done.returncode, done.stdout, done.stderr) == (0, "told\n", "")
 
 
-@pytest.mark.skipif(os.environ.get("MAPPED_CC") == "clang",
-                    reason="a clang build doesn't recognise a fault that "
-                           "faulthandler raises again yet")
 def test_guard_works_before_faulthandler():
     done = run(script("region = lose()", "faulthandler.enable()",
                       "read(region)"))

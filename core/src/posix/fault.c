@@ -9,7 +9,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define MASK_BYTES (_NSIG / 8) /* of a signal mask, as the kernel counts */
+#define MASK_BYTES ((size_t)_NSIG / 8) /* as the kernel counts them */
 #define LONG_BITS (8 * sizeof(unsigned long))
 
 /* Every time somebody has put a handler on top of ours, another one of ours
@@ -68,7 +68,7 @@ static bool has(const sigset_t *set, int signal_number)
 
 static void swap_mask(const sigset_t *set, sigset_t *old)
 {
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, set, old, MASK_BYTES);
+    syscall(SYS_rt_sigprocmask, (long)SIG_SETMASK, set, old, MASK_BYTES);
 }
 
 /* A misaligned access (BUS_ADRALN) loses no page. */
@@ -102,8 +102,7 @@ static size_t read_stack(uintptr_t at, void *to, size_t n)
 {
     struct iovec local = {to, n};
     struct iovec remote = {(void *)at, n};
-    long got =
-        syscall(SYS_process_vm_readv, getpid(), &local, 1, &remote, 1, 0);
+    ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
     return got > 0 ? (size_t)got : 0;
 }
 
@@ -194,8 +193,8 @@ static void send_again(int signal_number, siginfo_t *info)
     swap_mask(NULL, &mask);
     add(&mask, signal_number);
     swap_mask(&mask, NULL);
-    syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal_number,
-            info);
+    syscall(SYS_rt_tgsigqueueinfo, (long)getpid(), syscall(SYS_gettid),
+            (long)signal_number, info);
 }
 
 /* Dies as it would have, with a core that shows the access itself. Where the
