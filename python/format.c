@@ -69,7 +69,8 @@ static PyObject *make_bytes(const mapped_element *Py_UNUSED(element),
 static PyObject *make_pascal(const mapped_element *Py_UNUSED(element),
                              const unsigned char *p, size_t n)
 {
-    size_t length = n > 0 && *p < n ? *p : n - (n > 0);
+    size_t told = n > 0 ? mapped_load_u8(p) : 0; /* once: it may change */
+    size_t length = told < n ? told : n - (n > 0);
     return PyBytes_FromStringAndSize((const char *)p + (n > 0),
                                      (Py_ssize_t)length);
 }

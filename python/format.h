@@ -4,8 +4,8 @@
 
 #include "binding.h"
 
-/* A format of few values in few bytes, as most are, is unpacked from a copy of
- * its bytes, each value by a function for its type. */
+/* A format of few values in few bytes, as most are, is unpacked in one go, each
+ * value by a function for its type. */
 #define PLAN_VALUES 64
 #define PLAN_BYTES 512
 

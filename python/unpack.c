@@ -60,52 +60,95 @@ static PyObject *unpack_large(Region *owner, mapped_slice span,
     return tuple;
 }
 
-static PyObject *make_all(const Plan *plan, const unsigned char *bytes)
+static COLD PyObject *drop(PyObject **values, Py_ssize_t count)
 {
-    PyObject *tuple = PyTuple_New(plan->count);
-    for (Py_ssize_t i = 0; tuple != NULL && i < plan->count; i++) {
-        const PlanItem *item = &plan->items[i];
-        PyObject *value =
-            item->make(item->element, bytes + item->offset, item->length);
-        if (value == NULL)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SetItem(tuple, i, value);
-    }
+    while (count > 0)
+        Py_DECREF(values[--count]);
+    return NULL;
+}
+
+static PyObject *fill_tuple(PyObject **values, Py_ssize_t count)
+{
+    PyObject *tuple = PyTuple_New(count);
+    if (tuple == NULL)
+        return drop(values, count);
+    for (Py_ssize_t i = 0; i < count; i++)
+        PyTuple_SetItem(tuple, i, values[i]);
     return tuple;
 }
 
-/* Copies the bytes only if that is a plain hit. */
-static inline bool copy_hit(mapped_slice span, size_t offset, size_t n,
-                            unsigned char *to)
+/* PyTuple_Pack is much quicker than to set one item after the other, but its
+ * arguments must be written out; it looks at the first `count` only. */
+#define PACKED 16
+#define CLEARED 8
+
+static inline PyObject *pack_tuple(PyObject **v, Py_ssize_t count)
 {
-    const unsigned char *p = mapped_slice_hit(span, offset, n);
-    if (p == NULL)
-        return false;
-    memcpy(to, p, n);
-    return mapped_slice_clean(span);
+    if (count <= CLEARED)
+        return PyTuple_Pack(count, v[0], v[1], v[2], v[3], v[4], v[5], v[6],
+                            v[7]);
+    for (Py_ssize_t i = count; i < PACKED; i++)
+        v[i] = NULL;
+    return PyTuple_Pack(count, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7],
+                        v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15]);
+}
+
+/* Takes the references in `values`, which began with CLEARED times NULL. */
+static inline PyObject *tuple_of(PyObject **values, Py_ssize_t count)
+{
+    if (count > PACKED)
+        return fill_tuple(values, count);
+    PyObject *tuple = pack_tuple(values, count);
+    for (Py_ssize_t i = 0; i < count; i++)
+        Py_DECREF(values[i]);
+    return tuple;
+}
+
+/* How many were made; fewer than all with an exception. It runs nobody else's
+ * code, so nobody recovers the region before the caller has looked at it. */
+static inline Py_ssize_t make_all(const Plan *plan, const unsigned char *p,
+                                  PyObject **values)
+{
+    Py_ssize_t i = 0;
+    for (; i < plan->count; i++) {
+        const PlanItem *item = &plan->items[i];
+        values[i] = item->make(item->element, p + item->offset, item->length);
+        if (values[i] == NULL)
+            break;
+    }
+    return i;
 }
 
 /* Everything that is not a plain hit: errors, devices, many values. */
-static PyObject *unpack_any(Region *owner, mapped_slice span, const Plan *plan,
-                            Py_ssize_t offset)
+static COLD PyObject *unpack_any(PyObject *self, const Plan *plan,
+                                 Py_ssize_t offset)
 {
-    unsigned char bytes[PLAN_BYTES];
+    Region *owner = view_owner(self);
+    mapped_slice span = view_span(self);
     if (format_offset(owner, span.length, plan->size, &offset) < 0)
         return NULL;
-    if (plan->small && copy_hit(span, (size_t)offset, plan->size, bytes))
-        return make_all(plan, bytes);
     return unpack_large(owner, span, plan->format, (size_t)offset);
 }
 
-static inline PyObject *unpack_at(Region *owner, mapped_slice span,
-                                  const Plan *plan, Py_ssize_t offset)
+static inline PyObject *unpack_at(PyObject *self, const Plan *plan,
+                                  Py_ssize_t offset)
 {
-    unsigned char bytes[PLAN_BYTES];
-    if (plan->small && offset >= 0 &&
-        copy_hit(span, (size_t)offset, plan->size, bytes))
-        return make_all(plan, bytes);
-    return unpack_any(owner, span, plan, offset);
+    PyObject *values[PLAN_VALUES];
+    mapped_slice span = view_span(self);
+    const unsigned char *p = NULL;
+    if (plan->small && offset >= 0)
+        p = mapped_slice_hit(span, (size_t)offset, plan->size);
+    if (p == NULL)
+        return unpack_any(self, plan, offset);
+    for (int i = 0; i < CLEARED; i++)
+        values[i] = NULL;
+    Py_ssize_t made = make_all(plan, p, values);
+    if (MAPPED__UNLIKELY(made < plan->count))
+        return drop(values, made);
+    if (MAPPED__LIKELY(mapped_slice_clean(span)))
+        return tuple_of(values, made);
+    drop(values, made);
+    return unpack_any(self, plan, offset);
 }
 
 const char view_unpack_doc[] = PyDoc_STR(
@@ -126,7 +169,7 @@ static inline PyObject *unpack(PyObject *self, PyObject *text, PyObject *where)
     PyObject *keeper = format_get(owner->state, text, &plan);
     if (keeper == NULL)
         return NULL;
-    PyObject *result = unpack_at(owner, view_span(self), plan, offset);
+    PyObject *result = unpack_at(self, plan, offset);
     Py_DECREF(keeper);
     return result;
 }
