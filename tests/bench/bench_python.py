@@ -21,6 +21,7 @@ a, b, i, o = 100, 5000, 1000, 1004
 array, mv_array = s.cast("I"), mv.cast("I")
 unpacker = struct.Struct("<I")
 """
+GUARDED, UNGUARDED = (f"{MEMORY}mapped.guard({on})\n" for on in (True, False))
 FILE = """
 import mapped, mmap
 path = {path!r}
@@ -41,13 +42,19 @@ ROWS = [
      "array[i]", "mv_array[i]", MEMORY),
     ("Python open and close a file", "open + mmap.mmap + both closes", 0.75,
      "ours()", "peer()", FILE),
+    ("Python s[i], fault guard on", "the same, guard off", 1.03,
+     "s[i]", "s[i]", GUARDED, UNGUARDED),
+    ('Python cast("I")[i], fault guard on', "the same, guard off", 1.03,
+     "array[i]", "array[i]", GUARDED, UNGUARDED),
+    ("Python s[a:b], fault guard on", "the same, guard off", 1.03,
+     "s[a:b]", "s[a:b]", GUARDED, UNGUARDED),
 ]
 
 
-def measure(ours, peer, setup):
+def measure(statements, setups):
     """The nanoseconds of one operation of each, in every round."""
     timers = [timeit.Timer("; ".join([statement] * COPIES), setup)
-              for statement in (ours, peer)]
+              for statement, setup in zip(statements, setups)]
     once = max(timer.timeit(20) / 20 for timer in timers)
     number = max(int(ROUND_SECONDS / once), 1)
     rounds = [[timer.timeit(number) / number / COPIES * 1e9 for timer in timers]
@@ -60,9 +67,10 @@ def main():
     with tempfile.NamedTemporaryFile() as file:
         file.write(bytes(1 << 16))
         file.flush()
-        for row, against, at_most, ours, peer, setup in ROWS:
-            times = measure(ours, peer, setup.format(path=file.name)
-                            if setup is FILE else setup)
+        for row, against, at_most, ours, peer, *setups in ROWS:
+            setups = [setup.format(path=file.name) if setup is FILE else setup
+                      for setup in (setups * 2)[:2]]
+            times = measure((ours, peer), setups)
             print(json.dumps({
                 "row": row, "against": against, "at_most": at_most,
                 "unit": "ns", "ours": times[0], "peer": times[1]}), flush=True)
