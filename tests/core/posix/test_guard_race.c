@@ -1,0 +1,178 @@
+/* Guards against a fault handler that is still at work, or a table that still
+ * names addresses, when these have been given back and are somebody else's.
+ * The core's calls come through here (--wrap), so that each race is played in
+ * its worst order and not waited for. */
+#include "faulty.h"
+
+#include <stdarg.h>
+#include <time.h>
+
+#define FILE_NAME "race"
+
+/* Long for a thread that has nothing to wait for. */
+#define PATIENCE_MS 300
+
+static volatile unsigned char *slow_page; /* replacing it takes its time */
+static int handler_entered;
+static int given_back;
+static int overtaken;
+
+static void pause_a_millisecond(void)
+{
+    const struct timespec millisecond = {0, 1000000};
+    nanosleep(&millisecond, NULL);
+}
+
+/* Inside the fault handler. */
+static void dawdle(const void *at)
+{
+    if (at == NULL || at != (const void *)slow_page)
+        return;
+    __atomic_store_n(&handler_entered, 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < PATIENCE_MS; i++) {
+        if (__atomic_load_n(&given_back, __ATOMIC_SEQ_CST))
+            __atomic_store_n(&overtaken, 1, __ATOMIC_SEQ_CST);
+        pause_a_millisecond();
+    }
+}
+
+#define WRAP_MMAP(name)                                                        \
+    void *__real_##name(void *at, size_t n, int protection, int flags, int fd, \
+                        off_t from);                                           \
+    void *__wrap_##name(void *at, size_t n, int protection, int flags, int fd, \
+                        off_t from);                                           \
+    void *__wrap_##name(void *at, size_t n, int protection, int flags, int fd, \
+                        off_t from)                                            \
+    {                                                                          \
+        dawdle(at);                                                            \
+        return __real_##name(at, n, protection, flags, fd, from);              \
+    }
+WRAP_MMAP(mmap)
+WRAP_MMAP(mmap64)
+
+static sigjmp_buf no_page;
+
+static void leave(int signal_number)
+{
+    siglongjmp(no_page, signal_number);
+}
+
+/* A stray read, as of one who kept a pointer for too long. When the handler has
+ * returned, the page is there or it isn't. */
+static void *read_stray(void *unused)
+{
+    if (sigsetjmp(no_page, 1) == 0)
+        faulty_touch(slow_page);
+    return unused;
+}
+
+static void read_while_handled(mapped_region *region, size_t page,
+                               void (*give_back)(mapped_region *region))
+{
+    pthread_t reader;
+    slow_page = region->base_ + page * scratch_page();
+    handler_entered = given_back = overtaken = 0;
+    signal(SIGSEGV, leave);
+    pthread_create(&reader, NULL, read_stray, NULL);
+    while (!__atomic_load_n(&handler_entered, __ATOMIC_SEQ_CST))
+        pause_a_millisecond();
+    give_back(region);
+    __atomic_store_n(&given_back, 1, __ATOMIC_SEQ_CST);
+    pthread_join(reader, NULL);
+    CHECK_INT(overtaken, 0);
+    slow_page = NULL;
+    signal(SIGSEGV, SIG_DFL);
+}
+
+static void test_guard_race_release_waits_for_the_handler(void)
+{
+    read_while_handled(faulty_region(4), 0, mapped_region_release);
+}
+
+static void shrink(mapped_region *region)
+{
+    CHECK_STATUS(mapped_region_resize(region, scratch_page(), NULL), MAPPED_OK);
+}
+
+static void test_guard_race_shrink_waits_for_the_handler(void)
+{
+    mapped_region *region = faulty_region(4);
+    read_while_handled(region, 3, shrink);
+    mapped_region_release(region);
+}
+
+static bool move_away;
+static volatile sig_atomic_t foreign_calls;
+static volatile unsigned char *foreign;
+
+static void mend_foreign(int signal_number, siginfo_t *info, void *context)
+{
+    (void)signal_number;
+    (void)info;
+    (void)context;
+    foreign_calls++;
+    faulty_mend(foreign);
+}
+
+/* Somebody else's file turns up at the addresses that were left, and faults. */
+static void move_in(void *at)
+{
+    foreign = faulty_page();
+    if (foreign != at)
+        foreign = mremap((void *)foreign, scratch_page(), scratch_page(),
+                         MREMAP_MAYMOVE | MREMAP_FIXED, at);
+    faulty_touch(foreign);
+    munmap((void *)foreign, scratch_page());
+}
+
+void *__real_mremap(void *at, size_t from, size_t to, int flags, ...);
+void *__wrap_mremap(void *at, size_t from, size_t to, int flags, ...);
+void *__wrap_mremap(void *at, size_t from, size_t to, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    void *target = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
+    va_end(rest);
+    if (!move_away || target != NULL)
+        return __real_mremap(at, from, to, flags, target);
+    if (!(flags & MREMAP_MAYMOVE)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    move_away = false;
+    target = mmap(NULL, to, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *moved = __real_mremap(at, from, to, flags | MREMAP_FIXED, target);
+    move_in(at);
+    return moved;
+}
+
+static void test_guard_race_moving_region_leaves_its_addresses(void)
+{
+    struct sigaction before;
+    faulty_handle(mend_foreign, 0, &before);
+    const char *path = scratch_file(FILE_NAME, scratch_page());
+    mapped_region *region = NULL;
+    CHECK_STATUS(
+        mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL),
+        MAPPED_OK);
+    foreign_calls = 0;
+    move_away = true;
+    CHECK_STATUS(mapped_region_resize(region, 5 * scratch_page(), NULL),
+                 MAPPED_OK);
+    CHECK(!move_away);
+    CHECK_INT(foreign_calls, 1);
+    CHECK_UINT(mapped_region_fault_count(region), 0);
+    mapped_region_release(region);
+}
+
+int main(void)
+{
+    if (faulty_emulated()) {
+        RUN(test_signals_need_the_kernel);
+        return check_finish();
+    }
+    RUN(test_guard_race_release_waits_for_the_handler);
+    RUN(test_guard_race_shrink_waits_for_the_handler);
+    RUN(test_guard_race_moving_region_leaves_its_addresses);
+    return check_finish();
+}
