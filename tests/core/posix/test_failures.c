@@ -182,6 +182,14 @@ static mapped_region *prepare_lost(mapped_mode mode)
     return region;
 }
 
+/* The same before anybody has touched the page. */
+static mapped_region *prepare_cut(void)
+{
+    mapped_region *region = prepare_reader();
+    CHECK_INT(truncate(path(), 1), 0);
+    return region;
+}
+
 static mapped_region *prepare_lost_writer(void)
 {
     return prepare_lost(MAPPED_MODE_READ_WRITE);
@@ -227,6 +235,24 @@ static mapped_status recover(mapped_region **region, mapped_error *error)
     CHECK_STATUS(mapped_region_check(*region, NULL),
                  status == MAPPED_OK ? MAPPED_OK : MAPPED_FAULT);
     return status;
+}
+
+/* Whatever the handler, or who asks the file for the cause, is refused: the
+ * process lives and the loss is told. */
+static mapped_status meet_fault(mapped_region **region, mapped_error *error)
+{
+    mapped_slice all = mapped_region_slice(*region);
+    mapped_lost_range range = {0, 0, 0};
+    uint8_t byte = 7;
+    size_t count = 0;
+    CHECK_STATUS(mapped_get_u8(all, SIZE - 4, &byte, error), MAPPED_FAULT);
+    CHECK_INT(byte, 7);
+    CHECK_STATUS(mapped_region_check(*region, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_region_faults(*region, &range, 1, &count, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(count, 1);
+    CHECK_UINT(range.offset + range.length, SIZE - 3);
+    return MAPPED_OK;
 }
 
 /* Closing works whatever the system says: nothing can be reached afterwards. */
@@ -385,6 +411,7 @@ static const scenario scenarios[] = {
     {"test_failures_size_by_name", prepare_reader, get_size},
     {"test_failures_recover", prepare_lost_writer, recover},
     {"test_failures_recover_by_name", prepare_lost_reader, recover},
+    {"test_failures_meet_fault", prepare_cut, meet_fault},
     {"test_failures_compile_format", prepare_file, compile_format},
     {"test_failures_compile_layout", prepare_file, compile_layout},
     {"test_failures_close", prepare_writer, close_region},
