@@ -8,7 +8,7 @@ static int assign_item(Array *array, const Part *part, PyObject *object)
 {
     mapped_value value;
     mapped_error error;
-    if (value_from_python(array->code.element, object, &value) < 0)
+    if (value_from_code(&array->code, object, &value) < 0)
         return -1;
     if (mapped_set(array->slice, array->code.element, (size_t)part->first,
                    value, &error) == MAPPED_OK)
@@ -53,7 +53,7 @@ static int copy_buffer(const Part *part, Py_buffer *buffer, char *to)
 static int take_value(Array *array, PyObject *object, char **to)
 {
     mapped_value value;
-    if (value_from_python(array->code.element, object, &value) < 0)
+    if (value_from_code(&array->code, object, &value) < 0)
         return -1;
     if (array->code.element->store(array->code.element, *to, value) !=
         MAPPED_OK) {

@@ -37,6 +37,7 @@ typedef PyObject *Reader(Region *owner, const mapped_slice *slice,
 typedef struct Code {
     const mapped_element *element; /* NULL: no such code */
     Reader *read;                  /* the fastest for that element */
+    char native; /* the letter, if sizes and limits are the C compiler's */
 } Code;
 
 /* A format text that was used lately, and what it was compiled to. */
@@ -232,6 +233,16 @@ COLD Reader read_any; /* does for every element and case */
 PyObject *value_to_python(const mapped_element *element, mapped_value value);
 int value_from_python(const mapped_element *element, PyObject *object,
                       mapped_value *value);
+
+/* The same for what a code means, whose native letters take more: an address
+ * may be negative, and an f out of range is an infinity. */
+int value_from_code(const Code *code, PyObject *object, mapped_value *value);
+
+/* Of an int, and of one as an address. They return 0, or -1 with an
+ * OverflowError. */
+int value_from_int(const mapped_element *element, PyObject *number,
+                   mapped_value *value);
+int value_from_address(PyObject *number, mapped_value *value);
 
 /* Bytes to read: a Region's or Slice's, or those of any other buffer. Until
  * source_close nobody frees or resizes them. */

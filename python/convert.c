@@ -105,10 +105,12 @@ void codes_fill(State *state)
         for (int c = 0; c < 128; c++) {
             const char code[2] = {prefixes[prefix], (char)c};
             int skip = prefix == 0;
+            bool native = skip || code[0] == '@';
             const mapped_element *element =
                 mapped_element_from_struct(code + skip, 2u - skip, NULL);
             if (element != NULL)
-                state->codes[prefix][c] = (Code){element, reader_of(element)};
+                state->codes[prefix][c] =
+                    (Code){element, reader_of(element), native ? (char)c : 0};
         }
 }
 

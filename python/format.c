@@ -2,6 +2,8 @@
  * with the errors of the module struct. */
 #include "format.h"
 
+#include <string.h>
+
 PyObject *format_error(State *state)
 {
     if (state->struct_error == NULL) {
@@ -87,7 +89,7 @@ static PlanItem plan_item(const mapped_item *item)
 }
 
 /* Takes the reference to the format, also on failure. */
-static Plan *plan_new(mapped_format *format)
+static Plan *plan_new(mapped_format *format, bool native)
 {
     mapped_cursor cursor = {.offset = 0};
     mapped_item item = {.step = NULL};
@@ -101,7 +103,7 @@ static Plan *plan_new(mapped_format *format)
         PyErr_NoMemory();
         return NULL;
     }
-    *plan = (Plan){format, size, (Py_ssize_t)count, small};
+    *plan = (Plan){format, size, (Py_ssize_t)count, small, native};
     for (size_t i = 0; i < items; i++)
         if (mapped_format_next(format, &cursor, &item))
             plan->items[i] = plan_item(&item);
@@ -126,11 +128,14 @@ static Plan *compile_text(State *state, PyObject *text)
     PyObject *bytes = PyUnicode_AsASCIIString(text);
     if (bytes == NULL)
         return NULL;
+    const char *start = PyBytes_AsString(bytes);
+    bool native = *start == '\0' || strchr("<>=!", *start) == NULL;
     mapped_status status =
-        mapped_format_compile(MAPPED_DIALECT_STRUCT, PyBytes_AsString(bytes),
+        mapped_format_compile(MAPPED_DIALECT_STRUCT, start,
                               (size_t)PyBytes_Size(bytes), &format, &error);
     Py_DECREF(bytes);
-    return status == MAPPED_OK ? plan_new(format) : raise_format(state, &error);
+    return status == MAPPED_OK ? plan_new(format, native)
+                               : raise_format(state, &error);
 }
 
 static PyObject *compile(State *state, PyObject *text)

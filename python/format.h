@@ -21,7 +21,8 @@ typedef struct Plan {
     mapped_format *format;
     size_t size;
     Py_ssize_t count;
-    bool small; /* there are items */
+    bool small;  /* there are items */
+    bool native; /* sizes and limits are the C compiler's */
     PlanItem items[];
 } Plan;
 

@@ -26,16 +26,6 @@ static int refuse_range(State *state, const mapped_step *step)
     return -1;
 }
 
-/* Addresses, code P, may be negative. */
-static int64_t to_integer(PyObject *number, const mapped_step *step)
-{
-    if (step->element->kind == MAPPED_KIND_SIGNED)
-        return PyLong_AsLongLong(number);
-    if (step->code == 'P')
-        return (int64_t)(intptr_t)PyLong_AsVoidPtr(number);
-    return (int64_t)PyLong_AsUnsignedLongLong(number);
-}
-
 static int integer_item(State *state, PyObject *object, mapped_item *item)
 {
     if (!PyIndex_Check(object))
@@ -44,23 +34,32 @@ static int integer_item(State *state, PyObject *object, mapped_item *item)
     PyObject *number = PyNumber_Index(object);
     if (number == NULL)
         return -1;
-    item->value.i = to_integer(number, item->step);
+    bool address = item->step->code == 'P';
+    int status =
+        address ? value_from_address(number, &item->value)
+                : value_from_int(item->step->element, number, &item->value);
     Py_DECREF(number);
-    if (item->value.i != -1 || !PyErr_Occurred())
-        return 0;
-    if (!PyErr_ExceptionMatches(PyExc_OverflowError))
-        return -1;
+    if (status == 0 || !PyErr_ExceptionMatches(PyExc_OverflowError))
+        return status;
     PyErr_Clear();
-    return refuse_range(state, item->step);
+    return address
+               ? format_refuse(state, item->step, "int too large to convert")
+               : refuse_range(state, item->step);
 }
 
-static int float_item(State *state, PyObject *object, mapped_item *item)
+/* A native f that overflows is an infinity, as C has it. */
+static int float_item(State *state, const Plan *plan, PyObject *object,
+                      mapped_item *item)
 {
-    item->value.f = PyFloat_AsDouble(object);
-    if (item->value.f != -1.0 || !PyErr_Occurred())
-        return 0;
-    PyErr_Clear();
-    return format_refuse(state, item->step, "required argument is not a float");
+    double value = PyFloat_AsDouble(object);
+    if (value == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return format_refuse(state, item->step,
+                             "required argument is not a float");
+    }
+    bool narrow = plan->native && item->step->code == 'f';
+    item->value.f = narrow ? (float)value : value;
+    return 0;
 }
 
 static int char_item(State *state, PyObject *object, mapped_item *item)
@@ -72,11 +71,12 @@ static int char_item(State *state, PyObject *object, mapped_item *item)
     return 0;
 }
 
-static int element_item(State *state, PyObject *object, mapped_item *item)
+static int element_item(State *state, const Plan *plan, PyObject *object,
+                        mapped_item *item)
 {
     switch ((mapped_kind)item->step->element->kind) {
     case MAPPED_KIND_FLOAT:
-        return float_item(state, object, item);
+        return float_item(state, plan, object, item);
     case MAPPED_KIND_CHAR:
         return char_item(state, object, item);
     case MAPPED_KIND_BOOL: {
@@ -107,10 +107,11 @@ static int check_item(State *state, PyObject *object, const mapped_item *item)
 
 /* Bytes only have their type checked: another argument's conversion may yet
  * resize a bytearray. */
-static int convert_item(State *state, PyObject *object, mapped_item *item)
+static int convert_item(State *state, const Plan *plan, PyObject *object,
+                        mapped_item *item)
 {
     if (item->step->kind == MAPPED_STEP_ELEMENT)
-        return element_item(state, object, item) < 0
+        return element_item(state, plan, object, item) < 0
                    ? -1
                    : check_item(state, object, item);
     if (PyBytes_Check(object) || PyByteArray_Check(object))
@@ -136,13 +137,13 @@ static void take_bytes(PyObject *object, mapped_item *item)
         item->length = most;
 }
 
-static int convert_all(State *state, const mapped_format *format,
-                       PyObject *const *values, mapped_items *items)
+static int convert_all(State *state, const Plan *plan, PyObject *const *values,
+                       mapped_items *items)
 {
     mapped_cursor cursor = {.offset = 0};
     mapped_item item = {.step = NULL};
-    while (mapped_format_next(format, &cursor, &item)) {
-        if (convert_item(state, values[items->count], &item) < 0)
+    while (mapped_format_next(plan->format, &cursor, &item)) {
+        if (convert_item(state, plan, values[items->count], &item) < 0)
             return -1;
         items->items[items->count++] = item;
     }
@@ -193,8 +194,7 @@ static int pack(PyObject *self, const Plan *plan, Py_ssize_t offset,
         PyErr_NoMemory();
         return -1;
     }
-    int status =
-        convert_all(view_owner(self)->state, plan->format, values, &items);
+    int status = convert_all(view_owner(self)->state, plan, values, &items);
     if (status == 0)
         status = pack_items(self, plan, offset, &items);
     if (items.items != room)

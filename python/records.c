@@ -325,7 +325,7 @@ static METHOD_ONE(records_column)
                      argument, element->name);
         return NULL;
     }
-    const Code code = {element, reader_of(element)};
+    const Code code = {element, reader_of(element), 0};
     Part part = {.first = records->first + (Py_ssize_t)field->offset,
                  .dimensions = field->several ? 2 : 1};
     part.shape[0] = records->count;

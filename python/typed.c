@@ -34,7 +34,8 @@ const char view_set_doc[] = PyDoc_STR(
     "set($self, /, code, offset, value)\n--\n\n"
     "Store `value` as type `code`, a struct code such as '<I' or '>d', at "
     "byte\n"
-    "`offset`, at any alignment.\n\n"
+    "`offset`, at any alignment. As in struct, a native 'f' that overflows is\n"
+    "an infinity, and a 'P' may be negative.\n\n"
     "IndexError if it lies outside, ValueError if the code is unknown, the\n"
     "value out of the type's range or the region closed, TypeError for a "
     "wrong\n"
@@ -54,7 +55,7 @@ METHOD_KEYWORDS(view_set)
     if (code == NULL || convert_offset(values[1], &offset) < 0)
         return NULL;
     const mapped_element *element = code->element;
-    if (value_from_python(element, values[2], &value) < 0)
+    if (value_from_code(code, values[2], &value) < 0)
         return NULL;
     if (mapped_set(view_span(self), element, offset, value, &error) ==
         MAPPED_OK)

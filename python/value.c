@@ -31,24 +31,48 @@ PyObject *value_to_python(const mapped_element *element, mapped_value value)
     Py_UNREACHABLE();
 }
 
-static int integer_from(const mapped_element *element, PyObject *object,
-                        mapped_value *value)
+int value_from_int(const mapped_element *element, PyObject *number,
+                   mapped_value *value)
 {
-    PyObject *number = PyNumber_Index(object);
-    if (number == NULL)
-        return -1;
     if (element->kind == MAPPED_KIND_SIGNED)
         value->i = PyLong_AsLongLong(number);
     else
         value->u = PyLong_AsUnsignedLongLong(number);
-    int status = 0;
-    if (value->u == UINT64_MAX && PyErr_Occurred()) {
-        if (PyErr_ExceptionMatches(PyExc_OverflowError))
-            raise_value(element, number);
-        status = -1;
-    }
+    return value->u == UINT64_MAX && PyErr_Occurred() ? -1 : 0;
+}
+
+int value_from_address(PyObject *number, mapped_value *value)
+{
+    void *address = PyLong_AsVoidPtr(number);
+    if (address == NULL && PyErr_Occurred())
+        return -1;
+    value->u = (uintptr_t)address;
+    return 0;
+}
+
+static int integer_from(const mapped_element *element, bool address,
+                        PyObject *object, mapped_value *value)
+{
+    PyObject *number = PyNumber_Index(object);
+    if (number == NULL)
+        return -1;
+    int status = address ? value_from_address(number, value)
+                         : value_from_int(element, number, value);
+    if (status < 0 && PyErr_ExceptionMatches(PyExc_OverflowError))
+        raise_value(element, number);
     Py_DECREF(number);
     return status;
+}
+
+static int float_from(const mapped_element *element, PyObject *object,
+                      mapped_value *value)
+{
+    value->f = PyFloat_AsDouble(object);
+    if (value->f != -1.0 || !PyErr_Occurred())
+        return 0;
+    if (PyErr_ExceptionMatches(PyExc_OverflowError))
+        raise_value(element, object);
+    return -1;
 }
 
 static int char_from(PyObject *object, mapped_value *value)
@@ -69,10 +93,9 @@ int value_from_python(const mapped_element *element, PyObject *object,
     switch ((mapped_kind)element->kind) {
     case MAPPED_KIND_SIGNED:
     case MAPPED_KIND_UNSIGNED:
-        return integer_from(element, object, value);
+        return integer_from(element, false, object, value);
     case MAPPED_KIND_FLOAT:
-        value->f = PyFloat_AsDouble(object);
-        return value->f == -1.0 && PyErr_Occurred() ? -1 : 0;
+        return float_from(element, object, value);
     case MAPPED_KIND_BOOL: {
         int truth = PyObject_IsTrue(object);
         value->u = truth > 0;
@@ -82,4 +105,15 @@ int value_from_python(const mapped_element *element, PyObject *object,
         return char_from(object, value);
     }
     Py_UNREACHABLE();
+}
+
+int value_from_code(const Code *code, PyObject *object, mapped_value *value)
+{
+    if (code->native == 'P')
+        return integer_from(code->element, true, object, value);
+    if (value_from_python(code->element, object, value) < 0)
+        return -1;
+    if (code->native == 'f')
+        value->f = (float)value->f;
+    return 0;
 }

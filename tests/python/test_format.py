@@ -100,6 +100,37 @@ def test_pack_is_pack_into(data):
                     else theirs)
 
 
+hard = st.sampled_from(
+    [sign * 2**n + d for n in (7, 8, 15, 16, 31, 32, 63, 64, 1100)
+     for d in (-1, 0, 1) for sign in (1, -1)]
+    + [sign * value for sign in (1, -1) for value in (
+        65519.0, 65520.0, 3.4028235e38, 3.4028236e38, 2.0**128, 1e308, math.inf)]
+    + [math.nan, 10**39])
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(["", "@", "=", "<", ">", "!"]),
+       st.lists(st.tuples(st.sampled_from("bBhHiIlLqQnNefffdPPP"), hard),
+                min_size=1, max_size=3))
+@example("", [("P", 2**64)])
+@example("", [("P", -2**64)])
+@example("", [("P", -2**63 - 1)])
+@example("@", [("P", -1)])
+@example("", [("f", 1e308), ("B", 256)])
+@example("<", [("f", 1e308), ("B", 256)])
+@example("", [("Q", 10**400)])
+def test_values_at_the_limits_are_packed_as_struct_does(prefix, pairs):
+    code = prefix + "".join(letter for letter, _ in pairs)
+    given_values = [value for _, value in pairs]
+    ours = bytearray(b"\xee" * 40)
+    expected = outcome(struct.pack, code, *given_values)
+    found = outcome(mapped.wrap(ours).pack, code, 3, *given_values)
+    if isinstance(expected, type):
+        assert found is expected and ours == b"\xee" * 40
+    else:
+        assert found is None and ours[3:3 + len(expected)] == expected
+
+
 def read_vectors():
     for line in VECTORS.read_text().splitlines():
         cells = line.split("\t")
@@ -142,7 +173,8 @@ def test_a_broken_format_names_the_place(code, place):
     ("3si", (1, 2), 1, "'s' must be a bytes object"),
     ("<xc", (b"ab",), 2, "bytes object of length 1"),
     ("<2h", (1, "1"), 2, "not an integer"),
-    ("<d", ("1",), 1, "not a float")])
+    ("<d", ("1",), 1, "not a float"),
+    ("bP", (1, 2**64), 1, "int too large to convert")])
 def test_a_value_that_does_not_fit_names_the_place(code, arguments, place, text):
     memory = bytearray(b"\xee" * 16)
     with pytest.raises(struct.error, match=f"{text}.*at offset {place} of"):

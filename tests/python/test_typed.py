@@ -30,12 +30,16 @@ def test_get_is_that_of_struct(code, data, offset):
 def values_of(code):
     code = code[-1]
     if code in "efd":
-        return st.one_of(st.floats(), st.integers(-10**6, 10**6))
+        return st.one_of(st.floats(), st.integers(-10**6, 10**6),
+                         st.sampled_from([1e308, -1e308, 65520.0, 2.0**128,
+                                          10**39, 10**400]))
     if code == "?":
         return st.one_of(st.booleans(), st.integers(-1, 2), st.text(max_size=1))
     if code == "c":
         return st.binary(max_size=2)
-    return st.one_of(st.integers(-300, 300), st.integers(-2**70, 2**70))
+    return st.one_of(st.integers(-300, 300), st.sampled_from(
+        [sign * 2**n + d for n in (7, 8, 15, 16, 31, 32, 63, 64, 70)
+         for d in (-1, 0, 1) for sign in (1, -1)]))
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -47,11 +51,7 @@ def test_set_is_that_of_struct(code, data):
     model, ours = bytearray(b"\xaa" * 16), bytearray(b"\xaa" * 16)
     view = mapped.wrap(ours)
     try:
-        # Only in native order does struct let a too large float pass, as an
-        # infinity, and a negative number, as a pointer.
-        struct.pack_into({"f": "=f", "P": "N"}.get(code[-1:], code)
-                         if code[0] not in "<>=!" else code,
-                         model, offset, value)
+        struct.pack_into(code, model, offset, value)
     except (struct.error, OverflowError):
         with pytest.raises((ValueError, TypeError)):
             view.set(code, offset, value)
@@ -110,10 +110,28 @@ def test_value_out_of_range_is_named():
                         ("Q", 2**64), ("i", 2**31), ("I", 2**200)):
         with pytest.raises(ValueError, match=str(value)):
             view.set(code, 0, value)
-    for code, value in ("f", 1e300), ("e", 1e6):
+    for code, value in ("P", 2**64), ("P", -2**63 - 1):
+        with pytest.raises(ValueError, match=str(value)):
+            view.cast(code)[0] = value
+    for code, value in ("<f", 1e300), ("=f", -1e300), ("e", 1e6), ("d", 10**400):
         with pytest.raises(ValueError):
             view.set(code, 0, value)
     assert data == bytes(16)
+
+
+@pytest.mark.parametrize("code, value", [
+    ("f", 1e300), ("@f", -1e300), ("P", -1), ("@P", -2**63), ("P", 2**64 - 1)])
+def test_native_codes_take_what_memoryview_takes(code, value):
+    ours, theirs = mapped.wrap(bytearray(16)), memoryview(bytearray(16))
+    theirs.cast(code)[0] = value
+    ours.set(code, 0, value)
+    assert ours == theirs
+    ours.fill(0)
+    ours.cast(code)[0] = value
+    assert ours == theirs
+    ours.fill(0)
+    ours.cast(code)[:1] = [value]
+    assert ours == theirs
 
 
 def test_value_of_wrong_type_is_refused():
