@@ -96,6 +96,8 @@ static int select_keys(Array *array, PyObject *key, Part *part)
     return select_one(array, 0, key, part) < 0 ? -1 : 1;
 }
 
+/* A part without items lies where the array does: an index may have led past
+ * the end of an array that has no rows. */
 int array_select(Array *array, PyObject *key, Part *part)
 {
     part->first = (Py_ssize_t)array->first;
@@ -108,5 +110,7 @@ int array_select(Array *array, PyObject *key, Part *part)
         part->strides[part->dimensions] = array_strides(array)[i];
         part->dimensions++;
     }
+    if (part_count(part) == 0)
+        part->first = (Py_ssize_t)array->first;
     return 0;
 }

@@ -103,7 +103,8 @@ def test_slice_writes_through():
 
 @given(st.data())
 def test_selection_is_that_of_numpy(data):
-    shape = data.draw(st_numpy.array_shapes(max_dims=3, max_side=4))
+    shape = data.draw(st_numpy.array_shapes(
+        max_dims=3, min_side=0, max_side=4))
     ours, twin = grid(*shape)
     key = data.draw(st_numpy.basic_indices(
         shape, allow_ellipsis=False, allow_newaxis=False))
@@ -118,7 +119,8 @@ def test_selection_is_that_of_numpy(data):
 
 @given(st.data())
 def test_assignment_is_that_of_numpy(data):
-    shape = data.draw(st_numpy.array_shapes(max_dims=3, max_side=4))
+    shape = data.draw(st_numpy.array_shapes(
+        max_dims=3, min_side=0, max_side=4))
     ours, twin = grid(*shape)
     key = data.draw(st_numpy.basic_indices(
         shape, allow_ellipsis=False, allow_newaxis=False, min_dims=1))
@@ -161,6 +163,22 @@ def test_shape_of_an_empty_array():
     assert empty.cast("I").tolist() == []
     assert empty.cast("I", (0, 5)).shape == (0, 5)
     assert empty.cast("I", (3, 0)).tolist() == [[], [], []]
+
+
+@pytest.mark.parametrize("shape, key", [
+    ((0, 3), (slice(None), 1)), ((0, 3), (slice(None), slice(1, None))),
+    ((0, 3), (slice(None), slice(None, None, -1))),
+    ((0, 2, 3), (slice(None), 1, 2)), ((3, 0), 2), ((3, 0), slice(1, None)),
+    ((3, 0, 2), (2, slice(None), 1)), ((2, 3), (1, slice(3, 3)))])
+def test_parts_without_items_are_empty(shape, key):
+    ours, twin = grid(*shape)
+    assert ours[key].tolist() == twin[key].tolist()
+    assert ours[key].shape == numpy.asarray(ours[key]).shape == twin[key].shape
+    assert ours[key].tobytes() == bytes(ours[key]) == b""
+    ours[key] = twin[key]
+    ours[key] = twin[key].tolist()
+    with pytest.raises(ValueError, match="shapes"):
+        ours[key] = [1, 2, 3, 4]
 
 
 def test_cast_of_no_whole_number_of_items_names_both():
