@@ -117,25 +117,6 @@ static int region_resize(lua_State *L)
 
 /* The bytes may be the region's own, which growth may move: they are named by
  * their slice, never by an address. */
-static mapped_status append_slice(mapped_region *region, mapped_slice data,
-                                  mapped_error *error)
-{
-    size_t end = mapped_region_length(region);
-    uint64_t length;
-    mapped_status status = mapped_slice_check(data, error);
-    if (status != MAPPED_OK)
-        return status;
-    if (!mapped_add_u64(end, data.length, &length))
-        return mapped_error_set(error, MAPPED_OVERFLOW, "append");
-    status = mapped_region_resize(region, length, error);
-    if (status != MAPPED_OK)
-        return status;
-    status = mapped_copy(mapped_region_slice(region), end, data, error);
-    if (status != MAPPED_OK)
-        mapped_region_resize(region, end, NULL);
-    return status;
-}
-
 static int region_append(lua_State *L)
 {
     mapped_region *region = check_open_region(L, 1)->region;
@@ -144,7 +125,7 @@ static int region_append(lua_State *L)
     mapped_status status =
         data.string != NULL
             ? mapped_region_append(region, data.string, data.length, &error)
-            : append_slice(region, data.slice, &error);
+            : mapped_region_append_slice(region, data.slice, &error);
     if (status != MAPPED_OK)
         return mlua_fail(L, &error, NULL);
     lua_pushboolean(L, true);

@@ -259,7 +259,9 @@ const char module_wrap_doc[] = PyDoc_STR(
     "wrap($module, buffer, /)\n--\n\n"
     "Return a Slice over the memory of any bytes-like object, without a copy.\n"
     "\nIt can be written if the object can, and keeps the object's memory in\n"
-    "place until it is gone or its region is closed.\n\n"
+    "place until it is gone or its region is closed. Where the object maps a "
+    "file\nthat loses pages, FaultError says so here, and the object itself "
+    "shows zeros.\n\n"
     "TypeError if the object is no buffer, BufferError if it isn't "
     "contiguous.");
 

@@ -182,37 +182,24 @@ static METHOD_KEYWORDS(region_resize)
     Py_RETURN_NONE;
 }
 
-/* Our own bytes are copied first: exporting them would pin the region that is
- * about to grow. */
-static int settle_source(Source *source)
+static mapped_status append_source(mapped_region *region, const Source *source,
+                                   mapped_error *error)
 {
-    mapped_error error;
-    if (source->owner == NULL)
-        return 0;
-    source->copy = PyMem_Malloc(source->length + 1);
-    source->data = source->copy;
-    if (source->copy == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    if (mapped_read(source->slice, 0, source->copy, source->length, &error) ==
-        MAPPED_OK)
-        return 0;
-    raise_of(source->owner, &error);
-    return -1;
+    if (source->owner != NULL)
+        return mapped_region_append_slice(region, source->slice, error);
+    return mapped_region_append(region, source->data, source->length, error);
 }
 
 static mapped_status append_core(mapped_region *region, const Source *source,
                                  mapped_error *error)
 {
-    Away away = away_begin(region, NULL, AWAY_BYTES);
-    mapped_status status =
-        mapped_region_append(region, source->data, source->length, error);
-    away_end(&away);
+    mapped_region *other = source->owner != NULL ? source->slice.region : NULL;
+    Away away = away_begin(region, other, AWAY_BYTES);
+    mapped_status status = append_source(region, source, error);
+    status = away_end_access(&away, status, error);
 #ifndef Py_GIL_DISABLED
     if (status == MAPPED_BUSY)
-        status =
-            mapped_region_append(region, source->data, source->length, error);
+        status = append_source(region, source, error);
 #endif
     return status;
 }
@@ -229,12 +216,10 @@ static METHOD_ONE(region_append)
     if (source_open(view_owner(self)->state, argument, &source) < 0)
         return NULL;
     PyObject *result = NULL;
-    if (settle_source(&source) == 0) {
-        if (append_core(core_of(self), &source, &error) == MAPPED_OK)
-            result = Py_NewRef(Py_None);
-        else
-            raise_of((Region *)self, &error);
-    }
+    if (append_core(core_of(self), &source, &error) == MAPPED_OK)
+        result = Py_NewRef(Py_None);
+    else
+        raise_of((Region *)self, &error);
     source_close(&source);
     return result;
 }

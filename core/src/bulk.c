@@ -143,14 +143,31 @@ mapped_status mapped_region_append(mapped_region *region, const void *data,
 {
     size_t start;
     size_t own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
-    bool is_own = own < mapped_region_length(region);
+    mapped_slice source = {region, own, n};
+    if (own < mapped_region_length(region))
+        return mapped_region_append_slice(region, source, error);
     mapped_status status = mapped__region_grow(region, n, &start, error);
     if (status != MAPPED_OK)
         return status;
-    mapped_slice whole = mapped_region_slice(region);
-    mapped_slice source = {region, own, n};
-    return is_own ? mapped_copy(whole, start, source, error)
-                  : mapped_write(whole, start, data, n, error);
+    status = mapped_write(mapped_region_slice(region), start, data, n, error);
+    if (status != MAPPED_OK)
+        mapped__region_ungrow(region, n, start);
+    return status;
+}
+
+mapped_status mapped_region_append_slice(mapped_region *region,
+                                         mapped_slice data, mapped_error *error)
+{
+    size_t start;
+    mapped_status status = mapped_slice_check(data, error);
+    if (status == MAPPED_OK)
+        status = mapped__region_grow(region, data.length, &start, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped_copy(mapped_region_slice(region), start, data, error);
+    if (status != MAPPED_OK)
+        mapped__region_ungrow(region, data.length, start);
+    return status;
 }
 
 static int order_of(int common, size_t a, size_t b)

@@ -101,6 +101,8 @@ static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
                                .poisoned = fault->poisoned};
     if (at >= length)
         return false;
+    if (offset >= MAPPED__LOAD_ACQUIRE(&guard->used) && !fault->poisoned)
+        return true; /* it has been cut off meanwhile, and is there again */
     spin_lock(&guard->busy);
     bool done = replace(guard, (unsigned char *)base, length, &page);
     spin_unlock(&guard->busy);
@@ -121,15 +123,16 @@ static bool visit(mapped__guard_slot *slot, const mapped__fault *fault)
     return done;
 }
 
+/* Ranges overlap where one wraps another's memory: each has lost the page. */
 static bool handle(const mapped__fault *fault)
 {
+    bool done = false;
     if (MAPPED__LOAD_ACQUIRE(&enabled) != ENABLED)
         return false;
     for (chunk *c = MAPPED__LOAD_ACQUIRE(&chunks); c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++)
-            if (visit(&c->slots[i], fault))
-                return true;
-    return false;
+            done |= visit(&c->slots[i], fault);
+    return done;
 }
 
 static void lock_table(void)
@@ -210,23 +213,12 @@ static mapped_status take_slot(mapped__guard_slot **slot, mapped_error *error)
     return status;
 }
 
-static void fill_slot(mapped__guard *guard, unsigned char *base, size_t length)
-{
-    guard->base = base;
-    __atomic_store_n(&guard->slot->base, (uintptr_t)base, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&guard->slot->length, length, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&guard->slot->guard, guard, __ATOMIC_SEQ_CST);
-}
-
-mapped_status mapped__guard_add(mapped__guard *guard, unsigned char *base,
-                                size_t length, mapped_error *error)
+mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error)
 {
     mapped_status status = take_slot(&guard->slot, error);
-    if (status != MAPPED_OK)
-        return status;
-    MAPPED__STORE(&guard->slot->owner, guard);
-    fill_slot(guard, base, length);
-    return MAPPED_OK;
+    if (status == MAPPED_OK)
+        MAPPED__STORE(&guard->slot->owner, guard);
+    return status;
 }
 
 static void wait_for_visitors(const mapped__guard_slot *slot)
@@ -248,13 +240,24 @@ void mapped__guard_suspend(mapped__guard *guard)
         empty_slot(guard->slot);
 }
 
-void mapped__guard_move(mapped__guard *guard, unsigned char *base,
-                        size_t length)
+static void show(mapped__guard *guard, unsigned char *base, size_t length)
 {
-    if (guard->slot == NULL)
-        return;
-    empty_slot(guard->slot);
-    fill_slot(guard, base, length);
+    guard->base = base;
+    __atomic_store_n(&guard->slot->base, (uintptr_t)base, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&guard->slot->length, length, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&guard->slot->guard, guard, __ATOMIC_SEQ_CST);
+}
+
+void mapped__guard_move(mapped__guard *guard, unsigned char *base,
+                        size_t length, size_t used)
+{
+    if (base != guard->base)
+        empty_slot(guard->slot);
+    bool shrinks = length < guard->slot->length || used < guard->used;
+    __atomic_store_n(&guard->used, used, __ATOMIC_SEQ_CST);
+    show(guard, base, length);
+    if (shrinks)
+        wait_for_visitors(guard->slot);
 }
 
 void mapped__guard_remove(mapped__guard *guard)
@@ -285,26 +288,17 @@ static void let_go(mapped__guard *guard, const mapped__signals *signals)
     mapped__signals_release(signals);
 }
 
-/* A region without a mapping of its own was never guarded and has no word. */
 static void clear_if_clean(mapped__guard *guard)
 {
-    if (guard->losses.count == 0 && guard->state != NULL)
+    if (guard->losses.count == 0)
         __atomic_fetch_and(guard->state, ~guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
-void mapped__guard_resize(mapped__guard *guard, size_t length)
+void mapped__guard_forget(mapped__guard *guard, size_t offset)
 {
     mapped__signals signals;
-    mapped__guard_slot *slot = guard->slot;
-    if (slot == NULL)
-        return;
-    bool shrinks = length < slot->length;
-    __atomic_store_n(&slot->length, length, __ATOMIC_SEQ_CST);
-    if (!shrinks)
-        return;
-    wait_for_visitors(slot);
     hold(guard, &signals);
-    mapped__lost_cut(&guard->losses, length);
+    mapped__lost_cut(&guard->losses, offset);
     clear_if_clean(guard);
     let_go(guard, &signals);
 }

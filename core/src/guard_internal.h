@@ -19,32 +19,38 @@ struct mapped__guard {
     bool writable;
     void (*forked)(mapped__guard *guard); /* called in the child of a fork */
 
-    mapped__guard_slot *slot; /* NULL: not guarded */
+    mapped__guard_slot *slot; /* NULL: not in the table */
     unsigned char *base;
-    uint32_t busy;       /* spin lock of `losses`, taken by handlers too */
+    size_t used;   /* of the range; what lies behind is kept, but loses none */
+    uint32_t busy; /* spin lock of `losses`, taken by handlers too */
     uint64_t faults;     /* total count */
     uint64_t recoveries; /* how often something lost has come back */
     mapped__losses losses;
 };
 
-/* Guards [base, base + length). O(1) amortised. Installs the fault handler if
- * that hasn't happened. MAPPED_MEMORY, MAPPED_SYSTEM. */
-mapped_status mapped__guard_add(mapped__guard *guard, unsigned char *base,
-                                size_t length, mapped_error *error);
+/* Puts the guard into the table, without a range yet. O(1) amortised. Installs
+ * the fault handler if that hasn't happened. MAPPED_MEMORY, MAPPED_SYSTEM. */
+mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error);
+
+/* The range is [base, base + length) from now on, of which [base, base + used)
+ * is mapped to what may be lost. Addresses behind that belong to the range all
+ * the same: who had met a fault there before they were cut off tries again. A
+ * larger `used` comes before more is mapped, a smaller one after it is cut off;
+ * a smaller `length` before addresses are given back. When it returns, no
+ * handler is at work on what the range has lost. */
+void mapped__guard_move(mapped__guard *guard, unsigned char *base,
+                        size_t length, size_t used);
 
 /* When it returns no handler is at work on the range and none will be, until
  * mapped__guard_move tells where it is now. For ranges whose addresses may be
  * given back in between; only while nobody else can reach them. */
 void mapped__guard_suspend(mapped__guard *guard);
-void mapped__guard_move(mapped__guard *guard, unsigned char *base,
-                        size_t length);
 
-/* As mapped__guard_suspend, for good. Takes an unguarded one too. */
+/* As mapped__guard_suspend, for good. Takes one that was never added too. */
 void mapped__guard_remove(mapped__guard *guard);
 
-/* A new length at the same base; on shrinking, as mapped__guard_suspend for
- * what is cut off, and lost stretches there are forgotten. */
-void mapped__guard_resize(mapped__guard *guard, size_t length);
+/* What is lost at `offset` and behind is of no concern any more. */
+void mapped__guard_forget(mapped__guard *guard, size_t offset);
 
 /* As the functions of lost.h, each in one step with respect to the others and
  * to fault handlers. */

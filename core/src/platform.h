@@ -171,6 +171,8 @@ void mapped__signals_release(const mapped__signals *held);
  * ENOSPC, EIO; asks the file as it is now. */
 int mapped__file_diagnose(intptr_t file, uint64_t offset);
 
+size_t mapped__page_size(void); /* the system's own, in bytes */
+
 void mapped__yield(void); /* lets another thread run, inside a spin */
 
 /* The system's words for its error number, always NUL-terminated. Any thread.

@@ -26,25 +26,22 @@ static void close_in_child(mapped__guard *guard)
                   (control | MAPPED__CONTROL_CLOSED) & ~MAPPED__CONTROL_LOCKED);
 }
 
-mapped_status mapped__region_guard(mapped__region *full, mapped_error *error)
+mapped_status mapped__region_watch(mapped__region *full, mapped_error *error)
 {
     mapped__guard *guard = &full->guard;
-    unsigned char *base = full->mapping.address;
-    if (base == NULL)
-        return MAPPED_OK;
-    if (guard->slot == NULL) {
-        guard->page = full->mapping.page;
-        guard->state = &full->head.state_;
-        guard->lost_bit = MAPPED__STATE_LOST;
-        guard->writable = full->mapping.flags & MAPPED__MAP_WRITE;
-        guard->forked = close_in_child;
-        return mapped__guard_add(guard, base, full->mapping.used, error);
-    }
-    if (guard->base != base)
-        mapped__guard_move(guard, base, full->mapping.used);
-    else
-        mapped__guard_resize(guard, full->mapping.used);
-    return MAPPED_OK;
+    guard->state = &full->head.state_;
+    guard->lost_bit = MAPPED__STATE_LOST;
+    guard->forked = close_in_child;
+    return mapped__guard_add(guard, error);
+}
+
+void mapped__region_guard(mapped__region *full)
+{
+    const mapped__mapping *mapping = &full->mapping;
+    full->guard.page = mapping->page;
+    full->guard.writable = mapping->flags & MAPPED__MAP_WRITE;
+    mapped__guard_move(&full->guard, mapping->address, mapping->reserved,
+                       mapping->used);
 }
 
 static mapped_status check_same_file(const mapped__region *full, intptr_t file,
@@ -245,6 +242,8 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
     mapped_status status = MAPPED_OK;
     if (mapped__guard_unrestored(&full->guard) == 0)
         return MAPPED_OK;
+    if (full->wrapped)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
     if (full->file != MAPPED__NO_FILE || full->named)
         status = mapped__region_borrow_file(full, &file, error);
     if (status != MAPPED_OK)

@@ -74,9 +74,15 @@ bool mapped__region_describe(const mapped__region *full, size_t length,
 mapped_status mapped__region_grow(mapped_region *region, size_t n,
                                   size_t *old_length, mapped_error *error);
 
-/* Guards the mapping as it is now; also after it has grown in place, moved or
- * appeared. Can only fail for the first of them. */
-mapped_status mapped__region_guard(mapped__region *full, mapped_error *error);
+/* Takes that back as far as it can: not if something was added behind. */
+void mapped__region_ungrow(mapped_region *region, size_t n, size_t old_length);
+
+/* Makes a new region known to the fault guard, and to a fork. MAPPED_MEMORY,
+ * MAPPED_SYSTEM. */
+mapped_status mapped__region_watch(mapped__region *full, mapped_error *error);
+
+/* Guards the mapping as it is now. */
+void mapped__region_guard(mapped__region *full);
 
 /* MAPPED_FAULT if a byte of [offset, offset + n) is lost. May ask the file why.
  */

@@ -7,24 +7,34 @@
 
 #include "region_internal.h"
 
-static mapped__region *allocate(const char *name)
+static mapped_status allocate(const char *name, mapped__region **region,
+                              mapped_error *error)
 {
     size_t name_size = name != NULL ? strlen(name) + 1 : 0;
     mapped__region *full = calloc(1, sizeof *full + name_size);
     if (full == NULL)
-        return NULL;
+        return mapped_error_set(error, MAPPED_MEMORY, "region");
+    mapped_status status = mapped__region_watch(full, error);
+    if (status != MAPPED_OK) {
+        free(full);
+        return status;
+    }
     full->references = 1;
     full->file = MAPPED__NO_FILE;
     full->named = name != NULL;
     full->head.base_ = mapped__region_nothing;
     if (name != NULL)
         memcpy(full->name, name, name_size);
-    return full;
+    *region = full;
+    return MAPPED_OK;
 }
 
-static mapped_status no_memory(mapped_error *error)
+/* Of a region that nobody has seen. Takes NULL. */
+static void discard(mapped__region *full)
 {
-    return mapped_error_set(error, MAPPED_MEMORY, "region");
+    if (full != NULL)
+        mapped__guard_remove(&full->guard);
+    free(full);
 }
 
 static mapped_status bad_range(mapped_error *error, mapped_status status,
@@ -169,9 +179,7 @@ static mapped_status map_guarded(mapped__region *full,
 {
     mapped_status status = mapped__map(request, &full->mapping, error);
     if (status == MAPPED_OK)
-        status = mapped__region_guard(full, error);
-    if (status != MAPPED_OK)
-        mapped__unmap(&full->mapping);
+        mapped__region_guard(full);
     return status;
 }
 
@@ -262,8 +270,8 @@ static void settle_file(const opening *o, mapped__region *full)
 static mapped_status open_file(opening *o, const char *name,
                                mapped_region **region, mapped_error *error)
 {
-    mapped__region *full = allocate(name);
-    mapped_status status = full != NULL ? MAPPED_OK : no_memory(error);
+    mapped__region *full = NULL;
+    mapped_status status = allocate(name, &full, error);
     if (status == MAPPED_OK)
         status = mapped__file_info_get(o->file, &o->info, error);
     if (status == MAPPED_OK)
@@ -277,7 +285,7 @@ static mapped_status open_file(opening *o, const char *name,
     if (status != MAPPED_OK) {
         undo(o);
         mapped__file_close(o->file);
-        free(full);
+        discard(full);
         return status;
     }
     settle_file(o, full);
@@ -401,15 +409,16 @@ mapped_status mapped_region_anonymous(uint64_t length,
     mapped_status status = check_anonymous(length, options, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region *full = allocate(NULL);
-    if (full == NULL)
-        return no_memory(error);
+    mapped__region *full;
+    status = allocate(NULL, &full, error);
+    if (status != MAPPED_OK)
+        return status;
     full->mode = MAPPED_MODE_READ_WRITE;
     full->reserve = options->reserve;
     status = map_anonymous(full, (size_t)length, options, error);
     if (status != MAPPED_OK) {
         mapped__file_close(full->file);
-        free(full);
+        discard(full);
         return status;
     }
     mapped__region_publish(full, (size_t)length);
@@ -417,21 +426,38 @@ mapped_status mapped_region_anonymous(uint64_t length,
     return MAPPED_OK;
 }
 
+/* The memory may be a mapping of somebody else's. What protection it has is not
+ * known: a page that takes the place of a lost one had better be writable. */
+static void guard_wrapped(mapped__region *full, unsigned char *data,
+                          size_t length)
+{
+    const size_t page = mapped__page_size();
+    size_t used;
+    full->lead = (uintptr_t)data % page;
+    full->guard.page = page;
+    full->guard.writable = true;
+    if (mapped_round_up(length + full->lead, page, &used))
+        mapped__guard_move(&full->guard, data - full->lead, used, used);
+}
+
 mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
                                  mapped_wrap_hook *hook, void *context,
                                  mapped_region **region, mapped_error *error)
 {
-    mapped__region *full = allocate(NULL);
-    if (full == NULL)
-        return no_memory(error);
+    mapped__region *full;
+    mapped_status status = allocate(NULL, &full, error);
+    if (status != MAPPED_OK)
+        return status;
     full->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;
     full->wrapped = true;
     full->hook = hook;
     full->context = context;
     if (readonly)
         full->head.traits_ |= MAPPED__TRAIT_READONLY;
-    if (length > 0)
+    if (length > 0) {
         full->head.base_ = data;
+        guard_wrapped(full, data, length);
+    }
     mapped__region_publish_length(full, length);
     *region = &full->head;
     return MAPPED_OK;

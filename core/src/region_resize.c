@@ -46,25 +46,39 @@ static mapped_status remap(mapped__region *full, size_t length, bool alone,
     return mapped__map_resize(&full->mapping, &request, alone, error);
 }
 
+/* The pages that `length` bytes take. */
+static size_t pages_of(const mapped__region *full, size_t length)
+{
+    size_t used = SIZE_MAX;
+    (void)mapped_round_up(length > 0 ? length + full->lead : 0,
+                          full->mapping.page, &used);
+    return used;
+}
+
+/* Pages of the file in the reserve may be met at once by a long access that
+ * began when the region was as long before: guarded first, then mapped. */
+static void guard_reserve(mapped__region *full, size_t length)
+{
+    mapped__mapping *mapping = &full->mapping;
+    size_t used = pages_of(full, length);
+    if (used > mapping->used && used <= mapping->reserved)
+        mapped__guard_move(&full->guard, mapping->address, mapping->reserved,
+                           used);
+}
+
 /* In place first: that disturbs nobody. Only when it can't be does it matter
  * who else is there. A mapping that moves leaves addresses behind in which
  * somebody else's memory may turn up at once, with faults of its own. */
 static mapped_status extend_mapping(mapped__region *full, size_t length,
                                     mapped_error *error)
 {
+    guard_reserve(full, length);
     mapped_status status = remap(full, length, false, error);
     if (status == MAPPED_BUSY && is_alone(full, error)) {
         mapped__guard_suspend(&full->guard);
         status = remap(full, length, true, error);
-        mapped__guard_move(&full->guard, full->mapping.address,
-                           full->mapping.used);
     }
-    if (status != MAPPED_OK)
-        return status;
-    /* Only a region's first mapping can be refused its guard. */
-    status = mapped__region_guard(full, error);
-    if (status != MAPPED_OK)
-        mapped__unmap(&full->mapping);
+    mapped__region_guard(full);
     return status;
 }
 
@@ -78,12 +92,28 @@ static mapped_status file_size(const mapped__region *full, uint64_t *size,
     return status;
 }
 
+/* A file that another process has cut is not made longer again: the zeros that
+ * would fill it up to the old length were to be taken for data. */
+static mapped_status check_file_whole(const mapped__region *full, uint64_t size,
+                                      mapped_error *error)
+{
+    uint64_t left = size > full->offset ? size - full->offset : 0;
+    const uint64_t numbers[3] = {left, full->length - left, full->length};
+    if (left >= full->length)
+        return MAPPED_OK;
+    mapped_error_set_range(error, MAPPED_FAULT, "resize", numbers);
+    if (error != NULL)
+        error->os_error = mapped__file_diagnose(full->file, size);
+    return MAPPED_FAULT;
+}
+
 static mapped_status grow_file(const mapped__region *full, uint64_t size,
                                uint64_t end, mapped_error *error)
 {
     bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
-    if (end <= size)
-        return MAPPED_OK;
+    mapped_status status = check_file_whole(full, size, error);
+    if (status != MAPPED_OK || end <= size)
+        return status;
     return mapped__file_resize(full->file, size, end, allocate, error);
 }
 
@@ -159,22 +189,16 @@ static mapped_status settle(mapped__region *full, size_t length, bool alone,
 {
     mapped_status status = remap(full, length, alone, error);
     bool whole = length == 0 || full->mapping.used >= length + full->lead;
-    if (whole)
-        (void)mapped__region_guard(full, NULL);
-    else
-        mapped__guard_resize(&full->guard, 0);
+    mapped__region_guard(full);
     mapped__region_publish(full, whole ? length : 0);
     return whole ? MAPPED_OK : status;
 }
 
-/* Before pages are unmapped no handler may be at work on them; and if they are
- * only replaced, it may still be needed until then. */
-static void guard_only(mapped__region *full, size_t length)
+/* Before addresses are given back. Only who is alone gives any back. */
+static void guard_only(mapped__region *full, size_t pages)
 {
-    size_t used;
-    if (mapped_round_up(length > 0 ? length + full->lead : 0,
-                        full->mapping.page, &used))
-        mapped__guard_resize(&full->guard, used);
+    if (full->mapping.used > pages)
+        mapped__guard_move(&full->guard, full->mapping.address, pages, pages);
 }
 
 /* The length goes first, so that no new access gets past its first check; then
@@ -194,9 +218,9 @@ static mapped_status shrink(mapped__region *full, size_t length,
         return status;
     }
     if (alone)
-        guard_only(full, length);
+        guard_only(full, pages_of(full, length));
     status = settle(full, length, alone, error);
-    guard_only(full, length);
+    mapped__guard_forget(&full->guard, pages_of(full, length));
     return status;
 }
 
@@ -239,6 +263,16 @@ mapped_status mapped__region_grow(mapped_region *region, size_t n,
     if (status == MAPPED_OK)
         *old_length = start;
     return status;
+}
+
+void mapped__region_ungrow(mapped_region *region, size_t n, size_t old_length)
+{
+    mapped__region *full = mapped__region_of(region);
+    if (mapped__region_lock(full, false, "append", NULL) != MAPPED_OK)
+        return;
+    if (full->length == old_length + n)
+        (void)resize_locked(full, old_length, NULL);
+    mapped__region_unlock(full);
 }
 
 static mapped_status size_of_file(const mapped__region *full, uint64_t *size,

@@ -4,6 +4,7 @@ are really truncated."""
 import array
 import errno
 import io
+import mmap
 import os
 import re
 import socket
@@ -193,6 +194,23 @@ def test_close_tells_of_a_loss_that_nobody_heard_of(tmp_path, monkeypatch):
     view.release()
     region.close()
     assert region.closed
+
+
+def test_wrapped_mmap_that_is_truncated_is_a_fault_error(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"a" * (PAGES * PAGE))
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        view = mapped.wrap(memoryview(memory)[100:])
+        os.truncate(path, PAGE)
+        with pytest.raises(mapped.FaultError) as caught:
+            view.tobytes()
+        assert caught.value.offset == PAGE - 100
+        assert view[PAGE - 101] == ord("a")
+        with pytest.raises(io.UnsupportedOperation):
+            view.region.recover()
+        with pytest.raises(mapped.FaultError):
+            view.region.check()
+        view.region.close()
 
 
 def run(code):

@@ -36,9 +36,15 @@ mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
 
 /* Grows the region by n bytes and stores `data` there, which may be the
  * region's own. Two threads that append at once get places of their own. As
- * mapped_region_resize; after a MAPPED_FAULT the region has grown. */
+ * mapped_region_resize. After a MAPPED_FAULT the region has its old length
+ * again, unless somebody has appended more or pinned it meanwhile. */
 mapped_status mapped_region_append(mapped_region *region, const void *data,
                                    size_t n, mapped_error *error);
+
+/* The same for the bytes of a slice, of this region or another. */
+mapped_status mapped_region_append_slice(mapped_region *region,
+                                         mapped_slice data,
+                                         mapped_error *error);
 
 /* `*order` is negative, 0 or positive as memcmp of the common length, then the
  * shorter first. MAPPED_UNSUPPORTED for devices: registers are read once and as

@@ -131,7 +131,10 @@ mapped_status mapped_region_anonymous(uint64_t length,
 
 /* A region over memory that somebody else owns, for the sake of its slices.
  * `data` must stay valid until `hook` is called (NULL: until the last release).
- * mapped never unmaps or frees it. On failure the hook is not called. */
+ * mapped never unmaps or frees it. Where it is a mapping of a file that loses
+ * pages, zero pages take their place for its owner too, and stay.
+ * MAPPED_MEMORY, MAPPED_SYSTEM (the fault guard); on failure the hook is not
+ * called. */
 mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
                                  mapped_wrap_hook *hook, void *context,
                                  mapped_region **region, mapped_error *error);
@@ -155,8 +158,10 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error);
  * moves, which needs that there is no pin and no reference but the caller's;
  * else MAPPED_BUSY. Shrinking needs that there is no pin. MAPPED_READONLY in
  * "r"; MAPPED_UNSUPPORTED in "c", for devices and wrapped memory;
- * MAPPED_ARGUMENT past the reserve. MAPPED_FAULT if pages are lost and there is
- * no reserve to grow into: recover first. On failure nothing has changed. */
+ * MAPPED_ARGUMENT past the reserve. MAPPED_FAULT if it is to grow and somebody
+ * has made the file shorter than the region, or if pages are lost and there is
+ * no reserve to grow into: shrink or recover first. On failure nothing has
+ * changed. */
 mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
                                    mapped_error *error);
 

@@ -15,6 +15,11 @@
 #    define MAP_HUGE_SHIFT 26
 #endif
 
+size_t mapped__page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static mapped_status failed(mapped_error *error, const char *call)
 {
     return mapped_error_set_system(error, errno, call);
@@ -60,7 +65,7 @@ static unsigned char *map_nothing(void *address, size_t length)
  * taken and both ends are cut off again. */
 static unsigned char *reserve(size_t length, size_t align)
 {
-    size_t padding = align > (size_t)sysconf(_SC_PAGESIZE) ? align : 0;
+    size_t padding = align > mapped__page_size() ? align : 0;
     size_t padded;
     if (!mapped_add_size(length, padding, &padded)) {
         errno = ENOMEM;
@@ -101,7 +106,7 @@ static unsigned char *place_in_reserve(const mapped__map_request *request,
 
 static size_t page_of(const mapped__map_request *request)
 {
-    return request->page != 0 ? request->page : (size_t)sysconf(_SC_PAGESIZE);
+    return request->page != 0 ? request->page : mapped__page_size();
 }
 
 static bool can_populate(void *start, size_t length, int advice)
@@ -179,7 +184,7 @@ static unsigned char *spares;
 
 static size_t spares_length(void)
 {
-    return SPARES * (size_t)sysconf(_SC_PAGESIZE);
+    return SPARES * mapped__page_size();
 }
 
 static bool give_up_spares(void)

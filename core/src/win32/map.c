@@ -21,11 +21,16 @@ static mapped_status too_long(mapped_error *error, size_t length)
     return mapped_error_set_range(error, MAPPED_OVERFLOW, "map", numbers);
 }
 
-static size_t page_of(const mapped__map_request *request)
+size_t mapped__page_size(void)
 {
     SYSTEM_INFO system;
     GetSystemInfo(&system);
-    return request->page != 0 ? request->page : system.dwPageSize;
+    return system.dwPageSize;
+}
+
+static size_t page_of(const mapped__map_request *request)
+{
+    return request->page != 0 ? request->page : mapped__page_size();
 }
 
 /* Large pages can't be committed bit by bit, and the caller's token must hold

@@ -394,6 +394,8 @@ static void test_fault_growth_into_reserve_keeps_losses(void)
     subject s = opened(MAPPED_MODE_READ_WRITE, &options);
     cut(&s, page);
     read_byte(&s, page);
+    CHECK_STATUS(mapped_region_resize(s.region, 64 * page, NULL), MAPPED_FAULT);
+    refill(&s, PAGES * page);
     CHECK_STATUS(mapped_region_resize(s.region, 64 * page, NULL), MAPPED_OK);
     CHECK_TEXT(losses(&s), "1+1");
     CHECK_STATUS(read_byte(&s, page), MAPPED_FAULT);

@@ -2,6 +2,7 @@
  * whose holder doesn't exist there, regions that nobody finishes, and a handler
  * that serves the parent only. */
 #include "faulty.h"
+#include "region_internal.h"
 
 #define PAGES 64
 #define FORKS 100
@@ -121,6 +122,25 @@ static void test_fork_beside_a_thread_that_opens_and_closes(void)
     fork_beside(open_and_close);
 }
 
+static const char *close_busy(void)
+{
+    alarm(20);
+    CHECK_STATUS(mapped_region_close(busy, NULL), MAPPED_OK);
+    CHECK(mapped_region_closed(busy));
+    return NULL;
+}
+
+/* As while another thread gives an empty region its first bytes. */
+static void test_fork_while_a_region_without_memory_is_locked(void)
+{
+    CHECK_STATUS(mapped_region_anonymous(0, NULL, &busy, NULL), MAPPED_OK);
+    mapped__region *full = mapped__region_of(busy);
+    CHECK_STATUS(mapped__region_lock(full, false, "resize", NULL), MAPPED_OK);
+    CHECK_INT(scratch_child(close_busy), 0);
+    mapped__region_unlock(full);
+    mapped_region_release(busy);
+}
+
 static void test_fork_keeps_what_was_lost(void)
 {
     idle = faulty_region(8);
@@ -141,6 +161,7 @@ int main(void)
     RUN(test_fork_beside_a_thread_that_faults);
     RUN(test_fork_beside_a_thread_that_resizes);
     RUN(test_fork_beside_a_thread_that_opens_and_closes);
+    RUN(test_fork_while_a_region_without_memory_is_locked);
     RUN(test_fork_keeps_what_was_lost);
     return check_finish();
 }

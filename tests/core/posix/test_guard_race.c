@@ -101,6 +101,63 @@ static void test_guard_race_shrink_waits_for_the_handler(void)
     mapped_region_release(region);
 }
 
+static int unserved;
+static int may_go_on;
+static struct sigaction ours;
+
+static void note_unserved(int signal_number, siginfo_t *info, void *context)
+{
+    (void)info;
+    (void)context;
+    __atomic_store_n(&unserved, 1, __ATOMIC_SEQ_CST);
+    leave(signal_number);
+}
+
+static void hold_up(int signal_number, siginfo_t *info, void *context)
+{
+    __atomic_store_n(&handler_entered, 1, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&may_go_on, __ATOMIC_SEQ_CST))
+        pause_a_millisecond();
+    ours.sa_sigaction(signal_number, info, context);
+}
+
+static void *read_last_page(void *region)
+{
+    mapped_slice slice = {region, 0, 4 * scratch_page()};
+    static uint8_t byte;
+    byte = 1;
+    if (sigsetjmp(no_page, 1) == 0)
+        CHECK(mapped_get_u8(slice, 3 * scratch_page(), &byte, NULL) !=
+              MAPPED_OK);
+    CHECK_INT(byte, 1);
+    mapped_region_release(region);
+    return NULL;
+}
+
+/* cpython 148650's death, with us as the one who shrinks: the file is cut, a
+ * reader faults, and before its handler has looked, the page is ours no more.
+ */
+static void test_guard_race_shrink_comes_before_the_handler(void)
+{
+    struct sigaction before;
+    pthread_t reader;
+    faulty_handle(note_unserved, 0, &before);
+    mapped_region *region = faulty_region(4);
+    faulty_handle(hold_up, SA_ONSTACK, &ours);
+    mapped_region_acquire(region);
+    handler_entered = may_go_on = 0;
+    pthread_create(&reader, NULL, read_last_page, region);
+    while (!__atomic_load_n(&handler_entered, __ATOMIC_SEQ_CST))
+        pause_a_millisecond();
+    shrink(region);
+    __atomic_store_n(&may_go_on, 1, __ATOMIC_SEQ_CST);
+    pthread_join(reader, NULL);
+    CHECK_INT(unserved, 0);
+    CHECK_STATUS(mapped_region_check(region, NULL), MAPPED_OK);
+    mapped_region_release(region);
+    sigaction(SIGBUS, &before, NULL);
+}
+
 static bool move_away;
 static volatile sig_atomic_t foreign_calls;
 static volatile unsigned char *foreign;
@@ -173,6 +230,7 @@ int main(void)
     }
     RUN(test_guard_race_release_waits_for_the_handler);
     RUN(test_guard_race_shrink_waits_for_the_handler);
+    RUN(test_guard_race_shrink_comes_before_the_handler);
     RUN(test_guard_race_moving_region_leaves_its_addresses);
     return check_finish();
 }

@@ -171,6 +171,45 @@ static void test_resize_sparse_grows_without_blocks(void)
     unlink(path);
 }
 
+/* Growth would fill with zeros what another process has cut off, and nobody
+ * would hear of it. */
+static void test_resize_of_a_file_that_was_cut_is_refused(void)
+{
+    size_t page = scratch_page();
+    const uint64_t reserves[] = {0, 8 * page};
+    for (size_t i = 0; i < 2; i++) {
+        mapped_region *region =
+            opened(3 * page + 10, MAPPED_MODE_READ_WRITE, 5, reserves[i]);
+        CHECK_INT(truncate(scratch_path(NAME), (off_t)(3 * page + 9)), 0);
+        check_resize_refused(region, 4 * page, MAPPED_FAULT);
+        CHECK_STATUS(mapped_region_append(region, "x", 1, NULL), MAPPED_FAULT);
+        CHECK_STATUS(mapped_region_resize(region, 3 * page, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_region_resize(region, 4 * page, NULL), MAPPED_OK);
+        mapped_region_release(region);
+    }
+}
+
+static void test_resize_append_of_a_lost_slice_takes_it_back(void)
+{
+    size_t page = scratch_page();
+    mapped_slice lost;
+    mapped_region *source = opened(3 * page, MAPPED_MODE_READ, 0, 0);
+    CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
+    mapped_region *region;
+    CHECK_STATUS(mapped_region_anonymous(10, NULL, &region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_slice_sub(mapped_region_slice(source), page - 5, 10,
+                                  &lost, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_region_append_slice(region, lost, NULL), MAPPED_FAULT);
+    CHECK_UINT(mapped_region_length(region), 10);
+    lost.length = 5;
+    CHECK_STATUS(mapped_region_append_slice(region, lost, NULL), MAPPED_OK);
+    CHECK_UINT(mapped_region_length(region), 15);
+    CHECK_INT(get(region, 10), scratch_byte(page - 5));
+    mapped_region_release(region);
+    mapped_region_release(source);
+}
+
 static void test_resize_shrunken_file_loses_its_tail(void)
 {
     mapped_region *region = opened(10000, MAPPED_MODE_READ_WRITE, 0, 0);
@@ -416,6 +455,8 @@ int main(void)
     RUN(test_resize_from_empty_and_back);
     RUN(test_resize_at_an_offset_counts_from_there);
     RUN(test_resize_sparse_grows_without_blocks);
+    RUN(test_resize_of_a_file_that_was_cut_is_refused);
+    RUN(test_resize_append_of_a_lost_slice_takes_it_back);
     RUN(test_resize_shrunken_file_loses_its_tail);
     RUN(test_resize_of_a_part_keeps_what_lies_behind);
     RUN(test_resize_regrown_memory_is_zero);

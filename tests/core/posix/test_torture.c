@@ -186,7 +186,7 @@ static void change(worker *w, mapped_region *region)
         break;
     default:
         expect(w, mapped_region_resize(region, LENGTH + next(w) % LENGTH, NULL),
-               MAY(CLOSED) | MAY(BUSY));
+               MAY(CLOSED) | MAY(BUSY) | MAY(FAULT));
     }
 }
 
