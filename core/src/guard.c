@@ -325,6 +325,14 @@ size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
     return count;
 }
 
+void mapped__guard_explain(mapped__guard *guard, size_t offset, int cause)
+{
+    mapped__signals signals;
+    hold(guard, &signals);
+    mapped__lost_explain(&guard->losses, offset, cause);
+    let_go(guard, &signals);
+}
+
 size_t mapped__guard_unrestored(mapped__guard *guard)
 {
     mapped__signals signals;

@@ -72,6 +72,7 @@ static void join(mapped__lost *to, const mapped__lost *from)
         to->offset = from->offset;
     to->length = end - to->offset;
     to->first = from->first;
+    to->cause = from->cause;
     to->poisoned = from->poisoned;
 }
 
@@ -173,6 +174,13 @@ void mapped__lost_cut(mapped__losses *losses, size_t length)
             lost->length = length - lost->offset;
     }
     narrow(losses);
+}
+
+void mapped__lost_explain(mapped__losses *losses, size_t offset, int cause)
+{
+    for (size_t i = 0; i < losses->count; i++)
+        if (losses->list[i].offset == offset && losses->list[i].cause == 0)
+            losses->list[i].cause = cause;
 }
 
 bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost)

@@ -14,6 +14,7 @@ typedef struct mapped__lost {
     size_t offset; /* from the range's base, whole pages */
     size_t length; /* MAPPED__LOST_ALL: to the end, wherever that is */
     size_t first;  /* the page that was lost first: where to ask why */
+    int cause;     /* the error number, once somebody has asked; else 0 */
     bool poisoned; /* the memory itself is broken */
     bool restored; /* is back, but counts as lost until it is settled */
 } mapped__lost;
@@ -51,6 +52,10 @@ size_t mapped__lost_copy(const mapped__losses *losses, mapped__lost *list,
 
 /* Cuts off what lies at `length` and behind. */
 void mapped__lost_cut(mapped__losses *losses, size_t length);
+
+/* Notes why the stretch that begins at `offset` was lost. The first answer
+ * stays: later the file may tell another story. */
+void mapped__lost_explain(mapped__losses *losses, size_t offset, int cause);
 
 /* How many stretches are not restored. */
 size_t mapped__lost_unrestored(const mapped__losses *losses);

@@ -41,6 +41,12 @@ typedef struct mapped__file_info {
 mapped_status mapped__file_open(const char *path, unsigned flags,
                                 intptr_t *file, bool *created,
                                 mapped_error *error);
+/* What must stand before a relative `path` for it to mean the same after the
+ * working directory has changed; how many bytes that are, without a NUL. 0 for
+ * other paths, and where it can't be told. */
+#define MAPPED__BASE_SIZE 4096
+size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE]);
+
 /* The file behind a descriptor of the C library, which stays its owner's. */
 intptr_t mapped__file_from_descriptor(int descriptor);
 

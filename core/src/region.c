@@ -257,6 +257,5 @@ mapped_mode mapped_region_mode(const mapped_region *region)
 
 const char *mapped_region_name(const mapped_region *region)
 {
-    mapped__region *full = mapped__region_of(region);
-    return full->named ? full->name : NULL;
+    return mapped__region_of(region)->name;
 }

@@ -64,10 +64,10 @@ mapped_status mapped__region_borrow_file(const mapped__region *full,
         *file = full->file;
         return MAPPED_OK;
     }
-    if (!full->named)
+    if (full->name == NULL)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
     mapped_status status =
-        mapped__file_open(full->name, 0, &opened, &created, error);
+        mapped__file_open(full->path, 0, &opened, &created, error);
     if (status != MAPPED_OK)
         return status;
     status = check_same_file(full, opened, error);
@@ -90,13 +90,23 @@ static int diagnose(const mapped__region *full, const mapped__lost *lost)
     intptr_t file;
     if (lost->poisoned)
         return EIO;
-    if (full->file == MAPPED__NO_FILE && !full->named)
+    if (full->file == MAPPED__NO_FILE && full->name == NULL)
         return full->mapping.flags & MAPPED__MAP_HUGETLB ? ENOSPC : EIO;
     if (mapped__region_borrow_file(full, &file, NULL) != MAPPED_OK)
         return EIO;
     uint64_t offset = full->offset - full->lead + lost->first;
     int cause = mapped__file_diagnose(file, offset);
     mapped__region_return_file(full, file);
+    return cause;
+}
+
+/* The answer is kept: the disk may have space again tomorrow. */
+static int cause_of(mapped__region *full, const mapped__lost *lost)
+{
+    if (lost->cause != 0)
+        return lost->cause;
+    int cause = diagnose(full, lost);
+    mapped__guard_explain(&full->guard, lost->offset, cause);
     return cause;
 }
 
@@ -116,14 +126,14 @@ static mapped_lost_range in_region(const mapped__region *full,
     return range;
 }
 
-static mapped_status report(const mapped__region *full,
-                            const mapped__lost *lost, mapped_error *error)
+static mapped_status report(mapped__region *full, const mapped__lost *lost,
+                            mapped_error *error)
 {
     mapped_lost_range range = in_region(full, lost);
     const uint64_t numbers[3] = {range.offset, range.length, full->length};
     mapped_error_set_range(error, MAPPED_FAULT, "access", numbers);
     if (error != NULL)
-        error->os_error = diagnose(full, lost);
+        error->os_error = cause_of(full, lost);
     return MAPPED_FAULT;
 }
 
@@ -177,7 +187,7 @@ mapped_status mapped_region_faults(mapped_region *region,
     size_t found = mapped__guard_list(&full->guard, lost, MAPPED__LOST_ROOM);
     for (size_t i = 0; i < found && i < capacity; i++) {
         ranges[i] = in_region(full, &lost[i]);
-        ranges[i].os_error = diagnose(full, &lost[i]);
+        ranges[i].os_error = cause_of(full, &lost[i]);
     }
     mapped__region_unlock(full);
     *count = found;
@@ -244,7 +254,7 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
         return MAPPED_OK;
     if (full->wrapped)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
-    if (full->file != MAPPED__NO_FILE || full->named)
+    if (full->file != MAPPED__NO_FILE || full->name != NULL)
         status = mapped__region_borrow_file(full, &file, error);
     if (status != MAPPED_OK)
         return status;

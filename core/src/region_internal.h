@@ -27,8 +27,8 @@ typedef struct mapped__region {
     mapped__guard guard; /* over the mapping, so offsets include `lead` */
     mapped_wrap_hook *hook;
     void *context;
-    bool named;
-    char name[];
+    const char *name; /* as given, the end of `path`; NULL if there is none */
+    char path[];      /* to open it again after a change of directory, too */
 } mapped__region;
 
 /* The lifecycle word. Whoever sets LOCKED with a compare-and-swap may resize or

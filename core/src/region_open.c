@@ -7,11 +7,24 @@
 
 #include "region_internal.h"
 
+static mapped__region *allocate_named(const char *name)
+{
+    char base[MAPPED__BASE_SIZE];
+    size_t base_size = name != NULL ? mapped__path_base(name, base) : 0;
+    size_t name_size = name != NULL ? strlen(name) + 1 : 0;
+    mapped__region *full = calloc(1, sizeof *full + base_size + name_size);
+    if (full == NULL || name == NULL)
+        return full;
+    memcpy(full->path, base, base_size);
+    memcpy(full->path + base_size, name, name_size);
+    full->name = full->path + base_size;
+    return full;
+}
+
 static mapped_status allocate(const char *name, mapped__region **region,
                               mapped_error *error)
 {
-    size_t name_size = name != NULL ? strlen(name) + 1 : 0;
-    mapped__region *full = calloc(1, sizeof *full + name_size);
+    mapped__region *full = allocate_named(name);
     if (full == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "region");
     mapped_status status = mapped__region_watch(full, error);
@@ -21,10 +34,7 @@ static mapped_status allocate(const char *name, mapped__region **region,
     }
     full->references = 1;
     full->file = MAPPED__NO_FILE;
-    full->named = name != NULL;
     full->head.base_ = mapped__region_nothing;
-    if (name != NULL)
-        memcpy(full->name, name, name_size);
     *region = full;
     return MAPPED_OK;
 }

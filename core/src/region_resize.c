@@ -297,7 +297,7 @@ mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
     mapped_status status = mapped__region_lock(full, false, "size", error);
     if (status != MAPPED_OK)
         return status;
-    if (full->file == MAPPED__NO_FILE && !full->named)
+    if (full->file == MAPPED__NO_FILE && full->name == NULL)
         *size = full->length;
     else
         status = size_of_file(full, size, error);

@@ -19,12 +19,13 @@ MAPPED_BEGIN
 typedef struct mapped_lost_range {
     size_t offset; /* bytes from the region's first byte */
     size_t length;
-    int os_error; /* ENODATA: truncated; ENOSPC: no space; EIO: I/O or memory */
+    int os_error; /* ENODATA: truncated; ENOSPC: no space; EIO: I/O or memory, or
+                     the file can't be found any more */
 } mapped_lost_range;
 
 /* MAPPED_OK, or MAPPED_FAULT with the first lost range in `error` (offset,
- * length, os_error). Asks the file why, so it may make a system call; never
- * meets a fault itself. MAPPED_CLOSED. */
+ * length, os_error). Who is the first to be told of a loss asks the file why,
+ * so this may make a system call; never meets a fault itself. MAPPED_CLOSED. */
 mapped_status mapped_region_check(mapped_region *region, mapped_error *error);
 
 /* The lost ranges in the order of their loss, up to `capacity`; `*count` is how

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -24,6 +25,15 @@ static mapped_status failed(mapped_error *error, const char *call)
 intptr_t mapped__file_from_descriptor(int descriptor)
 {
     return descriptor;
+}
+
+size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
+{
+    if (path[0] == '/' || getcwd(base, MAPPED__BASE_SIZE - 1) == NULL)
+        return 0;
+    size_t length = strlen(base);
+    base[length] = '/';
+    return length + 1;
 }
 
 static int open_retrying(const char *path, int flags)

@@ -113,6 +113,21 @@ static HANDLE open_any(const wchar_t *path, unsigned flags, bool *created)
     return handle;
 }
 
+/* A path that begins with a drive or a separator is left as it is. */
+size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
+{
+    wchar_t wide[MAPPED__BASE_SIZE / 4];
+    DWORD units = GetCurrentDirectoryW(MAPPED__BASE_SIZE / 4, wide);
+    if (strpbrk(path, ":") != NULL || path[0] == '/' || path[0] == '\\' ||
+        units == 0 || units >= MAPPED__BASE_SIZE / 4)
+        return 0;
+    int bytes = WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, base,
+                                    MAPPED__BASE_SIZE - 1, NULL, NULL);
+    if (bytes > 0)
+        base[bytes++] = '\\';
+    return (size_t)bytes;
+}
+
 /* MAPPED__FILE_DEVICE_IO has no meaning here: no Windows device is mapped
  * through a file. */
 mapped_status mapped__file_open(const char *path, unsigned flags,

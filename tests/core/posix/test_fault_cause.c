@@ -1,0 +1,85 @@
+/* Guards against a loss that is explained wrongly: by what the file has become
+ * since, or not at all because its path meant something else by then. */
+#include "faulty.h"
+
+#define NAME "cause"
+
+static size_t page;
+
+static mapped_region *opened(const char *path)
+{
+    mapped_region *region = NULL;
+    if (!CHECK_STATUS(
+            mapped_region_open(path, MAPPED_MODE_READ, NULL, &region, NULL),
+            MAPPED_OK))
+        exit(check_finish());
+    return region;
+}
+
+/* The error number that comes with the loss of the second page. */
+static int cause_told(mapped_region *region)
+{
+    mapped_error error = MAPPED_ERROR_INIT;
+    uint8_t byte;
+    CHECK_STATUS(
+        mapped_get_u8(mapped_region_slice(region), page, &byte, &error),
+        MAPPED_FAULT);
+    return error.os_error;
+}
+
+static void test_cause_stays_when_the_file_is_whole_again(void)
+{
+    mapped_region *region = opened(scratch_file(NAME, 4 * page));
+    CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
+    CHECK_INT(cause_told(region), ENODATA);
+    scratch_file(NAME, 4 * page);
+    CHECK_INT(cause_told(region), ENODATA);
+    unlink(scratch_path(NAME));
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_region_check(region, &error), MAPPED_FAULT);
+    CHECK_INT(error.os_error, ENODATA);
+    mapped_region_release(region);
+}
+
+static void test_cause_of_a_second_loss_is_its_own(void)
+{
+    mapped_region *region = opened(scratch_file(NAME, 4 * page));
+    CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
+    CHECK_INT(cause_told(region), ENODATA);
+    scratch_file(NAME, 4 * page);
+    CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
+    CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
+    unlink(scratch_path(NAME));
+    CHECK_INT(cause_told(region), EIO); /* there is no file to ask */
+    mapped_region_release(region);
+}
+
+/* A daemon opens its files and goes to the root directory. */
+static void test_cause_is_found_after_a_change_of_directory(void)
+{
+    char before[4096];
+    scratch_file(NAME, 4 * page);
+    CHECK(getcwd(before, sizeof before) != NULL);
+    CHECK_INT(chdir(scratch_root()), 0);
+    mapped_region *region = opened(NAME);
+    CHECK_INT(chdir("/"), 0);
+    CHECK_TEXT(mapped_region_name(region), NAME);
+    CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
+    CHECK_INT(cause_told(region), ENODATA);
+    scratch_file(NAME, 4 * page);
+    CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
+    uint64_t size = 0;
+    CHECK_STATUS(mapped_region_size(region, &size, NULL), MAPPED_OK);
+    CHECK_UINT(size, 4 * page);
+    mapped_region_release(region);
+    CHECK_INT(chdir(before), 0);
+}
+
+int main(void)
+{
+    page = scratch_page();
+    RUN(test_cause_stays_when_the_file_is_whole_again);
+    RUN(test_cause_of_a_second_loss_is_its_own);
+    RUN(test_cause_is_found_after_a_change_of_directory);
+    return check_finish();
+}
