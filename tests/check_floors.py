@@ -16,7 +16,7 @@ FLOORS = {
     "platform": 1, "message": 1.5,
     "lost": 1.8, "guard": 2,
     "region": 3, "fault": 3.2, "region_fault": 3.4,
-    "slice": 4,
+    "slice": 4, "export": 4.5,
     "access": 5, "bulk": 5, "span": 5, "format": 5, "layout": 5, "search": 5,
     "pattern": 5, "flush": 5,
     "advise": 5, "residency": 5, "atomic": 5, "wait": 5.2, "lock": 5.2,

@@ -359,12 +359,32 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
     let_go(guard, &signals);
 }
 
+/* Counted first: who finds a page lost no more must find the count risen. */
+static void settle(mapped__guard *guard)
+{
+    mapped__losses *losses = &guard->losses;
+    if (mapped__lost_unrestored(losses) == losses->count)
+        return;
+    uint64_t number =
+        __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
+    mapped__lost_settle(losses, &guard->returned, number);
+}
+
 void mapped__guard_settle(mapped__guard *guard)
 {
     mapped__signals signals;
     hold(guard, &signals);
-    if (mapped__lost_settle(&guard->losses))
-        __atomic_fetch_add(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
+    settle(guard);
     clear_if_clean(guard);
     let_go(guard, &signals);
+}
+
+bool mapped__guard_returned(mapped__guard *guard, uint64_t since,
+                            const mapped__lost *part, mapped__lost *found)
+{
+    mapped__signals signals;
+    hold(guard, &signals);
+    bool hit = mapped__returned_find(&guard->returned, since, part, found);
+    let_go(guard, &signals);
+    return hit;
 }

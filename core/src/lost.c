@@ -195,12 +195,50 @@ bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost)
     return false;
 }
 
-bool mapped__lost_settle(mapped__losses *losses)
+/* The two oldest as one: that it holds more than was lost can only tell
+ * somebody of a loss too much. */
+static void join_oldest(mapped__returned *returned)
 {
-    size_t before = losses->count;
-    for (size_t i = losses->count; i-- > 0;)
-        if (losses->list[i].restored)
-            drop(losses, i);
+    mapped__lost *list = returned->list;
+    size_t rest = --returned->count - 1;
+    join(&list[0], &list[1]);
+    returned->numbers[0] = returned->numbers[1];
+    memmove(&list[1], &list[2], rest * sizeof list[0]);
+    memmove(&returned->numbers[1], &returned->numbers[2],
+            rest * sizeof returned->numbers[0]);
+}
+
+static void note_return(mapped__returned *returned, const mapped__lost *lost,
+                        uint64_t number)
+{
+    if (returned->count == MAPPED__RETURNED_ROOM)
+        join_oldest(returned);
+    returned->list[returned->count] = *lost;
+    returned->numbers[returned->count] = number;
+    returned->count++;
+}
+
+void mapped__lost_settle(mapped__losses *losses, mapped__returned *returned,
+                         uint64_t number)
+{
+    for (size_t i = losses->count; i-- > 0;) {
+        if (!losses->list[i].restored)
+            continue;
+        note_return(returned, &losses->list[i], number);
+        drop(losses, i);
+    }
     narrow(losses);
-    return losses->count < before;
+}
+
+bool mapped__returned_find(const mapped__returned *returned, uint64_t since,
+                           const mapped__lost *part, mapped__lost *found)
+{
+    for (size_t i = 0; i < returned->count; i++) {
+        if (returned->numbers[i] > since &&
+            touches(&returned->list[i], part->offset, part->length)) {
+            *found = returned->list[i];
+            return true;
+        }
+    }
+    return false;
 }

@@ -29,6 +29,17 @@ typedef struct mapped__losses {
     mapped__lost list[MAPPED__LOST_ROOM]; /* in the order of their loss */
 } mapped__losses;
 
+/* What has come back, for those who were reading it meanwhile: the latest
+ * stretches and the numbers they came back with. Where there is no room for one
+ * more the two oldest become one, with the later number. */
+#define MAPPED__RETURNED_ROOM 8
+
+typedef struct mapped__returned {
+    size_t count;
+    mapped__lost list[MAPPED__RETURNED_ROOM];
+    uint64_t numbers[MAPPED__RETURNED_ROOM]; /* rising */
+} mapped__returned;
+
 /* Notes a stretch, unless it is noted already. Callable in a fault handler. */
 void mapped__lost_add(mapped__losses *losses, const mapped__lost *lost);
 
@@ -64,7 +75,13 @@ size_t mapped__lost_unrestored(const mapped__losses *losses);
  * fault once more are noted once more. */
 bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost);
 
-/* Forgets what is restored; true if that was anything. */
-bool mapped__lost_settle(mapped__losses *losses);
+/* Forgets what is restored, but for noting it in `returned` with that number.
+ */
+void mapped__lost_settle(mapped__losses *losses, mapped__returned *returned,
+                         uint64_t number);
+
+/* As mapped__lost_find, for what came back with a number above `since`. */
+bool mapped__returned_find(const mapped__returned *returned, uint64_t since,
+                           const mapped__lost *part, mapped__lost *found);
 
 #endif

@@ -107,6 +107,17 @@ void mapped_region_unpin(mapped_region *region)
                        __ATOMIC_ACQ_REL);
 }
 
+bool mapped_region_occupied(const mapped_region *region)
+{
+    return control_of(mapped__region_of(region)) & MAPPED__CONTROL_LOCKED;
+}
+
+void mapped_region_wait(const mapped_region *region)
+{
+    while (mapped_region_occupied(region))
+        mapped__yield();
+}
+
 size_t mapped_region_pins(const mapped_region *region)
 {
     return (size_t)(control_of(mapped__region_of(region)) &

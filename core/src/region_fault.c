@@ -120,18 +120,25 @@ static mapped_lost_range in_region(const mapped__region *full,
                      : lost->offset + lost->length;
     size_t start = lost->offset > full->lead ? lost->offset - full->lead : 0;
     end = end > full->lead ? end - full->lead : 0;
-    if (end > full->length)
-        end = full->length;
+    if (end > mapped_region_length(&full->head))
+        end = mapped_region_length(&full->head);
     mapped_lost_range range = {start, end > start ? end - start : 0, 0};
     return range;
+}
+
+static void name_range(const mapped__region *full, const mapped__lost *lost,
+                       const char *what, mapped_error *error)
+{
+    mapped_lost_range range = in_region(full, lost);
+    const uint64_t numbers[3] = {range.offset, range.length,
+                                 mapped_region_length(&full->head)};
+    mapped_error_set_range(error, MAPPED_FAULT, what, numbers);
 }
 
 static mapped_status report(mapped__region *full, const mapped__lost *lost,
                             mapped_error *error)
 {
-    mapped_lost_range range = in_region(full, lost);
-    const uint64_t numbers[3] = {range.offset, range.length, full->length};
-    mapped_error_set_range(error, MAPPED_FAULT, "access", numbers);
+    name_range(full, lost, "access", error);
     if (error != NULL)
         error->os_error = cause_of(full, lost);
     return MAPPED_FAULT;
@@ -154,6 +161,22 @@ mapped_status mapped__region_lost(mapped_region *region, size_t offset,
     status = report(full, &lost, error);
     mapped__region_unlock(full);
     return status;
+}
+
+mapped_status mapped__region_returned(mapped_region *region, uint64_t since,
+                                      size_t offset, size_t n,
+                                      mapped_error *error)
+{
+    mapped__lost found;
+    mapped__region *full = mapped__region_of(region);
+    const mapped__lost part = {.offset = offset + full->lead, .length = n};
+    if (n == 0 || mapped_region_recovery_count(region) == since ||
+        !mapped__guard_returned(&full->guard, since, &part, &found))
+        return MAPPED_OK;
+    name_range(full, &found, "access before recovery", error);
+    if (error != NULL)
+        error->os_error = found.cause != 0 ? found.cause : EIO;
+    return MAPPED_FAULT;
 }
 
 mapped_status mapped__region_intact(mapped__region *full, mapped_error *error)
@@ -294,8 +317,10 @@ mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)
     return restored == MAPPED_OK ? settled : restored;
 }
 
+/* Asked after a look at what is lost, and read after it. */
 uint64_t mapped_region_recovery_count(const mapped_region *region)
 {
+    MAPPED__LOAD_FENCE();
     return __atomic_load_n(&mapped__region_of(region)->guard.recoveries,
                            __ATOMIC_SEQ_CST);
 }

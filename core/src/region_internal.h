@@ -89,7 +89,15 @@ void mapped__region_guard(mapped__region *full);
 mapped_status mapped__region_lost(mapped_region *region, size_t offset,
                                   size_t n, mapped_error *error);
 
-/* The same for the whole of a region that the caller has locked. */
+/* MAPPED_FAULT if a byte of [offset, offset + n) was lost and has come back
+ * since mapped_region_recovery_count was `since`. Why can only be told if
+ * somebody asked at that time. */
+mapped_status mapped__region_returned(mapped_region *region, uint64_t since,
+                                      size_t offset, size_t n,
+                                      mapped_error *error);
+
+/* As mapped__region_lost for the whole of a region that the caller has locked.
+ */
 mapped_status mapped__region_intact(mapped__region *full, mapped_error *error);
 
 /* The file behind the region: the descriptor it holds, or the path opened again

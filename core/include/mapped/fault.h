@@ -1,13 +1,14 @@
 /* Pages that a region has lost: which, why, and how to get them back.
  *
  * A lost page reads as zeros and swallows what is written. Every access to it
- * through the library ends in MAPPED_FAULT; who holds a raw pointer asks
- * mapped_region_fault_count or mapped_region_check. Intact pages of the region
- * stay usable.
+ * through the library ends in MAPPED_FAULT; who reads through a raw pointer is
+ * told at the end of his export (export.h). Intact pages of the region stay
+ * usable.
  *
  * What nobody can see: when a file is cut in the middle of a page, the rest of
  * that page reads as zeros without a fault. And a system call that is handed a
- * raw pointer to a lost page fails with EFAULT instead. */
+ * raw pointer to a page that can't be had fails with EFAULT, or is short, and
+ * notes no loss; one that had been noted before gives it the zeros. */
 #ifndef MAPPED_FAULT_H
 #define MAPPED_FAULT_H
 
@@ -48,7 +49,8 @@ uint64_t mapped_region_fault_count(const mapped_region *region);
  *
  * No other thread may be in the middle of an access to the region, inside
  * another function of the library or between `enter` and `leave`: one that has
- * met the zeros of a lost page would take them for data. */
+ * met the zeros of a lost page would take them for data. Exports and spans may
+ * be open: their end tells. */
 mapped_status mapped_region_recover(mapped_region *region, mapped_error *error);
 
 /* The two halves of mapped_region_recover, for programs in which other threads

@@ -22,6 +22,7 @@
 #include <mapped/element.h>
 #include <mapped/endian.h>
 #include <mapped/error.h>
+#include <mapped/export.h>
 #include <mapped/fault.h>
 #include <mapped/format.h>
 #include <mapped/guard.h>

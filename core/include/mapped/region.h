@@ -175,7 +175,7 @@ mapped_status mapped_region_seal(mapped_region *region, mapped_error *error);
 /* Counts a raw pointer that is about to leave the library. `*data` is the
  * region's first byte, valid for the region's length until the unpin; other
  * processes may change the bytes at any time. MAPPED_CLOSED. Touching lost
- * pages through it reads zeros; ask mapped_region_check afterwards. */
+ * pages through it reads zeros; export.h has pins that tell of them. */
 mapped_status mapped_region_pin(mapped_region *region, void **data,
                                 mapped_error *error);
 void mapped_region_unpin(mapped_region *region);
@@ -186,6 +186,13 @@ bool mapped_region_readonly(const mapped_region *region);
 bool mapped_region_device(const mapped_region *region);
 size_t mapped_region_pins(const mapped_region *region);
 mapped_mode mapped_region_mode(const mapped_region *region);
+
+/* Is another thread at work on the region as a whole (resize, close, recover, a
+ * look at the file), so that the next function of this header or of fault.h may
+ * have to wait for it? Out of date at once: for programs that do something
+ * better first, such as giving up a lock, and then `wait`. */
+bool mapped_region_occupied(const mapped_region *region);
+void mapped_region_wait(const mapped_region *region);
 
 /* The path as given to open, NULL if there was none. Owned by the region. */
 const char *mapped_region_name(const mapped_region *region);

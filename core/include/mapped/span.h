@@ -27,15 +27,17 @@ typedef struct mapped_span {
     const unsigned char *first;
     size_t length; /* bytes */
     mapped_slice slice;
+    uint64_t since; /* what the end needs to know */
 } mapped_span;
 
 /* MAPPED_RANGE if the region has shrunk below the slice, MAPPED_CLOSED;
- * MAPPED_UNSUPPORTED for devices. */
+ * MAPPED_FAULT if a page of the slice is known to be lost; MAPPED_UNSUPPORTED
+ * for devices. */
 mapped_status mapped_span_begin(mapped_slice slice, mapped_span *span,
                                 mapped_error *error);
 
 /* Ends what a successful begin began, in any case. MAPPED_FAULT if a page of
- * the slice is lost. */
+ * the slice is lost, or was and has been recovered since the begin. */
 mapped_status mapped_span_end(mapped_span *span, mapped_error *error);
 
 /* How many whole elements of `size` bytes (not 0) the span holds. */

@@ -1,0 +1,292 @@
+/* Guards against zeros of lost pages that go out through a raw pointer and that
+ * its holder never hears of: because the loss is old, because somebody else was
+ * told of it, or because the page has been recovered meanwhile. */
+#include "scratch.h"
+
+#define PAGES 40
+
+static size_t page;
+
+typedef struct subject {
+    const char *path;
+    mapped_region *region;
+} subject;
+
+static subject opened(const mapped_open_options *options)
+{
+    subject s = {.path = scratch_file("export", PAGES * page)};
+    if (mapped_region_open(s.path, MAPPED_MODE_READ, options, &s.region,
+                           NULL) != MAPPED_OK)
+        exit(1);
+    return s;
+}
+
+static void cut(const subject *s, size_t pages)
+{
+    CHECK_INT(truncate(s->path, (off_t)(pages * page)), 0);
+}
+
+static void done(subject *s)
+{
+    CHECK_UINT(mapped_region_pins(s->region), 0);
+    mapped_region_release(s->region);
+    unlink(s->path);
+}
+
+static mapped_slice pages_of(const subject *s, size_t first, size_t count)
+{
+    mapped_slice part;
+    if (mapped_slice_sub(mapped_region_slice(s->region), first * page,
+                         count * page, &part, NULL) != MAPPED_OK)
+        exit(1);
+    return part;
+}
+
+typedef struct export
+{
+    mapped_slice slice;
+    const volatile unsigned char *data;
+    uint64_t since;
+}
+export;
+
+static export begun(mapped_slice slice)
+{
+    export made = {.slice = slice};
+    void *data = NULL;
+    if (!CHECK_STATUS(mapped_export_begin(slice, &data, &made.since, NULL),
+                      MAPPED_OK))
+        exit(1);
+    made.data = data;
+    return made;
+}
+
+static mapped_status end(const export *ending, mapped_error *error)
+{
+    return mapped_export_end(ending->slice, ending->since, error);
+}
+
+/* Loses a page through the checked path, which is told at once. */
+static void lose(const subject *s, size_t number)
+{
+    uint8_t byte;
+    CHECK_STATUS(mapped_get_u8(mapped_region_slice(s->region), number * page,
+                               &byte, NULL),
+                 MAPPED_FAULT);
+}
+
+/* Loses these pages and gets them back. */
+static void lose_and_recover(const subject *s, size_t first, size_t step)
+{
+    cut(s, first);
+    for (size_t i = first; i < PAGES; i += step)
+        lose(s, i);
+    cut(s, PAGES);
+    CHECK_STATUS(mapped_region_recover(s->region, NULL), MAPPED_OK);
+}
+
+static mapped_status begin_status(mapped_slice slice, mapped_error *error)
+{
+    void *data = NULL;
+    uint64_t since = 77;
+    mapped_status status = mapped_export_begin(slice, &data, &since, error);
+    if (status == MAPPED_OK)
+        return mapped_export_end(slice, since, NULL);
+    CHECK(data == NULL);
+    CHECK_UINT(since, 77);
+    CHECK_UINT(mapped_region_pins(slice.region), 0);
+    return status;
+}
+
+static void test_export_of_a_known_loss_is_refused(void)
+{
+    subject s = opened(NULL);
+    mapped_error error = MAPPED_ERROR_INIT;
+    cut(&s, 1);
+    lose(&s, 2);
+    CHECK_STATUS(begin_status(pages_of(&s, 1, 2), &error), MAPPED_FAULT);
+    CHECK_UINT(error.offset, 2 * page);
+    CHECK_INT(error.os_error, ENODATA);
+    CHECK_STATUS(begin_status(mapped_region_slice(s.region), NULL),
+                 MAPPED_FAULT);
+    done(&s);
+}
+
+static void test_export_of_intact_or_no_bytes_is_not(void)
+{
+    subject s = opened(NULL);
+    cut(&s, 1);
+    lose(&s, 2);
+    CHECK_STATUS(begin_status(pages_of(&s, 0, 2), NULL), MAPPED_OK);
+    CHECK_STATUS(begin_status(pages_of(&s, 3, 1), NULL), MAPPED_OK);
+    CHECK_STATUS(begin_status(pages_of(&s, 2, 0), NULL), MAPPED_OK);
+    done(&s);
+}
+
+static void test_export_of_what_is_gone_is_refused(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice whole = mapped_region_slice(region);
+    CHECK_STATUS(mapped_region_resize(region, 99, NULL), MAPPED_OK);
+    CHECK_STATUS(begin_status(whole, NULL), MAPPED_RANGE);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_STATUS(begin_status(whole, NULL), MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
+static void test_export_is_a_pin(void)
+{
+    subject s = opened(NULL);
+    export whole = begun(mapped_region_slice(s.region));
+    CHECK_STATUS(mapped_region_close(s.region, NULL), MAPPED_BUSY);
+    CHECK_STATUS(end(&whole, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_close(s.region, NULL), MAPPED_OK);
+    done(&s);
+}
+
+static void test_export_tells_of_what_it_met(void)
+{
+    subject s = opened(NULL);
+    mapped_error error = MAPPED_ERROR_INIT;
+    export part = begun(pages_of(&s, 3, 4));
+    cut(&s, 1);
+    CHECK_INT(part.data[page], 0);
+    CHECK_STATUS(end(&part, &error), MAPPED_FAULT);
+    CHECK_UINT(error.offset, 4 * page);
+    CHECK_UINT(error.length, page);
+    CHECK_INT(error.os_error, ENODATA);
+    done(&s);
+}
+
+static void test_export_tells_though_others_were_told(void)
+{
+    subject s = opened(NULL);
+    export first = begun(pages_of(&s, 1, 2));
+    export second = begun(pages_of(&s, 1, 4));
+    cut(&s, 1);
+    CHECK_INT(first.data[0], 0);
+    lose(&s, 1);
+    lose(&s, 9);
+    CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_FAULT);
+    CHECK_STATUS(end(&first, NULL), MAPPED_FAULT);
+    CHECK_STATUS(end(&second, NULL), MAPPED_FAULT);
+    done(&s);
+}
+
+static void test_export_tells_nothing_of_other_pages(void)
+{
+    subject s = opened(NULL);
+    export before = begun(pages_of(&s, 0, 2));
+    export after = begun(pages_of(&s, 3, 2));
+    cut(&s, 1);
+    lose(&s, 2);
+    CHECK_STATUS(end(&before, NULL), MAPPED_OK);
+    CHECK_STATUS(end(&after, NULL), MAPPED_OK);
+    done(&s);
+}
+
+static void test_export_tells_of_what_was_recovered(void)
+{
+    subject s = opened(NULL);
+    mapped_error error = MAPPED_ERROR_INIT;
+    export whole = begun(mapped_region_slice(s.region));
+    export part = begun(pages_of(&s, 3, 1));
+    lose_and_recover(&s, 4, 1);
+    CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_OK);
+    CHECK_STATUS(end(&whole, &error), MAPPED_FAULT);
+    CHECK_UINT(error.offset, 4 * page);
+    CHECK_UINT(error.length, (PAGES - 4) * page);
+    CHECK_STATUS(end(&part, NULL), MAPPED_OK);
+    done(&s);
+}
+
+static void test_export_begun_after_a_recovery_is_clean(void)
+{
+    subject s = opened(NULL);
+    export old = begun(mapped_region_slice(s.region));
+    lose_and_recover(&s, 4, 1);
+    export young = begun(mapped_region_slice(s.region));
+    CHECK_STATUS(end(&young, NULL), MAPPED_OK);
+    young = begun(pages_of(&s, 4, 3));
+    lose_and_recover(&s, 30, 1);
+    CHECK_STATUS(end(&young, NULL), MAPPED_OK);
+    CHECK_STATUS(end(&old, NULL), MAPPED_FAULT);
+    done(&s);
+}
+
+/* More recoveries, of more stretches, than the region notes one by one: some
+ * may be told of a loss too much, nobody of one too few. */
+static void test_export_remembers_however_much_is_recovered(void)
+{
+    subject s = opened(NULL);
+    export last = begun(pages_of(&s, PAGES - 2, 1));
+    export first = begun(pages_of(&s, 0, 1));
+    lose_and_recover(&s, 2, 4);
+    CHECK_STATUS(end(&last, NULL), MAPPED_FAULT);
+    CHECK_STATUS(end(&first, NULL), MAPPED_OK);
+    export young = begun(mapped_region_slice(s.region));
+    last = begun(pages_of(&s, PAGES - 1, 1));
+    lose_and_recover(&s, PAGES - 1, 1);
+    for (size_t i = 0; i < 20; i++)
+        lose_and_recover(&s, 1 + i, PAGES);
+    CHECK_STATUS(end(&last, NULL), MAPPED_FAULT);
+    CHECK_STATUS(end(&young, NULL), MAPPED_FAULT);
+    young = begun(mapped_region_slice(s.region));
+    CHECK_STATUS(end(&young, NULL), MAPPED_OK);
+    done(&s);
+}
+
+static void test_export_counts_from_the_region(void)
+{
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    options.offset = page + 100;
+    options.length = 3 * page;
+    subject s = opened(&options);
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_slice edge = mapped_region_slice(s.region);
+    edge.offset = page - 100;
+    edge.length = 10;
+    export second = begun(edge);
+    cut(&s, 2);
+    CHECK_INT(second.data[0], 0);
+    cut(&s, PAGES);
+    CHECK_STATUS(mapped_region_recover(s.region, NULL), MAPPED_OK);
+    CHECK_STATUS(end(&second, &error), MAPPED_FAULT);
+    CHECK_UINT(error.offset, page - 100);
+    CHECK_UINT(error.length, page);
+    done(&s);
+}
+
+static void test_span_tells_of_what_was_recovered(void)
+{
+    subject s = opened(NULL);
+    mapped_span span;
+    uint32_t word = 77;
+    CHECK_STATUS(mapped_span_begin(mapped_region_slice(s.region), &span, NULL),
+                 MAPPED_OK);
+    cut(&s, 4);
+    CHECK(mapped_span_u32le(&span, page, &word));
+    CHECK_UINT(word, 0);
+    cut(&s, PAGES);
+    CHECK_STATUS(mapped_region_recover(s.region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_span_end(&span, NULL), MAPPED_FAULT);
+    done(&s);
+}
+
+int main(void)
+{
+    page = scratch_page();
+    RUN(test_export_of_a_known_loss_is_refused);
+    RUN(test_export_of_intact_or_no_bytes_is_not);
+    RUN(test_export_of_what_is_gone_is_refused);
+    RUN(test_export_is_a_pin);
+    RUN(test_export_tells_of_what_it_met);
+    RUN(test_export_tells_though_others_were_told);
+    RUN(test_export_tells_nothing_of_other_pages);
+    RUN(test_export_tells_of_what_was_recovered);
+    RUN(test_export_begun_after_a_recovery_is_clean);
+    RUN(test_export_remembers_however_much_is_recovered);
+    RUN(test_export_counts_from_the_region);
+    RUN(test_span_tells_of_what_was_recovered);
+    return check_finish();
+}
