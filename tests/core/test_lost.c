@@ -1,0 +1,242 @@
+/* Guards against losses that are forgotten, or noted for more or less than was
+ * lost: on that list rests which reads are errors. */
+#include "check.h"
+
+#include "lost.h"
+
+#define PAGE ((size_t)4096)
+
+static mapped__lost page_at(size_t number)
+{
+    return (mapped__lost){
+        .offset = number * PAGE, .length = PAGE, .first = number * PAGE};
+}
+
+static void add(mapped__losses *losses, size_t number)
+{
+    const mapped__lost lost = page_at(number);
+    mapped__lost_add(losses, &lost);
+}
+
+/* Pages 0, 2, 4, ..., so that none joins another. */
+static void fill(mapped__losses *losses, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        add(losses, 2 * i);
+}
+
+static void retry_all(mapped__losses *losses)
+{
+    mapped__lost lost;
+    while (mapped__lost_retry(losses, &lost))
+        ;
+}
+
+static bool lost_at(const mapped__losses *losses, size_t offset)
+{
+    mapped__lost found;
+    bool hit = mapped__lost_find(losses, offset, 1, &found);
+    /* Who asks the bounds first must not be turned away. */
+    CHECK(!hit || mapped__lost_maybe(losses, offset, 1));
+    return hit;
+}
+
+/* From which page on, how many, and where to ask why. */
+static void check_entry(const mapped__lost *lost, const size_t pages[3])
+{
+    CHECK_UINT(lost->offset, pages[0] * PAGE);
+    CHECK_UINT(lost->length, pages[1] * PAGE);
+    CHECK_UINT(lost->first, pages[2] * PAGE);
+}
+
+static void test_lost_nothing_at_first(void)
+{
+    mapped__losses losses = {0};
+    CHECK(!mapped__lost_maybe(&losses, 0, SIZE_MAX));
+    CHECK(!lost_at(&losses, 0));
+    CHECK_UINT(mapped__lost_unrestored(&losses), 0);
+}
+
+static void test_lost_is_the_page_and_no_more(void)
+{
+    mapped__losses losses = {0};
+    add(&losses, 3);
+    CHECK(!lost_at(&losses, 3 * PAGE - 1));
+    CHECK(lost_at(&losses, 3 * PAGE));
+    CHECK(lost_at(&losses, 4 * PAGE - 1));
+    CHECK(!lost_at(&losses, 4 * PAGE));
+    CHECK(!mapped__lost_maybe(&losses, 0, 3 * PAGE));
+    CHECK(!mapped__lost_maybe(&losses, 4 * PAGE, PAGE));
+}
+
+static void test_lost_neighbours_join_under_the_older_one(void)
+{
+    mapped__losses losses = {0};
+    add(&losses, 5);
+    add(&losses, 3);
+    CHECK_UINT(losses.count, 2);
+    mapped__lost_explain(&losses, 5 * PAGE, 7);
+    mapped__lost_explain(&losses, 5 * PAGE, 8);
+    add(&losses, 9);
+    add(&losses, 20);
+    CHECK(lost_at(&losses, 3 * PAGE));
+    add(&losses, 4);
+    CHECK_UINT(losses.count, 3);
+    check_entry(&losses.list[1], (const size_t[3]){9, 1, 9});
+    check_entry(&losses.list[0], (const size_t[3]){3, 3, 5});
+    CHECK_INT(losses.list[0].cause, 7);
+}
+
+static void test_lost_twice_is_noted_once(void)
+{
+    mapped__losses losses = {0};
+    add(&losses, 3);
+    add(&losses, 3);
+    CHECK_UINT(losses.count, 1);
+    check_entry(&losses.list[0], (const size_t[3]){3, 1, 3});
+}
+
+static void test_lost_broken_memory_is_no_part_of_a_cut_file(void)
+{
+    mapped__losses losses = {0};
+    mapped__lost poisoned = page_at(4);
+    poisoned.poisoned = true;
+    add(&losses, 3);
+    mapped__lost_add(&losses, &poisoned);
+    CHECK_UINT(losses.count, 2);
+    CHECK(!losses.list[0].poisoned);
+    CHECK(losses.list[1].poisoned);
+    CHECK(lost_at(&losses, 3 * PAGE));
+}
+
+static void test_lost_too_many_lose_everything(void)
+{
+    mapped__losses losses = {0};
+    fill(&losses, MAPPED__LOST_MAX);
+    CHECK_UINT(losses.count, MAPPED__LOST_MAX);
+    CHECK(!lost_at(&losses, 1 * PAGE));
+    add(&losses, 1000);
+    CHECK_UINT(losses.count, 1);
+    CHECK(lost_at(&losses, 1 * PAGE));
+    CHECK(lost_at(&losses, SIZE_MAX / 2));
+    CHECK_UINT(losses.list[0].first, 0);
+}
+
+/* The reason is that of the first loss, and so is the kind. */
+static void test_lost_everything_keeps_the_first_reason(void)
+{
+    mapped__losses losses = {0};
+    mapped__lost poisoned = page_at(500);
+    poisoned.poisoned = true;
+    mapped__lost_add(&losses, &poisoned);
+    fill(&losses, MAPPED__LOST_MAX - 1);
+    add(&losses, 1000);
+    CHECK_UINT(losses.count, 1);
+    CHECK_UINT(losses.list[0].first, 500 * PAGE);
+    CHECK(losses.list[0].poisoned);
+}
+
+static void test_lost_neighbour_of_a_full_list_finds_room(void)
+{
+    mapped__losses losses = {0};
+    fill(&losses, MAPPED__LOST_MAX);
+    add(&losses, 2 * MAPPED__LOST_MAX - 1);
+    CHECK_UINT(losses.count, MAPPED__LOST_MAX);
+    CHECK(!lost_at(&losses, 1 * PAGE));
+    check_entry(&losses.list[MAPPED__LOST_MAX - 1],
+                (const size_t[3]){2 * MAPPED__LOST_MAX - 2, 2,
+                                  2 * MAPPED__LOST_MAX - 2});
+}
+
+/* Restored stretches count as lost until they are settled, and take room. */
+static void test_lost_again_while_being_restored_stays_in_its_room(void)
+{
+    mapped__losses losses = {0};
+    struct {
+        mapped__losses losses;
+        unsigned char behind[sizeof(mapped__lost)];
+    } fenced = {.losses = {0}};
+    memset(fenced.behind, 0x5a, sizeof fenced.behind);
+    fill(&fenced.losses, MAPPED__LOST_MAX);
+    retry_all(&fenced.losses);
+    CHECK_UINT(mapped__lost_unrestored(&fenced.losses), 0);
+    for (size_t i = 0; i < MAPPED__LOST_ROOM; i++)
+        add(&fenced.losses, 1000 + 2 * i);
+    CHECK(fenced.losses.count <= MAPPED__LOST_ROOM);
+    CHECK_INT(fenced.behind[0], 0x5a);
+    CHECK(lost_at(&fenced.losses, 1 * PAGE));
+    CHECK(mapped__lost_settle(&fenced.losses));
+    CHECK(lost_at(&fenced.losses, 1 * PAGE));
+    CHECK(!mapped__lost_settle(&losses));
+}
+
+static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
+{
+    mapped__losses losses = {0};
+    mapped__lost lost;
+    add(&losses, 3);
+    mapped__lost_explain(&losses, 3 * PAGE, 7);
+    CHECK(mapped__lost_retry(&losses, &lost));
+    CHECK_UINT(lost.offset, 3 * PAGE);
+    add(&losses, 3);
+    CHECK_UINT(losses.count, 2);
+    CHECK(mapped__lost_settle(&losses));
+    CHECK_UINT(losses.count, 1);
+    CHECK_INT(losses.list[0].cause, 0);
+    CHECK(lost_at(&losses, 3 * PAGE));
+}
+
+static void test_lost_settled_bounds_are_narrow_again(void)
+{
+    mapped__losses losses = {0};
+    mapped__lost lost;
+    add(&losses, 3);
+    add(&losses, 100);
+    CHECK(mapped__lost_retry(&losses, &lost));
+    CHECK(mapped__lost_settle(&losses));
+    CHECK(!mapped__lost_maybe(&losses, 3 * PAGE, PAGE));
+    CHECK(mapped__lost_maybe(&losses, 100 * PAGE, PAGE));
+}
+
+static void test_lost_cut_shortens_what_straddles(void)
+{
+    mapped__losses losses = {0};
+    add(&losses, 3);
+    add(&losses, 4);
+    add(&losses, 9);
+    mapped__lost_cut(&losses, 4 * PAGE);
+    CHECK_UINT(losses.count, 1);
+    check_entry(&losses.list[0], (const size_t[3]){3, 1, 3});
+    CHECK(!mapped__lost_maybe(&losses, 4 * PAGE, PAGE));
+    mapped__lost_cut(&losses, 3 * PAGE);
+    CHECK_UINT(losses.count, 0);
+    CHECK(!mapped__lost_maybe(&losses, 0, SIZE_MAX));
+}
+
+static void test_lost_copy_tells_of_what_has_no_room(void)
+{
+    mapped__losses losses = {0};
+    mapped__lost list[2] = {{.offset = 1}, {.offset = 1}};
+    fill(&losses, 3);
+    CHECK_UINT(mapped__lost_copy(&losses, list, 1), 3);
+    CHECK_UINT(list[0].offset, 0);
+    CHECK_UINT(list[1].offset, 1);
+}
+
+int main(void)
+{
+    RUN(test_lost_nothing_at_first);
+    RUN(test_lost_is_the_page_and_no_more);
+    RUN(test_lost_neighbours_join_under_the_older_one);
+    RUN(test_lost_twice_is_noted_once);
+    RUN(test_lost_broken_memory_is_no_part_of_a_cut_file);
+    RUN(test_lost_too_many_lose_everything);
+    RUN(test_lost_everything_keeps_the_first_reason);
+    RUN(test_lost_neighbour_of_a_full_list_finds_room);
+    RUN(test_lost_again_while_being_restored_stays_in_its_room);
+    RUN(test_lost_again_after_a_retry_is_a_loss_of_its_own);
+    RUN(test_lost_settled_bounds_are_narrow_again);
+    RUN(test_lost_cut_shortens_what_straddles);
+    RUN(test_lost_copy_tells_of_what_has_no_room);
+    return check_finish();
+}
