@@ -32,6 +32,14 @@ static void retry_all(mapped__losses *losses)
         ;
 }
 
+/* Is anything new among what came back? */
+static bool settle(mapped__losses *losses)
+{
+    mapped__returned returned = {0};
+    mapped__lost_settle(losses, &returned, 1);
+    return returned.count > 0;
+}
+
 static bool lost_at(const mapped__losses *losses, size_t offset)
 {
     mapped__lost found;
@@ -165,9 +173,9 @@ static void test_lost_again_while_being_restored_stays_in_its_room(void)
     CHECK(fenced.losses.count <= MAPPED__LOST_ROOM);
     CHECK_INT(fenced.behind[0], 0x5a);
     CHECK(lost_at(&fenced.losses, 1 * PAGE));
-    CHECK(mapped__lost_settle(&fenced.losses));
+    CHECK(settle(&fenced.losses));
     CHECK(lost_at(&fenced.losses, 1 * PAGE));
-    CHECK(!mapped__lost_settle(&losses));
+    CHECK(!settle(&losses));
 }
 
 static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
@@ -180,7 +188,7 @@ static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
     CHECK_UINT(lost.offset, 3 * PAGE);
     add(&losses, 3);
     CHECK_UINT(losses.count, 2);
-    CHECK(mapped__lost_settle(&losses));
+    CHECK(settle(&losses));
     CHECK_UINT(losses.count, 1);
     CHECK_INT(losses.list[0].cause, 0);
     CHECK(lost_at(&losses, 3 * PAGE));
@@ -193,9 +201,35 @@ static void test_lost_settled_bounds_are_narrow_again(void)
     add(&losses, 3);
     add(&losses, 100);
     CHECK(mapped__lost_retry(&losses, &lost));
-    CHECK(mapped__lost_settle(&losses));
+    CHECK(settle(&losses));
     CHECK(!mapped__lost_maybe(&losses, 3 * PAGE, PAGE));
     CHECK(mapped__lost_maybe(&losses, 100 * PAGE, PAGE));
+}
+
+static bool came_back(const mapped__returned *returned, uint64_t since,
+                      size_t number)
+{
+    const mapped__lost part = page_at(number);
+    mapped__lost found;
+    return mapped__returned_find(returned, since, &part, &found);
+}
+
+/* One settling is more than there is room for: the oldest become one, and that
+ * one says too much and never too little. */
+static void test_lost_and_returned_is_remembered(void)
+{
+    mapped__losses losses = {0};
+    mapped__returned returned = {0};
+    for (uint64_t number = 1; number <= 2 * MAPPED__RETURNED_ROOM; number++) {
+        add(&losses, 10 * number);
+        retry_all(&losses);
+        mapped__lost_settle(&losses, &returned, number);
+        for (size_t i = 1; i <= number; i++)
+            CHECK(came_back(&returned, i - 1, 10 * i));
+        CHECK(!came_back(&returned, number, 10 * number));
+        CHECK(!came_back(&returned, 0, 10 * number + 1));
+    }
+    CHECK(returned.count <= MAPPED__RETURNED_ROOM);
 }
 
 static void test_lost_cut_shortens_what_straddles(void)
@@ -236,6 +270,7 @@ int main(void)
     RUN(test_lost_again_while_being_restored_stays_in_its_room);
     RUN(test_lost_again_after_a_retry_is_a_loss_of_its_own);
     RUN(test_lost_settled_bounds_are_narrow_again);
+    RUN(test_lost_and_returned_is_remembered);
     RUN(test_lost_cut_shortens_what_straddles);
     RUN(test_lost_copy_tells_of_what_has_no_room);
     return check_finish();
