@@ -170,6 +170,22 @@ mapped_status mapped_region_append_slice(mapped_region *region,
     return status;
 }
 
+/* Bytes compared between two looks at the state. */
+#define BLOCK ((size_t)1 << 20)
+
+static mapped_status check_comparable(mapped_slice slice, mapped_error *error)
+{
+    mapped_status status = mapped_slice_check(slice, error);
+    if (status == MAPPED_OK && mapped_region_device(slice.region))
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "compare");
+    return status;
+}
+
+static size_t next_block(size_t at, size_t n)
+{
+    return n - at < BLOCK ? n - at : BLOCK;
+}
+
 static int order_of(int common, size_t a, size_t b)
 {
     if (common != 0)
@@ -180,32 +196,48 @@ static int order_of(int common, size_t a, size_t b)
 mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
                                    size_t n, int *order, mapped_error *error)
 {
-    size_t common = slice.length < n ? slice.length : n;
-    mapped_status status = mapped_slice_check(slice, error);
-    if (status != MAPPED_OK)
-        return status;
-    if (mapped_region_device(slice.region))
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, "compare");
-    int result = common > 0 ? memcmp(address(slice, 0), data, common) : 0;
-    status = mapped_slice_leave(slice, 0, common, error);
+    size_t common = slice.length < n ? slice.length : n, block;
+    mapped_status status = check_comparable(slice, error);
+    int result = 0;
+    for (size_t at = 0; at < common && result == 0; at += block) {
+        unsigned char *p;
+        block = next_block(at, common);
+        if (status == MAPPED_OK)
+            status = mapped_slice_enter(slice, at, block, &p, error);
+        if (status != MAPPED_OK)
+            return status;
+        result = memcmp(p, (const unsigned char *)data + at, block);
+        status = mapped_slice_leave(slice, at, block, error);
+    }
     if (status == MAPPED_OK)
         *order = order_of(result, slice.length, n);
     return status;
 }
 
+/* Block by block as bytes, with a look at `b` before and after each. */
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error)
 {
-    int result;
-    mapped_status status = mapped_slice_check(b, error);
-    if (status == MAPPED_OK && mapped_region_device(b.region))
-        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "compare");
+    size_t common = a.length < b.length ? a.length : b.length, block;
+    mapped_status status = check_comparable(b, error);
+    int result = 0;
     if (status == MAPPED_OK)
-        status =
-            mapped_compare_bytes(a, address(b, 0), b.length, &result, error);
+        status = check_comparable(a, error);
+    for (size_t at = 0; at < common && result == 0; at += block) {
+        unsigned char *p, *q;
+        block = next_block(at, common);
+        if (status == MAPPED_OK)
+            status = mapped_slice_enter(b, at, block, &q, error);
+        if (status == MAPPED_OK)
+            status = mapped_slice_enter(a, at, block, &p, error);
+        if (status != MAPPED_OK)
+            return status;
+        result = memcmp(p, q, block);
+        status = mapped_slice_leave(a, at, block, error);
+        if (status == MAPPED_OK)
+            status = mapped_slice_leave(b, at, block, error);
+    }
     if (status == MAPPED_OK)
-        status = mapped_slice_leave(b, 0, b.length, error);
-    if (status == MAPPED_OK)
-        *order = result;
+        *order = order_of(result, a.length, b.length);
     return status;
 }

@@ -1,6 +1,7 @@
 /* The matcher: backtracking, as the language defines it. It is a leaf that
  * neither allocates nor calls out, so it can run between the two checks; depth
- * is bounded as in Lua, and so is the stack it takes. */
+ * is bounded as in Lua, and so is the stack it takes. Its time is not: so it
+ * counts its steps and looks up now and then whether it should go on at all. */
 #include "pattern_internal.h"
 
 #include <string.h>
@@ -8,11 +9,10 @@
 #define DEPTH 200 /* how deep Lua lets a match nest */
 #define UNFINISHED (MAPPED_CAPTURE_POSITION - 1)
 
-/* Positions tried between two looks at the region's state. */
+/* Positions tried, and items tried or bytes gone over, between two looks at the
+ * region's state. */
 #define BLOCK ((size_t)1 << 20)
-
-/* Bytes looked ahead, likewise. */
-#define WORK ((size_t)1 << 26)
+#define STEPS ((size_t)1 << 16)
 
 /* Below this a search is over before a sample of the data would pay. */
 #define WORTH_TUNING ((size_t)1 << 16)
@@ -29,25 +29,61 @@ typedef struct matcher {
     place begin;
     place end;
     place furthest; /* no byte from here on has mattered so far */
+    size_t low;     /* nor has one before this offset */
+    size_t steps;   /* left before the next look at the state */
     unsigned depth; /* how much deeper it may go */
-    int fault;      /* a mapped__pattern_fault, or -1 */
+    unsigned fault; /* a mapped__pattern_fault if `status` says so */
     size_t fault_place;
+    mapped_slice slice;
+    mapped_status status; /* why no match can be found any more */
+    mapped_error *error;
     bool found;
 } matcher;
 
-/* The end of a match at `s` from `item` on, or NULL: no match, or a fault. */
+/* The end of a match at `s` from `item` on, or NULL: no match, or failed. */
 static place match_from(matcher *m, const node *item, place s);
 
 static place fail(matcher *m, unsigned fault, const node *item)
 {
-    m->fault = (int)fault;
+    m->status = MAPPED_PATTERN;
+    m->fault = fault;
     m->fault_place = item->place;
     return NULL;
 }
 
 static bool failed(const matcher *m)
 {
-    return m->fault >= 0;
+    return m->status != MAPPED_OK;
+}
+
+/* Has all that mattered so far been there? */
+static mapped_status leave(const matcher *m)
+{
+    size_t high = (size_t)(m->furthest - m->begin);
+    return mapped_slice_leave(m->slice, m->low, high - m->low, m->error);
+}
+
+static MAPPED__NOINLINE bool look_up(matcher *m)
+{
+    m->steps = STEPS;
+    m->status = leave(m);
+    return m->status == MAPPED_OK;
+}
+
+/* Counts steps: of walks over bytes, and one wherever the match branches.
+ * False, and the match has failed, when there is no sense in going on. */
+static inline bool spend(matcher *m, size_t steps)
+{
+    if (MAPPED__UNLIKELY(steps >= m->steps))
+        return look_up(m);
+    m->steps -= steps;
+    return true;
+}
+
+/* Where a walk from `s` on must count its steps. */
+static inline place next_stop(const matcher *m, place s)
+{
+    return (size_t)(m->end - s) > STEPS ? s + STEPS : m->end;
 }
 
 /* What lies before `s` has mattered. */
@@ -77,21 +113,33 @@ static inline bool fits_at(matcher *m, const node *item, place s)
     return fits(m, item, *s);
 }
 
+static inline place run_to(const matcher *m, const node *item, place s,
+                           place stop)
+{
+    if (item->op == MAPPED__PATTERN_BYTE) {
+        while (s < stop && *s == item->first)
+            s++;
+    } else {
+        const set *wanted = &m->sets[item->set];
+        while (s < stop && mapped__pattern_set_has(wanted, *s))
+            s++;
+    }
+    return s;
+}
+
 /* Where the longest run of bytes that fit ends. */
 static place run_end(matcher *m, const node *item, place s)
 {
     if (item->op == MAPPED__PATTERN_ANY)
         return m->end;
-    if (item->op == MAPPED__PATTERN_BYTE) {
-        while (s < m->end && *s == item->first)
-            s++;
-    } else {
-        const set *wanted = &m->sets[item->set];
-        while (s < m->end && mapped__pattern_set_has(wanted, *s))
-            s++;
+    for (;;) {
+        place stop = next_stop(m, s);
+        place last = run_to(m, item, s, stop);
+        touch(m, last < m->end ? last + 1 : last);
+        if (!spend(m, (size_t)(last - s)) || last < stop || last == m->end)
+            return last;
+        s = last;
     }
-    touch(m, s < m->end ? s + 1 : s);
-    return s;
 }
 
 /* Can it be seen without going deeper that `item` won't match at `s`? */
@@ -106,6 +154,8 @@ static inline bool is_hopeless(matcher *m, const node *item, place s)
 static place match_greedy(matcher *m, const node *item, place s)
 {
     place last = run_end(m, item, s);
+    if (failed(m))
+        return NULL;
     if (m->depth == 0)
         return fail(m, MAPPED__PATTERN_TOO_COMPLEX, item);
     for (;; last--) {
@@ -114,7 +164,7 @@ static place match_greedy(matcher *m, const node *item, place s)
             if (end != NULL || failed(m))
                 return end;
         }
-        if (last == s)
+        if (last == s || !spend(m, 1))
             return NULL;
     }
 }
@@ -129,7 +179,7 @@ static place match_lazy(matcher *m, const node *item, place s)
             if (end != NULL || failed(m))
                 return end;
         }
-        if (!fits_at(m, item, s))
+        if (!fits_at(m, item, s) || !spend(m, 1))
             return NULL;
     }
 }
@@ -166,6 +216,21 @@ static place match_close(matcher *m, const node *item, place s)
     return end;
 }
 
+/* Do the n bytes at `s` equal those at `before`? */
+static bool is_again(matcher *m, place before, place s, size_t n)
+{
+    place end = s + n;
+    while (s < end) {
+        size_t part = (size_t)(end - s) < STEPS ? (size_t)(end - s) : STEPS;
+        touch(m, s + part);
+        if (memcmp(before, s, part) != 0 || !spend(m, part))
+            return false;
+        before += part;
+        s += part;
+    }
+    return true;
+}
+
 /* What a capture matched, once more; a position is nothing that could be. */
 static place match_back(matcher *m, const node *item, place s)
 {
@@ -177,10 +242,22 @@ static place match_back(matcher *m, const node *item, place s)
         return fail(m, MAPPED__PATTERN_BAD_INDEX + number, item);
     if (capture->length > (size_t)(m->end - s))
         return NULL;
-    touch(m, s + capture->length);
-    if (memcmp(m->begin + capture->start, s, capture->length) != 0)
+    if (!is_again(m, m->begin + capture->start, s, capture->length))
         return NULL;
     return s + capture->length;
+}
+
+/* Behind the byte in [s, stop) that closes the last of `*open`, or `stop`. */
+static place close_all(const node *item, place s, place stop, size_t *open)
+{
+    while (s<stop && * open> 0) {
+        unsigned char byte = *s++;
+        if (byte == item->second)
+            --*open;
+        else if (byte == item->first)
+            ++*open;
+    }
+    return s;
 }
 
 static place match_balance(matcher *m, const node *item, place s)
@@ -189,19 +266,16 @@ static place match_balance(matcher *m, const node *item, place s)
     if (s == m->end)
         return NULL;
     touch(m, s + 1);
-    if (*s != item->first)
+    if (*s++ != item->first)
         return NULL;
-    while (++s < m->end) {
-        unsigned char byte = *s;
-        if (byte == item->second) {
-            if (--open == 0)
-                break;
-        } else if (byte == item->first) {
-            open++;
-        }
+    while (open > 0 && s < m->end) {
+        place last = close_all(item, s, next_stop(m, s), &open);
+        touch(m, last);
+        if (!spend(m, (size_t)(last - s)))
+            return NULL;
+        s = last;
     }
-    touch(m, s < m->end ? s + 1 : s);
-    return s < m->end ? s + 1 : NULL;
+    return open == 0 ? s : NULL;
 }
 
 /* Outside of the data there are zeros. */
@@ -246,7 +320,7 @@ static bool go_on(matcher *m, const node **item, place *s, place *end)
         *end = match_lazy(m, now, *s);
     } else {
         *end = match_from(m, now + 1, *s + 1);
-        return *end == NULL && !failed(m);
+        return *end == NULL && !failed(m) && spend(m, 1);
     }
     return false;
 }
@@ -336,23 +410,19 @@ static bool try_at(matcher *m, size_t at)
 }
 
 /* Tries the offsets in [at, limit), the last of which may be the data's end,
- * where an empty match may be. Comes back early after much looking ahead.
- * Returns the offset behind the last one tried. */
+ * where an empty match may be. Returns the offset behind the last one tried. */
 static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
 {
     size_t length = (size_t)(m->end - m->begin);
     size_t last = limit < length ? limit : length;
-    size_t work = 0;
     *found = false;
-    while (at < limit && work < WORK) {
+    while (at < limit) {
         if (at < last)
             at = first_chance(m, at, last);
         if (at == limit)
             break;
         touch(m, m->begin + at);
-        *found = try_at(m, at);
-        work += (size_t)(m->furthest - m->begin) - at;
-        at++;
+        *found = try_at(m, at++);
         if (*found || failed(m))
             break;
     }
@@ -361,24 +431,23 @@ static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
 
 /* Goes on from `*at`. What is wrong with the memory comes before what is wrong
  * with the pattern: nobody knows how far matching would have got. */
-static mapped_status try_block(matcher *m, mapped_slice slice, size_t *at,
-                               size_t limit, mapped_error *error)
+static mapped_status try_block(matcher *m, size_t *at, size_t limit)
 {
     unsigned char *p;
     bool found;
-    size_t low = *at - (m->pattern->looks_back && *at > 0);
+    size_t length = m->slice.length;
     mapped_status status =
-        mapped_slice_enter(slice, 0, slice.length, &p, error);
+        mapped_slice_enter(m->slice, 0, length, &p, m->error);
     if (status != MAPPED_OK)
         return status;
     m->begin = p;
-    m->end = p + slice.length;
+    m->end = p + length;
     m->furthest = p + *at;
-    if (!m->match->prefix_.tuned_ && slice.length - *at >= WORTH_TUNING)
+    m->low = *at - (m->pattern->looks_back && *at > 0);
+    if (!m->match->prefix_.tuned_ && length - *at >= WORTH_TUNING)
         mapped_needle_tune(&m->match->prefix_, p + *at, SAMPLE);
     *at = try_all(m, *at, limit - *at < BLOCK ? limit : *at + BLOCK, &found);
-    status =
-        mapped_slice_leave(slice, low, (size_t)(m->furthest - p) - low, error);
+    status = failed(m) && m->status != MAPPED_PATTERN ? m->status : leave(m);
     m->found = found && status == MAPPED_OK;
     return status;
 }
@@ -437,14 +506,13 @@ static mapped_status begin(mapped_match *match, const mapped_pattern *pattern,
 }
 
 /* Tries the offsets from `at` on, before `limit`. */
-static mapped_status search(matcher *m, mapped_slice slice, size_t at,
-                            size_t limit, mapped_error *error)
+static mapped_status search(matcher *m, size_t at, size_t limit)
 {
     mapped_status status = MAPPED_OK;
     while (status == MAPPED_OK && !m->found && at < limit) {
-        status = try_block(m, slice, &at, limit, error);
+        status = try_block(m, &at, limit);
         if (status == MAPPED_OK && failed(m))
-            status = pattern_error((unsigned)m->fault, m->fault_place, error);
+            status = pattern_error(m->fault, m->fault_place, m->error);
     }
     return status;
 }
@@ -460,8 +528,10 @@ mapped_status mapped_match_next(mapped_match *match,
     matcher m = {.pattern = pattern,
                  .sets = mapped__pattern_sets(pattern),
                  .match = match,
+                 .slice = slice,
                  .depth = DEPTH,
-                 .fault = -1};
+                 .steps = STEPS,
+                 .error = error};
     if (match->pattern_ == NULL) {
         status = begin(match, pattern, slice, error);
     } else {
@@ -470,7 +540,7 @@ mapped_status mapped_match_next(mapped_match *match,
             limit = at;
     }
     if (status == MAPPED_OK && at <= slice.length)
-        status = search(&m, slice, at, limit, error);
+        status = search(&m, at, limit);
     if (status != MAPPED_OK)
         return status;
     if (!m.found)

@@ -271,6 +271,32 @@ static void test_bulk_compare_orders_as_strings_do(void)
     CHECK(compared("b", "abc") > 0);
 }
 
+/* What is compared in several blocks is ordered by its first difference. */
+static void test_bulk_compare_goes_on_to_the_first_difference(void)
+{
+    const size_t n = ((size_t)1 << 21) + 3;
+    mapped_region *left = memory_region(n), *right = memory_region(n);
+    mapped_slice a = mapped_region_slice(left);
+    mapped_slice b = mapped_region_slice(right);
+    int order = 7;
+    CHECK_STATUS(mapped_compare(a, b, &order, NULL), MAPPED_OK);
+    CHECK_INT(order, 0);
+    for (size_t at = n - 1; at > 0; at /= 2) {
+        right->base_[at] = 0xff;
+        CHECK_STATUS(mapped_compare(a, b, &order, NULL), MAPPED_OK);
+        CHECK(order < 0);
+        CHECK_STATUS(mapped_compare_bytes(b, left->base_, n, &order, NULL),
+                     MAPPED_OK);
+        CHECK(order > 0);
+        left->base_[at] = 0xff;
+        CHECK_STATUS(mapped_compare_bytes(b, left->base_, n, &order, NULL),
+                     MAPPED_OK);
+        CHECK_INT(order, 0);
+    }
+    mapped_region_release(left);
+    mapped_region_release(right);
+}
+
 int main(void)
 {
     RUN(test_bulk_read_outside_leaves_the_target_alone);
@@ -289,5 +315,6 @@ int main(void)
     RUN(test_bulk_copy_overlapping_does_not_smear);
     RUN(test_bulk_copy_between_regions);
     RUN(test_bulk_compare_orders_as_strings_do);
+    RUN(test_bulk_compare_goes_on_to_the_first_difference);
     return check_finish();
 }

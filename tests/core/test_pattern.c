@@ -220,6 +220,40 @@ static void test_pattern_finds_across_blocks(void)
     free(data);
 }
 
+/* Walks longer than the matcher goes without a look at the region's state: 200
+ * thousand brackets open and close again, with a letter on both sides. */
+static void test_pattern_walks_far_in_one_go(void)
+{
+    static const struct {
+        const char *text;
+        size_t start;
+        size_t end;
+    } cases[] = {{"%(+", 1, 200001},  {"[^)]+", 0, 200001},
+                 {".-%)", 0, 200002}, {"%b()", 1, 400001},
+                 {"%bx)", 0, 200002}, {"(%(+)%1%)", 1, 200002},
+                 {".*%(", 0, 200001}};
+    const size_t half = 200000, n = 2 * half + 2;
+    char *data = malloc(n);
+    memset(data, 'x', n);
+    memset(data + 1, '(', half);
+    memset(data + 1 + half, ')', half);
+    mapped_region *region = memory_wrap(data, n, true);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool found = false;
+        mapped_match match;
+        mapped_match_init(&match, 0);
+        CHECK_STATUS(mapped_match_next(&match, compile(cases[i].text, 0),
+                                       mapped_region_slice(region), &found,
+                                       NULL),
+                     MAPPED_OK);
+        CHECK(found);
+        CHECK_UINT(match.start, cases[i].start);
+        CHECK_UINT(match.end, cases[i].end);
+    }
+    mapped_region_release(region);
+    free(data);
+}
+
 static void test_pattern_plain_texts(void)
 {
     CHECK(mapped_pattern_is_plain("", 0));
@@ -239,6 +273,7 @@ int main(void)
     RUN(test_pattern_start_behind_the_end_finds_nothing);
     RUN(test_pattern_closed_region_is_an_error);
     RUN(test_pattern_finds_across_blocks);
+    RUN(test_pattern_walks_far_in_one_go);
     RUN(test_pattern_plain_texts);
     return check_finish();
 }

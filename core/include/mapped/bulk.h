@@ -47,8 +47,10 @@ mapped_status mapped_region_append_slice(mapped_region *region,
                                          mapped_error *error);
 
 /* `*order` is negative, 0 or positive as memcmp of the common length, then the
- * shorter first. MAPPED_UNSUPPORTED for devices: registers are read once and as
- * what they are. */
+ * shorter first. Goes in blocks of about a mebibyte, so that a close by another
+ * thread ends it soon and a page lost behind the block with the first
+ * difference doesn't matter. MAPPED_UNSUPPORTED for devices: registers are read
+ * once and as what they are. */
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error);
 mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,

@@ -9,9 +9,10 @@
  * device, MAPPED_UNSUPPORTED. Bytes that no part of the search has looked at
  * don't matter: a match in front of a lost page is found. Other processes may
  * change the bytes meanwhile; that can change what is found, not where memory
- * is read. A long search looks at the region's state from time to time, so that
- * a close by another thread ends it. Offsets are from the slice's first byte.
- * Any thread that holds a reference; a compiled pattern may be shared. */
+ * is read. Whatever takes long, be it many attempts or a single one, looks at
+ * the region's state from time to time, so that a close by another thread ends
+ * it. Offsets are from the slice's first byte. Any thread that holds a
+ * reference; a compiled pattern may be shared. */
 #ifndef MAPPED_PATTERN_H
 #define MAPPED_PATTERN_H
 

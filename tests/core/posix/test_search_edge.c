@@ -3,6 +3,8 @@
  * lost, or gives up in front of it. */
 #include "faulty.h"
 
+#include <time.h>
+
 static unsigned char *page;
 
 static mapped_region *region_at_edge(size_t length, bool at_end)
@@ -166,6 +168,106 @@ static void test_pattern_counts_all_that_an_item_looked_at(void)
     }
 }
 
+/* Patterns that take ages on 64 KiB of whatever isn't a "b"; the zero bytes
+ * that are left by a close are no way out. */
+static mapped_region *monotonous(void)
+{
+    mapped_region *region = memory_region((size_t)1 << 16);
+    memset(region->base_, 'a', (size_t)1 << 16);
+    return region;
+}
+
+#define TEN_TIMES(item) item item item item item item item item item item
+
+static const char *const endless[] = {
+    "^.-.-.-b", "^.*.*.*b", "^[^b]*[^b]+[^b]*b",
+    "^" TEN_TIMES(".?") TEN_TIMES(".?") TEN_TIMES(".?") TEN_TIMES(".?") "b"};
+#define ENDLESS (sizeof endless / sizeof endless[0])
+
+static void *close_soon(void *region)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    nanosleep(&pause, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    mapped_region_release(region);
+    return NULL;
+}
+
+/* A match that nobody ends goes on until the alarm kills the program. */
+static void test_pattern_close_ends_a_single_attempt(void)
+{
+    for (size_t i = 0; i < ENDLESS; i++) {
+        bool found = true;
+        pthread_t closer;
+        mapped_region *region = monotonous();
+        mapped_slice slice = mapped_region_slice(region);
+        mapped_region_acquire(region);
+        alarm(60);
+        if (pthread_create(&closer, NULL, close_soon, region) != 0)
+            exit(1);
+        CHECK_STATUS(match_first(slice, endless[i], &found), MAPPED_CLOSED);
+        pthread_join(closer, NULL);
+        alarm(0);
+        CHECK(found);
+        mapped_region_release(region);
+    }
+}
+
+static void test_pattern_lost_page_ends_a_single_attempt(void)
+{
+    for (size_t i = 0; i < 2; i++) {
+        bool found = true;
+        mapped_region *region = cut_off();
+        alarm(60);
+        CHECK_STATUS(
+            match_first(mapped_region_slice(region), endless[i], &found),
+            MAPPED_FAULT);
+        alarm(0);
+        mapped_region_release(region);
+    }
+}
+
+/* Twice n zero bytes, of which the second half is lost. */
+static mapped_region *half_lost(size_t n)
+{
+    const char *path = scratch_file("half", 2 * n);
+    mapped_region *region = NULL;
+    if (truncate(path, 0) != 0 || truncate(path, (off_t)(2 * n)) != 0 ||
+        mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
+            MAPPED_OK ||
+        truncate(path, (off_t)n) != 0)
+        exit(1);
+    unlink(path);
+    return region;
+}
+
+/* Comparing looks at the state block by block: a page lost behind the block
+ * with the first difference doesn't matter. */
+static void test_compare_counts_only_what_it_depends_on(void)
+{
+    const size_t mebibyte = (size_t)1 << 20;
+    mapped_region *lost = half_lost(mebibyte);
+    mapped_region *whole = memory_region(2 * mebibyte);
+    mapped_slice a = mapped_region_slice(lost);
+    mapped_slice b = mapped_region_slice(whole);
+    int order = 0;
+    CHECK_STATUS(mapped_compare(a, b, &order, NULL), MAPPED_OK);
+    CHECK(order < 0);
+    CHECK_STATUS(
+        mapped_compare_bytes(a, whole->base_, 2 * mebibyte, &order, NULL),
+        MAPPED_OK);
+    CHECK_STATUS(mapped_compare(b, a, &order, NULL), MAPPED_OK);
+    CHECK(order > 0);
+    memset(whole->base_, 0, mebibyte);
+    CHECK_STATUS(mapped_compare(a, b, &order, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_compare(b, a, &order, NULL), MAPPED_FAULT);
+    CHECK_STATUS(
+        mapped_compare_bytes(a, whole->base_, 2 * mebibyte, &order, NULL),
+        MAPPED_FAULT);
+    mapped_region_release(lost);
+    mapped_region_release(whole);
+}
+
 int main(void)
 {
     RUN(test_search_stays_inside_at_page_ends);
@@ -173,5 +275,8 @@ int main(void)
     RUN(test_search_counts_only_what_it_depends_on);
     RUN(test_pattern_counts_only_what_it_depends_on);
     RUN(test_pattern_counts_all_that_an_item_looked_at);
+    RUN(test_compare_counts_only_what_it_depends_on);
+    RUN(test_pattern_close_ends_a_single_attempt);
+    RUN(test_pattern_lost_page_ends_a_single_attempt);
     return check_finish();
 }
