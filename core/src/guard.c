@@ -74,7 +74,7 @@ static void note(mapped__guard *guard, const mapped__lost *lost)
 }
 
 /* The kernel may refuse to split the mapping once more (its limit on the number
- * of mappings): then all of it goes at once. */
+ * of mappings): then all of it goes at once, which takes no more of them. */
 static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
                     const mapped__lost *page)
 {
@@ -85,14 +85,25 @@ static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
                              guard->writable))
         return true;
     note(guard, &whole);
-    return mapped__page_replace(base, length, guard->writable);
+    return mapped__whole_replace(base, length, guard->writable);
+}
+
+/* Once the page is known to be lost there is no doubt, for any other range that
+ * holds it. */
+static bool is_false(const mapped__guard *guard, mapped__fault *fault)
+{
+    if (fault->doubtful)
+        fault->doubtful =
+            mapped__page_available(fault->address, guard->writable);
+    return fault->doubtful;
 }
 
 static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
-                      const mapped__fault *fault)
+                      mapped__fault *fault)
 {
     uintptr_t base = __atomic_load_n(&slot->base, __ATOMIC_SEQ_CST);
     size_t length = __atomic_load_n(&slot->length, __ATOMIC_SEQ_CST);
+    size_t used = MAPPED__LOAD_ACQUIRE(&guard->used);
     size_t at = (uintptr_t)fault->address - base;
     size_t offset = at & ~(guard->page - 1);
     const mapped__lost page = {.offset = offset,
@@ -101,16 +112,19 @@ static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
                                .poisoned = fault->poisoned};
     if (at >= length)
         return false;
-    if (offset >= MAPPED__LOAD_ACQUIRE(&guard->used) && !fault->poisoned)
-        return true; /* it has been cut off meanwhile, and is there again */
+    if (offset >= used && !fault->poisoned)
+        return !fault->doubtful; /* it has been cut off, and is there again */
+    if (is_false(guard, fault))
+        return false;
     spin_lock(&guard->busy);
-    bool done = replace(guard, (unsigned char *)base, length, &page);
+    bool done = replace(guard, (unsigned char *)base,
+                        used > offset ? used : length, &page);
     spin_unlock(&guard->busy);
     __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
     return done;
 }
 
-static bool visit(mapped__guard_slot *slot, const mapped__fault *fault)
+static bool visit(mapped__guard_slot *slot, mapped__fault *fault)
 {
     uintptr_t base = MAPPED__LOAD_ACQUIRE(&slot->base);
     size_t length = MAPPED__LOAD_ACQUIRE(&slot->length);
@@ -127,11 +141,12 @@ static bool visit(mapped__guard_slot *slot, const mapped__fault *fault)
 static bool handle(const mapped__fault *fault)
 {
     bool done = false;
+    mapped__fault met = *fault;
     if (MAPPED__LOAD_ACQUIRE(&enabled) != ENABLED)
         return false;
     for (chunk *c = MAPPED__LOAD_ACQUIRE(&chunks); c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++)
-            done |= visit(&c->slots[i], fault);
+            done |= visit(&c->slots[i], &met);
     return done;
 }
 

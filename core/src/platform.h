@@ -78,6 +78,7 @@ mapped_status mapped__memory_seal(intptr_t file, mapped_error *error);
 #define MAPPED__MAP_HUGE 4u     /* advise transparent huge pages */
 #define MAPPED__MAP_POPULATE 8u /* bring pages in; failure is an error */
 #define MAPPED__MAP_HUGETLB 16u /* anonymous, in huge pages of `page` bytes */
+#define MAPPED__MAP_APART 32u   /* others may map the same open file */
 
 /* One mapping as the backend knows it. `address` and `used` are multiples of
  * the granularity; [used, reserved) is address space kept for growth. */
@@ -137,6 +138,11 @@ void mapped__unmap(mapped__mapping *mapping);
  * mapped__map_revoke, but callable inside a fault handler. False: not done. */
 bool mapped__page_replace(unsigned char *address, size_t length, bool writable);
 
+/* The same for all of a mapping. Adds to their number neither, so that it works
+ * where the system refuses to have more of them. */
+bool mapped__whole_replace(unsigned char *address, size_t length,
+                           bool writable);
+
 /* Puts [offset, offset + length) of the mapping, which was replaced, back to
  * the file or memory of `request`, at the same addresses. */
 mapped_status mapped__map_restore(mapped__mapping *mapping,
@@ -144,9 +150,14 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   size_t offset, size_t length,
                                   mapped_error *error);
 
+/* Whether the page at `address` of a mapping can be had now. Brings it in, for
+ * writing if `writable`; callable inside a fault handler. */
+bool mapped__page_available(unsigned char *address, bool writable);
+
 typedef struct mapped__fault {
     unsigned char *address;
     bool poisoned; /* the memory itself is broken */
+    bool doubtful; /* may be an old one: only if the page can't be had */
 } mapped__fault;
 
 /* Told of a fault, on the thread that met it and inside the system's handler:

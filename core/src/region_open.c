@@ -210,6 +210,8 @@ static mapped_status describe_file(const opening *o, mapped__region *full,
         return bad_range(error, MAPPED_OVERFLOW, full->offset, o->length,
                          SIZE_MAX);
     request->flags = map_flags(o->mode, &o->options);
+    if (o->path == NULL)
+        request->flags |= MAPPED__MAP_APART;
     return MAPPED_OK;
 }
 

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <mapped/checked.h>
+
+#include "replace.h"
 
 #ifndef MADV_POPULATE_READ
 #    define MADV_POPULATE_READ 22
@@ -61,11 +64,20 @@ static unsigned char *map_nothing(void *address, size_t length)
                 -1, 0);
 }
 
-/* Address space only. Huge pages want an aligned start, so there a page more is
- * taken and both ends are cut off again. */
-static unsigned char *reserve(size_t length, size_t align)
+/* The kernel makes one mapping of two that meet with the same pages of the same
+ * open file, and at its limit it can't take one of them out again. */
+static size_t gap_of(unsigned flags)
 {
-    size_t padding = align > mapped__page_size() ? align : 0;
+    return flags & MAPPED__MAP_APART ? mapped__page_size() : 0;
+}
+
+/* Address space only. Huge pages want an aligned start, and a gap is something
+ * that nobody has mapped: there more is taken, and both ends are cut off again.
+ */
+static unsigned char *reserve(size_t length, size_t align, size_t gap)
+{
+    size_t slack = align > mapped__page_size() ? align : 0;
+    size_t padding = 2 * gap + slack;
     size_t padded;
     if (!mapped_add_size(length, padding, &padded)) {
         errno = ENOMEM;
@@ -74,7 +86,7 @@ static unsigned char *reserve(size_t length, size_t align)
     unsigned char *start = map_nothing(NULL, padded);
     if (start == MAP_FAILED || padding == 0)
         return start;
-    size_t head = (align - (uintptr_t)start % align) % align;
+    size_t head = gap + (align - ((uintptr_t)start + gap) % align) % align;
     if (head > 0)
         munmap(start, head);
     if (padding > head)
@@ -82,18 +94,25 @@ static unsigned char *reserve(size_t length, size_t align)
     return start + head;
 }
 
+/* What holds for all of a mapping is said again of each part, or the kernel
+ * would never join them. */
 static unsigned char *place(const mapped__map_request *request, void *address,
                             size_t from, size_t to)
 {
-    return mmap(address, to - from, protection(request->flags),
-                sharing(request) | (address != NULL ? MAP_FIXED : 0),
-                (int)request->file, (off_t)(request->offset + from));
+    unsigned char *start =
+        mmap(address, to - from, protection(request->flags),
+             sharing(request) | (address != NULL ? MAP_FIXED : 0),
+             (int)request->file, (off_t)(request->offset + from));
+    if (start != MAP_FAILED && request->flags & MAPPED__MAP_HUGE)
+        (void)madvise(start, to - from, MADV_HUGEPAGE);
+    return start;
 }
 
 static unsigned char *place_in_reserve(const mapped__map_request *request,
                                        const mapped__mapping *made)
 {
-    unsigned char *start = reserve(made->reserved, made->page);
+    unsigned char *start =
+        reserve(made->reserved, made->page, gap_of(made->flags));
     if (start == MAP_FAILED || made->used == 0)
         return start;
     if (place(request, start, 0, made->used) != MAP_FAILED)
@@ -116,6 +135,21 @@ static bool can_populate(void *start, size_t length, int advice)
         result = madvise(start, length, advice);
     while (result != 0 && (errno == EAGAIN || errno == EINTR));
     return result == 0;
+}
+
+/* Kernels before 5.14 have no such advice, and none has it for a device. */
+bool mapped__page_available(unsigned char *address, bool writable)
+{
+    const size_t page = mapped__page_size();
+    unsigned char *start = address - (uintptr_t)address % page;
+    char byte;
+    struct iovec local = {&byte, 1};
+    struct iovec remote = {start, 1};
+    if (can_populate(start, page,
+                     writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ))
+        return true;
+    return errno == EINVAL &&
+           process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == 1;
 }
 
 /* EFAULT says that touching a page would have raised a signal, but not which
@@ -164,6 +198,8 @@ static mapped_status plan(const mapped__map_request *request,
                           mapped__mapping *made, mapped_error *error)
 {
     made->address = NULL;
+    made->used = 0;
+    made->reserved = 0;
     made->page = page_of(request);
     made->flags = request->flags;
     made->section = MAPPED__NO_FILE;
@@ -175,53 +211,17 @@ static mapped_status plan(const mapped__map_request *request,
     return MAPPED_OK;
 }
 
-/* The kernel limits how many mappings a process has, and at the limit it even
- * refuses to replace one. So a few that are good for nothing else are kept, to
- * be given up when a lost page can't be replaced: neighbours that differ count
- * one by one. */
-#define SPARES 8
-static unsigned char *spares;
-
-static size_t spares_length(void)
-{
-    return SPARES * mapped__page_size();
-}
-
-static bool give_up_spares(void)
-{
-    unsigned char *taken = __atomic_exchange_n(&spares, NULL, __ATOMIC_ACQ_REL);
-    return taken != NULL && munmap(taken, spares_length()) == 0;
-}
-
-static void keep_spares(void)
-{
-    const size_t length = spares_length();
-    unsigned char *none = NULL;
-    if (MAPPED__LOAD(&spares) != NULL)
-        return;
-    unsigned char *made = map_nothing(NULL, length);
-    if (made == MAP_FAILED)
-        return;
-    for (size_t at = 0; at < length; at += 2 * length / SPARES)
-        (void)mprotect(made + at, length / SPARES, PROT_READ);
-    if (!__atomic_compare_exchange_n(&spares, &none, made, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        munmap(made, length);
-}
-
 mapped_status mapped__map(const mapped__map_request *request,
                           mapped__mapping *mapping, mapped_error *error)
 {
     mapped__mapping made;
     mapped_status status = plan(request, &made, error);
     if (status == MAPPED_OK && made.reserved > 0) {
-        made.address = made.reserved > made.used
-                           ? place_in_reserve(request, &made)
-                           : place(request, NULL, 0, made.used);
+        bool bare = made.reserved == made.used && gap_of(made.flags) == 0;
+        made.address = bare ? place(request, NULL, 0, made.used)
+                            : place_in_reserve(request, &made);
         if (made.address == MAP_FAILED)
             return failed(error, "mmap");
-        if (request->flags & MAPPED__MAP_HUGE)
-            (void)madvise(made.address, made.used, MADV_HUGEPAGE);
         if (request->flags & MAPPED__MAP_POPULATE && made.used > 0)
             status = populate(request, made.address, made.used, error);
     }
@@ -229,30 +229,17 @@ mapped_status mapped__map(const mapped__map_request *request,
         *mapping = made;
     else
         mapped__unmap(&made);
-    keep_spares();
+    mapped__spares_keep();
     return status;
-}
-
-/* MAP_FIXED swaps the pages in one step. MAP_NORESERVE: nobody is meant to
- * write here, so no memory is promised and none can be refused. */
-static bool replace(unsigned char *address, size_t length, bool writable)
-{
-    return mmap(address, length, PROT_READ | (writable ? PROT_WRITE : 0),
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-                0) != MAP_FAILED;
-}
-
-bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
-{
-    return replace(address, length, writable) ||
-           (errno == ENOMEM && give_up_spares() &&
-            replace(address, length, writable));
 }
 
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error)
 {
-    if (!mapped__page_replace(mapping->address + offset, length, true))
+    unsigned char *start = mapping->address + offset;
+    bool whole = length == mapping->used;
+    if (!(whole ? mapped__whole_replace(start, length, true)
+                : mapped__page_replace(start, length, true)))
         return failed(error, "mmap");
     return MAPPED_OK;
 }
@@ -293,15 +280,37 @@ static mapped_status grow_into_reserve(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-static mapped_status grow_or_move(mapped__mapping *mapping, size_t used,
-                                  bool alone, mapped_error *error)
+/* A lock or an advice of somebody else on a part of it makes several mappings
+ * of one, which can't be stretched. Shared pages can be mapped twice. */
+static mapped_status map_anew(mapped__mapping *mapping,
+                              const mapped__map_request *request,
+                              mapped_error *error)
 {
-    unsigned char *start = mremap(mapping->address, mapping->used, used,
+    mapped__mapping made;
+    mapped_status status = mapped__map(request, &made, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__unmap(mapping);
+    *mapping = made;
+    return MAPPED_OK;
+}
+
+static mapped_status grow_or_move(mapped__mapping *mapping,
+                                  const mapped__map_request *request,
+                                  size_t used, bool alone, mapped_error *error)
+{
+    size_t gap = gap_of(mapping->flags);
+    unsigned char *start = mremap(mapping->address, mapping->used, used + gap,
                                   alone ? MREMAP_MAYMOVE : 0);
-    if (start == MAP_FAILED && errno == ENOMEM && !alone)
+    bool parts = start == MAP_FAILED && errno == EFAULT && !is_private(request);
+    if (start == MAP_FAILED && !alone && (errno == ENOMEM || parts))
         return mapped_error_set(error, MAPPED_BUSY, "mremap");
+    if (parts)
+        return map_anew(mapping, request, error);
     if (start == MAP_FAILED)
         return failed(error, "mremap");
+    if (gap > 0)
+        munmap(start + used, gap);
     mapping->address = start;
     mapping->used = used;
     mapping->reserved = used;
@@ -323,7 +332,7 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
         return shrink(mapping, request, used, alone, error);
     if (used <= mapping->reserved)
         return grow_into_reserve(mapping, request, used, error);
-    return grow_or_move(mapping, used, alone, error);
+    return grow_or_move(mapping, request, used, alone, error);
 }
 
 mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
@@ -346,10 +355,22 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
+/* Out of the middle of memory that the kernel has joined, nothing can be taken
+ * at its limit on mappings. Then at least the memory goes. */
+static void give_back(unsigned char *address, size_t length)
+{
+    if (munmap(address, length) == 0)
+        return;
+    if (errno == ENOMEM && mapped__spares_give_up() &&
+        munmap(address, length) == 0)
+        return;
+    (void)madvise(address, length, MADV_DONTNEED);
+}
+
 void mapped__unmap(mapped__mapping *mapping)
 {
     if (mapping->address != NULL)
-        munmap(mapping->address, mapping->reserved);
+        give_back(mapping->address, mapping->reserved);
     mapping->address = NULL;
     mapping->used = 0;
     mapping->reserved = 0;

@@ -29,6 +29,16 @@ static bool met_a_swap(const unsigned char *address, bool write)
     return mapped__swap_happened() && is_accessible(address, write);
 }
 
+/* Touching it would be one exception more; the system's own copying fails. */
+bool mapped__page_available(unsigned char *address, bool writable)
+{
+    unsigned char byte;
+    SIZE_T got = 0;
+    return is_accessible(address, writable) &&
+           ReadProcessMemory(GetCurrentProcess(), address, &byte, 1, &got) &&
+           got == 1;
+}
+
 static bool is_ours(const EXCEPTION_RECORD *record)
 {
     if (record->NumberParameters < 2)

@@ -173,6 +173,11 @@ bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
            MAPPED_OK;
 }
 
+bool mapped__whole_replace(unsigned char *address, size_t length, bool writable)
+{
+    return mapped__page_replace(address, length, writable);
+}
+
 /* What was replaced is whole views, and they are mapped all or not at all. */
 mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   const mapped__map_request *request,

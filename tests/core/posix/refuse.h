@@ -73,6 +73,7 @@ REFUSE_BOTH(void *, mmap,
             (void *at, size_t n, int prot, int flags, int fd, off_t from),
             (at, n, prot, flags, fd, from), MAP_FAILED)
 REFUSE_CALL(int, munmap, (void *at, size_t n), (at, n), -1)
+REFUSE_CALL(int, munlock, (const void *at, size_t n), (at, n), -1)
 REFUSE_CALL(int, mprotect, (void *at, size_t n, int how), (at, n, how), -1)
 REFUSE_CALL(int, madvise, (void *at, size_t n, int how), (at, n, how), -1)
 REFUSE_CALL(int, memfd_create, (const char *name, unsigned flags),

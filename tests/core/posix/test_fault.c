@@ -2,8 +2,6 @@
  * intact pages with it or that can't be had back. */
 #include "scratch.h"
 
-#include <sys/resource.h>
-
 #define PAGES 8
 
 static size_t page;
@@ -387,6 +385,45 @@ static void test_fault_growth_in_one_piece_wants_recovery_first(void)
     done(&s);
 }
 
+/* The kernel joins what is mapped alike again, and only one mapping can be
+ * stretched. */
+static void test_recover_leaves_one_mapping(void)
+{
+    for (int huge = 0; huge < 2; huge++) {
+        mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+        options.huge = huge ? MAPPED_HUGE_ADVISE : 0;
+        subject s = opened(MAPPED_MODE_READ_WRITE, &options);
+        cut(&s, page);
+        read_byte(&s, 2 * page);
+        CHECK_INT(scratch_mappings_of(s.path), 2);
+        refill(&s, PAGES * page);
+        CHECK_STATUS(mapped_region_recover(s.region, NULL), MAPPED_OK);
+        CHECK_INT(scratch_mappings_of(s.path), 1);
+        CHECK_STATUS(mapped_region_resize(s.region, 64 * page, NULL),
+                     MAPPED_OK);
+        done(&s);
+    }
+}
+
+/* A program may give advice for a part of it, which makes three mappings of
+ * one. */
+static void test_fault_growth_of_a_divided_mapping_moves_it(void)
+{
+    subject s = opened(MAPPED_MODE_READ_WRITE, NULL);
+    CHECK_INT(madvise(s.region->base_ + 2 * page, page, MADV_DONTFORK), 0);
+    CHECK_INT(scratch_mappings_of(s.path), 3);
+    mapped_region_acquire(s.region);
+    CHECK_STATUS(mapped_region_resize(s.region, 64 * page, NULL), MAPPED_BUSY);
+    CHECK_STATUS(read_byte(&s, 2 * page), MAPPED_OK);
+    mapped_region_release(s.region);
+    CHECK_STATUS(mapped_region_resize(s.region, 64 * page, NULL), MAPPED_OK);
+    CHECK_INT(scratch_mappings_of(s.path), 1);
+    CHECK_STATUS(read_byte(&s, 2 * page), MAPPED_OK);
+    CHECK_STATUS(mapped_set_u8(s.all, 0, 201, NULL), MAPPED_OK);
+    CHECK_INT(scratch_read_byte(s.path, 0), 201);
+    done(&s);
+}
+
 static void test_fault_growth_into_reserve_keeps_losses(void)
 {
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
@@ -455,112 +492,6 @@ static void test_seal_anything_else_is_unsupported(void)
     done(&s);
 }
 
-static long maps_allowed(void)
-{
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
-    long limit = -1;
-    if (file && fscanf(file, "%ld", &limit) != 1)
-        limit = -1;
-    if (file)
-        fclose(file);
-    return limit;
-}
-
-/* To replace a page splits its mapping, which the kernel refuses at its limit.
- */
-static void test_fault_at_the_limit_of_mappings_is_survived(void)
-{
-    subject s = opened(MAPPED_MODE_READ, NULL);
-    long limit = maps_allowed();
-    if (limit < 0 || limit > 200000 || scratch_instrumented()) {
-        check_skip("no usable limit on the number of mappings");
-        done(&s);
-        return;
-    }
-    void **maps = calloc((size_t)limit, sizeof *maps);
-    size_t made = 0;
-    for (; made < (size_t)limit; made++) {
-        int protection = made % 2 ? PROT_READ : PROT_NONE;
-        maps[made] =
-            mmap(NULL, page, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (maps[made] == MAP_FAILED)
-            break;
-    }
-    cut(&s, 4 * page);
-    mapped_status lost = read_byte(&s, 5 * page);
-    mapped_status intact = read_byte(&s, page);
-    for (size_t i = 0; i < made; i++)
-        munmap(maps[i], page);
-    free(maps);
-    CHECK_STATUS(lost, MAPPED_FAULT);
-    CHECK_STATUS(intact, MAPPED_OK);
-    CHECK_TEXT(losses(&s), "5+1");
-    done(&s);
-}
-
-/* One more region than the kernel lets a process have. */
-static void test_open_more_regions_than_there_can_be(void)
-{
-    long limit = maps_allowed();
-    if (limit < 0 || limit > 200000 || scratch_instrumented()) {
-        check_skip("no usable limit on the number of mappings");
-        return;
-    }
-    const char *path = scratch_file("limit", page);
-    mapped_region **regions = calloc((size_t)limit + 1, sizeof *regions);
-    mapped_error error = MAPPED_ERROR_INIT;
-    mapped_status status = MAPPED_OK;
-    size_t made = 0;
-    int descriptors = scratch_descriptors();
-    while (status == MAPPED_OK && made <= (size_t)limit) {
-        status = mapped_region_open(path, MAPPED_MODE_READ, NULL,
-                                    &regions[made], &error);
-        made += status == MAPPED_OK;
-    }
-    CHECK_STATUS(status, MAPPED_SYSTEM);
-    CHECK_INT(error.os_error, ENOMEM);
-    CHECK(made > 60000);
-    CHECK_INT(truncate(path, 0), 0);
-    uint8_t byte;
-    CHECK_STATUS(
-        mapped_get_u8(mapped_region_slice(regions[made / 2]), 0, &byte, NULL),
-        MAPPED_FAULT);
-    for (size_t i = 0; i < made; i++)
-        mapped_region_release(regions[i]);
-    free(regions);
-    CHECK_INT(scratch_descriptors(), descriptors);
-    CHECK_INT(scratch_mappings_of("/limit"), 0);
-    unlink(path);
-}
-
-static const char *exhaust_memory(void)
-{
-    const char *path = scratch_file("memory", page);
-    struct rlimit limit = {(rlim_t)scratch_address_pages() * page + (4 << 20),
-                           RLIM_INFINITY};
-    mapped_region *region = NULL;
-    mapped_status status = MAPPED_OK;
-    if (setrlimit(RLIMIT_AS, &limit) != 0)
-        return "no limit on the address space";
-    for (int i = 0; i < 1000000 && status == MAPPED_OK; i++)
-        status =
-            mapped_region_open(path, MAPPED_MODE_READ, NULL, &region, NULL);
-    CHECK(status == MAPPED_SYSTEM || status == MAPPED_MEMORY);
-    uint8_t byte;
-    CHECK_INT(truncate(path, 0), 0);
-    CHECK_STATUS(mapped_get_u8(mapped_region_slice(region), 0, &byte, NULL),
-                 MAPPED_FAULT);
-    return NULL;
-}
-
-static void test_open_without_memory_for_the_guard(void)
-{
-    if (scratch_instrumented())
-        check_skip("sanitizers need address space");
-    else
-        CHECK_INT(scratch_child(exhaust_memory), 0);
-}
-
 int main(void)
 {
     page = scratch_page();
@@ -584,12 +515,11 @@ int main(void)
     RUN(test_recover_page_lost_between_the_halves_stays_lost);
     RUN(test_recover_nothing_lost_is_fine);
     RUN(test_fault_growth_in_one_piece_wants_recovery_first);
+    RUN(test_recover_leaves_one_mapping);
+    RUN(test_fault_growth_of_a_divided_mapping_moves_it);
     RUN(test_fault_growth_into_reserve_keeps_losses);
     RUN(test_fault_shrinking_forgets_what_is_cut_off);
     RUN(test_seal_keeps_peers_from_cutting);
     RUN(test_seal_anything_else_is_unsupported);
-    RUN(test_fault_at_the_limit_of_mappings_is_survived);
-    RUN(test_open_more_regions_than_there_can_be);
-    RUN(test_open_without_memory_for_the_guard);
     return check_finish();
 }

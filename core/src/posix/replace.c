@@ -1,0 +1,200 @@
+#include "replace.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "platform.h"
+
+/* What takes a lost page's place is subject to the limits of the process, and
+ * where it is refused the process dies. So address space that is good for
+ * nothing else is kept: runs of memory, a page that nobody may touch behind
+ * each, because the kernel counts neighbours that differ one by one. A page of
+ * a run can be moved to where one is lost, for which no limit on memory is
+ * asked; and all of it can be given up for the number of mappings. */
+#define RUNS 4u
+#define RUN_PAGES 32u
+#define SPARE_PAGES (RUNS * RUN_PAGES)
+
+/* The address, and in the bits that are zero there how many pages have left, in
+ * their order. What they have left behind may be somebody else's by now. */
+#define TAKEN ((uintptr_t)4095)
+static uintptr_t spares;
+
+static unsigned char *start_of(uintptr_t word)
+{
+    return (unsigned char *)(word & ~TAKEN);
+}
+
+static unsigned taken_of(uintptr_t word)
+{
+    return (unsigned)(word & TAKEN);
+}
+
+static unsigned char *spare_at(uintptr_t word, unsigned number)
+{
+    size_t before = number / RUN_PAGES * (RUN_PAGES + 1) + number % RUN_PAGES;
+    return start_of(word) + before * mapped__page_size();
+}
+
+static size_t all_length(void)
+{
+    return RUNS * (RUN_PAGES + 1) * mapped__page_size();
+}
+
+bool mapped__spares_give_up(void)
+{
+    uintptr_t word = __atomic_exchange_n(&spares, 0, __ATOMIC_ACQ_REL);
+    unsigned taken = taken_of(word);
+    if (word == 0)
+        return false;
+    unsigned char *start = start_of(word);
+    unsigned char *rest =
+        taken > 0 ? spare_at(word, taken - 1) + mapped__page_size() : start;
+    return munmap(rest, all_length() - (size_t)(rest - start)) == 0;
+}
+
+/* Locked memory would count and be filled, so the locks go before anybody may
+ * touch it. */
+static bool prepare(unsigned char *made)
+{
+    const size_t page = mapped__page_size();
+    bool done = munlock(made, all_length()) == 0;
+    for (unsigned run = 0; run < RUNS && done; run++)
+        done = mprotect(made + run * (RUN_PAGES + 1) * page, RUN_PAGES * page,
+                        PROT_READ | PROT_WRITE) == 0;
+    return done;
+}
+
+/* One mapping more, which shared memory is because it is joined with nothing.
+ * Where all others are given up and a mapping is only to be replaced by
+ * another, it makes way for as long as that takes. */
+#define AWAY ((uintptr_t)1)
+#define PATIENCE 100000
+static uintptr_t place_holder;
+
+static uintptr_t make_place_holder(void)
+{
+    void *made = mmap(NULL, mapped__page_size(), PROT_NONE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return made != MAP_FAILED ? (uintptr_t)made : 0;
+}
+
+static void keep_place_holder(void)
+{
+    uintptr_t none = 0;
+    if (MAPPED__LOAD(&place_holder) != 0)
+        return;
+    uintptr_t made = make_place_holder();
+    if (made != 0 &&
+        !__atomic_compare_exchange_n(&place_holder, &none, made, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        munmap((void *)made, mapped__page_size());
+}
+
+/* Another thread that has it is about to give it back; after a fork there is
+ * none. */
+static bool make_way(void)
+{
+    for (int i = 0; i < PATIENCE; i++) {
+        uintptr_t held = MAPPED__LOAD_ACQUIRE(&place_holder);
+        if (held == 0)
+            return false;
+        if (held != AWAY &&
+            __atomic_compare_exchange_n(&place_holder, &held, AWAY, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return munmap((void *)held, mapped__page_size()) == 0;
+        mapped__yield();
+    }
+    return false;
+}
+
+static bool are_there(void)
+{
+    uintptr_t word = MAPPED__LOAD(&spares);
+    return word != 0 && taken_of(word) < SPARE_PAGES;
+}
+
+void mapped__spares_keep(void)
+{
+    uintptr_t none = 0;
+    keep_place_holder();
+    if (are_there())
+        return;
+    unsigned char *made =
+        mmap(NULL, all_length(), PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (made == MAP_FAILED)
+        return;
+    (void)mapped__spares_give_up();
+    if (!prepare(made) ||
+        !__atomic_compare_exchange_n(&spares, &none, (uintptr_t)made, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        munmap(made, all_length());
+}
+
+/* Who has counted a page as gone has it to himself. */
+static unsigned char *take_spare(void)
+{
+    uintptr_t word = MAPPED__LOAD_ACQUIRE(&spares);
+    do {
+        if (word == 0 || taken_of(word) == SPARE_PAGES)
+            return NULL;
+    } while (!__atomic_compare_exchange_n(&spares, &word, word + 1, false,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    return spare_at(word, taken_of(word));
+}
+
+static bool move_spare(unsigned char *to, bool writable)
+{
+    const size_t page = mapped__page_size();
+    unsigned char *spare = take_spare();
+    if (spare == NULL)
+        return false;
+    if (mremap(spare, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
+        MAP_FAILED) {
+        munmap(spare, page);
+        return false;
+    }
+    if (!writable)
+        (void)mprotect(to, page, PROT_READ);
+    return true;
+}
+
+/* MAP_FIXED swaps the pages in one step. MAP_NORESERVE: nobody is meant to
+ * write here, so no memory is promised and none can be refused. */
+static bool map_zeros(unsigned char *address, size_t length, bool writable,
+                      int sharing)
+{
+    return mmap(address, length, PROT_READ | (writable ? PROT_WRITE : 0),
+                sharing | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+                0) != MAP_FAILED;
+}
+
+/* The limit on locked memory (EAGAIN) counts what is about to go, unless that
+ * is unlocked first. The one on data, and the strictest way to account for
+ * memory, leave shared memory out. */
+static bool replace(unsigned char *address, size_t length, bool writable)
+{
+    return map_zeros(address, length, writable, MAP_PRIVATE) ||
+           (errno == EAGAIN && munlock(address, length) == 0 &&
+            map_zeros(address, length, writable, MAP_PRIVATE)) ||
+           map_zeros(address, length, writable, MAP_SHARED);
+}
+
+bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
+{
+    return replace(address, length, writable) ||
+           (length == mapped__page_size() && move_spare(address, writable)) ||
+           (mapped__spares_give_up() && replace(address, length, writable));
+}
+
+bool mapped__whole_replace(unsigned char *address, size_t length, bool writable)
+{
+    if (mapped__page_replace(address, length, writable))
+        return true;
+    if (!make_way())
+        return false;
+    bool done = replace(address, length, writable);
+    MAPPED__STORE_RELEASE(&place_holder, make_place_holder());
+    return done;
+}

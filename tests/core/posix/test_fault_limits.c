@@ -1,0 +1,456 @@
+/* Guards against lost pages that kill because the process is at one of its
+ * limits: what takes their place is a mapping too. Also against regions that
+ * can't be opened or closed there, and leave something behind. Real limits,
+ * most of them in a child, which can't be raised again. */
+#include "faulty.h"
+
+#include <sys/resource.h>
+
+#define WINDOWS 64
+#define NOBODY 65534
+
+static size_t page;
+
+static long maps_allowed(void)
+{
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+    long limit = -1;
+    if (file && fscanf(file, "%ld", &limit) != 1)
+        limit = -1;
+    if (file)
+        fclose(file);
+    return limit;
+}
+
+static const char *limit_unusable(void)
+{
+    long limit = maps_allowed();
+    return limit < 0 || limit > 200000 || scratch_instrumented()
+               ? "no usable limit on the number of mappings"
+               : NULL;
+}
+
+/* Takes every mapping that the process may still have. */
+static void fill_maps(void)
+{
+    void *made = NULL;
+    for (size_t i = 0; made != MAP_FAILED; i++)
+        made = mmap(NULL, page, i % 2 ? PROT_READ : PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK_INT(errno, ENOMEM);
+}
+
+static mapped_status read_byte(mapped_region *region, size_t at)
+{
+    uint8_t byte = 0;
+    mapped_status status =
+        mapped_get_u8(mapped_region_slice(region), at, &byte, NULL);
+    CHECK(status != MAPPED_OK || byte == scratch_byte(at));
+    return status;
+}
+
+static mapped_region *opened(const char *path)
+{
+    mapped_region *region = NULL;
+    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
+        MAPPED_OK)
+        exit(1);
+    return region;
+}
+
+/* To replace a page splits its mapping, which the kernel refuses at its limit.
+ * Some room is kept for that. */
+static const char *lose_one_at_the_limit(void)
+{
+    const char *path = scratch_file("one", 8 * page);
+    mapped_region *region = opened(path);
+    mapped_lost_range lost[2];
+    size_t count = 0;
+    fill_maps();
+    CHECK_INT(truncate(path, (off_t)(4 * page)), 0);
+    CHECK_STATUS(read_byte(region, 5 * page), MAPPED_FAULT);
+    CHECK_STATUS(read_byte(region, page), MAPPED_OK);
+    CHECK_STATUS(mapped_region_faults(region, lost, 2, &count, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(count, 1);
+    CHECK_UINT(lost[0].offset, 5 * page);
+    CHECK_UINT(lost[0].length, page);
+    return NULL;
+}
+
+/* When that room is used up, a region goes as a whole, and says so. */
+static const char *lose_many_at_the_limit(void)
+{
+    const char *path = scratch_file("many", 64 * page);
+    mapped_region *region = opened(path);
+    mapped_lost_range lost;
+    size_t count = 0;
+    fill_maps();
+    CHECK_INT(truncate(path, (off_t)(2 * page)), 0);
+    CHECK_STATUS(read_byte(region, 0), MAPPED_OK);
+    for (size_t i = 3; i < 64; i += 2)
+        CHECK_STATUS(read_byte(region, i * page), MAPPED_FAULT);
+    CHECK_STATUS(mapped_region_faults(region, &lost, 1, &count, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(count, 1);
+    CHECK_UINT(lost.offset, 0);
+    CHECK_UINT(lost.length, 64 * page);
+    CHECK_STATUS(read_byte(region, 0), MAPPED_FAULT);
+    return NULL;
+}
+
+/* Whatever becomes free is taken at once. */
+static const char *lose_again_and_again(void)
+{
+    const char *path = scratch_file("again", 8 * page);
+    mapped_region *regions[16];
+    for (size_t i = 0; i < 16; i++)
+        regions[i] = opened(path);
+    CHECK_INT(truncate(path, 0), 0);
+    for (size_t i = 0; i < 16; i++) {
+        fill_maps();
+        CHECK_STATUS(read_byte(regions[i], page), MAPPED_FAULT);
+    }
+    return NULL;
+}
+
+static mapped_region *window(int fd, size_t number)
+{
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    mapped_region *region = NULL;
+    options.offset = number * page;
+    options.length = page;
+    if (mapped_region_open_descriptor(fd, NULL, MAPPED_MODE_READ_WRITE,
+                                      &options, &region, NULL) != MAPPED_OK)
+        exit(1);
+    return region;
+}
+
+/* Neighbours in the file are neighbours in memory then, if there is nothing
+ * between them. */
+static int open_windows(mapped_region **windows)
+{
+    int fd =
+        open(scratch_file("windows", 2 * WINDOWS * page), O_RDWR | O_CLOEXEC);
+    for (size_t i = WINDOWS; i-- > 0;)
+        windows[i] = window(fd, i);
+    return fd;
+}
+
+static void lose_every_other(mapped_region **windows, int fd)
+{
+    fill_maps();
+    CHECK_INT(ftruncate(fd, 0), 0);
+    for (size_t i = 1; i < WINDOWS; i += 2)
+        CHECK_STATUS(read_byte(windows[i], 0), MAPPED_FAULT);
+}
+
+static const char *lose_windows_at_the_limit(void)
+{
+    mapped_region *windows[WINDOWS];
+    int fd = open_windows(windows);
+    lose_every_other(windows, fd);
+    return NULL;
+}
+
+/* Holes of all sizes, filled again in any order. */
+static const char *lose_reopened_windows_at_the_limit(void)
+{
+    mapped_region *windows[WINDOWS];
+    int fd = open_windows(windows);
+    for (size_t round = 1; round < 20; round++)
+        for (size_t i = round % 3; i < WINDOWS; i += 1 + round % 5) {
+            size_t other = (i + round * round) % WINDOWS;
+            mapped_region_release(windows[i]);
+            if (other != i) {
+                mapped_region_release(windows[other]);
+                windows[other] = window(fd, other);
+            }
+            windows[i] = window(fd, i);
+        }
+    lose_every_other(windows, fd);
+    return NULL;
+}
+
+/* Every other one grows over what lies behind it in the file. */
+static const char *lose_grown_windows_at_the_limit(void)
+{
+    mapped_region *windows[WINDOWS];
+    int fd = open_windows(windows);
+    for (size_t i = 0; i < WINDOWS; i += 2)
+        mapped_region_release(windows[i]);
+    for (size_t i = 1; i < WINDOWS; i += 2)
+        CHECK_STATUS(mapped_region_resize(windows[i], 2 * page, NULL),
+                     MAPPED_OK);
+    for (size_t i = 0; i < WINDOWS; i += 2)
+        windows[i] = window(fd, i);
+    lose_every_other(windows, fd);
+    return NULL;
+}
+
+static void at_the_limit_of_mappings(const char *(*body)(void))
+{
+    const char *reason = limit_unusable();
+    if (reason)
+        check_skip(reason);
+    else
+        CHECK_INT(scratch_child(body), 0);
+}
+
+static void test_limits_mappings_one_page_is_lost_alone(void)
+{
+    scratch_root();
+    at_the_limit_of_mappings(lose_one_at_the_limit);
+}
+
+static void test_limits_mappings_many_pages_take_the_region_along(void)
+{
+    at_the_limit_of_mappings(lose_many_at_the_limit);
+    at_the_limit_of_mappings(lose_again_and_again);
+}
+
+static void test_limits_mappings_windows_of_one_descriptor(void)
+{
+    at_the_limit_of_mappings(lose_windows_at_the_limit);
+    at_the_limit_of_mappings(lose_reopened_windows_at_the_limit);
+    at_the_limit_of_mappings(lose_grown_windows_at_the_limit);
+}
+
+static long resident_pages(void)
+{
+    char text[64] = "";
+    long all = 0, resident = -1;
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read(file, text, sizeof text - 1) < 0 ||
+        sscanf(text, "%ld %ld", &all, &resident) != 2)
+        exit(1);
+    close(file);
+    return resident;
+}
+
+/* The kernel joins private memory; out of the middle it can't be unmapped. */
+static const char *close_at_the_limit(void)
+{
+    mapped_region *regions[WINDOWS];
+    const size_t pages = 64;
+    for (size_t i = 0; i < WINDOWS; i++) {
+        regions[i] = memory_region(pages * page);
+        CHECK_STATUS(mapped_fill(mapped_region_slice(regions[i]), 1, NULL),
+                     MAPPED_OK);
+    }
+    fill_maps();
+    long before = resident_pages();
+    for (size_t i = 1; i < WINDOWS; i += 2)
+        mapped_region_release(regions[i]);
+    CHECK(before - resident_pages() > (long)(WINDOWS / 2 * pages * 3 / 4));
+    return NULL;
+}
+
+static void test_limits_mappings_closing_gives_memory_back(void)
+{
+    at_the_limit_of_mappings(close_at_the_limit);
+}
+
+/* One more region than the kernel lets a process have. */
+static void test_limits_mappings_open_fails_and_leaves_nothing(void)
+{
+    const char *reason = limit_unusable();
+    if (reason) {
+        check_skip(reason);
+        return;
+    }
+    size_t limit = (size_t)maps_allowed();
+    const char *path = scratch_file("limit", page);
+    mapped_region **regions = calloc(limit + 1, sizeof *regions);
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_status status = MAPPED_OK;
+    size_t made = 0;
+    int descriptors = scratch_descriptors();
+    while (status == MAPPED_OK && made <= limit) {
+        status = mapped_region_open(path, MAPPED_MODE_READ, NULL,
+                                    &regions[made], &error);
+        made += status == MAPPED_OK;
+    }
+    CHECK_STATUS(status, MAPPED_SYSTEM);
+    CHECK_INT(error.os_error, ENOMEM);
+    CHECK(made > 60000);
+    CHECK_INT(truncate(path, 0), 0);
+    CHECK_STATUS(read_byte(regions[made / 2], 0), MAPPED_FAULT);
+    for (size_t i = 0; i < made; i++)
+        mapped_region_release(regions[i]);
+    free(regions);
+    CHECK_INT(scratch_descriptors(), descriptors);
+    CHECK_INT(scratch_mappings_of("/limit"), 0);
+    unlink(path);
+}
+
+static const char *exhaust_memory(void)
+{
+    const char *path = scratch_file("memory", page);
+    struct rlimit limit = {(rlim_t)scratch_address_pages() * page + (4 << 20),
+                           RLIM_INFINITY};
+    mapped_region *region = NULL;
+    mapped_status status = MAPPED_OK;
+    if (setrlimit(RLIMIT_AS, &limit) != 0)
+        return "no limit on the address space";
+    for (int i = 0; i < 1000000 && status == MAPPED_OK; i++)
+        status =
+            mapped_region_open(path, MAPPED_MODE_READ, NULL, &region, NULL);
+    CHECK(status == MAPPED_SYSTEM || status == MAPPED_MEMORY);
+    CHECK_INT(truncate(path, 0), 0);
+    CHECK_STATUS(read_byte(region, 0), MAPPED_FAULT);
+    return NULL;
+}
+
+static void in_child(const char *(*body)(void))
+{
+    if (scratch_instrumented())
+        check_skip("sanitizers need address space");
+    else
+        CHECK_INT(scratch_child(body), 0);
+}
+
+static void test_limits_open_without_memory_for_the_guard(void)
+{
+    in_child(exhaust_memory);
+}
+
+/* Reads and writes pages of a file that is gone; what was written to one must
+ * not turn up in another. */
+static void lose_pages(mapped_region *region, size_t from, size_t to)
+{
+    volatile unsigned char *bytes = region->base_;
+    for (size_t i = from; i < to; i++) {
+        errno = 0;
+        CHECK_INT(bytes[i * page], 0);
+        CHECK_INT(errno, 0);
+        bytes[i * page] = 1;
+        CHECK_STATUS(read_byte(region, i * page), MAPPED_FAULT);
+    }
+    CHECK_UINT(mapped_region_fault_count(region), to);
+}
+
+static mapped_region *cut_region(size_t pages)
+{
+    const char *path = scratch_file("cut", pages * page);
+    mapped_region *region = opened(path);
+    CHECK_INT(truncate(path, 0), 0);
+    return region;
+}
+
+static bool lower_limit(int what, rlim_t bytes)
+{
+    struct rlimit limit;
+    if (getrlimit(what, &limit) != 0)
+        return false;
+    limit.rlim_cur = bytes;
+    return setrlimit(what, &limit) == 0;
+}
+
+static const char *lose_without_data(void)
+{
+    mapped_region *region = cut_region(300);
+    if (!lower_limit(RLIMIT_DATA, page))
+        return "no limit on data";
+    lose_pages(region, 0, 300);
+    return NULL;
+}
+
+static void test_limits_data_below_what_is_used(void)
+{
+    in_child(lose_without_data);
+}
+
+/* Here only what is kept for it helps, and with a region that can be opened
+ * again there is new. */
+static const char *lose_without_address_space(void)
+{
+    mapped_region *region = cut_region(256);
+    for (size_t from = 0; from < 256; from += 128) {
+        if (!lower_limit(RLIMIT_AS, page))
+            return "no limit on the address space";
+        lose_pages(region, from, from + 128);
+        lower_limit(RLIMIT_AS, RLIM_INFINITY);
+        mapped_region_release(memory_region(page));
+    }
+    return NULL;
+}
+
+static void test_limits_address_space_below_what_is_used(void)
+{
+    in_child(lose_without_address_space);
+}
+
+static void fill_locked_memory(void)
+{
+    for (size_t n = 256 * page; n >= page;)
+        if (mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+            MAP_FAILED)
+            n /= 2;
+    CHECK_INT(errno, EAGAIN);
+}
+
+static const char *become_nobody(void)
+{
+    return lower_limit(RLIMIT_MEMLOCK, 8 << 20) && setgid(NOBODY) == 0 &&
+                   setuid(NOBODY) == 0
+               ? NULL
+               : "may not become another user";
+}
+
+/* From now on every mapping counts as locked, and no more may be. */
+static const char *lock_all_that_comes(void)
+{
+    if (mlockall(MCL_FUTURE) != 0)
+        return "may not lock memory";
+    fill_locked_memory();
+    return NULL;
+}
+
+static const char *lose_locked(void)
+{
+    mapped_region *region = opened(scratch_file("locked", 300 * page));
+    const char *reason = become_nobody();
+    intptr_t file;
+    if (reason)
+        return reason;
+    if (mlock(region->base_, 300 * page) != 0)
+        return "may not lock memory";
+    reason = lock_all_that_comes();
+    CHECK_STATUS(mapped_region_descriptor(region, &file, NULL), MAPPED_OK);
+    CHECK_INT(ftruncate((int)file, 0), 0);
+    lose_pages(region, 0, 300);
+    return reason;
+}
+
+static const char *lose_unlocked(void)
+{
+    mapped_region *region = cut_region(100);
+    const char *reason = become_nobody();
+    if (!reason)
+        reason = lock_all_that_comes();
+    if (!reason)
+        lose_pages(region, 0, 100);
+    return reason;
+}
+
+static void test_limits_locked_memory(void)
+{
+    in_child(lose_locked);
+    in_child(lose_unlocked);
+}
+
+int main(void)
+{
+    page = scratch_page();
+    RUN(test_limits_mappings_one_page_is_lost_alone);
+    RUN(test_limits_mappings_many_pages_take_the_region_along);
+    RUN(test_limits_mappings_windows_of_one_descriptor);
+    RUN(test_limits_mappings_closing_gives_memory_back);
+    RUN(test_limits_mappings_open_fails_and_leaves_nothing);
+    RUN(test_limits_open_without_memory_for_the_guard);
+    RUN(test_limits_data_below_what_is_used);
+    RUN(test_limits_address_space_below_what_is_used);
+    RUN(test_limits_locked_memory);
+    return check_finish();
+}
