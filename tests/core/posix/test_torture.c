@@ -185,7 +185,7 @@ static void change(worker *w, mapped_region *region)
                MAY(CLOSED) | MAY(FAULT));
         break;
     default:
-        expect(w, mapped_region_resize(region, LENGTH + next(w) % LENGTH, NULL),
+        expect(w, mapped_region_resize(region, next(w) % (2 * LENGTH), NULL),
                MAY(CLOSED) | MAY(BUSY) | MAY(FAULT));
     }
 }
