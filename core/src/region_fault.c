@@ -38,8 +38,10 @@ mapped_status mapped__region_watch(mapped__region *full, mapped_error *error)
 void mapped__region_guard(mapped__region *full)
 {
     const mapped__mapping *mapping = &full->mapping;
-    full->guard.page = mapping->page;
-    full->guard.writable = mapping->flags & MAPPED__MAP_WRITE;
+    if (full->guard.base == NULL) { /* never change while a handler may look */
+        full->guard.page = mapping->page;
+        full->guard.writable = mapping->flags & MAPPED__MAP_WRITE;
+    }
     mapped__guard_move(&full->guard, mapping->address, mapping->reserved,
                        mapping->used);
 }
