@@ -8,7 +8,7 @@ COUNTS = ">6I"  # utc and standard flags, leap seconds, changes, types, letters
 
 def changes(zone):
     """Yields second, offset from UTC, daylight saving and name of each."""
-    if not zone.startswith(b"TZif") or zone[4] < ord("2"):
+    if not zone.startswith(b"TZif") or zone[4] not in b"23456789":
         raise ValueError("not a TZif file of version 2 or later")
     utc, standard, leaps, times, types, letters = zone.unpack(COUNTS, 20)
     # Behind the old block, with times of 32 bits, comes the one with 64.
@@ -17,12 +17,12 @@ def changes(zone):
     _, _, _, times, types, letters = second.unpack(COUNTS, 20)
     when = second.slice(44, 8 * times).cast(">q")
     which = second.slice(44 + 8 * times, times)
-    kinds = second[44 + 9 * times:]
-    names = kinds.slice(6 * types, letters)
+    kinds = second.slice(44 + 9 * times, 6 * types)
+    names = second.slice(44 + 9 * times + 6 * types, letters)
     for time, kind in zip(when, which):
-        offset, daylight, start = kinds.unpack(">i?B", 6 * kind)
+        offset, daylight, start = kinds.unpack(">iBB", 6 * kind)
         name = bytes(names[start:names.index(0, start)]).decode()
-        yield time, offset, int(daylight), name
+        yield time, offset, daylight, name
 
 
 if len(sys.argv) != 2:
