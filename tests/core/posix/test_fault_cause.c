@@ -75,11 +75,25 @@ static void test_cause_is_found_after_a_change_of_directory(void)
     CHECK_INT(chdir(before), 0);
 }
 
+/* Without the guard nobody may be killed by a recovery that comes too early. */
+static void test_cause_recovery_without_guard_touches_nothing(void)
+{
+    mapped_region *region = opened(scratch_file(NAME, 4 * page));
+    CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
+    CHECK_INT(cause_told(region), ENODATA);
+    mapped_guard_enable(false);
+    CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
+    mapped_guard_enable(true);
+    CHECK_INT(cause_told(region), ENODATA);
+    mapped_region_release(region);
+}
+
 int main(void)
 {
     page = scratch_page();
     RUN(test_cause_stays_when_the_file_is_whole_again);
     RUN(test_cause_of_a_second_loss_is_its_own);
     RUN(test_cause_is_found_after_a_change_of_directory);
+    RUN(test_cause_recovery_without_guard_touches_nothing);
     return check_finish();
 }

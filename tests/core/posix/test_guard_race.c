@@ -15,6 +15,7 @@
 static volatile unsigned char *slow_page; /* replacing it takes its time */
 static int handler_entered;
 static int given_back;
+static int handler_left;
 static int overtaken;
 
 static void pause_a_millisecond(void)
@@ -34,6 +35,7 @@ static void dawdle(const void *at)
             __atomic_store_n(&overtaken, 1, __ATOMIC_SEQ_CST);
         pause_a_millisecond();
     }
+    __atomic_store_n(&handler_left, 1, __ATOMIC_SEQ_CST);
 }
 
 #define WRAP_MMAP(name)                                                        \
@@ -49,6 +51,18 @@ static void dawdle(const void *at)
     }
 WRAP_MMAP(mmap)
 WRAP_MMAP(mmap64)
+
+/* The addresses go while the handler is at work on them. */
+int __real_munmap(void *at, size_t n);
+int __wrap_munmap(void *at, size_t n);
+int __wrap_munmap(void *at, size_t n)
+{
+    uintptr_t offset = (uintptr_t)slow_page - (uintptr_t)at;
+    if (slow_page != NULL && offset < n &&
+        !__atomic_load_n(&handler_left, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&overtaken, 1, __ATOMIC_SEQ_CST);
+    return __real_munmap(at, n);
+}
 
 static sigjmp_buf no_page;
 
@@ -71,7 +85,7 @@ static void read_while_handled(mapped_region *region, size_t page,
 {
     pthread_t reader;
     slow_page = region->base_ + page * scratch_page();
-    handler_entered = given_back = overtaken = 0;
+    handler_entered = handler_left = given_back = overtaken = 0;
     signal(SIGSEGV, leave);
     pthread_create(&reader, NULL, read_stray, NULL);
     while (!__atomic_load_n(&handler_entered, __ATOMIC_SEQ_CST))
