@@ -5,25 +5,29 @@
  * Fields and settings in any number of spaces, tabs and line ends, with a comma
  * between two if you like:
  *
- *     < > =          little, big, the machine's byte order (the default); once,
- *                    before the first field
- *     align          each field is aligned as C aligns it, and the size of the
- *                    record too; before the first field. Without: packed
- *     name:type      u8 to u128 and i8 to i128 in steps of 8 bits, f16 f32 f64,
- *                    bool, char; with `le` or `be` behind, that byte order
+ *     < > =          little, big, the machine's byte order (the default);
+ *                    once, before the first field
+ *     align          align fields, see below; once, before the first field
+ *     name:type      a field: u8 to u128 and i8 to i128 in steps of 8 bits,
+ *                    f16, f32, f64, bool, char; with `le` or `be` behind the
+ *                    type, that byte order
  *     name:type[n]   n of them, 1 or more; char[n] is one text of n bytes
- *     name:type@n    at byte n of the record, instead of behind the field that
- *                    was named before
- *     _:type         padding: takes the place of a field and is none. May
- * repeat size=n         bytes from record to record, if there is more behind
- * the last field; at most once
+ *     name:type@n    at byte n of the record; without, behind the field that
+ *                    was written before
+ *     _:type         padding: takes the place of a field and is none; may be
+ *                    repeated
+ *     size=n         bytes from record to record; once; without, the record
+ *                    ends with its farthest field
+ *
+ * With `align` a field without "@" begins at the next multiple of its type's
+ * size, if that is 1, 2, 4 or 8 bytes; other types, like u24, begin anywhere,
+ * as all do without `align`. The record's size is then rounded up to the
+ * largest of these units in it, unless `size` is given. That is how C lays out
+ * a struct, but for machines where C aligns 8 bytes to 4.
  *
  * Numbers are decimal, or hexadecimal with 0x. Names are letters, digits and _,
- * no digit first. Two fields that share a byte or a name are an error.
- *
- * The same text means the same offsets on every machine and in every language:
- * types are aligned to their size (types that no machine has, like u24, to 1).
- */
+ * no digit first. Two fields that share a byte or a name are an error. The same
+ * text means the same offsets on every machine and in every language. */
 #ifndef MAPPED_LAYOUT_H
 #define MAPPED_LAYOUT_H
 
