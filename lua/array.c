@@ -55,8 +55,9 @@ const luaL_Reg mlua_cast_methods[] = {{"cast", view_cast}, {NULL, NULL}};
 /* The bytes from the first element on to the end of the last. */
 static size_t span_of(const mlua_array *shape)
 {
-    size_t width = shape->width != 0 ? shape->width : shape->element->size;
-    return shape->count == 0 ? 0 : (shape->count - 1) * shape->stride + width;
+    return shape->count == 0
+               ? 0
+               : (shape->count - 1) * shape->stride + mlua_array_width(shape);
 }
 
 static int array_sub(lua_State *L)

@@ -38,9 +38,10 @@ static int bytes_tostring(lua_State *L)
     return 1;
 }
 
-static int store(lua_State *L, mapped_slice to, int pos, int arg)
+static int store(lua_State *L, int pos, int arg)
 {
     mlua_data data = mlua_check_data(L, arg);
+    mapped_slice to = mlua_check_view(L, 1);
     size_t offset = mlua_check_span(L, pos, 1, data.length, to.length);
     mapped_error error;
     mapped_status status =
@@ -52,22 +53,26 @@ static int store(lua_State *L, mapped_slice to, int pos, int arg)
 
 static int bytes_write(lua_State *L)
 {
-    mapped_slice to = mlua_check_view(L, 1);
+    mlua_check_view(L, 1);
     luaL_checkinteger(L, 2);
-    return store(L, to, 2, 3);
+    return store(L, 2, 3);
 }
 
 static int bytes_copy_from(lua_State *L)
 {
-    return store(L, mlua_check_view(L, 1), 3, 2);
+    mlua_check_view(L, 1);
+    return store(L, 3, 2);
 }
 
 static int bytes_copy_to(lua_State *L)
 {
     mapped_slice from = mlua_check_view(L, 1);
     mapped_slice to = mlua_check_bytes(L, 2);
+    const mlua_array *array = mlua_test(L, 2, MLUA_ARRAY);
     size_t offset = mlua_check_span(L, 3, 1, from.length, to.length);
     mapped_error error;
+    luaL_argcheck(L, array == NULL || !mlua_is_strided(array), 2,
+                  "its elements lie apart: use its copy_from");
     if (mapped_copy(to, offset, from, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     return 0;
@@ -101,6 +106,7 @@ static int bytes_equals(lua_State *L)
     mapped_status status = MAPPED_OK;
     mapped_error error;
     int order = 1;
+    slice = mlua_to_view(L, 1); /* gathering may have collected garbage */
     if (slice.length == data.length && data.string != NULL)
         status = mapped_compare_bytes(slice, data.string, data.length, &order,
                                       &error);

@@ -10,8 +10,9 @@ static void push_message(lua_State *L, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     mapped_error shown = *error;
-    if (error->status == MAPPED_PATTERN) {
-        lua_pushstring(L, error->operation); /* in Lua's own words */
+    if (error->status == MAPPED_PATTERN) { /* Lua's own words, and the place */
+        lua_pushfstring(L, "%s at position %I of the pattern", error->operation,
+                        (LUAI_UACINT)error->offset + 1);
         return;
     }
     if (is_position(shown.status))

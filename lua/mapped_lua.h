@@ -135,10 +135,15 @@ mapped_slice mlua_to_view(lua_State *L, int arg);
 /* The same; also raises if closed. */
 mapped_slice mlua_check_view(lua_State *L, int arg);
 
-/* The same; an Array will do. */
+/* The same; an Array will do, and stands for all from its first element to its
+ * last, whatever lies between. */
 mapped_slice mlua_check_bytes(lua_State *L, int arg);
 
-/* A string, Region, Slice or Array at `arg`, or raises. */
+/* Puts a string of its elements in the place of an Array at `arg` whose
+ * elements lie apart; does nothing to anything else. May collect garbage. */
+void mlua_gather(lua_State *L, int arg);
+
+/* A string, Region, Slice or Array at `arg`, or raises. Gathers. */
 mlua_data mlua_check_data(lua_State *L, int arg);
 
 /* Pushes the Region behind the Region, Slice or Array at `arg`. */
@@ -216,6 +221,18 @@ MAPPED__INLINE void mlua_push_value(lua_State *L, const mapped_element *element,
 
 /* An Array that is not closed, or raises. */
 const mlua_array *mlua_check_array(lua_State *L, int arg);
+
+/* The bytes of one element. */
+MAPPED__INLINE size_t mlua_array_width(const mlua_array *array)
+{
+    return array->width != 0 ? array->width : array->element->size;
+}
+
+/* Do other bytes lie between the elements? */
+MAPPED__INLINE bool mlua_is_strided(const mlua_array *array)
+{
+    return array->count > 1 && array->stride != mlua_array_width(array);
+}
 
 /* Pushes a copy of `shape` over these bytes of the object at `arg`. */
 void mlua_push_array(lua_State *L, int arg, mapped_slice slice,

@@ -1,11 +1,13 @@
 /* Lua patterns, matched in place: find, match, gmatch and gsub as in string.*,
  * with the same results and the same errors. */
+#include <locale.h>
 #include <string.h>
 #include "search.h"
 
 #define SLOTS 64
 #define PATTERNS_MOST 256
 #define TEXT_MOST 256 /* longer ones aren't worth keeping */
+#define LOCALE_BYTES 32
 
 typedef struct compiled {
     bool plain; /* for find: no special characters */
@@ -21,7 +23,8 @@ typedef struct slot {
 } slot;
 
 typedef struct cache {
-    int count; /* in the table */
+    int count;                 /* in the table */
+    char locale[LOCALE_BYTES]; /* whose classes they have, if it fits */
     slot slots[SLOTS];
 } cache;
 
@@ -52,17 +55,34 @@ static const compiled *compile(lua_State *L, const char *text, size_t length,
     return self;
 }
 
-/* Puts what is on top of the stack under the text at `arg`. A full table is
- * replaced: calls in progress keep what they use on the stack. */
+/* The table is replaced: calls in progress keep what they use on the stack. */
+static void forget_all(lua_State *L, cache *self)
+{
+    self->count = 0;
+    memset(self->slots, 0, sizeof self->slots);
+    lua_newtable(L);
+    lua_setiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
+}
+
+/* Character classes are those of the locale, which os.setlocale changes. */
+static cache *get_cache(lua_State *L)
+{
+    cache *self = lua_touserdata(L, lua_upvalueindex(MLUA_PATTERNS));
+    const char *locale = setlocale(LC_CTYPE, NULL);
+    if (MAPPED__UNLIKELY(strcmp(locale, self->locale) != 0)) {
+        forget_all(L, self);
+        strncpy(self->locale, locale, sizeof self->locale - 1);
+    }
+    return self;
+}
+
+/* Puts what is on top of the stack under the text at `arg`. */
 static void remember(lua_State *L, cache *self, int arg)
 {
     const char *text = lua_tostring(L, arg);
     slot *slot = slot_of(self, text);
-    if (self->count == PATTERNS_MOST) {
-        memset(self, 0, sizeof *self);
-        lua_newtable(L);
-        lua_setiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
-    }
+    if (self->count == PATTERNS_MOST)
+        forget_all(L, self);
     lua_getiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
     lua_pushvalue(L, arg);
     lua_pushvalue(L, -3);
@@ -76,7 +96,7 @@ static void remember(lua_State *L, cache *self, int arg)
 /* Pushes the pattern at `arg`, a string: on the stack it stays valid. */
 static const compiled *push_pattern(lua_State *L, int arg)
 {
-    cache *self = lua_touserdata(L, lua_upvalueindex(MLUA_PATTERNS));
+    cache *self = get_cache(L);
     size_t length;
     const char *text = lua_tolstring(L, arg, &length);
     const compiled *found;
@@ -98,7 +118,7 @@ static const compiled *push_pattern(lua_State *L, int arg)
  * garbage. `text` is the string at `arg`. */
 static const compiled *get_pattern(lua_State *L, int arg, const char *text)
 {
-    cache *self = lua_touserdata(L, lua_upvalueindex(MLUA_PATTERNS));
+    cache *self = get_cache(L);
     const slot *slot = slot_of(self, text);
     if (MAPPED__LIKELY(slot->text == text))
         return slot->compiled;
@@ -219,7 +239,7 @@ static int pattern_find(lua_State *L)
     size_t offset;
     if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, 2, text))
         compiled = get_pattern(L, 2, text);
-    subject = mlua_check_subject(L, 1);
+    subject = text == NULL ? mlua_check_search(L) : mlua_check_subject(L, 1);
     offset = offset_of(init, subject.slice.length);
     if (offset == SIZE_MAX)
         return fail(L);
@@ -316,10 +336,23 @@ static void get_capture(substitution *self, size_t index,
         mlua_raise(self->L, &error);
 }
 
-static void add_capture(substitution *self, size_t index)
+/* The escape at `place` in the replacement is wrong. */
+static void refuse_escape(substitution *self, const char *what, size_t place)
+{
+    luaL_error(self->L, "%s at position %I of the replacement", what,
+               (LUAI_UACINT)place + 1);
+}
+
+static void add_capture(substitution *self, size_t index, size_t place)
 {
     mapped_capture capture;
-    get_capture(self, index, &capture);
+    mapped_error error;
+    if (mapped_match_capture(&self->match, index, &capture, &error) !=
+        MAPPED_OK) {
+        if (index >= self->match.count)
+            refuse_escape(self, error.operation, place);
+        mlua_raise(self->L, &error);
+    }
     if (capture.length != MAPPED_CAPTURE_POSITION) {
         add_bytes(self, capture.start, capture.start + capture.length);
         return;
@@ -328,29 +361,29 @@ static void add_capture(substitution *self, size_t index)
     luaL_addvalue(&self->result);
 }
 
-/* What follows a "%" in the replacement. */
-static void add_escaped(substitution *self, char c)
+/* What follows a "%" at `place` in the replacement. */
+static void add_escaped(substitution *self, char c, size_t place)
 {
     if (c == '%')
         luaL_addchar(&self->result, c);
     else if (c == '0')
         add_bytes(self, self->match.start, self->match.end);
     else if (c >= '1' && c <= '9')
-        add_capture(self, (size_t)(c - '1'));
+        add_capture(self, (size_t)(c - '1'), place);
     else
-        luaL_error(self->L, "invalid use of '%%' in replacement string");
+        refuse_escape(self, "invalid use of '%' in replacement string", place);
 }
 
 /* The text ends with a NUL, so there is always something behind a "%". */
 static void add_template(substitution *self)
 {
-    size_t left;
-    const char *text = lua_tolstring(self->L, 3, &left);
-    const char *end = text + left;
+    size_t length;
+    const char *start = lua_tolstring(self->L, 3, &length);
+    const char *text = start, *end = start + length;
     const char *escape;
     while ((escape = memchr(text, '%', (size_t)(end - text))) != NULL) {
         luaL_addlstring(&self->result, text, (size_t)(escape - text));
-        add_escaped(self, escape[1]);
+        add_escaped(self, escape[1], (size_t)(escape - start));
         text = escape + 2;
     }
     luaL_addlstring(&self->result, text, (size_t)(end - text));
@@ -423,11 +456,11 @@ static int pattern_gsub(lua_State *L)
     luaL_checkstring(L, 2);
     self.L = L;
     self.kind = lua_type(L, 3);
+    most = luaL_optinteger(L, 4, LUA_MAXINTEGER);
     luaL_argexpected(L,
                      self.kind == LUA_TNUMBER || self.kind == LUA_TSTRING ||
                          self.kind == LUA_TTABLE || self.kind == LUA_TFUNCTION,
                      3, "string/function/table");
-    most = luaL_optinteger(L, 4, LUA_MAXINTEGER);
     lua_settop(L, 3);
     compiled = push_pattern(L, 2);
     self.subject = mlua_check_subject(L, 1);

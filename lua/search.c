@@ -10,6 +10,14 @@ mlua_subject mlua_check_subject(lua_State *L, int arg)
     return subject;
 }
 
+mlua_subject mlua_check_search(lua_State *L)
+{
+    if (lua_type(L, 2) == LUA_TNUMBER)
+        lua_tolstring(L, 2, NULL);
+    mlua_gather(L, 2);
+    return mlua_check_subject(L, 1);
+}
+
 void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle)
 {
     mlua_data data = mlua_check_data(L, arg);
@@ -89,16 +97,14 @@ int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset)
 static int search_rfind(lua_State *L)
 {
     size_t length;
-    size_t found =
-        search(L, mapped_rfind, mlua_check_subject(L, 1).slice, &length);
+    size_t found = search(L, mapped_rfind, mlua_check_search(L).slice, &length);
     return push_place(L, found, length);
 }
 
 static int search_count(lua_State *L)
 {
     size_t length;
-    size_t count =
-        search(L, mapped_count, mlua_check_subject(L, 1).slice, &length);
+    size_t count = search(L, mapped_count, mlua_check_search(L).slice, &length);
     lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
@@ -109,7 +115,7 @@ typedef mapped_status compare_function(mapped_slice slice, const void *data,
 
 static int compare(lua_State *L, compare_function *how)
 {
-    mlua_subject subject = mlua_check_subject(L, 1);
+    mlua_subject subject = mlua_check_search(L);
     mlua_needle needle;
     mapped_error error;
     bool result = false;

@@ -14,6 +14,10 @@ typedef struct mlua_subject {
 /* The Region or Slice at `arg`, or raises; also if it is closed. */
 mlua_subject mlua_check_subject(lua_State *L, int arg);
 
+/* The same at argument 1, once argument 2 has become bytes to look for: numbers
+ * become strings, as for string.*, and elements that lie apart are gathered. */
+mlua_subject mlua_check_search(lua_State *L);
+
 /* To be called after anything that may have collected garbage: raises once the
  * region is gone. */
 MAPPED__INLINE void mlua_recheck_subject(lua_State *L,

@@ -1,4 +1,4 @@
-/* Whole runs of an array's elements, from and to Lua tables. */
+/* Whole runs of an array's elements: from and to Lua tables, and gathered. */
 #include "mapped_lua.h"
 
 #define BLOCK_BYTES 4096
@@ -65,6 +65,26 @@ static int array_totable(lua_State *L)
     return 1;
 }
 
+void mlua_gather(lua_State *L, int arg)
+{
+    const mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
+    luaL_Buffer buffer;
+    mapped_error error;
+    size_t width, i;
+    char *to;
+    if (self == NULL || !mlua_is_strided(self))
+        return;
+    width = mlua_array_width(self);
+    to = luaL_buffinitsize(L, &buffer, self->count * width);
+    mlua_check_array(L, arg);
+    for (i = 0; i < self->count; i++)
+        if (mapped_read(self->bytes.slice, i * self->stride, to + i * width,
+                        width, &error) != MAPPED_OK)
+            mlua_raise(L, &error);
+    luaL_pushresultsize(&buffer, self->count * width);
+    lua_replace(L, arg);
+}
+
 static void refuse(lua_State *L, size_t i, const char *what)
 {
     lua_pushfstring(L, "element %I: %s", (LUAI_UACINT)i + 1, what);
@@ -97,7 +117,7 @@ static void convert_element(lua_State *L, const mlua_array *self, size_t i,
 static void store_elements(lua_State *L, const mlua_array *self, size_t first,
                            const unsigned char *bytes, size_t n)
 {
-    size_t size = self->width != 0 ? self->width : self->element->size, i;
+    size_t size = mlua_array_width(self), i;
     mapped_error error;
     if (is_plain(self)) {
         if (mapped_write(self->bytes.slice, first * size, bytes, n * size,
@@ -118,7 +138,7 @@ static void store_elements(lua_State *L, const mlua_array *self, size_t first,
 static int array_copy_from(lua_State *L)
 {
     const mlua_array *self = mlua_check_array(L, 1);
-    size_t size = self->width != 0 ? self->width : self->element->size;
+    size_t size = mlua_array_width(self);
     lua_Integer length;
     size_t n, first, bytes, i;
     unsigned char *values;

@@ -43,7 +43,8 @@ static class_test *find_class(unsigned char letter)
     return NULL;
 }
 
-/* The class or the character behind an escape; a capital is the complement. */
+/* The class or the character behind an escape; what isn't a small letter is the
+ * complement. */
 static void set_add_escaped(mapped__pattern_set *set, unsigned char letter)
 {
     class_test *test = find_class(letter);
@@ -52,7 +53,7 @@ static void set_add_escaped(mapped__pattern_set *set, unsigned char letter)
         return;
     }
     for (int byte = 0; byte <= UCHAR_MAX; byte++)
-        if ((test(byte) != 0) != (isupper(letter) != 0))
+        if ((test(byte) != 0) == (islower(letter) != 0))
             set_add(set, (unsigned char)byte);
 }
 

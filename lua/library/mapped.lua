@@ -84,7 +84,12 @@ function mapped.layout(text) end
 ---@return boolean before
 function mapped.guard(enabled) end
 
----@alias mapped.Data string|mapped.View|mapped.Array bytes to read
+---Bytes to read. An array stands for the bytes of its elements; those of a
+---column, which lie apart, are copied together first.
+---@alias mapped.Data string|mapped.View|mapped.Array
+
+---Bytes to look for. A number stands for its text, as with `string.find`.
+---@alias mapped.Needle mapped.Data|number
 
 ---A `string.pack` code of one value: an optional `<`, `>` or `=`, then one of
 ---`b B h H l L j J T i[n] I[n] f d n`, n from 1 to 16.
@@ -133,7 +138,8 @@ function View:write(pos, data) end
 ---@param pos? integer default 1
 function View:copy_from(data, pos) end
 
----Stores all of these bytes in `destination`, where they may overlap.
+---Stores all of these bytes in `destination`, where they may overlap. A column is
+---no such place: its own `copy_from` takes values.
 ---@param destination mapped.View|mapped.Array
 ---@param pos? integer in bytes; default 1
 function View:copy_to(destination, pos) end
@@ -183,10 +189,10 @@ function View:unpack(format, pos) end
 function View:pack(format, pos, ...) end
 
 ---As `string.find`, in place: Lua's patterns, `init` and `plain` as there, and
----the same errors. A view instead of the pattern is looked for as it is. A
----pattern is compiled at its first use; character classes are then those of the
----locale of that moment. Raises if the result depends on a lost page.
----@param pattern string|mapped.View
+---the same errors, which also tell the place in the pattern. Anything else than
+---a string or a number is looked for as it is. Raises if the result depends on a
+---lost page.
+---@param pattern string|number|mapped.View|mapped.Array
 ---@param init? integer default 1
 ---@param plain? boolean
 ---@return integer? first
@@ -216,21 +222,21 @@ function View:gmatch(pattern, init) end
 function View:gsub(pattern, replacement, n) end
 
 ---The last occurrence. No patterns.
----@param data string|mapped.View|mapped.Array
+---@param data mapped.Needle
 ---@return integer? first
 ---@return integer? last
 function View:rfind(data) end
 
 ---How many occurrences that don't overlap. No patterns.
----@param data string|mapped.View|mapped.Array
+---@param data mapped.Needle
 ---@return integer
 function View:count(data) end
 
----@param data string|mapped.View|mapped.Array
+---@param data mapped.Needle
 ---@return boolean
 function View:startswith(data) end
 
----@param data string|mapped.View|mapped.Array
+---@param data mapped.Needle
 ---@return boolean
 function View:endswith(data) end
 
@@ -436,7 +442,8 @@ function Array:totable(i, j) end
 ---@param pos? integer default 1
 function Array:copy_from(values, pos) end
 
----The bytes of the elements: no copy.
+---The bytes from the first element to the last, in a column with those between
+---them: no copy.
 ---@return mapped.Slice
 function Array:bytes() end
 

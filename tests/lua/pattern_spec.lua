@@ -41,13 +41,16 @@ local function slice_of(text)
   return region:slice(4, #text)
 end
 
--- What a call gives: its results, or the error without its position. Names of
--- functions in messages are those of methods.
+-- What a call gives: its results, or the error without its position in the
+-- source and, which string.* doesn't tell, in the pattern. Names of functions in
+-- messages are those of methods.
 local function outcome(f, ...)
   local results = table.pack(pcall(f, ...))
   if not results[1] then
     results[2] = tostring(results[2]):gsub("^[^:]+:%d+: ", "")
       :gsub("'string%.(%a+)'", "'?'"):gsub("to '%a+'", "to '?'")
+      :gsub(" at position %d+ of the pattern$", "")
+      :gsub(" at position %d+ of the replacement$", "")
   end
   return results
 end
@@ -126,7 +129,7 @@ describe("patterns", function()
     end
     for _, arguments in ipairs { { "a" }, { "a", nil }, { "a", true },
       { "a", print, "x" }, { "%w", "%%%0", 2 }, { "a", "b", 1.5 },
-      { "a", "b", -1 }, { 1, 2, 3 } } do
+      { "a", "b", -1 }, { 1, 2, 3 }, { "a", nil, "x" }, { nil, nil, "x" } } do
       agree("gsub", text, table.unpack(arguments, 1, 3))
     end
   end)
@@ -140,6 +143,37 @@ describe("patterns", function()
       agree("match", text, ("("):rep(n))
       agree("find", text, ("a-"):rep(n) .. "$")
       agree("match", text, ("a*"):rep(n))
+    end
+  end)
+
+  it("name the place where they are wrong", function()
+    local slice = slice_of("abc(")
+    for pattern, message in pairs {
+      ["a%"] = "malformed pattern (ends with '%') at position 2",
+      ["ab[^"] = "malformed pattern (missing ']') at position 3",
+      ["abc%f"] = "missing '[' after '%f' in pattern at position 4",
+      ["%bx"] = "malformed pattern (missing arguments to '%b') at position 1",
+      ["abc)"] = "invalid pattern capture at position 4",
+      ["a(b"] = "unfinished capture at position 2",
+      ["(a)%2"] = "invalid capture index %2 at position 4",
+      ["a" .. ("()"):rep(33)] = "too many captures at position 66",
+      [("a?"):rep(300)] = "pattern too complex at position 401",
+    } do
+      local text = ("a"):rep(300)
+      local object = #pattern > 99 and slice_of(text) or slice
+      for _, name in ipairs { "match", "gsub" } do
+        assert.equal(message .. " of the pattern",
+          support.failure(object[name], object, pattern,
+            name == "gsub" and "%1" or nil))
+      end
+    end
+    for replacement, message in pairs {
+      ["x%y"] = "invalid use of '%' in replacement string at position 2",
+      ["%0%"] = "invalid use of '%' in replacement string at position 3",
+      ["%1 %2"] = "invalid capture index %2 at position 4",
+    } do
+      assert.equal(message .. " of the replacement",
+        support.failure(slice.gsub, slice, "a", replacement))
     end
   end)
 
@@ -157,6 +191,48 @@ describe("patterns", function()
           outcome(slice.gsub, slice, pattern, "<%0>"))
       end
     end
+  end)
+
+  -- A locale made for this test: in it byte E4 is a letter.
+  local function make_locale(folder)
+    local charmap <close> = assert(io.open(folder .. "/charmap", "w"))
+    charmap:write("<code_set_name> ISO-8859-1\n<comment_char> %\n",
+      "<escape_char> /\nCHARMAP\n")
+    for byte = 0, 255 do
+      charmap:write(("<U%04X> /x%02x\n"):format(byte, byte))
+    end
+    charmap:write("END CHARMAP\n"):close()
+    local source <close> = assert(io.open(folder .. "/source", "w"))
+    source:write("comment_char %\nescape_char /\nLC_CTYPE\n",
+      "upper <U0041>..<U005A>;<U00C4>\nlower <U0061>..<U007A>;<U00E4>\n",
+      "digit <U0030>..<U0039>\nEND LC_CTYPE\n"):close()
+    os.execute(("cd %s && localedef -c -i source -f charmap ./test >log 2>&1")
+      :format(folder))
+  end
+
+  it("follow the locale, compiled before or not", function()
+    local folder = support.absent()
+    os.execute("mkdir " .. folder)
+    make_locale(folder)
+    local output = support.child([[
+      local region = require("mapped").anonymous(1)
+      region:fill(0xE4)
+      local function all()
+        local text = region:tostring()
+        for _, pattern in ipairs {"%a", "[%a]", "%w+", "[^%u]"} do
+          assert(region:find(pattern) == text:find(pattern), pattern)
+          assert(region:gmatch(pattern)() == text:gmatch(pattern)(), pattern)
+        end
+        return text:find("%a")
+      end
+      print(all(), os.setlocale("test", "ctype"), all(),
+        os.setlocale("C", "ctype"), all())]], "export LOCPATH=" .. folder)
+    os.execute("rm -r " .. folder)
+    if output:find("nil\tnil", 1, true) then
+      pending("this system makes no locales")
+      return
+    end
+    assert.equal("nil\ttest\t1\tC\tnil\n", output)
   end)
 
   it("that are long are compiled too", function()

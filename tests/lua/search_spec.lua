@@ -81,7 +81,7 @@ describe("plain search", function()
   it("refuses what is neither string nor view", function()
     local region <close> = mapped.anonymous(3)
     for _, name in ipairs { "rfind", "count", "startswith", "endswith" } do
-      for _, wrong in ipairs { 5, true, {}, print } do
+      for _, wrong in ipairs { true, {}, print } do
         assert.truthy(support.failure(region[name], region, wrong)
           :find("bad argument #2", 1, true))
       end
@@ -89,6 +89,26 @@ describe("plain search", function()
         region[name](region)
       end)
     end
+  end)
+
+  it("takes numbers as string.find does", function()
+    local slice = slice_of("a12b12.5")
+    for _, number in ipairs { 12, 12.5, 3 } do
+      local text = tostring(number)
+      assert.same({ ("a12b12.5"):find(number, 1, true) },
+        { slice:find(number, 1, true) })
+      assert.same({ last("a12b12.5", text) }, { slice:rfind(number) })
+      assert.equal(count("a12b12.5", text), slice:count(number))
+      assert.equal(false, slice:startswith(number))
+      assert.equal(number == 12.5, slice:endswith(number))
+    end
+    assert.same({ "a", "b", ".5" }, (function()
+      local parts = {}
+      for part in slice:split(12) do
+        parts[#parts + 1] = part:tostring()
+      end
+      return parts
+    end)())
   end)
 
   it("raises once a region is closed", function()

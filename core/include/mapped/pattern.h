@@ -74,8 +74,8 @@ mapped_status mapped_match_next(mapped_match *match,
                                 mapped_error *error);
 
 /* Capture `index`, from 0. A match without captures has itself as the first.
- * MAPPED_PATTERN, with Lua's texts, if there is no such capture or it was never
- * closed. */
+ * MAPPED_PATTERN, with Lua's texts, if there is no such capture (`offset` 0) or
+ * it was never closed (`offset` is where it opens). */
 mapped_status mapped_match_capture(const mapped_match *match, size_t index,
                                    mapped_capture *capture,
                                    mapped_error *error);
