@@ -1,0 +1,161 @@
+"""What has hurt people who map files in Python, case by case. Each test names
+the report it comes from; what the library does about it is tested in depth
+elsewhere."""
+import gc
+import mmap
+import os
+import threading
+
+import mapped
+import numpy
+import pytest
+
+PAGE = mmap.PAGESIZE
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(b"0123456789abcdef" * (4 * PAGE // 16))
+    return path
+
+
+def private_bytes():
+    with open("/proc/self/smaps_rollup", encoding="ascii") as file:
+        fields = dict(line.split(":", 1) for line in file if ": " in line)
+    return 1024 * int(fields["Private_Dirty"].split()[0])
+
+
+def test_cpython_148650_file_truncated_by_another_process(path):
+    region = mapped.open(path)
+    os.truncate(path, PAGE)
+    with pytest.raises(mapped.FaultError):
+        region[2 * PAGE]
+    assert region[:4] == b"0123"
+
+
+def test_cpython_84897_file_overwritten_by_another_program(path):
+    region = mapped.open(path)
+    path.write_bytes(b"new")
+    with pytest.raises(mapped.FaultError):
+        region.tobytes()
+
+
+def test_cpython_115635_close_with_an_export_can_be_tried_again(path):
+    region = mapped.open(path)
+    view = memoryview(region)
+    with pytest.raises(BufferError):
+        region.close()
+    assert region[:4] == b"0123"
+    view.release()
+    region.close()
+
+
+def test_numpy_21640_slices_of_ours_do_not_keep_a_region_open(path):
+    region = mapped.open(path)
+    header, numbers = region[:16], region.cast("I")
+    region.close()
+    with pytest.raises(ValueError):
+        header[0]
+    with pytest.raises(ValueError):
+        numbers[0]
+
+
+def test_numpy_23305_array_over_a_region_that_is_gone(path):
+    array = numpy.ndarray((16,), "u1", buffer=mapped.open(path))
+    gc.collect()
+    assert array.tobytes() == b"0123456789abcdef"
+
+
+def test_cpython_157335_index_that_closes_the_region(path):
+    region = mapped.open(path, "r+")
+
+    class Closer:
+        def __index__(self):
+            region.close()
+            return 65
+
+    with pytest.raises(ValueError):
+        region[0] = Closer()
+    with pytest.raises(ValueError):
+        region[Closer()]
+    assert path.read_bytes()[:4] == b"0123"
+
+
+def test_cpython_157335_index_that_shrinks_the_region(path):
+    region = mapped.open(path, "r+")
+
+    class Shrinker:
+        def __index__(self):
+            region.resize(8)
+            return 65
+
+    with pytest.raises(IndexError):
+        region[3 * PAGE] = Shrinker()
+    assert path.read_bytes() == b"01234567"
+
+
+def test_empty_file_is_a_region_of_length_0(tmp_path):
+    (tmp_path / "empty").touch()
+    with mapped.open(tmp_path / "empty") as region:
+        assert len(region) == 0 and region == b"" and list(region) == []
+
+
+def test_numpy_27722_offset_that_no_page_begins_at(path):
+    with mapped.open(path, offset=PAGE + 3, length=5) as region:
+        assert region == b"34567"
+
+
+def test_joblib_81_many_maps_take_no_descriptors(path):
+    before = len(os.listdir("/proc/self/fd"))
+    regions = [mapped.open(path) for _ in range(300)]
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert all(region[0] == ord("0") for region in regions)
+
+
+def test_cpython_70546_slice_of_128_mib_takes_no_memory(tmp_path):
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(256 << 20)
+    region = mapped.open(tmp_path / "sparse")
+    before = private_bytes()
+    part = region[1 << 20:129 << 20]
+    assert len(part) == 128 << 20 and part[5] == 0
+    assert private_bytes() - before < 1 << 20
+
+
+def test_cpython_140300_in_and_iteration_are_those_of_bytes(path):
+    region, data = mapped.open(path), path.read_bytes()
+    assert b"ef01" in region and ord("a") in region and b"fe" not in region
+    assert list(region[:40]) == list(data[:40])
+    with pytest.raises(ValueError):
+        256 in region
+
+
+def test_py_lmdb_65_other_threads_run_while_a_search_does(tmp_path):
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(256 << 20)
+    region = mapped.open(tmp_path / "sparse")
+    searching = threading.Thread(target=lambda: region.count(b"x"))
+    searching.start()
+    turns = 0
+    while searching.is_alive():
+        turns += 1
+    assert turns > 10
+
+
+def test_numpy_13510_memmap_has_no_close(path):
+    with mapped.open(path) as region:
+        array = numpy.frombuffer(region, "u1")
+        assert array[1] == ord("1")
+        del array
+    assert region.closed
+
+
+def test_cpython_112014_cast_takes_both_byte_orders(path):
+    region = mapped.open(path)
+    assert region.cast("<I")[0] == 0x33323130
+    assert region.cast(">I")[0] == 0x30313233
+
+
+def test_unaligned_numbers_can_be_cast(path):
+    assert mapped.open(path)[1:5].cast("<I")[0] == 0x34333231
