@@ -63,8 +63,8 @@ typedef struct State {
     PyTypeObject *parts;
     PyObject *fault_error;
     PyObject *unsupported;  /* io.UnsupportedOperation */
-    PyObject *struct_error; /* struct.error, once it is needed */
-    PyObject *range_error;  /* that and an IndexError */
+    PyObject *struct_error; /* struct.error */
+    PyObject *range_error;  /* PackRangeError: that and an IndexError */
     PyObject *formats;      /* compiled, by text */
     KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
@@ -153,6 +153,9 @@ PyObject *fault_new(Region *owner, const mapped_error *error);
 /* "a mapped.Slice of 5 bytes has no index -7", or that the region is closed. */
 void *raise_index(Region *owner, Py_ssize_t index, size_t length);
 void *raise_value(const mapped_element *element, PyObject *value);
+
+/* A TypeError: "`what`, not 'float'", which is the type of `object`. */
+void *raise_kind(const char *what, PyObject *object);
 
 /* Raises and returns -1 when the region is closed. */
 int require_open(Region *owner);

@@ -135,11 +135,8 @@ static const Code *look_up(const State *state, const char *text,
 const Code *convert_code(const State *state, PyObject *code)
 {
     Py_ssize_t length;
-    if (!PyUnicode_Check(code)) {
-        PyErr_Format(PyExc_TypeError, "code must be str, not %R",
-                     (PyObject *)Py_TYPE(code));
-        return NULL;
-    }
+    if (!PyUnicode_Check(code))
+        return raise_kind("code must be str", code);
     const char *text = PyUnicode_AsUTF8AndSize(code, &length);
     if (text == NULL)
         return NULL;

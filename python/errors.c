@@ -140,3 +140,12 @@ void *raise_value(const mapped_element *element, PyObject *value)
                  code != NULL ? code : element->name);
     return NULL;
 }
+
+void *raise_kind(const char *what, PyObject *object)
+{
+    PyObject *name = PyType_GetName(Py_TYPE(object));
+    if (name != NULL)
+        PyErr_Format(PyExc_TypeError, "%s, not '%U'", what, name);
+    Py_XDECREF(name);
+    return NULL;
+}

@@ -4,35 +4,6 @@
 
 #include <string.h>
 
-PyObject *format_error(State *state)
-{
-    if (state->struct_error == NULL) {
-        PyObject *module = PyImport_ImportModule("struct");
-        if (module == NULL)
-            return NULL;
-        state->struct_error = PyObject_GetAttrString(module, "error");
-        Py_DECREF(module);
-    }
-    return state->struct_error;
-}
-
-/* What lies outside is an IndexError everywhere in mapped, and a struct.error
- * in struct: here it is both. */
-static PyObject *range_error(State *state)
-{
-    if (state->range_error == NULL) {
-        PyObject *first = format_error(state);
-        PyObject *bases =
-            first == NULL ? NULL : PyTuple_Pack(2, first, PyExc_IndexError);
-        if (bases == NULL)
-            return NULL;
-        state->range_error =
-            PyErr_NewException("mapped.PackRangeError", bases, NULL);
-        Py_DECREF(bases);
-    }
-    return state->range_error;
-}
-
 static void *raise_format(State *state, const mapped_error *error)
 {
     static const char *const texts[] = {
@@ -41,21 +12,17 @@ static void *raise_format(State *state, const mapped_error *error)
             "repeat count given without format specifier",
         [MAPPED_FORMAT_TOO_LARGE_WRONG] = "total struct size too long",
         [MAPPED_FORMAT_NUL_WRONG] = "embedded null character"};
-    PyObject *type = format_error(state);
     if (error->status == MAPPED_MEMORY)
         return PyErr_NoMemory();
-    if (type != NULL)
-        PyErr_Format(type, "%s, at offset %zu of the format",
-                     texts[error->limit], (size_t)error->offset);
+    PyErr_Format(state->struct_error, "%s, at offset %zu of the format",
+                 texts[error->limit], (size_t)error->offset);
     return NULL;
 }
 
 int format_refuse(State *state, const mapped_step *step, const char *what)
 {
-    PyObject *type = format_error(state);
-    if (type != NULL)
-        PyErr_Format(type, "%s, at offset %zu of the format", what,
-                     step->place);
+    PyErr_Format(state->struct_error, "%s, at offset %zu of the format", what,
+                 step->place);
     return -1;
 }
 
@@ -188,9 +155,7 @@ static PyObject *format_text(PyObject *object)
     if (PyBytes_Check(object))
         return PyUnicode_DecodeLatin1(PyBytes_AsString(object),
                                       PyBytes_Size(object), NULL);
-    PyErr_Format(PyExc_TypeError, "format must be str or bytes, not %R",
-                 (PyObject *)Py_TYPE(object));
-    return NULL;
+    return raise_kind("format must be str or bytes", object);
 }
 
 static PyObject *look_up(State *state, PyObject *text)
@@ -242,10 +207,8 @@ int format_offset(Region *owner, size_t length, size_t size, Py_ssize_t *offset)
         *offset += (Py_ssize_t)length;
     if (*offset >= 0 && mapped_range_fits((size_t)*offset, size, length))
         return 0;
-    PyObject *type = range_error(owner->state);
-    if (type != NULL)
-        PyErr_Format(type,
-                     "%zu bytes at offset %zd are out of range, length %zu",
-                     size, *offset, length);
+    PyErr_Format(owner->state->range_error,
+                 "%zu bytes at offset %zd are out of range, length %zu", size,
+                 *offset, length);
     return -1;
 }

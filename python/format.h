@@ -26,9 +26,6 @@ typedef struct Plan {
     PlanItem items[];
 } Plan;
 
-/* struct.error, borrowed; NULL with an exception. */
-PyObject *format_error(State *state);
-
 /* Raises a struct.error that ends in the place of the step; -1. */
 int format_refuse(State *state, const mapped_step *step, const char *what);
 

@@ -113,9 +113,7 @@ PyObject *layout_from(State *state, PyObject *object)
         return Py_NewRef(object);
     if (PyUnicode_Check(object))
         return layout_compile(state, object);
-    PyErr_Format(PyExc_TypeError, "layout must be a str or a Layout, not %R",
-                 (PyObject *)Py_TYPE(object));
-    return NULL;
+    return raise_kind("layout must be a str or a Layout", object);
 }
 
 const char module_layout_doc[] = PyDoc_STR(
@@ -149,11 +147,8 @@ const mapped_field *layout_field(const Layout *layout, PyObject *name,
                                  PyObject *missing)
 {
     Py_ssize_t length;
-    if (!PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError, "a field's name is a str, not %R",
-                     (PyObject *)Py_TYPE(name));
-        return NULL;
-    }
+    if (!PyUnicode_Check(name))
+        return raise_kind("a field's name is a str", name);
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
     if (text == NULL)
         return NULL;

@@ -23,14 +23,30 @@ static int add_fault_error(PyObject *module, State *state)
     return PyModule_AddObjectRef(module, "FaultError", state->fault_error);
 }
 
-static int import_unsupported(State *state)
+static const char range_doc[] =
+    PyDoc_STR("What a format describes lies outside of the bytes.\n\n"
+              "An IndexError, as everywhere in mapped, and a struct.error, as "
+              "in struct.");
+
+static int add_range_error(PyObject *module, State *state)
 {
-    PyObject *io = PyImport_ImportModule("io");
-    if (io == NULL)
+    PyObject *bases = PyTuple_Pack(2, state->struct_error, PyExc_IndexError);
+    if (bases == NULL)
         return -1;
-    state->unsupported = PyObject_GetAttrString(io, "UnsupportedOperation");
-    Py_DECREF(io);
-    return state->unsupported == NULL ? -1 : 0;
+    state->range_error = PyErr_NewExceptionWithDoc("mapped.PackRangeError",
+                                                   range_doc, bases, NULL);
+    Py_DECREF(bases);
+    return PyModule_AddObjectRef(module, "PackRangeError", state->range_error);
+}
+
+static int import_class(const char *from, const char *name, PyObject **class)
+{
+    PyObject *module = PyImport_ImportModule(from);
+    if (module == NULL)
+        return -1;
+    *class = PyObject_GetAttrString(module, name);
+    Py_DECREF(module);
+    return *class == NULL ? -1 : 0;
 }
 
 static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec)
@@ -62,8 +78,11 @@ static int module_exec(PyObject *module)
     state->matches = make_type(module, &matches_spec);
     state->parts = make_type(module, &parts_spec);
     if (state->iterator == NULL || state->matches == NULL ||
-        state->parts == NULL || import_unsupported(state) < 0 ||
-        add_fault_error(module, state) < 0)
+        state->parts == NULL ||
+        import_class("io", "UnsupportedOperation", &state->unsupported) < 0 ||
+        import_class("struct", "error", &state->struct_error) < 0 ||
+        add_fault_error(module, state) < 0 ||
+        add_range_error(module, state) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION);
 }

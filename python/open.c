@@ -58,9 +58,7 @@ static int convert_file(PyObject *file, Request *request)
         return convert_path(file, request);
     if (PyLong_Check(file) || PyObject_HasAttrString(file, "fileno"))
         return convert_descriptor(file, request);
-    PyErr_Format(PyExc_TypeError,
-                 "file must be a path, a descriptor or have fileno(), not %R",
-                 file);
+    raise_kind("file must be a path, a descriptor or have fileno()", file);
     return -1;
 }
 
@@ -70,7 +68,7 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
     if (object == NULL)
         return 0;
     if (!PyUnicode_Check(object)) {
-        PyErr_Format(PyExc_TypeError, "mode must be str, not %R", object);
+        raise_kind("mode must be str", object);
         return -1;
     }
     const char *text = PyUnicode_AsUTF8AndSize(object, &length);

@@ -6,18 +6,15 @@
 
 static int refuse_range(State *state, const mapped_step *step)
 {
-    PyObject *type = format_error(state);
     unsigned bits = 8u * step->element->size;
-    if (type == NULL)
-        return -1;
     if (step->element->kind == MAPPED_KIND_SIGNED)
-        PyErr_Format(type,
+        PyErr_Format(state->struct_error,
                      "'%c' format requires %lld <= number <= %lld, at offset "
                      "%zu of the format",
                      step->code, (long long)(INT64_MIN >> (64 - bits)),
                      (long long)(INT64_MAX >> (64 - bits)), step->place);
     else
-        PyErr_Format(type,
+        PyErr_Format(state->struct_error,
                      "'%c' format requires 0 <= number <= %llu, at offset %zu "
                      "of the format",
                      step->code,
@@ -173,10 +170,9 @@ static int check_count(State *state, const Plan *plan, Py_ssize_t count)
 {
     if (plan->count == count)
         return 0;
-    PyObject *type = format_error(state);
-    if (type != NULL)
-        PyErr_Format(type, "pack expected %zd items for packing (got %zd)",
-                     plan->count, count);
+    PyErr_Format(state->struct_error,
+                 "pack expected %zd items for packing (got %zd)", plan->count,
+                 count);
     return -1;
 }
 
@@ -207,9 +203,9 @@ const char view_pack_doc[] = PyDoc_STR(
     "Store `values` as `format`, in the language of struct, says, at byte\n"
     "`offset`, which counts from the end if negative.\n\n"
     "The bytes and errors of struct.pack_into, but nothing is written if a "
-    "value\ncan't be. What lies outside is a struct.error and an IndexError; "
-    "TypeError\nif the region is read-only, ValueError if it is closed, "
-    "FaultError if a page\nis lost.");
+    "value\ncan't be. PackRangeError, which is an IndexError too, if it lies "
+    "outside,\nTypeError if the region is read-only, ValueError if it is "
+    "closed, FaultError\nif a page is lost.");
 
 METHOD_KEYWORDS(view_pack)
 {

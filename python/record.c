@@ -33,26 +33,29 @@ static int record_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 /* The field that an attribute means; names like __class__ are Python's own,
- * and there only [] reaches a field. NULL without an exception: none. */
-static const mapped_field *attribute_field(PyObject *self, PyObject *name)
+ * `*own`, and there only [] reaches a field. NULL without an exception: none.
+ */
+static const mapped_field *attribute_field(PyObject *self, PyObject *name,
+                                           bool *own)
 {
     Py_ssize_t length;
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+    *own = false;
     if (text == NULL) {
         PyErr_Clear();
         return NULL;
     }
-    if (length > 4 && text[0] == '_' && text[1] == '_' &&
-        text[length - 1] == '_' && text[length - 2] == '_')
-        return NULL;
+    *own = length > 4 && text[0] == '_' && text[1] == '_' &&
+           text[length - 1] == '_' && text[length - 2] == '_';
     return mapped_layout_find(record_of(self)->layout->layout, text,
                               (size_t)length);
 }
 
 static PyObject *record_getattr(PyObject *self, PyObject *name)
 {
-    const mapped_field *field = attribute_field(self, name);
-    if (field == NULL)
+    bool own;
+    const mapped_field *field = attribute_field(self, name, &own);
+    if (field == NULL || own)
         return PyObject_GenericGetAttr(self, name);
     return field_get(record_of(self)->owner, record_of(self)->slice, field);
 }
@@ -71,10 +74,15 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
 
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
 {
-    const mapped_field *field = attribute_field(self, name);
+    bool own;
+    const mapped_field *field = attribute_field(self, name, &own);
     if (field == NULL)
         return PyObject_GenericSetAttr(self, name, value);
-    return set_field(self, field, value);
+    if (!own)
+        return set_field(self, field, value);
+    PyErr_Format(PyExc_AttributeError, "field %R is set as record[%R]", name,
+                 name);
+    return -1;
 }
 
 static PyObject *record_subscript(PyObject *self, PyObject *name)
@@ -163,9 +171,11 @@ static PyMethodDef record_methods[] = {
 
 static const char record_doc[] = PyDoc_STR(
     "One record in place: each field is an attribute, read and written where "
-    "it\nlies, and an item by name. Iteration gives the values in the order of "
-    "the\nlayout.\n\nNumbers are int, float or bool; char[n] is bytes without "
-    "the zero bytes that\nfill it up; other fields with [n] are tuples.");
+    "it\nlies, and an item by name, which alone reaches a field that has a "
+    "name of\nPython's own such as __len__. Iteration gives the values in the "
+    "order of the\nlayout.\n\nNumbers are int, float or bool; char[n] is "
+    "bytes without the zero bytes that\nfill it up; other fields with [n] are "
+    "tuples.");
 
 static PyType_Slot record_slots[] = {
     {Py_tp_doc, (void *)record_doc},      {Py_tp_dealloc, record_dealloc},

@@ -19,9 +19,7 @@ int needle_open(const State *state, PyObject *object, Needle *needle)
     if (!PyObject_CheckBuffer(object) && PyIndex_Check(object))
         return open_byte(object, needle);
     if (!PyObject_CheckBuffer(object)) {
-        PyErr_Format(PyExc_TypeError,
-                     "argument should be integer or bytes-like object, not %R",
-                     (PyObject *)Py_TYPE(object));
+        raise_kind("argument should be integer or bytes-like object", object);
         return -1;
     }
     if (source_open(state, object, &needle->source) < 0)
@@ -320,9 +318,7 @@ static int compare_any(PyObject *self, Compare *how, PyObject *affixes,
     for (Py_ssize_t i = 0; i < count && result == 0; i++) {
         PyObject *affix = PyTuple_GetItem(affixes, i);
         if (!PyObject_CheckBuffer(affix)) {
-            PyErr_Format(PyExc_TypeError,
-                         "a bytes-like object is required, not %R",
-                         (PyObject *)Py_TYPE(affix));
+            raise_kind("a bytes-like object is required", affix);
             return -1;
         }
         result = compare(self, how, affix, range);
@@ -345,11 +341,9 @@ static PyObject *affix(PyObject *self, Compare *how, const Signature *signature,
     } else if (PyObject_CheckBuffer(values[0])) {
         result = compare(self, how, values[0], range);
     } else {
-        PyErr_Format(PyExc_TypeError,
-                     "%s first arg must be bytes-like or a tuple of bytes-like "
-                     "objects, not %R",
-                     signature->function, (PyObject *)Py_TYPE(values[0]));
-        return NULL;
+        return raise_kind("first argument must be bytes-like or a tuple of "
+                          "bytes-like objects",
+                          values[0]);
     }
     return result < 0 ? NULL : PyBool_FromLong(result);
 }

@@ -9,13 +9,15 @@
 
 A Region owns a mapping; a Slice views part of it; an Array is typed. Nothing
 that is reached through them can crash the process: out of range is an
-IndexError, closed a ValueError, a lost page a FaultError.
+IndexError (from unpack and pack a PackRangeError, which is one), closed a
+ValueError, a lost page a FaultError.
 """
 
 from ._mapped import (
     Array,
     FaultError,
     Layout,
+    PackRangeError,
     Record,
     Records,
     Region,
@@ -32,6 +34,7 @@ __all__ = [
     "Array",
     "FaultError",
     "Layout",
+    "PackRangeError",
     "Record",
     "Records",
     "Region",

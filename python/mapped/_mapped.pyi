@@ -1,3 +1,4 @@
+import struct
 from collections.abc import Iterable, Iterator as _Iterator, Sequence
 from os import PathLike
 from types import TracebackType
@@ -18,6 +19,8 @@ class _HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 _File: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes] | int | _HasFileno
+
+class PackRangeError(struct.error, IndexError): ...
 
 class FaultError(OSError):
     offset: int

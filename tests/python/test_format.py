@@ -3,6 +3,7 @@ they write, or in what they refuse."""
 import gc
 import math
 import pathlib
+import pickle
 import struct
 
 import mapped
@@ -190,6 +191,17 @@ def test_wrong_arguments_are_refused(arguments):
     with pytest.raises((TypeError, IndexError, struct.error)):
         mapped.wrap(memory).pack(*arguments)
     assert not any(memory)
+
+
+def test_what_is_out_of_range_can_be_caught_by_name_and_sent_elsewhere():
+    for action in (lambda: mapped.wrap(b"abc").unpack("<I"),
+                   lambda: mapped.wrap(bytearray(3)).pack("<I", 0, 1)):
+        with pytest.raises(mapped.PackRangeError, match="4 bytes.* 3") as caught:
+            action()
+        copy = pickle.loads(pickle.dumps(caught.value))
+        assert type(copy) is mapped.PackRangeError and str(copy) == str(caught.value)
+    assert issubclass(mapped.PackRangeError, struct.error)
+    assert issubclass(mapped.PackRangeError, IndexError)
 
 
 def test_unpack_takes_keywords():

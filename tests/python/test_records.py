@@ -244,6 +244,10 @@ def test_names_that_python_uses_itself():
     assert type(record) is mapped.Record
     assert (record["__class__"], record.layout, record.items) == (1, 2, 3)
     assert dir(record) == sorted(["__class__", "layout", "items"])
+    with pytest.raises(AttributeError, match="'__class__' is set as record"):
+        record.__class__ = 4
+    record["__class__"] = 4
+    assert record["__class__"] == 4
 
 
 def test_read_only_records_are_not_written():

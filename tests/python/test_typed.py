@@ -144,6 +144,17 @@ def test_value_of_wrong_type_is_refused():
     assert data == bytes(16)
 
 
+@pytest.mark.parametrize("action", [
+    lambda view: view.get(1.5), lambda view: view.unpack(1.5),
+    lambda view: view.find(1.5), lambda view: view.startswith(1.5),
+    lambda view: view.endswith((b"a", 1.5)), lambda view: view.records(1.5),
+    lambda view: view.records("a:u8")[0][1.5], lambda view: mapped.layout(1.5),
+    lambda view: mapped.open(1.5), lambda view: mapped.open("file", 1.5)])
+def test_wrong_types_are_named_as_bytes_names_them(action):
+    with pytest.raises(TypeError, match=", not 'float'$"):
+        action(mapped.wrap(bytearray(16)))
+
+
 def test_arguments_go_by_name_too():
     view = mapped.wrap(bytearray(b"\1\2\3\4"))
     assert view.get(code="B", offset=2) == view.get("B", offset=2) == 3
