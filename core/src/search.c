@@ -17,34 +17,29 @@ static mapped_status check(mapped_slice slice, mapped_error *error)
     return status;
 }
 
-/* Samples where the search begins, which is read anyway. What the sample holds
- * decides over speed alone, so nobody asks whether it could be had. */
-static void tune(mapped_needle *needle, mapped_slice slice, bool from_end)
+static bool is_worth_tuning(const mapped_needle *needle, size_t left)
 {
-    unsigned char *p;
-    size_t offset = from_end ? slice.length - SAMPLE : 0;
-    if (needle->tuned_ ||
-        mapped_slice_enter(slice, offset, SAMPLE, &p, NULL) != MAPPED_OK)
-        return;
-    mapped_needle_tune(needle, p, SAMPLE);
+    return !needle->tuned_ && left >= WORTH_TUNING;
 }
 
-static mapped_status begin(mapped_slice slice, mapped_needle *needle,
-                           bool from_end, mapped_error *error)
+/* Samples where the search goes on, which is read anyway. What the sample holds
+ * decides over speed alone, so nobody asks whether it could be had. */
+static void tune(mapped_needle *needle, mapped_slice slice, size_t offset)
 {
-    mapped_status status = check(slice, error);
-    if (status == MAPPED_OK && slice.length >= WORTH_TUNING)
-        tune(needle, slice, from_end);
-    return status;
+    unsigned char *p;
+    if (mapped_slice_enter(slice, offset, SAMPLE, &p, NULL) == MAPPED_OK)
+        mapped_needle_tune(needle, p, SAMPLE);
 }
 
 /* Bytes that hold a block's positions with the needle behind the last one. A
  * block is no shorter than the needle, or long needles would be gone through
- * over and over. */
+ * over and over. The first of a long search is short: a frequent needle is
+ * found there, and no sample was taken for it. */
 static size_t block_size(const mapped_needle *needle, size_t left)
 {
     size_t length = needle->length_;
-    size_t positions = length > BLOCK ? length : BLOCK;
+    size_t block = is_worth_tuning(needle, left) ? SAMPLE : BLOCK;
+    size_t positions = length > block ? length : block;
     if (length == 0 || left < length || left - length < positions)
         return left;
     return positions + length - 1;
@@ -55,7 +50,7 @@ mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
 {
     size_t length = needle->length_;
     size_t found = MAPPED_NOT_FOUND;
-    mapped_status status = begin(slice, needle, false, error);
+    mapped_status status = check(slice, error);
     if (status != MAPPED_OK)
         return status;
     for (size_t from = 0; slice.length - from >= length;) {
@@ -74,6 +69,8 @@ mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
             break;
         }
         from += n - length + 1;
+        if (is_worth_tuning(needle, slice.length - from))
+            tune(needle, slice, from);
     }
     *offset = found;
     return MAPPED_OK;
@@ -84,7 +81,7 @@ mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
 {
     size_t length = needle->length_;
     size_t found = MAPPED_NOT_FOUND;
-    mapped_status status = begin(slice, needle, true, error);
+    mapped_status status = check(slice, error);
     if (status != MAPPED_OK)
         return status;
     for (size_t left = slice.length; left >= length;) {
@@ -104,6 +101,8 @@ mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
             break;
         }
         left -= n - length + 1;
+        if (is_worth_tuning(needle, left))
+            tune(needle, slice, left - SAMPLE);
     }
     *offset = found;
     return MAPPED_OK;
@@ -113,9 +112,11 @@ mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
                            size_t *count, mapped_error *error)
 {
     size_t total = 0;
-    mapped_status status = begin(slice, needle, false, error);
+    mapped_status status = check(slice, error);
     if (status != MAPPED_OK)
         return status;
+    if (is_worth_tuning(needle, slice.length))
+        tune(needle, slice, 0);
     if (needle->length_ == 0) {
         *count = slice.length + 1;
         return MAPPED_OK;
