@@ -429,7 +429,8 @@ static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
     return at;
 }
 
-/* Goes on from `*at`. What is wrong with the memory comes before what is wrong
+/* Goes on from `*at`. The first block is short, so that no sample is taken to
+ * find what is near. What is wrong with the memory comes before what is wrong
  * with the pattern: nobody knows how far matching would have got. */
 static mapped_status try_block(matcher *m, size_t *at, size_t limit)
 {
@@ -444,9 +445,11 @@ static mapped_status try_block(matcher *m, size_t *at, size_t limit)
     m->end = p + length;
     m->furthest = p + *at;
     m->low = *at - (m->pattern->looks_back && *at > 0);
-    if (!m->match->prefix_.tuned_ && length - *at >= WORTH_TUNING)
+    bool samples = !m->match->prefix_.tuned_ && length - *at >= WORTH_TUNING;
+    size_t block = samples ? SAMPLE : BLOCK;
+    *at = try_all(m, *at, limit - *at < block ? limit : *at + block, &found);
+    if (samples && !found)
         mapped_needle_tune(&m->match->prefix_, p + *at, SAMPLE);
-    *at = try_all(m, *at, limit - *at < BLOCK ? limit : *at + BLOCK, &found);
     status = failed(m) && m->status != MAPPED_PATTERN ? m->status : leave(m);
     m->found = found && status == MAPPED_OK;
     return status;
