@@ -31,7 +31,10 @@ typedef struct Part {
 int array_select(Array *array, PyObject *key, Part *part);
 void array_whole(Array *array, Part *part);
 Py_ssize_t part_count(const Part *part);
-bool part_is_contiguous(const Part *part, const mapped_element *element);
+bool part_is_contiguous(const Part *part, size_t size);
+
+/* extent.c */
+Extent array_extent(Array *array);
 
 /* array.c: an Array over a part of another. */
 PyObject *array_part(Array *array, const Part *part);

@@ -33,19 +33,20 @@ static const mapped_element *buffer_element(const Py_buffer *buffer)
     return mapped_element_from_struct(format, strlen(format), NULL);
 }
 
-static bool same_shape(const Part *part, const Py_buffer *buffer)
+static bool same_shape(const Part *part, int dimensions,
+                       const Py_ssize_t *shape)
 {
-    if (buffer->ndim != part->dimensions)
+    if (dimensions != part->dimensions)
         return false;
-    for (int i = 0; i < part->dimensions; i++)
-        if (part->shape[i] != buffer->shape[i])
+    for (int i = 0; i < dimensions; i++)
+        if (part->shape[i] != shape[i])
             return false;
     return true;
 }
 
 static int copy_buffer(const Part *part, Py_buffer *buffer, char *to)
 {
-    if (!same_shape(part, buffer))
+    if (!same_shape(part, buffer->ndim, buffer->shape))
         return refuse_shape();
     return PyBuffer_ToContiguous(to, buffer, buffer->len, 'C');
 }
@@ -82,11 +83,41 @@ static int take_sequence(Array *array, const Part *part, int dimension,
     return status;
 }
 
+/* Arrays of ours are copied by checked reads, so that a lost page of theirs is
+ * an error. */
+static int take_array(Array *array, const Part *part, Array *from, char *to)
+{
+    Part all;
+    if (require_open(from->owner) < 0)
+        return -1;
+    if (from->code.element != array->code.element)
+        return take_sequence(array, part, 0, (PyObject *)from, &to);
+    array_whole(from, &all);
+    if (!same_shape(part, all.dimensions, all.shape))
+        return refuse_shape();
+    return array_gather(from, &all, to);
+}
+
+static int take_view(Array *array, const Part *part, PyObject *view, char *to)
+{
+    PyObject *bytes = array_new(view, code_of_bytes(array->owner->state), NULL);
+    if (bytes == NULL)
+        return -1;
+    int status = take_array(array, part, array_of(bytes), to);
+    Py_DECREF(bytes);
+    return status;
+}
+
 /* A buffer of the same element type is copied; any other is a sequence. */
 static int take_values(Array *array, const Part *part, PyObject *object,
                        char *to)
 {
     Py_buffer buffer;
+    const State *state = array->owner->state;
+    if (Py_IS_TYPE(object, state->array))
+        return take_array(array, part, array_of(object), to);
+    if (Py_IS_TYPE(object, state->slice) || Py_IS_TYPE(object, state->region))
+        return take_view(array, part, object, to);
     if (!PyObject_CheckBuffer(object))
         return take_sequence(array, part, 0, object, &to);
     if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0)

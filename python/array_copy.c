@@ -87,7 +87,7 @@ int array_gather(Array *array, const Part *part, char *to)
     bool device = mapped_region_device(array->slice.region);
     Walk state = {array, part, to, device ? get_item : read_item};
     Away away = away_begin(array->slice.region, NULL, bytes);
-    if (!device && part_is_contiguous(part, array->code.element))
+    if (!device && part_is_contiguous(part, array->code.element->size))
         status =
             mapped_read(array->slice, (size_t)part->first, to, bytes, &error);
     else
@@ -104,7 +104,7 @@ int array_scatter(Array *array, const Part *part, const char *from)
     bool device = mapped_region_device(array->slice.region);
     Walk state = {array, part, (char *)from, device ? set_item : write_item};
     Away away = away_begin(array->slice.region, NULL, bytes);
-    if (!device && part_is_contiguous(part, array->code.element))
+    if (!device && part_is_contiguous(part, array->code.element->size))
         status = mapped_write(array->slice, (size_t)part->first, from, bytes,
                               &error);
     else

@@ -21,9 +21,9 @@ Py_ssize_t part_count(const Part *part)
     return count;
 }
 
-bool part_is_contiguous(const Part *part, const mapped_element *element)
+bool part_is_contiguous(const Part *part, size_t size)
 {
-    Py_ssize_t expected = element->size;
+    Py_ssize_t expected = (Py_ssize_t)size;
     for (int i = part->dimensions - 1; i >= 0; i--) {
         if (part->shape[i] > 1 && part->strides[i] != expected)
             return false;

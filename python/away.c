@@ -45,3 +45,14 @@ mapped_status away_end_access(Away *away, mapped_status status,
     away_end(away);
     return status;
 }
+
+/* Out of date at once: who comes in between is waited for with the lock held.
+ */
+void give_way(mapped_region *region)
+{
+    if (!mapped_region_occupied(region))
+        return;
+    Away away = away_begin(region, NULL, AWAY_BYTES);
+    mapped_region_wait(region);
+    away_end(&away);
+}

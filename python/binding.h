@@ -82,11 +82,11 @@ typedef struct View {
 
 struct Region {
     View view;
-    uint64_t told;      /* faults of which a FaultError has told */
-    State *state;       /* of the module, which the type keeps alive */
-    PyObject *name;     /* the path or descriptor as given, or None */
-    bool wraps;         /* made by wrap, and so can be part of a cycle */
-    Py_buffer foreign;  /* the wrapped buffer, until it is given back */
+    PyObject *owed;    /* a FaultError to raise at the next occasion, or NULL */
+    State *state;      /* of the module, which the type keeps alive */
+    PyObject *name;    /* the path or descriptor as given, or None */
+    bool wraps;        /* made by wrap, and so can be part of a cycle */
+    Py_buffer foreign; /* the wrapped buffer, until it is given back */
     bool foreign_ended; /* the core has no more use for `foreign` */
 };
 
@@ -102,6 +102,14 @@ typedef struct Array {
     int dimensions;
     Py_ssize_t extents[]; /* the shape, then the strides in bytes */
 } Array;
+
+/* Which bytes an object of ours stands for: from its first to its last. */
+typedef struct Extent {
+    Region *owner;
+    mapped_slice slice;
+    Py_ssize_t first; /* where in `slice` its first item is */
+    bool whole;       /* the items follow one another, and that is all */
+} Extent;
 
 /* The bytes a View stands for now: of a Region, all of its live length. */
 static inline mapped_slice view_span(PyObject *self)
@@ -133,6 +141,7 @@ void region_foreign_end(void *region); /* the hook of a wrapped region */
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* [:] */
+PyObject *slice_of(const Extent *extent);
 void slice_free_spares(State *state);
 PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
 
@@ -247,7 +256,11 @@ int value_from_int(const mapped_element *element, PyObject *number,
                    mapped_value *value);
 int value_from_address(PyObject *number, mapped_value *value);
 
-/* Bytes to read: a Region's or Slice's, or those of any other buffer. Until
+/* False if the object is none of ours. */
+bool extent_of(const State *state, PyObject *object, Extent *extent);
+Extent view_extent(PyObject *self);
+
+/* Bytes to read: those of an object of ours, or of any other buffer. Until
  * source_close nobody frees or resizes them. */
 typedef struct Source {
     Region *owner;      /* NULL unless the bytes are of ours */
@@ -261,9 +274,16 @@ typedef struct Source {
 int source_open(const State *state, PyObject *object, Source *source);
 void source_close(Source *source);
 
+/* Copies all of it. Returns 0, or -1 with an exception. */
+int source_read(const Source *source, void *to);
+
 /* Stores all of it at `offset` in `to`, which belongs to `owner`. */
 int source_store(const Source *source, Region *owner, mapped_slice to,
                  size_t offset);
+
+/* Raises what went wrong between bytes of `owner` and the source. */
+void raise_with_source(const Source *source, Region *owner,
+                       const mapped_error *error);
 
 /* Makes an object of the `n` bytes at `p`. */
 typedef PyObject *Make(const mapped_element *element, const unsigned char *p,
@@ -298,6 +318,10 @@ typedef struct Away {
 Away away_begin(mapped_region *first, mapped_region *second, size_t bytes);
 void away_end(Away *away);
 
+/* Where the core is about to wait for another thread that is at work on the
+ * region, lets that thread have the interpreter first. */
+void give_way(mapped_region *region);
+
 /* The same after an access that ended in `status`, which becomes MAPPED_FAULT
  * if a recovery may have overtaken it: then it may have met the zeros of a page
  * that counts as lost no more. */
@@ -314,20 +338,30 @@ PyObject *view_compare(PyObject *self, PyObject *other, int operation);
 int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
 void view_release_buffer(PyObject *self, Py_buffer *buffer);
 
-/* Checks that all of `span` can be reached and pins its region. Returns the
- * first byte, never NULL, or NULL with an exception. */
-void *export_pin(Region *owner, mapped_slice span);
+/* A raw pointer to `span` for as long as it takes. Returns the first byte,
+ * never NULL, or NULL with an exception: a FaultError if a page is known to be
+ * lost. Ends with mapped_export_end. */
+void *export_begin(Region *owner, mapped_slice span, uint64_t *since);
 
-/* Unpins. If the export met lost pages that nobody heard of, sys.unraisablehook
- * gets the FaultError. */
-void export_end(Region *owner);
+/* The rest of a getbuffer, once the buffer has its length, format, shape and
+ * strides: leaves out what was not asked for. */
+int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
+                 int flags);
 
-/* True, with the error, if pages are lost that no FaultError has told of. */
-bool fault_pending(Region *owner, mapped_error *error);
+/* A releasebuffer. */
+void export_release(const Extent *extent, const Py_buffer *buffer);
 
-/* Leaves out of a full description what was not asked for. Returns 0, or -1
- * with a BufferError if the memory can't be described so. */
-int export_honour(Py_buffer *buffer, int flags);
+/* Takes the place of PyBuffer_Release where an exception can be raised: -1 with
+ * a FaultError if the buffer showed lost pages. */
+int export_close(const Extent *extent, Py_buffer *buffer);
+
+/* For a loss that nobody can be told of by an exception: sys.unraisablehook
+ * gets the FaultError, and the region owes it to the next check() or close().
+ */
+void fault_unraisable(Region *owner, const mapped_error *error);
+
+/* True with an exception if the region owed one. */
+bool fault_raise_owed(Region *owner);
 
 /* The shared methods: how each takes its arguments, and its name. A method is
  * the function view_<name> and the text view_<name>_doc, in any file. */

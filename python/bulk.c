@@ -6,33 +6,6 @@
     "\n\nIndexError if it doesn't fit, TypeError on a read-only region,\n" \
     "ValueError if the region is closed, FaultError if a page is lost."
 
-/* The one of the two regions whose name belongs in the error. */
-static Region *culprit(const Source *source, Region *owner,
-                       mapped_status status)
-{
-    bool theirs =
-        status == MAPPED_FAULT && source->owner != NULL &&
-        mapped_region_check(source->slice.region, NULL) == MAPPED_FAULT;
-    return theirs ? source->owner : owner;
-}
-
-int source_store(const Source *source, Region *owner, mapped_slice to,
-                 size_t offset)
-{
-    mapped_error error;
-    mapped_status status;
-    Away away = away_begin(to.region, source->slice.region, source->length);
-    if (source->owner != NULL)
-        status = mapped_copy(to, offset, source->slice, &error);
-    else
-        status = mapped_write(to, offset, source->data, source->length, &error);
-    status = away_end_access(&away, status, &error);
-    if (status == MAPPED_OK)
-        return 0;
-    raise_of(culprit(source, owner, status), &error);
-    return -1;
-}
-
 const char view_copy_from_doc[] =
     PyDoc_STR("copy_from($self, /, data, offset=0)\n--\n\n"
               "Store all bytes of `data`, any buffer, from `offset` on. The\n"
@@ -76,15 +49,13 @@ static int check_room(size_t length, size_t room)
     return -1;
 }
 
-static PyObject *copy_to_view(PyObject *self, PyObject *to)
+static PyObject *copy_to_own(PyObject *self, const Extent *to)
 {
     Source source;
     if (source_open(view_owner(self)->state, self, &source) < 0 ||
-        require_open(view_owner(to)) < 0)
-        return NULL;
-    mapped_slice span = view_span(to);
-    if (check_room(source.length, span.length) < 0 ||
-        source_store(&source, view_owner(to), span, 0) < 0)
+        require_open(to->owner) < 0 ||
+        check_room(source.length, to->slice.length) < 0 ||
+        source_store(&source, to->owner, to->slice, 0) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -113,11 +84,10 @@ static PyObject *refuse_destination(PyObject *argument)
 
 METHOD_ONE(view_copy_to)
 {
-    State *state = view_owner(self)->state;
-    if (Py_IS_TYPE(argument, state->slice) ||
-        Py_IS_TYPE(argument, state->region))
-        return copy_to_view(self, argument);
+    Extent extent;
     Py_buffer buffer;
+    if (extent_of(view_owner(self)->state, argument, &extent) && extent.whole)
+        return copy_to_own(self, &extent);
     if (PyObject_GetBuffer(argument, &buffer, PyBUF_WRITABLE) < 0)
         return refuse_destination(argument);
     size_t length = view_span(self).length;

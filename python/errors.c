@@ -112,8 +112,6 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
 
 void *raise_of(Region *owner, const mapped_error *error)
 {
-    if (error->status == MAPPED_FAULT)
-        owner->told = mapped_region_fault_count(owner->view.slice.region);
     return raise_error(owner->state, error, name_of(owner));
 }
 

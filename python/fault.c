@@ -9,39 +9,38 @@ static mapped_region *core_of(PyObject *self)
     return view_owner(self)->view.slice.region;
 }
 
-/* Faults that nobody has been told of: counted by the core, noted here whenever
- * a FaultError is made. */
-static bool has_news(const Region *owner)
+/* The first that is owed stays. One that is kept must not be the one that is
+ * raised: that one gets a traceback, and through it refers to all sorts. */
+static void owe(Region *owner, const mapped_error *error)
 {
-    mapped_region *region = owner->view.slice.region;
-    return mapped_region_fault_count(region) != owner->told;
+    PyObject *none = NULL;
+    PyObject *fault = fault_new(owner, error);
+    if (fault == NULL)
+        PyErr_WriteUnraisable((PyObject *)owner);
+    else if (!__atomic_compare_exchange_n(&owner->owed, &none, fault, false,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        Py_DECREF(fault);
 }
 
-bool fault_pending(Region *owner, mapped_error *error)
+/* An exception under way stays as it is. */
+void fault_unraisable(Region *owner, const mapped_error *error)
 {
-    mapped_region *region = owner->view.slice.region;
-    return has_news(owner) &&
-           mapped_region_check(region, error) == MAPPED_FAULT;
-}
-
-/* A buffer's release can't raise. An exception under way stays as it is. */
-COLD static void report_unraisable(Region *owner)
-{
-    mapped_error error;
     PyObject *type, *value, *traceback;
-    if (!fault_pending(owner, &error))
-        return;
     PyErr_Fetch(&type, &value, &traceback);
-    raise_of(owner, &error);
+    owe(owner, error);
+    raise_of(owner, error);
     PyErr_WriteUnraisable((PyObject *)owner);
     PyErr_Restore(type, value, traceback);
 }
 
-void export_end(Region *owner)
+bool fault_raise_owed(Region *owner)
 {
-    if (has_news(owner))
-        report_unraisable(owner);
-    mapped_region_unpin(owner->view.slice.region);
+    PyObject *fault = __atomic_exchange_n(&owner->owed, NULL, __ATOMIC_ACQ_REL);
+    if (fault == NULL)
+        return false;
+    PyErr_SetObject(owner->state->fault_error, fault);
+    Py_DECREF(fault);
+    return true;
 }
 
 const char region_check_doc[] = PyDoc_STR(
@@ -55,7 +54,12 @@ const char region_check_doc[] = PyDoc_STR(
 METHOD_NONE(region_check)
 {
     mapped_error error;
-    if (mapped_region_check(core_of(self), &error) != MAPPED_OK)
+    Away away = away_begin(core_of(self), NULL, AWAY_BYTES);
+    mapped_status status = mapped_region_check(core_of(self), &error);
+    away_end(&away);
+    if (status != MAPPED_CLOSED && fault_raise_owed(view_owner(self)))
+        return NULL;
+    if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;
 }
@@ -77,6 +81,7 @@ METHOD_NONE(region_recover)
     Away away = away_begin(region, NULL, AWAY_BYTES);
     mapped_status status = mapped_region_restore(region, &error);
     away_end(&away);
+    give_way(region);
     mapped_status settled = mapped_region_settle(region, &left);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
@@ -114,8 +119,11 @@ ATTRIBUTE(region_faults)
     mapped_lost_range ranges[MAX_RANGES];
     size_t count;
     mapped_error error;
-    if (mapped_region_faults(core_of(self), ranges, MAX_RANGES, &count,
-                             &error) != MAPPED_OK)
+    Away away = away_begin(core_of(self), NULL, AWAY_BYTES);
+    mapped_status status =
+        mapped_region_faults(core_of(self), ranges, MAX_RANGES, &count, &error);
+    away_end(&away);
+    if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < count && i < MAX_RANGES; i++)

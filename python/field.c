@@ -74,20 +74,21 @@ static int convert_number(const mapped_field *field, PyObject *object,
     return refuse(field, object);
 }
 
-static int convert_text(const mapped_field *field, PyObject *object,
-                        unsigned char *to)
+static int convert_text(const State *state, const mapped_field *field,
+                        PyObject *object, unsigned char *to)
 {
-    Py_buffer buffer;
-    if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) < 0)
+    Source source;
+    if (source_open(state, object, &source) < 0)
         return -1;
-    size_t length = (size_t)buffer.len;
-    bool fits = length <= field->count;
-    if (fits) {
-        memcpy(to, buffer.buf, length);
-        memset(to + length, 0, field->count - length);
-    }
-    PyBuffer_Release(&buffer);
-    return fits ? 0 : refuse(field, object);
+    int status = 0;
+    if (source.length > field->count)
+        status = refuse(field, object);
+    else
+        status = source_read(&source, to);
+    if (status == 0)
+        memset(to + source.length, 0, field->count - source.length);
+    source_close(&source);
+    return status;
 }
 
 /* A tuple of its own, since converting one value may change the sequence. */
@@ -106,12 +107,13 @@ static int convert_sequence(const mapped_field *field, PyObject *object,
     return status;
 }
 
-int field_convert(const mapped_field *field, PyObject *value, unsigned char *to)
+int field_convert(const State *state, const mapped_field *field,
+                  PyObject *value, unsigned char *to)
 {
     if (!field->several)
         return convert_number(field, value, to);
     if (is_text(field))
-        return convert_text(field, value, to);
+        return convert_text(state, field, value, to);
     return convert_sequence(field, value, to);
 }
 
@@ -159,7 +161,7 @@ int field_set(Region *owner, mapped_slice record, const mapped_field *field,
         PyErr_NoMemory();
         return -1;
     }
-    int status = field_convert(field, value, bytes);
+    int status = field_convert(owner->state, field, value, bytes);
     if (status == 0)
         status = field_store(owner, record, field, bytes);
     if (bytes != room)

@@ -266,10 +266,10 @@ const char module_wrap_doc[] = PyDoc_STR(
 METHOD_ONE(module_wrap)
 {
     State *state = state_of_module(self);
+    Extent extent;
     mapped_error error;
-    if (Py_IS_TYPE(argument, state->slice) ||
-        Py_IS_TYPE(argument, state->region))
-        return slice_all(argument);
+    if (extent_of(state, argument, &extent) && extent.whole)
+        return slice_of(&extent);
     Region *made = region_new(state, Py_None);
     if (made == NULL)
         return NULL;

@@ -189,13 +189,14 @@ static PyObject *row_values(const Layout *layout, PyObject *object)
 }
 
 /* All fields, at their offsets in `to`. */
-static int convert_row(const Layout *layout, PyObject *object,
+static int convert_row(const Records *records, PyObject *object,
                        unsigned char *to)
 {
-    PyObject *values = row_values(layout, object);
+    const mapped_layout *layout = records->layout->layout;
+    PyObject *values = row_values(records->layout, object);
     if (values == NULL)
         return -1;
-    size_t count = mapped_layout_count(layout->layout);
+    size_t count = mapped_layout_count(layout);
     int status = 0;
     if ((size_t)PyTuple_Size(values) != count) {
         PyErr_Format(PyExc_ValueError, "a record has %zu fields, not %zd",
@@ -203,8 +204,9 @@ static int convert_row(const Layout *layout, PyObject *object,
         status = -1;
     }
     for (size_t i = 0; i < count && status == 0; i++) {
-        const mapped_field *field = mapped_layout_field(layout->layout, i);
-        status = field_convert(field, PyTuple_GetItem(values, (Py_ssize_t)i),
+        const mapped_field *field = mapped_layout_field(layout, i);
+        status = field_convert(records->owner->state, field,
+                               PyTuple_GetItem(values, (Py_ssize_t)i),
                                to + field->offset);
     }
     Py_DECREF(values);
@@ -233,7 +235,7 @@ static int assign_record(const Records *records, PyObject *key,
         PyErr_NoMemory();
         return -1;
     }
-    int status = convert_row(records->layout, object, row);
+    int status = convert_row(records, object, row);
     if (status == 0)
         status = select_index(records, key, &part);
     if (status == 0)
@@ -274,7 +276,7 @@ static int assign_rows(const Records *records, PyObject *objects)
         return -1;
     }
     for (Py_ssize_t i = 0; i < count && status == 0; i++)
-        status = convert_row(records->layout, PyTuple_GetItem(objects, i),
+        status = convert_row(records, PyTuple_GetItem(objects, i),
                              rows + (size_t)i * size);
     if (status == 0)
         status = store_rows(records, rows);
@@ -371,9 +373,7 @@ static const char records_nbytes_doc[] = PyDoc_STR("The bytes of all records.");
 
 static ATTRIBUTE(records_nbytes)
 {
-    return PyLong_FromSize_t(
-        (size_t)records_of(self)->count *
-        mapped_layout_size(records_of(self)->layout->layout));
+    return PyLong_FromSize_t(records_size(records_of(self)));
 }
 
 static ATTRIBUTE(records_readonly)
@@ -409,40 +409,10 @@ static PyObject *records_repr(PyObject *self)
         records_of(self)->layout, (PyObject *)records_of(self)->owner);
 }
 
-static int records_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
-{
-    Records *records = records_of(self);
-    buffer->obj = NULL;
-    char *data = export_pin(records->owner, records->slice);
-    if (data == NULL)
-        return -1;
-    buffer->buf = data + records->first;
-    buffer->itemsize = (Py_ssize_t)mapped_layout_size(records->layout->layout);
-    buffer->len = records->count * buffer->itemsize;
-    buffer->readonly = mapped_region_readonly(records->slice.region);
-    buffer->format = PyBytes_AsString(records->layout->format);
-    buffer->ndim = 1;
-    buffer->shape = &records->count;
-    buffer->strides = &records->stride;
-    buffer->suboffsets = NULL;
-    buffer->internal = NULL;
-    if (export_honour(buffer, flags) < 0) {
-        mapped_region_unpin(records->slice.region);
-        return -1;
-    }
-    buffer->obj = Py_NewRef(self);
-    return 0;
-}
-
-static void records_release_buffer(PyObject *self, Py_buffer *Py_UNUSED(buffer))
-{
-    mapped_region_unpin(records_of(self)->slice.region);
-}
-
-static PyMethodDef records_methods[] = {METHOD_ROW(records, ONE, column),
-                                        METHOD_ROW(records, NONE, tolist),
-                                        METHOD_ROW(view, ONE, __reduce_ex__),
-                                        {NULL, NULL, 0, NULL}};
+static PyMethodDef records_methods[] = {
+    METHOD_ROW(records, ONE, column),     METHOD_ROW(records, NONE, tolist),
+    METHOD_ROW(records, NONE, tobytes),   METHOD_ROW(records, NONE, __bytes__),
+    METHOD_ROW(view, ONE, __reduce_ex__), {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef records_attributes[] = {
     ATTRIBUTE_ROW(records, layout),

@@ -42,6 +42,23 @@ static inline Record *record_of(PyObject *self)
     return (Record *)self;
 }
 
+static inline size_t records_size(const Records *records)
+{
+    return (size_t)records->count * mapped_layout_size(records->layout->layout);
+}
+
+/* extent.c */
+Extent records_extent(const Records *records);
+
+/* records_export.c: all bytes, in order. Returns 0, or -1 with an exception. */
+int records_gather(const Records *records, char *to);
+METHOD_NONE(records_tobytes);
+METHOD_NONE(records___bytes__);
+extern const char records_tobytes_doc[];
+extern const char records___bytes___doc[];
+int records_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
+void records_release_buffer(PyObject *self, Py_buffer *buffer);
+
 /* layout.c: a reference to the Layout that `object`, one or a text, means. */
 PyObject *layout_from(State *state, PyObject *object);
 
@@ -59,8 +76,8 @@ int field_set(Region *owner, mapped_slice record, const mapped_field *field,
               PyObject *value);
 
 /* The two halves of field_set: to plain memory, and from there. */
-int field_convert(const mapped_field *field, PyObject *value,
-                  unsigned char *to);
+int field_convert(const State *state, const mapped_field *field,
+                  PyObject *value, unsigned char *to);
 int field_store(Region *owner, mapped_slice record, const mapped_field *field,
                 const unsigned char *from);
 

@@ -16,7 +16,7 @@ Region *region_new(State *state, PyObject *name)
     self->view.weakrefs = NULL;
     self->view.owner = self;
     self->view.slice = (mapped_slice){NULL, 0, 0};
-    self->told = 0;
+    self->owed = NULL;
     self->state = state;
     self->name = Py_NewRef(name);
     self->wraps = false;
@@ -65,6 +65,7 @@ static mapped_status close_core(Region *self, mapped_error *error)
 {
     mapped_region *region = self->view.slice.region;
     mapped_status status;
+    give_way(region);
 #ifndef Py_GIL_DISABLED
     if (self->wraps || !can_take_long(region)) {
         status = mapped_region_close(region, error);
@@ -87,6 +88,7 @@ static void region_dealloc(PyObject *self)
         PyObject_ClearWeakRefs(self);
     mapped_region_release(core_of(self));
     release_foreign(region);
+    Py_XDECREF(region->owed);
     Py_DECREF(region->name);
     PyObject_GC_Del(self);
     Py_DECREF(type);
@@ -113,16 +115,15 @@ static const char region_close_doc[] = PyDoc_STR(
     "now\non. Closing twice is fine.\n\n"
     "BufferError, and nothing changes, while memoryviews, numpy arrays or "
     "other\nexports of the memory exist. FaultError, but the region is closed, "
-    "if pages\nwere lost and nothing has told of it yet.");
+    "if one of\nthem has met lost pages and check() has not said so since.");
 
 static METHOD_NONE(region_close)
 {
-    mapped_error error, fault;
-    bool lost = fault_pending((Region *)self, &fault);
+    mapped_error error;
     if (close_core((Region *)self, &error) != MAPPED_OK)
         return raise_of((Region *)self, &error);
-    if (lost)
-        return raise_of((Region *)self, &fault);
+    if (fault_raise_owed((Region *)self))
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -154,8 +155,10 @@ static mapped_status resize_core(mapped_region *region, uint64_t length,
     mapped_status status = mapped_region_resize(region, length, error);
     away_end(&away);
 #ifndef Py_GIL_DISABLED
-    if (status == MAPPED_BUSY)
+    if (status == MAPPED_BUSY) {
+        give_way(region);
         status = mapped_region_resize(region, length, error);
+    }
 #endif
     return status;
 }
@@ -198,8 +201,10 @@ static mapped_status append_core(mapped_region *region, const Source *source,
     mapped_status status = append_source(region, source, error);
     status = away_end_access(&away, status, error);
 #ifndef Py_GIL_DISABLED
-    if (status == MAPPED_BUSY)
+    if (status == MAPPED_BUSY) {
+        give_way(region);
         status = append_source(region, source, error);
+    }
 #endif
     return status;
 }
@@ -234,6 +239,7 @@ static METHOD_NONE(region_fileno)
 {
     intptr_t descriptor;
     mapped_error error;
+    give_way(core_of(self));
     if (mapped_region_descriptor(core_of(self), &descriptor, &error) !=
         MAPPED_OK)
         return raise_of((Region *)self, &error);
@@ -250,7 +256,10 @@ static const char region_seal_doc[] = PyDoc_STR(
 static METHOD_NONE(region_seal)
 {
     mapped_error error;
-    if (mapped_region_seal(core_of(self), &error) != MAPPED_OK)
+    Away away = away_begin(core_of(self), NULL, AWAY_BYTES);
+    mapped_status status = mapped_region_seal(core_of(self), &error);
+    away_end(&away);
+    if (status != MAPPED_OK)
         return raise_of((Region *)self, &error);
     Py_RETURN_NONE;
 }

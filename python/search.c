@@ -28,22 +28,20 @@ int needle_open(const State *state, PyObject *object, Needle *needle)
     needle->length = needle->source.length;
     if (needle->source.owner == NULL)
         return 0;
-    needle->bytes = export_pin(needle->source.owner, needle->source.slice);
-    needle->pinned = needle->bytes != NULL;
-    return needle->pinned ? 0 : -1;
+    needle->bytes = export_begin(needle->source.owner, needle->source.slice,
+                                 &needle->since);
+    needle->exported = needle->bytes != NULL;
+    return needle->exported ? 0 : -1;
 }
 
 int needle_close(Needle *needle)
 {
     mapped_error error;
-    mapped_slice slice = needle->source.slice;
     mapped_status status = MAPPED_OK;
-    if (needle->pinned) {
-        status = mapped_slice_leave(slice, 0, slice.length, &error);
-        mapped_region_unpin(slice.region);
-        if (status != MAPPED_OK)
-            raise_of(needle->source.owner, &error);
-    }
+    if (needle->exported)
+        status = mapped_export_end(needle->source.slice, needle->since, &error);
+    if (status != MAPPED_OK)
+        raise_of(needle->source.owner, &error);
     source_close(&needle->source);
     return status == MAPPED_OK ? 0 : -1;
 }

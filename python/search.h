@@ -8,7 +8,8 @@
  * an object, which stay where they are until needle_close. */
 typedef struct Needle {
     Source source;
-    bool pinned;  /* the source's own region */
+    bool exported; /* it is of ours: */
+    uint64_t since;
     uint8_t byte; /* of an integer */
     const void *bytes;
     size_t length;

@@ -56,13 +56,17 @@ PyObject *slice_new(Region *owner, size_t offset, size_t length)
     return self;
 }
 
+PyObject *slice_of(const Extent *extent)
+{
+    if (require_open(extent->owner) < 0)
+        return NULL;
+    return slice_new(extent->owner, extent->slice.offset, extent->slice.length);
+}
+
 PyObject *slice_all(PyObject *parent)
 {
-    mapped_slice span = view_span(parent);
-    Region *owner = view_owner(parent);
-    if (require_open(owner) < 0)
-        return NULL;
-    return slice_new(owner, span.offset, span.length);
+    Extent extent = view_extent(parent);
+    return slice_of(&extent);
 }
 
 static void slice_dealloc(PyObject *self)

@@ -245,7 +245,7 @@ static int equals(PyObject *self, const Source *source)
     status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return order == 0;
-    raise_of(view_owner(self), &error);
+    raise_with_source(source, view_owner(self), &error);
     return -1;
 }
 

@@ -1,20 +1,16 @@
 """Guards against lost pages that kill the process (cpython 148650, 84897), or
 that nobody hears of: every access path, raw pointers included, on files that
 are really truncated."""
-import array
 import errno
 import io
 import mmap
 import os
-import re
-import socket
 import subprocess
 import sys
 import textwrap
 import threading
 
 import mapped
-import numpy
 import pytest
 
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -139,78 +135,6 @@ def test_fault_methods_refuse_a_closed_region(lost, call):
     lost.close()
     with pytest.raises(ValueError, match="closed"):
         call(lost)
-
-
-READERS = {
-    "memoryview": lambda view: bytes(memoryview(view)),
-    "numpy": lambda view: numpy.frombuffer(view, "u1").sum(),
-    "re": lambda view: re.search(b"[^a\0]", view),
-    "array": lambda view: array.array("B").frombytes(view),
-    "BytesIO": lambda view: io.BytesIO(view),
-}
-
-
-@pytest.mark.parametrize("name", READERS)
-def test_export_reads_zeros_and_tells_at_its_release(lost, monkeypatch, name):
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", told.append)
-    READERS[name](lost)
-    assert len(told) == 1
-    assert isinstance(told[0].exc_value, mapped.FaultError)
-    assert told[0].exc_value.errno == errno.ENODATA
-    with pytest.raises(mapped.FaultError):
-        lost.check()
-
-
-def test_export_that_met_nothing_tells_nothing(lost, monkeypatch):
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", told.append)
-    assert bytes(memoryview(lost)[:PAGE]) == b"a" * PAGE
-    assert told == []
-
-
-def test_export_to_a_socket_survives(lost):
-    """The kernel meets the lost page, not the process: EFAULT or a short
-    send, and no signal."""
-    left, right = socket.socketpair()
-    with left, right:
-        left.setblocking(False)
-        try:
-            assert left.send(memoryview(lost)) <= PAGES * PAGE
-        except OSError as error:
-            assert error.errno in (errno.EFAULT, errno.EAGAIN)
-
-
-def test_close_tells_of_a_loss_that_nobody_heard_of(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
-    path = tmp_path / "file"
-    path.write_bytes(b"a" * (2 * PAGE))
-    region = mapped.open(path)
-    view = memoryview(region)
-    os.truncate(path, 0)
-    assert view[PAGE] == 0
-    with pytest.raises(BufferError):
-        region.close()
-    view.release()
-    region.close()
-    assert region.closed
-
-
-def test_wrapped_mmap_that_is_truncated_is_a_fault_error(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"a" * (PAGES * PAGE))
-    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
-        view = mapped.wrap(memoryview(memory)[100:])
-        os.truncate(path, PAGE)
-        with pytest.raises(mapped.FaultError) as caught:
-            view.tobytes()
-        assert caught.value.offset == PAGE - 100
-        assert view[PAGE - 101] == ord("a")
-        with pytest.raises(io.UnsupportedOperation):
-            view.region.recover()
-        with pytest.raises(mapped.FaultError):
-            view.region.check()
-        view.region.close()
 
 
 def run(code):

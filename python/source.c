@@ -1,0 +1,139 @@
+/* Bytes to read, whoever has them. Those of our own objects are never read
+ * through a raw pointer, which would not say that a page is lost. */
+#include <string.h>
+
+#include "array.h"
+#include "records.h"
+
+static int make_copy(Source *source)
+{
+    source->copy = PyMem_Malloc(source->length + 1);
+    source->data = source->copy;
+    if (source->copy != NULL)
+        return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
+static int open_foreign(PyObject *object, Source *source)
+{
+    Py_buffer *buffer = &source->buffer;
+    if (PyObject_GetBuffer(object, buffer, PyBUF_FULL_RO) < 0)
+        return -1;
+    source->length = (size_t)buffer->len;
+    source->data = buffer->buf;
+    if (PyBuffer_IsContiguous(buffer, 'C'))
+        return 0;
+    if (make_copy(source) == 0 &&
+        PyBuffer_ToContiguous(source->copy, buffer, buffer->len, 'C') == 0)
+        return 0;
+    source_close(source);
+    return -1;
+}
+
+static int gather_array(Array *array, Source *source)
+{
+    Part part;
+    array_whole(array, &part);
+    source->length = (size_t)array->count * array->code.element->size;
+    if (make_copy(source) < 0)
+        return -1;
+    return array_gather(array, &part, source->copy);
+}
+
+static int gather_records(const Records *records, Source *source)
+{
+    source->length = records_size(records);
+    if (make_copy(source) < 0)
+        return -1;
+    return records_gather(records, source->copy);
+}
+
+/* Items that lie apart, or on a device, where each is one access. */
+static int open_items(const State *state, PyObject *object, Source *source)
+{
+    int status;
+    if (Py_IS_TYPE(object, state->array))
+        status = gather_array(array_of(object), source);
+    else
+        status = gather_records(records_of(object), source);
+    if (status < 0)
+        source_close(source);
+    return status;
+}
+
+int source_open(const State *state, PyObject *object, Source *source)
+{
+    Extent extent;
+    *source = (Source){0};
+    if (!extent_of(state, object, &extent))
+        return open_foreign(object, source);
+    if (require_open(extent.owner) < 0)
+        return -1;
+    bool items =
+        Py_IS_TYPE(object, state->array) || Py_IS_TYPE(object, state->records);
+    if (items && (!extent.whole || mapped_region_device(extent.slice.region)))
+        return open_items(state, object, source);
+    source->owner = extent.owner;
+    source->slice = extent.slice;
+    source->length = extent.slice.length;
+    return 0;
+}
+
+void source_close(Source *source)
+{
+    PyMem_Free(source->copy);
+    source->copy = NULL;
+    if (source->buffer.obj != NULL)
+        PyBuffer_Release(&source->buffer);
+}
+
+int source_read(const Source *source, void *to)
+{
+    mapped_error error;
+    if (source->owner == NULL) {
+        memcpy(to, source->data, source->length);
+        return 0;
+    }
+    Away away = away_begin(source->slice.region, NULL, source->length);
+    mapped_status status =
+        mapped_read(source->slice, 0, to, source->length, &error);
+    status = away_end_access(&away, status, &error);
+    if (status == MAPPED_OK)
+        return 0;
+    raise_of(source->owner, &error);
+    return -1;
+}
+
+/* The one of the two regions whose name belongs in the error. */
+static Region *culprit(const Source *source, Region *owner,
+                       mapped_status status)
+{
+    bool theirs =
+        status == MAPPED_FAULT && source->owner != NULL &&
+        mapped_region_check(source->slice.region, NULL) == MAPPED_FAULT;
+    return theirs ? source->owner : owner;
+}
+
+void raise_with_source(const Source *source, Region *owner,
+                       const mapped_error *error)
+{
+    raise_of(culprit(source, owner, error->status), error);
+}
+
+int source_store(const Source *source, Region *owner, mapped_slice to,
+                 size_t offset)
+{
+    mapped_error error;
+    mapped_status status;
+    Away away = away_begin(to.region, source->slice.region, source->length);
+    if (source->owner != NULL)
+        status = mapped_copy(to, offset, source->slice, &error);
+    else
+        status = mapped_write(to, offset, source->data, source->length, &error);
+    status = away_end_access(&away, status, &error);
+    if (status == MAPPED_OK)
+        return 0;
+    raise_with_source(source, owner, &error);
+    return -1;
+}
