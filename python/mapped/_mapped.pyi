@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Any, Final, Literal, Protocol, SupportsIndex, final, overload
 from typing import type_check_only
 
-from typing_extensions import Buffer, Never, Self, TypeAlias
+from _typeshed import ReadableBuffer as Buffer
+from typing_extensions import Never, Self, TypeAlias
 
 __version__: Final[str]
 
@@ -48,10 +49,9 @@ class _View:
     __hash__: None  # type: ignore[assignment]
     @overload
     def __getitem__(self, key: SupportsIndex, /) -> int: ...
+    # With a step an Array; that there is none only newer checkers can tell.
     @overload
-    def __getitem__(self, key: slice[Any, Any, None], /) -> Slice: ...
-    @overload
-    def __getitem__(self, key: slice, /) -> Slice | Array: ...
+    def __getitem__(self, key: slice, /) -> Slice | Any: ...
     @overload
     def __setitem__(self, key: SupportsIndex, value: SupportsIndex, /) -> None: ...
     @overload

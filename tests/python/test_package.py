@@ -146,11 +146,11 @@ def test_other_versions_pass_the_lifetime_tests(version, interpreter, path, chil
 def test_stubs_match_the_module():
     if importlib.util.find_spec("mypy") is None:
         pytest.skip("mypy (stubtest) is not installed")
-    command = [sys.executable, "-m", "mypy.stubtest", "mapped"]
+    allowed = r"mapped\..*Record\.__getattr__" "\n"  # its fields
     if sys.version_info < (3, 12):
-        command.append("--allowlist=/dev/stdin")
-    allowed = "mapped._mapped.*.__(release_)?buffer__\n"
-    run(*command, input=allowed, cwd=BUILT.parent)
+        allowed += r"mapped\..*\.__(release_)?buffer__" "\n"
+    run(sys.executable, "-m", "mypy.stubtest", "mapped",
+        "--allowlist=/dev/stdin", input=allowed, cwd=BUILT.parent)
 
 
 def public():
