@@ -75,9 +75,10 @@ static void test_element_pack_refuses_other_codes(void)
 
 static void test_element_pack_refuses_impossible_widths(void)
 {
-    const char *codes[] = {"i0",          "i17",  "I0",
-                           "I17",         "<i99", "i18446744073709551617",
-                           "i4294967300", "i-1",  "i4x"};
+    const char *codes[] = {
+        "i0",          "i17", "I0",  "I17", "<i99", "i18446744073709551617",
+        "i4294967300", "i-1", "i4x", "i:",  "i/",   "i0:",
+        "i1/",         "i/9", "I1:", "i 4"};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         mapped_error error = MAPPED_ERROR_INIT;
         const mapped_element *found =

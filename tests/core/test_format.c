@@ -374,8 +374,81 @@ static void test_format_pascal_length_is_not_believed(void)
     mapped_region_release(region);
 }
 
+/* Freed too early, the memory is soon another's. */
+static void test_format_lives_as_long_as_a_reference(void)
+{
+    mapped_format *format = format_of(MAPPED_DIALECT_STRUCT, "<IIIIIIII");
+    mapped_format_acquire(format);
+    mapped_format_release(format);
+    mapped_format *others[8];
+    for (size_t i = 0; i < 8; i++)
+        others[i] = format_of(MAPPED_DIALECT_STRUCT, "<HHHH");
+    CHECK_UINT(mapped_format_count(format), 8);
+    for (size_t i = 0; i < 8; i++)
+        mapped_format_release(others[i]);
+    mapped_format_release(format);
+}
+
+static void test_format_next_tells_where_each_value_goes(void)
+{
+    static const struct {
+        mapped_dialect dialect;
+        const char *code;
+        size_t offsets[4];
+    } cases[] = {{MAPPED_DIALECT_PACK, "<!4 b i4 b Xi4 h", {5, 8, 12, 16}},
+                 {MAPPED_DIALECT_PACK, "<!8 b x d c3 i2", {5, 8, 16, 20}},
+                 {MAPPED_DIALECT_STRUCT, "<b2xh3sI", {5, 8, 10, 13}},
+                 {MAPPED_DIALECT_STRUCT, "<3Hp", {5, 7, 9, 11}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mapped_format *format = format_of(cases[i].dialect, cases[i].code);
+        mapped_cursor cursor = {.offset = 5};
+        mapped_item item;
+        for (size_t k = 0; k < 4; k++) {
+            CHECK(mapped_format_next(format, &cursor, &item));
+            CHECK_UINT(item.offset, cases[i].offsets[k]);
+        }
+        CHECK(!mapped_format_next(format, &cursor, &item));
+        mapped_format_release(format);
+    }
+}
+
+/* As string.pack does: a digit that could make an int overflow is an option. */
+static void test_format_digits_end_before_an_int_overflows(void)
+{
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_format *format = format_of(MAPPED_DIALECT_PACK, "c2147483639");
+    mapped_format_release(format);
+    CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_PACK, "c2147483640", 11,
+                                       &format, &error),
+                 MAPPED_FORMAT);
+    CHECK_UINT(error.offset, 10);
+    CHECK_UINT(error.limit, MAPPED_FORMAT_OPTION_WRONG);
+    CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_PACK, "i2147483647", 11,
+                                       &format, &error),
+                 MAPPED_FORMAT);
+    CHECK_UINT(error.length, 214748364);
+}
+
+static void test_format_struct_takes_every_white_space(void)
+{
+    mapped_format *format =
+        format_of(MAPPED_DIALECT_STRUCT, "<\tB \nB\vB\fB\rB");
+    CHECK_UINT(mapped_format_count(format), 5);
+    mapped_format_release(format);
+    CHECK_STATUS(
+        mapped_format_compile(MAPPED_DIALECT_STRUCT, "<\bB", 3, &format, NULL),
+        MAPPED_FORMAT);
+    CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_STRUCT, "<\016B", 3,
+                                       &format, NULL),
+                 MAPPED_FORMAT);
+}
+
 int main(void)
 {
+    RUN(test_format_lives_as_long_as_a_reference);
+    RUN(test_format_next_tells_where_each_value_goes);
+    RUN(test_format_digits_end_before_an_int_overflows);
+    RUN(test_format_struct_takes_every_white_space);
     RUN(test_format_vectors);
     RUN(test_format_native_alignment_is_that_of_c);
     RUN(test_format_early_dialect_refuses_at_once);

@@ -229,6 +229,37 @@ static void test_search_periodic_data_takes_the_two_way(void)
     free(needle);
 }
 
+/* Where one way of searching hands over to another, the data must end where it
+ * ended before: here the needle lies right behind. */
+static void test_search_ends_with_the_data_after_a_change_of_ways(void)
+{
+    static const struct {
+        const char *unit;
+        const char *needle;
+    } cases[] = {{"Qa", "Qb"},
+                 {"a", "aaaaaaaaaaaaaaaaaaaabaaaaaaaaaaaaaaaaaaaa"},
+                 {"Qa", "xQaQaQaQaQaQaQaQaQaQaQbQaQaQaQaQaQaQa"}};
+    unsigned char data[4096], sample[4096];
+    memset(sample, 'z', sizeof sample);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t length = strlen(cases[i].needle);
+        size_t period = strlen(cases[i].unit);
+        for (size_t at = 0; at < sizeof data; at++)
+            data[at] = (unsigned char)cases[i].unit[at % period];
+        for (size_t n = 1500; n < 3000; n += 7) {
+            mapped_needle needle;
+            mapped_needle_init(&needle, cases[i].needle, length);
+            memcpy(data + n, cases[i].needle, length);
+            CHECK_UINT(mapped_needle_first(&needle, data, n), MAPPED_NOT_FOUND);
+            mapped_needle_tune(&needle, sample, sizeof sample);
+            CHECK_UINT(mapped_needle_first(&needle, data, n), MAPPED_NOT_FOUND);
+            CHECK_UINT(mapped_needle_first(&needle, data, n + length), n);
+            for (size_t k = n; k < n + length; k++)
+                data[k] = (unsigned char)cases[i].unit[k % period];
+        }
+    }
+}
+
 /* On its own too, for the filter leaves it little to do. */
 static void test_search_two_way_agrees_with_the_obvious_way(void)
 {
@@ -426,6 +457,7 @@ int main(void)
     RUN(test_search_finds_at_every_position);
     RUN(test_search_agrees_with_the_obvious_way);
     RUN(test_search_periodic_data_takes_the_two_way);
+    RUN(test_search_ends_with_the_data_after_a_change_of_ways);
     RUN(test_search_two_way_agrees_with_the_obvious_way);
     RUN(test_search_finds_across_blocks);
     RUN(test_search_needle_inside_the_data);

@@ -67,6 +67,19 @@ CHECK__UNUSED static mapped_region *faulty_region(size_t pages)
     return region;
 }
 
+/* n known bytes, and behind them n that are lost when they are touched. */
+CHECK__UNUSED static mapped_region *faulty_half(size_t n)
+{
+    const char *path = scratch_file("half", 2 * n);
+    mapped_region *region = NULL;
+    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
+            MAPPED_OK ||
+        truncate(path, (off_t)n) != 0)
+        exit(1);
+    unlink(path);
+    return region;
+}
+
 /* Loses a page and sees that it is told. */
 CHECK__UNUSED static bool faulty_served(mapped_region *region, size_t number)
 {

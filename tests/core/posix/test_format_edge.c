@@ -1,12 +1,10 @@
 /* Guards against a format that touches one byte too many: the data ends where
- * an unreadable page begins. And against a register that is read or written
- * other than in one access of its width. */
-#include "../memory.h"
+ * an unreadable page begins. Against a register that is read or written other
+ * than in one access of its width. And against the zeros of a lost page taken
+ * for a value, a length or an end. */
+#include "faulty.h"
 
 #include <mapped/format.h>
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 static unsigned char *page;
 static size_t page_size;
@@ -131,6 +129,75 @@ static void test_format_device_pads_are_left_alone(void)
     mapped_region_release(region);
 }
 
+static void test_format_device_bytes_are_written_one_by_one(void)
+{
+    static const struct {
+        mapped_dialect dialect;
+        const char *code;
+        const char *bytes;
+        size_t end;
+    } cases[] = {{MAPPED_DIALECT_STRUCT, "<5p", "\3abc\0\xEE", 5},
+                 {MAPPED_DIALECT_STRUCT, "<4s", "abc\0\xEE", 4},
+                 {MAPPED_DIALECT_PACK, "<c4", "abc\0\xEE", 4},
+                 {MAPPED_DIALECT_PACK, "<z", "abc\0\xEE", 4},
+                 {MAPPED_DIALECT_PACK, "<s1", "\3abc\xEE", 4},
+                 {MAPPED_DIALECT_PACK, ">s2", "\0\3abc\xEE", 5}};
+    mapped_region *region = device_region();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mapped_format *format = NULL;
+        mapped_item item = {.step = NULL};
+        mapped_items items = {&item, 1, 1};
+        mapped_cursor cursor = {.offset = 0};
+        memset(region->base_, 0xEE, 64);
+        CHECK_STATUS(mapped_format_compile(cases[i].dialect, cases[i].code, 3,
+                                           &format, NULL),
+                     MAPPED_OK);
+        CHECK(mapped_format_next(format, &cursor, &item));
+        item.data = "abc";
+        item.length = 3;
+        cursor = (mapped_cursor){.offset = 0};
+        CHECK_STATUS(mapped_format_pack(format, mapped_region_slice(region),
+                                        &cursor, &items, NULL),
+                     MAPPED_OK);
+        CHECK_UINT(cursor.offset, cases[i].end);
+        CHECK_BYTES(region->base_, cases[i].bytes, cases[i].end + 1);
+        mapped_format_release(format);
+    }
+    mapped_region_release(region);
+}
+
+/* From `offset` on, where the bytes of a lost page matter. */
+static void check_lost(const char *code, size_t offset, size_t length)
+{
+    mapped_region *region = faulty_half(page_size);
+    mapped_item room[4];
+    mapped_items items = {room, 4, 7};
+    mapped_cursor cursor = {.offset = offset};
+    mapped_format *format = NULL;
+    CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_PACK_LATE, code,
+                                       strlen(code), &format, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_format_unpack(format, memory_slice(region, 0, length),
+                                      &cursor, &items, NULL),
+                 MAPPED_FAULT);
+    CHECK_UINT(items.count, 0);
+    mapped_format_release(format);
+    mapped_region_release(region);
+}
+
+static void test_format_believes_no_lost_page(void)
+{
+    size_t size = page_size;
+    check_lost("<s1", size, 2 * size);
+    check_lost("<s4", size - 3, 2 * size);
+    check_lost("z", size, 2 * size);
+    check_lost("z", size - 3, 2 * size);
+    check_lost("<i4", size, 2 * size);
+    check_lost("<i2 b", size - 2, 2 * size);
+    check_lost("<i4 i4", size, size + 6); /* before the data ends early */
+    check_lost("<i16", size - 8, 2 * size);
+}
+
 int main(void)
 {
     page_size = (size_t)sysconf(_SC_PAGESIZE);
@@ -140,5 +207,7 @@ int main(void)
         return 1;
     RUN(test_format_stays_inside_at_a_page_end);
     RUN(test_format_device_pads_are_left_alone);
+    RUN(test_format_device_bytes_are_written_one_by_one);
+    RUN(test_format_believes_no_lost_page);
     return check_finish();
 }

@@ -227,45 +227,73 @@ static void test_pattern_lost_page_ends_a_single_attempt(void)
     }
 }
 
-/* Twice n zero bytes, of which the second half is lost. */
-static mapped_region *half_lost(size_t n)
-{
-    const char *path = scratch_file("half", 2 * n);
-    mapped_region *region = NULL;
-    if (truncate(path, 0) != 0 || truncate(path, (off_t)(2 * n)) != 0 ||
-        mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
-            MAPPED_OK ||
-        truncate(path, (off_t)n) != 0)
-        exit(1);
-    unlink(path);
-    return region;
-}
-
 /* Comparing looks at the state block by block: a page lost behind the block
  * with the first difference doesn't matter. */
 static void test_compare_counts_only_what_it_depends_on(void)
 {
     const size_t mebibyte = (size_t)1 << 20;
-    mapped_region *lost = half_lost(mebibyte);
+    mapped_region *lost = faulty_half(mebibyte);
     mapped_region *whole = memory_region(2 * mebibyte);
     mapped_slice a = mapped_region_slice(lost);
     mapped_slice b = mapped_region_slice(whole);
     int order = 0;
-    CHECK_STATUS(mapped_compare(a, b, &order, NULL), MAPPED_OK);
-    CHECK(order < 0);
-    CHECK_STATUS(
-        mapped_compare_bytes(a, whole->base_, 2 * mebibyte, &order, NULL),
-        MAPPED_OK);
-    CHECK_STATUS(mapped_compare(b, a, &order, NULL), MAPPED_OK);
-    CHECK(order > 0);
-    memset(whole->base_, 0, mebibyte);
     CHECK_STATUS(mapped_compare(a, b, &order, NULL), MAPPED_FAULT);
     CHECK_STATUS(mapped_compare(b, a, &order, NULL), MAPPED_FAULT);
     CHECK_STATUS(
         mapped_compare_bytes(a, whole->base_, 2 * mebibyte, &order, NULL),
         MAPPED_FAULT);
+    CHECK_INT(order, 0);
+    whole->base_[mebibyte - 1] = 0xff;
+    CHECK_STATUS(mapped_compare(a, b, &order, NULL), MAPPED_OK);
+    CHECK(order < 0);
+    CHECK_STATUS(mapped_compare(b, a, &order, NULL), MAPPED_OK);
+    CHECK(order > 0);
+    CHECK_STATUS(
+        mapped_compare_bytes(a, whole->base_, 2 * mebibyte, &order, NULL),
+        MAPPED_OK);
+    CHECK(order < 0);
     mapped_region_release(lost);
     mapped_region_release(whole);
+}
+
+/* A page is lost in the first block, and what is looked for is in the last. */
+static void test_pattern_passes_over_no_lost_page(void)
+{
+    static const char *const texts[] = {"needle%d", "%z%d", "7$", "()needle7"};
+    const size_t length = (size_t)3 << 20;
+    const char *path = scratch_file("passed", length);
+    mapped_region *region = NULL;
+    uint8_t byte = 0;
+    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
+            MAPPED_OK ||
+        truncate(path, 0) != 0)
+        exit(1);
+    mapped_slice slice = mapped_region_slice(region);
+    CHECK_STATUS(mapped_get_u8(slice, length / 6, &byte, NULL), MAPPED_FAULT);
+    CHECK_INT(truncate(path, (off_t)length), 0);
+    CHECK_STATUS(mapped_write(slice, length - 7, "needle7", 7, NULL),
+                 MAPPED_OK);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        bool found = false;
+        CHECK_STATUS(match_first(slice, texts[i], &found), MAPPED_FAULT);
+        CHECK_STATUS(match_first(memory_slice(region, length / 2, length / 2),
+                                 texts[i], &found),
+                     MAPPED_OK);
+    }
+    unlink(path);
+    mapped_region_release(region);
+}
+
+/* The bytes that a search learns from are the data's own. */
+static void test_needle_learns_from_no_byte_behind_the_sample(void)
+{
+    mapped_region *region = region_at_edge(100, true);
+    mapped_needle needle;
+    mapped_needle_init(&needle, "ab", 2);
+    mapped_needle_tune(&needle, region->base_, 100);
+    CHECK_UINT(mapped_needle_first(&needle, region->base_, 100),
+               MAPPED_NOT_FOUND);
+    mapped_region_release(region);
 }
 
 int main(void)
@@ -276,6 +304,8 @@ int main(void)
     RUN(test_pattern_counts_only_what_it_depends_on);
     RUN(test_pattern_counts_all_that_an_item_looked_at);
     RUN(test_compare_counts_only_what_it_depends_on);
+    RUN(test_pattern_passes_over_no_lost_page);
+    RUN(test_needle_learns_from_no_byte_behind_the_sample);
     RUN(test_pattern_close_ends_a_single_attempt);
     RUN(test_pattern_lost_page_ends_a_single_attempt);
     return check_finish();
