@@ -24,6 +24,14 @@ static void push_message(lua_State *L, const mapped_error *error)
         lua_pushstring(L, text);
 }
 
+void mlua_warn(lua_State *L, const mapped_error *error)
+{
+    lua_pushliteral(L, "mapped: ");
+    push_message(L, error);
+    lua_concat(L, 2);
+    lua_warning(L, lua_tostring(L, -1), 0);
+}
+
 int mlua_raise_closed(lua_State *L)
 {
     return luaL_error(L, "%s", mapped_status_text(MAPPED_CLOSED));

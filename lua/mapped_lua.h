@@ -40,8 +40,9 @@ typedef struct mlua_head {
  * `topointer` it owns a second one and a pin: see region.c. */
 typedef struct mlua_region {
     mlua_head head;
-    mapped_region *region;  /* NULL before it is opened and once collected */
-    unsigned char *pointer; /* first byte, as long as `pinned` */
+    mapped_region *region; /* NULL before it is opened and once collected */
+    mapped_slice shown;    /* all that pointers were given to, and */
+    uint64_t since;        /* from when on, as long as `pinned` */
     bool pinned;
     bool exported; /* a pointer was given away: the second reference */
 } mlua_region;
@@ -108,11 +109,15 @@ int mlua_fail(lua_State *L, const mapped_error *error, const char *name);
  */
 int mlua_fail_fault(lua_State *L, const mapped_error *error);
 
-/* The userdata at `arg`, as far as it can be one of ours; NULL if not. */
+/* For a finalizer, where nobody can be told otherwise: a warning. */
+void mlua_warn(lua_State *L, const mapped_error *error);
+
+/* The userdata at `arg`, as far as it can be one of ours; NULL if not. The
+ * shortest of ours are slices. */
 MAPPED__INLINE void *mlua_to_head(lua_State *L, int arg)
 {
-    return lua_rawlen(L, arg) >= sizeof(mlua_region) ? lua_touserdata(L, arg)
-                                                     : NULL;
+    return lua_rawlen(L, arg) >= sizeof(mlua_slice) ? lua_touserdata(L, arg)
+                                                    : NULL;
 }
 
 MAPPED__INLINE bool mlua_has_tag(const void *head, int type)

@@ -4,7 +4,8 @@
  * that doesn't say when it is done with it. From then on the region is pinned,
  * and we hold a second reference: `close` drops the pin, and because of that
  * reference the core keeps the addresses, with zero pages in them, until the
- * object is collected. */
+ * object is collected. Whether the bytes that were shown so were all there is
+ * asked at the end, which is the close. */
 #include "mapped_lua.h"
 
 static mlua_region *check_region(lua_State *L, int arg)
@@ -32,56 +33,100 @@ mlua_region *mlua_push_region(lua_State *L)
     return self;
 }
 
+/* Ends what topointer began; MAPPED_FAULT if it has shown lost pages. */
+static mapped_status end_export(mlua_region *self, mapped_error *error)
+{
+    if (!self->pinned)
+        return MAPPED_OK;
+    self->pinned = false;
+    return mapped_export_end(self->shown, self->since, error);
+}
+
+/* What was shown stays to be asked about when the close is refused. */
 static mapped_status close_region(mlua_region *self, mapped_error *error)
 {
-    mapped_status status;
+    mapped_error fault;
     bool pinned = self->pinned;
     void *same;
     if (self->region == NULL)
         return MAPPED_OK;
-    if (pinned)
-        mapped_region_unpin(self->region);
-    status = mapped_region_close(self->region, error);
-    if (status == MAPPED_OK)
-        self->pinned = false;
-    else if (pinned)
+    mapped_status shown = end_export(self, &fault);
+    mapped_status status = mapped_region_close(self->region, error);
+    if (status != MAPPED_OK && pinned)
         self->pinned =
             mapped_region_pin(self->region, &same, NULL) == MAPPED_OK;
-    return status;
+    if (status != MAPPED_OK || shown != MAPPED_FAULT)
+        return status;
+    *error = fault;
+    return MAPPED_FAULT;
 }
 
 static int region_close(lua_State *L)
 {
     mapped_error error;
-    if (close_region(check_region(L, 1), &error) != MAPPED_OK)
+    mapped_status status = close_region(check_region(L, 1), &error);
+    if (status == MAPPED_FAULT)
+        return mlua_fail_fault(L, &error);
+    if (status != MAPPED_OK)
         return mlua_fail(L, &error, NULL);
     lua_pushboolean(L, true);
     return 1;
+}
+
+/* Nobody sees what this returns, so a loss raises, unless there is an error on
+ * its way already. */
+static int region_leave(lua_State *L)
+{
+    mapped_error error;
+    if (close_region(check_region(L, 1), &error) == MAPPED_FAULT &&
+        lua_isnoneornil(L, 2))
+        return mlua_raise(L, &error);
+    return 0;
 }
 
 static int region_gc(lua_State *L)
 {
     mlua_region *self = check_region(L, 1);
     mapped_region *region = self->region;
+    mapped_error error;
     self->region = NULL;
     if (region == NULL)
         return 0;
-    if (self->pinned)
-        mapped_region_unpin(region);
+    mapped_status shown = end_export(self, &error);
     if (self->exported)
         mapped_region_release(region);
     mapped_region_release(region);
+    if (shown == MAPPED_FAULT)
+        mlua_warn(L, &error);
     return 0;
 }
 
-static mapped_status export_region(mlua_region *self, mapped_error *error)
+/* One stretch that holds all that was shown. */
+static void widen(mapped_slice *shown, mapped_slice slice)
 {
-    void *data;
-    mapped_status status = mapped_region_pin(self->region, &data, error);
+    size_t end = shown->offset + shown->length;
+    size_t other = slice.offset + slice.length;
+    if (slice.offset < shown->offset)
+        shown->offset = slice.offset;
+    shown->length = (end > other ? end : other) - shown->offset;
+}
+
+/* The first pin holds for all. */
+static mapped_status show(mlua_region *self, mapped_slice slice, void **data,
+                          mapped_error *error)
+{
+    uint64_t since;
+    mapped_status status = mapped_export_begin(slice, data, &since, error);
     if (status != MAPPED_OK)
         return status;
+    if (self->pinned) {
+        mapped_region_unpin(self->region);
+        widen(&self->shown, slice);
+        return MAPPED_OK;
+    }
     self->pinned = true;
-    self->pointer = data;
+    self->shown = slice;
+    self->since = since;
     if (!self->exported)
         mapped_region_acquire(self->region);
     self->exported = true;
@@ -93,11 +138,10 @@ static int view_topointer(lua_State *L)
     mapped_slice slice = mlua_check_view(L, 1);
     mlua_region *owner = mlua_push_owner(L, 1);
     mapped_error error;
-    if (mapped_slice_check(slice, &error) != MAPPED_OK)
+    void *data;
+    if (show(owner, slice, &data, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
-    if (!owner->pinned && export_region(owner, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
-    lua_pushlightuserdata(L, owner->pointer + slice.offset);
+    lua_pushlightuserdata(L, data);
     return 1;
 }
 
@@ -206,6 +250,6 @@ const luaL_Reg mlua_region_methods[] = {{"close", region_close},
                                         {NULL, NULL}};
 
 const luaL_Reg mlua_region_meta[] = {{"__gc", region_gc},
-                                     {"__close", region_close},
+                                     {"__close", region_leave},
                                      {"__tostring", region_tostring},
                                      {NULL, NULL}};

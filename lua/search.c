@@ -23,20 +23,14 @@ void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle)
     mlua_data data = mlua_check_data(L, arg);
     const char *bytes = data.string;
     mapped_error error;
-    void *base;
-    needle->pinned.region = NULL;
+    void *start;
+    needle->exported.region = NULL;
     if (bytes == NULL) {
-        mapped_slice slice = data.slice;
-        mapped_status status = mapped_region_pin(slice.region, &base, &error);
-        if (status == MAPPED_OK) {
-            status = mapped_slice_check(slice, &error);
-            if (status != MAPPED_OK)
-                mapped_region_unpin(slice.region);
-        }
-        if (status != MAPPED_OK)
+        if (mapped_export_begin(data.slice, &start, &needle->since, &error) !=
+            MAPPED_OK)
             mlua_raise(L, &error);
-        needle->pinned = slice;
-        bytes = (const char *)base + slice.offset;
+        needle->exported = data.slice;
+        bytes = start;
     }
     mapped_needle_init(&needle->needle, bytes, data.length);
 }
@@ -44,13 +38,14 @@ void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle)
 mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
                                 mapped_error *error)
 {
-    mapped_slice slice = needle->pinned;
-    if (slice.region == NULL)
+    mapped_error lost;
+    if (needle->exported.region == NULL ||
+        mapped_export_end(needle->exported, needle->since, &lost) ==
+            MAPPED_OK ||
+        status != MAPPED_OK)
         return status;
-    if (status == MAPPED_OK)
-        status = mapped_slice_leave(slice, 0, slice.length, error);
-    mapped_region_unpin(slice.region);
-    return status;
+    *error = lost;
+    return lost.status;
 }
 
 typedef mapped_status search_function(mapped_slice slice, mapped_needle *needle,

@@ -27,11 +27,12 @@ MAPPED__INLINE void mlua_recheck_subject(lua_State *L,
         mlua_raise_closed(L);
 }
 
-/* What is looked for: a string, or the bytes of a view, which are pinned. From
- * open to close nothing may raise. */
+/* What is looked for: a string, or the bytes of a view, which are exported.
+ * From open to close nothing may raise. */
 typedef struct mlua_needle {
     mapped_needle needle;
-    mapped_slice pinned; /* region NULL: a string */
+    mapped_slice exported; /* region NULL: a string */
+    uint64_t since;
 } mlua_needle;
 
 void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle);

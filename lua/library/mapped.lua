@@ -268,6 +268,9 @@ function View:records(layout) end
 ---with `topointer` and a length. From the first call on the region is pinned: to
 ---shrink or to move it gives nil, message, `mapped.status.BUSY`. `close` still
 ---works, and leaves zeros at the addresses until the region is collected.
+---
+---Who reads through it meets zeros where a page is lost, and is told by `close`.
+---Raises if a page of these bytes is known to be lost.
 ---@return lightuserdata
 function View:topointer() end
 
@@ -292,6 +295,11 @@ function View:offset() end
 local Region = {}
 
 ---Ends all access, at once and for every slice and array. Closing again is fine.
+---
+---If bytes that `topointer` was called for have been lost since, even if they
+---have been recovered, the region is closed and the answer is nil, a message with
+---position and cause, and errno. The end of a `<close>` scope raises then, and a
+---region that is only collected gives a warning (see `warn`).
 ---@return true? done
 ---@return string? message
 ---@return integer? code

@@ -1,0 +1,154 @@
+-- Guards against zeros of lost pages that leave through a pointer, to code such as
+-- lrexlib that nobody can interrupt, and that nobody hears of.
+local mapped = require "mapped"
+local rex = require "rex_pcre2"
+local support = require "tests.lua.support"
+
+local PAGE, PAGES = 4096, 8
+local ENODATA = 61
+
+local function rewrite(path, pages)
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(("a"):rep(pages * PAGE)))
+end
+
+-- A region of which all but the first page is gone; nobody knows yet.
+local function lost_region()
+  local path = support.file(("a"):rep(PAGES * PAGE))
+  local region = assert(mapped.open(path, "r"))
+  rewrite(path, 1)
+  return region, path
+end
+
+local function lose(region, page)
+  assert.is_false(pcall(region.byte, region, page * PAGE + 1))
+end
+
+describe("topointer over lost pages", function()
+  after_each(support.clean)
+
+  it("is refused once they are known to be lost", function()
+    local region = lost_region()
+    lose(region, 2)
+    for _, object in ipairs { region, region:sub(2 * PAGE + 1) } do
+      local message = support.failure(object.topointer, object)
+      assert.matches("page lost: position " .. 2 * PAGE + 1, message)
+      assert.is_false(pcall(rex.count, object, "a"))
+    end
+    assert.equal(PAGE, rex.count(region:sub(1, PAGE), "a"))
+    assert.is_true(region:close())
+  end)
+
+  it("lets the next one of the same bytes fail", function()
+    local region = lost_region()
+    assert.equal(PAGE, rex.count(region, "a"))
+    assert.is_false(pcall(rex.count, region, "a"))
+  end)
+
+  it("makes close answer nil, message and errno", function()
+    local region = lost_region()
+    assert.equal(PAGE, rex.count(region, "a"))
+    local done, message, code = region:close()
+    assert.is_nil(done)
+    assert.matches("page lost: position " .. PAGE + 1, message)
+    assert.equal(ENODATA, code)
+    assert.is_true(region:closed())
+    assert.is_true(region:close())
+  end)
+
+  it("makes close answer so whatever else was told of them", function()
+    local region = lost_region()
+    assert.equal(PAGE, rex.count(region, "a"))
+    lose(region, 1)
+    assert.is_nil((region:check()))
+    assert.is_nil((region:close()))
+  end)
+
+  it("makes close answer so after a recovery, too", function()
+    local region, path = lost_region()
+    assert.equal(PAGE, rex.count(region, "a"))
+    rewrite(path, PAGES)
+    assert.is_true(region:recover())
+    assert.equal(PAGES * PAGE, rex.count(region, "a"))
+    local done, message = region:close()
+    assert.is_nil(done)
+    assert.matches("position " .. PAGE + 1, message)
+  end)
+
+  it("says nothing of pages that were not shown", function()
+    local region = lost_region()
+    assert.equal(PAGE, rex.count(region:sub(1, PAGE), "a"))
+    assert.equal(0, rex.count(region:sub(2 * PAGE, 2 * PAGE - 1), "a"))
+    lose(region, 3)
+    assert.is_true(region:close())
+  end)
+
+  it("remembers all that was shown", function()
+    for _, pages in ipairs { { 2, 4 }, { 4, 2 } } do
+      local region = lost_region()
+      for _, page in ipairs(pages) do
+        region:sub(page * PAGE + 1, (page + 1) * PAGE):topointer()
+      end
+      lose(region, pages[2])
+      assert.is_nil((region:close()))
+    end
+  end)
+
+  it("says nothing of what was lost before it", function()
+    local region, path = lost_region()
+    lose(region, 1)
+    rewrite(path, PAGES)
+    assert.is_true(region:recover())
+    assert.equal(PAGES * PAGE, rex.count(region, "a"))
+    assert.is_true(region:close())
+  end)
+
+  it("makes the end of a scope raise", function()
+    local message = support.failure(function()
+      local region <close> = lost_region()
+      rex.count(region, "a")
+    end)
+    assert.matches("page lost: position " .. PAGE + 1, message)
+  end)
+
+  it("leaves an error on its way alone", function()
+    assert.equal("mine", support.failure(function()
+      local region <close> = lost_region()
+      rex.count(region, "a")
+      error("mine", 0)
+    end))
+  end)
+
+  it("makes a collected region warn", function()
+    local path = support.file(("a"):rep(PAGES * PAGE))
+    local said = support.child(([[
+      local mapped, rex = require "mapped", require "rex_pcre2"
+      warn("@on")
+      local region = assert(mapped.open(%q, "r"))
+      assert(io.open(%q, "wb")):close()
+      assert(rex.count(region, "a") == 0)
+      region = nil
+      collectgarbage()
+      print("collected")
+    ]]):format(path, path))
+    assert.matches("Lua warning: mapped: access: page lost: position 1", said)
+    assert.matches("collected", said)
+  end)
+end)
+
+describe("a needle that loses a page", function()
+  after_each(support.clean)
+
+  for _, method in ipairs { "find", "rfind", "count", "startswith",
+    "endswith" } do
+    it("makes " .. method .. " raise", function()
+      local region = lost_region()
+      local text <close> = assert(mapped.anonymous(PAGES * PAGE))
+      text:fill(97)
+      local needle = region:sub(PAGE - 10, PAGE + 10)
+      local message = support.failure(text[method], text, needle, 1, true)
+      assert.matches("page lost", message)
+      assert.is_true(region:close())
+    end)
+  end
+end)
