@@ -16,14 +16,17 @@
 
 typedef mapped_status work(mapped_slice slice, size_t at);
 
+static void unexpected(const char *what)
+{
+    fprintf(stderr, "%s without an error\n", what);
+    exit(3);
+}
+
 static void whole(const unsigned char *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (bytes[i] == (STAMP & 0xFF))
-            continue;
-        fprintf(stderr, "zeros without an error\n");
-        exit(3);
-    }
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i] != (STAMP & 0xFF))
+            unexpected("zeros");
 }
 
 static size_t room(mapped_slice slice, size_t at)
@@ -82,7 +85,101 @@ static mapped_status compare(mapped_slice slice, size_t at)
     mapped_slice part;
     mapped_status status = mapped_slice_sub(slice, at, 8, &part, NULL);
     if (status == MAPPED_OK)
-        status = mapped_compare(slice, part, &order, NULL);
+        status = mapped_compare(part, part, &order, NULL);
+    if (status == MAPPED_OK && order != 0)
+        unexpected("a difference");
+    return status;
+}
+
+/* Compared with what is known, where compare() has nothing but itself. */
+static mapped_status compare_bytes(mapped_slice slice, size_t at)
+{
+    int order;
+    mapped_slice part;
+    mapped_status status = mapped_slice_sub(slice, at, 8, &part, NULL);
+    if (status == MAPPED_OK)
+        status = mapped_compare_bytes(part, "SSSSSSSS", 8, &order, NULL);
+    if (status == MAPPED_OK && order != 0)
+        unexpected("a difference");
+    return status;
+}
+
+static mapped_status find(mapped_slice slice, size_t at)
+{
+    size_t found;
+    mapped_needle zero;
+    mapped_slice part;
+    mapped_needle_init(&zero, "\0", 1);
+    mapped_status status =
+        mapped_slice_sub(slice, at, slice.length - at, &part, NULL);
+    if (status == MAPPED_OK)
+        status = mapped_find(part, &zero, &found, NULL);
+    if (status == MAPPED_OK && found != MAPPED_NOT_FOUND)
+        unexpected("a zero");
+    return status;
+}
+
+static mapped_status count(mapped_slice slice, size_t at)
+{
+    size_t n;
+    mapped_needle stamp;
+    mapped_slice part;
+    mapped_needle_init(&stamp, "S", 1);
+    mapped_status status =
+        mapped_slice_sub(slice, at, room(slice, at), &part, NULL);
+    if (status == MAPPED_OK)
+        status = mapped_count(part, &stamp, &n, NULL);
+    if (status == MAPPED_OK && n != part.length)
+        unexpected("other bytes");
+    return status;
+}
+
+static mapped_format *two_words;
+
+static mapped_status unpack(mapped_slice slice, size_t at)
+{
+    mapped_item items[2];
+    mapped_items room = {items, 2, 0};
+    mapped_cursor cursor = {.offset = at};
+    mapped_status status =
+        mapped_format_unpack(two_words, slice, &cursor, &room, NULL);
+    if (status == MAPPED_OK &&
+        (items[0].value.u != STAMP || items[1].value.u != STAMP))
+        unexpected("other words");
+    return status;
+}
+
+static mapped_status pack(mapped_slice slice, size_t at)
+{
+    mapped_item items[2] = {{.step = NULL}};
+    mapped_items both = {items, 2, 2};
+    mapped_cursor cursor = {.offset = at};
+    for (int i = 0; i < 2; i++) {
+        (void)mapped_format_next(two_words, &cursor, &items[i]);
+        items[i].value.u = STAMP;
+    }
+    cursor = (mapped_cursor){.offset = at};
+    return mapped_format_pack(two_words, slice, &cursor, &both, NULL);
+}
+
+static mapped_status export(mapped_slice slice, size_t at)
+{
+    void *data;
+    uint64_t since;
+    mapped_slice part;
+    unsigned char seen = STAMP & 0xFF;
+    mapped_status status =
+        mapped_slice_sub(slice, at, room(slice, at), &part, NULL);
+    if (status == MAPPED_OK)
+        status = mapped_export_begin(part, &data, &since, NULL);
+    if (status != MAPPED_OK)
+        return status;
+    for (size_t i = 0; i < part.length; i++)
+        if (((volatile unsigned char *)data)[i] != seen)
+            seen = 0;
+    status = mapped_export_end(part, since, NULL);
+    if (status == MAPPED_OK)
+        whole(&seen, 1);
     return status;
 }
 
@@ -104,8 +201,9 @@ static mapped_status span(mapped_slice slice, size_t at)
     return status;
 }
 
-static work *const works[] = {get,  set,  read_block, write_block,
-                              fill, move, compare,    span};
+static work *const works[] = {get,  set,     read_block,    write_block, fill,
+                              move, compare, compare_bytes, find,        count,
+                              pack, unpack,  export,        span};
 
 static void round_of(const char *path, unsigned long counts[2])
 {
@@ -130,8 +228,12 @@ int main(int argc, char **argv)
 {
     unsigned long counts[2] = {0, 0};
     time_t stop = time(NULL) + (argc > 2 ? atoi(argv[2]) : 1);
+    if (mapped_format_compile(MAPPED_DIALECT_STRUCT, "<II", 3, &two_words,
+                              NULL) != MAPPED_OK)
+        return 2;
     while (argc > 1 && time(NULL) < stop)
         round_of(argv[1], counts);
+    mapped_format_release(two_words);
     printf("%lu %lu\n", counts[0], counts[1]);
     return 0;
 }

@@ -5,7 +5,10 @@
 -- Prints how many accesses went well and how many ended in an error.
 local mapped = require "mapped"
 
+local rex = require "rex_pcre2"
+
 local PAGE = 4096
+local layout = mapped.layout("a:u32 b:u32")
 
 local function whole(bytes)
   assert(not bytes:find("[^S]"), "zeros without an error")
@@ -26,8 +29,28 @@ local accesses = {
   function(r) local i = at(r); r:sub(i, i + 2 * PAGE):fill(0x53) end,
   function(r) r:move(1, at(r), 8) end,
   function(r) r:copy_from(("S"):rep(PAGE), 1) end,
-  function(r) return r:sub(1, PAGE) == r:sub(-PAGE) end,
-  function(r) return r:equals("SSSS") end,
+  function(r) assert(r:sub(1, PAGE) == r:sub(-PAGE), "a difference") end,
+  function(r) local i = at(r); assert(r:sub(i, i + 3):equals("SSSS")) end,
+  function(r) r:pack("<I4I4", at(r), 0x53535353, 0x53535353) end,
+  function(r) assert(not r:find("\0", at(r), true), "a zero") end,
+  function(r) assert(not r:find("[^S]", at(r)), "a zero") end,
+  function(r) assert(r:count("S") == #r, "other bytes") end,
+  function(r) for word in r:gmatch("SSS[^S]") do error(word) end end,
+  function(r) for line in r:lines() do assert(#line == #r) end end,
+  function(r)
+    local records = r:records(layout)
+    whole(string.pack("<I4", records[math.random(#records)].b))
+  end,
+  function(r)
+    local sum = 0
+    for _, v in ipairs(r:sub(1, PAGE):cast("B"):totable()) do sum = sum + v end
+    assert(sum == PAGE * 0x53, "other bytes")
+  end,
+  function(r)
+    local found = rex.find(r, "[^S]")
+    assert(r:check())
+    assert(not found, "a zero")
+  end,
   function(r)
     local memory <close> = assert(mapped.anonymous(#r))
     r:copy_to(memory)

@@ -3,9 +3,11 @@
 Usage: storm.py FILE SECONDS. Every byte of the file is `S`, so anything else
 that an access returns without an error is a loss that nobody was told of.
 Prints how many accesses went well and how many ended in an error."""
+import errno
 import io
 import random
 import re
+import socket
 import sys
 import time
 
@@ -14,6 +16,8 @@ import numpy
 
 STAMP = ord("S")
 PAGE = 4096
+LAYOUT = mapped.layout("a:u32 b:u32")
+SOCKETS = socket.socketpair()
 
 
 def whole(data):
@@ -25,6 +29,40 @@ def through_export(region, read):
     data = read(region)
     region.check()
     whole(data)
+
+
+def expect(value, wanted):
+    assert value == wanted, f"{value} without an error"
+
+
+def copied(array):
+    memory = mapped.anonymous(array.nbytes)
+    memory.copy_from(array)
+    return memory.tobytes()
+
+
+def searched(region):
+    """What is none of the stamps. `re` calls a FaultError a TypeError."""
+    try:
+        found = re.search(b"[^S]", region)
+        return found[0] if found else b""
+    except TypeError:
+        region.check()
+        raise
+
+
+def sent(data):
+    """What comes out of a socket; the kernel answers EFAULT for lost pages, or
+    sends those before."""
+    try:
+        n = SOCKETS[0].send(data)
+    except mapped.FaultError:
+        raise
+    except OSError as error:
+        if error.errno != errno.EFAULT:
+            raise
+        raise mapped.FaultError(error.errno, "told by the system") from error
+    return SOCKETS[1].recv(n, socket.MSG_WAITALL)
 
 
 def at(region):
@@ -41,13 +79,24 @@ ACCESSES = [
     lambda r: r[at(r):][:2 * PAGE].fill(STAMP),
     lambda r: r.move(0, at(r), 8),
     lambda r: r.copy_from(b"S" * PAGE, 0),
-    lambda r: r[at(r):].find(b"no such bytes"),
-    lambda r: r.count(b"X"),
-    lambda r: r[:PAGE] == r[-PAGE:],
+    lambda r: expect(r[at(r):].find(b"\0"), -1),
+    lambda r: expect(r.rfind(b"S\0"), -1),
+    lambda r: expect(r.count(b"S"), len(r)),
+    lambda r: expect(r[:PAGE] == r[-PAGE:], True),
+    lambda r: expect(r.unpack("<IIB", at(r) // 2), (0x53535353, 0x53535353, STAMP)),
+    lambda r: r.pack("<II", at(r), 0x53535353, 0x53535353),
+    lambda r: expect(all(byte == STAMP for byte in r[at(r):][:PAGE]), True),
+    lambda r: expect(sum(map(len, r.lines())), len(r)),
+    lambda r: expect(sum(map(len, r.split(b"\0"))), len(r)),
+    lambda r: expect(set(r.cast("I")[::97].tolist()), {0x53535353}),
+    lambda r: expect(r.records(LAYOUT)[at(r) // 8].b, 0x53535353),
+    lambda r: mapped.anonymous(len(r))[:].copy_from(r),
+    lambda r: whole(copied(r.cast("I"))),
+    lambda r: whole(sent(r[at(r):][:PAGE])),
     lambda r: through_export(r, lambda r: bytes(memoryview(r))),
     lambda r: through_export(r, lambda r: numpy.frombuffer(r, "u1").tobytes()),
     lambda r: through_export(r, lambda r: io.BytesIO(r).getvalue()),
-    lambda r: re.search(b"[^S\0]", r),
+    lambda r: through_export(r, searched),
 ]
 
 
