@@ -425,7 +425,11 @@ static const char array_doc[] = PyDoc_STR(
     "Values of one type over the bytes of a Region, without a copy.\n\n"
     "Made by cast() of a Region or Slice. Supports items, slices with any "
     "step,\nseveral dimensions, and the buffer protocol with its format, shape "
-    "and\nstrides. Every access is checked.");
+    "and\nstrides. Every access is checked.\n\n"
+    "What is assigned to a slice is any buffer or sequence of the same shape. "
+    "Items\nof the same type that follow one another, here and there, are "
+    "copied straight;\neverything else is converted in memory of its own "
+    "first, so that a value that\ndoesn't fit changes nothing.");
 
 static PyType_Slot array_slots[] = {{Py_tp_doc, (void *)array_doc},
                                     {Py_tp_dealloc, array_dealloc},

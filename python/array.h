@@ -33,6 +33,11 @@ void array_whole(Array *array, Part *part);
 Py_ssize_t part_count(const Part *part);
 bool part_is_contiguous(const Part *part, size_t size);
 
+static inline size_t part_bytes(const Array *array, const Part *part)
+{
+    return (size_t)part_count(part) * array->code.element->size;
+}
+
 /* extent.c */
 Extent array_extent(Array *array);
 

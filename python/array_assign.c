@@ -44,13 +44,6 @@ static bool same_shape(const Part *part, int dimensions,
     return true;
 }
 
-static int copy_buffer(const Part *part, Py_buffer *buffer, char *to)
-{
-    if (!same_shape(part, buffer->ndim, buffer->shape))
-        return refuse_shape();
-    return PyBuffer_ToContiguous(to, buffer, buffer->len, 'C');
-}
-
 static int take_value(Array *array, PyObject *object, char **to)
 {
     mapped_value value;
@@ -83,66 +76,99 @@ static int take_sequence(Array *array, const Part *part, int dimension,
     return status;
 }
 
-/* Arrays of ours are copied by checked reads, so that a lost page of theirs is
- * an error. */
-static int take_array(Array *array, const Part *part, Array *from, char *to)
+/* Values are converted before any is stored, which takes as much memory. */
+static int assign_values(Array *array, const Part *part, PyObject *object)
 {
-    Part all;
-    if (require_open(from->owner) < 0)
-        return -1;
-    if (from->code.element != array->code.element)
-        return take_sequence(array, part, 0, (PyObject *)from, &to);
-    array_whole(from, &all);
-    if (!same_shape(part, all.dimensions, all.shape))
-        return refuse_shape();
-    return array_gather(from, &all, to);
-}
-
-static int take_view(Array *array, const Part *part, PyObject *view, char *to)
-{
-    PyObject *bytes = array_new(view, code_of_bytes(array->owner->state), NULL);
-    if (bytes == NULL)
-        return -1;
-    int status = take_array(array, part, array_of(bytes), to);
-    Py_DECREF(bytes);
-    return status;
-}
-
-/* A buffer of the same element type is copied; any other is a sequence. */
-static int take_values(Array *array, const Part *part, PyObject *object,
-                       char *to)
-{
-    Py_buffer buffer;
-    const State *state = array->owner->state;
-    if (Py_IS_TYPE(object, state->array))
-        return take_array(array, part, array_of(object), to);
-    if (Py_IS_TYPE(object, state->slice) || Py_IS_TYPE(object, state->region))
-        return take_view(array, part, object, to);
-    if (!PyObject_CheckBuffer(object))
-        return take_sequence(array, part, 0, object, &to);
-    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0)
-        return -1;
-    int status;
-    if (buffer_element(&buffer) == array->code.element)
-        status = copy_buffer(part, &buffer, to);
-    else
-        status = take_sequence(array, part, 0, object, &to);
-    PyBuffer_Release(&buffer);
-    return status;
-}
-
-static int assign_part(Array *array, const Part *part, PyObject *object)
-{
-    size_t bytes = (size_t)part_count(part) * array->code.element->size;
-    char *values = PyMem_Malloc(bytes + 1);
+    char *values = PyMem_Malloc(part_bytes(array, part) + 1), *end = values;
     if (values == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    int status = take_values(array, part, object, values);
+    int status = take_sequence(array, part, 0, object, &end);
     if (status == 0)
         status = array_scatter(array, part, values);
     PyMem_Free(values);
+    return status;
+}
+
+/* These tell whether something has the items that `part` takes: 1; 0 if they
+ * are of another type; -1 with an exception if there are more or less. */
+static int match(const Array *array, const Part *part,
+                 const mapped_element *element, int dimensions,
+                 const Py_ssize_t *shape)
+{
+    if (element != array->code.element)
+        return 0;
+    return same_shape(part, dimensions, shape) ? 1 : refuse_shape();
+}
+
+static int match_buffer(const Array *array, const Part *part, PyObject *object)
+{
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0)
+        return -1;
+    int result =
+        match(array, part, buffer_element(&buffer), buffer.ndim, buffer.shape);
+    PyBuffer_Release(&buffer);
+    return result;
+}
+
+static int match_object(const Array *array, const Part *part, PyObject *object)
+{
+    const State *state = array->owner->state;
+    if (Py_IS_TYPE(object, state->array)) {
+        Array *from = array_of(object);
+        return match(array, part, from->code.element, from->dimensions,
+                     array_shape(from));
+    }
+    if (Py_IS_TYPE(object, state->slice) || Py_IS_TYPE(object, state->region)) {
+        Py_ssize_t length = (Py_ssize_t)view_span(object).length;
+        return match(array, part, code_of_bytes(state)->element, 1, &length);
+    }
+    return PyObject_CheckBuffer(object) ? match_buffer(array, part, object) : 0;
+}
+
+/* By way of a copy, since the two may overlap in any pattern. */
+static int scatter_source(Array *array, const Part *part, const Source *source)
+{
+    if (source->copy != NULL)
+        return array_scatter(array, part, source->copy);
+    char *copy = PyMem_Malloc(source->length + 1);
+    if (copy == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int status = source_read(source, copy);
+    if (status == 0)
+        status = array_scatter(array, part, copy);
+    PyMem_Free(copy);
+    return status;
+}
+
+/* A buffer gives what it likes each time it is asked. */
+static int store_source(Array *array, const Part *part, const Source *source)
+{
+    bool together = part_is_contiguous(part, array->code.element->size) &&
+                    !mapped_region_device(array->slice.region);
+    if (source->length != part_bytes(array, part))
+        return refuse_shape();
+    if (together)
+        return source_store(source, array->owner, array->slice,
+                            (size_t)part->first);
+    return scatter_source(array, part, source);
+}
+
+/* Items of the same type are copied as bytes; whatever else is a sequence. */
+static int assign_part(Array *array, const Part *part, PyObject *object)
+{
+    Source source;
+    int same = match_object(array, part, object);
+    if (same == 0)
+        return assign_values(array, part, object);
+    if (same < 0 || source_open(array->owner->state, object, &source) < 0)
+        return -1;
+    int status = store_source(array, part, &source);
+    source_close(&source);
     return status;
 }
 

@@ -66,11 +66,6 @@ static mapped_status walk(Walk *state, int dimension, Py_ssize_t offset,
     return status;
 }
 
-static size_t part_bytes(const Array *array, const Part *part)
-{
-    return (size_t)part_count(part) * array->code.element->size;
-}
-
 static int finish(Array *array, mapped_status status, const mapped_error *error)
 {
     if (status == MAPPED_OK)

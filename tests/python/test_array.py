@@ -2,6 +2,7 @@
 shapes and slices, at any alignment, and refuse what doesn't fit."""
 import array
 import struct
+import sys
 
 import numpy
 import pytest
@@ -205,6 +206,69 @@ def test_assignment_converts_other_types():
     assert ours.tolist() == [-1, 0, 1, 1]
     ours[:] = ours[::-1]
     assert ours.tolist() == [1, 1, 0, -1]
+
+
+@pytest.mark.parametrize("to, come", [
+    (slice(5, None), slice(None, -5)), (slice(None, -5), slice(5, None)),
+    (slice(9000, None), slice(None, -9000)), (slice(None), slice(None, None, -1)),
+    (slice(None, None, 2), slice(None, 10000)), (slice(10000), slice(1, None, 2)),
+    (slice(None, None, 2), slice(1, None, 2))])
+@pytest.mark.parametrize("exporter", [lambda part: part, memoryview])
+def test_assignment_of_what_overlaps_is_as_if_it_were_a_copy(to, come, exporter):
+    ours, twin = grid(20000)
+    ours[to] = exporter(ours[come])
+    twin[to] = twin[come].copy()
+    assert ours.tolist() == twin.tolist()
+
+
+NO_ROOM = """
+    import resource, sys
+    import mapped
+    whole = 64 << 20
+    with mapped.open(sys.argv[1], "w+", length=whole, sparse=True) as a, \\
+            mapped.open(sys.argv[2], "w+", length=whole, sparse=True) as b:
+        a.set("<I", whole - 4, 7)
+        with open("/proc/self/status") as status:
+            data = next(line for line in status if line.startswith("VmData"))
+        room = (int(data.split()[1]) << 10) + (24 << 20)
+        resource.setrlimit(resource.RLIMIT_DATA, (room, -1))
+        exec(sys.argv[3])
+        print(b.get("<I", whole - 4))
+"""
+
+
+@pytest.mark.parametrize("action", [
+    "b.cast('B')[:] = a", "b.cast('I')[:] = a.cast('I')",
+    "b.cast('I')[:] = memoryview(a.cast('I'))",
+    "b.cast('B')[:] = memoryview(a)", "b.cast('B')[:] = a[:]",
+    "b.cast('>d', (8, 2**20))[:] = a.cast('>d', (8, 2**20))",
+    "b.cast('I')[1:] = a.cast('I')[:-1]; b.cast('I')[:-1] = b.cast('I')[1:];"
+    "b[-4:] = a[-4:]"])
+def test_assignment_of_the_same_type_needs_no_room(tmp_path, child, action):
+    assert child(NO_ROOM, tmp_path / "a", tmp_path / "b", action) == "7\n"
+
+
+def test_assignment_of_items_that_lie_apart_has_no_room(tmp_path, child):
+    """The test before would see a copy."""
+    with pytest.raises(AssertionError, match="MemoryError"):
+        child(NO_ROOM, tmp_path / "a", tmp_path / "b",
+              "b.cast('B')[::2] = a.cast('B')[::2]")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12),
+                    reason="classes have __buffer__ since Python 3.12")
+@pytest.mark.parametrize("later", [b"", b"ab", bytes(100)])
+def test_assignment_of_a_buffer_that_changes_is_refused(later):
+    answers = [b"12345", later]
+
+    class Fickle:
+        def __buffer__(self, flags):
+            return memoryview(answers.pop(0))
+
+    ours = made("B", range(5))
+    with pytest.raises(ValueError, match="shapes"):
+        ours[:] = Fickle()
+    assert ours.tolist() == list(range(5))
 
 
 def test_long_arrays_are_read_in_blocks():
