@@ -73,8 +73,8 @@ int mlua_fail(lua_State *L, const mapped_error *error, const char *name)
         lua_pushfstring(L, "%s: %s", name, lua_tostring(L, -1));
         lua_remove(L, -2);
     }
-    lua_pushinteger(L, error->status == MAPPED_SYSTEM ? error->os_error
-                                                      : (int)error->status);
+    lua_pushinteger(L, error->os_error != 0 ? error->os_error
+                                            : (int)error->status);
     return 3;
 }
 

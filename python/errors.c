@@ -26,21 +26,6 @@ static void *raise_os(int number, PyObject *name)
     return PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, name);
 }
 
-/* The core says "not a file" of directories and pipes alike; Python has an
- * exception of its own for directories. */
-static bool is_directory(PyObject *name)
-{
-    PyObject *path = PyImport_ImportModule("os.path");
-    PyObject *answer = path != NULL && name != NULL
-                           ? PyObject_CallMethod(path, "isdir", "O", name)
-                           : NULL;
-    bool directory = answer == Py_True;
-    Py_XDECREF(answer);
-    Py_XDECREF(path);
-    PyErr_Clear();
-    return directory;
-}
-
 static int set_number(PyObject *object, const char *name, uint64_t value)
 {
     PyObject *number = PyLong_FromUnsignedLongLong(value);
@@ -92,9 +77,8 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
     mapped_error_message(error, text, sizeof text);
     switch (error->status) {
     case MAPPED_SYSTEM:
-        return raise_os(error->os_error, name);
     case MAPPED_NOT_A_FILE:
-        return raise_os(is_directory(name) ? EISDIR : ENODEV, name);
+        return raise_os(error->os_error, name);
     case MAPPED_STALE:
         return raise_os(ESTALE, name);
     case MAPPED_MEMORY:

@@ -41,6 +41,9 @@ typedef struct mapped__file_info {
 mapped_status mapped__file_open(const char *path, unsigned flags,
                                 intptr_t *file, bool *created,
                                 mapped_error *error);
+/* MAPPED_NOT_A_FILE, with the number that the system has for it. */
+mapped_status mapped__file_refuse(mapped__file_kind kind, mapped_error *error);
+
 /* What must stand before a relative `path` for it to mean the same after the
  * working directory has changed; how many bytes that are, without a NUL. 0 for
  * other paths, and where it can't be told. */

@@ -109,7 +109,7 @@ static mapped_status check_kind(const opening *o, mapped_error *error)
     switch (o->info.kind) {
     case MAPPED__FILE_DIRECTORY:
     case MAPPED__FILE_OTHER:
-        return mapped_error_set(error, MAPPED_NOT_A_FILE, "open");
+        return mapped__file_refuse(o->info.kind, error);
     case MAPPED__FILE_DEVICE:
         if (creates(o->mode))
             return mapped_error_set(error, MAPPED_ARGUMENT,

@@ -27,6 +27,14 @@ intptr_t mapped__file_from_descriptor(int descriptor)
     return descriptor;
 }
 
+mapped_status mapped__file_refuse(mapped__file_kind kind, mapped_error *error)
+{
+    mapped_error_set(error, MAPPED_NOT_A_FILE, "open");
+    if (error != NULL)
+        error->os_error = kind == MAPPED__FILE_DIRECTORY ? EISDIR : ENODEV;
+    return MAPPED_NOT_A_FILE;
+}
+
 size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
 {
     if (path[0] == '/' || getcwd(base, MAPPED__BASE_SIZE - 1) == NULL)
@@ -69,9 +77,11 @@ static mapped_status open_failed(const char *path, mapped_error *error)
 {
     struct stat st;
     int reason = errno;
-    if (reason == EISDIR || (reason == ENXIO && stat(path, &st) == 0 &&
-                             (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode))))
-        return mapped_error_set(error, MAPPED_NOT_A_FILE, "open");
+    if (reason == EISDIR)
+        return mapped__file_refuse(MAPPED__FILE_DIRECTORY, error);
+    if (reason == ENXIO && stat(path, &st) == 0 &&
+        (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode)))
+        return mapped__file_refuse(MAPPED__FILE_OTHER, error);
     return mapped_error_set_system(error, reason, "open");
 }
 

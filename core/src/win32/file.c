@@ -113,6 +113,15 @@ static HANDLE open_any(const wchar_t *path, unsigned flags, bool *created)
     return handle;
 }
 
+mapped_status mapped__file_refuse(mapped__file_kind kind, mapped_error *error)
+{
+    mapped_error_set(error, MAPPED_NOT_A_FILE, "open");
+    if (error != NULL)
+        error->os_error = kind == MAPPED__FILE_DIRECTORY ? ERROR_DIRECTORY
+                                                         : ERROR_BAD_FILE_TYPE;
+    return MAPPED_NOT_A_FILE;
+}
+
 /* A path that begins with a drive or a separator is left as it is. */
 size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
 {
