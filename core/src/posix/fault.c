@@ -59,6 +59,16 @@ static void add(sigset_t *set, int signal_number)
     *word_of(set, signal_number) |= bit_of(signal_number);
 }
 
+static void add_all(sigset_t *set, const sigset_t *more)
+{
+    unsigned long words[2][MASK_BYTES / sizeof(unsigned long)];
+    memcpy(words[0], set, MASK_BYTES);
+    memcpy(words[1], more, MASK_BYTES);
+    for (size_t i = 0; i < MASK_BYTES / sizeof(unsigned long); i++)
+        words[0][i] |= words[1][i];
+    memcpy(set, words[0], MASK_BYTES);
+}
+
 static bool has(const sigset_t *set, int signal_number)
 {
     sigset_t copy;
@@ -79,11 +89,12 @@ static bool is_lost_page(const siginfo_t *info)
             info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO);
 }
 
-static bool is_ours(const siginfo_t *info)
+static bool is_ours(const siginfo_t *info, bool doubtful)
 {
     mapped__fault fault = {.address = info->si_addr,
                            .poisoned = info->si_code == BUS_MCEERR_AR ||
-                                       info->si_code == BUS_MCEERR_AO};
+                                       info->si_code == BUS_MCEERR_AO,
+                           .doubtful = doubtful};
     if (!is_lost_page(info))
         return false;
     mapped__fault_handler *own = MAPPED__LOAD_ACQUIRE(&told);
@@ -123,7 +134,7 @@ static bool is_ours_by_registers(const unsigned char *registers)
     siginfo_t guess = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
     guess.si_addr = (void *)(uintptr_t)words[REG_CR2 - REG_CSGSFS];
     return (words[0] & 0xffff) == 0x33 && (words[1] & ~63) == 0 &&
-           (words[1] & 4) != 0 && words[2] == 14 && is_ours(&guess);
+           (words[1] & 4) != 0 && words[2] == 14 && is_ours(&guess, true);
 #else
     (void)registers;
     return false;
@@ -135,22 +146,13 @@ static bool any_ours(const unsigned char *block, size_t n)
     siginfo_t older;
     for (size_t at = 0; at + sizeof older <= n; at += 8) {
         memcpy(&older, block + at, sizeof older);
-        if (is_lost_page(&older) && older.si_errno == 0 && is_ours(&older))
+        if (is_lost_page(&older) && older.si_errno == 0 &&
+            is_ours(&older, true))
             return true;
         if (is_ours_by_registers(block + at))
             return true;
     }
     return false;
-}
-
-/* Where to look for older signals: on the stack that we run on, which the
- * kernel tells of an alternate one. */
-static uintptr_t stack_end(uintptr_t here, const ucontext_t *context)
-{
-    uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;
-    uintptr_t high = low + context->uc_stack.ss_size;
-    bool alternate = here >= low && here < high;
-    return alternate && high < here + FRAMES ? high : here + FRAMES;
 }
 
 /* Where this signal's own frame ends. Its registers still tell of the last
@@ -159,28 +161,67 @@ static uintptr_t frame_end(const siginfo_t *info, const ucontext_t *context)
 {
     uintptr_t a = (uintptr_t)(info + 1);
     uintptr_t b = (uintptr_t)(context + 1);
-    return ((a > b ? a : b) + 7) & ~(uintptr_t)7;
+    return a > b ? a : b;
+}
+
+/* Where the interrupted code has its stack, or 0. */
+static uintptr_t interrupted_at(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.sp;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
+typedef struct stretch {
+    uintptr_t from;
+    uintptr_t to;
+} stretch;
+
+/* Where to look for older signals: on the stack of who has raised this one. The
+ * kernel tells where an alternate one ends. */
+static stretch stack_of(const siginfo_t *info, const ucontext_t *context)
+{
+    const uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;
+    const size_t size = context->uc_stack.ss_size;
+    uintptr_t here = frame_end(info, context);
+    uintptr_t there = interrupted_at(context);
+    bool alternate = here - low < size;
+    if (alternate && there != 0 && there - low >= size) {
+        here = there;
+        alternate = false;
+    }
+    here = (here + 7) & ~(uintptr_t)7;
+    stretch found = {here, here + FRAMES};
+    if (alternate && low + size < found.to)
+        found.to = low + size;
+    return found;
 }
 
 /* A handler on top of ours may put us back and raise the signal again, as
  * Python's faulthandler does. Then the kernel's own record of the fault lies
  * further up on the stack, and when we and that handler have returned, the
- * access is tried again. */
+ * access is tried again. What lies there may also be left from long ago: it
+ * counts if the page is still lost. */
 static bool is_raised_again(const siginfo_t *info, const ucontext_t *context)
 {
     unsigned char block[BLOCK];
-    uintptr_t at = frame_end(info, context);
-    uintptr_t end = stack_end(at, context);
+    stretch left = stack_of(info, context);
     if (info->si_code != SI_TKILL || info->si_pid != getpid())
         return false;
-    while (at + sizeof(siginfo_t) <= end) {
-        size_t wanted = end - at < sizeof block ? end - at : sizeof block;
-        size_t n = read_stack(at, block, wanted);
+    while (left.from + sizeof(siginfo_t) <= left.to) {
+        size_t rest = left.to - left.from;
+        size_t wanted = rest < sizeof block ? rest : sizeof block;
+        size_t n = read_stack(left.from, block, wanted);
         if (any_ours(block, n))
             return true;
         if (n < sizeof block)
             return false;
-        at += sizeof block - sizeof(siginfo_t);
+        left.from += sizeof block - sizeof(siginfo_t);
     }
     return false;
 }
@@ -214,31 +255,36 @@ static bool is_forced(const siginfo_t *info)
     return info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
 }
 
-static void call(const struct sigaction *to, int signal_number, siginfo_t *info,
-                 void *context)
+/* `entered`: the mask that our own handler met. The kernel has blocked all that
+ * it was told to; a handler on top of ours that calls us hasn't, and its mask
+ * is to stay. */
+static void mask_for(const struct sigaction *to, const ucontext_t *context,
+                     const sigset_t *entered, sigset_t *during)
 {
-    if (to->sa_flags & SA_SIGINFO)
-        to->sa_sigaction(signal_number, info, context);
-    else
-        to->sa_handler(signal_number);
+    bool chained = !has(entered, SIGBUS) || !has(entered, MARK);
+    bool blocked = chained ? has(entered, SIGBUS) || has(entered, MARK)
+                           : !(to->sa_flags & SA_NODEFER);
+    memcpy(during, chained ? entered : &context->uc_sigmask, MASK_BYTES);
+    if (!chained)
+        add_all(during, &to->sa_mask);
+    *word_of(during, SIGBUS) &= ~bit_of(SIGBUS);
+    if (blocked)
+        add(during, MARK);
 }
 
 /* As the kernel would call it, but with SIGBUS unblocked, so that a handler
  * that touches a lost page of ours is served too; the mark stands for it. */
-static void call_masked(const struct sigaction *to, int signal_number,
-                        siginfo_t *info, ucontext_t *context)
+static void call_masked(const struct sigaction *to, siginfo_t *info,
+                        ucontext_t *context, const sigset_t *entered)
 {
     sigset_t during;
     sigset_t ours;
-    memcpy(&during, &context->uc_sigmask, MASK_BYTES);
-    for (size_t i = 0; i < MASK_BYTES / sizeof(unsigned long); i++)
-        ((unsigned long *)&during)[i] |=
-            ((const unsigned long *)&to->sa_mask)[i];
-    *word_of(&during, signal_number) &= ~bit_of(signal_number);
-    if (!(to->sa_flags & SA_NODEFER))
-        add(&during, MARK);
+    mask_for(to, context, entered, &during);
     swap_mask(&during, &ours);
-    call(to, signal_number, info, context);
+    if (to->sa_flags & SA_SIGINFO)
+        to->sa_sigaction(info->si_signo, info, context);
+    else
+        to->sa_handler(info->si_signo);
     swap_mask(&ours, NULL);
 }
 
@@ -273,9 +319,8 @@ static void put_off(int signal_number, siginfo_t *info, ucontext_t *context)
     send_again(signal_number, info);
 }
 
-/* `chained`: called by a handler above, whose mask is to stay as it is. */
 static void pass_on(unsigned level, siginfo_t *info, ucontext_t *context,
-                    bool chained)
+                    const sigset_t *entered)
 {
     int signal_number = info->si_signo;
     if (has(&context->uc_sigmask, MARK)) {
@@ -283,19 +328,15 @@ static void pass_on(unsigned level, siginfo_t *info, ucontext_t *context,
         return;
     }
     struct sigaction to = found_below(level);
-    if (!is_handler(&to)) {
-        if (to.sa_handler == SIG_DFL || is_forced(info))
-            die(signal_number, info);
-    } else if (chained) {
-        call(&to, signal_number, info, context);
-    } else {
-        call_masked(&to, signal_number, info, context);
-    }
+    if (is_handler(&to))
+        call_masked(&to, info, context, entered);
+    else if (to.sa_handler == SIG_DFL || is_forced(info))
+        die(signal_number, info);
 }
 
 /* Instead of a signal's number: another copy asks to be served. */
 #define KNOCK 0
-#define KNOCK_MAGIC UINT64_C(0x6d61707065640001)
+#define KNOCK_MAGIC UINT64_C(0x6d61707065640002)
 
 typedef struct knock {
     uint64_t magic; /* of this layout and mapped__fault's */
@@ -326,10 +367,10 @@ static void on_signal(unsigned level, int signal_number, siginfo_t *info,
         return;
     }
     mapped__signals_hold(&held);
-    bool served = is_ours(info) || is_raised_again(info, context);
+    bool served = is_ours(info, false) || is_raised_again(info, context);
     mapped__signals_release(&held);
     if (!served)
-        pass_on(level, info, context, !has((sigset_t *)&held, signal_number));
+        pass_on(level, info, context, (sigset_t *)&held);
     errno = kept;
 }
 
@@ -348,13 +389,20 @@ typedef void entry(int, siginfo_t *, void *);
 static entry *const entries[LEVELS] = {LEVEL_MAP(NAME_ENTRY)};
 #undef NAME_ENTRY
 
-/* Blocks what can be blocked, and the mark. */
+#define OUR_FLAGS (SA_SIGINFO | SA_ONSTACK)
+
+/* Blocks what can be blocked, and the mark. System calls that a signal from
+ * elsewhere interrupts go on if the handler below wants them to, and if there
+ * is none. */
 static struct sigaction action_of(unsigned level)
 {
+    const struct sigaction *under = &below[level];
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = entries[level];
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    action.sa_flags =
+        OUR_FLAGS |
+        (is_handler(under) ? under->sa_flags & SA_RESTART : SA_RESTART);
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGKILL);
     sigdelset(&action.sa_mask, SIGSTOP);
@@ -388,7 +436,7 @@ static bool is_taken_in(const struct sigaction *action)
 {
     struct sigaction like = action_of(0);
     knock by = {KNOCK_MAGIC, told, false};
-    if ((action->sa_flags & like.sa_flags) != like.sa_flags ||
+    if ((action->sa_flags & OUR_FLAGS) != OUR_FLAGS ||
         !same_mask(&action->sa_mask, &like.sa_mask))
         return false;
     action->sa_sigaction(KNOCK, NULL, &by);

@@ -81,11 +81,20 @@ OPEN(open_empty, MAPPED_MODE_READ_WRITE, 0, 0, 0)
 OPEN(open_extending, MAPPED_MODE_READ_WRITE, 3 * SIZE, 0, 0)
 OPEN(open_sparse, MAPPED_MODE_READ_WRITE, 3 * SIZE, 0, MAPPED_OPEN_SPARSE)
 OPEN(open_reserved, MAPPED_MODE_READ_WRITE, 3 * SIZE, 9 * SIZE, 0)
-OPEN(open_populated, MAPPED_MODE_READ, SIZE / 2, 0, MAPPED_OPEN_POPULATE)
+OPEN(populate, MAPPED_MODE_READ, SIZE / 2, 0, MAPPED_OPEN_POPULATE)
 OPEN(open_created, MAPPED_MODE_CREATE, SIZE, 0, 0)
 OPEN(open_exclusive, MAPPED_MODE_EXCLUSIVE, SIZE, 0, 0)
 OPEN(open_device, MAPPED_MODE_READ, SIZE / 2, 0, MAPPED_OPEN_DEVICE)
 #undef OPEN
+
+/* Populating is asked for, so it is no advice that may be refused. */
+static mapped_status open_populated(mapped_region **region, mapped_error *error)
+{
+    mapped_status status = populate(region, error);
+    if (refuse_hit && strcmp(refuse_hit, "madvise") == 0)
+        CHECK_STATUS(status, MAPPED_SYSTEM);
+    return status;
+}
 
 static mapped_status open_descriptor(mapped_region **region,
                                      mapped_error *error)

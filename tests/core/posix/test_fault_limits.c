@@ -228,7 +228,8 @@ static long resident_pages(void)
     return resident;
 }
 
-/* The kernel joins private memory; out of the middle it can't be unmapped. */
+/* The kernel joins private memory. Some of it can be taken out of the middle,
+ * and of the rest nothing but the addresses is left. */
 static const char *close_at_the_limit(void)
 {
     mapped_region *regions[WINDOWS];
@@ -240,8 +241,10 @@ static const char *close_at_the_limit(void)
     }
     fill_maps();
     long before = resident_pages();
+    long addresses = scratch_address_pages();
     for (size_t i = 1; i < WINDOWS; i += 2)
         mapped_region_release(regions[i]);
+    CHECK(addresses - scratch_address_pages() >= (long)(4 * pages));
     CHECK(before - resident_pages() > (long)(WINDOWS / 2 * pages * 3 / 4));
     return NULL;
 }
@@ -315,6 +318,42 @@ static void test_limits_open_without_memory_for_the_guard(void)
     in_child(exhaust_memory);
 }
 
+static const char *reserve_for_huge_pages(void)
+{
+    mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
+    mapped_region *region = NULL;
+    mapped_region_release(memory_region(1)); /* What a process makes once. */
+    long before = scratch_address_pages();
+    options.huge = 2 << 20;
+    options.reserve = 8 << 20;
+    if (mapped_region_anonymous(0, &options, &region, NULL) != MAPPED_OK)
+        return "no huge pages of 2 MiB";
+    CHECK_INT((size_t)(scratch_address_pages() - before) * page, 8 << 20);
+    mapped_region_release(region);
+    CHECK_INT(scratch_address_pages(), before);
+    return NULL;
+}
+
+static const char *keep_distance(void)
+{
+    mapped_region_release(memory_region(1));
+    long before = scratch_address_pages();
+    int fd = open(scratch_file("distance", 4 * page), O_RDWR | O_CLOEXEC);
+    mapped_region *region = window(fd, 1);
+    CHECK_INT(scratch_address_pages() - before, 1);
+    CHECK_STATUS(mapped_region_resize(region, 9 * page, NULL), MAPPED_OK);
+    CHECK_INT(scratch_address_pages() - before, 9);
+    mapped_region_release(region);
+    CHECK_INT(scratch_address_pages(), before);
+    return NULL;
+}
+
+static void test_limits_address_space_is_no_more_than_needed(void)
+{
+    in_child(reserve_for_huge_pages);
+    in_child(keep_distance);
+}
+
 /* Reads and writes pages of a file that is gone; what was written to one must
  * not turn up in another. */
 static void lose_pages(mapped_region *region, size_t from, size_t to)
@@ -376,9 +415,28 @@ static const char *lose_without_address_space(void)
     return NULL;
 }
 
+/* A page that takes the place of one that nobody may write is no other. */
+static const char *write_what_is_readonly(void)
+{
+    mapped_region *region = NULL;
+    const char *path = scratch_file("readonly", page);
+    if (mapped_region_open(path, MAPPED_MODE_READ, NULL, &region, NULL) !=
+            MAPPED_OK ||
+        truncate(path, 0) != 0)
+        exit(1);
+    if (!lower_limit(RLIMIT_AS, page))
+        return "no limit on the address space";
+    volatile unsigned char *bytes = region->base_;
+    CHECK_INT(bytes[0], 0);
+    bytes[0] = 1;
+    return NULL;
+}
+
 static void test_limits_address_space_below_what_is_used(void)
 {
     in_child(lose_without_address_space);
+    if (!scratch_instrumented())
+        CHECK_INT(scratch_child(write_what_is_readonly), SIGSEGV);
 }
 
 static void fill_locked_memory(void)
@@ -412,15 +470,33 @@ static const char *lose_locked(void)
     mapped_region *region = opened(scratch_file("locked", 300 * page));
     const char *reason = become_nobody();
     intptr_t file;
+    if (!reason && mlock(region->base_, 300 * page) != 0)
+        reason = "may not lock memory";
+    if (!reason)
+        reason = lock_all_that_comes();
     if (reason)
         return reason;
-    if (mlock(region->base_, 300 * page) != 0)
-        return "may not lock memory";
-    reason = lock_all_that_comes();
     CHECK_STATUS(mapped_region_descriptor(region, &file, NULL), MAPPED_OK);
     CHECK_INT(ftruncate((int)file, 0), 0);
     lose_pages(region, 0, 300);
-    return reason;
+    return NULL;
+}
+
+/* All that is locked goes at once, and zero pages come. */
+static const char *close_locked(void)
+{
+    mapped_region *region = opened(scratch_file("closed", 300 * page));
+    const char *reason = become_nobody();
+    if (!reason && mlock(region->base_, 300 * page) != 0)
+        reason = "may not lock memory";
+    if (!reason)
+        reason = lock_all_that_comes();
+    if (reason)
+        return reason;
+    mapped_region_acquire(region);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_INT(scratch_mappings_of("/closed"), 0);
+    return NULL;
 }
 
 static const char *lose_unlocked(void)
@@ -434,21 +510,53 @@ static const char *lose_unlocked(void)
     return reason;
 }
 
+static long locked_kib(void)
+{
+    char line[128];
+    long amount = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmLck: %ld", &amount) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return amount;
+}
+
+/* What a process keeps for bad times is not worth locking. */
+static const char *map_first_with_locks(void)
+{
+    if (mlockall(MCL_FUTURE) != 0)
+        return "may not lock memory";
+    long before = locked_kib();
+    mapped_region_release(memory_region(page));
+    CHECK(locked_kib() - before < 200);
+    return NULL;
+}
+
+static void test_limits_locked_memory_is_not_wasted(void)
+{
+    in_child(map_first_with_locks);
+}
+
 static void test_limits_locked_memory(void)
 {
     in_child(lose_locked);
+    in_child(close_locked);
     in_child(lose_unlocked);
 }
 
 int main(void)
 {
     page = scratch_page();
+    RUN(test_limits_locked_memory_is_not_wasted); /* Before others map. */
     RUN(test_limits_mappings_one_page_is_lost_alone);
     RUN(test_limits_mappings_many_pages_take_the_region_along);
     RUN(test_limits_mappings_windows_of_one_descriptor);
     RUN(test_limits_mappings_closing_gives_memory_back);
     RUN(test_limits_mappings_open_fails_and_leaves_nothing);
     RUN(test_limits_open_without_memory_for_the_guard);
+    RUN(test_limits_address_space_is_no_more_than_needed);
     RUN(test_limits_data_below_what_is_used);
     RUN(test_limits_address_space_below_what_is_used);
     RUN(test_limits_locked_memory);

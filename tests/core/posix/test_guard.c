@@ -371,6 +371,82 @@ static void test_guard_sent_signal_keeps_its_information(void)
     CHECK_INT(scratch_child(handle_being_killed), 0);
 }
 
+static pid_t nagged;
+
+/* Interrupts a wait in another process, again and again, until it has ended or
+ * enough is enough; then there is something to read. */
+static void nag(int to)
+{
+    for (int i = 0; i < 50; i++) {
+        usleep(10000);
+        kill(nagged, SIGBUS);
+    }
+    _exit(write(to, "x", 1) != 1);
+}
+
+static int handler_flags; /* -1: the signal is ignored */
+
+static const char *read_while_nagged(void)
+{
+    int ends[2];
+    char byte = 0;
+    faulty_standard(SIG_IGN);
+    if (handler_flags >= 0)
+        faulty_handle(mend_informed, handler_flags, NULL);
+    foreign = faulty_page();
+    ours = faulty_region(1);
+    nagged = getpid();
+    if (pipe(ends) != 0)
+        exit(1);
+    pid_t sender = fork();
+    if (sender == 0)
+        nag(ends[1]);
+    errno = 0;
+    ssize_t n = read(ends[0], &byte, 1);
+    int reason = errno;
+    kill(sender, SIGKILL);
+    waitpid(sender, NULL, 0);
+    CHECK_INT(n, handler_flags == 0 ? -1 : 1);
+    CHECK_INT(reason, handler_flags == 0 ? EINTR : 0);
+    return NULL;
+}
+
+static void test_guard_interrupts_what_the_earlier_handler_would(void)
+{
+    static const int flags[] = {0, SA_RESTART, -1};
+    for (size_t i = 0; i < 3; i++) {
+        handler_flags = flags[i];
+        CHECK_INT(scratch_child(read_while_nagged), 0);
+    }
+}
+
+static char signal_stack[1 << 18];
+static volatile uintptr_t handler_ran_at;
+
+static void tell_where(int signal_number, siginfo_t *info, void *context)
+{
+    volatile char here = 0;
+    handler_ran_at = (uintptr_t)&here;
+    mend_informed(signal_number, info, context);
+}
+
+static const char *run_on_signal_stack(void)
+{
+    stack_t alternate = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack};
+    sigaltstack(&alternate, NULL);
+    faulty_handle(tell_where, SA_ONSTACK, NULL);
+    ours = faulty_region(1);
+    foreign = faulty_page();
+    CHECK_INT(faulty_touch(foreign), 0);
+    CHECK(handler_ran_at - (uintptr_t)signal_stack < sizeof signal_stack);
+    return NULL;
+}
+
+static void test_guard_earlier_handler_runs_on_the_signal_stack(void)
+{
+    CHECK_INT(scratch_child(run_on_signal_stack), 0);
+}
+
 static void *touch_ours(void *number)
 {
     uint8_t byte;
@@ -472,6 +548,8 @@ int main(void)
     RUN(test_guard_sent_signal_kills);
     RUN(test_guard_ignored_sent_signal_is_ignored);
     RUN(test_guard_sent_signal_keeps_its_information);
+    RUN(test_guard_interrupts_what_the_earlier_handler_would);
+    RUN(test_guard_earlier_handler_runs_on_the_signal_stack);
     RUN(test_guard_can_be_switched);
     RUN(test_guard_threads_with_and_without_a_signal_stack);
     return check_finish();

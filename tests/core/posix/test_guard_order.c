@@ -96,6 +96,92 @@ static void test_guard_later_handlers_are_chained(void)
     CHECK_INT(scratch_child(chain_in_turn), 0);
 }
 
+static int later_flags;
+
+/* Called by `later` it runs with the mask that `later` has. The page that it
+ * loses goes through `later` too. */
+static void look_at_mask(int signal_number, siginfo_t *info, void *context)
+{
+    sigset_t now;
+    pthread_sigmask(SIG_BLOCK, NULL, &now);
+    CHECK_INT(sigismember(&now, SIGUSR1), 1);
+    CHECK_INT(sigismember(&now, SIGUSR2), 0);
+    faulty_served(ours, 0);
+    earlier(signal_number, info, context);
+}
+
+static const char *chain_with_mask(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = look_at_mask;
+    action.sa_flags = SA_SIGINFO;
+    sigaddset(&action.sa_mask, SIGUSR2);
+    sigaction(SIGBUS, &action, NULL);
+    ours = faulty_region(1);
+    action.sa_sigaction = later;
+    action.sa_flags = SA_SIGINFO | later_flags;
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGUSR1);
+    sigaction(SIGBUS, &action, &below_later);
+    check_trace("lle");
+    CHECK_UINT(mapped_region_fault_count(ours), 1);
+    return NULL;
+}
+
+static void test_guard_chained_handlers_keep_the_mask(void)
+{
+#ifdef MAPPED__THREAD_SANITIZER
+    check_skip("ThreadSanitizer calls handlers with a mask of its own");
+    return;
+#endif
+    later_flags = 0;
+    CHECK_INT(scratch_child(chain_with_mask), 0);
+    later_flags = SA_NODEFER;
+    CHECK_INT(scratch_child(chain_with_mask), 0);
+}
+
+static const char *climb_over_the_same(void)
+{
+    struct sigaction now;
+    ours = faulty_region(50);
+    for (size_t i = 0; i < 50; i++) {
+        faulty_handle(later, 0, &below_later);
+        mapped_region_release(faulty_region(1));
+        sigaction(SIGBUS, NULL, &now);
+        CHECK(now.sa_sigaction != later);
+        memset(trace, 0, sizeof trace);
+        faulty_served(ours, i);
+        CHECK_TEXT(trace, "");
+    }
+    return NULL;
+}
+
+/* A program that installs its handler again and again. */
+static void test_guard_climbs_over_the_same_handler_for_ever(void)
+{
+    CHECK_INT(scratch_child(climb_over_the_same), 0);
+}
+
+static const char *shoot_once_twice(void)
+{
+    struct sigaction ours_below;
+    mapped_region_release(faulty_region(1));
+    for (int i = 0; i < 2; i++) {
+        faulty_handle(earlier, (int)SA_RESETHAND, &ours_below);
+        mapped_region_release(faulty_region(1));
+        check_trace("e");
+        sigaction(SIGBUS, &ours_below, NULL);
+        mapped_region_release(faulty_region(1));
+    }
+    return NULL;
+}
+
+static void test_guard_one_shot_handler_may_come_back(void)
+{
+    CHECK_INT(scratch_child(shoot_once_twice), 0);
+}
+
 static const char *climb_for_ever(void)
 {
     faulty_handle(earlier, 0, NULL);
@@ -171,7 +257,9 @@ static const char *raise_again(void)
     sigaltstack(&alternate, NULL);
     install_reporter();
     faulty_served(ours, 2);
-    CHECK_INT(calls, 3);
+    faulty_handle(report_and_raise, SA_NODEFER, &below_reporter);
+    faulty_served(ours, 3);
+    CHECK_INT(calls, 4);
     return NULL;
 }
 
@@ -209,6 +297,9 @@ int main(void)
     faulty_standard(SIG_DFL);
     RUN(test_guard_later_handlers_are_chained);
     RUN(test_guard_never_runs_out_of_places);
+    RUN(test_guard_chained_handlers_keep_the_mask);
+    RUN(test_guard_climbs_over_the_same_handler_for_ever);
+    RUN(test_guard_one_shot_handler_may_come_back);
     RUN(test_guard_enabling_puts_it_on_top);
     RUN(test_guard_raised_again_is_recognised);
     RUN(test_guard_foreign_raised_again_kills);

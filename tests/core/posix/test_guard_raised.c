@@ -1,0 +1,322 @@
+/* Guards against taking one signal for another: one that a program raises for
+ * the fault that it had before, or that another process sends, and the one that
+ * tells of broken memory for one of a cut file. The handler looks for a fault's
+ * record further up on the stack, so these tests put some there.
+ *
+ * Memory is not really broken here: that takes a privilege, and a kernel that
+ * is built for it. The signal is the kernel's, queued to the own thread. */
+#include "faulty.h"
+
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+static mapped_region *ours;
+static siginfo_t record;
+static void (*send)(void);
+
+static void raise_it(void)
+{
+    raise(SIGBUS);
+}
+
+static siginfo_t record_of(int code, const volatile void *address)
+{
+    siginfo_t made;
+    memset(&made, 0, sizeof made);
+    made.si_signo = SIGBUS;
+    made.si_code = code;
+    made.si_addr = (void *)(uintptr_t)address;
+    return made;
+}
+
+/* As a handler would have it on its stack that raises its signal again. */
+static void send_below_a_record(void)
+{
+    volatile siginfo_t on_stack;
+    memcpy((void *)&on_stack, &record, sizeof on_stack);
+    send();
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    CHECK_INT(on_stack.si_signo, record.si_signo);
+}
+
+static const char *send_below_a_fresh_record(void)
+{
+    ours = faulty_region(2);
+    record = record_of(BUS_ADRERR, ours->base_ + scratch_page());
+    send_below_a_record();
+    CHECK_UINT(mapped_region_fault_count(ours), 1);
+    return NULL;
+}
+
+static void test_guard_raised_below_a_record_is_the_same_fault(void)
+{
+    send = raise_it;
+    CHECK_INT(scratch_child(send_below_a_fresh_record), 0);
+}
+
+static const char *raise_below_a_settled_record(void)
+{
+    ours = faulty_region(2);
+    faulty_served(ours, 1);
+    record = record_of(BUS_ADRERR, ours->base_ + scratch_page());
+    send_below_a_record();
+    return NULL;
+}
+
+static const char *raise_below_a_record_of_an_intact_page(void)
+{
+    const char *path = scratch_file("intact", scratch_page());
+    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &ours, NULL) !=
+        MAPPED_OK)
+        exit(1);
+    record = record_of(BUS_ADRERR, ours->base_);
+    send_below_a_record();
+    return NULL;
+}
+
+/* Kept as address space, for growth; no file is there to lose. */
+static const char *raise_below_a_record_of_a_reserve(void)
+{
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    options.reserve = 8 * scratch_page();
+    const char *path = scratch_file("reserve", scratch_page());
+    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, &options, &ours,
+                           NULL) != MAPPED_OK)
+        exit(1);
+    record = record_of(BUS_ADRERR, ours->base_ + 5 * scratch_page());
+    send_below_a_record();
+    return NULL;
+}
+
+static void test_guard_raised_below_an_old_record_kills(void)
+{
+    send = raise_it;
+    CHECK_INT(scratch_child(raise_below_a_record_of_a_reserve), SIGBUS);
+    CHECK_INT(scratch_child(raise_below_a_settled_record), SIGBUS);
+    CHECK_INT(scratch_child(raise_below_a_record_of_an_intact_page), SIGBUS);
+}
+
+static void send_to_process(void)
+{
+    kill(getpid(), SIGBUS);
+}
+
+static void send_from_another_process(void)
+{
+    pid_t process = getpid();
+    long thread = syscall(SYS_gettid);
+    pid_t sender = fork();
+    if (sender == 0) {
+        syscall(SYS_tgkill, (long)process, thread, (long)SIGBUS);
+        _exit(0);
+    }
+    waitpid(sender, NULL, 0);
+}
+
+static void test_guard_sent_below_a_record_kills(void)
+{
+    send = send_to_process;
+    CHECK_INT(scratch_child(send_below_a_fresh_record), SIGBUS);
+    send = send_from_another_process;
+    CHECK_INT(scratch_child(send_below_a_fresh_record), SIGBUS);
+}
+
+#define STACK 65536
+static struct {
+    unsigned char stack[STACK];
+    siginfo_t behind;
+} block __attribute__((aligned(64)));
+
+static void raise_on_signal(int signal_number)
+{
+    (void)signal_number;
+    raise(SIGBUS);
+}
+
+static const char *raise_on_a_stack_before_a_record(void)
+{
+    stack_t alternate = {.ss_sp = block.stack, .ss_size = STACK};
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = raise_on_signal;
+    action.sa_flags = SA_ONSTACK;
+    ours = faulty_region(1);
+    block.behind = record_of(BUS_ADRERR, ours->base_);
+    if (sigaltstack(&alternate, NULL) != 0 ||
+        sigaction(SIGUSR1, &action, NULL) != 0)
+        exit(1);
+    raise(SIGUSR1);
+    return NULL;
+}
+
+static void test_guard_raised_looks_no_further_than_its_stack(void)
+{
+#ifdef MAPPED__THREAD_SANITIZER
+    check_skip("ThreadSanitizer holds signals back while a handler runs");
+    return;
+#endif
+    CHECK_INT(scratch_child(raise_on_a_stack_before_a_record), SIGBUS);
+}
+
+/* The words of a frame of the kernel's that say what an access did, in the
+ * order of REG_CSGSFS to REG_CR2. */
+static uint64_t registers[5];
+static bool settled; /* the fault that they tell of has been served */
+
+static const char *raise_below_registers(void)
+{
+    volatile uint64_t on_stack[5];
+    ours = faulty_region(1);
+    if (settled)
+        faulty_served(ours, 0);
+    registers[4] = (uintptr_t)ours->base_;
+    for (size_t i = 0; i < 5; i++)
+        on_stack[i] = registers[i];
+    raise(SIGBUS);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    CHECK_UINT(on_stack[4], registers[4]);
+    return NULL;
+}
+
+static void test_guard_raised_by_a_handler_without_record(void)
+{
+#ifndef __x86_64__
+    check_skip("only x86-64 leaves the address in the registers");
+#else
+    static const uint64_t rows[][3] = {{0x33, 4, 14},  {0x33, 6, 14},
+                                       {0x23, 4, 14},  {0x33, 0, 14},
+                                       {0x33, 68, 14}, {0x33, 4, 13}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        memcpy(registers, rows[i], sizeof rows[i]);
+        settled = false;
+        CHECK_INT(scratch_child(raise_below_registers), i < 2 ? 0 : SIGBUS);
+        settled = true;
+        CHECK_INT(scratch_child(raise_below_registers), SIGBUS);
+    }
+#endif
+}
+
+static void queue(int code, const volatile void *address)
+{
+    siginfo_t info = record_of(code, address);
+    CHECK_INT(syscall(SYS_rt_tgsigqueueinfo, (long)getpid(),
+                      syscall(SYS_gettid), (long)SIGBUS, &info),
+              0);
+}
+
+static int poison_code;
+
+static const char *poison(void)
+{
+    const char *path = scratch_file("poison", 3 * scratch_page());
+    mapped_error error = MAPPED_ERROR_INIT;
+    uint8_t byte = 0;
+    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &ours, NULL) !=
+        MAPPED_OK)
+        exit(1);
+    mapped_slice all = mapped_region_slice(ours);
+    queue(poison_code, ours->base_ + scratch_page() + 5);
+    CHECK_STATUS(mapped_get_u8(all, scratch_page(), &byte, &error),
+                 MAPPED_FAULT);
+    CHECK_INT(error.os_error, EIO);
+    CHECK_UINT(error.offset, scratch_page());
+    CHECK_UINT(error.length, scratch_page());
+    CHECK_STATUS(mapped_get_u8(all, 0, &byte, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_recover(ours, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_get_u8(all, scratch_page(), &byte, NULL), MAPPED_OK);
+    CHECK_UINT(byte, scratch_byte(scratch_page()));
+    return NULL;
+}
+
+static void test_guard_poisoned_page_of_a_file_is_lost(void)
+{
+    poison_code = BUS_MCEERR_AR;
+    CHECK_INT(scratch_child(poison), 0);
+    poison_code = BUS_MCEERR_AO;
+    CHECK_INT(scratch_child(poison), 0);
+}
+
+static const char *poison_memory(void)
+{
+    uint8_t byte = 1;
+    mapped_error error = MAPPED_ERROR_INIT;
+    ours = memory_region(2 * scratch_page());
+    mapped_slice all = mapped_region_slice(ours);
+    mapped_fill(all, 7, NULL);
+    queue(BUS_MCEERR_AR, ours->base_);
+    CHECK_STATUS(mapped_get_u8(all, 0, &byte, &error), MAPPED_FAULT);
+    CHECK_INT(error.os_error, EIO);
+    CHECK_STATUS(mapped_region_recover(ours, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_get_u8(all, 0, &byte, NULL), MAPPED_OK);
+    CHECK_UINT(byte, 0);
+    CHECK_STATUS(mapped_get_u8(all, scratch_page(), &byte, NULL), MAPPED_OK);
+    CHECK_UINT(byte, 7);
+    return NULL;
+}
+
+static void test_guard_poisoned_memory_comes_back_empty(void)
+{
+    CHECK_INT(scratch_child(poison_memory), 0);
+}
+
+static int ignored_code;
+
+static const char *ignore_foreign(void)
+{
+    static unsigned char foreign;
+    faulty_standard(SIG_IGN);
+    ours = faulty_region(1);
+    queue(ignored_code, &foreign);
+    return NULL;
+}
+
+/* Poison that nobody has touched yet is news; the others are no choice. */
+static void test_guard_ignored_foreign_poison(void)
+{
+    ignored_code = BUS_MCEERR_AO;
+    CHECK_INT(scratch_child(ignore_foreign), 0);
+    ignored_code = BUS_MCEERR_AR;
+    CHECK_INT(scratch_child(ignore_foreign), SIGBUS);
+}
+
+static volatile sig_atomic_t calls;
+
+static void count(int signal_number)
+{
+    (void)signal_number;
+    calls++;
+}
+
+static const char *misalign(void)
+{
+    faulty_standard(count);
+    ours = faulty_region(1);
+    queue(BUS_ADRALN, ours->base_);
+    CHECK_INT(calls, 1);
+    CHECK_UINT(mapped_region_fault_count(ours), 0);
+    return NULL;
+}
+
+static void test_guard_misaligned_access_loses_nothing(void)
+{
+    CHECK_INT(scratch_child(misalign), 0);
+}
+
+int main(void)
+{
+    if (faulty_emulated()) {
+        RUN(test_signals_need_the_kernel);
+        return check_finish();
+    }
+    faulty_standard(SIG_DFL);
+    RUN(test_guard_raised_below_a_record_is_the_same_fault);
+    RUN(test_guard_raised_below_an_old_record_kills);
+    RUN(test_guard_sent_below_a_record_kills);
+    RUN(test_guard_raised_looks_no_further_than_its_stack);
+    RUN(test_guard_raised_by_a_handler_without_record);
+    RUN(test_guard_poisoned_page_of_a_file_is_lost);
+    RUN(test_guard_poisoned_memory_comes_back_empty);
+    RUN(test_guard_ignored_foreign_poison);
+    RUN(test_guard_misaligned_access_loses_nothing);
+    return check_finish();
+}
