@@ -116,6 +116,9 @@ static int match_buffer(const Array *array, const Part *part, PyObject *object)
 static int match_object(const Array *array, const Part *part, PyObject *object)
 {
     const State *state = array->owner->state;
+    Extent extent;
+    if (extent_of(state, object, &extent) && require_open(extent.owner) < 0)
+        return -1;
     if (Py_IS_TYPE(object, state->array)) {
         Array *from = array_of(object);
         return match(array, part, from->code.element, from->dimensions,
