@@ -24,11 +24,11 @@ typedef struct mapped__region {
     uint64_t file_device; /* identity of the file, to know it again by name */
     uint64_t file_serial;
     mapped__mapping mapping;
-    mapped__guard guard; /* over the mapping, so offsets include `lead` */
     mapped_wrap_hook *hook;
     void *context;
     const char *name; /* as given, the end of `path`; NULL if there is none */
-    char path[];      /* to open it again after a change of directory, too */
+    mapped__guard guard; /* over the mapping, so offsets include `lead` */
+    char path[];         /* to open it again after a change of directory, too */
 } mapped__region;
 
 /* The lifecycle word. Whoever sets LOCKED with a compare-and-swap may resize or

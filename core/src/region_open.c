@@ -7,13 +7,23 @@
 
 #include "region_internal.h"
 
+/* All but the lists in the guard, which are most of it and begin empty. */
+static void clear(mapped__region *full)
+{
+    memset(full, 0, offsetof(mapped__region, guard.losses.list));
+    full->guard.returned.count = 0;
+}
+
 static mapped__region *allocate_named(const char *name)
 {
     char base[MAPPED__BASE_SIZE];
     size_t base_size = name != NULL ? mapped__path_base(name, base) : 0;
     size_t name_size = name != NULL ? strlen(name) + 1 : 0;
-    mapped__region *full = calloc(1, sizeof *full + base_size + name_size);
-    if (full == NULL || name == NULL)
+    mapped__region *full = malloc(sizeof *full + base_size + name_size);
+    if (full == NULL)
+        return NULL;
+    clear(full);
+    if (name == NULL)
         return full;
     memcpy(full->path, base, base_size);
     memcpy(full->path + base_size, name, name_size);
