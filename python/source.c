@@ -109,9 +109,9 @@ int source_read(const Source *source, void *to)
 static Region *culprit(const Source *source, Region *owner,
                        mapped_status status)
 {
-    bool theirs =
-        status == MAPPED_FAULT && source->owner != NULL &&
-        mapped_region_check(source->slice.region, NULL) == MAPPED_FAULT;
+    bool theirs = status == MAPPED_FAULT && source->owner != NULL &&
+                  mapped_slice_leave(source->slice, 0, source->slice.length,
+                                     NULL) == MAPPED_FAULT;
     return theirs ? source->owner : owner;
 }
 

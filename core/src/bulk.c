@@ -97,12 +97,30 @@ static mapped_status copy_piece(mapped_slice to, size_t offset,
     return status;
 }
 
+static bool is_same_file(const mapped__region *a, const mapped__region *b)
+{
+    return a->file_device == b->file_device && a->file_serial == b->file_serial;
+}
+
+/* How far behind `from` the place is in what may be the same bytes: of one
+ * region, of two mappings of one file, of two wraps of one memory. */
+static uint64_t distance(mapped_slice to, size_t offset, mapped_slice from)
+{
+    const mapped__region *a = mapped__region_of(to.region);
+    const mapped__region *b = mapped__region_of(from.region);
+    uint64_t within = (uint64_t)to.offset + offset - from.offset;
+    if (a == b)
+        return within;
+    if (!a->wrapped && !b->wrapped && is_same_file(a, b))
+        return a->offset - b->offset + within;
+    return (uintptr_t)a->head.base_ - (uintptr_t)b->head.base_ + within;
+}
+
 /* Last piece first where that is what keeps an overlap whole. */
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
-    bool backwards =
-        to.region == from.region && to.offset + offset > from.offset;
+    bool backwards = distance(to, offset, from) < from.length;
     size_t pieces = from.length / PIECE + (from.length % PIECE != 0);
     mapped_status status = check(from, 0, from.length, error);
     if (status == MAPPED_OK)

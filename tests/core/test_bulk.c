@@ -224,6 +224,34 @@ static void test_bulk_copy_overlapping_does_not_smear(void)
     mapped_region_release(region);
 }
 
+/* The same bytes in two regions: the core sees it by their addresses. */
+static void test_bulk_copy_overlapping_wraps_does_not_smear(void)
+{
+    enum {
+        SIZE = 100000
+    };
+    static unsigned char data[SIZE];
+    for (int shift = -1; shift <= 1; shift += 2) {
+        size_t to = shift > 0 ? 1 : 0;
+        mapped_region *a;
+        mapped_region *b;
+        for (size_t i = 0; i < SIZE; i++)
+            data[i] = (unsigned char)(i % 251);
+        mapped_region_wrap(data, SIZE, false, NULL, NULL, &a, NULL);
+        mapped_region_wrap(data + 1 - to, SIZE - 1, false, NULL, NULL, &b,
+                           NULL);
+        CHECK_STATUS(mapped_copy(mapped_region_slice(a), to,
+                                 mapped_region_slice(b), NULL),
+                     MAPPED_OK);
+        size_t wrong = 0;
+        for (size_t i = 0; i < SIZE - 1; i++)
+            wrong += data[i + to] != (i + 1 - to) % 251;
+        CHECK_UINT(wrong, 0);
+        mapped_region_release(a);
+        mapped_region_release(b);
+    }
+}
+
 static void test_bulk_copy_between_regions(void)
 {
     mapped_region *region = fresh(false);
@@ -313,6 +341,7 @@ int main(void)
     RUN(test_bulk_fill_stays_inside);
     RUN(test_bulk_move_overlapping_does_not_smear);
     RUN(test_bulk_copy_overlapping_does_not_smear);
+    RUN(test_bulk_copy_overlapping_wraps_does_not_smear);
     RUN(test_bulk_copy_between_regions);
     RUN(test_bulk_compare_orders_as_strings_do);
     RUN(test_bulk_compare_goes_on_to_the_first_difference);

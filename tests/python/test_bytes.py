@@ -267,3 +267,27 @@ def test_repr_tells_what_it_is(path):
     assert repr(mapped.anonymous(5)) == (
         "<mapped.Region anonymous mode='r+' length=5>")
     assert "wrapped" in repr(mapped.wrap(b"x").region)
+
+
+def shifted(data, up):
+    return data[:1] + data[:-1] if up else data[1:] + data[-1:]
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_copies_between_two_regions_of_the_same_bytes_do_not_smear(tmp_path, up):
+    data = os.urandom(100_000)
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    memory = bytearray(data)
+    to, source = (slice(1, None), slice(None, -1))[::1 if up else -1]
+    pairs = [(mapped.open(path, "r+"), mapped.open(path, "r+")),
+             (mapped.wrap(memory), mapped.wrap(memory))]
+    for one, other in pairs:
+        one[to] = other[source]
+        assert one == shifted(data, up)
+        one[:] = data
+        one.cast("B")[to] = other.cast("B")[source]
+        assert one == shifted(data, up)
+    region = mapped.wrap(bytearray(data))
+    region[to] = mapped.wrap(memoryview(region))[source]
+    assert region == shifted(data, up)

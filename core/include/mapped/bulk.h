@@ -21,8 +21,8 @@ mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
 mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
                            size_t n, mapped_error *error);
 
-/* All of `from` to `offset` in `to`; the two may overlap if they are of one
- * region. Bytes of a lost page are never written. */
+/* All of `from` to `offset` in `to`; the two may overlap, also as mappings of
+ * one file or wraps of one memory. Bytes of a lost page are never written. */
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error);
 

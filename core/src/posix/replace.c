@@ -144,6 +144,8 @@ static unsigned char *take_spare(void)
     return spare_at(word, taken_of(word));
 }
 
+/* A move of one page to where another is can fail only before that one is gone,
+ * for want of mappings, so nobody else gets the address in between. */
 static bool move_spare(unsigned char *to, bool writable)
 {
     const size_t page = mapped__page_size();

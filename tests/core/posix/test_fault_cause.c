@@ -75,6 +75,23 @@ static void test_cause_is_found_after_a_change_of_directory(void)
     CHECK_INT(chdir(before), 0);
 }
 
+static void test_cause_is_asked_before_the_recovery(void)
+{
+    void *data;
+    uint64_t since;
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_region *region = opened(scratch_file(NAME, 4 * page));
+    mapped_slice all = mapped_region_slice(region);
+    CHECK_STATUS(mapped_export_begin(all, &data, &since, NULL), MAPPED_OK);
+    CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
+    CHECK_INT(faulty_touch((unsigned char *)data + page), 0);
+    scratch_file(NAME, 4 * page);
+    CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(all, since, &error), MAPPED_FAULT);
+    CHECK_INT(error.os_error, ENODATA);
+    mapped_region_release(region);
+}
+
 /* Without the guard nobody may be killed by a recovery that comes too early. */
 static void test_cause_recovery_without_guard_touches_nothing(void)
 {
@@ -94,6 +111,7 @@ int main(void)
     RUN(test_cause_stays_when_the_file_is_whole_again);
     RUN(test_cause_of_a_second_loss_is_its_own);
     RUN(test_cause_is_found_after_a_change_of_directory);
+    RUN(test_cause_is_asked_before_the_recovery);
     RUN(test_cause_recovery_without_guard_touches_nothing);
     return check_finish();
 }
