@@ -166,6 +166,14 @@ static int pack_items(PyObject *self, const Plan *plan, Py_ssize_t offset,
     return -1;
 }
 
+/* Before the values, as struct does; after them once more, since converting one
+ * may close or shrink the region. */
+static int check_room(PyObject *self, const Plan *plan, Py_ssize_t offset)
+{
+    return format_offset(view_owner(self), view_span(self).length, plan->size,
+                         &offset);
+}
+
 static int check_count(State *state, const Plan *plan, Py_ssize_t count)
 {
     if (plan->count == count)
@@ -190,7 +198,9 @@ static int pack(PyObject *self, const Plan *plan, Py_ssize_t offset,
         PyErr_NoMemory();
         return -1;
     }
-    int status = convert_all(view_owner(self)->state, plan, values, &items);
+    int status = check_room(self, plan, offset);
+    if (status == 0)
+        status = convert_all(view_owner(self)->state, plan, values, &items);
     if (status == 0)
         status = pack_items(self, plan, offset, &items);
     if (items.items != room)

@@ -101,6 +101,21 @@ def test_pack_is_pack_into(data):
                     else theirs)
 
 
+def test_pack_where_there_is_no_room_converts_nothing():
+    converted = []
+
+    class Number:
+        def __index__(self):
+            converted.append(self)
+            return 1
+
+    with pytest.raises(struct.error):
+        mapped.anonymous(3).pack("<I", 0, Number())
+    with pytest.raises(struct.error):
+        mapped.anonymous(1).pack("<e", 0, 1e9)  # which is no half-float either
+    assert not converted
+
+
 hard = st.sampled_from(
     [sign * 2**n + d for n in (7, 8, 15, 16, 31, 32, 63, 64, 1100)
      for d in (-1, 0, 1) for sign in (1, -1)]
