@@ -132,11 +132,21 @@ CHECK__UNUSED static void check_skip(const char *reason)
     check_reason = reason;
 }
 
+/* Valgrind can't make the stack longer while it delivers a signal, so it is
+ * made long enough before. */
+CHECK__UNUSED static void check_lengthen_stack(void)
+{
+    volatile char bytes[32768];
+    for (size_t i = sizeof bytes; i > 0; i -= 1024)
+        bytes[i - 1] = 0;
+}
+
 CHECK__UNUSED static void check_run(void (*test)(void), const char *name)
 {
     check_test = name;
     check_test_failed = false;
     check_reason = NULL;
+    check_lengthen_stack();
     setvbuf(stdout, NULL, _IOLBF, 0);
     test();
     check_test = NULL;

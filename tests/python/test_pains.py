@@ -1,10 +1,9 @@
 """What has hurt people who map files in Python, case by case. Each test names
 the report it comes from; what the library does about it is tested in depth
-elsewhere."""
+elsewhere, and in test_threads.py that other threads run meanwhile (py-lmdb 65)."""
 import gc
 import mmap
 import os
-import threading
 
 import mapped
 import numpy
@@ -129,18 +128,6 @@ def test_cpython_140300_in_and_iteration_are_those_of_bytes(path):
     assert list(region[:40]) == list(data[:40])
     with pytest.raises(ValueError):
         256 in region
-
-
-def test_py_lmdb_65_other_threads_run_while_a_search_does(tmp_path):
-    with open(tmp_path / "sparse", "wb") as file:
-        file.truncate(256 << 20)
-    region = mapped.open(tmp_path / "sparse")
-    searching = threading.Thread(target=lambda: region.count(b"x"))
-    searching.start()
-    turns = 0
-    while searching.is_alive():
-        turns += 1
-    assert turns > 10
 
 
 def test_numpy_13510_memmap_has_no_close(path):
