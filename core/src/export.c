@@ -33,11 +33,13 @@ mapped_status mapped_export_begin(mapped_slice slice, void **data,
 }
 
 /* What is lost now before what came back: pages go from one list to the other
- * in that direction, and nothing may slip through in between. */
+ * in that direction, and nothing may slip through in between. Both lists tell
+ * of a retired region, too. */
 mapped_status mapped_export_end(mapped_slice slice, uint64_t since,
                                 mapped_error *error)
 {
-    mapped_status status = mapped_slice_leave(slice, 0, slice.length, error);
+    mapped_status status = mapped__region_shown_lost(slice.region, slice.offset,
+                                                     slice.length, error);
     if (status == MAPPED_OK)
         status = mapped__region_returned(slice.region, since, slice.offset,
                                          slice.length, error);

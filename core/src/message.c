@@ -10,6 +10,7 @@ typedef enum shown {
     SHOW_NOTHING,
     SHOW_SYSTEM,
     SHOW_RANGE, /* [offset, offset + length) and its limit */
+    SHOW_COUNT, /* of exports: length alone */
     SHOW_PLACE  /* offset alone */
 } shown;
 
@@ -20,6 +21,8 @@ static shown what_to_show(const mapped_error *error)
         return error->limit != 0 ? SHOW_RANGE : SHOW_NOTHING;
     case MAPPED_SYSTEM:
         return SHOW_SYSTEM;
+    case MAPPED_BUSY:
+        return error->length != 0 ? SHOW_COUNT : SHOW_NOTHING;
     case MAPPED_RANGE:
     case MAPPED_OVERFLOW:
     case MAPPED_PAST_END:
@@ -55,6 +58,11 @@ size_t mapped_error_message(const mapped_error *error, char *text,
     case SHOW_PLACE:
         length = snprintf(text, capacity, "%s: %s at offset %" PRIu64,
                           error->operation, reason, error->offset);
+        break;
+    case SHOW_COUNT:
+        length = snprintf(text, capacity, "%s: %s: %" PRIu64 " export%s",
+                          error->operation, reason, error->length,
+                          error->length == 1 ? "" : "s");
         break;
     case SHOW_RANGE:
         length =

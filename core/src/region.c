@@ -41,8 +41,9 @@ static uint64_t control_of(const mapped__region *full)
 static mapped_status check_alone(uint64_t seen, const char *what,
                                  mapped_error *error)
 {
-    if ((seen & MAPPED__CONTROL_PINS) != 0)
-        return mapped_error_set(error, MAPPED_BUSY, what);
+    const uint64_t numbers[3] = {0, seen & MAPPED__CONTROL_PINS, 0};
+    if (numbers[1] != 0)
+        return mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
     return MAPPED_OK;
 }
 
@@ -99,12 +100,6 @@ mapped_status mapped_region_pin(mapped_region *region, void **data,
     } while (!swap_control(full, &seen, seen + 1));
     *data = region->base_;
     return MAPPED_OK;
-}
-
-void mapped_region_unpin(mapped_region *region)
-{
-    __atomic_fetch_sub(&mapped__region_of(region)->control, 1,
-                       __ATOMIC_ACQ_REL);
 }
 
 bool mapped_region_occupied(const mapped_region *region)
@@ -192,19 +187,30 @@ static void revoke_memory(mapped__region *full)
         (void)mapped__map_revoke(&full->mapping, 0, full->mapping.used, NULL);
 }
 
-/* Runs once, with the region locked and no pin left, or by the last release.
- * Closed first: who then meets the length 0 knows why. */
-static void end_access(mapped__region *full, bool alone)
+/* Closed first: who then meets the length 0 knows why. */
+static void end_access(mapped__region *full)
 {
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
     mapped__region_publish_length(full, 0);
-    if (alone)
+    mapped__file_close(full->file);
+    full->file = MAPPED__NO_FILE;
+}
+
+/* Runs once, when access has ended and no pin is left. */
+static void end_memory(mapped__region *full)
+{
+    if (MAPPED__LOAD_ACQUIRE(&full->references) == 1)
         free_memory(full);
     else
         revoke_memory(full);
-    mapped__file_close(full->file);
-    full->file = MAPPED__NO_FILE;
+}
+
+/* From locked to closed. */
+static void unlock_closed(mapped__region *full)
+{
+    __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_LOCKED,
+                       __ATOMIC_ACQ_REL);
 }
 
 mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
@@ -215,10 +221,60 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
         return MAPPED_OK;
     if (status != MAPPED_OK)
         return status;
-    end_access(full, MAPPED__LOAD_ACQUIRE(&full->references) == 1);
-    __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_LOCKED,
-                       __ATOMIC_ACQ_REL);
+    end_access(full);
+    end_memory(full);
+    unlock_closed(full);
     return MAPPED_OK;
+}
+
+/* From locked to closed with the memory left to the last unpin. Returns how
+ * many pins there are; 0: there is no unpin to come, and nothing has changed.
+ */
+static size_t leave_to_pins(mapped__region *full)
+{
+    uint64_t seen = control_of(full);
+    while ((seen & MAPPED__CONTROL_PINS) != 0)
+        if (swap_control(full, &seen,
+                         (seen & ~MAPPED__CONTROL_LOCKED) |
+                             MAPPED__CONTROL_RETIRED))
+            return (size_t)(seen & MAPPED__CONTROL_PINS);
+    return 0;
+}
+
+size_t mapped_region_retire(mapped_region *region)
+{
+    mapped__region *full = mapped__region_of(region);
+    if (mapped__region_lock(full, false, "close", NULL) != MAPPED_OK)
+        return mapped_region_pins(region);
+    __atomic_fetch_or(&full->control, MAPPED__CONTROL_CLOSED, __ATOMIC_ACQ_REL);
+    end_access(full);
+    size_t pins = leave_to_pins(full);
+    if (pins > 0)
+        return pins;
+    end_memory(full);
+    unlock_closed(full);
+    return 0;
+}
+
+/* The last pin of a retired region: nobody can take another, so what was seen
+ * stays true until it is swapped. */
+static void end_retired(mapped__region *full)
+{
+    uint64_t seen = MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_RETIRED;
+    if (!swap_control(full, &seen,
+                      MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_LOCKED))
+        return;
+    end_memory(full);
+    unlock_closed(full);
+}
+
+void mapped_region_unpin(mapped_region *region)
+{
+    mapped__region *full = mapped__region_of(region);
+    uint64_t left = __atomic_sub_fetch(&full->control, 1, __ATOMIC_ACQ_REL);
+    if ((left & (MAPPED__CONTROL_PINS | MAPPED__CONTROL_RETIRED)) ==
+        MAPPED__CONTROL_RETIRED)
+        end_retired(full);
 }
 
 void mapped_region_acquire(mapped_region *region)
@@ -234,10 +290,9 @@ void mapped_region_release(mapped_region *region)
     mapped__region *full = mapped__region_of(region);
     if (__atomic_fetch_sub(&full->references, 1, __ATOMIC_ACQ_REL) != 1)
         return;
-    if (control_of(full) & MAPPED__CONTROL_CLOSED)
-        free_memory(full);
-    else
-        end_access(full, true);
+    if (!(control_of(full) & MAPPED__CONTROL_CLOSED))
+        end_access(full);
+    free_memory(full);
     free(full);
 }
 

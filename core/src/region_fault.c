@@ -112,18 +112,27 @@ static int cause_of(mapped__region *full, const mapped__lost *lost)
     return cause;
 }
 
+/* Of a retired region too, which has none any more for new accesses. */
+static size_t length_of(const mapped__region *full)
+{
+    return mapped_region_closed(&full->head)
+               ? full->longest
+               : mapped_region_length(&full->head);
+}
+
 /* Pages of the mapping as bytes of the region: without the lead before its
  * first byte and the rest of the page after its last. */
 static mapped_lost_range in_region(const mapped__region *full,
                                    const mapped__lost *lost)
 {
+    size_t length = length_of(full);
     size_t end = lost->length > SIZE_MAX - lost->offset
                      ? SIZE_MAX
                      : lost->offset + lost->length;
     size_t start = lost->offset > full->lead ? lost->offset - full->lead : 0;
     end = end > full->lead ? end - full->lead : 0;
-    if (end > mapped_region_length(&full->head))
-        end = mapped_region_length(&full->head);
+    if (end > length)
+        end = length;
     mapped_lost_range range = {start, end > start ? end - start : 0, 0};
     return range;
 }
@@ -132,8 +141,7 @@ static void name_range(const mapped__region *full, const mapped__lost *lost,
                        const char *what, mapped_error *error)
 {
     mapped_lost_range range = in_region(full, lost);
-    const uint64_t numbers[3] = {range.offset, range.length,
-                                 mapped_region_length(&full->head)};
+    const uint64_t numbers[3] = {range.offset, range.length, length_of(full)};
     mapped_error_set_range(error, MAPPED_FAULT, what, numbers);
 }
 
@@ -146,6 +154,17 @@ static mapped_status report(mapped__region *full, const mapped__lost *lost,
     return MAPPED_FAULT;
 }
 
+/* Whether a byte of [at, at + n) of the mapping is lost; then `*lost` is the
+ * stretch, with the place in it to ask about. */
+static bool find_lost(mapped__region *full, size_t at, size_t n,
+                      mapped__lost *lost)
+{
+    if (n == 0 || !mapped__guard_lost(&full->guard, at, n, lost))
+        return false;
+    lost->first = at > lost->offset ? at : lost->offset;
+    return true;
+}
+
 /* The region is locked while the file is looked at, so that nobody closes it. A
  * region closed in between says that instead. */
 mapped_status mapped__region_lost(mapped_region *region, size_t offset,
@@ -153,16 +172,27 @@ mapped_status mapped__region_lost(mapped_region *region, size_t offset,
 {
     mapped__lost lost;
     mapped__region *full = mapped__region_of(region);
-    size_t at = offset + full->lead;
-    if (n == 0 || !mapped__guard_lost(&full->guard, at, n, &lost))
+    if (!find_lost(full, offset + full->lead, n, &lost))
         return MAPPED_OK;
     mapped_status status = mapped__region_lock(full, false, "access", error);
     if (status != MAPPED_OK)
         return status;
-    lost.first = at > lost.offset ? at : lost.offset;
     status = report(full, &lost, error);
     mapped__region_unlock(full);
     return status;
+}
+
+/* A retired region has no file any more that somebody could close. */
+mapped_status mapped__region_shown_lost(mapped_region *region, size_t offset,
+                                        size_t n, mapped_error *error)
+{
+    mapped__lost lost;
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lost(region, offset, n, error);
+    if (status != MAPPED_CLOSED ||
+        !find_lost(full, offset + full->lead, n, &lost))
+        return status;
+    return report(full, &lost, error);
 }
 
 mapped_status mapped__region_returned(mapped_region *region, uint64_t since,

@@ -32,10 +32,13 @@ typedef struct mapped__region {
 } mapped__region;
 
 /* The lifecycle word. Whoever sets LOCKED with a compare-and-swap may resize or
- * close; pins come and go meanwhile, but none is taken while CLOSED is set. */
+ * close; pins come and go meanwhile, but none is taken while CLOSED is set.
+ * RETIRED comes with CLOSED: the memory is still there for the pins that live,
+ * and whoever ends the last of them ends it. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
 #define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 62)
-#define MAPPED__CONTROL_PINS (MAPPED__CONTROL_CLOSED - 1)
+#define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 61)
+#define MAPPED__CONTROL_PINS (MAPPED__CONTROL_RETIRED - 1)
 
 static inline mapped__region *mapped__region_of(const mapped_region *region)
 {
@@ -88,6 +91,11 @@ void mapped__region_guard(mapped__region *full);
  */
 mapped_status mapped__region_lost(mapped_region *region, size_t offset,
                                   size_t n, mapped_error *error);
+
+/* The same for what a pin has shown: a region that was retired meanwhile is no
+ * reason not to tell. */
+mapped_status mapped__region_shown_lost(mapped_region *region, size_t offset,
+                                        size_t n, mapped_error *error);
 
 /* MAPPED_FAULT if a byte of [offset, offset + n) was lost and has come back
  * since mapped_region_recovery_count was `since`. Why can only be told if

@@ -149,8 +149,14 @@ void mapped_region_release(mapped_region *region);
  * is unmapped at once when the caller's is the only reference; otherwise zero
  * pages take its place, so that an access under way in another thread meets
  * them and then its second check, and the address range goes with the last
- * release. Closing twice is fine. MAPPED_BUSY while pinned: nothing changes. */
+ * release. Closing twice is fine. MAPPED_BUSY while pinned: nothing changes,
+ * and `error->length` is the number of pins. */
 mapped_status mapped_region_close(mapped_region *region, mapped_error *error);
+
+/* Like mapped_region_close, but pins don't keep it from closing: returns how
+ * many there are, 0 for most. What they show stays mapped and true until the
+ * last of them ends; then it goes as with mapped_region_close. Never fails. */
+size_t mapped_region_retire(mapped_region *region);
 
 /* Makes the region, and in "r+", "w+", "x+" the file, `length` bytes long. (A
  * region that ends before its file does leaves what lies behind it alone.)

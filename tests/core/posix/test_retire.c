@@ -1,0 +1,141 @@
+/* Guards against memory that goes from under a pointer at the end of a block
+ * that closes the region, against access that such a pointer keeps alive, and
+ * against memory or addresses that nobody ends afterwards. */
+#include "scratch.h"
+
+#define PAGES 4
+
+static size_t page;
+static const char *path;
+
+static mapped_region *opened(mapped_mode mode)
+{
+    mapped_region *region = NULL;
+    path = scratch_file("retired", PAGES * page);
+    if (!CHECK_STATUS(mapped_region_open(path, mode, NULL, &region, NULL),
+                      MAPPED_OK))
+        exit(1);
+    return region;
+}
+
+static void done(mapped_region *region)
+{
+    mapped_region_release(region);
+    CHECK_INT(scratch_mappings_of("/retired"), 0);
+    unlink(path);
+}
+
+static void test_retire_without_exports_closes(void)
+{
+    mapped_region *region = opened(MAPPED_MODE_READ);
+    CHECK_UINT(mapped_region_retire(region), 0);
+    CHECK(mapped_region_closed(region));
+    CHECK_INT(scratch_mappings_of("/retired"), 0);
+    CHECK_UINT(mapped_region_retire(region), 0);
+    done(region);
+}
+
+static void test_retire_leaves_exports_their_bytes(void)
+{
+    mapped_region *region = opened(MAPPED_MODE_READ_WRITE);
+    mapped_slice slice = mapped_region_slice(region);
+    int descriptors = scratch_descriptors();
+    void *first, *second;
+    uint64_t since[2];
+    uint8_t byte;
+    CHECK_STATUS(mapped_export_begin(slice, &first, &since[0], NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(slice, &second, &since[1], NULL),
+                 MAPPED_OK);
+    CHECK_UINT(mapped_region_retire(region), 2);
+    CHECK_UINT(mapped_region_retire(region), 2);
+    CHECK_INT(scratch_descriptors(), descriptors - 1);
+    CHECK_STATUS(mapped_get_u8(slice, 5, &byte, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_export_begin(slice, &second, &since[1], NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(slice, since[0], NULL), MAPPED_OK);
+    CHECK_UINT(((unsigned char *)first)[5], scratch_byte(5));
+    ((unsigned char *)first)[5] = 255;
+    CHECK_INT(scratch_read_byte(path, 5), 255);
+    CHECK_STATUS(mapped_export_end(slice, since[1], NULL), MAPPED_OK);
+    CHECK_INT(scratch_mappings_of("/retired"), 0);
+    CHECK_UINT(mapped_region_retire(region), 0);
+    done(region);
+}
+
+/* An access of another thread may still be under way: zero pages stay. */
+static void test_retire_keeps_addresses_for_other_references(void)
+{
+    mapped_region *region = opened(MAPPED_MODE_READ);
+    mapped_slice slice = mapped_region_slice(region);
+    void *data;
+    uint64_t since;
+    CHECK_STATUS(mapped_export_begin(slice, &data, &since, NULL), MAPPED_OK);
+    mapped_region_acquire(region);
+    CHECK_UINT(mapped_region_retire(region), 1);
+    CHECK_STATUS(mapped_export_end(slice, since, NULL), MAPPED_OK);
+    CHECK_INT(scratch_mappings_of("/retired"), 0);
+    CHECK_UINT(((unsigned char *)data)[5], 0);
+    mapped_region_release(region);
+    done(region);
+}
+
+static void test_retired_exports_tell_of_lost_pages(void)
+{
+    mapped_region *region = opened(MAPPED_MODE_READ);
+    mapped_slice slice = mapped_region_slice(region);
+    mapped_error error = MAPPED_ERROR_INIT;
+    void *data;
+    uint64_t since;
+    CHECK_STATUS(mapped_export_begin(slice, &data, &since, NULL), MAPPED_OK);
+    CHECK_UINT(mapped_region_retire(region), 1);
+    CHECK_INT(truncate(path, (off_t)page), 0);
+    CHECK_UINT(((volatile unsigned char *)data)[2 * page], 0);
+    CHECK_STATUS(mapped_export_end(slice, since, &error), MAPPED_FAULT);
+    CHECK_UINT(error.offset, 2 * page);
+    CHECK_UINT(error.length, page);
+    CHECK_INT(error.os_error, ENODATA);
+    done(region);
+}
+
+static void test_last_release_ends_what_exports_forgot(void)
+{
+    mapped_region *region = opened(MAPPED_MODE_READ);
+    void *data;
+    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    CHECK_UINT(mapped_region_retire(region), 1);
+    done(region);
+}
+
+static void test_refused_close_counts_exports(void)
+{
+    mapped_region *region = opened(MAPPED_MODE_READ);
+    mapped_error error = MAPPED_ERROR_INIT;
+    char text[MAPPED_ERROR_MESSAGE_SIZE];
+    void *data;
+    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_close(region, &error), MAPPED_BUSY);
+    CHECK_UINT(error.length, 1);
+    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_close(region, &error), MAPPED_BUSY);
+    CHECK_UINT(error.length, 2);
+    mapped_error_message(&error, text, sizeof text);
+    CHECK(strstr(text, "close: memory is exported or in use elsewhere: "
+                       "2 exports") != NULL);
+    mapped_region_unpin(region);
+    mapped_region_unpin(region);
+    done(region);
+}
+
+int main(void)
+{
+    page = scratch_page();
+    RUN(test_retire_without_exports_closes);
+    RUN(test_retire_leaves_exports_their_bytes);
+    RUN(test_retire_keeps_addresses_for_other_references);
+    RUN(test_retired_exports_tell_of_lost_pages);
+    RUN(test_last_release_ends_what_exports_forgot);
+    RUN(test_refused_close_counts_exports);
+    return check_finish();
+}
