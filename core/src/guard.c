@@ -118,7 +118,7 @@ static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
         return false;
     spin_lock(&guard->busy);
     bool done = replace(guard, (unsigned char *)base,
-                        used > offset ? used : length, &page);
+                        used > offset && used < length ? used : length, &page);
     spin_unlock(&guard->busy);
     __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
     return done;
@@ -236,6 +236,17 @@ mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error)
     return status;
 }
 
+mapped_status mapped__guard_leave(mapped__guard *guard,
+                                  mapped__guard_slot **left,
+                                  mapped_error *error)
+{
+    mapped__guard_slot *old = guard->slot;
+    mapped_status status = mapped__guard_add(guard, error);
+    if (status == MAPPED_OK)
+        *left = old;
+    return status;
+}
+
 static void wait_for_visitors(const mapped__guard_slot *slot)
 {
     while (__atomic_load_n(&slot->visitors, __ATOMIC_SEQ_CST) != 0)
@@ -275,18 +286,22 @@ void mapped__guard_move(mapped__guard *guard, unsigned char *base,
         wait_for_visitors(guard->slot);
 }
 
-void mapped__guard_remove(mapped__guard *guard)
+void mapped__guard_remove_slot(mapped__guard_slot *slot)
 {
-    mapped__guard_slot *slot = guard->slot;
-    if (slot == NULL)
-        return;
-    guard->slot = NULL;
     empty_slot(slot);
     lock_table();
     MAPPED__STORE(&slot->owner, NULL);
     slot->next_free = free_slots;
     free_slots = slot;
     unlock_table();
+}
+
+void mapped__guard_remove(mapped__guard *guard)
+{
+    mapped__guard_slot *slot = guard->slot;
+    guard->slot = NULL;
+    if (slot != NULL)
+        mapped__guard_remove_slot(slot);
 }
 
 /* With signals held: a handler of this thread that faults in the same range

@@ -38,13 +38,11 @@ static uint64_t control_of(const mapped__region *full)
     return MAPPED__LOAD_ACQUIRE(&full->control);
 }
 
-static mapped_status check_alone(uint64_t seen, const char *what,
-                                 mapped_error *error)
+mapped_status mapped__region_busy(const mapped__region *full, const char *what,
+                                  mapped_error *error)
 {
-    const uint64_t numbers[3] = {0, seen & MAPPED__CONTROL_PINS, 0};
-    if (numbers[1] != 0)
-        return mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
-    return MAPPED_OK;
+    const uint64_t numbers[3] = {0, mapped_region_pins(&full->head), 0};
+    return mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
 }
 
 mapped_status mapped__region_lock(mapped__region *full, bool alone,
@@ -59,8 +57,8 @@ mapped_status mapped__region_lock(mapped__region *full, bool alone,
             seen = control_of(full);
         } else if (seen & MAPPED__CONTROL_CLOSED) {
             return mapped_error_set(error, MAPPED_CLOSED, what);
-        } else if (alone && check_alone(seen, what, error) != MAPPED_OK) {
-            return MAPPED_BUSY;
+        } else if (alone && (seen & MAPPED__CONTROL_PINS) != 0) {
+            return mapped__region_busy(full, what, error);
         } else if (swap_control(full, &seen, seen | added)) {
             return MAPPED_OK;
         }
@@ -71,10 +69,24 @@ mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
                                        mapped_error *error)
 {
     uint64_t seen = control_of(full);
-    while (check_alone(seen, what, error) == MAPPED_OK)
+    while ((seen & MAPPED__CONTROL_PINS) == 0)
         if (swap_control(full, &seen, seen | MAPPED__CONTROL_CLOSED))
             return MAPPED_OK;
-    return MAPPED_BUSY;
+    return mapped__region_busy(full, what, error);
+}
+
+bool mapped__region_is_shown(mapped__region *full)
+{
+    uint64_t seen = __atomic_or_fetch(&full->control, MAPPED__CONTROL_CLOSED,
+                                      __ATOMIC_ACQ_REL);
+    return (seen & MAPPED__CONTROL_SHOWN) != 0 &&
+           (seen & MAPPED__CONTROL_PINS) != 0;
+}
+
+void mapped__region_hide(mapped__region *full)
+{
+    __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_SHOWN,
+                       __ATOMIC_ACQ_REL);
 }
 
 void mapped__region_unlock(mapped__region *full)
@@ -97,7 +109,7 @@ mapped_status mapped_region_pin(mapped_region *region, void **data,
         }
         if (seen & MAPPED__CONTROL_CLOSED)
             return mapped_error_set(error, MAPPED_CLOSED, "pin");
-    } while (!swap_control(full, &seen, seen + 1));
+    } while (!swap_control(full, &seen, (seen + 1) | MAPPED__CONTROL_SHOWN));
     *data = region->base_;
     return MAPPED_OK;
 }
@@ -169,8 +181,27 @@ bool mapped__region_describe(const mapped__region *full, size_t length,
                             &request->reserve));
 }
 
+/* Accesses never use a mapping that was left, only exports do. */
+static void free_left(mapped__region *full)
+{
+    while (full->left != NULL) {
+        mapped__left *left = full->left;
+        full->left = left->next;
+        mapped__guard_remove_slot(left->slot);
+        mapped__unmap(&left->mapping);
+        free(left);
+    }
+}
+
+void mapped__region_free_left(mapped__region *full)
+{
+    if (mapped_region_pins(&full->head) == 0)
+        free_left(full);
+}
+
 static void free_memory(mapped__region *full)
 {
+    free_left(full);
     mapped__guard_remove(&full->guard);
     mapped__unmap(&full->mapping);
     if (full->hook != NULL)
@@ -200,6 +231,7 @@ static void end_access(mapped__region *full)
 /* Runs once, when access has ended and no pin is left. */
 static void end_memory(mapped__region *full)
 {
+    free_left(full);
     if (MAPPED__LOAD_ACQUIRE(&full->references) == 1)
         free_memory(full);
     else
@@ -256,14 +288,12 @@ size_t mapped_region_retire(mapped_region *region)
     return 0;
 }
 
-/* The last pin of a retired region: nobody can take another, so what was seen
- * stays true until it is swapped. */
+/* Behind the last pin of a retired region: nobody can take another one, and
+ * nobody locks what is closed. */
 static void end_retired(mapped__region *full)
 {
-    uint64_t seen = MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_RETIRED;
-    if (!swap_control(full, &seen,
-                      MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_LOCKED))
-        return;
+    MAPPED__STORE_RELEASE(&full->control,
+                          MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_LOCKED);
     end_memory(full);
     unlock_closed(full);
 }
@@ -294,6 +324,11 @@ void mapped_region_release(mapped_region *region)
         end_access(full);
     free_memory(full);
     free(full);
+}
+
+void mapped_region_copy_on_move(mapped_region *region)
+{
+    MAPPED__STORE(&mapped__region_of(region)->copies, true);
 }
 
 size_t mapped_region_length(const mapped_region *region)

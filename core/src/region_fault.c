@@ -22,6 +22,7 @@ static void close_in_child(mapped__guard *guard)
                       __ATOMIC_SEQ_CST);
     mapped__region_publish_length(full, 0);
     full->mapping.address = NULL;
+    full->left = NULL;
     MAPPED__STORE(&full->control,
                   (control | MAPPED__CONTROL_CLOSED) & ~MAPPED__CONTROL_LOCKED);
 }
@@ -267,6 +268,21 @@ static void touch(const mapped__region *full, const mapped__lost *stretch)
         (void)pages[at];
 }
 
+/* A mapping that was left may end before the stretch does. */
+static mapped_status restore_in(mapped__mapping *mapping,
+                                const mapped__map_request *request,
+                                const mapped__lost *stretch,
+                                mapped_error *error)
+{
+    size_t left =
+        mapping->used > stretch->offset ? mapping->used - stretch->offset : 0;
+    size_t length = stretch->length < left ? stretch->length : left;
+    if (length == 0)
+        return MAPPED_OK;
+    return mapped__map_restore(mapping, request, stretch->offset, length,
+                               error);
+}
+
 static mapped_status restore(mapped__region *full, const mapped__lost *lost,
                              intptr_t file, mapped_error *error)
 {
@@ -277,8 +293,11 @@ static mapped_status restore(mapped__region *full, const mapped__lost *lost,
     if (!mapped__region_describe(full, full->length, &request))
         return mapped_error_set(error, MAPPED_OVERFLOW, "recover");
     request.file = file;
-    mapped_status status = mapped__map_restore(
-        &full->mapping, &request, stretch.offset, stretch.length, error);
+    mapped_status status =
+        restore_in(&full->mapping, &request, &stretch, error);
+    for (mapped__left *left = full->left; left != NULL && status == MAPPED_OK;
+         left = left->next)
+        status = restore_in(&left->mapping, &request, &stretch, error);
     if (status == MAPPED_OK)
         touch(full, &stretch);
     return status;

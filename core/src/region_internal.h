@@ -7,6 +7,14 @@
 #include "guard_internal.h"
 #include "platform.h"
 
+/* A mapping that the region has moved away from while it was exported. It stays
+ * where it is, and guarded, until no export lives any more. */
+typedef struct mapped__left {
+    struct mapped__left *next;
+    mapped__mapping mapping;
+    mapped__guard_slot *slot;
+} mapped__left;
+
 /* `head` comes first, so that a mapped_region pointer is also one to this. */
 typedef struct mapped__region {
     mapped_region head;
@@ -15,6 +23,7 @@ typedef struct mapped__region {
     mapped_mode mode;
     uint32_t flags; /* MAPPED_OPEN_* */
     bool wrapped;
+    bool copies;          /* see mapped_region_copy_on_move */
     size_t length;        /* as live_, but true for devices too */
     size_t longest;       /* that `length` ever was */
     size_t lead;          /* bytes between the mapping and the first byte */
@@ -24,6 +33,7 @@ typedef struct mapped__region {
     uint64_t file_device; /* identity of the file, to know it again by name */
     uint64_t file_serial;
     mapped__mapping mapping;
+    mapped__left *left; /* only while there are pins, or were a moment ago */
     mapped_wrap_hook *hook;
     void *context;
     const char *name; /* as given, the end of `path`; NULL if there is none */
@@ -34,11 +44,13 @@ typedef struct mapped__region {
 /* The lifecycle word. Whoever sets LOCKED with a compare-and-swap may resize or
  * close; pins come and go meanwhile, but none is taken while CLOSED is set.
  * RETIRED comes with CLOSED: the memory is still there for the pins that live,
- * and whoever ends the last of them ends it. */
+ * and whoever ends the last of them ends it. SHOWN: a pin has been taken since
+ * the mapping is where it is. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
 #define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 62)
 #define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 61)
-#define MAPPED__CONTROL_PINS (MAPPED__CONTROL_RETIRED - 1)
+#define MAPPED__CONTROL_SHOWN (UINT64_C(1) << 60)
+#define MAPPED__CONTROL_PINS (MAPPED__CONTROL_SHOWN - 1)
 
 static inline mapped__region *mapped__region_of(const mapped_region *region)
 {
@@ -61,7 +73,20 @@ mapped_status mapped__region_lock(mapped__region *full, bool alone,
 /* From locked to locked alone: MAPPED_BUSY while there is a pin. */
 mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
                                        mapped_error *error);
+/* From locked to locked with no pin taken until unlock. True if one that lives
+ * may show the mapping where it is; false if the mapping may go. */
+bool mapped__region_is_shown(mapped__region *full);
+/* No pin shows the mapping where it is now. */
+void mapped__region_hide(mapped__region *full);
 void mapped__region_unlock(mapped__region *full);
+
+/* MAPPED_BUSY, with the number of pins. */
+mapped_status mapped__region_busy(const mapped__region *full, const char *what,
+                                  mapped_error *error);
+
+/* Frees what exports have kept, unless one lives. The region is locked, or
+ * nobody else can reach it. */
+void mapped__region_free_left(mapped__region *full);
 
 /* Shows the mapping and the length to the inline checks, in that order. */
 void mapped__region_publish(mapped__region *full, size_t length);

@@ -1,5 +1,6 @@
 #include <mapped/region.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <mapped/checked.h>
@@ -28,13 +29,6 @@ static mapped_status check_resizable(const mapped__region *full,
         !mapped_range_fits_u64(full->offset, length, INT64_MAX))
         return refuse(error, MAPPED_OVERFLOW, length, longest);
     return MAPPED_OK;
-}
-
-/* Nobody else can reach the memory: no pin, and no reference but ours. */
-static bool is_alone(mapped__region *full, mapped_error *error)
-{
-    return MAPPED__LOAD_ACQUIRE(&full->references) == 1 &&
-           mapped__region_lock_pins(full, "resize", error) == MAPPED_OK;
 }
 
 static mapped_status remap(mapped__region *full, size_t length, bool alone,
@@ -66,18 +60,71 @@ static void guard_reserve(mapped__region *full, size_t length)
                            used);
 }
 
+static mapped_status map_longer(const mapped__region *full, size_t length,
+                                mapped__mapping *made, mapped_error *error)
+{
+    mapped__map_request request;
+    if (!mapped__region_describe(full, length, &request))
+        return refuse(error, MAPPED_OVERFLOW, length, SIZE_MAX);
+    return mapped__map(&request, made, error);
+}
+
+/* The exports keep the mapping that they show, and the region gets another one.
+ * Both show the same file; private memory is copied, and what its exports show
+ * is what it was at this time. */
+static mapped_status leave_mapping(mapped__region *full, size_t length,
+                                   mapped_error *error)
+{
+    bool is_file = full->file != MAPPED__NO_FILE;
+    mapped__mapping made;
+    if (!is_file && !full->copies)
+        return mapped__region_busy(full, "resize", error);
+    mapped__left *left = malloc(sizeof *left);
+    if (left == NULL)
+        return mapped_error_set(error, MAPPED_MEMORY, "resize");
+    mapped_status status = map_longer(full, length, &made, error);
+    if (status == MAPPED_OK) {
+        status = mapped__guard_leave(&full->guard, &left->slot, error);
+        if (status != MAPPED_OK)
+            mapped__unmap(&made);
+    }
+    if (status != MAPPED_OK) {
+        free(left);
+        return status;
+    }
+    left->mapping = full->mapping;
+    left->next = full->left;
+    full->left = left;
+    full->mapping = made;
+    mapped__region_hide(full);
+    mapped__region_guard(full);
+    if (!is_file)
+        memcpy(made.address, left->mapping.address, left->mapping.used);
+    return MAPPED_OK;
+}
+
+/* A mapping that goes leaves addresses behind in which somebody else's memory
+ * may turn up at once, with faults of its own. */
+static mapped_status move_mapping(mapped__region *full, size_t length,
+                                  mapped_error *error)
+{
+    if (MAPPED__LOAD_ACQUIRE(&full->references) != 1)
+        return mapped__region_busy(full, "resize", error);
+    if (mapped__region_is_shown(full))
+        return leave_mapping(full, length, error);
+    mapped__guard_suspend(&full->guard);
+    return remap(full, length, true, error);
+}
+
 /* In place first: that disturbs nobody. Only when it can't be does it matter
- * who else is there. A mapping that moves leaves addresses behind in which
- * somebody else's memory may turn up at once, with faults of its own. */
+ * who else is there. */
 static mapped_status extend_mapping(mapped__region *full, size_t length,
                                     mapped_error *error)
 {
     guard_reserve(full, length);
     mapped_status status = remap(full, length, false, error);
-    if (status == MAPPED_BUSY && is_alone(full, error)) {
-        mapped__guard_suspend(&full->guard);
-        status = remap(full, length, true, error);
-    }
+    if (status == MAPPED_BUSY)
+        status = move_mapping(full, length, error);
     mapped__region_guard(full);
     return status;
 }
@@ -141,6 +188,7 @@ static mapped_status grow(mapped__region *full, size_t length,
     uint64_t size = UINT64_MAX;
     uint64_t end = full->offset + length;
     mapped_status status = check_growable(full, error);
+    mapped__region_free_left(full);
     if (status == MAPPED_OK && full->file != MAPPED__NO_FILE) {
         status = file_size(full, &size, error);
         if (status == MAPPED_OK)
@@ -211,6 +259,7 @@ static mapped_status shrink(mapped__region *full, size_t length,
     if (status != MAPPED_OK)
         return status;
     bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
+    mapped__region_free_left(full);
     mapped__region_publish_length(full, length);
     status = shrink_file(full, old_length, length, alone, error);
     if (status != MAPPED_OK) {

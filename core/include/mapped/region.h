@@ -8,7 +8,8 @@
  * stay harmless after `close`, and dangle after the last `release`.
  *
  * A raw pointer that leaves the library is a pin. While there is one, nothing
- * that would invalidate it (close, shrink, a move) happens: MAPPED_BUSY.
+ * that would invalidate it happens: close and shrinking are MAPPED_BUSY, and a
+ * region that has to move to grow leaves behind what the pin shows.
  *
  * Positions and lengths are bytes. Any byte offset into a file is fine; page
  * granularity never shows. A region of length 0 is normal.
@@ -162,8 +163,11 @@ size_t mapped_region_retire(mapped_region *region);
  * region that ends before its file does leaves what lies behind it alone.)
  * Growing allocates blocks (unless opened sparse). With a reserve the base
  * never moves. Without one growth stays in place where it can and otherwise
- * moves, which needs that there is no pin and no reference but the caller's;
- * else MAPPED_BUSY. Shrinking needs that there is no pin. MAPPED_READONLY in
+ * moves, which needs that there is no reference but the caller's; else
+ * MAPPED_BUSY. Pins that live then keep what they show at the addresses where
+ * it is: of a file and of shared memory both places show the same bytes,
+ * private memory is MAPPED_BUSY (but see mapped_region_copy_on_move). Shrinking
+ * needs that there is no pin. MAPPED_READONLY in
  * "r"; MAPPED_UNSUPPORTED in "c", for devices and wrapped memory;
  * MAPPED_ARGUMENT past the reserve. MAPPED_FAULT if it is to grow and somebody
  * has made the file shorter than the region, or if pages are lost and there is
@@ -171,6 +175,11 @@ size_t mapped_region_retire(mapped_region *region);
  * changed. */
 mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
                                    mapped_error *error);
+
+/* From now on growth may move private memory, too, while there are pins. The
+ * bytes are copied; what such a pin shows is what they were at that time. For
+ * programs that can't ask the holder of a pointer to let go of it. */
+void mapped_region_copy_on_move(mapped_region *region);
 
 /* Seals shared anonymous memory: from now on no process that has its descriptor
  * can make it shorter (which would cost the others their pages) or longer, this

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <mapped/slice.h>
+
 static char scratch_directory[256];
 
 CHECK__UNUSED static void scratch_remove(void)
@@ -155,6 +157,17 @@ CHECK__UNUSED static long scratch_address_pages(void)
     ssize_t n = read(file, text, sizeof text - 1);
     close(file);
     return n > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+/* Takes the addresses behind a region of whole pages, so that it can't grow
+ * where it is. NULL if something is there already, which is as good. */
+CHECK__UNUSED static void *scratch_block_growth(mapped_region *region)
+{
+    unsigned char *end = region->base_ + mapped_region_length(region);
+    void *taken =
+        mmap(end, scratch_page(), PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    return taken == MAP_FAILED ? NULL : taken;
 }
 
 CHECK__UNUSED static bool scratch_valgrind(void)

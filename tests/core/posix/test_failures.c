@@ -178,6 +178,29 @@ static mapped_region *prepare_memory(void)
     return memory_region(SIZE);
 }
 
+/* Pinned for good, and where it can't grow. */
+static void *taken;
+
+static mapped_region *exported(mapped_region *region)
+{
+    void *data;
+    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    taken = scratch_block_growth(region);
+    return region;
+}
+
+static mapped_region *prepare_exported(void)
+{
+    return exported(prepare_writer());
+}
+
+static mapped_region *prepare_exported_memory(void)
+{
+    mapped_region *region = prepare_memory();
+    mapped_region_copy_on_move(region);
+    return exported(region);
+}
+
 /* A region whose last page was lost and whose file is whole again. */
 static mapped_region *prepare_lost(mapped_mode mode)
 {
@@ -341,6 +364,9 @@ static void release_all(mapped_region *region, const scenario *s)
     if (s->prepare == prepare_shared)
         mapped_region_release(region);
     mapped_region_release(region);
+    if (taken != NULL)
+        munmap(taken, scratch_page());
+    taken = NULL;
 }
 
 /* One run with the n-th call refused. True when there is no n-th call. */
@@ -410,6 +436,8 @@ static const scenario scenarios[] = {
     {"test_failures_grow_in_reserve", prepare_reserve, grow},
     {"test_failures_grow_from_empty", prepare_empty, grow},
     {"test_failures_grow_memory", prepare_memory, grow},
+    {"test_failures_grow_exported", prepare_exported, grow},
+    {"test_failures_grow_exported_memory", prepare_exported_memory, grow},
     {"test_failures_shrink", prepare_writer, shrink},
     {"test_failures_shrink_in_reserve", prepare_reserve, shrink},
     {"test_failures_shrink_shared", prepare_shared, shrink},

@@ -334,39 +334,11 @@ static void test_resize_to_zero_keeps_its_reserve(void)
     mapped_region_release(region);
 }
 
-/* Takes the addresses behind a region of whole pages, so that it can't grow
- * where it is. NULL if something is there already, which is as good. */
-static void *block_growth(mapped_region *region)
-{
-    unsigned char *end = region->base_ + mapped_region_length(region);
-    void *taken =
-        mmap(end, scratch_page(), PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    return taken == MAP_FAILED ? NULL : taken;
-}
-
-static void test_resize_that_must_move_is_busy_while_pinned(void)
-{
-    size_t page = scratch_page();
-    mapped_region *region = opened(2 * page, MAPPED_MODE_READ_WRITE, 0, 0);
-    void *taken = block_growth(region);
-    void *data;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
-    check_resize_refused(region, 64 * page, MAPPED_BUSY);
-    mapped_region_unpin(region);
-    CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
-    CHECK_INT(get(region, 2 * page - 1), scratch_byte(2 * page - 1));
-    CHECK_INT(get(region, 64 * page - 1), 0);
-    mapped_region_release(region);
-    if (taken)
-        munmap(taken, page);
-}
-
 static void test_resize_that_must_move_is_busy_while_shared(void)
 {
     size_t page = scratch_page();
     mapped_region *region = opened(2 * page, MAPPED_MODE_READ_WRITE, 0, 0);
-    void *taken = block_growth(region);
+    void *taken = scratch_block_growth(region);
     mapped_region_acquire(region);
     check_resize_refused(region, 64 * page, MAPPED_BUSY);
     mapped_region_release(region);
@@ -393,7 +365,7 @@ static void test_resize_slices_survive_a_move(void)
     size_t page = scratch_page();
     mapped_region *region = opened(2 * page, MAPPED_MODE_READ_WRITE, 0, 0);
     mapped_slice slice = memory_slice(region, page, page);
-    void *taken = block_growth(region);
+    void *taken = scratch_block_growth(region);
     uint8_t byte = 0;
     CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_get_u8(slice, 5, &byte, NULL), MAPPED_OK);
@@ -433,7 +405,7 @@ static void test_resize_append_of_the_regions_own_bytes(void)
 {
     size_t page = scratch_page();
     mapped_region *region = opened(2 * page, MAPPED_MODE_READ_WRITE, 0, 0);
-    void *taken = block_growth(region);
+    void *taken = scratch_block_growth(region);
     CHECK_STATUS(mapped_region_append(region, region->base_ + 10, page, NULL),
                  MAPPED_OK);
     CHECK_INT(get(region, 2 * page), scratch_byte(10));
@@ -464,7 +436,6 @@ int main(void)
     RUN(test_resize_inside_a_reserve_never_moves);
     RUN(test_resize_keeps_its_reserve_when_shrunk);
     RUN(test_resize_to_zero_keeps_its_reserve);
-    RUN(test_resize_that_must_move_is_busy_while_pinned);
     RUN(test_resize_that_must_move_is_busy_while_shared);
     RUN(test_resize_inside_the_last_page_disturbs_no_pin);
     RUN(test_resize_slices_survive_a_move);

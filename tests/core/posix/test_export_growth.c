@@ -1,0 +1,242 @@
+/* Guards against growth that a forgotten pointer makes impossible, against a
+ * pointer that growth makes dangle or lie, and against mappings, memory and
+ * places in the fault handler's table that such growth leaves behind for good.
+ */
+#include "scratch.h"
+
+#include <mapped/access.h>
+#include <mapped/bulk.h>
+#include <mapped/export.h>
+#include <mapped/fault.h>
+
+#define LENGTH (2 * scratch_page())
+#define LONGER (64 * scratch_page())
+
+typedef struct subject {
+    mapped_region *region;
+    mapped_slice slice;
+    void *taken; /* so that growth has to move */
+    volatile unsigned char *data;
+    uint64_t since;
+} subject;
+
+/* Exported, and in a place where it can't grow. */
+static subject begun(mapped_region *region)
+{
+    subject s = {.region = region};
+    void *data;
+    s.taken = scratch_block_growth(region);
+    s.slice = mapped_region_slice(region);
+    if (!CHECK_STATUS(mapped_export_begin(s.slice, &data, &s.since, NULL),
+                      MAPPED_OK))
+        exit(1);
+    s.data = data;
+    return s;
+}
+
+static subject begun_on_file(void)
+{
+    mapped_region *region = NULL;
+    if (!CHECK_STATUS(mapped_region_open(scratch_file("grown", LENGTH),
+                                         MAPPED_MODE_READ_WRITE, NULL, &region,
+                                         NULL),
+                      MAPPED_OK))
+        exit(1);
+    return begun(region);
+}
+
+static subject begun_on_memory(bool shared)
+{
+    mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
+    mapped_region *region = NULL;
+    options.shared = shared;
+    if (!CHECK_STATUS(mapped_region_anonymous(LENGTH, &options, &region, NULL),
+                      MAPPED_OK))
+        exit(1);
+    return begun(region);
+}
+
+static void done(subject *s)
+{
+    CHECK_UINT(mapped_region_pins(s->region), 0);
+    mapped_region_release(s->region);
+    if (s->taken)
+        munmap(s->taken, scratch_page());
+    CHECK_INT(scratch_mappings_of("/grown"), 0);
+}
+
+static uint8_t get(const subject *s, size_t offset)
+{
+    uint8_t byte = 0;
+    CHECK_STATUS(
+        mapped_get_u8(mapped_region_slice(s->region), offset, &byte, NULL),
+        MAPPED_OK);
+    return byte;
+}
+
+static void set(const subject *s, size_t offset, uint8_t byte)
+{
+    CHECK_STATUS(
+        mapped_set_u8(mapped_region_slice(s->region), offset, byte, NULL),
+        MAPPED_OK);
+}
+
+static void check_both_ways(subject *s)
+{
+    set(s, 5, 77);
+    CHECK_UINT(s->data[5], 77);
+    s->data[6] = 78;
+    CHECK_UINT(get(s, 6), 78);
+}
+
+static void test_growth_leaves_a_file_s_export_true(void)
+{
+    subject s = begun_on_file();
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
+    check_both_ways(&s);
+    CHECK_UINT(get(&s, LENGTH - 1), scratch_byte(LENGTH - 1));
+    CHECK_UINT(get(&s, LONGER - 1), 0);
+    CHECK_STATUS(mapped_region_resize(s.region, 1, NULL), MAPPED_BUSY);
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(s.region, 1, NULL), MAPPED_OK);
+    CHECK_INT(scratch_mappings_of("/grown"), 1);
+    done(&s);
+}
+
+static void test_growth_leaves_an_export_of_shared_memory_true(void)
+{
+    subject s = begun_on_memory(true);
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
+    check_both_ways(&s);
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    done(&s);
+}
+
+static void test_growth_of_exported_private_memory_is_busy(void)
+{
+    subject s = begun_on_memory(false);
+    mapped_error error = MAPPED_ERROR_INIT;
+    unsigned char *base = s.region->base_;
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, &error), MAPPED_BUSY);
+    CHECK_TEXT(error.operation, "resize");
+    CHECK_UINT(error.length, 1);
+    CHECK_UINT(mapped_region_length(s.region), LENGTH);
+    CHECK(s.region->base_ == base);
+    check_both_ways(&s);
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
+    done(&s);
+}
+
+static void test_growth_copies_private_memory_where_told_to(void)
+{
+    subject s = begun_on_memory(false);
+    long pages = scratch_address_pages();
+    set(&s, LENGTH - 1, 77);
+    mapped_region_copy_on_move(s.region);
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
+    CHECK_UINT(get(&s, LENGTH - 1), 77);
+    set(&s, LENGTH - 1, 78);
+    CHECK_UINT(s.data[LENGTH - 1], 77);
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(s.region, LENGTH, NULL), MAPPED_OK);
+    if (!scratch_instrumented())
+        CHECK_INT(scratch_address_pages(), pages);
+    done(&s);
+}
+
+/* Only what a pointer shows is left: what came after it moves as usual. */
+static void test_growth_goes_on_without_leaving_more(void)
+{
+    subject s = begun_on_file();
+    const char *bytes = "sixteen letters.";
+    for (int i = 0; i < 1000; i++)
+        CHECK_STATUS(mapped_region_append(s.region, bytes, 16, NULL),
+                     MAPPED_OK);
+    CHECK_INT(scratch_mappings_of("/grown"), 2);
+    check_both_ways(&s);
+    CHECK_UINT(get(&s, LENGTH + 15999), '.');
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    done(&s);
+}
+
+static void test_growth_under_several_exports_leaves_each(void)
+{
+    subject s = begun_on_file();
+    subject later = s;
+    void *data;
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
+    void *taken = scratch_block_growth(s.region);
+    later.slice = mapped_region_slice(s.region);
+    CHECK_STATUS(mapped_export_begin(later.slice, &data, &later.since, NULL),
+                 MAPPED_OK);
+    later.data = data;
+    CHECK_STATUS(mapped_region_resize(s.region, 8 * LONGER, NULL), MAPPED_OK);
+    check_both_ways(&s);
+    check_both_ways(&later);
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(s.region, 64 * LONGER, NULL), MAPPED_OK);
+    check_both_ways(&later);
+    CHECK_STATUS(mapped_export_end(later.slice, later.since, NULL), MAPPED_OK);
+    if (taken)
+        munmap(taken, scratch_page());
+    done(&s);
+}
+
+static void test_growth_under_an_export_is_busy_while_shared(void)
+{
+    subject s = begun_on_file();
+    mapped_region_acquire(s.region);
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_BUSY);
+    mapped_region_release(s.region);
+    CHECK_INT(scratch_size(scratch_path("grown")), (int64_t)LENGTH);
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    done(&s);
+}
+
+/* A page that is lost where the region was is lost to the region. */
+static void test_export_that_was_left_tells_of_lost_pages(void)
+{
+    subject s = begun_on_file();
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)scratch_page()), 0);
+    CHECK_UINT(s.data[0], scratch_byte(0));
+    CHECK_UINT(s.data[LENGTH - 1], 0);
+    CHECK_STATUS(mapped_region_check(s.region, &error), MAPPED_FAULT);
+    CHECK_UINT(error.offset, scratch_page());
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)LONGER), 0);
+    CHECK_STATUS(mapped_region_recover(s.region, NULL), MAPPED_OK);
+    set(&s, LENGTH - 1, 77);
+    CHECK_UINT(s.data[LENGTH - 1], 77);
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, &error), MAPPED_FAULT);
+    CHECK_INT(error.os_error, ENODATA);
+    done(&s);
+}
+
+/* A region has one place in the table, however it went. */
+static void test_growth_gives_its_places_back(void)
+{
+    for (int i = 0; i < 2000; i++) {
+        subject s = begun_on_file();
+        CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
+        if (i % 2 == 0)
+            CHECK_UINT(mapped_region_retire(s.region), 1);
+        CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+        done(&s);
+    }
+}
+
+int main(void)
+{
+    RUN(test_growth_leaves_a_file_s_export_true);
+    RUN(test_growth_leaves_an_export_of_shared_memory_true);
+    RUN(test_growth_of_exported_private_memory_is_busy);
+    RUN(test_growth_copies_private_memory_where_told_to);
+    RUN(test_growth_goes_on_without_leaving_more);
+    RUN(test_growth_under_several_exports_leaves_each);
+    RUN(test_growth_under_an_export_is_busy_while_shared);
+    RUN(test_export_that_was_left_tells_of_lost_pages);
+    RUN(test_growth_gives_its_places_back);
+    return check_finish();
+}
