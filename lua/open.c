@@ -96,9 +96,12 @@ static mapped_open_options check_open_options(lua_State *L, int arg)
                                         "sparse", "populate", "device",
                                         "huge",   "fd",       NULL};
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    uint64_t length;
     check_options(L, arg, names);
     options.offset = get_number(L, arg, "offset", options.offset);
-    options.length = get_number(L, arg, "length", options.length);
+    length = get_number(L, arg, "length", UINT64_MAX);
+    if (length != UINT64_MAX)
+        options.length = mapped_length_exactly(length);
     options.reserve = get_number(L, arg, "reserve", options.reserve);
     options.huge = get_huge(L, arg);
     if (get_flag(L, arg, "sparse"))

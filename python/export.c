@@ -77,6 +77,13 @@ static mapped_status end(const Extent *extent, const Py_buffer *buffer,
     return mapped_export_end(slice, (uintptr_t)buffer->internal, error);
 }
 
+/* Of an export that nobody has read through. */
+static void end_unseen(mapped_slice span, uint64_t since)
+{
+    mapped_status unseen = mapped_export_end(span, since, NULL);
+    (void)unseen;
+}
+
 int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
                  int flags)
 {
@@ -90,7 +97,7 @@ int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
     buffer->suboffsets = NULL;
     note(buffer, since);
     if (honour(buffer, flags) < 0) {
-        (void)end(extent, buffer, NULL);
+        end_unseen(extent->slice, since);
         return -1;
     }
     buffer->obj = Py_NewRef(self);
@@ -107,10 +114,9 @@ int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
         return -1;
     int status = PyBuffer_FillInfo(buffer, self, data, (Py_ssize_t)span.length,
                                    mapped_region_readonly(span.region), flags);
+    note(buffer, since);
     if (status < 0)
-        (void)mapped_export_end(span, since, NULL);
-    else
-        note(buffer, since);
+        end_unseen(span, since);
     return status;
 }
 

@@ -97,10 +97,10 @@ static int convert_request(PyObject *const *values, Request *request)
 {
     mapped_open_options *options = &request->options;
     uint32_t *flags = &options->flags;
+    uint64_t length = UINT64_MAX;
     if (convert_mode(values[OPEN_MODE], &request->mode) < 0 ||
         convert_u64(values[OPEN_OFFSET], "offset", &options->offset) < 0 ||
-        convert_u64_or_none(values[OPEN_LENGTH], "length", &options->length) <
-            0 ||
+        convert_u64_or_none(values[OPEN_LENGTH], "length", &length) < 0 ||
         convert_u64_or_none(values[OPEN_RESERVE], "reserve",
                             &options->reserve) < 0 ||
         convert_flag(values[OPEN_SPARSE], MAPPED_OPEN_SPARSE, flags) < 0 ||
@@ -108,6 +108,8 @@ static int convert_request(PyObject *const *values, Request *request)
         convert_huge(values[OPEN_HUGE], &options->huge) < 0 ||
         convert_flag(values[OPEN_DEVICE], MAPPED_OPEN_DEVICE, flags) < 0)
         return -1;
+    if (length != UINT64_MAX)
+        options->length = mapped_length_exactly(length);
     return convert_file(values[OPEN_FILE], request);
 }
 

@@ -120,11 +120,13 @@ static uint64_t distance(mapped_slice to, size_t offset, mapped_slice from)
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
-    bool backwards = distance(to, offset, from) < from.length;
     size_t pieces = from.length / PIECE + (from.length % PIECE != 0);
     mapped_status status = check(from, 0, from.length, error);
     if (status == MAPPED_OK)
         status = check_write(to, offset, from.length, error);
+    if (status != MAPPED_OK)
+        return status;
+    bool backwards = distance(to, offset, from) < from.length;
     for (size_t i = 0; i < pieces && status == MAPPED_OK; i++) {
         size_t piece = backwards ? pieces - 1 - i : i;
         status = copy_piece(to, offset, from, piece * PIECE, error);

@@ -99,6 +99,8 @@ void mapped__region_unlock(mapped__region *full)
 mapped_status mapped_region_pin(mapped_region *region, void **data,
                                 mapped_error *error)
 {
+    if (region == NULL)
+        return mapped_error_set(error, MAPPED_CLOSED, "pin");
     mapped__region *full = mapped__region_of(region);
     uint64_t seen = control_of(full);
     do {
@@ -333,22 +335,27 @@ void mapped_region_copy_on_move(mapped_region *region)
 
 size_t mapped_region_length(const mapped_region *region)
 {
-    return MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->length);
+    return region == NULL
+               ? 0
+               : MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->length);
 }
 
 bool mapped_region_closed(const mapped_region *region)
 {
-    return MAPPED__LOAD_ACQUIRE(&region->state_) & MAPPED__STATE_CLOSED;
+    return region == NULL ||
+           MAPPED__LOAD_ACQUIRE(&region->state_) & MAPPED__STATE_CLOSED;
 }
 
 bool mapped_region_readonly(const mapped_region *region)
 {
-    return MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_READONLY;
+    return region != NULL &&
+           MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_READONLY;
 }
 
 bool mapped_region_device(const mapped_region *region)
 {
-    return MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_DEVICE;
+    return region != NULL &&
+           MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_DEVICE;
 }
 
 mapped_mode mapped_region_mode(const mapped_region *region)

@@ -64,12 +64,22 @@ static mapped_status bad_range(mapped_error *error, mapped_status status,
     return mapped_error_set_range(error, status, "open", numbers);
 }
 
+/* To the end counts as none yet. */
+static uint64_t length_asked(const mapped_open_options *options)
+{
+    return options->length == MAPPED_LENGTH_ZERO ? 0 : options->length;
+}
+
+static bool is_to_end(const mapped_open_options *options)
+{
+    return options->length == MAPPED_LENGTH_TO_END;
+}
+
 /* Offsets are signed 64-bit in every system's file interface. */
 static mapped_status check_numbers(const mapped_open_options *options,
                                    mapped_error *error)
 {
-    bool to_end = options->length == MAPPED_LENGTH_TO_END;
-    uint64_t length = to_end ? 0 : options->length;
+    uint64_t length = length_asked(options);
     if (!mapped_range_fits_u64(options->offset, length, INT64_MAX))
         return bad_range(error, MAPPED_OVERFLOW, options->offset, length,
                          INT64_MAX);
@@ -82,14 +92,20 @@ static mapped_status check_numbers(const mapped_open_options *options,
     return MAPPED_OK;
 }
 
+static bool is_known_size(size_t told, size_t ours)
+{
+    return told == 0 || told == ours;
+}
+
 static mapped_status check_options(mapped_mode mode,
                                    const mapped_open_options *options,
                                    mapped_error *error)
 {
     const uint32_t known =
         MAPPED_OPEN_SPARSE | MAPPED_OPEN_POPULATE | MAPPED_OPEN_DEVICE;
-    if (options->size != sizeof *options || (options->flags & ~known) != 0 ||
-        mode < MAPPED_MODE_READ || mode > MAPPED_MODE_EXCLUSIVE)
+    if (!is_known_size(options->size, sizeof *options) ||
+        (options->flags & ~known) != 0 || mode < MAPPED_MODE_READ ||
+        mode > MAPPED_MODE_EXCLUSIVE)
         return mapped_error_set(error, MAPPED_ARGUMENT, "open");
     if (options->huge > MAPPED_HUGE_ADVISE)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
@@ -124,7 +140,7 @@ static mapped_status check_kind(const opening *o, mapped_error *error)
         if (creates(o->mode))
             return mapped_error_set(error, MAPPED_ARGUMENT,
                                     "open a device as new");
-        if (o->info.size == 0 && o->options.length == MAPPED_LENGTH_TO_END)
+        if (o->info.size == 0 && is_to_end(&o->options))
             return mapped_error_set(error, MAPPED_ARGUMENT,
                                     "open a device without a length");
         return MAPPED_OK;
@@ -165,8 +181,8 @@ static mapped_status choose_length(opening *o, mapped_error *error)
 {
     uint64_t size = creates(o->mode) ? 0 : o->info.size;
     uint64_t offset = o->options.offset;
-    o->length = o->options.length;
-    if (o->length == MAPPED_LENGTH_TO_END) {
+    o->length = length_asked(&o->options);
+    if (is_to_end(&o->options)) {
         if (offset > size)
             return bad_range(error, MAPPED_PAST_END, offset, 0, size);
         o->length = size - offset;
@@ -377,7 +393,7 @@ static mapped_status check_anonymous(uint64_t length,
                                      mapped_error *error)
 {
     uint64_t huge = options->huge;
-    if (options->size != sizeof *options)
+    if (!is_known_size(options->size, sizeof *options))
         return mapped_error_set(error, MAPPED_ARGUMENT, "anonymous");
     if (huge > MAPPED_HUGE_ADVISE && (huge & (huge - 1)) != 0)
         return mapped_error_set(error, MAPPED_ARGUMENT,

@@ -235,6 +235,8 @@ mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
                                 bool *more, mapped_error *error)
 {
     size_t end;
+    if (parts->rest_.region == NULL)
+        return mapped_error_set(error, MAPPED_CLOSED, "parts");
     if (parts->done_ || (parts->lines_ && parts->rest_.length == 0)) {
         *more = false;
         return MAPPED_OK;

@@ -127,6 +127,12 @@ CHECK__UNUSED static bool check_bytes(const void *const values[2], size_t n,
 #define RUN(test) check_run((test), #test)
 
 /* For what this machine can't show; the reason is printed. */
+/* For a call that may succeed or not, whose result says nothing here. */
+CHECK__UNUSED static void check_nothing(int status)
+{
+    (void)status;
+}
+
 CHECK__UNUSED static void check_skip(const char *reason)
 {
     check_reason = reason;

@@ -57,7 +57,7 @@ static void test_access_after_close_is_refused(void)
     mapped_slice slice = mapped_region_slice(region);
     uint64_t value = 4711;
     mapped_value any = {.u = 4711};
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_get_u64(slice, 0, &value, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_set_u64(slice, 0, 1, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_get(slice, row("Q"), 0, &any, NULL), MAPPED_CLOSED);

@@ -99,7 +99,7 @@ static void test_bulk_after_close_is_refused(void)
     mapped_slice slice = mapped_region_slice(region);
     unsigned char out[4] = "abc";
     int order = 7;
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_read(slice, 0, out, 4, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_write(slice, 0, out, 4, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_fill(slice, 0, NULL), MAPPED_CLOSED);
@@ -119,7 +119,7 @@ static void test_bulk_with_one_of_two_closed_is_refused(void)
     mapped_slice here = mapped_region_slice(open);
     mapped_slice gone = mapped_region_slice(closed);
     int order = 7;
-    mapped_region_close(closed, NULL);
+    CHECK_STATUS(mapped_region_close(closed, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_copy(here, 0, gone, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_copy(gone, 0, memory_slice(open, 0, 4), NULL),
                  MAPPED_CLOSED);
@@ -237,9 +237,12 @@ static void test_bulk_copy_overlapping_wraps_does_not_smear(void)
         mapped_region *b;
         for (size_t i = 0; i < SIZE; i++)
             data[i] = (unsigned char)(i % 251);
-        mapped_region_wrap(data, SIZE, false, NULL, NULL, &a, NULL);
-        mapped_region_wrap(data + 1 - to, SIZE - 1, false, NULL, NULL, &b,
-                           NULL);
+        CHECK_STATUS(
+            mapped_region_wrap(data, SIZE, false, NULL, NULL, &a, NULL),
+            MAPPED_OK);
+        CHECK_STATUS(mapped_region_wrap(data + 1 - to, SIZE - 1, false, NULL,
+                                        NULL, &b, NULL),
+                     MAPPED_OK);
         CHECK_STATUS(mapped_copy(mapped_region_slice(a), to,
                                  mapped_region_slice(b), NULL),
                      MAPPED_OK);

@@ -328,7 +328,7 @@ static void test_format_after_close_is_refused(void)
     mapped_slice slice = mapped_region_slice(region);
     mapped_item room[2];
     mapped_items items = {room, 2, 0};
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         mapped_format *format = format_of(MAPPED_DIALECT_PACK_LATE, codes[i]);
         mapped_cursor cursor = {.offset = 4};

@@ -146,7 +146,7 @@ static void test_layout_record_outside_is_refused(void)
                  MAPPED_OK);
     CHECK_UINT(record.offset, 2 + 7 * 12);
     CHECK_UINT(record.length, 12);
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_layout_record(layout, slice, 7, &record, NULL),
                  MAPPED_CLOSED);
     mapped_layout_release(layout);
@@ -158,7 +158,8 @@ static void test_layout_message_names_the_place(void)
     mapped_layout *layout;
     mapped_error error = MAPPED_ERROR_INIT;
     char text[MAPPED_ERROR_MESSAGE_SIZE];
-    mapped_layout_compile("a:u8 a:u8", 9, &layout, &error);
+    CHECK_STATUS(mapped_layout_compile("a:u8 a:u8", 9, &layout, &error),
+                 MAPPED_LAYOUT);
     mapped_error_message(&error, text, sizeof text);
     CHECK_TEXT(text, "duplicate field name: malformed layout at offset 5");
 }

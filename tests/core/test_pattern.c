@@ -180,7 +180,7 @@ static void test_pattern_closed_region_is_an_error(void)
     CHECK_STATUS(
         mapped_match_next(&match, compile(".", 0), slice, &found, NULL),
         MAPPED_OK);
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(
         mapped_match_next(&match, compile(".", 0), slice, &found, NULL),
         MAPPED_CLOSED);

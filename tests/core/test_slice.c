@@ -100,7 +100,7 @@ static void test_slice_of_an_empty_region_is_empty(void)
 static void test_slice_of_a_closed_region_is_empty(void)
 {
     mapped_region *region = memory_region(100);
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_UINT(mapped_region_slice(region).length, 0);
     CHECK_STATUS(mapped_slice_check(mapped_region_slice(region), NULL),
                  MAPPED_CLOSED);
@@ -151,7 +151,9 @@ static void test_slice_error_names_the_numbers(void)
     mapped_region *region = memory_region(100);
     unsigned char *p = NULL;
     mapped_error error = MAPPED_ERROR_INIT;
-    mapped_slice_enter(memory_slice(region, 40, 20), 18, 4, &p, &error);
+    CHECK_STATUS(
+        mapped_slice_enter(memory_slice(region, 40, 20), 18, 4, &p, &error),
+        MAPPED_RANGE);
     CHECK_UINT(error.offset, 18);
     CHECK_UINT(error.length, 4);
     CHECK_UINT(error.limit, 20);
@@ -179,7 +181,7 @@ static void test_slice_enter_after_close_is_refused(void)
 {
     mapped_region *region = memory_region(100);
     mapped_slice inner = memory_slice(region, 40, 20);
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     check_enter_refused(inner, 0, 1, MAPPED_CLOSED);
     check_enter_refused(inner, 0, 20, MAPPED_CLOSED);
     mapped_region_release(region);
@@ -190,7 +192,7 @@ static void test_slice_enter_out_of_range_after_close_is_closed(void)
 {
     mapped_region *region = memory_region(100);
     mapped_slice inner = memory_slice(region, 40, 20);
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     check_enter_refused(inner, 20, 1, MAPPED_CLOSED);
     mapped_region_release(region);
 }
@@ -203,7 +205,7 @@ static void test_slice_leave_after_close_is_refused(void)
     mapped_error error = MAPPED_ERROR_INIT;
     CHECK_STATUS(mapped_slice_enter(inner, 0, 4, &p, NULL), MAPPED_OK);
     mapped_region_acquire(region);
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_UINT(p[0], 0); /* Zero pages, not someone else's memory. */
     CHECK_STATUS(mapped_slice_leave(inner, 0, 4, &error), MAPPED_CLOSED);
     CHECK_STATUS(error.status, MAPPED_CLOSED);

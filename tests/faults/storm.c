@@ -218,8 +218,9 @@ static void round_of(const char *path, unsigned long counts[2])
         if (status != MAPPED_OK && status != MAPPED_FAULT)
             exit(4);
         counts[status == MAPPED_FAULT]++;
-        if (status == MAPPED_FAULT)
-            (void)mapped_region_recover(region, NULL);
+        if (status == MAPPED_FAULT &&
+            mapped_region_recover(region, NULL) != MAPPED_OK)
+            continue; /* it is cut still */
     }
     mapped_region_release(region);
 }

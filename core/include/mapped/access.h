@@ -14,12 +14,14 @@ MAPPED_BEGIN
 /* One value of a type known at run time. MAPPED_RANGE, MAPPED_CLOSED,
  * MAPPED_FAULT, MAPPED_VALUE, for `set` also MAPPED_READONLY; `*value` is
  * untouched on failure. Any thread that holds a reference. */
-mapped_status mapped_get(mapped_slice slice, const mapped_element *element,
-                         size_t offset, mapped_value *value,
-                         mapped_error *error);
-mapped_status mapped_set(mapped_slice slice, const mapped_element *element,
-                         size_t offset, mapped_value value,
-                         mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_get(mapped_slice slice,
+                                          const mapped_element *element,
+                                          size_t offset, mapped_value *value,
+                                          mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_set(mapped_slice slice,
+                                          const mapped_element *element,
+                                          size_t offset, mapped_value value,
+                                          mapped_error *error);
 
 /* The second check after a volatile access, which can't move behind it. */
 MAPPED__INLINE bool mapped__access_clean(mapped_slice slice)
@@ -49,7 +51,7 @@ __attribute__((cold)) mapped_status mapped__set_slow(mapped_slice slice,
  * for u8 i8, and for u16 i16 u32 i32 u64 i64 f32 f64 each in native order (no
  * suffix), `le` and `be`. */
 #define MAPPED__ACCESS(suffix, type, bits, order)                              \
-    MAPPED__INLINE mapped_status mapped_get_##suffix(                          \
+    MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_get_##suffix(         \
         mapped_slice slice, size_t offset, type *value, mapped_error *error)   \
     {                                                                          \
         union {                                                                \
@@ -72,7 +74,7 @@ __attribute__((cold)) mapped_status mapped__set_slow(mapped_slice slice,
             *value = cell.v;                                                   \
         return status;                                                         \
     }                                                                          \
-    MAPPED__INLINE mapped_status mapped_set_##suffix(                          \
+    MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_set_##suffix(         \
         mapped_slice slice, size_t offset, type value, mapped_error *error)    \
     {                                                                          \
         union {                                                                \

@@ -29,6 +29,8 @@
 #define MAPPED__UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define MAPPED__INLINE static inline __attribute__((always_inline, unused))
 #define MAPPED__NOINLINE __attribute__((noinline))
+/* A result that says whether what was done or read counts. */
+#define MAPPED__MUST_USE __attribute__((warn_unused_result))
 #define MAPPED__PRINTF(format, first) \
     __attribute__((format(printf, format, first)))
 

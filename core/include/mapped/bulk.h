@@ -16,45 +16,52 @@ MAPPED_BEGIN
 
 /* n bytes from `offset` on, out to `to` or in from `from` (plain memory, which
  * may overlap the slice). */
-mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
-                          mapped_error *error);
-mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
-                           size_t n, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_read(mapped_slice slice, size_t offset,
+                                           void *to, size_t n,
+                                           mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_write(mapped_slice slice, size_t offset,
+                                            const void *from, size_t n,
+                                            mapped_error *error);
 
 /* All of `from` to `offset` in `to`; the two may overlap, also as mappings of
  * one file or wraps of one memory. Bytes of a lost page are never written. */
-mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
-                          mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_copy(mapped_slice to, size_t offset,
+                                           mapped_slice from,
+                                           mapped_error *error);
 
 /* Sets every byte of the slice. */
-mapped_status mapped_fill(mapped_slice slice, uint8_t byte,
-                          mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_fill(mapped_slice slice, uint8_t byte,
+                                           mapped_error *error);
 
 /* n bytes from offset `from` to offset `to` of one slice, as memmove. */
-mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
-                          mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
+                                           size_t from, size_t n,
+                                           mapped_error *error);
 
 /* Grows the region by n bytes and stores `data` there, which may be the
  * region's own. Two threads that append at once get places of their own. As
  * mapped_region_resize. After a MAPPED_FAULT the region has its old length
  * again, unless somebody has appended more or pinned it meanwhile. */
-mapped_status mapped_region_append(mapped_region *region, const void *data,
-                                   size_t n, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_append(mapped_region *region,
+                                                    const void *data, size_t n,
+                                                    mapped_error *error);
 
 /* The same for the bytes of a slice, of this region or another. */
-mapped_status mapped_region_append_slice(mapped_region *region,
-                                         mapped_slice data,
-                                         mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_append_slice(mapped_region *region,
+                                                          mapped_slice data,
+                                                          mapped_error *error);
 
 /* `*order` is negative, 0 or positive as memcmp of the common length, then the
  * shorter first. Goes in blocks of about a mebibyte, so that a close by another
  * thread ends it soon and a page lost behind the block with the first
  * difference doesn't matter. MAPPED_UNSUPPORTED for devices: registers are read
  * once and as what they are. */
-mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
-                             mapped_error *error);
-mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
-                                   size_t n, int *order, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_compare(mapped_slice a, mapped_slice b,
+                                              int *order, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_compare_bytes(mapped_slice slice,
+                                                    const void *data, size_t n,
+                                                    int *order,
+                                                    mapped_error *error);
 
 MAPPED_END
 

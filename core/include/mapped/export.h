@@ -17,14 +17,16 @@ MAPPED_BEGIN
  * MAPPED_FAULT if a page of the slice is known to be lost, so that nobody is
  * handed zeros for data; MAPPED_RANGE if the region has shrunk below the slice;
  * MAPPED_CLOSED. Touches no page. */
-mapped_status mapped_export_begin(mapped_slice slice, void **data,
-                                  uint64_t *since, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_export_begin(mapped_slice slice,
+                                                   void **data, uint64_t *since,
+                                                   mapped_error *error);
 
 /* Ends what a successful begin began, in any case. The slice may be longer now,
  * or shorter: it is the one that is asked about. MAPPED_FAULT if a page of it
  * is lost or was at any time since the begin. */
-mapped_status mapped_export_end(mapped_slice slice, uint64_t since,
-                                mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_export_end(mapped_slice slice,
+                                                 uint64_t since,
+                                                 mapped_error *error);
 
 MAPPED_END
 

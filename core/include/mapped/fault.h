@@ -27,14 +27,17 @@ typedef struct mapped_lost_range {
 /* MAPPED_OK, or MAPPED_FAULT with the first lost range in `error` (offset,
  * length, os_error). Who is the first to be told of a loss asks the file why,
  * so this may make a system call; never meets a fault itself. MAPPED_CLOSED. */
-mapped_status mapped_region_check(mapped_region *region, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_check(mapped_region *region,
+                                                   mapped_error *error);
 
 /* The lost ranges in the order of their loss, up to `capacity`; `*count` is how
  * many there are. More than the region can note lose the whole region: one
  * range of its full length. MAPPED_CLOSED. */
-mapped_status mapped_region_faults(mapped_region *region,
-                                   mapped_lost_range *ranges, size_t capacity,
-                                   size_t *count, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_faults(mapped_region *region,
+                                                    mapped_lost_range *ranges,
+                                                    size_t capacity,
+                                                    size_t *count,
+                                                    mapped_error *error);
 
 /* How many faults the region has met since it was made, 0 for most. Rises with
  * every one: compare before and after to learn whether raw accesses met one. */
@@ -51,15 +54,18 @@ uint64_t mapped_region_fault_count(const mapped_region *region);
  * another function of the library or between `enter` and `leave`: one that has
  * met the zeros of a lost page would take them for data. Exports and spans may
  * be open: their end tells. */
-mapped_status mapped_region_recover(mapped_region *region, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_recover(mapped_region *region,
+                                                     mapped_error *error);
 
 /* The two halves of mapped_region_recover, for programs in which other threads
  * go on. `restore` maps back and tries the pages, which may take its time; they
  * count as lost until `settle`, which is quick and answers as recover does.
  * Only `settle` must not run in the middle of another thread's access; one that
  * it may have overtaken is told by a risen mapped_region_recovery_count. */
-mapped_status mapped_region_restore(mapped_region *region, mapped_error *error);
-mapped_status mapped_region_settle(mapped_region *region, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_restore(mapped_region *region,
+                                                     mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_settle(mapped_region *region,
+                                                    mapped_error *error);
 uint64_t mapped_region_recovery_count(const mapped_region *region);
 
 MAPPED_END

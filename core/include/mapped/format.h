@@ -98,9 +98,11 @@ typedef struct mapped_format mapped_format;
  * MAPPED_FORMAT: `error->offset` is the place in the text, `length` the
  * offending number, if any, `limit` a mapped_format_reason, and `operation`
  * that reason's text. MAPPED_MEMORY. Any thread. */
-mapped_status mapped_format_compile(mapped_dialect dialect, const char *text,
-                                    size_t length, mapped_format **format,
-                                    mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_format_compile(mapped_dialect dialect,
+                                                     const char *text,
+                                                     size_t length,
+                                                     mapped_format **format,
+                                                     mapped_error *error);
 
 /* One more reference / one less. `release` takes NULL and never fails. */
 void mapped_format_acquire(mapped_format *format);
@@ -129,9 +131,11 @@ const mapped_step *mapped_format_step(const mapped_format *format,
  * MAPPED_FORMAT at a WRONG step; MAPPED_CLOSED, MAPPED_FAULT,
  * MAPPED_MISALIGNED on devices. The cursor is then at the offending value, and
  * no item counts. Any thread that holds a reference to the region. */
-mapped_status mapped_format_unpack(const mapped_format *format,
-                                   mapped_slice slice, mapped_cursor *cursor,
-                                   mapped_items *items, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_format_unpack(const mapped_format *format,
+                                                    mapped_slice slice,
+                                                    mapped_cursor *cursor,
+                                                    mapped_items *items,
+                                                    mapped_error *error);
 
 /* Sets `item->step` to that of the next value to pack and moves the cursor past
  * it; false at the end. As long as no value has a length of its own, the
@@ -143,7 +147,8 @@ bool mapped_format_next(const mapped_format *format, mapped_cursor *cursor,
  * range, the length out of that of its count, or there is a zero byte in bytes
  * that one ends. MAPPED_SIZE: more bytes than fit. MAPPED_FORMAT at a WRONG
  * step. `error->offset` is the place in the text. */
-mapped_status mapped_format_check(const mapped_item *item, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_format_check(const mapped_item *item,
+                                                   mapped_error *error);
 
 /* Packs all values of a format, in the order of mapped_format_next, and moves
  * the cursor past them. Everything is checked before anything is written; pads
@@ -151,10 +156,11 @@ mapped_status mapped_format_check(const mapped_item *item, mapped_error *error);
  * nothing, they are left alone). MAPPED_ARGUMENT: the items are not those of
  * the format; MAPPED_RANGE, MAPPED_READONLY, MAPPED_CLOSED, MAPPED_FAULT,
  * MAPPED_MISALIGNED, and what mapped_format_check says. */
-mapped_status mapped_format_pack(const mapped_format *format,
-                                 mapped_slice slice, mapped_cursor *cursor,
-                                 const mapped_items *items,
-                                 mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_format_pack(const mapped_format *format,
+                                                  mapped_slice slice,
+                                                  mapped_cursor *cursor,
+                                                  const mapped_items *items,
+                                                  mapped_error *error);
 
 MAPPED_END
 

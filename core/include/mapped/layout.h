@@ -75,9 +75,10 @@ typedef struct mapped_layout mapped_layout;
  * is immutable. MAPPED_LAYOUT: `error->offset` is the place in the text,
  * `limit` a mapped_layout_reason and `operation` that reason's text.
  * MAPPED_MEMORY. Any thread. */
-mapped_status mapped_layout_compile(const char *text, size_t length,
-                                    mapped_layout **layout,
-                                    mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_layout_compile(const char *text,
+                                                     size_t length,
+                                                     mapped_layout **layout,
+                                                     mapped_error *error);
 
 /* One more reference / one less. `release` takes NULL and never fails. */
 void mapped_layout_acquire(mapped_layout *layout);
@@ -101,15 +102,17 @@ MAPPED__INLINE size_t mapped_field_size(const mapped_field *field)
 
 /* How many records the slice holds. MAPPED_SIZE if a part of one is left over:
  * slice it away if that is what you want. Meets no fault. */
-mapped_status mapped_layout_records(const mapped_layout *layout,
-                                    mapped_slice slice, size_t *count,
-                                    mapped_error *error);
+MAPPED__MUST_USE mapped_status
+mapped_layout_records(const mapped_layout *layout, mapped_slice slice,
+                      size_t *count, mapped_error *error);
 
 /* The bytes of the record at `index`, counted from 0; a field is in there at
  * its offset, for mapped_get and mapped_set. As mapped_slice_sub. */
-mapped_status mapped_layout_record(const mapped_layout *layout,
-                                   mapped_slice slice, size_t index,
-                                   mapped_slice *record, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_layout_record(const mapped_layout *layout,
+                                                    mapped_slice slice,
+                                                    size_t index,
+                                                    mapped_slice *record,
+                                                    mapped_error *error);
 
 MAPPED_END
 

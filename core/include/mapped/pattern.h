@@ -68,17 +68,19 @@ void mapped_match_init(mapped_match *match, size_t from);
  * empty match right behind another match. `*found` is false, and `*match` no
  * longer a match, when there is none. An anchored pattern is tried once, where
  * the search begins. The same pattern and slice for the whole walk. */
-mapped_status mapped_match_next(mapped_match *match,
-                                const mapped_pattern *pattern,
-                                mapped_slice slice, bool *found,
-                                mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_match_next(mapped_match *match,
+                                                 const mapped_pattern *pattern,
+                                                 mapped_slice slice,
+                                                 bool *found,
+                                                 mapped_error *error);
 
 /* Capture `index`, from 0. A match without captures has itself as the first.
  * MAPPED_PATTERN, with Lua's texts, if there is no such capture (`offset` 0) or
  * it was never closed (`offset` is where it opens). */
-mapped_status mapped_match_capture(const mapped_match *match, size_t index,
-                                   mapped_capture *capture,
-                                   mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_match_capture(const mapped_match *match,
+                                                    size_t index,
+                                                    mapped_capture *capture,
+                                                    mapped_error *error);
 
 MAPPED_END
 

@@ -45,7 +45,8 @@ typedef struct mapped_region {
 #define MAPPED__TRAIT_READONLY 1u
 #define MAPPED__TRAIT_DEVICE 2u
 
-#define MAPPED_LENGTH_TO_END UINT64_MAX
+#define MAPPED_LENGTH_TO_END 0u
+#define MAPPED_LENGTH_ZERO UINT64_MAX /* no bytes at all */
 
 #define MAPPED_OPEN_SPARSE 1u   /* extend without allocating blocks */
 #define MAPPED_OPEN_POPULATE 2u /* bring all pages in before returning */
@@ -54,10 +55,11 @@ typedef struct mapped_region {
 #define MAPPED_HUGE_NONE 0u
 #define MAPPED_HUGE_ADVISE 1u /* transparent huge pages where possible */
 
+/* All zero are the defaults. */
 typedef struct mapped_open_options {
-    size_t size;      /* sizeof(mapped_open_options) */
+    size_t size;      /* sizeof(mapped_open_options); 0: of this version */
     uint64_t offset;  /* where in the file the region begins */
-    uint64_t length;  /* MAPPED_LENGTH_TO_END: to the end of the file */
+    uint64_t length;  /* bytes, or MAPPED_LENGTH_TO_END of the file */
     uint64_t reserve; /* address space to keep for growth; 0: none */
     uint32_t flags;   /* MAPPED_OPEN_* */
     uint32_t unused;
@@ -69,8 +71,15 @@ typedef struct mapped_open_options {
         sizeof(mapped_open_options), 0, MAPPED_LENGTH_TO_END, 0, 0, 0, 0 \
     }
 
+/* What `length` is to be for exactly `n` bytes, which may be none. */
+MAPPED__INLINE uint64_t mapped_length_exactly(uint64_t n)
+{
+    return n == 0 ? MAPPED_LENGTH_ZERO : n;
+}
+
+/* All zero are the defaults. */
 typedef struct mapped_anonymous_options {
-    size_t size;      /* sizeof(mapped_anonymous_options) */
+    size_t size;      /* sizeof(mapped_anonymous_options); 0: this version's */
     uint64_t reserve; /* as in mapped_open_options */
     uint64_t huge;
     bool shared; /* crosses fork, has a descriptor */
@@ -86,8 +95,10 @@ typedef struct mapped_anonymous_options {
 typedef void mapped_wrap_hook(void *context);
 
 /* "r", "r+", "c", "w+", "x+". MAPPED_ARGUMENT for anything else. */
-mapped_status mapped_mode_parse(const char *text, size_t length,
-                                mapped_mode *mode, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_mode_parse(const char *text,
+                                                 size_t length,
+                                                 mapped_mode *mode,
+                                                 mapped_error *error);
 const char *mapped_mode_text(mapped_mode mode);
 
 /* Maps a file. `path` is in the file system's own bytes (UTF-8 on Windows);
@@ -108,9 +119,9 @@ const char *mapped_mode_text(mapped_mode mode);
  * region.
  *
  * No descriptor is held for "r" and "c"; the writable modes hold one. */
-mapped_status mapped_region_open(const char *path, mapped_mode mode,
-                                 const mapped_open_options *options,
-                                 mapped_region **region, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_open(
+    const char *path, mapped_mode mode, const mapped_open_options *options,
+    mapped_region **region, mapped_error *error);
 
 /* What mapped_region_open_descriptor takes for a descriptor of the C library:
  * itself on POSIX, its HANDLE on Windows. It stays the caller's. */
@@ -119,17 +130,15 @@ intptr_t mapped_system_descriptor(int descriptor);
 /* Like mapped_region_open, for an open descriptor (POSIX) or HANDLE (Windows),
  * which stays the caller's: the region holds a duplicate. "w+" truncates; "x+"
  * is MAPPED_ARGUMENT. `name` (may be NULL) is what mapped_region_name tells. */
-mapped_status mapped_region_open_descriptor(intptr_t descriptor,
-                                            const char *name, mapped_mode mode,
-                                            const mapped_open_options *options,
-                                            mapped_region **region,
-                                            mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_open_descriptor(
+    intptr_t descriptor, const char *name, mapped_mode mode,
+    const mapped_open_options *options, mapped_region **region,
+    mapped_error *error);
 
 /* Memory of `length` zero bytes that is no file. `options` may be NULL. */
-mapped_status mapped_region_anonymous(uint64_t length,
-                                      const mapped_anonymous_options *options,
-                                      mapped_region **region,
-                                      mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_anonymous(
+    uint64_t length, const mapped_anonymous_options *options,
+    mapped_region **region, mapped_error *error);
 
 /* A region over memory that somebody else owns, for the sake of its slices.
  * `data` must stay valid until `hook` is called (NULL: until the last release).
@@ -137,9 +146,9 @@ mapped_status mapped_region_anonymous(uint64_t length,
  * pages, zero pages take their place for its owner too, and stay.
  * MAPPED_MEMORY, MAPPED_SYSTEM (the fault guard); on failure the hook is not
  * called. */
-mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
-                                 mapped_wrap_hook *hook, void *context,
-                                 mapped_region **region, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_wrap(
+    void *data, size_t length, bool readonly, mapped_wrap_hook *hook,
+    void *context, mapped_region **region, mapped_error *error);
 
 /* One more reference / one less. The last release closes the region, pinned or
  * not, and frees it. `release` takes NULL and never fails. */
@@ -152,7 +161,8 @@ void mapped_region_release(mapped_region *region);
  * them and then its second check, and the address range goes with the last
  * release. Closing twice is fine. MAPPED_BUSY while pinned: nothing changes,
  * and `error->length` is the number of pins. */
-mapped_status mapped_region_close(mapped_region *region, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_close(mapped_region *region,
+                                                   mapped_error *error);
 
 /* Like mapped_region_close, but pins don't keep it from closing: returns how
  * many there are, 0 for most. What they show stays mapped and true until the
@@ -173,8 +183,9 @@ size_t mapped_region_retire(mapped_region *region);
  * has made the file shorter than the region, or if pages are lost and there is
  * no reserve to grow into: shrink or recover first. On failure nothing has
  * changed. */
-mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
-                                   mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
+                                                    uint64_t length,
+                                                    mapped_error *error);
 
 /* From now on growth may move private memory, too, while there are pins. The
  * bytes are copied; what such a pin shows is what they were at that time. For
@@ -186,16 +197,19 @@ void mapped_region_copy_on_move(mapped_region *region);
  * region included; a resize that tries is MAPPED_SYSTEM. There is no way back.
  * MAPPED_UNSUPPORTED for everything else, and where the system has no seals.
  * MAPPED_CLOSED. */
-mapped_status mapped_region_seal(mapped_region *region, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_seal(mapped_region *region,
+                                                  mapped_error *error);
 
 /* Counts a raw pointer that is about to leave the library. `*data` is the
  * region's first byte, valid for the region's length until the unpin; other
  * processes may change the bytes at any time. MAPPED_CLOSED. Touching lost
  * pages through it reads zeros; export.h has pins that tell of them. */
-mapped_status mapped_region_pin(mapped_region *region, void **data,
-                                mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_pin(mapped_region *region,
+                                                 void **data,
+                                                 mapped_error *error);
 void mapped_region_unpin(mapped_region *region);
 
+/* No region, NULL, is closed and has none of these. */
 size_t mapped_region_length(const mapped_region *region); /* 0 once closed */
 bool mapped_region_closed(const mapped_region *region);
 bool mapped_region_readonly(const mapped_region *region);
@@ -216,14 +230,15 @@ const char *mapped_region_name(const mapped_region *region);
 /* The size in bytes of the file or memory behind the region as it is now,
  * which a peer may have changed. Needs a look at the file: MAPPED_SYSTEM
  * (ESTALE when the path now names another file). MAPPED_CLOSED. */
-mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
-                                 mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_size(mapped_region *region,
+                                                  uint64_t *size,
+                                                  mapped_error *error);
 
 /* The descriptor (HANDLE on Windows) the region holds; it stays the region's.
  * MAPPED_UNSUPPORTED if it holds none. MAPPED_CLOSED. */
-mapped_status mapped_region_descriptor(mapped_region *region,
-                                       intptr_t *descriptor,
-                                       mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_descriptor(mapped_region *region,
+                                                        intptr_t *descriptor,
+                                                        mapped_error *error);
 
 MAPPED_END
 

@@ -20,21 +20,29 @@ MAPPED_BEGIN
  * none. The empty needle is first at 0 and last at the end. The needle's bytes
  * may lie in the slice's own region if that is pinned; `needle` itself learns
  * what is rare in the data and therefore belongs to one thread at a time. */
-mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
-                          size_t *offset, mapped_error *error);
-mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
-                           size_t *offset, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_find(mapped_slice slice,
+                                           mapped_needle *needle,
+                                           size_t *offset, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_rfind(mapped_slice slice,
+                                            mapped_needle *needle,
+                                            size_t *offset,
+                                            mapped_error *error);
 
 /* How many occurrences that don't overlap; of the empty needle one more than
  * there are bytes. */
-mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
-                           size_t *count, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_count(mapped_slice slice,
+                                            mapped_needle *needle,
+                                            size_t *count, mapped_error *error);
 
 /* Does the slice begin, or end, with these n bytes? */
-mapped_status mapped_starts_with(mapped_slice slice, const void *data, size_t n,
-                                 bool *result, mapped_error *error);
-mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
-                               bool *result, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_starts_with(mapped_slice slice,
+                                                  const void *data, size_t n,
+                                                  bool *result,
+                                                  mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_ends_with(mapped_slice slice,
+                                                const void *data, size_t n,
+                                                bool *result,
+                                                mapped_error *error);
 
 /* A walk over the parts of a slice. The caller's storage, nothing to free; it
  * borrows the region and the separator's bytes. Don't touch the fields. */
@@ -54,9 +62,11 @@ void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep);
 /* What lies between the separators: always one part more than there are
  * separators, any of which may be empty. MAPPED_ARGUMENT if the separator is.
  * Its bytes must stay valid for as long as the walk goes on. */
-mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
-                                 const void *separator, size_t n,
-                                 mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_parts_split(mapped_parts *parts,
+                                                  mapped_slice slice,
+                                                  const void *separator,
+                                                  size_t n,
+                                                  mapped_error *error);
 
 /* How many bytes have not been walked over yet. */
 MAPPED__INLINE size_t mapped_parts_left(const mapped_parts *parts)
@@ -65,8 +75,9 @@ MAPPED__INLINE size_t mapped_parts_left(const mapped_parts *parts)
 }
 
 /* The next part. `*more` is false, and `*part` untouched, behind the last. */
-mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
-                                bool *more, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_parts_next(mapped_parts *parts,
+                                                 mapped_slice *part, bool *more,
+                                                 mapped_error *error);
 
 /* The same as a short step: the next part and true if a separator ends it
  * within `limit` bytes and all is well. Otherwise false and nothing has

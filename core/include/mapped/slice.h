@@ -4,7 +4,7 @@
  *
  * A slice borrows its region: keep a reference to the region for as long as the
  * slice is used. Slices may be copied and used by any thread. Only make them
- * with the functions below. */
+ * with the functions below; one that is all zero answers MAPPED_CLOSED. */
 #ifndef MAPPED_SLICE_H
 #define MAPPED_SLICE_H
 
@@ -25,17 +25,20 @@ MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region);
 /* `length` bytes of `slice` from `offset` on, strictly: MAPPED_RANGE when they
  * are not all inside the slice and inside the region's present length,
  * MAPPED_CLOSED. `*part` may be `slice` itself. Meets no fault. */
-mapped_status mapped_slice_sub(mapped_slice slice, size_t offset, size_t length,
-                               mapped_slice *part, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_slice_sub(mapped_slice slice,
+                                                size_t offset, size_t length,
+                                                mapped_slice *part,
+                                                mapped_error *error);
 
 /* MAPPED_OK if all of the slice can be reached now, else MAPPED_CLOSED or, when
  * the region has shrunk, MAPPED_RANGE. Meets no fault: lost pages are found by
  * touching them. */
-mapped_status mapped_slice_check(mapped_slice slice, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_slice_check(mapped_slice slice,
+                                                  mapped_error *error);
 
 /* As mapped_slice_check, and MAPPED_READONLY. */
-mapped_status mapped_slice_check_writable(mapped_slice slice,
-                                          mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_slice_check_writable(mapped_slice slice,
+                                                           mapped_error *error);
 
 /* An access by hand, for a short leaf that neither allocates, locks nor calls
  * out:
@@ -57,16 +60,19 @@ mapped_status mapped_slice_check_writable(mapped_slice slice,
 
 /* The slow paths: everything that is not a plain hit. */
 mapped_slice mapped__region_slice_slow(mapped_region *region);
-mapped_status mapped__slice_enter_slow(mapped_slice slice, size_t offset,
-                                       size_t n, unsigned char **p,
-                                       mapped_error *error);
-mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
-                                             size_t n, unsigned char **p,
-                                             mapped_error *error);
-mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
-                                       size_t n, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped__slice_enter_slow(mapped_slice slice,
+                                                        size_t offset, size_t n,
+                                                        unsigned char **p,
+                                                        mapped_error *error);
+MAPPED__MUST_USE mapped_status
+mapped__slice_enter_write_slow(mapped_slice slice, size_t offset, size_t n,
+                               unsigned char **p, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped__slice_leave_slow(mapped_slice slice,
+                                                        size_t offset, size_t n,
+                                                        mapped_error *error);
 
-/* One comparison for the slice, one for the region's live length: `close` sets
+/* No byte at all is no hit: so a slice without a region is none. One comparison
+ * for the slice, one for the region's live length: `close` sets
  * that to 0, so it guards space and time at once (and it is 0 for devices,
  * which always take the slow path).
  *
@@ -77,7 +83,7 @@ mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
 MAPPED__INLINE bool mapped__slice_hits(mapped_slice slice, size_t offset,
                                        size_t n)
 {
-    size_t room = slice.length >= n ? slice.length - n + 1 : 0;
+    size_t room = slice.length > n - 1 ? slice.length - (n - 1) : 0;
     size_t end = slice.offset + offset + n;
     return offset < room && end <= MAPPED__PEEK(&slice.region->live_);
 }
@@ -123,10 +129,9 @@ MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice)
     return MAPPED__LIKELY(MAPPED__LOAD(&slice.region->state_) == 0);
 }
 
-MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
-                                                size_t offset, size_t n,
-                                                unsigned char **p,
-                                                mapped_error *error)
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_slice_enter(mapped_slice slice, size_t offset, size_t n,
+                   unsigned char **p, mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n))) {
         unsigned char *found = NULL;
@@ -139,10 +144,9 @@ MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
     return MAPPED_OK;
 }
 
-MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
-                                                      size_t offset, size_t n,
-                                                      unsigned char **p,
-                                                      mapped_error *error)
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_slice_enter_write(mapped_slice slice, size_t offset, size_t n,
+                         unsigned char **p, mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n) ||
                          MAPPED__LOAD(&slice.region->traits_) != 0)) {
@@ -156,9 +160,8 @@ MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
     return MAPPED_OK;
 }
 
-MAPPED__INLINE mapped_status mapped_slice_leave(mapped_slice slice,
-                                                size_t offset, size_t n,
-                                                mapped_error *error)
+MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_slice_leave(
+    mapped_slice slice, size_t offset, size_t n, mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped_slice_clean(slice)))
         return mapped__slice_leave_slow(mapped__slice_anew(slice), offset, n,

@@ -33,12 +33,14 @@ typedef struct mapped_span {
 /* MAPPED_RANGE if the region has shrunk below the slice, MAPPED_CLOSED;
  * MAPPED_FAULT if a page of the slice is known to be lost; MAPPED_UNSUPPORTED
  * for devices. */
-mapped_status mapped_span_begin(mapped_slice slice, mapped_span *span,
-                                mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_span_begin(mapped_slice slice,
+                                                 mapped_span *span,
+                                                 mapped_error *error);
 
 /* Ends what a successful begin began, in any case. MAPPED_FAULT if a page of
  * the slice is lost, or was and has been recovered since the begin. */
-mapped_status mapped_span_end(mapped_span *span, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_span_end(mapped_span *span,
+                                               mapped_error *error);
 
 /* How many whole elements of `size` bytes (not 0) the span holds. */
 MAPPED__INLINE size_t mapped_span_count(const mapped_span *span, size_t size)

@@ -7,9 +7,10 @@ EXPORT const copy_functions copy_table;
 
 static mapped_region *open_region(const char *path)
 {
-    mapped_region *region = NULL;
-    mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL);
-    return region;
+    mapped_region *region;
+    mapped_status status =
+        mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL);
+    return status == MAPPED_OK ? region : NULL;
 }
 
 static mapped_status read_byte(mapped_region *region, size_t offset)

@@ -12,9 +12,10 @@ static copy_functions copies[COPIES]; /* the last is this program's own */
 
 static mapped_region *own_open(const char *path)
 {
-    mapped_region *region = NULL;
-    mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL);
-    return region;
+    mapped_region *region;
+    mapped_status status =
+        mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL);
+    return status == MAPPED_OK ? region : NULL;
 }
 
 static mapped_status own_read(mapped_region *region, size_t offset)

@@ -69,8 +69,8 @@ static void *lose_and_recover(void *unused)
         uint8_t byte;
         mapped_slice all = mapped_region_slice(busy);
         for (size_t i = 0; i < PAGES; i++)
-            mapped_get_u8(all, i * scratch_page(), &byte, NULL);
-        mapped_region_recover(busy, NULL);
+            check_nothing(mapped_get_u8(all, i * scratch_page(), &byte, NULL));
+        check_nothing(mapped_region_recover(busy, NULL));
     }
     mapped_region_release(busy);
     return NULL;
@@ -86,7 +86,8 @@ static void *resize(void *unused)
 {
     (void)unused;
     for (size_t i = 0; !MAPPED__LOAD(&stop); i++)
-        mapped_region_resize(busy, (1 + i * 7 % PAGES) * scratch_page(), NULL);
+        check_nothing(mapped_region_resize(
+            busy, (1 + i * 7 % PAGES) * scratch_page(), NULL));
     mapped_region_release(busy);
     return NULL;
 }
@@ -108,9 +109,10 @@ static void *open_and_close(void *unused)
     const char *path = scratch_file("opened", scratch_page());
     (void)unused;
     while (!MAPPED__LOAD(&stop)) {
-        mapped_region *region = NULL;
-        mapped_region_open(path, MAPPED_MODE_READ, NULL, &region, NULL);
-        mapped_region_release(region);
+        mapped_region *region;
+        if (mapped_region_open(path, MAPPED_MODE_READ, NULL, &region, NULL) ==
+            MAPPED_OK)
+            mapped_region_release(region);
     }
     mapped_region_release(busy);
     return NULL;

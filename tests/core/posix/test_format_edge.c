@@ -44,7 +44,7 @@ static void pack_all(const mapped_format *format, mapped_slice slice)
             item->length = item->step->count < 4 ? item->step->count - 1 : 3;
     }
     cursor = (mapped_cursor){.offset = 0};
-    mapped_format_pack(format, slice, &cursor, &items, NULL);
+    check_nothing(mapped_format_pack(format, slice, &cursor, &items, NULL));
 }
 
 static void test_format_stays_inside_at_a_page_end(void)

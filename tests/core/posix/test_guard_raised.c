@@ -245,7 +245,7 @@ static const char *poison_memory(void)
     mapped_error error = MAPPED_ERROR_INIT;
     ours = memory_region(2 * scratch_page());
     mapped_slice all = mapped_region_slice(ours);
-    mapped_fill(all, 7, NULL);
+    CHECK_STATUS(mapped_fill(all, 7, NULL), MAPPED_OK);
     queue(BUS_MCEERR_AR, ours->base_);
     CHECK_STATUS(mapped_get_u8(all, 0, &byte, &error), MAPPED_FAULT);
     CHECK_INT(error.os_error, EIO);

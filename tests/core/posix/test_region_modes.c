@@ -245,7 +245,7 @@ static void test_mode_device_reads_and_writes_aligned(void)
     CHECK_STATUS(mapped_read(all, 57, out, sizeof out, NULL), MAPPED_OK);
     CHECK_UINT(out[0], scratch_byte(57));
     CHECK_UINT(out[6], 0x11);
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_get_u32le(all, 60, &value, NULL), MAPPED_CLOSED);
     mapped_region_release(region);
 }

@@ -173,12 +173,39 @@ static void test_open_unknown_flag(void)
     check_options_refused(&options);
 }
 
-static void test_open_options_of_no_size(void)
+static void test_open_options_of_another_size(void)
 {
-    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
-    options.length = 5;
-    options.size = 0;
+    mapped_open_options options = {.length = 5};
+    options.size = 1;
     check_options_refused(&options);
+    options.size = sizeof options + 8;
+    check_options_refused(&options);
+}
+
+static void test_open_options_all_zero_are_the_defaults(void)
+{
+    const mapped_open_options zero = {0};
+    const char *path = scratch_file("file", 10);
+    mapped_region *region = NULL;
+    CHECK_STATUS(
+        mapped_region_open(path, MAPPED_MODE_READ, &zero, &region, NULL),
+        MAPPED_OK);
+    CHECK_UINT(mapped_region_length(region), 10);
+    mapped_region_release(region);
+}
+
+static void test_open_no_bytes_by_name(void)
+{
+    const char *path = scratch_file("file", 10);
+    const mapped_open_options options = {.length = mapped_length_exactly(0)};
+    for (size_t i = 0; i < FILE_MODES; i++) {
+        mapped_region *region = NULL;
+        CHECK_STATUS(
+            mapped_region_open(path, file_modes[i], &options, &region, NULL),
+            MAPPED_OK);
+        CHECK_UINT(mapped_region_length(region), 0);
+        mapped_region_release(region);
+    }
 }
 
 static void test_open_reserve_smaller_than_length(void)
@@ -439,17 +466,17 @@ static void test_open_empty_is_normal(void)
     const char *empty = scratch_file("empty", 0);
     const char *file = scratch_file("file", 10);
     check_content(empty, 0, MAPPED_LENGTH_TO_END, 0);
-    check_content(empty, 0, 0, 0);
+    check_content(empty, 0, MAPPED_LENGTH_ZERO, 0);
     check_content(file, 10, MAPPED_LENGTH_TO_END, 0);
-    check_content(file, 10, 0, 0);
-    check_content(file, 3, 0, 0);
+    check_content(file, 10, MAPPED_LENGTH_ZERO, 0);
+    check_content(file, 3, MAPPED_LENGTH_ZERO, 0);
     CHECK_INT(scratch_size(empty), 0);
 }
 
 static void test_open_zero_length_at_page_start(void)
 {
     const char *path = scratch_file("big", 3 * scratch_page());
-    check_content(path, scratch_page(), 0, 0);
+    check_content(path, scratch_page(), MAPPED_LENGTH_ZERO, 0);
     check_content(path, 3 * scratch_page(), MAPPED_LENGTH_TO_END, 0);
 }
 
@@ -511,7 +538,9 @@ int main(void)
     RUN(test_open_device_needs_a_length);
     RUN(test_open_unknown_mode);
     RUN(test_open_unknown_flag);
-    RUN(test_open_options_of_no_size);
+    RUN(test_open_options_of_another_size);
+    RUN(test_open_options_all_zero_are_the_defaults);
+    RUN(test_open_no_bytes_by_name);
     RUN(test_open_reserve_smaller_than_length);
     RUN(test_open_reserve_smaller_than_the_file);
     RUN(test_open_huge_numbers);

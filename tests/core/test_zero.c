@@ -1,0 +1,171 @@
+/* Guards against a crash where a program has zeroed a slice and never made it,
+ * which every C programmer does once: whatever is asked of it answers closed.
+ */
+#include <mapped/mapped.h>
+
+#include "memory.h"
+
+static const mapped_slice none = {0};
+
+static void test_zero_slice_has_no_range(void)
+{
+    mapped_slice part;
+    unsigned char *p;
+    CHECK_STATUS(mapped_slice_check(none, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_slice_check_writable(none, NULL), MAPPED_CLOSED);
+    for (size_t n = 0; n < 3; n++) {
+        CHECK_STATUS(mapped_slice_sub(none, n, n, &part, NULL), MAPPED_CLOSED);
+        CHECK_STATUS(mapped_slice_enter(none, 0, n, &p, NULL), MAPPED_CLOSED);
+        CHECK_STATUS(mapped_slice_enter_write(none, n, n, &p, NULL),
+                     MAPPED_CLOSED);
+    }
+    CHECK(mapped_slice_hit(none, 0, 1) == NULL);
+}
+
+static void test_zero_slice_has_no_values(void)
+{
+    const mapped_element *element =
+        mapped_element_find(MAPPED_KIND_UNSIGNED, 4, false);
+    mapped_value value = {0};
+    uint8_t byte;
+    double number;
+    CHECK_STATUS(mapped_get_u8(none, 0, &byte, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_set_u8(none, 0, 1, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_get_f64be(none, SIZE_MAX, &number, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_get(none, element, 0, &value, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_set(none, element, 0, value, NULL), MAPPED_CLOSED);
+}
+
+static void test_zero_slice_has_no_bytes(void)
+{
+    mapped_region *region = memory_region(10);
+    mapped_slice all = mapped_region_slice(region);
+    char out[1];
+    int order;
+    CHECK_STATUS(mapped_read(none, 0, out, 0, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_read(none, 0, out, 1, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_write(none, 0, out, 0, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_fill(none, 1, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_move(none, 0, 0, 0, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_copy(none, 0, all, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_copy(all, 0, none, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_copy(none, 0, none, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_append_slice(region, none, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_compare(none, all, &order, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_compare(all, none, &order, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_compare_bytes(none, "", 0, &order, NULL),
+                 MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
+static void test_zero_slice_has_no_text(void)
+{
+    mapped_needle needle;
+    mapped_parts parts;
+    mapped_slice part;
+    size_t result;
+    bool flag;
+    mapped_needle_init(&needle, "", 0);
+    CHECK_STATUS(mapped_find(none, &needle, &result, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_rfind(none, &needle, &result, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_count(none, &needle, &result, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_starts_with(none, "", 0, &flag, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_ends_with(none, "", 0, &flag, NULL), MAPPED_CLOSED);
+    mapped_parts_lines(&parts, none, false);
+    CHECK_STATUS(mapped_parts_next(&parts, &part, &flag, NULL), MAPPED_CLOSED);
+    CHECK(!mapped_parts_near(&parts, 100, &part));
+    CHECK_STATUS(mapped_parts_split(&parts, none, ",", 1, NULL), MAPPED_CLOSED);
+}
+
+static void test_zero_slice_has_no_patterns(void)
+{
+    static union {
+        max_align_t align;
+        char bytes[4096];
+    } room;
+    const mapped_pattern *pattern = mapped_pattern_init(&room, "x*", 2, 0);
+    mapped_match match;
+    bool found;
+    mapped_match_init(&match, 0);
+    CHECK(mapped_pattern_size("x*", 2, 0) <= sizeof room);
+    CHECK_STATUS(mapped_match_next(&match, pattern, none, &found, NULL),
+                 MAPPED_CLOSED);
+}
+
+static void run_format(const char *text, size_t values)
+{
+    mapped_item room[2];
+    mapped_items items = {room, 2, 0};
+    mapped_cursor cursor = {0};
+    mapped_format *format = NULL;
+    CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_STRUCT, text,
+                                       strlen(text), &format, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_format_unpack(format, none, &cursor, &items, NULL),
+                 MAPPED_CLOSED);
+    cursor = (mapped_cursor){0};
+    items.count = 0;
+    while (mapped_format_next(format, &cursor, &room[items.count]))
+        room[items.count++].value.u = 0;
+    CHECK_UINT(items.count, values);
+    cursor = (mapped_cursor){0};
+    CHECK_STATUS(mapped_format_pack(format, none, &cursor, &items, NULL),
+                 MAPPED_CLOSED);
+    mapped_format_release(format);
+}
+
+static void test_zero_slice_has_no_fields(void)
+{
+    mapped_layout *layout = NULL;
+    mapped_slice part;
+    size_t count;
+    run_format("", 0);
+    run_format("<I", 1);
+    CHECK_STATUS(mapped_layout_compile("a:u8", 4, &layout, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_layout_records(layout, none, &count, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_layout_record(layout, none, 0, &part, NULL),
+                 MAPPED_CLOSED);
+    mapped_layout_release(layout);
+}
+
+static void test_zero_slice_leaves_no_pointer(void)
+{
+    mapped_span span;
+    void *data;
+    uint64_t since;
+    CHECK_STATUS(mapped_export_begin(none, &data, &since, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_span_begin(none, &span, NULL), MAPPED_CLOSED);
+}
+
+static void test_no_region_is_closed(void)
+{
+    CHECK(mapped_region_closed(NULL));
+    CHECK(!mapped_region_readonly(NULL));
+    CHECK(!mapped_region_device(NULL));
+    CHECK_UINT(mapped_region_length(NULL), 0);
+}
+
+static void test_zero_options_are_the_defaults(void)
+{
+    const mapped_anonymous_options zero = {0};
+    mapped_region *region = NULL;
+    CHECK_STATUS(mapped_region_anonymous(10, &zero, &region, NULL), MAPPED_OK);
+    CHECK_UINT(mapped_region_length(region), 10);
+    mapped_region_release(region);
+}
+
+int main(void)
+{
+    RUN(test_zero_slice_has_no_range);
+    RUN(test_zero_slice_has_no_values);
+    RUN(test_zero_slice_has_no_bytes);
+    RUN(test_zero_slice_has_no_text);
+    RUN(test_zero_slice_has_no_patterns);
+    RUN(test_zero_slice_has_no_fields);
+    RUN(test_zero_slice_leaves_no_pointer);
+    RUN(test_no_region_is_closed);
+    RUN(test_zero_options_are_the_defaults);
+    return check_finish();
+}
