@@ -1,5 +1,13 @@
 #include <mapped/access.h>
 
+#include "region_internal.h"
+
+static mapped_status blame(mapped_slice slice, const char *operation,
+                           mapped_status status, mapped_error *error)
+{
+    return mapped__region_blame(slice.region, operation, status, error);
+}
+
 mapped_status mapped_get(mapped_slice slice, const mapped_element *element,
                          size_t offset, mapped_value *value,
                          mapped_error *error)
@@ -9,13 +17,13 @@ mapped_status mapped_get(mapped_slice slice, const mapped_element *element,
     mapped_status status =
         mapped_slice_enter(slice, offset, element->size, &p, error);
     if (MAPPED__UNLIKELY(status != MAPPED_OK))
-        return status;
+        return blame(slice, "get", status, error);
     mapped_status fit = element->load(element, p, &loaded);
     status = mapped_slice_leave(slice, offset, element->size, error);
+    if (status == MAPPED_OK && MAPPED__UNLIKELY(fit != MAPPED_OK))
+        status = mapped_error_set(error, fit, "get");
     if (MAPPED__UNLIKELY(status != MAPPED_OK))
-        return status;
-    if (MAPPED__UNLIKELY(fit != MAPPED_OK))
-        return mapped_error_set(error, fit, "get");
+        return blame(slice, "get", status, error);
     *value = loaded;
     return MAPPED_OK;
 }
@@ -27,12 +35,12 @@ mapped_status mapped_set(mapped_slice slice, const mapped_element *element,
     mapped_status status =
         mapped_slice_enter_write(slice, offset, element->size, &p, error);
     if (MAPPED__UNLIKELY(status != MAPPED_OK))
-        return status;
+        return blame(slice, "set", status, error);
     mapped_status fit = element->store(element, p, value);
     status = mapped_slice_leave(slice, offset, element->size, error);
     if (MAPPED__UNLIKELY(status == MAPPED_OK && fit != MAPPED_OK))
-        return mapped_error_set(error, fit, "set");
-    return status;
+        status = mapped_error_set(error, fit, "set");
+    return mapped__region_end(slice.region, "set", status, error);
 }
 
 static void load(const unsigned char *p, size_t n, void *bytes)
@@ -75,10 +83,11 @@ mapped_status mapped__get_slow(mapped_slice slice, size_t offset, size_t n,
     unsigned char *p;
     mapped_status status =
         mapped__slice_enter_slow(slice, offset, n, &p, error);
-    if (status != MAPPED_OK)
-        return status;
-    load(p, n, bytes);
-    return mapped_slice_leave(slice, offset, n, error);
+    if (status == MAPPED_OK) {
+        load(p, n, bytes);
+        status = mapped_slice_leave(slice, offset, n, error);
+    }
+    return mapped__region_end(slice.region, "get", status, error);
 }
 
 mapped_status mapped__set_slow(mapped_slice slice, size_t offset, size_t n,
@@ -87,8 +96,9 @@ mapped_status mapped__set_slow(mapped_slice slice, size_t offset, size_t n,
     unsigned char *p;
     mapped_status status =
         mapped__slice_enter_write_slow(slice, offset, n, &p, error);
-    if (status != MAPPED_OK)
-        return status;
-    store(p, n, bytes);
-    return mapped_slice_leave(slice, offset, n, error);
+    if (status == MAPPED_OK) {
+        store(p, n, bytes);
+        status = mapped_slice_leave(slice, offset, n, error);
+    }
+    return mapped__region_end(slice.region, "set", status, error);
 }

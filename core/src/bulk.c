@@ -56,8 +56,8 @@ static unsigned char *address(mapped_slice slice, size_t offset)
     return slice.region->base_ + slice.offset + offset;
 }
 
-mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
-                          mapped_error *error)
+static mapped_status read_bytes(mapped_slice slice, size_t offset, void *to,
+                                size_t n, mapped_error *error)
 {
     mapped_status status = check(slice, offset, n, error);
     if (status != MAPPED_OK || n == 0)
@@ -68,8 +68,16 @@ mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
     return mapped_slice_leave(slice, offset, n, error);
 }
 
-mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
-                           size_t n, mapped_error *error)
+mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
+                          mapped_error *error)
+{
+    return mapped__region_end(slice.region, "read",
+                              read_bytes(slice, offset, to, n, error), error);
+}
+
+static mapped_status write_bytes(mapped_slice slice, size_t offset,
+                                 const void *from, size_t n,
+                                 mapped_error *error)
 {
     mapped_status status = check_write(slice, offset, n, error);
     if (status != MAPPED_OK || n == 0)
@@ -78,6 +86,14 @@ mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
         return write_device(slice, offset, from, n, error);
     memmove(address(slice, offset), from, n);
     return mapped_slice_leave(slice, offset, n, error);
+}
+
+mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
+                           size_t n, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "write",
+                              write_bytes(slice, offset, from, n, error),
+                              error);
 }
 
 /* Through a buffer that stays in the first-level cache, because what a lost
@@ -117,7 +133,7 @@ static uint64_t distance(mapped_slice to, size_t offset, mapped_slice from)
 }
 
 /* Last piece first where that is what keeps an overlap whole. */
-mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
+static mapped_status copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
     size_t pieces = from.length / PIECE + (from.length % PIECE != 0);
@@ -134,7 +150,14 @@ mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
     return status;
 }
 
-mapped_status mapped_fill(mapped_slice slice, uint8_t byte, mapped_error *error)
+mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
+                          mapped_error *error)
+{
+    return mapped__region_end(to.region, "copy", copy(to, offset, from, error),
+                              error);
+}
+
+static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 {
     mapped_status status = check_write(slice, 0, slice.length, error);
     if (status != MAPPED_OK || slice.length == 0)
@@ -148,7 +171,13 @@ mapped_status mapped_fill(mapped_slice slice, uint8_t byte, mapped_error *error)
     return status;
 }
 
-mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
+mapped_status mapped_fill(mapped_slice slice, uint8_t byte, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "fill", fill(slice, byte, error),
+                              error);
+}
+
+static mapped_status move(mapped_slice slice, size_t to, size_t from, size_t n,
                           mapped_error *error)
 {
     mapped_slice source;
@@ -158,8 +187,15 @@ mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
     return mapped_copy(slice, to, source, error);
 }
 
-mapped_status mapped_region_append(mapped_region *region, const void *data,
-                                   size_t n, mapped_error *error)
+mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
+                          mapped_error *error)
+{
+    return mapped__region_end(slice.region, "move",
+                              move(slice, to, from, n, error), error);
+}
+
+static mapped_status append(mapped_region *region, const void *data, size_t n,
+                            mapped_error *error)
 {
     size_t start;
     size_t own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
@@ -175,8 +211,15 @@ mapped_status mapped_region_append(mapped_region *region, const void *data,
     return status;
 }
 
-mapped_status mapped_region_append_slice(mapped_region *region,
-                                         mapped_slice data, mapped_error *error)
+mapped_status mapped_region_append(mapped_region *region, const void *data,
+                                   size_t n, mapped_error *error)
+{
+    return mapped__region_end(region, "append", append(region, data, n, error),
+                              error);
+}
+
+static mapped_status append_slice(mapped_region *region, mapped_slice data,
+                                  mapped_error *error)
 {
     size_t start;
     mapped_status status = mapped_slice_check(data, error);
@@ -188,6 +231,13 @@ mapped_status mapped_region_append_slice(mapped_region *region,
     if (status != MAPPED_OK)
         mapped__region_ungrow(region, data.length, start);
     return status;
+}
+
+mapped_status mapped_region_append_slice(mapped_region *region,
+                                         mapped_slice data, mapped_error *error)
+{
+    return mapped__region_end(region, "append",
+                              append_slice(region, data, error), error);
 }
 
 /* Bytes compared between two looks at the state. */
@@ -213,7 +263,7 @@ static int order_of(int common, size_t a, size_t b)
     return (a > b) - (a < b);
 }
 
-mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
+static mapped_status compare_bytes(mapped_slice slice, const void *data,
                                    size_t n, int *order, mapped_error *error)
 {
     size_t common = slice.length < n ? slice.length : n, block;
@@ -234,8 +284,16 @@ mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
     return status;
 }
 
+mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
+                                   size_t n, int *order, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "compare",
+                              compare_bytes(slice, data, n, order, error),
+                              error);
+}
+
 /* Block by block as bytes, with a look at `b` before and after each. */
-mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
+static mapped_status compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error)
 {
     size_t common = a.length < b.length ? a.length : b.length, block;
@@ -260,4 +318,11 @@ mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
     if (status == MAPPED_OK)
         *order = order_of(result, a.length, b.length);
     return status;
+}
+
+mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
+                             mapped_error *error)
+{
+    return mapped__region_end(a.region, "compare", compare(a, b, order, error),
+                              error);
 }

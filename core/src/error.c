@@ -1,5 +1,7 @@
 #include <mapped/error.h>
 
+#include <string.h>
+
 const char *mapped_status_name(int status)
 {
     switch (status) {
@@ -53,9 +55,29 @@ mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
 }
 
 mapped_status mapped_error_set_system(mapped_error *error, int os_error,
-                                      const char *operation)
+                                      const char *call)
 {
-    mapped_error filled = {
-        .status = MAPPED_SYSTEM, .os_error = os_error, .operation = operation};
+    mapped_error filled = {.status = MAPPED_SYSTEM,
+                           .os_error = os_error,
+                           .operation = call,
+                           .call = call};
     return fill(error, &filled);
+}
+
+/* Of a path in UTF-8 no character is cut in two. */
+void mapped_error_set_path(mapped_error *error, const char *path)
+{
+    static const char dots[] = "...";
+    const size_t most = sizeof error->path - sizeof dots;
+    size_t length = path != NULL ? strlen(path) : 0;
+    error->path[0] = '\0';
+    if (length == 0)
+        return;
+    if (length > most) {
+        path += length - most;
+        while (((unsigned char)*path & 0xC0) == 0x80)
+            path++;
+        strcpy(error->path, dots);
+    }
+    strcat(error->path, path);
 }

@@ -15,8 +15,8 @@ static mapped_status check_whole(mapped_slice slice, mapped_error *error)
 /* Pinned first: from then on the region neither closes nor shrinks, so that
  * what the check finds stays true. Counted last: what was lost and recovered
  * before nobody has seen through this pointer. */
-mapped_status mapped_export_begin(mapped_slice slice, void **data,
-                                  uint64_t *since, mapped_error *error)
+static mapped_status begin(mapped_slice slice, void **data, uint64_t *since,
+                           mapped_error *error)
 {
     void *base;
     mapped_status status = mapped_region_pin(slice.region, &base, error);
@@ -32,11 +32,18 @@ mapped_status mapped_export_begin(mapped_slice slice, void **data,
     return MAPPED_OK;
 }
 
+mapped_status mapped_export_begin(mapped_slice slice, void **data,
+                                  uint64_t *since, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "export",
+                              begin(slice, data, since, error), error);
+}
+
 /* What is lost now before what came back: pages go from one list to the other
  * in that direction, and nothing may slip through in between. Both lists tell
  * of a retired region, too. */
-mapped_status mapped_export_end(mapped_slice slice, uint64_t since,
-                                mapped_error *error)
+static mapped_status end(mapped_slice slice, uint64_t since,
+                         mapped_error *error)
 {
     mapped_status status = mapped__region_shown_lost(slice.region, slice.offset,
                                                      slice.length, error);
@@ -45,4 +52,11 @@ mapped_status mapped_export_end(mapped_slice slice, uint64_t since,
                                          slice.length, error);
     mapped_region_unpin(slice.region);
     return status;
+}
+
+mapped_status mapped_export_end(mapped_slice slice, uint64_t since,
+                                mapped_error *error)
+{
+    return mapped__region_end(slice.region, "export", end(slice, since, error),
+                              error);
 }

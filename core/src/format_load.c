@@ -5,6 +5,8 @@
 
 #include <mapped/endian.h>
 
+#include "region_internal.h"
+
 typedef struct run {
     const mapped_format *format;
     mapped_slice slice;
@@ -315,9 +317,9 @@ static mapped_status unpack_next(run *run)
     return unpack_stretch(run);
 }
 
-mapped_status mapped_format_unpack(const mapped_format *format,
-                                   mapped_slice slice, mapped_cursor *cursor,
-                                   mapped_items *items, mapped_error *error)
+static mapped_status unpack(const mapped_format *format, mapped_slice slice,
+                            mapped_cursor *cursor, mapped_items *items,
+                            mapped_error *error)
 {
     run run = {format, slice, *cursor, items, error};
     mapped_status status = MAPPED_OK;
@@ -330,4 +332,13 @@ mapped_status mapped_format_unpack(const mapped_format *format,
         status = mapped_error_set(error, MAPPED_CLOSED, "unpack");
     *cursor = run.at;
     return status;
+}
+
+mapped_status mapped_format_unpack(const mapped_format *format,
+                                   mapped_slice slice, mapped_cursor *cursor,
+                                   mapped_items *items, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "unpack",
+                              unpack(format, slice, cursor, items, error),
+                              error);
 }

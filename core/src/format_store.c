@@ -1,6 +1,7 @@
 /* Running a format over memory to write it: once to check and measure, once to
  * write, both in the same order. */
 #include "format_internal.h"
+#include "region_internal.h"
 
 #include <string.h>
 
@@ -291,5 +292,5 @@ mapped_status mapped_format_pack(const mapped_format *format,
             store_all(&second, format, items, first.at.offset - first.start);
     if (status == MAPPED_OK)
         *cursor = second.at;
-    return status;
+    return mapped__region_end(slice.region, "pack", status, error);
 }

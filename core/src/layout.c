@@ -5,6 +5,8 @@
 
 #include <mapped/checked.h>
 
+#include "region_internal.h"
+
 mapped_status mapped__layout_wrong(const mapped__layout_reader *reader,
                                    mapped_layout_reason reason, size_t place)
 {
@@ -182,9 +184,9 @@ const mapped_field *mapped_layout_find(const mapped_layout *layout,
     return slot == 0 ? NULL : &layout->fields[slot - 1];
 }
 
-mapped_status mapped_layout_records(const mapped_layout *layout,
-                                    mapped_slice slice, size_t *count,
-                                    mapped_error *error)
+static mapped_status count_records(const mapped_layout *layout,
+                                   mapped_slice slice, size_t *count,
+                                   mapped_error *error)
 {
     size_t rest = slice.length % layout->size;
     const uint64_t numbers[3] = {slice.length - rest, rest, layout->size};
@@ -197,12 +199,30 @@ mapped_status mapped_layout_records(const mapped_layout *layout,
     return MAPPED_OK;
 }
 
-mapped_status mapped_layout_record(const mapped_layout *layout,
-                                   mapped_slice slice, size_t index,
-                                   mapped_slice *record, mapped_error *error)
+mapped_status mapped_layout_records(const mapped_layout *layout,
+                                    mapped_slice slice, size_t *count,
+                                    mapped_error *error)
+{
+    return mapped__region_end(slice.region, "records",
+                              count_records(layout, slice, count, error),
+                              error);
+}
+
+static mapped_status find_record(const mapped_layout *layout,
+                                 mapped_slice slice, size_t index,
+                                 mapped_slice *record, mapped_error *error)
 {
     size_t start;
     if (!mapped_multiply_size(index, layout->size, &start))
         start = SIZE_MAX;
     return mapped_slice_sub(slice, start, layout->size, record, error);
+}
+
+mapped_status mapped_layout_record(const mapped_layout *layout,
+                                   mapped_slice slice, size_t index,
+                                   mapped_slice *record, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "record",
+                              find_record(layout, slice, index, record, error),
+                              error);
 }

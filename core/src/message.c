@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "platform.h"
 
@@ -40,38 +41,53 @@ static shown what_to_show(const mapped_error *error)
     }
 }
 
+/* What goes behind the operation and its reason. Never longer than there is
+ * room. */
+static void write_numbers(const mapped_error *error, char *text, size_t room)
+{
+    text[0] = '\0';
+    switch (what_to_show(error)) {
+    case SHOW_NOTHING:
+    case SHOW_SYSTEM:
+        break;
+    case SHOW_PLACE:
+        snprintf(text, room, " at offset %" PRIu64, error->offset);
+        break;
+    case SHOW_COUNT:
+        snprintf(text, room, ": %" PRIu64 " export%s", error->length,
+                 error->length == 1 ? "" : "s");
+        break;
+    case SHOW_RANGE:
+        snprintf(text, room,
+                 ": offset %" PRIu64 ", length %" PRIu64 ", limit %" PRIu64,
+                 error->offset, error->length, error->limit);
+        break;
+    }
+}
+
+/* A call that has the operation's own name is named once. */
+static const char *call_of(const mapped_error *error)
+{
+    bool other =
+        error->call != NULL && strcmp(error->call, error->operation) != 0;
+    return other ? error->call : "";
+}
+
 size_t mapped_error_message(const mapped_error *error, char *text,
                             size_t capacity)
 {
+    const char *call = call_of(error);
     const char *reason = mapped_status_text(error->status);
-    char system[96] = "";
-    int length = 0;
+    char system[96] = "", numbers[96];
     if (error->os_error != 0)
         mapped__system_text(error->os_error, system, sizeof system);
-    switch (what_to_show(error)) {
-    case SHOW_NOTHING:
-        length = snprintf(text, capacity, "%s: %s", error->operation, reason);
-        break;
-    case SHOW_SYSTEM:
-        length = snprintf(text, capacity, "%s: %s", error->operation, system);
-        break;
-    case SHOW_PLACE:
-        length = snprintf(text, capacity, "%s: %s at offset %" PRIu64,
-                          error->operation, reason, error->offset);
-        break;
-    case SHOW_COUNT:
-        length = snprintf(text, capacity, "%s: %s: %" PRIu64 " export%s",
-                          error->operation, reason, error->length,
-                          error->length == 1 ? "" : "s");
-        break;
-    case SHOW_RANGE:
-        length =
-            snprintf(text, capacity,
-                     "%s: %s: offset %" PRIu64 ", length %" PRIu64
-                     ", limit %" PRIu64 "%s%s",
-                     error->operation, reason, error->offset, error->length,
-                     error->limit, system[0] == '\0' ? "" : ": ", system);
-        break;
-    }
+    if (error->status == MAPPED_SYSTEM)
+        reason = system;
+    write_numbers(error, numbers, sizeof numbers);
+    bool both = reason != system && system[0] != '\0';
+    int length = snprintf(text, capacity, "%s%s%s%s%s: %s%s%s%s", error->path,
+                          error->path[0] != '\0' ? ": " : "", error->operation,
+                          call[0] != '\0' ? ": " : "", call, reason, numbers,
+                          both ? ": " : "", both ? system : "");
     return length < 0 ? 0 : (size_t)length;
 }

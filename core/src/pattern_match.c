@@ -3,6 +3,7 @@
  * is bounded as in Lua, and so is the stack it takes. Its time is not: so it
  * counts its steps and looks up now and then whether it should go on at all. */
 #include "pattern_internal.h"
+#include "region_internal.h"
 
 #include <string.h>
 
@@ -520,7 +521,7 @@ static mapped_status search(matcher *m, size_t at, size_t limit)
     return status;
 }
 
-mapped_status mapped_match_next(mapped_match *match,
+static mapped_status match_next(mapped_match *match,
                                 const mapped_pattern *pattern,
                                 mapped_slice slice, bool *found,
                                 mapped_error *error)
@@ -550,6 +551,16 @@ mapped_status mapped_match_next(mapped_match *match,
         match->end = MAPPED_NOT_FOUND;
     *found = m.found;
     return MAPPED_OK;
+}
+
+mapped_status mapped_match_next(mapped_match *match,
+                                const mapped_pattern *pattern,
+                                mapped_slice slice, bool *found,
+                                mapped_error *error)
+{
+    return mapped__region_end(slice.region, "match",
+                              match_next(match, pattern, slice, found, error),
+                              error);
 }
 
 /* Where in the pattern capture `index` opens. */

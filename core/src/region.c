@@ -27,6 +27,34 @@ const char *mapped_mode_text(mapped_mode mode)
     return mode_texts[mode];
 }
 
+/* These have a text of their own where others have the operation. */
+static bool says_why(mapped_status status)
+{
+    switch (status) {
+    case MAPPED_ARGUMENT:
+    case MAPPED_UNSUPPORTED:
+    case MAPPED_FORMAT:
+    case MAPPED_LAYOUT:
+    case MAPPED_PATTERN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+mapped_status mapped__region_blame(const mapped_region *region,
+                                   const char *operation, mapped_status status,
+                                   mapped_error *error)
+{
+    if (status == MAPPED_OK || error == NULL)
+        return status;
+    if (!says_why(status))
+        error->operation = operation;
+    if (region != NULL && error->path[0] == '\0')
+        mapped_error_set_path(error, mapped__region_of(region)->name);
+    return status;
+}
+
 static bool swap_control(mapped__region *full, uint64_t *seen, uint64_t next)
 {
     return __atomic_compare_exchange_n(&full->control, seen, next, false,
@@ -42,7 +70,15 @@ mapped_status mapped__region_busy(const mapped__region *full, const char *what,
                                   mapped_error *error)
 {
     const uint64_t numbers[3] = {0, mapped_region_pins(&full->head), 0};
-    return mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
+    mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
+    return mapped__region_blame(&full->head, what, MAPPED_BUSY, error);
+}
+
+static mapped_status is_closed(const mapped_region *region, const char *what,
+                               mapped_error *error)
+{
+    mapped_error_set(error, MAPPED_CLOSED, what);
+    return mapped__region_blame(region, what, MAPPED_CLOSED, error);
 }
 
 mapped_status mapped__region_lock(mapped__region *full, bool alone,
@@ -56,7 +92,7 @@ mapped_status mapped__region_lock(mapped__region *full, bool alone,
             mapped__yield();
             seen = control_of(full);
         } else if (seen & MAPPED__CONTROL_CLOSED) {
-            return mapped_error_set(error, MAPPED_CLOSED, what);
+            return is_closed(&full->head, what, error);
         } else if (alone && (seen & MAPPED__CONTROL_PINS) != 0) {
             return mapped__region_busy(full, what, error);
         } else if (swap_control(full, &seen, seen | added)) {
@@ -100,7 +136,7 @@ mapped_status mapped_region_pin(mapped_region *region, void **data,
                                 mapped_error *error)
 {
     if (region == NULL)
-        return mapped_error_set(error, MAPPED_CLOSED, "pin");
+        return is_closed(NULL, "pin", error);
     mapped__region *full = mapped__region_of(region);
     uint64_t seen = control_of(full);
     do {
@@ -110,7 +146,7 @@ mapped_status mapped_region_pin(mapped_region *region, void **data,
             seen = control_of(full);
         }
         if (seen & MAPPED__CONTROL_CLOSED)
-            return mapped_error_set(error, MAPPED_CLOSED, "pin");
+            return is_closed(region, "pin", error);
     } while (!swap_control(full, &seen, (seen + 1) | MAPPED__CONTROL_SHOWN));
     *data = region->base_;
     return MAPPED_OK;

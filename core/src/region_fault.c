@@ -152,7 +152,7 @@ static mapped_status report(mapped__region *full, const mapped__lost *lost,
     name_range(full, lost, "access", error);
     if (error != NULL)
         error->os_error = cause_of(full, lost);
-    return MAPPED_FAULT;
+    return mapped__region_blame(&full->head, "access", MAPPED_FAULT, error);
 }
 
 /* Whether a byte of [at, at + n) of the mapping is lost; then `*lost` is the
@@ -209,7 +209,8 @@ mapped_status mapped__region_returned(mapped_region *region, uint64_t since,
     name_range(full, &found, "access before recovery", error);
     if (error != NULL)
         error->os_error = found.cause != 0 ? found.cause : EIO;
-    return MAPPED_FAULT;
+    return mapped__region_blame(region, "access before recovery", MAPPED_FAULT,
+                                error);
 }
 
 mapped_status mapped__region_intact(mapped__region *full, mapped_error *error)
@@ -228,7 +229,7 @@ mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
         return status;
     status = mapped__region_intact(full, error);
     mapped__region_unlock(full);
-    return status;
+    return mapped__region_end(region, "check", status, error);
 }
 
 mapped_status mapped_region_faults(mapped_region *region,
@@ -346,7 +347,7 @@ mapped_status mapped_region_restore(mapped_region *region, mapped_error *error)
         return status;
     status = restore_locked(full, error);
     mapped__region_unlock(full);
-    return status;
+    return mapped__region_end(region, "recover", status, error);
 }
 
 mapped_status mapped_region_settle(mapped_region *region, mapped_error *error)
@@ -358,7 +359,7 @@ mapped_status mapped_region_settle(mapped_region *region, mapped_error *error)
     mapped__guard_settle(&full->guard);
     status = mapped__region_intact(full, error);
     mapped__region_unlock(full);
-    return status;
+    return mapped__region_end(region, "recover", status, error);
 }
 
 mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)

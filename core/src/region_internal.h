@@ -84,6 +84,22 @@ void mapped__region_unlock(mapped__region *full);
 mapped_status mapped__region_busy(const mapped__region *full, const char *what,
                                   mapped_error *error);
 
+/* The end of what a user calls: an error gets the name of that, unless it says
+ * already what is wrong with it, and the path of the region's file. */
+mapped_status mapped__region_blame(const mapped_region *region,
+                                   const char *operation, mapped_status status,
+                                   mapped_error *error);
+
+static inline mapped_status mapped__region_end(const mapped_region *region,
+                                               const char *operation,
+                                               mapped_status status,
+                                               mapped_error *error)
+{
+    if (MAPPED__LIKELY(status == MAPPED_OK))
+        return MAPPED_OK;
+    return mapped__region_blame(region, operation, status, error);
+}
+
 /* Frees what exports have kept, unless one lives. The region is locked, or
  * nobody else can reach it. */
 void mapped__region_free_left(mapped__region *full);

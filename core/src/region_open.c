@@ -64,6 +64,26 @@ static mapped_status bad_range(mapped_error *error, mapped_status status,
     return mapped_error_set_range(error, status, "open", numbers);
 }
 
+static mapped_status check_reserve(uint64_t reserve, uint64_t length,
+                                   const char *why, mapped_error *error)
+{
+    const uint64_t numbers[3] = {0, length, reserve};
+    if (reserve == 0 || reserve >= length)
+        return MAPPED_OK;
+    return mapped_error_set_range(error, MAPPED_ARGUMENT, why, numbers);
+}
+
+#define OPEN_TOO_LONG "open: longer than the reserve"
+
+/* What was called ends here. */
+static mapped_status end(const char *operation, const char *path,
+                         mapped_status status, mapped_error *error)
+{
+    if (status != MAPPED_OK && error != NULL)
+        mapped_error_set_path(error, path);
+    return mapped__region_end(NULL, operation, status, error);
+}
+
 /* To the end counts as none yet. */
 static uint64_t length_asked(const mapped_open_options *options)
 {
@@ -87,9 +107,7 @@ static mapped_status check_numbers(const mapped_open_options *options,
         return bad_range(error, MAPPED_OVERFLOW, options->offset,
                          length > SIZE_MAX ? length : options->reserve,
                          SIZE_MAX);
-    if (options->reserve != 0 && options->reserve < length)
-        return bad_range(error, MAPPED_ARGUMENT, 0, length, options->reserve);
-    return MAPPED_OK;
+    return check_reserve(options->reserve, length, OPEN_TOO_LONG, error);
 }
 
 static bool is_known_size(size_t told, size_t ours)
@@ -189,10 +207,7 @@ static mapped_status choose_length(opening *o, mapped_error *error)
     }
     if (o->length > SIZE_MAX)
         return bad_range(error, MAPPED_OVERFLOW, offset, o->length, SIZE_MAX);
-    if (o->options.reserve != 0 && o->options.reserve < o->length)
-        return bad_range(error, MAPPED_ARGUMENT, offset, o->length,
-                         o->options.reserve);
-    return MAPPED_OK;
+    return check_reserve(o->options.reserve, o->length, OPEN_TOO_LONG, error);
 }
 
 static unsigned map_flags(mapped_mode mode, const mapped_open_options *options)
@@ -354,13 +369,12 @@ mapped_status mapped_region_open(const char *path, mapped_mode mode,
     opening o = {.path = path, .mode = mode};
     o.options = options != NULL ? *options : default_options;
     mapped_status status = check_options(mode, &o.options, error);
-    if (status != MAPPED_OK)
-        return status;
-    status = mapped__file_open(path, file_flags(mode, o.options.flags), &o.file,
-                               &o.created, error);
-    if (status != MAPPED_OK)
-        return status;
-    return open_file(&o, path, region, error);
+    if (status == MAPPED_OK)
+        status = mapped__file_open(path, file_flags(mode, o.options.flags),
+                                   &o.file, &o.created, error);
+    if (status == MAPPED_OK)
+        status = open_file(&o, path, region, error);
+    return end("open", path, status, error);
 }
 
 intptr_t mapped_system_descriptor(int descriptor)
@@ -377,15 +391,14 @@ mapped_status mapped_region_open_descriptor(intptr_t descriptor,
     opening o = {.mode = mode};
     o.options = options != NULL ? *options : default_options;
     mapped_status status = check_options(mode, &o.options, error);
-    if (status != MAPPED_OK)
-        return status;
-    if (mode == MAPPED_MODE_EXCLUSIVE)
-        return mapped_error_set(error, MAPPED_ARGUMENT,
-                                "open a descriptor as new");
-    status = mapped__file_duplicate(descriptor, &o.file, error);
-    if (status != MAPPED_OK)
-        return status;
-    return open_file(&o, name, region, error);
+    if (status == MAPPED_OK && mode == MAPPED_MODE_EXCLUSIVE)
+        status = mapped_error_set(error, MAPPED_ARGUMENT,
+                                  "open a descriptor as new");
+    if (status == MAPPED_OK)
+        status = mapped__file_duplicate(descriptor, &o.file, error);
+    if (status == MAPPED_OK)
+        status = open_file(&o, name, region, error);
+    return end("open", name, status, error);
 }
 
 static mapped_status check_anonymous(uint64_t length,
@@ -401,9 +414,8 @@ static mapped_status check_anonymous(uint64_t length,
     if (length > SIZE_MAX / 2 || options->reserve > SIZE_MAX / 2 ||
         huge > SIZE_MAX / 2)
         return bad_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX / 2);
-    if (options->reserve != 0 && options->reserve < length)
-        return bad_range(error, MAPPED_ARGUMENT, 0, length, options->reserve);
-    return MAPPED_OK;
+    return check_reserve(options->reserve, length,
+                         "anonymous: longer than the reserve", error);
 }
 
 static mapped_status map_anonymous(mapped__region *full, size_t length,
@@ -444,20 +456,19 @@ mapped_status mapped_region_anonymous(uint64_t length,
         MAPPED_ANONYMOUS_OPTIONS_INIT;
     if (options == NULL)
         options = &defaults;
+    mapped__region *full = NULL;
     mapped_status status = check_anonymous(length, options, error);
+    if (status == MAPPED_OK)
+        status = allocate(NULL, &full, error);
     if (status != MAPPED_OK)
-        return status;
-    mapped__region *full;
-    status = allocate(NULL, &full, error);
-    if (status != MAPPED_OK)
-        return status;
+        return end("anonymous", NULL, status, error);
     full->mode = MAPPED_MODE_READ_WRITE;
     full->reserve = options->reserve;
     status = map_anonymous(full, (size_t)length, options, error);
     if (status != MAPPED_OK) {
         mapped__file_close(full->file);
         discard(full);
-        return status;
+        return end("anonymous", NULL, status, error);
     }
     mapped__region_publish(full, (size_t)length);
     *region = &full->head;
@@ -485,7 +496,7 @@ mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
     mapped__region *full;
     mapped_status status = allocate(NULL, &full, error);
     if (status != MAPPED_OK)
-        return status;
+        return end("wrap", NULL, status, error);
     full->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;
     full->wrapped = true;
     full->hook = hook;

@@ -23,8 +23,11 @@ static mapped_status check_resizable(const mapped__region *full,
     if (full->mode == MAPPED_MODE_COPY || full->wrapped ||
         full->head.traits_ & MAPPED__TRAIT_DEVICE)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "resize");
-    if (full->reserve != 0 && length > full->reserve)
-        return refuse(error, MAPPED_ARGUMENT, length, full->reserve);
+    if (full->reserve != 0 && length > full->reserve) {
+        const uint64_t numbers[3] = {0, length, full->reserve};
+        return mapped_error_set_range(
+            error, MAPPED_ARGUMENT, "resize: longer than the reserve", numbers);
+    }
     if (length > longest ||
         !mapped_range_fits_u64(full->offset, length, INT64_MAX))
         return refuse(error, MAPPED_OVERFLOW, length, longest);
@@ -292,7 +295,7 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
         return status;
     status = resize_locked(full, length, error);
     mapped__region_unlock(full);
-    return status;
+    return mapped__region_end(region, "resize", status, error);
 }
 
 mapped_status mapped__region_grow(mapped_region *region, size_t n,
@@ -311,7 +314,9 @@ mapped_status mapped__region_grow(mapped_region *region, size_t n,
     mapped__region_unlock(full);
     if (status == MAPPED_OK)
         *old_length = start;
-    return status;
+    else if (status == MAPPED_ARGUMENT && error != NULL)
+        error->operation = "append: longer than the reserve";
+    return mapped__region_end(region, "append", status, error);
 }
 
 void mapped__region_ungrow(mapped_region *region, size_t n, size_t old_length)
@@ -351,7 +356,7 @@ mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
     else
         status = size_of_file(full, size, error);
     mapped__region_unlock(full);
-    return status;
+    return mapped__region_end(region, "size", status, error);
 }
 
 mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
@@ -365,7 +370,7 @@ mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
     else
         status = mapped__memory_seal(full->file, error);
     mapped__region_unlock(full);
-    return status;
+    return mapped__region_end(region, "seal", status, error);
 }
 
 mapped_status mapped_region_descriptor(mapped_region *region,
@@ -381,5 +386,5 @@ mapped_status mapped_region_descriptor(mapped_region *region,
     else
         *descriptor = full->file;
     mapped__region_unlock(full);
-    return status;
+    return mapped__region_end(region, "fileno", status, error);
 }

@@ -1,5 +1,7 @@
 #include <mapped/search.h>
 
+#include "region_internal.h"
+
 #include <string.h>
 
 /* Positions looked at between two looks at the region's state. */
@@ -45,8 +47,8 @@ static size_t block_size(const mapped_needle *needle, size_t left)
     return positions + length - 1;
 }
 
-mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
-                          size_t *offset, mapped_error *error)
+static mapped_status find_first(mapped_slice slice, mapped_needle *needle,
+                                size_t *offset, mapped_error *error)
 {
     size_t length = needle->length_;
     size_t found = MAPPED_NOT_FOUND;
@@ -76,8 +78,15 @@ mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
     return MAPPED_OK;
 }
 
-mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
-                           size_t *offset, mapped_error *error)
+mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
+                          size_t *offset, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "find",
+                              find_first(slice, needle, offset, error), error);
+}
+
+static mapped_status find_last(mapped_slice slice, mapped_needle *needle,
+                               size_t *offset, mapped_error *error)
 {
     size_t length = needle->length_;
     size_t found = MAPPED_NOT_FOUND;
@@ -108,8 +117,15 @@ mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
     return MAPPED_OK;
 }
 
-mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
-                           size_t *count, mapped_error *error)
+mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
+                           size_t *offset, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "rfind",
+                              find_last(slice, needle, offset, error), error);
+}
+
+static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
+                               size_t *count, mapped_error *error)
 {
     size_t total = 0;
     mapped_status status = check(slice, error);
@@ -136,6 +152,13 @@ mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
     }
     *count = total;
     return MAPPED_OK;
+}
+
+mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
+                           size_t *count, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "count",
+                              count_all(slice, needle, count, error), error);
 }
 
 static mapped_status equal_at(mapped_slice slice, size_t offset,
@@ -165,14 +188,18 @@ static mapped_status equal_at(mapped_slice slice, size_t offset,
 mapped_status mapped_starts_with(mapped_slice slice, const void *data, size_t n,
                                  bool *result, mapped_error *error)
 {
-    return equal_at(slice, 0, data, n, result, error);
+    return mapped__region_end(slice.region, "starts_with",
+                              equal_at(slice, 0, data, n, result, error),
+                              error);
 }
 
 mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
                                bool *result, mapped_error *error)
 {
     size_t offset = slice.length > n ? slice.length - n : 0;
-    return equal_at(slice, offset, data, n, result, error);
+    return mapped__region_end(slice.region, "ends_with",
+                              equal_at(slice, offset, data, n, result, error),
+                              error);
 }
 
 void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep)
@@ -189,10 +216,11 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
                                  mapped_error *error)
 {
     mapped_status status = check(slice, error);
+    if (status == MAPPED_OK && n == 0)
+        status = mapped_error_set(error, MAPPED_ARGUMENT,
+                                  "split by an empty separator");
     if (status != MAPPED_OK)
-        return status;
-    if (n == 0)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "separator");
+        return mapped__region_blame(slice.region, "split", status, error);
     mapped_parts_lines(parts, slice, false);
     mapped_needle_init(&parts->separator_, separator, n);
     parts->lines_ = false;
@@ -231,8 +259,8 @@ bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part)
     return true;
 }
 
-mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
-                                bool *more, mapped_error *error)
+static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
+                               bool *more, mapped_error *error)
 {
     size_t end;
     if (parts->rest_.region == NULL)
@@ -251,4 +279,12 @@ mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
         cut(parts, end, part);
     *more = true;
     return MAPPED_OK;
+}
+
+mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
+                                bool *more, mapped_error *error)
+{
+    return mapped__region_end(parts->rest_.region,
+                              parts->lines_ ? "lines" : "split",
+                              next_part(parts, part, more, error), error);
 }

@@ -8,11 +8,20 @@ mapped_slice mapped__region_slice_slow(mapped_region *region)
     return whole;
 }
 
-static mapped_status out_of_range(mapped_error *error, size_t offset, size_t n,
-                                  size_t limit)
+static mapped_status out_of_range(mapped_slice slice, size_t offset, size_t n,
+                                  size_t limit, mapped_error *error)
 {
     const uint64_t numbers[3] = {offset, n, limit};
-    return mapped_error_set_range(error, MAPPED_RANGE, "slice", numbers);
+    mapped_error_set_range(error, MAPPED_RANGE, "slice", numbers);
+    return mapped__region_blame(slice.region, "slice", MAPPED_RANGE, error);
+}
+
+/* A status that needs no numbers. */
+static mapped_status refuse(mapped_slice slice, mapped_status status,
+                            mapped_error *error)
+{
+    mapped_error_set(error, status, "slice");
+    return mapped__region_blame(slice.region, "slice", status, error);
 }
 
 /* [offset, offset + n) against the slice and against what the region has left
@@ -24,9 +33,9 @@ static mapped_status check_range(mapped_slice slice, size_t offset, size_t n,
     size_t left = length > slice.offset ? length - slice.offset : 0;
     size_t limit = slice.length < left ? slice.length : left;
     if (mapped_region_closed(slice.region))
-        return mapped_error_set(error, MAPPED_CLOSED, "slice");
+        return refuse(slice, MAPPED_CLOSED, error);
     if (!mapped_range_fits(offset, n, limit))
-        return out_of_range(error, offset, n, limit);
+        return out_of_range(slice, offset, n, limit, error);
     return MAPPED_OK;
 }
 
@@ -52,7 +61,7 @@ mapped_status mapped_slice_check_writable(mapped_slice slice,
 {
     mapped_status status = mapped_slice_check(slice, error);
     if (status == MAPPED_OK && mapped_region_readonly(slice.region))
-        status = mapped_error_set(error, MAPPED_READONLY, "slice");
+        status = refuse(slice, MAPPED_READONLY, error);
     return status;
 }
 
@@ -90,7 +99,7 @@ mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
     mapped_status status =
         mapped__slice_enter_slow(slice, offset, n, &found, error);
     if (status == MAPPED_OK && mapped_region_readonly(slice.region))
-        status = mapped_error_set(error, MAPPED_READONLY, "slice");
+        status = refuse(slice, MAPPED_READONLY, error);
     if (status == MAPPED_OK)
         *p = found;
     return status;
@@ -100,7 +109,7 @@ mapped_status mapped__slice_leave_slow(mapped_slice slice, size_t offset,
                                        size_t n, mapped_error *error)
 {
     if (mapped_region_closed(slice.region))
-        return mapped_error_set(error, MAPPED_CLOSED, "slice");
+        return refuse(slice, MAPPED_CLOSED, error);
     mapped_status status = check_range(slice, offset, n, error);
     if (status != MAPPED_OK ||
         !(MAPPED__LOAD(&slice.region->state_) & MAPPED__STATE_LOST))

@@ -43,11 +43,13 @@ static void test_error_set_accepts_null(void)
 
 static void test_error_set_clears_what_was_there(void)
 {
-    mapped_error error = {MAPPED_RANGE, 77, "old", 1, 2, 3};
+    mapped_error error = {MAPPED_RANGE, 77, "old", "call", 1, 2, 3, "path"};
     mapped_error_set(&error, MAPPED_CLOSED, "new");
     CHECK_STATUS(error.status, MAPPED_CLOSED);
     CHECK_INT(error.os_error, 0);
     CHECK_TEXT(error.operation, "new");
+    CHECK(error.call == NULL);
+    CHECK_TEXT(error.path, "");
     CHECK_UINT(error.offset | error.length | error.limit, 0);
 }
 
@@ -111,20 +113,71 @@ static void test_error_message_never_overruns_a_short_buffer(void)
 
 static void test_error_longest_message_fits_the_promised_size(void)
 {
-    char text[MAPPED_ERROR_MESSAGE_SIZE];
+    char text[MAPPED_ERROR_MESSAGE_SIZE], path[200] = "";
     const uint64_t numbers[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
     for (int status = 0; status >= -16; status--) {
         mapped_error error = MAPPED_ERROR_INIT;
         mapped_error_set_range(&error, (mapped_status)status,
-                               "mapped_region_open_descriptor", numbers);
+                               "open a file with a huge page size", numbers);
         error.os_error = 84; /* EILSEQ: the longest text of Linux. */
+        error.call = "pthread_atfork";
+        memset(path, 'x', sizeof path - 1);
+        mapped_error_set_path(&error, path);
         size_t length = mapped_error_message(&error, text, sizeof text);
         CHECK(length > 0 && length < sizeof text);
     }
 }
 
+static void check_path(const char *path, const char *expected)
+{
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_error_set(&error, MAPPED_CLOSED, "get");
+    mapped_error_set_path(&error, path);
+    CHECK_TEXT(error.path, expected);
+}
+
+#define TEN "0123456789"
+#define SIXTY TEN TEN TEN TEN TEN TEN
+
+static void test_error_path_is_the_end_of_a_long_one(void)
+{
+    check_path(NULL, "");
+    check_path("", "");
+    check_path("a", "a");
+    check_path(SIXTY, SIXTY);
+    check_path("/" SIXTY, "..." SIXTY);
+    check_path("/home/" SIXTY, "..." SIXTY);
+}
+
+static void test_error_path_cuts_no_character_in_two(void)
+{
+    check_path("\xC3\xA4" TEN TEN TEN TEN TEN "012345678",
+               "..." TEN TEN TEN TEN TEN "012345678");
+    check_path("\xE2\x82\xAC" TEN TEN TEN TEN TEN "01234567",
+               "..." TEN TEN TEN TEN TEN "01234567");
+}
+
+static void test_error_message_names_file_operation_and_call(void)
+{
+    char text[MAPPED_ERROR_MESSAGE_SIZE];
+    mapped_error error = MAPPED_ERROR_INIT;
+    mapped_error_set_system(&error, 2, "posix_fallocate");
+    error.operation = "append";
+    mapped_error_set_path(&error, "data.bin");
+    mapped_error_message(&error, text, sizeof text);
+    CHECK(strncmp(text, "data.bin: append: posix_fallocate: ", 35) == 0);
+    mapped_error_set(&error, MAPPED_READONLY, "fill");
+    mapped_error_set_path(&error, "data.bin");
+    mapped_error_message(&error, text, sizeof text);
+    CHECK_TEXT(text, "data.bin: fill: attempt to write to read-only memory");
+}
+
 int main(void)
 {
+    RUN(test_error_path_is_the_end_of_a_long_one);
+    RUN(test_error_path_cuts_no_character_in_two);
+    RUN(test_error_message_names_file_operation_and_call);
+
     RUN(test_error_unknown_status_has_a_text);
     RUN(test_error_every_status_has_its_name_and_text);
     RUN(test_error_statuses_are_different);

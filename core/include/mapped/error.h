@@ -36,34 +36,39 @@ typedef enum mapped_status {
 #undef MAPPED__STATUS_ENUM
 } mapped_status;
 
+#define MAPPED_ERROR_PATH_SIZE 64
+
 /* What went wrong. The caller owns it and may pass NULL for "status only".
  * A function writes it when it fails and leaves it alone when it succeeds.
- * It holds no pointer that needs freeing: `operation` is a literal. */
+ * It holds no pointer that needs freeing: the texts are literals. */
 typedef struct mapped_error {
     mapped_status status;
     int os_error;          /* errno (GetLastError on Windows), 0 if none */
-    const char *operation; /* the function or system call, never NULL */
+    const char *operation; /* what was called, or why it was refused */
+    const char *call;      /* the system call that failed, NULL if none did */
     uint64_t offset;       /* the offending position, in bytes */
     uint64_t length;       /* the offending length, in bytes */
     uint64_t limit;        /* what the position had to stay within */
+    char path[MAPPED_ERROR_PATH_SIZE]; /* of the region's file, "" if none; of
+                                        * a long one "..." and its end */
 } mapped_error;
 
-#define MAPPED_ERROR_INIT         \
-    {                             \
-        MAPPED_OK, 0, "", 0, 0, 0 \
+#define MAPPED_ERROR_INIT                   \
+    {                                       \
+        MAPPED_OK, 0, "", NULL, 0, 0, 0, "" \
     }
 
 /* Enough for any text of `mapped_error_message`, with its final NUL. */
-#define MAPPED_ERROR_MESSAGE_SIZE 256
+#define MAPPED_ERROR_MESSAGE_SIZE 384
 
 /* "MAPPED_RANGE" and "out of range". An unknown number gives a text that says
  * so; never NULL. Static storage; any thread. */
 const char *mapped_status_name(int status);
 const char *mapped_status_text(int status);
 
-/* Writes one line that names the operation, the reason and the offending
- * numbers into `text` (`capacity` bytes, always NUL-terminated when > 0).
- * Returns the length the whole line needs, as snprintf does. Any thread. */
+/* Writes one line that names the file, the operation, the reason and the
+ * offending numbers into `text` (`capacity` bytes, always NUL-terminated when >
+ * 0). Returns the length the whole line needs, as snprintf does. Any thread. */
 size_t mapped_error_message(const mapped_error *error, char *text,
                             size_t capacity);
 
@@ -75,7 +80,10 @@ mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
                                      const char *operation,
                                      const uint64_t offset_length_limit[3]);
 mapped_status mapped_error_set_system(mapped_error *error, int os_error,
-                                      const char *operation);
+                                      const char *call);
+
+/* Copies the path, or the end of a long one; NULL: there is none. */
+void mapped_error_set_path(mapped_error *error, const char *path);
 
 MAPPED_END
 

@@ -7,8 +7,9 @@
  *     mapped_item items[2];
  *     mapped_items room = {items, 2, 0};
  *     mapped_cursor cursor = {.offset = 16};
- *     mapped_format_compile(MAPPED_DIALECT_STRUCT, "<Id", 3, &format, &error);
- *     mapped_format_unpack(format, slice, &cursor, &room, &error);
+ *     status = mapped_format_compile(MAPPED_DIALECT_STRUCT, "<Id", 3,
+ *                                    &format, &error);
+ *     status = mapped_format_unpack(format, slice, &cursor, &room, &error);
  *     ... items[0].value.u, items[1].value.f; cursor.offset is 28 ...
  *     mapped_format_release(format);
  */

@@ -7,7 +7,8 @@
  *         ... mapped_error_message(&error, text, sizeof text) ...
  *     mapped_slice all = mapped_region_slice(region);
  *     uint32_t magic;
- *     mapped_get_u32le(all, 0, &magic, &error);
+ *     if (mapped_get_u32le(all, 0, &magic, &error) != MAPPED_OK)
+ *         ... nothing was read ...
  *     mapped_region_release(region);
  *
  * Every fallible function returns a mapped_status and takes a mapped_error that

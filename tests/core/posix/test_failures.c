@@ -356,7 +356,8 @@ static void check_error(mapped_status status, const mapped_error *error)
         return;
     CHECK_STATUS(status, MAPPED_SYSTEM);
     CHECK_INT(error->os_error, REFUSE_ERRNO);
-    CHECK(strncmp(error->operation, refuse_hit, strlen(error->operation)) == 0);
+    CHECK(error->call != NULL &&
+          strncmp(error->call, refuse_hit, strlen(error->call)) == 0);
 }
 
 static void release_all(mapped_region *region, const scenario *s)
