@@ -16,7 +16,8 @@ typedef enum mapped__file_kind {
     MAPPED__FILE_REGULAR,
     MAPPED__FILE_DEVICE, /* character or block device */
     MAPPED__FILE_DIRECTORY,
-    MAPPED__FILE_OTHER /* pipe, socket: can't be mapped */
+    MAPPED__FILE_UNSIZED, /* made up as it is read: its size says 0 */
+    MAPPED__FILE_OTHER    /* pipe, socket: can't be mapped */
 } mapped__file_kind;
 
 /* Identity of a file while it exists: the same numbers, the same file. */

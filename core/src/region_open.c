@@ -152,6 +152,7 @@ static mapped_status check_kind(const opening *o, mapped_error *error)
 {
     switch (o->info.kind) {
     case MAPPED__FILE_DIRECTORY:
+    case MAPPED__FILE_UNSIZED:
     case MAPPED__FILE_OTHER:
         return mapped__file_refuse(o->info.kind, error);
     case MAPPED__FILE_DEVICE:

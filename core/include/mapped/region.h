@@ -112,11 +112,11 @@ const char *mapped_mode_text(mapped_mode mode);
  * the file. A device has no size of its own: give a length.
  *
  * MAPPED_SYSTEM: the open, the allocation or the mapping failed (os_error).
- * MAPPED_NOT_A_FILE: a directory, a pipe, a socket (os_error). MAPPED_PAST_END:
- * offset or offset + length past the end in "r" or "c". MAPPED_OVERFLOW: a
- * number that no file or address space can hold. MAPPED_ARGUMENT: unknown mode
- * or flag, reserve smaller than the length. MAPPED_MEMORY: no memory for the
- * region.
+ * MAPPED_NOT_A_FILE: a directory, a pipe, a socket, a file whose size the
+ * system doesn't know, as in /proc (os_error). MAPPED_PAST_END: offset or
+ * offset + length past the end in "r" or "c". MAPPED_OVERFLOW: a number that no
+ * file or address space can hold. MAPPED_ARGUMENT: unknown mode or flag,
+ * reserve smaller than the length. MAPPED_MEMORY: no memory for the region.
  *
  * No descriptor is held for "r" and "c"; the writable modes hold one. */
 MAPPED__MUST_USE mapped_status mapped_region_open(

@@ -160,6 +160,32 @@ static void look_for_huge_pages(int fd, const struct stat *st,
     info->granularity = info->page;
 }
 
+/* File systems whose files are made up by the kernel as they are read. Some of
+ * these block or use up what they give, so they are not tried. */
+static bool is_made_up(int fd)
+{
+    static const uint32_t magic_numbers[] = {
+        0x9FA0 /* proc */,         0x62656572 /* sysfs */,
+        0x64626720 /* debugfs */,  0x74726163 /* tracefs */,
+        0x27E0EB /* cgroup */,     0x63677270 /* cgroup2 */,
+        0x73636673 /* security */, 0x62656570 /* configfs */};
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof magic_numbers / sizeof *magic_numbers; i++)
+        if ((uint32_t)fs.f_type == magic_numbers[i])
+            return true;
+    return false;
+}
+
+/* A file that says it is empty and isn't. */
+static bool is_unsized(int fd, const struct stat *st)
+{
+    char byte;
+    return S_ISREG(st->st_mode) && st->st_size == 0 &&
+           (is_made_up(fd) || pread(fd, &byte, 1, 0) > 0);
+}
+
 mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
                                     mapped_error *error)
 {
@@ -168,6 +194,8 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     if (fstat((int)file, &st) != 0)
         return failed(error, "fstat");
     info_from(&st, &found);
+    if (is_unsized((int)file, &st))
+        found.kind = MAPPED__FILE_UNSIZED;
     look_for_huge_pages((int)file, &st, &found);
     if (S_ISBLK(st.st_mode)) {
         off_t end = lseek((int)file, 0, SEEK_END);

@@ -461,6 +461,22 @@ static void test_open_at_any_byte(void)
     CHECK_INT(scratch_size(path), (int64_t)size);
 }
 
+/* They say they are empty, and an empty region would say so too. */
+static void test_open_refuses_files_without_a_size(void)
+{
+    const char *const paths[] = {"/proc/self/status", "/proc/self/maps",
+                                 "/proc/version"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        mapped_error error = MAPPED_ERROR_INIT;
+        const mapped_open_options options = {.length = 10};
+        check_refused(paths[i], MAPPED_MODE_READ, NULL, &error);
+        CHECK_STATUS(error.status, MAPPED_NOT_A_FILE);
+        CHECK_INT(error.os_error, ENODEV);
+        check_refused(paths[i], MAPPED_MODE_COPY, &options, &error);
+        CHECK_STATUS(error.status, MAPPED_NOT_A_FILE);
+    }
+}
+
 static void test_open_empty_is_normal(void)
 {
     const char *empty = scratch_file("empty", 0);
@@ -551,6 +567,7 @@ int main(void)
     RUN(test_open_beyond_the_address_limit);
     RUN(test_open_at_the_descriptor_limit);
     RUN(test_open_at_any_byte);
+    RUN(test_open_refuses_files_without_a_size);
     RUN(test_open_empty_is_normal);
     RUN(test_open_zero_length_at_page_start);
     RUN(test_open_path_of_any_bytes);
