@@ -22,22 +22,6 @@ mapped_status mapped__format_wrong(const mapped__format_reader *reader,
                                   reason_text(reason), numbers);
 }
 
-static mapped_status grow(mapped__format_reader *reader)
-{
-    size_t capacity = reader->capacity * 2 + 8, bytes;
-    mapped_format *grown = NULL;
-    if (mapped_multiply_size(capacity, sizeof(mapped_step), &bytes) &&
-        mapped_add_size(bytes, sizeof(mapped_format), &bytes))
-        grown = realloc(reader->format, bytes);
-    if (grown == NULL)
-        return mapped_error_set(reader->error, MAPPED_MEMORY, "format");
-    if (reader->format == NULL)
-        memset(grown, 0, sizeof *grown);
-    reader->format = grown;
-    reader->capacity = capacity;
-    return MAPPED_OK;
-}
-
 static size_t step_values(const mapped_step *step)
 {
     switch (step->kind) {
@@ -51,19 +35,13 @@ static size_t step_values(const mapped_step *step)
     }
 }
 
-mapped_status mapped__format_add(mapped__format_reader *reader,
-                                 const mapped_step *step)
+void mapped__format_add(mapped__format_reader *reader, const mapped_step *step)
 {
-    mapped_format *format = reader->format;
-    if (format->count == reader->capacity) {
-        mapped_status status = grow(reader);
-        if (status != MAPPED_OK)
-            return status;
-        format = reader->format;
+    if (reader->format != NULL) {
+        reader->format->steps[reader->count] = *step;
+        reader->format->values += step_values(step);
     }
-    format->steps[format->count++] = *step;
-    format->values += step_values(step);
-    return MAPPED_OK;
+    reader->count++;
 }
 
 /* From the last step to the first: whether the next one follows at a fixed
@@ -87,8 +65,7 @@ static void find_stretches(mapped_format *format)
 
 /* In the late order a mistake becomes a step, reached only if all before it
  * succeeds. */
-static mapped_status add_wrong(mapped__format_reader *reader,
-                               const mapped_error *error)
+static void add_wrong(mapped__format_reader *reader, const mapped_error *error)
 {
     mapped_step step = {.kind = MAPPED_STEP_WRONG,
                         .reason = (uint8_t)error->limit,
@@ -96,7 +73,7 @@ static mapped_status add_wrong(mapped__format_reader *reader,
                         .count = (size_t)error->length};
     if (step.place < reader->length)
         step.code = reader->text[step.place];
-    return mapped__format_add(reader, &step);
+    mapped__format_add(reader, &step);
 }
 
 static mapped_status read_late(mapped__format_reader *reader)
@@ -104,39 +81,71 @@ static mapped_status read_late(mapped__format_reader *reader)
     mapped_error *error = reader->error;
     mapped_error wrong = MAPPED_ERROR_INIT;
     reader->error = &wrong;
-    mapped_status status = mapped__format_read_pack(reader);
+    if (mapped__format_read_pack(reader) != MAPPED_OK)
+        add_wrong(reader, &wrong);
     reader->error = error;
-    if (status == MAPPED_FORMAT)
-        return add_wrong(reader, &wrong);
-    if (status != MAPPED_OK && error != NULL)
-        *error = wrong;
-    return status;
+    return MAPPED_OK;
+}
+
+/* The same text gives the same steps, whether they are only counted or stored.
+ */
+static mapped_status read_all(mapped_dialect dialect,
+                              mapped__format_reader *reader)
+{
+    if (reader->length == 0)
+        reader->text = "";
+    if (dialect == MAPPED_DIALECT_STRUCT)
+        return mapped__format_read_struct(reader);
+    if (dialect == MAPPED_DIALECT_PACK)
+        return mapped__format_read_pack(reader);
+    return read_late(reader);
+}
+
+mapped_status mapped_format_room(mapped_dialect dialect, const char *text,
+                                 size_t length, size_t *bytes,
+                                 mapped_error *error)
+{
+    mapped__format_reader reader = {
+        .text = text, .length = length, .error = error};
+    size_t steps;
+    mapped_status status = read_all(dialect, &reader);
+    if (status != MAPPED_OK)
+        return status;
+    if (!mapped_multiply_size(reader.count, sizeof(mapped_step), &steps) ||
+        !mapped_add_size(steps, sizeof(mapped_format), bytes))
+        return mapped_error_set(error, MAPPED_MEMORY, "format");
+    return MAPPED_OK;
+}
+
+mapped_format *mapped_format_init(void *memory, mapped_dialect dialect,
+                                  const char *text, size_t length)
+{
+    mapped_format *format = memory;
+    mapped__format_reader reader = {
+        .text = text, .length = length, .format = format};
+    memset(format, 0, sizeof *format);
+    mapped_status read = read_all(dialect, &reader);
+    (void)read;
+    format->count = reader.count;
+    format->references = 1;
+    format->late = dialect != MAPPED_DIALECT_STRUCT;
+    find_stretches(format);
+    return format;
 }
 
 mapped_status mapped_format_compile(mapped_dialect dialect, const char *text,
                                     size_t length, mapped_format **format,
                                     mapped_error *error)
 {
-    mapped__format_reader reader = {
-        .text = length > 0 ? text : "", .length = length, .error = error};
-    mapped_status status = grow(&reader);
-    if (status != MAPPED_OK)
-        return status;
-    if (dialect == MAPPED_DIALECT_STRUCT)
-        status = mapped__format_read_struct(&reader);
-    else if (dialect == MAPPED_DIALECT_PACK)
-        status = mapped__format_read_pack(&reader);
-    else
-        status = read_late(&reader);
-    if (status != MAPPED_OK) {
-        free(reader.format);
-        return status;
-    }
-    reader.format->references = 1;
-    reader.format->late = dialect != MAPPED_DIALECT_STRUCT;
-    find_stretches(reader.format);
-    *format = reader.format;
-    return MAPPED_OK;
+    size_t bytes;
+    mapped_status status =
+        mapped_format_room(dialect, text, length, &bytes, error);
+    void *memory = status == MAPPED_OK ? malloc(bytes) : NULL;
+    if (status == MAPPED_OK && memory == NULL)
+        status = mapped_error_set(error, MAPPED_MEMORY, "format");
+    if (status == MAPPED_OK)
+        *format = mapped_format_init(memory, dialect, text, length);
+    return status;
 }
 
 void mapped_format_acquire(mapped_format *format)

@@ -17,14 +17,13 @@ typedef struct mapped__format_reader {
     const char *text;
     size_t length;
     size_t at;
-    mapped_format *format;
-    size_t capacity;
+    mapped_format *format; /* room for all steps; NULL: they are counted */
+    size_t count;
     mapped_error *error;
 } mapped__format_reader;
 
 /* Any thread may run a format, so nothing changes it from here on. */
-mapped_status mapped__format_add(mapped__format_reader *reader,
-                                 const mapped_step *step);
+void mapped__format_add(mapped__format_reader *reader, const mapped_step *step);
 
 /* The text is wrong at `place`; `number` is the offending one, or 0. */
 mapped_status mapped__format_wrong(const mapped__format_reader *reader,

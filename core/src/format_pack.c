@@ -196,7 +196,8 @@ static mapped_status read_step(mapped__format_reader *reader, state *state)
         status = align(reader, state, &option);
     if (status != MAPPED_OK || option.step.kind == MAPPED_STEP_WRONG)
         return status;
-    return mapped__format_add(reader, &option.step);
+    mapped__format_add(reader, &option.step);
+    return MAPPED_OK;
 }
 
 mapped_status mapped__format_read_pack(mapped__format_reader *reader)

@@ -75,7 +75,8 @@ static mapped_status add(mapped__format_reader *reader, layout_of *layout,
     if (step->count == 0 &&
         (step->kind == MAPPED_STEP_ELEMENT || step->kind == MAPPED_STEP_PAD))
         return MAPPED_OK;
-    return mapped__format_add(reader, step);
+    mapped__format_add(reader, step);
+    return MAPPED_OK;
 }
 
 static mapped_status add_gap(mapped__format_reader *reader, layout_of *layout,

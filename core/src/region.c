@@ -254,6 +254,8 @@ static void revoke_memory(mapped__region *full)
 {
     if (full->mapping.used > 0)
         (void)mapped__map_revoke(&full->mapping, 0, full->mapping.used, NULL);
+    for (mapped__left *left = full->left; left != NULL; left = left->next)
+        (void)mapped__map_revoke(&left->mapping, 0, left->mapping.used, NULL);
 }
 
 /* Closed first: who then meets the length 0 knows why. */
@@ -269,7 +271,6 @@ static void end_access(mapped__region *full)
 /* Runs once, when access has ended and no pin is left. */
 static void end_memory(mapped__region *full)
 {
-    free_left(full);
     if (MAPPED__LOAD_ACQUIRE(&full->references) == 1)
         free_memory(full);
     else

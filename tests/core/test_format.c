@@ -443,6 +443,36 @@ static void test_format_struct_takes_every_white_space(void)
                  MAPPED_FORMAT);
 }
 
+/* In memory of the caller's, of exactly as many bytes as told. */
+static void test_format_in_memory_of_the_caller(void)
+{
+    const char *text = "<b>hi4 xz";
+    mapped_region *region = memory_region(40);
+    mapped_item room[4];
+    mapped_items items = {room, 4, 0};
+    mapped_cursor cursor = {.offset = 0};
+    size_t bytes;
+    CHECK_STATUS(mapped_format_room(MAPPED_DIALECT_PACK_LATE, text,
+                                    strlen(text), &bytes, NULL),
+                 MAPPED_OK);
+    void *memory = malloc(bytes);
+    mapped_format *format = mapped_format_init(memory, MAPPED_DIALECT_PACK_LATE,
+                                               text, strlen(text));
+    CHECK(format == memory);
+    CHECK_UINT(mapped_format_count(format), 4);
+    CHECK_STATUS(mapped_set_u8(mapped_region_slice(region), 20, 0, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_format_unpack(format, mapped_region_slice(region),
+                                      &cursor, &items, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(items.count, 4);
+    free(memory);
+    mapped_region_release(region);
+    CHECK_STATUS(
+        mapped_format_room(MAPPED_DIALECT_STRUCT, "y", 1, &bytes, NULL),
+        MAPPED_FORMAT);
+}
+
 int main(void)
 {
     RUN(test_format_lives_as_long_as_a_reference);
@@ -457,5 +487,6 @@ int main(void)
     RUN(test_format_after_close_is_refused);
     RUN(test_format_failure_names_the_step);
     RUN(test_format_pascal_length_is_not_believed);
+    RUN(test_format_in_memory_of_the_caller);
     return check_finish();
 }

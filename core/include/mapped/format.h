@@ -105,6 +105,18 @@ MAPPED__MUST_USE mapped_status mapped_format_compile(mapped_dialect dialect,
                                                      mapped_format **format,
                                                      mapped_error *error);
 
+/* The two halves of mapped_format_compile, for those who have memory of their
+ * own: how many bytes the format takes, or what is wrong with the text; and the
+ * format, made of the same text in as many bytes at `memory`, aligned as malloc
+ * does. Such a format is neither acquired nor released: it goes with its
+ * memory. */
+MAPPED__MUST_USE mapped_status mapped_format_room(mapped_dialect dialect,
+                                                  const char *text,
+                                                  size_t length, size_t *bytes,
+                                                  mapped_error *error);
+mapped_format *mapped_format_init(void *memory, mapped_dialect dialect,
+                                  const char *text, size_t length);
+
 /* One more reference / one less. `release` takes NULL and never fails. */
 void mapped_format_acquire(mapped_format *format);
 void mapped_format_release(mapped_format *format);
