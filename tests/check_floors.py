@@ -18,7 +18,7 @@ FLOORS = {
     "region": 3, "fault": 3.2, "region_fault": 3.4,
     "slice": 4, "export": 4.5,
     "access": 5, "bulk": 5, "span": 5, "format": 5, "layout": 5, "search": 5,
-    "pattern": 5, "flush": 5,
+    "pattern": 5, "array": 5.2, "flush": 5,
     "advise": 5, "residency": 5, "atomic": 5, "wait": 5.2, "lock": 5.2,
     "ring": 5.4, "mutex": 5.4, "window": 5,
     "mapped": 5.9,

@@ -17,6 +17,7 @@
 #define MAPPED_MAPPED_H
 
 #include <mapped/access.h>
+#include <mapped/array.h>
 #include <mapped/base.h>
 #include <mapped/bulk.h>
 #include <mapped/checked.h>
