@@ -229,63 +229,6 @@ static PyObject *array_iterate(PyObject *self)
                       : iterator_new(self, array_of(self)->owner, length);
 }
 
-/* A memoryview over an object for the length of a comparison. Over one of ours
- * it is made by hand, so that its end can raise. */
-typedef struct Loan {
-    PyObject *view;
-    Extent extent;
-    Py_buffer buffer; /* without an object if that isn't one of ours */
-} Loan;
-
-static int borrow(const State *state, PyObject *object, Loan *loan)
-{
-    loan->buffer.obj = NULL;
-    if (!extent_of(state, object, &loan->extent)) {
-        loan->view = PyMemoryView_FromObject(object);
-        return loan->view == NULL ? -1 : 0;
-    }
-    loan->view = NULL;
-    if (PyObject_GetBuffer(object, &loan->buffer, PyBUF_FULL_RO) < 0)
-        return -1;
-    loan->view = PyMemoryView_FromBuffer(&loan->buffer);
-    return loan->view == NULL ? -1 : 0;
-}
-
-static int give_back(Loan *loan)
-{
-    Py_XDECREF(loan->view);
-    if (loan->buffer.obj == NULL)
-        return 0;
-    return export_close(&loan->extent, &loan->buffer);
-}
-
-static PyObject *compare(const State *state, PyObject *self, PyObject *other,
-                         int operation)
-{
-    Loan ours, theirs;
-    PyObject *result = NULL;
-    int status = borrow(state, self, &ours);
-    if (status == 0) {
-        status = borrow(state, other, &theirs);
-        if (status == 0)
-            result = PyObject_RichCompare(ours.view, theirs.view, operation);
-        if (give_back(&theirs) < 0)
-            Py_CLEAR(result);
-    }
-    if (give_back(&ours) < 0)
-        Py_CLEAR(result);
-    return result;
-}
-
-/* memoryview compares by value over any formats. */
-static PyObject *array_compare(PyObject *self, PyObject *other, int operation)
-{
-    if ((operation != Py_EQ && operation != Py_NE) ||
-        !PyObject_CheckBuffer(other))
-        Py_RETURN_NOTIMPLEMENTED;
-    return compare(array_of(self)->owner->state, self, other, operation);
-}
-
 static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
 {
     PyObject *tuple = PyTuple_New(count);
@@ -436,7 +379,7 @@ static PyType_Slot array_slots[] = {{Py_tp_doc, (void *)array_doc},
                                     {Py_tp_traverse, array_traverse},
                                     {Py_tp_repr, array_repr},
                                     {Py_tp_hash, PyObject_HashNotImplemented},
-                                    {Py_tp_richcompare, array_compare},
+                                    {Py_tp_richcompare, equal_compare},
                                     {Py_tp_iter, array_iterate},
                                     {Py_tp_methods, array_methods},
                                     {Py_tp_getset, array_attributes},

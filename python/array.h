@@ -1,6 +1,6 @@
 /* What the files of the type Array share. */
-#ifndef MAPPED_ARRAY_H
-#define MAPPED_ARRAY_H
+#ifndef MAPPED_PYTHON_ARRAY_H
+#define MAPPED_PYTHON_ARRAY_H
 
 #include "binding.h"
 
@@ -53,7 +53,8 @@ PyObject *array_over(Region *owner, mapped_slice slice, const Code *code,
 int array_gather(Array *array, const Part *part, char *to);
 int array_scatter(Array *array, const Part *part, const char *from);
 
-/* array_assign.c */
+/* array_assign.c: the element that a buffer's items are, or NULL. */
+const mapped_element *buffer_element(const Py_buffer *buffer);
 int array_assign(PyObject *self, PyObject *key, PyObject *value);
 
 /* array_export.c */

@@ -27,10 +27,13 @@ static int refuse_shape(void)
     return -1;
 }
 
-static const mapped_element *buffer_element(const Py_buffer *buffer)
+const mapped_element *buffer_element(const Py_buffer *buffer)
 {
     const char *format = buffer->format != NULL ? buffer->format : "B";
-    return mapped_element_from_struct(format, strlen(format), NULL);
+    const mapped_element *element =
+        mapped_element_from_struct(format, strlen(format), NULL);
+    return element != NULL && element->size == buffer->itemsize ? element
+                                                                : NULL;
 }
 
 static bool same_shape(const Part *part, int dimensions,

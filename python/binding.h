@@ -334,7 +334,6 @@ PyObject *view_subscript(PyObject *self, PyObject *key);
 int view_assign(PyObject *self, PyObject *key, PyObject *value);
 int view_contains(PyObject *self, PyObject *item);
 PyObject *view_iterate(PyObject *self);
-PyObject *view_compare(PyObject *self, PyObject *other, int operation);
 int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
 void view_release_buffer(PyObject *self, Py_buffer *buffer);
 
@@ -362,6 +361,9 @@ void fault_unraisable(Region *owner, const mapped_error *error);
 
 /* True with an exception if the region owed one. */
 bool fault_raise_owed(Region *owner);
+
+/* == and != of a Region, a Slice, an Array and Records. */
+PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
 
 /* The shared methods: how each takes its arguments, and its name. A method is
  * the function view_<name> and the text view_<name>_doc, in any file. */

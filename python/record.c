@@ -177,13 +177,20 @@ static const char record_doc[] = PyDoc_STR(
     "bytes without the zero bytes that\nfill it up; other fields with [n] are "
     "tuples.");
 
-static PyType_Slot record_slots[] = {
-    {Py_tp_doc, (void *)record_doc},      {Py_tp_dealloc, record_dealloc},
-    {Py_tp_traverse, record_traverse},    {Py_tp_repr, record_repr},
-    {Py_tp_getattro, record_getattr},     {Py_tp_setattro, record_setattr},
-    {Py_tp_iter, record_iterate},         {Py_tp_methods, record_methods},
-    {Py_mp_length, record_length},        {Py_mp_subscript, record_subscript},
-    {Py_mp_ass_subscript, record_assign}, {0, NULL}};
+static PyType_Slot record_slots[] = {{Py_tp_doc, (void *)record_doc},
+                                     {Py_tp_dealloc, record_dealloc},
+                                     {Py_tp_traverse, record_traverse},
+                                     {Py_tp_repr, record_repr},
+                                     {Py_tp_getattro, record_getattr},
+                                     {Py_tp_setattro, record_setattr},
+                                     {Py_tp_hash, PyObject_HashNotImplemented},
+                                     {Py_tp_richcompare, record_compare},
+                                     {Py_tp_iter, record_iterate},
+                                     {Py_tp_methods, record_methods},
+                                     {Py_mp_length, record_length},
+                                     {Py_mp_subscript, record_subscript},
+                                     {Py_mp_ass_subscript, record_assign},
+                                     {0, NULL}};
 
 PyType_Spec record_spec = {
     .name = "mapped.Record",

@@ -440,6 +440,8 @@ static PyType_Slot records_slots[] = {
     {Py_tp_dealloc, records_dealloc},
     {Py_tp_traverse, records_traverse},
     {Py_tp_repr, records_repr},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_tp_richcompare, equal_compare},
     {Py_tp_iter, records_iterate},
     {Py_tp_methods, records_methods},
     {Py_tp_getset, records_attributes},

@@ -84,6 +84,9 @@ int field_store(Region *owner, mapped_slice record, const mapped_field *field,
 /* record.c */
 PyObject *record_new(const Records *records, mapped_slice slice);
 
+/* equal.c */
+PyObject *record_compare(PyObject *self, PyObject *other, int operation);
+
 /* All fields of a record as a tuple. */
 PyObject *record_values(Region *owner, const Layout *layout,
                         mapped_slice slice);

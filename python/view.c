@@ -226,42 +226,6 @@ PyObject *view_iterate(PyObject *self)
     return length < 0 ? NULL : iterator_new(self, view_owner(self), length);
 }
 
-static int equals(PyObject *self, const Source *source)
-{
-    mapped_slice span = view_span(self);
-    mapped_error error;
-    int order = 1;
-    mapped_status status = MAPPED_OK;
-    if (require_open(view_owner(self)) < 0)
-        return -1;
-    if (source->length != span.length)
-        return 0;
-    Away away = away_begin(span.region, source->slice.region, source->length);
-    if (source->owner != NULL)
-        status = mapped_compare(span, source->slice, &order, &error);
-    else
-        status = mapped_compare_bytes(span, source->data, source->length,
-                                      &order, &error);
-    status = away_end_access(&away, status, &error);
-    if (status == MAPPED_OK)
-        return order == 0;
-    raise_with_source(source, view_owner(self), &error);
-    return -1;
-}
-
-PyObject *view_compare(PyObject *self, PyObject *other, int operation)
-{
-    Source source;
-    if ((operation != Py_EQ && operation != Py_NE) ||
-        !PyObject_CheckBuffer(other))
-        Py_RETURN_NOTIMPLEMENTED;
-    if (source_open(view_owner(self)->state, other, &source) < 0)
-        return NULL;
-    int equal = equals(self, &source);
-    source_close(&source);
-    return equal < 0 ? NULL : PyBool_FromLong(equal == (operation == Py_EQ));
-}
-
 const char view_nbytes_doc[] = PyDoc_STR(
     "The length in bytes, as len() gives it. ValueError once closed.");
 

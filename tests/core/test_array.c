@@ -123,6 +123,9 @@ static void test_array_equal_compares_integers_of_many_bytes(void)
     CHECK_INT(equal(&a, &b), 0);
     b.element = integer_of(MAPPED_KIND_SIGNED, 10, true);
     CHECK_INT(equal(&a, &b), 1);
+    memset(little, 0, 8);
+    power = -0x1p64;
+    CHECK_INT(equal(&a, &d), 1);
     mapped_region_release(a.slice.region);
     mapped_region_release(b.slice.region);
     mapped_region_release(c.slice.region);

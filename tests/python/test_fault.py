@@ -40,8 +40,6 @@ ACCESSES = {
     "set": lambda r: r.set(">d", 3 * PAGE, 1.5),
     "tobytes": lambda r: r.tobytes(),
     "bytes": lambda r: bytes(r[PAGE:]),
-    "compare": lambda r: r == b"a" * (PAGES * PAGE),
-    "compare slices": lambda r: r[:PAGE] == r[PAGE:2 * PAGE],
     "assign slice": lambda r: r.__setitem__(slice(PAGE, PAGE + 3), b"abc"),
     "fill": lambda r: r.fill(7),
     "move": lambda r: r.move(0, PAGE, 10),

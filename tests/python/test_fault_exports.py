@@ -91,7 +91,6 @@ REFUSED = {
     "grid": lambda r: numpy.asarray(r.cast("B", (2, PAGES * PAGE // 2))),
     "records": lambda r: memoryview(r.records(LAYOUT)),
     "column": lambda r: numpy.asarray(r.records(LAYOUT).column("a")),
-    "compare": lambda r: r.cast("B") == r.cast("B"),
 }
 
 
@@ -330,7 +329,6 @@ USES = {
     "in": lambda d, s: s in d,
     "startswith": lambda d, s: d.startswith(s),
     "split": lambda d, s: list(d.split(s)),
-    "compare": lambda d, s: d[:s.nbytes] == s,
     "text of a record": lambda d, s: d.records(
         f"c:char[{PAGES * PAGE}]").__setitem__(0, (s,)),
     "bytes": lambda d, s: bytes(s),
@@ -419,29 +417,6 @@ def test_destination_that_lost_a_page_is_an_error(lost, listen, make):
             source.copy_to(make(lost))
     assert told == []
     lost.close()
-
-
-@pytest.mark.parametrize("swap", [False, True])
-def test_comparison_with_a_lost_array_is_an_error(lost, listen, swap):
-    told = listen()
-    with mapped.anonymous(PAGES * PAGE) as other:
-        other.fill(ord("a"))
-        pair = [lost.cast("I"), other.cast("I")]
-        if swap:
-            pair.reverse()
-        with pytest.raises(mapped.FaultError) as caught:
-            pair[0] == pair[1]
-        assert caught.value.filename == lost.name
-    assert told == []
-    lost.close()
-
-
-def test_comparison_names_the_region_that_lost_the_page(lost):
-    with mapped.anonymous(PAGES * PAGE) as other:
-        other.fill(ord("a"))
-        with pytest.raises(mapped.FaultError) as caught:
-            other == lost
-        assert caught.value.filename == lost.name
 
 
 def test_wrap_of_an_array_is_a_slice_of_its_region(path):

@@ -6,7 +6,6 @@ import os
 import pytest
 
 import mapped
-from conftest import CONTENT
 
 PAGE = os.sysconf("SC_PAGESIZE")
 
@@ -21,7 +20,7 @@ def lost(path, content):
 
 @pytest.mark.parametrize("use", [
     lambda r: r[PAGE], lambda r: r[-1], lambda r: r[PAGE:].tobytes(),
-    lambda r: bytes(r), lambda r: r.get("<I", 2 * PAGE), lambda r: r == CONTENT,
+    lambda r: bytes(r), lambda r: r.get("<I", 2 * PAGE),
     lambda r: r.set("<I", PAGE, 1), lambda r: r.__setitem__(PAGE, 1),
     lambda r: r.__setitem__(slice(PAGE, PAGE + 3), b"abc"),
     lambda r: r[PAGE:].fill(0), lambda r: r.move(0, PAGE, 10),
@@ -29,7 +28,7 @@ def lost(path, content):
     lambda r: r[:-3].cast("I").tolist(), lambda r: r[:-3].cast("I")[-1],
     lambda r: r[:-3].cast("I")[::2].tobytes(),
     lambda r: mapped.anonymous(20000).copy_from(r),
-    lambda r: r.cast("B") == r.cast("B"), lambda r: 256 - 1 in r[PAGE:]])
+    lambda r: 256 - 1 in r[PAGE:]])
 def test_touching_a_lost_page_is_an_error(lost, use, path):
     with pytest.raises(mapped.FaultError) as caught:
         use(lost)

@@ -34,8 +34,7 @@ def every_use(region):
             lambda v=view: v.__setitem__(slice(0, 2, 2), b"x"),
             lambda v=view: len(v), lambda v=view: v.nbytes, lambda v=view: list(v),
             lambda v=view: bool(v), lambda v=view: 5 in v,
-            lambda v=view: list(reversed(v)), lambda v=view: v == b"x",
-            lambda v=view: v != v, lambda v=view: b"" == v,
+            lambda v=view: list(reversed(v)),
             lambda v=view: bytes(v), lambda v=view: v.tobytes(),
             lambda v=view: memoryview(v), lambda v=view: mapped.wrap(v),
             lambda v=view: v.slice(0, 1), lambda v=view: v.slice(0, 0),
@@ -52,7 +51,7 @@ def every_use(region):
             lambda a=items: a.__setitem__(0, a), lambda a=items: len(a),
             lambda a=items: list(a), lambda a=items: a.tolist(),
             lambda a=items: bytes(a), lambda a=items: a.tobytes(),
-            lambda a=items: memoryview(a), lambda a=items: a == b"x"]
+            lambda a=items: memoryview(a)]
     uses += [lambda: array.__setitem__(0, 1), lambda: grid[0, 0],
              lambda: array.__setitem__(slice(0, 2), [1, 2]),
              lambda: next(iterator), lambda: next(rows),
@@ -210,7 +209,7 @@ def test_buffer_method_that_closes_the_region_in_mid_call_is_refused():
             region.close()
             return memoryview(bytearray(8))
 
-    for use in (lambda: region.copy_from(Data()), lambda: region == Data(),
+    for use in (lambda: region.copy_from(Data()),
                 lambda: region.__setitem__(slice(0, 8), Data()),
                 lambda: region.copy_to(Data()), lambda: region.append(Data())):
         region = mapped.anonymous(8)
