@@ -225,8 +225,16 @@ static PyObject *array_item(PyObject *self, Py_ssize_t index)
 static PyObject *array_iterate(PyObject *self)
 {
     Py_ssize_t length = array_length(self);
+    return length < 0
+               ? NULL
+               : iterator_new(self, array_of(self)->owner, length, false);
+}
+
+static METHOD_NONE(array___reversed__)
+{
+    Py_ssize_t length = array_length(self);
     return length < 0 ? NULL
-                      : iterator_new(self, array_of(self)->owner, length);
+                      : iterator_new(self, array_of(self)->owner, length, true);
 }
 
 static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
@@ -340,11 +348,13 @@ static const char array_tobytes_doc[] =
 static const char array___bytes___doc[] =
     PyDoc_STR("__bytes__($self, /)\n--\n\nReturn a copy of the items' bytes.");
 
-static PyMethodDef array_methods[] = {METHOD_ROW(array, NONE, tolist),
-                                      METHOD_ROW(array, NONE, tobytes),
-                                      METHOD_ROW(array, NONE, __bytes__),
-                                      METHOD_ROW(view, ONE, __reduce_ex__),
-                                      {NULL, NULL, 0, NULL}};
+static PyMethodDef array_methods[] = {
+    METHOD_ROW(array, NONE, tolist),
+    METHOD_ROW(array, NONE, tobytes),
+    METHOD_ROW(array, NONE, __bytes__),
+    {"__reversed__", array___reversed__, METH_NOARGS, view___reversed___doc},
+    METHOD_ROW(view, ONE, __reduce_ex__),
+    {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef array_attributes[] = {
     ATTRIBUTE_ROW(array, format),

@@ -145,9 +145,10 @@ PyObject *slice_of(const Extent *extent);
 void slice_free_spares(State *state);
 PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
 
-/* Iterates over `length` items; a sequence that shrinks meanwhile is an error
- * and not an early end. */
-PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length);
+/* Iterates over `length` items, from the last to the first if `backwards`; a
+ * sequence that shrinks meanwhile is an error and not an early end. */
+PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length,
+                       bool backwards);
 
 /* Raises what stands for `error` and returns NULL; OS errors name `name`. */
 void *raise_error(const State *state, const mapped_error *error,
@@ -391,6 +392,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(KEYWORDS, split)      \
     X(NONE, tobytes)        \
     X(NONE, __bytes__)      \
+    X(NONE, __reversed__)   \
     X(ONE, __reduce_ex__)
 
 #define VIEW_ATTRIBUTES(X) \

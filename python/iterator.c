@@ -1,20 +1,23 @@
-/* The iterator of Region, Slice and Array. */
+/* The iterator of Region, Slice, Array and Records, in both directions. */
 #include "binding.h"
 
 typedef struct Iterator {
     PyObject_HEAD PyObject *sequence; /* NULL when exhausted */
-    Py_ssize_t index;
-    Py_ssize_t length;
+    Py_ssize_t index; /* of the next item, or of one that there is not */
+    Py_ssize_t step;
+    Py_ssize_t left; /* items */
 } Iterator;
 
-PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length)
+PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
+                       bool backwards)
 {
     Iterator *self = PyObject_GC_New(Iterator, owner->state->iterator);
     if (self == NULL)
         return NULL;
     self->sequence = Py_NewRef(sequence);
-    self->index = 0;
-    self->length = length;
+    self->index = backwards ? length - 1 : 0;
+    self->step = backwards ? -1 : 1;
+    self->left = length;
     if (owner->wraps)
         PyObject_GC_Track(self);
     return (PyObject *)self;
@@ -42,14 +45,19 @@ static int iterator_clear(PyObject *self)
     return 0;
 }
 
+/* Making the item may run code that asks this iterator too: each goes on from
+ * what it saw. */
 static PyObject *iterator_next(PyObject *self)
 {
     Iterator *iterator = (Iterator *)self;
-    if (iterator->sequence == NULL || iterator->index >= iterator->length)
+    Py_ssize_t index = iterator->index, left = iterator->left;
+    if (iterator->sequence == NULL || left == 0)
         return NULL;
-    PyObject *item = PySequence_GetItem(iterator->sequence, iterator->index);
-    if (item != NULL)
-        iterator->index++;
+    PyObject *item = PySequence_GetItem(iterator->sequence, index);
+    if (item != NULL) {
+        iterator->index = index + iterator->step;
+        iterator->left = left - 1;
+    }
     return item;
 }
 
@@ -59,7 +67,7 @@ static const char iterator___length_hint___doc[] =
 static METHOD_NONE(iterator___length_hint__)
 {
     Iterator *iterator = (Iterator *)self;
-    return PyLong_FromSsize_t(iterator->length - iterator->index);
+    return PyLong_FromSsize_t(iterator->left);
 }
 
 static PyMethodDef iterator_methods[] = {

@@ -161,8 +161,17 @@ static PyObject *records_subscript(PyObject *self, PyObject *key)
 static PyObject *records_iterate(PyObject *self)
 {
     Py_ssize_t length = records_length(self);
-    return length < 0 ? NULL
-                      : iterator_new(self, records_of(self)->owner, length);
+    return length < 0
+               ? NULL
+               : iterator_new(self, records_of(self)->owner, length, false);
+}
+
+static METHOD_NONE(records___reversed__)
+{
+    Py_ssize_t length = records_length(self);
+    return length < 0
+               ? NULL
+               : iterator_new(self, records_of(self)->owner, length, true);
 }
 
 /* The values of a record, from a dict by name or from a sequence in order. */
@@ -410,9 +419,13 @@ static PyObject *records_repr(PyObject *self)
 }
 
 static PyMethodDef records_methods[] = {
-    METHOD_ROW(records, ONE, column),     METHOD_ROW(records, NONE, tolist),
-    METHOD_ROW(records, NONE, tobytes),   METHOD_ROW(records, NONE, __bytes__),
-    METHOD_ROW(view, ONE, __reduce_ex__), {NULL, NULL, 0, NULL}};
+    METHOD_ROW(records, ONE, column),
+    METHOD_ROW(records, NONE, tolist),
+    METHOD_ROW(records, NONE, tobytes),
+    METHOD_ROW(records, NONE, __bytes__),
+    {"__reversed__", records___reversed__, METH_NOARGS, view___reversed___doc},
+    METHOD_ROW(view, ONE, __reduce_ex__),
+    {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef records_attributes[] = {
     ATTRIBUTE_ROW(records, layout),

@@ -223,7 +223,19 @@ METHOD_KEYWORDS(view_slice)
 PyObject *view_iterate(PyObject *self)
 {
     Py_ssize_t length = view_length(self);
-    return length < 0 ? NULL : iterator_new(self, view_owner(self), length);
+    return length < 0 ? NULL
+                      : iterator_new(self, view_owner(self), length, false);
+}
+
+const char view___reversed___doc[] =
+    PyDoc_STR("__reversed__($self, /)\n--\n\n"
+              "Return an iterator from the last item to the first.");
+
+METHOD_NONE(view___reversed__)
+{
+    Py_ssize_t length = view_length(self);
+    return length < 0 ? NULL
+                      : iterator_new(self, view_owner(self), length, true);
 }
 
 const char view_nbytes_doc[] = PyDoc_STR(
