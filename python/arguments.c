@@ -9,8 +9,8 @@ static int name_index(const Signature *signature, PyObject *keyword)
     for (int i = 0; signature->names[i] != NULL; i++)
         if (PyUnicode_CompareWithASCIIString(keyword, signature->names[i]) == 0)
             return i;
-    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument %R",
-                 signature->function, keyword);
+    raise_about(PyExc_TypeError, "%s() got an unexpected keyword argument %U",
+                signature->function, keyword);
     return -1;
 }
 
@@ -24,9 +24,9 @@ static int take_keywords(const Signature *signature, PyObject *const *given,
         if (at < 0)
             return -1;
         if (values[at] != NULL) {
-            PyErr_Format(PyExc_TypeError,
-                         "%s() got multiple values for argument %R",
-                         signature->function, keyword);
+            raise_about(PyExc_TypeError,
+                        "%s() got multiple values for argument %U",
+                        signature->function, keyword);
             return -1;
         }
         values[at] = given[i];

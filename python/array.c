@@ -28,7 +28,7 @@ static int read_extent(PyObject *object, Py_ssize_t *extent)
     if (convert_u64(object, "shape", &value) < 0)
         return -1;
     if (value > PY_SSIZE_T_MAX) {
-        PyErr_Format(PyExc_ValueError, "shape is too large: %R", object);
+        raise_about(PyExc_ValueError, "%s is too large: %U", "shape", object);
         return -1;
     }
     *extent = (Py_ssize_t)value;
@@ -45,8 +45,8 @@ static int read_shape(PyObject *object, Py_ssize_t *shape)
     int result = (int)count;
     if (count < 1 || count > MAX_DIMENSIONS) {
         PyErr_Format(PyExc_ValueError,
-                     "an array has 1 to %d dimensions, not %R", MAX_DIMENSIONS,
-                     extents);
+                     "an array has 1 to %d dimensions, not %zd", MAX_DIMENSIONS,
+                     count);
         result = -1;
     }
     for (int i = 0; i < result; i++)

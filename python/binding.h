@@ -40,7 +40,8 @@ typedef struct Code {
     char native; /* the letter, if sizes and limits are the C compiler's */
 } Code;
 
-/* A format text that was used lately, and what it was compiled to. */
+/* A format text that was used lately, a str or bytes and no subclass, and what
+ * it was compiled to: one of State.formats. */
 #define KNOWN_FORMATS 16
 
 typedef struct KnownFormat {
@@ -65,7 +66,8 @@ typedef struct State {
     PyObject *unsupported;  /* io.UnsupportedOperation */
     PyObject *struct_error; /* struct.error */
     PyObject *range_error;  /* PackRangeError: that and an IndexError */
-    PyObject *formats;      /* compiled, by text */
+    PyObject *formats;      /* compiled, by text; all keys are exact */
+    size_t formats_size;    /* bytes that they take, at most */
     KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
 #ifndef Py_GIL_DISABLED
@@ -164,6 +166,16 @@ PyObject *fault_new(Region *owner, const mapped_error *error);
 void *raise_index(Region *owner, Py_ssize_t index, size_t length);
 void *raise_value(const mapped_element *element, PyObject *value);
 
+/* What a caller passed in, as a message or a repr shows it: cut short, and
+ * without running any code of the object's own. NULL only without memory. */
+PyObject *shown(PyObject *object);
+PyObject *shown_in_repr(PyObject *object); /* cut later */
+
+/* Raises `type` with a text that names `what`, the format's %s, and shows the
+ * object, its %U. */
+void *raise_about(PyObject *type, const char *format, const char *what,
+                  PyObject *object);
+
 /* A TypeError: "`what`, not 'float'", which is the type of `object`. */
 void *raise_kind(const char *what, PyObject *object);
 
@@ -183,6 +195,10 @@ typedef struct Signature {
  * caller left one out. Returns 0, or -1 with a TypeError. */
 int arguments_sort(const Signature *signature, PyObject *const *arguments,
                    Py_ssize_t count, PyObject *keywords, PyObject **values);
+
+/* A reference to a str or bytes object with the same text and no attributes of
+ * its own, which could lead back to us: for all that we keep. */
+PyObject *exact_text(PyObject *text);
 
 /* These convert without touching any memory of ours, because conversion may run
  * user code that closes the region. They return 0, or -1 with an exception;
@@ -350,10 +366,6 @@ int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
 
 /* A releasebuffer. */
 void export_release(const Extent *extent, const Py_buffer *buffer);
-
-/* Takes the place of PyBuffer_Release where an exception can be raised: -1 with
- * a FaultError if the buffer showed lost pages. */
-int export_close(const Extent *extent, Py_buffer *buffer);
 
 /* For a loss that nobody can be told of by an exception: sys.unraisablehook
  * gets the FaultError, and the region owes it to the next check() or close().

@@ -66,34 +66,30 @@ const char view_copy_to_doc[] = PyDoc_STR(
     "ValueError if `dest` is too small or a region is closed,\n"
     "TypeError if it can't be written, FaultError if a page is lost.");
 
-/* Exporters say BufferError or ValueError of what can't be written; here that
- * is a TypeError whoever the exporter is. */
-static PyObject *refuse_destination(PyObject *argument)
+static int copy_to_buffer(PyObject *self, const Py_buffer *to)
 {
-    if (PyErr_ExceptionMatches(PyExc_BufferError) ||
-        PyErr_ExceptionMatches(PyExc_ValueError)) {
-        Py_buffer buffer;
-        PyErr_Clear();
-        if (PyObject_GetBuffer(argument, &buffer, PyBUF_SIMPLE) < 0)
-            return NULL;
-        PyBuffer_Release(&buffer);
-        PyErr_Format(PyExc_TypeError, "%R can't be written", argument);
-    }
-    return NULL;
+    size_t length = view_span(self).length;
+    if (check_room(length, (size_t)to->len) < 0)
+        return -1;
+    return read_to(self, to->buf, length);
 }
 
+/* Asked for plainly, because exporters disagree on how to say that they can't
+ * be written: here that is a TypeError, whoever the exporter is. */
 METHOD_ONE(view_copy_to)
 {
     Extent extent;
     Py_buffer buffer;
     if (extent_of(view_owner(self)->state, argument, &extent) && extent.whole)
         return copy_to_own(self, &extent);
-    if (PyObject_GetBuffer(argument, &buffer, PyBUF_WRITABLE) < 0)
-        return refuse_destination(argument);
-    size_t length = view_span(self).length;
-    int status = check_room(length, (size_t)buffer.len);
-    if (status == 0)
-        status = read_to(self, buffer.buf, length);
+    if (PyObject_GetBuffer(argument, &buffer, PyBUF_SIMPLE) < 0)
+        return NULL;
+    int status = -1;
+    if (buffer.readonly)
+        raise_about(PyExc_TypeError, "%s can't be written: %U", "dest",
+                    argument);
+    else
+        status = copy_to_buffer(self, &buffer);
     PyBuffer_Release(&buffer);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }

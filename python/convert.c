@@ -2,12 +2,21 @@
  * ours is looked at, since __index__ and __buffer__ are user code. */
 #include "binding.h"
 
+PyObject *exact_text(PyObject *text)
+{
+    if (PyUnicode_Check(text))
+        return PyUnicode_FromObject(text);
+    if (PyBytes_CheckExact(text))
+        return Py_NewRef(text);
+    return PyBytes_FromStringAndSize(PyBytes_AsString(text),
+                                     PyBytes_Size(text));
+}
+
 /* An error that names the number itself, instead of C's name for its type. */
-static int refuse(PyObject *type, const char *format, const char *what,
-                  PyObject *number)
+static int refuse_size(const char *what, PyObject *number)
 {
     if (PyErr_ExceptionMatches(PyExc_OverflowError))
-        PyErr_Format(type, format, what, number);
+        raise_about(PyExc_IndexError, "%s %U is out of range", what, number);
     return -1;
 }
 
@@ -22,8 +31,7 @@ int convert_size(PyObject *object, const char *what, size_t *result)
     size_t value = PyLong_AsSize_t(number);
     int status = 0;
     if (value == (size_t)-1 && PyErr_Occurred())
-        status =
-            refuse(PyExc_IndexError, "%s %R is out of range", what, number);
+        status = refuse_size(what, number);
     else
         *result = value;
     Py_DECREF(number);
@@ -32,7 +40,8 @@ int convert_size(PyObject *object, const char *what, size_t *result)
 
 void refuse_index(PyObject *number)
 {
-    refuse(PyExc_IndexError, "%s %R is out of range", "index", number);
+    if (Py_IS_TYPE(number, &PyLong_Type)) /* no code of others has run */
+        refuse_size("index", number);
 }
 
 int convert_u64(PyObject *object, const char *what, uint64_t *result)
@@ -47,14 +56,14 @@ int convert_u64(PyObject *object, const char *what, uint64_t *result)
     unsigned long long value = 0;
     int status = 0;
     if (overflow < 0 || (overflow == 0 && low < 0)) {
-        PyErr_Format(PyExc_ValueError, "%s must not be negative: %R", what,
-                     number);
+        raise_about(PyExc_ValueError, "%s must not be negative: %U", what,
+                    number);
         status = -1;
     } else {
         value = (unsigned long long)low;
         if (overflow > 0) {
-            PyErr_Format(PyExc_OverflowError, "%s is too large: %R", what,
-                         number);
+            raise_about(PyExc_OverflowError, "%s is too large: %U", what,
+                        number);
             status = -1;
         }
     }
@@ -78,8 +87,8 @@ int convert_byte(PyObject *object, uint8_t *result)
     long value = PyLong_AsLongAndOverflow(number, &overflow);
     int status = 0;
     if (overflow != 0 || value < 0 || value > 255) {
-        PyErr_Format(PyExc_ValueError, "byte must be in range(0, 256): %R",
-                     number);
+        raise_about(PyExc_ValueError, "%s must be in range(0, 256): %U", "byte",
+                    number);
         status = -1;
     } else {
         *result = (uint8_t)value;
@@ -134,15 +143,17 @@ static const Code *look_up(const State *state, const char *text,
 
 const Code *convert_code(const State *state, PyObject *code)
 {
+    const Code *found = NULL;
     Py_ssize_t length;
     if (!PyUnicode_Check(code))
         return raise_kind("code must be str", code);
-    const char *text = PyUnicode_AsUTF8AndSize(code, &length);
-    if (text == NULL)
-        return NULL;
-    const Code *found = look_up(state, text, length);
+    if (PyUnicode_GetLength(code) <= 2) { /* long texts aren't encoded first */
+        const char *text = PyUnicode_AsUTF8AndSize(code, &length);
+        if (text == NULL)
+            return NULL;
+        found = look_up(state, text, length);
+    }
     if (found != NULL && found->element != NULL)
         return found;
-    PyErr_Format(PyExc_ValueError, "unknown element code %R", code);
-    return NULL;
+    return raise_about(PyExc_ValueError, "unknown %s %U", "element code", code);
 }

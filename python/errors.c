@@ -19,11 +19,132 @@ static PyObject *exception_type(mapped_status status)
     }
 }
 
+/* In characters; a repr must have room for a path. */
+#define SHOWN 64
+#define SHOWN_IN_REPR 1000
+
+/* No path that a system knows is longer. */
+#define LONGEST_PATH 4096
+
+static PyObject *cut(PyObject *text, Py_ssize_t most)
+{
+    if (PyUnicode_GetLength(text) <= most)
+        return Py_NewRef(text);
+    PyObject *start = PyUnicode_Substring(text, 0, most);
+    PyObject *result =
+        start == NULL ? NULL : PyUnicode_FromFormat("%U...", start);
+    Py_XDECREF(start);
+    return result;
+}
+
+/* An exact object with the same repr as the beginning of `object`, which is one
+ * of Python's own kinds of text; NULL without an exception for others. */
+static PyObject *beginning(PyObject *object, Py_ssize_t most)
+{
+    if (PyUnicode_Check(object))
+        return PyUnicode_Substring(object, 0, most + 1);
+    if (PyBytes_Check(object)) {
+        Py_ssize_t size = PyBytes_Size(object);
+        return PyBytes_FromStringAndSize(PyBytes_AsString(object),
+                                         size < most ? size : most + 1);
+    }
+    if (PyByteArray_Check(object)) {
+        Py_ssize_t size = PyByteArray_Size(object);
+        return PyByteArray_FromStringAndSize(PyByteArray_AsString(object),
+                                             size < most ? size : most + 1);
+    }
+    return NULL;
+}
+
+/* Digits take Python a time that grows with their square, and it refuses to
+ * write very many; not so in base 16. */
+static PyObject *number_text(PyObject *number)
+{
+    double size = PyLong_AsDouble(number);
+    if (size != -1.0 || !PyErr_Occurred())
+        return PyNumber_ToBase(number, 10);
+    PyErr_Clear();
+    return PyNumber_ToBase(number, 16);
+}
+
+static PyObject *kind_text(PyObject *object)
+{
+    PyObject *name = PyType_GetName(Py_TYPE(object));
+    PyObject *start = name == NULL ? NULL : cut(name, SHOWN);
+    PyObject *text =
+        start == NULL ? NULL : PyUnicode_FromFormat("<%U object>", start);
+    Py_XDECREF(start);
+    Py_XDECREF(name);
+    return text;
+}
+
+static PyObject *whole_text(PyObject *object, Py_ssize_t most)
+{
+    if (object == Py_None || object == Py_True || object == Py_False)
+        return PyObject_Repr(object);
+    if (PyLong_Check(object))
+        return number_text(object);
+    PyObject *plain = PyFloat_Check(object)
+                          ? PyFloat_FromDouble(PyFloat_AsDouble(object))
+                          : beginning(object, most);
+    if (plain == NULL)
+        return PyErr_Occurred() ? NULL : kind_text(object);
+    PyObject *text = PyObject_Repr(plain);
+    Py_DECREF(plain);
+    return text;
+}
+
+static PyObject *shown_within(PyObject *object, Py_ssize_t most)
+{
+    PyObject *text = whole_text(object, most);
+    PyObject *result = text == NULL ? NULL : cut(text, most);
+    Py_XDECREF(text);
+    return result;
+}
+
+PyObject *shown(PyObject *object)
+{
+    return shown_within(object, SHOWN);
+}
+
+PyObject *shown_in_repr(PyObject *object)
+{
+    return shown_within(object, SHOWN_IN_REPR);
+}
+
+void *raise_about(PyObject *type, const char *format, const char *what,
+                  PyObject *object)
+{
+    PyErr_Clear(); /* what this is raised in place of */
+    PyObject *text = shown(object);
+    if (text != NULL)
+        PyErr_Format(type, format, what, text);
+    Py_XDECREF(text);
+    return NULL;
+}
+
+/* What goes into an exception as its file's name: a path is there as it was
+ * given, but what can't be one is cut. */
+static PyObject *filename_of(PyObject *name)
+{
+    Py_ssize_t length = 0;
+    if (name != NULL && PyUnicode_Check(name))
+        length = PyUnicode_GetLength(name);
+    else if (name != NULL && PyBytes_Check(name))
+        length = PyBytes_Size(name);
+    return length > LONGEST_PATH ? shown(name) : Py_XNewRef(name);
+}
+
 /* OSError picks its subclass, such as FileNotFoundError, from the number. */
 static void *raise_os(int number, PyObject *name)
 {
+    PyObject *filename = filename_of(name);
+    if (name != NULL && filename == NULL)
+        return NULL;
     errno = number;
-    return PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, name);
+    PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, filename);
+    Py_XDECREF(filename);
+    return NULL;
 }
 
 static int set_number(PyObject *object, const char *name, uint64_t value)
@@ -42,8 +163,12 @@ static PyObject *make_fault(const State *state, const mapped_error *error,
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     int number = error->os_error != 0 ? error->os_error : EIO;
     mapped_error_message(error, text, sizeof text);
+    PyObject *filename = filename_of(name != NULL ? name : Py_None);
+    if (filename == NULL)
+        return NULL;
     PyObject *fault = PyObject_CallFunction(state->fault_error, "isO", number,
-                                            text, name ? name : Py_None);
+                                            text, filename);
+    Py_DECREF(filename);
     if (fault != NULL && (set_number(fault, "offset", error->offset) < 0 ||
                           set_number(fault, "length", error->length) < 0))
         Py_CLEAR(fault);
@@ -118,16 +243,22 @@ void *raise_index(Region *owner, Py_ssize_t index, size_t length)
 void *raise_value(const mapped_element *element, PyObject *value)
 {
     const char *code = mapped_element_struct_code(element);
-    PyErr_Format(PyExc_ValueError, "%R does not fit element '%s'", value,
-                 code != NULL ? code : element->name);
+    PyErr_Clear(); /* the OverflowError that tells less */
+    PyObject *text = shown(value);
+    if (text != NULL)
+        PyErr_Format(PyExc_ValueError, "%U does not fit element '%s'", text,
+                     code != NULL ? code : element->name);
+    Py_XDECREF(text);
     return NULL;
 }
 
 void *raise_kind(const char *what, PyObject *object)
 {
     PyObject *name = PyType_GetName(Py_TYPE(object));
-    if (name != NULL)
-        PyErr_Format(PyExc_TypeError, "%s, not '%U'", what, name);
+    PyObject *start = name == NULL ? NULL : cut(name, SHOWN);
+    if (start != NULL)
+        PyErr_Format(PyExc_TypeError, "%s, not '%U'", what, start);
+    Py_XDECREF(start);
     Py_XDECREF(name);
     return NULL;
 }

@@ -127,20 +127,6 @@ void export_release(const Extent *extent, const Py_buffer *buffer)
         fault_unraisable(extent->owner, &error);
 }
 
-int export_close(const Extent *extent, Py_buffer *buffer)
-{
-    mapped_error error;
-    PyObject *object = buffer->obj;
-    mapped_status status = end(extent, buffer, &error);
-    buffer->obj = NULL;
-    if (status == MAPPED_FAULT) {
-        PyErr_Clear(); /* what came of the lost bytes */
-        raise_of(extent->owner, &error);
-    }
-    Py_DECREF(object);
-    return status == MAPPED_FAULT ? -1 : 0;
-}
-
 void view_release_buffer(PyObject *self, Py_buffer *buffer)
 {
     Extent extent = view_extent(self);

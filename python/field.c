@@ -58,8 +58,11 @@ PyObject *field_get(Region *owner, mapped_slice record,
 
 static int refuse(const mapped_field *field, PyObject *value)
 {
-    PyErr_Format(PyExc_ValueError, "%R does not fit field '%s' (%s)", value,
-                 field->name, field->element->name);
+    PyObject *text = shown(value);
+    if (text != NULL)
+        PyErr_Format(PyExc_ValueError, "%U does not fit field '%.60s' (%s)",
+                     text, field->name, field->element->name);
+    Py_XDECREF(text);
     return -1;
 }
 

@@ -26,7 +26,9 @@ int format_refuse(State *state, const mapped_step *step, const char *what)
     return -1;
 }
 
-#define FORMATS_MOST 256
+/* In bytes: of all that is kept, and of one format and what it compiles to. */
+#define FORMATS_SIZE ((size_t)1 << 20)
+#define FORMAT_SIZE ((size_t)64 << 10)
 #define CAPSULE "mapped.format"
 
 static PyObject *make_bytes(const mapped_element *Py_UNUSED(element),
@@ -88,11 +90,24 @@ static void capsule_free(PyObject *capsule)
     plan_free(PyCapsule_GetPointer(capsule, CAPSULE));
 }
 
+/* The exception of the codec, which struct raises too, keeps the whole text. */
+#define LONG_TEXT 64
+
+static PyObject *encode(State *state, PyObject *text)
+{
+    PyObject *bytes = PyUnicode_AsASCIIString(text);
+    if (bytes != NULL || PyUnicode_GetLength(text) <= LONG_TEXT ||
+        !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+        return bytes;
+    PyErr_SetString(state->struct_error, "bad char in struct format");
+    return NULL;
+}
+
 static Plan *compile_text(State *state, PyObject *text)
 {
     mapped_format *format;
     mapped_error error;
-    PyObject *bytes = PyUnicode_AsASCIIString(text);
+    PyObject *bytes = encode(state, text);
     if (bytes == NULL)
         return NULL;
     const char *start = PyBytes_AsString(bytes);
@@ -126,44 +141,100 @@ int formats_traverse(State *state, visitproc visit, void *arg)
     return 0;
 }
 
-void formats_clear(State *state)
+/* Everything is out of the state before the first of it goes. */
+static void forget(State *state, PyObject *formats)
 {
-    Py_CLEAR(state->formats);
+    KnownFormat known[KNOWN_FORMATS];
+    PyObject *old = state->formats;
+    memcpy(known, state->known_formats, sizeof known);
+    memset(state->known_formats, 0, sizeof known);
+    state->formats = formats;
+    state->formats_size = 0;
     for (int i = 0; i < KNOWN_FORMATS; i++) {
-        Py_CLEAR(state->known_formats[i].text);
-        Py_CLEAR(state->known_formats[i].capsule);
+        Py_XDECREF(known[i].text);
+        Py_XDECREF(known[i].capsule);
     }
+    Py_XDECREF(old);
 }
 
-static PyObject *compile_and_remember(State *state, PyObject *text)
+void formats_clear(State *state)
+{
+    forget(state, NULL);
+}
+
+/* At most: every character can be a step. What overflows is too large. */
+static size_t size_of(PyObject *text, const Plan *plan)
+{
+    size_t length = (size_t)PyUnicode_GetLength(text), size;
+    size_t items = plan->small ? (size_t)plan->count : 0;
+    if (!mapped_multiply_size(length, 1 + sizeof(mapped_step), &size))
+        return SIZE_MAX;
+    return size + sizeof *plan + items * sizeof plan->items[0];
+}
+
+/* Returns 1 if the format was kept, 0 if it is too large for that, or -1 with
+ * an exception. */
+static int keep(State *state, PyObject *text, PyObject *capsule)
+{
+    size_t size = size_of(text, PyCapsule_GetPointer(capsule, CAPSULE));
+    if (size > FORMAT_SIZE || state->formats == NULL)
+        return 0;
+    if (state->formats_size + size > FORMATS_SIZE) {
+        PyObject *empty = PyDict_New();
+        if (empty == NULL)
+            return -1;
+        forget(state, empty);
+    }
+    if (PyDict_SetItem(state->formats, text, capsule) < 0)
+        return -1;
+    state->formats_size += size;
+    return 1;
+}
+
+static PyObject *compile_and_keep(State *state, PyObject *text, bool *kept)
 {
     PyObject *capsule = compile(state, text);
-    if (capsule == NULL)
-        return NULL;
-    if (PyDict_Size(state->formats) >= FORMATS_MOST)
-        PyDict_Clear(state->formats);
-    if (PyDict_SetItem(state->formats, text, capsule) < 0)
+    int status = capsule == NULL ? 0 : keep(state, text, capsule);
+    *kept = status > 0;
+    if (status < 0)
         Py_CLEAR(capsule);
     return capsule;
 }
 
 /* Bytes become text: a dict that has both compares them with a warning. */
-static PyObject *format_text(PyObject *object)
+static PyObject *decode(State *state, PyObject *bytes)
+{
+    const char *text = PyBytes_AsString(bytes);
+    Py_ssize_t length = PyBytes_Size(bytes);
+    for (Py_ssize_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] > 127) {
+            PyErr_Format(state->struct_error,
+                         "bad char in struct format, at offset %zd of the "
+                         "format",
+                         i);
+            return NULL;
+        }
+    return PyUnicode_DecodeLatin1(text, length, NULL);
+}
+
+static PyObject *format_text(State *state, PyObject *object)
 {
     if (PyUnicode_Check(object))
-        return Py_NewRef(object);
+        return exact_text(object);
     if (PyBytes_Check(object))
-        return PyUnicode_DecodeLatin1(PyBytes_AsString(object),
-                                      PyBytes_Size(object), NULL);
+        return decode(state, object);
     return raise_kind("format must be str or bytes", object);
 }
 
-static PyObject *look_up(State *state, PyObject *text)
+static PyObject *look_up(State *state, PyObject *text, bool *kept)
 {
-    PyObject *capsule = PyDict_GetItemWithError(state->formats, text);
+    PyObject *capsule = NULL;
+    if (state->formats != NULL)
+        capsule = PyDict_GetItemWithError(state->formats, text);
+    *kept = capsule != NULL;
     if (capsule != NULL || PyErr_Occurred())
         return Py_XNewRef(capsule);
-    return compile_and_remember(state, text);
+    return compile_and_keep(state, text, kept);
 }
 
 #ifdef Py_GIL_DISABLED
@@ -177,6 +248,8 @@ static void make_known(State *state, PyObject *text, PyObject *capsule)
 {
     KnownFormat *place = format_place(state, text);
     KnownFormat old = *place;
+    if (!PyUnicode_CheckExact(text) && !PyBytes_CheckExact(text))
+        return;
     place->text = Py_NewRef(text);
     place->capsule = Py_NewRef(capsule);
     place->plan = PyCapsule_GetPointer(capsule, CAPSULE);
@@ -187,15 +260,17 @@ static void make_known(State *state, PyObject *text, PyObject *capsule)
 
 PyObject *format_find(State *state, PyObject *object, const Plan **plan)
 {
-    PyObject *text = format_text(object);
+    bool kept;
+    PyObject *text = format_text(state, object);
     if (text == NULL)
         return NULL;
-    PyObject *capsule = look_up(state, text);
+    PyObject *capsule = look_up(state, text, &kept);
     Py_DECREF(text);
     if (capsule == NULL)
         return NULL;
     *plan = PyCapsule_GetPointer(capsule, CAPSULE);
-    make_known(state, object, capsule);
+    if (kept)
+        make_known(state, object, capsule);
     return capsule;
 }
 

@@ -102,8 +102,11 @@ static PyObject *layout_compile(State *state, PyObject *text)
         return layout_new(state, layout, text);
     if (status == MAPPED_MEMORY)
         return PyErr_NoMemory();
-    PyErr_Format(PyExc_ValueError, "%s, at offset %zu of the layout %R",
-                 error.operation, (size_t)error.offset, text);
+    PyObject *start = shown(text);
+    if (start != NULL)
+        PyErr_Format(PyExc_ValueError, "%s, at offset %zu of the layout %U",
+                     error.operation, (size_t)error.offset, start);
+    Py_XDECREF(start);
     return NULL;
 }
 
@@ -111,9 +114,12 @@ PyObject *layout_from(State *state, PyObject *object)
 {
     if (Py_IS_TYPE(object, state->layout))
         return Py_NewRef(object);
-    if (PyUnicode_Check(object))
-        return layout_compile(state, object);
-    return raise_kind("layout must be a str or a Layout", object);
+    if (!PyUnicode_Check(object))
+        return raise_kind("layout must be a str or a Layout", object);
+    PyObject *text = exact_text(object);
+    PyObject *layout = text == NULL ? NULL : layout_compile(state, text);
+    Py_XDECREF(text);
+    return layout;
 }
 
 const char module_layout_doc[] = PyDoc_STR(
@@ -143,6 +149,17 @@ static void layout_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
+static void raise_missing(const Layout *layout, PyObject *name,
+                          PyObject *missing)
+{
+    PyObject *start = shown(name);
+    PyObject *text = start == NULL ? NULL : shown(layout->text);
+    if (text != NULL)
+        PyErr_Format(missing, "no field %U in the layout %U", start, text);
+    Py_XDECREF(text);
+    Py_XDECREF(start);
+}
+
 const mapped_field *layout_field(const Layout *layout, PyObject *name,
                                  PyObject *missing)
 {
@@ -155,8 +172,7 @@ const mapped_field *layout_field(const Layout *layout, PyObject *name,
     const mapped_field *field =
         mapped_layout_find(layout->layout, text, (size_t)length);
     if (field == NULL)
-        PyErr_Format(missing, "no field %R in the layout %R", name,
-                     layout->text);
+        raise_missing(layout, name, missing);
     return field;
 }
 
@@ -232,9 +248,14 @@ static ATTRIBUTE(layout_format)
 
 static PyObject *layout_repr(PyObject *self)
 {
-    return PyUnicode_FromFormat("<mapped.Layout %R of %zu bytes>",
-                                layout_of(self)->text,
-                                mapped_layout_size(layout_of(self)->layout));
+    PyObject *start = shown_in_repr(layout_of(self)->text);
+    PyObject *text = NULL;
+    if (start != NULL)
+        text =
+            PyUnicode_FromFormat("<mapped.Layout %U of %zu bytes>", start,
+                                 mapped_layout_size(layout_of(self)->layout));
+    Py_XDECREF(start);
+    return text;
 }
 
 static PyGetSetDef layout_attributes[] = {ATTRIBUTE_ROW(layout, size),

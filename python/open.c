@@ -35,7 +35,11 @@ static void request_clear(Request *request)
 
 static int convert_path(PyObject *file, Request *request)
 {
-    request->name = PyOS_FSPath(file);
+    PyObject *path = PyOS_FSPath(file);
+    if (path == NULL)
+        return -1;
+    request->name = exact_text(path);
+    Py_DECREF(path);
     if (request->name == NULL)
         return -1;
     return PyUnicode_FSConverter(request->name, &request->path) ? 0 : -1;
@@ -62,6 +66,9 @@ static int convert_file(PyObject *file, Request *request)
     return -1;
 }
 
+/* Longer than any mode. */
+#define LONGEST_MODE 8
+
 static int convert_mode(PyObject *object, mapped_mode *mode)
 {
     Py_ssize_t length;
@@ -71,13 +78,16 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
         raise_kind("mode must be str", object);
         return -1;
     }
-    const char *text = PyUnicode_AsUTF8AndSize(object, &length);
-    if (text == NULL)
-        return -1;
-    if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK)
-        return 0;
-    PyErr_Format(PyExc_ValueError,
-                 "mode must be 'r', 'r+', 'c', 'w+' or 'x+', not %R", object);
+    if (PyUnicode_GetLength(object) <= LONGEST_MODE) {
+        const char *text = PyUnicode_AsUTF8AndSize(object, &length);
+        if (text == NULL)
+            return -1;
+        if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK)
+            return 0;
+    }
+    raise_about(PyExc_ValueError,
+                "%s must be 'r', 'r+', 'c', 'w+' or 'x+', not %U", "mode",
+                object);
     return -1;
 }
 

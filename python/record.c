@@ -80,8 +80,8 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
         return PyObject_GenericSetAttr(self, name, value);
     if (!own)
         return set_field(self, field, value);
-    PyErr_Format(PyExc_AttributeError, "field %R is set as record[%R]", name,
-                 name);
+    raise_about(PyExc_AttributeError, "%s %U is set as record[name]", "field",
+                name);
     return -1;
 }
 
@@ -145,8 +145,17 @@ static PyObject *record_dir(PyObject *self, PyObject *Py_UNUSED(nothing))
     return list;
 }
 
+/* A record of more bytes, or of a longer layout, is shown without its values.
+ */
+#define SHOWN_BYTES 1000
+
 static PyObject *record_repr(PyObject *self)
 {
+    size_t size = mapped_layout_size(record_of(self)->layout->layout);
+    PyObject *text = record_of(self)->layout->text;
+    if (size > SHOWN_BYTES || PyUnicode_GetLength(text) > SHOWN_BYTES)
+        return PyUnicode_FromFormat("<mapped.Record of %R>",
+                                    record_of(self)->layout);
     PyObject *values = values_of(self);
     if (values == NULL) {
         PyErr_Clear();
@@ -154,7 +163,7 @@ static PyObject *record_repr(PyObject *self)
                                     record_of(self)->layout);
     }
     PyObject *names = record_dir(self, NULL);
-    PyObject *text = NULL;
+    text = NULL;
     if (names != NULL)
         text = PyUnicode_FromFormat("<mapped.Record %R = %R>", names, values);
     Py_XDECREF(names);

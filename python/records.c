@@ -191,8 +191,8 @@ static PyObject *row_values(const Layout *layout, PyObject *object)
     }
     if (tuple != NULL && PyDict_Size(object) != count) {
         Py_CLEAR(tuple);
-        PyErr_Format(PyExc_ValueError, "%R has more than the layout %R", object,
-                     layout->text);
+        raise_about(PyExc_ValueError, "%s has more fields than the layout %U",
+                    "a dict", layout->text);
     }
     return tuple;
 }
@@ -332,9 +332,8 @@ static METHOD_ONE(records_column)
         return NULL;
     const mapped_element *element = field->element;
     if (mapped_element_struct_code(element) == NULL) {
-        PyErr_Format(PyExc_ValueError, "struct has no code for field %R (%s)",
-                     argument, element->name);
-        return NULL;
+        return raise_about(PyExc_ValueError, "struct has no code for %s: %U",
+                           element->name, argument);
     }
     const Code code = {element, reader_of(element), 0};
     Part part = {.first = records->first + (Py_ssize_t)field->offset,

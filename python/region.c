@@ -304,7 +304,7 @@ static PyObject *region_repr(PyObject *self)
     Region *region = (Region *)self;
     const char *what = region->wraps ? "wrapped" : "anonymous";
     PyObject *name = region->name == Py_None ? PyUnicode_FromString(what)
-                                             : PyObject_Repr(region->name);
+                                             : shown_in_repr(region->name);
     PyObject *text = NULL;
     if (name == NULL)
         return NULL;

@@ -78,9 +78,9 @@ static int float_from(const mapped_element *element, PyObject *object,
 static int char_from(PyObject *object, mapped_value *value)
 {
     if (!PyBytes_Check(object) || PyBytes_Size(object) != 1) {
-        PyErr_Format(PyExc_TypeError,
-                     "element 'c' takes a bytes object of length 1, not %R",
-                     object);
+        raise_about(PyExc_TypeError,
+                    "%s takes a bytes object of length 1, not %U",
+                    "element 'c'", object);
         return -1;
     }
     value->u = (unsigned char)PyBytes_AsString(object)[0];

@@ -285,8 +285,7 @@ const char view___reduce_ex___doc[] =
 METHOD_ONE(view___reduce_ex__)
 {
     (void)argument;
-    PyErr_Format(PyExc_TypeError,
-                 "cannot pickle %R: send its bytes, or the path it came from",
-                 self);
-    return NULL;
+    return raise_about(PyExc_TypeError,
+                       "cannot %s %U: send its bytes, or the path it came from",
+                       "pickle", self);
 }

@@ -1,0 +1,138 @@
+"""Guards against messages of many megabytes, messages that fail because what they are to
+show can't be shown, and text that stays in memory because of them."""
+import enum
+import os
+import struct
+
+import pytest
+
+import mapped
+
+LONG = 10_000_000
+TEXT = "x" * LONG
+
+
+class Broken:
+    def __repr__(self):
+        raise KeyError("no repr")
+
+
+class BrokenText(str):
+    __repr__ = Broken.__repr__
+
+
+class BrokenNumber(int):
+    __repr__ = __str__ = Broken.__repr__
+
+
+class BrokenFloat(float):
+    __repr__ = Broken.__repr__
+
+
+class Bit(enum.IntEnum):
+    ONE = 1000
+
+
+Named = type("N" * LONG, (), {})
+HUGE = 10 ** 5000
+
+
+@pytest.fixture
+def region():
+    with mapped.anonymous(64) as made:
+        yield made
+
+
+RECORDS = "a:u8 c:char[3] l:u8[2]"
+CALLS = {
+    "copy_to": (TypeError, lambda r: r.copy_to(b"x" * LONG)),
+    "set": (ValueError, lambda r: r.set("<I", 0, HUGE)),
+    "set negative": (ValueError, lambda r: r.set("<I", 0, -HUGE)),
+    "set number": (ValueError, lambda r: r.set("B", 0, BrokenNumber(300))),
+    "set enum": (ValueError, lambda r: r.set("B", 0, Bit.ONE)),
+    "set float": (ValueError, lambda r: r.set("<f", 0, BrokenFloat(1e300))),
+    "set char": (TypeError, lambda r: r.set("c", 0, b"x" * LONG)),
+    "set kind": (TypeError, lambda r: r.set("B", 0, Named())),
+    "set broken char": (TypeError, lambda r: r.set("c", 0, Broken())),
+    "index": (IndexError, lambda r: r[HUGE]),
+    "array index": (IndexError, lambda r: r.cast("I")[HUGE]),
+    "offset": (IndexError, lambda r: r.get("B", HUGE)),
+    "assign": (ValueError, lambda r: r.__setitem__(0, HUGE)),
+    "length": (OverflowError, lambda r: r.resize(HUGE)),
+    "negative": (ValueError, lambda r: r.resize(-HUGE)),
+    "shape": (OverflowError, lambda r: r.cast("B", (HUGE,))),
+    "shapes": (ValueError, lambda r: r.cast("B", (b"x" * LONG,) * 65)),
+    "code": (ValueError, lambda r: r.get(TEXT)),
+    "broken code": (ValueError, lambda r: r.cast(BrokenText("zz"))),
+    "mode": (ValueError, lambda r: mapped.open("/dev/null", TEXT)),
+    "mode kind": (TypeError, lambda r: mapped.open("/dev/null", Named())),
+    "path": (OSError, lambda r: mapped.open(TEXT)),
+    "bytes path": (OSError, lambda r: mapped.open(TEXT.encode())),
+    "keyword": (TypeError, lambda r: r.find(b"", **{TEXT: 1})),
+    "layout": (ValueError, lambda r: mapped.layout(TEXT)),
+    "field": (KeyError, lambda r: r.records("a:u8").column(TEXT)),
+    "broken field": (KeyError,
+                     lambda r: r.records("a:u8")[0][BrokenText("b")]),
+    "attribute": (AttributeError,
+                  lambda r: setattr(r.records("__a__:u8")[0], "__a__", 1)),
+    "no code": (ValueError, lambda r: r[:6].records(
+        "a" * 1_000_000 + ":u24").column("a" * 1_000_000)),
+    "record": (ValueError, lambda r: r[:60].records(RECORDS).__setitem__(
+        0, (HUGE, b"", (1, 2)))),
+    "record text": (ValueError, lambda r: r[:60].records(RECORDS).__setitem__(
+        0, (1, b"x" * LONG, (1, 2)))),
+    "record list": (ValueError, lambda r: r[:60].records(RECORDS).__setitem__(
+        0, (1, b"x", [Broken()] * 3))),
+    "record dict": (ValueError, lambda r: r[:60].records(RECORDS).__setitem__(
+        0, {"a": 1, "c": b"", "l": (1, 2), TEXT: Broken()})),
+    "record name": (ValueError, lambda r: r.records(
+        "a" * 1_000_000 + ":u8").__setitem__(0, (300,))),
+    "format": (struct.error, lambda r: r.unpack("é" + TEXT)),
+    "bytes format": (struct.error, lambda r: r.unpack(b"x" * 100 + b"\xff")),
+    "pickle": (TypeError, lambda r: r.__reduce_ex__(2)),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_message_is_short_whatever_it_is_about(region, name):
+    kind, call = CALLS[name]
+    with pytest.raises(kind) as caught:
+        call(region)
+    assert type(caught.value) is kind or kind in (OSError, struct.error)
+    assert 5 < len(str(caught.value)) < 300
+    assert all(len(repr(item)) < 300 for item in caught.value.args)
+    assert len(str(getattr(caught.value, "filename", ""))) < 300
+    assert not hasattr(caught.value, "object")
+
+
+@pytest.mark.parametrize("value, text", [
+    (300, "300"), (-1, "-1"), (2**64, str(2**64)), (True + 299, "300"),
+    (BrokenNumber(300), "300"), (Bit.ONE, "1000"), (HUGE, hex(HUGE)[:60])],
+    ids=map(str, range(7)))
+def test_value_is_named(region, value, text):
+    with pytest.raises(ValueError) as caught:
+        region.set("B", 0, value)
+    assert str(caught.value).startswith(text)
+
+
+def test_name_of_a_real_file_is_never_cut(tmp_path):
+    path = tmp_path / ("n" * 200) / ("m" * 200)
+    with pytest.raises(FileNotFoundError) as caught:
+        mapped.open(path)
+    assert caught.value.filename == str(path)
+
+
+def test_repr_is_bounded(tmp_path):
+    names = " ".join(f"n{i}:u8" for i in range(100_000))
+    layout = mapped.layout(names)
+    text = mapped.layout(f"t:char[{LONG}]")
+    memory = mapped.anonymous(LONG)
+    few = memory.slice(0, layout.size).records(layout)
+    for made in (layout, few, few[0], memory.records(text)[0],
+                 memory.records(text)):
+        assert 10 < len(repr(made)) < 3000
+    deep = os.path.join(os.path.relpath(tmp_path), *["."] * 1500, "file")
+    (tmp_path / "file").write_bytes(b"x")
+    with mapped.open(deep) as region:
+        assert len(repr(region[:])) < 3000
+        assert region.name == deep
