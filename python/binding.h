@@ -141,6 +141,10 @@ extern PyType_Spec parts_spec;
 Region *region_new(State *state, PyObject *name);
 void region_foreign_end(void *region); /* the hook of a wrapped region */
 
+/* Gives the wrapped buffer back if the core has said that it needs it no more,
+ * as behind the last export of a closed region. Runs the code of others. */
+void region_foreign_release(Region *self);
+
 PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* [:] */
 PyObject *slice_of(const Extent *extent);

@@ -125,6 +125,7 @@ void export_release(const Extent *extent, const Py_buffer *buffer)
     mapped_error error;
     if (end(extent, buffer, &error) == MAPPED_FAULT)
         fault_unraisable(extent->owner, &error);
+    region_foreign_release(extent->owner);
 }
 
 void view_release_buffer(PyObject *self, Py_buffer *buffer)

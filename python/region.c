@@ -32,7 +32,7 @@ void region_foreign_end(void *context)
     ((Region *)context)->foreign_ended = true;
 }
 
-static void release_foreign(Region *self)
+void region_foreign_release(Region *self)
 {
     if (!self->foreign_ended || self->foreign.obj == NULL)
         return;
@@ -51,6 +51,16 @@ static bool can_take_long(mapped_region *region)
 }
 #endif
 
+/* mapped_region_close, or: */
+typedef mapped_status Close(mapped_region *region, mapped_error *error);
+
+/* With exports too; `error->length` tells how many, in any case. */
+static mapped_status retire(mapped_region *region, mapped_error *error)
+{
+    error->length = mapped_region_retire(region);
+    return MAPPED_OK;
+}
+
 /* Where the global lock is held all through, no other thread is between the two
  * checks of an access unless it holds a reference of its own, so a region
  * without such references is unmapped at once.
@@ -61,20 +71,20 @@ static bool can_take_long(mapped_region *region)
  * object goes. That is a system call more, a quarter of what an open and close
  * of a small file costs, and therefore not done always. Wrapped memory can't be
  * replaced; without a global lock it is given back only by the last release. */
-static mapped_status close_core(Region *self, mapped_error *error)
+static mapped_status close_core(Region *self, Close *how, mapped_error *error)
 {
     mapped_region *region = self->view.slice.region;
     mapped_status status;
     give_way(region);
 #ifndef Py_GIL_DISABLED
     if (self->wraps || !can_take_long(region)) {
-        status = mapped_region_close(region, error);
-        release_foreign(self);
+        status = how(region, error);
+        region_foreign_release(self);
         return status;
     }
 #endif
     Away away = away_begin(region, NULL, AWAY_BYTES);
-    status = mapped_region_close(region, error);
+    status = how(region, error);
     away_end(&away);
     return status;
 }
@@ -87,7 +97,7 @@ static void region_dealloc(PyObject *self)
     if (region->view.weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
     mapped_region_release(core_of(self));
-    release_foreign(region);
+    region_foreign_release(region);
     Py_XDECREF(region->owed);
     Py_DECREF(region->name);
     PyObject_GC_Del(self);
@@ -105,7 +115,9 @@ static int region_traverse(PyObject *self, visitproc visit, void *arg)
  * holder of that export is in the cycle too and lets go of its own. */
 static int region_clear(PyObject *self)
 {
-    (void)close_core((Region *)self, NULL);
+    mapped_status status =
+        close_core((Region *)self, mapped_region_close, NULL);
+    (void)status; /* busy: see above */
     return 0;
 }
 
@@ -113,14 +125,15 @@ static const char region_close_doc[] = PyDoc_STR(
     "close($self, /)\n--\n\n"
     "End all access: slices and arrays of this region raise ValueError from "
     "now\non. Closing twice is fine.\n\n"
-    "BufferError, and nothing changes, while memoryviews, numpy arrays or "
-    "other\nexports of the memory exist. FaultError, but the region is closed, "
+    "BufferError, which tells how many, and nothing changes, while "
+    "memoryviews,\nnumpy arrays or other exports of the memory exist. "
+    "FaultError, but the region is closed, "
     "if one of\nthem has met lost pages and check() has not said so since.");
 
 static METHOD_NONE(region_close)
 {
     mapped_error error;
-    if (close_core((Region *)self, &error) != MAPPED_OK)
+    if (close_core((Region *)self, mapped_region_close, &error) != MAPPED_OK)
         return raise_of((Region *)self, &error);
     if (fault_raise_owed((Region *)self))
         return NULL;
@@ -137,11 +150,40 @@ static METHOD_NONE(region___enter__)
 }
 
 static const char region___exit___doc[] =
-    PyDoc_STR("__exit__($self, /, *exception)\n--\n\nClose the region.");
+    PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
+              "Close the region to every new access.\n\n"
+              "Exports that are left get a ResourceWarning; what they show "
+              "stays until the\nlast of them goes. FaultError as with close(), "
+              "but an exception of the block\npasses unchanged.");
 
-static PyObject *region___exit__(PyObject *self, PyObject *Py_UNUSED(exception))
+/* Returns 0, or -1 with an exception, which the warning may have become. */
+static int warn_of_exports(PyObject *self, uint64_t count)
 {
-    return region_close(self, NULL);
+    if (count == 0)
+        return 0;
+    return PyErr_ResourceWarning(
+        self, 1, "%llu export%s of %R outlive%s its block",
+        (unsigned long long)count, count == 1 ? "" : "s", self,
+        count == 1 ? "s" : "");
+}
+
+static PyObject *region___exit__(PyObject *self, PyObject *arguments)
+{
+    mapped_error error = MAPPED_ERROR_INIT;
+    PyObject *type, *value, *traceback;
+    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
+                           &traceback))
+        return NULL;
+    mapped_status status = close_core((Region *)self, retire, &error);
+    (void)status; /* always done */
+    bool failed = warn_of_exports(self, error.length) < 0;
+    if (type != Py_None) {
+        if (failed)
+            PyErr_WriteUnraisable(self);
+    } else if (failed || fault_raise_owed((Region *)self)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 /* Growth that has to move the memory needs to be alone, and holding the global

@@ -42,6 +42,8 @@ int needle_close(Needle *needle)
         status = mapped_export_end(needle->source.slice, needle->since, &error);
     if (status != MAPPED_OK)
         raise_of(needle->source.owner, &error);
+    if (needle->exported)
+        region_foreign_release(needle->source.owner);
     source_close(&needle->source);
     return status == MAPPED_OK ? 0 : -1;
 }

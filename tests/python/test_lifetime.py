@@ -102,16 +102,6 @@ def test_with_closes_and_returns_the_region(region):
     assert other.closed
 
 
-def test_with_tells_of_exports_that_are_left(region):
-    view = None
-    with pytest.raises(BufferError):
-        with region:
-            view = memoryview(region)
-    assert view[3] == 3 and not region.closed
-    view.release()
-    region.close()
-
-
 def test_slices_keep_their_region_alive():
     part = mapped.anonymous(64)[8:40]
     array = part.cast("I")

@@ -49,16 +49,19 @@ typedef struct mapped_records {
  *
  * Any thread that holds a reference to both regions; the two may overlap. Goes
  * in blocks, so that a close by another thread ends it soon. */
-mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
-                                 bool *equal, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_array_equal(const mapped_array *a,
+                                                  const mapped_array *b,
+                                                  bool *equal,
+                                                  mapped_error *error);
 
 /* Like mapped_array_equal, but for records: they are equal if there are as many
  * on both sides, their fields have the same names in the same order, and the
  * arrays that each field makes over all records are equal. Offsets and padding
  * don't matter. */
-mapped_status mapped_records_equal(const mapped_records *a,
-                                   const mapped_records *b, bool *equal,
-                                   mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_records_equal(const mapped_records *a,
+                                                    const mapped_records *b,
+                                                    bool *equal,
+                                                    mapped_error *error);
 
 MAPPED_END
 

@@ -1,0 +1,152 @@
+"""Guards against a `with` block that hides its body's own exception, that can't
+be left while an export lives, or that leaves the export with memory of others."""
+import gc
+import os
+import warnings
+
+import numpy
+import pytest
+
+import mapped
+
+PAGE = os.sysconf("SC_PAGESIZE")
+
+
+@pytest.fixture
+def listen(monkeypatch):
+    """Called in a test, returns the list of what nobody could be told of by an
+    exception from then on."""
+    def start():
+        told = []
+        monkeypatch.setattr("sys.unraisablehook", lambda hook: told.append(
+            type(hook.exc_value)))
+        return told
+    return start
+
+
+KINDS = {
+    "file": lambda path: mapped.open(path, "r+"),
+    "read-only": mapped.open,
+    "private": lambda path: mapped.open(path, "c"),
+    "anonymous": lambda path: mapped.anonymous(3 * PAGE),
+    "shared": lambda path: mapped.anonymous(3 * PAGE, shared=True),
+    "wrapped": lambda path: mapped.wrap(bytearray(3 * PAGE)).region,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exports_outlive_the_block(path, kind):
+    with pytest.warns(ResourceWarning, match="2 exports of .*outlive its"):
+        with KINDS[kind](path) as region:
+            if not region.readonly:
+                region[:] = bytes(range(256)) * (len(region) // 256) + (
+                    region[:len(region) % 256].tobytes())
+            content = bytes(region)
+            part, items = region[1:], region.cast("B")
+            view, array = memoryview(region), numpy.asarray(part)
+    assert region.closed and part.closed
+    for use in (lambda: region[0], lambda: memoryview(part), lambda: items[0],
+                lambda: len(region), lambda: bytes(region)):
+        with pytest.raises(ValueError, match="closed"):
+            use()
+    assert bytes(view) == content
+    del view
+    gc.collect()
+    assert bytes(array) == content[1:]
+    region.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_left_when_the_last_export_goes(path, nothing_leaks, kind):
+    with pytest.warns(ResourceWarning, match="1 export of .*outlives its"):
+        with KINDS[kind](path) as region:
+            view = memoryview(region)
+    view.release()
+    del region
+
+
+def test_wrapped_buffer_is_given_back_behind_the_last_export():
+    data = bytearray(8)
+    with pytest.warns(ResourceWarning):
+        with mapped.wrap(data).region as region:
+            view = memoryview(region[2:])
+    with pytest.raises(BufferError):
+        data.append(1)
+    view.release()
+    data.append(1)
+
+
+def test_block_without_exports_warns_of_nothing(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with mapped.open(path) as region:
+            memoryview(region).release()
+    assert region.closed
+
+
+def test_exception_of_the_body_passes_unchanged(path):
+    mine = KeyError("my bug")
+    with pytest.warns(ResourceWarning), pytest.raises(KeyError) as caught:
+        with mapped.open(path) as region:
+            view = memoryview(region)
+            raise mine
+    assert caught.value is mine and mine.__context__ is None
+    assert region.closed and view[5] == 5
+
+
+def test_warning_as_an_error_does_not_hide_the_body(path, listen):
+    told = listen()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ResourceWarning, match="1 export"):
+            with mapped.open(path) as region:
+                view = memoryview(region)
+        mine = KeyError("my bug")
+        with pytest.raises(KeyError) as caught:
+            with mapped.open(path) as other:
+                view = memoryview(other)
+                raise mine
+    assert caught.value is mine and mine.__context__ is None
+    assert region.closed and other.closed and view[0] == 0
+    assert told == [ResourceWarning]
+
+
+def lose(path, region):
+    """Reads a lost page through an export, so that a FaultError is owed."""
+    os.truncate(path, 0)
+    bytes(memoryview(region))
+
+
+def test_fault_that_is_owed_is_raised_unless_the_body_did(path, listen):
+    told = listen()
+    with pytest.raises(mapped.FaultError):
+        with mapped.open(path, "r+") as region:
+            lose(path, region)
+    path.write_bytes(bytes(PAGE))
+    with pytest.raises(KeyError) as caught:
+        with mapped.open(path, "r+") as region:
+            lose(path, region)
+            raise KeyError
+    assert caught.value.__context__ is None
+    assert region.closed and told == [mapped.FaultError] * 2
+
+
+def test_close_that_is_refused_counts_the_exports():
+    region = mapped.anonymous(8)
+    views = [memoryview(region), memoryview(region[1:])]
+    with pytest.raises(BufferError, match="2 exports"):
+        region.close()
+    views.pop().release()
+    with pytest.raises(BufferError, match="1 export$"):
+        region.close()
+    assert not region.closed
+
+
+@pytest.mark.parametrize("arguments", [(), (None,), (None,) * 4])
+def test_exit_takes_three_arguments(arguments):
+    region = mapped.anonymous(8)
+    with pytest.raises(TypeError):
+        region.__exit__(*arguments)
+    assert not region.closed
+    region.__exit__(None, None, None)
+    assert region.closed
