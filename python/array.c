@@ -56,14 +56,20 @@ static int read_shape(PyObject *object, Py_ssize_t *shape)
     return result;
 }
 
+/* A shape with a 0 in it must be one that an index type can count, too: then
+ * no stride and no sum of indices times strides overflows, in any part of the
+ * array. */
 static int check_shape(const Py_ssize_t *shape, int dimensions, size_t bytes,
                        const mapped_element *element)
 {
     size_t product = element->size;
-    bool fits = true;
-    for (int i = 0; i < dimensions && fits; i++)
-        fits = mapped_multiply_size(product, (size_t)shape[i], &product);
-    if (fits && product == bytes)
+    bool fits = true, empty = false;
+    for (int i = 0; i < dimensions && fits; i++) {
+        empty = empty || shape[i] == 0;
+        fits = shape[i] == 0 ||
+               mapped_multiply_size(product, (size_t)shape[i], &product);
+    }
+    if (fits && product <= PY_SSIZE_T_MAX && (empty ? 0 : product) == bytes)
         return 0;
     PyErr_Format(PyExc_ValueError,
                  "the shape doesn't match %zu bytes in items of %d", bytes,

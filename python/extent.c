@@ -12,17 +12,16 @@ Extent view_extent(PyObject *self)
 static Extent extent_around(Region *owner, mapped_slice whole, const Part *part,
                             size_t size)
 {
+    bool empty = part_count(part) == 0;
     Py_ssize_t low = part->first;
-    Py_ssize_t high = part->first + (Py_ssize_t)size;
-    for (int i = 0; i < part->dimensions; i++) {
+    Py_ssize_t high = part->first + (empty ? 0 : (Py_ssize_t)size);
+    for (int i = 0; i < part->dimensions && !empty; i++) {
         Py_ssize_t reach = (part->shape[i] - 1) * part->strides[i];
         if (reach < 0)
             low += reach;
         else
             high += reach;
     }
-    if (part_count(part) == 0)
-        high = low = part->first;
     mapped_slice slice = {whole.region, whole.offset + (size_t)low,
                           (size_t)(high - low)};
     return (Extent){owner, slice, part->first - low,

@@ -159,6 +159,33 @@ def test_shape_of_wrong_type_is_refused(shape):
         mapped.anonymous(24).cast("I", shape)
 
 
+BIG = 2**62
+
+
+@pytest.mark.parametrize("shape", [
+    (0, 3, BIG), (3, BIG, 0), (BIG, 0, 4), (0, 2**63 - 1, 2), (2**32, 2**32, 0)])
+@pytest.mark.parametrize("code", "Bd")
+def test_empty_shape_that_overflows_is_refused(code, shape):
+    with pytest.raises(ValueError, match="shape"):
+        mapped.anonymous(0).cast(code, shape)
+
+
+@pytest.mark.parametrize("shape", [(0, BIG), (0, 2**63 - 1), (0, 3, 2**60),
+                                   (BIG, 0), (7, 0, 2**59)])
+@pytest.mark.parametrize("key", [
+    slice(None), slice(None, None, -1), slice(None, None, 2**62),
+    slice(-1, None, -2**62), (slice(None), -1), (slice(None), slice(1, None, 3)),
+    (slice(None), slice(None, None, -1)), (slice(None), slice(None, None, BIG))])
+def test_parts_of_a_large_empty_array_do_not_overflow(shape, key):
+    ours = mapped.anonymous(0).cast("B", shape)
+    if key == (slice(None), -1) and shape[1] == 0:
+        key = slice(None)
+    for part in ours, ours[key], ours[key][::-1]:
+        assert part.nbytes == 0 and bytes(part) == b"" and part == part[:]
+        assert memoryview(part).shape == part.shape
+        assert mapped.wrap(part).nbytes == 0
+
+
 def test_shape_of_an_empty_array():
     empty = mapped.anonymous(0)
     assert empty.cast("I").tolist() == []
