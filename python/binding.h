@@ -156,6 +156,11 @@ PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
 PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length,
                        bool backwards);
 
+/* True if `error` says that descriptors, memory or addresses have run out: then
+ * the garbage is collected, which may hold regions, and one more try is worth
+ * it. That runs any code: whatever it can change must be looked at anew. */
+bool collect_for_retry(const mapped_error *error);
+
 /* Raises what stands for `error` and returns NULL; OS errors name `name`. */
 void *raise_error(const State *state, const mapped_error *error,
                   PyObject *name);

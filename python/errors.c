@@ -219,6 +219,17 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
     }
 }
 
+bool collect_for_retry(const mapped_error *error)
+{
+    int number = error->os_error;
+    bool spent = error->status == MAPPED_MEMORY ||
+                 (error->status == MAPPED_SYSTEM &&
+                  (number == EMFILE || number == ENFILE || number == ENOMEM));
+    if (spent)
+        PyGC_Collect();
+    return spent;
+}
+
 void *raise_of(Region *owner, const mapped_error *error)
 {
     return raise_error(owner->state, error, name_of(owner));

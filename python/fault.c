@@ -71,6 +71,14 @@ const char region_recover_doc[] = PyDoc_STR(
     "can't\nbe opened again; ValueError if the region is closed. Exports stay "
     "valid and\nshow the file again.");
 
+static mapped_status restore(mapped_region *region, mapped_error *error)
+{
+    Away away = away_begin(region, NULL, AWAY_BYTES);
+    mapped_status status = mapped_region_restore(region, error);
+    away_end(&away);
+    return status;
+}
+
 /* Bringing pages back can wait for a disk. That they are lost is forgotten with
  * the lock held: no access is under way then but those that are away from it,
  * and away_end_access tells these. */
@@ -78,9 +86,9 @@ METHOD_NONE(region_recover)
 {
     mapped_error error, left;
     mapped_region *region = core_of(self);
-    Away away = away_begin(region, NULL, AWAY_BYTES);
-    mapped_status status = mapped_region_restore(region, &error);
-    away_end(&away);
+    mapped_status status = restore(region, &error);
+    if (status != MAPPED_OK && collect_for_retry(&error))
+        status = restore(region, &error);
     give_way(region);
     mapped_status settled = mapped_region_settle(region, &left);
     if (status != MAPPED_OK)

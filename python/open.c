@@ -45,23 +45,46 @@ static int convert_path(PyObject *file, Request *request)
     return PyUnicode_FSConverter(request->name, &request->path) ? 0 : -1;
 }
 
+/* Nothing that could run code of others comes between this and the use of the
+ * descriptor: it may close the file, and then the number means another one. */
 static int convert_descriptor(PyObject *file, Request *request)
 {
     int descriptor = PyObject_AsFileDescriptor(file);
     if (descriptor < 0)
         return -1;
+    PyObject *name = PyLong_FromLong(descriptor);
+    if (name == NULL)
+        return -1;
+    Py_XDECREF(request->name);
+    request->name = name;
     request->descriptor = descriptor;
-    request->name = PyLong_FromLong(descriptor);
-    return request->name == NULL ? -1 : 0;
+    return 0;
+}
+
+/* 1 or 0, or -1 with an exception that is none of a missing attribute. */
+static int has_attribute(PyObject *object, const char *name)
+{
+    PyObject *attribute = PyObject_GetAttrString(object, name);
+    if (attribute == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return -1;
+    PyErr_Clear();
+    Py_XDECREF(attribute);
+    return attribute != NULL;
 }
 
 static int convert_file(PyObject *file, Request *request)
 {
-    if (PyUnicode_Check(file) || PyBytes_Check(file) ||
-        PyObject_HasAttrString(file, "__fspath__"))
-        return convert_path(file, request);
-    if (PyLong_Check(file) || PyObject_HasAttrString(file, "fileno"))
-        return convert_descriptor(file, request);
+    int is_path = PyUnicode_Check(file) || PyBytes_Check(file);
+    int is_file = PyLong_Check(file);
+    if (!is_path && !is_file)
+        is_path = has_attribute(file, "__fspath__");
+    if (is_path == 0 && !is_file)
+        is_file = has_attribute(file, "fileno");
+    if (is_path < 0 || is_file < 0)
+        return -1;
+    if (is_path || is_file)
+        return is_path ? convert_path(file, request)
+                       : convert_descriptor(file, request);
     raise_kind("file must be a path, a descriptor or have fileno()", file);
     return -1;
 }
@@ -120,7 +143,7 @@ static int convert_request(PyObject *const *values, Request *request)
         return -1;
     if (length != UINT64_MAX)
         options->length = mapped_length_exactly(length);
-    return convert_file(values[OPEN_FILE], request);
+    return 0;
 }
 
 /* Always without the global lock: opening can wait for a network or a disk. */
@@ -142,16 +165,39 @@ static mapped_status open_core(const Request *request, mapped_region **region,
     return status;
 }
 
-static PyObject *open_request(State *state, const Request *request)
+/* The second try asks a file for its descriptor once more. */
+static int open_twice(PyObject *file, Request *request, Region *region)
 {
     mapped_error error;
-    Region *self = region_new(state, request->name);
+    mapped_region **core = &region->view.slice.region;
+    if (open_core(request, core, &error) == MAPPED_OK)
+        return 0;
+    if (collect_for_retry(&error)) {
+        if (request->path == NULL && convert_descriptor(file, request) < 0)
+            return -1;
+        if (open_core(request, core, &error) == MAPPED_OK)
+            return 0;
+    }
+    raise_error(region->state, &error, request->name);
+    return -1;
+}
+
+/* The Region is there before the file is looked at: to make it may run code
+ * that closes the file. */
+static PyObject *open_request(State *state, PyObject *file, Request *request)
+{
+    Region *self = region_new(state, Py_None);
     if (self == NULL)
         return NULL;
-    if (open_core(request, &self->view.slice.region, &error) == MAPPED_OK)
+    if (convert_file(file, request) == 0 &&
+        open_twice(file, request, self) == 0) {
+        PyObject *none = self->name;
+        self->name = Py_NewRef(request->name);
+        Py_DECREF(none);
         return (PyObject *)self;
+    }
     Py_DECREF((PyObject *)self);
-    return raise_error(state, &error, request->name);
+    return NULL;
 }
 
 const char module_open_doc[] = PyDoc_STR(
@@ -187,7 +233,8 @@ METHOD_KEYWORDS(module_open)
         return NULL;
     PyObject *result = NULL;
     if (convert_request(values, &request) == 0)
-        result = open_request(state_of_module(self), &request);
+        result =
+            open_request(state_of_module(self), values[OPEN_FILE], &request);
     request_clear(&request);
     return result;
 }
@@ -201,6 +248,17 @@ const char module_anonymous_doc[] = PyDoc_STR(
     "huge      True: transparent huge pages, a number: pages of that size\n\n"
     "OSError if there is no memory, ValueError for a negative number,\n"
     "OverflowError for one that no memory can have.");
+
+static mapped_status anonymous_core(uint64_t length,
+                                    const mapped_anonymous_options *options,
+                                    mapped_region **region, mapped_error *error)
+{
+    mapped_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = mapped_region_anonymous(length, options, region, error);
+    Py_END_ALLOW_THREADS
+    return status;
+}
 
 METHOD_KEYWORDS(module_anonymous)
 {
@@ -222,12 +280,10 @@ METHOD_KEYWORDS(module_anonymous)
     Region *made = region_new(state, Py_None);
     if (made == NULL)
         return NULL;
-    mapped_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = mapped_region_anonymous(length, &options, &made->view.slice.region,
-                                     &error);
-    Py_END_ALLOW_THREADS
-    if (status == MAPPED_OK)
+    mapped_region **core = &made->view.slice.region;
+    if (anonymous_core(length, &options, core, &error) == MAPPED_OK ||
+        (collect_for_retry(&error) &&
+         anonymous_core(length, &options, core, &error) == MAPPED_OK))
         return (PyObject *)made;
     Py_DECREF((PyObject *)made);
     return raise_error(state, &error, NULL);
@@ -245,23 +301,29 @@ static int take_buffer(PyObject *object, Py_buffer *buffer)
     return PyObject_GetBuffer(object, buffer, PyBUF_SIMPLE);
 }
 
-static int wrap_core(Region *self, PyObject *object, mapped_error *error)
+static mapped_status wrap_core(Region *self, mapped_error *error)
 {
     Py_buffer *buffer = &self->foreign;
-    if (take_buffer(object, buffer) < 0) {
-        buffer->obj = NULL;
+    return mapped_region_wrap(buffer->buf, (size_t)buffer->len,
+                              buffer->readonly, region_foreign_end, self,
+                              &self->view.slice.region, error);
+}
+
+static int wrap(Region *self, PyObject *object)
+{
+    mapped_error error;
+    if (take_buffer(object, &self->foreign) < 0) {
+        self->foreign.obj = NULL;
         return -1;
     }
-    mapped_status status = mapped_region_wrap(
-        buffer->buf, (size_t)buffer->len, buffer->readonly, region_foreign_end,
-        self, &self->view.slice.region, error);
-    if (status == MAPPED_OK) {
+    if (wrap_core(self, &error) == MAPPED_OK ||
+        (collect_for_retry(&error) && wrap_core(self, &error) == MAPPED_OK)) {
         self->wraps = true;
         PyObject_GC_Track(self);
         return 0;
     }
     self->foreign_ended = true;
-    raise_of(self, error);
+    raise_of(self, &error);
     return -1;
 }
 
@@ -279,14 +341,13 @@ METHOD_ONE(module_wrap)
 {
     State *state = state_of_module(self);
     Extent extent;
-    mapped_error error;
     if (extent_of(state, argument, &extent) && extent.whole)
         return slice_of(&extent);
     Region *made = region_new(state, Py_None);
     if (made == NULL)
         return NULL;
     PyObject *result = NULL;
-    if (wrap_core(made, argument, &error) == 0)
+    if (wrap(made, argument) == 0)
         result = slice_all((PyObject *)made);
     Py_DECREF((PyObject *)made);
     return result;

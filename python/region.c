@@ -222,9 +222,11 @@ static METHOD_KEYWORDS(region_resize)
     if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
         convert_u64(values[0], "length", &length) < 0)
         return NULL;
-    if (resize_core(core_of(self), length, &error) != MAPPED_OK)
-        return raise_of((Region *)self, &error);
-    Py_RETURN_NONE;
+    if (resize_core(core_of(self), length, &error) == MAPPED_OK ||
+        (collect_for_retry(&error) &&
+         resize_core(core_of(self), length, &error) == MAPPED_OK))
+        Py_RETURN_NONE;
+    return raise_of((Region *)self, &error);
 }
 
 static mapped_status append_source(mapped_region *region, const Source *source,
@@ -263,7 +265,9 @@ static METHOD_ONE(region_append)
     if (source_open(view_owner(self)->state, argument, &source) < 0)
         return NULL;
     PyObject *result = NULL;
-    if (append_core(core_of(self), &source, &error) == MAPPED_OK)
+    if (append_core(core_of(self), &source, &error) == MAPPED_OK ||
+        (collect_for_retry(&error) &&
+         append_core(core_of(self), &source, &error) == MAPPED_OK))
         result = Py_NewRef(Py_None);
     else
         raise_of((Region *)self, &error);
@@ -311,17 +315,24 @@ static const char region_size_doc[] = PyDoc_STR(
     "which another process may have changed. OSError if it can't be told,\n"
     "ValueError once closed.");
 
+static mapped_status size_core(mapped_region *region, uint64_t *size,
+                               mapped_error *error)
+{
+    Away away = away_begin(region, NULL, AWAY_BYTES);
+    mapped_status status = mapped_region_size(region, size, error);
+    away_end(&away);
+    return status;
+}
+
 static ATTRIBUTE(region_size)
 {
     uint64_t size;
     mapped_error error;
-    mapped_region *region = core_of(self);
-    Away away = away_begin(region, NULL, AWAY_BYTES);
-    mapped_status status = mapped_region_size(region, &size, &error);
-    away_end(&away);
-    if (status != MAPPED_OK)
-        return raise_of((Region *)self, &error);
-    return PyLong_FromUnsignedLongLong(size);
+    if (size_core(core_of(self), &size, &error) == MAPPED_OK ||
+        (collect_for_retry(&error) &&
+         size_core(core_of(self), &size, &error) == MAPPED_OK))
+        return PyLong_FromUnsignedLongLong(size);
+    return raise_of((Region *)self, &error);
 }
 
 static const char region_mode_doc[] =

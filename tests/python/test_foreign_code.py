@@ -104,3 +104,128 @@ def test_formats_that_are_forgotten_still_work():
     for _ in range(2):
         for text in formats:
             assert region.unpack(text) == struct.unpack_from(text, bytes(600))
+
+
+# Garbage that holds 20 regions with a descriptor each, and no descriptor left.
+NO_DESCRIPTORS = """
+    import gc, mapped, os, resource, sys
+    path, action = sys.argv[1:]
+    file = open(path, "r+b")
+
+    def recover():
+        os.truncate(path, 0)
+        try:
+            first[0]
+        except mapped.FaultError:
+            os.truncate(path, 9**5)
+            return first.recover()
+
+    with mapped.open(path) as first:
+        limit = max(map(int, os.listdir("/proc/self/fd"))) + 21
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        gc.disable()
+        for _ in range(200):
+            cycle = []
+            try:
+                cycle.append([mapped.open(path, "r+"), cycle])
+            except OSError:
+                break
+            if len(os.listdir("/proc/self/fd")) >= limit - 1:
+                break
+        del cycle
+        keep = []
+        try:
+            while True:
+                keep.append(os.open(path, os.O_RDONLY))
+        except OSError:
+            pass
+        gc.enable()
+        gc.set_threshold(0)
+        print(eval(action))
+"""
+
+
+@pytest.mark.parametrize("action, expected", [
+    ("mapped.open(path, 'r+')[0]", "0"), ("mapped.open(file, 'r+')[0]", "0"),
+    ("mapped.open(path)[1]", "1"), ("first.size", None),
+    ("len(mapped.anonymous(10, shared=True))", "10")])
+def test_garbage_gives_its_descriptors_back(child, path, action, expected):
+    done = child(NO_DESCRIPTORS, path, action).strip()
+    assert done == (expected or str(os.path.getsize(path)))
+
+
+def test_recover_finds_a_descriptor_in_the_garbage(child, path):
+    assert child(NO_DESCRIPTORS, path, "recover()").strip() == "None"
+
+
+# Garbage that holds 2 GiB of addresses, of the 2.5 that there are.
+NO_ADDRESSES = """
+    import gc, mapped, resource, sys
+    path, action = sys.argv[1:]
+    small = mapped.anonymous(4096)
+    held = int(open("/proc/self/statm").read().split()[0]) * 4096
+    limit = held + (5 << 29)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    gc.set_threshold(0)
+    for _ in range(2):
+        cycle = []
+        cycle.append([mapped.anonymous(1 << 30), cycle])
+    del cycle
+    print(eval(action))
+"""
+
+
+@pytest.mark.parametrize("action", [
+    "len(mapped.anonymous(1 << 30))", "small.resize(1 << 30) or len(small)",
+    "len(mapped.open(path, 'w+', length=1 << 30, sparse=True))",
+    "len(mapped.anonymous(1 << 30, shared=True))"])
+def test_garbage_gives_its_addresses_back(child, path, action):
+    done = child(NO_ADDRESSES, path, action)
+    assert done.strip() == str(1 << 30)
+
+
+def test_file_closed_by_the_collection_is_not_another_one(child, path, tmp_path):
+    """The number of a closed descriptor soon means another file."""
+    other = tmp_path / "other"
+    other.write_bytes(b"SECRET")
+    done = child("""
+        import gc, mapped, os, sys
+        class Closer:
+            def __del__(self):
+                file.real.close()
+                self.other.append(os.open(sys.argv[2], os.O_RDWR))
+            other = []
+        class File:
+            def __init__(self):
+                self.real = open(sys.argv[1], "r+b")
+            def fileno(self):
+                self.more = [[], [], []]
+                return self.real.fileno()
+        for threshold in range(1, 60):
+            gc.collect()
+            file = File()
+            garbage = Closer()
+            garbage.me = garbage
+            del garbage
+            gc.set_threshold(threshold)
+            try:
+                region = mapped.open(file, "r+")
+                assert region[:6] != b"SECRET", threshold
+            except ValueError:
+                pass
+            gc.set_threshold(0)
+        print("done")
+    """, path, other)
+    assert done == "done\n"
+
+
+class Rude:
+    """An object that can't be asked anything."""
+
+    def __getattr__(self, name):
+        raise KeyboardInterrupt
+
+
+def test_interrupt_in_an_attribute_is_not_swallowed():
+    with pytest.raises(KeyboardInterrupt):
+        mapped.open(Rude())
