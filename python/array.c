@@ -245,7 +245,7 @@ static METHOD_NONE(array___reversed__)
 
 static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
 {
-    PyObject *tuple = PyTuple_New(count);
+    PyObject *tuple = filling(PyTuple_New(count));
     for (int i = 0; tuple != NULL && i < count; i++) {
         PyObject *number = PyLong_FromSsize_t(numbers[i]);
         if (number == NULL)
@@ -253,7 +253,7 @@ static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
         else
             PyTuple_SetItem(tuple, i, number);
     }
-    return tuple;
+    return filled(tuple);
 }
 
 static const char array_format_doc[] =

@@ -105,23 +105,10 @@ static int match(const Array *array, const Part *part,
     return same_shape(part, dimensions, shape) ? 1 : refuse_shape();
 }
 
-static int match_buffer(const Array *array, const Part *part, PyObject *object)
-{
-    Py_buffer buffer;
-    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0)
-        return -1;
-    int result =
-        match(array, part, buffer_element(&buffer), buffer.ndim, buffer.shape);
-    PyBuffer_Release(&buffer);
-    return result;
-}
-
-static int match_object(const Array *array, const Part *part, PyObject *object)
+/* Of an object of ours. */
+static int match_own(const Array *array, const Part *part, PyObject *object)
 {
     const State *state = array->owner->state;
-    Extent extent;
-    if (extent_of(state, object, &extent) && require_open(extent.owner) < 0)
-        return -1;
     if (Py_IS_TYPE(object, state->array)) {
         Array *from = array_of(object);
         return match(array, part, from->code.element, from->dimensions,
@@ -131,7 +118,7 @@ static int match_object(const Array *array, const Part *part, PyObject *object)
         Py_ssize_t length = (Py_ssize_t)view_span(object).length;
         return match(array, part, code_of_bytes(state)->element, 1, &length);
     }
-    return PyObject_CheckBuffer(object) ? match_buffer(array, part, object) : 0;
+    return 0;
 }
 
 /* By way of a copy, since the two may overlap in any pattern. */
@@ -151,7 +138,7 @@ static int scatter_source(Array *array, const Part *part, const Source *source)
     return status;
 }
 
-/* A buffer gives what it likes each time it is asked. */
+/* Also of a buffer that says other things of its shape than of its length. */
 static int store_source(Array *array, const Part *part, const Source *source)
 {
     bool together = part_is_contiguous(part, array->code.element->size) &&
@@ -164,11 +151,10 @@ static int store_source(Array *array, const Part *part, const Source *source)
     return scatter_source(array, part, source);
 }
 
-/* Items of the same type are copied as bytes; whatever else is a sequence. */
-static int assign_part(Array *array, const Part *part, PyObject *object)
+static int assign_own(Array *array, const Part *part, PyObject *object)
 {
     Source source;
-    int same = match_object(array, part, object);
+    int same = match_own(array, part, object);
     if (same == 0)
         return assign_values(array, part, object);
     if (same < 0 || source_open(array->owner->state, object, &source) < 0)
@@ -176,6 +162,32 @@ static int assign_part(Array *array, const Part *part, PyObject *object)
     int status = store_source(array, part, &source);
     source_close(&source);
     return status;
+}
+
+/* Asked for its buffer once: each time it gives what it likes. */
+static int assign_buffer(Array *array, const Part *part, PyObject *object)
+{
+    Source source;
+    if (source_open(array->owner->state, object, &source) < 0)
+        return -1;
+    const Py_buffer *buffer = &source.buffer;
+    int same =
+        match(array, part, buffer_element(buffer), buffer->ndim, buffer->shape);
+    int status = same > 0 ? store_source(array, part, &source) : same;
+    source_close(&source);
+    return same == 0 ? assign_values(array, part, object) : status;
+}
+
+/* Items of the same type are copied as bytes; whatever else is a sequence. */
+static int assign_part(Array *array, const Part *part, PyObject *object)
+{
+    Extent extent;
+    if (extent_of(array->owner->state, object, &extent))
+        return require_open(extent.owner) < 0 ? -1
+                                              : assign_own(array, part, object);
+    if (PyObject_CheckBuffer(object))
+        return assign_buffer(array, part, object);
+    return assign_values(array, part, object);
 }
 
 int array_assign(PyObject *self, PyObject *key, PyObject *value)

@@ -48,14 +48,14 @@ static int convert_rows(Array *array, int dimension, Py_ssize_t first,
 
 static PyObject *list_of(Array *array, int dimension, Py_ssize_t first)
 {
-    PyObject *list = PyList_New(array_shape(array)[dimension]);
+    PyObject *list = filling(PyList_New(array_shape(array)[dimension]));
     if (list == NULL)
         return NULL;
     int status = dimension == array->dimensions - 1
                      ? convert_row(array, first, list)
                      : convert_rows(array, dimension, first, list);
     if (status == 0)
-        return list;
+        return filled(list);
     Py_DECREF(list);
     return NULL;
 }

@@ -53,6 +53,7 @@ typedef struct KnownFormat {
 /* One for each interpreter that imports the module; set up once, then read
  * only, but for the spare slices. */
 typedef struct State {
+    PyObject *module; /* that has this state; each Region has a reference */
     PyTypeObject *region;
     PyTypeObject *slice;
     PyTypeObject *array;
@@ -76,6 +77,23 @@ typedef struct State {
 #endif
 } State;
 
+/* A tuple or list that is being filled is hidden from the garbage collector:
+ * code that runs meanwhile and asks for all objects would find the places that
+ * are still NULL. Both take NULL. */
+static inline PyObject *filling(PyObject *container)
+{
+    if (container != NULL && Py_SIZE(container) > 0)
+        PyObject_GC_UnTrack(container);
+    return container;
+}
+
+static inline PyObject *filled(PyObject *container)
+{
+    if (container != NULL && Py_SIZE(container) > 0)
+        PyObject_GC_Track(container);
+    return container;
+}
+
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
     Region *owner;      /* a Slice's reference; in a Region itself, borrowed */
@@ -84,11 +102,11 @@ typedef struct View {
 
 struct Region {
     View view;
-    PyObject *owed;    /* a FaultError to raise at the next occasion, or NULL */
-    State *state;      /* of the module, which the type keeps alive */
-    PyObject *name;    /* the path or descriptor as given, or None */
-    bool wraps;        /* made by wrap, and so can be part of a cycle */
-    Py_buffer foreign; /* the wrapped buffer, until it is given back */
+    PyObject *owed; /* a FaultError to raise at the next occasion, or NULL */
+    State *state;
+    PyObject *name;     /* the path or descriptor as given, or None */
+    bool wraps;         /* made by wrap, and so can be part of a cycle */
+    Py_buffer foreign;  /* the wrapped buffer, until it is given back */
     bool foreign_ended; /* the core has no more use for `foreign` */
 };
 

@@ -34,7 +34,7 @@ static PyObject *get_tuple(Region *owner, mapped_slice record,
                            const mapped_field *field)
 {
     const mapped_element *element = field->element;
-    PyObject *tuple = PyTuple_New((Py_ssize_t)field->count);
+    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)field->count));
     for (size_t i = 0; tuple != NULL && i < field->count; i++) {
         PyObject *item = read_any(owner, &record, element,
                                   field->offset + i * element->size);
@@ -43,7 +43,7 @@ static PyObject *get_tuple(Region *owner, mapped_slice record,
         else
             PyTuple_SetItem(tuple, (Py_ssize_t)i, item);
     }
-    return tuple;
+    return filled(tuple);
 }
 
 PyObject *field_get(Region *owner, mapped_slice record,

@@ -202,7 +202,7 @@ static PyObject *tuple_of(PyObject *self,
 {
     const mapped_layout *layout = layout_of(self)->layout;
     Py_ssize_t count = (Py_ssize_t)mapped_layout_count(layout);
-    PyObject *tuple = PyTuple_New(count);
+    PyObject *tuple = filling(PyTuple_New(count));
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
         PyObject *item = make(mapped_layout_field(layout, (size_t)i));
         if (item == NULL)
@@ -210,7 +210,7 @@ static PyObject *tuple_of(PyObject *self,
         else
             PyTuple_SetItem(tuple, i, item);
     }
-    return tuple;
+    return filled(tuple);
 }
 
 static const char layout_size_doc[] =

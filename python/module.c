@@ -63,6 +63,7 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 static int module_exec(PyObject *module)
 {
     State *state = state_get(module);
+    state->module = module;
     codes_fill(state);
     state->formats = PyDict_New();
     if (state->formats == NULL)
@@ -106,9 +107,19 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     return formats_traverse(state, visit, arg);
 }
 
+/* The types stay until the module goes: as long as one of its Regions is there,
+ * code that runs while others are cleared may make more objects. Types break
+ * the cycle between them and the module by themselves. */
 static int module_clear(PyObject *module)
 {
+    formats_clear(state_get(module));
+    return 0;
+}
+
+static void module_free(void *module)
+{
     State *state = state_get(module);
+    formats_clear(state);
     slice_free_spares(state);
     Py_CLEAR(state->region);
     Py_CLEAR(state->slice);
@@ -123,13 +134,6 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->unsupported);
     Py_CLEAR(state->struct_error);
     Py_CLEAR(state->range_error);
-    formats_clear(state);
-    return 0;
-}
-
-static void module_free(void *module)
-{
-    (void)module_clear(module);
 }
 
 static PyMethodDef module_functions[] = {

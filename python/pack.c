@@ -50,6 +50,8 @@ static int float_item(State *state, const Plan *plan, PyObject *object,
 {
     double value = PyFloat_AsDouble(object);
     if (value == -1.0 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception))
+            return -1; /* an interrupt */
         PyErr_Clear();
         return format_refuse(state, item->step,
                              "required argument is not a float");

@@ -32,29 +32,37 @@ static int record_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* The field that an attribute means; names like __class__ are Python's own,
- * `*own`, and there only [] reaches a field. NULL without an exception: none.
- */
-static const mapped_field *attribute_field(PyObject *self, PyObject *name,
-                                           bool *own)
+/* The field that an attribute means, or NULL; names like __class__ are Python's
+ * own, `*own`, and there only [] reaches a field. Returns 0, or -1 with an
+ * exception. */
+static int attribute_field(PyObject *self, PyObject *name,
+                           const mapped_field **field, bool *own)
 {
     Py_ssize_t length;
-    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
     *own = false;
+    *field = NULL;
+    if (!PyUnicode_Check(name))
+        return 0;
+    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
     if (text == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
+            return -1;
         PyErr_Clear();
-        return NULL;
+        return 0;
     }
     *own = length > 4 && text[0] == '_' && text[1] == '_' &&
            text[length - 1] == '_' && text[length - 2] == '_';
-    return mapped_layout_find(record_of(self)->layout->layout, text,
-                              (size_t)length);
+    *field = mapped_layout_find(record_of(self)->layout->layout, text,
+                                (size_t)length);
+    return 0;
 }
 
 static PyObject *record_getattr(PyObject *self, PyObject *name)
 {
     bool own;
-    const mapped_field *field = attribute_field(self, name, &own);
+    const mapped_field *field;
+    if (attribute_field(self, name, &field, &own) < 0)
+        return NULL;
     if (field == NULL || own)
         return PyObject_GenericGetAttr(self, name);
     return field_get(record_of(self)->owner, record_of(self)->slice, field);
@@ -75,7 +83,9 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
 {
     bool own;
-    const mapped_field *field = attribute_field(self, name, &own);
+    const mapped_field *field;
+    if (attribute_field(self, name, &field, &own) < 0)
+        return -1;
     if (field == NULL)
         return PyObject_GenericSetAttr(self, name, value);
     if (!own)
@@ -104,7 +114,7 @@ static int record_assign(PyObject *self, PyObject *name, PyObject *value)
 PyObject *record_values(Region *owner, const Layout *layout, mapped_slice slice)
 {
     Py_ssize_t count = (Py_ssize_t)mapped_layout_count(layout->layout);
-    PyObject *tuple = PyTuple_New(count);
+    PyObject *tuple = filling(PyTuple_New(count));
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
         PyObject *value = field_get(
             owner, slice, mapped_layout_field(layout->layout, (size_t)i));
@@ -113,7 +123,7 @@ PyObject *record_values(Region *owner, const Layout *layout, mapped_slice slice)
         else
             PyTuple_SetItem(tuple, i, value);
     }
-    return tuple;
+    return filled(tuple);
 }
 
 static PyObject *values_of(PyObject *self)
@@ -158,6 +168,8 @@ static PyObject *record_repr(PyObject *self)
                                     record_of(self)->layout);
     PyObject *values = values_of(self);
     if (values == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception))
+            return NULL;
         PyErr_Clear();
         return PyUnicode_FromFormat("<mapped.Record of %R, out of reach>",
                                     record_of(self)->layout);

@@ -180,7 +180,7 @@ static PyObject *row_values(const Layout *layout, PyObject *object)
     if (!PyDict_Check(object))
         return PySequence_Tuple(object);
     Py_ssize_t count = (Py_ssize_t)mapped_layout_count(layout->layout);
-    PyObject *tuple = PyTuple_New(count);
+    PyObject *tuple = filling(PyTuple_New(count));
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
         const char *name = mapped_layout_field(layout->layout, (size_t)i)->name;
         PyObject *value = PyMapping_GetItemString(object, name);
@@ -189,6 +189,7 @@ static PyObject *row_values(const Layout *layout, PyObject *object)
         else
             PyTuple_SetItem(tuple, i, value);
     }
+    (void)filled(tuple);
     if (tuple != NULL && PyDict_Size(object) != count) {
         Py_CLEAR(tuple);
         raise_about(PyExc_ValueError, "%s has more fields than the layout %U",
@@ -355,7 +356,7 @@ static METHOD_NONE(records_tolist)
     mapped_slice part;
     if (require_open(records->owner) < 0)
         return NULL;
-    PyObject *list = PyList_New(records->count);
+    PyObject *list = filling(PyList_New(records->count));
     for (Py_ssize_t i = 0; list != NULL && i < records->count; i++) {
         PyObject *row =
             select_record(records, i, &part) < 0
@@ -366,7 +367,7 @@ static METHOD_NONE(records_tolist)
         else
             PyList_SetItem(list, i, row);
     }
-    return list;
+    return filled(list);
 }
 
 static const char records_layout_doc[] =

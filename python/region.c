@@ -18,6 +18,7 @@ Region *region_new(State *state, PyObject *name)
     self->view.slice = (mapped_slice){NULL, 0, 0};
     self->owed = NULL;
     self->state = state;
+    Py_INCREF(state->module);
     self->name = Py_NewRef(name);
     self->wraps = false;
     self->foreign.obj = NULL;
@@ -93,6 +94,7 @@ static void region_dealloc(PyObject *self)
 {
     Region *region = (Region *)self;
     PyTypeObject *type = Py_TYPE(self);
+    PyObject *module = region->state->module;
     PyObject_GC_UnTrack(self);
     if (region->view.weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
@@ -102,11 +104,13 @@ static void region_dealloc(PyObject *self)
     Py_DECREF(region->name);
     PyObject_GC_Del(self);
     Py_DECREF(type);
+    Py_DECREF(module);
 }
 
 static int region_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((Region *)self)->state->module);
     Py_VISIT(((Region *)self)->foreign.obj);
     return 0;
 }

@@ -274,8 +274,7 @@ METHOD_KEYWORDS(view_count)
     return PyLong_FromSize_t(found);
 }
 
-/* Without this `b"ab" in view` would walk over integers and find nothing. */
-int view_contains(PyObject *self, PyObject *item)
+static int contains(PyObject *self, PyObject *item)
 {
     PyObject *const values[3] = {item, NULL, NULL};
     Range range;
@@ -283,6 +282,24 @@ int view_contains(PyObject *self, PyObject *item)
     if (search(self, find_first, values, &range, &found) < 0)
         return -1;
     return found != MAPPED_NOT_FOUND;
+}
+
+/* Without this `b"ab" in view` would walk over integers and find nothing. What
+ * is both, as a scalar of NumPy, is a number here, as bytes has it. */
+int view_contains(PyObject *self, PyObject *item)
+{
+    if (!PyIndex_Check(item) || !PyObject_CheckBuffer(item))
+        return contains(self, item);
+    PyObject *number = PyNumber_Index(item);
+    if (number == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
+        return contains(self, item);
+    }
+    int found = contains(self, number);
+    Py_DECREF(number);
+    return found;
 }
 
 typedef mapped_status Compare(mapped_slice slice, const void *data, size_t n,

@@ -46,7 +46,7 @@ static PyObject *unpack_large(Region *owner, mapped_slice span,
     mapped_cursor cursor = {.offset = offset};
     mapped_error error;
     Py_ssize_t count = (Py_ssize_t)mapped_format_count(format), at = 0;
-    PyObject *tuple = PyTuple_New(count);
+    PyObject *tuple = filling(PyTuple_New(count));
     while (tuple != NULL && at < count) {
         if (mapped_format_unpack(format, span, &cursor, &items, &error) !=
             MAPPED_OK) {
@@ -57,7 +57,7 @@ static PyObject *unpack_large(Region *owner, mapped_slice span,
             Py_CLEAR(tuple);
         at += (Py_ssize_t)items.count;
     }
-    return tuple;
+    return filled(tuple);
 }
 
 static COLD PyObject *drop(PyObject **values, Py_ssize_t count)

@@ -70,15 +70,41 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     return -1;
 }
 
-/* A step means a strided view, which is what an array of bytes can be. */
-COLD static PyObject *strided(PyObject *self, PyObject *key)
+/* A slice as it was converted: its numbers may be user code, which runs once.
+ */
+typedef struct Key {
+    Py_ssize_t start;
+    Py_ssize_t stop;
+    Py_ssize_t step;
+} Key;
+
+static PyObject *key_object(const Key *key)
 {
-    PyObject *bytes =
-        array_new(self, code_of_bytes(view_owner(self)->state), NULL);
+    PyObject *start = PyLong_FromSsize_t(key->start);
+    PyObject *stop = PyLong_FromSsize_t(key->stop);
+    PyObject *step = PyLong_FromSsize_t(key->step);
     PyObject *result = NULL;
-    if (bytes != NULL)
-        result = PyObject_GetItem(bytes, key);
+    if (start != NULL && stop != NULL && step != NULL)
+        result = PySlice_New(start, stop, step);
+    Py_XDECREF(start);
+    Py_XDECREF(stop);
+    Py_XDECREF(step);
+    return result;
+}
+
+static PyObject *bytes_array(PyObject *self)
+{
+    return array_new(self, code_of_bytes(view_owner(self)->state), NULL);
+}
+
+/* A step means a strided view, which is what an array of bytes can be. */
+COLD static PyObject *strided(PyObject *self, const Key *key)
+{
+    PyObject *object = key_object(key);
+    PyObject *bytes = object == NULL ? NULL : bytes_array(self);
+    PyObject *result = bytes == NULL ? NULL : PyObject_GetItem(bytes, object);
     Py_XDECREF(bytes);
+    Py_XDECREF(object);
     return result;
 }
 
@@ -110,7 +136,7 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return NULL;
     if (step != 1)
-        return strided(self, key);
+        return strided(self, &(const Key){start, stop, step});
     mapped_slice span = view_span(self);
     start = clamp(start, (Py_ssize_t)span.length);
     stop = clamp(stop, (Py_ssize_t)span.length);
@@ -157,12 +183,13 @@ static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
                         (size_t)start);
 }
 
-static int assign_strided(PyObject *self, PyObject *key, PyObject *value)
+static int assign_strided(PyObject *self, const Key *key, PyObject *value)
 {
-    PyObject *bytes =
-        array_new(self, code_of_bytes(view_owner(self)->state), NULL);
-    int status = bytes == NULL ? -1 : PyObject_SetItem(bytes, key, value);
+    PyObject *object = key_object(key);
+    PyObject *bytes = object == NULL ? NULL : bytes_array(self);
+    int status = bytes == NULL ? -1 : PyObject_SetItem(bytes, object, value);
     Py_XDECREF(bytes);
+    Py_XDECREF(object);
     return status;
 }
 
@@ -173,7 +200,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return -1;
     if (step != 1)
-        return assign_strided(self, key, value);
+        return assign_strided(self, &(const Key){start, stop, step}, value);
     if (source_open(view_owner(self)->state, value, &source) < 0)
         return -1;
     mapped_slice span = view_span(self);

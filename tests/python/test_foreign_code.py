@@ -4,8 +4,10 @@ remember."""
 import gc
 import os
 import struct
+import sys
 import weakref
 
+import numpy
 import pytest
 
 import mapped
@@ -198,7 +200,8 @@ def test_file_closed_by_the_collection_is_not_another_one(child, path, tmp_path)
         class File:
             def __init__(self):
                 self.real = open(sys.argv[1], "r+b")
-            def fileno(self):
+                self.fileno = self.tell  # no new method at every call
+            def tell(self):
                 self.more = [[], [], []]
                 return self.real.fileno()
         for threshold in range(1, 60):
@@ -229,3 +232,170 @@ class Rude:
 def test_interrupt_in_an_attribute_is_not_swallowed():
     with pytest.raises(KeyboardInterrupt):
         mapped.open(Rude())
+
+
+def test_interrupt_in_a_conversion_is_not_swallowed():
+    class Number:
+        def __float__(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mapped.anonymous(8).pack("d", 0, Number())
+    with pytest.raises(struct.error):
+        mapped.anonymous(8).pack("d", 0, "1")
+
+
+def test_numbers_of_a_slice_are_converted_once(index):
+    """A second time they may be others."""
+    calls = []
+    key = slice(index(0, lambda: calls.append(1)), None,
+                index(2, lambda: calls.append(2)))
+    region = mapped.anonymous(8)
+    assert len(region[key]) == 4
+    region[key] = bytes(4)
+    assert len(calls) == 4
+
+
+def test_steps_mean_the_same_on_every_way():
+    data = bytes(range(16))
+    region = mapped.anonymous(16)
+    region.copy_from(data)
+    for start in None, 0, 3, -3, 20, -20:
+        for stop in None, 0, 9, -2, 20, -20:
+            for step in -1, 2, -3, 40, -40, 2**64, -2**64:
+                key = slice(start, stop, step)
+                assert bytes(region[key]) == data[key]
+                region[key] = data[key]
+    assert bytes(region) == data
+
+
+def test_destination_is_asked_for_its_buffer_once(path):
+    region = mapped.anonymous(8)
+    for refuses in (b"12345678", numpy.frombuffer(b"12345678", "u1"),
+                    memoryview(b"12345678"), mapped.open(path).cast("B")[:8]):
+        with pytest.raises(TypeError):
+            region.copy_to(refuses)
+    with pytest.raises(BufferError):
+        region.copy_to(memoryview(bytearray(16))[::2])
+    with pytest.raises(TypeError):
+        region.copy_to(5)
+
+
+needs_buffer_method = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="__buffer__ in Python code needs 3.12")
+
+
+@needs_buffer_method
+@pytest.mark.parametrize("use", [
+    lambda r, data: r.cast("B").__setitem__(slice(None), data),
+    lambda r, data: r.cast("B")[::-1].__setitem__(slice(None), data),
+    lambda r, data: r.copy_from(data), lambda r, data: r.copy_to(data),
+    lambda r, data: r == data, lambda r, data: r.cast("I") == data])
+def test_buffer_is_asked_for_once(use):
+    class Data:
+        asked = 0
+
+        def __buffer__(self, flags):
+            self.asked += 1
+            return memoryview(bytearray(8))
+
+    data = Data()
+    use(mapped.anonymous(8), data)
+    assert data.asked == 1
+
+
+def test_scalar_of_numpy_is_a_number_to_search_for():
+    region = mapped.anonymous(16)
+    region[3] = 5
+    for kind in numpy.uint8, numpy.int64, numpy.int16:
+        assert kind(5) in region and kind(6) not in region
+    with pytest.raises(ValueError):
+        numpy.int64(-1) in region
+    assert numpy.array([0, 5], "u1") in region
+    assert numpy.array([1, 5], "u1") not in region
+
+
+def test_containers_are_whole_when_others_see_them(child):
+    """The collector shows all objects to whoever asks in its callback."""
+    done = child("""
+        import gc, mapped, struct
+        seen = 0
+        def look(phase, info):
+            global seen
+            for item in gc.get_objects():
+                if type(item) in (tuple, list):
+                    for part in item:
+                        seen += part is None
+        class Row(dict):
+            def __getitem__(self, key):
+                look(None, None)
+                return 1
+            __missing__ = __getitem__
+        region = mapped.anonymous(64)
+        layout = mapped.layout("a:u8 b:u8[3] c:u16 d:u16")
+        records = region.records(layout)
+        def use():
+            region.cast("B", (2, 4, 8)).tolist()
+            records.tolist()
+            layout.fields, layout.names, list(records[0]), repr(records[0])
+            region.cast("B", (4, 4, 4)).shape
+            region.unpack("64s" + "0s" * 100)
+            region.unpack("B" * 64)
+        class Pair(dict):
+            def __getitem__(self, key):
+                look(None, None)
+                return (1, 2, 3) if key == "b" else 1
+        use()
+        records[0] = Pair(a=1, b=2, c=3, d=4)
+        gc.callbacks.append(look)
+        for threshold in 1, 2, 3:
+            gc.set_threshold(threshold)
+            use()
+            gc.set_threshold(0)
+        print(seen > 0)
+    """)
+    assert done == "True\n"
+
+
+def test_module_goes_with_its_last_region(child):
+    """And what is used while it is being cleared still works."""
+    done = child("""
+        import gc, importlib.util, mapped._mapped, sys, weakref
+        spec = mapped._mapped.__spec__
+        def life(log):
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            part = module.wrap(bytearray(64))
+            class Last:
+                __slots__ = ()
+                def __del__(self, module=module, part=part):
+                    region = module.anonymous(8)
+                    log.append((region[0], region.unpack("<Q"), bytes(region[1:2]),
+                                len(region.cast("I")), part.region is not None))
+            class Loop:
+                pass
+            loops = [Loop() for _ in range(20)]
+            for i, loop in enumerate(loops):
+                loop.all, loop.last, loop.part = loops, Last(), part[i:]
+                loop.module, loop.kind = module, type(part)
+            return weakref.ref(module)
+        log = []
+        for _ in range(5):
+            gone = life(log)
+            gc.collect()
+            gc.collect()
+            assert gone() is None
+        print(len(log))
+    """)
+    assert done == "100\n"
+
+
+def test_attribute_that_is_no_text_is_no_field():
+    record = mapped.anonymous(8).records("a:u8")[0]
+    for name in "\udcff", "b":
+        with pytest.raises(AttributeError):
+            getattr(record, name)
+        with pytest.raises(AttributeError):
+            setattr(record, name, 1)
+    with pytest.raises(TypeError):
+        type(record).__getattribute__(record, 5)
