@@ -235,7 +235,7 @@ static void test_array_equal_says_closed(void)
     mapped_array b = {
         mapped_region_slice(other), 0, element_of("c"), 0, NULL, NULL};
     bool same = true;
-    mapped_region_close(region, NULL);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_array_equal(&a, &b, &same, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_array_equal(&b, &a, &same, NULL), MAPPED_CLOSED);
     CHECK(same);
