@@ -147,12 +147,11 @@ const Code *convert_code(const State *state, PyObject *code)
     Py_ssize_t length;
     if (!PyUnicode_Check(code))
         return raise_kind("code must be str", code);
-    if (PyUnicode_GetLength(code) <= 2) { /* long texts aren't encoded first */
-        const char *text = PyUnicode_AsUTF8AndSize(code, &length);
-        if (text == NULL)
-            return NULL;
+    const char *text = PyUnicode_AsUTF8AndSize(code, &length);
+    if (text != NULL)
         found = look_up(state, text, length);
-    }
+    else if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
+        return NULL;
     if (found != NULL && found->element != NULL)
         return found;
     return raise_about(PyExc_ValueError, "unknown %s %U", "element code", code);

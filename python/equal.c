@@ -83,8 +83,31 @@ static int equal_records(const mapped_records *a, const mapped_records *b,
     return outcome(status, equal, same);
 }
 
+/* Two plain views, as nearly always. */
+static int equal_views(PyObject *self, PyObject *other)
+{
+    mapped_slice a = view_span(self), b = view_span(other);
+    mapped_error error;
+    int order = 1;
+    if (a.length != b.length)
+        return 0;
+    Away away = away_begin(a.region, b.region, a.length);
+    mapped_status status = mapped_compare(a, b, &order, &error);
+    status = away_end_access(&away, status, &error);
+    return outcome(status, order == 0, self == other);
+}
+
+/* Not a device, whose items are read one by one. */
+static bool is_plain(const State *state, PyObject *object)
+{
+    return is_view(state, object) &&
+           !mapped_region_device(view_span(object).region);
+}
+
 static int compare_own(const State *state, PyObject *self, PyObject *other)
 {
+    if (is_plain(state, self) && is_plain(state, other))
+        return equal_views(self, other);
     if (Py_IS_TYPE(self, state->records) && Py_IS_TYPE(other, state->records)) {
         const mapped_records a = records_described(records_of(self));
         const mapped_records b = records_described(records_of(other));
@@ -96,7 +119,7 @@ static int compare_own(const State *state, PyObject *self, PyObject *other)
     return equal_items(&a, &b, self == other);
 }
 
-/* A view and plain bytes, as nearly always. */
+/* A plain view and bytes, likewise. */
 static int equal_bytes(PyObject *self, const Py_buffer *buffer)
 {
     mapped_slice span = view_span(self);
@@ -197,10 +220,9 @@ static int compare_foreign(const State *state, PyObject *self, PyObject *other)
     Py_buffer buffer;
     if (PyObject_GetBuffer(other, &buffer, PyBUF_FULL_RO) < 0)
         return refused();
-    bool plain = is_view(state, self) && is_bytes(&buffer) &&
-                 !mapped_region_device(view_span(self).region);
-    int equal =
-        plain ? equal_bytes(self, &buffer) : equal_buffer(state, self, &buffer);
+    int equal = is_plain(state, self) && is_bytes(&buffer)
+                    ? equal_bytes(self, &buffer)
+                    : equal_buffer(state, self, &buffer);
     PyBuffer_Release(&buffer);
     return equal;
 }
