@@ -96,7 +96,7 @@ static inline PyObject *filled(PyObject *container)
 
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
-    Region *owner;      /* a Slice's reference; in a Region itself, borrowed */
+    Region *owner;      /* a Slice's reference; in a Region itself, none */
     mapped_slice slice; /* a Region's has a region and no bounds */
 } View;
 

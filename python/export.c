@@ -1,7 +1,7 @@
 /* Raw memory for others: what all buffers of ours share, and the buffer
- * protocol of Region and Slice. Every buffer is one export of the core: a pin,
- * so that close and shrink answer BufferError, which tells at its end what it
- * lost. */
+ * protocol of Region and Slice. Every buffer is one export of the core, which
+ * keeps close and shrink from happening (BufferError) and tells at its end what
+ * it lost. */
 #include "binding.h"
 
 void *export_begin(Region *owner, mapped_slice span, uint64_t *since)
