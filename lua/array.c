@@ -1,19 +1,13 @@
+/* The Array: values of one element type, or texts of one length. */
 #include "mapped_lua.h"
-
-MAPPED__INLINE const mlua_array *check_array(lua_State *L, int arg)
-{
-    const mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
-    if (MAPPED__UNLIKELY(self == NULL))
-        luaL_typeerror(L, arg, "mapped.Array");
-    if (MAPPED__UNLIKELY(self->bytes.owner->region == NULL))
-        mlua_raise_closed(L);
-    return self;
-}
 
 const mlua_array *mlua_check_array(lua_State *L, int arg)
 {
-    const mlua_array *self = check_array(L, arg);
-    if (mapped_region_closed(self->bytes.slice.region))
+    const mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
+    if (self == NULL)
+        luaL_typeerror(L, arg, "mapped.Array");
+    if (self->bytes.owner->region == NULL ||
+        mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
 }
@@ -24,7 +18,6 @@ void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
     mlua_array copy = *shape, *self;
     self = lua_newuserdatauv(L, sizeof *self, 1);
     *self = copy;
-    self->bytes.head.tag = &mlua_tags[MLUA_ARRAY];
     self->bytes.slice = slice;
     self->bytes.owner = mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
@@ -34,7 +27,7 @@ void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
 
 static int view_cast(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_open_self(L, 2);
     mlua_array shape = {.element = mlua_check_element(L, 2)};
     mapped_error error;
     shape.stride = shape.element->size;
@@ -62,12 +55,15 @@ static size_t span_of(const mlua_array *shape)
 
 static int array_sub(lua_State *L)
 {
-    mlua_array shape = *mlua_check_array(L, 1);
+    mlua_array shape;
     mapped_slice slice;
     mapped_error error;
-    lua_Integer from = luaL_checkinteger(L, 2);
-    lua_Integer to = mlua_opt_integer(L, 3, -1);
+    lua_Integer from, to;
     size_t index, offset;
+    mlua_at_most(L, 3);
+    shape = *mlua_check_array(L, 1);
+    from = luaL_checkinteger(L, 2);
+    to = mlua_opt_integer(L, 3, -1);
     shape.count = mlua_clamp(from, to, shape.count, &index);
     offset = shape.count == 0 ? 0 : index * shape.stride;
     if (mapped_slice_sub(shape.bytes.slice, offset, span_of(&shape), &slice,
@@ -79,6 +75,7 @@ static int array_sub(lua_State *L)
 
 static int array_bytes(lua_State *L)
 {
+    mlua_at_most(L, 1);
     mlua_push_slice(L, 1, mlua_check_array(L, 1)->bytes.slice);
     return 1;
 }
@@ -103,10 +100,11 @@ MAPPED__INLINE mapped_status load(const mlua_array *self, size_t index,
     return status;
 }
 
+/* A text is a string: of an Array's bytes nothing is shown in place. */
 static int push_text(lua_State *L, const mlua_array *self, size_t index)
 {
     const mapped_field field = mlua_text_field(self, index);
-    mlua_push_field(L, self->bytes.slice, &field);
+    mlua_push_field(L, 1, self->bytes.slice, &field);
     return 1;
 }
 
@@ -136,7 +134,8 @@ static int absent(lua_State *L, const mlua_array *self)
     return 1;
 }
 
-/* Keys that are positions come first: a name costs a failed conversion. */
+/* Keys that are positions come first: a name costs a failed conversion. The
+ * metatable of argument 1 is left on the stack, which saves a call. */
 int mlua_array_index(lua_State *L)
 {
     int is_integer;
@@ -148,7 +147,11 @@ int mlua_array_index(lua_State *L)
         lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
         return 1;
     }
-    self = check_array(L, 1);
+    self = mlua_push_metatable(L, 1);
+    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_type(L, MLUA_SELF)))
+        return luaL_typeerror(L, 1, "mapped.Array");
+    if (MAPPED__UNLIKELY(self->bytes.owner->region == NULL))
+        return mlua_raise_closed(L);
     if (MAPPED__UNLIKELY(!mlua_position(i, self->count, &index)))
         return absent(L, self);
     return push_element(L, self, index);
@@ -218,6 +221,18 @@ static int array_tostring(lua_State *L)
         lua_pushfstring(L, "mapped.Array (%I elements of type %s)",
                         (LUAI_UACINT)self->count, self->element->name);
     return 1;
+}
+
+mapped_array mlua_core_array(const mlua_array *array, ptrdiff_t numbers[2])
+{
+    mapped_array core = {.slice = array->bytes.slice,
+                         .element = array->element,
+                         .dimensions = 1,
+                         .shape = numbers,
+                         .strides = numbers + 1};
+    numbers[0] = (ptrdiff_t)array->count;
+    numbers[1] = (ptrdiff_t)array->stride;
+    return core;
 }
 
 const luaL_Reg mlua_array_methods[] = {

@@ -4,7 +4,7 @@
 
 static int bytes_byte(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_open_self(L, 3);
     lua_Integer from = luaL_optinteger(L, 2, 1);
     lua_Integer to = luaL_optinteger(L, 3, from);
     mapped_error error;
@@ -24,12 +24,10 @@ static int bytes_byte(lua_State *L)
 
 static int bytes_tostring(lua_State *L)
 {
-    lua_Integer from = luaL_optinteger(L, 2, 1);
-    lua_Integer to = luaL_optinteger(L, 3, -1);
     mapped_error error;
     luaL_Buffer buffer;
     size_t offset;
-    size_t n = mlua_clamp(from, to, mlua_check_view(L, 1).length, &offset);
+    size_t n = mlua_opt_range(L, 2, mlua_open_self(L, 3).length, &offset);
     char *copy = luaL_buffinitsize(L, &buffer, n);
     /* The buffer may have come at the price of a garbage collection. */
     if (mapped_read(mlua_to_view(L, 1), offset, copy, n, &error) != MAPPED_OK)
@@ -53,20 +51,20 @@ static int store(lua_State *L, int pos, int arg)
 
 static int bytes_write(lua_State *L)
 {
-    mlua_check_view(L, 1);
+    mlua_open_self(L, 3);
     luaL_checkinteger(L, 2);
     return store(L, 2, 3);
 }
 
 static int bytes_copy_from(lua_State *L)
 {
-    mlua_check_view(L, 1);
+    mlua_open_self(L, 3);
     return store(L, 3, 2);
 }
 
 static int bytes_copy_to(lua_State *L)
 {
-    mapped_slice from = mlua_check_view(L, 1);
+    mapped_slice from = mlua_open_self(L, 3);
     mapped_slice to = mlua_check_bytes(L, 2);
     const mlua_array *array = mlua_test(L, 2, MLUA_ARRAY);
     size_t offset = mlua_check_span(L, 3, 1, from.length, to.length);
@@ -81,15 +79,20 @@ static int bytes_copy_to(lua_State *L)
 static int bytes_fill(lua_State *L)
 {
     mapped_error error;
-    mapped_slice slice = mlua_check_view(L, 1);
-    if (mapped_fill(slice, mlua_check_byte(L, 2), &error) != MAPPED_OK)
+    mapped_slice slice = mlua_open_self(L, 4);
+    uint8_t byte = mlua_check_byte(L, 2);
+    size_t offset;
+    size_t n = mlua_opt_range(L, 3, slice.length, &offset);
+    slice.offset += offset;
+    slice.length = n;
+    if (mapped_fill(slice, byte, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     return 0;
 }
 
 static int bytes_move(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_open_self(L, 4);
     size_t n = mlua_check_length(L, 4);
     size_t to = mlua_check_span(L, 2, 0, n, slice.length);
     size_t from = mlua_check_span(L, 3, 0, n, slice.length);
@@ -101,7 +104,7 @@ static int bytes_move(lua_State *L)
 
 static int bytes_equals(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_open_self(L, 2);
     mlua_data data = mlua_check_data(L, 2);
     mapped_status status = MAPPED_OK;
     mapped_error error;

@@ -1,3 +1,4 @@
+/* From arguments to positions, lengths and values. */
 #include "mapped_lua.h"
 
 static void raise_span(lua_State *L, int arg, lua_Integer i, size_t n,
@@ -45,6 +46,12 @@ size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
     return (size_t)(last - first + 1);
 }
 
+size_t mlua_opt_range(lua_State *L, int arg, size_t count, size_t *offset)
+{
+    lua_Integer from = luaL_optinteger(L, arg, 1);
+    return mlua_clamp(from, luaL_optinteger(L, arg + 1, -1), count, offset);
+}
+
 size_t mlua_check_length(lua_State *L, int arg)
 {
     lua_Integer n = luaL_checkinteger(L, arg);
@@ -73,7 +80,8 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
     const mapped_element *element =
         mapped_element_from_pack(code, length, &error);
     if (element == NULL) {
-        lua_pushfstring(L, "%s '%s'", mapped_status_text(error.status), code);
+        lua_pushfstring(L, "%s '%s'", mapped_status_text(error.status),
+                        mlua_push_short(L, arg));
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
     return element;
@@ -134,6 +142,6 @@ int mlua_raise_value(lua_State *L, int arg, const mapped_error *error)
     if (error->status != MAPPED_VALUE)
         return mlua_raise(L, error);
     lua_pushfstring(L, "%s: %s", mapped_status_text(MAPPED_VALUE),
-                    luaL_tolstring(L, arg, NULL));
+                    mlua_push_short(L, arg));
     return luaL_argerror(L, arg, lua_tostring(L, -1));
 }

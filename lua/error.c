@@ -1,3 +1,4 @@
+/* The one way from a status of the core to Lua. */
 #include "mapped_lua.h"
 
 static bool is_position(mapped_status status)
@@ -6,6 +7,29 @@ static bool is_position(mapped_status status)
            status == MAPPED_MISALIGNED;
 }
 
+#define SHORT_BYTES 60
+
+/* A character that is cut in two does no harm in Lua. */
+const char *mlua_push_short(lua_State *L, int arg)
+{
+    size_t length;
+    const char *text = luaL_tolstring(L, arg, &length);
+    if (length <= SHORT_BYTES)
+        return text;
+    lua_pushlstring(L, text, SHORT_BYTES);
+    lua_pushliteral(L, "...");
+    lua_concat(L, 2);
+    lua_remove(L, -2);
+    return lua_tostring(L, -1);
+}
+
+int mlua_raise_surplus(lua_State *L, int most)
+{
+    return luaL_error(L, "%d arguments expected at most, got %d", most,
+                      lua_gettop(L));
+}
+
+/* The path goes in front as it is, whatever it contains. */
 static void push_message(lua_State *L, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
@@ -17,11 +41,14 @@ static void push_message(lua_State *L, const mapped_error *error)
     }
     if (is_position(shown.status))
         shown.offset++;
+    shown.path[0] = '\0';
     mapped_error_message(&shown, text, sizeof text);
+    lua_pushfstring(L, "%s%s", error->path, error->path[0] != '\0' ? ": " : "");
     if (is_position(shown.status))
         luaL_gsub(L, text, ": offset ", ": position ");
     else
         lua_pushstring(L, text);
+    lua_concat(L, 2);
 }
 
 void mlua_warn(lua_State *L, const mapped_error *error)
@@ -63,16 +90,12 @@ static bool is_expected(mapped_status status)
     }
 }
 
-int mlua_fail(lua_State *L, const mapped_error *error, const char *name)
+int mlua_fail(lua_State *L, const mapped_error *error)
 {
     if (!is_expected(error->status))
         return mlua_raise(L, error);
     luaL_pushfail(L);
     push_message(L, error);
-    if (name != NULL) {
-        lua_pushfstring(L, "%s: %s", name, lua_tostring(L, -1));
-        lua_remove(L, -2);
-    }
     lua_pushinteger(L, error->os_error != 0 ? error->os_error
                                             : (int)error->status);
     return 3;

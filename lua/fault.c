@@ -19,7 +19,7 @@ static int answer(lua_State *L, mapped_status status, const mapped_error *error)
     if (status == MAPPED_FAULT)
         return mlua_fail_fault(L, error);
     if (status != MAPPED_OK)
-        return mlua_fail(L, error, NULL);
+        return mlua_fail(L, error);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -27,13 +27,20 @@ static int answer(lua_State *L, mapped_status status, const mapped_error *error)
 static int region_check(lua_State *L)
 {
     mapped_error error;
+    mlua_at_most(L, 1);
     return answer(L, mapped_region_check(check_region(L), &error), &error);
 }
 
 static int region_recover(lua_State *L)
 {
     mapped_error error;
-    return answer(L, mapped_region_recover(check_region(L), &error), &error);
+    mapped_status status;
+    bool tried = false;
+    mlua_at_most(L, 1);
+    do
+        status = mapped_region_recover(check_region(L), &error);
+    while (mlua_collects(L, status, &error, &tried));
+    return answer(L, status, &error);
 }
 
 static void set_field(lua_State *L, const char *name, size_t value)
@@ -47,6 +54,7 @@ static int region_faults(lua_State *L)
     mapped_lost_range ranges[MAX_RANGES];
     size_t count, i;
     mapped_error error;
+    mlua_at_most(L, 1);
     if (mapped_region_faults(check_region(L), ranges, MAX_RANGES, &count,
                              &error) != MAPPED_OK)
         return mlua_raise(L, &error);
@@ -64,6 +72,7 @@ static int region_faults(lua_State *L)
 int mlua_guard(lua_State *L)
 {
     bool before = mapped_guard_enabled();
+    mlua_at_most(L, 1);
     if (!lua_isnoneornil(L, 1))
         mapped_guard_enable(lua_toboolean(L, 1));
     lua_pushboolean(L, before);

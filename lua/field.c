@@ -1,5 +1,5 @@
 /* One field of a record between Lua and the core: a number, a boolean, a text,
- * or a table of numbers. */
+ * or an Array in place. */
 #include <string.h>
 #include "mapped_lua.h"
 
@@ -47,31 +47,46 @@ static void push_one(lua_State *L, mapped_slice record,
     mlua_push_value(L, element, value);
 }
 
-void mlua_push_field(lua_State *L, mapped_slice record,
+/* In place: what is written to them reaches the record. */
+static void push_elements(lua_State *L, int arg, mapped_slice record,
+                          const mapped_field *field)
+{
+    const mlua_array shape = {.element = field->element,
+                              .count = field->count,
+                              .stride = field->element->size};
+    mapped_slice slice;
+    mapped_error error;
+    if (mapped_slice_sub(record, field->offset, mapped_field_size(field),
+                         &slice, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    mlua_push_array(L, arg, slice, &shape);
+}
+
+void mlua_push_field(lua_State *L, int arg, mapped_slice record,
                      const mapped_field *field)
 {
-    const mapped_element *element = field->element;
-    size_t i;
     if (!field->several) {
-        push_one(L, record, element, field->offset);
+        push_one(L, record, field->element, field->offset);
         return;
     }
-    if (is_text(field)) {
+    if (is_text(field))
         push_text(L, record, field);
-        return;
-    }
-    lua_newtable(L);
-    for (i = 0; i < field->count; i++) {
-        push_one(L, record, element, field->offset + i * element->size);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
+    else
+        push_elements(L, arg, record, field);
+}
+
+/* Pushed, and cut as all texts in messages are. */
+static const char *name_of(lua_State *L, const mapped_field *field)
+{
+    lua_pushstring(L, field->name);
+    return mlua_push_short(L, -1);
 }
 
 static void refuse(lua_State *L, int index, const mapped_field *field,
                    const char *expected)
 {
-    luaL_error(L, "field '%s': %s expected, got %s", field->name, expected,
-               luaL_typename(L, index));
+    luaL_error(L, "field '%s': %s expected, got %s", name_of(L, field),
+               expected, luaL_typename(L, index));
 }
 
 static void convert_one(lua_State *L, int index, const mapped_field *field,
@@ -83,8 +98,8 @@ static void convert_one(lua_State *L, int index, const mapped_field *field,
     if (expected != NULL)
         refuse(L, index, field, expected);
     if (element->store(element, to, value) != MAPPED_OK)
-        luaL_error(L, "field '%s': %s does not fit %s", field->name,
-                   luaL_tolstring(L, index, NULL), element->name);
+        luaL_error(L, "field '%s': %s does not fit %s", name_of(L, field),
+                   mlua_push_short(L, index), element->name);
 }
 
 static void convert_text(lua_State *L, int index, const mapped_field *field,
@@ -95,24 +110,32 @@ static void convert_text(lua_State *L, int index, const mapped_field *field,
     if (text == NULL)
         refuse(L, index, field, "string");
     if (length > field->count)
-        luaL_error(L, "field '%s': %I bytes do not fit char[%I]", field->name,
-                   (LUAI_UACINT)length, (LUAI_UACINT)field->count);
+        luaL_error(L, "field '%s': %I bytes do not fit char[%I]",
+                   name_of(L, field), (LUAI_UACINT)length,
+                   (LUAI_UACINT)field->count);
     memcpy(to, text, length);
     memset(to + length, 0, field->count - length);
 }
 
-static void convert_table(lua_State *L, int index, const mapped_field *field,
-                          unsigned char *to)
+/* An Array may lose its region to a finalizer, and then raises. */
+static void convert_sequence(lua_State *L, int index, const mapped_field *field,
+                             unsigned char *to)
 {
-    size_t i;
-    if (lua_type(L, index) != LUA_TTABLE)
-        refuse(L, index, field, "table");
-    if (lua_rawlen(L, index) != field->count)
-        luaL_error(L, "field '%s': %I values expected, got %I", field->name,
-                   (LUAI_UACINT)field->count,
-                   (LUAI_UACINT)lua_rawlen(L, index));
-    for (i = 0; i < field->count; i++) {
-        lua_rawgeti(L, index, (lua_Integer)i + 1);
+    bool is_array = mlua_test(L, index, MLUA_ARRAY) != NULL;
+    size_t i, count;
+    if (!is_array && lua_type(L, index) != LUA_TTABLE)
+        refuse(L, index, field, "table or mapped.Array");
+    count = is_array ? mlua_check_array(L, index)->count
+                     : (size_t)lua_rawlen(L, index);
+    if (count != field->count)
+        luaL_error(L, "field '%s': %I values expected, got %I",
+                   name_of(L, field), (LUAI_UACINT)field->count,
+                   (LUAI_UACINT)count);
+    for (i = 0; i < count; i++) {
+        if (is_array)
+            lua_geti(L, index, (lua_Integer)i + 1);
+        else
+            lua_rawgeti(L, index, (lua_Integer)i + 1);
         convert_one(L, lua_gettop(L), field, to + i * field->element->size);
         lua_pop(L, 1);
     }
@@ -121,13 +144,13 @@ static void convert_table(lua_State *L, int index, const mapped_field *field,
 void mlua_convert_field(lua_State *L, int index, const mapped_field *field,
                         unsigned char *to)
 {
-    luaL_checkstack(L, 4, NULL);
+    luaL_checkstack(L, 8, NULL);
     if (!field->several)
         convert_one(L, index, field, to);
     else if (is_text(field))
         convert_text(L, index, field, to);
     else
-        convert_table(L, index, field, to);
+        convert_sequence(L, index, field, to);
 }
 
 /* Element by element only where that is seen: on devices. */

@@ -1,133 +1,18 @@
 /* pack and unpack: string.pack's language on the bytes of a view, with the
  * errors of string.pack and string.unpack. */
-#include <string.h>
 #include "mapped_lua.h"
 
-#define SLOTS 64
-#define FORMATS_MOST 256
-
-/* The upvalue MLUA_FORMATS. A table, its user value, maps each text to a
- * userdata that owns the format. The slots find one by the address of the text,
- * which the table keeps alive and thus unique. */
-typedef struct slot {
-    const char *text;
-    const mapped_format *format;
-    bool plain; /* nothing but numbers */
-} slot;
-
-typedef struct cache {
-    int count; /* in the table */
-    slot slots[SLOTS];
-} cache;
-
-void mlua_push_formats(lua_State *L)
+/* The format whose text is at `arg`, pushed; but one of numbers alone is valid
+ * without, for pushing numbers collects no garbage. */
+MAPPED__INLINE const mapped_format *
+check_format(lua_State *L, struct mlua_cache *cache, int arg)
 {
-    cache *self = lua_newuserdatauv(L, sizeof *self, 1);
-    memset(self, 0, sizeof *self);
-    lua_newtable(L);
-    lua_setiuservalue(L, -2, 1);
-}
-
-static slot *slot_of(cache *self, const char *text)
-{
-    return &self->slots[(uintptr_t)text / 32 % SLOTS];
-}
-
-/* In a closing state formats go while others' finalizers may still look for
- * them; the cache, as memory, stays to the end. */
-static int format_gc(lua_State *L)
-{
-    mapped_format **self = lua_touserdata(L, 1);
-    cache *known = lua_touserdata(L, lua_upvalueindex(1));
-    memset(known->slots, 0, sizeof known->slots);
-    mapped_format_release(*self);
-    *self = NULL;
-    return 0;
-}
-
-static bool is_plain(const mapped_format *format)
-{
-    mapped_cursor cursor = {0, 0, 0};
-    mapped_item item;
-    while (mapped_format_next(format, &cursor, &item))
-        if (item.step->kind != MAPPED_STEP_ELEMENT)
-            return false;
-    return true;
-}
-
-/* Puts the format on top of the stack under the text at `arg`. A full table is
- * replaced: calls in progress keep their format on the stack. */
-static void remember(lua_State *L, cache *self, int arg)
-{
-    if (self->count == FORMATS_MOST) {
-        memset(self, 0, sizeof *self);
-        lua_newtable(L);
-        lua_setiuservalue(L, lua_upvalueindex(MLUA_FORMATS), 1);
-    }
-    lua_getiuservalue(L, lua_upvalueindex(MLUA_FORMATS), 1);
-    lua_pushvalue(L, arg);
-    lua_pushvalue(L, -3);
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
-    self->count++;
-}
-
-/* Pushes what the text at `arg` means. The userdata comes first, so that an
- * error on the way leaks nothing. */
-static const mapped_format *compile(lua_State *L, cache *self, int arg)
-{
-    mapped_error error;
-    mapped_format *format;
-    const char *text = lua_tostring(L, arg);
-    mapped_format **owner = lua_newuserdatauv(L, sizeof *owner, 0);
-    *owner = NULL;
-    lua_createtable(L, 0, 1);
-    lua_pushvalue(L, lua_upvalueindex(MLUA_FORMATS));
-    lua_pushcclosure(L, format_gc, 1);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    if (mapped_format_compile(MAPPED_DIALECT_PACK_LATE, text, strlen(text),
-                              &format, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
-    *owner = format;
-    remember(L, self, arg);
-    return format;
-}
-
-/* Pushes the format whose text is at `arg`: on the stack it stays valid. */
-static const mapped_format *push_format(lua_State *L, int arg)
-{
-    cache *self = lua_touserdata(L, lua_upvalueindex(MLUA_FORMATS));
-    const char *text = luaL_checkstring(L, arg);
-    mapped_format *const *owner;
-    slot *slot;
-    lua_getiuservalue(L, lua_upvalueindex(MLUA_FORMATS), 1);
-    lua_pushvalue(L, arg);
-    lua_rawget(L, -2);
-    lua_remove(L, -2);
-    owner = lua_touserdata(L, -1);
-    if (owner != NULL && *owner != NULL)
-        return *owner;
-    lua_pop(L, 1);
-    slot = slot_of(self, text);
-    slot->text = NULL;
-    slot->format = compile(L, self, arg);
-    slot->plain = is_plain(slot->format);
-    slot->text = text;
-    return slot->format;
-}
-
-/* The same; but a format of numbers alone is valid without being pushed, for
- * pushing numbers collects no garbage, and so runs no finalizer that could make
- * the cache forget it. */
-MAPPED__INLINE const mapped_format *check_format(lua_State *L, int arg)
-{
-    cache *self = lua_touserdata(L, lua_upvalueindex(MLUA_FORMATS));
-    const char *text = lua_tostring(L, arg);
-    const slot *slot = slot_of(self, text);
-    if (MAPPED__LIKELY(text != NULL && slot->text == text && slot->plain))
-        return slot->format;
-    return push_format(L, arg);
+    const char *text = lua_tolstring(L, arg, NULL);
+    const mlua_compiled *found = mlua_find_compiled(cache, MLUA_FORMAT, text);
+    if (MAPPED__LIKELY(text != NULL && found != NULL && found->plain))
+        return found->format;
+    luaL_checkstring(L, arg);
+    return mlua_push_compiled(L, MLUA_FORMAT, arg)->format;
 }
 
 /* The words of string.pack, and the place in the format. */
@@ -268,12 +153,13 @@ static int format_unpack(lua_State *L)
     mapped_item room[ITEMS_AT_ONCE];
     mapped_items items = {room, ITEMS_AT_ONCE, 0};
     mapped_cursor cursor = {0, 0, 0};
-    mapped_slice slice = mlua_to_view(L, 1);
+    const mlua_slice *self = mlua_self(L, 3);
+    mapped_slice slice = mlua_view_bytes(L, self);
     const mapped_format *format;
     mapped_error error;
     size_t count = 0;
     cursor.offset = check_start(L, 3, slice);
-    format = check_format(L, 2);
+    format = check_format(L, self->owner->cache, 2);
     for (;;) {
         if (MAPPED__UNLIKELY(mapped_format_unpack(format, slice, &cursor,
                                                   &items, &error) != MAPPED_OK))
@@ -340,13 +226,15 @@ static int format_pack(lua_State *L)
     const mapped_format *format;
     mapped_error error;
     mlua_check_view(L, 1);
+    luaL_checkstring(L, 2);
     luaL_checkinteger(L, 3);
-    format = push_format(L, 2);
+    format = mlua_push_compiled(L, MLUA_FORMAT, 2)->format;
     lua_replace(L, 2);
     lua_pushnil(L); /* what string.pack finds where an argument is missing */
     if (mapped_format_count(format) > ITEMS_AT_ONCE)
         make_room(L, 2, mapped_format_count(format), &items);
     check_items(L, format, &items);
+    mlua_at_most(L, (int)items.count + 4);
     slice = mlua_check_view(L, 1);
     cursor.offset = mlua_check_span(L, 3, 0, 0, slice.length);
     if (mapped_format_pack(format, slice, &cursor, &items, &error) != MAPPED_OK)

@@ -1,9 +1,13 @@
-/* What the files of the Lua module share: the layout of its three kinds of
- * userdata, argument conversion, and the one way from a status to Lua.
+/* What the files of the Lua module share: the layout of its userdata, argument
+ * conversion, and the one way from a status to Lua.
  *
- * Every C function of the module has the three metatables as its first
- * upvalues: nothing is global, and several copies of the module, or several
- * states, never meet. */
+ * Every C function of the module has the metatables as its first upvalues:
+ * nothing is global, and several copies of the module, or several states, never
+ * meet.
+ *
+ * Whatever allocates may run a finalizer, and that may close, resize, search,
+ * raise or set the locale. So nothing that came from outside of the module is
+ * used behind such a call unless it is on the stack: no address, no handle. */
 #ifndef MAPPED_LUA_H
 #define MAPPED_LUA_H
 
@@ -11,7 +15,8 @@
 #include <lua.h>
 #include <mapped/mapped.h>
 
-/* Upvalues of every function; the metamethod __index has the methods too. */
+/* Upvalues of every function. Functions in a metatable and methods have its own
+ * metatable once more, as MLUA_SELF; the metamethod __index the methods too. */
 enum {
     MLUA_REGION = 1,
     MLUA_SLICE,
@@ -20,70 +25,71 @@ enum {
     MLUA_RECORDS,
     MLUA_RECORD,
     MLUA_METATABLES = MLUA_RECORD,
-    MLUA_FORMATS,  /* the compiled formats: see format.c */
-    MLUA_PATTERNS, /* the compiled patterns: see pattern.c */
-    MLUA_SHARED = MLUA_PATTERNS,
+    MLUA_LIFE,  /* see life.c */
+    MLUA_CACHE, /* see cache.c */
+    MLUA_SHARED = MLUA_CACHE,
+    MLUA_SELF,
     MLUA_METHODS
 };
 
-/* Every userdata of ours begins with the address of its type's tag. Nobody else
- * has that address in a userdata, so it tells the type as surely as comparing
- * metatables would, in two calls of the API instead of four; that is a fifth of
- * the time of `array[i]`. It also withstands debug.setmetatable. */
-extern const char mlua_tags[MLUA_METATABLES + 1];
-
-typedef struct mlua_head {
-    const char *tag;
-} mlua_head;
-
-/* A Region owns one reference to its core region until it is collected. After
- * `topointer` it owns a second one and a pin: see region.c. */
-typedef struct mlua_region {
-    mlua_head head;
-    mapped_region *region; /* NULL before it is opened and once collected */
-    mapped_slice shown;    /* all that pointers were given to, and */
-    uint64_t since;        /* from when on, as long as `pinned` */
-    bool pinned;
-    bool exported; /* a pointer was given away: the second reference */
-} mlua_region;
+/* Something of the core's that a userdata owns. All of one state are in a list,
+ * so that the end of the state frees also those that were made too late to be
+ * finalized. */
+typedef struct mlua_holding {
+    struct mlua_holding *next;
+    struct mlua_holding **link; /* what points here; NULL: not in the list */
+    struct mlua_life *life;     /* whose list it is */
+    size_t bytes;               /* that the collector was told of */
+    void (*free)(struct mlua_holding *holding);
+} mlua_holding;
 
 /* A Slice borrows. Its user value 1 is the Region, whose memory therefore
  * outlives it; `slice` may be used only while `owner->region` is not NULL, for
  * in a closing state the Region may be finalized first. */
 typedef struct mlua_slice {
-    mlua_head head;
-    const mlua_region *owner;
+    const struct mlua_region *owner;
     mapped_slice slice;
 } mlua_slice;
+
+/* A Region owns one reference to its core region until it is collected. */
+typedef struct mlua_region {
+    mlua_slice view; /* its owner is the Region itself, its slice unused */
+    mlua_holding holding;
+    struct mlua_cache *cache; /* of its state */
+    mapped_region *region;    /* NULL before it is opened and once collected */
+    mapped_slice shown;       /* all that pointers were given to, and */
+    uint64_t since;           /* from when on, as long as `exported` */
+    bool exported;
+    bool kept; /* a second reference: see region.c */
+    bool own;  /* its pages are the process's own, not the system's to drop */
+} mlua_region;
 
 /* An Array is a slice that counts in elements, which in a column of records lie
  * apart. With a `width` each is a text of that many bytes. */
 typedef struct mlua_array {
-    mlua_slice bytes; /* with the tag of an array */
+    mlua_slice bytes;
     const mapped_element *element;
     size_t count;
     size_t stride; /* bytes from one to the next */
     size_t width;
 } mlua_array;
 
-/* A Layout owns a reference; the padding makes it as long as all userdata of
- * ours must be. */
+/* A Layout owns a reference. */
 typedef struct mlua_layout {
-    mlua_head head;
-    mapped_layout *layout;
-    char padding[sizeof(mlua_slice)];
+    mlua_holding holding;
+    mapped_layout *layout; /* NULL once collected */
 } mlua_layout;
 
 /* Records and a Record keep their Layout as user value 2. Like the Region, it
  * may be finalized first in a closing state: then its pointer is NULL. */
 typedef struct mlua_records {
-    mlua_slice bytes; /* with the tag of records */
+    mlua_slice bytes;
     const mlua_layout *layout;
     size_t count;
 } mlua_records;
 
 typedef struct mlua_record {
-    mlua_slice bytes; /* with the tag of a record */
+    mlua_slice bytes;
     const mlua_layout *layout;
 } mlua_record;
 
@@ -101,9 +107,8 @@ int mlua_raise_closed(lua_State *L);
 /* What a failed change of a whole region becomes. What a correct program must
  * expect (the system refused, memory is busy or used up, the file is too short
  * or no file) pushes nil, the message and a number, errno or a negative status,
- * and returns 3. Everything else raises. `name`, of a file, goes in front of
- * the message unless NULL. */
-int mlua_fail(lua_State *L, const mapped_error *error, const char *name);
+ * and returns 3. Everything else raises. */
+int mlua_fail(lua_State *L, const mapped_error *error);
 
 /* Lost pages that were asked for, not met: nil, the message, errno; returns 3.
  */
@@ -112,24 +117,96 @@ int mlua_fail_fault(lua_State *L, const mapped_error *error);
 /* For a finalizer, where nobody can be told otherwise: a warning. */
 void mlua_warn(lua_State *L, const mapped_error *error);
 
-/* The userdata at `arg`, as far as it can be one of ours; NULL if not. The
- * shortest of ours are slices. */
-MAPPED__INLINE void *mlua_to_head(lua_State *L, int arg)
+/* Pushes the value at `arg` as text for a message, which must not be longer
+ * than it reads well, and returns that. */
+const char *mlua_push_short(lua_State *L, int arg);
+
+/* life.c: pushes the list of what the state holds of the core. */
+void mlua_push_life(lua_State *L);
+
+/* Adds to it, or raises in a state that is closing: nobody would free it. */
+void mlua_hold(lua_State *L, mlua_holding *holding,
+               void (*free)(mlua_holding *holding));
+void mlua_let_go(mlua_holding *holding);
+
+/* Tells the collector that it takes `bytes` of memory now, which the collector
+ * can't see. May collect garbage. */
+void mlua_charge(lua_State *L, mlua_holding *holding, size_t bytes);
+
+/* Whether to try a second time, after a failure for want of what garbage may
+ * hold: memory, address space, descriptors. Collects all of it, once in one
+ * call; `*tried` begins false. */
+bool mlua_collects(lua_State *L, mapped_status status,
+                   const mapped_error *error, bool *tried);
+
+/* What a format or a pattern was compiled to, in one userdata. */
+typedef struct mlua_compiled {
+    bool plain; /* a format of nothing but numbers; a pattern of letters */
+    const mapped_format *format;
+    const mapped_pattern *pattern;
+} mlua_compiled;
+
+typedef enum mlua_kind {
+    MLUA_FORMAT,
+    MLUA_PATTERN,
+    MLUA_KINDS
+} mlua_kind;
+
+/* cache.c: pushes a cache for both. */
+void mlua_push_cache(lua_State *L);
+
+/* Pushes what the string at `arg` compiles to: on the stack it stays valid. */
+const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg);
+
+/* The same without pushing it, if it is at hand, else NULL: valid until Lua may
+ * collect garbage. `text` is the string at an argument. */
+const mlua_compiled *mlua_find_compiled(struct mlua_cache *cache,
+                                        mlua_kind kind, const char *text);
+
+/* A pattern compiled for gmatch, where a "^" in front is a character like
+ * others. Pushed, and not kept. */
+const mlua_compiled *mlua_push_unanchored(lua_State *L, int arg);
+
+/* Texts up to this length are kept. */
+#define MLUA_TEXT_MOST 256
+
+/* Pushes the metatable of the userdata at `arg` and returns that; NULL and
+ * nothing pushed if it is none or has none. What an object is, its metatable
+ * tells: scripts can't give ours to an object of another library, and other
+ * libraries let them choose every byte of one. */
+MAPPED__INLINE void *mlua_push_metatable(lua_State *L, int arg)
 {
-    return lua_rawlen(L, arg) >= sizeof(mlua_slice) ? lua_touserdata(L, arg)
-                                                    : NULL;
+    void *self = lua_touserdata(L, arg);
+    return self != NULL && lua_getmetatable(L, arg) ? self : NULL;
 }
 
-MAPPED__INLINE bool mlua_has_tag(const void *head, int type)
+/* Is the metatable on top of the stack that of this type? */
+MAPPED__INLINE bool mlua_is_type(lua_State *L, int type)
 {
-    return head != NULL && ((const mlua_head *)head)->tag == &mlua_tags[type];
+    return lua_rawequal(L, -1, lua_upvalueindex(type));
 }
 
 /* The userdata at `arg` if it is of that type, else NULL. */
 MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
 {
-    void *head = mlua_to_head(L, arg);
-    return mlua_has_tag(head, type) ? head : NULL;
+    void *self = mlua_push_metatable(L, arg);
+    if (self == NULL)
+        return NULL;
+    if (!mlua_is_type(L, type))
+        self = NULL;
+    lua_pop(L, 1);
+    return self;
+}
+
+/* Raises: the function takes no more than `most` arguments. */
+int mlua_raise_surplus(lua_State *L, int most);
+
+/* To begin every function with: an argument that it doesn't take is an error,
+ * never ignored. */
+MAPPED__INLINE void mlua_at_most(lua_State *L, int most)
+{
+    if (MAPPED__UNLIKELY(lua_gettop(L) > most))
+        mlua_raise_surplus(L, most);
 }
 
 /* The bytes of a Region or Slice at `arg`, or raises. They may be closed: the
@@ -137,7 +214,48 @@ MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
  * finalizer that runs there may do anything. */
 mapped_slice mlua_to_view(lua_State *L, int arg);
 
-/* The same; also raises if closed. */
+/* Of a Region or Slice, which is not finalized. */
+MAPPED__INLINE mapped_slice mlua_view_bytes(lua_State *L,
+                                            const mlua_slice *view)
+{
+    if (MAPPED__UNLIKELY(view->owner->region == NULL))
+        mlua_raise_closed(L);
+    if ((const void *)view->owner == view)
+        return mapped_region_slice(view->owner->region);
+    return view->slice;
+}
+
+/* The Region or Slice at `arg`, or raises. */
+const mlua_slice *mlua_check_handle(lua_State *L, int arg);
+
+/* mlua_at_most and mlua_check_handle(L, 1) in a method. Where all arguments are
+ * given the metatable is left behind them, which saves a call. */
+MAPPED__INLINE const mlua_slice *mlua_self(lua_State *L, int most)
+{
+    int top = lua_gettop(L);
+    const mlua_slice *self;
+    if (MAPPED__UNLIKELY(top > most))
+        mlua_raise_surplus(L, most);
+    self = mlua_push_metatable(L, 1);
+    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_type(L, MLUA_SELF))) {
+        lua_settop(L, top);
+        return mlua_check_handle(L, 1);
+    }
+    if (top < most)
+        lua_pop(L, 1);
+    return self;
+}
+
+/* The bytes of it; also raises if closed. */
+MAPPED__INLINE mapped_slice mlua_open_self(lua_State *L, int most)
+{
+    mapped_slice slice = mlua_view_bytes(L, mlua_self(L, most));
+    if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
+        mlua_raise_closed(L);
+    return slice;
+}
+
+/* As mlua_to_view; also raises if closed. */
 mapped_slice mlua_check_view(lua_State *L, int arg);
 
 /* The same; an Array will do, and stands for all from its first element to its
@@ -151,8 +269,8 @@ void mlua_gather(lua_State *L, int arg);
 /* A string, Region, Slice or Array at `arg`, or raises. Gathers. */
 mlua_data mlua_check_data(lua_State *L, int arg);
 
-/* Pushes the Region behind the Region, Slice or Array at `arg`. */
-mlua_region *mlua_push_owner(lua_State *L, int arg);
+/* Pushes the Region behind the object at `arg`, which is one of ours. */
+const mlua_region *mlua_push_owner(lua_State *L, int arg);
 
 /* Pushes a new Region with nothing in it, which counts as closed. */
 mlua_region *mlua_push_region(lua_State *L);
@@ -179,7 +297,19 @@ size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
 size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
                   size_t *offset);
 
-/* luaL_optinteger, with fewer calls of the API when there is an integer. */
+/* The range of `count` that the optional arguments at `arg` and behind select,
+ * all of it without them. Returns its length. */
+size_t mlua_opt_range(lua_State *L, int arg, size_t count, size_t *offset);
+
+/* luaL_checkinteger and luaL_optinteger, with fewer calls of the API when there
+ * is an integer. */
+MAPPED__INLINE lua_Integer mlua_check_integer(lua_State *L, int arg)
+{
+    int is_integer;
+    lua_Integer i = lua_tointegerx(L, arg, &is_integer);
+    return is_integer ? i : luaL_checkinteger(L, arg);
+}
+
 MAPPED__INLINE lua_Integer mlua_opt_integer(lua_State *L, int arg,
                                             lua_Integer missing)
 {
@@ -205,6 +335,13 @@ const char *mlua_to_value(lua_State *L, int index,
 /* The same for an argument; raises. */
 mapped_value mlua_check_value(lua_State *L, int arg,
                               const mapped_element *element);
+
+/* The elements as the core's array. `numbers` is for its shape and strides. */
+mapped_array mlua_core_array(const mlua_array *array, ptrdiff_t numbers[2]);
+
+/* equal.c: of all types but Layout. */
+extern const luaL_Reg mlua_equal_meta[];
+extern const luaL_Reg mlua_order_meta[]; /* of Region, Slice and Array */
 
 /* Raises; MAPPED_VALUE becomes a complaint about the argument at `arg`. */
 int mlua_raise_value(lua_State *L, int arg, const mapped_error *error);
@@ -246,8 +383,9 @@ void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
 /* Pushes an element, or raises. */
 void mlua_push_element(lua_State *L, const mlua_array *array, size_t index);
 
-/* Pushes a field of the record in these bytes, or raises. */
-void mlua_push_field(lua_State *L, mapped_slice record,
+/* Pushes a field of the record in these bytes, which are those of the object at
+ * `arg`, or raises. */
+void mlua_push_field(lua_State *L, int arg, mapped_slice record,
                      const mapped_field *field);
 
 /* The two halves of storing the value at `index`: to plain memory of the
@@ -264,14 +402,11 @@ void mlua_set_field(lua_State *L, int index, mapped_slice record,
 /* The field that stands for a text of an array. */
 mapped_field mlua_text_field(const mlua_array *array, size_t index);
 
-/* Pushes a cache for compiled formats. */
-void mlua_push_formats(lua_State *L);
-
 /* Pushes `n` bytes at `offset` of a slice as a string, or raises. */
 void mlua_push_bytes(lua_State *L, mapped_slice slice, size_t offset, size_t n);
 
-/* Pushes a cache for compiled patterns. */
-void mlua_push_patterns(lua_State *L);
+/* region.c: the same for a Region, if its pages are the process's own. */
+void mlua_charge_region(lua_State *L, mlua_region *self);
 
 int mlua_open(lua_State *L); /* open.c */
 int mlua_anonymous(lua_State *L);

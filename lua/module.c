@@ -26,19 +26,22 @@ static const luaL_Reg *const records_methods[] = {mlua_records_methods, NULL};
 
 static const luaL_Reg *const record_methods[] = {NULL};
 
-static const luaL_Reg *const region_meta[] = {mlua_view_meta, mlua_region_meta,
-                                              NULL};
+static const luaL_Reg *const region_meta[] = {
+    mlua_view_meta, mlua_region_meta, mlua_equal_meta, mlua_order_meta, NULL};
 
-static const luaL_Reg *const slice_meta[] = {mlua_view_meta, mlua_slice_meta,
-                                             NULL};
+static const luaL_Reg *const slice_meta[] = {
+    mlua_view_meta, mlua_slice_meta, mlua_equal_meta, mlua_order_meta, NULL};
 
-static const luaL_Reg *const array_meta[] = {mlua_array_meta, NULL};
+static const luaL_Reg *const array_meta[] = {mlua_array_meta, mlua_equal_meta,
+                                             mlua_order_meta, NULL};
 
 static const luaL_Reg *const layout_meta[] = {mlua_layout_meta, NULL};
 
-static const luaL_Reg *const records_meta[] = {mlua_records_meta, NULL};
+static const luaL_Reg *const records_meta[] = {mlua_records_meta,
+                                               mlua_equal_meta, NULL};
 
-static const luaL_Reg *const record_meta[] = {mlua_record_meta, NULL};
+static const luaL_Reg *const record_meta[] = {mlua_record_meta, mlua_equal_meta,
+                                              NULL};
 
 typedef struct type {
     const char *name;
@@ -67,12 +70,13 @@ static void push_shared(lua_State *L)
         lua_pushvalue(L, i);
 }
 
-/* Into the table on top of the stack. */
-static void set_functions(lua_State *L, const luaL_Reg *const *lists)
+/* Into the table on top of the stack, for objects with the metatable `self`. */
+static void set_functions(lua_State *L, int self, const luaL_Reg *const *lists)
 {
     for (; *lists != NULL; lists++) {
         push_shared(L);
-        luaL_setfuncs(L, *lists, MLUA_SHARED);
+        lua_pushvalue(L, self);
+        luaL_setfuncs(L, *lists, MLUA_SELF);
     }
 }
 
@@ -80,10 +84,11 @@ static void set_functions(lua_State *L, const luaL_Reg *const *lists)
 static void fill_metatable(lua_State *L, const type *it)
 {
     lua_pushvalue(L, it->index);
-    set_functions(L, it->meta);
+    set_functions(L, it->index, it->meta);
     push_shared(L);
+    lua_pushvalue(L, it->index);
     lua_newtable(L);
-    set_functions(L, it->methods);
+    set_functions(L, it->index, it->methods);
     lua_pushcclosure(L, it->get, MLUA_METHODS);
     lua_setfield(L, -2, "__index");
     lua_pushstring(L, it->name);
@@ -119,8 +124,8 @@ int luaopen_mapped(lua_State *L)
     lua_settop(L, 0);
     for (i = 0; i < MLUA_METATABLES; i++)
         lua_newtable(L);
-    mlua_push_formats(L);
-    mlua_push_patterns(L);
+    mlua_push_life(L);
+    mlua_push_cache(L);
     for (i = 0; i < MLUA_METATABLES; i++)
         fill_metatable(L, &types[i]);
     luaL_newlibtable(L, functions);

@@ -1,6 +1,8 @@
 /* Making regions. Everything a script passes is read, which may run its code,
  * before anything is opened; and the Region, closed, exists before something is
- * opened into it. */
+ * opened into it. A file handle is looked into last of all, because a finalizer
+ * may close it as long as Lua can run one. */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +28,7 @@ static void check_options(lua_State *L, int arg, const char *const names[])
         if (lua_type(L, -2) == LUA_TSTRING &&
             is_one_of(lua_tostring(L, -2), names))
             continue;
-        lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -2, NULL));
+        lua_pushfstring(L, "unknown option '%s'", mlua_push_short(L, -2));
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
 }
@@ -46,7 +48,7 @@ static void raise_option(lua_State *L, int arg, const char *name,
                          const char *wanted)
 {
     lua_pushfstring(L, "option '%s': %s expected, got %s", name, wanted,
-                    luaL_tolstring(L, -1, NULL));
+                    mlua_push_short(L, -1));
     luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
@@ -113,19 +115,30 @@ static mapped_open_options check_open_options(lua_State *L, int arg)
     return options;
 }
 
+/* What is opened: the path or the file handle at argument 1, or a descriptor,
+ * which is not negative then. */
 typedef struct source {
-    const char *path; /* NULL: `descriptor` */
-    FILE *stream;     /* what the descriptor belongs to, or NULL */
+    mapped_mode mode;
+    mapped_open_options options;
     int descriptor;
 } source;
 
-static const char *check_path(lua_State *L, int arg)
+static int check_descriptor(lua_State *L, int arg, int options)
 {
-    size_t length;
-    const char *path = lua_tolstring(L, arg, &length);
-    if (strlen(path) != length)
+    uint64_t descriptor = get_number(L, options, "fd", UINT64_MAX);
+    if (descriptor == UINT64_MAX)
+        return -1;
+    if (!lua_isnoneornil(L, arg))
+        luaL_argerror(L, arg, "nil expected, because option 'fd' is given");
+    if (descriptor > INT_MAX)
+        luaL_argerror(L, options, "option 'fd' is no descriptor");
+    return (int)descriptor;
+}
+
+static void check_path(lua_State *L, int arg)
+{
+    if (strlen(lua_tostring(L, arg)) != lua_rawlen(L, arg))
         luaL_argerror(L, arg, "path contains a zero byte");
-    return path;
 }
 
 static FILE *check_stream(lua_State *L, int arg)
@@ -138,25 +151,6 @@ static FILE *check_stream(lua_State *L, int arg)
     return handle->f;
 }
 
-static source check_source(lua_State *L, int arg, int options)
-{
-    source found = {NULL, NULL, -1};
-    uint64_t descriptor = get_number(L, options, "fd", UINT64_MAX);
-    if (descriptor != UINT64_MAX && !lua_isnoneornil(L, arg))
-        luaL_argerror(L, arg, "nil expected, because option 'fd' is given");
-    if (descriptor != UINT64_MAX && descriptor > INT_MAX)
-        luaL_argerror(L, options, "option 'fd' is no descriptor");
-    if (descriptor != UINT64_MAX)
-        found.descriptor = (int)descriptor;
-    else if (lua_type(L, arg) == LUA_TSTRING)
-        found.path = check_path(L, arg);
-    else
-        found.stream = check_stream(L, arg);
-    if (found.stream != NULL)
-        found.descriptor = fileno(found.stream);
-    return found;
-}
-
 static mapped_mode check_mode(lua_State *L, int arg)
 {
     size_t length;
@@ -165,37 +159,62 @@ static mapped_mode check_mode(lua_State *L, int arg)
     if (strlen(text) != length)
         luaL_argerror(L, arg, "unknown mode: it contains a zero byte");
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK) {
-        lua_pushfstring(L, "unknown mode '%s'", text);
+        lua_pushfstring(L, "unknown mode '%s'", mlua_push_short(L, arg));
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
     return mode;
 }
 
-static mapped_status open_source(const source *from, mapped_mode mode,
-                                 const mapped_open_options *options,
+/* From the handle to its descriptor Lua gets no chance to run anything. What
+ * was written to the handle must be in the file first. */
+static mapped_status open_handle(lua_State *L, const source *from,
                                  mapped_region **region, mapped_error *error)
 {
-    if (from->path != NULL)
-        return mapped_region_open(from->path, mode, options, region, error);
+    FILE *stream = check_stream(L, 1);
+    if (fflush(stream) != 0)
+        return mapped_error_set_system(error, errno, "fflush");
     return mapped_region_open_descriptor(
-        mapped_system_descriptor(from->descriptor), NULL, mode, options, region,
-        error);
+        mapped_system_descriptor(fileno(stream)), NULL, from->mode,
+        &from->options, region, error);
+}
+
+static mapped_status open_source(lua_State *L, const source *from,
+                                 mapped_region **region, mapped_error *error)
+{
+    if (from->descriptor >= 0)
+        return mapped_region_open_descriptor(
+            mapped_system_descriptor(from->descriptor), NULL, from->mode,
+            &from->options, region, error);
+    if (lua_type(L, 1) == LUA_TSTRING)
+        return mapped_region_open(lua_tostring(L, 1), from->mode,
+                                  &from->options, region, error);
+    return open_handle(L, from, region, error);
 }
 
 int mlua_open(lua_State *L)
 {
-    mapped_mode mode = check_mode(L, 2);
-    mapped_open_options options = check_open_options(L, 3);
-    source from = check_source(L, 1, 3);
+    source from;
     mapped_error error;
+    mapped_status status;
     mlua_region *self;
+    bool tried = false;
+    mlua_at_most(L, 3);
+    from.mode = check_mode(L, 2);
+    from.options = check_open_options(L, 3);
+    from.descriptor = check_descriptor(L, 1, 3);
+    if (lua_type(L, 1) == LUA_TSTRING)
+        check_path(L, 1);
+    else if (from.descriptor < 0)
+        check_stream(L, 1);
     lua_settop(L, 3);
     self = mlua_push_region(L);
-    /* What was written to the handle must be in the file first. */
-    if (from.stream != NULL && fflush(from.stream) != 0)
-        return luaL_fileresult(L, 0, NULL);
-    if (open_source(&from, mode, &options, &self->region, &error) != MAPPED_OK)
-        return mlua_fail(L, &error, from.path);
+    do
+        status = open_source(L, &from, &self->region, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    if (status != MAPPED_OK)
+        return mlua_fail(L, &error);
+    self->own = from.mode == MAPPED_MODE_COPY;
+    mlua_charge_region(L, self);
     return 1;
 }
 
@@ -203,16 +222,25 @@ int mlua_anonymous(lua_State *L)
 {
     static const char *const names[] = {"shared", "reserve", "huge", NULL};
     mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
-    size_t length = mlua_check_length(L, 1);
+    size_t length;
     mlua_region *self;
     mapped_error error;
+    mapped_status status;
+    bool tried = false;
+    mlua_at_most(L, 2);
+    length = mlua_check_length(L, 1);
     check_options(L, 2, names);
     options.reserve = get_number(L, 2, "reserve", 0);
     options.huge = get_huge(L, 2);
     options.shared = get_flag(L, 2, "shared");
     self = mlua_push_region(L);
-    if (mapped_region_anonymous(length, &options, &self->region, &error) !=
-        MAPPED_OK)
-        return mlua_fail(L, &error, NULL);
+    do
+        status =
+            mapped_region_anonymous(length, &options, &self->region, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    if (status != MAPPED_OK)
+        return mlua_fail(L, &error);
+    self->own = true;
+    mlua_charge_region(L, self);
     return 1;
 }

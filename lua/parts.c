@@ -49,6 +49,7 @@ static int push_iterator(lua_State *L, const walk *start)
 static int parts_lines(lua_State *L)
 {
     walk start;
+    mlua_at_most(L, 2);
     start.subject = mlua_check_subject(L, 1);
     mapped_parts_lines(&start.parts, start.subject.slice, lua_toboolean(L, 2));
     return push_iterator(L, &start);
@@ -59,7 +60,9 @@ static int parts_split(lua_State *L)
     walk start;
     size_t length;
     mapped_error error;
-    const char *separator = luaL_checklstring(L, 2, &length);
+    const char *separator;
+    mlua_at_most(L, 2);
+    separator = luaL_checklstring(L, 2, &length);
     start.subject = mlua_check_subject(L, 1);
     luaL_argcheck(L, length > 0, 2, "empty separator");
     if (mapped_parts_split(&start.parts, start.subject.slice, separator, length,

@@ -1,128 +1,17 @@
 /* Lua patterns, matched in place: find, match, gmatch and gsub as in string.*,
  * with the same results and the same errors. */
-#include <locale.h>
 #include <string.h>
 #include "search.h"
 
-#define SLOTS 64
-#define PATTERNS_MOST 256
-#define TEXT_MOST 256 /* longer ones aren't worth keeping */
-#define LOCALE_BYTES 32
-
-typedef struct compiled {
-    bool plain; /* for find: no special characters */
-    const mapped_pattern *pattern;
-} compiled;
-
-/* The upvalue MLUA_PATTERNS. A table, its user value, maps each text to a
- * userdata with the compiled pattern. The slots find one by the address of the
- * text, which the table keeps alive and thus unique. */
-typedef struct slot {
-    const char *text;
-    const compiled *compiled;
-} slot;
-
-typedef struct cache {
-    int count;                 /* in the table */
-    char locale[LOCALE_BYTES]; /* whose classes they have, if it fits */
-    slot slots[SLOTS];
-} cache;
-
-void mlua_push_patterns(lua_State *L)
+/* The pattern at `arg`, of which `text` is the string, pushed unless it is at
+ * hand: valid until Lua may collect garbage. */
+static const mlua_compiled *get_pattern(lua_State *L, int arg, const char *text)
 {
-    cache *self = lua_newuserdatauv(L, sizeof *self, 1);
-    memset(self, 0, sizeof *self);
-    lua_newtable(L);
-    lua_setiuservalue(L, -2, 1);
-}
-
-static slot *slot_of(cache *self, const char *text)
-{
-    return &self->slots[(uintptr_t)text / 32 % SLOTS];
-}
-
-/* Pushes the text compiled. */
-static const compiled *compile(lua_State *L, const char *text, size_t length,
-                               unsigned flags)
-{
-    size_t size = mapped_pattern_size(text, length, flags);
-    compiled *self;
-    if (size == 0 || size > SIZE_MAX - sizeof *self)
-        luaL_error(L, "pattern too long");
-    self = lua_newuserdatauv(L, sizeof *self + size, 0);
-    self->plain = mapped_pattern_is_plain(text, length);
-    self->pattern = mapped_pattern_init(self + 1, text, length, flags);
-    return self;
-}
-
-/* The table is replaced: calls in progress keep what they use on the stack. */
-static void forget_all(lua_State *L, cache *self)
-{
-    self->count = 0;
-    memset(self->slots, 0, sizeof self->slots);
-    lua_newtable(L);
-    lua_setiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
-}
-
-/* Character classes are those of the locale, which os.setlocale changes. */
-static cache *get_cache(lua_State *L)
-{
-    cache *self = lua_touserdata(L, lua_upvalueindex(MLUA_PATTERNS));
-    const char *locale = setlocale(LC_CTYPE, NULL);
-    if (MAPPED__UNLIKELY(strcmp(locale, self->locale) != 0)) {
-        forget_all(L, self);
-        strncpy(self->locale, locale, sizeof self->locale - 1);
-    }
-    return self;
-}
-
-/* Puts what is on top of the stack under the text at `arg`. */
-static void remember(lua_State *L, cache *self, int arg)
-{
-    const char *text = lua_tostring(L, arg);
-    slot *slot = slot_of(self, text);
-    if (self->count == PATTERNS_MOST)
-        forget_all(L, self);
-    lua_getiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
-    lua_pushvalue(L, arg);
-    lua_pushvalue(L, -3);
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
-    self->count++;
-    slot->text = text;
-    slot->compiled = lua_touserdata(L, -1);
-}
-
-/* Pushes the pattern at `arg`, a string: on the stack it stays valid. */
-static const compiled *push_pattern(lua_State *L, int arg)
-{
-    cache *self = get_cache(L);
-    size_t length;
-    const char *text = lua_tolstring(L, arg, &length);
-    const compiled *found;
-    lua_getiuservalue(L, lua_upvalueindex(MLUA_PATTERNS), 1);
-    lua_pushvalue(L, arg);
-    lua_rawget(L, -2);
-    lua_remove(L, -2);
-    found = lua_touserdata(L, -1);
-    if (found != NULL)
-        return found;
-    lua_pop(L, 1);
-    found = compile(L, text, length, 0);
-    if (length <= TEXT_MOST)
-        remember(L, self, arg);
-    return found;
-}
-
-/* The same, without pushing it if it is at hand: valid until Lua may collect
- * garbage. `text` is the string at `arg`. */
-static const compiled *get_pattern(lua_State *L, int arg, const char *text)
-{
-    cache *self = get_cache(L);
-    const slot *slot = slot_of(self, text);
-    if (MAPPED__LIKELY(slot->text == text))
-        return slot->compiled;
-    return push_pattern(L, arg);
+    const mlua_compiled *found = mlua_find_compiled(
+        lua_touserdata(L, lua_upvalueindex(MLUA_CACHE)), MLUA_PATTERN, text);
+    return MAPPED__LIKELY(found != NULL)
+               ? found
+               : mlua_push_compiled(L, MLUA_PATTERN, arg);
 }
 
 #define SHORT_BYTES 256
@@ -190,17 +79,6 @@ static int push_match(lua_State *L, const mlua_subject *subject,
     return 1;
 }
 
-/* Where position `init` is, as string.find has it: before the start is the
- * start, and behind the end SIZE_MAX. */
-static size_t offset_of(lua_Integer init, size_t length)
-{
-    if (init > 0)
-        return (lua_Unsigned)init - 1 > length ? SIZE_MAX : (size_t)init - 1;
-    if (init == 0 || 0 - (lua_Unsigned)init > length)
-        return 0;
-    return length - (size_t)(0 - (lua_Unsigned)init);
-}
-
 static int fail(lua_State *L)
 {
     luaL_pushfail(L);
@@ -223,24 +101,26 @@ static bool match_first(lua_State *L, mapped_match *match,
 static bool is_long_and_plain(lua_State *L, int arg, const char *text)
 {
     size_t length = lua_rawlen(L, arg);
-    return length > TEXT_MOST && mapped_pattern_is_plain(text, length);
+    return length > MLUA_TEXT_MOST && mapped_pattern_is_plain(text, length);
 }
 
 /* A view is looked for as it is; of strings only those without specials. All
  * arguments are converted before the pattern may be pushed in their place. */
 static int pattern_find(lua_State *L)
 {
-    const char *text =
-        lua_type(L, 2) == LUA_TUSERDATA ? NULL : luaL_checkstring(L, 2);
-    lua_Integer init = mlua_opt_integer(L, 3, 1);
-    const compiled *compiled = NULL;
+    const char *text;
+    lua_Integer init;
+    const mlua_compiled *compiled = NULL;
     mlua_subject subject;
     mapped_match match;
     size_t offset;
+    mlua_at_most(L, 4);
+    text = lua_type(L, 2) == LUA_TUSERDATA ? NULL : luaL_checkstring(L, 2);
+    init = mlua_opt_integer(L, 3, 1);
     if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, 2, text))
         compiled = get_pattern(L, 2, text);
     subject = text == NULL ? mlua_check_search(L) : mlua_check_subject(L, 1);
-    offset = offset_of(init, subject.slice.length);
+    offset = mlua_search_offset(init, subject.slice.length);
     if (offset == SIZE_MAX)
         return fail(L);
     if (compiled == NULL || compiled->plain)
@@ -254,12 +134,18 @@ static int pattern_find(lua_State *L)
 
 static int pattern_match(lua_State *L)
 {
-    const char *text = luaL_checkstring(L, 2);
-    lua_Integer init = mlua_opt_integer(L, 3, 1);
-    const compiled *compiled = get_pattern(L, 2, text);
-    mlua_subject subject = mlua_check_subject(L, 1);
-    size_t offset = offset_of(init, subject.slice.length);
+    const char *text;
+    lua_Integer init;
+    const mlua_compiled *compiled;
+    mlua_subject subject;
+    size_t offset;
     mapped_match match;
+    mlua_at_most(L, 3);
+    text = luaL_checkstring(L, 2);
+    init = mlua_opt_integer(L, 3, 1);
+    compiled = get_pattern(L, 2, text);
+    subject = mlua_check_subject(L, 1);
+    offset = mlua_search_offset(init, subject.slice.length);
     if (offset == SIZE_MAX ||
         !match_first(L, &match, compiled->pattern, subject.slice, offset))
         return fail(L);
@@ -287,24 +173,23 @@ static int next_match(lua_State *L)
     return push_match(L, &self->subject, &self->match);
 }
 
-/* For gmatch a "^" in front is a character like others. */
-static const compiled *push_unanchored(lua_State *L, int arg, const char *text)
-{
-    if (text[0] != '^')
-        return push_pattern(L, arg);
-    return compile(L, text, lua_rawlen(L, arg), MAPPED_PATTERN_NO_ANCHOR);
-}
-
 static int pattern_gmatch(lua_State *L)
 {
-    const char *text = luaL_checkstring(L, 2);
-    lua_Integer init = mlua_opt_integer(L, 3, 1);
-    mlua_subject subject = mlua_check_subject(L, 1);
-    walk *self = lua_newuserdatauv(L, sizeof *self, 0);
-    self->subject = subject;
-    self->pattern = push_unanchored(L, 2, text)->pattern;
+    const char *text;
+    lua_Integer init;
+    walk *self;
+    mlua_at_most(L, 3);
+    text = luaL_checkstring(L, 2);
+    init = mlua_opt_integer(L, 3, 1);
+    mlua_check_subject(L, 1);
+    self = lua_newuserdatauv(L, sizeof *self, 0);
+    self->pattern = (text[0] == '^' ? mlua_push_unanchored(L, 2)
+                                    : mlua_push_compiled(L, MLUA_PATTERN, 2))
+                        ->pattern;
+    self->subject = mlua_check_subject(L, 1);
     mlua_push_owner(L, 1);
-    mapped_match_init(&self->match, offset_of(init, subject.slice.length));
+    mapped_match_init(&self->match,
+                      mlua_search_offset(init, self->subject.slice.length));
     lua_pushcclosure(L, next_match, 3);
     return 1;
 }
@@ -451,8 +336,9 @@ static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
 static int pattern_gsub(lua_State *L)
 {
     substitution self;
-    const compiled *compiled;
+    const mlua_compiled *compiled;
     lua_Integer most, count;
+    mlua_at_most(L, 4);
     luaL_checkstring(L, 2);
     self.L = L;
     self.kind = lua_type(L, 3);
@@ -462,7 +348,7 @@ static int pattern_gsub(lua_State *L)
                          self.kind == LUA_TTABLE || self.kind == LUA_TFUNCTION,
                      3, "string/function/table");
     lua_settop(L, 3);
-    compiled = push_pattern(L, 2);
+    compiled = mlua_push_compiled(L, MLUA_PATTERN, 2);
     self.subject = mlua_check_subject(L, 1);
     mapped_match_init(&self.match, 0);
     luaL_buffinit(L, &self.result);

@@ -18,14 +18,14 @@ static const mapped_field *check_field(lua_State *L, const mlua_record *self)
     const mapped_field *field =
         mapped_layout_find(self->layout->layout, name, length);
     if (field == NULL)
-        luaL_error(L, "no field '%s'", name);
+        luaL_error(L, "no field '%s'", mlua_push_short(L, 2));
     return field;
 }
 
 int mlua_record_index(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
-    mlua_push_field(L, self->bytes.slice, check_field(L, self));
+    mlua_push_field(L, 1, self->bytes.slice, check_field(L, self));
     return 1;
 }
 
@@ -50,7 +50,7 @@ static int record_next(lua_State *L)
     if (field == end)
         return 0;
     lua_pushstring(L, field->name);
-    mlua_push_field(L, self->bytes.slice, field);
+    mlua_push_field(L, 1, self->bytes.slice, field);
     return 2;
 }
 

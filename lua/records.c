@@ -1,12 +1,20 @@
 /* Layouts, and records of one layout over the bytes of a view. */
 #include "mapped_lua.h"
 
+static void free_layout(mlua_holding *holding)
+{
+    mlua_layout *self =
+        (mlua_layout *)((char *)holding - offsetof(mlua_layout, holding));
+    mapped_layout_release(self->layout);
+    self->layout = NULL;
+}
+
 static int layout_gc(lua_State *L)
 {
     mlua_layout *self = mlua_test(L, 1, MLUA_LAYOUT);
     if (self != NULL) {
-        mapped_layout_release(self->layout);
-        self->layout = NULL;
+        mlua_let_go(&self->holding);
+        free_layout(&self->holding);
     }
     return 0;
 }
@@ -27,10 +35,10 @@ static void push_layout(lua_State *L, int arg)
     mapped_layout *layout;
     const char *text = luaL_checklstring(L, arg, &length);
     mlua_layout *self = lua_newuserdatauv(L, sizeof *self, 0);
-    self->head.tag = &mlua_tags[MLUA_LAYOUT];
-    self->layout = NULL;
+    *self = (mlua_layout){.layout = NULL};
     lua_pushvalue(L, lua_upvalueindex(MLUA_LAYOUT));
     lua_setmetatable(L, -2);
+    mlua_hold(L, &self->holding, free_layout);
     if (mapped_layout_compile(text, length, &layout, &error) == MAPPED_OK) {
         self->layout = layout;
         return;
@@ -44,6 +52,7 @@ static void push_layout(lua_State *L, int arg)
 
 int mlua_layout_new(lua_State *L)
 {
+    mlua_at_most(L, 1);
     push_layout(L, 1);
     return 1;
 }
@@ -57,6 +66,7 @@ int mlua_layout_index(lua_State *L)
 
 static int layout_size(lua_State *L)
 {
+    mlua_at_most(L, 1);
     lua_pushinteger(
         L, (lua_Integer)mapped_layout_size(check_layout(L, 1)->layout));
     return 1;
@@ -73,8 +83,10 @@ static void push_type(lua_State *L, const mapped_field *field)
 
 static int layout_fields(lua_State *L)
 {
-    const mapped_layout *layout = check_layout(L, 1)->layout;
+    const mapped_layout *layout;
     size_t i;
+    mlua_at_most(L, 1);
+    layout = check_layout(L, 1)->layout;
     lua_newtable(L);
     for (i = 0; i < mapped_layout_count(layout); i++) {
         const mapped_field *field = mapped_layout_field(layout, i);
@@ -113,7 +125,6 @@ static void push_records(lua_State *L, int arg, int layout_arg,
     mlua_records copy = *shape;
     mlua_records *self = lua_newuserdatauv(L, sizeof *self, 2);
     *self = copy;
-    self->bytes.head.tag = &mlua_tags[MLUA_RECORDS];
     self->bytes.owner = mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, layout_arg);
@@ -126,8 +137,9 @@ static int view_records(lua_State *L)
 {
     mlua_records shape = {.count = 0};
     mapped_error error;
-    lua_settop(L, 2);
+    mlua_at_most(L, 2);
     mlua_check_view(L, 1);
+    lua_settop(L, 2);
     if (lua_type(L, 2) == LUA_TSTRING) {
         push_layout(L, 2);
         lua_replace(L, 2);
@@ -176,7 +188,6 @@ static void push_record(lua_State *L, const mlua_records *records, size_t index)
 {
     mapped_slice part = check_bytes(L, records, index);
     mlua_record *self = lua_newuserdatauv(L, sizeof *self, 2);
-    self->bytes.head.tag = &mlua_tags[MLUA_RECORD];
     self->bytes.owner = records->bytes.owner;
     self->bytes.slice = part;
     self->layout = records->layout;
@@ -212,7 +223,7 @@ static void check_names(lua_State *L, int arg, const mapped_layout *layout)
         size_t length;
         const char *name = luaL_tolstring(L, -2, &length);
         if (mapped_layout_find(layout, name, length) == NULL)
-            luaL_error(L, "no field '%s'", name);
+            luaL_error(L, "no field '%s'", mlua_push_short(L, -1));
         lua_pop(L, 2);
     }
 }
@@ -275,11 +286,15 @@ static int records_pairs(lua_State *L)
 
 static int records_sub(lua_State *L)
 {
-    mlua_records shape = *check_records(L, 1);
-    size_t size = mapped_layout_size(shape.layout->layout), index;
-    lua_Integer from = luaL_checkinteger(L, 2);
-    lua_Integer to = luaL_optinteger(L, 3, -1);
+    mlua_records shape;
+    size_t size, index;
+    lua_Integer from, to;
     mapped_error error;
+    mlua_at_most(L, 3);
+    shape = *check_records(L, 1);
+    size = mapped_layout_size(shape.layout->layout);
+    from = luaL_checkinteger(L, 2);
+    to = luaL_optinteger(L, 3, -1);
     shape.count = mlua_clamp(from, to, shape.count, &index);
     if (mapped_slice_sub(shape.bytes.slice, index * size, shape.count * size,
                          &shape.bytes.slice, &error) != MAPPED_OK)
@@ -291,12 +306,14 @@ static int records_sub(lua_State *L)
 
 static int records_bytes(lua_State *L)
 {
+    mlua_at_most(L, 1);
     mlua_push_slice(L, 1, check_records(L, 1)->bytes.slice);
     return 1;
 }
 
 static int records_layout(lua_State *L)
 {
+    mlua_at_most(L, 1);
     check_records(L, 1);
     lua_getiuservalue(L, 1, 2);
     return 1;
@@ -307,7 +324,8 @@ static size_t check_choice(lua_State *L, int arg, const mapped_field *field)
 {
     if (lua_isnoneornil(L, arg) && field->several)
         return (size_t)luaL_error(L, "field '%s' has %I elements: choose one",
-                                  field->name, (LUAI_UACINT)field->count);
+                                  mlua_push_short(L, 2),
+                                  (LUAI_UACINT)field->count);
     return mlua_check_span(L, arg, 1, 1, field->count);
 }
 
@@ -327,15 +345,19 @@ static mapped_slice column_bytes(lua_State *L, const mlua_records *self,
 
 static int records_column(lua_State *L)
 {
-    const mlua_records *self = check_records(L, 1);
+    const mlua_records *self;
     size_t length, offset;
-    const char *name = luaL_checklstring(L, 2, &length);
-    const mapped_field *field =
-        mapped_layout_find(self->layout->layout, name, length);
-    mlua_array shape = {.count = self->count,
-                        .stride = mapped_layout_size(self->layout->layout)};
+    const char *name;
+    const mapped_field *field;
+    mlua_array shape = {.width = 0};
+    mlua_at_most(L, 3);
+    self = check_records(L, 1);
+    name = luaL_checklstring(L, 2, &length);
+    field = mapped_layout_find(self->layout->layout, name, length);
     if (field == NULL)
-        return luaL_error(L, "no field '%s'", name);
+        return luaL_error(L, "no field '%s'", mlua_push_short(L, 2));
+    shape.count = self->count;
+    shape.stride = mapped_layout_size(self->layout->layout);
     shape.element = field->element;
     offset = field->offset;
     if (field->several && field->element->kind == MAPPED_KIND_CHAR)

@@ -1,11 +1,13 @@
 /* The Region: what only the owner of a mapping can do.
  *
  * `topointer` hands out a raw address, as lrexlib and its like want it, to code
- * that doesn't say when it is done with it. From then on the region is pinned,
- * and we hold a second reference: `close` drops the pin, and because of that
- * reference the core keeps the addresses, with zero pages in them, until the
- * object is collected. Whether the bytes that were shown so were all there is
- * asked at the end, which is the close. */
+ * that doesn't say when it is done with it: an export that ends with the
+ * object. Until then the address stays valid. Growth leaves it where it is.
+ * `close` ends the export, and takes a second reference, because of which the
+ * core keeps the addresses, with zero pages in them, until the object is
+ * collected. The end of a block closes to every new access and leaves the
+ * memory as it is. Whether the bytes that were shown so were all there is asked
+ * at the end of the export. */
 #include "mapped_lua.h"
 
 static mlua_region *check_region(lua_State *L, int arg)
@@ -24,62 +26,98 @@ static mlua_region *check_open_region(lua_State *L, int arg)
     return self;
 }
 
+static void free_region(mlua_holding *holding)
+{
+    mlua_region *self =
+        (mlua_region *)((char *)holding - offsetof(mlua_region, holding));
+    mapped_region *region = self->region;
+    self->region = NULL;
+    if (self->kept)
+        mapped_region_release(region);
+    mapped_region_release(region);
+}
+
 mlua_region *mlua_push_region(lua_State *L)
 {
     mlua_region *self = lua_newuserdatauv(L, sizeof *self, 0);
-    *self = (mlua_region){.head.tag = &mlua_tags[MLUA_REGION]};
+    *self =
+        (mlua_region){.view.owner = self,
+                      .cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE))};
     lua_pushvalue(L, lua_upvalueindex(MLUA_REGION));
     lua_setmetatable(L, -2);
+    mlua_hold(L, &self->holding, free_region);
     return self;
 }
 
 /* Ends what topointer began; MAPPED_FAULT if it has shown lost pages. */
 static mapped_status end_export(mlua_region *self, mapped_error *error)
 {
-    if (!self->pinned)
+    if (!self->exported)
         return MAPPED_OK;
-    self->pinned = false;
+    self->exported = false;
     return mapped_export_end(self->shown, self->since, error);
 }
 
-/* What was shown stays to be asked about when the close is refused. */
 static mapped_status close_region(mlua_region *self, mapped_error *error)
 {
-    mapped_error fault;
-    bool pinned = self->pinned;
-    void *same;
+    mapped_status status, shown = MAPPED_OK;
     if (self->region == NULL)
         return MAPPED_OK;
-    mapped_status shown = end_export(self, &fault);
-    mapped_status status = mapped_region_close(self->region, error);
-    if (status != MAPPED_OK && pinned)
-        self->pinned =
-            mapped_region_pin(self->region, &same, NULL) == MAPPED_OK;
-    if (status != MAPPED_OK || shown != MAPPED_FAULT)
-        return status;
-    *error = fault;
-    return MAPPED_FAULT;
+    if (self->exported && !mapped_region_closed(self->region)) {
+        mapped_region_acquire(self->region);
+        self->kept = true;
+        shown = end_export(self, error);
+    }
+    status =
+        mapped_region_close(self->region, shown == MAPPED_OK ? error : NULL);
+    return status != MAPPED_OK ? status : shown;
 }
 
 static int region_close(lua_State *L)
 {
+    mlua_region *self;
     mapped_error error;
-    mapped_status status = close_region(check_region(L, 1), &error);
+    mapped_status status;
+    mlua_at_most(L, 1);
+    self = check_region(L, 1);
+    status = close_region(self, &error);
+    mlua_charge_region(L, self);
     if (status == MAPPED_FAULT)
         return mlua_fail_fault(L, &error);
     if (status != MAPPED_OK)
-        return mlua_fail(L, &error, NULL);
+        return mlua_fail(L, &error);
     lua_pushboolean(L, true);
     return 1;
+}
+
+/* What was lost of what pointers have shown so far, without an end of that. */
+static mapped_status check_export(const mlua_region *self, mapped_error *error)
+{
+    void *same;
+    if (!self->exported ||
+        mapped_region_pin(self->region, &same, NULL) != MAPPED_OK)
+        return MAPPED_OK;
+    return mapped_export_end(self->shown, self->since, error);
 }
 
 /* Nobody sees what this returns, so a loss raises, unless there is an error on
  * its way already. */
 static int region_leave(lua_State *L)
 {
+    mlua_region *self = check_region(L, 1);
     mapped_error error;
-    if (close_region(check_region(L, 1), &error) == MAPPED_FAULT &&
-        lua_isnoneornil(L, 2))
+    mapped_status shown;
+    if (self->region == NULL)
+        return 0;
+    shown = check_export(self, &error);
+    if (!mapped_region_closed(self->region) &&
+        mapped_region_retire(self->region) > 0)
+        lua_warning(L,
+                    "mapped: a region was closed by the end of its block, and "
+                    "the pointer to its memory that was given away is valid "
+                    "until it is collected",
+                    0);
+    if (shown == MAPPED_FAULT && lua_isnoneornil(L, 2))
         return mlua_raise(L, &error);
     return 0;
 }
@@ -87,15 +125,13 @@ static int region_leave(lua_State *L)
 static int region_gc(lua_State *L)
 {
     mlua_region *self = check_region(L, 1);
-    mapped_region *region = self->region;
     mapped_error error;
-    self->region = NULL;
-    if (region == NULL)
+    mapped_status shown;
+    mlua_let_go(&self->holding);
+    if (self->region == NULL)
         return 0;
-    mapped_status shown = end_export(self, &error);
-    if (self->exported)
-        mapped_region_release(region);
-    mapped_region_release(region);
+    shown = end_export(self, &error);
+    free_region(&self->holding);
     if (shown == MAPPED_FAULT)
         mlua_warn(L, &error);
     return 0;
@@ -111,7 +147,8 @@ static void widen(mapped_slice *shown, mapped_slice slice)
     shown->length = (end > other ? end : other) - shown->offset;
 }
 
-/* The first pin holds for all. */
+/* The first export holds for all; the mapping may have moved since it began, so
+ * that each address must be one that an export has given. */
 static mapped_status show(mlua_region *self, mapped_slice slice, void **data,
                           mapped_error *error)
 {
@@ -119,27 +156,25 @@ static mapped_status show(mlua_region *self, mapped_slice slice, void **data,
     mapped_status status = mapped_export_begin(slice, data, &since, error);
     if (status != MAPPED_OK)
         return status;
-    if (self->pinned) {
+    if (self->exported) {
         mapped_region_unpin(self->region);
         widen(&self->shown, slice);
         return MAPPED_OK;
     }
-    self->pinned = true;
+    mapped_region_copy_on_move(self->region);
+    self->exported = true;
     self->shown = slice;
     self->since = since;
-    if (!self->exported)
-        mapped_region_acquire(self->region);
-    self->exported = true;
     return MAPPED_OK;
 }
 
 static int view_topointer(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
-    mlua_region *owner = mlua_push_owner(L, 1);
+    mapped_slice slice = mlua_open_self(L, 1);
     mapped_error error;
     void *data;
-    if (show(owner, slice, &data, &error) != MAPPED_OK)
+    mlua_push_owner(L, 1);
+    if (show(lua_touserdata(L, -1), slice, &data, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     lua_pushlightuserdata(L, data);
     return 1;
@@ -148,55 +183,100 @@ static int view_topointer(lua_State *L)
 const luaL_Reg mlua_pointer_methods[] = {{"topointer", view_topointer},
                                          {NULL, NULL}};
 
-static int region_resize(lua_State *L)
+void mlua_charge_region(lua_State *L, mlua_region *self)
 {
-    mlua_region *self = check_open_region(L, 1);
-    mapped_error error;
-    lua_Integer n = mlua_check_length(L, 2);
-    if (mapped_region_resize(self->region, n, &error) != MAPPED_OK)
-        return mlua_fail(L, &error, NULL);
+    if (self->own)
+        mlua_charge(L, &self->holding, mapped_region_length(self->region));
+}
+
+/* true, or nil, the message and a number. */
+static int answer(lua_State *L, mapped_status status, const mapped_error *error)
+{
+    if (status != MAPPED_OK)
+        return mlua_fail(L, error);
     lua_pushboolean(L, true);
     return 1;
 }
 
+static int region_resize(lua_State *L)
+{
+    mlua_region *self;
+    mapped_error error;
+    mapped_status status;
+    size_t n;
+    bool tried = false;
+    mlua_at_most(L, 2);
+    self = check_open_region(L, 1);
+    n = mlua_check_length(L, 2);
+    do
+        status = mapped_region_resize(self->region, n, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    if (status == MAPPED_OK)
+        mlua_charge_region(L, self);
+    return answer(L, status, &error);
+}
+
 /* The bytes may be the region's own, which growth may move: they are named by
  * their slice, never by an address. */
+static mapped_status append(mapped_region *region, const mlua_data *data,
+                            mapped_error *error)
+{
+    if (data->string != NULL)
+        return mapped_region_append(region, data->string, data->length, error);
+    return mapped_region_append_slice(region, data->slice, error);
+}
+
 static int region_append(lua_State *L)
 {
-    mapped_region *region = check_open_region(L, 1)->region;
-    mlua_data data = mlua_check_data(L, 2);
+    mlua_region *self;
+    mlua_data data;
     mapped_error error;
-    mapped_status status =
-        data.string != NULL
-            ? mapped_region_append(region, data.string, data.length, &error)
-            : mapped_region_append_slice(region, data.slice, &error);
-    if (status != MAPPED_OK)
-        return mlua_fail(L, &error, NULL);
-    lua_pushboolean(L, true);
-    return 1;
+    mapped_status status;
+    bool tried = false;
+    mlua_at_most(L, 2);
+    check_open_region(L, 1);
+    do {
+        data = mlua_check_data(L, 2);
+        self = check_open_region(L, 1);
+        status = append(self->region, &data, &error);
+    } while (mlua_collects(L, status, &error, &tried));
+    if (status == MAPPED_OK)
+        mlua_charge_region(L, self);
+    return answer(L, status, &error);
 }
 
 static int region_size(lua_State *L)
 {
     uint64_t size;
+    mapped_region *region;
     mapped_error error;
-    mapped_region *region = check_open_region(L, 1)->region;
-    if (mapped_region_size(region, &size, &error) != MAPPED_OK)
-        return mlua_fail(L, &error, mapped_region_name(region));
+    mapped_status status;
+    bool tried = false;
+    mlua_at_most(L, 1);
+    region = check_open_region(L, 1)->region;
+    do
+        status = mapped_region_size(region, &size, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    if (status != MAPPED_OK)
+        return mlua_fail(L, &error);
     lua_pushinteger(L, (lua_Integer)size);
     return 1;
 }
 
 static int region_mode(lua_State *L)
 {
-    mapped_region *region = check_open_region(L, 1)->region;
+    mapped_region *region;
+    mlua_at_most(L, 1);
+    region = check_open_region(L, 1)->region;
     lua_pushstring(L, mapped_mode_text(mapped_region_mode(region)));
     return 1;
 }
 
 static int region_name(lua_State *L)
 {
-    mapped_region *region = check_open_region(L, 1)->region;
+    mapped_region *region;
+    mlua_at_most(L, 1);
+    region = check_open_region(L, 1)->region;
     lua_pushstring(L, mapped_region_name(region));
     return 1;
 }
@@ -205,9 +285,11 @@ static int region_fileno(lua_State *L)
 {
     intptr_t descriptor;
     mapped_error error;
-    mapped_region *region = check_open_region(L, 1)->region;
+    mapped_region *region;
+    mlua_at_most(L, 1);
+    region = check_open_region(L, 1)->region;
     if (mapped_region_descriptor(region, &descriptor, &error) != MAPPED_OK)
-        return mlua_fail(L, &error, NULL);
+        return mlua_fail(L, &error);
     lua_pushinteger(L, descriptor);
     return 1;
 }
@@ -215,27 +297,26 @@ static int region_fileno(lua_State *L)
 static int region_seal(lua_State *L)
 {
     mapped_error error;
-    mapped_region *region = check_open_region(L, 1)->region;
-    if (mapped_region_seal(region, &error) != MAPPED_OK)
-        return mlua_fail(L, &error, NULL);
-    lua_pushboolean(L, true);
-    return 1;
+    mapped_region *region;
+    mlua_at_most(L, 1);
+    region = check_open_region(L, 1)->region;
+    return answer(L, mapped_region_seal(region, &error), &error);
 }
 
 static int region_tostring(lua_State *L)
 {
     const mlua_region *self = check_region(L, 1);
     const mapped_region *region = self->region;
-    const char *name;
+    mapped_error shown = MAPPED_ERROR_INIT;
     if (region == NULL || mapped_region_closed(region)) {
         lua_pushliteral(L, "mapped.Region (closed)");
         return 1;
     }
-    name = mapped_region_name(region);
+    mapped_error_set_path(&shown, mapped_region_name(region));
     lua_pushfstring(L, "mapped.Region (%I bytes, mode %s%s%s)",
                     (LUAI_UACINT)mapped_region_length(region),
                     mapped_mode_text(mapped_region_mode(region)),
-                    name != NULL ? ", " : "", name != NULL ? name : "");
+                    shown.path[0] != '\0' ? ", " : "", shown.path);
     return 1;
 }
 

@@ -4,9 +4,8 @@
 mlua_subject mlua_check_subject(lua_State *L, int arg)
 {
     mlua_subject subject;
-    const mlua_slice *slice = mlua_test(L, arg, MLUA_SLICE);
     subject.slice = mlua_check_view(L, arg);
-    subject.owner = slice != NULL ? slice->owner : lua_touserdata(L, arg);
+    subject.owner = ((const mlua_slice *)lua_touserdata(L, arg))->owner;
     return subject;
 }
 
@@ -78,6 +77,15 @@ static int push_place(lua_State *L, size_t found, size_t length)
     return 2;
 }
 
+size_t mlua_search_offset(lua_Integer init, size_t length)
+{
+    if (init > 0)
+        return (lua_Unsigned)init - 1 > length ? SIZE_MAX : (size_t)init - 1;
+    if (init == 0 || 0 - (lua_Unsigned)init > length)
+        return 0;
+    return length - (size_t)(0 - (lua_Unsigned)init);
+}
+
 int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset)
 {
     size_t length, found;
@@ -89,17 +97,37 @@ int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset)
                       length);
 }
 
+/* As find does, from position `init` on. */
 static int search_rfind(lua_State *L)
 {
-    size_t length;
-    size_t found = search(L, mapped_rfind, mlua_check_search(L).slice, &length);
-    return push_place(L, found, length);
+    size_t offset, length, found;
+    lua_Integer init;
+    mapped_slice rest;
+    mlua_at_most(L, 3);
+    init = mlua_opt_integer(L, 3, 1);
+    rest = mlua_check_search(L).slice;
+    offset = mlua_search_offset(init, rest.length);
+    if (offset == SIZE_MAX)
+        return push_place(L, MAPPED_NOT_FOUND, 0);
+    rest.offset += offset;
+    rest.length -= offset;
+    found = search(L, mapped_rfind, rest, &length);
+    return push_place(L, found == MAPPED_NOT_FOUND ? found : offset + found,
+                      length);
 }
 
 static int search_count(lua_State *L)
 {
-    size_t length;
-    size_t count = search(L, mapped_count, mlua_check_search(L).slice, &length);
+    size_t offset, length, count;
+    lua_Integer from, to;
+    mapped_slice part;
+    mlua_at_most(L, 4);
+    from = luaL_optinteger(L, 3, 1);
+    to = luaL_optinteger(L, 4, -1);
+    part = mlua_check_search(L).slice;
+    part.length = mlua_clamp(from, to, part.length, &offset);
+    part.offset += offset;
+    count = search(L, mapped_count, part, &length);
     lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
@@ -110,11 +138,13 @@ typedef mapped_status compare_function(mapped_slice slice, const void *data,
 
 static int compare(lua_State *L, compare_function *how)
 {
-    mlua_subject subject = mlua_check_search(L);
+    mlua_subject subject;
     mlua_needle needle;
     mapped_error error;
     bool result = false;
     mapped_status status;
+    mlua_at_most(L, 2);
+    subject = mlua_check_search(L);
     mlua_needle_open(L, 2, &needle);
     status = how(subject.slice, mapped_needle_bytes(&needle.needle),
                  mapped_needle_length(&needle.needle), &result, &error);

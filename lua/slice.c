@@ -5,7 +5,6 @@
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
     mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
-    self->head.tag = &mlua_tags[MLUA_SLICE];
     self->slice = slice;
     self->owner = mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
@@ -22,19 +21,25 @@ static int push_part(lua_State *L, mapped_slice slice, size_t offset, size_t n)
     return 1;
 }
 
+/* What is there is taken without a call of the core. */
 static int view_sub(lua_State *L)
 {
-    mapped_slice slice = mlua_to_view(L, 1);
-    lua_Integer from = luaL_checkinteger(L, 2);
+    mapped_slice slice = mlua_view_bytes(L, mlua_self(L, 3));
+    lua_Integer from = mlua_check_integer(L, 2);
     lua_Integer to = mlua_opt_integer(L, 3, -1);
     size_t offset;
     size_t n = mlua_clamp(from, to, slice.length, &offset);
-    return push_part(L, slice, offset, n);
+    if (n == 0 || mapped_slice_hit(slice, offset, n) == NULL)
+        return push_part(L, slice, offset, n);
+    slice.offset += offset;
+    slice.length = n;
+    mlua_push_slice(L, 1, slice);
+    return 1;
 }
 
 static int view_slice(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_open_self(L, 3);
     size_t n = mlua_check_length(L, 3);
     return push_part(L, slice, mlua_check_span(L, 2, 0, n, slice.length), n);
 }

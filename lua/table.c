@@ -48,11 +48,11 @@ static void fill_plain(lua_State *L, const mlua_array *self, size_t first,
 
 static int array_totable(lua_State *L)
 {
-    const mlua_array *self = mlua_check_array(L, 1);
-    lua_Integer from = luaL_optinteger(L, 2, 1);
-    lua_Integer to = luaL_optinteger(L, 3, -1);
-    size_t first, i;
-    size_t n = mlua_clamp(from, to, self->count, &first);
+    const mlua_array *self;
+    size_t first, i, n;
+    mlua_at_most(L, 3);
+    self = mlua_check_array(L, 1);
+    n = mlua_opt_range(L, 2, self->count, &first);
     lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
     if (is_plain(self)) {
         fill_plain(L, self, first, n);
@@ -110,8 +110,8 @@ static void convert_element(lua_State *L, const mlua_array *self, size_t i,
                                luaL_typename(L, -1)));
     if (element->store(element, to, value) != MAPPED_OK)
         refuse(L, i,
-               lua_pushfstring(L, "%s does not fit %s",
-                               luaL_tolstring(L, -1, NULL), element->name));
+               lua_pushfstring(L, "%s does not fit %s", mlua_push_short(L, -1),
+                               element->name));
 }
 
 static void store_elements(lua_State *L, const mlua_array *self, size_t first,
@@ -137,11 +137,13 @@ static void store_elements(lua_State *L, const mlua_array *self, size_t first,
  * first is stored: reading them may run any code. */
 static int array_copy_from(lua_State *L)
 {
-    const mlua_array *self = mlua_check_array(L, 1);
-    size_t size = mlua_array_width(self);
+    const mlua_array *self;
     lua_Integer length;
-    size_t n, first, bytes, i;
+    size_t size, n, first, bytes, i;
     unsigned char *values;
+    mlua_at_most(L, 3);
+    self = mlua_check_array(L, 1);
+    size = mlua_array_width(self);
     luaL_argexpected(L, lua_istable(L, 2) || lua_isuserdata(L, 2), 2,
                      "table or mapped.Array");
     lua_settop(L, 3);

@@ -3,7 +3,7 @@
 
 static int typed_get(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_open_self(L, 3);
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset = mlua_check_span(L, 3, 1, element->size, slice.length);
     mapped_value value;
@@ -16,7 +16,7 @@ static int typed_get(lua_State *L)
 
 static int typed_set(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_open_self(L, 4);
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset = mlua_check_span(L, 3, 0, element->size, slice.length);
     mapped_value value = mlua_check_value(L, 4, element);

@@ -2,30 +2,27 @@
  * its first argument stands for. */
 #include "mapped_lua.h"
 
-const char mlua_tags[MLUA_METATABLES + 1];
-
-static mapped_slice region_bytes(lua_State *L, const mlua_region *self)
+/* The Region or Slice at `arg`, or raises. Leaves its metatable on the stack.
+ */
+static const mlua_slice *push_view(lua_State *L, int arg)
 {
-    if (self->region == NULL)
-        mlua_raise_closed(L);
-    return mapped_region_slice(self->region);
+    const mlua_slice *self = mlua_push_metatable(L, arg);
+    if (self == NULL ||
+        (!mlua_is_type(L, MLUA_SLICE) && !mlua_is_type(L, MLUA_REGION)))
+        luaL_typeerror(L, arg, "mapped.Region or mapped.Slice");
+    return self;
 }
 
-static mapped_slice slice_bytes(lua_State *L, const mlua_slice *self)
+const mlua_slice *mlua_check_handle(lua_State *L, int arg)
 {
-    if (self->owner->region == NULL)
-        mlua_raise_closed(L);
-    return self->slice;
+    const mlua_slice *self = push_view(L, arg);
+    lua_pop(L, 1);
+    return self;
 }
 
 mapped_slice mlua_to_view(lua_State *L, int arg)
 {
-    const void *self = mlua_to_head(L, arg);
-    if (mlua_has_tag(self, MLUA_SLICE))
-        return slice_bytes(L, self);
-    if (!mlua_has_tag(self, MLUA_REGION))
-        luaL_typeerror(L, arg, "mapped.Region or mapped.Slice");
-    return region_bytes(L, self);
+    return mlua_view_bytes(L, mlua_check_handle(L, arg));
 }
 
 static mapped_slice check_open(lua_State *L, mapped_slice slice)
@@ -45,7 +42,7 @@ mapped_slice mlua_check_bytes(lua_State *L, int arg)
     const mlua_array *array = mlua_test(L, arg, MLUA_ARRAY);
     if (array == NULL)
         return mlua_check_view(L, arg);
-    return check_open(L, slice_bytes(L, &array->bytes));
+    return check_open(L, mlua_view_bytes(L, &array->bytes));
 }
 
 mlua_data mlua_check_data(lua_State *L, int arg)
@@ -66,14 +63,15 @@ mlua_data mlua_check_data(lua_State *L, int arg)
     return data;
 }
 
-mlua_region *mlua_push_owner(lua_State *L, int arg)
+/* All but a Region, which is its own, keep it as user value 1. */
+const mlua_region *mlua_push_owner(lua_State *L, int arg)
 {
-    /* A Region has no user value: it is its own owner. */
-    if (lua_getiuservalue(L, arg, 1) == LUA_TNONE) {
-        lua_pop(L, 1);
+    const mlua_slice *self = lua_touserdata(L, arg);
+    if ((const void *)self->owner == self)
         lua_pushvalue(L, arg);
-    }
-    return lua_touserdata(L, -1);
+    else
+        lua_getiuservalue(L, arg, 1);
+    return self->owner;
 }
 
 static int absent(lua_State *L, mapped_slice slice)
@@ -84,8 +82,10 @@ static int absent(lua_State *L, mapped_slice slice)
     return 1;
 }
 
+/* The metatable of argument 1 is left on the stack, which saves a call. */
 int mlua_view_index(lua_State *L)
 {
+    const mlua_slice *self;
     mapped_slice slice;
     mapped_error error;
     size_t offset;
@@ -97,7 +97,10 @@ int mlua_view_index(lua_State *L)
         return 1;
     }
     i = lua_tointegerx(L, 2, &is_integer);
-    slice = mlua_to_view(L, 1);
+    self = mlua_push_metatable(L, 1);
+    if (self == NULL || !mlua_is_type(L, MLUA_SELF))
+        self = push_view(L, 1);
+    slice = mlua_view_bytes(L, self);
     if (!is_integer || !mlua_position(i, slice.length, &offset))
         return absent(L, slice);
     if (mapped_get_u8(slice, offset, &byte, &error) != MAPPED_OK)
@@ -119,61 +122,43 @@ static int view_newindex(lua_State *L)
 
 static int view_len(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)mlua_check_view(L, 1).length);
+    /* Lua passes the object twice. */
+    lua_pushinteger(L, (lua_Integer)mlua_open_self(L, 2).length);
     return 1;
 }
 
-static bool is_view(lua_State *L, int arg)
-{
-    return mlua_test(L, arg, MLUA_SLICE) != NULL ||
-           mlua_test(L, arg, MLUA_REGION) != NULL;
-}
-
-static int view_eq(lua_State *L)
-{
-    mapped_error error;
-    mapped_slice a, b;
-    int order = 1;
-    /* Lua asks either operand's metamethod: the other may be anything. */
-    if (!is_view(L, 1) || !is_view(L, 2))
-        return 0;
-    a = mlua_check_view(L, 1);
-    b = mlua_check_view(L, 2);
-    if (a.length == b.length &&
-        mapped_compare(a, b, &order, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
-    lua_pushboolean(L, order == 0);
-    return 1;
-}
-
-const luaL_Reg mlua_view_meta[] = {{"__newindex", view_newindex},
-                                   {"__len", view_len},
-                                   {"__eq", view_eq},
-                                   {NULL, NULL}};
+const luaL_Reg mlua_view_meta[] = {
+    {"__newindex", view_newindex}, {"__len", view_len}, {NULL, NULL}};
 
 static int about_readonly(lua_State *L)
 {
-    mapped_slice slice = mlua_check_bytes(L, 1);
+    mapped_slice slice;
+    mlua_at_most(L, 1);
+    slice = mlua_check_bytes(L, 1);
     lua_pushboolean(L, mapped_region_readonly(slice.region));
     return 1;
 }
 
 static int about_offset(lua_State *L)
 {
+    mlua_at_most(L, 1);
     lua_pushinteger(L, (lua_Integer)mlua_check_bytes(L, 1).offset);
     return 1;
 }
 
-static void check_handle(lua_State *L, int arg)
+static void check_handle(lua_State *L)
 {
-    if (!is_view(L, arg) && mlua_test(L, arg, MLUA_ARRAY) == NULL)
-        luaL_typeerror(L, arg, "mapped.Region, Slice or Array");
+    mlua_at_most(L, 1);
+    if (mlua_test(L, 1, MLUA_SLICE) == NULL &&
+        mlua_test(L, 1, MLUA_REGION) == NULL &&
+        mlua_test(L, 1, MLUA_ARRAY) == NULL)
+        luaL_typeerror(L, 1, "mapped.Region, Slice or Array");
 }
 
 static int about_closed(lua_State *L)
 {
     const mlua_region *owner;
-    check_handle(L, 1);
+    check_handle(L);
     owner = mlua_push_owner(L, 1);
     lua_pushboolean(L, owner->region == NULL ||
                            mapped_region_closed(owner->region));
@@ -182,7 +167,7 @@ static int about_closed(lua_State *L)
 
 static int about_region(lua_State *L)
 {
-    check_handle(L, 1);
+    check_handle(L);
     mlua_push_owner(L, 1);
     return 1;
 }

@@ -1,0 +1,149 @@
+/* Equality and order of our objects.
+ *
+ * `==` compares contents and never raises: what can't be read, because it is
+ * closed, has shrunk away or is lost, equals only itself. A Region and a Slice
+ * are arrays of bytes here; arrays are equal if their elements are, whatever
+ * their types; records if their fields are. `<` and `<=` compare bytes, also
+ * with a string, and raise as every access does. */
+#include "mapped_lua.h"
+
+/* Lua asks either operand's metamethod: the other may be anything. */
+static bool is_array(lua_State *L, int arg)
+{
+    return mlua_test(L, arg, MLUA_SLICE) != NULL ||
+           mlua_test(L, arg, MLUA_REGION) != NULL ||
+           mlua_test(L, arg, MLUA_ARRAY) != NULL;
+}
+
+/* An Array of texts has two dimensions: texts and their bytes. `numbers` holds
+ * lengths, then distances. */
+static mapped_array texts_of(const mlua_array *array, ptrdiff_t numbers[4])
+{
+    mapped_array core = mlua_core_array(array, numbers);
+    core.dimensions = 2;
+    core.strides = numbers + 2;
+    numbers[1] = (ptrdiff_t)array->width;
+    numbers[2] = (ptrdiff_t)array->stride;
+    numbers[3] = 1;
+    return core;
+}
+
+static mapped_array bytes_of(mapped_slice slice, ptrdiff_t numbers[4])
+{
+    const mlua_array array = {
+        .bytes.slice = slice,
+        .element = mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false),
+        .count = slice.length,
+        .stride = 1};
+    return mlua_core_array(&array, numbers);
+}
+
+/* The object at `arg` as the core's array; false if it is finalized. */
+static bool get_array(lua_State *L, int arg, mapped_array *core,
+                      ptrdiff_t numbers[4])
+{
+    const mlua_slice *view = lua_touserdata(L, arg);
+    const mlua_array *array = mlua_test(L, arg, MLUA_ARRAY);
+    if (view->owner->region == NULL)
+        return false;
+    if (array == NULL)
+        *core = bytes_of(mlua_view_bytes(L, view), numbers);
+    else if (array->width != 0)
+        *core = texts_of(array, numbers);
+    else
+        *core = mlua_core_array(array, numbers);
+    return true;
+}
+
+static bool equal_arrays(lua_State *L)
+{
+    ptrdiff_t numbers[2][4];
+    mapped_array a, b;
+    bool equal = false;
+    return get_array(L, 1, &a, numbers[0]) && get_array(L, 2, &b, numbers[1]) &&
+           mapped_array_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
+}
+
+static bool is_readable(const mlua_slice *bytes, const mlua_layout *layout)
+{
+    return bytes->owner->region != NULL && layout->layout != NULL;
+}
+
+/* The Records or the Record at `arg` as the core's; false if it is neither, or
+ * finalized. */
+static bool get_records(lua_State *L, int arg, int type, mapped_records *core)
+{
+    const mlua_records *records = mlua_test(L, arg, type);
+    const mlua_record *record = lua_touserdata(L, arg);
+    bool one = type == MLUA_RECORD;
+    if (records == NULL)
+        return false;
+    if (!is_readable(&records->bytes, one ? record->layout : records->layout))
+        return false;
+    core->slice = records->bytes.slice;
+    core->first = 0;
+    core->layout = one ? record->layout->layout : records->layout->layout;
+    core->count = one ? 1 : records->count;
+    core->stride = (ptrdiff_t)mapped_layout_size(core->layout);
+    return true;
+}
+
+static bool equal_records(lua_State *L, int type)
+{
+    mapped_records a, b;
+    bool equal = false;
+    return get_records(L, 1, type, &a) && get_records(L, 2, type, &b) &&
+           mapped_records_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
+}
+
+static int equal(lua_State *L)
+{
+    bool result =
+        is_array(L, 1) && is_array(L, 2)
+            ? equal_arrays(L)
+            : equal_records(L, MLUA_RECORDS) || equal_records(L, MLUA_RECORD);
+    lua_pushboolean(L, result);
+    return 1;
+}
+
+const luaL_Reg mlua_equal_meta[] = {{"__eq", equal}, {NULL, NULL}};
+
+/* Negative, 0 or positive. */
+static int order(lua_State *L)
+{
+    mlua_data a = mlua_check_data(L, 1);
+    mlua_data b = mlua_check_data(L, 2);
+    mapped_error error;
+    mapped_status status;
+    int result = 0;
+    if (a.string == NULL)
+        a = mlua_check_data(L, 1); /* the other may have been gathered */
+    if (a.string != NULL && b.string != NULL)
+        return luaL_error(L, "elements that lie apart have no order");
+    if (a.string != NULL)
+        status =
+            mapped_compare_bytes(b.slice, a.string, a.length, &result, &error);
+    else if (b.string != NULL)
+        status =
+            mapped_compare_bytes(a.slice, b.string, b.length, &result, &error);
+    else
+        status = mapped_compare(a.slice, b.slice, &result, &error);
+    if (status != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return a.string != NULL ? -result : result;
+}
+
+static int less(lua_State *L)
+{
+    lua_pushboolean(L, order(L) < 0);
+    return 1;
+}
+
+static int less_or_equal(lua_State *L)
+{
+    lua_pushboolean(L, order(L) <= 0);
+    return 1;
+}
+
+const luaL_Reg mlua_order_meta[] = {
+    {"__lt", less}, {"__le", less_or_equal}, {NULL, NULL}};
