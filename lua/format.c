@@ -225,6 +225,7 @@ static int format_pack(lua_State *L)
     mapped_slice slice;
     const mapped_format *format;
     mapped_error error;
+    int top = lua_gettop(L);
     mlua_check_view(L, 1);
     luaL_checkstring(L, 2);
     luaL_checkinteger(L, 3);
@@ -234,7 +235,8 @@ static int format_pack(lua_State *L)
     if (mapped_format_count(format) > ITEMS_AT_ONCE)
         make_room(L, 2, mapped_format_count(format), &items);
     check_items(L, format, &items);
-    mlua_at_most(L, (int)items.count + 4);
+    lua_settop(L, top);
+    mlua_at_most(L, (int)items.count + 3);
     slice = mlua_check_view(L, 1);
     cursor.offset = mlua_check_span(L, 3, 0, 0, slice.length);
     if (mapped_format_pack(format, slice, &cursor, &items, &error) != MAPPED_OK)

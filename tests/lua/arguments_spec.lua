@@ -1,0 +1,268 @@
+-- Guards against an argument that is taken and ignored, a write that goes into a
+-- copy, and a message as long as what a script has passed in.
+local mapped = require "mapped"
+local support = require "tests.lua.support"
+local failure = support.failure
+
+local function region_of(text)
+  local region = assert(mapped.anonymous(#text))
+  region:write(1, text)
+  return region
+end
+
+describe("ranges", function()
+  it("limit what is filled", function()
+    local region = region_of(("."):rep(8))
+    region:fill(120, 3, 5)
+    assert.equal("..xxx...", region:tostring())
+    region:fill(121, -2)
+    assert.equal("..xxx.yy", region:tostring())
+    region:fill(122, 5, 4)
+    region:fill(122, 9)
+    assert.equal("..xxx.yy", region:tostring())
+    region:sub(2, 4):fill(122, 2, 100)
+    assert.equal("..zzx.yy", region:tostring())
+    assert.matches("number expected", failure(region.fill, region, 1, {}))
+  end)
+
+  it("limit what is counted", function()
+    local region = region_of("banana")
+    assert.equal(3, region:count("a"))
+    assert.equal(2, region:count("a", 3))
+    assert.equal(1, region:count("a", 3, 5))
+    assert.equal(1, region:count("a", -2))
+    assert.equal(0, region:count("a", 6, 1))
+    assert.equal(0, region:count("an", 6))
+    assert.matches("number expected", failure(region.count, region, "a", "x"))
+  end)
+
+  it("limit where rfind looks", function()
+    local region = region_of("banana")
+    assert.same({ 6, 6 }, { region:rfind("a") })
+    assert.same({ 6, 6 }, { region:rfind("a", 3) })
+    assert.same({ 1, 1 }, { region:rfind("b", 1) })
+    assert.is_nil((region:rfind("b", 2)))
+    assert.same({ 4, 5 }, { region:rfind("an", -3) })
+    assert.is_nil((region:rfind("a", 8)))
+    assert.same({ 7, 6 }, { region:rfind("", 7) })
+    assert.matches("number expected", failure(region.rfind, region, "a", {}))
+  end)
+end)
+
+describe("a surplus argument", function()
+  local most = {
+    region = { close = 0, resize = 1, append = 1, size = 0, mode = 0, name = 0,
+      fileno = 0, seal = 0, check = 0, recover = 0, faults = 0 },
+    view = { sub = 2, slice = 2, byte = 2, tostring = 2, write = 2, equals = 1,
+      copy_from = 2, copy_to = 2, fill = 3, move = 3, get = 2, set = 3,
+      cast = 1, records = 1, topointer = 0, unpack = 2, rfind = 2, count = 3,
+      startswith = 1, endswith = 1, lines = 1, split = 1, find = 3, match = 2,
+      gmatch = 2, gsub = 3, readonly = 0, offset = 0, closed = 0, region = 0 },
+    array = { sub = 2, bytes = 0, totable = 2, copy_from = 2, readonly = 0,
+      offset = 0, closed = 0, region = 0 },
+    records = { sub = 2, bytes = 0, layout = 0, column = 2 },
+    layout = { size = 0, fields = 0 },
+    module = { open = 3, anonymous = 2, layout = 1, guard = 1 },
+  }
+
+  local function refuses(object, methods, self)
+    for name, count in pairs(methods) do
+      local arguments = { self }
+      for i = #arguments + 1, count + #arguments + 1 do arguments[i] = 1 end
+      assert.equal(("%d arguments expected at most, got %d"):format(
+        #arguments - 1, #arguments), failure(object[name],
+        table.unpack(arguments)), name)
+    end
+  end
+
+  it("is an error", function()
+    local region = mapped.anonymous(8)
+    refuses(region, most.region, region)
+    refuses(region, most.view, region)
+    refuses(region:sub(1), most.view, region:sub(1))
+    refuses(region:cast("B"), most.array, region:cast("B"))
+    refuses(region:records("a:u8"), most.records, region:records("a:u8"))
+    refuses(mapped.layout("a:u8"), most.layout, mapped.layout("a:u8"))
+    refuses(mapped, most.module)
+    assert.equal("5 arguments expected at most, got 6",
+                 failure(region.pack, region, "BB", 1, 2, 3, 4))
+    assert.equal("3 arguments expected at most, got 4",
+                 failure(region.pack, region, "", 1, nil))
+    assert.equal(8, #region)
+  end)
+
+  it("is missed by no method", function()
+    local region = mapped.anonymous(8)
+    local function known(object, ...)
+      local index = debug.getmetatable(object).__index
+      local _, methods = debug.getupvalue(index, debug.getinfo(index).nups)
+      for name in pairs(methods) do
+        local found = name == "pack"
+        for _, list in ipairs { ... } do found = found or list[name] end
+        assert.is_truthy(found, name)
+      end
+    end
+    known(region, most.region, most.view)
+    known(region:sub(1), most.view)
+    known(region:cast("B"), most.array)
+    known(region:records("a:u8"), most.records)
+    known(mapped.layout("a:u8"), most.layout)
+  end)
+end)
+
+describe("a field of several elements", function()
+  it("is written in place", function()
+    local region = mapped.anonymous(48)
+    local records = region:records("levels:u16[4] n:u64")
+    records[2].levels[1] = 9
+    records[2].levels[4] = 10
+    assert.equal(9, region:get("I2", 17))
+    assert.same({ 9, 0, 0, 10 }, records[2].levels:totable())
+    assert.equal(4, #records[2].levels)
+    assert.is_nil(records[2].levels[5])
+    assert.has_error(function() records[2].levels[5] = 1 end)
+    assert.same({ 0, 10 }, records[2].levels:sub(3):totable())
+    assert.equal(16, records[2].levels:offset())
+  end)
+
+  it("takes a table, an Array and the record it came from", function()
+    local region = mapped.anonymous(48)
+    local records = region:records("levels:u16[4] n:u64")
+    records[1].levels = { 1, 2, 3, 4 }
+    records[2].levels = records[1].levels
+    records[3] = records[2]
+    records[1].levels = records[1].levels
+    records[1].levels = region_of("\4\3\2\1"):cast("B")
+    assert.same({ 4, 3, 2, 1 }, records[1].levels:totable())
+    assert.same({ 1, 2, 3, 4 }, records[3].levels:totable())
+    assert.matches("4 values expected, got 3", failure(function()
+      records[1].levels = region_of("abc"):cast("B")
+    end))
+    assert.matches("table or mapped.Array expected, got string", failure(
+      function() records[1].levels = "abcd" end))
+    assert.matches("300 does not fit u8", failure(function()
+      local bytes = mapped.anonymous(4):records("b:u8[4]")
+      bytes[1].b = { 1, 2, 300, 4 }
+    end))
+  end)
+end)
+
+describe("the text of a message", function()
+  it("is cut where a script has passed in more", function()
+    local long = ("x"):rep(1000000)
+    local region = mapped.anonymous(64)
+    local loud = setmetatable({}, { __tostring = function() return long end })
+    local layout = "a" .. ("b"):rep(10000) .. ":u8"
+    local records = region:sub(1, 1):records(layout)
+    for name, action in pairs {
+      code = function() region:get(long, 1) end,
+      cast = function() region:cast(long) end,
+      mode = function() mapped.open("x", long) end,
+      option = function() mapped.anonymous(1, { [long] = 1 }) end,
+      ["option's value"] = function() mapped.anonymous(1, { reserve = long }) end,
+      ["loud value"] = function() mapped.anonymous(1, { reserve = loud }) end,
+      ["loud option"] = function() mapped.anonymous(1, { [loud] = 1 }) end,
+      field = function() return records[1][long] end,
+      column = function() return records:column(long) end,
+      row = function() records[1] = { [long] = 1 } end,
+      ["field's value"] = function() records[1]["a" .. ("b"):rep(10000)] = "x" end,
+      value = function() region:set("B", 1, 10 ^ 300 // 1 | 0) end,
+      path = function() assert(mapped.open("/" .. long)) end,
+    } do
+      local message = failure(action)
+      assert.is_true(#message < 250, name .. ": " .. message:sub(1, 300))
+    end
+  end)
+end)
+
+describe("topointer", function()
+  after_each(support.clean)
+
+  local function grows(region)
+    local n = #region
+    for i = 1, 50 do
+      assert(region:append(("y"):rep(100000)))
+      assert.equal(n + i * 100000, #region)
+    end
+  end
+
+  it("lets a file grow, and stays true", function()
+    local path = support.file("abc")
+    local region <close> = assert(mapped.open(path, "r+"))
+    local slice = region:sub(1, 3)
+    local pointer = region:topointer()
+    grows(region)
+    assert.equal("abcy", region:tostring(1, 4))
+    assert.equal("abc", slice:tostring())
+    assert.is_true(support.mappings(path) <= 2)
+    assert.is_truthy(pointer)
+    assert.is_true(region:close())
+  end)
+
+  it("lets memory grow", function()
+    local region = mapped.anonymous(4096)
+    region:write(1, "abc")
+    local pointer = region:topointer()
+    grows(region)
+    assert.equal("abc\0", region:tostring(1, 4))
+    assert.is_true(pointer ~= region:topointer())
+    grows(region)
+    assert.is_true(region:resize(10) == nil) -- shrinking is still refused
+    assert.is_true(region:close())
+  end)
+
+  it("stays valid behind the end of a block, which warns", function()
+    local path = support.file(("abc "):rep(2000))
+    assert.equal("Lua warning: mapped: a region was closed by the end of its "
+      .. "block, and the pointer to its memory that was given away is valid "
+      .. "until it is collected\n1\t0\n", support.child(([[
+      local mapped = require "mapped"
+      warn("@on")
+      local function mappings()
+        local count = 0
+        for line in io.lines("/proc/self/maps") do
+          if line:find(%q, 1, true) then count = count + 1 end
+        end
+        return count
+      end
+      local kept
+      do
+        local region <close> = assert(mapped.open(%q))
+        region:topointer()
+        kept = region
+      end
+      assert(kept:closed() and not pcall(kept.topointer, kept))
+      io.write(mappings(), "\t")
+      kept = nil
+      collectgarbage()
+      print(mappings())
+    ]]):format(path, path)))
+  end)
+end)
+
+describe("a file whose size the system doesn't know", function()
+  it("is refused", function()
+    local region, message, code = mapped.open("/proc/self/status")
+    assert.is_nil(region)
+    assert.equal("/proc/self/status: open: not a file that can be mapped: "
+      .. "No such device", message)
+    assert.equal(19, code)
+  end)
+end)
+
+describe("an error", function()
+  after_each(support.clean)
+
+  it("names what was called, and the file", function()
+    local path = support.file("abc")
+    local region <close> = assert(mapped.open(path))
+    assert.equal(path .. ": fill: attempt to write to read-only memory",
+                 failure(region.fill, region, 1))
+    assert.equal(path .. ": append: attempt to write to read-only memory",
+                 failure(region.append, region, "x"))
+    assert.matches("anonymous: longer than the reserve: invalid argument: ",
+                   failure(mapped.anonymous, 10, { reserve = 5 }))
+    local _, message = mapped.open("/nowhere/at/all")
+    assert.equal("/nowhere/at/all: open: No such file or directory", message)
+  end)
+end)
