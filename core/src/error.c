@@ -69,15 +69,15 @@ void mapped_error_set_path(mapped_error *error, const char *path)
 {
     static const char dots[] = "...";
     const size_t most = sizeof error->path - sizeof dots;
-    size_t length = path != NULL ? strlen(path) : 0;
-    error->path[0] = '\0';
-    if (length == 0)
-        return;
+    size_t length = path != NULL ? strlen(path) : 0, skipped = 0, at = 0;
     if (length > most) {
-        path += length - most;
-        while (((unsigned char)*path & 0xC0) == 0x80)
-            path++;
-        strcpy(error->path, dots);
+        skipped = length - most;
+        while (((unsigned char)path[skipped] & 0xC0) == 0x80)
+            skipped++;
+        memcpy(error->path, dots, sizeof dots);
+        at = sizeof dots - 1;
     }
-    strcat(error->path, path);
+    if (length > 0)
+        memcpy(error->path + at, path + skipped, length - skipped);
+    error->path[at + length - skipped] = '\0';
 }
