@@ -79,6 +79,8 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
     const char *code = luaL_checklstring(L, arg, &length);
     const mapped_element *element =
         mapped_element_from_pack(code, length, &error);
+    if (element == NULL) /* i8 and i16 are codes of string.pack */
+        element = mapped_element_from_name(code, length, MAPPED_BIG_ENDIAN);
     if (element == NULL) {
         lua_pushfstring(L, "%s '%s'", mapped_status_text(error.status),
                         mlua_push_short(L, arg));

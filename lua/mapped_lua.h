@@ -324,7 +324,8 @@ size_t mlua_check_length(lua_State *L, int arg);
 /* The byte, 0 to 255, at `arg`. */
 uint8_t mlua_check_byte(lua_State *L, int arg);
 
-/* The element whose string.pack code is at `arg`. */
+/* The element whose string.pack code, or else a layout's name of it, is at
+ * `arg`. */
 const mapped_element *mlua_check_element(lua_State *L, int arg);
 
 /* The Lua value at `index` as a value of the element's kind. Returns NULL, or

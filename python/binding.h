@@ -279,8 +279,9 @@ static inline const Code *code_of_bytes(const State *state)
     return &state->codes[0]['B'];
 }
 
-/* What a `struct` code means, or NULL with a TypeError or ValueError. */
-const Code *convert_code(const State *state, PyObject *code);
+/* What a `struct` code or a layout's name of a type means, or NULL with a
+ * TypeError or ValueError. What a name means is put into `*named`. */
+const Code *convert_code(const State *state, PyObject *code, Code *named);
 void codes_fill(State *state);
 
 Reader *reader_of(const mapped_element *element);

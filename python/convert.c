@@ -141,7 +141,19 @@ static const Code *look_up(const State *state, const char *text,
     return &state->codes[row][c];
 }
 
-const Code *convert_code(const State *state, PyObject *code)
+/* A layout's name of a type. */
+static const Code *look_up_name(const char *text, Py_ssize_t length,
+                                Code *named)
+{
+    const mapped_element *element =
+        mapped_element_from_name(text, (size_t)length, MAPPED_BIG_ENDIAN);
+    if (element == NULL)
+        return NULL;
+    *named = (Code){element, reader_of(element), 0};
+    return named;
+}
+
+const Code *convert_code(const State *state, PyObject *code, Code *named)
 {
     const Code *found = NULL;
     Py_ssize_t length;
@@ -153,6 +165,8 @@ const Code *convert_code(const State *state, PyObject *code)
     else if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
         return NULL;
     if (found != NULL && found->element != NULL)
+        return found;
+    if (text != NULL && (found = look_up_name(text, length, named)) != NULL)
         return found;
     return raise_about(PyExc_ValueError, "unknown %s %U", "element code", code);
 }

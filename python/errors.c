@@ -162,7 +162,9 @@ static PyObject *make_fault(const State *state, const mapped_error *error,
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     int number = error->os_error != 0 ? error->os_error : EIO;
-    mapped_error_message(error, text, sizeof text);
+    mapped_error shown = *error;
+    shown.path[0] = '\0'; /* an OSError names its file itself */
+    mapped_error_message(&shown, text, sizeof text);
     PyObject *filename = filename_of(name != NULL ? name : Py_None);
     if (filename == NULL)
         return NULL;

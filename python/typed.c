@@ -3,15 +3,16 @@
 
 const char view_get_doc[] = PyDoc_STR(
     "get($self, /, code, offset=0)\n--\n\n"
-    "Return the value of type `code`, a struct code such as '<I' or '>d', at\n"
-    "byte `offset`, at any alignment.\n\n"
+    "Return the value of type `code`, a struct code such as '<I' or '>d' or a\n"
+    "layout's name such as 'u24be', at byte `offset`, at any alignment.\n\n"
     "IndexError if it lies outside, ValueError if the code is unknown or the\n"
     "region closed, FaultError if the page is lost.");
 
 static inline PyObject *get(PyObject *self, PyObject *what, PyObject *where)
 {
     size_t offset = 0;
-    const Code *code = convert_code(view_owner(self)->state, what);
+    Code named;
+    const Code *code = convert_code(view_owner(self)->state, what, &named);
     if (code == NULL || convert_offset(where, &offset) < 0)
         return NULL;
     mapped_slice span = view_span(self);
@@ -32,9 +33,9 @@ METHOD_KEYWORDS(view_get)
 
 const char view_set_doc[] = PyDoc_STR(
     "set($self, /, code, offset, value)\n--\n\n"
-    "Store `value` as type `code`, a struct code such as '<I' or '>d', at "
-    "byte\n"
-    "`offset`, at any alignment. As in struct, a native 'f' that overflows is\n"
+    "Store `value` as type `code`, a struct code such as '<I' or '>d' or a\n"
+    "layout's name such as 'u24be', at byte `offset`, at any alignment. As in "
+    "struct, a native 'f' that overflows is\n"
     "an infinity, and a 'P' may be negative.\n\n"
     "IndexError if it lies outside, ValueError if the code is unknown, the\n"
     "value out of the type's range or the region closed, TypeError for a "
@@ -51,7 +52,8 @@ METHOD_KEYWORDS(view_set)
     mapped_error error;
     if (arguments_sort(&signature, given, count, keywords, values) < 0)
         return NULL;
-    const Code *code = convert_code(view_owner(self)->state, values[0]);
+    Code named;
+    const Code *code = convert_code(view_owner(self)->state, values[0], &named);
     if (code == NULL || convert_offset(values[1], &offset) < 0)
         return NULL;
     const mapped_element *element = code->element;
@@ -68,12 +70,13 @@ METHOD_KEYWORDS(view_set)
 const char view_cast_doc[] = PyDoc_STR(
     "cast($self, /, code, shape=None)\n--\n\n"
     "Return an Array of values of type `code`, a struct code such as '<I' or\n"
-    "'>d', over the same bytes. `shape` is a sequence of lengths for more "
+    "a layout's name such as 'u32le', over the same bytes. `shape` is a "
+    "sequence of lengths for more "
     "than\n"
     "one dimension, the last one varying fastest. Any alignment will do.\n\n"
     "ValueError if the bytes aren't a whole number of items or don't match "
     "the\n"
-    "shape, if the code is unknown or the region closed.");
+    "shape, if the code is unknown or none of struct's, or the region closed.");
 
 METHOD_KEYWORDS(view_cast)
 {
@@ -81,9 +84,16 @@ METHOD_KEYWORDS(view_cast)
     PyObject *values[2];
     if (arguments_sort(&signature, given, count, keywords, values) < 0)
         return NULL;
-    const Code *code = convert_code(view_owner(self)->state, values[0]);
+    Code named;
+    const Code *code = convert_code(view_owner(self)->state, values[0], &named);
     if (code == NULL)
         return NULL;
+    if (mapped_element_struct_code(code->element) == NULL) {
+        PyErr_Format(PyExc_ValueError,
+                     "struct has no code for elements of type %s",
+                     code->element->name);
+        return NULL;
+    }
     PyObject *shape = values[1] == Py_None ? NULL : values[1];
     return array_new(self, code, shape);
 }

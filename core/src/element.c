@@ -450,6 +450,53 @@ const mapped_element *mapped_element_from_pack(const char *code, size_t length,
     return mapped_element_find(found->kind, size, big);
 }
 
+static bool is_name(const char *name, size_t length, const char *other)
+{
+    return length == strlen(other) && memcmp(name, other, length) == 0;
+}
+
+/* Without an "le" or "be" at its end, which sets `*big`. */
+static size_t cut_order(const char *name, size_t length, bool *big)
+{
+    if (length < 3 || name[length - 1] != 'e')
+        return length;
+    if (name[length - 2] != 'l' && name[length - 2] != 'b')
+        return length;
+    *big = name[length - 2] == 'b';
+    return length - 2;
+}
+
+/* 8 to 128 in decimal; 0 for anything else. */
+static size_t read_bits(const char *digits, size_t length)
+{
+    size_t bits = 0;
+    if (length == 0 || length > 3 || digits[0] == '0')
+        return 0;
+    for (size_t i = 0; i < length; i++) {
+        if (digits[i] < '0' || digits[i] > '9')
+            return 0;
+        bits = bits * 10 + (size_t)(digits[i] - '0');
+    }
+    return bits % 8 == 0 ? bits : 0;
+}
+
+const mapped_element *mapped_element_from_name(const char *name, size_t length,
+                                               bool big)
+{
+    static const char letters[] = "iuf"; /* in the order of the kinds */
+    if (is_name(name, length, "bool"))
+        return mapped_element_find(MAPPED_KIND_BOOL, 1, false);
+    if (is_name(name, length, "char"))
+        return mapped_element_find(MAPPED_KIND_CHAR, 1, false);
+    length = cut_order(name, length, &big);
+    const char *letter =
+        length > 0 && name[0] != '\0' ? strchr(letters, name[0]) : NULL;
+    size_t bits = letter != NULL ? read_bits(name + 1, length - 1) : 0;
+    return bits == 0 ? NULL
+                     : mapped_element_find((mapped_kind)(letter - letters),
+                                           bits / 8, big);
+}
+
 static size_t code_row(const mapped_element *element)
 {
     switch (element->size) {

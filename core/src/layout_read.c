@@ -100,42 +100,6 @@ static bool word_number(const word *word, size_t *number)
     return value <= SIZE_LIMIT;
 }
 
-static bool take_ending(word *word, const char *ending)
-{
-    size_t n = strlen(ending);
-    if (word->length < n ||
-        memcmp(word->text + word->length - n, ending, n) != 0)
-        return false;
-    word->length -= n;
-    return true;
-}
-
-static const mapped_element *find_type(word name, bool big)
-{
-    mapped_kind kind = MAPPED_KIND_UNSIGNED;
-    size_t bits = 0;
-    if (is(&name, "bool"))
-        return mapped_element_find(MAPPED_KIND_BOOL, 1, false);
-    if (is(&name, "char"))
-        return mapped_element_find(MAPPED_KIND_CHAR, 1, false);
-    if (take_ending(&name, "le"))
-        big = false;
-    else if (take_ending(&name, "be"))
-        big = true;
-    if (name.length < 2 || name.text[1] == '0')
-        return NULL;
-    if (name.text[0] == 'i')
-        kind = MAPPED_KIND_SIGNED;
-    else if (name.text[0] == 'f')
-        kind = MAPPED_KIND_FLOAT;
-    else if (name.text[0] != 'u')
-        return NULL;
-    const word digits = {name.text + 1, name.length - 1, 0};
-    if (!word_number(&digits, &bits) || bits % 8 != 0)
-        return NULL;
-    return mapped_element_find(kind, bits / 8, big);
-}
-
 static mapped_status add_field(mapped__layout_reader *reader,
                                const mapped_field *field)
 {
@@ -216,7 +180,8 @@ static mapped_status read_field(mapped__layout_reader *reader, const word *name)
         .name = name->text, .name_length = name->length, .place = name->place};
     bool told;
     word type = read_word(reader);
-    field.element = find_type(type, reader->big);
+    field.element =
+        mapped_element_from_name(type.text, type.length, reader->big);
     if (field.element == NULL)
         return mapped__layout_wrong(reader, MAPPED_LAYOUT_TYPE_WRONG,
                                     type.place);

@@ -501,6 +501,39 @@ static void test_element_char_is_the_byte(void)
     CHECK_UINT(out, 255);
 }
 
+static void check_name(const char *name, const char *expected)
+{
+    const mapped_element *element =
+        mapped_element_from_name(name, strlen(name), false);
+    CHECK_TEXT(element != NULL ? element->name : "none", expected);
+}
+
+static void test_element_names_find_their_rows(void)
+{
+    const char *const same[] = {"i8",    "u8",    "u16le", "u24be", "i128le",
+                                "f16be", "f64le", "bool",  "char"};
+    const char *const wrong[] = {"",     "u",      "u0",  "u7",  "u136",
+                                 "f8",   "f24",    "u08", "x16", "u16xe",
+                                 "u16 ", "boolle", "le",  "ule", "u1234"};
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        const mapped_element *element =
+            mapped_element_from_name(same[i], strlen(same[i]), false);
+        CHECK(element != NULL);
+        if (element != NULL)
+            CHECK(strncmp(same[i], element->name, strlen(element->name)) == 0);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        check_name(wrong[i], "none");
+    CHECK(mapped_element_from_name("u32", 3, true) ==
+          mapped_element_find(MAPPED_KIND_UNSIGNED, 4, true));
+    CHECK(mapped_element_from_name("u32le", 5, true) ==
+          mapped_element_find(MAPPED_KIND_UNSIGNED, 4, false));
+    CHECK(mapped_element_from_name("u32\0", 4, true) == NULL);
+    CHECK(mapped_element_from_name("\0"
+                                   "8",
+                                   2, true) == NULL);
+}
+
 int main(void)
 {
     RUN(test_element_struct_refuses_other_codes);
@@ -530,5 +563,6 @@ int main(void)
     RUN(test_element_nan_stays_nan);
     RUN(test_element_bool_is_zero_or_one);
     RUN(test_element_char_is_the_byte);
+    RUN(test_element_names_find_their_rows);
     return check_finish();
 }

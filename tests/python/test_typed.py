@@ -176,3 +176,20 @@ def test_region_and_slice_have_the_same_methods():
                    "name", "check", "faults", "recover", "seal", "__enter__",
                    "__exit__"}
     assert names(mapped.Slice) <= names(mapped.Region)
+
+
+def test_typed_names_of_a_layout_are_codes_too():
+    region = mapped.anonymous(16)
+    region.set("u24be", 1, 0x010203)
+    assert bytes(region[:5]) == b"\0\1\2\3\0"
+    assert region.get("u24be", 1) == 0x010203
+    assert region.get("i16le", 1) == 0x0201
+    assert region.cast("u32be")[0] == 0x00010203
+    assert region.cast("u32be").format == ">I"
+    region.set("f16", 8, 1.5)
+    assert region.get("e", 8) == 1.5
+    for wrong in ("u7", "u136", "x8", "f24"):
+        with pytest.raises(ValueError, match="unknown element code"):
+            region.get(wrong)
+    with pytest.raises(ValueError, match="no code for elements of type u24"):
+        region[:15].cast("u24le")

@@ -64,6 +64,12 @@ const mapped_element *mapped_element_from_struct(const char *code,
 const mapped_element *mapped_element_from_pack(const char *code, size_t length,
                                                mapped_error *error);
 
+/* A layout's name of a type: u8 to u128 and i8 to i128 in steps of 8 bits, f16,
+ * f32, f64, each with `le` or `be` behind for a byte order and otherwise in the
+ * order that `big` says, bool, char. NULL for anything else. Any thread. */
+const mapped_element *mapped_element_from_name(const char *name, size_t length,
+                                               bool big);
+
 /* The `struct` code of the element, with its order: "<i", ">d"; in native order
  * without a prefix and with the native code ("i", "d"), which is what buffer
  * consumers such as memoryview understand. NULL if there is none (3 bytes). */
