@@ -92,12 +92,20 @@ function mapped.guard(enabled) end
 ---@alias mapped.Needle mapped.Data|number
 
 ---A `string.pack` code of one value: an optional `<`, `>` or `=`, then one of
----`b B h H l L j J T i[n] I[n] f d n`, n from 1 to 16.
+---`b B h H l L j J T i[n] I[n] f d n`, n from 1 to 16; or a layout's name of a
+---type, such as `u32` or `f16be`, unless it is a code too, as `i8` and `i16` are.
 ---@alias mapped.Code string
 
 ---What regions and slices have in common. `#v` is the length in bytes; `v[i]` is
 ---a byte as an integer, nil out of range; `v[i] = byte` stores one, and out of
----range raises; `a == b` compares contents.
+---range raises.
+---
+---`a == b` compares contents and never raises: what can't be read, because it is
+---closed or lost, equals only itself. Regions and slices are arrays of bytes
+---there; arrays are equal if their elements are, whatever their types, and
+---records if their fields are. `<` and `<=` compare bytes, also with a string.
+---
+---No function ignores an argument: one that it doesn't take is an error.
 ---@class mapped.View
 ---@operator len: integer
 ---@field [integer] integer
@@ -144,9 +152,11 @@ function View:copy_from(data, pos) end
 ---@param pos? integer in bytes; default 1
 function View:copy_to(destination, pos) end
 
----Sets every byte.
+---Sets every byte, or those at `i` to `j`, which are clamped as by `string.sub`.
 ---@param byte integer 0 to 255
-function View:fill(byte) end
+---@param i? integer default 1
+---@param j? integer default -1
+function View:fill(byte, i, j) end
 
 ---Copies `n` bytes from one position to another; they may overlap.
 ---@param to integer
@@ -221,16 +231,20 @@ function View:gmatch(pattern, init) end
 ---@return integer count
 function View:gsub(pattern, replacement, n) end
 
----The last occurrence. No patterns.
+---The last occurrence that lies at `init` or behind. No patterns.
 ---@param data mapped.Needle
+---@param init? integer default 1
 ---@return integer? first
 ---@return integer? last
-function View:rfind(data) end
+function View:rfind(data, init) end
 
----How many occurrences that don't overlap. No patterns.
+---How many occurrences that don't overlap, within `i` to `j`, which are clamped
+---as by `string.sub`. No patterns.
 ---@param data mapped.Needle
+---@param i? integer default 1
+---@param j? integer default -1
 ---@return integer
-function View:count(data) end
+function View:count(data, i, j) end
 
 ---@param data mapped.Needle
 ---@return boolean
@@ -296,10 +310,14 @@ local Region = {}
 
 ---Ends all access, at once and for every slice and array. Closing again is fine.
 ---
+---A pointer that `topointer` gave away shows zeros from then on, and stays valid
+---until the region is collected. The end of a `<close>` scope leaves its bytes as
+---they are until then, and gives a warning (see `warn`).
+---
 ---If bytes that `topointer` was called for have been lost since, even if they
 ---have been recovered, the region is closed and the answer is nil, a message with
 ---position and cause, and errno. The end of a `<close>` scope raises then, and a
----region that is only collected gives a warning (see `warn`).
+---region that is only collected gives a warning.
 ---@return true? done
 ---@return string? message
 ---@return integer? code
@@ -307,8 +325,10 @@ function Region:close() end
 
 ---Makes the region and, in a writable mode, its file `length` bytes long. Slices
 ---stay valid; one that loses bytes raises when they are used. Gives nil,
----message, code if the system refuses or something is pinned; nothing has
----changed then.
+---message, code if the system refuses, or if it would shrink after `topointer`;
+---nothing has changed then. What `topointer` has given stays valid when the
+---region grows: of a file and of shared memory it shows the same bytes as the
+---region, of other memory those of the time before.
 ---@param length integer
 ---@return true? done
 ---@return string? message
@@ -391,8 +411,9 @@ function Layout:fields() end
 
 ---One record in place. Its fields are read and written by name; `pairs` goes
 ---through them in the order of the layout. A number is a number, `bool` a boolean,
----`char[n]` a string without the zero bytes that fill it up, any other `[n]` a
----table.
+---`char[n]` a string without the zero bytes that fill it up, any other `[n]` an
+---array in place, to which a table or an array of as many values can be assigned.
+---`==` compares the fields.
 ---@class mapped.Record
 ---@field [string] any
 
