@@ -1,11 +1,14 @@
-"""Checks the limits on size: of files, functions, parameter lists, nesting.
+"""Checks the limits on size: of files, functions, parameter lists, nesting; and
+that nothing lies at the top of the checkout but what belongs there.
 
 Usage: check_style.py [CHECKOUT]. Prints every breach and the medians; exits
 with 1 if there is a breach. Relies on clang-format's layout: a function's
 braces, and nothing else's but a type's, stand alone in the first column."""
+import fnmatch
 import pathlib
 import re
 import statistics
+import subprocess
 import sys
 
 FILE_LINES = 600
@@ -13,6 +16,7 @@ FUNCTION_LINES = 60
 PARAMETERS = 5
 NESTING = 3
 INDENT = 4
+TOP_FILES = {"SConstruct", "README.md", "LICENSE", "CHANGELOG.md"}
 FUNCTION = re.compile(r"^[A-Za-z_](?:(?!\n\n)[^;{}#])*?\b(?P<name>\w+)"
                       r"\((?P<parameters>(?:(?!\n\n)[^;{}#])*)\)\n"
                       r"\{\n(?P<body>.*?)^\}", re.M | re.S)
@@ -60,6 +64,31 @@ def lengths(sources):
                   for match in FUNCTION.finditer(text))
 
 
+def files_at_top(top):
+    """The files at the top that git has or would add; without git, those that
+    .gitignore doesn't name."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others",
+             "--exclude-standard"], cwd=top, check=True, text=True,
+            capture_output=True).stdout.split("\0")
+        return [name for name in listed
+                if "/" not in name and (top / name).is_file()]
+    except (OSError, subprocess.CalledProcessError):
+        ignore = top / ".gitignore"
+        ignored = ignore.read_text().split() if ignore.exists() else []
+        return [path.name for path in top.iterdir() if path.is_file()
+                and not any(fnmatch.fnmatch(path.name, pattern.lstrip("/"))
+                            for pattern in ignored)]
+
+
+def strays(names):
+    """Breaches: files at the top that nothing there allows."""
+    return [f"{name}: nothing names this file at the top"
+            for name in sorted(names)
+            if name not in TOP_FILES and not name.startswith(".")]
+
+
 def read(top):
     """All C files of a checkout."""
     return {pathlib.PurePosixPath(path.relative_to(top)): path.read_text()
@@ -71,7 +100,8 @@ def main():
     top = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                        pathlib.Path(__file__).resolve().parents[1])
     sources = read(top)
-    found, sizes = breaches(sources), lengths(sources)
+    found = breaches(sources) + strays(files_at_top(top))
+    sizes = lengths(sources)
     print(*found, sep="\n", end="\n" if found else "")
     print(f"{len(sources)} files, {len(sizes)} functions, lines: median "
           f"{statistics.median(sizes):g}, p90 {sizes[len(sizes) * 9 // 10]}, "

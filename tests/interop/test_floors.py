@@ -1,5 +1,6 @@
 """Guards against a check of the house that always passes."""
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -69,3 +70,32 @@ def test_style_the_house_is_tidy():
 def test_style_a_breach_is_found(text, complaint):
     found = check_style.breaches({pathlib.PurePosixPath("core/src/a.c"): text})
     assert len(found) == 1 and complaint in found[0]
+
+
+def test_style_nothing_lies_at_the_top():
+    assert check_style.strays(check_style.files_at_top(TOP)) == []
+
+
+def with_strays(folder):
+    """A checkout's top with a file that belongs there, one that is ignored and
+    two that a test has dropped."""
+    (folder / ".gitignore").write_text("/build/\n*.rock\n/made.json\n")
+    (folder / "build").mkdir()
+    for name in ("SConstruct", "a.rock", "made.json", "src", "dst"):
+        (folder / name).write_text("x")
+    return folder
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_style_a_file_that_a_test_dropped_is_found(tmp_path, monkeypatch, git):
+    folder = with_strays(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    if git:
+        subprocess.run(["git", "init", "-q", folder], check=True)
+    assert check_style.strays(check_style.files_at_top(folder)) == [
+        "dst: nothing names this file at the top",
+        "src: nothing names this file at the top"]
+
+
+def test_style_a_stray_file_that_git_has_is_found():
+    assert len(check_style.strays(["README.md", "src", ".luacheckrc"])) == 1
