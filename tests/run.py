@@ -18,6 +18,7 @@ BUILD = pathlib.Path(os.environ["MAPPED_BUILD"])
 PLATFORM = os.environ.get("MAPPED_PLATFORM") or "posix"
 LUA = os.environ.get("MAPPED_LUA")
 PYTHON = os.environ.get("MAPPED_PYTHON")
+HOSTILE = bool(os.environ.get("MAPPED_HOSTILE"))
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 # The guard resumes an access that faulted, which needs every register as it was
 # at that very instruction.
@@ -137,7 +138,7 @@ def core(arguments, result):
 def lua(arguments, result):
     """busted, in the Lua that the module was built for."""
     command = [LUA, "tests/busted.lua", "--output=TAP", "--pattern=_spec",
-               "tests/lua"]
+               *["--helper=tests/lua/hostile.lua"] * HOSTILE, "tests/lua"]
     status, output = run(wrapped(arguments, command), sanitized(leaks=True))
     lines = output.splitlines()
     tests = [line for line in lines if re.match(r"(not )?ok \d+", line)]

@@ -2,6 +2,8 @@
 -- child processes to end in bad ways.
 local lfs = require "lfs"
 
+local hostile = (os.getenv("MAPPED_HOSTILE") or "") ~= ""
+
 local support = {}
 
 -- The error of a call that must fail, without its position in the source.
@@ -69,8 +71,9 @@ end
 function support.child(code, before)
   local script = support.file(code)
   local lua = os.getenv("MAPPED_LUA") or "lua5.4"
-  local child = assert(io.popen(("%s %s %s 2>&1"):format(
-    before and before .. ";" or "", lua, script)))
+  local init = hostile and "LUA_INIT=@tests/lua/hostile.lua" or ""
+  local child = assert(io.popen(("%s %s %s %s 2>&1"):format(
+    before and before .. ";" or "", init, lua, script)))
   local output = child:read("a")
   local ok, kind, number = child:close()
   if not ok then

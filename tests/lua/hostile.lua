@@ -1,0 +1,147 @@
+-- The finalizers of a hostile build (hostile.c): a piece of garbage whose
+-- finalizer does, in turn, what a script's may do with the library, and leaves
+-- the next piece. Nothing of the test under way is touched, so that what it
+-- expects holds. busted runs this before the tests (--helper), and their
+-- children do (LUA_INIT).
+local mapped = require "mapped"
+local hostile = require "mapped.hostile"
+
+local POOL = 400 -- more than a cache holds
+local step = 0
+local kept -- a region that lives from one turn to the next
+local text = ("x"):rep(64)
+
+-- Texts that stay, so that a cache that goes on naming what it has dropped is
+-- asked for it again.
+local patterns, formats = {}, {}
+for i = 1, POOL do
+  patterns[i] = ("[%%d]x%08d"):format(i)
+  formats[i] = ("<I%d c%d"):format(i % 8 + 1, i)
+end
+
+local turns = {}
+
+function turns.regions()
+  local region <close> = mapped.anonymous(100)
+  region:fill(7)
+  local other = mapped.anonymous(step % 9000)
+  other:close()
+end
+
+-- Few at once, and now and then a good part of what a cache holds. One is new,
+-- and nothing keeps it.
+function turns.patterns()
+  local region <close> = mapped.anonymous(64)
+  for i = 1, step % 13 == 0 and 100 or 3 do
+    region:find(patterns[(step * 7 + i) % POOL + 1])
+  end
+  region:find(("[%%d]y%08d"):format(step))
+end
+
+function turns.formats()
+  local region <close> = mapped.anonymous(512)
+  for i = 1, step % 11 == 0 and 100 or 3 do
+    region:unpack(formats[(step * 7 + i) % POOL + 1])
+  end
+  pcall(region.unpack, region, ("<I4 c%d"):format(step))
+end
+
+function turns.records()
+  local text = ("f%d:u32 g:char[%d]"):format(step, step % 9 + 1)
+  local layout = mapped.layout(text)
+  local region <close> = mapped.anonymous(layout:size() * 5)
+  local records = region:records(layout)
+  records[1]["f" .. step] = step
+  region:cast("<I1")[1] = step % 256
+end
+
+-- Memory that a pointer was given to, grows, and is left to the collector.
+function turns.pointers()
+  local region = mapped.anonymous(16, { reserve = 1 << 16 })
+  region:topointer()
+  region:append(text)
+  region:resize(8192)
+end
+
+function turns.growth()
+  kept = kept and not kept:closed() and kept or mapped.anonymous(8)
+  if not kept:resize(step * 997 % 70000) then
+    kept:close()
+  end
+  if step % 5 == 0 then
+    kept:close()
+  end
+end
+
+-- The locale is the same when the finalizer ends, but the string that setlocale
+-- returned before has been freed.
+function turns.locale()
+  local before = os.setlocale()
+  for _, name in ipairs { "C.UTF-8", "C" } do
+    if os.setlocale(name) then
+      local region <close> = mapped.anonymous(8)
+      region:find("%a")
+    end
+  end
+  os.setlocale(before)
+end
+
+-- New strings and userdata take the room of those that were collected.
+function turns.room()
+  local made = {}
+  for i = 1, 40 do
+    made[i] = text:rep(i % 5) .. step .. i
+  end
+end
+
+local names = {}
+for name in pairs(turns) do
+  names[#names + 1] = name
+end
+table.sort(names)
+
+-- In no fixed order, for one turn may undo what another has prepared; but always
+-- the same, and not with math.random, which is the tests'.
+local state = 1
+local function any(t)
+  state = (state * 1103515245 + 12345) % 2147483648
+  return t[(state >> 16) % #t + 1]
+end
+
+-- A turn must do what it says: the first that could not.
+local broken
+
+local function arm()
+  setmetatable({}, { __gc = function()
+    arm()
+    step = step + 1
+    local name = any(names)
+    local ok, message = pcall(turns[name])
+    if not ok then
+      broken = broken or ("%s: %s"):format(name, message)
+    end
+    error("a hostile finalizer fails") -- becomes a warning, which is off
+  end })
+end
+
+os.setlocale("C.UTF-8") -- the name of "C" is in nobody's heap
+arm()
+hostile.start()
+
+-- In busted each test has its collections at every call.
+local loaded, busted = pcall(require, "busted")
+if loaded and busted.subscribe then
+  busted.subscribe({ "test", "start" }, function()
+    hostile.start()
+    return nil, true
+  end)
+  busted.subscribe({ "suite", "end" }, function()
+    local _, collections = hostile.count()
+    print(("# %d finalizers in %d collections"):format(step, collections))
+    if broken then
+      print("# a hostile finalizer could not act: " .. broken)
+      os.exit(1)
+    end
+    return nil, true
+  end)
+end
