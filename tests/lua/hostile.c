@@ -17,8 +17,8 @@
 #include <stdbool.h>
 
 /* A full collection in busted takes about a millisecond, and some tests make
- * 100,000 calls. So each test has so many collections at every call, and then
- * one at every so manieth; a prime, to meet all the calls of a loop. */
+ * 100,000 calls. So each test has this many collections, at every call, and
+ * then one in so many; a prime, to meet all calls of a loop. */
 #define AT_EVERY_CALL 4000
 #define CALLS_APART 997
 

@@ -9,6 +9,7 @@ local hostile = require "mapped.hostile"
 local POOL = 400 -- more than a cache holds
 local step = 0
 local kept -- a region that lives from one turn to the next
+local made -- what fills the memory that was collected
 local text = ("x"):rep(64)
 
 -- Texts that stay, so that a cache that goes on naming what it has dropped is
@@ -47,8 +48,8 @@ function turns.formats()
 end
 
 function turns.records()
-  local text = ("f%d:u32 g:char[%d]"):format(step, step % 9 + 1)
-  local layout = mapped.layout(text)
+  local layout = mapped.layout(("f%d:u32 g:char[%d]"):format(step,
+    step % 9 + 1))
   local region <close> = mapped.anonymous(layout:size() * 5)
   local records = region:records(layout)
   records[1]["f" .. step] = step
@@ -88,9 +89,9 @@ end
 
 -- New strings and userdata take the room of those that were collected.
 function turns.room()
-  local made = {}
+  made = { step }
   for i = 1, 40 do
-    made[i] = text:rep(i % 5) .. step .. i
+    made[#made + 1] = text:rep(i % 5) .. step .. i
   end
 end
 
@@ -111,8 +112,13 @@ end
 -- A turn must do what it says: the first that could not.
 local broken
 
+local running = true
+
 local function arm()
   setmetatable({}, { __gc = function()
+    if not running then
+      return
+    end
     arm()
     step = step + 1
     local name = any(names)
@@ -136,6 +142,7 @@ if loaded and busted.subscribe then
     return nil, true
   end)
   busted.subscribe({ "suite", "end" }, function()
+    running = false -- nothing that is made from now on might be collected
     local _, collections = hostile.count()
     print(("# %d finalizers in %d collections"):format(step, collections))
     if broken then

@@ -8,7 +8,26 @@ import textwrap
 
 import pytest
 
+HERE = pathlib.Path(__file__).resolve().parent
+HOSTILE = bool(os.environ.get("MAPPED_HOSTILE"))
+if HOSTILE:
+    import hypothesis
+    hypothesis.settings.register_profile("hostile", deadline=None)
+    hypothesis.settings.load_profile("hostile")
 CONTENT = bytes(range(256)) * 40 + b"the end"
+
+
+@pytest.fixture(autouse=HOSTILE)
+def hostile():
+    """In a hostile build (hostile=yes), the finalizers of hostile.py at every
+    call that may allocate."""
+    sys.path.append(str(HERE))
+    import hostile
+    sys.path.pop()
+    hostile.test()
+    yield
+    hostile.core.stop()
+    assert hostile.turns.broken is None
 
 
 @pytest.fixture
@@ -47,11 +66,16 @@ def nothing_leaks(path):
 @pytest.fixture
 def child():
     """Runs Python code in a process of its own, which must succeed; returns
-    what it prints. For what would spoil this process."""
-    def run(code, *arguments, **options):
+    what it prints. For what would spoil this process. In a hostile build its
+    finalizers are there, too."""
+    def run(code, *arguments, finalizers=HOSTILE, **options):
+        code = textwrap.dedent(code)
+        if finalizers:
+            code = (f"import sys; sys.path.append({str(HERE)!r})\n"
+                    f"import hostile\n{code}")
         done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(code),
-             *map(str, arguments)], capture_output=True, text=True, **options)
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True, text=True, **options)
         assert done.returncode == 0, done.stderr
         return done.stdout
     return run

@@ -180,6 +180,8 @@ def test_keyword_only_arguments_are_those_of_the_interface():
         "(length, *, shared=False, reserve=None, huge=None)")
 
 
+@pytest.mark.skipif(bool(os.environ.get("MAPPED_HOSTILE")),
+                    reason="hostile.c has an entry point of its own")
 def test_extension_exports_only_its_entry_point():
     if shutil.which("nm") is None:
         pytest.skip("no nm (binutils)")

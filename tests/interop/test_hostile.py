@@ -1,0 +1,80 @@
+"""Guards against a call of an interpreter that a hostile build (hostile=yes)
+never makes hostile: each one that the modules import must be on the list of
+those that collect garbage, or among the harmless."""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+BUILD = pathlib.Path(os.environ.get("MAPPED_BUILD", ""))
+FILES = {"lua": BUILD / "lua/mapped.so",
+         "python": BUILD / "python/mapped/_mapped.abi3.so"}
+OF_INTERPRETER = re.compile(r"^(?:lua|_?Py)\w+", re.M)
+
+# They run no code and allocate nothing that is collected.
+HARMLESS = {"lua": set("""
+    luaL_buffinit luaL_checkany luaL_checkinteger luaL_checknumber
+    luaL_checkstack luaL_checktype luaL_checkversion_ luaL_optinteger lua_copy
+    lua_checkstack lua_error lua_getiuservalue lua_getmetatable lua_gettop
+    lua_iscfunction lua_isinteger lua_isnumber lua_isstring lua_isuserdata
+    lua_next lua_pushboolean lua_pushinteger lua_pushlightuserdata lua_pushnil
+    lua_pushnumber lua_pushthread lua_pushvalue lua_rawequal lua_rawget
+    lua_rawgeti lua_rawgetp lua_rawlen lua_rawset lua_rawseti lua_rawsetp
+    lua_rotate lua_setiuservalue lua_setmetatable lua_settop lua_toboolean
+    lua_tointegerx lua_tonumberx lua_topointer lua_touserdata lua_type
+    lua_typename lua_upvalueindex lua_warning
+    """.split()), "python": set("""
+    PyBool_FromLong PyBuffer_FillInfo PyBuffer_IsContiguous
+    PyByteArray_AsString PyByteArray_Size PyByteArray_Type PyBytes_AsString
+    PyBytes_Size PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
+    PyErr_Fetch PyErr_Occurred PyEval_SaveThread PyIndex_Check PyList_SetItem
+    PyLong_Type PyMem_Free PyModuleDef_Init PyModule_GetState
+    PyObject_CheckBuffer PyObject_Free PyObject_GC_Del PyObject_GC_Track
+    PyObject_GC_UnTrack PyObject_HashNotImplemented PyObject_Init
+    PyObject_SelfIter PySlice_AdjustIndices PySlice_Type PyTuple_GetItem
+    PyTuple_SetItem PyTuple_Size PyType_GetFlags PyType_IsSubtype
+    PyUnicode_CompareWithASCIIString PyUnicode_GetLength Py_Version
+    _Py_FalseStruct _Py_NoneStruct _Py_NotImplementedStruct _Py_TrueStruct
+    """.split())}
+
+
+def wrapped(language):
+    lines = (TESTS / language / "wrapped.txt").read_text().splitlines()
+    return {name for line in lines for name in line.partition("#")[0].split()}
+
+
+def imported(language):
+    listing = subprocess.run(
+        ["nm", "-D", "--undefined-only", "--format=just-symbols",
+         FILES[language]], capture_output=True, text=True, check=True).stdout
+    return {name for name in OF_INTERPRETER.findall(listing)
+            if not name.startswith("PyExc_")}
+
+
+@pytest.mark.skipif(bool(os.environ.get("MAPPED_HOSTILE")),
+                    reason="hostile.c imports what it likes")
+@pytest.mark.parametrize("language", FILES)
+def test_hostile_every_call_collects_or_is_harmless(language):
+    found = imported(language)
+    assert len(found) > 30
+    assert found - wrapped(language) - HARMLESS[language] == set()
+
+
+@pytest.mark.parametrize("language", FILES)
+def test_hostile_nothing_is_both(language):
+    assert wrapped(language) & HARMLESS[language] == set()
+
+
+@pytest.mark.parametrize("language", FILES)
+def test_hostile_every_name_has_its_function(language):
+    """A name without one is undefined until it is called."""
+    text = (TESTS / language / "hostile.c").read_text()
+    made = set(re.findall(r"\b__wrap_(\w+)", text))
+    made |= set(re.findall(r"^WRAP\w*\([^;{}()]*?\b((?:lua|_?Py)\w*_\w+)",
+                           text, re.M))
+    made |= set(re.findall(r"^WRAP\w*\((?:[^,()]*, )?((?:lua|_?Py)\w+)\b",
+                           text, re.M))
+    assert wrapped(language) - made == set()

@@ -1,0 +1,173 @@
+"""The finalizers of a hostile build (hostile.c): a piece of garbage whose
+finalizer does one of the things that anybody's may do with the library, and
+leaves the next piece. Nothing of the test under way is touched, so that what it
+expects holds.
+
+Importing this begins it."""
+import atexit
+import gc
+import importlib.machinery
+import importlib.util
+import locale
+import sys
+
+import mapped
+from mapped import _mapped
+
+TEXT = b"x" * 64
+FEW_OBJECTS = 2000
+
+
+def load():
+    """The functions of hostile.c, which are in the extension's own file."""
+    loader = importlib.machinery.ExtensionFileLoader("hostile",
+                                                     _mapped.__file__)
+    spec = importlib.util.spec_from_loader("hostile", loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+core = load()
+
+
+class Turns:
+    """What the finalizers do: one of the methods, in no fixed order but always
+    in the same one."""
+
+    def __init__(self):
+        self.state = 1
+        self.step = 0
+        self.kept = None
+        self.broken = None
+        self.turns = [getattr(self, name) for name in sorted(vars(Turns))
+                      if name[0] != "_"]
+
+    def _take(self):
+        self.step += 1
+        self.state = (self.state * 1103515245 + 12345) % 2**31
+        turn = self.turns[(self.state >> 16) % len(self.turns)]
+        try:
+            turn()
+            if self.step % 50 == 0 and len(gc.get_objects()) > FEW_OBJECTS:
+                gc.freeze()  # hypothesis keeps a lot
+        except MemoryError:
+            pass  # a test leaves no room
+        except Exception as error:
+            if self.broken is None:
+                self.broken = f"{turn.__name__}: {error!r}"
+
+    def regions(self):
+        with mapped.anonymous(100) as region:
+            region.fill(7)
+            region[10:20].tobytes()
+        mapped.anonymous(self.step % 9000).close()
+
+    def search(self):
+        with mapped.anonymous(300) as region:
+            region[7:9] = b"\r\n"
+            region.find(b"needle%d" % self.step)
+            list(region.lines())
+            list(region.split(b"\n"))
+
+    def formats(self):
+        """Texts that stay and texts that are new; often more than are kept."""
+        with mapped.anonymous(600) as region:
+            for i in range(40 if self.step % 7 == 0 else 3):
+                region.unpack(f"<{(self.step + i) % 60 + 1}sI", 0)
+            region.pack(f"<I{self.step % 500}x", 0, self.step)
+
+    def records(self):
+        layout = mapped.layout(f"f{self.step}:u32 g:char[{self.step % 9 + 1}]")
+        with mapped.anonymous(layout.size * 5) as region:
+            records = region.records(layout)
+            setattr(records[1], f"f{self.step}", self.step)
+            region.cast("B")[1] = 7
+            list(records)
+
+    def pointers(self):
+        region = mapped.anonymous(16, reserve=1 << 16)
+        with memoryview(region) as view:
+            region.append(TEXT)
+            region.resize(8192)
+            view[3] = 1
+
+    def wraps(self):
+        mapped.wrap(bytearray(TEXT))[4:].cast("H")[2:].tolist()
+
+    def growth(self):
+        if self.kept is None or self.kept.closed:
+            self.kept = mapped.anonymous(8)
+        try:
+            self.kept.resize(self.step * 997 % 70_000)
+        except OSError:  # memory can be refused
+            self.kept.close()
+        if self.step % 5 == 0:
+            self.kept.close()
+
+    def locale(self):
+        before = locale.setlocale(locale.LC_ALL)
+        locale.setlocale(locale.LC_ALL, "C")
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+        locale.setlocale(locale.LC_ALL, before)
+
+    def room(self):
+        """New objects take the room of those that were collected."""
+        [(TEXT * (i % 5), [i], {i: i}) for i in range(20)]
+
+    def look(self):
+        """An object that the collector knows may be found before it is done."""
+        for found in gc.get_objects():
+            if type(found).__module__.startswith("mapped"):
+                repr(found)
+
+
+class Failed(Exception):
+    """What the finalizers raise in the end."""
+
+
+class Garbage:
+    def __init__(self):
+        self.cycle = self
+
+    def __del__(self):
+        if not running:
+            return
+        Garbage()
+        turns._take()
+        if sys.unraisablehook is hook:
+            raise Failed
+
+
+previous = sys.unraisablehook
+
+
+def hook(unraisable):
+    """Others' hooks see what they expect: nothing is raised for them."""
+    if unraisable.exc_type is not Failed:
+        previous(unraisable)
+
+
+def stop():
+    """Ends the chain: its last piece goes without leaving another."""
+    global running
+    core.stop()
+    running = False
+    gc.collect()
+
+
+def test():
+    """A new test begins, with its collections at every call. They are cheap,
+    because what is there already is frozen; but the chain must not be."""
+    global running
+    stop()
+    gc.freeze()
+    running = True
+    Garbage()
+    core.start()
+
+
+turns = Turns()
+sys.unraisablehook = hook
+atexit.register(stop)
+test()
