@@ -279,9 +279,10 @@ function View:cast(code) end
 function View:records(layout) end
 
 ---The address of the first byte, for C code such as lrexlib that takes objects
----with `topointer` and a length. From the first call on the region is pinned: to
----shrink or to move it gives nil, message, `mapped.status.BUSY`. `close` still
----works, and leaves zeros at the addresses until the region is collected.
+---with `topointer` and a length. It stays valid until the region is collected:
+---from the first call on to shrink it gives nil, message, `mapped.status.BUSY`,
+---growing leaves it where it is (see `Region:resize`), and `close` leaves zeros
+---there.
 ---
 ---Who reads through it meets zeros where a page is lost, and is told by `close`.
 ---Raises if a page of these bytes is known to be lost.

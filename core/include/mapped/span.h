@@ -13,8 +13,9 @@
  * Every read is checked against the span, which a loop up to the count lets the
  * compiler leave out. The second check comes once, at the end: what was read
  * counts only if mapped_span_end answers MAPPED_OK. In between the span is a
- * pin: `close`, a shrink and a move answer MAPPED_BUSY. Reading lost pages
- * gives zeros until then. A span belongs to one thread. */
+ * pin: `close` and a shrink answer MAPPED_BUSY, and a region that moves to grow
+ * leaves behind what the span shows. Reading lost pages gives zeros until then.
+ * A span belongs to one thread. */
 #ifndef MAPPED_SPAN_H
 #define MAPPED_SPAN_H
 
