@@ -213,9 +213,7 @@ describe("topointer", function()
 
   it("stays valid behind the end of a block, which warns", function()
     local path = support.file(("abc "):rep(2000))
-    assert.equal("Lua warning: mapped: a region was closed by the end of its "
-      .. "block, and the pointer to its memory that was given away is valid "
-      .. "until it is collected\n1\t0\n", support.child(([[
+    local said = support.child(([[
       local mapped = require "mapped"
       warn("@on")
       local function mappings()
@@ -236,7 +234,11 @@ describe("topointer", function()
       kept = nil
       collectgarbage()
       print(mappings())
-    ]]):format(path, path)))
+    ]]):format(path, path))
+    assert.matches("Lua warning: mapped: a region was closed by the end of its "
+      .. "block, and the pointer to its memory that was given away is valid "
+      .. "until it is collected\n", said, 1, true)
+    assert.matches("1\t0\n", said, 1, true)
   end)
 end)
 

@@ -4,6 +4,8 @@
 -- can be read.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
+local sanitized = (os.getenv("MAPPED_SANITIZE") or "") ~= ""
+local hostile = (os.getenv("MAPPED_HOSTILE") or "") ~= ""
 local has_rex, rex = pcall(require, "rex_pcre2")
 
 -- Runs `code` in a Lua of its own and returns what it printed. A crash raises.
@@ -235,6 +237,10 @@ describe("memory that the collector can't see", function()
   end)
 
   it("leaves a collector that was stopped alone", function()
+    if hostile then
+      pending("a hostile build collects at every call")
+      return
+    end
     assert.equal("0\n", support.child([[
       local mapped = require "mapped"
       local finalized = 0
@@ -267,6 +273,10 @@ describe("regions that were dropped", function()
   end)
 
   it("give their addresses back where these run out", function()
+    if sanitized then
+      pending("a sanitizer's shadow memory exceeds any limit")
+      return
+    end
     assert.equal("done\n", limited("ulimit -v 1000000", [[
       local mapped = require "mapped"
       collectgarbage("stop")

@@ -19,7 +19,7 @@
 /* A full collection in busted takes about a millisecond, and some tests make
  * 100,000 calls. So each test has this many collections, at every call, and
  * then one in so many; a prime, to meet all calls of a loop. */
-#define AT_EVERY_CALL 4000
+#define AT_EVERY_CALL 1000
 #define CALLS_APART 997
 
 static atomic_bool armed;
