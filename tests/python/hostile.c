@@ -106,6 +106,16 @@ static void collect_after(void)
     DECLARE(void, name, A, B, C)   \
     void __wrap_##name(A a, B b, C c) BODY_VOID(name, (a, b, c))
 
+/* The interpreter collects before it shows these, which are empty, to the
+ * collector, and the caller has hidden them until the next collection. */
+#define WRAP_BEFORE(type, name, A) \
+    DECLARE(type, name, A)         \
+    type __wrap_##name(A a)        \
+    {                              \
+        collect();                 \
+        return __real_##name(a);   \
+    }
+
 WRAP_4(int, PyBuffer_ToContiguous, void *, const Py_buffer *, Py_ssize_t, char)
 WRAP_2(PyObject *, PyByteArray_FromStringAndSize, const char *, Py_ssize_t)
 WRAP_3(int, PyBytes_AsStringAndSize, PyObject *, char **, Py_ssize_t *)
@@ -132,7 +142,7 @@ WRAP_1(PyObject *, PyImport_ImportModule, const char *)
 WRAP_1(PyObject *, PyIter_Next, PyObject *)
 WRAP_2(int, PyList_Append, PyObject *, PyObject *)
 WRAP_1(PyObject *, PyList_AsTuple, PyObject *)
-WRAP_1(PyObject *, PyList_New, Py_ssize_t)
+WRAP_BEFORE(PyObject *, PyList_New, Py_ssize_t)
 WRAP_1(long, PyLong_AsLong, PyObject *)
 WRAP_2(long, PyLong_AsLongAndOverflow, PyObject *, int *)
 WRAP_1(long long, PyLong_AsLongLong, PyObject *)
@@ -205,7 +215,7 @@ WRAP_3(PyObject *, PySlice_New, PyObject *, PyObject *, PyObject *)
 WRAP_4(int, PySlice_Unpack, PyObject *, Py_ssize_t *, Py_ssize_t *,
        Py_ssize_t *)
 WRAP_3(PyObject *, PyTuple_GetSlice, PyObject *, Py_ssize_t, Py_ssize_t)
-WRAP_1(PyObject *, PyTuple_New, Py_ssize_t)
+WRAP_BEFORE(PyObject *, PyTuple_New, Py_ssize_t)
 WRAP_3(PyObject *, PyType_FromModuleAndSpec, PyObject *, PyType_Spec *,
        PyObject *)
 WRAP_1(PyObject *, PyType_GetName, PyTypeObject *)
