@@ -10,13 +10,13 @@ local LAST = 15
 local PATIENCE = 60 -- seconds more, then it hangs
 
 -- Files stay small, and one that would not is an error, no signal.
-local COMMAND = [[top=$PWD; cd %s && trap '' XFSZ && ulimit -f 65536 -c 0 &&
-  export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" &&
-  exec timeout -s KILL %d %s $top/tests/lua/calls.lua %s %s %s 2>&1]]
+local COMMAND = [[exec 2>&1; top=$PWD; cd %s && trap '' XFSZ &&
+  ulimit -f 65536 && ulimit -c 0 && export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" &&
+  exec timeout -s KILL %d %s $top/tests/lua/calls.lua %s %s %s]]
 
 -- No sanitizer could live with a limit on addresses.
 local sanitized = (os.getenv("MAPPED_SANITIZE") or "") ~= ""
-local LIMIT = sanitized and "" or "ulimit -v $((4 << 20)) && "
+local LIMIT = sanitized and "" or "ulimit -v $((4 << 20)); "
 
 local function last_calls(path)
   local calls = {}
