@@ -215,7 +215,7 @@ static int array_tostring(lua_State *L)
     if (self == NULL)
         return luaL_typeerror(L, 1, "mapped.Array");
     region = self->bytes.owner->region;
-    if (region == NULL || mapped_region_closed(region))
+    if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Array (closed)");
     else
         lua_pushfstring(L, "mapped.Array (%I elements of type %s)",

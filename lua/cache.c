@@ -45,7 +45,8 @@ static bool is_locale(const cache *self)
 }
 
 /* Gives the cache at `index` tables that are empty. Nothing allocates once they
- * are made. A name that doesn't fit is none, and costs the cache each time. */
+ * are made. A locale's name that doesn't fit is cut off, and so never equals
+ * the locale's: then nothing is kept. */
 static void replace_tables(lua_State *L, int index, cache *self)
 {
     int kind;
@@ -127,9 +128,10 @@ static const mlua_compiled *look_up(lua_State *L, mlua_kind kind, int arg)
     return lua_touserdata(L, -1);
 }
 
-/* Puts the userdata on top of the stack under the text at `arg`. A finalizer
- * may have put another one there since it was looked up, under a key of its
- * own, or have set the locale. */
+/* Puts the userdata on top of the stack under the text at `arg`, unless there
+ * is no room: then the next one of that text finds some. A finalizer may have
+ * put another one there since it was looked up, under a key of its own, or have
+ * set the locale. */
 static void remember(lua_State *L, mlua_kind kind, int arg)
 {
     cache *self = get_cache(L);
@@ -139,8 +141,10 @@ static void remember(lua_State *L, mlua_kind kind, int arg)
     slot *slot;
     if (length > MLUA_TEXT_MOST || bytes > BYTES_MOST)
         return;
-    if (self->bytes + bytes > BYTES_MOST)
+    if (self->bytes + bytes > BYTES_MOST) {
         forget_all(L);
+        return;
+    }
     if (look_up(L, kind, arg) != NULL || !is_locale(self)) {
         lua_pop(L, 1);
         return;

@@ -5,6 +5,7 @@
  * are arrays of bytes here; arrays are equal if their elements are, whatever
  * their types; records if their fields are. `<` and `<=` compare bytes, also
  * with a string, and raise as every access does. */
+#include <string.h>
 #include "mapped_lua.h"
 
 /* Lua asks either operand's metamethod: the other may be anything. */
@@ -108,7 +109,16 @@ static int equal(lua_State *L)
 
 const luaL_Reg mlua_equal_meta[] = {{"__eq", equal}, {NULL, NULL}};
 
-/* Negative, 0 or positive. */
+/* As mapped_compare. */
+static int order_strings(const mlua_data *a, const mlua_data *b)
+{
+    size_t common = a->length < b->length ? a->length : b->length;
+    int result = memcmp(a->string, b->string, common);
+    return result != 0 ? result
+                       : (a->length > b->length) - (a->length < b->length);
+}
+
+/* Negative, 0 or positive. Elements that lie apart have become strings. */
 static int order(lua_State *L)
 {
     mlua_data a = mlua_check_data(L, 1);
@@ -119,7 +129,7 @@ static int order(lua_State *L)
     if (a.string == NULL)
         a = mlua_check_data(L, 1); /* the other may have been gathered */
     if (a.string != NULL && b.string != NULL)
-        return luaL_error(L, "elements that lie apart have no order");
+        return order_strings(&a, &b);
     if (a.string != NULL)
         status =
             mapped_compare_bytes(b.slice, a.string, a.length, &result, &error);

@@ -9,7 +9,7 @@ check_format(lua_State *L, struct mlua_cache *cache, int arg)
 {
     const char *text = lua_tolstring(L, arg, NULL);
     const mlua_compiled *found = mlua_find_compiled(cache, MLUA_FORMAT, text);
-    if (MAPPED__LIKELY(text != NULL && found != NULL && found->plain))
+    if (MAPPED__LIKELY(found != NULL && found->plain))
         return found->format;
     luaL_checkstring(L, arg);
     return mlua_push_compiled(L, MLUA_FORMAT, arg)->format;
@@ -132,16 +132,9 @@ static void push_items(lua_State *L, mapped_slice slice,
 /* As string.unpack: before the start is the start, behind the end an error. */
 static size_t check_start(lua_State *L, int arg, mapped_slice slice)
 {
-    int is_integer;
-    lua_Integer i = lua_tointegerx(L, arg, &is_integer);
-    size_t offset = 0, length = slice.length;
-    if (!is_integer)
-        i = luaL_optinteger(L, arg, 1);
-    if (i > 0)
-        offset = (lua_Unsigned)i - 1 <= length ? (size_t)i - 1 : SIZE_MAX;
-    else if (i < 0 && 0 - (lua_Unsigned)i <= length)
-        offset = length - (size_t)(0 - (lua_Unsigned)i);
-    if (MAPPED__LIKELY(offset <= length))
+    size_t offset =
+        mlua_search_offset(mlua_opt_integer(L, arg, 1), slice.length);
+    if (MAPPED__LIKELY(offset != SIZE_MAX))
         return offset;
     if (mapped_region_closed(slice.region))
         return (size_t)mlua_raise_closed(L);

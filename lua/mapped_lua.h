@@ -1,9 +1,9 @@
 /* What the files of the Lua module share: the layout of its userdata, argument
  * conversion, and the one way from a status to Lua.
  *
- * Every C function of the module has the metatables as its first upvalues:
- * nothing is global, and several copies of the module, or several states, never
- * meet.
+ * Every function that a script can call has the metatables as its first
+ * upvalues: nothing is global, and several copies of the module, or several
+ * states, never meet.
  *
  * Whatever allocates may run a finalizer, and that may close, resize, search,
  * raise or set the locale. So nothing that came from outside of the module is
@@ -25,8 +25,8 @@ enum {
     MLUA_RECORDS,
     MLUA_RECORD,
     MLUA_METATABLES = MLUA_RECORD,
-    MLUA_LIFE,  /* see life.c */
-    MLUA_CACHE, /* see cache.c */
+    MLUA_RESOURCES, /* see resources.c */
+    MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
     MLUA_SELF,
     MLUA_METHODS
@@ -35,13 +35,13 @@ enum {
 /* Something of the core's that a userdata owns. All of one state are in a list,
  * so that the end of the state frees also those that were made too late to be
  * finalized. */
-typedef struct mlua_holding {
-    struct mlua_holding *next;
-    struct mlua_holding **link; /* what points here; NULL: not in the list */
-    struct mlua_life *life;     /* whose list it is */
-    size_t bytes;               /* that the collector was told of */
-    void (*free)(struct mlua_holding *holding);
-} mlua_holding;
+typedef struct mlua_resource {
+    struct mlua_resource *next;
+    struct mlua_resource **link; /* what points here; NULL: not in the list */
+    struct mlua_resources *resources; /* whose list it is */
+    size_t bytes;                     /* that the collector was told of */
+    void (*free)(struct mlua_resource *resource);
+} mlua_resource;
 
 /* A Slice borrows. Its user value 1 is the Region, whose memory therefore
  * outlives it; `slice` may be used only while `owner->region` is not NULL, for
@@ -54,11 +54,11 @@ typedef struct mlua_slice {
 /* A Region owns one reference to its core region until it is collected. */
 typedef struct mlua_region {
     mlua_slice view; /* its owner is the Region itself, its slice unused */
-    mlua_holding holding;
+    mlua_resource resource;
     struct mlua_cache *cache; /* of its state */
     mapped_region *region;    /* NULL before it is opened and once collected */
-    mapped_slice shown;       /* all that pointers were given to, and */
-    uint64_t since;           /* from when on, as long as `exported` */
+    mapped_slice exported_bytes; /* holds all that pointers were given to */
+    uint64_t since;              /* of the first of these exports */
     bool exported;
     bool kept; /* a second reference: see region.c */
     bool own;  /* its pages are the process's own, not the system's to drop */
@@ -76,7 +76,7 @@ typedef struct mlua_array {
 
 /* A Layout owns a reference. */
 typedef struct mlua_layout {
-    mlua_holding holding;
+    mlua_resource resource;
     mapped_layout *layout; /* NULL once collected */
 } mlua_layout;
 
@@ -121,17 +121,17 @@ void mlua_warn(lua_State *L, const mapped_error *error);
  * than it reads well, and returns that. */
 const char *mlua_push_short(lua_State *L, int arg);
 
-/* life.c: pushes the list of what the state holds of the core. */
-void mlua_push_life(lua_State *L);
+/* resources.c: pushes the list of what the state holds of the core. */
+void mlua_push_resources(lua_State *L);
 
 /* Adds to it, or raises in a state that is closing: nobody would free it. */
-void mlua_hold(lua_State *L, mlua_holding *holding,
-               void (*free)(mlua_holding *holding));
-void mlua_let_go(mlua_holding *holding);
+void mlua_add_resource(lua_State *L, mlua_resource *resource,
+                       void (*free)(mlua_resource *resource));
+void mlua_remove_resource(mlua_resource *resource);
 
 /* Tells the collector that it takes `bytes` of memory now, which the collector
  * can't see. May collect garbage. */
-void mlua_charge(lua_State *L, mlua_holding *holding, size_t bytes);
+void mlua_charge(lua_State *L, mlua_resource *resource, size_t bytes);
 
 /* Whether to try a second time, after a failure for want of what garbage may
  * hold: memory, address space, descriptors. Collects all of it, once in one
@@ -296,6 +296,17 @@ size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
  * string.sub does. Returns its length. */
 size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
                   size_t *offset);
+
+/* Where position `init` is, as string.find has it: before the start is the
+ * start, and behind the end SIZE_MAX. */
+MAPPED__INLINE size_t mlua_search_offset(lua_Integer init, size_t length)
+{
+    if (init > 0)
+        return (lua_Unsigned)init - 1 > length ? SIZE_MAX : (size_t)init - 1;
+    if (init == 0 || 0 - (lua_Unsigned)init > length)
+        return 0;
+    return length - (size_t)(0 - (lua_Unsigned)init);
+}
 
 /* The range of `count` that the optional arguments at `arg` and behind select,
  * all of it without them. Returns its length. */

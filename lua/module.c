@@ -124,7 +124,7 @@ int luaopen_mapped(lua_State *L)
     lua_settop(L, 0);
     for (i = 0; i < MLUA_METATABLES; i++)
         lua_newtable(L);
-    mlua_push_life(L);
+    mlua_push_resources(L);
     mlua_push_cache(L);
     for (i = 0; i < MLUA_METATABLES; i++)
         fill_metatable(L, &types[i]);

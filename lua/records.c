@@ -1,10 +1,10 @@
 /* Layouts, and records of one layout over the bytes of a view. */
 #include "mapped_lua.h"
 
-static void free_layout(mlua_holding *holding)
+static void free_layout(mlua_resource *resource)
 {
     mlua_layout *self =
-        (mlua_layout *)((char *)holding - offsetof(mlua_layout, holding));
+        (mlua_layout *)((char *)resource - offsetof(mlua_layout, resource));
     mapped_layout_release(self->layout);
     self->layout = NULL;
 }
@@ -13,8 +13,8 @@ static int layout_gc(lua_State *L)
 {
     mlua_layout *self = mlua_test(L, 1, MLUA_LAYOUT);
     if (self != NULL) {
-        mlua_let_go(&self->holding);
-        free_layout(&self->holding);
+        mlua_remove_resource(&self->resource);
+        free_layout(&self->resource);
     }
     return 0;
 }
@@ -38,7 +38,7 @@ static void push_layout(lua_State *L, int arg)
     *self = (mlua_layout){.layout = NULL};
     lua_pushvalue(L, lua_upvalueindex(MLUA_LAYOUT));
     lua_setmetatable(L, -2);
-    mlua_hold(L, &self->holding, free_layout);
+    mlua_add_resource(L, &self->resource, free_layout);
     if (mapped_layout_compile(text, length, &layout, &error) == MAPPED_OK) {
         self->layout = layout;
         return;

@@ -21,15 +21,15 @@ static mlua_region *check_region(lua_State *L, int arg)
 static mlua_region *check_open_region(lua_State *L, int arg)
 {
     mlua_region *self = check_region(L, arg);
-    if (self->region == NULL || mapped_region_closed(self->region))
+    if (mapped_region_closed(self->region))
         mlua_raise_closed(L);
     return self;
 }
 
-static void free_region(mlua_holding *holding)
+static void free_region(mlua_resource *resource)
 {
     mlua_region *self =
-        (mlua_region *)((char *)holding - offsetof(mlua_region, holding));
+        (mlua_region *)((char *)resource - offsetof(mlua_region, resource));
     mapped_region *region = self->region;
     self->region = NULL;
     if (self->kept)
@@ -45,7 +45,7 @@ mlua_region *mlua_push_region(lua_State *L)
                       .cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE))};
     lua_pushvalue(L, lua_upvalueindex(MLUA_REGION));
     lua_setmetatable(L, -2);
-    mlua_hold(L, &self->holding, free_region);
+    mlua_add_resource(L, &self->resource, free_region);
     return self;
 }
 
@@ -55,7 +55,7 @@ static mapped_status end_export(mlua_region *self, mapped_error *error)
     if (!self->exported)
         return MAPPED_OK;
     self->exported = false;
-    return mapped_export_end(self->shown, self->since, error);
+    return mapped_export_end(self->exported_bytes, self->since, error);
 }
 
 static mapped_status close_region(mlua_region *self, mapped_error *error)
@@ -64,7 +64,8 @@ static mapped_status close_region(mlua_region *self, mapped_error *error)
     if (self->region == NULL)
         return MAPPED_OK;
     if (self->exported && !mapped_region_closed(self->region)) {
-        mapped_region_acquire(self->region);
+        if (!self->kept)
+            mapped_region_acquire(self->region);
         self->kept = true;
         shown = end_export(self, error);
     }
@@ -97,7 +98,7 @@ static mapped_status check_export(const mlua_region *self, mapped_error *error)
     if (!self->exported ||
         mapped_region_pin(self->region, &same, NULL) != MAPPED_OK)
         return MAPPED_OK;
-    return mapped_export_end(self->shown, self->since, error);
+    return mapped_export_end(self->exported_bytes, self->since, error);
 }
 
 /* Nobody sees what this returns, so a loss raises, unless there is an error on
@@ -117,6 +118,8 @@ static int region_leave(lua_State *L)
                     "the pointer to its memory that was given away is valid "
                     "until it is collected",
                     0);
+    if (!self->exported)
+        mlua_charge_region(L, self);
     if (shown == MAPPED_FAULT && lua_isnoneornil(L, 2))
         return mlua_raise(L, &error);
     return 0;
@@ -127,24 +130,24 @@ static int region_gc(lua_State *L)
     mlua_region *self = check_region(L, 1);
     mapped_error error;
     mapped_status shown;
-    mlua_let_go(&self->holding);
+    mlua_remove_resource(&self->resource);
     if (self->region == NULL)
         return 0;
     shown = end_export(self, &error);
-    free_region(&self->holding);
+    free_region(&self->resource);
     if (shown == MAPPED_FAULT)
         mlua_warn(L, &error);
     return 0;
 }
 
-/* One stretch that holds all that was shown. */
-static void widen(mapped_slice *shown, mapped_slice slice)
+/* One stretch that holds both. */
+static void widen(mapped_slice *all, mapped_slice slice)
 {
-    size_t end = shown->offset + shown->length;
+    size_t end = all->offset + all->length;
     size_t other = slice.offset + slice.length;
-    if (slice.offset < shown->offset)
-        shown->offset = slice.offset;
-    shown->length = (end > other ? end : other) - shown->offset;
+    if (slice.offset < all->offset)
+        all->offset = slice.offset;
+    all->length = (end > other ? end : other) - all->offset;
 }
 
 /* The first export holds for all; the mapping may have moved since it began, so
@@ -158,12 +161,12 @@ static mapped_status show(mlua_region *self, mapped_slice slice, void **data,
         return status;
     if (self->exported) {
         mapped_region_unpin(self->region);
-        widen(&self->shown, slice);
+        widen(&self->exported_bytes, slice);
         return MAPPED_OK;
     }
     mapped_region_copy_on_move(self->region);
     self->exported = true;
-    self->shown = slice;
+    self->exported_bytes = slice;
     self->since = since;
     return MAPPED_OK;
 }
@@ -186,7 +189,7 @@ const luaL_Reg mlua_pointer_methods[] = {{"topointer", view_topointer},
 void mlua_charge_region(lua_State *L, mlua_region *self)
 {
     if (self->own)
-        mlua_charge(L, &self->holding, mapped_region_length(self->region));
+        mlua_charge(L, &self->resource, mapped_region_length(self->region));
 }
 
 /* true, or nil, the message and a number. */
@@ -307,16 +310,17 @@ static int region_tostring(lua_State *L)
 {
     const mlua_region *self = check_region(L, 1);
     const mapped_region *region = self->region;
-    mapped_error shown = MAPPED_ERROR_INIT;
-    if (region == NULL || mapped_region_closed(region)) {
+    const char *name;
+    if (mapped_region_closed(region)) {
         lua_pushliteral(L, "mapped.Region (closed)");
         return 1;
     }
-    mapped_error_set_path(&shown, mapped_region_name(region));
+    lua_pushstring(L, mapped_region_name(region)); /* or nil */
+    name = lua_isnil(L, -1) ? "" : mlua_push_short(L, -1);
     lua_pushfstring(L, "mapped.Region (%I bytes, mode %s%s%s)",
                     (LUAI_UACINT)mapped_region_length(region),
                     mapped_mode_text(mapped_region_mode(region)),
-                    shown.path[0] != '\0' ? ", " : "", shown.path);
+                    name[0] != '\0' ? ", " : "", name);
     return 1;
 }
 

@@ -77,15 +77,6 @@ static int push_place(lua_State *L, size_t found, size_t length)
     return 2;
 }
 
-size_t mlua_search_offset(lua_Integer init, size_t length)
-{
-    if (init > 0)
-        return (lua_Unsigned)init - 1 > length ? SIZE_MAX : (size_t)init - 1;
-    if (init == 0 || 0 - (lua_Unsigned)init > length)
-        return 0;
-    return length - (size_t)(0 - (lua_Unsigned)init);
-}
-
 int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset)
 {
     size_t length, found;

@@ -41,10 +41,6 @@ void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle);
 mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
                                 mapped_error *error);
 
-/* Where position `init` is, as string.find has it: before the start is the
- * start, and behind the end SIZE_MAX. */
-size_t mlua_search_offset(lua_Integer init, size_t length);
-
 /* `find` without a pattern: looks for what is at argument 2 in the subject from
  * `offset` on. Pushes the result and returns how many values that is. */
 int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset);

@@ -54,7 +54,7 @@ static int slice_tostring(lua_State *L)
     if (self == NULL)
         return luaL_typeerror(L, 1, "mapped.Slice");
     region = self->owner->region;
-    if (region == NULL || mapped_region_closed(region))
+    if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Slice (closed)");
     else
         lua_pushfstring(L, "mapped.Slice (%I bytes at offset %I)",

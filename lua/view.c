@@ -160,8 +160,7 @@ static int about_closed(lua_State *L)
     const mlua_region *owner;
     check_handle(L);
     owner = mlua_push_owner(L, 1);
-    lua_pushboolean(L, owner->region == NULL ||
-                           mapped_region_closed(owner->region));
+    lua_pushboolean(L, mapped_region_closed(owner->region));
     return 1;
 }
 

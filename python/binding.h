@@ -189,7 +189,8 @@ void *raise_of(Region *owner, const mapped_error *error);
 /* The FaultError that stands for `error`, not raised. */
 PyObject *fault_new(Region *owner, const mapped_error *error);
 
-/* "a mapped.Slice of 5 bytes has no index -7", or that the region is closed. */
+/* An IndexError, "index -7 is out of range, length 5", or that the region is
+ * closed. */
 void *raise_index(Region *owner, Py_ssize_t index, size_t length);
 void *raise_value(const mapped_element *element, PyObject *value);
 

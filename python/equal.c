@@ -155,34 +155,48 @@ static void describe_shape(const Py_buffer *buffer, Operand *operand)
     operand->array.dimensions = buffer->ndim;
 }
 
-static const void *contiguous(const Py_buffer *buffer, Operand *operand)
+/* Do the items make as many bytes as the buffer says? */
+static bool is_consistent(const Py_buffer *buffer)
 {
-    if (PyBuffer_IsContiguous(buffer, 'C'))
-        return buffer->buf;
-    operand->copy = PyMem_Malloc((size_t)buffer->len + 1);
-    if (operand->copy == NULL)
-        return PyErr_NoMemory();
-    if (PyBuffer_ToContiguous(operand->copy, buffer, buffer->len, 'C') < 0)
-        return NULL;
-    return operand->copy;
+    Py_ssize_t bytes = buffer->itemsize;
+    for (int i = 0; i < buffer->ndim; i++)
+        if (buffer->shape[i] < 0 ||
+            __builtin_mul_overflow(bytes, buffer->shape[i], &bytes))
+            return false;
+    return bytes == buffer->len;
 }
 
-/* The core checks that the items lie inside of the bytes, whatever the buffer
- * says of itself. Returns 0, or -1 with an exception. */
+/* The bytes of the items in order. Returns 0, or -1 with an exception. */
+static int make_contiguous(const Py_buffer *buffer, Operand *operand,
+                           void **data)
+{
+    *data = buffer->buf;
+    if (PyBuffer_IsContiguous(buffer, 'C'))
+        return 0;
+    operand->copy = PyMem_Malloc((size_t)buffer->len + 1);
+    if (operand->copy == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *data = operand->copy;
+    return PyBuffer_ToContiguous(operand->copy, buffer, buffer->len, 'C');
+}
+
+/* Returns 0, or -1 with an exception. */
 static int describe_buffer(const State *state, const Py_buffer *buffer,
                            Operand *operand)
 {
     describe(state, Py_None, operand);
     const mapped_element *element = buffer_element(buffer);
     if (element == NULL || buffer->ndim > MAX_DIMENSIONS ||
-        (buffer->ndim > 0 && buffer->shape == NULL))
+        (buffer->ndim > 0 && buffer->shape == NULL) || !is_consistent(buffer))
         return 0;
-    const void *data = contiguous(buffer, operand);
-    if (data == NULL)
+    void *data;
+    if (make_contiguous(buffer, operand, &data) < 0)
         return -1;
     describe_shape(buffer, operand);
     mapped_error error;
-    if (mapped_region_wrap((void *)data, (size_t)buffer->len, true, NULL, NULL,
+    if (mapped_region_wrap(data, (size_t)buffer->len, true, NULL, NULL,
                            &operand->wrap, &error) != MAPPED_OK) {
         raise_error(state, &error, NULL);
         return -1;

@@ -2,6 +2,7 @@
 #include "binding.h"
 
 #include <errno.h>
+#include <string.h>
 
 static PyObject *exception_type(mapped_status status)
 {
@@ -198,10 +199,21 @@ PyObject *fault_new(Region *owner, const mapped_error *error)
     return make_fault(owner->state, error, name_of(owner));
 }
 
-void *raise_error(const State *state, const mapped_error *error, PyObject *name)
+/* A path may be in no encoding at all. */
+static void *raise_message(PyObject *type, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     mapped_error_message(error, text, sizeof text);
+    PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text),
+                                             "backslashreplace");
+    if (message != NULL)
+        PyErr_SetObject(type, message);
+    Py_XDECREF(message);
+    return NULL;
+}
+
+void *raise_error(const State *state, const mapped_error *error, PyObject *name)
+{
     switch (error->status) {
     case MAPPED_SYSTEM:
     case MAPPED_NOT_A_FILE:
@@ -213,20 +225,15 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
     case MAPPED_FAULT:
         return raise_fault(state, error, name);
     case MAPPED_UNSUPPORTED:
-        PyErr_SetString(state->unsupported, text);
-        return NULL;
+        return raise_message(state->unsupported, error);
     default:
-        PyErr_SetString(exception_type(error->status), text);
-        return NULL;
+        return raise_message(exception_type(error->status), error);
     }
 }
 
 bool collect_for_retry(const mapped_error *error)
 {
-    int number = error->os_error;
-    bool spent = error->status == MAPPED_MEMORY ||
-                 (error->status == MAPPED_SYSTEM &&
-                  (number == EMFILE || number == ENFILE || number == ENOMEM));
+    bool spent = mapped_error_is_shortage(error);
     if (spent)
         PyGC_Collect();
     return spent;

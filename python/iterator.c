@@ -2,8 +2,8 @@
 #include "binding.h"
 
 typedef struct Iterator {
-    PyObject_HEAD PyObject *sequence; /* NULL when exhausted */
-    Py_ssize_t index; /* of the next item, or of one that there is not */
+    PyObject_HEAD PyObject *sequence; /* NULL once the collector cleared it */
+    Py_ssize_t index;                 /* of the next item, if any is left */
     Py_ssize_t step;
     Py_ssize_t left; /* items */
 } Iterator;

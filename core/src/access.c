@@ -5,7 +5,7 @@
 static mapped_status blame(mapped_slice slice, const char *operation,
                            mapped_status status, mapped_error *error)
 {
-    return mapped__region_blame(slice.region, operation, status, error);
+    return mapped__region_name_error(slice.region, operation, status, error);
 }
 
 mapped_status mapped_get(mapped_slice slice, const mapped_element *element,

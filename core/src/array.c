@@ -4,10 +4,12 @@
  * which each access finds by itself. */
 #include <mapped/array.h>
 
+#include <string.h>
+
 #include <mapped/access.h>
 #include <mapped/bulk.h>
 
-#include <string.h>
+#include "region_internal.h"
 
 /* Bytes that one check spans. No larger than a page, so that between its first
  * and last item there is no page without an item. */
@@ -376,8 +378,8 @@ static mapped_status compare_all(Pair *pair, mapped_error *error)
     return status;
 }
 
-mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
-                                 bool *equal, mapped_error *error)
+static mapped_status arrays_equal(const mapped_array *a, const mapped_array *b,
+                                  bool *equal, mapped_error *error)
 {
     Pair pair = {.same = choose(a->element, b->element),
                  .bytes = is_equal_as_bytes(a->element, b->element)};
@@ -394,6 +396,13 @@ mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
     if (status == MAPPED_OK)
         *equal = pair.equal;
     return status;
+}
+
+mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
+                                 bool *equal, mapped_error *error)
+{
+    return mapped__region_end(a->slice.region, "equal",
+                              arrays_equal(a, b, equal, error), error);
 }
 
 static bool same_names(const mapped_layout *a, const mapped_layout *b)
@@ -446,7 +455,7 @@ static mapped_status check_records(const mapped_records *records,
                             &all, error);
 }
 
-mapped_status mapped_records_equal(const mapped_records *a,
+static mapped_status records_equal(const mapped_records *a,
                                    const mapped_records *b, bool *equal,
                                    mapped_error *error)
 {
@@ -460,10 +469,18 @@ mapped_status mapped_records_equal(const mapped_records *a,
     for (size_t i = 0; same && i < mapped_layout_count(a->layout); i++) {
         column_of(a, i, &first);
         column_of(b, i, &second);
-        status = mapped_array_equal(&first.array, &second.array, &same, error);
+        status = arrays_equal(&first.array, &second.array, &same, error);
         if (status != MAPPED_OK)
             return status;
     }
     *equal = same;
     return MAPPED_OK;
+}
+
+mapped_status mapped_records_equal(const mapped_records *a,
+                                   const mapped_records *b, bool *equal,
+                                   mapped_error *error)
+{
+    return mapped__region_end(a->slice.region, "equal",
+                              records_equal(a, b, equal, error), error);
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "platform.h"
+
 const char *mapped_status_name(int status)
 {
     switch (status) {
@@ -64,12 +66,21 @@ mapped_status mapped_error_set_system(mapped_error *error, int os_error,
     return fill(error, &filled);
 }
 
+bool mapped_error_is_shortage(const mapped_error *error)
+{
+    return error->status == MAPPED_MEMORY ||
+           (error->status == MAPPED_SYSTEM &&
+            mapped__system_is_shortage(error->os_error));
+}
+
 /* Of a path in UTF-8 no character is cut in two. */
 void mapped_error_set_path(mapped_error *error, const char *path)
 {
     static const char dots[] = "...";
     const size_t most = sizeof error->path - sizeof dots;
     size_t length = path != NULL ? strlen(path) : 0, skipped = 0, at = 0;
+    if (error == NULL)
+        return;
     if (length > most) {
         skipped = length - most;
         while (((unsigned char)path[skipped] & 0xC0) == 0x80)

@@ -45,8 +45,8 @@ mapped_status mapped_export_begin(mapped_slice slice, void **data,
 static mapped_status end(mapped_slice slice, uint64_t since,
                          mapped_error *error)
 {
-    mapped_status status = mapped__region_shown_lost(slice.region, slice.offset,
-                                                     slice.length, error);
+    mapped_status status = mapped__region_export_lost(
+        slice.region, slice.offset, slice.length, error);
     if (status == MAPPED_OK)
         status = mapped__region_returned(slice.region, since, slice.offset,
                                          slice.length, error);

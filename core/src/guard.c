@@ -236,14 +236,13 @@ mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error)
     return status;
 }
 
-mapped_status mapped__guard_leave(mapped__guard *guard,
-                                  mapped__guard_slot **left,
-                                  mapped_error *error)
+mapped_status mapped__guard_keep(mapped__guard *guard,
+                                 mapped__guard_slot **kept, mapped_error *error)
 {
     mapped__guard_slot *old = guard->slot;
     mapped_status status = mapped__guard_add(guard, error);
     if (status == MAPPED_OK)
-        *left = old;
+        *kept = old;
     return status;
 }
 

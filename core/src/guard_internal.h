@@ -50,13 +50,14 @@ void mapped__guard_suspend(mapped__guard *guard);
 /* As mapped__guard_suspend, for good. Takes one that was never added too. */
 void mapped__guard_remove(mapped__guard *guard);
 
-/* Leaves the range guarded where it is, in a slot of its own that the caller
- * removes, and makes ready for mapped__guard_move to another one. Both show the
- * same bytes, so what is lost in one is lost in the other. MAPPED_MEMORY,
+/* Keeps the range guarded where it is, by a slot that the caller removes before
+ * the guard goes, and makes ready for mapped__guard_move to another range. Both
+ * show the same bytes and share everything but the slot: what is lost in one is
+ * lost in the other. The other functions are about the newest. MAPPED_MEMORY,
  * MAPPED_SYSTEM. */
-mapped_status mapped__guard_leave(mapped__guard *guard,
-                                  mapped__guard_slot **left,
-                                  mapped_error *error);
+mapped_status mapped__guard_keep(mapped__guard *guard,
+                                 mapped__guard_slot **kept,
+                                 mapped_error *error);
 void mapped__guard_remove_slot(mapped__guard_slot *slot);
 
 /* What is lost at `offset` and behind is of no concern any more. */

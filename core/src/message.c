@@ -9,7 +9,6 @@
 /* Which of the error's numbers mean something for its status. */
 typedef enum shown {
     SHOW_NOTHING,
-    SHOW_SYSTEM,
     SHOW_RANGE, /* [offset, offset + length) and its limit */
     SHOW_COUNT, /* of exports: length alone */
     SHOW_PLACE  /* offset alone */
@@ -20,8 +19,6 @@ static shown what_to_show(const mapped_error *error)
     switch (error->status) {
     case MAPPED_ARGUMENT:
         return error->limit != 0 ? SHOW_RANGE : SHOW_NOTHING;
-    case MAPPED_SYSTEM:
-        return SHOW_SYSTEM;
     case MAPPED_BUSY:
         return error->length != 0 ? SHOW_COUNT : SHOW_NOTHING;
     case MAPPED_RANGE:
@@ -41,14 +38,12 @@ static shown what_to_show(const mapped_error *error)
     }
 }
 
-/* What goes behind the operation and its reason. Never longer than there is
- * room. */
+/* What goes behind the operation and its reason. */
 static void write_numbers(const mapped_error *error, char *text, size_t room)
 {
     text[0] = '\0';
     switch (what_to_show(error)) {
     case SHOW_NOTHING:
-    case SHOW_SYSTEM:
         break;
     case SHOW_PLACE:
         snprintf(text, room, " at offset %" PRIu64, error->offset);

@@ -196,6 +196,9 @@ size_t mapped__page_size(void); /* the system's own, in bytes */
 
 void mapped__yield(void); /* lets another thread run, inside a spin */
 
+/* Does the number say that memory, addresses or descriptors are used up? */
+bool mapped__system_is_shortage(int os_error);
+
 /* The system's words for its error number, always NUL-terminated. Any thread.
  */
 void mapped__system_text(int os_error, char *text, size_t capacity);

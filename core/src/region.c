@@ -27,8 +27,8 @@ const char *mapped_mode_text(mapped_mode mode)
     return mode_texts[mode];
 }
 
-/* These have a text of their own where others have the operation. */
-static bool says_why(mapped_status status)
+/* Of these `operation` says already what is wrong, and stays. */
+static bool operation_is_reason(mapped_status status)
 {
     switch (status) {
     case MAPPED_ARGUMENT:
@@ -42,13 +42,14 @@ static bool says_why(mapped_status status)
     }
 }
 
-mapped_status mapped__region_blame(const mapped_region *region,
-                                   const char *operation, mapped_status status,
-                                   mapped_error *error)
+mapped_status mapped__region_name_error(const mapped_region *region,
+                                        const char *operation,
+                                        mapped_status status,
+                                        mapped_error *error)
 {
     if (status == MAPPED_OK || error == NULL)
         return status;
-    if (!says_why(status))
+    if (!operation_is_reason(status))
         error->operation = operation;
     if (region != NULL && error->path[0] == '\0')
         mapped_error_set_path(error, mapped__region_of(region)->name);
@@ -71,14 +72,14 @@ mapped_status mapped__region_busy(const mapped__region *full, const char *what,
 {
     const uint64_t numbers[3] = {0, mapped_region_pins(&full->head), 0};
     mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
-    return mapped__region_blame(&full->head, what, MAPPED_BUSY, error);
+    return mapped__region_name_error(&full->head, what, MAPPED_BUSY, error);
 }
 
 static mapped_status is_closed(const mapped_region *region, const char *what,
                                mapped_error *error)
 {
     mapped_error_set(error, MAPPED_CLOSED, what);
-    return mapped__region_blame(region, what, MAPPED_CLOSED, error);
+    return mapped__region_name_error(region, what, MAPPED_CLOSED, error);
 }
 
 mapped_status mapped__region_lock(mapped__region *full, bool alone,
@@ -111,17 +112,17 @@ mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
     return mapped__region_busy(full, what, error);
 }
 
-bool mapped__region_is_shown(mapped__region *full)
+bool mapped__region_is_exported(mapped__region *full)
 {
     uint64_t seen = __atomic_or_fetch(&full->control, MAPPED__CONTROL_CLOSED,
                                       __ATOMIC_ACQ_REL);
-    return (seen & MAPPED__CONTROL_SHOWN) != 0 &&
+    return (seen & MAPPED__CONTROL_EXPORTED) != 0 &&
            (seen & MAPPED__CONTROL_PINS) != 0;
 }
 
-void mapped__region_hide(mapped__region *full)
+void mapped__region_moved(mapped__region *full)
 {
-    __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_SHOWN,
+    __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_EXPORTED,
                        __ATOMIC_ACQ_REL);
 }
 
@@ -147,7 +148,7 @@ mapped_status mapped_region_pin(mapped_region *region, void **data,
         }
         if (seen & MAPPED__CONTROL_CLOSED)
             return is_closed(region, "pin", error);
-    } while (!swap_control(full, &seen, (seen + 1) | MAPPED__CONTROL_SHOWN));
+    } while (!swap_control(full, &seen, (seen + 1) | MAPPED__CONTROL_EXPORTED));
     *data = region->base_;
     return MAPPED_OK;
 }
@@ -165,8 +166,9 @@ void mapped_region_wait(const mapped_region *region)
 
 size_t mapped_region_pins(const mapped_region *region)
 {
-    return (size_t)(control_of(mapped__region_of(region)) &
-                    MAPPED__CONTROL_PINS);
+    return region == NULL ? 0
+                          : (size_t)(control_of(mapped__region_of(region)) &
+                                     MAPPED__CONTROL_PINS);
 }
 
 unsigned char mapped__region_nothing[1];
@@ -219,27 +221,27 @@ bool mapped__region_describe(const mapped__region *full, size_t length,
                             &request->reserve));
 }
 
-/* Accesses never use a mapping that was left, only exports do. */
-static void free_left(mapped__region *full)
+/* Accesses never use an old mapping, only exports do. */
+static void free_old(mapped__region *full)
 {
-    while (full->left != NULL) {
-        mapped__left *left = full->left;
-        full->left = left->next;
-        mapped__guard_remove_slot(left->slot);
-        mapped__unmap(&left->mapping);
-        free(left);
+    while (full->old_mappings != NULL) {
+        mapped__old_mapping *old = full->old_mappings;
+        full->old_mappings = old->next;
+        mapped__guard_remove_slot(old->slot);
+        mapped__unmap(&old->mapping);
+        free(old);
     }
 }
 
-void mapped__region_free_left(mapped__region *full)
+void mapped__region_free_old(mapped__region *full)
 {
     if (mapped_region_pins(&full->head) == 0)
-        free_left(full);
+        free_old(full);
 }
 
 static void free_memory(mapped__region *full)
 {
-    free_left(full);
+    free_old(full);
     mapped__guard_remove(&full->guard);
     mapped__unmap(&full->mapping);
     if (full->hook != NULL)
@@ -254,8 +256,9 @@ static void revoke_memory(mapped__region *full)
 {
     if (full->mapping.used > 0)
         (void)mapped__map_revoke(&full->mapping, 0, full->mapping.used, NULL);
-    for (mapped__left *left = full->left; left != NULL; left = left->next)
-        (void)mapped__map_revoke(&left->mapping, 0, left->mapping.used, NULL);
+    for (mapped__old_mapping *old = full->old_mappings; old != NULL;
+         old = old->next)
+        (void)mapped__map_revoke(&old->mapping, 0, old->mapping.used, NULL);
 }
 
 /* Closed first: who then meets the length 0 knows why. */
@@ -397,7 +400,7 @@ bool mapped_region_device(const mapped_region *region)
 
 mapped_mode mapped_region_mode(const mapped_region *region)
 {
-    return mapped__region_of(region)->mode;
+    return region == NULL ? MAPPED_MODE_READ : mapped__region_of(region)->mode;
 }
 
 const char *mapped_region_name(const mapped_region *region)

@@ -22,7 +22,9 @@ static void close_in_child(mapped__guard *guard)
                       __ATOMIC_SEQ_CST);
     mapped__region_publish_length(full, 0);
     full->mapping.address = NULL;
-    full->left = NULL;
+    for (mapped__old_mapping *old = full->old_mappings; old != NULL;
+         old = old->next)
+        old->mapping.address = NULL;
     MAPPED__STORE(&full->control,
                   (control | MAPPED__CONTROL_CLOSED) & ~MAPPED__CONTROL_LOCKED);
 }
@@ -152,7 +154,8 @@ static mapped_status report(mapped__region *full, const mapped__lost *lost,
     name_range(full, lost, "access", error);
     if (error != NULL)
         error->os_error = cause_of(full, lost);
-    return mapped__region_blame(&full->head, "access", MAPPED_FAULT, error);
+    return mapped__region_name_error(&full->head, "access", MAPPED_FAULT,
+                                     error);
 }
 
 /* Whether a byte of [at, at + n) of the mapping is lost; then `*lost` is the
@@ -184,8 +187,8 @@ mapped_status mapped__region_lost(mapped_region *region, size_t offset,
 }
 
 /* A retired region has no file any more that somebody could close. */
-mapped_status mapped__region_shown_lost(mapped_region *region, size_t offset,
-                                        size_t n, mapped_error *error)
+mapped_status mapped__region_export_lost(mapped_region *region, size_t offset,
+                                         size_t n, mapped_error *error)
 {
     mapped__lost lost;
     mapped__region *full = mapped__region_of(region);
@@ -209,8 +212,8 @@ mapped_status mapped__region_returned(mapped_region *region, uint64_t since,
     name_range(full, &found, "access before recovery", error);
     if (error != NULL)
         error->os_error = found.cause != 0 ? found.cause : EIO;
-    return mapped__region_blame(region, "access before recovery", MAPPED_FAULT,
-                                error);
+    return mapped__region_name_error(region, "access before recovery",
+                                     MAPPED_FAULT, error);
 }
 
 mapped_status mapped__region_intact(mapped__region *full, mapped_error *error)
@@ -269,7 +272,7 @@ static void touch(const mapped__region *full, const mapped__lost *stretch)
         (void)pages[at];
 }
 
-/* A mapping that was left may end before the stretch does. */
+/* An old mapping may end before the stretch does. */
 static mapped_status restore_in(mapped__mapping *mapping,
                                 const mapped__map_request *request,
                                 const mapped__lost *stretch,
@@ -291,14 +294,17 @@ static mapped_status restore(mapped__region *full, const mapped__lost *lost,
     mapped__lost stretch = *lost;
     if (stretch.length > full->mapping.used - stretch.offset)
         stretch.length = full->mapping.used - stretch.offset;
-    if (!mapped__region_describe(full, full->length, &request))
-        return mapped_error_set(error, MAPPED_OVERFLOW, "recover");
+    if (!mapped__region_describe(full, full->length, &request)) {
+        const uint64_t numbers[3] = {0, full->length, SIZE_MAX};
+        return mapped_error_set_range(error, MAPPED_OVERFLOW, "recover",
+                                      numbers);
+    }
     request.file = file;
     mapped_status status =
         restore_in(&full->mapping, &request, &stretch, error);
-    for (mapped__left *left = full->left; left != NULL && status == MAPPED_OK;
-         left = left->next)
-        status = restore_in(&left->mapping, &request, &stretch, error);
+    for (mapped__old_mapping *old = full->old_mappings;
+         old != NULL && status == MAPPED_OK; old = old->next)
+        status = restore_in(&old->mapping, &request, &stretch, error);
     if (status == MAPPED_OK)
         touch(full, &stretch);
     return status;

@@ -9,11 +9,11 @@
 
 /* A mapping that the region has moved away from while it was exported. It stays
  * where it is, and guarded, until no export lives any more. */
-typedef struct mapped__left {
-    struct mapped__left *next;
+typedef struct mapped__old_mapping {
+    struct mapped__old_mapping *next;
     mapped__mapping mapping;
     mapped__guard_slot *slot;
-} mapped__left;
+} mapped__old_mapping;
 
 /* `head` comes first, so that a mapped_region pointer is also one to this. */
 typedef struct mapped__region {
@@ -33,7 +33,8 @@ typedef struct mapped__region {
     uint64_t file_device; /* identity of the file, to know it again by name */
     uint64_t file_serial;
     mapped__mapping mapping;
-    mapped__left *left; /* only while there are pins, or were a moment ago */
+    mapped__old_mapping
+        *old_mappings; /* only while there are pins, or were a moment ago */
     mapped_wrap_hook *hook;
     void *context;
     const char *name; /* as given, the end of `path`; NULL if there is none */
@@ -49,8 +50,8 @@ typedef struct mapped__region {
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
 #define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 62)
 #define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 61)
-#define MAPPED__CONTROL_SHOWN (UINT64_C(1) << 60)
-#define MAPPED__CONTROL_PINS (MAPPED__CONTROL_SHOWN - 1)
+#define MAPPED__CONTROL_EXPORTED (UINT64_C(1) << 60)
+#define MAPPED__CONTROL_PINS (MAPPED__CONTROL_EXPORTED - 1)
 
 static inline mapped__region *mapped__region_of(const mapped_region *region)
 {
@@ -75,9 +76,9 @@ mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
                                        mapped_error *error);
 /* From locked to locked with no pin taken until unlock. True if one that lives
  * may show the mapping where it is; false if the mapping may go. */
-bool mapped__region_is_shown(mapped__region *full);
+bool mapped__region_is_exported(mapped__region *full);
 /* No pin shows the mapping where it is now. */
-void mapped__region_hide(mapped__region *full);
+void mapped__region_moved(mapped__region *full);
 void mapped__region_unlock(mapped__region *full);
 
 /* MAPPED_BUSY, with the number of pins. */
@@ -86,9 +87,10 @@ mapped_status mapped__region_busy(const mapped__region *full, const char *what,
 
 /* The end of what a user calls: an error gets the name of that, unless it says
  * already what is wrong with it, and the path of the region's file. */
-mapped_status mapped__region_blame(const mapped_region *region,
-                                   const char *operation, mapped_status status,
-                                   mapped_error *error);
+mapped_status mapped__region_name_error(const mapped_region *region,
+                                        const char *operation,
+                                        mapped_status status,
+                                        mapped_error *error);
 
 static inline mapped_status mapped__region_end(const mapped_region *region,
                                                const char *operation,
@@ -97,12 +99,12 @@ static inline mapped_status mapped__region_end(const mapped_region *region,
 {
     if (MAPPED__LIKELY(status == MAPPED_OK))
         return MAPPED_OK;
-    return mapped__region_blame(region, operation, status, error);
+    return mapped__region_name_error(region, operation, status, error);
 }
 
 /* Frees what exports have kept, unless one lives. The region is locked, or
  * nobody else can reach it. */
-void mapped__region_free_left(mapped__region *full);
+void mapped__region_free_old(mapped__region *full);
 
 /* Shows the mapping and the length to the inline checks, in that order. */
 void mapped__region_publish(mapped__region *full, size_t length);
@@ -135,8 +137,8 @@ mapped_status mapped__region_lost(mapped_region *region, size_t offset,
 
 /* The same for what a pin has shown: a region that was retired meanwhile is no
  * reason not to tell. */
-mapped_status mapped__region_shown_lost(mapped_region *region, size_t offset,
-                                        size_t n, mapped_error *error);
+mapped_status mapped__region_export_lost(mapped_region *region, size_t offset,
+                                         size_t n, mapped_error *error);
 
 /* MAPPED_FAULT if a byte of [offset, offset + n) was lost and has come back
  * since mapped_region_recovery_count was `since`. Why can only be told if

@@ -79,7 +79,7 @@ static mapped_status check_reserve(uint64_t reserve, uint64_t length,
 static mapped_status end(const char *operation, const char *path,
                          mapped_status status, mapped_error *error)
 {
-    if (status != MAPPED_OK && error != NULL)
+    if (status != MAPPED_OK)
         mapped_error_set_path(error, path);
     return mapped__region_end(NULL, operation, status, error);
 }

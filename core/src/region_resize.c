@@ -75,46 +75,47 @@ static mapped_status map_longer(const mapped__region *full, size_t length,
 /* The exports keep the mapping that they show, and the region gets another one.
  * Both show the same file; private memory is copied, and what its exports show
  * is what it was at this time. */
-static mapped_status leave_mapping(mapped__region *full, size_t length,
-                                   mapped_error *error)
+static mapped_status keep_mapping(mapped__region *full, size_t length,
+                                  mapped_error *error)
 {
     bool is_file = full->file != MAPPED__NO_FILE;
     mapped__mapping made;
     if (!is_file && !full->copies)
         return mapped__region_busy(full, "resize", error);
-    mapped__left *left = malloc(sizeof *left);
-    if (left == NULL)
+    mapped__old_mapping *old = malloc(sizeof *old);
+    if (old == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "resize");
     mapped_status status = map_longer(full, length, &made, error);
     if (status == MAPPED_OK) {
-        status = mapped__guard_leave(&full->guard, &left->slot, error);
+        status = mapped__guard_keep(&full->guard, &old->slot, error);
         if (status != MAPPED_OK)
             mapped__unmap(&made);
     }
     if (status != MAPPED_OK) {
-        free(left);
+        free(old);
         return status;
     }
-    left->mapping = full->mapping;
-    left->next = full->left;
-    full->left = left;
+    old->mapping = full->mapping;
+    old->next = full->old_mappings;
+    full->old_mappings = old;
     full->mapping = made;
-    mapped__region_hide(full);
+    mapped__region_moved(full);
     mapped__region_guard(full);
     if (!is_file)
-        memcpy(made.address, left->mapping.address, left->mapping.used);
+        memcpy(made.address, old->mapping.address, old->mapping.used);
     return MAPPED_OK;
 }
 
-/* A mapping that goes leaves addresses behind in which somebody else's memory
- * may turn up at once, with faults of its own. */
+/* Needs that nobody else holds a reference. */
 static mapped_status move_mapping(mapped__region *full, size_t length,
                                   mapped_error *error)
 {
     if (MAPPED__LOAD_ACQUIRE(&full->references) != 1)
         return mapped__region_busy(full, "resize", error);
-    if (mapped__region_is_shown(full))
-        return leave_mapping(full, length, error);
+    if (mapped__region_is_exported(full))
+        return keep_mapping(full, length, error);
+    /* In the addresses that the mapping leaves somebody else's memory may turn
+     * up at once, with faults of its own. */
     mapped__guard_suspend(&full->guard);
     return remap(full, length, true, error);
 }
@@ -191,7 +192,7 @@ static mapped_status grow(mapped__region *full, size_t length,
     uint64_t size = UINT64_MAX;
     uint64_t end = full->offset + length;
     mapped_status status = check_growable(full, error);
-    mapped__region_free_left(full);
+    mapped__region_free_old(full);
     if (status == MAPPED_OK && full->file != MAPPED__NO_FILE) {
         status = file_size(full, &size, error);
         if (status == MAPPED_OK)
@@ -262,7 +263,7 @@ static mapped_status shrink(mapped__region *full, size_t length,
     if (status != MAPPED_OK)
         return status;
     bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
-    mapped__region_free_left(full);
+    mapped__region_free_old(full);
     mapped__region_publish_length(full, length);
     status = shrink_file(full, old_length, length, alone, error);
     if (status != MAPPED_OK) {

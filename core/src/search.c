@@ -220,7 +220,7 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "split by an empty separator");
     if (status != MAPPED_OK)
-        return mapped__region_blame(slice.region, "split", status, error);
+        return mapped__region_name_error(slice.region, "split", status, error);
     mapped_parts_lines(parts, slice, false);
     mapped_needle_init(&parts->separator_, separator, n);
     parts->lines_ = false;

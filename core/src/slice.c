@@ -13,7 +13,8 @@ static mapped_status out_of_range(mapped_slice slice, size_t offset, size_t n,
 {
     const uint64_t numbers[3] = {offset, n, limit};
     mapped_error_set_range(error, MAPPED_RANGE, "slice", numbers);
-    return mapped__region_blame(slice.region, "slice", MAPPED_RANGE, error);
+    return mapped__region_name_error(slice.region, "slice", MAPPED_RANGE,
+                                     error);
 }
 
 /* A status that needs no numbers. */
@@ -21,7 +22,7 @@ static mapped_status refuse(mapped_slice slice, mapped_status status,
                             mapped_error *error)
 {
     mapped_error_set(error, status, "slice");
-    return mapped__region_blame(slice.region, "slice", status, error);
+    return mapped__region_name_error(slice.region, "slice", status, error);
 }
 
 /* [offset, offset + n) against the slice and against what the region has left

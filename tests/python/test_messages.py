@@ -136,3 +136,23 @@ def test_repr_is_bounded(tmp_path):
     with mapped.open(deep) as region:
         assert len(repr(region[:])) < 3000
         assert region.name == deep
+
+
+def test_messages_name_a_file_in_no_encoding(tmp_path):
+    """The path in an error is whatever bytes the file system has."""
+    path = os.fsencode(tmp_path) + b"/\xff\xfe.bin"
+    with open(path, "wb") as file:
+        file.write(bytes(100))
+    region = mapped.open(path)
+    for error, use in (
+            (TypeError, lambda: region.resize(5)),
+            (TypeError, lambda: region.fill(1)),
+            (IndexError, lambda: region.slice(90, 20)),
+            (IndexError, lambda: region.get("<I", 98))):
+        with pytest.raises(error, match=r"\\xff\\xfe\.bin"):
+            use()
+    view = memoryview(region)
+    with pytest.raises(BufferError, match=r"\\xff\\xfe\.bin.*1 export$"):
+        region.close()
+    view.release()
+    region.close()

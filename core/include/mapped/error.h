@@ -47,8 +47,10 @@ typedef struct mapped_error {
     const char *operation; /* what was called, or why it was refused */
     const char *call;      /* the system call that failed, NULL if none did */
     uint64_t offset;       /* the offending position, in bytes */
-    uint64_t length;       /* the offending length, in bytes */
-    uint64_t limit;        /* what the position had to stay within */
+    uint64_t length;       /* the offending length in bytes; of MAPPED_BUSY the
+                            * number of exports */
+    uint64_t limit;        /* what the position had to stay within; of a format
+                            * or layout the reason */
     char path[MAPPED_ERROR_PATH_SIZE]; /* of the region's file, "" if none; of
                                         * a long one "..." and its end */
 } mapped_error;
@@ -82,7 +84,12 @@ mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
 mapped_status mapped_error_set_system(mapped_error *error, int os_error,
                                       const char *call);
 
-/* Copies the path, or the end of a long one; NULL: there is none. */
+/* Did it fail for want of memory, address space or descriptors, which programs
+ * with a garbage collector may find some more of? */
+bool mapped_error_is_shortage(const mapped_error *error);
+
+/* Copies the path, or the end of a long one, unless `error` is NULL. NULL:
+ * there is no path. */
 void mapped_error_set_path(mapped_error *error, const char *path);
 
 MAPPED_END

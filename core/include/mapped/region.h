@@ -59,7 +59,8 @@ typedef struct mapped_region {
 typedef struct mapped_open_options {
     size_t size;      /* sizeof(mapped_open_options); 0: of this version */
     uint64_t offset;  /* where in the file the region begins */
-    uint64_t length;  /* bytes, or MAPPED_LENGTH_TO_END of the file */
+    uint64_t length;  /* bytes, MAPPED_LENGTH_TO_END of the file, or
+                       * MAPPED_LENGTH_ZERO */
     uint64_t reserve; /* address space to keep for growth; 0: none */
     uint32_t flags;   /* MAPPED_OPEN_* */
     uint32_t unused;
@@ -91,7 +92,8 @@ typedef struct mapped_anonymous_options {
     }
 
 /* Called once with `context`, when memory given to mapped_region_wrap is no
- * longer needed, by the thread that closed or released the region last. */
+ * longer needed, by the thread that closed or released the region last, or that
+ * ended the last pin of a retired one. */
 typedef void mapped_wrap_hook(void *context);
 
 /* "r", "r+", "c", "w+", "x+". MAPPED_ARGUMENT for anything else. */
@@ -135,7 +137,9 @@ MAPPED__MUST_USE mapped_status mapped_region_open_descriptor(
     const mapped_open_options *options, mapped_region **region,
     mapped_error *error);
 
-/* Memory of `length` zero bytes that is no file. `options` may be NULL. */
+/* Memory of `length` zero bytes, which may be 0, that is no file. `options` may
+ * be NULL. MAPPED_ARGUMENT: a huge page size that is none, a reserve smaller
+ * than the length; MAPPED_OVERFLOW; MAPPED_MEMORY, MAPPED_SYSTEM. */
 MAPPED__MUST_USE mapped_status mapped_region_anonymous(
     uint64_t length, const mapped_anonymous_options *options,
     mapped_region **region, mapped_error *error);
@@ -181,8 +185,10 @@ size_t mapped_region_retire(mapped_region *region);
  * "r"; MAPPED_UNSUPPORTED in "c", for devices and wrapped memory;
  * MAPPED_ARGUMENT past the reserve. MAPPED_FAULT if it is to grow and somebody
  * has made the file shorter than the region, or if pages are lost and there is
- * no reserve to grow into: shrink or recover first. On failure nothing has
- * changed. */
+ * no reserve to grow into: shrink or recover first. MAPPED_CLOSED,
+ * MAPPED_OVERFLOW, MAPPED_MEMORY, MAPPED_SYSTEM. On failure nothing has
+ * changed, unless the system takes pages away and then refuses to give them
+ * back: then the region is empty. */
 MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
                                                     uint64_t length,
                                                     mapped_error *error);
@@ -207,9 +213,12 @@ MAPPED__MUST_USE mapped_status mapped_region_seal(mapped_region *region,
 MAPPED__MUST_USE mapped_status mapped_region_pin(mapped_region *region,
                                                  void **data,
                                                  mapped_error *error);
+
+/* Ends one pin, from any thread. The last pin of a retired region ends its
+ * memory, and calls the hook of a wrapped one. */
 void mapped_region_unpin(mapped_region *region);
 
-/* No region, NULL, is closed and has none of these. */
+/* No region, NULL, is closed, read-only mode and without anything else. */
 size_t mapped_region_length(const mapped_region *region); /* 0 once closed */
 bool mapped_region_closed(const mapped_region *region);
 bool mapped_region_readonly(const mapped_region *region);

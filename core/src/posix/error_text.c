@@ -1,5 +1,7 @@
 #include "platform.h"
 
+#include <errno.h>
+
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,4 +17,9 @@ void mapped__system_text(int os_error, char *text, size_t capacity)
     }
     snprintf(text, capacity, "%s", strerror_l(os_error, plain));
     freelocale(plain);
+}
+
+bool mapped__system_is_shortage(int os_error)
+{
+    return os_error == EMFILE || os_error == ENFILE || os_error == ENOMEM;
 }

@@ -41,3 +41,17 @@ void mapped__system_text(int os_error, char *text, size_t capacity)
     bytes[length] = '\0';
     snprintf(text, capacity, "%s", bytes);
 }
+
+bool mapped__system_is_shortage(int os_error)
+{
+    switch (os_error) {
+    case ERROR_TOO_MANY_OPEN_FILES:
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+    case ERROR_NO_SYSTEM_RESOURCES:
+    case ERROR_COMMITMENT_LIMIT:
+        return true;
+    default:
+        return false;
+    }
+}
