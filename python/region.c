@@ -212,10 +212,12 @@ static mapped_status resize_core(mapped_region *region, uint64_t length,
 static const char region_resize_doc[] = PyDoc_STR(
     "resize($self, /, length)\n--\n\n"
     "Make the region, and the file behind it, `length` bytes long.\n\n"
-    "BufferError, and nothing changes, if it would shrink or move while "
-    "exports\nof the memory exist; TypeError if it is read-only; "
-    "io.UnsupportedOperation in\nmode 'c' and for wrapped buffers; ValueError "
-    "past the reserve or if closed;\nOSError if the disk is full.");
+    "Growing never disturbs exports of the memory: those of a file and of "
+    "shared\nmemory go on showing the same bytes. BufferError, and nothing "
+    "changes, if it\nwould shrink while there are any, or move memory that is "
+    "neither. TypeError if\nit is read-only; io.UnsupportedOperation in mode "
+    "'c' and for wrapped buffers;\nValueError past the reserve or if closed; "
+    "OSError if the disk is full.");
 
 static METHOD_KEYWORDS(region_resize)
 {

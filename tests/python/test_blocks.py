@@ -150,3 +150,35 @@ def test_exit_takes_three_arguments(arguments):
     assert not region.closed
     region.__exit__(None, None, None)
     assert region.closed
+
+
+def test_growth_leaves_exports_true(tmp_path):
+    """Without a reserve the region has to move for it."""
+    path = tmp_path / "grows"
+    path.write_bytes(bytes(4096))
+    for region in mapped.open(path, "r+"), mapped.anonymous(4096, shared=True):
+        numbers = numpy.frombuffer(region, "<u4")
+        view = memoryview(region)
+        for length in 1 << 20, 8 << 20, 64 << 20:
+            region.resize(length)
+            region.set("<I", 8, length)
+            assert numbers[2] == length
+            view[12] = 7
+            assert region[12] == 7
+        region.append(b"end")
+        with pytest.raises(BufferError):
+            region.resize(4096)
+        del numbers
+        view.release()
+        region.resize(4096)
+        region.close()
+
+
+def test_growth_of_other_memory_is_refused_while_exported():
+    region = mapped.anonymous(4096)
+    with memoryview(region):
+        with pytest.raises(BufferError, match="1 export"):
+            for length in range(4096 << 4, 1 << 32, 1 << 28):
+                region.resize(length)
+        assert region[0] == 0
+    region.resize(1 << 20)
