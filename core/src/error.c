@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "platform.h"
-
 const char *mapped_status_name(int status)
 {
     switch (status) {
@@ -64,13 +62,6 @@ mapped_status mapped_error_set_system(mapped_error *error, int os_error,
                            .operation = call,
                            .call = call};
     return fill(error, &filled);
-}
-
-bool mapped_error_is_shortage(const mapped_error *error)
-{
-    return error->status == MAPPED_MEMORY ||
-           (error->status == MAPPED_SYSTEM &&
-            mapped__system_is_shortage(error->os_error));
 }
 
 /* Of a path in UTF-8 no character is cut in two. */

@@ -86,3 +86,10 @@ size_t mapped_error_message(const mapped_error *error, char *text,
                           both ? ": " : "", both ? system : "");
     return length < 0 ? 0 : (size_t)length;
 }
+
+bool mapped_error_is_shortage(const mapped_error *error)
+{
+    return error->status == MAPPED_MEMORY ||
+           (error->status == MAPPED_SYSTEM &&
+            mapped__system_is_shortage(error->os_error));
+}

@@ -19,7 +19,7 @@ HARMLESS = {"lua": set("""
     luaL_buffinit luaL_checkany luaL_checkinteger luaL_checknumber
     luaL_checkstack luaL_checktype luaL_checkversion_ luaL_optinteger lua_copy
     lua_checkstack lua_error lua_getiuservalue lua_getmetatable lua_gettop
-    lua_iscfunction lua_isinteger lua_isnumber lua_isstring lua_isuserdata
+    lua_gc lua_iscfunction lua_isinteger lua_isnumber lua_isstring lua_isuserdata
     lua_next lua_pushboolean lua_pushinteger lua_pushlightuserdata lua_pushnil
     lua_pushnumber lua_pushthread lua_pushvalue lua_rawequal lua_rawget
     lua_rawgeti lua_rawgetp lua_rawlen lua_rawset lua_rawseti lua_rawsetp
@@ -27,16 +27,16 @@ HARMLESS = {"lua": set("""
     lua_tointegerx lua_tonumberx lua_topointer lua_touserdata lua_type
     lua_typename lua_upvalueindex lua_warning
     """.split()), "python": set("""
-    PyBool_FromLong PyBuffer_FillInfo PyBuffer_IsContiguous
+    PyArg_UnpackTuple PyBool_FromLong PyBuffer_FillInfo PyBuffer_IsContiguous
     PyByteArray_AsString PyByteArray_Size PyByteArray_Type PyBytes_AsString
-    PyBytes_Size PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
-    PyErr_Fetch PyErr_Occurred PyEval_SaveThread PyIndex_Check PyList_SetItem
+    PyBytes_Size PyBytes_Type PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
+    PyErr_Fetch PyErr_Occurred PyFloat_Type PyGC_Collect PyEval_SaveThread PyIndex_Check PyList_SetItem
     PyLong_Type PyMem_Free PyModuleDef_Init PyModule_GetState
     PyObject_CheckBuffer PyObject_Free PyObject_GC_Del PyObject_GC_Track
     PyObject_GC_UnTrack PyObject_HashNotImplemented PyObject_Init
     PyObject_SelfIter PySlice_AdjustIndices PySlice_Type PyTuple_GetItem
-    PyTuple_SetItem PyTuple_Size PyType_GetFlags PyType_IsSubtype
-    PyUnicode_CompareWithASCIIString PyUnicode_GetLength Py_Version
+    PyTuple_SetItem PyTuple_Size PyType_GetFlags PyType_GetModuleState PyType_IsSubtype
+    PyUnicode_CompareWithASCIIString PyUnicode_Type PyUnicode_GetLength Py_Version
     _Py_FalseStruct _Py_NoneStruct _Py_NotImplementedStruct _Py_TrueStruct
     """.split())}
 

@@ -143,6 +143,7 @@ WRAP_1(PyObject *, PyIter_Next, PyObject *)
 WRAP_2(int, PyList_Append, PyObject *, PyObject *)
 WRAP_1(PyObject *, PyList_AsTuple, PyObject *)
 WRAP_BEFORE(PyObject *, PyList_New, Py_ssize_t)
+WRAP_1(double, PyLong_AsDouble, PyObject *)
 WRAP_1(long, PyLong_AsLong, PyObject *)
 WRAP_2(long, PyLong_AsLongAndOverflow, PyObject *, int *)
 WRAP_1(long long, PyLong_AsLongLong, PyObject *)
@@ -174,6 +175,7 @@ WRAP_2(Py_ssize_t, PyNumber_AsSsize_t, PyObject *, PyObject *)
 WRAP_1(PyObject *, PyNumber_Float, PyObject *)
 WRAP_1(PyObject *, PyNumber_Index, PyObject *)
 WRAP_1(PyObject *, PyNumber_Long, PyObject *)
+WRAP_2(PyObject *, PyNumber_ToBase, PyObject *, int)
 WRAP_1(PyObject *, PyOS_FSPath, PyObject *)
 WRAP_1(int, PyObject_AsFileDescriptor, PyObject *)
 WRAP_1(PyObject *, PyObject_Bytes, PyObject *)
@@ -279,6 +281,27 @@ PyObject *__wrap_PyErr_Format(PyObject *type, const char *format, ...)
     va_end(list);
     collect_after();
     return NULL;
+}
+
+/* There is none that takes a list; who sees the warning misses its source. */
+int __wrap_PyErr_ResourceWarning(PyObject *source, Py_ssize_t level,
+                                 const char *format, ...);
+int __wrap_PyErr_ResourceWarning(PyObject *source, Py_ssize_t level,
+                                 const char *format, ...)
+{
+    int result = -1;
+    PyObject *text;
+    va_list list;
+    (void)source;
+    collect();
+    va_start(list, format);
+    text = PyUnicode_FromFormatV(format, list);
+    va_end(list);
+    if (text != NULL)
+        result = PyErr_WarnFormat(PyExc_ResourceWarning, level, "%U", text);
+    Py_XDECREF(text);
+    collect_after();
+    return result;
 }
 
 PyObject *__wrap_PyUnicode_FromFormat(const char *format, ...);

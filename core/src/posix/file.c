@@ -178,12 +178,16 @@ static bool is_made_up(int fd)
     return false;
 }
 
-/* A file that says it is empty and isn't. */
-static bool is_unsized(int fd, const struct stat *st)
+/* A file that says it is empty and isn't, even when it is asked once more:
+ * somebody may have written the first byte meanwhile. */
+static bool is_unsized(int fd, struct stat *st)
 {
     char byte;
-    return S_ISREG(st->st_mode) && st->st_size == 0 &&
-           (is_made_up(fd) || pread(fd, &byte, 1, 0) > 0);
+    if (!S_ISREG(st->st_mode) || st->st_size != 0)
+        return false;
+    if (is_made_up(fd))
+        return true;
+    return pread(fd, &byte, 1, 0) > 0 && fstat(fd, st) == 0 && st->st_size == 0;
 }
 
 mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
@@ -193,8 +197,9 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     mapped__file_info found;
     if (fstat((int)file, &st) != 0)
         return failed(error, "fstat");
+    bool unsized = is_unsized((int)file, &st);
     info_from(&st, &found);
-    if (is_unsized((int)file, &st))
+    if (unsized)
         found.kind = MAPPED__FILE_UNSIZED;
     look_for_huge_pages((int)file, &st, &found);
     if (S_ISBLK(st.st_mode)) {
