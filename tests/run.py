@@ -180,10 +180,11 @@ def pytest(name):
             if arguments.valgrind:  # C and Lua have the vectors there too
                 command += ["-m", "not slow and not hypothesis",
                             "--ignore=tests/python/test_vectors.py"]
-            status, output = run(
-                wrapped(arguments, command, leaks=False),
-                {**sanitized(leaks=False), **(
-                    {"PYTHONMALLOC": "malloc"} if arguments.valgrind else {})})
+            env = sanitized(leaks=False)
+            env["ASAN_OPTIONS"] += f":log_path={BUILD}/sanitizer"
+            if arguments.valgrind:
+                env["PYTHONMALLOC"] = "malloc"
+            status, output = run(wrapped(arguments, command, leaks=False), env)
             text = pathlib.Path(report.name).read_bytes()
         cases = list(ElementTree.fromstring(text).iter("testcase")
                      ) if text else []
@@ -198,6 +199,9 @@ def pytest(name):
             failures = [f"tests/{name}: {ended(status)}"]
         result.add(passed, len(skipped), failures)
         print(output)
+        for path in sorted(BUILD.glob("sanitizer.*")):
+            print(path.read_text(errors="replace"))  # pytest would swallow it
+            path.unlink()
     return suite
 
 
