@@ -71,9 +71,7 @@ end
 function support.child(code, before)
   local script = support.file(code)
   local lua = os.getenv("MAPPED_LUA") or "lua5.4"
-  -- What a finalizer makes while the state closes is never collected.
-  local init = hostile and "LUA_INIT=@tests/lua/hostile.lua "
-    .. "ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0" or ""
+  local init = hostile and "LUA_INIT=@tests/lua/hostile.lua" or ""
   local child = assert(io.popen(("%s %s %s %s 2>&1"):format(
     before and before .. ";" or "", init, lua, script)))
   local output = child:read("a")
