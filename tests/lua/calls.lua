@@ -136,12 +136,17 @@ local function options()
   return made
 end
 
+local handles = {}
+
 local function handle()
   local file = io.open("file" .. random(4), any { "rb", "r+b", "ab", "w+b" })
-  if file and random(3) == 1 then
+    or io.tmpfile()
+  if random(3) == 1 then
     file:close()
   end
-  return file or io.tmpfile()
+  table.insert(handles, 1, file)
+  handles[9] = nil
+  return file
 end
 
 local function value()
@@ -206,6 +211,8 @@ local makers = {
   function() return mapped.open(file(any(SIZES)), "c") end,
   function() return mapped.open(file(9999), "r+", { offset = 5000 }) end,
   function() return mapped.open("new" .. random(3), "w+", { length = 300 }) end,
+  function() return mapped.open(handle(), any(MODES), { length = 100 }) end,
+  function() return mapped.open(handle(), any(MODES)) end,
   view, view, view,
   function() return view():cast(any { "B", "<I4", ">d", "i2" }) end,
   function() return mapped.layout(any(LAYOUTS)) end,
@@ -244,6 +251,8 @@ local actions = {
   function(o) for i = 1, 99 do o:unpack(("<I4 c%d"):format(i)) end end,
   function() os.setlocale(any { "C", "C.UTF-8" }) end,
   function() file(any(SIZES)) end, -- shrinks what is mapped
+  function() (handles[random(random(8))]):close() end,
+  function() table.remove(handles, 1) end,
   function() pool[random(#pool)] = mapped.anonymous(8) end,
   function() collectgarbage() end,
   function() error("an action fails") end,
@@ -443,11 +452,14 @@ repeat
     note "collectgarbage()"
     collectgarbage()
   end
+  if is_hostile and calls % 100 == 0 then
+    collector.start() -- at every call again
+  end
   call()
   least = least - 1
 until least < 0 and os.time() >= stop
 running = false
-pool, known = { mapped.anonymous(1) }, {}
+pool, known, handles = { mapped.anonymous(1) }, {}, {}
 for _ = 1, 3 do
   collectgarbage()
 end

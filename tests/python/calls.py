@@ -436,15 +436,21 @@ def limit():
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 
 
+def find_collector():
+    """A hostile build's own, at every call again; and its finalizers."""
+    if not os.environ.get("MAPPED_HOSTILE"):
+        return lambda: None
+    import hostile as collector
+    return collector.core.start
+
+
 def main(seed, seconds, path):
     global running
     random.seed(seed)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda unraisable: None
     limit()
-    if os.environ.get("MAPPED_HOSTILE"):
-        import hostile as collector
-        collector.core.start()
+    collect = find_collector()
     log = Log(path)
     mapped.anonymous(1).close()
     before = descriptors()
@@ -460,6 +466,8 @@ def main(seed, seconds, path):
         if random.randrange(60) == 0:
             log.note("gc.collect()")
             gc.collect()
+        if log.calls % 100 == 0:
+            collect()
         call(log)
     running = False
     builtins.__import__ = real_import
