@@ -40,7 +40,7 @@ int needle_close(Needle *needle)
     mapped_status status = MAPPED_OK;
     if (needle->exported)
         status = mapped_export_end(needle->source.slice, needle->since, &error);
-    if (status != MAPPED_OK)
+    if (status != MAPPED_OK && !PyErr_Occurred())
         raise_of(needle->source.owner, &error);
     if (needle->exported)
         region_foreign_release(needle->source.owner);

@@ -17,7 +17,8 @@ typedef struct Needle {
 
 int needle_open(const State *state, PyObject *object, Needle *needle);
 
-/* -1 with an exception if the needle's own bytes were lost meanwhile. */
+/* -1 with an exception if the needle's own bytes were lost meanwhile. One that
+ * was raised before stays. */
 int needle_close(Needle *needle);
 
 /* A private copy, for what outlives the call: PyMem_Free it. */

@@ -477,3 +477,14 @@ def test_waiting_for_another_thread_lets_others_run(path, call):
     if "not permitted" in done.stderr or "not implemented" in done.stderr:
         pytest.skip("only root can hold up an open of a file")
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+@pytest.mark.parametrize("method", ["startswith", "endswith", "find", "count"])
+def test_needle_and_haystack_may_both_be_lost(tmp_path, method):
+    """Two reasons to raise: the first counts, and no SystemError comes of it."""
+    path = tmp_path / "file"
+    path.write_bytes(b"a" * (8 * 4096))
+    with mapped.open(path) as region:
+        os.truncate(path, 0)
+        with pytest.raises(mapped.FaultError):
+            getattr(region[4096:8192], method)(region[8192:12288])
