@@ -6,8 +6,7 @@ const mlua_array *mlua_check_array(lua_State *L, int arg)
     const mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
     if (self == NULL)
         luaL_typeerror(L, arg, "mapped.Array");
-    if (self->bytes.owner->region == NULL ||
-        mapped_region_closed(self->bytes.slice.region))
+    if (mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
 }
@@ -80,26 +79,6 @@ static int array_bytes(lua_State *L)
     return 1;
 }
 
-/* mapped_get, inline. */
-MAPPED__INLINE mapped_status load(const mlua_array *self, size_t index,
-                                  mapped_value *value, mapped_error *error)
-{
-    const mapped_element *element = self->element;
-    size_t offset = index * self->stride;
-    unsigned char *p;
-    mapped_status status, fit;
-    status =
-        mapped_slice_enter(self->bytes.slice, offset, element->size, &p, error);
-    if (status != MAPPED_OK)
-        return status;
-    fit = element->load(element, p, value);
-    status =
-        mapped_slice_leave(self->bytes.slice, offset, element->size, error);
-    if (MAPPED__UNLIKELY(status == MAPPED_OK && fit != MAPPED_OK))
-        return mapped_error_set(error, fit, "get");
-    return status;
-}
-
 /* A text is a string: of an Array's bytes nothing is shown in place. */
 static int push_text(lua_State *L, const mlua_array *self, size_t index)
 {
@@ -108,16 +87,32 @@ static int push_text(lua_State *L, const mlua_array *self, size_t index)
     return 1;
 }
 
-MAPPED__INLINE int push_element(lua_State *L, const mlua_array *self,
-                                size_t index)
+static int push_slow(lua_State *L, const mlua_array *self, size_t index)
 {
     mapped_value value;
     mapped_error error;
-    if (MAPPED__UNLIKELY(self->width != 0))
+    if (self->width != 0)
         return push_text(L, self, index);
-    if (MAPPED__UNLIKELY(load(self, index, &value, &error) != MAPPED_OK))
+    if (mapped_get(self->bytes.slice, self->element, index * self->stride,
+                   &value, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     mlua_push_value(L, self->element, value);
+    return 1;
+}
+
+/* All but what nearly always happens is left to push_slow. */
+MAPPED__INLINE int push_element(lua_State *L, const mlua_array *self,
+                                size_t index)
+{
+    const mapped_element *element = self->element;
+    mapped_value value;
+    const unsigned char *p = mapped_slice_hit(
+        self->bytes.slice, index * self->stride, element->size);
+    if (MAPPED__UNLIKELY(p == NULL || self->width != 0 ||
+                         element->load(element, p, &value) != MAPPED_OK ||
+                         !mapped_slice_clean(self->bytes.slice)))
+        return push_slow(L, self, index);
+    mlua_push_value(L, element, value);
     return 1;
 }
 
@@ -150,8 +145,6 @@ int mlua_array_index(lua_State *L)
     self = mlua_push_metatable(L, 1);
     if (MAPPED__UNLIKELY(self == NULL || !mlua_is_type(L, MLUA_SELF)))
         return luaL_typeerror(L, 1, "mapped.Array");
-    if (MAPPED__UNLIKELY(self->bytes.owner->region == NULL))
-        return mlua_raise_closed(L);
     if (MAPPED__UNLIKELY(!mlua_position(i, self->count, &index)))
         return absent(L, self);
     return push_element(L, self, index);

@@ -39,21 +39,18 @@ static mapped_array bytes_of(mapped_slice slice, ptrdiff_t numbers[4])
     return mlua_core_array(&array, numbers);
 }
 
-/* The object at `arg` as the core's array; false if it is finalized. */
-static bool get_array(lua_State *L, int arg, mapped_array *core,
+/* The object at `arg` as the core's array. */
+static void get_array(lua_State *L, int arg, mapped_array *core,
                       ptrdiff_t numbers[4])
 {
     const mlua_slice *view = lua_touserdata(L, arg);
     const mlua_array *array = mlua_test(L, arg, MLUA_ARRAY);
-    if (view->owner->region == NULL)
-        return false;
     if (array == NULL)
-        *core = bytes_of(mlua_view_bytes(L, view), numbers);
+        *core = bytes_of(mlua_view_bytes(view), numbers);
     else if (array->width != 0)
         *core = texts_of(array, numbers);
     else
         *core = mlua_core_array(array, numbers);
-    return true;
 }
 
 static bool equal_arrays(lua_State *L)
@@ -61,25 +58,18 @@ static bool equal_arrays(lua_State *L)
     ptrdiff_t numbers[2][4];
     mapped_array a, b;
     bool equal = false;
-    return get_array(L, 1, &a, numbers[0]) && get_array(L, 2, &b, numbers[1]) &&
-           mapped_array_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
+    get_array(L, 1, &a, numbers[0]);
+    get_array(L, 2, &b, numbers[1]);
+    return mapped_array_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
 }
 
-static bool is_readable(const mlua_slice *bytes, const mlua_layout *layout)
-{
-    return bytes->owner->region != NULL && layout->layout != NULL;
-}
-
-/* The Records or the Record at `arg` as the core's; false if it is neither, or
- * finalized. */
+/* The Records or the Record at `arg` as the core's; false if it is neither. */
 static bool get_records(lua_State *L, int arg, int type, mapped_records *core)
 {
     const mlua_records *records = mlua_test(L, arg, type);
     const mlua_record *record = lua_touserdata(L, arg);
     bool one = type == MLUA_RECORD;
     if (records == NULL)
-        return false;
-    if (!is_readable(&records->bytes, one ? record->layout : records->layout))
         return false;
     core->slice = records->bytes.slice;
     core->first = 0;

@@ -8,8 +8,6 @@ static mapped_region *check_region(lua_State *L)
     const mlua_region *self = mlua_test(L, 1, MLUA_REGION);
     if (self == NULL)
         luaL_typeerror(L, 1, "mapped.Region");
-    if (self->region == NULL)
-        mlua_raise_closed(L);
     return self->region;
 }
 

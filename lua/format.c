@@ -147,7 +147,7 @@ static int format_unpack(lua_State *L)
     mapped_items items = {room, ITEMS_AT_ONCE, 0};
     mapped_cursor cursor = {0, 0, 0};
     const mlua_slice *self = mlua_self(L, 3);
-    mapped_slice slice = mlua_view_bytes(L, self);
+    mapped_slice slice = mlua_view_bytes(self);
     const mapped_format *format;
     mapped_error error;
     size_t count = 0;

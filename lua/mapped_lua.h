@@ -7,9 +7,14 @@
  *
  * Whatever allocates may run a finalizer, and that may close, resize, search,
  * raise or set the locale. So nothing that came from outside of the module is
- * used behind such a call unless it is on the stack: no address, no handle. */
+ * used behind such a call unless it is on the stack: no address, no handle. An
+ * object on the stack may even be finalized there, by a collector that another
+ * finalizer has handed it to. So what a finalizer frees must go on answering:
+ * it lies in memory of Lua's, which goes when nobody can reach it. */
 #ifndef MAPPED_LUA_H
 #define MAPPED_LUA_H
+
+#include <stddef.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -44,24 +49,26 @@ typedef struct mlua_resource {
 } mlua_resource;
 
 /* A Slice borrows. Its user value 1 is the Region, whose memory therefore
- * outlives it; `slice` may be used only while `owner->region` is not NULL, for
- * in a closing state the Region may be finalized first. */
+ * outlives it. */
 typedef struct mlua_slice {
     const struct mlua_region *owner;
     mapped_slice slice;
 } mlua_slice;
 
-/* A Region owns one reference to its core region until it is collected. */
+/* A Region owns one reference to its core region until it is finalized, and the
+ * memory that is in: finalized it answers as closed. */
 typedef struct mlua_region {
     mlua_slice view; /* its owner is the Region itself, its slice unused */
     mlua_resource resource;
     struct mlua_cache *cache; /* of its state */
-    mapped_region *region;    /* NULL before it is opened and once collected */
+    mapped_region *region;
     mapped_slice exported_bytes; /* holds all that pointers were given to */
     uint64_t since;              /* of the first of these exports */
     bool exported;
     bool kept; /* a second reference: see region.c */
     bool own;  /* its pages are the process's own, not the system's to drop */
+    size_t room;
+    max_align_t memory[]; /* `room` bytes for `region` */
 } mlua_region;
 
 /* An Array is a slice that counts in elements, which in a column of records lie
@@ -74,14 +81,14 @@ typedef struct mlua_array {
     size_t width;
 } mlua_array;
 
-/* A Layout owns a reference. */
+/* A Layout is a copy in its user value 1. */
 typedef struct mlua_layout {
     mlua_resource resource;
-    mapped_layout *layout; /* NULL once collected */
+    mapped_layout *compiled; /* what it is copied from; NULL but for then */
+    const mapped_layout *layout;
 } mlua_layout;
 
-/* Records and a Record keep their Layout as user value 2. Like the Region, it
- * may be finalized first in a closing state: then its pointer is NULL. */
+/* Records and a Record keep their Layout as user value 2. */
 typedef struct mlua_records {
     mlua_slice bytes;
     const mlua_layout *layout;
@@ -124,7 +131,8 @@ const char *mlua_push_short(lua_State *L, int arg);
 /* resources.c: pushes the list of what the state holds of the core. */
 void mlua_push_resources(lua_State *L);
 
-/* Adds to it, or raises in a state that is closing: nobody would free it. */
+/* Adds to it. In a state that is closing nobody would free it: then it is freed
+ * at once, and this raises. */
 void mlua_add_resource(lua_State *L, mlua_resource *resource,
                        void (*free)(mlua_resource *resource));
 void mlua_remove_resource(mlua_resource *resource);
@@ -214,12 +222,9 @@ MAPPED__INLINE void mlua_at_most(lua_State *L, int most)
  * finalizer that runs there may do anything. */
 mapped_slice mlua_to_view(lua_State *L, int arg);
 
-/* Of a Region or Slice, which is not finalized. */
-MAPPED__INLINE mapped_slice mlua_view_bytes(lua_State *L,
-                                            const mlua_slice *view)
+/* Of a Region or Slice. */
+MAPPED__INLINE mapped_slice mlua_view_bytes(const mlua_slice *view)
 {
-    if (MAPPED__UNLIKELY(view->owner->region == NULL))
-        mlua_raise_closed(L);
     if ((const void *)view->owner == view)
         return mapped_region_slice(view->owner->region);
     return view->slice;
@@ -249,7 +254,7 @@ MAPPED__INLINE const mlua_slice *mlua_self(lua_State *L, int most)
 /* The bytes of it; also raises if closed. */
 MAPPED__INLINE mapped_slice mlua_open_self(lua_State *L, int most)
 {
-    mapped_slice slice = mlua_view_bytes(L, mlua_self(L, most));
+    mapped_slice slice = mlua_view_bytes(mlua_self(L, most));
     if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
         mlua_raise_closed(L);
     return slice;
@@ -272,8 +277,10 @@ mlua_data mlua_check_data(lua_State *L, int arg);
 /* Pushes the Region behind the object at `arg`, which is one of ours. */
 const mlua_region *mlua_push_owner(lua_State *L, int arg);
 
-/* Pushes a new Region with nothing in it, which counts as closed. */
-mlua_region *mlua_push_region(lua_State *L);
+/* The two halves of making a Region, which is none before something of that
+ * path, or of none, is opened into it. It stays on top. */
+mlua_region *mlua_push_region(lua_State *L, const char *path);
+void mlua_finish_region(lua_State *L, mlua_region *self);
 
 /* Pushes a new Slice of the Region, Slice or Array at `arg`. */
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);

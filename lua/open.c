@@ -1,7 +1,7 @@
 /* Making regions. Everything a script passes is read, which may run its code,
- * before anything is opened; and the Region, closed, exists before something is
- * opened into it. A file handle is looked into last of all, because a finalizer
- * may close it as long as Lua can run one. */
+ * before anything is opened; and the memory of the Region is there before, so
+ * that no error comes between. A file handle is looked into last of all,
+ * because a finalizer may close it as long as Lua can run one. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -207,14 +207,17 @@ int mlua_open(lua_State *L)
     else if (from.descriptor < 0)
         check_stream(L, 1);
     lua_settop(L, 3);
-    self = mlua_push_region(L);
+    self = mlua_push_region(
+        L, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
+    from.options.memory = self->memory;
+    from.options.memory_size = self->room;
     do
         status = open_source(L, &from, &self->region, &error);
     while (mlua_collects(L, status, &error, &tried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     self->own = from.mode == MAPPED_MODE_COPY;
-    mlua_charge_region(L, self);
+    mlua_finish_region(L, self);
     return 1;
 }
 
@@ -233,7 +236,9 @@ int mlua_anonymous(lua_State *L)
     options.reserve = get_number(L, 2, "reserve", 0);
     options.huge = get_huge(L, 2);
     options.shared = get_flag(L, 2, "shared");
-    self = mlua_push_region(L);
+    self = mlua_push_region(L, NULL);
+    options.memory = self->memory;
+    options.memory_size = self->room;
     do
         status =
             mapped_region_anonymous(length, &options, &self->region, &error);
@@ -241,6 +246,6 @@ int mlua_anonymous(lua_State *L)
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     self->own = true;
-    mlua_charge_region(L, self);
+    mlua_finish_region(L, self);
     return 1;
 }

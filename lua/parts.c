@@ -9,7 +9,7 @@ enum {
 };
 
 typedef struct walk {
-    mlua_subject subject;
+    mapped_slice subject;
     mapped_parts parts;
 } walk;
 
@@ -19,7 +19,6 @@ static int next_part(lua_State *L)
     mapped_slice part;
     mapped_error error;
     bool more;
-    mlua_recheck_subject(L, &self->subject);
     if (mapped_parts_next(&self->parts, &part, &more, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     if (more)
@@ -50,8 +49,8 @@ static int parts_lines(lua_State *L)
 {
     walk start;
     mlua_at_most(L, 2);
-    start.subject = mlua_check_subject(L, 1);
-    mapped_parts_lines(&start.parts, start.subject.slice, lua_toboolean(L, 2));
+    start.subject = mlua_check_view(L, 1);
+    mapped_parts_lines(&start.parts, start.subject, lua_toboolean(L, 2));
     return push_iterator(L, &start);
 }
 
@@ -63,9 +62,9 @@ static int parts_split(lua_State *L)
     const char *separator;
     mlua_at_most(L, 2);
     separator = luaL_checklstring(L, 2, &length);
-    start.subject = mlua_check_subject(L, 1);
+    start.subject = mlua_check_view(L, 1);
     luaL_argcheck(L, length > 0, 2, "empty separator");
-    if (mapped_parts_split(&start.parts, start.subject.slice, separator, length,
+    if (mapped_parts_split(&start.parts, start.subject, separator, length,
                            &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     return push_iterator(L, &start);

@@ -18,32 +18,31 @@ static const mlua_compiled *get_pattern(lua_State *L, int arg, const char *text)
 
 /* What most captures are, without a call of the core. False if it is not to be
  * had this way. */
-static bool push_short(lua_State *L, const mlua_subject *subject, size_t start,
+static bool push_short(lua_State *L, mapped_slice subject, size_t start,
                        size_t n)
 {
     char bytes[SHORT_BYTES];
     const unsigned char *p;
     if (n == 0 || n > sizeof bytes)
         return false;
-    p = mapped_slice_hit(subject->slice, start, n);
+    p = mapped_slice_hit(subject, start, n);
     if (p == NULL)
         return false;
     memcpy(bytes, p, n);
-    if (!mapped_slice_clean(subject->slice))
+    if (!mapped_slice_clean(subject))
         return false;
     lua_pushlstring(L, bytes, n);
     return true;
 }
 
-static void push_part(lua_State *L, const mlua_subject *subject, size_t start,
+static void push_part(lua_State *L, mapped_slice subject, size_t start,
                       size_t n)
 {
-    mlua_recheck_subject(L, subject);
     if (!push_short(L, subject, start, n))
-        mlua_push_bytes(L, subject->slice, start, n);
+        mlua_push_bytes(L, subject, start, n);
 }
 
-static void push_capture(lua_State *L, const mlua_subject *subject,
+static void push_capture(lua_State *L, mapped_slice subject,
                          const mapped_capture *capture)
 {
     if (capture->length == MAPPED_CAPTURE_POSITION)
@@ -54,7 +53,7 @@ static void push_capture(lua_State *L, const mlua_subject *subject,
 
 /* Pushes all captures and returns how many. All are asked for before pushing
  * can collect garbage. */
-static int push_captures(lua_State *L, const mlua_subject *subject,
+static int push_captures(lua_State *L, mapped_slice subject,
                          const mapped_match *match)
 {
     mapped_capture captures[MAPPED_PATTERN_CAPTURES];
@@ -70,7 +69,7 @@ static int push_captures(lua_State *L, const mlua_subject *subject,
 }
 
 /* The same; the whole match if it has no captures. */
-static int push_match(lua_State *L, const mlua_subject *subject,
+static int push_match(lua_State *L, mapped_slice subject,
                       const mapped_match *match)
 {
     if (match->count > 0)
@@ -111,7 +110,7 @@ static int pattern_find(lua_State *L)
     const char *text;
     lua_Integer init;
     const mlua_compiled *compiled = NULL;
-    mlua_subject subject;
+    mapped_slice subject;
     mapped_match match;
     size_t offset;
     mlua_at_most(L, 4);
@@ -119,17 +118,17 @@ static int pattern_find(lua_State *L)
     init = mlua_opt_integer(L, 3, 1);
     if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, 2, text))
         compiled = get_pattern(L, 2, text);
-    subject = text == NULL ? mlua_check_search(L) : mlua_check_subject(L, 1);
-    offset = mlua_search_offset(init, subject.slice.length);
+    subject = text == NULL ? mlua_check_search(L) : mlua_check_view(L, 1);
+    offset = mlua_search_offset(init, subject.length);
     if (offset == SIZE_MAX)
         return fail(L);
     if (compiled == NULL || compiled->plain)
-        return mlua_find_plain(L, &subject, offset);
-    if (!match_first(L, &match, compiled->pattern, subject.slice, offset))
+        return mlua_find_plain(L, subject, offset);
+    if (!match_first(L, &match, compiled->pattern, subject, offset))
         return fail(L);
     lua_pushinteger(L, (lua_Integer)match.start + 1);
     lua_pushinteger(L, (lua_Integer)match.end);
-    return push_captures(L, &subject, &match) + 2;
+    return push_captures(L, subject, &match) + 2;
 }
 
 static int pattern_match(lua_State *L)
@@ -137,23 +136,23 @@ static int pattern_match(lua_State *L)
     const char *text;
     lua_Integer init;
     const mlua_compiled *compiled;
-    mlua_subject subject;
+    mapped_slice subject;
     size_t offset;
     mapped_match match;
     mlua_at_most(L, 3);
     text = luaL_checkstring(L, 2);
     init = mlua_opt_integer(L, 3, 1);
     compiled = get_pattern(L, 2, text);
-    subject = mlua_check_subject(L, 1);
-    offset = mlua_search_offset(init, subject.slice.length);
+    subject = mlua_check_view(L, 1);
+    offset = mlua_search_offset(init, subject.length);
     if (offset == SIZE_MAX ||
-        !match_first(L, &match, compiled->pattern, subject.slice, offset))
+        !match_first(L, &match, compiled->pattern, subject, offset))
         return fail(L);
-    return push_match(L, &subject, &match);
+    return push_match(L, subject, &match);
 }
 
 typedef struct walk {
-    mlua_subject subject;
+    mapped_slice subject;
     const mapped_pattern *pattern;
     mapped_match match;
 } walk;
@@ -164,13 +163,12 @@ static int next_match(lua_State *L)
     walk *self = lua_touserdata(L, lua_upvalueindex(1));
     mapped_error error;
     bool found;
-    mlua_recheck_subject(L, &self->subject);
-    if (mapped_match_next(&self->match, self->pattern, self->subject.slice,
-                          &found, &error) != MAPPED_OK)
+    if (mapped_match_next(&self->match, self->pattern, self->subject, &found,
+                          &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     if (!found)
         return 0;
-    return push_match(L, &self->subject, &self->match);
+    return push_match(L, self->subject, &self->match);
 }
 
 static int pattern_gmatch(lua_State *L)
@@ -181,22 +179,22 @@ static int pattern_gmatch(lua_State *L)
     mlua_at_most(L, 3);
     text = luaL_checkstring(L, 2);
     init = mlua_opt_integer(L, 3, 1);
-    mlua_check_subject(L, 1);
+    mlua_check_view(L, 1);
     self = lua_newuserdatauv(L, sizeof *self, 0);
     self->pattern = (text[0] == '^' ? mlua_push_unanchored(L, 2)
                                     : mlua_push_compiled(L, MLUA_PATTERN, 2))
                         ->pattern;
-    self->subject = mlua_check_subject(L, 1);
+    self->subject = mlua_check_view(L, 1);
     mlua_push_owner(L, 1);
     mapped_match_init(&self->match,
-                      mlua_search_offset(init, self->subject.slice.length));
+                      mlua_search_offset(init, self->subject.length));
     lua_pushcclosure(L, next_match, 3);
     return 1;
 }
 
 typedef struct substitution {
     lua_State *L;
-    mlua_subject subject;
+    mapped_slice subject;
     mapped_match match;
     luaL_Buffer result;
     int kind; /* the type of the replacement, argument 3 */
@@ -207,8 +205,7 @@ static void add_bytes(substitution *self, size_t start, size_t end)
     mapped_error error;
     size_t n = end - start;
     char *to = luaL_prepbuffsize(&self->result, n);
-    mlua_recheck_subject(self->L, &self->subject);
-    if (mapped_read(self->subject.slice, start, to, n, &error) != MAPPED_OK)
+    if (mapped_read(self->subject, start, to, n, &error) != MAPPED_OK)
         mlua_raise(self->L, &error);
     luaL_addsize(&self->result, n);
 }
@@ -282,12 +279,12 @@ static void push_replacement(substitution *self)
     int count;
     if (self->kind == LUA_TTABLE) {
         get_capture(self, 0, &first);
-        push_capture(L, &self->subject, &first);
+        push_capture(L, self->subject, &first);
         lua_gettable(L, 3);
         return;
     }
     lua_pushvalue(L, 3);
-    count = push_match(L, &self->subject, &self->match);
+    count = push_match(L, self->subject, &self->match);
     lua_call(L, count, 1);
 }
 
@@ -318,9 +315,8 @@ static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
     mapped_error error;
     bool found = true;
     while (count < most) {
-        mlua_recheck_subject(self->L, &self->subject);
-        if (mapped_match_next(&self->match, pattern, self->subject.slice,
-                              &found, &error) != MAPPED_OK)
+        if (mapped_match_next(&self->match, pattern, self->subject, &found,
+                              &error) != MAPPED_OK)
             mlua_raise(self->L, &error);
         if (!found)
             break;
@@ -329,7 +325,7 @@ static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
         add_replacement(self);
         count++;
     }
-    add_bytes(self, done, self->subject.slice.length);
+    add_bytes(self, done, self->subject.length);
     return count;
 }
 
@@ -349,7 +345,7 @@ static int pattern_gsub(lua_State *L)
                      3, "string/function/table");
     lua_settop(L, 3);
     compiled = mlua_push_compiled(L, MLUA_PATTERN, 2);
-    self.subject = mlua_check_subject(L, 1);
+    self.subject = mlua_check_view(L, 1);
     mapped_match_init(&self.match, 0);
     luaL_buffinit(L, &self.result);
     count = substitute(&self, compiled->pattern, most);

@@ -6,8 +6,6 @@ static const mlua_record *check_record(lua_State *L, int arg)
     const mlua_record *self = mlua_test(L, arg, MLUA_RECORD);
     if (self == NULL)
         luaL_typeerror(L, arg, "mapped.Record");
-    if (self->bytes.owner->region == NULL || self->layout->layout == NULL)
-        mlua_raise_closed(L);
     return self;
 }
 
@@ -73,8 +71,7 @@ static int record_tostring(lua_State *L)
     if (self == NULL)
         return luaL_typeerror(L, 1, "mapped.Record");
     region = self->bytes.owner->region;
-    if (region == NULL || self->layout->layout == NULL ||
-        mapped_region_closed(region))
+    if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Record (closed)");
     else
         lua_pushfstring(L, "mapped.Record (%I fields at offset %I)",

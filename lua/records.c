@@ -5,8 +5,8 @@ static void free_layout(mlua_resource *resource)
 {
     mlua_layout *self =
         (mlua_layout *)((char *)resource - offsetof(mlua_layout, resource));
-    mapped_layout_release(self->layout);
-    self->layout = NULL;
+    mapped_layout_release(self->compiled);
+    self->compiled = NULL;
 }
 
 static int layout_gc(lua_State *L)
@@ -22,9 +22,18 @@ static int layout_gc(lua_State *L)
 static const mlua_layout *check_layout(lua_State *L, int arg)
 {
     const mlua_layout *self = mlua_test(L, arg, MLUA_LAYOUT);
-    if (self == NULL || self->layout == NULL)
+    if (self == NULL)
         luaL_typeerror(L, arg, "mapped.Layout");
     return self;
+}
+
+/* Of the Layout on top. */
+static void keep_copy(lua_State *L, mlua_layout *self)
+{
+    void *memory = lua_newuserdatauv(L, mapped_layout_room(self->compiled), 0);
+    self->layout = mapped_layout_copy(self->compiled, memory);
+    lua_setiuservalue(L, -2, 1);
+    free_layout(&self->resource);
 }
 
 /* The userdata comes first, so that an error on the way leaks nothing. */
@@ -32,15 +41,15 @@ static void push_layout(lua_State *L, int arg)
 {
     size_t length;
     mapped_error error;
-    mapped_layout *layout;
     const char *text = luaL_checklstring(L, arg, &length);
-    mlua_layout *self = lua_newuserdatauv(L, sizeof *self, 0);
+    mlua_layout *self = lua_newuserdatauv(L, sizeof *self, 1);
     *self = (mlua_layout){.layout = NULL};
     lua_pushvalue(L, lua_upvalueindex(MLUA_LAYOUT));
     lua_setmetatable(L, -2);
     mlua_add_resource(L, &self->resource, free_layout);
-    if (mapped_layout_compile(text, length, &layout, &error) == MAPPED_OK) {
-        self->layout = layout;
+    if (mapped_layout_compile(text, length, &self->compiled, &error) ==
+        MAPPED_OK) {
+        keep_copy(L, self);
         return;
     }
     if (error.status != MAPPED_LAYOUT)
@@ -166,8 +175,7 @@ static const mlua_records *check_records(lua_State *L, int arg)
     const mlua_records *self = mlua_test(L, arg, MLUA_RECORDS);
     if (self == NULL)
         luaL_typeerror(L, arg, "mapped.Records");
-    if (self->bytes.owner->region == NULL || self->layout->layout == NULL ||
-        mapped_region_closed(self->bytes.slice.region))
+    if (mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
 }
@@ -379,8 +387,7 @@ static int records_tostring(lua_State *L)
     if (self == NULL)
         return luaL_typeerror(L, 1, "mapped.Records");
     region = self->bytes.owner->region;
-    if (region == NULL || self->layout->layout == NULL ||
-        mapped_region_closed(region))
+    if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Records (closed)");
     else
         lua_pushfstring(L, "mapped.Records (%I of %I bytes)",

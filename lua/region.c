@@ -30,23 +30,28 @@ static void free_region(mlua_resource *resource)
 {
     mlua_region *self =
         (mlua_region *)((char *)resource - offsetof(mlua_region, resource));
-    mapped_region *region = self->region;
-    self->region = NULL;
     if (self->kept)
-        mapped_region_release(region);
-    mapped_region_release(region);
+        mapped_region_release(self->region);
+    mapped_region_release(self->region);
 }
 
-mlua_region *mlua_push_region(lua_State *L)
+mlua_region *mlua_push_region(lua_State *L, const char *path)
 {
-    mlua_region *self = lua_newuserdatauv(L, sizeof *self, 0);
+    size_t room = mapped_region_room(path);
+    mlua_region *self = lua_newuserdatauv(L, sizeof *self + room, 0);
     *self =
         (mlua_region){.view.owner = self,
-                      .cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE))};
+                      .cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE)),
+                      .room = room};
+    return self;
+}
+
+void mlua_finish_region(lua_State *L, mlua_region *self)
+{
     lua_pushvalue(L, lua_upvalueindex(MLUA_REGION));
     lua_setmetatable(L, -2);
     mlua_add_resource(L, &self->resource, free_region);
-    return self;
+    mlua_charge_region(L, self);
 }
 
 /* Ends what topointer began; MAPPED_FAULT if it has shown lost pages. */
@@ -61,8 +66,6 @@ static mapped_status end_export(mlua_region *self, mapped_error *error)
 static mapped_status close_region(mlua_region *self, mapped_error *error)
 {
     mapped_status status, shown = MAPPED_OK;
-    if (self->region == NULL)
-        return MAPPED_OK;
     if (self->exported && !mapped_region_closed(self->region)) {
         if (!self->kept)
             mapped_region_acquire(self->region);
@@ -107,10 +110,7 @@ static int region_leave(lua_State *L)
 {
     mlua_region *self = check_region(L, 1);
     mapped_error error;
-    mapped_status shown;
-    if (self->region == NULL)
-        return 0;
-    shown = check_export(self, &error);
+    mapped_status shown = check_export(self, &error);
     if (!mapped_region_closed(self->region) &&
         mapped_region_retire(self->region) > 0)
         lua_warning(L,
@@ -130,9 +130,9 @@ static int region_gc(lua_State *L)
     mlua_region *self = check_region(L, 1);
     mapped_error error;
     mapped_status shown;
-    mlua_remove_resource(&self->resource);
-    if (self->region == NULL)
+    if (self->resource.link == NULL)
         return 0;
+    mlua_remove_resource(&self->resource);
     shown = end_export(self, &error);
     free_region(&self->resource);
     if (shown == MAPPED_FAULT)

@@ -43,8 +43,10 @@ void mlua_add_resource(lua_State *L, mlua_resource *resource,
                        void (*free)(mlua_resource *resource))
 {
     resources *self = lua_touserdata(L, lua_upvalueindex(MLUA_RESOURCES));
-    if (self->closing)
+    if (self->closing) {
+        free(resource);
         luaL_error(L, "the Lua state is being closed");
+    }
     resource->resources = self;
     resource->bytes = 0;
     resource->free = free;

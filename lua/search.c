@@ -1,20 +1,12 @@
 /* Searching for plain bytes, in place. */
 #include "search.h"
 
-mlua_subject mlua_check_subject(lua_State *L, int arg)
-{
-    mlua_subject subject;
-    subject.slice = mlua_check_view(L, arg);
-    subject.owner = ((const mlua_slice *)lua_touserdata(L, arg))->owner;
-    return subject;
-}
-
-mlua_subject mlua_check_search(lua_State *L)
+mapped_slice mlua_check_search(lua_State *L)
 {
     if (lua_type(L, 2) == LUA_TNUMBER)
         lua_tolstring(L, 2, NULL);
     mlua_gather(L, 2);
-    return mlua_check_subject(L, 1);
+    return mlua_check_view(L, 1);
 }
 
 void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle)
@@ -77,10 +69,10 @@ static int push_place(lua_State *L, size_t found, size_t length)
     return 2;
 }
 
-int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset)
+int mlua_find_plain(lua_State *L, mapped_slice subject, size_t offset)
 {
     size_t length, found;
-    mapped_slice rest = subject->slice;
+    mapped_slice rest = subject;
     rest.offset += offset;
     rest.length -= offset;
     found = search(L, mapped_find, rest, &length);
@@ -96,7 +88,7 @@ static int search_rfind(lua_State *L)
     mapped_slice rest;
     mlua_at_most(L, 3);
     init = mlua_opt_integer(L, 3, 1);
-    rest = mlua_check_search(L).slice;
+    rest = mlua_check_search(L);
     offset = mlua_search_offset(init, rest.length);
     if (offset == SIZE_MAX)
         return push_place(L, MAPPED_NOT_FOUND, 0);
@@ -115,7 +107,7 @@ static int search_count(lua_State *L)
     mlua_at_most(L, 4);
     from = luaL_optinteger(L, 3, 1);
     to = luaL_optinteger(L, 4, -1);
-    part = mlua_check_search(L).slice;
+    part = mlua_check_search(L);
     part.length = mlua_clamp(from, to, part.length, &offset);
     part.offset += offset;
     count = search(L, mapped_count, part, &length);
@@ -129,7 +121,7 @@ typedef mapped_status compare_function(mapped_slice slice, const void *data,
 
 static int compare(lua_State *L, compare_function *how)
 {
-    mlua_subject subject;
+    mapped_slice subject;
     mlua_needle needle;
     mapped_error error;
     bool result = false;
@@ -137,7 +129,7 @@ static int compare(lua_State *L, compare_function *how)
     mlua_at_most(L, 2);
     subject = mlua_check_search(L);
     mlua_needle_open(L, 2, &needle);
-    status = how(subject.slice, mapped_needle_bytes(&needle.needle),
+    status = how(subject, mapped_needle_bytes(&needle.needle),
                  mapped_needle_length(&needle.needle), &result, &error);
     if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
         return mlua_raise(L, &error);

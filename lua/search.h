@@ -4,28 +4,10 @@
 
 #include "mapped_lua.h"
 
-/* The bytes that are searched. `owner` must stay reachable: once a finalizer
- * can have run, it tells whether the slice may still be used. */
-typedef struct mlua_subject {
-    const mlua_region *owner;
-    mapped_slice slice;
-} mlua_subject;
-
-/* The Region or Slice at `arg`, or raises; also if it is closed. */
-mlua_subject mlua_check_subject(lua_State *L, int arg);
-
-/* The same at argument 1, once argument 2 has become bytes to look for: numbers
- * become strings, as for string.*, and elements that lie apart are gathered. */
-mlua_subject mlua_check_search(lua_State *L);
-
-/* To be called after anything that may have collected garbage: raises once the
- * region is gone. */
-MAPPED__INLINE void mlua_recheck_subject(lua_State *L,
-                                         const mlua_subject *subject)
-{
-    if (MAPPED__UNLIKELY(subject->owner->region == NULL))
-        mlua_raise_closed(L);
-}
+/* mlua_check_view for argument 1, once argument 2 has become bytes to look for:
+ * numbers become strings, as for string.*, and elements that lie apart are
+ * gathered. */
+mapped_slice mlua_check_search(lua_State *L);
 
 /* What is looked for: a string, or the bytes of a view, which are exported.
  * From open to close nothing may raise. */
@@ -43,6 +25,6 @@ mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
 
 /* `find` without a pattern: looks for what is at argument 2 in the subject from
  * `offset` on. Pushes the result and returns how many values that is. */
-int mlua_find_plain(lua_State *L, const mlua_subject *subject, size_t offset);
+int mlua_find_plain(lua_State *L, mapped_slice subject, size_t offset);
 
 #endif

@@ -24,7 +24,7 @@ static int push_part(lua_State *L, mapped_slice slice, size_t offset, size_t n)
 /* What is there is taken without a call of the core. */
 static int view_sub(lua_State *L)
 {
-    mapped_slice slice = mlua_view_bytes(L, mlua_self(L, 3));
+    mapped_slice slice = mlua_view_bytes(mlua_self(L, 3));
     lua_Integer from = mlua_check_integer(L, 2);
     lua_Integer to = mlua_opt_integer(L, 3, -1);
     size_t offset;

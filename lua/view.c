@@ -22,7 +22,7 @@ const mlua_slice *mlua_check_handle(lua_State *L, int arg)
 
 mapped_slice mlua_to_view(lua_State *L, int arg)
 {
-    return mlua_view_bytes(L, mlua_check_handle(L, arg));
+    return mlua_view_bytes(mlua_check_handle(L, arg));
 }
 
 static mapped_slice check_open(lua_State *L, mapped_slice slice)
@@ -42,7 +42,7 @@ mapped_slice mlua_check_bytes(lua_State *L, int arg)
     const mlua_array *array = mlua_test(L, arg, MLUA_ARRAY);
     if (array == NULL)
         return mlua_check_view(L, arg);
-    return check_open(L, mlua_view_bytes(L, &array->bytes));
+    return check_open(L, mlua_view_bytes(&array->bytes));
 }
 
 mlua_data mlua_check_data(lua_State *L, int arg)
@@ -100,7 +100,7 @@ int mlua_view_index(lua_State *L)
     self = mlua_push_metatable(L, 1);
     if (self == NULL || !mlua_is_type(L, MLUA_SELF))
         self = push_view(L, 1);
-    slice = mlua_view_bytes(L, self);
+    slice = mlua_view_bytes(self);
     if (!is_integer || !mlua_position(i, slice.length, &offset))
         return absent(L, slice);
     if (mapped_get_u8(slice, offset, &byte, &error) != MAPPED_OK)

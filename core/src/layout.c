@@ -119,6 +119,7 @@ static mapped_layout *layout_new(const char *text, size_t length)
     if (layout == NULL)
         return NULL;
     layout->references = 1;
+    layout->length = length;
     if (length > 0)
         memcpy(layout->text, text, length);
     return layout;
@@ -160,6 +161,42 @@ void mapped_layout_release(mapped_layout *layout)
     if (layout != NULL &&
         __atomic_sub_fetch(&layout->references, 1, __ATOMIC_ACQ_REL) == 0)
         layout_free(layout);
+}
+
+static size_t fields_size(const mapped_layout *layout)
+{
+    return layout->count * sizeof *layout->fields;
+}
+
+static size_t table_size(const mapped_layout *layout)
+{
+    return (layout->table_mask + 1) * sizeof *layout->table;
+}
+
+static size_t text_size(const mapped_layout *layout)
+{
+    return sizeof *layout + layout->length + 1;
+}
+
+size_t mapped_layout_room(const mapped_layout *layout)
+{
+    return fields_size(layout) + table_size(layout) + text_size(layout);
+}
+
+/* The struct comes last, for the sake of the text that it ends with. */
+mapped_layout *mapped_layout_copy(const mapped_layout *layout, void *memory)
+{
+    mapped_field *fields = memory;
+    size_t *table = (size_t *)(fields + layout->count);
+    mapped_layout *copy = (mapped_layout *)(table + layout->table_mask + 1);
+    memcpy(fields, layout->fields, fields_size(layout));
+    memcpy(table, layout->table, table_size(layout));
+    memcpy(copy, layout, text_size(layout));
+    copy->fields = fields;
+    copy->table = table;
+    for (size_t i = 0; i < copy->count; i++)
+        fields[i].name = copy->text + (fields[i].name - layout->text);
+    return copy;
 }
 
 size_t mapped_layout_size(const mapped_layout *layout)

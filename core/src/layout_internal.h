@@ -11,6 +11,7 @@ struct mapped_layout {
     mapped_field *fields;
     size_t *table;     /* by name: index of the field plus 1, 0: empty */
     size_t table_mask; /* its size less 1, a power of two less 1 */
+    size_t length;     /* of `text`, without the NUL behind it */
     char text[];       /* the names are here */
 };
 

@@ -355,6 +355,13 @@ void mapped_region_acquire(mapped_region *region)
                        __ATOMIC_RELAXED);
 }
 
+void mapped__region_free(mapped__region *full)
+{
+    if (!full->placed)
+        free(full);
+}
+
+/* In memory of the caller's it goes on answering, as closed. */
 void mapped_region_release(mapped_region *region)
 {
     if (region == NULL)
@@ -362,10 +369,12 @@ void mapped_region_release(mapped_region *region)
     mapped__region *full = mapped__region_of(region);
     if (__atomic_fetch_sub(&full->references, 1, __ATOMIC_ACQ_REL) != 1)
         return;
-    if (!(control_of(full) & MAPPED__CONTROL_CLOSED))
+    uint64_t before = __atomic_fetch_or(&full->control, MAPPED__CONTROL_CLOSED,
+                                        __ATOMIC_ACQ_REL);
+    if (!(before & MAPPED__CONTROL_CLOSED))
         end_access(full);
     free_memory(full);
-    free(full);
+    mapped__region_free(full);
 }
 
 void mapped_region_copy_on_move(mapped_region *region)

@@ -23,6 +23,7 @@ typedef struct mapped__region {
     mapped_mode mode;
     uint32_t flags; /* MAPPED_OPEN_* */
     bool wrapped;
+    bool placed;          /* in memory of the caller's */
     bool copies;          /* see mapped_region_copy_on_move */
     size_t length;        /* as live_, but true for devices too */
     size_t longest;       /* that `length` ever was */
@@ -80,6 +81,9 @@ bool mapped__region_is_exported(mapped__region *full);
 /* No pin shows the mapping where it is now. */
 void mapped__region_moved(mapped__region *full);
 void mapped__region_unlock(mapped__region *full);
+
+/* The struct itself, if it isn't in memory of the caller's. */
+void mapped__region_free(mapped__region *full);
 
 /* MAPPED_BUSY, with the number of pins. */
 mapped_status mapped__region_busy(const mapped__region *full, const char *what,

@@ -14,32 +14,61 @@ static void clear(mapped__region *full)
     full->guard.returned.count = 0;
 }
 
-static mapped__region *allocate_named(const char *name)
+/* What a region's name takes behind it, and the folder to put before it. */
+static size_t name_room(const char *name, char base[MAPPED__BASE_SIZE],
+                        size_t *base_size)
 {
-    char base[MAPPED__BASE_SIZE];
-    size_t base_size = name != NULL ? mapped__path_base(name, base) : 0;
-    size_t name_size = name != NULL ? strlen(name) + 1 : 0;
-    mapped__region *full = malloc(sizeof *full + base_size + name_size);
-    if (full == NULL)
-        return NULL;
-    clear(full);
-    if (name == NULL)
-        return full;
-    memcpy(full->path, base, base_size);
-    memcpy(full->path + base_size, name, name_size);
-    full->name = full->path + base_size;
-    return full;
+    *base_size = name != NULL ? mapped__path_base(name, base) : 0;
+    return name != NULL ? *base_size + strlen(name) + 1 : 0;
 }
 
-static mapped_status allocate(const char *name, mapped__region **region,
-                              mapped_error *error)
+size_t mapped_region_room(const char *name)
 {
-    mapped__region *full = allocate_named(name);
+    char base[MAPPED__BASE_SIZE];
+    size_t base_size;
+    return sizeof(mapped__region) + name_room(name, base, &base_size);
+}
+
+/* The caller's memory for a region, or none. */
+typedef struct place {
+    void *memory;
+    size_t size;
+} place;
+
+static mapped_status allocate_named(place at, const char *name,
+                                    mapped__region **region,
+                                    mapped_error *error)
+{
+    char base[MAPPED__BASE_SIZE];
+    size_t base_size;
+    size_t room = sizeof **region + name_room(name, base, &base_size);
+    if (at.memory != NULL && at.size < room)
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "too little memory for the region");
+    mapped__region *full = at.memory != NULL ? at.memory : malloc(room);
     if (full == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "region");
-    mapped_status status = mapped__region_watch(full, error);
+    clear(full);
+    full->placed = at.memory != NULL;
+    *region = full;
+    if (name == NULL)
+        return MAPPED_OK;
+    memcpy(full->path, base, base_size);
+    memcpy(full->path + base_size, name, room - sizeof *full - base_size);
+    full->name = full->path + base_size;
+    return MAPPED_OK;
+}
+
+static mapped_status allocate(place at, const char *name,
+                              mapped__region **region, mapped_error *error)
+{
+    mapped__region *full;
+    mapped_status status = allocate_named(at, name, &full, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__region_watch(full, error);
     if (status != MAPPED_OK) {
-        free(full);
+        mapped__region_free(full);
         return status;
     }
     full->references = 1;
@@ -52,9 +81,10 @@ static mapped_status allocate(const char *name, mapped__region **region,
 /* Of a region that nobody has seen. Takes NULL. */
 static void discard(mapped__region *full)
 {
-    if (full != NULL)
-        mapped__guard_remove(&full->guard);
-    free(full);
+    if (full == NULL)
+        return;
+    mapped__guard_remove(&full->guard);
+    mapped__region_free(full);
 }
 
 static mapped_status bad_range(mapped_error *error, mapped_status status,
@@ -325,7 +355,8 @@ static mapped_status open_file(opening *o, const char *name,
                                mapped_region **region, mapped_error *error)
 {
     mapped__region *full = NULL;
-    mapped_status status = allocate(name, &full, error);
+    const place at = {o->options.memory, o->options.memory_size};
+    mapped_status status = allocate(at, name, &full, error);
     if (status == MAPPED_OK)
         status = mapped__file_info_get(o->file, &o->info, error);
     if (status == MAPPED_OK)
@@ -460,7 +491,8 @@ mapped_status mapped_region_anonymous(uint64_t length,
     mapped__region *full = NULL;
     mapped_status status = check_anonymous(length, options, error);
     if (status == MAPPED_OK)
-        status = allocate(NULL, &full, error);
+        status = allocate((place){options->memory, options->memory_size}, NULL,
+                          &full, error);
     if (status != MAPPED_OK)
         return end("anonymous", NULL, status, error);
     full->mode = MAPPED_MODE_READ_WRITE;
@@ -495,7 +527,7 @@ mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
                                  mapped_region **region, mapped_error *error)
 {
     mapped__region *full;
-    mapped_status status = allocate(NULL, &full, error);
+    mapped_status status = allocate((place){NULL, 0}, NULL, &full, error);
     if (status != MAPPED_OK)
         return end("wrap", NULL, status, error);
     full->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;

@@ -163,7 +163,7 @@ static mapped_status unpack(const row *row, mapped_slice slice, text *found,
 static void pack_again(const row *row, mapped_slice from, mapped_slice to,
                        size_t end)
 {
-    mapped_item room[256];
+    mapped_item room[256] = {0}; /* a number has no place */
     mapped_items items = {room, 256, 0};
     mapped_format *format = NULL;
     mapped_cursor cursor = {.offset = (size_t)atoi(row->start)};

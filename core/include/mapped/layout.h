@@ -84,6 +84,12 @@ MAPPED__MUST_USE mapped_status mapped_layout_compile(const char *text,
 void mapped_layout_acquire(mapped_layout *layout);
 void mapped_layout_release(mapped_layout *layout);
 
+/* A copy in memory of the caller's, of so many bytes as mapped_layout_room
+ * says, aligned as malloc does. It is neither acquired nor released: it goes
+ * with its memory. */
+size_t mapped_layout_room(const mapped_layout *layout);
+mapped_layout *mapped_layout_copy(const mapped_layout *layout, void *memory);
+
 size_t mapped_layout_size(const mapped_layout *layout);  /* bytes a record */
 size_t mapped_layout_count(const mapped_layout *layout); /* fields */
 

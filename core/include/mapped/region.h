@@ -65,11 +65,14 @@ typedef struct mapped_open_options {
     uint32_t flags;   /* MAPPED_OPEN_* */
     uint32_t unused;
     uint64_t huge; /* MAPPED_HUGE_*, or a huge page size in bytes */
+    void *memory;  /* for the region: see mapped_region_room; or NULL */
+    size_t memory_size;
 } mapped_open_options;
 
-#define MAPPED_OPEN_OPTIONS_INIT                                         \
-    {                                                                    \
-        sizeof(mapped_open_options), 0, MAPPED_LENGTH_TO_END, 0, 0, 0, 0 \
+#define MAPPED_OPEN_OPTIONS_INIT                                          \
+    {                                                                     \
+        sizeof(mapped_open_options), 0, MAPPED_LENGTH_TO_END, 0, 0, 0, 0, \
+            NULL, 0                                                       \
     }
 
 /* What `length` is to be for exactly `n` bytes, which may be none. */
@@ -83,12 +86,14 @@ typedef struct mapped_anonymous_options {
     size_t size;      /* sizeof(mapped_anonymous_options); 0: this version's */
     uint64_t reserve; /* as in mapped_open_options */
     uint64_t huge;
-    bool shared; /* crosses fork, has a descriptor */
+    bool shared;  /* crosses fork, has a descriptor */
+    void *memory; /* as in mapped_open_options */
+    size_t memory_size;
 } mapped_anonymous_options;
 
-#define MAPPED_ANONYMOUS_OPTIONS_INIT                 \
-    {                                                 \
-        sizeof(mapped_anonymous_options), 0, 0, false \
+#define MAPPED_ANONYMOUS_OPTIONS_INIT                          \
+    {                                                          \
+        sizeof(mapped_anonymous_options), 0, 0, false, NULL, 0 \
     }
 
 /* Called once with `context`, when memory given to mapped_region_wrap is no
@@ -102,6 +107,14 @@ MAPPED__MUST_USE mapped_status mapped_mode_parse(const char *text,
                                                  mapped_mode *mode,
                                                  mapped_error *error);
 const char *mapped_mode_text(mapped_mode mode);
+
+/* How many bytes the caller's memory for a region must have, aligned as malloc
+ * does; `name` is the path or name it will be opened with, NULL for none. That
+ * memory stays the caller's and must stay for as long as anything may use the
+ * region or a slice of it: after the last release, too, it answers as closed.
+ * For languages whose collector frees what holds a reference while something
+ * else still uses it. A relative path takes more in a deeper folder. */
+size_t mapped_region_room(const char *name);
 
 /* Maps a file. `path` is in the file system's own bytes (UTF-8 on Windows);
  * `options` may be NULL for the defaults. On success `*region` has one
@@ -118,7 +131,8 @@ const char *mapped_mode_text(mapped_mode mode);
  * system doesn't know, as in /proc (os_error). MAPPED_PAST_END: offset or
  * offset + length past the end in "r" or "c". MAPPED_OVERFLOW: a number that no
  * file or address space can hold. MAPPED_ARGUMENT: unknown mode or flag,
- * reserve smaller than the length. MAPPED_MEMORY: no memory for the region.
+ * reserve smaller than the length, too little memory for the region.
+ * MAPPED_MEMORY: none could be allocated for it.
  *
  * No descriptor is held for "r" and "c"; the writable modes hold one. */
 MAPPED__MUST_USE mapped_status mapped_region_open(
@@ -139,7 +153,8 @@ MAPPED__MUST_USE mapped_status mapped_region_open_descriptor(
 
 /* Memory of `length` zero bytes, which may be 0, that is no file. `options` may
  * be NULL. MAPPED_ARGUMENT: a huge page size that is none, a reserve smaller
- * than the length; MAPPED_OVERFLOW; MAPPED_MEMORY, MAPPED_SYSTEM. */
+ * than the length, too little memory for the region; MAPPED_OVERFLOW;
+ * MAPPED_MEMORY, MAPPED_SYSTEM. */
 MAPPED__MUST_USE mapped_status mapped_region_anonymous(
     uint64_t length, const mapped_anonymous_options *options,
     mapped_region **region, mapped_error *error);
@@ -155,7 +170,8 @@ MAPPED__MUST_USE mapped_status mapped_region_wrap(
     void *context, mapped_region **region, mapped_error *error);
 
 /* One more reference / one less. The last release closes the region, pinned or
- * not, and frees it. `release` takes NULL and never fails. */
+ * not, and frees it (but see mapped_region_room). `release` takes NULL and
+ * never fails. */
 void mapped_region_acquire(mapped_region *region);
 void mapped_region_release(mapped_region *region);
 
