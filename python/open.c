@@ -1,6 +1,8 @@
 /* The functions that make regions: open, anonymous, wrap. */
 #include "binding.h"
 
+#include <limits.h>
+
 static State *state_of_module(PyObject *module)
 {
     return PyModule_GetState(module);
@@ -20,8 +22,10 @@ static int convert_huge(PyObject *object, uint64_t *huge)
 
 /* What was asked for, in C's terms. */
 typedef struct Request {
-    PyObject *name; /* the path or the descriptor, as users see it */
-    PyObject *path; /* bytes, or NULL if opened by descriptor */
+    PyObject *name;   /* the path or the descriptor, as users see it */
+    PyObject *path;   /* bytes, or NULL if opened by descriptor */
+    PyObject *fileno; /* a file's method */
+    PyObject *number; /* and what it returned: see convert_descriptor */
     intptr_t descriptor;
     mapped_mode mode;
     mapped_open_options options;
@@ -31,6 +35,8 @@ static void request_clear(Request *request)
 {
     Py_XDECREF(request->name);
     Py_XDECREF(request->path);
+    Py_XDECREF(request->fileno);
+    Py_XDECREF(request->number);
 }
 
 static int convert_path(PyObject *file, Request *request)
@@ -45,11 +51,44 @@ static int convert_path(PyObject *file, Request *request)
     return PyUnicode_FSConverter(request->name, &request->path) ? 0 : -1;
 }
 
+/* PyObject_AsFileDescriptor warns of a bool, which runs code of others. */
+static int returned_descriptor(PyObject *number)
+{
+    int overflow = 0;
+    if (!PyLong_Check(number)) {
+        PyErr_SetString(PyExc_TypeError, "fileno() returned a non-integer");
+        return -1;
+    }
+    long value = PyLong_AsLongAndOverflow(number, &overflow);
+    if (overflow != 0 || value < INT_MIN || value > INT_MAX)
+        PyErr_SetString(PyExc_OverflowError,
+                        "Python int too large to convert to C int");
+    else if (value < 0)
+        PyErr_Format(PyExc_ValueError,
+                     "file descriptor cannot be a negative integer (%ld)",
+                     value);
+    else
+        return (int)value;
+    return -1;
+}
+
+static int ask_descriptor(PyObject *file, Request *request)
+{
+    Py_CLEAR(request->number);
+    Py_CLEAR(request->fileno);
+    request->fileno = PyObject_GetAttrString(file, "fileno");
+    if (request->fileno != NULL)
+        request->number = PyObject_CallNoArgs(request->fileno);
+    return request->number == NULL ? -1 : returned_descriptor(request->number);
+}
+
 /* Nothing that could run code of others comes between this and the use of the
- * descriptor: it may close the file, and then the number means another one. */
+ * descriptor: it may close the file, and then the number means another one.
+ * The method fileno and what it returned are therefore kept until the end. */
 static int convert_descriptor(PyObject *file, Request *request)
 {
-    int descriptor = PyObject_AsFileDescriptor(file);
+    int descriptor = PyLong_Check(file) ? PyObject_AsFileDescriptor(file)
+                                        : ask_descriptor(file, request);
     if (descriptor < 0)
         return -1;
     PyObject *name = PyLong_FromLong(descriptor);

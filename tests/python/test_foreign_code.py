@@ -5,6 +5,7 @@ import gc
 import os
 import struct
 import sys
+import textwrap
 import weakref
 
 import numpy
@@ -226,6 +227,63 @@ def test_file_closed_by_the_collection_is_not_another_one(child, path, tmp_path)
         print("done")
     """, path, other)
     assert done == "done\n"
+
+
+# A file whose descriptor is closed, and its number given to another file, by
+# what fileno() leaves behind.
+SWAPPED = {
+    "number": """
+        class Number(int):
+            __del__ = swap
+        class File:
+            def fileno(self):
+                return Number(number)
+    """,
+    "method": """
+        class Method:
+            __del__ = swap
+            def __call__(self):
+                return number
+        class File:
+            looked_up = 0
+            def __getattr__(self, name):
+                if name != "fileno":
+                    raise AttributeError
+                self.looked_up += 1
+                return Method() if self.looked_up > 1 else len
+    """,
+}
+
+
+@pytest.mark.parametrize("name", SWAPPED)
+def test_file_is_the_one_that_fileno_meant(child, path, tmp_path, name):
+    other = tmp_path / "other"
+    other.write_bytes(b"SECRET")
+    done = child("""
+        import mapped, os, sys
+        number = os.open(sys.argv[1], os.O_RDWR)
+        def swap(self):
+            os.close(number)
+            assert os.open(sys.argv[2], os.O_RDWR) == number
+        exec(sys.argv[3])
+        region = mapped.open(File(), "r+")
+        print(bytes(region[:6]), os.pread(number, 6, 0))
+    """, path, other, textwrap.dedent(SWAPPED[name]))
+    assert done == f"{bytes(range(6))} b'SECRET'\n"
+
+
+@pytest.mark.parametrize("number, error, text", [
+    ("1", TypeError, "non-integer"), (1.0, TypeError, "non-integer"),
+    (None, TypeError, "non-integer"), (-1, ValueError, "negative"),
+    (-2**31, ValueError, "negative"), (2**31, OverflowError, "too large"),
+    (-2**31 - 1, OverflowError, "too large"), (2**99, OverflowError, "large")])
+def test_number_of_a_file_that_is_none_is_refused(number, error, text):
+    class File:
+        def fileno(self):
+            return number
+
+    with pytest.raises(error, match=text):
+        mapped.open(File())
 
 
 class Rude:
