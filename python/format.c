@@ -185,7 +185,10 @@ static int keep(State *state, PyObject *text, PyObject *capsule)
             return -1;
         forget(state, empty);
     }
-    if (PyDict_SetItem(state->formats, text, capsule) < 0)
+    PyObject *formats = Py_NewRef(state->formats);
+    int status = PyDict_SetItem(formats, text, capsule);
+    Py_DECREF(formats);
+    if (status < 0)
         return -1;
     state->formats_size += size;
     return 1;
@@ -226,14 +229,29 @@ static PyObject *format_text(State *state, PyObject *object)
     return raise_kind("format must be str or bytes", object);
 }
 
+/* A reference to the capsule that is kept, or NULL, maybe with an exception.
+ *
+ * The garbage collector shows the dict to whoever asks for it, who may put
+ * anything into it: a value that is no capsule of ours counts as missing, and
+ * keys may run code that makes us forget the dict while it is searched. */
+static PyObject *find_kept(State *state, PyObject *text)
+{
+    PyObject *formats = Py_XNewRef(state->formats);
+    if (formats == NULL)
+        return NULL;
+    PyObject *capsule = Py_XNewRef(PyDict_GetItemWithError(formats, text));
+    Py_DECREF(formats);
+    if (capsule != NULL && !PyCapsule_IsValid(capsule, CAPSULE))
+        Py_CLEAR(capsule);
+    return capsule;
+}
+
 static PyObject *look_up(State *state, PyObject *text, bool *kept)
 {
-    PyObject *capsule = NULL;
-    if (state->formats != NULL)
-        capsule = PyDict_GetItemWithError(state->formats, text);
+    PyObject *capsule = find_kept(state, text);
     *kept = capsule != NULL;
     if (capsule != NULL || PyErr_Occurred())
-        return Py_XNewRef(capsule);
+        return capsule;
     return compile_and_keep(state, text, kept);
 }
 

@@ -307,6 +307,29 @@ def test_a_conversion_that_forgets_the_format_is_survived():
     assert view.unpack("<hhh") == (7, 7, 7)
 
 
+FORMATS = """
+    import gc, mapped, sys
+    region = mapped.wrap(bytes(range(16)))
+    region.unpack("<I")
+    formats, = [found for found in gc.get_referents(sys.modules["mapped._mapped"])
+                if type(found) is dict and "<I" in found]
+    def anew(text):
+        return "".join(list(text))
+"""
+
+
+@pytest.mark.parametrize("value", ["5", "None", "formats", "gc",
+                                   "sys.modules['datetime'].datetime_CAPI"])
+def test_value_among_the_formats_that_is_none_counts_as_missing(child, value):
+    """The garbage collector gives the dict to whoever asks."""
+    done = child(FORMATS + f"""
+    import datetime
+    formats["<I"] = {value}
+    print(region.unpack(anew("<I")), region.unpack(anew("<I")))
+    """)
+    assert done == f"{(0x03020100,)} {(0x03020100,)}\n"
+
+
 def test_many_values():
     numbers = list(range(1000))
     view = mapped.wrap(bytearray(4010))
