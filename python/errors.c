@@ -234,9 +234,13 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
 bool collect_for_retry(const mapped_error *error)
 {
     bool spent = mapped_error_is_shortage(error);
-    if (spent)
-        PyGC_Collect();
-    return spent;
+    if (!spent)
+        return false;
+    int enabled = PyGC_Enable(); /* else PyGC_Collect does nothing */
+    PyGC_Collect();
+    if (!enabled)
+        PyGC_Disable();
+    return true;
 }
 
 void *raise_of(Region *owner, const mapped_error *error)

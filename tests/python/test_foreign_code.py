@@ -164,6 +164,14 @@ def test_recover_finds_a_descriptor_in_the_garbage(child, path):
     assert child(NO_DESCRIPTORS, path, "recover()").strip() == "None"
 
 
+@pytest.mark.parametrize("switch", ["enable", "disable"])
+def test_garbage_is_collected_for_a_retry_even_if_that_is_off(child, path, switch):
+    """And what was off stays off."""
+    action = f"(gc.{switch}(), mapped.open(path, 'r+')[1], gc.isenabled())"
+    done = child(NO_DESCRIPTORS, path, action)
+    assert done.strip() == str((None, 1, switch == "enable"))
+
+
 # Garbage that holds 2 GiB of addresses, of the 2.5 that there are.
 NO_ADDRESSES = """
     import gc, mapped, resource, sys
