@@ -174,6 +174,19 @@ static METHOD_NONE(records___reversed__)
                : iterator_new(self, records_of(self)->owner, length, true);
 }
 
+/* Python's own KeyError shows all of a name, however long. */
+static PyObject *dict_value(PyObject *dict, const mapped_field *field)
+{
+    PyObject *name = PyUnicode_FromString(field->name);
+    if (name == NULL)
+        return NULL;
+    PyObject *value = PyObject_GetItem(dict, name);
+    if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError))
+        raise_about(PyExc_KeyError, "%s has no field %U", "a dict", name);
+    Py_DECREF(name);
+    return value;
+}
+
 /* The values of a record, from a dict by name or from a sequence in order. */
 static PyObject *row_values(const Layout *layout, PyObject *object)
 {
@@ -182,8 +195,8 @@ static PyObject *row_values(const Layout *layout, PyObject *object)
     Py_ssize_t count = (Py_ssize_t)mapped_layout_count(layout->layout);
     PyObject *tuple = filling(PyTuple_New(count));
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
-        const char *name = mapped_layout_field(layout->layout, (size_t)i)->name;
-        PyObject *value = PyMapping_GetItemString(object, name);
+        PyObject *value =
+            dict_value(object, mapped_layout_field(layout->layout, (size_t)i));
         if (value == NULL)
             Py_CLEAR(tuple);
         else

@@ -85,6 +85,10 @@ CALLS = {
         0, (1, b"x", [Broken()] * 3))),
     "record dict": (ValueError, lambda r: r[:60].records(RECORDS).__setitem__(
         0, {"a": 1, "c": b"", "l": (1, 2), TEXT: Broken()})),
+    "record without": (KeyError, lambda r: r.records(
+        "n" * 100_000 + ":u8").__setitem__(0, {})),
+    "record with another": (KeyError, lambda r: r.records(
+        "n" * 100_000 + ":u8").__setitem__(0, {"x": 1})),
     "record name": (ValueError, lambda r: r.records(
         "a" * 1_000_000 + ":u8").__setitem__(0, (300,))),
     "format": (struct.error, lambda r: r.unpack("é" + TEXT)),
