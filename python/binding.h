@@ -106,6 +106,7 @@ struct Region {
     State *state;
     PyObject *name;     /* the path or descriptor as given, or None */
     bool wraps;         /* made by wrap, and so can be part of a cycle */
+    bool retired;       /* a block has ended: exports were warned of */
     Py_buffer foreign;  /* the wrapped buffer, until it is given back */
     bool foreign_ended; /* the core has no more use for `foreign` */
 };

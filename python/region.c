@@ -21,6 +21,7 @@ Region *region_new(State *state, PyObject *name)
     Py_INCREF(state->module);
     self->name = Py_NewRef(name);
     self->wraps = false;
+    self->retired = false;
     self->foreign.obj = NULL;
     self->foreign_ended = false;
     return self;
@@ -178,9 +179,11 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
                            &traceback))
         return NULL;
+    bool again =
+        __atomic_exchange_n(&((Region *)self)->retired, true, __ATOMIC_ACQ_REL);
     mapped_status status = close_core((Region *)self, retire, &error);
     (void)status; /* always done */
-    bool failed = warn_of_exports(self, error.length) < 0;
+    bool failed = !again && warn_of_exports(self, error.length) < 0;
     if (type != Py_None) {
         if (failed)
             PyErr_WriteUnraisable(self);

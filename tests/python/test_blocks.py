@@ -84,6 +84,29 @@ def test_block_without_exports_warns_of_nothing(path):
     assert region.closed
 
 
+def test_exports_are_warned_of_once(path, monkeypatch):
+    """Not by the outer block, and not in the hook that is told of it."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with mapped.open(path) as region:
+            with region:
+                view = memoryview(region)
+    assert [warning.category for warning in told] == [ResourceWarning]
+    told = []
+
+    def show(message, *_):
+        told.append(message)
+        if len(told) < 9:
+            other.__exit__(None, None, None)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", show)
+        with mapped.open(path) as other:
+            more = memoryview(other)
+    assert len(told) == 1 and view[5] == more[5] == 5
+
+
 def test_exception_of_the_body_passes_unchanged(path):
     mine = KeyError("my bug")
     with pytest.warns(ResourceWarning), pytest.raises(KeyError) as caught:
