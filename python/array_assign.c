@@ -16,7 +16,7 @@ static int assign_item(Array *array, const Part *part, PyObject *object)
     if (error.status == MAPPED_VALUE)
         raise_value(array->code.element, object);
     else
-        raise_of(array->owner, &error);
+        raise_in(array->owner, ASSIGN, &error);
     return -1;
 }
 
@@ -147,7 +147,7 @@ static int store_source(Array *array, const Part *part, const Source *source)
         return refuse_shape();
     if (together)
         return source_store(source, array->owner, array->slice,
-                            (size_t)part->first);
+                            (size_t)part->first, ASSIGN);
     return scatter_source(array, part, source);
 }
 

@@ -66,11 +66,12 @@ static mapped_status walk(Walk *state, int dimension, Py_ssize_t offset,
     return status;
 }
 
-static int finish(Array *array, mapped_status status, const mapped_error *error)
+static int finish(Array *array, mapped_status status, const char *operation,
+                  const mapped_error *error)
 {
     if (status == MAPPED_OK)
         return 0;
-    raise_of(array->owner, error);
+    raise_in(array->owner, operation, error);
     return -1;
 }
 
@@ -88,7 +89,7 @@ int array_gather(Array *array, const Part *part, char *to)
     else
         status = walk(&state, 0, part->first, &error);
     status = away_end_access(&away, status, &error);
-    return finish(array, status, &error);
+    return finish(array, status, "read", &error);
 }
 
 int array_scatter(Array *array, const Part *part, const char *from)
@@ -105,5 +106,5 @@ int array_scatter(Array *array, const Part *part, const char *from)
     else
         status = walk(&state, 0, part->first, &error);
     status = away_end_access(&away, status, &error);
-    return finish(array, status, &error);
+    return finish(array, status, ASSIGN, &error);
 }

@@ -187,6 +187,13 @@ void *raise_error(const State *state, const mapped_error *error,
 /* The same for an object's region. */
 void *raise_of(Region *owner, const mapped_error *error);
 
+/* The same, and names the operation that was called where the core was asked
+ * for another one. */
+void *raise_in(Region *owner, const char *operation, const mapped_error *error);
+
+/* What subscripts and attributes that are set call themselves. */
+#define ASSIGN "assign"
+
 /* The FaultError that stands for `error`, not raised. */
 PyObject *fault_new(Region *owner, const mapped_error *error);
 
@@ -324,13 +331,10 @@ void source_close(Source *source);
 /* Copies all of it. Returns 0, or -1 with an exception. */
 int source_read(const Source *source, void *to);
 
-/* Stores all of it at `offset` in `to`, which belongs to `owner`. */
+/* Stores all of it at `offset` in `to`, which belongs to `owner`. Errors name
+ * the operation. */
 int source_store(const Source *source, Region *owner, mapped_slice to,
-                 size_t offset);
-
-/* Raises what went wrong between bytes of `owner` and the source. */
-void raise_with_source(const Source *source, Region *owner,
-                       const mapped_error *error);
+                 size_t offset, const char *operation);
 
 /* Makes an object of the `n` bytes at `p`. */
 typedef PyObject *Make(const mapped_element *element, const unsigned char *p,

@@ -21,13 +21,14 @@ METHOD_KEYWORDS(view_copy_from)
         convert_offset(values[1], &offset) < 0 ||
         source_open(view_owner(self)->state, values[0], &source) < 0)
         return NULL;
-    int status =
-        source_store(&source, view_owner(self), view_span(self), offset);
+    int status = source_store(&source, view_owner(self), view_span(self),
+                              offset, "copy_from");
     source_close(&source);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-static int read_to(PyObject *self, void *to, size_t length)
+static int read_to(PyObject *self, void *to, size_t length,
+                   const char *operation)
 {
     mapped_slice span = view_span(self);
     mapped_error error;
@@ -36,7 +37,7 @@ static int read_to(PyObject *self, void *to, size_t length)
     status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_of(view_owner(self), &error);
+    raise_in(view_owner(self), operation, &error);
     return -1;
 }
 
@@ -55,7 +56,7 @@ static PyObject *copy_to_own(PyObject *self, const Extent *to)
     if (source_open(view_owner(self)->state, self, &source) < 0 ||
         require_open(to->owner) < 0 ||
         check_room(source.length, to->slice.length) < 0 ||
-        source_store(&source, to->owner, to->slice, 0) < 0)
+        source_store(&source, to->owner, to->slice, 0, "copy_to") < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -71,7 +72,7 @@ static int copy_to_buffer(PyObject *self, const Py_buffer *to)
     size_t length = view_span(self).length;
     if (check_room(length, (size_t)to->len) < 0)
         return -1;
-    return read_to(self, to->buf, length);
+    return read_to(self, to->buf, length, "copy_to");
 }
 
 /* Asked for plainly, because exporters disagree on how to say that they can't
@@ -108,7 +109,7 @@ METHOD_NONE(view_tobytes)
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, length);
     if (bytes == NULL)
         return NULL;
-    if (read_to(self, PyBytes_AsString(bytes), (size_t)length) == 0)
+    if (read_to(self, PyBytes_AsString(bytes), (size_t)length, "tobytes") == 0)
         return bytes;
     Py_DECREF(bytes);
     return NULL;

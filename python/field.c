@@ -21,7 +21,7 @@ static PyObject *get_text(Region *owner, mapped_slice record,
     size_t length = field->count;
     if (mapped_read(record, field->offset, text, length, &error) != MAPPED_OK) {
         Py_DECREF(bytes);
-        return raise_of(owner, &error);
+        return raise_in(owner, "get", &error);
     }
     while (length > 0 && text[length - 1] == '\0')
         length--;
@@ -147,7 +147,7 @@ int field_store(Region *owner, mapped_slice record, const mapped_field *field,
         status = store_each(record, field, from, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_of(owner, &error);
+    raise_in(owner, ASSIGN, &error);
     return -1;
 }
 

@@ -115,14 +115,8 @@ static Region *culprit(const Source *source, Region *owner,
     return theirs ? source->owner : owner;
 }
 
-void raise_with_source(const Source *source, Region *owner,
-                       const mapped_error *error)
-{
-    raise_of(culprit(source, owner, error->status), error);
-}
-
 int source_store(const Source *source, Region *owner, mapped_slice to,
-                 size_t offset)
+                 size_t offset, const char *operation)
 {
     mapped_error error;
     mapped_status status;
@@ -134,6 +128,6 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
     status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_with_source(source, owner, &error);
+    raise_in(culprit(source, owner, status), operation, &error);
     return -1;
 }

@@ -16,12 +16,12 @@ static size_t place_of(mapped_slice span, Py_ssize_t index)
     return index < 0 ? span.length + (size_t)index : (size_t)index;
 }
 
-static void *raise_item(PyObject *self, Py_ssize_t index,
+static void *raise_item(PyObject *self, Py_ssize_t index, const char *operation,
                         const mapped_error *error)
 {
     if (error->status == MAPPED_RANGE)
         return raise_index(view_owner(self), index, view_span(self).length);
-    return raise_of(view_owner(self), error);
+    return raise_in(view_owner(self), operation, error);
 }
 
 /* Everything that is not a plain hit. */
@@ -31,7 +31,7 @@ COLD static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
     mapped_error error;
     uint8_t byte;
     if (mapped_get_u8(span, place_of(span, index), &byte, &error) != MAPPED_OK)
-        return raise_item(self, index, &error);
+        return raise_item(self, index, "get", &error);
     return PyLong_FromLong(byte);
 }
 
@@ -66,7 +66,7 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     mapped_slice span = view_span(self);
     if (mapped_set_u8(span, place_of(span, index), byte, &error) == MAPPED_OK)
         return 0;
-    raise_item(self, index, &error);
+    raise_item(self, index, ASSIGN, &error);
     return -1;
 }
 
@@ -180,7 +180,7 @@ static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
         return -1;
     }
     return source_store(source, view_owner(self), view_span(self),
-                        (size_t)start);
+                        (size_t)start, ASSIGN);
 }
 
 static int assign_strided(PyObject *self, const Key *key, PyObject *value)

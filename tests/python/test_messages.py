@@ -142,6 +142,53 @@ def test_repr_is_bounded(tmp_path):
         assert region.name == deep
 
 
+COLUMNS = "a:u8 n:u16[2] c:char[3]"
+# How each is called that stores into memory `r`, with memory `w` to take from
+# or to copy into.
+OPERATIONS = [
+    ("copy_from", lambda r, w: r.copy_from(b"abcd")),
+    ("copy_from", lambda r, w: r.copy_from(w)),
+    ("copy_to", lambda r, w: w.copy_to(r)),
+    ("assign", lambda r, w: r.__setitem__(0, 1)),
+    ("assign", lambda r, w: r.__setitem__(slice(4), b"abcd")),
+    ("assign", lambda r, w: r.__setitem__(slice(64), w)),
+    ("assign", lambda r, w: r.__setitem__(slice(0, 8, 2), b"abcd")),
+    ("assign", lambda r, w: r.cast("I").__setitem__(0, 1)),
+    ("assign", lambda r, w: r.cast("I").__setitem__(slice(2), [1, 2])),
+    ("assign", lambda r, w: r.cast("B").__setitem__(slice(4), b"abcd")),
+    ("assign", lambda r, w: r.cast("B").__setitem__(slice(64), w)),
+    *(("assign", lambda r, w, name=name, value=value: setattr(
+        r.records(COLUMNS)[0], name, value))
+      for name, value in (("a", 1), ("n", (1, 2)), ("c", b"x"))),
+    ("assign", lambda r, w: r.records(COLUMNS)[0].__setitem__("a", 1)),
+    ("assign", lambda r, w: r.records(COLUMNS).__setitem__(0, (1, (1, 2), b""))),
+]
+
+
+@pytest.mark.parametrize("number", range(len(OPERATIONS)))
+def test_message_names_the_operation_that_was_called(path, number):
+    operation, use = OPERATIONS[number]
+    with mapped.open(path, length=64) as memory, mapped.anonymous(64) as other:
+        with pytest.raises(TypeError, match=f": {operation}: attempt to write"):
+            use(memory, other)
+
+
+@pytest.mark.parametrize("operation, use", [
+    ("copy_from", lambda lost, other: other.copy_from(lost)),
+    ("copy_to", lambda lost, other: lost.copy_to(other)),
+    ("copy_to", lambda lost, other: lost.copy_to(bytearray(64))),
+    ("assign", lambda lost, other: other.__setitem__(slice(64), lost)),
+    ("assign", lambda lost, other: lost.__setitem__(slice(64), other)),
+    ("tobytes", lambda lost, other: lost.tobytes()),
+    ("get", lambda lost, other: lost.records("c:char[8]")[0].c)])
+def test_fault_names_the_operation_that_was_called(path, operation, use):
+    with mapped.open(path, "r+", length=64) as lost, (
+            mapped.anonymous(64)) as other:
+        os.truncate(path, 0)
+        with pytest.raises(mapped.FaultError, match=f"{operation}: page lost"):
+            use(lost, other)
+
+
 def test_messages_name_a_file_in_no_encoding(tmp_path):
     """The path in an error is whatever bytes the file system has."""
     path = os.fsencode(tmp_path) + b"/\xff\xfe.bin"
