@@ -12,8 +12,8 @@ static void raise_span(lua_State *L, int arg, lua_Integer i, size_t n,
 size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
                        size_t count)
 {
-    lua_Integer i = missing != 0 ? luaL_optinteger(L, arg, missing)
-                                 : luaL_checkinteger(L, arg);
+    lua_Integer i = missing != 0 ? mlua_opt_integer(L, arg, missing)
+                                 : mlua_check_integer(L, arg);
     lua_Unsigned at = i > 0 ? (lua_Unsigned)i - 1 : count + (lua_Unsigned)i;
     if (i == 0 || !mapped_range_fits_u64(at, n, count))
         raise_span(L, arg, i, n, count);

@@ -122,7 +122,7 @@ static void push_items(lua_State *L, mapped_slice slice,
     size_t i;
     for (i = 0; i < items->count; i++) {
         const mapped_item *item = &items->items[i];
-        if (item->step->kind == MAPPED_STEP_ELEMENT)
+        if (MAPPED__LIKELY(item->step->kind == MAPPED_STEP_ELEMENT))
             mlua_push_value(L, item->step->element, item->value);
         else
             mlua_push_bytes(L, slice, item->offset, item->length);

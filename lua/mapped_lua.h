@@ -188,10 +188,11 @@ MAPPED__INLINE void *mlua_push_metatable(lua_State *L, int arg)
     return self != NULL && lua_getmetatable(L, arg) ? self : NULL;
 }
 
-/* Is the metatable on top of the stack that of this type? */
+/* Is the metatable on top of the stack that of this type? lua_rawequal takes
+ * twice as many instructions. */
 MAPPED__INLINE bool mlua_is_type(lua_State *L, int type)
 {
-    return lua_rawequal(L, -1, lua_upvalueindex(type));
+    return lua_topointer(L, -1) == lua_topointer(L, lua_upvalueindex(type));
 }
 
 /* The userdata at `arg` if it is of that type, else NULL. */

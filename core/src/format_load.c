@@ -209,7 +209,7 @@ static mapped_status unpack_stretch(run *run)
 {
     const mapped_step *step = step_of(run);
     size_t done = run->at.done;
-    if (mapped_region_device(run->slice.region))
+    if (mapped__is_device(run->slice.region))
         return unpack_one(run);
     if (done > 0)
         done *= step->element->size;
@@ -251,7 +251,7 @@ static mapped_status find_zero(const run *run, size_t offset, size_t *found)
         size_t left = run->slice.length - offset;
         size_t n = left < SEARCH_BYTES ? left : SEARCH_BYTES;
         unsigned char *p;
-        if (mapped_region_device(run->slice.region))
+        if (mapped__is_device(run->slice.region))
             n = 1;
         mapped_status status =
             mapped_slice_enter(run->slice, offset, n, &p, run->error);

@@ -403,8 +403,7 @@ bool mapped_region_readonly(const mapped_region *region)
 
 bool mapped_region_device(const mapped_region *region)
 {
-    return region != NULL &&
-           MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_DEVICE;
+    return mapped__is_device(region);
 }
 
 mapped_mode mapped_region_mode(const mapped_region *region)

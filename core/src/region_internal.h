@@ -59,6 +59,13 @@ static inline mapped__region *mapped__region_of(const mapped_region *region)
     return (mapped__region *)(uintptr_t)region;
 }
 
+/* mapped_region_device, inline. */
+static inline bool mapped__is_device(const mapped_region *region)
+{
+    return region != NULL &&
+           MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_DEVICE;
+}
+
 static inline bool mapped__mode_shares_writes(mapped_mode mode)
 {
     return mode != MAPPED_MODE_READ && mode != MAPPED_MODE_COPY;
