@@ -5,7 +5,7 @@ const mlua_array *mlua_check_array(lua_State *L, int arg)
 {
     const mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
     if (self == NULL)
-        luaL_typeerror(L, arg, "mapped.Array");
+        mlua_raise_type(L, arg, "mapped.Array");
     if (mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
@@ -37,7 +37,7 @@ static int view_cast(lua_State *L)
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     }
     if (mapped_slice_sub(slice, 0, slice.length, &slice, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, "cast", &error);
     mlua_push_array(L, 1, slice, &shape);
     return 1;
 }
@@ -61,13 +61,13 @@ static int array_sub(lua_State *L)
     size_t index, offset;
     mlua_at_most(L, 3);
     shape = *mlua_check_array(L, 1);
-    from = luaL_checkinteger(L, 2);
+    from = mlua_check_integer(L, 2);
     to = mlua_opt_integer(L, 3, -1);
     shape.count = mlua_clamp(from, to, shape.count, &index);
     offset = shape.count == 0 ? 0 : index * shape.stride;
     if (mapped_slice_sub(shape.bytes.slice, offset, span_of(&shape), &slice,
                          &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, "sub", &error);
     mlua_push_array(L, 1, slice, &shape);
     return 1;
 }
@@ -144,7 +144,7 @@ int mlua_array_index(lua_State *L)
     }
     self = mlua_push_metatable(L, 1);
     if (MAPPED__UNLIKELY(self == NULL || !mlua_is_type(L, MLUA_SELF)))
-        return luaL_typeerror(L, 1, "mapped.Array");
+        return mlua_raise_type(L, 1, "mapped.Array");
     if (MAPPED__UNLIKELY(!mlua_position(i, self->count, &index)))
         return absent(L, self);
     return push_element(L, self, index);
@@ -181,7 +181,7 @@ static int array_len(lua_State *L)
 static int array_next(lua_State *L)
 {
     const mlua_array *self = mlua_check_array(L, 1);
-    lua_Integer i = luaL_checkinteger(L, 2);
+    lua_Integer i = mlua_check_integer(L, 2);
     if (i < 0 || (lua_Unsigned)i >= self->count)
         return 0;
     lua_pushinteger(L, i + 1);
@@ -206,7 +206,7 @@ static int array_tostring(lua_State *L)
     const mlua_array *self = mlua_test(L, 1, MLUA_ARRAY);
     const mapped_region *region;
     if (self == NULL)
-        return luaL_typeerror(L, 1, "mapped.Array");
+        return mlua_raise_type(L, 1, "mapped.Array");
     region = self->bytes.owner->region;
     if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Array (closed)");

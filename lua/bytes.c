@@ -5,8 +5,8 @@
 static int bytes_byte(lua_State *L)
 {
     mapped_slice slice = mlua_open_self(L, 3);
-    lua_Integer from = luaL_optinteger(L, 2, 1);
-    lua_Integer to = luaL_optinteger(L, 3, from);
+    lua_Integer from = mlua_opt_integer(L, 2, 1);
+    lua_Integer to = mlua_opt_integer(L, 3, from);
     mapped_error error;
     size_t offset, i;
     size_t n = mlua_clamp(from, to, slice.length, &offset);
@@ -16,7 +16,7 @@ static int bytes_byte(lua_State *L)
     luaL_checkstack(L, (int)n, "too many bytes");
     for (i = 0; i < n; i++) {
         if (mapped_get_u8(slice, offset + i, &byte, &error) != MAPPED_OK)
-            return mlua_raise(L, &error);
+            return mlua_raise_in(L, "byte", &error);
         lua_pushinteger(L, byte);
     }
     return (int)n;
@@ -31,12 +31,12 @@ static int bytes_tostring(lua_State *L)
     char *copy = luaL_buffinitsize(L, &buffer, n);
     /* The buffer may have come at the price of a garbage collection. */
     if (mapped_read(mlua_to_view(L, 1), offset, copy, n, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, "tostring", &error);
     luaL_pushresultsize(&buffer, n);
     return 1;
 }
 
-static int store(lua_State *L, int pos, int arg)
+static int store(lua_State *L, const char *operation, int pos, int arg)
 {
     mlua_data data = mlua_check_data(L, arg);
     mapped_slice to = mlua_check_view(L, 1);
@@ -46,20 +46,20 @@ static int store(lua_State *L, int pos, int arg)
         data.string != NULL
             ? mapped_write(to, offset, data.string, data.length, &error)
             : mapped_copy(to, offset, data.slice, &error);
-    return status == MAPPED_OK ? 0 : mlua_raise(L, &error);
+    return status == MAPPED_OK ? 0 : mlua_raise_in(L, operation, &error);
 }
 
 static int bytes_write(lua_State *L)
 {
     mlua_open_self(L, 3);
-    luaL_checkinteger(L, 2);
-    return store(L, 2, 3);
+    mlua_check_integer(L, 2);
+    return store(L, "write", 2, 3);
 }
 
 static int bytes_copy_from(lua_State *L)
 {
     mlua_open_self(L, 3);
-    return store(L, 3, 2);
+    return store(L, "copy_from", 3, 2);
 }
 
 static int bytes_copy_to(lua_State *L)
@@ -72,7 +72,7 @@ static int bytes_copy_to(lua_State *L)
     luaL_argcheck(L, array == NULL || !mlua_is_strided(array), 2,
                   "its elements lie apart: use its copy_from");
     if (mapped_copy(to, offset, from, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, "copy_to", &error);
     return 0;
 }
 
@@ -116,7 +116,7 @@ static int bytes_equals(lua_State *L)
     else if (slice.length == data.length)
         status = mapped_compare(slice, data.slice, &order, &error);
     if (status != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, "equals", &error);
     lua_pushboolean(L, order == 0);
     return 1;
 }

@@ -1,6 +1,28 @@
 /* From arguments to positions, lengths and values. */
 #include "mapped_lua.h"
 
+lua_Integer mlua_raise_integer(lua_State *L, int arg)
+{
+    if (lua_isnumber(L, arg))
+        return luaL_argerror(L, arg, "number has no integer representation");
+    return mlua_raise_type(L, arg, "number");
+}
+
+lua_Number mlua_check_number(lua_State *L, int arg)
+{
+    int is_number;
+    lua_Number number = lua_tonumberx(L, arg, &is_number);
+    return is_number ? number : mlua_raise_type(L, arg, "number");
+}
+
+const char *mlua_check_string(lua_State *L, int arg, size_t *length)
+{
+    const char *text = lua_tolstring(L, arg, length);
+    if (text == NULL)
+        mlua_raise_type(L, arg, "string");
+    return text;
+}
+
 static void raise_span(lua_State *L, int arg, lua_Integer i, size_t n,
                        size_t count)
 {
@@ -48,13 +70,13 @@ size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
 
 size_t mlua_opt_range(lua_State *L, int arg, size_t count, size_t *offset)
 {
-    lua_Integer from = luaL_optinteger(L, arg, 1);
-    return mlua_clamp(from, luaL_optinteger(L, arg + 1, -1), count, offset);
+    lua_Integer from = mlua_opt_integer(L, arg, 1);
+    return mlua_clamp(from, mlua_opt_integer(L, arg + 1, -1), count, offset);
 }
 
 size_t mlua_check_length(lua_State *L, int arg)
 {
-    lua_Integer n = luaL_checkinteger(L, arg);
+    lua_Integer n = mlua_check_integer(L, arg);
     if (n < 0 || (lua_Unsigned)n > SIZE_MAX) {
         lua_pushfstring(L, "length %I is out of range", (LUAI_UACINT)n);
         luaL_argerror(L, arg, lua_tostring(L, -1));
@@ -64,7 +86,7 @@ size_t mlua_check_length(lua_State *L, int arg)
 
 uint8_t mlua_check_byte(lua_State *L, int arg)
 {
-    lua_Integer byte = luaL_checkinteger(L, arg);
+    lua_Integer byte = mlua_check_integer(L, arg);
     if (byte < 0 || byte > UINT8_MAX) {
         lua_pushfstring(L, "byte %I is not in 0..255", (LUAI_UACINT)byte);
         luaL_argerror(L, arg, lua_tostring(L, -1));
@@ -76,7 +98,7 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
 {
     size_t length;
     mapped_error error;
-    const char *code = luaL_checklstring(L, arg, &length);
+    const char *code = mlua_check_string(L, arg, &length);
     const mapped_element *element =
         mapped_element_from_pack(code, length, &error);
     if (element == NULL) /* i8 and i16 are codes of string.pack */
@@ -128,13 +150,13 @@ mapped_value mlua_check_value(lua_State *L, int arg,
 {
     mapped_value value = {0};
     if (element->kind == MAPPED_KIND_FLOAT)
-        value.f = luaL_checknumber(L, arg);
+        value.f = mlua_check_number(L, arg);
     else if (element->kind <= MAPPED_KIND_UNSIGNED)
-        value.i = luaL_checkinteger(L, arg);
+        value.i = mlua_check_integer(L, arg);
     else {
         const char *expected = mlua_to_value(L, arg, element, &value);
         if (expected != NULL)
-            luaL_typeerror(L, arg, expected);
+            mlua_raise_type(L, arg, expected);
     }
     return value;
 }

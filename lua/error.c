@@ -23,6 +23,20 @@ const char *mlua_push_short(lua_State *L, int arg)
     return lua_tostring(L, -1);
 }
 
+static const char *push_type_name(lua_State *L, int arg)
+{
+    if (luaL_getmetafield(L, arg, "__name") == LUA_TSTRING)
+        return mlua_push_short(L, -1);
+    return lua_islightuserdata(L, arg) ? "light userdata"
+                                       : luaL_typename(L, arg);
+}
+
+int mlua_raise_type(lua_State *L, int arg, const char *expected)
+{
+    lua_pushfstring(L, "%s expected, got %s", expected, push_type_name(L, arg));
+    return luaL_argerror(L, arg, lua_tostring(L, -1));
+}
+
 int mlua_raise_surplus(lua_State *L, int most)
 {
     return luaL_error(L, "%d arguments expected at most, got %d", most,
@@ -57,6 +71,12 @@ void mlua_warn(lua_State *L, const mapped_error *error)
     push_message(L, error);
     lua_concat(L, 2);
     lua_warning(L, lua_tostring(L, -1), 0);
+}
+
+int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error)
+{
+    mapped_error_set_operation(error, operation);
+    return mlua_raise(L, error);
 }
 
 int mlua_raise_closed(lua_State *L)

@@ -7,7 +7,7 @@ static mapped_region *check_region(lua_State *L)
 {
     const mlua_region *self = mlua_test(L, 1, MLUA_REGION);
     if (self == NULL)
-        luaL_typeerror(L, 1, "mapped.Region");
+        mlua_raise_type(L, 1, "mapped.Region");
     return self->region;
 }
 

@@ -30,7 +30,7 @@ static void push_text(lua_State *L, mapped_slice record,
     size_t length = field->count;
     mapped_error error;
     if (mapped_read(record, field->offset, text, length, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, "get", &error);
     while (length > 0 && text[length - 1] == '\0')
         length--;
     lua_pushlstring(L, (const char *)text, length);
@@ -58,7 +58,7 @@ static void push_elements(lua_State *L, int arg, mapped_slice record,
     mapped_error error;
     if (mapped_slice_sub(record, field->offset, mapped_field_size(field),
                          &slice, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, "get", &error);
     mlua_push_array(L, arg, slice, &shape);
 }
 
@@ -169,7 +169,7 @@ static mapped_status store_each(mapped_slice record, const mapped_field *field,
     return status;
 }
 
-void mlua_store_field(lua_State *L, mapped_slice record,
+void mlua_store_field(lua_State *L, const char *operation, mapped_slice record,
                       const mapped_field *field, const unsigned char *from)
 {
     mapped_error error;
@@ -180,7 +180,7 @@ void mlua_store_field(lua_State *L, mapped_slice record,
     else
         status = store_each(record, field, from, &error);
     if (status != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, operation, &error);
 }
 
 void mlua_set_field(lua_State *L, int index, mapped_slice record,
@@ -190,7 +190,7 @@ void mlua_set_field(lua_State *L, int index, mapped_slice record,
     unsigned char *bytes =
         take_room(L, room, sizeof room, mapped_field_size(field));
     mlua_convert_field(L, index, field, bytes);
-    mlua_store_field(L, record, field, bytes);
+    mlua_store_field(L, "set", record, field, bytes);
     lua_pop(L, 1);
 }
 

@@ -11,7 +11,7 @@ check_format(lua_State *L, struct mlua_cache *cache, int arg)
     const mlua_compiled *found = mlua_find_compiled(cache, MLUA_FORMAT, text);
     if (MAPPED__LIKELY(found != NULL && found->plain))
         return found->format;
-    luaL_checkstring(L, arg);
+    mlua_check_string(L, arg, NULL);
     return mlua_push_compiled(L, MLUA_FORMAT, arg)->format;
 }
 
@@ -100,7 +100,8 @@ static int raise_pack(lua_State *L, int arg, const mapped_item *item)
 #define ITEMS_AT_ONCE 12
 #define SHORT_BYTES 256
 
-void mlua_push_bytes(lua_State *L, mapped_slice slice, size_t offset, size_t n)
+void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
+                     size_t offset, size_t n)
 {
     char bytes[SHORT_BYTES];
     luaL_Buffer buffer;
@@ -109,7 +110,7 @@ void mlua_push_bytes(lua_State *L, mapped_slice slice, size_t offset, size_t n)
     if (n > sizeof bytes)
         to = luaL_buffinitsize(L, &buffer, n);
     if (mapped_read(slice, offset, to, n, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, operation, &error);
     if (n > sizeof bytes)
         luaL_pushresultsize(&buffer, n);
     else
@@ -125,7 +126,7 @@ static void push_items(lua_State *L, mapped_slice slice,
         if (MAPPED__LIKELY(item->step->kind == MAPPED_STEP_ELEMENT))
             mlua_push_value(L, item->step->element, item->value);
         else
-            mlua_push_bytes(L, slice, item->offset, item->length);
+            mlua_push_bytes(L, "unpack", slice, item->offset, item->length);
     }
 }
 
@@ -174,13 +175,13 @@ static void check_item(lua_State *L, int arg, mapped_item *item)
     if (item->step->kind == MAPPED_STEP_WRONG)
         raise_pack(L, arg, item);
     if (item->step->kind != MAPPED_STEP_ELEMENT)
-        item->data = luaL_checklstring(L, arg, &item->length);
+        item->data = mlua_check_string(L, arg, &item->length);
     else if (element->kind != MAPPED_KIND_FLOAT)
-        item->value.i = luaL_checkinteger(L, arg);
+        item->value.i = mlua_check_integer(L, arg);
     else if (element->size == sizeof(float))
-        item->value.f = (float)luaL_checknumber(L, arg);
+        item->value.f = (float)mlua_check_number(L, arg);
     else
-        item->value.f = luaL_checknumber(L, arg);
+        item->value.f = mlua_check_number(L, arg);
     if (mapped_format_check(item, NULL) != MAPPED_OK)
         raise_pack(L, arg, item);
 }
@@ -220,8 +221,8 @@ static int format_pack(lua_State *L)
     mapped_error error;
     int top = lua_gettop(L);
     mlua_check_view(L, 1);
-    luaL_checkstring(L, 2);
-    luaL_checkinteger(L, 3);
+    mlua_check_string(L, 2, NULL);
+    mlua_check_integer(L, 3);
     format = mlua_push_compiled(L, MLUA_FORMAT, 2)->format;
     lua_replace(L, 2);
     lua_pushnil(L); /* what string.pack finds where an argument is missing */

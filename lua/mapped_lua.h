@@ -111,6 +111,9 @@ typedef struct mlua_data {
 int mlua_raise(lua_State *L, const mapped_error *error);
 int mlua_raise_closed(lua_State *L);
 
+/* The same for what is called otherwise than the function of the core's. */
+int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error);
+
 /* What a failed change of a whole region becomes. What a correct program must
  * expect (the system refused, memory is busy or used up, the file is too short
  * or no file) pushes nil, the message and a number, errno or a negative status,
@@ -320,13 +323,19 @@ MAPPED__INLINE size_t mlua_search_offset(lua_Integer init, size_t length)
  * all of it without them. Returns its length. */
 size_t mlua_opt_range(lua_State *L, int arg, size_t count, size_t *offset);
 
-/* luaL_checkinteger and luaL_optinteger, with fewer calls of the API when there
- * is an integer. */
+/* Raises, as luaL_typeerror does; but a type's name is text, which a script may
+ * have chosen, and is cut. */
+int mlua_raise_type(lua_State *L, int arg, const char *expected);
+
+/* Raises: no integer. */
+lua_Integer mlua_raise_integer(lua_State *L, int arg);
+
+/* luaL_check... and luaL_opt..., with that message. */
 MAPPED__INLINE lua_Integer mlua_check_integer(lua_State *L, int arg)
 {
     int is_integer;
     lua_Integer i = lua_tointegerx(L, arg, &is_integer);
-    return is_integer ? i : luaL_checkinteger(L, arg);
+    return is_integer ? i : mlua_raise_integer(L, arg);
 }
 
 MAPPED__INLINE lua_Integer mlua_opt_integer(lua_State *L, int arg,
@@ -334,8 +343,13 @@ MAPPED__INLINE lua_Integer mlua_opt_integer(lua_State *L, int arg,
 {
     int is_integer;
     lua_Integer i = lua_tointegerx(L, arg, &is_integer);
-    return is_integer ? i : luaL_optinteger(L, arg, missing);
+    if (is_integer)
+        return i;
+    return lua_isnoneornil(L, arg) ? missing : mlua_raise_integer(L, arg);
 }
+
+lua_Number mlua_check_number(lua_State *L, int arg);
+const char *mlua_check_string(lua_State *L, int arg, size_t *length);
 
 /* The non-negative integer at `arg`. */
 size_t mlua_check_length(lua_State *L, int arg);
@@ -412,7 +426,7 @@ void mlua_push_field(lua_State *L, int arg, mapped_slice record,
  * field's size, and from there. They raise. */
 void mlua_convert_field(lua_State *L, int index, const mapped_field *field,
                         unsigned char *to);
-void mlua_store_field(lua_State *L, mapped_slice record,
+void mlua_store_field(lua_State *L, const char *operation, mapped_slice record,
                       const mapped_field *field, const unsigned char *from);
 
 /* Both halves. */
@@ -422,8 +436,10 @@ void mlua_set_field(lua_State *L, int index, mapped_slice record,
 /* The field that stands for a text of an array. */
 mapped_field mlua_text_field(const mlua_array *array, size_t index);
 
-/* Pushes `n` bytes at `offset` of a slice as a string, or raises. */
-void mlua_push_bytes(lua_State *L, mapped_slice slice, size_t offset, size_t n);
+/* Pushes `n` bytes at `offset` of a slice as a string, or raises, as of
+ * `operation`. */
+void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
+                     size_t offset, size_t n);
 
 /* region.c: the same for a Region, if its pages are the process's own. */
 void mlua_charge_region(lua_State *L, mlua_region *self);

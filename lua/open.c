@@ -23,7 +23,8 @@ static void check_options(lua_State *L, int arg, const char *const names[])
 {
     if (lua_isnoneornil(L, arg))
         return;
-    luaL_checktype(L, arg, LUA_TTABLE);
+    if (!lua_istable(L, arg))
+        mlua_raise_type(L, arg, "table");
     for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) == LUA_TSTRING &&
             is_one_of(lua_tostring(L, -2), names))
@@ -145,7 +146,7 @@ static FILE *check_stream(lua_State *L, int arg)
 {
     luaL_Stream *handle = luaL_testudata(L, arg, LUA_FILEHANDLE);
     if (handle == NULL)
-        luaL_typeerror(L, arg, "path or file handle");
+        mlua_raise_type(L, arg, "path or file handle");
     if (handle->closef == NULL)
         luaL_argerror(L, arg, "attempt to use a closed file");
     return handle->f;
@@ -155,7 +156,10 @@ static mapped_mode check_mode(lua_State *L, int arg)
 {
     size_t length;
     mapped_mode mode = MAPPED_MODE_READ;
-    const char *text = luaL_optlstring(L, arg, "r", &length);
+    const char *text = "r";
+    if (lua_isnoneornil(L, arg))
+        return mode;
+    text = mlua_check_string(L, arg, &length);
     if (strlen(text) != length)
         luaL_argerror(L, arg, "unknown mode: it contains a zero byte");
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK) {

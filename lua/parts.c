@@ -61,7 +61,7 @@ static int parts_split(lua_State *L)
     mapped_error error;
     const char *separator;
     mlua_at_most(L, 2);
-    separator = luaL_checklstring(L, 2, &length);
+    separator = mlua_check_string(L, 2, &length);
     start.subject = mlua_check_view(L, 1);
     luaL_argcheck(L, length > 0, 2, "empty separator");
     if (mapped_parts_split(&start.parts, start.subject, separator, length,

@@ -39,7 +39,7 @@ static void push_part(lua_State *L, mapped_slice subject, size_t start,
                       size_t n)
 {
     if (!push_short(L, subject, start, n))
-        mlua_push_bytes(L, subject, start, n);
+        mlua_push_bytes(L, "match", subject, start, n);
 }
 
 static void push_capture(lua_State *L, mapped_slice subject,
@@ -114,7 +114,8 @@ static int pattern_find(lua_State *L)
     mapped_match match;
     size_t offset;
     mlua_at_most(L, 4);
-    text = lua_type(L, 2) == LUA_TUSERDATA ? NULL : luaL_checkstring(L, 2);
+    text =
+        lua_type(L, 2) == LUA_TUSERDATA ? NULL : mlua_check_string(L, 2, NULL);
     init = mlua_opt_integer(L, 3, 1);
     if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, 2, text))
         compiled = get_pattern(L, 2, text);
@@ -140,7 +141,7 @@ static int pattern_match(lua_State *L)
     size_t offset;
     mapped_match match;
     mlua_at_most(L, 3);
-    text = luaL_checkstring(L, 2);
+    text = mlua_check_string(L, 2, NULL);
     init = mlua_opt_integer(L, 3, 1);
     compiled = get_pattern(L, 2, text);
     subject = mlua_check_view(L, 1);
@@ -177,7 +178,7 @@ static int pattern_gmatch(lua_State *L)
     lua_Integer init;
     walk *self;
     mlua_at_most(L, 3);
-    text = luaL_checkstring(L, 2);
+    text = mlua_check_string(L, 2, NULL);
     init = mlua_opt_integer(L, 3, 1);
     mlua_check_view(L, 1);
     self = lua_newuserdatauv(L, sizeof *self, 0);
@@ -206,7 +207,7 @@ static void add_bytes(substitution *self, size_t start, size_t end)
     size_t n = end - start;
     char *to = luaL_prepbuffsize(&self->result, n);
     if (mapped_read(self->subject, start, to, n, &error) != MAPPED_OK)
-        mlua_raise(self->L, &error);
+        mlua_raise_in(self->L, "gsub", &error);
     luaL_addsize(&self->result, n);
 }
 
@@ -335,14 +336,13 @@ static int pattern_gsub(lua_State *L)
     const mlua_compiled *compiled;
     lua_Integer most, count;
     mlua_at_most(L, 4);
-    luaL_checkstring(L, 2);
+    mlua_check_string(L, 2, NULL);
     self.L = L;
     self.kind = lua_type(L, 3);
-    most = luaL_optinteger(L, 4, LUA_MAXINTEGER);
-    luaL_argexpected(L,
-                     self.kind == LUA_TNUMBER || self.kind == LUA_TSTRING ||
-                         self.kind == LUA_TTABLE || self.kind == LUA_TFUNCTION,
-                     3, "string/function/table");
+    most = mlua_opt_integer(L, 4, LUA_MAXINTEGER);
+    if (!(self.kind == LUA_TNUMBER || self.kind == LUA_TSTRING ||
+          self.kind == LUA_TTABLE || self.kind == LUA_TFUNCTION))
+        mlua_raise_type(L, 3, "string/function/table");
     lua_settop(L, 3);
     compiled = mlua_push_compiled(L, MLUA_PATTERN, 2);
     self.subject = mlua_check_view(L, 1);

@@ -5,14 +5,14 @@ static const mlua_record *check_record(lua_State *L, int arg)
 {
     const mlua_record *self = mlua_test(L, arg, MLUA_RECORD);
     if (self == NULL)
-        luaL_typeerror(L, arg, "mapped.Record");
+        mlua_raise_type(L, arg, "mapped.Record");
     return self;
 }
 
 static const mapped_field *check_field(lua_State *L, const mlua_record *self)
 {
     size_t length;
-    const char *name = luaL_checklstring(L, 2, &length);
+    const char *name = mlua_check_string(L, 2, &length);
     const mapped_field *field =
         mapped_layout_find(self->layout->layout, name, length);
     if (field == NULL)
@@ -69,7 +69,7 @@ static int record_tostring(lua_State *L)
     const mlua_record *self = mlua_test(L, 1, MLUA_RECORD);
     const mapped_region *region;
     if (self == NULL)
-        return luaL_typeerror(L, 1, "mapped.Record");
+        return mlua_raise_type(L, 1, "mapped.Record");
     region = self->bytes.owner->region;
     if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Record (closed)");

@@ -23,7 +23,7 @@ static const mlua_layout *check_layout(lua_State *L, int arg)
 {
     const mlua_layout *self = mlua_test(L, arg, MLUA_LAYOUT);
     if (self == NULL)
-        luaL_typeerror(L, arg, "mapped.Layout");
+        mlua_raise_type(L, arg, "mapped.Layout");
     return self;
 }
 
@@ -41,7 +41,7 @@ static void push_layout(lua_State *L, int arg)
 {
     size_t length;
     mapped_error error;
-    const char *text = luaL_checklstring(L, arg, &length);
+    const char *text = mlua_check_string(L, arg, &length);
     mlua_layout *self = lua_newuserdatauv(L, sizeof *self, 1);
     *self = (mlua_layout){.layout = NULL};
     lua_pushvalue(L, lua_upvalueindex(MLUA_LAYOUT));
@@ -174,7 +174,7 @@ static const mlua_records *check_records(lua_State *L, int arg)
 {
     const mlua_records *self = mlua_test(L, arg, MLUA_RECORDS);
     if (self == NULL)
-        luaL_typeerror(L, arg, "mapped.Records");
+        mlua_raise_type(L, arg, "mapped.Records");
     if (mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
@@ -242,8 +242,8 @@ static int records_newindex(lua_State *L)
     const mlua_records *self = check_records(L, 1);
     size_t index = mlua_check_span(L, 2, 0, 1, self->count), i;
     unsigned char *row;
-    luaL_argexpected(L, lua_istable(L, 3) || mlua_test(L, 3, MLUA_RECORD), 3,
-                     "table or mapped.Record");
+    if (!(lua_istable(L, 3) || mlua_test(L, 3, MLUA_RECORD)))
+        mlua_raise_type(L, 3, "table or mapped.Record");
     if (lua_istable(L, 3))
         check_names(L, 3, self->layout->layout);
     row = lua_newuserdatauv(L, mapped_layout_size(self->layout->layout), 0);
@@ -257,8 +257,8 @@ static int records_newindex(lua_State *L)
     for (i = 0; i < mapped_layout_count(self->layout->layout); i++) {
         const mapped_field *field =
             mapped_layout_field(self->layout->layout, i);
-        mlua_store_field(L, check_bytes(L, check_records(L, 1), index), field,
-                         row + field->offset);
+        mlua_store_field(L, "set", check_bytes(L, check_records(L, 1), index),
+                         field, row + field->offset);
     }
     return 0;
 }
@@ -272,7 +272,7 @@ static int records_len(lua_State *L)
 static int records_next(lua_State *L)
 {
     const mlua_records *self = check_records(L, 1);
-    lua_Integer i = luaL_checkinteger(L, 2);
+    lua_Integer i = mlua_check_integer(L, 2);
     if (i < 0 || (lua_Unsigned)i >= self->count)
         return 0;
     lua_pushinteger(L, i + 1);
@@ -301,12 +301,12 @@ static int records_sub(lua_State *L)
     mlua_at_most(L, 3);
     shape = *check_records(L, 1);
     size = mapped_layout_size(shape.layout->layout);
-    from = luaL_checkinteger(L, 2);
-    to = luaL_optinteger(L, 3, -1);
+    from = mlua_check_integer(L, 2);
+    to = mlua_opt_integer(L, 3, -1);
     shape.count = mlua_clamp(from, to, shape.count, &index);
     if (mapped_slice_sub(shape.bytes.slice, index * size, shape.count * size,
                          &shape.bytes.slice, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, "sub", &error);
     lua_getiuservalue(L, 1, 2);
     push_records(L, 1, lua_gettop(L), &shape);
     return 1;
@@ -347,7 +347,7 @@ static mapped_slice column_bytes(lua_State *L, const mlua_records *self,
     mapped_error error;
     if (mapped_slice_sub(self->bytes.slice, self->count == 0 ? 0 : offset,
                          length, &slice, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, "column", &error);
     return slice;
 }
 
@@ -360,7 +360,7 @@ static int records_column(lua_State *L)
     mlua_array shape = {.width = 0};
     mlua_at_most(L, 3);
     self = check_records(L, 1);
-    name = luaL_checklstring(L, 2, &length);
+    name = mlua_check_string(L, 2, &length);
     field = mapped_layout_find(self->layout->layout, name, length);
     if (field == NULL)
         return luaL_error(L, "no field '%s'", mlua_push_short(L, 2));
@@ -385,7 +385,7 @@ static int records_tostring(lua_State *L)
     const mlua_records *self = mlua_test(L, 1, MLUA_RECORDS);
     const mapped_region *region;
     if (self == NULL)
-        return luaL_typeerror(L, 1, "mapped.Records");
+        return mlua_raise_type(L, 1, "mapped.Records");
     region = self->bytes.owner->region;
     if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Records (closed)");

@@ -14,7 +14,7 @@ static mlua_region *check_region(lua_State *L, int arg)
 {
     mlua_region *self = mlua_test(L, arg, MLUA_REGION);
     if (self == NULL)
-        luaL_typeerror(L, arg, "mapped.Region");
+        mlua_raise_type(L, arg, "mapped.Region");
     return self;
 }
 

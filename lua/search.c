@@ -105,8 +105,8 @@ static int search_count(lua_State *L)
     lua_Integer from, to;
     mapped_slice part;
     mlua_at_most(L, 4);
-    from = luaL_optinteger(L, 3, 1);
-    to = luaL_optinteger(L, 4, -1);
+    from = mlua_opt_integer(L, 3, 1);
+    to = mlua_opt_integer(L, 4, -1);
     part = mlua_check_search(L);
     part.length = mlua_clamp(from, to, part.length, &offset);
     part.offset += offset;

@@ -12,11 +12,12 @@ void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
     lua_setmetatable(L, -2);
 }
 
-static int push_part(lua_State *L, mapped_slice slice, size_t offset, size_t n)
+static int push_part(lua_State *L, const char *operation, mapped_slice slice,
+                     size_t offset, size_t n)
 {
     mapped_error error;
     if (mapped_slice_sub(slice, offset, n, &slice, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, operation, &error);
     mlua_push_slice(L, 1, slice);
     return 1;
 }
@@ -30,7 +31,7 @@ static int view_sub(lua_State *L)
     size_t offset;
     size_t n = mlua_clamp(from, to, slice.length, &offset);
     if (n == 0 || mapped_slice_hit(slice, offset, n) == NULL)
-        return push_part(L, slice, offset, n);
+        return push_part(L, "sub", slice, offset, n);
     slice.offset += offset;
     slice.length = n;
     mlua_push_slice(L, 1, slice);
@@ -41,7 +42,8 @@ static int view_slice(lua_State *L)
 {
     mapped_slice slice = mlua_open_self(L, 3);
     size_t n = mlua_check_length(L, 3);
-    return push_part(L, slice, mlua_check_span(L, 2, 0, n, slice.length), n);
+    return push_part(L, "slice", slice,
+                     mlua_check_span(L, 2, 0, n, slice.length), n);
 }
 
 const luaL_Reg mlua_slice_methods[] = {
@@ -52,7 +54,7 @@ static int slice_tostring(lua_State *L)
     const mlua_slice *self = mlua_test(L, 1, MLUA_SLICE);
     const mapped_region *region;
     if (self == NULL)
-        return luaL_typeerror(L, 1, "mapped.Slice");
+        return mlua_raise_type(L, 1, "mapped.Slice");
     region = self->owner->region;
     if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Slice (closed)");

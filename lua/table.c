@@ -20,7 +20,7 @@ static void fill_block(lua_State *L, const mlua_array *self, mapped_slice block,
     mapped_error error;
     size_t offset;
     if (mapped_read(block, 0, bytes, block.length, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, "totable", &error);
     for (offset = 0; offset < block.length; offset += element->size) {
         mapped_value value;
         if (element->load(element, bytes + offset, &value) != MAPPED_OK)
@@ -41,7 +41,7 @@ static void fill_plain(lua_State *L, const mlua_array *self, size_t first,
         mapped_error error;
         if (mapped_slice_sub(self->bytes.slice, (first + at) * size, now * size,
                              &block, &error) != MAPPED_OK)
-            mlua_raise(L, &error);
+            mlua_raise_in(L, "totable", &error);
         fill_block(L, self, block, at);
     }
 }
@@ -122,14 +122,15 @@ static void store_elements(lua_State *L, const mlua_array *self, size_t first,
     if (is_plain(self)) {
         if (mapped_write(self->bytes.slice, first * size, bytes, n * size,
                          &error) != MAPPED_OK)
-            mlua_raise(L, &error);
+            mlua_raise_in(L, "copy_from", &error);
         return;
     }
     for (i = 0; i < n; i++) {
         mapped_field field = mlua_text_field(self, first + i);
         field.several = self->width != 0;
         field.count = self->width != 0 ? self->width : 1;
-        mlua_store_field(L, self->bytes.slice, &field, bytes + i * size);
+        mlua_store_field(L, "copy_from", self->bytes.slice, &field,
+                         bytes + i * size);
     }
 }
 
@@ -144,8 +145,8 @@ static int array_copy_from(lua_State *L)
     mlua_at_most(L, 3);
     self = mlua_check_array(L, 1);
     size = mlua_array_width(self);
-    luaL_argexpected(L, lua_istable(L, 2) || lua_isuserdata(L, 2), 2,
-                     "table or mapped.Array");
+    if (!(lua_istable(L, 2) || lua_isuserdata(L, 2)))
+        mlua_raise_type(L, 2, "table or mapped.Array");
     lua_settop(L, 3);
     length = luaL_len(L, 2);
     luaL_argcheck(L, length >= 0, 2, "negative length");

@@ -9,7 +9,7 @@ static const mlua_slice *push_view(lua_State *L, int arg)
     const mlua_slice *self = mlua_push_metatable(L, arg);
     if (self == NULL ||
         (!mlua_is_type(L, MLUA_SLICE) && !mlua_is_type(L, MLUA_REGION)))
-        luaL_typeerror(L, arg, "mapped.Region or mapped.Slice");
+        mlua_raise_type(L, arg, "mapped.Region or mapped.Slice");
     return self;
 }
 
@@ -58,7 +58,7 @@ mlua_data mlua_check_data(lua_State *L, int arg)
         data.length = data.slice.length;
         break;
     default:
-        luaL_typeerror(L, arg, "string, mapped.Region, Slice or Array");
+        mlua_raise_type(L, arg, "string, mapped.Region, Slice or Array");
     }
     return data;
 }
@@ -152,7 +152,7 @@ static void check_handle(lua_State *L)
     if (mlua_test(L, 1, MLUA_SLICE) == NULL &&
         mlua_test(L, 1, MLUA_REGION) == NULL &&
         mlua_test(L, 1, MLUA_ARRAY) == NULL)
-        luaL_typeerror(L, 1, "mapped.Region, Slice or Array");
+        mlua_raise_type(L, 1, "mapped.Region, Slice or Array");
 }
 
 static int about_closed(lua_State *L)

@@ -248,26 +248,10 @@ void *raise_of(Region *owner, const mapped_error *error)
     return raise_error(owner->state, error, name_of(owner));
 }
 
-/* Of these the core's text says already what is wrong, and stays. */
-static bool operation_is_reason(const mapped_error *error)
-{
-    switch (error->status) {
-    case MAPPED_ARGUMENT:
-    case MAPPED_UNSUPPORTED:
-    case MAPPED_FORMAT:
-    case MAPPED_LAYOUT:
-    case MAPPED_PATTERN:
-        return true;
-    default:
-        return false;
-    }
-}
-
 void *raise_in(Region *owner, const char *operation, const mapped_error *error)
 {
     mapped_error named = *error;
-    if (!operation_is_reason(error))
-        named.operation = operation;
+    mapped_error_set_operation(&named, operation);
     return raise_of(owner, &named);
 }
 

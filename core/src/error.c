@@ -65,6 +65,27 @@ mapped_status mapped_error_set_system(mapped_error *error, int os_error,
 }
 
 /* Of a path in UTF-8 no character is cut in two. */
+/* Of these `operation` says already what is wrong, and stays. */
+static bool operation_is_reason(mapped_status status)
+{
+    switch (status) {
+    case MAPPED_ARGUMENT:
+    case MAPPED_UNSUPPORTED:
+    case MAPPED_FORMAT:
+    case MAPPED_LAYOUT:
+    case MAPPED_PATTERN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void mapped_error_set_operation(mapped_error *error, const char *operation)
+{
+    if (!operation_is_reason(error->status))
+        error->operation = operation;
+}
+
 void mapped_error_set_path(mapped_error *error, const char *path)
 {
     static const char dots[] = "...";

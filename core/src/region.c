@@ -27,21 +27,6 @@ const char *mapped_mode_text(mapped_mode mode)
     return mode_texts[mode];
 }
 
-/* Of these `operation` says already what is wrong, and stays. */
-static bool operation_is_reason(mapped_status status)
-{
-    switch (status) {
-    case MAPPED_ARGUMENT:
-    case MAPPED_UNSUPPORTED:
-    case MAPPED_FORMAT:
-    case MAPPED_LAYOUT:
-    case MAPPED_PATTERN:
-        return true;
-    default:
-        return false;
-    }
-}
-
 mapped_status mapped__region_name_error(const mapped_region *region,
                                         const char *operation,
                                         mapped_status status,
@@ -49,8 +34,7 @@ mapped_status mapped__region_name_error(const mapped_region *region,
 {
     if (status == MAPPED_OK || error == NULL)
         return status;
-    if (!operation_is_reason(status))
-        error->operation = operation;
+    mapped_error_set_operation(error, operation);
     if (region != NULL && error->path[0] == '\0')
         mapped_error_set_path(error, mapped__region_of(region)->name);
     return status;

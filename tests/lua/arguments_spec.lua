@@ -152,6 +152,7 @@ describe("the text of a message", function()
     local long = ("x"):rep(1000000)
     local region = mapped.anonymous(64)
     local loud = setmetatable({}, { __tostring = function() return long end })
+    local named = setmetatable({}, { __name = long })
     local layout = "a" .. ("b"):rep(10000) .. ":u8"
     local records = region:sub(1, 1):records(layout)
     for name, action in pairs {
@@ -168,6 +169,19 @@ describe("the text of a message", function()
       ["field's value"] = function() records[1]["a" .. ("b"):rep(10000)] = "x" end,
       value = function() region:set("B", 1, 10 ^ 300 // 1 | 0) end,
       path = function() assert(mapped.open("/" .. long)) end,
+      ["type for a number"] = function() region:sub(named) end,
+      ["type for a length"] = function() mapped.anonymous(named) end,
+      ["type for a byte"] = function() region:fill(named) end,
+      ["type for a position"] = function() region:get("B", named) end,
+      ["type for a float"] = function() region:set("d", 1, named) end,
+      ["type for bytes"] = function() region:write(1, named) end,
+      ["type for a format"] = function() region:unpack(named) end,
+      ["type for a pattern"] = function() region:gmatch(named) end,
+      ["type for a replacement"] = function() region:gsub("a", io.stdout) end,
+      ["type for a layout"] = function() region:records(named) end,
+      ["type for a path"] = function() mapped.open(named) end,
+      ["type for a mode"] = function() mapped.open("x", named) end,
+      ["type for us"] = function() region.sub(named, 1) end,
     } do
       local message = failure(action)
       assert.is_true(#message < 250, name .. ": " .. message:sub(1, 300))
@@ -266,5 +280,55 @@ describe("an error", function()
                    failure(mapped.anonymous, 10, { reserve = 5 }))
     local _, message = mapped.open("/nowhere/at/all")
     assert.equal("/nowhere/at/all: open: No such file or directory", message)
+  end)
+
+  it("names the method that writes", function()
+    local region <close> = assert(mapped.open(support.file(("a"):rep(64))))
+    local bytes, records = region:cast("B"), region:records("x:u32 t:char[4]")
+    local column = records:column("x")
+    for name, actions in pairs {
+      write = { function() region:write(1, "x") end },
+      copy_from = { function() region:copy_from("x") end,
+        function() bytes:copy_from({ 1 }) end,
+        function() column:copy_from({ 1 }) end },
+      copy_to = { function() mapped.anonymous(64):copy_to(region) end },
+      move = { function() region:move(1, 2, 3) end },
+      pack = { function() region:pack("B", 1, 1) end },
+      set = { function() region:set("B", 1, 1) end,
+        function() region[1] = 1 end,
+        function() bytes[1] = 1 end,
+        function() records[1].x = 1 end,
+        function() records[1].t = "a" end,
+        function() records[1] = { x = 1, t = "" } end },
+    } do
+      for i, action in ipairs(actions) do
+        assert.matches(": " .. name .. ": attempt to write", failure(action),
+                       1, true, name .. i)
+      end
+    end
+  end)
+
+  it("names the method that reads", function()
+    local region = mapped.anonymous(64)
+    local slice = region:sub(1)
+    local bytes, records = slice:cast("B"), slice:records("x:u32 t:char[4]")
+    region:resize(4)
+    for name, action in pairs {
+      tostring = function() slice:tostring() end,
+      byte = function() slice:byte(5) end,
+      sub = function() slice:sub(1) end,
+      slice = function() slice:slice(1, 64) end,
+      cast = function() slice:cast("B") end,
+      get = function() slice:get("B", 9) end,
+      equals = function() slice:equals(("a"):rep(64)) end,
+      totable = function() bytes:totable() end,
+      column = function() records:column("x") end,
+      record = function() return records[2].x end,
+    } do
+      assert.equal(1, (failure(action):find(name .. ": out of range", 1, true)),
+                   name)
+    end
+    assert.matches("^sub: out of range", failure(bytes.sub, bytes, 1))
+    assert.matches("^sub: out of range", failure(records.sub, records, 1))
   end)
 end)

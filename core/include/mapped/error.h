@@ -88,6 +88,10 @@ mapped_status mapped_error_set_system(mapped_error *error, int os_error,
  * with a garbage collector may find some more of? */
 bool mapped_error_is_shortage(const mapped_error *error);
 
+/* The name of what was called takes the place of what had failed in there,
+ * unless `operation` says already what is wrong, as of a bad argument. */
+void mapped_error_set_operation(mapped_error *error, const char *operation);
+
 /* Copies the path, or the end of a long one, unless `error` is NULL. NULL:
  * there is no path. */
 void mapped_error_set_path(mapped_error *error, const char *path);
