@@ -112,6 +112,25 @@ static void test_layout_finds_every_one_of_many_fields(void)
     mapped_layout_release(layout);
 }
 
+static void test_layout_copy_needs_nothing_but_its_memory(void)
+{
+    mapped_layout *layout = layout_of("first:u32 _:u8 second:char[16]@8");
+    void *memory = malloc(mapped_layout_room(layout));
+    const mapped_layout *copy = mapped_layout_copy(layout, memory);
+    mapped_layout_release(layout);
+    CHECK_UINT(mapped_layout_size(copy), 24);
+    CHECK_UINT(mapped_layout_count(copy), 2);
+    CHECK_TEXT(mapped_layout_field(copy, 0)->name, "first");
+    const mapped_field *field = mapped_layout_find(copy, "second", 6);
+    if (CHECK(field == mapped_layout_field(copy, 1))) {
+        CHECK_TEXT(field->name, "second");
+        CHECK_UINT(field->offset, 8);
+        CHECK_UINT(field->count, 16);
+    }
+    CHECK(mapped_layout_find(copy, "third", 5) == NULL);
+    free(memory);
+}
+
 static void test_layout_records_of_a_part_are_refused(void)
 {
     mapped_region *region = memory_region(100);
@@ -170,6 +189,7 @@ int main(void)
     RUN(test_layout_failure_leaves_the_output_alone);
     RUN(test_layout_reads_no_further_than_told);
     RUN(test_layout_finds_every_one_of_many_fields);
+    RUN(test_layout_copy_needs_nothing_but_its_memory);
     RUN(test_layout_records_of_a_part_are_refused);
     RUN(test_layout_record_outside_is_refused);
     RUN(test_layout_message_names_the_place);
