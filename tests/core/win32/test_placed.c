@@ -201,7 +201,7 @@ static void test_grow_in_the_reserve_keeps_the_address(void)
     if (region == NULL)
         return;
     mapped_region_acquire(region);
-    mapped_region_pin(region, &pinned, NULL);
+    CHECK_STATUS(mapped_region_pin(region, &pinned, NULL), MAPPED_OK);
     for (size_t n = 4; n <= 10; n += 3) {
         CHECK_STATUS(mapped_region_resize(region, n * GRANULE, NULL),
                      MAPPED_OK);

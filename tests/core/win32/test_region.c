@@ -257,7 +257,7 @@ static void test_resize_memory_in_its_reserve(void)
     if (!CHECK_STATUS(mapped_region_anonymous(10, &options, &region, NULL),
                       MAPPED_OK))
         return;
-    mapped_region_pin(region, &pinned, NULL);
+    CHECK_STATUS(mapped_region_pin(region, &pinned, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, 1 << 20, NULL), MAPPED_OK);
     CHECK(region->base_ == pinned);
     CHECK(folder_zeros(region->base_, 1 << 20));
@@ -341,8 +341,8 @@ static void test_release_gives_everything_back(void)
     for (int i = 0; i < 50; i++) {
         mapped_region *region =
             folder_open(path, MAPPED_MODE_READ_WRITE, 0, LENGTH + i % 2);
-        mapped_region_resize(region, 2 * LENGTH, NULL);
-        mapped_region_resize(region, LENGTH, NULL);
+        CHECK_STATUS(mapped_region_resize(region, 2 * LENGTH, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_region_resize(region, LENGTH, NULL), MAPPED_OK);
         const unsigned char *base = region->base_;
         mapped_region_release(region);
         CHECK(free_space_after(base) >= LENGTH);
