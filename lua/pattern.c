@@ -52,20 +52,21 @@ static void push_capture(lua_State *L, mapped_slice subject,
 }
 
 /* Pushes all captures and returns how many. All are asked for before pushing
- * can collect garbage. */
+ * can collect garbage, for then a finalizer may go on with the same match. */
 static int push_captures(lua_State *L, mapped_slice subject,
                          const mapped_match *match)
 {
     mapped_capture captures[MAPPED_PATTERN_CAPTURES];
     mapped_error error;
+    const size_t count = match->count;
     size_t i;
-    for (i = 0; i < match->count; i++)
+    for (i = 0; i < count; i++)
         if (mapped_match_capture(match, i, &captures[i], &error) != MAPPED_OK)
             mlua_raise(L, &error);
-    luaL_checkstack(L, (int)match->count, "too many captures");
-    for (i = 0; i < match->count; i++)
+    luaL_checkstack(L, (int)count, "too many captures");
+    for (i = 0; i < count; i++)
         push_capture(L, subject, &captures[i]);
-    return (int)match->count;
+    return (int)count;
 }
 
 /* The same; the whole match if it has no captures. */

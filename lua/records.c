@@ -229,10 +229,12 @@ static void check_names(lua_State *L, int arg, const mapped_layout *layout)
     lua_pushnil(L);
     while (lua_next(L, arg) != 0) {
         size_t length;
-        const char *name = luaL_tolstring(L, -2, &length);
-        if (mapped_layout_find(layout, name, length) == NULL)
-            luaL_error(L, "no field '%s'", mlua_push_short(L, -1));
-        lua_pop(L, 2);
+        const char *name = lua_type(L, -2) == LUA_TSTRING
+                               ? lua_tolstring(L, -2, &length)
+                               : NULL;
+        if (name == NULL || mapped_layout_find(layout, name, length) == NULL)
+            luaL_error(L, "no field '%s'", mlua_push_short(L, -2));
+        lua_pop(L, 1);
     }
 }
 

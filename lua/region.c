@@ -178,7 +178,7 @@ static int view_topointer(lua_State *L)
     void *data;
     mlua_push_owner(L, 1);
     if (show(lua_touserdata(L, -1), slice, &data, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, "topointer", &error);
     lua_pushlightuserdata(L, data);
     return 1;
 }
@@ -189,7 +189,9 @@ const luaL_Reg mlua_pointer_methods[] = {{"topointer", view_topointer},
 void mlua_charge_region(lua_State *L, mlua_region *self)
 {
     if (self->own)
-        mlua_charge(L, &self->resource, mapped_region_length(self->region));
+        mlua_charge(L, &self->resource,
+                    mapped_region_length(self->region) +
+                        mapped_region_copied(self->region));
 }
 
 /* true, or nil, the message and a number. */

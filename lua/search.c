@@ -119,7 +119,7 @@ typedef mapped_status compare_function(mapped_slice slice, const void *data,
                                        size_t n, bool *result,
                                        mapped_error *error);
 
-static int compare(lua_State *L, compare_function *how)
+static int compare(lua_State *L, const char *operation, compare_function *how)
 {
     mapped_slice subject;
     mlua_needle needle;
@@ -132,19 +132,19 @@ static int compare(lua_State *L, compare_function *how)
     status = how(subject, mapped_needle_bytes(&needle.needle),
                  mapped_needle_length(&needle.needle), &result, &error);
     if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, operation, &error);
     lua_pushboolean(L, result);
     return 1;
 }
 
 static int search_startswith(lua_State *L)
 {
-    return compare(L, mapped_starts_with);
+    return compare(L, "startswith", mapped_starts_with);
 }
 
 static int search_endswith(lua_State *L)
 {
-    return compare(L, mapped_ends_with);
+    return compare(L, "endswith", mapped_ends_with);
 }
 
 const luaL_Reg mlua_search_methods[] = {{"rfind", search_rfind},

@@ -215,6 +215,7 @@ static void free_old(mapped__region *full)
         mapped__unmap(&old->mapping);
         free(old);
     }
+    MAPPED__STORE(&full->copied, 0);
 }
 
 void mapped__region_free_old(mapped__region *full)
@@ -371,6 +372,12 @@ size_t mapped_region_length(const mapped_region *region)
     return region == NULL
                ? 0
                : MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->length);
+}
+
+size_t mapped_region_copied(const mapped_region *region)
+{
+    return region == NULL ? 0
+                          : MAPPED__LOAD(&mapped__region_of(region)->copied);
 }
 
 bool mapped_region_closed(const mapped_region *region)

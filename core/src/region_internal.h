@@ -36,6 +36,7 @@ typedef struct mapped__region {
     mapped__mapping mapping;
     mapped__old_mapping
         *old_mappings; /* only while there are pins, or were a moment ago */
+    size_t copied;     /* bytes of them that are private memory */
     mapped_wrap_hook *hook;
     void *context;
     const char *name; /* as given, the end of `path`; NULL if there is none */

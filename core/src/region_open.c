@@ -14,25 +14,20 @@ static void clear(mapped__region *full)
     full->guard.returned.count = 0;
 }
 
-/* What a region's name takes behind it, and the folder to put before it. */
-static size_t name_room(const char *name, char base[MAPPED__BASE_SIZE],
-                        size_t *base_size)
-{
-    *base_size = name != NULL ? mapped__path_base(name, base) : 0;
-    return name != NULL ? *base_size + strlen(name) + 1 : 0;
-}
-
 size_t mapped_region_room(const char *name)
 {
-    char base[MAPPED__BASE_SIZE];
-    size_t base_size;
-    return sizeof(mapped__region) + name_room(name, base, &base_size);
+    size_t room = sizeof(mapped__region);
+    if (name == NULL)
+        return room;
+    room += strlen(name) + 1;
+    return name[0] == '/' ? room : room + MAPPED__BASE_SIZE;
 }
 
 /* The caller's memory for a region, or none. */
 typedef struct place {
     void *memory;
     size_t size;
+    const char *too_small; /* the error's text */
 } place;
 
 static mapped_status allocate_named(place at, const char *name,
@@ -40,11 +35,11 @@ static mapped_status allocate_named(place at, const char *name,
                                     mapped_error *error)
 {
     char base[MAPPED__BASE_SIZE];
-    size_t base_size;
-    size_t room = sizeof **region + name_room(name, base, &base_size);
+    size_t base_size = name != NULL ? mapped__path_base(name, base) : 0;
+    size_t name_size = name != NULL ? strlen(name) + 1 : 0;
+    size_t room = sizeof **region + base_size + name_size;
     if (at.memory != NULL && at.size < room)
-        return mapped_error_set(error, MAPPED_ARGUMENT,
-                                "too little memory for the region");
+        return mapped_error_set(error, MAPPED_ARGUMENT, at.too_small);
     mapped__region *full = at.memory != NULL ? at.memory : malloc(room);
     if (full == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "region");
@@ -54,7 +49,7 @@ static mapped_status allocate_named(place at, const char *name,
     if (name == NULL)
         return MAPPED_OK;
     memcpy(full->path, base, base_size);
-    memcpy(full->path + base_size, name, room - sizeof *full - base_size);
+    memcpy(full->path + base_size, name, name_size);
     full->name = full->path + base_size;
     return MAPPED_OK;
 }
@@ -355,7 +350,8 @@ static mapped_status open_file(opening *o, const char *name,
                                mapped_region **region, mapped_error *error)
 {
     mapped__region *full = NULL;
-    const place at = {o->options.memory, o->options.memory_size};
+    const place at = {o->options.memory, o->options.memory_size,
+                      "open: too little memory for the region"};
     mapped_status status = allocate(at, name, &full, error);
     if (status == MAPPED_OK)
         status = mapped__file_info_get(o->file, &o->info, error);
@@ -488,11 +484,12 @@ mapped_status mapped_region_anonymous(uint64_t length,
         MAPPED_ANONYMOUS_OPTIONS_INIT;
     if (options == NULL)
         options = &defaults;
+    const place at = {options->memory, options->memory_size,
+                      "anonymous: too little memory for the region"};
     mapped__region *full = NULL;
     mapped_status status = check_anonymous(length, options, error);
     if (status == MAPPED_OK)
-        status = allocate((place){options->memory, options->memory_size}, NULL,
-                          &full, error);
+        status = allocate(at, NULL, &full, error);
     if (status != MAPPED_OK)
         return end("anonymous", NULL, status, error);
     full->mode = MAPPED_MODE_READ_WRITE;
@@ -527,7 +524,8 @@ mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
                                  mapped_region **region, mapped_error *error)
 {
     mapped__region *full;
-    mapped_status status = allocate((place){NULL, 0}, NULL, &full, error);
+    mapped_status status =
+        allocate((place){.memory = NULL}, NULL, &full, error);
     if (status != MAPPED_OK)
         return end("wrap", NULL, status, error);
     full->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;

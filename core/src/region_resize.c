@@ -101,8 +101,10 @@ static mapped_status keep_mapping(mapped__region *full, size_t length,
     full->mapping = made;
     mapped__region_moved(full);
     mapped__region_guard(full);
-    if (!is_file)
-        memcpy(made.address, old->mapping.address, old->mapping.used);
+    if (is_file)
+        return MAPPED_OK;
+    memcpy(made.address, old->mapping.address, old->mapping.used);
+    MAPPED__STORE(&full->copied, full->copied + old->mapping.used);
     return MAPPED_OK;
 }
 

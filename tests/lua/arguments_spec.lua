@@ -147,6 +147,18 @@ describe("a field of several elements", function()
   end)
 end)
 
+describe("a row of a table", function()
+  it("has no field but those named by strings", function()
+    local records = mapped.anonymous(8):records("a:u32")
+    local other = setmetatable({}, { __tostring = function() return "a" end })
+    assert.matches("^no field 'a'", failure(function()
+      records[1] = { a = 1, [other] = 2 }
+    end))
+    assert.matches("^no field '1'", failure(function() records[1] = { 2 } end))
+    assert.equal(0, records[1].a)
+  end)
+end)
+
 describe("the text of a message", function()
   it("is cut where a script has passed in more", function()
     local long = ("x"):rep(1000000)
@@ -323,6 +335,9 @@ describe("an error", function()
       equals = function() slice:equals(("a"):rep(64)) end,
       totable = function() bytes:totable() end,
       column = function() records:column("x") end,
+      startswith = function() slice:startswith("a") end,
+      endswith = function() slice:endswith("a") end,
+      topointer = function() slice:topointer() end,
       record = function() return records[2].x end,
     } do
       assert.equal(1, (failure(action):find(name .. ": out of range", 1, true)),

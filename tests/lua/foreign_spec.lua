@@ -136,6 +136,65 @@ describe("a finalizer in the middle of a call", function()
     ]]))
   end)
 
+  it("may go on with the iterator that is at work", function()
+    assert.equal("1048576 b c d\n", child([[
+      local mapped = require "mapped"
+      local region = mapped.anonymous(2 ^ 20 + 3)
+      region:fill(97)
+      region:write(2 ^ 20 + 1, "bcd")
+      local iterate, inside, ran
+      local function arm()
+        setmetatable({}, { __gc = function()
+          if ran then return end
+          ran = inside and pcall(iterate)
+          arm()
+        end })
+      end
+      collectgarbage()
+      arm()
+      collectgarbage("incremental", 100, 1000, 30)
+      for _ = 1, 50 do
+        iterate = region:gmatch("(a+)(b)(c)(d)")
+        inside = true
+        local a, b, c, d = iterate()
+        inside = false
+        if ran then
+          print((a and #a or "lost") .. " " .. b .. " " .. c .. " " .. d)
+          break
+        end
+      end
+    ]]))
+  end)
+
+  it("may change the folder that a path begins in", function()
+    assert.equal("done\n", child(HOSTILE .. [[
+      local lfs = require "lfs"
+      local top, name = os.tmpname(), ("d"):rep(200)
+      os.remove(top)
+      local folders = { top, top .. "/" .. name }
+      for _, folder in ipairs(folders) do
+        assert(lfs.mkdir(folder))
+        assert(io.open(folder .. "/file", "w")):write("x"):close()
+      end
+      local at = 0
+      local stop = each_allocation(function()
+        at = at + 1
+        lfs.chdir(folders[at % 2 + 1])
+      end)
+      for i = 1, 500 do
+        lfs.chdir(folders[i % 2 + 1])
+        assert(#assert(mapped.open("file")) == 1)
+      end
+      stop()
+      lfs.chdir("/")
+      for i = 2, 1, -1 do
+        os.remove(folders[i] .. "/file")
+        assert(lfs.rmdir(folders[i]))
+      end
+      print "done"
+    ]]))
+  end)
+
   it("may close or resize what is being read", function()
     assert.equal("done\n", child(HOSTILE .. [[
       local region, slice, array, records
@@ -642,6 +701,25 @@ describe("memory that the collector can't see", function()
       end
     ]]):format(path))
     assert.is_true(tonumber(peak) < 100, peak .. " MiB")
+  end)
+
+  it("is charged where growth leaves a copy to a pointer", function()
+    local peak = support.child([[
+      local mapped = require "mapped"
+      for _ = 1, 10 do
+        local region = mapped.anonymous(2 ^ 20)
+        region:fill(1)
+        for i = 1, 60 do
+          region:topointer()
+          assert(region:resize(2 ^ 20 + i * 4096))
+        end
+      end
+      for line in io.lines("/proc/self/status") do
+        local kib = line:match("VmHWM:%s+(%d+)")
+        if kib then print(kib // 1024) end
+      end
+    ]])
+    assert.is_true(tonumber(peak) < 250, peak .. " MiB")
   end)
 
   it("leaves a collector that was stopped alone", function()

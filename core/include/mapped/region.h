@@ -113,7 +113,7 @@ const char *mapped_mode_text(mapped_mode mode);
  * memory stays the caller's and must stay for as long as anything may use the
  * region or a slice of it: after the last release, too, it answers as closed.
  * For languages whose collector frees what holds a reference while something
- * else still uses it. A relative path takes more in a deeper folder. */
+ * else still uses it. Enough for any folder that a relative path may mean. */
 size_t mapped_region_room(const char *name);
 
 /* Maps a file. `path` is in the file system's own bytes (UTF-8 on Windows);
@@ -213,6 +213,9 @@ MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
  * bytes are copied; what such a pin shows is what they were at that time. For
  * programs that can't ask the holder of a pointer to let go of it. */
 void mapped_region_copy_on_move(mapped_region *region);
+
+/* How many bytes of memory such growth has left behind for pins that live. */
+size_t mapped_region_copied(const mapped_region *region);
 
 /* Seals shared anonymous memory: from now on no process that has its descriptor
  * can make it shorter (which would cost the others their pages) or longer, this
