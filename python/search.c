@@ -153,7 +153,13 @@ static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
     return search_away(mapped_count, slice, needle, count, error);
 }
 
-static int run(PyObject *self, Search *search, const Needle *needle,
+/* How to search, and what errors call it. */
+typedef struct Task {
+    const char *operation;
+    Search *how;
+} Task;
+
+static int run(PyObject *self, const Task *task, const Needle *needle,
                Range *range, size_t *result)
 {
     mapped_needle ready;
@@ -162,21 +168,21 @@ static int run(PyObject *self, Search *search, const Needle *needle,
     if (any <= 0)
         return any;
     mapped_needle_init(&ready, needle->bytes, needle->length);
-    if (search(range->slice, &ready, result, &error) == MAPPED_OK)
+    if (task->how(range->slice, &ready, result, &error) == MAPPED_OK)
         return 0;
-    raise_of(view_owner(self), &error);
+    raise_in(view_owner(self), task->operation, &error);
     return -1;
 }
 
 /* `*result` stays what it is if the range is none. */
-static int search(PyObject *self, Search *how, PyObject *const *values,
+static int search(PyObject *self, const Task *task, PyObject *const *values,
                   Range *range, size_t *result)
 {
     Needle needle;
     if (range_convert(values[1], values[2], range) < 0 ||
         needle_open(view_owner(self)->state, values[0], &needle) < 0)
         return -1;
-    int status = run(self, how, &needle, range, result);
+    int status = run(self, task, &needle, range, result);
     return needle_close(&needle) < 0 ? -1 : status;
 }
 
@@ -195,12 +201,13 @@ typedef struct Call {
 static PyObject *find(PyObject *self, Search *how, const Signature *signature,
                       const Call *call, bool must)
 {
+    const Task task = {signature->function, how};
     PyObject *values[3];
     Range range;
     size_t found = MAPPED_NOT_FOUND;
     if (arguments_sort(signature, call->given, call->count, call->keywords,
                        values) < 0 ||
-        search(self, how, values, &range, &found) < 0)
+        search(self, &task, values, &range, &found) < 0)
         return NULL;
     if (found != MAPPED_NOT_FOUND)
         return PyLong_FromSsize_t(range.start + (Py_ssize_t)found);
@@ -265,21 +272,23 @@ const char view_count_doc[] =
 METHOD_KEYWORDS(view_count)
 {
     static const Signature signature = {"count", 1, 3, SEARCH_NAMES};
+    static const Task task = {"count", count_all};
     PyObject *values[3];
     Range range;
     size_t found = 0;
     if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        search(self, count_all, values, &range, &found) < 0)
+        search(self, &task, values, &range, &found) < 0)
         return NULL;
     return PyLong_FromSize_t(found);
 }
 
 static int contains(PyObject *self, PyObject *item)
 {
+    static const Task task = {"in", find_first};
     PyObject *const values[3] = {item, NULL, NULL};
     Range range;
     size_t found = MAPPED_NOT_FOUND;
-    if (search(self, find_first, values, &range, &found) < 0)
+    if (search(self, &task, values, &range, &found) < 0)
         return -1;
     return found != MAPPED_NOT_FOUND;
 }
@@ -306,7 +315,8 @@ typedef mapped_status Compare(mapped_slice slice, const void *data, size_t n,
                               bool *result, mapped_error *error);
 
 /* 1 or 0, or -1 with an exception. */
-static int compare(PyObject *self, Compare *how, PyObject *affix, Range range)
+static int compare(PyObject *self, const char *operation, Compare *how,
+                   PyObject *affix, Range range)
 {
     Needle needle;
     mapped_error error;
@@ -320,15 +330,15 @@ static int compare(PyObject *self, Compare *how, PyObject *affix, Range range)
             how(range.slice, needle.bytes, needle.length, &result, &error);
         compared = away_end_access(&away, compared, &error);
         if (compared != MAPPED_OK) {
-            raise_of(view_owner(self), &error);
+            raise_in(view_owner(self), operation, &error);
             status = -1;
         }
     }
     return needle_close(&needle) < 0 || status < 0 ? -1 : result;
 }
 
-static int compare_any(PyObject *self, Compare *how, PyObject *affixes,
-                       Range range)
+static int compare_any(PyObject *self, const char *operation, Compare *how,
+                       PyObject *affixes, Range range)
 {
     int result = 0;
     Py_ssize_t count = PyTuple_Size(affixes);
@@ -338,7 +348,7 @@ static int compare_any(PyObject *self, Compare *how, PyObject *affixes,
             raise_kind("a bytes-like object is required", affix);
             return -1;
         }
-        result = compare(self, how, affix, range);
+        result = compare(self, operation, how, affix, range);
     }
     return result;
 }
@@ -354,9 +364,9 @@ static PyObject *affix(PyObject *self, Compare *how, const Signature *signature,
         range_convert(values[1], values[2], &range) < 0)
         return NULL;
     if (PyTuple_Check(values[0])) {
-        result = compare_any(self, how, values[0], range);
+        result = compare_any(self, signature->function, how, values[0], range);
     } else if (PyObject_CheckBuffer(values[0])) {
-        result = compare(self, how, values[0], range);
+        result = compare(self, signature->function, how, values[0], range);
     } else {
         return raise_kind("first argument must be bytes-like or a tuple of "
                           "bytes-like objects",

@@ -180,6 +180,12 @@ def test_message_names_the_operation_that_was_called(path, number):
     ("assign", lambda lost, other: other.__setitem__(slice(64), lost)),
     ("assign", lambda lost, other: lost.__setitem__(slice(64), other)),
     ("tobytes", lambda lost, other: lost.tobytes()),
+    ("startswith", lambda lost, other: lost.startswith(b"x")),
+    ("endswith", lambda lost, other: lost.endswith((b"x", b"y"))),
+    ("index", lambda lost, other: lost.index(b"x")),
+    ("rindex", lambda lost, other: lost.rindex(b"x")),
+    ("count", lambda lost, other: lost.count(b"x")),
+    ("in", lambda lost, other: b"x" in lost),
     ("get", lambda lost, other: lost.records("c:char[8]")[0].c)])
 def test_fault_names_the_operation_that_was_called(path, operation, use):
     with mapped.open(path, "r+", length=64) as lost, (
