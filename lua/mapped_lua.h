@@ -81,10 +81,10 @@ typedef struct mlua_array {
     size_t width;
 } mlua_array;
 
-/* A Layout is a copy in its user value 1. */
+/* What a layout is compiled to lies in user value 1. */
 typedef struct mlua_layout {
     mlua_resource resource;
-    mapped_layout *compiled; /* what it is copied from; NULL but for then */
+    mapped_layout *compiled; /* the core's own, until it is copied there */
     const mapped_layout *layout;
 } mlua_layout;
 

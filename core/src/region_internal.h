@@ -47,8 +47,8 @@ typedef struct mapped__region {
 /* The lifecycle word. Whoever sets LOCKED with a compare-and-swap may resize or
  * close; pins come and go meanwhile, but none is taken while CLOSED is set.
  * RETIRED comes with CLOSED: the memory is still there for the pins that live,
- * and whoever ends the last of them ends it. SHOWN: a pin has been taken since
- * the mapping is where it is. */
+ * and whoever ends the last of them ends it. EXPORTED: a pin has been taken
+ * since the mapping is where it is. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
 #define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 62)
 #define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 61)

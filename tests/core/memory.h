@@ -57,4 +57,13 @@ CHECK__UNUSED static mapped_slice memory_slice(mapped_region *region,
     return slice;
 }
 
+CHECK__UNUSED static mapped_layout *memory_layout(const char *text)
+{
+    mapped_layout *layout = NULL;
+    if (!CHECK_STATUS(mapped_layout_compile(text, strlen(text), &layout, NULL),
+                      MAPPED_OK))
+        exit(check_finish());
+    return layout;
+}
+
 #endif

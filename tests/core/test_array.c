@@ -243,18 +243,9 @@ static void test_array_equal_says_closed(void)
     mapped_region_release(other);
 }
 
-static mapped_layout *layout_of(const char *text)
-{
-    mapped_layout *layout = NULL;
-    if (!CHECK_STATUS(mapped_layout_compile(text, strlen(text), &layout, NULL),
-                      MAPPED_OK))
-        exit(check_finish());
-    return layout;
-}
-
 static mapped_records records_over(void *bytes, size_t n, const char *text)
 {
-    mapped_layout *layout = layout_of(text);
+    mapped_layout *layout = memory_layout(text);
     size_t size = mapped_layout_size(layout);
     return (mapped_records){mapped_region_slice(memory_wrap(bytes, n, true)), 0,
                             layout, n / size, (ptrdiff_t)size};

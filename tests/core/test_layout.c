@@ -64,15 +64,6 @@ static void test_layout_vectors(void)
     CHECK(rows > 60);
 }
 
-static mapped_layout *layout_of(const char *text)
-{
-    mapped_layout *layout = NULL;
-    if (!CHECK_STATUS(mapped_layout_compile(text, strlen(text), &layout, NULL),
-                      MAPPED_OK))
-        exit(check_finish());
-    return layout;
-}
-
 static void test_layout_failure_leaves_the_output_alone(void)
 {
     mapped_layout *layout = (mapped_layout *)(uintptr_t)4711;
@@ -98,7 +89,7 @@ static void test_layout_finds_every_one_of_many_fields(void)
     for (int i = 0; i < 1000; i++)
         used +=
             snprintf(text + used, sizeof text - (size_t)used, "f%d:u32,", i);
-    mapped_layout *layout = layout_of(text);
+    mapped_layout *layout = memory_layout(text);
     for (size_t i = 0; i < 1000; i++) {
         int length = snprintf(name, sizeof name, "f%zu", i);
         const mapped_field *field =
@@ -114,7 +105,7 @@ static void test_layout_finds_every_one_of_many_fields(void)
 
 static void test_layout_copy_needs_nothing_but_its_memory(void)
 {
-    mapped_layout *layout = layout_of("first:u32 _:u8 second:char[16]@8");
+    mapped_layout *layout = memory_layout("first:u32 _:u8 second:char[16]@8");
     void *memory = malloc(mapped_layout_room(layout));
     const mapped_layout *copy = mapped_layout_copy(layout, memory);
     mapped_layout_release(layout);
@@ -134,7 +125,7 @@ static void test_layout_copy_needs_nothing_but_its_memory(void)
 static void test_layout_records_of_a_part_are_refused(void)
 {
     mapped_region *region = memory_region(100);
-    mapped_layout *layout = layout_of("a:u8[12]");
+    mapped_layout *layout = memory_layout("a:u8[12]");
     mapped_error error = MAPPED_ERROR_INIT;
     size_t count = 4711;
     CHECK_STATUS(mapped_layout_records(layout, mapped_region_slice(region),
@@ -155,7 +146,7 @@ static void test_layout_record_outside_is_refused(void)
 {
     mapped_region *region = memory_region(100);
     mapped_slice slice = memory_slice(region, 2, 96), record;
-    mapped_layout *layout = layout_of("a:u8[12]");
+    mapped_layout *layout = memory_layout("a:u8[12]");
     const size_t outside[] = {8, 9, SIZE_MAX / 12, SIZE_MAX / 12 + 1, SIZE_MAX};
     for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++)
         CHECK_STATUS(

@@ -3,9 +3,9 @@
  *
  * An export is a pin (region.h): until its end `close` and a shrink answer
  * MAPPED_BUSY, and the pointer stays valid where the region moves to grow. Lost
- * pages read as zeros through it. What was read counts
- * only if mapped_export_end answers MAPPED_OK, whoever else has been told of
- * the loss in between and even if the pages have been recovered since. */
+ * pages read as zeros through it. What was read counts only if
+ * mapped_export_end answers MAPPED_OK, whoever else has been told of the loss
+ * in between and even if the pages have been recovered since. */
 #ifndef MAPPED_EXPORT_H
 #define MAPPED_EXPORT_H
 
