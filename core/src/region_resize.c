@@ -14,19 +14,31 @@ static mapped_status refuse(mapped_error *error, mapped_status status,
     return mapped_error_set_range(error, status, "resize", numbers);
 }
 
+/* What was called, as errors name it. */
+typedef struct call_names {
+    const char *operation;
+    const char *too_long;
+} call_names;
+
+static const call_names resizing = {"resize",
+                                    "resize: longer than the reserve"};
+static const call_names appending = {"append",
+                                     "append: longer than the reserve"};
+
 static mapped_status check_resizable(const mapped__region *full,
-                                     uint64_t length, mapped_error *error)
+                                     uint64_t length, const call_names *names,
+                                     mapped_error *error)
 {
     const uint64_t longest = SIZE_MAX / 2;
     if (full->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "resize");
     if (full->mode == MAPPED_MODE_COPY || full->wrapped ||
         full->head.traits_ & MAPPED__TRAIT_DEVICE)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, "resize");
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, names->operation);
     if (full->reserve != 0 && length > full->reserve) {
         const uint64_t numbers[3] = {0, length, full->reserve};
-        return mapped_error_set_range(
-            error, MAPPED_ARGUMENT, "resize: longer than the reserve", numbers);
+        return mapped_error_set_range(error, MAPPED_ARGUMENT, names->too_long,
+                                      numbers);
     }
     if (length > longest ||
         !mapped_range_fits_u64(full->offset, length, INT64_MAX))
@@ -280,9 +292,9 @@ static mapped_status shrink(mapped__region *full, size_t length,
 }
 
 static mapped_status resize_locked(mapped__region *full, uint64_t length,
-                                   mapped_error *error)
+                                   const call_names *names, mapped_error *error)
 {
-    mapped_status status = check_resizable(full, length, error);
+    mapped_status status = check_resizable(full, length, names, error);
     if (status != MAPPED_OK || length == full->length)
         return status;
     return length > full->length ? grow(full, (size_t)length, error)
@@ -296,7 +308,7 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
     mapped_status status = mapped__region_lock(full, false, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    status = resize_locked(full, length, error);
+    status = resize_locked(full, length, &resizing, error);
     mapped__region_unlock(full);
     return mapped__region_end(region, "resize", status, error);
 }
@@ -311,14 +323,12 @@ mapped_status mapped__region_grow(mapped_region *region, size_t n,
     size_t start = full->length;
     size_t end;
     if (mapped_add_size(start, n, &end))
-        status = resize_locked(full, end, error);
+        status = resize_locked(full, end, &appending, error);
     else
         status = refuse(error, MAPPED_OVERFLOW, n, SIZE_MAX);
     mapped__region_unlock(full);
     if (status == MAPPED_OK)
         *old_length = start;
-    else if (status == MAPPED_ARGUMENT && error != NULL)
-        error->operation = "append: longer than the reserve";
     return mapped__region_end(region, "append", status, error);
 }
 
@@ -328,7 +338,7 @@ void mapped__region_ungrow(mapped_region *region, size_t n, size_t old_length)
     if (mapped__region_lock(full, false, "append", NULL) != MAPPED_OK)
         return;
     if (full->length == old_length + n)
-        (void)resize_locked(full, old_length, NULL);
+        (void)resize_locked(full, old_length, &appending, NULL);
     mapped__region_unlock(full);
 }
 

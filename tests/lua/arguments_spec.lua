@@ -288,6 +288,12 @@ describe("an error", function()
                  failure(region.fill, region, 1))
     assert.equal(path .. ": append: attempt to write to read-only memory",
                  failure(region.append, region, "x"))
+    local copy <close> = assert(mapped.open(path, "c"))
+    local _, refused = copy:append("x")
+    assert.matches(path .. ": append: ", refused, 1, true)
+    local reserved = mapped.anonymous(8, { reserve = 10 })
+    assert.matches("^append: longer than the reserve: ",
+                   failure(reserved.append, reserved, "xyz"))
     assert.matches("anonymous: longer than the reserve: invalid argument: ",
                    failure(mapped.anonymous, 10, { reserve = 5 }))
     local _, message = mapped.open("/nowhere/at/all")
