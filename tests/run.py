@@ -1,8 +1,10 @@
 """`scons test`: runs every suite and counts. The last line it prints is
 `N passed, N failed`, with `, N skipped` after it when tests were skipped.
 
-A suite that can't run, says nothing or dies counts as a failure."""
+A suite is a list of jobs: processes that run at the same time, as many as there
+are processors. One that can't run, says nothing or dies counts as a failure."""
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -11,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ElementTree
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
@@ -21,36 +24,39 @@ PYTHON = os.environ.get("MAPPED_PYTHON")
 HOSTILE = bool(os.environ.get("MAPPED_HOSTILE"))
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 # The guard resumes an access that faulted, which needs every register as it was
-# at that very instruction.
+# at that very instruction. Threads that wait for each other take turns.
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--num-callers=30",
-            "--vex-iropt-register-updates=allregs-at-each-insn"]
+            "--vex-iropt-register-updates=allregs-at-each-insn",
+            "--fair-sched=yes"]
 TIMEOUT = 1800
 
 
-class Result:
-    """What the suites have shown so far."""
+class Job:
+    """A process of tests: `read` makes of its exit status and output how many
+    passed and were skipped, what failed, and what there is to show of it."""
 
-    def __init__(self):
-        self.passed, self.skipped, self.failures = 0, 0, []
+    def __init__(self, name, command, read, env=None):
+        self.name, self.command, self.read = name, command, read
+        self.env = env or {}
 
-    def add(self, passed, skipped, failures):
-        self.passed += passed
-        self.skipped += skipped
-        self.failures += failures
+    def run(self):
+        start = time.monotonic()
+        passed, skipped, failures, shown = self.read(
+            *run(self.command, self.env))
+        line = f"{self.name}: {passed} passed, {len(failures)} failed"
+        line += f", {skipped} skipped" if skipped else ""
+        line += f" ({time.monotonic() - start:.0f} s)"
+        return passed, skipped, failures, f"{line}\n{shown}".strip()
 
-    def __str__(self):
-        line = f"{self.passed} passed, {len(self.failures)} failed"
-        return line + (f", {self.skipped} skipped" if self.skipped else "")
 
-
-def run(command, env=None):
+def run(command, env):
     """Runs a command to its end, in a process group that ends with it.
 
     Returns its exit status and all that it printed."""
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         try:
             process = subprocess.Popen(
-                command, cwd=TOP, env={**os.environ, **(env or {})},
+                command, cwd=TOP, env={**os.environ, **env},
                 stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True)
         except OSError as error:
@@ -75,6 +81,13 @@ def ended(status):
     return f"exit status {status}" if isinstance(status, int) else status
 
 
+def failed(name, status, tests, failures):
+    """The failures of a process that had so many tests, its own end included."""
+    if not tests and not ONLY:
+        return [f"{name}: ran no tests, {ended(status)}"]
+    return failures or [f"{name}: {ended(status)}"] * (status != 0)
+
+
 def sanitized(leaks):
     """The environment in which a plain interpreter can load our modules."""
     kinds = os.environ["MAPPED_SANITIZE"].split(",")
@@ -94,12 +107,18 @@ def sanitized(leaks):
     return env
 
 
-def wrapped(arguments, command, leaks=True):
+def wrapped(command, leaks=True):
     """The command, under valgrind if that is asked for."""
-    if not arguments.valgrind:
+    if not ARGUMENTS.valgrind:
         return command
     check = ["--leak-check=full", "--errors-for-leak-kinds=definite"]
     return VALGRIND + (check if leaks else ["--leak-check=no"]) + command
+
+
+def having(paths):
+    """Those of the files that have the test that alone is to run."""
+    return [path for path in sorted(paths)
+            if ONLY in path.read_text() or ONLY in path.stem]
 
 
 def program(name):
@@ -110,122 +129,144 @@ def program(name):
     return [str(BUILD / name)]
 
 
-def core(arguments, result):
+def core():
     """Every tests/core/test_*.c is a program that counts its own tests."""
     folder = TOP / "tests/core"
-    sources = sorted(folder.glob("test_*.c")) + sorted(
-        (folder / PLATFORM).glob("test_*.c"))
-    if not sources:
-        result.add(0, 0, ["core: no test programs"])
-    for source in sources:
+    for source in having([*folder.glob("test_*.c"),
+                          *(folder / PLATFORM).glob("test_*.c")]):
         name = source.relative_to(TOP).with_suffix("")
-        status, output = run(wrapped(arguments, program(name)), {
+
+        def read(status, output, name=name):
+            counts = (COUNTS.findall(output) or ["000"])[-1]
+            passed, failures, skipped = (int(count or 0) for count in counts)
+            failures = failed(name, status, passed + failures + skipped,
+                              [f"{name}: a test failed"] * failures)
+            shown = output if failures or skipped else ""
+            return passed, skipped, failures, shown
+
+        yield Job(name, wrapped(program(name)), read, {
             "ASAN_OPTIONS": "allocator_may_return_null=1:handle_sigbus=0",
             "UBSAN_OPTIONS": "print_stacktrace=1",
             "TSAN_OPTIONS": f"suppressions={TOP}/tests/tsan.supp",
-            "WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all"})
-        counts = COUNTS.findall(output)
-        passed, failed, skipped = (int(n or 0) for n in (counts or ["000"])[-1])
-        failures = [f"{name}: a test failed"] * failed
-        if not counts:
-            failures = [f"{name}: no counts, {ended(status)}"]
-        elif status != 0 and not failed:
-            failures = [f"{name}: {ended(status)}"]
-        result.add(passed, skipped, failures)
-        print(f"{name}: {passed} passed, {len(failures)} failed"
-              + (f", {skipped} skipped" if skipped else ""))
-        if failures or skipped:
-            print(output)
+            "WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all",
+            "MAPPED_ONLY": "" if ONLY in source.stem else ONLY})
 
 
-def lua(arguments, result):
-    """busted, in the Lua that the module was built for. In a hostile build each
-    file has a process of its own, whose few objects are soon collected."""
-    sources = sorted((TOP / "tests/lua").glob("*_spec.lua"))
-    for paths in [[path] for path in sources] if HOSTILE else [["tests/lua"]]:
-        busted(arguments, result, paths)
+def lua():
+    """busted, in the Lua that the module was built for, a process for each file:
+    so the few objects of a hostile build are soon collected."""
+    for source in having((TOP / "tests/lua").glob("*_spec.lua")):
+        name = source.relative_to(TOP)
+
+        def read(status, output, name=name):
+            tests = [line for line in output.splitlines()
+                     if re.match(r"(not )?ok \d+", line)]
+            skipped = [line for line in tests if "# SKIP" in line]
+            failures = [f"lua: {line}" for line in tests
+                        if line.startswith("not ok")]
+            passed = len(tests) - len(skipped) - len(failures)
+            failures = failed(name, status, len(tests), failures)
+            shown = output if failures else "\n".join(skipped)
+            return passed, len(skipped), failures, shown
+
+        command = [LUA, "tests/busted.lua", "--output=TAP", str(source)]
+        if HOSTILE:
+            command.append("--helper=tests/lua/hostile.lua")
+        if ONLY and ONLY not in source.stem:
+            command.append("--filter=" + re.sub(r"(\W)", r"%\1", ONLY))
+        # What a finalizer makes while a state closes is never collected.
+        yield Job(name, wrapped(command), read, sanitized(leaks=not HOSTILE))
 
 
-def busted(arguments, result, paths):
-    command = [LUA, "tests/busted.lua", "--output=TAP", "--pattern=_spec",
-               *["--helper=tests/lua/hostile.lua"] * HOSTILE, *map(str, paths)]
-    # What a finalizer makes while a state closes is never collected.
-    status, output = run(wrapped(arguments, command),
-                         sanitized(leaks=not HOSTILE))
-    lines = output.splitlines()
-    tests = [line for line in lines if re.match(r"(not )?ok \d+", line)]
-    skipped = [line for line in tests if "# SKIP" in line]
-    failures = [f"lua: {line}" for line in tests if line.startswith("not ok")]
-    passed = len(tests) - len(skipped) - len(failures)
-    if not tests:
-        failures = [f"lua: busted ran no tests, {ended(status)}"]
-    elif status != 0 and not failures:
-        failures = [f"lua: {ended(status)}"]
-    result.add(passed, len(skipped), failures)
-    name = paths[0].relative_to(TOP) if HOSTILE else paths[0]
-    print(f"{name}: {passed} passed, {len(failures)} failed"
-          + (f", {len(skipped)} skipped" if skipped else ""))
-    print("\n".join(skipped), end="\n" if skipped else "", flush=True)
-    if failures:
-        print(output, flush=True)
+def pytest(sources, name):
+    """A job of pytest, without its faulthandler, which would own SIGBUS."""
+    report = SCRATCH / f"{name.replace('/', '-')}.xml"
+    log = SCRATCH / f"{report.stem}.sanitizer"
 
-
-def pytest(name):
-    def suite(arguments, result):
-        """pytest, without its faulthandler, which would own SIGBUS."""
-        with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-            command = [PYTHON, "-m", "pytest", "-p", "no:faulthandler", "-p",
-                       "no:cacheprovider", "-q", "-rs", "--tb=short",
-                       f"--junitxml={report.name}", f"tests/{name}"]
-            if HOSTILE:  # whose plugin would count what hostile.py raises
-                command += ["-p", "no:unraisableexception"]
-            if arguments.valgrind:  # C and Lua have the vectors there too
-                command += ["-m", "not slow and not hypothesis",
-                            "--ignore=tests/python/test_vectors.py"]
-            env = sanitized(leaks=False)
-            env["ASAN_OPTIONS"] += f":log_path={BUILD}/sanitizer"
-            if arguments.valgrind:
-                env["PYTHONMALLOC"] = "malloc"
-            status, output = run(wrapped(arguments, command, leaks=False), env)
-            text = pathlib.Path(report.name).read_bytes()
-        cases = list(ElementTree.fromstring(text).iter("testcase")
-                     ) if text else []
+    def read(status, output):
+        cases = []
+        if report.exists():
+            cases = [*ElementTree.parse(report).iter("testcase")]
         skipped = [case for case in cases if case.find("skipped") is not None]
         failures = [f"{case.get('classname')}.{case.get('name')}"
                     for case in cases if case.find("failure") is not None
                     or case.find("error") is not None]
         passed = len(cases) - len(skipped) - len(failures)
-        if not cases:
-            failures = [f"tests/{name}: pytest ran no tests, {ended(status)}"]
-        elif status != 0 and not failures:
-            failures = [f"tests/{name}: {ended(status)}"]
-        result.add(passed, len(skipped), failures)
-        print(output)
-        for path in sorted(BUILD.glob("sanitizer.*")):
-            print(path.read_text(errors="replace"))  # pytest would swallow it
-            path.unlink()
+        if status == 5 and (ONLY or ARGUMENTS.valgrind):  # all deselected
+            return 0, 0, [], ""
+        failures = failed(name, status, len(cases), failures)
+        lines = [line for line in output.splitlines()
+                 if line.startswith("SKIPPED")]
+        shown = [output if failures else "\n".join(lines)]
+        for path in SCRATCH.glob(f"{log.name}.*"):  # pytest would swallow it
+            shown.append(path.read_text(errors="replace"))
+        return passed, len(skipped), failures, "\n".join(shown)
+
+    command = [PYTHON, "-m", "pytest", "-p", "no:faulthandler", "-p",
+               "no:cacheprovider", "-q", "-rs", "--tb=short",
+               f"--junitxml={report}", *map(str, sources)]
+    if HOSTILE:  # whose plugin would count what hostile.py raises
+        command += ["-p", "no:unraisableexception"]
+    env = sanitized(leaks=False)
+    env["ASAN_OPTIONS"] += f":log_path={log}"
+    if ARGUMENTS.valgrind:
+        command += ["-m", "not slow and not hypothesis"]
+        env["PYTHONMALLOC"] = "malloc"
+    return Job(name, wrapped(command, leaks=False), read, env)
+
+
+def python():
+    """A process for each file."""
+    for source in having((TOP / "tests/python").glob("test_*.py")):
+        # C and Lua have the vectors under valgrind too.
+        if not ARGUMENTS.valgrind or source.stem != "test_vectors":
+            yield pytest([source], str(source.relative_to(TOP)))
+
+
+def serial(name):
+    """A suite whose tests use the whole machine, one after the other."""
+    def suite():
+        sources = having((TOP / "tests" / name).glob("test_*.py"))
+        if sources:
+            yield pytest(sources, f"tests/{name}")
     return suite
 
 
-SUITES = {"core": core, "lua": lua, "python": pytest("python"),
-          "interop": pytest("interop"), "faults": pytest("faults")}
+SUITES = {"core": core, "lua": lua, "python": python,
+          "interop": serial("interop"), "faults": serial("faults")}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--valgrind", action="store_true")
-    parser.add_argument("suites", nargs="+", choices=SUITES)
-    arguments = parser.parse_args()
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(BUILD / "hypothesis")
-    result = Result()
-    for name in arguments.suites:
-        print(f"--- {name}", flush=True)
-        SUITES[name](arguments, result)
-    for failure in result.failures:
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(SCRATCH / "hypothesis")
+    os.environ["MAPPED_ONLY"] = ONLY
+    passed, skipped, failures = 0, 0, []
+    # The longest jobs first, so that no processor is idle at the end.
+    names = [name for name in reversed(SUITES) if name in ARGUMENTS.suites]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(job.run) for name in names for job in SUITES[name]()]
+        for job in concurrent.futures.as_completed(jobs):
+            more_passed, more_skipped, more_failures, text = job.result()
+            if not ONLY or more_passed or more_skipped or more_failures:
+                print(text, flush=True)
+            passed += more_passed
+            skipped += more_skipped
+            failures += more_failures
+    for failure in failures:
         print(f"FAILED {failure}")
-    print(result, flush=True)
-    return 1 if result.failures or not result.passed else 0
+    if not passed:
+        print("FAILED: no tests")
+    line = f"{passed} passed, {len(failures)} failed"
+    print(line + (f", {skipped} skipped" if skipped else ""), flush=True)
+    return 1 if failures or not passed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--valgrind", action="store_true")
+    parser.add_argument("--only", default="", help="part of a test's name")
+    parser.add_argument("suites", nargs="+", choices=SUITES)
+    ARGUMENTS = parser.parse_args()
+    ONLY = ARGUMENTS.only
+    with tempfile.TemporaryDirectory(prefix="mapped-tests-") as scratch:
+        SCRATCH = pathlib.Path(scratch)
+        sys.exit(main())
