@@ -143,7 +143,7 @@ int mlua_array_index(lua_State *L)
         return 1;
     }
     self = mlua_push_metatable(L, 1);
-    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_type(L, MLUA_SELF)))
+    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_type(L, MLUA_ARRAY)))
         return mlua_raise_type(L, 1, "mapped.Array");
     if (MAPPED__UNLIKELY(!mlua_position(i, self->count, &index)))
         return absent(L, self);

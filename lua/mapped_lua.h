@@ -20,8 +20,7 @@
 #include <lua.h>
 #include <mapped/mapped.h>
 
-/* Upvalues of every function. Functions in a metatable and methods have its own
- * metatable once more, as MLUA_SELF; the metamethod __index the methods too. */
+/* Upvalues of every function; the metamethod __index has the methods too. */
 enum {
     MLUA_REGION = 1,
     MLUA_SLICE,
@@ -33,7 +32,6 @@ enum {
     MLUA_RESOURCES, /* see resources.c */
     MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
-    MLUA_SELF,
     MLUA_METHODS
 };
 
@@ -131,7 +129,9 @@ void mlua_warn(lua_State *L, const mapped_error *error);
  * than it reads well, and returns that. */
 const char *mlua_push_short(lua_State *L, int arg);
 
-/* resources.c: pushes the list of what the state holds of the core. */
+/* resources.c: pushes the list of what the state holds of the core. It takes
+ * the metatables at the bottom of the stack for the first ones, if there are
+ * none, and keeps them. */
 void mlua_push_resources(lua_State *L);
 
 /* Adds to it. In a state that is closing nobody would free it: then it is freed
@@ -191,11 +191,34 @@ MAPPED__INLINE void *mlua_push_metatable(lua_State *L, int arg)
     return self != NULL && lua_getmetatable(L, arg) ? self : NULL;
 }
 
-/* Is the metatable on top of the stack that of this type? lua_rawequal takes
- * twice as many instructions. */
+/* The metatables of one state of the process, the first that loads the module,
+ * by their upvalue's index; NULL when there is none. A metatable that is equal
+ * to one of them is of our type in any state, for they live as long as they
+ * stand here. */
+extern const void *mlua_first_metatables[MLUA_METATABLES + 1];
+
+/* Is the metatable that of this type? Asking the upvalue takes four times as
+ * many instructions as looking there first. */
+MAPPED__INLINE bool mlua_is_metatable(lua_State *L, const void *metatable,
+                                      int type)
+{
+    return metatable == MAPPED__LOAD(&mlua_first_metatables[type]) ||
+           metatable == lua_topointer(L, lua_upvalueindex(type));
+}
+
+/* Is the metatable on top of the stack that of this type? */
 MAPPED__INLINE bool mlua_is_type(lua_State *L, int type)
 {
-    return lua_topointer(L, -1) == lua_topointer(L, lua_upvalueindex(type));
+    return mlua_is_metatable(L, lua_topointer(L, -1), type);
+}
+
+/* Is it that of a Region or a Slice? */
+MAPPED__INLINE bool mlua_is_view(lua_State *L)
+{
+    const void *metatable = lua_topointer(L, -1);
+    return metatable == MAPPED__LOAD(&mlua_first_metatables[MLUA_REGION]) ||
+           mlua_is_metatable(L, metatable, MLUA_SLICE) ||
+           mlua_is_metatable(L, metatable, MLUA_REGION);
 }
 
 /* The userdata at `arg` if it is of that type, else NULL. */
@@ -246,7 +269,7 @@ MAPPED__INLINE const mlua_slice *mlua_self(lua_State *L, int most)
     if (MAPPED__UNLIKELY(top > most))
         mlua_raise_surplus(L, most);
     self = mlua_push_metatable(L, 1);
-    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_type(L, MLUA_SELF))) {
+    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_view(L))) {
         lua_settop(L, top);
         return mlua_check_handle(L, 1);
     }

@@ -70,13 +70,12 @@ static void push_shared(lua_State *L)
         lua_pushvalue(L, i);
 }
 
-/* Into the table on top of the stack, for objects with the metatable `self`. */
-static void set_functions(lua_State *L, int self, const luaL_Reg *const *lists)
+/* Into the table on top of the stack. */
+static void set_functions(lua_State *L, const luaL_Reg *const *lists)
 {
     for (; *lists != NULL; lists++) {
         push_shared(L);
-        lua_pushvalue(L, self);
-        luaL_setfuncs(L, *lists, MLUA_SELF);
+        luaL_setfuncs(L, *lists, MLUA_SHARED);
     }
 }
 
@@ -84,11 +83,10 @@ static void set_functions(lua_State *L, int self, const luaL_Reg *const *lists)
 static void fill_metatable(lua_State *L, const type *it)
 {
     lua_pushvalue(L, it->index);
-    set_functions(L, it->index, it->meta);
+    set_functions(L, it->meta);
     push_shared(L);
-    lua_pushvalue(L, it->index);
     lua_newtable(L);
-    set_functions(L, it->index, it->methods);
+    set_functions(L, it->methods);
     lua_pushcclosure(L, it->get, MLUA_METHODS);
     lua_setfield(L, -2, "__index");
     lua_pushstring(L, it->name);

@@ -14,13 +14,42 @@ typedef struct mlua_resources {
     bool closing;
 } resources;
 
+const void *mlua_first_metatables[MLUA_METATABLES + 1];
+static const resources *first; /* whose metatables these are */
+
 /* Below this nobody minds. */
 #define LIMIT_LEAST ((size_t)16 << 20)
+
+/* The metatables of several states are compared with them at the same time. */
+static void set_first(lua_State *L, resources *self)
+{
+    const resources *none = NULL;
+    int i;
+    if (!__atomic_compare_exchange_n(&first, &none, self, false,
+                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    for (i = 1; i <= MLUA_METATABLES; i++) {
+        lua_pushvalue(L, i);
+        lua_setiuservalue(L, -2, i);
+        MAPPED__STORE(&mlua_first_metatables[i], lua_topointer(L, i));
+    }
+}
+
+static void clear_first(const resources *self)
+{
+    int i;
+    if (MAPPED__LOAD(&first) != self)
+        return;
+    for (i = 1; i <= MLUA_METATABLES; i++)
+        MAPPED__STORE(&mlua_first_metatables[i], NULL);
+    MAPPED__STORE_RELEASE(&first, NULL);
+}
 
 static int resources_gc(lua_State *L)
 {
     resources *self = lua_touserdata(L, 1);
     self->closing = true;
+    clear_first(self);
     while (self->first != NULL) {
         mlua_resource *resource = self->first;
         mlua_remove_resource(resource);
@@ -31,12 +60,13 @@ static int resources_gc(lua_State *L)
 
 void mlua_push_resources(lua_State *L)
 {
-    resources *self = lua_newuserdatauv(L, sizeof *self, 0);
+    resources *self = lua_newuserdatauv(L, sizeof *self, MLUA_METATABLES);
     *self = (resources){.limit = LIMIT_LEAST};
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, resources_gc);
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
+    set_first(L, self);
 }
 
 void mlua_add_resource(lua_State *L, mlua_resource *resource,

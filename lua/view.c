@@ -7,8 +7,7 @@
 static const mlua_slice *push_view(lua_State *L, int arg)
 {
     const mlua_slice *self = mlua_push_metatable(L, arg);
-    if (self == NULL ||
-        (!mlua_is_type(L, MLUA_SLICE) && !mlua_is_type(L, MLUA_REGION)))
+    if (self == NULL || !mlua_is_view(L))
         mlua_raise_type(L, arg, "mapped.Region or mapped.Slice");
     return self;
 }
@@ -97,9 +96,7 @@ int mlua_view_index(lua_State *L)
         return 1;
     }
     i = lua_tointegerx(L, 2, &is_integer);
-    self = mlua_push_metatable(L, 1);
-    if (self == NULL || !mlua_is_type(L, MLUA_SELF))
-        self = push_view(L, 1);
+    self = push_view(L, 1);
     slice = mlua_view_bytes(self);
     if (!is_integer || !mlua_position(i, slice.length, &offset))
         return absent(L, slice);
