@@ -44,6 +44,17 @@ print_row("Lua s:unpack('<I4 i8 d', pos)", "string.unpack on the loaded string",
     return a, b, c
   end)
 
+print_row("Lua s:get('<I4', pos), in a row", "string.unpack on the loaded string",
+  0.90, last // 4, function()
+    local a
+    for pos = 1, last, 4 do a = region:get("<I4", pos) end
+    return a
+  end, function()
+    local a
+    for pos = 1, last, 4 do a = string.unpack("<I4", s, pos) end
+    return a
+  end)
+
 local array = region:cast("<i4")
 local sums = {}
 print_row("Lua sum of 1 M array elements", "the same with string.unpack", 0.70,

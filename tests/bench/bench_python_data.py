@@ -30,21 +30,57 @@ def row(title, against, at_most, functions, rounds, operations=1):
           flush=True)
 
 
+FORMAT = "<IHBbqHfI"
+VALUES = "1, 2, 3, -4, 5, 6, 7.5, 8"
+
+
+def bench_fields():
+    """Eight values at once."""
+    region = mapped.anonymous(1 << 16)
+    view = memoryview(bytearray(1 << 16))
+    names = {"s": region, "memory": view, "struct": struct,
+             "offsets": range(0, 65536 - 64, 64)}
+    count = 10 * len(names["offsets"])
+    row("Python s.pack(fmt, o, ...), 8 fields", "struct.pack_into(fmt, mv, o, ...)",
+        1.00, (repeated(f"s.pack('{FORMAT}', o, {VALUES})", names),
+               repeated(f"struct.pack_into('{FORMAT}', memory, o, {VALUES})",
+                        names)), 101, count)
+    row("Python s.unpack(fmt, o), 8 fields", "struct.unpack_from(fmt, mv, o)", 1.00,
+        (repeated(f"s.unpack('{FORMAT}', o)", names),
+         repeated(f"struct.unpack_from('{FORMAT}', memory, o)", names)), 101,
+        count)
+
+
+def bench_items():
+    """Items one at a time, and all of them."""
+    small = array.array("I", [i % 256 for i in range(2 * ITEMS)])
+    large = array.array("I", [0x9e3779b1 * i % (1 << 32) for i in range(2 * ITEMS)])
+    region = mapped.anonymous(4 << 20)
+    view = memoryview(bytearray(4 << 20))
+    names = {"a": region.cast("I"), "memory": view.cast("I"),
+             "offsets": range(2048)}
+    row("Python cast('I')[i] = n", "memoryview.cast('I')[i] = n", 0.95,
+        (repeated("a[o] = 77777", names), repeated("memory[o] = 77777", names)),
+        101, 10 * len(names["offsets"]))
+    for title, numbers in ("small", small), ("large", large):
+        ours = mapped.wrap(numbers).cast("I")
+        peer = memoryview(numbers)
+        row(f"Python sum(cast('I')), 2 M {title} values", "sum(memoryview)", 1.00,
+            (lambda: sum(ours), lambda: sum(peer)), 9)
+    ours, peer = region.cast("I")[::2], view.cast("I")[::2]
+    ours.tobytes()
+    row("Python cast('I')[::2].tobytes(), of 1 M", "memoryview[::2].tobytes()", 0.50,
+        (ours.tobytes, peer.tobytes), 31)
+
+
 def main():
+    bench_fields()
+    bench_items()
     with tempfile.TemporaryFile() as file:
         file.write(os.urandom(4 * ITEMS))
         file.flush()
         region = mapped.open(file)
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        fields = struct.Struct("<IHBbqHfI")
-        offsets = range(0, 65536, 64)
-        row("Python s.unpack(fmt, o), 8 fields", "struct.Struct.unpack_from(mmap, o)",
-            1.00,
-            (repeated("s.unpack('<IHBbqHfI', o)",
-                      {"s": region, "offsets": offsets}),
-             repeated("fields.unpack_from(memory, o)",
-                      {"fields": fields, "memory": memory, "offsets": offsets})),
-            201, 10 * len(offsets))
         little, big = region.cast("<i"), region.cast(">i")
         view = memoryview(memory).cast("i")
         row("Python cast('<i').tolist(), 1 M", "memoryview.cast('i').tolist()", 0.90,
