@@ -21,7 +21,8 @@ build = {
   build_command = "mkdir -p ../build/rock && $(CC) $(CFLAGS) -std=c11 -fPIC "
     .. "-fvisibility=hidden -DNDEBUG -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 "
     .. "-I../core/include -I../core/src -I$(LUA_INCDIR) *.c ../core/src/*.c "
-    .. "../core/src/posix/*.c $(LIBFLAG) -pthread -Wl,-z,nodelete,-Bsymbolic "
+    .. "../core/src/posix/*.c ../core/src/linux/*.c $(LIBFLAG) -pthread "
+    .. "-Wl,-z,nodelete,-Bsymbolic "
     .. "-o ../build/rock/mapped.so",
   install = { lib = { mapped = "../build/rock/mapped.so" } },
 }

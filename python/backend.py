@@ -91,7 +91,8 @@ def binding_files():
 
 def core_files():
     core = TOP / "core"
-    return sorted(path for folder in ("include/mapped", "src", "src/posix")
+    return sorted(path for folder in ("include/mapped", "src", "src/posix",
+                                 "src/linux")
                   for pattern in ("*.c", "*.h")
                   for path in (core / folder).glob(pattern))
 

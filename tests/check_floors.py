@@ -24,6 +24,7 @@ FLOORS = {
     "mapped": 5.9,
 }
 BACKEND = FLOORS["platform"] + 0.2
+BACKENDS = {"posix": None, "linux": "posix", "win32": None}  # what each is on
 BINDING = 6
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<([^>]+)>|"([^"]+)")', re.M)
 SYSTEM = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*?(_WIN32|_WIN64|WIN32|"
@@ -45,7 +46,7 @@ def topic(name):
 def place(path):
     """Where a source file lives: (kind, topic, floor). Paths from the top."""
     parts = path.parts
-    if parts[:2] == ("core", "src") and parts[2] in ("posix", "win32"):
+    if parts[:2] == ("core", "src") and parts[2] in BACKENDS:
         return parts[2], None, BACKEND
     if parts[0] == "core" and parts[1] in ("src", "include"):
         found = topic(path.name)
@@ -78,6 +79,8 @@ def breaches_of_include(path, name, quoted, files):
         public = found.parts[:2] == ("core", "include")
         return [] if public or kind == their_kind else [
             f"{path}: a binding includes {found}, which isn't public"]
+    if BACKENDS.get(kind) == their_kind:
+        return []
     if kind == their_kind and (own == theirs or their_floor < floor):
         return []
     if kind != their_kind and their_kind == "core" and their_floor < floor:
@@ -95,7 +98,7 @@ def breaches_of_file(path, text, files):
     for match in INCLUDE.finditer(text):
         found += breaches_of_include(path, match[2] or match[3], bool(match[3]),
                                      files)
-    if kind not in ("posix", "win32") and own != "base":
+    if kind not in BACKENDS and own != "base":
         found += [f"{path}: looks at {match[1]}, which only base.h and the "
                   "backends may" for match in SYSTEM.finditer(text)]
     return found

@@ -1,6 +1,7 @@
-/* The one contract with the operating system. Two backends, posix/ and win32/,
- * define every function here; what a system lacks answers MAPPED_UNSUPPORTED.
- * Nothing above this floor has an #ifdef for a system.
+/* The one contract with the operating system. Two backends define every
+ * function here: posix/ together with linux/, which has what only Linux has,
+ * and win32/. What a system lacks answers MAPPED_UNSUPPORTED. Nothing above
+ * this floor has an #ifdef for a system.
  *
  * Functions that fail fill `error` with MAPPED_SYSTEM, the system's error
  * number and the name of the call. Those without an error parameter can't fail

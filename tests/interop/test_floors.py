@@ -33,6 +33,7 @@ def test_floors_the_house_stands():
     ("core/src/access_bad.c", '#include "missing.h"\n'),
     ("core/src/posix/bad.c", "#include <mapped/region.h>\n"),
     ("core/src/posix/bad.c", '#include "../win32/section.h"\n'),
+    ("core/src/posix/bad.c", '#include "../linux/pages.c"\n'),
     ("core/src/region_bad.c", '#include "posix/map.c"\n'),
     ("core/src/nameless.c", ""),
     ("python/bad.c", '#include "platform.h"\n'),
@@ -47,6 +48,7 @@ def test_floors_a_breach_is_found(path, text):
 @pytest.mark.parametrize("path, text", [
     ("core/src/posix/bad.c", "#ifdef __linux__\n#endif\n"),
     ("core/src/posix/bad.c", '#include "platform.h"\n#include <unistd.h>\n'),
+    ("core/src/linux/good.c", '#include "posix/system.h"\n'),
     ("core/src/region_good.c", '#include "region_internal.h"\n'),
     ("lua/good.c", "#include <mapped/mapped.h>\n#include <lua.h>\n"),
 ])

@@ -1,16 +1,9 @@
-#include "platform.h"
-
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <ucontext.h>
-#include <unistd.h>
 
-#define MASK_BYTES ((size_t)_NSIG / 8) /* as the kernel counts them */
-#define LONG_BITS (8 * sizeof(unsigned long))
+#include "system.h"
 
 /* Every time somebody has put a handler on top of ours, another one of ours
  * goes on top of that, a level higher. Each level remembers what it found in
@@ -36,206 +29,30 @@ static mapped__fault_handler *told;
 #define GUESTS 8
 static mapped__fault_handler *guests[GUESTS];
 
-/* A signal that the C library keeps to itself, so that no program blocks it.
- * Blocked, it marks two things: that a handler of somebody else runs below ours
+/* MAPPED__MARK is a signal that no program blocks. Blocked, it says two things:
+ * that a handler of somebody else runs below ours
  * and believes SIGBUS to be blocked (the mask is the one memory that a long
  * jump out of it restores); and, in the mask of an installed handler, that the
  * handler is one of ours. */
-#define MARK 32
 
-static unsigned long *word_of(sigset_t *set, int signal_number)
+static bool serve(const mapped__fault *fault)
 {
-    return (unsigned long *)set + (unsigned)(signal_number - 1) / LONG_BITS;
-}
-
-static unsigned long bit_of(int signal_number)
-{
-    return 1ul << (unsigned)(signal_number - 1) % LONG_BITS;
-}
-
-/* sigaddset and sigprocmask refuse to touch the mark. */
-static void add(sigset_t *set, int signal_number)
-{
-    *word_of(set, signal_number) |= bit_of(signal_number);
-}
-
-static void add_all(sigset_t *set, const sigset_t *more)
-{
-    unsigned long words[2][MASK_BYTES / sizeof(unsigned long)];
-    memcpy(words[0], set, MASK_BYTES);
-    memcpy(words[1], more, MASK_BYTES);
-    for (size_t i = 0; i < MASK_BYTES / sizeof(unsigned long); i++)
-        words[0][i] |= words[1][i];
-    memcpy(set, words[0], MASK_BYTES);
-}
-
-static bool has(const sigset_t *set, int signal_number)
-{
-    sigset_t copy;
-    memcpy(&copy, set, MASK_BYTES);
-    return *word_of(&copy, signal_number) & bit_of(signal_number);
-}
-
-static void swap_mask(const sigset_t *set, sigset_t *old)
-{
-    syscall(SYS_rt_sigprocmask, (long)SIG_SETMASK, set, old, MASK_BYTES);
-}
-
-/* A misaligned access (BUS_ADRALN) loses no page. */
-static bool is_lost_page(const siginfo_t *info)
-{
-    return info->si_signo == SIGBUS &&
-           (info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR ||
-            info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO);
-}
-
-static bool is_ours(const siginfo_t *info, bool doubtful)
-{
-    mapped__fault fault = {.address = info->si_addr,
-                           .poisoned = info->si_code == BUS_MCEERR_AR ||
-                                       info->si_code == BUS_MCEERR_AO,
-                           .doubtful = doubtful};
-    if (!is_lost_page(info))
-        return false;
     mapped__fault_handler *own = MAPPED__LOAD_ACQUIRE(&told);
-    if (own != NULL && own(&fault))
+    if (own != NULL && own(fault))
         return true;
     for (size_t i = 0; i < GUESTS; i++) {
         mapped__fault_handler *guest = MAPPED__LOAD_ACQUIRE(&guests[i]);
-        if (guest != NULL && guest(&fault))
+        if (guest != NULL && guest(fault))
             return true;
     }
     return false;
 }
 
-/* The kernel checks the addresses, so this may run off the end of a stack. */
-static size_t read_stack(uintptr_t at, void *to, size_t n)
+static bool is_served(const siginfo_t *info, const void *context)
 {
-    struct iovec local = {to, n};
-    struct iovec remote = {(void *)at, n};
-    ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-    return got > 0 ? (size_t)got : 0;
-}
-
-#define BLOCK 1024
-
-/* More than two frames of the kernel take. */
-#define FRAMES ((uintptr_t)65536)
-
-/* A handler that took no siginfo leaves no record of it, but the interrupted
- * registers: the code segment of a 64-bit program, what kind of access it was
- * (4 is one of a program), the number of the trap (14 is a page fault), a word,
- * and the address that faulted. */
-static bool is_ours_by_registers(const unsigned char *registers)
-{
-#ifdef __x86_64__
-    greg_t words[REG_CR2 - REG_CSGSFS + 1];
-    memcpy(words, registers, sizeof words);
-    siginfo_t guess = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
-    guess.si_addr = (void *)(uintptr_t)words[REG_CR2 - REG_CSGSFS];
-    return (words[0] & 0xffff) == 0x33 && (words[1] & ~63) == 0 &&
-           (words[1] & 4) != 0 && words[2] == 14 && is_ours(&guess, true);
-#else
-    (void)registers;
-    return false;
-#endif
-}
-
-static bool any_ours(const unsigned char *block, size_t n)
-{
-    siginfo_t older;
-    for (size_t at = 0; at + sizeof older <= n; at += 8) {
-        memcpy(&older, block + at, sizeof older);
-        if (is_lost_page(&older) && older.si_errno == 0 &&
-            is_ours(&older, true))
-            return true;
-        if (is_ours_by_registers(block + at))
-            return true;
-    }
-    return false;
-}
-
-/* Where this signal's own frame ends. Its registers still tell of the last
- * fault that the thread ever had, which is another matter. */
-static uintptr_t frame_end(const siginfo_t *info, const ucontext_t *context)
-{
-    uintptr_t a = (uintptr_t)(info + 1);
-    uintptr_t b = (uintptr_t)(context + 1);
-    return a > b ? a : b;
-}
-
-/* Where the interrupted code has its stack, or 0. */
-static uintptr_t interrupted_at(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-    return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
-#elif defined(__aarch64__)
-    return (uintptr_t)context->uc_mcontext.sp;
-#else
-    (void)context;
-    return 0;
-#endif
-}
-
-typedef struct stretch {
-    uintptr_t from;
-    uintptr_t to;
-} stretch;
-
-/* Where to look for older signals: on the stack of who has raised this one. The
- * kernel tells where an alternate one ends. */
-static stretch stack_of(const siginfo_t *info, const ucontext_t *context)
-{
-    const uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;
-    const size_t size = context->uc_stack.ss_size;
-    uintptr_t here = frame_end(info, context);
-    uintptr_t there = interrupted_at(context);
-    bool alternate = here - low < size;
-    if (alternate && there != 0 && there - low >= size) {
-        here = there;
-        alternate = false;
-    }
-    here = (here + 7) & ~(uintptr_t)7;
-    stretch found = {here, here + FRAMES};
-    if (alternate && low + size < found.to)
-        found.to = low + size;
-    return found;
-}
-
-/* A handler on top of ours may put us back and raise the signal again, as
- * Python's faulthandler does. Then the kernel's own record of the fault lies
- * further up on the stack, and when we and that handler have returned, the
- * access is tried again. What lies there may also be left from long ago: it
- * counts if the page is still lost. */
-static bool is_raised_again(const siginfo_t *info, const ucontext_t *context)
-{
-    unsigned char block[BLOCK];
-    stretch left = stack_of(info, context);
-    if (info->si_code != SI_TKILL || info->si_pid != getpid())
-        return false;
-    while (left.from + sizeof(siginfo_t) <= left.to) {
-        size_t rest = left.to - left.from;
-        size_t wanted = rest < sizeof block ? rest : sizeof block;
-        size_t n = read_stack(left.from, block, wanted);
-        if (any_ours(block, n))
-            return true;
-        if (n < sizeof block)
-            return false;
-        left.from += sizeof block - sizeof(siginfo_t);
-    }
-    return false;
-}
-
-/* Sends the signal once more with its original information. It is delivered
- * when the interrupted code would go on. */
-static void send_again(int signal_number, siginfo_t *info)
-{
-    sigset_t mask;
-    swap_mask(NULL, &mask);
-    add(&mask, signal_number);
-    swap_mask(&mask, NULL);
-    syscall(SYS_rt_tgsigqueueinfo, (long)getpid(), syscall(SYS_gettid),
-            (long)signal_number, info);
+    mapped__fault fault;
+    return (mapped__signal_is_fault(info, &fault) && serve(&fault)) ||
+           mapped__signal_is_raised_again(info, context, serve);
 }
 
 /* Dies as it would have, with a core that shows the access itself. Where the
@@ -246,13 +63,7 @@ static void die(int signal_number, siginfo_t *info)
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
     sigaction(signal_number, &standard, NULL);
-    send_again(signal_number, info);
-}
-
-/* Of the signals that no handler may ignore or put off. */
-static bool is_forced(const siginfo_t *info)
-{
-    return info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
+    mapped__signal_send_again(signal_number, info);
 }
 
 /* `entered`: the mask that our own handler met. The kernel has blocked all that
@@ -261,15 +72,17 @@ static bool is_forced(const siginfo_t *info)
 static void mask_for(const struct sigaction *to, const ucontext_t *context,
                      const sigset_t *entered, sigset_t *during)
 {
-    bool chained = !has(entered, SIGBUS) || !has(entered, MARK);
-    bool blocked = chained ? has(entered, SIGBUS) || has(entered, MARK)
+    bool chained = !mapped__mask_has(entered, SIGBUS) ||
+                   !mapped__mask_has(entered, MAPPED__MARK);
+    bool blocked = chained ? mapped__mask_has(entered, SIGBUS) ||
+                                 mapped__mask_has(entered, MAPPED__MARK)
                            : !(to->sa_flags & SA_NODEFER);
-    memcpy(during, chained ? entered : &context->uc_sigmask, MASK_BYTES);
+    mapped__mask_copy(during, chained ? entered : &context->uc_sigmask);
     if (!chained)
-        add_all(during, &to->sa_mask);
-    *word_of(during, SIGBUS) &= ~bit_of(SIGBUS);
+        mapped__mask_add_all(during, &to->sa_mask);
+    mapped__mask_remove(during, SIGBUS);
     if (blocked)
-        add(during, MARK);
+        mapped__mask_add(during, MAPPED__MARK);
 }
 
 /* As the kernel would call it, but with SIGBUS unblocked, so that a handler
@@ -280,12 +93,12 @@ static void call_masked(const struct sigaction *to, siginfo_t *info,
     sigset_t during;
     sigset_t ours;
     mask_for(to, context, entered, &during);
-    swap_mask(&during, &ours);
+    mapped__mask_swap(&during, &ours);
     if (to->sa_flags & SA_SIGINFO)
         to->sa_sigaction(info->si_signo, info, context);
     else
         to->sa_handler(info->si_signo);
-    swap_mask(&ours, NULL);
+    mapped__mask_swap(&ours, NULL);
 }
 
 static bool is_handler(const struct sigaction *action)
@@ -311,26 +124,26 @@ static struct sigaction found_below(unsigned level)
  * own kills, as it would have; all others wait until the handler is done. */
 static void put_off(int signal_number, siginfo_t *info, ucontext_t *context)
 {
-    if (is_forced(info)) {
+    if (mapped__signal_is_forced(info)) {
         die(signal_number, info);
         return;
     }
-    add(&context->uc_sigmask, signal_number);
-    send_again(signal_number, info);
+    mapped__mask_add(&context->uc_sigmask, signal_number);
+    mapped__signal_send_again(signal_number, info);
 }
 
 static void pass_on(unsigned level, siginfo_t *info, ucontext_t *context,
                     const sigset_t *entered)
 {
     int signal_number = info->si_signo;
-    if (has(&context->uc_sigmask, MARK)) {
+    if (mapped__mask_has(&context->uc_sigmask, MAPPED__MARK)) {
         put_off(signal_number, info, context);
         return;
     }
     struct sigaction to = found_below(level);
     if (is_handler(&to))
         call_masked(&to, info, context, entered);
-    else if (to.sa_handler == SIG_DFL || is_forced(info))
+    else if (to.sa_handler == SIG_DFL || mapped__signal_is_forced(info))
         die(signal_number, info);
 }
 
@@ -367,7 +180,7 @@ static void on_signal(unsigned level, int signal_number, siginfo_t *info,
         return;
     }
     mapped__signals_hold(&held);
-    bool served = is_ours(info, false) || is_raised_again(info, context);
+    bool served = is_served(info, context);
     mapped__signals_release(&held);
     if (!served)
         pass_on(level, info, context, (sigset_t *)&held);
@@ -406,19 +219,14 @@ static struct sigaction action_of(unsigned level)
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGKILL);
     sigdelset(&action.sa_mask, SIGSTOP);
-    add(&action.sa_mask, MARK);
+    mapped__mask_add(&action.sa_mask, MAPPED__MARK);
     return action;
-}
-
-static bool same_mask(const sigset_t *a, const sigset_t *b)
-{
-    return memcmp(a, b, MASK_BYTES) == 0;
 }
 
 static bool same_action(const struct sigaction *a, const struct sigaction *b)
 {
     return a->sa_flags == b->sa_flags && a->sa_handler == b->sa_handler &&
-           same_mask(&a->sa_mask, &b->sa_mask);
+           mapped__mask_same(&a->sa_mask, &b->sa_mask);
 }
 
 /* The level that `action` is the entry of, or LEVELS. */
@@ -437,7 +245,7 @@ static bool is_taken_in(const struct sigaction *action)
     struct sigaction like = action_of(0);
     knock by = {KNOCK_MAGIC, told, false};
     if ((action->sa_flags & OUR_FLAGS) != OUR_FLAGS ||
-        !same_mask(&action->sa_mask, &like.sa_mask))
+        !mapped__mask_same(&action->sa_mask, &like.sa_mask))
         return false;
     action->sa_sigaction(KNOCK, NULL, &by);
     return by.welcome;
@@ -495,18 +303,4 @@ mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
     if (failed != 0)
         return mapped_error_set_system(error, failed, "pthread_atfork");
     return MAPPED_OK;
-}
-
-_Static_assert(MASK_BYTES <= sizeof(mapped__signals), "a signal mask fits");
-
-void mapped__signals_hold(mapped__signals *held)
-{
-    sigset_t all;
-    memset(&all, 0xff, sizeof all);
-    swap_mask(&all, (sigset_t *)held);
-}
-
-void mapped__signals_release(const mapped__signals *held)
-{
-    swap_mask((const sigset_t *)held, NULL);
 }

@@ -1,21 +1,12 @@
-#include "platform.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#define HUGETLBFS_MAGIC_NUMBER 0x958458f6
-#define TMPFS_MAGIC_NUMBER 0x01021994
-#define CREATE_TRIES 16
-#define BLOCKS_KEPT 16
+#include "system.h"
 
-#ifndef MFD_HUGE_SHIFT
-#    define MFD_HUGE_SHIFT 26
-#endif
+#define CREATE_TRIES 16
 
 static mapped_status failed(mapped_error *error, const char *call)
 {
@@ -146,36 +137,15 @@ static void info_from(const struct stat *st, mapped__file_info *info)
     info->kind = kind_of(st->st_mode);
 }
 
-/* hugetlbfs shows its page size as the block size; only then is it worth a
- * system call to be sure. */
-static void look_for_huge_pages(int fd, const struct stat *st,
-                                mapped__file_info *info)
+/* A file system of huge pages shows their size as its block size; only then is
+ * it worth a system call to be sure. */
+static void look_for_huge_pages(int fd, mapped__file_info *info)
 {
-    struct statfs fs;
-    if (!S_ISREG(st->st_mode) || (size_t)st->st_blksize <= info->page)
+    size_t page = mapped__file_huge_page(fd);
+    if (page == 0)
         return;
-    if (fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC_NUMBER)
-        return;
-    info->page = (size_t)fs.f_bsize;
-    info->granularity = info->page;
-}
-
-/* File systems whose files are made up by the kernel as they are read. Some of
- * these block or use up what they give, so they are not tried. */
-static bool is_made_up(int fd)
-{
-    static const uint32_t magic_numbers[] = {
-        0x9FA0 /* proc */,         0x62656572 /* sysfs */,
-        0x64626720 /* debugfs */,  0x74726163 /* tracefs */,
-        0x27E0EB /* cgroup */,     0x63677270 /* cgroup2 */,
-        0x73636673 /* security */, 0x62656570 /* configfs */};
-    struct statfs fs;
-    if (fstatfs(fd, &fs) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof magic_numbers / sizeof *magic_numbers; i++)
-        if ((uint32_t)fs.f_type == magic_numbers[i])
-            return true;
-    return false;
+    info->page = page;
+    info->granularity = page;
 }
 
 /* A file that says it is empty and isn't, even when it is asked once more:
@@ -185,7 +155,7 @@ static bool is_unsized(int fd, struct stat *st)
     char byte;
     if (!S_ISREG(st->st_mode) || st->st_size != 0)
         return false;
-    if (is_made_up(fd))
+    if (mapped__file_is_made_up(fd))
         return true;
     return pread(fd, &byte, 1, 0) > 0 && fstat(fd, st) == 0 && st->st_size == 0;
 }
@@ -201,7 +171,8 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     info_from(&st, &found);
     if (unsized)
         found.kind = MAPPED__FILE_UNSIZED;
-    look_for_huge_pages((int)file, &st, &found);
+    if (S_ISREG(st.st_mode) && (size_t)st.st_blksize > found.page)
+        look_for_huge_pages((int)file, &found);
     if (S_ISBLK(st.st_mode)) {
         off_t end = lseek((int)file, 0, SEEK_END);
         if (end < 0)
@@ -221,22 +192,12 @@ static int truncate_retrying(int fd, uint64_t size)
     return result;
 }
 
-/* Shared memory has no limit but the machine's, and asking for more than that
- * is not refused but ends in the kernel killing a process. */
-static bool exceeds_memory(int fd, uint64_t size)
-{
-    struct statfs fs;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    return size / page > (uint64_t)sysconf(_SC_PHYS_PAGES) &&
-           fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC_NUMBER;
-}
-
 /* A failed allocation may have grown the file part of the way. */
 static mapped_status allocate(int fd, uint64_t old_size, uint64_t size,
                               mapped_error *error)
 {
     int result;
-    if (exceeds_memory(fd, size))
+    if (mapped__file_exceeds_memory(fd, size))
         return mapped_error_set_system(error, ENOMEM, "posix_fallocate");
     do
         result = posix_fallocate(fd, (off_t)old_size, (off_t)(size - old_size));
@@ -264,56 +225,6 @@ void mapped__file_remove(const char *path)
     unlink(path);
 }
 
-static unsigned huge_flags(size_t huge_page)
-{
-    if (huge_page == 0)
-        return 0;
-    return MFD_HUGETLB |
-           ((unsigned)__builtin_ctzll(huge_page) << MFD_HUGE_SHIFT);
-}
-
-mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
-                                    intptr_t *file, mapped_error *error)
-{
-    int fd = memfd_create("mapped", MFD_CLOEXEC | MFD_ALLOW_SEALING |
-                                        huge_flags(huge_page));
-    if (fd < 0)
-        return failed(error, "memfd_create");
-    mapped_status status = MAPPED_OK;
-    if (size > 0)
-        status = mapped__file_resize(fd, 0, size, true, error);
-    if (status == MAPPED_OK)
-        *file = fd;
-    else
-        close(fd);
-    return status;
-}
-
-/* Who may not seal any more may find it sealed already. */
-mapped_status mapped__memory_seal(intptr_t file, mapped_error *error)
-{
-    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
-    if (fcntl((int)file, F_ADD_SEALS, wanted) == 0)
-        return MAPPED_OK;
-    if (errno != EINVAL && errno != EPERM)
-        return failed(error, "fcntl");
-    int seals = fcntl((int)file, F_GET_SEALS);
-    if (seals >= 0 && (seals & wanted) == wanted)
-        return MAPPED_OK;
-    return mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
-}
-
-/* File systems keep a few blocks back for their own books, and refuse before
- * the last one is gone. */
-static bool is_full(int fd)
-{
-    struct statfs fs;
-    if (fstatfs(fd, &fs) != 0)
-        return false;
-    return fs.f_type == HUGETLBFS_MAGIC_NUMBER ||
-           (fs.f_blocks != 0 && fs.f_bavail <= BLOCKS_KEPT);
-}
-
 /* The order matters: past the end nothing else is of interest, and a full disk
  * is only the cause if the page can be read. With room on the disk too, the
  * file has been cut off and written again meanwhile. */
@@ -327,5 +238,5 @@ int mapped__file_diagnose(intptr_t file, uint64_t offset)
         return ENODATA;
     if (!S_ISREG(st.st_mode) || pread((int)file, &byte, 1, (off_t)offset) < 0)
         return EIO;
-    return is_full((int)file) ? ENOSPC : ENODATA;
+    return mapped__file_is_full((int)file) ? ENOSPC : ENODATA;
 }

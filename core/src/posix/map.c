@@ -1,22 +1,10 @@
-#include "platform.h"
-
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <mapped/checked.h>
 
-#include "replace.h"
-
-#ifndef MADV_POPULATE_READ
-#    define MADV_POPULATE_READ 22
-#    define MADV_POPULATE_WRITE 23
-#endif
-
-#ifndef MAP_HUGE_SHIFT
-#    define MAP_HUGE_SHIFT 26
-#endif
+#include "system.h"
 
 size_t mapped__page_size(void)
 {
@@ -50,10 +38,7 @@ static int sharing(const mapped__map_request *request)
     int flags = is_private(request) ? MAP_PRIVATE : MAP_SHARED;
     if (request->file == MAPPED__NO_FILE)
         flags |= MAP_ANONYMOUS;
-    if (request->flags & MAPPED__MAP_HUGETLB)
-        flags |=
-            MAP_HUGETLB | (__builtin_ctzll(request->page) << MAP_HUGE_SHIFT);
-    return flags;
+    return flags | mapped__pages_flags(request);
 }
 
 static unsigned char *map_nothing(void *address, size_t length)
@@ -104,7 +89,7 @@ static unsigned char *place(const mapped__map_request *request, void *address,
              sharing(request) | (address != NULL ? MAP_FIXED : 0),
              (int)request->file, (off_t)(request->offset + from));
     if (start != MAP_FAILED && request->flags & MAPPED__MAP_HUGE)
-        (void)madvise(start, to - from, MADV_HUGEPAGE);
+        mapped__pages_advise_huge(start, to - from);
     return start;
 }
 
@@ -128,42 +113,19 @@ static size_t page_of(const mapped__map_request *request)
     return request->page != 0 ? request->page : mapped__page_size();
 }
 
-static bool can_populate(void *start, size_t length, int advice)
-{
-    int result;
-    do
-        result = madvise(start, length, advice);
-    while (result != 0 && (errno == EAGAIN || errno == EINTR));
-    return result == 0;
-}
-
-/* Kernels before 5.14 have no such advice, and none has it for a device. */
-bool mapped__page_available(unsigned char *address, bool writable)
-{
-    const size_t page = mapped__page_size();
-    unsigned char *start = address - (uintptr_t)address % page;
-    char byte;
-    struct iovec local = {&byte, 1};
-    struct iovec remote = {start, 1};
-    if (can_populate(start, page,
-                     writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ))
-        return true;
-    return errno == EINVAL &&
-           process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == 1;
-}
-
 /* EFAULT says that touching a page would have raised a signal, but not which
  * nor why: the shortest beginning that fails ends with it. */
 static mapped_status would_fault(const mapped__map_request *request,
                                  unsigned char *start, size_t length,
-                                 int advice, mapped_error *error)
+                                 bool writable, mapped_error *error)
 {
     const size_t page = page_of(request);
     size_t good = 0;
     size_t bad = length / page;
     while (bad - good > 1) {
         size_t middle = good + (bad - good) / 2;
-        if (can_populate(start + good * page, (middle - good) * page, advice))
+        if (mapped__pages_bring_in(start + good * page, (middle - good) * page,
+                                   writable))
             good = middle;
         else
             bad = middle;
@@ -182,15 +144,14 @@ static mapped_status populate(const mapped__map_request *request,
                               unsigned char *start, size_t length,
                               mapped_error *error)
 {
-    bool owned = is_private(request) && (request->flags & MAPPED__MAP_WRITE);
-    int advice = owned ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
-    if (can_populate(start, length, advice))
+    bool writable = is_private(request) && (request->flags & MAPPED__MAP_WRITE);
+    if (mapped__pages_bring_in(start, length, writable))
         return MAPPED_OK;
     if (errno == EFAULT)
-        return would_fault(request, start, length, advice, error);
+        return would_fault(request, start, length, writable, error);
     if (errno != EINVAL)
         return failed(error, "madvise");
-    (void)madvise(start, length, MADV_WILLNEED);
+    mapped__pages_expect(start, length);
     return MAPPED_OK;
 }
 
@@ -300,8 +261,8 @@ static mapped_status grow_or_move(mapped__mapping *mapping,
                                   size_t used, bool alone, mapped_error *error)
 {
     size_t gap = gap_of(mapping->flags);
-    unsigned char *start = mremap(mapping->address, mapping->used, used + gap,
-                                  alone ? MREMAP_MAYMOVE : 0);
+    unsigned char *start = mapped__pages_stretch(
+        mapping->address, mapping->used, used + gap, alone);
     bool parts = start == MAP_FAILED && errno == EFAULT && !is_private(request);
     if (start == MAP_FAILED && !alone && (errno == ENOMEM || parts))
         return mapped_error_set(error, MAPPED_BUSY, "mremap");
@@ -364,7 +325,7 @@ static void give_back(unsigned char *address, size_t length)
     if (errno == ENOMEM && mapped__spares_give_up() &&
         munmap(address, length) == 0)
         return;
-    (void)madvise(address, length, MADV_DONTNEED);
+    mapped__pages_drop(address, length);
 }
 
 void mapped__unmap(mapped__mapping *mapping)

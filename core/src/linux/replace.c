@@ -1,9 +1,7 @@
-#include "replace.h"
-
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "platform.h"
+#include "posix/system.h"
 
 /* What takes a lost page's place is subject to the limits of the process, and
  * where it is refused the process dies. So address space that is good for

@@ -1,0 +1,56 @@
+/* What the kind of a file system says about its files. */
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "posix/system.h"
+
+#define HUGETLBFS_MAGIC_NUMBER 0x958458f6
+#define TMPFS_MAGIC_NUMBER 0x01021994
+#define BLOCKS_KEPT 16
+
+size_t mapped__file_huge_page(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC_NUMBER)
+        return 0;
+    return (size_t)fs.f_bsize;
+}
+
+/* File systems whose files are made up by the kernel as they are read. Some of
+ * these block or use up what they give, so they are not tried. */
+bool mapped__file_is_made_up(int fd)
+{
+    static const uint32_t magic_numbers[] = {
+        0x9FA0 /* proc */,         0x62656572 /* sysfs */,
+        0x64626720 /* debugfs */,  0x74726163 /* tracefs */,
+        0x27E0EB /* cgroup */,     0x63677270 /* cgroup2 */,
+        0x73636673 /* security */, 0x62656570 /* configfs */};
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof magic_numbers / sizeof *magic_numbers; i++)
+        if ((uint32_t)fs.f_type == magic_numbers[i])
+            return true;
+    return false;
+}
+
+/* Shared memory has no limit but the machine's, and asking for more than that
+ * is not refused but ends in the kernel killing a process. */
+bool mapped__file_exceeds_memory(int fd, uint64_t size)
+{
+    struct statfs fs;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return size / page > (uint64_t)sysconf(_SC_PHYS_PAGES) &&
+           fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC_NUMBER;
+}
+
+/* File systems keep a few blocks back for their own books, and refuse before
+ * the last one is gone. */
+bool mapped__file_is_full(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    return fs.f_type == HUGETLBFS_MAGIC_NUMBER ||
+           (fs.f_blocks != 0 && fs.f_bavail <= BLOCKS_KEPT);
+}

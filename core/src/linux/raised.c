@@ -1,0 +1,136 @@
+/* Finds the fault that a signal was raised again for. A handler on top of ours
+ * may put us back and raise the signal again, as Python's faulthandler does.
+ * Then the kernel's own record of the fault lies further up on the stack, and
+ * when we and that handler have returned, the access is tried again. What lies
+ * there may also be left from long ago: it counts if the page is still lost. */
+#include <string.h>
+#include <sys/uio.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "posix/system.h"
+
+static bool is_taken(const siginfo_t *info, mapped__fault_handler *serve)
+{
+    mapped__fault fault;
+    if (!mapped__signal_is_fault(info, &fault))
+        return false;
+    fault.doubtful = true;
+    return serve(&fault);
+}
+
+/* The kernel checks the addresses, so this may run off the end of a stack. */
+static size_t read_stack(uintptr_t at, void *to, size_t n)
+{
+    struct iovec local = {to, n};
+    struct iovec remote = {(void *)at, n};
+    ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+    return got > 0 ? (size_t)got : 0;
+}
+
+#define BLOCK 1024
+
+/* More than two frames of the kernel take. */
+#define FRAMES ((uintptr_t)65536)
+
+/* A handler that took no siginfo leaves no record of it, but the interrupted
+ * registers: the code segment of a 64-bit program, what kind of access it was
+ * (4 is one of a program), the number of the trap (14 is a page fault), a word,
+ * and the address that faulted. */
+static bool is_taken_by_registers(const unsigned char *registers,
+                                  mapped__fault_handler *serve)
+{
+#ifdef __x86_64__
+    greg_t words[REG_CR2 - REG_CSGSFS + 1];
+    memcpy(words, registers, sizeof words);
+    siginfo_t guess = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
+    guess.si_addr = (void *)(uintptr_t)words[REG_CR2 - REG_CSGSFS];
+    return (words[0] & 0xffff) == 0x33 && (words[1] & ~63) == 0 &&
+           (words[1] & 4) != 0 && words[2] == 14 && is_taken(&guess, serve);
+#else
+    (void)registers;
+    (void)serve;
+    return false;
+#endif
+}
+
+static bool any_taken(const unsigned char *block, size_t n,
+                      mapped__fault_handler *serve)
+{
+    siginfo_t older;
+    for (size_t at = 0; at + sizeof older <= n; at += 8) {
+        memcpy(&older, block + at, sizeof older);
+        if (older.si_errno == 0 && is_taken(&older, serve))
+            return true;
+        if (is_taken_by_registers(block + at, serve))
+            return true;
+    }
+    return false;
+}
+
+/* Where this signal's own frame ends. Its registers still tell of the last
+ * fault that the thread ever had, which is another matter. */
+static uintptr_t frame_end(const siginfo_t *info, const ucontext_t *context)
+{
+    uintptr_t a = (uintptr_t)(info + 1);
+    uintptr_t b = (uintptr_t)(context + 1);
+    return a > b ? a : b;
+}
+
+/* Where the interrupted code has its stack, or 0. */
+static uintptr_t interrupted_at(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.sp;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
+typedef struct stretch {
+    uintptr_t from;
+    uintptr_t to;
+} stretch;
+
+/* Where to look for older signals: on the stack of who has raised this one. The
+ * kernel tells where an alternate one ends. */
+static stretch stack_of(const siginfo_t *info, const ucontext_t *context)
+{
+    const uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;
+    const size_t size = context->uc_stack.ss_size;
+    uintptr_t here = frame_end(info, context);
+    uintptr_t there = interrupted_at(context);
+    bool alternate = here - low < size;
+    if (alternate && there != 0 && there - low >= size) {
+        here = there;
+        alternate = false;
+    }
+    here = (here + 7) & ~(uintptr_t)7;
+    stretch found = {here, here + FRAMES};
+    if (alternate && low + size < found.to)
+        found.to = low + size;
+    return found;
+}
+
+bool mapped__signal_is_raised_again(const siginfo_t *info, const void *context,
+                                    mapped__fault_handler *serve)
+{
+    unsigned char block[BLOCK];
+    stretch left = stack_of(info, context);
+    if (info->si_code != SI_TKILL || info->si_pid != getpid())
+        return false;
+    while (left.from + sizeof(siginfo_t) <= left.to) {
+        size_t rest = left.to - left.from;
+        size_t wanted = rest < sizeof block ? rest : sizeof block;
+        size_t n = read_stack(left.from, block, wanted);
+        if (any_taken(block, n, serve))
+            return true;
+        if (n < sizeof block)
+            return false;
+        left.from += sizeof block - sizeof(siginfo_t);
+    }
+    return false;
+}

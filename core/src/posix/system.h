@@ -1,0 +1,93 @@
+/* What the POSIX backend asks of the one system that it runs on. linux/ answers
+ * it; another POSIX system needs a directory of its own with the same
+ * functions. They are callable in a fault handler where their comments say so.
+ */
+#ifndef MAPPED_POSIX_SYSTEM_H
+#define MAPPED_POSIX_SYSTEM_H
+
+#include <signal.h>
+
+#include "platform.h"
+
+/* File systems (filesystem.c). */
+
+/* The page size of the file system that an open file lies on, if its files are
+ * made of huge pages; else 0. */
+size_t mapped__file_huge_page(int fd);
+
+/* Is the file's content made up by the kernel as it is read? */
+bool mapped__file_is_made_up(int fd);
+
+/* Would a file of `size` bytes on this file system take more memory than the
+ * machine has? */
+bool mapped__file_exceeds_memory(int fd, uint64_t size);
+
+/* Has the file system no room for another page? */
+bool mapped__file_is_full(int fd);
+
+/* Pages (pages.c). */
+
+/* Flags for mmap besides POSIX' own. */
+int mapped__pages_flags(const mapped__map_request *request);
+
+/* Asks for transparent huge pages. */
+void mapped__pages_advise_huge(void *start, size_t length);
+
+/* Brings pages in. False with errno: EFAULT if touching one would raise a
+ * signal, EINVAL if the system can't tell for this memory. */
+bool mapped__pages_bring_in(void *start, size_t length, bool writable);
+
+/* A hint that the pages will be needed. / The content may go. */
+void mapped__pages_expect(void *start, size_t length);
+void mapped__pages_drop(void *start, size_t length);
+
+/* Makes a mapping longer or shorter, elsewhere only if it `may_move`. Returns
+ * where it is, or MAP_FAILED with errno: ENOMEM where there is no room, EFAULT
+ * if it consists of several mappings. */
+void *mapped__pages_stretch(void *start, size_t old_length, size_t length,
+                            bool may_move);
+
+/* Spare pages for those that are lost while the process is at its limits
+ * (replace.c). */
+
+/* Sees to it that there are spares; not for fault handlers. */
+void mapped__spares_keep(void);
+
+/* Makes room for some mappings more, where their number is at its limit. False:
+ * there was nothing left to give up. Callable in a fault handler. */
+bool mapped__spares_give_up(void);
+
+/* Signals (signals.c, raised.c); all callable in a fault handler. */
+
+/* A signal that the C library keeps to itself, so that no program blocks it. */
+#define MAPPED__MARK 32
+
+/* As sigaddset and its like, but for the mark too, and only for the part of a
+ * set that the kernel knows. */
+void mapped__mask_add(sigset_t *set, int signal_number);
+void mapped__mask_remove(sigset_t *set, int signal_number);
+void mapped__mask_add_all(sigset_t *set, const sigset_t *more);
+bool mapped__mask_has(const sigset_t *set, int signal_number);
+bool mapped__mask_same(const sigset_t *a, const sigset_t *b);
+void mapped__mask_copy(sigset_t *to, const sigset_t *from);
+
+/* Makes `set` the thread's mask, unless it is NULL; `old` may be NULL too. */
+void mapped__mask_swap(const sigset_t *set, sigset_t *old);
+
+/* Does the signal tell of a page that can't be had? Then `*fault` says which.
+ */
+bool mapped__signal_is_fault(const siginfo_t *info, mapped__fault *fault);
+
+/* Is it one that no handler may ignore or put off? */
+bool mapped__signal_is_forced(const siginfo_t *info);
+
+/* Sends the signal once more with its original information. It is delivered
+ * when the interrupted code would go on. */
+void mapped__signal_send_again(int signal_number, siginfo_t *info);
+
+/* Has a handler raised the signal again that it was called for, and has the
+ * original one been a fault that `serve` takes? */
+bool mapped__signal_is_raised_again(const siginfo_t *info, const void *context,
+                                    mapped__fault_handler *serve);
+
+#endif
