@@ -3,29 +3,38 @@
 Usage: check_floors.py [CHECKOUT]. Prints every breach; exits with 1 if any.
 
 A file of the core belongs to the topic its name starts with (region_open.c to
-`region`), and a topic has a floor. A file may include its own topic and topics
-of lower floors. Fractions order siblings on one floor of which one may use the
-other."""
+`region`), and a topic has a floor. A file may include its own topic, topics of
+lower floors, `base`, and what USES states of its siblings. Every topic named
+here has a file."""
 import pathlib
 import re
 import sys
 
-FLOORS = {
-    "base": 0, "error": 0.2, "checked": 0.2, "endian": 0.2, "element": 0.4,
-    "needle": 0.4,
-    "platform": 1, "message": 1.5,
-    "lost": 1.8, "guard": 2,
-    "region": 3, "fault": 3.2, "region_fault": 3.4,
-    "slice": 4, "export": 4.5,
-    "access": 5, "bulk": 5, "span": 5, "format": 5, "layout": 5, "search": 5,
-    "pattern": 5, "array": 5.2, "flush": 5,
-    "advise": 5, "residency": 5, "atomic": 5, "wait": 5.2, "lock": 5.2,
-    "ring": 5.4, "mutex": 5.4, "window": 5,
-    "mapped": 5.9,
+STOREYS = [
+    ["base", "error", "checked", "endian", "element"],
+    ["platform", "message"],
+    ["guard", "lost"],
+    ["region", "fault"],
+    ["slice", "export"],
+    ["access", "bulk", "span", "format", "layout", "array", "needle", "search",
+     "pattern"],
+    ["mapped"],
+]
+FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)
+          for topic in topics}
+# Which siblings on its floor a topic is made of.
+USES = {
+    "element": {"error", "endian"},
+    "message": {"platform"},
+    "guard": {"lost"},
+    "region": {"fault"}, "fault": {"region"},  # one side each of a region
+    "export": {"slice"},
+    "array": {"access", "bulk", "layout"},
+    "search": {"needle"}, "pattern": {"needle"},
 }
-BACKEND = FLOORS["platform"] + 0.2
+BACKEND = FLOORS["platform"]
 BACKENDS = {"posix": None, "linux": "posix", "win32": None}  # what each is on
-BINDING = 6
+BINDING = FLOORS["mapped"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<([^>]+)>|"([^"]+)")', re.M)
 SYSTEM = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*?(_WIN32|_WIN64|WIN32|"
                     r"__linux__|__APPLE__|__unix__|__FreeBSD__|__NetBSD__|"
@@ -81,12 +90,15 @@ def breaches_of_include(path, name, quoted, files):
             f"{path}: a binding includes {found}, which isn't public"]
     if BACKENDS.get(kind) == their_kind:
         return []
-    if kind == their_kind and (own == theirs or their_floor < floor):
+    if kind == their_kind and own == theirs:
         return []
-    if kind != their_kind and their_kind == "core" and their_floor < floor:
+    if kind == their_kind == "core" and (
+            theirs == "base" or theirs in USES.get(own, ())):
         return []
-    return [f"{path} (floor {floor:g}): includes {found} "
-            f"(floor {their_floor:g})"]
+    if their_kind == "core" and (their_floor < floor or
+                                 kind in BACKENDS and theirs == "platform"):
+        return []
+    return [f"{path} (floor {floor}): includes {found} (floor {their_floor})"]
 
 
 def breaches_of_file(path, text, files):
@@ -106,8 +118,11 @@ def breaches_of_file(path, text, files):
 
 def breaches(sources):
     """All breaches in {path from the top: text}."""
-    return [breach for path, text in sorted(sources.items())
-            for breach in breaches_of_file(path, text, sources)]
+    there = {place(path)[1] for path in sources}
+    return [f"{topic}: a topic without a file" for topic in FLOORS
+            if topic not in there] + [
+        breach for path, text in sorted(sources.items())
+        for breach in breaches_of_file(path, text, sources)]
 
 
 def read(top):
