@@ -1,5 +1,5 @@
 /* Lines, and what separators leave: iterators over slices. */
-#include "search.h"
+#include "mapped_lua.h"
 
 /* Upvalues of an iterator, behind the shared ones. */
 enum {

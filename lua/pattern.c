@@ -1,7 +1,7 @@
 /* Lua patterns, matched in place: find, match, gmatch and gsub as in string.*,
  * with the same results and the same errors. */
 #include <string.h>
-#include "search.h"
+#include "mapped_lua.h"
 
 /* The pattern at `arg`, of which `text` is the string, pushed unless it is at
  * hand: valid until Lua may collect garbage. */

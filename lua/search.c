@@ -1,5 +1,5 @@
 /* Searching for plain bytes, in place. */
-#include "search.h"
+#include "mapped_lua.h"
 
 mapped_slice mlua_check_search(lua_State *L)
 {

@@ -1,5 +1,5 @@
 /* The iterator behind find_all. */
-#include "search.h"
+#include "binding.h"
 
 typedef struct Matches {
     PyObject_HEAD Region *owner;

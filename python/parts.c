@@ -1,6 +1,6 @@
 /* Lines and what separators leave: the methods, and the iterator over slices
  * that both return. */
-#include "search.h"
+#include "binding.h"
 
 typedef struct Parts {
     PyObject_HEAD Region *owner;

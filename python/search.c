@@ -1,6 +1,6 @@
 /* Searching in place: the methods of bytes, with their arguments and results.
  */
-#include "search.h"
+#include "binding.h"
 
 #include <string.h>
 

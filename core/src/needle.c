@@ -7,8 +7,6 @@
 
 #include <mapped/endian.h>
 
-#include "needle_internal.h"
-
 #define SAMPLE 4096 /* bytes of data that are enough to tell what is rare */
 #define NEEDLE_SAMPLE 256 /* bytes of the needle worth a look */
 #define HEAD 16           /* bytes compared first where the filter hits */
@@ -349,8 +347,8 @@ static size_t count_in_lanes(lanes byte, const unsigned char *data,
     return total;
 }
 
-size_t mapped__count_byte(unsigned char byte, const unsigned char *data,
-                          size_t n)
+static size_t count_byte(unsigned char byte, const unsigned char *data,
+                         size_t n)
 {
     size_t strides = n / STRIDE;
     size_t total = count_in_lanes(broadcast(byte), data, strides);
@@ -370,7 +368,7 @@ size_t mapped_needle_count(const mapped_needle *needle, const void *data,
     if (length == 0)
         return n + 1;
     if (length == 1)
-        return mapped__count_byte(needle->bytes_[0], data, n);
+        return count_byte(needle->bytes_[0], data, n);
     for (;;) {
         size_t found = mapped_needle_first(needle, bytes + at, n - at);
         if (found == MAPPED_NOT_FOUND)

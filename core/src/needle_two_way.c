@@ -6,7 +6,7 @@
  * Every step moves forward whatever the bytes are, and no bound depends on
  * them, so memory that changes meanwhile can spoil the result but never more.
  */
-#include "needle_internal.h"
+#include <mapped/needle.h>
 
 /* Bytes in either direction: `at[0]` is the first, `at[step]` the next, so that
  * one implementation finds the first and the last occurrence. */

@@ -3,8 +3,6 @@
  * overlap, and where the filter hands over to the two-way algorithm. */
 #include "memory.h"
 
-#include "needle_internal.h"
-
 /* Small alphabets make needles frequent and periodic. The generator is fixed,
  * so that a failure comes again. */
 static uint32_t state = 1;

@@ -32,7 +32,7 @@ def test_floors_the_house_stands():
     ("core/src/access_bad.c", "#include <mapped/bulk.h>\n"),
     ("core/src/access_bad.c", '#include "missing.h"\n'),
     ("core/src/posix/bad.c", "#include <mapped/region.h>\n"),
-    ("core/src/posix/bad.c", '#include "../win32/section.h"\n'),
+    ("core/src/posix/bad.c", '#include "../win32/system.h"\n'),
     ("core/src/posix/bad.c", '#include "../linux/pages.c"\n'),
     ("core/src/region_bad.c", '#include "posix/map.c"\n'),
     ("core/src/nameless.c", ""),

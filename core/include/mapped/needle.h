@@ -56,6 +56,13 @@ size_t mapped_needle_last(const mapped_needle *needle, const void *data,
 size_t mapped_needle_count(const mapped_needle *needle, const void *data,
                            size_t n, size_t *next);
 
+/* Searches of long needles that look at no byte of the data more than a few
+ * times, for needles of at least one byte that are not longer than the data. */
+size_t mapped__two_way_first(const unsigned char *needle, size_t length,
+                             const unsigned char *data, size_t n);
+size_t mapped__two_way_last(const unsigned char *needle, size_t length,
+                            const unsigned char *data, size_t n);
+
 MAPPED_END
 
 #endif

@@ -1,11 +1,40 @@
-#include "platform.h"
 
-#include <windows.h>
-
-#include "swap.h"
+#include "system.h"
 
 static mapped__fault_handler *told;
 static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
+
+static uint32_t lock;
+static uint32_t happened;
+static uintptr_t current_start;
+static size_t current_length;
+
+void mapped__swap_begin(unsigned char *start, size_t length)
+{
+    while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE) != 0)
+        mapped__yield();
+    MAPPED__STORE(&happened, 1);
+    MAPPED__STORE(&current_start, (uintptr_t)start);
+    __atomic_store_n(&current_length, length, __ATOMIC_SEQ_CST);
+}
+
+void mapped__swap_end(void)
+{
+    __atomic_store_n(&current_length, 0, __ATOMIC_SEQ_CST);
+    MAPPED__STORE_RELEASE(&lock, 0);
+}
+
+/* A mix of two swaps' numbers only makes an access try once more. */
+static bool swap_covers(const unsigned char *address)
+{
+    size_t length = MAPPED__LOAD_ACQUIRE(&current_length);
+    return (uintptr_t)address - MAPPED__LOAD(&current_start) < length;
+}
+
+static bool swap_happened(void)
+{
+    return MAPPED__LOAD_ACQUIRE(&happened) != 0;
+}
 
 static bool is_accessible(const void *address, bool write)
 {
@@ -22,11 +51,11 @@ static bool is_accessible(const void *address, bool write)
  * would still fail is somebody else's. */
 static bool met_a_swap(const unsigned char *address, bool write)
 {
-    if (mapped__swap_covers(address)) {
+    if (swap_covers(address)) {
         mapped__yield();
         return true;
     }
-    return mapped__swap_happened() && is_accessible(address, write);
+    return swap_happened() && is_accessible(address, write);
 }
 
 /* Touching it would be one exception more; the system's own copying fails. */

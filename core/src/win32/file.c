@@ -1,11 +1,9 @@
-#include "platform.h"
-
 #include <io.h>
 #include <stdlib.h>
-#include <windows.h>
-#include <winioctl.h>
 
-#include "section.h"
+#include "system.h"
+
+#include <winioctl.h>
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 #define CREATE_TRIES 16

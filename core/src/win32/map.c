@@ -1,11 +1,8 @@
-#include "platform.h"
-
 #include <string.h>
-#include <windows.h>
 
 #include <mapped/checked.h>
 
-#include "view.h"
+#include "system.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define SCRATCH_BYTES 16384

@@ -1,4 +1,4 @@
-#include "placeholder.h"
+#include "system.h"
 
 /* Newer headers have these; the values are the system's. */
 #ifndef MEM_RESERVE_PLACEHOLDER

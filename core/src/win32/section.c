@@ -1,6 +1,5 @@
-#include "section.h"
+#include "system.h"
 
-#include <windows.h>
 #include <winternl.h>
 
 #define SECTION_BASIC 0

@@ -1,12 +1,6 @@
-#include "view.h"
-
-#include <windows.h>
+#include "system.h"
 
 #include <mapped/checked.h>
-
-#include "placeholder.h"
-#include "section.h"
-#include "swap.h"
 
 #define ZEROS_BYTES ((size_t)16 << 20)
 #define ANYWHERE ((unsigned char *)UINTPTR_MAX)

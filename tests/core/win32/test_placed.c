@@ -5,7 +5,7 @@
  * 64 KiB, so the tests' sizes do too. */
 #include "folder.h"
 
-#include "win32/placeholder.h"
+#include "win32/system.h"
 
 #define GRANULE ((size_t)65536)
 #define SLOTS 64

@@ -2,7 +2,7 @@
  * can't shrink while mapped, wide paths, handles that leak. */
 #include "folder.h"
 
-#include "win32/placeholder.h"
+#include "win32/system.h"
 
 #define LENGTH 100000
 #define NOT_UNICODE 1113 /* ERROR_NO_UNICODE_TRANSLATION */

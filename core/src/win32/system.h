@@ -1,0 +1,104 @@
+/* What the files of the Windows backend share. */
+#ifndef MAPPED_WIN32_SYSTEM_H
+#define MAPPED_WIN32_SYSTEM_H
+
+#include <windows.h>
+
+#include "platform.h"
+
+/* Sections of the pagefile: memory with a HANDLE that the file functions don't
+ * know (section.c). */
+
+/* Is this HANDLE a section? Then `*size` is its size in bytes. */
+bool mapped__section_size(intptr_t handle, uint64_t *size);
+
+/* A section's size is for life: any size up to it is fine and changes nothing,
+ * a larger one is MAPPED_UNSUPPORTED. */
+mapped_status mapped__section_resize(intptr_t section, uint64_t size,
+                                     mapped_error *error);
+
+/* Placeholders: address space that can be cut, joined, and swapped for pages
+ * and back without ever being free in between. Windows has them
+ * since 10.0.17134 (1803); where they are missing, `available` says so and
+ * nothing else here may be called (placeholder.c). */
+
+bool mapped__placeholder_available(void);
+
+/* One placeholder anywhere; NULL and GetLastError on failure. `size` is a
+ * multiple of the allocation granularity. */
+unsigned char *mapped__placeholder_reserve(size_t size);
+
+/* [start, start + size), the head or the tail of a placeholder, becomes one of
+ * its own / the placeholders in [start, start + size) become one. */
+bool mapped__placeholder_split(unsigned char *start, size_t size);
+bool mapped__placeholder_join(unsigned char *start, size_t size);
+
+/* Where in which section a view lies, and how its pages may be used. */
+typedef struct mapped__view {
+    HANDLE section;
+    uint64_t offset;
+    size_t size; /* bytes; the system rounds up, but not past the section */
+    DWORD protection;
+} mapped__view;
+
+/* Swaps the placeholder at `start`, which is as large as the view rounded up to
+ * pages, for the view / the view for a placeholder of the same extent. */
+bool mapped__placeholder_to_view(unsigned char *start,
+                                 const mapped__view *view);
+bool mapped__placeholder_from_view(unsigned char *start);
+
+/* Views: pages of a file or a section in the address space (view.c). The
+ * backend keeps in `mapping->section` which kind of mapping it is. */
+
+#define MAPPED__VIEW_PLAIN ((intptr_t)1)  /* one view, placed by the system */
+#define MAPPED__VIEW_PLACED ((intptr_t)2) /* views and placeholders, no gap */
+
+/* The address space a mapping owns: nothing else can begin before the next
+ * multiple of the allocation granularity, so that much is always its own. */
+size_t mapped__view_extent(const mapped__mapping *mapping);
+
+/* One allocation of the system inside a mapping. */
+typedef struct mapped__piece {
+    unsigned char *start;
+    unsigned char *end;
+    bool view;
+} mapped__piece;
+
+/* The piece at `at`; false if there is none before `end`. */
+bool mapped__view_piece(unsigned char *at, unsigned char *end,
+                        mapped__piece *piece);
+
+/* Maps what `request` says as the `mapping` plans it; then only `address` and
+ * `section` change. On failure nothing does. */
+mapped_status mapped__view_map(const mapped__map_request *request,
+                               mapped__mapping *mapping, mapped_error *error);
+
+/* Placed mappings only: adds [mapping->used, used). MAPPED_BUSY if these
+ * addresses aren't free for it. */
+mapped_status mapped__view_extend(mapped__mapping *mapping,
+                                  const mapped__map_request *request,
+                                  size_t used, mapped_error *error);
+
+/* Placed mappings only: unmaps everything and keeps the addresses. */
+void mapped__view_detach(mapped__mapping *mapping);
+
+/* Swaps all views in [start, end) for zero pages; nothing else ever gets the
+ * addresses. MAPPED_UNSUPPORTED, and nothing has changed, unless they are whole
+ * views in place of placeholders. May be called inside a fault handler. */
+mapped_status mapped__view_zero(unsigned char *start, unsigned char *end,
+                                bool writable, mapped_error *error);
+
+/* Placed mappings only: maps all of it again after mapped__view_zero. On
+ * failure it is zero pages still. */
+mapped_status mapped__view_restore(mapped__mapping *mapping,
+                                   const mapped__map_request *request,
+                                   mapped_error *error);
+
+/* Swaps of pages, one at a time in the whole process. While one lasts its
+ * addresses are a placeholder's, and an access to them is an access violation,
+ * which waits in the exception handler (fault.c). */
+
+void mapped__swap_begin(unsigned char *start, size_t length);
+void mapped__swap_end(void);
+
+#endif
