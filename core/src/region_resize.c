@@ -75,12 +75,20 @@ static void guard_reserve(mapped__region *full, size_t length)
                            used);
 }
 
+/* With as many addresses again behind it, if they can be had: so a region that
+ * goes on growing under exports leaves few mappings behind, and in private
+ * memory not more than twice its length. */
 static mapped_status map_longer(const mapped__region *full, size_t length,
                                 mapped__mapping *made, mapped_error *error)
 {
     mapped__map_request request;
     if (!mapped__region_describe(full, length, &request))
         return refuse(error, MAPPED_OVERFLOW, length, SIZE_MAX);
+    mapped__map_request roomy = request;
+    if (request.reserve == 0 &&
+        mapped_multiply_size(request.length, 2, &roomy.reserve) &&
+        mapped__map(&roomy, made, NULL) == MAPPED_OK)
+        return MAPPED_OK;
     return mapped__map(&request, made, error);
 }
 

@@ -211,16 +211,15 @@ static mapped_status shrink(mapped__mapping *mapping,
 {
     unsigned char *tail = mapping->address + used;
     size_t length = mapping->used - used;
-    bool keep = mapping->reserved > mapping->used || request->reserve > 0;
     if (!alone) {
         mapped_status status = mapped__map_revoke(mapping, used, length, error);
         if (status != MAPPED_OK)
             return status;
-    } else if (keep) {
+    } else if (request->reserve > 0) {
         if (map_nothing(tail, length) == MAP_FAILED)
             return failed(error, "mmap");
     } else {
-        if (munmap(tail, length) != 0)
+        if (munmap(tail, mapping->reserved - used) != 0)
             return failed(error, "munmap");
         mapping->reserved = used;
     }
@@ -256,11 +255,22 @@ static mapped_status map_anew(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
+/* Whoever is alone may do without the addresses behind the mapping, which would
+ * be left behind when it moves. */
+static void give_back_reserve(mapped__mapping *mapping)
+{
+    size_t rest = mapping->reserved - mapping->used;
+    if (rest > 0 && munmap(mapping->address + mapping->used, rest) == 0)
+        mapping->reserved = mapping->used;
+}
+
 static mapped_status grow_or_move(mapped__mapping *mapping,
                                   const mapped__map_request *request,
                                   size_t used, bool alone, mapped_error *error)
 {
     size_t gap = gap_of(mapping->flags);
+    if (alone)
+        give_back_reserve(mapping);
     unsigned char *start = mapped__pages_stretch(
         mapping->address, mapping->used, used + gap, alone);
     bool parts = start == MAP_FAILED && errno == EFAULT && !is_private(request);

@@ -183,6 +183,29 @@ static void test_growth_under_several_exports_leaves_each(void)
     done(&s);
 }
 
+/* The pointer is handed out anew all the time, and never given back. */
+static void test_growth_under_more_and_more_exports_leaves_few_mappings(void)
+{
+    subject s = begun_on_file();
+    uint64_t since[200];
+    void *data;
+    for (size_t i = 0; i < 200; i++) {
+        CHECK_STATUS(
+            mapped_region_resize(s.region, LENGTH + i * scratch_page(), NULL),
+            MAPPED_OK);
+        CHECK_STATUS(mapped_export_begin(mapped_region_slice(s.region), &data,
+                                         &since[i], NULL),
+                     MAPPED_OK);
+        (void)scratch_block_growth(s.region);
+    }
+    CHECK(scratch_mappings_of("/grown") <= 10);
+    check_both_ways(&s);
+    for (size_t i = 0; i < 200; i++)
+        CHECK_STATUS(mapped_export_end(s.slice, since[i], NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    done(&s);
+}
+
 static void test_growth_under_an_export_is_busy_while_shared(void)
 {
     subject s = begun_on_file();
@@ -235,6 +258,7 @@ int main(void)
     RUN(test_growth_copies_private_memory_where_told_to);
     RUN(test_growth_goes_on_without_leaving_more);
     RUN(test_growth_under_several_exports_leaves_each);
+    RUN(test_growth_under_more_and_more_exports_leaves_few_mappings);
     RUN(test_growth_under_an_export_is_busy_while_shared);
     RUN(test_export_that_was_left_tells_of_lost_pages);
     RUN(test_growth_gives_its_places_back);
