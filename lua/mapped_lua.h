@@ -521,7 +521,8 @@ typedef struct mlua_needle {
     uint64_t since;
 } mlua_needle;
 
-void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle);
+void mlua_needle_open(lua_State *L, int arg, const char *operation,
+                      mlua_needle *needle);
 
 /* Returns `status`, or that the needle's own bytes are lost. */
 mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,

@@ -35,26 +35,26 @@ static bool push_short(lua_State *L, mapped_slice subject, size_t start,
     return true;
 }
 
-static void push_part(lua_State *L, mapped_slice subject, size_t start,
-                      size_t n)
+static void push_part(lua_State *L, const char *operation, mapped_slice subject,
+                      size_t start, size_t n)
 {
     if (!push_short(L, subject, start, n))
-        mlua_push_bytes(L, "match", subject, start, n);
+        mlua_push_bytes(L, operation, subject, start, n);
 }
 
-static void push_capture(lua_State *L, mapped_slice subject,
-                         const mapped_capture *capture)
+static void push_capture(lua_State *L, const char *operation,
+                         mapped_slice subject, const mapped_capture *capture)
 {
     if (capture->length == MAPPED_CAPTURE_POSITION)
         lua_pushinteger(L, (lua_Integer)capture->start + 1);
     else
-        push_part(L, subject, capture->start, capture->length);
+        push_part(L, operation, subject, capture->start, capture->length);
 }
 
 /* Pushes all captures and returns how many. All are asked for before pushing
  * can collect garbage, for then a finalizer may go on with the same match. */
-static int push_captures(lua_State *L, mapped_slice subject,
-                         const mapped_match *match)
+static int push_captures(lua_State *L, const char *operation,
+                         mapped_slice subject, const mapped_match *match)
 {
     mapped_capture captures[MAPPED_PATTERN_CAPTURES];
     mapped_error error;
@@ -62,20 +62,20 @@ static int push_captures(lua_State *L, mapped_slice subject,
     size_t i;
     for (i = 0; i < count; i++)
         if (mapped_match_capture(match, i, &captures[i], &error) != MAPPED_OK)
-            mlua_raise(L, &error);
+            mlua_raise_in(L, operation, &error);
     luaL_checkstack(L, (int)count, "too many captures");
     for (i = 0; i < count; i++)
-        push_capture(L, subject, &captures[i]);
+        push_capture(L, operation, subject, &captures[i]);
     return (int)count;
 }
 
 /* The same; the whole match if it has no captures. */
-static int push_match(lua_State *L, mapped_slice subject,
+static int push_match(lua_State *L, const char *operation, mapped_slice subject,
                       const mapped_match *match)
 {
     if (match->count > 0)
-        return push_captures(L, subject, match);
-    push_part(L, subject, match->start, match->end - match->start);
+        return push_captures(L, operation, subject, match);
+    push_part(L, operation, subject, match->start, match->end - match->start);
     return 1;
 }
 
@@ -85,15 +85,14 @@ static int fail(lua_State *L)
     return 1;
 }
 
-static bool match_first(lua_State *L, mapped_match *match,
-                        const mapped_pattern *pattern, mapped_slice slice,
-                        size_t offset)
+static bool first_match(lua_State *L, const char *operation,
+                        mapped_match *match, const mapped_pattern *pattern,
+                        mapped_slice slice)
 {
     bool found;
     mapped_error error;
-    mapped_match_init(match, offset);
     if (mapped_match_next(match, pattern, slice, &found, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, operation, &error);
     return found;
 }
 
@@ -126,11 +125,12 @@ static int pattern_find(lua_State *L)
         return fail(L);
     if (compiled == NULL || compiled->plain)
         return mlua_find_plain(L, subject, offset);
-    if (!match_first(L, &match, compiled->pattern, subject, offset))
+    mapped_match_init(&match, offset);
+    if (!first_match(L, "find", &match, compiled->pattern, subject))
         return fail(L);
     lua_pushinteger(L, (lua_Integer)match.start + 1);
     lua_pushinteger(L, (lua_Integer)match.end);
-    return push_captures(L, subject, &match) + 2;
+    return push_captures(L, "find", subject, &match) + 2;
 }
 
 static int pattern_match(lua_State *L)
@@ -147,10 +147,12 @@ static int pattern_match(lua_State *L)
     compiled = get_pattern(L, 2, text);
     subject = mlua_check_view(L, 1);
     offset = mlua_search_offset(init, subject.length);
-    if (offset == SIZE_MAX ||
-        !match_first(L, &match, compiled->pattern, subject, offset))
+    if (offset == SIZE_MAX)
         return fail(L);
-    return push_match(L, subject, &match);
+    mapped_match_init(&match, offset);
+    if (!first_match(L, "match", &match, compiled->pattern, subject))
+        return fail(L);
+    return push_match(L, "match", subject, &match);
 }
 
 typedef struct walk {
@@ -167,10 +169,10 @@ static int next_match(lua_State *L)
     bool found;
     if (mapped_match_next(&self->match, self->pattern, self->subject, &found,
                           &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
+        return mlua_raise_in(L, "gmatch", &error);
     if (!found)
         return 0;
-    return push_match(L, self->subject, &self->match);
+    return push_match(L, "gmatch", self->subject, &self->match);
 }
 
 static int pattern_gmatch(lua_State *L)
@@ -281,12 +283,12 @@ static void push_replacement(substitution *self)
     int count;
     if (self->kind == LUA_TTABLE) {
         get_capture(self, 0, &first);
-        push_capture(L, self->subject, &first);
+        push_capture(L, "gsub", self->subject, &first);
         lua_gettable(L, 3);
         return;
     }
     lua_pushvalue(L, 3);
-    count = push_match(L, self->subject, &self->match);
+    count = push_match(L, "gsub", self->subject, &self->match);
     lua_call(L, count, 1);
 }
 
@@ -319,7 +321,7 @@ static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
     while (count < most) {
         if (mapped_match_next(&self->match, pattern, self->subject, &found,
                               &error) != MAPPED_OK)
-            mlua_raise(self->L, &error);
+            mlua_raise_in(self->L, "gsub", &error);
         if (!found)
             break;
         add_bytes(self, done, self->match.start);

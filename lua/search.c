@@ -9,7 +9,8 @@ mapped_slice mlua_check_search(lua_State *L)
     return mlua_check_view(L, 1);
 }
 
-void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle)
+void mlua_needle_open(lua_State *L, int arg, const char *operation,
+                      mlua_needle *needle)
 {
     mlua_data data = mlua_check_data(L, arg);
     const char *bytes = data.string;
@@ -19,7 +20,7 @@ void mlua_needle_open(lua_State *L, int arg, mlua_needle *needle)
     if (bytes == NULL) {
         if (mapped_export_begin(data.slice, &start, &needle->since, &error) !=
             MAPPED_OK)
-            mlua_raise(L, &error);
+            mlua_raise_in(L, operation, &error);
         needle->exported = data.slice;
         bytes = start;
     }
@@ -43,17 +44,17 @@ typedef mapped_status search_function(mapped_slice slice, mapped_needle *needle,
                                       size_t *result, mapped_error *error);
 
 /* Looks for argument 2, whose length goes to `*length`. */
-static size_t search(lua_State *L, search_function *how, mapped_slice slice,
-                     size_t *length)
+static size_t search(lua_State *L, const char *operation, search_function *how,
+                     mapped_slice slice, size_t *length)
 {
     mlua_needle needle;
     mapped_error error;
     size_t result;
     mapped_status status;
-    mlua_needle_open(L, 2, &needle);
+    mlua_needle_open(L, 2, operation, &needle);
     status = how(slice, &needle.needle, &result, &error);
     if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, operation, &error);
     *length = mapped_needle_length(&needle.needle);
     return result;
 }
@@ -75,7 +76,7 @@ int mlua_find_plain(lua_State *L, mapped_slice subject, size_t offset)
     mapped_slice rest = subject;
     rest.offset += offset;
     rest.length -= offset;
-    found = search(L, mapped_find, rest, &length);
+    found = search(L, "find", mapped_find, rest, &length);
     return push_place(L, found == MAPPED_NOT_FOUND ? found : offset + found,
                       length);
 }
@@ -94,7 +95,7 @@ static int search_rfind(lua_State *L)
         return push_place(L, MAPPED_NOT_FOUND, 0);
     rest.offset += offset;
     rest.length -= offset;
-    found = search(L, mapped_rfind, rest, &length);
+    found = search(L, "rfind", mapped_rfind, rest, &length);
     return push_place(L, found == MAPPED_NOT_FOUND ? found : offset + found,
                       length);
 }
@@ -110,7 +111,7 @@ static int search_count(lua_State *L)
     part = mlua_check_search(L);
     part.length = mlua_clamp(from, to, part.length, &offset);
     part.offset += offset;
-    count = search(L, mapped_count, part, &length);
+    count = search(L, "count", mapped_count, part, &length);
     lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
@@ -128,7 +129,7 @@ static int compare(lua_State *L, const char *operation, compare_function *how)
     mapped_status status;
     mlua_at_most(L, 2);
     subject = mlua_check_search(L);
-    mlua_needle_open(L, 2, &needle);
+    mlua_needle_open(L, 2, operation, &needle);
     status = how(subject, mapped_needle_bytes(&needle.needle),
                  mapped_needle_length(&needle.needle), &result, &error);
     if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)

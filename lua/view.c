@@ -110,8 +110,12 @@ static int view_newindex(lua_State *L)
 {
     mapped_slice slice = mlua_check_view(L, 1);
     mapped_error error;
-    size_t offset = mlua_check_span(L, 2, 0, 1, slice.length);
-    uint8_t byte = mlua_check_byte(L, 3);
+    size_t offset;
+    uint8_t byte;
+    if (lua_type(L, 2) == LUA_TSTRING) /* s["1"] is no byte to read either */
+        mlua_raise_type(L, 2, "number");
+    offset = mlua_check_span(L, 2, 0, 1, slice.length);
+    byte = mlua_check_byte(L, 3);
     if (mapped_set_u8(slice, offset, byte, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     return 0;

@@ -49,6 +49,14 @@ describe("ranges", function()
   end)
 end)
 
+it("a position that is a text is none, to read and to write", function()
+  local region = region_of("abc")
+  assert.is_nil(region["1"])
+  assert.matches("number expected, got string",
+                 failure(function() region["1"] = 1 end))
+  assert.equal("abc", region:tostring())
+end)
+
 describe("a surplus argument", function()
   local most = {
     region = { close = 0, resize = 1, append = 1, size = 0, mode = 0, name = 0,
@@ -351,5 +359,18 @@ describe("an error", function()
     end
     assert.matches("^sub: out of range", failure(bytes.sub, bytes, 1))
     assert.matches("^sub: out of range", failure(records.sub, records, 1))
+    for name, action in pairs {
+      find = function() slice:find("[%d]+x") end,
+      match = function() slice:match("[%d]+x") end,
+      gmatch = function() slice:gmatch("x")() end,
+      gsub = function() slice:gsub("x", "y") end,
+    } do
+      assert.equal(1, (failure(action):find(name .. ": out of range", 1, true)),
+                   name)
+    end
+    for _, name in ipairs { "find", "rfind", "count", "startswith", "endswith" } do
+      assert.equal(1, (failure(region[name], region, slice)
+        :find(name .. ": out of range", 1, true)), name)
+    end
   end)
 end)
