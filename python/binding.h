@@ -71,6 +71,8 @@ typedef struct State {
     size_t formats_size;    /* bytes that they take, at most */
     KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
+    int deallocating; /* regions that wrap buffers, one inside the other */
+    Region *waiting;  /* such a region that has to wait for the outer ones */
 #ifndef Py_GIL_DISABLED
     PyObject *spares[SPARE_SLICES]; /* memory of slices that are gone */
     int spare_count;
@@ -108,6 +110,7 @@ struct Region {
     bool wraps;         /* made by wrap, and so can be part of a cycle */
     bool retired;       /* a block has ended: exports were warned of */
     Py_buffer foreign;  /* the wrapped buffer, until it is given back */
+    Region *next;       /* see State.waiting */
     bool foreign_ended; /* the core has no more use for `foreign` */
 };
 
@@ -335,6 +338,10 @@ int source_read(const Source *source, void *to);
  * the operation. */
 int source_store(const Source *source, Region *owner, mapped_slice to,
                  size_t offset, const char *operation);
+
+/* The one of the two regions whose name belongs in the error of a store. */
+Region *source_culprit(const Source *source, Region *owner,
+                       mapped_status status);
 
 /* Makes an object of the `n` bytes at `p`. */
 typedef PyObject *Make(const mapped_element *element, const unsigned char *p,

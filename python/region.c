@@ -91,28 +91,68 @@ static mapped_status close_core(Region *self, Close *how, mapped_error *error)
     return status;
 }
 
-static void region_dealloc(PyObject *self)
+static void region_free(Region *region)
 {
-    Region *region = (Region *)self;
-    PyTypeObject *type = Py_TYPE(self);
+    PyTypeObject *type = Py_TYPE((PyObject *)region);
     PyObject *module = region->state->module;
-    PyObject_GC_UnTrack(self);
-    if (region->view.weakrefs != NULL)
-        PyObject_ClearWeakRefs(self);
-    mapped_region_release(core_of(self));
+    mapped_region_release(core_of((PyObject *)region));
     region_foreign_release(region);
     Py_XDECREF(region->owed);
     Py_DECREF(region->name);
-    PyObject_GC_Del(self);
+    PyObject_GC_Del(region);
     Py_DECREF(type);
     Py_DECREF(module);
 }
 
+/* A wrapped buffer may be the last holder of another wrapping region, and so
+ * on: from some depth on they wait in a list, because the stack has an end. */
+#define DEALLOCATING_MOST 50
+
+static void free_wrapping(Region *region)
+{
+    State *state = region->state;
+    PyObject *module = Py_NewRef(state->module);
+    if (state->deallocating == DEALLOCATING_MOST) {
+        region->next = state->waiting;
+        state->waiting = region;
+        Py_DECREF(module);
+        return;
+    }
+    state->deallocating++;
+    region_free(region);
+    state->deallocating--;
+    while (state->deallocating == 0 && state->waiting != NULL) {
+        Region *next = state->waiting;
+        state->waiting = next->next;
+        state->deallocating++;
+        region_free(next);
+        state->deallocating--;
+    }
+    Py_DECREF(module);
+}
+
+static void region_dealloc(PyObject *self)
+{
+    Region *region = (Region *)self;
+    PyObject_GC_UnTrack(self);
+    if (region->view.weakrefs != NULL)
+        PyObject_ClearWeakRefs(self);
+    if (region->wraps)
+        free_wrapping(region);
+    else
+        region_free(region);
+}
+
+/* A wrapped memoryview is not shown to the collector: CPython crashes when that
+ * clears a memoryview which is exported (seen in 3.11 to 3.13, also with
+ * pickle.PickleBuffer). A cycle through one is never collected. */
 static int region_traverse(PyObject *self, visitproc visit, void *arg)
 {
+    PyObject *wrapped = ((Region *)self)->foreign.obj;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Region *)self)->state->module);
-    Py_VISIT(((Region *)self)->foreign.obj);
+    if (wrapped != NULL && !PyMemoryView_Check(wrapped))
+        Py_VISIT(wrapped);
     return 0;
 }
 
@@ -279,7 +319,7 @@ static METHOD_ONE(region_append)
          append_core(core_of(self), &source, &error) == MAPPED_OK))
         result = Py_NewRef(Py_None);
     else
-        raise_of((Region *)self, &error);
+        raise_of(source_culprit(&source, (Region *)self, error.status), &error);
     source_close(&source);
     return result;
 }

@@ -105,8 +105,7 @@ int source_read(const Source *source, void *to)
     return -1;
 }
 
-/* The one of the two regions whose name belongs in the error. */
-static Region *culprit(const Source *source, Region *owner,
+Region *source_culprit(const Source *source, Region *owner,
                        mapped_status status)
 {
     bool theirs = status == MAPPED_FAULT && source->owner != NULL &&
@@ -128,6 +127,6 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
     status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_in(culprit(source, owner, status), operation, &error);
+    raise_in(source_culprit(source, owner, status), operation, &error);
     return -1;
 }

@@ -343,6 +343,25 @@ def test_cycle_through_a_wrap_is_collected():
         assert weak() is None
 
 
+@pytest.mark.parametrize("end", ["del made", "cycle = [made]; cycle.append(cycle); "
+                                 "del made, cycle; gc.collect()"])
+@pytest.mark.parametrize("step", ["memoryview(made)", "made",
+                                  "memoryview(made).cast('B')"])
+def test_wraps_of_wraps_end_without_a_deep_stack(child, step, end):
+    assert child(f"""
+        import gc, threading, mapped
+        def nest():
+            made = bytearray(8)
+            for _ in range(20_000):
+                made = mapped.wrap({step})
+            {end}
+        threading.stack_size(256 * 1024)
+        thread = threading.Thread(target=nest)
+        thread.start()
+        thread.join()
+        print("fine")""", finalizers=False) == "fine\n"
+
+
 def test_only_wraps_are_tracked_by_the_collector(region):
     assert not gc.is_tracked(region) and not gc.is_tracked(region[1:3])
     assert not gc.is_tracked(region.cast("I"))

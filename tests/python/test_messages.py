@@ -195,6 +195,20 @@ def test_fault_names_the_operation_that_was_called(path, operation, use):
             use(lost, other)
 
 
+def test_append_names_the_file_whose_page_is_lost(tmp_path):
+    paths = tmp_path / "target", tmp_path / "source"
+    for path in paths:
+        path.write_bytes(b"x" * 12288)
+    with mapped.open(paths[0], "r+") as target, mapped.open(paths[1]) as source:
+        os.truncate(paths[1], 4096)
+        with pytest.raises(mapped.FaultError) as caught:
+            target.append(source[8192:9000])
+        assert caught.value.filename == str(paths[1])
+        with pytest.raises(mapped.FaultError) as caught:
+            mapped.anonymous(10).append(source[8192:9000])
+        assert caught.value.filename == str(paths[1])
+
+
 def test_messages_name_a_file_in_no_encoding(tmp_path):
     """The path in an error is whatever bytes the file system has."""
     path = os.fsencode(tmp_path) + b"/\xff\xfe.bin"
