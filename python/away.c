@@ -1,6 +1,9 @@
 /* Leaving the interpreter for the length of an operation. */
 #include "binding.h"
 
+/* Is this thread between away_begin and away_end? */
+static _Thread_local bool unlocked;
+
 Away away_begin(mapped_region *first, mapped_region *second, size_t bytes)
 {
     Away away = {NULL, {first, second}, {0, 0}};
@@ -13,6 +16,7 @@ Away away_begin(mapped_region *first, mapped_region *second, size_t bytes)
     if (second != NULL)
         mapped_region_acquire(second);
     away.thread = PyEval_SaveThread();
+    unlocked = true;
     return away;
 }
 
@@ -22,6 +26,7 @@ void away_end(Away *away)
 {
     if (away->thread == NULL)
         return;
+    unlocked = false;
     PyEval_RestoreThread(away->thread);
     mapped_region_release(away->regions[0]);
     mapped_region_release(away->regions[1]);
@@ -46,13 +51,21 @@ mapped_status away_end_access(Away *away, mapped_status status,
     return status;
 }
 
-/* Out of date at once: who comes in between is waited for with the lock held.
- */
-void give_way(mapped_region *region)
+/* Where the core is about to sleep until another thread is done with a region,
+ * that thread may need the interpreter first: its disk may be served by Python
+ * code. So the lock is given up for as long as the core sleeps. */
+static void *before_wait(void)
 {
-    if (!mapped_region_occupied(region))
-        return;
-    Away away = away_begin(region, NULL, AWAY_BYTES);
-    mapped_region_wait(region);
-    away_end(&away);
+    return unlocked ? NULL : PyEval_SaveThread();
+}
+
+static void after_wait(void *thread)
+{
+    if (thread != NULL)
+        PyEval_RestoreThread(thread);
+}
+
+void away_watch_waits(void)
+{
+    mapped_region_on_wait((mapped_wait_hooks){before_wait, after_wait});
 }

@@ -376,9 +376,8 @@ typedef struct Away {
 Away away_begin(mapped_region *first, mapped_region *second, size_t bytes);
 void away_end(Away *away);
 
-/* Where the core is about to wait for another thread that is at work on the
- * region, lets that thread have the interpreter first. */
-void give_way(mapped_region *region);
+/* From now on no thread keeps the interpreter while the core sleeps in it. */
+void away_watch_waits(void);
 
 /* The same after an access that ended in `status`, which becomes MAPPED_FAULT
  * if a recovery may have overtaken it: then it may have met the zeros of a page

@@ -8,7 +8,6 @@ void *export_begin(Region *owner, mapped_slice span, uint64_t *since)
 {
     void *data;
     mapped_error error;
-    give_way(span.region);
     if (mapped_export_begin(span, &data, since, &error) != MAPPED_OK)
         return raise_of(owner, &error);
     return data;

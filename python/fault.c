@@ -89,7 +89,6 @@ METHOD_NONE(region_recover)
     mapped_status status = restore(region, &error);
     if (status != MAPPED_OK && collect_for_retry(&error))
         status = restore(region, &error);
-    give_way(region);
     mapped_status settled = mapped_region_settle(region, &left);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);

@@ -77,7 +77,6 @@ static mapped_status close_core(Region *self, Close *how, mapped_error *error)
 {
     mapped_region *region = self->view.slice.region;
     mapped_status status;
-    give_way(region);
 #ifndef Py_GIL_DISABLED
     if (self->wraps || !can_take_long(region)) {
         status = how(region, error);
@@ -244,10 +243,8 @@ static mapped_status resize_core(mapped_region *region, uint64_t length,
     mapped_status status = mapped_region_resize(region, length, error);
     away_end(&away);
 #ifndef Py_GIL_DISABLED
-    if (status == MAPPED_BUSY) {
-        give_way(region);
+    if (status == MAPPED_BUSY)
         status = mapped_region_resize(region, length, error);
-    }
 #endif
     return status;
 }
@@ -294,10 +291,8 @@ static mapped_status append_core(mapped_region *region, const Source *source,
     mapped_status status = append_source(region, source, error);
     status = away_end_access(&away, status, error);
 #ifndef Py_GIL_DISABLED
-    if (status == MAPPED_BUSY) {
-        give_way(region);
+    if (status == MAPPED_BUSY)
         status = append_source(region, source, error);
-    }
 #endif
     return status;
 }
@@ -334,7 +329,6 @@ static METHOD_NONE(region_fileno)
 {
     intptr_t descriptor;
     mapped_error error;
-    give_way(core_of(self));
     if (mapped_region_descriptor(core_of(self), &descriptor, &error) !=
         MAPPED_OK)
         return raise_of((Region *)self, &error);

@@ -28,6 +28,12 @@ typedef struct chunk {
 
 static chunk *chunks;
 static mapped__guard_slot *free_slots;
+
+enum {
+    FREE,
+    TAKEN,
+    AWAITED /* taken, and threads sleep for it */
+};
 static uint32_t table_lock;
 
 enum {
@@ -150,14 +156,21 @@ static bool handle(const mapped__fault *fault)
     return done;
 }
 
+/* No fault handler takes the table's lock, so who waits for it may sleep. */
 static void lock_table(void)
 {
-    spin_lock(&table_lock);
+    uint32_t found = FREE;
+    if (__atomic_compare_exchange_n(&table_lock, &found, TAKEN, false,
+                                    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    while (__atomic_exchange_n(&table_lock, AWAITED, __ATOMIC_ACQUIRE) != FREE)
+        mapped__wait(&table_lock, AWAITED);
 }
 
 static void unlock_table(void)
 {
-    spin_unlock(&table_lock);
+    if (__atomic_exchange_n(&table_lock, FREE, __ATOMIC_RELEASE) == AWAITED)
+        mapped__wake(&table_lock);
 }
 
 /* Handlers that were at work in other threads don't exist in the child. */

@@ -195,7 +195,15 @@ int mapped__file_diagnose(intptr_t file, uint64_t offset);
 
 size_t mapped__page_size(void); /* the system's own, in bytes */
 
-void mapped__yield(void); /* lets another thread run, inside a spin */
+/* Sleeps until mapped__wake is called for the word, unless it is another number
+ * than `seen` by now. May also return for no reason. Neither is for fault
+ * handlers. */
+void mapped__wait(const uint32_t *word, uint32_t seen);
+void mapped__wake(const uint32_t *word); /* everybody who sleeps there */
+
+/* Lets another thread run, inside a spin. For what fault handlers wait for:
+ * they must not sleep. */
+void mapped__yield(void);
 
 /* Does the number say that memory, addresses or descriptors are used up? */
 bool mapped__system_is_shortage(int os_error);

@@ -66,24 +66,67 @@ static mapped_status is_closed(const mapped_region *region, const char *what,
     return mapped__region_name_error(region, what, MAPPED_CLOSED, error);
 }
 
+/* The half of the control word that has the flags. */
+static const uint32_t *flags_of(const mapped__region *full)
+{
+    return (const uint32_t *)&full->control + !MAPPED_BIG_ENDIAN;
+}
+
+static mapped_wait_hooks wait_hooks;
+
+void mapped_region_on_wait(mapped_wait_hooks hooks)
+{
+    wait_hooks = hooks;
+}
+
+/* Sleeps, most probably, while another thread has the region locked, as `seen`
+ * says. Returns what the control word has become. */
+static uint64_t wait_for_unlock(mapped__region *full, uint64_t seen)
+{
+    void *context = NULL;
+    uint64_t awaited = seen | MAPPED__CONTROL_AWAITED;
+    if (seen != awaited && !swap_control(full, &seen, awaited))
+        return seen;
+    if (wait_hooks.before != NULL)
+        context = wait_hooks.before();
+    mapped__wait(flags_of(full), (uint32_t)(awaited >> 32));
+    if (wait_hooks.after != NULL)
+        wait_hooks.after(context);
+    return control_of(full);
+}
+
 mapped_status mapped__region_lock(mapped__region *full, bool alone,
                                   const char *what, mapped_error *error)
 {
     uint64_t seen = control_of(full);
     uint64_t added =
-        MAPPED__CONTROL_LOCKED | (alone ? MAPPED__CONTROL_CLOSED : 0);
+        MAPPED__CONTROL_LOCKED | (alone ? MAPPED__CONTROL_ALONE : 0);
     for (;;) {
-        if (seen & MAPPED__CONTROL_LOCKED) {
-            mapped__yield();
-            seen = control_of(full);
-        } else if (seen & MAPPED__CONTROL_CLOSED) {
+        if (seen & MAPPED__CONTROL_LOCKED)
+            seen = wait_for_unlock(full, seen);
+        else if (seen & MAPPED__CONTROL_CLOSED)
             return is_closed(&full->head, what, error);
-        } else if (alone && (seen & MAPPED__CONTROL_PINS) != 0) {
+        else if (alone && (seen & MAPPED__CONTROL_PINS) != 0)
             return mapped__region_busy(full, what, error);
-        } else if (swap_control(full, &seen, seen | added)) {
+        else if (swap_control(full, &seen, seen | added))
             return MAPPED_OK;
-        }
     }
+}
+
+/* Changes the control word from locked to not locked, `added` set. */
+static void unlock(mapped__region *full, uint64_t added)
+{
+    uint64_t seen = control_of(full);
+    while (!swap_control(full, &seen,
+                         (seen & ~MAPPED__CONTROL_WHILE_LOCKED) | added))
+        ;
+    if (seen & MAPPED__CONTROL_AWAITED)
+        mapped__wake(flags_of(full));
+}
+
+void mapped__region_unlock(mapped__region *full)
+{
+    unlock(full, 0);
 }
 
 mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
@@ -91,14 +134,14 @@ mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
 {
     uint64_t seen = control_of(full);
     while ((seen & MAPPED__CONTROL_PINS) == 0)
-        if (swap_control(full, &seen, seen | MAPPED__CONTROL_CLOSED))
+        if (swap_control(full, &seen, seen | MAPPED__CONTROL_ALONE))
             return MAPPED_OK;
     return mapped__region_busy(full, what, error);
 }
 
 bool mapped__region_is_exported(mapped__region *full)
 {
-    uint64_t seen = __atomic_or_fetch(&full->control, MAPPED__CONTROL_CLOSED,
+    uint64_t seen = __atomic_or_fetch(&full->control, MAPPED__CONTROL_ALONE,
                                       __ATOMIC_ACQ_REL);
     return (seen & MAPPED__CONTROL_EXPORTED) != 0 &&
            (seen & MAPPED__CONTROL_PINS) != 0;
@@ -110,13 +153,6 @@ void mapped__region_moved(mapped__region *full)
                        __ATOMIC_ACQ_REL);
 }
 
-void mapped__region_unlock(mapped__region *full)
-{
-    __atomic_fetch_and(&full->control,
-                       ~(MAPPED__CONTROL_LOCKED | MAPPED__CONTROL_CLOSED),
-                       __ATOMIC_ACQ_REL);
-}
-
 mapped_status mapped_region_pin(mapped_region *region, void **data,
                                 mapped_error *error)
 {
@@ -125,27 +161,13 @@ mapped_status mapped_region_pin(mapped_region *region, void **data,
     mapped__region *full = mapped__region_of(region);
     uint64_t seen = control_of(full);
     do {
-        while ((seen & MAPPED__CONTROL_CLOSED) &&
-               (seen & MAPPED__CONTROL_LOCKED)) {
-            mapped__yield();
-            seen = control_of(full);
-        }
+        while (seen & MAPPED__CONTROL_ALONE)
+            seen = wait_for_unlock(full, seen);
         if (seen & MAPPED__CONTROL_CLOSED)
             return is_closed(region, "pin", error);
     } while (!swap_control(full, &seen, (seen + 1) | MAPPED__CONTROL_EXPORTED));
     *data = region->base_;
     return MAPPED_OK;
-}
-
-bool mapped_region_occupied(const mapped_region *region)
-{
-    return control_of(mapped__region_of(region)) & MAPPED__CONTROL_LOCKED;
-}
-
-void mapped_region_wait(const mapped_region *region)
-{
-    while (mapped_region_occupied(region))
-        mapped__yield();
 }
 
 size_t mapped_region_pins(const mapped_region *region)
@@ -265,13 +287,6 @@ static void end_memory(mapped__region *full)
         revoke_memory(full);
 }
 
-/* From locked to closed. */
-static void unlock_closed(mapped__region *full)
-{
-    __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_LOCKED,
-                       __ATOMIC_ACQ_REL);
-}
-
 mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
 {
     mapped__region *full = mapped__region_of(region);
@@ -282,7 +297,7 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
         return status;
     end_access(full);
     end_memory(full);
-    unlock_closed(full);
+    unlock(full, MAPPED__CONTROL_CLOSED);
     return MAPPED_OK;
 }
 
@@ -292,12 +307,16 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
 static size_t leave_to_pins(mapped__region *full)
 {
     uint64_t seen = control_of(full);
-    while ((seen & MAPPED__CONTROL_PINS) != 0)
-        if (swap_control(full, &seen,
-                         (seen & ~MAPPED__CONTROL_LOCKED) |
-                             MAPPED__CONTROL_RETIRED))
-            return (size_t)(seen & MAPPED__CONTROL_PINS);
-    return 0;
+    uint64_t next;
+    do {
+        if ((seen & MAPPED__CONTROL_PINS) == 0)
+            return 0;
+        next = (seen & ~MAPPED__CONTROL_WHILE_LOCKED) | MAPPED__CONTROL_CLOSED |
+               MAPPED__CONTROL_RETIRED;
+    } while (!swap_control(full, &seen, next));
+    if (seen & MAPPED__CONTROL_AWAITED)
+        mapped__wake(flags_of(full));
+    return (size_t)(seen & MAPPED__CONTROL_PINS);
 }
 
 size_t mapped_region_retire(mapped_region *region)
@@ -305,13 +324,13 @@ size_t mapped_region_retire(mapped_region *region)
     mapped__region *full = mapped__region_of(region);
     if (mapped__region_lock(full, false, "close", NULL) != MAPPED_OK)
         return mapped_region_pins(region);
-    __atomic_fetch_or(&full->control, MAPPED__CONTROL_CLOSED, __ATOMIC_ACQ_REL);
+    __atomic_fetch_or(&full->control, MAPPED__CONTROL_ALONE, __ATOMIC_ACQ_REL);
     end_access(full);
     size_t pins = leave_to_pins(full);
     if (pins > 0)
         return pins;
     end_memory(full);
-    unlock_closed(full);
+    unlock(full, MAPPED__CONTROL_CLOSED);
     return 0;
 }
 
@@ -322,7 +341,7 @@ static void end_retired(mapped__region *full)
     MAPPED__STORE_RELEASE(&full->control,
                           MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_LOCKED);
     end_memory(full);
-    unlock_closed(full);
+    unlock(full, MAPPED__CONTROL_CLOSED);
 }
 
 void mapped_region_unpin(mapped_region *region)

@@ -25,8 +25,8 @@ static void close_in_child(mapped__guard *guard)
     for (mapped__old_mapping *old = full->old_mappings; old != NULL;
          old = old->next)
         old->mapping.address = NULL;
-    MAPPED__STORE(&full->control,
-                  (control | MAPPED__CONTROL_CLOSED) & ~MAPPED__CONTROL_LOCKED);
+    MAPPED__STORE(&full->control, (control & ~MAPPED__CONTROL_WHILE_LOCKED) |
+                                      MAPPED__CONTROL_CLOSED);
 }
 
 mapped_status mapped__region_watch(mapped__region *full, mapped_error *error)

@@ -44,16 +44,20 @@ typedef struct mapped__region {
     char path[];         /* to open it again after a change of directory, too */
 } mapped__region;
 
-/* The lifecycle word. Whoever sets LOCKED with a compare-and-swap may resize or
- * close; pins come and go meanwhile, but none is taken while CLOSED is set.
- * RETIRED comes with CLOSED: the memory is still there for the pins that live,
- * and whoever ends the last of them ends it. EXPORTED: a pin has been taken
- * since the mapping is where it is. */
+/* The lifecycle word. Whoever sets LOCKED may resize or close; exports begin
+ * and end meanwhile, but none begins while ALONE is set, which comes with
+ * LOCKED. CLOSED is for good. RETIRED comes with it: the memory is still there
+ * for the exports that live, and the end of the last of them ends it. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
-#define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 62)
-#define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 61)
-#define MAPPED__CONTROL_EXPORTED (UINT64_C(1) << 60)
-#define MAPPED__CONTROL_PINS (MAPPED__CONTROL_EXPORTED - 1)
+#define MAPPED__CONTROL_AWAITED (UINT64_C(1) << 62) /* threads sleep for it */
+#define MAPPED__CONTROL_ALONE (UINT64_C(1) << 61)
+#define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 60)
+#define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 59)
+#define MAPPED__CONTROL_WHILE_LOCKED \
+    (MAPPED__CONTROL_LOCKED | MAPPED__CONTROL_AWAITED | MAPPED__CONTROL_ALONE)
+/* An export has begun since the mapping is where it is. */
+#define MAPPED__CONTROL_EXPORTED (UINT64_C(1) << 58)
+#define MAPPED__CONTROL_PINS ((UINT64_C(1) << 48) - 1)
 
 static inline mapped__region *mapped__region_of(const mapped_region *region)
 {

@@ -4,11 +4,14 @@ of its own (unshare -m), which takes all mounts with it when it ends.
 Usage: disks.py NAME FOLDER PROBE..., where PROBE is the command of a probe."""
 import ctypes
 import errno
+import io
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 PAGE = 4096
 HERE = pathlib.Path(__file__).parent
@@ -109,6 +112,54 @@ def heal(path, server):
                 raise AssertionError("nothing said of a bad page")
 
 
+def call_while_busy(region, call, server):
+    """Makes a call while another thread is at work on the region, whose disk
+    answers only when a third one has had the interpreter."""
+    import mapped
+    server.send_signal(signal.SIGUSR2)
+    assert server.stdout.readline() == "slow\n"
+    busy = threading.Thread(target=lambda: region.size)
+    busy.start()
+    assert server.stdout.readline() == "asked\n"
+
+    def answer():
+        time.sleep(0.2)
+        os.write(server.stdin.fileno(), b"x")
+    disk = threading.Thread(target=answer)
+    disk.start()
+    try:
+        call()
+    except (mapped.FaultError, io.UnsupportedOperation):
+        pass
+    disk.join()
+    busy.join()
+
+
+def waits(folder, command):
+    """Nothing waits for a busy region and keeps the interpreter meanwhile."""
+    import mapped
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "fuse.py"), str(folder), "4", "1"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "mounted\n"
+    try:
+        region = mapped.open(folder / "file")
+        lost = region[PAGE:2 * PAGE]
+        try:
+            lost[0]
+        except mapped.FaultError:
+            pass
+        for call in (lambda: region[PAGE], region.check, region.fileno,
+                     lambda: region.faults, lambda: memoryview(lost),
+                     lambda: lost[0], lambda: lost.get("<I"), region.recover,
+                     region.close):
+            call_while_busy(region, call, server)
+    finally:
+        server.stdin.close()
+        sh("umount", "-l", str(folder))
+        server.kill()
+
+
 def huge(folder, command):
     """The kernel's pool of huge pages runs out in a child that must copy one."""
     import mapped
@@ -139,8 +190,8 @@ def main():
     name, folder, *command = sys.argv[1:]
     libc = ctypes.CDLL(None)
     assert libc.mount(None, b"/", None, 1 << 18 | 1 << 14, None) == 0
-    {"tmpfs": tmpfs, "ext4": ext4, "fuse": io_errors, "huge": huge}[name](
-        pathlib.Path(folder), command)
+    {"tmpfs": tmpfs, "ext4": ext4, "fuse": io_errors, "waits": waits,
+     "huge": huge}[name](pathlib.Path(folder), command)
 
 
 if __name__ == "__main__":

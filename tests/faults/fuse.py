@@ -2,7 +2,8 @@
 
 Usage: fuse.py MOUNTPOINT PAGES BAD... mounts it and serves until the mount goes
 or its standard input ends. Every byte is `S`; reading a page named in BAD answers
-EIO until the signal SIGUSR1 heals all of them. Speaks the kernel's own protocol
+EIO until the signal SIGUSR1 heals all of them. After SIGUSR2 the next look at the
+file says `asked` and waits for a byte on standard input. Speaks the kernel's own protocol
 (linux/fuse.h, version 7.31) so that no library is needed. Wants to be root in a
 mount namespace of its own."""
 import ctypes
@@ -24,7 +25,11 @@ ROOT, FILE = 1, 2
 
 class Disk:
     def __init__(self, pages, bad):
-        self.size, self.bad = pages * PAGE, set(bad)
+        self.size, self.bad, self.slow = pages * PAGE, set(bad), False
+
+    def slow_down(self, *_):
+        self.slow = True
+        print("slow", flush=True)
 
     def attributes(self, node):
         mode = stat.S_IFDIR | 0o755 if node == ROOT else stat.S_IFREG | 0o644
@@ -40,10 +45,14 @@ class Disk:
     def lookup(self, node, body):
         if body.rstrip(b"\0") != b"file":
             return errno.ENOENT
-        return struct.pack("<4Q2I", FILE, 0, 1, 1, 0, 0) + self.attributes(FILE)
+        return struct.pack("<4Q2I", FILE, 0, 1, 0, 0, 0) + self.attributes(FILE)
 
     def getattr(self, node, body):
-        return struct.pack("<Q2I", 1, 0, 0) + self.attributes(node)
+        if self.slow and node == FILE:
+            self.slow = False
+            print("asked", flush=True)
+            os.read(0, 1)
+        return struct.pack("<Q2I", 0, 0, 0) + self.attributes(node)
 
     def open(self, node, body):
         return struct.pack("<Q2I", 0, 0, 0)
@@ -92,6 +101,7 @@ def main():
     where, pages, *bad = sys.argv[1:]
     disk = Disk(int(pages), map(int, bad))
     signal.signal(signal.SIGUSR1, lambda *_: disk.bad.clear())
+    signal.signal(signal.SIGUSR2, disk.slow_down)
     device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     mount(device, where)
     print("mounted", flush=True)

@@ -51,6 +51,12 @@ def test_disk_full_ext4(tmp_path, language):
     run("ext4", tmp_path, PROBES[language])
 
 
+def test_disk_that_needs_the_interpreter(tmp_path):
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("no /dev/fuse here")
+    run("waits", tmp_path, PROBES["Python"])
+
+
 @pytest.mark.parametrize("language", PROBES)
 def test_disk_that_cannot_be_read(tmp_path, language):
     if not os.path.exists("/dev/fuse"):

@@ -245,12 +245,18 @@ bool mapped_region_device(const mapped_region *region);
 size_t mapped_region_pins(const mapped_region *region);
 mapped_mode mapped_region_mode(const mapped_region *region);
 
-/* Is another thread at work on the region as a whole (resize, close, recover, a
- * look at the file), so that the next function of this header or of fault.h may
- * have to wait for it? Out of date at once: for programs that do something
- * better first, such as giving up a lock, and then `wait`. */
-bool mapped_region_occupied(const mapped_region *region);
-void mapped_region_wait(const mapped_region *region);
+/* Functions about the region as a whole (resize, close, recover, a look at the
+ * file, an access that meets a lost page) wait while another thread is in one
+ * of them with the same region. `before` is called when a call is about to
+ * sleep for that, and `after` with its result when it has woken. For programs
+ * with a lock that the other thread may need to get on with its work, as
+ * interpreters have one. To be set once, before
+ * there is a region: the process has one pair. */
+typedef struct mapped_wait_hooks {
+    void *(*before)(void);
+    void (*after)(void *context);
+} mapped_wait_hooks;
+void mapped_region_on_wait(mapped_wait_hooks hooks);
 
 /* The path as given to open, NULL if there was none. Owned by the region. */
 const char *mapped_region_name(const mapped_region *region);

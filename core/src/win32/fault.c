@@ -4,15 +4,15 @@
 static mapped__fault_handler *told;
 static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
 
-static uint32_t lock;
+/* Held for the length of a swap. */
+static SRWLOCK swapping = SRWLOCK_INIT;
 static uint32_t happened;
 static uintptr_t current_start;
 static size_t current_length;
 
 void mapped__swap_begin(unsigned char *start, size_t length)
 {
-    while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE) != 0)
-        mapped__yield();
+    AcquireSRWLockExclusive(&swapping);
     MAPPED__STORE(&happened, 1);
     MAPPED__STORE(&current_start, (uintptr_t)start);
     __atomic_store_n(&current_length, length, __ATOMIC_SEQ_CST);
@@ -21,7 +21,7 @@ void mapped__swap_begin(unsigned char *start, size_t length)
 void mapped__swap_end(void)
 {
     __atomic_store_n(&current_length, 0, __ATOMIC_SEQ_CST);
-    MAPPED__STORE_RELEASE(&lock, 0);
+    ReleaseSRWLockExclusive(&swapping);
 }
 
 /* A mix of two swaps' numbers only makes an access try once more. */
@@ -52,7 +52,8 @@ static bool is_accessible(const void *address, bool write)
 static bool met_a_swap(const unsigned char *address, bool write)
 {
     if (swap_covers(address)) {
-        mapped__yield();
+        AcquireSRWLockShared(&swapping);
+        ReleaseSRWLockShared(&swapping);
         return true;
     }
     return swap_happened() && is_accessible(address, write);

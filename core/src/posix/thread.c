@@ -1,8 +1,0 @@
-#include "platform.h"
-
-#include <sched.h>
-
-void mapped__yield(void)
-{
-    sched_yield();
-}

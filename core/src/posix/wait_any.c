@@ -1,0 +1,60 @@
+/* Waiting for another thread where the system can't compare a word and sleep in
+ * one step. One lock of the process stands for all words: who waits looks at
+ * the word under it, and who wakes takes it, so no change of a word slips
+ * between a look and the sleep. Linux has a way of its own (linux/wait.c). */
+#if !defined(__linux__) || defined(MAPPED__WAIT_ANY)
+
+#    include <pthread.h>
+#    include <sched.h>
+
+#    include "platform.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* Nobody waits in the child; what the parent's waiters left there is void. */
+static void in_child(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    pthread_cond_init(&changed, NULL);
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(before_fork, after_fork, in_child);
+}
+
+void mapped__wait(const uint32_t *word, uint32_t seen)
+{
+    pthread_once(&forks_watched, watch_forks);
+    pthread_mutex_lock(&lock);
+    if (MAPPED__LOAD_ACQUIRE(word) == seen)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+void mapped__wake(const uint32_t *word)
+{
+    (void)word;
+    pthread_mutex_lock(&lock);
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+void mapped__yield(void)
+{
+    sched_yield();
+}
+
+#endif

@@ -1,8 +1,0 @@
-#include "platform.h"
-
-#include <windows.h>
-
-void mapped__yield(void)
-{
-    SwitchToThread();
-}

@@ -1,0 +1,115 @@
+/* Guards against a thread that sleeps for ever because it was woken a moment
+ * too early, in both ways to sleep: the system's own and the portable one. */
+#include "scratch.h"
+
+#include <pthread.h>
+
+#include "platform.h"
+
+#define MAPPED__WAIT_ANY
+#define mapped__wait wait_any
+#define mapped__wake wake_any
+#define mapped__yield yield_any
+#include "posix/wait_any.c"
+#undef mapped__wait
+#undef mapped__wake
+
+#define TURNS 2000u
+
+typedef struct way {
+    void (*wait)(const uint32_t *word, uint32_t seen);
+    void (*wake)(const uint32_t *word);
+} way;
+
+static const way own = {mapped__wait, mapped__wake};
+static const way portable = {wait_any, wake_any};
+
+typedef struct game {
+    const way *how;
+    uint32_t turn; /* even numbers are one thread's, odd ones the other's */
+} game;
+
+static void play(game *g, uint32_t parity)
+{
+    uint32_t turn;
+    while ((turn = MAPPED__LOAD_ACQUIRE(&g->turn)) < TURNS) {
+        if (turn % 2 != parity) {
+            g->how->wait(&g->turn, turn);
+            continue;
+        }
+        MAPPED__STORE_RELEASE(&g->turn, turn + 1);
+        g->how->wake(&g->turn);
+    }
+}
+
+static void *play_odd(void *g)
+{
+    play(g, 1);
+    return NULL;
+}
+
+static void check_turns(const way *how)
+{
+    game g = {how, 0};
+    pthread_t other;
+    CHECK_INT(pthread_create(&other, NULL, play_odd, &g), 0);
+    play(&g, 0);
+    pthread_join(other, NULL);
+    CHECK_UINT(g.turn, TURNS);
+}
+
+static void test_wait_takes_turns(void)
+{
+    check_turns(&own);
+}
+
+static void test_wait_takes_turns_portably(void)
+{
+    check_turns(&portable);
+}
+
+static void test_wait_for_what_has_come_returns(void)
+{
+    const uint32_t word = 1;
+    own.wait(&word, 0);
+    portable.wait(&word, 0);
+}
+
+static const char *wake_in_child(void)
+{
+    const uint32_t word = 1;
+    alarm(10);
+    portable.wait(&word, 0);
+    portable.wake(&word);
+    return NULL;
+}
+
+static void *wait_for_change(void *word)
+{
+    while (MAPPED__LOAD_ACQUIRE((uint32_t *)word) == 0)
+        portable.wait(word, 0);
+    return NULL;
+}
+
+/* The child of a fork has the lock as its parent had it, but not the threads.
+ */
+static void test_wait_works_in_the_child_of_a_fork(void)
+{
+    static uint32_t word;
+    pthread_t other;
+    CHECK_INT(pthread_create(&other, NULL, wait_for_change, &word), 0);
+    for (int i = 0; i < 20; i++)
+        CHECK_INT(scratch_child(wake_in_child), 0);
+    MAPPED__STORE_RELEASE(&word, 1);
+    portable.wake(&word);
+    pthread_join(other, NULL);
+}
+
+int main(void)
+{
+    RUN(test_wait_takes_turns);
+    RUN(test_wait_takes_turns_portably);
+    RUN(test_wait_for_what_has_come_returns);
+    RUN(test_wait_works_in_the_child_of_a_fork);
+    return check_finish();
+}
