@@ -1,18 +1,20 @@
-/* Looks for two of the needle's bytes at once, at many positions at a time, and
- * compares the whole needle only where both are in place. On data where that
- * happens too often the two-way algorithm takes over. */
+/* Searches of plain memory. A filter compares two bytes of the needle with the
+ * haystack at LANES offsets at a time; only offsets at which both are equal are
+ * candidates, where the whole needle is compared. The filter is fast but has no
+ * bound, so the search counts the bytes that it compares in vain and, once they
+ * outweigh the haystack, leaves the rest to the two-way algorithm. Thus the
+ * time of every search is linear. */
 #include <mapped/needle.h>
 
 #include <string.h>
 
 #include <mapped/endian.h>
 
-#define SAMPLE 4096 /* bytes of data that are enough to tell what is rare */
-#define NEEDLE_SAMPLE 256 /* bytes of the needle worth a look */
-#define HEAD 16           /* bytes compared first where the filter hits */
-#define PATIENCE 4096     /* comparisons in vain that are always granted */
+#define NEEDLE_SAMPLE 256 /* bytes of the needle among which two are chosen */
+#define HEAD 16           /* bytes of a candidate that are compared first */
+#define FREE_WORK 4096    /* bytes that any search may compare in vain */
 
-/* Sixteen bytes side by side: the compiler knows the machine's way. */
+/* The compiler turns these into the machine's own vector instructions. */
 #define LANES 16
 #define STRIDE (4 * LANES)
 typedef uint8_t lanes __attribute__((vector_size(LANES)));
@@ -28,44 +30,41 @@ void mapped_needle_init(mapped_needle *needle, const void *bytes, size_t length)
     needle->unseen_ = false;
 }
 
-/* The place among the first `look` bytes whose byte has been seen least often,
- * `place` if no other is better. */
+/* Returns which of the needle's first `n` bytes the sample contains least
+ * often; `best` if none of them is rarer than that. */
 static size_t rarest(const mapped_needle *needle, const uint16_t *seen,
-                     size_t look, size_t place)
+                     size_t n, size_t best)
 {
-    for (size_t i = 0; i < look; i++)
-        if (seen[needle->bytes_[i]] < seen[needle->bytes_[place]])
-            place = i;
-    return place;
-}
-
-static void choose(mapped_needle *needle, const unsigned char *sample, size_t n)
-{
-    uint16_t seen[UCHAR_MAX + 1] = {0};
-    size_t look =
-        needle->length_ < NEEDLE_SAMPLE ? needle->length_ : NEEDLE_SAMPLE;
-    for (size_t i = 0; i < n && i < SAMPLE; i++)
-        seen[sample[i]]++;
-    needle->rare_ = rarest(needle, seen, look, needle->rare_);
-    needle->unseen_ = seen[needle->bytes_[needle->rare_]] == 0;
-    /* The same byte once more would rule out little. */
-    seen[needle->bytes_[needle->rare_]] = UINT16_MAX;
-    needle->second_ = rarest(needle, seen, look, needle->second_);
-    needle->tuned_ = true;
+    for (size_t i = 0; i < n; i++)
+        if (seen[needle->bytes_[i]] < seen[needle->bytes_[best]])
+            best = i;
+    return best;
 }
 
 void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n)
 {
-    if (!needle->tuned_)
-        choose(needle, sample, n);
+    const unsigned char *bytes = sample;
+    uint16_t seen[UCHAR_MAX + 1] = {0};
+    size_t head =
+        needle->length_ < NEEDLE_SAMPLE ? needle->length_ : NEEDLE_SAMPLE;
+    if (needle->tuned_)
+        return;
+    for (size_t i = 0; i < n && i < MAPPED__NEEDLE_SAMPLE; i++)
+        seen[bytes[i]]++;
+    needle->rare_ = rarest(needle, seen, head, needle->rare_);
+    needle->unseen_ = seen[needle->bytes_[needle->rare_]] == 0;
+    /* The second byte must differ, or it would rule out little more. */
+    seen[needle->bytes_[needle->rare_]] = UINT16_MAX;
+    needle->second_ = rarest(needle, seen, head, needle->second_);
+    needle->tuned_ = true;
 }
 
 typedef struct scan {
     const mapped_needle *needle;
-    const unsigned char *data;
-    lanes rare;
-    lanes second;
-    size_t work; /* bytes compared in vain */
+    const unsigned char *haystack;
+    lanes rare;   /* the byte that is compared first, in every lane */
+    lanes second; /* the same of the second */
+    size_t work;  /* bytes that were compared, nearly all in vain */
 } scan;
 
 static lanes broadcast(unsigned char byte)
@@ -74,10 +73,10 @@ static lanes broadcast(unsigned char byte)
 }
 
 static void scan_init(scan *s, const mapped_needle *needle,
-                      const unsigned char *data)
+                      const unsigned char *haystack)
 {
     s->needle = needle;
-    s->data = data;
+    s->haystack = haystack;
     s->rare = broadcast(needle->bytes_[needle->rare_]);
     s->second = broadcast(needle->bytes_[needle->second_]);
     s->work = 0;
@@ -90,10 +89,11 @@ static inline lanes load(const unsigned char *p)
     return value;
 }
 
-/* All bits of a lane are set where the needle may begin. */
+/* Returns all bits set in the lanes of those offsets, of the LANES from `at`
+ * on, that are candidates. */
 static inline lanes candidates(const scan *s, size_t at)
 {
-    const unsigned char *p = s->data + at;
+    const unsigned char *p = s->haystack + at;
     return (lanes)(load(p + s->needle->rare_) == s->rare) &
            (lanes)(load(p + s->needle->second_) == s->second);
 }
@@ -112,7 +112,7 @@ static inline bool any_in_stride(const scan *s, size_t at)
 
 static bool matches(scan *s, size_t at)
 {
-    const unsigned char *p = s->data + at;
+    const unsigned char *p = s->haystack + at;
     const mapped_needle *needle = s->needle;
     size_t head = needle->length_ < HEAD ? needle->length_ : HEAD;
     s->work += HEAD;
@@ -122,10 +122,10 @@ static bool matches(scan *s, size_t at)
     return memcmp(p + head, needle->bytes_ + head, needle->length_ - head) == 0;
 }
 
-/* Comparing where the filter hits has become slower than doing without. */
-static bool is_futile(const scan *s, size_t scanned)
+/* Has comparing candidates cost more than the filter saves? */
+static bool is_too_slow(const scan *s, size_t scanned)
 {
-    return s->work / 4 > scanned + PATIENCE / 4;
+    return s->work / 4 > scanned + FREE_WORK / 4;
 }
 
 static size_t first_in_half(scan *s, size_t at, uint64_t word)
@@ -156,16 +156,16 @@ static size_t first_of_few(scan *s, size_t starts)
     return MAPPED_NOT_FOUND;
 }
 
-static size_t give_up_first(const scan *s, size_t at, size_t n)
+static size_t two_way_rest(const scan *s, size_t at, size_t n)
 {
     const mapped_needle *needle = s->needle;
     size_t found = mapped__two_way_first(needle->bytes_, needle->length_,
-                                         s->data + at, n - at);
+                                         s->haystack + at, n - at);
     return found == MAPPED_NOT_FOUND ? found : at + found;
 }
 
-/* At least LANES positions: the last ones are looked at together with some that
- * were looked at before. */
+/* Searches at least LANES offsets. The last LANES of them may overlap with some
+ * that were searched before. */
 static size_t first_of_many(scan *s, size_t starts, size_t n)
 {
     size_t at = 0;
@@ -179,8 +179,8 @@ static size_t first_of_many(scan *s, size_t starts, size_t n)
             size_t found = first_in_lanes(s, at, hits);
             if (found != MAPPED_NOT_FOUND)
                 return found;
-            if (is_futile(s, at))
-                return give_up_first(s, at, n);
+            if (is_too_slow(s, at))
+                return two_way_rest(s, at, n);
         }
         at += LANES;
     }
@@ -188,20 +188,20 @@ static size_t first_of_many(scan *s, size_t starts, size_t n)
     return first_in_lanes(s, at, candidates(s, at));
 }
 
-/* Looks for the rarest byte alone, which libraries do faster than anything else
- * is done, as long as it turns up as rarely as hoped. Returns where to go on,
- * or with `*found` where the needle is. */
+/* Searches for the rarest byte alone with memchr, which is faster than the
+ * filter as long as that byte is rare. Returns the offset of the match if
+ * `*found`, else the offset at which the filter has to go on. */
 static size_t first_of_rarest(scan *s, size_t starts, bool *found)
 {
-    const unsigned char *data = s->data + s->needle->rare_;
+    const unsigned char *haystack = s->haystack + s->needle->rare_;
     unsigned char byte = s->needle->bytes_[s->needle->rare_];
     size_t at = 0;
     *found = false;
-    while (at < starts && s->work <= at / 8 + PATIENCE / 4) {
-        const unsigned char *hit = memchr(data + at, byte, starts - at);
+    while (at < starts && s->work <= at / 8 + FREE_WORK / 4) {
+        const unsigned char *hit = memchr(haystack + at, byte, starts - at);
         if (hit == NULL)
             return starts;
-        at = (size_t)(hit - data);
+        at = (size_t)(hit - haystack);
         *found = matches(s, at);
         if (*found)
             break;
@@ -211,32 +211,32 @@ static size_t first_of_rarest(scan *s, size_t starts, bool *found)
 }
 
 static MAPPED__NOINLINE size_t first_of_bytes(const mapped_needle *needle,
-                                              const unsigned char *data,
+                                              const unsigned char *haystack,
                                               size_t n)
 {
     scan s;
     bool found = false;
     size_t starts = n - needle->length_ + 1;
     size_t at = 0;
-    scan_init(&s, needle, data);
+    scan_init(&s, needle, haystack);
     if (needle->unseen_)
         at = first_of_rarest(&s, starts, &found);
     if (found || at == starts)
         return found ? at : MAPPED_NOT_FOUND;
-    s.data += at;
+    s.haystack += at;
     size_t rest = starts - at < LANES ? first_of_few(&s, starts - at)
                                       : first_of_many(&s, starts - at, n - at);
     return rest == MAPPED_NOT_FOUND ? rest : at + rest;
 }
 
-static size_t first_of_byte(unsigned char byte, const unsigned char *data,
+static size_t first_of_byte(unsigned char byte, const unsigned char *haystack,
                             size_t n)
 {
-    const unsigned char *found = memchr(data, byte, n);
-    return found == NULL ? MAPPED_NOT_FOUND : (size_t)(found - data);
+    const unsigned char *found = memchr(haystack, byte, n);
+    return found == NULL ? MAPPED_NOT_FOUND : (size_t)(found - haystack);
 }
 
-size_t mapped_needle_first(const mapped_needle *needle, const void *data,
+size_t mapped_needle_first(const mapped_needle *needle, const void *haystack,
                            size_t n)
 {
     if (needle->length_ > n)
@@ -245,9 +245,9 @@ size_t mapped_needle_first(const mapped_needle *needle, const void *data,
     case 0:
         return 0;
     case 1:
-        return first_of_byte(needle->bytes_[0], data, n);
+        return first_of_byte(needle->bytes_[0], haystack, n);
     default:
-        return first_of_bytes(needle, data, n);
+        return first_of_bytes(needle, haystack, n);
     }
 }
 
@@ -279,11 +279,10 @@ static size_t last_of_few(scan *s, size_t starts)
     return MAPPED_NOT_FOUND;
 }
 
-/* Positions from `at` on have been looked at. */
 static size_t last_of_many(scan *s, size_t starts)
 {
     const mapped_needle *needle = s->needle;
-    size_t at = starts;
+    size_t at = starts; /* offsets from here on have been searched */
     for (;;) {
         while (at >= STRIDE && !any_in_stride(s, at - STRIDE))
             at -= STRIDE;
@@ -296,14 +295,14 @@ static size_t last_of_many(scan *s, size_t starts)
         size_t found = last_in_lanes(s, at, hits);
         if (found != MAPPED_NOT_FOUND)
             return found;
-        if (at > 0 && is_futile(s, starts - at))
+        if (at > 0 && is_too_slow(s, starts - at))
             return mapped__two_way_last(needle->bytes_, needle->length_,
-                                        s->data, at + needle->length_ - 1);
+                                        s->haystack, at + needle->length_ - 1);
     }
     return last_in_lanes(s, 0, candidates(s, 0));
 }
 
-size_t mapped_needle_last(const mapped_needle *needle, const void *data,
+size_t mapped_needle_last(const mapped_needle *needle, const void *haystack,
                           size_t n)
 {
     scan s;
@@ -311,7 +310,7 @@ size_t mapped_needle_last(const mapped_needle *needle, const void *data,
         return MAPPED_NOT_FOUND;
     if (needle->length_ == 0)
         return n;
-    scan_init(&s, needle, data);
+    scan_init(&s, needle, haystack);
     size_t starts = n - needle->length_ + 1;
     if (starts < LANES)
         return last_of_few(&s, starts);
@@ -326,19 +325,20 @@ static size_t sum(lanes counts)
     return total;
 }
 
-/* A lane that is equal is -1, and a lane can count to UCHAR_MAX. */
-static size_t count_in_lanes(lanes byte, const unsigned char *data,
+/* Comparing makes an equal lane -1, which is subtracted. A lane can count to
+ * UCHAR_MAX, so the counts are added up after as many strides. */
+static size_t count_in_lanes(lanes byte, const unsigned char *haystack,
                              size_t strides)
 {
     size_t total = 0;
     while (strides > 0) {
         size_t turn = strides < UCHAR_MAX ? strides : UCHAR_MAX;
         lanes counts[4] = {{0}, {0}, {0}, {0}};
-        for (size_t i = 0; i < turn; i++, data += STRIDE) {
-            counts[0] -= (lanes)(load(data) == byte);
-            counts[1] -= (lanes)(load(data + LANES) == byte);
-            counts[2] -= (lanes)(load(data + 2 * LANES) == byte);
-            counts[3] -= (lanes)(load(data + 3 * LANES) == byte);
+        for (size_t i = 0; i < turn; i++, haystack += STRIDE) {
+            counts[0] -= (lanes)(load(haystack) == byte);
+            counts[1] -= (lanes)(load(haystack + LANES) == byte);
+            counts[2] -= (lanes)(load(haystack + 2 * LANES) == byte);
+            counts[3] -= (lanes)(load(haystack + 3 * LANES) == byte);
         }
         for (size_t i = 0; i < 4; i++)
             total += sum(counts[i]);
@@ -347,20 +347,20 @@ static size_t count_in_lanes(lanes byte, const unsigned char *data,
     return total;
 }
 
-static size_t count_byte(unsigned char byte, const unsigned char *data,
+static size_t count_byte(unsigned char byte, const unsigned char *haystack,
                          size_t n)
 {
     size_t strides = n / STRIDE;
-    size_t total = count_in_lanes(broadcast(byte), data, strides);
+    size_t total = count_in_lanes(broadcast(byte), haystack, strides);
     for (size_t i = strides * STRIDE; i < n; i++)
-        total += data[i] == byte;
+        total += haystack[i] == byte;
     return total;
 }
 
-size_t mapped_needle_count(const mapped_needle *needle, const void *data,
+size_t mapped_needle_count(const mapped_needle *needle, const void *haystack,
                            size_t n, size_t *next)
 {
-    const unsigned char *bytes = data;
+    const unsigned char *start = haystack;
     size_t length = needle->length_;
     size_t count = 0;
     size_t at = 0;
@@ -368,9 +368,9 @@ size_t mapped_needle_count(const mapped_needle *needle, const void *data,
     if (length == 0)
         return n + 1;
     if (length == 1)
-        return count_byte(needle->bytes_[0], data, n);
+        return count_byte(needle->bytes_[0], haystack, n);
     for (;;) {
-        size_t found = mapped_needle_first(needle, bytes + at, n - at);
+        size_t found = mapped_needle_first(needle, start + at, n - at);
         if (found == MAPPED_NOT_FOUND)
             break;
         count++;

@@ -1,15 +1,15 @@
 /* The two-way algorithm: M. Crochemore and D. Perrin, "Two-way string
- * matching", Journal of the ACM 38 (1991). Linear time for any needle, no
- * memory of its own. It is the answer to needles on which the fast filter of
- * needle.c would take quadratic time.
+ * matching", Journal of the ACM 38 (1991). It takes linear time for any needle
+ * and no memory. needle.c falls back to it where its filter would take
+ * quadratic time.
  *
  * Every step moves forward whatever the bytes are, and no bound depends on
- * them, so memory that changes meanwhile can spoil the result but never more.
- */
+ * them. So if another process changes the bytes meanwhile, the result may be
+ * wrong, but the search ends and stays inside the haystack. */
 #include <mapped/needle.h>
 
-/* Bytes in either direction: `at[0]` is the first, `at[step]` the next, so that
- * one implementation finds the first and the last occurrence. */
+/* A text to be read in either direction: `at[0]` is its first byte, `at[step]`
+ * its second. Reading backwards finds the last match. */
 typedef struct text {
     const unsigned char *at;
     ptrdiff_t step;
@@ -26,14 +26,14 @@ typedef struct factors {
     bool periodic; /* the period is the whole needle's */
 } factors;
 
-/* Where the greatest suffix begins, and its period; by the order of bytes or,
- * with `down`, by the reverse order. */
+/* Returns where the needle's greatest suffix begins, and sets its period. Bytes
+ * are ordered by value or, with `down`, in reverse. */
 static size_t greatest_suffix(text needle, size_t length, bool down,
                               size_t *period)
 {
-    size_t start = 0; /* of the best suffix so far */
-    size_t rival = 1; /* of the suffix compared with it */
-    size_t same = 0;  /* bytes of the two that agree within a period */
+    size_t start = 0; /* where the greatest suffix so far begins */
+    size_t rival = 1; /* where the suffix compared with it begins */
+    size_t same = 0;  /* how many bytes of the two agree within a period */
     *period = 1;
     while (rival + same < length) {
         unsigned char best = byte_of(needle, start + same);
@@ -57,7 +57,7 @@ static size_t greatest_suffix(text needle, size_t length, bool down,
     return start;
 }
 
-/* Does the needle's left part repeat `period` bytes further on? */
+/* Is the needle's left part, up to `cut`, repeated `period` bytes later? */
 static bool repeats(text needle, size_t cut, size_t period, size_t length)
 {
     if (cut + period > length)
@@ -83,13 +83,14 @@ static factors factorize(text needle, size_t length)
     return f;
 }
 
-static size_t two_way(text needle, size_t length, text data, size_t n)
+static size_t two_way(text needle, size_t length, text haystack, size_t n)
 {
     factors f = factorize(needle, length);
-    size_t known = 0; /* bytes at the left that are known to match */
+    size_t known =
+        0; /* how many of the needle's first bytes match for certain */
     for (size_t at = 0; at <= n - length;) {
         size_t i = known > f.cut ? known : f.cut;
-        while (i < length && byte_of(needle, i) == byte_of(data, at + i))
+        while (i < length && byte_of(needle, i) == byte_of(haystack, at + i))
             i++;
         if (i < length) {
             at += i - f.cut + 1;
@@ -97,7 +98,8 @@ static size_t two_way(text needle, size_t length, text data, size_t n)
             continue;
         }
         i = f.cut;
-        while (i > known && byte_of(needle, i - 1) == byte_of(data, at + i - 1))
+        while (i > known &&
+               byte_of(needle, i - 1) == byte_of(haystack, at + i - 1))
             i--;
         if (i <= known)
             return at;
@@ -108,15 +110,15 @@ static size_t two_way(text needle, size_t length, text data, size_t n)
 }
 
 size_t mapped__two_way_first(const unsigned char *needle, size_t length,
-                             const unsigned char *data, size_t n)
+                             const unsigned char *haystack, size_t n)
 {
-    return two_way((text){needle, 1}, length, (text){data, 1}, n);
+    return two_way((text){needle, 1}, length, (text){haystack, 1}, n);
 }
 
 size_t mapped__two_way_last(const unsigned char *needle, size_t length,
-                            const unsigned char *data, size_t n)
+                            const unsigned char *haystack, size_t n)
 {
     size_t back = two_way((text){needle + length - 1, -1}, length,
-                          (text){data + n - 1, -1}, n);
+                          (text){haystack + n - 1, -1}, n);
     return back == MAPPED_NOT_FOUND ? back : n - length - back;
 }

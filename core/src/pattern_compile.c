@@ -1,6 +1,6 @@
-/* Patterns are compiled by going over the text twice: once to measure, once to
- * store. A place that Lua would complain about becomes a node that fails, so
- * that the error comes when, and only if, matching gets there. */
+/* Compiles patterns. The text is parsed twice: to count sets and nodes, and to
+ * store them. An item that Lua would complain about becomes a node that fails,
+ * because as in Lua the error comes only if matching gets there. */
 #include "pattern_internal.h"
 
 #include <ctype.h>
@@ -27,7 +27,8 @@ static int is_zero(int byte)
 
 typedef int class_test(int byte);
 
-/* What "%a" stands for, or NULL where the letter stands for itself. */
+/* Returns the test of the class that "%a" stands for, or NULL if the letter
+ * stands for itself. */
 static class_test *find_class(unsigned char letter)
 {
     static const struct {
@@ -43,8 +44,8 @@ static class_test *find_class(unsigned char letter)
     return NULL;
 }
 
-/* The class or the character behind an escape; what isn't a small letter is the
- * complement. */
+/* Adds the class or the character behind an escape. A capital letter stands for
+ * the complement of the class. */
 static void set_add_escaped(mapped__pattern_set *set, unsigned char letter)
 {
     class_test *test = find_class(letter);
@@ -63,8 +64,8 @@ static void set_invert(mapped__pattern_set *set)
         set->bits[i] = (uint8_t)~set->bits[i];
 }
 
-/* What is between the brackets. The text is well formed: an escape is never the
- * last character. */
+/* Makes a set of the text between the brackets. parse_set has checked that the
+ * text doesn't end with an escape. */
 static void set_fill(mapped__pattern_set *set, const unsigned char *text,
                      size_t length)
 {
@@ -92,7 +93,7 @@ typedef struct compiler {
     mapped__pattern_node *nodes; /* NULL while measuring */
     size_t set_count;
     size_t node_count;
-    uint32_t class_sets[UCHAR_MAX + 1]; /* of "%a", plus one; 0: none yet */
+    uint32_t class_sets[UCHAR_MAX + 1]; /* by letter: set + 1; 0: no set yet */
     bool looks_back;
 } compiler;
 
@@ -108,12 +109,12 @@ static void emit(compiler *c, mapped__pattern_node node)
     c->node_count++;
 }
 
-/* Nothing behind a bad place is ever reached. */
-static void emit_bad(compiler *c, size_t place, mapped__pattern_fault fault)
+/* Ends the pattern, because matching never gets behind this node. */
+static void emit_bad(compiler *c, size_t at, mapped__pattern_error reason)
 {
     emit(c, (mapped__pattern_node){.op = MAPPED__PATTERN_BAD,
-                                   .first = (uint8_t)fault,
-                                   .place = (uint32_t)place});
+                                   .first = (uint8_t)reason,
+                                   .at = (uint32_t)at});
     c->at = c->length;
 }
 
@@ -123,8 +124,8 @@ static uint32_t new_set(compiler *c, mapped__pattern_set **set)
     return (uint32_t)c->set_count++;
 }
 
-/* The set that begins at the bracket, and on behind it. The first character is
- * part of the set even if it is the closing bracket. */
+/* Parses the set that begins at the bracket. A closing bracket that comes first
+ * belongs to the set. Returns false if the set has no end. */
 static bool parse_set(compiler *c, uint32_t *index)
 {
     mapped__pattern_set *set;
@@ -143,7 +144,7 @@ static bool parse_set(compiler *c, uint32_t *index)
     return true;
 }
 
-/* One set serves all uses of a class. */
+/* Returns the set of a class, which all uses of the class share. */
 static uint32_t class_set(compiler *c, unsigned char letter)
 {
     mapped__pattern_set *set;
@@ -188,12 +189,12 @@ static void parse_escaped(compiler *c, mapped__pattern_node *node)
     c->at += 2;
 }
 
-/* An item that matches one byte, with its repetition. */
+/* Parses an item that matches one byte, and its repetition. */
 static void parse_single(compiler *c)
 {
     mapped__pattern_node node = {.op = MAPPED__PATTERN_BYTE,
                                  .first = c->text[c->at],
-                                 .place = (uint32_t)c->at};
+                                 .at = (uint32_t)c->at};
     if (node.first == ESCAPE) {
         if (c->at + 1 == c->length) {
             emit_bad(c, c->at, MAPPED__PATTERN_ENDS_WITH_ESCAPE);
@@ -223,17 +224,17 @@ static void parse_balance(compiler *c)
     emit(c, (mapped__pattern_node){.op = MAPPED__PATTERN_BALANCE,
                                    .first = c->text[c->at + 2],
                                    .second = c->text[c->at + 3],
-                                   .place = (uint32_t)c->at});
+                                   .at = (uint32_t)c->at});
     c->at += 4;
 }
 
 static void parse_frontier(compiler *c)
 {
     mapped__pattern_node node = {.op = MAPPED__PATTERN_FRONTIER,
-                                 .place = (uint32_t)c->at};
+                                 .at = (uint32_t)c->at};
     c->at += 2;
     if (!is_at(c, c->at, '['))
-        emit_bad(c, node.place, MAPPED__PATTERN_MISSING_FRONTIER);
+        emit_bad(c, node.at, MAPPED__PATTERN_MISSING_FRONTIER);
     else if (!parse_set(c, &node.set))
         emit_bad(c, c->at, MAPPED__PATTERN_MISSING_BRACKET);
     else
@@ -243,8 +244,7 @@ static void parse_frontier(compiler *c)
 
 static void parse_plain(compiler *c, mapped__pattern_op op, size_t n)
 {
-    emit(c,
-         (mapped__pattern_node){.op = (uint8_t)op, .place = (uint32_t)c->at});
+    emit(c, (mapped__pattern_node){.op = (uint8_t)op, .at = (uint32_t)c->at});
     c->at += n;
 }
 
@@ -299,11 +299,11 @@ static void parse(compiler *c, unsigned flags)
     while (c->at < c->length)
         parse_item(c);
     emit(c, (mapped__pattern_node){.op = MAPPED__PATTERN_DONE,
-                                   .place = (uint32_t)c->length});
+                                   .at = (uint32_t)c->length});
 }
 
-/* Behind the captures that open in front of it; with more of them than allowed
- * that error comes first. */
+/* Returns the first node that isn't the beginning of a capture, or NULL if too
+ * many captures begin, which is an error before any byte is looked at. */
 static const mapped__pattern_node *first_item(const mapped_pattern *pattern)
 {
     const mapped__pattern_node *node = mapped__pattern_nodes(pattern);
@@ -358,8 +358,8 @@ size_t mapped_pattern_size(const void *text, size_t length, unsigned flags)
     if (length > UINT32_MAX - 1)
         return 0;
     parse(&c, flags);
-    /* At most a set, a node and a byte of prefix for each byte of text; what
-     * that is multiplied with can overflow on small machines only. */
+    /* There are no more sets, and no more bytes of prefix, than nodes. Their
+     * size can overflow on 32-bit machines only. */
     const size_t each =
         sizeof(mapped__pattern_set) + sizeof(mapped__pattern_node) + 1;
     if (c.node_count > (SIZE_MAX - sizeof(mapped_pattern)) / each)

@@ -1,35 +1,38 @@
-/* The compiled form of a pattern: a row of nodes, each one item. */
+/* The compiled form of a pattern, which pattern_compile.c makes and
+ * pattern_match.c runs: an array of nodes, one for each pattern item (as Lua's
+ * manual calls it), that ends with MAPPED__PATTERN_DONE or _BAD. */
 #ifndef MAPPED_PATTERN_INTERNAL_H
 #define MAPPED_PATTERN_INTERNAL_H
 
 #include <mapped/pattern.h>
 
-/* The first three match one byte and may be repeated; the order matters to
- * mapped__pattern_is_single. */
+/* The first three, up to MAPPED__PATTERN_SET, match one byte and may be
+ * repeated. */
 typedef enum mapped__pattern_op {
-    MAPPED__PATTERN_BYTE, /* `first` */
-    MAPPED__PATTERN_ANY,
+    MAPPED__PATTERN_BYTE,     /* the byte `first` */
+    MAPPED__PATTERN_ANY,      /* "." */
     MAPPED__PATTERN_SET,      /* a byte of sets[set] */
-    MAPPED__PATTERN_OPEN,     /* a capture begins */
-    MAPPED__PATTERN_POSITION, /* a position capture */
-    MAPPED__PATTERN_CLOSE,
-    MAPPED__PATTERN_BALANCE,  /* between `first` and `second` */
-    MAPPED__PATTERN_FRONTIER, /* into sets[set] */
-    MAPPED__PATTERN_BACK,     /* what capture `first` ('0' to '9') matched */
+    MAPPED__PATTERN_OPEN,     /* "(" */
+    MAPPED__PATTERN_POSITION, /* "()" */
+    MAPPED__PATTERN_CLOSE,    /* ")" */
+    MAPPED__PATTERN_BALANCE,  /* "%bxy": x is `first`, y is `second` */
+    MAPPED__PATTERN_FRONTIER, /* "%f[set]" */
+    MAPPED__PATTERN_BACK,     /* "%0" to "%9": the digit is `first` */
     MAPPED__PATTERN_END,      /* "$" */
-    MAPPED__PATTERN_DONE,
-    MAPPED__PATTERN_BAD /* error `first` of mapped__pattern_fault */
+    MAPPED__PATTERN_DONE,     /* the whole pattern has matched */
+    MAPPED__PATTERN_BAD       /* the mapped__pattern_error `first` */
 } mapped__pattern_op;
 
 typedef enum mapped__pattern_repeat {
     MAPPED__PATTERN_ONCE,
-    MAPPED__PATTERN_OPTIONAL,
-    MAPPED__PATTERN_GREEDY,
-    MAPPED__PATTERN_GREEDY_ONCE, /* at least once */
-    MAPPED__PATTERN_LAZY
+    MAPPED__PATTERN_OPTIONAL,    /* "?" */
+    MAPPED__PATTERN_GREEDY,      /* "*" */
+    MAPPED__PATTERN_GREEDY_ONCE, /* "+" */
+    MAPPED__PATTERN_LAZY         /* "-" */
 } mapped__pattern_repeat;
 
-typedef enum mapped__pattern_fault {
+/* Why a pattern is malformed; pattern_match.c has the texts. */
+typedef enum mapped__pattern_error {
     MAPPED__PATTERN_ENDS_WITH_ESCAPE,
     MAPPED__PATTERN_MISSING_BRACKET,
     MAPPED__PATTERN_MISSING_FRONTIER,
@@ -38,8 +41,8 @@ typedef enum mapped__pattern_fault {
     MAPPED__PATTERN_UNFINISHED,
     MAPPED__PATTERN_TOO_MANY,
     MAPPED__PATTERN_TOO_COMPLEX,
-    MAPPED__PATTERN_BAD_INDEX /* followed by one for each digit */
-} mapped__pattern_fault;
+    MAPPED__PATTERN_BAD_INDEX /* of "%0"; those of other digits follow */
+} mapped__pattern_error;
 
 typedef struct mapped__pattern_node {
     uint8_t op;
@@ -47,25 +50,25 @@ typedef struct mapped__pattern_node {
     uint8_t first;
     uint8_t second;
     uint32_t set;
-    uint32_t place; /* in the pattern's text */
+    uint32_t at; /* offset of the item in the pattern's text */
 } mapped__pattern_node;
 
 typedef struct mapped__pattern_set {
     uint8_t bits[(UCHAR_MAX + 1) / CHAR_BIT];
 } mapped__pattern_set;
 
-/* What must come first in a match, to pass over what can't be one: the bytes of
- * `prefix`, or else a byte of a set, or else nothing is known. */
 #define MAPPED__PATTERN_NO_SET UINT32_MAX
 
-/* Followed by the sets, the nodes and the prefix. */
+/* In memory the sets follow, then the nodes, then the prefix. The search skips
+ * offsets where no match can begin: every match begins with the prefix, or if
+ * that is empty with a byte of `first_set`. */
 struct mapped_pattern {
     uint32_t sets;
     uint32_t nodes;
-    uint32_t prefix; /* bytes */
-    uint32_t first_set;
+    uint32_t prefix;    /* its length; 0: not known */
+    uint32_t first_set; /* MAPPED__PATTERN_NO_SET: not known */
     bool anchored;
-    bool looks_back; /* to the byte before a match */
+    bool looks_back; /* a match depends on the byte before it */
 };
 
 static inline const mapped__pattern_set *

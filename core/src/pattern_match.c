@@ -1,54 +1,52 @@
-/* The matcher: backtracking, as the language defines it. It is a leaf that
- * neither allocates nor calls out, so it can run between the two checks; depth
- * is bounded as in Lua, and so is the stack it takes. Its time is not: so it
- * counts its steps and looks up now and then whether it should go on at all. */
+/* Matches patterns, by backtracking as Lua defines it. The matcher is a leaf:
+ * it neither allocates nor calls other libraries, so it can run between the two
+ * checks of an access. Depth is bounded as in Lua, and with it the stack. Time
+ * is not, so steps are counted and the region's state is looked at after some.
+ * A lost page is a fault only if it is among the bytes that were read. */
 #include "pattern_internal.h"
 #include "region_internal.h"
 
 #include <string.h>
 
 #define DEPTH 200 /* how deep Lua lets a match nest */
-#define UNFINISHED (MAPPED_CAPTURE_POSITION - 1)
+#define UNFINISHED (MAPPED_CAPTURE_POSITION - 1) /* an open capture */
 
-/* Positions tried, and items tried or bytes gone over, between two looks at the
- * region's state. */
+/* The region's state is looked at after so many offsets, and after so many
+ * steps at one offset: bytes read, and alternatives tried. */
 #define BLOCK ((size_t)1 << 20)
 #define STEPS ((size_t)1 << 16)
 
-/* Below this a search is over before a sample of the data would pay. */
-#define WORTH_TUNING ((size_t)1 << 16)
-#define SAMPLE 4096
-
 typedef struct mapped__pattern_node node;
 typedef struct mapped__pattern_set set;
-typedef const unsigned char *place;
+typedef const unsigned char *cursor; /* into the haystack */
 
 typedef struct matcher {
     const mapped_pattern *pattern;
     const set *sets;
-    mapped_match *match; /* holds the captures; `count` is how many are begun */
-    place begin;
-    place end;
-    place furthest; /* no byte from here on has mattered so far */
-    size_t low;     /* nor has one before this offset */
-    size_t steps;   /* left before the next look at the state */
-    unsigned depth; /* how much deeper it may go */
-    unsigned fault; /* a mapped__pattern_fault if `status` says so */
-    size_t fault_place;
+    mapped_match *match; /* its `count` is how many captures have begun */
+    cursor begin;        /* of the haystack */
+    cursor end;
+    cursor furthest; /* behind the last byte that was read */
+    size_t low;      /* offset of the first byte that was read */
+    size_t steps;    /* left until the next look at the region's state */
+    unsigned depth;  /* left */
+    unsigned reason; /* a mapped__pattern_error if `status` is MAPPED_PATTERN */
+    size_t reason_at; /* and its offset in the pattern's text */
     mapped_slice slice;
-    mapped_status status; /* why no match can be found any more */
+    mapped_status status; /* not MAPPED_OK once matching has failed for good */
     mapped_error *error;
     bool found;
 } matcher;
 
-/* The end of a match at `s` from `item` on, or NULL: no match, or failed. */
-static place match_from(matcher *m, const node *item, place s);
+/* Returns the end of a match of the items from `item` on at `s`, or NULL if
+ * there is none or matching has failed. */
+static cursor match_from(matcher *m, const node *item, cursor s);
 
-static place fail(matcher *m, unsigned fault, const node *item)
+static cursor fail(matcher *m, unsigned reason, const node *item)
 {
     m->status = MAPPED_PATTERN;
-    m->fault = fault;
-    m->fault_place = item->place;
+    m->reason = reason;
+    m->reason_at = item->at;
     return NULL;
 }
 
@@ -57,38 +55,38 @@ static bool failed(const matcher *m)
     return m->status != MAPPED_OK;
 }
 
-/* Has all that mattered so far been there? */
+/* Ends an access to all bytes that were read. */
 static mapped_status leave(const matcher *m)
 {
     size_t high = (size_t)(m->furthest - m->begin);
     return mapped_slice_leave(m->slice, m->low, high - m->low, m->error);
 }
 
-static MAPPED__NOINLINE bool look_up(matcher *m)
+static MAPPED__NOINLINE bool look_at_region(matcher *m)
 {
     m->steps = STEPS;
     m->status = leave(m);
     return m->status == MAPPED_OK;
 }
 
-/* Counts steps: of walks over bytes, and one wherever the match branches.
- * False, and the match has failed, when there is no sense in going on. */
-static inline bool spend(matcher *m, size_t steps)
+/* Counts steps. Returns false, and matching has failed, if the region was
+ * closed or a page that was read is lost. */
+static inline bool count_steps(matcher *m, size_t steps)
 {
     if (MAPPED__UNLIKELY(steps >= m->steps))
-        return look_up(m);
+        return look_at_region(m);
     m->steps -= steps;
     return true;
 }
 
-/* Where a walk from `s` on must count its steps. */
-static inline place next_stop(const matcher *m, place s)
+/* Returns where a loop over bytes from `s` on must count its steps. */
+static inline cursor next_stop(const matcher *m, cursor s)
 {
     return (size_t)(m->end - s) > STEPS ? s + STEPS : m->end;
 }
 
-/* What lies before `s` has mattered. */
-static inline void touch(matcher *m, place s)
+/* Notes that the bytes before `s` were read. */
+static inline void note_read(matcher *m, cursor s)
 {
     if (s > m->furthest)
         m->furthest = s;
@@ -106,16 +104,16 @@ static inline bool fits(const matcher *m, const node *item, unsigned char byte)
     }
 }
 
-static inline bool fits_at(matcher *m, const node *item, place s)
+static inline bool fits_at(matcher *m, const node *item, cursor s)
 {
     if (s == m->end)
         return false;
-    touch(m, s + 1);
+    note_read(m, s + 1);
     return fits(m, item, *s);
 }
 
-static inline place run_to(const matcher *m, const node *item, place s,
-                           place stop)
+static inline cursor run_to(const matcher *m, const node *item, cursor s,
+                            cursor stop)
 {
     if (item->op == MAPPED__PATTERN_BYTE) {
         while (s < stop && *s == item->first)
@@ -128,23 +126,24 @@ static inline place run_to(const matcher *m, const node *item, place s,
     return s;
 }
 
-/* Where the longest run of bytes that fit ends. */
-static place run_end(matcher *m, const node *item, place s)
+/* Returns the end of the longest run of bytes that `item` matches. */
+static cursor run_end(matcher *m, const node *item, cursor s)
 {
     if (item->op == MAPPED__PATTERN_ANY)
         return m->end;
     for (;;) {
-        place stop = next_stop(m, s);
-        place last = run_to(m, item, s, stop);
-        touch(m, last < m->end ? last + 1 : last);
-        if (!spend(m, (size_t)(last - s)) || last < stop || last == m->end)
+        cursor stop = next_stop(m, s);
+        cursor last = run_to(m, item, s, stop);
+        note_read(m, last < m->end ? last + 1 : last);
+        if (!count_steps(m, (size_t)(last - s)) || last < stop ||
+            last == m->end)
             return last;
         s = last;
     }
 }
 
-/* Can it be seen without going deeper that `item` won't match at `s`? */
-static inline bool is_hopeless(matcher *m, const node *item, place s)
+/* Is it certain, without going deeper, that `item` doesn't match at `s`? */
+static inline bool cannot_match(matcher *m, const node *item, cursor s)
 {
     return item->op <= MAPPED__PATTERN_SET &&
            (item->repeat == MAPPED__PATTERN_ONCE ||
@@ -152,40 +151,40 @@ static inline bool is_hopeless(matcher *m, const node *item, place s)
            !fits_at(m, item, s);
 }
 
-static place match_greedy(matcher *m, const node *item, place s)
+static cursor match_greedy(matcher *m, const node *item, cursor s)
 {
-    place last = run_end(m, item, s);
+    cursor last = run_end(m, item, s);
     if (failed(m))
         return NULL;
     if (m->depth == 0)
         return fail(m, MAPPED__PATTERN_TOO_COMPLEX, item);
     for (;; last--) {
-        if (!is_hopeless(m, item + 1, last)) {
-            place end = match_from(m, item + 1, last);
+        if (!cannot_match(m, item + 1, last)) {
+            cursor end = match_from(m, item + 1, last);
             if (end != NULL || failed(m))
                 return end;
         }
-        if (last == s || !spend(m, 1))
+        if (last == s || !count_steps(m, 1))
             return NULL;
     }
 }
 
-static place match_lazy(matcher *m, const node *item, place s)
+static cursor match_lazy(matcher *m, const node *item, cursor s)
 {
     if (m->depth == 0)
         return fail(m, MAPPED__PATTERN_TOO_COMPLEX, item);
     for (;; s++) {
-        if (!is_hopeless(m, item + 1, s)) {
-            place end = match_from(m, item + 1, s);
+        if (!cannot_match(m, item + 1, s)) {
+            cursor end = match_from(m, item + 1, s);
             if (end != NULL || failed(m))
                 return end;
         }
-        if (!fits_at(m, item, s) || !spend(m, 1))
+        if (!fits_at(m, item, s) || !count_steps(m, 1))
             return NULL;
     }
 }
 
-static place match_open(matcher *m, const node *item, place s)
+static cursor match_open(matcher *m, const node *item, cursor s)
 {
     mapped_match *match = m->match;
     if (match->count == MAPPED_PATTERN_CAPTURES)
@@ -195,13 +194,13 @@ static place match_open(matcher *m, const node *item, place s)
     capture->length = item->op == MAPPED__PATTERN_POSITION
                           ? MAPPED_CAPTURE_POSITION
                           : UNFINISHED;
-    place end = match_from(m, item + 1, s);
+    cursor end = match_from(m, item + 1, s);
     if (end == NULL)
         match->count--;
     return end;
 }
 
-static place match_close(matcher *m, const node *item, place s)
+static cursor match_close(matcher *m, const node *item, cursor s)
 {
     mapped_capture *captures = m->match->captures_;
     size_t i = m->match->count;
@@ -211,20 +210,20 @@ static place match_close(matcher *m, const node *item, place s)
         i--;
     } while (captures[i].length != UNFINISHED);
     captures[i].length = (size_t)(s - m->begin) - captures[i].start;
-    place end = match_from(m, item + 1, s);
+    cursor end = match_from(m, item + 1, s);
     if (end == NULL)
         captures[i].length = UNFINISHED;
     return end;
 }
 
 /* Do the n bytes at `s` equal those at `before`? */
-static bool is_again(matcher *m, place before, place s, size_t n)
+static bool are_equal(matcher *m, cursor before, cursor s, size_t n)
 {
-    place end = s + n;
+    cursor end = s + n;
     while (s < end) {
         size_t part = (size_t)(end - s) < STEPS ? (size_t)(end - s) : STEPS;
-        touch(m, s + part);
-        if (memcmp(before, s, part) != 0 || !spend(m, part))
+        note_read(m, s + part);
+        if (memcmp(before, s, part) != 0 || !count_steps(m, part))
             return false;
         before += part;
         s += part;
@@ -232,8 +231,9 @@ static bool is_again(matcher *m, place before, place s, size_t n)
     return true;
 }
 
-/* What a capture matched, once more; a position is nothing that could be. */
-static place match_back(matcher *m, const node *item, place s)
+/* Matches the bytes of a capture once more. A position capture has the greatest
+ * length there is, so it never matches. */
+static cursor match_back(matcher *m, const node *item, cursor s)
 {
     unsigned number = (unsigned)(item->first - '0');
     if (number == 0 || number > m->match->count)
@@ -243,13 +243,13 @@ static place match_back(matcher *m, const node *item, place s)
         return fail(m, MAPPED__PATTERN_BAD_INDEX + number, item);
     if (capture->length > (size_t)(m->end - s))
         return NULL;
-    if (!is_again(m, m->begin + capture->start, s, capture->length))
+    if (!are_equal(m, m->begin + capture->start, s, capture->length))
         return NULL;
     return s + capture->length;
 }
 
-/* Behind the byte in [s, stop) that closes the last of `*open`, or `stop`. */
-static place close_all(const node *item, place s, place stop, size_t *open)
+/* Returns the end of the byte that closes the last of `*open`, or `stop`. */
+static cursor close_all(const node *item, cursor s, cursor stop, size_t *open)
 {
     while (s<stop && * open> 0) {
         unsigned char byte = *s++;
@@ -261,39 +261,40 @@ static place close_all(const node *item, place s, place stop, size_t *open)
     return s;
 }
 
-static place match_balance(matcher *m, const node *item, place s)
+static cursor match_balance(matcher *m, const node *item, cursor s)
 {
     size_t open = 1;
     if (s == m->end)
         return NULL;
-    touch(m, s + 1);
+    note_read(m, s + 1);
     if (*s++ != item->first)
         return NULL;
     while (open > 0 && s < m->end) {
-        place last = close_all(item, s, next_stop(m, s), &open);
-        touch(m, last);
-        if (!spend(m, (size_t)(last - s)))
+        cursor last = close_all(item, s, next_stop(m, s), &open);
+        note_read(m, last);
+        if (!count_steps(m, (size_t)(last - s)))
             return NULL;
         s = last;
     }
     return open == 0 ? s : NULL;
 }
 
-/* Outside of the data there are zeros. */
-static bool is_frontier(matcher *m, const node *item, place s)
+/* As in Lua, a zero byte is in front of the haystack and behind it. */
+static bool is_frontier(matcher *m, const node *item, cursor s)
 {
     const set *wanted = &m->sets[item->set];
     unsigned char before = s == m->begin ? 0 : s[-1];
     unsigned char behind = s == m->end ? 0 : *s;
-    touch(m, s < m->end ? s + 1 : s);
+    note_read(m, s < m->end ? s + 1 : s);
     return !mapped__pattern_set_has(wanted, before) &&
            mapped__pattern_set_has(wanted, behind);
 }
 
-/* An item that matches one byte or, repeated, several. `*item` and `*s` move
- * on behind it if nothing is left to be tried otherwise; else the match ends
- * here, with `*end`. */
-static bool go_on(matcher *m, const node **item, place *s, place *end)
+/* Matches an item of one byte with its repetition. Returns true with `*item`
+ * and
+ * `*s` behind it if the caller can go on without backtracking; else false with
+ * the result of the whole match in `*end`. */
+static bool match_single(matcher *m, const node **item, cursor *s, cursor *end)
 {
     const node *now = *item;
     bool fit = fits_at(m, now, *s);
@@ -321,20 +322,20 @@ static bool go_on(matcher *m, const node **item, place *s, place *end)
         *end = match_lazy(m, now, *s);
     } else {
         *end = match_from(m, now + 1, *s + 1);
-        return *end == NULL && !failed(m) && spend(m, 1);
+        return *end == NULL && !failed(m) && count_steps(m, 1);
     }
     return false;
 }
 
-static place match_items(matcher *m, const node *item, place s)
+static cursor match_items(matcher *m, const node *item, cursor s)
 {
-    place end;
+    cursor end;
     for (;;) {
         switch (item->op) {
         case MAPPED__PATTERN_BYTE:
         case MAPPED__PATTERN_ANY:
         case MAPPED__PATTERN_SET:
-            if (!go_on(m, &item, &s, &end))
+            if (!match_single(m, &item, &s, &end))
                 return end;
             break;
         case MAPPED__PATTERN_OPEN:
@@ -364,18 +365,19 @@ static place match_items(matcher *m, const node *item, place s)
     }
 }
 
-static place match_from(matcher *m, const node *item, place s)
+static cursor match_from(matcher *m, const node *item, cursor s)
 {
     if (m->depth == 0)
         return fail(m, MAPPED__PATTERN_TOO_COMPLEX, item);
     m->depth--;
-    place end = match_items(m, item, s);
+    cursor end = match_items(m, item, s);
     m->depth++;
     return end;
 }
 
-/* The first offset in [at, limit) where a match may begin, else `limit`. */
-static size_t first_chance(matcher *m, size_t at, size_t limit)
+/* Returns the first candidate in [at, limit): an offset where a match may
+ * begin; else `limit`. */
+static size_t next_candidate(matcher *m, size_t at, size_t limit)
 {
     const mapped_pattern *pattern = m->pattern;
     if (pattern->prefix > 0) {
@@ -386,7 +388,7 @@ static size_t first_chance(matcher *m, size_t at, size_t limit)
             mapped_needle_first(&m->match->prefix_, m->begin + at, n);
         if (found != MAPPED_NOT_FOUND)
             return at + found;
-        touch(m, m->begin + at + n);
+        note_read(m, m->begin + at + n);
         return limit;
     }
     if (pattern->first_set != MAPPED__PATTERN_NO_SET) {
@@ -394,7 +396,7 @@ static size_t first_chance(matcher *m, size_t at, size_t limit)
         while (at < limit && !mapped__pattern_set_has(wanted, m->begin[at]))
             at++;
     }
-    touch(m, m->begin + at);
+    note_read(m, m->begin + at);
     return at;
 }
 
@@ -402,7 +404,8 @@ static bool try_at(matcher *m, size_t at)
 {
     mapped_match *match = m->match;
     match->count = 0;
-    place end = match_from(m, mapped__pattern_nodes(m->pattern), m->begin + at);
+    cursor end =
+        match_from(m, mapped__pattern_nodes(m->pattern), m->begin + at);
     if (end == NULL || (size_t)(end - m->begin) == match->last_)
         return false;
     match->start = at;
@@ -410,8 +413,9 @@ static bool try_at(matcher *m, size_t at)
     return true;
 }
 
-/* Tries the offsets in [at, limit), the last of which may be the data's end,
- * where an empty match may be. Returns the offset behind the last one tried. */
+/* Tries the offsets in [at, limit). The last of them may be the haystack's end,
+ * where a match can only be empty. Returns the offset behind the last one that
+ * was tried. */
 static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
 {
     size_t length = (size_t)(m->end - m->begin);
@@ -419,10 +423,10 @@ static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
     *found = false;
     while (at < limit) {
         if (at < last)
-            at = first_chance(m, at, last);
+            at = next_candidate(m, at, last);
         if (at == limit)
             break;
-        touch(m, m->begin + at);
+        note_read(m, m->begin + at);
         *found = try_at(m, at++);
         if (*found || failed(m))
             break;
@@ -430,9 +434,10 @@ static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
     return at;
 }
 
-/* Goes on from `*at`. The first block is short, so that no sample is taken to
- * find what is near. What is wrong with the memory comes before what is wrong
- * with the pattern: nobody knows how far matching would have got. */
+/* Tries a block of offsets from `*at` on. The first block of a long search is
+ * short, so that no sample is taken if a match is near. An error of the memory
+ * comes before one of the pattern, which may only follow from the zeros of a
+ * lost page. */
 static mapped_status try_block(matcher *m, size_t *at, size_t limit)
 {
     unsigned char *p;
@@ -446,17 +451,18 @@ static mapped_status try_block(matcher *m, size_t *at, size_t limit)
     m->end = p + length;
     m->furthest = p + *at;
     m->low = *at - (m->pattern->looks_back && *at > 0);
-    bool samples = !m->match->prefix_.tuned_ && length - *at >= WORTH_TUNING;
-    size_t block = samples ? SAMPLE : BLOCK;
+    bool samples =
+        mapped__needle_wants_sample(&m->match->prefix_, length - *at);
+    size_t block = samples ? MAPPED__NEEDLE_SAMPLE : BLOCK;
     *at = try_all(m, *at, limit - *at < block ? limit : *at + block, &found);
     if (samples && !found)
-        mapped_needle_tune(&m->match->prefix_, p + *at, SAMPLE);
+        mapped_needle_tune(&m->match->prefix_, p + *at, MAPPED__NEEDLE_SAMPLE);
     status = failed(m) && m->status != MAPPED_PATTERN ? m->status : leave(m);
     m->found = found && status == MAPPED_OK;
     return status;
 }
 
-static const char *const fault_texts[] = {
+static const char *const error_texts[] = {
     [MAPPED__PATTERN_ENDS_WITH_ESCAPE] = "malformed pattern (ends with '%')",
     [MAPPED__PATTERN_MISSING_BRACKET] = "malformed pattern (missing ']')",
     [MAPPED__PATTERN_MISSING_FRONTIER] = "missing '[' after '%f' in pattern",
@@ -478,11 +484,11 @@ static const char *const fault_texts[] = {
     "invalid capture index %9",
     "invalid capture index"};
 
-static mapped_status pattern_error(unsigned fault, size_t at,
+static mapped_status pattern_error(unsigned reason, size_t at,
                                    mapped_error *error)
 {
     const uint64_t numbers[3] = {at, 0, 0};
-    return mapped_error_set_range(error, MAPPED_PATTERN, fault_texts[fault],
+    return mapped_error_set_range(error, MAPPED_PATTERN, error_texts[reason],
                                   numbers);
 }
 
@@ -509,14 +515,14 @@ static mapped_status begin(mapped_match *match, const mapped_pattern *pattern,
     return MAPPED_OK;
 }
 
-/* Tries the offsets from `at` on, before `limit`. */
+/* Searches the offsets in [at, limit). */
 static mapped_status search(matcher *m, size_t at, size_t limit)
 {
     mapped_status status = MAPPED_OK;
     while (status == MAPPED_OK && !m->found && at < limit) {
         status = try_block(m, &at, limit);
         if (status == MAPPED_OK && failed(m))
-            status = pattern_error(m->fault, m->fault_place, m->error);
+            status = pattern_error(m->reason, m->reason_at, m->error);
     }
     return status;
 }
@@ -563,33 +569,32 @@ mapped_status mapped_match_next(mapped_match *match,
                               error);
 }
 
-/* Where in the pattern capture `index` opens. */
-static size_t place_of(const mapped_match *match, size_t index)
+/* Returns the offset in the pattern's text at which capture `index` begins. */
+static size_t text_offset(const mapped_match *match, size_t index)
 {
     const node *item = mapped__pattern_nodes(match->pattern_);
     for (;; item++) {
         bool opens = item->op == MAPPED__PATTERN_OPEN ||
                      item->op == MAPPED__PATTERN_POSITION;
         if (item->op == MAPPED__PATTERN_DONE || (opens && index-- == 0))
-            return item->place;
+            return item->at;
     }
 }
 
 mapped_status mapped_match_capture(const mapped_match *match, size_t index,
                                    mapped_capture *capture, mapped_error *error)
 {
-    mapped_capture whole = {match->start, match->end - match->start};
     if (index >= match->count) {
         if (index > 0)
             return pattern_error(MAPPED__PATTERN_BAD_INDEX +
                                      (unsigned)(index < 9 ? index + 1 : 10),
                                  0, error);
-        *capture = whole;
+        *capture = (mapped_capture){match->start, match->end - match->start};
         return MAPPED_OK;
     }
     if (match->captures_[index].length == UNFINISHED)
-        return pattern_error(MAPPED__PATTERN_UNFINISHED, place_of(match, index),
-                             error);
+        return pattern_error(MAPPED__PATTERN_UNFINISHED,
+                             text_offset(match, index), error);
     *capture = match->captures_[index];
     return MAPPED_OK;
 }

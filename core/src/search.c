@@ -1,15 +1,14 @@
+/* Searches of slices. A slice is searched in blocks, each between
+ * mapped_slice_enter and mapped_slice_leave: so a close by another thread soon
+ * ends a long search, and only the bytes that the result depends on are checked
+ * for lost pages. */
 #include <mapped/search.h>
 
 #include "region_internal.h"
 
 #include <string.h>
 
-/* Positions looked at between two looks at the region's state. */
-#define BLOCK ((size_t)1 << 20)
-
-/* Below this a search is over before a sample of the data would pay. */
-#define WORTH_TUNING ((size_t)1 << 16)
-#define SAMPLE 4096
+#define BLOCK ((size_t)1 << 20) /* offsets that are searched in one block */
 
 static mapped_status check(mapped_slice slice, mapped_error *error)
 {
@@ -19,74 +18,37 @@ static mapped_status check(mapped_slice slice, mapped_error *error)
     return status;
 }
 
-static bool is_worth_tuning(const mapped_needle *needle, size_t left)
-{
-    return !needle->tuned_ && left >= WORTH_TUNING;
-}
-
-/* Samples where the search goes on, which is read anyway. What the sample holds
- * decides over speed alone, so nobody asks whether it could be had. */
+/* Samples bytes that the search is about to read anyway. Only its speed depends
+ * on the sample, so it doesn't matter whether a page of that is lost. */
 static void tune(mapped_needle *needle, mapped_slice slice, size_t offset)
 {
     unsigned char *p;
-    if (mapped_slice_enter(slice, offset, SAMPLE, &p, NULL) == MAPPED_OK)
-        mapped_needle_tune(needle, p, SAMPLE);
+    if (mapped_slice_enter(slice, offset, MAPPED__NEEDLE_SAMPLE, &p, NULL) ==
+        MAPPED_OK)
+        mapped_needle_tune(needle, p, MAPPED__NEEDLE_SAMPLE);
 }
 
-/* Bytes that hold a block's positions with the needle behind the last one. A
- * block is no shorter than the needle, or long needles would be gone through
- * over and over. The first of a long search is short: a frequent needle is
- * found there, and no sample was taken for it. */
+/* Returns the length of the next block: the offsets that are searched, and the
+ * rest of the needle behind the last one. A block has at least as many offsets
+ * as the needle has bytes, or a long needle would be read too often. The first
+ * block of a long search is short: if the needle is frequent it is found there,
+ * before a sample is taken. */
 static size_t block_size(const mapped_needle *needle, size_t left)
 {
     size_t length = needle->length_;
-    size_t block = is_worth_tuning(needle, left) ? SAMPLE : BLOCK;
-    size_t positions = length > block ? length : block;
-    if (length == 0 || left < length || left - length < positions)
+    bool is_short = mapped__needle_wants_sample(needle, left);
+    size_t block = is_short ? MAPPED__NEEDLE_SAMPLE : BLOCK;
+    size_t offsets = length > block ? length : block;
+    if (length == 0 || left < length || left - length < offsets)
         return left;
-    return positions + length - 1;
+    return offsets + length - 1;
 }
 
-static mapped_status find_first(mapped_slice slice, mapped_needle *needle,
-                                size_t *offset, mapped_error *error)
-{
-    size_t length = needle->length_;
-    size_t found = MAPPED_NOT_FOUND;
-    mapped_status status = check(slice, error);
-    if (status != MAPPED_OK)
-        return status;
-    for (size_t from = 0; slice.length - from >= length;) {
-        unsigned char *p;
-        size_t n = block_size(needle, slice.length - from);
-        status = mapped_slice_enter(slice, from, n, &p, error);
-        if (status != MAPPED_OK)
-            return status;
-        size_t hit = mapped_needle_first(needle, p, n);
-        size_t used = hit == MAPPED_NOT_FOUND ? n : hit + length;
-        status = mapped_slice_leave(slice, from, used, error);
-        if (status != MAPPED_OK)
-            return status;
-        if (hit != MAPPED_NOT_FOUND) {
-            found = from + hit;
-            break;
-        }
-        from += n - length + 1;
-        if (is_worth_tuning(needle, slice.length - from))
-            tune(needle, slice, from);
-    }
-    *offset = found;
-    return MAPPED_OK;
-}
-
-mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
+/* Searches from the front or, for the `last` match, from the end. If there is a
+ * match, the result depends on the bytes up to its end, or from its beginning
+ * on. */
+static mapped_status find(mapped_slice slice, mapped_needle *needle, bool last,
                           size_t *offset, mapped_error *error)
-{
-    return mapped__region_end(slice.region, "find",
-                              find_first(slice, needle, offset, error), error);
-}
-
-static mapped_status find_last(mapped_slice slice, mapped_needle *needle,
-                               size_t *offset, mapped_error *error)
 {
     size_t length = needle->length_;
     size_t found = MAPPED_NOT_FOUND;
@@ -96,32 +58,43 @@ static mapped_status find_last(mapped_slice slice, mapped_needle *needle,
     for (size_t left = slice.length; left >= length;) {
         unsigned char *p;
         size_t n = block_size(needle, left);
-        status = mapped_slice_enter(slice, left - n, n, &p, error);
+        size_t from = last ? left - n : slice.length - left;
+        status = mapped_slice_enter(slice, from, n, &p, error);
         if (status != MAPPED_OK)
             return status;
-        size_t hit = mapped_needle_last(needle, p, n);
-        size_t unused = hit == MAPPED_NOT_FOUND ? 0 : hit;
-        status =
-            mapped_slice_leave(slice, left - n + unused, n - unused, error);
+        size_t hit = last ? mapped_needle_last(needle, p, n)
+                          : mapped_needle_first(needle, p, n);
+        bool is_match = hit != MAPPED_NOT_FOUND;
+        size_t low = is_match && last ? hit : 0;
+        size_t high = is_match && !last ? hit + length : n;
+        status = mapped_slice_leave(slice, from + low, high - low, error);
         if (status != MAPPED_OK)
             return status;
-        if (hit != MAPPED_NOT_FOUND) {
-            found = left - n + hit;
+        if (is_match) {
+            found = from + hit;
             break;
         }
         left -= n - length + 1;
-        if (is_worth_tuning(needle, left))
-            tune(needle, slice, left - SAMPLE);
+        if (mapped__needle_wants_sample(needle, left))
+            tune(needle, slice,
+                 last ? left - MAPPED__NEEDLE_SAMPLE : slice.length - left);
     }
     *offset = found;
     return MAPPED_OK;
+}
+
+mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
+                          size_t *offset, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "find",
+                              find(slice, needle, false, offset, error), error);
 }
 
 mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
                            size_t *offset, mapped_error *error)
 {
     return mapped__region_end(slice.region, "rfind",
-                              find_last(slice, needle, offset, error), error);
+                              find(slice, needle, true, offset, error), error);
 }
 
 static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
@@ -131,7 +104,7 @@ static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
     mapped_status status = check(slice, error);
     if (status != MAPPED_OK)
         return status;
-    if (is_worth_tuning(needle, slice.length))
+    if (mapped__needle_wants_sample(needle, slice.length))
         tune(needle, slice, 0);
     if (needle->length_ == 0) {
         *count = slice.length + 1;
@@ -227,7 +200,7 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
     return MAPPED_OK;
 }
 
-/* The part that the separator at `end` ends; the rest begins behind it. */
+/* Takes the part that ends with the separator at `end` off the rest. */
 static void cut(mapped_parts *parts, size_t end, mapped_slice *part)
 {
     size_t behind = end + parts->separator_.length_;

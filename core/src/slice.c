@@ -1,3 +1,6 @@
+/* Slices: making and checking them, and the slow paths of an access. Every
+ * check compares with what the slice allows and with what the region has at the
+ * moment. */
 #include <mapped/slice.h>
 
 #include "region_internal.h"
@@ -17,7 +20,6 @@ static mapped_status out_of_range(mapped_slice slice, size_t offset, size_t n,
                                      error);
 }
 
-/* A status that needs no numbers. */
 static mapped_status refuse(mapped_slice slice, mapped_status status,
                             mapped_error *error)
 {
@@ -25,8 +27,9 @@ static mapped_status refuse(mapped_slice slice, mapped_status status,
     return mapped__region_name_error(slice.region, "slice", status, error);
 }
 
-/* [offset, offset + n) against the slice and against what the region has left
- * for it: closed first, because then everything is out of range. */
+/* Checks [offset, offset + n) against the slice and against what the region has
+ * left of it. That the region is closed comes first, because then everything is
+ * out of range. */
 static mapped_status check_range(mapped_slice slice, size_t offset, size_t n,
                                  mapped_error *error)
 {
@@ -66,7 +69,7 @@ mapped_status mapped_slice_check_writable(mapped_slice slice,
     return status;
 }
 
-/* A register is touched in one access of its own width or not at all. */
+/* A register must be read and written in one access of its own width. */
 static mapped_status check_device(const unsigned char *p, size_t offset,
                                   size_t n, mapped_error *error)
 {

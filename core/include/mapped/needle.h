@@ -1,10 +1,11 @@
-/* A needle: the bytes of one search, made ready once and looked for many times.
- * This is the part of searching that knows plain memory only; search.h looks
- * for needles in slices.
+/* A needle: the bytes that one search looks for, prepared once and then used
+ * for any number of haystacks. These functions search plain memory; search.h
+ * looks for needles in slices.
  *
- * Every search takes time in proportion to the data and the needle, whatever
- * bytes they hold, and stays inside [data, data + n) even while another process
- * changes the data or the needle. An empty needle is found at every offset. */
+ * The time of a search is proportional to the lengths of haystack and needle,
+ * whatever bytes they hold. A search never reads outside of [haystack,
+ * haystack + n), even while another process changes the bytes of either. An
+ * empty needle matches at every offset. */
 #ifndef MAPPED_NEEDLE_H
 #define MAPPED_NEEDLE_H
 
@@ -12,18 +13,19 @@
 
 MAPPED_BEGIN
 
-/* What the searches answer when there is nothing to be found. */
+/* The result of a search without a match. */
 #define MAPPED_NOT_FOUND SIZE_MAX
 
-/* Borrows `bytes`, which must stay valid for as long as it is searched for.
- * Don't touch the fields. Searches only read it, so threads may share one. */
+/* A needle borrows its bytes, which must stay valid until the last search.
+ * Searches in plain memory only read it, so threads may share one. The fields
+ * are private. */
 typedef struct mapped_needle {
     const unsigned char *bytes_;
     size_t length_;
-    size_t rare_;   /* the two places that are compared first: */
-    size_t second_; /* the first rules most positions out */
-    bool tuned_;
-    bool unseen_; /* the first of them wasn't seen at all */
+    size_t rare_;   /* the offset of the byte that is compared first, */
+    size_t second_; /* and of the one that is compared second */
+    bool tuned_;    /* both were chosen from a sample, or need not be */
+    bool unseen_;   /* the sample doesn't contain the byte at `rare_` */
 } mapped_needle;
 
 /* `bytes` may be NULL if `length` is 0. */
@@ -40,28 +42,43 @@ MAPPED__INLINE size_t mapped_needle_length(const mapped_needle *needle)
     return needle->length_;
 }
 
-/* Looks at a sample of the data for which of the needle's bytes are rare there.
- * Only speed depends on it. */
+/* Chooses the bytes of the needle to be compared first: those that are rare in
+ * the n bytes of `sample`, which should be a part of the haystack. The choice
+ * changes the speed of searches and never their results. */
 void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n);
 
-/* The offset of the first, or the last, occurrence in n bytes at `data`. */
-size_t mapped_needle_first(const mapped_needle *needle, const void *data,
+/* Return the offset of the first, or the last, match in n bytes of a haystack,
+ * or MAPPED_NOT_FOUND. */
+size_t mapped_needle_first(const mapped_needle *needle, const void *haystack,
                            size_t n);
-size_t mapped_needle_last(const mapped_needle *needle, const void *data,
+size_t mapped_needle_last(const mapped_needle *needle, const void *haystack,
                           size_t n);
 
-/* How many occurrences that don't overlap, counted from the front. `*next` is
- * where the count would go on if the data did: behind the last occurrence, or
- * where one that the end cuts off could begin. */
-size_t mapped_needle_count(const mapped_needle *needle, const void *data,
+/* Returns how many matches there are, counted from the front and without
+ * overlap. `*next` is the offset at which the count goes on if the haystack
+ * does: behind the last match, or where a match could begin that is cut off by
+ * the end of these n bytes. */
+size_t mapped_needle_count(const mapped_needle *needle, const void *haystack,
                            size_t n, size_t *next);
 
-/* Searches of long needles that look at no byte of the data more than a few
- * times, for needles of at least one byte that are not longer than the data. */
+/* Private: when a search in slices takes a sample, and how long that is. A
+ * search through less than MAPPED__NEEDLE_LONG bytes is over before a sample
+ * would pay. */
+#define MAPPED__NEEDLE_LONG ((size_t)1 << 16)
+#define MAPPED__NEEDLE_SAMPLE 4096
+
+MAPPED__INLINE bool mapped__needle_wants_sample(const mapped_needle *needle,
+                                                size_t left)
+{
+    return !needle->tuned_ && left >= MAPPED__NEEDLE_LONG;
+}
+
+/* Private: the two-way algorithm, for needles of at least one byte that are not
+ * longer than the haystack. */
 size_t mapped__two_way_first(const unsigned char *needle, size_t length,
-                             const unsigned char *data, size_t n);
+                             const unsigned char *haystack, size_t n);
 size_t mapped__two_way_last(const unsigned char *needle, size_t length,
-                            const unsigned char *data, size_t n);
+                            const unsigned char *haystack, size_t n);
 
 MAPPED_END
 

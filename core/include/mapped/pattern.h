@@ -1,18 +1,18 @@
-/* Lua patterns, matched in place on slices: the complete language of Lua 5.4's
- * string library with its limits and its errors.
+/* Lua patterns, matched in place on slices: the whole pattern language of Lua
+ * 5.4's string library, with its limits and its errors.
  *
- * As in Lua a malformed pattern is an error only once matching gets to its bad
- * place: MAPPED_PATTERN, with `operation` the very text that Lua's functions
- * use and `offset` the place in the pattern.
+ * As in Lua a malformed pattern is an error only when matching gets to the
+ * malformed item. The error is MAPPED_PATTERN; its `operation` is the text that
+ * Lua's own functions use, its `offset` counts in the pattern's text.
  *
  * Matching also answers MAPPED_RANGE, MAPPED_CLOSED, MAPPED_FAULT and, on a
- * device, MAPPED_UNSUPPORTED. Bytes that no part of the search has looked at
- * don't matter: a match in front of a lost page is found. Other processes may
- * change the bytes meanwhile; that can change what is found, not where memory
- * is read. Whatever takes long, be it many attempts or a single one, looks at
- * the region's state from time to time, so that a close by another thread ends
- * it. Offsets are from the slice's first byte. Any thread that holds a
- * reference; a compiled pattern may be shared. */
+ * device, MAPPED_UNSUPPORTED. Only a lost page that was read is a fault: a
+ * match in front of it is found. If other processes change the bytes meanwhile,
+ * that can change the result, but no byte outside of the slice is read.
+ * Matching looks at the region's state from time to time, also within a single
+ * long match, so that a close by another thread ends it. Offsets count from the
+ * slice's first byte. Any thread that holds a reference to the region may call
+ * these functions, and threads may share a compiled pattern. */
 #ifndef MAPPED_PATTERN_H
 #define MAPPED_PATTERN_H
 
@@ -21,23 +21,23 @@
 
 MAPPED_BEGIN
 
-/* A compiled pattern, in storage of the caller's that must not move. */
+/* A compiled pattern, in the caller's storage, which must not move. */
 typedef struct mapped_pattern mapped_pattern;
 
-/* As gmatch wants it: a "^" in front is no anchor but a plain character. */
+/* A flag for gmatch: a "^" in front is a plain character and no anchor. */
 #define MAPPED_PATTERN_NO_ANCHOR 1u
 
-/* Bytes of storage that this pattern needs when compiled; 0 if it is longer
- * than 4 GiB. */
+/* Returns how many bytes of storage the compiled pattern needs; 0 if the text
+ * is longer than 4 GiB. */
 size_t mapped_pattern_size(const void *text, size_t length, unsigned flags);
 
-/* Compiles into `storage`: mapped_pattern_size bytes, aligned as malloc does.
- * Character classes follow the locale of the moment. The text isn't needed
- * afterwards; there is nothing to free. */
+/* Compiles the pattern into `storage`, which has mapped_pattern_size bytes,
+ * aligned as malloc does. Character classes are those of the locale at the time
+ * of the call. The text isn't needed afterwards. There is nothing to free. */
 const mapped_pattern *mapped_pattern_init(void *storage, const void *text,
                                           size_t length, unsigned flags);
 
-/* Has the text no special character, so that finding it is a plain search? */
+/* Has the text no special characters, so that a plain search does the same? */
 bool mapped_pattern_is_plain(const void *text, size_t length);
 
 #define MAPPED_PATTERN_CAPTURES 32
@@ -48,35 +48,38 @@ typedef struct mapped_capture {
     size_t length; /* MAPPED_CAPTURE_POSITION for "()" */
 } mapped_capture;
 
-/* A match, and at the same time the walk that finds the one after it. The
- * caller's storage, nothing to free. Read `start`, `end` and `count` (of
- * captures); ask mapped_match_capture for the captures. */
+/* A match, and the state of the search for the next one, in the caller's
+ * storage; there is nothing to free. `start` and `end` are offsets, `count` is
+ * the number of captures, which mapped_match_capture returns. The other fields
+ * are private. */
 typedef struct mapped_match {
     size_t start;
     size_t end;
     size_t count;
     mapped_capture captures_[MAPPED_PATTERN_CAPTURES];
     mapped_needle prefix_;
-    size_t last_; /* where the match before ended: no match may end there */
-    const mapped_pattern *pattern_; /* NULL before the first */
+    size_t last_; /* the end of the match before, where no other may end */
+    const mapped_pattern *pattern_; /* NULL before the first match */
 } mapped_match;
 
-/* Before the first match: the search will begin at offset `from`. */
+/* Prepares a search that begins at offset `from`. */
 void mapped_match_init(mapped_match *match, size_t from);
 
-/* The first match from where the last one ended, as gmatch and gsub go on: no
- * empty match right behind another match. `*found` is false, and `*match` no
- * longer a match, when there is none. An anchored pattern is tried once, where
- * the search begins. The same pattern and slice for the whole walk. */
+/* Finds the first match or, after a match, the next one, as gmatch and gsub do:
+ * no match is empty and directly behind another one. `*found` tells whether
+ * there is one; if not, `*match` is undefined. An anchored pattern is tried
+ * once, at the beginning of the search. Pass the same pattern and slice for the
+ * whole search. */
 MAPPED__MUST_USE mapped_status mapped_match_next(mapped_match *match,
                                                  const mapped_pattern *pattern,
                                                  mapped_slice slice,
                                                  bool *found,
                                                  mapped_error *error);
 
-/* Capture `index`, from 0. A match without captures has itself as the first.
- * MAPPED_PATTERN, with Lua's texts, if there is no such capture (`offset` 0) or
- * it was never closed (`offset` is where it opens). */
+/* Sets `*capture` to capture `index`, counted from 0. A match without captures
+ * is its own first capture. MAPPED_PATTERN, with Lua's texts, if there is no
+ * such capture (then `offset` is 0) or it was never closed (then `offset` is
+ * that of its beginning). */
 MAPPED__MUST_USE mapped_status mapped_match_capture(const mapped_match *match,
                                                     size_t index,
                                                     mapped_capture *capture,

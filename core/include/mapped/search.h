@@ -1,13 +1,13 @@
-/* Search in slices, in place: first, last and all occurrences of a needle, and
- * the parts between them.
+/* Searches in slices, in place: the first, the last and all matches of a
+ * needle, and the parts between the matches of a separator.
  *
- * All of these answer MAPPED_RANGE, MAPPED_CLOSED and MAPPED_FAULT, and
- * MAPPED_UNSUPPORTED on a device, whose registers are no text. Long searches
- * look at the region's state again after every block of about a mebibyte, so
- * that a close by another thread ends them soon. Only bytes that the result
- * depends on count: an occurrence in front of a lost page is found. To search a
- * part, search a slice of it. Offsets are from the slice's first byte. Any
- * thread that holds a reference. */
+ * All functions answer MAPPED_RANGE, MAPPED_CLOSED and MAPPED_FAULT, and
+ * MAPPED_UNSUPPORTED on a device, whose registers are no text. Only a lost page
+ * that the result depends on is a fault: a match in front of it is found. A
+ * long search looks at the region's state after every mebibyte or so, so that a
+ * close by another thread ends it soon. To search a part of a slice, search a
+ * slice of that part. Offsets count from the slice's first byte. Any thread
+ * that holds a reference to the region may call these functions. */
 #ifndef MAPPED_SEARCH_H
 #define MAPPED_SEARCH_H
 
@@ -16,10 +16,11 @@
 
 MAPPED_BEGIN
 
-/* The first or the last occurrence; `*offset` is MAPPED_NOT_FOUND if there is
- * none. The empty needle is first at 0 and last at the end. The needle's bytes
- * may lie in the slice's own region if that is pinned; `needle` itself learns
- * what is rare in the data and therefore belongs to one thread at a time. */
+/* Set `*offset` to that of the first, or the last, match, or to
+ * MAPPED_NOT_FOUND if there is none. The first match of an empty needle is at
+ * 0, the last at the end. The needle's bytes may lie in the slice's own region
+ * if they are exported (export.h). A search may tune the needle, which
+ * therefore belongs to one thread at a time. */
 MAPPED__MUST_USE mapped_status mapped_find(mapped_slice slice,
                                            mapped_needle *needle,
                                            size_t *offset, mapped_error *error);
@@ -28,13 +29,13 @@ MAPPED__MUST_USE mapped_status mapped_rfind(mapped_slice slice,
                                             size_t *offset,
                                             mapped_error *error);
 
-/* How many occurrences that don't overlap; of the empty needle one more than
- * there are bytes. */
+/* Sets `*count` to the number of matches, counted from the front and without
+ * overlap. An empty needle has one match more than there are bytes. */
 MAPPED__MUST_USE mapped_status mapped_count(mapped_slice slice,
                                             mapped_needle *needle,
                                             size_t *count, mapped_error *error);
 
-/* Does the slice begin, or end, with these n bytes? */
+/* Set `*result` to whether the slice begins, or ends, with these n bytes. */
 MAPPED__MUST_USE mapped_status mapped_starts_with(mapped_slice slice,
                                                   const void *data, size_t n,
                                                   bool *result,
@@ -44,45 +45,48 @@ MAPPED__MUST_USE mapped_status mapped_ends_with(mapped_slice slice,
                                                 bool *result,
                                                 mapped_error *error);
 
-/* A walk over the parts of a slice. The caller's storage, nothing to free; it
- * borrows the region and the separator's bytes. Don't touch the fields. */
+/* An iterator over the parts of a slice, in the caller's storage; there is
+ * nothing to free. It borrows the region and the separator's bytes. The fields
+ * are private. */
 typedef struct mapped_parts {
-    mapped_slice rest_; /* empty once all is done */
+    mapped_slice rest_; /* the parts that are still to come */
     mapped_needle separator_;
     bool keep_;
     bool lines_;
     bool done_;
 } mapped_parts;
 
-/* Lines end behind each "\n" (a "\r" before it is part of the line, as
- * everywhere where bytes are read line by line) and at the slice's end; an
- * empty slice has none. With `keep` the lines include their "\n". */
+/* Begins to iterate over lines. A line ends with "\n" or with the slice; a "\r"
+ * is an ordinary byte of the line. With `keep` a line includes its "\n". An
+ * empty slice has no lines. */
 void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep);
 
-/* What lies between the separators: always one part more than there are
- * separators, any of which may be empty. MAPPED_ARGUMENT if the separator is.
- * Its bytes must stay valid for as long as the walk goes on. */
+/* Begins to iterate over the parts between separators. There is always one part
+ * more than there are separators; parts may be empty. MAPPED_ARGUMENT if the
+ * separator is empty. Its bytes must stay valid until the last part. */
 MAPPED__MUST_USE mapped_status mapped_parts_split(mapped_parts *parts,
                                                   mapped_slice slice,
                                                   const void *separator,
                                                   size_t n,
                                                   mapped_error *error);
 
-/* How many bytes have not been walked over yet. */
+/* Returns how many bytes the parts that are still to come have, with their
+ * separators. */
 MAPPED__INLINE size_t mapped_parts_left(const mapped_parts *parts)
 {
     return parts->rest_.length;
 }
 
-/* The next part. `*more` is false, and `*part` untouched, behind the last. */
+/* Sets `*part` to the next part and `*more` to true; `*more` to false, and
+ * `*part` stays untouched, if there is none. */
 MAPPED__MUST_USE mapped_status mapped_parts_next(mapped_parts *parts,
                                                  mapped_slice *part, bool *more,
                                                  mapped_error *error);
 
-/* The same as a short step: the next part and true if a separator ends it
- * within `limit` bytes and all is well. Otherwise false and nothing has
- * changed: mapped_parts_next tells. For callers that let go of a lock before
- * they search long. */
+/* The same, but searches no more than `limit` bytes: returns true with the next
+ * part if its separator is found there. Otherwise, and also on any error,
+ * returns false and changes nothing; then call mapped_parts_next. This is for
+ * callers that release a lock before a long search. */
 bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part);
 
 MAPPED_END

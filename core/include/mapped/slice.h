@@ -1,10 +1,10 @@
-/* A slice: a bounded view of a region. Three words, passed by value, never
- * freed. It holds an offset and no pointer, so it survives growth, a moved base
- * and `close`, and is checked again at every access.
+/* A slice: a bounded view of a region. It has three words, is passed by value
+ * and never freed. It holds an offset and no pointer, so it survives growth, a
+ * moved base and `close`, and is checked again at every access.
  *
  * A slice borrows its region: keep a reference to the region for as long as the
- * slice is used. Slices may be copied and used by any thread. Only make them
- * with the functions below; one that is all zero answers MAPPED_CLOSED. */
+ * slice is used. Any thread may copy and use a slice. Make slices with the
+ * functions below only; one that is all zero answers MAPPED_CLOSED. */
 #ifndef MAPPED_SLICE_H
 #define MAPPED_SLICE_H
 
@@ -19,29 +19,30 @@ typedef struct mapped_slice {
     size_t length; /* bytes */
 } mapped_slice;
 
-/* The region's whole live length; empty once it is closed. */
+/* Returns the slice of the region's whole live length, which is 0 once the
+ * region is closed. */
 MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region);
 
-/* `length` bytes of `slice` from `offset` on, strictly: MAPPED_RANGE when they
- * are not all inside the slice and inside the region's present length,
- * MAPPED_CLOSED. `*part` may be `slice` itself. Meets no fault. */
+/* Sets `*part` to `length` bytes of `slice` from `offset` on. MAPPED_RANGE if
+ * they are not all inside the slice and inside the region's present length;
+ * MAPPED_CLOSED. `part` may point to `slice` itself. Meets no fault. */
 MAPPED__MUST_USE mapped_status mapped_slice_sub(mapped_slice slice,
                                                 size_t offset, size_t length,
                                                 mapped_slice *part,
                                                 mapped_error *error);
 
-/* MAPPED_OK if all of the slice can be reached now, else MAPPED_CLOSED or, when
- * the region has shrunk, MAPPED_RANGE. Meets no fault: lost pages are found by
- * touching them. */
+/* Answers MAPPED_OK if all of the slice can be accessed now, else MAPPED_CLOSED
+ * or, if the region has shrunk, MAPPED_RANGE. Meets no fault: a page is found
+ * to be lost only when it is read or written. */
 MAPPED__MUST_USE mapped_status mapped_slice_check(mapped_slice slice,
                                                   mapped_error *error);
 
-/* As mapped_slice_check, and MAPPED_READONLY. */
+/* As mapped_slice_check, and answers MAPPED_READONLY. */
 MAPPED__MUST_USE mapped_status mapped_slice_check_writable(mapped_slice slice,
                                                            mapped_error *error);
 
-/* An access by hand, for a short leaf that neither allocates, locks nor calls
- * out:
+/* An access by hand. Between `enter` and `leave` the code must be a short leaf:
+ * it must not allocate, lock or call other libraries.
  *
  *     unsigned char *p;
  *     mapped_status status = mapped_slice_enter(slice, offset, n, &p, error);
@@ -50,15 +51,32 @@ MAPPED__MUST_USE mapped_status mapped_slice_check_writable(mapped_slice slice,
  *     ... read [p, p + n) into locals ...
  *     return mapped_slice_leave(slice, offset, n, error);
  *
- * `enter` answers MAPPED_RANGE or MAPPED_CLOSED; `enter_write` also
- * MAPPED_READONLY. What was read counts only if `leave` answers MAPPED_OK:
- * otherwise the region was closed meanwhile (MAPPED_CLOSED) or a page of
- * [offset, offset + n) is lost (MAPPED_FAULT). The pointer is good until
- * `leave`, for n bytes and no more, and NULL after a failed `enter`. On a
- * device n must be 1, 2, 4 or 8 and the address a multiple of it, else
- * MAPPED_MISALIGNED. */
+ * `enter` answers MAPPED_RANGE or MAPPED_CLOSED, and `enter_write` also
+ * MAPPED_READONLY; then `*p` is NULL. Otherwise `*p` is valid for n bytes until
+ * `leave`. What was read counts only if `leave` answers MAPPED_OK: otherwise
+ * the region was closed meanwhile (MAPPED_CLOSED) or a page of [offset, offset
+ * + n) is lost (MAPPED_FAULT). On a device n must be 1, 2, 4 or 8 and the
+ * address a multiple of n, else `enter` answers MAPPED_MISALIGNED. */
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_slice_enter(mapped_slice slice, size_t offset, size_t n,
+                   unsigned char **p, mapped_error *error);
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_slice_enter_write(mapped_slice slice, size_t offset, size_t n,
+                         unsigned char **p, mapped_error *error);
+MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_slice_leave(
+    mapped_slice slice, size_t offset, size_t n, mapped_error *error);
 
-/* The slow paths: everything that is not a plain hit. */
+/* The same for a hot path that must not contain a call. mapped_slice_hit
+ * returns the pointer, or NULL if mapped_slice_enter has to decide: that
+ * answers an error, or MAPPED_OK on a device. mapped_slice_clean ends the
+ * access; it returns false if mapped_slice_leave has to decide. n must not be
+ * 0. */
+MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
+                                                     size_t offset, size_t n);
+MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice);
+
+/* Private: all below. The slow paths serve every call that is not a plain hit.
+ */
 mapped_slice mapped__region_slice_slow(mapped_region *region);
 MAPPED__MUST_USE mapped_status mapped__slice_enter_slow(mapped_slice slice,
                                                         size_t offset, size_t n,
@@ -71,15 +89,14 @@ MAPPED__MUST_USE mapped_status mapped__slice_leave_slow(mapped_slice slice,
                                                         size_t offset, size_t n,
                                                         mapped_error *error);
 
-/* No byte at all is no hit: so a slice without a region is none. One comparison
- * for the slice, one for the region's live length: `close` sets
- * that to 0, so it guards space and time at once (and it is 0 for devices,
- * which always take the slow path).
+/* Is [offset, offset + n) inside the slice and inside the region's live length?
+ * `close` sets the live length to 0, so one comparison is enough for both; a
+ * device's is always 0, so it takes the slow path. No bytes at all are never a
+ * hit, hence a slice without a region isn't either.
  *
- * The live length may be one that was read some time ago. That does no harm:
- * whoever shortens it while others hold references leaves the addresses in
- * place and sets the state word, which is looked at after the access and never
- * kept. */
+ * The compiler may use a live length that was read earlier. That does no harm:
+ * whoever shortens it while others hold references leaves the addresses valid
+ * and sets the state word, which is read anew after every access. */
 MAPPED__INLINE bool mapped__slice_hits(mapped_slice slice, size_t offset,
                                        size_t n)
 {
@@ -93,9 +110,8 @@ MAPPED__INLINE unsigned char *mapped__slice_first(mapped_slice slice)
     return MAPPED__PEEK(&slice.region->base_) + slice.offset;
 }
 
-/* The slow paths get a slice made anew, and write to a local of their own: so
- * the fast path's slice and `*p` never need an address and stay in registers.
- */
+/* Copies a slice for a slow path. Thus the fast path's own slice, like its
+ * `*p`, never needs an address and stays in registers. */
 MAPPED__INLINE mapped_slice mapped__slice_anew(mapped_slice slice)
 {
     mapped_slice anew = {slice.region, slice.offset, slice.length};
@@ -110,11 +126,6 @@ MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region)
     return whole;
 }
 
-/* For a hot path that must not even contain a call: the pointer when all is
- * well, as nearly always, else NULL; then mapped_slice_enter answers why, or
- * that all is well after all (devices). Ends with mapped_slice_clean in place
- * of mapped_slice_leave; if that is false, mapped_slice_leave knows why. n must
- * not be 0. */
 MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
                                                      size_t offset, size_t n)
 {
@@ -129,9 +140,10 @@ MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice)
     return MAPPED__LIKELY(MAPPED__LOAD(&slice.region->state_) == 0);
 }
 
-MAPPED__MUST_USE MAPPED__INLINE mapped_status
-mapped_slice_enter(mapped_slice slice, size_t offset, size_t n,
-                   unsigned char **p, mapped_error *error)
+MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
+                                                size_t offset, size_t n,
+                                                unsigned char **p,
+                                                mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n))) {
         unsigned char *found = NULL;
@@ -144,9 +156,10 @@ mapped_slice_enter(mapped_slice slice, size_t offset, size_t n,
     return MAPPED_OK;
 }
 
-MAPPED__MUST_USE MAPPED__INLINE mapped_status
-mapped_slice_enter_write(mapped_slice slice, size_t offset, size_t n,
-                         unsigned char **p, mapped_error *error)
+MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
+                                                      size_t offset, size_t n,
+                                                      unsigned char **p,
+                                                      mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n) ||
                          MAPPED__LOAD(&slice.region->traits_) != 0)) {
@@ -160,8 +173,9 @@ mapped_slice_enter_write(mapped_slice slice, size_t offset, size_t n,
     return MAPPED_OK;
 }
 
-MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_slice_leave(
-    mapped_slice slice, size_t offset, size_t n, mapped_error *error)
+MAPPED__INLINE mapped_status mapped_slice_leave(mapped_slice slice,
+                                                size_t offset, size_t n,
+                                                mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped_slice_clean(slice)))
         return mapped__slice_leave_slow(mapped__slice_anew(slice), offset, n,
