@@ -1,4 +1,6 @@
-/* Whole runs of bytes: in, out, compared, filled, moved. */
+/* The methods that read, write, compare, fill and move many bytes. Gathering an
+ * argument or making a buffer may collect garbage and close the region, so the
+ * slice is taken after that. */
 #include <limits.h>
 #include "mapped_lua.h"
 
@@ -29,7 +31,7 @@ static int bytes_tostring(lua_State *L)
     size_t offset;
     size_t n = mlua_opt_range(L, 2, mlua_open_self(L, 3).length, &offset);
     char *copy = luaL_buffinitsize(L, &buffer, n);
-    /* The buffer may have come at the price of a garbage collection. */
+    /* Making the buffer may have collected garbage. */
     if (mapped_read(mlua_to_view(L, 1), offset, copy, n, &error) != MAPPED_OK)
         return mlua_raise_in(L, "tostring", &error);
     luaL_pushresultsize(&buffer, n);
@@ -109,7 +111,7 @@ static int bytes_equals(lua_State *L)
     mapped_status status = MAPPED_OK;
     mapped_error error;
     int order = 1;
-    slice = mlua_to_view(L, 1); /* gathering may have collected garbage */
+    slice = mlua_to_view(L, 1); /* mlua_check_data may collect garbage */
     if (slice.length == data.length && data.string != NULL)
         status = mapped_compare_bytes(slice, data.string, data.length, &order,
                                       &error);

@@ -1,10 +1,12 @@
-/* The cache of compiled formats and patterns, one for both.
+/* The cache of compiled formats and patterns.
  *
- * For each kind a table maps texts to userdata with what they compile to. The
- * slots find one by the address of its text, which the table keeps alive and
- * thus unique. Whatever allocates may run a finalizer that comes here too: so a
- * table is replaced, never emptied, and what is found counts only until then,
- * or as long as it is on the stack. */
+ * For each of the two kinds a table maps texts to userdata, which hold what the
+ * texts compile to. A slot finds a userdata faster, by the address of its text;
+ * the table keeps the text alive, so no other text can have that address.
+ *
+ * Any allocation may run a finalizer that uses the cache too. So a table is
+ * replaced and never emptied, and a userdata is used only until the next
+ * allocation, or as long as it is on the stack. */
 #include <locale.h>
 #include <string.h>
 #include "mapped_lua.h"
@@ -12,9 +14,8 @@
 #define SLOTS 64
 #define LOCALE_BYTES 32
 
-/* All that is kept, and what an entry takes beside text and userdata. */
-#define BYTES_MOST ((size_t)256 << 10)
-#define ENTRY_BYTES 128
+#define BYTES_MOST ((size_t)256 << 10) /* of all entries */
+#define ENTRY_BYTES 128 /* of one entry beside its text and its userdata */
 
 typedef struct slot {
     const char *text;
@@ -23,8 +24,8 @@ typedef struct slot {
 
 /* User values 1 and 2 are the tables. */
 typedef struct mlua_cache {
-    size_t bytes;              /* in the tables */
-    char locale[LOCALE_BYTES]; /* whose classes the patterns have */
+    size_t bytes;              /* of all entries */
+    char locale[LOCALE_BYTES]; /* that all patterns were compiled in */
     slot slots[MLUA_KINDS][SLOTS];
 } cache;
 
@@ -38,15 +39,16 @@ static slot *slot_of(cache *self, mlua_kind kind, const char *text)
     return &self->slots[kind][(uintptr_t)text / 32 % SLOTS];
 }
 
-/* Character classes are those of the locale, which os.setlocale changes. */
+/* A pattern's character classes depend on the locale, which os.setlocale
+ * changes. */
 static bool is_locale(const cache *self)
 {
     return strcmp(setlocale(LC_CTYPE, NULL), self->locale) == 0;
 }
 
-/* Gives the cache at `index` tables that are empty. Nothing allocates once they
- * are made. A locale's name that doesn't fit is cut off, and so never equals
- * the locale's: then nothing is kept. */
+/* Gives the cache at `index` new tables. Nothing allocates after they are made.
+ * A locale's name that doesn't fit is cut, and then never equals the locale's,
+ * so that nothing is kept. */
 static void replace_tables(lua_State *L, int index, cache *self)
 {
     int kind;
@@ -79,7 +81,7 @@ static bool is_plain(const mapped_format *format)
     return true;
 }
 
-/* Pushes the userdata, with room for what is compiled behind it. */
+/* Pushes a userdata that has `bytes` of storage behind it. */
 static mlua_compiled *push_room(lua_State *L, size_t bytes)
 {
     mlua_compiled *self;
@@ -118,7 +120,8 @@ static const mlua_compiled *push_pattern(lua_State *L, int arg, unsigned flags)
     return self;
 }
 
-/* Pushes what the table has for the text at `arg`, or nil and returns NULL. */
+/* Pushes the table's userdata for the text at `arg`; or nil, and returns NULL.
+ */
 static const mlua_compiled *look_up(lua_State *L, mlua_kind kind, int arg)
 {
     lua_getiuservalue(L, lua_upvalueindex(MLUA_CACHE), kind + 1);
@@ -128,10 +131,10 @@ static const mlua_compiled *look_up(lua_State *L, mlua_kind kind, int arg)
     return lua_touserdata(L, -1);
 }
 
-/* Puts the userdata on top of the stack under the text at `arg`, unless there
- * is no room: then the next one of that text finds some. A finalizer may have
- * put another one there since it was looked up, under a key of its own, or have
- * set the locale. */
+/* Enters the userdata on top of the stack under the text at `arg`. If there is
+ * no room, empties the cache instead, so that the next text finds room. Since
+ * the text was looked up a finalizer may have entered another userdata for it,
+ * or have set the locale; then nothing is entered. */
 static void remember(lua_State *L, mlua_kind kind, int arg)
 {
     cache *self = get_cache(L);

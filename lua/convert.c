@@ -1,4 +1,5 @@
-/* From arguments to positions, lengths and values. */
+/* Converts arguments to positions, lengths, elements and values, and values
+ * back to Lua. None of these looks at memory of a region. */
 #include "mapped_lua.h"
 
 lua_Integer mlua_raise_integer(lua_State *L, int arg)
@@ -42,8 +43,8 @@ size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
     return (size_t)at;
 }
 
-/* The position `i` with a negative one made to count from the start, and one
- * before the start made 0. */
+/* Makes a negative position count from the start, and one before the start 0.
+ */
 static lua_Unsigned from_start(lua_Integer i, size_t count)
 {
     if (i >= 0)
@@ -101,7 +102,7 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
     const char *code = mlua_check_string(L, arg, &length);
     const mapped_element *element =
         mapped_element_from_pack(code, length, &error);
-    if (element == NULL) /* i8 and i16 are codes of string.pack */
+    if (element == NULL) /* codes come first: i8 and i16 are among them */
         element = mapped_element_from_name(code, length, MAPPED_BIG_ENDIAN);
     if (element == NULL) {
         lua_pushfstring(L, "%s '%s'", mapped_status_text(error.status),

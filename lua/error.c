@@ -1,4 +1,5 @@
-/* The one way from a status of the core to Lua. */
+/* Turns a status of the core into an error of Lua. No other file does, so that
+ * messages are alike: positions count from 1, and texts of a script are cut. */
 #include "mapped_lua.h"
 
 static bool is_position(mapped_status status)
@@ -9,7 +10,8 @@ static bool is_position(mapped_status status)
 
 #define SHORT_BYTES 60
 
-/* A character that is cut in two does no harm in Lua. */
+/* The cut may be inside of a character of several bytes, which does no harm in
+ * Lua. */
 const char *mlua_push_short(lua_State *L, int arg)
 {
     size_t length;
@@ -43,22 +45,22 @@ int mlua_raise_surplus(lua_State *L, int most)
                       lua_gettop(L));
 }
 
-/* The path goes in front as it is, whatever it contains. */
+/* The path is put in front at the end, so that nothing in it is replaced. */
 static void push_message(lua_State *L, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
-    mapped_error shown = *error;
-    if (error->status == MAPPED_PATTERN) { /* Lua's own words, and the place */
+    mapped_error rest = *error;
+    if (error->status == MAPPED_PATTERN) { /* `operation` is Lua's own text */
         lua_pushfstring(L, "%s at position %I of the pattern", error->operation,
                         (LUAI_UACINT)error->offset + 1);
         return;
     }
-    if (is_position(shown.status))
-        shown.offset++;
-    shown.path[0] = '\0';
-    mapped_error_message(&shown, text, sizeof text);
+    if (is_position(rest.status))
+        rest.offset++;
+    rest.path[0] = '\0';
+    mapped_error_message(&rest, text, sizeof text);
     lua_pushfstring(L, "%s%s", error->path, error->path[0] != '\0' ? ": " : "");
-    if (is_position(shown.status))
+    if (is_position(rest.status))
         luaL_gsub(L, text, ": offset ", ": position ");
     else
         lua_pushstring(L, text);

@@ -1,4 +1,6 @@
-/* Lost pages: what a Region says about them. */
+/* The methods of a Region about its lost pages, and the function guard. A
+ * question about lost pages is no access, so they return nil and a message
+ * instead of raising. */
 #include "mapped_lua.h"
 
 #define MAX_RANGES 64
@@ -11,7 +13,7 @@ static mapped_region *check_region(lua_State *L)
     return self->region;
 }
 
-/* true, or nil, message, errno: asking for losses is not an access. */
+/* Pushes true; or nil, the message and the errno. */
 static int answer(lua_State *L, mapped_status status, const mapped_error *error)
 {
     if (status == MAPPED_FAULT)

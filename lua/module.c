@@ -1,5 +1,5 @@
-/* Puts the module together. A new topic is a file of its own with a table of
- * methods, and a line in one of the lists here. */
+/* Puts the module together. Each topic has a file with tables of methods, which
+ * the lists here assign to the types. */
 #include "mapped_lua.h"
 
 static const luaL_Reg *const region_methods[] = {
@@ -70,7 +70,7 @@ static void push_shared(lua_State *L)
         lua_pushvalue(L, i);
 }
 
-/* Into the table on top of the stack. */
+/* Adds the functions to the table on top of the stack. */
 static void set_functions(lua_State *L, const luaL_Reg *const *lists)
 {
     for (; *lists != NULL; lists++) {
@@ -96,7 +96,7 @@ static void fill_metatable(lua_State *L, const type *it)
     lua_pop(L, 1);
 }
 
-/* mapped.status.BUSY and so on: what `code` is where errno says nothing. */
+/* Pushes the table mapped.status: the codes of errors that have no errno. */
 static void push_statuses(lua_State *L)
 {
     lua_newtable(L);

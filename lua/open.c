@@ -1,7 +1,7 @@
-/* Making regions. Everything a script passes is read, which may run its code,
- * before anything is opened; and the memory of the Region is there before, so
- * that no error comes between. A file handle is looked into last of all,
- * because a finalizer may close it as long as Lua can run one. */
+/* The functions open and anonymous. Reading the arguments may run a script's
+ * code, so they are read before anything is opened. The Region's memory is
+ * allocated before too, so that no error can lose what was opened. A file
+ * handle is read last of all, because a finalizer may close it before. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@ static bool is_one_of(const char *name, const char *const names[])
     return false;
 }
 
-/* Complains about a value that isn't a table, and about a misspelt option,
- * which otherwise would be ignored. */
+/* Raises if the value is no table or has an unknown option, which would be
+ * ignored otherwise. */
 static void check_options(lua_State *L, int arg, const char *const names[])
 {
     if (lua_isnoneornil(L, arg))
@@ -34,7 +34,7 @@ static void check_options(lua_State *L, int arg, const char *const names[])
     }
 }
 
-/* Pushes the option; false and nothing pushed if it isn't there. */
+/* Pushes the option. Returns false and pushes nothing if it is missing. */
 static bool push_option(lua_State *L, int arg, const char *name)
 {
     if (lua_isnoneornil(L, arg))
@@ -79,8 +79,8 @@ static uint64_t get_number(lua_State *L, int arg, const char *name,
     return (uint64_t)value;
 }
 
-/* true asks for huge pages where they are to be had, a number for pages of
- * exactly that many bytes. */
+/* true asks for huge pages where possible, a number for pages of exactly that
+ * many bytes. */
 static uint64_t get_huge(lua_State *L, int arg)
 {
     bool is_boolean;
@@ -116,8 +116,8 @@ static mapped_open_options check_open_options(lua_State *L, int arg)
     return options;
 }
 
-/* What is opened: the path or the file handle at argument 1, or a descriptor,
- * which is not negative then. */
+/* What to open: a descriptor or, if that is negative, the path or file handle
+ * at argument 1. */
 typedef struct source {
     mapped_mode mode;
     mapped_open_options options;
@@ -169,8 +169,8 @@ static mapped_mode check_mode(lua_State *L, int arg)
     return mode;
 }
 
-/* From the handle to its descriptor Lua gets no chance to run anything. What
- * was written to the handle must be in the file first. */
+/* Lua runs no code between the check of the handle and the use of its
+ * descriptor. What was written to the handle is flushed to the file first. */
 static mapped_status open_handle(lua_State *L, const source *from,
                                  mapped_region **region, mapped_error *error)
 {

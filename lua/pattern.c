@@ -1,10 +1,12 @@
-/* Lua patterns, matched in place: find, match, gmatch and gsub as in string.*,
- * with the same results and the same errors. */
+/* Lua patterns, matched in place: the methods find, match, gmatch and gsub,
+ * with the results and the errors of string.*. A compiled pattern is used only
+ * until Lua may collect garbage, or as long as it is on the stack. */
 #include <string.h>
 #include "mapped_lua.h"
 
-/* The pattern at `arg`, of which `text` is the string, pushed unless it is at
- * hand: valid until Lua may collect garbage. */
+/* Returns the compiled pattern at `arg`, whose string is `text`. It is valid
+ * until Lua may collect garbage; if the cache's slots don't have it, it is also
+ * pushed. */
 static const mlua_compiled *get_pattern(lua_State *L, int arg, const char *text)
 {
     const mlua_compiled *found = mlua_find_compiled(
@@ -16,8 +18,8 @@ static const mlua_compiled *get_pattern(lua_State *L, int arg, const char *text)
 
 #define SHORT_BYTES 256
 
-/* What most captures are, without a call of the core. False if it is not to be
- * had this way. */
+/* Pushes a short string without a call of the core, which is enough for most
+ * captures. Returns false and pushes nothing if that is not possible. */
 static bool push_short(lua_State *L, mapped_slice subject, size_t start,
                        size_t n)
 {
@@ -51,8 +53,8 @@ static void push_capture(lua_State *L, const char *operation,
         push_part(L, operation, subject, capture->start, capture->length);
 }
 
-/* Pushes all captures and returns how many. All are asked for before pushing
- * can collect garbage, for then a finalizer may go on with the same match. */
+/* Pushes all captures and returns their number. Pushing may run a finalizer
+ * that continues the same search, so all captures are read before. */
 static int push_captures(lua_State *L, const char *operation,
                          mapped_slice subject, const mapped_match *match)
 {
@@ -69,7 +71,7 @@ static int push_captures(lua_State *L, const char *operation,
     return (int)count;
 }
 
-/* The same; the whole match if it has no captures. */
+/* The same, but pushes the whole match if it has no captures. */
 static int push_match(lua_State *L, const char *operation, mapped_slice subject,
                       const mapped_match *match)
 {
@@ -96,15 +98,17 @@ static bool first_match(lua_State *L, const char *operation,
     return found;
 }
 
-/* Such a text isn't worth compiling only to learn that it is plain. */
+/* A long text that is plain is not compiled, because the cache doesn't keep it.
+ */
 static bool is_long_and_plain(lua_State *L, int arg, const char *text)
 {
     size_t length = lua_rawlen(L, arg);
     return length > MLUA_TEXT_MOST && mapped_pattern_is_plain(text, length);
 }
 
-/* A view is looked for as it is; of strings only those without specials. All
- * arguments are converted before the pattern may be pushed in their place. */
+/* A userdata is searched for as plain bytes, as is a string without special
+ * characters. The arguments are converted before anything is pushed, because
+ * what is pushed may get the index of an argument that was left out. */
 static int pattern_find(lua_State *L)
 {
     const char *text;
@@ -155,16 +159,16 @@ static int pattern_match(lua_State *L)
     return push_match(L, "match", subject, &match);
 }
 
-typedef struct walk {
+typedef struct iterator {
     mapped_slice subject;
     const mapped_pattern *pattern;
     mapped_match match;
-} walk;
+} iterator;
 
-/* Upvalue 1 is the walk; the others keep alive what it uses. */
+/* Upvalue 1 is the iterator; the others keep alive what it refers to. */
 static int next_match(lua_State *L)
 {
-    walk *self = lua_touserdata(L, lua_upvalueindex(1));
+    iterator *self = lua_touserdata(L, lua_upvalueindex(1));
     mapped_error error;
     bool found;
     if (mapped_match_next(&self->match, self->pattern, self->subject, &found,
@@ -179,7 +183,7 @@ static int pattern_gmatch(lua_State *L)
 {
     const char *text;
     lua_Integer init;
-    walk *self;
+    iterator *self;
     mlua_at_most(L, 3);
     text = mlua_check_string(L, 2, NULL);
     init = mlua_opt_integer(L, 3, 1);
@@ -222,21 +226,20 @@ static void get_capture(substitution *self, size_t index,
         mlua_raise(self->L, &error);
 }
 
-/* The escape at `place` in the replacement is wrong. */
-static void refuse_escape(substitution *self, const char *what, size_t place)
+static void raise_escape(substitution *self, const char *what, size_t offset)
 {
     luaL_error(self->L, "%s at position %I of the replacement", what,
-               (LUAI_UACINT)place + 1);
+               (LUAI_UACINT)offset + 1);
 }
 
-static void add_capture(substitution *self, size_t index, size_t place)
+static void add_capture(substitution *self, size_t index, size_t offset)
 {
     mapped_capture capture;
     mapped_error error;
     if (mapped_match_capture(&self->match, index, &capture, &error) !=
         MAPPED_OK) {
         if (index >= self->match.count)
-            refuse_escape(self, error.operation, place);
+            raise_escape(self, error.operation, offset);
         mlua_raise(self->L, &error);
     }
     if (capture.length != MAPPED_CAPTURE_POSITION) {
@@ -247,20 +250,21 @@ static void add_capture(substitution *self, size_t index, size_t place)
     luaL_addvalue(&self->result);
 }
 
-/* What follows a "%" at `place` in the replacement. */
-static void add_escaped(substitution *self, char c, size_t place)
+/* Adds what "%" and `c` stand for; `offset` is that of the "%" in the
+ * replacement. */
+static void add_escaped(substitution *self, char c, size_t offset)
 {
     if (c == '%')
         luaL_addchar(&self->result, c);
     else if (c == '0')
         add_bytes(self, self->match.start, self->match.end);
     else if (c >= '1' && c <= '9')
-        add_capture(self, (size_t)(c - '1'), place);
+        add_capture(self, (size_t)(c - '1'), offset);
     else
-        refuse_escape(self, "invalid use of '%' in replacement string", place);
+        raise_escape(self, "invalid use of '%' in replacement string", offset);
 }
 
-/* The text ends with a NUL, so there is always something behind a "%". */
+/* Lua's strings end with a NUL, so a byte follows every "%". */
 static void add_template(substitution *self)
 {
     size_t length;
@@ -275,7 +279,7 @@ static void add_template(substitution *self)
     luaL_addlstring(&self->result, text, (size_t)(end - text));
 }
 
-/* Pushes what the table or the function has for the match. */
+/* Pushes the value that the table, or the function, has for the match. */
 static void push_replacement(substitution *self)
 {
     lua_State *L = self->L;
@@ -310,7 +314,7 @@ static void add_replacement(substitution *self)
     }
 }
 
-/* Returns how many matches were replaced. */
+/* Replaces at most `most` matches and returns their number. */
 static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
                               lua_Integer most)
 {

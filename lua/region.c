@@ -1,13 +1,13 @@
-/* The Region: what only the owner of a mapping can do.
+/* The type Region, and the export of `topointer`.
  *
- * `topointer` hands out a raw address, as lrexlib and its like want it, to code
- * that doesn't say when it is done with it: an export that ends with the
- * object. Until then the address stays valid. Growth leaves it where it is.
- * `close` ends the export, and takes a second reference, because of which the
- * core keeps the addresses, with zero pages in them, until the object is
- * collected. The end of a block closes to every new access and leaves the
- * memory as it is. Whether the bytes that were shown so were all there is asked
- * at the end of the export. */
+ * `topointer` returns a raw address to code that never says when it is done, as
+ * lrexlib's convention is. So the export lasts as long as the Region, and the
+ * address stays valid that long, also if the region grows. `close` ends the
+ * export early: it takes a second reference to the core's region, so that the
+ * core keeps the addresses, with zero pages in them, until the Region is
+ * collected. The end of a block leaves the exported memory as it is and closes
+ * the region to every new access. The end of the export tells whether a page
+ * was lost meanwhile. */
 #include "mapped_lua.h"
 
 static mlua_region *check_region(lua_State *L, int arg)
@@ -54,7 +54,7 @@ void mlua_finish_region(lua_State *L, mlua_region *self)
     mlua_charge_region(L, self);
 }
 
-/* Ends what topointer began; MAPPED_FAULT if it has shown lost pages. */
+/* Ends the export, if there is one; MAPPED_FAULT if a page of it was lost. */
 static mapped_status end_export(mlua_region *self, mapped_error *error)
 {
     if (!self->exported)
@@ -65,16 +65,16 @@ static mapped_status end_export(mlua_region *self, mapped_error *error)
 
 static mapped_status close_region(mlua_region *self, mapped_error *error)
 {
-    mapped_status status, shown = MAPPED_OK;
+    mapped_status status, ended = MAPPED_OK;
     if (self->exported && !mapped_region_closed(self->region)) {
         if (!self->kept)
             mapped_region_acquire(self->region);
         self->kept = true;
-        shown = end_export(self, error);
+        ended = end_export(self, error);
     }
     status =
-        mapped_region_close(self->region, shown == MAPPED_OK ? error : NULL);
-    return status != MAPPED_OK ? status : shown;
+        mapped_region_close(self->region, ended == MAPPED_OK ? error : NULL);
+    return status != MAPPED_OK ? status : ended;
 }
 
 static int region_close(lua_State *L)
@@ -94,7 +94,7 @@ static int region_close(lua_State *L)
     return 1;
 }
 
-/* What was lost of what pointers have shown so far, without an end of that. */
+/* Answers as end_export would, but the export goes on. */
 static mapped_status check_export(const mlua_region *self, mapped_error *error)
 {
     void *same;
@@ -104,13 +104,13 @@ static mapped_status check_export(const mlua_region *self, mapped_error *error)
     return mapped_export_end(self->exported_bytes, self->since, error);
 }
 
-/* Nobody sees what this returns, so a loss raises, unless there is an error on
- * its way already. */
+/* The method __close, whose results nobody gets. So a lost page raises, unless
+ * the block ends with an error, which must not be replaced. */
 static int region_leave(lua_State *L)
 {
     mlua_region *self = check_region(L, 1);
     mapped_error error;
-    mapped_status shown = check_export(self, &error);
+    mapped_status checked = check_export(self, &error);
     if (!mapped_region_closed(self->region) &&
         mapped_region_retire(self->region) > 0)
         lua_warning(L,
@@ -120,7 +120,7 @@ static int region_leave(lua_State *L)
                     0);
     if (!self->exported)
         mlua_charge_region(L, self);
-    if (shown == MAPPED_FAULT && lua_isnoneornil(L, 2))
+    if (checked == MAPPED_FAULT && lua_isnoneornil(L, 2))
         return mlua_raise(L, &error);
     return 0;
 }
@@ -129,18 +129,18 @@ static int region_gc(lua_State *L)
 {
     mlua_region *self = check_region(L, 1);
     mapped_error error;
-    mapped_status shown;
+    mapped_status ended;
     if (self->resource.link == NULL)
         return 0;
     mlua_remove_resource(&self->resource);
-    shown = end_export(self, &error);
+    ended = end_export(self, &error);
     free_region(&self->resource);
-    if (shown == MAPPED_FAULT)
+    if (ended == MAPPED_FAULT)
         mlua_warn(L, &error);
     return 0;
 }
 
-/* One stretch that holds both. */
+/* Extends `*all` to the smallest range that holds `slice` too. */
 static void widen(mapped_slice *all, mapped_slice slice)
 {
     size_t end = all->offset + all->length;
@@ -150,10 +150,10 @@ static void widen(mapped_slice *all, mapped_slice slice)
     all->length = (end > other ? end : other) - all->offset;
 }
 
-/* The first export holds for all; the mapping may have moved since it began, so
- * that each address must be one that an export has given. */
-static mapped_status show(mlua_region *self, mapped_slice slice, void **data,
-                          mapped_error *error)
+/* Exports `slice`. The first export stands for all later ones; but each address
+ * comes from an export of its own, because the mapping may have moved. */
+static mapped_status export(mlua_region *self, mapped_slice slice, void **data,
+                            mapped_error *error)
 {
     uint64_t since;
     mapped_status status = mapped_export_begin(slice, data, &since, error);
@@ -177,7 +177,7 @@ static int view_topointer(lua_State *L)
     mapped_error error;
     void *data;
     mlua_push_owner(L, 1);
-    if (show(lua_touserdata(L, -1), slice, &data, &error) != MAPPED_OK)
+    if (export(lua_touserdata(L, -1), slice, &data, &error) != MAPPED_OK)
         return mlua_raise_in(L, "topointer", &error);
     lua_pushlightuserdata(L, data);
     return 1;
@@ -194,7 +194,7 @@ void mlua_charge_region(lua_State *L, mlua_region *self)
                         mapped_region_copied(self->region));
 }
 
-/* true, or nil, the message and a number. */
+/* Pushes true; or nil, the message and a number. */
 static int answer(lua_State *L, mapped_status status, const mapped_error *error)
 {
     if (status != MAPPED_OK)
@@ -221,8 +221,8 @@ static int region_resize(lua_State *L)
     return answer(L, status, &error);
 }
 
-/* The bytes may be the region's own, which growth may move: they are named by
- * their slice, never by an address. */
+/* The bytes may be the region's own, which growth may move, so they are passed
+ * as a slice and not by an address. */
 static mapped_status append(mapped_region *region, const mlua_data *data,
                             mapped_error *error)
 {
@@ -250,15 +250,20 @@ static int region_append(lua_State *L)
     return answer(L, status, &error);
 }
 
+/* Returns the region of a method that takes no arguments. */
+static mapped_region *open_region(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    return check_open_region(L, 1)->region;
+}
+
 static int region_size(lua_State *L)
 {
     uint64_t size;
-    mapped_region *region;
+    mapped_region *region = open_region(L);
     mapped_error error;
     mapped_status status;
     bool tried = false;
-    mlua_at_most(L, 1);
-    region = check_open_region(L, 1)->region;
     do
         status = mapped_region_size(region, &size, &error);
     while (mlua_collects(L, status, &error, &tried));
@@ -270,19 +275,13 @@ static int region_size(lua_State *L)
 
 static int region_mode(lua_State *L)
 {
-    mapped_region *region;
-    mlua_at_most(L, 1);
-    region = check_open_region(L, 1)->region;
-    lua_pushstring(L, mapped_mode_text(mapped_region_mode(region)));
+    lua_pushstring(L, mapped_mode_text(mapped_region_mode(open_region(L))));
     return 1;
 }
 
 static int region_name(lua_State *L)
 {
-    mapped_region *region;
-    mlua_at_most(L, 1);
-    region = check_open_region(L, 1)->region;
-    lua_pushstring(L, mapped_region_name(region));
+    lua_pushstring(L, mapped_region_name(open_region(L)));
     return 1;
 }
 
@@ -290,10 +289,8 @@ static int region_fileno(lua_State *L)
 {
     intptr_t descriptor;
     mapped_error error;
-    mapped_region *region;
-    mlua_at_most(L, 1);
-    region = check_open_region(L, 1)->region;
-    if (mapped_region_descriptor(region, &descriptor, &error) != MAPPED_OK)
+    if (mapped_region_descriptor(open_region(L), &descriptor, &error) !=
+        MAPPED_OK)
         return mlua_fail(L, &error);
     lua_pushinteger(L, descriptor);
     return 1;
@@ -302,10 +299,7 @@ static int region_fileno(lua_State *L)
 static int region_seal(lua_State *L)
 {
     mapped_error error;
-    mapped_region *region;
-    mlua_at_most(L, 1);
-    region = check_open_region(L, 1)->region;
-    return answer(L, mapped_region_seal(region, &error), &error);
+    return answer(L, mapped_region_seal(open_region(L), &error), &error);
 }
 
 static int region_tostring(lua_State *L)

@@ -1,26 +1,28 @@
-/* What a state holds of the core, and what it costs: a list for the end of the
- * state, and the collector's share.
+/* The core's objects that a Lua state owns: a list of them, so that the end of
+ * the state frees all, and their memory, which the collector has to account
+ * for.
  *
- * When a state is closed the finalizers run, latest object first; what they
- * make then is never finalized. The list itself is older than everything that
- * is in it, so its own finalizer runs last and frees what is left. */
+ * When a state is closed, finalizers run from the latest object to the oldest,
+ * and an object that a finalizer makes is not finalized itself. The list is
+ * older than everything in it, so its own finalizer runs last and frees what is
+ * left. */
 #include <limits.h>
 #include "mapped_lua.h"
 
 typedef struct mlua_resources {
     mlua_resource *first;
-    size_t bytes; /* that the collector was told of, and that are still held */
-    size_t limit; /* from which on old garbage is collected, too */
+    size_t bytes; /* charged to the collector and not released yet */
+    size_t limit; /* on `bytes`, from which on all garbage is collected */
     bool closing;
 } resources;
 
 const void *mlua_first_metatables[MLUA_METATABLES + 1];
-static const resources *first; /* whose metatables these are */
+static const resources *first; /* the state that has these metatables */
 
-/* Below this nobody minds. */
 #define LIMIT_LEAST ((size_t)16 << 20)
 
-/* The metatables of several states are compared with them at the same time. */
+/* Makes this state the first one, if there is none. Other states compare their
+ * metatables with its own at the same time, so all accesses are atomic. */
 static void set_first(lua_State *L, resources *self)
 {
     const resources *none = NULL;
@@ -98,10 +100,10 @@ void mlua_remove_resource(mlua_resource *resource)
     resource->resources->bytes -= resource->bytes;
 }
 
-/* A step as long as if the bytes were Lua's own is enough for an incremental
- * collector. A generational one looks at old objects only when Lua's memory has
- * grown; so all garbage is collected each time that what is held has doubled.
- * A collector that was stopped stays so. */
+/* Makes the collector work as if Lua had allocated the bytes. That is enough
+ * for an incremental collector. A generational one looks at old objects only
+ * when Lua's own memory has grown; so all garbage is collected whenever the
+ * charged bytes have doubled. A collector that was stopped is left alone. */
 static void step(lua_State *L, resources *self, size_t bytes)
 {
     size_t most = (size_t)INT_MAX, kibibytes = bytes / 1024 + 1;

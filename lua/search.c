@@ -1,4 +1,6 @@
-/* Searching for plain bytes, in place. */
+/* Searches for plain bytes, in place: the methods rfind, count, startswith and
+ * endswith, and find without a pattern. The needle's own bytes are exported
+ * while they are searched for, because they may be those of a region. */
 #include "mapped_lua.h"
 
 mapped_slice mlua_check_search(lua_State *L)
@@ -43,7 +45,7 @@ mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
 typedef mapped_status search_function(mapped_slice slice, mapped_needle *needle,
                                       size_t *result, mapped_error *error);
 
-/* Looks for argument 2, whose length goes to `*length`. */
+/* Searches for argument 2 and sets `*length` to its length. */
 static size_t search(lua_State *L, const char *operation, search_function *how,
                      mapped_slice slice, size_t *length)
 {
@@ -59,45 +61,42 @@ static size_t search(lua_State *L, const char *operation, search_function *how,
     return result;
 }
 
-static int push_place(lua_State *L, size_t found, size_t length)
+/* Searches from `offset` on; pushes the first and the last position of the
+ * match, or fail. */
+static int find_from(lua_State *L, const char *operation, search_function *how,
+                     mapped_slice subject, size_t offset)
 {
+    size_t length, found;
+    subject.offset += offset;
+    subject.length -= offset;
+    found = search(L, operation, how, subject, &length);
     if (found == MAPPED_NOT_FOUND) {
         luaL_pushfail(L);
         return 1;
     }
-    lua_pushinteger(L, (lua_Integer)found + 1);
-    lua_pushinteger(L, (lua_Integer)(found + length));
+    lua_pushinteger(L, (lua_Integer)(offset + found) + 1);
+    lua_pushinteger(L, (lua_Integer)(offset + found + length));
     return 2;
 }
 
 int mlua_find_plain(lua_State *L, mapped_slice subject, size_t offset)
 {
-    size_t length, found;
-    mapped_slice rest = subject;
-    rest.offset += offset;
-    rest.length -= offset;
-    found = search(L, "find", mapped_find, rest, &length);
-    return push_place(L, found == MAPPED_NOT_FOUND ? found : offset + found,
-                      length);
+    return find_from(L, "find", mapped_find, subject, offset);
 }
 
-/* As find does, from position `init` on. */
 static int search_rfind(lua_State *L)
 {
-    size_t offset, length, found;
+    size_t offset;
     lua_Integer init;
-    mapped_slice rest;
+    mapped_slice subject;
     mlua_at_most(L, 3);
     init = mlua_opt_integer(L, 3, 1);
-    rest = mlua_check_search(L);
-    offset = mlua_search_offset(init, rest.length);
-    if (offset == SIZE_MAX)
-        return push_place(L, MAPPED_NOT_FOUND, 0);
-    rest.offset += offset;
-    rest.length -= offset;
-    found = search(L, "rfind", mapped_rfind, rest, &length);
-    return push_place(L, found == MAPPED_NOT_FOUND ? found : offset + found,
-                      length);
+    subject = mlua_check_search(L);
+    offset = mlua_search_offset(init, subject.length);
+    if (offset != SIZE_MAX)
+        return find_from(L, "rfind", mapped_rfind, subject, offset);
+    luaL_pushfail(L);
+    return 1;
 }
 
 static int search_count(lua_State *L)

@@ -1,5 +1,5 @@
-/* The Slice: how one is made and what it calls itself. What it can do, a Region
- * can do too: view.c, bytes.c, typed.c. */
+/* The type Slice: how one is made, and its metamethods. The methods that it
+ * shares with Region are in view.c, bytes.c, typed.c and others. */
 #include "mapped_lua.h"
 
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
@@ -22,7 +22,7 @@ static int push_part(lua_State *L, const char *operation, mapped_slice slice,
     return 1;
 }
 
-/* What is there is taken without a call of the core. */
+/* A range that is a plain hit needs no call of the core. */
 static int view_sub(lua_State *L)
 {
     mapped_slice slice = mlua_view_bytes(mlua_self(L, 3));

@@ -1,9 +1,9 @@
-/* Regions and slices as one: each method is written once, on the bytes that
- * its first argument stands for. */
+/* What Region and Slice have in common, for their methods and for arguments:
+ * the checks that turn an argument into the bytes that it stands for, and the
+ * metamethods. */
 #include "mapped_lua.h"
 
-/* The Region or Slice at `arg`, or raises. Leaves its metatable on the stack.
- */
+/* Returns the Region or Slice at `arg`, or raises. Pushes its metatable. */
 static const mlua_slice *push_view(lua_State *L, int arg)
 {
     const mlua_slice *self = mlua_push_metatable(L, arg);
@@ -62,7 +62,7 @@ mlua_data mlua_check_data(lua_State *L, int arg)
     return data;
 }
 
-/* All but a Region, which is its own, keep it as user value 1. */
+/* A Region is its own owner; the other types keep theirs as user value 1. */
 const mlua_region *mlua_push_owner(lua_State *L, int arg)
 {
     const mlua_slice *self = lua_touserdata(L, arg);
@@ -81,7 +81,7 @@ static int absent(lua_State *L, mapped_slice slice)
     return 1;
 }
 
-/* The metatable of argument 1 is left on the stack, which saves a call. */
+/* Leaves the metatable of argument 1 on the stack, which saves a call. */
 int mlua_view_index(lua_State *L)
 {
     const mlua_slice *self;

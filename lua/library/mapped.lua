@@ -4,13 +4,13 @@
 -- Positions count from 1 and, when negative, from the end, as in `string.sub`.
 -- An *offset* counts from 0. Lengths and sizes are bytes unless stated.
 --
--- Errors come in two ways, as in the standard library:
--- * What a correct program must expect of the system gives `nil`, a message
+-- There are two kinds of errors, as in the standard library:
+-- * What a correct program must expect of the system returns `nil`, a message
 --   and a number: an errno if positive, else one of `mapped.status`.
 -- * Everything else raises: wrong arguments (`bad argument #n`), positions out
 --   of range, closed regions (`attempt to use a closed region`), writing to
---   read-only memory, and bytes that were lost because the file was truncated
---   or the disk failed (`page lost`, with position and cause).
+--   read-only memory, and a lost page, because the file was truncated or the
+--   disk failed (`page lost`, with position and cause).
 
 ---@class mappedlib
 ---@field version string
@@ -38,12 +38,12 @@ local mapped = {}
 ---  its width
 ---@field fd? integer an open descriptor instead of `file`; stays the caller's
 
----Maps a file. A handle is flushed first; it and a descriptor stay open and
+---Maps a file. A handle is flushed first; a handle and a descriptor stay open and
 ---stay yours. A file of 0 bytes is a region of length 0.
 ---
----Gives nil, message, code if the system refuses, if it isn't a file that can be
----mapped, and if it ends before `offset + length` in a mode that can't extend it.
----Whatever fails, the file is as it was.
+---Returns nil, message, code if the system refuses, if the file can't be mapped,
+---and if it ends before `offset + length` in a mode that can't extend it. A call
+---that fails leaves the file as it was.
 ---@param file string|file*|nil a path, a handle of `io.open`, or nil with `fd`
 ---@param mode? mapped.Mode default `"r"`
 ---@param options? mapped.OpenOptions
@@ -57,8 +57,8 @@ function mapped.open(file, mode, options) end
 ---@field reserve? integer as in `mapped.open`
 ---@field huge? boolean|integer as in `mapped.open`
 
----Memory of `length` zero bytes that is no file. Gives nil, message, code if
----there isn't so much memory or address space.
+---Makes a region of `length` zero bytes that is no file. Returns nil, message,
+---code if there is not enough memory or address space.
 ---@param length integer
 ---@param options? mapped.AnonymousOptions
 ---@return mapped.Region? region
@@ -66,7 +66,7 @@ function mapped.open(file, mode, options) end
 ---@return integer? code
 function mapped.anonymous(length, options) end
 
----The layout that a line of text describes, such as
+---Returns the layout that a text describes, such as
 ---`"< id:u32 price:f64@8 name:char[16] levels:f32[3] size=64"`. Fields are
 ---`name:type`, `name:type[count]` and `name:type@offset`; types are `u8` to `u128`
 ---and `i8` to `i128`, `f16 f32 f64`, `bool` and `char`, with `le` or `be` behind for
@@ -77,18 +77,20 @@ function mapped.anonymous(length, options) end
 ---@return mapped.Layout
 function mapped.layout(text) end
 
----Switches the fault guard of the whole process off or on; tells whether it was
----on. Off, a lost page kills the process, as it does with mmap. Switching it on
----puts it on top of handlers for SIGBUS that were installed later.
----@param enabled? boolean nil: only tell
+---Switches the fault guard of the whole process on or off, and returns whether it
+---was on. While it is off a lost page kills the process, as it does with mmap.
+---Switching it on puts it in front of handlers for SIGBUS that were installed
+---later.
+---@param enabled? boolean nil: changes nothing
 ---@return boolean before
 function mapped.guard(enabled) end
 
----Bytes to read. An array stands for the bytes of its elements; those of a
----column, which lie apart, are copied together first.
+---Bytes to read. An array stands for the bytes of its elements. If other bytes
+---lie between them, as in a column, the elements are copied first.
 ---@alias mapped.Data string|mapped.View|mapped.Array
 
----Bytes to look for. A number stands for its text, as with `string.find`.
+---A needle: bytes to search for. A number stands for its text, as with
+---`string.find`.
 ---@alias mapped.Needle mapped.Data|number
 
 ---A `string.pack` code of one value: an optional `<`, `>` or `=`, then one of
@@ -96,14 +98,15 @@ function mapped.guard(enabled) end
 ---type, such as `u32` or `f16be`, unless it is a code too, as `i8` and `i16` are.
 ---@alias mapped.Code string
 
----What regions and slices have in common. `#v` is the length in bytes; `v[i]` is
----a byte as an integer, nil out of range; `v[i] = byte` stores one, and out of
----range raises.
+---What regions and slices have in common. `#v` is the length in bytes. `v[i]` is
+---a byte as an integer, or nil out of range; `v[i] = byte` stores one, and raises
+---out of range.
 ---
----`a == b` compares contents and never raises: what can't be read, because it is
----closed or lost, equals only itself. Regions and slices are arrays of bytes
----there; arrays are equal if their elements are, whatever their types, and
----records if their fields are. `<` and `<=` compare bytes, also with a string.
+---`a == b` compares contents and never raises: an object that can't be read,
+---because it is closed or has lost a page, equals only itself. Regions and slices
+---count as arrays of bytes. Arrays are equal if their elements are, whatever
+---their types, and records if their fields are. `<` and `<=` compare bytes, also
+---with a string.
 ---
 ---No function ignores an argument: one that it doesn't take is an error.
 ---@class mapped.View
@@ -111,26 +114,26 @@ function mapped.guard(enabled) end
 ---@field [integer] integer
 local View = {}
 
----The bytes that `string.sub` would give, as a slice: no copy.
+---Returns the bytes that `string.sub` would return, as a slice, without a copy.
 ---@param i integer
 ---@param j? integer default -1
 ---@return mapped.Slice
 function View:sub(i, j) end
 
----Strictly `length` bytes from `pos` on, as a slice: no copy. Raises if they are
----not all there.
+---Returns `length` bytes from `pos` on as a slice, without a copy. Raises if they
+---don't all exist.
 ---@param pos integer
 ---@param length integer
 ---@return mapped.Slice
 function View:slice(pos, length) end
 
----The bytes at `i` to `j` as integers, like `string.byte`.
+---Returns the bytes at `i` to `j` as integers, like `string.byte`.
 ---@param i? integer default 1
 ---@param j? integer default `i`
 ---@return integer ...
 function View:byte(i, j) end
 
----A copy as a string. The positions are clamped as by `string.sub`.
+---Returns a copy as a string. The positions are clamped as by `string.sub`.
 ---@param i? integer default 1
 ---@param j? integer default -1
 ---@return string
@@ -146,8 +149,8 @@ function View:write(pos, data) end
 ---@param pos? integer default 1
 function View:copy_from(data, pos) end
 
----Stores all of these bytes in `destination`, where they may overlap. A column is
----no such place: its own `copy_from` takes values.
+---Stores all of these bytes in `destination`; the two may overlap. A column can't
+---be the destination: its own `copy_from` takes values.
 ---@param destination mapped.View|mapped.Array
 ---@param pos? integer in bytes; default 1
 function View:copy_to(destination, pos) end
@@ -164,13 +167,13 @@ function View:fill(byte, i, j) end
 ---@param n integer
 function View:move(to, from, n) end
 
----Compares the contents.
+---Returns whether the contents are the same.
 ---@param data mapped.Data
 ---@return boolean
 function View:equals(data) end
 
----One value. At any alignment. Raises if it isn't all inside, and for an integer
----wider than 8 bytes that Lua can't hold.
+---Reads one value, at any alignment. Raises if it is not all inside, and for an
+---integer wider than 8 bytes that Lua can't hold.
 ---@param code mapped.Code
 ---@param pos? integer default 1
 ---@return number
@@ -183,25 +186,24 @@ function View:get(code, pos) end
 ---@param value number
 function View:set(code, pos, value) end
 
----Several values, by all of `string.unpack`'s formats, and the position after
----the last. Errors as `string.unpack`.
+---Reads the values of a format, as `string.unpack` does with the same formats and
+---errors, and returns them and the position after the last.
 ---@param format string
 ---@param pos? integer default 1
 ---@return any ...
 function View:unpack(format, pos) end
 
----Stores several values, by all of `string.pack`'s formats. Errors as
----`string.pack`.
+---Stores values as `string.pack` does, with the same formats and errors.
 ---@param format string
 ---@param pos integer
 ---@param ... any
 ---@return integer next the position after the last
 function View:pack(format, pos, ...) end
 
----As `string.find`, in place: Lua's patterns, `init` and `plain` as there, and
----the same errors, which also tell the place in the pattern. Anything else than
----a string or a number is looked for as it is. Raises if the result depends on a
----lost page.
+---As `string.find`, in place: it takes Lua's patterns, `init` and `plain`, and has
+---the same errors, which also name the position in the pattern. A pattern that is
+---neither a string nor a number is searched for as plain bytes. Raises if the
+---result depends on a lost page.
 ---@param pattern string|number|mapped.View|mapped.Array
 ---@param init? integer default 1
 ---@param plain? boolean
@@ -222,8 +224,8 @@ function View:match(pattern, init) end
 ---@return fun(): any ...
 function View:gmatch(pattern, init) end
 
----As `string.gsub`: gives a new string, and changes nothing here. The function
----may do anything; if it closes the region, that is an error.
+---As `string.gsub`: returns a new string, and changes nothing here. It raises if
+---the function closes the region.
 ---@param pattern string
 ---@param replacement string|number|table|function
 ---@param n? integer at most so many times
@@ -231,15 +233,17 @@ function View:gmatch(pattern, init) end
 ---@return integer count
 function View:gsub(pattern, replacement, n) end
 
----The last occurrence that lies at `init` or behind. No patterns.
+---Returns the first and the last position of the last match that begins at `init`
+---or behind; nil if there is none. There are no patterns.
 ---@param data mapped.Needle
 ---@param init? integer default 1
 ---@return integer? first
 ---@return integer? last
 function View:rfind(data, init) end
 
----How many occurrences that don't overlap, within `i` to `j`, which are clamped
----as by `string.sub`. No patterns.
+---Returns how many matches there are within `i` to `j`, counted from the front
+---and without overlap. The positions are clamped as by `string.sub`. There are no
+---patterns.
 ---@param data mapped.Needle
 ---@param i? integer default 1
 ---@param j? integer default -1
@@ -254,53 +258,55 @@ function View:startswith(data) end
 ---@return boolean
 function View:endswith(data) end
 
----Iterates over the lines, each a slice: no copy. A line ends with "\n", which
----`keep` makes part of it, or with the data; "\r" is nothing special.
+---Iterates over the lines, each a slice, without a copy. A line ends with "\n",
+---which `keep` makes part of it, or with the last byte; "\r" is an ordinary byte.
 ---@param keep? boolean
 ---@return fun(): mapped.Slice?
 function View:lines(keep) end
 
----Iterates over what lies between the separators, each a slice: no copy. Always
----one more than there are separators. No patterns.
+---Iterates over the parts between separators, each a slice, without a copy. There
+---is always one part more than there are separators. There are no patterns.
 ---@param separator string not empty
 ---@return fun(): mapped.Slice?
 function View:split(separator) end
 
----The same bytes as an array of that type, at any alignment: no copy. Raises
----unless the length is a multiple of the element's size.
+---Returns the same bytes as an array of that type, at any alignment, without a
+---copy. Raises unless the length is a multiple of the element's size.
 ---@param code mapped.Code
 ---@return mapped.Array
 function View:cast(code) end
 
----The same bytes as records of that layout, or of the layout that the text
----means: no copy. Raises unless the length is a multiple of the layout's size.
+---Returns the same bytes as records of that layout, or of the layout that the
+---text describes, without a copy. Raises unless the length is a multiple of the
+---layout's size.
 ---@param layout mapped.Layout|string
 ---@return mapped.Records
 function View:records(layout) end
 
----The address of the first byte, for C code such as lrexlib that takes objects
----with `topointer` and a length. It stays valid until the region is collected:
----from the first call on to shrink it gives nil, message, `mapped.status.BUSY`,
----growing leaves it where it is (see `Region:resize`), and `close` leaves zeros
----there.
+---Returns the address of the first byte, for C code such as lrexlib that takes
+---objects with `topointer` and a length. This is an export, which lasts until the
+---region is collected. The address stays valid that long: to shrink the region
+---returns nil, message, `mapped.status.BUSY`; growth leaves the exported memory
+---in place (see `Region:resize`), and `close` fills it with zeros.
 ---
----Who reads through it meets zeros where a page is lost, and is told by `close`.
----Raises if a page of these bytes is known to be lost.
+---A lost page reads as zeros through the address, and `close` returns an error
+---for it. Raises if a page of these bytes is known to be lost.
 ---@return lightuserdata
 function View:topointer() end
 
 ---@return boolean
 function View:readonly() end
 
----Whether the region was closed. Never raises.
+---Returns whether the region was closed. Never raises.
 ---@return boolean
 function View:closed() end
 
----The region all of this is in, which a slice keeps alive; of a region, itself.
+---Returns the region of a slice, which the slice keeps alive; of a region, the
+---region itself.
 ---@return mapped.Region
 function View:region() end
 
----How many bytes of the region come before the first byte: an offset, from 0.
+---Returns how many bytes of the region come before the first byte.
 ---@return integer
 function View:offset() end
 
@@ -309,43 +315,44 @@ function View:offset() end
 ---@class mapped.Region: mapped.View
 local Region = {}
 
----Ends all access, at once and for every slice and array. Closing again is fine.
+---Ends all access, at once and for every slice and array. Closing again does
+---nothing.
 ---
----A pointer that `topointer` gave away shows zeros from then on, and stays valid
----until the region is collected. The end of a `<close>` scope leaves its bytes as
----they are until then, and gives a warning (see `warn`).
+---Memory that `topointer` has exported stays valid until the region is collected,
+---and reads as zeros from then on. The end of a `<close>` scope leaves it as it is
+---instead, and emits a warning (see `warn`).
 ---
----If bytes that `topointer` was called for have been lost since, even if they
----have been recovered, the region is closed and the answer is nil, a message with
----position and cause, and errno. The end of a `<close>` scope raises then, and a
----region that is only collected gives a warning.
+---If a page of the exported memory was lost since `topointer` was called, even if
+---it has been recovered, the region is closed and `close` returns nil, a message
+---with position and cause, and errno. The end of a `<close>` scope raises then,
+---and a region that is collected emits a warning.
 ---@return true? done
 ---@return string? message
 ---@return integer? code
 function Region:close() end
 
 ---Makes the region and, in a writable mode, its file `length` bytes long. Slices
----stay valid; one that loses bytes raises when they are used. Gives nil,
----message, code if the system refuses, or if it would shrink after `topointer`;
----nothing has changed then. What `topointer` has given stays valid when the
----region grows: of a file and of shared memory it shows the same bytes as the
----region, of other memory those of the time before.
+---stay valid; one that reaches behind the new end raises when it is used. Returns
+---nil, message, code, and changes nothing, if the system refuses, or if the region
+---would shrink after `topointer`. Exported memory stays valid when the region
+---grows: that of a file and of shared memory has the same bytes as the region,
+---other memory those of the time before.
 ---@param length integer
 ---@return true? done
 ---@return string? message
 ---@return integer? code
 function Region:resize(length) end
 
----Grows by the length of `data`, which may be the region's own, and stores it
----there. As `resize`.
+---Grows the region by the length of `data`, which may be the region's own bytes,
+---and stores it there. Errors are those of `resize`.
 ---@param data mapped.Data
 ---@return true? done
 ---@return string? message
 ---@return integer? code
 function Region:append(data) end
 
----The size in bytes of the file as it is now. nil, message, code if the system
----can't tell.
+---Returns the present size of the file in bytes; nil, message, code if the system
+---doesn't know it.
 ---@return integer? size
 ---@return string? message
 ---@return integer? code
@@ -354,42 +361,43 @@ function Region:size() end
 ---@return mapped.Mode
 function Region:mode() end
 
----The path as given to `open`; nil if there was none.
+---Returns the path as given to `open`; nil if there was none.
 ---@return string?
 function Region:name() end
 
----The descriptor the region holds; it stays the region's. nil, message, code if
----it holds none, as in the modes "r" and "c".
+---Returns the descriptor that the region holds and goes on holding; nil, message,
+---code if it holds none, as in the modes "r" and "c".
 ---@return integer? fd
 ---@return string? message
 ---@return integer? code
 function Region:fileno() end
 
 ---Fixes the length of shared anonymous memory for good: no process that has its
----descriptor can cut it from under the others, or make it longer. nil, message,
----code for other regions.
+---descriptor can make it shorter or longer. Returns nil, message, code for other
+---regions.
 ---@return boolean? sealed
 ---@return string? message
 ---@return integer? code
 function Region:seal() end
 
----Whether no page of the region is lost. If one is: nil, a message that names
----the position and the cause, and errno: ENODATA when the file was truncated,
----ENOSPC when there was no space, EIO when the device or the memory failed. It
----touches no page: what has not been touched yet is not known to be lost.
+---Returns true if no page of the region is known to be lost; else nil, a message
+---that names the position and the cause, and errno: ENODATA if the file was
+---truncated, ENOSPC if there was no space, EIO if the device or the memory failed.
+---It reads no page, and a page is known to be lost only after it was read or
+---written.
 ---@return boolean? whole
 ---@return string? message
 ---@return integer? errno
 function Region:check() end
 
----What was lost so far, one table a range: `pos` of its first byte from 1,
----`length` in bytes, `errno` as from `check`. Empty for most.
+---Returns the ranges of lost pages: `pos` of the first byte from 1, `length` in
+---bytes, `errno` as from `check`. For most regions there are none.
 ---@return { pos: integer, length: integer, errno: integer }[] ranges
 function Region:faults() end
 
----Maps the file back over lost pages and tries each of them. Answers as `check`
----does for what is still lost; nil, message, errno too if the file can't be
----opened again.
+---Maps the file back over lost pages and reads each of them. Returns what `check`
+---returns for those that are still lost; also nil, message, errno if the file
+---can't be opened again.
 ---@return boolean? whole
 ---@return string? message
 ---@return integer? errno
@@ -402,65 +410,65 @@ function Region:recover() end
 ---@class mapped.Layout
 local Layout = {}
 
----Bytes from one record to the next.
+---Returns how many bytes one record has.
 ---@return integer
 function Layout:size() end
 
----The fields in the order of the text. `offset` is in bytes, from 0.
+---Returns the fields in the order of the text. `offset` is in bytes, from 0.
 ---@return { name: string, type: string, offset: integer }[]
 function Layout:fields() end
 
----One record in place. Its fields are read and written by name; `pairs` goes
----through them in the order of the layout. A number is a number, `bool` a boolean,
----`char[n]` a string without the zero bytes that fill it up, any other `[n]` an
----array in place, to which a table or an array of as many values can be assigned.
----`==` compares the fields.
+---One record in place. Its fields are read and written by name; `pairs` iterates
+---over them in the order of the layout. A number is a number, `bool` a boolean,
+---`char[n]` a string without trailing zero bytes, any other `[n]` an array in
+---place, to which a table or an array of as many values can be assigned. `==`
+---compares the fields.
 ---@class mapped.Record
 ---@field [string] any
 
----Records of one layout. `#r` is how many; `r[i]` is one, in place, nil out of
----range; `r[i] = values` stores all fields of a table or another record; `pairs`
----goes through them.
+---An array of records of one layout. `#r` is their number; `r[i]` is one, in
+---place, or nil out of range; `r[i] = values` stores all fields of a table or
+---another record; `pairs` iterates over the records.
 ---@class mapped.Records
 ---@operator len: integer
 ---@field [integer] mapped.Record
 local Records = {}
 
----The records `i` to `j`, as `string.sub` counts.
+---Returns the records `i` to `j`, as `string.sub` counts.
 ---@param i integer
 ---@param j? integer default -1
 ---@return mapped.Records
 function Records:sub(i, j) end
 
----The bytes of all records.
+---Returns the bytes of all records.
 ---@return mapped.Slice
 function Records:bytes() end
 
 ---@return mapped.Layout
 function Records:layout() end
 
----One field of all records as an array, in place. Of a field with several elements
----that is no text, `k` says which.
+---Returns one field of all records as an array, in place. `k` selects one of the
+---elements of a field that has more than one and is no text.
 ---@param name string
 ---@param k? integer
 ---@return mapped.Array
 function Records:column(name, k) end
 
----Typed elements over bytes of a region. `#a` is their number; `a[i]` is one,
+---Typed elements over bytes of a region. `#a` is their number; `a[i]` is one, or
 ---nil out of range; `a[i] = value` stores one, and raises if it is out of range
----or doesn't fit. `ipairs(a)` and `pairs(a)` walk over them.
+---or doesn't fit. `ipairs(a)` and `pairs(a)` iterate over them.
 ---@class mapped.Array
 ---@operator len: integer
 ---@field [integer] number
 local Array = {}
 
----The elements that `string.sub` would select, as an array: no copy.
+---Returns the elements that `string.sub` would select as an array, without a copy.
 ---@param i integer
 ---@param j? integer default -1
 ---@return mapped.Array
 function Array:sub(i, j) end
 
----A table of the elements `i` to `j`, which count as in `sub`.
+---Returns a table of the elements `i` to `j`, which count as in `sub`.
 ---@param i? integer default 1
 ---@param j? integer default -1
 ---@return table
@@ -472,22 +480,22 @@ function Array:totable(i, j) end
 ---@param pos? integer default 1
 function Array:copy_from(values, pos) end
 
----The bytes from the first element to the last, in a column with those between
----them: no copy.
+---Returns the bytes from the first element to the last, in a column with those
+---between them, without a copy.
 ---@return mapped.Slice
 function Array:bytes() end
 
 ---@return boolean
 function Array:readonly() end
 
----Whether the region was closed. Never raises.
+---Returns whether the region was closed. Never raises.
 ---@return boolean
 function Array:closed() end
 
 ---@return mapped.Region
 function Array:region() end
 
----How many bytes of the region come before the first element.
+---Returns how many bytes of the region come before the first element.
 ---@return integer
 function Array:offset() end
 
