@@ -47,8 +47,9 @@ static size_t block_size(const mapped_needle *needle, size_t left)
 /* Searches from the front or, for the `last` match, from the end. If there is a
  * match, the result depends on the bytes up to its end, or from its beginning
  * on. */
-static mapped_status find(mapped_slice slice, mapped_needle *needle, bool last,
-                          size_t *offset, mapped_error *error)
+MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
+                                  bool last, size_t *offset,
+                                  mapped_error *error)
 {
     size_t length = needle->length_;
     size_t found = MAPPED_NOT_FOUND;
