@@ -82,7 +82,7 @@ static int array_bytes(lua_State *L)
 /* A text is a string: of an Array's bytes nothing is shown in place. */
 static int push_text(lua_State *L, const mlua_array *self, size_t index)
 {
-    const mapped_field field = mlua_text_field(self, index);
+    const mapped_layout_entry field = mlua_text_field(self, index);
     mlua_push_field(L, 1, self->bytes.slice, &field);
     return 1;
 }
@@ -152,7 +152,7 @@ int mlua_array_index(lua_State *L)
 
 static int set_text(lua_State *L, const mlua_array *self, size_t index)
 {
-    const mapped_field field = mlua_text_field(self, index);
+    const mapped_layout_entry field = mlua_text_field(self, index);
     mlua_set_field(L, 3, self->bytes.slice, &field);
     return 0;
 }
@@ -216,13 +216,14 @@ static int array_tostring(lua_State *L)
     return 1;
 }
 
-mapped_array mlua_core_array(const mlua_array *array, ptrdiff_t numbers[2])
+mapped_element_array mlua_core_array(const mlua_array *array,
+                                     ptrdiff_t numbers[2])
 {
-    mapped_array core = {.slice = array->bytes.slice,
-                         .element = array->element,
-                         .dimensions = 1,
-                         .shape = numbers,
-                         .strides = numbers + 1};
+    mapped_element_array core = {.slice = array->bytes.slice,
+                                 .element = array->element,
+                                 .dimensions = 1,
+                                 .shape = numbers,
+                                 .strides = numbers + 1};
     numbers[0] = (ptrdiff_t)array->count;
     numbers[1] = (ptrdiff_t)array->stride;
     return core;

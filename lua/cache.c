@@ -74,7 +74,7 @@ static void forget_all(lua_State *L)
 static bool is_plain(const mapped_format *format)
 {
     mapped_cursor cursor = {0, 0, 0};
-    mapped_item item;
+    mapped_step_value item;
     while (mapped_format_next(format, &cursor, &item))
         if (item.step->kind != MAPPED_STEP_ELEMENT)
             return false;

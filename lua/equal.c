@@ -18,9 +18,10 @@ static bool is_array(lua_State *L, int arg)
 
 /* An Array of texts has two dimensions: texts and their bytes. `numbers` holds
  * lengths, then distances. */
-static mapped_array texts_of(const mlua_array *array, ptrdiff_t numbers[4])
+static mapped_element_array texts_of(const mlua_array *array,
+                                     ptrdiff_t numbers[4])
 {
-    mapped_array core = mlua_core_array(array, numbers);
+    mapped_element_array core = mlua_core_array(array, numbers);
     core.dimensions = 2;
     core.strides = numbers + 2;
     numbers[1] = (ptrdiff_t)array->width;
@@ -29,7 +30,7 @@ static mapped_array texts_of(const mlua_array *array, ptrdiff_t numbers[4])
     return core;
 }
 
-static mapped_array bytes_of(mapped_slice slice, ptrdiff_t numbers[4])
+static mapped_element_array bytes_of(mapped_slice slice, ptrdiff_t numbers[4])
 {
     const mlua_array array = {
         .bytes.slice = slice,
@@ -40,7 +41,7 @@ static mapped_array bytes_of(mapped_slice slice, ptrdiff_t numbers[4])
 }
 
 /* The object at `arg` as the core's array. */
-static void get_array(lua_State *L, int arg, mapped_array *core,
+static void get_array(lua_State *L, int arg, mapped_element_array *core,
                       ptrdiff_t numbers[4])
 {
     const mlua_slice *view = lua_touserdata(L, arg);
@@ -56,11 +57,12 @@ static void get_array(lua_State *L, int arg, mapped_array *core,
 static bool equal_arrays(lua_State *L)
 {
     ptrdiff_t numbers[2][4];
-    mapped_array a, b;
+    mapped_element_array a, b;
     bool equal = false;
     get_array(L, 1, &a, numbers[0]);
     get_array(L, 2, &b, numbers[1]);
-    return mapped_array_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
+    return mapped_element_array_equal(&a, &b, &equal, NULL) == MAPPED_OK &&
+           equal;
 }
 
 /* The Records or the Record at `arg` as the core's; false if it is neither. */

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "mapped_lua.h"
 
-static bool is_text(const mapped_field *field)
+static bool is_text(const mapped_layout_entry *field)
 {
     return field->several && field->element->kind == MAPPED_KIND_CHAR;
 }
@@ -23,7 +23,7 @@ static unsigned char *take_room(lua_State *L, unsigned char *room,
 
 /* Without the zero bytes that fill it up. */
 static void push_text(lua_State *L, mapped_slice record,
-                      const mapped_field *field)
+                      const mapped_layout_entry *field)
 {
     unsigned char room[SHORT_FIELD];
     unsigned char *text = take_room(L, room, sizeof room, field->count);
@@ -49,21 +49,21 @@ static void push_one(lua_State *L, mapped_slice record,
 
 /* In place: what is written to them reaches the record. */
 static void push_elements(lua_State *L, int arg, mapped_slice record,
-                          const mapped_field *field)
+                          const mapped_layout_entry *field)
 {
     const mlua_array shape = {.element = field->element,
                               .count = field->count,
                               .stride = field->element->size};
     mapped_slice slice;
     mapped_error error;
-    if (mapped_slice_sub(record, field->offset, mapped_field_size(field),
+    if (mapped_slice_sub(record, field->offset, mapped_layout_entry_size(field),
                          &slice, &error) != MAPPED_OK)
         mlua_raise_in(L, "get", &error);
     mlua_push_array(L, arg, slice, &shape);
 }
 
 void mlua_push_field(lua_State *L, int arg, mapped_slice record,
-                     const mapped_field *field)
+                     const mapped_layout_entry *field)
 {
     if (!field->several) {
         push_one(L, record, field->element, field->offset);
@@ -76,21 +76,21 @@ void mlua_push_field(lua_State *L, int arg, mapped_slice record,
 }
 
 /* Pushed, and cut as all texts in messages are. */
-static const char *name_of(lua_State *L, const mapped_field *field)
+static const char *name_of(lua_State *L, const mapped_layout_entry *field)
 {
     lua_pushstring(L, field->name);
     return mlua_push_short(L, -1);
 }
 
-static void refuse(lua_State *L, int index, const mapped_field *field,
+static void refuse(lua_State *L, int index, const mapped_layout_entry *field,
                    const char *expected)
 {
     luaL_error(L, "field '%s': %s expected, got %s", name_of(L, field),
                expected, luaL_typename(L, index));
 }
 
-static void convert_one(lua_State *L, int index, const mapped_field *field,
-                        unsigned char *to)
+static void convert_one(lua_State *L, int index,
+                        const mapped_layout_entry *field, unsigned char *to)
 {
     const mapped_element *element = field->element;
     mapped_value value;
@@ -102,8 +102,8 @@ static void convert_one(lua_State *L, int index, const mapped_field *field,
                    mlua_push_short(L, index), element->name);
 }
 
-static void convert_text(lua_State *L, int index, const mapped_field *field,
-                         unsigned char *to)
+static void convert_text(lua_State *L, int index,
+                         const mapped_layout_entry *field, unsigned char *to)
 {
     size_t length;
     const char *text = lua_tolstring(L, index, &length);
@@ -118,7 +118,8 @@ static void convert_text(lua_State *L, int index, const mapped_field *field,
 }
 
 /* An Array may lose its region to a finalizer, and then raises. */
-static void convert_sequence(lua_State *L, int index, const mapped_field *field,
+static void convert_sequence(lua_State *L, int index,
+                             const mapped_layout_entry *field,
                              unsigned char *to)
 {
     bool is_array = mlua_test(L, index, MLUA_ARRAY) != NULL;
@@ -141,8 +142,8 @@ static void convert_sequence(lua_State *L, int index, const mapped_field *field,
     }
 }
 
-void mlua_convert_field(lua_State *L, int index, const mapped_field *field,
-                        unsigned char *to)
+void mlua_convert_field(lua_State *L, int index,
+                        const mapped_layout_entry *field, unsigned char *to)
 {
     luaL_checkstack(L, 8, NULL);
     if (!field->several)
@@ -154,7 +155,8 @@ void mlua_convert_field(lua_State *L, int index, const mapped_field *field,
 }
 
 /* Element by element only where that is seen: on devices. */
-static mapped_status store_each(mapped_slice record, const mapped_field *field,
+static mapped_status store_each(mapped_slice record,
+                                const mapped_layout_entry *field,
                                 const unsigned char *from, mapped_error *error)
 {
     const mapped_element *element = field->element;
@@ -170,13 +172,14 @@ static mapped_status store_each(mapped_slice record, const mapped_field *field,
 }
 
 void mlua_store_field(lua_State *L, const char *operation, mapped_slice record,
-                      const mapped_field *field, const unsigned char *from)
+                      const mapped_layout_entry *field,
+                      const unsigned char *from)
 {
     mapped_error error;
     mapped_status status;
     if (field->several && !mapped_region_device(record.region))
         status = mapped_write(record, field->offset, from,
-                              mapped_field_size(field), &error);
+                              mapped_layout_entry_size(field), &error);
     else
         status = store_each(record, field, from, &error);
     if (status != MAPPED_OK)
@@ -184,22 +187,22 @@ void mlua_store_field(lua_State *L, const char *operation, mapped_slice record,
 }
 
 void mlua_set_field(lua_State *L, int index, mapped_slice record,
-                    const mapped_field *field)
+                    const mapped_layout_entry *field)
 {
     unsigned char room[SHORT_FIELD];
     unsigned char *bytes =
-        take_room(L, room, sizeof room, mapped_field_size(field));
+        take_room(L, room, sizeof room, mapped_layout_entry_size(field));
     mlua_convert_field(L, index, field, bytes);
     mlua_store_field(L, "set", record, field, bytes);
     lua_pop(L, 1);
 }
 
-mapped_field mlua_text_field(const mlua_array *array, size_t index)
+mapped_layout_entry mlua_text_field(const mlua_array *array, size_t index)
 {
-    mapped_field field = {.name = "char",
-                          .element = array->element,
-                          .count = array->width,
-                          .several = true,
-                          .offset = index * array->stride};
+    mapped_layout_entry field = {.name = "char",
+                                 .element = array->element,
+                                 .count = array->width,
+                                 .several = true,
+                                 .offset = index * array->stride};
     return field;
 }

@@ -80,7 +80,7 @@ static int raise_unpack(lua_State *L, const mapped_step *step,
     }
 }
 
-static int raise_pack(lua_State *L, int arg, const mapped_item *item)
+static int raise_pack(lua_State *L, int arg, const mapped_step_value *item)
 {
     const mapped_step *step = item->step;
     const char *what = "string longer than given size";
@@ -118,11 +118,11 @@ void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
 }
 
 static void push_items(lua_State *L, mapped_slice slice,
-                       const mapped_items *items)
+                       const mapped_step_values *items)
 {
     size_t i;
     for (i = 0; i < items->count; i++) {
-        const mapped_item *item = &items->items[i];
+        const mapped_step_value *item = &items->items[i];
         if (MAPPED__LIKELY(item->step->kind == MAPPED_STEP_ELEMENT))
             mlua_push_value(L, item->step->element, item->value);
         else
@@ -144,8 +144,8 @@ static size_t check_start(lua_State *L, int arg, mapped_slice slice)
 
 static int format_unpack(lua_State *L)
 {
-    mapped_item room[ITEMS_AT_ONCE];
-    mapped_items items = {room, ITEMS_AT_ONCE, 0};
+    mapped_step_value room[ITEMS_AT_ONCE];
+    mapped_step_values items = {room, ITEMS_AT_ONCE, 0};
     mapped_cursor cursor = {0, 0, 0};
     const mlua_slice *self = mlua_self(L, 3);
     mapped_slice slice = mlua_view_bytes(self);
@@ -169,7 +169,7 @@ static int format_unpack(lua_State *L)
 }
 
 /* Floats too large for `f` become infinite, as string.pack has it. */
-static void check_item(lua_State *L, int arg, mapped_item *item)
+static void check_item(lua_State *L, int arg, mapped_step_value *item)
 {
     const mapped_element *element = item->step->element;
     if (item->step->kind == MAPPED_STEP_WRONG)
@@ -188,10 +188,10 @@ static void check_item(lua_State *L, int arg, mapped_item *item)
 
 /* All arguments become items; conversion stops at the first that can't. */
 static void check_items(lua_State *L, const mapped_format *format,
-                        mapped_items *items)
+                        mapped_step_values *items)
 {
     mapped_cursor cursor = {0, 0, 0};
-    mapped_item item = {NULL, {0}, NULL, 0, 0};
+    mapped_step_value item = {NULL, {0}, NULL, 0, 0};
     int arg = 4;
     while (mapped_format_next(format, &cursor, &item)) {
         check_item(L, arg++, &item);
@@ -202,7 +202,7 @@ static void check_items(lua_State *L, const mapped_format *format,
 /* Room for the items of a long format. It takes the format's place on the stack
  * and keeps it, for an argument that is missing must find nothing there. */
 static void make_room(lua_State *L, int place, size_t count,
-                      mapped_items *items)
+                      mapped_step_values *items)
 {
     items->items = lua_newuserdatauv(L, count * sizeof *items->items, 1);
     items->capacity = count;
@@ -213,8 +213,8 @@ static void make_room(lua_State *L, int place, size_t count,
 
 static int format_pack(lua_State *L)
 {
-    mapped_item room[ITEMS_AT_ONCE];
-    mapped_items items = {room, ITEMS_AT_ONCE, 0};
+    mapped_step_value room[ITEMS_AT_ONCE];
+    mapped_step_values items = {room, ITEMS_AT_ONCE, 0};
     mapped_cursor cursor = {0, 0, 0};
     mapped_slice slice;
     const mapped_format *format;

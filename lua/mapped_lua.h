@@ -394,7 +394,8 @@ mapped_value mlua_check_value(lua_State *L, int arg,
                               const mapped_element *element);
 
 /* The elements as the core's array. `numbers` is for its shape and strides. */
-mapped_array mlua_core_array(const mlua_array *array, ptrdiff_t numbers[2]);
+mapped_element_array mlua_core_array(const mlua_array *array,
+                                     ptrdiff_t numbers[2]);
 
 /* equal.c: of all types but Layout. */
 extern const luaL_Reg mlua_equal_meta[];
@@ -443,21 +444,22 @@ void mlua_push_element(lua_State *L, const mlua_array *array, size_t index);
 /* Pushes a field of the record in these bytes, which are those of the object at
  * `arg`, or raises. */
 void mlua_push_field(lua_State *L, int arg, mapped_slice record,
-                     const mapped_field *field);
+                     const mapped_layout_entry *field);
 
 /* The two halves of storing the value at `index`: to plain memory of the
  * field's size, and from there. They raise. */
-void mlua_convert_field(lua_State *L, int index, const mapped_field *field,
-                        unsigned char *to);
+void mlua_convert_field(lua_State *L, int index,
+                        const mapped_layout_entry *field, unsigned char *to);
 void mlua_store_field(lua_State *L, const char *operation, mapped_slice record,
-                      const mapped_field *field, const unsigned char *from);
+                      const mapped_layout_entry *field,
+                      const unsigned char *from);
 
 /* Both halves. */
 void mlua_set_field(lua_State *L, int index, mapped_slice record,
-                    const mapped_field *field);
+                    const mapped_layout_entry *field);
 
 /* The field that stands for a text of an array. */
-mapped_field mlua_text_field(const mlua_array *array, size_t index);
+mapped_layout_entry mlua_text_field(const mlua_array *array, size_t index);
 
 /* Pushes `n` bytes at `offset` of a slice as a string, or raises, as of
  * `operation`. */

@@ -9,11 +9,12 @@ static const mlua_record *check_record(lua_State *L, int arg)
     return self;
 }
 
-static const mapped_field *check_field(lua_State *L, const mlua_record *self)
+static const mapped_layout_entry *check_field(lua_State *L,
+                                              const mlua_record *self)
 {
     size_t length;
     const char *name = mlua_check_string(L, 2, &length);
-    const mapped_field *field =
+    const mapped_layout_entry *field =
         mapped_layout_find(self->layout->layout, name, length);
     if (field == NULL)
         luaL_error(L, "no field '%s'", mlua_push_short(L, 2));
@@ -30,7 +31,7 @@ int mlua_record_index(lua_State *L)
 static int record_newindex(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
-    const mapped_field *field = check_field(L, self);
+    const mapped_layout_entry *field = check_field(L, self);
     luaL_checkany(L, 3);
     lua_settop(L, 3);
     mlua_set_field(L, 3, self->bytes.slice, field);
@@ -41,8 +42,10 @@ static int record_newindex(lua_State *L)
 static int record_next(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
-    const mapped_field *field = mapped_layout_field(self->layout->layout, 0);
-    const mapped_field *end = field + mapped_layout_count(self->layout->layout);
+    const mapped_layout_entry *field =
+        mapped_layout_field(self->layout->layout, 0);
+    const mapped_layout_entry *end =
+        field + mapped_layout_count(self->layout->layout);
     if (!lua_isnil(L, 2))
         field = check_field(L, self) + 1;
     if (field == end)

@@ -81,7 +81,7 @@ static int layout_size(lua_State *L)
     return 1;
 }
 
-static void push_type(lua_State *L, const mapped_field *field)
+static void push_type(lua_State *L, const mapped_layout_entry *field)
 {
     if (field->several)
         lua_pushfstring(L, "%s[%I]", field->element->name,
@@ -98,7 +98,7 @@ static int layout_fields(lua_State *L)
     layout = check_layout(L, 1)->layout;
     lua_newtable(L);
     for (i = 0; i < mapped_layout_count(layout); i++) {
-        const mapped_field *field = mapped_layout_field(layout, i);
+        const mapped_layout_entry *field = mapped_layout_field(layout, i);
         lua_createtable(L, 0, 3);
         lua_pushstring(L, field->name);
         lua_setfield(L, -2, "name");
@@ -250,14 +250,14 @@ static int records_newindex(lua_State *L)
         check_names(L, 3, self->layout->layout);
     row = lua_newuserdatauv(L, mapped_layout_size(self->layout->layout), 0);
     for (i = 0; i < mapped_layout_count(self->layout->layout); i++) {
-        const mapped_field *field =
+        const mapped_layout_entry *field =
             mapped_layout_field(self->layout->layout, i);
         lua_getfield(L, 3, field->name);
         mlua_convert_field(L, lua_gettop(L), field, row + field->offset);
         lua_pop(L, 1);
     }
     for (i = 0; i < mapped_layout_count(self->layout->layout); i++) {
-        const mapped_field *field =
+        const mapped_layout_entry *field =
             mapped_layout_field(self->layout->layout, i);
         mlua_store_field(L, "set", check_bytes(L, check_records(L, 1), index),
                          field, row + field->offset);
@@ -330,7 +330,8 @@ static int records_layout(lua_State *L)
 }
 
 /* Which of a field's elements: a number has one, of several one is chosen. */
-static size_t check_choice(lua_State *L, int arg, const mapped_field *field)
+static size_t check_choice(lua_State *L, int arg,
+                           const mapped_layout_entry *field)
 {
     if (lua_isnoneornil(L, arg) && field->several)
         return (size_t)luaL_error(L, "field '%s' has %I elements: choose one",
@@ -358,7 +359,7 @@ static int records_column(lua_State *L)
     const mlua_records *self;
     size_t length, offset;
     const char *name;
-    const mapped_field *field;
+    const mapped_layout_entry *field;
     mlua_array shape = {.width = 0};
     mlua_at_most(L, 3);
     self = check_records(L, 1);

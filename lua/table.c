@@ -99,7 +99,7 @@ static void convert_element(lua_State *L, const mlua_array *self, size_t i,
     mapped_value value;
     const char *expected;
     if (self->width != 0) {
-        const mapped_field field = mlua_text_field(self, 0);
+        const mapped_layout_entry field = mlua_text_field(self, 0);
         mlua_convert_field(L, lua_gettop(L), &field, to);
         return;
     }
@@ -126,7 +126,7 @@ static void store_elements(lua_State *L, const mlua_array *self, size_t first,
         return;
     }
     for (i = 0; i < n; i++) {
-        mapped_field field = mlua_text_field(self, first + i);
+        mapped_layout_entry field = mlua_text_field(self, first + i);
         field.several = self->width != 0;
         field.count = self->width != 0 ? self->width : 1;
         mlua_store_field(L, "copy_from", self->bytes.slice, &field,

@@ -12,7 +12,7 @@
 
 /* Items to compare; none if `array.element` is NULL. */
 typedef struct Operand {
-    mapped_array array;
+    mapped_element_array array;
     Py_ssize_t shape[MAX_DIMENSIONS];
     Py_ssize_t strides[MAX_DIMENSIONS];
     mapped_region *wrap; /* over the bytes of a buffer, or NULL */
@@ -36,8 +36,8 @@ static void describe(const State *state, PyObject *object, Operand *operand)
 {
     operand->wrap = NULL;
     operand->copy = NULL;
-    operand->array = (mapped_array){{NULL, 0, 0},    0, NULL, 1, operand->shape,
-                                    operand->strides};
+    operand->array = (mapped_element_array){
+        {NULL, 0, 0}, 0, NULL, 1, operand->shape, operand->strides};
     if (is_view(state, object)) {
         operand->array.slice = view_span(object);
         operand->array.element = code_of_bytes(state)->element;
@@ -45,7 +45,7 @@ static void describe(const State *state, PyObject *object, Operand *operand)
         operand->strides[0] = 1;
     } else if (Py_IS_TYPE(object, state->array)) {
         Array *array = array_of(object);
-        operand->array = (mapped_array){
+        operand->array = (mapped_element_array){
             array->slice,      array->first,       array->code.element,
             array->dimensions, array_shape(array), array_strides(array)};
     }
@@ -60,7 +60,7 @@ static int equal_items(const Operand *a, const Operand *b, bool same)
     Away away = away_begin(a->array.slice.region, b->array.slice.region,
                            a->array.slice.length);
     mapped_status status =
-        mapped_array_equal(&a->array, &b->array, &equal, &error);
+        mapped_element_array_equal(&a->array, &b->array, &equal, &error);
     status = away_end_access(&away, status, &error);
     return outcome(status, equal, same);
 }

@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-static bool is_text(const mapped_field *field)
+static bool is_text(const mapped_layout_entry *field)
 {
     return field->several && field->element->kind == MAPPED_KIND_CHAR;
 }
 
 /* Without the zero bytes that fill it up. */
 static PyObject *get_text(Region *owner, mapped_slice record,
-                          const mapped_field *field)
+                          const mapped_layout_entry *field)
 {
     mapped_error error;
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)field->count);
@@ -31,7 +31,7 @@ static PyObject *get_text(Region *owner, mapped_slice record,
 }
 
 static PyObject *get_tuple(Region *owner, mapped_slice record,
-                           const mapped_field *field)
+                           const mapped_layout_entry *field)
 {
     const mapped_element *element = field->element;
     PyObject *tuple = filling(PyTuple_New((Py_ssize_t)field->count));
@@ -47,7 +47,7 @@ static PyObject *get_tuple(Region *owner, mapped_slice record,
 }
 
 PyObject *field_get(Region *owner, mapped_slice record,
-                    const mapped_field *field)
+                    const mapped_layout_entry *field)
 {
     if (!field->several)
         return read_any(owner, &record, field->element, field->offset);
@@ -56,7 +56,7 @@ PyObject *field_get(Region *owner, mapped_slice record,
     return get_tuple(owner, record, field);
 }
 
-static int refuse(const mapped_field *field, PyObject *value)
+static int refuse(const mapped_layout_entry *field, PyObject *value)
 {
     PyObject *text = shown(value);
     if (text != NULL)
@@ -66,7 +66,7 @@ static int refuse(const mapped_field *field, PyObject *value)
     return -1;
 }
 
-static int convert_number(const mapped_field *field, PyObject *object,
+static int convert_number(const mapped_layout_entry *field, PyObject *object,
                           unsigned char *to)
 {
     mapped_value value;
@@ -77,7 +77,7 @@ static int convert_number(const mapped_field *field, PyObject *object,
     return refuse(field, object);
 }
 
-static int convert_text(const State *state, const mapped_field *field,
+static int convert_text(const State *state, const mapped_layout_entry *field,
                         PyObject *object, unsigned char *to)
 {
     Source source;
@@ -95,7 +95,7 @@ static int convert_text(const State *state, const mapped_field *field,
 }
 
 /* A tuple of its own, since converting one value may change the sequence. */
-static int convert_sequence(const mapped_field *field, PyObject *object,
+static int convert_sequence(const mapped_layout_entry *field, PyObject *object,
                             unsigned char *to)
 {
     PyObject *values = PySequence_Tuple(object);
@@ -110,7 +110,7 @@ static int convert_sequence(const mapped_field *field, PyObject *object,
     return status;
 }
 
-int field_convert(const State *state, const mapped_field *field,
+int field_convert(const State *state, const mapped_layout_entry *field,
                   PyObject *value, unsigned char *to)
 {
     if (!field->several)
@@ -121,7 +121,8 @@ int field_convert(const State *state, const mapped_field *field,
 }
 
 /* Element by element only where that is seen: on devices. */
-static mapped_status store_each(mapped_slice record, const mapped_field *field,
+static mapped_status store_each(mapped_slice record,
+                                const mapped_layout_entry *field,
                                 const unsigned char *from, mapped_error *error)
 {
     const mapped_element *element = field->element;
@@ -135,14 +136,14 @@ static mapped_status store_each(mapped_slice record, const mapped_field *field,
     return status;
 }
 
-int field_store(Region *owner, mapped_slice record, const mapped_field *field,
-                const unsigned char *from)
+int field_store(Region *owner, mapped_slice record,
+                const mapped_layout_entry *field, const unsigned char *from)
 {
     mapped_error error;
     mapped_status status;
     if (field->several && !mapped_region_device(record.region))
         status = mapped_write(record, field->offset, from,
-                              mapped_field_size(field), &error);
+                              mapped_layout_entry_size(field), &error);
     else
         status = store_each(record, field, from, &error);
     if (status == MAPPED_OK)
@@ -153,11 +154,11 @@ int field_store(Region *owner, mapped_slice record, const mapped_field *field,
 
 #define SHORT_FIELD 64
 
-int field_set(Region *owner, mapped_slice record, const mapped_field *field,
-              PyObject *value)
+int field_set(Region *owner, mapped_slice record,
+              const mapped_layout_entry *field, PyObject *value)
 {
     unsigned char room[SHORT_FIELD], *bytes = room;
-    size_t size = mapped_field_size(field);
+    size_t size = mapped_layout_entry_size(field);
     if (size > sizeof room)
         bytes = PyMem_Malloc(size);
     if (bytes == NULL) {

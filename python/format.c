@@ -46,7 +46,7 @@ static PyObject *make_pascal(const mapped_element *Py_UNUSED(element),
                                      (Py_ssize_t)length);
 }
 
-static PlanItem plan_item(const mapped_item *item)
+static PlanItem plan_item(const mapped_step_value *item)
 {
     const mapped_step *step = item->step;
     PlanItem planned = {make_bytes, step->element, item->offset, step->count};
@@ -61,7 +61,7 @@ static PlanItem plan_item(const mapped_item *item)
 static Plan *plan_new(mapped_format *format, bool native)
 {
     mapped_cursor cursor = {.offset = 0};
-    mapped_item item = {.step = NULL};
+    mapped_step_value item = {.step = NULL};
     size_t count = mapped_format_count(format), size = 0;
     (void)mapped_format_size(format, &size);
     bool small = count <= PLAN_VALUES && size <= PLAN_BYTES;

@@ -10,20 +10,20 @@
 
 static int by_offset(const void *a, const void *b)
 {
-    const mapped_field *first = *(const mapped_field *const *)a;
-    const mapped_field *second = *(const mapped_field *const *)b;
+    const mapped_layout_entry *first = *(const mapped_layout_entry *const *)a;
+    const mapped_layout_entry *second = *(const mapped_layout_entry *const *)b;
     return (first->offset > second->offset) - (first->offset < second->offset);
 }
 
 /* Integers that struct has no code for become their bytes. */
-static char *write_type(char *text, const mapped_field *field)
+static char *write_type(char *text, const mapped_layout_entry *field)
 {
     const mapped_element *element = field->element;
     const char *code = mapped_element_struct_code(element);
     if (element->kind == MAPPED_KIND_CHAR)
         return text + sprintf(text, "%zus", field->count);
     if (code == NULL)
-        return text + sprintf(text, "(%zu)B", mapped_field_size(field));
+        return text + sprintf(text, "(%zu)B", mapped_layout_entry_size(field));
     if (field->several)
         text += sprintf(text, "(%zu)", field->count);
     return text + sprintf(text, "%c%c", element->big ? '>' : '<',
@@ -36,7 +36,7 @@ static char *write_gap(char *text, size_t gap)
 }
 
 static void write_fields(char *text, const mapped_layout *layout,
-                         const mapped_field **order)
+                         const mapped_layout_entry **order)
 {
     size_t at = 0;
     text += sprintf(text, "T{");
@@ -44,7 +44,7 @@ static void write_fields(char *text, const mapped_layout *layout,
         text = write_gap(text, order[i]->offset - at);
         text = write_type(text, order[i]);
         text += sprintf(text, ":%s:", order[i]->name);
-        at = order[i]->offset + mapped_field_size(order[i]);
+        at = order[i]->offset + mapped_layout_entry_size(order[i]);
     }
     text = write_gap(text, mapped_layout_size(layout) - at);
     (void)sprintf(text, "}");
@@ -54,7 +54,7 @@ static void write_fields(char *text, const mapped_layout *layout,
 static PyObject *make_format(const mapped_layout *layout)
 {
     size_t count = mapped_layout_count(layout), capacity = FIELD_TEXT;
-    const mapped_field **order = PyMem_Calloc(count, sizeof *order);
+    const mapped_layout_entry **order = PyMem_Calloc(count, sizeof *order);
     for (size_t i = 0; order != NULL && i < count; i++) {
         order[i] = mapped_layout_field(layout, i);
         capacity += FIELD_TEXT + order[i]->name_length;
@@ -160,8 +160,8 @@ static void raise_missing(const Layout *layout, PyObject *name,
     Py_XDECREF(start);
 }
 
-const mapped_field *layout_field(const Layout *layout, PyObject *name,
-                                 PyObject *missing)
+const mapped_layout_entry *layout_field(const Layout *layout, PyObject *name,
+                                        PyObject *missing)
 {
     Py_ssize_t length;
     if (!PyUnicode_Check(name))
@@ -169,14 +169,14 @@ const mapped_field *layout_field(const Layout *layout, PyObject *name,
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
     if (text == NULL)
         return NULL;
-    const mapped_field *field =
+    const mapped_layout_entry *field =
         mapped_layout_find(layout->layout, text, (size_t)length);
     if (field == NULL)
         raise_missing(layout, name, missing);
     return field;
 }
 
-PyObject *field_type(const mapped_field *field)
+PyObject *field_type(const mapped_layout_entry *field)
 {
     if (field->several)
         return PyUnicode_FromFormat("%s[%zu]", field->element->name,
@@ -184,12 +184,12 @@ PyObject *field_type(const mapped_field *field)
     return PyUnicode_FromString(field->element->name);
 }
 
-static PyObject *field_name(const mapped_field *field)
+static PyObject *field_name(const mapped_layout_entry *field)
 {
     return PyUnicode_FromString(field->name);
 }
 
-static PyObject *field_facts(const mapped_field *field)
+static PyObject *field_facts(const mapped_layout_entry *field)
 {
     PyObject *type = field_type(field);
     return type == NULL ? NULL
@@ -198,7 +198,7 @@ static PyObject *field_facts(const mapped_field *field)
 }
 
 static PyObject *tuple_of(PyObject *self,
-                          PyObject *(*make)(const mapped_field *field))
+                          PyObject *(*make)(const mapped_layout_entry *field))
 {
     const mapped_layout *layout = layout_of(self)->layout;
     Py_ssize_t count = (Py_ssize_t)mapped_layout_count(layout);

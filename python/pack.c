@@ -23,7 +23,7 @@ static int refuse_range(State *state, const mapped_step *step)
     return -1;
 }
 
-static int integer_item(State *state, PyObject *object, mapped_item *item)
+static int integer_item(State *state, PyObject *object, mapped_step_value *item)
 {
     if (!PyIndex_Check(object))
         return format_refuse(state, item->step,
@@ -46,7 +46,7 @@ static int integer_item(State *state, PyObject *object, mapped_item *item)
 
 /* A native f that overflows is an infinity, as C has it. */
 static int float_item(State *state, const Plan *plan, PyObject *object,
-                      mapped_item *item)
+                      mapped_step_value *item)
 {
     double value = PyFloat_AsDouble(object);
     if (value == -1.0 && PyErr_Occurred()) {
@@ -61,7 +61,7 @@ static int float_item(State *state, const Plan *plan, PyObject *object,
     return 0;
 }
 
-static int char_item(State *state, PyObject *object, mapped_item *item)
+static int char_item(State *state, PyObject *object, mapped_step_value *item)
 {
     if (!PyBytes_Check(object) || PyBytes_Size(object) != 1)
         return format_refuse(state, item->step,
@@ -71,7 +71,7 @@ static int char_item(State *state, PyObject *object, mapped_item *item)
 }
 
 static int element_item(State *state, const Plan *plan, PyObject *object,
-                        mapped_item *item)
+                        mapped_step_value *item)
 {
     switch ((mapped_kind)item->step->element->kind) {
     case MAPPED_KIND_FLOAT:
@@ -88,7 +88,8 @@ static int element_item(State *state, const Plan *plan, PyObject *object,
     }
 }
 
-static int check_item(State *state, PyObject *object, const mapped_item *item)
+static int check_item(State *state, PyObject *object,
+                      const mapped_step_value *item)
 {
     const mapped_step *step = item->step;
     if (mapped_format_check(item, NULL) == MAPPED_OK)
@@ -107,7 +108,7 @@ static int check_item(State *state, PyObject *object, const mapped_item *item)
 /* Bytes only have their type checked: another argument's conversion may yet
  * resize a bytearray. */
 static int convert_item(State *state, const Plan *plan, PyObject *object,
-                        mapped_item *item)
+                        mapped_step_value *item)
 {
     if (item->step->kind == MAPPED_STEP_ELEMENT)
         return element_item(state, plan, object, item) < 0
@@ -122,7 +123,7 @@ static int convert_item(State *state, const Plan *plan, PyObject *object,
 }
 
 /* Longer bytes are cut, as struct does. */
-static void take_bytes(PyObject *object, mapped_item *item)
+static void take_bytes(PyObject *object, mapped_step_value *item)
 {
     size_t most = item->step->count;
     bool plain = PyBytes_Check(object);
@@ -137,10 +138,10 @@ static void take_bytes(PyObject *object, mapped_item *item)
 }
 
 static int convert_all(State *state, const Plan *plan, PyObject *const *values,
-                       mapped_items *items)
+                       mapped_step_values *items)
 {
     mapped_cursor cursor = {.offset = 0};
-    mapped_item item = {.step = NULL};
+    mapped_step_value item = {.step = NULL};
     while (mapped_format_next(plan->format, &cursor, &item)) {
         if (convert_item(state, plan, values[items->count], &item) < 0)
             return -1;
@@ -153,7 +154,7 @@ static int convert_all(State *state, const Plan *plan, PyObject *const *values,
 }
 
 static int pack_items(PyObject *self, const Plan *plan, Py_ssize_t offset,
-                      const mapped_items *items)
+                      const mapped_step_values *items)
 {
     Region *owner = view_owner(self);
     mapped_slice span = view_span(self);
@@ -189,8 +190,8 @@ static int check_count(State *state, const Plan *plan, Py_ssize_t count)
 static int pack(PyObject *self, const Plan *plan, Py_ssize_t offset,
                 PyObject *const *values)
 {
-    mapped_item room[ITEMS_AT_ONCE];
-    mapped_items items = {room, ITEMS_AT_ONCE, 0};
+    mapped_step_value room[ITEMS_AT_ONCE];
+    mapped_step_values items = {room, ITEMS_AT_ONCE, 0};
     size_t count = (size_t)plan->count;
     if (count > ITEMS_AT_ONCE) {
         items.items = PyMem_Calloc(count, sizeof *items.items);

@@ -36,7 +36,7 @@ static int record_traverse(PyObject *self, visitproc visit, void *arg)
  * own, `*own`, and there only [] reaches a field. Returns 0, or -1 with an
  * exception. */
 static int attribute_field(PyObject *self, PyObject *name,
-                           const mapped_field **field, bool *own)
+                           const mapped_layout_entry **field, bool *own)
 {
     Py_ssize_t length;
     *own = false;
@@ -60,7 +60,7 @@ static int attribute_field(PyObject *self, PyObject *name,
 static PyObject *record_getattr(PyObject *self, PyObject *name)
 {
     bool own;
-    const mapped_field *field;
+    const mapped_layout_entry *field;
     if (attribute_field(self, name, &field, &own) < 0)
         return NULL;
     if (field == NULL || own)
@@ -68,7 +68,8 @@ static PyObject *record_getattr(PyObject *self, PyObject *name)
     return field_get(record_of(self)->owner, record_of(self)->slice, field);
 }
 
-static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
+static int set_field(PyObject *self, const mapped_layout_entry *field,
+                     PyObject *value)
 {
     if (field == NULL)
         return -1;
@@ -83,7 +84,7 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
 {
     bool own;
-    const mapped_field *field;
+    const mapped_layout_entry *field;
     if (attribute_field(self, name, &field, &own) < 0)
         return -1;
     if (field == NULL)
@@ -97,7 +98,7 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
 
 static PyObject *record_subscript(PyObject *self, PyObject *name)
 {
-    const mapped_field *field =
+    const mapped_layout_entry *field =
         layout_field(record_of(self)->layout, name, PyExc_KeyError);
     return field == NULL ? NULL
                          : field_get(record_of(self)->owner,

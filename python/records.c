@@ -175,7 +175,7 @@ static METHOD_NONE(records___reversed__)
 }
 
 /* Python's own KeyError shows all of a name, however long. */
-static PyObject *dict_value(PyObject *dict, const mapped_field *field)
+static PyObject *dict_value(PyObject *dict, const mapped_layout_entry *field)
 {
     PyObject *name = PyUnicode_FromString(field->name);
     if (name == NULL)
@@ -227,7 +227,7 @@ static int convert_row(const Records *records, PyObject *object,
         status = -1;
     }
     for (size_t i = 0; i < count && status == 0; i++) {
-        const mapped_field *field = mapped_layout_field(layout, i);
+        const mapped_layout_entry *field = mapped_layout_field(layout, i);
         status = field_convert(records->owner->state, field,
                                PyTuple_GetItem(values, (Py_ssize_t)i),
                                to + field->offset);
@@ -242,7 +242,7 @@ static int store_row(const Records *records, mapped_slice part,
     const mapped_layout *layout = records->layout->layout;
     int status = 0;
     for (size_t i = 0; i < mapped_layout_count(layout) && status == 0; i++) {
-        const mapped_field *field = mapped_layout_field(layout, i);
+        const mapped_layout_entry *field = mapped_layout_field(layout, i);
         status = field_store(records->owner, part, field, from + field->offset);
     }
     return status;
@@ -340,7 +340,7 @@ static const char records_column_doc[] = PyDoc_STR(
 static METHOD_ONE(records_column)
 {
     Records *records = records_of(self);
-    const mapped_field *field =
+    const mapped_layout_entry *field =
         layout_field(records->layout, argument, PyExc_KeyError);
     if (field == NULL || require_open(records->owner) < 0)
         return NULL;

@@ -63,23 +63,23 @@ void records_release_buffer(PyObject *self, Py_buffer *buffer);
 PyObject *layout_from(State *state, PyObject *object);
 
 /* The field of that name, or NULL with an exception of `missing`'s type. */
-const mapped_field *layout_field(const Layout *layout, PyObject *name,
-                                 PyObject *missing);
+const mapped_layout_entry *layout_field(const Layout *layout, PyObject *name,
+                                        PyObject *missing);
 
 /* "f64", "char[16]" */
-PyObject *field_type(const mapped_field *field);
+PyObject *field_type(const mapped_layout_entry *field);
 
 /* field.c: a field of the record at `record`. */
 PyObject *field_get(Region *owner, mapped_slice record,
-                    const mapped_field *field);
-int field_set(Region *owner, mapped_slice record, const mapped_field *field,
-              PyObject *value);
+                    const mapped_layout_entry *field);
+int field_set(Region *owner, mapped_slice record,
+              const mapped_layout_entry *field, PyObject *value);
 
 /* The two halves of field_set: to plain memory, and from there. */
-int field_convert(const State *state, const mapped_field *field,
+int field_convert(const State *state, const mapped_layout_entry *field,
                   PyObject *value, unsigned char *to);
-int field_store(Region *owner, mapped_slice record, const mapped_field *field,
-                const unsigned char *from);
+int field_store(Region *owner, mapped_slice record,
+                const mapped_layout_entry *field, const unsigned char *from);
 
 /* record.c */
 PyObject *record_new(const Records *records, mapped_slice slice);

@@ -6,7 +6,7 @@
 #define ITEMS_AT_ONCE 32
 
 static PyObject *read_bytes(Region *owner, mapped_slice span,
-                            const mapped_item *item)
+                            const mapped_step_value *item)
 {
     mapped_error error;
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)item->length);
@@ -23,10 +23,11 @@ static PyObject *read_bytes(Region *owner, mapped_slice span,
 }
 
 static int add_items(Region *owner, mapped_slice span,
-                     const mapped_items *items, PyObject *tuple, Py_ssize_t at)
+                     const mapped_step_values *items, PyObject *tuple,
+                     Py_ssize_t at)
 {
     for (size_t i = 0; i < items->count; i++) {
-        const mapped_item *item = &items->items[i];
+        const mapped_step_value *item = &items->items[i];
         PyObject *value =
             item->step->kind == MAPPED_STEP_ELEMENT
                 ? value_to_python(item->step->element, item->value)
@@ -41,8 +42,8 @@ static int add_items(Region *owner, mapped_slice span,
 static PyObject *unpack_large(Region *owner, mapped_slice span,
                               const mapped_format *format, size_t offset)
 {
-    mapped_item room[ITEMS_AT_ONCE];
-    mapped_items items = {room, ITEMS_AT_ONCE, 0};
+    mapped_step_value room[ITEMS_AT_ONCE];
+    mapped_step_values items = {room, ITEMS_AT_ONCE, 0};
     mapped_cursor cursor = {.offset = offset};
     mapped_error error;
     Py_ssize_t count = (Py_ssize_t)mapped_format_count(format), at = 0;

@@ -16,8 +16,8 @@ STOREYS = [
     ["guard", "lost"],
     ["region", "fault"],
     ["slice", "export"],
-    ["access", "bulk", "span", "format", "layout", "array", "needle", "search",
-     "pattern"],
+    ["access", "bulk", "span", "item", "fields", "array", "format", "layout",
+     "array_old", "needle", "search", "pattern"],
     ["mapped"],
 ]
 FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)
@@ -29,7 +29,10 @@ USES = {
     "guard": {"lost"},
     "region": {"fault"}, "fault": {"region"},  # one side each of a region
     "export": {"slice"},
-    "array": {"access", "bulk", "layout"},
+    "item": {"access"}, "fields": {"item", "access", "bulk"},
+    "array": {"item", "fields", "access", "bulk"},
+    "format": {"fields"}, "layout": {"fields"},
+    "array_old": {"array", "layout", "access", "bulk"},
     "search": {"needle"}, "pattern": {"needle"},
 }
 BACKEND = FLOORS["platform"]

@@ -1,3 +1,5 @@
+/* The table of element types and its spellings. A row's functions touch each
+ * byte of the memory once and never more than `size` of them. */
 #include <mapped/element.h>
 
 #include <math.h>
@@ -160,48 +162,80 @@ static uint64_t shift_rounded(uint64_t value, int shift)
     return down + (rest > tie || (rest == tie && (down & 1)));
 }
 
-static bool double_to_half(double value, uint16_t *half)
+/* To a float of 16 bits, of which so many are its fraction, to nearest, ties to
+ * even; the others are the sign and the exponent. False if a number is too
+ * large. */
+static bool narrow(double value, int fraction_bits, uint16_t *narrowed)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
+    int bias = (1 << (14 - fraction_bits)) - 1, cut = 52 - fraction_bits;
+    uint64_t infinite = UINT64_C(0x7FFF) >> fraction_bits << fraction_bits;
     int exponent = (int)(bits >> 52 & 2047) - 1023;
     uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
     if (exponent == 1024) {
-        uint64_t quiet = fraction != 0 ? 0x200 | fraction >> 42 : 0;
-        *half = (uint16_t)(sign | 0x7C00 | quiet);
+        uint64_t quiet = UINT64_C(1) << (fraction_bits - 1);
+        *narrowed = (uint16_t)(sign | infinite |
+                               (fraction != 0 ? quiet | fraction >> cut : 0));
         return true;
     }
-    /* Subnormal halves share the lowest exponent. The leading 1 of `steps` adds
-     * to the exponent field, and so does a carry out of the rounding. */
-    int scale = exponent < -14 ? -14 : exponent;
+    /* Subnormal numbers share the lowest exponent. The leading 1 of `steps`
+     * adds to the exponent field, and so does a carry out of the rounding. */
+    int scale = exponent < 1 - bias ? 1 - bias : exponent;
     uint64_t steps =
-        shift_rounded(fraction | UINT64_C(1) << 52, 42 + scale - exponent);
-    uint64_t magnitude = ((uint64_t)(scale + 14) << 10) + steps;
-    if (scale > 15 || magnitude >= 0x7C00)
+        shift_rounded(fraction | UINT64_C(1) << 52, cut + scale - exponent);
+    uint64_t magnitude =
+        ((uint64_t)(scale + bias - 1) << fraction_bits) + steps;
+    if (scale > bias || magnitude >= infinite)
         return false;
-    *half = (uint16_t)(sign | magnitude);
+    *narrowed = (uint16_t)(sign | magnitude);
     return true;
+}
+
+static uint16_t in_order(const mapped_element *element, uint16_t raw)
+{
+    return element->big ? mapped_be_u16(raw) : mapped_le_u16(raw);
+}
+
+static mapped_status store_narrow(const mapped_element *element, void *p,
+                                  mapped_value value, int fraction_bits)
+{
+    uint16_t raw;
+    if (!narrow(value.f, fraction_bits, &raw))
+        return MAPPED_VALUE;
+    mapped_store_u16(p, in_order(element, raw));
+    return MAPPED_OK;
 }
 
 static mapped_status load_half(const mapped_element *element, const void *p,
                                mapped_value *value)
 {
-    uint16_t raw = mapped_load_u16(p);
-    value->f =
-        half_to_double(element->big ? mapped_be_u16(raw) : mapped_le_u16(raw));
+    value->f = half_to_double(in_order(element, mapped_load_u16(p)));
     return MAPPED_OK;
 }
 
 static mapped_status store_half(const mapped_element *element, void *p,
                                 mapped_value value)
 {
-    uint16_t half;
-    if (!double_to_half(value.f, &half))
-        return MAPPED_VALUE;
-    mapped_store_u16(p,
-                     element->big ? mapped_be_u16(half) : mapped_le_u16(half));
+    return store_narrow(element, p, value, 10);
+}
+
+/* bfloat16: the upper half of a binary32. */
+static mapped_status load_upper(const mapped_element *element, const void *p,
+                                mapped_value *value)
+{
+    uint32_t bits = (uint32_t)in_order(element, mapped_load_u16(p)) << 16;
+    float single;
+    memcpy(&single, &bits, sizeof single);
+    value->f = single;
     return MAPPED_OK;
+}
+
+static mapped_status store_upper(const mapped_element *element, void *p,
+                                 mapped_value value)
+{
+    return store_narrow(element, p, value, 7);
 }
 
 static mapped_status load_bool(const mapped_element *element, const void *p,
@@ -220,66 +254,71 @@ static mapped_status store_bool(const mapped_element *element, void *p,
     return MAPPED_OK;
 }
 
-#define MACHINE(sign, SIGN, bits)                                \
-    {                                                            \
-        {#sign #bits,           bits / 8, bits / 8,              \
-         MAPPED_KIND_##SIGN,    0,        load_##sign##bits##le, \
-         store_##sign##bits##le},                                \
-        {                                                        \
-#            sign #            bits "be", bits / 8, bits / 8,    \
-                MAPPED_KIND_##SIGN, 1, load_##sign##bits##be,    \
-                store_##sign##bits##be                           \
-        }                                                        \
+#define LITTLE(FORM) \
+    (MAPPED_FORM_##FORM + (MAPPED_BIG_ENDIAN ? MAPPED_FORM_SWAPPED : 0))
+#define BIG(FORM) \
+    (MAPPED_FORM_##FORM + (MAPPED_BIG_ENDIAN ? 0 : MAPPED_FORM_SWAPPED))
+
+/* Both orders of what has a machine type, and of what hasn't. */
+#define MACHINE(name, type, bits, KIND, FORM)                                \
+    {                                                                        \
+        {name, bits / 8,     bits / 8,        MAPPED_KIND_##KIND,            \
+         0,    LITTLE(FORM), load_##type##le, store_##type##le},             \
+        {                                                                    \
+            name "be", bits / 8, bits / 8, MAPPED_KIND_##KIND, 1, BIG(FORM), \
+                load_##type##be, store_##type##be                            \
+        }                                                                    \
     }
-#define ODD(sign, SIGN, bytes, bits)                                       \
-    {                                                                      \
-        {                                                                  \
-            #sign #bits, bytes,      1,          MAPPED_KIND_##SIGN,       \
-            0,           load_bytes, store_bytes},                         \
-        {                                                                  \
-#            sign #            bits "be", bytes, 1, MAPPED_KIND_##SIGN, 1, \
-                load_bytes, store_bytes                                    \
-        }                                                                  \
+#define OTHER(name, bytes, align, KIND, load, store)                           \
+    {                                                                          \
+        {name, bytes, align, MAPPED_KIND_##KIND, 0, MAPPED_FORM_OTHER,         \
+         load, store},                                                         \
+        {                                                                      \
+            name "be", bytes, align, MAPPED_KIND_##KIND, 1, MAPPED_FORM_OTHER, \
+                load, store                                                    \
+        }                                                                      \
     }
 
 /* One byte has no order: `[1]` is never handed out. */
-#define BYTE(sign, SIGN)                                                  \
-    {                                                                     \
-        {#sign "8",        1, 1, MAPPED_KIND_##SIGN, 0, load_##sign##8le, \
-         store_##sign##8le},                                              \
-        {                                                                 \
-#            sign "8", 1, 1, MAPPED_KIND_##SIGN, 0, load_##sign##8le,     \
-                store_##sign##8le                                         \
-        }                                                                 \
+#define BYTE(name, type, KIND, FORM)                                        \
+    {                                                                       \
+        name, 1, 1, MAPPED_KIND_##KIND, 0, MAPPED_FORM_##FORM, load_##type, \
+            store_##type                                                    \
     }
+#define ODD(name, bytes, KIND) \
+    OTHER(name, bytes, 1, KIND, load_bytes, store_bytes)
 
-#define INTEGER_ROWS(sign, SIGN)                                           \
-    {                                                                      \
-        BYTE(sign, SIGN), MACHINE(sign, SIGN, 16), ODD(sign, SIGN, 3, 24), \
-            MACHINE(sign, SIGN, 32), ODD(sign, SIGN, 5, 40),               \
-            ODD(sign, SIGN, 6, 48), ODD(sign, SIGN, 7, 56),                \
-            MACHINE(sign, SIGN, 64), ODD(sign, SIGN, 9, 72),               \
-            ODD(sign, SIGN, 10, 80), ODD(sign, SIGN, 11, 88),              \
-            ODD(sign, SIGN, 12, 96), ODD(sign, SIGN, 13, 104),             \
-            ODD(sign, SIGN, 14, 112), ODD(sign, SIGN, 15, 120),            \
-            ODD(sign, SIGN, 16, 128)                                       \
+#define INTEGER_ROWS(sign, type, KIND, FORM)                      \
+    {                                                             \
+        {BYTE(sign "8", type##8le, KIND, FORM##8)},               \
+            MACHINE(sign "16", type##16, 16, KIND, FORM##16),     \
+            ODD(sign "24", 3, KIND),                              \
+            MACHINE(sign "32", type##32, 32, KIND, FORM##32),     \
+            ODD(sign "40", 5, KIND), ODD(sign "48", 6, KIND),     \
+            ODD(sign "56", 7, KIND),                              \
+            MACHINE(sign "64", type##64, 64, KIND, FORM##64),     \
+            ODD(sign "72", 9, KIND), ODD(sign "80", 10, KIND),    \
+            ODD(sign "88", 11, KIND), ODD(sign "96", 12, KIND),   \
+            ODD(sign "104", 13, KIND), ODD(sign "112", 14, KIND), \
+            ODD(sign "120", 15, KIND), ODD(sign "128", 16, KIND)  \
     }
 
 #define INTEGER_SIZE_MAX 16
 
 static const mapped_element signed_rows[INTEGER_SIZE_MAX][2] =
-    INTEGER_ROWS(i, SIGNED);
+    INTEGER_ROWS("i", i, SIGNED, I);
 static const mapped_element unsigned_rows[INTEGER_SIZE_MAX][2] =
-    INTEGER_ROWS(u, UNSIGNED);
-static const mapped_element half_rows[2] = {
-    {"f16", 2, 2, MAPPED_KIND_FLOAT, 0, load_half, store_half},
-    {"f16be", 2, 2, MAPPED_KIND_FLOAT, 1, load_half, store_half}};
-static const mapped_element single_rows[2] = MACHINE(f, FLOAT, 32);
-static const mapped_element double_rows[2] = MACHINE(f, FLOAT, 64);
-static const mapped_element bool_row = {
-    "bool", 1, 1, MAPPED_KIND_BOOL, 0, load_bool, store_bool};
-static const mapped_element char_row = {
-    "char", 1, 1, MAPPED_KIND_CHAR, 0, load_u8le, store_u8le};
+    INTEGER_ROWS("u", u, UNSIGNED, U);
+static const mapped_element half_rows[2] =
+    OTHER("f16", 2, 2, FLOAT, load_half, store_half);
+static const mapped_element upper_rows[2] =
+    OTHER("bf16", 2, 2, FLOAT, load_upper, store_upper);
+static const mapped_element single_rows[2] =
+    MACHINE("f32", f32, 32, FLOAT, F32);
+static const mapped_element double_rows[2] =
+    MACHINE("f64", f64, 64, FLOAT, F64);
+static const mapped_element bool_row = BYTE("bool", bool, BOOL, BOOL);
+static const mapped_element char_row = BYTE("char", u8le, CHAR, CHAR);
 
 static const mapped_element *find_float(size_t size, bool big)
 {
@@ -489,6 +528,8 @@ const mapped_element *mapped_element_from_name(const char *name, size_t length,
     if (is_name(name, length, "char"))
         return mapped_element_find(MAPPED_KIND_CHAR, 1, false);
     length = cut_order(name, length, &big);
+    if (is_name(name, length, "bf16"))
+        return &upper_rows[big];
     const char *letter =
         length > 0 && name[0] != '\0' ? strchr(letters, name[0]) : NULL;
     size_t bits = letter != NULL ? read_bits(name + 1, length - 1) : 0;
@@ -499,6 +540,8 @@ const mapped_element *mapped_element_from_name(const char *name, size_t length,
 
 static size_t code_row(const mapped_element *element)
 {
+    if (element->load == load_upper)
+        return 4;
     switch (element->size) {
     case 1:
         return 0;

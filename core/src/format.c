@@ -182,5 +182,5 @@ bool mapped_format_size(const mapped_format *format, size_t *size)
 const mapped_step *mapped_format_step(const mapped_format *format,
                                       const mapped_cursor *cursor)
 {
-    return cursor->step < format->count ? &format->steps[cursor->step] : NULL;
+    return cursor->field < format->count ? &format->steps[cursor->field] : NULL;
 }

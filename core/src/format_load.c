@@ -11,13 +11,13 @@ typedef struct run {
     const mapped_format *format;
     mapped_slice slice;
     mapped_cursor at; /* the caller's, until all went well */
-    mapped_items *items;
+    mapped_step_values *items;
     mapped_error *error;
 } run;
 
 static const mapped_step *step_of(const run *run)
 {
-    return &run->format->steps[run->at.step];
+    return &run->format->steps[run->at.field];
 }
 
 static bool has_room(const run *run)
@@ -25,9 +25,9 @@ static bool has_room(const run *run)
     return run->items->count < run->items->capacity;
 }
 
-static mapped_item *add_item(run *run, const mapped_step *step)
+static mapped_step_value *add_item(run *run, const mapped_step *step)
 {
-    mapped_item *item = &run->items->items[run->items->count++];
+    mapped_step_value *item = &run->items->items[run->items->count++];
     item->step = step;
     return item;
 }
@@ -35,7 +35,7 @@ static mapped_item *add_item(run *run, const mapped_step *step)
 static void step_over(run *run, size_t bytes)
 {
     run->at.offset += bytes;
-    run->at.step++;
+    run->at.field++;
     run->at.done = 0;
 }
 
@@ -73,7 +73,7 @@ static mapped_status load_elements(run *run, const unsigned char *p)
     size_t room = run->items->capacity - run->items->count;
     size_t n = left < room ? left : room;
     for (size_t i = 0; i < n; i++) {
-        mapped_item *item = add_item(run, step);
+        mapped_step_value *item = add_item(run, step);
         if (element->load(element, p, &item->value) != MAPPED_OK)
             return MAPPED_VALUE;
         p += element->size;
@@ -87,7 +87,7 @@ static mapped_status load_elements(run *run, const unsigned char *p)
 
 static void locate(run *run, size_t skip, size_t length)
 {
-    mapped_item *item = add_item(run, step_of(run));
+    mapped_step_value *item = add_item(run, step_of(run));
     item->offset = run->at.offset + skip;
     item->length = length;
     step_over(run, step_of(run)->count);
@@ -111,13 +111,13 @@ static mapped_status load_singles(run *run, const unsigned char *p, size_t end)
 {
     const unsigned char *start = p;
     const mapped_step *step = step_of(run);
-    mapped_item *item = run->items->items + run->items->count;
+    mapped_step_value *item = run->items->items + run->items->count;
     size_t n = run->items->capacity - run->items->count;
     mapped_status status = MAPPED_OK;
     if (n > step->run_)
         n = step->run_;
-    if (n > end - run->at.step)
-        n = end - run->at.step;
+    if (n > end - run->at.field)
+        n = end - run->at.field;
     for (; n > 0; n--, step++, item++) {
         const mapped_element *element = step->element;
         item->step = step;
@@ -127,7 +127,7 @@ static mapped_status load_singles(run *run, const unsigned char *p, size_t end)
         p += element->size;
     }
     run->items->count = (size_t)(item - run->items->items);
-    run->at.step = (size_t)(step - run->format->steps);
+    run->at.field = (size_t)(step - run->format->steps);
     run->at.offset += (size_t)(p - start);
     return status;
 }
@@ -152,7 +152,7 @@ static mapped_status load_steps(run *run, const unsigned char *p, size_t end)
 {
     size_t start = run->at.offset;
     mapped_status status = MAPPED_OK;
-    while (status == MAPPED_OK && run->at.step < end && has_room(run)) {
+    while (status == MAPPED_OK && run->at.field < end && has_room(run)) {
         const unsigned char *here = p + (run->at.offset - start);
         if (step_of(run)->run_ > 0)
             status = load_singles(run, here, end);
@@ -199,7 +199,7 @@ static mapped_status unpack_one(run *run)
     status = mapped_slice_sub(run->slice, run->at.offset, step->count, &part,
                               run->error);
     if (status == MAPPED_OK && step->kind == MAPPED_STEP_PASCAL)
-        return unpack_checked(run, step->count > 0, run->at.step + 1);
+        return unpack_checked(run, step->count > 0, run->at.field + 1);
     if (status == MAPPED_OK)
         status = load_step(run, NULL); /* these need not look */
     return status;
@@ -234,7 +234,7 @@ static mapped_status unpack_counted(run *run)
                               run->error);
     if (status != MAPPED_OK)
         return status;
-    mapped_item *item = add_item(run, step);
+    mapped_step_value *item = add_item(run, step);
     item->offset = run->at.offset + size;
     item->length = length;
     step_over(run, size + length);
@@ -279,7 +279,7 @@ static mapped_status unpack_zero(run *run)
     mapped_status status = find_zero(run, run->at.offset, &zero);
     if (status != MAPPED_OK)
         return status;
-    mapped_item *item = add_item(run, step_of(run));
+    mapped_step_value *item = add_item(run, step_of(run));
     item->offset = run->at.offset;
     item->length = zero - run->at.offset;
     step_over(run, item->length + 1);
@@ -318,13 +318,14 @@ static mapped_status unpack_next(run *run)
 }
 
 static mapped_status unpack(const mapped_format *format, mapped_slice slice,
-                            mapped_cursor *cursor, mapped_items *items,
+                            mapped_cursor *cursor, mapped_step_values *items,
                             mapped_error *error)
 {
     run run = {format, slice, *cursor, items, error};
     mapped_status status = MAPPED_OK;
     items->count = 0;
-    while (status == MAPPED_OK && run.at.step < format->count && has_room(&run))
+    while (status == MAPPED_OK && run.at.field < format->count &&
+           has_room(&run))
         status = unpack_next(&run);
     if (status != MAPPED_OK)
         items->count = 0;
@@ -336,7 +337,8 @@ static mapped_status unpack(const mapped_format *format, mapped_slice slice,
 
 mapped_status mapped_format_unpack(const mapped_format *format,
                                    mapped_slice slice, mapped_cursor *cursor,
-                                   mapped_items *items, mapped_error *error)
+                                   mapped_step_values *items,
+                                   mapped_error *error)
 {
     return mapped__region_end(slice.region, "unpack",
                               unpack(format, slice, cursor, items, error),

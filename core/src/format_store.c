@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static mapped_status refuse(const mapped_item *item, mapped_status status,
+static mapped_status refuse(const mapped_step_value *item, mapped_status status,
                             mapped_error *error)
 {
     const mapped_step *step = item->step;
@@ -20,7 +20,8 @@ static bool takes(const mapped_element *element, mapped_value value)
     return element->store(element, scratch, value) == MAPPED_OK;
 }
 
-mapped_status mapped_format_check(const mapped_item *item, mapped_error *error)
+mapped_status mapped_format_check(const mapped_step_value *item,
+                                  mapped_error *error)
 {
     const mapped_step *step = item->step;
     mapped__format_reader reader = {.error = error};
@@ -57,20 +58,20 @@ mapped_status mapped_format_check(const mapped_item *item, mapped_error *error)
 static const mapped_step *pass_pads(const mapped_format *format,
                                     mapped_cursor *cursor)
 {
-    while (cursor->step < format->count) {
-        const mapped_step *step = &format->steps[cursor->step];
+    while (cursor->field < format->count) {
+        const mapped_step *step = &format->steps[cursor->field];
         if (cursor->done == 0)
             cursor->offset += mapped__step_gap(step, cursor->offset);
         if (step->kind != MAPPED_STEP_PAD)
             return step;
         cursor->offset += step->count;
-        cursor->step++;
+        cursor->field++;
     }
     return NULL;
 }
 
 bool mapped_format_next(const mapped_format *format, mapped_cursor *cursor,
-                        mapped_item *item)
+                        mapped_step_value *item)
 {
     const mapped_step *step = pass_pads(format, cursor);
     if (step == NULL)
@@ -80,14 +81,14 @@ bool mapped_format_next(const mapped_format *format, mapped_cursor *cursor,
     item->offset = cursor->offset;
     cursor->offset += element ? step->element->size : mapped__step_size(step);
     if (++cursor->done >= (element ? step->count : 1)) {
-        cursor->step++;
+        cursor->field++;
         cursor->done = 0;
     }
     return true;
 }
 
 /* The bytes that an item spans behind its gap. */
-static bool item_size(const mapped_item *item, size_t *size)
+static bool item_size(const mapped_step_value *item, size_t *size)
 {
     const mapped_step *step = item->step;
     size_t fixed = mapped__step_size(step);
@@ -115,10 +116,10 @@ typedef struct walk {
     size_t start;
 } walk;
 
-typedef mapped_status visitor(walk *walk, const mapped_item *item, size_t gap,
-                              size_t size);
+typedef mapped_status visitor(walk *walk, const mapped_step_value *item,
+                              size_t gap, size_t size);
 
-static mapped_status visit_item(walk *walk, const mapped_item *item,
+static mapped_status visit_item(walk *walk, const mapped_step_value *item,
                                 visitor *visit)
 {
     size_t gap =
@@ -134,14 +135,14 @@ static mapped_status visit_item(walk *walk, const mapped_item *item,
 }
 
 static mapped_status visit_all(walk *walk, const mapped_format *format,
-                               const mapped_items *items, visitor *visit)
+                               const mapped_step_values *items, visitor *visit)
 {
     size_t k = 0;
-    while (walk->at.step < format->count) {
-        const mapped_step *step = &format->steps[walk->at.step];
-        const mapped_item nothing = {.step = step};
+    while (walk->at.field < format->count) {
+        const mapped_step *step = &format->steps[walk->at.field];
+        const mapped_step_value nothing = {.step = step};
         bool last = true;
-        const mapped_item *item = &nothing;
+        const mapped_step_value *item = &nothing;
         if (step->kind != MAPPED_STEP_PAD && step->kind != MAPPED_STEP_WRONG) {
             if (k == items->count || items->items[k].step != step)
                 return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
@@ -153,7 +154,7 @@ static mapped_status visit_all(walk *walk, const mapped_format *format,
         if (step->kind == MAPPED_STEP_ELEMENT)
             last = ++walk->at.done == step->count;
         if (last) {
-            walk->at.step++;
+            walk->at.field++;
             walk->at.done = 0;
         }
     }
@@ -162,23 +163,24 @@ static mapped_status visit_all(walk *walk, const mapped_format *format,
     return MAPPED_OK;
 }
 
-static mapped_status measure(walk *walk, const mapped_item *item, size_t gap,
-                             size_t size)
+static mapped_status measure(walk *walk, const mapped_step_value *item,
+                             size_t gap, size_t size)
 {
     (void)gap;
     (void)size;
     return mapped_format_check(item, walk->error);
 }
 
-static void store_bytes(unsigned char *p, const mapped_item *item, size_t size)
+static void store_bytes(unsigned char *p, const mapped_step_value *item,
+                        size_t size)
 {
     if (item->length > 0)
         memcpy(p, item->data, item->length);
     memset(p + item->length, 0, size - item->length);
 }
 
-static mapped_status store(walk *walk, const mapped_item *item, size_t gap,
-                           size_t size)
+static mapped_status store(walk *walk, const mapped_step_value *item,
+                           size_t gap, size_t size)
 {
     const mapped_step *step = item->step;
     unsigned char *p = walk->p + (walk->at.offset - walk->start);
@@ -217,7 +219,7 @@ static mapped_status store_one(walk *walk, const mapped_element *element,
     return mapped_slice_leave(walk->slice, offset, element->size, walk->error);
 }
 
-static mapped_status store_each(walk *walk, const mapped_item *item,
+static mapped_status store_each(walk *walk, const mapped_step_value *item,
                                 size_t offset, size_t size)
 {
     const mapped_element *byte =
@@ -231,7 +233,7 @@ static mapped_status store_each(walk *walk, const mapped_item *item,
     return status;
 }
 
-static mapped_status store_device(walk *walk, const mapped_item *item,
+static mapped_status store_device(walk *walk, const mapped_step_value *item,
                                   size_t gap, size_t size)
 {
     const mapped_step *step = item->step;
@@ -256,7 +258,7 @@ static mapped_status store_device(walk *walk, const mapped_item *item,
 }
 
 static mapped_status store_all(walk *walk, const mapped_format *format,
-                               const mapped_items *items, size_t bytes)
+                               const mapped_step_values *items, size_t bytes)
 {
     mapped_status status;
     if (mapped_region_device(walk->slice.region)) {
@@ -279,7 +281,8 @@ static mapped_status store_all(walk *walk, const mapped_format *format,
 
 mapped_status mapped_format_pack(const mapped_format *format,
                                  mapped_slice slice, mapped_cursor *cursor,
-                                 const mapped_items *items, mapped_error *error)
+                                 const mapped_step_values *items,
+                                 mapped_error *error)
 {
     walk first = {.slice = slice,
                   .at = {.offset = cursor->offset},

@@ -37,7 +37,7 @@ static size_t *find_slot(const mapped_layout *layout, const char *name,
         size_t *slot = &layout->table[i & layout->table_mask];
         if (*slot == 0)
             return slot;
-        const mapped_field *field = &layout->fields[*slot - 1];
+        const mapped_layout_entry *field = &layout->fields[*slot - 1];
         if (field->name_length == length &&
             memcmp(field->name, name, length) == 0)
             return slot;
@@ -55,7 +55,7 @@ static mapped_status index_names(mapped__layout_reader *reader)
     if (layout->table == NULL)
         return mapped_error_set(reader->error, MAPPED_MEMORY, "layout");
     for (size_t i = 0; i < layout->count; i++) {
-        const mapped_field *field = &layout->fields[i];
+        const mapped_layout_entry *field = &layout->fields[i];
         size_t *slot = find_slot(layout, field->name, field->name_length);
         if (*slot != 0)
             return mapped__layout_wrong(reader, MAPPED_LAYOUT_DUPLICATE_WRONG,
@@ -69,15 +69,15 @@ static mapped_status index_names(mapped__layout_reader *reader)
 static void end_names(mapped_layout *layout)
 {
     for (size_t i = 0; i < layout->count; i++) {
-        const mapped_field *field = &layout->fields[i];
+        const mapped_layout_entry *field = &layout->fields[i];
         layout->text[field->place + field->name_length] = '\0';
     }
 }
 
 static int by_offset(const void *a, const void *b)
 {
-    const mapped_field *first = *(const mapped_field *const *)a;
-    const mapped_field *second = *(const mapped_field *const *)b;
+    const mapped_layout_entry *first = *(const mapped_layout_entry *const *)a;
+    const mapped_layout_entry *second = *(const mapped_layout_entry *const *)b;
     return (first->offset > second->offset) - (first->offset < second->offset);
 }
 
@@ -85,7 +85,7 @@ static int by_offset(const void *a, const void *b)
 static mapped_status check_overlap(mapped__layout_reader *reader)
 {
     const mapped_layout *layout = reader->layout;
-    const mapped_field **order = calloc(layout->count, sizeof *order);
+    const mapped_layout_entry **order = calloc(layout->count, sizeof *order);
     mapped_status status = MAPPED_OK;
     if (order == NULL)
         return mapped_error_set(reader->error, MAPPED_MEMORY, "layout");
@@ -93,8 +93,8 @@ static mapped_status check_overlap(mapped__layout_reader *reader)
         order[i] = &layout->fields[i];
     qsort(order, layout->count, sizeof *order, by_offset);
     for (size_t i = 1; i < layout->count && status == MAPPED_OK; i++) {
-        const mapped_field *first = order[i - 1], *second = order[i];
-        if (first->offset + mapped_field_size(first) > second->offset)
+        const mapped_layout_entry *first = order[i - 1], *second = order[i];
+        if (first->offset + mapped_layout_entry_size(first) > second->offset)
             status = mapped__layout_wrong(
                 reader, MAPPED_LAYOUT_OVERLAP_WRONG,
                 first->place > second->place ? first->place : second->place);
@@ -186,7 +186,7 @@ size_t mapped_layout_room(const mapped_layout *layout)
 /* The struct comes last, for the sake of the text that it ends with. */
 mapped_layout *mapped_layout_copy(const mapped_layout *layout, void *memory)
 {
-    mapped_field *fields = memory;
+    mapped_layout_entry *fields = memory;
     size_t *table = (size_t *)(fields + layout->count);
     mapped_layout *copy = (mapped_layout *)(table + layout->table_mask + 1);
     memcpy(fields, layout->fields, fields_size(layout));
@@ -209,13 +209,14 @@ size_t mapped_layout_count(const mapped_layout *layout)
     return layout->count;
 }
 
-const mapped_field *mapped_layout_field(const mapped_layout *layout, size_t i)
+const mapped_layout_entry *mapped_layout_field(const mapped_layout *layout,
+                                               size_t i)
 {
     return &layout->fields[i];
 }
 
-const mapped_field *mapped_layout_find(const mapped_layout *layout,
-                                       const char *name, size_t length)
+const mapped_layout_entry *mapped_layout_find(const mapped_layout *layout,
+                                              const char *name, size_t length)
 {
     size_t slot = *find_slot(layout, name, length);
     return slot == 0 ? NULL : &layout->fields[slot - 1];

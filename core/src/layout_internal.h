@@ -8,7 +8,7 @@ struct mapped_layout {
     uint32_t references;
     size_t size;
     size_t count;
-    mapped_field *fields;
+    mapped_layout_entry *fields;
     size_t *table;     /* by name: index of the field plus 1, 0: empty */
     size_t table_mask; /* its size less 1, a power of two less 1 */
     size_t length;     /* of `text`, without the NUL behind it */

@@ -101,12 +101,12 @@ static bool word_number(const word *word, size_t *number)
 }
 
 static mapped_status add_field(mapped__layout_reader *reader,
-                               const mapped_field *field)
+                               const mapped_layout_entry *field)
 {
     mapped_layout *layout = reader->layout;
     if (layout->count == reader->capacity) {
         size_t capacity = reader->capacity * 2 + 8, bytes;
-        mapped_field *grown = NULL;
+        mapped_layout_entry *grown = NULL;
         if (mapped_multiply_size(capacity, sizeof *grown, &bytes))
             grown = realloc(layout->fields, bytes);
         if (grown == NULL)
@@ -120,7 +120,7 @@ static mapped_status add_field(mapped__layout_reader *reader,
 
 /* Puts the field at its offset, told or not, and moves on behind it. */
 static mapped_status place_field(mapped__layout_reader *reader,
-                                 mapped_field *field, bool told)
+                                 mapped_layout_entry *field, bool told)
 {
     size_t bytes, end;
     bool fits = true;
@@ -144,7 +144,7 @@ static mapped_status place_field(mapped__layout_reader *reader,
 }
 
 static mapped_status read_count(mapped__layout_reader *reader,
-                                mapped_field *field)
+                                mapped_layout_entry *field)
 {
     field->count = 1;
     field->several = take(reader, '[');
@@ -161,7 +161,7 @@ static mapped_status read_count(mapped__layout_reader *reader,
 }
 
 static mapped_status read_offset(mapped__layout_reader *reader,
-                                 mapped_field *field, bool *told)
+                                 mapped_layout_entry *field, bool *told)
 {
     *told = take(reader, '@');
     if (!*told)
@@ -176,7 +176,7 @@ static mapped_status read_offset(mapped__layout_reader *reader,
 /* What follows the name and its colon. */
 static mapped_status read_field(mapped__layout_reader *reader, const word *name)
 {
-    mapped_field field = {
+    mapped_layout_entry field = {
         .name = name->text, .name_length = name->length, .place = name->place};
     bool told;
     word type = read_word(reader);

@@ -21,18 +21,19 @@ static const mapped_element *integer_of(mapped_kind kind, size_t size, bool big)
 }
 
 /* One item over plain bytes. */
-static mapped_array item_over(void *bytes, const mapped_element *element)
+static mapped_element_array item_over(void *bytes,
+                                      const mapped_element *element)
 {
     mapped_region *region = memory_wrap(bytes, element->size, true);
-    return (mapped_array){
+    return (mapped_element_array){
         mapped_region_slice(region), 0, element, 0, NULL, NULL};
 }
 
 /* 1 or 0, or 2 for a status. */
-static int equal(const mapped_array *a, const mapped_array *b)
+static int equal(const mapped_element_array *a, const mapped_element_array *b)
 {
     bool result = false;
-    if (mapped_array_equal(a, b, &result, NULL) != MAPPED_OK)
+    if (mapped_element_array_equal(a, b, &result, NULL) != MAPPED_OK)
         return 2;
     return result;
 }
@@ -44,7 +45,8 @@ static int items_equal(const mapped_element *a, mapped_value value,
     unsigned char first[16], second[16];
     CHECK_STATUS(a->store(a, first, value), MAPPED_OK);
     CHECK_STATUS(b->store(b, second, other), MAPPED_OK);
-    mapped_array left = item_over(first, a), right = item_over(second, b);
+    mapped_element_array left = item_over(first, a),
+                         right = item_over(second, b);
     int result = equal(&left, &right);
     CHECK_INT(equal(&right, &left), result);
     mapped_region_release(left.slice.region);
@@ -107,12 +109,13 @@ static void test_array_equal_compares_integers_of_many_bytes(void)
     unsigned char big[10] = {0, 1, 0, 0, 0, 0, 0, 0, 0, 5};
     unsigned char more[16] = {6, 0, 0, 0, 0, 0, 0, 0, 1};
     double power = 0x1p64;
-    mapped_array a =
+    mapped_element_array a =
         item_over(little, integer_of(MAPPED_KIND_SIGNED, 16, false));
-    mapped_array b = item_over(big, integer_of(MAPPED_KIND_UNSIGNED, 10, true));
-    mapped_array c =
+    mapped_element_array b =
+        item_over(big, integer_of(MAPPED_KIND_UNSIGNED, 10, true));
+    mapped_element_array c =
         item_over(more, integer_of(MAPPED_KIND_UNSIGNED, 16, false));
-    mapped_array d = item_over(&power, element_of("d"));
+    mapped_element_array d = item_over(&power, element_of("d"));
     CHECK_INT(equal(&a, &b), 1);
     CHECK_INT(equal(&a, &c), 0);
     CHECK_INT(equal(&a, &d), 0);
@@ -135,8 +138,8 @@ static void test_array_equal_compares_integers_of_many_bytes(void)
 static void test_array_equal_takes_any_true_for_true(void)
 {
     unsigned char two = 2, one = 1;
-    mapped_array a = item_over(&two, element_of("?"));
-    mapped_array b = item_over(&one, element_of("?"));
+    mapped_element_array a = item_over(&two, element_of("?"));
+    mapped_element_array b = item_over(&one, element_of("?"));
     CHECK_INT(equal(&a, &b), 1);
     mapped_region_release(a.slice.region);
     mapped_region_release(b.slice.region);
@@ -159,15 +162,15 @@ static void test_array_equal_follows_strides(void)
                 (uint16_t)(i * COLUMNS + j);
     mapped_region *first = memory_wrap(rows, sizeof rows, true);
     mapped_region *second = memory_wrap(columns, sizeof columns, true);
-    mapped_array a = {
+    mapped_element_array a = {
         mapped_region_slice(first), 0, element_of("H"), 2, shape, plain,
     };
-    mapped_array b = {mapped_region_slice(second),
-                      (COLUMNS - 1) * ROWS * sizeof rows[0][0],
-                      element_of("H"),
-                      2,
-                      shape,
-                      turned};
+    mapped_element_array b = {mapped_region_slice(second),
+                              (COLUMNS - 1) * ROWS * sizeof rows[0][0],
+                              element_of("H"),
+                              2,
+                              shape,
+                              turned};
     CHECK_INT(equal(&a, &b), 1);
     CHECK_INT(equal(&b, &a), 1);
     columns[0][ROWS - 1] ^= 1;
@@ -183,10 +186,10 @@ static void test_array_equal_compares_shapes(void)
     const ptrdiff_t step[1] = {1}, steps[2] = {4, 1};
     mapped_region *region = memory_wrap(bytes, sizeof bytes, true);
     mapped_slice all = mapped_region_slice(region);
-    mapped_array a = {all, 0, element_of("B"), 1, one, step};
-    mapped_array b = {all, 0, element_of("B"), 2, two, steps};
-    mapped_array c = {all, 0, element_of("B"), 2, none, steps};
-    mapped_array d = {all, 0, element_of("c"), 2, none, steps};
+    mapped_element_array a = {all, 0, element_of("B"), 1, one, step};
+    mapped_element_array b = {all, 0, element_of("B"), 2, two, steps};
+    mapped_element_array c = {all, 0, element_of("B"), 2, none, steps};
+    mapped_element_array d = {all, 0, element_of("c"), 2, none, steps};
     CHECK_INT(equal(&a, &b), 0);
     CHECK_INT(equal(&b, &b), 1);
     CHECK_INT(equal(&b, &c), 0);
@@ -215,10 +218,10 @@ static void test_array_equal_trusts_no_description(void)
         {0, {-1, 3}, {8, 1}, MAPPED_ARGUMENT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        mapped_array array = {all, rows[i].first, element_of("B"),
-                              2,   rows[i].shape, rows[i].strides};
+        mapped_element_array array = {all, rows[i].first, element_of("B"),
+                                      2,   rows[i].shape, rows[i].strides};
         bool same = false;
-        CHECK_STATUS(mapped_array_equal(&array, &array, &same, NULL),
+        CHECK_STATUS(mapped_element_array_equal(&array, &array, &same, NULL),
                      rows[i].expected);
     }
     mapped_region_release(region);
@@ -230,14 +233,16 @@ static void test_array_equal_says_closed(void)
     const ptrdiff_t shape[1] = {0}, strides[1] = {1};
     mapped_region *region = memory_region(4);
     mapped_region *other = memory_wrap(bytes, sizeof bytes, true);
-    mapped_array a = {
+    mapped_element_array a = {
         mapped_region_slice(region), 0, element_of("B"), 1, shape, strides};
-    mapped_array b = {
+    mapped_element_array b = {
         mapped_region_slice(other), 0, element_of("c"), 0, NULL, NULL};
     bool same = true;
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_array_equal(&a, &b, &same, NULL), MAPPED_CLOSED);
-    CHECK_STATUS(mapped_array_equal(&b, &a, &same, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_element_array_equal(&a, &b, &same, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_element_array_equal(&b, &a, &same, NULL),
+                 MAPPED_CLOSED);
     CHECK(same);
     mapped_region_release(region);
     mapped_region_release(other);

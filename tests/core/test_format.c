@@ -48,7 +48,7 @@ static void put_bytes(text *to, const unsigned char *bytes, size_t n)
 /* In the form of tests/vectors/format.tsv: the bits of a float, so that NaN and
  * -0.0 count; integers as the language has them, Lua's without unsigned ones.
  */
-static void put_value(text *to, const mapped_item *item, bool lua)
+static void put_value(text *to, const mapped_step_value *item, bool lua)
 {
     char digits[32];
     const mapped_element *element = item->step->element;
@@ -66,12 +66,12 @@ static void put_value(text *to, const mapped_item *item, bool lua)
     put(to, digits);
 }
 
-static void put_items(text *to, const mapped_items *items, mapped_slice slice,
-                      bool lua)
+static void put_items(text *to, const mapped_step_values *items,
+                      mapped_slice slice, bool lua)
 {
     unsigned char bytes[1024];
     for (size_t i = 0; i < items->count; i++) {
-        const mapped_item *item = &items->items[i];
+        const mapped_step_value *item = &items->items[i];
         if (to->length > 0)
             put(to, " ");
         if (item->step->kind == MAPPED_STEP_ELEMENT) {
@@ -137,8 +137,8 @@ static mapped_status compile(const row *row, mapped_format **format,
 static mapped_status unpack(const row *row, mapped_slice slice, text *found,
                             size_t *end)
 {
-    mapped_item room[ITEMS];
-    mapped_items items = {room, ITEMS, 0};
+    mapped_step_value room[ITEMS];
+    mapped_step_values items = {room, ITEMS, 0};
     mapped_format *format;
     mapped_error error = MAPPED_ERROR_INIT;
     mapped_cursor cursor = {.offset = (size_t)atoi(row->start)};
@@ -163,8 +163,8 @@ static mapped_status unpack(const row *row, mapped_slice slice, text *found,
 static void pack_again(const row *row, mapped_slice from, mapped_slice to,
                        size_t end)
 {
-    mapped_item room[256] = {0}; /* a number has no place */
-    mapped_items items = {room, 256, 0};
+    mapped_step_value room[256] = {0}; /* a number has no place */
+    mapped_step_values items = {room, 256, 0};
     mapped_format *format = NULL;
     mapped_cursor cursor = {.offset = (size_t)atoi(row->start)};
     if (!CHECK_STATUS(compile(row, &format, NULL), MAPPED_OK))
@@ -287,8 +287,9 @@ static void test_format_failed_pack_writes_nothing(void)
     mapped_region *region = memory_region(16);
     mapped_slice slice = mapped_region_slice(region);
     mapped_format *format = format_of(MAPPED_DIALECT_STRUCT, "<IB3s");
-    mapped_item room[3] = {{.value.u = 0}, {.value.u = 256}, {.data = "abc"}};
-    mapped_items items = {room, 3, 3};
+    mapped_step_value room[3] = {
+        {.value.u = 0}, {.value.u = 256}, {.data = "abc"}};
+    mapped_step_values items = {room, 3, 3};
     mapped_cursor cursor = {.offset = 0};
     mapped_error error = MAPPED_ERROR_INIT;
     for (size_t i = 0; i < 3; i++)
@@ -326,8 +327,8 @@ static void test_format_after_close_is_refused(void)
     static const char *const codes[] = {"", "<i4", "z", "s1", "x", "c0", "!8d"};
     mapped_region *region = memory_region(64);
     mapped_slice slice = mapped_region_slice(region);
-    mapped_item room[2];
-    mapped_items items = {room, 2, 0};
+    mapped_step_value room[2];
+    mapped_step_values items = {room, 2, 0};
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         mapped_format *format = format_of(MAPPED_DIALECT_PACK_LATE, codes[i]);
@@ -343,8 +344,8 @@ static void test_format_failure_names_the_step(void)
 {
     mapped_region *region = memory_region(64);
     mapped_slice slice = memory_slice(region, 0, 10);
-    mapped_item room[8];
-    mapped_items items = {room, 8, 0};
+    mapped_step_value room[8];
+    mapped_step_values items = {room, 8, 0};
     mapped_format *format = format_of(MAPPED_DIALECT_PACK_LATE, "<i4 i4 c3 i4");
     mapped_cursor cursor = {.offset = 0};
     CHECK_STATUS(mapped_format_unpack(format, slice, &cursor, &items, NULL),
@@ -361,8 +362,8 @@ static void test_format_pascal_length_is_not_believed(void)
 {
     unsigned char bytes[8] = {200, 'a', 'b', 'c', 'd', 'e', 'f', 'g'};
     mapped_region *region = memory_wrap(bytes, 8, true);
-    mapped_item item;
-    mapped_items items = {&item, 1, 0};
+    mapped_step_value item;
+    mapped_step_values items = {&item, 1, 0};
     mapped_cursor cursor = {.offset = 0};
     mapped_format *format = format_of(MAPPED_DIALECT_STRUCT, "4p");
     CHECK_STATUS(mapped_format_unpack(format, mapped_region_slice(region),
@@ -402,7 +403,7 @@ static void test_format_next_tells_where_each_value_goes(void)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mapped_format *format = format_of(cases[i].dialect, cases[i].code);
         mapped_cursor cursor = {.offset = 5};
-        mapped_item item;
+        mapped_step_value item;
         for (size_t k = 0; k < 4; k++) {
             CHECK(mapped_format_next(format, &cursor, &item));
             CHECK_UINT(item.offset, cases[i].offsets[k]);
@@ -448,8 +449,8 @@ static void test_format_in_memory_of_the_caller(void)
 {
     const char *text = "<b>hi4 xz";
     mapped_region *region = memory_region(40);
-    mapped_item room[4];
-    mapped_items items = {room, 4, 0};
+    mapped_step_value room[4];
+    mapped_step_values items = {room, 4, 0};
     mapped_cursor cursor = {.offset = 0};
     size_t bytes;
     CHECK_STATUS(mapped_format_room(MAPPED_DIALECT_PACK_LATE, text,

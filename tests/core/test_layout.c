@@ -28,7 +28,7 @@ static void describe(const char *text, char *line, size_t capacity)
     }
     int used = snprintf(line, capacity, "%zu\t", mapped_layout_size(layout));
     for (size_t i = 0; i < mapped_layout_count(layout); i++) {
-        const mapped_field *field = mapped_layout_field(layout, i);
+        const mapped_layout_entry *field = mapped_layout_field(layout, i);
         used += snprintf(line + used, capacity - (size_t)used,
                          "%s%s %s %zu %zu", i > 0 ? "; " : "", field->name,
                          field->element->name, field->count, field->offset);
@@ -92,7 +92,7 @@ static void test_layout_finds_every_one_of_many_fields(void)
     mapped_layout *layout = memory_layout(text);
     for (size_t i = 0; i < 1000; i++) {
         int length = snprintf(name, sizeof name, "f%zu", i);
-        const mapped_field *field =
+        const mapped_layout_entry *field =
             mapped_layout_find(layout, name, (size_t)length);
         if (CHECK(field != NULL))
             CHECK_UINT(field->offset, i * 4);
@@ -112,7 +112,7 @@ static void test_layout_copy_needs_nothing_but_its_memory(void)
     CHECK_UINT(mapped_layout_size(copy), 24);
     CHECK_UINT(mapped_layout_count(copy), 2);
     CHECK_TEXT(mapped_layout_field(copy, 0)->name, "first");
-    const mapped_field *field = mapped_layout_find(copy, "second", 6);
+    const mapped_layout_entry *field = mapped_layout_find(copy, "second", 6);
     if (CHECK(field == mapped_layout_field(copy, 1))) {
         CHECK_TEXT(field->name, "second");
         CHECK_UINT(field->offset, 8);

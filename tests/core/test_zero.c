@@ -95,8 +95,8 @@ static void test_zero_slice_has_no_patterns(void)
 
 static void run_format(const char *text, size_t values)
 {
-    mapped_item room[2];
-    mapped_items items = {room, 2, 0};
+    mapped_step_value room[2];
+    mapped_step_values items = {room, 2, 0};
     mapped_cursor cursor = {0};
     mapped_format *format = NULL;
     CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_STRUCT, text,

@@ -138,8 +138,8 @@ static mapped_format *two_words;
 
 static mapped_status unpack(mapped_slice slice, size_t at)
 {
-    mapped_item items[2];
-    mapped_items room = {items, 2, 0};
+    mapped_step_value items[2];
+    mapped_step_values room = {items, 2, 0};
     mapped_cursor cursor = {.offset = at};
     mapped_status status =
         mapped_format_unpack(two_words, slice, &cursor, &room, NULL);
@@ -151,8 +151,8 @@ static mapped_status unpack(mapped_slice slice, size_t at)
 
 static mapped_status pack(mapped_slice slice, size_t at)
 {
-    mapped_item items[2] = {{.step = NULL}};
-    mapped_items both = {items, 2, 2};
+    mapped_step_value items[2] = {{.step = NULL}};
+    mapped_step_values both = {items, 2, 2};
     mapped_cursor cursor = {.offset = at};
     for (int i = 0; i < 2; i++) {
         (void)mapped_format_next(two_words, &cursor, &items[i]);

@@ -8,12 +8,12 @@
 #define MOST 64
 
 typedef struct found {
-    mapped_item items[MOST];
+    mapped_step_value items[MOST];
     size_t count;
     size_t end;
 } found;
 
-static void check_item(const mapped_item *item, mapped_slice slice)
+static void check_item(const mapped_step_value *item, mapped_slice slice)
 {
     unsigned char byte;
     if (item->step->kind == MAPPED_STEP_ELEMENT)
@@ -28,8 +28,8 @@ static void check_item(const mapped_item *item, mapped_slice slice)
 static bool unpack(const mapped_format *format, mapped_slice slice, size_t from,
                    found *all)
 {
-    mapped_item room[ITEMS];
-    mapped_items items = {room, ITEMS, 0};
+    mapped_step_value room[ITEMS];
+    mapped_step_values items = {room, ITEMS, 0};
     mapped_cursor cursor = {.offset = from};
     mapped_error error = MAPPED_ERROR_INIT;
     all->count = 0;
@@ -56,7 +56,7 @@ static void pack_again(const mapped_format *format, mapped_slice slice,
     found again;
     unsigned char copy[256];
     mapped_region *region = NULL;
-    mapped_items items = {all->items, MOST, all->count};
+    mapped_step_values items = {all->items, MOST, all->count};
     mapped_cursor cursor = {.offset = from};
     unsigned char *data = slice.region->base_ + slice.offset;
     EXPECT(slice.length <= sizeof copy);

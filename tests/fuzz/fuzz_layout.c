@@ -3,10 +3,11 @@
  */
 #include "guarded.h"
 
-static void check_apart(const mapped_field *a, const mapped_field *b)
+static void check_apart(const mapped_layout_entry *a,
+                        const mapped_layout_entry *b)
 {
-    EXPECT(a->offset + mapped_field_size(a) <= b->offset ||
-           b->offset + mapped_field_size(b) <= a->offset);
+    EXPECT(a->offset + mapped_layout_entry_size(a) <= b->offset ||
+           b->offset + mapped_layout_entry_size(b) <= a->offset);
     EXPECT(strcmp(a->name, b->name) != 0);
 }
 
@@ -15,11 +16,11 @@ static void check_layout(const mapped_layout *layout, size_t length)
     size_t count = mapped_layout_count(layout);
     EXPECT(count > 0 && mapped_layout_size(layout) <= PTRDIFF_MAX);
     for (size_t i = 0; i < count; i++) {
-        const mapped_field *field = mapped_layout_field(layout, i);
+        const mapped_layout_entry *field = mapped_layout_field(layout, i);
         EXPECT(field->place + field->name_length <= length);
         EXPECT(strlen(field->name) == field->name_length);
         EXPECT(field->count > 0);
-        EXPECT(mapped_range_fits(field->offset, mapped_field_size(field),
+        EXPECT(mapped_range_fits(field->offset, mapped_layout_entry_size(field),
                                  mapped_layout_size(layout)));
         EXPECT(mapped_layout_find(layout, field->name, field->name_length) ==
                field);

@@ -64,7 +64,7 @@ static void try_layout(const char *text, size_t length)
     }
     size_t size = mapped_layout_size(layout);
     for (size_t i = 0; i < mapped_layout_count(layout); i++) {
-        const mapped_field *field = mapped_layout_field(layout, i);
+        const mapped_layout_entry *field = mapped_layout_field(layout, i);
         size_t bytes;
         EXPECT(
             mapped_multiply_size(field->count, field->element->size, &bytes));

@@ -4,8 +4,8 @@
  * threads may run it at once.
  *
  *     mapped_format *format;
- *     mapped_item items[2];
- *     mapped_items room = {items, 2, 0};
+ *     mapped_step_value items[2];
+ *     mapped_step_values room = {items, 2, 0};
  *     mapped_cursor cursor = {.offset = 16};
  *     status = mapped_format_compile(MAPPED_DIALECT_STRUCT, "<Id", 3,
  *                                    &format, &error);
@@ -16,35 +16,9 @@
 #ifndef MAPPED_FORMAT_H
 #define MAPPED_FORMAT_H
 
-#include <mapped/element.h>
-#include <mapped/slice.h>
+#include <mapped/fields.h>
 
 MAPPED_BEGIN
-
-typedef enum mapped_dialect {
-    MAPPED_DIALECT_STRUCT, /* Python's `struct` */
-    MAPPED_DIALECT_PACK,   /* Lua 5.4's `string.pack`; a NUL ends the text */
-    /* As PACK, but a mistake in the text counts only when all before it is
-     * done, as in `string.pack`: it compiles to a last step of its own. */
-    MAPPED_DIALECT_PACK_LATE
-} mapped_dialect;
-
-/* name, text: what can be wrong with a format. */
-#define MAPPED_FORMAT_REASON_MAP(X)                  \
-    X(OPTION, "unknown format code")                 \
-    X(NUMBER, "integral size out of limits [1,16]")  \
-    X(NO_SIZE, "missing size")                       \
-    X(ALIGNMENT, "alignment is not a power of 2")    \
-    X(NEXT, "nothing to align to")                   \
-    X(NO_CODE, "repeat count without a format code") \
-    X(TOO_LARGE, "total size too large")             \
-    X(NUL, "embedded null character")
-
-typedef enum mapped_format_reason {
-#define MAPPED__FORMAT_REASON_ENUM(name, text) MAPPED_FORMAT_##name##_WRONG,
-    MAPPED_FORMAT_REASON_MAP(MAPPED__FORMAT_REASON_ENUM)
-#undef MAPPED__FORMAT_REASON_ENUM
-} mapped_format_reason;
 
 typedef enum mapped_step_kind {
     MAPPED_STEP_ELEMENT, /* `count` values of `element` */
@@ -71,27 +45,19 @@ typedef struct mapped_step {
 } mapped_step;
 
 /* One value. */
-typedef struct mapped_item {
+typedef struct mapped_step_value {
     const mapped_step *step;
     mapped_value value; /* of an ELEMENT */
     const void *data;   /* of the others: the bytes to pack */
     size_t offset;      /* of the others: where they are in the slice */
     size_t length;      /* of the others: how many they are */
-} mapped_item;
+} mapped_step_value;
 
-typedef struct mapped_items {
-    mapped_item *items;
+typedef struct mapped_step_values {
+    mapped_step_value *items;
     size_t capacity;
     size_t count;
-} mapped_items;
-
-/* How far a format has come. Set `offset`, the position in the slice, and let
- * the rest be 0. */
-typedef struct mapped_cursor {
-    size_t offset;
-    size_t step;
-    size_t done; /* values of that step */
-} mapped_cursor;
+} mapped_step_values;
 
 typedef struct mapped_format mapped_format;
 
@@ -147,21 +113,21 @@ const mapped_step *mapped_format_step(const mapped_format *format,
 MAPPED__MUST_USE mapped_status mapped_format_unpack(const mapped_format *format,
                                                     mapped_slice slice,
                                                     mapped_cursor *cursor,
-                                                    mapped_items *items,
+                                                    mapped_step_values *items,
                                                     mapped_error *error);
 
 /* Sets `item->step` to that of the next value to pack and moves the cursor past
  * it; false at the end. As long as no value has a length of its own, the
  * cursor's offset moves along and `item->offset` is where the value goes. */
 bool mapped_format_next(const mapped_format *format, mapped_cursor *cursor,
-                        mapped_item *item);
+                        mapped_step_value *item);
 
 /* Could this item be packed? MAPPED_VALUE: the number is out of the element's
  * range, the length out of that of its count, or there is a zero byte in bytes
  * that one ends. MAPPED_SIZE: more bytes than fit. MAPPED_FORMAT at a WRONG
  * step. `error->offset` is the place in the text. */
-MAPPED__MUST_USE mapped_status mapped_format_check(const mapped_item *item,
-                                                   mapped_error *error);
+MAPPED__MUST_USE mapped_status
+mapped_format_check(const mapped_step_value *item, mapped_error *error);
 
 /* Packs all values of a format, in the order of mapped_format_next, and moves
  * the cursor past them. Everything is checked before anything is written; pads
@@ -169,11 +135,9 @@ MAPPED__MUST_USE mapped_status mapped_format_check(const mapped_item *item,
  * nothing, they are left alone). MAPPED_ARGUMENT: the items are not those of
  * the format; MAPPED_RANGE, MAPPED_READONLY, MAPPED_CLOSED, MAPPED_FAULT,
  * MAPPED_MISALIGNED, and what mapped_format_check says. */
-MAPPED__MUST_USE mapped_status mapped_format_pack(const mapped_format *format,
-                                                  mapped_slice slice,
-                                                  mapped_cursor *cursor,
-                                                  const mapped_items *items,
-                                                  mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_format_pack(
+    const mapped_format *format, mapped_slice slice, mapped_cursor *cursor,
+    const mapped_step_values *items, mapped_error *error);
 
 MAPPED_END
 

@@ -31,35 +31,12 @@
 #ifndef MAPPED_LAYOUT_H
 #define MAPPED_LAYOUT_H
 
-#include <mapped/element.h>
-#include <mapped/slice.h>
+#include <mapped/fields.h>
 
 MAPPED_BEGIN
 
-/* name, text: what can be wrong with a layout. */
-#define MAPPED_LAYOUT_REASON_MAP(X)                      \
-    X(NAME, "a field name is missing")                   \
-    X(COLON, "a ':' and a type are missing")             \
-    X(TYPE, "unknown field type")                        \
-    X(COUNT, "not a number of elements")                 \
-    X(BRACKET, "a ']' is missing")                       \
-    X(OFFSET, "not an offset")                           \
-    X(SIZE, "not a size")                                \
-    X(LATE, "a setting behind the first field or twice") \
-    X(DUPLICATE, "duplicate field name")                 \
-    X(OVERLAP, "the field overlaps another")             \
-    X(TOO_LARGE, "the record is too large")              \
-    X(TOO_SMALL, "the size is smaller than the fields")  \
-    X(EMPTY, "no fields")
-
-typedef enum mapped_layout_reason {
-#define MAPPED__LAYOUT_REASON_ENUM(name, text) MAPPED_LAYOUT_##name##_WRONG,
-    MAPPED_LAYOUT_REASON_MAP(MAPPED__LAYOUT_REASON_ENUM)
-#undef MAPPED__LAYOUT_REASON_ENUM
-} mapped_layout_reason;
-
 /* Owned by its layout, immutable. */
-typedef struct mapped_field {
+typedef struct mapped_layout_entry {
     const char *name; /* ends in NUL */
     size_t name_length;
     const mapped_element *element;
@@ -67,7 +44,7 @@ typedef struct mapped_field {
     bool several;  /* written with [n] */
     size_t offset; /* in the record, in bytes */
     size_t place;  /* of the name in the text */
-} mapped_field;
+} mapped_layout_entry;
 
 typedef struct mapped_layout mapped_layout;
 
@@ -94,14 +71,15 @@ size_t mapped_layout_size(const mapped_layout *layout);  /* bytes a record */
 size_t mapped_layout_count(const mapped_layout *layout); /* fields */
 
 /* The fields in the order of the text, `i` less than the count. */
-const mapped_field *mapped_layout_field(const mapped_layout *layout, size_t i);
+const mapped_layout_entry *mapped_layout_field(const mapped_layout *layout,
+                                               size_t i);
 
 /* By name, NULL if there is none of it. */
-const mapped_field *mapped_layout_find(const mapped_layout *layout,
-                                       const char *name, size_t length);
+const mapped_layout_entry *mapped_layout_find(const mapped_layout *layout,
+                                              const char *name, size_t length);
 
 /* The bytes of a field. */
-MAPPED__INLINE size_t mapped_field_size(const mapped_field *field)
+MAPPED__INLINE size_t mapped_layout_entry_size(const mapped_layout_entry *field)
 {
     return field->count * field->element->size;
 }

@@ -18,6 +18,7 @@
 
 #include <mapped/access.h>
 #include <mapped/array.h>
+#include <mapped/array_old.h>
 #include <mapped/base.h>
 #include <mapped/bulk.h>
 #include <mapped/checked.h>
@@ -26,8 +27,10 @@
 #include <mapped/error.h>
 #include <mapped/export.h>
 #include <mapped/fault.h>
+#include <mapped/fields.h>
 #include <mapped/format.h>
 #include <mapped/guard.h>
+#include <mapped/item.h>
 #include <mapped/layout.h>
 #include <mapped/needle.h>
 #include <mapped/pattern.h>

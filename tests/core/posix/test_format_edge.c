@@ -16,9 +16,9 @@ static mapped_region *region_at_edge(size_t length)
 
 static void unpack_all(const mapped_format *format, mapped_slice slice)
 {
-    mapped_item room[3];
+    mapped_step_value room[3];
     unsigned char bytes[64];
-    mapped_items items = {room, 3, 0};
+    mapped_step_values items = {room, 3, 0};
     mapped_cursor cursor = {.offset = 0};
     while (mapped_format_unpack(format, slice, &cursor, &items, NULL) ==
                MAPPED_OK &&
@@ -32,11 +32,11 @@ static void unpack_all(const mapped_format *format, mapped_slice slice)
 
 static void pack_all(const mapped_format *format, mapped_slice slice)
 {
-    mapped_item room[16];
-    mapped_items items = {room, 16, 0};
+    mapped_step_value room[16];
+    mapped_step_values items = {room, 16, 0};
     mapped_cursor cursor = {.offset = 0};
     while (mapped_format_next(format, &cursor, &room[items.count])) {
-        mapped_item *item = &room[items.count++];
+        mapped_step_value *item = &room[items.count++];
         item->value.u = 1;
         item->data = "abc";
         item->length = item->step->count < 3 ? 0 : 3;
@@ -100,8 +100,8 @@ static mapped_region *device_region(void)
 static void test_format_device_pads_are_left_alone(void)
 {
     mapped_region *region = device_region();
-    mapped_item room[4];
-    mapped_items items = {room, 4, 0};
+    mapped_step_value room[4];
+    mapped_step_values items = {room, 4, 0};
     mapped_format *format = NULL;
     mapped_cursor cursor = {.offset = 0};
     if (region == NULL)
@@ -145,8 +145,8 @@ static void test_format_device_bytes_are_written_one_by_one(void)
     mapped_region *region = device_region();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mapped_format *format = NULL;
-        mapped_item item = {.step = NULL};
-        mapped_items items = {&item, 1, 1};
+        mapped_step_value item = {.step = NULL};
+        mapped_step_values items = {&item, 1, 1};
         mapped_cursor cursor = {.offset = 0};
         memset(region->base_, 0xEE, 64);
         CHECK_STATUS(mapped_format_compile(cases[i].dialect, cases[i].code, 3,
@@ -170,8 +170,8 @@ static void test_format_device_bytes_are_written_one_by_one(void)
 static void check_lost(const char *code, size_t offset, size_t length)
 {
     mapped_region *region = faulty_half(page_size);
-    mapped_item room[4];
-    mapped_items items = {room, 4, 7};
+    mapped_step_value room[4];
+    mapped_step_values items = {room, 4, 7};
     mapped_cursor cursor = {.offset = offset};
     mapped_format *format = NULL;
     CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_PACK_LATE, code,

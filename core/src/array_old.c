@@ -2,7 +2,7 @@
  * the first item is touched: from then on every item lies inside of the slice,
  * and no sum of its offset overflows. The region may still shrink or close,
  * which each access finds by itself. */
-#include <mapped/array.h>
+#include <mapped/array_old.h>
 
 #include <string.h>
 
@@ -136,7 +136,7 @@ static bool is_equal_as_bytes(const mapped_element *a, const mapped_element *b)
 
 /* An array that was checked: all items lie inside of the region as it is. */
 typedef struct Side {
-    const mapped_array *array;
+    const mapped_element_array *array;
     bool device;
     bool empty;
     bool whole;         /* the items follow one another */
@@ -152,7 +152,8 @@ typedef struct Pair {
     bool equal; /* so far */
 } Pair;
 
-static mapped_status refuse(const mapped_array *array, mapped_error *error)
+static mapped_status refuse(const mapped_element_array *array,
+                            mapped_error *error)
 {
     const uint64_t numbers[3] = {array->first, array->element->size,
                                  array->slice.length};
@@ -169,7 +170,7 @@ static bool add_reach(ptrdiff_t length, ptrdiff_t stride, size_t *before,
                            stride < 0 ? before : behind);
 }
 
-static mapped_status take_items(const mapped_array *array, Side *side,
+static mapped_status take_items(const mapped_element_array *array, Side *side,
                                 mapped_error *error)
 {
     size_t before = 0, behind = array->element->size;
@@ -182,7 +183,7 @@ static mapped_status take_items(const mapped_array *array, Side *side,
                             &side->items, error);
 }
 
-static bool is_whole(const mapped_array *array)
+static bool is_whole(const mapped_element_array *array)
 {
     ptrdiff_t expected = array->element->size;
     for (int i = array->dimensions - 1; i >= 0; i--) {
@@ -193,7 +194,7 @@ static bool is_whole(const mapped_array *array)
     return true;
 }
 
-static mapped_status look(const mapped_array *array, Side *side,
+static mapped_status look(const mapped_element_array *array, Side *side,
                           mapped_error *error)
 {
     *side = (Side){array, mapped_region_device(array->slice.region), false,
@@ -213,7 +214,8 @@ static mapped_status look(const mapped_array *array, Side *side,
     return status;
 }
 
-static bool same_shape(const mapped_array *a, const mapped_array *b)
+static bool same_shape(const mapped_element_array *a,
+                       const mapped_element_array *b)
 {
     if (a->dimensions != b->dimensions)
         return false;
@@ -378,8 +380,9 @@ static mapped_status compare_all(Pair *pair, mapped_error *error)
     return status;
 }
 
-static mapped_status arrays_equal(const mapped_array *a, const mapped_array *b,
-                                  bool *equal, mapped_error *error)
+static mapped_status arrays_equal(const mapped_element_array *a,
+                                  const mapped_element_array *b, bool *equal,
+                                  mapped_error *error)
 {
     Pair pair = {.same = choose(a->element, b->element),
                  .bytes = is_equal_as_bytes(a->element, b->element)};
@@ -398,8 +401,9 @@ static mapped_status arrays_equal(const mapped_array *a, const mapped_array *b,
     return status;
 }
 
-mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
-                                 bool *equal, mapped_error *error)
+mapped_status mapped_element_array_equal(const mapped_element_array *a,
+                                         const mapped_element_array *b,
+                                         bool *equal, mapped_error *error)
 {
     return mapped__region_end(a->slice.region, "equal",
                               arrays_equal(a, b, equal, error), error);
@@ -423,12 +427,12 @@ static bool same_names(const mapped_layout *a, const mapped_layout *b)
 typedef struct Column {
     ptrdiff_t shape[2];
     ptrdiff_t strides[2];
-    mapped_array array;
+    mapped_element_array array;
 } Column;
 
 static void column_of(const mapped_records *records, size_t i, Column *column)
 {
-    const mapped_field *field = mapped_layout_field(records->layout, i);
+    const mapped_layout_entry *field = mapped_layout_field(records->layout, i);
     *column = (Column){{(ptrdiff_t)records->count, (ptrdiff_t)field->count},
                        {records->stride, field->element->size},
                        {records->slice, records->first + field->offset,
