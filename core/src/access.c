@@ -1,3 +1,4 @@
+/* Typed access: the slow paths, and types known at run time. */
 #include <mapped/access.h>
 
 #include "region_internal.h"
@@ -43,40 +44,6 @@ mapped_status mapped_set(mapped_slice slice, const mapped_element *element,
     return mapped__region_end(slice.region, "set", status, error);
 }
 
-static void load(const unsigned char *p, size_t n, void *bytes)
-{
-    switch (n) {
-    case 1:
-        *(uint8_t *)bytes = mapped_load_u8(p);
-        break;
-    case 2:
-        *(uint16_t *)bytes = mapped_load_u16(p);
-        break;
-    case 4:
-        *(uint32_t *)bytes = mapped_load_u32(p);
-        break;
-    default:
-        *(uint64_t *)bytes = mapped_load_u64(p);
-    }
-}
-
-static void store(unsigned char *p, size_t n, const void *bytes)
-{
-    switch (n) {
-    case 1:
-        mapped_store_u8(p, *(const uint8_t *)bytes);
-        break;
-    case 2:
-        mapped_store_u16(p, *(const uint16_t *)bytes);
-        break;
-    case 4:
-        mapped_store_u32(p, *(const uint32_t *)bytes);
-        break;
-    default:
-        mapped_store_u64(p, *(const uint64_t *)bytes);
-    }
-}
-
 mapped_status mapped__get_slow(mapped_slice slice, size_t offset, size_t n,
                                void *bytes, mapped_error *error)
 {
@@ -84,7 +51,7 @@ mapped_status mapped__get_slow(mapped_slice slice, size_t offset, size_t n,
     mapped_status status =
         mapped__slice_enter_slow(slice, offset, n, &p, error);
     if (status == MAPPED_OK) {
-        load(p, n, bytes);
+        mapped__access_copy(bytes, p, n);
         status = mapped_slice_leave(slice, offset, n, error);
     }
     return mapped__region_end(slice.region, "get", status, error);
@@ -97,7 +64,7 @@ mapped_status mapped__set_slow(mapped_slice slice, size_t offset, size_t n,
     mapped_status status =
         mapped__slice_enter_write_slow(slice, offset, n, &p, error);
     if (status == MAPPED_OK) {
-        store(p, n, bytes);
+        mapped__access_copy(p, bytes, n);
         status = mapped_slice_leave(slice, offset, n, error);
     }
     return mapped__region_end(slice.region, "set", status, error);

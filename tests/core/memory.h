@@ -57,7 +57,34 @@ CHECK__UNUSED static mapped_slice memory_slice(mapped_region *region,
     return slice;
 }
 
-CHECK__UNUSED static mapped_layout *memory_layout(const char *text)
+/* Fields of a text. */
+CHECK__UNUSED static mapped_status
+memory_compile(mapped_dialect dialect, const char *text, size_t length,
+               mapped_fields **fields, mapped_error *error)
+{
+    const mapped_fields_source source = {
+        .dialect = dialect, .text = text, .length = length};
+    return mapped_fields_compile(&source, fields, error);
+}
+
+/* The same where the test goes no further without. */
+CHECK__UNUSED static mapped_fields *memory_fields(mapped_dialect dialect,
+                                                  const char *text)
+{
+    mapped_fields *fields = NULL;
+    if (!CHECK_STATUS(
+            memory_compile(dialect, text, strlen(text), &fields, NULL),
+            MAPPED_OK))
+        exit(check_finish());
+    return fields;
+}
+
+CHECK__UNUSED static mapped_fields *memory_layout(const char *text)
+{
+    return memory_fields(MAPPED_DIALECT_LAYOUT, text);
+}
+
+CHECK__UNUSED static mapped_layout *memory_old_layout(const char *text)
 {
     mapped_layout *layout = NULL;
     if (!CHECK_STATUS(mapped_layout_compile(text, strlen(text), &layout, NULL),

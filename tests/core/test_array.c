@@ -250,7 +250,7 @@ static void test_array_equal_says_closed(void)
 
 static mapped_records records_over(void *bytes, size_t n, const char *text)
 {
-    mapped_layout *layout = memory_layout(text);
+    mapped_layout *layout = memory_old_layout(text);
     size_t size = mapped_layout_size(layout);
     return (mapped_records){mapped_region_slice(memory_wrap(bytes, n, true)), 0,
                             layout, n / size, (ptrdiff_t)size};

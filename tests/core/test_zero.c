@@ -95,39 +95,33 @@ static void test_zero_slice_has_no_patterns(void)
 
 static void run_format(const char *text, size_t values)
 {
-    mapped_step_value room[2];
-    mapped_step_values items = {room, 2, 0};
+    mapped_field_value room[2];
+    mapped_field_values items = {room, 2, 0};
     mapped_cursor cursor = {0};
-    mapped_format *format = NULL;
-    CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_STRUCT, text,
-                                       strlen(text), &format, NULL),
-                 MAPPED_OK);
-    CHECK_STATUS(mapped_format_unpack(format, none, &cursor, &items, NULL),
+    mapped_fields *format = memory_fields(MAPPED_DIALECT_STRUCT, text);
+    CHECK_STATUS(mapped_fields_unpack(format, none, &cursor, &items, NULL),
                  MAPPED_CLOSED);
     cursor = (mapped_cursor){0};
     items.count = 0;
-    while (mapped_format_next(format, &cursor, &room[items.count]))
+    while (mapped_fields_next(format, &cursor, &room[items.count]))
         room[items.count++].value.u = 0;
     CHECK_UINT(items.count, values);
     cursor = (mapped_cursor){0};
-    CHECK_STATUS(mapped_format_pack(format, none, &cursor, &items, NULL),
+    CHECK_STATUS(mapped_fields_pack(format, none, &cursor, &items, NULL),
                  MAPPED_CLOSED);
-    mapped_format_release(format);
+    mapped_fields_release(format);
 }
 
 static void test_zero_slice_has_no_fields(void)
 {
-    mapped_layout *layout = NULL;
-    mapped_slice part;
-    size_t count;
+    mapped_fields *layout = memory_layout("a:u8 b:u32");
+    mapped_item item = mapped_item_of_record(layout);
+    unsigned char bytes[5];
     run_format("", 0);
     run_format("<I", 1);
-    CHECK_STATUS(mapped_layout_compile("a:u8", 4, &layout, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_layout_records(layout, none, &count, NULL),
-                 MAPPED_CLOSED);
-    CHECK_STATUS(mapped_layout_record(layout, none, 0, &part, NULL),
-                 MAPPED_CLOSED);
-    mapped_layout_release(layout);
+    CHECK_STATUS(mapped_item_read(none, &item, 0, bytes, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_item_write(none, &item, 0, bytes, NULL), MAPPED_CLOSED);
+    mapped_fields_release(layout);
 }
 
 static void test_zero_slice_leaves_no_pointer(void)

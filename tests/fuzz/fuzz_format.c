@@ -8,15 +8,15 @@
 #define MOST 64
 
 typedef struct found {
-    mapped_step_value items[MOST];
+    mapped_field_value items[MOST];
     size_t count;
     size_t end;
 } found;
 
-static void check_item(const mapped_step_value *item, mapped_slice slice)
+static void check_item(const mapped_field_value *item, mapped_slice slice)
 {
     unsigned char byte;
-    if (item->step->kind == MAPPED_STEP_ELEMENT)
+    if (item->field->item.kind <= MAPPED_ITEM_ELEMENTS)
         return;
     EXPECT(mapped_range_fits(item->offset, item->length, slice.length));
     if (item->length > 0)
@@ -25,17 +25,17 @@ static void check_item(const mapped_step_value *item, mapped_slice slice)
 }
 
 /* In rounds of a few values; false if that fails. */
-static bool unpack(const mapped_format *format, mapped_slice slice, size_t from,
+static bool unpack(const mapped_fields *format, mapped_slice slice, size_t from,
                    found *all)
 {
-    mapped_step_value room[ITEMS];
-    mapped_step_values items = {room, ITEMS, 0};
+    mapped_field_value room[ITEMS];
+    mapped_field_values items = {room, ITEMS, 0};
     mapped_cursor cursor = {.offset = from};
     mapped_error error = MAPPED_ERROR_INIT;
     all->count = 0;
     do {
         mapped_status status =
-            mapped_format_unpack(format, slice, &cursor, &items, &error);
+            mapped_fields_unpack(format, slice, &cursor, &items, &error);
         EXPECT(status == MAPPED_OK || items.count == 0);
         if (status != MAPPED_OK)
             return false;
@@ -50,13 +50,13 @@ static bool unpack(const mapped_format *format, mapped_slice slice, size_t from,
     return true;
 }
 
-static void pack_again(const mapped_format *format, mapped_slice slice,
+static void pack_again(const mapped_fields *format, mapped_slice slice,
                        size_t from, found *all)
 {
     found again;
     unsigned char copy[256];
     mapped_region *region = NULL;
-    mapped_step_values items = {all->items, MOST, all->count};
+    mapped_field_values items = {all->items, MOST, all->count};
     mapped_cursor cursor = {.offset = from};
     unsigned char *data = slice.region->base_ + slice.offset;
     EXPECT(slice.length <= sizeof copy);
@@ -66,14 +66,14 @@ static void pack_again(const mapped_format *format, mapped_slice slice,
     EXPECT(mapped_region_wrap(copy, slice.length, false, NULL, NULL, &region,
                               NULL) == MAPPED_OK);
     mapped_slice to = mapped_region_slice(region);
-    EXPECT(mapped_format_pack(format, to, &cursor, &items, NULL) == MAPPED_OK);
+    EXPECT(mapped_fields_pack(format, to, &cursor, &items, NULL) == MAPPED_OK);
     EXPECT(cursor.offset == all->end);
     for (size_t i = all->end; i < sizeof copy; i++)
         EXPECT(copy[i] == 0xEE);
     EXPECT(unpack(format, to, from, &again) && again.count == all->count);
     for (size_t i = 0; i < again.count; i++)
-        EXPECT(again.items[i].step == all->items[i].step &&
-               (again.items[i].step->kind == MAPPED_STEP_ELEMENT ||
+        EXPECT(again.items[i].field == all->items[i].field &&
+               (again.items[i].field->item.kind <= MAPPED_ITEM_ELEMENTS ||
                 again.items[i].length == all->items[i].length));
     mapped_region_release(region);
 }
@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     mapped_dialect dialect = (mapped_dialect)(take(&in) % 3);
     size_t from = take(&in) % 8, length = take(&in) % 64;
     found all;
-    mapped_format *format;
+    mapped_fields *format;
     mapped_region *region = NULL;
     mapped_error error = MAPPED_ERROR_INIT;
     length = length < in.left ? length : in.left;
@@ -97,14 +97,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     EXPECT(mapped_region_wrap(data, n, true, NULL, NULL, &region, NULL) ==
            MAPPED_OK);
     mapped_slice slice = mapped_region_slice(region);
-    mapped_status status =
-        mapped_format_compile(dialect, text, length, &format, &error);
+    const mapped_fields_source source = {
+        .dialect = dialect, .text = text, .length = length};
+    mapped_status status = mapped_fields_compile(&source, &format, &error);
     EXPECT(status == MAPPED_OK || error.offset <= length);
     free(text);
     if (status == MAPPED_OK) {
         if (unpack(format, slice, from, &all) && from <= n)
             pack_again(format, slice, from, &all);
-        mapped_format_release(format);
+        mapped_fields_release(format);
     }
     mapped_region_release(region);
     return 0;

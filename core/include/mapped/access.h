@@ -5,6 +5,8 @@
 #ifndef MAPPED_ACCESS_H
 #define MAPPED_ACCESS_H
 
+#include <string.h>
+
 #include <mapped/element.h>
 #include <mapped/endian.h>
 #include <mapped/slice.h>
@@ -22,6 +24,28 @@ MAPPED__MUST_USE mapped_status mapped_set(mapped_slice slice,
                                           const mapped_element *element,
                                           size_t offset, mapped_value value,
                                           mapped_error *error);
+
+/* Copies `n` bytes, in one access if these are 1, 2, 4 or 8; either side may be
+ * a slice's memory between its checks. */
+MAPPED__INLINE void mapped__access_copy(void *to, const void *from, size_t n)
+{
+    switch (n) {
+    case 1:
+        mapped_store_u8(to, mapped_load_u8(from));
+        break;
+    case 2:
+        mapped_store_u16(to, mapped_load_u16(from));
+        break;
+    case 4:
+        mapped_store_u32(to, mapped_load_u32(from));
+        break;
+    case 8:
+        mapped_store_u64(to, mapped_load_u64(from));
+        break;
+    default:
+        memmove(to, from, n);
+    }
+}
 
 /* The second check after a volatile access, which can't move behind it. */
 MAPPED__INLINE bool mapped__access_clean(mapped_slice slice)

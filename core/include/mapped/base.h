@@ -31,8 +31,6 @@
 #define MAPPED__NOINLINE __attribute__((noinline))
 /* A result that says whether what was done or read counts. */
 #define MAPPED__MUST_USE __attribute__((warn_unused_result))
-#define MAPPED__PRINTF(format, first) \
-    __attribute__((format(printf, format, first)))
 
 #define MAPPED__LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define MAPPED__LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)

@@ -199,8 +199,8 @@ const mapped_field *mapped_fields_at(const mapped_fields *fields,
  * MAPPED_RANGE: the data ends before the format (or before a terminating zero
  * byte); MAPPED_VALUE: an integer of more than 8 bytes doesn't fit 64 bits;
  * MAPPED_FORMAT at a WRONG field; MAPPED_CLOSED, MAPPED_FAULT,
- * MAPPED_MISALIGNED on devices; MAPPED_ARGUMENT: a field is a record or an
- * array, which only layouts have. The cursor is then at the offending value,
+ * MAPPED_MISALIGNED on devices; MAPPED_ARGUMENT: the fields are a layout's or a
+ * list's. The cursor is then at the offending value,
  * and no value counts. Any thread that holds a reference to the region. */
 MAPPED__MUST_USE mapped_status mapped_fields_unpack(const mapped_fields *fields,
                                                     mapped_slice slice,

@@ -53,6 +53,7 @@ typedef struct mapped_field {
     uint8_t reason; /* of a WRONG one: a mapped_format_reason; `item.count` is
                        the offending number, or 0 */
     bool spread;    /* of a format: each of its elements is a value */
+    size_t gap_;    /* bytes behind it, up to the next field */
     size_t rest_;   /* bytes from here to where the distances become unknown */
     size_t end_;    /* the index of the field behind those */
 } mapped_field;
@@ -69,11 +70,13 @@ struct mapped_fields {
     uint8_t align; /* of the record: that of its largest element */
     bool fixed;    /* it spans the same bytes at every offset, for all data */
     bool named;
-    bool late_;
+    bool dense_; /* writing it may write all of its bytes */
+    bool late_;  /* errors in the order of the values, as string.pack's */
     uint32_t references_;
-    struct mapped_fields *root_; /* those that own the memory */
-    size_t *table_;     /* by name: index of the field plus 1, 0: empty */
-    size_t table_mask_; /* its size less 1, a power of two less 1 */
+    struct mapped_fields *root_; /* the outermost, which owns the memory */
+    const mapped_field **order_; /* by offset; NULL: as in `fields` */
+    size_t *table_; /* by name: index of the field plus 1, 0: empty */
+    size_t mask_;   /* the table's size less 1, a power of two less 1 */
 };
 
 /* One element. */
@@ -102,12 +105,13 @@ bool mapped_item_is(const mapped_item *a, const mapped_item *b);
 
 /* The bytes of one item at `offset` of the slice, as they lie in memory, from
  * or to plain memory of `item->size` bytes. This is how every value that isn't
- * a plain hit is read and written: load elements from the copy, or store them
+ * a plain hit is read and written: load elements from the copy, or store all
  * into one first and then write it, with all its values or none.
  *
- * On devices each element is one access of its own width and texts are one for
- * each byte, in order, and what lies between fields isn't touched; elsewhere
- * it is one copy, gaps included.
+ * A single element is one access. On devices each element in the item is one
+ * access of its own width and each byte of a text, in order, and nothing else
+ * is touched. Elsewhere all is read in one copy; what lies between the fields
+ * of a layout isn't written, but the pads of a format are.
  *
  * MAPPED_RANGE, MAPPED_CLOSED, MAPPED_FAULT, MAPPED_MISALIGNED, and for `write`
  * MAPPED_READONLY; MAPPED_ARGUMENT for an item whose size isn't fixed. `to` is

@@ -301,12 +301,12 @@ static mapped_status close_region(mapped_region **region, mapped_error *error)
 static mapped_status compile_format(mapped_region **region, mapped_error *error)
 {
     const char *text = "<bBhHiIlLqQbBhHiIlLqQbBhHiIlLqQbBhHiIlLqQbBhHiIlLqQ";
-    mapped_format *format = (mapped_format *)region;
-    mapped_status status = mapped_format_compile(MAPPED_DIALECT_STRUCT, text,
-                                                 strlen(text), &format, error);
-    CHECK((format == (mapped_format *)region) == (status != MAPPED_OK));
+    mapped_fields *format = (mapped_fields *)region;
+    mapped_status status = memory_compile(MAPPED_DIALECT_STRUCT, text,
+                                          strlen(text), &format, error);
+    CHECK((format == (mapped_fields *)region) == (status != MAPPED_OK));
     if (status == MAPPED_OK)
-        mapped_format_release(format);
+        mapped_fields_release(format);
     return status;
 }
 

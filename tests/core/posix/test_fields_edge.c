@@ -4,7 +4,7 @@
  * for a value, a length or an end. */
 #include "faulty.h"
 
-#include <mapped/format.h>
+#include <mapped/fields.h>
 
 static unsigned char *page;
 static size_t page_size;
@@ -14,37 +14,38 @@ static mapped_region *region_at_edge(size_t length)
     return memory_wrap(page + page_size - length, length, false);
 }
 
-static void unpack_all(const mapped_format *format, mapped_slice slice)
+static void unpack_all(const mapped_fields *format, mapped_slice slice)
 {
-    mapped_step_value room[3];
+    mapped_field_value room[3];
     unsigned char bytes[64];
-    mapped_step_values items = {room, 3, 0};
+    mapped_field_values items = {room, 3, 0};
     mapped_cursor cursor = {.offset = 0};
-    while (mapped_format_unpack(format, slice, &cursor, &items, NULL) ==
+    while (mapped_fields_unpack(format, slice, &cursor, &items, NULL) ==
                MAPPED_OK &&
            items.count > 0)
         for (size_t i = 0; i < items.count; i++)
-            if (room[i].step->kind != MAPPED_STEP_ELEMENT)
+            if (room[i].field->item.kind > MAPPED_ITEM_ELEMENTS)
                 CHECK_STATUS(mapped_read(slice, room[i].offset, bytes,
                                          room[i].length, NULL),
                              MAPPED_OK);
 }
 
-static void pack_all(const mapped_format *format, mapped_slice slice)
+static void pack_all(const mapped_fields *format, mapped_slice slice)
 {
-    mapped_step_value room[16];
-    mapped_step_values items = {room, 16, 0};
+    mapped_field_value room[16];
+    mapped_field_values items = {room, 16, 0};
     mapped_cursor cursor = {.offset = 0};
-    while (mapped_format_next(format, &cursor, &room[items.count])) {
-        mapped_step_value *item = &room[items.count++];
+    while (mapped_fields_next(format, &cursor, &room[items.count])) {
+        mapped_field_value *item = &room[items.count++];
         item->value.u = 1;
         item->data = "abc";
-        item->length = item->step->count < 3 ? 0 : 3;
-        if (item->step->kind == MAPPED_STEP_PASCAL && item->length > 0)
-            item->length = item->step->count < 4 ? item->step->count - 1 : 3;
+        item->length = item->field->item.count < 3 ? 0 : 3;
+        if (item->field->item.kind == MAPPED_ITEM_PASCAL && item->length > 0)
+            item->length =
+                item->field->item.count < 4 ? item->field->item.count - 1 : 3;
     }
     cursor = (mapped_cursor){.offset = 0};
-    check_nothing(mapped_format_pack(format, slice, &cursor, &items, NULL));
+    check_nothing(mapped_fields_pack(format, slice, &cursor, &items, NULL));
 }
 
 static void test_format_stays_inside_at_a_page_end(void)
@@ -62,9 +63,9 @@ static void test_format_stays_inside_at_a_page_end(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *code = cases[i].code;
-        mapped_format *format = NULL;
-        if (!CHECK_STATUS(mapped_format_compile(cases[i].dialect, code,
-                                                strlen(code), &format, NULL),
+        mapped_fields *format = NULL;
+        if (!CHECK_STATUS(memory_compile(cases[i].dialect, code, strlen(code),
+                                         &format, NULL),
                           MAPPED_OK))
             continue;
         for (size_t length = 0; length <= 64; length++) {
@@ -76,7 +77,7 @@ static void test_format_stays_inside_at_a_page_end(void)
             pack_all(format, mapped_region_slice(region));
             mapped_region_release(region);
         }
-        mapped_format_release(format);
+        mapped_fields_release(format);
     }
 }
 
@@ -100,32 +101,32 @@ static mapped_region *device_region(void)
 static void test_format_device_pads_are_left_alone(void)
 {
     mapped_region *region = device_region();
-    mapped_step_value room[4];
-    mapped_step_values items = {room, 4, 0};
-    mapped_format *format = NULL;
+    mapped_field_value room[4];
+    mapped_field_values items = {room, 4, 0};
+    mapped_fields *format = NULL;
     mapped_cursor cursor = {.offset = 0};
     if (region == NULL)
         return;
     mapped_slice slice = mapped_region_slice(region);
     memset(region->base_, 0xEE, 64);
-    CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_STRUCT, "<Hxx3I", 6,
-                                       &format, NULL),
-                 MAPPED_OK);
-    while (mapped_format_next(format, &cursor, &room[items.count]))
+    CHECK_STATUS(
+        memory_compile(MAPPED_DIALECT_STRUCT, "<Hxx3I", 6, &format, NULL),
+        MAPPED_OK);
+    while (mapped_fields_next(format, &cursor, &room[items.count]))
         room[items.count++].value.u = 0x0102;
     cursor = (mapped_cursor){.offset = 0};
-    CHECK_STATUS(mapped_format_pack(format, slice, &cursor, &items, NULL),
+    CHECK_STATUS(mapped_fields_pack(format, slice, &cursor, &items, NULL),
                  MAPPED_OK);
     CHECK_BYTES(region->base_, "\2\1\xEE\xEE\2\1\0\0\2\1\0\0\2\1\0\0\xEE", 17);
     cursor = (mapped_cursor){.offset = 0};
-    CHECK_STATUS(mapped_format_unpack(format, slice, &cursor, &items, NULL),
+    CHECK_STATUS(mapped_fields_unpack(format, slice, &cursor, &items, NULL),
                  MAPPED_OK);
     CHECK_UINT(items.count, 4);
     CHECK_UINT(room[3].value.u, 0x0102);
     cursor = (mapped_cursor){.offset = 2};
-    CHECK_STATUS(mapped_format_unpack(format, slice, &cursor, &items, NULL),
+    CHECK_STATUS(mapped_fields_unpack(format, slice, &cursor, &items, NULL),
                  MAPPED_MISALIGNED);
-    mapped_format_release(format);
+    mapped_fields_release(format);
     mapped_region_release(region);
 }
 
@@ -144,24 +145,24 @@ static void test_format_device_bytes_are_written_one_by_one(void)
                  {MAPPED_DIALECT_PACK, ">s2", "\0\3abc\xEE", 5}};
     mapped_region *region = device_region();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        mapped_format *format = NULL;
-        mapped_step_value item = {.step = NULL};
-        mapped_step_values items = {&item, 1, 1};
+        mapped_fields *format = NULL;
+        mapped_field_value item = {.field = NULL};
+        mapped_field_values items = {&item, 1, 1};
         mapped_cursor cursor = {.offset = 0};
         memset(region->base_, 0xEE, 64);
-        CHECK_STATUS(mapped_format_compile(cases[i].dialect, cases[i].code, 3,
-                                           &format, NULL),
-                     MAPPED_OK);
-        CHECK(mapped_format_next(format, &cursor, &item));
+        CHECK_STATUS(
+            memory_compile(cases[i].dialect, cases[i].code, 3, &format, NULL),
+            MAPPED_OK);
+        CHECK(mapped_fields_next(format, &cursor, &item));
         item.data = "abc";
         item.length = 3;
         cursor = (mapped_cursor){.offset = 0};
-        CHECK_STATUS(mapped_format_pack(format, mapped_region_slice(region),
+        CHECK_STATUS(mapped_fields_pack(format, mapped_region_slice(region),
                                         &cursor, &items, NULL),
                      MAPPED_OK);
         CHECK_UINT(cursor.offset, cases[i].end);
         CHECK_BYTES(region->base_, cases[i].bytes, cases[i].end + 1);
-        mapped_format_release(format);
+        mapped_fields_release(format);
     }
     mapped_region_release(region);
 }
@@ -170,18 +171,18 @@ static void test_format_device_bytes_are_written_one_by_one(void)
 static void check_lost(const char *code, size_t offset, size_t length)
 {
     mapped_region *region = faulty_half(page_size);
-    mapped_step_value room[4];
-    mapped_step_values items = {room, 4, 7};
+    mapped_field_value room[4];
+    mapped_field_values items = {room, 4, 7};
     mapped_cursor cursor = {.offset = offset};
-    mapped_format *format = NULL;
-    CHECK_STATUS(mapped_format_compile(MAPPED_DIALECT_PACK_LATE, code,
-                                       strlen(code), &format, NULL),
+    mapped_fields *format = NULL;
+    CHECK_STATUS(memory_compile(MAPPED_DIALECT_PACK_LATE, code, strlen(code),
+                                &format, NULL),
                  MAPPED_OK);
-    CHECK_STATUS(mapped_format_unpack(format, memory_slice(region, 0, length),
+    CHECK_STATUS(mapped_fields_unpack(format, memory_slice(region, 0, length),
                                       &cursor, &items, NULL),
                  MAPPED_FAULT);
     CHECK_UINT(items.count, 0);
-    mapped_format_release(format);
+    mapped_fields_release(format);
     mapped_region_release(region);
 }
 

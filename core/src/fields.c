@@ -1,0 +1,435 @@
+/* Compiling fields from any source, and finding them by name. */
+#include "fields_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "item_internal.h"
+
+static mapped_status wrong(mapped_error *error, mapped_status status,
+                           const char *text, const uint64_t numbers[3])
+{
+    return mapped_error_set_range(error, status, text, numbers);
+}
+
+mapped_status mapped__fields_format_wrong(mapped_error *error,
+                                          mapped_format_reason reason,
+                                          size_t place, size_t number)
+{
+    static const char *const texts[] = {
+#define REASON_TEXT(name, text) text,
+        MAPPED_FORMAT_REASON_MAP(REASON_TEXT)};
+    const uint64_t numbers[3] = {place, number, reason};
+    return wrong(error, MAPPED_FORMAT, texts[reason], numbers);
+}
+
+mapped_status mapped__fields_layout_wrong(mapped_error *error,
+                                          mapped_layout_reason reason,
+                                          size_t place)
+{
+    static const char *const texts[] = {MAPPED_LAYOUT_REASON_MAP(REASON_TEXT)};
+#undef REASON_TEXT
+    const uint64_t numbers[3] = {place, 0, reason};
+    return wrong(error, MAPPED_LAYOUT, texts[reason], numbers);
+}
+
+/* FNV-1a. */
+static size_t hash(const char *name, size_t length)
+{
+    uint64_t value = UINT64_C(0xCBF29CE484222325);
+    for (size_t i = 0; i < length; i++)
+        value = (value ^ (unsigned char)name[i]) * UINT64_C(0x100000001B3);
+    return (size_t)(value ^ value >> 32);
+}
+
+/* The slot of that name, or the empty one where it belongs. */
+static size_t *find_slot(const mapped_fields *fields, const char *name,
+                         size_t length)
+{
+    for (size_t i = hash(name, length);; i++) {
+        size_t *slot = &fields->table_[i & fields->mask_];
+        if (*slot == 0)
+            return slot;
+        const mapped_field *field = &fields->fields[*slot - 1];
+        if (field->name_length == length &&
+            memcmp(field->name, name, length) == 0)
+            return slot;
+    }
+}
+
+const mapped_field *mapped_fields_find(const mapped_fields *fields,
+                                       const char *name, size_t length)
+{
+    size_t slot = fields->named ? *find_slot(fields, name, length) : 0;
+    return slot == 0 ? NULL : &fields->fields[slot - 1];
+}
+
+static size_t table_size(size_t count)
+{
+    size_t size = 8;
+    while (size < count * 2)
+        size *= 2;
+    return size;
+}
+
+/* One record's part of the block: where the things in it begin. */
+typedef struct parts {
+    size_t order, table, names, end;
+} parts;
+
+/* False if the bytes overflow. */
+static bool divide(const mapped__record *record, parts *parts)
+{
+    size_t named = record->named ? record->count : 0, bytes;
+    if (record->count > MAPPED__FIELDS_LIMIT / 256)
+        return false;
+    parts->order = sizeof(mapped_fields) + record->count * sizeof(mapped_field);
+    parts->table = parts->order + named * sizeof(mapped_field *);
+    parts->names =
+        parts->table + (record->named ? table_size(named) * sizeof(size_t) : 0);
+    return mapped_add_size(parts->names, record->name_bytes, &bytes) &&
+           mapped_round_up(bytes, 16, &parts->end);
+}
+
+mapped_status mapped__record_begin(mapped__reader *reader,
+                                   mapped__record *record)
+{
+    parts parts;
+    if (!divide(record, &parts) ||
+        !mapped_add_size(reader->bytes, parts.end, &reader->bytes))
+        return mapped_error_set(reader->error, MAPPED_MEMORY, "fields");
+    if (reader->memory == NULL)
+        return MAPPED_OK;
+    mapped_fields *fields = (mapped_fields *)reader->memory;
+    memset(fields, 0, parts.names);
+    if (reader->root == NULL)
+        reader->root = fields;
+    fields->fields = (const mapped_field *)(fields + 1);
+    fields->root_ = reader->root;
+    fields->references_ = 1;
+    fields->named = record->named;
+    if (record->named) {
+        fields->order_ = (const mapped_field **)(reader->memory + parts.order);
+        fields->table_ = (size_t *)(reader->memory + parts.table);
+        fields->mask_ = table_size(record->count) - 1;
+    }
+    record->fields = fields;
+    record->names = (char *)reader->memory + parts.names;
+    record->count = 0;
+    record->size = 0;
+    reader->memory += parts.end;
+    return MAPPED_OK;
+}
+
+void mapped__record_add(mapped__record *record, const mapped_field *field)
+{
+    if (record->fields != NULL) {
+        mapped_field *to = (mapped_field *)(record->fields + 1) + record->count;
+        *to = *field;
+        if (field->name != NULL) {
+            to->name = record->names;
+            memcpy(record->names, field->name, field->name_length);
+            record->names[field->name_length] = '\0';
+            record->names += field->name_length + 1;
+        }
+    } else if (field->name != NULL) {
+        record->name_bytes += field->name_length + 1;
+    }
+    record->count++;
+}
+
+static mapped_status index_names(const mapped_fields *fields,
+                                 mapped_error *error)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        size_t *slot = find_slot(fields, field->name, field->name_length);
+        if (*slot != 0)
+            return mapped__fields_layout_wrong(
+                error, MAPPED_LAYOUT_DUPLICATE_WRONG, field->place);
+        *slot = i + 1;
+    }
+    return MAPPED_OK;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const mapped_field *first = *(const mapped_field *const *)a;
+    const mapped_field *second = *(const mapped_field *const *)b;
+    return (first->offset > second->offset) - (first->offset < second->offset);
+}
+
+/* Fields are never empty, so neighbours in the order of their offsets tell. */
+static mapped_status put_in_order(mapped_fields *fields, mapped_error *error)
+{
+    const mapped_field **order = fields->order_;
+    for (size_t i = 0; i < fields->count; i++)
+        order[i] = &fields->fields[i];
+    qsort(order, fields->count, sizeof(const mapped_field *), by_offset);
+    for (size_t i = 1; i < fields->count; i++) {
+        const mapped_field *first = order[i - 1], *second = order[i];
+        if (first->offset + first->item.size > second->offset)
+            return mapped__fields_layout_wrong(
+                error, MAPPED_LAYOUT_OVERLAP_WRONG,
+                first->place > second->place ? first->place : second->place);
+    }
+    return MAPPED_OK;
+}
+
+/* Does the next field follow at a fixed distance? */
+static bool is_followed(const mapped_field *field)
+{
+    const mapped_field *next = field + 1;
+    return !mapped__field_varies(field) && !mapped__field_varies(next) &&
+           next->item.kind != MAPPED_ITEM_WRONG && next->align <= 1 &&
+           next->offset >= field->offset + field->item.size;
+}
+
+/* From the last field to the first: how far the distances are known. */
+static void find_stretches(mapped_fields *fields, mapped__record *record)
+{
+    mapped_field *all = (mapped_field *)(fields + 1);
+    for (size_t i = fields->count; i-- > 0;) {
+        mapped_field *field = &all[i], *next = field + 1;
+        size_t size = field->item.size;
+        field->end_ = i + 1;
+        field->rest_ = size;
+        if (i + 1 == fields->count && record->fixed)
+            field->rest_ = record->size - field->offset;
+        if (i + 1 < fields->count && is_followed(field)) {
+            field->end_ = next->end_;
+            field->rest_ = next->offset - field->offset + next->rest_;
+            field->gap_ = next->offset - field->offset - size;
+        } else if (record->fixed) {
+            field->gap_ = field->rest_ - size;
+        }
+    }
+    fields->fixed =
+        record->fixed || fields->count == 0 ||
+        (all->end_ == fields->count && all->align <= 1 &&
+         !mapped__field_varies(all) && all->item.kind != MAPPED_ITEM_WRONG);
+    fields->size = fields->fixed ? record->size : 0;
+}
+
+/* Sums never overflow: the values of fields that aren't spread are as many as
+ * these, and others have bytes. */
+static void sum_up(mapped_fields *fields)
+{
+    size_t bytes = 0;
+    fields->align = 1;
+    fields->dense_ = true;
+    for (size_t i = 0; i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        const mapped_fields *inner = field->item.record;
+        fields->values += mapped__field_count(field);
+        bytes += field->item.size;
+        if (field->item.align > fields->align)
+            fields->align = field->item.align;
+        if (inner != NULL && !inner->dense_)
+            fields->dense_ = false;
+    }
+    if (fields->named && bytes != fields->size)
+        fields->dense_ = false;
+}
+
+mapped_status mapped__record_end(mapped__reader *reader, mapped__record *record)
+{
+    mapped_fields *fields = record->fields;
+    fields->count = record->count;
+    if (!record->named) {
+        find_stretches(fields, record);
+        sum_up(fields);
+        return MAPPED_OK;
+    }
+    fields->fixed = true;
+    fields->size = record->size;
+    sum_up(fields);
+    mapped_status status = index_names(fields, reader->error);
+    return status == MAPPED_OK ? put_in_order(fields, reader->error) : status;
+}
+
+/* In the late order a mistake becomes a field, reached only if all before it
+ * succeeds. */
+static mapped_status read_late(mapped__reader *reader, mapped__record *record)
+{
+    mapped_error *error = reader->error, found = MAPPED_ERROR_INIT;
+    reader->error = &found;
+    if (mapped__fields_read_pack(reader, record) != MAPPED_OK) {
+        mapped_field field = {
+            .reason = (uint8_t)found.limit,
+            .place = (size_t)found.offset,
+            .item = {.kind = MAPPED_ITEM_WRONG, .count = (size_t)found.length}};
+        if (field.place < reader->length)
+            field.code = reader->text[field.place];
+        mapped__record_add(record, &field);
+    }
+    reader->error = error;
+    return MAPPED_OK;
+}
+
+typedef mapped_status read_fields(mapped__reader *reader,
+                                  mapped__record *record);
+
+static mapped_status read_format(mapped__reader *reader, mapped_dialect dialect)
+{
+    read_fields *read =
+        dialect == MAPPED_DIALECT_STRUCT ? mapped__fields_read_struct
+        : dialect == MAPPED_DIALECT_PACK ? mapped__fields_read_pack
+                                         : read_late;
+    mapped__record record = {.fixed = dialect == MAPPED_DIALECT_STRUCT};
+    mapped__reader second = *reader;
+    mapped_status status = read(reader, &record);
+    if (status == MAPPED_OK)
+        status = mapped__record_begin(reader, &record);
+    if (status != MAPPED_OK || reader->memory == NULL)
+        return status;
+    (void)read(&second, &record);
+    reader->root->late_ = dialect != MAPPED_DIALECT_STRUCT;
+    return mapped__record_end(reader, &record);
+}
+
+static bool is_name(const mapped_field *field)
+{
+    return field->name != NULL && field->name_length > 0 &&
+           memchr(field->name, ':', field->name_length) == NULL &&
+           memchr(field->name, '\0', field->name_length) == NULL;
+}
+
+static mapped_status check_listed(const mapped_fields_source *source, size_t i,
+                                  mapped__record *record, mapped_error *error)
+{
+    const mapped_field *field = &source->list[i];
+    const mapped_item *item = &field->item;
+    size_t end;
+    if (!is_name(field))
+        return mapped__fields_layout_wrong(error, MAPPED_LAYOUT_NAME_WRONG, i);
+    if (item->kind > MAPPED_ITEM_RECORDS || item->size == 0)
+        return mapped__fields_layout_wrong(error, MAPPED_LAYOUT_TYPE_WRONG, i);
+    if (!mapped_add_size(field->offset, item->size, &end) ||
+        end > MAPPED__FIELDS_LIMIT || source->size > MAPPED__FIELDS_LIMIT)
+        return mapped__fields_layout_wrong(error, MAPPED_LAYOUT_TOO_LARGE_WRONG,
+                                           i);
+    if (source->size != 0 && end > source->size)
+        return mapped__fields_layout_wrong(error, MAPPED_LAYOUT_TOO_SMALL_WRONG,
+                                           i);
+    if (end > record->size)
+        record->size = end;
+    return MAPPED_OK;
+}
+
+static mapped_status read_list(mapped__reader *reader,
+                               const mapped_fields_source *source, int depth,
+                               mapped_fields **made);
+
+/* The fields of a record in it, once more. */
+static mapped_status read_inner(mapped__reader *reader, int depth, size_t i,
+                                mapped_item *item)
+{
+    mapped_fields *inner = NULL;
+    if (item->record == NULL)
+        return MAPPED_OK;
+    if (depth == MAPPED_FIELDS_DEPTH)
+        return mapped__fields_layout_wrong(reader->error,
+                                           MAPPED_LAYOUT_DEPTH_WRONG, i);
+    const mapped_fields_source source = {.dialect = MAPPED_DIALECT_LIST,
+                                         .list = item->record->fields,
+                                         .count = item->record->count,
+                                         .size = item->record->size};
+    mapped_status status = read_list(reader, &source, depth + 1, &inner);
+    item->record = inner;
+    return status;
+}
+
+static mapped_status read_list(mapped__reader *reader,
+                               const mapped_fields_source *source, int depth,
+                               mapped_fields **made)
+{
+    mapped__record record = {.named = true};
+    mapped_status status = MAPPED_OK;
+    if (source->count == 0)
+        return mapped__fields_layout_wrong(reader->error,
+                                           MAPPED_LAYOUT_EMPTY_WRONG, 0);
+    for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
+        status = check_listed(source, i, &record, reader->error);
+        mapped__record_add(&record, &source->list[i]);
+    }
+    size_t end = record.size;
+    if (status == MAPPED_OK)
+        status = mapped__record_begin(reader, &record);
+    for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
+        mapped_field field = source->list[i];
+        field.place = i;
+        field.align = 0;
+        field.spread = false;
+        status = read_inner(reader, depth, i, &field.item);
+        if (reader->memory != NULL && status == MAPPED_OK)
+            mapped__record_add(&record, &field);
+    }
+    if (status != MAPPED_OK || reader->memory == NULL)
+        return status;
+    record.size = source->size != 0 ? source->size : end;
+    *made = record.fields;
+    return mapped__record_end(reader, &record);
+}
+
+static mapped_status read_all(const mapped_fields_source *source,
+                              mapped__reader *reader)
+{
+    mapped_fields *made;
+    reader->text = source->length == 0 ? "" : source->text;
+    reader->length = source->length;
+    if (source->dialect == MAPPED_DIALECT_LIST)
+        return read_list(reader, source, 1, &made);
+    if (source->dialect == MAPPED_DIALECT_LAYOUT)
+        return mapped__fields_read_layout(reader);
+    return read_format(reader, source->dialect);
+}
+
+mapped_status mapped_fields_room(const mapped_fields_source *source,
+                                 size_t *bytes, mapped_error *error)
+{
+    mapped__reader reader = {.error = error};
+    mapped_status status = read_all(source, &reader);
+    if (status == MAPPED_OK)
+        *bytes = reader.bytes;
+    return status;
+}
+
+mapped_status mapped_fields_init(const mapped_fields_source *source,
+                                 void *memory, mapped_fields **fields,
+                                 mapped_error *error)
+{
+    mapped__reader reader = {.memory = memory, .error = error};
+    mapped_status status = read_all(source, &reader);
+    if (status == MAPPED_OK)
+        *fields = reader.root;
+    return status;
+}
+
+mapped_status mapped_fields_compile(const mapped_fields_source *source,
+                                    mapped_fields **fields, mapped_error *error)
+{
+    size_t bytes = 0;
+    mapped_status status = mapped_fields_room(source, &bytes, error);
+    if (status != MAPPED_OK)
+        return status;
+    void *memory = malloc(bytes);
+    if (memory == NULL)
+        return mapped_error_set(error, MAPPED_MEMORY, "fields");
+    status = mapped_fields_init(source, memory, fields, error);
+    if (status != MAPPED_OK)
+        free(memory);
+    return status;
+}
+
+void mapped_fields_acquire(const mapped_fields *fields)
+{
+    __atomic_fetch_add(&fields->root_->references_, 1, __ATOMIC_RELAXED);
+}
+
+void mapped_fields_release(const mapped_fields *fields)
+{
+    if (fields != NULL && __atomic_sub_fetch(&fields->root_->references_, 1,
+                                             __ATOMIC_ACQ_REL) == 0)
+        free(fields->root_);
+}

@@ -1,0 +1,89 @@
+/* What compiling fields and running them share.
+ *
+ * All of a compiled object is one block of memory: for each record in it a
+ * struct, its fields, with names the order of their offsets and a hash table,
+ * and the names themselves. Every text is read twice, by the same code: first
+ * to check and to measure it, then to store what it says. */
+#ifndef MAPPED_FIELDS_INTERNAL_H
+#define MAPPED_FIELDS_INTERNAL_H
+
+#include <mapped/checked.h>
+#include <mapped/fields.h>
+
+/* Sizes and offsets stay in the positive half, where every language can say
+ * them. */
+#define MAPPED__FIELDS_LIMIT ((size_t)PTRDIFF_MAX)
+
+/* A text that is being read. */
+typedef struct mapped__reader {
+    const char *text;
+    size_t length;
+    size_t at;
+    mapped_error *error;
+    unsigned char *memory; /* where the next record goes; NULL: measure only */
+    size_t bytes;          /* that all of them take */
+    mapped_fields *root;
+} mapped__reader;
+
+/* One record of it. */
+typedef struct mapped__record {
+    mapped_fields *fields; /* NULL: measure only */
+    char *names;           /* room for them */
+    size_t count;
+    size_t name_bytes;
+    size_t size; /* of the record, or of a format so far */
+    bool named;
+    bool fixed;
+} mapped__record;
+
+/* Takes memory for a record of which was measured what it has; in there fields
+ * are then added once more. MAPPED_MEMORY if the bytes overflow. */
+mapped_status mapped__record_begin(mapped__reader *reader,
+                                   mapped__record *record);
+
+/* Adds a field; its name is copied. */
+void mapped__record_add(mapped__record *record, const mapped_field *field);
+
+/* What can be said when all fields are there. Of named fields MAPPED_LAYOUT:
+ * two share a name or bytes. */
+mapped_status mapped__record_end(mapped__reader *reader,
+                                 mapped__record *record);
+
+mapped_status mapped__fields_format_wrong(mapped_error *error,
+                                          mapped_format_reason reason,
+                                          size_t place, size_t number);
+mapped_status mapped__fields_layout_wrong(mapped_error *error,
+                                          mapped_layout_reason reason,
+                                          size_t place);
+
+/* The dialects: they read all of the text and add its fields. */
+mapped_status mapped__fields_read_struct(mapped__reader *reader,
+                                         mapped__record *record);
+mapped_status mapped__fields_read_pack(mapped__reader *reader,
+                                       mapped__record *record);
+/* With its own begin and end, for each record in it. */
+mapped_status mapped__fields_read_layout(mapped__reader *reader);
+
+/* Does the length of such a field's value depend on the data? */
+static inline bool mapped__field_varies(const mapped_field *field)
+{
+    return field->item.kind == MAPPED_ITEM_COUNTED ||
+           field->item.kind == MAPPED_ITEM_ZERO;
+}
+
+/* The values that unpack makes of a field. */
+static inline size_t mapped__field_count(const mapped_field *field)
+{
+    if (field->item.kind == MAPPED_ITEM_PAD ||
+        field->item.kind == MAPPED_ITEM_WRONG)
+        return 0;
+    return field->spread ? field->item.count : 1;
+}
+
+/* The bytes from `offset` up to a multiple of the field's alignment. */
+static inline size_t mapped__field_gap(const mapped_field *field, size_t offset)
+{
+    return field->align > 1 ? -offset & (field->align - 1u) : 0;
+}
+
+#endif

@@ -1,0 +1,244 @@
+/* Lua 5.4's `string.pack` language. Alignment counts from the start of the
+ * data, which only a run knows, so that fields carry it. */
+#include "fields_internal.h"
+
+#include <string.h>
+
+#define SIZE_LIMIT 16u
+
+typedef struct state {
+    bool big;
+    bool varied;        /* the last field's length depends on the data */
+    size_t align_limit; /* set by `!`; 1: no alignment */
+} state;
+
+/* What one option says. */
+typedef struct option {
+    mapped_field field;
+    size_t size; /* what it aligns to and, but for its data, spans */
+    bool state;  /* nothing but a change of state */
+} option;
+
+/* The alignment that `!` alone means: that of the largest C scalar. */
+static size_t natural_limit(void)
+{
+    struct place {
+        char before;
+        union {
+            double number;
+            void *pointer;
+            long long integer;
+        } value;
+    };
+    return offsetof(struct place, value);
+}
+
+static bool is_digit(const mapped__reader *reader)
+{
+    return reader->at < reader->length && reader->text[reader->at] >= '0' &&
+           reader->text[reader->at] <= '9';
+}
+
+/* `string.pack` stops reading digits before an int could overflow, and takes
+ * the next one for an option. */
+static size_t read_number(mapped__reader *reader, size_t otherwise)
+{
+    size_t number = 0;
+    if (!is_digit(reader))
+        return otherwise;
+    do {
+        number = number * 10 + (size_t)(reader->text[reader->at++] - '0');
+    } while (is_digit(reader) && number <= (INT_MAX - 9) / 10);
+    return number;
+}
+
+static mapped_status read_size(mapped__reader *reader, size_t *size)
+{
+    size_t place = reader->at;
+    size_t number = read_number(reader, *size);
+    if (number < 1 || number > SIZE_LIMIT)
+        return mapped__fields_format_wrong(
+            reader->error, MAPPED_FORMAT_NUMBER_WRONG, place, number);
+    *size = number;
+    return MAPPED_OK;
+}
+
+static mapped_status read_element(mapped__reader *reader, const state *state,
+                                  option *option)
+{
+    const mapped_field *field = &option->field;
+    const char code[2] = {state->big ? '>' : '<', field->code};
+    const mapped_element *element = mapped_element_from_pack(code, 2, NULL);
+    mapped_status status = MAPPED_OK;
+    if (element == NULL)
+        return mapped__fields_format_wrong(
+            reader->error, MAPPED_FORMAT_OPTION_WRONG, field->place, 0);
+    option->size = element->size;
+    if (field->code == 'i' || field->code == 'I') {
+        status = read_size(reader, &option->size);
+        if (status != MAPPED_OK)
+            return status;
+        element = mapped_element_find((mapped_kind)element->kind, option->size,
+                                      state->big);
+    }
+    option->field.item = mapped_item_of(element);
+    return MAPPED_OK;
+}
+
+static mapped_status read_counted(mapped__reader *reader, const state *state,
+                                  option *option)
+{
+    option->size = sizeof(size_t);
+    mapped_status status = read_size(reader, &option->size);
+    if (status != MAPPED_OK)
+        return status;
+    option->field.item = mapped_item_of(
+        mapped_element_find(MAPPED_KIND_UNSIGNED, option->size, state->big));
+    option->field.item.kind = MAPPED_ITEM_COUNTED;
+    return MAPPED_OK;
+}
+
+static mapped_status read_bytes(mapped__reader *reader, option *option)
+{
+    option->size = read_number(reader, SIZE_MAX);
+    if (option->size == SIZE_MAX)
+        return mapped__fields_format_wrong(
+            reader->error, MAPPED_FORMAT_NO_SIZE_WRONG, option->field.place, 0);
+    option->field.item = mapped_item_of_bytes(MAPPED_ITEM_BYTES, option->size);
+    return MAPPED_OK;
+}
+
+static mapped_item pad_of(size_t count)
+{
+    return (mapped_item){
+        .kind = MAPPED_ITEM_PAD, .align = 1, .count = count, .size = count};
+}
+
+static mapped_status read_limit(mapped__reader *reader, state *state)
+{
+    size_t limit = natural_limit();
+    mapped_status status = read_size(reader, &limit);
+    state->align_limit = limit;
+    return status;
+}
+
+static mapped_status read_option(mapped__reader *reader, state *state,
+                                 option *option)
+{
+    memset(option, 0, sizeof *option);
+    option->field.place = reader->at;
+    option->field.code = reader->text[reader->at++];
+    option->state = strchr(" <>=!", option->field.code) != NULL;
+    switch (option->field.code) {
+    case ' ':
+        return MAPPED_OK;
+    case '<':
+        state->big = false;
+        return MAPPED_OK;
+    case '>':
+        state->big = true;
+        return MAPPED_OK;
+    case '=':
+        state->big = MAPPED_BIG_ENDIAN;
+        return MAPPED_OK;
+    case '!':
+        return read_limit(reader, state);
+    case 'c':
+        return read_bytes(reader, option);
+    case 's':
+        return read_counted(reader, state, option);
+    case 'z':
+        option->field.item = (mapped_item){.kind = MAPPED_ITEM_ZERO};
+        return MAPPED_OK;
+    case 'x':
+        option->size = 1;
+        option->field.item = pad_of(1);
+        return MAPPED_OK;
+    case 'X':
+        option->field.item = pad_of(0);
+        return MAPPED_OK;
+    default:
+        return read_element(reader, state, option);
+    }
+}
+
+/* X takes the option after it, for nothing but its size. */
+static mapped_status read_next(mapped__reader *reader, state *state,
+                               option *option)
+{
+    struct option next = {.size = 0};
+    if (reader->at < reader->length) {
+        mapped_status status = read_option(reader, state, &next);
+        if (status != MAPPED_OK)
+            return status;
+    }
+    if (next.size == 0 || next.field.item.kind == MAPPED_ITEM_BYTES)
+        return mapped__fields_format_wrong(
+            reader->error, MAPPED_FORMAT_NEXT_WRONG, option->field.place, 0);
+    option->size = next.size;
+    return MAPPED_OK;
+}
+
+static mapped_status align(mapped__reader *reader, const state *state,
+                           option *option)
+{
+    size_t unit = option->size;
+    if (unit <= 1 || option->field.item.kind == MAPPED_ITEM_BYTES)
+        return MAPPED_OK;
+    if (unit > state->align_limit)
+        unit = state->align_limit;
+    if ((unit & (unit - 1)) != 0)
+        return mapped__fields_format_wrong(reader->error,
+                                           MAPPED_FORMAT_ALIGNMENT_WRONG,
+                                           option->field.place, unit);
+    option->field.align = (uint8_t)unit;
+    return MAPPED_OK;
+}
+
+/* Where distances become unknown, or too large to add up, they begin at 0
+ * again.
+ */
+static void add(mapped__record *record, mapped_field *field, bool *varied)
+{
+    size_t end;
+    bool varies = mapped__field_varies(field);
+    if (*varied || varies || field->align > 1 ||
+        !mapped_add_size(record->size, field->item.size, &end) ||
+        end > MAPPED__FIELDS_LIMIT) {
+        record->size = 0;
+        end = field->item.size;
+    }
+    field->offset = record->size;
+    record->size = end;
+    *varied = varies;
+    mapped__record_add(record, field);
+}
+
+static mapped_status read_field(mapped__reader *reader, state *state,
+                                mapped__record *record)
+{
+    option option;
+    mapped_status status = read_option(reader, state, &option);
+    if (status == MAPPED_OK && option.field.code == 'X')
+        status = read_next(reader, state, &option);
+    if (status == MAPPED_OK && !option.state)
+        status = align(reader, state, &option);
+    if (status == MAPPED_OK && !option.state)
+        add(record, &option.field, &state->varied);
+    return status;
+}
+
+mapped_status mapped__fields_read_pack(mapped__reader *reader,
+                                       mapped__record *record)
+{
+    state state = {MAPPED_BIG_ENDIAN, false, 1};
+    const char *nul = memchr(reader->text, '\0', reader->length);
+    if (nul != NULL)
+        reader->length = (size_t)(nul - reader->text);
+    while (reader->at < reader->length) {
+        mapped_status status = read_field(reader, &state, record);
+        if (status != MAPPED_OK)
+            return status;
+    }
+    return MAPPED_OK;
+}

@@ -1,0 +1,150 @@
+/* Python's `struct` language. Offsets are static: alignment counts from the
+ * start of the format. Pads are no fields, only distances. */
+#include "fields_internal.h"
+
+#include <string.h>
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The alignment of C's own types, which is not always their size. */
+static size_t native_alignment(const mapped_element *element)
+{
+    struct long_place {
+        char before;
+        long long value;
+    };
+    struct double_place {
+        char before;
+        double value;
+    };
+    if (element->size < 8)
+        return element->align;
+    return element->kind == MAPPED_KIND_FLOAT
+               ? offsetof(struct double_place, value)
+               : offsetof(struct long_place, value);
+}
+
+/* The digits at the reader: false if the number is too large. No digits are
+ * 1. */
+static bool read_count(mapped__reader *reader, size_t *count)
+{
+    size_t number = 0, start = reader->at;
+    for (; reader->at < reader->length; reader->at++) {
+        char c = reader->text[reader->at];
+        if (!is_digit(c))
+            break;
+        if (!mapped_multiply_size(number, 10, &number) ||
+            !mapped_add_size(number, (size_t)(c - '0'), &number) ||
+            number > PTRDIFF_MAX)
+            return false;
+    }
+    *count = reader->at == start ? 1 : number;
+    return true;
+}
+
+static mapped_status too_large(mapped__reader *reader, size_t place)
+{
+    return mapped__fields_format_wrong(reader->error,
+                                       MAPPED_FORMAT_TOO_LARGE_WRONG, place, 0);
+}
+
+/* Adds the field behind a gap, unless it is empty and without a value, and its
+ * bytes to the size. */
+static mapped_status add(mapped__reader *reader, mapped__record *record,
+                         mapped_field *field, size_t gap)
+{
+    size_t end;
+    bool value = field->item.kind == MAPPED_ITEM_BYTES ||
+                 field->item.kind == MAPPED_ITEM_PASCAL;
+    if (!mapped_add_size(record->size, gap, &field->offset) ||
+        !mapped_add_size(field->offset, field->item.size, &end) ||
+        end > MAPPED__FIELDS_LIMIT)
+        return too_large(reader, field->place);
+    record->size = end;
+    if (field->item.kind != MAPPED_ITEM_PAD && (value || field->item.size > 0))
+        mapped__record_add(record, field);
+    return MAPPED_OK;
+}
+
+/* An element aligns even if there are none of it. */
+static mapped_status add_element(mapped__reader *reader, char prefix,
+                                 mapped__record *record, mapped_field *field)
+{
+    const char code[2] = {prefix, field->code};
+    size_t skip = prefix == '\0' ? 1 : 0, gap = 0, count = field->item.count;
+    const mapped_element *element =
+        mapped_element_from_struct(code + skip, 2 - skip, NULL);
+    if (element == NULL)
+        return mapped__fields_format_wrong(
+            reader->error, MAPPED_FORMAT_OPTION_WRONG, field->place, 0);
+    if (prefix == '\0' || prefix == '@')
+        gap = -record->size & (native_alignment(element) - 1);
+    field->item = mapped_item_of(element);
+    if (count != 1) {
+        field->item.kind = MAPPED_ITEM_ELEMENTS;
+        field->item.count = count;
+        field->spread = true;
+        if (!mapped_multiply_size(count, element->size, &field->item.size))
+            return too_large(reader, field->place);
+    }
+    return add(reader, record, field, gap);
+}
+
+static mapped_status read_code(mapped__reader *reader, char prefix,
+                               mapped__record *record)
+{
+    mapped_field field = {.place = reader->at};
+    mapped_item_kind kind = MAPPED_ITEM_BYTES;
+    size_t count, start = reader->at;
+    if (!read_count(reader, &count))
+        return too_large(reader, start);
+    if (reader->at == reader->length)
+        return mapped__fields_format_wrong(
+            reader->error, MAPPED_FORMAT_NO_CODE_WRONG, start, count);
+    field.place = reader->at;
+    field.code = reader->text[reader->at++];
+    if (field.code == 'p')
+        kind = MAPPED_ITEM_PASCAL;
+    else if (field.code == 'x')
+        kind = MAPPED_ITEM_PAD;
+    field.item = mapped_item_of_bytes(kind, count);
+    if (kind == MAPPED_ITEM_BYTES && field.code != 's')
+        return add_element(reader, prefix, record, &field);
+    return add(reader, record, &field, 0);
+}
+
+static char read_prefix(mapped__reader *reader)
+{
+    if (reader->length == 0 || memchr("@=<>!", reader->text[0], 5) == NULL)
+        return '\0';
+    return reader->text[reader->at++];
+}
+
+mapped_status mapped__fields_read_struct(mapped__reader *reader,
+                                         mapped__record *record)
+{
+    const char *nul = memchr(reader->text, '\0', reader->length);
+    if (nul != NULL)
+        return mapped__fields_format_wrong(reader->error,
+                                           MAPPED_FORMAT_NUL_WRONG,
+                                           (size_t)(nul - reader->text), 0);
+    char prefix = read_prefix(reader);
+    while (reader->at < reader->length) {
+        if (is_space(reader->text[reader->at])) {
+            reader->at++;
+            continue;
+        }
+        mapped_status status = read_code(reader, prefix, record);
+        if (status != MAPPED_OK)
+            return status;
+    }
+    return MAPPED_OK;
+}

@@ -1,0 +1,265 @@
+/* Items: their makers, and one item's bytes between a slice and plain memory.
+ * Plain memory is the caller's alone, so what is in there stays as it was
+ * checked; memory of a slice is touched once for each byte. */
+#include <mapped/item.h>
+
+#include <string.h>
+
+#include <mapped/access.h>
+#include <mapped/checked.h>
+
+#include "item_internal.h"
+#include "region_internal.h"
+
+mapped_item mapped_item_of(const mapped_element *element)
+{
+    return (mapped_item){.kind = MAPPED_ITEM_ELEMENT,
+                         .align = element->align,
+                         .count = 1,
+                         .size = element->size,
+                         .element = element};
+}
+
+mapped_item mapped_item_of_record(const mapped_fields *fields)
+{
+    return (mapped_item){.kind = MAPPED_ITEM_RECORD,
+                         .align = fields->align,
+                         .count = 1,
+                         .size = fields->size,
+                         .record = fields};
+}
+
+mapped_item mapped_item_of_bytes(mapped_item_kind kind, size_t count)
+{
+    return (mapped_item){.kind = (uint8_t)kind,
+                         .align = 1,
+                         .count = count,
+                         .size = count,
+                         .element =
+                             mapped_element_find(MAPPED_KIND_CHAR, 1, false)};
+}
+
+bool mapped_item_repeat(const mapped_item *one, size_t count, mapped_item *item)
+{
+    size_t size;
+    bool element = one->kind == MAPPED_ITEM_ELEMENT;
+    if ((!element && one->kind != MAPPED_ITEM_RECORD) || count == 0 ||
+        !mapped_multiply_size(one->size, count, &size))
+        return false;
+    *item = *one;
+    item->kind = MAPPED_ITEM_RECORDS;
+    if (element)
+        item->kind = one->element->kind == MAPPED_KIND_CHAR
+                         ? MAPPED_ITEM_TEXT
+                         : MAPPED_ITEM_ELEMENTS;
+    item->count = count;
+    item->size = size;
+    return true;
+}
+
+mapped_item mapped_item_single(const mapped_item *item)
+{
+    switch ((mapped_item_kind)item->kind) {
+    case MAPPED_ITEM_ELEMENTS:
+    case MAPPED_ITEM_TEXT:
+    case MAPPED_ITEM_BYTES:
+    case MAPPED_ITEM_PASCAL:
+        return mapped_item_of(item->element);
+    case MAPPED_ITEM_RECORDS: {
+        mapped_item single = *item;
+        single.kind = MAPPED_ITEM_RECORD;
+        single.size /= single.count;
+        single.count = 1;
+        return single;
+    }
+    default:
+        return *item;
+    }
+}
+
+static bool same_fields(const mapped_fields *a, const mapped_fields *b)
+{
+    if (a == b)
+        return true;
+    if (a == NULL || b == NULL || a->count != b->count || a->size != b->size)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const mapped_field *p = &a->fields[i], *q = &b->fields[i];
+        if (p->offset != q->offset || !mapped__field_is_named(p, q) ||
+            !mapped_item_is(&p->item, &q->item))
+            return false;
+    }
+    return true;
+}
+
+bool mapped_item_is(const mapped_item *a, const mapped_item *b)
+{
+    return a->kind == b->kind && a->count == b->count && a->size == b->size &&
+           a->element == b->element && same_fields(a->record, b->record);
+}
+
+void mapped__item_store(const mapped_item *item, unsigned char *to,
+                        const unsigned char *from)
+{
+    if (item->record == NULL || item->record->dense_) {
+        mapped__access_copy(to, from, item->size);
+        return;
+    }
+    size_t size = item->record->size;
+    for (size_t i = 0; i < item->count; i++, to += size, from += size)
+        for (size_t k = 0; k < item->record->count; k++) {
+            const mapped_field *field = &item->record->fields[k];
+            mapped__item_store(&field->item, to + field->offset,
+                               from + field->offset);
+        }
+}
+
+/* One item of a device, in the direction that `write` says. */
+typedef struct device_access {
+    mapped_slice slice;
+    bool write;
+    mapped_error *error;
+} device_access;
+
+static mapped_status touch(const device_access *access, size_t offset,
+                           unsigned char *plain, size_t n)
+{
+    unsigned char *p;
+    mapped_status status =
+        access->write
+            ? mapped_slice_enter_write(access->slice, offset, n, &p,
+                                       access->error)
+            : mapped_slice_enter(access->slice, offset, n, &p, access->error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__access_copy(access->write ? p : plain, access->write ? plain : p,
+                        n);
+    return mapped_slice_leave(access->slice, offset, n, access->error);
+}
+
+static mapped_status touch_item(const device_access *access,
+                                const mapped_item *item, size_t offset,
+                                unsigned char *plain)
+{
+    mapped_item single = mapped_item_single(item);
+    mapped_status status = MAPPED_OK;
+    size_t end = offset + item->size;
+    if (item->kind == MAPPED_ITEM_PAD)
+        return MAPPED_OK;
+    for (; offset < end && status == MAPPED_OK; offset += single.size) {
+        if (single.element != NULL)
+            status = touch(access, offset, plain, single.size);
+        for (size_t i = 0; single.record != NULL && i < single.record->count &&
+                           status == MAPPED_OK;
+             i++) {
+            const mapped_field *field = &single.record->fields[i];
+            status = touch_item(access, &field->item, offset + field->offset,
+                                plain + field->offset);
+        }
+        plain += single.size;
+    }
+    return status;
+}
+
+static mapped_status access_device(const device_access *access,
+                                   const mapped_item *item, size_t offset,
+                                   void *plain)
+{
+    mapped_slice part;
+    mapped_status status = mapped_slice_sub(access->slice, offset, item->size,
+                                            &part, access->error);
+    if (status == MAPPED_OK && access->write)
+        status = mapped_slice_check_writable(part, access->error);
+    return status == MAPPED_OK ? touch_item(access, item, offset, plain)
+                               : status;
+}
+
+static bool is_fixed(const mapped_item *item)
+{
+    return item->record != NULL ? item->record->fixed
+                                : item->kind < MAPPED_ITEM_COUNTED;
+}
+
+static mapped_status read_item(mapped_slice slice, const mapped_item *item,
+                               size_t offset, void *to, mapped_error *error)
+{
+    const device_access access = {slice, false, error};
+    unsigned char *p;
+    if (!is_fixed(item))
+        return mapped_error_set(error, MAPPED_ARGUMENT, "item");
+    if (mapped_region_device(slice.region))
+        return access_device(&access, item, offset, to);
+    mapped_status status =
+        mapped_slice_enter(slice, offset, item->size, &p, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__access_copy(to, p, item->size);
+    return mapped_slice_leave(slice, offset, item->size, error);
+}
+
+mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,
+                               size_t offset, void *to, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "get",
+                              read_item(slice, item, offset, to, error), error);
+}
+
+static mapped_status write_item(mapped_slice slice, const mapped_item *item,
+                                size_t offset, const void *from,
+                                mapped_error *error)
+{
+    const device_access access = {slice, true, error};
+    unsigned char *p;
+    if (!is_fixed(item))
+        return mapped_error_set(error, MAPPED_ARGUMENT, "item");
+    if (mapped_region_device(slice.region))
+        return access_device(&access, item, offset, (void *)(uintptr_t)from);
+    mapped_status status =
+        mapped_slice_enter_write(slice, offset, item->size, &p, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__item_store(item, p, from);
+    return mapped_slice_leave(slice, offset, item->size, error);
+}
+
+mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
+                                size_t offset, const void *from,
+                                mapped_error *error)
+{
+    return mapped__region_end(slice.region, "set",
+                              write_item(slice, item, offset, from, error),
+                              error);
+}
+
+const void *mapped_item_load_bytes(const mapped_item *item, const void *p,
+                                   size_t *length)
+{
+    const unsigned char *bytes = p;
+    size_t count = item->count;
+    if (item->kind == MAPPED_ITEM_PASCAL && count > 0) {
+        size_t said = mapped_load_u8(bytes++);
+        count = said < count ? said : count - 1;
+    }
+    while (item->kind == MAPPED_ITEM_TEXT && count > 0 &&
+           bytes[count - 1] == '\0')
+        count--;
+    *length = count;
+    return bytes;
+}
+
+bool mapped_item_store_bytes(const mapped_item *item, void *p, const void *data,
+                             size_t length)
+{
+    unsigned char *bytes = p;
+    size_t room = item->count;
+    if (item->kind == MAPPED_ITEM_PASCAL && room > 0)
+        room--;
+    if (length > room)
+        return false;
+    if (room < item->count)
+        *bytes++ = (unsigned char)(length < 255 ? length : 255);
+    if (length > 0)
+        memcpy(bytes, data, length);
+    memset(bytes + length, 0, room - length);
+    return true;
+}
