@@ -1,0 +1,254 @@
+/* Arrays: what lies where. Nothing here touches the items. */
+#include <mapped/array.h>
+
+#include <string.h>
+
+#include "region_internal.h"
+
+size_t mapped_array_count(const mapped_array *array)
+{
+    size_t count = 1;
+    for (int i = 0; i < array->dimensions; i++)
+        count *= (size_t)array->shape[i];
+    return count;
+}
+
+/* The bytes of all items; false if they overflow. */
+static bool count_bytes(const mapped_array *array, size_t *bytes)
+{
+    bool fits = true;
+    *bytes = array->item.size;
+    for (int i = 0; i < array->dimensions; i++) {
+        if (array->shape[i] == 0) {
+            *bytes = 0;
+            return true;
+        }
+        fits = fits &&
+               mapped_multiply_size(*bytes, (size_t)array->shape[i], bytes);
+    }
+    return fits && *bytes <= PTRDIFF_MAX;
+}
+
+static bool is_sound(const mapped_array *array)
+{
+    const mapped_item *item = &array->item;
+    if (array->dimensions < 0 || array->dimensions > MAPPED_ARRAY_DIMENSIONS ||
+        item->size == 0 || item->kind > MAPPED_ITEM_RECORDS)
+        return false;
+    for (int i = 0; i < array->dimensions; i++)
+        if (array->shape[i] < 0)
+            return false;
+    return item->record == NULL || item->record->fixed;
+}
+
+static void set_strides(mapped_array *array)
+{
+    ptrdiff_t stride = (ptrdiff_t)array->item.size;
+    for (int i = array->dimensions - 1; i >= 0; i--) {
+        array->strides[i] = stride;
+        stride *= array->shape[i];
+    }
+}
+
+static mapped_status cover(mapped_array *array, mapped_error *error)
+{
+    size_t bytes, length = array->slice.length;
+    if (array->dimensions < 1)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    mapped_array row = *array;
+    bool open = array->shape[0] == -1;
+    row.dimensions--;
+    row.shape++;
+    if (array->dimensions > MAPPED_ARRAY_DIMENSIONS ||
+        !is_sound(open ? &row : array))
+        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    if (!count_bytes(open ? &row : array, &bytes))
+        return mapped_error_set(error, MAPPED_OVERFLOW, "array");
+    if (open && bytes == 0)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    size_t rest = open ? length % bytes : 0;
+    const uint64_t numbers[3] = {open ? length - rest : bytes,
+                                 open ? rest : length, bytes};
+    mapped_status status = mapped_slice_check(array->slice, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (rest != 0 || (!open && bytes != length))
+        return mapped_error_set_range(error, MAPPED_SIZE, "array", numbers);
+    if (open)
+        array->shape[0] = (ptrdiff_t)(length / bytes);
+    array->first = 0;
+    set_strides(array);
+    return MAPPED_OK;
+}
+
+mapped_status mapped_array_cover(mapped_array *array, mapped_error *error)
+{
+    return mapped__region_end(array->slice.region, "array", cover(array, error),
+                              error);
+}
+
+/* Adds how far one dimension reaches from the first item to either side. */
+static bool add_reach(ptrdiff_t length, ptrdiff_t stride, size_t *before,
+                      size_t *behind)
+{
+    size_t step = stride < 0 ? 0 - (size_t)stride : (size_t)stride, reach;
+    return mapped_multiply_size((size_t)length - 1, step, &reach) &&
+           mapped_add_size(stride < 0 ? *before : *behind, reach,
+                           stride < 0 ? before : behind);
+}
+
+static mapped_status refuse(const mapped_array *array, mapped_error *error)
+{
+    const uint64_t numbers[3] = {array->first, array->item.size,
+                                 array->slice.length};
+    return mapped_error_set_range(error, MAPPED_RANGE, "array", numbers);
+}
+
+static bool is_contiguous(const mapped_array *array)
+{
+    ptrdiff_t expected = (ptrdiff_t)array->item.size;
+    for (int i = array->dimensions - 1; i >= 0; i--) {
+        if (array->shape[i] > 1 && array->strides[i] != expected)
+            return false;
+        expected *= array->shape[i];
+    }
+    return true;
+}
+
+/* From the first byte to the last. */
+static mapped_status find_bytes(const mapped_array *array,
+                                mapped_extent *extent, mapped_error *error)
+{
+    size_t before = 0, behind = array->item.size, length;
+    for (int i = 0; i < array->dimensions; i++)
+        if (!add_reach(array->shape[i], array->strides[i], &before, &behind))
+            return refuse(array, error);
+    if (before > array->first || !mapped_add_size(before, behind, &length))
+        return refuse(array, error);
+    extent->first = before;
+    return mapped_slice_sub(array->slice, array->first - before, length,
+                            &extent->bytes, error);
+}
+
+static mapped_status find_extent(const mapped_array *array,
+                                 mapped_extent *extent, mapped_error *error)
+{
+    mapped_extent found = {.bytes = array->slice, .contiguous = true};
+    size_t bytes;
+    mapped_status status;
+    if (!is_sound(array))
+        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    if (!count_bytes(array, &bytes))
+        return refuse(array, error);
+    if (bytes == 0) {
+        status = mapped_slice_check(array->slice, error);
+        if (array->first < array->slice.length)
+            found.bytes.offset += array->first;
+        else
+            found.bytes.offset += array->slice.length;
+        found.bytes.length = 0;
+    } else {
+        found.count = bytes / array->item.size;
+        found.contiguous = is_contiguous(array);
+        status = find_bytes(array, &found, error);
+    }
+    if (status == MAPPED_OK)
+        *extent = found;
+    return status;
+}
+
+mapped_status mapped_array_extent(const mapped_array *array,
+                                  mapped_extent *extent, mapped_error *error)
+{
+    return mapped__region_end(array->slice.region, "array",
+                              find_extent(array, extent, error), error);
+}
+
+static bool lies_inside(ptrdiff_t index, ptrdiff_t length)
+{
+    return index >= 0 && index < length;
+}
+
+/* Sets `*outside` to the first index that isn't in the dimension. */
+static bool is_inside(const mapped_subscript *subscript, ptrdiff_t length,
+                      ptrdiff_t *outside)
+{
+    ptrdiff_t reach;
+    *outside = subscript->start;
+    if (subscript->step != 0 && subscript->length == 0)
+        return true;
+    if (!lies_inside(subscript->start, length))
+        return false;
+    if (subscript->step == 0 || subscript->length == 1)
+        return true;
+    *outside = subscript->step < 0 ? -1 : length;
+    return subscript->length > 0 &&
+           !__builtin_mul_overflow(subscript->length - 1, subscript->step,
+                                   &reach) &&
+           !__builtin_add_overflow(subscript->start, reach, &reach) &&
+           lies_inside(reach, length);
+}
+
+/* An index leaves its dimension out. Unsigned, since nothing is known of the
+ * array. */
+static void narrow(const mapped_subscript *subscript, ptrdiff_t stride,
+                   mapped_array *part)
+{
+    ptrdiff_t length = subscript->length;
+    int last = part->dimensions;
+    if (subscript->step == 0 || length > 0)
+        part->first += (size_t)subscript->start * (size_t)stride;
+    if (subscript->step == 0)
+        return;
+    part->shape[last] = length;
+    part->strides[last] =
+        length > 1 ? (ptrdiff_t)((size_t)subscript->step * (size_t)stride)
+                   : stride;
+    part->dimensions++;
+}
+
+mapped_status mapped_array_select(const mapped_array *array,
+                                  const mapped_subscript *subscripts, int count,
+                                  mapped_array *part, mapped_error *error)
+{
+    part->slice = array->slice;
+    part->item = array->item;
+    part->first = array->first;
+    part->dimensions = 0;
+    if (count > array->dimensions)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    for (int i = 0; i < array->dimensions; i++) {
+        const mapped_subscript all = {0, 1, array->shape[i]};
+        const mapped_subscript *subscript = i < count ? &subscripts[i] : &all;
+        ptrdiff_t outside;
+        if (!is_inside(subscript, array->shape[i], &outside)) {
+            const uint64_t numbers[3] = {(uint64_t)outside, (uint64_t)i,
+                                         (uint64_t)array->shape[i]};
+            return mapped_error_set_range(error, MAPPED_RANGE, "array",
+                                          numbers);
+        }
+        narrow(subscript, array->strides[i], part);
+    }
+    if (mapped_array_count(part) == 0)
+        part->first = array->first;
+    return MAPPED_OK;
+}
+
+void mapped_array_column(const mapped_array *array, const mapped_field *field,
+                         mapped_array *column)
+{
+    *column = *array;
+    column->first += field->offset;
+    column->item = field->item;
+}
+
+void mapped_array_expand(mapped_array *array)
+{
+    mapped_item single = mapped_item_single(&array->item);
+    if (single.kind == array->item.kind)
+        return;
+    array->shape[array->dimensions] = (ptrdiff_t)array->item.count;
+    array->strides[array->dimensions] = (ptrdiff_t)single.size;
+    array->dimensions++;
+    array->item = single;
+}
