@@ -238,7 +238,8 @@ void mapped_array_column(const mapped_array *array, const mapped_field *field,
                          mapped_array *column)
 {
     *column = *array;
-    column->first += field->offset;
+    if (mapped_array_count(array) > 0)
+        column->first += field->offset;
     column->item = field->item;
 }
 

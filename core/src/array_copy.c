@@ -32,58 +32,59 @@ static size_t most_of(const mapped__side *side, ptrdiff_t stride)
     return step >= block ? 1 : block / step;
 }
 
-/* Side 0 comes last, so that it is written after the other was checked. */
-static mapped_status enter(const mapped__walk *walk, int k, size_t at, size_t n,
-                           mapped__run *run)
+/* The bytes from the first of some items to the last. */
+typedef struct reach {
+    size_t low, back, span;
+} reach;
+
+static reach reach_of(const mapped__side *side, size_t at, size_t n,
+                      ptrdiff_t stride)
 {
-    const mapped__side *side = &walk->sides[k];
-    size_t back = run->stride < 0 ? (n - 1) * (0 - (size_t)run->stride) : 0;
-    size_t reach = run->stride < 0 ? back : (n - 1) * (size_t)run->stride;
-    mapped_status status;
-    if (side->slice.region == NULL) {
-        run->p = side->plain + at;
-        return MAPPED_OK;
-    }
-    if (side->write)
-        status = mapped_slice_enter_write(
-            side->slice, at - back, reach + side->size, &run->p, walk->error);
+    bool down = stride < 0;
+    size_t far = (n - 1) * (down ? 0 - (size_t)stride : (size_t)stride);
+    return (reach){down ? at - far : at, down ? far : 0, far + side->size};
+}
+
+static mapped_status enter(const mapped__walk *walk, const mapped__side *side,
+                           const reach *reach, unsigned char **p)
+{
+    mapped_status status = MAPPED_OK;
+    if (side->slice.region == NULL)
+        *p = side->plain + reach->low;
+    else if (side->write)
+        status = mapped_slice_enter_write(side->slice, reach->low, reach->span,
+                                          p, walk->error);
     else
-        status = mapped_slice_enter(side->slice, at - back, reach + side->size,
-                                    &run->p, walk->error);
-    if (status == MAPPED_OK)
-        run->p += back;
+        status = mapped_slice_enter(side->slice, reach->low, reach->span, p,
+                                    walk->error);
     return status;
 }
 
-static mapped_status leave(const mapped__walk *walk, int k, size_t at, size_t n,
-                           ptrdiff_t stride)
-{
-    const mapped__side *side = &walk->sides[k];
-    size_t back = stride < 0 ? (n - 1) * (0 - (size_t)stride) : 0;
-    size_t reach = stride < 0 ? back : (n - 1) * (size_t)stride;
-    return side->slice.region == NULL
-               ? MAPPED_OK
-               : mapped_slice_leave(side->slice, at - back, reach + side->size,
-                                    walk->error);
-}
-
+/* What is only read is left first, and entered first. */
 static mapped_status walk_block(mapped__walk *walk, const size_t at[2],
                                 size_t n)
 {
     int last = walk->dimensions - 1;
-    mapped__run runs[2] = {{NULL, walk->sides[0].strides[last]},
-                           {NULL, walk->sides[1].strides[last]}};
+    mapped__run runs[2];
+    reach reaches[2];
+    mapped_status status = MAPPED_OK;
     if (walk->device)
         return walk->act_one(walk, at);
-    mapped_status status = enter(walk, 1, at[1], n, &runs[1]);
+    for (int i = 1; i >= 0 && status == MAPPED_OK; i--) {
+        const mapped__side *side = &walk->sides[i];
+        runs[i].stride = side->strides[last];
+        reaches[i] = reach_of(side, at[i], n, runs[i].stride);
+        status = enter(walk, side, &reaches[i], &runs[i].p);
+        if (status == MAPPED_OK)
+            runs[i].p += reaches[i].back;
+    }
     if (status == MAPPED_OK)
-        status = enter(walk, 0, at[0], n, &runs[0]);
-    if (status != MAPPED_OK)
-        return status;
-    walk->act(walk, runs, n);
-    status = leave(walk, 1, at[1], n, runs[1].stride);
-    return status == MAPPED_OK ? leave(walk, 0, at[0], n, runs[0].stride)
-                               : status;
+        walk->act(walk, runs, n);
+    for (int i = 1; i >= 0 && status == MAPPED_OK; i--)
+        if (walk->sides[i].slice.region != NULL)
+            status = mapped_slice_leave(walk->sides[i].slice, reaches[i].low,
+                                        reaches[i].span, walk->error);
+    return status;
 }
 
 /* The items of the last dimension. */
@@ -254,20 +255,30 @@ static void set_plain(mapped__side *side, const mapped_array *array,
     }
 }
 
-static mapped_status gather(const mapped_array *array, void *to,
-                            mapped_error *error)
+static bool is_dense(const mapped_item *item)
 {
-    mapped__walk walk = {.act = copy_items,
-                         .act_one = read_one,
+    return item->record == NULL || item->record->dense_;
+}
+
+/* Between all items and plain memory. */
+static mapped_status transfer(const mapped_array *array, unsigned char *plain,
+                              bool write, mapped_error *error)
+{
+    bool bytes = !write || is_dense(&array->item);
+    mapped__walk walk = {.act = bytes ? copy_items : store_items,
+                         .act_one = write ? write_one : read_one,
                          .context = &array->item,
-                         .bytes = true,
+                         .bytes = bytes,
                          .error = error};
     mapped_extent extent;
     mapped_status status = mapped_array_extent(array, &extent, error);
+    if (status == MAPPED_OK && write)
+        status = mapped_slice_check_writable(extent.bytes, error);
     if (status != MAPPED_OK || extent.count == 0)
         return status;
-    set_plain(&walk.sides[0], array, to);
-    mapped__side_set(&walk.sides[1], array);
+    mapped__side_set(&walk.sides[write ? 0 : 1], array);
+    set_plain(&walk.sides[write ? 1 : 0], array, plain);
+    walk.sides[0].write = write;
     return mapped__walk_all(&walk, array);
 }
 
@@ -275,40 +286,15 @@ mapped_status mapped_array_gather(const mapped_array *array, void *to,
                                   mapped_error *error)
 {
     return mapped__region_end(array->slice.region, "read",
-                              gather(array, to, error), error);
-}
-
-static bool is_dense(const mapped_item *item)
-{
-    return item->record == NULL || item->record->dense_;
-}
-
-static mapped_status scatter(const mapped_array *array, const void *from,
-                             mapped_error *error)
-{
-    bool dense = is_dense(&array->item);
-    mapped__walk walk = {.act = dense ? copy_items : store_items,
-                         .act_one = write_one,
-                         .context = &array->item,
-                         .bytes = dense,
-                         .error = error};
-    mapped_extent extent;
-    mapped_status status = mapped_array_extent(array, &extent, error);
-    if (status == MAPPED_OK)
-        status = mapped_slice_check_writable(extent.bytes, error);
-    if (status != MAPPED_OK || extent.count == 0)
-        return status;
-    mapped__side_set(&walk.sides[0], array);
-    walk.sides[0].write = true;
-    set_plain(&walk.sides[1], array, (unsigned char *)(uintptr_t)from);
-    return mapped__walk_all(&walk, array);
+                              transfer(array, to, false, error), error);
 }
 
 mapped_status mapped_array_scatter(const mapped_array *array, const void *from,
                                    mapped_error *error)
 {
-    return mapped__region_end(array->slice.region, "write",
-                              scatter(array, from, error), error);
+    return mapped__region_end(
+        array->slice.region, "write",
+        transfer(array, (unsigned char *)(uintptr_t)from, true, error), error);
 }
 
 static bool is_alike(const mapped_array *a, const mapped_array *b)

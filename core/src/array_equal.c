@@ -112,32 +112,35 @@ static bool is_float(const mapped_element *element)
     return element->kind == MAPPED_KIND_FLOAT;
 }
 
+/* Items of one type that isn't a float. Bools too, as memoryview has it. */
+static bool same_bytes(const mapped_element *a, const unsigned char *p,
+                       const mapped_element *b, const unsigned char *q)
+{
+    (void)b;
+    return memcmp(p, q, a->size) == 0;
+}
+
 static Same *choose(const mapped_element *a, const mapped_element *b)
 {
     if (is_float(a) && is_float(b))
         return same_floats;
+    if (a == b)
+        return same_bytes;
     if (is_float(a) || is_float(b) || a->size > 8 || b->size > 8)
         return same_numbers;
     return same_words;
-}
-
-/* A bool of 2 is as true as one of 1, and floats have two zeros. */
-static bool is_equal_as_bytes(const mapped_element *a, const mapped_element *b)
-{
-    return a == b && !is_float(a) && a->kind != MAPPED_KIND_BOOL;
 }
 
 /* What the walk over elements needs to know. */
 typedef struct Pair {
     const mapped_element *a, *b;
     Same *same;
-    bool bytes; /* equal items have equal bytes */
 } Pair;
 
 static bool runs_are_same(const Pair *pair, const mapped__run runs[2], size_t n)
 {
     const unsigned char *p = runs[0].p, *q = runs[1].p;
-    if (pair->bytes && runs[0].stride == pair->a->size &&
+    if (pair->same == same_bytes && runs[0].stride == pair->a->size &&
         runs[1].stride == pair->b->size)
         return memcmp(p, q, n * pair->a->size) == 0;
     for (; n > 0; n--, p += runs[0].stride, q += runs[1].stride)
@@ -172,8 +175,7 @@ static mapped_status compare_elements(const mapped_array *a,
                                       mapped_error *error)
 {
     const mapped_element *first = a->item.element, *second = b->item.element;
-    const Pair pair = {first, second, choose(first, second),
-                       is_equal_as_bytes(first, second)};
+    const Pair pair = {first, second, choose(first, second)};
     mapped__walk walk = {.act = compare_run,
                          .act_one = compare_one,
                          .context = &pair,

@@ -374,79 +374,14 @@ bool mapped_fields_next(const mapped_fields *fields, mapped_cursor *cursor,
     return true;
 }
 
-/* The walk over fields and values that both passes of pack share: `visit` is
- * called for each value where it goes, and gets the bytes that it takes. What
- * it didn't get, gaps and pads, goes to `skip`. */
+/* The walk over fields and values that both passes of pack share: the first
+ * checks and measures, the second stores. */
 typedef struct walk {
     mapped_slice slice;
     mapped_cursor at;
+    bool store;
     mapped_error *error;
-    mapped_status (*visit)(struct walk *walk, const mapped_field_value *value,
-                           size_t size);
-    mapped_status (*skip)(struct walk *walk, size_t offset, size_t n);
 } walk;
-
-/* The bytes that the data of a value adds. */
-static size_t data_size(const mapped_field_value *value)
-{
-    if (value->field->item.kind == MAPPED_ITEM_ZERO)
-        return value->length < SIZE_MAX ? value->length + 1 : SIZE_MAX;
-    return value->field->item.kind == MAPPED_ITEM_COUNTED ? value->length : 0;
-}
-
-static mapped_status visit_value(walk *walk, const mapped_field_value *value)
-{
-    size_t size, end;
-    if (!mapped_add_size(step_size(value->field), data_size(value), &size) ||
-        !mapped_add_size(walk->at.offset, size, &end) ||
-        !mapped_add_size(end, value->field->gap_, &end))
-        return mapped_error_set(walk->error, MAPPED_OVERFLOW, "pack");
-    mapped_status status = walk->visit(walk, value, size);
-    size_t gap = walk->at.offset + size;
-    pass_value(value->field, size, &walk->at);
-    return status == MAPPED_OK ? walk->skip(walk, gap, walk->at.offset - gap)
-                               : status;
-}
-
-static mapped_status visit_all(walk *walk, const mapped_fields *fields,
-                               const mapped_field_values *values)
-{
-    const mapped_field *field;
-    size_t start = walk->at.offset, k = 0;
-    mapped_status status = MAPPED_OK;
-    while (status == MAPPED_OK &&
-           (field = pass_pads(fields, &walk->at)) != NULL) {
-        status = walk->skip(walk, start, walk->at.offset - start);
-        if (status != MAPPED_OK)
-            break;
-        if (field->item.kind == MAPPED_ITEM_WRONG)
-            return wrong(field, walk->error);
-        if (k == values->count || values->values[k].field != field)
-            return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
-        status = visit_value(walk, &values->values[k++]);
-        start = walk->at.offset;
-    }
-    if (status == MAPPED_OK && k != values->count)
-        return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
-    if (fields->count == 0)
-        walk->at.offset += fields->size;
-    if (status == MAPPED_OK)
-        status = walk->skip(walk, start, walk->at.offset - start);
-    return status;
-}
-
-static mapped_status check_value(walk *walk, const mapped_field_value *value,
-                                 size_t size)
-{
-    (void)size;
-    return mapped_field_check(value, walk->error);
-}
-
-static mapped_status check_nothing(walk *walk, size_t offset, size_t n)
-{
-    (void)walk, (void)offset, (void)n;
-    return MAPPED_OK;
-}
 
 static mapped_status store_zeros(walk *walk, size_t offset, size_t n)
 {
@@ -457,10 +392,12 @@ static mapped_status store_zeros(walk *walk, size_t offset, size_t n)
                                         : status;
 }
 
-static mapped_status store_gap(walk *walk, size_t offset, size_t n)
+/* From `offset` to where the walk is now. */
+static mapped_status store_gap(walk *walk, size_t offset)
 {
-    return mapped__is_device(walk->slice.region) ? MAPPED_OK
-                                                 : store_zeros(walk, offset, n);
+    return !walk->store || mapped__is_device(walk->slice.region)
+               ? MAPPED_OK
+               : store_zeros(walk, offset, walk->at.offset - offset);
 }
 
 /* A number, or bytes: their length if it is stored, themselves, zero bytes. */
@@ -489,6 +426,52 @@ static mapped_status store_value(walk *walk, const mapped_field_value *value,
                                : status;
 }
 
+/* The bytes that the data of a value adds. */
+static size_t data_size(const mapped_field_value *value)
+{
+    if (value->field->item.kind == MAPPED_ITEM_ZERO)
+        return value->length < SIZE_MAX ? value->length + 1 : SIZE_MAX;
+    return value->field->item.kind == MAPPED_ITEM_COUNTED ? value->length : 0;
+}
+
+static mapped_status visit(walk *walk, const mapped_field_value *value)
+{
+    size_t size, end;
+    if (!mapped_add_size(step_size(value->field), data_size(value), &size) ||
+        !mapped_add_size(walk->at.offset, size, &end) ||
+        !mapped_add_size(end, value->field->gap_, &end))
+        return mapped_error_set(walk->error, MAPPED_OVERFLOW, "pack");
+    mapped_status status = walk->store ? store_value(walk, value, size)
+                                       : mapped_field_check(value, walk->error);
+    end = walk->at.offset + size;
+    pass_value(value->field, size, &walk->at);
+    return status == MAPPED_OK ? store_gap(walk, end) : status;
+}
+
+static mapped_status visit_all(walk *walk, const mapped_fields *fields,
+                               const mapped_field_values *values)
+{
+    const mapped_field *field;
+    size_t start = walk->at.offset, k = 0;
+    mapped_status status = MAPPED_OK;
+    while (status == MAPPED_OK &&
+           (field = pass_pads(fields, &walk->at)) != NULL) {
+        if (field->item.kind == MAPPED_ITEM_WRONG)
+            return wrong(field, walk->error);
+        if (k == values->count || values->values[k].field != field)
+            return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
+        status = store_gap(walk, start);
+        if (status == MAPPED_OK)
+            status = visit(walk, &values->values[k++]);
+        start = walk->at.offset;
+    }
+    if (status == MAPPED_OK && k != values->count)
+        return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
+    if (fields->count == 0)
+        walk->at.offset += fields->size;
+    return status == MAPPED_OK ? store_gap(walk, start) : status;
+}
+
 static mapped_status pack(walk *walk, const mapped_fields *fields,
                           const mapped_field_values *values)
 {
@@ -496,8 +479,6 @@ static mapped_status pack(walk *walk, const mapped_fields *fields,
     mapped_slice part;
     if (fields->named)
         return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
-    walk->visit = check_value;
-    walk->skip = check_nothing;
     mapped_status status = visit_all(walk, fields, values);
     if (status == MAPPED_OK)
         status = mapped_slice_sub(walk->slice, start, walk->at.offset - start,
@@ -506,8 +487,7 @@ static mapped_status pack(walk *walk, const mapped_fields *fields,
         status = mapped_slice_check_writable(part, walk->error);
     if (status != MAPPED_OK)
         return status;
-    walk->visit = store_value;
-    walk->skip = store_gap;
+    walk->store = true;
     walk->at = (mapped_cursor){.offset = start};
     return visit_all(walk, fields, values);
 }

@@ -114,121 +114,107 @@ void mapped__item_store(const mapped_item *item, unsigned char *to,
         }
 }
 
-/* One item of a device, in the direction that `write` says. */
-typedef struct device_access {
+/* The access to one item, in either direction. */
+typedef struct transfer {
     mapped_slice slice;
     bool write;
     mapped_error *error;
-} device_access;
+} transfer;
 
-static mapped_status touch(const device_access *access, size_t offset,
-                           unsigned char *plain, size_t n)
+static mapped_status enter(const transfer *transfer, size_t offset, size_t n,
+                           unsigned char **p)
 {
-    unsigned char *p;
-    mapped_status status =
-        access->write
-            ? mapped_slice_enter_write(access->slice, offset, n, &p,
-                                       access->error)
-            : mapped_slice_enter(access->slice, offset, n, &p, access->error);
-    if (status != MAPPED_OK)
-        return status;
-    mapped__access_copy(access->write ? p : plain, access->write ? plain : p,
-                        n);
-    return mapped_slice_leave(access->slice, offset, n, access->error);
+    return transfer->write ? mapped_slice_enter_write(transfer->slice, offset,
+                                                      n, p, transfer->error)
+                           : mapped_slice_enter(transfer->slice, offset, n, p,
+                                                transfer->error);
 }
 
-static mapped_status touch_item(const device_access *access,
-                                const mapped_item *item, size_t offset,
-                                unsigned char *plain)
+static mapped_status move_element(const transfer *transfer, size_t offset,
+                                  size_t n, unsigned char *plain)
+{
+    unsigned char *p;
+    mapped_status status = enter(transfer, offset, n, &p);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__access_copy(transfer->write ? p : plain,
+                        transfer->write ? plain : p, n);
+    return mapped_slice_leave(transfer->slice, offset, n, transfer->error);
+}
+
+/* Of a device: all that is in the item, in order. */
+static mapped_status move_each(const transfer *transfer,
+                               const mapped_item *item, size_t offset,
+                               unsigned char *plain)
 {
     mapped_item single = mapped_item_single(item);
+    const mapped_fields *record = single.record;
     mapped_status status = MAPPED_OK;
     size_t end = offset + item->size;
     if (item->kind == MAPPED_ITEM_PAD)
         return MAPPED_OK;
     for (; offset < end && status == MAPPED_OK; offset += single.size) {
-        if (single.element != NULL)
-            status = touch(access, offset, plain, single.size);
-        for (size_t i = 0; single.record != NULL && i < single.record->count &&
-                           status == MAPPED_OK;
-             i++) {
-            const mapped_field *field = &single.record->fields[i];
-            status = touch_item(access, &field->item, offset + field->offset,
-                                plain + field->offset);
+        if (record == NULL)
+            status = move_element(transfer, offset, single.size, plain);
+        for (size_t i = 0;
+             record != NULL && i < record->count && status == MAPPED_OK; i++) {
+            const mapped_field *field = &record->fields[i];
+            status = move_each(transfer, &field->item, offset + field->offset,
+                               plain + field->offset);
         }
         plain += single.size;
     }
     return status;
 }
 
-static mapped_status access_device(const device_access *access,
-                                   const mapped_item *item, size_t offset,
-                                   void *plain)
+static mapped_status move_device(const transfer *transfer,
+                                 const mapped_item *item, size_t offset,
+                                 unsigned char *plain)
 {
     mapped_slice part;
-    mapped_status status = mapped_slice_sub(access->slice, offset, item->size,
-                                            &part, access->error);
-    if (status == MAPPED_OK && access->write)
-        status = mapped_slice_check_writable(part, access->error);
-    return status == MAPPED_OK ? touch_item(access, item, offset, plain)
+    mapped_status status = mapped_slice_sub(transfer->slice, offset, item->size,
+                                            &part, transfer->error);
+    if (status == MAPPED_OK && transfer->write)
+        status = mapped_slice_check_writable(part, transfer->error);
+    return status == MAPPED_OK ? move_each(transfer, item, offset, plain)
                                : status;
 }
 
-static bool is_fixed(const mapped_item *item)
+static mapped_status move(const transfer *transfer, const mapped_item *item,
+                          size_t offset, unsigned char *plain)
 {
-    return item->record != NULL ? item->record->fixed
-                                : item->kind < MAPPED_ITEM_COUNTED;
-}
-
-static mapped_status read_item(mapped_slice slice, const mapped_item *item,
-                               size_t offset, void *to, mapped_error *error)
-{
-    const device_access access = {slice, false, error};
     unsigned char *p;
-    if (!is_fixed(item))
-        return mapped_error_set(error, MAPPED_ARGUMENT, "item");
-    if (mapped_region_device(slice.region))
-        return access_device(&access, item, offset, to);
-    mapped_status status =
-        mapped_slice_enter(slice, offset, item->size, &p, error);
+    if (item->record != NULL ? !item->record->fixed
+                             : item->kind >= MAPPED_ITEM_COUNTED)
+        return mapped_error_set(transfer->error, MAPPED_ARGUMENT, "item");
+    if (mapped_region_device(transfer->slice.region))
+        return move_device(transfer, item, offset, plain);
+    if (!transfer->write)
+        return move_element(transfer, offset, item->size, plain);
+    mapped_status status = enter(transfer, offset, item->size, &p);
     if (status != MAPPED_OK)
         return status;
-    mapped__access_copy(to, p, item->size);
-    return mapped_slice_leave(slice, offset, item->size, error);
+    mapped__item_store(item, p, plain);
+    return mapped_slice_leave(transfer->slice, offset, item->size,
+                              transfer->error);
 }
 
 mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,
                                size_t offset, void *to, mapped_error *error)
 {
+    const transfer transfer = {slice, false, error};
     return mapped__region_end(slice.region, "get",
-                              read_item(slice, item, offset, to, error), error);
-}
-
-static mapped_status write_item(mapped_slice slice, const mapped_item *item,
-                                size_t offset, const void *from,
-                                mapped_error *error)
-{
-    const device_access access = {slice, true, error};
-    unsigned char *p;
-    if (!is_fixed(item))
-        return mapped_error_set(error, MAPPED_ARGUMENT, "item");
-    if (mapped_region_device(slice.region))
-        return access_device(&access, item, offset, (void *)(uintptr_t)from);
-    mapped_status status =
-        mapped_slice_enter_write(slice, offset, item->size, &p, error);
-    if (status != MAPPED_OK)
-        return status;
-    mapped__item_store(item, p, from);
-    return mapped_slice_leave(slice, offset, item->size, error);
+                              move(&transfer, item, offset, to), error);
 }
 
 mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
                                 size_t offset, const void *from,
                                 mapped_error *error)
 {
-    return mapped__region_end(slice.region, "set",
-                              write_item(slice, item, offset, from, error),
-                              error);
+    const transfer transfer = {slice, true, error};
+    return mapped__region_end(
+        slice.region, "set",
+        move(&transfer, item, offset, (unsigned char *)(uintptr_t)from), error);
 }
 
 const void *mapped_item_load_bytes(const mapped_item *item, const void *p,

@@ -300,6 +300,32 @@ static void test_array_column_and_expansion(void)
     mapped_region_release(region);
 }
 
+/* Also one that would take for ever to walk over. */
+static void test_array_without_items_touches_nothing(void)
+{
+    mapped_region *region = memory_region(8);
+    mapped_slice none = memory_slice(region, 8, 0);
+    mapped_fields *layout = memory_layout("a:u8 b:u8");
+    bool same = false;
+    Array a;
+    mapped_array column;
+    array_of(&a, none, mapped_item_of_record(layout), 3);
+    a.shape[0] = (ptrdiff_t)1 << 60;
+    a.shape[1] = 0;
+    a.shape[2] = 2;
+    CHECK_STATUS(mapped_array_cover(&a.array, NULL), MAPPED_OK);
+    mapped_array_column(&a.array, &layout->fields[1], &column);
+    CHECK_UINT(column.first, 0);
+    CHECK_STATUS(mapped_array_gather(&column, NULL, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_array_scatter(&column, NULL, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_array_copy(&a.array, &a.array, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_array_equal(&a.array, &a.array, &same, NULL),
+                 MAPPED_OK);
+    CHECK(same);
+    mapped_fields_release(layout);
+    mapped_region_release(region);
+}
+
 static void test_array_access_is_refused(void)
 {
     static unsigned char bytes[8];
@@ -330,6 +356,7 @@ int main(void)
     RUN(test_array_scatter_leaves_gaps_alone);
     RUN(test_array_copy_survives_overlap);
     RUN(test_array_column_and_expansion);
+    RUN(test_array_without_items_touches_nothing);
     RUN(test_array_access_is_refused);
     return check_finish();
 }

@@ -132,14 +132,20 @@ static void test_array_equal_compares_integers_of_many_bytes(void)
     mapped_region_release(d.slice.region);
 }
 
-static void test_array_equal_takes_any_true_for_true(void)
+/* As memoryview, whose comparison is the one that counts if it is on the left.
+ */
+static void test_array_equal_compares_bools_by_their_bytes(void)
 {
     unsigned char two = 2, one = 1;
     mapped_array a = item_over(&two, element_of("?"));
     mapped_array b = item_over(&one, element_of("?"));
-    CHECK_INT(equal(&a, &b), 1);
+    mapped_array c = item_over(&one, element_of("B"));
+    CHECK_INT(equal(&a, &b), 0);
+    CHECK_INT(equal(&b, &b), 1);
+    CHECK_INT(equal(&a, &c), 1);
     mapped_region_release(a.slice.region);
     mapped_region_release(b.slice.region);
+    mapped_region_release(c.slice.region);
 }
 
 #define ROWS 3
@@ -359,7 +365,7 @@ int main(void)
     RUN(test_array_equal_rounds_no_integer);
     RUN(test_array_equal_compares_floats_by_value);
     RUN(test_array_equal_compares_integers_of_many_bytes);
-    RUN(test_array_equal_takes_any_true_for_true);
+    RUN(test_array_equal_compares_bools_by_their_bytes);
     RUN(test_array_equal_follows_strides);
     RUN(test_array_equal_compares_shapes);
     RUN(test_array_equal_trusts_no_description);

@@ -85,13 +85,14 @@ MAPPED__MUST_USE mapped_status mapped_array_select(
     mapped_array *part, mapped_error *error);
 
 /* `*column` = the array of one field of all records: the same slice, shape and
- * strides (the same numbers, not a copy), with the field's item. The array must
- * be one of RECORD items, the field one of theirs. */
+ * strides (the same numbers, not a copy), with the field's item; without
+ * records it lies where they do. The array must be one of RECORD items, the
+ * field one of theirs. */
 void mapped_array_column(const mapped_array *array, const mapped_field *field,
                          mapped_array *column);
 
 /* Makes a further dimension, the last, of what the items repeat: ELEMENTS,
- * TEXT, BYTES and RECORDS become single ones; others stay. `shape` and
+ * texts, bytes and RECORDS become single ones; others stay. `shape` and
  * `strides` need room for one more number. */
 void mapped_array_expand(mapped_array *array);
 
@@ -123,7 +124,8 @@ MAPPED__MUST_USE mapped_status mapped_array_copy(const mapped_array *to,
 /* Tells whether two arrays have the same shape and each two items the same
  * value: numbers and bools compare as numbers, exactly, whatever their types
  * (no integer is rounded to compare with a float); a float that is no number
- * equals nothing, not even itself; `char` equals only `char`. What repeats
+ * equals nothing, not even itself; `char` equals only `char`, and of two bools
+ * the bytes are compared, as memoryview has it. What repeats
  * counts as a further dimension (mapped_array_expand). Records are equal if
  * their fields have the same names in the same order and are equal; offsets and
  * padding don't matter.

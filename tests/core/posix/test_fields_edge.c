@@ -167,6 +167,97 @@ static void test_format_device_bytes_are_written_one_by_one(void)
     mapped_region_release(region);
 }
 
+/* What lies between the fields is neither read nor written. */
+static void test_item_of_a_device_is_many_accesses(void)
+{
+    mapped_region *region = device_region();
+    mapped_slice slice = mapped_region_slice(region);
+    mapped_fields *layout = memory_layout(
+        "align < a:u8 b:{c:u32 d:char[3]}[2] e:u64 size=40 f:u24@36");
+    const mapped_item item = mapped_item_of_record(layout);
+    const mapped_item single = layout->fields[2].item;
+    const mapped_item odd = layout->fields[3].item;
+    unsigned char bytes[40], found[40];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i + 1);
+    memset(region->base_, 0xEE, 64);
+    CHECK_STATUS(mapped_item_write(slice, &item, 0, bytes, NULL),
+                 MAPPED_MISALIGNED); /* three bytes are no access */
+    for (size_t i = 0; i < 40; i++)
+        CHECK_UINT(region->base_[i], i == 0 || (i >= 4 && i < 11) ||
+                                             (i >= 12 && i < 19) ||
+                                             (i >= 24 && i < 32)
+                                         ? bytes[i]
+                                         : 0xEE);
+    memset(found, 0xDD, sizeof found);
+    CHECK_STATUS(mapped_item_read(slice, &item, 0, found, NULL),
+                 MAPPED_MISALIGNED);
+    CHECK_BYTES(found, "\1\xDD\xDD\xDD\5\6\7\10\11\12\13\xDD", 12);
+    CHECK_STATUS(mapped_item_read(slice, &single, 4, found, NULL),
+                 MAPPED_MISALIGNED);
+    CHECK_STATUS(mapped_item_read(slice, &odd, 0, found, NULL),
+                 MAPPED_MISALIGNED);
+    CHECK_STATUS(mapped_item_write(slice, &single, 57, bytes, NULL),
+                 MAPPED_RANGE);
+    mapped_fields_release(layout);
+    mapped_region_release(region);
+}
+
+static void test_array_of_a_device_is_many_accesses(void)
+{
+    mapped_region *region = device_region();
+    unsigned char plain[16];
+    ptrdiff_t shape = 4, stride = 16, dense = 4;
+    mapped_region *memory = memory_wrap(plain, sizeof plain, false);
+    mapped_item item =
+        mapped_item_of(mapped_element_from_name("u32", 3, false));
+    mapped_array a = {mapped_region_slice(region), 8, item, 1, &shape, &stride};
+    mapped_array b = {mapped_region_slice(memory), 0, item, 1, &shape, &dense};
+    bool same = false;
+    for (size_t i = 0; i < 64; i++)
+        region->base_[i] = memory_byte(i);
+    CHECK_STATUS(mapped_array_gather(&a, plain, NULL), MAPPED_OK);
+    for (size_t i = 0; i < 16; i++)
+        CHECK_UINT(plain[i], memory_byte(8 + i / 4 * 16 + i % 4));
+    CHECK_STATUS(mapped_array_equal(&a, &b, &same, NULL), MAPPED_OK);
+    CHECK(same);
+    plain[15]++;
+    CHECK_STATUS(mapped_array_copy(&a, &b, NULL), MAPPED_OK);
+    CHECK_UINT(region->base_[59], memory_byte(59) + 1u);
+    CHECK_UINT(region->base_[60], memory_byte(60));
+    stride = 13;
+    CHECK_STATUS(mapped_array_gather(&a, plain, NULL), MAPPED_MISALIGNED);
+    CHECK_STATUS(mapped_array_equal(&a, &b, &same, NULL), MAPPED_MISALIGNED);
+    mapped_region_release(memory);
+    mapped_region_release(region);
+}
+
+static void test_array_believes_no_lost_page(void)
+{
+    mapped_region *region = faulty_half(page_size);
+    unsigned char *plain = calloc(2, page_size);
+    ptrdiff_t shape = 2 * (ptrdiff_t)page_size, stride = 1;
+    bool same = true;
+    mapped_item item = mapped_item_of(mapped_element_from_name("u8", 2, false));
+    mapped_array a = {mapped_region_slice(region), 0, item, 1, &shape, &stride};
+    CHECK_STATUS(mapped_array_gather(&a, plain, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_array_equal(&a, &a, &same, NULL), MAPPED_FAULT);
+    CHECK(same);
+    shape = (ptrdiff_t)page_size;
+    CHECK_STATUS(mapped_array_gather(&a, plain, NULL), MAPPED_OK);
+    a.first = page_size - 2;
+    shape = 1;
+    stride = 2;
+    CHECK_STATUS(mapped_array_gather(&a, plain, NULL), MAPPED_OK);
+    shape = 2;
+    CHECK_STATUS(mapped_array_gather(&a, plain, NULL), MAPPED_FAULT);
+    a.item = mapped_item_of_bytes(MAPPED_ITEM_TEXT, 4);
+    CHECK_STATUS(mapped_item_read(a.slice, &a.item, a.first, plain, NULL),
+                 MAPPED_FAULT);
+    free(plain);
+    mapped_region_release(region);
+}
+
 /* From `offset` on, where the bytes of a lost page matter. */
 static void check_lost(const char *code, size_t offset, size_t length)
 {
@@ -209,6 +300,9 @@ int main(void)
     RUN(test_format_stays_inside_at_a_page_end);
     RUN(test_format_device_pads_are_left_alone);
     RUN(test_format_device_bytes_are_written_one_by_one);
+    RUN(test_item_of_a_device_is_many_accesses);
+    RUN(test_array_of_a_device_is_many_accesses);
+    RUN(test_array_believes_no_lost_page);
     RUN(test_format_believes_no_lost_page);
     return check_finish();
 }
