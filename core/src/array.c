@@ -41,12 +41,13 @@ static bool is_sound(const mapped_array *array)
     return item->record == NULL || item->record->fixed;
 }
 
+/* Unsigned, since without items a product may overflow. */
 static void set_strides(mapped_array *array)
 {
-    ptrdiff_t stride = (ptrdiff_t)array->item.size;
+    size_t stride = array->item.size;
     for (int i = array->dimensions - 1; i >= 0; i--) {
-        array->strides[i] = stride;
-        stride *= array->shape[i];
+        array->strides[i] = (ptrdiff_t)stride;
+        stride *= (size_t)array->shape[i];
     }
 }
 

@@ -122,16 +122,19 @@ static mapped_status load(run *run, size_t bytes, bool one)
 }
 
 /* On devices, where each value is one access, and where the data ends early, so
- * that the first error is the one that is reported. Other bytes than the
- * length of a text are only located. */
+ * that the first error is the one that is reported. Of bytes, only the length
+ * of a PASCAL is touched; a gap belongs to the value before it. */
 static mapped_status load_one(run *run)
 {
-    const mapped_item *item = &field_of(run)->item;
+    const mapped_field *field = field_of(run);
+    const mapped_item *item = &field->item;
     bool number = item->kind <= MAPPED_ITEM_ELEMENTS;
+    bool last = !field->spread || run->at.done + 1 == item->count;
     size_t whole = number ? item->element->size : item->count;
     mapped_slice part;
     mapped_status status =
-        mapped_slice_sub(run->slice, run->at.offset, whole, &part, run->error);
+        mapped_slice_sub(run->slice, run->at.offset,
+                         whole + (last ? field->gap_ : 0), &part, run->error);
     if (status != MAPPED_OK)
         return status;
     if (number)

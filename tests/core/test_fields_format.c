@@ -347,6 +347,30 @@ static void test_format_failure_names_the_step(void)
     mapped_region_release(region);
 }
 
+/* Where there is no field, there may still be no bytes. */
+static void test_format_pads_must_be_there(void)
+{
+    static const char *const codes[] = {"<0px", "<Bx", "<x", "<xB", "<B0s2x"};
+    mapped_region *region = memory_region(8);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        mapped_fields *format = memory_fields(MAPPED_DIALECT_STRUCT, codes[i]);
+        for (size_t length = 0; length <= format->size; length++) {
+            mapped_field_value room[2];
+            mapped_field_values items = {room, 2, 0};
+            mapped_cursor cursor = {.offset = 0};
+            bool all = length == format->size;
+            CHECK_STATUS(mapped_fields_unpack(format,
+                                              memory_slice(region, 0, length),
+                                              &cursor, &items, NULL),
+                         all ? MAPPED_OK : MAPPED_RANGE);
+            if (all)
+                CHECK_UINT(cursor.offset, length);
+        }
+        mapped_fields_release(format);
+    }
+    mapped_region_release(region);
+}
+
 /* A pascal string's first byte may tell more bytes than it has. */
 static void test_format_pascal_length_is_not_believed(void)
 {
@@ -473,6 +497,7 @@ int main(void)
     RUN(test_format_failed_pack_writes_nothing);
     RUN(test_format_after_close_is_refused);
     RUN(test_format_failure_names_the_step);
+    RUN(test_format_pads_must_be_there);
     RUN(test_format_pascal_length_is_not_believed);
     RUN(test_format_in_memory_of_the_caller);
     return check_finish();
