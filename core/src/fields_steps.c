@@ -17,13 +17,15 @@ const mapped_field *mapped_fields_at(const mapped_fields *fields,
                                          : NULL;
 }
 
-/* Only the first field of a `struct` format has bytes before it. */
+/* Only the first field of a `struct` format, which aligns nothing here, has
+ * bytes before it. */
 static size_t lead(const mapped_cursor *at, const mapped_field *field)
 {
     if (at->done > 0)
         return 0;
-    return at->field == 0 ? field->offset
-                          : mapped__field_gap(field, at->offset);
+    return at->field == 0 && field->align <= 1
+               ? field->offset
+               : mapped__field_gap(field, at->offset);
 }
 
 typedef struct run {

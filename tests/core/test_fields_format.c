@@ -410,7 +410,8 @@ static void test_format_next_tells_where_each_value_goes(void)
         mapped_dialect dialect;
         const char *code;
         size_t offsets[4];
-    } cases[] = {{MAPPED_DIALECT_PACK, "<!4 b i4 b Xi4 h", {5, 8, 12, 16}},
+    } cases[] = {{MAPPED_DIALECT_PACK, "<!4 i4 b !2 h b", {8, 12, 14, 16}},
+                 {MAPPED_DIALECT_PACK, "<!4 b i4 b Xi4 h", {5, 8, 12, 16}},
                  {MAPPED_DIALECT_PACK, "<!8 b x d c3 i2", {5, 8, 16, 20}},
                  {MAPPED_DIALECT_STRUCT, "<b2xh3sI", {5, 8, 10, 13}},
                  {MAPPED_DIALECT_STRUCT, "<3Hp", {5, 7, 9, 11}}};
