@@ -60,11 +60,10 @@ typedef struct mlua_region {
     mlua_resource resource;
     struct mlua_cache *cache; /* of its state */
     mapped_region *region;
-    mapped_slice exported_bytes; /* holds all that pointers were given to */
-    uint64_t since;              /* of the first of these exports */
-    bool exported;
-    bool kept; /* a second reference: see region.c */
-    bool own;  /* its pages are the process's own, not the system's to drop */
+    mapped_export pointer; /* its slice holds all that was given away */
+    bool exported;         /* there is such an export */
+    bool kept;             /* a second reference: see region.c */
+    bool own; /* its pages are the process's own, not the system's to drop */
     size_t room;
     max_align_t memory[]; /* `room` bytes for `region` */
 } mlua_region;
@@ -519,8 +518,7 @@ mapped_slice mlua_check_search(lua_State *L);
  * From open to close nothing may raise. */
 typedef struct mlua_needle {
     mapped_needle needle;
-    mapped_slice exported; /* region NULL: a string */
-    uint64_t since;
+    mapped_export exported; /* its region NULL: a string */
 } mlua_needle;
 
 void mlua_needle_open(lua_State *L, int arg, const char *operation,

@@ -60,7 +60,7 @@ static mapped_status end_export(mlua_region *self, mapped_error *error)
     if (!self->exported)
         return MAPPED_OK;
     self->exported = false;
-    return mapped_export_end(self->exported_bytes, self->since, error);
+    return mapped_export_end(&self->pointer, error);
 }
 
 static mapped_status close_region(mlua_region *self, mapped_error *error)
@@ -94,23 +94,15 @@ static int region_close(lua_State *L)
     return 1;
 }
 
-/* Answers as end_export would, but the export goes on. */
-static mapped_status check_export(const mlua_region *self, mapped_error *error)
-{
-    void *same;
-    if (!self->exported ||
-        mapped_region_pin(self->region, &same, NULL) != MAPPED_OK)
-        return MAPPED_OK;
-    return mapped_export_end(self->exported_bytes, self->since, error);
-}
-
 /* The method __close, whose results nobody gets. So a lost page raises, unless
  * the block ends with an error, which must not be replaced. */
 static int region_leave(lua_State *L)
 {
     mlua_region *self = check_region(L, 1);
     mapped_error error;
-    mapped_status checked = check_export(self, &error);
+    mapped_status checked = MAPPED_OK;
+    if (self->exported)
+        checked = mapped_export_check(&self->pointer, &error);
     if (!mapped_region_closed(self->region) &&
         mapped_region_retire(self->region) > 0)
         lua_warning(L,
@@ -155,19 +147,20 @@ static void widen(mapped_slice *all, mapped_slice slice)
 static mapped_status export(mlua_region *self, mapped_slice slice, void **data,
                             mapped_error *error)
 {
-    uint64_t since;
-    mapped_status status = mapped_export_begin(slice, data, &since, error);
+    mapped_export made;
+    mapped_status status = mapped_export_begin(slice, &made, error);
     if (status != MAPPED_OK)
         return status;
+    *data = made.data;
     if (self->exported) {
-        mapped_region_unpin(self->region);
-        widen(&self->exported_bytes, slice);
+        widen(&self->pointer.slice, slice);
+        status = mapped_export_end(&made, NULL);
+        (void)status; /* the first one tells, at its end */
         return MAPPED_OK;
     }
     mapped_region_copy_on_move(self->region);
     self->exported = true;
-    self->exported_bytes = slice;
-    self->since = since;
+    self->pointer = made;
     return MAPPED_OK;
 }
 

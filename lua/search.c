@@ -17,14 +17,12 @@ void mlua_needle_open(lua_State *L, int arg, const char *operation,
     mlua_data data = mlua_check_data(L, arg);
     const char *bytes = data.string;
     mapped_error error;
-    void *start;
-    needle->exported.region = NULL;
+    needle->exported.slice.region = NULL;
     if (bytes == NULL) {
-        if (mapped_export_begin(data.slice, &start, &needle->since, &error) !=
+        if (mapped_export_begin(data.slice, &needle->exported, &error) !=
             MAPPED_OK)
             mlua_raise_in(L, operation, &error);
-        needle->exported = data.slice;
-        bytes = start;
+        bytes = needle->exported.data;
     }
     mapped_needle_init(&needle->needle, bytes, data.length);
 }
@@ -33,9 +31,8 @@ mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
                                 mapped_error *error)
 {
     mapped_error lost;
-    if (needle->exported.region == NULL ||
-        mapped_export_end(needle->exported, needle->since, &lost) ==
-            MAPPED_OK ||
+    if (needle->exported.slice.region == NULL ||
+        mapped_export_end(&needle->exported, &lost) == MAPPED_OK ||
         status != MAPPED_OK)
         return status;
     *error = lost;

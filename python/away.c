@@ -6,48 +6,37 @@ static _Thread_local bool unlocked;
 
 Away away_begin(mapped_region *first, mapped_region *second, size_t bytes)
 {
-    Away away = {NULL, {first, second}, {0, 0}};
+    Away away = {.thread = NULL};
     if (bytes < AWAY_BYTES)
         return away;
-    for (int i = 0; i < 2; i++)
-        if (away.regions[i] != NULL)
-            away.recoveries[i] = mapped_region_recovery_count(away.regions[i]);
-    mapped_region_acquire(first);
+    mapped_export_begin_operation(first, &away.operands[away.count++]);
     if (second != NULL)
-        mapped_region_acquire(second);
+        mapped_export_begin_operation(second, &away.operands[away.count++]);
     away.thread = PyEval_SaveThread();
     unlocked = true;
     return away;
 }
 
-/* The references go with the lock held again: the last one may end the wrap of
- * a Python buffer. */
 void away_end(Away *away)
 {
-    if (away->thread == NULL)
-        return;
-    unlocked = false;
-    PyEval_RestoreThread(away->thread);
-    mapped_region_release(away->regions[0]);
-    mapped_region_release(away->regions[1]);
+    mapped_status status = away_end_access(away, MAPPED_OK, NULL);
+    (void)status; /* nothing was read */
 }
 
-/* What a lost page read as can't be told from data once recover() has brought
- * the page back. */
+/* The exports end with the lock held again: the last reference to a region may
+ * end the wrap of a Python buffer. */
 mapped_status away_end_access(Away *away, mapped_status status,
                               mapped_error *error)
 {
-    for (int i = 0; i < 2 && away->thread != NULL; i++) {
-        mapped_region *region = away->regions[i];
-        if (status == MAPPED_OK && region != NULL &&
-            mapped_region_recovery_count(region) != away->recoveries[i]) {
-            const uint64_t numbers[3] = {0, mapped_region_length(region),
-                                         mapped_region_length(region)};
-            status = mapped_error_set_range(error, MAPPED_FAULT,
-                                            "access during recover", numbers);
-        }
+    if (away->thread == NULL)
+        return status;
+    unlocked = false;
+    PyEval_RestoreThread(away->thread);
+    for (int i = 0; i < away->count; i++) {
+        mapped_status ended = mapped_export_end(
+            &away->operands[i], status == MAPPED_OK ? error : NULL);
+        status = status == MAPPED_OK ? ended : status;
     }
-    away_end(away);
     return status;
 }
 

@@ -365,11 +365,11 @@ void formats_clear(State *state);
 #define AWAY_BYTES ((size_t)65536)
 
 /* Between begin and end no Python object may be touched, and the regions can be
- * closed by other threads but not unmapped: it holds a reference to each. */
+ * closed by other threads but not unmapped: each is an operation's export. */
 typedef struct Away {
     PyThreadState *thread; /* NULL: too short to be worth it */
-    mapped_region *regions[2];
-    uint64_t recoveries[2]; /* how often each had lost pages back, before */
+    int count;             /* of the operands that are regions */
+    mapped_export operands[2];
 } Away;
 
 /* `second` may be NULL. */
@@ -394,10 +394,9 @@ PyObject *view_iterate(PyObject *self);
 int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
 void view_release_buffer(PyObject *self, Py_buffer *buffer);
 
-/* A raw pointer to `span` for as long as it takes. Returns the first byte,
- * never NULL, or NULL with an exception: a FaultError if a page is known to be
- * lost. Ends with mapped_export_end. */
-void *export_begin(Region *owner, mapped_slice span, uint64_t *since);
+/* mapped_export_begin. Returns 0, or -1 with an exception: a FaultError if a
+ * page is known to be lost. */
+int export_begin(Region *owner, mapped_slice slice, mapped_export *made);
 
 /* The rest of a getbuffer, once the buffer has its length, format, shape and
  * strides: leaves out what was not asked for. */
@@ -515,8 +514,8 @@ extern const char region_faults_doc[];
  * an object, which stay where they are until needle_close. */
 typedef struct Needle {
     Source source;
-    bool exported; /* it is of ours: */
-    uint64_t since;
+    bool exported; /* it is of ours, and this is its export: */
+    mapped_export pointer;
     uint8_t byte; /* of an integer */
     const void *bytes;
     size_t length;

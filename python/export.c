@@ -4,13 +4,13 @@
  * it lost. */
 #include "binding.h"
 
-void *export_begin(Region *owner, mapped_slice span, uint64_t *since)
+int export_begin(Region *owner, mapped_slice slice, mapped_export *made)
 {
-    void *data;
     mapped_error error;
-    if (mapped_export_begin(span, &data, since, &error) != MAPPED_OK)
-        return raise_of(owner, &error);
-    return data;
+    if (mapped_export_begin(slice, made, &error) == MAPPED_OK)
+        return 0;
+    raise_of(owner, &error);
+    return -1;
 }
 
 static bool asks(int flags, int what)
@@ -60,69 +60,75 @@ static int honour(Py_buffer *buffer, int flags)
     return 0;
 }
 
-/* The count of recoveries travels to the release as a pointer: the bits that it
- * has are plenty. */
-static void note(Py_buffer *buffer, uint64_t since)
+/* Begins the export of a buffer, which travels with it to the release. Returns
+ * the slice's first byte, or NULL with an exception. */
+static void *begin(Region *owner, mapped_slice slice, Py_buffer *buffer)
 {
-    buffer->internal = (void *)(uintptr_t)since;
+    mapped_export *made = PyMem_Malloc(sizeof *made);
+    buffer->obj = NULL;
+    if (made == NULL)
+        return PyErr_NoMemory();
+    if (export_begin(owner, slice, made) < 0) {
+        PyMem_Free(made);
+        return NULL;
+    }
+    buffer->internal = made;
+    return made->data;
 }
 
-static mapped_status end(const Extent *extent, const Py_buffer *buffer,
-                         mapped_error *error)
+static mapped_status end(const Py_buffer *buffer, mapped_error *error)
 {
-    mapped_slice slice = extent->slice;
-    if (extent->whole)
-        slice.length = (size_t)buffer->len; /* a Region may have grown since */
-    return mapped_export_end(slice, (uintptr_t)buffer->internal, error);
+    mapped_export *made = buffer->internal;
+    mapped_status status = mapped_export_end(made, error);
+    PyMem_Free(made);
+    return status;
 }
 
 /* Of an export that nobody has read through. */
-static void end_unseen(mapped_slice span, uint64_t since)
+static void end_unseen(mapped_export *made)
 {
-    mapped_status unseen = mapped_export_end(span, since, NULL);
+    mapped_status unseen = mapped_export_end(made, NULL);
     (void)unseen;
+    PyMem_Free(made);
 }
 
 int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
                  int flags)
 {
-    uint64_t since;
-    buffer->obj = NULL;
-    char *data = export_begin(extent->owner, extent->slice, &since);
+    char *data = begin(extent->owner, extent->slice, buffer);
     if (data == NULL)
         return -1;
     buffer->buf = data + extent->first;
     buffer->readonly = mapped_region_readonly(extent->slice.region);
     buffer->suboffsets = NULL;
-    note(buffer, since);
     if (honour(buffer, flags) < 0) {
-        end_unseen(extent->slice, since);
+        end_unseen(buffer->internal);
         return -1;
     }
     buffer->obj = Py_NewRef(self);
     return 0;
 }
 
+/* PyBuffer_FillInfo clears `internal`. */
 int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
 {
-    uint64_t since;
-    mapped_slice span = view_span(self);
-    buffer->obj = NULL;
-    void *data = export_begin(view_owner(self), span, &since);
+    mapped_slice slice = view_span(self);
+    void *data = begin(view_owner(self), slice, buffer);
     if (data == NULL)
         return -1;
-    int status = PyBuffer_FillInfo(buffer, self, data, (Py_ssize_t)span.length,
-                                   mapped_region_readonly(span.region), flags);
-    note(buffer, since);
+    mapped_export *made = buffer->internal;
+    int status = PyBuffer_FillInfo(buffer, self, data, (Py_ssize_t)slice.length,
+                                   mapped_region_readonly(slice.region), flags);
+    buffer->internal = made;
     if (status < 0)
-        end_unseen(span, since);
+        end_unseen(made);
     return status;
 }
 
 void export_release(const Extent *extent, const Py_buffer *buffer)
 {
     mapped_error error;
-    if (end(extent, buffer, &error) == MAPPED_FAULT)
+    if (end(buffer, &error) == MAPPED_FAULT)
         fault_unraisable(extent->owner, &error);
     region_foreign_release(extent->owner);
 }

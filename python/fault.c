@@ -74,7 +74,7 @@ const char region_recover_doc[] = PyDoc_STR(
 static mapped_status restore(mapped_region *region, mapped_error *error)
 {
     Away away = away_begin(region, NULL, AWAY_BYTES);
-    mapped_status status = mapped_region_restore(region, error);
+    mapped_status status = mapped_region_recover_begin(region, error);
     away_end(&away);
     return status;
 }
@@ -89,10 +89,10 @@ METHOD_NONE(region_recover)
     mapped_status status = restore(region, &error);
     if (status != MAPPED_OK && collect_for_retry(&error))
         status = restore(region, &error);
-    mapped_status settled = mapped_region_settle(region, &left);
+    mapped_status ended = mapped_region_recover_end(region, &left);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
-    if (settled != MAPPED_OK)
+    if (ended != MAPPED_OK)
         return raise_of(view_owner(self), &left);
     Py_RETURN_NONE;
 }

@@ -28,10 +28,12 @@ int needle_open(const State *state, PyObject *object, Needle *needle)
     needle->length = needle->source.length;
     if (needle->source.owner == NULL)
         return 0;
-    needle->bytes = export_begin(needle->source.owner, needle->source.slice,
-                                 &needle->since);
-    needle->exported = needle->bytes != NULL;
-    return needle->exported ? 0 : -1;
+    if (export_begin(needle->source.owner, needle->source.slice,
+                     &needle->pointer) < 0)
+        return -1;
+    needle->bytes = needle->pointer.data;
+    needle->exported = true;
+    return 0;
 }
 
 int needle_close(Needle *needle)
@@ -39,7 +41,7 @@ int needle_close(Needle *needle)
     mapped_error error;
     mapped_status status = MAPPED_OK;
     if (needle->exported)
-        status = mapped_export_end(needle->source.slice, needle->since, &error);
+        status = mapped_export_end(&needle->pointer, &error);
     if (status != MAPPED_OK && !PyErr_Occurred())
         raise_of(needle->source.owner, &error);
     if (needle->exported)

@@ -15,8 +15,8 @@ STOREYS = [
     ["platform", "message"],
     ["guard", "lost"],
     ["region", "fault"],
-    ["slice", "export"],
-    ["access", "bulk", "span", "item", "fields", "array", "format", "layout",
+    ["slice", "export", "span"],
+    ["access", "bulk", "item", "fields", "array", "format", "layout",
      "array_old", "needle", "search", "pattern"],
     ["mapped"],
 ]
@@ -28,7 +28,7 @@ USES = {
     "message": {"platform"},
     "guard": {"lost"},
     "region": {"fault"}, "fault": {"region"},  # one side each of a region
-    "export": {"slice"},
+    "export": {"slice", "span"}, "span": {"export"},
     "item": {"access"}, "fields": {"item", "access", "bulk"},
     "array": {"item", "fields", "access", "bulk"},
     "format": {"fields"}, "layout": {"fields"},

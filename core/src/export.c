@@ -1,6 +1,10 @@
+/* Pointers that leave. An export counts in its region for as long as it lives,
+ * and what it was shown is asked about in an order in which no lost page can
+ * slip through. */
 #include <mapped/export.h>
 
 #include <mapped/fault.h>
+#include <mapped/span.h>
 
 #include "region_internal.h"
 
@@ -12,51 +16,93 @@ static mapped_status check_whole(mapped_slice slice, mapped_error *error)
     return mapped_slice_leave(slice, 0, slice.length, error);
 }
 
-/* Pinned first: from then on the region neither closes nor shrinks, so that
- * what the check finds stays true. Counted last: what was lost and recovered
- * before nobody has seen through this pointer. */
-static mapped_status begin(mapped_slice slice, void **data, uint64_t *since,
+/* Counted first: from then on the region neither closes nor shrinks, so that
+ * what the check finds stays true. The recoveries are read last: what was lost
+ * and recovered before nobody has seen through this pointer. */
+static mapped_status begin(mapped_slice slice, mapped_export *made,
                            mapped_error *error)
 {
-    void *base;
-    mapped_status status = mapped_region_pin(slice.region, &base, error);
+    unsigned char *base;
+    mapped_status status =
+        mapped__region_begin_export(slice.region, &base, error);
     if (status != MAPPED_OK)
         return status;
     status = check_whole(slice, error);
     if (status != MAPPED_OK) {
-        mapped_region_unpin(slice.region);
+        mapped__region_end_export(slice.region);
         return status;
     }
-    *data = (char *)base + slice.offset;
-    *since = mapped_region_recovery_count(slice.region);
+    made->slice = slice;
+    made->data = base + slice.offset;
+    made->since = mapped_region_recovery_count(slice.region);
     return MAPPED_OK;
 }
 
-mapped_status mapped_export_begin(mapped_slice slice, void **data,
-                                  uint64_t *since, mapped_error *error)
+mapped_status mapped_export_begin(mapped_slice slice, mapped_export *made,
+                                  mapped_error *error)
 {
-    return mapped__region_end(slice.region, "export",
-                              begin(slice, data, since, error), error);
+    return mapped__region_end(slice.region, "export", begin(slice, made, error),
+                              error);
 }
 
-/* What is lost now before what came back: pages go from one list to the other
- * in that direction, and nothing may slip through in between. Both lists tell
- * of a retired region, too. */
-static mapped_status end(mapped_slice slice, uint64_t since,
-                         mapped_error *error)
+void mapped_export_begin_operation(mapped_region *region, mapped_export *made)
 {
-    mapped_status status = mapped__region_export_lost(
-        slice.region, slice.offset, slice.length, error);
+    mapped_region_acquire(region);
+    made->slice = mapped_region_slice(region);
+    made->data = NULL;
+    made->since = mapped_region_recovery_count(region);
+}
+
+/* What is lost now before what was recovered: pages go from one list to the
+ * other in that direction, and nothing may slip through in between. Both lists
+ * tell of a retired region, too. */
+static mapped_status check(const mapped_export *made, mapped_error *error)
+{
+    const mapped_slice slice = made->slice;
+    mapped_status status = MAPPED_OK;
+    if (made->data != NULL)
+        status = mapped__region_export_lost(slice.region, slice.offset,
+                                            slice.length, error);
     if (status == MAPPED_OK)
-        status = mapped__region_returned(slice.region, since, slice.offset,
-                                         slice.length, error);
-    mapped_region_unpin(slice.region);
+        status = mapped__region_recovered(slice.region, made->since,
+                                          slice.offset, slice.length, error);
     return status;
 }
 
-mapped_status mapped_export_end(mapped_slice slice, uint64_t since,
+mapped_status mapped_export_check(const mapped_export *made,
+                                  mapped_error *error)
+{
+    return mapped__region_end(made->slice.region, "export", check(made, error),
+                              error);
+}
+
+mapped_status mapped_export_end(mapped_export *made, mapped_error *error)
+{
+    mapped_status status = mapped_export_check(made, error);
+    if (made->data != NULL)
+        mapped__region_end_export(made->slice.region);
+    else
+        mapped_region_release(made->slice.region);
+    return status;
+}
+
+mapped_status mapped_span_begin(mapped_slice slice, mapped_span *span,
                                 mapped_error *error)
 {
-    return mapped__region_end(slice.region, "export", end(slice, since, error),
-                              error);
+    mapped_export made;
+    if (mapped_region_device(slice.region))
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "span");
+    mapped_status status = mapped_export_begin(slice, &made, error);
+    if (status != MAPPED_OK)
+        return status;
+    span->first = made.data;
+    span->length = slice.length;
+    span->exported = made;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_span_end(mapped_span *span, mapped_error *error)
+{
+    span->length = 0;
+    return mapped_export_end(&span->exported, error);
 }

@@ -402,31 +402,31 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 }
 
 /* Counted first: who finds a page lost no more must find the count risen. */
-static void settle(mapped__guard *guard)
+static void end_recovery(mapped__guard *guard)
 {
     mapped__losses *losses = &guard->losses;
     if (mapped__lost_unrestored(losses) == losses->count)
         return;
     uint64_t number =
         __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
-    mapped__lost_settle(losses, &guard->returned, number);
+    mapped__lost_end_recovery(losses, &guard->recovered, number);
 }
 
-void mapped__guard_settle(mapped__guard *guard)
+void mapped__guard_end_recovery(mapped__guard *guard)
 {
     mapped__signals signals;
     hold(guard, &signals);
-    settle(guard);
+    end_recovery(guard);
     clear_if_clean(guard);
     let_go(guard, &signals);
 }
 
-bool mapped__guard_returned(mapped__guard *guard, uint64_t since,
-                            const mapped__lost *part, mapped__lost *found)
+bool mapped__guard_recovered(mapped__guard *guard, uint64_t since,
+                             const mapped__lost *part, mapped__lost *found)
 {
     mapped__signals signals;
     hold(guard, &signals);
-    bool hit = mapped__returned_find(&guard->returned, since, part, found);
+    bool hit = mapped__recovered_find(&guard->recovered, since, part, found);
     let_go(guard, &signals);
     return hit;
 }

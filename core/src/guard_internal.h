@@ -26,7 +26,7 @@ struct mapped__guard {
     uint64_t faults;     /* total count */
     uint64_t recoveries; /* how often something lost has come back */
     mapped__losses losses;
-    mapped__returned returned;
+    mapped__recovered recovered;
 };
 
 /* Puts the guard into the table, without a range yet. O(1) amortised. Installs
@@ -73,8 +73,8 @@ void mapped__guard_explain(mapped__guard *guard, size_t offset, int cause);
 size_t mapped__guard_unrestored(mapped__guard *guard);
 bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost);
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost);
-void mapped__guard_settle(mapped__guard *guard);
-bool mapped__guard_returned(mapped__guard *guard, uint64_t since,
-                            const mapped__lost *part, mapped__lost *found);
+void mapped__guard_end_recovery(mapped__guard *guard);
+bool mapped__guard_recovered(mapped__guard *guard, uint64_t since,
+                             const mapped__lost *part, mapped__lost *found);
 
 #endif

@@ -197,46 +197,46 @@ bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost)
 
 /* The two oldest as one: that it holds more than was lost can only tell
  * somebody of a loss too much. */
-static void join_oldest(mapped__returned *returned)
+static void join_oldest(mapped__recovered *recovered)
 {
-    mapped__lost *list = returned->list;
-    size_t rest = --returned->count - 1;
+    mapped__lost *list = recovered->list;
+    size_t rest = --recovered->count - 1;
     join(&list[0], &list[1]);
-    returned->numbers[0] = returned->numbers[1];
+    recovered->numbers[0] = recovered->numbers[1];
     memmove(&list[1], &list[2], rest * sizeof list[0]);
-    memmove(&returned->numbers[1], &returned->numbers[2],
-            rest * sizeof returned->numbers[0]);
+    memmove(&recovered->numbers[1], &recovered->numbers[2],
+            rest * sizeof recovered->numbers[0]);
 }
 
-static void note_return(mapped__returned *returned, const mapped__lost *lost,
-                        uint64_t number)
+static void note_recovered(mapped__recovered *recovered,
+                           const mapped__lost *lost, uint64_t number)
 {
-    if (returned->count == MAPPED__RETURNED_ROOM)
-        join_oldest(returned);
-    returned->list[returned->count] = *lost;
-    returned->numbers[returned->count] = number;
-    returned->count++;
+    if (recovered->count == MAPPED__RECOVERED_ROOM)
+        join_oldest(recovered);
+    recovered->list[recovered->count] = *lost;
+    recovered->numbers[recovered->count] = number;
+    recovered->count++;
 }
 
-void mapped__lost_settle(mapped__losses *losses, mapped__returned *returned,
-                         uint64_t number)
+void mapped__lost_end_recovery(mapped__losses *losses,
+                               mapped__recovered *recovered, uint64_t number)
 {
     for (size_t i = losses->count; i-- > 0;) {
         if (!losses->list[i].restored)
             continue;
-        note_return(returned, &losses->list[i], number);
+        note_recovered(recovered, &losses->list[i], number);
         drop(losses, i);
     }
     narrow(losses);
 }
 
-bool mapped__returned_find(const mapped__returned *returned, uint64_t since,
-                           const mapped__lost *part, mapped__lost *found)
+bool mapped__recovered_find(const mapped__recovered *recovered, uint64_t since,
+                            const mapped__lost *part, mapped__lost *found)
 {
-    for (size_t i = 0; i < returned->count; i++) {
-        if (returned->numbers[i] > since &&
-            touches(&returned->list[i], part->offset, part->length)) {
-            *found = returned->list[i];
+    for (size_t i = 0; i < recovered->count; i++) {
+        if (recovered->numbers[i] > since &&
+            touches(&recovered->list[i], part->offset, part->length)) {
+            *found = recovered->list[i];
             return true;
         }
     }

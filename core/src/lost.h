@@ -16,7 +16,7 @@ typedef struct mapped__lost {
     size_t first;  /* the page that was lost first: where to ask why */
     int cause;     /* the error number, once somebody has asked; else 0 */
     bool poisoned; /* the memory itself is broken */
-    bool restored; /* is back, but counts as lost until it is settled */
+    bool restored; /* is back, but counts as lost until the recovery ends */
 } mapped__lost;
 
 #define MAPPED__LOST_ALL SIZE_MAX
@@ -32,13 +32,13 @@ typedef struct mapped__losses {
 /* What has come back, for those who were reading it meanwhile: the latest
  * stretches and the numbers they came back with. Where there is no room for one
  * more the two oldest become one, with the later number. */
-#define MAPPED__RETURNED_ROOM 8
+#define MAPPED__RECOVERED_ROOM 8
 
-typedef struct mapped__returned {
+typedef struct mapped__recovered {
     size_t count;
-    mapped__lost list[MAPPED__RETURNED_ROOM];
-    uint64_t numbers[MAPPED__RETURNED_ROOM]; /* rising */
-} mapped__returned;
+    mapped__lost list[MAPPED__RECOVERED_ROOM];
+    uint64_t numbers[MAPPED__RECOVERED_ROOM]; /* rising */
+} mapped__recovered;
 
 /* Notes a stretch, unless it is noted already. Callable in a fault handler. */
 void mapped__lost_add(mapped__losses *losses, const mapped__lost *lost);
@@ -75,13 +75,13 @@ size_t mapped__lost_unrestored(const mapped__losses *losses);
  * fault once more are noted once more. */
 bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost);
 
-/* Forgets what is restored, but for noting it in `returned` with that number.
+/* Forgets what is restored, but for noting it in `recovered` with that number.
  */
-void mapped__lost_settle(mapped__losses *losses, mapped__returned *returned,
-                         uint64_t number);
+void mapped__lost_end_recovery(mapped__losses *losses,
+                               mapped__recovered *recovered, uint64_t number);
 
 /* As mapped__lost_find, for what came back with a number above `since`. */
-bool mapped__returned_find(const mapped__returned *returned, uint64_t since,
-                           const mapped__lost *part, mapped__lost *found);
+bool mapped__recovered_find(const mapped__recovered *recovered, uint64_t since,
+                            const mapped__lost *part, mapped__lost *found);
 
 #endif

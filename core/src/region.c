@@ -54,7 +54,7 @@ static uint64_t control_of(const mapped__region *full)
 mapped_status mapped__region_busy(const mapped__region *full, const char *what,
                                   mapped_error *error)
 {
-    const uint64_t numbers[3] = {0, mapped_region_pins(&full->head), 0};
+    const uint64_t numbers[3] = {0, mapped_region_exports(&full->head), 0};
     mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
     return mapped__region_name_error(&full->head, what, MAPPED_BUSY, error);
 }
@@ -106,7 +106,7 @@ mapped_status mapped__region_lock(mapped__region *full, bool alone,
             seen = wait_for_unlock(full, seen);
         else if (seen & MAPPED__CONTROL_CLOSED)
             return is_closed(&full->head, what, error);
-        else if (alone && (seen & MAPPED__CONTROL_PINS) != 0)
+        else if (alone && (seen & MAPPED__CONTROL_EXPORTS) != 0)
             return mapped__region_busy(full, what, error);
         else if (swap_control(full, &seen, seen | added))
             return MAPPED_OK;
@@ -129,11 +129,11 @@ void mapped__region_unlock(mapped__region *full)
     unlock(full, 0);
 }
 
-mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
-                                       mapped_error *error)
+mapped_status mapped__region_lock_exports(mapped__region *full,
+                                          const char *what, mapped_error *error)
 {
     uint64_t seen = control_of(full);
-    while ((seen & MAPPED__CONTROL_PINS) == 0)
+    while ((seen & MAPPED__CONTROL_EXPORTS) == 0)
         if (swap_control(full, &seen, seen | MAPPED__CONTROL_ALONE))
             return MAPPED_OK;
     return mapped__region_busy(full, what, error);
@@ -144,7 +144,7 @@ bool mapped__region_is_exported(mapped__region *full)
     uint64_t seen = __atomic_or_fetch(&full->control, MAPPED__CONTROL_ALONE,
                                       __ATOMIC_ACQ_REL);
     return (seen & MAPPED__CONTROL_EXPORTED) != 0 &&
-           (seen & MAPPED__CONTROL_PINS) != 0;
+           (seen & MAPPED__CONTROL_EXPORTS) != 0;
 }
 
 void mapped__region_moved(mapped__region *full)
@@ -153,28 +153,29 @@ void mapped__region_moved(mapped__region *full)
                        __ATOMIC_ACQ_REL);
 }
 
-mapped_status mapped_region_pin(mapped_region *region, void **data,
-                                mapped_error *error)
+mapped_status mapped__region_begin_export(mapped_region *region,
+                                          unsigned char **base,
+                                          mapped_error *error)
 {
     if (region == NULL)
-        return is_closed(NULL, "pin", error);
+        return is_closed(NULL, "export", error);
     mapped__region *full = mapped__region_of(region);
     uint64_t seen = control_of(full);
     do {
         while (seen & MAPPED__CONTROL_ALONE)
             seen = wait_for_unlock(full, seen);
         if (seen & MAPPED__CONTROL_CLOSED)
-            return is_closed(region, "pin", error);
+            return is_closed(region, "export", error);
     } while (!swap_control(full, &seen, (seen + 1) | MAPPED__CONTROL_EXPORTED));
-    *data = region->base_;
+    *base = region->base_;
     return MAPPED_OK;
 }
 
-size_t mapped_region_pins(const mapped_region *region)
+size_t mapped_region_exports(const mapped_region *region)
 {
     return region == NULL ? 0
                           : (size_t)(control_of(mapped__region_of(region)) &
-                                     MAPPED__CONTROL_PINS);
+                                     MAPPED__CONTROL_EXPORTS);
 }
 
 unsigned char mapped__region_nothing[1];
@@ -242,7 +243,7 @@ static void free_old(mapped__region *full)
 
 void mapped__region_free_old(mapped__region *full)
 {
-    if (mapped_region_pins(&full->head) == 0)
+    if (mapped_region_exports(&full->head) == 0)
         free_old(full);
 }
 
@@ -278,7 +279,7 @@ static void end_access(mapped__region *full)
     full->file = MAPPED__NO_FILE;
 }
 
-/* Runs once, when access has ended and no pin is left. */
+/* Runs once, when access has ended and no export is left. */
 static void end_memory(mapped__region *full)
 {
     if (MAPPED__LOAD_ACQUIRE(&full->references) == 1)
@@ -301,40 +302,39 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
     return MAPPED_OK;
 }
 
-/* From locked to closed with the memory left to the last unpin. Returns how
- * many pins there are; 0: there is no unpin to come, and nothing has changed.
- */
-static size_t leave_to_pins(mapped__region *full)
+/* From locked to closed with the memory left to the end of the last export.
+ * Returns how many exports there are; 0: nothing has changed. */
+static size_t leave_to_exports(mapped__region *full)
 {
     uint64_t seen = control_of(full);
     uint64_t next;
     do {
-        if ((seen & MAPPED__CONTROL_PINS) == 0)
+        if ((seen & MAPPED__CONTROL_EXPORTS) == 0)
             return 0;
         next = (seen & ~MAPPED__CONTROL_WHILE_LOCKED) | MAPPED__CONTROL_CLOSED |
                MAPPED__CONTROL_RETIRED;
     } while (!swap_control(full, &seen, next));
     if (seen & MAPPED__CONTROL_AWAITED)
         mapped__wake(flags_of(full));
-    return (size_t)(seen & MAPPED__CONTROL_PINS);
+    return (size_t)(seen & MAPPED__CONTROL_EXPORTS);
 }
 
 size_t mapped_region_retire(mapped_region *region)
 {
     mapped__region *full = mapped__region_of(region);
     if (mapped__region_lock(full, false, "close", NULL) != MAPPED_OK)
-        return mapped_region_pins(region);
+        return mapped_region_exports(region);
     __atomic_fetch_or(&full->control, MAPPED__CONTROL_ALONE, __ATOMIC_ACQ_REL);
     end_access(full);
-    size_t pins = leave_to_pins(full);
-    if (pins > 0)
-        return pins;
+    size_t exports = leave_to_exports(full);
+    if (exports > 0)
+        return exports;
     end_memory(full);
     unlock(full, MAPPED__CONTROL_CLOSED);
     return 0;
 }
 
-/* Behind the last pin of a retired region: nobody can take another one, and
+/* After the last export of a retired region: nobody can begin another one, and
  * nobody locks what is closed. */
 static void end_retired(mapped__region *full)
 {
@@ -344,11 +344,11 @@ static void end_retired(mapped__region *full)
     unlock(full, MAPPED__CONTROL_CLOSED);
 }
 
-void mapped_region_unpin(mapped_region *region)
+void mapped__region_end_export(mapped_region *region)
 {
     mapped__region *full = mapped__region_of(region);
     uint64_t left = __atomic_sub_fetch(&full->control, 1, __ATOMIC_ACQ_REL);
-    if ((left & (MAPPED__CONTROL_PINS | MAPPED__CONTROL_RETIRED)) ==
+    if ((left & (MAPPED__CONTROL_EXPORTS | MAPPED__CONTROL_RETIRED)) ==
         MAPPED__CONTROL_RETIRED)
         end_retired(full);
 }

@@ -60,8 +60,8 @@ static mapped_status check_same_file(const mapped__region *full, intptr_t file,
     return status;
 }
 
-mapped_status mapped__region_borrow_file(const mapped__region *full,
-                                         intptr_t *file, mapped_error *error)
+mapped_status mapped__region_open_file(const mapped__region *full,
+                                       intptr_t *file, mapped_error *error)
 {
     intptr_t opened;
     bool created;
@@ -83,7 +83,7 @@ mapped_status mapped__region_borrow_file(const mapped__region *full,
     return status;
 }
 
-void mapped__region_return_file(const mapped__region *full, intptr_t file)
+void mapped__region_close_file(const mapped__region *full, intptr_t file)
 {
     if (file != full->file)
         mapped__file_close(file);
@@ -97,11 +97,11 @@ static int diagnose(const mapped__region *full, const mapped__lost *lost)
         return EIO;
     if (full->file == MAPPED__NO_FILE && full->name == NULL)
         return full->mapping.flags & MAPPED__MAP_HUGETLB ? ENOSPC : EIO;
-    if (mapped__region_borrow_file(full, &file, NULL) != MAPPED_OK)
+    if (mapped__region_open_file(full, &file, NULL) != MAPPED_OK)
         return EIO;
     uint64_t offset = full->offset - full->lead + lost->first;
     int cause = mapped__file_diagnose(file, offset);
-    mapped__region_return_file(full, file);
+    mapped__region_close_file(full, file);
     return cause;
 }
 
@@ -199,15 +199,15 @@ mapped_status mapped__region_export_lost(mapped_region *region, size_t offset,
     return report(full, &lost, error);
 }
 
-mapped_status mapped__region_returned(mapped_region *region, uint64_t since,
-                                      size_t offset, size_t n,
-                                      mapped_error *error)
+mapped_status mapped__region_recovered(mapped_region *region, uint64_t since,
+                                       size_t offset, size_t n,
+                                       mapped_error *error)
 {
     mapped__lost found;
     mapped__region *full = mapped__region_of(region);
     const mapped__lost part = {.offset = offset + full->lead, .length = n};
     if (n == 0 || mapped_region_recovery_count(region) == since ||
-        !mapped__guard_returned(&full->guard, since, &part, &found))
+        !mapped__guard_recovered(&full->guard, since, &part, &found))
         return MAPPED_OK;
     name_range(full, &found, "access before recovery", error);
     if (error != NULL)
@@ -337,15 +337,16 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
     if (full->wrapped)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
     if (full->file != MAPPED__NO_FILE || full->name != NULL)
-        status = mapped__region_borrow_file(full, &file, error);
+        status = mapped__region_open_file(full, &file, error);
     if (status != MAPPED_OK)
         return status;
     status = restore_all(full, file, error);
-    mapped__region_return_file(full, file);
+    mapped__region_close_file(full, file);
     return status;
 }
 
-mapped_status mapped_region_restore(mapped_region *region, mapped_error *error)
+mapped_status mapped_region_recover_begin(mapped_region *region,
+                                          mapped_error *error)
 {
     mapped__region *full = mapped__region_of(region);
     mapped_status status = mapped__region_lock(full, false, "recover", error);
@@ -356,13 +357,14 @@ mapped_status mapped_region_restore(mapped_region *region, mapped_error *error)
     return mapped__region_end(region, "recover", status, error);
 }
 
-mapped_status mapped_region_settle(mapped_region *region, mapped_error *error)
+mapped_status mapped_region_recover_end(mapped_region *region,
+                                        mapped_error *error)
 {
     mapped__region *full = mapped__region_of(region);
     mapped_status status = mapped__region_lock(full, false, "recover", error);
     if (status != MAPPED_OK)
         return status;
-    mapped__guard_settle(&full->guard);
+    mapped__guard_end_recovery(&full->guard);
     status = mapped__region_intact(full, error);
     mapped__region_unlock(full);
     return mapped__region_end(region, "recover", status, error);
@@ -370,10 +372,10 @@ mapped_status mapped_region_settle(mapped_region *region, mapped_error *error)
 
 mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)
 {
-    mapped_status restored = mapped_region_restore(region, error);
-    mapped_status settled =
-        mapped_region_settle(region, restored == MAPPED_OK ? error : NULL);
-    return restored == MAPPED_OK ? settled : restored;
+    mapped_status begun = mapped_region_recover_begin(region, error);
+    mapped_status ended =
+        mapped_region_recover_end(region, begun == MAPPED_OK ? error : NULL);
+    return begun == MAPPED_OK ? ended : begun;
 }
 
 /* Asked after a look at what is lost, and read after it. */

@@ -18,7 +18,7 @@ typedef struct mapped__old_mapping {
 /* `head` comes first, so that a mapped_region pointer is also one to this. */
 typedef struct mapped__region {
     mapped_region head;
-    uint64_t control; /* MAPPED__CONTROL_* flags and the count of pins */
+    uint64_t control; /* MAPPED__CONTROL_* flags and the count of exports */
     uint32_t references;
     mapped_mode mode;
     uint32_t flags; /* MAPPED_OPEN_* */
@@ -35,7 +35,7 @@ typedef struct mapped__region {
     uint64_t file_serial;
     mapped__mapping mapping;
     mapped__old_mapping
-        *old_mappings; /* only while there are pins, or were a moment ago */
+        *old_mappings; /* only while there are exports, or were a moment ago */
     size_t copied;     /* bytes of them that are private memory */
     mapped_wrap_hook *hook;
     void *context;
@@ -57,7 +57,7 @@ typedef struct mapped__region {
     (MAPPED__CONTROL_LOCKED | MAPPED__CONTROL_AWAITED | MAPPED__CONTROL_ALONE)
 /* An export has begun since the mapping is where it is. */
 #define MAPPED__CONTROL_EXPORTED (UINT64_C(1) << 58)
-#define MAPPED__CONTROL_PINS ((UINT64_C(1) << 48) - 1)
+#define MAPPED__CONTROL_EXPORTS ((UINT64_C(1) << 48) - 1)
 
 static inline mapped__region *mapped__region_of(const mapped_region *region)
 {
@@ -80,24 +80,32 @@ static inline bool mapped__mode_shares_writes(mapped_mode mode)
 extern unsigned char mapped__region_nothing[1];
 
 /* Waits while another thread resizes or closes, then keeps such threads out
- * until unlock. With `alone` there must be no pin either (MAPPED_BUSY), and
- * none is taken until unlock. MAPPED_CLOSED. */
+ * until unlock. With `alone` there must be no export either (MAPPED_BUSY), and
+ * none begins until unlock. MAPPED_CLOSED. */
 mapped_status mapped__region_lock(mapped__region *full, bool alone,
                                   const char *what, mapped_error *error);
-/* From locked to locked alone: MAPPED_BUSY while there is a pin. */
-mapped_status mapped__region_lock_pins(mapped__region *full, const char *what,
-                                       mapped_error *error);
-/* From locked to locked with no pin taken until unlock. True if one that lives
- * may show the mapping where it is; false if the mapping may go. */
+/* From locked to locked alone: MAPPED_BUSY while there is an export. */
+mapped_status mapped__region_lock_exports(mapped__region *full,
+                                          const char *what,
+                                          mapped_error *error);
+/* From locked to locked with no export begun until unlock. True if one that
+ * lives may show the mapping where it is; false if the mapping may go. */
 bool mapped__region_is_exported(mapped__region *full);
-/* No pin shows the mapping where it is now. */
+/* No export shows the mapping where it is now. */
 void mapped__region_moved(mapped__region *full);
 void mapped__region_unlock(mapped__region *full);
 
 /* The struct itself, if it isn't in memory of the caller's. */
 void mapped__region_free(mapped__region *full);
 
-/* MAPPED_BUSY, with the number of pins. */
+/* Counts an export / ends its count. `*base` is the region's first byte.
+ * MAPPED_CLOSED. */
+mapped_status mapped__region_begin_export(mapped_region *region,
+                                          unsigned char **base,
+                                          mapped_error *error);
+void mapped__region_end_export(mapped_region *region);
+
+/* MAPPED_BUSY, with the number of exports. */
 mapped_status mapped__region_busy(const mapped__region *full, const char *what,
                                   mapped_error *error);
 
@@ -151,27 +159,27 @@ void mapped__region_guard(mapped__region *full);
 mapped_status mapped__region_lost(mapped_region *region, size_t offset,
                                   size_t n, mapped_error *error);
 
-/* The same for what a pin has shown: a region that was retired meanwhile is no
- * reason not to tell. */
+/* The same for what an export has shown: a region that was retired meanwhile is
+ * no reason not to tell. */
 mapped_status mapped__region_export_lost(mapped_region *region, size_t offset,
                                          size_t n, mapped_error *error);
 
-/* MAPPED_FAULT if a byte of [offset, offset + n) was lost and has come back
- * since mapped_region_recovery_count was `since`. Why can only be told if
- * somebody asked at that time. */
-mapped_status mapped__region_returned(mapped_region *region, uint64_t since,
-                                      size_t offset, size_t n,
-                                      mapped_error *error);
+/* MAPPED_FAULT if a byte of [offset, offset + n) was lost and has been
+ * recovered since mapped_region_recovery_count was `since`. Why can only be
+ * told if somebody asked at that time. */
+mapped_status mapped__region_recovered(mapped_region *region, uint64_t since,
+                                       size_t offset, size_t n,
+                                       mapped_error *error);
 
 /* As mapped__region_lost for the whole of a region that the caller has locked.
  */
 mapped_status mapped__region_intact(mapped__region *full, mapped_error *error);
 
 /* The file behind the region: the descriptor it holds, or the path opened again
- * and known to be the same file. Give it back. MAPPED_SYSTEM, MAPPED_STALE;
- * MAPPED_UNSUPPORTED if there is none. */
-mapped_status mapped__region_borrow_file(const mapped__region *full,
-                                         intptr_t *file, mapped_error *error);
-void mapped__region_return_file(const mapped__region *full, intptr_t file);
+ * and known to be the same file. Ends with close_file. MAPPED_SYSTEM,
+ * MAPPED_STALE; MAPPED_UNSUPPORTED if there is none. */
+mapped_status mapped__region_open_file(const mapped__region *full,
+                                       intptr_t *file, mapped_error *error);
+void mapped__region_close_file(const mapped__region *full, intptr_t file);
 
 #endif

@@ -11,7 +11,7 @@
 static void clear(mapped__region *full)
 {
     memset(full, 0, offsetof(mapped__region, guard.losses.list));
-    full->guard.returned.count = 0;
+    full->guard.recovered.count = 0;
 }
 
 size_t mapped_region_room(const char *name)
@@ -337,7 +337,7 @@ static void undo(const opening *o)
 
 /* The descriptor is needed to resize and flush, so the shared writable modes
  * keep it; so does a region without a path, as it could never be had again. */
-static void settle_file(const opening *o, mapped__region *full)
+static void keep_or_close_file(const opening *o, mapped__region *full)
 {
     if (mapped__mode_shares_writes(o->mode) || o->path == NULL)
         return;
@@ -369,7 +369,7 @@ static mapped_status open_file(opening *o, const char *name,
         discard(full);
         return status;
     }
-    settle_file(o, full);
+    keep_or_close_file(o, full);
     *region = &full->head;
     return MAPPED_OK;
 }

@@ -258,8 +258,8 @@ static mapped_status shrink_file(mapped__region *full, size_t old_length,
 /* Shows `length` bytes again after the file has shrunk or refused to. A tail
  * that stays mapped does no harm; pages that a detach has taken and that don't
  * come back leave nothing to show. */
-static mapped_status settle(mapped__region *full, size_t length, bool alone,
-                            mapped_error *error)
+static mapped_status show_again(mapped__region *full, size_t length, bool alone,
+                                mapped_error *error)
 {
     mapped_status status = remap(full, length, alone, error);
     bool whole = length == 0 || full->mapping.used >= length + full->lead;
@@ -281,7 +281,7 @@ static mapped_status shrink(mapped__region *full, size_t length,
                             mapped_error *error)
 {
     size_t old_length = full->length;
-    mapped_status status = mapped__region_lock_pins(full, "resize", error);
+    mapped_status status = mapped__region_lock_exports(full, "resize", error);
     if (status != MAPPED_OK)
         return status;
     bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
@@ -289,12 +289,12 @@ static mapped_status shrink(mapped__region *full, size_t length,
     mapped__region_publish_length(full, length);
     status = shrink_file(full, old_length, length, alone, error);
     if (status != MAPPED_OK) {
-        (void)settle(full, old_length, alone, NULL);
+        (void)show_again(full, old_length, alone, NULL);
         return status;
     }
     if (alone)
         guard_only(full, pages_of(full, length));
-    status = settle(full, length, alone, error);
+    status = show_again(full, length, alone, error);
     mapped__guard_forget(&full->guard, pages_of(full, length));
     return status;
 }
@@ -355,11 +355,11 @@ static mapped_status size_of_file(const mapped__region *full, uint64_t *size,
 {
     intptr_t file;
     mapped__file_info info;
-    mapped_status status = mapped__region_borrow_file(full, &file, error);
+    mapped_status status = mapped__region_open_file(full, &file, error);
     if (status != MAPPED_OK)
         return status;
     status = mapped__file_info_get(file, &info, error);
-    mapped__region_return_file(full, file);
+    mapped__region_close_file(full, file);
     if (status == MAPPED_OK)
         *size = info.size;
     return status;

@@ -149,18 +149,20 @@ static void measure(const char *span_row, const char *gets_row, size_t length,
 {
     double times[3][ROUNDS];
     mapped_error error = MAPPED_ERROR_INIT;
-    void *raw;
+    mapped_export held;
     mapped_region *region = make_temporary(length);
-    if (mapped_region_pin(region, &raw, &error) != MAPPED_OK)
+    if (mapped_export_begin(mapped_region_slice(region), &held, &error) !=
+        MAPPED_OK)
         fail(&error);
     mapped_slice all = mapped_region_slice(region);
-    uint32_t expected = sum_raw(raw, length / 4);
+    uint32_t expected = sum_raw(held.data, length / 4);
     for (int round = 0; round < ROUNDS; round++) {
         times[0][round] = time_sum(sum_span, all, repeats, expected);
-        times[1][round] = time_raw(raw, length / 4, repeats, expected);
+        times[1][round] = time_raw(held.data, length / 4, repeats, expected);
         times[2][round] = time_sum(sum_gets, all, repeats, expected);
     }
-    mapped_region_unpin(region);
+    if (mapped_export_end(&held, &error) != MAPPED_OK)
+        fail(&error);
     mapped_region_release(region);
     print_row(span_row, "1.30", times[0], times[1]);
     print_row(gets_row, "null", times[2], times[1]);

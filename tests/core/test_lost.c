@@ -32,12 +32,12 @@ static void retry_all(mapped__losses *losses)
         ;
 }
 
-/* Is anything new among what came back? */
-static bool settle(mapped__losses *losses)
+/* Has anything been recovered? */
+static bool end_recovery(mapped__losses *losses)
 {
-    mapped__returned returned = {0};
-    mapped__lost_settle(losses, &returned, 1);
-    return returned.count > 0;
+    mapped__recovered recovered = {0};
+    mapped__lost_end_recovery(losses, &recovered, 1);
+    return recovered.count > 0;
 }
 
 static bool lost_at(const mapped__losses *losses, size_t offset)
@@ -156,7 +156,7 @@ static void test_lost_neighbour_of_a_full_list_finds_room(void)
                                   2 * MAPPED__LOST_MAX - 2});
 }
 
-/* Restored stretches count as lost until they are settled, and take room. */
+/* Restored stretches count as lost until the recovery ends, and take room. */
 static void test_lost_again_while_being_restored_stays_in_its_room(void)
 {
     mapped__losses losses = {0};
@@ -173,9 +173,9 @@ static void test_lost_again_while_being_restored_stays_in_its_room(void)
     CHECK(fenced.losses.count <= MAPPED__LOST_ROOM);
     CHECK_INT(fenced.behind[0], 0x5a);
     CHECK(lost_at(&fenced.losses, 1 * PAGE));
-    CHECK(settle(&fenced.losses));
+    CHECK(end_recovery(&fenced.losses));
     CHECK(lost_at(&fenced.losses, 1 * PAGE));
-    CHECK(!settle(&losses));
+    CHECK(!end_recovery(&losses));
 }
 
 static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
@@ -188,48 +188,48 @@ static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
     CHECK_UINT(lost.offset, 3 * PAGE);
     add(&losses, 3);
     CHECK_UINT(losses.count, 2);
-    CHECK(settle(&losses));
+    CHECK(end_recovery(&losses));
     CHECK_UINT(losses.count, 1);
     CHECK_INT(losses.list[0].cause, 0);
     CHECK(lost_at(&losses, 3 * PAGE));
 }
 
-static void test_lost_settled_bounds_are_narrow_again(void)
+static void test_lost_bounds_after_a_recovery_are_narrow_again(void)
 {
     mapped__losses losses = {0};
     mapped__lost lost;
     add(&losses, 3);
     add(&losses, 100);
     CHECK(mapped__lost_retry(&losses, &lost));
-    CHECK(settle(&losses));
+    CHECK(end_recovery(&losses));
     CHECK(!mapped__lost_maybe(&losses, 3 * PAGE, PAGE));
     CHECK(mapped__lost_maybe(&losses, 100 * PAGE, PAGE));
 }
 
-static bool came_back(const mapped__returned *returned, uint64_t since,
+static bool came_back(const mapped__recovered *recovered, uint64_t since,
                       size_t number)
 {
     const mapped__lost part = page_at(number);
     mapped__lost found;
-    return mapped__returned_find(returned, since, &part, &found);
+    return mapped__recovered_find(recovered, since, &part, &found);
 }
 
-/* One settling is more than there is room for: the oldest become one, and that
+/* One recovery is more than there is room for: the oldest become one, and that
  * one says too much and never too little. */
-static void test_lost_and_returned_is_remembered(void)
+static void test_lost_and_recovered_is_remembered(void)
 {
     mapped__losses losses = {0};
-    mapped__returned returned = {0};
-    for (uint64_t number = 1; number <= 2 * MAPPED__RETURNED_ROOM; number++) {
+    mapped__recovered recovered = {0};
+    for (uint64_t number = 1; number <= 2 * MAPPED__RECOVERED_ROOM; number++) {
         add(&losses, 10 * number);
         retry_all(&losses);
-        mapped__lost_settle(&losses, &returned, number);
+        mapped__lost_end_recovery(&losses, &recovered, number);
         for (size_t i = 1; i <= number; i++)
-            CHECK(came_back(&returned, i - 1, 10 * i));
-        CHECK(!came_back(&returned, number, 10 * number));
-        CHECK(!came_back(&returned, 0, 10 * number + 1));
+            CHECK(came_back(&recovered, i - 1, 10 * i));
+        CHECK(!came_back(&recovered, number, 10 * number));
+        CHECK(!came_back(&recovered, 0, 10 * number + 1));
     }
-    CHECK(returned.count <= MAPPED__RETURNED_ROOM);
+    CHECK(recovered.count <= MAPPED__RECOVERED_ROOM);
 }
 
 static void test_lost_cut_shortens_what_straddles(void)
@@ -269,8 +269,8 @@ int main(void)
     RUN(test_lost_neighbour_of_a_full_list_finds_room);
     RUN(test_lost_again_while_being_restored_stays_in_its_room);
     RUN(test_lost_again_after_a_retry_is_a_loss_of_its_own);
-    RUN(test_lost_settled_bounds_are_narrow_again);
-    RUN(test_lost_and_returned_is_remembered);
+    RUN(test_lost_bounds_after_a_recovery_are_narrow_again);
+    RUN(test_lost_and_recovered_is_remembered);
     RUN(test_lost_cut_shortens_what_straddles);
     RUN(test_lost_copy_tells_of_what_has_no_room);
     return check_finish();

@@ -31,7 +31,7 @@ static void test_span_of_a_closed_region_is_refused(void)
 {
     mapped_region *region = memory_region(100);
     mapped_slice slice = mapped_region_slice(region);
-    mapped_span span = {(const unsigned char *)"x", 7, slice, 0};
+    mapped_span span = {.first = (const unsigned char *)"x", .length = 7};
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_span_begin(slice, &span, NULL), MAPPED_CLOSED);
     CHECK_UINT(span.length, 7);
@@ -45,7 +45,7 @@ static void test_span_of_a_shrunk_region_is_refused(void)
     mapped_span span;
     CHECK_STATUS(mapped_region_resize(region, 99, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_span_begin(slice, &span, NULL), MAPPED_RANGE);
-    CHECK_UINT(mapped_region_pins(region), 0);
+    CHECK_UINT(mapped_region_exports(region), 0);
     mapped_region_release(region);
 }
 

@@ -127,9 +127,8 @@ static void test_zero_slice_has_no_fields(void)
 static void test_zero_slice_leaves_no_pointer(void)
 {
     mapped_span span;
-    void *data;
-    uint64_t since;
-    CHECK_STATUS(mapped_export_begin(none, &data, &since, NULL), MAPPED_CLOSED);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(none, &held, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_span_begin(none, &span, NULL), MAPPED_CLOSED);
 }
 

@@ -164,20 +164,19 @@ static mapped_status pack(mapped_slice slice, size_t at)
 
 static mapped_status export(mapped_slice slice, size_t at)
 {
-    void *data;
-    uint64_t since;
+    mapped_export held;
     mapped_slice part;
     unsigned char seen = STAMP & 0xFF;
     mapped_status status =
         mapped_slice_sub(slice, at, room(slice, at), &part, NULL);
     if (status == MAPPED_OK)
-        status = mapped_export_begin(part, &data, &since, NULL);
+        status = mapped_export_begin(part, &held, NULL);
     if (status != MAPPED_OK)
         return status;
     for (size_t i = 0; i < part.length; i++)
-        if (((volatile unsigned char *)data)[i] != seen)
+        if (((volatile unsigned char *)held.data)[i] != seen)
             seen = 0;
-    status = mapped_export_end(part, since, NULL);
+    status = mapped_export_end(&held, NULL);
     if (status == MAPPED_OK)
         whole(&seen, 1);
     return status;

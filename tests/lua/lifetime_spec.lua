@@ -301,7 +301,7 @@ describe("topointer", function()
     assert.equal("pearl", rex.match(region, "p\\w+"))
   end)
 
-  it("pins against shrinking and moving, not against growth in place",
+  it("keeps from shrinking and moving, not against growth in place",
     function()
       local region = assert(mapped.anonymous(8192, { reserve = 1 << 20 }))
       region:topointer()

@@ -41,7 +41,7 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
 /* Grows the region by n bytes and stores `data` there, which may be the
  * region's own. Two threads that append at once get places of their own. As
  * mapped_region_resize. After a MAPPED_FAULT the region has its old length
- * again, unless somebody has appended more or pinned it meanwhile. */
+ * again, unless somebody has appended more or exported it meanwhile. */
 MAPPED__MUST_USE mapped_status mapped_region_append(mapped_region *region,
                                                     const void *data, size_t n,
                                                     mapped_error *error);

@@ -1,11 +1,17 @@
-/* An export: a raw pointer to a slice's bytes for somebody who reads or writes
- * them unchecked, and who is to hear at its end whether they were all there.
+/* An export: a pointer that has left the library and is counted.
  *
- * An export is a pin (region.h): until its end `close` and a shrink answer
- * MAPPED_BUSY, and the pointer stays valid where the region moves to grow. Lost
- * pages read as zeros through it. What was read counts only if
- * mapped_export_end answers MAPPED_OK, whoever else has been told of the loss
- * in between and even if the pages have been recovered since. */
+ * Somebody reads or writes the slice's bytes through it unchecked, and hears at
+ * its end whether they were all there. C spans, Python buffers, Lua pointers
+ * and long operations are exports that differ in their owner.
+ *
+ * While an export lives `close` and a shrink answer MAPPED_BUSY, and the
+ * pointer stays valid where the region moves to grow: the region leaves behind
+ * what it shows. Lost pages read as zeros through it. What was read counts only
+ * if mapped_export_end answers MAPPED_OK, whoever else has been told of the
+ * lost pages in between and even if they have been recovered since.
+ *
+ * Functions may be called from any thread that holds a reference to the region;
+ * one export belongs to one thread at a time. */
 #ifndef MAPPED_EXPORT_H
 #define MAPPED_EXPORT_H
 
@@ -13,19 +19,35 @@
 
 MAPPED_BEGIN
 
-/* `*data` is the slice's first byte and `*since` what the end needs to know.
- * MAPPED_FAULT if a page of the slice is known to be lost, so that nobody is
+typedef struct mapped_export {
+    mapped_slice slice; /* what is asked about; may be widened or cut */
+    void *data;         /* the slice's first byte; NULL of an operation */
+    uint64_t since;     /* how many recoveries the region had seen */
+} mapped_export;
+
+/* MAPPED_FAULT if a page of the slice is known to be lost, so that nobody is
  * handed zeros for data; MAPPED_RANGE if the region has shrunk below the slice;
  * MAPPED_CLOSED. Touches no page. */
 MAPPED__MUST_USE mapped_status mapped_export_begin(mapped_slice slice,
-                                                   void **data, uint64_t *since,
+                                                   mapped_export *made,
                                                    mapped_error *error);
 
-/* Ends what a successful begin began, in any case. The slice may be longer now,
- * or shorter: it is the one that is asked about. MAPPED_FAULT if a page of it
- * is lost or was at any time since the begin. */
-MAPPED__MUST_USE mapped_status mapped_export_end(mapped_slice slice,
-                                                 uint64_t since,
+/* The same for a long operation of the library, during which other threads may
+ * recover the region. Each access in it is checked, so it needs no pointer, and
+ * `close` doesn't wait for it; but it holds a reference, which keeps the
+ * addresses. Never fails; the region may be closed. */
+void mapped_export_begin_operation(mapped_region *region, mapped_export *made);
+
+/* MAPPED_FAULT if a page of the slice is lost or was at any time since the
+ * begin; of an operation, which is told of what is lost now by its own
+ * accesses, if a page has been recovered since. The export goes on. */
+MAPPED__MUST_USE mapped_status mapped_export_check(const mapped_export *made,
+                                                   mapped_error *error);
+
+/* Answers as mapped_export_check and ends the export in any case, from any
+ * thread. The end of the last one of a retired region ends its memory, and
+ * calls the hook of a wrapped one. */
+MAPPED__MUST_USE mapped_status mapped_export_end(mapped_export *made,
                                                  mapped_error *error);
 
 MAPPED_END

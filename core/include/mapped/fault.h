@@ -58,14 +58,15 @@ MAPPED__MUST_USE mapped_status mapped_region_recover(mapped_region *region,
                                                      mapped_error *error);
 
 /* The two halves of mapped_region_recover, for programs in which other threads
- * go on. `restore` maps back and tries the pages, which may take its time; they
- * count as lost until `settle`, which is quick and answers as recover does.
- * Only `settle` must not run in the middle of another thread's access; one that
- * it may have overtaken is told by a risen mapped_region_recovery_count. */
-MAPPED__MUST_USE mapped_status mapped_region_restore(mapped_region *region,
-                                                     mapped_error *error);
-MAPPED__MUST_USE mapped_status mapped_region_settle(mapped_region *region,
-                                                    mapped_error *error);
+ * go on. `begin` maps back and tries the pages, which may take its time; they
+ * count as lost until `end`, which is quick and answers as recover does. Only
+ * `end` must not run in the middle of another thread's access, unless that is
+ * an operation of export.h; a risen mapped_region_recovery_count tells of it.
+ */
+MAPPED__MUST_USE mapped_status
+mapped_region_recover_begin(mapped_region *region, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_region_recover_end(mapped_region *region,
+                                                         mapped_error *error);
 uint64_t mapped_region_recovery_count(const mapped_region *region);
 
 MAPPED_END

@@ -7,9 +7,10 @@
  * an access. Slices (slice.h) are plain values that borrow the region: they
  * stay harmless after `close`, and dangle after the last `release`.
  *
- * A raw pointer that leaves the library is a pin. While there is one, nothing
- * that would invalidate it happens: close and shrinking are MAPPED_BUSY, and a
- * region that has to move to grow leaves behind what the pin shows.
+ * A raw pointer that leaves the library is an export (export.h). While there is
+ * one, nothing that would invalidate it happens: close and shrinking are
+ * MAPPED_BUSY, and a region that has to move to grow leaves behind what the
+ * export shows.
  *
  * Positions and lengths are bytes. Any byte offset into a file is fine; page
  * granularity never shows. A region of length 0 is normal.
@@ -98,7 +99,7 @@ typedef struct mapped_anonymous_options {
 
 /* Called once with `context`, when memory given to mapped_region_wrap is no
  * longer needed, by the thread that closed or released the region last, or that
- * ended the last pin of a retired one. */
+ * ended the last export of a retired one. */
 typedef void mapped_wrap_hook(void *context);
 
 /* "r", "r+", "c", "w+", "x+". MAPPED_ARGUMENT for anything else. */
@@ -169,8 +170,8 @@ MAPPED__MUST_USE mapped_status mapped_region_wrap(
     void *data, size_t length, bool readonly, mapped_wrap_hook *hook,
     void *context, mapped_region **region, mapped_error *error);
 
-/* One more reference / one less. The last release closes the region, pinned or
- * not, and frees it (but see mapped_region_room). `release` takes NULL and
+/* One more reference / one less. The last release closes the region, exported
+ * or not, and frees it (but see mapped_region_room). `release` takes NULL and
  * never fails. */
 void mapped_region_acquire(mapped_region *region);
 void mapped_region_release(mapped_region *region);
@@ -179,14 +180,15 @@ void mapped_region_release(mapped_region *region);
  * is unmapped at once when the caller's is the only reference; otherwise zero
  * pages take its place, so that an access under way in another thread meets
  * them and then its second check, and the address range goes with the last
- * release. Closing twice is fine. MAPPED_BUSY while pinned: nothing changes,
- * and `error->length` is the number of pins. */
+ * release. Closing twice is fine. MAPPED_BUSY while exported: nothing
+ * changes, and `error->length` is the number of exports. */
 MAPPED__MUST_USE mapped_status mapped_region_close(mapped_region *region,
                                                    mapped_error *error);
 
-/* Like mapped_region_close, but pins don't keep it from closing: returns how
- * many there are, 0 for most. What they show stays mapped and true until the
- * last of them ends; then it goes as with mapped_region_close. Never fails. */
+/* Like mapped_region_close, but exports don't keep it from closing: returns
+ * how many there are, 0 for most. What they show stays mapped and true until
+ * the last of them ends; then it goes as with mapped_region_close. Never fails.
+ */
 size_t mapped_region_retire(mapped_region *region);
 
 /* Makes the region, and in "r+", "w+", "x+" the file, `length` bytes long. (A
@@ -194,10 +196,10 @@ size_t mapped_region_retire(mapped_region *region);
  * Growing allocates blocks (unless opened sparse). With a reserve the base
  * never moves. Without one growth stays in place where it can and otherwise
  * moves, which needs that there is no reference but the caller's; else
- * MAPPED_BUSY. Pins that live then keep what they show at the addresses where
- * it is: of a file and of shared memory both places show the same bytes,
+ * MAPPED_BUSY. Exports that live then keep what they show at the addresses
+ * where it is: of a file and of shared memory both places show the same bytes,
  * private memory is MAPPED_BUSY (but see mapped_region_copy_on_move). Shrinking
- * needs that there is no pin. MAPPED_READONLY in
+ * needs that there is no export. MAPPED_READONLY in
  * "r"; MAPPED_UNSUPPORTED in "c", for devices and wrapped memory;
  * MAPPED_ARGUMENT past the reserve. MAPPED_FAULT if it is to grow and somebody
  * has made the file shorter than the region, or if pages are lost and there is
@@ -209,12 +211,14 @@ MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
                                                     uint64_t length,
                                                     mapped_error *error);
 
-/* From now on growth may move private memory, too, while there are pins. The
- * bytes are copied; what such a pin shows is what they were at that time. For
- * programs that can't ask the holder of a pointer to let go of it. */
+/* From now on growth may move private memory, too, while there are
+ * exports. The bytes are copied; what such an export shows is what they were at
+ * that time. For programs that can't ask the holder of a pointer to let go of
+ * it. */
 void mapped_region_copy_on_move(mapped_region *region);
 
-/* How many bytes of memory such growth has left behind for pins that live. */
+/* How many bytes of memory such growth has left behind for exports that live.
+ */
 size_t mapped_region_copied(const mapped_region *region);
 
 /* Seals shared anonymous memory: from now on no process that has its descriptor
@@ -225,24 +229,12 @@ size_t mapped_region_copied(const mapped_region *region);
 MAPPED__MUST_USE mapped_status mapped_region_seal(mapped_region *region,
                                                   mapped_error *error);
 
-/* Counts a raw pointer that is about to leave the library. `*data` is the
- * region's first byte, valid for the region's length until the unpin; other
- * processes may change the bytes at any time. MAPPED_CLOSED. Touching lost
- * pages through it reads zeros; export.h has pins that tell of them. */
-MAPPED__MUST_USE mapped_status mapped_region_pin(mapped_region *region,
-                                                 void **data,
-                                                 mapped_error *error);
-
-/* Ends one pin, from any thread. The last pin of a retired region ends its
- * memory, and calls the hook of a wrapped one. */
-void mapped_region_unpin(mapped_region *region);
-
 /* No region, NULL, is closed, read-only mode and without anything else. */
 size_t mapped_region_length(const mapped_region *region); /* 0 once closed */
 bool mapped_region_closed(const mapped_region *region);
 bool mapped_region_readonly(const mapped_region *region);
 bool mapped_region_device(const mapped_region *region);
-size_t mapped_region_pins(const mapped_region *region);
+size_t mapped_region_exports(const mapped_region *region); /* that live */
 mapped_mode mapped_region_mode(const mapped_region *region);
 
 /* Functions about the region as a whole (resize, close, recover, a look at the

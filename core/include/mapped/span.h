@@ -12,23 +12,22 @@
  *
  * Every read is checked against the span, which a loop up to the count lets the
  * compiler leave out. The second check comes once, at the end: what was read
- * counts only if mapped_span_end answers MAPPED_OK. In between the span is a
- * pin: `close` and a shrink answer MAPPED_BUSY, and a region that moves to grow
- * leaves behind what the span shows. Reading lost pages gives zeros until then.
+ * counts only if mapped_span_end answers MAPPED_OK. In between the span is an
+ * export: `close` and a shrink answer MAPPED_BUSY, and a region that moves to
+ * grow leaves behind what the span shows. Lost pages read as zeros until then.
  * A span belongs to one thread. */
 #ifndef MAPPED_SPAN_H
 #define MAPPED_SPAN_H
 
 #include <mapped/endian.h>
-#include <mapped/slice.h>
+#include <mapped/export.h>
 
 MAPPED_BEGIN
 
 typedef struct mapped_span {
     const unsigned char *first;
     size_t length; /* bytes */
-    mapped_slice slice;
-    uint64_t since; /* what the end needs to know */
+    mapped_export exported;
 } mapped_span;
 
 /* MAPPED_RANGE if the region has shrunk below the slice, MAPPED_CLOSED;

@@ -28,7 +28,7 @@ static void cut(const subject *s, size_t pages)
 
 static void done(subject *s)
 {
-    CHECK_UINT(mapped_region_pins(s->region), 0);
+    CHECK_UINT(mapped_region_exports(s->region), 0);
     mapped_region_release(s->region);
     unlink(s->path);
 }
@@ -42,28 +42,18 @@ static mapped_slice pages_of(const subject *s, size_t first, size_t count)
     return part;
 }
 
-typedef struct export
+static mapped_export begun(mapped_slice slice)
 {
-    mapped_slice slice;
-    const volatile unsigned char *data;
-    uint64_t since;
-}
-export;
-
-static export begun(mapped_slice slice)
-{
-    export made = {.slice = slice};
-    void *data = NULL;
-    if (!CHECK_STATUS(mapped_export_begin(slice, &data, &made.since, NULL),
-                      MAPPED_OK))
+    mapped_export made;
+    if (!CHECK_STATUS(mapped_export_begin(slice, &made, NULL), MAPPED_OK))
         exit(1);
-    made.data = data;
     return made;
 }
 
-static mapped_status end(const export *ending, mapped_error *error)
+/* A byte of what the export shows. */
+static unsigned char shown(const mapped_export *made, size_t at)
 {
-    return mapped_export_end(ending->slice, ending->since, error);
+    return ((const volatile unsigned char *)made->data)[at];
 }
 
 /* Loses a page through the checked path, which is told at once. */
@@ -87,14 +77,13 @@ static void lose_and_recover(const subject *s, size_t first, size_t step)
 
 static mapped_status begin_status(mapped_slice slice, mapped_error *error)
 {
-    void *data = NULL;
-    uint64_t since = 77;
-    mapped_status status = mapped_export_begin(slice, &data, &since, error);
+    mapped_export made = {.since = 77};
+    mapped_status status = mapped_export_begin(slice, &made, error);
     if (status == MAPPED_OK)
-        return mapped_export_end(slice, since, NULL);
-    CHECK(data == NULL);
-    CHECK_UINT(since, 77);
-    CHECK_UINT(mapped_region_pins(slice.region), 0);
+        return mapped_export_end(&made, NULL);
+    CHECK(made.data == NULL);
+    CHECK_UINT(made.since, 77);
+    CHECK_UINT(mapped_region_exports(slice.region), 0);
     return status;
 }
 
@@ -134,12 +123,12 @@ static void test_export_of_what_is_gone_is_refused(void)
     mapped_region_release(region);
 }
 
-static void test_export_is_a_pin(void)
+static void test_export_keeps_from_closing(void)
 {
     subject s = opened(NULL);
-    export whole = begun(mapped_region_slice(s.region));
+    mapped_export whole = begun(mapped_region_slice(s.region));
     CHECK_STATUS(mapped_region_close(s.region, NULL), MAPPED_BUSY);
-    CHECK_STATUS(end(&whole, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&whole, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_close(s.region, NULL), MAPPED_OK);
     done(&s);
 }
@@ -148,10 +137,10 @@ static void test_export_tells_of_what_it_met(void)
 {
     subject s = opened(NULL);
     mapped_error error = MAPPED_ERROR_INIT;
-    export part = begun(pages_of(&s, 3, 4));
+    mapped_export part = begun(pages_of(&s, 3, 4));
     cut(&s, 1);
-    CHECK_INT(part.data[page], 0);
-    CHECK_STATUS(end(&part, &error), MAPPED_FAULT);
+    CHECK_INT(shown(&part, page), 0);
+    CHECK_STATUS(mapped_export_end(&part, &error), MAPPED_FAULT);
     CHECK_UINT(error.offset, 4 * page);
     CHECK_UINT(error.length, page);
     CHECK_INT(error.os_error, ENODATA);
@@ -161,27 +150,27 @@ static void test_export_tells_of_what_it_met(void)
 static void test_export_tells_though_others_were_told(void)
 {
     subject s = opened(NULL);
-    export first = begun(pages_of(&s, 1, 2));
-    export second = begun(pages_of(&s, 1, 4));
+    mapped_export first = begun(pages_of(&s, 1, 2));
+    mapped_export second = begun(pages_of(&s, 1, 4));
     cut(&s, 1);
-    CHECK_INT(first.data[0], 0);
+    CHECK_INT(shown(&first, 0), 0);
     lose(&s, 1);
     lose(&s, 9);
     CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_FAULT);
-    CHECK_STATUS(end(&first, NULL), MAPPED_FAULT);
-    CHECK_STATUS(end(&second, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&first, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&second, NULL), MAPPED_FAULT);
     done(&s);
 }
 
 static void test_export_tells_nothing_of_other_pages(void)
 {
     subject s = opened(NULL);
-    export before = begun(pages_of(&s, 0, 2));
-    export after = begun(pages_of(&s, 3, 2));
+    mapped_export before = begun(pages_of(&s, 0, 2));
+    mapped_export after = begun(pages_of(&s, 3, 2));
     cut(&s, 1);
     lose(&s, 2);
-    CHECK_STATUS(end(&before, NULL), MAPPED_OK);
-    CHECK_STATUS(end(&after, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&before, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&after, NULL), MAPPED_OK);
     done(&s);
 }
 
@@ -189,28 +178,28 @@ static void test_export_tells_of_what_was_recovered(void)
 {
     subject s = opened(NULL);
     mapped_error error = MAPPED_ERROR_INIT;
-    export whole = begun(mapped_region_slice(s.region));
-    export part = begun(pages_of(&s, 3, 1));
+    mapped_export whole = begun(mapped_region_slice(s.region));
+    mapped_export part = begun(pages_of(&s, 3, 1));
     lose_and_recover(&s, 4, 1);
     CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_OK);
-    CHECK_STATUS(end(&whole, &error), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&whole, &error), MAPPED_FAULT);
     CHECK_UINT(error.offset, 4 * page);
     CHECK_UINT(error.length, (PAGES - 4) * page);
-    CHECK_STATUS(end(&part, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&part, NULL), MAPPED_OK);
     done(&s);
 }
 
 static void test_export_begun_after_a_recovery_is_clean(void)
 {
     subject s = opened(NULL);
-    export old = begun(mapped_region_slice(s.region));
+    mapped_export old = begun(mapped_region_slice(s.region));
     lose_and_recover(&s, 4, 1);
-    export young = begun(mapped_region_slice(s.region));
-    CHECK_STATUS(end(&young, NULL), MAPPED_OK);
+    mapped_export young = begun(mapped_region_slice(s.region));
+    CHECK_STATUS(mapped_export_end(&young, NULL), MAPPED_OK);
     young = begun(pages_of(&s, 4, 3));
     lose_and_recover(&s, 30, 1);
-    CHECK_STATUS(end(&young, NULL), MAPPED_OK);
-    CHECK_STATUS(end(&old, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&young, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&old, NULL), MAPPED_FAULT);
     done(&s);
 }
 
@@ -219,20 +208,20 @@ static void test_export_begun_after_a_recovery_is_clean(void)
 static void test_export_remembers_however_much_is_recovered(void)
 {
     subject s = opened(NULL);
-    export last = begun(pages_of(&s, PAGES - 2, 1));
-    export first = begun(pages_of(&s, 0, 1));
+    mapped_export last = begun(pages_of(&s, PAGES - 2, 1));
+    mapped_export first = begun(pages_of(&s, 0, 1));
     lose_and_recover(&s, 2, 4);
-    CHECK_STATUS(end(&last, NULL), MAPPED_FAULT);
-    CHECK_STATUS(end(&first, NULL), MAPPED_OK);
-    export young = begun(mapped_region_slice(s.region));
+    CHECK_STATUS(mapped_export_end(&last, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&first, NULL), MAPPED_OK);
+    mapped_export young = begun(mapped_region_slice(s.region));
     last = begun(pages_of(&s, PAGES - 1, 1));
     lose_and_recover(&s, PAGES - 1, 1);
     for (size_t i = 0; i < 20; i++)
         lose_and_recover(&s, 1 + i, PAGES);
-    CHECK_STATUS(end(&last, NULL), MAPPED_FAULT);
-    CHECK_STATUS(end(&young, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&last, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&young, NULL), MAPPED_FAULT);
     young = begun(mapped_region_slice(s.region));
-    CHECK_STATUS(end(&young, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&young, NULL), MAPPED_OK);
     done(&s);
 }
 
@@ -246,12 +235,12 @@ static void test_export_counts_from_the_region(void)
     mapped_slice edge = mapped_region_slice(s.region);
     edge.offset = page - 100;
     edge.length = 10;
-    export second = begun(edge);
+    mapped_export second = begun(edge);
     cut(&s, 2);
-    CHECK_INT(second.data[0], 0);
+    CHECK_INT(shown(&second, 0), 0);
     cut(&s, PAGES);
     CHECK_STATUS(mapped_region_recover(s.region, NULL), MAPPED_OK);
-    CHECK_STATUS(end(&second, &error), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&second, &error), MAPPED_FAULT);
     CHECK_UINT(error.offset, page - 100);
     CHECK_UINT(error.length, page);
     done(&s);
@@ -279,7 +268,7 @@ int main(void)
     RUN(test_export_of_a_known_loss_is_refused);
     RUN(test_export_of_intact_or_no_bytes_is_not);
     RUN(test_export_of_what_is_gone_is_refused);
-    RUN(test_export_is_a_pin);
+    RUN(test_export_keeps_from_closing);
     RUN(test_export_tells_of_what_it_met);
     RUN(test_export_tells_though_others_were_told);
     RUN(test_export_tells_nothing_of_other_pages);

@@ -14,23 +14,21 @@
 
 typedef struct subject {
     mapped_region *region;
-    mapped_slice slice;
+    mapped_export held;
     void *taken; /* so that growth has to move */
     volatile unsigned char *data;
-    uint64_t since;
 } subject;
 
 /* Exported, and in a place where it can't grow. */
 static subject begun(mapped_region *region)
 {
     subject s = {.region = region};
-    void *data;
     s.taken = scratch_block_growth(region);
-    s.slice = mapped_region_slice(region);
-    if (!CHECK_STATUS(mapped_export_begin(s.slice, &data, &s.since, NULL),
-                      MAPPED_OK))
+    if (!CHECK_STATUS(
+            mapped_export_begin(mapped_region_slice(region), &s.held, NULL),
+            MAPPED_OK))
         exit(1);
-    s.data = data;
+    s.data = s.held.data;
     return s;
 }
 
@@ -58,7 +56,7 @@ static subject begun_on_memory(bool shared)
 
 static void done(subject *s)
 {
-    CHECK_UINT(mapped_region_pins(s->region), 0);
+    CHECK_UINT(mapped_region_exports(s->region), 0);
     mapped_region_release(s->region);
     if (s->taken)
         munmap(s->taken, scratch_page());
@@ -97,7 +95,7 @@ static void test_growth_leaves_a_file_s_export_true(void)
     CHECK_UINT(get(&s, LENGTH - 1), scratch_byte(LENGTH - 1));
     CHECK_UINT(get(&s, LONGER - 1), 0);
     CHECK_STATUS(mapped_region_resize(s.region, 1, NULL), MAPPED_BUSY);
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(s.region, 1, NULL), MAPPED_OK);
     CHECK_INT(scratch_mappings_of("/grown"), 1);
     done(&s);
@@ -108,7 +106,7 @@ static void test_growth_leaves_an_export_of_shared_memory_true(void)
     subject s = begun_on_memory(true);
     CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
     check_both_ways(&s);
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
     done(&s);
 }
 
@@ -123,7 +121,7 @@ static void test_growth_of_exported_private_memory_is_busy(void)
     CHECK_UINT(mapped_region_length(s.region), LENGTH);
     CHECK(s.region->base_ == base);
     check_both_ways(&s);
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
     done(&s);
 }
@@ -138,7 +136,7 @@ static void test_growth_copies_private_memory_where_told_to(void)
     CHECK_UINT(get(&s, LENGTH - 1), 77);
     set(&s, LENGTH - 1, 78);
     CHECK_UINT(s.data[LENGTH - 1], 77);
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(s.region, LENGTH, NULL), MAPPED_OK);
     if (!scratch_instrumented())
         CHECK_INT(scratch_address_pages(), pages);
@@ -156,7 +154,7 @@ static void test_growth_goes_on_without_leaving_more(void)
     CHECK_INT(scratch_mappings_of("/grown"), 2);
     check_both_ways(&s);
     CHECK_UINT(get(&s, LENGTH + 15999), '.');
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
     done(&s);
 }
 
@@ -164,20 +162,19 @@ static void test_growth_under_several_exports_leaves_each(void)
 {
     subject s = begun_on_file();
     subject later = s;
-    void *data;
     CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
     void *taken = scratch_block_growth(s.region);
-    later.slice = mapped_region_slice(s.region);
-    CHECK_STATUS(mapped_export_begin(later.slice, &data, &later.since, NULL),
+    later.held.slice = mapped_region_slice(s.region);
+    CHECK_STATUS(mapped_export_begin(later.held.slice, &later.held, NULL),
                  MAPPED_OK);
-    later.data = data;
+    later.data = later.held.data;
     CHECK_STATUS(mapped_region_resize(s.region, 8 * LONGER, NULL), MAPPED_OK);
     check_both_ways(&s);
     check_both_ways(&later);
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(s.region, 64 * LONGER, NULL), MAPPED_OK);
     check_both_ways(&later);
-    CHECK_STATUS(mapped_export_end(later.slice, later.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&later.held, NULL), MAPPED_OK);
     if (taken)
         munmap(taken, scratch_page());
     done(&s);
@@ -187,22 +184,21 @@ static void test_growth_under_several_exports_leaves_each(void)
 static void test_growth_under_more_and_more_exports_leaves_few_mappings(void)
 {
     subject s = begun_on_file();
-    uint64_t since[200];
-    void *data;
+    mapped_export exports[200];
     for (size_t i = 0; i < 200; i++) {
         CHECK_STATUS(
             mapped_region_resize(s.region, LENGTH + i * scratch_page(), NULL),
             MAPPED_OK);
-        CHECK_STATUS(mapped_export_begin(mapped_region_slice(s.region), &data,
-                                         &since[i], NULL),
+        CHECK_STATUS(mapped_export_begin(mapped_region_slice(s.region),
+                                         &exports[i], NULL),
                      MAPPED_OK);
         (void)scratch_block_growth(s.region);
     }
     CHECK(scratch_mappings_of("/grown") <= 10);
     check_both_ways(&s);
     for (size_t i = 0; i < 200; i++)
-        CHECK_STATUS(mapped_export_end(s.slice, since[i], NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_export_end(&exports[i], NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
     done(&s);
 }
 
@@ -213,7 +209,7 @@ static void test_growth_under_an_export_is_busy_while_shared(void)
     CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_BUSY);
     mapped_region_release(s.region);
     CHECK_INT(scratch_size(scratch_path("grown")), (int64_t)LENGTH);
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
     done(&s);
 }
 
@@ -232,7 +228,7 @@ static void test_export_that_was_left_tells_of_lost_pages(void)
     CHECK_STATUS(mapped_region_recover(s.region, NULL), MAPPED_OK);
     set(&s, LENGTH - 1, 77);
     CHECK_UINT(s.data[LENGTH - 1], 77);
-    CHECK_STATUS(mapped_export_end(s.slice, s.since, &error), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&s.held, &error), MAPPED_FAULT);
     CHECK_INT(error.os_error, ENODATA);
     done(&s);
 }
@@ -245,7 +241,7 @@ static void test_growth_gives_its_places_back(void)
         CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
         if (i % 2 == 0)
             CHECK_UINT(mapped_region_retire(s.region), 1);
-        CHECK_STATUS(mapped_export_end(s.slice, s.since, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_OK);
         done(&s);
     }
 }

@@ -178,13 +178,14 @@ static mapped_region *prepare_memory(void)
     return memory_region(SIZE);
 }
 
-/* Pinned for good, and where it can't grow. */
+/* Exported for good, and where it can't grow. */
 static void *taken;
 
 static mapped_region *exported(mapped_region *region)
 {
-    void *data;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     taken = scratch_block_growth(region);
     return region;
 }

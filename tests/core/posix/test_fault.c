@@ -148,15 +148,17 @@ static void test_fault_offset_counts_from_the_region(void)
 static void test_fault_count_tells_raw_readers(void)
 {
     subject s = opened(MAPPED_MODE_READ, NULL);
-    void *data;
-    CHECK_STATUS(mapped_region_pin(s.region, &data, NULL), MAPPED_OK);
-    const volatile unsigned char *bytes = data;
+    mapped_export held;
+    CHECK_STATUS(
+        mapped_export_begin(mapped_region_slice(s.region), &held, NULL),
+        MAPPED_OK);
+    const volatile unsigned char *bytes = held.data;
     cut(&s, page);
     CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_OK);
     CHECK_INT(bytes[4 * page], 0);
     CHECK_UINT(mapped_region_fault_count(s.region), 1);
     CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_FAULT);
-    mapped_region_unpin(s.region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_FAULT);
     done(&s);
 }
 
@@ -180,12 +182,14 @@ static void test_fault_neighbours_become_one_range(void)
 static void test_fault_backward_move_becomes_one_range(void)
 {
     subject s = opened(MAPPED_MODE_READ_WRITE, NULL);
-    void *data;
-    CHECK_STATUS(mapped_region_pin(s.region, &data, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(
+        mapped_export_begin(mapped_region_slice(s.region), &held, NULL),
+        MAPPED_OK);
     cut(&s, 0);
-    memmove((unsigned char *)data + page, data, (PAGES - 1) * page);
+    memmove((unsigned char *)held.data + page, held.data, (PAGES - 1) * page);
     CHECK_TEXT(losses(&s), "0+8");
-    mapped_region_unpin(s.region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_FAULT);
     done(&s);
 }
 
@@ -336,10 +340,10 @@ static void test_recover_in_halves_counts_as_lost_in_between(void)
     cut(&s, 0);
     read_byte(&s, 0);
     refill(&s, PAGES * page);
-    CHECK_STATUS(mapped_region_restore(s.region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_recover_begin(s.region, NULL), MAPPED_OK);
     CHECK_STATUS(read_byte(&s, 0), MAPPED_FAULT);
     CHECK_UINT(mapped_region_recovery_count(s.region), 0);
-    CHECK_STATUS(mapped_region_settle(s.region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_recover_end(s.region, NULL), MAPPED_OK);
     CHECK_STATUS(read_byte(&s, 0), MAPPED_OK);
     CHECK_UINT(mapped_region_recovery_count(s.region), 1);
     done(&s);
@@ -352,10 +356,10 @@ static void test_recover_page_lost_between_the_halves_stays_lost(void)
     read_byte(&s, 0);
     read_byte(&s, 4 * page);
     refill(&s, PAGES * page);
-    CHECK_STATUS(mapped_region_restore(s.region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_recover_begin(s.region, NULL), MAPPED_OK);
     cut(&s, page);
     read_byte(&s, 4 * page);
-    CHECK_STATUS(mapped_region_settle(s.region, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_region_recover_end(s.region, NULL), MAPPED_FAULT);
     CHECK_TEXT(losses(&s), "4+1");
     CHECK_STATUS(read_byte(&s, 0), MAPPED_OK);
     done(&s);

@@ -77,17 +77,16 @@ static void test_cause_is_found_after_a_change_of_directory(void)
 
 static void test_cause_is_asked_before_the_recovery(void)
 {
-    void *data;
-    uint64_t since;
+    mapped_export held;
     mapped_error error = MAPPED_ERROR_INIT;
     mapped_region *region = opened(scratch_file(NAME, 4 * page));
     mapped_slice all = mapped_region_slice(region);
-    CHECK_STATUS(mapped_export_begin(all, &data, &since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(all, &held, NULL), MAPPED_OK);
     CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
-    CHECK_INT(faulty_touch((unsigned char *)data + page), 0);
+    CHECK_INT(faulty_touch((unsigned char *)held.data + page), 0);
     scratch_file(NAME, 4 * page);
     CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_export_end(all, since, &error), MAPPED_FAULT);
+    CHECK_STATUS(mapped_export_end(&held, &error), MAPPED_FAULT);
     CHECK_INT(error.os_error, ENODATA);
     mapped_region_release(region);
 }

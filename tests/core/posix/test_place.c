@@ -29,12 +29,14 @@ static place opened(const char *path, mapped_mode mode)
 static void check_closed(const place *it)
 {
     uint8_t byte;
-    void *data;
+    mapped_export held;
     uint64_t size;
     CHECK(mapped_region_closed(it->region));
     CHECK_UINT(mapped_region_length(it->region), 0);
     CHECK_STATUS(mapped_get_u8(it->slice, 0, &byte, NULL), MAPPED_CLOSED);
-    CHECK_STATUS(mapped_region_pin(it->region, &data, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(
+        mapped_export_begin(mapped_region_slice(it->region), &held, NULL),
+        MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_resize(it->region, 1, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_size(it->region, &size, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_close(it->region, NULL), MAPPED_OK);
@@ -62,19 +64,21 @@ static void test_place_answers_closed_after_the_last_release(void)
     unlink(path);
 }
 
-static void test_place_of_closed_and_pinned_regions(void)
+static void test_place_of_closed_and_exported_regions(void)
 {
     const char *path = scratch_file("place", LENGTH);
-    void *data;
+    mapped_export held;
     place it = opened(path, MAPPED_MODE_READ);
     CHECK_STATUS(mapped_region_close(it.region, NULL), MAPPED_OK);
     mapped_region_release(it.region);
     check_closed(&it);
     free(it.memory);
     it = opened(path, MAPPED_MODE_READ);
-    CHECK_STATUS(mapped_region_pin(it.region, &data, NULL), MAPPED_OK);
+    CHECK_STATUS(
+        mapped_export_begin(mapped_region_slice(it.region), &held, NULL),
+        MAPPED_OK);
     CHECK_UINT(mapped_region_retire(it.region), 1);
-    mapped_region_unpin(it.region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(it.region);
     check_closed(&it);
     free(it.memory);
@@ -129,7 +133,7 @@ static void test_place_of_a_failed_open(void)
 int main(void)
 {
     RUN(test_place_answers_closed_after_the_last_release);
-    RUN(test_place_of_closed_and_pinned_regions);
+    RUN(test_place_of_closed_and_exported_regions);
     RUN(test_place_of_anonymous_memory);
     RUN(test_place_of_a_failed_open);
     return check_finish();

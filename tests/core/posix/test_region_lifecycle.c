@@ -28,12 +28,14 @@ static void test_lifecycle_close_twice_is_fine(void)
 static void test_lifecycle_closed_region_answers_closed(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ_WRITE);
-    void *data = region;
+    mapped_export held = {.data = region};
     uint64_t size = 4711;
     intptr_t descriptor = 4711;
     mapped_error error = MAPPED_ERROR_INIT;
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_region_pin(region, &data, &error), MAPPED_CLOSED);
+    CHECK_STATUS(
+        mapped_export_begin(mapped_region_slice(region), &held, &error),
+        MAPPED_CLOSED);
     CHECK_STATUS(error.status, MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_resize(region, 20000, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_resize(region, 10, NULL), MAPPED_CLOSED);
@@ -41,7 +43,7 @@ static void test_lifecycle_closed_region_answers_closed(void)
     CHECK_STATUS(mapped_region_size(region, &size, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_descriptor(region, &descriptor, NULL),
                  MAPPED_CLOSED);
-    CHECK(data == region);
+    CHECK(held.data == region);
     CHECK_UINT(size, 4711);
     CHECK_INT(descriptor, 4711);
     mapped_region_release(region);
@@ -54,7 +56,7 @@ static void test_lifecycle_closed_region_still_tells_about_itself(void)
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK(mapped_region_closed(region));
     CHECK_UINT(mapped_region_length(region), 0);
-    CHECK_UINT(mapped_region_pins(region), 0);
+    CHECK_UINT(mapped_region_exports(region), 0);
     CHECK(mapped_region_readonly(region));
     CHECK_INT(mapped_region_mode(region), MAPPED_MODE_READ);
     CHECK_TEXT(mapped_region_name(region), scratch_path("lifecycle"));
@@ -124,35 +126,38 @@ static void test_lifecycle_region_lives_to_its_last_reference(void)
     CHECK_INT(file_mappings(), 0);
 }
 
-static void test_lifecycle_pinned_region_is_busy(void)
+static void test_lifecycle_exported_region_is_busy(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ_WRITE);
-    void *data = NULL;
+    mapped_export held;
     mapped_error error = MAPPED_ERROR_INIT;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
-    CHECK_UINT(mapped_region_pins(region), 1);
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(mapped_region_exports(region), 1);
     CHECK_STATUS(mapped_region_close(region, &error), MAPPED_BUSY);
     CHECK_STATUS(error.status, MAPPED_BUSY);
     CHECK_STATUS(mapped_region_resize(region, 9999, NULL), MAPPED_BUSY);
     CHECK_STATUS(mapped_region_resize(region, 0, NULL), MAPPED_BUSY);
     CHECK(!mapped_region_closed(region));
     CHECK_UINT(mapped_region_length(region), 10000);
-    CHECK_UINT(((unsigned char *)data)[9999], scratch_byte(9999));
+    CHECK_UINT(((unsigned char *)held.data)[9999], scratch_byte(9999));
     CHECK_INT(scratch_size(scratch_path("lifecycle")), 10000);
-    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
 }
 
 static void test_lifecycle_every_pin_counts(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ);
-    void *data;
+    mapped_export held;
     for (int i = 0; i < 3; i++)
-        CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
-    CHECK_UINT(mapped_region_pins(region), 3);
+        CHECK_STATUS(
+            mapped_export_begin(mapped_region_slice(region), &held, NULL),
+            MAPPED_OK);
+    CHECK_UINT(mapped_region_exports(region), 3);
     for (int i = 0; i < 3; i++) {
         CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_BUSY);
-        mapped_region_unpin(region);
+        CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     }
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     mapped_region_release(region);
@@ -163,33 +168,36 @@ static void test_lifecycle_pin_points_at_the_first_byte(void)
     const char *path = scratch_file("lifecycle", 10000);
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
     mapped_region *region;
-    void *data = NULL;
+    mapped_export held;
     options.offset = 4099;
     CHECK_STATUS(
         mapped_region_open(path, MAPPED_MODE_READ, &options, &region, NULL),
         MAPPED_OK);
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
-    CHECK_UINT(((unsigned char *)data)[0], scratch_byte(4099));
-    CHECK_UINT(((unsigned char *)data)[5900], scratch_byte(9999));
-    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(((unsigned char *)held.data)[0], scratch_byte(4099));
+    CHECK_UINT(((unsigned char *)held.data)[5900], scratch_byte(9999));
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
 }
 
-static void test_lifecycle_empty_region_can_be_pinned(void)
+static void test_lifecycle_empty_region_can_be_exported(void)
 {
     mapped_region *region = memory_region(0);
-    void *data = NULL;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_BUSY);
-    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
 }
 
-static void test_lifecycle_last_release_ignores_pins(void)
+static void test_lifecycle_last_release_ignores_exports(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ);
-    void *data;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     mapped_region_release(region);
     CHECK_INT(file_mappings(), 0);
 }
@@ -236,17 +244,18 @@ static void test_lifecycle_wrap_hook_runs_at_the_last_release(void)
     CHECK_INT(calls, 1);
 }
 
-static void test_lifecycle_wrap_hook_waits_for_pins(void)
+static void test_lifecycle_wrap_hook_waits_for_exports(void)
 {
     char data[] = "data";
     int calls = 0;
-    void *pinned = NULL;
+    mapped_export held;
     mapped_region *region = wrapped(data, 4, &calls);
-    CHECK_STATUS(mapped_region_pin(region, &pinned, NULL), MAPPED_OK);
-    CHECK(pinned == data);
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
+    CHECK(held.data == data);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_BUSY);
     CHECK_INT(calls, 0);
-    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
     CHECK_INT(calls, 1);
 }
@@ -423,14 +432,14 @@ int main(void)
     RUN(test_lifecycle_close_alone_unmaps_at_once);
     RUN(test_lifecycle_close_keeps_the_addresses_for_others);
     RUN(test_lifecycle_region_lives_to_its_last_reference);
-    RUN(test_lifecycle_pinned_region_is_busy);
+    RUN(test_lifecycle_exported_region_is_busy);
     RUN(test_lifecycle_every_pin_counts);
     RUN(test_lifecycle_pin_points_at_the_first_byte);
-    RUN(test_lifecycle_empty_region_can_be_pinned);
-    RUN(test_lifecycle_last_release_ignores_pins);
+    RUN(test_lifecycle_empty_region_can_be_exported);
+    RUN(test_lifecycle_last_release_ignores_exports);
     RUN(test_lifecycle_wrap_hook_runs_once_at_close);
     RUN(test_lifecycle_wrap_hook_runs_at_the_last_release);
-    RUN(test_lifecycle_wrap_hook_waits_for_pins);
+    RUN(test_lifecycle_wrap_hook_waits_for_exports);
     RUN(test_lifecycle_wrap_of_nothing);
     RUN(test_lifecycle_wrapped_memory_has_no_file);
     RUN(test_lifecycle_size_follows_the_file);

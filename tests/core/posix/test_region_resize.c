@@ -284,17 +284,18 @@ static void test_resize_inside_a_reserve_never_moves(void)
     mapped_region *region = opened(10, MAPPED_MODE_READ_WRITE, 3, 1 << 20);
     unsigned char *base = region->base_;
     mapped_slice early = memory_slice(region, 2, 5);
-    void *data = NULL;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     for (size_t length = 7; length <= 1 << 20; length = length * 3 + 1)
         CHECK_STATUS(mapped_region_resize(region, length, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, 1 << 20, NULL), MAPPED_OK);
     uint8_t byte = 0;
-    CHECK(region->base_ == base && data == base);
+    CHECK(region->base_ == base && held.data == base);
     CHECK_STATUS(mapped_get_u8(early, 4, &byte, NULL), MAPPED_OK);
     CHECK_UINT(byte, scratch_byte(3 + 2 + 4));
-    CHECK_UINT(((unsigned char *)data)[(1 << 20) - 1], 0);
-    mapped_region_unpin(region);
+    CHECK_UINT(((unsigned char *)held.data)[(1 << 20) - 1], 0);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
 }
 
@@ -308,7 +309,7 @@ static void test_resize_keeps_its_reserve_when_shrunk(void)
     }
     mapped_region *region = opened(page, MAPPED_MODE_READ_WRITE, 0, 64 * page);
     unsigned char *base = region->base_;
-    void *data;
+    mapped_export held;
     CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, page, NULL), MAPPED_OK);
     void *taken =
@@ -317,10 +318,11 @@ static void test_resize_keeps_its_reserve_when_shrunk(void)
     CHECK(taken == MAP_FAILED && errno == EEXIST);
     if (taken != MAP_FAILED)
         munmap(taken, page);
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, 64 * page, NULL), MAPPED_OK);
     CHECK(region->base_ == base);
-    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
 }
 
@@ -348,15 +350,16 @@ static void test_resize_that_must_move_is_busy_while_shared(void)
         munmap(taken, page);
 }
 
-static void test_resize_inside_the_last_page_disturbs_no_pin(void)
+static void test_resize_inside_the_last_page_disturbs_no_export(void)
 {
     mapped_region *region = opened(10, MAPPED_MODE_READ_WRITE, 0, 0);
-    void *data = NULL;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
     CHECK_UINT(mapped_region_length(region), 100);
-    CHECK_UINT(((unsigned char *)data)[9], scratch_byte(9));
-    mapped_region_unpin(region);
+    CHECK_UINT(((unsigned char *)held.data)[9], scratch_byte(9));
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
 }
 
@@ -437,7 +440,7 @@ int main(void)
     RUN(test_resize_keeps_its_reserve_when_shrunk);
     RUN(test_resize_to_zero_keeps_its_reserve);
     RUN(test_resize_that_must_move_is_busy_while_shared);
-    RUN(test_resize_inside_the_last_page_disturbs_no_pin);
+    RUN(test_resize_inside_the_last_page_disturbs_no_export);
     RUN(test_resize_slices_survive_a_move);
     RUN(test_resize_shrunk_under_a_second_reference_stays_mapped);
     RUN(test_resize_append_stores_at_the_end);

@@ -133,15 +133,16 @@ static void test_threads_writer_meets_closed_and_no_crash(void)
     }
 }
 
-static void *pin_until_closed(void *context)
+static void *export_until_closed(void *context)
 {
     job *j = context;
-    void *data;
+    mapped_export held;
     mapped_status status;
-    while ((status = mapped_region_pin(j->region, &data, NULL)) == MAPPED_OK) {
-        j->wrong += *(volatile unsigned char *)data != 0x5a;
+    while ((status = mapped_export_begin(mapped_region_slice(j->region), &held,
+                                         NULL)) == MAPPED_OK) {
+        j->wrong += *(volatile unsigned char *)held.data != 0x5a;
         j->accesses++;
-        mapped_region_unpin(j->region);
+        j->wrong += mapped_export_end(&held, NULL) != MAPPED_OK;
         MAPPED__STORE_RELEASE(&j->started, 1);
         sched_yield();
     }
@@ -150,15 +151,15 @@ static void *pin_until_closed(void *context)
     return NULL;
 }
 
-static void test_threads_close_waits_its_turn_between_pins(void)
+static void test_threads_close_waits_its_turn_between_exports(void)
 {
     for (int round = 0; round < ROUNDS; round++) {
         mapped_region *region = opened();
         job jobs[2] = {{.region = region}, {.region = region}};
         pthread_t threads[2];
         mapped_status status = MAPPED_BUSY;
-        start(&threads[0], pin_until_closed, &jobs[0]);
-        start(&threads[1], pin_until_closed, &jobs[1]);
+        start(&threads[0], export_until_closed, &jobs[0]);
+        start(&threads[1], export_until_closed, &jobs[1]);
         while ((status = mapped_region_close(region, NULL)) == MAPPED_BUSY)
             sched_yield();
         CHECK_STATUS(status, MAPPED_OK);
@@ -166,7 +167,7 @@ static void test_threads_close_waits_its_turn_between_pins(void)
             pthread_join(threads[i], NULL);
             CHECK_UINT(jobs[i].wrong, 0);
         }
-        CHECK_UINT(mapped_region_pins(region), 0);
+        CHECK_UINT(mapped_region_exports(region), 0);
         mapped_region_release(region);
     }
 }
@@ -349,7 +350,7 @@ int main(void)
     RUN(test_threads_reader_meets_closed_and_no_crash);
     RUN(test_threads_copy_meets_closed_and_no_crash);
     RUN(test_threads_writer_meets_closed_and_no_crash);
-    RUN(test_threads_close_waits_its_turn_between_pins);
+    RUN(test_threads_close_waits_its_turn_between_exports);
     RUN(test_threads_closing_at_once_is_fine);
     RUN(test_threads_growth_disturbs_no_reader);
     RUN(test_threads_shrinking_kills_no_reader);

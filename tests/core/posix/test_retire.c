@@ -40,25 +40,21 @@ static void test_retire_leaves_exports_their_bytes(void)
     mapped_region *region = opened(MAPPED_MODE_READ_WRITE);
     mapped_slice slice = mapped_region_slice(region);
     int descriptors = scratch_descriptors();
-    void *first, *second;
-    uint64_t since[2];
+    mapped_export first, second;
     uint8_t byte;
-    CHECK_STATUS(mapped_export_begin(slice, &first, &since[0], NULL),
-                 MAPPED_OK);
-    CHECK_STATUS(mapped_export_begin(slice, &second, &since[1], NULL),
-                 MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(slice, &first, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(slice, &second, NULL), MAPPED_OK);
     CHECK_UINT(mapped_region_retire(region), 2);
     CHECK_UINT(mapped_region_retire(region), 2);
     CHECK_INT(scratch_descriptors(), descriptors - 1);
     CHECK_STATUS(mapped_get_u8(slice, 5, &byte, NULL), MAPPED_CLOSED);
-    CHECK_STATUS(mapped_export_begin(slice, &second, &since[1], NULL),
-                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_export_begin(slice, &second, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_export_end(slice, since[0], NULL), MAPPED_OK);
-    CHECK_UINT(((unsigned char *)first)[5], scratch_byte(5));
-    ((unsigned char *)first)[5] = 255;
+    CHECK_STATUS(mapped_export_end(&first, NULL), MAPPED_OK);
+    CHECK_UINT(((unsigned char *)first.data)[5], scratch_byte(5));
+    ((unsigned char *)first.data)[5] = 255;
     CHECK_INT(scratch_read_byte(path, 5), 255);
-    CHECK_STATUS(mapped_export_end(slice, since[1], NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&second, NULL), MAPPED_OK);
     CHECK_INT(scratch_mappings_of("/retired"), 0);
     CHECK_UINT(mapped_region_retire(region), 0);
     done(region);
@@ -69,14 +65,13 @@ static void test_retire_keeps_addresses_for_other_references(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ);
     mapped_slice slice = mapped_region_slice(region);
-    void *data;
-    uint64_t since;
-    CHECK_STATUS(mapped_export_begin(slice, &data, &since, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(slice, &held, NULL), MAPPED_OK);
     mapped_region_acquire(region);
     CHECK_UINT(mapped_region_retire(region), 1);
-    CHECK_STATUS(mapped_export_end(slice, since, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     CHECK_INT(scratch_mappings_of("/retired"), 0);
-    CHECK_UINT(((unsigned char *)data)[5], 0);
+    CHECK_UINT(((unsigned char *)held.data)[5], 0);
     mapped_region_release(region);
     done(region);
 }
@@ -86,13 +81,12 @@ static void test_retired_exports_tell_of_lost_pages(void)
     mapped_region *region = opened(MAPPED_MODE_READ);
     mapped_slice slice = mapped_region_slice(region);
     mapped_error error = MAPPED_ERROR_INIT;
-    void *data;
-    uint64_t since;
-    CHECK_STATUS(mapped_export_begin(slice, &data, &since, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(slice, &held, NULL), MAPPED_OK);
     CHECK_UINT(mapped_region_retire(region), 1);
     CHECK_INT(truncate(path, (off_t)page), 0);
-    CHECK_UINT(((volatile unsigned char *)data)[2 * page], 0);
-    CHECK_STATUS(mapped_export_end(slice, since, &error), MAPPED_FAULT);
+    CHECK_UINT(((volatile unsigned char *)held.data)[2 * page], 0);
+    CHECK_STATUS(mapped_export_end(&held, &error), MAPPED_FAULT);
     CHECK_UINT(error.offset, 2 * page);
     CHECK_UINT(error.length, page);
     CHECK_INT(error.os_error, ENODATA);
@@ -102,8 +96,9 @@ static void test_retired_exports_tell_of_lost_pages(void)
 static void test_last_release_ends_what_exports_forgot(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ);
-    void *data;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     CHECK_UINT(mapped_region_retire(region), 1);
     done(region);
 }
@@ -113,18 +108,20 @@ static void test_refused_close_counts_exports(void)
     mapped_region *region = opened(MAPPED_MODE_READ);
     mapped_error error = MAPPED_ERROR_INIT;
     char text[MAPPED_ERROR_MESSAGE_SIZE];
-    void *data;
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    mapped_export held;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     CHECK_STATUS(mapped_region_close(region, &error), MAPPED_BUSY);
     CHECK_UINT(error.length, 1);
-    CHECK_STATUS(mapped_region_pin(region, &data, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     CHECK_STATUS(mapped_region_close(region, &error), MAPPED_BUSY);
     CHECK_UINT(error.length, 2);
     mapped_error_message(&error, text, sizeof text);
     CHECK(strstr(text, "close: memory is exported or in use elsewhere: "
                        "2 exports") != NULL);
-    mapped_region_unpin(region);
-    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     done(region);
 }
 

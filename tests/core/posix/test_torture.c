@@ -1,5 +1,5 @@
 /* Guards against what only happens when everything happens at once: threads
- * that slice, read, write, pin, resize, close and recover the same regions,
+ * that slice, read, write, export, resize, close and recover the same regions,
  * while their files are cut and written again, and while other memory is mapped
  * where a region has just been. Any outcome that the headers allow is fine;
  * what must not be is a death, a wrong value, or a write into memory that isn't
@@ -144,24 +144,25 @@ static void move_and_compare(worker *w, mapped_slice all)
            ACCESS);
 }
 
-static void pin_and_look(worker *w, mapped_region *region)
+static void export_and_look(worker *w, mapped_region *region)
 {
-    void *data;
-    mapped_status status = mapped_region_pin(region, &data, NULL);
-    expect(w, status, MAY(CLOSED));
+    mapped_export held;
+    mapped_status status =
+        mapped_export_begin(mapped_region_slice(region), &held, NULL);
+    expect(w, status, ACCESS);
     if (status != MAPPED_OK)
         return;
     uint64_t before = mapped_region_fault_count(region);
     size_t length = mapped_region_length(region);
     if (length > 0) {
-        const volatile unsigned char *bytes = data;
+        const volatile unsigned char *bytes = held.data;
         size_t at = next(w) % length;
         unsigned char byte = __atomic_load_n(&bytes[at], __ATOMIC_RELAXED);
         if (byte != 0x5a && byte != 0)
             __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
     }
     w->faults += mapped_region_fault_count(region) != before;
-    mapped_region_unpin(region);
+    expect(w, mapped_export_end(&held, NULL), MAY(FAULT));
 }
 
 static void ask(worker *w, mapped_region *region)
@@ -211,7 +212,7 @@ static void act(worker *w, place *p, mapped_region *region)
     else if (what < 48)
         move_and_compare(w, all);
     else if (what < 54)
-        pin_and_look(w, region);
+        export_and_look(w, region);
     else if (what < 58)
         ask(w, region);
     else if (what < 61)

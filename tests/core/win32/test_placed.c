@@ -197,20 +197,21 @@ static void test_grow_in_the_reserve_keeps_the_address(void)
 {
     const char *path = folder_file("reserve", 3 * GRANULE);
     mapped_region *region = open_reserving(path, 10 * GRANULE);
-    void *pinned = NULL;
+    mapped_export held;
     if (region == NULL)
         return;
     mapped_region_acquire(region);
-    CHECK_STATUS(mapped_region_pin(region, &pinned, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     for (size_t n = 4; n <= 10; n += 3) {
         CHECK_STATUS(mapped_region_resize(region, n * GRANULE, NULL),
                      MAPPED_OK);
-        CHECK(region->base_ == pinned);
+        CHECK(region->base_ == held.data);
         CHECK_INT(folder_size(path), n * GRANULE);
         CHECK(folder_pattern(region, 0, 3 * GRANULE, 0));
         CHECK(folder_zeros(region->base_ + 3 * GRANULE, (n - 3) * GRANULE));
     }
-    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
     finish(region, path);
 }

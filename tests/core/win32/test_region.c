@@ -254,16 +254,17 @@ static void test_resize_memory_in_its_reserve(void)
 {
     mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
     mapped_region *region = NULL;
-    void *pinned = NULL;
+    mapped_export held;
     options.reserve = 1 << 30;
     if (!CHECK_STATUS(mapped_region_anonymous(10, &options, &region, NULL),
                       MAPPED_OK))
         return;
-    CHECK_STATUS(mapped_region_pin(region, &pinned, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, 1 << 20, NULL), MAPPED_OK);
-    CHECK(region->base_ == pinned);
+    CHECK(region->base_ == held.data);
     CHECK(folder_zeros(region->base_, 1 << 20));
-    mapped_region_unpin(region);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
 }
 
