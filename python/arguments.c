@@ -1,5 +1,5 @@
-/* Sorts the arguments of a fast call by name, with the errors that Python's own
- * functions give. */
+/* Sorts the arguments of a fast call by name, and raises the errors that
+ * Python's own functions raise. It runs no code of others. */
 #include "binding.h"
 
 #include <string.h>

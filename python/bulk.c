@@ -1,5 +1,5 @@
-/* Many bytes at once: copy, fill, move. Whatever takes long lets other Python
- * threads run meanwhile. */
+/* The methods that copy, fill and move many bytes. What may take long runs
+ * unlocked, so that other Python threads go on meanwhile. */
 #include "binding.h"
 
 #define BULK_ERRORS                                                        \
@@ -75,8 +75,8 @@ static int copy_to_buffer(PyObject *self, const Py_buffer *to)
     return read_to(self, to->buf, length, "copy_to");
 }
 
-/* Asked for plainly, because exporters disagree on how to say that they can't
- * be written: here that is a TypeError, whoever the exporter is. */
+/* Doesn't ask for a writable buffer, because exporters raise different
+ * exceptions if they have none. Here that is always a TypeError. */
 METHOD_ONE(view_copy_to)
 {
     Extent extent;
@@ -115,7 +115,7 @@ METHOD_NONE(view_tobytes)
     return NULL;
 }
 
-/* bytes() would take the buffer otherwise, and not hear of a lost page. */
+/* Without this method bytes() would take the buffer, and ignore a lost page. */
 const char view___bytes___doc[] = PyDoc_STR("__bytes__($self, /)\n--\n\n"
                                             "Return a copy of all bytes.");
 

@@ -1,4 +1,6 @@
-/* The one place that turns a status of the core into a Python exception. */
+/* Turns a status of the core into a Python exception. No other file does, so
+ * that exceptions are alike: what a caller passed in is cut, and its own code
+ * never runs to show it. */
 #include "binding.h"
 
 #include <errno.h>
@@ -20,12 +22,9 @@ static PyObject *exception_type(mapped_status status)
     }
 }
 
-/* In characters; a repr must have room for a path. */
-#define SHOWN 64
-#define SHOWN_IN_REPR 1000
-
-/* No path that a system knows is longer. */
-#define LONGEST_PATH 4096
+#define SHOWN 64           /* characters of a message */
+#define SHOWN_IN_REPR 1000 /* characters of a repr, enough for most paths */
+#define LONGEST_PATH 4096  /* longer than any path that a system knows */
 
 static PyObject *cut(PyObject *text, Py_ssize_t most)
 {
@@ -38,8 +37,9 @@ static PyObject *cut(PyObject *text, Py_ssize_t most)
     return result;
 }
 
-/* An exact object with the same repr as the beginning of `object`, which is one
- * of Python's own kinds of text; NULL without an exception for others. */
+/* Returns an object of an exact type whose repr begins as that of `object`,
+ * which must be str, bytes, bytearray or a subclass; for other types NULL
+ * without an exception. */
 static PyObject *beginning(PyObject *object, Py_ssize_t most)
 {
     if (PyUnicode_Check(object))
@@ -57,8 +57,8 @@ static PyObject *beginning(PyObject *object, Py_ssize_t most)
     return NULL;
 }
 
-/* Digits take Python a time that grows with their square, and it refuses to
- * write very many; not so in base 16. */
+/* Python takes quadratic time for decimal digits and refuses very long numbers.
+ * So a number beyond the range of a double is written in base 16. */
 static PyObject *number_text(PyObject *number)
 {
     double size = PyLong_AsDouble(number);
@@ -68,13 +68,19 @@ static PyObject *number_text(PyObject *number)
     return PyNumber_ToBase(number, 16);
 }
 
-static PyObject *kind_text(PyObject *object)
+static PyObject *type_name(PyObject *object)
 {
     PyObject *name = PyType_GetName(Py_TYPE(object));
-    PyObject *start = name == NULL ? NULL : cut(name, SHOWN);
+    PyObject *result = name == NULL ? NULL : cut(name, SHOWN);
+    Py_XDECREF(name);
+    return result;
+}
+
+static PyObject *kind_text(PyObject *object)
+{
+    PyObject *name = type_name(object);
     PyObject *text =
-        start == NULL ? NULL : PyUnicode_FromFormat("<%U object>", start);
-    Py_XDECREF(start);
+        name == NULL ? NULL : PyUnicode_FromFormat("<%U object>", name);
     Py_XDECREF(name);
     return text;
 }
@@ -116,7 +122,7 @@ PyObject *shown_in_repr(PyObject *object)
 void *raise_about(PyObject *type, const char *format, const char *what,
                   PyObject *object)
 {
-    PyErr_Clear(); /* what this is raised in place of */
+    PyErr_Clear(); /* the exception that this one replaces */
     PyObject *text = shown(object);
     if (text != NULL)
         PyErr_Format(type, format, what, text);
@@ -124,8 +130,8 @@ void *raise_about(PyObject *type, const char *format, const char *what,
     return NULL;
 }
 
-/* What goes into an exception as its file's name: a path is there as it was
- * given, but what can't be one is cut. */
+/* Returns the file name for an exception: the path as it was given, unless it
+ * is too long to be one. */
 static PyObject *filename_of(PyObject *name)
 {
     Py_ssize_t length = 0;
@@ -136,7 +142,7 @@ static PyObject *filename_of(PyObject *name)
     return length > LONGEST_PATH ? shown(name) : Py_XNewRef(name);
 }
 
-/* OSError picks its subclass, such as FileNotFoundError, from the number. */
+/* OSError chooses its subclass, such as FileNotFoundError, by the number. */
 static void *raise_os(int number, PyObject *name)
 {
     PyObject *filename = filename_of(name);
@@ -163,9 +169,9 @@ static PyObject *make_fault(const State *state, const mapped_error *error,
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     int number = error->os_error != 0 ? error->os_error : EIO;
-    mapped_error shown = *error;
-    shown.path[0] = '\0'; /* an OSError names its file itself */
-    mapped_error_message(&shown, text, sizeof text);
+    mapped_error pathless = *error;
+    pathless.path[0] = '\0'; /* OSError itself names the file */
+    mapped_error_message(&pathless, text, sizeof text);
     PyObject *filename = filename_of(name != NULL ? name : Py_None);
     if (filename == NULL)
         return NULL;
@@ -199,7 +205,7 @@ PyObject *fault_new(Region *owner, const mapped_error *error)
     return make_fault(owner->state, error, name_of(owner));
 }
 
-/* A path may be in no encoding at all. */
+/* The text may contain a path, which need not be UTF-8. */
 static void *raise_message(PyObject *type, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
@@ -233,10 +239,9 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
 
 bool collect_for_retry(const mapped_error *error)
 {
-    bool spent = mapped_error_is_shortage(error);
-    if (!spent)
+    if (!mapped_error_is_shortage(error))
         return false;
-    int enabled = PyGC_Enable(); /* else PyGC_Collect does nothing */
+    int enabled = PyGC_Enable(); /* otherwise PyGC_Collect does nothing */
     PyGC_Collect();
     if (!enabled)
         PyGC_Disable();
@@ -274,7 +279,7 @@ void *raise_index(Region *owner, Py_ssize_t index, size_t length)
 void *raise_value(const mapped_element *element, PyObject *value)
 {
     const char *code = mapped_element_struct_code(element);
-    PyErr_Clear(); /* the OverflowError that tells less */
+    PyErr_Clear(); /* an OverflowError, which says less */
     PyObject *text = shown(value);
     if (text != NULL)
         PyErr_Format(PyExc_ValueError, "%U does not fit element '%s'", text,
@@ -285,11 +290,9 @@ void *raise_value(const mapped_element *element, PyObject *value)
 
 void *raise_kind(const char *what, PyObject *object)
 {
-    PyObject *name = PyType_GetName(Py_TYPE(object));
-    PyObject *start = name == NULL ? NULL : cut(name, SHOWN);
-    if (start != NULL)
-        PyErr_Format(PyExc_TypeError, "%s, not '%U'", what, start);
-    Py_XDECREF(start);
+    PyObject *name = type_name(object);
+    if (name != NULL)
+        PyErr_Format(PyExc_TypeError, "%s, not '%U'", what, name);
     Py_XDECREF(name);
     return NULL;
 }

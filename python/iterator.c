@@ -1,4 +1,6 @@
-/* The iterator of Region, Slice, Array and Records, in both directions. */
+/* The iterator of Region, Slice, Array and Records, in both directions. It asks
+ * the sequence for every item, so each item is checked like any other access.
+ */
 #include "binding.h"
 
 typedef struct Iterator {
@@ -45,8 +47,8 @@ static int iterator_clear(PyObject *self)
     return 0;
 }
 
-/* Making the item may run code that asks this iterator too: each goes on from
- * what it saw. */
+/* Making the item may run code that uses this iterator too. Each of the two
+ * calls then goes on from the index that it began with. */
 static PyObject *iterator_next(PyObject *self)
 {
     Iterator *iterator = (Iterator *)self;

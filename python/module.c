@@ -108,9 +108,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     return formats_traverse(state, visit, arg);
 }
 
-/* The types stay until the module goes: as long as one of its Regions is there,
- * code that runs while others are cleared may make more objects. Types break
- * the cycle between them and the module by themselves. */
+/* Keeps the types until module_free: while one of its Regions exists, code that
+ * runs during a collection may make more objects. The types themselves break
+ * the cycle between them and the module. */
 static int module_clear(PyObject *module)
 {
     formats_clear(state_get(module));
@@ -140,8 +140,9 @@ static void module_free(void *module)
 static PyMethodDef module_functions[] = {
     MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){NULL, NULL, 0, NULL}};
 
-/* Python 3.12 numbers of slots that the headers of 3.11 don't know: ready for
- * interpreters with a lock of their own. 3.11 refuses to see them. */
+/* Python 3.12 knows a slot for modules that support interpreters with a lock of
+ * their own. The headers of 3.11 lack its number, and 3.11 itself refuses it.
+ */
 #define SLOT_MULTIPLE_INTERPRETERS 3
 #define OWN_LOCK_SUPPORTED ((void *)2)
 

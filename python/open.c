@@ -1,4 +1,6 @@
-/* The functions that make regions: open, anonymous, wrap. */
+/* The functions that make regions: open, anonymous and wrap. All arguments are
+ * converted, and the Region is made, before anything is opened, because both
+ * may run the code of others. */
 #include "binding.h"
 
 #include <limits.h>
@@ -8,7 +10,8 @@ static State *state_of_module(PyObject *module)
     return PyModule_GetState(module);
 }
 
-/* None and False: no huge pages; True: where it can; else a page's size. */
+/* None and False ask for no huge pages, True for huge pages where possible, a
+ * number for pages of that size. */
 static int convert_huge(PyObject *object, uint64_t *huge)
 {
     if (object == NULL || object == Py_None || object == Py_False)
@@ -20,12 +23,12 @@ static int convert_huge(PyObject *object, uint64_t *huge)
     return convert_u64(object, "huge", huge);
 }
 
-/* What was asked for, in C's terms. */
+/* The converted arguments of open. */
 typedef struct Request {
     PyObject *name;   /* the path or the descriptor, as users see it */
-    PyObject *path;   /* bytes, or NULL if opened by descriptor */
-    PyObject *fileno; /* a file's method */
-    PyObject *number; /* and what it returned: see convert_descriptor */
+    PyObject *path;   /* bytes, or NULL to open by descriptor */
+    PyObject *fileno; /* the method of a file, */
+    PyObject *number; /* and its result: see convert_descriptor */
     intptr_t descriptor;
     mapped_mode mode;
     mapped_open_options options;
@@ -51,7 +54,8 @@ static int convert_path(PyObject *file, Request *request)
     return PyUnicode_FSConverter(request->name, &request->path) ? 0 : -1;
 }
 
-/* PyObject_AsFileDescriptor warns of a bool, which runs code of others. */
+/* Converts the result of fileno(). PyObject_AsFileDescriptor would warn of a
+ * bool, which runs the code of others. */
 static int returned_descriptor(PyObject *number)
 {
     int overflow = 0;
@@ -82,9 +86,9 @@ static int ask_descriptor(PyObject *file, Request *request)
     return request->number == NULL ? -1 : returned_descriptor(request->number);
 }
 
-/* Nothing that could run code of others comes between this and the use of the
- * descriptor: it may close the file, and then the number means another one.
- * The method fileno and what it returned are therefore kept until the end. */
+/* No code of others may run between this and the use of the descriptor: it
+ * could close the file, and the number could then be that of another file.
+ * Therefore the method fileno and its result are kept until the end. */
 static int convert_descriptor(PyObject *file, Request *request)
 {
     int descriptor = PyLong_Check(file) ? PyObject_AsFileDescriptor(file)
@@ -100,7 +104,7 @@ static int convert_descriptor(PyObject *file, Request *request)
     return 0;
 }
 
-/* 1 or 0, or -1 with an exception that is none of a missing attribute. */
+/* Returns 1 or 0, or -1 with an exception other than AttributeError. */
 static int has_attribute(PyObject *object, const char *name)
 {
     PyObject *attribute = PyObject_GetAttrString(object, name);
@@ -128,8 +132,7 @@ static int convert_file(PyObject *file, Request *request)
     return -1;
 }
 
-/* Longer than any mode. */
-#define LONGEST_MODE 8
+#define LONGEST_MODE 8 /* longer than any mode is */
 
 static int convert_mode(PyObject *object, mapped_mode *mode)
 {
@@ -185,7 +188,7 @@ static int convert_request(PyObject *const *values, Request *request)
     return 0;
 }
 
-/* Always without the global lock: opening can wait for a network or a disk. */
+/* Opening may wait for a network or a disk, so it always runs unlocked. */
 static mapped_status open_core(const Request *request, mapped_region **region,
                                mapped_error *error)
 {
@@ -204,7 +207,8 @@ static mapped_status open_core(const Request *request, mapped_region **region,
     return status;
 }
 
-/* The second try asks a file for its descriptor once more. */
+/* Tries a second time if garbage may hold what has run out. Collecting it may
+ * close the file, so its descriptor is asked for again. */
 static int open_twice(PyObject *file, Request *request, Region *region)
 {
     mapped_error error;
@@ -221,8 +225,8 @@ static int open_twice(PyObject *file, Request *request, Region *region)
     return -1;
 }
 
-/* The Region is there before the file is looked at: to make it may run code
- * that closes the file. */
+/* Makes the Region before the file is looked at, because that may run code that
+ * closes the file. */
 static PyObject *open_request(State *state, PyObject *file, Request *request)
 {
     Region *self = region_new(state, Py_None);
@@ -328,7 +332,8 @@ METHOD_KEYWORDS(module_anonymous)
     return raise_error(state, &error, NULL);
 }
 
-/* Writable if the object allows it. numpy refuses with a ValueError. */
+/* Gets a writable buffer if the object allows it. If it doesn't, it raises
+ * BufferError or, as numpy does, ValueError. */
 static int take_buffer(PyObject *object, Py_buffer *buffer)
 {
     if (PyObject_GetBuffer(object, buffer, PyBUF_WRITABLE) == 0)
@@ -370,9 +375,9 @@ const char module_wrap_doc[] = PyDoc_STR(
     "wrap($module, buffer, /)\n--\n\n"
     "Return a Slice over the memory of any bytes-like object, without a copy.\n"
     "\nIt can be written if the object can, and keeps the object's memory in\n"
-    "place until it is gone or its region is closed. Where the object maps a "
-    "file\nthat loses pages, FaultError says so here, and the object itself "
-    "shows zeros.\n\n"
+    "place until it is gone or its region is closed. If the object maps a "
+    "file\nand a page of it is lost, access through the Slice raises "
+    "FaultError, and the\nobject itself reads zeros.\n\n"
     "TypeError if the object is no buffer, BufferError if it isn't "
     "contiguous.");
 

@@ -1,63 +1,83 @@
-/* Lines and what separators leave: the methods, and the iterator over slices
- * that both return. */
+/* The iterators of lines, split and find_all, and the methods lines and split.
+ * An iterator owns its region and a copy of its needle or separator, and never
+ * changes either: two threads may ask one iterator at once, and each goes on
+ * from what it saw. */
 #include "binding.h"
 
-typedef struct Parts {
+/* What both types begin with. */
+typedef struct Walk {
     PyObject_HEAD Region *owner;
+    void *bytes; /* of the needle or the separator; NULL: there is none */
+} Walk;
+
+typedef struct Parts {
+    Walk walk;
     mapped_parts parts;
-    void *separator; /* its bytes, NULL for lines */
 } Parts;
 
-/* Takes over `separator`, also when it fails. */
-static PyObject *parts_new(Region *owner, const mapped_parts *parts,
-                           void *separator)
+typedef struct Matches {
+    Walk walk;
+    mapped_slice rest; /* what has not been searched yet */
+    size_t base;       /* the index of its first byte; else MAPPED_NOT_FOUND */
+    mapped_needle needle;
+} Matches;
+
+/* Makes an object of that type. Takes over `bytes`, also when it fails. */
+static Walk *walk_new(PyTypeObject *type, Region *owner, void *bytes)
 {
-    Parts *self = PyObject_GC_New(Parts, owner->state->parts);
+    Walk *self = PyObject_GC_New(Walk, type);
     if (self == NULL) {
-        PyMem_Free(separator);
+        PyMem_Free(bytes);
         return NULL;
     }
     self->owner = (Region *)Py_NewRef((PyObject *)owner);
-    self->parts = *parts;
-    self->separator = separator;
+    self->bytes = bytes;
     if (owner->wraps)
         PyObject_GC_Track(self);
-    return (PyObject *)self;
+    return self;
 }
 
-static void parts_dealloc(PyObject *self)
+static void walk_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    PyMem_Free(((Parts *)self)->separator);
-    Py_DECREF((PyObject *)((Parts *)self)->owner);
+    PyMem_Free(((Walk *)self)->bytes);
+    Py_DECREF((PyObject *)((Walk *)self)->owner);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 
-/* No tp_clear, as in a Slice: the Region's own breaks every cycle. */
-static int parts_traverse(PyObject *self, visitproc visit, void *arg)
+/* There is no tp_clear: that of the Region breaks every cycle. */
+static int walk_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT((PyObject *)((Parts *)self)->owner);
+    Py_VISIT((PyObject *)((Walk *)self)->owner);
     return 0;
 }
 
-/* Two threads may ask one iterator at once: each goes on from what it saw. */
+static PyObject *parts_new(Region *owner, const mapped_parts *parts,
+                           void *separator)
+{
+    Parts *self = (Parts *)walk_new(owner->state->parts, owner, separator);
+    if (self != NULL)
+        self->parts = *parts;
+    return (PyObject *)self;
+}
+
 static PyObject *next_far(Parts *self)
 {
     mapped_parts parts = self->parts;
     mapped_slice part;
     mapped_error error;
     bool more;
-    Away away = away_begin(self->owner->view.slice.region, NULL,
+    Away away = away_begin(self->walk.owner->view.slice.region, NULL,
                            mapped_parts_left(&parts));
     mapped_status status = mapped_parts_next(&parts, &part, &more, &error);
     status = away_end_access(&away, status, &error);
     if (status != MAPPED_OK)
-        return raise_of(self->owner, &error);
+        return raise_of(self->walk.owner, &error);
     self->parts = parts;
-    return more ? slice_new(self->owner, part.offset, part.length) : NULL;
+    return more ? slice_new(self->walk.owner, part.offset, part.length) : NULL;
 }
 
 static PyObject *parts_next(PyObject *self)
@@ -65,7 +85,7 @@ static PyObject *parts_next(PyObject *self)
     Parts *iterator = (Parts *)self;
     mapped_slice part;
     if (mapped_parts_near(&iterator->parts, AWAY_BYTES, &part))
-        return slice_new(iterator->owner, part.offset, part.length);
+        return slice_new(iterator->walk.owner, part.offset, part.length);
     return next_far(iterator);
 }
 
@@ -73,9 +93,9 @@ static const char parts_doc[] =
     PyDoc_STR("Iterator over the parts of a mapped object.");
 
 static PyType_Slot parts_slots[] = {
-    {Py_tp_doc, (void *)parts_doc},   {Py_tp_dealloc, parts_dealloc},
-    {Py_tp_traverse, parts_traverse}, {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, parts_next},     {0, NULL}};
+    {Py_tp_doc, (void *)parts_doc},  {Py_tp_dealloc, walk_dealloc},
+    {Py_tp_traverse, walk_traverse}, {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, parts_next},    {0, NULL}};
 
 PyType_Spec parts_spec = {
     .name = "mapped._mapped.Parts",
@@ -144,3 +164,66 @@ METHOD_KEYWORDS(view_split)
         Py_CLEAR(result);
     return result;
 }
+
+PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
+                      const Needle *needle)
+{
+    void *bytes = needle_copy(needle);
+    if (bytes == NULL)
+        return NULL;
+    Matches *self = (Matches *)walk_new(owner->state->matches, owner, bytes);
+    if (self == NULL)
+        return NULL;
+    self->base = slice != NULL ? base : MAPPED_NOT_FOUND;
+    if (slice != NULL)
+        self->rest = *slice;
+    mapped_needle_init(&self->needle, bytes, needle->length);
+    return (PyObject *)self;
+}
+
+/* Goes on behind the match at `found`; if that is empty, one byte later. */
+static void go_on(Matches *matches, size_t found)
+{
+    size_t length = mapped_needle_length(&matches->needle);
+    size_t used = found + (length > 0 ? length : 1);
+    if (found == MAPPED_NOT_FOUND || used > matches->rest.length) {
+        matches->rest.length = 0;
+        matches->base = MAPPED_NOT_FOUND;
+        return;
+    }
+    matches->rest.offset += used;
+    matches->rest.length -= used;
+    matches->base += used;
+}
+
+static PyObject *matches_next(PyObject *self)
+{
+    Matches *matches = (Matches *)self;
+    mapped_needle needle = matches->needle;
+    size_t base = matches->base;
+    size_t found;
+    mapped_error error;
+    if (base == MAPPED_NOT_FOUND)
+        return NULL;
+    if (find_first(matches->rest, &needle, &found, &error) != MAPPED_OK)
+        return raise_of(matches->walk.owner, &error);
+    matches->needle = needle;
+    go_on(matches, found);
+    return found == MAPPED_NOT_FOUND ? NULL : PyLong_FromSize_t(base + found);
+}
+
+static const char matches_doc[] =
+    PyDoc_STR("Iterator over the indexes at which something was found.");
+
+static PyType_Slot matches_slots[] = {
+    {Py_tp_doc, (void *)matches_doc}, {Py_tp_dealloc, walk_dealloc},
+    {Py_tp_traverse, walk_traverse},  {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, matches_next},   {0, NULL}};
+
+PyType_Spec matches_spec = {
+    .name = "mapped._mapped.Matches",
+    .basicsize = sizeof(Matches),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = matches_slots,
+};

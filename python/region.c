@@ -1,4 +1,6 @@
-/* The type Region: owns a mapping, and has all that a Slice has. */
+/* The type Region: owns a mapping, and has all methods of a Slice. Its core
+ * region stays the same until it is deallocated; `close` ends access inside of
+ * the core. */
 #include "binding.h"
 
 #define LONG_CLOSE_BYTES ((size_t)16 << 20)
@@ -27,8 +29,8 @@ Region *region_new(State *state, PyObject *name)
     return self;
 }
 
-/* The core calls this in the middle of its own work, where running what the
- * release of a buffer can run would be too early. */
+/* The core calls this in the middle of its own work. Releasing a buffer may run
+ * the code of others, so that is left to region_foreign_release. */
 void region_foreign_end(void *context)
 {
     ((Region *)context)->foreign_ended = true;
@@ -43,8 +45,8 @@ void region_foreign_release(Region *self)
 }
 
 #ifndef Py_GIL_DISABLED
-/* A close that could keep other threads waiting: one that tears down many
- * pages, or closes a descriptor, which can mean a disk or a network. */
+/* Can a close take long? It can if it unmaps many pages, or closes a
+ * descriptor, which may wait for a disk or a network. */
 static bool can_take_long(mapped_region *region)
 {
     intptr_t descriptor;
@@ -53,26 +55,27 @@ static bool can_take_long(mapped_region *region)
 }
 #endif
 
-/* mapped_region_close, or: */
+/* mapped_region_close or retire. */
 typedef mapped_status Close(mapped_region *region, mapped_error *error);
 
-/* With exports too; `error->length` tells how many, in any case. */
+/* Closes the region even if it has exports, and always sets `error->length` to
+ * their number. */
 static mapped_status retire(mapped_region *region, mapped_error *error)
 {
     error->length = mapped_region_retire(region);
     return MAPPED_OK;
 }
 
-/* Where the global lock is held all through, no other thread is between the two
- * checks of an access unless it holds a reference of its own, so a region
- * without such references is unmapped at once.
+/* A close that holds the global lock is alone: another thread between the two
+ * checks of an access would run unlocked and hold a reference. So the core, if
+ * it sees no other references, unmaps the region at once.
  *
- * Where it isn't, because the close can take long or the interpreter has no
- * such lock, an extra reference tells the core that there may be others: it
- * puts zero pages in the place of the memory and keeps the addresses until the
- * object goes. That is a system call more, a quarter of what an open and close
- * of a small file costs, and therefore not done always. Wrapped memory can't be
- * replaced; without a global lock it is given back only by the last release. */
+ * A close that can take long runs unlocked, and an interpreter without a global
+ * lock has no such guarantee. Then an extra reference makes the core replace
+ * the memory by zero pages and keep the addresses until the object goes. That
+ * costs one more system call, a quarter of what an open and close of a small
+ * file take, so it is not always done. Wrapped memory can't be replaced;
+ * without a global lock the last release gives it back. */
 static mapped_status close_core(Region *self, Close *how, mapped_error *error)
 {
     mapped_region *region = self->view.slice.region;
@@ -155,13 +158,13 @@ static int region_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* Every cycle leads through the wrapped buffer. If it is exported again, the
- * holder of that export is in the cycle too and lets go of its own. */
+/* Every cycle goes through the wrapped buffer. If that is exported again, the
+ * holder of the export is part of the cycle too and releases it. */
 static int region_clear(PyObject *self)
 {
     mapped_status status =
         close_core((Region *)self, mapped_region_close, NULL);
-    (void)status; /* busy: see above */
+    (void)status; /* MAPPED_BUSY if there is such an export */
     return 0;
 }
 
@@ -196,11 +199,11 @@ static METHOD_NONE(region___enter__)
 static const char region___exit___doc[] =
     PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
               "Close the region to every new access.\n\n"
-              "Exports that are left get a ResourceWarning; what they show "
-              "stays until the\nlast of them goes. FaultError as with close(), "
-              "but an exception of the block\npasses unchanged.");
+              "Exports that are left get a ResourceWarning; their memory "
+              "stays valid until the\nlast of them goes. FaultError as with "
+              "close(), but an exception of the block\npasses unchanged.");
 
-/* Returns 0, or -1 with an exception, which the warning may have become. */
+/* Returns 0, or -1 with an exception, which a warning can be turned into. */
 static int warn_of_exports(PyObject *self, uint64_t count)
 {
     if (count == 0)
@@ -221,7 +224,7 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     bool again =
         __atomic_exchange_n(&((Region *)self)->retired, true, __ATOMIC_ACQ_REL);
     mapped_status status = close_core((Region *)self, retire, &error);
-    (void)status; /* always done */
+    (void)status; /* retire always succeeds */
     bool failed = !again && warn_of_exports(self, error.length) < 0;
     if (type != Py_None) {
         if (failed)
@@ -232,10 +235,10 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-/* Growth that has to move the memory needs to be alone, and holding the global
- * lock is what shows that nobody is in the middle of an access: threads that
- * are away from it hold references, which the core counts. In place it can be
- * done, and wait for the disk, while others run. */
+/* Growth in place may wait for the disk, so it runs unlocked at first. Growth
+ * that has to move the memory answers MAPPED_BUSY then, because other threads
+ * may be in the middle of an access. It succeeds with the global lock held, as
+ * all threads that run unlocked hold references, which the core counts. */
 static mapped_status resize_core(mapped_region *region, uint64_t length,
                                  mapped_error *error)
 {
@@ -355,8 +358,8 @@ static METHOD_NONE(region_seal)
 
 static const char region_size_doc[] = PyDoc_STR(
     "The size in bytes of the file or memory behind the region as it is now,\n"
-    "which another process may have changed. OSError if it can't be told,\n"
-    "ValueError once closed.");
+    "which another process may have changed. OSError if the system doesn't "
+    "know it,\nValueError once closed.");
 
 static mapped_status size_core(mapped_region *region, uint64_t *size,
                                mapped_error *error)

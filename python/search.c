@@ -1,4 +1,6 @@
-/* Searching in place: the methods of bytes, with their arguments and results.
+/* Searches in place: the methods of bytes, with their arguments, results and
+ * errors. Arguments are converted first, which may run the code of others; only
+ * then the bytes that are searched are looked up. A long search runs unlocked.
  */
 #include "binding.h"
 
@@ -59,7 +61,7 @@ void *needle_copy(const Needle *needle)
     return copy;
 }
 
-/* A bound as bytes takes it: None or an index of any size. */
+/* Converts a bound as bytes does: None, or an index of any size. */
 static int convert_bound(PyObject *object, Py_ssize_t *result)
 {
     if (object == NULL || object == Py_None)
@@ -97,8 +99,9 @@ static Py_ssize_t from_end(Py_ssize_t bound, Py_ssize_t length)
     return bound < 0 ? 0 : bound;
 }
 
-/* Sets the range's slice of what `self` views now. 0 if it holds nothing, not
- * even the empty needle, because it ends before it starts; -1 if closed. */
+/* Sets the range's slice to bytes of what `self` views now. Returns 1; 0 if the
+ * range ends before it starts, where not even an empty needle is; -1 if the
+ * region is closed. */
 static int range_take(PyObject *self, Range *range)
 {
     mapped_slice span = view_span(self);
@@ -120,9 +123,9 @@ static int range_take(PyObject *self, Range *range)
 typedef mapped_status Search(mapped_slice slice, mapped_needle *needle,
                              size_t *result, mapped_error *error);
 
-static mapped_status search_away(Search *search, mapped_slice slice,
-                                 mapped_needle *needle, size_t *result,
-                                 mapped_error *error)
+static mapped_status search_unlocked(Search *search, mapped_slice slice,
+                                     mapped_needle *needle, size_t *result,
+                                     mapped_error *error)
 {
     Away away = away_begin(slice.region, NULL, slice.length);
     mapped_status status = search(slice, needle, result, error);
@@ -140,80 +143,76 @@ mapped_status find_first(mapped_slice slice, mapped_needle *needle,
         if (status != MAPPED_OK || *offset != MAPPED_NOT_FOUND)
             return status;
     }
-    return search_away(mapped_find, slice, needle, offset, error);
+    return search_unlocked(mapped_find, slice, needle, offset, error);
 }
 
 static mapped_status find_last(mapped_slice slice, mapped_needle *needle,
                                size_t *offset, mapped_error *error)
 {
-    return search_away(mapped_rfind, slice, needle, offset, error);
+    return search_unlocked(mapped_rfind, slice, needle, offset, error);
 }
 
 static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
                                size_t *count, mapped_error *error)
 {
-    return search_away(mapped_count, slice, needle, count, error);
+    return search_unlocked(mapped_count, slice, needle, count, error);
 }
-
-/* How to search, and what errors call it. */
-typedef struct Task {
-    const char *operation;
-    Search *how;
-} Task;
-
-static int run(PyObject *self, const Task *task, const Needle *needle,
-               Range *range, size_t *result)
-{
-    mapped_needle ready;
-    mapped_error error;
-    int any = range_take(self, range);
-    if (any <= 0)
-        return any;
-    mapped_needle_init(&ready, needle->bytes, needle->length);
-    if (task->how(range->slice, &ready, result, &error) == MAPPED_OK)
-        return 0;
-    raise_in(view_owner(self), task->operation, &error);
-    return -1;
-}
-
-/* `*result` stays what it is if the range is none. */
-static int search(PyObject *self, const Task *task, PyObject *const *values,
-                  Range *range, size_t *result)
-{
-    Needle needle;
-    if (range_convert(values[1], values[2], range) < 0 ||
-        needle_open(view_owner(self)->state, values[0], &needle) < 0)
-        return -1;
-    int status = run(self, task, &needle, range, result);
-    return needle_close(&needle) < 0 ? -1 : status;
-}
-
-typedef struct Call {
-    PyObject *const *given;
-    Py_ssize_t count;
-    PyObject *keywords;
-} Call;
 
 #define SEARCH_NAMES              \
     {                             \
         "x", "start", "end", NULL \
     }
 
-/* The index in the view, or -1, which is an error if it `must` be there. */
-static PyObject *find(PyObject *self, Search *how, const Signature *signature,
-                      const Call *call, bool must)
+/* A method: its arguments, its name in errors, and how it searches. */
+typedef struct Method {
+    Signature signature;
+    Search *search;
+    bool must_find;
+} Method;
+
+static int run(PyObject *self, const Method *method, const Needle *needle,
+               Range *range, size_t *result)
 {
-    const Task task = {signature->function, how};
+    mapped_needle core_needle;
+    mapped_error error;
+    int any = range_take(self, range);
+    if (any <= 0)
+        return any;
+    mapped_needle_init(&core_needle, needle->bytes, needle->length);
+    if (method->search(range->slice, &core_needle, result, &error) == MAPPED_OK)
+        return 0;
+    raise_in(view_owner(self), method->signature.function, &error);
+    return -1;
+}
+
+/* Searches for values[0] in the range of the other two. Leaves `*result` alone
+ * if the range ends before it starts. */
+static int search(PyObject *self, const Method *method, PyObject *const *values,
+                  Range *range, size_t *result)
+{
+    Needle needle;
+    if (range_convert(values[1], values[2], range) < 0 ||
+        needle_open(view_owner(self)->state, values[0], &needle) < 0)
+        return -1;
+    int status = run(self, method, &needle, range, result);
+    return needle_close(&needle) < 0 ? -1 : status;
+}
+
+/* Returns the index of the match in the view. */
+static PyObject *find(PyObject *self, const Method *method,
+                      PyObject *const *given, Py_ssize_t count,
+                      PyObject *keywords)
+{
     PyObject *values[3];
     Range range;
     size_t found = MAPPED_NOT_FOUND;
-    if (arguments_sort(signature, call->given, call->count, call->keywords,
-                       values) < 0 ||
-        search(self, &task, values, &range, &found) < 0)
+    if (arguments_sort(&method->signature, given, count, keywords, values) <
+            0 ||
+        search(self, method, values, &range, &found) < 0)
         return NULL;
     if (found != MAPPED_NOT_FOUND)
         return PyLong_FromSsize_t(range.start + (Py_ssize_t)found);
-    if (!must)
+    if (!method->must_find)
         return PyLong_FromLong(-1);
     PyErr_SetString(PyExc_ValueError, "subsection not found");
     return NULL;
@@ -228,9 +227,9 @@ const char view_find_doc[] = PyDoc_STR(
 
 METHOD_KEYWORDS(view_find)
 {
-    static const Signature signature = {"find", 1, 3, SEARCH_NAMES};
-    const Call call = {given, count, keywords};
-    return find(self, find_first, &signature, &call, false);
+    static const Method method = {
+        {"find", 1, 3, SEARCH_NAMES}, find_first, false};
+    return find(self, &method, given, count, keywords);
 }
 
 const char view_rfind_doc[] =
@@ -239,9 +238,9 @@ const char view_rfind_doc[] =
 
 METHOD_KEYWORDS(view_rfind)
 {
-    static const Signature signature = {"rfind", 1, 3, SEARCH_NAMES};
-    const Call call = {given, count, keywords};
-    return find(self, find_last, &signature, &call, false);
+    static const Method method = {
+        {"rfind", 1, 3, SEARCH_NAMES}, find_last, false};
+    return find(self, &method, given, count, keywords);
 }
 
 const char view_index_doc[] =
@@ -250,9 +249,9 @@ const char view_index_doc[] =
 
 METHOD_KEYWORDS(view_index)
 {
-    static const Signature signature = {"index", 1, 3, SEARCH_NAMES};
-    const Call call = {given, count, keywords};
-    return find(self, find_first, &signature, &call, true);
+    static const Method method = {
+        {"index", 1, 3, SEARCH_NAMES}, find_first, true};
+    return find(self, &method, given, count, keywords);
 }
 
 const char view_rindex_doc[] =
@@ -261,9 +260,9 @@ const char view_rindex_doc[] =
 
 METHOD_KEYWORDS(view_rindex)
 {
-    static const Signature signature = {"rindex", 1, 3, SEARCH_NAMES};
-    const Call call = {given, count, keywords};
-    return find(self, find_last, &signature, &call, true);
+    static const Method method = {
+        {"rindex", 1, 3, SEARCH_NAMES}, find_last, true};
+    return find(self, &method, given, count, keywords);
 }
 
 const char view_count_doc[] =
@@ -273,30 +272,31 @@ const char view_count_doc[] =
 
 METHOD_KEYWORDS(view_count)
 {
-    static const Signature signature = {"count", 1, 3, SEARCH_NAMES};
-    static const Task task = {"count", count_all};
+    static const Method method = {
+        {"count", 1, 3, SEARCH_NAMES}, count_all, false};
     PyObject *values[3];
     Range range;
     size_t found = 0;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        search(self, &task, values, &range, &found) < 0)
+    if (arguments_sort(&method.signature, given, count, keywords, values) < 0 ||
+        search(self, &method, values, &range, &found) < 0)
         return NULL;
     return PyLong_FromSize_t(found);
 }
 
 static int contains(PyObject *self, PyObject *item)
 {
-    static const Task task = {"in", find_first};
+    static const Method method = {{.function = "in"}, find_first, false};
     PyObject *const values[3] = {item, NULL, NULL};
     Range range;
     size_t found = MAPPED_NOT_FOUND;
-    if (search(self, &task, values, &range, &found) < 0)
+    if (search(self, &method, values, &range, &found) < 0)
         return -1;
     return found != MAPPED_NOT_FOUND;
 }
 
-/* Without this `b"ab" in view` would walk over integers and find nothing. What
- * is both, as a scalar of NumPy, is a number here, as bytes has it. */
+/* Without this method `b"ab" in view` would compare with each byte and find
+ * nothing. An object that is both a number and a buffer, as a scalar of NumPy
+ * is, counts as a number, as it does for bytes. */
 int view_contains(PyObject *self, PyObject *item)
 {
     if (!PyIndex_Check(item) || !PyObject_CheckBuffer(item))
@@ -316,9 +316,14 @@ int view_contains(PyObject *self, PyObject *item)
 typedef mapped_status Compare(mapped_slice slice, const void *data, size_t n,
                               bool *result, mapped_error *error);
 
-/* 1 or 0, or -1 with an exception. */
-static int compare(PyObject *self, const char *operation, Compare *how,
-                   PyObject *affix, Range range)
+typedef struct AffixMethod {
+    Signature signature;
+    Compare *compare;
+} AffixMethod;
+
+/* Returns 1 or 0, or -1 with an exception. */
+static int compare(PyObject *self, const AffixMethod *method, PyObject *affix,
+                   Range range)
 {
     Needle needle;
     mapped_error error;
@@ -328,18 +333,18 @@ static int compare(PyObject *self, const char *operation, Compare *how,
     int status = range_take(self, &range);
     if (status > 0) {
         Away away = away_begin(range.slice.region, NULL, needle.length);
-        mapped_status compared =
-            how(range.slice, needle.bytes, needle.length, &result, &error);
+        mapped_status compared = method->compare(
+            range.slice, needle.bytes, needle.length, &result, &error);
         compared = away_end_access(&away, compared, &error);
         if (compared != MAPPED_OK) {
-            raise_in(view_owner(self), operation, &error);
+            raise_in(view_owner(self), method->signature.function, &error);
             status = -1;
         }
     }
     return needle_close(&needle) < 0 || status < 0 ? -1 : result;
 }
 
-static int compare_any(PyObject *self, const char *operation, Compare *how,
+static int compare_any(PyObject *self, const AffixMethod *method,
                        PyObject *affixes, Range range)
 {
     int result = 0;
@@ -350,25 +355,26 @@ static int compare_any(PyObject *self, const char *operation, Compare *how,
             raise_kind("a bytes-like object is required", affix);
             return -1;
         }
-        result = compare(self, operation, how, affix, range);
+        result = compare(self, method, affix, range);
     }
     return result;
 }
 
-static PyObject *affix(PyObject *self, Compare *how, const Signature *signature,
-                       const Call *call)
+static PyObject *affix(PyObject *self, const AffixMethod *method,
+                       PyObject *const *given, Py_ssize_t count,
+                       PyObject *keywords)
 {
     PyObject *values[3];
     Range range;
     int result;
-    if (arguments_sort(signature, call->given, call->count, call->keywords,
-                       values) < 0 ||
+    if (arguments_sort(&method->signature, given, count, keywords, values) <
+            0 ||
         range_convert(values[1], values[2], &range) < 0)
         return NULL;
     if (PyTuple_Check(values[0])) {
-        result = compare_any(self, signature->function, how, values[0], range);
+        result = compare_any(self, method, values[0], range);
     } else if (PyObject_CheckBuffer(values[0])) {
-        result = compare(self, signature->function, how, values[0], range);
+        result = compare(self, method, values[0], range);
     } else {
         return raise_kind("first argument must be bytes-like or a tuple of "
                           "bytes-like objects",
@@ -384,10 +390,10 @@ const char view_startswith_doc[] = PyDoc_STR(
 
 METHOD_KEYWORDS(view_startswith)
 {
-    static const Signature signature = {
-        "startswith", 1, 3, {"prefix", "start", "end", NULL}};
-    const Call call = {given, count, keywords};
-    return affix(self, mapped_starts_with, &signature, &call);
+    static const AffixMethod method = {
+        {"startswith", 1, 3, {"prefix", "start", "end", NULL}},
+        mapped_starts_with};
+    return affix(self, &method, given, count, keywords);
 }
 
 const char view_endswith_doc[] = PyDoc_STR(
@@ -397,10 +403,9 @@ const char view_endswith_doc[] = PyDoc_STR(
 
 METHOD_KEYWORDS(view_endswith)
 {
-    static const Signature signature = {
-        "endswith", 1, 3, {"suffix", "start", "end", NULL}};
-    const Call call = {given, count, keywords};
-    return affix(self, mapped_ends_with, &signature, &call);
+    static const AffixMethod method = {
+        {"endswith", 1, 3, {"suffix", "start", "end", NULL}}, mapped_ends_with};
+    return affix(self, &method, given, count, keywords);
 }
 
 const char view_find_all_doc[] = PyDoc_STR(

@@ -1,8 +1,8 @@
 /* The type Slice: a bounded view of a Region that keeps the Region alive. */
 #include "binding.h"
 
-/* Slices come and go with every `s[a:b]`, so the memory of the last few is
- * kept. Only of those that the collector never saw. */
+/* Every `s[a:b]` makes a Slice, so the memory of the last few is used again.
+ * The collector must never have tracked them. */
 #ifndef Py_GIL_DISABLED
 static PyObject *allocate(State *state)
 {
@@ -88,8 +88,8 @@ static void slice_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* No tp_clear: the Region's own breaks every cycle, and so a Slice is never
- * without its Region. */
+/* There is no tp_clear: that of the Region breaks every cycle, so a Slice
+ * always has its Region. */
 static int slice_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));

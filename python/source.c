@@ -1,5 +1,6 @@
-/* Bytes to read, whoever has them. Those of our own objects are never read
- * through a raw pointer, which would not say that a page is lost. */
+/* Bytes to read, of an object of ours or of any other buffer. Those of our own
+ * objects are read through the core and never through a raw pointer, where a
+ * lost page would read as zeros. */
 #include <string.h>
 
 #include "array.h"
@@ -49,7 +50,8 @@ static int gather_records(const Records *records, Source *source)
     return records_gather(records, source->copy);
 }
 
-/* Items that lie apart, or on a device, where each is one access. */
+/* Gathers items that have other bytes between them, or are on a device, where
+ * each must be read in one access. */
 static int open_items(const State *state, PyObject *object, Source *source)
 {
     int status;
@@ -108,10 +110,10 @@ int source_read(const Source *source, void *to)
 Region *source_culprit(const Source *source, Region *owner,
                        mapped_status status)
 {
-    bool theirs = status == MAPPED_FAULT && source->owner != NULL &&
-                  mapped_slice_leave(source->slice, 0, source->slice.length,
-                                     NULL) == MAPPED_FAULT;
-    return theirs ? source->owner : owner;
+    bool is_source = status == MAPPED_FAULT && source->owner != NULL &&
+                     mapped_slice_leave(source->slice, 0, source->slice.length,
+                                        NULL) == MAPPED_FAULT;
+    return is_source ? source->owner : owner;
 }
 
 int source_store(const Source *source, Region *owner, mapped_slice to,

@@ -1,5 +1,6 @@
-/* What a Region and a Slice are to Python: a sequence of bytes. Length, items,
- * slices, iteration and comparison. */
+/* Region and Slice as a sequence of bytes: length, items, slices, iteration and
+ * attributes. Keys and values are converted first, which may run code that
+ * closes the region; view_span is called only after that. */
 #include "binding.h"
 
 Py_ssize_t view_length(PyObject *self)
@@ -9,9 +10,9 @@ Py_ssize_t view_length(PyObject *self)
     return (Py_ssize_t)view_span(self).length;
 }
 
-/* Counts from the end like any sequence. What is still negative, or too large,
- * fails the core's check. */
-static size_t place_of(mapped_slice span, Py_ssize_t index)
+/* A negative index counts from the end. One that is still negative becomes so
+ * large that the core's check fails. */
+static size_t offset_of(mapped_slice span, Py_ssize_t index)
 {
     return index < 0 ? span.length + (size_t)index : (size_t)index;
 }
@@ -24,13 +25,13 @@ static void *raise_item(PyObject *self, Py_ssize_t index, const char *operation,
     return raise_in(view_owner(self), operation, error);
 }
 
-/* Everything that is not a plain hit. */
+/* Reads a byte if that is not a plain hit. */
 COLD static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
 {
     mapped_slice span = view_span(self);
     mapped_error error;
     uint8_t byte;
-    if (mapped_get_u8(span, place_of(span, index), &byte, &error) != MAPPED_OK)
+    if (mapped_get_u8(span, offset_of(span, index), &byte, &error) != MAPPED_OK)
         return raise_item(self, index, "get", &error);
     return PyLong_FromLong(byte);
 }
@@ -47,8 +48,8 @@ static inline PyObject *byte_at(PyObject *self, Py_ssize_t index)
     return PyLong_FromLong(byte);
 }
 
-/* sq_item gets a negative index with the length added already; adding it again
- * must not turn an error into a hit. */
+/* Python has added the length to a negative index already. Adding it again
+ * would turn an error into a hit. */
 PyObject *view_item(PyObject *self, Py_ssize_t index)
 {
     if (index < 0)
@@ -64,14 +65,14 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     if (convert_index(key, &index) < 0 || convert_byte(value, &byte) < 0)
         return -1;
     mapped_slice span = view_span(self);
-    if (mapped_set_u8(span, place_of(span, index), byte, &error) == MAPPED_OK)
+    if (mapped_set_u8(span, offset_of(span, index), byte, &error) == MAPPED_OK)
         return 0;
     raise_item(self, index, ASSIGN, &error);
     return -1;
 }
 
-/* A slice as it was converted: its numbers may be user code, which runs once.
- */
+/* A converted slice object. Converting its numbers may run the code of others,
+ * and is therefore done once. */
 typedef struct Key {
     Py_ssize_t start;
     Py_ssize_t stop;
@@ -97,7 +98,7 @@ static PyObject *bytes_array(PyObject *self)
     return array_new(self, code_of_bytes(view_owner(self)->state), NULL);
 }
 
-/* A step means a strided view, which is what an array of bytes can be. */
+/* A slice with a step is an array of bytes with that stride. */
 COLD static PyObject *strided(PyObject *self, const Key *key)
 {
     PyObject *object = key_object(key);
@@ -108,7 +109,7 @@ COLD static PyObject *strided(PyObject *self, const Key *key)
     return result;
 }
 
-/* What PySlice_AdjustIndices does for a step of 1, without the call. */
+/* Does what PySlice_AdjustIndices does for a step of 1, without a call. */
 static inline Py_ssize_t clamp(Py_ssize_t index, Py_ssize_t length)
 {
     if (index < 0) {
@@ -118,7 +119,7 @@ static inline Py_ssize_t clamp(Py_ssize_t index, Py_ssize_t length)
     return index < length ? index : length;
 }
 
-/* Everything that is not a plain hit. */
+/* Makes a slice if that is not a plain hit. */
 COLD static PyObject *slice_slow(PyObject *self, Py_ssize_t start,
                                  size_t length)
 {
@@ -156,8 +157,8 @@ COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
     return byte_at(self, index);
 }
 
-/* The shortest way for what is nearly always asked: an index that is an int and
- * not negative. An error of its conversion is raised again on the other way. */
+/* The fast path is for an index that is an int and not negative. The slow path
+ * converts it again, and raises the same error if that fails. */
 PyObject *view_subscript(PyObject *self, PyObject *key)
 {
     if (Py_IS_TYPE(key, &PySlice_Type))
