@@ -364,7 +364,7 @@ if has_rex then
   table.move(more, 1, #more, #operators + 1, operators)
 end
 
-local function shown(object)
+local function text_of(object)
   if type(object) == "string" then
     return ("%q"):format(object:sub(1, 12))
   end
@@ -378,9 +378,9 @@ local function shown(object)
 end
 
 local function describe(name, target, arguments)
-  local words = { shown(target) }
+  local words = { text_of(target) }
   for i = 1, arguments.n do
-    words[#words + 1] = shown(arguments[i])
+    words[#words + 1] = text_of(arguments[i])
   end
   local kind = ""
   if type(target) == "userdata" and debug.getmetatable(target) then
@@ -422,6 +422,7 @@ local function call()
   keep(pcall(known[name], target, table.unpack(arguments, 1, arguments.n)))
 end
 
+-- The program runs in a folder of its own, from where it can't load support.lua.
 local function descriptors()
   local count = 0
   for _ in lfs.dir("/proc/self/fd") do

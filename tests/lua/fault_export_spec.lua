@@ -1,5 +1,6 @@
 -- Guards against zeros of lost pages that leave through a pointer, to code such as
--- lrexlib that nobody can interrupt, and that nobody hears of.
+-- lrexlib that checks nothing, and of
+-- which no error tells.
 local mapped = require "mapped"
 local rex = require "rex_pcre2"
 local support = require "tests.lua.support"
@@ -8,11 +9,11 @@ local PAGE, PAGES = 4096, 8
 local ENODATA = 61
 
 local function rewrite(path, pages)
-  local file <close> = assert(io.open(path, "wb"))
-  assert(file:write(("a"):rep(pages * PAGE)))
+  support.write(path, ("a"):rep(pages * PAGE))
 end
 
--- A region of which all but the first page is gone; nobody knows yet.
+-- Returns a region that has lost all but its first page, which no access has met
+-- yet.
 local function lost_region()
   local path = support.file(("a"):rep(PAGES * PAGE))
   local region = assert(mapped.open(path, "r"))
@@ -56,7 +57,7 @@ describe("topointer over lost pages", function()
     assert.is_true(region:close())
   end)
 
-  it("makes close answer so whatever else was told of them", function()
+  it("is an error of close even if other calls have raised it before", function()
     local region = lost_region()
     assert.equal(PAGE, rex.count(region, "a"))
     lose(region, 1)
@@ -75,7 +76,7 @@ describe("topointer over lost pages", function()
     assert.matches("position " .. PAGE + 1, message)
   end)
 
-  it("says nothing of pages that were not shown", function()
+  it("is no error for pages that were not exported", function()
     local region = lost_region()
     assert.equal(PAGE, rex.count(region:sub(1, PAGE), "a"))
     assert.equal(0, rex.count(region:sub(2 * PAGE, 2 * PAGE - 1), "a"))
@@ -83,7 +84,7 @@ describe("topointer over lost pages", function()
     assert.is_true(region:close())
   end)
 
-  it("remembers all that was shown", function()
+  it("is an error for every page that was exported", function()
     for _, pages in ipairs { { 2, 4 }, { 4, 2 } } do
       local region = lost_region()
       for _, page in ipairs(pages) do

@@ -1,14 +1,10 @@
 -- Guards against lost pages that kill the process or that nobody hears of:
 -- every access path, on files that are really truncated.
 local mapped = require "mapped"
+local write_file = require("tests.lua.support").write
 
 local PAGE, PAGES = 4096, 8
 local ENODATA = 61
-
-local function write_file(path, bytes)
-  local file <close> = assert(io.open(path, "wb"))
-  assert(file:write(bytes))
-end
 
 describe("a region that lost all but its first page", function()
   local path, region

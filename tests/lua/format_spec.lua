@@ -1,6 +1,7 @@
 -- Guards against pack and unpack that differ from string.pack and string.unpack
 -- in a value, in the place of the next one, or in what they refuse.
 local mapped = require "mapped"
+local support = require "tests.lua.support"
 
 local function region_of(data, extra)
   local region = assert(mapped.anonymous(#data + (extra or 0)))
@@ -194,13 +195,11 @@ describe("pack", function()
   end)
 
   it("refuses a read-only and a closed region", function()
-    local path = os.tmpname()
-    assert(io.open(path, "w")):write("abcdefgh"):close()
-    local region = assert(mapped.open(path))
+    local region = assert(mapped.open(support.file("abcdefgh")))
     assert.error_matches(function() region:pack("b", 1, 1) end, "read%-only")
     region:close()
     assert.error_matches(function() region:pack("b", 1, 1) end, "closed region")
-    os.remove(path)
+    support.clean()
   end)
 
   it("keeps its arguments when a long format collects garbage", function()
@@ -216,9 +215,7 @@ describe("pack", function()
 end)
 
 describe("the formats in tests/vectors", function()
-  local function bytes(hex)
-    return (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
-  end
+  local bytes = support.unhex
   local function value_of(text)
     if text:sub(1, 2) == "f:" then return (string.unpack(">d", bytes(text:sub(3)))) end
     if text:sub(1, 2) == "x:" then return bytes(text:sub(3)) end

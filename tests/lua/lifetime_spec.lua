@@ -301,7 +301,7 @@ describe("topointer", function()
     assert.equal("pearl", rex.match(region, "p\\w+"))
   end)
 
-  it("keeps from shrinking and moving, not against growth in place",
+  it("refuses to shrink and to move exported memory, but grows it in place",
     function()
       local region = assert(mapped.anonymous(8192, { reserve = 1 << 20 }))
       region:topointer()

@@ -2,7 +2,6 @@
 -- and when several states share it. Each case runs in a process of its own.
 local support = require "tests.lua.support"
 
-local sanitized = (os.getenv("MAPPED_SANITIZE") or "") ~= ""
 
 describe("at the limit", function()
   after_each(support.clean)
@@ -47,7 +46,7 @@ describe("at the limit", function()
   end)
 
   it("of memory, everything raises or fails, nothing dies", function()
-    if sanitized then
+    if support.sanitized then
       pending("a sanitizer's shadow memory exceeds any limit")
       return
     end

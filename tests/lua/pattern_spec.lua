@@ -3,6 +3,7 @@
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
+local slice_of = support.slice_of
 local ROUNDS = 4000
 
 -- Pieces that patterns are put together from: the later ones are less likely,
@@ -25,20 +26,7 @@ end
 
 local function random_text()
   local alphabet = math.random(3) == 1 and "ab ()1_x\0-]\200" or "aabc"
-  local bytes = {}
-  for i = 1, math.random(0, 25) do
-    local at = math.random(#alphabet)
-    bytes[i] = alphabet:sub(at, at)
-  end
-  return table.concat(bytes)
-end
-
--- The same bytes as a slice in the middle of a region.
-local function slice_of(text)
-  local region = mapped.anonymous(#text + 7)
-  region:fill(97)
-  region:write(4, text)
-  return region:slice(4, #text)
+  return support.random_text(math.random(0, 25), alphabet)
 end
 
 -- What a call gives: its results, or the error without its position in the

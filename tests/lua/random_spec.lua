@@ -15,8 +15,7 @@ local COMMAND = [[exec 2>&1; top=$PWD; cd %s && trap '' XFSZ &&
   exec timeout -s KILL %d %s $top/tests/lua/calls.lua %s %s %s]]
 
 -- No sanitizer could live with a limit on addresses.
-local sanitized = (os.getenv("MAPPED_SANITIZE") or "") ~= ""
-local LIMIT = sanitized and "" or "ulimit -v $((4 << 20)); "
+local LIMIT = support.sanitized and "" or "ulimit -v $((4 << 20)); "
 
 local function last_calls(path)
   local calls = {}

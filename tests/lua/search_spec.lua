@@ -5,21 +5,7 @@ local support = require "tests.lua.support"
 
 local ROUNDS = 1000
 
-local function random_text(n, alphabet)
-  local bytes = {}
-  for i = 1, n do
-    local at = math.random(#alphabet)
-    bytes[i] = alphabet:sub(at, at)
-  end
-  return table.concat(bytes)
-end
-
-local function slice_of(text)
-  local region = mapped.anonymous(#text + 5)
-  region:fill(97)
-  region:write(4, text)
-  return region:slice(4, #text)
-end
+local random_text, slice_of = support.random_text, support.slice_of
 
 local function last(text, needle)
   for at = #text - #needle + 1, 1, -1 do
@@ -127,7 +113,7 @@ describe("plain search", function()
     end
   end)
 
-  it("leaves nothing pinned", function()
+  it("leaves no export behind", function()
     local region <close> = mapped.anonymous(100)
     region:find(region:sub(1, 5))
     region:count(region:sub(1, 5))
@@ -224,7 +210,7 @@ describe("a big file", function()
   end
 
   local function limited(name, test)
-    if (os.getenv("MAPPED_SANITIZE") or "") == "" then
+    if not support.sanitized then
       it(name, test)
     else
       pending(name .. ": a sanitizer's shadow needs more than any ulimit")
@@ -261,13 +247,7 @@ describe("a big file", function()
 end)
 
 describe("search.tsv", function()
-  local function unhex(text)
-    return (text:gsub("..", function(pair)
-      return string.char(tonumber(pair, 16))
-    end))
-  end
-
-  local function shown(iterator)
+  local function ranges(iterator)
     local parts = {}
     for part in iterator do
       parts[#parts + 1] = part:offset() .. "+" .. #part
@@ -285,8 +265,8 @@ describe("search.tsv", function()
     count = function(view, needle) return tostring(view:count(needle)) end,
     starts = function(view, needle) return view:startswith(needle) and "1" or "0" end,
     ends = function(view, needle) return view:endswith(needle) and "1" or "0" end,
-    split = function(view, needle) return shown(view:split(needle)) end,
-    lines = function(view) return shown(view:lines()) end,
+    split = function(view, needle) return ranges(view:split(needle)) end,
+    lines = function(view) return ranges(view:lines()) end,
   }
 
   it("means the same in every language", function()
@@ -296,8 +276,8 @@ describe("search.tsv", function()
         line:match("^(%l+)\t(%x*)\t(%x*)\t(.*)$")
       if name then
         local region <close> = mapped.anonymous(#data // 2)
-        region:write(1, unhex(data))
-        assert.equal(expected, operations[name](region, unhex(needle)), line)
+        region:write(1, support.unhex(data))
+        assert.equal(expected, operations[name](region, support.unhex(needle)), line)
         rows = rows + 1
       end
     end

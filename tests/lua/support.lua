@@ -1,12 +1,14 @@
--- What the specs share: files to map, counts of what the process holds, and
--- child processes to end in bad ways.
+-- What the specs share: files to map, bytes to put into them, counts of what the
+-- process holds, and child processes, which may crash.
 local lfs = require "lfs"
+local mapped = require "mapped"
 
-local hostile = (os.getenv("MAPPED_HOSTILE") or "") ~= ""
+local support = {
+  hostile = (os.getenv("MAPPED_HOSTILE") or "") ~= "",
+  sanitized = (os.getenv("MAPPED_SANITIZE") or "") ~= "",
+}
 
-local support = {}
-
--- The error of a call that must fail, without its position in the source.
+-- Returns the error of a call that must fail, without its position in the source.
 function support.failure(f, ...)
   local ok, message = pcall(f, ...)
   assert(not ok, "the call succeeded")
@@ -15,16 +17,20 @@ end
 
 local made = {}
 
--- A new file with this content, gone after `support.clean`.
+function support.write(path, content)
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(content))
+end
+
+-- Makes a new file with this content, which `support.clean` removes.
 function support.file(content)
   local path = os.tmpname()
   made[#made + 1] = path
-  local file <close> = assert(io.open(path, "wb"))
-  assert(file:write(content or ""))
+  support.write(path, content or "")
   return path
 end
 
--- A path where nothing is yet.
+-- Returns a path where no file is yet.
 function support.absent()
   local path = support.file()
   assert(os.remove(path))
@@ -43,11 +49,35 @@ function support.content(path)
   return file:read("a")
 end
 
+-- Returns a slice of these bytes in the middle of a region.
+function support.slice_of(text)
+  local region = mapped.anonymous(#text + 7)
+  region:fill(97)
+  region:write(4, text)
+  return region:slice(4, #text)
+end
+
+-- Returns n bytes that are drawn from those of the alphabet.
+function support.random_text(n, alphabet)
+  local bytes = {}
+  for i = 1, n do
+    local at = math.random(#alphabet)
+    bytes[i] = alphabet:sub(at, at)
+  end
+  return table.concat(bytes)
+end
+
+function support.unhex(text)
+  return (text:gsub("..", function(pair)
+    return string.char(tonumber(pair, 16))
+  end))
+end
+
 function support.exists(path)
   return lfs.attributes(path, "mode") ~= nil
 end
 
--- How many descriptors and how many mappings of `path` the process has.
+-- Return how many descriptors, and how many mappings of `path`, the process has.
 function support.descriptors()
   local count = 0
   for _ in lfs.dir("/proc/self/fd") do
@@ -71,7 +101,7 @@ end
 function support.child(code, before)
   local script = support.file(code)
   local lua = os.getenv("MAPPED_LUA") or "lua5.4"
-  local init = hostile and "LUA_INIT=@tests/lua/hostile.lua" or ""
+  local init = support.hostile and "LUA_INIT=@tests/lua/hostile.lua" or ""
   local child = assert(io.popen(("%s %s %s %s 2>&1"):format(
     before and before .. ";" or "", init, lua, script)))
   local output = child:read("a")

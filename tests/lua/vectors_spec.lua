@@ -1,18 +1,13 @@
 -- Guards against a Lua that means something else by the same bytes than C and
 -- Python: the cases of tests/vectors/ that all three run.
 local mapped = require "mapped"
+local unhex = require("tests.lua.support").unhex
 
 local ERRORS = {
   ["!range"] = "outside of ",
   ["!value"] = "does not fit",
   ["!code"] = "unknown element code",
 }
-
-local function unhex(text)
-  return (text:gsub("..", function(pair)
-    return string.char(tonumber(pair, 16))
-  end))
-end
 
 local function hex(text)
   return (text:gsub(".", function(byte)

@@ -1,0 +1,413 @@
+-- Guards against an object that is finalized in the middle of one of its own
+-- methods: a use after free, or bytes of another file that is mapped where the
+-- object's own was. Every method of every type is called so.
+local support = require "tests.lua.support"
+local child = support.child
+
+-- A program that finalizes objects in the middle of their methods: Lua runs ten
+-- finalizers at a time, so one may hand out an object whose own is still to
+-- come. It comes once the collector is restarted, the later the longer `delay`
+-- is; and right behind it another file is mapped, into whatever it freed.
+local RESURRECT = [[
+  local mapped = require "mapped"
+  local path, other = %q, %q
+  local LENGTH = 6144
+  local LAYOUT = "n:u16[4] c:char[500] v:u32"
+  local Nop = { __gc = function() end }
+  local kept, ended, others = nil, false, {}
+  for i = 1, 40 do others[i] = false end
+
+  local function write(name, byte)
+    local file <close> = assert(io.open(name, "wb"))
+    assert(file:write(byte:rep(LENGTH)))
+  end
+  write(path, "a")
+  write(other, "\xEE")
+
+  local function hand_out(make, delay)
+    kept = nil
+    collectgarbage("restart")
+    collectgarbage()
+    for i = 1, #others do others[i] = false end
+    collectgarbage()
+    write(path, "a")
+    ended = false
+    collectgarbage("incremental", 100, 100, 1)
+    collectgarbage("stop")
+    setmetatable({}, { __gc = function()
+      ended = true
+      for i = 1, #others do others[i] = mapped.open(other, "r+") end
+    end })
+    local holder = { made = make() }
+    for _ = 1, 9 + 10 * delay do setmetatable({}, Nop) end
+    setmetatable(holder, { __gc = function(self) kept = self.made end })
+    holder = nil
+    repeat collectgarbage("step", 0) until kept
+    collectgarbage("stop")
+    assert(not ended, "finalized too early")
+    return kept
+  end
+
+  local function open() return assert(mapped.open(path, "r+")) end
+  local MAKERS = {
+    region = open,
+    slice = function() return open():sub(1) end,
+    array = function() return open():cast("<I4") end,
+    column = function() return open():records(LAYOUT):column("c") end,
+    records = function() return open():records(LAYOUT) end,
+    record = function() return open():records(LAYOUT)[2] end,
+    layout = function() return mapped.layout(LAYOUT) end,
+  }
+]]
+
+-- How each method and operator of a type is called: `gc` collects, and `new`
+-- makes a text that no cache has.
+local METHODS = [[
+  local function gc() collectgarbage() return "x" end
+  local function turn() collectgarbage("generational") return "x" end
+  local function three() collectgarbage() return 3 end
+  local texts = setmetatable({}, { __index = gc, __len = three })
+  local numbers = setmetatable({}, { __index = three, __len = three })
+  local memory, small = mapped.anonymous(LENGTH), mapped.anonymous(8)
+  local made = 0
+  local function new(text)
+    made = made + 1
+    return text .. (" "):rep(made % 50) .. ("x"):rep(made)
+  end
+  local function first(...)
+    for x in ... do
+      return gc() and type(x) == "userdata" and x:tostring() or x
+    end
+  end
+  local function first_pair(o)
+    for _, x in pairs(o) do return gc() and x end
+  end
+
+  local view = {
+    __eq = { function(o) return o == memory end,
+      function(o) return memory == o end },
+    __index = { function(o) return o[1] end, function(o) return o.find end,
+      function(o) return o[{}] end },
+    __le = { function(o) return o <= memory end,
+      function(o) return o <= "a" end },
+    __len = { function(o) return #o end },
+    __lt = { function(o) return o < memory end,
+      function(o) return "a" < o end },
+    __newindex = { function(o) o[1] = 120 end,
+      function(o) o[LENGTH + 1] = 1 end },
+    __tostring = { function(o) return tostring(o) end },
+    byte = { function(o) return o:byte() end,
+      function(o) return o:byte(1, 200) end },
+    cast = { function(o) return o:cast("<I4")[1] end,
+      function(o) return o:cast("f") end },
+    closed = { function(o) return o:closed() end },
+    copy_from = { function(o) return o:copy_from("x") end,
+      function(o) return o:copy_from(memory) end,
+      function(o) return o:copy_from(memory:records(LAYOUT):column("c")) end,
+      function(o) return o:copy_from(o, 1) end },
+    copy_to = { function(o) return o:copy_to(memory) end,
+      function(o) return memory:copy_from(o) end },
+    count = { function(o) return o:count("aa") end,
+      function(o) return o:count(12.5) end,
+      function(o) return o:count(small) end },
+    endswith = { function(o) return o:endswith("aa") end,
+      function(o) return o:endswith(small) end },
+    equals = { function(o) return o:equals(memory) end,
+      function(o) return o:equals("aaa") end },
+    fill = { function(o) return o:fill(120) end },
+    find = { function(o) return o:find("aa", 1, true) end,
+      function(o) return o:find("(a+)()") end,
+      function(o) return o:find(new("[%a]")) end,
+      function(o) return o:find(12.5) end },
+    get = { function(o) return o:get("<I4") end,
+      function(o) return o:get(new("I4")) end },
+    gmatch = { function(o) return first(o:gmatch("a+")) end,
+      function(o) for x, y in o:gmatch("(aa)(a)") do return gc(), x, y end end,
+      function(o) return first(o:gmatch(new("[%a]*"))) end },
+    gsub = { function(o) return o:gsub("a", gc, 3) end,
+      function(o) return o:gsub("a", turn, 3) end,
+      function(o) return o:gsub("a", texts, 3) end,
+      function(o) return o:gsub("a", "%0%0") end,
+      function(o) return o:gsub("a", { a = "bb" }) end,
+      function(o) return o:gsub(new("a"), "") end },
+    lines = { function(o) return first(o:lines()) end,
+      function(o) return first(o:lines(true)) end },
+    match = { function(o) return o:match("(a+)()") end,
+      function(o) return o:match(new("a")) end },
+    move = { function(o) return o:move(1, 9, 90) end },
+    offset = { function(o) return o:offset() end },
+    pack = { function(o) return o:pack("s4 z", 1, ("x"):rep(900), "x") end,
+      function(o) return o:pack(("<I4 "):rep(made % 90 + 1), 1) end,
+      function(o) return o:pack("c4", 1, 12.5) end },
+    readonly = { function(o) return o:readonly() end },
+    records = { function(o) return o:records(LAYOUT)[1].c end,
+      function(o) return o:records(new("a:u8 ")) end },
+    region = { function(o) return o:region():tostring() end },
+    rfind = { function(o) return o:rfind("aa") end,
+      function(o) return o:rfind(12.5) end,
+      function(o) return o:rfind(small) end },
+    set = { function(o) return o:set("<I4", 1, 7) end,
+      function(o) return o:set(new("I4"), 1, 7) end },
+    slice = { function(o) return o:slice(9, 5):tostring() end },
+    split = { function(o) return first(o:split("a")) end,
+      function(o) return first(o:split(small)) end },
+    startswith = { function(o) return o:startswith("aa") end,
+      function(o) return o:startswith(small) end },
+    sub = { function(o) return o:sub(2, -2):tostring() end,
+      function(o) return o:sub(4)[1] end },
+    topointer = { function(o) return type(o:topointer()) end },
+    tostring = { function(o) return o:tostring() end },
+    unpack = { function(o) return o:unpack("c5000", 1) end,
+      function(o) return o:unpack("c100 z") end,
+      function(o) return o:unpack(("<I4 "):rep(made % 90 + 1)) end },
+    write = { function(o) return o:write(1, "x") end,
+      function(o) return o:write(1, memory) end,
+      function(o) return memory:write(1, o) end },
+  }
+  local region = {
+    __close = { function(o) local closed <close> = o return closed end },
+    __gc = { function(o) return debug.getmetatable(o).__gc(o) end },
+    append = { function(o) return o:append("x") end,
+      function(o) return o:append(12.5) end,
+      function(o) return o:append(o) end },
+    check = { function(o) return o:check() end },
+    close = { function(o) return o:close() end },
+    faults = { function(o) return o:faults() end },
+    fileno = { function(o) return type(o:fileno()) end },
+    mode = { function(o) return o:mode() end },
+    name = { function(o) return o:name() end },
+    recover = { function(o) return o:recover() end },
+    resize = { function(o) return o:resize(1 << 45) end,
+      function(o) return o:resize(100) end },
+    seal = { function(o) return o:seal() end },
+    size = { function(o) return o:size() end },
+  }
+  for name, calls in pairs(view) do region[name] = calls end
+  local array = {
+    __eq = { function(o) return o == memory end,
+      function(o) return o == o:sub(1) end },
+    __index = { function(o) return o[1] end,
+      function(o) return o.totable end },
+    __le = { function(o) return o <= o end },
+    __len = view.__len,
+    __lt = { function(o) return o < o end },
+    __newindex = { function(o) o[1] = 7 end, function(o) o[1] = "x" end,
+      function(o) o[9999] = 1 end },
+    __pairs = { first_pair },
+    __tostring = view.__tostring,
+    bytes = { function(o) return o:bytes():tostring() end },
+    closed = view.closed,
+    copy_from = { function(o) return o:copy_from(numbers) end,
+      function(o) return o:copy_from(texts) end,
+      function(o) return o:copy_from({ 7, 8, 9 }) end,
+      function(o) return o:copy_from({ "x", "y" }) end,
+      function(o) return o:copy_from(o, 1) end,
+      function(o) return memory:copy_from(o) end },
+    offset = view.offset,
+    readonly = view.readonly,
+    region = view.region,
+    sub = { function(o) return o:sub(2)[1] end },
+    totable = { function(o) return o:totable() end,
+      function(o) return o:totable(1, 5) end },
+  }
+  local records = {
+    __eq = { function(o) return o == o:sub(1) end,
+      function(o) return o == memory:records(LAYOUT) end },
+    __index = { function(o) return o[2].c end, function(o) return o[2].n end,
+      function(o) return o.sub end },
+    __len = view.__len,
+    __newindex = { function(o) o[1] = { n = numbers, c = "x", v = 7 } end,
+      function(o) o[1] = numbers end, function(o) o[1] = o[2] end },
+    __pairs = { function(o) return first_pair(o).c end },
+    __tostring = view.__tostring,
+    bytes = array.bytes,
+    column = { function(o) return o:column("c"):totable() end,
+      function(o) return o:column("n", 2)[1] end },
+    layout = { function(o) return o:layout():size(), o:layout():fields() end },
+    sub = { function(o) return o:sub(2)[1].c end },
+  }
+  local record = {
+    __eq = { function(o) return o == memory:records(LAYOUT)[1] end,
+      function(o) return o == o end },
+    __index = { function(o) return o.c end, function(o) return o.n end,
+      function(o) return o.v end, function(o) return o.none end },
+    __newindex = { function(o) o.c = "x" end, function(o) o.n = numbers end,
+      function(o) o.n = { 1, 2, 3, 4 } end, function(o) o.v = 7 end,
+      function(o) o.v = numbers end, function(o) o.none = 1 end },
+    __pairs = { first_pair },
+    __tostring = view.__tostring,
+  }
+  local layout = {
+    __gc = region.__gc,
+    __index = { function(o) return o.size end,
+      function(o) return memory:records(o)[1].c end,
+      function(o) return #memory:records(o) end },
+    __tostring = view.__tostring,
+    fields = { function(o) return o:fields() end },
+    size = { function(o) return o:size() end },
+  }
+  local TYPES = { region = region, slice = view, array = array,
+    column = array, records = records, record = record, layout = layout }
+]]
+
+-- Calls all of a type and tells of what is neither a result with nothing of the
+-- other file in it nor an error about the arguments. Which calls the finalizer
+-- gets into depends on what they allocate: of about half of them it does.
+local CALL_ALL = [[
+  local SANE = { "closed", "bad argument", "out of range", "expected",
+    "no field" }
+
+  local function is_sane(message)
+    for _, text in ipairs(SANE) do
+      if tostring(message):find(text, 1, true) then return true end
+    end
+  end
+
+  local function is_other(value)
+    if type(value) == "string" then
+      return value:find("\xEE", 1, true)
+    elseif math.type(value) == "integer" then
+      return value == 0xEE
+        or string.pack("j", value):find("\xEE\xEE", 1, true)
+    elseif type(value) == "table" then
+      for _, member in pairs(value) do
+        if is_other(member) then return true end
+      end
+    end
+  end
+
+  local inside
+  local function outcome(...)
+    collectgarbage("stop")
+    inside = inside or ended
+    return { ... }
+  end
+
+  local function try(name, call, delay)
+    local object = hand_out(MAKERS[kind], delay)
+    collectgarbage("restart")
+    local results = outcome(pcall(call, object))
+    if not results[1] and not is_sane(results[2]) then
+      print(name, results[2])
+    elseif results[1] and is_other(results) then
+      print(name, "read another file")
+    end
+    local file <close> = assert(io.open(other, "rb"))
+    if file:read("a") ~= ("\xEE"):rep(LENGTH) then
+      print(name, "wrote to another file")
+      write(other, "\xEE")
+    end
+  end
+
+  local names = {}
+  for name in pairs(TYPES[kind]) do names[#names + 1] = name end
+  table.sort(names)
+  local total, interrupted = 0, 0
+  for _, name in ipairs(names) do
+    for i, call in ipairs(TYPES[kind][name]) do
+      inside = false
+      for delay = 0, 3 do try(name .. " " .. i, call, delay) end
+      total = total + 1
+      interrupted = interrupted + (inside and 1 or 0)
+    end
+  end
+  print(interrupted * 3 >= total and "done" or interrupted .. " of " .. total)
+]]
+
+-- Prints what a type has that isn't called.
+local CHECK_NAMES = [[
+  local NO_CALLS = { __name = true, __metatable = true }
+  for kind, make in pairs(MAKERS) do
+    local meta = debug.getmetatable(make())
+    local names, index = {}, meta.__index
+    if type(index) == "function" then
+      local _, methods = debug.getupvalue(index, debug.getinfo(index).nups)
+      index = methods
+    end
+    for _, from in ipairs { meta, type(index) == "table" and index or {} } do
+      for name in pairs(from) do
+        if not TYPES[kind][name] and not NO_CALLS[name] then
+          print(kind, name)
+        end
+      end
+    end
+  end
+  print "done"
+]]
+
+describe("an object that a finalizer has handed out", function()
+  if support.hostile then
+    pending("a hostile build collects at every call")
+    return
+  end
+  after_each(support.clean)
+
+  local function resurrected(code)
+    local path, other = support.file(), support.file()
+    return child(RESURRECT:format(path, other) .. METHODS .. code)
+  end
+
+  it("is called by every name that it has", function()
+    assert.equal("done\n", resurrected(CHECK_NAMES))
+  end)
+
+  for _, kind in ipairs { "region", "slice", "array", "column", "records",
+    "record", "layout" } do
+    it("may be finalized in the middle of a call: " .. kind, function()
+      assert.equal("done\n",
+        resurrected(("local kind = %q\n"):format(kind) .. CALL_ALL))
+    end)
+  end
+
+  it("answers as closed once it is finalized", function()
+    assert.equal("done\n", resurrected([[
+      local function fails(f, ...)
+        local ok, message = pcall(f, ...)
+        assert(not ok and message:find("closed", 1, true), message)
+      end
+      local objects = {}
+      for kind, make in pairs(MAKERS) do
+        local object = hand_out(make, 0)
+        collectgarbage()
+        assert(ended)
+        objects[kind] = object
+        local text = tostring(object)
+        assert((text:find("(closed)", 1, true) ~= nil) == (kind ~= "layout"),
+               text)
+      end
+      for _, kind in ipairs { "region", "slice", "array", "column" } do
+        local object = objects[kind]
+        assert(object:closed() == true)
+        assert(object == object and object ~= memory)
+        fails(object.sub, object, 1)
+        fails(function() object[1] = 1 end)
+        fails(memory.copy_from, memory, object)
+      end
+      for _, kind in ipairs { "region", "slice" } do
+        local object = objects[kind]
+        fails(object.slice, object, 1, 1)
+        fails(object.tostring, object)
+        fails(object.find, object, "a")
+        fails(object.unpack, object, "B")
+      end
+      fails(objects.region.resize, objects.region, 10)
+      fails(objects.region.append, objects.region, "x")
+      objects.region:close()
+      fails(objects.array.totable, objects.array)
+      fails(objects.column.totable, objects.column)
+      fails(objects.records.layout, objects.records)
+      fails(function() return objects.records[1].v end)
+      fails(function() return objects.record.v end)
+      fails(function() objects.record.v = 1 end)
+
+      local layout = objects.layout
+      assert(layout:size() == 512)
+      local names = {}
+      for i, field in ipairs(layout:fields()) do names[i] = field.name end
+      assert(table.concat(names, " ") == "n c v")
+      memory:fill(97)
+      assert(memory:records(layout)[1].c == ("a"):rep(500))
+      print "done"
+    ]]))
+  end)
+end)
