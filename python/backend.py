@@ -26,11 +26,11 @@ import tomllib
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-# In an sdist everything is here, in a checkout half of it is one level up.
+# An sdist has the core and the licence in this folder, a checkout one level up.
 TOP = HERE if (HERE / "core").is_dir() else HERE.parent
 PROJECT = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
 BASE = f"{PROJECT['name']}-{PROJECT['version']}"
-EARLIEST = 315532800  # 1980-01-01, the first time a zip file can hold
+EARLIEST = 315532800  # 1980-01-01: a zip file can hold no earlier time
 
 DEFINES = ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64", "NDEBUG",
            "Py_LIMITED_API=0x030b0000"]
@@ -78,9 +78,8 @@ def build_sdist(sdist_directory, config_settings=None):
     return name
 
 
-
 def package_files():
-    """The package's own files; __pycache__ and stray builds are not."""
+    """The package's own files, without __pycache__ and what a build has left."""
     return sorted(path for pattern in ("*.py", "*.pyi", "py.typed")
                   for path in (HERE / "mapped").glob(pattern))
 
@@ -116,13 +115,12 @@ def metadata():
     return "".join(f"{name}: {text}\n" for name, text in fields)
 
 
-
 def compiler():
     return shlex.split(os.environ.get("CC", "")) or ["cc"]
 
 
 def run(command):
-    """A failing compiler's messages go to the user, and end the build."""
+    """Runs a command; if that fails, ends the build. Its messages reach the user."""
     if subprocess.run(command).returncode != 0:
         raise SystemExit(f"mapped: failed: {shlex.join(map(str, command))}")
 
@@ -152,7 +150,6 @@ def compile_extension(scratch):
     run([*compiler(), *objects, *LINK,
          *shlex.split(os.environ.get("LDFLAGS", "")), "-o", extension])
     return extension
-
 
 
 def record_line(path, content):

@@ -7,10 +7,10 @@
         magic = header.get("<I")           # one typed value
         table = region[64:128].cast(">d")  # a typed array
 
-A Region owns a mapping; a Slice views part of it; an Array is typed. Nothing
-that is reached through them can crash the process: out of range is an
-IndexError (from unpack and pack a PackRangeError, which is one), closed a
-ValueError, a lost page a FaultError.
+A Region owns a mapping, a Slice views a part of it, and an Array has typed
+elements. No access through them can crash the process: out of range is an
+IndexError (from unpack and pack a PackRangeError, which is one), a closed region
+a ValueError, a lost page a FaultError.
 """
 
 from ._mapped import (
