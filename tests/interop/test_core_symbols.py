@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from support import names_in
+
 POSIX = pathlib.Path(__file__).resolve().parents[1] / "core/posix"
 LIBRARY = pathlib.Path(os.environ.get("MAPPED_BUILD", "")) / "core/libmapped.a"
 
@@ -24,11 +26,6 @@ HARMLESS = set("""
 """.split())
 
 
-def wrapped():
-    lines = (POSIX / "wrapped.txt").read_text().splitlines()
-    return {name for line in lines for name in line.partition("#")[0].split()}
-
-
 def symbols(kind):
     """The names that the library defines or that it leaves undefined."""
     listing = subprocess.run(["nm", f"--{kind}-only", "-P", LIBRARY],
@@ -43,14 +40,14 @@ def undefined():
 @pytest.mark.skipif(bool(os.environ.get("MAPPED_SANITIZE")),
                     reason="a sanitizer adds symbols of its own")
 def test_symbols_every_call_is_refused_once_or_harmless():
-    assert undefined() - wrapped() - HARMLESS == set()
+    assert undefined() - names_in(POSIX / "wrapped.txt") - HARMLESS == set()
 
 
 def test_symbols_every_refused_call_is_made():
     """Names that go by two spellings count by either; malloc is clang's for
     realloc of nothing."""
     calls = {name.removesuffix("64") for name in undefined()}
-    assert {name.removesuffix("64") for name in wrapped()} - calls <= {"malloc"}
+    assert {name.removesuffix("64") for name in names_in(POSIX / "wrapped.txt")} - calls <= {"malloc"}
 
 
 def test_symbols_are_all_prefixed():

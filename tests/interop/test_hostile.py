@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from support import names_in
+
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("MAPPED_BUILD", ""))
 FILES = {"lua": BUILD / "lua/mapped.so",
@@ -41,11 +43,6 @@ HARMLESS = {"lua": set("""
     """.split())}
 
 
-def wrapped(language):
-    lines = (TESTS / language / "wrapped.txt").read_text().splitlines()
-    return {name for line in lines for name in line.partition("#")[0].split()}
-
-
 def imported(language):
     listing = subprocess.run(
         ["nm", "-D", "--undefined-only", "--format=just-symbols",
@@ -60,12 +57,12 @@ def imported(language):
 def test_hostile_every_call_collects_or_is_harmless(language):
     found = imported(language)
     assert len(found) > 30
-    assert found - wrapped(language) - HARMLESS[language] == set()
+    assert found - names_in(TESTS / language / "wrapped.txt") - HARMLESS[language] == set()
 
 
 @pytest.mark.parametrize("language", FILES)
 def test_hostile_nothing_is_both(language):
-    assert wrapped(language) & HARMLESS[language] == set()
+    assert names_in(TESTS / language / "wrapped.txt") & HARMLESS[language] == set()
 
 
 @pytest.mark.parametrize("language", FILES)
@@ -77,4 +74,4 @@ def test_hostile_every_name_has_its_function(language):
                            text, re.M))
     made |= set(re.findall(r"^WRAP\w*\((?:[^,()]*, )?((?:lua|_?Py)\w+)\b",
                            text, re.M))
-    assert wrapped(language) - made == set()
+    assert names_in(TESTS / language / "wrapped.txt") - made == set()

@@ -1,10 +1,10 @@
 """Guards against an installation that lacks a file or needs the checkout."""
 import os
 import shutil
-import subprocess
 
 import pytest
 import readers
+import support
 
 PREFIX = "/opt/mapped"
 PROGRAM = """
@@ -27,12 +27,10 @@ pytestmark = pytest.mark.skipif(
 
 
 def run(command, folder, **extra):
+    """Runs a command that can't find the checkout's own modules."""
     env = {name: value for name, value in os.environ.items()
            if name not in ("PYTHONPATH", "LUA_CPATH_5_4", "LUA_CPATH")}
-    done = subprocess.run(command, cwd=folder, env={**env, **extra}, text=True,
-                          capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return support.run(*command, cwd=folder, env={**env, **extra}, timeout=300)
 
 
 def copy_checkout(folder):

@@ -1,10 +1,10 @@
 """Guards against a README whose examples or commands have stopped working."""
 import os
 import re
-import subprocess
 
 import pytest
 import readers
+from support import run
 
 README = (readers.TOP / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)
@@ -16,23 +16,16 @@ def block(language):
     return found[0]
 
 
-def run(command, folder):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True,
-                          timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_readme_python_block_runs(tmp_path):
     (tmp_path / "first.py").write_text(block("python"))
-    output = run([readers.PYTHON, "first.py"], tmp_path)
+    output = run(readers.PYTHON, "first.py", cwd=tmp_path)
     assert "closed" in output
     assert (tmp_path / "data.bin").stat().st_size == 4096
 
 
 def test_readme_lua_block_runs(tmp_path):
     (tmp_path / "first.lua").write_text(block("lua"))
-    output = run([readers.LUA, "first.lua"], tmp_path)
+    output = run(readers.LUA, "first.lua", cwd=tmp_path)
     assert output.startswith("missing.bin: ")
     assert "No such file or directory" in output
 
@@ -41,10 +34,10 @@ def test_readme_lua_block_runs(tmp_path):
                     reason="a plain program can't link a sanitized library")
 def test_readme_c_block_runs(tmp_path):
     (tmp_path / "first.c").write_text(block("c"))
-    run([os.environ["MAPPED_CC"], "-std=c11", "-Wall", "-Wextra", "-Werror",
-         "-I", readers.TOP / "core/include", "first.c", "-o", "first",
-         readers.BUILD / "core/libmapped.a", "-pthread"], tmp_path)
-    assert "4093" in run([tmp_path / "first"], tmp_path)
+    run(os.environ["MAPPED_CC"], "-std=c11", "-Wall", "-Wextra", "-Werror",
+        "-I", readers.TOP / "core/include", "first.c", "-o", "first",
+        readers.BUILD / "core/libmapped.a", "-pthread", cwd=tmp_path)
+    assert "4093" in run(tmp_path / "first", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

@@ -1,4 +1,5 @@
-"""What the Python tests share: files to map, and counts of what must not leak."""
+"""What the Python tests share: regions and files to map, what others do to them,
+and counts of what must not leak."""
 import gc
 import os
 import pathlib
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 
+import mapped
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -14,6 +16,7 @@ if HOSTILE:
     import hypothesis
     hypothesis.settings.register_profile("hostile", deadline=None)
     hypothesis.settings.load_profile("hostile")
+PAGE = os.sysconf("SC_PAGESIZE")
 CONTENT = bytes(range(256)) * 40 + b"the end"
 
 
@@ -41,6 +44,48 @@ def path(tmp_path):
 @pytest.fixture
 def content():
     return CONTENT
+
+
+@pytest.fixture
+def region():
+    """64 bytes, which count from 0."""
+    with mapped.anonymous(64) as made:
+        made[:] = bytes(range(64))
+        yield made
+
+
+@pytest.fixture
+def pages(tmp_path):
+    """A file of eight pages of `a`."""
+    made = tmp_path / "pages.bin"
+    made.write_bytes(b"a" * (8 * PAGE))
+    return made
+
+
+@pytest.fixture
+def lost(pages):
+    """A region that has lost all but its first page, which no access has met
+    yet."""
+    made = mapped.open(pages, "r+")
+    os.truncate(pages, PAGE)
+    yield made
+    try:
+        made.close()
+    except mapped.FaultError:
+        pass
+
+
+@pytest.fixture
+def listen(monkeypatch):
+    """Called in a test, returns the list of exceptions that sys.unraisablehook
+    gets from then on."""
+    def begin():
+        reported = []
+        monkeypatch.setattr(
+            sys, "unraisablehook",
+            lambda unraisable: reported.append(unraisable.exc_value))
+        return reported
+    return begin
 
 
 def descriptors():

@@ -46,13 +46,6 @@ class Export:
 
 
 @pytest.fixture
-def region():
-    with mapped.anonymous(64) as made:
-        made[:] = bytes(range(64))
-        yield made
-
-
-@pytest.fixture
 def readonly(path):
     with mapped.open(path, length=64) as made:
         yield made

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 import mapped
+from support import outcome
 
 ANY = st.one_of(st.integers(-70, 70), st.sampled_from(
     [2**31, 2**63 - 1, 2**63, 2**64, 2**200, -2**63, -2**63 - 1, -2**200]))
@@ -19,13 +20,6 @@ def made(data, offset=3):
     part = region[offset:offset + len(data)]
     part.copy_from(data)
     return part
-
-
-def outcome(action):
-    try:
-        return action()
-    except Exception as error:
-        return type(error)
 
 
 @given(DATA, ANY)

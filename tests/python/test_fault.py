@@ -17,20 +17,6 @@ PAGE = os.sysconf("SC_PAGESIZE")
 PAGES = 8
 
 
-@pytest.fixture
-def lost(tmp_path):
-    """A region of which all but the first page is gone."""
-    path = tmp_path / "file"
-    path.write_bytes(b"a" * (PAGES * PAGE))
-    with_close = mapped.open(path, "r+")
-    os.truncate(path, PAGE)
-    yield with_close
-    try:
-        with_close.close()
-    except mapped.FaultError:
-        pass
-
-
 ACCESSES = {
     "item": lambda r: r[PAGE],
     "set item": lambda r: r.__setitem__(PAGE, 1),

@@ -1,6 +1,6 @@
 """Guards against zeros of lost pages that leave through an export, or through an
 array, records or a wrap, and that nobody hears of: because the loss is old,
-because it was told to somebody else, or because it has been recovered since."""
+because another call has reported it, or because it has been recovered since."""
 import array
 import errno
 import hashlib
@@ -22,10 +22,8 @@ LAYOUT = "a:u32 b:char[4]"
 
 
 @pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"a" * (PAGES * PAGE))
-    return path
+def path(pages):
+    return pages
 
 
 def refill(path):
@@ -34,35 +32,11 @@ def refill(path):
 
 
 @pytest.fixture
-def lost(path):
-    """A region of which all but the first page is gone; nobody knows yet."""
-    region = mapped.open(path, "r+")
-    os.truncate(path, PAGE)
-    yield region
-    try:
-        region.close()
-    except mapped.FaultError:
-        pass
-
-
-@pytest.fixture
 def known(lost):
     """The same, and page 1 is known to be lost."""
     with pytest.raises(mapped.FaultError):
         lost[PAGE]
     return lost
-
-
-@pytest.fixture
-def listen(monkeypatch):
-    """Call it for a list of what sys.unraisablehook gets from then on."""
-    def begin():
-        told = []
-        monkeypatch.setattr(
-            sys, "unraisablehook",
-            lambda unraisable: told.append(unraisable.exc_value))
-        return told
-    return begin
 
 
 def send(view):
@@ -96,21 +70,21 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_export_of_a_known_loss_is_refused(known, listen, name):
-    told = listen()
+    reported = listen()
     with pytest.raises(mapped.FaultError) as caught:
         REFUSED[name](known)
     assert caught.value.errno == errno.ENODATA
     assert caught.value.offset == PAGE
     known.close()
-    assert told == []
+    assert reported == []
 
 
 def test_re_refuses_a_known_loss_in_words_of_its_own(known, listen):
     """It says so of every object whose buffer can't be had."""
-    told = listen()
+    reported = listen()
     with pytest.raises(TypeError):
         re.search(b"a", known)
-    assert told == []
+    assert reported == []
 
 
 ALLOWED = {
@@ -128,10 +102,10 @@ ALLOWED = {
 
 @pytest.mark.parametrize("name", ALLOWED)
 def test_export_of_other_pages_is_not(known, listen, name):
-    told = listen()
+    reported = listen()
     memoryview(ALLOWED[name](known)).release()
     known.close()
-    assert told == []
+    assert reported == []
 
 
 READERS = {
@@ -150,30 +124,30 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_export_tells_at_its_release_and_at_close(lost, listen, name):
-    told = listen()
+    reported = listen()
     READERS[name](lost)
-    assert len(told) == 1
-    assert isinstance(told[0], mapped.FaultError)
-    assert told[0].errno == errno.ENODATA
+    assert len(reported) == 1
+    assert isinstance(reported[0], mapped.FaultError)
+    assert reported[0].errno == errno.ENODATA
     with pytest.raises(mapped.FaultError) as caught:
         lost.close()
-    assert caught.value.args == told[0].args
+    assert caught.value.args == reported[0].args
     assert (caught.value.offset, caught.value.length) == (
-        told[0].offset, told[0].length)
+        reported[0].offset, reported[0].length)
     assert lost.closed
     lost.close()
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_export_tells_of_what_was_recovered(lost, path, listen, name):
-    told = listen()
+    reported = listen()
     view = memoryview(lost)
     READERS[name](lost)
-    del told[:]
+    del reported[:]
     refill(path)
     lost.recover()
     view.release()
-    assert len(told) == 1
+    assert len(reported) == 1
     with pytest.raises(mapped.FaultError):
         lost.check()
     lost.check()
@@ -181,7 +155,7 @@ def test_export_tells_of_what_was_recovered(lost, path, listen, name):
 
 
 def test_export_tells_though_another_access_was_told(lost, listen):
-    told = listen()
+    reported = listen()
     view = memoryview(lost)
     assert view[PAGE] == 0
     with pytest.raises(mapped.FaultError):
@@ -189,24 +163,24 @@ def test_export_tells_though_another_access_was_told(lost, listen):
     with pytest.raises(mapped.FaultError):
         lost.check()
     view.release()
-    assert len(told) == 1
-    assert told[0].offset == PAGE
+    assert len(reported) == 1
+    assert reported[0].offset == PAGE
 
 
 def test_export_that_met_nothing_tells_nothing(lost, listen):
-    told = listen()
+    reported = listen()
     whole, part = memoryview(lost), memoryview(lost[:PAGE])
     assert bytes(whole[:PAGE]) == b"a" * PAGE
     whole.release()
     with pytest.raises(mapped.FaultError):
         lost[PAGE]
     part.release()
-    assert told == []
+    assert reported == []
     lost.close()
 
 
 def test_export_tells_nothing_of_what_was_appended_since(path, listen):
-    told = listen()
+    reported = listen()
     with mapped.open(path, "r+", reserve=2 * PAGES * PAGE) as region:
         view = memoryview(region)
         region.append(b"b" * PAGE)
@@ -214,23 +188,23 @@ def test_export_tells_nothing_of_what_was_appended_since(path, listen):
         with pytest.raises(mapped.FaultError):
             region[PAGES * PAGE]
         view.release()
-    assert told == []
+    assert reported == []
 
 
 def test_export_begun_after_a_recovery_tells_nothing(known, path, listen):
-    told = listen()
+    reported = listen()
     old = memoryview(known[2 * PAGE:])
     assert old[0] == 0
     refill(path)
     known.recover()
     assert bytes(memoryview(known)) == b"a" * (PAGES * PAGE)
-    assert told == []
+    assert reported == []
     old.release()
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 def test_check_tells_what_close_would_have(lost, listen):
-    told = listen()
+    reported = listen()
     assert memoryview(lost)[PAGE] == 0
     with pytest.raises(mapped.FaultError):
         lost.check()
@@ -238,7 +212,7 @@ def test_check_tells_what_close_would_have(lost, listen):
 
 
 def test_close_that_is_refused_tells_later(lost, listen):
-    told = listen()
+    reported = listen()
     first, second = memoryview(lost), memoryview(lost)
     assert first[PAGE] == 0
     first.release()
@@ -251,7 +225,7 @@ def test_close_that_is_refused_tells_later(lost, listen):
 
 
 def test_with_tells_of_a_loss_that_an_export_met(path, listen):
-    told = listen()
+    reported = listen()
     with pytest.raises(mapped.FaultError):
         with mapped.open(path) as region:
             os.truncate(path, PAGE)
@@ -260,13 +234,13 @@ def test_with_tells_of_a_loss_that_an_export_met(path, listen):
 
 
 def test_release_leaves_an_exception_under_way_alone(lost, listen):
-    told = listen()
+    reported = listen()
     with pytest.raises(ZeroDivisionError):
         view = memoryview(lost)
         with view:
             assert view[PAGE] == 0
             1 // 0
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 def test_hook_may_close_the_region(lost, monkeypatch):
@@ -336,12 +310,12 @@ USES = {
 
 
 def test_wrapped_memoryview_that_lost_a_page_is_an_error(lost, listen):
-    told = listen()
+    reported = listen()
     wrapped = mapped.wrap(memoryview(lost))
     with pytest.raises(mapped.FaultError):
         wrapped[PAGE]
     wrapped.region.close()
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 @pytest.mark.parametrize("use", USES)
@@ -382,11 +356,11 @@ ITEM_SOURCES = {
 
 @pytest.mark.parametrize("name", ITEM_SOURCES)
 def test_items_that_lost_a_page_are_an_error(lost, listen, name):
-    told = listen()
+    reported = listen()
     with mapped.anonymous(PAGES * PAGE) as there:
         with pytest.raises(mapped.FaultError):
             there.cast("B")[:] = ITEM_SOURCES[name](lost)
-    assert told == []
+    assert reported == []
 
 
 @pytest.mark.parametrize("name", ITEM_SOURCES)
@@ -411,11 +385,11 @@ def test_column_stored_into_a_column_is_an_error(lost):
     lambda r: r, lambda r: r[:], lambda r: r.cast("I"),
     lambda r: r.records(LAYOUT)])
 def test_destination_that_lost_a_page_is_an_error(lost, listen, make):
-    told = listen()
+    reported = listen()
     with mapped.anonymous(PAGES * PAGE) as source:
         with pytest.raises(mapped.FaultError):
             source.copy_to(make(lost))
-    assert told == []
+    assert reported == []
     lost.close()
 
 

@@ -7,6 +7,7 @@ import pickle
 import struct
 
 import mapped
+from support import outcome
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
@@ -23,14 +24,6 @@ formats = st.builds(
             st.sampled_from(["", " ", "\t\n", "\r\v\f"]))), max_size=8)
         .map("".join)))
 broken = st.text(st.sampled_from("@=<>! 0123456789sxiIqnNPepy\0é-."), max_size=9)
-
-
-def outcome(function, *arguments):
-    """The result, or the type of the exception."""
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return type(error)
 
 
 def same(ours, theirs):

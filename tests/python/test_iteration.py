@@ -4,8 +4,6 @@ import operator
 
 import pytest
 
-import mapped
-
 VIEWS = {
     "region": lambda r: r,
     "slice": lambda r: r[10:20],
@@ -13,13 +11,6 @@ VIEWS = {
     "grid": lambda r: r.cast("B", (8, 8)),
     "records": lambda r: r.records("a:u32"),
 }
-
-
-@pytest.fixture
-def region():
-    with mapped.anonymous(64) as made:
-        made.copy_from(bytes(range(64)))
-        yield made
 
 
 @pytest.mark.parametrize("make", VIEWS)

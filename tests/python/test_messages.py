@@ -37,12 +37,6 @@ Named = type("N" * LONG, (), {})
 HUGE = 10 ** 5000
 
 
-@pytest.fixture
-def region():
-    with mapped.anonymous(64) as made:
-        yield made
-
-
 RECORDS = "a:u8 c:char[3] l:u8[2]"
 CALLS = {
     "copy_to": (TypeError, lambda r: r.copy_to(b"x" * LONG)),

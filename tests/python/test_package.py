@@ -14,6 +14,7 @@ import zipfile
 import pytest
 
 import mapped
+from support import run
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILT = pathlib.Path(mapped.__file__).parent
@@ -34,12 +35,6 @@ except ValueError:
 sanitized = pytest.mark.skipif(
     os.environ.get("MAPPED_SANITIZE", "") != "",
     reason="a wheel is built without sanitizers")
-
-
-def run(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def build(function, source, target):

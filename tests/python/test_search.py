@@ -9,6 +9,7 @@ import re
 import threading
 
 import mapped
+from support import outcome
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -19,15 +20,6 @@ needles = st.one_of(st.text("ab\n", max_size=4).map(str.encode),
                     st.integers(0, 255))
 bounds = st.one_of(st.none(), st.integers(-45, 45),
                    st.sampled_from([2**31, -2**31, 2**63, -2**63, 2**100]))
-
-
-def outcome(function, *arguments):
-    """What a call returns, or the type of what it raises."""
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return type(error)
-
 
 
 @pytest.mark.parametrize("name", ["find", "rfind", "index", "rindex", "count"])
@@ -376,7 +368,7 @@ def test_re_leaves_no_copy_behind(sparse):
 VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors/search.tsv"
 
 
-def shown(parts):
+def ranges(parts):
     return " ".join(f"{part.offset}+{len(part)}" for part in parts)
 
 
@@ -386,8 +378,8 @@ OPERATIONS = {
     "count": lambda view, needle: str(view.count(needle)),
     "starts": lambda view, needle: str(int(view.startswith(needle))),
     "ends": lambda view, needle: str(int(view.endswith(needle))),
-    "split": lambda view, needle: shown(view.split(needle)),
-    "lines": lambda view, _: shown(view.lines()),
+    "split": lambda view, needle: ranges(view.split(needle)),
+    "lines": lambda view, _: ranges(view.lines()),
 }
 
 
