@@ -3,6 +3,8 @@
  * slip through. */
 #include <mapped/export.h>
 
+#include <assert.h>
+
 #include <mapped/fault.h>
 #include <mapped/span.h>
 
@@ -78,6 +80,7 @@ mapped_status mapped_export_check(const mapped_export *made,
 
 mapped_status mapped_export_end(mapped_export *made, mapped_error *error)
 {
+    assert(made->data == NULL || mapped_region_exports(made->slice.region) > 0);
     mapped_status status = mapped_export_check(made, error);
     if (made->data != NULL)
         mapped__region_end_export(made->slice.region);

@@ -1,5 +1,6 @@
 #include <mapped/guard.h>
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,7 +140,10 @@ static bool visit(mapped__guard_slot *slot, mapped__fault *fault)
     __atomic_fetch_add(&slot->visitors, 1, __ATOMIC_SEQ_CST);
     mapped__guard *guard = __atomic_load_n(&slot->guard, __ATOMIC_SEQ_CST);
     bool done = guard != NULL && lose_page(slot, guard, fault);
-    __atomic_fetch_sub(&slot->visitors, 1, __ATOMIC_SEQ_CST);
+    uint32_t visitors =
+        __atomic_fetch_sub(&slot->visitors, 1, __ATOMIC_SEQ_CST);
+    assert(visitors > 0);
+    (void)visitors;
     return done;
 }
 
@@ -169,7 +173,9 @@ static void lock_table(void)
 
 static void unlock_table(void)
 {
-    if (__atomic_exchange_n(&table_lock, FREE, __ATOMIC_RELEASE) == AWAITED)
+    uint32_t before = __atomic_exchange_n(&table_lock, FREE, __ATOMIC_RELEASE);
+    assert(before != FREE);
+    if (before == AWAITED)
         mapped__wake(&table_lock);
 }
 
@@ -193,6 +199,7 @@ static mapped_status prepare_process(mapped_error *error)
 {
     static bool forks_watched;
     mapped_status status = MAPPED_OK;
+    assert(MAPPED__LOAD(&table_lock) != FREE);
     if (!forks_watched)
         status =
             mapped__at_fork(lock_table, unlock_table, forget_threads, error);
@@ -234,6 +241,7 @@ static mapped_status take_slot(mapped__guard_slot **slot, mapped_error *error)
     if (status == MAPPED_OK && free_slots == NULL)
         status = add_chunk(error);
     if (status == MAPPED_OK) {
+        assert(free_slots->owner == NULL && free_slots->guard == NULL);
         *slot = free_slots;
         free_slots = free_slots->next_free;
     }
@@ -280,6 +288,7 @@ void mapped__guard_suspend(mapped__guard *guard)
 
 static void show(mapped__guard *guard, unsigned char *base, size_t length)
 {
+    assert(guard->slot->owner == guard && guard->used <= length);
     guard->base = base;
     __atomic_store_n(&guard->slot->base, (uintptr_t)base, __ATOMIC_SEQ_CST);
     __atomic_store_n(&guard->slot->length, length, __ATOMIC_SEQ_CST);
@@ -300,6 +309,7 @@ void mapped__guard_move(mapped__guard *guard, unsigned char *base,
 
 void mapped__guard_remove_slot(mapped__guard_slot *slot)
 {
+    assert(slot->owner != NULL);
     empty_slot(slot);
     lock_table();
     MAPPED__STORE(&slot->owner, NULL);
@@ -326,6 +336,7 @@ static void hold(mapped__guard *guard, mapped__signals *signals)
 
 static void let_go(mapped__guard *guard, const mapped__signals *signals)
 {
+    assert(MAPPED__LOAD(&guard->busy) == 1);
     spin_unlock(&guard->busy);
     mapped__signals_release(signals);
 }

@@ -1,5 +1,6 @@
 #include "lost.h"
 
+#include <assert.h>
 #include <string.h>
 
 static size_t end_of(const mapped__lost *lost)
@@ -27,6 +28,7 @@ static bool joins(const mapped__lost *a, const mapped__lost *b)
 
 static void drop(mapped__losses *losses, size_t i)
 {
+    assert(i < losses->count);
     losses->count--;
     memmove(&losses->list[i], &losses->list[i + 1],
             (losses->count - i) * sizeof losses->list[0]);
@@ -108,6 +110,7 @@ static size_t absorb(mapped__losses *losses, mapped__lost *lost)
 static void insert(mapped__losses *losses, size_t place,
                    const mapped__lost *lost)
 {
+    assert(place <= losses->count && losses->count < MAPPED__LOST_ROOM);
     memmove(&losses->list[place + 1], &losses->list[place],
             (losses->count - place) * sizeof losses->list[0]);
     losses->list[place] = *lost;

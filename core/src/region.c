@@ -1,5 +1,6 @@
 #include <mapped/region.h>
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +49,11 @@ static bool swap_control(mapped__region *full, uint64_t *seen, uint64_t next)
 
 static uint64_t control_of(const mapped__region *full)
 {
-    return MAPPED__LOAD_ACQUIRE(&full->control);
+    uint64_t seen = MAPPED__LOAD_ACQUIRE(&full->control);
+    assert(seen & MAPPED__CONTROL_LOCKED ||
+           !(seen & MAPPED__CONTROL_WHILE_LOCKED));
+    assert(seen & MAPPED__CONTROL_CLOSED || !(seen & MAPPED__CONTROL_RETIRED));
+    return seen;
 }
 
 mapped_status mapped__region_busy(const mapped__region *full, const char *what,
@@ -117,6 +122,7 @@ mapped_status mapped__region_lock(mapped__region *full, bool alone,
 static void unlock(mapped__region *full, uint64_t added)
 {
     uint64_t seen = control_of(full);
+    assert(seen & MAPPED__CONTROL_LOCKED);
     while (!swap_control(full, &seen,
                          (seen & ~MAPPED__CONTROL_WHILE_LOCKED) | added))
         ;
@@ -133,6 +139,7 @@ mapped_status mapped__region_lock_exports(mapped__region *full,
                                           const char *what, mapped_error *error)
 {
     uint64_t seen = control_of(full);
+    assert(seen & MAPPED__CONTROL_LOCKED);
     while ((seen & MAPPED__CONTROL_EXPORTS) == 0)
         if (swap_control(full, &seen, seen | MAPPED__CONTROL_ALONE))
             return MAPPED_OK;
@@ -141,6 +148,7 @@ mapped_status mapped__region_lock_exports(mapped__region *full,
 
 bool mapped__region_is_exported(mapped__region *full)
 {
+    assert(mapped__region_is_locked(full));
     uint64_t seen = __atomic_or_fetch(&full->control, MAPPED__CONTROL_ALONE,
                                       __ATOMIC_ACQ_REL);
     return (seen & MAPPED__CONTROL_EXPORTED) != 0 &&
@@ -149,6 +157,7 @@ bool mapped__region_is_exported(mapped__region *full)
 
 void mapped__region_moved(mapped__region *full)
 {
+    assert(control_of(full) & MAPPED__CONTROL_ALONE);
     __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_EXPORTED,
                        __ATOMIC_ACQ_REL);
 }
@@ -166,6 +175,7 @@ mapped_status mapped__region_begin_export(mapped_region *region,
             seen = wait_for_unlock(full, seen);
         if (seen & MAPPED__CONTROL_CLOSED)
             return is_closed(region, "export", error);
+        assert((seen & MAPPED__CONTROL_EXPORTS) < MAPPED__CONTROL_EXPORTS);
     } while (!swap_control(full, &seen, (seen + 1) | MAPPED__CONTROL_EXPORTED));
     *base = region->base_;
     return MAPPED_OK;
@@ -187,6 +197,9 @@ void mapped__region_publish_length(mapped__region *full, size_t length)
 {
     bool device = full->head.traits_ & MAPPED__TRAIT_DEVICE;
     bool shrunk = length < full->longest;
+    assert(length == 0 || full->wrapped ||
+           (full->lead <= full->mapping.used &&
+            length <= full->mapping.used - full->lead));
     if (shrunk)
         __atomic_fetch_or(&full->head.state_, MAPPED__STATE_SHRUNK,
                           __ATOMIC_SEQ_CST);
@@ -338,6 +351,7 @@ size_t mapped_region_retire(mapped_region *region)
  * nobody locks what is closed. */
 static void end_retired(mapped__region *full)
 {
+    assert(!mapped__region_is_locked(full));
     MAPPED__STORE_RELEASE(&full->control,
                           MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_LOCKED);
     end_memory(full);
@@ -348,6 +362,7 @@ void mapped__region_end_export(mapped_region *region)
 {
     mapped__region *full = mapped__region_of(region);
     uint64_t left = __atomic_sub_fetch(&full->control, 1, __ATOMIC_ACQ_REL);
+    assert((left & MAPPED__CONTROL_EXPORTS) != MAPPED__CONTROL_EXPORTS);
     if ((left & (MAPPED__CONTROL_EXPORTS | MAPPED__CONTROL_RETIRED)) ==
         MAPPED__CONTROL_RETIRED)
         end_retired(full);
@@ -355,8 +370,10 @@ void mapped__region_end_export(mapped_region *region)
 
 void mapped_region_acquire(mapped_region *region)
 {
-    __atomic_fetch_add(&mapped__region_of(region)->references, 1,
-                       __ATOMIC_RELAXED);
+    uint32_t before = __atomic_fetch_add(&mapped__region_of(region)->references,
+                                         1, __ATOMIC_RELAXED);
+    assert(before > 0 && before < UINT32_MAX);
+    (void)before;
 }
 
 void mapped__region_free(mapped__region *full)
@@ -371,8 +388,12 @@ void mapped_region_release(mapped_region *region)
     if (region == NULL)
         return;
     mapped__region *full = mapped__region_of(region);
-    if (__atomic_fetch_sub(&full->references, 1, __ATOMIC_ACQ_REL) != 1)
+    uint32_t references =
+        __atomic_fetch_sub(&full->references, 1, __ATOMIC_ACQ_REL);
+    assert(references > 0);
+    if (references != 1)
         return;
+    assert(!mapped__region_is_locked(full));
     uint64_t before = __atomic_fetch_or(&full->control, MAPPED__CONTROL_CLOSED,
                                         __ATOMIC_ACQ_REL);
     if (!(before & MAPPED__CONTROL_CLOSED))

@@ -1,5 +1,6 @@
 #include <mapped/fault.h>
 
+#include <assert.h>
 #include <errno.h>
 
 #include <mapped/checked.h>
@@ -41,6 +42,7 @@ mapped_status mapped__region_watch(mapped__region *full, mapped_error *error)
 void mapped__region_guard(mapped__region *full)
 {
     const mapped__mapping *mapping = &full->mapping;
+    assert(mapping->used <= mapping->reserved);
     if (full->guard.base == NULL) { /* never change while a handler may look */
         full->guard.page = mapping->page;
         full->guard.writable = mapping->flags & MAPPED__MAP_WRITE;
@@ -151,6 +153,7 @@ static void name_range(const mapped__region *full, const mapped__lost *lost,
 static mapped_status report(mapped__region *full, const mapped__lost *lost,
                             mapped_error *error)
 {
+    assert(mapped__region_is_locked(full) || mapped_region_closed(&full->head));
     name_range(full, lost, "access", error);
     if (error != NULL)
         error->os_error = cause_of(full, lost);

@@ -64,6 +64,11 @@ static inline mapped__region *mapped__region_of(const mapped_region *region)
     return (mapped__region *)(uintptr_t)region;
 }
 
+static inline bool mapped__region_is_locked(const mapped__region *full)
+{
+    return MAPPED__LOAD_ACQUIRE(&full->control) & MAPPED__CONTROL_LOCKED;
+}
+
 /* mapped_region_device, inline. */
 static inline bool mapped__is_device(const mapped_region *region)
 {

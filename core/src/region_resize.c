@@ -1,5 +1,6 @@
 #include <mapped/region.h>
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +101,7 @@ static mapped_status keep_mapping(mapped__region *full, size_t length,
 {
     bool is_file = full->file != MAPPED__NO_FILE;
     mapped__mapping made;
+    assert(MAPPED__LOAD(&full->control) & MAPPED__CONTROL_ALONE);
     if (!is_file && !full->copies)
         return mapped__region_busy(full, "resize", error);
     mapped__old_mapping *old = malloc(sizeof *old);
@@ -172,6 +174,7 @@ static mapped_status check_file_whole(const mapped__region *full, uint64_t size,
 {
     uint64_t left = size > full->offset ? size - full->offset : 0;
     const uint64_t numbers[3] = {left, full->length - left, full->length};
+    assert(full->file != MAPPED__NO_FILE);
     if (left >= full->length)
         return MAPPED_OK;
     mapped_error_set_range(error, MAPPED_FAULT, "resize", numbers);
@@ -302,6 +305,7 @@ static mapped_status shrink(mapped__region *full, size_t length,
 static mapped_status resize_locked(mapped__region *full, uint64_t length,
                                    const call_names *names, mapped_error *error)
 {
+    assert(mapped__region_is_locked(full));
     mapped_status status = check_resizable(full, length, names, error);
     if (status != MAPPED_OK || length == full->length)
         return status;

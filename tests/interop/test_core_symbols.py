@@ -14,7 +14,7 @@ LIBRARY = pathlib.Path(os.environ.get("MAPPED_BUILD", "")) / "core/libmapped.a"
 
 # Can't fail, or can't fail in a way that anyone could act on.
 HARMLESS = set("""
-    __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail
+    __assert_fail __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail
     memchr memcmp memcpy memmem memmove memrchr memset
     strchr strcmp strlen snprintf strerror_l freelocale
     __memcpy_chk __memmove_chk __memset_chk __snprintf_chk

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -30,6 +31,7 @@ static unsigned taken_of(uintptr_t word)
 
 static unsigned char *spare_at(uintptr_t word, unsigned number)
 {
+    assert(number < SPARE_PAGES);
     size_t before = number / RUN_PAGES * (RUN_PAGES + 1) + number % RUN_PAGES;
     return start_of(word) + before * mapped__page_size();
 }
@@ -123,6 +125,7 @@ void mapped__spares_keep(void)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (made == MAP_FAILED)
         return;
+    assert(taken_of((uintptr_t)made) == 0);
     (void)mapped__spares_give_up();
     if (!prepare(made) ||
         !__atomic_compare_exchange_n(&spares, &none, (uintptr_t)made, false,

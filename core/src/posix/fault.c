@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -110,6 +111,7 @@ static bool is_handler(const struct sigaction *action)
 /* What the level found in its place, as the kernel would look at it now. */
 static struct sigaction found_below(unsigned level)
 {
+    assert(level < LEVELS);
     bool used = MAPPED__LOAD_ACQUIRE(&spent[level]);
     struct sigaction action = below[level];
     if (is_handler(&action) && (action.sa_flags & (int)SA_RESETHAND) &&

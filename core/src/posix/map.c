@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -198,6 +199,7 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error)
 {
     unsigned char *start = mapping->address + offset;
+    assert(offset <= mapping->used && length <= mapping->used - offset);
     bool whole = length == mapping->used;
     if (!(whole ? mapped__whole_replace(start, length, true)
                 : mapped__page_replace(start, length, true)))
@@ -293,6 +295,8 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
                                  mapped_error *error)
 {
     size_t used;
+    assert(mapping->used <= mapping->reserved);
+    assert((mapping->address == NULL) == (mapping->reserved == 0));
     if (!mapped_round_up(request->length, mapping->page, &used))
         return too_long(error, request->length);
     if (used == mapping->used)
@@ -320,6 +324,7 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   size_t offset, size_t length,
                                   mapped_error *error)
 {
+    assert(offset <= mapping->used && length <= mapping->used - offset);
     if (place(request, mapping->address + offset, offset, offset + length) ==
         MAP_FAILED)
         return failed(error, "mmap");

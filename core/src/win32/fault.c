@@ -1,6 +1,8 @@
 
 #include "system.h"
 
+#include <assert.h>
+
 static mapped__fault_handler *told;
 static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
 
@@ -20,6 +22,7 @@ void mapped__swap_begin(unsigned char *start, size_t length)
 
 void mapped__swap_end(void)
 {
+    assert(MAPPED__LOAD(&current_length) > 0);
     __atomic_store_n(&current_length, 0, __ATOMIC_SEQ_CST);
     ReleaseSRWLockExclusive(&swapping);
 }

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <string.h>
 
 #include <mapped/checked.h>
@@ -158,6 +159,7 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error)
 {
     unsigned char *start = mapping->address + offset;
+    assert(offset <= mapping->used && length <= mapping->used - offset);
     if (mapping->section != MAPPED__NO_FILE)
         return mapped__view_zero(start, start + length, true, error);
     zero_memory(start, length);
@@ -181,6 +183,7 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   size_t offset, size_t length,
                                   mapped_error *error)
 {
+    assert(offset <= mapping->used && length <= mapping->used - offset);
     if (mapping->section != MAPPED__VIEW_PLACED || offset != 0 ||
         length != mapping->used)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
@@ -262,6 +265,8 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
                                  mapped_error *error)
 {
     size_t used;
+    assert(mapping->used <= mapping->reserved);
+    assert((mapping->address == NULL) == (mapping->reserved == 0));
     if (!mapped_round_up(request->length, mapping->page, &used))
         return too_long(error, request->length);
     if (used == mapping->used)
