@@ -1,3 +1,41 @@
+/* The handler of SIGBUS, and everybody else who handles it.
+ *
+ *     an access to a page that can't be had       kill(), raise(), sigqueue()
+ *                      |                                     |
+ *                      +--------------> kernel <-------------+
+ *                                          |  calls what sigaction set last
+ *                                          v
+ *       [ handler of somebody who came after us: may call or restore what it
+ *         had found, which is our newest entry ]
+ *                                          |
+ *                                          v
+ *       entry n of ours   --- a lost page of a region of this copy or of one
+ *          |                  that has joined: zero page, return, try again
+ *          |  all else goes to previous[n]
+ *          v
+ *       [ handler that entry n found in its place: may itself call what it had
+ *         found, which is entry n - 1 ]
+ *          |
+ *          v
+ *       entry n - 1 of ours  ...  entry 0  ->  previous[0]: what the program
+ * had before us; without one it dies
+ *
+ * Every time somebody has put a handler on top of ours, another entry of ours
+ * goes on top of that. Each entry remembers what it found in its place, so a
+ * handler that calls the one it had found, or restores it, meets exactly that
+ * one again.
+ *
+ * What holds:
+ * - A signal that isn't ours reaches the previous handler with its original
+ *   information, mask and flags, as if we weren't there. Without a handler the
+ *   process dies of the access itself, with a core that shows it.
+ * - A previous handler may touch a lost page of ours: SIGBUS is unblocked while
+ *   it runs. If it believes SIGBUS to be blocked, the mark (below) says so.
+ * - previous[n] is written before entry n is installed and read only after
+ * that.
+ * - Nothing here allocates, locks or waits once an entry is installed.
+ * - Another copy of this library in the process (Lua inside Python) doesn't add
+ *   a handler: it joins the copy whose entry is on top, which serves both. */
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -6,44 +44,39 @@
 
 #include "system.h"
 
-/* Every time somebody has put a handler on top of ours, another one of ours
- * goes on top of that, a level higher. Each level remembers what it found in
- * its place, so a handler that chains to the one it had found, or that puts it
- * back, meets exactly that one again. */
-#define LEVEL_MAP(X) \
+#define ENTRY_MAP(X) \
     X(0)             \
     X(1)             \
     X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-#define LEVELS 16u
+#define ENTRIES 16u
 
-static struct sigaction below[LEVELS];
-static unsigned levels; /* in use, under the caller's lock */
+static struct sigaction previous[ENTRIES];
+static unsigned in_use; /* entries, under the caller's lock */
 
-/* SA_RESETHAND: it has had its one signal. Stored after `below`, and looked at
- * before it. */
-static bool spent[LEVELS];
+/* A previous handler with SA_RESETHAND has had its one signal. Written after
+ * `previous`, and read before it. */
+static bool used_up[ENTRIES];
 
-static mapped__fault_handler *told;
+static mapped__fault_handler *own_handler;
 
-/* Handlers of other copies of this library in the process (Lua inside Python):
- * the copy whose handler is on top serves them all. */
-#define GUESTS 8
-static mapped__fault_handler *guests[GUESTS];
+/* Handlers of other copies of this library that have joined this one. */
+#define COPIES 8
+static mapped__fault_handler *joined[COPIES];
 
-/* MAPPED__MARK is a signal that no program blocks. Blocked, it says two things:
- * that a handler of somebody else runs below ours
- * and believes SIGBUS to be blocked (the mask is the one memory that a long
- * jump out of it restores); and, in the mask of an installed handler, that the
- * handler is one of ours. */
+/* MAPPED__MARK is a signal that no program blocks. Where it is blocked it
+ * stands for one of two things: that a previous handler is running and believes
+ * SIGBUS to be blocked (a mask is the one memory that a long jump out of it
+ * restores); or, in the mask of an installed handler, that the handler is one
+ * of ours. */
 
 static bool serve(const mapped__fault *fault)
 {
-    mapped__fault_handler *own = MAPPED__LOAD_ACQUIRE(&told);
+    mapped__fault_handler *own = MAPPED__LOAD_ACQUIRE(&own_handler);
     if (own != NULL && own(fault))
         return true;
-    for (size_t i = 0; i < GUESTS; i++) {
-        mapped__fault_handler *guest = MAPPED__LOAD_ACQUIRE(&guests[i]);
-        if (guest != NULL && guest(fault))
+    for (size_t i = 0; i < COPIES; i++) {
+        mapped__fault_handler *copy = MAPPED__LOAD_ACQUIRE(&joined[i]);
+        if (copy != NULL && copy(fault))
             return true;
     }
     return false;
@@ -67,9 +100,9 @@ static void die(int signal_number, siginfo_t *info)
     mapped__signal_send_again(signal_number, info);
 }
 
-/* `entered`: the mask that our own handler met. The kernel has blocked all that
- * it was told to; a handler on top of ours that calls us hasn't, and its mask
- * is to stay. */
+/* The mask for a previous handler. `entered` is the mask that our own handler
+ * met: the kernel has blocked all that we asked it to; a handler on top of ours
+ * that calls us hasn't, and then its mask stays. */
 static void mask_for(const struct sigaction *to, const ucontext_t *context,
                      const sigset_t *entered, sigset_t *during)
 {
@@ -108,23 +141,25 @@ static bool is_handler(const struct sigaction *action)
            (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
-/* What the level found in its place, as the kernel would look at it now. */
-static struct sigaction found_below(unsigned level)
+/* What the entry found in its place, as the kernel would look at it now. */
+static struct sigaction previous_of(unsigned number)
 {
-    assert(level < LEVELS);
-    bool used = MAPPED__LOAD_ACQUIRE(&spent[level]);
-    struct sigaction action = below[level];
+    assert(number < ENTRIES);
+    bool used = MAPPED__LOAD_ACQUIRE(&used_up[number]);
+    struct sigaction action = previous[number];
     if (is_handler(&action) && (action.sa_flags & (int)SA_RESETHAND) &&
-        (used || __atomic_exchange_n(&spent[level], true, __ATOMIC_ACQ_REL))) {
+        (used ||
+         __atomic_exchange_n(&used_up[number], true, __ATOMIC_ACQ_REL))) {
         action.sa_flags = 0;
         action.sa_handler = SIG_DFL;
     }
     return action;
 }
 
-/* A handler that believes the signal blocked would not get it: a fault of its
- * own kills, as it would have; all others wait until the handler is done. */
-static void put_off(int signal_number, siginfo_t *info, ucontext_t *context)
+/* For a signal that comes while a previous handler runs that believes SIGBUS to
+ * be blocked. It would not get the signal: a fault of its own kills, as it
+ * would have; any other signal waits until the handler is done. */
+static void postpone(int signal_number, siginfo_t *info, ucontext_t *context)
 {
     if (mapped__signal_is_forced(info)) {
         die(signal_number, info);
@@ -134,90 +169,91 @@ static void put_off(int signal_number, siginfo_t *info, ucontext_t *context)
     mapped__signal_send_again(signal_number, info);
 }
 
-static void pass_on(unsigned level, siginfo_t *info, ucontext_t *context,
+static void pass_on(unsigned number, siginfo_t *info, ucontext_t *context,
                     const sigset_t *entered)
 {
     int signal_number = info->si_signo;
     if (mapped__mask_has(&context->uc_sigmask, MAPPED__MARK)) {
-        put_off(signal_number, info, context);
+        postpone(signal_number, info, context);
         return;
     }
-    struct sigaction to = found_below(level);
+    struct sigaction to = previous_of(number);
     if (is_handler(&to))
         call_masked(&to, info, context, entered);
     else if (to.sa_handler == SIG_DFL || mapped__signal_is_forced(info))
         die(signal_number, info);
 }
 
-/* Instead of a signal's number: another copy asks to be served. */
-#define KNOCK 0
-#define KNOCK_MAGIC UINT64_C(0x6d61707065640002)
+/* How a copy joins: it calls the handler on top with this number, which is no
+ * signal's, and with a request in place of the context. */
+#define JOIN 0
+#define JOIN_MAGIC UINT64_C(0x6d61707065640002)
 
-typedef struct knock {
+typedef struct join_request {
     uint64_t magic; /* of this layout and mapped__fault's */
-    mapped__fault_handler *guest;
-    bool welcome;
-} knock;
+    mapped__fault_handler *copy;
+    bool accepted;
+} join_request;
 
-static void answer(knock *by)
+static void accept(join_request *by)
 {
-    if (by->magic != KNOCK_MAGIC)
+    if (by->magic != JOIN_MAGIC)
         return;
-    for (size_t i = 0; i < GUESTS && !by->welcome; i++) {
+    for (size_t i = 0; i < COPIES && !by->accepted; i++) {
         mapped__fault_handler *there = NULL;
-        by->welcome =
-            __atomic_compare_exchange_n(&guests[i], &there, by->guest, false,
+        by->accepted =
+            __atomic_compare_exchange_n(&joined[i], &there, by->copy, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
-            there == by->guest;
+            there == by->copy;
     }
 }
 
-static void on_signal(unsigned level, int signal_number, siginfo_t *info,
+static void on_signal(unsigned number, int signal_number, siginfo_t *info,
                       void *context)
 {
     mapped__signals held;
     int kept = errno;
-    if (signal_number == KNOCK) {
-        answer(context);
+    if (signal_number == JOIN) {
+        accept(context);
         return;
     }
     mapped__signals_hold(&held);
     bool served = is_served(info, context);
     mapped__signals_release(&held);
     if (!served)
-        pass_on(level, info, context, (sigset_t *)&held);
+        pass_on(number, info, context, (sigset_t *)&held);
     errno = kept;
 }
 
-#define DEFINE_ENTRY(level)                                       \
-    static void enter_##level(int signal_number, siginfo_t *info, \
-                              void *context)                      \
-    {                                                             \
-        on_signal(level, signal_number, info, context);           \
+#define DEFINE_ENTRY(number)                                       \
+    static void enter_##number(int signal_number, siginfo_t *info, \
+                               void *context)                      \
+    {                                                              \
+        on_signal(number, signal_number, info, context);           \
     }
-LEVEL_MAP(DEFINE_ENTRY)
+ENTRY_MAP(DEFINE_ENTRY)
 #undef DEFINE_ENTRY
 
 typedef void entry(int, siginfo_t *, void *);
 
-#define NAME_ENTRY(level) enter_##level,
-static entry *const entries[LEVELS] = {LEVEL_MAP(NAME_ENTRY)};
+#define NAME_ENTRY(number) enter_##number,
+static entry *const entries[ENTRIES] = {ENTRY_MAP(NAME_ENTRY)};
 #undef NAME_ENTRY
 
 #define OUR_FLAGS (SA_SIGINFO | SA_ONSTACK)
 
-/* Blocks what can be blocked, and the mark. System calls that a signal from
- * elsewhere interrupts go on if the handler below wants them to, and if there
- * is none. */
-static struct sigaction action_of(unsigned level)
+/* The entry blocks what can be blocked, and the mark. System calls that a
+ * signal from elsewhere interrupts go on if the previous handler wants them to,
+ * or if there is none. */
+static struct sigaction action_of(unsigned number)
 {
-    const struct sigaction *under = &below[level];
+    const struct sigaction *before = &previous[number];
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_sigaction = entries[level];
+    action.sa_sigaction = entries[number];
     action.sa_flags =
         OUR_FLAGS |
-        (is_handler(under) ? under->sa_flags & SA_RESTART : SA_RESTART);
+        (is_handler(before) ? before->sa_flags & SA_RESTART : SA_RESTART);
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGKILL);
     sigdelset(&action.sa_mask, SIGSTOP);
@@ -231,71 +267,74 @@ static bool same_action(const struct sigaction *a, const struct sigaction *b)
            mapped__mask_same(&a->sa_mask, &b->sa_mask);
 }
 
-/* The level that `action` is the entry of, or LEVELS. */
-static unsigned level_of(const struct sigaction *action)
+/* Which entry of ours `action` is, or ENTRIES. */
+static unsigned entry_of(const struct sigaction *action)
 {
-    unsigned level = 0;
-    while (level < LEVELS && !(action->sa_flags & SA_SIGINFO &&
-                               action->sa_sigaction == entries[level]))
-        level++;
-    return level;
+    unsigned number = 0;
+    while (number < ENTRIES && !(action->sa_flags & SA_SIGINFO &&
+                                 action->sa_sigaction == entries[number]))
+        number++;
+    return number;
 }
 
-/* Another copy's handler takes us in, if `action` is one. */
-static bool is_taken_in(const struct sigaction *action)
+/* Asks another copy to serve us, if `action` is one's entry: only we ask for
+ * this mask. */
+static bool has_joined(const struct sigaction *action)
 {
     struct sigaction like = action_of(0);
-    knock by = {KNOCK_MAGIC, told, false};
+    join_request by = {JOIN_MAGIC, own_handler, false};
     if ((action->sa_flags & OUR_FLAGS) != OUR_FLAGS ||
         !mapped__mask_same(&action->sa_mask, &like.sa_mask))
         return false;
-    action->sa_sigaction(KNOCK, NULL, &by);
-    return by.welcome;
+    action->sa_sigaction(JOIN, NULL, &by);
+    return by.accepted;
 }
 
-/* With all levels used up, one that has the same handler below is taken again,
- * or else the other one stays on top: it has probably chained to us all along.
- */
-static unsigned free_level(const struct sigaction *current)
+/* When all entries are in use, one that has found the same handler is installed
+ * again. Failing that the other handler stays on top: it has probably called us
+ * all along. */
+static unsigned free_entry(const struct sigaction *current)
 {
-    unsigned level = levels;
-    if (level < LEVELS)
-        return level;
-    while (level-- > 0)
-        if (same_action(&below[level], current))
-            return level;
-    return LEVELS;
+    unsigned number = in_use;
+    if (number < ENTRIES)
+        return number;
+    while (number-- > 0)
+        if (same_action(&previous[number], current))
+            return number;
+    return ENTRIES;
 }
 
-static mapped_status climb(const struct sigaction *current, mapped_error *error)
+static mapped_status install_entry(const struct sigaction *current,
+                                   mapped_error *error)
 {
-    unsigned level = free_level(current);
-    if (level == LEVELS)
+    unsigned number = free_entry(current);
+    if (number == ENTRIES)
         return MAPPED_OK;
-    below[level] = *current;
-    MAPPED__STORE_RELEASE(&spent[level], false);
-    struct sigaction action = action_of(level);
+    previous[number] = *current;
+    MAPPED__STORE_RELEASE(&used_up[number], false);
+    struct sigaction action = action_of(number);
     if (sigaction(SIGBUS, &action, NULL) != 0)
         return mapped_error_set_system(error, errno, "sigaction");
-    if (level == levels)
-        levels++;
+    if (number == in_use)
+        in_use++;
     return MAPPED_OK;
 }
 
-/* Who put one of our levels back has left, and the levels above with it. */
+/* A handler that has restored one of our entries has left the chain, and the
+ * entries above that one with it. */
 mapped_status mapped__fault_install(mapped__fault_handler *handler,
                                     mapped_error *error)
 {
     struct sigaction current;
-    MAPPED__STORE_RELEASE(&told, handler);
+    MAPPED__STORE_RELEASE(&own_handler, handler);
     if (sigaction(SIGBUS, NULL, &current) != 0)
         return mapped_error_set_system(error, errno, "sigaction");
-    unsigned level = level_of(&current);
-    if (level < LEVELS) {
-        levels = level + 1;
+    unsigned number = entry_of(&current);
+    if (number < ENTRIES) {
+        in_use = number + 1;
         return MAPPED_OK;
     }
-    return is_taken_in(&current) ? MAPPED_OK : climb(&current, error);
+    return has_joined(&current) ? MAPPED_OK : install_entry(&current, error);
 }
 
 mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),

@@ -141,7 +141,7 @@ static void test_guard_chained_handlers_keep_the_mask(void)
     CHECK_INT(scratch_child(chain_with_mask), 0);
 }
 
-static const char *climb_over_the_same(void)
+static const char *install_over_the_same(void)
 {
     struct sigaction now;
     ours = faulty_region(50);
@@ -158,9 +158,9 @@ static const char *climb_over_the_same(void)
 }
 
 /* A program that installs its handler again and again. */
-static void test_guard_climbs_over_the_same_handler_for_ever(void)
+static void test_guard_installs_over_the_same_handler_for_ever(void)
 {
-    CHECK_INT(scratch_child(climb_over_the_same), 0);
+    CHECK_INT(scratch_child(install_over_the_same), 0);
 }
 
 static const char *shoot_once_twice(void)
@@ -182,7 +182,7 @@ static void test_guard_one_shot_handler_may_come_back(void)
     CHECK_INT(scratch_child(shoot_once_twice), 0);
 }
 
-static const char *climb_for_ever(void)
+static const char *install_for_ever(void)
 {
     faulty_handle(earlier, 0, NULL);
     ours = faulty_region(200);
@@ -203,7 +203,7 @@ static const char *climb_for_ever(void)
 
 static void test_guard_never_runs_out_of_places(void)
 {
-    CHECK_INT(scratch_child(climb_for_ever), 0);
+    CHECK_INT(scratch_child(install_for_ever), 0);
 }
 
 static const char *enable_again(void)
@@ -298,7 +298,7 @@ int main(void)
     RUN(test_guard_later_handlers_are_chained);
     RUN(test_guard_never_runs_out_of_places);
     RUN(test_guard_chained_handlers_keep_the_mask);
-    RUN(test_guard_climbs_over_the_same_handler_for_ever);
+    RUN(test_guard_installs_over_the_same_handler_for_ever);
     RUN(test_guard_one_shot_handler_may_come_back);
     RUN(test_guard_enabling_puts_it_on_top);
     RUN(test_guard_raised_again_is_recognised);
