@@ -111,6 +111,7 @@ static void test_array_select_chooses_and_refuses(void)
         {{{5, -2, 4}}, 1, MAPPED_RANGE, 0, 0, 0, 0},
         {{{0, PTRDIFF_MAX, 3}}, 1, MAPPED_RANGE, 0, 0, 0, 0},
         {{{0, 1, -1}}, 1, MAPPED_RANGE, 0, 0, 0, 0},
+        {{{3, -1, -1}}, 1, MAPPED_RANGE, 0, 0, 0, 0},
         {{{0, 0, 0}, {0, 0, 0}}, 3, MAPPED_ARGUMENT, 0, 0, 0, 0},
     };
     mapped_region *region = memory_region(24);

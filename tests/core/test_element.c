@@ -4,7 +4,6 @@
 #include "check.h"
 
 #include <mapped/element.h>
-#include <mapped/endian.h>
 
 #include <math.h>
 #include <stdlib.h>
