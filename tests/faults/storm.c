@@ -134,15 +134,15 @@ static mapped_status count(mapped_slice slice, size_t at)
     return status;
 }
 
-static mapped_format *two_words;
+static mapped_fields *two_words;
 
 static mapped_status unpack(mapped_slice slice, size_t at)
 {
-    mapped_step_value items[2];
-    mapped_step_values room = {items, 2, 0};
+    mapped_field_value items[2];
+    mapped_field_values room = {items, 2, 0};
     mapped_cursor cursor = {.offset = at};
     mapped_status status =
-        mapped_format_unpack(two_words, slice, &cursor, &room, NULL);
+        mapped_fields_unpack(two_words, slice, &cursor, &room, NULL);
     if (status == MAPPED_OK &&
         (items[0].value.u != STAMP || items[1].value.u != STAMP))
         unexpected("other words");
@@ -151,15 +151,49 @@ static mapped_status unpack(mapped_slice slice, size_t at)
 
 static mapped_status pack(mapped_slice slice, size_t at)
 {
-    mapped_step_value items[2] = {{.step = NULL}};
-    mapped_step_values both = {items, 2, 2};
+    mapped_field_value items[2] = {{.field = NULL}};
+    mapped_field_values both = {items, 2, 2};
     mapped_cursor cursor = {.offset = at};
     for (int i = 0; i < 2; i++) {
-        (void)mapped_format_next(two_words, &cursor, &items[i]);
+        (void)mapped_fields_next(two_words, &cursor, &items[i]);
         items[i].value.u = STAMP;
     }
     cursor = (mapped_cursor){.offset = at};
-    return mapped_format_pack(two_words, slice, &cursor, &both, NULL);
+    return mapped_fields_pack(two_words, slice, &cursor, &both, NULL);
+}
+
+/* Every third byte from `at` on. */
+static mapped_status gather(mapped_slice slice, size_t at)
+{
+    static unsigned char bytes[BLOCK];
+    ptrdiff_t shape = (ptrdiff_t)room(slice, at) / 3, stride = 3;
+    const mapped_array array = {
+        slice,
+        at,
+        mapped_item_of(mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false)),
+        1,
+        &shape,
+        &stride};
+    mapped_status status = mapped_array_gather(&array, bytes, NULL);
+    if (status == MAPPED_OK)
+        whole(bytes, (size_t)shape);
+    return status;
+}
+
+static mapped_status equal(mapped_slice slice, size_t at)
+{
+    ptrdiff_t shape = (ptrdiff_t)room(slice, at) / 8, stride = 8;
+    bool same = true;
+    mapped_array array = {slice, at,     mapped_item_of_record(two_words),
+                          1,     &shape, &stride};
+    mapped_array back = array;
+    back.first += (size_t)(shape > 0 ? shape - 1 : 0) * 8;
+    ptrdiff_t turned = -8;
+    back.strides = &turned;
+    mapped_status status = mapped_array_equal(&array, &back, &same, NULL);
+    if (status == MAPPED_OK && !same)
+        unexpected("other records");
+    return status;
 }
 
 static mapped_status export(mapped_slice slice, size_t at)
@@ -200,9 +234,9 @@ static mapped_status span(mapped_slice slice, size_t at)
     return status;
 }
 
-static work *const works[] = {get,  set,     read_block,    write_block, fill,
-                              move, compare, compare_bytes, find,        count,
-                              pack, unpack,  export,        span};
+static work *const works[] = {
+    get,  set,   read_block, write_block, fill,   move,  compare, compare_bytes,
+    find, count, pack,       unpack,      gather, equal, export,  span};
 
 static void round_of(const char *path, unsigned long counts[2])
 {
@@ -228,12 +262,13 @@ int main(int argc, char **argv)
 {
     unsigned long counts[2] = {0, 0};
     time_t stop = time(NULL) + (argc > 2 ? atoi(argv[2]) : 1);
-    if (mapped_format_compile(MAPPED_DIALECT_STRUCT, "<II", 3, &two_words,
-                              NULL) != MAPPED_OK)
+    const mapped_fields_source source = {
+        .dialect = MAPPED_DIALECT_STRUCT, .text = "<II", .length = 3};
+    if (mapped_fields_compile(&source, &two_words, NULL) != MAPPED_OK)
         return 2;
     while (argc > 1 && time(NULL) < stop)
         round_of(argv[1], counts);
-    mapped_format_release(two_words);
+    mapped_fields_release(two_words);
     printf("%lu %lu\n", counts[0], counts[1]);
     return 0;
 }

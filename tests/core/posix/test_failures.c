@@ -315,13 +315,24 @@ static mapped_status compile_layout(mapped_region **region, mapped_error *error)
 {
     const char *text = "a:u8 b:u8 c:u8 d:u8 e:u8 f:u8 g:u8 h:u8 i:u8 j:u8 "
                        "k:u8 l:u8 m:u8 n:u8 o:u8 p:u8 q:u8 r:u8 s:u8 t:u8";
-    mapped_layout *layout = (mapped_layout *)region;
-    mapped_status status =
-        mapped_layout_compile(text, strlen(text), &layout, error);
-    CHECK((layout == (mapped_layout *)region) == (status != MAPPED_OK));
+    mapped_fields *layout = (mapped_fields *)region;
+    mapped_status status = memory_compile(MAPPED_DIALECT_LAYOUT, text,
+                                          strlen(text), &layout, error);
+    CHECK((layout == (mapped_fields *)region) == (status != MAPPED_OK));
     if (status == MAPPED_OK)
-        mapped_layout_release(layout);
+        mapped_fields_release(layout);
     return status;
+}
+
+static mapped_status copy_array(mapped_region **region, mapped_error *error)
+{
+    ptrdiff_t shape = 10, there = 2, back = -2;
+    mapped_item item =
+        mapped_item_of(mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false));
+    mapped_slice all = mapped_region_slice(*region);
+    const mapped_array to = {all, 0, item, 1, &shape, &there};
+    const mapped_array from = {all, 18, item, 1, &shape, &back};
+    return mapped_array_copy(&to, &from, error);
 }
 
 static bool may_fail_silently(void)
@@ -453,6 +464,7 @@ static const scenario scenarios[] = {
     {"test_failures_meet_fault", prepare_cut, meet_fault},
     {"test_failures_compile_format", prepare_file, compile_format},
     {"test_failures_compile_layout", prepare_file, compile_layout},
+    {"test_failures_copy_array", prepare_memory, copy_array},
     {"test_failures_close", prepare_writer, close_region},
     {"test_failures_close_shared", prepare_shared, close_region},
 };
