@@ -1,4 +1,5 @@
-/* Regions for tests that need no file. */
+/* What tests of memory share: regions that need no file, and their slices. A
+ * helper that fails ends the program. */
 #ifndef MEMORY_H
 #define MEMORY_H
 
@@ -8,13 +9,29 @@
 
 #include <stdlib.h>
 
-/* Byte i of a region made here: never 0, no short period. */
+/* Byte i of a region made here. It is never 0, and its period is long. */
 CHECK__UNUSED static unsigned char memory_byte(size_t i)
 {
     return (unsigned char)(1 + i % 251);
 }
 
-/* `length` bytes of anonymous memory with known content. */
+typedef struct memory_bytes {
+    unsigned char data[512];
+    size_t length;
+} memory_bytes;
+
+/* Returns the bytes that a text of hexadecimal digits stands for. */
+CHECK__UNUSED static memory_bytes memory_unhex(const char *text)
+{
+    memory_bytes out = {.length = strlen(text) / 2};
+    for (size_t i = 0; i < out.length; i++) {
+        const char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
+        out.data[i] = (unsigned char)strtoul(pair, NULL, 16);
+    }
+    return out;
+}
+
+/* Makes `length` bytes of anonymous memory with known content. */
 CHECK__UNUSED static mapped_region *memory_region(size_t length)
 {
     mapped_region *region = NULL;
@@ -30,7 +47,7 @@ CHECK__UNUSED static mapped_region *memory_region(size_t length)
     return region;
 }
 
-/* A region over the caller's bytes, which live as long as the test. */
+/* Makes a region of the caller's bytes, which must live as long as it. */
 CHECK__UNUSED static mapped_region *memory_wrap(void *data, size_t length,
                                                 bool readonly)
 {
@@ -43,8 +60,7 @@ CHECK__UNUSED static mapped_region *memory_wrap(void *data, size_t length,
     return region;
 }
 
-/* `length` bytes of `region` from `offset` on; the test asked for them and
- * goes no further if they aren't there. */
+/* Returns `length` bytes of `region` from `offset` on, which must exist. */
 CHECK__UNUSED static mapped_slice memory_slice(mapped_region *region,
                                                size_t offset, size_t length)
 {

@@ -55,31 +55,32 @@ static size_t naive_count(const unsigned char *data, size_t n,
     return count;
 }
 
-static size_t first(mapped_slice slice, const void *bytes, size_t length)
+typedef mapped_status search(mapped_slice slice, mapped_needle *needle,
+                             size_t *result, mapped_error *error);
+
+static size_t searched(search *how, mapped_slice slice, const void *bytes,
+                       size_t length)
 {
     mapped_needle needle;
-    size_t offset = 12345;
+    size_t result = 12345;
     mapped_needle_init(&needle, bytes, length);
-    CHECK_STATUS(mapped_find(slice, &needle, &offset, NULL), MAPPED_OK);
-    return offset;
+    CHECK_STATUS(how(slice, &needle, &result, NULL), MAPPED_OK);
+    return result;
+}
+
+static size_t first(mapped_slice slice, const void *bytes, size_t length)
+{
+    return searched(mapped_find, slice, bytes, length);
 }
 
 static size_t last(mapped_slice slice, const void *bytes, size_t length)
 {
-    mapped_needle needle;
-    size_t offset = 12345;
-    mapped_needle_init(&needle, bytes, length);
-    CHECK_STATUS(mapped_rfind(slice, &needle, &offset, NULL), MAPPED_OK);
-    return offset;
+    return searched(mapped_rfind, slice, bytes, length);
 }
 
 static size_t count(mapped_slice slice, const void *bytes, size_t length)
 {
-    mapped_needle needle;
-    size_t found = 12345;
-    mapped_needle_init(&needle, bytes, length);
-    CHECK_STATUS(mapped_count(slice, &needle, &found, NULL), MAPPED_OK);
-    return found;
+    return searched(mapped_count, slice, bytes, length);
 }
 
 static bool agree(mapped_slice slice, const unsigned char *data,

@@ -3,22 +3,6 @@
 #include "memory.h"
 
 #define LINE_SIZE 2048
-#define BYTES 512
-
-typedef struct bytes {
-    unsigned char data[BYTES];
-    size_t length;
-} bytes;
-
-static bytes unhex(const char *text)
-{
-    bytes out = {.length = strlen(text) / 2};
-    for (size_t i = 0; i < out.length; i++) {
-        const char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
-        out.data[i] = (unsigned char)strtoul(pair, NULL, 16);
-    }
-    return out;
-}
 
 static void show_parts(mapped_parts *parts, char *text)
 {
@@ -32,8 +16,8 @@ static void show_parts(mapped_parts *parts, char *text)
                                 part.offset, part.length);
 }
 
-static void show_split(mapped_slice slice, const bytes *separator, bool lines,
-                       char *text)
+static void show_split(mapped_slice slice, const memory_bytes *separator,
+                       bool lines, char *text)
 {
     mapped_parts parts;
     if (lines)
@@ -50,8 +34,8 @@ static bool is(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-static void show(const char *operation, mapped_slice slice, const bytes *wanted,
-                 char *text)
+static void show(const char *operation, mapped_slice slice,
+                 const memory_bytes *wanted, char *text)
 {
     mapped_needle needle;
     mapped_status status = MAPPED_OK;
@@ -88,8 +72,8 @@ static void check_line(char *line)
             return;
         *fields[i]++ = '\0';
     }
-    bytes data = unhex(fields[1]);
-    bytes wanted = unhex(fields[2]);
+    memory_bytes data = memory_unhex(fields[1]);
+    memory_bytes wanted = memory_unhex(fields[2]);
     mapped_region *region = memory_wrap(data.data, data.length, true);
     show(fields[0], mapped_region_slice(region), &wanted, text);
     CHECK_TEXT(text, fields[3]);

@@ -7,12 +7,6 @@
 
 #define LINE_SIZE 1024
 #define FIELDS 8
-#define BYTES 512
-
-typedef struct bytes {
-    unsigned char data[BYTES];
-    size_t length;
-} bytes;
 
 typedef struct row {
     char text[LINE_SIZE]; /* the fields point into it */
@@ -32,16 +26,6 @@ static void split(row *r)
     }
 }
 
-static bytes unhex(const char *text)
-{
-    bytes out = {.length = strlen(text) / 2};
-    for (size_t i = 0; i < out.length; i++) {
-        const char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
-        out.data[i] = (unsigned char)strtoul(pair, NULL, 16);
-    }
-    return out;
-}
-
 static size_t number(const char *text)
 {
     return (size_t)strtoull(text, NULL, 10);
@@ -58,13 +42,13 @@ static mapped_status error_of(const char *expected)
 }
 
 /* Compares status and, of a success, the bytes. */
-static void check_result(mapped_status status, const bytes *result,
+static void check_result(mapped_status status, const memory_bytes *result,
                          const char *expected)
 {
     mapped_status error = error_of(expected);
     if (!CHECK_STATUS(status, error) || error != MAPPED_OK)
         return;
-    bytes wanted = unhex(expected);
+    memory_bytes wanted = memory_unhex(expected);
     if (CHECK_UINT(result->length, wanted.length))
         CHECK_BYTES(result->data, wanted.data, wanted.length);
 }
@@ -96,7 +80,7 @@ static void check_value(const mapped_element *element, mapped_value got,
 
 static void check_get(const mapped_element *element, row *r)
 {
-    bytes data = unhex(r->fields[3]);
+    memory_bytes data = memory_unhex(r->fields[3]);
     mapped_region *region = memory_wrap(data.data, data.length, true);
     mapped_value got = {.u = 4711};
     mapped_status status = mapped_get(mapped_region_slice(region), element,
@@ -108,14 +92,14 @@ static void check_get(const mapped_element *element, row *r)
 
 static void check_set(const mapped_element *element, row *r)
 {
-    bytes data = unhex(r->fields[3]);
+    memory_bytes data = memory_unhex(r->fields[3]);
     mapped_region *region = memory_wrap(data.data, data.length, false);
     mapped_status status =
         mapped_set(mapped_region_slice(region), element, number(r->fields[4]),
                    value_of(r->fields[5]), NULL);
     check_result(status, &data, r->fields[6]);
     if (status != MAPPED_OK) {
-        bytes before = unhex(r->fields[3]);
+        memory_bytes before = memory_unhex(r->fields[3]);
         CHECK_BYTES(data.data, before.data, before.length);
     }
     mapped_region_release(region);
@@ -145,7 +129,7 @@ static void check_access(row *r)
 static void check_slice(mapped_slice all, row *r)
 {
     mapped_slice part;
-    bytes out = {.length = 0};
+    memory_bytes out = {.length = 0};
     mapped_status status = mapped_slice_sub(all, number(r->fields[2]),
                                             number(r->fields[3]), &part, NULL);
     if (status == MAPPED_OK) {
@@ -158,7 +142,7 @@ static void check_slice(mapped_slice all, row *r)
 
 static void check_read(mapped_slice all, row *r)
 {
-    bytes out = {.length = number(r->fields[3])};
+    memory_bytes out = {.length = number(r->fields[3])};
     mapped_status status =
         mapped_read(all, number(r->fields[2]), out.data, out.length, NULL);
     check_result(status, &out, r->fields[4]);
@@ -166,7 +150,7 @@ static void check_read(mapped_slice all, row *r)
 
 static mapped_status write_bytes(mapped_slice all, row *r)
 {
-    bytes data = unhex(r->fields[3]);
+    memory_bytes data = memory_unhex(r->fields[3]);
     return mapped_write(all, number(r->fields[2]), data.data, data.length,
                         NULL);
 }
@@ -185,12 +169,12 @@ static mapped_status move_bytes(mapped_slice all, row *r)
 }
 
 static void check_change(mapped_status (*change)(mapped_slice, row *),
-                         mapped_slice all, bytes *data, row *r)
+                         mapped_slice all, memory_bytes *data, row *r)
 {
     mapped_status status = change(all, r);
     check_result(status, data, r->fields[r->count - 1]);
     if (status != MAPPED_OK) {
-        bytes before = unhex(r->fields[1]);
+        memory_bytes before = memory_unhex(r->fields[1]);
         CHECK_BYTES(data->data, before.data, before.length);
     }
 }
@@ -202,7 +186,7 @@ static int sign(int order)
 
 static void check_compare(mapped_slice all, row *r)
 {
-    bytes others = unhex(r->fields[2]);
+    memory_bytes others = memory_unhex(r->fields[2]);
     int expected = (int)strtol(r->fields[3], NULL, 10);
     int order = 7;
     mapped_region *region = memory_wrap(others.data, others.length, true);
@@ -218,7 +202,7 @@ static void check_compare(mapped_slice all, row *r)
 
 static void check_bytes_row(row *r)
 {
-    bytes data = unhex(r->fields[1]);
+    memory_bytes data = memory_unhex(r->fields[1]);
     mapped_region *region = memory_wrap(data.data, data.length, false);
     mapped_slice all = mapped_region_slice(region);
     if (strcmp(r->fields[0], "slice") == 0)

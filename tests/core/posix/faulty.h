@@ -8,21 +8,14 @@
 #include <setjmp.h>
 #include <sys/ptrace.h>
 
-/* Valgrind delivers signals in its own way: what it shows is not the kernel's
- * order, masks and deaths. Programs about those have this as their only test
- * there. */
-CHECK__UNUSED static bool faulty_emulated(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-    return preload && strstr(preload, "vgpreload");
-}
-
+/* The only test of a program about the order, the masks and the deaths of
+ * signals if valgrind runs it. */
 CHECK__UNUSED static void test_signals_need_the_kernel(void)
 {
     check_skip("valgrind delivers signals in its own way");
 }
 
-/* A page whose file is gone: reading it faults. */
+/* Maps a page whose file is empty, so that reading it faults. */
 CHECK__UNUSED static volatile unsigned char *faulty_page(void)
 {
     const char *path = scratch_path("foreign");
@@ -38,7 +31,7 @@ CHECK__UNUSED static volatile unsigned char *faulty_page(void)
     return start;
 }
 
-/* Reads a byte; handlers see everything that was written before. */
+/* Reads a byte. A handler sees everything that was written before. */
 CHECK__UNUSED static int faulty_touch(const volatile unsigned char *at)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -47,40 +40,38 @@ CHECK__UNUSED static int faulty_touch(const volatile unsigned char *at)
     return byte;
 }
 
-/* Makes memory of it, as a handler would that knows what to do. */
+/* Maps memory over such a page, as a handler that repairs it would. */
 CHECK__UNUSED static void faulty_mend(volatile unsigned char *start)
 {
     mmap((void *)start, scratch_page(), PROT_READ | PROT_WRITE,
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-/* A region of `pages` pages, of which all are lost when they are touched. */
-CHECK__UNUSED static mapped_region *faulty_region(size_t pages)
+/* Makes a region of a file of `length` bytes, of which all but `left` are lost
+ * when they are touched. */
+CHECK__UNUSED static mapped_region *faulty_cut(const char *name, size_t length,
+                                               size_t left)
 {
-    const char *path = scratch_file("faulty", pages * scratch_page());
-    mapped_region *region = NULL;
-    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
-            MAPPED_OK ||
-        truncate(path, 0) != 0)
+    const char *path = scratch_file(name, length);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_READ_WRITE, NULL);
+    if (truncate(path, (off_t)left) != 0)
         exit(1);
     unlink(path);
     return region;
+}
+
+CHECK__UNUSED static mapped_region *faulty_region(size_t pages)
+{
+    return faulty_cut("faulty", pages * scratch_page(), 0);
 }
 
 /* n known bytes, and behind them n that are lost when they are touched. */
 CHECK__UNUSED static mapped_region *faulty_half(size_t n)
 {
-    const char *path = scratch_file("half", 2 * n);
-    mapped_region *region = NULL;
-    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
-            MAPPED_OK ||
-        truncate(path, (off_t)n) != 0)
-        exit(1);
-    unlink(path);
-    return region;
+    return faulty_cut("half", 2 * n, n);
 }
 
-/* Loses a page and sees that it is told. */
+/* Touches a page that is lost, and checks that the access fails. */
 CHECK__UNUSED static bool faulty_served(mapped_region *region, size_t number)
 {
     uint8_t byte = 0;

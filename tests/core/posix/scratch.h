@@ -1,6 +1,6 @@
 /* What tests of files need: a directory of their own, files with known bytes,
- * a child process for what can't be undone, and counts of what a process holds,
- * to see that nothing leaks. */
+ * regions of them, a child process for what can't be undone, and counts of what
+ * a process holds, which show that nothing leaks. */
 #ifndef SCRATCH_H
 #define SCRATCH_H
 
@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <mapped/slice.h>
@@ -49,7 +50,8 @@ CHECK__UNUSED static const char *scratch_root(void)
     return scratch_directory;
 }
 
-/* The path of `name` inside the directory; good for four calls. */
+/* Returns the path of `name` inside the directory, which is valid until the
+ * fourth call after this one. */
 CHECK__UNUSED static const char *scratch_path(const char *name)
 {
     static char paths[4][512];
@@ -59,7 +61,8 @@ CHECK__UNUSED static const char *scratch_path(const char *name)
     return path;
 }
 
-/* Byte i of every file made here: no period that divides a page, never 0. */
+/* Byte i of every file made here. It is never 0, and its period does not divide
+ * a page. */
 CHECK__UNUSED static unsigned char scratch_byte(size_t i)
 {
     return (unsigned char)(1 + i % 251);
@@ -79,20 +82,47 @@ CHECK__UNUSED static const char *scratch_file(const char *name, size_t length)
     return path;
 }
 
+/* Opens a file; the program ends if that fails. */
+CHECK__UNUSED static mapped_region *
+scratch_open(const char *path, mapped_mode mode,
+             const mapped_open_options *options)
+{
+    mapped_region *region = NULL;
+    if (!CHECK_STATUS(mapped_region_open(path, mode, options, &region, NULL),
+                      MAPPED_OK))
+        exit(check_finish());
+    return region;
+}
+
+/* Returns a byte, or the status if it can't be read. */
+CHECK__UNUSED static int scratch_get(mapped_region *region, size_t offset)
+{
+    uint8_t byte;
+    mapped_status status =
+        mapped_get_u8(mapped_region_slice(region), offset, &byte, NULL);
+    return status == MAPPED_OK ? byte : (int)status;
+}
+
+CHECK__UNUSED static void scratch_pause(void)
+{
+    const struct timespec millisecond = {0, 1000000};
+    nanosleep(&millisecond, NULL);
+}
+
 CHECK__UNUSED static bool scratch_exists(const char *path)
 {
     struct stat info;
     return lstat(path, &info) == 0;
 }
 
-/* -1 when there is no such file. */
+/* Returns -1 if there is no such file. */
 CHECK__UNUSED static int64_t scratch_size(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 ? (int64_t)info.st_size : -1;
 }
 
-/* Bytes on disk, which a hole doesn't have. */
+/* Returns the bytes on disk; holes have none. */
 CHECK__UNUSED static int64_t scratch_allocated(const char *path)
 {
     struct stat info;
@@ -126,8 +156,8 @@ CHECK__UNUSED static int scratch_descriptors(void)
     return count;
 }
 
-/* Lines of /proc/self/maps that name `text`. Reads without stdio, whose buffer
- * would change what it counts. */
+/* Counts the lines of /proc/self/maps that contain `text`. It reads without
+ * stdio, because the buffer of that would change the count. */
 CHECK__UNUSED static int scratch_mappings_of(const char *text)
 {
     static char content[1 << 20];
@@ -147,7 +177,7 @@ CHECK__UNUSED static int scratch_mappings_of(const char *text)
     return count;
 }
 
-/* Pages of address space the process has, which every mapping adds to. */
+/* Returns how many pages of address space the process has. */
 CHECK__UNUSED static long scratch_address_pages(void)
 {
     char text[64] = "";
@@ -159,8 +189,8 @@ CHECK__UNUSED static long scratch_address_pages(void)
     return n > 0 ? strtol(text, NULL, 10) : -1;
 }
 
-/* Takes the addresses behind a region of whole pages, so that it can't grow
- * where it is. NULL if something is there already, which is as good. */
+/* Takes the addresses behind a region of whole pages, so that it can't grow in
+ * place. Returns NULL if they are taken already. */
 CHECK__UNUSED static void *scratch_block_growth(mapped_region *region)
 {
     unsigned char *end = region->base_ + mapped_region_length(region);
@@ -176,8 +206,8 @@ CHECK__UNUSED static bool scratch_valgrind(void)
     return preload && strstr(preload, "vgpreload");
 }
 
-/* Sanitizers and valgrind keep books in address space of their own, which a
- * limit on it would starve. */
+/* Sanitizers and valgrind need much address space themselves, so a limit on it
+ * can't be tested under them. */
 CHECK__UNUSED static bool scratch_instrumented(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(MAPPED__THREAD_SANITIZER)
@@ -190,9 +220,8 @@ CHECK__UNUSED static bool scratch_instrumented(void)
     return scratch_valgrind();
 }
 
-/* Runs `body` in a forked child, which reports by CHECK as usual. The answer
- * is the signal that killed it, or 0; a failed check fails the parent's test,
- * and a skip there is a skip here. */
+/* Runs `body` in a forked child, which may use CHECK and may skip as any test.
+ * Returns the signal that killed the child, or 0. */
 CHECK__UNUSED static int scratch_child(const char *(*body)(void))
 {
     int pipe_ends[2];

@@ -192,7 +192,7 @@ static void test_copies_switch_by_themselves(void)
 
 int main(void)
 {
-    if (faulty_emulated()) {
+    if (scratch_valgrind()) {
         RUN(test_signals_need_the_kernel);
         return check_finish();
     }

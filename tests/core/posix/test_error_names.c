@@ -14,9 +14,7 @@ static void begin(mapped_mode mode, uint64_t reserve)
 {
     const mapped_open_options options = {.reserve = reserve};
     path = scratch_file("named", LENGTH);
-    if (!CHECK_STATUS(mapped_region_open(path, mode, &options, &region, NULL),
-                      MAPPED_OK))
-        exit(1);
+    region = scratch_open(path, mode, &options);
     all = mapped_region_slice(region);
 }
 

@@ -15,9 +15,7 @@ typedef struct subject {
 static subject opened(const mapped_open_options *options)
 {
     subject s = {.path = scratch_file("export", PAGES * page)};
-    if (mapped_region_open(s.path, MAPPED_MODE_READ, options, &s.region,
-                           NULL) != MAPPED_OK)
-        exit(1);
+    s.region = scratch_open(s.path, MAPPED_MODE_READ, options);
     return s;
 }
 

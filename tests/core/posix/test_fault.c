@@ -15,8 +15,7 @@ typedef struct subject {
 static subject opened(mapped_mode mode, const mapped_open_options *options)
 {
     subject s = {.path = scratch_file("fault", PAGES * page)};
-    if (mapped_region_open(s.path, mode, options, &s.region, NULL) != MAPPED_OK)
-        exit(1);
+    s.region = scratch_open(s.path, mode, options);
     s.all = mapped_region_slice(s.region);
     return s;
 }

@@ -6,16 +6,6 @@
 
 static size_t page;
 
-static mapped_region *opened(const char *path)
-{
-    mapped_region *region = NULL;
-    if (!CHECK_STATUS(
-            mapped_region_open(path, MAPPED_MODE_READ, NULL, &region, NULL),
-            MAPPED_OK))
-        exit(check_finish());
-    return region;
-}
-
 /* The error number that comes with the loss of the second page. */
 static int cause_told(mapped_region *region)
 {
@@ -29,7 +19,8 @@ static int cause_told(mapped_region *region)
 
 static void test_cause_stays_when_the_file_is_whole_again(void)
 {
-    mapped_region *region = opened(scratch_file(NAME, 4 * page));
+    mapped_region *region =
+        scratch_open(scratch_file(NAME, 4 * page), MAPPED_MODE_READ, NULL);
     CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
     CHECK_INT(cause_told(region), ENODATA);
     scratch_file(NAME, 4 * page);
@@ -43,7 +34,8 @@ static void test_cause_stays_when_the_file_is_whole_again(void)
 
 static void test_cause_of_a_second_loss_is_its_own(void)
 {
-    mapped_region *region = opened(scratch_file(NAME, 4 * page));
+    mapped_region *region =
+        scratch_open(scratch_file(NAME, 4 * page), MAPPED_MODE_READ, NULL);
     CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
     CHECK_INT(cause_told(region), ENODATA);
     scratch_file(NAME, 4 * page);
@@ -61,7 +53,7 @@ static void test_cause_is_found_after_a_change_of_directory(void)
     scratch_file(NAME, 4 * page);
     CHECK(getcwd(before, sizeof before) != NULL);
     CHECK_INT(chdir(scratch_root()), 0);
-    mapped_region *region = opened(NAME);
+    mapped_region *region = scratch_open(NAME, MAPPED_MODE_READ, NULL);
     CHECK_INT(chdir("/"), 0);
     CHECK_TEXT(mapped_region_name(region), NAME);
     CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
@@ -79,7 +71,8 @@ static void test_cause_is_asked_before_the_recovery(void)
 {
     mapped_export held;
     mapped_error error = MAPPED_ERROR_INIT;
-    mapped_region *region = opened(scratch_file(NAME, 4 * page));
+    mapped_region *region =
+        scratch_open(scratch_file(NAME, 4 * page), MAPPED_MODE_READ, NULL);
     mapped_slice all = mapped_region_slice(region);
     CHECK_STATUS(mapped_export_begin(all, &held, NULL), MAPPED_OK);
     CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
@@ -94,7 +87,8 @@ static void test_cause_is_asked_before_the_recovery(void)
 /* Without the guard nobody may be killed by a recovery that comes too early. */
 static void test_cause_recovery_without_guard_touches_nothing(void)
 {
-    mapped_region *region = opened(scratch_file(NAME, 4 * page));
+    mapped_region *region =
+        scratch_open(scratch_file(NAME, 4 * page), MAPPED_MODE_READ, NULL);
     CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
     CHECK_INT(cause_told(region), ENODATA);
     mapped_guard_enable(false);

@@ -49,21 +49,12 @@ static mapped_status read_byte(mapped_region *region, size_t at)
     return status;
 }
 
-static mapped_region *opened(const char *path)
-{
-    mapped_region *region = NULL;
-    if (mapped_region_open(path, MAPPED_MODE_READ_WRITE, NULL, &region, NULL) !=
-        MAPPED_OK)
-        exit(1);
-    return region;
-}
-
 /* To replace a page splits its mapping, which the kernel refuses at its limit.
  * Some room is kept for that. */
 static const char *lose_one_at_the_limit(void)
 {
     const char *path = scratch_file("one", 8 * page);
-    mapped_region *region = opened(path);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_READ_WRITE, NULL);
     mapped_lost_range lost[2];
     size_t count = 0;
     fill_maps();
@@ -82,7 +73,7 @@ static const char *lose_one_at_the_limit(void)
 static const char *lose_many_at_the_limit(void)
 {
     const char *path = scratch_file("many", 64 * page);
-    mapped_region *region = opened(path);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_READ_WRITE, NULL);
     mapped_lost_range lost;
     size_t count = 0;
     fill_maps();
@@ -105,7 +96,7 @@ static const char *lose_again_and_again(void)
     const char *path = scratch_file("again", 8 * page);
     mapped_region *regions[16];
     for (size_t i = 0; i < 16; i++)
-        regions[i] = opened(path);
+        regions[i] = scratch_open(path, MAPPED_MODE_READ_WRITE, NULL);
     CHECK_INT(truncate(path, 0), 0);
     for (size_t i = 0; i < 16; i++) {
         fill_maps();
@@ -372,7 +363,7 @@ static void lose_pages(mapped_region *region, size_t from, size_t to)
 static mapped_region *cut_region(size_t pages)
 {
     const char *path = scratch_file("cut", pages * page);
-    mapped_region *region = opened(path);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_READ_WRITE, NULL);
     CHECK_INT(truncate(path, 0), 0);
     return region;
 }
@@ -467,7 +458,8 @@ static const char *lock_all_that_comes(void)
 
 static const char *lose_locked(void)
 {
-    mapped_region *region = opened(scratch_file("locked", 300 * page));
+    mapped_region *region = scratch_open(scratch_file("locked", 300 * page),
+                                         MAPPED_MODE_READ_WRITE, NULL);
     const char *reason = become_nobody();
     intptr_t file;
     if (!reason && mlock(region->base_, 300 * page) != 0)
@@ -485,7 +477,8 @@ static const char *lose_locked(void)
 /* All that is locked goes at once, and zero pages come. */
 static const char *close_locked(void)
 {
-    mapped_region *region = opened(scratch_file("closed", 300 * page));
+    mapped_region *region = scratch_open(scratch_file("closed", 300 * page),
+                                         MAPPED_MODE_READ_WRITE, NULL);
     const char *reason = become_nobody();
     if (!reason && mlock(region->base_, 300 * page) != 0)
         reason = "may not lock memory";

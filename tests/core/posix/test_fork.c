@@ -156,7 +156,7 @@ static void test_fork_keeps_what_was_lost(void)
 
 int main(void)
 {
-    if (faulty_emulated()) {
+    if (scratch_valgrind()) {
         RUN(test_signals_need_the_kernel);
         return check_finish();
     }

@@ -528,7 +528,7 @@ static void test_guard_can_be_switched(void)
 /* Each in a child of a process that has no handler yet, but for the last. */
 int main(void)
 {
-    if (faulty_emulated()) {
+    if (scratch_valgrind()) {
         RUN(test_signals_need_the_kernel);
         return check_finish();
     }

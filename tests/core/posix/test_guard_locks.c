@@ -12,12 +12,6 @@
 
 #define PATIENCE_MS 100
 
-static void pause_a_millisecond(void)
-{
-    const struct timespec millisecond = {0, 1000000};
-    nanosleep(&millisecond, NULL);
-}
-
 static int entered; /* a thread is where it was to be interrupted */
 static int left;
 
@@ -25,7 +19,7 @@ static void dawdle(void)
 {
     __atomic_store_n(&entered, 1, __ATOMIC_SEQ_CST);
     for (int i = 0; i < PATIENCE_MS; i++)
-        pause_a_millisecond();
+        scratch_pause();
     __atomic_store_n(&left, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -35,7 +29,7 @@ static void start(pthread_t *thread, void *(*body)(void *))
     if (pthread_create(thread, NULL, body, NULL) != 0)
         exit(1);
     while (!__atomic_load_n(&entered, __ATOMIC_SEQ_CST))
-        pause_a_millisecond();
+        scratch_pause();
 }
 
 /* Of a wait with all signals blocked, as one inside of a handler would be. */
@@ -118,7 +112,7 @@ static void *open_one(void *unused)
 {
     mapped_region_release(faulty_region(1));
     while (!__atomic_load_n(&may_end, __ATOMIC_SEQ_CST))
-        pause_a_millisecond();
+        scratch_pause();
     return unused;
 }
 
@@ -261,7 +255,7 @@ static void test_guard_locks_two_first_mappings_leave_one_reserve(void)
 /* Each in a child of a process that has not mapped anything yet. */
 int main(void)
 {
-    if (faulty_emulated()) {
+    if (scratch_valgrind()) {
         RUN(test_signals_need_the_kernel);
         return check_finish();
     }

@@ -290,7 +290,7 @@ static void test_guard_foreign_raised_again_kills(void)
 /* Each in a child of a process that has no handler yet. */
 int main(void)
 {
-    if (faulty_emulated()) {
+    if (scratch_valgrind()) {
         RUN(test_signals_need_the_kernel);
         return check_finish();
     }

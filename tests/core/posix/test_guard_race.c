@@ -18,12 +18,6 @@ static int given_back;
 static int handler_left;
 static int overtaken;
 
-static void pause_a_millisecond(void)
-{
-    const struct timespec millisecond = {0, 1000000};
-    nanosleep(&millisecond, NULL);
-}
-
 /* Inside the fault handler. */
 static void dawdle(const void *at)
 {
@@ -33,7 +27,7 @@ static void dawdle(const void *at)
     for (int i = 0; i < PATIENCE_MS; i++) {
         if (__atomic_load_n(&given_back, __ATOMIC_SEQ_CST))
             __atomic_store_n(&overtaken, 1, __ATOMIC_SEQ_CST);
-        pause_a_millisecond();
+        scratch_pause();
     }
     __atomic_store_n(&handler_left, 1, __ATOMIC_SEQ_CST);
 }
@@ -89,7 +83,7 @@ static void read_while_handled(mapped_region *region, size_t page,
     signal(SIGSEGV, leave);
     pthread_create(&reader, NULL, read_stray, NULL);
     while (!__atomic_load_n(&handler_entered, __ATOMIC_SEQ_CST))
-        pause_a_millisecond();
+        scratch_pause();
     give_back(region);
     __atomic_store_n(&given_back, 1, __ATOMIC_SEQ_CST);
     pthread_join(reader, NULL);
@@ -131,7 +125,7 @@ static void hold_up(int signal_number, siginfo_t *info, void *context)
 {
     __atomic_store_n(&handler_entered, 1, __ATOMIC_SEQ_CST);
     while (!__atomic_load_n(&may_go_on, __ATOMIC_SEQ_CST))
-        pause_a_millisecond();
+        scratch_pause();
     ours.sa_sigaction(signal_number, info, context);
 }
 
@@ -162,7 +156,7 @@ static void test_guard_race_shrink_comes_before_the_handler(void)
     handler_entered = may_go_on = 0;
     pthread_create(&reader, NULL, read_last_page, region);
     while (!__atomic_load_n(&handler_entered, __ATOMIC_SEQ_CST))
-        pause_a_millisecond();
+        scratch_pause();
     shrink(region);
     __atomic_store_n(&may_go_on, 1, __ATOMIC_SEQ_CST);
     pthread_join(reader, NULL);
@@ -238,7 +232,7 @@ static void test_guard_race_moving_region_leaves_its_addresses(void)
 
 int main(void)
 {
-    if (faulty_emulated()) {
+    if (scratch_valgrind()) {
         RUN(test_signals_need_the_kernel);
         return check_finish();
     }

@@ -307,7 +307,7 @@ static void test_guard_misaligned_access_loses_nothing(void)
 
 int main(void)
 {
-    if (faulty_emulated()) {
+    if (scratch_valgrind()) {
         RUN(test_signals_need_the_kernel);
         return check_finish();
     }

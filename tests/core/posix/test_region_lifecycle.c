@@ -4,12 +4,7 @@
 
 static mapped_region *opened(mapped_mode mode)
 {
-    const char *path = scratch_file("lifecycle", 10000);
-    mapped_region *region;
-    if (!CHECK_STATUS(mapped_region_open(path, mode, NULL, &region, NULL),
-                      MAPPED_OK))
-        exit(check_finish());
-    return region;
+    return scratch_open(scratch_file("lifecycle", 10000), mode, NULL);
 }
 
 static int file_mappings(void)

@@ -9,26 +9,14 @@ static mapped_region *opened(const char *path, mapped_mode mode,
                              uint64_t length, uint32_t flags)
 {
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
-    mapped_region *region;
     options.length = length;
     options.flags = flags;
-    if (!CHECK_STATUS(mapped_region_open(path, mode, &options, &region, NULL),
-                      MAPPED_OK))
-        exit(check_finish());
-    return region;
+    return scratch_open(path, mode, &options);
 }
 
 static mapped_status put(mapped_region *region, size_t offset, uint8_t byte)
 {
     return mapped_set_u8(mapped_region_slice(region), offset, byte, NULL);
-}
-
-static int get(mapped_region *region, size_t offset)
-{
-    uint8_t byte;
-    mapped_status status =
-        mapped_get_u8(mapped_region_slice(region), offset, &byte, NULL);
-    return status == MAPPED_OK ? byte : (int)status;
 }
 
 static void test_mode_parse_refuses_other_texts(void)
@@ -90,7 +78,7 @@ static void test_mode_copy_never_reaches_the_file(void)
         opened(path, MAPPED_MODE_COPY, MAPPED_LENGTH_TO_END, 0);
     CHECK(!mapped_region_readonly(region));
     CHECK_STATUS(put(region, 9, 99), MAPPED_OK);
-    CHECK_INT(get(region, 9), 99);
+    CHECK_INT(scratch_get(region, 9), 99);
     mapped_region_release(region);
     CHECK_INT(scratch_read_byte(path, 9), scratch_byte(9));
     unlink(path);
@@ -110,7 +98,7 @@ static void test_mode_create_gives_zeros_of_the_length(void)
     mapped_region *region = opened(path, MAPPED_MODE_CREATE, 5000, 0);
     CHECK_UINT(mapped_region_length(region), 5000);
     for (size_t i = 0; i < 5000; i += 499)
-        CHECK_INT(get(region, i), 0);
+        CHECK_INT(scratch_get(region, i), 0);
     mapped_region_release(region);
     CHECK_INT(scratch_size(path), 5000);
 }
@@ -156,9 +144,9 @@ static void test_mode_read_write_extends_and_keeps_the_content(void)
 {
     const char *path = scratch_file("file", 10);
     mapped_region *region = opened(path, MAPPED_MODE_READ_WRITE, 10000, 0);
-    CHECK_INT(get(region, 9), scratch_byte(9));
-    CHECK_INT(get(region, 10), 0);
-    CHECK_INT(get(region, 9999), 0);
+    CHECK_INT(scratch_get(region, 9), scratch_byte(9));
+    CHECK_INT(scratch_get(region, 10), 0);
+    CHECK_INT(scratch_get(region, 9999), 0);
     mapped_region_release(region);
     CHECK_INT(scratch_size(path), 10000);
 }
@@ -205,9 +193,9 @@ static void test_mode_two_regions_of_one_file_agree(void)
         mapped_region_open(path, MAPPED_MODE_READ, &options, &reader, NULL),
         MAPPED_OK);
     CHECK_STATUS(put(writer, 4097 + 5, 222), MAPPED_OK);
-    CHECK_INT(get(reader, 5), 222);
+    CHECK_INT(scratch_get(reader, 5), 222);
     mapped_region_release(writer);
-    CHECK_INT(get(reader, 5), 222);
+    CHECK_INT(scratch_get(reader, 5), 222);
     mapped_region_release(reader);
 }
 

@@ -8,23 +8,10 @@
 static mapped_region *opened(size_t size, mapped_mode mode, uint64_t offset,
                              uint64_t reserve)
 {
-    const char *path = scratch_file(NAME, size);
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
-    mapped_region *region;
     options.offset = offset;
     options.reserve = reserve;
-    if (!CHECK_STATUS(mapped_region_open(path, mode, &options, &region, NULL),
-                      MAPPED_OK))
-        exit(check_finish());
-    return region;
-}
-
-static int get(mapped_region *region, size_t offset)
-{
-    uint8_t byte;
-    mapped_status status =
-        mapped_get_u8(mapped_region_slice(region), offset, &byte, NULL);
-    return status == MAPPED_OK ? byte : (int)status;
+    return scratch_open(scratch_file(NAME, size), mode, &options);
 }
 
 static int64_t file_size(void)
@@ -37,7 +24,7 @@ static size_t dirty(mapped_region *region, size_t from, size_t to)
 {
     size_t count = 0;
     for (size_t i = from; i < to; i++)
-        count += get(region, i) != 0;
+        count += scratch_get(region, i) != 0;
     return count;
 }
 
@@ -119,7 +106,7 @@ static void test_resize_grows_the_file_with_blocks(void)
     CHECK_UINT(mapped_region_length(region), 100000);
     CHECK_INT(file_size(), 100000);
     CHECK(scratch_allocated(scratch_path(NAME)) >= 100000);
-    CHECK_INT(get(region, 99), scratch_byte(99));
+    CHECK_INT(scratch_get(region, 99), scratch_byte(99));
     CHECK_UINT(dirty(region, 100, 100000), 0);
     mapped_region_release(region);
 }
@@ -135,7 +122,7 @@ static void test_resize_from_empty_and_back(void)
         CHECK_INT(scratch_read_byte(scratch_path(NAME), 4999), 9);
         CHECK_STATUS(mapped_region_resize(region, 0, NULL), MAPPED_OK);
         CHECK_INT(file_size(), 0);
-        CHECK_INT(get(region, 0), MAPPED_RANGE);
+        CHECK_INT(scratch_get(region, 0), MAPPED_RANGE);
     }
     CHECK_INT(scratch_mappings_of("/" NAME), 0);
     mapped_region_release(region);
@@ -147,12 +134,12 @@ static void test_resize_at_an_offset_counts_from_there(void)
     CHECK_UINT(mapped_region_length(region), 999);
     CHECK_STATUS(mapped_region_resize(region, 20000, NULL), MAPPED_OK);
     CHECK_INT(file_size(), 25001);
-    CHECK_INT(get(region, 0), scratch_byte(5001));
-    CHECK_INT(get(region, 998), scratch_byte(5999));
-    CHECK_INT(get(region, 999), 0);
+    CHECK_INT(scratch_get(region, 0), scratch_byte(5001));
+    CHECK_INT(scratch_get(region, 998), scratch_byte(5999));
+    CHECK_INT(scratch_get(region, 999), 0);
     CHECK_STATUS(mapped_region_resize(region, 1, NULL), MAPPED_OK);
     CHECK_INT(file_size(), 5002);
-    CHECK_INT(get(region, 0), scratch_byte(5001));
+    CHECK_INT(scratch_get(region, 0), scratch_byte(5001));
     mapped_region_release(region);
 }
 
@@ -205,7 +192,7 @@ static void test_resize_append_of_a_lost_slice_takes_it_back(void)
     lost.length = 5;
     CHECK_STATUS(mapped_region_append_slice(region, lost, NULL), MAPPED_OK);
     CHECK_UINT(mapped_region_length(region), 15);
-    CHECK_INT(get(region, 10), scratch_byte(page - 5));
+    CHECK_INT(scratch_get(region, 10), scratch_byte(page - 5));
     mapped_region_release(region);
     mapped_region_release(source);
 }
@@ -215,8 +202,8 @@ static void test_resize_shrunken_file_loses_its_tail(void)
     mapped_region *region = opened(10000, MAPPED_MODE_READ_WRITE, 0, 0);
     CHECK_STATUS(mapped_region_resize(region, 5000, NULL), MAPPED_OK);
     CHECK_INT(file_size(), 5000);
-    CHECK_INT(get(region, 4999), scratch_byte(4999));
-    CHECK_INT(get(region, 5000), MAPPED_RANGE);
+    CHECK_INT(scratch_get(region, 4999), scratch_byte(4999));
+    CHECK_INT(scratch_get(region, 5000), MAPPED_RANGE);
     CHECK_STATUS(mapped_region_resize(region, 10000, NULL), MAPPED_OK);
     CHECK_UINT(dirty(region, 5000, 10000), 0);
     mapped_region_release(region);
@@ -235,7 +222,7 @@ static void test_resize_of_a_part_keeps_what_lies_behind(void)
     CHECK_INT(file_size(), 10000);
     CHECK_STATUS(mapped_region_resize(region, 9000, NULL), MAPPED_OK);
     CHECK_INT(file_size(), 10000);
-    CHECK_INT(get(region, 8999), scratch_byte(8999));
+    CHECK_INT(scratch_get(region, 8999), scratch_byte(8999));
     mapped_region_release(region);
 }
 
@@ -252,7 +239,7 @@ static void check_anonymous_regrowth(bool shared, uint64_t reserve)
     CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, 200, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, 9000, NULL), MAPPED_OK);
-    CHECK_INT(get(region, 99), 0xee);
+    CHECK_INT(scratch_get(region, 99), 0xee);
     CHECK_UINT(dirty(region, 100, 9000), 0);
     mapped_region_release(region);
 }
@@ -411,8 +398,8 @@ static void test_resize_append_of_the_regions_own_bytes(void)
     void *taken = scratch_block_growth(region);
     CHECK_STATUS(mapped_region_append(region, region->base_ + 10, page, NULL),
                  MAPPED_OK);
-    CHECK_INT(get(region, 2 * page), scratch_byte(10));
-    CHECK_INT(get(region, 3 * page - 1), scratch_byte(page + 9));
+    CHECK_INT(scratch_get(region, 2 * page), scratch_byte(10));
+    CHECK_INT(scratch_get(region, 3 * page - 1), scratch_byte(page + 9));
     mapped_region_release(region);
     if (taken)
         munmap(taken, page);

@@ -12,15 +12,11 @@
 
 static mapped_region *opened(void)
 {
-    const char *path = scratch_path("threads");
-    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
-    mapped_region *region;
-    options.length = LENGTH;
-    options.reserve = 2 * LENGTH;
-    if (!CHECK_STATUS(mapped_region_open(path, MAPPED_MODE_CREATE, &options,
-                                         &region, NULL),
-                      MAPPED_OK) ||
-        !CHECK_STATUS(mapped_fill(mapped_region_slice(region), 0x5a, NULL),
+    const mapped_open_options options = {.length = LENGTH,
+                                         .reserve = 2 * LENGTH};
+    mapped_region *region =
+        scratch_open(scratch_path("threads"), MAPPED_MODE_CREATE, &options);
+    if (!CHECK_STATUS(mapped_fill(mapped_region_slice(region), 0x5a, NULL),
                       MAPPED_OK))
         exit(check_finish());
     return region;

@@ -10,12 +10,8 @@ static const char *path;
 
 static mapped_region *opened(mapped_mode mode)
 {
-    mapped_region *region = NULL;
     path = scratch_file("retired", PAGES * page);
-    if (!CHECK_STATUS(mapped_region_open(path, mode, NULL, &region, NULL),
-                      MAPPED_OK))
-        exit(1);
-    return region;
+    return scratch_open(path, mode, NULL);
 }
 
 static void done(mapped_region *region)
