@@ -167,6 +167,10 @@ void region_foreign_end(void *region); /* the hook of a wrapped region */
  * as behind the last export of a closed region. Runs the code of others. */
 void region_foreign_release(Region *self);
 
+/* Frees what the close of a wrap had to leave to operations under way, if they
+ * have ended. */
+void region_finish_close(Region *self);
+
 PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* [:] */
 PyObject *slice_of(const Extent *extent);
@@ -513,6 +517,7 @@ extern const char region_faults_doc[];
 /* What is looked for: one byte given as an integer, or a copy or the bytes of
  * an object, which stay where they are until needle_close. */
 typedef struct Needle {
+    const char *operation; /* that errors name */
     Source source;
     bool exported; /* it is of ours, and this is its export: */
     mapped_export pointer;
@@ -521,7 +526,8 @@ typedef struct Needle {
     size_t length;
 } Needle;
 
-int needle_open(const State *state, PyObject *object, Needle *needle);
+int needle_open(const State *state, PyObject *object, const char *operation,
+                Needle *needle);
 
 /* -1 with an exception if the needle's own bytes were lost meanwhile. One that
  * was raised before stays. */

@@ -248,8 +248,12 @@ bool collect_for_retry(const mapped_error *error)
     return true;
 }
 
+/* What a close in another thread interrupts may have kept that close from
+ * giving a wrapped buffer back. */
 void *raise_of(Region *owner, const mapped_error *error)
 {
+    if (error->status == MAPPED_CLOSED && owner->wraps)
+        region_finish_close(owner);
     return raise_error(owner->state, error, name_of(owner));
 }
 

@@ -157,7 +157,7 @@ METHOD_KEYWORDS(view_split)
     Needle needle;
     if (arguments_sort(&signature, given, count, keywords, values) < 0)
         return NULL;
-    if (needle_open(view_owner(self)->state, values[0], &needle) < 0)
+    if (needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
         return NULL;
     PyObject *result = split(self, &needle);
     if (needle_close(&needle) < 0)

@@ -93,6 +93,12 @@ static mapped_status close_core(Region *self, Close *how, mapped_error *error)
     return status;
 }
 
+void region_finish_close(Region *self)
+{
+    mapped_status status = close_core(self, mapped_region_close, NULL);
+    (void)status; /* it is closed */
+}
+
 static void region_free(Region *region)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)region);

@@ -15,9 +15,11 @@ static int open_byte(PyObject *object, Needle *needle)
     return 0;
 }
 
-int needle_open(const State *state, PyObject *object, Needle *needle)
+int needle_open(const State *state, PyObject *object, const char *operation,
+                Needle *needle)
 {
-    *needle = (Needle){0};
+    mapped_error error;
+    *needle = (Needle){.operation = operation};
     if (!PyObject_CheckBuffer(object) && PyIndex_Check(object))
         return open_byte(object, needle);
     if (!PyObject_CheckBuffer(object)) {
@@ -30,9 +32,11 @@ int needle_open(const State *state, PyObject *object, Needle *needle)
     needle->length = needle->source.length;
     if (needle->source.owner == NULL)
         return 0;
-    if (export_begin(needle->source.owner, needle->source.slice,
-                     &needle->pointer) < 0)
+    if (mapped_export_begin(needle->source.slice, &needle->pointer, &error) !=
+        MAPPED_OK) {
+        raise_in(needle->source.owner, operation, &error);
         return -1;
+    }
     needle->bytes = needle->pointer.data;
     needle->exported = true;
     return 0;
@@ -45,7 +49,7 @@ int needle_close(Needle *needle)
     if (needle->exported)
         status = mapped_export_end(&needle->pointer, &error);
     if (status != MAPPED_OK && !PyErr_Occurred())
-        raise_of(needle->source.owner, &error);
+        raise_in(needle->source.owner, needle->operation, &error);
     if (needle->exported)
         region_foreign_release(needle->source.owner);
     source_close(&needle->source);
@@ -192,7 +196,8 @@ static int search(PyObject *self, const Method *method, PyObject *const *values,
 {
     Needle needle;
     if (range_convert(values[1], values[2], range) < 0 ||
-        needle_open(view_owner(self)->state, values[0], &needle) < 0)
+        needle_open(view_owner(self)->state, values[0],
+                    method->signature.function, &needle) < 0)
         return -1;
     int status = run(self, method, &needle, range, result);
     return needle_close(&needle) < 0 ? -1 : status;
@@ -328,7 +333,8 @@ static int compare(PyObject *self, const AffixMethod *method, PyObject *affix,
     Needle needle;
     mapped_error error;
     bool result = false;
-    if (needle_open(view_owner(self)->state, affix, &needle) < 0)
+    if (needle_open(view_owner(self)->state, affix, method->signature.function,
+                    &needle) < 0)
         return -1;
     int status = range_take(self, &range);
     if (status > 0) {
@@ -423,7 +429,8 @@ METHOD_KEYWORDS(view_find_all)
     PyObject *result = NULL;
     if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
         range_convert(values[1], values[2], &range) < 0 ||
-        needle_open(view_owner(self)->state, values[0], &needle) < 0)
+        needle_open(view_owner(self)->state, values[0], "find_all", &needle) <
+            0)
         return NULL;
     int any = range_take(self, &range);
     if (any >= 0)

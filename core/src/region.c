@@ -301,12 +301,21 @@ static void end_memory(mapped__region *full)
         revoke_memory(full);
 }
 
+static bool is_alone(const mapped__region *full)
+{
+    return MAPPED__LOAD_ACQUIRE(&full->references) == 1 &&
+           mapped_region_exports(&full->head) == 0;
+}
+
 mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
 {
     mapped__region *full = mapped__region_of(region);
     mapped_status status = mapped__region_lock(full, true, "close", error);
-    if (status == MAPPED_CLOSED)
+    if (status == MAPPED_CLOSED) {
+        if (is_alone(full)) /* which an earlier close was not */
+            free_memory(full);
         return MAPPED_OK;
+    }
     if (status != MAPPED_OK)
         return status;
     end_access(full);

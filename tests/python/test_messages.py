@@ -189,6 +189,20 @@ def test_fault_names_the_operation_that_was_called(path, operation, use):
             use(lost, other)
 
 
+@pytest.mark.parametrize("operation, use", [
+    *((name, lambda text, lost, name=name: getattr(text, name)(lost))
+      for name in ("find", "rfind", "index", "count", "startswith", "endswith",
+                   "find_all", "split")),
+    ("in", lambda text, lost: lost in text)])
+def test_lost_needle_names_the_operation_that_was_called(path, operation, use):
+    with mapped.open(path, length=64) as lost, mapped.anonymous(99) as text:
+        os.truncate(path, 0)
+        with pytest.raises(mapped.FaultError):
+            lost[0]
+        with pytest.raises(mapped.FaultError, match=f" {operation}: page lost"):
+            use(text, lost)
+
+
 def test_append_names_the_file_whose_page_is_lost(tmp_path):
     paths = tmp_path / "target", tmp_path / "source"
     for path in paths:

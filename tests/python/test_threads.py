@@ -80,6 +80,24 @@ def test_close_during_a_long_operation_is_safe(name):
 
 
 @pytest.mark.slow
+def test_close_during_a_long_operation_gives_a_wrapped_buffer_back():
+    data = bytearray(64 << 20)
+    view = mapped.wrap(data)
+    started = threading.Event()
+
+    def search():
+        started.set()
+        with pytest.raises(ValueError, match="closed"):
+            while True:
+                view.count(b"\1\2")
+    thread = threading.Thread(target=search)
+    thread.start()
+    started.wait()
+    view.region.close()
+    thread.join()
+    data.append(1)
+
+
 def test_threads_share_regions_that_come_and_go(path):
     errors, stop = [], threading.Event()
     current = [mapped.open(path, "r+")]

@@ -180,8 +180,9 @@ void mapped_region_release(mapped_region *region);
  * is unmapped at once when the caller's is the only reference; otherwise zero
  * pages take its place, so that an access under way in another thread meets
  * them and then its second check, and the address range goes with the last
- * release. Closing twice is fine. MAPPED_BUSY while exported: nothing
- * changes, and `error->length` is the number of exports. */
+ * release, or with another close once the caller's is the only reference.
+ * Closing twice is fine. MAPPED_BUSY while exported: nothing changes, and
+ * `error->length` is the number of exports. */
 MAPPED__MUST_USE mapped_status mapped_region_close(mapped_region *region,
                                                    mapped_error *error);
 
