@@ -176,6 +176,8 @@ static mapped_status move_device(const transfer *transfer,
                                             &part, transfer->error);
     if (status == MAPPED_OK && transfer->write)
         status = mapped_slice_check_writable(part, transfer->error);
+    else if (status == MAPPED_OK && item->record != NULL)
+        memset(plain, 0, item->size); /* what isn't touched shows nothing */
     return status == MAPPED_OK ? move_each(transfer, item, offset, plain)
                                : status;
 }

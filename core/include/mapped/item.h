@@ -110,8 +110,9 @@ bool mapped_item_is(const mapped_item *a, const mapped_item *b);
  *
  * A single element is one access. On devices each element in the item is one
  * access of its own width and each byte of a text, in order, and nothing else
- * is touched. Elsewhere all is read in one copy; what lies between the fields
- * of a layout isn't written, but the pads of a format are.
+ * is touched: what lies between fields is read as zeros. Elsewhere all is read
+ * in one copy; what lies between the fields of a layout isn't written, but the
+ * pads of a format are.
  *
  * MAPPED_RANGE, MAPPED_CLOSED, MAPPED_FAULT, MAPPED_MISALIGNED, and for `write`
  * MAPPED_READONLY; MAPPED_ARGUMENT for an item whose size isn't fixed. `to` is
