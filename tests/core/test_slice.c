@@ -256,6 +256,51 @@ static void test_slice_is_whole_again_after_regrowth(void)
     mapped_region_release(region);
 }
 
+static void test_block_is_all_whole_elements(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice slice = memory_slice(region, 8, 11);
+    const void *block = NULL;
+    size_t count = 0;
+    CHECK_STATUS(mapped_block_enter(slice, 4, &block, &count, NULL), MAPPED_OK);
+    CHECK_UINT(count, 2);
+    CHECK(block == region->base_ + 8);
+    CHECK_STATUS(mapped_block_leave(slice, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_block_leave(slice, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_block_enter(slice, 4, &block, &count, NULL),
+                 MAPPED_CLOSED);
+    CHECK_UINT(count, 2);
+    mapped_region_release(region);
+}
+
+static void test_block_that_is_misaligned_is_refused(void)
+{
+    mapped_region *region = memory_region(100);
+    mapped_slice slice = memory_slice(region, 6, 90);
+    const void *block = region;
+    size_t count = 7;
+    CHECK_STATUS(mapped_block_enter(slice, 4, &block, &count, NULL),
+                 MAPPED_MISALIGNED);
+    CHECK(block == region);
+    CHECK_UINT(count, 7);
+    CHECK_STATUS(mapped_block_enter(slice, 2, &block, &count, NULL), MAPPED_OK);
+    CHECK_UINT(count, 45);
+    mapped_region_release(region);
+}
+
+static void test_block_of_no_bytes_has_no_elements(void)
+{
+    mapped_region *region = memory_region(0);
+    mapped_slice slice = mapped_region_slice(region);
+    const void *block = NULL;
+    size_t count = 7;
+    CHECK_STATUS(mapped_block_enter(slice, 1, &block, &count, NULL), MAPPED_OK);
+    CHECK_UINT(count, 0);
+    CHECK_STATUS(mapped_block_leave(slice, NULL), MAPPED_OK);
+    mapped_region_release(region);
+}
+
 int main(void)
 {
     RUN(test_slice_sub_refuses_huge_numbers);
@@ -275,5 +320,8 @@ int main(void)
     RUN(test_slice_readonly_is_not_entered_for_writing);
     RUN(test_slice_outside_a_shrunken_region_is_refused);
     RUN(test_slice_is_whole_again_after_regrowth);
+    RUN(test_block_is_all_whole_elements);
+    RUN(test_block_that_is_misaligned_is_refused);
+    RUN(test_block_of_no_bytes_has_no_elements);
     return check_finish();
 }

@@ -499,6 +499,24 @@ static void test_seal_anything_else_is_unsupported(void)
     done(&s);
 }
 
+/* A plain loop has no volatile load that the guard could depend on. */
+static void test_fault_in_a_block_shows_when_it_is_left(void)
+{
+    subject s = opened(MAPPED_MODE_READ, NULL);
+    mapped_slice all = mapped_region_slice(s.region);
+    const void *block = NULL;
+    size_t count = 0;
+    uint64_t sum = 0;
+    CHECK_STATUS(mapped_block_enter(all, 8, &block, &count, NULL), MAPPED_OK);
+    cut(&s, page);
+    const uint64_t *words = block;
+    for (size_t i = page / 8; i < count; i++)
+        sum += words[i];
+    CHECK_UINT(sum, 0);
+    CHECK_STATUS(mapped_block_leave(all, NULL), MAPPED_FAULT);
+    done(&s);
+}
+
 int main(void)
 {
     page = scratch_page();
@@ -528,5 +546,6 @@ int main(void)
     RUN(test_fault_shrinking_forgets_what_is_cut_off);
     RUN(test_seal_keeps_peers_from_cutting);
     RUN(test_seal_anything_else_is_unsupported);
+    RUN(test_fault_in_a_block_shows_when_it_is_left);
     return check_finish();
 }
