@@ -344,8 +344,8 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
                  size_t offset, const char *operation);
 
 /* The one of the two regions whose name belongs in the error of a store. */
-Region *source_culprit(const Source *source, Region *owner,
-                       mapped_status status);
+Region *failed_region(const Source *source, Region *owner,
+                      mapped_status status);
 
 /* Makes an object of the `n` bytes at `p`. */
 typedef PyObject *Make(const mapped_element *element, const unsigned char *p,

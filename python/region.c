@@ -323,7 +323,7 @@ static METHOD_ONE(region_append)
          append_core(core_of(self), &source, &error) == MAPPED_OK))
         result = Py_NewRef(Py_None);
     else
-        raise_of(source_culprit(&source, (Region *)self, error.status), &error);
+        raise_of(failed_region(&source, (Region *)self, error.status), &error);
     source_close(&source);
     return result;
 }

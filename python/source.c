@@ -107,8 +107,7 @@ int source_read(const Source *source, void *to)
     return -1;
 }
 
-Region *source_culprit(const Source *source, Region *owner,
-                       mapped_status status)
+Region *failed_region(const Source *source, Region *owner, mapped_status status)
 {
     bool is_source = status == MAPPED_FAULT && source->owner != NULL &&
                      mapped_slice_leave(source->slice, 0, source->slice.length,
@@ -129,6 +128,6 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
     status = away_end_access(&away, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_in(source_culprit(source, owner, status), operation, &error);
+    raise_in(failed_region(source, owner, status), operation, &error);
     return -1;
 }

@@ -41,12 +41,12 @@ class Job:
 
     def run(self):
         start = time.monotonic()
-        passed, skipped, failures, shown = self.read(
+        passed, skipped, failures, text = self.read(
             *run(self.command, self.env))
         line = f"{self.name}: {passed} passed, {len(failures)} failed"
         line += f", {skipped} skipped" if skipped else ""
         line += f" ({time.monotonic() - start:.0f} s)"
-        return passed, skipped, failures, f"{line}\n{shown}".strip()
+        return passed, skipped, failures, f"{line}\n{text}".strip()
 
 
 def run(command, env):
@@ -141,8 +141,8 @@ def core():
             passed, failures, skipped = (int(count or 0) for count in counts)
             failures = failed(name, status, passed + failures + skipped,
                               [f"{name}: a test failed"] * failures)
-            shown = output if failures or skipped else ""
-            return passed, skipped, failures, shown
+            text = output if failures or skipped else ""
+            return passed, skipped, failures, text
 
         yield Job(name, wrapped(program(name)), read, {
             "ASAN_OPTIONS": "allocator_may_return_null=1:handle_sigbus=0",
@@ -166,8 +166,8 @@ def lua():
                         if line.startswith("not ok")]
             passed = len(tests) - len(skipped) - len(failures)
             failures = failed(name, status, len(tests), failures)
-            shown = output if failures else "\n".join(skipped)
-            return passed, len(skipped), failures, shown
+            text = output if failures else "\n".join(skipped)
+            return passed, len(skipped), failures, text
 
         command = [LUA, "tests/busted.lua", "--output=TAP", str(source)]
         if HOSTILE:
@@ -197,10 +197,10 @@ def pytest(sources, name):
         failures = failed(name, status, len(cases), failures)
         lines = [line for line in output.splitlines()
                  if line.startswith("SKIPPED")]
-        shown = [output if failures else "\n".join(lines)]
+        text = [output if failures else "\n".join(lines)]
         for path in SCRATCH.glob(f"{log.name}.*"):  # pytest would swallow it
-            shown.append(path.read_text(errors="replace"))
-        return passed, len(skipped), failures, "\n".join(shown)
+            text.append(path.read_text(errors="replace"))
+        return passed, len(skipped), failures, "\n".join(text)
 
     command = [PYTHON, "-m", "pytest", "-p", "no:faulthandler", "-p",
                "no:cacheprovider", "-q", "-rs", "--tb=short",

@@ -52,7 +52,7 @@ def summary(rows):
                 {"ours": row["ours"], "peer": row["peer"]} for row in rows]}
 
 
-def shown(value, unit):
+def format_value(value, unit):
     """A number with its unit, in three or four digits."""
     steps = {"ns": ("ns", "us", "ms", "s"), "bytes": ("B", "kB", "MB", "GB")}
     if unit not in steps:
@@ -69,8 +69,8 @@ def cells(row):
     """What the table shows of a row."""
     target = row["at_most"]
     digits = 4 if target is not None and target < 0.05 else 2
-    return [row["row"], row["against"], shown(row["ours"], row["unit"]),
-            shown(row["peer"], row["unit"]), f"{row['ratio']:.{digits}f}",
+    return [row["row"], row["against"], format_value(row["ours"], row["unit"]),
+            format_value(row["peer"], row["unit"]), f"{row['ratio']:.{digits}f}",
             "-" if target is None else f"{target:.2f}",
             "-" if target is None else "met" if row["met"] else "MISSED"]
 

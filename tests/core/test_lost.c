@@ -1,5 +1,5 @@
-/* Guards against losses that are forgotten, or noted for more or less than was
- * lost: on that list rests which reads are errors. */
+/* Guards against lost pages that are forgotten, and against others that count
+ * as lost: this list decides which accesses are errors. */
 #include "check.h"
 
 #include "lost.h"
@@ -130,7 +130,7 @@ static void test_lost_too_many_lose_everything(void)
     CHECK_UINT(losses.list[0].first, 0);
 }
 
-/* The reason is that of the first loss, and so is the kind. */
+/* The cause and the kind are those of the page that was lost first. */
 static void test_lost_everything_keeps_the_first_reason(void)
 {
     mapped__losses losses = {0};

@@ -1,7 +1,7 @@
 /* Guards against matches that differ from Lua's, against errors that come where
  * Lua has none or not where it has one, and against going on past a place that
  * the result doesn't depend on. The many cases are compared with string.* by
- * the Lua tests; these pin down the core's own promises. */
+ * the Lua tests; these are about what the core itself promises. */
 #include "memory.h"
 
 /* Compiled in exactly the bytes asked for, so that a sanitizer sees one too

@@ -1,5 +1,5 @@
 /* Guards against a loop at raw speed that reads past its span, whose memory is
- * taken away meanwhile, or that reads a lost page and never hears of it. */
+ * taken away meanwhile, or that reads a lost page and gets no error. */
 #include "memory.h"
 
 static mapped_span begin(mapped_slice slice)

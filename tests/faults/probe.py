@@ -1,7 +1,7 @@
-"""Touches pages of a file and tells what became of each.
+"""Touches pages of a file and prints the result of each access.
 
-Usage: probe.py FILE read|write PAGE... prints `PAGE errno` a line, 0 for all
-well, and then what the region's list of losses says."""
+Usage: probe.py FILE read|write PAGE... prints a line `PAGE errno` for each page,
+with errno 0 for success, and then the region's list of faults."""
 import sys
 
 import mapped

@@ -1,7 +1,7 @@
 /* Reads and writes a file, over and over, while another process truncates it.
  *
  * Usage: storm FILE SECONDS. Every byte of the file is `S`, so anything else
- * that an access returns without an error is a loss that nobody was told of.
+ * that an access returns without an error is a lost page that was not reported.
  * Prints how many accesses went well and how many ended in an error. */
 #include <mapped/mapped.h>
 

@@ -1,7 +1,7 @@
 -- Reads and writes a file, over and over, while another process truncates it.
 --
 -- Usage: storm.lua FILE SECONDS. Every byte of the file is `S`, so anything else
--- that an access returns without an error is a loss that nobody was told of.
+-- that an access returns without an error is a lost page that was not reported.
 -- Prints how many accesses went well and how many ended in an error.
 local mapped = require "mapped"
 
@@ -80,6 +80,6 @@ while os.time() < stop do
     local w, l = try(accesses[math.random(#accesses)], region)
     well, lost = well + w, lost + l
   end
-  if not region:close() then lost = lost + 1 end -- what lrexlib was shown
+  if not region:close() then lost = lost + 1 end -- a page that lrexlib read
 end
 print(well, lost)

@@ -1,7 +1,7 @@
 """Reads and writes a file, over and over, while another process truncates it.
 
 Usage: storm.py FILE SECONDS. Every byte of the file is `S`, so anything else
-that an access returns without an error is a loss that nobody was told of.
+that an access returns without an error is a lost page that was not reported.
 Prints how many accesses went well and how many ended in an error."""
 import errno
 import io
@@ -61,7 +61,7 @@ def sent(data):
     except OSError as error:
         if error.errno != errno.EFAULT:
             raise
-        raise mapped.FaultError(error.errno, "told by the system") from error
+        raise mapped.FaultError(error.errno, "reported by the system") from error
     return SOCKETS[1].recv(n, socket.MSG_WAITALL)
 
 

@@ -1,6 +1,6 @@
-"""Guards against the death that every mmap user on Unix lives with: a file that
-another process truncates at any moment. MAPPED_STORM_SECONDS is how long the
-storm goes on; 60 in CI."""
+"""Guards against a process that dies because another one truncates a file that it
+maps, at any moment. MAPPED_STORM_SECONDS is how long each program runs; 60 in
+CI."""
 import mmap
 import os
 import pathlib
@@ -69,6 +69,6 @@ def test_storm_kills_nobody_and_hides_nothing(path):
         output, _ = worker.communicate(timeout=60)
         assert worker.returncode == 0, f"{name} ended with {worker.returncode}"
         well, lost = map(int, output.split())
-        print(f"{name}: {well} accesses went well, {lost} told of a loss")
+        print(f"{name}: {well} accesses went well, {lost} reported a lost page")
         assert well > 0 and lost > 0, name
     assert cuts > 10

@@ -305,7 +305,7 @@ def test_damaged_files_are_read_or_refused(damaged):
     """Without a traceback; what both languages read is the same. Python refuses
     more: Lua's patterns don't look at all of a header, nor for UTF-8."""
     name, folder = damaged
-    files, told = sorted(folder.iterdir()), {}
+    files, printed = sorted(folder.iterdir()), {}
     for language, interpreter in LANGUAGES.items():
         program = folder.parent / language
         program.write_text(RUN_ALL[language])
@@ -313,7 +313,7 @@ def test_damaged_files_are_read_or_refused(damaged):
             [interpreter, program, script(language, name), *files],
             capture_output=True, text=True, encoding="utf-8", errors="replace")
         assert done.returncode == 0 and not done.stderr, done.stderr
-        told[language] = done.stdout.split("\n")
-    for path, lua, python in zip(files, told["lua"], told["python"]):
+        printed[language] = done.stdout.split("\n")
+    for path, lua, python in zip(files, printed["lua"], printed["python"]):
         assert lua == python or "refused" in (lua, python), path
-    assert "refused" in told["lua"] and len(set(told["lua"])) > 1
+    assert "refused" in printed["lua"] and len(set(printed["lua"])) > 1

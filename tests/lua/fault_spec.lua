@@ -1,5 +1,5 @@
--- Guards against lost pages that kill the process or that nobody hears of:
--- every access path, on files that are really truncated.
+-- Guards against lost pages that kill the process or that no error reports: every
+-- access path, on files that are really truncated.
 local mapped = require "mapped"
 local write_file = require("tests.lua.support").write
 

@@ -378,7 +378,7 @@ if np:
         lambda o, *_: np.copyto(np.asarray(o), 1)]
 
 
-def shown(o):
+def text_of(o):
     for i, member in enumerate(pool):
         if member is o:
             return f"pool[{i}]"
@@ -388,8 +388,8 @@ def shown(o):
 
 
 def run(log, name, function, target, plain, named):
-    words = [shown(o) for o in (target, *plain)]
-    words += [f"{key}={shown(o)}" for key, o in named.items()]
+    words = [text_of(o) for o in (target, *plain)]
+    words += [f"{key}={text_of(o)}" for key, o in named.items()]
     log.note(f"{name}({', '.join(words)}) {type(target).__name__}")
     try:
         got = function(target, *plain, **named)

@@ -1,6 +1,7 @@
 """Guards against zeros of lost pages that leave through an export, or through an
-array, records or a wrap, and that nobody hears of: because the loss is old,
-because another call has reported it, or because it has been recovered since."""
+array, records or a wrap, and that no error reports: because the page was lost
+before, because another call has reported it, or because it has been recovered
+since."""
 import array
 import errno
 import hashlib

@@ -1,5 +1,5 @@
-"""Guards against messages of many megabytes, messages that fail because what they are to
-show can't be shown, and text that stays in memory because of them."""
+"""Guards against messages of many megabytes, messages that fail because an object
+has no repr, and text that stays in memory because of them."""
 import enum
 import os
 import struct

@@ -1,6 +1,6 @@
-/* Guards against zeros of lost pages that go out through a raw pointer and that
- * its holder never hears of: because the loss is old, because somebody else was
- * told of it, or because the page has been recovered meanwhile. */
+/* Guards against zeros of lost pages that leave through an export, whose end
+ * doesn't report them: because a page was lost before, because another call has
+ * reported it, or because it has been recovered meanwhile. */
 #include "scratch.h"
 
 #define PAGES 40
@@ -49,12 +49,12 @@ static mapped_export begun(mapped_slice slice)
 }
 
 /* A byte of what the export shows. */
-static unsigned char shown(const mapped_export *made, size_t at)
+static unsigned char byte_at(const mapped_export *made, size_t at)
 {
     return ((const volatile unsigned char *)made->data)[at];
 }
 
-/* Loses a page through the checked path, which is told at once. */
+/* Loses a page in a checked access, which reports it at once. */
 static void lose(const subject *s, size_t number)
 {
     uint8_t byte;
@@ -137,7 +137,7 @@ static void test_export_tells_of_what_it_met(void)
     mapped_error error = MAPPED_ERROR_INIT;
     mapped_export part = begun(pages_of(&s, 3, 4));
     cut(&s, 1);
-    CHECK_INT(shown(&part, page), 0);
+    CHECK_INT(byte_at(&part, page), 0);
     CHECK_STATUS(mapped_export_end(&part, &error), MAPPED_FAULT);
     CHECK_UINT(error.offset, 4 * page);
     CHECK_UINT(error.length, page);
@@ -151,7 +151,7 @@ static void test_export_tells_though_others_were_told(void)
     mapped_export first = begun(pages_of(&s, 1, 2));
     mapped_export second = begun(pages_of(&s, 1, 4));
     cut(&s, 1);
-    CHECK_INT(shown(&first, 0), 0);
+    CHECK_INT(byte_at(&first, 0), 0);
     lose(&s, 1);
     lose(&s, 9);
     CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_FAULT);
@@ -201,8 +201,8 @@ static void test_export_begun_after_a_recovery_is_clean(void)
     done(&s);
 }
 
-/* More recoveries, of more stretches, than the region notes one by one: some
- * may be told of a loss too much, nobody of one too few. */
+/* There are more recoveries, of more ranges, than the region notes one by one.
+ * An export may report a page that it hasn't lost, but misses none. */
 static void test_export_remembers_however_much_is_recovered(void)
 {
     subject s = opened(NULL);
@@ -235,7 +235,7 @@ static void test_export_counts_from_the_region(void)
     edge.length = 10;
     mapped_export second = begun(edge);
     cut(&s, 2);
-    CHECK_INT(shown(&second, 0), 0);
+    CHECK_INT(byte_at(&second, 0), 0);
     cut(&s, PAGES);
     CHECK_STATUS(mapped_region_recover(s.region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_export_end(&second, &error), MAPPED_FAULT);

@@ -270,8 +270,8 @@ static mapped_status recover(mapped_region **region, mapped_error *error)
     return status;
 }
 
-/* Whatever the handler, or who asks the file for the cause, is refused: the
- * process lives and the loss is told. */
+/* Whichever call of the handler fails, or of the code that asks the file for
+ * the cause: the process lives and the lost page is reported. */
 static mapped_status meet_fault(mapped_region **region, mapped_error *error)
 {
     mapped_slice all = mapped_region_slice(*region);

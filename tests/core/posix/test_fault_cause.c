@@ -1,12 +1,12 @@
-/* Guards against a loss that is explained wrongly: by what the file has become
- * since, or not at all because its path meant something else by then. */
+/* Guards against a lost page with a wrong cause: one that follows from what the
+ * file has become since, or none because its path leads to another file. */
 #include "faulty.h"
 
 #define NAME "cause"
 
 static size_t page;
 
-/* The error number that comes with the loss of the second page. */
+/* Loses the second page and returns the error number that reports it. */
 static int cause_told(mapped_region *region)
 {
     mapped_error error = MAPPED_ERROR_INIT;

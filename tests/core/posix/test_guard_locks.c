@@ -15,7 +15,7 @@
 static int entered; /* a thread is where it was to be interrupted */
 static int left;
 
-static void dawdle(void)
+static void be_slow(void)
 {
     __atomic_store_n(&entered, 1, __ATOMIC_SEQ_CST);
     for (int i = 0; i < PATIENCE_MS; i++)
@@ -102,7 +102,7 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size)
 {
     if (slow_table && count * size > CHUNK_BYTES)
-        dawdle();
+        be_slow();
     return __real_calloc(count, size);
 }
 
@@ -197,7 +197,7 @@ static void overtake(bool *armed)
                         off_t from)                                            \
     {                                                                          \
         if (at != NULL && at == (const void *)slow_page)                       \
-            dawdle();                                                          \
+            be_slow();                                                         \
         if (flags & MAP_SHARED && flags & MAP_ANONYMOUS && at == NULL)         \
             overtake(&overtake_mmap);                                          \
         return __real_##name(at, n, protection, flags, fd, from);              \
@@ -221,12 +221,12 @@ static long pages_for_first_mapping(void)
     return scratch_address_pages() - before;
 }
 
-static int told[2];
+static int expected_pages[2];
 
 static const char *tell_pages(void)
 {
     long pages = pages_for_first_mapping();
-    CHECK_INT(write(told[1], &pages, sizeof pages), sizeof pages);
+    CHECK_INT(write(expected_pages[1], &pages, sizeof pages), sizeof pages);
     return NULL;
 }
 
@@ -234,7 +234,8 @@ static const char *compare_pages(void)
 {
     long expected = 0;
     overtake_mmap = overtake_mprotect = true;
-    CHECK_INT(read(told[0], &expected, sizeof expected), sizeof expected);
+    CHECK_INT(read(expected_pages[0], &expected, sizeof expected),
+              sizeof expected);
     CHECK_INT(pages_for_first_mapping(), expected);
     CHECK(expected > 0);
     return NULL;
@@ -246,7 +247,7 @@ static void test_guard_locks_two_first_mappings_leave_one_reserve(void)
         check_skip("sanitizers take address space of their own");
         return;
     }
-    if (pipe(told) != 0)
+    if (pipe(expected_pages) != 0)
         exit(1);
     CHECK_INT(scratch_child(tell_pages), 0);
     CHECK_INT(scratch_child(compare_pages), 0);

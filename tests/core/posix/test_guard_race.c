@@ -19,7 +19,7 @@ static int handler_left;
 static int overtaken;
 
 /* Inside the fault handler. */
-static void dawdle(const void *at)
+static void be_slow(const void *at)
 {
     if (at == NULL || at != (const void *)slow_page)
         return;
@@ -40,7 +40,7 @@ static void dawdle(const void *at)
     void *__wrap_##name(void *at, size_t n, int protection, int flags, int fd, \
                         off_t from)                                            \
     {                                                                          \
-        dawdle(at);                                                            \
+        be_slow(at);                                                           \
         return __real_##name(at, n, protection, flags, fd, from);              \
     }
 WRAP_MMAP(mmap)

@@ -19,8 +19,9 @@ static void raise_it(void)
     raise(SIGBUS);
 }
 
-/* What somebody else may look at lies in memory as it was written. */
-static const void *volatile shown;
+/* An address that is stored here forces the compiler to keep the record in
+ * memory. */
+static const void *volatile stack_address;
 
 static siginfo_t record_of(int code, const volatile void *address)
 {
@@ -36,7 +37,7 @@ static siginfo_t record_of(int code, const volatile void *address)
 static void send_below_a_record(void)
 {
     siginfo_t on_stack = record;
-    shown = &on_stack;
+    stack_address = &on_stack;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     send();
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -164,17 +165,17 @@ static void test_guard_raised_looks_no_further_than_its_stack(void)
 /* The words of a frame of the kernel's that say what an access did, in the
  * order of REG_CSGSFS to REG_CR2. */
 static uint64_t registers[5];
-static bool settled; /* the fault that they tell of has been served */
+static bool served; /* the fault that they tell of has been served */
 
 static const char *raise_below_registers(void)
 {
     uint64_t on_stack[5];
     ours = faulty_region(1);
-    if (settled)
+    if (served)
         faulty_served(ours, 0);
     registers[4] = (uintptr_t)ours->base_;
     memcpy(on_stack, registers, sizeof on_stack);
-    shown = on_stack;
+    stack_address = on_stack;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     raise(SIGBUS);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -191,9 +192,9 @@ static void test_guard_raised_by_a_handler_without_record(void)
                                        {0x33, 68, 14}, {0x33, 4, 13}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         memcpy(registers, rows[i], sizeof rows[i]);
-        settled = false;
+        served = false;
         CHECK_INT(scratch_child(raise_below_registers), i < 2 ? 0 : SIGBUS);
-        settled = true;
+        served = true;
         CHECK_INT(scratch_child(raise_below_registers), SIGBUS);
     }
 #endif

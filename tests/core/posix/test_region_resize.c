@@ -158,8 +158,8 @@ static void test_resize_sparse_grows_without_blocks(void)
     unlink(path);
 }
 
-/* Growth would fill with zeros what another process has cut off, and nobody
- * would hear of it. */
+/* Growth would replace bytes that another process has cut off by zeros, without
+ * an error. */
 static void test_resize_of_a_file_that_was_cut_is_refused(void)
 {
     size_t page = scratch_page();

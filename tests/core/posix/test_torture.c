@@ -3,7 +3,7 @@
  * while their files are cut and written again, and while other memory is mapped
  * where a region has just been. Any outcome that the headers allow is fine;
  * what must not be is a death, a wrong value, or a write into memory that isn't
- * ours. Sanitizers look on. */
+ * ours. Run it with sanitizers too. */
 #include "faulty.h"
 
 #include <time.h>

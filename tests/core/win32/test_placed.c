@@ -282,7 +282,7 @@ static void test_failed_growth_changes_nothing(void)
     finish(region, path);
 }
 
-/* Pages that don't come back after a shrink are no longer shown. */
+/* Pages that are not mapped again after a shrink are no longer valid. */
 static void test_shrink_that_cannot_map_again(void)
 {
     const char *path = folder_file("gone", 2 * GRANULE);
@@ -334,7 +334,7 @@ static void test_close_swaps_all_views_for_zeros(void)
     finish(region, path);
 }
 
-/* Told as by the system, on any thread and again and again. */
+/* Reported as the system does, on any thread and every time. */
 static void fault_at(unsigned char *address)
 {
     const ULONG_PTR facts[3] = {0, (ULONG_PTR)address, 0xC000009C};
