@@ -1,5 +1,6 @@
 /* The type Array: values of one element type over the bytes of a Region. */
 #include "array.h"
+#include "value.h"
 
 #include <string.h>
 
@@ -182,7 +183,7 @@ static Py_ssize_t array_length(PyObject *self)
 static inline PyObject *item_at(Array *array, size_t offset)
 {
     const Code *code = &array->code;
-    return code->read(array->owner, &array->slice, code->element, offset);
+    return element_read(array->owner, &array->slice, code->element, offset);
 }
 
 COLD static PyObject *select_and_get(Array *array, PyObject *key)

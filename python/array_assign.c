@@ -1,6 +1,7 @@
 /* Storing into an array: one item, or a part from another buffer or from a
  * sequence of values. All values are converted before the first is stored. */
 #include "array.h"
+#include "value.h"
 
 #include <string.h>
 
@@ -8,15 +9,15 @@ static int assign_item(Array *array, const Part *part, PyObject *object)
 {
     mapped_value value;
     mapped_error error;
-    if (value_from_code(&array->code, object, &value) < 0)
-        return -1;
-    if (mapped_set(array->slice, array->code.element, (size_t)part->first,
-                   value, &error) == MAPPED_OK)
+    const Code *code = &array->code;
+    int status = value_from(code->element, code->native, object, &value);
+    if (status == 0 &&
+        mapped_set(array->slice, code->element, (size_t)part->first, value,
+                   &error) == MAPPED_OK)
         return 0;
-    if (error.status == MAPPED_VALUE)
-        raise_value(array->code.element, object);
-    else
-        raise_in(array->owner, ASSIGN, &error);
+    if (status != 0 || error.status == MAPPED_VALUE)
+        return value_refuse(code->element, object, status);
+    raise_in(array->owner, ASSIGN, &error);
     return -1;
 }
 
@@ -49,14 +50,10 @@ static bool same_shape(const Part *part, int dimensions,
 
 static int take_value(Array *array, PyObject *object, char **to)
 {
-    mapped_value value;
-    if (value_from_code(&array->code, object, &value) < 0)
+    const Code *code = &array->code;
+    if (element_store(code->element, code->native, object,
+                      (unsigned char *)*to) < 0)
         return -1;
-    if (array->code.element->store(array->code.element, *to, value) !=
-        MAPPED_OK) {
-        raise_value(array->code.element, object);
-        return -1;
-    }
     *to += array->code.element->size;
     return 0;
 }

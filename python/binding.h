@@ -30,13 +30,8 @@
 
 typedef struct Region Region;
 
-/* Reads one item of `slice`, which belongs to `owner`, as a Python object. */
-typedef PyObject *Reader(Region *owner, const mapped_slice *slice,
-                         const mapped_element *element, size_t offset);
-
 typedef struct Code {
     const mapped_element *element; /* NULL: no such code */
-    Reader *read;                  /* the fastest for that element */
     char native; /* the letter, if sizes and limits are the C compiler's */
 } Code;
 
@@ -47,7 +42,7 @@ typedef struct Code {
 typedef struct KnownFormat {
     PyObject *text; /* NULL: an empty place */
     PyObject *capsule;
-    const struct Plan *plan; /* the capsule's */
+    const struct Format *format; /* the capsule's */
 } KnownFormat;
 
 /* One for each interpreter that imports the module; set up once, then read
@@ -300,23 +295,6 @@ static inline const Code *code_of_bytes(const State *state)
 const Code *convert_code(const State *state, PyObject *code, Code *named);
 void codes_fill(State *state);
 
-Reader *reader_of(const mapped_element *element);
-COLD Reader read_any; /* does for every element and case */
-
-PyObject *value_to_python(const mapped_element *element, mapped_value value);
-int value_from_python(const mapped_element *element, PyObject *object,
-                      mapped_value *value);
-
-/* The same for what a code means, whose native letters take more: an address
- * may be negative, and an f out of range is an infinity. */
-int value_from_code(const Code *code, PyObject *object, mapped_value *value);
-
-/* Of an int, and of one as an address. They return 0, or -1 with an
- * OverflowError. */
-int value_from_int(const mapped_element *element, PyObject *number,
-                   mapped_value *value);
-int value_from_address(PyObject *number, mapped_value *value);
-
 /* False if the object is none of ours. */
 bool extent_of(const State *state, PyObject *object, Extent *extent);
 Extent view_extent(PyObject *self);
@@ -346,21 +324,6 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
 /* The one of the two regions whose name belongs in the error of a store. */
 Region *failed_region(const Source *source, Region *owner,
                       mapped_status status);
-
-/* Makes an object of the `n` bytes at `p`. */
-typedef PyObject *Make(const mapped_element *element, const unsigned char *p,
-                       size_t n);
-
-/* Makes the items [at, end) of a list. Returns 0, or -1 with an exception. */
-typedef int Fill(const mapped_element *element, const unsigned char *p,
-                 PyObject *list, Py_ssize_t at, Py_ssize_t end);
-
-typedef struct Maker {
-    Make *make;
-    Fill *fill;
-} Maker;
-
-const Maker *maker_of(const mapped_element *element);
 
 int formats_traverse(State *state, visitproc visit, void *arg);
 void formats_clear(State *state);

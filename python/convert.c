@@ -118,8 +118,7 @@ void codes_fill(State *state)
             const mapped_element *element =
                 mapped_element_from_struct(code + skip, 2u - skip, NULL);
             if (element != NULL)
-                state->codes[prefix][c] =
-                    (Code){element, reader_of(element), native ? (char)c : 0};
+                state->codes[prefix][c] = (Code){element, native ? (char)c : 0};
         }
 }
 
@@ -149,7 +148,7 @@ static const Code *look_up_name(const char *text, Py_ssize_t length,
         mapped_element_from_name(text, (size_t)length, MAPPED_BIG_ENDIAN);
     if (element == NULL)
         return NULL;
-    *named = (Code){element, reader_of(element), 0};
+    *named = (Code){element, 0};
     return named;
 }
 

@@ -1,6 +1,7 @@
 /* One field of a record between Python and the core: a number, a text, or a
  * tuple of numbers. */
 #include "records.h"
+#include "value.h"
 
 #include <string.h>
 
@@ -36,8 +37,8 @@ static PyObject *get_tuple(Region *owner, mapped_slice record,
     const mapped_element *element = field->element;
     PyObject *tuple = filling(PyTuple_New((Py_ssize_t)field->count));
     for (size_t i = 0; tuple != NULL && i < field->count; i++) {
-        PyObject *item = read_any(owner, &record, element,
-                                  field->offset + i * element->size);
+        PyObject *item = element_read(owner, &record, element,
+                                      field->offset + i * element->size);
         if (item == NULL)
             Py_CLEAR(tuple);
         else
@@ -50,7 +51,7 @@ PyObject *field_get(Region *owner, mapped_slice record,
                     const mapped_layout_entry *field)
 {
     if (!field->several)
-        return read_any(owner, &record, field->element, field->offset);
+        return element_read(owner, &record, field->element, field->offset);
     if (is_text(field))
         return get_text(owner, record, field);
     return get_tuple(owner, record, field);
@@ -70,8 +71,9 @@ static int convert_number(const mapped_layout_entry *field, PyObject *object,
                           unsigned char *to)
 {
     mapped_value value;
-    if (value_from_python(field->element, object, &value) < 0)
-        return -1;
+    int status = value_from(field->element, 0, object, &value);
+    if (status != 0)
+        return value_refuse(field->element, object, status);
     if (field->element->store(field->element, to, value) == MAPPED_OK)
         return 0;
     return refuse(field, object);
@@ -136,7 +138,7 @@ static mapped_status store_each(mapped_slice record,
     return status;
 }
 
-int field_store(Region *owner, mapped_slice record,
+int field_write(Region *owner, mapped_slice record,
                 const mapped_layout_entry *field, const unsigned char *from)
 {
     mapped_error error;
@@ -167,7 +169,7 @@ int field_set(Region *owner, mapped_slice record,
     }
     int status = field_convert(owner->state, field, value, bytes);
     if (status == 0)
-        status = field_store(owner, record, field, bytes);
+        status = field_write(owner, record, field, bytes);
     if (bytes != room)
         PyMem_Free(bytes);
     return status;

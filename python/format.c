@@ -19,10 +19,10 @@ static void *raise_format(State *state, const mapped_error *error)
     return NULL;
 }
 
-int format_refuse(State *state, const mapped_step *step, const char *what)
+int format_refuse(State *state, const mapped_field *field, const char *what)
 {
     PyErr_Format(state->struct_error, "%s, at offset %zu of the format", what,
-                 step->place);
+                 field->place);
     return -1;
 }
 
@@ -30,65 +30,6 @@ int format_refuse(State *state, const mapped_step *step, const char *what)
 #define FORMATS_SIZE ((size_t)1 << 20)
 #define FORMAT_SIZE ((size_t)64 << 10)
 #define CAPSULE "mapped.format"
-
-static PyObject *make_bytes(const mapped_element *Py_UNUSED(element),
-                            const unsigned char *p, size_t n)
-{
-    return PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)n);
-}
-
-static PyObject *make_pascal(const mapped_element *Py_UNUSED(element),
-                             const unsigned char *p, size_t n)
-{
-    size_t told = n > 0 ? mapped_load_u8(p) : 0; /* once: it may change */
-    size_t length = told < n ? told : n - (n > 0);
-    return PyBytes_FromStringAndSize((const char *)p + (n > 0),
-                                     (Py_ssize_t)length);
-}
-
-static PlanItem plan_item(const mapped_step_value *item)
-{
-    const mapped_step *step = item->step;
-    PlanItem planned = {make_bytes, step->element, item->offset, step->count};
-    if (step->kind == MAPPED_STEP_ELEMENT)
-        planned.make = maker_of(step->element)->make;
-    else if (step->kind == MAPPED_STEP_PASCAL)
-        planned.make = make_pascal;
-    return planned;
-}
-
-/* Takes the reference to the format, also on failure. */
-static Plan *plan_new(mapped_format *format, bool native)
-{
-    mapped_cursor cursor = {.offset = 0};
-    mapped_step_value item = {.step = NULL};
-    size_t count = mapped_format_count(format), size = 0;
-    (void)mapped_format_size(format, &size);
-    bool small = count <= PLAN_VALUES && size <= PLAN_BYTES;
-    size_t items = small ? count : 0;
-    Plan *plan = PyMem_Malloc(sizeof *plan + items * sizeof plan->items[0]);
-    if (plan == NULL) {
-        mapped_format_release(format);
-        PyErr_NoMemory();
-        return NULL;
-    }
-    *plan = (Plan){format, size, (Py_ssize_t)count, small, native};
-    for (size_t i = 0; i < items; i++)
-        if (mapped_format_next(format, &cursor, &item))
-            plan->items[i] = plan_item(&item);
-    return plan;
-}
-
-static void plan_free(Plan *plan)
-{
-    mapped_format_release(plan->format);
-    PyMem_Free(plan);
-}
-
-static void capsule_free(PyObject *capsule)
-{
-    plan_free(PyCapsule_GetPointer(capsule, CAPSULE));
-}
 
 /* The exception of the codec, which struct raises too, keeps the whole text. */
 #define LONG_TEXT 64
@@ -103,31 +44,46 @@ static PyObject *encode(State *state, PyObject *text)
     return NULL;
 }
 
-static Plan *compile_text(State *state, PyObject *text)
+static Format *format_new(State *state, const char *text, size_t length)
 {
-    mapped_format *format;
+    const mapped_fields_source source = {
+        .dialect = MAPPED_DIALECT_STRUCT, .text = text, .length = length};
+    size_t bytes;
+    mapped_fields *fields;
     mapped_error error;
-    PyObject *bytes = encode(state, text);
-    if (bytes == NULL)
-        return NULL;
-    const char *start = PyBytes_AsString(bytes);
-    bool native = *start == '\0' || strchr("<>=!", *start) == NULL;
-    mapped_status status =
-        mapped_format_compile(MAPPED_DIALECT_STRUCT, start,
-                              (size_t)PyBytes_Size(bytes), &format, &error);
-    Py_DECREF(bytes);
-    return status == MAPPED_OK ? plan_new(format, native)
-                               : raise_format(state, &error);
+    if (mapped_fields_room(&source, &bytes, &error) != MAPPED_OK)
+        return raise_format(state, &error);
+    Format *format = PyMem_Malloc(sizeof *format + bytes);
+    if (format == NULL)
+        return (Format *)PyErr_NoMemory();
+    if (mapped_fields_init(&source, format->memory, &fields, &error) !=
+        MAPPED_OK) {
+        PyMem_Free(format);
+        return raise_format(state, &error);
+    }
+    bool native = *text == '\0' || strchr("<>=!", *text) == NULL;
+    *format = (Format){fields, sizeof *format + bytes, native};
+    return format;
+}
+
+static void capsule_free(PyObject *capsule)
+{
+    PyMem_Free(PyCapsule_GetPointer(capsule, CAPSULE));
 }
 
 static PyObject *compile(State *state, PyObject *text)
 {
-    Plan *plan = compile_text(state, text);
-    if (plan == NULL)
+    PyObject *bytes = encode(state, text);
+    if (bytes == NULL)
         return NULL;
-    PyObject *capsule = PyCapsule_New(plan, CAPSULE, capsule_free);
+    Format *format =
+        format_new(state, PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
+    Py_DECREF(bytes);
+    if (format == NULL)
+        return NULL;
+    PyObject *capsule = PyCapsule_New(format, CAPSULE, capsule_free);
     if (capsule == NULL)
-        plan_free(plan);
+        PyMem_Free(format);
     return capsule;
 }
 
@@ -162,21 +118,12 @@ void formats_clear(State *state)
     forget(state, NULL);
 }
 
-/* At most: every character can be a step. What overflows is too large. */
-static size_t size_of(PyObject *text, const Plan *plan)
-{
-    size_t length = (size_t)PyUnicode_GetLength(text), size;
-    size_t items = plan->small ? (size_t)plan->count : 0;
-    if (!mapped_multiply_size(length, 1 + sizeof(mapped_step), &size))
-        return SIZE_MAX;
-    return size + sizeof *plan + items * sizeof plan->items[0];
-}
-
 /* Returns 1 if the format was kept, 0 if it is too large for that, or -1 with
  * an exception. */
 static int keep(State *state, PyObject *text, PyObject *capsule)
 {
-    size_t size = size_of(text, PyCapsule_GetPointer(capsule, CAPSULE));
+    const Format *format = PyCapsule_GetPointer(capsule, CAPSULE);
+    size_t size = format->bytes + (size_t)PyUnicode_GetLength(text);
     if (size > FORMAT_SIZE || state->formats == NULL)
         return 0;
     if (state->formats_size + size > FORMATS_SIZE) {
@@ -270,13 +217,13 @@ static void make_known(State *state, PyObject *text, PyObject *capsule)
         return;
     place->text = Py_NewRef(text);
     place->capsule = Py_NewRef(capsule);
-    place->plan = PyCapsule_GetPointer(capsule, CAPSULE);
+    place->format = PyCapsule_GetPointer(capsule, CAPSULE);
     Py_XDECREF(old.text);
     Py_XDECREF(old.capsule);
 }
 #endif
 
-PyObject *format_find(State *state, PyObject *object, const Plan **plan)
+PyObject *format_find(State *state, PyObject *object, const Format **format)
 {
     bool kept;
     PyObject *text = format_text(state, object);
@@ -286,7 +233,7 @@ PyObject *format_find(State *state, PyObject *object, const Plan **plan)
     Py_DECREF(text);
     if (capsule == NULL)
         return NULL;
-    *plan = PyCapsule_GetPointer(capsule, CAPSULE);
+    *format = PyCapsule_GetPointer(capsule, CAPSULE);
     if (kept)
         make_known(state, object, capsule);
     return capsule;

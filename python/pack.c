@@ -1,213 +1,215 @@
 /* pack: the struct language on the bytes of a Region or Slice. All arguments
- * are converted before anything is written. */
+ * are converted, straight into plain memory, before anything is written; then
+ * all of it is one write. */
+#include <string.h>
+
 #include "format.h"
+#include "value.h"
 
-#define ITEMS_AT_ONCE 32
+/* A format of no more bytes is packed on the stack. */
+#define FEW_BYTES 256
 
-static int refuse_range(State *state, const mapped_step *step)
+static int refuse_range(State *state, const mapped_field *field)
 {
-    unsigned bits = 8u * step->element->size;
-    if (step->element->kind == MAPPED_KIND_SIGNED)
+    const mapped_element *element = field->item.element;
+    unsigned bits = 8u * element->size;
+    if (element->kind == MAPPED_KIND_SIGNED)
         PyErr_Format(state->struct_error,
                      "'%c' format requires %lld <= number <= %lld, at offset "
                      "%zu of the format",
-                     step->code, (long long)(INT64_MIN >> (64 - bits)),
-                     (long long)(INT64_MAX >> (64 - bits)), step->place);
+                     field->code, (long long)(INT64_MIN >> (64 - bits)),
+                     (long long)(INT64_MAX >> (64 - bits)), field->place);
     else
         PyErr_Format(state->struct_error,
                      "'%c' format requires 0 <= number <= %llu, at offset %zu "
                      "of the format",
-                     step->code,
+                     field->code,
                      (unsigned long long)(UINT64_MAX >> (64 - bits)),
-                     step->place);
+                     field->place);
     return -1;
 }
 
-static int integer_item(State *state, PyObject *object, mapped_step_value *item)
+static int refuse_integer(State *state, const mapped_field *field,
+                          PyObject *object, int status)
 {
-    if (!PyIndex_Check(object))
-        return format_refuse(state, item->step,
+    if (status < 0) {
+        if (PyIndex_Check(object))
+            return -1;
+        PyErr_Clear();
+        return format_refuse(state, field,
                              "required argument is not an integer");
-    PyObject *number = PyNumber_Index(object);
-    if (number == NULL)
-        return -1;
-    bool address = item->step->code == 'P';
-    int status =
-        address ? value_from_address(number, &item->value)
-                : value_from_int(item->step->element, number, &item->value);
-    Py_DECREF(number);
-    if (status == 0 || !PyErr_ExceptionMatches(PyExc_OverflowError))
-        return status;
-    PyErr_Clear();
-    return address
-               ? format_refuse(state, item->step, "int too large to convert")
-               : refuse_range(state, item->step);
+    }
+    if (field->code == 'P')
+        return format_refuse(state, field, "int too large to convert");
+    return refuse_range(state, field);
 }
 
-/* A native f that overflows is an infinity, as C has it. */
-static int float_item(State *state, const Plan *plan, PyObject *object,
-                      mapped_step_value *item)
+static int refuse_float(State *state, const mapped_field *field,
+                        PyObject *object, int status)
 {
-    double value = PyFloat_AsDouble(object);
-    if (value == -1.0 && PyErr_Occurred()) {
+    if (status < 0) {
         if (!PyErr_ExceptionMatches(PyExc_Exception))
             return -1; /* an interrupt */
         PyErr_Clear();
-        return format_refuse(state, item->step,
-                             "required argument is not a float");
+        return format_refuse(state, field, "required argument is not a float");
     }
-    bool narrow = plan->native && item->step->code == 'f';
-    item->value.f = narrow ? (float)value : value;
-    return 0;
-}
-
-static int char_item(State *state, PyObject *object, mapped_step_value *item)
-{
-    if (!PyBytes_Check(object) || PyBytes_Size(object) != 1)
-        return format_refuse(state, item->step,
-                             "char format requires a bytes object of length 1");
-    item->value.u = (unsigned char)PyBytes_AsString(object)[0];
-    return 0;
-}
-
-static int element_item(State *state, const Plan *plan, PyObject *object,
-                        mapped_step_value *item)
-{
-    switch ((mapped_kind)item->step->element->kind) {
-    case MAPPED_KIND_FLOAT:
-        return float_item(state, plan, object, item);
-    case MAPPED_KIND_CHAR:
-        return char_item(state, object, item);
-    case MAPPED_KIND_BOOL: {
-        int truth = PyObject_IsTrue(object);
-        item->value.u = truth > 0;
-        return truth < 0 ? -1 : 0;
-    }
-    default:
-        return integer_item(state, object, item);
-    }
-}
-
-static int check_item(State *state, PyObject *object,
-                      const mapped_step_value *item)
-{
-    const mapped_step *step = item->step;
-    if (mapped_format_check(item, NULL) == MAPPED_OK)
-        return 0;
-    if (step->element->kind != MAPPED_KIND_FLOAT)
-        return refuse_range(state, step);
     if (PyLong_Check(object))
-        return format_refuse(state, step, "int too large to convert");
+        return format_refuse(state, field, "int too large to convert");
     PyErr_Format(PyExc_OverflowError,
                  "float too large to pack with %c format, at offset %zu of the "
                  "format",
-                 step->code, step->place);
+                 field->code, field->place);
     return -1;
 }
 
-/* Bytes only have their type checked: another argument's conversion may yet
- * resize a bytearray. */
-static int convert_item(State *state, const Plan *plan, PyObject *object,
-                        mapped_step_value *item)
+/* What value_from or the element's range did not let pass. */
+COLD static int refuse_value(State *state, const mapped_field *field,
+                             PyObject *object, int status)
 {
-    if (item->step->kind == MAPPED_STEP_ELEMENT)
-        return element_item(state, plan, object, item) < 0
-                   ? -1
-                   : check_item(state, object, item);
+    switch ((mapped_kind)field->item.element->kind) {
+    case MAPPED_KIND_FLOAT:
+        return refuse_float(state, field, object, status);
+    case MAPPED_KIND_CHAR:
+        PyErr_Clear();
+        return format_refuse(state, field,
+                             "char format requires a bytes object of length 1");
+    case MAPPED_KIND_BOOL:
+        return -1;
+    default:
+        return refuse_integer(state, field, object, status);
+    }
+}
+
+static inline int store_value(State *state, const mapped_field *field,
+                              char native, PyObject *object, unsigned char *to)
+{
+    mapped_value value;
+    const mapped_element *element = field->item.element;
+    int status = value_from(element, native, object, &value);
+    if (status == 0 && element->store(element, to, value) == MAPPED_OK)
+        return 0;
+    return refuse_value(state, field, object, status);
+}
+
+static bool is_bytes(const mapped_field *field)
+{
+    return field->item.kind != MAPPED_ITEM_ELEMENT && !field->spread;
+}
+
+static int check_bytes(State *state, const mapped_field *field,
+                       PyObject *object)
+{
     if (PyBytes_Check(object) || PyByteArray_Check(object))
         return 0;
-    return format_refuse(state, item->step,
-                         item->step->kind == MAPPED_STEP_PASCAL
+    return format_refuse(state, field,
+                         field->item.kind == MAPPED_ITEM_PASCAL
                              ? "argument for 'p' must be a bytes object"
                              : "argument for 's' must be a bytes object");
 }
 
 /* Longer bytes are cut, as struct does. */
-static void take_bytes(PyObject *object, mapped_step_value *item)
+static void store_bytes(const mapped_field *field, PyObject *object,
+                        unsigned char *to)
 {
-    size_t most = item->step->count;
     bool plain = PyBytes_Check(object);
-    item->data =
-        plain ? PyBytes_AsString(object) : PyByteArray_AsString(object);
-    item->length =
+    size_t most = field->item.count;
+    size_t length =
         (size_t)(plain ? PyBytes_Size(object) : PyByteArray_Size(object));
-    if (item->step->kind == MAPPED_STEP_PASCAL && most > 0)
+    if (field->item.kind == MAPPED_ITEM_PASCAL && most > 0)
         most--;
-    if (item->length > most)
-        item->length = most;
+    (void)mapped_item_store_bytes(&field->item, to,
+                                  plain ? PyBytes_AsString(object)
+                                        : PyByteArray_AsString(object),
+                                  length < most ? length : most);
 }
 
-static int convert_all(State *state, const Plan *plan, PyObject *const *values,
-                       mapped_step_values *items)
+/* Bytes come last: the conversion of another argument may resize a bytearray.
+ */
+static int store_all(State *state, const Format *format,
+                     PyObject *const *values, unsigned char *to)
 {
-    mapped_cursor cursor = {.offset = 0};
-    mapped_step_value item = {.step = NULL};
-    while (mapped_format_next(plan->format, &cursor, &item)) {
-        if (convert_item(state, plan, values[items->count], &item) < 0)
+    const mapped_fields *fields = format->fields;
+    PyObject *const *value = values;
+    bool bytes = false;
+    for (size_t i = 0; i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        char native = format->native ? field->code : 0;
+        unsigned char *p = to + field->offset;
+        int status = 0;
+        if (is_bytes(field)) {
+            status = check_bytes(state, field, *value++);
+            bytes = true;
+        } else {
+            unsigned char *end = p + field->item.size;
+            for (; p < end && status == 0; p += field->item.element->size)
+                status = store_value(state, field, native, *value++, p);
+        }
+        if (status < 0)
             return -1;
-        items->items[items->count++] = item;
     }
-    for (size_t i = 0; i < items->count; i++)
-        if (items->items[i].step->kind != MAPPED_STEP_ELEMENT)
-            take_bytes(values[i], &items->items[i]);
+    for (size_t i = 0; bytes && i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        if (is_bytes(field))
+            store_bytes(field, *values, to + field->offset);
+        values += field->spread ? field->item.count : 1;
+    }
     return 0;
 }
 
-static int pack_items(PyObject *self, const Plan *plan, Py_ssize_t offset,
-                      const mapped_step_values *items)
+static int write_all(PyObject *self, const mapped_fields *fields,
+                     Py_ssize_t offset, const unsigned char *from)
 {
     Region *owner = view_owner(self);
     mapped_slice span = view_span(self);
+    mapped_item item = mapped_item_of_record(fields);
     mapped_error error;
-    if (format_offset(owner, span.length, plan->size, &offset) < 0)
+    if (format_offset(owner, span.length, fields->size, &offset) < 0)
         return -1;
-    mapped_cursor cursor = {.offset = (size_t)offset};
-    if (mapped_format_pack(plan->format, span, &cursor, items, &error) ==
+    if (mapped_item_write(span, &item, (size_t)offset, from, &error) ==
         MAPPED_OK)
         return 0;
-    raise_of(owner, &error);
+    raise_in(owner, "pack", &error);
     return -1;
 }
 
-/* Before the values, as struct does; after them once more, since converting one
- * may close or shrink the region. */
-static int check_room(PyObject *self, const Plan *plan, Py_ssize_t offset)
+/* Is there room? Before the values, as struct asks; behind them once more,
+ * since converting one may close or shrink the region. */
+static int check_room(PyObject *self, const mapped_fields *fields,
+                      Py_ssize_t offset)
 {
-    return format_offset(view_owner(self), view_span(self).length, plan->size,
+    return format_offset(view_owner(self), view_span(self).length, fields->size,
                          &offset);
 }
 
-static int check_count(State *state, const Plan *plan, Py_ssize_t count)
+static int check_count(State *state, const mapped_fields *fields,
+                       Py_ssize_t count)
 {
-    if (plan->count == count)
+    if (fields->values == (size_t)count)
         return 0;
     PyErr_Format(state->struct_error,
-                 "pack expected %zd items for packing (got %zd)", plan->count,
-                 count);
+                 "pack expected %zu items for packing (got %zd)",
+                 fields->values, count);
     return -1;
 }
 
-static int pack(PyObject *self, const Plan *plan, Py_ssize_t offset,
+static int pack(PyObject *self, const Format *format, Py_ssize_t offset,
                 PyObject *const *values)
 {
-    mapped_step_value room[ITEMS_AT_ONCE];
-    mapped_step_values items = {room, ITEMS_AT_ONCE, 0};
-    size_t count = (size_t)plan->count;
-    if (count > ITEMS_AT_ONCE) {
-        items.items = PyMem_Calloc(count, sizeof *items.items);
-        items.capacity = count;
-    }
-    if (items.items == NULL) {
+    unsigned char few[FEW_BYTES], *bytes = few;
+    size_t size = format->fields->size;
+    if (check_room(self, format->fields, offset) < 0)
+        return -1;
+    if (size <= sizeof few)
+        memset(few, 0, size);
+    else if ((bytes = PyMem_Calloc(1, size)) == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    int status = check_room(self, plan, offset);
+    int status = store_all(view_owner(self)->state, format, values, bytes);
     if (status == 0)
-        status = convert_all(view_owner(self)->state, plan, values, &items);
-    if (status == 0)
-        status = pack_items(self, plan, offset, &items);
-    if (items.items != room)
-        PyMem_Free(items.items);
+        status = write_all(self, format->fields, offset, bytes);
+    if (bytes != few)
+        PyMem_Free(bytes);
     return status;
 }
 
@@ -223,7 +225,7 @@ const char view_pack_doc[] = PyDoc_STR(
 METHOD_KEYWORDS(view_pack)
 {
     State *state = view_owner(self)->state;
-    const Plan *plan;
+    const Format *format;
     Py_ssize_t offset;
     if (keywords != NULL && PyTuple_Size(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "pack() takes no keyword arguments");
@@ -234,14 +236,14 @@ METHOD_KEYWORDS(view_pack)
                      "pack() takes at least 2 arguments (%zd given)", count);
         return NULL;
     }
-    PyObject *keeper = format_get(state, given[0], &plan);
+    PyObject *keeper = format_get(state, given[0], &format);
     if (keeper == NULL)
         return NULL;
-    int status = check_count(state, plan, count - 2);
+    int status = check_count(state, format->fields, count - 2);
     if (status == 0)
         status = convert_index(given[1], &offset);
     if (status == 0)
-        status = pack(self, plan, offset, given + 2);
+        status = pack(self, format, offset, given + 2);
     Py_DECREF(keeper);
     if (status < 0)
         return NULL;

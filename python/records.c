@@ -243,7 +243,7 @@ static int store_row(const Records *records, mapped_slice part,
     int status = 0;
     for (size_t i = 0; i < mapped_layout_count(layout) && status == 0; i++) {
         const mapped_layout_entry *field = mapped_layout_field(layout, i);
-        status = field_store(records->owner, part, field, from + field->offset);
+        status = field_write(records->owner, part, field, from + field->offset);
     }
     return status;
 }
@@ -349,7 +349,7 @@ static METHOD_ONE(records_column)
         return raise_about(PyExc_ValueError, "struct has no code for %s: %U",
                            element->name, argument);
     }
-    const Code code = {element, reader_of(element), 0};
+    const Code code = {element, 0};
     Part part = {.first = records->first + (Py_ssize_t)field->offset,
                  .dimensions = field->several ? 2 : 1};
     part.shape[0] = records->count;

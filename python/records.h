@@ -78,7 +78,7 @@ int field_set(Region *owner, mapped_slice record,
 /* The two halves of field_set: to plain memory, and from there. */
 int field_convert(const State *state, const mapped_layout_entry *field,
                   PyObject *value, unsigned char *to);
-int field_store(Region *owner, mapped_slice record,
+int field_write(Region *owner, mapped_slice record,
                 const mapped_layout_entry *field, const unsigned char *from);
 
 /* record.c */

@@ -1,5 +1,5 @@
 /* One typed value at a byte offset, and the way to arrays of them. */
-#include "binding.h"
+#include "value.h"
 
 const char view_get_doc[] = PyDoc_STR(
     "get($self, /, code, offset=0)\n--\n\n"
@@ -16,7 +16,7 @@ static inline PyObject *get(PyObject *self, PyObject *what, PyObject *where)
     if (code == NULL || convert_offset(where, &offset) < 0)
         return NULL;
     mapped_slice span = view_span(self);
-    return code->read(view_owner(self), &span, code->element, offset);
+    return element_read(view_owner(self), &span, code->element, offset);
 }
 
 METHOD_KEYWORDS(view_get)
@@ -57,14 +57,14 @@ METHOD_KEYWORDS(view_set)
     if (code == NULL || convert_offset(values[1], &offset) < 0)
         return NULL;
     const mapped_element *element = code->element;
-    if (value_from_code(code, values[2], &value) < 0)
-        return NULL;
-    if (mapped_set(view_span(self), element, offset, value, &error) ==
-        MAPPED_OK)
+    int status = value_from(element, code->native, values[2], &value);
+    if (status == 0 && mapped_set(view_span(self), element, offset, value,
+                                  &error) == MAPPED_OK)
         Py_RETURN_NONE;
-    if (error.status == MAPPED_VALUE)
-        return raise_value(element, values[2]);
-    return raise_of(view_owner(self), &error);
+    if (status == 0 && error.status != MAPPED_VALUE)
+        return raise_of(view_owner(self), &error);
+    value_refuse(element, values[2], status);
+    return NULL;
 }
 
 const char view_cast_doc[] = PyDoc_STR(

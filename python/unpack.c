@@ -1,65 +1,10 @@
 /* unpack: the struct language on the bytes of a Region or Slice. */
 #include "format.h"
+#include "value.h"
 
-#include <string.h>
-
-#define ITEMS_AT_ONCE 32
-
-static PyObject *read_bytes(Region *owner, mapped_slice span,
-                            const mapped_step_value *item)
-{
-    mapped_error error;
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)item->length);
-    if (bytes == NULL)
-        return NULL;
-    Away away = away_begin(span.region, NULL, item->length);
-    mapped_status status = mapped_read(
-        span, item->offset, PyBytes_AsString(bytes), item->length, &error);
-    status = away_end_access(&away, status, &error);
-    if (status == MAPPED_OK)
-        return bytes;
-    Py_DECREF(bytes);
-    return raise_of(owner, &error);
-}
-
-static int add_items(Region *owner, mapped_slice span,
-                     const mapped_step_values *items, PyObject *tuple,
-                     Py_ssize_t at)
-{
-    for (size_t i = 0; i < items->count; i++) {
-        const mapped_step_value *item = &items->items[i];
-        PyObject *value =
-            item->step->kind == MAPPED_STEP_ELEMENT
-                ? value_to_python(item->step->element, item->value)
-                : read_bytes(owner, span, item);
-        if (value == NULL)
-            return -1;
-        PyTuple_SetItem(tuple, at + (Py_ssize_t)i, value);
-    }
-    return 0;
-}
-
-static PyObject *unpack_large(Region *owner, mapped_slice span,
-                              const mapped_format *format, size_t offset)
-{
-    mapped_step_value room[ITEMS_AT_ONCE];
-    mapped_step_values items = {room, ITEMS_AT_ONCE, 0};
-    mapped_cursor cursor = {.offset = offset};
-    mapped_error error;
-    Py_ssize_t count = (Py_ssize_t)mapped_format_count(format), at = 0;
-    PyObject *tuple = filling(PyTuple_New(count));
-    while (tuple != NULL && at < count) {
-        if (mapped_format_unpack(format, span, &cursor, &items, &error) !=
-            MAPPED_OK) {
-            Py_DECREF(tuple);
-            return raise_of(owner, &error);
-        }
-        if (add_items(owner, span, &items, tuple, at) < 0)
-            Py_CLEAR(tuple);
-        at += (Py_ssize_t)items.count;
-    }
-    return filled(tuple);
-}
+/* A format of few values in few bytes, as most are, is unpacked in place. */
+#define FEW_VALUES 64
+#define FEW_BYTES 512
 
 static COLD PyObject *drop(PyObject **values, Py_ssize_t count)
 {
@@ -107,49 +52,83 @@ static inline PyObject *tuple_of(PyObject **values, Py_ssize_t count)
 
 /* How many were made; fewer than all with an exception. It runs nobody else's
  * code, so nobody recovers the region before the caller has looked at it. */
-static inline Py_ssize_t make_all(const Plan *plan, const unsigned char *p,
-                                  PyObject **values)
+static inline size_t make_all(const mapped_fields *fields,
+                              const unsigned char *p, PyObject **values)
 {
-    Py_ssize_t i = 0;
-    for (; i < plan->count; i++) {
-        const PlanItem *item = &plan->items[i];
-        values[i] = item->make(item->element, p + item->offset, item->length);
-        if (values[i] == NULL)
-            break;
+    size_t made = 0;
+    for (size_t i = 0; i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        const mapped_element *element = field->item.element;
+        const unsigned char *at = p + field->offset;
+        size_t left = field->spread ? field->item.count : 1;
+        bool single = field->spread || field->item.kind == MAPPED_ITEM_ELEMENT;
+        for (; left > 0; left--, made++, at += element->size) {
+            values[made] = single ? element_make(element, at)
+                                  : item_make(&field->item, at);
+            if (values[made] == NULL)
+                return made;
+        }
     }
-    return i;
+    return made;
 }
 
-/* Everything that is not a plain hit: errors, devices, many values. */
-static COLD PyObject *unpack_any(PyObject *self, const Plan *plan,
-                                 Py_ssize_t offset)
+/* All that is no plain hit, or much: from a copy of the bytes. */
+static PyObject *unpack_copy(PyObject *self, const mapped_fields *fields,
+                             size_t offset, unsigned char *bytes,
+                             PyObject **values)
 {
     Region *owner = view_owner(self);
     mapped_slice span = view_span(self);
-    if (format_offset(owner, span.length, plan->size, &offset) < 0)
-        return NULL;
-    return unpack_large(owner, span, plan->format, (size_t)offset);
+    mapped_item item = mapped_item_of_record(fields);
+    mapped_error error;
+    Away away = away_begin(span.region, NULL, fields->size);
+    mapped_status status = mapped_item_read(span, &item, offset, bytes, &error);
+    status = away_end_access(&away, status, &error);
+    if (status != MAPPED_OK)
+        return raise_in(owner, "unpack", &error);
+    size_t made = make_all(fields, bytes, values);
+    return made < fields->values ? drop(values, (Py_ssize_t)made)
+                                 : fill_tuple(values, (Py_ssize_t)made);
 }
 
-static inline PyObject *unpack_at(PyObject *self, const Plan *plan,
+static COLD PyObject *unpack_any(PyObject *self, const mapped_fields *fields,
+                                 Py_ssize_t offset)
+{
+    if (format_offset(view_owner(self), view_span(self).length, fields->size,
+                      &offset) < 0)
+        return NULL;
+    unsigned char *bytes = PyMem_Malloc(fields->size);
+    PyObject **values = PyMem_Calloc(fields->values, sizeof *values);
+    PyObject *result = NULL;
+    if (bytes == NULL || values == NULL)
+        PyErr_NoMemory();
+    else
+        result = unpack_copy(self, fields, (size_t)offset, bytes, values);
+    PyMem_Free(bytes);
+    PyMem_Free(values);
+    return result;
+}
+
+static inline PyObject *unpack_at(PyObject *self, const mapped_fields *fields,
                                   Py_ssize_t offset)
 {
-    PyObject *values[PLAN_VALUES];
+    PyObject *values[FEW_VALUES];
     mapped_slice span = view_span(self);
     const unsigned char *p = NULL;
-    if (plan->small && offset >= 0)
-        p = mapped_slice_hit(span, (size_t)offset, plan->size);
+    if (fields->values <= FEW_VALUES && fields->size <= FEW_BYTES &&
+        fields->size > 0 && offset >= 0)
+        p = mapped_slice_hit(span, (size_t)offset, fields->size);
     if (p == NULL)
-        return unpack_any(self, plan, offset);
+        return unpack_any(self, fields, offset);
     for (int i = 0; i < CLEARED; i++)
         values[i] = NULL;
-    Py_ssize_t made = make_all(plan, p, values);
-    if (MAPPED__UNLIKELY(made < plan->count))
-        return drop(values, made);
+    size_t made = make_all(fields, p, values);
+    if (MAPPED__UNLIKELY(made < fields->values))
+        return drop(values, (Py_ssize_t)made);
     if (MAPPED__LIKELY(mapped_slice_clean(span)))
-        return tuple_of(values, made);
-    drop(values, made);
-    return unpack_any(self, plan, offset);
+        return tuple_of(values, (Py_ssize_t)made);
+    drop(values, (Py_ssize_t)made);
+    return unpack_any(self, fields, offset);
 }
 
 const char view_unpack_doc[] = PyDoc_STR(
@@ -163,14 +142,14 @@ const char view_unpack_doc[] = PyDoc_STR(
 static inline PyObject *unpack(PyObject *self, PyObject *text, PyObject *where)
 {
     Region *owner = view_owner(self);
-    const Plan *plan;
+    const Format *format;
     Py_ssize_t offset = 0;
     if (where != NULL && convert_index(where, &offset) < 0)
         return NULL;
-    PyObject *keeper = format_get(owner->state, text, &plan);
+    PyObject *keeper = format_get(owner->state, text, &format);
     if (keeper == NULL)
         return NULL;
-    PyObject *result = unpack_at(self, plan, offset);
+    PyObject *result = unpack_at(self, format->fields, offset);
     Py_DECREF(keeper);
     return result;
 }

@@ -1,23 +1,38 @@
-/* One typed value between Python and the core. */
-#include "binding.h"
+/* The table of elements and the switches of items: see value.h. */
+#include "value.h"
 
-/* Python makes an int of a long faster than of its longer relatives. */
-static PyObject *integer_to_python(int64_t value)
+#include <string.h>
+
+static inline float float_of(uint32_t bits)
 {
-#if LONG_MAX >= INT64_MAX
-    return PyLong_FromLong(value);
-#else
-    return PyLong_FromLongLong(value);
-#endif
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
-PyObject *value_to_python(const mapped_element *element, mapped_value value)
+static inline double double_of(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Python makes an int of a long faster than of its longer relatives. */
+#if LONG_MAX >= INT64_MAX
+#    define INT_OF_U32 PyLong_FromLong
+#    define INT_OF_I64 PyLong_FromLong
+#else
+#    define INT_OF_U32 PyLong_FromUnsignedLong
+#    define INT_OF_I64 PyLong_FromLongLong
+#endif
+
+static PyObject *value_object(const mapped_element *element, mapped_value value)
 {
     switch ((mapped_kind)element->kind) {
     case MAPPED_KIND_SIGNED:
-        return integer_to_python(value.i);
+        return INT_OF_I64(value.i);
     case MAPPED_KIND_UNSIGNED:
-        return value.u <= INT64_MAX ? integer_to_python(value.i)
+        return value.u <= INT64_MAX ? INT_OF_I64(value.i)
                                     : PyLong_FromUnsignedLongLong(value.u);
     case MAPPED_KIND_FLOAT:
         return PyFloat_FromDouble(value.f);
@@ -31,48 +46,120 @@ PyObject *value_to_python(const mapped_element *element, mapped_value value)
     Py_UNREACHABLE();
 }
 
-int value_from_int(const mapped_element *element, PyObject *number,
-                   mapped_value *value)
+/* Does for every element and case; the others leave to it what is no plain hit.
+ */
+COLD static PyObject *read_any(Region *owner, const mapped_slice *slice,
+                               const mapped_element *element, size_t offset)
 {
-    if (element->kind == MAPPED_KIND_SIGNED)
-        value->i = PyLong_AsLongLong(number);
-    else
-        value->u = PyLong_AsUnsignedLongLong(number);
-    return value->u == UINT64_MAX && PyErr_Occurred() ? -1 : 0;
+    mapped_value value;
+    mapped_error error;
+    if (mapped_get(*slice, element, offset, &value, &error) != MAPPED_OK)
+        return raise_of(owner, &error);
+    return value_object(element, value);
 }
 
-int value_from_address(PyObject *number, mapped_value *value)
+static PyObject *make_any(const mapped_element *element, const unsigned char *p)
 {
-    void *address = PyLong_AsVoidPtr(number);
-    if (address == NULL && PyErr_Occurred())
-        return -1;
-    value->u = (uintptr_t)address;
+    mapped_value value;
+    if (element->load(element, p, &value) == MAPPED_OK)
+        return value_object(element, value);
+    PyErr_Format(PyExc_ValueError, "an integer of %d bytes is too large",
+                 element->size);
+    return NULL;
+}
+
+/* `make` is known where this is called, so that it becomes part of the loop. */
+static inline __attribute__((always_inline)) int
+fill(Make *make, size_t size, const mapped_element *element,
+     const unsigned char *p, PyObject *list, Py_ssize_t at, Py_ssize_t end)
+{
+    for (; at < end; at++, p += size) {
+        PyObject *item = make(element, p);
+        if (item == NULL)
+            return -1;
+        PyList_SetItem(list, at, item);
+    }
     return 0;
 }
 
+static int fill_any(const mapped_element *element, const unsigned char *p,
+                    PyObject *list, Py_ssize_t at, Py_ssize_t end)
+{
+    return fill(make_any, element->size, element, p, list, at, end);
+}
+
+/* The functions of one form: `object` makes a Python object of the `number`
+ * that the bits in this order are. */
+#define FORM(name, bits, order, number, object)                                \
+    static inline PyObject *make_##name(                                       \
+        const mapped_element *Py_UNUSED(element), const unsigned char *p)      \
+    {                                                                          \
+        return object(number(order(mapped_load_u##bits(p))));                  \
+    }                                                                          \
+    static int fill_##name(const mapped_element *element,                      \
+                           const unsigned char *p, PyObject *list,             \
+                           Py_ssize_t at, Py_ssize_t end)                      \
+    {                                                                          \
+        return fill(make_##name, bits / 8, element, p, list, at, end);         \
+    }                                                                          \
+    static PyObject *read_##name(Region *owner, const mapped_slice *slice,     \
+                                 const mapped_element *element, size_t offset) \
+    {                                                                          \
+        const unsigned char *p = mapped_slice_hit(*slice, offset, bits / 8);   \
+        if (p == NULL)                                                         \
+            return read_any(owner, slice, element, offset);                    \
+        uint##bits##_t raw = mapped_load_u##bits(p);                           \
+        if (!mapped_slice_clean(*slice))                                       \
+            return read_any(owner, slice, element, offset);                    \
+        return object(number(order(raw)));                                     \
+    }
+
+#define SAME(raw) (raw)
+#define FORMS(name, bits, number, object)  \
+    FORM(name, bits, SAME, number, object) \
+    FORM(name##_swapped, bits, mapped_swap_u##bits, number, object)
+
+FORM(i8, 8, SAME, (int8_t), PyLong_FromLong)
+FORM(u8, 8, SAME, (uint8_t), PyLong_FromLong)
+FORMS(i16, 16, (int16_t), PyLong_FromLong)
+FORMS(u16, 16, (uint16_t), PyLong_FromLong)
+FORMS(i32, 32, (int32_t), PyLong_FromLong)
+FORMS(u32, 32, (uint32_t), INT_OF_U32)
+FORMS(i64, 64, (int64_t), INT_OF_I64)
+FORMS(u64, 64, (uint64_t), PyLong_FromUnsignedLongLong)
+FORMS(f32, 32, float_of, PyFloat_FromDouble)
+FORMS(f64, 64, double_of, PyFloat_FromDouble)
+
+#define ROW(form, name) \
+    [MAPPED_FORM_##form] = {read_##name, make_##name, fill_##name}
+#define ROWS(form, name)                                               \
+    ROW(form, name), [MAPPED_FORM_SWAPPED + MAPPED_FORM_##form] = {    \
+                         read_##name##_swapped, make_##name##_swapped, \
+                         fill_##name##_swapped}
+
+const Form value_forms[MAPPED_FORMS] = {
+    ROW(OTHER, any), ROW(BOOL, any), ROW(CHAR, any), ROW(I8, i8),
+    ROW(U8, u8),     ROWS(I16, i16), ROWS(U16, u16), ROWS(I32, i32),
+    ROWS(U32, u32),  ROWS(I64, i64), ROWS(U64, u64), ROWS(F32, f32),
+    ROWS(F64, f64)};
+
+/* Of an address all bits count, whatever its sign. */
 static int integer_from(const mapped_element *element, bool address,
                         PyObject *object, mapped_value *value)
 {
     PyObject *number = PyNumber_Index(object);
     if (number == NULL)
         return -1;
-    int status = address ? value_from_address(number, value)
-                         : value_from_int(element, number, value);
-    if (status < 0 && PyErr_ExceptionMatches(PyExc_OverflowError))
-        raise_value(element, number);
+    if (address)
+        value->u = (uintptr_t)PyLong_AsVoidPtr(number);
+    else if (element->kind == MAPPED_KIND_SIGNED)
+        value->i = PyLong_AsLongLong(number);
+    else
+        value->u = PyLong_AsUnsignedLongLong(number);
+    bool fits = !PyErr_Occurred();
     Py_DECREF(number);
-    return status;
-}
-
-static int float_from(const mapped_element *element, PyObject *object,
-                      mapped_value *value)
-{
-    value->f = PyFloat_AsDouble(object);
-    if (value->f != -1.0 || !PyErr_Occurred())
-        return 0;
-    if (PyErr_ExceptionMatches(PyExc_OverflowError))
-        raise_value(element, object);
-    return -1;
+    PyErr_Clear(); /* an OverflowError, of which the caller says more */
+    return fits ? 0 : 1;
 }
 
 static int char_from(PyObject *object, mapped_value *value)
@@ -87,15 +174,21 @@ static int char_from(PyObject *object, mapped_value *value)
     return 0;
 }
 
-int value_from_python(const mapped_element *element, PyObject *object,
-                      mapped_value *value)
+int value_convert(const mapped_element *element, char native, PyObject *object,
+                  mapped_value *value)
 {
+    PyErr_Clear(); /* what a first, quick attempt has left */
     switch ((mapped_kind)element->kind) {
     case MAPPED_KIND_SIGNED:
     case MAPPED_KIND_UNSIGNED:
-        return integer_from(element, false, object, value);
+        return integer_from(element, native == 'P', object, value);
     case MAPPED_KIND_FLOAT:
-        return float_from(element, object, value);
+        value->f = PyFloat_AsDouble(object);
+        if (value->f == -1.0 && PyErr_Occurred())
+            return -1;
+        if (native == 'f')
+            value->f = (float)value->f;
+        return 0;
     case MAPPED_KIND_BOOL: {
         int truth = PyObject_IsTrue(object);
         value->u = truth > 0;
@@ -107,13 +200,205 @@ int value_from_python(const mapped_element *element, PyObject *object,
     Py_UNREACHABLE();
 }
 
-int value_from_code(const Code *code, PyObject *object, mapped_value *value)
+int value_refuse(const mapped_element *element, PyObject *object, int status)
 {
-    if (code->native == 'P')
-        return integer_from(code->element, true, object, value);
-    if (value_from_python(code->element, object, value) < 0)
+    if (status >= 0 || PyErr_ExceptionMatches(PyExc_OverflowError))
+        raise_value(element, object);
+    return -1;
+}
+
+int element_store(const mapped_element *element, char native, PyObject *object,
+                  unsigned char *to)
+{
+    mapped_value value;
+    int status = value_from(element, native, object, &value);
+    if (status == 0 && element->store(element, to, value) == MAPPED_OK)
+        return 0;
+    return value_refuse(element, object, status);
+}
+
+/* Single items that follow one another. */
+static PyObject *make_tuple(const mapped_item *item, const unsigned char *p)
+{
+    mapped_item single = mapped_item_single(item);
+    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)item->count));
+    for (size_t i = 0; tuple != NULL && i < item->count; i++) {
+        PyObject *value = item_make(&single, p + i * single.size);
+        if (value == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SetItem(tuple, (Py_ssize_t)i, value);
+    }
+    return filled(tuple);
+}
+
+static PyObject *make_record(const mapped_fields *fields,
+                             const unsigned char *p)
+{
+    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)fields->count));
+    for (size_t i = 0; tuple != NULL && i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        PyObject *value = item_make(&field->item, p + field->offset);
+        if (value == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SetItem(tuple, (Py_ssize_t)i, value);
+    }
+    return filled(tuple);
+}
+
+PyObject *item_make(const mapped_item *item, const unsigned char *p)
+{
+    size_t length;
+    switch (item->kind) {
+    case MAPPED_ITEM_ELEMENT:
+        return element_make(item->element, p);
+    case MAPPED_ITEM_RECORD:
+        return make_record(item->record, p);
+    case MAPPED_ITEM_ELEMENTS:
+    case MAPPED_ITEM_RECORDS:
+        return make_tuple(item, p);
+    default:
+        p = mapped_item_load_bytes(item, p, &length);
+        return PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)length);
+    }
+}
+
+static int refuse_field(const mapped_field *field, PyObject *object)
+{
+    const mapped_element *element = field->item.element;
+    PyObject *text = shown(object);
+    if (text != NULL)
+        PyErr_Format(PyExc_ValueError, "%U does not fit field '%.60s' (%s)",
+                     text, field->name,
+                     element != NULL ? element->name : "records");
+    Py_XDECREF(text);
+    return -1;
+}
+
+static int store_text(const State *state, const mapped_field *field,
+                      PyObject *object, unsigned char *to)
+{
+    Source source;
+    if (source_open(state, object, &source) < 0)
         return -1;
-    if (code->native == 'f')
-        value->f = (float)value->f;
-    return 0;
+    int status = source.length <= field->item.count
+                     ? source_read(&source, to)
+                     : refuse_field(field, object);
+    source_close(&source);
+    return status;
+}
+
+static int store_element(const mapped_field *field, PyObject *object,
+                         unsigned char *to)
+{
+    mapped_value value;
+    const mapped_element *element = field->item.element;
+    int status = value_from(element, 0, object, &value);
+    if (status != 0)
+        return value_refuse(element, object, status);
+    if (element->store(element, to, value) == MAPPED_OK)
+        return 0;
+    return refuse_field(field, object);
+}
+
+/* A tuple of its own, since converting one value may change the sequence. */
+static int store_sequence(const State *state, const mapped_field *field,
+                          PyObject *object, unsigned char *to)
+{
+    const mapped_item *item = &field->item;
+    size_t size = item->size / item->count;
+    PyObject *values = PySequence_Tuple(object);
+    if (values == NULL)
+        return -1;
+    Py_ssize_t count = PyTuple_Size(values);
+    int status = (size_t)count == item->count ? 0 : refuse_field(field, object);
+    for (Py_ssize_t i = 0; i < count && status == 0; i++, to += size) {
+        PyObject *value = PyTuple_GetItem(values, i);
+        status = item->record != NULL
+                     ? record_store(state, item->record, value, to)
+                     : store_element(field, value, to);
+    }
+    Py_DECREF(values);
+    return status;
+}
+
+int field_store(const State *state, const mapped_field *field, PyObject *object,
+                unsigned char *to)
+{
+    switch (field->item.kind) {
+    case MAPPED_ITEM_ELEMENT:
+        return store_element(field, object, to);
+    case MAPPED_ITEM_RECORD:
+        return record_store(state, field->item.record, object, to);
+    case MAPPED_ITEM_TEXT:
+        return store_text(state, field, object, to);
+    default:
+        return store_sequence(state, field, object, to);
+    }
+}
+
+/* Python's own KeyError shows all of a name, however long. */
+static PyObject *dict_value(PyObject *dict, const mapped_field *field)
+{
+    PyObject *name = PyUnicode_FromString(field->name);
+    if (name == NULL)
+        return NULL;
+    PyObject *value = PyObject_GetItem(dict, name);
+    if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError))
+        raise_about(PyExc_KeyError, "%s has no field %U", "a dict", name);
+    Py_DECREF(name);
+    return value;
+}
+
+static PyObject *dict_values(const mapped_fields *fields, PyObject *dict)
+{
+    Py_ssize_t count = (Py_ssize_t)fields->count;
+    PyObject *tuple = filling(PyTuple_New(count));
+    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
+        PyObject *value = dict_value(dict, &fields->fields[i]);
+        if (value == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SetItem(tuple, i, value);
+    }
+    return filled(tuple);
+}
+
+/* A tuple of as many values as there are fields. */
+static PyObject *record_values(const mapped_fields *fields, PyObject *object)
+{
+    bool by_name = PyDict_Check(object);
+    Py_ssize_t count = (Py_ssize_t)fields->count;
+    PyObject *values =
+        by_name ? dict_values(fields, object) : PySequence_Tuple(object);
+    if (values == NULL)
+        return NULL;
+    if (by_name ? PyDict_Size(object) == count : PyTuple_Size(values) == count)
+        return values;
+    if (by_name)
+        PyErr_Format(PyExc_ValueError,
+                     "a dict has more fields than the record's %zd", count);
+    else
+        PyErr_Format(PyExc_ValueError, "a record has %zd fields, not %zd",
+                     count, PyTuple_Size(values));
+    Py_DECREF(values);
+    return NULL;
+}
+
+int record_store(const State *state, const mapped_fields *fields,
+                 PyObject *object, unsigned char *to)
+{
+    PyObject *values = record_values(fields, object);
+    if (values == NULL)
+        return -1;
+    int status = 0;
+    for (size_t i = 0; i < fields->count && status == 0; i++) {
+        const mapped_field *field = &fields->fields[i];
+        status =
+            field_store(state, field, PyTuple_GetItem(values, (Py_ssize_t)i),
+                        to + field->offset);
+    }
+    Py_DECREF(values);
+    return status;
 }

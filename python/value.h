@@ -1,0 +1,93 @@
+/* How values in memory become Python objects, and back: one table with a row
+ * for each form that an element can have, and for items the functions below.
+ *
+ * The way in runs the code of others (__index__, __float__, __buffer__, a
+ * sequence's __iter__), so it ends in plain memory, and only then is anything
+ * of ours looked at. The way out runs nobody's. */
+#ifndef MAPPED_PYTHON_VALUE_H
+#define MAPPED_PYTHON_VALUE_H
+
+#include "binding.h"
+
+/* Reads one element of `slice`, which belongs to `owner`, with all checks. */
+typedef PyObject *Read(Region *owner, const mapped_slice *slice,
+                       const mapped_element *element, size_t offset);
+
+/* Makes an object of an element in plain memory. */
+typedef PyObject *Make(const mapped_element *element, const unsigned char *p);
+
+/* Makes the items [at, end) of a list of elements that follow one another.
+ * Returns 0, or -1 with an exception. */
+typedef int Fill(const mapped_element *element, const unsigned char *p,
+                 PyObject *list, Py_ssize_t at, Py_ssize_t end);
+
+typedef struct Form {
+    Read *read;
+    Make *make;
+    Fill *fill;
+} Form;
+
+extern const Form value_forms[MAPPED_FORMS];
+
+static inline PyObject *element_read(Region *owner, const mapped_slice *slice,
+                                     const mapped_element *element,
+                                     size_t offset)
+{
+    return value_forms[element->form].read(owner, slice, element, offset);
+}
+
+static inline PyObject *element_make(const mapped_element *element,
+                                     const unsigned char *p)
+{
+    return value_forms[element->form].make(element, p);
+}
+
+/* Converts an object to a value of the element; its range is checked by whoever
+ * stores it. `native` is the letter of a code whose limits are the C
+ * compiler's, else 0: there an address ('P') may be negative, and an 'f' out of
+ * range is an infinity. Returns 0, or -1 with an exception, or 1 without one if
+ * it is an integer that no element of its kind can hold. */
+COLD int value_convert(const mapped_element *element, char native,
+                       PyObject *object, mapped_value *value);
+
+/* The shortest way for an int that fits nearly everything. */
+static inline int value_from(const mapped_element *element, char native,
+                             PyObject *object, mapped_value *value)
+{
+    if (Py_IS_TYPE(object, &PyLong_Type) &&
+        element->kind <= MAPPED_KIND_UNSIGNED) {
+        long number = PyLong_AsLong(object);
+        if (number >= 0 ||
+            (number < -1 && element->kind == MAPPED_KIND_SIGNED)) {
+            value->i = number;
+            return 0;
+        }
+    }
+    return value_convert(element, native, object, value);
+}
+
+/* Converts an object and stores it at `to`, plain memory. Returns 0, or -1 with
+ * the exception that set() raises. */
+int element_store(const mapped_element *element, char native, PyObject *object,
+                  unsigned char *to);
+
+/* The exception of set() where value_from has failed or the value didn't fit,
+ * as `status` says; -1. */
+COLD int value_refuse(const mapped_element *element, PyObject *object,
+                      int status);
+
+/* Makes an object of an item in plain memory: bytes of a text, tuples of what
+ * repeats and of records. */
+PyObject *item_make(const mapped_item *item, const unsigned char *p);
+
+/* Converts an object to the item of a field, at `to`, plain memory that is all
+ * zero. Returns 0, or -1 with an exception. */
+int field_store(const State *state, const mapped_field *field, PyObject *object,
+                unsigned char *to);
+
+/* The same for all fields of a record, from a dict by name or from a sequence
+ * in their order. */
+int record_store(const State *state, const mapped_fields *fields,
+                 PyObject *object, unsigned char *to);
+
+#endif
