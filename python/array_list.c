@@ -12,8 +12,8 @@ static int convert_block(Array *array, const Part *block, PyObject *list,
     const mapped_element *element = array->code.element;
     if (array_gather(array, block, bytes) < 0)
         return -1;
-    return value_forms[element->form].fill(
-        element, (const unsigned char *)bytes, list, at, at + block->shape[0]);
+    return value_fill[element->form](element, (const unsigned char *)bytes,
+                                     list, at, at + block->shape[0]);
 }
 
 static int convert_row(Array *array, Py_ssize_t first, PyObject *list)

@@ -50,26 +50,42 @@ static inline PyObject *tuple_of(PyObject **values, Py_ssize_t count)
     return tuple;
 }
 
+/* The values of one field that isn't a single element: behind the last that
+ * was made, which is NULL if one could not be. */
+static PyObject **make_field(const mapped_field *field, const unsigned char *p,
+                             PyObject **value)
+{
+    const mapped_element *element = field->item.element;
+    if (!field->spread) {
+        *value = item_make(&field->item, p);
+        return value + 1;
+    }
+    for (size_t left = field->item.count; left > 0; left--) {
+        *value++ = element_make(element, p);
+        if (value[-1] == NULL)
+            break;
+        p += element->size;
+    }
+    return value;
+}
+
 /* How many were made; fewer than all with an exception. It runs nobody else's
  * code, so nobody recovers the region before the caller has looked at it. */
 static inline size_t make_all(const mapped_fields *fields,
                               const unsigned char *p, PyObject **values)
 {
-    size_t made = 0;
-    for (size_t i = 0; i < fields->count; i++) {
-        const mapped_field *field = &fields->fields[i];
-        const mapped_element *element = field->item.element;
+    PyObject **value = values;
+    const mapped_field *field = fields->fields, *end = field + fields->count;
+    for (; field < end; field++) {
         const unsigned char *at = p + field->offset;
-        size_t left = field->spread ? field->item.count : 1;
-        bool single = field->spread || field->item.kind == MAPPED_ITEM_ELEMENT;
-        for (; left > 0; left--, made++, at += element->size) {
-            values[made] = single ? element_make(element, at)
-                                  : item_make(&field->item, at);
-            if (values[made] == NULL)
-                return made;
-        }
+        if (MAPPED__LIKELY(field->item.kind == MAPPED_ITEM_ELEMENT))
+            *value++ = element_make(field->item.element, at);
+        else
+            value = make_field(field, at, value);
+        if (MAPPED__UNLIKELY(value[-1] == NULL))
+            return (size_t)(value - values) - 1;
     }
-    return made;
+    return (size_t)(value - values);
 }
 
 /* All that is no plain hit, or much: from a copy of the bytes. */

@@ -68,25 +68,21 @@ static PyObject *make_any(const mapped_element *element, const unsigned char *p)
     return NULL;
 }
 
-/* `make` is known where this is called, so that it becomes part of the loop. */
-static inline __attribute__((always_inline)) int
-fill(Make *make, size_t size, const mapped_element *element,
-     const unsigned char *p, PyObject *list, Py_ssize_t at, Py_ssize_t end)
-{
-    for (; at < end; at++, p += size) {
-        PyObject *item = make(element, p);
-        if (item == NULL)
-            return -1;
-        PyList_SetItem(list, at, item);
+/* Makes `name` of a function that makes one object. */
+#define FILL(name, make, size)                                             \
+    static int name(const mapped_element *element, const unsigned char *p, \
+                    PyObject *list, Py_ssize_t at, Py_ssize_t end)         \
+    {                                                                      \
+        for (; at < end; at++, p += (size)) {                              \
+            PyObject *item = make(element, p);                             \
+            if (item == NULL)                                              \
+                return -1;                                                 \
+            PyList_SetItem(list, at, item);                                \
+        }                                                                  \
+        return 0;                                                          \
     }
-    return 0;
-}
 
-static int fill_any(const mapped_element *element, const unsigned char *p,
-                    PyObject *list, Py_ssize_t at, Py_ssize_t end)
-{
-    return fill(make_any, element->size, element, p, list, at, end);
-}
+FILL(fill_any, make_any, element->size)
 
 /* The functions of one form: `object` makes a Python object of the `number`
  * that the bits in this order are. */
@@ -96,12 +92,7 @@ static int fill_any(const mapped_element *element, const unsigned char *p,
     {                                                                          \
         return object(number(order(mapped_load_u##bits(p))));                  \
     }                                                                          \
-    static int fill_##name(const mapped_element *element,                      \
-                           const unsigned char *p, PyObject *list,             \
-                           Py_ssize_t at, Py_ssize_t end)                      \
-    {                                                                          \
-        return fill(make_##name, bits / 8, element, p, list, at, end);         \
-    }                                                                          \
+    FILL(fill_##name, make_##name, bits / 8)                                   \
     static PyObject *read_##name(Region *owner, const mapped_slice *slice,     \
                                  const mapped_element *element, size_t offset) \
     {                                                                          \
@@ -130,18 +121,23 @@ FORMS(u64, 64, (uint64_t), PyLong_FromUnsignedLongLong)
 FORMS(f32, 32, float_of, PyFloat_FromDouble)
 FORMS(f64, 64, double_of, PyFloat_FromDouble)
 
-#define ROW(form, name) \
-    [MAPPED_FORM_##form] = {read_##name, make_##name, fill_##name}
-#define ROWS(form, name)                                               \
-    ROW(form, name), [MAPPED_FORM_SWAPPED + MAPPED_FORM_##form] = {    \
-                         read_##name##_swapped, make_##name##_swapped, \
-                         fill_##name##_swapped}
+/* The table: what `name`_of each form does. */
+#define ROW(form, name) [MAPPED_FORM_##form] = (name)
+#define ROWS(form, name) \
+    ROW(form, name), [MAPPED_FORM_##form + MAPPED_FORM_SWAPPED] = name##_swapped
+#define TABLE(name)                                                           \
+    {                                                                         \
+        ROW(OTHER, name##_any), ROW(BOOL, name##_any), ROW(CHAR, name##_any), \
+            ROW(I8, name##_i8), ROW(U8, name##_u8), ROWS(I16, name##_i16),    \
+            ROWS(U16, name##_u16), ROWS(I32, name##_i32),                     \
+            ROWS(U32, name##_u32), ROWS(I64, name##_i64),                     \
+            ROWS(U64, name##_u64), ROWS(F32, name##_f32),                     \
+            ROWS(F64, name##_f64)                                             \
+    }
 
-const Form value_forms[MAPPED_FORMS] = {
-    ROW(OTHER, any), ROW(BOOL, any), ROW(CHAR, any), ROW(I8, i8),
-    ROW(U8, u8),     ROWS(I16, i16), ROWS(U16, u16), ROWS(I32, i32),
-    ROWS(U32, u32),  ROWS(I64, i64), ROWS(U64, u64), ROWS(F32, f32),
-    ROWS(F64, f64)};
+Read *const value_read[MAPPED_FORMS] = TABLE(read);
+Make *const value_make[MAPPED_FORMS] = TABLE(make);
+Fill *const value_fill[MAPPED_FORMS] = TABLE(fill);
 
 /* Of an address all bits count, whatever its sign. */
 static int integer_from(const mapped_element *element, bool address,

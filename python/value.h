@@ -21,25 +21,22 @@ typedef PyObject *Make(const mapped_element *element, const unsigned char *p);
 typedef int Fill(const mapped_element *element, const unsigned char *p,
                  PyObject *list, Py_ssize_t at, Py_ssize_t end);
 
-typedef struct Form {
-    Read *read;
-    Make *make;
-    Fill *fill;
-} Form;
-
-extern const Form value_forms[MAPPED_FORMS];
+/* The table's three columns, by an element's form. */
+extern Read *const value_read[MAPPED_FORMS];
+extern Make *const value_make[MAPPED_FORMS];
+extern Fill *const value_fill[MAPPED_FORMS];
 
 static inline PyObject *element_read(Region *owner, const mapped_slice *slice,
                                      const mapped_element *element,
                                      size_t offset)
 {
-    return value_forms[element->form].read(owner, slice, element, offset);
+    return value_read[element->form](owner, slice, element, offset);
 }
 
 static inline PyObject *element_make(const mapped_element *element,
                                      const unsigned char *p)
 {
-    return value_forms[element->form].make(element, p);
+    return value_make[element->form](element, p);
 }
 
 /* Converts an object to a value of the element; its range is checked by whoever
