@@ -1,26 +1,39 @@
-/* The type Array: values of one element type over the bytes of a Region. */
+/* The types Array and Records: items of one type over the bytes of a Region. */
 #include "array.h"
-#include "value.h"
 
 #include <string.h>
 
-static Array *array_allocate(State *state, Region *owner, int dimensions)
+#include "records.h"
+#include "value.h"
+
+PyObject *array_make(Region *owner, Layout *layout, char native,
+                     const mapped_array *array)
 {
-    Array *self = PyObject_GC_NewVar(Array, state->array, 2 * dimensions);
+    State *state = owner->state;
+    int dimensions = array->dimensions;
+    size_t bytes = (size_t)dimensions * sizeof(Py_ssize_t);
+    Array *self = PyObject_GC_NewVar(
+        Array, layout != NULL ? state->records : state->array, 2 * dimensions);
     if (self == NULL)
         return NULL;
     self->weakrefs = NULL;
     self->owner = (Region *)Py_NewRef((PyObject *)owner);
-    self->dimensions = dimensions;
-    return self;
+    self->layout = (Layout *)Py_XNewRef((PyObject *)layout);
+    self->format = NULL;
+    self->native = native;
+    self->array = *array;
+    self->array.shape = self->numbers;
+    self->array.strides = self->numbers + dimensions;
+    memcpy(self->array.shape, array->shape, bytes);
+    memcpy(self->array.strides, array->strides, bytes);
+    if (owner->wraps)
+        PyObject_GC_Track(self);
+    return (PyObject *)self;
 }
 
-static int refuse_whole(size_t bytes, const mapped_element *element)
+static PyObject *array_part(const Array *array, const mapped_array *part)
 {
-    PyErr_Format(PyExc_ValueError,
-                 "%zu bytes are no whole number of items of %d bytes", bytes,
-                 element->size);
-    return -1;
+    return array_make(array->owner, array->layout, array->native, part);
 }
 
 static int read_extent(PyObject *object, Py_ssize_t *extent)
@@ -58,100 +71,63 @@ static int read_shape(PyObject *object, Py_ssize_t *shape)
 }
 
 /* A shape with a 0 in it must be one that an index type can count, too: then
- * no stride and no sum of indices times strides overflows, in any part of the
- * array. */
-static int check_shape(const Py_ssize_t *shape, int dimensions, size_t bytes,
-                       const mapped_element *element)
+ * NumPy takes the strides of all its parts. */
+static bool is_countable(const mapped_array *array)
 {
-    size_t product = element->size;
-    bool fits = true, empty = false;
-    for (int i = 0; i < dimensions && fits; i++) {
-        empty = empty || shape[i] == 0;
-        fits = shape[i] == 0 ||
-               mapped_multiply_size(product, (size_t)shape[i], &product);
-    }
-    if (fits && product <= PY_SSIZE_T_MAX && (empty ? 0 : product) == bytes)
-        return 0;
-    PyErr_Format(PyExc_ValueError,
-                 "the shape doesn't match %zu bytes in items of %d", bytes,
-                 element->size);
-    return -1;
+    size_t product = array->item.size;
+    for (int i = 0; i < array->dimensions; i++)
+        if (array->shape[i] > 0 &&
+            (!mapped_multiply_size(product, (size_t)array->shape[i],
+                                   &product) ||
+             product > PY_SSIZE_T_MAX))
+            return false;
+    return true;
 }
 
-static void set_extents(Array *self, const Py_ssize_t *shape)
+/* The items are not all of the bytes. */
+static void *refuse_cover(Region *owner, const mapped_array *array,
+                          const mapped_error *error)
 {
-    Py_ssize_t stride = self->code.element->size;
-    for (int i = self->dimensions - 1; i >= 0; i--) {
-        array_shape(self)[i] = shape[i];
-        array_strides(self)[i] = stride;
-        stride *= shape[i];
-    }
+    size_t bytes = array->slice.length, size = array->item.size;
+    if (error->status == MAPPED_CLOSED || error->status == MAPPED_RANGE)
+        return raise_of(owner, error);
+    if (bytes % size != 0)
+        PyErr_Format(PyExc_ValueError,
+                     "%zu bytes are no whole number of %s of %zu bytes", bytes,
+                     array->item.record != NULL ? "records" : "items", size);
+    else
+        PyErr_Format(PyExc_ValueError,
+                     "the shape doesn't match %zu bytes in items of %zu", bytes,
+                     size);
+    return NULL;
 }
 
-/* One dimension of as many items as there are, unless `object` says more. */
-static int choose_shape(PyObject *object, Py_ssize_t *shape)
+PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
+                     char native, PyObject *shape)
 {
-    if (object != NULL)
-        return read_shape(object, shape);
-    shape[0] = -1;
-    return 1;
-}
-
-static int fit_shape(Py_ssize_t *shape, int dimensions, size_t bytes,
-                     const mapped_element *element)
-{
-    if (bytes % element->size != 0)
-        return refuse_whole(bytes, element);
-    if (shape[0] < 0)
-        shape[0] = (Py_ssize_t)(bytes / element->size);
-    return check_shape(shape, dimensions, bytes, element);
-}
-
-PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape_object)
-{
-    Py_ssize_t shape[MAX_DIMENSIONS];
+    Part part;
+    mapped_error error = {.status = MAPPED_OK};
     Region *owner = view_owner(parent);
-    int dimensions = choose_shape(shape_object, shape);
-    if (dimensions < 0 || require_open(owner) < 0)
+    part.array = (mapped_array){.item = *item,
+                                .dimensions = 1,
+                                .shape = part.shape,
+                                .strides = part.strides};
+    part.shape[0] = -1;
+    if (shape != NULL)
+        part.array.dimensions = read_shape(shape, part.shape);
+    if (part.array.dimensions < 0 || require_open(owner) < 0)
         return NULL;
-    const mapped_element *element = code->element;
-    mapped_slice span = view_span(parent);
-    if (fit_shape(shape, dimensions, span.length, element) < 0)
-        return NULL;
-    Array *self = array_allocate(owner->state, owner, dimensions);
-    if (self == NULL)
-        return NULL;
-    self->slice = span;
-    self->code = *code;
-    self->first = 0;
-    self->count = (Py_ssize_t)(span.length / element->size);
-    set_extents(self, shape);
-    if (owner->wraps)
-        PyObject_GC_Track(self);
-    return (PyObject *)self;
+    part.array.slice = view_span(parent);
+    if (mapped_array_cover(&part.array, &error) != MAPPED_OK ||
+        !is_countable(&part.array))
+        return refuse_cover(owner, &part.array, &error);
+    return array_make(owner, layout, native, &part.array);
 }
 
-PyObject *array_over(Region *owner, mapped_slice slice, const Code *code,
-                     const Part *part)
+PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape)
 {
-    Array *self = array_allocate(owner->state, owner, part->dimensions);
-    if (self == NULL)
-        return NULL;
-    size_t bytes = (size_t)part->dimensions * sizeof(Py_ssize_t);
-    self->slice = slice;
-    self->code = *code;
-    self->first = (size_t)part->first;
-    self->count = part_count(part);
-    memcpy(array_shape(self), part->shape, bytes);
-    memcpy(array_strides(self), part->strides, bytes);
-    if (owner->wraps)
-        PyObject_GC_Track(self);
-    return (PyObject *)self;
-}
-
-PyObject *array_part(Array *array, const Part *part)
-{
-    return array_over(array->owner, array->slice, &array->code, part);
+    const mapped_item item = mapped_item_of(code->element);
+    return array_cast(parent, &item, NULL, code->native, shape);
 }
 
 static void array_dealloc(PyObject *self)
@@ -162,6 +138,8 @@ static void array_dealloc(PyObject *self)
     if (array->weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
     Py_DECREF((PyObject *)array->owner);
+    Py_XDECREF((PyObject *)array->layout);
+    Py_XDECREF(array->format);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }
@@ -177,55 +155,66 @@ static Py_ssize_t array_length(PyObject *self)
 {
     if (require_open(array_of(self)->owner) < 0)
         return -1;
-    return array_shape(array_of(self))[0];
+    return array_of(self)->array.shape[0];
 }
 
-static inline PyObject *item_at(Array *array, size_t offset)
+static PyObject *record_at(const Array *array, size_t offset)
 {
-    const Code *code = &array->code;
-    return element_read(array->owner, &array->slice, code->element, offset);
+    mapped_slice part;
+    mapped_error error;
+    if (mapped_slice_sub(array->array.slice, offset, array->array.item.size,
+                         &part, &error) != MAPPED_OK)
+        return raise_of(array->owner, &error);
+    return record_new(array->owner, array->layout, part);
 }
 
-COLD static PyObject *select_and_get(Array *array, PyObject *key)
+static inline PyObject *item_at(const Array *array, size_t offset)
+{
+    if (array->layout != NULL)
+        return record_at(array, offset);
+    return element_read(array->owner, &array->array.slice,
+                        array->array.item.element, offset);
+}
+
+COLD static PyObject *select_and_get(const Array *array, PyObject *key)
 {
     Part part;
     if (array_select(array, key, &part) < 0)
         return NULL;
-    if (part.dimensions == 0)
-        return item_at(array, (size_t)part.first);
-    return require_open(array->owner) < 0 ? NULL : array_part(array, &part);
+    if (part.array.dimensions == 0)
+        return item_at(array, part.array.first);
+    return require_open(array->owner) < 0 ? NULL
+                                          : array_part(array, &part.array);
 }
 
 /* The shortest way for an index that is an int and not negative. */
 static PyObject *array_subscript(PyObject *self, PyObject *key)
 {
-    Array *array = array_of(self);
-    if (!Py_IS_TYPE(key, &PyLong_Type) || array->dimensions != 1)
+    const Array *array = array_of(self);
+    if (!Py_IS_TYPE(key, &PyLong_Type) || array->array.dimensions != 1)
         return select_and_get(array, key);
     Py_ssize_t index = PyLong_AsSsize_t(key);
-    if ((size_t)index >= (size_t)array_shape(array)[0])
+    if ((size_t)index >= (size_t)array->array.shape[0])
         return select_and_get(array, key);
-    size_t step = (size_t)array_strides(array)[0];
-    return item_at(array, array->first + (size_t)index * step);
+    return item_at(array, mapped_array_offset(&array->array, (size_t)index));
 }
 
-static PyObject *array_item(PyObject *self, Py_ssize_t index)
+PyObject *array_item(PyObject *self, Py_ssize_t index)
 {
-    Array *array = array_of(self);
-    Py_ssize_t length = array_shape(array)[0];
-    if (index < 0 || index >= length)
-        return raise_index(array->owner, index, (size_t)length);
-    Part part;
-    array_whole(array, &part);
-    part.first += index * part.strides[0];
+    const Array *array = array_of(self);
+    mapped_array part = array->array;
+    if (index < 0 || index >= part.shape[0])
+        return raise_index(array->owner, index, (size_t)part.shape[0]);
+    part.first = mapped_array_offset(&part, (size_t)index);
     if (part.dimensions == 1)
-        return item_at(array, (size_t)part.first);
+        return item_at(array, part.first);
     if (require_open(array->owner) < 0)
         return NULL;
     part.dimensions--;
-    memmove(part.shape, part.shape + 1, sizeof part.shape - sizeof *part.shape);
-    memmove(part.strides, part.strides + 1,
-            sizeof part.strides - sizeof *part.strides);
+    part.shape++;
+    part.strides++;
+    if (mapped_array_count(&part) == 0)
+        part.first = array->array.first;
     return array_part(array, &part);
 }
 
@@ -244,6 +233,48 @@ static METHOD_NONE(array___reversed__)
                       : iterator_new(self, array_of(self)->owner, length, true);
 }
 
+static const char records_column_doc[] = PyDoc_STR(
+    "column($self, name, /)\n--\n\n"
+    "Return one field of all records as an Array, without a copy: it exports "
+    "its\nformat and strides, so that numpy.asarray() reads and writes it in "
+    "place.\nA field with [n], char too, makes one dimension more; a field of "
+    "records\ngives Records.\n\n"
+    "KeyError if there is no such field, ValueError if the region is closed.");
+
+static METHOD_ONE(records_column)
+{
+    const Array *records = array_of(self);
+    Region *owner = records->owner;
+    Part part;
+    const mapped_field *field =
+        layout_field(records->layout, argument, PyExc_KeyError);
+    if (field == NULL || require_open(owner) < 0)
+        return NULL;
+    int dimensions = records->array.dimensions;
+    mapped_array_column(&records->array, field, &part.array);
+    memcpy(part.shape, part.array.shape,
+           (size_t)dimensions * sizeof *part.shape);
+    memcpy(part.strides, part.array.strides,
+           (size_t)dimensions * sizeof *part.strides);
+    part.array.shape = part.shape;
+    part.array.strides = part.strides;
+    mapped_array_expand(&part.array);
+    if (part.array.dimensions > MAX_DIMENSIONS) {
+        PyErr_Format(PyExc_ValueError,
+                     "an array has 1 to %d dimensions, not %d", MAX_DIMENSIONS,
+                     part.array.dimensions);
+        return NULL;
+    }
+    if (field->item.record == NULL)
+        return array_make(owner, NULL, 0, &part.array);
+    Layout *layout = layout_inner(owner->state, field->item.record);
+    if (layout == NULL)
+        return NULL;
+    PyObject *result = array_make(owner, layout, 0, &part.array);
+    Py_DECREF((PyObject *)layout);
+    return result;
+}
+
 static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
 {
     PyObject *tuple = filling(PyTuple_New(count));
@@ -258,26 +289,21 @@ static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
 }
 
 static const char array_format_doc[] =
-    PyDoc_STR("The struct code of an item, as exported to other libraries.");
-
-static ATTRIBUTE(array_format)
-{
-    return PyUnicode_FromString(
-        mapped_element_struct_code(array_of(self)->code.element));
-}
+    PyDoc_STR("The struct code of an item, as exported to other libraries; of "
+              "what has\nnone, such as u24 and records, what PEP 3118 says.");
 
 static const char array_itemsize_doc[] = PyDoc_STR("Bytes in an item.");
 
 static ATTRIBUTE(array_itemsize)
 {
-    return PyLong_FromLong(array_of(self)->code.element->size);
+    return PyLong_FromSize_t(array_of(self)->array.item.size);
 }
 
 static const char array_ndim_doc[] = PyDoc_STR("The number of dimensions.");
 
 static ATTRIBUTE(array_ndim)
 {
-    return PyLong_FromLong(array_of(self)->dimensions);
+    return PyLong_FromLong(array_of(self)->array.dimensions);
 }
 
 static const char array_shape_doc[] =
@@ -285,7 +311,8 @@ static const char array_shape_doc[] =
 
 static ATTRIBUTE(array_shape_tuple)
 {
-    return tuple_of(array_shape(array_of(self)), array_of(self)->dimensions);
+    return tuple_of(array_of(self)->array.shape,
+                    array_of(self)->array.dimensions);
 }
 
 static const char array_strides_doc[] =
@@ -294,26 +321,27 @@ static const char array_strides_doc[] =
 
 static ATTRIBUTE(array_strides_tuple)
 {
-    return tuple_of(array_strides(array_of(self)), array_of(self)->dimensions);
+    return tuple_of(array_of(self)->array.strides,
+                    array_of(self)->array.dimensions);
 }
 
 static const char array_nbytes_doc[] = PyDoc_STR("The bytes of all items.");
 
 static ATTRIBUTE(array_nbytes)
 {
-    return PyLong_FromSsize_t(array_of(self)->count *
-                              array_of(self)->code.element->size);
+    return PyLong_FromSize_t(array_bytes(&array_of(self)->array));
 }
 
 static ATTRIBUTE(array_readonly)
 {
     return PyBool_FromLong(
-        mapped_region_readonly(array_of(self)->slice.region));
+        mapped_region_readonly(array_of(self)->array.slice.region));
 }
 
 static ATTRIBUTE(array_closed)
 {
-    return PyBool_FromLong(mapped_region_closed(array_of(self)->slice.region));
+    return PyBool_FromLong(
+        mapped_region_closed(array_of(self)->array.slice.region));
 }
 
 static ATTRIBUTE(array_region)
@@ -326,28 +354,47 @@ static const char array_offset_doc[] =
 
 static ATTRIBUTE(array_offset)
 {
-    return PyLong_FromSize_t(array_of(self)->slice.offset +
-                             array_of(self)->first);
+    return PyLong_FromSize_t(array_of(self)->array.slice.offset +
+                             array_of(self)->array.first);
 }
 
 static PyObject *array_repr(PyObject *self)
 {
-    Array *array = array_of(self);
-    PyObject *shape = tuple_of(array_shape(array), array->dimensions);
+    const Array *array = array_of(self);
+    const mapped_element *element = array->array.item.element;
+    const char *code = mapped_element_struct_code(element);
+    PyObject *shape = tuple_of(array->array.shape, array->array.dimensions);
     if (shape == NULL)
         return NULL;
-    PyObject *text = PyUnicode_FromFormat(
-        "<mapped.Array '%s' shape=%R offset=%zu of %R>",
-        mapped_element_struct_code(array->code.element), shape,
-        array->slice.offset + array->first, (PyObject *)array->owner);
+    PyObject *text =
+        PyUnicode_FromFormat("<mapped.Array '%s' shape=%R offset=%zu of %R>",
+                             code != NULL ? code : element->name, shape,
+                             array->array.slice.offset + array->array.first,
+                             (PyObject *)array->owner);
     Py_DECREF(shape);
     return text;
+}
+
+static const char records_layout_doc[] =
+    PyDoc_STR("The Layout of the records.");
+
+static ATTRIBUTE(records_layout)
+{
+    return Py_NewRef((PyObject *)array_of(self)->layout);
+}
+
+static PyObject *records_repr(PyObject *self)
+{
+    const Array *array = array_of(self);
+    return PyUnicode_FromFormat(
+        "<mapped.Records %zd of %R in %R>", array->array.shape[0],
+        (PyObject *)array->layout, (PyObject *)array->owner);
 }
 
 static const char array_tolist_doc[] =
     PyDoc_STR("tolist($self, /)\n--\n\n"
               "Return all items as a list, of lists if there is more than one "
-              "dimension.");
+              "dimension.\nRecords are tuples.");
 static const char array_tobytes_doc[] =
     PyDoc_STR("tobytes($self, /)\n--\n\n"
               "Return a copy of the items' bytes, the last dimension varying\n"
@@ -355,26 +402,36 @@ static const char array_tobytes_doc[] =
 static const char array___bytes___doc[] =
     PyDoc_STR("__bytes__($self, /)\n--\n\nReturn a copy of the items' bytes.");
 
-static PyMethodDef array_methods[] = {
-    METHOD_ROW(array, NONE, tolist),
-    METHOD_ROW(array, NONE, tobytes),
-    METHOD_ROW(array, NONE, __bytes__),
-    {"__reversed__", array___reversed__, METH_NOARGS, view___reversed___doc},
-    METHOD_ROW(view, ONE, __reduce_ex__),
-    {NULL, NULL, 0, NULL}};
+#define ARRAY_METHODS                                                   \
+    METHOD_ROW(array, NONE, tolist), METHOD_ROW(array, NONE, tobytes),  \
+        {"__bytes__", array_tobytes, METH_NOARGS, array___bytes___doc}, \
+        {"__reversed__", array___reversed__, METH_NOARGS,               \
+         view___reversed___doc},                                        \
+        METHOD_ROW(view, ONE, __reduce_ex__),                           \
+    {                                                                   \
+        NULL, NULL, 0, NULL                                             \
+    }
 
-static PyGetSetDef array_attributes[] = {
-    ATTRIBUTE_ROW(array, format),
-    ATTRIBUTE_ROW(array, itemsize),
-    ATTRIBUTE_ROW(array, ndim),
-    {"shape", array_shape_tuple, NULL, array_shape_doc, NULL},
-    {"strides", array_strides_tuple, NULL, array_strides_doc, NULL},
-    ATTRIBUTE_ROW(array, nbytes),
-    {"readonly", array_readonly, NULL, view_readonly_doc, NULL},
-    {"closed", array_closed, NULL, view_closed_doc, NULL},
-    {"region", array_region, NULL, view_region_doc, NULL},
-    ATTRIBUTE_ROW(array, offset),
-    {NULL, NULL, NULL, NULL, NULL}};
+#define ARRAY_ATTRIBUTES                                                 \
+    ATTRIBUTE_ROW(array, format), ATTRIBUTE_ROW(array, itemsize),        \
+        ATTRIBUTE_ROW(array, ndim),                                      \
+        {"shape", array_shape_tuple, NULL, array_shape_doc, NULL},       \
+        {"strides", array_strides_tuple, NULL, array_strides_doc, NULL}, \
+        ATTRIBUTE_ROW(array, nbytes),                                    \
+        {"readonly", array_readonly, NULL, view_readonly_doc, NULL},     \
+        {"closed", array_closed, NULL, view_closed_doc, NULL},           \
+        {"region", array_region, NULL, view_region_doc, NULL},           \
+        ATTRIBUTE_ROW(array, offset),                                    \
+    {                                                                    \
+        NULL, NULL, NULL, NULL, NULL                                     \
+    }
+
+static PyMethodDef array_methods[] = {ARRAY_METHODS};
+static PyMethodDef records_methods[] = {METHOD_ROW(records, ONE, column),
+                                        ARRAY_METHODS};
+static PyGetSetDef array_attributes[] = {ARRAY_ATTRIBUTES};
+static PyGetSetDef records_attributes[] = {ATTRIBUTE_ROW(records, layout),
+                                           ARRAY_ATTRIBUTES};
 
 static PyMemberDef array_members[] = {{"__weaklistoffset__", T_PYSSIZET,
                                        offsetof(Array, weakrefs), READONLY,
@@ -391,30 +448,46 @@ static const char array_doc[] = PyDoc_STR(
     "copied straight;\neverything else is converted in memory of its own "
     "first, so that a value that\ndoesn't fit changes nothing.");
 
+static const char records_doc[] = PyDoc_STR(
+    "Records of one layout over the bytes of a Region, without a copy.\n\n"
+    "Made by records() of a Region or Slice, and of fields that are records. "
+    "Items\nare Records in place, slices are Records again; assign a tuple in "
+    "the order of\nthe layout, a dict or a Record. numpy.asarray() makes a "
+    "structured array of it,\nin place.");
+
+#define ARRAY_SLOTS                                                      \
+    {Py_tp_dealloc, array_dealloc}, {Py_tp_traverse, array_traverse},    \
+        {Py_tp_hash, PyObject_HashNotImplemented},                       \
+        {Py_tp_richcompare, equal_compare}, {Py_tp_iter, array_iterate}, \
+        {Py_tp_members, array_members}, {Py_sq_length, array_length},    \
+        {Py_sq_item, array_item}, {Py_mp_length, array_length},          \
+        {Py_mp_subscript, array_subscript},                              \
+        {Py_mp_ass_subscript, array_assign},                             \
+        {Py_bf_getbuffer, array_get_buffer},                             \
+        {Py_bf_releasebuffer, array_release_buffer},                     \
+    {                                                                    \
+        0, NULL                                                          \
+    }
+
 static PyType_Slot array_slots[] = {{Py_tp_doc, (void *)array_doc},
-                                    {Py_tp_dealloc, array_dealloc},
-                                    {Py_tp_traverse, array_traverse},
                                     {Py_tp_repr, array_repr},
-                                    {Py_tp_hash, PyObject_HashNotImplemented},
-                                    {Py_tp_richcompare, equal_compare},
-                                    {Py_tp_iter, array_iterate},
                                     {Py_tp_methods, array_methods},
                                     {Py_tp_getset, array_attributes},
-                                    {Py_tp_members, array_members},
-                                    {Py_sq_length, array_length},
-                                    {Py_sq_item, array_item},
-                                    {Py_mp_length, array_length},
-                                    {Py_mp_subscript, array_subscript},
-                                    {Py_mp_ass_subscript, array_assign},
-                                    {Py_bf_getbuffer, array_get_buffer},
-                                    {Py_bf_releasebuffer, array_release_buffer},
-                                    {0, NULL}};
+                                    ARRAY_SLOTS};
+static PyType_Slot records_slots[] = {{Py_tp_doc, (void *)records_doc},
+                                      {Py_tp_repr, records_repr},
+                                      {Py_tp_methods, records_methods},
+                                      {Py_tp_getset, records_attributes},
+                                      ARRAY_SLOTS};
 
-PyType_Spec array_spec = {
-    .name = "mapped.Array",
-    .basicsize = offsetof(Array, extents),
-    .itemsize = sizeof(Py_ssize_t),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = array_slots,
-};
+#define ARRAY_SPEC(type_name, type_slots)                                      \
+    {                                                                          \
+        .name = type_name, .basicsize = offsetof(Array, numbers),              \
+        .itemsize = sizeof(Py_ssize_t),                                        \
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |                     \
+                 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, \
+        .slots = type_slots                                                    \
+    }
+
+PyType_Spec array_spec = ARRAY_SPEC("mapped.Array", array_slots);
+PyType_Spec records_spec = ARRAY_SPEC("mapped.Records", records_slots);

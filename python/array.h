@@ -1,69 +1,96 @@
-/* What the files of the type Array share. */
+/* What the files of the types Array and Records share: both are one struct, an
+ * array of the core. Records are those whose items are records. */
 #ifndef MAPPED_PYTHON_ARRAY_H
 #define MAPPED_PYTHON_ARRAY_H
 
 #include "binding.h"
+
+#define MAX_DIMENSIONS MAPPED_ARRAY_DIMENSIONS
+
+typedef struct Layout Layout;
+
+/* It never changes, but for what is made when it is first asked for. */
+typedef struct Array {
+    PyObject_VAR_HEAD PyObject *weakrefs;
+    Region *owner;
+    Layout *layout;   /* of records, which keeps their fields; else NULL */
+    PyObject *format; /* of an item, for buffers: bytes, or NULL so far */
+    mapped_array array;
+    char native;          /* see value_convert */
+    Py_ssize_t numbers[]; /* the shape, then the strides in bytes */
+} Array;
 
 static inline Array *array_of(PyObject *self)
 {
     return (Array *)self;
 }
 
-static inline Py_ssize_t *array_shape(Array *array)
-{
-    return array->extents;
-}
-
-static inline Py_ssize_t *array_strides(Array *array)
-{
-    return array->extents + array->dimensions;
-}
-
-/* Part of an array while it is being chosen: an item if `dimensions` is 0. */
+/* An array that is being made, with its numbers. */
 typedef struct Part {
-    Py_ssize_t first; /* in bytes from the slice's beginning */
-    int dimensions;
-    Py_ssize_t shape[MAX_DIMENSIONS];
-    Py_ssize_t strides[MAX_DIMENSIONS];
+    mapped_array array;
+    Py_ssize_t shape[MAX_DIMENSIONS + 1];
+    Py_ssize_t strides[MAX_DIMENSIONS + 1];
 } Part;
 
-/* array_select.c: what `array[key]` means, before any memory is touched. */
-int array_select(Array *array, PyObject *key, Part *part);
-void array_whole(Array *array, Part *part);
-Py_ssize_t part_count(const Part *part);
-bool part_is_contiguous(const Part *part, size_t size);
-
-static inline size_t part_bytes(const Array *array, const Part *part)
+static inline bool is_array(const State *state, PyObject *object)
 {
-    return (size_t)part_count(part) * array->code.element->size;
+    return Py_IS_TYPE(object, state->array) ||
+           Py_IS_TYPE(object, state->records);
 }
 
-/* extent.c */
-Extent array_extent(Array *array);
+static inline bool is_view(const State *state, PyObject *object)
+{
+    return Py_IS_TYPE(object, state->slice) ||
+           Py_IS_TYPE(object, state->region);
+}
 
-/* array.c: an Array over a part of another. */
-PyObject *array_part(Array *array, const Part *part);
+static inline size_t array_bytes(const mapped_array *array)
+{
+    return mapped_array_count(array) * array->item.size;
+}
 
-/* The same over any bytes. */
-PyObject *array_over(Region *owner, mapped_slice slice, const Code *code,
-                     const Part *part);
+/* array.c: an object for `array`, whose numbers are copied: an Array, or
+ * Records if there is a layout. */
+PyObject *array_make(Region *owner, Layout *layout, char native,
+                     const mapped_array *array);
 
-/* array_copy.c: all items of a part, in order, from and to plain memory of
- * as many bytes. They return 0, or -1 with an exception. */
-int array_gather(Array *array, const Part *part, char *to);
-int array_scatter(Array *array, const Part *part, const char *from);
+/* All of a Region or Slice as items, in the shape that is given or NULL. */
+PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
+                     char native, PyObject *shape);
+
+/* The same without a layout, of what a code means. */
+PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
+
+/* extent.c: the array that an object of ours is, a Region or Slice one of
+ * bytes, for which `array` has room for the numbers of one dimension. Returns
+ * the region, a borrowed reference, or NULL if the object is none of ours. */
+Region *array_described(const State *state, PyObject *object,
+                        mapped_array *array);
+
+/* Returns 0, or -1 with an exception if not all can be reached. */
+int array_extent(const Array *array, Extent *extent);
+
+/* array_select.c: what `array[key]` means, before any memory is touched. An
+ * item has no dimensions. Returns 0, or -1 with an exception. */
+int array_select(const Array *array, PyObject *key, Part *part);
+
+/* array_copy.c: all items, in order, to plain memory or from there, without the
+ * interpreter if it is much. They return 0, or -1 with an exception. */
+int array_gather(Region *owner, const mapped_array *array, void *to);
+int array_scatter(Region *owner, const mapped_array *array, const void *from);
+
+/* The type of an item as text, as bytes. */
+PyObject *item_spelled(const mapped_item *item, mapped_spelling spelling);
+
+/* The buffer protocol, and methods. */
+PyObject *array_format(PyObject *self, void *closure);
+int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
+void array_release_buffer(PyObject *self, Py_buffer *buffer);
+METHOD_NONE(array_tolist);
+METHOD_NONE(array_tobytes);
 
 /* array_assign.c: the element that a buffer's items are, or NULL. */
 const mapped_element *buffer_element(const Py_buffer *buffer);
 int array_assign(PyObject *self, PyObject *key, PyObject *value);
-
-/* array_export.c */
-int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
-void array_release_buffer(PyObject *self, Py_buffer *buffer);
-
-/* array_list.c */
-METHOD_NONE(array_tolist);
-METHOD_NONE(array_tobytes);
-METHOD_NONE(array___bytes__);
 
 #endif

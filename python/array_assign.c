@@ -1,30 +1,31 @@
-/* Storing into an array: one item, or a part from another buffer or from a
+/* Storing into an array: one item, or a part from another array, a buffer or a
  * sequence of values. All values are converted before the first is stored. */
 #include "array.h"
-#include "value.h"
 
 #include <string.h>
 
-static int assign_item(Array *array, const Part *part, PyObject *object)
-{
-    mapped_value value;
-    mapped_error error;
-    const Code *code = &array->code;
-    int status = value_from(code->element, code->native, object, &value);
-    if (status == 0 &&
-        mapped_set(array->slice, code->element, (size_t)part->first, value,
-                   &error) == MAPPED_OK)
-        return 0;
-    if (status != 0 || error.status == MAPPED_VALUE)
-        return value_refuse(code->element, object, status);
-    raise_in(array->owner, ASSIGN, &error);
-    return -1;
-}
+#include "records.h"
+#include "value.h"
 
 static int refuse_shape(void)
 {
     PyErr_SetString(PyExc_ValueError,
                     "the shapes of the array and of the values differ");
+    return -1;
+}
+
+static int assign_element(const Array *array, size_t offset, PyObject *object)
+{
+    mapped_value value;
+    mapped_error error;
+    const mapped_element *element = array->array.item.element;
+    int status = value_from(element, array->native, object, &value);
+    if (status == 0 && mapped_set(array->array.slice, element, offset, value,
+                                  &error) == MAPPED_OK)
+        return 0;
+    if (status != 0 || error.status == MAPPED_VALUE)
+        return value_refuse(element, object, status);
+    raise_in(array->owner, ASSIGN, &error);
     return -1;
 }
 
@@ -37,7 +38,51 @@ const mapped_element *buffer_element(const Py_buffer *buffer)
                                                                 : NULL;
 }
 
-static bool same_shape(const Part *part, int dimensions,
+/* A tuple of its own, since converting one value may change the sequence. */
+static int take_values(const Array *array, const mapped_array *part,
+                       PyObject *object, unsigned char **to)
+{
+    if (part->dimensions == 0) {
+        unsigned char *item = *to;
+        *to += part->item.size;
+        return part->item.kind == MAPPED_ITEM_ELEMENT
+                   ? element_store(part->item.element, array->native, object,
+                                   item)
+                   : record_store(array->owner->state, part->item.record,
+                                  object, item);
+    }
+    PyObject *values = PySequence_Tuple(object);
+    if (values == NULL)
+        return -1;
+    mapped_array row = *part;
+    row.dimensions--;
+    row.shape++;
+    Py_ssize_t count = PyTuple_Size(values);
+    int status = count == part->shape[0] ? 0 : refuse_shape();
+    for (Py_ssize_t i = 0; i < count && status == 0; i++)
+        status = take_values(array, &row, PyTuple_GetItem(values, i), to);
+    Py_DECREF(values);
+    return status;
+}
+
+/* Values are converted before any is stored, which takes as much memory. */
+static int assign_values(const Array *array, const mapped_array *part,
+                         PyObject *object)
+{
+    unsigned char *values = PyMem_Calloc(array_bytes(part) + 1, 1);
+    unsigned char *end = values;
+    if (values == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int status = take_values(array, part, object, &end);
+    if (status == 0)
+        status = array_scatter(array->owner, part, values);
+    PyMem_Free(values);
+    return status;
+}
+
+static bool same_shape(const mapped_array *part, int dimensions,
                        const Py_ssize_t *shape)
 {
     if (dimensions != part->dimensions)
@@ -48,155 +93,136 @@ static bool same_shape(const Part *part, int dimensions,
     return true;
 }
 
-static int take_value(Array *array, PyObject *object, char **to)
+/* Items of the same type that are ours. */
+static int copy_items(const Array *array, const mapped_array *part,
+                      Region *owner, const mapped_array *from)
 {
-    const Code *code = &array->code;
-    if (element_store(code->element, code->native, object,
-                      (unsigned char *)*to) < 0)
-        return -1;
-    *to += array->code.element->size;
-    return 0;
-}
-
-/* A tuple of its own, since converting one value may change the sequence. */
-static int take_sequence(Array *array, const Part *part, int dimension,
-                         PyObject *object, char **to)
-{
-    if (dimension == part->dimensions)
-        return take_value(array, object, to);
-    PyObject *values = PySequence_Tuple(object);
-    if (values == NULL)
-        return -1;
-    Py_ssize_t count = PyTuple_Size(values);
-    int status = count == part->shape[dimension] ? 0 : refuse_shape();
-    for (Py_ssize_t i = 0; i < count && status == 0; i++)
-        status = take_sequence(array, part, dimension + 1,
-                               PyTuple_GetItem(values, i), to);
-    Py_DECREF(values);
-    return status;
-}
-
-/* Values are converted before any is stored, which takes as much memory. */
-static int assign_values(Array *array, const Part *part, PyObject *object)
-{
-    char *values = PyMem_Malloc(part_bytes(array, part) + 1), *end = values;
-    if (values == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    int status = take_sequence(array, part, 0, object, &end);
-    if (status == 0)
-        status = array_scatter(array, part, values);
-    PyMem_Free(values);
-    return status;
-}
-
-/* These tell whether something has the items that `part` takes: 1; 0 if they
- * are of another type; -1 with an exception if there are more or less. */
-static int match(const Array *array, const Part *part,
-                 const mapped_element *element, int dimensions,
-                 const Py_ssize_t *shape)
-{
-    if (element != array->code.element)
+    mapped_error error;
+    if (!same_shape(part, from->dimensions, from->shape))
+        return require_open(owner) < 0 ? -1 : refuse_shape();
+    Away away =
+        away_begin(part->slice.region, from->slice.region, array_bytes(part));
+    mapped_status status = mapped_array_copy(part, from, &error);
+    status = away_end_access(&away, status, &error);
+    if (status == MAPPED_OK)
         return 0;
-    return same_shape(part, dimensions, shape) ? 1 : refuse_shape();
+    const Source source = {.owner = owner, .slice = from->slice};
+    raise_in(failed_region(&source, array->owner, status), ASSIGN, &error);
+    return -1;
 }
 
-/* Of an object of ours. */
-static int match_own(const Array *array, const Part *part, PyObject *object)
+static int scatter_source(const Array *array, const mapped_array *part,
+                          const Source *source)
 {
-    const State *state = array->owner->state;
-    if (Py_IS_TYPE(object, state->array)) {
-        Array *from = array_of(object);
-        return match(array, part, from->code.element, from->dimensions,
-                     array_shape(from));
+    mapped_extent extent;
+    mapped_error error;
+    if (source->length != array_bytes(part))
+        return refuse_shape();
+    if (mapped_array_extent(part, &extent, &error) != MAPPED_OK) {
+        raise_in(array->owner, ASSIGN, &error);
+        return -1;
     }
-    if (Py_IS_TYPE(object, state->slice) || Py_IS_TYPE(object, state->region)) {
-        Py_ssize_t length = (Py_ssize_t)view_span(object).length;
-        return match(array, part, code_of_bytes(state)->element, 1, &length);
-    }
-    return 0;
-}
-
-/* By way of a copy, since the two may overlap in any pattern. */
-static int scatter_source(Array *array, const Part *part, const Source *source)
-{
+    if (extent.contiguous && !mapped_region_device(part->slice.region))
+        return source_store(source, array->owner, extent.bytes, 0, ASSIGN);
     if (source->copy != NULL)
-        return array_scatter(array, part, source->copy);
+        return array_scatter(array->owner, part, source->copy);
+    /* The two may overlap in any pattern. */
     char *copy = PyMem_Malloc(source->length + 1);
     if (copy == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    int status = source_read(source, copy);
-    if (status == 0)
-        status = array_scatter(array, part, copy);
+    memcpy(copy, source->data, source->length);
+    int status = array_scatter(array->owner, part, copy);
     PyMem_Free(copy);
     return status;
 }
 
-/* Also of a buffer that says other things of its shape than of its length. */
-static int store_source(Array *array, const Part *part, const Source *source)
-{
-    bool together = part_is_contiguous(part, array->code.element->size) &&
-                    !mapped_region_device(array->slice.region);
-    if (source->length != part_bytes(array, part))
-        return refuse_shape();
-    if (together)
-        return source_store(source, array->owner, array->slice,
-                            (size_t)part->first, ASSIGN);
-    return scatter_source(array, part, source);
-}
-
-static int assign_own(Array *array, const Part *part, PyObject *object)
-{
-    Source source;
-    int same = match_own(array, part, object);
-    if (same == 0)
-        return assign_values(array, part, object);
-    if (same < 0 || source_open(array->owner->state, object, &source) < 0)
-        return -1;
-    int status = store_source(array, part, &source);
-    source_close(&source);
-    return status;
-}
-
 /* Asked for its buffer once: each time it gives what it likes. */
-static int assign_buffer(Array *array, const Part *part, PyObject *object)
+static int assign_buffer(const Array *array, const mapped_array *part,
+                         PyObject *object)
 {
     Source source;
     if (source_open(array->owner->state, object, &source) < 0)
         return -1;
     const Py_buffer *buffer = &source.buffer;
-    int same =
-        match(array, part, buffer_element(buffer), buffer->ndim, buffer->shape);
-    int status = same > 0 ? store_source(array, part, &source) : same;
+    const mapped_element *element = buffer_element(buffer);
+    bool same = element != NULL && element == part->item.element;
+    int status = 0;
+    if (same && same_shape(part, buffer->ndim, buffer->shape))
+        status = scatter_source(array, part, &source);
+    else if (same)
+        status = refuse_shape();
     source_close(&source);
-    return same == 0 ? assign_values(array, part, object) : status;
+    return same ? status : assign_values(array, part, object);
 }
 
 /* Items of the same type are copied as bytes; whatever else is a sequence. */
-static int assign_part(Array *array, const Part *part, PyObject *object)
+static int assign_part(const Array *array, const mapped_array *part,
+                       PyObject *object)
 {
-    Extent extent;
-    if (extent_of(array->owner->state, object, &extent))
-        return require_open(extent.owner) < 0 ? -1
-                                              : assign_own(array, part, object);
-    if (PyObject_CheckBuffer(object))
-        return assign_buffer(array, part, object);
+    Py_ssize_t length, step;
+    mapped_array from = {.shape = &length, .strides = &step};
+    Region *owner = array_described(array->owner->state, object, &from);
+    if (owner == NULL)
+        return PyObject_CheckBuffer(object)
+                   ? assign_buffer(array, part, object)
+                   : assign_values(array, part, object);
+    if (require_open(owner) < 0)
+        return -1;
+    if (mapped_item_is(&part->item, &from.item))
+        return copy_items(array, part, owner, &from);
     return assign_values(array, part, object);
 }
 
-int array_assign(PyObject *self, PyObject *key, PyObject *value)
+static int assign_record(const Array *array, size_t offset, PyObject *object)
+{
+    const mapped_item *item = &array->array.item;
+    unsigned char *row = PyMem_Calloc(1, item->size);
+    mapped_error error;
+    if (row == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int status = record_store(array->owner->state, item->record, object, row);
+    if (status == 0 && mapped_item_write(array->array.slice, item, offset, row,
+                                         &error) != MAPPED_OK) {
+        raise_in(array->owner, ASSIGN, &error);
+        status = -1;
+    }
+    PyMem_Free(row);
+    return status;
+}
+
+COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
 {
     Part part;
     if (value == NULL) {
-        PyErr_SetString(PyExc_TypeError, "array items can't be deleted");
+        PyErr_SetString(PyExc_TypeError, array->layout != NULL
+                                             ? "records can't be deleted"
+                                             : "array items can't be deleted");
         return -1;
     }
-    if (array_select(array_of(self), key, &part) < 0)
+    if (array_select(array, key, &part) < 0)
         return -1;
-    if (part.dimensions == 0)
-        return assign_item(array_of(self), &part, value);
-    return assign_part(array_of(self), &part, value);
+    if (part.array.dimensions > 0)
+        return assign_part(array, &part.array, value);
+    return array->layout != NULL
+               ? assign_record(array, part.array.first, value)
+               : assign_element(array, part.array.first, value);
+}
+
+/* The shortest way for an index that is an int and not negative. */
+int array_assign(PyObject *self, PyObject *key, PyObject *value)
+{
+    const Array *array = array_of(self);
+    if (value != NULL && Py_IS_TYPE(key, &PyLong_Type) &&
+        array->array.dimensions == 1 && array->layout == NULL) {
+        Py_ssize_t index = PyLong_AsSsize_t(key);
+        if ((size_t)index < (size_t)array->array.shape[0])
+            return assign_element(
+                array, mapped_array_offset(&array->array, (size_t)index),
+                value);
+    }
+    return assign_any(array, key, value);
 }

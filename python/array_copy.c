@@ -1,110 +1,190 @@
-/* Items of a part of an array, from and to plain memory. */
+/* All items of an array: in plain memory, as bytes, as a list, as a buffer. */
 #include "array.h"
+#include "value.h"
 
-#include <string.h>
-
-/* One walk over all items of a part. */
-typedef struct Walk {
-    Array *array;
-    const Part *part;
-    char *plain; /* moves on by one item at a time */
-    mapped_status (*step)(Array *array, size_t offset, char *plain,
-                          mapped_error *error);
-} Walk;
-
-static mapped_status read_item(Array *array, size_t offset, char *plain,
-                               mapped_error *error)
-{
-    return mapped_read(array->slice, offset, plain, array->code.element->size,
-                       error);
-}
-
-static mapped_status write_item(Array *array, size_t offset, char *plain,
-                                mapped_error *error)
-{
-    return mapped_write(array->slice, offset, plain, array->code.element->size,
-                        error);
-}
-
-/* On a device each item is one access of its own width. */
-static mapped_status get_item(Array *array, size_t offset, char *plain,
-                              mapped_error *error)
-{
-    mapped_value value;
-    mapped_status status =
-        mapped_get(array->slice, array->code.element, offset, &value, error);
-    if (status == MAPPED_OK)
-        status = array->code.element->store(array->code.element, plain, value);
-    return status;
-}
-
-static mapped_status set_item(Array *array, size_t offset, char *plain,
-                              mapped_error *error)
-{
-    mapped_value value;
-    mapped_status status =
-        array->code.element->load(array->code.element, plain, &value);
-    if (status == MAPPED_OK)
-        status =
-            mapped_set(array->slice, array->code.element, offset, value, error);
-    return status;
-}
-
-static mapped_status walk(Walk *state, int dimension, Py_ssize_t offset,
-                          mapped_error *error)
-{
-    mapped_status status = MAPPED_OK;
-    if (dimension == state->part->dimensions) {
-        status = state->step(state->array, (size_t)offset, state->plain, error);
-        state->plain += state->array->code.element->size;
-        return status;
-    }
-    Py_ssize_t length = state->part->shape[dimension];
-    Py_ssize_t stride = state->part->strides[dimension];
-    for (Py_ssize_t i = 0; i < length && status == MAPPED_OK; i++)
-        status = walk(state, dimension + 1, offset + i * stride, error);
-    return status;
-}
-
-static int finish(Array *array, mapped_status status, const char *operation,
+static int finish(Region *owner, const char *operation, mapped_status status,
                   const mapped_error *error)
 {
     if (status == MAPPED_OK)
         return 0;
-    raise_in(array->owner, operation, error);
+    raise_in(owner, operation, error);
     return -1;
 }
 
-int array_gather(Array *array, const Part *part, char *to)
+int array_gather(Region *owner, const mapped_array *array, void *to)
 {
     mapped_error error;
-    mapped_status status;
-    size_t bytes = part_bytes(array, part);
-    bool device = mapped_region_device(array->slice.region);
-    Walk state = {array, part, to, device ? get_item : read_item};
-    Away away = away_begin(array->slice.region, NULL, bytes);
-    if (!device && part_is_contiguous(part, array->code.element->size))
-        status =
-            mapped_read(array->slice, (size_t)part->first, to, bytes, &error);
-    else
-        status = walk(&state, 0, part->first, &error);
+    Away away = away_begin(array->slice.region, NULL, array_bytes(array));
+    mapped_status status = mapped_array_gather(array, to, &error);
     status = away_end_access(&away, status, &error);
-    return finish(array, status, "read", &error);
+    return finish(owner, "read", status, &error);
 }
 
-int array_scatter(Array *array, const Part *part, const char *from)
+int array_scatter(Region *owner, const mapped_array *array, const void *from)
 {
     mapped_error error;
-    mapped_status status;
-    size_t bytes = part_bytes(array, part);
-    bool device = mapped_region_device(array->slice.region);
-    Walk state = {array, part, (char *)from, device ? set_item : write_item};
-    Away away = away_begin(array->slice.region, NULL, bytes);
-    if (!device && part_is_contiguous(part, array->code.element->size))
-        status = mapped_write(array->slice, (size_t)part->first, from, bytes,
-                              &error);
-    else
-        status = walk(&state, 0, part->first, &error);
+    Away away = away_begin(array->slice.region, NULL, array_bytes(array));
+    mapped_status status = mapped_array_scatter(array, from, &error);
     status = away_end_access(&away, status, &error);
-    return finish(array, status, ASSIGN, &error);
+    return finish(owner, ASSIGN, status, &error);
+}
+
+METHOD_NONE(array_tobytes)
+{
+    const Array *array = array_of(self);
+    if (require_open(array->owner) < 0)
+        return NULL;
+    PyObject *bytes =
+        PyBytes_FromStringAndSize(NULL, (Py_ssize_t)array_bytes(&array->array));
+    if (bytes == NULL)
+        return NULL;
+    if (array_gather(array->owner, &array->array, PyBytes_AsString(bytes)) == 0)
+        return bytes;
+    Py_DECREF(bytes);
+    return NULL;
+}
+
+/* Lists are made of blocks of items, so that the checks cost little. */
+#define BLOCK_BYTES 4096
+
+typedef struct Lister {
+    Region *owner;
+    const mapped_array *array;
+    unsigned char *block; /* room for BLOCK_BYTES, or for one item */
+} Lister;
+
+static int make_items(const mapped_item *item, const unsigned char *p,
+                      PyObject *list, Py_ssize_t at, Py_ssize_t end)
+{
+    if (item->kind == MAPPED_ITEM_ELEMENT)
+        return value_fill[item->element->form](item->element, p, list, at, end);
+    for (; at < end; at++, p += item->size) {
+        PyObject *object = item_make(item, p);
+        if (object == NULL)
+            return -1;
+        PyList_SetItem(list, at, object);
+    }
+    return 0;
+}
+
+static int list_row(const Lister *lister, size_t first, PyObject *list)
+{
+    int last = lister->array->dimensions - 1;
+    Py_ssize_t length = lister->array->shape[last], most = 1;
+    mapped_array row = *lister->array;
+    Py_ssize_t count;
+    row.first = first;
+    row.dimensions = 1;
+    row.shape = &count;
+    row.strides += last;
+    if (row.item.size < BLOCK_BYTES)
+        most = (Py_ssize_t)(BLOCK_BYTES / row.item.size);
+    for (Py_ssize_t at = 0; at < length; at += count) {
+        count = length - at < most ? length - at : most;
+        if (array_gather(lister->owner, &row, lister->block) < 0 ||
+            make_items(&row.item, lister->block, list, at, at + count) < 0)
+            return -1;
+        row.first += (size_t)count * (size_t)row.strides[0];
+    }
+    return 0;
+}
+
+static PyObject *list_of(const Lister *lister, int dimension, size_t first)
+{
+    const mapped_array *array = lister->array;
+    Py_ssize_t length = array->shape[dimension];
+    PyObject *list = filling(PyList_New(length));
+    if (list == NULL)
+        return NULL;
+    int status = 0;
+    if (dimension == array->dimensions - 1)
+        status = list_row(lister, first, list);
+    else
+        for (Py_ssize_t i = 0; i < length && status == 0; i++) {
+            PyObject *row = list_of(lister, dimension + 1, first);
+            if (row == NULL)
+                status = -1;
+            else
+                PyList_SetItem(list, i, row);
+            first += (size_t)array->strides[dimension];
+        }
+    if (status == 0)
+        return filled(list);
+    Py_DECREF(list);
+    return NULL;
+}
+
+METHOD_NONE(array_tolist)
+{
+    const Array *array = array_of(self);
+    unsigned char block[BLOCK_BYTES];
+    Lister lister = {array->owner, &array->array, block};
+    size_t size = array->array.item.size;
+    if (require_open(array->owner) < 0)
+        return NULL;
+    if (size > sizeof block && (lister.block = PyMem_Malloc(size)) == NULL)
+        return PyErr_NoMemory();
+    PyObject *list = list_of(&lister, 0, array->array.first);
+    if (lister.block != block)
+        PyMem_Free(lister.block);
+    return list;
+}
+
+PyObject *item_spelled(const mapped_item *item, mapped_spelling spelling)
+{
+    size_t length = mapped_item_spell(item, spelling, NULL, 0);
+    PyObject *text = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    if (text != NULL)
+        mapped_item_spell(item, spelling, PyBytes_AsString(text), length + 1);
+    return text;
+}
+
+/* The format of an item for buffers, kept as long as the array; NULL with an
+ * exception. */
+static const char *format_of(Array *array)
+{
+    const mapped_item *item = &array->array.item;
+    const char *code = item->kind == MAPPED_ITEM_ELEMENT
+                           ? mapped_element_struct_code(item->element)
+                           : NULL;
+    if (code != NULL)
+        return code;
+    if (array->format == NULL) {
+        PyObject *format = item_spelled(item, MAPPED_SPELLING_BUFFER);
+        if (format == NULL)
+            return NULL;
+        if (array->format == NULL)
+            array->format = format;
+        else /* made meanwhile, by a finalizer */
+            Py_DECREF(format);
+    }
+    return PyBytes_AsString(array->format);
+}
+
+ATTRIBUTE(array_format)
+{
+    const char *format = format_of(array_of(self));
+    return format == NULL ? NULL : PyUnicode_FromString(format);
+}
+
+int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
+{
+    Array *array = array_of(self);
+    Extent extent;
+    buffer->obj = NULL;
+    const char *format = format_of(array);
+    if (format == NULL || array_extent(array, &extent) < 0)
+        return -1;
+    buffer->len = (Py_ssize_t)array_bytes(&array->array);
+    buffer->itemsize = (Py_ssize_t)array->array.item.size;
+    buffer->format = (char *)format;
+    buffer->ndim = array->array.dimensions;
+    buffer->shape = array->array.shape;
+    buffer->strides = array->array.strides;
+    return export_items(self, &extent, buffer, flags);
+}
+
+void array_release_buffer(PyObject *self, Py_buffer *buffer)
+{
+    export_release(array_of(self)->owner, buffer);
 }

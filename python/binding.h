@@ -109,19 +109,6 @@ struct Region {
     bool foreign_ended; /* the core has no more use for `foreign` */
 };
 
-#define MAX_DIMENSIONS 64
-
-typedef struct Array {
-    PyObject_VAR_HEAD PyObject *weakrefs;
-    Region *owner;
-    mapped_slice slice; /* what was cast */
-    Code code;
-    size_t first;     /* where in `slice` the item at [0, 0, ...] is */
-    Py_ssize_t count; /* items in all */
-    int dimensions;
-    Py_ssize_t extents[]; /* the shape, then the strides in bytes */
-} Array;
-
 /* Which bytes an object of ours stands for: from its first to its last. */
 typedef struct Extent {
     Region *owner;
@@ -170,7 +157,6 @@ PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* [:] */
 PyObject *slice_of(const Extent *extent);
 void slice_free_spares(State *state);
-PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
 
 /* Iterates over `length` items, from the last to the first if `backwards`; a
  * sequence that shrinks meanwhile is an error and not an early end. */
@@ -295,8 +281,9 @@ static inline const Code *code_of_bytes(const State *state)
 const Code *convert_code(const State *state, PyObject *code, Code *named);
 void codes_fill(State *state);
 
-/* False if the object is none of ours. */
-bool extent_of(const State *state, PyObject *object, Extent *extent);
+/* Returns 1; 0 if the object is none of ours; or -1 with an exception, if it
+ * can't be reached. */
+int extent_of(const State *state, PyObject *object, Extent *extent);
 Extent view_extent(PyObject *self);
 
 /* Bytes to read: those of an object of ours, or of any other buffer. Until
@@ -371,7 +358,7 @@ int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
                  int flags);
 
 /* A releasebuffer. */
-void export_release(const Extent *extent, const Py_buffer *buffer);
+void export_release(Region *owner, const Py_buffer *buffer);
 
 /* For a loss that nobody can be told of by an exception: sys.unraisablehook
  * gets the FaultError, and the region owes it to the next check() or close().
@@ -461,7 +448,7 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
     X(KEYWORDS, open)       \
     X(KEYWORDS, anonymous)  \
     X(ONE, wrap)            \
-    X(ONE, layout)          \
+    X(KEYWORDS, layout)     \
     X(KEYWORDS, guard)
 
 #define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),

@@ -81,7 +81,10 @@ METHOD_ONE(view_copy_to)
 {
     Extent extent;
     Py_buffer buffer;
-    if (extent_of(view_owner(self)->state, argument, &extent) && extent.whole)
+    int ours = extent_of(view_owner(self)->state, argument, &extent);
+    if (ours < 0)
+        return NULL;
+    if (ours > 0 && extent.whole)
         return copy_to_own(self, &extent);
     if (PyObject_GetBuffer(argument, &buffer, PyBUF_SIMPLE) < 0)
         return NULL;

@@ -10,9 +10,9 @@
 /* What can't be compared with ours. */
 #define NOT_OURS 2
 
-/* Items to compare; none if `array.element` is NULL. */
+/* Items to compare; none if `array.slice.region` is NULL. */
 typedef struct Operand {
-    mapped_element_array array;
+    mapped_array array;
     Py_ssize_t shape[MAX_DIMENSIONS];
     Py_ssize_t strides[MAX_DIMENSIONS];
     mapped_region *wrap; /* over the bytes of a buffer, or NULL */
@@ -25,76 +25,14 @@ static int outcome(mapped_status status, bool equal, bool same)
     return status == MAPPED_OK ? equal : same;
 }
 
-static bool is_view(const State *state, PyObject *object)
-{
-    return Py_IS_TYPE(object, state->slice) ||
-           Py_IS_TYPE(object, state->region);
-}
-
-/* A view is an array of bytes. */
-static void describe(const State *state, PyObject *object, Operand *operand)
-{
-    operand->wrap = NULL;
-    operand->copy = NULL;
-    operand->array = (mapped_element_array){
-        {NULL, 0, 0}, 0, NULL, 1, operand->shape, operand->strides};
-    if (is_view(state, object)) {
-        operand->array.slice = view_span(object);
-        operand->array.element = code_of_bytes(state)->element;
-        operand->shape[0] = (Py_ssize_t)operand->array.slice.length;
-        operand->strides[0] = 1;
-    } else if (Py_IS_TYPE(object, state->array)) {
-        Array *array = array_of(object);
-        operand->array = (mapped_element_array){
-            array->slice,      array->first,       array->code.element,
-            array->dimensions, array_shape(array), array_strides(array)};
-    }
-}
-
-static int equal_items(const Operand *a, const Operand *b, bool same)
-{
-    mapped_error error;
-    bool equal = false;
-    if (a->array.element == NULL || b->array.element == NULL)
-        return same;
-    Away away = away_begin(a->array.slice.region, b->array.slice.region,
-                           a->array.slice.length);
-    mapped_status status =
-        mapped_element_array_equal(&a->array, &b->array, &equal, &error);
-    status = away_end_access(&away, status, &error);
-    return outcome(status, equal, same);
-}
-
-static mapped_records records_described(const Records *records)
-{
-    return (mapped_records){records->slice, (size_t)records->first,
-                            records->layout->layout, (size_t)records->count,
-                            records->stride};
-}
-
-static int equal_records(const mapped_records *a, const mapped_records *b,
-                         bool same)
+static int equal_arrays(const mapped_array *a, const mapped_array *b, bool same)
 {
     mapped_error error;
     bool equal = false;
     Away away = away_begin(a->slice.region, b->slice.region, a->slice.length);
-    mapped_status status = mapped_records_equal(a, b, &equal, &error);
+    mapped_status status = mapped_array_equal(a, b, &equal, &error);
     status = away_end_access(&away, status, &error);
     return outcome(status, equal, same);
-}
-
-/* Two plain views, as nearly always. */
-static int equal_views(PyObject *self, PyObject *other)
-{
-    mapped_slice a = view_span(self), b = view_span(other);
-    mapped_error error;
-    int order = 1;
-    if (a.length != b.length)
-        return 0;
-    Away away = away_begin(a.region, b.region, a.length);
-    mapped_status status = mapped_compare(a, b, &order, &error);
-    status = away_end_access(&away, status, &error);
-    return outcome(status, order == 0, self == other);
 }
 
 /* Not a device, whose items are read one by one. */
@@ -106,20 +44,15 @@ static bool is_plain(const State *state, PyObject *object)
 
 static int compare_own(const State *state, PyObject *self, PyObject *other)
 {
-    if (is_plain(state, self) && is_plain(state, other))
-        return equal_views(self, other);
-    if (Py_IS_TYPE(self, state->records) && Py_IS_TYPE(other, state->records)) {
-        const mapped_records a = records_described(records_of(self));
-        const mapped_records b = records_described(records_of(other));
-        return equal_records(&a, &b, self == other);
-    }
-    Operand a, b;
-    describe(state, self, &a);
-    describe(state, other, &b);
-    return equal_items(&a, &b, self == other);
+    Py_ssize_t numbers[4];
+    mapped_array a = {.shape = &numbers[0], .strides = &numbers[1]};
+    mapped_array b = {.shape = &numbers[2], .strides = &numbers[3]};
+    array_described(state, self, &a);
+    array_described(state, other, &b);
+    return equal_arrays(&a, &b, self == other);
 }
 
-/* A plain view and bytes, likewise. */
+/* A plain view and bytes, as nearly always. */
 static int equal_bytes(PyObject *self, const Py_buffer *buffer)
 {
     mapped_slice span = view_span(self);
@@ -186,7 +119,10 @@ static int make_contiguous(const Py_buffer *buffer, Operand *operand,
 static int describe_buffer(const State *state, const Py_buffer *buffer,
                            Operand *operand)
 {
-    describe(state, Py_None, operand);
+    operand->array =
+        (mapped_array){.shape = operand->shape, .strides = operand->strides};
+    operand->wrap = NULL;
+    operand->copy = NULL;
     const mapped_element *element = buffer_element(buffer);
     if (element == NULL || buffer->ndim > MAX_DIMENSIONS ||
         (buffer->ndim > 0 && buffer->shape == NULL) || !is_consistent(buffer))
@@ -202,18 +138,21 @@ static int describe_buffer(const State *state, const Py_buffer *buffer,
         return -1;
     }
     operand->array.slice = mapped_region_slice(operand->wrap);
-    operand->array.element = element;
+    operand->array.item = mapped_item_of(element);
     return 0;
 }
 
 static int equal_buffer(const State *state, PyObject *self,
                         const Py_buffer *buffer)
 {
-    Operand ours, theirs;
+    Py_ssize_t length, step;
+    mapped_array ours = {.shape = &length, .strides = &step};
+    Operand theirs;
     int status = describe_buffer(state, buffer, &theirs);
-    describe(state, self, &ours);
-    if (status == 0)
-        status = equal_items(&ours, &theirs, false);
+    if (status == 0 && theirs.wrap != NULL) {
+        array_described(state, self, &ours);
+        status = equal_arrays(&ours, &theirs.array, false);
+    }
     mapped_region_release(theirs.wrap);
     PyMem_Free(theirs.copy);
     return status;
@@ -257,23 +196,22 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation)
 {
     int equal = NOT_OURS;
     const State *state = state_of(self);
-    Extent extent;
     if (operation != Py_EQ && operation != Py_NE)
         Py_RETURN_NOTIMPLEMENTED;
     if (state == NULL)
         return NULL;
-    if (extent_of(state, other, &extent))
+    if (is_array(state, other) || is_view(state, other))
         equal = compare_own(state, self, other);
     else if (PyObject_CheckBuffer(other))
         equal = compare_foreign(state, self, other);
     return answer(equal, operation);
 }
 
-static mapped_records record_described(const Record *record)
+static mapped_array record_described(const Record *record)
 {
-    const mapped_layout *layout = record->layout->layout;
-    return (mapped_records){record->slice, 0, layout, 1,
-                            (ptrdiff_t)mapped_layout_size(layout)};
+    return (mapped_array){.slice = record->slice,
+                          .item =
+                              mapped_item_of_record(record->layout->fields)};
 }
 
 PyObject *record_compare(PyObject *self, PyObject *other, int operation)
@@ -281,7 +219,7 @@ PyObject *record_compare(PyObject *self, PyObject *other, int operation)
     if ((operation != Py_EQ && operation != Py_NE) ||
         Py_TYPE(other) != Py_TYPE(self))
         Py_RETURN_NOTIMPLEMENTED;
-    const mapped_records a = record_described(record_of(self));
-    const mapped_records b = record_described(record_of(other));
-    return answer(equal_records(&a, &b, self == other), operation);
+    const mapped_array a = record_described(record_of(self));
+    const mapped_array b = record_described(record_of(other));
+    return answer(equal_arrays(&a, &b, self == other), operation);
 }

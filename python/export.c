@@ -125,16 +125,15 @@ int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
     return status;
 }
 
-void export_release(const Extent *extent, const Py_buffer *buffer)
+void export_release(Region *owner, const Py_buffer *buffer)
 {
     mapped_error error;
     if (end(buffer, &error) == MAPPED_FAULT)
-        fault_unraisable(extent->owner, &error);
-    region_foreign_release(extent->owner);
+        fault_unraisable(owner, &error);
+    region_foreign_release(owner);
 }
 
 void view_release_buffer(PyObject *self, Py_buffer *buffer)
 {
-    Extent extent = view_extent(self);
-    export_release(&extent, buffer);
+    export_release(view_owner(self), buffer);
 }

@@ -1,60 +1,48 @@
-/* Which bytes an object of ours stands for. */
+/* Which bytes, and which items, an object of ours stands for. */
 #include "array.h"
-#include "records.h"
 
 Extent view_extent(PyObject *self)
 {
     return (Extent){view_owner(self), view_span(self), 0, true};
 }
 
-/* From the first byte of the items of `part` to the last. They lie inside
- * `whole`, so nothing overflows. */
-static Extent extent_around(Region *owner, mapped_slice whole, const Part *part,
-                            size_t size)
+int array_extent(const Array *array, Extent *extent)
 {
-    bool empty = part_count(part) == 0;
-    Py_ssize_t low = part->first;
-    Py_ssize_t high = part->first + (empty ? 0 : (Py_ssize_t)size);
-    for (int i = 0; i < part->dimensions && !empty; i++) {
-        Py_ssize_t reach = (part->shape[i] - 1) * part->strides[i];
-        if (reach < 0)
-            low += reach;
-        else
-            high += reach;
+    mapped_extent found;
+    mapped_error error;
+    if (mapped_array_extent(&array->array, &found, &error) != MAPPED_OK) {
+        raise_of(array->owner, &error);
+        return -1;
     }
-    mapped_slice slice = {whole.region, whole.offset + (size_t)low,
-                          (size_t)(high - low)};
-    return (Extent){owner, slice, part->first - low,
-                    part_is_contiguous(part, size)};
+    *extent = (Extent){array->owner, found.bytes, (Py_ssize_t)found.first,
+                       found.contiguous};
+    return 0;
 }
 
-Extent array_extent(Array *array)
+int extent_of(const State *state, PyObject *object, Extent *extent)
 {
-    Part part;
-    array_whole(array, &part);
-    return extent_around(array->owner, array->slice, &part,
-                         array->code.element->size);
+    if (is_array(state, object))
+        return array_extent(array_of(object), extent) < 0 ? -1 : 1;
+    if (!is_view(state, object))
+        return 0;
+    *extent = view_extent(object);
+    return 1;
 }
 
-Extent records_extent(const Records *records)
+Region *array_described(const State *state, PyObject *object,
+                        mapped_array *array)
 {
-    const Part part = {.first = records->first,
-                       .dimensions = 1,
-                       .shape = {records->count},
-                       .strides = {records->stride}};
-    return extent_around(records->owner, records->slice, &part,
-                         mapped_layout_size(records->layout->layout));
-}
-
-bool extent_of(const State *state, PyObject *object, Extent *extent)
-{
-    if (Py_IS_TYPE(object, state->slice) || Py_IS_TYPE(object, state->region))
-        *extent = view_extent(object);
-    else if (Py_IS_TYPE(object, state->array))
-        *extent = array_extent(array_of(object));
-    else if (Py_IS_TYPE(object, state->records))
-        *extent = records_extent(records_of(object));
-    else
-        return false;
-    return true;
+    if (is_array(state, object)) {
+        *array = array_of(object)->array;
+        return array_of(object)->owner;
+    }
+    if (!is_view(state, object))
+        return NULL;
+    array->slice = view_span(object);
+    array->first = 0;
+    array->item = mapped_item_of(code_of_bytes(state)->element);
+    array->dimensions = 1;
+    array->shape[0] = (Py_ssize_t)array->slice.length;
+    array->strides[0] = 1;
+    return view_owner(object);
 }

@@ -1,105 +1,37 @@
-/* The type Layout: what a record looks like, read from a line of text. */
+/* The type Layout: what a record looks like. */
 #include "records.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* Longer than all that one field adds but its name. */
-#define FIELD_TEXT 96
-
-static int by_offset(const void *a, const void *b)
+PyObject *layout_make(State *state, const mapped_fields *fields, PyObject *text)
 {
-    const mapped_layout_entry *first = *(const mapped_layout_entry *const *)a;
-    const mapped_layout_entry *second = *(const mapped_layout_entry *const *)b;
-    return (first->offset > second->offset) - (first->offset < second->offset);
-}
-
-/* Integers that struct has no code for become their bytes. */
-static char *write_type(char *text, const mapped_layout_entry *field)
-{
-    const mapped_element *element = field->element;
-    const char *code = mapped_element_struct_code(element);
-    if (element->kind == MAPPED_KIND_CHAR)
-        return text + sprintf(text, "%zus", field->count);
-    if (code == NULL)
-        return text + sprintf(text, "(%zu)B", mapped_layout_entry_size(field));
-    if (field->several)
-        text += sprintf(text, "(%zu)", field->count);
-    return text + sprintf(text, "%c%c", element->big ? '>' : '<',
-                          code[strlen(code) - 1]);
-}
-
-static char *write_gap(char *text, size_t gap)
-{
-    return gap > 0 ? text + sprintf(text, "%zux", gap) : text;
-}
-
-static void write_fields(char *text, const mapped_layout *layout,
-                         const mapped_layout_entry **order)
-{
-    size_t at = 0;
-    text += sprintf(text, "T{");
-    for (size_t i = 0; i < mapped_layout_count(layout); i++) {
-        text = write_gap(text, order[i]->offset - at);
-        text = write_type(text, order[i]);
-        text += sprintf(text, ":%s:", order[i]->name);
-        at = order[i]->offset + mapped_layout_entry_size(order[i]);
-    }
-    text = write_gap(text, mapped_layout_size(layout) - at);
-    (void)sprintf(text, "}");
-}
-
-/* "T{<I:id:4x<d:price:16s:name:}", of which NumPy makes a structured dtype. */
-static PyObject *make_format(const mapped_layout *layout)
-{
-    size_t count = mapped_layout_count(layout), capacity = FIELD_TEXT;
-    const mapped_layout_entry **order = PyMem_Calloc(count, sizeof *order);
-    for (size_t i = 0; order != NULL && i < count; i++) {
-        order[i] = mapped_layout_field(layout, i);
-        capacity += FIELD_TEXT + order[i]->name_length;
-    }
-    char *text = order == NULL ? NULL : PyMem_Malloc(capacity);
-    PyObject *format = NULL;
-    if (text != NULL) {
-        qsort(order, count, sizeof *order, by_offset);
-        write_fields(text, layout, order);
-        format = PyBytes_FromString(text);
-    } else {
-        PyErr_NoMemory();
-    }
-    PyMem_Free(text);
-    PyMem_Free(order);
-    return format;
-}
-
-static PyObject *layout_new(State *state, mapped_layout *layout, PyObject *text)
-{
-    PyObject *format = make_format(layout);
-    Layout *self = format == NULL ? NULL : PyObject_New(Layout, state->layout);
+    Layout *self = PyObject_New(Layout, state->layout);
     if (self == NULL) {
-        Py_XDECREF(format);
-        mapped_layout_release(layout);
+        mapped_fields_release(fields);
         return NULL;
     }
-    self->layout = layout;
-    self->text = Py_NewRef(text);
-    self->format = format;
+    self->fields = fields;
+    self->text = Py_XNewRef(text);
     return (PyObject *)self;
+}
+
+Layout *layout_inner(State *state, const mapped_fields *fields)
+{
+    mapped_fields_acquire(fields);
+    return layout_of(layout_make(state, fields, NULL));
 }
 
 static PyObject *layout_compile(State *state, PyObject *text)
 {
+    mapped_fields_source source = {.dialect = MAPPED_DIALECT_LAYOUT};
     Py_ssize_t length;
-    mapped_layout *layout;
+    mapped_fields *fields;
     mapped_error error;
-    const char *bytes = PyUnicode_AsUTF8AndSize(text, &length);
-    if (bytes == NULL)
+    source.text = PyUnicode_AsUTF8AndSize(text, &length);
+    if (source.text == NULL)
         return NULL;
-    mapped_status status =
-        mapped_layout_compile(bytes, (size_t)length, &layout, &error);
+    source.length = (size_t)length;
+    mapped_status status = mapped_fields_compile(&source, &fields, &error);
     if (status == MAPPED_OK)
-        return layout_new(state, layout, text);
+        return layout_make(state, fields, text);
     if (status == MAPPED_MEMORY)
         return PyErr_NoMemory();
     PyObject *start = shown(text);
@@ -115,7 +47,7 @@ PyObject *layout_from(State *state, PyObject *object)
     if (Py_IS_TYPE(object, state->layout))
         return Py_NewRef(object);
     if (!PyUnicode_Check(object))
-        return raise_kind("layout must be a str or a Layout", object);
+        return layout_from_dtype(state, object);
     PyObject *text = exact_text(object);
     PyObject *layout = text == NULL ? NULL : layout_compile(state, text);
     Py_XDECREF(text);
@@ -123,45 +55,81 @@ PyObject *layout_from(State *state, PyObject *object)
 }
 
 const char module_layout_doc[] = PyDoc_STR(
-    "layout($module, text, /)\n--\n\n"
+    "layout($module, /, text, names=None)\n--\n\n"
     "Return the Layout of records that a line of text describes, such as\n"
     "'< id:u32 price:f64@8 name:char[16] levels:f32[3] size=64'.\n\n"
     "Fields are name:type, name:type[count] and name:type@offset; types are u8 "
-    "to\nu128 and i8 to i128, f16 f32 f64, bool and char, with le or be behind "
-    "for a\nbyte order. A field named _ is padding. Before the first field: < "
-    "> or = for\nthe byte order of all, `align` for the alignment of C. size=n "
-    "makes records\nlonger than their fields.\n\n"
+    "to\nu128 and i8 to i128, f16 bf16 f32 f64, bool and char, with le or be "
+    "behind\nfor a byte order, and records in braces: "
+    "'corners:{x:f32 y:f32}[4]'. A field\nnamed _ is padding. Before the first "
+    "field: < > or = for the byte order of\nall, `align` for the alignment of "
+    "C. size=n makes records longer than their\nfields.\n\n"
+    "`text` may be a NumPy dtype with fields instead. With `names` it is a "
+    "format in\nthe language of struct, each of whose codes gets one of the "
+    "names; one with a\ncount is a field that repeats.\n\n"
     "ValueError, with the place in the text, if it is malformed or if fields\n"
-    "overlap.");
+    "overlap, and for what a layout has no type for.");
 
-METHOD_ONE(module_layout)
+METHOD_KEYWORDS(module_layout)
 {
-    return layout_from(PyModule_GetState(self), argument);
+    static const Signature signature = {"layout", 1, 2, {"text", "names"}};
+    State *state = PyModule_GetState(self);
+    PyObject *values[2];
+    if (arguments_sort(&signature, given, count, keywords, values) < 0)
+        return NULL;
+    if (values[1] == NULL || values[1] == Py_None)
+        return layout_from(state, values[0]);
+    return layout_from_struct(state, values[0], values[1]);
 }
 
 static void layout_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    mapped_layout_release(layout_of(self)->layout);
-    Py_DECREF(layout_of(self)->text);
-    Py_DECREF(layout_of(self)->format);
+    mapped_fields_release(layout_of(self)->fields);
+    Py_XDECREF(layout_of(self)->text);
     PyObject_Free(self);
     Py_DECREF(type);
+}
+
+PyObject *layout_text(const Layout *layout)
+{
+    const mapped_fields *fields = layout->fields;
+    if (layout->text != NULL)
+        return Py_NewRef(layout->text);
+    size_t length =
+        mapped_fields_spell(fields, MAPPED_SPELLING_LAYOUT, NULL, 0);
+    char *text = PyMem_Malloc(length + 1);
+    if (text == NULL)
+        return PyErr_NoMemory();
+    mapped_fields_spell(fields, MAPPED_SPELLING_LAYOUT, text, length + 1);
+    PyObject *result =
+        PyUnicode_DecodeUTF8(text, (Py_ssize_t)length, "backslashreplace");
+    PyMem_Free(text);
+    return result;
+}
+
+/* What of its text `show` shows. */
+static PyObject *text_shown(const Layout *layout, PyObject *(*show)(PyObject *))
+{
+    PyObject *text = layout_text(layout);
+    PyObject *start = text == NULL ? NULL : show(text);
+    Py_XDECREF(text);
+    return start;
 }
 
 static void raise_missing(const Layout *layout, PyObject *name,
                           PyObject *missing)
 {
     PyObject *start = shown(name);
-    PyObject *text = start == NULL ? NULL : shown(layout->text);
+    PyObject *text = start == NULL ? NULL : text_shown(layout, shown);
     if (text != NULL)
         PyErr_Format(missing, "no field %U in the layout %U", start, text);
     Py_XDECREF(text);
     Py_XDECREF(start);
 }
 
-const mapped_layout_entry *layout_field(const Layout *layout, PyObject *name,
-                                        PyObject *missing)
+const mapped_field *layout_field(const Layout *layout, PyObject *name,
+                                 PyObject *missing)
 {
     Py_ssize_t length;
     if (!PyUnicode_Check(name))
@@ -169,42 +137,46 @@ const mapped_layout_entry *layout_field(const Layout *layout, PyObject *name,
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
     if (text == NULL)
         return NULL;
-    const mapped_layout_entry *field =
-        mapped_layout_find(layout->layout, text, (size_t)length);
+    const mapped_field *field =
+        mapped_fields_find(layout->fields, text, (size_t)length);
     if (field == NULL)
         raise_missing(layout, name, missing);
     return field;
 }
 
-PyObject *field_type(const mapped_layout_entry *field)
+/* The text of a type as str. */
+static PyObject *spelled(const mapped_item *item, mapped_spelling spelling)
 {
-    if (field->several)
-        return PyUnicode_FromFormat("%s[%zu]", field->element->name,
-                                    field->count);
-    return PyUnicode_FromString(field->element->name);
+    PyObject *bytes = item_spelled(item, spelling);
+    PyObject *text =
+        bytes == NULL
+            ? NULL
+            : PyUnicode_DecodeUTF8(PyBytes_AsString(bytes), PyBytes_Size(bytes),
+                                   "backslashreplace");
+    Py_XDECREF(bytes);
+    return text;
 }
 
-static PyObject *field_name(const mapped_layout_entry *field)
+static PyObject *field_name(const mapped_field *field)
 {
     return PyUnicode_FromString(field->name);
 }
 
-static PyObject *field_facts(const mapped_layout_entry *field)
+static PyObject *field_facts(const mapped_field *field)
 {
-    PyObject *type = field_type(field);
+    PyObject *type = spelled(&field->item, MAPPED_SPELLING_LAYOUT);
     return type == NULL ? NULL
                         : Py_BuildValue("(sNn)", field->name, type,
                                         (Py_ssize_t)field->offset);
 }
 
-static PyObject *tuple_of(PyObject *self,
-                          PyObject *(*make)(const mapped_layout_entry *field))
+static PyObject *tuple_of(const mapped_fields *fields,
+                          PyObject *(*make)(const mapped_field *field))
 {
-    const mapped_layout *layout = layout_of(self)->layout;
-    Py_ssize_t count = (Py_ssize_t)mapped_layout_count(layout);
+    Py_ssize_t count = (Py_ssize_t)fields->count;
     PyObject *tuple = filling(PyTuple_New(count));
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
-        PyObject *item = make(mapped_layout_field(layout, (size_t)i));
+        PyObject *item = make(&fields->fields[i]);
         if (item == NULL)
             Py_CLEAR(tuple);
         else
@@ -218,7 +190,7 @@ static const char layout_size_doc[] =
 
 static ATTRIBUTE(layout_size)
 {
-    return PyLong_FromSize_t(mapped_layout_size(layout_of(self)->layout));
+    return PyLong_FromSize_t(layout_of(self)->fields->size);
 }
 
 static const char layout_names_doc[] =
@@ -226,7 +198,7 @@ static const char layout_names_doc[] =
 
 static ATTRIBUTE(layout_names)
 {
-    return tuple_of(self, field_name);
+    return tuple_of(layout_of(self)->fields, field_name);
 }
 
 static const char layout_fields_doc[] = PyDoc_STR(
@@ -235,7 +207,7 @@ static const char layout_fields_doc[] = PyDoc_STR(
 
 static ATTRIBUTE(layout_fields)
 {
-    return tuple_of(self, field_facts);
+    return tuple_of(layout_of(self)->fields, field_facts);
 }
 
 static const char layout_format_doc[] = PyDoc_STR(
@@ -243,26 +215,49 @@ static const char layout_format_doc[] = PyDoc_STR(
 
 static ATTRIBUTE(layout_format)
 {
-    return PyUnicode_FromString(PyBytes_AsString(layout_of(self)->format));
+    mapped_item item = mapped_item_of_record(layout_of(self)->fields);
+    return spelled(&item, MAPPED_SPELLING_BUFFER);
+}
+
+static const char layout_dtype_doc[] = PyDoc_STR(
+    "The record as numpy.dtype() takes it: a dict of names, formats, offsets "
+    "and\nitemsize. What NumPy has no type for, such as u24 and bf16, is its "
+    "bytes.");
+
+static ATTRIBUTE(layout_dtype)
+{
+    return layout_to_dtype(layout_of(self)->fields);
+}
+
+static const char layout_struct_format_doc[] = PyDoc_STR(
+    "The format in the language of struct that unpacks a record to the same\n"
+    "values, but for texts, which keep the zero bytes that fill them up, and "
+    "for\nfields that repeat, each of whose items is a value.\n\n"
+    "ValueError if there is none: for records in records, for types without a "
+    "code,\nfor fields in two byte orders or in another order than that of "
+    "their offsets.");
+
+static ATTRIBUTE(layout_struct_format)
+{
+    return layout_to_struct(layout_of(self)->fields);
 }
 
 static PyObject *layout_repr(PyObject *self)
 {
-    PyObject *start = shown_in_repr(layout_of(self)->text);
+    PyObject *start = text_shown(layout_of(self), shown_in_repr);
     PyObject *text = NULL;
     if (start != NULL)
-        text =
-            PyUnicode_FromFormat("<mapped.Layout %U of %zu bytes>", start,
-                                 mapped_layout_size(layout_of(self)->layout));
+        text = PyUnicode_FromFormat("<mapped.Layout %U of %zu bytes>", start,
+                                    layout_of(self)->fields->size);
     Py_XDECREF(start);
     return text;
 }
 
-static PyGetSetDef layout_attributes[] = {ATTRIBUTE_ROW(layout, size),
-                                          ATTRIBUTE_ROW(layout, names),
-                                          ATTRIBUTE_ROW(layout, fields),
-                                          ATTRIBUTE_ROW(layout, format),
-                                          {NULL, NULL, NULL, NULL, NULL}};
+static PyGetSetDef layout_attributes[] = {
+    ATTRIBUTE_ROW(layout, size),   ATTRIBUTE_ROW(layout, names),
+    ATTRIBUTE_ROW(layout, fields), ATTRIBUTE_ROW(layout, format),
+    ATTRIBUTE_ROW(layout, dtype),  ATTRIBUTE_ROW(layout, struct_format),
+    {NULL, NULL, NULL, NULL, NULL}};
 
 static const char layout_doc[] =
     PyDoc_STR("What a record looks like. Made by mapped.layout().");

@@ -385,7 +385,10 @@ METHOD_ONE(module_wrap)
 {
     State *state = state_of_module(self);
     Extent extent;
-    if (extent_of(state, argument, &extent) && extent.whole)
+    int ours = extent_of(state, argument, &extent);
+    if (ours < 0)
+        return NULL;
+    if (ours > 0 && extent.whole)
         return slice_of(&extent);
     Region *made = region_new(state, Py_None);
     if (made == NULL)

@@ -1,14 +1,16 @@
 /* The type Record: one record in place, its fields as attributes. */
-#include "records.h"
+#include <string.h>
 
-PyObject *record_new(const Records *records, mapped_slice slice)
+#include "records.h"
+#include "value.h"
+
+PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice)
 {
-    Region *owner = records->owner;
     Record *self = PyObject_GC_New(Record, owner->state->record);
     if (self == NULL)
         return NULL;
     self->owner = (Region *)Py_NewRef((PyObject *)owner);
-    self->layout = (Layout *)Py_NewRef((PyObject *)records->layout);
+    self->layout = (Layout *)Py_NewRef((PyObject *)layout);
     self->slice = slice;
     if (owner->wraps)
         PyObject_GC_Track(self);
@@ -36,7 +38,7 @@ static int record_traverse(PyObject *self, visitproc visit, void *arg)
  * own, `*own`, and there only [] reaches a field. Returns 0, or -1 with an
  * exception. */
 static int attribute_field(PyObject *self, PyObject *name,
-                           const mapped_layout_entry **field, bool *own)
+                           const mapped_field **field, bool *own)
 {
     Py_ssize_t length;
     *own = false;
@@ -52,24 +54,103 @@ static int attribute_field(PyObject *self, PyObject *name,
     }
     *own = length > 4 && text[0] == '_' && text[1] == '_' &&
            text[length - 1] == '_' && text[length - 2] == '_';
-    *field = mapped_layout_find(record_of(self)->layout->layout, text,
+    *field = mapped_fields_find(record_of(self)->layout->fields, text,
                                 (size_t)length);
     return 0;
 }
 
-static PyObject *record_getattr(PyObject *self, PyObject *name)
+/* Most fields are short. */
+#define FEW_BYTES 256
+
+/* Calls for memory only if a field is long. NULL with an exception. */
+static unsigned char *field_room(const mapped_field *field, unsigned char *few)
 {
-    bool own;
-    const mapped_layout_entry *field;
-    if (attribute_field(self, name, &field, &own) < 0)
-        return NULL;
-    if (field == NULL || own)
-        return PyObject_GenericGetAttr(self, name);
-    return field_get(record_of(self)->owner, record_of(self)->slice, field);
+    if (field->item.size <= FEW_BYTES)
+        return memset(few, 0, FEW_BYTES);
+    unsigned char *room = PyMem_Calloc(1, field->item.size);
+    if (room == NULL)
+        PyErr_NoMemory();
+    return room;
 }
 
-static int set_field(PyObject *self, const mapped_layout_entry *field,
-                     PyObject *value)
+/* A text, or numbers. */
+static PyObject *copy_field(const Record *record, const mapped_field *field)
+{
+    unsigned char few[FEW_BYTES], *room = field_room(field, few);
+    PyObject *result = NULL;
+    mapped_error error;
+    if (room == NULL)
+        return NULL;
+    if (mapped_item_read(record->slice, &field->item, field->offset, room,
+                         &error) == MAPPED_OK)
+        result = item_make(&field->item, room);
+    else
+        raise_in(record->owner, "get", &error);
+    if (room != few)
+        PyMem_Free(room);
+    return result;
+}
+
+/* A record in the record, or several, in place. */
+static PyObject *inner_records(const Record *record, const mapped_field *field)
+{
+    Region *owner = record->owner;
+    Py_ssize_t count = (Py_ssize_t)field->item.count;
+    mapped_array array = {.slice = record->slice,
+                          .first = field->offset,
+                          .item = mapped_item_single(&field->item),
+                          .dimensions = 1,
+                          .shape = &count};
+    Py_ssize_t stride = (Py_ssize_t)array.item.size;
+    mapped_slice part;
+    mapped_error error;
+    PyObject *result = NULL;
+    array.strides = &stride;
+    if (mapped_slice_sub(record->slice, field->offset, field->item.size, &part,
+                         &error) != MAPPED_OK)
+        return raise_in(owner, "get", &error);
+    Layout *layout = layout_inner(owner->state, field->item.record);
+    if (layout == NULL)
+        return NULL;
+    if (field->item.kind == MAPPED_ITEM_RECORD)
+        result = record_new(owner, layout, part);
+    else
+        result = array_make(owner, layout, 0, &array);
+    Py_DECREF((PyObject *)layout);
+    return result;
+}
+
+static PyObject *get_field(PyObject *self, const mapped_field *field)
+{
+    const Record *record = record_of(self);
+    if (field->item.kind == MAPPED_ITEM_ELEMENT)
+        return element_read(record->owner, &record->slice, field->item.element,
+                            field->offset);
+    if (field->item.record != NULL)
+        return inner_records(record, field);
+    return copy_field(record, field);
+}
+
+static int write_field(const Record *record, const mapped_field *field,
+                       PyObject *value)
+{
+    unsigned char few[FEW_BYTES], *room = field_room(field, few);
+    mapped_error error;
+    if (room == NULL)
+        return -1;
+    int status = field_store(record->owner->state, field, value, room);
+    if (status == 0 &&
+        mapped_item_write(record->slice, &field->item, field->offset, room,
+                          &error) != MAPPED_OK) {
+        raise_in(record->owner, ASSIGN, &error);
+        status = -1;
+    }
+    if (room != few)
+        PyMem_Free(room);
+    return status;
+}
+
+static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
 {
     if (field == NULL)
         return -1;
@@ -77,14 +158,24 @@ static int set_field(PyObject *self, const mapped_layout_entry *field,
         PyErr_SetString(PyExc_TypeError, "fields can't be deleted");
         return -1;
     }
-    return field_set(record_of(self)->owner, record_of(self)->slice, field,
-                     value);
+    return write_field(record_of(self), field, value);
+}
+
+static PyObject *record_getattr(PyObject *self, PyObject *name)
+{
+    bool own;
+    const mapped_field *field;
+    if (attribute_field(self, name, &field, &own) < 0)
+        return NULL;
+    if (field == NULL || own)
+        return PyObject_GenericGetAttr(self, name);
+    return get_field(self, field);
 }
 
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
 {
     bool own;
-    const mapped_layout_entry *field;
+    const mapped_field *field;
     if (attribute_field(self, name, &field, &own) < 0)
         return -1;
     if (field == NULL)
@@ -98,11 +189,9 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
 
 static PyObject *record_subscript(PyObject *self, PyObject *name)
 {
-    const mapped_layout_entry *field =
+    const mapped_field *field =
         layout_field(record_of(self)->layout, name, PyExc_KeyError);
-    return field == NULL ? NULL
-                         : field_get(record_of(self)->owner,
-                                     record_of(self)->slice, field);
+    return field == NULL ? NULL : get_field(self, field);
 }
 
 static int record_assign(PyObject *self, PyObject *name, PyObject *value)
@@ -112,30 +201,23 @@ static int record_assign(PyObject *self, PyObject *name, PyObject *value)
         value);
 }
 
-PyObject *record_values(Region *owner, const Layout *layout, mapped_slice slice)
+static PyObject *values_of(PyObject *self)
 {
-    Py_ssize_t count = (Py_ssize_t)mapped_layout_count(layout->layout);
-    PyObject *tuple = filling(PyTuple_New(count));
-    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
-        PyObject *value = field_get(
-            owner, slice, mapped_layout_field(layout->layout, (size_t)i));
+    const mapped_fields *fields = record_of(self)->layout->fields;
+    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)fields->count));
+    for (size_t i = 0; tuple != NULL && i < fields->count; i++) {
+        PyObject *value = get_field(self, &fields->fields[i]);
         if (value == NULL)
             Py_CLEAR(tuple);
         else
-            PyTuple_SetItem(tuple, i, value);
+            PyTuple_SetItem(tuple, (Py_ssize_t)i, value);
     }
     return filled(tuple);
 }
 
-static PyObject *values_of(PyObject *self)
-{
-    const Record *record = record_of(self);
-    return record_values(record->owner, record->layout, record->slice);
-}
-
 static Py_ssize_t record_length(PyObject *self)
 {
-    return (Py_ssize_t)mapped_layout_count(record_of(self)->layout->layout);
+    return (Py_ssize_t)record_of(self)->layout->fields->count;
 }
 
 /* Iterates over the values, in the order of the layout. */
@@ -160,23 +242,28 @@ static PyObject *record_dir(PyObject *self, PyObject *Py_UNUSED(nothing))
  */
 #define SHOWN_BYTES 1000
 
+static bool is_long(const Layout *layout)
+{
+    return layout->fields->size > SHOWN_BYTES ||
+           mapped_fields_spell(layout->fields, MAPPED_SPELLING_LAYOUT, NULL,
+                               0) > SHOWN_BYTES;
+}
+
 static PyObject *record_repr(PyObject *self)
 {
-    size_t size = mapped_layout_size(record_of(self)->layout->layout);
-    PyObject *text = record_of(self)->layout->text;
-    if (size > SHOWN_BYTES || PyUnicode_GetLength(text) > SHOWN_BYTES)
-        return PyUnicode_FromFormat("<mapped.Record of %R>",
-                                    record_of(self)->layout);
+    Layout *layout = record_of(self)->layout;
+    if (is_long(layout))
+        return PyUnicode_FromFormat("<mapped.Record of %R>", layout);
     PyObject *values = values_of(self);
     if (values == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_Exception))
             return NULL;
         PyErr_Clear();
         return PyUnicode_FromFormat("<mapped.Record of %R, out of reach>",
-                                    record_of(self)->layout);
+                                    layout);
     }
     PyObject *names = record_dir(self, NULL);
-    text = NULL;
+    PyObject *text = NULL;
     if (names != NULL)
         text = PyUnicode_FromFormat("<mapped.Record %R = %R>", names, values);
     Py_XDECREF(names);

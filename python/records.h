@@ -1,25 +1,14 @@
-/* What the files of the types Layout, Records and Record share. */
+/* What the files of the types Layout and Record share. */
 #ifndef MAPPED_RECORDS_H
 #define MAPPED_RECORDS_H
 
-#include "binding.h"
+#include "array.h"
 
-typedef struct Layout {
-    PyObject_HEAD mapped_layout *layout;
-    PyObject *text;
-    PyObject *format; /* bytes that end in NUL: for the buffer protocol */
-} Layout;
-
-/* Records of one layout at a fixed distance, which is negative after [::-1]. */
-typedef struct Records {
-    PyObject_HEAD PyObject *weakrefs;
-    Region *owner;
-    Layout *layout;
-    mapped_slice slice;
-    Py_ssize_t first;  /* where in `slice` record 0 is */
-    Py_ssize_t count;  /* as buffers want it: the shape */
-    Py_ssize_t stride; /* and the strides */
-} Records;
+/* Of a record in a record, it keeps the fields of all. */
+struct Layout {
+    PyObject_HEAD const mapped_fields *fields;
+    PyObject *text; /* as it was given, or NULL */
+};
 
 typedef struct Record {
     PyObject_HEAD Region *owner;
@@ -32,63 +21,42 @@ static inline Layout *layout_of(PyObject *self)
     return (Layout *)self;
 }
 
-static inline Records *records_of(PyObject *self)
-{
-    return (Records *)self;
-}
-
 static inline Record *record_of(PyObject *self)
 {
     return (Record *)self;
 }
 
-static inline size_t records_size(const Records *records)
-{
-    return (size_t)records->count * mapped_layout_size(records->layout->layout);
-}
+/* layout.c: takes the reference to the fields, also on failure. `text` may be
+ * NULL. */
+PyObject *layout_make(State *state, const mapped_fields *fields,
+                      PyObject *text);
 
-/* extent.c */
-Extent records_extent(const Records *records);
+/* Of a record in a record. */
+Layout *layout_inner(State *state, const mapped_fields *fields);
 
-/* records_export.c: all bytes, in order. Returns 0, or -1 with an exception. */
-int records_gather(const Records *records, char *to);
-METHOD_NONE(records_tobytes);
-METHOD_NONE(records___bytes__);
-extern const char records_tobytes_doc[];
-extern const char records___bytes___doc[];
-int records_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
-void records_release_buffer(PyObject *self, Py_buffer *buffer);
-
-/* layout.c: a reference to the Layout that `object`, one or a text, means. */
+/* A reference to the Layout that `object`, one, a text or a dtype, means. */
 PyObject *layout_from(State *state, PyObject *object);
 
+/* Its text; spelled if none was given. */
+PyObject *layout_text(const Layout *layout);
+
 /* The field of that name, or NULL with an exception of `missing`'s type. */
-const mapped_layout_entry *layout_field(const Layout *layout, PyObject *name,
-                                        PyObject *missing);
+const mapped_field *layout_field(const Layout *layout, PyObject *name,
+                                 PyObject *missing);
 
-/* "f64", "char[16]" */
-PyObject *field_type(const mapped_layout_entry *field);
+/* layout_source.c: a Layout made of the fields of a NumPy dtype; of a `struct`
+ * format and the fields' names. */
+PyObject *layout_from_dtype(State *state, PyObject *dtype);
+PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names);
 
-/* field.c: a field of the record at `record`. */
-PyObject *field_get(Region *owner, mapped_slice record,
-                    const mapped_layout_entry *field);
-int field_set(Region *owner, mapped_slice record,
-              const mapped_layout_entry *field, PyObject *value);
+/* The other way: as something that numpy.dtype() takes; as a format. */
+PyObject *layout_to_dtype(const mapped_fields *fields);
+PyObject *layout_to_struct(const mapped_fields *fields);
 
-/* The two halves of field_set: to plain memory, and from there. */
-int field_convert(const State *state, const mapped_layout_entry *field,
-                  PyObject *value, unsigned char *to);
-int field_write(Region *owner, mapped_slice record,
-                const mapped_layout_entry *field, const unsigned char *from);
-
-/* record.c */
-PyObject *record_new(const Records *records, mapped_slice slice);
+/* record.c: `slice` is the record's bytes. */
+PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice);
 
 /* equal.c */
 PyObject *record_compare(PyObject *self, PyObject *other, int operation);
-
-/* All fields of a record as a tuple. */
-PyObject *record_values(Region *owner, const Layout *layout,
-                        mapped_slice slice);
 
 #endif

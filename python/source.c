@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "array.h"
-#include "records.h"
 
 static int make_copy(Source *source)
 {
@@ -32,50 +31,30 @@ static int open_foreign(PyObject *object, Source *source)
     return -1;
 }
 
-static int gather_array(Array *array, Source *source)
-{
-    Part part;
-    array_whole(array, &part);
-    source->length = (size_t)array->count * array->code.element->size;
-    if (make_copy(source) < 0)
-        return -1;
-    return array_gather(array, &part, source->copy);
-}
-
-static int gather_records(const Records *records, Source *source)
-{
-    source->length = records_size(records);
-    if (make_copy(source) < 0)
-        return -1;
-    return records_gather(records, source->copy);
-}
-
 /* Gathers items that have other bytes between them, or are on a device, where
  * each must be read in one access. */
-static int open_items(const State *state, PyObject *object, Source *source)
+static int open_items(const Array *array, Source *source)
 {
-    int status;
-    if (Py_IS_TYPE(object, state->array))
-        status = gather_array(array_of(object), source);
-    else
-        status = gather_records(records_of(object), source);
-    if (status < 0)
-        source_close(source);
-    return status;
+    source->length = array_bytes(&array->array);
+    if (make_copy(source) == 0 &&
+        array_gather(array->owner, &array->array, source->copy) == 0)
+        return 0;
+    source_close(source);
+    return -1;
 }
 
 int source_open(const State *state, PyObject *object, Source *source)
 {
     Extent extent;
     *source = (Source){0};
-    if (!extent_of(state, object, &extent))
-        return open_foreign(object, source);
+    int ours = extent_of(state, object, &extent);
+    if (ours <= 0)
+        return ours < 0 ? -1 : open_foreign(object, source);
     if (require_open(extent.owner) < 0)
         return -1;
-    bool items =
-        Py_IS_TYPE(object, state->array) || Py_IS_TYPE(object, state->records);
-    if (items && (!extent.whole || mapped_region_device(extent.slice.region)))
-        return open_items(state, object, source);
+    if (is_array(state, object) &&
+        (!extent.whole || mapped_region_device(extent.slice.region)))
+        return open_items(array_of(object), source);
     source->owner = extent.owner;
     source->slice = extent.slice;
     source->length = extent.slice.length;

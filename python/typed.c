@@ -1,4 +1,6 @@
 /* One typed value at a byte offset, and the way to arrays of them. */
+#include "array.h"
+#include "records.h"
 #include "value.h"
 
 const char view_get_doc[] = PyDoc_STR(
@@ -76,7 +78,7 @@ const char view_cast_doc[] = PyDoc_STR(
     "one dimension, the last one varying fastest. Any alignment will do.\n\n"
     "ValueError if the bytes aren't a whole number of items or don't match "
     "the\n"
-    "shape, if the code is unknown or none of struct's, or the region closed.");
+    "shape, if the code is unknown, or the region closed.");
 
 METHOD_KEYWORDS(view_cast)
 {
@@ -88,12 +90,25 @@ METHOD_KEYWORDS(view_cast)
     const Code *code = convert_code(view_owner(self)->state, values[0], &named);
     if (code == NULL)
         return NULL;
-    if (mapped_element_struct_code(code->element) == NULL) {
-        PyErr_Format(PyExc_ValueError,
-                     "struct has no code for elements of type %s",
-                     code->element->name);
-        return NULL;
-    }
     PyObject *shape = values[1] == Py_None ? NULL : values[1];
     return array_new(self, code, shape);
+}
+
+const char view_records_doc[] = PyDoc_STR(
+    "records($self, layout, /)\n--\n\n"
+    "Return the Records of a layout, a Layout or its text or\na NumPy dtype, "
+    "over the same "
+    "bytes.\n\n"
+    "ValueError if the bytes aren't a whole number of records, if the text is\n"
+    "malformed or the region closed.");
+
+METHOD_ONE(view_records)
+{
+    PyObject *layout = layout_from(view_owner(self)->state, argument);
+    if (layout == NULL)
+        return NULL;
+    mapped_item item = mapped_item_of_record(layout_of(layout)->fields);
+    PyObject *records = array_cast(self, &item, layout_of(layout), 0, NULL);
+    Py_DECREF(layout);
+    return records;
 }

@@ -1,7 +1,7 @@
 /* Region and Slice as a sequence of bytes: length, items, slices, iteration and
  * attributes. Keys and values are converted first, which may run code that
  * closes the region; view_span is called only after that. */
-#include "binding.h"
+#include "array.h"
 
 Py_ssize_t view_length(PyObject *self)
 {

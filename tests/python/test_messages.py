@@ -69,8 +69,8 @@ CALLS = {
                      lambda r: r.records("a:u8")[0][BrokenText("b")]),
     "attribute": (AttributeError,
                   lambda r: setattr(r.records("__a__:u8")[0], "__a__", 1)),
-    "no code": (ValueError, lambda r: r[:6].records(
-        "a" * 1_000_000 + ":u24").column("a" * 1_000_000)),
+    "no struct code": (ValueError, lambda r: mapped.layout(
+        "a" * 1_000_000 + ":u24").struct_format),
     "record": (ValueError, lambda r: r[:60].records(RECORDS).__setitem__(
         0, (HUGE, b"", (1, 2)))),
     "record text": (ValueError, lambda r: r[:60].records(RECORDS).__setitem__(

@@ -191,5 +191,3 @@ def test_typed_names_of_a_layout_are_codes_too():
     for wrong in ("u7", "u136", "x8", "f24"):
         with pytest.raises(ValueError, match="unknown element code"):
             region.get(wrong)
-    with pytest.raises(ValueError, match="no code for elements of type u24"):
-        region[:15].cast("u24le")
