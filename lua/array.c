@@ -1,75 +1,102 @@
-/* The Array: values of one element type, or texts of one length. */
-#include "mapped_lua.h"
+/* Arrays of any items: numbers and texts, which are an Array, and records. One
+ * set of functions serves both types. */
+#include "typed.h"
 
-const mlua_array *mlua_check_array(lua_State *L, int arg)
+#define BLOCK_BYTES 4096
+
+mlua_array *mlua_test_array(lua_State *L, int arg)
 {
-    const mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
+    mlua_array *self = mlua_push_metatable(L, arg);
     if (self == NULL)
-        mlua_raise_type(L, arg, "mapped.Array");
+        return NULL;
+    if (!mlua_is_either(L, MLUA_ARRAY, MLUA_RECORDS))
+        self = NULL;
+    lua_pop(L, 1);
+    return self;
+}
+
+mlua_array *mlua_check_array(lua_State *L, int arg)
+{
+    mlua_array *self = mlua_test_array(L, arg);
+    if (self == NULL)
+        mlua_raise_type(L, arg, "mapped.Array or mapped.Records");
     if (mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
 }
 
-void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
-                     const mlua_array *shape)
+void mlua_push_array(lua_State *L, int arg, const mlua_array *shape)
 {
-    mlua_array copy = *shape, *self;
-    self = lua_newuserdatauv(L, sizeof *self, 1);
-    *self = copy;
-    self->bytes.slice = slice;
+    bool has_layout = shape->item.record != NULL;
+    mlua_array *self = lua_newuserdatauv(L, sizeof *self, has_layout ? 2 : 1);
+    *self = *shape;
     self->bytes.owner = mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
-    lua_pushvalue(L, lua_upvalueindex(MLUA_ARRAY));
+    if (has_layout) {
+        lua_getiuservalue(L, arg, 2);
+        lua_setiuservalue(L, -2, 2);
+    }
+    lua_pushvalue(L, lua_upvalueindex(has_layout ? MLUA_RECORDS : MLUA_ARRAY));
     lua_setmetatable(L, -2);
+}
+
+int mlua_push_pieces(lua_State *L, const char *operation,
+                     const mapped_array *pieces)
+{
+    mlua_array shape = {.item = pieces->item,
+                        .count = pieces->shape[0],
+                        .stride = pieces->strides[0]};
+    mapped_extent extent;
+    mapped_error error;
+    if (mapped_array_extent(pieces, &extent, &error) != MAPPED_OK)
+        return mlua_raise_in(L, operation, &error);
+    shape.bytes.slice = extent.bytes;
+    mlua_push_array(L, 1, &shape);
+    return 1;
+}
+
+int mlua_push_cast(lua_State *L, const mapped_item *item)
+{
+    mlua_array shape = {.item = *item, .count = -1};
+    mapped_array pieces = mlua_pieces(&shape);
+    mapped_error error;
+    pieces.slice = mlua_check_view(L, 1);
+    if (mapped_array_cover(&pieces, &error) == MAPPED_OK)
+        return mlua_push_pieces(L, "cast", &pieces);
+    if (error.status != MAPPED_SIZE)
+        return mlua_raise_in(L, "cast", &error);
+    lua_pushfstring(L, "length %I is not a multiple of %s%I",
+                    (LUAI_UACINT)pieces.slice.length,
+                    item->record != NULL ? "the record's " : "",
+                    (LUAI_UACINT)item->size);
+    return luaL_argerror(L, 2, lua_tostring(L, -1));
 }
 
 static int view_cast(lua_State *L)
 {
-    mapped_slice slice = mlua_open_self(L, 2);
-    mlua_array shape = {.element = mlua_check_element(L, 2)};
-    mapped_error error;
-    shape.stride = shape.element->size;
-    shape.count = slice.length / shape.stride;
-    if (slice.length % shape.stride != 0) {
-        lua_pushfstring(L, "length %I is not a multiple of %d",
-                        (LUAI_UACINT)slice.length, (int)shape.stride);
-        return luaL_argerror(L, 2, lua_tostring(L, -1));
-    }
-    if (mapped_slice_sub(slice, 0, slice.length, &slice, &error) != MAPPED_OK)
-        return mlua_raise_in(L, "cast", &error);
-    mlua_push_array(L, 1, slice, &shape);
-    return 1;
+    mapped_item item;
+    mlua_open_self(L, 2);
+    item = mapped_item_of(mlua_check_element(L, 2));
+    return mlua_push_cast(L, &item);
 }
 
 const luaL_Reg mlua_cast_methods[] = {{"cast", view_cast}, {NULL, NULL}};
 
-/* The bytes from the first element on to the end of the last. */
-static size_t span_of(const mlua_array *shape)
-{
-    return shape->count == 0
-               ? 0
-               : (shape->count - 1) * shape->stride + mlua_array_width(shape);
-}
-
 static int array_sub(lua_State *L)
 {
     mlua_array shape;
-    mapped_slice slice;
-    mapped_error error;
+    mapped_array pieces;
     lua_Integer from, to;
-    size_t index, offset;
+    size_t index;
     mlua_at_most(L, 3);
     shape = *mlua_check_array(L, 1);
     from = mlua_check_integer(L, 2);
     to = mlua_opt_integer(L, 3, -1);
-    shape.count = mlua_clamp(from, to, shape.count, &index);
-    offset = shape.count == 0 ? 0 : index * shape.stride;
-    if (mapped_slice_sub(shape.bytes.slice, offset, span_of(&shape), &slice,
-                         &error) != MAPPED_OK)
-        return mlua_raise_in(L, "sub", &error);
-    mlua_push_array(L, 1, slice, &shape);
-    return 1;
+    shape.count = (ptrdiff_t)mlua_clamp(from, to, (size_t)shape.count, &index);
+    pieces = mlua_pieces(&shape);
+    if (shape.count > 0)
+        pieces.first = index * (size_t)shape.stride;
+    return mlua_push_pieces(L, "sub", &pieces);
 }
 
 static int array_bytes(lua_State *L)
@@ -79,46 +106,13 @@ static int array_bytes(lua_State *L)
     return 1;
 }
 
-/* A text is a string: of an Array's bytes nothing is shown in place. */
-static int push_text(lua_State *L, const mlua_array *self, size_t index)
+MAPPED__INLINE void push_item(lua_State *L, mlua_array *self, size_t index)
 {
-    const mapped_layout_entry field = mlua_text_field(self, index);
-    mlua_push_field(L, 1, self->bytes.slice, &field);
-    return 1;
-}
-
-static int push_slow(lua_State *L, const mlua_array *self, size_t index)
-{
-    mapped_value value;
-    mapped_error error;
-    if (self->width != 0)
-        return push_text(L, self, index);
-    if (mapped_get(self->bytes.slice, self->element, index * self->stride,
-                   &value, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
-    mlua_push_value(L, self->element, value);
-    return 1;
-}
-
-/* All but what nearly always happens is left to push_slow. */
-MAPPED__INLINE int push_element(lua_State *L, const mlua_array *self,
-                                size_t index)
-{
-    const mapped_element *element = self->element;
-    mapped_value value;
-    const unsigned char *p = mapped_slice_hit(
-        self->bytes.slice, index * self->stride, element->size);
-    if (MAPPED__UNLIKELY(p == NULL || self->width != 0 ||
-                         element->load(element, p, &value) != MAPPED_OK ||
-                         !mapped_slice_clean(self->bytes.slice)))
-        return push_slow(L, self, index);
-    mlua_push_value(L, element, value);
-    return 1;
-}
-
-void mlua_push_element(lua_State *L, const mlua_array *array, size_t index)
-{
-    push_element(L, array, index);
+    size_t offset = index * (size_t)self->stride;
+    if (MAPPED__LIKELY(self->item.kind == MAPPED_ITEM_ELEMENT))
+        mlua_push_element(L, self->bytes.slice, offset, self->item.element);
+    else
+        mlua_push_item(L, 1, self->bytes.slice, offset, &self->item);
 }
 
 static int absent(lua_State *L, const mlua_array *self)
@@ -135,7 +129,7 @@ int mlua_array_index(lua_State *L)
 {
     int is_integer;
     lua_Integer i = lua_tointegerx(L, 2, &is_integer);
-    const mlua_array *self;
+    mlua_array *self;
     size_t index;
     if (MAPPED__UNLIKELY(!is_integer)) {
         lua_settop(L, 2);
@@ -143,31 +137,43 @@ int mlua_array_index(lua_State *L)
         return 1;
     }
     self = mlua_push_metatable(L, 1);
-    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_type(L, MLUA_ARRAY)))
-        return mlua_raise_type(L, 1, "mapped.Array");
-    if (MAPPED__UNLIKELY(!mlua_position(i, self->count, &index)))
+    if (MAPPED__UNLIKELY(self == NULL ||
+                         !mlua_is_either(L, MLUA_ARRAY, MLUA_RECORDS)))
+        return mlua_raise_type(L, 1, "mapped.Array or mapped.Records");
+    if (MAPPED__UNLIKELY(!mlua_position(i, (size_t)self->count, &index)))
         return absent(L, self);
-    return push_element(L, self, index);
+    push_item(L, self, index);
+    return 1;
 }
 
-static int set_text(lua_State *L, const mlua_array *self, size_t index)
+/* All of the value is converted before any of it is stored. */
+static int set_item(lua_State *L, const mlua_array *self, size_t index)
 {
-    const mapped_layout_entry field = mlua_text_field(self, index);
-    mlua_set_field(L, 3, self->bytes.slice, &field);
+    unsigned char room[BLOCK_BYTES / 16];
+    unsigned char *bytes =
+        mlua_take_room(L, room, sizeof room, self->item.size);
+    const char *wrong = mlua_convert(L, 3, &self->item, bytes);
+    mapped_error error;
+    if (wrong != NULL)
+        return luaL_argerror(L, 3, wrong);
+    if (mapped_item_write(self->bytes.slice, &self->item,
+                          index * (size_t)self->stride, bytes,
+                          &error) != MAPPED_OK)
+        return mlua_raise_in(L, "set", &error);
     return 0;
 }
 
 static int array_newindex(lua_State *L)
 {
-    const mlua_array *self = mlua_check_array(L, 1);
-    size_t index = mlua_check_span(L, 2, 0, 1, self->count);
+    mlua_array *self = mlua_check_array(L, 1);
+    size_t index = mlua_check_span(L, 2, 0, 1, (size_t)self->count);
     mapped_value value;
     mapped_error error;
-    if (self->width != 0)
-        return set_text(L, self, index);
-    value = mlua_check_value(L, 3, self->element);
-    if (mapped_set(self->bytes.slice, self->element, index * self->stride,
-                   value, &error) != MAPPED_OK)
+    if (self->item.kind != MAPPED_ITEM_ELEMENT)
+        return set_item(L, self, index);
+    value = mlua_check_value(L, 3, self->item.element);
+    if (mapped_set(self->bytes.slice, self->item.element,
+                   index * (size_t)self->stride, value, &error) != MAPPED_OK)
         return mlua_raise_value(L, 3, &error);
     return 0;
 }
@@ -180,21 +186,20 @@ static int array_len(lua_State *L)
 
 static int array_next(lua_State *L)
 {
-    const mlua_array *self = mlua_check_array(L, 1);
+    mlua_array *self = mlua_check_array(L, 1);
     lua_Integer i = mlua_check_integer(L, 2);
-    if (i < 0 || (lua_Unsigned)i >= self->count)
+    if (i < 0 || i >= self->count)
         return 0;
     lua_pushinteger(L, i + 1);
-    return 1 + push_element(L, self, (size_t)i);
+    push_item(L, self, (size_t)i);
+    return 2;
 }
 
-/* Like ipairs, without a look-up by metamethod for each element. */
+/* Like ipairs, without a look-up by metamethod for each item. */
 static int array_pairs(lua_State *L)
 {
-    int i;
     mlua_check_array(L, 1);
-    for (i = 1; i <= MLUA_SHARED; i++)
-        lua_pushvalue(L, lua_upvalueindex(i));
+    mlua_push_shared(L);
     lua_pushcclosure(L, array_next, MLUA_SHARED);
     lua_pushvalue(L, 1);
     lua_pushinteger(L, 0);
@@ -203,37 +208,137 @@ static int array_pairs(lua_State *L)
 
 static int array_tostring(lua_State *L)
 {
+    char type[64];
     const mlua_array *self = mlua_test(L, 1, MLUA_ARRAY);
-    const mapped_region *region;
     if (self == NULL)
         return mlua_raise_type(L, 1, "mapped.Array");
-    region = self->bytes.owner->region;
-    if (mapped_region_closed(region))
+    if (mapped_region_closed(self->bytes.owner->region)) {
         lua_pushliteral(L, "mapped.Array (closed)");
-    else
-        lua_pushfstring(L, "mapped.Array (%I elements of type %s)",
-                        (LUAI_UACINT)self->count, self->element->name);
+        return 1;
+    }
+    mapped_item_spell(&self->item, MAPPED_SPELLING_LAYOUT, type, sizeof type);
+    lua_pushfstring(L, "mapped.Array (%I elements of type %s)",
+                    (LUAI_UACINT)self->count, type);
     return 1;
 }
 
-mapped_element_array mlua_core_array(const mlua_array *array,
-                                     ptrdiff_t numbers[2])
+/* Into the table on top of the stack, from index `at` + 1 on. */
+static void fill_block(lua_State *L, const mapped_array *block,
+                       const unsigned char *bytes, size_t at)
 {
-    mapped_element_array core = {.slice = array->bytes.slice,
-                                 .element = array->element,
-                                 .dimensions = 1,
-                                 .shape = numbers,
-                                 .strides = numbers + 1};
-    numbers[0] = (ptrdiff_t)array->count;
-    numbers[1] = (ptrdiff_t)array->stride;
-    return core;
+    const mapped_element *element = block->item.element;
+    size_t n = (size_t)block->shape[0], i;
+    for (i = 0; i < n; i++, bytes += block->item.size) {
+        if (block->item.kind != MAPPED_ITEM_ELEMENT ||
+            !mlua_push_loaded(L, element, bytes))
+            mlua_push_copy(L, &block->item, bytes);
+        lua_rawseti(L, -2, (lua_Integer)(at + i) + 1);
+    }
 }
 
-const luaL_Reg mlua_array_methods[] = {
-    {"sub", array_sub}, {"bytes", array_bytes}, {NULL, NULL}};
+/* In blocks, which are gathered first: what fills the table may run any code.
+ */
+static int array_totable(lua_State *L)
+{
+    unsigned char room[BLOCK_BYTES];
+    unsigned char *bytes;
+    mlua_array shape;
+    mapped_array block;
+    mapped_error error;
+    size_t first, n, at, most;
+    mlua_at_most(L, 3);
+    shape = *mlua_check_array(L, 1);
+    n = mlua_opt_range(L, 2, (size_t)shape.count, &first);
+    most = shape.item.size < BLOCK_BYTES ? BLOCK_BYTES / shape.item.size : 1;
+    bytes = mlua_take_room(L, room, sizeof room, shape.item.size);
+    lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
+    block = mlua_pieces(&shape);
+    for (at = 0; at < n; at += most) {
+        shape.count = (ptrdiff_t)(n - at < most ? n - at : most);
+        block.first = (first + at) * (size_t)shape.stride;
+        if (mapped_array_gather(&block, bytes, &error) != MAPPED_OK)
+            return mlua_raise_in(L, "totable", &error);
+        fill_block(L, &block, bytes, at);
+    }
+    return 1;
+}
 
-const luaL_Reg mlua_array_meta[] = {{"__newindex", array_newindex},
+void mlua_gather(lua_State *L, int arg)
+{
+    mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
+    luaL_Buffer buffer;
+    mapped_array pieces;
+    mapped_error error;
+    size_t n;
+    char *to;
+    if (self == NULL || !mlua_is_strided(self))
+        return;
+    n = (size_t)self->count * self->item.size;
+    to = luaL_buffinitsize(L, &buffer, n);
+    pieces = mlua_pieces(self);
+    if (mapped_array_gather(&pieces, to, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    luaL_pushresultsize(&buffer, n);
+    lua_replace(L, arg);
+}
+
+/* The values of a table or an array, which are read by any code. */
+static void convert_values(lua_State *L, const mapped_item *item, size_t n,
+                           unsigned char *to)
+{
+    int top = lua_gettop(L) + 1;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const char *wrong;
+        lua_geti(L, 2, (lua_Integer)i + 1);
+        wrong = mlua_convert(L, top, item, to + i * item->size);
+        if (wrong != NULL) {
+            lua_pushfstring(L, "element %I: %s", (LUAI_UACINT)i + 1, wrong);
+            luaL_argerror(L, 2, lua_tostring(L, -1));
+        }
+        lua_pop(L, 1);
+    }
+}
+
+/* Anything with a length and values at 1, 2, ... All are converted before the
+ * first is stored. */
+static int array_copy_from(lua_State *L)
+{
+    mlua_array shape;
+    mapped_array pieces;
+    mapped_error error;
+    size_t first, bytes;
+    unsigned char *values;
+    mlua_at_most(L, 3);
+    shape = *mlua_check_array(L, 1);
+    if (!(lua_istable(L, 2) || lua_isuserdata(L, 2)))
+        mlua_raise_type(L, 2, "table or mapped.Array");
+    lua_settop(L, 3);
+    pieces = mlua_pieces(&shape);
+    first = (size_t)shape.count;
+    shape.count = (ptrdiff_t)luaL_len(L, 2);
+    luaL_argcheck(L, shape.count >= 0, 2, "negative length");
+    first = mlua_check_span(L, 3, 1, (size_t)shape.count, first);
+    if (!mapped_multiply_size((size_t)shape.count, shape.item.size, &bytes))
+        return luaL_error(L, "too many values");
+    values = lua_newuserdatauv(L, bytes, 0);
+    convert_values(L, &shape.item, (size_t)shape.count, values);
+    pieces.first = shape.count > 0 ? first * (size_t)shape.stride : 0;
+    if (mapped_array_scatter(&pieces, values, &error) != MAPPED_OK)
+        return mlua_raise_in(L, "copy_from", &error);
+    return 0;
+}
+
+const luaL_Reg mlua_array_methods[] = {{"sub", array_sub},
+                                       {"bytes", array_bytes},
+                                       {"totable", array_totable},
+                                       {"copy_from", array_copy_from},
+                                       {NULL, NULL}};
+
+const luaL_Reg mlua_items_meta[] = {{"__newindex", array_newindex},
                                     {"__len", array_len},
                                     {"__pairs", array_pairs},
-                                    {"__tostring", array_tostring},
+                                    {NULL, NULL}};
+
+const luaL_Reg mlua_array_meta[] = {{"__tostring", array_tostring},
                                     {NULL, NULL}};

@@ -2,7 +2,7 @@
  * argument or making a buffer may collect garbage and close the region, so the
  * slice is taken after that. */
 #include <limits.h>
-#include "mapped_lua.h"
+#include "typed.h"
 
 static int bytes_byte(lua_State *L)
 {

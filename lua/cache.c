@@ -1,6 +1,6 @@
-/* The cache of compiled formats and patterns.
+/* The cache of compiled formats, codes and patterns.
  *
- * For each of the two kinds a table maps texts to userdata, which hold what the
+ * For each kind a table maps texts to userdata, which hold what the
  * texts compile to. A slot finds a userdata faster, by the address of its text;
  * the table keeps the text alive, so no other text can have that address.
  *
@@ -11,37 +11,15 @@
 #include <string.h>
 #include "mapped_lua.h"
 
-#define SLOTS 64
-#define LOCALE_BYTES 32
-
 #define BYTES_MOST ((size_t)256 << 10) /* of all entries */
 #define ENTRY_BYTES 128 /* of one entry beside its text and its userdata */
 
-typedef struct slot {
-    const char *text;
-    const mlua_compiled *compiled;
-} slot;
-
-/* User values 1 and 2 are the tables. */
-typedef struct mlua_cache {
-    size_t bytes;              /* of all entries */
-    char locale[LOCALE_BYTES]; /* that all patterns were compiled in */
-    slot slots[MLUA_KINDS][SLOTS];
-} cache;
-
-static cache *get_cache(lua_State *L)
+static mlua_cache *get_cache(lua_State *L)
 {
     return lua_touserdata(L, lua_upvalueindex(MLUA_CACHE));
 }
 
-static slot *slot_of(cache *self, mlua_kind kind, const char *text)
-{
-    return &self->slots[kind][(uintptr_t)text / 32 % SLOTS];
-}
-
-/* A pattern's character classes depend on the locale, which os.setlocale
- * changes. */
-static bool is_locale(const cache *self)
+bool mlua_is_locale(const mlua_cache *self)
 {
     return strcmp(setlocale(LC_CTYPE, NULL), self->locale) == 0;
 }
@@ -49,20 +27,20 @@ static bool is_locale(const cache *self)
 /* Gives the cache at `index` new tables. Nothing allocates after they are made.
  * A locale's name that doesn't fit is cut, and then never equals the locale's,
  * so that nothing is kept. */
-static void replace_tables(lua_State *L, int index, cache *self)
+static void replace_tables(lua_State *L, int index, mlua_cache *self)
 {
     int kind;
     for (kind = 0; kind < MLUA_KINDS; kind++)
         lua_newtable(L);
     memset(self, 0, sizeof *self);
-    strncpy(self->locale, setlocale(LC_CTYPE, NULL), LOCALE_BYTES - 1);
+    strncpy(self->locale, setlocale(LC_CTYPE, NULL), MLUA_LOCALE_BYTES - 1);
     for (kind = MLUA_KINDS; kind > 0; kind--)
         lua_setiuservalue(L, index, kind);
 }
 
 void mlua_push_cache(lua_State *L)
 {
-    cache *self = lua_newuserdatauv(L, sizeof *self, MLUA_KINDS);
+    mlua_cache *self = lua_newuserdatauv(L, sizeof *self, MLUA_KINDS);
     replace_tables(L, lua_gettop(L), self);
 }
 
@@ -71,12 +49,13 @@ static void forget_all(lua_State *L)
     replace_tables(L, lua_upvalueindex(MLUA_CACHE), get_cache(L));
 }
 
-static bool is_plain(const mapped_format *format)
+static bool is_plain(const mapped_fields *fields)
 {
-    mapped_cursor cursor = {0, 0, 0};
-    mapped_step_value item;
-    while (mapped_format_next(format, &cursor, &item))
-        if (item.step->kind != MAPPED_STEP_ELEMENT)
+    size_t i;
+    if (!fields->fixed || fields->count == 0 || fields->count > MLUA_PLAIN_MOST)
+        return false;
+    for (i = 0; i < fields->count; i++)
+        if (fields->fields[i].item.kind != MAPPED_ITEM_ELEMENT)
             return false;
     return true;
 }
@@ -88,21 +67,48 @@ static mlua_compiled *push_room(lua_State *L, size_t bytes)
     if (bytes > SIZE_MAX / 2)
         luaL_error(L, "text too long");
     self = lua_newuserdatauv(L, sizeof *self + bytes, 0);
-    *self = (mlua_compiled){false, NULL, NULL};
+    *self = (mlua_compiled){.plain = false};
     return self;
 }
 
 static const mlua_compiled *push_format(lua_State *L, const char *text)
 {
-    const mapped_dialect dialect = MAPPED_DIALECT_PACK_LATE;
-    size_t length = strlen(text), bytes;
+    const mapped_fields_source source = {.dialect = MAPPED_DIALECT_PACK_LATE,
+                                         .text = text,
+                                         .length = strlen(text)};
+    mapped_fields *fields;
+    size_t bytes;
     mapped_error error;
     mlua_compiled *self;
-    if (mapped_format_room(dialect, text, length, &bytes, &error) != MAPPED_OK)
+    if (mapped_fields_room(&source, &bytes, &error) != MAPPED_OK)
         mlua_raise(L, &error);
     self = push_room(L, bytes);
-    self->format = mapped_format_init(self + 1, dialect, text, length);
-    self->plain = is_plain(self->format);
+    if (mapped_fields_init(&source, self + 1, &fields, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    self->fields = fields;
+    self->plain = is_plain(fields);
+    return self;
+}
+
+/* As string.pack has it, else a layout's name, which alone would be another
+ * type where both are one text, as `i8` and `i16` are. */
+static const mlua_compiled *push_code(lua_State *L, int arg)
+{
+    size_t length;
+    mapped_error error;
+    mlua_compiled *self;
+    const char *code = lua_tolstring(L, arg, &length);
+    const mapped_element *element =
+        mapped_element_from_pack(code, length, &error);
+    if (element == NULL)
+        element = mapped_element_from_name(code, length, MAPPED_BIG_ENDIAN);
+    if (element == NULL) {
+        lua_pushfstring(L, "%s '%s'", mapped_status_text(error.status),
+                        mlua_push_short(L, arg));
+        luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
+    self = push_room(L, 0);
+    self->element = element;
     return self;
 }
 
@@ -137,18 +143,20 @@ static const mlua_compiled *look_up(lua_State *L, mlua_kind kind, int arg)
  * or have set the locale; then nothing is entered. */
 static void remember(lua_State *L, mlua_kind kind, int arg)
 {
-    cache *self = get_cache(L);
+    mlua_cache *self = get_cache(L);
     size_t length = lua_rawlen(L, arg);
     size_t bytes = lua_rawlen(L, -1) + length + ENTRY_BYTES;
     const mlua_compiled *compiled = lua_touserdata(L, -1);
-    slot *slot;
+    mlua_slot *slot;
+    const char *text;
     if (length > MLUA_TEXT_MOST || bytes > BYTES_MOST)
         return;
     if (self->bytes + bytes > BYTES_MOST) {
         forget_all(L);
         return;
     }
-    if (look_up(L, kind, arg) != NULL || !is_locale(self)) {
+    if (look_up(L, kind, arg) != NULL ||
+        (kind == MLUA_PATTERN && !mlua_is_locale(self))) {
         lua_pop(L, 1);
         return;
     }
@@ -159,34 +167,36 @@ static void remember(lua_State *L, mlua_kind kind, int arg)
     lua_rawset(L, -3);
     lua_pop(L, 1);
     self->bytes += bytes;
-    slot = slot_of(self, kind, lua_tostring(L, arg));
-    slot->text = lua_tostring(L, arg);
+    text = lua_tostring(L, arg);
+    slot = &self->slots[kind][(uintptr_t)text / 32 % MLUA_SLOTS];
+    slot->text = text;
     slot->compiled = compiled;
+}
+
+static const mlua_compiled *compile(lua_State *L, mlua_kind kind, int arg)
+{
+    switch (kind) {
+    case MLUA_FORMAT:
+        return push_format(L, lua_tostring(L, arg));
+    case MLUA_CODE:
+        return push_code(L, arg);
+    default:
+        return push_pattern(L, arg, 0);
+    }
 }
 
 const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg)
 {
     const mlua_compiled *found;
-    if (!is_locale(get_cache(L)))
+    if (kind == MLUA_PATTERN && !mlua_is_locale(get_cache(L)))
         forget_all(L);
     found = look_up(L, kind, arg);
     if (found != NULL)
         return found;
     lua_pop(L, 1);
-    found = kind == MLUA_FORMAT ? push_format(L, lua_tostring(L, arg))
-                                : push_pattern(L, arg, 0);
+    found = compile(L, kind, arg);
     remember(L, kind, arg);
     return found;
-}
-
-const mlua_compiled *mlua_find_compiled(cache *self, mlua_kind kind,
-                                        const char *text)
-{
-    const slot *slot = slot_of(self, kind, text);
-    if (MAPPED__LIKELY(slot->text == text) &&
-        (kind == MLUA_FORMAT || MAPPED__LIKELY(is_locale(self))))
-        return slot->compiled;
-    return NULL;
 }
 
 const mlua_compiled *mlua_push_unanchored(lua_State *L, int arg)

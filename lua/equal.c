@@ -6,96 +6,45 @@
  * their types; records if their fields are. `<` and `<=` compare bytes, also
  * with a string, and raise as every access does. */
 #include <string.h>
-#include "mapped_lua.h"
+#include "typed.h"
 
-/* Lua asks either operand's metamethod: the other may be anything. */
-static bool is_array(lua_State *L, int arg)
+/* The object at `arg`, if it is one of ours, as the core's array, with a copy
+ * of its numbers. */
+static bool get_pieces(lua_State *L, int arg, mlua_array *copy,
+                       mapped_array *pieces)
 {
-    return mlua_test(L, arg, MLUA_SLICE) != NULL ||
-           mlua_test(L, arg, MLUA_REGION) != NULL ||
-           mlua_test(L, arg, MLUA_ARRAY) != NULL;
-}
-
-/* An Array of texts has two dimensions: texts and their bytes. `numbers` holds
- * lengths, then distances. */
-static mapped_element_array texts_of(const mlua_array *array,
-                                     ptrdiff_t numbers[4])
-{
-    mapped_element_array core = mlua_core_array(array, numbers);
-    core.dimensions = 2;
-    core.strides = numbers + 2;
-    numbers[1] = (ptrdiff_t)array->width;
-    numbers[2] = (ptrdiff_t)array->stride;
-    numbers[3] = 1;
-    return core;
-}
-
-static mapped_element_array bytes_of(mapped_slice slice, ptrdiff_t numbers[4])
-{
-    const mlua_array array = {
-        .bytes.slice = slice,
-        .element = mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false),
-        .count = slice.length,
-        .stride = 1};
-    return mlua_core_array(&array, numbers);
-}
-
-/* The object at `arg` as the core's array. */
-static void get_array(lua_State *L, int arg, mapped_element_array *core,
-                      ptrdiff_t numbers[4])
-{
-    const mlua_slice *view = lua_touserdata(L, arg);
-    const mlua_array *array = mlua_test(L, arg, MLUA_ARRAY);
-    if (array == NULL)
-        *core = bytes_of(mlua_view_bytes(view), numbers);
-    else if (array->width != 0)
-        *core = texts_of(array, numbers);
-    else
-        *core = mlua_core_array(array, numbers);
-}
-
-static bool equal_arrays(lua_State *L)
-{
-    ptrdiff_t numbers[2][4];
-    mapped_element_array a, b;
-    bool equal = false;
-    get_array(L, 1, &a, numbers[0]);
-    get_array(L, 2, &b, numbers[1]);
-    return mapped_element_array_equal(&a, &b, &equal, NULL) == MAPPED_OK &&
-           equal;
-}
-
-/* The Records or the Record at `arg` as the core's; false if it is neither. */
-static bool get_records(lua_State *L, int arg, int type, mapped_records *core)
-{
-    const mlua_records *records = mlua_test(L, arg, type);
-    const mlua_record *record = lua_touserdata(L, arg);
-    bool one = type == MLUA_RECORD;
-    if (records == NULL)
+    const mlua_array *array = mlua_test_array(L, arg);
+    const mlua_record *record = mlua_test(L, arg, MLUA_RECORD);
+    if (array != NULL) {
+        *copy = *array;
+    } else if (record != NULL) {
+        copy->bytes = record->bytes;
+        copy->item = mapped_item_of_record(record->fields);
+    } else if (mlua_test_view(L, arg)) {
+        copy->bytes.slice = mlua_view_bytes(lua_touserdata(L, arg));
+        copy->item =
+            mapped_item_of(mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false));
+        copy->count = (ptrdiff_t)copy->bytes.slice.length;
+        copy->stride = 1;
+    } else {
         return false;
-    core->slice = records->bytes.slice;
-    core->first = 0;
-    core->layout = one ? record->layout->layout : records->layout->layout;
-    core->count = one ? 1 : records->count;
-    core->stride = (ptrdiff_t)mapped_layout_size(core->layout);
+    }
+    *pieces = mlua_pieces(copy);
+    if (record != NULL)
+        pieces->dimensions = 0;
     return true;
 }
 
-static bool equal_records(lua_State *L, int type)
-{
-    mapped_records a, b;
-    bool equal = false;
-    return get_records(L, 1, type, &a) && get_records(L, 2, type, &b) &&
-           mapped_records_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
-}
-
+/* Lua asks either operand's metamethod: the other may be anything. */
 static int equal(lua_State *L)
 {
-    bool result =
-        is_array(L, 1) && is_array(L, 2)
-            ? equal_arrays(L)
-            : equal_records(L, MLUA_RECORDS) || equal_records(L, MLUA_RECORD);
-    lua_pushboolean(L, result);
+    mlua_array copies[2];
+    mapped_array a, b;
+    bool equal = false;
+    equal = get_pieces(L, 1, &copies[0], &a) &&
+            get_pieces(L, 2, &copies[1], &b) &&
+            mapped_array_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
+    lua_pushboolean(L, equal);
     return 1;
 }
 

@@ -1,30 +1,17 @@
 /* pack and unpack: string.pack's language on the bytes of a view, with the
  * errors of string.pack and string.unpack. */
-#include "mapped_lua.h"
-
-/* The format whose text is at `arg`, pushed; but one of numbers alone is valid
- * without, for pushing numbers collects no garbage. */
-MAPPED__INLINE const mapped_format *
-check_format(lua_State *L, struct mlua_cache *cache, int arg)
-{
-    const char *text = lua_tolstring(L, arg, NULL);
-    const mlua_compiled *found = mlua_find_compiled(cache, MLUA_FORMAT, text);
-    if (MAPPED__LIKELY(found != NULL && found->plain))
-        return found->format;
-    mlua_check_string(L, arg, NULL);
-    return mlua_push_compiled(L, MLUA_FORMAT, arg)->format;
-}
+#include "typed.h"
 
 /* The words of string.pack, and the place in the format. */
-static int raise_wrong(lua_State *L, int arg, const mapped_step *step)
+static int raise_wrong(lua_State *L, int arg, const mapped_field *field)
 {
-    LUAI_UACINT place = (LUAI_UACINT)step->place + 1;
-    switch ((mapped_format_reason)step->reason) {
+    LUAI_UACINT place = (LUAI_UACINT)field->place + 1;
+    switch ((mapped_format_reason)field->reason) {
     case MAPPED_FORMAT_NUMBER_WRONG:
         return luaL_error(L,
                           "integral size (%I) out of limits [1,16] at "
                           "position %I of the format",
-                          (LUAI_UACINT)step->count, place);
+                          (LUAI_UACINT)field->item.count, place);
     case MAPPED_FORMAT_NO_SIZE_WRONG:
         return luaL_error(
             L,
@@ -45,88 +32,75 @@ static int raise_wrong(lua_State *L, int arg, const mapped_step *step)
     default:
         return luaL_error(
             L, "invalid format option '%c' at position %I of the format",
-            (int)(unsigned char)step->code, place);
+            (int)(unsigned char)field->code, place);
     }
 }
 
 static int raise_place(lua_State *L, int arg, const char *what,
-                       const mapped_step *step)
+                       const mapped_field *field)
 {
     lua_pushfstring(L, "%s at position %I of the format", what,
-                    (LUAI_UACINT)step->place + 1);
+                    (LUAI_UACINT)field->place + 1);
     return luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
-static int raise_unpack(lua_State *L, const mapped_step *step,
+static int raise_unpack(lua_State *L, const mapped_field *field,
                         const mapped_error *error)
 {
     switch (error->status) {
     case MAPPED_FORMAT:
-        return raise_wrong(L, 2, step);
+        return raise_wrong(L, 2, field);
     case MAPPED_VALUE:
         return luaL_error(
             L,
             "%d-byte integer does not fit into Lua Integer at position %I "
             "of the format",
-            (int)step->element->size, (LUAI_UACINT)step->place + 1);
+            (int)field->item.element->size, (LUAI_UACINT)field->place + 1);
     case MAPPED_RANGE:
         return raise_place(L, 2,
-                           step->kind == MAPPED_STEP_ZERO
+                           field->item.kind == MAPPED_ITEM_ZERO
                                ? "unfinished string for format 'z'"
                                : "data string too short",
-                           step);
+                           field);
     default:
         return mlua_raise(L, error);
     }
 }
 
-static int raise_pack(lua_State *L, int arg, const mapped_step_value *item)
+static int raise_pack(lua_State *L, int arg, const mapped_field *field)
 {
-    const mapped_step *step = item->step;
-    const char *what = "string longer than given size";
-    if (step->kind == MAPPED_STEP_WRONG)
-        return raise_wrong(L, 2, step);
-    if (step->kind == MAPPED_STEP_ZERO)
+    const char *what;
+    switch ((mapped_item_kind)field->item.kind) {
+    case MAPPED_ITEM_WRONG:
+        return raise_wrong(L, 2, field);
+    case MAPPED_ITEM_ZERO:
         what = "string contains zeros";
-    else if (step->kind == MAPPED_STEP_COUNTED)
+        break;
+    case MAPPED_ITEM_COUNTED:
         what = "string length does not fit in given size";
-    else if (step->kind == MAPPED_STEP_ELEMENT)
-        what = step->element->kind == MAPPED_KIND_SIGNED ? "integer overflow"
-                                                         : "unsigned overflow";
-    return raise_place(L, arg, what, step);
+        break;
+    case MAPPED_ITEM_ELEMENT:
+        what = field->item.element->kind == MAPPED_KIND_SIGNED
+                   ? "integer overflow"
+                   : "unsigned overflow";
+        break;
+    default:
+        what = "string longer than given size";
+    }
+    return raise_place(L, arg, what, field);
 }
 
-/* Few enough for the stack that every C function has, with two to spare. */
-#define ITEMS_AT_ONCE 12
-#define SHORT_BYTES 256
-
-void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
-                     size_t offset, size_t n)
-{
-    char bytes[SHORT_BYTES];
-    luaL_Buffer buffer;
-    mapped_error error;
-    char *to = bytes;
-    if (n > sizeof bytes)
-        to = luaL_buffinitsize(L, &buffer, n);
-    if (mapped_read(slice, offset, to, n, &error) != MAPPED_OK)
-        mlua_raise_in(L, operation, &error);
-    if (n > sizeof bytes)
-        luaL_pushresultsize(&buffer, n);
-    else
-        lua_pushlstring(L, bytes, n);
-}
-
-static void push_items(lua_State *L, mapped_slice slice,
-                       const mapped_step_values *items)
+static void push_values(lua_State *L, mapped_slice slice,
+                        const mapped_field_values *values)
 {
     size_t i;
-    for (i = 0; i < items->count; i++) {
-        const mapped_step_value *item = &items->items[i];
-        if (MAPPED__LIKELY(item->step->kind == MAPPED_STEP_ELEMENT))
-            mlua_push_value(L, item->step->element, item->value);
+    for (i = 0; i < values->count; i++) {
+        const mapped_field_value *value = &values->values[i];
+        const mapped_item *item = &value->field->item;
+        if (MAPPED__LIKELY(item->kind == MAPPED_ITEM_ELEMENT))
+            mlua_push_value(L, item->element, value->value);
         else
-            mlua_push_bytes(L, "unpack", slice, item->offset, item->length);
+            mlua_push_bytes(L, "unpack", slice, value->offset, value->length);
     }
 }
 
@@ -142,25 +116,26 @@ static size_t check_start(lua_State *L, int arg, mapped_slice slice)
     return (size_t)luaL_argerror(L, arg, "initial position out of string");
 }
 
-static int format_unpack(lua_State *L)
+/* All formats, step by step. A metatable may lie behind the arguments. */
+static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
 {
-    mapped_step_value room[ITEMS_AT_ONCE];
-    mapped_step_values items = {room, ITEMS_AT_ONCE, 0};
-    mapped_cursor cursor = {0, 0, 0};
-    const mlua_slice *self = mlua_self(L, 3);
-    mapped_slice slice = mlua_view_bytes(self);
-    const mapped_format *format;
+    mapped_field_value room[MLUA_PLAIN_MOST];
+    mapped_field_values values = {room, MLUA_PLAIN_MOST, 0};
+    mapped_cursor cursor = {offset, 0, 0};
+    const mapped_fields *fields;
     mapped_error error;
     size_t count = 0;
-    cursor.offset = check_start(L, 3, slice);
-    format = check_format(L, self->owner->cache, 2);
+    if (lua_gettop(L) > 3)
+        lua_settop(L, 3);
+    mlua_check_string(L, 2, NULL);
+    fields = mlua_push_compiled(L, MLUA_FORMAT, 2)->fields;
     for (;;) {
-        if (MAPPED__UNLIKELY(mapped_format_unpack(format, slice, &cursor,
-                                                  &items, &error) != MAPPED_OK))
-            return raise_unpack(L, mapped_format_step(format, &cursor), &error);
-        push_items(L, slice, &items);
-        count += items.count;
-        if (items.count < ITEMS_AT_ONCE)
+        if (mapped_fields_unpack(fields, slice, &cursor, &values, &error) !=
+            MAPPED_OK)
+            return raise_unpack(L, mapped_fields_at(fields, &cursor), &error);
+        push_values(L, slice, &values);
+        count += values.count;
+        if (values.count < MLUA_PLAIN_MOST)
             break;
         luaL_checkstack(L, LUA_MINSTACK, "too many results");
     }
@@ -168,75 +143,151 @@ static int format_unpack(lua_State *L)
     return (int)count + 1;
 }
 
-/* Floats too large for `f` become infinite, as string.pack has it. */
-static void check_item(lua_State *L, int arg, mapped_step_value *item)
+/* Pushes the values of a plain format in place, as far as they are what nearly
+ * always is there; returns how many. */
+static size_t push_plain(lua_State *L, const mapped_fields *fields,
+                         mapped_slice slice, size_t offset)
 {
-    const mapped_element *element = item->step->element;
-    if (item->step->kind == MAPPED_STEP_WRONG)
-        raise_pack(L, arg, item);
-    if (item->step->kind != MAPPED_STEP_ELEMENT)
-        item->data = mlua_check_string(L, arg, &item->length);
-    else if (element->kind != MAPPED_KIND_FLOAT)
-        item->value.i = mlua_check_integer(L, arg);
-    else if (element->size == sizeof(float))
-        item->value.f = (float)mlua_check_number(L, arg);
-    else
-        item->value.f = mlua_check_number(L, arg);
-    if (mapped_format_check(item, NULL) != MAPPED_OK)
-        raise_pack(L, arg, item);
+    const unsigned char *p = mapped_slice_hit(slice, offset, fields->size);
+    size_t i = 0;
+    while (p != NULL && i < fields->count &&
+           mlua_push_loaded(L, fields->fields[i].item.element,
+                            p + fields->fields[i].offset))
+        i++;
+    return i;
 }
 
-/* All arguments become items; conversion stops at the first that can't. */
-static void check_items(lua_State *L, const mapped_format *format,
-                        mapped_step_values *items)
+static int format_unpack(lua_State *L)
 {
-    mapped_cursor cursor = {0, 0, 0};
-    mapped_step_value item = {NULL, {0}, NULL, 0, 0};
-    int arg = 4;
-    while (mapped_format_next(format, &cursor, &item)) {
-        check_item(L, arg++, &item);
-        items->items[items->count++] = item;
+    const mlua_slice *self = mlua_self(L, 3);
+    mapped_slice slice = mlua_view_bytes(self);
+    size_t offset = check_start(L, 3, slice);
+    const mlua_compiled *found = mlua_find_compiled(
+        self->owner->cache, MLUA_FORMAT, lua_tolstring(L, 2, NULL));
+    size_t pushed;
+    if (MAPPED__UNLIKELY(found == NULL || !found->plain))
+        return unpack_steps(L, slice, offset);
+    pushed = push_plain(L, found->fields, slice, offset);
+    if (MAPPED__UNLIKELY(pushed < found->fields->count ||
+                         !mapped_slice_clean(slice))) {
+        lua_pop(L, (int)pushed);
+        return unpack_steps(L, slice, offset);
     }
+    lua_pushinteger(L, (lua_Integer)(offset + found->fields->size) + 1);
+    return (int)pushed + 1;
 }
 
-/* Room for the items of a long format. It takes the format's place on the stack
- * and keeps it, for an argument that is missing must find nothing there. */
-static void make_room(lua_State *L, int place, size_t count,
-                      mapped_step_values *items)
+/* Floats too large for `f` become infinite, as string.pack has it. */
+static mapped_value check_number(lua_State *L, int arg,
+                                 const mapped_element *element)
 {
-    items->items = lua_newuserdatauv(L, count * sizeof *items->items, 1);
-    items->capacity = count;
-    lua_pushvalue(L, place);
+    mapped_value value;
+    if (element->kind != MAPPED_KIND_FLOAT)
+        value.i = mlua_check_integer(L, arg);
+    else if (element->size == sizeof(float))
+        value.f = (float)mlua_check_number(L, arg);
+    else
+        value.f = mlua_check_number(L, arg);
+    return value;
+}
+
+/* All arguments have been converted: where they go, at the position at 3. `top`
+ * of them were given, `count` are taken. */
+static mapped_slice check_target(lua_State *L, int top, size_t count,
+                                 size_t *offset)
+{
+    mapped_slice slice;
+    lua_settop(L, top);
+    mlua_at_most(L, (int)count + 3);
+    slice = mlua_check_view(L, 1);
+    *offset = mlua_check_span(L, 3, 0, 0, slice.length);
+    return slice;
+}
+
+/* Numbers are converted to bytes, which are written at once. */
+static int pack_plain(lua_State *L, int top, const mapped_fields *fields)
+{
+    unsigned char bytes[MLUA_PLAIN_MOST * 16];
+    const mapped_item record = mapped_item_of_record(fields);
+    mapped_slice slice;
+    mapped_error error;
+    size_t i, offset;
+    for (i = 0; i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        const mapped_element *element = field->item.element;
+        mapped_value value = check_number(L, (int)i + 4, element);
+        if (element->store(element, bytes + field->offset, value) != MAPPED_OK)
+            return raise_pack(L, (int)i + 4, field);
+    }
+    slice = check_target(L, top, fields->count, &offset);
+    if (mapped_item_write(slice, &record, offset, bytes, &error) != MAPPED_OK)
+        return mlua_raise_in(L, "pack", &error);
+    lua_pushinteger(L, (lua_Integer)(offset + fields->size) + 1);
+    return 1;
+}
+
+static void check_value(lua_State *L, int arg, mapped_field_value *value)
+{
+    const mapped_item *item = &value->field->item;
+    if (item->kind == MAPPED_ITEM_WRONG)
+        raise_pack(L, arg, value->field);
+    if (item->kind == MAPPED_ITEM_ELEMENT)
+        value->value = check_number(L, arg, item->element);
+    else
+        value->data = mlua_check_string(L, arg, &value->length);
+    if (mapped_field_check(value, NULL) != MAPPED_OK)
+        raise_pack(L, arg, value->field);
+}
+
+/* Room for many values, in a userdata that takes the format's place on the
+ * stack and keeps it, for an argument that is missing must find nothing there.
+ */
+static mapped_field_value *take_values(lua_State *L, size_t count)
+{
+    mapped_field_value *values =
+        lua_newuserdatauv(L, count * sizeof *values, 1);
+    lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, 1);
-    lua_replace(L, place);
+    lua_replace(L, 2);
+    return values;
+}
+
+/* All arguments become values; conversion stops at the first that can't. */
+static int pack_steps(lua_State *L, int top, const mapped_fields *fields)
+{
+    mapped_field_value room[MLUA_PLAIN_MOST];
+    mapped_field_values values = {room, fields->values, 0};
+    mapped_field_value value = {.field = NULL};
+    mapped_cursor cursor = {0, 0, 0};
+    mapped_slice slice;
+    mapped_error error;
+    if (fields->values > MLUA_PLAIN_MOST)
+        values.values = take_values(L, fields->values);
+    while (mapped_fields_next(fields, &cursor, &value)) {
+        check_value(L, (int)values.count + 4, &value);
+        values.values[values.count++] = value;
+    }
+    cursor = (mapped_cursor){0, 0, 0};
+    slice = check_target(L, top, values.count, &cursor.offset);
+    if (mapped_fields_pack(fields, slice, &cursor, &values, &error) !=
+        MAPPED_OK)
+        return mlua_raise(L, &error);
+    lua_pushinteger(L, (lua_Integer)cursor.offset + 1);
+    return 1;
 }
 
 static int format_pack(lua_State *L)
 {
-    mapped_step_value room[ITEMS_AT_ONCE];
-    mapped_step_values items = {room, ITEMS_AT_ONCE, 0};
-    mapped_cursor cursor = {0, 0, 0};
-    mapped_slice slice;
-    const mapped_format *format;
-    mapped_error error;
+    const mlua_compiled *compiled;
     int top = lua_gettop(L);
     mlua_check_view(L, 1);
     mlua_check_string(L, 2, NULL);
     mlua_check_integer(L, 3);
-    format = mlua_push_compiled(L, MLUA_FORMAT, 2)->format;
+    compiled = mlua_push_compiled(L, MLUA_FORMAT, 2);
     lua_replace(L, 2);
     lua_pushnil(L); /* what string.pack finds where an argument is missing */
-    if (mapped_format_count(format) > ITEMS_AT_ONCE)
-        make_room(L, 2, mapped_format_count(format), &items);
-    check_items(L, format, &items);
-    lua_settop(L, top);
-    mlua_at_most(L, (int)items.count + 3);
-    slice = mlua_check_view(L, 1);
-    cursor.offset = mlua_check_span(L, 3, 0, 0, slice.length);
-    if (mapped_format_pack(format, slice, &cursor, &items, &error) != MAPPED_OK)
-        return mlua_raise(L, &error);
-    lua_pushinteger(L, (lua_Integer)cursor.offset + 1);
-    return 1;
+    return compiled->plain ? pack_plain(L, top, compiled->fields)
+                           : pack_steps(L, top, compiled->fields);
 }
 
 const luaL_Reg mlua_format_methods[] = {

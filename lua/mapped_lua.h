@@ -68,35 +68,6 @@ typedef struct mlua_region {
     max_align_t memory[]; /* `room` bytes for `region` */
 } mlua_region;
 
-/* An Array is a slice that counts in elements, which in a column of records lie
- * apart. With a `width` each is a text of that many bytes. */
-typedef struct mlua_array {
-    mlua_slice bytes;
-    const mapped_element *element;
-    size_t count;
-    size_t stride; /* bytes from one to the next */
-    size_t width;
-} mlua_array;
-
-/* What a layout is compiled to lies in user value 1. */
-typedef struct mlua_layout {
-    mlua_resource resource;
-    mapped_layout *compiled; /* the core's own, until it is copied there */
-    const mapped_layout *layout;
-} mlua_layout;
-
-/* Records and a Record keep their Layout as user value 2. */
-typedef struct mlua_records {
-    mlua_slice bytes;
-    const mlua_layout *layout;
-    size_t count;
-} mlua_records;
-
-typedef struct mlua_record {
-    mlua_slice bytes;
-    const mlua_layout *layout;
-} mlua_record;
-
 /* Bytes to read: a Lua string, or memory of a region. */
 typedef struct mlua_data {
     const char *string; /* NULL: `slice` */
@@ -149,29 +120,62 @@ void mlua_charge(lua_State *L, mlua_resource *resource, size_t bytes);
 bool mlua_collects(lua_State *L, mapped_status status,
                    const mapped_error *error, bool *tried);
 
-/* What a format or a pattern was compiled to, in one userdata. */
+/* What a format, a code or a pattern was compiled to, in one userdata. */
 typedef struct mlua_compiled {
-    bool plain; /* a format of nothing but numbers; a pattern of letters */
-    const mapped_format *format;
+    bool plain; /* a format of a few numbers, at fixed places; a pattern of
+                   letters */
+    const mapped_fields *fields;
+    const mapped_element *element;
     const mapped_pattern *pattern;
 } mlua_compiled;
 
 typedef enum mlua_kind {
     MLUA_FORMAT,
+    MLUA_CODE,
     MLUA_PATTERN,
     MLUA_KINDS
 } mlua_kind;
 
-/* cache.c: pushes a cache for both. */
+/* So many values at most has a plain format. */
+#define MLUA_PLAIN_MOST 12
+
+/* Where the cache finds what it has by the address of its text: see cache.c. */
+typedef struct mlua_slot {
+    const char *text;
+    const mlua_compiled *compiled;
+} mlua_slot;
+
+#define MLUA_SLOTS 64
+#define MLUA_LOCALE_BYTES 32
+
+typedef struct mlua_cache {
+    size_t bytes;                   /* in the tables */
+    char locale[MLUA_LOCALE_BYTES]; /* whose classes the patterns have */
+    mlua_slot slots[MLUA_KINDS][MLUA_SLOTS];
+} mlua_cache;
+
+/* cache.c: pushes a cache for all kinds. */
 void mlua_push_cache(lua_State *L);
+
+/* Character classes are those of the locale, which os.setlocale changes: are
+ * they still the same? */
+bool mlua_is_locale(const mlua_cache *cache);
 
 /* Pushes what the string at `arg` compiles to: on the stack it stays valid. */
 const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg);
 
 /* The same without pushing it, if it is at hand, else NULL: valid until Lua may
  * collect garbage. `text` is the string at an argument. */
-const mlua_compiled *mlua_find_compiled(struct mlua_cache *cache,
-                                        mlua_kind kind, const char *text);
+MAPPED__INLINE const mlua_compiled *
+mlua_find_compiled(const mlua_cache *cache, mlua_kind kind, const char *text)
+{
+    const mlua_slot *slot =
+        &cache->slots[kind][(uintptr_t)text / 32 % MLUA_SLOTS];
+    if (MAPPED__LIKELY(slot->text == text) &&
+        (kind != MLUA_PATTERN || MAPPED__LIKELY(mlua_is_locale(cache))))
+        return slot->compiled;
+    return NULL;
+}
 
 /* A pattern compiled for gmatch, where a "^" in front is a character like
  * others. Pushed, and not kept. */
@@ -211,13 +215,19 @@ MAPPED__INLINE bool mlua_is_type(lua_State *L, int type)
     return mlua_is_metatable(L, lua_topointer(L, -1), type);
 }
 
+/* Is it that of one of these two types? */
+MAPPED__INLINE bool mlua_is_either(lua_State *L, int type, int other)
+{
+    const void *metatable = lua_topointer(L, -1);
+    return metatable == MAPPED__LOAD(&mlua_first_metatables[type]) ||
+           mlua_is_metatable(L, metatable, other) ||
+           mlua_is_metatable(L, metatable, type);
+}
+
 /* Is it that of a Region or a Slice? */
 MAPPED__INLINE bool mlua_is_view(lua_State *L)
 {
-    const void *metatable = lua_topointer(L, -1);
-    return metatable == MAPPED__LOAD(&mlua_first_metatables[MLUA_REGION]) ||
-           mlua_is_metatable(L, metatable, MLUA_SLICE) ||
-           mlua_is_metatable(L, metatable, MLUA_REGION);
+    return mlua_is_either(L, MLUA_REGION, MLUA_SLICE);
 }
 
 /* The userdata at `arg` if it is of that type, else NULL. */
@@ -230,6 +240,25 @@ MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
         self = NULL;
     lua_pop(L, 1);
     return self;
+}
+
+/* Is the object at `arg` a Region or a Slice? */
+MAPPED__INLINE bool mlua_test_view(lua_State *L, int arg)
+{
+    bool found;
+    if (mlua_push_metatable(L, arg) == NULL)
+        return false;
+    found = mlua_is_view(L);
+    lua_pop(L, 1);
+    return found;
+}
+
+/* Pushes what all functions have as their first upvalues. */
+MAPPED__INLINE void mlua_push_shared(lua_State *L)
+{
+    int i;
+    for (i = 1; i <= MLUA_SHARED; i++)
+        lua_pushvalue(L, lua_upvalueindex(i));
 }
 
 /* Raises: the function takes no more than `most` arguments. */
@@ -379,89 +408,11 @@ size_t mlua_check_length(lua_State *L, int arg);
 /* The byte, 0 to 255, at `arg`. */
 uint8_t mlua_check_byte(lua_State *L, int arg);
 
-/* The element whose string.pack code, or else a layout's name of it, is at
- * `arg`. */
-const mapped_element *mlua_check_element(lua_State *L, int arg);
-
-/* The Lua value at `index` as a value of the element's kind. Returns NULL, or
- * what is expected instead. */
-const char *mlua_to_value(lua_State *L, int index,
-                          const mapped_element *element, mapped_value *value);
-
-/* The same for an argument; raises. */
-mapped_value mlua_check_value(lua_State *L, int arg,
-                              const mapped_element *element);
-
-/* The elements as the core's array. `numbers` is for its shape and strides. */
-mapped_element_array mlua_core_array(const mlua_array *array,
-                                     ptrdiff_t numbers[2]);
-
 /* equal.c: of all types but Layout. */
 extern const luaL_Reg mlua_equal_meta[];
 extern const luaL_Reg mlua_order_meta[]; /* of Region, Slice and Array */
 
-/* Raises; MAPPED_VALUE becomes a complaint about the argument at `arg`. */
-int mlua_raise_value(lua_State *L, int arg, const mapped_error *error);
-
-/* A boolean, or a string of one byte. */
-void mlua_push_other(lua_State *L, const mapped_element *element,
-                     mapped_value value);
-
-MAPPED__INLINE void mlua_push_value(lua_State *L, const mapped_element *element,
-                                    mapped_value value)
-{
-    if (element->kind == MAPPED_KIND_FLOAT)
-        lua_pushnumber(L, value.f);
-    else if (MAPPED__LIKELY(element->kind <= MAPPED_KIND_UNSIGNED))
-        lua_pushinteger(L, value.i);
-    else
-        mlua_push_other(L, element, value);
-}
-
-/* An Array that is not closed, or raises. */
-const mlua_array *mlua_check_array(lua_State *L, int arg);
-
-/* The bytes of one element. */
-MAPPED__INLINE size_t mlua_array_width(const mlua_array *array)
-{
-    return array->width != 0 ? array->width : array->element->size;
-}
-
-/* Do other bytes lie between the elements? */
-MAPPED__INLINE bool mlua_is_strided(const mlua_array *array)
-{
-    return array->count > 1 && array->stride != mlua_array_width(array);
-}
-
-/* Pushes a copy of `shape` over these bytes of the object at `arg`. */
-void mlua_push_array(lua_State *L, int arg, mapped_slice slice,
-                     const mlua_array *shape);
-
-/* Pushes an element, or raises. */
-void mlua_push_element(lua_State *L, const mlua_array *array, size_t index);
-
-/* Pushes a field of the record in these bytes, which are those of the object at
- * `arg`, or raises. */
-void mlua_push_field(lua_State *L, int arg, mapped_slice record,
-                     const mapped_layout_entry *field);
-
-/* The two halves of storing the value at `index`: to plain memory of the
- * field's size, and from there. They raise. */
-void mlua_convert_field(lua_State *L, int index,
-                        const mapped_layout_entry *field, unsigned char *to);
-void mlua_store_field(lua_State *L, const char *operation, mapped_slice record,
-                      const mapped_layout_entry *field,
-                      const unsigned char *from);
-
-/* Both halves. */
-void mlua_set_field(lua_State *L, int index, mapped_slice record,
-                    const mapped_layout_entry *field);
-
-/* The field that stands for a text of an array. */
-mapped_layout_entry mlua_text_field(const mlua_array *array, size_t index);
-
-/* Pushes `n` bytes at `offset` of a slice as a string, or raises, as of
- * `operation`. */
+/* value.c: pushes a string of `n` bytes at `offset` of a slice, or raises. */
 void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
                      size_t offset, size_t n);
 
@@ -474,16 +425,15 @@ int mlua_guard(lua_State *L);      /* fault.c */
 int mlua_layout_new(lua_State *L); /* records.c */
 
 int mlua_view_index(lua_State *L);   /* view.c: __index of Region and Slice */
-int mlua_array_index(lua_State *L);  /* array.c: __index of Array */
+int mlua_array_index(lua_State *L);  /* array.c: of Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
-int mlua_records_index(lua_State *L);
-int mlua_record_index(lua_State *L); /* record.c */
+int mlua_record_index(lua_State *L);
 
 /* Of Region and Slice alike. */
 extern const luaL_Reg mlua_view_meta[];       /* view.c */
 extern const luaL_Reg mlua_slice_methods[];   /* slice.c */
 extern const luaL_Reg mlua_bytes_methods[];   /* bytes.c */
-extern const luaL_Reg mlua_typed_methods[];   /* typed.c */
+extern const luaL_Reg mlua_typed_methods[];   /* value.c */
 extern const luaL_Reg mlua_format_methods[];  /* format.c */
 extern const luaL_Reg mlua_search_methods[];  /* search.c */
 extern const luaL_Reg mlua_parts_methods[];   /* parts.c */
@@ -501,13 +451,13 @@ extern const luaL_Reg mlua_region_methods[];
 extern const luaL_Reg mlua_fault_methods[]; /* fault.c */
 extern const luaL_Reg mlua_slice_meta[];    /* slice.c */
 extern const luaL_Reg mlua_array_meta[];    /* array.c */
-extern const luaL_Reg mlua_array_methods[];
-extern const luaL_Reg mlua_table_methods[]; /* table.c */
+extern const luaL_Reg mlua_items_meta[];    /* also of Records */
+extern const luaL_Reg mlua_array_methods[]; /* also of Records */
 extern const luaL_Reg mlua_layout_meta[];   /* records.c */
 extern const luaL_Reg mlua_layout_methods[];
 extern const luaL_Reg mlua_records_meta[];
 extern const luaL_Reg mlua_records_methods[];
-extern const luaL_Reg mlua_record_meta[]; /* record.c */
+extern const luaL_Reg mlua_record_meta[];
 
 /* mlua_check_view for argument 1, once argument 2 has become bytes to look for:
  * numbers become strings, as for string.*, and elements that lie apart are

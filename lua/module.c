@@ -17,12 +17,13 @@ static const luaL_Reg *const slice_methods[] = {
     mlua_search_methods,  mlua_parts_methods, mlua_pattern_methods,
     mlua_pointer_methods, mlua_about_methods, NULL};
 
-static const luaL_Reg *const array_methods[] = {
-    mlua_array_methods, mlua_table_methods, mlua_about_methods, NULL};
+static const luaL_Reg *const array_methods[] = {mlua_array_methods,
+                                                mlua_about_methods, NULL};
 
 static const luaL_Reg *const layout_methods[] = {mlua_layout_methods, NULL};
 
-static const luaL_Reg *const records_methods[] = {mlua_records_methods, NULL};
+static const luaL_Reg *const records_methods[] = {mlua_array_methods,
+                                                  mlua_records_methods, NULL};
 
 static const luaL_Reg *const record_methods[] = {NULL};
 
@@ -32,13 +33,13 @@ static const luaL_Reg *const region_meta[] = {
 static const luaL_Reg *const slice_meta[] = {
     mlua_view_meta, mlua_slice_meta, mlua_equal_meta, mlua_order_meta, NULL};
 
-static const luaL_Reg *const array_meta[] = {mlua_array_meta, mlua_equal_meta,
-                                             mlua_order_meta, NULL};
+static const luaL_Reg *const array_meta[] = {
+    mlua_array_meta, mlua_items_meta, mlua_equal_meta, mlua_order_meta, NULL};
 
 static const luaL_Reg *const layout_meta[] = {mlua_layout_meta, NULL};
 
-static const luaL_Reg *const records_meta[] = {mlua_records_meta,
-                                               mlua_equal_meta, NULL};
+static const luaL_Reg *const records_meta[] = {
+    mlua_records_meta, mlua_items_meta, mlua_equal_meta, NULL};
 
 static const luaL_Reg *const record_meta[] = {mlua_record_meta, mlua_equal_meta,
                                               NULL};
@@ -58,7 +59,7 @@ static const type types[] = {
     {"mapped.Array", MLUA_ARRAY, mlua_array_index, array_meta, array_methods},
     {"mapped.Layout", MLUA_LAYOUT, mlua_layout_index, layout_meta,
      layout_methods},
-    {"mapped.Records", MLUA_RECORDS, mlua_records_index, records_meta,
+    {"mapped.Records", MLUA_RECORDS, mlua_array_index, records_meta,
      records_methods},
     {"mapped.Record", MLUA_RECORD, mlua_record_index, record_meta,
      record_methods}};

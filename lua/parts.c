@@ -28,10 +28,8 @@ static int next_part(lua_State *L)
 static int push_iterator(lua_State *L, const mapped_parts *start)
 {
     mapped_parts *parts;
-    int i;
     lua_settop(L, 2);
-    for (i = 1; i <= MLUA_SHARED; i++)
-        lua_pushvalue(L, lua_upvalueindex(i));
+    mlua_push_shared(L);
     mlua_push_owner(L, 1);
     parts = lua_newuserdatauv(L, sizeof *parts, 0);
     *parts = *start;

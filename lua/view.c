@@ -1,7 +1,7 @@
 /* What Region and Slice have in common, for their methods and for arguments:
  * the checks that turn an argument into the bytes that it stands for, and the
  * metamethods. */
-#include "mapped_lua.h"
+#include "typed.h"
 
 /* Returns the Region or Slice at `arg`, or raises. Pushes its metatable. */
 static const mlua_slice *push_view(lua_State *L, int arg)

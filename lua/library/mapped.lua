@@ -69,10 +69,11 @@ function mapped.anonymous(length, options) end
 ---Returns the layout that a text describes, such as
 ---`"< id:u32 price:f64@8 name:char[16] levels:f32[3] size=64"`. Fields are
 ---`name:type`, `name:type[count]` and `name:type@offset`; types are `u8` to `u128`
----and `i8` to `i128`, `f16 f32 f64`, `bool` and `char`, with `le` or `be` behind for
----a byte order. A field named `_` is padding. Before the first field: `<`, `>` or `=`
----for the byte order of all, `align` for the alignment of C. `size=n` makes records
----longer than their fields. Raises if the text is malformed.
+---and `i8` to `i128`, `f16 bf16 f32 f64`, `bool` and `char`, with `le` or `be` behind
+---for a byte order, or a layout in braces, `pos:{x:f32 y:f32}`. A field named `_` is
+---padding. Before the first field: `<`, `>` or `=` for the byte order of all, `align`
+---for the alignment of C. `size=n` makes records longer than their fields. Raises if
+---the text is malformed.
 ---@param text string
 ---@return mapped.Layout
 function mapped.layout(text) end
@@ -95,7 +96,8 @@ function mapped.guard(enabled) end
 
 ---A `string.pack` code of one value: an optional `<`, `>` or `=`, then one of
 ---`b B h H l L j J T i[n] I[n] f d n`, n from 1 to 16; or a layout's name of a
----type, such as `u32` or `f16be`, unless it is a code too, as `i8` and `i16` are.
+---type, such as `u32`, `f16be` or `bf16`, unless it is a code too, as `i8` and `i16`
+---are. `bool` is a boolean, `char` a string of one byte.
 ---@alias mapped.Code string
 
 ---What regions and slices have in common. `#v` is the length in bytes. `v[i]` is
@@ -176,14 +178,14 @@ function View:equals(data) end
 ---integer wider than 8 bytes that Lua can't hold.
 ---@param code mapped.Code
 ---@param pos? integer default 1
----@return number
+---@return number|boolean|string
 function View:get(code, pos) end
 
 ---Stores one value. Raises, and stores nothing, if the value is out of the
 ---type's range.
 ---@param code mapped.Code
 ---@param pos integer
----@param value number
+---@param value number|boolean|string
 function View:set(code, pos, value) end
 
 ---Reads the values of a format, as `string.unpack` does with the same formats and
@@ -421,7 +423,9 @@ function Layout:fields() end
 ---One record in place. Its fields are read and written by name; `pairs` iterates
 ---over them in the order of the layout. A number is a number, `bool` a boolean,
 ---`char[n]` a string without trailing zero bytes, any other `[n]` an array in
----place, to which a table or an array of as many values can be assigned. `==`
+---place, to which a table or an array of as many values can be assigned. A record
+---in the record is a record in place, and `{...}[n]` are records in place; a
+---record, a table of all its fields, or as many of these can be assigned. `==`
 ---compares the fields.
 ---@class mapped.Record
 ---@field [string] any
@@ -440,18 +444,31 @@ local Records = {}
 ---@return mapped.Records
 function Records:sub(i, j) end
 
----Returns the bytes of all records.
+---Returns the bytes from the first record to the last, without a copy.
 ---@return mapped.Slice
 function Records:bytes() end
+
+---Returns a table of the records `i` to `j`, which count as in `sub`. Each is a
+---table of its fields by name, and so are the arrays and records in it.
+---@param i? integer default 1
+---@param j? integer default -1
+---@return table
+function Records:totable(i, j) end
+
+---Stores the records or tables at 1 to `#values`, from record `pos` on. Raises, and
+---stores nothing, unless all of them fit.
+---@param values table|mapped.Records
+---@param pos? integer default 1
+function Records:copy_from(values, pos) end
 
 ---@return mapped.Layout
 function Records:layout() end
 
----Returns one field of all records as an array, in place. `k` selects one of the
----elements of a field that has more than one and is no text.
+---Returns one field of all records, in place: as an array, or as records if the
+---field is one. `k` selects one of what a field repeats that is no text.
 ---@param name string
 ---@param k? integer
----@return mapped.Array
+---@return mapped.Array|mapped.Records
 function Records:column(name, k) end
 
 ---Typed elements over bytes of a region. `#a` is their number; `a[i]` is one, or
@@ -459,7 +476,7 @@ function Records:column(name, k) end
 ---or doesn't fit. `ipairs(a)` and `pairs(a)` iterate over them.
 ---@class mapped.Array
 ---@operator len: integer
----@field [integer] number
+---@field [integer] number|boolean|string
 local Array = {}
 
 ---Returns the elements that `string.sub` would select as an array, without a copy.

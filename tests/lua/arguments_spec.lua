@@ -68,7 +68,8 @@ describe("a surplus argument", function()
       gmatch = 2, gsub = 3, readonly = 0, offset = 0, closed = 0, region = 0 },
     array = { sub = 2, bytes = 0, totable = 2, copy_from = 2, readonly = 0,
       offset = 0, closed = 0, region = 0 },
-    records = { sub = 2, bytes = 0, layout = 0, column = 2 },
+    records = { sub = 2, bytes = 0, totable = 2, copy_from = 2, layout = 0,
+      column = 2 },
     layout = { size = 0, fields = 0 },
     module = { open = 3, anonymous = 2, layout = 1, guard = 1 },
   }

@@ -223,8 +223,13 @@ local METHODS = [[
     bytes = array.bytes,
     column = { function(o) return o:column("c"):totable() end,
       function(o) return o:column("n", 2)[1] end },
+    copy_from = { function(o) o:copy_from({ o[2] }) end,
+      function(o) o:copy_from(o) end,
+      function(o) o:copy_from({ { n = numbers, c = "x", v = 7 } }, 2) end },
     layout = { function(o) return o:layout():size(), o:layout():fields() end },
     sub = { function(o) return o:sub(2)[1].c end },
+    totable = { function(o) return o:totable()[1].c end,
+      function(o) return o:totable(2, 2) end },
   }
   local record = {
     __eq = { function(o) return o == memory:records(LAYOUT)[1] end,
@@ -238,7 +243,6 @@ local METHODS = [[
     __tostring = view.__tostring,
   }
   local layout = {
-    __gc = region.__gc,
     __index = { function(o) return o.size end,
       function(o) return memory:records(o)[1].c end,
       function(o) return #memory:records(o) end },

@@ -200,4 +200,38 @@ describe("names of a layout", function()
     assert.equal(8, #string.pack("i8", 1))
     assert.has_error(function() region:get("i8", 20) end)
   end)
+
+  it("are of booleans and bytes", function()
+    local region = mapped.anonymous(4)
+    for _, value in ipairs { "", "ab", {}, 12 } do
+      assert.error_matches(function() region:set("bool", 1, value) end, "boolean expected")
+      assert.error_matches(function() region:set("char", 1, value) end, "one byte expected")
+    end
+    for _, code in ipairs { "bool[2]", "char[2]", "u32x", "u7", "f128", "bf32", "{a:u8}", "<u32" } do
+      assert.error_matches(function() region:get(code) end, "bad argument #1 to 'get'")
+      assert.error_matches(function() region:cast(code) end, "bad argument #1 to 'cast'")
+    end
+    region:set("bool", 1, true)
+    region:set("char", 2, "x")
+    assert.equal("\1x\0\0", region:tostring())
+    assert.is_true(region:get("bool"))
+    assert.equal("x", region:get("char", 2))
+    assert.same({ true, true, false, false }, region:cast("bool"):totable())
+    assert.same({ "\1", "x", "\0", "\0" }, region:cast("char"):totable())
+  end)
+
+  -- A code's text may be collected, and another lie at its address.
+  it("are found whatever text lies where another was", function()
+    local region = mapped.anonymous(16)
+    region:write(1, "\1\2\3\4\5\6\7\8")
+    local sizes = {}
+    for n = 1, 8 do sizes[n] = n end
+    for round = 1, 400 do
+      local n = sizes[round * 5 % 8 + 1]
+      local order = round % 2 == 0 and "<" or ">"
+      local code = table.concat({ order, "I", n })
+      assert.equal(string.unpack(code, "\1\2\3\4\5\6\7\8"), region:get(code))
+      if round % 7 == 0 then collectgarbage() end
+    end
+  end)
 end)

@@ -1,0 +1,435 @@
+/* Values between Lua and memory, one switch each way: by the element's form or
+ * the item's kind. Whatever is typed comes through here: get and set, arrays,
+ * records, pack and unpack. */
+#include "typed.h"
+
+#define SHORT_BYTES 64
+
+void mlua_push_value(lua_State *L, const mapped_element *element,
+                     mapped_value value)
+{
+    const char byte = (char)value.u;
+    switch ((mapped_kind)element->kind) {
+    case MAPPED_KIND_FLOAT:
+        lua_pushnumber(L, value.f);
+        break;
+    case MAPPED_KIND_BOOL:
+        lua_pushboolean(L, value.u != 0);
+        break;
+    case MAPPED_KIND_CHAR:
+        lua_pushlstring(L, &byte, 1);
+        break;
+    default:
+        lua_pushinteger(L, value.i);
+    }
+}
+
+bool mlua_push_other(lua_State *L, const mapped_element *element, const void *p)
+{
+    mapped_value value;
+    if (element->load(element, p, &value) != MAPPED_OK)
+        return false;
+    mlua_push_value(L, element, value);
+    return true;
+}
+
+void mlua_push_slow(lua_State *L, mapped_slice slice, size_t offset,
+                    const mapped_element *element)
+{
+    mapped_value value;
+    mapped_error error;
+    if (mapped_get(slice, element, offset, &value, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    mlua_push_value(L, element, value);
+}
+
+unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,
+                              size_t n)
+{
+    if (n > capacity)
+        return lua_newuserdatauv(L, n, 0);
+    lua_pushnil(L);
+    return room;
+}
+
+static void push_text(lua_State *L, mapped_slice slice, size_t offset,
+                      const mapped_item *item)
+{
+    unsigned char room[SHORT_BYTES];
+    unsigned char *bytes = mlua_take_room(L, room, sizeof room, item->size);
+    mapped_error error;
+    if (mapped_item_read(slice, item, offset, bytes, &error) != MAPPED_OK)
+        mlua_raise_in(L, "get", &error);
+    mlua_push_copy(L, item, bytes);
+    lua_remove(L, -2);
+}
+
+static mapped_slice check_part(lua_State *L, mapped_slice slice, size_t offset,
+                               const mapped_item *item)
+{
+    mapped_slice part;
+    mapped_error error;
+    if (mapped_slice_sub(slice, offset, item->size, &part, &error) != MAPPED_OK)
+        mlua_raise_in(L, item->record != NULL ? "record" : "get", &error);
+    return part;
+}
+
+/* What is written to it reaches the bytes. */
+static void push_array(lua_State *L, int arg, mapped_slice slice, size_t offset,
+                       const mapped_item *item)
+{
+    mlua_array shape = {.bytes.slice = check_part(L, slice, offset, item),
+                        .item = mapped_item_single(item),
+                        .count = (ptrdiff_t)item->count};
+    shape.stride = (ptrdiff_t)shape.item.size;
+    mlua_push_array(L, arg, &shape);
+}
+
+static void push_record(lua_State *L, int arg, mapped_slice slice,
+                        size_t offset, const mapped_item *item)
+{
+    mapped_slice part = check_part(L, slice, offset, item);
+    const mapped_fields *fields = item->record;
+    mlua_record *self = lua_newuserdatauv(L, sizeof *self, 2);
+    self->bytes.slice = part;
+    self->fields = fields;
+    self->bytes.owner = mlua_push_owner(L, arg);
+    lua_setiuservalue(L, -2, 1);
+    lua_getiuservalue(L, arg, 2);
+    lua_setiuservalue(L, -2, 2);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_RECORD));
+    lua_setmetatable(L, -2);
+}
+
+void mlua_push_item(lua_State *L, int arg, mapped_slice slice, size_t offset,
+                    const mapped_item *item)
+{
+    switch ((mapped_item_kind)item->kind) {
+    case MAPPED_ITEM_ELEMENT:
+        mlua_push_element(L, slice, offset, item->element);
+        break;
+    case MAPPED_ITEM_ELEMENTS:
+    case MAPPED_ITEM_RECORDS:
+        push_array(L, arg, slice, offset, item);
+        break;
+    case MAPPED_ITEM_RECORD:
+        push_record(L, arg, slice, offset, item);
+        break;
+    default:
+        push_text(L, slice, offset, item);
+    }
+}
+
+static void push_sequence(lua_State *L, const mapped_item *item,
+                          const unsigned char *p)
+{
+    const mapped_item single = mapped_item_single(item);
+    size_t i;
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    lua_createtable(L, item->count < INT32_MAX ? (int)item->count : 0, 0);
+    for (i = 0; i < item->count; i++) {
+        mlua_push_copy(L, &single, p + i * single.size);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static void push_table(lua_State *L, const mapped_fields *fields,
+                       const unsigned char *p)
+{
+    size_t i;
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    lua_createtable(L, 0, (int)fields->count);
+    for (i = 0; i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        lua_pushlstring(L, field->name, field->name_length);
+        mlua_push_copy(L, &field->item, p + field->offset);
+        lua_rawset(L, -3);
+    }
+}
+
+void mlua_push_copy(lua_State *L, const mapped_item *item,
+                    const unsigned char *p)
+{
+    size_t length;
+    const char *text;
+    switch ((mapped_item_kind)item->kind) {
+    case MAPPED_ITEM_ELEMENT:
+        if (!mlua_push_loaded(L, item->element, p))
+            luaL_error(L, "%d-byte integer does not fit into Lua Integer",
+                       (int)item->size);
+        break;
+    case MAPPED_ITEM_ELEMENTS:
+    case MAPPED_ITEM_RECORDS:
+        push_sequence(L, item, p);
+        break;
+    case MAPPED_ITEM_RECORD:
+        push_table(L, item->record, p);
+        break;
+    default:
+        text = mapped_item_load_bytes(item, p, &length);
+        lua_pushlstring(L, text, length);
+    }
+}
+
+void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
+                     size_t offset, size_t n)
+{
+    char bytes[4 * SHORT_BYTES];
+    luaL_Buffer buffer;
+    mapped_error error;
+    char *to = bytes;
+    if (n > sizeof bytes)
+        to = luaL_buffinitsize(L, &buffer, n);
+    if (mapped_read(slice, offset, to, n, &error) != MAPPED_OK)
+        mlua_raise_in(L, operation, &error);
+    if (n > sizeof bytes)
+        luaL_pushresultsize(&buffer, n);
+    else
+        lua_pushlstring(L, bytes, n);
+}
+
+/* The other way: Lua's values. */
+
+const mapped_element *mlua_check_element(lua_State *L, int arg)
+{
+    const mlua_cache *cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE));
+    const char *code = mlua_check_string(L, arg, NULL);
+    const mlua_compiled *found = mlua_find_compiled(cache, MLUA_CODE, code);
+    if (MAPPED__UNLIKELY(found == NULL)) {
+        found = mlua_push_compiled(L, MLUA_CODE, arg);
+        lua_pop(L, 1);
+    }
+    return found->element; /* which outlives what was found */
+}
+
+/* Returns NULL, or what is expected instead of the value at `index`. */
+MAPPED__INLINE const char *to_value(lua_State *L, int index,
+                                    const mapped_element *element,
+                                    mapped_value *value)
+{
+    int good = 1;
+    size_t length;
+    const char *text;
+    switch ((mapped_kind)element->kind) {
+    case MAPPED_KIND_FLOAT:
+        value->f = lua_tonumberx(L, index, &good);
+        return good ? NULL : "number";
+    case MAPPED_KIND_BOOL:
+        value->u = (uint64_t)lua_toboolean(L, index);
+        return lua_isboolean(L, index) ? NULL : "boolean";
+    case MAPPED_KIND_CHAR:
+        text = lua_tolstring(L, index, &length);
+        good = text != NULL && length == 1;
+        value->u = good ? (unsigned char)*text : 0;
+        return good ? NULL : "string of one byte";
+    default:
+        value->i = lua_tointegerx(L, index, &good);
+        return good ? NULL : "integer";
+    }
+}
+
+mapped_value mlua_check_value(lua_State *L, int arg,
+                              const mapped_element *element)
+{
+    mapped_value value = {0};
+    const char *expected = to_value(L, arg, element, &value);
+    if (MAPPED__LIKELY(expected == NULL))
+        return value;
+    if (element->kind <= MAPPED_KIND_UNSIGNED)
+        mlua_raise_integer(L, arg);
+    mlua_raise_type(L, arg, expected);
+    return value;
+}
+
+int mlua_raise_value(lua_State *L, int arg, const mapped_error *error)
+{
+    if (error->status != MAPPED_VALUE)
+        return mlua_raise(L, error);
+    lua_pushfstring(L, "%s: %s", mapped_status_text(MAPPED_VALUE),
+                    mlua_push_short(L, arg));
+    return luaL_argerror(L, arg, lua_tostring(L, -1));
+}
+
+static const char *expected(lua_State *L, int index, const char *what)
+{
+    return lua_pushfstring(L, "%s expected, got %s", what,
+                           luaL_typename(L, index));
+}
+
+static const char *convert_element(lua_State *L, int index,
+                                   const mapped_element *element,
+                                   unsigned char *to)
+{
+    mapped_value value;
+    const char *what = to_value(L, index, element, &value);
+    if (what != NULL)
+        return expected(L, index, what);
+    if (element->store(element, to, value) == MAPPED_OK)
+        return NULL;
+    return lua_pushfstring(L, "%s does not fit %s", mlua_push_short(L, index),
+                           element->name);
+}
+
+MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
+                                                 const mapped_item *item,
+                                                 unsigned char *to)
+{
+    size_t length;
+    const char *text = lua_tolstring(L, index, &length);
+    if (text == NULL)
+        return expected(L, index, "string");
+    if (mapped_item_store_bytes(item, to, text, length))
+        return NULL;
+    return lua_pushfstring(L, "%I bytes do not fit char[%I]",
+                           (LUAI_UACINT)length, (LUAI_UACINT)item->count);
+}
+
+/* Of ours, or a table without metamethods: as many as there must be. What isn't
+ * inline keeps mlua_convert short for numbers. */
+MAPPED__NOINLINE static const char *convert_sequence(lua_State *L, int index,
+                                                     const mapped_item *item,
+                                                     unsigned char *to)
+{
+    const mapped_item single = mapped_item_single(item);
+    const mlua_array *array = mlua_test_array(L, index);
+    const char *wrong = NULL;
+    size_t i, count;
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    if (array == NULL && !lua_istable(L, index))
+        return expected(L, index,
+                        single.record != NULL ? "table or mapped.Records"
+                                              : "table or mapped.Array");
+    count = array != NULL ? (size_t)array->count : lua_rawlen(L, index);
+    if (count != item->count)
+        return lua_pushfstring(L, "%I values expected, got %I",
+                               (LUAI_UACINT)item->count, (LUAI_UACINT)count);
+    for (i = 0; i < count && wrong == NULL; i++) {
+        if (array != NULL)
+            lua_geti(L, index, (lua_Integer)i + 1);
+        else
+            lua_rawgeti(L, index, (lua_Integer)i + 1);
+        wrong = mlua_convert(L, lua_gettop(L), &single, to + i * single.size);
+        if (wrong == NULL)
+            lua_pop(L, 1);
+    }
+    return wrong == NULL
+               ? NULL
+               : lua_pushfstring(L, "value %I: %s", (LUAI_UACINT)i, wrong);
+}
+
+/* A name that is no field's would be lost. */
+static void check_names(lua_State *L, int index, const mapped_fields *fields)
+{
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        size_t length;
+        const char *name = lua_type(L, -2) == LUA_TSTRING
+                               ? lua_tolstring(L, -2, &length)
+                               : NULL;
+        if (name == NULL || mapped_fields_find(fields, name, length) == NULL)
+            mlua_raise_field(L, -2);
+        lua_pop(L, 1);
+    }
+}
+
+const char *mlua_push_wrong(lua_State *L, const mapped_field *field,
+                            const char *wrong)
+{
+    lua_pushlstring(L, field->name, field->name_length);
+    return lua_pushfstring(L, "field '%s': %s", mlua_push_short(L, -1), wrong);
+}
+
+int mlua_raise_field(lua_State *L, int index)
+{
+    return luaL_error(L, "no field '%s'", mlua_push_short(L, index));
+}
+
+MAPPED__NOINLINE static const char *convert_record(lua_State *L, int index,
+                                                   const mapped_fields *fields,
+                                                   unsigned char *to)
+{
+    size_t i;
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    if (lua_istable(L, index))
+        check_names(L, index, fields);
+    else if (mlua_test(L, index, MLUA_RECORD) == NULL)
+        return expected(L, index, "table or mapped.Record");
+    for (i = 0; i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        const char *wrong;
+        lua_getfield(L, index, field->name);
+        wrong =
+            mlua_convert(L, lua_gettop(L), &field->item, to + field->offset);
+        if (wrong != NULL)
+            return mlua_push_wrong(L, field, wrong);
+        lua_pop(L, 1);
+    }
+    return NULL;
+}
+
+const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
+                         unsigned char *to)
+{
+    switch ((mapped_item_kind)item->kind) {
+    case MAPPED_ITEM_ELEMENT:
+        return convert_element(L, index, item->element, to);
+    case MAPPED_ITEM_ELEMENTS:
+    case MAPPED_ITEM_RECORDS:
+        return convert_sequence(L, index, item, to);
+    case MAPPED_ITEM_RECORD:
+        return convert_record(L, index, item->record, to);
+    default:
+        return convert_text(L, index, item, to);
+    }
+}
+
+/* One value of a code at a position. All but what nearly always happens is
+ * left to get_slow; a metatable may lie behind the arguments there. */
+static int get_slow(lua_State *L)
+{
+    mapped_slice slice;
+    const mapped_element *element;
+    if (lua_gettop(L) > 3)
+        lua_settop(L, 3);
+    slice = mlua_open_self(L, 3);
+    element = mlua_check_element(L, 2);
+    mlua_push_slow(L, slice,
+                   mlua_check_span(L, 3, 1, element->size, slice.length),
+                   element);
+    return 1;
+}
+
+static int typed_get(lua_State *L)
+{
+    const mlua_slice *self = mlua_self(L, 3);
+    mapped_slice slice = mlua_view_bytes(self);
+    const mlua_compiled *found = mlua_find_compiled(
+        self->owner->cache, MLUA_CODE, lua_tolstring(L, 2, NULL));
+    int is_integer;
+    lua_Integer i = lua_tointegerx(L, 3, &is_integer);
+    const unsigned char *p;
+    size_t offset;
+    if (MAPPED__UNLIKELY(found == NULL || !is_integer ||
+                         !mlua_position(i, slice.length, &offset)))
+        return get_slow(L);
+    p = mapped_slice_hit(slice, offset, found->element->size);
+    if (MAPPED__UNLIKELY(p == NULL || !mlua_push_loaded(L, found->element, p) ||
+                         !mapped_slice_clean(slice)))
+        return get_slow(L);
+    return 1;
+}
+
+static int typed_set(lua_State *L)
+{
+    mapped_slice slice = mlua_open_self(L, 4);
+    const mapped_element *element = mlua_check_element(L, 2);
+    size_t offset = mlua_check_span(L, 3, 0, element->size, slice.length);
+    mapped_value value = mlua_check_value(L, 4, element);
+    mapped_error error;
+    if (mapped_set(slice, element, offset, value, &error) != MAPPED_OK)
+        return mlua_raise_value(L, 4, &error);
+    return 0;
+}
+
+const luaL_Reg mlua_typed_methods[] = {
+    {"get", typed_get}, {"set", typed_set}, {NULL, NULL}};
