@@ -3,6 +3,7 @@
 #include "typed.h"
 
 #define BLOCK_BYTES 4096
+#define EITHER "mapped.Array or mapped.Records"
 
 mlua_array *mlua_test_array(lua_State *L, int arg)
 {
@@ -19,7 +20,7 @@ mlua_array *mlua_check_array(lua_State *L, int arg)
 {
     mlua_array *self = mlua_test_array(L, arg);
     if (self == NULL)
-        mlua_raise_type(L, arg, "mapped.Array or mapped.Records");
+        mlua_raise_type(L, arg, EITHER);
     if (mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
@@ -139,41 +140,28 @@ int mlua_array_index(lua_State *L)
     self = mlua_push_metatable(L, 1);
     if (MAPPED__UNLIKELY(self == NULL ||
                          !mlua_is_either(L, MLUA_ARRAY, MLUA_RECORDS)))
-        return mlua_raise_type(L, 1, "mapped.Array or mapped.Records");
+        return mlua_raise_type(L, 1, EITHER);
     if (MAPPED__UNLIKELY(!mlua_position(i, (size_t)self->count, &index)))
         return absent(L, self);
     push_item(L, self, index);
     return 1;
 }
 
-/* All of the value is converted before any of it is stored. */
-static int set_item(lua_State *L, const mlua_array *self, size_t index)
-{
-    unsigned char room[BLOCK_BYTES / 16];
-    unsigned char *bytes =
-        mlua_take_room(L, room, sizeof room, self->item.size);
-    const char *wrong = mlua_convert(L, 3, &self->item, bytes);
-    mapped_error error;
-    if (wrong != NULL)
-        return luaL_argerror(L, 3, wrong);
-    if (mapped_item_write(self->bytes.slice, &self->item,
-                          index * (size_t)self->stride, bytes,
-                          &error) != MAPPED_OK)
-        return mlua_raise_in(L, "set", &error);
-    return 0;
-}
-
 static int array_newindex(lua_State *L)
 {
     mlua_array *self = mlua_check_array(L, 1);
     size_t index = mlua_check_span(L, 2, 0, 1, (size_t)self->count);
+    size_t offset = index * (size_t)self->stride;
+    const char *wrong;
     mapped_value value;
     mapped_error error;
-    if (self->item.kind != MAPPED_ITEM_ELEMENT)
-        return set_item(L, self, index);
+    if (self->item.kind != MAPPED_ITEM_ELEMENT) {
+        wrong = mlua_set_item(L, 3, self->bytes.slice, offset, &self->item);
+        return wrong == NULL ? 0 : luaL_argerror(L, 3, wrong);
+    }
     value = mlua_check_value(L, 3, self->item.element);
-    if (mapped_set(self->bytes.slice, self->item.element,
-                   index * (size_t)self->stride, value, &error) != MAPPED_OK)
+    if (mapped_set(self->bytes.slice, self->item.element, offset, value,
+                   &error) != MAPPED_OK)
         return mlua_raise_value(L, 3, &error);
     return 0;
 }
@@ -209,16 +197,19 @@ static int array_pairs(lua_State *L)
 static int array_tostring(lua_State *L)
 {
     char type[64];
-    const mlua_array *self = mlua_test(L, 1, MLUA_ARRAY);
+    const mlua_array *self = mlua_test_array(L, 1);
     if (self == NULL)
-        return mlua_raise_type(L, 1, "mapped.Array");
-    if (mapped_region_closed(self->bytes.owner->region)) {
-        lua_pushliteral(L, "mapped.Array (closed)");
-        return 1;
-    }
+        return mlua_raise_type(L, 1, EITHER);
     mapped_item_spell(&self->item, MAPPED_SPELLING_LAYOUT, type, sizeof type);
-    lua_pushfstring(L, "mapped.Array (%I elements of type %s)",
-                    (LUAI_UACINT)self->count, type);
+    if (mapped_region_closed(self->bytes.owner->region))
+        lua_pushfstring(L, "mapped.%s (closed)",
+                        self->item.record != NULL ? "Records" : "Array");
+    else if (self->item.record != NULL)
+        lua_pushfstring(L, "mapped.Records (%I of %I bytes)",
+                        (LUAI_UACINT)self->count, (LUAI_UACINT)self->item.size);
+    else
+        lua_pushfstring(L, "mapped.Array (%I elements of type %s)",
+                        (LUAI_UACINT)self->count, type);
     return 1;
 }
 
@@ -335,10 +326,8 @@ const luaL_Reg mlua_array_methods[] = {{"sub", array_sub},
                                        {"copy_from", array_copy_from},
                                        {NULL, NULL}};
 
-const luaL_Reg mlua_items_meta[] = {{"__newindex", array_newindex},
+const luaL_Reg mlua_array_meta[] = {{"__newindex", array_newindex},
                                     {"__len", array_len},
                                     {"__pairs", array_pairs},
-                                    {NULL, NULL}};
-
-const luaL_Reg mlua_array_meta[] = {{"__tostring", array_tostring},
+                                    {"__tostring", array_tostring},
                                     {NULL, NULL}};

@@ -2,66 +2,56 @@
  * errors of string.pack and string.unpack. */
 #include "typed.h"
 
-/* The words of string.pack, and the place in the format. */
-static int raise_wrong(lua_State *L, int arg, const mapped_field *field)
-{
-    LUAI_UACINT place = (LUAI_UACINT)field->place + 1;
-    switch ((mapped_format_reason)field->reason) {
-    case MAPPED_FORMAT_NUMBER_WRONG:
-        return luaL_error(L,
-                          "integral size (%I) out of limits [1,16] at "
-                          "position %I of the format",
-                          (LUAI_UACINT)field->item.count, place);
-    case MAPPED_FORMAT_NO_SIZE_WRONG:
-        return luaL_error(
-            L,
-            "missing size for format option 'c' at position %I of the format",
-            place);
-    case MAPPED_FORMAT_ALIGNMENT_WRONG:
-        lua_pushfstring(L,
-                        "format asks for alignment not power of 2 at position "
-                        "%I of the format",
-                        place);
-        return luaL_argerror(L, arg, lua_tostring(L, -1));
-    case MAPPED_FORMAT_NEXT_WRONG:
-        lua_pushfstring(
-            L,
-            "invalid next option for option 'X' at position %I of the format",
-            place);
-        return luaL_argerror(L, arg, lua_tostring(L, -1));
-    default:
-        return luaL_error(
-            L, "invalid format option '%c' at position %I of the format",
-            (int)(unsigned char)field->code, place);
-    }
-}
-
+/* string.pack's words and the place in the format; `arg` 0: of no argument. */
 static int raise_place(lua_State *L, int arg, const char *what,
                        const mapped_field *field)
 {
-    lua_pushfstring(L, "%s at position %I of the format", what,
-                    (LUAI_UACINT)field->place + 1);
-    return luaL_argerror(L, arg, lua_tostring(L, -1));
+    const char *message = lua_pushfstring(L, "%s at position %I of the format",
+                                          what, (LUAI_UACINT)field->place + 1);
+    return arg == 0 ? luaL_error(L, "%s", message)
+                    : luaL_argerror(L, arg, message);
+}
+
+static int raise_wrong(lua_State *L, int arg, const mapped_field *field)
+{
+    const char *what;
+    switch ((mapped_format_reason)field->reason) {
+    case MAPPED_FORMAT_ALIGNMENT_WRONG:
+        what = "format asks for alignment not power of 2";
+        return raise_place(L, arg, what, field);
+    case MAPPED_FORMAT_NEXT_WRONG:
+        what = "invalid next option for option 'X'";
+        return raise_place(L, arg, what, field);
+    case MAPPED_FORMAT_NO_SIZE_WRONG:
+        what = "missing size for format option 'c'";
+        break;
+    case MAPPED_FORMAT_NUMBER_WRONG:
+        what = lua_pushfstring(L, "integral size (%I) out of limits [1,16]",
+                               (LUAI_UACINT)field->item.count);
+        break;
+    default:
+        what = lua_pushfstring(L, "invalid format option '%c'",
+                               (int)(unsigned char)field->code);
+    }
+    return raise_place(L, 0, what, field);
 }
 
 static int raise_unpack(lua_State *L, const mapped_field *field,
                         const mapped_error *error)
 {
+    const char *what = "data string too short";
     switch (error->status) {
     case MAPPED_FORMAT:
         return raise_wrong(L, 2, field);
     case MAPPED_VALUE:
-        return luaL_error(
-            L,
-            "%d-byte integer does not fit into Lua Integer at position %I "
-            "of the format",
-            (int)field->item.element->size, (LUAI_UACINT)field->place + 1);
+        what =
+            lua_pushfstring(L, "%d-byte integer does not fit into Lua Integer",
+                            (int)field->item.element->size);
+        return raise_place(L, 0, what, field);
     case MAPPED_RANGE:
-        return raise_place(L, 2,
-                           field->item.kind == MAPPED_ITEM_ZERO
-                               ? "unfinished string for format 'z'"
-                               : "data string too short",
-                           field);
+        if (field->item.kind == MAPPED_ITEM_ZERO)
+            what = "unfinished string for format 'z'";
+        return raise_place(L, 2, what, field);
     default:
         return mlua_raise(L, error);
     }

@@ -450,12 +450,10 @@ extern const luaL_Reg mlua_region_meta[]; /* region.c */
 extern const luaL_Reg mlua_region_methods[];
 extern const luaL_Reg mlua_fault_methods[]; /* fault.c */
 extern const luaL_Reg mlua_slice_meta[];    /* slice.c */
-extern const luaL_Reg mlua_array_meta[];    /* array.c */
-extern const luaL_Reg mlua_items_meta[];    /* also of Records */
-extern const luaL_Reg mlua_array_methods[]; /* also of Records */
-extern const luaL_Reg mlua_layout_meta[];   /* records.c */
+extern const luaL_Reg mlua_array_meta[];    /* array.c: also of Records */
+extern const luaL_Reg mlua_array_methods[];
+extern const luaL_Reg mlua_layout_meta[]; /* records.c */
 extern const luaL_Reg mlua_layout_methods[];
-extern const luaL_Reg mlua_records_meta[];
 extern const luaL_Reg mlua_records_methods[];
 extern const luaL_Reg mlua_record_meta[];
 

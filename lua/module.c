@@ -33,13 +33,13 @@ static const luaL_Reg *const region_meta[] = {
 static const luaL_Reg *const slice_meta[] = {
     mlua_view_meta, mlua_slice_meta, mlua_equal_meta, mlua_order_meta, NULL};
 
-static const luaL_Reg *const array_meta[] = {
-    mlua_array_meta, mlua_items_meta, mlua_equal_meta, mlua_order_meta, NULL};
+static const luaL_Reg *const array_meta[] = {mlua_array_meta, mlua_equal_meta,
+                                             mlua_order_meta, NULL};
 
 static const luaL_Reg *const layout_meta[] = {mlua_layout_meta, NULL};
 
-static const luaL_Reg *const records_meta[] = {
-    mlua_records_meta, mlua_items_meta, mlua_equal_meta, NULL};
+static const luaL_Reg *const records_meta[] = {mlua_array_meta, mlua_equal_meta,
+                                               NULL};
 
 static const luaL_Reg *const record_meta[] = {mlua_record_meta, mlua_equal_meta,
                                               NULL};

@@ -189,24 +189,8 @@ static int records_column(lua_State *L)
     return mlua_push_pieces(L, "column", &column);
 }
 
-static int records_tostring(lua_State *L)
-{
-    const mlua_array *self = mlua_test(L, 1, MLUA_RECORDS);
-    if (self == NULL)
-        return mlua_raise_type(L, 1, "mapped.Records");
-    if (mapped_region_closed(self->bytes.owner->region))
-        lua_pushliteral(L, "mapped.Records (closed)");
-    else
-        lua_pushfstring(L, "mapped.Records (%I of %I bytes)",
-                        (LUAI_UACINT)self->count, (LUAI_UACINT)self->item.size);
-    return 1;
-}
-
 const luaL_Reg mlua_records_methods[] = {
     {"layout", records_layout}, {"column", records_column}, {NULL, NULL}};
-
-const luaL_Reg mlua_records_meta[] = {{"__tostring", records_tostring},
-                                      {NULL, NULL}};
 
 /* One record: its fields are read and written by name. */
 
@@ -238,21 +222,14 @@ int mlua_record_index(lua_State *L)
 
 static int record_newindex(lua_State *L)
 {
-    unsigned char room[64];
-    unsigned char *bytes;
     const char *wrong;
     const mlua_record *self = check_record(L, 1);
     const mapped_field *field = check_field(L, self);
-    mapped_error error;
     luaL_checkany(L, 3);
     lua_settop(L, 3);
-    bytes = mlua_take_room(L, room, sizeof room, field->item.size);
-    wrong = mlua_convert(L, 3, &field->item, bytes);
+    wrong = mlua_set_item(L, 3, self->bytes.slice, field->offset, &field->item);
     if (wrong != NULL)
         return luaL_error(L, "%s", mlua_push_wrong(L, field, wrong));
-    if (mapped_item_write(self->bytes.slice, &field->item, field->offset, bytes,
-                          &error) != MAPPED_OK)
-        return mlua_raise_in(L, "set", &error);
     return 0;
 }
 

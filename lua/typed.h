@@ -155,6 +155,10 @@ int mlua_raise_value(lua_State *L, int arg, const mapped_error *error);
 const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
                          unsigned char *to);
 
+/* The same in a slice; also raises. */
+const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
+                          size_t offset, const mapped_item *item);
+
 /* Memory until the caller returns: `room` if that is enough, and nil is pushed,
  * else a userdata. */
 unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,

@@ -383,6 +383,20 @@ const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
     }
 }
 
+/* All of the value is converted before any of it is stored. */
+const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
+                          size_t offset, const mapped_item *item)
+{
+    unsigned char room[4 * SHORT_BYTES];
+    unsigned char *bytes = mlua_take_room(L, room, sizeof room, item->size);
+    const char *wrong = mlua_convert(L, index, item, bytes);
+    mapped_error error;
+    if (wrong == NULL &&
+        mapped_item_write(slice, item, offset, bytes, &error) != MAPPED_OK)
+        mlua_raise_in(L, "set", &error);
+    return wrong;
+}
+
 /* One value of a code at a position. All but what nearly always happens is
  * left to get_slow; a metatable may lie behind the arguments there. */
 static int get_slow(lua_State *L)
