@@ -159,8 +159,8 @@ const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
 const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
                           size_t offset, const mapped_item *item);
 
-/* Memory until the caller returns: `room` if that is enough, and nil is pushed,
- * else a userdata. */
+/* Memory until the caller returns: `room` if that is enough, else a userdata,
+ * which is pushed. */
 unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,
                               size_t n);
 

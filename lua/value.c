@@ -46,10 +46,7 @@ void mlua_push_slow(lua_State *L, mapped_slice slice, size_t offset,
 unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,
                               size_t n)
 {
-    if (n > capacity)
-        return lua_newuserdatauv(L, n, 0);
-    lua_pushnil(L);
-    return room;
+    return n > capacity ? lua_newuserdatauv(L, n, 0) : room;
 }
 
 static void push_text(lua_State *L, mapped_slice slice, size_t offset,
@@ -61,7 +58,8 @@ static void push_text(lua_State *L, mapped_slice slice, size_t offset,
     if (mapped_item_read(slice, item, offset, bytes, &error) != MAPPED_OK)
         mlua_raise_in(L, "get", &error);
     mlua_push_copy(L, item, bytes);
-    lua_remove(L, -2);
+    if (bytes != room)
+        lua_remove(L, -2);
 }
 
 static mapped_slice check_part(lua_State *L, mapped_slice slice, size_t offset,
