@@ -43,9 +43,9 @@ end
 
 local SIZES = { 0, 1, 2, 7, 8, 64, 100, 4095, 4096, 4097, 20000 }
 local CODES = { "B", "b", "<I2", ">I4", "<i8", "f", "<d", "j", "T", "I16", "c3",
-  "z", "s1", "s4", "<!8 I3 x", "X", "Xi4", " ", "i17", "c", "u32", "char[4]" }
+  "z", "s1", "s4", "<!8 I3 x", "X", "Xi4", " ", "i17", "c", "u32", "bf16", "bool", "char", "char[4]" }
 local LAYOUTS = { "a:u8 b:u32", "a:u8", "x:f64 y:char[3] z:i16[4]",
-  "flag:bool t:>u32", "n:u64", "a:u8[0]", "", ":", "a:u9", "a:u8 a:u8" }
+  "flag:bool t:>u32", "n:u64", "p:{x:u8 y:bf16}", "b:{n:u16 c:char[3]}[2]", "a:u8[0]", "", ":", "a:u9", "a:u8 a:u8" }
 local PATTERNS = { "%a+", "x", "", "(x)()", "%f[%w]%w+", "[^x]*", "%b()", "(",
   "%", "^x", "x-$", "(.)%1", "[%z\1-\127]", ("x?"):rep(30), "%1" }
 local NAMES = { "a", "b", "mode", "length", "offset", "reserve", "fd", "sparse",
@@ -220,6 +220,8 @@ local makers = {
   function() return mapped.anonymous(90):records("a:u16 b:char[7]") end,
   function() return mapped.anonymous(90):records("a:u16 b:char[7]"):column("a") end,
   function() return mapped.anonymous(90):records("a:u16 b:char[7]")[2] end,
+  function() return mapped.anonymous(80):records("a:u8 b:{n:u16 c:char[5]}[2] _:u8")[5].b end,
+  function() return mapped.anonymous(80):records("a:u8 b:{n:u16 c:char[7]}")[2].b end,
   function() return view():gmatch(any(PATTERNS)) end,
   function() return view():lines() end,
   function() return view():split("x") end,

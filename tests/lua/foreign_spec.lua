@@ -198,7 +198,8 @@ describe("a finalizer in the middle of a call", function()
         region = mapped.anonymous(4096)
         region:fill(97)
         slice, array = region:sub(1), region:cast("I4")
-        records = region:records("a:u16[8] b:char[16]")
+        records = region:records(
+          "a:u16[8] b:char[16] p:{x:u32 y:u32} q:{t:char[70] n:u16[3]}[2] _:u8[64]")
       end
       local turn = 0
       renew()
@@ -215,7 +216,14 @@ describe("a finalizer in the middle of a call", function()
           function() return array:copy_from(array) end,
           function() return records[1].a, records[2].b end,
           function() records[1] = records[2] end,
+          function() records[1].q = { records[2].q[1], records[3].q[2] } end,
+          function() records[1].p = { x = 1, y = 2 } end,
+          function() return records:totable()[1].q[2].n[3] end,
+          function() return records:copy_from(records) end,
+          function() return records[1].q[1].t, records:column("q", 2):layout() end,
           function() return records:column("b"):totable() end,
+          function() return region:get("char", 3), region:get("u24be", "5") end,
+          function() return region:pack("<I4 s1 z", 1, 2, 3, 4) end,
           function() return region:unpack("c100s1z") end,
           function() for line in slice:split("b") do return line end end,
           function() for a in region:gmatch("(a)(a)()") do return a end end,
