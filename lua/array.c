@@ -47,38 +47,39 @@ int mlua_push_pieces(lua_State *L, const char *operation,
     mlua_array shape = {.item = pieces->item,
                         .count = pieces->shape[0],
                         .stride = pieces->strides[0]};
-    mapped_extent extent;
+    size_t span = 0;
     mapped_error error;
-    if (mapped_array_extent(pieces, &extent, &error) != MAPPED_OK)
+    if (shape.count > 0)
+        span = (size_t)((shape.count - 1) * shape.stride) + shape.item.size;
+    if (mapped_slice_sub(pieces->slice, span > 0 ? pieces->first : 0, span,
+                         &shape.bytes.slice, &error) != MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
-    shape.bytes.slice = extent.bytes;
     mlua_push_array(L, 1, &shape);
     return 1;
 }
 
-int mlua_push_cast(lua_State *L, const mapped_item *item)
+int mlua_push_cast(lua_State *L, mapped_slice slice, const mapped_item *item)
 {
-    mlua_array shape = {.item = *item, .count = -1};
+    mlua_array shape = {.bytes.slice = slice, .item = *item, .count = -1};
     mapped_array pieces = mlua_pieces(&shape);
     mapped_error error;
-    pieces.slice = mlua_check_view(L, 1);
-    if (mapped_array_cover(&pieces, &error) == MAPPED_OK)
-        return mlua_push_pieces(L, "cast", &pieces);
+    if (mapped_array_cover(&pieces, &error) == MAPPED_OK) {
+        mlua_push_array(L, 1, &shape);
+        return 1;
+    }
     if (error.status != MAPPED_SIZE)
         return mlua_raise_in(L, "cast", &error);
-    lua_pushfstring(L, "length %I is not a multiple of %s%I",
-                    (LUAI_UACINT)pieces.slice.length,
-                    item->record != NULL ? "the record's " : "",
-                    (LUAI_UACINT)item->size);
+    lua_pushfstring(
+        L, "length %I is not a multiple of %s%I", (LUAI_UACINT)slice.length,
+        item->record != NULL ? "the record's " : "", (LUAI_UACINT)item->size);
     return luaL_argerror(L, 2, lua_tostring(L, -1));
 }
 
 static int view_cast(lua_State *L)
 {
-    mapped_item item;
-    mlua_open_self(L, 2);
-    item = mapped_item_of(mlua_check_element(L, 2));
-    return mlua_push_cast(L, &item);
+    mapped_slice slice = mlua_open_self(L, 2);
+    const mapped_item item = mapped_item_of(mlua_check_element(L, 2));
+    return mlua_push_cast(L, slice, &item);
 }
 
 const luaL_Reg mlua_cast_methods[] = {{"cast", view_cast}, {NULL, NULL}};
@@ -95,8 +96,7 @@ static int array_sub(lua_State *L)
     to = mlua_opt_integer(L, 3, -1);
     shape.count = (ptrdiff_t)mlua_clamp(from, to, (size_t)shape.count, &index);
     pieces = mlua_pieces(&shape);
-    if (shape.count > 0)
-        pieces.first = index * (size_t)shape.stride;
+    pieces.first = index * (size_t)shape.stride;
     return mlua_push_pieces(L, "sub", &pieces);
 }
 

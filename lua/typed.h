@@ -46,14 +46,15 @@ mlua_array *mlua_test_array(lua_State *L, int arg);
  * of which it also takes the Layout. */
 void mlua_push_array(lua_State *L, int arg, const mlua_array *shape);
 
-/* Pushes the array, of one dimension and with the Layout of the object at
- * argument 1; returns 1. Raises if it doesn't lie inside, as of `operation`. */
+/* Pushes the array, of one dimension and a positive stride and with the Layout
+ * of the object at argument 1; returns 1. Raises if it doesn't lie inside, as
+ * of `operation`. */
 int mlua_push_pieces(lua_State *L, const char *operation,
                      const mapped_array *pieces);
 
-/* Pushes all of the view at argument 1 as such items; returns 1. Raises if a
- * part of one is left over. */
-int mlua_push_cast(lua_State *L, const mapped_item *item);
+/* Pushes such items over all bytes of the view at argument 1; returns 1. Raises
+ * if a part of one is left over. */
+int mlua_push_cast(lua_State *L, mapped_slice slice, const mapped_item *item);
 
 /* Do other bytes lie between the items? */
 MAPPED__INLINE bool mlua_is_strided(const mlua_array *array)

@@ -421,14 +421,18 @@ static int typed_get(lua_State *L)
     lua_Integer i = lua_tointegerx(L, 3, &is_integer);
     const unsigned char *p;
     size_t offset;
-    if (MAPPED__UNLIKELY(found == NULL || !is_integer ||
+    if (!is_integer && lua_isnoneornil(L, 3))
+        i = 1;
+    if (MAPPED__UNLIKELY(found == NULL ||
                          !mlua_position(i, slice.length, &offset)))
         return get_slow(L);
     p = mapped_slice_hit(slice, offset, found->element->size);
-    if (MAPPED__UNLIKELY(p == NULL || !mlua_push_loaded(L, found->element, p) ||
-                         !mapped_slice_clean(slice)))
+    if (MAPPED__UNLIKELY(p == NULL || !mlua_push_loaded(L, found->element, p)))
         return get_slow(L);
-    return 1;
+    if (MAPPED__LIKELY(mapped_slice_clean(slice)))
+        return 1;
+    lua_pop(L, 1);
+    return get_slow(L);
 }
 
 static int typed_set(lua_State *L)
