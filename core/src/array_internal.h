@@ -44,7 +44,7 @@ struct mapped__walk {
     mapped__act *act;
     mapped__act_one *act_one;
     const void *context; /* of these */
-    bool bytes; /* several items may be taken for one */
+    bool bytes;          /* several items may be taken for one */
     bool device;
     bool stop;
     mapped_error *error;

@@ -1,3 +1,6 @@
+/* Copies, fills, moves and comparisons of many bytes: one check before, one
+ * after, and plain memory functions in between. Registers of devices are moved
+ * byte by byte. What a lost page read as is never written anywhere. */
 #include <mapped/bulk.h>
 
 #include <string.h>

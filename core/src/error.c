@@ -1,3 +1,5 @@
+/* Error objects: names and texts of statuses, and filling an object in. Texts
+ * in an object are literals, so it needs no end; a path is copied. */
 #include <mapped/error.h>
 
 #include <string.h>

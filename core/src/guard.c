@@ -1,3 +1,7 @@
+/* The table of guarded ranges, and what a fault handler does with it. A handler
+ * takes no lock but that of the range that has lost a page, and whoever else
+ * takes that one keeps signals out for as long, so that no thread waits for
+ * itself. */
 #include <mapped/guard.h>
 
 #include <assert.h>
@@ -73,7 +77,8 @@ static void spin_unlock(uint32_t *lock)
     MAPPED__STORE_RELEASE(lock, 0);
 }
 
-/* Before the page is replaced, so that who reads zeros there finds the note. */
+/* Comes before the page is replaced, so that a reader who gets zeros finds the
+ * note. */
 static void note(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__lost_add(&guard->losses, lost);
@@ -95,8 +100,8 @@ static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
     return mapped__whole_replace(base, length, guard->writable);
 }
 
-/* Once the page is known to be lost there is no doubt, for any other range that
- * holds it. */
+/* Is it a fault of long ago, at a page that can be had now? Once the page is
+ * known to be lost, it is no doubt lost for every other range that holds it. */
 static bool is_false(const mapped__guard *guard, mapped__fault *fault)
 {
     if (fault->doubtful)
@@ -147,7 +152,8 @@ static bool visit(mapped__guard_slot *slot, mapped__fault *fault)
     return done;
 }
 
-/* Ranges overlap where one wraps another's memory: each has lost the page. */
+/* Where one range wraps another's memory they overlap, and each has lost the
+ * page. */
 static bool handle(const mapped__fault *fault)
 {
     bool done = false;
@@ -326,15 +332,15 @@ void mapped__guard_remove(mapped__guard *guard)
         mapped__guard_remove_slot(slot);
 }
 
-/* With signals held: a handler of this thread that faults in the same range
- * would wait for the lock for ever. */
-static void hold(mapped__guard *guard, mapped__signals *signals)
+/* Signals are held while the lock is: a handler that interrupts this thread and
+ * faults in the same range would wait for the lock for ever. */
+static void lock(mapped__guard *guard, mapped__signals *signals)
 {
     mapped__signals_hold(signals);
     spin_lock(&guard->busy);
 }
 
-static void let_go(mapped__guard *guard, const mapped__signals *signals)
+static void unlock(mapped__guard *guard, const mapped__signals *signals)
 {
     assert(MAPPED__LOAD(&guard->busy) == 1);
     spin_unlock(&guard->busy);
@@ -350,10 +356,10 @@ static void clear_if_clean(mapped__guard *guard)
 void mapped__guard_forget(mapped__guard *guard, size_t offset)
 {
     mapped__signals signals;
-    hold(guard, &signals);
+    lock(guard, &signals);
     mapped__lost_cut(&guard->losses, offset);
     clear_if_clean(guard);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
 }
 
 bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
@@ -362,9 +368,9 @@ bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
     mapped__signals signals;
     if (!mapped__lost_maybe(&guard->losses, offset, n))
         return false;
-    hold(guard, &signals);
+    lock(guard, &signals);
     bool hit = mapped__lost_find(&guard->losses, offset, n, found);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
     return hit;
 }
 
@@ -372,47 +378,48 @@ size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
                           size_t capacity)
 {
     mapped__signals signals;
-    hold(guard, &signals);
+    lock(guard, &signals);
     size_t count = mapped__lost_copy(&guard->losses, lost, capacity);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
     return count;
 }
 
 void mapped__guard_explain(mapped__guard *guard, size_t offset, int cause)
 {
     mapped__signals signals;
-    hold(guard, &signals);
+    lock(guard, &signals);
     mapped__lost_explain(&guard->losses, offset, cause);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
 }
 
 size_t mapped__guard_unrestored(mapped__guard *guard)
 {
     mapped__signals signals;
-    hold(guard, &signals);
+    lock(guard, &signals);
     size_t count = mapped__lost_unrestored(&guard->losses);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
     return count;
 }
 
 bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost)
 {
     mapped__signals signals;
-    hold(guard, &signals);
+    lock(guard, &signals);
     bool any = mapped__lost_retry(&guard->losses, lost);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
     return any;
 }
 
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__signals signals;
-    hold(guard, &signals);
+    lock(guard, &signals);
     mapped__lost_add(&guard->losses, lost);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
 }
 
-/* Counted first: who finds a page lost no more must find the count risen. */
+/* The count rises first: a reader who finds a page no longer lost must find it
+ * risen. */
 static void end_recovery(mapped__guard *guard)
 {
     mapped__losses *losses = &guard->losses;
@@ -426,18 +433,18 @@ static void end_recovery(mapped__guard *guard)
 void mapped__guard_end_recovery(mapped__guard *guard)
 {
     mapped__signals signals;
-    hold(guard, &signals);
+    lock(guard, &signals);
     end_recovery(guard);
     clear_if_clean(guard);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
 }
 
 bool mapped__guard_recovered(mapped__guard *guard, uint64_t since,
                              const mapped__lost *part, mapped__lost *found)
 {
     mapped__signals signals;
-    hold(guard, &signals);
+    lock(guard, &signals);
     bool hit = mapped__recovered_find(&guard->recovered, since, part, found);
-    let_go(guard, &signals);
+    unlock(guard, &signals);
     return hit;
 }

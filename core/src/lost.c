@@ -1,3 +1,6 @@
+/* Lists of lost stretches. Stretches that are noted never meet, so that each
+ * lost byte is noted once; and the bounds around them are never narrower than
+ * what is lost, so that readers without a lock can't miss one. */
 #include "lost.h"
 
 #include <assert.h>
@@ -125,7 +128,7 @@ size_t mapped__lost_unrestored(const mapped__losses *losses)
     return count;
 }
 
-/* One place is kept for what stands for everything. */
+/* One place is kept for the stretch that stands for the whole range. */
 static bool is_full(const mapped__losses *losses)
 {
     return losses->count == MAPPED__LOST_ROOM - 1 ||
@@ -198,8 +201,8 @@ bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost)
     return false;
 }
 
-/* The two oldest as one: that it holds more than was lost can only tell
- * somebody of a loss too much. */
+/* Makes one of the two oldest. It may hold more than was lost, which can only
+ * tell somebody of a lost page too many. */
 static void join_oldest(mapped__recovered *recovered)
 {
     mapped__lost *list = recovered->list;

@@ -29,9 +29,9 @@ typedef struct mapped__losses {
     mapped__lost list[MAPPED__LOST_ROOM]; /* in the order of their loss */
 } mapped__losses;
 
-/* What has come back, for those who were reading it meanwhile: the latest
- * stretches and the numbers they came back with. Where there is no room for one
- * more the two oldest become one, with the later number. */
+/* What has been recovered, for those who were reading it meanwhile: the latest
+ * stretches and the numbers of their recoveries. Where there is no room for one
+ * more, the two oldest become one, with the later number. */
 #define MAPPED__RECOVERED_ROOM 8
 
 typedef struct mapped__recovered {
@@ -43,8 +43,8 @@ typedef struct mapped__recovered {
 /* Notes a stretch, unless it is noted already. Callable in a fault handler. */
 void mapped__lost_add(mapped__losses *losses, const mapped__lost *lost);
 
-/* False: no byte of [offset, offset + n) is lost. Any thread, at any time: who
- * has read a page that was replaced after its note gets true. */
+/* False: no byte of [offset, offset + n) is lost. For any thread at any time: a
+ * reader of a page that was replaced after its note gets true. */
 static inline bool mapped__lost_maybe(const mapped__losses *losses,
                                       size_t offset, size_t n)
 {
@@ -80,7 +80,7 @@ bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost);
 void mapped__lost_end_recovery(mapped__losses *losses,
                                mapped__recovered *recovered, uint64_t number);
 
-/* As mapped__lost_find, for what came back with a number above `since`. */
+/* As mapped__lost_find, for what was recovered with a number above `since`. */
 bool mapped__recovered_find(const mapped__recovered *recovered, uint64_t since,
                             const mapped__lost *part, mapped__lost *found);
 

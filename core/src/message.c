@@ -1,3 +1,4 @@
+/* Error objects as one line of text. */
 #include <mapped/error.h>
 
 #include <inttypes.h>

@@ -165,9 +165,9 @@ typedef struct mapped__fault {
     bool doubtful; /* may be an old one: only if the page can't be had */
 } mapped__fault;
 
-/* Told of a fault, on the thread that met it and inside the system's handler:
- * nothing but async-signal-safe calls, no lock that other code holds. True when
- * the address may be accessed again. */
+/* Called for a fault, on the thread that met it and inside the system's
+ * handler: it makes nothing but async-signal-safe calls and takes no lock that
+ * code it may interrupt holds. True when the address may be accessed again. */
 typedef bool mapped__fault_handler(const mapped__fault *fault);
 
 /* Puts the process-wide handler in place, on top of what others have installed

@@ -1,3 +1,9 @@
+/* The life of a region: the control word that says who may do what, the lengths
+ * that inline code checks against, and the end of access and of memory.
+ *
+ * Access ends before memory does: the live length is 0 and the state says
+ * closed before a page is replaced or unmapped. Memory is unmapped only when
+ * nobody can reach it any more; before that zero pages take its place. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -190,9 +196,9 @@ size_t mapped_region_exports(const mapped_region *region)
 
 unsigned char mapped__region_nothing[1];
 
-/* Inline code may check against a live length that it read some time ago. A
- * region that is shorter than it once was says so in its state, before the
- * length is seen. */
+/* Inline code may check against a live length that it has read some time ago.
+ * So a region that is shorter than it once was says so in its state, before
+ * anybody can see the new length. */
 void mapped__region_publish_length(mapped__region *full, size_t length)
 {
     bool device = full->head.traits_ & MAPPED__TRAIT_DEVICE;
@@ -241,7 +247,7 @@ bool mapped__region_describe(const mapped__region *full, size_t length,
                             &request->reserve));
 }
 
-/* Accesses never use an old mapping, only exports do. */
+/* Frees the mappings that only exports still show. */
 static void free_old(mapped__region *full)
 {
     while (full->old_mappings != NULL) {
@@ -270,9 +276,9 @@ static void free_memory(mapped__region *full)
     full->hook = NULL;
 }
 
-/* Others may be between their two checks: the pages go, the addresses stay. If
- * even that fails the file stays mapped until the last release, out of reach
- * all the same because the live length is 0. */
+/* Other threads may be between their two checks, so the pages go and the
+ * addresses stay. If even that fails the file stays mapped until the last
+ * release; nobody reaches it, because the live length is 0. */
 static void revoke_memory(mapped__region *full)
 {
     if (full->mapping.used > 0)
@@ -282,7 +288,7 @@ static void revoke_memory(mapped__region *full)
         (void)mapped__map_revoke(&old->mapping, 0, old->mapping.used, NULL);
 }
 
-/* Closed first: who then meets the length 0 knows why. */
+/* The state comes first: a reader who meets the length 0 then knows why. */
 static void end_access(mapped__region *full)
 {
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
@@ -391,7 +397,7 @@ void mapped__region_free(mapped__region *full)
         free(full);
 }
 
-/* In memory of the caller's it goes on answering, as closed. */
+/* A region in memory of the caller's goes on answering, as closed. */
 void mapped_region_release(mapped_region *region)
 {
     if (region == NULL)

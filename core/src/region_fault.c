@@ -1,3 +1,7 @@
+/* What a region says of its lost pages, and how it gets them back. The guard
+ * notes pages of a mapping; here they become bytes of the region, and the file
+ * is asked why they are lost. That is done with the region locked, so that
+ * nobody closes the file meanwhile. */
 #include <mapped/fault.h>
 
 #include <assert.h>
@@ -107,7 +111,7 @@ static int diagnose(const mapped__region *full, const mapped__lost *lost)
     return cause;
 }
 
-/* The answer is kept: the disk may have space again tomorrow. */
+/* The answer is kept, because later the disk may have space again. */
 static int cause_of(mapped__region *full, const mapped__lost *lost)
 {
     if (lost->cause != 0)
@@ -117,7 +121,8 @@ static int cause_of(mapped__region *full, const mapped__lost *lost)
     return cause;
 }
 
-/* Of a retired region too, which has none any more for new accesses. */
+/* The length that lost stretches are cut to. A retired region has none for new
+ * accesses, but its exports show what it had. */
 static size_t length_of(const mapped__region *full)
 {
     return mapped_region_closed(&full->head)
@@ -275,7 +280,7 @@ static void touch(const mapped__region *full, const mapped__lost *stretch)
         (void)pages[at];
 }
 
-/* An old mapping may end before the stretch does. */
+/* A mapping that the region has moved away from may end before the stretch. */
 static mapped_status restore_in(mapped__mapping *mapping,
                                 const mapped__map_request *request,
                                 const mapped__lost *stretch,
@@ -381,7 +386,7 @@ mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)
     return begun == MAPPED_OK ? ended : begun;
 }
 
-/* Asked after a look at what is lost, and read after it. */
+/* Read after the caller has looked at what is lost. */
 uint64_t mapped_region_recovery_count(const mapped_region *region)
 {
     MAPPED__LOAD_FENCE();

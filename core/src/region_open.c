@@ -1,3 +1,6 @@
+/* Making regions, of files, of anonymous memory and of memory that somebody
+ * else owns. Whatever can fail is tried before anything is changed that can't
+ * be put back; on failure the file is as it was and nothing is left behind. */
 #include <mapped/region.h>
 
 #include <stdlib.h>

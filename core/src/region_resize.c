@@ -1,3 +1,7 @@
+/* Growing and shrinking. A region that grows first has the pages and then the
+ * length; one that shrinks first has the length, then the file and then the
+ * pages. So a length that somebody has read never exceeds what is mapped,
+ * unless the state word says that the region has shrunk. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -94,8 +98,8 @@ static mapped_status map_longer(const mapped__region *full, size_t length,
 }
 
 /* The exports keep the mapping that they show, and the region gets another one.
- * Both show the same file; private memory is copied, and what its exports show
- * is what it was at this time. */
+ * Both show the same file. Private memory is copied: its exports go on showing
+ * what it was at this time. */
 static mapped_status keep_mapping(mapped__region *full, size_t length,
                                   mapped_error *error)
 {
@@ -144,8 +148,8 @@ static mapped_status move_mapping(mapped__region *full, size_t length,
     return remap(full, length, true, error);
 }
 
-/* In place first: that disturbs nobody. Only when it can't be does it matter
- * who else is there. */
+/* Growth in place is tried first, because it disturbs nobody. Only when it
+ * can't be done does it matter who else is there. */
 static mapped_status extend_mapping(mapped__region *full, size_t length,
                                     mapped_error *error)
 {
@@ -258,9 +262,9 @@ static mapped_status shrink_file(mapped__region *full, size_t old_length,
                                error);
 }
 
-/* Shows `length` bytes again after the file has shrunk or refused to. A tail
- * that stays mapped does no harm; pages that a detach has taken and that don't
- * come back leave nothing to show. */
+/* Shows `length` bytes after the file has shrunk or refused to. A tail that
+ * stays mapped does no harm. If a detach has taken pages and they can't be
+ * mapped again, there is nothing to show. */
 static mapped_status show_again(mapped__region *full, size_t length, bool alone,
                                 mapped_error *error)
 {
@@ -271,7 +275,8 @@ static mapped_status show_again(mapped__region *full, size_t length, bool alone,
     return whole ? MAPPED_OK : status;
 }
 
-/* Before addresses are given back. Only who is alone gives any back. */
+/* Comes before addresses are given back, which is done only when nobody else
+ * has a reference. */
 static void guard_only(mapped__region *full, size_t pages)
 {
     if (full->mapping.used > pages)

@@ -1,21 +1,26 @@
+/* Zero pages in the place of lost ones, at whatever limit the process is.
+ * Nothing here allocates or waits for a lock: a fault handler calls it. */
 #include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>
 
 #include "posix/system.h"
 
-/* What takes a lost page's place is subject to the limits of the process, and
- * where it is refused the process dies. So address space that is good for
- * nothing else is kept: runs of memory, a page that nobody may touch behind
- * each, because the kernel counts neighbours that differ one by one. A page of
- * a run can be moved to where one is lost, for which no limit on memory is
- * asked; and all of it can be given up for the number of mappings. */
+/* What takes a lost page's place counts against the limits of the process, and
+ * where the system refuses it the process dies. So spare address space is kept:
+ * runs of memory with a page behind each that nobody may touch, because the
+ * kernel counts neighbours that differ as mappings of their own. A page of a
+ * run can be moved to where one is lost, which no limit on memory keeps from
+ * happening; and all runs can be unmapped where the number of mappings is at
+ * its limit. */
 #define RUNS 4u
 #define RUN_PAGES 32u
 #define SPARE_PAGES (RUNS * RUN_PAGES)
 
-/* The address, and in the bits that are zero there how many pages have left, in
- * their order. What they have left behind may be somebody else's by now. */
+/* The address of the spares; in the bits that are zero there, how many pages
+ * have been taken, in their order. Their old addresses may be somebody else's
+ * by now.
+ */
 #define TAKEN ((uintptr_t)4095)
 static uintptr_t spares;
 
@@ -65,10 +70,10 @@ static bool prepare(unsigned char *made)
     return done;
 }
 
-/* One mapping more, which shared memory is because it is joined with nothing.
- * Where all others are given up and a mapping is only to be replaced by
- * another, it makes way for as long as that takes. */
-#define AWAY ((uintptr_t)1)
+/* One mapping more, of shared memory, which the kernel joins with nothing. When
+ * the spares are gone and a mapping is only to be replaced by another, this one
+ * is unmapped for as long as that takes. */
+#define UNMAPPED ((uintptr_t)1)
 #define PATIENCE 100000
 static uintptr_t place_holder;
 
@@ -91,16 +96,16 @@ static void keep_place_holder(void)
         munmap((void *)made, mapped__page_size());
 }
 
-/* Another thread that has it is about to give it back; after a fork there is
- * none. */
-static bool make_way(void)
+/* Unmaps the place holder. Another thread that has unmapped it is about to map
+ * it again; after a fork there is no such thread. */
+static bool unmap_place_holder(void)
 {
     for (int i = 0; i < PATIENCE; i++) {
         uintptr_t held = MAPPED__LOAD_ACQUIRE(&place_holder);
         if (held == 0)
             return false;
-        if (held != AWAY &&
-            __atomic_compare_exchange_n(&place_holder, &held, AWAY, false,
+        if (held != UNMAPPED &&
+            __atomic_compare_exchange_n(&place_holder, &held, UNMAPPED, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             return munmap((void *)held, mapped__page_size()) == 0;
         mapped__yield();
@@ -133,7 +138,7 @@ void mapped__spares_keep(void)
         munmap(made, all_length());
 }
 
-/* Who has counted a page as gone has it to himself. */
+/* The thread that has counted a page as taken is the only one that has it. */
 static unsigned char *take_spare(void)
 {
     uintptr_t word = MAPPED__LOAD_ACQUIRE(&spares);
@@ -195,7 +200,7 @@ bool mapped__whole_replace(unsigned char *address, size_t length, bool writable)
 {
     if (mapped__page_replace(address, length, writable))
         return true;
-    if (!make_way())
+    if (!unmap_place_holder())
         return false;
     bool done = replace(address, length, writable);
     MAPPED__STORE_RELEASE(&place_holder, make_place_holder());

@@ -1,3 +1,5 @@
+/* Files: opening, telling what they are, and changing their size. Calls that a
+ * signal interrupts are made again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,3 +1,6 @@
+/* Mappings: making, growing, shrinking and replacing them. Addresses that a
+ * mapping owns are never free in between, as somebody else's memory could turn
+ * up there: a mapping is laid over another in one step (MAP_FIXED). */
 #include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>

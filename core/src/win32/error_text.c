@@ -1,3 +1,4 @@
+/* The system's words for its error numbers. */
 #include "platform.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-
+/* The handler of in-page errors, which is one of a list that the system keeps,
+ * and of accesses that meet a swap of pages: they wait and try again. */
 #include "system.h"
 
 #include <assert.h>

@@ -1,3 +1,5 @@
+/* Files and sections: opening, telling what they are, and changing their size.
+ */
 #include <io.h>
 #include <stdlib.h>
 

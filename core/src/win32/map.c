@@ -1,3 +1,5 @@
+/* Mappings: private memory is handled here, views of files and sections in
+ * view.c. Addresses that a mapping owns are never free in between. */
 #include <assert.h>
 #include <string.h>
 

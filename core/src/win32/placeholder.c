@@ -1,3 +1,5 @@
+/* The system's functions for placeholders, which not every Windows has: they
+ * are looked up when the first mapping is made. */
 #include "system.h"
 
 /* Newer headers have these; the values are the system's. */

@@ -1,3 +1,4 @@
+/* Sections of the pagefile, which the file functions don't know. */
 #include "system.h"
 
 #include <winternl.h>

@@ -1,3 +1,5 @@
+/* Views in the place of placeholders, and plain views where the system has
+ * none. A mapping is a row of views and placeholders without a gap. */
 #include "system.h"
 
 #include <mapped/checked.h>
