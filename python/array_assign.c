@@ -100,10 +100,10 @@ static int copy_items(const Array *array, const mapped_array *part,
     mapped_error error;
     if (!same_shape(part, from->dimensions, from->shape))
         return require_open(owner) < 0 ? -1 : refuse_shape();
-    Away away =
-        away_begin(part->slice.region, from->slice.region, array_bytes(part));
+    Unlocked unlocked = unlocked_begin(part->slice.region, from->slice.region,
+                                       array_bytes(part));
     mapped_status status = mapped_array_copy(part, from, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
     const Source source = {.owner = owner, .slice = from->slice};

@@ -14,18 +14,20 @@ static int finish(Region *owner, const char *operation, mapped_status status,
 int array_gather(Region *owner, const mapped_array *array, void *to)
 {
     mapped_error error;
-    Away away = away_begin(array->slice.region, NULL, array_bytes(array));
+    Unlocked unlocked =
+        unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = mapped_array_gather(array, to, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     return finish(owner, "read", status, &error);
 }
 
 int array_scatter(Region *owner, const mapped_array *array, const void *from)
 {
     mapped_error error;
-    Away away = away_begin(array->slice.region, NULL, array_bytes(array));
+    Unlocked unlocked =
+        unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = mapped_array_scatter(array, from, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     return finish(owner, ASSIGN, status, &error);
 }
 

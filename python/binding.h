@@ -316,28 +316,29 @@ int formats_traverse(State *state, visitproc visit, void *arg);
 void formats_clear(State *state);
 
 /* From how many bytes on an operation lets other Python threads run. */
-#define AWAY_BYTES ((size_t)65536)
+#define UNLOCKED_BYTES ((size_t)65536)
 
 /* Between begin and end no Python object may be touched, and the regions can be
  * closed by other threads but not unmapped: each is an operation's export. */
-typedef struct Away {
+typedef struct Unlocked {
     PyThreadState *thread; /* NULL: too short to be worth it */
     int count;             /* of the operands that are regions */
     mapped_export operands[2];
-} Away;
+} Unlocked;
 
 /* `second` may be NULL. */
-Away away_begin(mapped_region *first, mapped_region *second, size_t bytes);
-void away_end(Away *away);
+Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
+                        size_t bytes);
+void unlocked_end(Unlocked *unlocked);
 
 /* From now on no thread keeps the interpreter while the core sleeps in it. */
-void away_watch_waits(void);
+void unlocked_watch_waits(void);
 
 /* The same after an access that ended in `status`, which becomes MAPPED_FAULT
  * if a recovery may have overtaken it: then it may have met the zeros of a page
  * that counts as lost no more. */
-mapped_status away_end_access(Away *away, mapped_status status,
-                              mapped_error *error);
+mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
+                                  mapped_error *error);
 
 Py_ssize_t view_length(PyObject *self);
 PyObject *view_item(PyObject *self, Py_ssize_t index);

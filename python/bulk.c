@@ -32,9 +32,9 @@ static int read_to(PyObject *self, void *to, size_t length,
 {
     mapped_slice span = view_span(self);
     mapped_error error;
-    Away away = away_begin(span.region, NULL, length);
+    Unlocked unlocked = unlocked_begin(span.region, NULL, length);
     mapped_status status = mapped_read(span, 0, to, length, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
     raise_in(view_owner(self), operation, &error);
@@ -138,9 +138,9 @@ METHOD_ONE(view_fill)
     if (convert_byte(argument, &byte) < 0 || require_open(view_owner(self)) < 0)
         return NULL;
     mapped_slice span = view_span(self);
-    Away away = away_begin(span.region, NULL, span.length);
+    Unlocked unlocked = unlocked_begin(span.region, NULL, span.length);
     mapped_status status = mapped_fill(span, byte, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;
@@ -163,9 +163,9 @@ METHOD_KEYWORDS(view_move)
         convert_length(values[2], &n) < 0)
         return NULL;
     mapped_slice span = view_span(self);
-    Away away = away_begin(span.region, NULL, n);
+    Unlocked unlocked = unlocked_begin(span.region, NULL, n);
     mapped_status status = mapped_move(span, to, from, n, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;

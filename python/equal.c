@@ -29,9 +29,10 @@ static int equal_arrays(const mapped_array *a, const mapped_array *b, bool same)
 {
     mapped_error error;
     bool equal = false;
-    Away away = away_begin(a->slice.region, b->slice.region, a->slice.length);
+    Unlocked unlocked =
+        unlocked_begin(a->slice.region, b->slice.region, a->slice.length);
     mapped_status status = mapped_array_equal(a, b, &equal, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     return outcome(status, equal, same);
 }
 
@@ -60,10 +61,10 @@ static int equal_bytes(PyObject *self, const Py_buffer *buffer)
     int order = 1;
     if (span.length != (size_t)buffer->len)
         return 0;
-    Away away = away_begin(span.region, NULL, span.length);
+    Unlocked unlocked = unlocked_begin(span.region, NULL, span.length);
     mapped_status status =
         mapped_compare_bytes(span, buffer->buf, span.length, &order, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     return outcome(status, order == 0, false);
 }
 

@@ -54,9 +54,9 @@ const char region_check_doc[] = PyDoc_STR(
 METHOD_NONE(region_check)
 {
     mapped_error error;
-    Away away = away_begin(core_of(self), NULL, AWAY_BYTES);
+    Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
     mapped_status status = mapped_region_check(core_of(self), &error);
-    away_end(&away);
+    unlocked_end(&unlocked);
     if (status != MAPPED_CLOSED && fault_raise_owed(view_owner(self)))
         return NULL;
     if (status != MAPPED_OK)
@@ -73,15 +73,15 @@ const char region_recover_doc[] = PyDoc_STR(
 
 static mapped_status restore(mapped_region *region, mapped_error *error)
 {
-    Away away = away_begin(region, NULL, AWAY_BYTES);
+    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
     mapped_status status = mapped_region_recover_begin(region, error);
-    away_end(&away);
+    unlocked_end(&unlocked);
     return status;
 }
 
 /* Bringing pages back can wait for a disk. That they are lost is forgotten with
- * the lock held: no access is under way then but those that are away from it,
- * and away_end_access tells these. */
+ * the lock held: no access is under way then but those of unlocked threads,
+ * and unlocked_end_access tells these. */
 METHOD_NONE(region_recover)
 {
     mapped_error error, left;
@@ -126,10 +126,10 @@ ATTRIBUTE(region_faults)
     mapped_lost_range ranges[MAX_RANGES];
     size_t count;
     mapped_error error;
-    Away away = away_begin(core_of(self), NULL, AWAY_BYTES);
+    Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
     mapped_status status =
         mapped_region_faults(core_of(self), ranges, MAX_RANGES, &count, &error);
-    away_end(&away);
+    unlocked_end(&unlocked);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     PyObject *list = PyList_New(0);

@@ -62,7 +62,7 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 
 static int module_exec(PyObject *module)
 {
-    away_watch_waits();
+    unlocked_watch_waits();
     State *state = state_get(module);
     state->module = module;
     codes_fill(state);

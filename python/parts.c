@@ -70,10 +70,10 @@ static PyObject *next_far(Parts *self)
     mapped_slice part;
     mapped_error error;
     bool more;
-    Away away = away_begin(self->walk.owner->view.slice.region, NULL,
-                           mapped_parts_left(&parts));
+    Unlocked unlocked = unlocked_begin(self->walk.owner->view.slice.region,
+                                       NULL, mapped_parts_left(&parts));
     mapped_status status = mapped_parts_next(&parts, &part, &more, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     if (status != MAPPED_OK)
         return raise_of(self->walk.owner, &error);
     self->parts = parts;
@@ -84,7 +84,7 @@ static PyObject *parts_next(PyObject *self)
 {
     Parts *iterator = (Parts *)self;
     mapped_slice part;
-    if (mapped_parts_near(&iterator->parts, AWAY_BYTES, &part))
+    if (mapped_parts_near(&iterator->parts, UNLOCKED_BYTES, &part))
         return slice_new(iterator->walk.owner, part.offset, part.length);
     return next_far(iterator);
 }

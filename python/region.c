@@ -87,9 +87,9 @@ static mapped_status close_core(Region *self, Close *how, mapped_error *error)
         return status;
     }
 #endif
-    Away away = away_begin(region, NULL, AWAY_BYTES);
+    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
     status = how(region, error);
-    away_end(&away);
+    unlocked_end(&unlocked);
     return status;
 }
 
@@ -248,9 +248,9 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
 static mapped_status resize_core(mapped_region *region, uint64_t length,
                                  mapped_error *error)
 {
-    Away away = away_begin(region, NULL, AWAY_BYTES);
+    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
     mapped_status status = mapped_region_resize(region, length, error);
-    away_end(&away);
+    unlocked_end(&unlocked);
 #ifndef Py_GIL_DISABLED
     if (status == MAPPED_BUSY)
         status = mapped_region_resize(region, length, error);
@@ -296,9 +296,9 @@ static mapped_status append_core(mapped_region *region, const Source *source,
                                  mapped_error *error)
 {
     mapped_region *other = source->owner != NULL ? source->slice.region : NULL;
-    Away away = away_begin(region, other, AWAY_BYTES);
+    Unlocked unlocked = unlocked_begin(region, other, UNLOCKED_BYTES);
     mapped_status status = append_source(region, source, error);
-    status = away_end_access(&away, status, error);
+    status = unlocked_end_access(&unlocked, status, error);
 #ifndef Py_GIL_DISABLED
     if (status == MAPPED_BUSY)
         status = append_source(region, source, error);
@@ -354,9 +354,9 @@ static const char region_seal_doc[] = PyDoc_STR(
 static METHOD_NONE(region_seal)
 {
     mapped_error error;
-    Away away = away_begin(core_of(self), NULL, AWAY_BYTES);
+    Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
     mapped_status status = mapped_region_seal(core_of(self), &error);
-    away_end(&away);
+    unlocked_end(&unlocked);
     if (status != MAPPED_OK)
         return raise_of((Region *)self, &error);
     Py_RETURN_NONE;
@@ -370,9 +370,9 @@ static const char region_size_doc[] = PyDoc_STR(
 static mapped_status size_core(mapped_region *region, uint64_t *size,
                                mapped_error *error)
 {
-    Away away = away_begin(region, NULL, AWAY_BYTES);
+    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
     mapped_status status = mapped_region_size(region, size, error);
-    away_end(&away);
+    unlocked_end(&unlocked);
     return status;
 }
 

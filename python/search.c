@@ -131,18 +131,18 @@ static mapped_status search_unlocked(Search *search, mapped_slice slice,
                                      mapped_needle *needle, size_t *result,
                                      mapped_error *error)
 {
-    Away away = away_begin(slice.region, NULL, slice.length);
+    Unlocked unlocked = unlocked_begin(slice.region, NULL, slice.length);
     mapped_status status = search(slice, needle, result, error);
-    return away_end_access(&away, status, error);
+    return unlocked_end_access(&unlocked, status, error);
 }
 
 mapped_status find_first(mapped_slice slice, mapped_needle *needle,
                          size_t *offset, mapped_error *error)
 {
     mapped_slice near = slice;
-    if (slice.length > AWAY_BYTES &&
-        mapped_needle_length(needle) < AWAY_BYTES) {
-        near.length = AWAY_BYTES;
+    if (slice.length > UNLOCKED_BYTES &&
+        mapped_needle_length(needle) < UNLOCKED_BYTES) {
+        near.length = UNLOCKED_BYTES;
         mapped_status status = mapped_find(near, needle, offset, error);
         if (status != MAPPED_OK || *offset != MAPPED_NOT_FOUND)
             return status;
@@ -338,10 +338,11 @@ static int compare(PyObject *self, const AffixMethod *method, PyObject *affix,
         return -1;
     int status = range_take(self, &range);
     if (status > 0) {
-        Away away = away_begin(range.slice.region, NULL, needle.length);
+        Unlocked unlocked =
+            unlocked_begin(range.slice.region, NULL, needle.length);
         mapped_status compared = method->compare(
             range.slice, needle.bytes, needle.length, &result, &error);
-        compared = away_end_access(&away, compared, &error);
+        compared = unlocked_end_access(&unlocked, compared, &error);
         if (compared != MAPPED_OK) {
             raise_in(view_owner(self), method->signature.function, &error);
             status = -1;

@@ -76,10 +76,11 @@ int source_read(const Source *source, void *to)
         memcpy(to, source->data, source->length);
         return 0;
     }
-    Away away = away_begin(source->slice.region, NULL, source->length);
+    Unlocked unlocked =
+        unlocked_begin(source->slice.region, NULL, source->length);
     mapped_status status =
         mapped_read(source->slice, 0, to, source->length, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
     raise_of(source->owner, &error);
@@ -99,12 +100,13 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
 {
     mapped_error error;
     mapped_status status;
-    Away away = away_begin(to.region, source->slice.region, source->length);
+    Unlocked unlocked =
+        unlocked_begin(to.region, source->slice.region, source->length);
     if (source->owner != NULL)
         status = mapped_copy(to, offset, source->slice, &error);
     else
         status = mapped_write(to, offset, source->data, source->length, &error);
-    status = away_end_access(&away, status, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
     raise_in(failed_region(source, owner, status), operation, &error);

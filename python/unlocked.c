@@ -1,0 +1,63 @@
+/* Running without the lock of the interpreter: for the length of an operation,
+ * whose regions are exports meanwhile, and while the core sleeps. */
+#include "binding.h"
+
+/* Is this thread between unlocked_begin and unlocked_end? */
+static _Thread_local bool is_unlocked;
+
+Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
+                        size_t bytes)
+{
+    Unlocked unlocked = {.thread = NULL};
+    if (bytes < UNLOCKED_BYTES)
+        return unlocked;
+    mapped_export_begin_operation(first, &unlocked.operands[unlocked.count++]);
+    if (second != NULL)
+        mapped_export_begin_operation(second,
+                                      &unlocked.operands[unlocked.count++]);
+    unlocked.thread = PyEval_SaveThread();
+    is_unlocked = true;
+    return unlocked;
+}
+
+void unlocked_end(Unlocked *unlocked)
+{
+    mapped_status status = unlocked_end_access(unlocked, MAPPED_OK, NULL);
+    (void)status; /* nothing was read */
+}
+
+/* The exports end with the lock held again: the last reference to a region may
+ * end the wrap of a Python buffer. */
+mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
+                                  mapped_error *error)
+{
+    if (unlocked->thread == NULL)
+        return status;
+    is_unlocked = false;
+    PyEval_RestoreThread(unlocked->thread);
+    for (int i = 0; i < unlocked->count; i++) {
+        mapped_status ended = mapped_export_end(
+            &unlocked->operands[i], status == MAPPED_OK ? error : NULL);
+        status = status == MAPPED_OK ? ended : status;
+    }
+    return status;
+}
+
+/* Where the core is about to sleep until another thread is done with a region,
+ * that thread may need the interpreter first: its disk may be served by Python
+ * code. So the lock is given up for as long as the core sleeps. */
+static void *before_wait(void)
+{
+    return is_unlocked ? NULL : PyEval_SaveThread();
+}
+
+static void after_wait(void *thread)
+{
+    if (thread != NULL)
+        PyEval_RestoreThread(thread);
+}
+
+void unlocked_watch_waits(void)
+{
+    mapped_region_on_wait((mapped_wait_hooks){before_wait, after_wait});
+}
