@@ -16,8 +16,8 @@ STOREYS = [
     ["guard", "lost"],
     ["region", "fault"],
     ["slice", "export", "span"],
-    ["access", "bulk", "item", "fields", "array", "format", "layout",
-     "array_old", "needle", "search", "pattern"],
+    ["access", "bulk", "item", "fields", "array", "needle", "search",
+     "pattern"],
     ["mapped"],
 ]
 FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)
@@ -31,8 +31,6 @@ USES = {
     "export": {"slice", "span"}, "span": {"export"},
     "item": {"access"}, "fields": {"item", "access", "bulk"},
     "array": {"item", "fields", "access", "bulk"},
-    "format": {"fields"}, "layout": {"fields"},
-    "array_old": {"array", "layout", "access", "bulk"},
     "search": {"needle"}, "pattern": {"needle"},
 }
 BACKEND = FLOORS["platform"]

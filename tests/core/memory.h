@@ -100,13 +100,4 @@ CHECK__UNUSED static mapped_fields *memory_layout(const char *text)
     return memory_fields(MAPPED_DIALECT_LAYOUT, text);
 }
 
-CHECK__UNUSED static mapped_layout *memory_old_layout(const char *text)
-{
-    mapped_layout *layout = NULL;
-    if (!CHECK_STATUS(mapped_layout_compile(text, strlen(text), &layout, NULL),
-                      MAPPED_OK))
-        exit(check_finish());
-    return layout;
-}
-
 #endif

@@ -18,7 +18,6 @@
 
 #include <mapped/access.h>
 #include <mapped/array.h>
-#include <mapped/array_old.h>
 #include <mapped/base.h>
 #include <mapped/bulk.h>
 #include <mapped/checked.h>
@@ -28,10 +27,8 @@
 #include <mapped/export.h>
 #include <mapped/fault.h>
 #include <mapped/fields.h>
-#include <mapped/format.h>
 #include <mapped/guard.h>
 #include <mapped/item.h>
-#include <mapped/layout.h>
 #include <mapped/needle.h>
 #include <mapped/pattern.h>
 #include <mapped/region.h>
