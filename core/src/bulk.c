@@ -7,7 +7,8 @@
 
 #include "region_internal.h"
 
-/* Registers are not memory: byte by byte, one access each, in order. */
+/* Registers are not memory: their bytes are accessed one by one and in order.
+ */
 static mapped_status read_device(mapped_slice slice, size_t offset,
                                  unsigned char *to, size_t n,
                                  mapped_error *error)
@@ -99,8 +100,8 @@ mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
                               error);
 }
 
-/* Through a buffer that stays in the first-level cache, because what a lost
- * page reads as must not reach the destination: each piece is checked after it
+/* Copies through a buffer that stays in the first-level cache. What a lost page
+ * reads as must not reach the destination, so each piece is checked after it
  * was read and before it is written. */
 #define PIECE ((size_t)8192)
 
@@ -121,8 +122,8 @@ static bool is_same_file(const mapped__region *a, const mapped__region *b)
     return a->file_device == b->file_device && a->file_serial == b->file_serial;
 }
 
-/* How far behind `from` the place is in what may be the same bytes: of one
- * region, of two mappings of one file, of two wraps of one memory. */
+/* How far behind `from` the destination lies, if the two may be the same bytes:
+ * of one region, of two mappings of one file, of two wraps of one memory. */
 static uint64_t distance(mapped_slice to, size_t offset, mapped_slice from)
 {
     const mapped__region *a = mapped__region_of(to.region);
@@ -135,7 +136,7 @@ static uint64_t distance(mapped_slice to, size_t offset, mapped_slice from)
     return (uintptr_t)a->head.base_ - (uintptr_t)b->head.base_ + within;
 }
 
-/* Last piece first where that is what keeps an overlap whole. */
+/* Copies the last piece first where the pieces would overwrite each other. */
 static mapped_status copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
@@ -295,7 +296,7 @@ mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
                               error);
 }
 
-/* Block by block as bytes, with a look at `b` before and after each. */
+/* Compares block by block as bytes, and checks `b` before and after each. */
 static mapped_status compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error)
 {

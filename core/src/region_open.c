@@ -10,7 +10,8 @@
 
 #include "region_internal.h"
 
-/* All but the lists in the guard, which are most of it and begin empty. */
+/* Clears all but the lists in the guard, which are most of the struct and begin
+ * empty. */
 static void clear(mapped__region *full)
 {
     memset(full, 0, offsetof(mapped__region, guard.losses.list));
@@ -76,7 +77,7 @@ static mapped_status allocate(place at, const char *name,
     return MAPPED_OK;
 }
 
-/* Of a region that nobody has seen. Takes NULL. */
+/* Frees a region that nobody has seen. Takes NULL. */
 static void discard(mapped__region *full)
 {
     if (full == NULL)
@@ -103,7 +104,7 @@ static mapped_status check_reserve(uint64_t reserve, uint64_t length,
 
 #define OPEN_TOO_LONG "open: longer than the reserve"
 
-/* What was called ends here. */
+/* The end of a public function: an error gets its name and the path. */
 static mapped_status end(const char *operation, const char *path,
                          mapped_status status, mapped_error *error)
 {
@@ -112,7 +113,7 @@ static mapped_status end(const char *operation, const char *path,
     return mapped__region_end(NULL, operation, status, error);
 }
 
-/* To the end counts as none yet. */
+/* A length that goes to the end of the file counts as 0 here. */
 static uint64_t length_asked(const mapped_open_options *options)
 {
     return options->length == MAPPED_LENGTH_ZERO ? 0 : options->length;
@@ -285,9 +286,9 @@ static mapped_status describe_file(const opening *o, mapped__region *full,
     return MAPPED_OK;
 }
 
-/* A "w+" of a file that has content: whether it can be mapped is tried before
- * the content goes. Unmapped in between, because Windows doesn't truncate what
- * is mapped. */
+/* For a "w+" of a file that has content: tries whether it can be mapped before
+ * the content goes. It is unmapped in between, because Windows doesn't truncate
+ * what is mapped. */
 static mapped_status truncate_file(opening *o,
                                    const mapped__map_request *request,
                                    mapped_error *error)
@@ -348,7 +349,7 @@ static void keep_or_close_file(const opening *o, mapped__region *full)
     full->file = MAPPED__NO_FILE;
 }
 
-/* Takes over o->file in any case. */
+/* Owns o->file from now on, also when it fails. */
 static mapped_status open_file(opening *o, const char *name,
                                mapped_region **region, mapped_error *error)
 {

@@ -75,6 +75,34 @@ MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
                                                      size_t offset, size_t n);
 MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice);
 
+/* A block: all of a slice as a plain array, entered once, for a loop that the
+ * compiler may vectorise:
+ *
+ *     const void *block;
+ *     size_t count;
+ *     mapped_status status =
+ *         mapped_block_enter(slice, sizeof *words, &block, &count, error);
+ *     if (status != MAPPED_OK)
+ *         return status;
+ *     const uint32_t *words = block;
+ *     for (size_t i = 0; i < count; i++)
+ *         sum += words[i];
+ *     status = mapped_block_leave(slice, error);
+ *
+ * `count` is how many whole elements of `size` bytes (1, 2, 4, 8, ...) there
+ * are. The pointer is good until `leave`, in a leaf as between
+ * mapped_slice_enter and mapped_slice_leave, and what was read counts only if
+ * `leave` answers MAPPED_OK. Where others write the bytes meanwhile, the
+ * compiler may read one twice and find two values: make no decision with it but
+ * through a volatile copy. MAPPED_RANGE, MAPPED_CLOSED; MAPPED_MISALIGNED if
+ * the block doesn't begin at a multiple of `size` in memory, and for devices.
+ */
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_block_enter(mapped_slice slice, size_t size, const void **block,
+                   size_t *count, mapped_error *error);
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_block_leave(mapped_slice slice, mapped_error *error);
+
 /* Private: all below. The slow paths serve every call that is not a plain hit.
  */
 mapped_slice mapped__region_slice_slow(mapped_region *region);
@@ -183,36 +211,18 @@ MAPPED__INLINE mapped_status mapped_slice_leave(mapped_slice slice,
     return MAPPED_OK;
 }
 
-/* A block: all of a slice as a plain array, entered once, for a loop that the
- * compiler may vectorise:
- *
- *     const void *block;
- *     size_t count;
- *     mapped_status status =
- *         mapped_block_enter(slice, sizeof *words, &block, &count, error);
- *     if (status != MAPPED_OK)
- *         return status;
- *     const uint32_t *words = block;
- *     for (size_t i = 0; i < count; i++)
- *         sum += words[i];
- *     status = mapped_block_leave(slice, error);
- *
- * `count` is how many whole elements of `size` bytes (1, 2, 4, 8, ...) there
- * are. The pointer is good until `leave`, in a leaf as between
- * mapped_slice_enter and mapped_slice_leave, and what was read counts only if
- * `leave` answers MAPPED_OK. Where others write the bytes meanwhile, the
- * compiler may read one twice and find two values: make no decision with it but
- * through a volatile copy. MAPPED_RANGE, MAPPED_CLOSED; MAPPED_MISALIGNED if
- * the block doesn't begin at a multiple of `size` in memory, and for devices.
- */
-MAPPED__MUST_USE MAPPED__INLINE mapped_status
-mapped_block_enter(mapped_slice slice, size_t size, const void **block,
-                   size_t *count, mapped_error *error)
+MAPPED__INLINE mapped_status mapped_block_enter(mapped_slice slice, size_t size,
+                                                const void **block,
+                                                size_t *count,
+                                                mapped_error *error)
 {
     unsigned char *first;
     mapped_status status =
         mapped_slice_enter(slice, 0, slice.length, &first, error);
-    if (status == MAPPED_OK && MAPPED__UNLIKELY((uintptr_t)first % size != 0))
+    if (status == MAPPED_OK &&
+        MAPPED__UNLIKELY((uintptr_t)first % size != 0 ||
+                         MAPPED__LOAD(&slice.region->traits_) &
+                             MAPPED__TRAIT_DEVICE))
         status = mapped_error_set(error, MAPPED_MISALIGNED, "block");
     if (status != MAPPED_OK)
         return status;
@@ -221,8 +231,8 @@ mapped_block_enter(mapped_slice slice, size_t size, const void **block,
     return MAPPED_OK;
 }
 
-MAPPED__MUST_USE MAPPED__INLINE mapped_status
-mapped_block_leave(mapped_slice slice, mapped_error *error)
+MAPPED__INLINE mapped_status mapped_block_leave(mapped_slice slice,
+                                                mapped_error *error)
 {
     return mapped_slice_leave(slice, 0, slice.length, error);
 }

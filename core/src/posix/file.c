@@ -46,8 +46,8 @@ static int open_retrying(const char *path, int flags)
     return fd;
 }
 
-/* Exclusive creation first and a plain open second tells who made the file; a
- * peer that creates or removes it in between sends us round again. */
+/* Exclusive creation first and a plain open second tells who made the file; if
+ * a peer creates or removes it in between, both are tried again. */
 static int open_or_create(const char *path, int flags, bool *created)
 {
     int fd = -1;

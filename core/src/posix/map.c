@@ -60,9 +60,9 @@ static size_t gap_of(unsigned flags)
     return flags & MAPPED__MAP_APART ? mapped__page_size() : 0;
 }
 
-/* Address space only. Huge pages want an aligned start, and a gap is something
- * that nobody has mapped: there more is taken, and both ends are cut off again.
- */
+/* Reserves address space. Huge pages want an aligned start, and a gap is space
+ * that nobody has mapped: for these more is reserved, and both ends are cut off
+ * again. */
 static unsigned char *reserve(size_t length, size_t align, size_t gap)
 {
     size_t slack = align > mapped__page_size() ? align : 0;
@@ -83,8 +83,8 @@ static unsigned char *reserve(size_t length, size_t align, size_t gap)
     return start + head;
 }
 
-/* What holds for all of a mapping is said again of each part, or the kernel
- * would never join them. */
+/* Advice that holds for the whole mapping is given again for each part, or the
+ * kernel would never join the parts. */
 static unsigned char *place(const mapped__map_request *request, void *address,
                             size_t from, size_t to)
 {
@@ -334,8 +334,8 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-/* Out of the middle of memory that the kernel has joined, nothing can be taken
- * at its limit on mappings. Then at least the memory goes. */
+/* At the limit on mappings nothing can be unmapped from the middle of what the
+ * kernel has joined. Then at least the memory is given back. */
 static void give_back(unsigned char *address, size_t length)
 {
     if (munmap(address, length) == 0)

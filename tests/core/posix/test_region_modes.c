@@ -238,6 +238,21 @@ static void test_mode_device_reads_and_writes_aligned(void)
     mapped_region_release(region);
 }
 
+static void test_mode_device_lends_no_block(void)
+{
+    const char *path = scratch_file("file", 64);
+    mapped_region *region = opened(path, MAPPED_MODE_READ, MAPPED_LENGTH_TO_END,
+                                   MAPPED_OPEN_DEVICE);
+    mapped_slice part = mapped_region_slice(region);
+    const void *block = NULL;
+    size_t count = 7;
+    part.length = 4;
+    CHECK_STATUS(mapped_block_enter(part, 4, &block, &count, NULL),
+                 MAPPED_MISALIGNED);
+    CHECK_UINT(count, 7);
+    mapped_region_release(region);
+}
+
 static void test_mode_device_readonly_refuses_writes(void)
 {
     const char *path = scratch_file("file", 64);
@@ -266,6 +281,7 @@ int main(void)
     RUN(test_mode_two_regions_of_one_file_agree);
     RUN(test_mode_device_refuses_what_is_misaligned);
     RUN(test_mode_device_reads_and_writes_aligned);
+    RUN(test_mode_device_lends_no_block);
     RUN(test_mode_device_readonly_refuses_writes);
     return check_finish();
 }
