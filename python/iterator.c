@@ -1,13 +1,15 @@
-/* The iterator of Region, Slice, Array and Records, in both directions. It asks
- * the sequence for every item, so each item is checked like any other access.
- */
-#include "binding.h"
+/* The iterator of Region, Slice, Array and Records, in both directions. It
+ * reads one item at a time, and each is checked like any other access. */
+#include "array.h"
+#include "value.h"
 
 typedef struct Iterator {
     PyObject_HEAD PyObject *sequence; /* NULL once the collector cleared it */
-    Py_ssize_t index;                 /* of the next item, if any is left */
-    Py_ssize_t step;
-    Py_ssize_t left; /* items */
+    const Array *row; /* the sequence, if its items are single elements */
+    Read *read;       /* how to read one of those */
+    size_t offset;    /* where the next of those is; else its index */
+    size_t step;      /* from that to the one behind it, modulo 2^N */
+    Py_ssize_t left;  /* items */
 } Iterator;
 
 PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
@@ -17,9 +19,17 @@ PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
     if (self == NULL)
         return NULL;
     self->sequence = Py_NewRef(sequence);
-    self->index = backwards ? length - 1 : 0;
-    self->step = backwards ? -1 : 1;
+    self->row = NULL;
+    self->offset = backwards ? (size_t)length - 1 : 0;
+    self->step = backwards ? (size_t)-1 : 1;
     self->left = length;
+    if (Py_IS_TYPE(sequence, owner->state->array) &&
+        array_of(sequence)->array.dimensions == 1) {
+        self->row = array_of(sequence);
+        self->read = value_read[self->row->array.item.element->form];
+        self->offset = mapped_array_offset(&self->row->array, self->offset);
+        self->step *= (size_t)self->row->array.strides[0];
+    }
     if (owner->wraps)
         PyObject_GC_Track(self);
     return (PyObject *)self;
@@ -43,22 +53,33 @@ static int iterator_traverse(PyObject *self, visitproc visit, void *arg)
 
 static int iterator_clear(PyObject *self)
 {
+    ((Iterator *)self)->row = NULL;
+    ((Iterator *)self)->left = 0;
     Py_CLEAR(((Iterator *)self)->sequence);
     return 0;
 }
 
-/* Making the item may run code that uses this iterator too. Each of the two
- * calls then goes on from the index that it began with. */
+static inline PyObject *next_item(const Iterator *iterator)
+{
+    const Array *row = iterator->row;
+    if (row == NULL)
+        return PySequence_GetItem(iterator->sequence,
+                                  (Py_ssize_t)iterator->offset);
+    return iterator->read(row->owner, &row->array.slice,
+                          row->array.item.element, iterator->offset);
+}
+
+/* Making the item may run code that uses this iterator too: then there may be
+ * fewer left than none. */
 static PyObject *iterator_next(PyObject *self)
 {
     Iterator *iterator = (Iterator *)self;
-    Py_ssize_t index = iterator->index, left = iterator->left;
-    if (iterator->sequence == NULL || left == 0)
+    if (iterator->left <= 0)
         return NULL;
-    PyObject *item = PySequence_GetItem(iterator->sequence, index);
+    PyObject *item = next_item(iterator);
     if (item != NULL) {
-        iterator->index = index + iterator->step;
-        iterator->left = left - 1;
+        iterator->offset += iterator->step;
+        iterator->left--;
     }
     return item;
 }
@@ -69,7 +90,7 @@ static const char iterator___length_hint___doc[] =
 static METHOD_NONE(iterator___length_hint__)
 {
     Iterator *iterator = (Iterator *)self;
-    return PyLong_FromSsize_t(iterator->left);
+    return PyLong_FromSsize_t(iterator->left > 0 ? iterator->left : 0);
 }
 
 static PyMethodDef iterator_methods[] = {

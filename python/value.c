@@ -19,10 +19,8 @@ static inline double double_of(uint64_t bits)
 
 /* Python makes an int of a long faster than of its longer relatives. */
 #if LONG_MAX >= INT64_MAX
-#    define INT_OF_U32 PyLong_FromLong
 #    define INT_OF_I64 PyLong_FromLong
 #else
-#    define INT_OF_U32 PyLong_FromUnsignedLong
 #    define INT_OF_I64 PyLong_FromLongLong
 #endif
 
@@ -115,7 +113,7 @@ FORM(u8, 8, SAME, (uint8_t), PyLong_FromLong)
 FORMS(i16, 16, (int16_t), PyLong_FromLong)
 FORMS(u16, 16, (uint16_t), PyLong_FromLong)
 FORMS(i32, 32, (int32_t), PyLong_FromLong)
-FORMS(u32, 32, (uint32_t), INT_OF_U32)
+FORMS(u32, 32, (uint32_t), PyLong_FromUnsignedLong)
 FORMS(i64, 64, (int64_t), INT_OF_I64)
 FORMS(u64, 64, (uint64_t), PyLong_FromUnsignedLongLong)
 FORMS(f32, 32, float_of, PyFloat_FromDouble)
