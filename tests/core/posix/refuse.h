@@ -133,23 +133,13 @@ void *__wrap_calloc(size_t count, size_t size)
     return block;
 }
 
-/* What clang makes of a realloc of nothing. */
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
-    void *block = refuse("realloc") ? NULL : __real_malloc(size);
+    void *block = refuse("malloc") ? NULL : __real_malloc(size);
     refuse_blocks += block != NULL;
     return block;
-}
-
-void *__real_realloc(void *block, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_realloc(void *block, size_t size)
-{
-    void *moved = refuse("realloc") ? NULL : __real_realloc(block, size);
-    refuse_blocks += block == NULL && moved != NULL;
-    return moved;
 }
 
 void __real_free(void *block);

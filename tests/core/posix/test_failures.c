@@ -360,7 +360,7 @@ static void check_error(mapped_status status, const mapped_error *error)
 {
     CHECK_STATUS(error->status, status);
     if (strcmp(refuse_hit, "calloc") == 0 ||
-        strcmp(refuse_hit, "realloc") == 0) {
+        strcmp(refuse_hit, "malloc") == 0) {
         CHECK_STATUS(status, MAPPED_MEMORY);
         return;
     }
