@@ -90,7 +90,8 @@ static void *refuse_cover(Region *owner, const mapped_array *array,
 {
     size_t bytes = array->slice.length, size = array->item.size;
     if (error->status == MAPPED_CLOSED || error->status == MAPPED_RANGE)
-        return raise_of(owner, error);
+        return raise_in(owner, array->item.record != NULL ? "records" : "cast",
+                        error);
     if (bytes % size != 0)
         PyErr_Format(PyExc_ValueError,
                      "%zu bytes are no whole number of %s of %zu bytes", bytes,
@@ -164,7 +165,7 @@ static PyObject *record_at(const Array *array, size_t offset)
     mapped_error error;
     if (mapped_slice_sub(array->array.slice, offset, array->array.item.size,
                          &part, &error) != MAPPED_OK)
-        return raise_of(array->owner, &error);
+        return raise_in(array->owner, "get", &error);
     return record_new(array->owner, array->layout, part);
 }
 

@@ -76,7 +76,8 @@ int array_select(const Array *array, PyObject *key, Part *part);
 
 /* array_copy.c: all items, in order, to plain memory or from there, without the
  * interpreter if it is much. They return 0, or -1 with an exception. */
-int array_gather(Region *owner, const mapped_array *array, void *to);
+int array_gather(Region *owner, const char *operation,
+                 const mapped_array *array, void *to);
 int array_scatter(Region *owner, const mapped_array *array, const void *from);
 
 /* The type of an item as text, as bytes. */

@@ -11,14 +11,15 @@ static int finish(Region *owner, const char *operation, mapped_status status,
     return -1;
 }
 
-int array_gather(Region *owner, const mapped_array *array, void *to)
+int array_gather(Region *owner, const char *operation,
+                 const mapped_array *array, void *to)
 {
     mapped_error error;
     Unlocked unlocked =
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = mapped_array_gather(array, to, &error);
     status = unlocked_end_access(&unlocked, status, &error);
-    return finish(owner, "read", status, &error);
+    return finish(owner, operation, status, &error);
 }
 
 int array_scatter(Region *owner, const mapped_array *array, const void *from)
@@ -40,7 +41,8 @@ METHOD_NONE(array_tobytes)
         PyBytes_FromStringAndSize(NULL, (Py_ssize_t)array_bytes(&array->array));
     if (bytes == NULL)
         return NULL;
-    if (array_gather(array->owner, &array->array, PyBytes_AsString(bytes)) == 0)
+    if (array_gather(array->owner, "tobytes", &array->array,
+                     PyBytes_AsString(bytes)) == 0)
         return bytes;
     Py_DECREF(bytes);
     return NULL;
@@ -83,7 +85,7 @@ static int list_row(const Lister *lister, size_t first, PyObject *list)
         most = (Py_ssize_t)(BLOCK_BYTES / row.item.size);
     for (Py_ssize_t at = 0; at < length; at += count) {
         count = length - at < most ? length - at : most;
-        if (array_gather(lister->owner, &row, lister->block) < 0 ||
+        if (array_gather(lister->owner, "tolist", &row, lister->block) < 0 ||
             make_items(&row.item, lister->block, list, at, at + count) < 0)
             return -1;
         row.first += (size_t)count * (size_t)row.strides[0];

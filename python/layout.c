@@ -262,11 +262,13 @@ static PyGetSetDef layout_attributes[] = {
 static const char layout_doc[] =
     PyDoc_STR("What a record looks like. Made by mapped.layout().");
 
-static PyType_Slot layout_slots[] = {{Py_tp_doc, (void *)layout_doc},
-                                     {Py_tp_dealloc, layout_dealloc},
-                                     {Py_tp_repr, layout_repr},
-                                     {Py_tp_getset, layout_attributes},
-                                     {0, NULL}};
+static PyMethodDef layout_methods[] = {METHOD_ROW(view, ONE, __reduce_ex__),
+                                       {NULL, NULL, 0, NULL}};
+
+static PyType_Slot layout_slots[] = {
+    {Py_tp_doc, (void *)layout_doc},   {Py_tp_dealloc, layout_dealloc},
+    {Py_tp_repr, layout_repr},         {Py_tp_methods, layout_methods},
+    {Py_tp_getset, layout_attributes}, {0, NULL}};
 
 PyType_Spec layout_spec = {
     .name = "mapped.Layout",

@@ -161,15 +161,29 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
     return write_field(record_of(self), field, value);
 }
 
+/* Longer than any attribute of Python's own, whose error would show all of it.
+ */
+static bool is_too_long(PyObject *name)
+{
+    return PyUnicode_Check(name) && PyUnicode_GetLength(name) > 64;
+}
+
+static void *refuse_name(PyObject *name)
+{
+    return raise_about(PyExc_AttributeError, "%s has no attribute %U",
+                       "'mapped.Record' object", name);
+}
+
 static PyObject *record_getattr(PyObject *self, PyObject *name)
 {
     bool own;
     const mapped_field *field;
     if (attribute_field(self, name, &field, &own) < 0)
         return NULL;
-    if (field == NULL || own)
-        return PyObject_GenericGetAttr(self, name);
-    return get_field(self, field);
+    if (field != NULL && !own)
+        return get_field(self, field);
+    return is_too_long(name) ? refuse_name(name)
+                             : PyObject_GenericGetAttr(self, name);
 }
 
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
@@ -178,6 +192,10 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
     const mapped_field *field;
     if (attribute_field(self, name, &field, &own) < 0)
         return -1;
+    if (field == NULL && is_too_long(name)) {
+        refuse_name(name);
+        return -1;
+    }
     if (field == NULL)
         return PyObject_GenericSetAttr(self, name, value);
     if (!own)
@@ -276,6 +294,7 @@ static const char record_dir_doc[] =
 
 static PyMethodDef record_methods[] = {
     {"__dir__", record_dir, METH_NOARGS, record_dir_doc},
+    METHOD_ROW(view, ONE, __reduce_ex__),
     {NULL, NULL, 0, NULL}};
 
 static const char record_doc[] = PyDoc_STR(

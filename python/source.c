@@ -37,7 +37,7 @@ static int open_items(const Array *array, Source *source)
 {
     source->length = array_bytes(&array->array);
     if (make_copy(source) == 0 &&
-        array_gather(array->owner, &array->array, source->copy) == 0)
+        array_gather(array->owner, "read", &array->array, source->copy) == 0)
         return 0;
     source_close(source);
     return -1;

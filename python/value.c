@@ -332,25 +332,35 @@ int field_store(const State *state, const mapped_field *field, PyObject *object,
     }
 }
 
+/* What has values by name: a dict, or a record of any layout. */
+static const char *named_kind(const State *state, PyObject *object)
+{
+    if (PyDict_Check(object))
+        return "a dict";
+    return Py_IS_TYPE(object, state->record) ? "a record" : NULL;
+}
+
 /* Python's own KeyError shows all of a name, however long. */
-static PyObject *dict_value(PyObject *dict, const mapped_field *field)
+static PyObject *named_value(const char *kind, PyObject *object,
+                             const mapped_field *field)
 {
     PyObject *name = PyUnicode_FromString(field->name);
     if (name == NULL)
         return NULL;
-    PyObject *value = PyObject_GetItem(dict, name);
+    PyObject *value = PyObject_GetItem(object, name);
     if (value == NULL && PyErr_ExceptionMatches(PyExc_KeyError))
-        raise_about(PyExc_KeyError, "%s has no field %U", "a dict", name);
+        raise_about(PyExc_KeyError, "%s has no field %U", kind, name);
     Py_DECREF(name);
     return value;
 }
 
-static PyObject *dict_values(const mapped_fields *fields, PyObject *dict)
+static PyObject *named_values(const char *kind, const mapped_fields *fields,
+                              PyObject *object)
 {
     Py_ssize_t count = (Py_ssize_t)fields->count;
     PyObject *tuple = filling(PyTuple_New(count));
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
-        PyObject *value = dict_value(dict, &fields->fields[i]);
+        PyObject *value = named_value(kind, object, &fields->fields[i]);
         if (value == NULL)
             Py_CLEAR(tuple);
         else
@@ -360,19 +370,22 @@ static PyObject *dict_values(const mapped_fields *fields, PyObject *dict)
 }
 
 /* A tuple of as many values as there are fields. */
-static PyObject *record_values(const mapped_fields *fields, PyObject *object)
+static PyObject *record_values(const State *state, const mapped_fields *fields,
+                               PyObject *object)
 {
-    bool by_name = PyDict_Check(object);
+    const char *kind = named_kind(state, object);
     Py_ssize_t count = (Py_ssize_t)fields->count;
-    PyObject *values =
-        by_name ? dict_values(fields, object) : PySequence_Tuple(object);
+    PyObject *values = kind != NULL ? named_values(kind, fields, object)
+                                    : PySequence_Tuple(object);
     if (values == NULL)
         return NULL;
-    if (by_name ? PyDict_Size(object) == count : PyTuple_Size(values) == count)
+    if ((kind != NULL ? PyObject_Size(object) : PyTuple_Size(values)) == count)
         return values;
-    if (by_name)
+    if (PyErr_Occurred())
+        ;
+    else if (kind != NULL)
         PyErr_Format(PyExc_ValueError,
-                     "a dict has more fields than the record's %zd", count);
+                     "%s has more fields than the record's %zd", kind, count);
     else
         PyErr_Format(PyExc_ValueError, "a record has %zd fields, not %zd",
                      count, PyTuple_Size(values));
@@ -383,7 +396,7 @@ static PyObject *record_values(const mapped_fields *fields, PyObject *object)
 int record_store(const State *state, const mapped_fields *fields,
                  PyObject *object, unsigned char *to)
 {
-    PyObject *values = record_values(fields, object);
+    PyObject *values = record_values(state, fields, object);
     if (values == NULL)
         return -1;
     int status = 0;

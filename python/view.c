@@ -20,8 +20,11 @@ static size_t offset_of(mapped_slice span, Py_ssize_t index)
 static void *raise_item(PyObject *self, Py_ssize_t index, const char *operation,
                         const mapped_error *error)
 {
-    if (error->status == MAPPED_RANGE)
-        return raise_index(view_owner(self), index, view_span(self).length);
+    size_t length = view_span(self).length;
+    bool within = index < 0 ? (size_t)0 - (size_t)index <= length
+                            : (size_t)index < length; /* of a shrunk region */
+    if (error->status == MAPPED_RANGE && !within)
+        return raise_index(view_owner(self), index, length);
     return raise_in(view_owner(self), operation, error);
 }
 

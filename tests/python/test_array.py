@@ -326,3 +326,24 @@ def test_array_tells_where_it_is():
     assert not ours.closed and not ours.readonly
     region.close()
     assert ours.closed
+
+
+def test_array_without_items_is_done_at_once_however_long_a_dimension():
+    empty = mapped.anonymous(0).cast("B", (2**60, 0, 2))[:, :, ::-1]
+    assert empty.tobytes() == b"" and empty == empty
+    empty[:] = empty
+    mapped.anonymous(1).copy_from(empty)
+    assert mapped.anonymous(1).find(empty) == 0
+
+
+def test_column_of_no_records_has_no_items():
+    column = mapped.anonymous(0).records("a:u8 b:u8").column("b")
+    column[:] = []
+    assert column.tobytes() == b"" and column.tolist() == []
+
+
+def test_bools_compare_by_their_byte_as_in_a_memoryview():
+    region = mapped.anonymous(1)
+    region[0] = 0x80
+    ours, other = region.cast("?"), memoryview(b"\1").cast("?")
+    assert (ours == other) == (other == ours) == False  # noqa: E712

@@ -235,3 +235,24 @@ def test_messages_name_a_file_in_no_encoding(tmp_path):
         region.close()
     view.release()
     region.close()
+
+
+def test_what_has_shrunk_away_names_the_operation_and_the_file(path):
+    with mapped.open(path, "r+") as region:
+        part = region[8192:8200]
+        array = region[4096:8192].cast("<i")
+        records = region[4096:8192].records("a:u32 b:u32")
+        region.resize(4096)
+        for operation, use in {
+                "get": lambda: part[0], "cast": lambda: part.cast("B"),
+                "records": lambda: part.records("a:u8"),
+                "tobytes": array.tobytes, "tolist": array.tolist}.items():
+            with pytest.raises(IndexError, match=f"{path.name}: {operation}: out of"):
+                use()
+        for operation, use in {"get": lambda: records[5],
+                               "tobytes": records.tobytes,
+                               "tolist": records.tolist}.items():
+            with pytest.raises(IndexError, match=f"{path.name}: {operation}: out of"):
+                use()
+        with pytest.raises(IndexError, match="index 8 is out of range"):
+            part[8]

@@ -2,6 +2,7 @@
 reach other bytes than their own, and exports that NumPy reads otherwise."""
 import gc
 import pathlib
+import pickle
 import struct
 import weakref
 
@@ -337,3 +338,33 @@ def test_a_layout_tells_what_it_is():
     assert repr(layout) == "<mapped.Layout 'a:u8' of 1 bytes>"
     assert mapped.layout(TRADES).format == (
         "T{<I:id:4x<d:price:16s:name:(3)<f:levels:<?:up:19x}")
+
+
+def test_record_of_another_layout_is_assigned_by_name():
+    one = mapped.anonymous(8).records("a:u32 b:u32")
+    other = mapped.anonymous(8).records("b:u32 a:u32")
+    other[0] = 7, 9
+    one[0] = other[0]
+    assert (one[0].a, one[0].b) == (9, 7)
+    with pytest.raises(KeyError, match="a record has no field 'a'"):
+        one[0] = mapped.anonymous(8).records("c:u32 b:u32")[0]
+    with pytest.raises(ValueError, match="a record has more fields"):
+        one[0] = mapped.anonymous(9).records("a:u32 b:u32 c:u8")[0]
+    assert (one[0].a, one[0].b) == (9, 7)
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_records_and_layouts_refuse_to_be_pickled(protocol):
+    layout = mapped.layout("a:u32")
+    for thing in layout, mapped.anonymous(4).records(layout)[0]:
+        with pytest.raises(TypeError, match="cannot pickle"):
+            pickle.dumps(thing, protocol)
+
+
+def test_message_on_a_missing_attribute_is_short():
+    record = mapped.anonymous(4).records("a:u32")[0]
+    name = "z" * 10**6
+    for use in lambda: getattr(record, name), lambda: setattr(record, name, 1):
+        with pytest.raises(AttributeError) as caught:
+            use()
+        assert len(str(caught.value)) < 200
