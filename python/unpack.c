@@ -2,7 +2,10 @@
 #include "format.h"
 #include "value.h"
 
-/* A format of few values in few bytes, as most are, is unpacked in place. */
+#include <string.h>
+
+/* A format of few values in few bytes, as most are, needs no memory but the
+ * stack's. */
 #define FEW_VALUES 64
 #define FEW_BYTES 512
 
@@ -69,8 +72,8 @@ static PyObject **make_field(const mapped_field *field, const unsigned char *p,
     return value;
 }
 
-/* How many were made; fewer than all with an exception. It runs nobody else's
- * code, so nobody recovers the region before the caller has looked at it. */
+/* How many were made of a copy of the bytes; fewer than all with an exception.
+ */
 static inline size_t make_all(const mapped_fields *fields,
                               const unsigned char *p, PyObject **values)
 {
@@ -88,7 +91,6 @@ static inline size_t make_all(const mapped_fields *fields,
     return (size_t)(value - values);
 }
 
-/* All that is no plain hit, or much: from a copy of the bytes. */
 static PyObject *unpack_copy(PyObject *self, const mapped_fields *fields,
                              size_t offset, unsigned char *bytes,
                              PyObject **values)
@@ -107,6 +109,7 @@ static PyObject *unpack_copy(PyObject *self, const mapped_fields *fields,
                                  : fill_tuple(values, (Py_ssize_t)made);
 }
 
+/* All that is no plain hit, or much. */
 static COLD PyObject *unpack_any(PyObject *self, const mapped_fields *fields,
                                  Py_ssize_t offset)
 {
@@ -129,6 +132,7 @@ static inline PyObject *unpack_at(PyObject *self, const mapped_fields *fields,
                                   Py_ssize_t offset)
 {
     PyObject *values[FEW_VALUES];
+    unsigned char bytes[FEW_BYTES];
     mapped_slice span = view_span(self);
     const unsigned char *p = NULL;
     if (fields->values <= FEW_VALUES && fields->size <= FEW_BYTES &&
@@ -136,15 +140,15 @@ static inline PyObject *unpack_at(PyObject *self, const mapped_fields *fields,
         p = mapped_slice_hit(span, (size_t)offset, fields->size);
     if (p == NULL)
         return unpack_any(self, fields, offset);
+    memcpy(bytes, p, fields->size);
+    if (MAPPED__UNLIKELY(!mapped_slice_clean(span)))
+        return unpack_any(self, fields, offset);
     for (int i = 0; i < CLEARED; i++)
         values[i] = NULL;
-    size_t made = make_all(fields, p, values);
-    if (MAPPED__UNLIKELY(made < fields->values))
-        return drop(values, (Py_ssize_t)made);
-    if (MAPPED__LIKELY(mapped_slice_clean(span)))
-        return tuple_of(values, (Py_ssize_t)made);
-    drop(values, (Py_ssize_t)made);
-    return unpack_any(self, fields, offset);
+    size_t made = make_all(fields, bytes, values);
+    return MAPPED__LIKELY(made == fields->values)
+               ? tuple_of(values, (Py_ssize_t)made)
+               : drop(values, (Py_ssize_t)made);
 }
 
 const char view_unpack_doc[] = PyDoc_STR(
