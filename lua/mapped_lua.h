@@ -42,7 +42,7 @@ typedef struct mlua_resource {
     struct mlua_resource *next;
     struct mlua_resource **link; /* what points here; NULL: not in the list */
     struct mlua_resources *resources; /* whose list it is */
-    size_t bytes;                     /* that the collector was told of */
+    size_t bytes;                     /* charged to the collector */
     void (*free)(struct mlua_resource *resource);
 } mlua_resource;
 
@@ -92,7 +92,7 @@ int mlua_fail(lua_State *L, const mapped_error *error);
  */
 int mlua_fail_fault(lua_State *L, const mapped_error *error);
 
-/* For a finalizer, where nobody can be told otherwise: a warning. */
+/* For a finalizer, whose errors and results reach nobody: a warning. */
 void mlua_warn(lua_State *L, const mapped_error *error);
 
 /* Pushes the value at `arg` as text for a message, which must not be longer

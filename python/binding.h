@@ -361,8 +361,8 @@ int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
 /* A releasebuffer. */
 void export_release(Region *owner, const Py_buffer *buffer);
 
-/* For a loss that nobody can be told of by an exception: sys.unraisablehook
- * gets the FaultError, and the region owes it to the next check() or close().
+/* For a lost page that no exception can report: sys.unraisablehook gets the
+ * FaultError, and the region owes it to the next check() or close().
  */
 void fault_unraisable(Region *owner, const mapped_error *error);
 

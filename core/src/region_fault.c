@@ -328,7 +328,7 @@ static mapped_status restore_all(mapped__region *full, intptr_t file,
     for (size_t i = 0; i < count && status == MAPPED_OK; i++) {
         if (!mapped__guard_retry(&full->guard, &lost))
             break;
-        (void)cause_of(full, &lost); /* for who will be told afterwards */
+        (void)cause_of(full, &lost); /* for later reports */
         status = restore(full, &lost, file, error);
         if (status != MAPPED_OK)
             mapped__guard_add_lost(&full->guard, &lost);

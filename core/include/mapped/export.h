@@ -1,14 +1,15 @@
 /* An export: a pointer that has left the library and is counted.
  *
- * Somebody reads or writes the slice's bytes through it unchecked, and hears at
- * its end whether they were all there. C spans, Python buffers, Lua pointers
- * and long operations are exports that differ in their owner.
+ * Reads and writes through the pointer are not checked. The end of the export
+ * reports whether a page of the slice was lost meanwhile. C spans, Python
+ * buffers, Lua pointers and long operations are exports that differ in their
+ * owner.
  *
  * While an export lives `close` and a shrink answer MAPPED_BUSY, and the
  * pointer stays valid where the region moves to grow: the region leaves behind
  * what it shows. Lost pages read as zeros through it. What was read counts only
- * if mapped_export_end answers MAPPED_OK, whoever else has been told of the
- * lost pages in between and even if they have been recovered since.
+ * if mapped_export_end answers MAPPED_OK: it reports lost pages even if another
+ * function has reported them before, and if they have been recovered since.
  *
  * Functions may be called from any thread that holds a reference to the region;
  * one export belongs to one thread at a time. */
@@ -20,7 +21,7 @@
 MAPPED_BEGIN
 
 typedef struct mapped_export {
-    mapped_slice slice; /* what is asked about; may be widened or cut */
+    mapped_slice slice; /* what its end reports on; may be widened or cut */
     void *data;         /* the slice's first byte; NULL of an operation */
     uint64_t since;     /* how many recoveries the region had seen */
 } mapped_export;
@@ -39,8 +40,8 @@ MAPPED__MUST_USE mapped_status mapped_export_begin(mapped_slice slice,
 void mapped_export_begin_operation(mapped_region *region, mapped_export *made);
 
 /* MAPPED_FAULT if a page of the slice is lost or was at any time since the
- * begin; of an operation, which is told of what is lost now by its own
- * accesses, if a page has been recovered since. The export goes on. */
+ * begin; of an operation, if a page has been recovered since: its accesses
+ * report the pages that are lost now themselves. The export goes on. */
 MAPPED__MUST_USE mapped_status mapped_export_check(const mapped_export *made,
                                                    mapped_error *error);
 

@@ -1,13 +1,13 @@
 /* Pages that a region has lost: which, why, and how to get them back.
  *
  * A lost page reads as zeros and swallows what is written. Every access to it
- * through the library ends in MAPPED_FAULT; who reads through a raw pointer is
- * told at the end of his export (export.h). Intact pages of the region stay
+ * through the library ends in MAPPED_FAULT; a read through a raw pointer is
+ * reported by the end of its export (export.h). Intact pages of the region stay
  * usable.
  *
- * What nobody can see: when a file is cut in the middle of a page, the rest of
- * that page reads as zeros without a fault. And a system call that is handed a
- * raw pointer to a page that can't be had fails with EFAULT, or is short, and
+ * What can't be detected: when a file is cut in the middle of a page, the rest
+ * of that page reads as zeros without a fault. And a system call that is handed
+ * a raw pointer to a page that can't be had fails with EFAULT, or is short, and
  * notes no loss; one that had been noted before gives it the zeros. */
 #ifndef MAPPED_FAULT_H
 #define MAPPED_FAULT_H
@@ -25,8 +25,8 @@ typedef struct mapped_lost_range {
 } mapped_lost_range;
 
 /* MAPPED_OK, or MAPPED_FAULT with the first lost range in `error` (offset,
- * length, os_error). Who is the first to be told of a loss asks the file why,
- * so this may make a system call; never meets a fault itself. MAPPED_CLOSED. */
+ * length, os_error). The first report of a lost page asks the file for the
+ * cause, so this may make a system call. Meets no fault. MAPPED_CLOSED. */
 MAPPED__MUST_USE mapped_status mapped_region_check(mapped_region *region,
                                                    mapped_error *error);
 

@@ -1,9 +1,9 @@
-/* Items: what one value in memory is. An element; several; a text; a record of
- * other items, or several of these. Everything that is typed, the arrays, the
- * records, what pack and unpack take, is made of items.
+/* Items: what one value in memory is. An item is an element, a row of elements,
+ * a text, a record of other items or a row of records. Arrays, records, pack
+ * and unpack are all made of items.
  *
- * An item is a small value to copy about; it owns nothing. One of records is
- * good for as long as their fields are. */
+ * An item is a small value that may be copied; it owns nothing. An item of
+ * records is valid for as long as their fields are. */
 #ifndef MAPPED_ITEM_H
 #define MAPPED_ITEM_H
 

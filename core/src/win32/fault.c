@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-static mapped__fault_handler *told;
+static mapped__fault_handler *guard_handler;
 static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
 
 /* Held for the length of a swap. */
@@ -80,7 +80,7 @@ static bool is_ours(const EXCEPTION_RECORD *record)
     unsigned char *address = (unsigned char *)record->ExceptionInformation[1];
     mapped__fault fault = {.address = address};
     if (record->ExceptionCode == EXCEPTION_IN_PAGE_ERROR)
-        return told(&fault);
+        return guard_handler(&fault);
     return record->ExceptionCode == EXCEPTION_ACCESS_VIOLATION &&
            record->ExceptionInformation[0] <= 1 &&
            met_a_swap(address, record->ExceptionInformation[0] == 1);
@@ -98,7 +98,7 @@ static BOOL CALLBACK install(INIT_ONCE *once, void *handler, void **context)
 {
     (void)once;
     (void)context;
-    told = *(mapped__fault_handler **)handler;
+    guard_handler = *(mapped__fault_handler **)handler;
     return AddVectoredExceptionHandler(1, on_exception) != NULL;
 }
 
