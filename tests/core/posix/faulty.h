@@ -48,11 +48,14 @@ CHECK__UNUSED static void faulty_mend(volatile unsigned char *start)
 }
 
 /* Makes a region of a file of `length` bytes, of which all but `left` are lost
- * when they are touched. */
+ * when they are touched. The file's name is the process's own: a child may make
+ * one at the same time. */
 CHECK__UNUSED static mapped_region *faulty_cut(const char *name, size_t length,
                                                size_t left)
 {
-    const char *path = scratch_file(name, length);
+    char own[64];
+    snprintf(own, sizeof own, "%s-%ld", name, (long)getpid());
+    const char *path = scratch_file(own, length);
     mapped_region *region = scratch_open(path, MAPPED_MODE_READ_WRITE, NULL);
     if (truncate(path, (off_t)left) != 0)
         exit(1);
