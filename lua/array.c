@@ -241,7 +241,7 @@ static int array_totable(lua_State *L)
     shape = *mlua_check_array(L, 1);
     n = mlua_opt_range(L, 2, (size_t)shape.count, &first);
     most = shape.item.size < BLOCK_BYTES ? BLOCK_BYTES / shape.item.size : 1;
-    bytes = mlua_take_room(L, room, sizeof room, shape.item.size);
+    bytes = mlua_take_room(L, room, sizeof room, n > 0 ? shape.item.size : 0);
     lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
     block = mlua_pieces(&shape);
     for (at = 0; at < n; at += most) {

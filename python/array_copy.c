@@ -126,7 +126,9 @@ METHOD_NONE(array_tolist)
     size_t size = array->array.item.size;
     if (require_open(array->owner) < 0)
         return NULL;
-    if (size > sizeof block && (lister.block = PyMem_Malloc(size)) == NULL)
+    bool any = array_bytes(&array->array) > 0;
+    if (any && size > sizeof block &&
+        (lister.block = PyMem_Malloc(size)) == NULL)
         return PyErr_NoMemory();
     PyObject *list = list_of(&lister, 0, array->array.first);
     if (lister.block != block)

@@ -287,3 +287,8 @@ def test_a_dtype_that_closes_and_lies_is_survived():
                   dict(names=["a"], fields={"a": (numpy.dtype("u1"), 0)}, itemsize="4")):
         with pytest.raises((TypeError, ValueError, IndexError, AttributeError)):
             mapped.layout(type("Dtype", (), wrong)())
+
+
+def test_list_of_no_records_takes_no_memory_for_one():
+    records = mapped.anonymous(8)[:0].records(f"a:u8[{2**62}]")
+    assert records.tolist() == [] == records[:].tolist()
