@@ -369,6 +369,13 @@ static PyObject *named_values(const char *kind, const mapped_fields *fields,
     return filled(tuple);
 }
 
+/* Of a dict, a record or a tuple. A dict's own length, whatever a subclass says
+ * it is. */
+static Py_ssize_t size_of(PyObject *object)
+{
+    return PyDict_Check(object) ? PyDict_Size(object) : PyObject_Size(object);
+}
+
 /* A tuple of as many values as there are fields. */
 static PyObject *record_values(const State *state, const mapped_fields *fields,
                                PyObject *object)
@@ -379,11 +386,9 @@ static PyObject *record_values(const State *state, const mapped_fields *fields,
                                     : PySequence_Tuple(object);
     if (values == NULL)
         return NULL;
-    if ((kind != NULL ? PyObject_Size(object) : PyTuple_Size(values)) == count)
+    if (size_of(kind != NULL ? object : values) == count)
         return values;
-    if (PyErr_Occurred())
-        ;
-    else if (kind != NULL)
+    if (kind != NULL)
         PyErr_Format(PyExc_ValueError,
                      "%s has more fields than the record's %zd", kind, count);
     else

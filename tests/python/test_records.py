@@ -368,3 +368,14 @@ def test_message_on_a_missing_attribute_is_short():
         with pytest.raises(AttributeError) as caught:
             use()
         assert len(str(caught.value)) < 200
+
+
+def test_dict_that_lies_about_its_length_is_counted_by_its_items():
+    class Liar(dict):
+        def __len__(self):
+            return 1
+
+    record = mapped.anonymous(4).records("a:u32")
+    with pytest.raises(ValueError, match="more fields"):
+        record[0] = Liar(a=1, b=2)
+    assert record[0].a == 0
