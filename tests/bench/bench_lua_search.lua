@@ -82,9 +82,10 @@ local function compare(row, against, run, ours, peer)
   print_row(row, against, 1.10, "ns", samples)
 end
 
-local function finder(method, pattern, plain)
+local function finder(method, pattern, ...)
+  local arguments = table.pack(pattern, 1, ...)
   return function(s)
-    return (s[method](s, pattern, 1, plain))
+    return (s[method](s, table.unpack(arguments, 1, arguments.n)))
   end
 end
 
@@ -110,7 +111,7 @@ local function time_text(path)
     { "Lua match, captures", "match", "(%d+)%-(%d+)" },
   } do
     compare(row[1] .. ", 64 MiB text", "string." .. row[2],
-      finder(row[2], row[3], row[4]), region, text)
+      finder(table.unpack(row, 2)), region, text)
   end
   for _, row in ipairs { { "every word", "%a+" }, { "frequent", "request" },
     { "rare", "(%d+)%-(%d+)" }, { "every line", "[^\n]+" } } do
