@@ -154,6 +154,25 @@ static void *raise_os(int number, PyObject *name)
     return NULL;
 }
 
+/* Notes which call of the system failed, where that is not plain from the
+ * function that was called. */
+static void *raise_system(const mapped_error *error, PyObject *name)
+{
+    PyObject *type, *raised, *trace;
+    raise_os(error->os_error, name);
+    if (error->call == NULL || strcmp(error->call, error->operation) == 0)
+        return NULL;
+    PyErr_Fetch(&type, &raised, &trace);
+    PyErr_NormalizeException(&type, &raised, &trace);
+    PyObject *add = PyObject_GetAttrString(raised, "add_note");
+    PyObject *none =
+        add == NULL ? NULL : PyObject_CallFunction(add, "s", error->call);
+    Py_XDECREF(add);
+    Py_XDECREF(none);
+    PyErr_Restore(type, raised, trace);
+    return NULL;
+}
+
 static int set_number(PyObject *object, const char *name, uint64_t value)
 {
     PyObject *number = PyLong_FromUnsignedLongLong(value);
@@ -222,6 +241,7 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
 {
     switch (error->status) {
     case MAPPED_SYSTEM:
+        return raise_system(error, name);
     case MAPPED_NOT_A_FILE:
         return raise_os(error->os_error, name);
     case MAPPED_STALE:

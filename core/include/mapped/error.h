@@ -45,7 +45,7 @@ typedef struct mapped_error {
     mapped_status status;
     int os_error;          /* errno (GetLastError on Windows), 0 if none */
     const char *operation; /* what was called, or why it was refused */
-    const char *call;      /* the system call that failed, NULL if none did */
+    const char *call;      /* of the system, that failed; NULL if none did */
     uint64_t offset;       /* the offending position, in bytes */
     uint64_t length;       /* the offending length in bytes; of MAPPED_BUSY the
                             * number of exports */

@@ -97,19 +97,30 @@ static unsigned char *place(const mapped__map_request *request, void *address,
     return start;
 }
 
-static unsigned char *place_in_reserve(const mapped__map_request *request,
-                                       const mapped__mapping *made)
+/* Sets only `made->address`. */
+static mapped_status place_in_reserve(const mapped__map_request *request,
+                                      mapped__mapping *made,
+                                      mapped_error *error)
 {
     unsigned char *start =
         reserve(made->reserved, made->page, gap_of(made->flags));
-    if (start == MAP_FAILED || made->used == 0)
-        return start;
-    if (place(request, start, 0, made->used) != MAP_FAILED)
-        return start;
-    int kept = errno;
-    munmap(start, made->reserved);
-    errno = kept;
-    return MAP_FAILED;
+    if (start == MAP_FAILED)
+        return failed(error,
+                      request->reserve > 0 ? "mmap of the reserve" : "mmap");
+    made->address = start;
+    if (made->used == 0 || place(request, start, 0, made->used) != MAP_FAILED)
+        return MAPPED_OK;
+    return failed(error, "mmap");
+}
+
+static mapped_status place_alone(const mapped__map_request *request,
+                                 mapped__mapping *made, mapped_error *error)
+{
+    unsigned char *start = place(request, NULL, 0, made->used);
+    if (start == MAP_FAILED)
+        return failed(error, "mmap");
+    made->address = start;
+    return MAPPED_OK;
 }
 
 static size_t page_of(const mapped__map_request *request)
@@ -183,13 +194,12 @@ mapped_status mapped__map(const mapped__map_request *request,
     mapped_status status = plan(request, &made, error);
     if (status == MAPPED_OK && made.reserved > 0) {
         bool bare = made.reserved == made.used && gap_of(made.flags) == 0;
-        made.address = bare ? place(request, NULL, 0, made.used)
-                            : place_in_reserve(request, &made);
-        if (made.address == MAP_FAILED)
-            return failed(error, "mmap");
-        if (request->flags & MAPPED__MAP_POPULATE && made.used > 0)
-            status = populate(request, made.address, made.used, error);
+        status = bare ? place_alone(request, &made, error)
+                      : place_in_reserve(request, &made, error);
     }
+    if (status == MAPPED_OK && request->flags & MAPPED__MAP_POPULATE &&
+        made.used > 0)
+        status = populate(request, made.address, made.used, error);
     if (status == MAPPED_OK)
         *mapping = made;
     else

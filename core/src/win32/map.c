@@ -61,7 +61,7 @@ static mapped_status map_memory(mapped__mapping *mapping, mapped_error *error)
     mapping->address = VirtualAlloc(NULL, mapped__view_extent(mapping),
                                     MEM_RESERVE, PAGE_READWRITE);
     if (mapping->address == NULL)
-        return failed(error, "VirtualAlloc");
+        return failed(error, "VirtualAlloc of the reserve");
     if (commit(mapping, 0, mapping->used))
         return MAPPED_OK;
     mapped_status status = failed(error, "VirtualAlloc");

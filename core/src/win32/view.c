@@ -130,7 +130,7 @@ static mapped_status map_placed(const mapped__map_request *request,
     made.section = MAPPED__VIEW_PLACED;
     made.address = mapped__placeholder_reserve(mapped__view_extent(&made));
     if (made.address == NULL)
-        return failed(error, "VirtualAlloc2");
+        return failed(error, "VirtualAlloc2 of the reserve");
     if (made.used > 0) {
         mapped_status status = place(&made, request, 0, made.used, error);
         if (status != MAPPED_OK) {

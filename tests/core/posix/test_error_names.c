@@ -117,6 +117,25 @@ static void test_error_names_the_reserve(void)
     CHECK_TEXT(error.operation, "anonymous: longer than the reserve");
 }
 
+/* Of more addresses than there are. */
+static void test_error_names_the_reserve_that_is_refused(void)
+{
+    const mapped_open_options huge = {.length = LENGTH,
+                                      .reserve = SIZE_MAX / 4};
+    const mapped_anonymous_options large = {.reserve = SIZE_MAX / 4};
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_region_anonymous(1, &large, &region, &error),
+                 MAPPED_SYSTEM);
+    CHECK_TEXT(error.operation, "anonymous");
+    CHECK_TEXT(error.call, "mmap of the reserve");
+    begin(MAPPED_MODE_READ_WRITE, LENGTH);
+    end();
+    CHECK_ERROR(
+        mapped_region_open(path, MAPPED_MODE_READ, &huge, &region, &error),
+        MAPPED_SYSTEM, "open");
+    CHECK_TEXT(error.call, "mmap of the reserve");
+}
+
 static void test_error_names_the_missing_file(void)
 {
     path = scratch_path("missing");
@@ -145,6 +164,7 @@ int main(void)
     RUN(test_error_names_what_reads);
     RUN(test_error_names_what_met_a_lost_page);
     RUN(test_error_names_the_reserve);
+    RUN(test_error_names_the_reserve_that_is_refused);
     RUN(test_error_names_the_missing_file);
     RUN(test_error_of_memory_names_no_file);
     return check_finish();
