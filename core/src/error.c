@@ -66,7 +66,6 @@ mapped_status mapped_error_set_system(mapped_error *error, int os_error,
     return fill(error, &filled);
 }
 
-/* Of a path in UTF-8 no character is cut in two. */
 /* Of these `operation` says already what is wrong, and stays. */
 static bool operation_is_reason(mapped_status status)
 {
@@ -88,6 +87,7 @@ void mapped_error_set_operation(mapped_error *error, const char *operation)
         error->operation = operation;
 }
 
+/* Of a path in UTF-8 no character is cut in two. */
 void mapped_error_set_path(mapped_error *error, const char *path)
 {
     static const char dots[] = "...";

@@ -62,17 +62,22 @@ static void write_numbers(const mapped_error *error, char *text, size_t room)
 }
 
 /* A call that has the operation's own name is named once. */
-static const char *call_of(const mapped_error *error)
+static const char *call_of(const mapped_error *error, const char *operation)
 {
-    bool other =
-        error->call != NULL && strcmp(error->call, error->operation) != 0;
+    bool other = error->call != NULL && strcmp(error->call, operation) != 0;
     return other ? error->call : "";
+}
+
+static const char *colon_after(const char *text)
+{
+    return text[0] != '\0' ? ": " : "";
 }
 
 size_t mapped_error_message(const mapped_error *error, char *text,
                             size_t capacity)
 {
-    const char *call = call_of(error);
+    const char *operation = error->operation != NULL ? error->operation : "";
+    const char *call = call_of(error, operation);
     const char *reason = mapped_status_text(error->status);
     char system[96] = "", numbers[96];
     if (error->os_error != 0)
@@ -81,10 +86,11 @@ size_t mapped_error_message(const mapped_error *error, char *text,
         reason = system;
     write_numbers(error, numbers, sizeof numbers);
     bool both = reason != system && system[0] != '\0';
-    int length = snprintf(text, capacity, "%s%s%s%s%s: %s%s%s%s", error->path,
-                          error->path[0] != '\0' ? ": " : "", error->operation,
-                          call[0] != '\0' ? ": " : "", call, reason, numbers,
-                          both ? ": " : "", both ? system : "");
+    int length =
+        snprintf(text, capacity, "%s%s%s%s%s%s%s%s%s%s", error->path,
+                 colon_after(error->path), operation, colon_after(operation),
+                 call, colon_after(call), reason, numbers, both ? ": " : "",
+                 both ? system : "");
     return length < 0 ? 0 : (size_t)length;
 }
 

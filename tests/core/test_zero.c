@@ -22,6 +22,21 @@ static void test_zero_slice_has_no_range(void)
     CHECK(mapped_slice_hit(none, 0, 1) == NULL);
 }
 
+static void test_slice_of_no_region_is_closed(void)
+{
+    mapped_slice slice = mapped_region_slice(NULL);
+    CHECK_INT((long long)slice.length, 0);
+    CHECK_STATUS(mapped_slice_check(slice, NULL), MAPPED_CLOSED);
+}
+
+static void test_zero_error_has_a_message(void)
+{
+    const mapped_error zero = {0};
+    char text[MAPPED_ERROR_MESSAGE_SIZE];
+    mapped_error_message(&zero, text, sizeof text);
+    CHECK_TEXT(text, mapped_status_text(MAPPED_OK));
+}
+
 static void test_zero_slice_has_no_values(void)
 {
     const mapped_element *element =
@@ -151,6 +166,8 @@ static void test_zero_options_are_the_defaults(void)
 
 int main(void)
 {
+    RUN(test_slice_of_no_region_is_closed);
+    RUN(test_zero_error_has_a_message);
     RUN(test_zero_slice_has_no_range);
     RUN(test_zero_slice_has_no_values);
     RUN(test_zero_slice_has_no_bytes);

@@ -20,7 +20,7 @@ typedef struct mapped_slice {
 } mapped_slice;
 
 /* Returns the slice of the region's whole live length, which is 0 once the
- * region is closed. */
+ * region is closed. Of no region, NULL, the slice is closed. */
 MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region);
 
 /* Sets `*part` to `length` bytes of `slice` from `offset` on. MAPPED_RANGE if
@@ -148,7 +148,9 @@ MAPPED__INLINE mapped_slice mapped__slice_anew(mapped_slice slice)
 
 MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region)
 {
-    mapped_slice whole = {region, 0, MAPPED__LOAD_ACQUIRE(&region->live_)};
+    mapped_slice whole = {region, 0, 0};
+    if (MAPPED__LIKELY(region != NULL))
+        whole.length = MAPPED__LOAD_ACQUIRE(&region->live_);
     if (MAPPED__UNLIKELY(whole.length == 0))
         return mapped__region_slice_slow(region);
     return whole;
