@@ -254,7 +254,7 @@ static int array_totable(lua_State *L)
     return 1;
 }
 
-void mlua_gather(lua_State *L, int arg)
+void mlua_gather(lua_State *L, const char *operation, int arg)
 {
     mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
     luaL_Buffer buffer;
@@ -268,7 +268,7 @@ void mlua_gather(lua_State *L, int arg)
     to = luaL_buffinitsize(L, &buffer, n);
     pieces = mlua_pieces(self);
     if (mapped_array_gather(&pieces, to, &error) != MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, operation, &error);
     luaL_pushresultsize(&buffer, n);
     lua_replace(L, arg);
 }

@@ -40,7 +40,7 @@ static int bytes_tostring(lua_State *L)
 
 static int store(lua_State *L, const char *operation, int pos, int arg)
 {
-    mlua_data data = mlua_check_data(L, arg);
+    mlua_data data = mlua_check_data(L, operation, arg);
     mapped_slice to = mlua_check_view(L, 1);
     size_t offset = mlua_check_span(L, pos, 1, data.length, to.length);
     mapped_error error;
@@ -107,7 +107,7 @@ static int bytes_move(lua_State *L)
 static int bytes_equals(lua_State *L)
 {
     mapped_slice slice = mlua_open_self(L, 2);
-    mlua_data data = mlua_check_data(L, 2);
+    mlua_data data = mlua_check_data(L, "equals", 2);
     mapped_status status = MAPPED_OK;
     mapped_error error;
     int order = 1;

@@ -62,13 +62,14 @@ static int order_strings(const mlua_data *a, const mlua_data *b)
 /* Negative, 0 or positive. Elements that lie apart have become strings. */
 static int order(lua_State *L)
 {
-    mlua_data a = mlua_check_data(L, 1);
-    mlua_data b = mlua_check_data(L, 2);
+    mlua_data a = mlua_check_data(L, "compare", 1);
+    mlua_data b = mlua_check_data(L, "compare", 2);
     mapped_error error;
     mapped_status status;
     int result = 0;
     if (a.string == NULL)
-        a = mlua_check_data(L, 1); /* the other may have been gathered */
+        a = mlua_check_data(L, "compare",
+                            1); /* the other may have been gathered */
     if (a.string != NULL && b.string != NULL)
         return order_strings(&a, &b);
     if (a.string != NULL)

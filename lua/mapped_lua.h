@@ -323,11 +323,12 @@ mapped_slice mlua_check_view(lua_State *L, int arg);
 mapped_slice mlua_check_bytes(lua_State *L, int arg);
 
 /* Puts a string of its elements in the place of an Array at `arg` whose
- * elements lie apart; does nothing to anything else. May collect garbage. */
-void mlua_gather(lua_State *L, int arg);
+ * elements lie apart; does nothing to anything else. May collect garbage. An
+ * error names the operation. */
+void mlua_gather(lua_State *L, const char *operation, int arg);
 
 /* A string, Region, Slice or Array at `arg`, or raises. Gathers. */
-mlua_data mlua_check_data(lua_State *L, int arg);
+mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
 
 /* Pushes the Region behind the object at `arg`, which is one of ours. */
 const mlua_region *mlua_push_owner(lua_State *L, int arg);
@@ -460,7 +461,7 @@ extern const luaL_Reg mlua_record_meta[];
 /* mlua_check_view for argument 1, once argument 2 has become bytes to look for:
  * numbers become strings, as for string.*, and elements that lie apart are
  * gathered. */
-mapped_slice mlua_check_search(lua_State *L);
+mapped_slice mlua_check_search(lua_State *L, const char *operation);
 
 /* What is looked for: a string, or the bytes of a view, which are exported.
  * From open to close nothing may raise. */

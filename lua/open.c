@@ -175,8 +175,11 @@ static mapped_status open_handle(lua_State *L, const source *from,
                                  mapped_region **region, mapped_error *error)
 {
     FILE *stream = check_stream(L, 1);
-    if (fflush(stream) != 0)
-        return mapped_error_set_system(error, errno, "fflush");
+    if (fflush(stream) != 0) {
+        mapped_status status = mapped_error_set_system(error, errno, "fflush");
+        mapped_error_set_operation(error, "open");
+        return status;
+    }
     return mapped_region_open_descriptor(
         mapped_system_descriptor(fileno(stream)), NULL, from->mode,
         &from->options, region, error);

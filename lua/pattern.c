@@ -123,7 +123,8 @@ static int pattern_find(lua_State *L)
     init = mlua_opt_integer(L, 3, 1);
     if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, 2, text))
         compiled = get_pattern(L, 2, text);
-    subject = text == NULL ? mlua_check_search(L) : mlua_check_view(L, 1);
+    subject =
+        text == NULL ? mlua_check_search(L, "find") : mlua_check_view(L, 1);
     offset = mlua_search_offset(init, subject.length);
     if (offset == SIZE_MAX)
         return fail(L);

@@ -234,7 +234,7 @@ static int region_append(lua_State *L)
     mlua_at_most(L, 2);
     check_open_region(L, 1);
     do {
-        data = mlua_check_data(L, 2);
+        data = mlua_check_data(L, "append", 2);
         self = check_open_region(L, 1);
         status = append(self->region, &data, &error);
     } while (mlua_collects(L, status, &error, &tried));

@@ -77,7 +77,7 @@ void mlua_add_resource(lua_State *L, mlua_resource *resource,
     resources *self = lua_touserdata(L, lua_upvalueindex(MLUA_RESOURCES));
     if (self->closing) {
         free(resource);
-        luaL_error(L, "the Lua state is being closed");
+        luaL_error(L, "this state's mapped module has been collected");
     }
     resource->resources = self;
     resource->bytes = 0;

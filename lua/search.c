@@ -3,18 +3,18 @@
  * while they are searched for, because they may be those of a region. */
 #include "mapped_lua.h"
 
-mapped_slice mlua_check_search(lua_State *L)
+mapped_slice mlua_check_search(lua_State *L, const char *operation)
 {
     if (lua_type(L, 2) == LUA_TNUMBER)
         lua_tolstring(L, 2, NULL);
-    mlua_gather(L, 2);
+    mlua_gather(L, operation, 2);
     return mlua_check_view(L, 1);
 }
 
 void mlua_needle_open(lua_State *L, int arg, const char *operation,
                       mlua_needle *needle)
 {
-    mlua_data data = mlua_check_data(L, arg);
+    mlua_data data = mlua_check_data(L, operation, arg);
     const char *bytes = data.string;
     mapped_error error;
     needle->exported.slice.region = NULL;
@@ -88,7 +88,7 @@ static int search_rfind(lua_State *L)
     mapped_slice subject;
     mlua_at_most(L, 3);
     init = mlua_opt_integer(L, 3, 1);
-    subject = mlua_check_search(L);
+    subject = mlua_check_search(L, "rfind");
     offset = mlua_search_offset(init, subject.length);
     if (offset != SIZE_MAX)
         return find_from(L, "rfind", mapped_rfind, subject, offset);
@@ -104,7 +104,7 @@ static int search_count(lua_State *L)
     mlua_at_most(L, 4);
     from = mlua_opt_integer(L, 3, 1);
     to = mlua_opt_integer(L, 4, -1);
-    part = mlua_check_search(L);
+    part = mlua_check_search(L, "count");
     part.length = mlua_clamp(from, to, part.length, &offset);
     part.offset += offset;
     count = search(L, "count", mapped_count, part, &length);
@@ -124,7 +124,7 @@ static int compare(lua_State *L, const char *operation, compare_function *how)
     bool result = false;
     mapped_status status;
     mlua_at_most(L, 2);
-    subject = mlua_check_search(L);
+    subject = mlua_check_search(L, operation);
     mlua_needle_open(L, 2, operation, &needle);
     status = how(subject, mapped_needle_bytes(&needle.needle),
                  mapped_needle_length(&needle.needle), &result, &error);

@@ -44,10 +44,10 @@ mapped_slice mlua_check_bytes(lua_State *L, int arg)
     return check_open(L, mlua_view_bytes(&array->bytes));
 }
 
-mlua_data mlua_check_data(lua_State *L, int arg)
+mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
 {
     mlua_data data = {NULL, {NULL, 0, 0}, 0};
-    mlua_gather(L, arg);
+    mlua_gather(L, operation, arg);
     switch (lua_type(L, arg)) {
     case LUA_TSTRING:
         data.string = lua_tolstring(L, arg, &data.length);

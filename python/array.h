@@ -68,7 +68,7 @@ Region *array_described(const State *state, PyObject *object,
                         mapped_array *array);
 
 /* Returns 0, or -1 with an exception if not all can be reached. */
-int array_extent(const Array *array, Extent *extent);
+int array_extent(const Array *array, const char *operation, Extent *extent);
 
 /* array_select.c: what `array[key]` means, before any memory is touched. An
  * item has no dimensions. Returns 0, or -1 with an exception. */

@@ -123,7 +123,7 @@ static int scatter_source(const Array *array, const mapped_array *part,
         return -1;
     }
     if (extent.contiguous && !mapped_region_device(part->slice.region))
-        return source_store(source, array->owner, extent.bytes, 0, ASSIGN);
+        return source_store(source, array->owner, extent.bytes, 0);
     if (source->copy != NULL)
         return array_scatter(array->owner, part, source->copy);
     /* The two may overlap in any pattern. */
@@ -143,7 +143,7 @@ static int assign_buffer(const Array *array, const mapped_array *part,
                          PyObject *object)
 {
     Source source;
-    if (source_open(array->owner->state, object, &source) < 0)
+    if (source_open(array->owner->state, object, ASSIGN, &source) < 0)
         return -1;
     const Py_buffer *buffer = &source.buffer;
     const mapped_element *element = buffer_element(buffer);

@@ -179,7 +179,7 @@ int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
     Extent extent;
     buffer->obj = NULL;
     const char *format = format_of(array);
-    if (format == NULL || array_extent(array, &extent) < 0)
+    if (format == NULL || array_extent(array, "buffer", &extent) < 0)
         return -1;
     buffer->len = (Py_ssize_t)array_bytes(&array->array);
     buffer->itemsize = (Py_ssize_t)array->array.item.size;

@@ -283,7 +283,8 @@ void codes_fill(State *state);
 
 /* Returns 1; 0 if the object is none of ours; or -1 with an exception, if it
  * can't be reached. */
-int extent_of(const State *state, PyObject *object, Extent *extent);
+int extent_of(const State *state, PyObject *object, const char *operation,
+              Extent *extent);
 Extent view_extent(PyObject *self);
 
 /* Bytes to read: those of an object of ours, or of any other buffer. Until
@@ -295,18 +296,19 @@ typedef struct Source {
     size_t length;
     Py_buffer buffer;
     void *copy;
+    const char *operation; /* that errors name */
 } Source;
 
-int source_open(const State *state, PyObject *object, Source *source);
+int source_open(const State *state, PyObject *object, const char *operation,
+                Source *source);
 void source_close(Source *source);
 
 /* Copies all of it. Returns 0, or -1 with an exception. */
 int source_read(const Source *source, void *to);
 
-/* Stores all of it at `offset` in `to`, which belongs to `owner`. Errors name
- * the operation. */
+/* Stores all of it at `offset` in `to`, which belongs to `owner`. */
 int source_store(const Source *source, Region *owner, mapped_slice to,
-                 size_t offset, const char *operation);
+                 size_t offset);
 
 /* The one of the two regions whose name belongs in the error of a store. */
 Region *failed_region(const Source *source, Region *owner,
@@ -468,7 +470,6 @@ extern const char region_faults_doc[];
 /* What is looked for: one byte given as an integer, or a copy or the bytes of
  * an object, which stay where they are until needle_close. */
 typedef struct Needle {
-    const char *operation; /* that errors name */
     Source source;
     bool exported; /* it is of ours, and this is its export: */
     mapped_export pointer;

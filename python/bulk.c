@@ -19,10 +19,11 @@ METHOD_KEYWORDS(view_copy_from)
     Source source;
     if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
         convert_offset(values[1], &offset) < 0 ||
-        source_open(view_owner(self)->state, values[0], &source) < 0)
+        source_open(view_owner(self)->state, values[0], "copy_from", &source) <
+            0)
         return NULL;
-    int status = source_store(&source, view_owner(self), view_span(self),
-                              offset, "copy_from");
+    int status =
+        source_store(&source, view_owner(self), view_span(self), offset);
     source_close(&source);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
@@ -53,10 +54,10 @@ static int check_room(size_t length, size_t room)
 static PyObject *copy_to_own(PyObject *self, const Extent *to)
 {
     Source source;
-    if (source_open(view_owner(self)->state, self, &source) < 0 ||
+    if (source_open(view_owner(self)->state, self, "copy_to", &source) < 0 ||
         require_open(to->owner) < 0 ||
         check_room(source.length, to->slice.length) < 0 ||
-        source_store(&source, to->owner, to->slice, 0, "copy_to") < 0)
+        source_store(&source, to->owner, to->slice, 0) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -81,7 +82,7 @@ METHOD_ONE(view_copy_to)
 {
     Extent extent;
     Py_buffer buffer;
-    int ours = extent_of(view_owner(self)->state, argument, &extent);
+    int ours = extent_of(view_owner(self)->state, argument, "copy_to", &extent);
     if (ours < 0)
         return NULL;
     if (ours > 0 && extent.whole)

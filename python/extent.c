@@ -6,12 +6,12 @@ Extent view_extent(PyObject *self)
     return (Extent){view_owner(self), view_span(self), 0, true};
 }
 
-int array_extent(const Array *array, Extent *extent)
+int array_extent(const Array *array, const char *operation, Extent *extent)
 {
     mapped_extent found;
     mapped_error error;
     if (mapped_array_extent(&array->array, &found, &error) != MAPPED_OK) {
-        raise_of(array->owner, &error);
+        raise_in(array->owner, operation, &error);
         return -1;
     }
     *extent = (Extent){array->owner, found.bytes, (Py_ssize_t)found.first,
@@ -19,10 +19,11 @@ int array_extent(const Array *array, Extent *extent)
     return 0;
 }
 
-int extent_of(const State *state, PyObject *object, Extent *extent)
+int extent_of(const State *state, PyObject *object, const char *operation,
+              Extent *extent)
 {
     if (is_array(state, object))
-        return array_extent(array_of(object), extent) < 0 ? -1 : 1;
+        return array_extent(array_of(object), operation, extent) < 0 ? -1 : 1;
     if (!is_view(state, object))
         return 0;
     *extent = view_extent(object);

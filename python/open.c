@@ -385,7 +385,7 @@ METHOD_ONE(module_wrap)
 {
     State *state = state_of_module(self);
     Extent extent;
-    int ours = extent_of(state, argument, &extent);
+    int ours = extent_of(state, argument, "wrap", &extent);
     if (ours < 0)
         return NULL;
     if (ours > 0 && extent.whole)

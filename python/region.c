@@ -315,7 +315,7 @@ static METHOD_ONE(region_append)
 {
     Source source;
     mapped_error error;
-    if (source_open(view_owner(self)->state, argument, &source) < 0)
+    if (source_open(view_owner(self)->state, argument, "append", &source) < 0)
         return NULL;
     PyObject *result = NULL;
     if (append_core(core_of(self), &source, &error) == MAPPED_OK ||

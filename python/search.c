@@ -19,14 +19,14 @@ int needle_open(const State *state, PyObject *object, const char *operation,
                 Needle *needle)
 {
     mapped_error error;
-    *needle = (Needle){.operation = operation};
+    *needle = (Needle){.source.operation = operation};
     if (!PyObject_CheckBuffer(object) && PyIndex_Check(object))
         return open_byte(object, needle);
     if (!PyObject_CheckBuffer(object)) {
         raise_kind("argument should be integer or bytes-like object", object);
         return -1;
     }
-    if (source_open(state, object, &needle->source) < 0)
+    if (source_open(state, object, operation, &needle->source) < 0)
         return -1;
     needle->bytes = needle->source.data;
     needle->length = needle->source.length;
@@ -49,7 +49,7 @@ int needle_close(Needle *needle)
     if (needle->exported)
         status = mapped_export_end(&needle->pointer, &error);
     if (status != MAPPED_OK && !PyErr_Occurred())
-        raise_in(needle->source.owner, needle->operation, &error);
+        raise_in(needle->source.owner, needle->source.operation, &error);
     if (needle->exported)
         region_foreign_release(needle->source.owner);
     source_close(&needle->source);

@@ -37,17 +37,19 @@ static int open_items(const Array *array, Source *source)
 {
     source->length = array_bytes(&array->array);
     if (make_copy(source) == 0 &&
-        array_gather(array->owner, "read", &array->array, source->copy) == 0)
+        array_gather(array->owner, source->operation, &array->array,
+                     source->copy) == 0)
         return 0;
     source_close(source);
     return -1;
 }
 
-int source_open(const State *state, PyObject *object, Source *source)
+int source_open(const State *state, PyObject *object, const char *operation,
+                Source *source)
 {
     Extent extent;
-    *source = (Source){0};
-    int ours = extent_of(state, object, &extent);
+    *source = (Source){.operation = operation};
+    int ours = extent_of(state, object, operation, &extent);
     if (ours <= 0)
         return ours < 0 ? -1 : open_foreign(object, source);
     if (require_open(extent.owner) < 0)
@@ -83,7 +85,7 @@ int source_read(const Source *source, void *to)
     status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_of(source->owner, &error);
+    raise_in(source->owner, source->operation, &error);
     return -1;
 }
 
@@ -96,7 +98,7 @@ Region *failed_region(const Source *source, Region *owner, mapped_status status)
 }
 
 int source_store(const Source *source, Region *owner, mapped_slice to,
-                 size_t offset, const char *operation)
+                 size_t offset)
 {
     mapped_error error;
     mapped_status status;
@@ -109,6 +111,6 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
     status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_in(failed_region(source, owner, status), operation, &error);
+    raise_in(failed_region(source, owner, status), source->operation, &error);
     return -1;
 }

@@ -274,7 +274,7 @@ static int store_text(const State *state, const mapped_field *field,
                       PyObject *object, unsigned char *to)
 {
     Source source;
-    if (source_open(state, object, &source) < 0)
+    if (source_open(state, object, ASSIGN, &source) < 0)
         return -1;
     int status = source.length <= field->item.count
                      ? source_read(&source, to)

@@ -184,7 +184,7 @@ static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
         return -1;
     }
     return source_store(source, view_owner(self), view_span(self),
-                        (size_t)start, ASSIGN);
+                        (size_t)start);
 }
 
 static int assign_strided(PyObject *self, const Key *key, PyObject *value)
@@ -205,7 +205,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
         return -1;
     if (step != 1)
         return assign_strided(self, &(const Key){start, stop, step}, value);
-    if (source_open(view_owner(self)->state, value, &source) < 0)
+    if (source_open(view_owner(self)->state, value, ASSIGN, &source) < 0)
         return -1;
     mapped_slice span = view_span(self);
     Py_ssize_t length =

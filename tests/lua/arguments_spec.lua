@@ -307,6 +307,13 @@ describe("an error", function()
                    failure(mapped.anonymous, 10, { reserve = 5 }))
     local _, message = mapped.open("/nowhere/at/all")
     assert.equal("/nowhere/at/all: open: No such file or directory", message)
+    _, message = mapped.anonymous(10, { reserve = 1 << 60 })
+    assert.equal("anonymous: mmap of the reserve: Cannot allocate memory", message)
+    local full = assert(io.open("/dev/full", "w"))
+    full:write("x")
+    _, message = mapped.open(full)
+    assert.equal("open: fflush: No space left on device", message)
+    full:close()
   end)
 
   it("names the method that writes", function()
@@ -332,6 +339,25 @@ describe("an error", function()
         assert.matches(": " .. name .. ": attempt to write", failure(action),
                        1, true, name .. i)
       end
+    end
+  end)
+
+  it("names the method that is given items that lie apart", function()
+    local lost = mapped.anonymous(64)
+    local column = lost:records("x:u32 y:u32"):column("x")
+    local other = mapped.anonymous(64)
+    lost:resize(32)
+    for name, action in pairs {
+      copy_from = function() other:copy_from(column) end,
+      write = function() other:write(1, column) end,
+      append = function() other:append(column) end,
+      equals = function() other:equals(column) end,
+      compare = function() return other < column end,
+      find = function() other:find(column) end,
+      count = function() other:count(column) end,
+    } do
+      assert.equal(1, (failure(action):find(name .. ": out of range", 1, true)),
+                   name)
     end
   end)
 

@@ -203,6 +203,33 @@ def test_lost_needle_names_the_operation_that_was_called(path, operation, use):
             use(text, lost)
 
 
+@pytest.mark.parametrize("operation, use", [
+    ("copy_from", lambda strided, other: other.copy_from(strided)),
+    ("append", lambda strided, other: other.append(strided)),
+    ("assign", lambda strided, other: other.__setitem__(slice(16), strided)),
+    ("find", lambda strided, other: other.find(strided)),
+    ("in", lambda strided, other: strided in other)])
+def test_lost_items_name_the_operation_that_was_called(path, operation, use):
+    with mapped.open(path, "r+", length=64) as lost, mapped.anonymous(64) as other:
+        strided = lost.cast("I")[::4]
+        os.truncate(path, 0)
+        with pytest.raises(mapped.FaultError, match=f" {operation}: page lost"):
+            use(strided, other)
+    with mapped.anonymous(64) as shrunk, mapped.anonymous(64) as other:
+        strided = shrunk.cast("I")[::4]
+        shrunk.resize(32)
+        with pytest.raises(IndexError, match=f"^{operation}: out of range"):
+            use(strided, other)
+
+
+def test_refused_call_of_the_system_is_noted(path):
+    for use in (lambda: mapped.anonymous(10, reserve=1 << 60),
+                lambda: mapped.open(path, reserve=1 << 60)):
+        with pytest.raises(OSError, match="^.Errno 12. ") as caught:
+            use()
+        assert caught.value.__notes__ == ["mmap of the reserve"]
+
+
 def test_append_names_the_file_whose_page_is_lost(tmp_path):
     paths = tmp_path / "target", tmp_path / "source"
     for path in paths:
