@@ -28,11 +28,12 @@ static void describe(const char *text, char *line, size_t capacity)
     }
     int used = snprintf(line, capacity, "%zu\t", layout->size);
     for (size_t i = 0; i < layout->count; i++) {
-        const mapped_field *field = (&layout->fields[i]);
-        used +=
-            snprintf(line + used, capacity - (size_t)used, "%s%s %s %zu %zu",
-                     i > 0 ? "; " : "", field->name, field->item.element->name,
-                     field->item.count, field->offset);
+        const mapped_field *field = &layout->fields[i];
+        char type[LINE_SIZE];
+        mapped_item_spell(&field->item, MAPPED_SPELLING_LAYOUT, type,
+                          sizeof type);
+        used += snprintf(line + used, capacity - (size_t)used, "%s%s %s %zu",
+                         i > 0 ? "; " : "", field->name, type, field->offset);
     }
     mapped_fields_release(layout);
 }
@@ -40,7 +41,9 @@ static void describe(const char *text, char *line, size_t capacity)
 /* What a machine with long pointers can say, a 32-bit one may not. */
 static bool fits_machine(const char *line)
 {
-    return sizeof(size_t) == 8 || strstr(line, "9223372036854775807") == NULL;
+    return sizeof(size_t) == 8 ||
+           (strstr(line, "9223372036854775807") == NULL &&
+            strstr(line, "7FFFFFFFFFFFFFFF") == NULL);
 }
 
 static void test_layout_vectors(void)
@@ -131,47 +134,6 @@ static void test_layout_in_memory_of_the_caller(void)
     }
     CHECK(mapped_fields_find(fields, "third", 5) == NULL);
     free(memory);
-}
-
-/* A record in a record: what it takes over, and where its mistakes are. */
-static void test_layout_records_in_records(void)
-{
-    static const struct {
-        const char *text, *spelled;
-    } rows[] = {
-        {"> a:{x:u16 y:{z:u8 w:u32}[2]} b:u8",
-         "< a:{x:u16be y:{z:u8 w:u32be}[2]} b:u8"},
-        {"align < a:u8 b:{x:u8 y:u16}[2] c:u8 d:u64",
-         "< a:u8 b:{x:u8 y:u16@2}[2]@2 c:u8 d:u64@16"},
-        {"align < a:u8 b:{_:u8 x:u24}@1", "< a:u8 b:{x:u24@1}"},
-        {"< a:{ > x:u16, size=4 }@8 b:u16", "< a:{x:u16be size=4}@8 b:u16"},
-        {"a:{x:u8}[0]", "wrong 9 COUNT"},
-        {"a:{x:u8", "wrong 7 BRACE"},
-        {"a:{}", "wrong 3 EMPTY"},
-        {"a:{x:u8}}", "wrong 8 NAME"},
-        {"a:{x:u8 x:u8}", "wrong 8 DUPLICATE"},
-        {"a:{x:u32 y:u8@3}", "wrong 9 OVERLAP"},
-        {"a:{x:u8 size=0}", "wrong 13 SIZE"},
-        {"a:{x:u64 size=4}", "wrong 14 TOO_SMALL"},
-        {"a:{x:u8}[0xFFFFFFFFFFFFFFFF]", "wrong 9 COUNT"},
-        {"a:{x:u16}[0x7FFFFFFFFFFFFFFF]", "wrong 0 TOO_LARGE"},
-        {"a:{x:{y:u9}}", "wrong 8 TYPE"},
-        {"a:u8 a:{x:u8}", "wrong 5 DUPLICATE"}};
-    char line[LINE_SIZE];
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        mapped_fields *fields = NULL;
-        mapped_error error = MAPPED_ERROR_INIT;
-        if (memory_compile(MAPPED_DIALECT_LAYOUT, rows[i].text,
-                           strlen(rows[i].text), &fields, &error) != MAPPED_OK)
-            snprintf(line, sizeof line, "wrong %" PRIu64 " %s", error.offset,
-                     reason_name(error.limit));
-        else
-            mapped_fields_spell(fields, MAPPED_SPELLING_LAYOUT, line,
-                                sizeof line);
-        if (!CHECK_TEXT(line, rows[i].spelled))
-            printf("  of \"%s\"\n", rows[i].text);
-        mapped_fields_release(fields);
-    }
 }
 
 static void test_layout_depth_is_limited(void)
@@ -334,7 +296,6 @@ int main(void)
     RUN(test_layout_reads_no_further_than_told);
     RUN(test_layout_finds_every_one_of_many_fields);
     RUN(test_layout_in_memory_of_the_caller);
-    RUN(test_layout_records_in_records);
     RUN(test_layout_depth_is_limited);
     RUN(test_layout_inner_record_keeps_the_outer);
     RUN(test_list_is_copied_and_spelled);
