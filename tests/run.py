@@ -216,11 +216,17 @@ def pytest(sources, name):
 
 
 def python():
-    """A process for each file."""
-    for source in having((TOP / "tests/python").glob("test_*.py")):
-        # C and Lua have the vectors under valgrind too.
-        if not ARGUMENTS.valgrind or source.stem != "test_vectors":
-            yield pytest([source], str(source.relative_to(TOP)))
+    """A process for each file; under valgrind, where Python takes 20 s to start, a
+    few for all. C and Lua have the vectors under valgrind too."""
+    sources = having((TOP / "tests/python").glob("test_*.py"))
+    share = len(sources)
+    if ARGUMENTS.valgrind:
+        sources = [source for source in sources if source.stem != "test_vectors"]
+        share = min(2 * os.cpu_count(), len(sources))
+    for first in range(share):
+        files = sources[first::share]
+        name = str(files[0].relative_to(TOP))
+        yield pytest(files, name + " and others" * (len(files) > 1))
 
 
 def serial(name):
