@@ -225,7 +225,7 @@ def test_lost_items_name_the_operation_that_was_called(path, operation, use):
 def test_refused_call_of_the_system_is_noted(path):
     for use in (lambda: mapped.anonymous(10, reserve=1 << 60),
                 lambda: mapped.open(path, reserve=1 << 60)):
-        with pytest.raises(OSError, match="^.Errno 12. ") as caught:
+        with pytest.raises(OSError) as caught:
             use()
         assert caught.value.__notes__ == ["mmap of the reserve"]
 
