@@ -130,16 +130,17 @@ void *raise_about(PyObject *type, const char *format, const char *what,
     return NULL;
 }
 
-/* Returns the file name for an exception: the path as it was given, unless it
- * is too long to be one. */
+/* Returns the file name for an exception: the path as it was given, or the
+ * beginning of one that is too long to be any. */
 static PyObject *filename_of(PyObject *name)
 {
-    Py_ssize_t length = 0;
-    if (name != NULL && PyUnicode_Check(name))
-        length = PyUnicode_GetLength(name);
-    else if (name != NULL && PyBytes_Check(name))
-        length = PyBytes_Size(name);
-    return length > LONGEST_PATH ? shown(name) : Py_XNewRef(name);
+    if (name != NULL && PyUnicode_Check(name) &&
+        PyUnicode_GetLength(name) > LONGEST_PATH)
+        return cut(name, SHOWN);
+    if (name != NULL && PyBytes_Check(name) &&
+        PyBytes_Size(name) > LONGEST_PATH)
+        return beginning(name, SHOWN);
+    return Py_XNewRef(name);
 }
 
 /* OSError chooses its subclass, such as FileNotFoundError, by the number. */

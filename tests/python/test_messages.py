@@ -120,6 +120,13 @@ def test_name_of_a_real_file_is_never_cut(tmp_path):
     assert caught.value.filename == str(path)
 
 
+def test_name_that_is_too_long_for_a_file_is_cut():
+    for name, shown in (("a" * 5000, "a" * 64 + "..."), (b"a" * 5000, b"a" * 65)):
+        with pytest.raises(OSError) as caught:
+            mapped.open(name)
+        assert caught.value.filename == shown
+
+
 def test_repr_is_bounded(tmp_path):
     names = " ".join(f"n{i}:u8" for i in range(100_000))
     layout = mapped.layout(names)
