@@ -314,6 +314,10 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
 Region *failed_region(const Source *source, Region *owner,
                       mapped_status status);
 
+/* An object that a module has under that name. Returns 0, or -1 with an
+ * exception. */
+int import_object(const char *from, const char *name, PyObject **object);
+
 int formats_traverse(State *state, visitproc visit, void *arg);
 void formats_clear(State *state);
 

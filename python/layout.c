@@ -170,7 +170,7 @@ static PyObject *field_facts(const mapped_field *field)
                                         (Py_ssize_t)field->offset);
 }
 
-static PyObject *tuple_of(const mapped_fields *fields,
+PyObject *tuple_of_fields(const mapped_fields *fields,
                           PyObject *(*make)(const mapped_field *field))
 {
     Py_ssize_t count = (Py_ssize_t)fields->count;
@@ -198,7 +198,7 @@ static const char layout_names_doc[] =
 
 static ATTRIBUTE(layout_names)
 {
-    return tuple_of(layout_of(self)->fields, field_name);
+    return tuple_of_fields(layout_of(self)->fields, field_name);
 }
 
 static const char layout_fields_doc[] = PyDoc_STR(
@@ -207,7 +207,7 @@ static const char layout_fields_doc[] = PyDoc_STR(
 
 static ATTRIBUTE(layout_fields)
 {
-    return tuple_of(layout_of(self)->fields, field_facts);
+    return tuple_of_fields(layout_of(self)->fields, field_facts);
 }
 
 static const char layout_format_doc[] = PyDoc_STR(
@@ -226,7 +226,7 @@ static const char layout_dtype_doc[] = PyDoc_STR(
 
 static ATTRIBUTE(layout_dtype)
 {
-    return layout_to_dtype(layout_of(self)->fields);
+    return layout_converted(layout_of(self)->fields, "to_dtype");
 }
 
 static const char layout_struct_format_doc[] = PyDoc_STR(
@@ -239,7 +239,7 @@ static const char layout_struct_format_doc[] = PyDoc_STR(
 
 static ATTRIBUTE(layout_struct_format)
 {
-    return layout_to_struct(layout_of(self)->fields);
+    return layout_converted(layout_of(self)->fields, "to_struct");
 }
 
 static PyObject *layout_repr(PyObject *self)

@@ -39,14 +39,14 @@ static int add_range_error(PyObject *module, State *state)
     return PyModule_AddObjectRef(module, "PackRangeError", state->range_error);
 }
 
-static int import_class(const char *from, const char *name, PyObject **class)
+int import_object(const char *from, const char *name, PyObject **object)
 {
     PyObject *module = PyImport_ImportModule(from);
     if (module == NULL)
         return -1;
-    *class = PyObject_GetAttrString(module, name);
+    *object = PyObject_GetAttrString(module, name);
     Py_DECREF(module);
-    return *class == NULL ? -1 : 0;
+    return *object == NULL ? -1 : 0;
 }
 
 static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec)
@@ -81,8 +81,8 @@ static int module_exec(PyObject *module)
     state->parts = make_type(module, &parts_spec);
     if (state->iterator == NULL || state->matches == NULL ||
         state->parts == NULL ||
-        import_class("io", "UnsupportedOperation", &state->unsupported) < 0 ||
-        import_class("struct", "error", &state->struct_error) < 0 ||
+        import_object("io", "UnsupportedOperation", &state->unsupported) < 0 ||
+        import_object("struct", "error", &state->struct_error) < 0 ||
         add_fault_error(module, state) < 0 ||
         add_range_error(module, state) < 0)
         return -1;

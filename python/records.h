@@ -44,14 +44,17 @@ PyObject *layout_text(const Layout *layout);
 const mapped_field *layout_field(const Layout *layout, PyObject *name,
                                  PyObject *missing);
 
+/* A tuple of what `make` makes of each field. */
+PyObject *tuple_of_fields(const mapped_fields *fields,
+                          PyObject *(*make)(const mapped_field *field));
+
 /* layout_source.c: a Layout made of the fields of a NumPy dtype; of a `struct`
  * format and the fields' names. */
 PyObject *layout_from_dtype(State *state, PyObject *dtype);
 PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names);
 
-/* The other way: as something that numpy.dtype() takes; as a format. */
-PyObject *layout_to_dtype(const mapped_fields *fields);
-PyObject *layout_to_struct(const mapped_fields *fields);
+/* The other way: what a function of mapped/_layouts.py makes of a record. */
+PyObject *layout_converted(const mapped_fields *fields, const char *function);
 
 /* record.c: `slice` is the record's bytes. */
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice);

@@ -334,6 +334,19 @@ PyObject *__wrap__Py_BuildValue_SizeT(const char *format, ...)
     return result;
 }
 
+int __wrap__PyArg_ParseTuple_SizeT(PyObject *tuple, const char *format, ...);
+int __wrap__PyArg_ParseTuple_SizeT(PyObject *tuple, const char *format, ...)
+{
+    int result;
+    va_list list;
+    collect();
+    va_start(list, format);
+    result = _PyArg_VaParse_SizeT(tuple, format, list);
+    va_end(list);
+    collect_after();
+    return result;
+}
+
 PyObject *__wrap_PyTuple_Pack(Py_ssize_t n, ...);
 PyObject *__wrap_PyTuple_Pack(Py_ssize_t n, ...)
 {
