@@ -9,9 +9,9 @@ static int name_index(const Signature *signature, PyObject *keyword)
     for (int i = 0; signature->names[i] != NULL; i++)
         if (PyUnicode_CompareWithASCIIString(keyword, signature->names[i]) == 0)
             return i;
-    raise_about(PyExc_TypeError, "%s() got an unexpected keyword argument %U",
-                signature->function, keyword);
-    return -1;
+    return failed(raise_about(PyExc_TypeError,
+                              "%s() got an unexpected keyword argument %U",
+                              signature->function, keyword));
 }
 
 static int take_keywords(const Signature *signature, PyObject *const *given,
@@ -23,12 +23,10 @@ static int take_keywords(const Signature *signature, PyObject *const *given,
         int at = name_index(signature, keyword);
         if (at < 0)
             return -1;
-        if (values[at] != NULL) {
-            raise_about(PyExc_TypeError,
-                        "%s() got multiple values for argument %U",
-                        signature->function, keyword);
-            return -1;
-        }
+        if (values[at] != NULL)
+            return failed(raise_about(
+                PyExc_TypeError, "%s() got multiple values for argument %U",
+                signature->function, keyword));
         values[at] = given[i];
     }
     return 0;
@@ -37,12 +35,11 @@ static int take_keywords(const Signature *signature, PyObject *const *given,
 int arguments_sort(const Signature *signature, PyObject *const *given,
                    Py_ssize_t count, PyObject *keywords, PyObject **values)
 {
-    if (count > signature->positional) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s() takes at most %d positional arguments (%zd given)",
-                     signature->function, signature->positional, count);
-        return -1;
-    }
+    if (count > signature->positional)
+        return failed(PyErr_Format(
+            PyExc_TypeError,
+            "%s() takes at most %d positional arguments (%zd given)",
+            signature->function, signature->positional, count));
     int names = 0;
     while (signature->names[names] != NULL)
         names++;
@@ -54,9 +51,9 @@ int arguments_sort(const Signature *signature, PyObject *const *given,
     for (int i = 0; i < signature->required; i++) {
         if (values[i] != NULL)
             continue;
-        PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'",
-                     signature->function, signature->names[i]);
-        return -1;
+        return failed(PyErr_Format(PyExc_TypeError,
+                                   "%s() missing required argument '%s'",
+                                   signature->function, signature->names[i]));
     }
     return 0;
 }

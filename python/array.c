@@ -41,10 +41,9 @@ static int read_extent(PyObject *object, Py_ssize_t *extent)
     uint64_t value;
     if (convert_u64(object, "shape", &value) < 0)
         return -1;
-    if (value > PY_SSIZE_T_MAX) {
-        raise_about(PyExc_ValueError, "%s is too large: %U", "shape", object);
-        return -1;
-    }
+    if (value > PY_SSIZE_T_MAX)
+        return failed(raise_about(PyExc_ValueError, "%s is too large: %U",
+                                  "shape", object));
     *extent = (Py_ssize_t)value;
     return 0;
 }
@@ -260,12 +259,10 @@ static METHOD_ONE(records_column)
     part.array.shape = part.shape;
     part.array.strides = part.strides;
     mapped_array_expand(&part.array);
-    if (part.array.dimensions > MAX_DIMENSIONS) {
-        PyErr_Format(PyExc_ValueError,
-                     "an array has 1 to %d dimensions, not %d", MAX_DIMENSIONS,
-                     part.array.dimensions);
-        return NULL;
-    }
+    if (part.array.dimensions > MAX_DIMENSIONS)
+        return PyErr_Format(PyExc_ValueError,
+                            "an array has 1 to %d dimensions, not %d",
+                            MAX_DIMENSIONS, part.array.dimensions);
     if (field->item.record == NULL)
         return array_make(owner, NULL, 0, &part.array);
     Layout *layout = layout_inner(owner->state, field->item.record);
@@ -279,13 +276,8 @@ static METHOD_ONE(records_column)
 static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
 {
     PyObject *tuple = filling(PyTuple_New(count));
-    for (int i = 0; tuple != NULL && i < count; i++) {
-        PyObject *number = PyLong_FromSsize_t(numbers[i]);
-        if (number == NULL)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SetItem(tuple, i, number);
-    }
+    for (int i = 0; tuple != NULL && i < count; i++)
+        put_item(&tuple, i, PyLong_FromSsize_t(numbers[i]));
     return filled(tuple);
 }
 

@@ -9,9 +9,8 @@
 
 static int refuse_shape(void)
 {
-    PyErr_SetString(PyExc_ValueError,
-                    "the shapes of the array and of the values differ");
-    return -1;
+    return failed(PyErr_Format(
+        PyExc_ValueError, "the shapes of the array and of the values differ"));
 }
 
 static int assign_element(const Array *array, size_t offset, PyObject *object)
@@ -25,8 +24,7 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
         return 0;
     if (status != 0 || error.status == MAPPED_VALUE)
         return value_refuse(element, object, status);
-    raise_in(array->owner, ASSIGN, &error);
-    return -1;
+    return failed(raise_in(array->owner, ASSIGN, &error));
 }
 
 const mapped_element *buffer_element(const Py_buffer *buffer)
@@ -71,10 +69,8 @@ static int assign_values(const Array *array, const mapped_array *part,
 {
     unsigned char *values = PyMem_Calloc(array_bytes(part) + 1, 1);
     unsigned char *end = values;
-    if (values == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (values == NULL)
+        return failed(PyErr_NoMemory());
     int status = take_values(array, part, object, &end);
     if (status == 0)
         status = array_scatter(array->owner, part, values);
@@ -102,13 +98,13 @@ static int copy_items(const Array *array, const mapped_array *part,
         return require_open(owner) < 0 ? -1 : refuse_shape();
     Unlocked unlocked = unlocked_begin(part->slice.region, from->slice.region,
                                        array_bytes(part));
-    mapped_status status = mapped_array_copy(part, from, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_array_copy(part, from, &error), &error);
     if (status == MAPPED_OK)
         return 0;
     const Source source = {.owner = owner, .slice = from->slice};
-    raise_in(failed_region(&source, array->owner, status), ASSIGN, &error);
-    return -1;
+    return failed(
+        raise_in(failed_region(&source, array->owner, status), ASSIGN, &error));
 }
 
 static int scatter_source(const Array *array, const mapped_array *part,
@@ -118,20 +114,16 @@ static int scatter_source(const Array *array, const mapped_array *part,
     mapped_error error;
     if (source->length != array_bytes(part))
         return refuse_shape();
-    if (mapped_array_extent(part, &extent, &error) != MAPPED_OK) {
-        raise_in(array->owner, ASSIGN, &error);
-        return -1;
-    }
+    if (mapped_array_extent(part, &extent, &error) != MAPPED_OK)
+        return failed(raise_in(array->owner, ASSIGN, &error));
     if (extent.contiguous && !mapped_region_device(part->slice.region))
         return source_store(source, array->owner, extent.bytes, 0);
     if (source->copy != NULL)
         return array_scatter(array->owner, part, source->copy);
     /* The two may overlap in any pattern. */
     char *copy = PyMem_Malloc(source->length + 1);
-    if (copy == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (copy == NULL)
+        return failed(PyErr_NoMemory());
     memcpy(copy, source->data, source->length);
     int status = array_scatter(array->owner, part, copy);
     PyMem_Free(copy);
@@ -180,10 +172,8 @@ static int assign_record(const Array *array, size_t offset, PyObject *object)
     const mapped_item *item = &array->array.item;
     unsigned char *row = PyMem_Calloc(1, item->size);
     mapped_error error;
-    if (row == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (row == NULL)
+        return failed(PyErr_NoMemory());
     int status = record_store(array->owner->state, item->record, object, row);
     if (status == 0 && mapped_item_write(array->array.slice, item, offset, row,
                                          &error) != MAPPED_OK) {

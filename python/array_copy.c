@@ -7,8 +7,7 @@ static int finish(Region *owner, const char *operation, mapped_status status,
 {
     if (status == MAPPED_OK)
         return 0;
-    raise_in(owner, operation, error);
-    return -1;
+    return failed(raise_in(owner, operation, error));
 }
 
 int array_gather(Region *owner, const char *operation,
@@ -17,8 +16,8 @@ int array_gather(Region *owner, const char *operation,
     mapped_error error;
     Unlocked unlocked =
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
-    mapped_status status = mapped_array_gather(array, to, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_array_gather(array, to, &error), &error);
     return finish(owner, operation, status, &error);
 }
 
@@ -27,8 +26,8 @@ int array_scatter(Region *owner, const mapped_array *array, const void *from)
     mapped_error error;
     Unlocked unlocked =
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
-    mapped_status status = mapped_array_scatter(array, from, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_array_scatter(array, from, &error), &error);
     return finish(owner, ASSIGN, status, &error);
 }
 

@@ -18,10 +18,9 @@ static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
     }
     if (convert_index(key, &subscript->start) < 0)
         return -1;
-    if (subscript->start < -length || subscript->start >= length) {
-        raise_index(array->owner, subscript->start, (size_t)length);
-        return -1;
-    }
+    if (subscript->start < -length || subscript->start >= length)
+        return failed(
+            raise_index(array->owner, subscript->start, (size_t)length));
     if (subscript->start < 0)
         subscript->start += length;
     return 0;
@@ -31,12 +30,10 @@ static int convert_keys(const Array *array, PyObject *keys,
                         mapped_subscript *subscripts)
 {
     Py_ssize_t count = PyTuple_Size(keys);
-    if (count > array->array.dimensions) {
-        PyErr_Format(PyExc_IndexError,
-                     "%zd indices for an array of %d dimensions", count,
-                     array->array.dimensions);
-        return -1;
-    }
+    if (count > array->array.dimensions)
+        return failed(PyErr_Format(PyExc_IndexError,
+                                   "%zd indices for an array of %d dimensions",
+                                   count, array->array.dimensions));
     for (int i = 0; i < count; i++)
         if (convert_key(array, array->array.shape[i], PyTuple_GetItem(keys, i),
                         &subscripts[i]) < 0)
@@ -60,6 +57,5 @@ int array_select(const Array *array, PyObject *key, Part *part)
     if (mapped_array_select(&array->array, subscripts, count, &part->array,
                             &error) == MAPPED_OK)
         return 0;
-    raise_of(array->owner, &error);
-    return -1;
+    return failed(raise_of(array->owner, &error));
 }

@@ -91,6 +91,16 @@ static inline PyObject *filled(PyObject *container)
     return container;
 }
 
+/* Puts a new object into a tuple that is being filled; if the object is NULL,
+ * that becomes of the tuple too. */
+static inline void put_item(PyObject **tuple, size_t i, PyObject *object)
+{
+    if (object == NULL)
+        Py_CLEAR(*tuple);
+    else
+        PyTuple_SetItem(*tuple, (Py_ssize_t)i, object);
+}
+
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
     Region *owner;      /* a Slice's reference; in a Region itself, none */
@@ -202,6 +212,13 @@ void *raise_about(PyObject *type, const char *format, const char *what,
 
 /* A TypeError: "`what`, not 'float'", which is the type of `object`. */
 void *raise_kind(const char *what, PyObject *object);
+
+/* What a function that returns an int returns for one that has raised an
+ * exception and returned NULL. */
+static inline int failed(const void *Py_UNUSED(null))
+{
+    return -1;
+}
 
 /* Raises and returns -1 when the region is closed. */
 int require_open(Region *owner);

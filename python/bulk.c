@@ -34,21 +34,19 @@ static int read_to(PyObject *self, void *to, size_t length,
     mapped_slice span = view_span(self);
     mapped_error error;
     Unlocked unlocked = unlocked_begin(span.region, NULL, length);
-    mapped_status status = mapped_read(span, 0, to, length, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_read(span, 0, to, length, &error), &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_in(view_owner(self), operation, &error);
-    return -1;
+    return failed(raise_in(view_owner(self), operation, &error));
 }
 
 static int check_room(size_t length, size_t room)
 {
     if (length <= room)
         return 0;
-    PyErr_Format(PyExc_ValueError, "%zu bytes don't fit into %zu", length,
-                 room);
-    return -1;
+    return failed(PyErr_Format(PyExc_ValueError, "%zu bytes don't fit into %zu",
+                               length, room));
 }
 
 static PyObject *copy_to_own(PyObject *self, const Extent *to)
@@ -140,8 +138,8 @@ METHOD_ONE(view_fill)
         return NULL;
     mapped_slice span = view_span(self);
     Unlocked unlocked = unlocked_begin(span.region, NULL, span.length);
-    mapped_status status = mapped_fill(span, byte, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status =
+        unlocked_end_access(&unlocked, mapped_fill(span, byte, &error), &error);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;
@@ -165,8 +163,8 @@ METHOD_KEYWORDS(view_move)
         return NULL;
     mapped_slice span = view_span(self);
     Unlocked unlocked = unlocked_begin(span.region, NULL, n);
-    mapped_status status = mapped_move(span, to, from, n, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_move(span, to, from, n, &error), &error);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;

@@ -31,8 +31,8 @@ static int equal_arrays(const mapped_array *a, const mapped_array *b, bool same)
     bool equal = false;
     Unlocked unlocked =
         unlocked_begin(a->slice.region, b->slice.region, a->slice.length);
-    mapped_status status = mapped_array_equal(a, b, &equal, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_array_equal(a, b, &equal, &error), &error);
     return outcome(status, equal, same);
 }
 
@@ -108,10 +108,8 @@ static int make_contiguous(const Py_buffer *buffer, Operand *operand,
     if (PyBuffer_IsContiguous(buffer, 'C'))
         return 0;
     operand->copy = PyMem_Malloc((size_t)buffer->len + 1);
-    if (operand->copy == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (operand->copy == NULL)
+        return failed(PyErr_NoMemory());
     *data = operand->copy;
     return PyBuffer_ToContiguous(operand->copy, buffer, buffer->len, 'C');
 }
@@ -134,10 +132,8 @@ static int describe_buffer(const State *state, const Py_buffer *buffer,
     describe_shape(buffer, operand);
     mapped_error error;
     if (mapped_region_wrap(data, (size_t)buffer->len, true, NULL, NULL,
-                           &operand->wrap, &error) != MAPPED_OK) {
-        raise_error(state, &error, NULL);
-        return -1;
-    }
+                           &operand->wrap, &error) != MAPPED_OK)
+        return failed(raise_error(state, &error, NULL));
     operand->array.slice = mapped_region_slice(operand->wrap);
     operand->array.item = mapped_item_of(element);
     return 0;

@@ -9,8 +9,7 @@ int export_begin(Region *owner, mapped_slice slice, mapped_export *made)
     mapped_error error;
     if (mapped_export_begin(slice, made, &error) == MAPPED_OK)
         return 0;
-    raise_of(owner, &error);
-    return -1;
+    return failed(raise_of(owner, &error));
 }
 
 static bool asks(int flags, int what)

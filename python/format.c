@@ -14,16 +14,15 @@ static void *raise_format(State *state, const mapped_error *error)
         [MAPPED_FORMAT_NUL_WRONG] = "embedded null character"};
     if (error->status == MAPPED_MEMORY)
         return PyErr_NoMemory();
-    PyErr_Format(state->struct_error, "%s, at offset %zu of the format",
-                 texts[error->limit], (size_t)error->offset);
-    return NULL;
+    return PyErr_Format(state->struct_error, "%s, at offset %zu of the format",
+                        texts[error->limit], (size_t)error->offset);
 }
 
 int format_refuse(State *state, const mapped_field *field, const char *what)
 {
-    PyErr_Format(state->struct_error, "%s, at offset %zu of the format", what,
-                 field->place);
-    return -1;
+    return failed(PyErr_Format(state->struct_error,
+                               "%s, at offset %zu of the format", what,
+                               field->place));
 }
 
 /* In bytes: of all that is kept, and of one format and what it compiles to. */
@@ -40,8 +39,7 @@ static PyObject *encode(State *state, PyObject *text)
     if (bytes != NULL || PyUnicode_GetLength(text) <= LONG_TEXT ||
         !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
         return bytes;
-    PyErr_SetString(state->struct_error, "bad char in struct format");
-    return NULL;
+    return PyErr_Format(state->struct_error, "bad char in struct format");
 }
 
 static Format *format_new(State *state, const char *text, size_t length)
@@ -157,13 +155,12 @@ static PyObject *decode(State *state, PyObject *bytes)
     const char *text = PyBytes_AsString(bytes);
     Py_ssize_t length = PyBytes_Size(bytes);
     for (Py_ssize_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] > 127) {
-            PyErr_Format(state->struct_error,
-                         "bad char in struct format, at offset %zd of the "
-                         "format",
-                         i);
-            return NULL;
-        }
+        if ((unsigned char)text[i] > 127)
+            return PyErr_Format(
+                state->struct_error,
+                "bad char in struct format, at offset %zd of the "
+                "format",
+                i);
     return PyUnicode_DecodeLatin1(text, length, NULL);
 }
 
@@ -247,8 +244,8 @@ int format_offset(Region *owner, size_t length, size_t size, Py_ssize_t *offset)
         *offset += (Py_ssize_t)length;
     if (*offset >= 0 && mapped_range_fits((size_t)*offset, size, length))
         return 0;
-    PyErr_Format(owner->state->range_error,
-                 "%zu bytes at offset %zd are out of range, length %zu", size,
-                 *offset, length);
-    return -1;
+    return failed(
+        PyErr_Format(owner->state->range_error,
+                     "%zu bytes at offset %zd are out of range, length %zu",
+                     size, *offset, length));
 }

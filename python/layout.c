@@ -175,13 +175,8 @@ PyObject *tuple_of_fields(const mapped_fields *fields,
 {
     Py_ssize_t count = (Py_ssize_t)fields->count;
     PyObject *tuple = filling(PyTuple_New(count));
-    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
-        PyObject *item = make(&fields->fields[i]);
-        if (item == NULL)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SetItem(tuple, i, item);
-    }
+    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
+        put_item(&tuple, i, make(&fields->fields[i]));
     return filled(tuple);
 }
 

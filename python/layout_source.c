@@ -28,8 +28,7 @@ static int listing_begin(Listing *listing, Py_ssize_t room)
     listing->fields = PyMem_Calloc((size_t)room + 1, sizeof *listing->fields);
     if (listing->fields != NULL)
         return 0;
-    PyErr_NoMemory();
-    return -1;
+    return failed(PyErr_NoMemory());
 }
 
 static int listing_add(Listing *listing, PyObject *name, mapped_item item,
@@ -77,7 +76,7 @@ static mapped_fields *listing_end(Listing *listing, int status, size_t size)
     return fields;
 }
 
-static mapped_fields *read_record(PyObject *record, int depth);
+static void *read_record(PyObject *record, int depth);
 
 /* Sets `*one`, of a record with a reference of its own. */
 static int read_type(PyObject *type, int depth, mapped_item *one)
@@ -110,24 +109,22 @@ static int read_field(PyObject *field, int depth, Listing *listing)
         item = one;
     else if (!mapped_item_repeat(&one, (size_t)count, &item)) {
         mapped_fields_release(one.record);
-        raise_about(PyExc_ValueError, "%s of that length: field %U",
-                    "a layout has no array", name);
-        return -1;
+        return failed(raise_about(PyExc_ValueError,
+                                  "%s of that length: field %U",
+                                  "a layout has no array", name));
     }
     return listing_add(listing, name, item, (size_t)offset);
 }
 
-static mapped_fields *read_record(PyObject *record, int depth)
+static void *read_record(PyObject *record, int depth)
 {
     Py_ssize_t size;
     PyObject *fields;
     Listing listing;
     if (!PyArg_ParseTuple(record, "nO!", &size, &PyTuple_Type, &fields))
         return NULL;
-    if (depth > MAPPED_FIELDS_DEPTH) {
-        PyErr_SetString(PyExc_ValueError, "too many records in records");
-        return NULL;
-    }
+    if (depth > MAPPED_FIELDS_DEPTH)
+        return PyErr_Format(PyExc_ValueError, "too many records in records");
     Py_ssize_t count = PyTuple_Size(fields);
     int status = listing_begin(&listing, count);
     if (status < 0)

@@ -59,10 +59,9 @@ static int convert_path(PyObject *file, Request *request)
 static int returned_descriptor(PyObject *number)
 {
     int overflow = 0;
-    if (!PyLong_Check(number)) {
-        PyErr_SetString(PyExc_TypeError, "fileno() returned a non-integer");
-        return -1;
-    }
+    if (!PyLong_Check(number))
+        return failed(
+            PyErr_Format(PyExc_TypeError, "fileno() returned a non-integer"));
     long value = PyLong_AsLongAndOverflow(number, &overflow);
     if (overflow != 0 || value < INT_MIN || value > INT_MAX)
         PyErr_SetString(PyExc_OverflowError,
@@ -128,8 +127,8 @@ static int convert_file(PyObject *file, Request *request)
     if (is_path || is_file)
         return is_path ? convert_path(file, request)
                        : convert_descriptor(file, request);
-    raise_kind("file must be a path, a descriptor or have fileno()", file);
-    return -1;
+    return failed(
+        raise_kind("file must be a path, a descriptor or have fileno()", file));
 }
 
 #define LONGEST_MODE 8 /* longer than any mode is */
@@ -139,10 +138,8 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
     Py_ssize_t length;
     if (object == NULL)
         return 0;
-    if (!PyUnicode_Check(object)) {
-        raise_kind("mode must be str", object);
-        return -1;
-    }
+    if (!PyUnicode_Check(object))
+        return failed(raise_kind("mode must be str", object));
     if (PyUnicode_GetLength(object) <= LONGEST_MODE) {
         const char *text = PyUnicode_AsUTF8AndSize(object, &length);
         if (text == NULL)
@@ -150,10 +147,9 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
         if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK)
             return 0;
     }
-    raise_about(PyExc_ValueError,
-                "%s must be 'r', 'r+', 'c', 'w+' or 'x+', not %U", "mode",
-                object);
-    return -1;
+    return failed(raise_about(PyExc_ValueError,
+                              "%s must be 'r', 'r+', 'c', 'w+' or 'x+', not %U",
+                              "mode", object));
 }
 
 enum {
@@ -221,8 +217,7 @@ static int open_twice(PyObject *file, Request *request, Region *region)
         if (open_core(request, core, &error) == MAPPED_OK)
             return 0;
     }
-    raise_error(region->state, &error, request->name);
-    return -1;
+    return failed(raise_error(region->state, &error, request->name));
 }
 
 /* Makes the Region before the file is looked at, because that may run code that
@@ -367,8 +362,7 @@ static int wrap(Region *self, PyObject *object)
         return 0;
     }
     self->foreign_ended = true;
-    raise_of(self, &error);
-    return -1;
+    return failed(raise_of(self, &error));
 }
 
 const char module_wrap_doc[] = PyDoc_STR(

@@ -55,11 +55,11 @@ static int refuse_float(State *state, const mapped_field *field,
     }
     if (PyLong_Check(object))
         return format_refuse(state, field, "int too large to convert");
-    PyErr_Format(PyExc_OverflowError,
-                 "float too large to pack with %c format, at offset %zu of the "
-                 "format",
-                 field->code, field->place);
-    return -1;
+    return failed(PyErr_Format(
+        PyExc_OverflowError,
+        "float too large to pack with %c format, at offset %zu of the "
+        "format",
+        field->code, field->place));
 }
 
 /* What value_from or the element's range did not let pass. */
@@ -168,8 +168,7 @@ static int write_all(PyObject *self, const mapped_fields *fields,
     if (mapped_item_write(span, &item, (size_t)offset, from, &error) ==
         MAPPED_OK)
         return 0;
-    raise_in(owner, "pack", &error);
-    return -1;
+    return failed(raise_in(owner, "pack", &error));
 }
 
 /* Is there room? Before the values, as struct asks; behind them once more,
@@ -186,10 +185,9 @@ static int check_count(State *state, const mapped_fields *fields,
 {
     if (fields->values == (size_t)count)
         return 0;
-    PyErr_Format(state->struct_error,
-                 "pack expected %zu items for packing (got %zd)",
-                 fields->values, count);
-    return -1;
+    return failed(PyErr_Format(state->struct_error,
+                               "pack expected %zu items for packing (got %zd)",
+                               fields->values, count));
 }
 
 static int pack(PyObject *self, const Format *format, Py_ssize_t offset,
@@ -201,10 +199,8 @@ static int pack(PyObject *self, const Format *format, Py_ssize_t offset,
         return -1;
     if (size <= sizeof few)
         memset(few, 0, size);
-    else if ((bytes = PyMem_Calloc(1, size)) == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    else if ((bytes = PyMem_Calloc(1, size)) == NULL)
+        return failed(PyErr_NoMemory());
     int status = store_all(view_owner(self)->state, format, values, bytes);
     if (status == 0)
         status = write_all(self, format->fields, offset, bytes);
@@ -227,15 +223,13 @@ METHOD_KEYWORDS(view_pack)
     State *state = view_owner(self)->state;
     const Format *format;
     Py_ssize_t offset;
-    if (keywords != NULL && PyTuple_Size(keywords) > 0) {
-        PyErr_SetString(PyExc_TypeError, "pack() takes no keyword arguments");
-        return NULL;
-    }
-    if (count < 2) {
-        PyErr_Format(PyExc_TypeError,
-                     "pack() takes at least 2 arguments (%zd given)", count);
-        return NULL;
-    }
+    if (keywords != NULL && PyTuple_Size(keywords) > 0)
+        return PyErr_Format(PyExc_TypeError,
+                            "pack() takes no keyword arguments");
+    if (count < 2)
+        return PyErr_Format(PyExc_TypeError,
+                            "pack() takes at least 2 arguments (%zd given)",
+                            count);
     PyObject *keeper = format_get(state, given[0], &format);
     if (keeper == NULL)
         return NULL;

@@ -72,8 +72,8 @@ static PyObject *next_far(Parts *self)
     bool more;
     Unlocked unlocked = unlocked_begin(self->walk.owner->view.slice.region,
                                        NULL, mapped_parts_left(&parts));
-    mapped_status status = mapped_parts_next(&parts, &part, &more, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_parts_next(&parts, &part, &more, &error), &error);
     if (status != MAPPED_OK)
         return raise_of(self->walk.owner, &error);
     self->parts = parts;
@@ -130,10 +130,8 @@ static PyObject *split(PyObject *self, const Needle *needle)
 {
     mapped_parts parts;
     mapped_error error;
-    if (needle->length == 0) {
-        PyErr_SetString(PyExc_ValueError, "empty separator");
-        return NULL;
-    }
+    if (needle->length == 0)
+        return PyErr_Format(PyExc_ValueError, "empty separator");
     void *separator = needle_copy(needle);
     if (separator == NULL)
         return NULL;

@@ -154,10 +154,8 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
 {
     if (field == NULL)
         return -1;
-    if (value == NULL) {
-        PyErr_SetString(PyExc_TypeError, "fields can't be deleted");
-        return -1;
-    }
+    if (value == NULL)
+        return failed(PyErr_Format(PyExc_TypeError, "fields can't be deleted"));
     return write_field(record_of(self), field, value);
 }
 
@@ -192,17 +190,14 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
     const mapped_field *field;
     if (attribute_field(self, name, &field, &own) < 0)
         return -1;
-    if (field == NULL && is_too_long(name)) {
-        refuse_name(name);
-        return -1;
-    }
+    if (field == NULL && is_too_long(name))
+        return failed(refuse_name(name));
     if (field == NULL)
         return PyObject_GenericSetAttr(self, name, value);
     if (!own)
         return set_field(self, field, value);
-    raise_about(PyExc_AttributeError, "%s %U is set as record[name]", "field",
-                name);
-    return -1;
+    return failed(raise_about(PyExc_AttributeError,
+                              "%s %U is set as record[name]", "field", name));
 }
 
 static PyObject *record_subscript(PyObject *self, PyObject *name)
@@ -223,13 +218,8 @@ static PyObject *values_of(PyObject *self)
 {
     const mapped_fields *fields = record_of(self)->layout->fields;
     PyObject *tuple = filling(PyTuple_New((Py_ssize_t)fields->count));
-    for (size_t i = 0; tuple != NULL && i < fields->count; i++) {
-        PyObject *value = get_field(self, &fields->fields[i]);
-        if (value == NULL)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SetItem(tuple, (Py_ssize_t)i, value);
-    }
+    for (size_t i = 0; tuple != NULL && i < fields->count; i++)
+        put_item(&tuple, i, get_field(self, &fields->fields[i]));
     return filled(tuple);
 }
 

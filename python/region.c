@@ -297,8 +297,8 @@ static mapped_status append_core(mapped_region *region, const Source *source,
 {
     mapped_region *other = source->owner != NULL ? source->slice.region : NULL;
     Unlocked unlocked = unlocked_begin(region, other, UNLOCKED_BYTES);
-    mapped_status status = append_source(region, source, error);
-    status = unlocked_end_access(&unlocked, status, error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, append_source(region, source, error), error);
 #ifndef Py_GIL_DISABLED
     if (status == MAPPED_BUSY)
         status = append_source(region, source, error);

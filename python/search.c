@@ -22,10 +22,9 @@ int needle_open(const State *state, PyObject *object, const char *operation,
     *needle = (Needle){.source.operation = operation};
     if (!PyObject_CheckBuffer(object) && PyIndex_Check(object))
         return open_byte(object, needle);
-    if (!PyObject_CheckBuffer(object)) {
-        raise_kind("argument should be integer or bytes-like object", object);
-        return -1;
-    }
+    if (!PyObject_CheckBuffer(object))
+        return failed(raise_kind(
+            "argument should be integer or bytes-like object", object));
     if (source_open(state, object, operation, &needle->source) < 0)
         return -1;
     needle->bytes = needle->source.data;
@@ -33,10 +32,8 @@ int needle_open(const State *state, PyObject *object, const char *operation,
     if (needle->source.owner == NULL)
         return 0;
     if (mapped_export_begin(needle->source.slice, &needle->pointer, &error) !=
-        MAPPED_OK) {
-        raise_in(needle->source.owner, operation, &error);
-        return -1;
-    }
+        MAPPED_OK)
+        return failed(raise_in(needle->source.owner, operation, &error));
     needle->bytes = needle->pointer.data;
     needle->exported = true;
     return 0;
@@ -70,12 +67,11 @@ static int convert_bound(PyObject *object, Py_ssize_t *result)
 {
     if (object == NULL || object == Py_None)
         return 0;
-    if (!PyIndex_Check(object)) {
-        PyErr_SetString(PyExc_TypeError,
-                        "slice indices must be integers or None or have an "
-                        "__index__ method");
-        return -1;
-    }
+    if (!PyIndex_Check(object))
+        return failed(
+            PyErr_Format(PyExc_TypeError,
+                         "slice indices must be integers or None or have an "
+                         "__index__ method"));
     *result = PyNumber_AsSsize_t(object, NULL);
     return *result == -1 && PyErr_Occurred() ? -1 : 0;
 }
@@ -185,8 +181,8 @@ static int run(PyObject *self, const Method *method, const Needle *needle,
     mapped_needle_init(&core_needle, needle->bytes, needle->length);
     if (method->search(range->slice, &core_needle, result, &error) == MAPPED_OK)
         return 0;
-    raise_in(view_owner(self), method->signature.function, &error);
-    return -1;
+    return failed(
+        raise_in(view_owner(self), method->signature.function, &error));
 }
 
 /* Searches for values[0] in the range of the other two. Leaves `*result` alone
@@ -219,8 +215,7 @@ static PyObject *find(PyObject *self, const Method *method,
         return PyLong_FromSsize_t(range.start + (Py_ssize_t)found);
     if (!method->must_find)
         return PyLong_FromLong(-1);
-    PyErr_SetString(PyExc_ValueError, "subsection not found");
-    return NULL;
+    return PyErr_Format(PyExc_ValueError, "subsection not found");
 }
 
 const char view_find_doc[] = PyDoc_STR(
@@ -358,10 +353,8 @@ static int compare_any(PyObject *self, const AffixMethod *method,
     Py_ssize_t count = PyTuple_Size(affixes);
     for (Py_ssize_t i = 0; i < count && result == 0; i++) {
         PyObject *affix = PyTuple_GetItem(affixes, i);
-        if (!PyObject_CheckBuffer(affix)) {
-            raise_kind("a bytes-like object is required", affix);
-            return -1;
-        }
+        if (!PyObject_CheckBuffer(affix))
+            return failed(raise_kind("a bytes-like object is required", affix));
         result = compare(self, method, affix, range);
     }
     return result;

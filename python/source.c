@@ -11,8 +11,7 @@ static int make_copy(Source *source)
     source->data = source->copy;
     if (source->copy != NULL)
         return 0;
-    PyErr_NoMemory();
-    return -1;
+    return failed(PyErr_NoMemory());
 }
 
 static int open_foreign(PyObject *object, Source *source)
@@ -85,8 +84,7 @@ int source_read(const Source *source, void *to)
     status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_in(source->owner, source->operation, &error);
-    return -1;
+    return failed(raise_in(source->owner, source->operation, &error));
 }
 
 Region *failed_region(const Source *source, Region *owner, mapped_status status)
@@ -101,16 +99,15 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
                  size_t offset)
 {
     mapped_error error;
-    mapped_status status;
     Unlocked unlocked =
         unlocked_begin(to.region, source->slice.region, source->length);
-    if (source->owner != NULL)
-        status = mapped_copy(to, offset, source->slice, &error);
-    else
-        status = mapped_write(to, offset, source->data, source->length, &error);
+    mapped_status status =
+        source->owner != NULL
+            ? mapped_copy(to, offset, source->slice, &error)
+            : mapped_write(to, offset, source->data, source->length, &error);
     status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    raise_in(failed_region(source, owner, status), source->operation, &error);
-    return -1;
+    return failed(raise_in(failed_region(source, owner, status),
+                           source->operation, &error));
 }

@@ -100,8 +100,9 @@ static PyObject *unpack_copy(PyObject *self, const mapped_fields *fields,
     mapped_item item = mapped_item_of_record(fields);
     mapped_error error;
     Unlocked unlocked = unlocked_begin(span.region, NULL, fields->size);
-    mapped_status status = mapped_item_read(span, &item, offset, bytes, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_item_read(span, &item, offset, bytes, &error),
+        &error);
     if (status != MAPPED_OK)
         return raise_in(owner, "unpack", &error);
     size_t made = make_all(fields, bytes, values);

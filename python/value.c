@@ -61,9 +61,8 @@ static PyObject *make_any(const mapped_element *element, const unsigned char *p)
     mapped_value value;
     if (element->load(element, p, &value) == MAPPED_OK)
         return value_object(element, value);
-    PyErr_Format(PyExc_ValueError, "an integer of %d bytes is too large",
-                 element->size);
-    return NULL;
+    return PyErr_Format(PyExc_ValueError, "an integer of %d bytes is too large",
+                        element->size);
 }
 
 /* Makes `name` of a function that makes one object. */
@@ -158,12 +157,10 @@ static int integer_from(const mapped_element *element, bool address,
 
 static int char_from(PyObject *object, mapped_value *value)
 {
-    if (!PyBytes_Check(object) || PyBytes_Size(object) != 1) {
-        raise_about(PyExc_TypeError,
-                    "%s takes a bytes object of length 1, not %U",
-                    "element 'c'", object);
-        return -1;
-    }
+    if (!PyBytes_Check(object) || PyBytes_Size(object) != 1)
+        return failed(raise_about(PyExc_TypeError,
+                                  "%s takes a bytes object of length 1, not %U",
+                                  "element 'c'", object));
     value->u = (unsigned char)PyBytes_AsString(object)[0];
     return 0;
 }
@@ -216,13 +213,8 @@ static PyObject *make_tuple(const mapped_item *item, const unsigned char *p)
 {
     mapped_item single = mapped_item_single(item);
     PyObject *tuple = filling(PyTuple_New((Py_ssize_t)item->count));
-    for (size_t i = 0; tuple != NULL && i < item->count; i++) {
-        PyObject *value = item_make(&single, p + i * single.size);
-        if (value == NULL)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SetItem(tuple, (Py_ssize_t)i, value);
-    }
+    for (size_t i = 0; tuple != NULL && i < item->count; i++)
+        put_item(&tuple, i, item_make(&single, p + i * single.size));
     return filled(tuple);
 }
 
@@ -232,11 +224,7 @@ static PyObject *make_record(const mapped_fields *fields,
     PyObject *tuple = filling(PyTuple_New((Py_ssize_t)fields->count));
     for (size_t i = 0; tuple != NULL && i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
-        PyObject *value = item_make(&field->item, p + field->offset);
-        if (value == NULL)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SetItem(tuple, (Py_ssize_t)i, value);
+        put_item(&tuple, i, item_make(&field->item, p + field->offset));
     }
     return filled(tuple);
 }
@@ -359,13 +347,8 @@ static PyObject *named_values(const char *kind, const mapped_fields *fields,
 {
     Py_ssize_t count = (Py_ssize_t)fields->count;
     PyObject *tuple = filling(PyTuple_New(count));
-    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
-        PyObject *value = named_value(kind, object, &fields->fields[i]);
-        if (value == NULL)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SetItem(tuple, i, value);
-    }
+    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
+        put_item(&tuple, i, named_value(kind, object, &fields->fields[i]));
     return filled(tuple);
 }
 

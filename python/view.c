@@ -70,8 +70,7 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     mapped_slice span = view_span(self);
     if (mapped_set_u8(span, offset_of(span, index), byte, &error) == MAPPED_OK)
         return 0;
-    raise_item(self, index, ASSIGN, &error);
-    return -1;
+    return failed(raise_item(self, index, ASSIGN, &error));
 }
 
 /* A converted slice object. Converting its numbers may run the code of others,
@@ -177,12 +176,10 @@ PyObject *view_subscript(PyObject *self, PyObject *key)
 static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
                         const Source *source)
 {
-    if (source->length != (size_t)length) {
-        PyErr_Format(PyExc_ValueError,
-                     "can't assign %zu bytes to a slice of %zd", source->length,
-                     length);
-        return -1;
-    }
+    if (source->length != (size_t)length)
+        return failed(PyErr_Format(PyExc_ValueError,
+                                   "can't assign %zu bytes to a slice of %zd",
+                                   source->length, length));
     return source_store(source, view_owner(self), view_span(self),
                         (size_t)start);
 }
@@ -219,10 +216,9 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
 
 int view_assign(PyObject *self, PyObject *key, PyObject *value)
 {
-    if (value == NULL) {
-        PyErr_SetString(PyExc_TypeError, "mapped bytes can't be deleted");
-        return -1;
-    }
+    if (value == NULL)
+        return failed(
+            PyErr_Format(PyExc_TypeError, "mapped bytes can't be deleted"));
     if (Py_IS_TYPE(key, &PySlice_Type))
         return assign_slice(self, key, value);
     return assign_byte(self, key, value);
