@@ -426,10 +426,7 @@ static PyGetSetDef array_attributes[] = {ARRAY_ATTRIBUTES};
 static PyGetSetDef records_attributes[] = {ATTRIBUTE_ROW(records, layout),
                                            ARRAY_ATTRIBUTES};
 
-static PyMemberDef array_members[] = {{"__weaklistoffset__", T_PYSSIZET,
-                                       offsetof(Array, weakrefs), READONLY,
-                                       NULL},
-                                      {NULL, 0, 0, 0, NULL}};
+static PyMemberDef array_members[] = WEAKREFS_AT(Array, weakrefs);
 
 static const char array_doc[] = PyDoc_STR(
     "Values of one type over the bytes of a Region, without a copy.\n\n"
@@ -448,39 +445,26 @@ static const char records_doc[] = PyDoc_STR(
     "the order of\nthe layout, a dict or a Record. numpy.asarray() makes a "
     "structured array of it,\nin place.");
 
-#define ARRAY_SLOTS                                                      \
-    {Py_tp_dealloc, array_dealloc}, {Py_tp_traverse, array_traverse},    \
-        {Py_tp_hash, PyObject_HashNotImplemented},                       \
-        {Py_tp_richcompare, equal_compare}, {Py_tp_iter, array_iterate}, \
-        {Py_tp_members, array_members}, {Py_sq_length, array_length},    \
-        {Py_sq_item, array_item}, {Py_mp_length, array_length},          \
-        {Py_mp_subscript, array_subscript},                              \
-        {Py_mp_ass_subscript, array_assign},                             \
-        {Py_bf_getbuffer, array_get_buffer},                             \
-        {Py_bf_releasebuffer, array_release_buffer},                     \
-    {                                                                    \
-        0, NULL                                                          \
+#define ARRAY_SLOTS(type)                                                   \
+    {Py_tp_doc, (void *)type##_doc}, {Py_tp_repr, type##_repr},             \
+        {Py_tp_methods, type##_methods}, {Py_tp_getset, type##_attributes}, \
+        {Py_tp_dealloc, array_dealloc}, {Py_tp_traverse, array_traverse},   \
+        {Py_tp_hash, PyObject_HashNotImplemented},                          \
+        {Py_tp_richcompare, equal_compare}, {Py_tp_iter, array_iterate},    \
+        {Py_tp_members, array_members}, {Py_sq_length, array_length},       \
+        {Py_sq_item, array_item}, {Py_mp_length, array_length},             \
+        {Py_mp_subscript, array_subscript},                                 \
+        {Py_mp_ass_subscript, array_assign},                                \
+        {Py_bf_getbuffer, array_get_buffer},                                \
+        {Py_bf_releasebuffer, array_release_buffer},                        \
+    {                                                                       \
+        0, NULL                                                             \
     }
 
-static PyType_Slot array_slots[] = {{Py_tp_doc, (void *)array_doc},
-                                    {Py_tp_repr, array_repr},
-                                    {Py_tp_methods, array_methods},
-                                    {Py_tp_getset, array_attributes},
-                                    ARRAY_SLOTS};
-static PyType_Slot records_slots[] = {{Py_tp_doc, (void *)records_doc},
-                                      {Py_tp_repr, records_repr},
-                                      {Py_tp_methods, records_methods},
-                                      {Py_tp_getset, records_attributes},
-                                      ARRAY_SLOTS};
+static PyType_Slot array_slots[] = {ARRAY_SLOTS(array)};
+static PyType_Slot records_slots[] = {ARRAY_SLOTS(records)};
 
-#define ARRAY_SPEC(type_name, type_slots)                                      \
-    {                                                                          \
-        .name = type_name, .basicsize = offsetof(Array, numbers),              \
-        .itemsize = sizeof(Py_ssize_t),                                        \
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |                     \
-                 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, \
-        .slots = type_slots                                                    \
-    }
-
-PyType_Spec array_spec = ARRAY_SPEC("mapped.Array", array_slots);
-PyType_Spec records_spec = ARRAY_SPEC("mapped.Records", records_slots);
+TYPE(array, "mapped.Array", offsetof(Array, numbers), sizeof(Py_ssize_t),
+     Py_TPFLAGS_HAVE_GC)
+TYPE(records, "mapped.Records", offsetof(Array, numbers), sizeof(Py_ssize_t),
+     Py_TPFLAGS_HAVE_GC)

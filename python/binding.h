@@ -237,6 +237,21 @@ typedef struct Signature {
 int arguments_sort(const Signature *signature, PyObject *const *arguments,
                    Py_ssize_t count, PyObject *keywords, PyObject **values);
 
+/* Defines a method of some `values`, one for each of the names behind them,
+ * NULL where the caller left one out. See Signature for the numbers. */
+#define METHOD_NAMED(function, name, required, positional, ...)                \
+    static PyObject *function##_with(PyObject *self, PyObject *const *values); \
+    METHOD_KEYWORDS(function)                                                  \
+    {                                                                          \
+        static const Signature signature = {                                   \
+            name, required, positional, {__VA_ARGS__}};                        \
+        PyObject *values[MAX_ARGUMENTS];                                       \
+        if (arguments_sort(&signature, given, count, keywords, values) < 0)    \
+            return NULL;                                                       \
+        return function##_with(self, values);                                  \
+    }                                                                          \
+    static PyObject *function##_with(PyObject *self, PyObject *const *values)
+
 /* A reference to a str or bytes object with the same text and no attributes of
  * its own, which could lead back to us: for all that we keep. */
 PyObject *exact_text(PyObject *text);
@@ -430,6 +445,45 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(closed)              \
     X(region)              \
     X(offset)
+
+/* The slots of a Region or a Slice, and the end of the slots. */
+#define VIEW_SLOTS(type)                                                       \
+    {Py_tp_doc, (void *)type##_doc}, {Py_tp_dealloc, type##_dealloc},          \
+        {Py_tp_traverse, type##_traverse}, {Py_tp_repr, type##_repr},          \
+        {Py_tp_methods, type##_methods}, {Py_tp_getset, type##_attributes},    \
+        {Py_tp_members, type##_members},                                       \
+        {Py_tp_hash, PyObject_HashNotImplemented},                             \
+        {Py_tp_richcompare, equal_compare}, {Py_tp_iter, view_iterate},        \
+        {Py_sq_length, view_length}, {Py_sq_item, view_item},                  \
+        {Py_sq_contains, view_contains}, {Py_mp_length, view_length},          \
+        {Py_mp_subscript, view_subscript}, {Py_mp_ass_subscript, view_assign}, \
+        {Py_bf_getbuffer, view_get_buffer},                                    \
+        {Py_bf_releasebuffer, view_release_buffer},                            \
+    {                                                                          \
+        0, NULL                                                                \
+    }
+
+/* All that a type has besides its slots: none of ours can be changed, or be
+ * called to make an object. */
+#define TYPE(type, type_name, size, item_size, more_flags)         \
+    PyType_Spec type##_spec = {                                    \
+        .name = type_name,                                         \
+        .basicsize = size,                                         \
+        .itemsize = item_size,                                     \
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |   \
+                 Py_TPFLAGS_DISALLOW_INSTANTIATION | (more_flags), \
+        .slots = type##_slots,                                     \
+    };
+
+/* The members of a type whose objects can be referred to weakly. */
+#define WEAKREFS_AT(type, member)                                            \
+    {                                                                        \
+        {"__weaklistoffset__", T_PYSSIZET, offsetof(type, member), READONLY, \
+         NULL},                                                              \
+        {                                                                    \
+            NULL, 0, 0, 0, NULL                                              \
+        }                                                                    \
+    }
 
 #define METHOD_KEYWORDS(function)                              \
     PyObject *function(PyObject *self, PyObject *const *given, \

@@ -11,14 +11,11 @@ const char view_copy_from_doc[] =
               "Store all bytes of `data`, any buffer, from `offset` on. The\n"
               "two may overlap." BULK_ERRORS);
 
-METHOD_KEYWORDS(view_copy_from)
+METHOD_NAMED(view_copy_from, "copy_from", 1, 2, "data", "offset")
 {
-    static const Signature signature = {"copy_from", 1, 2, {"data", "offset"}};
-    PyObject *values[2];
     size_t offset = 0;
     Source source;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_offset(values[1], &offset) < 0 ||
+    if (convert_offset(values[1], &offset) < 0 ||
         source_open(view_owner(self)->state, values[0], "copy_from", &source) <
             0)
         return NULL;
@@ -150,14 +147,11 @@ const char view_move_doc[] =
               "Copy `n` bytes from offset `src` to offset `dest`; the two may\n"
               "overlap." BULK_ERRORS);
 
-METHOD_KEYWORDS(view_move)
+METHOD_NAMED(view_move, "move", 3, 3, "dest", "src", "n")
 {
-    static const Signature signature = {"move", 3, 3, {"dest", "src", "n"}};
-    PyObject *values[3];
     size_t to, from, n;
     mapped_error error;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_offset(values[0], &to) < 0 ||
+    if (convert_offset(values[0], &to) < 0 ||
         convert_offset(values[1], &from) < 0 ||
         convert_length(values[2], &n) < 0)
         return NULL;

@@ -146,14 +146,10 @@ const char module_guard_doc[] = PyDoc_STR(
     "Switching it on puts it on top of handlers for SIGBUS that were installed "
     "later,\nsuch as faulthandler's.");
 
-METHOD_KEYWORDS(module_guard)
+METHOD_NAMED(module_guard, "guard", 0, 1, "enabled")
 {
-    static const Signature signature = {"guard", 0, 1, {"enabled"}};
-    PyObject *values[1];
     bool before = mapped_guard_enabled();
     (void)self;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0)
-        return NULL;
     if (values[0] != NULL && values[0] != Py_None) {
         int enabled = PyObject_IsTrue(values[0]);
         if (enabled < 0)

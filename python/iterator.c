@@ -104,10 +104,5 @@ static PyType_Slot iterator_slots[] = {
     {Py_tp_iter, PyObject_SelfIter},     {Py_tp_iternext, iterator_next},
     {Py_tp_methods, iterator_methods},   {0, NULL}};
 
-PyType_Spec iterator_spec = {
-    .name = "mapped._mapped.Iterator",
-    .basicsize = sizeof(Iterator),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = iterator_slots,
-};
+TYPE(iterator, "mapped._mapped.Iterator", sizeof(Iterator), 0,
+     Py_TPFLAGS_HAVE_GC)

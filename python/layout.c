@@ -70,13 +70,9 @@ const char module_layout_doc[] = PyDoc_STR(
     "ValueError, with the place in the text, if it is malformed or if fields\n"
     "overlap, and for what a layout has no type for.");
 
-METHOD_KEYWORDS(module_layout)
+METHOD_NAMED(module_layout, "layout", 1, 2, "text", "names")
 {
-    static const Signature signature = {"layout", 1, 2, {"text", "names"}};
     State *state = PyModule_GetState(self);
-    PyObject *values[2];
-    if (arguments_sort(&signature, given, count, keywords, values) < 0)
-        return NULL;
     if (values[1] == NULL || values[1] == Py_None)
         return layout_from(state, values[0]);
     return layout_from_struct(state, values[0], values[1]);
@@ -265,10 +261,4 @@ static PyType_Slot layout_slots[] = {
     {Py_tp_repr, layout_repr},         {Py_tp_methods, layout_methods},
     {Py_tp_getset, layout_attributes}, {0, NULL}};
 
-PyType_Spec layout_spec = {
-    .name = "mapped.Layout",
-    .basicsize = sizeof(Layout),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = layout_slots,
-};
+TYPE(layout, "mapped.Layout", sizeof(Layout), 0, 0)

@@ -257,18 +257,10 @@ const char module_open_doc[] = PyDoc_STR(
     "OSError as the system says; ValueError for an unknown mode, a negative\n"
     "number, or in 'r' and 'c' an end past the end of the file.");
 
-METHOD_KEYWORDS(module_open)
+METHOD_NAMED(module_open, "open", 1, 2, "file", "mode", "offset", "length",
+             "reserve", "sparse", "populate", "huge", "device")
 {
-    static const Signature signature = {"open",
-                                        1,
-                                        2,
-                                        {"file", "mode", "offset", "length",
-                                         "reserve", "sparse", "populate",
-                                         "huge", "device"}};
-    PyObject *values[MAX_ARGUMENTS];
     Request request = {.options = MAPPED_OPEN_OPTIONS_INIT};
-    if (arguments_sort(&signature, given, count, keywords, values) < 0)
-        return NULL;
     PyObject *result = NULL;
     if (convert_request(values, &request) == 0)
         result =
@@ -298,18 +290,15 @@ static mapped_status anonymous_core(uint64_t length,
     return status;
 }
 
-METHOD_KEYWORDS(module_anonymous)
+METHOD_NAMED(module_anonymous, "anonymous", 1, 1, "length", "shared", "reserve",
+             "huge")
 {
-    static const Signature signature = {
-        "anonymous", 1, 1, {"length", "shared", "reserve", "huge"}};
     State *state = state_of_module(self);
-    PyObject *values[MAX_ARGUMENTS];
     mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
     mapped_error error;
     uint64_t length = 0;
     uint32_t shared = 0;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_u64(values[0], "length", &length) < 0 ||
+    if (convert_u64(values[0], "length", &length) < 0 ||
         convert_flag(values[1], 1, &shared) < 0 ||
         convert_u64_or_none(values[2], "reserve", &options.reserve) < 0 ||
         convert_huge(values[3], &options.huge) < 0)

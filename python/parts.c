@@ -97,13 +97,7 @@ static PyType_Slot parts_slots[] = {
     {Py_tp_traverse, walk_traverse}, {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, parts_next},    {0, NULL}};
 
-PyType_Spec parts_spec = {
-    .name = "mapped._mapped.Parts",
-    .basicsize = sizeof(Parts),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = parts_slots,
-};
+TYPE(parts, "mapped._mapped.Parts", sizeof(Parts), 0, Py_TPFLAGS_HAVE_GC)
 
 const char view_lines_doc[] = PyDoc_STR(
     "lines($self, /, keepends=False)\n--\n\n"
@@ -112,14 +106,11 @@ const char view_lines_doc[] = PyDoc_STR(
     "data. As when a binary file is read line by line, b'\\r' is nothing "
     "special.");
 
-METHOD_KEYWORDS(view_lines)
+METHOD_NAMED(view_lines, "lines", 0, 1, "keepends")
 {
-    static const Signature signature = {"lines", 0, 1, {"keepends", NULL}};
-    PyObject *values[1];
     uint32_t keep = 0;
     mapped_parts parts;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_flag(values[0], 1, &keep) < 0 ||
+    if (convert_flag(values[0], 1, &keep) < 0 ||
         require_open(view_owner(self)) < 0)
         return NULL;
     mapped_parts_lines(&parts, view_span(self), keep != 0);
@@ -148,13 +139,9 @@ const char view_split_doc[] = PyDoc_STR(
     "\nAs bytes.split with a separator: always one more than there are\n"
     "separators. ValueError if `sep` is empty.");
 
-METHOD_KEYWORDS(view_split)
+METHOD_NAMED(view_split, "split", 1, 1, "sep")
 {
-    static const Signature signature = {"split", 1, 1, {"sep", NULL}};
-    PyObject *values[1];
     Needle needle;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0)
-        return NULL;
     if (needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
         return NULL;
     PyObject *result = split(self, &needle);
@@ -218,10 +205,4 @@ static PyType_Slot matches_slots[] = {
     {Py_tp_traverse, walk_traverse},  {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, matches_next},   {0, NULL}};
 
-PyType_Spec matches_spec = {
-    .name = "mapped._mapped.Matches",
-    .basicsize = sizeof(Matches),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = matches_slots,
-};
+TYPE(matches, "mapped._mapped.Matches", sizeof(Matches), 0, Py_TPFLAGS_HAVE_GC)

@@ -310,10 +310,4 @@ static PyType_Slot record_slots[] = {{Py_tp_doc, (void *)record_doc},
                                      {Py_mp_ass_subscript, record_assign},
                                      {0, NULL}};
 
-PyType_Spec record_spec = {
-    .name = "mapped.Record",
-    .basicsize = sizeof(Record),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = record_slots,
-};
+TYPE(record, "mapped.Record", sizeof(Record), 0, Py_TPFLAGS_HAVE_GC)

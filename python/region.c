@@ -268,14 +268,13 @@ static const char region_resize_doc[] = PyDoc_STR(
     "'c' and for wrapped buffers;\nValueError past the reserve or if closed; "
     "OSError if the disk is full.");
 
-static METHOD_KEYWORDS(region_resize)
+static METHOD_KEYWORDS(region_resize);
+
+METHOD_NAMED(region_resize, "resize", 1, 1, "length")
 {
-    static const Signature signature = {"resize", 1, 1, {"length"}};
-    PyObject *values[1];
     uint64_t length = 0;
     mapped_error error;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_u64(values[0], "length", &length) < 0)
+    if (convert_u64(values[0], "length", &length) < 0)
         return NULL;
     if (resize_core(core_of(self), length, &error) == MAPPED_OK ||
         (collect_for_retry(&error) &&
@@ -443,10 +442,7 @@ static PyGetSetDef region_attributes[] = {VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_ROW)
                                           ATTRIBUTE_ROW(region, faults),
                                           {NULL, NULL, NULL, NULL, NULL}};
 
-static PyMemberDef region_members[] = {{"__weaklistoffset__", T_PYSSIZET,
-                                        offsetof(View, weakrefs), READONLY,
-                                        NULL},
-                                       {NULL, 0, 0, 0, NULL}};
+static PyMemberDef region_members[] = WEAKREFS_AT(View, weakrefs);
 
 static const char region_doc[] = PyDoc_STR(
     "Memory that is really a file, or anonymous pages, or somebody's "
@@ -456,31 +452,7 @@ static const char region_doc[] = PyDoc_STR(
     "that\n"
     "closes it. A Region can be used wherever a Slice can.");
 
-static PyType_Slot region_slots[] = {{Py_tp_doc, (void *)region_doc},
-                                     {Py_tp_dealloc, region_dealloc},
-                                     {Py_tp_traverse, region_traverse},
-                                     {Py_tp_clear, region_clear},
-                                     {Py_tp_repr, region_repr},
-                                     {Py_tp_hash, PyObject_HashNotImplemented},
-                                     {Py_tp_richcompare, equal_compare},
-                                     {Py_tp_iter, view_iterate},
-                                     {Py_tp_methods, region_methods},
-                                     {Py_tp_getset, region_attributes},
-                                     {Py_tp_members, region_members},
-                                     {Py_sq_length, view_length},
-                                     {Py_sq_item, view_item},
-                                     {Py_sq_contains, view_contains},
-                                     {Py_mp_length, view_length},
-                                     {Py_mp_subscript, view_subscript},
-                                     {Py_mp_ass_subscript, view_assign},
-                                     {Py_bf_getbuffer, view_get_buffer},
-                                     {Py_bf_releasebuffer, view_release_buffer},
-                                     {0, NULL}};
+static PyType_Slot region_slots[] = {{Py_tp_clear, region_clear},
+                                     VIEW_SLOTS(region)};
 
-PyType_Spec region_spec = {
-    .name = "mapped.Region",
-    .basicsize = sizeof(Region),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = region_slots,
-};
+TYPE(region, "mapped.Region", sizeof(Region), 0, Py_TPFLAGS_HAVE_GC)

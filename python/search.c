@@ -158,20 +158,10 @@ static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
     return search_unlocked(mapped_count, slice, needle, count, error);
 }
 
-#define SEARCH_NAMES              \
-    {                             \
-        "x", "start", "end", NULL \
-    }
-
-/* A method: its arguments, its name in errors, and how it searches. */
-typedef struct Method {
-    Signature signature;
-    Search *search;
-    bool must_find;
-} Method;
-
-static int run(PyObject *self, const Method *method, const Needle *needle,
-               Range *range, size_t *result)
+/* Looks up what the range stands for now and searches it. Leaves `*result`
+ * alone if the range ends before it starts. */
+static int run(PyObject *self, Search *how, const Needle *needle, Range *range,
+               size_t *result)
 {
     mapped_needle core_needle;
     mapped_error error;
@@ -179,44 +169,41 @@ static int run(PyObject *self, const Method *method, const Needle *needle,
     if (any <= 0)
         return any;
     mapped_needle_init(&core_needle, needle->bytes, needle->length);
-    if (method->search(range->slice, &core_needle, result, &error) == MAPPED_OK)
+    if (how(range->slice, &core_needle, result, &error) == MAPPED_OK)
         return 0;
-    return failed(
-        raise_in(view_owner(self), method->signature.function, &error));
+    return failed(raise_in(view_owner(self), needle->source.operation, &error));
 }
 
-/* Searches for values[0] in the range of the other two. Leaves `*result` alone
- * if the range ends before it starts. */
-static int search(PyObject *self, const Method *method, PyObject *const *values,
-                  Range *range, size_t *result)
+/* Searches for values[0] in the range of the other two. Returns 0 with the
+ * result in the view, or -1 with an exception. */
+static int search(PyObject *self, const char *name, Search *how,
+                  PyObject *const *values, size_t *result)
 {
     Needle needle;
-    if (range_convert(values[1], values[2], range) < 0 ||
-        needle_open(view_owner(self)->state, values[0],
-                    method->signature.function, &needle) < 0)
+    Range range;
+    if (range_convert(values[1], values[2], &range) < 0 ||
+        needle_open(view_owner(self)->state, values[0], name, &needle) < 0)
         return -1;
-    int status = run(self, method, &needle, range, result);
+    int status = run(self, how, &needle, &range, result);
+    if (how != count_all && *result != MAPPED_NOT_FOUND)
+        *result += (size_t)range.start;
     return needle_close(&needle) < 0 ? -1 : status;
 }
 
-/* Returns the index of the match in the view. */
-static PyObject *find(PyObject *self, const Method *method,
-                      PyObject *const *given, Py_ssize_t count,
-                      PyObject *keywords)
-{
-    PyObject *values[3];
-    Range range;
-    size_t found = MAPPED_NOT_FOUND;
-    if (arguments_sort(&method->signature, given, count, keywords, values) <
-            0 ||
-        search(self, method, values, &range, &found) < 0)
-        return NULL;
-    if (found != MAPPED_NOT_FOUND)
-        return PyLong_FromSsize_t(range.start + (Py_ssize_t)found);
-    if (!method->must_find)
-        return PyLong_FromLong(-1);
-    return PyErr_Format(PyExc_ValueError, "subsection not found");
-}
+/* A method that returns the index of a match in the view, or else `missing`. */
+#define FIND(name, how, missing)                                    \
+    METHOD_NAMED(view_##name, #name, 1, 3, "x", "start", "end")     \
+    {                                                               \
+        size_t found = MAPPED_NOT_FOUND;                            \
+        if (search(self, #name, how, values, &found) < 0)           \
+            return NULL;                                            \
+        return found != MAPPED_NOT_FOUND ? PyLong_FromSize_t(found) \
+                                         : (missing);               \
+    }
+
+#define MISSING PyLong_FromLong(-1)
+#define MISSING_IS_AN_ERROR \
+    PyErr_Format(PyExc_ValueError, "subsection not found")
 
 const char view_find_doc[] = PyDoc_STR(
     "find($self, /, x, start=None, end=None)\n--\n\n"
@@ -224,72 +211,41 @@ const char view_find_doc[] = PyDoc_STR(
     "As bytes.find: `x` is a bytes-like object or an integer from 0 to 255.\n"
     "Other threads run meanwhile if it takes long. FaultError if a page was\n"
     "lost that the answer depends on.");
-
-METHOD_KEYWORDS(view_find)
-{
-    static const Method method = {
-        {"find", 1, 3, SEARCH_NAMES}, find_first, false};
-    return find(self, &method, given, count, keywords);
-}
+FIND(find, find_first, MISSING)
 
 const char view_rfind_doc[] =
     PyDoc_STR("rfind($self, /, x, start=None, end=None)\n--\n\n"
               "Like find, but return the highest index.");
-
-METHOD_KEYWORDS(view_rfind)
-{
-    static const Method method = {
-        {"rfind", 1, 3, SEARCH_NAMES}, find_last, false};
-    return find(self, &method, given, count, keywords);
-}
+FIND(rfind, find_last, MISSING)
 
 const char view_index_doc[] =
     PyDoc_STR("index($self, /, x, start=None, end=None)\n--\n\n"
               "Like find, but raise ValueError where find returns -1.");
-
-METHOD_KEYWORDS(view_index)
-{
-    static const Method method = {
-        {"index", 1, 3, SEARCH_NAMES}, find_first, true};
-    return find(self, &method, given, count, keywords);
-}
+FIND(index, find_first, MISSING_IS_AN_ERROR)
 
 const char view_rindex_doc[] =
     PyDoc_STR("rindex($self, /, x, start=None, end=None)\n--\n\n"
               "Like rfind, but raise ValueError where rfind returns -1.");
-
-METHOD_KEYWORDS(view_rindex)
-{
-    static const Method method = {
-        {"rindex", 1, 3, SEARCH_NAMES}, find_last, true};
-    return find(self, &method, given, count, keywords);
-}
+FIND(rindex, find_last, MISSING_IS_AN_ERROR)
 
 const char view_count_doc[] =
     PyDoc_STR("count($self, /, x, start=None, end=None)\n--\n\n"
               "Return how many occurrences of `x` that don't overlap are in "
               "[start:end].");
 
-METHOD_KEYWORDS(view_count)
+METHOD_NAMED(view_count, "count", 1, 3, "x", "start", "end")
 {
-    static const Method method = {
-        {"count", 1, 3, SEARCH_NAMES}, count_all, false};
-    PyObject *values[3];
-    Range range;
     size_t found = 0;
-    if (arguments_sort(&method.signature, given, count, keywords, values) < 0 ||
-        search(self, &method, values, &range, &found) < 0)
-        return NULL;
-    return PyLong_FromSize_t(found);
+    return search(self, "count", count_all, values, &found) < 0
+               ? NULL
+               : PyLong_FromSize_t(found);
 }
 
 static int contains(PyObject *self, PyObject *item)
 {
-    static const Method method = {{.function = "in"}, find_first, false};
     PyObject *const values[3] = {item, NULL, NULL};
-    Range range;
     size_t found = MAPPED_NOT_FOUND;
-    if (search(self, &method, values, &range, &found) < 0)
+    if (search(self, "in", find_first, values, &found) < 0)
         return -1;
     return found != MAPPED_NOT_FOUND;
 }
@@ -316,37 +272,28 @@ int view_contains(PyObject *self, PyObject *item)
 typedef mapped_status Compare(mapped_slice slice, const void *data, size_t n,
                               bool *result, mapped_error *error);
 
-typedef struct AffixMethod {
-    Signature signature;
-    Compare *compare;
-} AffixMethod;
-
 /* Returns 1 or 0, or -1 with an exception. */
-static int compare(PyObject *self, const AffixMethod *method, PyObject *affix,
-                   Range range)
+static int compare(PyObject *self, const char *name, Compare *how,
+                   PyObject *affix, Range range)
 {
     Needle needle;
     mapped_error error;
     bool result = false;
-    if (needle_open(view_owner(self)->state, affix, method->signature.function,
-                    &needle) < 0)
+    if (needle_open(view_owner(self)->state, affix, name, &needle) < 0)
         return -1;
     int status = range_take(self, &range);
     if (status > 0) {
         Unlocked unlocked =
             unlocked_begin(range.slice.region, NULL, needle.length);
-        mapped_status compared = method->compare(
-            range.slice, needle.bytes, needle.length, &result, &error);
-        compared = unlocked_end_access(&unlocked, compared, &error);
-        if (compared != MAPPED_OK) {
-            raise_in(view_owner(self), method->signature.function, &error);
-            status = -1;
-        }
+        mapped_status compared =
+            how(range.slice, needle.bytes, needle.length, &result, &error);
+        if (unlocked_end_access(&unlocked, compared, &error) != MAPPED_OK)
+            status = failed(raise_in(view_owner(self), name, &error));
     }
     return needle_close(&needle) < 0 || status < 0 ? -1 : result;
 }
 
-static int compare_any(PyObject *self, const AffixMethod *method,
+static int compare_any(PyObject *self, const char *name, Compare *how,
                        PyObject *affixes, Range range)
 {
     int result = 0;
@@ -355,31 +302,26 @@ static int compare_any(PyObject *self, const AffixMethod *method,
         PyObject *affix = PyTuple_GetItem(affixes, i);
         if (!PyObject_CheckBuffer(affix))
             return failed(raise_kind("a bytes-like object is required", affix));
-        result = compare(self, method, affix, range);
+        result = compare(self, name, how, affix, range);
     }
     return result;
 }
 
-static PyObject *affix(PyObject *self, const AffixMethod *method,
-                       PyObject *const *given, Py_ssize_t count,
-                       PyObject *keywords)
+static PyObject *affix(PyObject *self, const char *name, Compare *how,
+                       PyObject *const *values)
 {
-    PyObject *values[3];
     Range range;
     int result;
-    if (arguments_sort(&method->signature, given, count, keywords, values) <
-            0 ||
-        range_convert(values[1], values[2], &range) < 0)
+    if (range_convert(values[1], values[2], &range) < 0)
         return NULL;
-    if (PyTuple_Check(values[0])) {
-        result = compare_any(self, method, values[0], range);
-    } else if (PyObject_CheckBuffer(values[0])) {
-        result = compare(self, method, values[0], range);
-    } else {
+    if (PyTuple_Check(values[0]))
+        result = compare_any(self, name, how, values[0], range);
+    else if (PyObject_CheckBuffer(values[0]))
+        result = compare(self, name, how, values[0], range);
+    else
         return raise_kind("first argument must be bytes-like or a tuple of "
                           "bytes-like objects",
                           values[0]);
-    }
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
@@ -388,12 +330,9 @@ const char view_startswith_doc[] = PyDoc_STR(
     "Return True if [start:end] begins with `prefix`, a bytes-like object, or\n"
     "with one of a tuple of them.");
 
-METHOD_KEYWORDS(view_startswith)
+METHOD_NAMED(view_startswith, "startswith", 1, 3, "prefix", "start", "end")
 {
-    static const AffixMethod method = {
-        {"startswith", 1, 3, {"prefix", "start", "end", NULL}},
-        mapped_starts_with};
-    return affix(self, &method, given, count, keywords);
+    return affix(self, "startswith", mapped_starts_with, values);
 }
 
 const char view_endswith_doc[] = PyDoc_STR(
@@ -401,11 +340,9 @@ const char view_endswith_doc[] = PyDoc_STR(
     "Return True if [start:end] ends with `suffix`, a bytes-like object, or\n"
     "with one of a tuple of them.");
 
-METHOD_KEYWORDS(view_endswith)
+METHOD_NAMED(view_endswith, "endswith", 1, 3, "suffix", "start", "end")
 {
-    static const AffixMethod method = {
-        {"endswith", 1, 3, {"suffix", "start", "end", NULL}}, mapped_ends_with};
-    return affix(self, &method, given, count, keywords);
+    return affix(self, "endswith", mapped_ends_with, values);
 }
 
 const char view_find_all_doc[] = PyDoc_STR(
@@ -414,15 +351,12 @@ const char view_find_all_doc[] = PyDoc_STR(
     "[start:end] that don't overlap: the ones that count counts. It is an\n"
     "error if the region is closed before it is exhausted.");
 
-METHOD_KEYWORDS(view_find_all)
+METHOD_NAMED(view_find_all, "find_all", 1, 3, "x", "start", "end")
 {
-    static const Signature signature = {"find_all", 1, 3, SEARCH_NAMES};
-    PyObject *values[3];
     Range range;
     Needle needle;
     PyObject *result = NULL;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        range_convert(values[1], values[2], &range) < 0 ||
+    if (range_convert(values[1], values[2], &range) < 0 ||
         needle_open(view_owner(self)->state, values[0], "find_all", &needle) <
             0)
         return NULL;

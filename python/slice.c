@@ -111,10 +111,7 @@ static PyMethodDef slice_methods[] = {
 static PyGetSetDef slice_attributes[] = {
     VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_ROW){NULL, NULL, NULL, NULL, NULL}};
 
-static PyMemberDef slice_members[] = {{"__weaklistoffset__", T_PYSSIZET,
-                                       offsetof(View, weakrefs), READONLY,
-                                       NULL},
-                                      {NULL, 0, 0, 0, NULL}};
+static PyMemberDef slice_members[] = WEAKREFS_AT(View, weakrefs);
 
 static const char slice_doc[] = PyDoc_STR(
     "Bytes of a Region, viewed and not copied.\n\n"
@@ -123,30 +120,6 @@ static const char slice_doc[] = PyDoc_STR(
     "protocol, and keeps\nits Region alive. Every access is checked: "
     "once the region is closed it\nraises ValueError.");
 
-static PyType_Slot slice_slots[] = {{Py_tp_doc, (void *)slice_doc},
-                                    {Py_tp_dealloc, slice_dealloc},
-                                    {Py_tp_traverse, slice_traverse},
-                                    {Py_tp_repr, slice_repr},
-                                    {Py_tp_hash, PyObject_HashNotImplemented},
-                                    {Py_tp_richcompare, equal_compare},
-                                    {Py_tp_iter, view_iterate},
-                                    {Py_tp_methods, slice_methods},
-                                    {Py_tp_getset, slice_attributes},
-                                    {Py_tp_members, slice_members},
-                                    {Py_sq_length, view_length},
-                                    {Py_sq_item, view_item},
-                                    {Py_sq_contains, view_contains},
-                                    {Py_mp_length, view_length},
-                                    {Py_mp_subscript, view_subscript},
-                                    {Py_mp_ass_subscript, view_assign},
-                                    {Py_bf_getbuffer, view_get_buffer},
-                                    {Py_bf_releasebuffer, view_release_buffer},
-                                    {0, NULL}};
+static PyType_Slot slice_slots[] = {VIEW_SLOTS(slice)};
 
-PyType_Spec slice_spec = {
-    .name = "mapped.Slice",
-    .basicsize = sizeof(View),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = slice_slots,
-};
+TYPE(slice, "mapped.Slice", sizeof(View), 0, Py_TPFLAGS_HAVE_GC)

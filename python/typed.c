@@ -44,16 +44,11 @@ const char view_set_doc[] = PyDoc_STR(
     "wrong\n"
     "kind of value or a read-only region, FaultError if the page is lost.");
 
-METHOD_KEYWORDS(view_set)
+METHOD_NAMED(view_set, "set", 3, 3, "code", "offset", "value")
 {
-    static const Signature signature = {
-        "set", 3, 3, {"code", "offset", "value"}};
-    PyObject *values[3];
     size_t offset = 0;
     mapped_value value;
     mapped_error error;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0)
-        return NULL;
     Code named;
     const Code *code = convert_code(view_owner(self)->state, values[0], &named);
     if (code == NULL || convert_offset(values[1], &offset) < 0)
@@ -80,12 +75,8 @@ const char view_cast_doc[] = PyDoc_STR(
     "the\n"
     "shape, if the code is unknown, or the region closed.");
 
-METHOD_KEYWORDS(view_cast)
+METHOD_NAMED(view_cast, "cast", 1, 2, "code", "shape")
 {
-    static const Signature signature = {"cast", 1, 2, {"code", "shape"}};
-    PyObject *values[2];
-    if (arguments_sort(&signature, given, count, keywords, values) < 0)
-        return NULL;
     Code named;
     const Code *code = convert_code(view_owner(self)->state, values[0], &named);
     if (code == NULL)

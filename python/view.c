@@ -230,15 +230,12 @@ const char view_slice_doc[] = PyDoc_STR(
     "Strict, unlike [a:b]: IndexError if they don't all exist. ValueError if\n"
     "the region is closed.");
 
-METHOD_KEYWORDS(view_slice)
+METHOD_NAMED(view_slice, "slice", 2, 2, "offset", "length")
 {
-    static const Signature signature = {"slice", 2, 2, {"offset", "length"}};
-    PyObject *values[2];
     size_t offset, length;
     mapped_slice part;
     mapped_error error;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_offset(values[0], &offset) < 0 ||
+    if (convert_offset(values[0], &offset) < 0 ||
         convert_length(values[1], &length) < 0)
         return NULL;
     if (mapped_slice_sub(view_span(self), offset, length, &part, &error) !=
