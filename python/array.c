@@ -235,10 +235,10 @@ static METHOD_NONE(array___reversed__)
 
 static const char records_column_doc[] = PyDoc_STR(
     "column($self, name, /)\n--\n\n"
-    "Return one field of all records as an Array, without a copy: it exports "
-    "its\nformat and strides, so that numpy.asarray() reads and writes it in "
-    "place.\nA field with [n], char too, makes one dimension more; a field of "
-    "records\ngives Records.\n\n"
+    "Return one field of all records as an Array, without a copy: it exports\n"
+    "its format and strides, so that numpy.asarray() reads and writes it in\n"
+    "place. A field with [n], char too, makes one dimension more; a field of\n"
+    "records gives Records.\n\n"
     "KeyError if there is no such field, ValueError if the region is closed.");
 
 static METHOD_ONE(records_column)
@@ -281,9 +281,9 @@ static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
     return filled(tuple);
 }
 
-static const char array_format_doc[] =
-    PyDoc_STR("The struct code of an item, as exported to other libraries; of "
-              "what has\nnone, such as u24 and records, what PEP 3118 says.");
+static const char array_format_doc[] = PyDoc_STR(
+    "The struct code of an item, as exported to other libraries; of what has\n"
+    "none, such as u24 and records, what PEP 3118 says.");
 
 static const char array_itemsize_doc[] = PyDoc_STR("Bytes in an item.");
 
@@ -308,9 +308,8 @@ static ATTRIBUTE(array_shape_tuple)
                     array_of(self)->array.dimensions);
 }
 
-static const char array_strides_doc[] =
-    PyDoc_STR("A tuple of the bytes from one item to the next in each "
-              "dimension.");
+static const char array_strides_doc[] = PyDoc_STR(
+    "A tuple of the bytes from one item to the next in each dimension.");
 
 static ATTRIBUTE(array_strides_tuple)
 {
@@ -386,14 +385,14 @@ static PyObject *records_repr(PyObject *self)
 
 static const char array_tolist_doc[] =
     PyDoc_STR("tolist($self, /)\n--\n\n"
-              "Return all items as a list, of lists if there is more than one "
-              "dimension.\nRecords are tuples.");
-static const char array_tobytes_doc[] =
-    PyDoc_STR("tobytes($self, /)\n--\n\n"
-              "Return a copy of the items' bytes, the last dimension varying\n"
-              "fastest.");
+              "Return all items as a list, of lists if there is more than one\n"
+              "dimension. Records are tuples.");
+static const char array_tobytes_doc[] = PyDoc_STR(
+    "tobytes($self, /)\n--\n\n"
+    "Return a copy of the items' bytes, the last dimension varying fastest.");
 static const char array___bytes___doc[] =
-    PyDoc_STR("__bytes__($self, /)\n--\n\nReturn a copy of the items' bytes.");
+    PyDoc_STR("__bytes__($self, /)\n--\n\n"
+              "Return a copy of the items' bytes.");
 
 #define ARRAY_METHODS                                                   \
     METHOD_ROW(array, NONE, tolist), METHOD_ROW(array, NONE, tobytes),  \
@@ -430,20 +429,20 @@ static PyMemberDef array_members[] = WEAKREFS_AT(Array, weakrefs);
 
 static const char array_doc[] = PyDoc_STR(
     "Values of one type over the bytes of a Region, without a copy.\n\n"
-    "Made by cast() of a Region or Slice. Supports items, slices with any "
-    "step,\nseveral dimensions, and the buffer protocol with its format, shape "
-    "and\nstrides. Every access is checked.\n\n"
-    "What is assigned to a slice is any buffer or sequence of the same shape. "
-    "Items\nof the same type that follow one another, here and there, are "
-    "copied straight;\neverything else is converted in memory of its own "
-    "first, so that a value that\ndoesn't fit changes nothing.");
+    "Made by cast() of a Region or Slice. Supports items, slices with any\n"
+    "step, several dimensions, and the buffer protocol with its format,\n"
+    "shape and strides. Every access is checked.\n\n"
+    "What is assigned to a slice is any buffer or sequence of the same\n"
+    "shape. Items of the same type that follow one another, here and there,\n"
+    "are copied straight; everything else is converted in memory of its own\n"
+    "first, so that a value that doesn't fit changes nothing.");
 
 static const char records_doc[] = PyDoc_STR(
     "Records of one layout over the bytes of a Region, without a copy.\n\n"
-    "Made by records() of a Region or Slice, and of fields that are records. "
-    "Items\nare Records in place, slices are Records again; assign a tuple in "
-    "the order of\nthe layout, a dict or a Record. numpy.asarray() makes a "
-    "structured array of it,\nin place.");
+    "Made by records() of a Region or Slice, and of fields that are records.\n"
+    "Items are Records in place, slices are Records again; assign a tuple in\n"
+    "the order of the layout, a dict or a Record. numpy.asarray() makes a\n"
+    "structured array of it, in place.");
 
 #define ARRAY_SLOTS(type)                                                   \
     {Py_tp_doc, (void *)type##_doc}, {Py_tp_repr, type##_repr},             \

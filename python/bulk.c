@@ -6,10 +6,10 @@
     "\n\nIndexError if it doesn't fit, TypeError on a read-only region,\n" \
     "ValueError if the region is closed, FaultError if a page is lost."
 
-const char view_copy_from_doc[] =
-    PyDoc_STR("copy_from($self, /, data, offset=0)\n--\n\n"
-              "Store all bytes of `data`, any buffer, from `offset` on. The\n"
-              "two may overlap." BULK_ERRORS);
+const char view_copy_from_doc[] = PyDoc_STR(
+    "copy_from($self, /, data, offset=0)\n--\n\n"
+    "Store all bytes of `data`, any buffer, from `offset` on. The two may\n"
+    "overlap." BULK_ERRORS);
 
 METHOD_NAMED(view_copy_from, "copy_from", 1, 2, "data", "offset")
 {
@@ -60,8 +60,8 @@ static PyObject *copy_to_own(PyObject *self, const Extent *to)
 const char view_copy_to_doc[] = PyDoc_STR(
     "copy_to($self, dest, /)\n--\n\n"
     "Copy all bytes to the beginning of `dest`, a writable buffer.\n\n"
-    "ValueError if `dest` is too small or a region is closed,\n"
-    "TypeError if it can't be written, FaultError if a page is lost.");
+    "ValueError if `dest` is too small or a region is closed, TypeError if\n"
+    "it can't be written, FaultError if a page is lost.");
 
 static int copy_to_buffer(PyObject *self, const Py_buffer *to)
 {
@@ -94,11 +94,10 @@ METHOD_ONE(view_copy_to)
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-const char view_tobytes_doc[] =
-    PyDoc_STR("tobytes($self, /)\n--\n\n"
-              "Return a copy of all bytes, like bytes(self).\n\n"
-              "ValueError if the region is closed, FaultError if a page is "
-              "lost.");
+const char view_tobytes_doc[] = PyDoc_STR(
+    "tobytes($self, /)\n--\n\n"
+    "Return a copy of all bytes, like bytes(self).\n\n"
+    "ValueError if the region is closed, FaultError if a page is lost.");
 
 METHOD_NONE(view_tobytes)
 {
@@ -144,7 +143,7 @@ METHOD_ONE(view_fill)
 
 const char view_move_doc[] =
     PyDoc_STR("move($self, /, dest, src, n)\n--\n\n"
-              "Copy `n` bytes from offset `src` to offset `dest`; the two may\n"
+              "Copy `n` bytes from offset `src` to offset `dest`; the two may "
               "overlap." BULK_ERRORS);
 
 METHOD_NAMED(view_move, "move", 3, 3, "dest", "src", "n")

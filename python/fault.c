@@ -45,10 +45,10 @@ bool fault_raise_owed(Region *owner)
 
 const char region_check_doc[] = PyDoc_STR(
     "check($self, /)\n--\n\n"
-    "Raise FaultError if pages of the region are lost, with `offset` and "
-    "`length`\nof the first lost range in bytes; ValueError if the region is "
+    "Raise FaultError if pages of the region are lost, with `offset` and\n"
+    "`length` of the first lost range in bytes; ValueError if the region is\n"
     "closed.\n\n"
-    "It touches no page: what has not been touched yet is not known to be "
+    "It touches no page: what has not been touched yet is not known to be\n"
     "lost.");
 
 METHOD_NONE(region_check)
@@ -67,9 +67,9 @@ METHOD_NONE(region_check)
 const char region_recover_doc[] = PyDoc_STR(
     "recover($self, /)\n--\n\n"
     "Map the file back over lost pages and try each of them.\n\n"
-    "FaultError with the first range that is still lost; OSError if the file "
-    "can't\nbe opened again; ValueError if the region is closed. Exports stay "
-    "valid and\nshow the file again.");
+    "FaultError with the first range that is still lost; OSError if the file\n"
+    "can't be opened again; ValueError if the region is closed. Exports stay\n"
+    "valid and show the file again.");
 
 static mapped_status restore(mapped_region *region, mapped_error *error)
 {
@@ -116,10 +116,10 @@ static int append_range(PyObject *list, Region *owner,
 }
 
 const char region_faults_doc[] = PyDoc_STR(
-    "What was lost so far: a list of FaultError, each with `errno`, `offset` "
-    "and\n`length` in bytes; ENODATA says that the file was truncated, ENOSPC "
-    "that\nthere was no space, EIO that the device or the memory failed. Empty "
-    "for most.\nValueError once closed.");
+    "What was lost so far: a list of FaultError, each with `errno`, `offset`\n"
+    "and `length` in bytes; ENODATA says that the file was truncated, ENOSPC\n"
+    "that there was no space, EIO that the device or the memory failed.\n"
+    "Empty for most. ValueError once closed.");
 
 ATTRIBUTE(region_faults)
 {
@@ -141,10 +141,11 @@ ATTRIBUTE(region_faults)
 
 const char module_guard_doc[] = PyDoc_STR(
     "guard($module, /, enabled=None)\n--\n\n"
-    "Switch the fault guard of the whole process off or on, and return whether "
-    "it\nwas on. Off, a lost page kills the process as it does with mmap.\n\n"
-    "Switching it on puts it on top of handlers for SIGBUS that were installed "
-    "later,\nsuch as faulthandler's.");
+    "Switch the fault guard of the whole process off or on, and return\n"
+    "whether it was on. Off, a lost page kills the process as it does with\n"
+    "mmap.\n\n"
+    "Switching it on puts it on top of handlers for SIGBUS that were\n"
+    "installed later, such as faulthandler's.");
 
 METHOD_NAMED(module_guard, "guard", 0, 1, "enabled")
 {

@@ -85,7 +85,8 @@ static PyObject *iterator_next(PyObject *self)
 }
 
 static const char iterator___length_hint___doc[] =
-    PyDoc_STR("__length_hint__($self, /)\n--\n\nHow many items are left.");
+    PyDoc_STR("__length_hint__($self, /)\n--\n\n"
+              "How many items are left.");
 
 static METHOD_NONE(iterator___length_hint__)
 {

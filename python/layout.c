@@ -56,17 +56,17 @@ PyObject *layout_from(State *state, PyObject *object)
 
 const char module_layout_doc[] = PyDoc_STR(
     "layout($module, /, text, names=None)\n--\n\n"
-    "Return the Layout of records that a line of text describes, such as\n"
-    "'< id:u32 price:f64@8 name:char[16] levels:f32[3] size=64'.\n\n"
-    "Fields are name:type, name:type[count] and name:type@offset; types are u8 "
-    "to\nu128 and i8 to i128, f16 bf16 f32 f64, bool and char, with le or be "
-    "behind\nfor a byte order, and records in braces: "
-    "'corners:{x:f32 y:f32}[4]'. A field\nnamed _ is padding. Before the first "
-    "field: < > or = for the byte order of\nall, `align` for the alignment of "
-    "C. size=n makes records longer than their\nfields.\n\n"
-    "`text` may be a NumPy dtype with fields instead. With `names` it is a "
-    "format in\nthe language of struct, each of whose codes gets one of the "
-    "names; one with a\ncount is a field that repeats.\n\n"
+    "Return the Layout of records that a line of text describes, such as '<\n"
+    "id:u32 price:f64@8 name:char[16] levels:f32[3] size=64'.\n\n"
+    "Fields are name:type, name:type[count] and name:type@offset; types are\n"
+    "u8 to u128 and i8 to i128, f16 bf16 f32 f64, bool and char, with le or\n"
+    "be behind for a byte order, and records in braces: 'corners:{x:f32\n"
+    "y:f32}[4]'. A field named _ is padding. Before the first field: < > or\n"
+    "= for the byte order of all, `align` for the alignment of C. size=n\n"
+    "makes records longer than their fields.\n\n"
+    "`text` may be a NumPy dtype with fields instead. With `names` it is a\n"
+    "format in the language of struct, each of whose codes gets one of the\n"
+    "names; one with a count is a field that repeats.\n\n"
     "ValueError, with the place in the text, if it is malformed or if fields\n"
     "overlap, and for what a layout has no type for.");
 
@@ -193,8 +193,8 @@ static ATTRIBUTE(layout_names)
 }
 
 static const char layout_fields_doc[] = PyDoc_STR(
-    "A tuple of (name, type, offset in bytes) for each field, in the order of\n"
-    "the text.");
+    "A tuple of (name, type, offset in bytes) for each field, in the order\n"
+    "of the text.");
 
 static ATTRIBUTE(layout_fields)
 {
@@ -211,8 +211,8 @@ static ATTRIBUTE(layout_format)
 }
 
 static const char layout_dtype_doc[] = PyDoc_STR(
-    "The record as numpy.dtype() takes it: a dict of names, formats, offsets "
-    "and\nitemsize. What NumPy has no type for, such as u24 and bf16, is its "
+    "The record as numpy.dtype() takes it: a dict of names, formats, offsets\n"
+    "and itemsize. What NumPy has no type for, such as u24 and bf16, is its\n"
     "bytes.");
 
 static ATTRIBUTE(layout_dtype)
@@ -222,10 +222,10 @@ static ATTRIBUTE(layout_dtype)
 
 static const char layout_struct_format_doc[] = PyDoc_STR(
     "The format in the language of struct that unpacks a record to the same\n"
-    "values, but for texts, which keep the zero bytes that fill them up, and "
-    "for\nfields that repeat, each of whose items is a value.\n\n"
-    "ValueError if there is none: for records in records, for types without a "
-    "code,\nfor fields in two byte orders or in another order than that of "
+    "values, but for texts, which keep the zero bytes that fill them up, and\n"
+    "for fields that repeat, each of whose items is a value.\n\n"
+    "ValueError if there is none: for records in records, for types without\n"
+    "a code, for fields in two byte orders or in another order than that of\n"
     "their offsets.");
 
 static ATTRIBUTE(layout_struct_format)

@@ -8,9 +8,9 @@ static State *state_get(PyObject *module)
 }
 
 static const char fault_doc[] = PyDoc_STR(
-    "A page of a mapping is lost: the file shrank, the disk is full or "
-    "failed.\n"
-    "\nAn OSError; `offset` and `length` tell in bytes what was touched.");
+    "A page of a mapping is lost: the file shrank, the disk is full or\n"
+    "failed.\n\n"
+    "An OSError; `offset` and `length` tell in bytes what was touched.");
 
 static int add_fault_error(PyObject *module, State *state)
 {
@@ -23,10 +23,10 @@ static int add_fault_error(PyObject *module, State *state)
     return PyModule_AddObjectRef(module, "FaultError", state->fault_error);
 }
 
-static const char range_doc[] =
-    PyDoc_STR("What a format describes lies outside of the bytes.\n\n"
-              "An IndexError, as everywhere in mapped, and a struct.error, as "
-              "in struct.");
+static const char range_doc[] = PyDoc_STR(
+    "What a format describes lies outside of the bytes.\n\n"
+    "An IndexError, as everywhere in mapped, and a struct.error, as in\n"
+    "struct.");
 
 static int add_range_error(PyObject *module, State *state)
 {

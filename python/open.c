@@ -270,8 +270,8 @@ METHOD_NAMED(module_open, "open", 1, 2, "file", "mode", "offset", "length",
 }
 
 const char module_anonymous_doc[] = PyDoc_STR(
-    "anonymous($module, length, *, shared=False, reserve=None, huge=None)\n"
-    "--\n\n"
+    "anonymous($module, length, *, shared=False, reserve=None, "
+    "huge=None)\n--\n\n"
     "Return a Region of `length` zero bytes that is no file.\n\n"
     "shared    the memory crosses fork() and has a descriptor\n"
     "reserve   bytes of address space to keep for growth without moving\n"
@@ -356,12 +356,13 @@ static int wrap(Region *self, PyObject *object)
 
 const char module_wrap_doc[] = PyDoc_STR(
     "wrap($module, buffer, /)\n--\n\n"
-    "Return a Slice over the memory of any bytes-like object, without a copy.\n"
-    "\nIt can be written if the object can, and keeps the object's memory in\n"
-    "place until it is gone or its region is closed. If the object maps a "
-    "file\nand a page of it is lost, access through the Slice raises "
-    "FaultError, and the\nobject itself reads zeros.\n\n"
-    "TypeError if the object is no buffer, BufferError if it isn't "
+    "Return a Slice over the memory of any bytes-like object, without a\n"
+    "copy.\n\n"
+    "It can be written if the object can, and keeps the object's memory in\n"
+    "place until it is gone or its region is closed. If the object maps a\n"
+    "file and a page of it is lost, access through the Slice raises\n"
+    "FaultError, and the object itself reads zeros.\n\n"
+    "TypeError if the object is no buffer, BufferError if it isn't\n"
     "contiguous.");
 
 METHOD_ONE(module_wrap)

@@ -213,10 +213,10 @@ const char view_pack_doc[] = PyDoc_STR(
     "pack($self, format, offset, /, *values)\n--\n\n"
     "Store `values` as `format`, in the language of struct, says, at byte\n"
     "`offset`, which counts from the end if negative.\n\n"
-    "The bytes and errors of struct.pack_into, but nothing is written if a "
-    "value\ncan't be. PackRangeError, which is an IndexError too, if it lies "
-    "outside,\nTypeError if the region is read-only, ValueError if it is "
-    "closed, FaultError\nif a page is lost.");
+    "The bytes and errors of struct.pack_into, but nothing is written if a\n"
+    "value can't be. PackRangeError, which is an IndexError too, if it lies\n"
+    "outside, TypeError if the region is read-only, ValueError if it is\n"
+    "closed, FaultError if a page is lost.");
 
 METHOD_KEYWORDS(view_pack)
 {

@@ -103,7 +103,7 @@ const char view_lines_doc[] = PyDoc_STR(
     "lines($self, /, keepends=False)\n--\n\n"
     "Return an iterator over the lines, each a Slice.\n\n"
     "A line ends with b'\\n', which `keepends` makes part of it, or with the\n"
-    "data. As when a binary file is read line by line, b'\\r' is nothing "
+    "data. As when a binary file is read line by line, b'\\r' is nothing\n"
     "special.");
 
 METHOD_NAMED(view_lines, "lines", 0, 1, "keepends")
@@ -135,8 +135,9 @@ static PyObject *split(PyObject *self, const Needle *needle)
 
 const char view_split_doc[] = PyDoc_STR(
     "split($self, /, sep)\n--\n\n"
-    "Return an iterator over what lies between the separators, each a Slice.\n"
-    "\nAs bytes.split with a separator: always one more than there are\n"
+    "Return an iterator over what lies between the separators, each a "
+    "Slice.\n\n"
+    "As bytes.split with a separator: always one more than there are\n"
     "separators. ValueError if `sep` is empty.");
 
 METHOD_NAMED(view_split, "split", 1, 1, "sep")

@@ -279,8 +279,8 @@ static PyObject *record_repr(PyObject *self)
     return text;
 }
 
-static const char record_dir_doc[] =
-    PyDoc_STR("__dir__($self, /)\n--\n\nThe names of the fields.");
+static const char record_dir_doc[] = PyDoc_STR("__dir__($self, /)\n--\n\n"
+                                               "The names of the fields.");
 
 static PyMethodDef record_methods[] = {
     {"__dir__", record_dir, METH_NOARGS, record_dir_doc},
@@ -288,12 +288,12 @@ static PyMethodDef record_methods[] = {
     {NULL, NULL, 0, NULL}};
 
 static const char record_doc[] = PyDoc_STR(
-    "One record in place: each field is an attribute, read and written where "
-    "it\nlies, and an item by name, which alone reaches a field that has a "
-    "name of\nPython's own such as __len__. Iteration gives the values in the "
-    "order of the\nlayout.\n\nNumbers are int, float or bool; char[n] is "
-    "bytes without the zero bytes that\nfill it up; other fields with [n] are "
-    "tuples.");
+    "One record in place: each field is an attribute, read and written where\n"
+    "it lies, and an item by name, which alone reaches a field that has a\n"
+    "name of Python's own such as __len__. Iteration gives the values in the\n"
+    "order of the layout.\n\n"
+    "Numbers are int, float or bool; char[n] is bytes without the zero bytes\n"
+    "that fill it up; other fields with [n] are tuples.");
 
 static PyType_Slot record_slots[] = {{Py_tp_doc, (void *)record_doc},
                                      {Py_tp_dealloc, record_dealloc},

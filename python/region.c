@@ -176,12 +176,12 @@ static int region_clear(PyObject *self)
 
 static const char region_close_doc[] = PyDoc_STR(
     "close($self, /)\n--\n\n"
-    "End all access: slices and arrays of this region raise ValueError from "
-    "now\non. Closing twice is fine.\n\n"
-    "BufferError, which tells how many, and nothing changes, while "
-    "memoryviews,\nnumpy arrays or other exports of the memory exist. "
-    "FaultError, but the region is closed, "
-    "if one of\nthem has met lost pages and check() has not said so since.");
+    "End all access: slices and arrays of this region raise ValueError from\n"
+    "now on. Closing twice is fine.\n\n"
+    "BufferError, which tells how many, and nothing changes, while\n"
+    "memoryviews, numpy arrays or other exports of the memory exist.\n"
+    "FaultError, but the region is closed, if one of them has met lost pages\n"
+    "and check() has not said so since.");
 
 static METHOD_NONE(region_close)
 {
@@ -202,12 +202,12 @@ static METHOD_NONE(region___enter__)
     return require_open((Region *)self) < 0 ? NULL : Py_NewRef(self);
 }
 
-static const char region___exit___doc[] =
-    PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
-              "Close the region to every new access.\n\n"
-              "Exports that are left get a ResourceWarning; their memory "
-              "stays valid until the\nlast of them goes. FaultError as with "
-              "close(), but an exception of the block\npasses unchanged.");
+static const char region___exit___doc[] = PyDoc_STR(
+    "__exit__($self, type, value, traceback, /)\n--\n\n"
+    "Close the region to every new access.\n\n"
+    "Exports that are left get a ResourceWarning; their memory stays valid\n"
+    "until the last of them goes. FaultError as with close(), but an\n"
+    "exception of the block passes unchanged.");
 
 /* Returns 0, or -1 with an exception, which a warning can be turned into. */
 static int warn_of_exports(PyObject *self, uint64_t count)
@@ -261,11 +261,11 @@ static mapped_status resize_core(mapped_region *region, uint64_t length,
 static const char region_resize_doc[] = PyDoc_STR(
     "resize($self, /, length)\n--\n\n"
     "Make the region, and the file behind it, `length` bytes long.\n\n"
-    "Growing never disturbs exports of the memory: those of a file and of "
-    "shared\nmemory go on showing the same bytes. BufferError, and nothing "
-    "changes, if it\nwould shrink while there are any, or move memory that is "
-    "neither. TypeError if\nit is read-only; io.UnsupportedOperation in mode "
-    "'c' and for wrapped buffers;\nValueError past the reserve or if closed; "
+    "Growing never disturbs exports of the memory: those of a file and of\n"
+    "shared memory go on showing the same bytes. BufferError, and nothing\n"
+    "changes, if it would shrink while there are any, or move memory that is\n"
+    "neither. TypeError if it is read-only; io.UnsupportedOperation in mode\n"
+    "'c' and for wrapped buffers; ValueError past the reserve or if closed;\n"
     "OSError if the disk is full.");
 
 static METHOD_KEYWORDS(region_resize);
@@ -345,10 +345,10 @@ static METHOD_NONE(region_fileno)
 
 static const char region_seal_doc[] = PyDoc_STR(
     "seal($self, /)\n--\n\n"
-    "Fix the length of shared anonymous memory for good: no process that has "
-    "its\ndescriptor can cut it from under the others, or make it longer; "
-    "resize()\nraises OSError from then on. io.UnsupportedOperation for other "
-    "regions;\nValueError once closed.");
+    "Fix the length of shared anonymous memory for good: no process that has\n"
+    "its descriptor can cut it from under the others, or make it longer;\n"
+    "resize() raises OSError from then on. io.UnsupportedOperation for other\n"
+    "regions; ValueError once closed.");
 
 static METHOD_NONE(region_seal)
 {
@@ -363,8 +363,8 @@ static METHOD_NONE(region_seal)
 
 static const char region_size_doc[] = PyDoc_STR(
     "The size in bytes of the file or memory behind the region as it is now,\n"
-    "which another process may have changed. OSError if the system doesn't "
-    "know it,\nValueError once closed.");
+    "which another process may have changed. OSError if the system doesn't\n"
+    "know it, ValueError once closed.");
 
 static mapped_status size_core(mapped_region *region, uint64_t *size,
                                mapped_error *error)
@@ -447,10 +447,9 @@ static PyMemberDef region_members[] = WEAKREFS_AT(View, weakrefs);
 static const char region_doc[] = PyDoc_STR(
     "Memory that is really a file, or anonymous pages, or somebody's "
     "buffer.\n\n"
-    "Made by mapped.open() and mapped.anonymous(). It is a sequence of integers"
-    "\nlike bytes, supports the buffer protocol, and is a context manager "
-    "that\n"
-    "closes it. A Region can be used wherever a Slice can.");
+    "Made by mapped.open() and mapped.anonymous(). It is a sequence of\n"
+    "integers like bytes, supports the buffer protocol, and is a context\n"
+    "manager that closes it. A Region can be used wherever a Slice can.");
 
 static PyType_Slot region_slots[] = {{Py_tp_clear, region_clear},
                                      VIEW_SLOTS(region)};

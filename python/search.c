@@ -230,7 +230,7 @@ FIND(rindex, find_last, MISSING_IS_AN_ERROR)
 
 const char view_count_doc[] =
     PyDoc_STR("count($self, /, x, start=None, end=None)\n--\n\n"
-              "Return how many occurrences of `x` that don't overlap are in "
+              "Return how many occurrences of `x` that don't overlap are in\n"
               "[start:end].");
 
 METHOD_NAMED(view_count, "count", 1, 3, "x", "start", "end")
@@ -327,8 +327,8 @@ static PyObject *affix(PyObject *self, const char *name, Compare *how,
 
 const char view_startswith_doc[] = PyDoc_STR(
     "startswith($self, /, prefix, start=None, end=None)\n--\n\n"
-    "Return True if [start:end] begins with `prefix`, a bytes-like object, or\n"
-    "with one of a tuple of them.");
+    "Return True if [start:end] begins with `prefix`, a bytes-like object,\n"
+    "or with one of a tuple of them.");
 
 METHOD_NAMED(view_startswith, "startswith", 1, 3, "prefix", "start", "end")
 {

@@ -115,10 +115,10 @@ static PyMemberDef slice_members[] = WEAKREFS_AT(View, weakrefs);
 
 static const char slice_doc[] = PyDoc_STR(
     "Bytes of a Region, viewed and not copied.\n\n"
-    "Made by slicing a Region or a Slice, and by mapped.wrap(). It is "
-    "a\nsequence of integers like bytes, supports the buffer "
-    "protocol, and keeps\nits Region alive. Every access is checked: "
-    "once the region is closed it\nraises ValueError.");
+    "Made by slicing a Region or a Slice, and by mapped.wrap(). It is a\n"
+    "sequence of integers like bytes, supports the buffer protocol, and\n"
+    "keeps its Region alive. Every access is checked: once the region is\n"
+    "closed it raises ValueError.");
 
 static PyType_Slot slice_slots[] = {VIEW_SLOTS(slice)};
 

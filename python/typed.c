@@ -5,8 +5,8 @@
 
 const char view_get_doc[] = PyDoc_STR(
     "get($self, /, code, offset=0)\n--\n\n"
-    "Return the value of type `code`, a struct code such as '<I' or '>d' or a\n"
-    "layout's name such as 'u24be', at byte `offset`, at any alignment.\n\n"
+    "Return the value of type `code`, a struct code such as '<I' or '>d' or\n"
+    "a layout's name such as 'u24be', at byte `offset`, at any alignment.\n\n"
     "IndexError if it lies outside, ValueError if the code is unknown or the\n"
     "region closed, FaultError if the page is lost.");
 
@@ -36,13 +36,13 @@ METHOD_KEYWORDS(view_get)
 const char view_set_doc[] = PyDoc_STR(
     "set($self, /, code, offset, value)\n--\n\n"
     "Store `value` as type `code`, a struct code such as '<I' or '>d' or a\n"
-    "layout's name such as 'u24be', at byte `offset`, at any alignment. As in "
-    "struct, a native 'f' that overflows is\n"
-    "an infinity, and a 'P' may be negative.\n\n"
+    "layout's name such as 'u24be', at byte `offset`, at any alignment. As\n"
+    "in struct, a native 'f' that overflows is an infinity, and a 'P' may be\n"
+    "negative.\n\n"
     "IndexError if it lies outside, ValueError if the code is unknown, the\n"
-    "value out of the type's range or the region closed, TypeError for a "
-    "wrong\n"
-    "kind of value or a read-only region, FaultError if the page is lost.");
+    "value out of the type's range or the region closed, TypeError for a\n"
+    "wrong kind of value or a read-only region, FaultError if the page is\n"
+    "lost.");
 
 METHOD_NAMED(view_set, "set", 3, 3, "code", "offset", "value")
 {
@@ -67,13 +67,11 @@ METHOD_NAMED(view_set, "set", 3, 3, "code", "offset", "value")
 const char view_cast_doc[] = PyDoc_STR(
     "cast($self, /, code, shape=None)\n--\n\n"
     "Return an Array of values of type `code`, a struct code such as '<I' or\n"
-    "a layout's name such as 'u32le', over the same bytes. `shape` is a "
-    "sequence of lengths for more "
-    "than\n"
-    "one dimension, the last one varying fastest. Any alignment will do.\n\n"
-    "ValueError if the bytes aren't a whole number of items or don't match "
-    "the\n"
-    "shape, if the code is unknown, or the region closed.");
+    "a layout's name such as 'u32le', over the same bytes. `shape` is a\n"
+    "sequence of lengths for more than one dimension, the last one varying\n"
+    "fastest. Any alignment will do.\n\n"
+    "ValueError if the bytes aren't a whole number of items or don't match\n"
+    "the shape, if the code is unknown, or the region closed.");
 
 METHOD_NAMED(view_cast, "cast", 1, 2, "code", "shape")
 {
@@ -87,11 +85,10 @@ METHOD_NAMED(view_cast, "cast", 1, 2, "code", "shape")
 
 const char view_records_doc[] = PyDoc_STR(
     "records($self, layout, /)\n--\n\n"
-    "Return the Records of a layout, a Layout or its text or\na NumPy dtype, "
-    "over the same "
-    "bytes.\n\n"
-    "ValueError if the bytes aren't a whole number of records, if the text is\n"
-    "malformed or the region closed.");
+    "Return the Records of a layout, a Layout or its text or a NumPy dtype,\n"
+    "over the same bytes.\n\n"
+    "ValueError if the bytes aren't a whole number of records, if the text\n"
+    "is malformed or the region closed.");
 
 METHOD_ONE(view_records)
 {

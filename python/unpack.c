@@ -154,11 +154,11 @@ static inline PyObject *unpack_at(PyObject *self, const mapped_fields *fields,
 
 const char view_unpack_doc[] = PyDoc_STR(
     "unpack($self, /, format, offset=0)\n--\n\n"
-    "Return a tuple of the values that `format`, in the language of struct, "
-    "finds\nat byte `offset`, which counts from the end if negative.\n\n"
-    "The values and errors of struct.unpack_from. PackRangeError, which is an\n"
-    "IndexError too, where the bytes end early, ValueError if the region is\n"
-    "closed, FaultError if a page is lost.");
+    "Return a tuple of the values that `format`, in the language of struct,\n"
+    "finds at byte `offset`, which counts from the end if negative.\n\n"
+    "The values and errors of struct.unpack_from. PackRangeError, which is\n"
+    "an IndexError too, where the bytes end early, ValueError if the region\n"
+    "is closed, FaultError if a page is lost.");
 
 static inline PyObject *unpack(PyObject *self, PyObject *text, PyObject *where)
 {
