@@ -93,5 +93,6 @@ METHOD_NONE(array_tobytes);
 /* array_assign.c: the element that a buffer's items are, or NULL. */
 const mapped_element *buffer_element(const Py_buffer *buffer);
 int array_assign(PyObject *self, PyObject *key, PyObject *value);
+int array_assign_all(PyObject *self, PyObject *value); /* [:] */
 
 #endif

@@ -167,21 +167,15 @@ static int assign_part(const Array *array, const mapped_array *part,
     return assign_values(array, part, object);
 }
 
+int array_assign_all(PyObject *self, PyObject *value)
+{
+    return assign_part(array_of(self), &array_of(self)->array, value);
+}
+
 static int assign_record(const Array *array, size_t offset, PyObject *object)
 {
-    const mapped_item *item = &array->array.item;
-    unsigned char *row = PyMem_Calloc(1, item->size);
-    mapped_error error;
-    if (row == NULL)
-        return failed(PyErr_NoMemory());
-    int status = record_store(array->owner->state, item->record, object, row);
-    if (status == 0 && mapped_item_write(array->array.slice, item, offset, row,
-                                         &error) != MAPPED_OK) {
-        raise_in(array->owner, ASSIGN, &error);
-        status = -1;
-    }
-    PyMem_Free(row);
-    return status;
+    const mapped_field all = {.item = array->array.item, .offset = offset};
+    return field_write(array->owner, array->array.slice, &all, object);
 }
 
 COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)

@@ -131,19 +131,17 @@ static PyObject *get_field(PyObject *self, const mapped_field *field)
     return copy_field(record, field);
 }
 
-static int write_field(const Record *record, const mapped_field *field,
-                       PyObject *value)
+int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
+                PyObject *value)
 {
     unsigned char few[FEW_BYTES], *room = field_room(field, few);
     mapped_error error;
     if (room == NULL)
         return -1;
-    int status = field_store(record->owner->state, field, value, room);
-    if (status == 0 &&
-        mapped_item_write(record->slice, &field->item, field->offset, room,
-                          &error) != MAPPED_OK) {
-        raise_in(record->owner, ASSIGN, &error);
-        status = -1;
+    int status = field_store(owner->state, field, value, room);
+    if (status == 0 && mapped_item_write(slice, &field->item, field->offset,
+                                         room, &error) != MAPPED_OK) {
+        status = failed(raise_in(owner, ASSIGN, &error));
     }
     if (room != few)
         PyMem_Free(room);
@@ -156,7 +154,8 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
         return -1;
     if (value == NULL)
         return failed(PyErr_Format(PyExc_TypeError, "fields can't be deleted"));
-    return write_field(record_of(self), field, value);
+    return field_write(record_of(self)->owner, record_of(self)->slice, field,
+                       value);
 }
 
 /* Longer than any attribute of Python's own, whose error would show all of it.

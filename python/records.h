@@ -56,7 +56,12 @@ PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names);
 /* The other way: what a function of mapped/_layouts.py makes of a record. */
 PyObject *layout_converted(const mapped_fields *fields, const char *function);
 
-/* record.c: `slice` is the record's bytes. */
+/* record.c: converts an object and stores it as the field of a record at the
+ * beginning of `slice`. Returns 0, or -1 with an exception. */
+int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
+                PyObject *value);
+
+/* `slice` is the record's bytes. */
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice);
 
 /* equal.c */

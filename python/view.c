@@ -73,42 +73,24 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     return failed(raise_item(self, index, ASSIGN, &error));
 }
 
-/* A converted slice object. Converting its numbers may run the code of others,
- * and is therefore done once. */
-typedef struct Key {
-    Py_ssize_t start;
-    Py_ssize_t stop;
-    Py_ssize_t step;
-} Key;
-
-static PyObject *key_object(const Key *key)
-{
-    PyObject *start = PyLong_FromSsize_t(key->start);
-    PyObject *stop = PyLong_FromSsize_t(key->stop);
-    PyObject *step = PyLong_FromSsize_t(key->step);
-    PyObject *result = NULL;
-    if (start != NULL && stop != NULL && step != NULL)
-        result = PySlice_New(start, stop, step);
-    Py_XDECREF(start);
-    Py_XDECREF(stop);
-    Py_XDECREF(step);
-    return result;
-}
-
-static PyObject *bytes_array(PyObject *self)
-{
-    return array_new(self, code_of_bytes(view_owner(self)->state), NULL);
-}
-
 /* A slice with a step is an array of bytes with that stride. */
-COLD static PyObject *strided(PyObject *self, const Key *key)
+COLD static PyObject *strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
+                              Py_ssize_t step)
 {
-    PyObject *object = key_object(key);
-    PyObject *bytes = object == NULL ? NULL : bytes_array(self);
-    PyObject *result = bytes == NULL ? NULL : PyObject_GetItem(bytes, object);
-    Py_XDECREF(bytes);
-    Py_XDECREF(object);
-    return result;
+    Py_ssize_t length, one;
+    mapped_array bytes = {.shape = &length, .strides = &one};
+    Part part = {.array = {.shape = part.shape, .strides = part.strides}};
+    mapped_error error;
+    Region *owner = array_described(view_owner(self)->state, self, &bytes);
+    if (require_open(owner) < 0)
+        return NULL;
+    Py_ssize_t count = PySlice_AdjustIndices(length, &start, &stop, step);
+    const mapped_subscript subscript = {
+        .start = start, .length = count, .step = step};
+    if (mapped_array_select(&bytes, &subscript, 1, &part.array, &error) !=
+        MAPPED_OK)
+        return raise_of(owner, &error);
+    return array_make(owner, NULL, 0, &part.array);
 }
 
 /* Does what PySlice_AdjustIndices does for a step of 1, without a call. */
@@ -139,7 +121,7 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return NULL;
     if (step != 1)
-        return strided(self, &(const Key){start, stop, step});
+        return strided(self, start, stop, step);
     mapped_slice span = view_span(self);
     start = clamp(start, (Py_ssize_t)span.length);
     stop = clamp(stop, (Py_ssize_t)span.length);
@@ -184,13 +166,10 @@ static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
                         (size_t)start);
 }
 
-static int assign_strided(PyObject *self, const Key *key, PyObject *value)
+static int assign_strided(PyObject *array, PyObject *value)
 {
-    PyObject *object = key_object(key);
-    PyObject *bytes = object == NULL ? NULL : bytes_array(self);
-    int status = bytes == NULL ? -1 : PyObject_SetItem(bytes, object, value);
-    Py_XDECREF(bytes);
-    Py_XDECREF(object);
+    int status = array == NULL ? -1 : array_assign_all(array, value);
+    Py_XDECREF(array);
     return status;
 }
 
@@ -201,7 +180,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return -1;
     if (step != 1)
-        return assign_strided(self, &(const Key){start, stop, step}, value);
+        return assign_strided(strided(self, start, stop, step), value);
     if (source_open(view_owner(self)->state, value, ASSIGN, &source) < 0)
         return -1;
     mapped_slice span = view_span(self);
