@@ -45,19 +45,17 @@ typedef struct KnownFormat {
     const struct Format *format; /* the capsule's */
 } KnownFormat;
 
+/* The types; those that users see the names of. */
+#define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(matches) X(parts)
+#define PUBLIC_TYPES(X) \
+    X(region) X(slice) X(array) X(layout) X(records) X(record)
+#define STATE_TYPE(name) PyTypeObject *name;
+
 /* One for each interpreter that imports the module; set up once, then read
  * only, but for the spare slices. */
 typedef struct State {
     PyObject *module; /* that has this state; each Region has a reference */
-    PyTypeObject *region;
-    PyTypeObject *slice;
-    PyTypeObject *array;
-    PyTypeObject *iterator;
-    PyTypeObject *layout;
-    PyTypeObject *records;
-    PyTypeObject *record;
-    PyTypeObject *matches;
-    PyTypeObject *parts;
+    TYPES(STATE_TYPE)
     PyObject *fault_error;
     PyObject *unsupported;  /* io.UnsupportedOperation */
     PyObject *struct_error; /* struct.error */
@@ -68,10 +66,8 @@ typedef struct State {
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
     int deallocating; /* regions that wrap buffers, one inside the other */
     Region *waiting;  /* such a region that has to wait for the outer ones */
-#ifndef Py_GIL_DISABLED
     PyObject *spares[SPARE_SLICES]; /* memory of slices that are gone */
     int spare_count;
-#endif
 } State;
 
 /* A tuple or list that is being filled is hidden from the garbage collector:
@@ -141,15 +137,8 @@ static inline Region *view_owner(PyObject *self)
     return ((View *)self)->owner;
 }
 
-extern PyType_Spec region_spec;
-extern PyType_Spec slice_spec;
-extern PyType_Spec array_spec;
-extern PyType_Spec iterator_spec;
-extern PyType_Spec layout_spec;
-extern PyType_Spec records_spec;
-extern PyType_Spec record_spec;
-extern PyType_Spec matches_spec;
-extern PyType_Spec parts_spec;
+#define SPEC_DECLARATION(name) extern PyType_Spec name##_spec;
+TYPES(SPEC_DECLARATION)
 
 /* A Region without memory yet: the caller opens `.view.slice.region`. */
 Region *region_new(State *state, PyObject *name);
@@ -364,10 +353,10 @@ typedef struct Unlocked {
     mapped_export operands[2];
 } Unlocked;
 
-/* `second` may be NULL. */
+/* `second` may be NULL. The end returns the status that it is given. */
 Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
                         size_t bytes);
-void unlocked_end(Unlocked *unlocked);
+mapped_status unlocked_end(Unlocked *unlocked, mapped_status status);
 
 /* From now on no thread keeps the interpreter while the core sleeps in it. */
 void unlocked_watch_waits(void);

@@ -55,8 +55,8 @@ METHOD_NONE(region_check)
 {
     mapped_error error;
     Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
-    mapped_status status = mapped_region_check(core_of(self), &error);
-    unlocked_end(&unlocked);
+    mapped_status status =
+        unlocked_end(&unlocked, mapped_region_check(core_of(self), &error));
     if (status != MAPPED_CLOSED && fault_raise_owed(view_owner(self)))
         return NULL;
     if (status != MAPPED_OK)
@@ -74,9 +74,7 @@ const char region_recover_doc[] = PyDoc_STR(
 static mapped_status restore(mapped_region *region, mapped_error *error)
 {
     Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
-    mapped_status status = mapped_region_recover_begin(region, error);
-    unlocked_end(&unlocked);
-    return status;
+    return unlocked_end(&unlocked, mapped_region_recover_begin(region, error));
 }
 
 /* Bringing pages back can wait for a disk. That they are lost is forgotten with
@@ -127,10 +125,9 @@ ATTRIBUTE(region_faults)
     size_t count;
     mapped_error error;
     Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
-    mapped_status status =
-        mapped_region_faults(core_of(self), ranges, MAX_RANGES, &count, &error);
-    unlocked_end(&unlocked);
-    if (status != MAPPED_OK)
+    if (unlocked_end(&unlocked,
+                     mapped_region_faults(core_of(self), ranges, MAX_RANGES,
+                                          &count, &error)) != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < count && i < MAX_RANGES; i++)

@@ -199,12 +199,6 @@ static PyObject *look_up(State *state, PyObject *text, bool *kept)
     return compile_and_keep(state, text, kept);
 }
 
-#ifdef Py_GIL_DISABLED
-static void make_known(State *state, PyObject *text, PyObject *capsule)
-{
-    (void)state, (void)text, (void)capsule;
-}
-#else
 /* What was there goes last: letting go of it may run anything. */
 static void make_known(State *state, PyObject *text, PyObject *capsule)
 {
@@ -218,7 +212,6 @@ static void make_known(State *state, PyObject *text, PyObject *capsule)
     Py_XDECREF(old.text);
     Py_XDECREF(old.capsule);
 }
-#endif
 
 PyObject *format_find(State *state, PyObject *object, const Format **format)
 {

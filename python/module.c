@@ -49,16 +49,14 @@ int import_object(const char *from, const char *name, PyObject **object)
     return *object == NULL ? -1 : 0;
 }
 
-static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec)
+static int make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 {
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    return *type == NULL ? -1 : 0;
 }
 
-static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
-{
-    *type = make_type(module, spec);
-    return *type == NULL ? -1 : PyModule_AddType(module, *type);
-}
+#define NOT_MADE(name) make_type(module, &name##_spec, &state->name) < 0 ||
+#define NOT_ADDED(name) PyModule_AddType(module, state->name) < 0 ||
 
 static int module_exec(PyObject *module)
 {
@@ -67,21 +65,9 @@ static int module_exec(PyObject *module)
     state->module = module;
     codes_fill(state);
     state->formats = PyDict_New();
-    if (state->formats == NULL)
-        return -1;
-    if (add_type(module, &region_spec, &state->region) < 0 ||
-        add_type(module, &slice_spec, &state->slice) < 0 ||
-        add_type(module, &array_spec, &state->array) < 0 ||
-        add_type(module, &layout_spec, &state->layout) < 0 ||
-        add_type(module, &records_spec, &state->records) < 0 ||
-        add_type(module, &record_spec, &state->record) < 0)
-        return -1;
-    state->iterator = make_type(module, &iterator_spec);
-    state->matches = make_type(module, &matches_spec);
-    state->parts = make_type(module, &parts_spec);
-    if (state->iterator == NULL || state->matches == NULL ||
-        state->parts == NULL ||
-        import_object("io", "UnsupportedOperation", &state->unsupported) < 0 ||
+    if (state->formats == NULL ||
+        TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) import_object(
+            "io", "UnsupportedOperation", &state->unsupported) < 0 ||
         import_object("struct", "error", &state->struct_error) < 0 ||
         add_fault_error(module, state) < 0 ||
         add_range_error(module, state) < 0)
@@ -89,18 +75,13 @@ static int module_exec(PyObject *module)
     return PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION);
 }
 
+#define VISIT(name) Py_VISIT(state->name);
+#define CLEAR(name) Py_CLEAR(state->name);
+
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = state_get(module);
-    Py_VISIT(state->region);
-    Py_VISIT(state->slice);
-    Py_VISIT(state->array);
-    Py_VISIT(state->iterator);
-    Py_VISIT(state->layout);
-    Py_VISIT(state->records);
-    Py_VISIT(state->record);
-    Py_VISIT(state->matches);
-    Py_VISIT(state->parts);
+    TYPES(VISIT)
     Py_VISIT(state->fault_error);
     Py_VISIT(state->unsupported);
     Py_VISIT(state->struct_error);
@@ -122,15 +103,7 @@ static void module_free(void *module)
     State *state = state_get(module);
     formats_clear(state);
     slice_free_spares(state);
-    Py_CLEAR(state->region);
-    Py_CLEAR(state->slice);
-    Py_CLEAR(state->array);
-    Py_CLEAR(state->iterator);
-    Py_CLEAR(state->layout);
-    Py_CLEAR(state->records);
-    Py_CLEAR(state->record);
-    Py_CLEAR(state->matches);
-    Py_CLEAR(state->parts);
+    TYPES(CLEAR)
     Py_CLEAR(state->fault_error);
     Py_CLEAR(state->unsupported);
     Py_CLEAR(state->struct_error);

@@ -44,7 +44,6 @@ void region_foreign_release(Region *self)
     PyBuffer_Release(&self->foreign);
 }
 
-#ifndef Py_GIL_DISABLED
 /* Can a close take long? It can if it unmaps many pages, or closes a
  * descriptor, which may wait for a disk or a network. */
 static bool can_take_long(mapped_region *region)
@@ -53,7 +52,6 @@ static bool can_take_long(mapped_region *region)
     return mapped_region_length(region) >= LONG_CLOSE_BYTES ||
            mapped_region_descriptor(region, &descriptor, NULL) == MAPPED_OK;
 }
-#endif
 
 /* mapped_region_close or retire. */
 typedef mapped_status Close(mapped_region *region, mapped_error *error);
@@ -70,26 +68,20 @@ static mapped_status retire(mapped_region *region, mapped_error *error)
  * checks of an access would run unlocked and hold a reference. So the core, if
  * it sees no other references, unmaps the region at once.
  *
- * A close that can take long runs unlocked, and an interpreter without a global
- * lock has no such guarantee. Then an extra reference makes the core replace
- * the memory by zero pages and keep the addresses until the object goes. That
- * costs one more system call, a quarter of what an open and close of a small
- * file take, so it is not always done. Wrapped memory can't be replaced;
- * without a global lock the last release gives it back. */
+ * A close that can take long runs unlocked. Then an extra reference makes the
+ * core replace the memory by zero pages and keep the addresses until the object
+ * goes. That costs one more system call, a quarter of what an open and close of
+ * a small file take, so it is not always done. Wrapped memory can't be
+ * replaced. */
 static mapped_status close_core(Region *self, Close *how, mapped_error *error)
 {
     mapped_region *region = self->view.slice.region;
-    mapped_status status;
-#ifndef Py_GIL_DISABLED
-    if (self->wraps || !can_take_long(region)) {
-        status = how(region, error);
-        region_foreign_release(self);
-        return status;
+    if (!self->wraps && can_take_long(region)) {
+        Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
+        return unlocked_end(&unlocked, how(region, error));
     }
-#endif
-    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
-    status = how(region, error);
-    unlocked_end(&unlocked);
+    mapped_status status = how(region, error);
+    region_foreign_release(self);
     return status;
 }
 
@@ -249,13 +241,10 @@ static mapped_status resize_core(mapped_region *region, uint64_t length,
                                  mapped_error *error)
 {
     Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
-    mapped_status status = mapped_region_resize(region, length, error);
-    unlocked_end(&unlocked);
-#ifndef Py_GIL_DISABLED
-    if (status == MAPPED_BUSY)
-        status = mapped_region_resize(region, length, error);
-#endif
-    return status;
+    mapped_status status =
+        unlocked_end(&unlocked, mapped_region_resize(region, length, error));
+    return status == MAPPED_BUSY ? mapped_region_resize(region, length, error)
+                                 : status;
 }
 
 static const char region_resize_doc[] = PyDoc_STR(
@@ -298,11 +287,8 @@ static mapped_status append_core(mapped_region *region, const Source *source,
     Unlocked unlocked = unlocked_begin(region, other, UNLOCKED_BYTES);
     mapped_status status = unlocked_end_access(
         &unlocked, append_source(region, source, error), error);
-#ifndef Py_GIL_DISABLED
-    if (status == MAPPED_BUSY)
-        status = append_source(region, source, error);
-#endif
-    return status;
+    return status == MAPPED_BUSY ? append_source(region, source, error)
+                                 : status;
 }
 
 static const char region_append_doc[] = PyDoc_STR(
@@ -354,9 +340,8 @@ static METHOD_NONE(region_seal)
 {
     mapped_error error;
     Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
-    mapped_status status = mapped_region_seal(core_of(self), &error);
-    unlocked_end(&unlocked);
-    if (status != MAPPED_OK)
+    if (unlocked_end(&unlocked, mapped_region_seal(core_of(self), &error)) !=
+        MAPPED_OK)
         return raise_of((Region *)self, &error);
     Py_RETURN_NONE;
 }
@@ -370,9 +355,7 @@ static mapped_status size_core(mapped_region *region, uint64_t *size,
                                mapped_error *error)
 {
     Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
-    mapped_status status = mapped_region_size(region, size, error);
-    unlocked_end(&unlocked);
-    return status;
+    return unlocked_end(&unlocked, mapped_region_size(region, size, error));
 }
 
 static ATTRIBUTE(region_size)

@@ -3,7 +3,6 @@
 
 /* Every `s[a:b]` makes a Slice, so the memory of the last few is used again.
  * The collector must never have tracked them. */
-#ifndef Py_GIL_DISABLED
 static PyObject *allocate(State *state)
 {
     if (state->spare_count == 0)
@@ -24,21 +23,6 @@ void slice_free_spares(State *state)
     while (state->spare_count > 0)
         PyObject_GC_Del(state->spares[--state->spare_count]);
 }
-#else
-static PyObject *allocate(State *state)
-{
-    return (PyObject *)PyObject_GC_New(View, state->slice);
-}
-
-static void free_memory(State *Py_UNUSED(state), PyObject *self)
-{
-    PyObject_GC_Del(self);
-}
-
-void slice_free_spares(State *Py_UNUSED(state))
-{
-}
-#endif
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length)
 {

@@ -20,10 +20,11 @@ Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
     return unlocked;
 }
 
-void unlocked_end(Unlocked *unlocked)
+mapped_status unlocked_end(Unlocked *unlocked, mapped_status status)
 {
-    mapped_status status = unlocked_end_access(unlocked, MAPPED_OK, NULL);
-    (void)status; /* nothing was read */
+    mapped_status lost = unlocked_end_access(unlocked, MAPPED_OK, NULL);
+    (void)lost; /* nothing was read */
+    return status;
 }
 
 /* The exports end with the lock held again: the last reference to a region may
