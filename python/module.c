@@ -119,29 +119,26 @@ static PyMethodDef module_functions[] = {
 #define SLOT_MULTIPLE_INTERPRETERS 3
 #define OWN_LOCK_SUPPORTED ((void *)2)
 
-static PyModuleDef_Slot slots_since_312[] = {
+static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
     {SLOT_MULTIPLE_INTERPRETERS, OWN_LOCK_SUPPORTED},
     {0, NULL}};
 
-static PyModuleDef_Slot slots_of_311[] = {{Py_mod_exec, module_exec},
-                                          {0, NULL}};
-
-#define DEFINITION(which_slots)                                     \
-    {                                                               \
-        PyModuleDef_HEAD_INIT,                                      \
-            .m_name = "_mapped",                                    \
-            .m_doc = "The extension behind the package mapped.",    \
-            .m_size = sizeof(State), .m_methods = module_functions, \
-            .m_slots = which_slots, .m_traverse = module_traverse,  \
-            .m_clear = module_clear, .m_free = module_free          \
-    }
-
-static PyModuleDef definition_since_312 = DEFINITION(slots_since_312);
-static PyModuleDef definition_of_311 = DEFINITION(slots_of_311);
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_mapped",
+    .m_doc = "The extension behind the package mapped.",
+    .m_size = sizeof(State),
+    .m_methods = module_functions,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
 
 PyMODINIT_FUNC PyInit__mapped(void)
 {
-    bool knows = Py_Version >= 0x030C0000;
-    return PyModuleDef_Init(knows ? &definition_since_312 : &definition_of_311);
+    if (Py_Version < 0x030C0000)
+        module_slots[1] = (PyModuleDef_Slot){0, NULL};
+    return PyModuleDef_Init(&definition);
 }
