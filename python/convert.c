@@ -51,24 +51,16 @@ int convert_u64(PyObject *object, const char *what, uint64_t *result)
     PyObject *number = PyNumber_Index(object);
     if (number == NULL)
         return -1;
-    int overflow;
-    long long low = PyLong_AsLongLongAndOverflow(number, &overflow);
-    unsigned long long value = 0;
-    int status = 0;
-    if (overflow < 0 || (overflow == 0 && low < 0)) {
-        raise_about(PyExc_ValueError, "%s must not be negative: %U", what,
-                    number);
-        status = -1;
-    } else {
-        value = (unsigned long long)low;
-        if (overflow > 0) {
-            raise_about(PyExc_OverflowError, "%s is too large: %U", what,
-                        number);
-            status = -1;
-        }
-    }
-    if (status == 0)
-        *result = value;
+    int overflow, status = 0;
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (overflow > 0)
+        status = failed(raise_about(PyExc_OverflowError, "%s is too large: %U",
+                                    what, number));
+    else if (value < 0)
+        status = failed(raise_about(
+            PyExc_ValueError, "%s must not be negative: %U", what, number));
+    else
+        *result = (uint64_t)value;
     Py_DECREF(number);
     return status;
 }
@@ -83,16 +75,14 @@ int convert_byte(PyObject *object, uint8_t *result)
     PyObject *number = PyNumber_Index(object);
     if (number == NULL)
         return -1;
-    int overflow;
+    int overflow, status = 0; /* on overflow the value is -1 */
     long value = PyLong_AsLongAndOverflow(number, &overflow);
-    int status = 0;
-    if (overflow != 0 || value < 0 || value > 255) {
-        raise_about(PyExc_ValueError, "%s must be in range(0, 256): %U", "byte",
-                    number);
-        status = -1;
-    } else {
+    if (value < 0 || value > 255)
+        status = failed(raise_about(PyExc_ValueError,
+                                    "%s must be in range(0, 256): %U", "byte",
+                                    number));
+    else
         *result = (uint8_t)value;
-    }
     Py_DECREF(number);
     return status;
 }
