@@ -220,17 +220,12 @@ PyObject *array_item(PyObject *self, Py_ssize_t index)
 
 static PyObject *array_iterate(PyObject *self)
 {
-    Py_ssize_t length = array_length(self);
-    return length < 0
-               ? NULL
-               : iterator_new(self, array_of(self)->owner, length, false);
+    return iterator_new(self, array_of(self)->owner, array_length(self), false);
 }
 
 static METHOD_NONE(array___reversed__)
 {
-    Py_ssize_t length = array_length(self);
-    return length < 0 ? NULL
-                      : iterator_new(self, array_of(self)->owner, length, true);
+    return iterator_new(self, array_of(self)->owner, array_length(self), true);
 }
 
 static const char records_column_doc[] = PyDoc_STR(

@@ -2,14 +2,6 @@
 #include "array.h"
 #include "value.h"
 
-static int finish(Region *owner, const char *operation, mapped_status status,
-                  const mapped_error *error)
-{
-    if (status == MAPPED_OK)
-        return 0;
-    return failed(raise_in(owner, operation, error));
-}
-
 int array_gather(Region *owner, const char *operation,
                  const mapped_array *array, void *to)
 {
@@ -18,7 +10,7 @@ int array_gather(Region *owner, const char *operation,
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_array_gather(array, to, &error), &error);
-    return finish(owner, operation, status, &error);
+    return outcome(owner, operation, status, &error);
 }
 
 int array_scatter(Region *owner, const mapped_array *array, const void *from)
@@ -28,7 +20,7 @@ int array_scatter(Region *owner, const mapped_array *array, const void *from)
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_array_scatter(array, from, &error), &error);
-    return finish(owner, ASSIGN, status, &error);
+    return outcome(owner, ASSIGN, status, &error);
 }
 
 METHOD_NONE(array_tobytes)

@@ -157,8 +157,9 @@ PyObject *slice_all(PyObject *parent); /* [:] */
 PyObject *slice_of(const Extent *extent);
 void slice_free_spares(State *state);
 
-/* Iterates over `length` items, from the last to the first if `backwards`; a
- * sequence that shrinks meanwhile is an error and not an early end. */
+/* Iterates over `length` items, -1 with an exception, from the last to the
+ * first if `backwards`; a sequence that shrinks meanwhile is an error and not
+ * an early end. */
 PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length,
                        bool backwards);
 
@@ -166,6 +167,10 @@ PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length,
  * the garbage is collected, which may hold regions, and one more try is worth
  * it. That runs any code: whatever it can change must be looked at anew. */
 bool collect_for_retry(const mapped_error *error);
+
+/* Does a call that sets `*error` succeed, at once or then? */
+#define SUCCEEDS(call, error) \
+    ((call) == MAPPED_OK || (collect_for_retry(error) && (call) == MAPPED_OK))
 
 /* Raises what stands for `error` and returns NULL; OS errors name `name`. */
 void *raise_error(const State *state, const mapped_error *error,
@@ -177,6 +182,10 @@ void *raise_of(Region *owner, const mapped_error *error);
 /* The same, and names the operation that was called where the core was asked
  * for another one. */
 void *raise_in(Region *owner, const char *operation, const mapped_error *error);
+
+/* 0, or -1 with that if `status` is no MAPPED_OK. */
+int outcome(Region *owner, const char *operation, mapped_status status,
+            const mapped_error *error);
 
 /* What subscripts and attributes that are set call themselves. */
 #define ASSIGN "assign"

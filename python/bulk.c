@@ -33,9 +33,7 @@ static int read_to(PyObject *self, void *to, size_t length,
     Unlocked unlocked = unlocked_begin(span.region, NULL, length);
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_read(span, 0, to, length, &error), &error);
-    if (status == MAPPED_OK)
-        return 0;
-    return failed(raise_in(view_owner(self), operation, &error));
+    return outcome(view_owner(self), operation, status, &error);
 }
 
 static int check_room(size_t length, size_t room)

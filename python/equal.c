@@ -20,7 +20,7 @@ typedef struct Operand {
 } Operand;
 
 /* What a comparison came to: an operand that can't be read equals itself. */
-static int outcome(mapped_status status, bool equal, bool same)
+static int equal_if(mapped_status status, bool equal, bool same)
 {
     return status == MAPPED_OK ? equal : same;
 }
@@ -33,7 +33,7 @@ static int equal_arrays(const mapped_array *a, const mapped_array *b, bool same)
         unlocked_begin(a->slice.region, b->slice.region, a->slice.length);
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_array_equal(a, b, &equal, &error), &error);
-    return outcome(status, equal, same);
+    return equal_if(status, equal, same);
 }
 
 /* Not a device, whose items are read one by one. */
@@ -65,7 +65,7 @@ static int equal_bytes(PyObject *self, const Py_buffer *buffer)
     mapped_status status =
         mapped_compare_bytes(span, buffer->buf, span.length, &order, &error);
     status = unlocked_end_access(&unlocked, status, &error);
-    return outcome(status, order == 0, false);
+    return equal_if(status, order == 0, false);
 }
 
 static bool is_bytes(const Py_buffer *buffer)

@@ -285,6 +285,12 @@ void *raise_in(Region *owner, const char *operation, const mapped_error *error)
     return raise_of(owner, &named);
 }
 
+int outcome(Region *owner, const char *operation, mapped_status status,
+            const mapped_error *error)
+{
+    return status == MAPPED_OK ? 0 : failed(raise_in(owner, operation, error));
+}
+
 int require_open(Region *owner)
 {
     if (!mapped_region_closed(owner->view.slice.region))

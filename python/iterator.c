@@ -15,7 +15,8 @@ typedef struct Iterator {
 PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
                        bool backwards)
 {
-    Iterator *self = PyObject_GC_New(Iterator, owner->state->iterator);
+    Iterator *self =
+        length < 0 ? NULL : PyObject_GC_New(Iterator, owner->state->iterator);
     if (self == NULL)
         return NULL;
     self->sequence = Py_NewRef(sequence);

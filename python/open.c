@@ -5,11 +5,6 @@
 
 #include <limits.h>
 
-static State *state_of_module(PyObject *module)
-{
-    return PyModule_GetState(module);
-}
-
 /* None and False ask for no huge pages, True for huge pages where possible, a
  * number for pages of that size. */
 static int convert_huge(PyObject *object, uint64_t *huge)
@@ -264,7 +259,7 @@ METHOD_NAMED(module_open, "open", 1, 2, "file", "mode", "offset", "length",
     PyObject *result = NULL;
     if (convert_request(values, &request) == 0)
         result =
-            open_request(state_of_module(self), values[OPEN_FILE], &request);
+            open_request(PyModule_GetState(self), values[OPEN_FILE], &request);
     request_clear(&request);
     return result;
 }
@@ -293,7 +288,7 @@ static mapped_status anonymous_core(uint64_t length,
 METHOD_NAMED(module_anonymous, "anonymous", 1, 1, "length", "shared", "reserve",
              "huge")
 {
-    State *state = state_of_module(self);
+    State *state = PyModule_GetState(self);
     mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
     mapped_error error;
     uint64_t length = 0;
@@ -308,9 +303,7 @@ METHOD_NAMED(module_anonymous, "anonymous", 1, 1, "length", "shared", "reserve",
     if (made == NULL)
         return NULL;
     mapped_region **core = &made->view.slice.region;
-    if (anonymous_core(length, &options, core, &error) == MAPPED_OK ||
-        (collect_for_retry(&error) &&
-         anonymous_core(length, &options, core, &error) == MAPPED_OK))
+    if (SUCCEEDS(anonymous_core(length, &options, core, &error), &error))
         return (PyObject *)made;
     Py_DECREF((PyObject *)made);
     return raise_error(state, &error, NULL);
@@ -344,8 +337,7 @@ static int wrap(Region *self, PyObject *object)
         self->foreign.obj = NULL;
         return -1;
     }
-    if (wrap_core(self, &error) == MAPPED_OK ||
-        (collect_for_retry(&error) && wrap_core(self, &error) == MAPPED_OK)) {
+    if (SUCCEEDS(wrap_core(self, &error), &error)) {
         self->wraps = true;
         PyObject_GC_Track(self);
         return 0;
@@ -367,7 +359,7 @@ const char module_wrap_doc[] = PyDoc_STR(
 
 METHOD_ONE(module_wrap)
 {
-    State *state = state_of_module(self);
+    State *state = PyModule_GetState(self);
     Extent extent;
     int ours = extent_of(state, argument, "wrap", &extent);
     if (ours < 0)

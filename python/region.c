@@ -265,9 +265,7 @@ METHOD_NAMED(region_resize, "resize", 1, 1, "length")
     mapped_error error;
     if (convert_u64(values[0], "length", &length) < 0)
         return NULL;
-    if (resize_core(core_of(self), length, &error) == MAPPED_OK ||
-        (collect_for_retry(&error) &&
-         resize_core(core_of(self), length, &error) == MAPPED_OK))
+    if (SUCCEEDS(resize_core(core_of(self), length, &error), &error))
         Py_RETURN_NONE;
     return raise_of((Region *)self, &error);
 }
@@ -303,9 +301,7 @@ static METHOD_ONE(region_append)
     if (source_open(view_owner(self)->state, argument, "append", &source) < 0)
         return NULL;
     PyObject *result = NULL;
-    if (append_core(core_of(self), &source, &error) == MAPPED_OK ||
-        (collect_for_retry(&error) &&
-         append_core(core_of(self), &source, &error) == MAPPED_OK))
+    if (SUCCEEDS(append_core(core_of(self), &source, &error), &error))
         result = Py_NewRef(Py_None);
     else
         raise_of(failed_region(&source, (Region *)self, error.status), &error);
@@ -362,9 +358,7 @@ static ATTRIBUTE(region_size)
 {
     uint64_t size;
     mapped_error error;
-    if (size_core(core_of(self), &size, &error) == MAPPED_OK ||
-        (collect_for_retry(&error) &&
-         size_core(core_of(self), &size, &error) == MAPPED_OK))
+    if (SUCCEEDS(size_core(core_of(self), &size, &error), &error))
         return PyLong_FromUnsignedLongLong(size);
     return raise_of((Region *)self, &error);
 }

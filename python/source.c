@@ -82,9 +82,7 @@ int source_read(const Source *source, void *to)
     mapped_status status =
         mapped_read(source->slice, 0, to, source->length, &error);
     status = unlocked_end_access(&unlocked, status, &error);
-    if (status == MAPPED_OK)
-        return 0;
-    return failed(raise_in(source->owner, source->operation, &error));
+    return outcome(source->owner, source->operation, status, &error);
 }
 
 Region *failed_region(const Source *source, Region *owner, mapped_status status)

@@ -225,9 +225,7 @@ METHOD_NAMED(view_slice, "slice", 2, 2, "offset", "length")
 
 PyObject *view_iterate(PyObject *self)
 {
-    Py_ssize_t length = view_length(self);
-    return length < 0 ? NULL
-                      : iterator_new(self, view_owner(self), length, false);
+    return iterator_new(self, view_owner(self), view_length(self), false);
 }
 
 const char view___reversed___doc[] =
@@ -236,9 +234,7 @@ const char view___reversed___doc[] =
 
 METHOD_NONE(view___reversed__)
 {
-    Py_ssize_t length = view_length(self);
-    return length < 0 ? NULL
-                      : iterator_new(self, view_owner(self), length, true);
+    return iterator_new(self, view_owner(self), view_length(self), true);
 }
 
 const char view_nbytes_doc[] = PyDoc_STR(
