@@ -76,27 +76,19 @@ static bool is_bytes(const Py_buffer *buffer)
            PyBuffer_IsContiguous(buffer, 'C');
 }
 
-/* The shape, and the strides of items that follow one another. */
-static void describe_shape(const Py_buffer *buffer, Operand *operand)
-{
-    Py_ssize_t stride = buffer->itemsize;
-    for (int i = buffer->ndim - 1; i >= 0; i--) {
-        operand->shape[i] = buffer->shape[i];
-        operand->strides[i] = stride;
-        if (__builtin_mul_overflow(stride, buffer->shape[i], &stride))
-            stride = 0;
-    }
-    operand->array.dimensions = buffer->ndim;
-}
-
-/* Do the items make as many bytes as the buffer says? */
-static bool is_consistent(const Py_buffer *buffer)
+/* The shape, and the strides of items that follow one another. False if they
+ * don't make as many bytes as the buffer says. */
+static bool describe_shape(const Py_buffer *buffer, Operand *operand)
 {
     Py_ssize_t bytes = buffer->itemsize;
-    for (int i = 0; i < buffer->ndim; i++)
+    operand->array.dimensions = buffer->ndim;
+    for (int i = buffer->ndim - 1; i >= 0; i--) {
+        operand->shape[i] = buffer->shape[i];
+        operand->strides[i] = bytes;
         if (buffer->shape[i] < 0 ||
             __builtin_mul_overflow(bytes, buffer->shape[i], &bytes))
             return false;
+    }
     return bytes == buffer->len;
 }
 
@@ -124,12 +116,12 @@ static int describe_buffer(const State *state, const Py_buffer *buffer,
     operand->copy = NULL;
     const mapped_element *element = buffer_element(buffer);
     if (element == NULL || buffer->ndim > MAX_DIMENSIONS ||
-        (buffer->ndim > 0 && buffer->shape == NULL) || !is_consistent(buffer))
+        (buffer->ndim > 0 && buffer->shape == NULL) ||
+        !describe_shape(buffer, operand))
         return 0;
     void *data;
     if (make_contiguous(buffer, operand, &data) < 0)
         return -1;
-    describe_shape(buffer, operand);
     mapped_error error;
     if (mapped_region_wrap(data, (size_t)buffer->len, true, NULL, NULL,
                            &operand->wrap, &error) != MAPPED_OK)
