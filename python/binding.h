@@ -46,7 +46,7 @@ typedef struct KnownFormat {
 } KnownFormat;
 
 /* The types; those that users see the names of. */
-#define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(matches) X(parts)
+#define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(walk)
 #define PUBLIC_TYPES(X) \
     X(region) X(slice) X(array) X(layout) X(records) X(record)
 #define STATE_TYPE(name) PyTypeObject *name;

@@ -4,33 +4,28 @@
  * from what it saw. */
 #include "binding.h"
 
-/* What both types begin with. */
-typedef struct Walk {
+typedef struct Walk Walk;
+
+struct Walk {
     PyObject_HEAD Region *owner;
+    PyObject *(*next)(Walk *self);
     void *bytes; /* of the needle or the separator; NULL: there is none */
-} Walk;
-
-typedef struct Parts {
-    Walk walk;
-    mapped_parts parts;
-} Parts;
-
-typedef struct Matches {
-    Walk walk;
-    mapped_slice rest; /* what has not been searched yet */
-    size_t base;       /* the index of its first byte; else MAPPED_NOT_FOUND */
+    mapped_parts parts; /* of lines and split; the rest is of find_all */
+    mapped_slice rest;  /* what has not been searched yet */
+    size_t base;        /* the index of its first byte; else MAPPED_NOT_FOUND */
     mapped_needle needle;
-} Matches;
+};
 
-/* Makes an object of that type. Takes over `bytes`, also when it fails. */
-static Walk *walk_new(PyTypeObject *type, Region *owner, void *bytes)
+/* Takes over `bytes`, also when it fails. */
+static Walk *walk_new(Region *owner, PyObject *(*next)(Walk *self), void *bytes)
 {
-    Walk *self = PyObject_GC_New(Walk, type);
+    Walk *self = PyObject_GC_New(Walk, owner->state->walk);
     if (self == NULL) {
         PyMem_Free(bytes);
         return NULL;
     }
     self->owner = (Region *)Py_NewRef((PyObject *)owner);
+    self->next = next;
     self->bytes = bytes;
     if (owner->wraps)
         PyObject_GC_Track(self);
@@ -55,49 +50,54 @@ static int walk_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-static PyObject *parts_new(Region *owner, const mapped_parts *parts,
-                           void *separator)
+static PyObject *walk_next(PyObject *self)
 {
-    Parts *self = (Parts *)walk_new(owner->state->parts, owner, separator);
-    if (self != NULL)
-        self->parts = *parts;
-    return (PyObject *)self;
+    return ((Walk *)self)->next((Walk *)self);
 }
 
-static PyObject *next_far(Parts *self)
+static const char walk_doc[] = PyDoc_STR(
+    "Iterator over parts of a mapped object, or over the indexes at which\n"
+    "something was found.");
+
+static PyType_Slot walk_slots[] = {
+    {Py_tp_doc, (void *)walk_doc},   {Py_tp_dealloc, walk_dealloc},
+    {Py_tp_traverse, walk_traverse}, {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, walk_next},     {0, NULL}};
+
+TYPE(walk, "mapped._mapped.Walk", sizeof(Walk), 0, Py_TPFLAGS_HAVE_GC)
+
+static PyObject *next_far(Walk *self)
 {
     mapped_parts parts = self->parts;
     mapped_slice part;
     mapped_error error;
     bool more;
-    Unlocked unlocked = unlocked_begin(self->walk.owner->view.slice.region,
-                                       NULL, mapped_parts_left(&parts));
+    Unlocked unlocked = unlocked_begin(self->owner->view.slice.region, NULL,
+                                       mapped_parts_left(&parts));
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_parts_next(&parts, &part, &more, &error), &error);
     if (status != MAPPED_OK)
-        return raise_of(self->walk.owner, &error);
+        return raise_of(self->owner, &error);
     self->parts = parts;
-    return more ? slice_new(self->walk.owner, part.offset, part.length) : NULL;
+    return more ? slice_new(self->owner, part.offset, part.length) : NULL;
 }
 
-static PyObject *parts_next(PyObject *self)
+static PyObject *parts_next(Walk *self)
 {
-    Parts *iterator = (Parts *)self;
     mapped_slice part;
-    if (mapped_parts_near(&iterator->parts, UNLOCKED_BYTES, &part))
-        return slice_new(iterator->walk.owner, part.offset, part.length);
-    return next_far(iterator);
+    if (mapped_parts_near(&self->parts, UNLOCKED_BYTES, &part))
+        return slice_new(self->owner, part.offset, part.length);
+    return next_far(self);
 }
 
-static const char parts_doc[] =
-    PyDoc_STR("Iterator over the parts of a mapped object.");
-
-static PyType_Slot parts_slots[] = {
-    {Py_tp_doc, (void *)parts_doc},  {Py_tp_dealloc, walk_dealloc},
-    {Py_tp_traverse, walk_traverse}, {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, parts_next},    {0, NULL}};
-
-TYPE(parts, "mapped._mapped.Parts", sizeof(Parts), 0, Py_TPFLAGS_HAVE_GC)
+static PyObject *parts_new(Region *owner, const mapped_parts *parts,
+                           void *separator)
+{
+    Walk *self = walk_new(owner, parts_next, separator);
+    if (self != NULL)
+        self->parts = *parts;
+    return (PyObject *)self;
+}
 
 const char view_lines_doc[] = PyDoc_STR(
     "lines($self, /, keepends=False)\n--\n\n"
@@ -151,13 +151,41 @@ METHOD_NAMED(view_split, "split", 1, 1, "sep")
     return result;
 }
 
+/* Goes on behind the match at `found`; if that is empty, one byte later. */
+static void go_on(Walk *self, size_t found)
+{
+    size_t length = mapped_needle_length(&self->needle);
+    size_t used = found + (length > 0 ? length : 1);
+    if (found == MAPPED_NOT_FOUND || used > self->rest.length) {
+        self->rest.length = 0;
+        self->base = MAPPED_NOT_FOUND;
+        return;
+    }
+    self->rest.offset += used;
+    self->rest.length -= used;
+    self->base += used;
+}
+
+static PyObject *matches_next(Walk *self)
+{
+    mapped_needle needle = self->needle;
+    size_t base = self->base;
+    size_t found;
+    mapped_error error;
+    if (base == MAPPED_NOT_FOUND)
+        return NULL;
+    if (find_first(self->rest, &needle, &found, &error) != MAPPED_OK)
+        return raise_of(self->owner, &error);
+    self->needle = needle;
+    go_on(self, found);
+    return found == MAPPED_NOT_FOUND ? NULL : PyLong_FromSize_t(base + found);
+}
+
 PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
                       const Needle *needle)
 {
     void *bytes = needle_copy(needle);
-    if (bytes == NULL)
-        return NULL;
-    Matches *self = (Matches *)walk_new(owner->state->matches, owner, bytes);
+    Walk *self = bytes == NULL ? NULL : walk_new(owner, matches_next, bytes);
     if (self == NULL)
         return NULL;
     self->base = slice != NULL ? base : MAPPED_NOT_FOUND;
@@ -166,44 +194,3 @@ PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
     mapped_needle_init(&self->needle, bytes, needle->length);
     return (PyObject *)self;
 }
-
-/* Goes on behind the match at `found`; if that is empty, one byte later. */
-static void go_on(Matches *matches, size_t found)
-{
-    size_t length = mapped_needle_length(&matches->needle);
-    size_t used = found + (length > 0 ? length : 1);
-    if (found == MAPPED_NOT_FOUND || used > matches->rest.length) {
-        matches->rest.length = 0;
-        matches->base = MAPPED_NOT_FOUND;
-        return;
-    }
-    matches->rest.offset += used;
-    matches->rest.length -= used;
-    matches->base += used;
-}
-
-static PyObject *matches_next(PyObject *self)
-{
-    Matches *matches = (Matches *)self;
-    mapped_needle needle = matches->needle;
-    size_t base = matches->base;
-    size_t found;
-    mapped_error error;
-    if (base == MAPPED_NOT_FOUND)
-        return NULL;
-    if (find_first(matches->rest, &needle, &found, &error) != MAPPED_OK)
-        return raise_of(matches->walk.owner, &error);
-    matches->needle = needle;
-    go_on(matches, found);
-    return found == MAPPED_NOT_FOUND ? NULL : PyLong_FromSize_t(base + found);
-}
-
-static const char matches_doc[] =
-    PyDoc_STR("Iterator over the indexes at which something was found.");
-
-static PyType_Slot matches_slots[] = {
-    {Py_tp_doc, (void *)matches_doc}, {Py_tp_dealloc, walk_dealloc},
-    {Py_tp_traverse, walk_traverse},  {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, matches_next},   {0, NULL}};
-
-TYPE(matches, "mapped._mapped.Matches", sizeof(Matches), 0, Py_TPFLAGS_HAVE_GC)
