@@ -280,70 +280,36 @@ static const char array_format_doc[] = PyDoc_STR(
     "The struct code of an item, as exported to other libraries; of what has\n"
     "none, such as u24 and records, what PEP 3118 says.");
 
-static const char array_itemsize_doc[] = PyDoc_STR("Bytes in an item.");
+GETTER(array, itemsize, "Bytes in an item.",
+       PyLong_FromSize_t(array_of(self)->array.item.size))
 
-static ATTRIBUTE(array_itemsize)
-{
-    return PyLong_FromSize_t(array_of(self)->array.item.size);
-}
+GETTER(array, ndim, "The number of dimensions.",
+       PyLong_FromLong(array_of(self)->array.dimensions))
 
-static const char array_ndim_doc[] = PyDoc_STR("The number of dimensions.");
+GETTER(array, shape, "A tuple of the length of each dimension, in items.",
+       tuple_of(array_of(self)->array.shape, array_of(self)->array.dimensions))
 
-static ATTRIBUTE(array_ndim)
-{
-    return PyLong_FromLong(array_of(self)->array.dimensions);
-}
+GETTER(array, strides,
+       "A tuple of the bytes from one item to the next in each dimension.",
+       tuple_of(array_of(self)->array.strides,
+                array_of(self)->array.dimensions))
 
-static const char array_shape_doc[] =
-    PyDoc_STR("A tuple of the length of each dimension, in items.");
+GETTER(array, nbytes, "The bytes of all items.",
+       PyLong_FromSize_t(array_bytes(&array_of(self)->array)))
 
-static ATTRIBUTE(array_shape_tuple)
-{
-    return tuple_of(array_of(self)->array.shape,
-                    array_of(self)->array.dimensions);
-}
+GETTER(
+    array, readonly, READONLY_DOC,
+    PyBool_FromLong(mapped_region_readonly(array_of(self)->array.slice.region)))
 
-static const char array_strides_doc[] = PyDoc_STR(
-    "A tuple of the bytes from one item to the next in each dimension.");
+GETTER(
+    array, closed, CLOSED_DOC,
+    PyBool_FromLong(mapped_region_closed(array_of(self)->array.slice.region)))
 
-static ATTRIBUTE(array_strides_tuple)
-{
-    return tuple_of(array_of(self)->array.strides,
-                    array_of(self)->array.dimensions);
-}
+GETTER(array, region, REGION_DOC, Py_NewRef((PyObject *)array_of(self)->owner))
 
-static const char array_nbytes_doc[] = PyDoc_STR("The bytes of all items.");
-
-static ATTRIBUTE(array_nbytes)
-{
-    return PyLong_FromSize_t(array_bytes(&array_of(self)->array));
-}
-
-static ATTRIBUTE(array_readonly)
-{
-    return PyBool_FromLong(
-        mapped_region_readonly(array_of(self)->array.slice.region));
-}
-
-static ATTRIBUTE(array_closed)
-{
-    return PyBool_FromLong(
-        mapped_region_closed(array_of(self)->array.slice.region));
-}
-
-static ATTRIBUTE(array_region)
-{
-    return Py_NewRef((PyObject *)array_of(self)->owner);
-}
-
-static const char array_offset_doc[] =
-    PyDoc_STR("Where in the region the first item is, in bytes.");
-
-static ATTRIBUTE(array_offset)
-{
-    return PyLong_FromSize_t(array_of(self)->array.slice.offset +
-                             array_of(self)->array.first);
-}
+GETTER(array, offset, "Where in the region the first item is, in bytes.",
+       PyLong_FromSize_t(array_of(self)->array.slice.offset +
+                         array_of(self)->array.first))
 
 static PyObject *array_repr(PyObject *self)
 {
@@ -362,13 +328,8 @@ static PyObject *array_repr(PyObject *self)
     return text;
 }
 
-static const char records_layout_doc[] =
-    PyDoc_STR("The Layout of the records.");
-
-static ATTRIBUTE(records_layout)
-{
-    return Py_NewRef((PyObject *)array_of(self)->layout);
-}
+GETTER(records, layout, "The Layout of the records.",
+       Py_NewRef((PyObject *)array_of(self)->layout))
 
 static PyObject *records_repr(PyObject *self)
 {
@@ -399,18 +360,14 @@ static const char array___bytes___doc[] =
         NULL, NULL, 0, NULL                                             \
     }
 
-#define ARRAY_ATTRIBUTES                                                 \
-    ATTRIBUTE_ROW(array, format), ATTRIBUTE_ROW(array, itemsize),        \
-        ATTRIBUTE_ROW(array, ndim),                                      \
-        {"shape", array_shape_tuple, NULL, array_shape_doc, NULL},       \
-        {"strides", array_strides_tuple, NULL, array_strides_doc, NULL}, \
-        ATTRIBUTE_ROW(array, nbytes),                                    \
-        {"readonly", array_readonly, NULL, view_readonly_doc, NULL},     \
-        {"closed", array_closed, NULL, view_closed_doc, NULL},           \
-        {"region", array_region, NULL, view_region_doc, NULL},           \
-        ATTRIBUTE_ROW(array, offset),                                    \
-    {                                                                    \
-        NULL, NULL, NULL, NULL, NULL                                     \
+#define ARRAY_ATTRIBUTES                                              \
+    ATTRIBUTE_ROW(array, format), ATTRIBUTE_ROW(array, itemsize),     \
+        ATTRIBUTE_ROW(array, ndim), ATTRIBUTE_ROW(array, shape),      \
+        ATTRIBUTE_ROW(array, strides), ATTRIBUTE_ROW(array, nbytes),  \
+        ATTRIBUTE_ROW(array, readonly), ATTRIBUTE_ROW(array, closed), \
+        ATTRIBUTE_ROW(array, region), ATTRIBUTE_ROW(array, offset),   \
+    {                                                                 \
+        NULL, NULL, NULL, NULL, NULL                                  \
     }
 
 static PyMethodDef array_methods[] = {ARRAY_METHODS};

@@ -437,6 +437,11 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(NONE, __reversed__)   \
     X(ONE, __reduce_ex__)
 
+/* The texts of those that arrays have too. */
+#define READONLY_DOC "True if nothing can be written."
+#define CLOSED_DOC "True once the region was closed."
+#define REGION_DOC "The Region whose bytes these are; of a Region, itself."
+
 #define VIEW_ATTRIBUTES(X) \
     X(nbytes)              \
     X(readonly)            \
@@ -506,6 +511,14 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
 #define ATTRIBUTE_ROW(class, name)                              \
     {                                                           \
 #        name, class##_##name, NULL, class##_##name##_doc, NULL \
+    }
+
+/* An attribute and its text; `value` is an expression of `self`. */
+#define GETTER(class, name, doc, value)                        \
+    static const char class##_##name##_doc[] = PyDoc_STR(doc); \
+    static ATTRIBUTE(class##_##name)                           \
+    {                                                          \
+        return value;                                          \
     }
 
 #define VIEW_METHOD_ROW(kind, name) METHOD_ROW(view, kind, name),

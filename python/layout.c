@@ -176,30 +176,17 @@ PyObject *tuple_of_fields(const mapped_fields *fields,
     return filled(tuple);
 }
 
-static const char layout_size_doc[] =
-    PyDoc_STR("Bytes from one record to the next.");
+GETTER(layout, size, "Bytes from one record to the next.",
+       PyLong_FromSize_t(layout_of(self)->fields->size))
 
-static ATTRIBUTE(layout_size)
-{
-    return PyLong_FromSize_t(layout_of(self)->fields->size);
-}
+GETTER(layout, names, "A tuple of the fields' names, in the order of the text.",
+       tuple_of_fields(layout_of(self)->fields, field_name))
 
-static const char layout_names_doc[] =
-    PyDoc_STR("A tuple of the fields' names, in the order of the text.");
+GETTER(layout, fields,
 
-static ATTRIBUTE(layout_names)
-{
-    return tuple_of_fields(layout_of(self)->fields, field_name);
-}
-
-static const char layout_fields_doc[] = PyDoc_STR(
-    "A tuple of (name, type, offset in bytes) for each field, in the order\n"
-    "of the text.");
-
-static ATTRIBUTE(layout_fields)
-{
-    return tuple_of_fields(layout_of(self)->fields, field_facts);
-}
+       "A tuple of (name, type, offset in bytes) for each field, in the order\n"
+       "of the text.",
+       tuple_of_fields(layout_of(self)->fields, field_facts))
 
 static const char layout_format_doc[] = PyDoc_STR(
     "The format of a record, as exported to other libraries (PEP 3118).");
@@ -210,28 +197,24 @@ static ATTRIBUTE(layout_format)
     return spelled(&item, MAPPED_SPELLING_BUFFER);
 }
 
-static const char layout_dtype_doc[] = PyDoc_STR(
+GETTER(
+    layout, dtype,
+
     "The record as numpy.dtype() takes it: a dict of names, formats, offsets\n"
     "and itemsize. What NumPy has no type for, such as u24 and bf16, is its\n"
-    "bytes.");
+    "bytes.",
+    layout_converted(layout_of(self)->fields, "to_dtype"))
 
-static ATTRIBUTE(layout_dtype)
-{
-    return layout_converted(layout_of(self)->fields, "to_dtype");
-}
+GETTER(
+    layout, struct_format,
 
-static const char layout_struct_format_doc[] = PyDoc_STR(
     "The format in the language of struct that unpacks a record to the same\n"
     "values, but for texts, which keep the zero bytes that fill them up, and\n"
     "for fields that repeat, each of whose items is a value.\n\n"
     "ValueError if there is none: for records in records, for types without\n"
     "a code, for fields in two byte orders or in another order than that of\n"
-    "their offsets.");
-
-static ATTRIBUTE(layout_struct_format)
-{
-    return layout_converted(layout_of(self)->fields, "to_struct");
-}
+    "their offsets.",
+    layout_converted(layout_of(self)->fields, "to_struct"))
 
 static PyObject *layout_repr(PyObject *self)
 {

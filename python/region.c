@@ -363,22 +363,15 @@ static ATTRIBUTE(region_size)
     return raise_of((Region *)self, &error);
 }
 
-static const char region_mode_doc[] =
-    PyDoc_STR("The mode: 'r', 'r+', 'c', 'w+' or 'x+'.");
+GETTER(
+    region, mode, "The mode: 'r', 'r+', 'c', 'w+' or 'x+'.",
+    PyUnicode_FromString(mapped_mode_text(mapped_region_mode(core_of(self)))))
 
-static ATTRIBUTE(region_mode)
-{
-    return PyUnicode_FromString(
-        mapped_mode_text(mapped_region_mode(core_of(self))));
-}
+GETTER(
+    region, name,
 
-static const char region_name_doc[] = PyDoc_STR(
-    "The path or descriptor that was opened, or None for memory without one.");
-
-static ATTRIBUTE(region_name)
-{
-    return Py_NewRef(((Region *)self)->name);
-}
+    "The path or descriptor that was opened, or None for memory without one.",
+    Py_NewRef(((Region *)self)->name))
 
 static PyObject *region_repr(PyObject *self)
 {

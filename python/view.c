@@ -246,7 +246,7 @@ ATTRIBUTE(view_nbytes)
     return length < 0 ? NULL : PyLong_FromSsize_t(length);
 }
 
-const char view_readonly_doc[] = PyDoc_STR("True if nothing can be written.");
+const char view_readonly_doc[] = PyDoc_STR(READONLY_DOC);
 
 ATTRIBUTE(view_readonly)
 {
@@ -254,15 +254,14 @@ ATTRIBUTE(view_readonly)
         mapped_region_readonly(((View *)self)->slice.region));
 }
 
-const char view_closed_doc[] = PyDoc_STR("True once the region was closed.");
+const char view_closed_doc[] = PyDoc_STR(CLOSED_DOC);
 
 ATTRIBUTE(view_closed)
 {
     return PyBool_FromLong(mapped_region_closed(((View *)self)->slice.region));
 }
 
-const char view_region_doc[] =
-    PyDoc_STR("The Region whose bytes these are; of a Region, itself.");
+const char view_region_doc[] = PyDoc_STR(REGION_DOC);
 
 ATTRIBUTE(view_region)
 {
