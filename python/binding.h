@@ -132,6 +132,11 @@ static inline mapped_slice view_span(PyObject *self)
     return view->slice;
 }
 
+static inline mapped_region *core_of(PyObject *self)
+{
+    return ((View *)self)->slice.region;
+}
+
 static inline Region *view_owner(PyObject *self)
 {
     return ((View *)self)->owner;

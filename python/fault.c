@@ -4,11 +4,6 @@
 
 #define MAX_RANGES 64
 
-static mapped_region *core_of(PyObject *self)
-{
-    return view_owner(self)->view.slice.region;
-}
-
 /* The first that is owed stays. One that is kept must not be the one that is
  * raised: that one gets a traceback, and through it refers to all sorts. */
 static void owe(Region *owner, const mapped_error *error)

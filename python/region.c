@@ -5,11 +5,6 @@
 
 #define LONG_CLOSE_BYTES ((size_t)16 << 20)
 
-static mapped_region *core_of(PyObject *self)
-{
-    return ((View *)self)->slice.region;
-}
-
 Region *region_new(State *state, PyObject *name)
 {
     Region *self = PyObject_GC_New(Region, state->region);

@@ -250,15 +250,14 @@ const char view_readonly_doc[] = PyDoc_STR(READONLY_DOC);
 
 ATTRIBUTE(view_readonly)
 {
-    return PyBool_FromLong(
-        mapped_region_readonly(((View *)self)->slice.region));
+    return PyBool_FromLong(mapped_region_readonly(core_of(self)));
 }
 
 const char view_closed_doc[] = PyDoc_STR(CLOSED_DOC);
 
 ATTRIBUTE(view_closed)
 {
-    return PyBool_FromLong(mapped_region_closed(((View *)self)->slice.region));
+    return PyBool_FromLong(mapped_region_closed(core_of(self)));
 }
 
 const char view_region_doc[] = PyDoc_STR(REGION_DOC);
