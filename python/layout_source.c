@@ -92,9 +92,12 @@ static int read_type(PyObject *type, int depth, mapped_item *one)
     const mapped_element *element =
         text == NULL ? NULL
                      : mapped_element_from_name(text, (size_t)length, false);
-    if (element != NULL)
-        *one = mapped_item_of(element);
-    return element != NULL ? 0 : -1;
+    if (element == NULL)
+        return text == NULL ? -1
+                            : failed(raise_about(PyExc_ValueError, "%s %U",
+                                                 "unknown field type", type));
+    *one = mapped_item_of(element);
+    return 0;
 }
 
 static int read_field(PyObject *field, int depth, Listing *listing)

@@ -174,8 +174,9 @@ static int run(PyObject *self, Search *how, const Needle *needle, Range *range,
     return failed(raise_in(view_owner(self), needle->source.operation, &error));
 }
 
-/* Searches for values[0] in the range of the other two. Returns 0 with the
- * result in the view, or -1 with an exception. */
+/* Searches for values[0] in the range of the other two: what is found is an
+ * index in the view, unless it is counted. Returns 0, or -1 with an exception.
+ */
 static int search(PyObject *self, const char *name, Search *how,
                   PyObject *const *values, size_t *result)
 {

@@ -21,15 +21,17 @@ def _refused(what, name):
 
 def from_dtype(dtype, depth=0):
     """The record that a dtype with fields describes."""
-    if not hasattr(dtype, "names"):
+    try:
+        names = dtype.names
+    except AttributeError:
         raise TypeError("layout must be a str, a Layout or a dtype, not "
-                        f"'{type(dtype).__name__:.64}'")
-    if dtype.names is None:
+                        f"'{type(dtype).__name__:.64}'") from None
+    if names is None:
         raise ValueError("a dtype without fields is no record")
     if depth > _DEPTH:
         raise ValueError("too many records in records")
     fields = []
-    for name in tuple(dtype.names):
+    for name in tuple(names):
         found, offset = tuple(dtype.fields[name])[:2]
         fields.append((name, offset, *_from_any(found, name, depth)))
     return dtype.itemsize, tuple(fields)
@@ -37,9 +39,10 @@ def from_dtype(dtype, depth=0):
 
 def _from_any(dtype, name, depth):
     """The type and the count of a field."""
-    if dtype.subdtype is None:
+    pair = dtype.subdtype
+    if pair is None:
         return _from_one(dtype, name, depth)
-    dtype, shape = dtype.subdtype
+    dtype, shape = pair
     if len(shape) != 1:
         raise _refused("arrays of more dimensions than one", name)
     one, count = _from_one(dtype, name, depth)
