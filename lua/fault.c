@@ -1,6 +1,6 @@
-/* The methods of a Region about its lost pages, and the function guard. A
- * question about lost pages is no access, so they return nil and a message
- * instead of raising. */
+/* The methods of a Region about its lost pages, and the functions guard and
+ * stats. A question about lost pages is no access, so they return nil and a
+ * message instead of raising. */
 #include "mapped_lua.h"
 
 #define MAX_RANGES 64
@@ -66,6 +66,19 @@ static int region_faults(lua_State *L)
         set_field(L, "errno", (size_t)ranges[i].os_error);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
+    return 1;
+}
+
+int mlua_stats(lua_State *L)
+{
+    mapped_statistics now;
+    mlua_at_most(L, 0);
+    mapped_stats(&now);
+    lua_createtable(L, 0, 4);
+    set_field(L, "regions", now.regions);
+    set_field(L, "bytes", (size_t)now.bytes);
+    set_field(L, "exports", now.exports);
+    set_field(L, "faults", (size_t)now.faults);
     return 1;
 }
 

@@ -422,7 +422,8 @@ void mlua_charge_region(lua_State *L, mlua_region *self);
 
 int mlua_open(lua_State *L); /* open.c */
 int mlua_anonymous(lua_State *L);
-int mlua_guard(lua_State *L);      /* fault.c */
+int mlua_guard(lua_State *L);
+int mlua_stats(lua_State *L);      /* fault.c */
 int mlua_layout_new(lua_State *L); /* records.c */
 
 int mlua_view_index(lua_State *L);   /* view.c: __index of Region and Slice */

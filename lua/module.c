@@ -108,11 +108,10 @@ static void push_statuses(lua_State *L)
 #undef MLUA_SET_STATUS
 }
 
-static const luaL_Reg functions[] = {{"open", mlua_open},
-                                     {"anonymous", mlua_anonymous},
-                                     {"guard", mlua_guard},
-                                     {"layout", mlua_layout_new},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"open", mlua_open},   {"anonymous", mlua_anonymous},
+    {"guard", mlua_guard}, {"layout", mlua_layout_new},
+    {"stats", mlua_stats}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

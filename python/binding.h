@@ -543,7 +543,8 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
     X(KEYWORDS, anonymous)  \
     X(ONE, wrap)            \
     X(KEYWORDS, layout)     \
-    X(KEYWORDS, guard)
+    X(KEYWORDS, guard)      \
+    X(NONE, stats)
 
 #define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),
 #define MODULE_FUNCTION_DECLARATION(kind, name) \

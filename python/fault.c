@@ -131,6 +131,27 @@ ATTRIBUTE(region_faults)
     return list;
 }
 
+const char module_stats_doc[] = PyDoc_STR(
+    "stats($module, /)\n--\n\n"
+    "Return a dict of what this process has through mapped: `regions` that are "
+    "open\n(or closed by the end of a `with` block while exports live), the "
+    "`bytes` of the\nopen ones, `exports` that live, and `faults`, the lost "
+    "pages "
+    "met since it began.\nOther interpreters and languages in the process "
+    "count "
+    "only if they share\nthe library.");
+
+METHOD_NONE(module_stats)
+{
+    mapped_statistics now;
+    (void)self;
+    mapped_stats(&now);
+    return Py_BuildValue("{snsKsnsK}", "regions", (Py_ssize_t)now.regions,
+                         "bytes", (unsigned long long)now.bytes, "exports",
+                         (Py_ssize_t)now.exports, "faults",
+                         (unsigned long long)now.faults);
+}
+
 const char module_guard_doc[] = PyDoc_STR(
     "guard($module, /, enabled=None)\n--\n\n"
     "Switch the fault guard of the whole process off or on, and return\n"

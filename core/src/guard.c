@@ -32,6 +32,7 @@ typedef struct chunk {
 } chunk;
 
 static chunk *chunks;
+static uint64_t all_faults;
 static mapped__guard_slot *free_slots;
 
 enum {
@@ -133,6 +134,7 @@ static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
                         used > offset && used < length ? used : length, &page);
     spin_unlock(&guard->busy);
     __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
+    __atomic_fetch_add(&all_faults, 1, __ATOMIC_RELAXED);
     return done;
 }
 
@@ -200,6 +202,24 @@ static void forget_threads(void)
     unlock_table();
 }
 
+void mapped__guard_each(void (*visit)(mapped__guard *guard, void *context),
+                        void *context)
+{
+    lock_table();
+    for (chunk *c = chunks; c != NULL; c = c->next)
+        for (size_t i = 0; i < CHUNK_SLOTS; i++) {
+            mapped__guard *guard = MAPPED__LOAD_ACQUIRE(&c->slots[i].owner);
+            if (guard != NULL && MAPPED__LOAD(&guard->slot) == &c->slots[i])
+                visit(guard, context);
+        }
+    unlock_table();
+}
+
+uint64_t mapped__guard_faults(void)
+{
+    return MAPPED__LOAD(&all_faults);
+}
+
 /* Under the table's lock. */
 static mapped_status prepare_process(mapped_error *error)
 {
@@ -259,7 +279,7 @@ mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error)
 {
     mapped_status status = take_slot(&guard->slot, error);
     if (status == MAPPED_OK)
-        MAPPED__STORE(&guard->slot->owner, guard);
+        MAPPED__STORE_RELEASE(&guard->slot->owner, guard);
     return status;
 }
 
@@ -327,7 +347,7 @@ void mapped__guard_remove_slot(mapped__guard_slot *slot)
 void mapped__guard_remove(mapped__guard *guard)
 {
     mapped__guard_slot *slot = guard->slot;
-    guard->slot = NULL;
+    MAPPED__STORE(&guard->slot, NULL);
     if (slot != NULL)
         mapped__guard_remove_slot(slot);
 }

@@ -60,6 +60,14 @@ mapped_status mapped__guard_keep(mapped__guard *guard,
                                  mapped_error *error);
 void mapped__guard_remove_slot(mapped__guard_slot *slot);
 
+/* Calls `visit` for every guard, none of which is added or removed meanwhile.
+ */
+void mapped__guard_each(void (*visit)(mapped__guard *guard, void *context),
+                        void *context);
+
+/* How many faults all guards have met since the process began. */
+uint64_t mapped__guard_faults(void);
+
 /* What is lost at `offset` and behind is of no concern any more. */
 void mapped__guard_forget(mapped__guard *guard, size_t offset);
 

@@ -18,8 +18,7 @@
  * reach until the process ends. */
 static void close_in_child(mapped__guard *guard)
 {
-    mapped__region *full =
-        (mapped__region *)((char *)guard - offsetof(mapped__region, guard));
+    mapped__region *full = mapped__region_of_guard(guard);
     uint64_t control = MAPPED__LOAD(&full->control);
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;

@@ -64,6 +64,11 @@ static inline mapped__region *mapped__region_of(const mapped_region *region)
     return (mapped__region *)(uintptr_t)region;
 }
 
+static inline mapped__region *mapped__region_of_guard(mapped__guard *guard)
+{
+    return (mapped__region *)((char *)guard - offsetof(mapped__region, guard));
+}
+
 static inline bool mapped__region_is_locked(const mapped__region *full)
 {
     return MAPPED__LOAD_ACQUIRE(&full->control) & MAPPED__CONTROL_LOCKED;

@@ -86,6 +86,12 @@ function mapped.layout(text) end
 ---@return boolean before
 function mapped.guard(enabled) end
 
+---What this process has through mapped: `regions` that are open, the sum of their
+---lengths in `bytes`, `exports` that live, and `faults`, the lost pages that were
+---met since it began.
+---@return { regions: integer, bytes: integer, exports: integer, faults: integer }
+function mapped.stats() end
+
 ---Bytes to read. An array stands for the bytes of its elements. If other bytes
 ---lie between them, as in a column, the elements are copied first.
 ---@alias mapped.Data string|mapped.View|mapped.Array

@@ -27,6 +27,7 @@ from ._mapped import (
     guard,
     layout,
     open,
+    stats,
     wrap,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "guard",
     "layout",
     "open",
+    "stats",
     "wrap",
 ]

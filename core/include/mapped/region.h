@@ -267,6 +267,16 @@ MAPPED__MUST_USE mapped_status mapped_region_descriptor(mapped_region *region,
                                                         intptr_t *descriptor,
                                                         mapped_error *error);
 
+/* What this process has through the library. Counted when asked for, in time
+ * that grows with the number of regions. Any thread. */
+typedef struct mapped_statistics {
+    size_t regions;  /* open, or retired while exports live */
+    uint64_t bytes;  /* the sum of their lengths; of retired ones 0 */
+    size_t exports;  /* that live */
+    uint64_t faults; /* lost pages that were met since the process began */
+} mapped_statistics;
+void mapped_stats(mapped_statistics *statistics);
+
 MAPPED_END
 
 #endif
