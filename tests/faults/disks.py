@@ -88,6 +88,13 @@ def io_errors(folder, command):
         assert seen == {page: bad.get(page, 0) for page in pages}, seen
         assert lost == [(3, 2), (9, 1)], lost
         if "probe.py" in command[-1]:
+            told = subprocess.run(
+                [sys.executable, "-m", "mapped", "lost", str(folder / "file")],
+                capture_output=True, text=True)
+            assert told.returncode == 1, told
+            assert told.stdout == "".join(
+                f"{folder}/file: page at {page * PAGE} lost: Input/output error\n"
+                for page in bad), told
             heal(folder / "file", server)
     finally:
         sh("umount", "-l", str(folder))

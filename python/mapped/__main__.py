@@ -1,0 +1,358 @@
+"""`python -m mapped`: look at files, and manage how they are in memory.
+
+A command reads no more of a file than it needs. Exit status: 0; 1 if `find` found
+nothing or `lost` found lost pages; 2 for wrong usage and for files that can't be
+mapped; 130 after Ctrl-C.
+"""
+import argparse
+import json
+import os
+import re
+import signal
+import sys
+import time
+
+import mapped
+
+FOUND, NOT_FOUND, TROUBLE, INTERRUPTED = 0, 1, 2, 130
+LINE_BYTES = 16
+SHOWN_BYTES = 80  # of a match
+BAR_WIDTH = 30
+PATIENCE = 0.5  # seconds that may pass before progress is shown
+
+
+def size(text):
+    """A number of bytes: decimal or 0x..., with k, M, G or T for powers of 1024."""
+    found = re.fullmatch(r"(0x[0-9a-f]+|[0-9]+)([kmgt]?)", text, re.I)
+    if not found:
+        raise argparse.ArgumentTypeError(f"not a number of bytes: '{text:.40}'")
+    base = 16 if found[1][:2].lower() == "0x" else 10
+    power = " kmgt".index(found[2].lower() or " ")
+    return int(found[1], base) << 10 * power
+
+
+def human(count):
+    """A number of bytes as people read it, such as 1.5 MiB."""
+    if count < 1024:
+        return f"{count} B"
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        count /= 1024
+        if count < 1024:
+            break
+    return f"{count:.1f} {unit}"
+
+
+def printable(data):
+    """Bytes as text, with a dot for each one that isn't printable ASCII."""
+    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in data)
+
+
+def plain(value):
+    """A value as JSON can hold it: bytes as text of Latin-1, records as dicts."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, mapped.Record):
+        return {name: plain(value[name]) for name in value.__dir__()}
+    if isinstance(value, (mapped.Array, mapped.Records, tuple, list)):
+        return [plain(item) for item in value]
+    return value
+
+
+class Output:
+    """Results on standard output: JSON, a document a line, or text."""
+
+    def __init__(self, as_json):
+        self.as_json = as_json
+
+    def result(self, document, *lines):
+        """Prints the document, or else the lines."""
+        if self.as_json:
+            lines = [json.dumps(document)]
+        for line in lines:
+            print(line)
+
+
+class Progress:
+    """How far a command is, on standard error, if it takes its time: a bar in a
+    terminal, else a line for each tenth."""
+
+    def __init__(self, what, name, quiet):
+        self.text = f"{what} {name}"
+        self.start = time.monotonic()
+        self.shown = None if quiet else -1
+
+    def __call__(self, done, total):
+        bar = sys.stderr.isatty()
+        steps = BAR_WIDTH if bar else 10
+        step = steps * done // total if total else steps
+        soon = time.monotonic() - self.start < PATIENCE and self.shown == -1
+        if self.shown in (None, step) or soon:
+            return
+        self.shown = step
+        text = f"{self.text}: {100 * done // (total or 1)} % of {human(total)}"
+        if bar:
+            end = "\n" if done >= total else ""
+            text = f"\r[{'#' * step:.<{steps}}] {text}"
+        print(text, end=end if bar else "\n", file=sys.stderr, flush=True)
+
+
+def part(region, arguments):
+    """The bytes from --offset on, --length at most; as slices are cut."""
+    end = len(region) if arguments.length is None else (
+        arguments.offset + arguments.length)
+    return region[arguments.offset:end]
+
+
+def command_info(arguments, output):
+    """size, blocks on the disk, and identity of files"""
+    for path in arguments.files:
+        with mapped.open(path) as region:
+            found = os.stat(path)
+            facts = {"file": path, "size": region.size,
+                     "allocated": found.st_blocks * 512,
+                     "device": found.st_dev, "inode": found.st_ino,
+                     "mode": oct(found.st_mode & 0o7777),
+                     "modified": found.st_mtime}
+            output.result(
+                facts, f"{path}: {region.size} bytes ({human(region.size)}), "
+                f"{human(facts['allocated'])} on the disk, "
+                f"inode {facts['inode']} of device {facts['device']}")
+    return FOUND
+
+
+def hex_lines(data, base):
+    """Lines as those of hexdump -C, repeated ones as one star."""
+    before, starred = None, False
+    for at in range(0, len(data), LINE_BYTES):
+        line = bytes(data[at:at + LINE_BYTES])
+        if line == before and at + LINE_BYTES < len(data):
+            if not starred:
+                yield None, "*"
+            starred = True
+            continue
+        before, starred = line, False
+        halves = line[:8].hex(" "), line[8:].hex(" ")
+        yield at, (f"{base + at:08x}  {halves[0]:23}  {halves[1]:23}  "
+                   f"|{printable(line)}|")
+
+
+def dump_values(data, arguments, output):
+    """Eight elements of a type a line."""
+    array = data.cast(arguments.type) if len(data) else ()
+    for first in range(0, len(array), 8):
+        values = array[first:first + 8].tolist()
+        at = arguments.offset + first * array.itemsize
+        output.result({"offset": at, "values": plain(values)},
+                      f"{at:08x}  " + "  ".join(map(str, map(plain, values))))
+
+
+def dump_records(data, arguments, output):
+    """A record a line."""
+    layout = mapped.layout(arguments.layout)
+    for i, record in enumerate(data.records(layout)):
+        at = arguments.offset + i * layout.size
+        fields = plain(record)
+        output.result({"offset": at, **fields}, f"{at:08x}  " + " ".join(
+            f"{name}={json.dumps(value)}" for name, value in fields.items()))
+
+
+def whole(data, item):
+    """Without what is left over behind the last whole item."""
+    return data[:len(data) // item * item]
+
+
+def command_dump(arguments, output):
+    """bytes in hex, as elements of a type, or as records of a layout"""
+    with mapped.open(arguments.file) as region:
+        data = part(region, arguments)
+        if arguments.layout:
+            layout = mapped.layout(arguments.layout)
+            dump_records(whole(data, layout.size), arguments, output)
+        elif arguments.type:
+            item = mapped.wrap(bytes(256)).cast(arguments.type).itemsize
+            dump_values(whole(data, item), arguments, output)
+        elif output.as_json:
+            for at in range(0, len(data), LINE_BYTES):
+                output.result({"offset": arguments.offset + at,
+                               "hex": bytes(data[at:at + LINE_BYTES]).hex()})
+        else:
+            for _, line in hex_lines(data, arguments.offset):
+                print(line)
+    return FOUND
+
+
+def matches(data, arguments):
+    """Where the pattern is: (offset, length)."""
+    if arguments.regex:
+        for found in re.finditer(os.fsencode(arguments.pattern), data):
+            yield found.start(), found.end() - found.start()
+        return
+    needle = (bytes.fromhex(arguments.pattern) if arguments.hex
+              else os.fsencode(arguments.pattern))
+    for at in data.find_all(needle):
+        yield at, len(needle)
+
+
+def find_in(path, arguments, output):
+    """How many matches were shown."""
+    count = 0
+    several = len(arguments.files) > 1
+    with mapped.open(path) as region:
+        data = part(region, arguments)
+        for at, length in matches(data, arguments):
+            count += 1
+            if not arguments.count:
+                shown = bytes(data[at:at + min(length, SHOWN_BYTES)])
+                where = arguments.offset + at
+                output.result(
+                    {"file": path, "offset": where, "length": length,
+                     "match": plain(shown)},
+                    f"{path}:" * several + f"{where}:{printable(shown)}")
+            if count == arguments.max:
+                break
+    if arguments.count:
+        output.result({"file": path, "count": count},
+                      f"{path}:" * several + str(count))
+    return count
+
+
+def command_find(arguments, output):
+    """text, bytes or a regular expression: offset and match, as grep -ob does"""
+    counts = [find_in(path, arguments, output) for path in arguments.files]
+    return FOUND if any(counts) else NOT_FOUND
+
+
+def lost_pages(path, progress):
+    """Tries every page; yields offset and errno of those that are lost. A region
+    tells lost pages apart only while they are few: it is mapped anew behind each."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = os.stat(path).st_size
+    at = 0
+    while at < total:
+        with mapped.open(path, offset=at) as region:
+            start, fault = at, None
+            while fault is None and at < total:
+                try:
+                    region[at - start]
+                except mapped.FaultError as error:
+                    fault = error
+                at += page
+                if at % (1 << 22) == 0:
+                    progress(at, total)
+        if fault is not None:
+            yield at - page, fault.errno
+    progress(total, total)
+
+
+def command_lost(arguments, output):
+    """pages that can't be read, and why: every page of the files is tried"""
+    status = FOUND
+    for path in arguments.files:
+        progress = Progress("trying", path, arguments.quiet)
+        count = 0
+        for count, (at, reason) in enumerate(lost_pages(path, progress), 1):
+            output.result({"file": path, "offset": at, "errno": reason,
+                           "reason": os.strerror(reason)},
+                          f"{path}: page at {at} lost: {os.strerror(reason)}")
+        if count == 0:
+            output.result({"file": path, "lost": 0}, f"{path}: no page lost")
+        else:
+            status = NOT_FOUND
+    return status
+
+
+def add_command(commands, function, parents):
+    name = function.__name__.removeprefix("command_")
+    command = commands.add_parser(
+        name, help=function.__doc__, description=function.__doc__,
+        parents=parents)
+    command.set_defaults(run=function)
+    return command
+
+
+def common_options():
+    """Parsers with what several commands share."""
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true",
+                         help="a JSON document a line")
+    files = argparse.ArgumentParser(add_help=False)
+    files.add_argument("files", nargs="+", metavar="FILE")
+    span = argparse.ArgumentParser(add_help=False)
+    span.add_argument("--offset", type=size, default=0, metavar="BYTES",
+                      help="where to begin (0x10, 4k, 1G); default 0")
+    span.add_argument("--length", type=size, metavar="BYTES",
+                      help="how far to go; default: to the end")
+    quiet = argparse.ArgumentParser(add_help=False)
+    quiet.add_argument("-q", "--quiet", action="store_true",
+                       help="show no progress")
+    return as_json, files, span, quiet
+
+
+def make_parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m mapped", description=__doc__.partition(":")[2].strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="A command may be shortened as long as it is the only one that "
+               "begins so.")
+    parser.add_argument("--version", action="version",
+                        version=f"mapped {mapped.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    as_json, files, span, quiet = common_options()
+    add_command(commands, command_info, [as_json, files])
+    dump = add_command(commands, command_dump, [as_json, span])
+    dump.add_argument("file", metavar="FILE")
+    kind = dump.add_mutually_exclusive_group()
+    kind.add_argument("--type", metavar="CODE",
+                      help="elements, as cast() takes them: '<I', u24be, f16")
+    kind.add_argument("--layout", metavar="TEXT",
+                      help="records, as layout() takes them: 'id:u32 price:f64'")
+    find = add_command(commands, command_find, [as_json, span])
+    find.add_argument("pattern", metavar="PATTERN")
+    find.add_argument("files", nargs="+", metavar="FILE")
+    how = find.add_mutually_exclusive_group()
+    how.add_argument("-e", "--regex", action="store_true",
+                     help="the pattern is a regular expression of bytes")
+    how.add_argument("-x", "--hex", action="store_true",
+                     help="the pattern is bytes in hex, such as 7f454c46")
+    find.add_argument("-c", "--count", action="store_true",
+                      help="only how many there are")
+    find.add_argument("-m", "--max", type=int, metavar="N",
+                      help="stop after N in each file")
+    add_command(commands, command_lost, [as_json, files, quiet])
+    return parser, commands
+
+
+def completed(words, names):
+    """The words with a shortened command in full, if only one begins so."""
+    for i, word in enumerate(words):
+        if not word.startswith("-"):
+            found = [name for name in names if name.startswith(word)]
+            return [*words[:i], found[0], *words[i + 1:]] if len(
+                found) == 1 else words
+    return words
+
+
+def main(words=None):
+    parser, commands = make_parser()
+    words = sys.argv[1:] if words is None else words
+    arguments = parser.parse_args(completed(words, commands.choices))
+    try:
+        status = arguments.run(arguments, Output(arguments.json))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader has seen enough, as with any filter
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        named = error.filename is not None
+        print("mapped: " + f"{error.filename}: " * named + f"{error.strerror}",
+              file=sys.stderr)
+    except (ValueError, re.error) as error:
+        print(f"mapped: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return TROUBLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Guards against a command line that shows wrong bytes, hides a lost page, answers
+a script with the wrong status, or dies with a traceback."""
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from mapped.__main__ import Progress
+
+TRACE = "Traceback"
+
+
+def run(*words, **options):
+    done = subprocess.run([sys.executable, "-m", "mapped", *map(str, words)],
+                          capture_output=True, timeout=60, **options)
+    done.out, done.err = done.stdout.decode(), done.stderr.decode()
+    assert TRACE not in done.err
+    return done
+
+
+def documents(*words):
+    done = run(*words, "--json")
+    return done.returncode, [json.loads(line) for line in done.out.splitlines()]
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(bytes(range(64)) + b"needle, Needle\n" + bytes(49))
+    return path
+
+
+@pytest.mark.parametrize("words, message", [
+    ([], "required"), (["nothing"], "invalid choice"), (["find"], "required"),
+    (["dump", "--offset", "-1", "x"], "not a number of bytes"),
+    (["dump", "--offset", "1q", "x"], "not a number of bytes"),
+    (["dump", "--type", "I", "--layout", "a:u8", "x"], "not allowed with"),
+    (["info", "/nowhere"], "mapped: /nowhere: No such file"),
+    (["info", "/"], "mapped: /: Is a directory"),
+    (["info", "/proc/self/status"], "mapped: /proc/self/status: "),
+    (["dump", "--type", "zz", __file__], "unknown element code 'zz'"),
+    (["dump", "--layout", "a:u9", __file__], "at offset 2 of the layout"),
+    (["find", "-e", "(", __file__], "mapped: missing )"),
+    (["find", "-x", "f", __file__], "mapped: non-hexadecimal")])
+def test_wrong_use_is_told_in_a_line_and_by_status_2(words, message):
+    done = run(*words)
+    assert done.returncode == 2
+    assert message in done.err
+    assert done.out == ""
+
+
+def test_commands_may_be_shortened(data):
+    assert run("i", data).out == run("info", data).out
+
+
+def test_info(data):
+    status, [found] = documents("info", data)
+    assert status == 0
+    assert found["size"] == 128
+    assert found["inode"] == os.stat(data).st_ino
+    assert f"{data}: 128 bytes" in run("info", data).out
+
+
+def test_dump_is_that_of_hexdump(data):
+    try:
+        reference = subprocess.run(["hexdump", "-C", data], check=True,
+                                   capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        pytest.skip("no hexdump here")
+    ours = run("dump", data).out.splitlines()
+    # hexdump ends with the length, and cuts a line that repeats at the end.
+    assert ours[:7] == reference.splitlines()[:7]
+
+
+def test_dump_of_a_part(data):
+    assert run("dump", "--offset", "0x10", "--length", "4", data).out == (
+        "00000010  10 11 12 13                                       |....|\n")
+    status, found = documents("dump", "--offset", 62, "--length", 4, data)
+    assert found == [{"offset": 62, "hex": "3e3f6e65"}]
+
+
+def test_dump_of_a_type(data):
+    status, found = documents("dump", "--type", ">H", "--length", 21, data)
+    assert [row["values"] for row in found] == [
+        [256 * i + i + 1 for i in range(0, 16, 2)], [0x1011, 0x1213]]
+    assert run("dump", "--type", "u16be", "--length", 4, data).out == (
+        "00000000  1  515\n")
+
+
+def test_dump_of_records(data):
+    layout = "< a:u8 p:{x:u8 y:u16}[2] t:char[2]"
+    status, found = documents("dump", "--layout", layout, "--length", 9, data)
+    assert found == [{"offset": 0, "a": 0, "t": "\x07\x08", "p": [
+        {"x": 1, "y": 0x0302}, {"x": 4, "y": 0x0605}]}]
+    assert run("dump", "--layout", "a:u8 b:u8", "--length", 4, data).out == (
+        "00000000  a=0 b=1\n00000002  a=2 b=3\n")
+
+
+def test_find(data):
+    assert run("find", "Needle", data).out == "72:Needle\n"
+    assert run("find", "-e", "(?i)needle", data).out == "64:needle\n72:Needle\n"
+    assert run("find", "-x", "0001", data).out == "0:..\n"
+    assert run("find", "-c", "eed", data).out == "2\n"
+    assert run("find", "-m", 1, "eed", data).out == "65:eed\n"
+    assert run("find", "--offset", 70, "eed", data, data).out == (
+        f"{data}:73:eed\n" * 2)
+    missing = run("find", "absent", data)
+    assert (missing.returncode, missing.out) == (1, "")
+    status, found = documents("find", "needle", data)
+    assert found == [{"file": str(data), "offset": 64, "length": 6,
+                      "match": "needle"}]
+
+
+def test_find_shows_no_more_than_a_line_of_a_match(tmp_path):
+    path = tmp_path / "long"
+    path.write_bytes(b"x" * 100_000)
+    assert len(run("find", "-e", "x+", path).out) < 100
+
+
+def test_lost(data):
+    assert run("lost", data).out == f"{data}: no page lost\n"
+    assert documents("lost", data) == (0, [{"file": str(data), "lost": 0}])
+
+
+@pytest.mark.parametrize("terminal, expected", [
+    (False, "warm f: 50 % of 1.0 KiB\nwarm f: 100 % of 1.0 KiB\n"),
+    (True, f"\r[{'#' * 15}{'.' * 15}] warm f: 50 % of 1.0 KiB"
+           f"\r[{'#' * 30}] warm f: 100 % of 1.0 KiB\n")])
+def test_progress_of_what_takes_long(monkeypatch, capsys, terminal, expected):
+    monkeypatch.setattr("mapped.__main__.PATIENCE", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    progress = Progress("warm", "f", quiet=False)
+    for done in (512, 513, 1024):
+        progress(done, 1024)
+    assert capsys.readouterr().err == expected
+
+
+def test_a_reader_that_stops_is_no_error(data):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mapped", "dump", "--type", "B", sys.executable],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141
