@@ -420,7 +420,14 @@ void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
 /* region.c: the same for a Region, if its pages are the process's own. */
 void mlua_charge_region(lua_State *L, mlua_region *self);
 
-int mlua_open(lua_State *L); /* open.c */
+/* open.c: raises if the value at `arg` is neither missing nor a table with no
+ * other options than these. */
+void mlua_check_options(lua_State *L, int arg, const char *const names[]);
+
+/* The option, or `missing` if it isn't there; raises if it is no boolean. */
+bool mlua_get_flag(lua_State *L, int arg, const char *name, bool missing);
+
+int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
 int mlua_guard(lua_State *L);
 int mlua_stats(lua_State *L);      /* fault.c */
@@ -450,7 +457,8 @@ extern const luaL_Reg mlua_about_methods[]; /* view.c */
 /* Of one type alone. */
 extern const luaL_Reg mlua_region_meta[]; /* region.c */
 extern const luaL_Reg mlua_region_methods[];
-extern const luaL_Reg mlua_fault_methods[]; /* fault.c */
+extern const luaL_Reg mlua_fault_methods[];
+extern const luaL_Reg mlua_flush_methods[]; /* fault.c */
 extern const luaL_Reg mlua_slice_meta[];    /* slice.c */
 extern const luaL_Reg mlua_array_meta[];    /* array.c: also of Records */
 extern const luaL_Reg mlua_array_methods[];

@@ -19,7 +19,7 @@ static bool is_one_of(const char *name, const char *const names[])
 
 /* Raises if the value is no table or has an unknown option, which would be
  * ignored otherwise. */
-static void check_options(lua_State *L, int arg, const char *const names[])
+void mlua_check_options(lua_State *L, int arg, const char *const names[])
 {
     if (lua_isnoneornil(L, arg))
         return;
@@ -53,11 +53,11 @@ static void raise_option(lua_State *L, int arg, const char *name,
     luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
-static bool get_flag(lua_State *L, int arg, const char *name)
+bool mlua_get_flag(lua_State *L, int arg, const char *name, bool missing)
 {
     bool value;
     if (!push_option(L, arg, name))
-        return false;
+        return missing;
     if (!lua_isboolean(L, -1))
         raise_option(L, arg, name, "boolean");
     value = lua_toboolean(L, -1);
@@ -89,7 +89,8 @@ static uint64_t get_huge(lua_State *L, int arg)
     is_boolean = lua_isboolean(L, -1);
     lua_pop(L, 1);
     if (is_boolean)
-        return get_flag(L, arg, "huge") ? MAPPED_HUGE_ADVISE : MAPPED_HUGE_NONE;
+        return mlua_get_flag(L, arg, "huge", false) ? MAPPED_HUGE_ADVISE
+                                                    : MAPPED_HUGE_NONE;
     return get_number(L, arg, "huge", MAPPED_HUGE_NONE);
 }
 
@@ -100,18 +101,18 @@ static mapped_open_options check_open_options(lua_State *L, int arg)
                                         "huge",   "fd",       NULL};
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
     uint64_t length;
-    check_options(L, arg, names);
+    mlua_check_options(L, arg, names);
     options.offset = get_number(L, arg, "offset", options.offset);
     length = get_number(L, arg, "length", UINT64_MAX);
     if (length != UINT64_MAX)
         options.length = mapped_length_exactly(length);
     options.reserve = get_number(L, arg, "reserve", options.reserve);
     options.huge = get_huge(L, arg);
-    if (get_flag(L, arg, "sparse"))
+    if (mlua_get_flag(L, arg, "sparse", false))
         options.flags |= MAPPED_OPEN_SPARSE;
-    if (get_flag(L, arg, "populate"))
+    if (mlua_get_flag(L, arg, "populate", false))
         options.flags |= MAPPED_OPEN_POPULATE;
-    if (get_flag(L, arg, "device"))
+    if (mlua_get_flag(L, arg, "device", false))
         options.flags |= MAPPED_OPEN_DEVICE;
     return options;
 }
@@ -239,10 +240,10 @@ int mlua_anonymous(lua_State *L)
     bool tried = false;
     mlua_at_most(L, 2);
     length = mlua_check_length(L, 1);
-    check_options(L, 2, names);
+    mlua_check_options(L, 2, names);
     options.reserve = get_number(L, 2, "reserve", 0);
     options.huge = get_huge(L, 2);
-    options.shared = get_flag(L, 2, "shared");
+    options.shared = mlua_get_flag(L, 2, "shared", false);
     self = mlua_push_region(L, NULL);
     options.memory = self->memory;
     options.memory_size = self->room;

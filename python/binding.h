@@ -426,6 +426,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(KEYWORDS, copy_from)  \
     X(ONE, copy_to)         \
     X(ONE, fill)            \
+    X(KEYWORDS, flush)      \
     X(KEYWORDS, move)       \
     X(KEYWORDS, find)       \
     X(KEYWORDS, rfind)      \

@@ -16,8 +16,8 @@ STOREYS = [
     ["guard", "lost"],
     ["region", "fault"],
     ["slice", "export", "span"],
-    ["access", "bulk", "item", "fields", "array", "needle", "search",
-     "pattern"],
+    ["access", "bulk", "flush", "item", "fields", "array", "needle",
+     "search", "pattern"],
     ["mapped"],
 ]
 FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)

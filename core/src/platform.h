@@ -69,6 +69,19 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
                                   mapped_error *error);
 void mapped__file_remove(const char *path);
 
+/* Writes the pages of [address, address + length), which show the file from
+ * `offset` on, to the disk: with `wait` they and the file's size are there when
+ * it returns, else the writing begins. */
+mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
+                                 unsigned char *address, size_t length,
+                                 bool wait, mapped_error *error);
+
+/* Writes all that the system knows of the file to the disk. / Of the entries in
+ * the folder of a file, which may be gone; where there is no such call, the
+ * system does it itself. */
+mapped_status mapped__file_sync(intptr_t file, mapped_error *error);
+mapped_status mapped__folder_sync(const char *path, mapped_error *error);
+
 /* Memory of `size` zero bytes that has a descriptor but no name: memfd, a
  * pagefile section. `huge_page` 0 or the size of explicit huge pages. */
 mapped_status mapped__memory_create(uint64_t size, size_t huge_page,

@@ -352,6 +352,22 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
     return status;
 }
 
+/* The pages of a flush that failed count as written. Storing a byte of each
+ * over itself, in one step, makes the system write them again. */
+static void change_again(mapped__region *full)
+{
+    const size_t page = mapped__page_size();
+    size_t end =
+        full->flush_end < full->length ? full->flush_end : full->length;
+    for (size_t at = full->flush_start; at < end; at += page - at % page) {
+        volatile unsigned char *byte = full->head.base_ + at;
+        unsigned char same = *byte;
+        __atomic_compare_exchange_n(byte, &same, same, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
+    }
+    full->flush_error = 0;
+}
+
 mapped_status mapped_region_recover_begin(mapped_region *region,
                                           mapped_error *error)
 {
@@ -360,6 +376,9 @@ mapped_status mapped_region_recover_begin(mapped_region *region,
     if (status != MAPPED_OK)
         return status;
     status = restore_locked(full, error);
+    if (status == MAPPED_OK && full->flush_error != 0 &&
+        !mapped_region_readonly(region))
+        change_again(full);
     mapped__region_unlock(full);
     return mapped__region_end(region, "recover", status, error);
 }

@@ -23,7 +23,11 @@ typedef struct mapped__region {
     mapped_mode mode;
     uint32_t flags; /* MAPPED_OPEN_* */
     bool wrapped;
-    bool placed;          /* in memory of the caller's */
+    bool placed;        /* in memory of the caller's */
+    bool created;       /* by this region, and no flush has written that */
+    int flush_error;    /* of a flush that failed; 0: none */
+    size_t flush_start; /* what it was to write: bytes of the region */
+    size_t flush_end;
     bool copies;          /* see mapped_region_copy_on_move */
     size_t length;        /* as live_, but true for devices too */
     size_t longest;       /* that `length` ever was */

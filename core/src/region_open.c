@@ -374,6 +374,7 @@ static mapped_status open_file(opening *o, const char *name,
         return status;
     }
     keep_or_close_file(o, full);
+    full->created = o->created && o->path != NULL;
     *region = &full->head;
     return MAPPED_OK;
 }

@@ -169,6 +169,17 @@ function View:copy_to(destination, pos) end
 ---@param j? integer default -1
 function View:fill(byte, i, j) end
 
+---Writes the bytes to the disk and waits until it has them, and the file's size, and
+---its entry in the folder if it was created by this region: from then on they
+---survive a loss of power. With `wait = false` the writing only begins. After a
+---failure every later flush of the region fails too, until `recover` has marked the
+---pages as changed again. Raises on a read-only or closed region.
+---@param options? { wait?: boolean } default true
+---@return true? ok
+---@return string? message if the disk fails, a page is lost, or there is no disk
+---@return integer? code
+function View:flush(options) end
+
 ---Copies `n` bytes from one position to another; they may overlap.
 ---@param to integer
 ---@param from integer

@@ -44,11 +44,12 @@ MAPPED__MUST_USE mapped_status mapped_region_faults(mapped_region *region,
 uint64_t mapped_region_fault_count(const mapped_region *region);
 
 /* Maps the file back over lost pages, at the same addresses, and tries each
- * page. MAPPED_OK when nothing is lost any more; MAPPED_FAULT with the first
- * range that still is. Private changes ("c") of lost pages are gone for good.
- * Needs the file: MAPPED_SYSTEM or MAPPED_STALE when it can't be opened again,
- * and MAPPED_SYSTEM when it can't be mapped; MAPPED_UNSUPPORTED for wrapped
- * memory. MAPPED_CLOSED.
+ * page; and marks what a failed flush (flush.h) was to write as changed again,
+ * for the next one. MAPPED_OK when nothing is lost any more; MAPPED_FAULT with
+ * the first range that still is. Private changes ("c") of lost pages are gone
+ * for good. Needs the file: MAPPED_SYSTEM or MAPPED_STALE when it can't be
+ * opened again, and MAPPED_SYSTEM when it can't be mapped; MAPPED_UNSUPPORTED
+ * for wrapped memory. MAPPED_CLOSED.
  *
  * No other thread may be in the middle of an access to the region, inside
  * another function of the library or between `enter` and `leave`: one that has

@@ -27,6 +27,7 @@
 #include <mapped/export.h>
 #include <mapped/fault.h>
 #include <mapped/fields.h>
+#include <mapped/flush.h>
 #include <mapped/guard.h>
 #include <mapped/item.h>
 #include <mapped/needle.h>

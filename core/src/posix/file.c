@@ -227,6 +227,43 @@ void mapped__file_remove(const char *path)
     unlink(path);
 }
 
+mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
+{
+    int result;
+    do
+        result = fsync((int)file);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? MAPPED_OK : failed(error, "fsync");
+}
+
+/* Without the name at the end: "." for a name alone. */
+static int open_folder(const char *path)
+{
+    char folder[MAPPED__BASE_SIZE];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    if (length >= sizeof folder) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    return open_retrying(length > 0 ? folder : ".",
+                         O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* File systems that write their folders at once don't know the call. */
+mapped_status mapped__folder_sync(const char *path, mapped_error *error)
+{
+    int fd = open_folder(path);
+    if (fd < 0)
+        return errno == ENOENT ? MAPPED_OK : failed(error, "open");
+    mapped_status status = mapped__file_sync(fd, error);
+    bool unknown = status != MAPPED_OK && (errno == EINVAL || errno == ENOSYS);
+    close(fd);
+    return unknown ? MAPPED_OK : status;
+}
+
 /* The order matters: past the end nothing else is of interest, and a full disk
  * is only the cause if the page can be read. With room on the disk too, the
  * file has been cut off and written again meanwhile. */

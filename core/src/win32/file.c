@@ -345,3 +345,34 @@ void mapped__file_remove(const char *path)
     DeleteFileW(wide);
     free(wide);
 }
+
+/* A mapping may consist of several views. FlushViewOfFile begins to write. */
+mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
+                                 unsigned char *address, size_t length,
+                                 bool wait, mapped_error *error)
+{
+    unsigned char *at = address, *end = address + length;
+    mapped__piece piece;
+    (void)offset;
+    for (; length > 0 && mapped__view_piece(at, end, &piece); at = piece.end) {
+        size_t n = (size_t)((piece.end < end ? piece.end : end) - at);
+        if (piece.view && !FlushViewOfFile(at, n))
+            return failed(error, "FlushViewOfFile");
+    }
+    return wait ? mapped__file_sync(file, error) : MAPPED_OK;
+}
+
+mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
+{
+    return FlushFileBuffers((HANDLE)file) ? MAPPED_OK
+                                          : failed(error, "FlushFileBuffers");
+}
+
+/* The file system keeps a journal of its folders, which FlushFileBuffers of the
+ * file has written. */
+mapped_status mapped__folder_sync(const char *path, mapped_error *error)
+{
+    (void)path;
+    (void)error;
+    return MAPPED_OK;
+}

@@ -87,6 +87,12 @@ REFUSE_CALL(int, sigaction,
             (int number, const struct sigaction *new, struct sigaction *old),
             (number, new, old), -1)
 
+REFUSE_CALL(int, fsync, (int fd), (fd), -1)
+REFUSE_CALL(int, fdatasync, (int fd), (fd), -1)
+REFUSE_CALL(int, msync, (void *at, size_t n, int how), (at, n, how), -1)
+REFUSE_CALL(int, sync_file_range, (int fd, off_t from, off_t n, unsigned how),
+            (fd, from, n, how), -1)
+
 #define REFUSE_OPEN(name)                                \
     int __real_##name(const char *path, int flags, ...); \
     int __wrap_##name(const char *path, int flags, ...); \

@@ -254,6 +254,25 @@ static mapped_status append(mapped_region **region, mapped_error *error)
     return mapped_region_append(*region, "0123456789", 10, error);
 }
 
+static mapped_region *prepare_created(void)
+{
+    mapped_region *region = NULL;
+    unlink(path());
+    CHECK_STATUS(open_created(&region, NULL), MAPPED_OK);
+    return region;
+}
+
+static mapped_status flush(mapped_region **region, mapped_error *error)
+{
+    return mapped_flush(mapped_region_slice(*region), 0, error);
+}
+
+static mapped_status flush_start(mapped_region **region, mapped_error *error)
+{
+    return mapped_flush(mapped_region_slice(*region), MAPPED_FLUSH_START,
+                        error);
+}
+
 static mapped_status get_size(mapped_region **region, mapped_error *error)
 {
     uint64_t size = 4711;
@@ -457,6 +476,10 @@ static const scenario scenarios[] = {
     {"test_failures_shrink_memory", prepare_memory, shrink},
     {"test_failures_shrink_to_nothing", prepare_writer, shrink_to_nothing},
     {"test_failures_append", prepare_writer, append},
+    {"test_failures_flush", prepare_writer, flush},
+    {"test_failures_flush_start", prepare_writer, flush_start},
+    {"test_failures_flush_created", prepare_created, flush},
+    {"test_failures_flush_empty", prepare_empty, flush},
     {"test_failures_size_by_descriptor", prepare_writer, get_size},
     {"test_failures_size_by_name", prepare_reader, get_size},
     {"test_failures_recover", prepare_lost_writer, recover},

@@ -1,0 +1,134 @@
+/* Flushing: the file's pages go to the disk while the region is not locked, so
+ * that others go on with it. What the region has to remember of it, a failure
+ * or that the file's entry is in its folder, is noted with the region locked.
+ */
+#include <mapped/flush.h>
+
+#include <mapped/export.h>
+
+#include "region_internal.h"
+
+/* What is taken from the locked region. `file` is a duplicate, because the
+ * region may be closed meanwhile. */
+typedef struct job {
+    intptr_t file;
+    unsigned char *address;
+    uint64_t offset; /* in the file */
+    bool created;    /* the folder has no safe entry of it yet */
+} job;
+
+static mapped_status check_kind(const mapped__region *full, mapped_error *error)
+{
+    if (full->mode == MAPPED_MODE_READ && !full->wrapped)
+        return mapped_error_set(error, MAPPED_READONLY, "flush");
+    if (full->wrapped || full->file == MAPPED__NO_FILE ||
+        full->mode == MAPPED_MODE_COPY || mapped__is_device(&full->head))
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "flush");
+    return MAPPED_OK;
+}
+
+static mapped_status begin_locked(const mapped__region *full,
+                                  mapped_slice slice, job *job,
+                                  mapped_error *error)
+{
+    mapped_status status = mapped_slice_check(slice, error);
+    if (status == MAPPED_OK)
+        status = check_kind(full, error);
+    if (status == MAPPED_OK && full->flush_error != 0)
+        return mapped_error_set_system(error, full->flush_error,
+                                       "an earlier flush");
+    if (status != MAPPED_OK)
+        return status;
+    job->address = full->head.base_ + slice.offset;
+    job->offset = full->offset + slice.offset;
+    job->created = MAPPED__LOAD(&full->created);
+    return mapped__file_duplicate(full->file, &job->file, error);
+}
+
+static mapped_status begin(mapped__region *full, mapped_slice slice, job *job,
+                           mapped_error *error)
+{
+    mapped_status status = mapped__region_lock(full, false, "flush", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = begin_locked(full, slice, job, error);
+    mapped__region_unlock(full);
+    return status;
+}
+
+/* Of several failures the first number stays, and all pages. */
+static void note_failure(mapped__region *full, mapped_slice slice, int number)
+{
+    size_t end = slice.offset + slice.length;
+    if (full->flush_error == 0 || slice.offset < full->flush_start)
+        full->flush_start = slice.offset;
+    if (full->flush_error == 0 || end > full->flush_end)
+        full->flush_end = end;
+    if (full->flush_error == 0)
+        full->flush_error = number;
+}
+
+/* MAPPED_CLOSED if the region was closed meanwhile: what was written to it
+ * after that is lost. */
+static mapped_status end(mapped__region *full, mapped_slice slice,
+                         mapped_status status, mapped_error *error)
+{
+    mapped_status locked = mapped__region_lock(
+        full, false, "flush", status == MAPPED_OK ? error : NULL);
+    if (locked != MAPPED_OK)
+        return status == MAPPED_OK ? locked : status;
+    if (status != MAPPED_OK)
+        note_failure(full, slice, error->os_error);
+    mapped__region_unlock(full);
+    return status;
+}
+
+/* A file that was created is written as a whole, and then its entry: one
+ * without the other is worth nothing. */
+static mapped_status write_entry(mapped__region *full, mapped_error *error)
+{
+    mapped_status status = mapped__folder_sync(full->path, error);
+    if (status == MAPPED_OK)
+        MAPPED__STORE(&full->created, false);
+    return status;
+}
+
+static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(slice.region);
+    job job;
+    mapped_status status = begin(full, slice, &job, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__file_flush(job.file, job.offset, job.address, slice.length,
+                                wait, error);
+    if (status == MAPPED_OK && wait && job.created)
+        status = mapped__file_sync(job.file, error);
+    status = end(full, slice, status, error);
+    mapped__file_close(job.file);
+    if (status == MAPPED_OK && wait && job.created)
+        status = write_entry(full, error);
+    return status == MAPPED_OK ? mapped__region_lost(slice.region, slice.offset,
+                                                     slice.length, error)
+                               : status;
+}
+
+mapped_status mapped_flush(mapped_slice slice, unsigned flags,
+                           mapped_error *error)
+{
+    mapped_error unasked;
+    mapped_export operation;
+    if (error == NULL)
+        error = &unasked;
+    if ((flags & ~MAPPED_FLUSH_START) != 0)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "flush");
+    if (slice.region == NULL)
+        return mapped_slice_check(slice, error);
+    /* Holds a reference, so that the addresses stay. */
+    mapped_export_begin_operation(slice.region, &operation);
+    mapped_status status = mapped__region_end(
+        slice.region, "flush", flush(slice, flags == 0, error), error);
+    mapped_status ended =
+        mapped_export_end(&operation, status == MAPPED_OK ? error : NULL);
+    return status == MAPPED_OK ? ended : status;
+}

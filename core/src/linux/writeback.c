@@ -1,0 +1,43 @@
+/* Writing pages of a mapped file to the disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "posix/system.h"
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, errno, call);
+}
+
+/* MS_ASYNC begins nothing on Linux. Where a file system can't write a range,
+ * the kernel will write it in its own time. */
+static mapped_status start(intptr_t file, uint64_t offset, size_t length,
+                           mapped_error *error)
+{
+    if (sync_file_range((int)file, (off_t)offset, (off_t)length,
+                        SYNC_FILE_RANGE_WRITE) == 0 ||
+        errno == EINVAL || errno == ESPIPE || errno == ENOSYS)
+        return MAPPED_OK;
+    return failed(error, "sync_file_range");
+}
+
+/* A msync that waits is an fdatasync of the pages on Linux, which writes the
+ * file's size as well; without pages that is all there is to write. */
+mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
+                                 unsigned char *address, size_t length,
+                                 bool wait, mapped_error *error)
+{
+    size_t lead = (uintptr_t)address % mapped__page_size();
+    if (length == 0 && wait)
+        return fdatasync((int)file) == 0 ? MAPPED_OK
+                                         : failed(error, "fdatasync");
+    if (length == 0)
+        return MAPPED_OK;
+    if (!wait)
+        return start(file, offset, length, error);
+    return msync(address - lead, length + lead, MS_SYNC) == 0
+               ? MAPPED_OK
+               : failed(error, "msync");
+}
