@@ -14,21 +14,17 @@ const char view_flush_doc[] = PyDoc_STR(
     "io.UnsupportedOperation on private memory and devices, ValueError if the\n"
     "region is closed, FaultError if a page is lost.");
 
-METHOD_KEYWORDS(view_flush)
+METHOD_NAMED(view_flush, "flush", 0, 1, "wait")
 {
-    static const Signature signature = {"flush", 0, 1, {"wait"}};
-    PyObject *values[1];
     mapped_error error;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0)
-        return NULL;
     int wait = values[0] == NULL ? 1 : PyObject_IsTrue(values[0]);
     if (wait < 0)
         return NULL;
     mapped_slice span = view_span(self);
     Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
-    mapped_status status =
-        mapped_flush(span, wait ? 0 : MAPPED_FLUSH_START, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_flush(span, wait ? 0 : MAPPED_FLUSH_START, &error),
+        &error);
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;
