@@ -16,7 +16,7 @@ LIBRARY = pathlib.Path(os.environ.get("MAPPED_BUILD", "")) / "core/libmapped.a"
 HARMLESS = set("""
     __assert_fail __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail
     memchr memcmp memcpy memmem memmove memrchr memset
-    strchr strcmp strlen snprintf strerror_l freelocale
+    strchr strrchr strcmp strlen snprintf strerror_l freelocale
     __memcpy_chk __memmove_chk __memset_chk __snprintf_chk
     getcwd getenv getpid process_vm_readv qsort sched_yield sysconf syscall
     sigaddset sigdelset sigfillset sigismember pthread_sigmask

@@ -64,14 +64,14 @@ describe("a surplus argument", function()
     view = { sub = 2, slice = 2, byte = 2, tostring = 2, write = 2, equals = 1,
       copy_from = 2, copy_to = 2, fill = 3, move = 3, get = 2, set = 3,
       cast = 1, records = 1, topointer = 0, unpack = 2, rfind = 2, count = 3,
-      startswith = 1, endswith = 1, lines = 1, split = 1, find = 3, match = 2,
+      startswith = 1, endswith = 1, flush = 1, lines = 1, split = 1, find = 3, match = 2,
       gmatch = 2, gsub = 3, readonly = 0, offset = 0, closed = 0, region = 0 },
     array = { sub = 2, bytes = 0, totable = 2, copy_from = 2, readonly = 0,
       offset = 0, closed = 0, region = 0 },
     records = { sub = 2, bytes = 0, totable = 2, copy_from = 2, layout = 0,
       column = 2 },
     layout = { size = 0, fields = 0 },
-    module = { open = 3, anonymous = 2, layout = 1, guard = 1 },
+    module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0 },
   }
 
   local function refuses(object, methods, self)

@@ -115,6 +115,8 @@ local METHODS = [[
     equals = { function(o) return o:equals(memory) end,
       function(o) return o:equals("aaa") end },
     fill = { function(o) return o:fill(120) end },
+    flush = { function(o) return o:flush() end,
+      function(o) return o:flush { wait = false } end },
     find = { function(o) return o:find("aa", 1, true) end,
       function(o) return o:find("(a+)()") end,
       function(o) return o:find(new("[%a]")) end,
