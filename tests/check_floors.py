@@ -17,7 +17,7 @@ STOREYS = [
     ["region", "fault"],
     ["slice", "export", "span"],
     ["access", "bulk", "flush", "item", "fields", "array", "needle",
-     "search", "pattern"],
+     "search", "pattern", "paging"],
     ["mapped"],
 ]
 FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)
@@ -31,6 +31,7 @@ USES = {
     "export": {"slice", "span"}, "span": {"export"},
     "item": {"access"}, "fields": {"item", "access", "bulk"},
     "array": {"item", "fields", "access", "bulk"},
+    "paging": {"bulk"},
     "search": {"needle"}, "pattern": {"needle"},
 }
 BACKEND = FLOORS["platform"]

@@ -95,10 +95,10 @@ static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
         .length = length, .first = page->offset, .poisoned = page->poisoned};
     note(guard, page);
     if (mapped__page_replace(base + page->offset, page->length,
-                             guard->writable))
+                             MAPPED__LOAD(&guard->writable)))
         return true;
     note(guard, &whole);
-    return mapped__whole_replace(base, length, guard->writable);
+    return mapped__whole_replace(base, length, MAPPED__LOAD(&guard->writable));
 }
 
 /* Is it a fault of long ago, at a page that can be had now? Once the page is
@@ -106,8 +106,8 @@ static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
 static bool is_false(const mapped__guard *guard, mapped__fault *fault)
 {
     if (fault->doubtful)
-        fault->doubtful =
-            mapped__page_available(fault->address, guard->writable);
+        fault->doubtful = mapped__page_available(
+            fault->address, MAPPED__LOAD(&guard->writable));
     return fault->doubtful;
 }
 

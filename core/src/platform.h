@@ -172,6 +172,90 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
  * writing if `writable`; callable inside a fault handler. */
 bool mapped__page_available(unsigned char *address, bool writable);
 
+/* Paging. Ranges are whole pages of memory that is mapped. */
+
+/* As mapped_advice, in its order. */
+typedef enum mapped__advice {
+    MAPPED__ADVICE_NORMAL,
+    MAPPED__ADVICE_SEQUENTIAL,
+    MAPPED__ADVICE_RANDOM,
+    MAPPED__ADVICE_WILLNEED,
+    MAPPED__ADVICE_COLD,
+    MAPPED__ADVICE_PAGEOUT,
+    MAPPED__ADVICE_HUGEPAGE,
+    MAPPED__ADVICE_NOHUGEPAGE
+} mapped__advice;
+
+/* MAPPED_UNSUPPORTED also if the system doesn't take it for this memory. */
+mapped_status mapped__range_advise(unsigned char *start, size_t length,
+                                   mapped__advice advice, mapped_error *error);
+
+/* Brings pages in for reading. MAPPED_FAULT if a touch of one would be a fault;
+ * MAPPED_UNSUPPORTED if only a touch can tell. */
+mapped_status mapped__range_fetch(unsigned char *start, size_t length);
+
+/* A hint that the pages will be needed. */
+void mapped__range_expect(unsigned char *start, size_t length);
+
+/* Private memory that is no file: its bytes become zero, its memory goes. */
+mapped_status mapped__range_discard(unsigned char *start, size_t length,
+                                    mapped_error *error);
+
+/* Private pages of a file show the file again. */
+mapped_status mapped__range_revert(unsigned char *start, size_t length,
+                                   mapped_error *error);
+
+/* Sets the lowest bit of a byte for each page: is it in memory? */
+mapped_status mapped__range_resident(unsigned char *start, size_t length,
+                                     unsigned char *vector,
+                                     mapped_error *error);
+
+/* Keeps pages in memory. MAPPED_FAULT, and nothing is locked, if one can't be
+ * had. / Lets them go. */
+mapped_status mapped__range_lock(unsigned char *start, size_t length,
+                                 mapped_error *error);
+mapped_status mapped__range_unlock(unsigned char *start, size_t length,
+                                   mapped_error *error);
+
+/* Write-protects all pages that a mapping uses, or ends that, where it was
+ * made with MAPPED__MAP_WRITE. */
+mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
+                                  mapped_error *error);
+
+/* The bytes become zero and their blocks free; the file stays as long as it is.
+ * MAPPED_UNSUPPORTED if the file can't do that. */
+mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
+                                   uint64_t length, mapped_error *error);
+
+/* Reads `n` bytes; those behind the end of the file are zero. */
+mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
+                                size_t n, mapped_error *error);
+
+/* How many pages of [offset, offset + length) of a file are in memory. */
+typedef struct mapped__cached {
+    uint64_t pages;
+    uint64_t dirty;
+    uint64_t writeback;
+} mapped__cached;
+
+/* False: the system doesn't tell. */
+bool mapped__file_cached(intptr_t file, uint64_t offset, uint64_t length,
+                         mapped__cached *cached);
+
+/* Threads of ours that read files ahead, and the token that stops them. */
+typedef struct mapped__ahead mapped__ahead;
+
+/* NULL where there are none. */
+mapped__ahead *mapped__ahead_new(void);
+
+/* Begins to read the part of the file into memory; the descriptor stays the
+ * caller's. False: there are enough such threads, or none can be made. */
+bool mapped__ahead_start(mapped__ahead *ahead, intptr_t file, uint64_t offset,
+                         uint64_t length);
+
+/* Ends the token, and soon every thread that was begun with it. Takes NULL. */
+void mapped__ahead_stop(mapped__ahead *ahead);
+
 typedef struct mapped__fault {
     unsigned char *address;
     bool poisoned; /* the memory itself is broken */

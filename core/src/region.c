@@ -296,6 +296,8 @@ static void end_access(mapped__region *full)
     mapped__region_publish_length(full, 0);
     mapped__file_close(full->file);
     full->file = MAPPED__NO_FILE;
+    mapped__ahead_stop(full->ahead);
+    full->ahead = NULL;
 }
 
 /* Runs once, when access has ended and no export is left. */

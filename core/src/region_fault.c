@@ -348,6 +348,8 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
     if (status != MAPPED_OK)
         return status;
     status = restore_all(full, file, error);
+    if (full->covered)
+        mapped__region_cover(full);
     mapped__region_close_file(full, file);
     return status;
 }

@@ -29,6 +29,7 @@ typedef struct mapped__region {
     size_t flush_start; /* what it was to write: bytes of the region */
     size_t flush_end;
     bool copies;          /* see mapped_region_copy_on_move */
+    bool covered;         /* its pages are write-protected: region_protect.c */
     size_t length;        /* as live_, but true for devices too */
     size_t longest;       /* that `length` ever was */
     size_t lead;          /* bytes between the mapping and the first byte */
@@ -41,6 +42,7 @@ typedef struct mapped__region {
     mapped__old_mapping
         *old_mappings; /* only while there are exports, or were a moment ago */
     size_t copied;     /* bytes of them that are private memory */
+    mapped__ahead *ahead; /* stops threads that read ahead; NULL: none */
     mapped_wrap_hook *hook;
     void *context;
     const char *name; /* as given, the end of `path`; NULL if there is none */
@@ -188,6 +190,17 @@ mapped_status mapped__region_recovered(mapped_region *region, uint64_t since,
 /* As mapped__region_lost for the whole of a region that the caller has locked.
  */
 mapped_status mapped__region_intact(mapped__region *full, mapped_error *error);
+
+/* What mapped_protect does with a whole region. */
+mapped_status mapped__region_protect(mapped__region *full, mapped_error *error);
+mapped_status mapped__region_unprotect(mapped__region *full,
+                                       mapped_error *error);
+
+/* Whoever changes the pages of a protected region uncovers them before, if
+ * `covered` is set, and covers them again. The region is locked. MAPPED_SYSTEM.
+ */
+mapped_status mapped__region_uncover(mapped__region *full, mapped_error *error);
+void mapped__region_cover(mapped__region *full);
 
 /* The file behind the region: the descriptor it holds, or the path opened again
  * and known to be the same file. Ends with close_file. MAPPED_SYSTEM,

@@ -314,8 +314,15 @@ static mapped_status resize_locked(mapped__region *full, uint64_t length,
     mapped_status status = check_resizable(full, length, names, error);
     if (status != MAPPED_OK || length == full->length)
         return status;
-    return length > full->length ? grow(full, (size_t)length, error)
-                                 : shrink(full, (size_t)length, error);
+    bool covered = full->covered;
+    status = mapped__region_uncover(full, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = length > full->length ? grow(full, (size_t)length, error)
+                                   : shrink(full, (size_t)length, error);
+    if (covered)
+        mapped__region_cover(full);
+    return status;
 }
 
 mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
@@ -339,7 +346,9 @@ mapped_status mapped__region_grow(mapped_region *region, size_t n,
         return status;
     size_t start = full->length;
     size_t end;
-    if (mapped_add_size(start, n, &end))
+    if (mapped_region_readonly(region))
+        status = mapped_error_set(error, MAPPED_READONLY, "append");
+    else if (mapped_add_size(start, n, &end))
         status = resize_locked(full, end, &appending, error);
     else
         status = refuse(error, MAPPED_OVERFLOW, n, SIZE_MAX);

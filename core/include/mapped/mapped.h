@@ -31,6 +31,7 @@
 #include <mapped/guard.h>
 #include <mapped/item.h>
 #include <mapped/needle.h>
+#include <mapped/paging.h>
 #include <mapped/pattern.h>
 #include <mapped/region.h>
 #include <mapped/search.h>

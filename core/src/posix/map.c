@@ -3,6 +3,7 @@
  * up there: a mapping is laid over another in one step (MAP_FIXED). */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -255,8 +256,8 @@ static mapped_status grow_into_reserve(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-/* A lock or an advice of somebody else on a part of it makes several mappings
- * of one, which can't be stretched. Shared pages can be mapped twice. */
+/* A lock or an advice on a part of it makes several mappings of one, which
+ * can't be stretched. Shared pages can be mapped twice, others are copied. */
 static mapped_status map_anew(mapped__mapping *mapping,
                               const mapped__map_request *request,
                               mapped_error *error)
@@ -265,6 +266,8 @@ static mapped_status map_anew(mapped__mapping *mapping,
     mapped_status status = mapped__map(request, &made, error);
     if (status != MAPPED_OK)
         return status;
+    if (is_private(request))
+        memcpy(made.address, mapping->address, mapping->used);
     mapped__unmap(mapping);
     *mapping = made;
     return MAPPED_OK;
@@ -288,7 +291,7 @@ static mapped_status grow_or_move(mapped__mapping *mapping,
         give_back_reserve(mapping);
     unsigned char *start = mapped__pages_stretch(
         mapping->address, mapping->used, used + gap, alone);
-    bool parts = start == MAP_FAILED && errno == EFAULT && !is_private(request);
+    bool parts = start == MAP_FAILED && errno == EFAULT;
     if (start == MAP_FAILED && !alone && (errno == ENOMEM || parts))
         return mapped_error_set(error, MAPPED_BUSY, "mremap");
     if (parts)

@@ -6,9 +6,11 @@
 
 #include "scratch.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 static long refuse_countdown;  /* 0: nothing fails */
@@ -73,6 +75,15 @@ REFUSE_BOTH(void *, mmap,
             (void *at, size_t n, int prot, int flags, int fd, off_t from),
             (at, n, prot, flags, fd, from), MAP_FAILED)
 REFUSE_CALL(int, munmap, (void *at, size_t n), (at, n), -1)
+REFUSE_BOTH(int, fallocate, (int fd, int how, off_t from, off_t n),
+            (fd, how, from, n), -1)
+REFUSE_CALL(int, mincore, (void *at, size_t n, unsigned char *to), (at, n, to),
+            -1)
+REFUSE_CALL(int, mlock, (const void *at, size_t n), (at, n), -1)
+REFUSE_CALL(int, pthread_create,
+            (pthread_t * thread, const pthread_attr_t *how,
+             void *(*run)(void *), void *context),
+            (thread, how, run, context), REFUSE_ERRNO)
 REFUSE_CALL(int, munlock, (const void *at, size_t n), (at, n), -1)
 REFUSE_CALL(int, mprotect, (void *at, size_t n, int how), (at, n, how), -1)
 REFUSE_CALL(int, madvise, (void *at, size_t n, int how), (at, n, how), -1)
@@ -122,6 +133,28 @@ REFUSE_OPEN(open64)
     }
 REFUSE_FCNTL(fcntl)
 REFUSE_FCNTL(fcntl64)
+
+/* Only of calls without a function of their own that may fail. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+    long values[6];
+    va_list rest;
+    va_start(rest, number);
+    for (int i = 0; i < 6; i++)
+        values[i] = va_arg(rest, long);
+    va_end(rest);
+#ifdef SYS_cachestat
+    if (number == SYS_cachestat && refuse("cachestat"))
+        return -1;
+#else
+    if (number == 451 && refuse("cachestat"))
+        return -1;
+#endif
+    return __real_syscall(number, values[0], values[1], values[2], values[3],
+                          values[4], values[5]);
+}
 
 void *__real_mremap(void *at, size_t from, size_t to, int flags, ...);
 void *__wrap_mremap(void *at, size_t from, size_t to, int flags, ...);

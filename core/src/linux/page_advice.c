@@ -1,0 +1,131 @@
+/* What Linux is told and tells of pages. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "posix/system.h"
+
+/* Older headers lack these; the values are the kernel's. */
+#ifndef MADV_COLD
+#    define MADV_COLD 20
+#    define MADV_PAGEOUT 21
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#    define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef SYS_cachestat
+#    define SYS_cachestat 451
+#endif
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, errno, call);
+}
+
+/* EINVAL: the kernel doesn't know the advice, or not for such memory. */
+mapped_status mapped__range_advise(unsigned char *start, size_t length,
+                                   mapped__advice advice, mapped_error *error)
+{
+    static const int numbers[] = {MADV_NORMAL,   MADV_SEQUENTIAL, MADV_RANDOM,
+                                  MADV_WILLNEED, MADV_COLD,       MADV_PAGEOUT,
+                                  MADV_HUGEPAGE, MADV_NOHUGEPAGE};
+    int result;
+    do
+        result = madvise(start, length, numbers[advice]);
+    while (result != 0 && errno == EAGAIN);
+    if (result == 0)
+        return MAPPED_OK;
+    if (errno == EINVAL)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "advise");
+    return failed(error, "madvise");
+}
+
+mapped_status mapped__range_fetch(unsigned char *start, size_t length)
+{
+    if (mapped__pages_bring_in(start, length, false))
+        return MAPPED_OK;
+    return errno == EFAULT || errno == EHWPOISON ? MAPPED_FAULT
+                                                 : MAPPED_UNSUPPORTED;
+}
+
+void mapped__range_expect(unsigned char *start, size_t length)
+{
+    mapped__pages_expect(start, length);
+}
+
+/* What is locked can be dropped since 5.18, and stays locked. */
+static mapped_status drop(unsigned char *start, size_t length,
+                          mapped_error *error)
+{
+    if (madvise(start, length, MADV_DONTNEED) == 0)
+        return MAPPED_OK;
+    int first = errno;
+    if (first == EINVAL && madvise(start, length, MADV_DONTNEED_LOCKED) == 0)
+        return MAPPED_OK;
+    errno = first;
+    return failed(error, "madvise");
+}
+
+mapped_status mapped__range_discard(unsigned char *start, size_t length,
+                                    mapped_error *error)
+{
+    return drop(start, length, error);
+}
+
+mapped_status mapped__range_revert(unsigned char *start, size_t length,
+                                   mapped_error *error)
+{
+    return drop(start, length, error);
+}
+
+mapped_status mapped__range_resident(unsigned char *start, size_t length,
+                                     unsigned char *vector, mapped_error *error)
+{
+    if (mincore(start, length, vector) != 0)
+        return failed(error, "mincore");
+    return MAPPED_OK;
+}
+
+mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
+                                   uint64_t length, mapped_error *error)
+{
+    int result;
+    do
+        result =
+            fallocate((int)file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      (off_t)offset, (off_t)length);
+    while (result != 0 && errno == EINTR);
+    if (result == 0)
+        return MAPPED_OK;
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == ENODEV)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "discard");
+    return failed(error, "fallocate");
+}
+
+/* As the kernel's struct cachestat_range and struct cachestat. */
+typedef struct cache_range {
+    uint64_t offset;
+    uint64_t length;
+} cache_range;
+
+typedef struct cache_counts {
+    uint64_t cached;
+    uint64_t dirty;
+    uint64_t writeback;
+    uint64_t evicted;
+    uint64_t recently_evicted;
+} cache_counts;
+
+/* Fails before 6.5, for huge pages, and for who may not write the file. */
+bool mapped__file_cached(intptr_t file, uint64_t offset, uint64_t length,
+                         mapped__cached *cached)
+{
+    cache_range range = {offset, length};
+    cache_counts counts;
+    if (syscall(SYS_cachestat, (int)file, &range, &counts, 0) != 0)
+        return false;
+    *cached = (mapped__cached){counts.cached, counts.dirty, counts.writeback};
+    return true;
+}

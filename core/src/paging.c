@@ -1,0 +1,340 @@
+/* Advice, locks, protection, and the ways to give memory back. Work on
+ * addresses goes on between enter and leave: whoever calls holds a reference,
+ * so the addresses stay the region's own even if it is closed meanwhile. Work
+ * on the file is done with the region locked, so that nobody closes it. */
+#include <mapped/paging.h>
+
+#include <string.h>
+
+#include "paging_internal.h"
+
+static const char *const advice_texts[] = {"normal",   "sequential", "random",
+                                           "willneed", "cold",       "pageout",
+                                           "hugepage", "nohugepage"};
+
+#define ADVICES (sizeof advice_texts / sizeof advice_texts[0])
+
+_Static_assert((int)MAPPED_ADVICE_NOHUGEPAGE ==
+                       (int)MAPPED__ADVICE_NOHUGEPAGE &&
+                   (int)MAPPED_ADVICE_NOHUGEPAGE == (int)ADVICES - 1,
+               "the platform's kinds are the public ones");
+
+mapped_status mapped_advice_parse(const char *text, size_t length,
+                                  mapped_advice *advice, mapped_error *error)
+{
+    for (size_t i = 0; i < ADVICES; i++) {
+        if (strlen(advice_texts[i]) == length &&
+            memcmp(advice_texts[i], text, length) == 0) {
+            *advice = (mapped_advice)i;
+            return MAPPED_OK;
+        }
+    }
+    return mapped_error_set(error, MAPPED_ARGUMENT, "advice");
+}
+
+const char *mapped_advice_text(mapped_advice advice)
+{
+    return advice_texts[advice];
+}
+
+mapped_status mapped__paging_check(mapped_slice slice, const char *operation,
+                                   mapped_error *error)
+{
+    mapped_status status = mapped_slice_check(slice, error);
+    if (status == MAPPED_OK && mapped_region_device(slice.region))
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, operation);
+    return status;
+}
+
+size_t mapped__paging_unit(const mapped__region *full)
+{
+    return full->mapping.page != 0 ? full->mapping.page : mapped__page_size();
+}
+
+mapped__pages mapped__paging_outward(const mapped__region *full,
+                                     unsigned char *first, size_t n)
+{
+    const size_t unit = mapped__paging_unit(full);
+    size_t before = (uintptr_t)first % unit;
+    size_t length = before + n;
+    (void)mapped_round_up(before + n, unit, &length);
+    return (mapped__pages){first - before, length};
+}
+
+/* The pages that the slice alone has. Nobody sees what is in the region's first
+ * page before its first byte, nor what is in its last page behind its last. */
+static mapped__pages inward(mapped_slice slice, unsigned char *first)
+{
+    const mapped__region *full = mapped__region_of(slice.region);
+    const size_t unit = mapped__paging_unit(full);
+    mapped__pages outer = mapped__paging_outward(full, first, slice.length);
+    unsigned char *start = outer.start;
+    unsigned char *end = outer.start + outer.length;
+    bool to_end =
+        slice.offset + slice.length == mapped_region_length(&full->head);
+    if (slice.offset != 0 && start != first)
+        start += unit;
+    if (!to_end && end != first + slice.length)
+        end -= unit;
+    return (mapped__pages){start, end > start ? (size_t)(end - start) : 0};
+}
+
+/* The outward pages of a slice that was checked; none of an empty one. */
+static mapped_status enter(mapped_slice slice, mapped__pages *pages,
+                           mapped_error *error)
+{
+    unsigned char *first;
+    *pages = (mapped__pages){NULL, 0};
+    mapped_status status =
+        mapped_slice_enter(slice, 0, slice.length, &first, error);
+    if (status == MAPPED_OK && slice.length > 0)
+        *pages = mapped__paging_outward(mapped__region_of(slice.region), first,
+                                        slice.length);
+    return status;
+}
+
+static mapped_status advise(mapped_slice slice, mapped_advice advice,
+                            mapped_error *error)
+{
+    mapped__pages pages;
+    if ((unsigned)advice >= ADVICES)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "advice");
+    mapped_status status = mapped__paging_check(slice, "advise", error);
+    if (status == MAPPED_OK)
+        status = enter(slice, &pages, error);
+    if (status != MAPPED_OK || pages.length == 0)
+        return status;
+    return mapped__range_advise(pages.start, pages.length,
+                                (mapped__advice)advice, error);
+}
+
+mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
+                            mapped_error *error)
+{
+    return mapped__region_end(slice.region, "advise",
+                              advise(slice, advice, error), error);
+}
+
+/* Memory that isn't ours may be locked, or not, by its owner. */
+static mapped_status enter_own(mapped_slice slice, const char *operation,
+                               mapped__pages *pages, mapped_error *error)
+{
+    mapped_status status = mapped__paging_check(slice, operation, error);
+    if (status == MAPPED_OK && mapped__region_of(slice.region)->wrapped)
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, operation);
+    return status == MAPPED_OK ? enter(slice, pages, error) : status;
+}
+
+static mapped_status lock(mapped_slice slice, mapped_error *error)
+{
+    mapped__pages pages;
+    mapped_status status = enter_own(slice, "mlock", &pages, error);
+    if (status != MAPPED_OK || pages.length == 0)
+        return status;
+    status = mapped__range_lock(pages.start, pages.length, error);
+    if (status == MAPPED_FAULT)
+        return mapped__paging_touch(slice, error);
+    return status;
+}
+
+mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "mlock", lock(slice, error), error);
+}
+
+static mapped_status unlock(mapped_slice slice, mapped_error *error)
+{
+    mapped__pages pages;
+    mapped_status status = enter_own(slice, "munlock", &pages, error);
+    if (status != MAPPED_OK || pages.length == 0)
+        return status;
+    return mapped__range_unlock(pages.start, pages.length, error);
+}
+
+mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "munlock", unlock(slice, error),
+                              error);
+}
+
+/* Zeros for the parts of pages at the ends. */
+static void zero_ends(unsigned char *first, size_t n, mapped__pages whole)
+{
+    unsigned char *end = first + n;
+    if (whole.length == 0) {
+        memset(first, 0, n);
+        return;
+    }
+    if (whole.start > first)
+        memset(first, 0, (size_t)(whole.start - first));
+    if (whole.start + whole.length < end)
+        memset(whole.start + whole.length, 0,
+               (size_t)(end - whole.start - whole.length));
+}
+
+static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
+{
+    unsigned char *first;
+    mapped_status status =
+        mapped_slice_enter_write(slice, 0, slice.length, &first, error);
+    if (status != MAPPED_OK || slice.length == 0)
+        return status;
+    mapped__pages whole = inward(slice, first);
+    if (whole.length > 0)
+        status = mapped__range_discard(whole.start, whole.length, error);
+    if (status != MAPPED_OK)
+        return status;
+    zero_ends(first, slice.length, whole);
+    return mapped_slice_leave(slice, 0, slice.length, error);
+}
+
+/* The check comes with the region locked: nobody shrinks or protects it then.
+ */
+static mapped_status discard_blocks(mapped_slice slice, mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(slice.region);
+    mapped_status status = mapped__region_lock(full, false, "discard", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped_slice_check_writable(slice, error);
+    if (status == MAPPED_OK && slice.length > 0)
+        status = mapped__file_discard(full->file, full->offset + slice.offset,
+                                      slice.length, error);
+    mapped__region_unlock(full);
+    if (status != MAPPED_OK)
+        return status;
+    return mapped_slice_leave(slice, 0, slice.length, error);
+}
+
+static mapped_status discard(mapped_slice slice, mapped_error *error)
+{
+    mapped_status status = mapped__paging_check(slice, "discard", error);
+    if (status == MAPPED_OK)
+        status = mapped_slice_check_writable(slice, error);
+    if (status != MAPPED_OK)
+        return status;
+    const mapped__region *full = mapped__region_of(slice.region);
+    if (full->wrapped || full->mode == MAPPED_MODE_COPY)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "discard");
+    return full->file == MAPPED__NO_FILE ? discard_memory(slice, error)
+                                         : discard_blocks(slice, error);
+}
+
+mapped_status mapped_discard(mapped_slice slice, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "discard", discard(slice, error),
+                              error);
+}
+
+/* A descriptor of the caller's own for the region's file. */
+static mapped_status borrow_file(mapped__region *full, intptr_t *file,
+                                 mapped_error *error)
+{
+    mapped_status status = mapped__region_lock(full, false, "revert", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__region_open_file(full, file, error);
+    if (status == MAPPED_OK && *file == full->file)
+        status = mapped__file_duplicate(full->file, file, error);
+    mapped__region_unlock(full);
+    return status;
+}
+
+#define PIECE ((size_t)4096)
+
+/* Stores in [from, to) of the slice what the file has there. */
+static mapped_status reread(mapped_slice slice, size_t from, size_t to,
+                            intptr_t file, mapped_error *error)
+{
+    unsigned char piece[PIECE];
+    const mapped__region *full = mapped__region_of(slice.region);
+    mapped_status status = MAPPED_OK;
+    for (size_t n; from < to && status == MAPPED_OK; from += n) {
+        n = to - from < PIECE ? to - from : PIECE;
+        status = mapped__file_read(file, full->offset + slice.offset + from,
+                                   piece, n, error);
+        if (status == MAPPED_OK)
+            status = mapped_write(slice, from, piece, n, error);
+    }
+    return status;
+}
+
+static mapped_status revert_ends(mapped_slice slice, size_t before,
+                                 size_t behind, mapped_error *error)
+{
+    intptr_t file;
+    if (before == 0 && behind == slice.length)
+        return MAPPED_OK;
+    mapped_status status =
+        borrow_file(mapped__region_of(slice.region), &file, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = reread(slice, 0, before, file, error);
+    if (status == MAPPED_OK)
+        status = reread(slice, behind, slice.length, file, error);
+    mapped__file_close(file);
+    return status;
+}
+
+/* The ends come first: they need the file, and may fail. */
+static mapped_status revert_pages(mapped_slice slice, mapped_error *error)
+{
+    unsigned char *first;
+    mapped_status status =
+        mapped_slice_enter_write(slice, 0, slice.length, &first, error);
+    if (status != MAPPED_OK || slice.length == 0)
+        return status;
+    mapped__pages whole = inward(slice, first);
+    size_t before = slice.length;
+    size_t behind = slice.length;
+    if (whole.length > 0) {
+        before = whole.start > first ? (size_t)(whole.start - first) : 0;
+        if (whole.start + whole.length < first + slice.length)
+            behind = (size_t)(whole.start + whole.length - first);
+    }
+    status = revert_ends(slice, before, behind, error);
+    if (status == MAPPED_OK && whole.length > 0)
+        status = mapped__range_revert(whole.start, whole.length, error);
+    if (status != MAPPED_OK)
+        return status;
+    return mapped_slice_leave(slice, 0, slice.length, error);
+}
+
+static mapped_status revert(mapped_slice slice, mapped_error *error)
+{
+    mapped_status status = mapped__paging_check(slice, "revert", error);
+    if (status != MAPPED_OK)
+        return status;
+    if (mapped_region_mode(slice.region) != MAPPED_MODE_COPY)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
+    return revert_pages(slice, error);
+}
+
+mapped_status mapped_revert(mapped_slice slice, mapped_error *error)
+{
+    return mapped__region_end(slice.region, "revert", revert(slice, error),
+                              error);
+}
+
+static mapped_status protect(mapped_slice slice, mapped_mode mode,
+                             mapped_error *error)
+{
+    if (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "protect: mode");
+    mapped_status status = mapped_slice_check(slice, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (slice.offset != 0 || slice.length != mapped_region_length(slice.region))
+        return mapped_error_set(error, MAPPED_UNSUPPORTED,
+                                "protect a part of a region");
+    mapped__region *full = mapped__region_of(slice.region);
+    return mode == MAPPED_MODE_READ ? mapped__region_protect(full, error)
+                                    : mapped__region_unprotect(full, error);
+}
+
+mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,
+                             mapped_error *error)
+{
+    return mapped__region_end(slice.region, "protect",
+                              protect(slice, mode, error), error);
+}

@@ -1,0 +1,124 @@
+/* Which pages are in memory. The cache of a file is asked in one step, if
+ * nobody wants to know page by page; else the system fills a byte for each page
+ * of a piece, which are counted and packed. */
+#include <mapped/paging.h>
+
+#include <string.h>
+
+#include "paging_internal.h"
+
+#define PIECE ((size_t)4096) /* pages */
+
+size_t mapped_residency_pages(mapped_slice slice)
+{
+    const size_t page = mapped__page_size();
+    if (slice.region == NULL || slice.length == 0)
+        return 0;
+    const mapped__region *full = mapped__region_of(slice.region);
+    size_t before = (full->lead + slice.offset) % page;
+    return (slice.length - 1 + before) / page + 1;
+}
+
+/* Counts `n` pages and packs them from bit `at` on, a multiple of 8. */
+static size_t pack(const unsigned char *vector, size_t n, unsigned char *bits,
+                   size_t at)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += vector[i] & 1;
+    if (bits == NULL)
+        return count;
+    unsigned char *to = bits + at / 8;
+    for (size_t i = 0; i < n; i += 8) {
+        unsigned packed = 0;
+        for (size_t j = 0; j < 8 && i + j < n; j++)
+            packed |= (unsigned)(vector[i + j] & 1) << j;
+        *to++ = (unsigned char)packed;
+    }
+    return count;
+}
+
+static mapped_status look_at_pages(mapped_slice slice,
+                                   mapped_residency *residency,
+                                   unsigned char *bits, mapped_error *error)
+{
+    unsigned char vector[PIECE];
+    unsigned char *first;
+    mapped_status status =
+        mapped_slice_enter(slice, 0, slice.length, &first, error);
+    unsigned char *start = first - (uintptr_t)first % residency->page_size;
+    for (size_t at = 0; at < residency->pages && status == MAPPED_OK;
+         at += PIECE) {
+        size_t left = residency->pages - at;
+        size_t n = left < PIECE ? left : PIECE;
+        status =
+            mapped__range_resident(start + at * residency->page_size,
+                                   n * residency->page_size, vector, error);
+        if (status == MAPPED_OK)
+            residency->resident += pack(vector, n, bits, at);
+    }
+    return status;
+}
+
+/* Does the region show just what the system keeps of a file? */
+static bool shows_cache(const mapped__region *full)
+{
+    return !full->wrapped && full->mode != MAPPED_MODE_COPY &&
+           (full->file != MAPPED__NO_FILE || full->name != NULL);
+}
+
+static bool ask_cache(mapped_slice slice, mapped__cached *cached)
+{
+    intptr_t file;
+    mapped__region *full = mapped__region_of(slice.region);
+    if (!shows_cache(full) ||
+        mapped__region_lock(full, false, "residency", NULL) != MAPPED_OK)
+        return false;
+    bool known = mapped__region_open_file(full, &file, NULL) == MAPPED_OK;
+    if (known) {
+        known = mapped__file_cached(file, full->offset + slice.offset,
+                                    slice.length, cached);
+        mapped__region_close_file(full, file);
+    }
+    mapped__region_unlock(full);
+    return known;
+}
+
+static mapped_status get(mapped_slice slice, mapped_residency *residency,
+                         unsigned char *bits, size_t capacity,
+                         mapped_error *error)
+{
+    mapped_residency found;
+    mapped__cached cached;
+    mapped_status status = mapped__paging_check(slice, "residency", error);
+    memset(&found, 0, sizeof found);
+    found.page_size = mapped__page_size();
+    found.pages = mapped_residency_pages(slice);
+    if (status == MAPPED_OK && bits != NULL && capacity < (found.pages + 7) / 8)
+        status = mapped_error_set(error, MAPPED_SIZE, "residency");
+    if (status != MAPPED_OK)
+        return status;
+    if (found.pages > 0 && ask_cache(slice, &cached)) {
+        found.resident = (size_t)cached.pages;
+        found.dirty = (size_t)cached.dirty;
+        found.writeback = (size_t)cached.writeback;
+        found.counted = true;
+    }
+    if (found.pages > 0 && (bits != NULL || !found.counted)) {
+        found.resident = 0;
+        status = look_at_pages(slice, &found, bits, error);
+    }
+    if (status == MAPPED_OK)
+        *residency = found;
+    return status;
+}
+
+mapped_status mapped_residency_get(mapped_slice slice,
+                                   mapped_residency *residency,
+                                   unsigned char *bits, size_t capacity,
+                                   mapped_error *error)
+{
+    return mapped__region_end(slice.region, "residency",
+                              get(slice, residency, bits, capacity, error),
+                              error);
+}

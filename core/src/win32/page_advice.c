@@ -1,0 +1,153 @@
+/* Paging. Windows takes no advice about how memory is used, tells nothing of
+ * the cache of a file, and lets nobody cut holes into one that is mapped: that
+ * isn't supported. */
+#include "system.h"
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, (int)GetLastError(), call);
+}
+
+static mapped_status unsupported(const char *operation, mapped_error *error)
+{
+    return mapped_error_set(error, MAPPED_UNSUPPORTED, operation);
+}
+
+mapped_status mapped__range_advise(unsigned char *start, size_t length,
+                                   mapped__advice advice, mapped_error *error)
+{
+    if (advice == MAPPED__ADVICE_NORMAL)
+        return MAPPED_OK;
+    if (advice != MAPPED__ADVICE_WILLNEED)
+        return unsupported("advise", error);
+    mapped__range_expect(start, length);
+    return MAPPED_OK;
+}
+
+/* The prefetch is a hint: a touch tells. */
+mapped_status mapped__range_fetch(unsigned char *start, size_t length)
+{
+    mapped__range_expect(start, length);
+    return MAPPED_UNSUPPORTED;
+}
+
+void mapped__range_expect(unsigned char *start, size_t length)
+{
+    WIN32_MEMORY_RANGE_ENTRY range = {start, length};
+    PrefetchVirtualMemory(GetCurrentProcess(), 1, &range, 0);
+}
+
+mapped_status mapped__range_discard(unsigned char *start, size_t length,
+                                    mapped_error *error)
+{
+    (void)start;
+    (void)length;
+    return unsupported("discard", error);
+}
+
+mapped_status mapped__range_revert(unsigned char *start, size_t length,
+                                   mapped_error *error)
+{
+    (void)start;
+    (void)length;
+    return unsupported("revert", error);
+}
+
+mapped_status mapped__range_resident(unsigned char *start, size_t length,
+                                     unsigned char *vector, mapped_error *error)
+{
+    (void)start;
+    (void)length;
+    (void)vector;
+    return unsupported("residency", error);
+}
+
+mapped_status mapped__range_lock(unsigned char *start, size_t length,
+                                 mapped_error *error)
+{
+    if (!VirtualLock(start, length))
+        return failed(error, "VirtualLock");
+    return MAPPED_OK;
+}
+
+mapped_status mapped__range_unlock(unsigned char *start, size_t length,
+                                   mapped_error *error)
+{
+    if (!VirtualUnlock(start, length))
+        return failed(error, "VirtualUnlock");
+    return MAPPED_OK;
+}
+
+static DWORD protection(const mapped__mapping *mapping, bool writable)
+{
+    if (!writable)
+        return PAGE_READONLY;
+    return mapping->flags & MAPPED__MAP_PRIVATE ? PAGE_WRITECOPY
+                                                : PAGE_READWRITE;
+}
+
+/* One call may not span two views. */
+mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
+                                  mapped_error *error)
+{
+    unsigned char *at = mapping->address;
+    unsigned char *end = at + mapping->used;
+    mapped__piece piece;
+    DWORD before;
+    for (; mapped__view_piece(at, end, &piece); at = piece.end) {
+        unsigned char *to = piece.end < end ? piece.end : end;
+        if (!VirtualProtect(at, (SIZE_T)(to - at),
+                            protection(mapping, writable), &before))
+            return failed(error, "VirtualProtect");
+    }
+    return MAPPED_OK;
+}
+
+mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
+                                   uint64_t length, mapped_error *error)
+{
+    (void)file;
+    (void)offset;
+    (void)length;
+    return unsupported("discard", error);
+}
+
+mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
+                                size_t n, mapped_error *error)
+{
+    (void)file;
+    (void)offset;
+    (void)to;
+    (void)n;
+    return unsupported("revert", error);
+}
+
+bool mapped__file_cached(intptr_t file, uint64_t offset, uint64_t length,
+                         mapped__cached *cached)
+{
+    (void)file;
+    (void)offset;
+    (void)length;
+    (void)cached;
+    return false;
+}
+
+mapped__ahead *mapped__ahead_new(void)
+{
+    return NULL;
+}
+
+bool mapped__ahead_start(mapped__ahead *ahead, intptr_t file, uint64_t offset,
+                         uint64_t length)
+{
+    (void)ahead;
+    (void)file;
+    (void)offset;
+    (void)length;
+    return false;
+}
+
+void mapped__ahead_stop(mapped__ahead *ahead)
+{
+    (void)ahead;
+}
