@@ -131,7 +131,9 @@ static mapped_status lock(mapped_slice slice, mapped_error *error)
     mapped_status status = enter_own(slice, "mlock", &pages, error);
     if (status != MAPPED_OK || pages.length == 0)
         return status;
-    status = mapped__range_lock(pages.start, pages.length, error);
+    status = mapped_slice_leave(slice, 0, slice.length, error);
+    if (status == MAPPED_OK)
+        status = mapped__range_lock(pages.start, pages.length, error);
     if (status == MAPPED_FAULT)
         return mapped__paging_touch(slice, error);
     return status;

@@ -1,6 +1,6 @@
 /* Guards against calls on pages that reach further than their slice: bytes
  * beside it that change, pages that are somebody else's, a page that can't be
- * had; and against protection that ends in a signal. */
+ * had. */
 #include "scratch.h"
 
 #include "../memory.h"
@@ -8,7 +8,6 @@
 #include <mapped/paging.h>
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/resource.h>
 
 #define NAME "paging"
@@ -532,147 +531,6 @@ static void test_paging_locked_memory_grows(void)
     mapped_region_release(region);
 }
 
-/* Every way to write. */
-static void check_refuses_writes(mapped_region *region)
-{
-    unsigned char *p = NULL;
-    mapped_slice all = mapped_region_slice(region);
-    uint8_t before = 0, after = 1;
-    CHECK_STATUS(mapped_get_u8(all, 0, &before, NULL), MAPPED_OK);
-    CHECK(mapped_region_readonly(region));
-    CHECK_STATUS(mapped_set_u8(all, 0, 99, NULL), MAPPED_READONLY);
-    CHECK_STATUS(mapped_write(all, 0, "x", 1, NULL), MAPPED_READONLY);
-    CHECK_STATUS(mapped_fill(all, 1, NULL), MAPPED_READONLY);
-    CHECK_STATUS(mapped_move(all, 0, 1, 1, NULL), MAPPED_READONLY);
-    CHECK_STATUS(mapped_discard(all, NULL), MAPPED_READONLY);
-    CHECK_STATUS(mapped_slice_enter_write(all, 0, 1, &p, NULL),
-                 MAPPED_READONLY);
-    CHECK_STATUS(mapped_region_append(region, "x", 1, NULL), MAPPED_READONLY);
-    CHECK_STATUS(mapped_get_u8(all, 0, &after, NULL), MAPPED_OK);
-    CHECK_INT(after, before);
-}
-
-static void check_writes(mapped_region *region)
-{
-    CHECK(!mapped_region_readonly(region));
-    CHECK_STATUS(mapped_fill(mapped_region_slice(region), 1, NULL), MAPPED_OK);
-}
-
-static mapped_status unprotect(mapped_region *region)
-{
-    return mapped_protect(mapped_region_slice(region), MAPPED_MODE_READ_WRITE,
-                          NULL);
-}
-
-static void check_resizes(mapped_region *region)
-{
-    const size_t page = scratch_page();
-    const size_t lengths[] = {page + 10, page + 20, 100, 300, 20 * page, page};
-    CHECK_STATUS(protect(mapped_region_slice(region), NULL), MAPPED_OK);
-    check_refuses_writes(region);
-    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        CHECK_STATUS(mapped_region_resize(region, lengths[i], NULL), MAPPED_OK);
-        check_refuses_writes(region);
-    }
-    CHECK_STATUS(unprotect(region), MAPPED_OK);
-    check_writes(region);
-    CHECK_STATUS(mapped_region_resize(region, 30 * page, NULL), MAPPED_OK);
-    check_writes(region);
-    mapped_region_release(region);
-}
-
-static void test_paging_protected_regions_resize(void)
-{
-    mapped_open_options options = {.reserve = (uint64_t)1 << 20};
-    mapped_anonymous_options memory = {.reserve = (uint64_t)1 << 20};
-    mapped_region *region = NULL;
-    check_resizes(make_file());
-    check_resizes(make_memory());
-    check_resizes(make_shared());
-    check_resizes(scratch_open(scratch_file(NAME, size_of_file()),
-                               MAPPED_MODE_READ_WRITE, &options));
-    CHECK_STATUS(mapped_region_anonymous(10, &memory, &region, NULL),
-                 MAPPED_OK);
-    check_resizes(region);
-}
-
-static void test_paging_protected_regions_recover(void)
-{
-    mapped_region *region = make_file();
-    CHECK_STATUS(protect(mapped_region_slice(region), NULL), MAPPED_OK);
-    CHECK_INT(truncate(scratch_path(NAME), 10), 0);
-    CHECK_INT(scratch_get(region, 5000), MAPPED_FAULT);
-    CHECK_STATUS(mapped_set_u8(mapped_region_slice(region), 5000, 1, NULL),
-                 MAPPED_READONLY);
-    scratch_file(NAME, size_of_file());
-    CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
-    check_refuses_writes(region);
-    CHECK(is_zero_from(region, 0, 0));
-    CHECK_STATUS(unprotect(region), MAPPED_OK);
-    check_writes(region);
-    mapped_region_release(region);
-}
-
-static void test_paging_protect_twice(void)
-{
-    mapped_region *region = make_file();
-    mapped_slice all = mapped_region_slice(region);
-    CHECK_STATUS(mapped_protect(all, MAPPED_MODE_READ_WRITE, NULL), MAPPED_OK);
-    CHECK_STATUS(protect(all, NULL), MAPPED_OK);
-    CHECK_STATUS(protect(all, NULL), MAPPED_OK);
-    check_refuses_writes(region);
-    CHECK_STATUS(protect(memory_slice(region, 0, 5), NULL), MAPPED_UNSUPPORTED);
-    CHECK_STATUS(protect(memory_slice(region, 1, 5), NULL), MAPPED_UNSUPPORTED);
-    CHECK_STATUS(unprotect(region), MAPPED_OK);
-    check_writes(region);
-    mapped_region_release(region);
-}
-
-static void test_paging_protect_while_exported(void)
-{
-    mapped_export held;
-    mapped_error error = MAPPED_ERROR_INIT;
-    mapped_region *region = make_file();
-    mapped_slice all = mapped_region_slice(region);
-    CHECK_STATUS(mapped_export_begin(all, &held, NULL), MAPPED_OK);
-    CHECK_STATUS(protect(all, &error), MAPPED_BUSY);
-    CHECK_UINT(error.length, 1);
-    check_writes(region);
-    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
-    CHECK_STATUS(protect(all, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_export_begin(all, &held, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_region_resize(region, 1 << 20, NULL), MAPPED_OK);
-    check_refuses_writes(region);
-    CHECK_STATUS(unprotect(region), MAPPED_OK);
-    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
-    check_writes(region);
-    mapped_region_release(region);
-}
-
-static bool shared_reference;
-
-static const char *stray_write(void)
-{
-    mapped_region *region = make_file();
-    if (shared_reference)
-        mapped_region_acquire(region);
-    CHECK_STATUS(protect(mapped_region_slice(region), NULL), MAPPED_OK);
-    check_refuses_writes(region);
-    *(volatile unsigned char *)region->base_ = 1;
-    return NULL;
-}
-
-/* Only where no other thread may be in the middle of a write. */
-static void test_paging_protected_pages(void)
-{
-    shared_reference = true;
-    CHECK_INT(scratch_child(stray_write), 0);
-    shared_reference = false;
-#ifndef __SANITIZE_ADDRESS__
-    CHECK_INT(scratch_child(stray_write), SIGSEGV);
-#endif
-}
-
 int main(void)
 {
     RUN(test_paging_closed);
@@ -697,10 +555,5 @@ int main(void)
     RUN(test_paging_lock_of_a_lost_page);
     RUN(test_paging_lock_beyond_the_limit);
     RUN(test_paging_locked_memory_grows);
-    RUN(test_paging_protected_regions_resize);
-    RUN(test_paging_protected_regions_recover);
-    RUN(test_paging_protect_twice);
-    RUN(test_paging_protect_while_exported);
-    RUN(test_paging_protected_pages);
     return check_finish();
 }
