@@ -56,6 +56,7 @@ typedef struct KnownFormat {
 typedef struct State {
     PyObject *module; /* that has this state; each Region has a reference */
     TYPES(STATE_TYPE)
+    PyTypeObject *residency; /* a named tuple */
     PyObject *fault_error;
     PyObject *unsupported;  /* io.UnsupportedOperation */
     PyObject *struct_error; /* struct.error */
@@ -356,6 +357,9 @@ int import_object(const char *from, const char *name, PyObject **object);
 int formats_traverse(State *state, visitproc visit, void *arg);
 void formats_clear(State *state);
 
+/* The type of what residency() returns; NULL with an exception. */
+PyTypeObject *residency_type(void);
+
 /* From how many bytes on an operation lets other Python threads run. */
 #define UNLOCKED_BYTES ((size_t)65536)
 
@@ -438,6 +442,14 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(KEYWORDS, endswith)   \
     X(KEYWORDS, lines)      \
     X(KEYWORDS, split)      \
+    X(ONE, advise)          \
+    X(NONE, discard)        \
+    X(NONE, revert)         \
+    X(KEYWORDS, prefetch)   \
+    X(KEYWORDS, residency)  \
+    X(NONE, mlock)          \
+    X(NONE, munlock)        \
+    X(ONE, protect)         \
     X(NONE, tobytes)        \
     X(NONE, __bytes__)      \
     X(NONE, __reversed__)   \

@@ -65,9 +65,11 @@ static int module_exec(PyObject *module)
     state->module = module;
     codes_fill(state);
     state->formats = PyDict_New();
-    if (state->formats == NULL ||
-        TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) import_object(
-            "io", "UnsupportedOperation", &state->unsupported) < 0 ||
+    state->residency = residency_type();
+    if (state->formats == NULL || state->residency == NULL ||
+        TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) NOT_ADDED(residency)
+                import_object("io", "UnsupportedOperation",
+                              &state->unsupported) < 0 ||
         import_object("struct", "error", &state->struct_error) < 0 ||
         add_fault_error(module, state) < 0 ||
         add_range_error(module, state) < 0)
@@ -82,6 +84,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = state_get(module);
     TYPES(VISIT)
+    VISIT(residency)
     Py_VISIT(state->fault_error);
     Py_VISIT(state->unsupported);
     Py_VISIT(state->struct_error);
@@ -104,6 +107,7 @@ static void module_free(void *module)
     formats_clear(state);
     slice_free_spares(state);
     TYPES(CLEAR)
+    CLEAR(residency)
     Py_CLEAR(state->fault_error);
     Py_CLEAR(state->unsupported);
     Py_CLEAR(state->struct_error);

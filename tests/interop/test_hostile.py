@@ -31,12 +31,12 @@ HARMLESS = {"lua": set("""
     """.split()), "python": set("""
     PyArg_UnpackTuple PyBool_FromLong PyBuffer_FillInfo PyBuffer_IsContiguous
     PyByteArray_AsString PyByteArray_Size PyByteArray_Type PyBytes_AsString
-    PyBytes_Size PyBytes_Type PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
+    PyBytes_Size PyBytes_Type PyCallable_Check PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
     PyErr_Fetch PyErr_Occurred PyFloat_Type PyGC_Collect PyEval_SaveThread PyIndex_Check PyList_SetItem
     PyLong_Type PyMemoryView_Type PyMem_Free PyModuleDef_Init PyModule_GetState
     PyObject_CheckBuffer PyObject_Free PyObject_GC_Del PyObject_GC_Track
     PyObject_GC_UnTrack PyObject_HashNotImplemented PyObject_Init
-    PyObject_SelfIter PySlice_AdjustIndices PySlice_Type PyTuple_GetItem
+    PyObject_SelfIter PySlice_AdjustIndices PySlice_Type PyStructSequence_SetItem PyTuple_GetItem
     PyTuple_SetItem PyTuple_Size PyTuple_Type PyType_GetFlags
     PyType_GetModuleState PyType_IsSubtype PyUnicode_CompareWithASCIIString
     PyUnicode_Type PyUnicode_GetLength Py_Version

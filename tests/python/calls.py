@@ -47,7 +47,8 @@ LAYOUTS = ["a:u8 b:u32", "a:u8", "x:f64 y:char[3] z:i16[4]", "n:u64",
            "flag:bool t:u32be", "a:u8[0]", "", ":", "a:u9", "a:u8 a:u8"]
 MODES = ["r", "r+", "c", "w+", "x+", "rb", "r+b", "a+", "q"]
 NAMES = ["mode", "length", "offset", "reserve", "sparse", "shared", "huge",
-         "populate", "device", "shape", "code", "start", "end", "a", "b"]
+         "populate", "device", "shape", "code", "start", "end", "a", "b",
+         "wait", "progress", "map", "cold", "sequential", "pageout"]
 
 pool = []
 running = True

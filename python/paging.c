@@ -1,0 +1,321 @@
+/* The methods about pages: advice, locks, protection, and what is in memory.
+ * They wait for disks and run unlocked. */
+#include "binding.h"
+
+typedef mapped_status Operation(mapped_slice slice, mapped_error *error);
+
+/* Runs the operation on all of the bytes. */
+static PyObject *run(PyObject *self, Operation *operation)
+{
+    mapped_slice span = view_span(self);
+    mapped_error error;
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    mapped_status status = operation(span, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
+    if (status != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    Py_RETURN_NONE;
+}
+
+#define LONGEST_WORD 16 /* longer than any advice is */
+
+/* The text of a short str, "" for a longer one; NULL with a TypeError. */
+static const char *word_of(PyObject *object, const char *what,
+                           Py_ssize_t *length)
+{
+    *length = 0;
+    if (!PyUnicode_Check(object))
+        return raise_kind(what, object);
+    if (PyUnicode_GetLength(object) > LONGEST_WORD)
+        return "";
+    const char *text = PyUnicode_AsUTF8AndSize(object, length);
+    if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeError))
+        return text;
+    PyErr_Clear();
+    return "";
+}
+
+const char view_advise_doc[] = PyDoc_STR(
+    "advise($self, kind, /)\n--\n\n"
+    "Tell the system how the bytes will be used. No advice changes a byte.\n\n"
+    "'sequential': read ahead far; 'random': don't; 'willneed': begin to "
+    "read;\n'cold': may go first if memory is short; 'pageout': write back and "
+    "let go\nnow; 'hugepage' and 'nohugepage': transparent huge pages or not; "
+    "'normal': as\nif nothing had been said. It holds for whole pages. "
+    "ValueError for any other\nkind; io.UnsupportedOperation where the system "
+    "has no such advice.");
+
+METHOD_ONE(view_advise)
+{
+    Py_ssize_t length;
+    mapped_advice advice;
+    mapped_error error;
+    const char *text = word_of(argument, "advice must be str", &length);
+    if (text == NULL)
+        return NULL;
+    if (mapped_advice_parse(text, (size_t)length, &advice, NULL) != MAPPED_OK)
+        return raise_about(PyExc_ValueError, "unknown %s %U", "advice",
+                           argument);
+    mapped_slice span = view_span(self);
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    mapped_status status = mapped_advise(span, advice, &error);
+    unlocked_end(&unlocked);
+    if (status != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    Py_RETURN_NONE;
+}
+
+const char view_discard_doc[] = PyDoc_STR(
+    "discard($self, /)\n--\n\n"
+    "Make every byte zero, and give back what the bytes took: memory, or "
+    "blocks of\nthe file, whose length stays.\n\n"
+    "What is written there later needs room again: on a full disk its page is "
+    "lost.\nTypeError on a read-only region; io.UnsupportedOperation in mode "
+    "'c', for\nwrapped buffers, and if the file system can't; FaultError if a "
+    "page is lost.");
+
+METHOD_NONE(view_discard)
+{
+    return run(self, mapped_discard);
+}
+
+const char view_revert_doc[] = PyDoc_STR(
+    "revert($self, /)\n--\n\n"
+    "Drop the private changes of a region in mode 'c': the bytes are those of "
+    "the\nfile again.\n\n"
+    "io.UnsupportedOperation in other modes; FaultError if a page is lost; "
+    "OSError\nif the file is needed, for parts of pages, and can't be opened "
+    "again.");
+
+METHOD_NONE(view_revert)
+{
+    return run(self, mapped_revert);
+}
+
+const char view_mlock_doc[] = PyDoc_STR(
+    "mlock($self, /)\n--\n\n"
+    "Keep the bytes in memory until munlock() or the end of the region.\n\n"
+    "Whole pages are locked, and locks don't add up. A region that moves to "
+    "grow\nloses them. OSError if the process may not lock so much "
+    "(RLIMIT_MEMLOCK);\nFaultError if a page is lost; io.UnsupportedOperation "
+    "for wrapped buffers.");
+
+METHOD_NONE(view_mlock)
+{
+    return run(self, mapped_mlock);
+}
+
+const char view_munlock_doc[] =
+    PyDoc_STR("munlock($self, /)\n--\n\n"
+              "Let the pages of these bytes go out of memory again.");
+
+METHOD_NONE(view_munlock)
+{
+    return run(self, mapped_munlock);
+}
+
+const char view_protect_doc[] = PyDoc_STR(
+    "protect($self, mode, /)\n--\n\n"
+    "With 'r', refuse every write from now on, as if the region had been "
+    "opened for\nreading; with 'r+', end that. Of a whole region only.\n\n"
+    "BufferError while there are exports, which may write; TypeError for 'r+' "
+    "if it\nwas opened for reading; io.UnsupportedOperation for a part of a "
+    "region.");
+
+static int convert_protection(PyObject *object, mapped_mode *mode)
+{
+    Py_ssize_t length;
+    const char *text = word_of(object, "mode must be str", &length);
+    if (text == NULL)
+        return -1;
+    if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK &&
+        (*mode == MAPPED_MODE_READ || *mode == MAPPED_MODE_READ_WRITE))
+        return 0;
+    raise_about(PyExc_ValueError, "%s must be 'r' or 'r+', not %U", "mode",
+                object);
+    return -1;
+}
+
+/* With the global lock no other thread is in the middle of a write, unless it
+ * runs unlocked and holds a reference. So the core may protect the pages too.
+ * Without it the extra reference keeps it from that. */
+METHOD_ONE(view_protect)
+{
+    mapped_mode mode;
+    mapped_error error;
+    if (convert_protection(argument, &mode) < 0)
+        return NULL;
+    mapped_slice span = view_span(self);
+#ifdef Py_GIL_DISABLED
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    mapped_status status = mapped_protect(span, mode, &error);
+    unlocked_end(&unlocked);
+#else
+    mapped_status status = mapped_protect(span, mode, &error);
+#endif
+    if (status != MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    Py_RETURN_NONE;
+}
+
+static mapped_status fetch_next(mapped_slice span, size_t *done,
+                                mapped_error *error)
+{
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    mapped_status status = mapped_prefetch_next(span, done, error);
+    return unlocked_end_access(&unlocked, status, error);
+}
+
+/* `progress` may be NULL, and may do what it likes, so each piece is checked
+ * anew. */
+static PyObject *fetch(PyObject *self, PyObject *progress)
+{
+    mapped_slice span = view_span(self);
+    mapped_error error;
+    size_t done = 0;
+    do {
+        if (fetch_next(span, &done, &error) != MAPPED_OK)
+            return raise_in(view_owner(self), "prefetch", &error);
+        if (PyErr_CheckSignals() < 0)
+            return NULL;
+        if (progress == NULL)
+            continue;
+        PyObject *result = PyObject_CallFunction(
+            progress, "nn", (Py_ssize_t)done, (Py_ssize_t)span.length);
+        if (result == NULL)
+            return NULL;
+        Py_DECREF(result);
+    } while (done < span.length);
+    Py_RETURN_NONE;
+}
+
+static mapped_status start_prefetch(mapped_slice slice, mapped_error *error)
+{
+    return mapped_prefetch(slice, MAPPED_PREFETCH_START, error);
+}
+
+const char view_prefetch_doc[] = PyDoc_STR(
+    "prefetch($self, /, wait=True, progress=None)\n--\n\n"
+    "Bring the bytes into memory, and wait until they are there, or with "
+    "`wait`\nfalse read them ahead in the background until the region is "
+    "closed.\n\n"
+    "`progress(done, total)` is called every few MiB of a prefetch that waits; "
+    "an\nexception that it raises ends it, and so does one of a signal's "
+    "handler. Other\nthreads run meanwhile. FaultError if a page is lost.");
+
+METHOD_KEYWORDS(view_prefetch)
+{
+    static const Signature signature = {"prefetch", 0, 2, {"wait", "progress"}};
+    PyObject *values[2];
+    uint32_t wait = 0;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        (values[0] != NULL && convert_flag(values[0], 1, &wait) < 0))
+        return NULL;
+    bool waits = values[0] == NULL || wait != 0;
+    PyObject *progress = values[1] == Py_None ? NULL : values[1];
+    if (progress != NULL && !PyCallable_Check(progress)) {
+        raise_kind("progress must be callable", progress);
+        return NULL;
+    }
+    if (waits)
+        return fetch(self, progress);
+    if (progress == NULL)
+        return run(self, start_prefetch);
+    PyErr_SetString(PyExc_ValueError, "progress is told only of a prefetch "
+                                      "that waits");
+    return NULL;
+}
+
+static const char residency_doc[] = PyDoc_STR(
+    "How much of some bytes is in memory, in pages of `page_size` bytes.");
+
+PyTypeObject *residency_type(void)
+{
+    static PyStructSequence_Field fields[] = {
+        {"page_size", "bytes of a page"},
+        {"pages", "that have a byte of these"},
+        {"resident", "pages in memory"},
+        {"dirty", "pages that wait to be written back, or None"},
+        {"writeback", "pages that are being written back, or None"},
+        {"map", "bytes with a bit for each page, or None"},
+        {NULL, NULL}};
+    static PyStructSequence_Desc described = {"mapped.Residency", residency_doc,
+                                              fields, 6};
+    return PyStructSequence_NewType(&described);
+}
+
+/* NULL stands for None. */
+static PyObject *number_or_none(size_t number, bool known)
+{
+    return known ? PyLong_FromSize_t(number) : Py_NewRef(Py_None);
+}
+
+/* Takes over `map`, also when it fails. */
+static PyObject *residency_new(const State *state,
+                               const mapped_residency *found, PyObject *map)
+{
+    PyObject *values[6] = {PyLong_FromSize_t(found->page_size),
+                           PyLong_FromSize_t(found->pages),
+                           PyLong_FromSize_t(found->resident),
+                           number_or_none(found->dirty, found->counted),
+                           number_or_none(found->writeback, found->counted),
+                           map};
+    PyObject *result = NULL;
+    bool whole = true;
+    for (int i = 0; i < 6; i++)
+        whole = whole && values[i] != NULL;
+    if (whole)
+        result = PyStructSequence_New(state->residency);
+    for (int i = 0; i < 6; i++) {
+        if (result != NULL)
+            PyStructSequence_SetItem(result, i, values[i]);
+        else
+            Py_XDECREF(values[i]);
+    }
+    return result;
+}
+
+/* Returns None, or bytes with room for a bit of each page. */
+static PyObject *map_new(mapped_slice span, bool wanted)
+{
+    size_t pages = mapped_residency_pages(span);
+    if (!wanted)
+        return Py_NewRef(Py_None);
+    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)((pages + 7) / 8));
+}
+
+const char view_residency_doc[] = PyDoc_STR(
+    "residency($self, /, map=False)\n--\n\n"
+    "Return what the system tells of the pages that these bytes take, now: a "
+    "named\ntuple of `page_size`, and the numbers of `pages`, of those that "
+    "are `resident`,\n`dirty` and in `writeback`. The last two are None where "
+    "the system doesn't\ntell; Linux does of files since 6.5.\n\n"
+    "With `map` true it is also bytes with a bit for each page, the first page "
+    "in\nthe lowest bit of the first byte, set for what is in memory. "
+    "io.UnsupportedOperation\nwhere the system doesn't tell.");
+
+METHOD_KEYWORDS(view_residency)
+{
+    static const Signature signature = {"residency", 0, 1, {"map"}};
+    PyObject *values[1];
+    uint32_t wanted = 0;
+    mapped_residency found;
+    mapped_error error;
+    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
+        convert_flag(values[0], 1, &wanted) < 0)
+        return NULL;
+    mapped_slice span = view_span(self);
+    PyObject *map = map_new(span, wanted != 0);
+    if (map == NULL)
+        return NULL;
+    char *bits = wanted != 0 ? PyBytes_AsString(map) : NULL;
+    size_t room = wanted != 0 ? (size_t)PyBytes_Size(map) : 0;
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    mapped_status status =
+        mapped_residency_get(span, &found, (unsigned char *)bits, room, &error);
+    status = unlocked_end_access(&unlocked, status, &error);
+    if (status == MAPPED_OK)
+        return residency_new(view_owner(self)->state, &found, map);
+    Py_DECREF(map);
+    return raise_of(view_owner(self), &error);
+}
