@@ -450,6 +450,7 @@ extern const luaL_Reg mlua_pattern_methods[]; /* pattern.c */
 extern const luaL_Reg mlua_cast_methods[];    /* array.c */
 extern const luaL_Reg mlua_view_records[];    /* records.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
+extern const luaL_Reg mlua_paging_methods[];  /* paging.c */
 
 /* Of all three. */
 extern const luaL_Reg mlua_about_methods[]; /* view.c */

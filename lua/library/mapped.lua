@@ -313,6 +313,94 @@ function View:records(layout) end
 ---@return lightuserdata
 function View:topointer() end
 
+---How bytes will be used. No advice changes a byte.
+---@alias mapped.Advice
+---| "normal" as if nothing had been said
+---| "sequential" from the front: read far ahead
+---| "random" here and there: don't read ahead
+---| "willneed" soon: begin to read
+---| "cold" not soon: may go first if memory is short
+---| "pageout" not soon: write back and let go now
+---| "hugepage" in transparent huge pages where possible
+---| "nohugepage"
+
+---Tells the system how the bytes will be used, for whole pages. Raises for advice
+---that doesn't exist; returns nil, message, code where the system has it not.
+---@param kind mapped.Advice
+---@return true? done
+---@return string? message
+---@return integer? code
+function View:advise(kind) end
+
+---Makes every byte zero, and gives back what the bytes took: memory, or blocks of
+---the file, whose length stays. What is written there later needs room again: on a
+---full disk its page is lost. Returns nil, message, code in mode "c", and if the
+---file system can't.
+---@return true? done
+---@return string? message
+---@return integer? code
+function View:discard() end
+
+---Drops the private changes of a region in mode "c": the bytes are those of the
+---file again. Returns nil, message, code in other modes.
+---@return true? done
+---@return string? message
+---@return integer? code
+function View:revert() end
+
+---Brings the bytes into memory, and waits until they are there, or with `wait`
+---false reads them ahead in the background until the region is closed. `progress`
+---is called with how many bytes are done and with all, every few MiB of a prefetch
+---that waits; an error that it raises ends it. Raises if a page is lost.
+---@param wait? boolean default true
+---@param progress? fun(done: integer, total: integer)
+---@return true? done
+---@return string? message
+---@return integer? code
+function View:prefetch(wait, progress) end
+
+---@class mapped.Residency
+---@field page_size integer bytes
+---@field pages integer that have a byte of these
+---@field resident integer pages in memory
+---@field dirty? integer pages that wait to be written back; nil where the system
+---  doesn't tell: Linux does of files since 6.5
+---@field writeback? integer pages that are being written back
+---@field map? string a bit for each page, the first in the lowest bit of the first
+---  byte, set for what is in memory
+
+---Returns what the system tells of the pages that these bytes take, now; nil,
+---message, code where it doesn't tell.
+---@param map? boolean page by page, too
+---@return mapped.Residency? residency
+---@return string? message
+---@return integer? code
+function View:residency(map) end
+
+---Keeps the bytes in memory until `munlock` or the end of the region. Whole pages
+---are locked, and locks don't add up. A region that moves to grow loses them.
+---Returns nil, message, errno if the process may not lock so much.
+---@return true? done
+---@return string? message
+---@return integer? code
+function View:mlock() end
+
+---Lets the pages of these bytes go out of memory again.
+---@return true? done
+---@return string? message
+---@return integer? code
+function View:munlock() end
+
+---With "r", refuses every write from now on, as if the region had been opened for
+---reading; with "r+", ends that, and raises if it was opened for reading. Of a
+---whole region only. Returns nil, message, `mapped.status.BUSY` after `topointer`,
+---whose address may be written through.
+---@param mode "r"|"r+"
+---@return true? done
+---@return string? message
+---@return integer? code
+function View:protect(mode) end
+
 ---@return boolean
 function View:readonly() end
 

@@ -49,7 +49,8 @@ local LAYOUTS = { "a:u8 b:u32", "a:u8", "x:f64 y:char[3] z:i16[4]",
 local PATTERNS = { "%a+", "x", "", "(x)()", "%f[%w]%w+", "[^x]*", "%b()", "(",
   "%", "^x", "x-$", "(.)%1", "[%z\1-\127]", ("x?"):rep(30), "%1" }
 local NAMES = { "a", "b", "mode", "length", "offset", "reserve", "fd", "sparse",
-  "shared", "huge", "populate", "device", "permissions", "n", "x", "y" }
+  "shared", "huge", "populate", "device", "permissions", "n", "x", "y",
+  "cold", "sequential", "pageout" }
 
 -- No size that could be had and then fill the machine's memory or disk.
 local function integer()

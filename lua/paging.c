@@ -1,0 +1,182 @@
+/* The methods about pages: advice, locks, protection, and what is in memory.
+ * What the system refuses returns nil, a message and a code. */
+#include "mapped_lua.h"
+
+/* Pushes true; or nil, the message and a number. */
+static int answer(lua_State *L, mapped_status status, const mapped_error *error)
+{
+    if (status != MAPPED_OK)
+        return mlua_fail(L, error);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static int paging_advise(lua_State *L)
+{
+    mapped_advice advice;
+    mapped_error error;
+    size_t length;
+    const char *text;
+    mlua_at_most(L, 2);
+    mlua_check_handle(L, 1);
+    text = mlua_check_string(L, 2, &length);
+    if (mapped_advice_parse(text, length, &advice, NULL) != MAPPED_OK) {
+        lua_pushfstring(L, "unknown advice '%s'", mlua_push_short(L, 2));
+        return luaL_argerror(L, 2, lua_tostring(L, -1));
+    }
+    return answer(L, mapped_advise(mlua_to_view(L, 1), advice, &error), &error);
+}
+
+typedef mapped_status operation(mapped_slice slice, mapped_error *error);
+
+static int run(lua_State *L, operation *what)
+{
+    mapped_error error;
+    mlua_at_most(L, 1);
+    return answer(L, what(mlua_check_view(L, 1), &error), &error);
+}
+
+static int paging_discard(lua_State *L)
+{
+    return run(L, mapped_discard);
+}
+
+static int paging_revert(lua_State *L)
+{
+    return run(L, mapped_revert);
+}
+
+static int paging_mlock(lua_State *L)
+{
+    return run(L, mapped_mlock);
+}
+
+static int paging_munlock(lua_State *L)
+{
+    return run(L, mapped_munlock);
+}
+
+static int paging_protect(lua_State *L)
+{
+    mapped_mode mode;
+    mapped_error error;
+    size_t length;
+    const char *text;
+    mlua_at_most(L, 2);
+    mlua_check_handle(L, 1);
+    text = mlua_check_string(L, 2, &length);
+    if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
+        (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
+        lua_pushfstring(L, "mode must be 'r' or 'r+', not '%s'",
+                        mlua_push_short(L, 2));
+        return luaL_argerror(L, 2, lua_tostring(L, -1));
+    }
+    return answer(L, mapped_protect(mlua_check_view(L, 1), mode, &error),
+                  &error);
+}
+
+/* Calls the function at argument 3 with how far it is. */
+static void report(lua_State *L, size_t done, size_t total)
+{
+    lua_pushvalue(L, 3);
+    lua_pushinteger(L, (lua_Integer)done);
+    lua_pushinteger(L, (lua_Integer)total);
+    lua_call(L, 2, 0);
+}
+
+/* The function may close or resize, so every piece begins with the object. */
+static int fetch(lua_State *L, bool reports)
+{
+    mapped_slice slice = mlua_check_view(L, 1);
+    size_t total = slice.length;
+    size_t done = 0;
+    do {
+        mapped_error error;
+        mapped_status status;
+        slice = mlua_check_view(L, 1);
+        if (slice.length > total)
+            slice.length = total;
+        status = mapped_prefetch_next(slice, &done, &error);
+        if (status != MAPPED_OK)
+            return mlua_fail(L, &error);
+        if (reports)
+            report(L, done, total);
+    } while (done < total && done < slice.length);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static int paging_prefetch(lua_State *L)
+{
+    mapped_error error;
+    bool reports, waits;
+    mlua_at_most(L, 3);
+    mlua_check_handle(L, 1);
+    waits = lua_isnoneornil(L, 2) || lua_toboolean(L, 2);
+    if (!lua_isnoneornil(L, 2) && !lua_isboolean(L, 2))
+        mlua_raise_type(L, 2, "boolean");
+    reports = !lua_isnoneornil(L, 3);
+    if (reports && !lua_isfunction(L, 3))
+        mlua_raise_type(L, 3, "function");
+    if (waits)
+        return fetch(L, reports);
+    if (reports)
+        luaL_argerror(L, 3, "told only of a prefetch that waits");
+    return answer(
+        L,
+        mapped_prefetch(mlua_check_view(L, 1), MAPPED_PREFETCH_START, &error),
+        &error);
+}
+
+static void set_number(lua_State *L, const char *name, size_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+/* Pushes the string of bits, if it is wanted, and the table of numbers. */
+static int push_residency(lua_State *L, bool mapped)
+{
+    mapped_slice slice = mlua_check_view(L, 1);
+    size_t room = (mapped_residency_pages(slice) + 7) / 8;
+    void *bits = NULL;
+    mapped_residency found;
+    mapped_error error;
+    if (mapped)
+        bits = lua_newuserdatauv(L, room + 1, 0);
+    if (mapped_residency_get(slice, &found, bits, room + 1, &error) !=
+        MAPPED_OK)
+        return mlua_fail(L, &error);
+    lua_createtable(L, 0, 6);
+    set_number(L, "page_size", found.page_size);
+    set_number(L, "pages", found.pages);
+    set_number(L, "resident", found.resident);
+    if (found.counted) {
+        set_number(L, "dirty", found.dirty);
+        set_number(L, "writeback", found.writeback);
+    }
+    if (mapped) {
+        lua_pushlstring(L, bits, room);
+        lua_setfield(L, -2, "map");
+    }
+    return 1;
+}
+
+static int paging_residency(lua_State *L)
+{
+    mlua_at_most(L, 2);
+    mlua_check_handle(L, 1);
+    if (!lua_isnoneornil(L, 2) && !lua_isboolean(L, 2))
+        mlua_raise_type(L, 2, "boolean");
+    return push_residency(L, lua_toboolean(L, 2));
+}
+
+const luaL_Reg mlua_paging_methods[] = {{"advise", paging_advise},
+                                        {"discard", paging_discard},
+                                        {"revert", paging_revert},
+                                        {"prefetch", paging_prefetch},
+                                        {"residency", paging_residency},
+                                        {"mlock", paging_mlock},
+                                        {"munlock", paging_munlock},
+                                        {"protect", paging_protect},
+                                        {NULL, NULL}};
