@@ -281,6 +281,7 @@ static void free_memory(mapped__region *full)
  * release; nobody reaches it, because the live length is 0. */
 static void revoke_memory(mapped__region *full)
 {
+    (void)mapped__region_uncover(full, NULL);
     if (full->mapping.used > 0)
         (void)mapped__map_revoke(&full->mapping, 0, full->mapping.used, NULL);
     for (mapped__old_mapping *old = full->old_mappings; old != NULL;

@@ -2,7 +2,7 @@
  * the library, and the protection of the pages themselves, which only catches
  * stray pointers. The pages are protected only while nobody could be in the
  * middle of a write, and never before the trait is set: so no write of ours
- * ever meets them. */
+ * ever meets them. Those of a wrapped region are their owner's. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -47,7 +47,7 @@ mapped_status mapped__region_protect(mapped__region *full, mapped_error *error)
     mapped__region_free_old(full);
     __atomic_fetch_or(&full->head.traits_, MAPPED__TRAIT_READONLY,
                       __ATOMIC_SEQ_CST);
-    if (MAPPED__LOAD_ACQUIRE(&full->references) == 1)
+    if (!full->wrapped && MAPPED__LOAD_ACQUIRE(&full->references) == 1)
         mapped__region_cover(full);
     mapped__region_unlock(full);
     return MAPPED_OK;

@@ -160,6 +160,40 @@ static void test_protect_while_exported(void)
     mapped_region_release(region);
 }
 
+/* Its pages, and those that take the place of lost ones, are its owner's. */
+static void test_protect_wrapped(void)
+{
+    const size_t page = scratch_page();
+    int file = open(scratch_file(NAME, 2 * page), O_RDWR | O_CLOEXEC);
+    unsigned char *memory =
+        mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    mapped_region *region = memory_wrap(memory, 2 * page, false);
+    close(file);
+    CHECK_STATUS(protect(mapped_region_slice(region), NULL), MAPPED_OK);
+    check_refuses_writes(region);
+    CHECK_INT(truncate(scratch_path(NAME), 10), 0);
+    CHECK_INT(scratch_get(region, page), MAPPED_FAULT);
+    memory[0] = 1;
+    memory[page] = 1;
+    mapped_region_release(region);
+    munmap(memory, 2 * page);
+}
+
+static void test_protect_then_close(void)
+{
+    mapped_region *(*const makers[])(void) = {make_file, make_memory,
+                                              make_shared};
+    for (int i = 0; i < 3; i++) {
+        mapped_region *region = makers[i]();
+        CHECK_STATUS(protect(mapped_region_slice(region), NULL), MAPPED_OK);
+        mapped_region_acquire(region);
+        CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+        CHECK_INT(scratch_get(region, 0), MAPPED_CLOSED);
+        mapped_region_release(region);
+        mapped_region_release(region);
+    }
+}
+
 static bool shared_reference;
 
 static const char *stray_write(void)
@@ -190,6 +224,8 @@ int main(void)
     RUN(test_protect_then_recover);
     RUN(test_protect_twice);
     RUN(test_protect_while_exported);
+    RUN(test_protect_wrapped);
+    RUN(test_protect_then_close);
     RUN(test_protect_pages);
     return check_finish();
 }

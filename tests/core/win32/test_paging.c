@@ -89,10 +89,25 @@ static void test_paging_protect(void)
     mapped_region_release(region);
 }
 
+static void test_paging_protect_then_close(void)
+{
+    mapped_region *region = NULL;
+    CHECK_STATUS(mapped_region_anonymous(LENGTH, NULL, &region, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(
+        mapped_protect(mapped_region_slice(region), MAPPED_MODE_READ, NULL),
+        MAPPED_OK);
+    mapped_region_acquire(region);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    mapped_region_release(region);
+    mapped_region_release(region);
+}
+
 int main(void)
 {
     RUN(test_paging_unsupported);
     RUN(test_paging_prefetch_and_lock);
     RUN(test_paging_protect);
+    RUN(test_paging_protect_then_close);
     return check_finish();
 }
