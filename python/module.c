@@ -65,7 +65,7 @@ static int module_exec(PyObject *module)
     state->module = module;
     codes_fill(state);
     state->formats = PyDict_New();
-    state->residency = residency_type();
+    state->residency = state->formats == NULL ? NULL : residency_type();
     if (state->formats == NULL || state->residency == NULL ||
         TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) NOT_ADDED(residency)
                 import_object("io", "UnsupportedOperation",

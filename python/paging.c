@@ -58,8 +58,8 @@ METHOD_ONE(view_advise)
                            argument);
     mapped_slice span = view_span(self);
     Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
-    mapped_status status = mapped_advise(span, advice, &error);
-    unlocked_end(&unlocked);
+    mapped_status status =
+        unlocked_end(&unlocked, mapped_advise(span, advice, &error));
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     Py_RETURN_NONE;
@@ -148,8 +148,8 @@ METHOD_ONE(view_protect)
     mapped_slice span = view_span(self);
 #ifdef Py_GIL_DISABLED
     Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
-    mapped_status status = mapped_protect(span, mode, &error);
-    unlocked_end(&unlocked);
+    mapped_status status =
+        unlocked_end(&unlocked, mapped_protect(span, mode, &error));
 #else
     mapped_status status = mapped_protect(span, mode, &error);
 #endif
