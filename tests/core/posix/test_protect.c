@@ -204,6 +204,8 @@ static const char *stray_write(void)
     CHECK_STATUS(protect(mapped_region_slice(region), NULL), MAPPED_OK);
     check_refuses_writes(region);
     *(volatile unsigned char *)region->base_ = 1;
+    mapped_region_release(region);
+    mapped_region_release(region);
     return NULL;
 }
 
@@ -216,6 +218,7 @@ static const char *stray_write_after_recovery(void)
     scratch_file(NAME, size_of_file());
     CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
     ((volatile unsigned char *)region->base_)[5000] = 1;
+    mapped_region_release(region);
     return NULL;
 }
 
