@@ -418,34 +418,35 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
 
 /* The shared methods: how each takes its arguments, and its name. A method is
  * the function view_<name> and the text view_<name>_doc, in any file. */
-#define VIEW_METHODS(X)                                                  \
-    X(KEYWORDS, slice)                                                   \
-    X(KEYWORDS, get)                                                     \
-    X(KEYWORDS, set)                                                     \
-    X(KEYWORDS, unpack)                                                  \
-    X(KEYWORDS, pack)                                                    \
-    X(KEYWORDS, cast)                                                    \
-    X(ONE, records)                                                      \
-    X(KEYWORDS, copy_from)                                               \
-    X(ONE, copy_to)                                                      \
-    X(ONE, fill)                                                         \
-    X(KEYWORDS, flush)                                                   \
-    X(KEYWORDS, move)                                                    \
-    X(KEYWORDS, find)                                                    \
-    X(KEYWORDS, rfind)                                                   \
-    X(KEYWORDS, index)                                                   \
-    X(KEYWORDS, rindex)                                                  \
-    X(KEYWORDS, count)                                                   \
-    X(KEYWORDS, find_all)                                                \
-    X(KEYWORDS, startswith)                                              \
-    X(KEYWORDS, endswith)                                                \
-    X(KEYWORDS, lines)                                                   \
-    X(KEYWORDS, split)                                                   \
-    X(ONE, advise)                                                       \
-    X(NONE, discard)                                                     \
-    X(NONE, revert) X(KEYWORDS, prefetch) X(KEYWORDS, residency)         \
-        X(NONE, mlock) X(NONE, munlock) X(ONE, protect) X(NONE, tobytes) \
-            X(NONE, __bytes__) X(NONE, __reversed__) X(ONE, __reduce_ex__)
+#define VIEW_METHODS(X)                                                      \
+    X(KEYWORDS, slice)                                                       \
+    X(KEYWORDS, get)                                                         \
+    X(KEYWORDS, set)                                                         \
+    X(KEYWORDS, unpack)                                                      \
+    X(KEYWORDS, pack)                                                        \
+    X(KEYWORDS, cast)                                                        \
+    X(ONE, records)                                                          \
+    X(KEYWORDS, copy_from)                                                   \
+    X(ONE, copy_to)                                                          \
+    X(ONE, fill)                                                             \
+    X(KEYWORDS, flush)                                                       \
+    X(KEYWORDS, move)                                                        \
+    X(KEYWORDS, find)                                                        \
+    X(KEYWORDS, rfind)                                                       \
+    X(KEYWORDS, index)                                                       \
+    X(KEYWORDS, rindex)                                                      \
+    X(KEYWORDS, count)                                                       \
+    X(KEYWORDS, find_all)                                                    \
+    X(KEYWORDS, startswith)                                                  \
+    X(KEYWORDS, endswith)                                                    \
+    X(KEYWORDS, lines)                                                       \
+    X(KEYWORDS, split)                                                       \
+    X(ONE, advise)                                                           \
+    X(NONE, discard)                                                         \
+    X(NONE, revert)                                                          \
+    X(KEYWORDS, prefetch) X(KEYWORDS, residency) X(NONE, mlock)              \
+        X(NONE, munlock) X(ONE, protect) X(NONE, tobytes) X(NONE, __bytes__) \
+            X(NONE, __reversed__) X(ONE, __reduce_ex__)
 
 /* The texts of those that arrays have too. */
 #define READONLY_DOC "True if nothing can be written."
