@@ -65,8 +65,17 @@ typedef struct mlua_region {
     bool kept;             /* a second reference: see region.c */
     bool own; /* its pages are the process's own, not the system's to drop */
     size_t room;
-    max_align_t memory[]; /* `room` bytes for `region` */
+    unsigned char
+        memory[]; /* `room` bytes for `region`, behind the alignment */
 } mlua_region;
+
+/* The memory for the core's region, aligned as malloc does it: Lua's own is not
+ * everywhere. */
+MAPPED__INLINE void *mlua_region_memory(mlua_region *self)
+{
+    const uintptr_t unit = _Alignof(max_align_t);
+    return self->memory + (0 - (uintptr_t)self->memory) % unit;
+}
 
 /* Bytes to read: a Lua string, or memory of a region. */
 typedef struct mlua_data {

@@ -217,7 +217,7 @@ int mlua_open(lua_State *L)
     lua_settop(L, 3);
     self = mlua_push_region(
         L, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
-    from.options.memory = self->memory;
+    from.options.memory = mlua_region_memory(self);
     from.options.memory_size = self->room;
     do
         status = open_source(L, &from, &self->region, &error);
@@ -245,7 +245,7 @@ int mlua_anonymous(lua_State *L)
     options.huge = get_huge(L, 2);
     options.shared = mlua_get_flag(L, 2, "shared", false);
     self = mlua_push_region(L, NULL);
-    options.memory = self->memory;
+    options.memory = mlua_region_memory(self);
     options.memory_size = self->room;
     do
         status =

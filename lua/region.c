@@ -38,7 +38,8 @@ static void free_region(mlua_resource *resource)
 mlua_region *mlua_push_region(lua_State *L, const char *path)
 {
     size_t room = mapped_region_room(path);
-    mlua_region *self = lua_newuserdatauv(L, sizeof *self + room, 0);
+    mlua_region *self = lua_newuserdatauv(
+        L, sizeof *self + _Alignof(max_align_t) - 1 + room, 0);
     *self =
         (mlua_region){.view.owner = self,
                       .cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE)),

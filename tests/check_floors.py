@@ -17,7 +17,7 @@ STOREYS = [
     ["region", "fault"],
     ["slice", "export", "span"],
     ["access", "bulk", "flush", "item", "fields", "array", "needle",
-     "search", "pattern", "paging"],
+     "search", "pattern", "paging", "windows"],
     ["mapped"],
 ]
 FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)
@@ -33,6 +33,7 @@ USES = {
     "array": {"item", "fields", "access", "bulk"},
     "paging": {"bulk"},
     "search": {"needle"}, "pattern": {"needle"},
+    "windows": {"needle", "search"},
 }
 BACKEND = FLOORS["platform"]
 BACKENDS = {"posix": None, "linux": "posix", "win32": None}  # what each is on

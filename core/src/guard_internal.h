@@ -23,8 +23,9 @@ struct mapped__guard {
     unsigned char *base;
     size_t used;   /* of the range; what lies behind is kept, but loses none */
     uint32_t busy; /* spin lock of `losses`, taken by handlers too */
-    uint64_t faults;     /* total count */
-    uint64_t recoveries; /* how often something lost has come back */
+    _Alignas(8) uint64_t faults; /* total count */
+    _Alignas(8) uint64_t
+        recoveries; /* how often something lost has come back */
     mapped__losses losses;
     mapped__recovered recovered;
 };

@@ -460,6 +460,11 @@ mapped_mode mapped_region_mode(const mapped_region *region)
     return region == NULL ? MAPPED_MODE_READ : mapped__region_of(region)->mode;
 }
 
+uint64_t mapped_region_file_offset(const mapped_region *region)
+{
+    return mapped__region_of(region)->offset;
+}
+
 const char *mapped_region_name(const mapped_region *region)
 {
     return mapped__region_of(region)->name;

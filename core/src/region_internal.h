@@ -18,7 +18,10 @@ typedef struct mapped__old_mapping {
 /* `head` comes first, so that a mapped_region pointer is also one to this. */
 typedef struct mapped__region {
     mapped_region head;
-    uint64_t control; /* MAPPED__CONTROL_* flags and the count of exports */
+    /* Atomic, so that it must lie in one cache line also where a 64-bit number
+     * needs no more than 4 bytes of alignment. */
+    _Alignas(8)
+        uint64_t control; /* MAPPED__CONTROL_* flags and the count of exports */
     uint32_t references;
     mapped_mode mode;
     uint32_t flags; /* MAPPED_OPEN_* */

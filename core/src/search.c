@@ -5,6 +5,7 @@
 #include <mapped/search.h>
 
 #include "region_internal.h"
+#include "search_internal.h"
 
 #include <string.h>
 
@@ -98,34 +99,44 @@ mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
                               find(slice, needle, true, offset, error), error);
 }
 
-static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
-                               size_t *count, mapped_error *error)
+mapped_status mapped__count_part(mapped_slice slice, mapped_needle *needle,
+                                 size_t *count, size_t *next,
+                                 mapped_error *error)
 {
-    size_t total = 0;
+    size_t total = 0, from = 0;
     mapped_status status = check(slice, error);
     if (status != MAPPED_OK)
         return status;
     if (mapped__needle_wants_sample(needle, slice.length))
         tune(needle, slice, 0);
-    if (needle->length_ == 0) {
-        *count = slice.length + 1;
-        return MAPPED_OK;
-    }
-    for (size_t from = 0; slice.length - from >= needle->length_;) {
+    while (slice.length - from >= needle->length_) {
         unsigned char *p;
-        size_t next;
+        size_t used;
         size_t n = block_size(needle, slice.length - from);
         status = mapped_slice_enter(slice, from, n, &p, error);
         if (status != MAPPED_OK)
             return status;
-        total += mapped_needle_count(needle, p, n, &next);
+        total += mapped_needle_count(needle, p, n, &used);
         status = mapped_slice_leave(slice, from, n, error);
         if (status != MAPPED_OK)
             return status;
-        from += next;
+        from += used;
     }
     *count = total;
+    *next = from;
     return MAPPED_OK;
+}
+
+static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
+                               size_t *count, mapped_error *error)
+{
+    size_t next;
+    if (needle->length_ > 0)
+        return mapped__count_part(slice, needle, count, &next, error);
+    mapped_status status = check(slice, error);
+    if (status == MAPPED_OK)
+        *count = slice.length + 1;
+    return status;
 }
 
 mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,

@@ -37,5 +37,6 @@
 #include <mapped/search.h>
 #include <mapped/slice.h>
 #include <mapped/span.h>
+#include <mapped/windows.h>
 
 #endif

@@ -251,6 +251,9 @@ typedef struct mapped_wait_hooks {
 } mapped_wait_hooks;
 void mapped_region_on_wait(mapped_wait_hooks hooks);
 
+/* Where in its file the region begins; 0 of what is no file. */
+uint64_t mapped_region_file_offset(const mapped_region *region);
+
 /* The path as given to open, NULL if there was none. Owned by the region. */
 const char *mapped_region_name(const mapped_region *region);
 

@@ -8,10 +8,16 @@
 #define TMPFS_MAGIC_NUMBER 0x01021994
 #define BLOCKS_KEPT 16
 
+/* The field is signed on 32-bit machines. */
+static bool is_of(const struct statfs *fs, uint32_t magic_number)
+{
+    return (uint32_t)fs->f_type == magic_number;
+}
+
 size_t mapped__file_huge_page(int fd)
 {
     struct statfs fs;
-    if (fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC_NUMBER)
+    if (fstatfs(fd, &fs) != 0 || !is_of(&fs, HUGETLBFS_MAGIC_NUMBER))
         return 0;
     return (size_t)fs.f_bsize;
 }
@@ -29,7 +35,7 @@ bool mapped__file_is_made_up(int fd)
     if (fstatfs(fd, &fs) != 0)
         return false;
     for (size_t i = 0; i < sizeof magic_numbers / sizeof *magic_numbers; i++)
-        if ((uint32_t)fs.f_type == magic_numbers[i])
+        if (is_of(&fs, magic_numbers[i]))
             return true;
     return false;
 }
@@ -41,7 +47,7 @@ bool mapped__file_exceeds_memory(int fd, uint64_t size)
     struct statfs fs;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     return size / page > (uint64_t)sysconf(_SC_PHYS_PAGES) &&
-           fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC_NUMBER;
+           fstatfs(fd, &fs) == 0 && is_of(&fs, TMPFS_MAGIC_NUMBER);
 }
 
 /* File systems keep a few blocks back for their own books, and refuse before
@@ -51,6 +57,6 @@ bool mapped__file_is_full(int fd)
     struct statfs fs;
     if (fstatfs(fd, &fs) != 0)
         return false;
-    return fs.f_type == HUGETLBFS_MAGIC_NUMBER ||
+    return is_of(&fs, HUGETLBFS_MAGIC_NUMBER) ||
            (fs.f_blocks != 0 && fs.f_bavail <= BLOCKS_KEPT);
 }

@@ -162,6 +162,7 @@ static void test_guard_raised_looks_no_further_than_its_stack(void)
     CHECK_INT(scratch_child(raise_on_a_stack_before_a_record), SIGBUS);
 }
 
+#ifdef __x86_64__
 /* The words of a frame of the kernel's that say what an access did, in the
  * order of REG_CSGSFS to REG_CR2. */
 static uint64_t registers[5];
@@ -181,6 +182,8 @@ static const char *raise_below_registers(void)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     return NULL;
 }
+
+#endif
 
 static void test_guard_raised_by_a_handler_without_record(void)
 {

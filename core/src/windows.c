@@ -1,0 +1,325 @@
+/* Walks over files in windows. Only mapped_windows_advance decides where a
+ * window lies, from the file's size, which others may change at any time: so a
+ * window that turns out to be past the end when it is mapped is no error, but a
+ * reason to look again. A search walks with a copy of the windows, which shares
+ * the open file and has no window of its own yet. */
+#include <mapped/windows.h>
+
+#include "platform.h"
+#include "region_internal.h"
+#include "search_internal.h"
+
+/* The end of a public function. */
+static mapped_status end(const mapped_windows *windows, const char *operation,
+                         mapped_status status, mapped_error *error)
+{
+    if (status != MAPPED_OK)
+        mapped_error_set_path(error, windows->name_);
+    return mapped__region_end(NULL, operation, status, error);
+}
+
+static mapped_status check_open(const mapped_windows *windows,
+                                mapped_error *error)
+{
+    if (windows->open_)
+        return MAPPED_OK;
+    return mapped_error_set(error, MAPPED_CLOSED, "windows");
+}
+
+static mapped_status init(mapped_windows *windows, const char *name,
+                          uint64_t size, uint64_t overlap, mapped_error *error)
+{
+    const uint64_t numbers[3] = {0, size, SIZE_MAX};
+    *windows = (mapped_windows){.name_ = name, .file_ = MAPPED__NO_FILE};
+    windows->size_ = size;
+    windows->overlap_ = overlap;
+    if (size == 0)
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "windows: the size is 0");
+    if (overlap >= size)
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "windows: the overlap is not less than the "
+                                "size");
+    if (size > SIZE_MAX)
+        return mapped_error_set_range(error, MAPPED_OVERFLOW, "windows",
+                                      numbers);
+    return MAPPED_OK;
+}
+
+static mapped_status check_kind(const mapped_windows *windows,
+                                mapped_error *error)
+{
+    mapped__file_info info;
+    mapped_status status = mapped__file_info_get(windows->file_, &info, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (info.kind == MAPPED__FILE_REGULAR)
+        return MAPPED_OK;
+    if (info.kind != MAPPED__FILE_DEVICE)
+        return mapped__file_refuse(info.kind, error);
+    if (info.size > 0)
+        return MAPPED_OK;
+    return mapped_error_set(error, MAPPED_ARGUMENT,
+                            "windows of a device without a size");
+}
+
+/* Owns the file from now on, also when it fails. */
+static mapped_status take_file(mapped_windows *windows, mapped_error *error)
+{
+    mapped_status status = check_kind(windows, error);
+    windows->open_ = status == MAPPED_OK;
+    if (status != MAPPED_OK)
+        mapped__file_close(windows->file_);
+    return status;
+}
+
+mapped_status mapped_windows_open(mapped_windows *windows, const char *path,
+                                  uint64_t size, uint64_t overlap,
+                                  mapped_error *error)
+{
+    mapped_windows made;
+    bool created;
+    mapped_status status = init(&made, path, size, overlap, error);
+    if (status == MAPPED_OK)
+        status = mapped__file_open(path, 0, &made.file_, &created, error);
+    if (status == MAPPED_OK)
+        status = take_file(&made, error);
+    if (status == MAPPED_OK)
+        *windows = made;
+    return end(&made, "windows", status, error);
+}
+
+mapped_status mapped_windows_open_descriptor(mapped_windows *windows,
+                                             intptr_t descriptor,
+                                             const char *name, uint64_t size,
+                                             uint64_t overlap,
+                                             mapped_error *error)
+{
+    mapped_windows made;
+    mapped_status status = init(&made, name, size, overlap, error);
+    if (status == MAPPED_OK)
+        status = mapped__file_duplicate(descriptor, &made.file_, error);
+    if (status == MAPPED_OK)
+        status = take_file(&made, error);
+    if (status == MAPPED_OK)
+        *windows = made;
+    return end(&made, "windows", status, error);
+}
+
+static void release(mapped_region **region)
+{
+    mapped_region_release(*region);
+    *region = NULL;
+}
+
+void mapped_windows_close(mapped_windows *windows)
+{
+    if (!windows->open_)
+        return;
+    release(&windows->region_);
+    mapped__file_close(windows->file_);
+    windows->open_ = false;
+}
+
+static mapped_status file_size(const mapped_windows *windows, uint64_t *size,
+                               mapped_error *error)
+{
+    mapped__file_info info;
+    mapped_status status = check_open(windows, error);
+    if (status == MAPPED_OK)
+        status = mapped__file_info_get(windows->file_, &info, error);
+    if (status == MAPPED_OK)
+        *size = info.size;
+    return status;
+}
+
+mapped_status mapped_windows_file_size(const mapped_windows *windows,
+                                       uint64_t *size, mapped_error *error)
+{
+    return end(windows, "size", file_size(windows, size, error), error);
+}
+
+void mapped_windows_seek(mapped_windows *windows, uint64_t offset)
+{
+    windows->next_ = offset;
+    windows->covered_ = offset;
+}
+
+bool mapped_windows_advance(mapped_windows *windows, uint64_t file_size,
+                            mapped_window *window)
+{
+    uint64_t left;
+    if (file_size <= windows->covered_)
+        return false;
+    left = file_size - windows->next_;
+    window->offset = windows->next_;
+    window->length = left < windows->size_ ? left : windows->size_;
+    windows->covered_ = window->offset + window->length;
+    if (window->length > windows->overlap_)
+        windows->next_ = windows->covered_ - windows->overlap_;
+    return true;
+}
+
+static mapped_status map(const mapped_windows *windows, mapped_window window,
+                         const mapped_open_options *options,
+                         mapped_region **region, mapped_error *error)
+{
+    mapped_open_options how = MAPPED_OPEN_OPTIONS_INIT;
+    mapped_status status = check_open(windows, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (options != NULL)
+        how = *options;
+    how.offset = window.offset;
+    how.length = window.length;
+    return mapped_region_open_descriptor(windows->file_, windows->name_,
+                                         MAPPED_MODE_READ, &how, region, error);
+}
+
+mapped_status mapped_windows_map(const mapped_windows *windows,
+                                 mapped_window window,
+                                 const mapped_open_options *options,
+                                 mapped_region **region, mapped_error *error)
+{
+    return end(windows, "windows", map(windows, window, options, region, error),
+               error);
+}
+
+/* Maps the next window in place of the one before; none at the end. */
+static mapped_status next(mapped_windows *windows, mapped_window *window,
+                          bool *more, mapped_error *error)
+{
+    mapped_windows then;
+    mapped_status status;
+    do {
+        uint64_t size;
+        then = *windows;
+        status = file_size(windows, &size, error);
+        if (status != MAPPED_OK)
+            return status;
+        release(&windows->region_);
+        *more = mapped_windows_advance(&then, size, window);
+        if (!*more)
+            return MAPPED_OK;
+        status = map(windows, *window, NULL, &then.region_, error);
+    } while (status == MAPPED_PAST_END);
+    if (status == MAPPED_OK)
+        *windows = then;
+    return status;
+}
+
+mapped_status mapped_windows_next(mapped_windows *windows, mapped_slice *window,
+                                  bool *more, mapped_error *error)
+{
+    mapped_window at;
+    bool found = false;
+    mapped_status status = next(windows, &at, &found, error);
+    if (status != MAPPED_OK)
+        return end(windows, "windows", status, error);
+    if (found)
+        *window = mapped_region_slice(windows->region_);
+    *more = found;
+    return MAPPED_OK;
+}
+
+/* A walk of a search of its own, whose windows overlap so that every match lies
+ * in one of them. */
+static mapped_windows walk_for(const mapped_windows *windows,
+                               const mapped_needle *needle, uint64_t from)
+{
+    mapped_windows walk = *windows;
+    uint64_t length = needle->length_;
+    walk.region_ = NULL;
+    walk.overlap_ = length > 0 ? length - 1 : 0;
+    if (walk.size_ < 2 * length)
+        walk.size_ = 2 * length;
+    mapped_windows_seek(&walk, from);
+    return walk;
+}
+
+/* The end of a search in one window, whose error counts from its own start. */
+static mapped_status end_search(mapped_windows *walk, const char *operation,
+                                mapped_window window, mapped_status status,
+                                mapped_error *error)
+{
+    release(&walk->region_);
+    if (status == MAPPED_FAULT && error != NULL)
+        error->offset += window.offset;
+    return end(walk, operation, status, error);
+}
+
+static mapped_status find_empty(const mapped_windows *windows, uint64_t from,
+                                uint64_t *offset, mapped_error *error)
+{
+    uint64_t size;
+    mapped_status status = file_size(windows, &size, error);
+    if (status == MAPPED_OK)
+        *offset = from <= size ? from : MAPPED_WINDOWS_NOT_FOUND;
+    return end(windows, "find", status, error);
+}
+
+mapped_status mapped_windows_find(const mapped_windows *windows,
+                                  mapped_needle *needle, uint64_t from,
+                                  uint64_t *offset, mapped_error *error)
+{
+    mapped_windows walk = walk_for(windows, needle, from);
+    mapped_window window = {0, 0};
+    size_t found = MAPPED_NOT_FOUND;
+    bool more;
+    mapped_status status;
+    if (needle->length_ == 0)
+        return find_empty(windows, from, offset, error);
+    for (;;) {
+        status = next(&walk, &window, &more, error);
+        if (status != MAPPED_OK || !more)
+            break;
+        status = mapped_find(mapped_region_slice(walk.region_), needle, &found,
+                             error);
+        if (status != MAPPED_OK || found != MAPPED_NOT_FOUND)
+            break;
+    }
+    if (status == MAPPED_OK)
+        *offset = more ? window.offset + found : MAPPED_WINDOWS_NOT_FOUND;
+    return end_search(&walk, "find", window, status, error);
+}
+
+/* An empty needle has one match more than there are bytes. */
+static mapped_status count_empty(const mapped_windows *windows, uint64_t *count,
+                                 mapped_error *error)
+{
+    uint64_t size;
+    mapped_status status = file_size(windows, &size, error);
+    if (status == MAPPED_OK)
+        *count = size + 1;
+    return end(windows, "count", status, error);
+}
+
+/* The next window begins where the count goes on, so that no match that
+ * overlaps the last one counts. */
+mapped_status mapped_windows_count(const mapped_windows *windows,
+                                   mapped_needle *needle, uint64_t *count,
+                                   mapped_error *error)
+{
+    mapped_windows walk = walk_for(windows, needle, 0);
+    mapped_window window = {0, 0};
+    uint64_t total = 0;
+    bool more;
+    mapped_status status;
+    if (needle->length_ == 0)
+        return count_empty(windows, count, error);
+    for (;;) {
+        size_t part, used;
+        status = next(&walk, &window, &more, error);
+        if (status != MAPPED_OK || !more)
+            break;
+        status = mapped__count_part(mapped_region_slice(walk.region_), needle,
+                                    &part, &used, error);
+        if (status != MAPPED_OK)
+            break;
+        total += part;
+        walk.next_ = window.offset + used;
+    }
+    if (status == MAPPED_OK)
+        *count = total;
+    return end_search(&walk, "count", window, status, error);
+}

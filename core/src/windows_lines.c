@@ -1,0 +1,145 @@
+/* The lines of a file in windows. The rest is what has not been handed out of
+ * the window that is mapped. Where no line ends in it, a window is wanted that
+ * begins where the rest does and is longer than it. */
+#include <mapped/windows.h>
+
+#include "platform.h"
+#include "region_internal.h"
+
+void mapped_windows_lines_init(mapped_windows_lines *lines,
+                               const mapped_windows *windows, bool keep)
+{
+    *lines = (mapped_windows_lines){.windows_ = windows, .keep_ = keep};
+    mapped_needle_init(&lines->newline_, "\n", 1);
+}
+
+void mapped_windows_lines_deinit(mapped_windows_lines *lines)
+{
+    mapped_region_release(lines->region_);
+    lines->region_ = NULL;
+    lines->rest_ = (mapped_slice){NULL, 0, 0};
+}
+
+/* Takes `length` bytes off the rest, without the last `dropped` of them. */
+static void cut(mapped_windows_lines *lines, size_t length, size_t dropped,
+                mapped_slice *line)
+{
+    *line = lines->rest_;
+    line->length = length - dropped;
+    lines->rest_.offset += length;
+    lines->rest_.length -= length;
+    lines->start_ += length;
+}
+
+/* Takes the line in front of the rest, if its end is there. */
+static mapped_status take(mapped_windows_lines *lines, mapped_slice *line,
+                          bool *taken, mapped_error *error)
+{
+    size_t newline;
+    *taken = false;
+    if (lines->rest_.length == 0)
+        return MAPPED_OK;
+    mapped_status status =
+        mapped_find(lines->rest_, &lines->newline_, &newline, error);
+    if (status == MAPPED_FAULT && error != NULL)
+        error->offset += mapped_region_file_offset(lines->rest_.region);
+    if (status != MAPPED_OK || newline == MAPPED_NOT_FOUND)
+        return status;
+    cut(lines, newline + 1, lines->keep_ ? 0 : 1, line);
+    *taken = true;
+    return MAPPED_OK;
+}
+
+/* How long a window has to be for a line that goes on behind the rest. */
+static uint64_t window_length(const mapped_windows_lines *lines)
+{
+    uint64_t length = lines->windows_->size_;
+    uint64_t needed = 2 * (uint64_t)lines->rest_.length;
+    return needed > length ? needed : length;
+}
+
+/* What to do where no line ends in the rest: that is the last line, or more is
+ * needed. */
+static mapped_lines_step look(mapped_windows_lines *lines, uint64_t size,
+                              mapped_slice *line)
+{
+    size_t rest = lines->rest_.length;
+    if (size <= lines->start_)
+        return MAPPED_LINES_END;
+    if (rest > 0 && size == lines->start_ + rest) {
+        cut(lines, rest, 0, line);
+        return MAPPED_LINES_LINE;
+    }
+    uint64_t left = size - lines->start_, length = window_length(lines);
+    lines->wanted_.offset = lines->start_;
+    lines->wanted_.length = left < length ? left : length;
+    return MAPPED_LINES_WINDOW;
+}
+
+static mapped_status end(const mapped_windows_lines *lines,
+                         mapped_status status, mapped_error *error)
+{
+    if (status != MAPPED_OK)
+        mapped_error_set_path(error, lines->windows_->name_);
+    return mapped__region_end(NULL, "lines", status, error);
+}
+
+mapped_status mapped_windows_lines_step(mapped_windows_lines *lines,
+                                        mapped_slice *line,
+                                        mapped_lines_step *step,
+                                        mapped_error *error)
+{
+    uint64_t size;
+    bool taken = false;
+    mapped_status status = MAPPED_OK;
+    if (mapped_windows_closed(lines->windows_))
+        status = mapped_error_set(error, MAPPED_CLOSED, "lines");
+    if (status == MAPPED_OK)
+        status = take(lines, line, &taken, error);
+    if (status == MAPPED_OK && !taken)
+        status = mapped_windows_file_size(lines->windows_, &size, error);
+    if (status != MAPPED_OK)
+        return end(lines, status, error);
+    *step = taken ? MAPPED_LINES_LINE : look(lines, size, line);
+    return MAPPED_OK;
+}
+
+mapped_status mapped_windows_lines_map(mapped_windows_lines *lines,
+                                       const mapped_open_options *options,
+                                       mapped_region **region,
+                                       mapped_error *error)
+{
+    mapped_status status = mapped_windows_map(lines->windows_, lines->wanted_,
+                                              options, region, error);
+    if (status == MAPPED_OK)
+        lines->rest_ = mapped_region_slice(*region);
+    return end(lines, status, error);
+}
+
+mapped_status mapped_windows_lines_next(mapped_windows_lines *lines,
+                                        mapped_slice *line, bool *more,
+                                        mapped_error *error)
+{
+    mapped_lines_step step;
+    mapped_slice found;
+    mapped_status status;
+    for (;;) {
+        mapped_region *region;
+        status = mapped_windows_lines_step(lines, &found, &step, error);
+        if (status != MAPPED_OK || step != MAPPED_LINES_WINDOW)
+            break;
+        status = mapped_windows_lines_map(lines, NULL, &region, error);
+        if (status == MAPPED_PAST_END)
+            continue;
+        if (status != MAPPED_OK)
+            break;
+        mapped_region_release(lines->region_);
+        lines->region_ = region;
+    }
+    if (status != MAPPED_OK)
+        return status;
+    if (step == MAPPED_LINES_LINE)
+        *line = found;
+    *more = step == MAPPED_LINES_LINE;
+    return MAPPED_OK;
+}
