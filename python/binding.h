@@ -46,9 +46,9 @@ typedef struct KnownFormat {
 } KnownFormat;
 
 /* The types; those that users see the names of. */
-#define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(walk)
+#define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(walk) X(windows_lines)
 #define PUBLIC_TYPES(X) \
-    X(region) X(slice) X(array) X(layout) X(records) X(record)
+    X(region) X(slice) X(array) X(layout) X(records) X(record) X(windows)
 #define STATE_TYPE(name) PyTypeObject *name;
 
 /* One for each interpreter that imports the module; set up once, then read
@@ -550,7 +550,8 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
     X(ONE, wrap)            \
     X(KEYWORDS, layout)     \
     X(KEYWORDS, guard)      \
-    X(NONE, stats)
+    X(NONE, stats)          \
+    X(KEYWORDS, windows)
 
 #define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),
 #define MODULE_FUNCTION_DECLARATION(kind, name) \

@@ -1,7 +1,7 @@
 /* The functions that make regions: open, anonymous and wrap. All arguments are
  * converted, and the Region is made, before anything is opened, because both
  * may run the code of others. */
-#include "binding.h"
+#include "open.h"
 
 #include <limits.h>
 
@@ -18,18 +18,7 @@ static int convert_huge(PyObject *object, uint64_t *huge)
     return convert_u64(object, "huge", huge);
 }
 
-/* The converted arguments of open. */
-typedef struct Request {
-    PyObject *name;   /* the path or the descriptor, as users see it */
-    PyObject *path;   /* bytes, or NULL to open by descriptor */
-    PyObject *fileno; /* the method of a file, */
-    PyObject *number; /* and its result: see convert_descriptor */
-    intptr_t descriptor;
-    mapped_mode mode;
-    mapped_open_options options;
-} Request;
-
-static void request_clear(Request *request)
+void request_clear(Request *request)
 {
     Py_XDECREF(request->name);
     Py_XDECREF(request->path);
@@ -83,7 +72,7 @@ static int ask_descriptor(PyObject *file, Request *request)
 /* No code of others may run between this and the use of the descriptor: it
  * could close the file, and the number could then be that of another file.
  * Therefore the method fileno and its result are kept until the end. */
-static int convert_descriptor(PyObject *file, Request *request)
+int request_convert_descriptor(PyObject *file, Request *request)
 {
     int descriptor = PyLong_Check(file) ? PyObject_AsFileDescriptor(file)
                                         : ask_descriptor(file, request);
@@ -109,7 +98,7 @@ static int has_attribute(PyObject *object, const char *name)
     return attribute != NULL;
 }
 
-static int convert_file(PyObject *file, Request *request)
+int request_convert_file(PyObject *file, Request *request)
 {
     int is_path = PyUnicode_Check(file) || PyBytes_Check(file);
     int is_file = PyLong_Check(file);
@@ -121,7 +110,7 @@ static int convert_file(PyObject *file, Request *request)
         return -1;
     if (is_path || is_file)
         return is_path ? convert_path(file, request)
-                       : convert_descriptor(file, request);
+                       : request_convert_descriptor(file, request);
     return failed(
         raise_kind("file must be a path, a descriptor or have fileno()", file));
 }
@@ -207,7 +196,8 @@ static int open_twice(PyObject *file, Request *request, Region *region)
     if (open_core(request, core, &error) == MAPPED_OK)
         return 0;
     if (collect_for_retry(&error)) {
-        if (request->path == NULL && convert_descriptor(file, request) < 0)
+        if (request->path == NULL &&
+            request_convert_descriptor(file, request) < 0)
             return -1;
         if (open_core(request, core, &error) == MAPPED_OK)
             return 0;
@@ -222,7 +212,7 @@ static PyObject *open_request(State *state, PyObject *file, Request *request)
     Region *self = region_new(state, Py_None);
     if (self == NULL)
         return NULL;
-    if (convert_file(file, request) == 0 &&
+    if (request_convert_file(file, request) == 0 &&
         open_twice(file, request, self) == 0) {
         PyObject *none = self->name;
         self->name = Py_NewRef(request->name);

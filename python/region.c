@@ -388,6 +388,15 @@ static PyObject *region_repr(PyObject *self)
     return text;
 }
 
+static const char region_file_offset_doc[] = PyDoc_STR(
+    "Where in its file the region begins, in bytes; 0 of what is no file.");
+
+static ATTRIBUTE(region_file_offset)
+{
+    return PyLong_FromUnsignedLongLong(
+        mapped_region_file_offset(core_of(self)));
+}
+
 static PyMethodDef region_methods[] = {
     VIEW_METHODS(VIEW_METHOD_ROW) METHOD_ROW(region, NONE, close),
     METHOD_ROW(region, KEYWORDS, resize),
@@ -402,6 +411,7 @@ static PyMethodDef region_methods[] = {
 
 static PyGetSetDef region_attributes[] = {VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_ROW)
                                               ATTRIBUTE_ROW(region, size),
+                                          ATTRIBUTE_ROW(region, file_offset),
                                           ATTRIBUTE_ROW(region, mode),
                                           ATTRIBUTE_ROW(region, name),
                                           ATTRIBUTE_ROW(region, faults),

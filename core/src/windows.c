@@ -160,6 +160,15 @@ bool mapped_windows_advance(mapped_windows *windows, uint64_t file_size,
     return true;
 }
 
+void mapped_windows_undo(mapped_windows *windows, mapped_window window,
+                         const mapped_windows *before)
+{
+    if (windows->covered_ != window.offset + window.length)
+        return;
+    windows->next_ = before->next_;
+    windows->covered_ = before->covered_;
+}
+
 static mapped_status map(const mapped_windows *windows, mapped_window window,
                          const mapped_open_options *options,
                          mapped_region **region, mapped_error *error)

@@ -31,6 +31,21 @@ static void cut(mapped_windows_lines *lines, size_t length, size_t dropped,
     lines->start_ += length;
 }
 
+bool mapped_windows_lines_near(mapped_windows_lines *lines, size_t limit,
+                               mapped_slice *line)
+{
+    size_t n = lines->rest_.length < limit ? lines->rest_.length : limit;
+    const unsigned char *p =
+        n > 0 ? mapped_slice_hit(lines->rest_, 0, n) : NULL;
+    if (p == NULL || mapped_windows_closed(lines->windows_))
+        return false;
+    size_t newline = mapped_needle_first(&lines->newline_, p, n);
+    if (newline == MAPPED_NOT_FOUND || !mapped_slice_clean(lines->rest_))
+        return false;
+    cut(lines, newline + 1, lines->keep_ ? 0 : 1, line);
+    return true;
+}
+
 /* Takes the line in front of the rest, if its end is there. */
 static mapped_status take(mapped_windows_lines *lines, mapped_slice *line,
                           bool *taken, mapped_error *error)

@@ -23,12 +23,14 @@ from ._mapped import (
     Region,
     Residency,
     Slice,
+    Windows,
     __version__,
     anonymous,
     guard,
     layout,
     open,
     stats,
+    windows,
     wrap,
 )
 
@@ -42,10 +44,12 @@ __all__ = [
     "Region",
     "Residency",
     "Slice",
+    "Windows",
     "anonymous",
     "guard",
     "layout",
     "open",
     "stats",
+    "windows",
     "wrap",
 ]

@@ -105,6 +105,11 @@ typedef struct mapped_window {
 bool mapped_windows_advance(mapped_windows *windows, uint64_t file_size,
                             mapped_window *window);
 
+/* Takes the advance that gave `window` back, because it could not be mapped:
+ * the windows are as in `before` again, unless they have gone on since. */
+void mapped_windows_undo(mapped_windows *windows, mapped_window window,
+                         const mapped_windows *before);
+
 /* Maps a window as a region, one reference to which is the caller's. `options`,
  * which may be NULL, may give memory for it; its offset and length count for
  * nothing. MAPPED_PAST_END if the file has become too short meanwhile: look at
@@ -173,6 +178,12 @@ typedef enum mapped_lines_step {
 MAPPED__MUST_USE mapped_status
 mapped_windows_lines_step(mapped_windows_lines *lines, mapped_slice *line,
                           mapped_lines_step *step, mapped_error *error);
+
+/* The same, but searches no more than `limit` bytes and asks nobody: returns
+ * true with the next line if it ends there. Otherwise returns false and changes
+ * nothing; then take the step. */
+bool mapped_windows_lines_near(mapped_windows_lines *lines, size_t limit,
+                               mapped_slice *line);
 
 /* Maps the window that the step wants, as mapped_windows_map. The region must
  * stay until the next map. MAPPED_PAST_END: take the step again. */
