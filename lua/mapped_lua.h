@@ -15,6 +15,7 @@
 #define MAPPED_LUA_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -28,7 +29,8 @@ enum {
     MLUA_LAYOUT,
     MLUA_RECORDS,
     MLUA_RECORD,
-    MLUA_METATABLES = MLUA_RECORD,
+    MLUA_WINDOWS,
+    MLUA_METATABLES = MLUA_WINDOWS,
     MLUA_RESOURCES, /* see resources.c */
     MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
@@ -426,6 +428,15 @@ extern const luaL_Reg mlua_order_meta[]; /* of Region, Slice and Array */
 void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
                      size_t offset, size_t n);
 
+/* open.c: raise, the one if the string at `arg` can be no path, the other if
+ * there is no open file handle. Any call that may run a script's code may close
+ * the handle. */
+void mlua_check_path(lua_State *L, int arg);
+FILE *mlua_check_stream(lua_State *L, int arg);
+
+/* region.c: closes it, and ends its export. */
+mapped_status mlua_close_region(mlua_region *self, mapped_error *error);
+
 /* region.c: the same for a Region, if its pages are the process's own. */
 void mlua_charge_region(lua_State *L, mlua_region *self);
 
@@ -440,12 +451,14 @@ int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
 int mlua_guard(lua_State *L);
 int mlua_stats(lua_State *L);      /* fault.c */
+int mlua_windows(lua_State *L);    /* windows.c */
 int mlua_layout_new(lua_State *L); /* records.c */
 
 int mlua_view_index(lua_State *L);   /* view.c: __index of Region and Slice */
 int mlua_array_index(lua_State *L);  /* array.c: of Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
 int mlua_record_index(lua_State *L);
+int mlua_windows_index(lua_State *L); /* windows.c */
 
 /* Of Region and Slice alike. */
 extern const luaL_Reg mlua_view_meta[];       /* view.c */
@@ -476,6 +489,8 @@ extern const luaL_Reg mlua_layout_meta[]; /* records.c */
 extern const luaL_Reg mlua_layout_methods[];
 extern const luaL_Reg mlua_records_methods[];
 extern const luaL_Reg mlua_record_meta[];
+extern const luaL_Reg mlua_windows_meta[]; /* windows.c */
+extern const luaL_Reg mlua_windows_methods[];
 
 /* mlua_check_view for argument 1, once argument 2 has become bytes to look for:
  * numbers become strings, as for string.*, and elements that lie apart are

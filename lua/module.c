@@ -31,6 +31,8 @@ static const luaL_Reg *const records_methods[] = {mlua_array_methods,
 
 static const luaL_Reg *const record_methods[] = {NULL};
 
+static const luaL_Reg *const windows_methods[] = {mlua_windows_methods, NULL};
+
 static const luaL_Reg *const region_meta[] = {
     mlua_view_meta, mlua_region_meta, mlua_equal_meta, mlua_order_meta, NULL};
 
@@ -47,6 +49,8 @@ static const luaL_Reg *const records_meta[] = {mlua_array_meta, mlua_equal_meta,
 
 static const luaL_Reg *const record_meta[] = {mlua_record_meta, mlua_equal_meta,
                                               NULL};
+
+static const luaL_Reg *const windows_meta[] = {mlua_windows_meta, NULL};
 
 typedef struct type {
     const char *name;
@@ -66,7 +70,9 @@ static const type types[] = {
     {"mapped.Records", MLUA_RECORDS, mlua_array_index, records_meta,
      records_methods},
     {"mapped.Record", MLUA_RECORD, mlua_record_index, record_meta,
-     record_methods}};
+     record_methods},
+    {"mapped.Windows", MLUA_WINDOWS, mlua_windows_index, windows_meta,
+     windows_methods}};
 
 static void push_shared(lua_State *L)
 {
@@ -115,7 +121,8 @@ static void push_statuses(lua_State *L)
 static const luaL_Reg functions[] = {
     {"open", mlua_open},   {"anonymous", mlua_anonymous},
     {"guard", mlua_guard}, {"layout", mlua_layout_new},
-    {"stats", mlua_stats}, {NULL, NULL}};
+    {"stats", mlua_stats}, {"windows", mlua_windows},
+    {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

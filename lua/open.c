@@ -137,13 +137,13 @@ static int check_descriptor(lua_State *L, int arg, int options)
     return (int)descriptor;
 }
 
-static void check_path(lua_State *L, int arg)
+void mlua_check_path(lua_State *L, int arg)
 {
     if (strlen(lua_tostring(L, arg)) != lua_rawlen(L, arg))
         luaL_argerror(L, arg, "path contains a zero byte");
 }
 
-static FILE *check_stream(lua_State *L, int arg)
+FILE *mlua_check_stream(lua_State *L, int arg)
 {
     luaL_Stream *handle = luaL_testudata(L, arg, LUA_FILEHANDLE);
     if (handle == NULL)
@@ -175,7 +175,7 @@ static mapped_mode check_mode(lua_State *L, int arg)
 static mapped_status open_handle(lua_State *L, const source *from,
                                  mapped_region **region, mapped_error *error)
 {
-    FILE *stream = check_stream(L, 1);
+    FILE *stream = mlua_check_stream(L, 1);
     if (fflush(stream) != 0) {
         mapped_status status = mapped_error_set_system(error, errno, "fflush");
         mapped_error_set_operation(error, "open");
@@ -211,9 +211,9 @@ int mlua_open(lua_State *L)
     from.options = check_open_options(L, 3);
     from.descriptor = check_descriptor(L, 1, 3);
     if (lua_type(L, 1) == LUA_TSTRING)
-        check_path(L, 1);
+        mlua_check_path(L, 1);
     else if (from.descriptor < 0)
-        check_stream(L, 1);
+        mlua_check_stream(L, 1);
     lua_settop(L, 3);
     self = mlua_push_region(
         L, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);

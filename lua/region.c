@@ -64,7 +64,7 @@ static mapped_status end_export(mlua_region *self, mapped_error *error)
     return mapped_export_end(&self->pointer, error);
 }
 
-static mapped_status close_region(mlua_region *self, mapped_error *error)
+mapped_status mlua_close_region(mlua_region *self, mapped_error *error)
 {
     mapped_status status, ended = MAPPED_OK;
     if (self->exported && !mapped_region_closed(self->region)) {
@@ -85,7 +85,7 @@ static int region_close(lua_State *L)
     mapped_status status;
     mlua_at_most(L, 1);
     self = check_region(L, 1);
-    status = close_region(self, &error);
+    status = mlua_close_region(self, &error);
     mlua_charge_region(L, self);
     if (status == MAPPED_FAULT)
         return mlua_fail_fault(L, &error);
@@ -267,6 +267,12 @@ static int region_size(lua_State *L)
     return 1;
 }
 
+static int region_file_offset(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)mapped_region_file_offset(open_region(L)));
+    return 1;
+}
+
 static int region_mode(lua_State *L)
 {
     lua_pushstring(L, mapped_mode_text(mapped_region_mode(open_region(L))));
@@ -318,6 +324,7 @@ const luaL_Reg mlua_region_methods[] = {{"close", region_close},
                                         {"resize", region_resize},
                                         {"append", region_append},
                                         {"size", region_size},
+                                        {"file_offset", region_file_offset},
                                         {"mode", region_mode},
                                         {"name", region_name},
                                         {"fileno", region_fileno},

@@ -117,6 +117,75 @@ function mapped.stats() end
 ---with a string.
 ---
 ---No function ignores an argument: one that it doesn't take is an error.
+---Opens a file of any size for a walk in windows of `size` bytes, of which no
+---more than one is mapped at a time:
+---
+---    for window in mapped.windows(path, 1 << 20) do
+---      local offset = window:region():file_offset()
+---      ...
+---    end
+---
+---Each window but the first begins with the last `overlap` bytes of the one
+---before. The next one closes it: what is to outlive that is copied, or mapped
+---by `mapped.open`. The end is that of the file as it is then, so what others
+---append meanwhile comes, too. The end of the loop closes the file.
+---
+---Raises what the system refuses, as `io.lines` does, a `size` of 0, and an
+---`overlap` that is not less than the size.
+---@param file string|file* a path or a handle of `io.open`, which stays yours
+---@param size integer
+---@param overlap? integer default 0
+---@return mapped.Windows windows
+---@return nil
+---@return nil
+---@return mapped.Windows windows
+function mapped.windows(file, size, overlap) end
+
+---A walk over a file, made by `mapped.windows`. Called, it returns the next
+---window, a read-only slice, or nil at the end. Positions are those in the file
+---and count from 1.
+---@class mapped.Windows
+---@overload fun(): mapped.Slice?
+local Windows = {}
+
+---Looks for bytes from position `init` on, in the whole file: edges of windows
+---hide nothing, and the walk stays where it is. Returns the first and the last
+---position of the match, or nil. Patterns are for slices.
+---@param x string|mapped.View|mapped.Array
+---@param init? integer default 1
+---@return integer? first
+---@return integer? last
+function Windows:find(x, init) end
+
+---Returns how many occurrences that don't overlap there are in the file.
+---@param x string|mapped.View|mapped.Array
+---@return integer
+function Windows:count(x) end
+
+---Iterates over all lines of the file, each a slice, which with `keep` includes
+---its "\n". None is cut by the edge of a window: for one that is longer, as much
+---is mapped as it takes. A line is valid until the next one comes, and may be
+---closed then.
+---@param keep? boolean
+---@return fun(): mapped.Slice?
+function Windows:lines(keep) end
+
+---Lets the next window begin at that position.
+---@param pos integer
+function Windows:seek(pos) end
+
+---The size in bytes of the file as it is now.
+---@return integer? size
+---@return string? message
+---@return integer? code
+function Windows:size() end
+
+---Closes the file. The last window stays open.
+function Windows:close() end
+
+---@return boolean
+function Windows:closed() end
+
 ---@class mapped.View
 ---@operator len: integer
 ---@field [integer] integer
@@ -464,6 +533,11 @@ function Region:append(data) end
 ---@return string? message
 ---@return integer? code
 function Region:size() end
+
+---Returns the offset in its file at which the region begins, as in
+---`mapped.open`; 0 of what is no file.
+---@return integer
+function Region:file_offset() end
 
 ---@return mapped.Mode
 function Region:mode() end

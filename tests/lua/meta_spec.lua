@@ -4,7 +4,7 @@ local mapped = require "mapped"
 describe("the meta file", function()
   it("names every method, and no other", function()
     local documented = { View = {}, Region = {}, Array = {}, Layout = {},
-      Records = {}, mapped = {} }
+      Records = {}, Windows = {}, mapped = {} }
     for line in io.lines("lua/library/mapped.lua") do
       local class, name = line:match("^function (%a+)[.:]([%w_]+)")
       if class then
@@ -19,7 +19,8 @@ describe("the meta file", function()
     local layout = mapped.layout("a:u8")
     local objects = { View = region:sub(1), Region = region,
       Array = region:cast("B"), Layout = layout,
-      Records = region:records(layout) }
+      Records = region:records(layout),
+      Windows = (mapped.windows("README.md", 1)) }
     for class, object in pairs(objects) do
       -- The last upvalue of __index is the table of methods.
       local index = debug.getmetatable(object).__index

@@ -318,6 +318,38 @@ static mapped_status close_region(mapped_region **region, mapped_error *error)
     return status;
 }
 
+/* A window, a search and a line, and all is released whatever fails. */
+static mapped_status use_windows(mapped_windows *windows, mapped_error *error)
+{
+    mapped_windows_lines lines;
+    mapped_needle needle;
+    mapped_slice slice;
+    uint64_t offset;
+    bool more;
+    mapped_needle_init(&needle, "none", 4);
+    mapped_status status = mapped_windows_next(windows, &slice, &more, error);
+    if (status == MAPPED_OK)
+        status = mapped_windows_find(windows, &needle, 0, &offset, error);
+    mapped_windows_lines_init(&lines, windows, false);
+    if (status == MAPPED_OK)
+        status = mapped_windows_lines_next(&lines, &slice, &more, error);
+    mapped_windows_lines_deinit(&lines);
+    return status;
+}
+
+static mapped_status walk_windows(mapped_region **region, mapped_error *error)
+{
+    mapped_windows windows;
+    (void)region;
+    mapped_status status =
+        mapped_windows_open(&windows, path(), SIZE / 2, 3, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = use_windows(&windows, error);
+    mapped_windows_close(&windows);
+    return status;
+}
+
 static mapped_status compile_format(mapped_region **region, mapped_error *error)
 {
     const char *text = "<bBhHiIlLqQbBhHiIlLqQbBhHiIlLqQbBhHiIlLqQbBhHiIlLqQ";
@@ -487,6 +519,7 @@ static const scenario scenarios[] = {
     {"test_failures_meet_fault", prepare_cut, meet_fault},
     {"test_failures_compile_format", prepare_file, compile_format},
     {"test_failures_compile_layout", prepare_file, compile_layout},
+    {"test_failures_windows", prepare_file, walk_windows},
     {"test_failures_copy_array", prepare_memory, copy_array},
     {"test_failures_close", prepare_writer, close_region},
     {"test_failures_close_shared", prepare_shared, close_region},

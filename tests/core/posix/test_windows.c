@@ -419,16 +419,18 @@ static void test_windows_walk_over_six_gibibytes(void)
     mapped_windows_close(&windows);
 }
 
+/* All of the file only where its size is what the test is about: that takes
+ * seconds. */
 static void test_windows_find_beyond_32_bits(void)
 {
+    const uint64_t near = 1 << 24;
     mapped_windows windows = opened(huge_file(), GIB / 4, 0);
-    if (scratch_valgrind()) {
-        check_skip("6 GiB take valgrind minutes");
-    } else {
-        CHECK_UINT(find(&windows, "needle", 2), 2 * GIB - 3);
-        CHECK_UINT(find(&windows, "needle", 2 * GIB - 2), 4 * GIB - 4);
-        CHECK_UINT(find(&windows, "needle", 4 * GIB - 3), 5 * GIB);
-        CHECK_UINT(find(&windows, "z", 5 * GIB), 6 * GIB - 1);
+    CHECK_UINT(find(&windows, "needle", 2 * GIB - near), 2 * GIB - 3);
+    CHECK_UINT(find(&windows, "needle", 4 * GIB - near), 4 * GIB - 4);
+    CHECK_UINT(find(&windows, "needle", 5 * GIB - near), 5 * GIB);
+    CHECK_UINT(find(&windows, "z", 6 * GIB - near), 6 * GIB - 1);
+    if (sizeof(void *) == 4) {
+        CHECK_UINT(find(&windows, "z", 0), 6 * GIB - 1);
         CHECK_UINT(count(&windows, "needle\n"), 4);
     }
     mapped_windows_close(&windows);
