@@ -75,6 +75,9 @@ static mapped_status check_device(const unsigned char *p, size_t offset,
 {
     const uint64_t numbers[3] = {offset, n, 8};
     bool width = n == 1 || n == 2 || n == 4 || n == 8;
+    if (n == 8 && sizeof(void *) < 8) /* two accesses on 32-bit machines */
+        return mapped_error_set_range(error, MAPPED_UNSUPPORTED, "device",
+                                      numbers);
     if (width && ((uintptr_t)p & (n - 1)) == 0)
         return MAPPED_OK;
     return mapped_error_set_range(error, MAPPED_MISALIGNED, "device", numbers);

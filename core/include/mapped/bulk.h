@@ -2,8 +2,11 @@
  * after, at memcpy speed in between.
  *
  * All of them answer MAPPED_RANGE, MAPPED_CLOSED and MAPPED_FAULT; the writing
- * ones also MAPPED_READONLY and MAPPED_MISALIGNED (devices move byte by byte
- * only). Argument errors are found before anything is touched; after a
+ * ones also MAPPED_READONLY. On devices they go byte by byte, each byte one
+ * access of that width, in the order of the addresses (a copy that would
+ * overwrite what it has not read yet goes in pieces from the last one); for
+ * registers that want to be accessed as words there are arrays (array.h).
+ * Argument errors are found before anything is touched; after a
  * MAPPED_FAULT or a MAPPED_CLOSED from another thread's close, the destination
  * holds part of the bytes. Any thread that holds a reference; two threads that
  * write the same bytes at once get one or the other, byte by byte. */
