@@ -139,6 +139,16 @@ CHECK__UNUSED static void check_skip(const char *reason)
     check_reason = reason;
 }
 
+/* For numbers and native sizes of 64-bit machines: skips the test elsewhere,
+ * and is true then. */
+CHECK__UNUSED static bool check_skip_narrow(void)
+{
+    if (sizeof(void *) >= 8)
+        return false;
+    check_skip("made for the numbers and native sizes of 64 bits");
+    return true;
+}
+
 /* Valgrind can't make the stack longer while it delivers a signal, so it is
  * made long enough before. */
 CHECK__UNUSED static void check_lengthen_stack(void)

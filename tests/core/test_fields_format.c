@@ -209,6 +209,8 @@ static void check_row(const row *row)
 
 static void test_format_vectors(void)
 {
+    if (check_skip_narrow())
+        return;
     char line[LINE_SIZE];
     size_t rows = 0;
     FILE *file = fopen("tests/vectors/format.tsv", "r");

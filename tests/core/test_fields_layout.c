@@ -48,6 +48,8 @@ static bool fits_machine(const char *line)
 
 static void test_layout_vectors(void)
 {
+    if (check_skip_narrow())
+        return;
     char line[LINE_SIZE], found[LINE_SIZE];
     size_t rows = 0;
     FILE *file = fopen("tests/vectors/layout.tsv", "r");

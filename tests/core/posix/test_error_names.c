@@ -120,6 +120,8 @@ static void test_error_names_the_reserve(void)
 /* Of more addresses than there are. */
 static void test_error_names_the_reserve_that_is_refused(void)
 {
+    if (check_skip_narrow())
+        return;
     const mapped_open_options huge = {.length = LENGTH,
                                       .reserve = SIZE_MAX / 4};
     const mapped_anonymous_options large = {.reserve = SIZE_MAX / 4};
@@ -150,6 +152,8 @@ static void test_error_names_the_missing_file(void)
 
 static void test_error_of_memory_names_no_file(void)
 {
+    if (check_skip_narrow())
+        return;
     mapped_error error = MAPPED_ERROR_INIT;
     CHECK_STATUS(mapped_region_anonymous(UINT64_MAX / 2, NULL, &region, &error),
                  MAPPED_SYSTEM);

@@ -170,6 +170,8 @@ static void test_format_device_bytes_are_written_one_by_one(void)
 /* What lies between the fields is neither read nor written. */
 static void test_item_of_a_device_is_many_accesses(void)
 {
+    if (check_skip_narrow())
+        return;
     mapped_region *region = device_region();
     mapped_slice slice = mapped_region_slice(region);
     mapped_fields *layout = memory_layout(

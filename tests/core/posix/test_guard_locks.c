@@ -93,7 +93,8 @@ static void test_guard_locks_keep_signal_handlers_out(void)
     CHECK_INT(scratch_child(interrupt_listing), 0);
 }
 
-#define CHUNK_BYTES 8192 /* the table grows by more than that, at once */
+#define CHUNK_BYTES \
+    (1024 * sizeof(void *)) /* the table grows by more than that, at once */
 
 static bool slow_table;
 

@@ -331,6 +331,8 @@ static void test_lifecycle_removed_file_stays_readable(void)
 
 static void test_lifecycle_anonymous_refuses_bad_options(void)
 {
+    if (check_skip_narrow())
+        return;
     mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
     mapped_region *region = NULL;
     CHECK_STATUS(mapped_region_anonymous(UINT64_MAX, NULL, &region, NULL),

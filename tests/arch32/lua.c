@@ -1,6 +1,6 @@
-/* A Lua interpreter of 32 bits: `lua32 [-e TEXT] [SCRIPT [ARGUMENT...]]`. Debian
+/* A Lua interpreter of 32 bits: `lua [-e TEXT] [SCRIPT [ARGUMENT...]]`. Debian
  * has only Lua's library for other machines' sake. It finds C modules also in
- * lib/lua/5.4 beside its own folder. See make_lua32.py. */
+ * lib/lua/5.4 beside its own folder. See make_lua.py. */
 #include <stdio.h>
 #include <string.h>
 
@@ -42,15 +42,16 @@ int main(int count, char **arguments)
     lua_State *L = luaL_newstate();
     int status;
     luaL_openlibs(L);
-    status = luaL_dostring(L, "package.cpath = package.cpath .. ';' .. '"
-                              LUA32_PREFIX "/lib/lua/5.4/?.so'");
+    status = luaL_dostring(
+        L, "package.cpath = package.cpath .. ';' .. '" LUA32_PREFIX
+           "/lib/lua/5.4/?.so'");
     lua_pushcfunction(L, report);
     if (status == LUA_OK)
         status = load(L, count, arguments);
     if (status == LUA_OK)
         status = lua_pcall(L, push_arguments(L, count, arguments), 0, 1);
     if (status != LUA_OK)
-        fprintf(stderr, "lua32: %s\n", lua_tostring(L, -1));
+        fprintf(stderr, "lua: %s\n", lua_tostring(L, -1));
     lua_close(L);
     return status != LUA_OK;
 }
