@@ -275,11 +275,17 @@ static int windows_closed(lua_State *L)
     return 1;
 }
 
-/* The method close; and the metamethods __close, which has an argument more,
- * and __gc. */
-static int windows_close(lua_State *L)
+/* The metamethod __close, which has one more argument. */
+static int windows_leave(lua_State *L)
 {
     mapped_windows_close(&check_windows(L, 1)->core);
+    return 0;
+}
+
+static int windows_close(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    windows_leave(L);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -412,7 +418,7 @@ const luaL_Reg mlua_windows_methods[] = {
     {"closed", windows_closed}, {NULL, NULL}};
 
 const luaL_Reg mlua_windows_meta[] = {{"__call", windows_call},
-                                      {"__close", windows_close},
+                                      {"__close", windows_leave},
                                       {"__gc", windows_gc},
                                       {"__tostring", windows_tostring},
                                       {NULL, NULL}};

@@ -59,7 +59,8 @@ end)
 
 describe("a surplus argument", function()
   local most = {
-    region = { close = 0, resize = 1, append = 1, size = 0, mode = 0, name = 0,
+    region = { close = 0, resize = 1, append = 1, size = 0,
+      file_offset = 0, mode = 0, name = 0,
       fileno = 0, seal = 0, check = 0, recover = 0, faults = 0 },
     view = { sub = 2, slice = 2, byte = 2, tostring = 2, write = 2, equals = 1,
       copy_from = 2, copy_to = 2, fill = 3, move = 3, get = 2, set = 3,
@@ -73,7 +74,9 @@ describe("a surplus argument", function()
     records = { sub = 2, bytes = 0, totable = 2, copy_from = 2, layout = 0,
       column = 2 },
     layout = { size = 0, fields = 0 },
-    module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0 },
+    windows = { find = 2, count = 1, lines = 1, seek = 1, size = 0, close = 0,
+      closed = 0 },
+    module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3 },
   }
 
   local function refuses(object, methods, self)
@@ -94,6 +97,8 @@ describe("a surplus argument", function()
     refuses(region:cast("B"), most.array, region:cast("B"))
     refuses(region:records("a:u8"), most.records, region:records("a:u8"))
     refuses(mapped.layout("a:u8"), most.layout, mapped.layout("a:u8"))
+    refuses((mapped.windows("README.md", 1)), most.windows,
+            (mapped.windows("README.md", 1)))
     refuses(mapped, most.module)
     assert.equal("5 arguments expected at most, got 6",
                  failure(region.pack, region, "BB", 1, 2, 3, 4))
@@ -118,6 +123,7 @@ describe("a surplus argument", function()
     known(region:cast("B"), most.array)
     known(region:records("a:u8"), most.records)
     known(mapped.layout("a:u8"), most.layout)
+    known((mapped.windows("README.md", 1)), most.windows)
   end)
 end)
 

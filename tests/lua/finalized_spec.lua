@@ -187,6 +187,7 @@ local METHODS = [[
     check = { function(o) return o:check() end },
     close = { function(o) return o:close() end },
     faults = { function(o) return o:faults() end },
+    file_offset = { function(o) return o:file_offset() end },
     fileno = { function(o) return type(o:fileno()) end },
     mode = { function(o) return o:mode() end },
     name = { function(o) return o:name() end },
