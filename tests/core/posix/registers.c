@@ -65,6 +65,8 @@ static uint32_t word(const prefixes *p)
 /* Opcodes behind 0F: of registers of SSE, and loads that extend. */
 static uint32_t width_behind_0f(const unsigned char *at, const prefixes *p)
 {
+    if ((*at & 0xF0) == 0x90) /* setcc */
+        return 1;
     switch (*at) {
     case 0x10: /* movss, movsd, movups */
     case 0x11:
