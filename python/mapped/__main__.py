@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ FOUND, NOT_FOUND, TROUBLE, INTERRUPTED = 0, 1, 2, 130
 LINE_BYTES = 16
 SHOWN_BYTES = 80  # of a match
 BAR_WIDTH = 30
+MAP_ROWS = 4
 PATIENCE = 0.5  # seconds that may pass before progress is shown
 
 
@@ -261,6 +263,76 @@ def command_lost(arguments, output):
     return status
 
 
+SHADES = " .:-=+*#%@"
+
+
+def shades(bits, pages, cells):
+    """A text of at most so many characters: how much of the pages behind each is
+    in memory."""
+    cells = min(cells, pages)
+    text = ""
+    for cell in range(cells):
+        first, end = pages * cell // cells, pages * (cell + 1) // cells
+        inside = sum(bits[page // 8] >> page % 8 & 1 for page in range(first, end))
+        text += SHADES[-(-inside * (len(SHADES) - 1) // (end - first))]
+    return text
+
+
+def draw(text):
+    """Green where all is in memory, yellow where a part of it is, in a terminal."""
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return text
+    colour = {SHADES[0]: "", SHADES[-1]: "\033[32m"}
+    return "".join(f"{colour.get(shade, chr(27) + '[33m')}{shade}\033[0m"
+                   for shade in text)
+
+
+def command_residency(arguments, output):
+    """which pages are in memory: counts, and a map of the file"""
+    for path in arguments.files:
+        with mapped.open(path) as region:
+            found = region.residency(map=True)
+        facts = {"file": path, "page_size": found.page_size,
+                 "pages": found.pages, "resident": found.resident,
+                 "dirty": found.dirty, "writeback": found.writeback}
+        line = (f"{path}: {found.resident} of {found.pages} pages in memory "
+                f"({human(found.resident * found.page_size)})")
+        if found.dirty is not None:
+            line += f", {found.dirty} dirty, {found.writeback} being written"
+        width = shutil.get_terminal_size().columns - 2
+        text = shades(found.map, found.pages, MAP_ROWS * width)
+        output.result(facts, line, *(
+            f"|{draw(text[at:at + width])}|" for at in range(0, len(text), width)))
+    return FOUND
+
+
+def command_warm(arguments, output):
+    """read files into memory"""
+    for path in arguments.files:
+        with mapped.open(path) as region:
+            region.prefetch(progress=Progress("warming", path, arguments.quiet))
+            output.result({"file": path, "bytes": len(region)},
+                          f"{path}: {human(len(region))} in memory")
+    return FOUND
+
+
+FLUSHED_AT_ONCE = 16 << 20
+
+
+def command_flush(arguments, output):
+    """write to the disk what has been changed in files, and wait for it"""
+    for path in arguments.files:
+        progress = Progress("flushing", path, arguments.quiet)
+        with mapped.open(path, "r+") as region:
+            total = len(region)
+            for at in range(0, total or 1, FLUSHED_AT_ONCE):
+                region[at:at + FLUSHED_AT_ONCE].flush()
+                progress(min(at + FLUSHED_AT_ONCE, total), total)
+        output.result({"file": path, "bytes": total},
+                      f"{path}: {human(total)} on the disk")
+    return FOUND
+
+
 def add_command(commands, function, parents):
     name = function.__name__.removeprefix("command_")
     command = commands.add_parser(
@@ -318,6 +390,9 @@ def make_parser():
                       help="only how many there are")
     find.add_argument("-m", "--max", type=int, metavar="N",
                       help="stop after N in each file")
+    add_command(commands, command_residency, [as_json, files])
+    add_command(commands, command_warm, [as_json, files, quiet])
+    add_command(commands, command_flush, [as_json, files, quiet])
     add_command(commands, command_lost, [as_json, files, quiet])
     return parser, commands
 

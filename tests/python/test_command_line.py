@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from mapped.__main__ import Progress
+from mapped.__main__ import Progress, shades
 
 TRACE = "Traceback"
 
@@ -116,6 +116,26 @@ def test_find_shows_no_more_than_a_line_of_a_match(tmp_path):
     path = tmp_path / "long"
     path.write_bytes(b"x" * 100_000)
     assert len(run("find", "-e", "x+", path).out) < 100
+
+
+def test_residency_warm_and_flush(data):
+    assert run("flush", data).out == f"{data}: 128 B on the disk\n"
+    assert run("warm", data).out == f"{data}: 128 B in memory\n"
+    status, [found] = documents("residency", data)
+    assert (status, found["pages"], found["resident"]) == (0, 1, 1)
+    assert run("residency", data).out.splitlines()[1:] == ["|@|"]
+    for command in "residency", "warm", "flush":
+        assert run(command, "/nowhere").returncode == 2
+
+
+@pytest.mark.parametrize("pages, resident, cells, expected", [
+    (4, {0, 3}, 80, "@  @"), (8, {0, 1, 2}, 4, "@+  "), (1000, {999}, 2, " ."),
+    (0, set(), 80, "")])
+def test_map_of_pages(pages, resident, cells, expected):
+    bits = bytearray(pages // 8 + 1)
+    for page in resident:
+        bits[page // 8] |= 1 << page % 8
+    assert shades(bits, pages, cells) == expected
 
 
 def test_lost(data):
