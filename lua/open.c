@@ -94,11 +94,18 @@ static uint64_t get_huge(lua_State *L, int arg)
     return get_number(L, arg, "huge", MAPPED_HUGE_NONE);
 }
 
+static uint32_t get_permissions(lua_State *L, int arg)
+{
+    uint64_t given = get_number(L, arg, "permissions", 0666);
+    luaL_argcheck(L, given <= 07777, arg, "permissions are at most 0o7777");
+    return given == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)given;
+}
+
 static mapped_open_options check_open_options(lua_State *L, int arg)
 {
-    static const char *const names[] = {"offset", "length",   "reserve",
-                                        "sparse", "populate", "device",
-                                        "huge",   "fd",       NULL};
+    static const char *const names[] = {
+        "offset", "length", "reserve", "sparse",      "populate",
+        "device", "huge",   "fd",      "permissions", NULL};
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
     uint64_t length;
     mlua_check_options(L, arg, names);
@@ -114,6 +121,7 @@ static mapped_open_options check_open_options(lua_State *L, int arg)
         options.flags |= MAPPED_OPEN_POPULATE;
     if (mlua_get_flag(L, arg, "device", false))
         options.flags |= MAPPED_OPEN_DEVICE;
+    options.permissions = get_permissions(L, arg);
     return options;
 }
 

@@ -131,9 +131,10 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
         if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK)
             return 0;
     }
-    return failed(raise_about(PyExc_ValueError,
-                              "%s must be 'r', 'r+', 'c', 'w+' or 'x+', not %U",
-                              "mode", object));
+    return failed(
+        raise_about(PyExc_ValueError,
+                    "%s must be 'r', 'r+', 'a+', 'c', 'w+' or 'x+', not %U",
+                    "mode", object));
 }
 
 enum {
@@ -145,8 +146,24 @@ enum {
     OPEN_SPARSE,
     OPEN_POPULATE,
     OPEN_HUGE,
-    OPEN_DEVICE
+    OPEN_DEVICE,
+    OPEN_PERMISSIONS
 };
+
+static int convert_permissions(PyObject *object, uint32_t *permissions)
+{
+    uint64_t given;
+    if (object == NULL)
+        return 0;
+    if (convert_u64(object, "permissions", &given) < 0)
+        return -1;
+    if (given > 07777)
+        return failed(raise_about(PyExc_ValueError,
+                                  "%s must be 0 to 0o7777, not %U",
+                                  "permissions", object));
+    *permissions = given == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)given;
+    return 0;
+}
 
 static int convert_request(PyObject *const *values, Request *request)
 {
@@ -161,7 +178,9 @@ static int convert_request(PyObject *const *values, Request *request)
         convert_flag(values[OPEN_SPARSE], MAPPED_OPEN_SPARSE, flags) < 0 ||
         convert_flag(values[OPEN_POPULATE], MAPPED_OPEN_POPULATE, flags) < 0 ||
         convert_huge(values[OPEN_HUGE], &options->huge) < 0 ||
-        convert_flag(values[OPEN_DEVICE], MAPPED_OPEN_DEVICE, flags) < 0)
+        convert_flag(values[OPEN_DEVICE], MAPPED_OPEN_DEVICE, flags) < 0 ||
+        convert_permissions(values[OPEN_PERMISSIONS], &options->permissions) <
+            0)
         return -1;
     if (length != UINT64_MAX)
         options->length = mapped_length_exactly(length);
@@ -225,12 +244,15 @@ static PyObject *open_request(State *state, PyObject *file, Request *request)
 
 const char module_open_doc[] = PyDoc_STR(
     "open($module, file, mode='r', *, offset=0, length=None, reserve=None,\n"
-    "     sparse=False, populate=False, huge=None, device=False)\n--\n\n"
+    "     sparse=False, populate=False, huge=None, device=False,\n"
+    "     permissions=0o666)\n--\n\n"
     "Map a file and return its Region.\n\n"
     "file      a path, a descriptor, or an object with fileno()\n"
     "mode      'r' read-only, 'r+' shared read-write, 'c' private "
     "copy-on-write,\n"
-    "          'w+' create or truncate, 'x+' create, fail if it exists\n"
+    "          'w+' create or truncate, 'x+' create, fail if it exists, 'a+' "
+    "create\n"
+    "          if it is missing and keep what is there\n"
     "offset    where in the file the region begins, any byte\n"
     "length    bytes, None: to the end of the file; a writable mode extends a\n"
     "          shorter file\n"
@@ -238,12 +260,13 @@ const char module_open_doc[] = PyDoc_STR(
     "sparse    extend the file without allocating its blocks\n"
     "populate  bring all pages into memory before returning\n"
     "huge      True: transparent huge pages where possible\n"
-    "device    every access is one of exactly its width\n\n"
+    "device    every access is one of exactly its width\n"
+    "permissions  of a created file, less the umask\n\n"
     "OSError as the system says; ValueError for an unknown mode, a negative\n"
     "number, or in 'r' and 'c' an end past the end of the file.");
 
 METHOD_NAMED(module_open, "open", 1, 2, "file", "mode", "offset", "length",
-             "reserve", "sparse", "populate", "huge", "device")
+             "reserve", "sparse", "populate", "huge", "device", "permissions")
 {
     Request request = {.options = MAPPED_OPEN_OPTIONS_INIT};
     PyObject *result = NULL;

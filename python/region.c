@@ -359,7 +359,7 @@ static ATTRIBUTE(region_size)
 }
 
 GETTER(
-    region, mode, "The mode: 'r', 'r+', 'c', 'w+' or 'x+'.",
+    region, mode, "The mode: 'r', 'r+', 'a+', 'c', 'w+' or 'x+'.",
     PyUnicode_FromString(mapped_mode_text(mapped_region_mode(core_of(self)))))
 
 GETTER(

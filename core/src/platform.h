@@ -39,10 +39,11 @@ typedef struct mapped__file_info {
 
 /* Never blocks on a pipe, never becomes a controlling terminal, close-on-exec.
  * `path` in the file system's bytes, UTF-8 on Windows. `*created` tells whether
- * this very call made the file, so that a later failure may remove it. */
+ * this very call made the file, with these permissions where the system has
+ * such, so that a later failure may remove it. */
 mapped_status mapped__file_open(const char *path, unsigned flags,
-                                intptr_t *file, bool *created,
-                                mapped_error *error);
+                                unsigned permissions, intptr_t *file,
+                                bool *created, mapped_error *error);
 /* MAPPED_NOT_A_FILE, with the number that the system has for it. */
 mapped_status mapped__file_refuse(mapped__file_kind kind, mapped_error *error);
 

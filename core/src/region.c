@@ -14,11 +14,19 @@
 
 #include "region_internal.h"
 
-static const char *const mode_texts[] = {"r", "r+", "c", "w+", "x+"};
+static const char *const mode_texts[] = {"r", "r+", "c", "w+", "x+", "a+"};
 
 mapped_status mapped_mode_parse(const char *text, size_t length,
                                 mapped_mode *mode, mapped_error *error)
 {
+    char plain[3]; /* without a "b", as the C library has it */
+    const char *b = length > 1 ? memchr(text + 1, 'b', length - 1) : NULL;
+    if (b != NULL && length <= sizeof plain) {
+        size_t at = (size_t)(b - text);
+        memcpy(plain, text, at);
+        memcpy(plain + at, b + 1, --length - at);
+        text = plain;
+    }
     for (size_t i = 0; i < sizeof mode_texts / sizeof mode_texts[0]; i++) {
         if (strlen(mode_texts[i]) == length &&
             memcmp(mode_texts[i], text, length) == 0) {

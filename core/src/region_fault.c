@@ -77,7 +77,7 @@ mapped_status mapped__region_open_file(const mapped__region *full,
     if (full->name == NULL)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
     mapped_status status =
-        mapped__file_open(full->path, 0, &opened, &created, error);
+        mapped__file_open(full->path, 0, 0, &opened, &created, error);
     if (status != MAPPED_OK)
         return status;
     status = check_same_file(full, opened, error);

@@ -151,8 +151,10 @@ static mapped_status check_options(mapped_mode mode,
     const uint32_t known =
         MAPPED_OPEN_SPARSE | MAPPED_OPEN_POPULATE | MAPPED_OPEN_DEVICE;
     if (!is_known_size(options->size, sizeof *options) ||
-        (options->flags & ~known) != 0 || mode < MAPPED_MODE_READ ||
-        mode > MAPPED_MODE_EXCLUSIVE)
+        (options->flags & ~known) != 0 ||
+        (options->permissions > 07777 &&
+         options->permissions != MAPPED_PERMISSIONS_NONE) ||
+        mode < MAPPED_MODE_READ || mode > MAPPED_MODE_APPEND)
         return mapped_error_set(error, MAPPED_ARGUMENT, "open");
     if (options->huge > MAPPED_HUGE_ADVISE)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
@@ -329,13 +331,15 @@ static mapped_status map_file(opening *o, mapped__region *full,
 }
 
 /* Puts the file's size back, 0 if a "w+" has got so far that the content is
- * gone and something that had worked a moment before failed. */
+ * gone and something that had worked a moment before failed. What an "a+" has
+ * created another one may have opened. */
 static void undo(const opening *o)
 {
-    if (o->changed && !o->created)
+    bool remove = o->created && o->mode != MAPPED_MODE_APPEND;
+    if (o->changed && !remove)
         (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
                                   NULL);
-    if (o->created && o->path != NULL)
+    if (remove && o->path != NULL)
         mapped__file_remove(o->path);
 }
 
@@ -384,13 +388,20 @@ static unsigned file_flags(mapped_mode mode, uint32_t open_flags)
     unsigned flags = 0;
     if (mapped__mode_shares_writes(mode))
         flags |= MAPPED__FILE_WRITE;
-    if (mode == MAPPED_MODE_CREATE)
+    if (mode == MAPPED_MODE_CREATE || mode == MAPPED_MODE_APPEND)
         flags |= MAPPED__FILE_CREATE;
     if (mode == MAPPED_MODE_EXCLUSIVE)
         flags |= MAPPED__FILE_EXCLUSIVE;
     if (open_flags & MAPPED_OPEN_DEVICE)
         flags |= MAPPED__FILE_DEVICE_IO;
     return flags;
+}
+
+static unsigned permissions_of(const mapped_open_options *options)
+{
+    if (options->permissions == MAPPED_PERMISSIONS_NONE)
+        return 0;
+    return options->permissions == 0 ? 0666 : options->permissions;
 }
 
 static const mapped_open_options default_options = MAPPED_OPEN_OPTIONS_INIT;
@@ -404,7 +415,8 @@ mapped_status mapped_region_open(const char *path, mapped_mode mode,
     mapped_status status = check_options(mode, &o.options, error);
     if (status == MAPPED_OK)
         status = mapped__file_open(path, file_flags(mode, o.options.flags),
-                                   &o.file, &o.created, error);
+                                   permissions_of(&o.options), &o.file,
+                                   &o.created, error);
     if (status == MAPPED_OK)
         status = open_file(&o, path, region, error);
     return end("open", path, status, error);

@@ -81,7 +81,7 @@ mapped_status mapped_windows_open(mapped_windows *windows, const char *path,
     bool created;
     mapped_status status = init(&made, path, size, overlap, error);
     if (status == MAPPED_OK)
-        status = mapped__file_open(path, 0, &made.file_, &created, error);
+        status = mapped__file_open(path, 0, 0, &made.file_, &created, error);
     if (status == MAPPED_OK)
         status = take_file(&made, error);
     if (status == MAPPED_OK)

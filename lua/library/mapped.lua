@@ -24,6 +24,7 @@ local mapped = {}
 ---| "c" private copy-on-write: the file never changes
 ---| "w+" create the file, or truncate it, to `length`
 ---| "x+" the same, but fail if it exists
+---| "a+" read-write, create if missing, keep what is there
 
 ---@class mapped.OpenOptions
 ---@field offset? integer where in the file to begin, an offset; default 0
@@ -36,6 +37,7 @@ local mapped = {}
 ---@field huge? boolean|integer huge pages where possible, or pages of that size
 ---@field device? boolean registers: every get and set is one access of exactly
 ---  its width
+---@field permissions? integer of a created file, less the umask; default 0666
 ---@field fd? integer an open descriptor instead of `file`; stays the caller's
 
 ---Maps a file. A handle is flushed first; a handle and a descriptor stay open and

@@ -11,7 +11,7 @@ from typing_extensions import Never, Self, TypeAlias
 __version__: Final[str]
 
 _Advice: TypeAlias = Literal["normal", "sequential", "random", "willneed", "cold", "pageout", "hugepage", "nohugepage"]
-_Mode: TypeAlias = Literal["r", "r+", "c", "w+", "x+"]
+_Mode: TypeAlias = Literal["r", "r+", "a+", "c", "w+", "x+"]
 _Keys: TypeAlias = SupportsIndex | slice | tuple[SupportsIndex | slice, ...]
 
 _Row: TypeAlias = Iterable[Any] | dict[str, Any]
@@ -267,6 +267,7 @@ def open(
     populate: bool = False,
     huge: bool | SupportsIndex | None = None,
     device: bool = False,
+    permissions: SupportsIndex = 0o666,
 ) -> Region: ...
 def anonymous(
     length: SupportsIndex,

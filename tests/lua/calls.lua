@@ -20,7 +20,7 @@ local random = math.random
 
 local SLOTS, WIDTH = 64, 240
 local POOL = 24
-local MODES = { "r", "r+", "c", "w+", "x+", "rb", "r+b" }
+local MODES = { "r", "r+", "c", "w+", "x+", "a+", "rb", "r+b", "b" }
 local NEVER = { guard = true }
 local calls = 0
 

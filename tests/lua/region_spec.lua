@@ -303,3 +303,20 @@ describe("stats", function()
     assert.has_error(function() mapped.stats(1) end)
   end)
 end)
+
+describe("mode a+", function()
+  after_each(support.clean)
+
+  it("creates a file or keeps what is there", function()
+    local path = support.absent()
+    do
+      local region <close> = assert(mapped.open(path, "a+", { permissions = 384 }))
+      assert(region:append("one"))
+    end
+    local region <close> = assert(mapped.open(path, "ab+", { length = 5 }))
+    assert.equal("one\0\0", region:tostring())
+    assert.equal("a+", region:mode())
+    assert.has_error(function() mapped.open(path, "a+", { permissions = 4096 }) end)
+    assert.has_error(function() mapped.open(path, "a+", { permissions = "x" }) end)
+  end)
+end)

@@ -5,6 +5,8 @@ import io
 import os
 import pathlib
 import socket
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -22,7 +24,7 @@ def test_open_missing_file_names_it(tmp_path):
     assert caught.value.filename == str(missing)
 
 
-@pytest.mark.parametrize("mode", ["r", "r+", "c", "w+", "x+"])
+@pytest.mark.parametrize("mode", ["r", "r+", "a+", "c", "w+", "x+"])
 def test_open_directory_is_refused(tmp_path, mode):
     with pytest.raises((IsADirectoryError, FileExistsError)) as caught:
         mapped.open(tmp_path, mode)
@@ -102,7 +104,7 @@ def test_open_wrong_type_of_file_is_refused(bad):
         mapped.open(bad)
 
 
-@pytest.mark.parametrize("bad", ["", "rb", "w", "R", "r++", "r\0", "é", "\ud800"])
+@pytest.mark.parametrize("bad", ["", "b", "rbb", "a", "w", "R", "r++", "r\0", "é", "\ud800"])
 def test_open_unknown_mode_is_named(path, bad):
     with pytest.raises(ValueError) as caught:
         mapped.open(path, bad)
@@ -246,6 +248,51 @@ def test_open_create_truncates_and_exclusive_refuses(path):
     with mapped.open(path, "w+", length=10) as region:
         assert region == bytes(10)
     assert path.stat().st_size == 10
+
+
+@pytest.mark.parametrize("mode, plain", [
+    ("rb", "r"), ("r+b", "r+"), ("rb+", "r+"), ("ab+", "a+")])
+def test_open_understands_the_b_of_open(path, mode, plain):
+    with mapped.open(path, mode) as region:
+        assert region.mode == plain
+
+
+def test_open_append_creates_or_keeps(tmp_path):
+    path = tmp_path / "log"
+    before = os.umask(0o022)
+    try:
+        with mapped.open(path, "a+", permissions=0o660) as region:
+            assert len(region) == 0
+            region.append(b"one")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o7777 == 0o640
+    with mapped.open(path, "a+", length=8) as region:
+        assert bytes(region) == b"one" + bytes(5)
+
+
+@pytest.mark.parametrize("bad, error", [
+    (-1, ValueError), (0o10000, ValueError), ("x", TypeError), (None, TypeError)])
+def test_open_wrong_permissions_are_refused(tmp_path, bad, error):
+    with pytest.raises(error):
+        mapped.open(tmp_path / "new", "a+", permissions=bad)
+    assert not (tmp_path / "new").exists()
+
+
+def test_open_append_twice_at_once_gives_one_file(tmp_path):
+    """Each of the openers writes a byte of its own, and none is lost."""
+    code = """
+import sys, mapped
+for i in range(200):
+    with mapped.open(f"{sys.argv[1]}/{i}", "a+", length=2) as region:
+        region[int(sys.argv[2])] = 1
+"""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    openers = [subprocess.Popen([sys.executable, "-c", code, str(folder), which])
+               for which in "01"]
+    assert [opener.wait() for opener in openers] == [0, 0]
+    assert {file.read_bytes() for file in folder.iterdir()} == {b"\1\1"}
 
 
 def test_open_populate_reads_all(path, content):

@@ -29,7 +29,8 @@ typedef enum mapped_mode {
     MAPPED_MODE_READ_WRITE, /* "r+" shared: writes reach the file */
     MAPPED_MODE_COPY,       /* "c"  private copy-on-write */
     MAPPED_MODE_CREATE,     /* "w+" create, or truncate to `length` */
-    MAPPED_MODE_EXCLUSIVE   /* "x+" create, fail if it exists */
+    MAPPED_MODE_EXCLUSIVE,  /* "x+" create, fail if it exists */
+    MAPPED_MODE_APPEND /* "a+" create if it is missing, keep what is there */
 } mapped_mode;
 
 /* Opaque but for the inline functions of slice.h: don't touch the fields. */
@@ -53,20 +54,23 @@ typedef struct mapped_region {
 #define MAPPED_OPEN_POPULATE 2u /* bring all pages in before returning */
 #define MAPPED_OPEN_DEVICE 4u   /* registers: one access of the exact width */
 
+#define MAPPED_PERMISSIONS_NONE UINT32_MAX
+
 #define MAPPED_HUGE_NONE 0u
 #define MAPPED_HUGE_ADVISE 1u /* transparent huge pages where possible */
 
 /* All zero are the defaults. */
 typedef struct mapped_open_options {
-    size_t size;      /* sizeof(mapped_open_options); 0: of this version */
-    uint64_t offset;  /* where in the file the region begins */
-    uint64_t length;  /* bytes, MAPPED_LENGTH_TO_END of the file, or
-                       * MAPPED_LENGTH_ZERO */
-    uint64_t reserve; /* address space to keep for growth; 0: none */
-    uint32_t flags;   /* MAPPED_OPEN_* */
-    uint32_t unused;
-    uint64_t huge; /* MAPPED_HUGE_*, or a huge page size in bytes */
-    void *memory;  /* for the region: see mapped_region_room; or NULL */
+    size_t size;          /* sizeof(mapped_open_options); 0: of this version */
+    uint64_t offset;      /* where in the file the region begins */
+    uint64_t length;      /* bytes, MAPPED_LENGTH_TO_END of the file, or
+                           * MAPPED_LENGTH_ZERO */
+    uint64_t reserve;     /* address space to keep for growth; 0: none */
+    uint32_t flags;       /* MAPPED_OPEN_* */
+    uint32_t permissions; /* of a created file, less the umask, as in chmod; 0:
+                           * 0666; MAPPED_PERMISSIONS_NONE. Not on Windows */
+    uint64_t huge;        /* MAPPED_HUGE_*, or a huge page size in bytes */
+    void *memory;         /* for the region: see mapped_region_room; or NULL */
     size_t memory_size;
 } mapped_open_options;
 
@@ -102,7 +106,8 @@ typedef struct mapped_anonymous_options {
  * ended the last export of a retired one. */
 typedef void mapped_wrap_hook(void *context);
 
-/* "r", "r+", "c", "w+", "x+". MAPPED_ARGUMENT for anything else. */
+/* "r", "r+", "c", "w+", "x+", "a+", and with a "b" at the end or inside, as in
+ * "rb". MAPPED_ARGUMENT for anything else. */
 MAPPED__MUST_USE mapped_status mapped_mode_parse(const char *text,
                                                  size_t length,
                                                  mapped_mode *mode,
@@ -123,7 +128,9 @@ size_t mapped_region_room(const char *name);
  * created is removed, one it extended has its old size again.
  *
  * "r+" extends the file when offset + length lies past its end, with allocated
- * blocks (or without, MAPPED_OPEN_SPARSE). "w+" and "x+" make the file
+ * blocks (or without, MAPPED_OPEN_SPARSE). "a+" does too, and
+ * creates the file if it is missing; that file stays if the call fails, because
+ * somebody else may have opened it meanwhile. "w+" and "x+" make the file
  * offset + length bytes long; without a length, empty. "r" and "c" never change
  * the file. A device has no size of its own: give a length.
  *
@@ -145,8 +152,9 @@ MAPPED__MUST_USE mapped_status mapped_region_open(
 intptr_t mapped_system_descriptor(int descriptor);
 
 /* Like mapped_region_open, for an open descriptor (POSIX) or HANDLE (Windows),
- * which stays the caller's: the region holds a duplicate. "w+" truncates; "x+"
- * is MAPPED_ARGUMENT. `name` (may be NULL) is what mapped_region_name tells. */
+ * which stays the caller's: the region holds a duplicate. "w+" truncates; "a+"
+ * is as "r+"; "x+" is MAPPED_ARGUMENT. `name` (may be NULL) is what
+ * mapped_region_name tells. */
 MAPPED__MUST_USE mapped_status mapped_region_open_descriptor(
     intptr_t descriptor, const char *name, mapped_mode mode,
     const mapped_open_options *options, mapped_region **region,
@@ -192,12 +200,12 @@ MAPPED__MUST_USE mapped_status mapped_region_close(mapped_region *region,
  */
 size_t mapped_region_retire(mapped_region *region);
 
-/* Makes the region, and in "r+", "w+", "x+" the file, `length` bytes long. (A
- * region that ends before its file does leaves what lies behind it alone.)
- * Growing allocates blocks (unless opened sparse). With a reserve the base
- * never moves. Without one growth stays in place where it can and otherwise
- * moves, which needs that there is no reference but the caller's; else
- * MAPPED_BUSY. Exports that live then keep what they show at the addresses
+/* Makes the region, and in "r+", "w+", "x+", "a+" the file, `length` bytes
+ * long. (A region that ends before its file does leaves what lies behind it
+ * alone.) Growing allocates blocks (unless opened sparse). With a reserve the
+ * base never moves. Without one growth stays in place where it can and
+ * otherwise moves, which needs that there is no reference but the caller's;
+ * else MAPPED_BUSY. Exports that live then keep what they show at the addresses
  * where it is: of a file and of shared memory both places show the same bytes,
  * private memory is MAPPED_BUSY (but see mapped_region_copy_on_move). Shrinking
  * needs that there is no export. MAPPED_READONLY in

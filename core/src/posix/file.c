@@ -37,26 +37,27 @@ size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
     return length + 1;
 }
 
-static int open_retrying(const char *path, int flags)
+static int open_retrying(const char *path, int flags, unsigned permissions)
 {
     int fd;
     do
-        fd = open(path, flags, 0666);
+        fd = open(path, flags, (mode_t)permissions);
     while (fd < 0 && errno == EINTR);
     return fd;
 }
 
 /* Exclusive creation first and a plain open second tells who made the file; if
  * a peer creates or removes it in between, both are tried again. */
-static int open_or_create(const char *path, int flags, bool *created)
+static int open_or_create(const char *path, int flags, unsigned permissions,
+                          bool *created)
 {
     int fd = -1;
     for (int i = 0; fd < 0 && i < CREATE_TRIES; i++) {
-        fd = open_retrying(path, flags | O_CREAT | O_EXCL);
+        fd = open_retrying(path, flags | O_CREAT | O_EXCL, permissions);
         *created = fd >= 0;
         if (fd >= 0 || errno != EEXIST)
             break;
-        fd = open_retrying(path, flags);
+        fd = open_retrying(path, flags, 0);
         if (fd < 0 && errno != ENOENT)
             break;
     }
@@ -79,8 +80,8 @@ static mapped_status open_failed(const char *path, mapped_error *error)
 }
 
 mapped_status mapped__file_open(const char *path, unsigned flags,
-                                intptr_t *file, bool *created,
-                                mapped_error *error)
+                                unsigned permissions, intptr_t *file,
+                                bool *created, mapped_error *error)
 {
     int how = (flags & MAPPED__FILE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC |
               O_NOCTTY | O_NONBLOCK |
@@ -88,12 +89,12 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
     bool made = false;
     int fd;
     if (flags & MAPPED__FILE_EXCLUSIVE) {
-        fd = open_retrying(path, how | O_CREAT | O_EXCL);
+        fd = open_retrying(path, how | O_CREAT | O_EXCL, permissions);
         made = fd >= 0;
     } else if (flags & MAPPED__FILE_CREATE) {
-        fd = open_or_create(path, how, &made);
+        fd = open_or_create(path, how, permissions, &made);
     } else {
-        fd = open_retrying(path, how);
+        fd = open_retrying(path, how, 0);
     }
     if (fd < 0)
         return open_failed(path, error);
@@ -249,7 +250,7 @@ static int open_folder(const char *path)
     memcpy(folder, path, length);
     folder[length] = '\0';
     return open_retrying(length > 0 ? folder : ".",
-                         O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                         O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
 /* File systems that write their folders at once don't know the call. */

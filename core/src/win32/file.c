@@ -140,10 +140,11 @@ size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
 /* MAPPED__FILE_DEVICE_IO has no meaning here: no Windows device is mapped
  * through a file. */
 mapped_status mapped__file_open(const char *path, unsigned flags,
-                                intptr_t *file, bool *created,
-                                mapped_error *error)
+                                unsigned permissions, intptr_t *file,
+                                bool *created, mapped_error *error)
 {
     wchar_t *wide;
+    (void)permissions;
     mapped_status status = widen(path, &wide, error);
     if (status != MAPPED_OK)
         return status;

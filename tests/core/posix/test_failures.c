@@ -77,6 +77,7 @@ static mapped_region *prepare_no_file(void)
 OPEN(open_read, MAPPED_MODE_READ, MAPPED_LENGTH_TO_END, 0, 0)
 OPEN(open_copy, MAPPED_MODE_COPY, MAPPED_LENGTH_TO_END, 0, 0)
 OPEN(open_write, MAPPED_MODE_READ_WRITE, MAPPED_LENGTH_TO_END, 0, 0)
+OPEN(open_append, MAPPED_MODE_APPEND, 3 * SIZE, 0, 0)
 OPEN(open_empty, MAPPED_MODE_READ_WRITE, 0, 0, 0)
 OPEN(open_extending, MAPPED_MODE_READ_WRITE, 3 * SIZE, 0, 0)
 OPEN(open_sparse, MAPPED_MODE_READ_WRITE, 3 * SIZE, 0, MAPPED_OPEN_SPARSE)
@@ -481,6 +482,7 @@ static const scenario scenarios[] = {
     {"test_failures_open_read", prepare_file, open_read},
     {"test_failures_open_copy", prepare_file, open_copy},
     {"test_failures_open_write", prepare_file, open_write},
+    {"test_failures_open_append", prepare_file, open_append},
     {"test_failures_open_empty", prepare_file, open_empty},
     {"test_failures_open_extending", prepare_file, open_extending},
     {"test_failures_open_sparse", prepare_file, open_sparse},

@@ -21,12 +21,12 @@ static mapped_status put(mapped_region *region, size_t offset, uint8_t byte)
 
 static void test_mode_parse_refuses_other_texts(void)
 {
-    const char *texts[] = {"",   "R",   "w",   "x",  "a",    "rb",
-                           "+r", "r++", "r+b", "c+", "r\0+", " r"};
+    const char *texts[] = {"",   "R",  "w",   "x",  "a",    "b",  "rbb",
+                           "br", "+r", "r++", "c+", "r\0+", " r", "r+bb"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         mapped_mode mode = (mapped_mode)77;
         mapped_error error = MAPPED_ERROR_INIT;
-        size_t length = i == 10 ? 3 : strlen(texts[i]);
+        size_t length = i == 11 ? 3 : strlen(texts[i]);
         CHECK_STATUS(mapped_mode_parse(texts[i], length, &mode, &error),
                      MAPPED_ARGUMENT);
         CHECK_STATUS(error.status, MAPPED_ARGUMENT);
@@ -36,14 +36,95 @@ static void test_mode_parse_refuses_other_texts(void)
 
 static void test_mode_texts_come_back(void)
 {
-    const char *texts[] = {"r", "r+", "c", "w+", "x+"};
-    for (int i = 0; i < 5; i++) {
+    const char *texts[] = {"r", "r+", "c", "w+", "x+", "a+"};
+    for (int i = 0; i < 6; i++) {
         mapped_mode mode = (mapped_mode)77;
         CHECK_STATUS(mapped_mode_parse(texts[i], strlen(texts[i]), &mode, NULL),
                      MAPPED_OK);
         CHECK_INT(mode, i);
         CHECK_TEXT(mapped_mode_text(mode), texts[i]);
     }
+}
+
+static void test_mode_parse_understands_b(void)
+{
+    const char *texts[] = {"rb", "r+b", "rb+", "cb", "ab+", "w+b"};
+    const mapped_mode modes[] = {MAPPED_MODE_READ,       MAPPED_MODE_READ_WRITE,
+                                 MAPPED_MODE_READ_WRITE, MAPPED_MODE_COPY,
+                                 MAPPED_MODE_APPEND,     MAPPED_MODE_CREATE};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        mapped_mode mode = (mapped_mode)77;
+        CHECK_STATUS(mapped_mode_parse(texts[i], strlen(texts[i]), &mode, NULL),
+                     MAPPED_OK);
+        CHECK_INT(mode, modes[i]);
+    }
+}
+
+static void test_mode_append_makes_a_missing_file(void)
+{
+    struct stat st;
+    const mapped_open_options options = {.length = 5000, .permissions = 0640};
+    const char *path = scratch_path("appended");
+    mode_t mask = umask(027);
+    unlink(path);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_APPEND, &options);
+    CHECK_INT(scratch_get(region, 4999), 0);
+    CHECK_STATUS(put(region, 0, 7), MAPPED_OK);
+    mapped_region_release(region);
+    CHECK_INT(stat(path, &st), 0);
+    CHECK_INT(st.st_mode & 07777, 0640);
+    CHECK_INT((long long)st.st_size, 5000);
+    umask(mask);
+}
+
+static void test_mode_append_keeps_the_content(void)
+{
+    const char *path = scratch_file("appended", 10);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_APPEND, NULL);
+    int last = scratch_get(region, 9);
+    CHECK_UINT(mapped_region_length(region), 10);
+    CHECK_STATUS(mapped_region_append(region, "x", 1, NULL), MAPPED_OK);
+    mapped_region_release(region);
+    const mapped_open_options longer = {.length = 20};
+    region = scratch_open(path, MAPPED_MODE_APPEND, &longer);
+    CHECK_INT(scratch_get(region, 9), last);
+    CHECK_INT(scratch_get(region, 10), 'x');
+    CHECK_INT(scratch_get(region, 19), 0);
+    mapped_region_release(region);
+}
+
+/* Somebody else may have opened it in between. */
+static void test_mode_append_that_fails_leaves_the_new_file(void)
+{
+    mapped_region *region;
+    const mapped_open_options options = {.reserve = SIZE_MAX / 4};
+    const char *path = scratch_path("appended");
+    unlink(path);
+    CHECK_STATUS(
+        mapped_region_open(path, MAPPED_MODE_APPEND, &options, &region, NULL),
+        MAPPED_SYSTEM);
+    CHECK_INT(access(path, F_OK), 0);
+}
+
+static void test_mode_permissions(void)
+{
+    struct stat st;
+    const uint32_t given[] = {0, 0600, MAPPED_PERMISSIONS_NONE, 010000};
+    const unsigned made[] = {0644, 0600, 0};
+    const char *path = scratch_path("permitted");
+    mode_t mask = umask(022);
+    for (int i = 0; i < 4; i++) {
+        mapped_region *region = NULL;
+        const mapped_open_options options = {.permissions = given[i]};
+        unlink(path);
+        CHECK_STATUS(mapped_region_open(path, MAPPED_MODE_EXCLUSIVE, &options,
+                                        &region, NULL),
+                     i < 3 ? MAPPED_OK : MAPPED_ARGUMENT);
+        if (i < 3 && CHECK(stat(path, &st) == 0))
+            CHECK_UINT(st.st_mode & 07777, made[i]);
+        mapped_region_release(region);
+    }
+    umask(mask);
 }
 
 static void test_mode_read_refuses_writes(void)
@@ -266,6 +347,11 @@ int main(void)
 {
     RUN(test_mode_parse_refuses_other_texts);
     RUN(test_mode_texts_come_back);
+    RUN(test_mode_parse_understands_b);
+    RUN(test_mode_append_makes_a_missing_file);
+    RUN(test_mode_append_keeps_the_content);
+    RUN(test_mode_append_that_fails_leaves_the_new_file);
+    RUN(test_mode_permissions);
     RUN(test_mode_read_refuses_writes);
     RUN(test_mode_read_write_reaches_the_file);
     RUN(test_mode_copy_never_reaches_the_file);

@@ -141,7 +141,7 @@ static void test_open_device_needs_a_length(void)
 static void test_open_unknown_mode(void)
 {
     const char *path = scratch_file("file", 10);
-    const int modes[] = {-1, 5, 99, INT_MAX};
+    const int modes[] = {-1, 6, 99, INT_MAX};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         mapped_error error = MAPPED_ERROR_INIT;
         check_refused(path, (mapped_mode)modes[i], NULL, &error);
