@@ -120,6 +120,7 @@ describe("windows", function()
   end)
 
   it("close the one before, and the file with the loop", function()
+    collectgarbage() -- other tests left regions to it
     local before = support.descriptors()
     local first, last
     local windows = open(support.file(TEXT), 10)
