@@ -27,6 +27,12 @@ static mapped_status check_kind(const mapped__region *full, mapped_error *error)
     return MAPPED_OK;
 }
 
+static mapped_status earlier(const mapped__region *full, mapped_error *error)
+{
+    return mapped_error_set_system(error, full->flush_error,
+                                   "an earlier flush");
+}
+
 static mapped_status begin_locked(const mapped__region *full,
                                   mapped_slice slice, job *job,
                                   mapped_error *error)
@@ -35,13 +41,12 @@ static mapped_status begin_locked(const mapped__region *full,
     if (status == MAPPED_OK)
         status = check_kind(full, error);
     if (status == MAPPED_OK && full->flush_error != 0)
-        return mapped_error_set_system(error, full->flush_error,
-                                       "an earlier flush");
+        return earlier(full, error);
     if (status != MAPPED_OK)
         return status;
     job->address = full->head.base_ + slice.offset;
     job->offset = full->offset + slice.offset;
-    job->created = MAPPED__LOAD(&full->created);
+    job->created = full->created;
     return mapped__file_duplicate(full->file, &job->file, error);
 }
 
@@ -68,28 +73,39 @@ static void note_failure(mapped__region *full, mapped_slice slice, int number)
         full->flush_error = number;
 }
 
-/* MAPPED_CLOSED if the region was closed meanwhile: what was written to it
- * after that is lost. */
+/* What has to be known of the end is noted with the region locked. The system
+ * reports a failure to one of several flushes at the same time, so all of them
+ * fail. MAPPED_CLOSED if the region was closed meanwhile: what was written to
+ * it after that is lost. */
 static mapped_status end(mapped__region *full, mapped_slice slice,
-                         mapped_status status, mapped_error *error)
+                         mapped_status status, bool entered,
+                         mapped_error *error)
 {
     mapped_status locked = mapped__region_lock(
         full, false, "flush", status == MAPPED_OK ? error : NULL);
     if (locked != MAPPED_OK)
         return status == MAPPED_OK ? locked : status;
-    if (status != MAPPED_OK)
+    if (status != MAPPED_OK && !mapped_error_is_shortage(error))
         note_failure(full, slice, error->os_error);
+    else if (status == MAPPED_OK && full->flush_error != 0)
+        status = earlier(full, error);
+    else if (status == MAPPED_OK && entered)
+        full->created = false;
     mapped__region_unlock(full);
     return status;
 }
 
 /* A file that was created is written as a whole, and then its entry: one
  * without the other is worth nothing. */
-static mapped_status write_entry(mapped__region *full, mapped_error *error)
+static mapped_status write_out(const mapped__region *full, const job *job,
+                               size_t length, bool wait, mapped_error *error)
 {
-    mapped_status status = mapped__folder_sync(full->path, error);
-    if (status == MAPPED_OK)
-        MAPPED__STORE(&full->created, false);
+    mapped_status status = mapped__file_flush(
+        job->file, job->offset, job->address, length, wait, error);
+    if (status == MAPPED_OK && wait && job->created)
+        status = mapped__file_sync(job->file, error);
+    if (status == MAPPED_OK && wait && job->created)
+        status = mapped__folder_sync(full->path, error);
     return status;
 }
 
@@ -100,14 +116,9 @@ static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
     mapped_status status = begin(full, slice, &job, error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__file_flush(job.file, job.offset, job.address, slice.length,
-                                wait, error);
-    if (status == MAPPED_OK && wait && job.created)
-        status = mapped__file_sync(job.file, error);
-    status = end(full, slice, status, error);
+    status = write_out(full, &job, slice.length, wait, error);
     mapped__file_close(job.file);
-    if (status == MAPPED_OK && wait && job.created)
-        status = write_entry(full, error);
+    status = end(full, slice, status, wait && job.created, error);
     return status == MAPPED_OK ? mapped__region_lost(slice.region, slice.offset,
                                                      slice.length, error)
                                : status;

@@ -120,6 +120,9 @@ describe("windows", function()
   end)
 
   it("close the one before, and the file with the loop", function()
+    if support.hostile then
+      pending("finalizers hold descriptors")
+    end
     collectgarbage() -- other tests left regions to it
     local before = support.descriptors()
     local first, last

@@ -347,10 +347,18 @@ def read_into(o, *rest):
         file.readinto(o)
 
 
+def equal(o, other):
+    """But for what CPython crashes at: it takes the strides of a ctypes array, which
+    has none."""
+    kinds = [type(o) is memoryview or isinstance(o, ctypes.Array)
+             for o in (o, other)]
+    return not all(kinds) and o == other
+
+
 OPERATORS = [
     lambda o, a=0, *_: o[a], lambda o, a=0, b=0, *_: operator.setitem(o, a, b),
     lambda o, a=0, *_: operator.delitem(o, a), lambda o, *_: len(o),
-    lambda o, a=0, *_: o == a, lambda o, a=0, *_: a == o,
+    lambda o, a=0, *_: equal(o, a), lambda o, a=0, *_: equal(a, o),
     lambda o, a=0, *_: o < a, lambda o, a=0, *_: a in o,
     lambda o, a=0, *_: o + a, lambda o, a=0, *_: a + o,
     lambda o, a=0, *_: o * a, lambda o, *_: hash(o), lambda o, *_: bool(o),

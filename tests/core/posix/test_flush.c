@@ -18,7 +18,9 @@ static struct {
     const unsigned char *address;
     size_t length;
     off_t offset;
-    int failure; /* the number that msync fails with; 0: it doesn't */
+    int failure;          /* the number that msync fails with; 0: it doesn't */
+    int folder_failure;   /* and fsync, the second time */
+    mapped_region *other; /* is flushed in the middle, and that fails */
 } seen;
 
 int __real_msync(void *at, size_t n, int how);
@@ -29,6 +31,13 @@ int __wrap_msync(void *at, size_t n, int how)
     seen.address = at;
     seen.length = n;
     CHECK_INT(how, MS_SYNC);
+    if (seen.other != NULL) {
+        mapped_slice all = mapped_region_slice(seen.other);
+        seen.other = NULL;
+        seen.failure = EIO;
+        CHECK_STATUS(mapped_flush(all, 0, NULL), MAPPED_SYSTEM);
+        seen.failure = 0;
+    }
     errno = seen.failure;
     return seen.failure != 0 ? -1 : __real_msync(at, n, how);
 }
@@ -37,7 +46,9 @@ int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
-    seen.fsyncs++;
+    errno = seen.folder_failure;
+    if (++seen.fsyncs == 2 && seen.folder_failure != 0)
+        return -1;
     return __real_fsync(fd);
 }
 
@@ -146,6 +157,37 @@ static void test_flush_that_failed_fails_until_recover(void)
     mapped_region_release(region);
 }
 
+/* The system reports a failure once, to one of them. */
+static void test_flush_fails_with_another_one_at_the_same_time(void)
+{
+    mapped_region *region = begin(MAPPED_MODE_READ_WRITE);
+    seen.other = region;
+    CHECK_STATUS(mapped_flush(mapped_region_slice(region), 0, &error),
+                 MAPPED_SYSTEM);
+    CHECK_INT(error.os_error, EIO);
+    CHECK_INT(seen.msyncs, 2);
+    mapped_region_release(region);
+}
+
+static void test_flush_that_failed_to_write_the_entry(void)
+{
+    const char *path = scratch_path("entry");
+    const mapped_open_options options = {.length = SIZE};
+    memset(&seen, 0, sizeof seen);
+    unlink(path);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_EXCLUSIVE, &options);
+    mapped_slice all = mapped_region_slice(region);
+    seen.folder_failure = EIO;
+    CHECK_STATUS(mapped_flush(all, 0, &error), MAPPED_SYSTEM);
+    CHECK_STATUS(mapped_flush(all, 0, &error), MAPPED_SYSTEM);
+    CHECK_TEXT(error.call, "an earlier flush");
+    CHECK_INT(seen.fsyncs, 2);
+    CHECK_STATUS(mapped_region_recover(region, &error), MAPPED_OK);
+    CHECK_STATUS(mapped_flush(all, 0, &error), MAPPED_OK);
+    CHECK_INT(seen.fsyncs, 4);
+    mapped_region_release(region);
+}
+
 static volatile sig_atomic_t stores;
 static unsigned char *sealed;
 
@@ -240,6 +282,8 @@ int main(void)
     RUN(test_flush_of_a_new_file_writes_its_entry);
     RUN(test_flush_of_a_new_file_that_is_gone);
     RUN(test_flush_that_failed_fails_until_recover);
+    RUN(test_flush_fails_with_another_one_at_the_same_time);
+    RUN(test_flush_that_failed_to_write_the_entry);
     RUN(test_recover_stores_to_the_pages_of_the_failed_flush);
     RUN(test_flush_reports_a_lost_page);
     RUN(test_flush_where_nothing_can_be_durable);
