@@ -248,6 +248,8 @@ def test_mlock_beyond_the_limit(child, pages):
         """, pages)
 
 
+@pytest.mark.skipif("vgpreload" in os.environ.get("LD_PRELOAD", ""),
+                    reason="valgrind's mremap takes no mapping of several parts")
 def test_mlock_and_growth():
     with mapped.anonymous(8 * PAGE) as region:
         region.fill(97)
