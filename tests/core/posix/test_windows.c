@@ -187,7 +187,8 @@ static void test_windows_release_the_one_before(void)
     CHECK_INT(scratch_descriptors(), before + 1);
     mapped_windows_close(&windows);
     CHECK_INT(scratch_descriptors(), before);
-    CHECK(scratch_address_pages() - pages < 4);
+    if (!scratch_instrumented()) /* else valgrind maps, too */
+        CHECK(scratch_address_pages() - pages < 4);
 }
 
 static void test_windows_acquired_stay(void)
