@@ -418,35 +418,45 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
 
 /* The shared methods: how each takes its arguments, and its name. A method is
  * the function view_<name> and the text view_<name>_doc, in any file. */
-#define VIEW_METHODS(X)                                                      \
-    X(KEYWORDS, slice)                                                       \
-    X(KEYWORDS, get)                                                         \
-    X(KEYWORDS, set)                                                         \
-    X(KEYWORDS, unpack)                                                      \
-    X(KEYWORDS, pack)                                                        \
-    X(KEYWORDS, cast)                                                        \
-    X(ONE, records)                                                          \
-    X(KEYWORDS, copy_from)                                                   \
-    X(ONE, copy_to)                                                          \
-    X(ONE, fill)                                                             \
-    X(KEYWORDS, flush)                                                       \
-    X(KEYWORDS, move)                                                        \
-    X(KEYWORDS, find)                                                        \
-    X(KEYWORDS, rfind)                                                       \
-    X(KEYWORDS, index)                                                       \
-    X(KEYWORDS, rindex)                                                      \
-    X(KEYWORDS, count)                                                       \
-    X(KEYWORDS, find_all)                                                    \
-    X(KEYWORDS, startswith)                                                  \
-    X(KEYWORDS, endswith)                                                    \
-    X(KEYWORDS, lines)                                                       \
-    X(KEYWORDS, split)                                                       \
-    X(ONE, advise)                                                           \
-    X(NONE, discard)                                                         \
-    X(NONE, revert)                                                          \
-    X(KEYWORDS, prefetch) X(KEYWORDS, residency) X(NONE, mlock)              \
-        X(NONE, munlock) X(ONE, protect) X(NONE, tobytes) X(NONE, __bytes__) \
-            X(NONE, __reversed__) X(ONE, __reduce_ex__)
+#define VIEW_METHODS(X)     \
+    PAGE_METHODS(X)         \
+    X(KEYWORDS, slice)      \
+    X(KEYWORDS, get)        \
+    X(KEYWORDS, set)        \
+    X(KEYWORDS, unpack)     \
+    X(KEYWORDS, pack)       \
+    X(KEYWORDS, cast)       \
+    X(ONE, records)         \
+    X(KEYWORDS, copy_from)  \
+    X(ONE, copy_to)         \
+    X(ONE, fill)            \
+    X(KEYWORDS, move)       \
+    X(KEYWORDS, find)       \
+    X(KEYWORDS, rfind)      \
+    X(KEYWORDS, index)      \
+    X(KEYWORDS, rindex)     \
+    X(KEYWORDS, count)      \
+    X(KEYWORDS, find_all)   \
+    X(KEYWORDS, startswith) \
+    X(KEYWORDS, endswith)   \
+    X(KEYWORDS, lines)      \
+    X(KEYWORDS, split)      \
+    X(NONE, tobytes)        \
+    X(NONE, __bytes__)      \
+    X(NONE, __reversed__)   \
+    X(ONE, __reduce_ex__)
+
+/* Those about pages in memory and on the disk. */
+#define PAGE_METHODS(X)    \
+    X(ONE, advise)         \
+    X(NONE, discard)       \
+    X(KEYWORDS, flush)     \
+    X(NONE, mlock)         \
+    X(NONE, munlock)       \
+    X(KEYWORDS, prefetch)  \
+    X(ONE, protect)        \
+    X(KEYWORDS, residency) \
+    X(NONE, revert)
 
 /* The texts of those that arrays have too. */
 #define READONLY_DOC "True if nothing can be written."
@@ -565,35 +575,5 @@ ATTRIBUTE(region_faults);
 extern const char region_check_doc[];
 extern const char region_recover_doc[];
 extern const char region_faults_doc[];
-
-/* What is looked for: one byte given as an integer, or a copy or the bytes of
- * an object, which stay where they are until needle_close. */
-typedef struct Needle {
-    Source source;
-    bool exported; /* it is of ours, and this is its export: */
-    mapped_export pointer;
-    uint8_t byte; /* of an integer */
-    const void *bytes;
-    size_t length;
-} Needle;
-
-int needle_open(const State *state, PyObject *object, const char *operation,
-                Needle *needle);
-
-/* -1 with an exception if the needle's own bytes were lost meanwhile. One that
- * was raised before stays. */
-int needle_close(Needle *needle);
-
-/* A private copy, for what outlives the call: PyMem_Free it. */
-void *needle_copy(const Needle *needle);
-
-/* The first occurrence. Lets other threads run if it is far. */
-mapped_status find_first(mapped_slice slice, mapped_needle *needle,
-                         size_t *offset, mapped_error *error);
-
-/* Iterates over the offsets, plus `base`, of what is found in `slice`, which
- * may be NULL for nothing. Copies the needle. */
-PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
-                      const Needle *needle);
 
 #endif

@@ -2,7 +2,7 @@
  * An iterator owns its region and a copy of its needle or separator, and never
  * changes either: two threads may ask one iterator at once, and each goes on
  * from what it saw. */
-#include "binding.h"
+#include "needle.h"
 
 typedef struct Walk Walk;
 

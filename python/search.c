@@ -2,7 +2,7 @@
  * errors. Arguments are converted first, which may run the code of others; only
  * then the bytes that are searched are looked up. A long search runs unlocked.
  */
-#include "binding.h"
+#include "needle.h"
 
 #include <string.h>
 

@@ -8,6 +8,7 @@
  * threads that share the object get different windows. */
 #include "windows.h"
 
+#include "needle.h"
 #include "open.h"
 
 static int raise_closed(void)

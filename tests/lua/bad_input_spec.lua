@@ -95,7 +95,7 @@ describe("opening", function()
 
   it("an unknown mode is named", function()
     local path = support.file("kept")
-    for _, mode in ipairs { "", "w", "rw", "r+b", "R", "w+\0", "a" } do
+    for _, mode in ipairs { "", "w", "rw", "r+bb", "R", "w+\0", "a", "b" } do
       assert.matches("bad argument #2.*unknown mode",
         failure(mapped.open, path, mode))
     end

@@ -188,14 +188,15 @@ static void test_edge_codes(void)
 
 static void test_edge_modes(void)
 {
-    const char *texts[] = {"r", "r+", "c", "w+", "x+", "", "rb", "r++"};
+    const char *texts[] = {"r",  "r+",  "c", "w+",  "x+", "a+",
+                           "rb", "r+b", "",  "r++", "b"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         size_t length = strlen(texts[i]);
         char *text = (char *)page + scratch_page() - length;
         mapped_mode mode;
         memcpy(text, texts[i], length);
         CHECK_STATUS(mapped_mode_parse(text, length, &mode, NULL),
-                     i < 5 ? MAPPED_OK : MAPPED_ARGUMENT);
+                     i < 8 ? MAPPED_OK : MAPPED_ARGUMENT);
     }
 }
 

@@ -216,6 +216,12 @@ static const scenario *running;
 
 static void run_scenario(void)
 {
+#ifdef MAPPED__THREAD_SANITIZER
+    if (running->act == start_prefetch) {
+        check_skip("the sanitizer has a thread of its own");
+        return;
+    }
+#endif
     mapped_region_release(prepare_writer()); /* What a process makes once. */
     for (long n = 1; n < 100; n++) {
         bool failed_before = check_test_failed;
