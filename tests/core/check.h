@@ -24,7 +24,8 @@ static int check_passed;
 static int check_failed;
 static int check_skipped;
 
-/* Lines appear at once even in a pipe, so that a crash doesn't eat them. */
+/* Prints where a check failed. Each line is written at once, even to a pipe, so
+ * that it isn't lost in a crash. */
 CHECK__UNUSED static bool check_report(bool ok, const char *file, int line)
 {
     if (ok)
@@ -127,20 +128,21 @@ CHECK__UNUSED static bool check_bytes(const void *const values[2], size_t n,
 
 #define RUN(test) check_run((test), #test)
 
-/* For a call that may succeed or not, whose result says nothing here. */
+/* Takes the status of a call that may succeed or fail: neither is a mistake. */
 CHECK__UNUSED static void check_nothing(int status)
 {
     (void)status;
 }
 
-/* For what this machine can't show; the reason is printed. */
+/* Marks the running test as skipped, because this machine can't run it. The
+ * reason is printed. */
 CHECK__UNUSED static void check_skip(const char *reason)
 {
     check_reason = reason;
 }
 
-/* For numbers and native sizes of 64-bit machines: skips the test elsewhere,
- * and is true then. */
+/* Skips a test whose numbers and native sizes are those of 64-bit machines, if
+ * this is none, and returns true then. */
 CHECK__UNUSED static bool check_skip_narrow(void)
 {
     if (sizeof(void *) >= 8)
@@ -149,8 +151,8 @@ CHECK__UNUSED static bool check_skip_narrow(void)
     return true;
 }
 
-/* Valgrind can't make the stack longer while it delivers a signal, so it is
- * made long enough before. */
+/* Makes the stack long enough for a signal handler, because valgrind can't
+ * extend the stack while it delivers a signal. */
 CHECK__UNUSED static void check_lengthen_stack(void)
 {
     volatile char bytes[32768];
@@ -158,7 +160,8 @@ CHECK__UNUSED static void check_lengthen_stack(void)
         bytes[i - 1] = 0;
 }
 
-/* `scons test only=NAME` runs the tests with NAME in their names alone. */
+/* Runs one test. `scons test only=NAME` sets MAPPED_ONLY, and then only tests
+ * with NAME in their names run. */
 CHECK__UNUSED static void check_run(void (*test)(void), const char *name)
 {
     const char *only = getenv("MAPPED_ONLY");
@@ -181,8 +184,8 @@ CHECK__UNUSED static void check_run(void (*test)(void), const char *name)
         printf("%s: skipped: %s\n", name, check_reason);
 }
 
-/* In the middle of a test too, by `exit(check_finish())`: it has failed then.
- */
+/* Prints the counts and returns the exit status. A test that can't go on calls
+ * exit(check_finish()); it counts as failed. */
 CHECK__UNUSED static int check_finish(void)
 {
     check_failed += check_test != NULL;

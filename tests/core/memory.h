@@ -73,7 +73,7 @@ CHECK__UNUSED static mapped_slice memory_slice(mapped_region *region,
     return slice;
 }
 
-/* Fields of a text. */
+/* Compiles the `length` bytes at `text`. */
 CHECK__UNUSED static mapped_status
 memory_compile(mapped_dialect dialect, const char *text, size_t length,
                mapped_fields **fields, mapped_error *error)
@@ -83,7 +83,7 @@ memory_compile(mapped_dialect dialect, const char *text, size_t length,
     return mapped_fields_compile(&source, fields, error);
 }
 
-/* The same where the test goes no further without. */
+/* Compiles a text that must be right; the program ends if it isn't. */
 CHECK__UNUSED static mapped_fields *memory_fields(mapped_dialect dialect,
                                                   const char *text)
 {

@@ -1,5 +1,6 @@
 /* Guards against arrays that touch other bytes than those of their items, that
- * copy them in another order, or that believe what they are told. */
+ * copy items in the wrong order, or that use a wrong shape or wrong strides
+ * without a check. */
 #include "memory.h"
 
 static mapped_item item_named(const char *name)
@@ -11,7 +12,7 @@ static mapped_item item_named(const char *name)
     return mapped_item_of(element);
 }
 
-/* An array with numbers of its own. */
+/* An array together with its shape and strides. */
 typedef struct Array {
     mapped_array array;
     ptrdiff_t shape[4], strides[4];
@@ -175,8 +176,8 @@ static void test_array_extent_is_what_items_span(void)
 #define ROWS 7
 #define COLUMNS 3000
 
-/* Items of every width, in rows and columns with gaps, in both directions,
- * against a plain loop. */
+/* Compares gather and scatter with a plain loop: for items of every width, in
+ * rows and columns with gaps, in both directions. */
 static void check_copies(size_t size, ptrdiff_t step, bool turned)
 {
     size_t bytes = (size_t)ROWS * COLUMNS * (size_t)(step < 0 ? -step : step);
@@ -301,7 +302,8 @@ static void test_array_column_and_expansion(void)
     mapped_region_release(region);
 }
 
-/* Also one that would take for ever to walk over. */
+/* The first dimension is so long that a loop over it would practically never
+ * end. */
 static void test_array_without_items_touches_nothing(void)
 {
     mapped_region *region = memory_region(8);

@@ -1,5 +1,5 @@
-/* Guards against arrays that compare by their bytes instead of their values, by
- * rounded values, or with memory that isn't theirs. */
+/* Guards against arrays that are compared by their bytes instead of their
+ * values, by rounded values, or with memory outside of their slice. */
 #include "memory.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ static const mapped_element *integer_of(mapped_kind kind, size_t size, bool big)
     return mapped_element_find(kind, size, big);
 }
 
-/* One item over plain bytes. */
+/* Makes an array of one item from plain bytes. */
 static mapped_array item_over(void *bytes, const mapped_element *element)
 {
     mapped_region *region = memory_wrap(bytes, element->size, true);
@@ -28,7 +28,8 @@ static mapped_array item_over(void *bytes, const mapped_element *element)
         mapped_region_slice(region), 0, mapped_item_of(element), 0, NULL, NULL};
 }
 
-/* 1 or 0, or 2 for a status. */
+/* Returns 1 if the arrays are equal, 0 if not, and 2 if comparing them fails.
+ */
 static int equal(const mapped_array *a, const mapped_array *b)
 {
     bool result = false;
@@ -37,7 +38,7 @@ static int equal(const mapped_array *a, const mapped_array *b)
     return result;
 }
 
-/* Two values stored as two elements. */
+/* Stores two values as two elements, and compares these. */
 static int items_equal(const mapped_element *a, mapped_value value,
                        const mapped_element *b, mapped_value other)
 {
@@ -100,7 +101,8 @@ static void test_array_equal_compares_floats_by_value(void)
     CHECK_INT(items_equal(f, FLOAT(0.1), element_of("d"), FLOAT(0.1)), 0);
 }
 
-/* 2**64 + 5, which no machine integer holds, in both orders and as a float. */
+/* The number 2**64 + 5 fits into no integer type of C. It is stored in both
+ * byte orders, and compared with a float too. */
 static void test_array_equal_compares_integers_of_many_bytes(void)
 {
     unsigned char little[16] = {5, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -132,8 +134,8 @@ static void test_array_equal_compares_integers_of_many_bytes(void)
     mapped_region_release(d.slice.region);
 }
 
-/* As memoryview, whose comparison is the one that counts if it is on the left.
- */
+/* A memoryview compares the bytes of bools, and its method decides when it is
+ * the left operand. So arrays must do the same. */
 static void test_array_equal_compares_bools_by_their_bytes(void)
 {
     unsigned char two = 2, one = 1;
@@ -151,7 +153,8 @@ static void test_array_equal_compares_bools_by_their_bytes(void)
 #define ROWS 3
 #define COLUMNS 4000
 
-/* Rows of 4000 numbers, and the same numbers by columns, backwards. */
+/* Compares rows of 4000 numbers with the same numbers in columns, and
+ * backwards. */
 static void test_array_equal_follows_strides(void)
 {
     static uint16_t rows[ROWS][COLUMNS], columns[COLUMNS][ROWS];
@@ -263,7 +266,7 @@ static void test_array_equal_says_closed(void)
     mapped_region_release(other);
 }
 
-/* An array of records over plain bytes. */
+/* An array of records in plain bytes. */
 typedef struct Records {
     mapped_array array;
     ptrdiff_t shape, stride;

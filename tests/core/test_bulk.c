@@ -1,5 +1,6 @@
-/* Guards against copies that run over an end, that smear where source and
- * destination overlap, or that begin before all their arguments are checked. */
+/* Guards against copies that go beyond an end, that write wrong bytes where
+ * source and destination overlap, or that begin before all arguments are
+ * checked. */
 #include "memory.h"
 
 #define N 64
@@ -224,7 +225,8 @@ static void test_bulk_copy_overlapping_does_not_smear(void)
     mapped_region_release(region);
 }
 
-/* The same bytes in two regions: the core sees it by their addresses. */
+/* Two regions share the same bytes. The core finds the overlap by comparing
+ * addresses. */
 static void test_bulk_copy_overlapping_wraps_does_not_smear(void)
 {
     enum {
@@ -302,7 +304,7 @@ static void test_bulk_compare_orders_as_strings_do(void)
     CHECK(compared("b", "abc") > 0);
 }
 
-/* What is compared in several blocks is ordered by its first difference. */
+/* Data of several blocks are ordered by their first difference. */
 static void test_bulk_compare_goes_on_to_the_first_difference(void)
 {
     const size_t n = ((size_t)1 << 21) + 3;

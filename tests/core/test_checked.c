@@ -1,4 +1,5 @@
-/* Guards against the sum that wraps round and lets a huge offset through. */
+/* Guards against a sum that wraps round, so that a huge offset passes a check.
+ */
 #include "check.h"
 
 #include <mapped/checked.h>

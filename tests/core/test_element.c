@@ -1,6 +1,6 @@
-/* Guards against codes that mean something else than in the language they come
- * from, against values that are cut off silently, and against floats that lose
- * bits on the way. */
+/* Guards against codes that mean something else than in struct or string.pack,
+ * against values that are cut off silently, and against floats that lose bits.
+ */
 #include "check.h"
 
 #include <mapped/element.h>
@@ -416,8 +416,8 @@ static unsigned stored_half(double f)
     return out[0] | (unsigned)out[1] << 8;
 }
 
-/* Half way goes to the even neighbour, also where a float in between would
- * have rounded first. */
+/* A number half way between two halves is rounded to the even one. Rounding to
+ * a float first would give another result. */
 static void test_element_half_rounds_once_and_to_even(void)
 {
     CHECK_UINT(stored_half(1 + ldexp(1, -11)), 0x3c00);

@@ -1,5 +1,6 @@
-/* Guards against bfloat16 numbers that are rounded twice or the wrong way, and
- * against forms that say another type than the row's functions. */
+/* Guards against bfloat16 numbers that are rounded twice or in the wrong
+ * direction, and against elements whose form and functions name different
+ * types. */
 #include "check.h"
 
 #include <mapped/element.h>
@@ -12,8 +13,8 @@ static const mapped_element *upper_half(bool big)
     return mapped_element_from_name("bf16", 4, big);
 }
 
-/* Is it the upper half of a binary32, as the machine has it, and stored as it
- * was? Of no number only that it stays none. */
+/* Returns whether a bfloat16 is loaded as the float whose upper half it is, and
+ * stored as the same bits. A NaN need only remain a NaN. */
 static bool bfloat_comes_back(uint32_t bits, bool big)
 {
     const mapped_element *element = upper_half(big);
@@ -41,7 +42,7 @@ static void test_element_every_bfloat_comes_back(void)
     CHECK_UINT(wrong, 0);
 }
 
-/* What is stored of it, or 0x10000 if it is refused. */
+/* Returns the stored bits, or 0x10000 if the number is refused. */
 static unsigned stored_upper(double f)
 {
     unsigned char bytes[2] = {0};
@@ -77,7 +78,7 @@ static void test_element_bfloat_has_no_code(void)
           upper_half(false));
 }
 
-/* By its form, a value is loaded as by its function. */
+/* An element's form and its load function must give the same value. */
 static void test_element_form_says_how_to_load(void)
 {
     const unsigned char bytes[8] = {0x81, 2, 3, 4, 5, 6, 7, 0x88};

@@ -1,11 +1,12 @@
-/* Guards against formats that unpack or pack other bytes than the language they
- * come from, that overflow, or that trust lengths found in memory. */
+/* Guards against formats that unpack or pack other bytes than struct or
+ * string.pack, that overflow, or that use lengths found in memory without a
+ * check. */
 #include "memory.h"
 
 #include <mapped/fields.h>
 
 #define LINE_SIZE 4096
-#define ITEMS 8 /* fewer than some rows have values */
+#define ITEMS 8 /* some rows have more values */
 
 typedef struct row {
     char *dialect, *format, *data, *start, *values, *end;
@@ -45,9 +46,9 @@ static void put_bytes(text *to, const unsigned char *bytes, size_t n)
     }
 }
 
-/* In the form of tests/vectors/format.tsv: the bits of a float, so that NaN and
- * -0.0 count; integers as the language has them, Lua's without unsigned ones.
- */
+/* Writes a value as tests/vectors/format.tsv does. A float is written as its
+ * bits, because NaN and -0.0 must be compared too. Lua has no unsigned
+ * integers. */
 static void put_value(text *to, const mapped_field_value *item, bool lua)
 {
     char digits[32];
@@ -159,11 +160,11 @@ static mapped_status unpack(const row *row, mapped_slice slice, text *found,
     return status;
 }
 
-/* What was unpacked, packed again at the same place into other bytes. */
+/* Unpacks values, and packs them at the same offset into other bytes. */
 static void pack_again(const row *row, mapped_slice from, mapped_slice to,
                        size_t end)
 {
-    mapped_field_value room[256] = {0}; /* a number has no place */
+    mapped_field_value room[256] = {0};
     mapped_field_values items = {room, 256, 0};
     mapped_fields *format = NULL;
     mapped_cursor cursor = {.offset = (size_t)atoi(row->start)};
@@ -349,7 +350,7 @@ static void test_format_failure_names_the_step(void)
     mapped_region_release(region);
 }
 
-/* Where there is no field, there may still be no bytes. */
+/* A format without values needs the bytes of its pads all the same. */
 static void test_format_pads_must_be_there(void)
 {
     static const char *const codes[] = {"<0px", "<Bx", "<x", "<xB", "<B0s2x"};
@@ -373,7 +374,8 @@ static void test_format_pads_must_be_there(void)
     mapped_region_release(region);
 }
 
-/* A pascal string's first byte may tell more bytes than it has. */
+/* The first byte of a Pascal string gives its length, which may be larger than
+ * its room. */
 static void test_format_pascal_length_is_not_believed(void)
 {
     unsigned char bytes[8] = {200, 'a', 'b', 'c', 'd', 'e', 'f', 'g'};
@@ -391,7 +393,8 @@ static void test_format_pascal_length_is_not_believed(void)
     mapped_region_release(region);
 }
 
-/* Freed too early, the memory is soon another's. */
+/* If the format were freed too early, one of the later formats would take its
+ * memory. */
 static void test_format_lives_as_long_as_a_reference(void)
 {
     mapped_fields *format = memory_fields(MAPPED_DIALECT_STRUCT, "<IIIIIIII");
@@ -430,7 +433,8 @@ static void test_format_next_tells_where_each_value_goes(void)
     }
 }
 
-/* As string.pack does: a digit that could make an int overflow is an option. */
+/* As in string.pack, a number ends before the digit that could make an int
+ * overflow. That digit is then read as an option. */
 static void test_format_digits_end_before_an_int_overflows(void)
 {
     mapped_error error = MAPPED_ERROR_INIT;
@@ -461,7 +465,7 @@ static void test_format_struct_takes_every_white_space(void)
         MAPPED_FORMAT);
 }
 
-/* In memory of the caller's, of exactly as many bytes as told. */
+/* The caller's memory has exactly as many bytes as the library asks for. */
 static void test_format_in_memory_of_the_caller(void)
 {
     const mapped_fields_source source = {

@@ -1,5 +1,5 @@
-/* Guards against lost pages that are forgotten, and against others that count
- * as lost: this list decides which accesses are errors. */
+/* Guards against lost pages that are forgotten, and against intact pages that
+ * count as lost. The list of lost pages decides which accesses are errors. */
 #include "check.h"
 
 #include "lost.h"
@@ -18,7 +18,7 @@ static void add(mapped__losses *losses, size_t number)
     mapped__lost_add(losses, &lost);
 }
 
-/* Pages 0, 2, 4, ..., so that none joins another. */
+/* Adds the pages 0, 2, 4 and so on, of which no two are neighbours. */
 static void fill(mapped__losses *losses, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -32,7 +32,7 @@ static void retry_all(mapped__losses *losses)
         ;
 }
 
-/* Has anything been recovered? */
+/* Ends a recovery, and returns whether anything was recovered. */
 static bool end_recovery(mapped__losses *losses)
 {
     mapped__recovered recovered = {0};
@@ -44,12 +44,13 @@ static bool lost_at(const mapped__losses *losses, size_t offset)
 {
     mapped__lost found;
     bool hit = mapped__lost_find(losses, offset, 1, &found);
-    /* Who asks the bounds first must not be turned away. */
+    /* The quick check of the bounds must never miss a lost page. */
     CHECK(!hit || mapped__lost_maybe(losses, offset, 1));
     return hit;
 }
 
-/* From which page on, how many, and where to ask why. */
+/* Checks an entry's first page, its number of pages, and the page whose cause
+ * it reports. */
 static void check_entry(const mapped__lost *lost, const size_t pages[3])
 {
     CHECK_UINT(lost->offset, pages[0] * PAGE);
@@ -130,7 +131,8 @@ static void test_lost_too_many_lose_everything(void)
     CHECK_UINT(losses.list[0].first, 0);
 }
 
-/* The cause and the kind are those of the page that was lost first. */
+/* When everything counts as lost, the cause and the kind are those of the page
+ * that was lost first. */
 static void test_lost_everything_keeps_the_first_reason(void)
 {
     mapped__losses losses = {0};
@@ -156,7 +158,8 @@ static void test_lost_neighbour_of_a_full_list_finds_room(void)
                                   2 * MAPPED__LOST_MAX - 2});
 }
 
-/* Restored stretches count as lost until the recovery ends, and take room. */
+/* Ranges that are being restored count as lost until the recovery ends, and
+ * take entries of the list. */
 static void test_lost_again_while_being_restored_stays_in_its_room(void)
 {
     mapped__losses losses = {0};
@@ -214,8 +217,8 @@ static bool came_back(const mapped__recovered *recovered, uint64_t since,
     return mapped__recovered_find(recovered, since, &part, &found);
 }
 
-/* One recovery is more than there is room for: the oldest become one, and that
- * one says too much and never too little. */
+/* There is one recovery more than there are entries. The oldest two are joined,
+ * and the result may name too many pages, but never too few. */
 static void test_lost_and_recovered_is_remembered(void)
 {
     mapped__losses losses = {0};

@@ -1,11 +1,11 @@
-/* Guards against matches that differ from Lua's, against errors that come where
- * Lua has none or not where it has one, and against going on past a place that
- * the result doesn't depend on. The many cases are compared with string.* by
- * the Lua tests; these are about what the core itself promises. */
+/* Guards against matches that differ from Lua's, against errors that Lua
+ * doesn't raise or that are missing where it raises one, and against reading
+ * bytes that the result doesn't depend on. The Lua tests compare many cases
+ * with string.*; these tests are about what the core itself promises. */
 #include "memory.h"
 
-/* Compiled in exactly the bytes asked for, so that a sanitizer sees one too
- * many. */
+/* Compiles a pattern in exactly as many bytes as it asks for, so that a
+ * sanitizer notices a write behind them. */
 static const mapped_pattern *compile(const char *text, unsigned flags)
 {
     static void *storage;
@@ -21,7 +21,8 @@ static void put(char **to, const char *data, size_t n)
     *to += n;
 }
 
-/* A match as text: "start-end" and the captures, in one pair of brackets. */
+/* Writes a match as text: "start-end" and the captures, in one pair of
+ * brackets. */
 static void put_match(char **to, const char *data, const mapped_match *match)
 {
     *to += sprintf(*to, "[%zu-%zu", match->start, match->end);
@@ -39,7 +40,7 @@ static void put_match(char **to, const char *data, const mapped_match *match)
     *(*to)++ = ']';
 }
 
-/* All matches as text, and the error that ended the walk if one did. */
+/* Returns all matches as text, followed by the error if there was one. */
 static const char *matches(const char *data, const char *text, unsigned flags)
 {
     static char result[2048];
@@ -92,7 +93,8 @@ static void test_pattern_errors_name_their_place(void)
         CHECK_TEXT(matches(cases[i][0], cases[i][1], 0), cases[i][2]);
 }
 
-/* As in Lua: what matching never gets to is never found wrong. */
+/* As in Lua, a mistake in a pattern is an error only if the match reaches it.
+ */
 static void test_pattern_errors_wait_until_they_are_reached(void)
 {
     CHECK_TEXT(matches("abc", "x[", 0), "");
@@ -142,7 +144,7 @@ static void test_pattern_items(void)
     CHECK_TEXT(matches("xx", "^x", 0), "[0-1]");
 }
 
-/* gmatch's and gsub's rule: not empty right behind another match. */
+/* As in gmatch and gsub, no empty match begins where the last match ended. */
 static void test_pattern_walks_over_empty_matches(void)
 {
     CHECK_TEXT(matches("ab", "", 0), "[0-0][1-1][2-2]");
@@ -192,7 +194,8 @@ static void test_pattern_closed_region_is_an_error(void)
     mapped_region_release(region);
 }
 
-/* More than one block, with what is passed over by prefix, set and neither. */
+/* The data are longer than a block. The patterns begin with a fixed text, with
+ * a set, and with neither, which the search skips over in different ways. */
 static void test_pattern_finds_across_blocks(void)
 {
     static const char *const texts[] = {"end(%d)", "%d",       "[^.]*%d",
@@ -220,8 +223,9 @@ static void test_pattern_finds_across_blocks(void)
     free(data);
 }
 
-/* Walks longer than the matcher goes without a look at the region's state: 200
- * thousand brackets open and close again, with a letter on both sides. */
+/* 200,000 brackets open and close again, with a letter on both sides. Matching
+ * them takes more steps than the matcher makes between two checks of the
+ * region's state. */
 static void test_pattern_walks_far_in_one_go(void)
 {
     static const struct {

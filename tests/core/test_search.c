@@ -1,10 +1,11 @@
-/* Guards against matches missed or invented at the seams: between vectors and
- * their tails, between blocks, at both ends of the data, where occurrences
- * overlap, and where the filter hands over to the two-way algorithm. */
+/* Guards against matches that are missed or wrong: where a vector's width ends,
+ * between blocks, at both ends of the data, where matches overlap, and where
+ * the search changes to the two-way algorithm. */
 #include "memory.h"
 
-/* Small alphabets make needles frequent and periodic. The generator is fixed,
- * so that a failure comes again. */
+/* The state of a random generator that always gives the same numbers, so that a
+ * failure can be repeated. Small alphabets make needles frequent and periodic.
+ */
 static uint32_t state = 1;
 
 static unsigned random_below(unsigned limit)
@@ -157,7 +158,7 @@ static void test_search_empty_needle_is_everywhere(void)
     mapped_region_release(region);
 }
 
-/* Every length of data around the vector width, every place of a match. */
+/* The data have every length around the width of a vector. */
 static void test_search_finds_at_every_position(void)
 {
     unsigned char data[200];
@@ -193,8 +194,8 @@ static void test_search_agrees_with_the_obvious_way(void)
     }
 }
 
-/* Needles on which comparing at every candidate would take quadratic time:
- * nearly all of the data matches nearly all of the needle. */
+/* Nearly all of the haystack matches nearly all of the needle, so comparing at
+ * every offset would take quadratic time. */
 static void test_search_periodic_data_takes_the_two_way(void)
 {
     enum {
@@ -209,7 +210,7 @@ static void test_search_periodic_data_takes_the_two_way(void)
     mapped_slice slice = mapped_region_slice(region);
     for (size_t odd = 0; odd < LENGTH; odd += 1000) {
         memset(data, 'a', N);
-        data[N / 2] = 'b'; /* not rare enough to be all that is looked for */
+        data[N / 2] = 'b'; /* not rare: the search uses other bytes too */
         needle[odd] = 'b';
         for (size_t i = 0; i < N; i += 1003)
             data[i] = 'b';
@@ -228,8 +229,8 @@ static void test_search_periodic_data_takes_the_two_way(void)
     free(needle);
 }
 
-/* Where one way of searching hands over to another, the data must end where it
- * ended before: here the needle lies right behind. */
+/* When the search changes its algorithm, the haystack must keep its end. Here
+ * the needle lies directly behind that end. */
 static void test_search_ends_with_the_data_after_a_change_of_ways(void)
 {
     static const struct {
@@ -259,7 +260,7 @@ static void test_search_ends_with_the_data_after_a_change_of_ways(void)
     }
 }
 
-/* On its own too, for the filter leaves it little to do. */
+/* Tests the two-way algorithm alone, because a search seldom needs it. */
 static void test_search_two_way_agrees_with_the_obvious_way(void)
 {
     unsigned char data[120];
@@ -271,7 +272,7 @@ static void test_search_two_way_agrees_with_the_obvious_way(void)
         length = length < n ? length : n;
         random_bytes(data, n, 2);
         random_bytes(needle, length, 2);
-        if (round % 2 == 0) /* often there */
+        if (round % 2 == 0) /* often contained */
             memcpy(needle, data + random_below((unsigned)(n - length + 1)),
                    length);
         ok = CHECK_UINT(mapped__two_way_first(needle, length, data, n),
@@ -281,7 +282,7 @@ static void test_search_two_way_agrees_with_the_obvious_way(void)
     }
 }
 
-/* A mebibyte is looked at in one go; matches may lie across the border. */
+/* A search reads one mebibyte at a time. Matches may lie across two blocks. */
 static void test_search_finds_across_blocks(void)
 {
     const size_t block = (size_t)1 << 20;
@@ -345,7 +346,7 @@ static void test_search_starts_and_ends(void)
     mapped_region_release(region);
 }
 
-/* The parts' offsets and lengths as text: "0+3 4+0". */
+/* Returns the parts' offsets and lengths as text: "0+3 4+0". */
 static const char *walk(mapped_parts *parts)
 {
     static char text[256];
@@ -418,7 +419,8 @@ static void test_parts_lines(void)
     CHECK_TEXT(lines_of("ab\n\ncd\r\ne", true), "0+3 3+1 4+4 8+1");
 }
 
-/* The short step finds what the long one finds, as long as it is near. */
+/* mapped_parts_near() finds the same parts as mapped_parts_next(), if they end
+ * within the given distance. */
 static void test_parts_near(void)
 {
     mapped_parts parts;

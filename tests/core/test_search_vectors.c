@@ -1,5 +1,5 @@
-/* Guards against a core that searches otherwise than the languages on top of
- * it: the cases of tests/vectors/search.tsv, which all three run. */
+/* Guards against searches that give other results in C than in Lua and Python.
+ * All three run the cases of tests/vectors/search.tsv. */
 #include "memory.h"
 
 #define LINE_SIZE 2048

@@ -1,5 +1,6 @@
-/* Guards against a slice that reaches further than its parent, that outlives
- * its memory, or whose check is fooled by numbers that wrap round. */
+/* Guards against a slice that reaches further than its parent, that still gives
+ * access after its memory is gone, or whose check accepts numbers that wrap
+ * round. */
 #include "memory.h"
 
 static const size_t huge[] = {SIZE_MAX,         SIZE_MAX - 1,
@@ -187,7 +188,7 @@ static void test_slice_enter_after_close_is_refused(void)
     mapped_region_release(region);
 }
 
-/* The wider check says which of the two failed: the region closed. */
+/* Both checks fail here. The error must be that the region is closed. */
 static void test_slice_enter_out_of_range_after_close_is_closed(void)
 {
     mapped_region *region = memory_region(100);
@@ -206,7 +207,7 @@ static void test_slice_leave_after_close_is_refused(void)
     CHECK_STATUS(mapped_slice_enter(inner, 0, 4, &p, NULL), MAPPED_OK);
     mapped_region_acquire(region);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
-    CHECK_UINT(p[0], 0); /* Zero pages, not someone else's memory. */
+    CHECK_UINT(p[0], 0); /* Zero pages are mapped there. */
     CHECK_STATUS(mapped_slice_leave(inner, 0, 4, &error), MAPPED_CLOSED);
     CHECK_STATUS(error.status, MAPPED_CLOSED);
     mapped_region_release(region);
@@ -252,7 +253,7 @@ static void test_slice_is_whole_again_after_regrowth(void)
     CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_slice_check(inner, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_get_u8(inner, 10, &byte, NULL), MAPPED_OK);
-    CHECK_UINT(byte, 0); /* What was cut off is gone. */
+    CHECK_UINT(byte, 0); /* Removed bytes come back as zeros. */
     mapped_region_release(region);
 }
 

@@ -1,5 +1,5 @@
-/* Guards against a loop at raw speed that reads past its span, whose memory is
- * taken away meanwhile, or that reads a lost page and gets no error. */
+/* Guards against a loop over a span that reads behind its end, whose memory is
+ * unmapped during the loop, or that reads a lost page without an error. */
 #include "memory.h"
 
 static mapped_span begin(mapped_slice slice)

@@ -1,6 +1,5 @@
-/* Guards against a core that means something else by the same bytes than the
- * languages on top of it: the cases of tests/vectors/ that all three run. The
- * tests of Python and Lua read the same files. */
+/* Guards against bytes that mean something else in C than in Lua and Python.
+ * The tests of all three languages run the cases of tests/vectors/. */
 #include "memory.h"
 
 #include <math.h>
@@ -32,7 +31,8 @@ static size_t number(const char *text)
     return value < SIZE_MAX ? (size_t)value : SIZE_MAX;
 }
 
-/* What a `!kind` in the place of a result stands for; MAPPED_OK for none. */
+/* Returns the status that a row expects: `!kind` stands for an error, anything
+ * else for MAPPED_OK. */
 static mapped_status error_of(const char *expected)
 {
     if (strcmp(expected, "!range") == 0)
@@ -42,7 +42,7 @@ static mapped_status error_of(const char *expected)
     return strcmp(expected, "!code") == 0 ? MAPPED_CODE : MAPPED_OK;
 }
 
-/* Compares status and, of a success, the bytes. */
+/* Compares the status and, after a success, the bytes. */
 static void check_result(mapped_status status, const memory_bytes *result,
                          const char *expected)
 {

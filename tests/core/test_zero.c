@@ -1,6 +1,5 @@
-/* Guards against a crash where a program has zeroed a slice and never made it,
- * which every C programmer does once: whatever is asked of it answers closed.
- */
+/* Guards against a crash where a program uses a slice that is all zeros and was
+ * never made. Every function must answer that it is closed. */
 #include <mapped/mapped.h>
 
 #include "memory.h"

@@ -1,4 +1,5 @@
-/* A shared object with a copy of the library of its own, for test_copies.c. */
+/* A shared object that contains its own copy of the library, for test_copies.c.
+ */
 #include "copy.h"
 
 #define EXPORT __attribute__((visibility("default")))

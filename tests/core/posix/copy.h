@@ -1,4 +1,5 @@
-/* What a copy of the library offers; `copy_table` is its name in copy.so. */
+/* The functions of one copy of the library. copy.so exports them as
+ * `copy_table`. */
 #ifndef COPY_H
 #define COPY_H
 

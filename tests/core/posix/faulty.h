@@ -1,4 +1,5 @@
-/* Pages that fault: of a region, and of a mapping that is none of ours. */
+/* Makes pages that fault when they are touched: pages of a region, and pages of
+ * a mapping that the library knows nothing of. */
 #ifndef FAULTY_H
 #define FAULTY_H
 
@@ -8,14 +9,14 @@
 #include <setjmp.h>
 #include <sys/ptrace.h>
 
-/* The only test of a program about the order, the masks and the deaths of
- * signals if valgrind runs it. */
+/* Valgrind delivers signals itself, with other masks and in another order than
+ * the kernel. Programs that test these things run only this test under it. */
 CHECK__UNUSED static void test_signals_need_the_kernel(void)
 {
     check_skip("valgrind delivers signals in its own way");
 }
 
-/* Maps a page whose file is empty, so that reading it faults. */
+/* Maps a page of an empty file, so that reading the page faults. */
 CHECK__UNUSED static volatile unsigned char *faulty_page(void)
 {
     const char *path = scratch_path("foreign");
@@ -31,7 +32,8 @@ CHECK__UNUSED static volatile unsigned char *faulty_page(void)
     return start;
 }
 
-/* Reads a byte. A handler sees everything that was written before. */
+/* Reads a byte. The compiler may not move other reads and writes across it, so
+ * a signal handler sees all that was written before. */
 CHECK__UNUSED static int faulty_touch(const volatile unsigned char *at)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -40,16 +42,16 @@ CHECK__UNUSED static int faulty_touch(const volatile unsigned char *at)
     return byte;
 }
 
-/* Maps memory over such a page, as a handler that repairs it would. */
+/* Maps memory over a page that faults, as a program's own handler might. */
 CHECK__UNUSED static void faulty_mend(volatile unsigned char *start)
 {
     mmap((void *)start, scratch_page(), PROT_READ | PROT_WRITE,
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-/* Makes a region of a file of `length` bytes, of which all but `left` are lost
- * when they are touched. The file's name is the process's own: a child may make
- * one at the same time. */
+/* Makes a region of a file of `length` bytes and truncates the file to `left`
+ * bytes. The file's name contains the process's number, because a child may
+ * make such a region at the same time. */
 CHECK__UNUSED static mapped_region *faulty_cut(const char *name, size_t length,
                                                size_t left)
 {
@@ -68,13 +70,15 @@ CHECK__UNUSED static mapped_region *faulty_region(size_t pages)
     return faulty_cut("faulty", pages * scratch_page(), 0);
 }
 
-/* n known bytes, and behind them n that are lost when they are touched. */
+/* Makes a region of n known bytes, followed by n bytes that are lost when they
+ * are touched. */
 CHECK__UNUSED static mapped_region *faulty_half(size_t n)
 {
     return faulty_cut("half", 2 * n, n);
 }
 
-/* Touches a page that is lost, and checks that the access fails. */
+/* Touches a page that is lost, and checks that the access fails and is counted.
+ */
 CHECK__UNUSED static bool faulty_served(mapped_region *region, size_t number)
 {
     uint8_t byte = 0;

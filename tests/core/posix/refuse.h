@@ -23,7 +23,7 @@ CHECK__UNUSED static void refuse_nth(long n)
     refuse_countdown = n;
 }
 
-/* True when the call never came. */
+/* Returns whether fewer than n calls were made since refuse_nth(n). */
 CHECK__UNUSED static bool refuse_over(void)
 {
     bool over = refuse_countdown > 0;
@@ -31,7 +31,7 @@ CHECK__UNUSED static bool refuse_over(void)
     return over;
 }
 
-#define REFUSE_ERRNO EDOM /* no system call of ours gives this of itself */
+#define REFUSE_ERRNO EDOM /* no real call fails with it */
 
 static bool refuse(const char *call)
 {
@@ -42,7 +42,8 @@ static bool refuse(const char *call)
     return true;
 }
 
-/* type __wrap_name(parameters): fails with `bad`, or does what it should. */
+/* Defines `type __wrap_name(parameters)`, which returns `bad` if this call is
+ * to fail, and otherwise makes the real call. */
 #define REFUSE_CALL(type, name, parameters, arguments, bad) \
     type __real_##name parameters;                          \
     type __wrap_##name parameters;                          \
@@ -64,7 +65,7 @@ REFUSE_BOTH(off_t, lseek, (int fd, off_t to, int how), (fd, to, how), -1)
 REFUSE_BOTH(ssize_t, pread, (int fd, void *to, size_t n, off_t at),
             (fd, to, n, at), -1)
 
-/* A disk that fills up in the middle leaves the file half as long. */
+/* Fails as a disk does that fills up: half of the bytes have been allocated. */
 static int refuse_in_the_middle(int fd, off_t from, off_t n)
 {
     return __real_ftruncate(fd, from + n / 2) == 0 ? REFUSE_ERRNO : EIO;

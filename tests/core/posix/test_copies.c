@@ -1,6 +1,7 @@
-/* Guards against copies of the library that don't get on with each other in one
- * process, as Lua inside Python has them: each must be served, whoever's
- * handler is on top, and whatever others put in between. */
+/* Guards against copies of the library that disturb each other in one process,
+ * which has several where Lua runs inside Python. Each copy must handle its own
+ * faults, whichever copy's handler is installed last and whatever other
+ * handlers are installed in between. */
 #include "copy.h"
 #include "faulty.h"
 
@@ -36,7 +37,8 @@ static void copy_bytes(const char *from, const char *to)
     close(out);
 }
 
-/* Another file is another copy to the loader. */
+/* Loads copy.so twice. The loader takes a copy of the file for another library.
+ */
 static void load_copies(void)
 {
     char path[4096] = "";
@@ -137,7 +139,8 @@ static void chain(int signal_number, siginfo_t *info, void *context)
     chained.sa_sigaction(signal_number, info, context);
 }
 
-/* A handler between the copies, which none of them must lose or call twice. */
+/* Installs another handler between those of the copies. It must be called once
+ * for each fault that is its own. */
 static const char *put_another_between(void)
 {
     faulty_standard(mend);

@@ -1,6 +1,7 @@
-/* Guards against an access that reads or writes one byte too many: the memory
- * of every slice here lies between two pages that may not be touched, flush
- * with the one behind it or the one before it, so that a byte outside kills. */
+/* Guards against an access that reads or writes one byte too many. The memory
+ * of every slice here lies between two pages that may not be touched, directly
+ * before the one or directly behind the other, so that touching a byte outside
+ * ends the program. */
 #include "scratch.h"
 
 #define LONGEST 70
@@ -28,8 +29,8 @@ static unsigned char *place(size_t length, bool at_end)
     return start;
 }
 
-/* Runs `check` on slices of every length at either end of the page: the whole
- * of a region. */
+/* Runs `check` on slices of every length at either end of the page. Each slice
+ * is a whole region. */
 static void at_every_edge(void (*check)(mapped_slice slice))
 {
     for (size_t length = 0; length <= LONGEST; length++) {
@@ -135,7 +136,7 @@ static void test_edge_fill_and_move(void)
     at_every_edge(check_fill_and_move);
 }
 
-/* Against data that is longer, shorter, and at an edge itself. */
+/* Compares the slice with longer bytes, with shorter bytes and with itself. */
 static void check_compare(mapped_slice slice)
 {
     unsigned char longer[LONGEST + 1];
@@ -167,7 +168,7 @@ static void test_edge_compare(void)
     at_every_edge(check_compare);
 }
 
-/* Every text of three bytes out of these, cut off at every length. */
+/* Parses every text of three of these letters, cut off at every length. */
 static void test_edge_codes(void)
 {
     const char letters[] = "@=<>!iIbq19 s\xff";

@@ -1,5 +1,6 @@
-/* Guards against an error that names what the library did inside in place of
- * what the program called, and against one that doesn't say of which file. */
+/* Guards against an error that names an inner operation of the library instead
+ * of the function that the program called, and against one that doesn't name
+ * the file. */
 #include <mapped/mapped.h>
 
 #include "scratch.h"
@@ -23,7 +24,7 @@ static void end(void)
     mapped_region_release(region);
 }
 
-/* The last characters of a path longer than an error has room for. */
+/* An error keeps the last characters of a path that it has no room for. */
 static void check_path(const mapped_error *error)
 {
     size_t length = strlen(path), kept = strlen(error->path);
@@ -117,7 +118,7 @@ static void test_error_names_the_reserve(void)
     CHECK_TEXT(error.operation, "anonymous: longer than the reserve");
 }
 
-/* Of more addresses than there are. */
+/* The reserve is larger than the address space. */
 static void test_error_names_the_reserve_that_is_refused(void)
 {
     if (check_skip_narrow())

@@ -1,6 +1,7 @@
-/* Guards against zeros of lost pages that leave through an export, whose end
- * doesn't report them: because a page was lost before, because another call has
- * reported it, or because it has been recovered meanwhile. */
+/* Guards against zeros of lost pages that are read through an export whose end
+ * doesn't report them: because a page was lost before the export began, because
+ * another call has reported it already, or because it has been recovered since.
+ */
 #include "scratch.h"
 
 #define PAGES 40
@@ -48,7 +49,7 @@ static mapped_export begun(mapped_slice slice)
     return made;
 }
 
-/* A byte of what the export shows. */
+/* Reads a byte of the exported memory. */
 static unsigned char byte_at(const mapped_export *made, size_t at)
 {
     return ((const volatile unsigned char *)made->data)[at];
@@ -63,7 +64,7 @@ static void lose(const subject *s, size_t number)
                  MAPPED_FAULT);
 }
 
-/* Loses these pages and gets them back. */
+/* Loses every `step`-th page from `first` on, and recovers them. */
 static void lose_and_recover(const subject *s, size_t first, size_t step)
 {
     cut(s, first);
@@ -201,8 +202,9 @@ static void test_export_begun_after_a_recovery_is_clean(void)
     done(&s);
 }
 
-/* There are more recoveries, of more ranges, than the region notes one by one.
- * An export may report a page that it hasn't lost, but misses none. */
+/* There are more recoveries, of more ranges, than the region keeps apart. The
+ * end of an export may then report a page that was not exported, but it must
+ * report every page that was. */
 static void test_export_remembers_however_much_is_recovered(void)
 {
     subject s = opened(NULL);

@@ -1,7 +1,7 @@
-/* Guards against growth that a forgotten pointer makes impossible, against a
- * pointer that growth makes dangle or lie, and against mappings, memory and
- * places in the fault handler's table that such growth leaves behind for good.
- */
+/* Guards against growth that is refused because of an export that was never
+ * ended, against an exported pointer that growth makes invalid or wrong, and
+ * against mappings, memory and entries in the fault handler's table that such
+ * growth never gives back. */
 #include "scratch.h"
 
 #include <mapped/access.h>
@@ -15,11 +15,12 @@
 typedef struct subject {
     mapped_region *region;
     mapped_export held;
-    void *taken; /* so that growth has to move */
+    void *taken; /* the addresses behind the region */
     volatile unsigned char *data;
 } subject;
 
-/* Exported, and in a place where it can't grow. */
+/* Exports a region, and takes the addresses behind it, so that it has to move
+ * when it grows. */
 static subject begun(mapped_region *region)
 {
     subject s = {.region = region};
@@ -143,7 +144,8 @@ static void test_growth_copies_private_memory_where_told_to(void)
     done(&s);
 }
 
-/* Only what a pointer shows is left: what came after it moves as usual. */
+/* Only exported bytes stay mapped where they were. The bytes that were appended
+ * later move as usual. */
 static void test_growth_goes_on_without_leaving_more(void)
 {
     subject s = begun_on_file();
@@ -180,7 +182,7 @@ static void test_growth_under_several_exports_leaves_each(void)
     done(&s);
 }
 
-/* The pointer is handed out anew all the time, and never given back. */
+/* Each export is of memory that has just moved, and none is ended. */
 static void test_growth_under_more_and_more_exports_leaves_few_mappings(void)
 {
     subject s = begun_on_file();
@@ -213,7 +215,8 @@ static void test_growth_under_an_export_is_busy_while_shared(void)
     done(&s);
 }
 
-/* A page that is lost where the region was is lost to the region. */
+/* A page that is lost at the region's old addresses counts as lost to the
+ * region too. */
 static void test_export_that_was_left_tells_of_lost_pages(void)
 {
     subject s = begun_on_file();
@@ -233,7 +236,8 @@ static void test_export_that_was_left_tells_of_lost_pages(void)
     done(&s);
 }
 
-/* A region has one place in the table, however it went. */
+/* A region takes one entry in the fault handler's table, and gives it back even
+ * if it has moved or was retired while it was exported. */
 static void test_growth_gives_its_places_back(void)
 {
     for (int i = 0; i < 2000; i++) {

@@ -1,9 +1,9 @@
-/* Guards against the error path that nobody ever took. Every allocation and
- * system call of the core fails once: each scenario below is run again and
- * again, with its first call refused, then its second, until none is left to
- * refuse. After each failure the status and the system's error number are
- * right, outputs are untouched, and descriptors, mappings, memory and the file
- * are as they were. */
+/* Guards against mistakes on error paths that ordinary tests never take. Every
+ * allocation and system call of the core fails once: each scenario below is run
+ * with its first call refused, then with its second, until there is none left.
+ * After each failure the status and the system's error number are right,
+ * outputs are untouched, and descriptors, mappings, memory and the file are as
+ * they were. */
 #include "refuse.h"
 
 #define NAME "failures"
@@ -11,11 +11,11 @@
 
 typedef struct scenario {
     const char *name;
-    mapped_region *(*prepare)(void); /* what `act` works on, or NULL */
+    mapped_region *(*prepare)(void); /* makes the argument of `act`, or NULL */
     mapped_status (*act)(mapped_region **region, mapped_error *error);
 } scenario;
 
-/* What the process holds and what the file looks like. */
+/* What the process holds, and what the file looks like. */
 typedef struct state {
     int descriptors;
     long pages;
@@ -88,7 +88,8 @@ OPEN(open_exclusive, MAPPED_MODE_EXCLUSIVE, SIZE, 0, 0)
 OPEN(open_device, MAPPED_MODE_READ, SIZE / 2, 0, MAPPED_OPEN_DEVICE)
 #undef OPEN
 
-/* Populating is asked for, so it is no advice that may be refused. */
+/* A failing madvise() is ignored elsewhere, but the caller has asked for
+ * populated pages, so here it is an error. */
 static mapped_status open_populated(mapped_region **region, mapped_error *error)
 {
     mapped_status status = populate(region, error);
@@ -179,7 +180,7 @@ static mapped_region *prepare_memory(void)
     return memory_region(SIZE);
 }
 
-/* Exported for good, and where it can't grow. */
+/* Exports a region without an end, and takes the addresses behind it. */
 static void *taken;
 
 static mapped_region *exported(mapped_region *region)
@@ -203,7 +204,8 @@ static mapped_region *prepare_exported_memory(void)
     return exported(region);
 }
 
-/* A region whose last page was lost and whose file is whole again. */
+/* Makes a region that has lost its last page, and whose file is complete again.
+ */
 static mapped_region *prepare_lost(mapped_mode mode)
 {
     mapped_region *region = prepared(mode, MAPPED_LENGTH_TO_END, 0);
@@ -216,7 +218,7 @@ static mapped_region *prepare_lost(mapped_mode mode)
     return region;
 }
 
-/* The same before anybody has touched the page. */
+/* Makes a region whose file is cut off, but whose pages nobody has touched. */
 static mapped_region *prepare_cut(void)
 {
     mapped_region *region = prepare_reader();
@@ -290,8 +292,8 @@ static mapped_status recover(mapped_region **region, mapped_error *error)
     return status;
 }
 
-/* Whichever call of the handler fails, or of the code that asks the file for
- * the cause: the process lives and the lost page is reported. */
+/* The handler's calls fail, and those that find out the cause. The process must
+ * live on, and the lost page must be reported. */
 static mapped_status meet_fault(mapped_region **region, mapped_error *error)
 {
     mapped_slice all = mapped_region_slice(*region);
@@ -308,7 +310,8 @@ static mapped_status meet_fault(mapped_region **region, mapped_error *error)
     return MAPPED_OK;
 }
 
-/* Closing works whatever the system says: nothing can be reached afterwards. */
+/* Closing succeeds even if a system call fails: nothing can be reached
+ * afterwards. */
 static mapped_status close_region(mapped_region **region, mapped_error *error)
 {
     mapped_slice all = mapped_region_slice(*region);
@@ -392,8 +395,8 @@ static bool may_fail_silently(void)
     return strcmp(refuse_hit, "munmap") == 0;
 }
 
-/* `after` a failed call that wasn't refused for nothing. "w+" promises nothing
- * about a file that it has emptied already. */
+/* Checks that a failed call has changed nothing. Mode "w+" may have emptied the
+ * file already, and promises nothing about it then. */
 static void check_unchanged(const scenario *s, const state *before,
                             const state *after)
 {
@@ -434,7 +437,8 @@ static void release_all(mapped_region *region, const scenario *s)
     taken = NULL;
 }
 
-/* One run with the n-th call refused. True when there is no n-th call. */
+/* Runs a scenario with the n-th call refused. Returns true if there is no n-th
+ * call. */
 static bool run_once(const scenario *s, long n)
 {
     mapped_error error = MAPPED_ERROR_INIT;
@@ -465,7 +469,7 @@ static const scenario *running;
 
 static void run_scenario(void)
 {
-    mapped_region_release(prepare_writer()); /* What a process makes once. */
+    mapped_region_release(prepare_writer()); /* Makes what a process keeps. */
     for (long n = 1; n < 100; n++) {
         bool failed_before = check_test_failed;
         bool over = run_once(running, n);
@@ -550,7 +554,7 @@ static const char *open_first(void)
     return NULL;
 }
 
-/* Before anything else in this process has mapped a file. */
+/* This test runs first, because later ones find the guard installed already. */
 static void test_failures_first_mapping_of_a_process(void)
 {
     prepare_file();

@@ -1,5 +1,5 @@
-/* Guards against a lost page that kills, that goes unreported, that takes
- * intact pages with it or that can't be had back. */
+/* Guards against a lost page that kills the process, that isn't reported, that
+ * makes intact pages count as lost, or that can't be recovered. */
 #include "scratch.h"
 
 #define PAGES 8
@@ -42,7 +42,7 @@ static mapped_status read_byte(const subject *s, size_t offset)
     return status;
 }
 
-/* Where the region says it lost something, as one text: "offset+length ...". */
+/* Returns the lost ranges of the region as one text: "offset+length ...". */
 static const char *losses(const subject *s)
 {
     static char text[2048];
@@ -192,7 +192,7 @@ static void test_fault_backward_move_becomes_one_range(void)
     done(&s);
 }
 
-/* The zeros of a lost source must not get into pages that are intact. */
+/* The zeros of a lost source must not be copied into intact pages. */
 static void test_fault_copy_writes_no_byte_of_a_lost_page(void)
 {
     const char *preload = getenv("LD_PRELOAD");
@@ -388,8 +388,8 @@ static void test_fault_growth_in_one_piece_wants_recovery_first(void)
     done(&s);
 }
 
-/* The kernel joins what is mapped alike again, and only one mapping can be
- * stretched. */
+/* A recovered page must be mapped as its neighbours are, so that the kernel
+ * joins them. A region of several mappings can't grow in place. */
 static void test_recover_leaves_one_mapping(void)
 {
     for (int huge = 0; huge < 2; huge++) {
@@ -408,8 +408,8 @@ static void test_recover_leaves_one_mapping(void)
     }
 }
 
-/* A program may give advice for a part of it, which makes three mappings of
- * one. */
+/* A program may give advice for a part of a region, which splits its mapping
+ * into three. */
 static void test_fault_growth_of_a_divided_mapping_moves_it(void)
 {
     if (scratch_valgrind()) {
@@ -499,7 +499,7 @@ static void test_seal_anything_else_is_unsupported(void)
     done(&s);
 }
 
-/* A plain loop has no volatile load that the guard could depend on. */
+/* The loop's loads are not volatile, as in a loop of the program's own. */
 static void test_fault_in_a_block_shows_when_it_is_left(void)
 {
     subject s = opened(MAPPED_MODE_READ, NULL);

@@ -1,12 +1,13 @@
-/* Guards against a lost page with a wrong cause: one that follows from what the
- * file has become since, or none because its path leads to another file. */
+/* Guards against a lost page that is reported with a wrong cause: the file may
+ * have changed since the page was lost, and its path may lead to another file.
+ */
 #include "faulty.h"
 
 #define NAME "cause"
 
 static size_t page;
 
-/* Loses the second page and returns the error number that reports it. */
+/* Loses the second page, and returns the error number of the report. */
 static int cause_told(mapped_region *region)
 {
     mapped_error error = MAPPED_ERROR_INIT;
@@ -42,11 +43,11 @@ static void test_cause_of_a_second_loss_is_its_own(void)
     CHECK_STATUS(mapped_region_recover(region, NULL), MAPPED_OK);
     CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
     unlink(scratch_path(NAME));
-    CHECK_INT(cause_told(region), EIO); /* there is no file to ask */
+    CHECK_INT(cause_told(region), EIO); /* the file is gone */
     mapped_region_release(region);
 }
 
-/* A daemon opens its files and goes to the root directory. */
+/* A daemon opens its files and then changes to the root directory. */
 static void test_cause_is_found_after_a_change_of_directory(void)
 {
     char before[4096];
@@ -84,7 +85,8 @@ static void test_cause_is_asked_before_the_recovery(void)
     mapped_region_release(region);
 }
 
-/* Without the guard nobody may be killed by a recovery that comes too early. */
+/* The file is still too short. A recovery that touched its pages while the
+ * guard is off would end the process. */
 static void test_cause_recovery_without_guard_touches_nothing(void)
 {
     mapped_region *region =

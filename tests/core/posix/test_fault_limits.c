@@ -1,7 +1,8 @@
-/* Guards against lost pages that kill because the process is at one of its
- * limits: what takes their place is a mapping too. Also against regions that
- * can't be opened or closed there, and leave something behind. Real limits,
- * most of them in a child, which can't be raised again. */
+/* Guards against lost pages that kill a process which is at one of its limits:
+ * each lost page is replaced by a mapping, and the system may refuse one.
+ * Guards also against regions that can't be opened or closed at a limit and
+ * leave something behind. The limits are real ones; most of them can't be
+ * raised again, so they are set in a child. */
 #include "faulty.h"
 
 #include <sys/resource.h>
@@ -30,7 +31,7 @@ static const char *limit_unusable(void)
                : NULL;
 }
 
-/* Takes every mapping that the process may still have. */
+/* Makes mappings until the process may have no more. */
 static void fill_maps(void)
 {
     void *made = NULL;
@@ -49,8 +50,8 @@ static mapped_status read_byte(mapped_region *region, size_t at)
     return status;
 }
 
-/* To replace a page splits its mapping, which the kernel refuses at its limit.
- * Some room is kept for that. */
+/* Replacing a page splits its mapping, which the kernel refuses at its limit.
+ * The library keeps mappings that it can give up for that. */
 static const char *lose_one_at_the_limit(void)
 {
     const char *path = scratch_file("one", 8 * page);
@@ -69,7 +70,8 @@ static const char *lose_one_at_the_limit(void)
     return NULL;
 }
 
-/* When that room is used up, a region goes as a whole, and says so. */
+/* When these mappings are used up, the next lost page makes its whole region
+ * count as lost. */
 static const char *lose_many_at_the_limit(void)
 {
     const char *path = scratch_file("many", 64 * page);
@@ -90,7 +92,7 @@ static const char *lose_many_at_the_limit(void)
     return NULL;
 }
 
-/* Whatever becomes free is taken at once. */
+/* The mappings that each fault sets free are taken before the next one. */
 static const char *lose_again_and_again(void)
 {
     const char *path = scratch_file("again", 8 * page);
@@ -117,8 +119,8 @@ static mapped_region *window(int fd, size_t number)
     return region;
 }
 
-/* Neighbours in the file are neighbours in memory then, if there is nothing
- * between them. */
+/* Maps single pages of a file, from the last to the first, so that neighbours
+ * in the file are neighbours in memory and the kernel joins them. */
 static int open_windows(mapped_region **windows)
 {
     int fd =
@@ -144,7 +146,8 @@ static const char *lose_windows_at_the_limit(void)
     return NULL;
 }
 
-/* Holes of all sizes, filled again in any order. */
+/* Closes and opens regions in a mixed order, so that the gaps between them have
+ * all sizes. */
 static const char *lose_reopened_windows_at_the_limit(void)
 {
     mapped_region *windows[WINDOWS];
@@ -163,7 +166,7 @@ static const char *lose_reopened_windows_at_the_limit(void)
     return NULL;
 }
 
-/* Every other one grows over what lies behind it in the file. */
+/* Every other region grows over the following page of the file. */
 static const char *lose_grown_windows_at_the_limit(void)
 {
     mapped_region *windows[WINDOWS];
@@ -219,8 +222,9 @@ static long resident_pages(void)
     return resident;
 }
 
-/* The kernel joins private memory. Some of it can be taken out of the middle,
- * and of the rest nothing but the addresses is left. */
+/* The kernel joins private mappings, and unmapping one in the middle splits
+ * them again. When the kernel refuses that, the memory must be given back, and
+ * only the addresses stay taken. */
 static const char *close_at_the_limit(void)
 {
     mapped_region *regions[WINDOWS];
@@ -245,7 +249,7 @@ static void test_limits_mappings_closing_gives_memory_back(void)
     at_the_limit_of_mappings(close_at_the_limit);
 }
 
-/* One more region than the kernel lets a process have. */
+/* Opens regions until the kernel refuses one. */
 static void test_limits_mappings_open_fails_and_leaves_nothing(void)
 {
     const char *reason = limit_unusable();
@@ -345,8 +349,8 @@ static void test_limits_address_space_is_no_more_than_needed(void)
     in_child(keep_distance);
 }
 
-/* Reads and writes pages of a file that is gone; what was written to one must
- * not turn up in another. */
+/* Reads and writes pages of an empty file. What was written to one page must
+ * not be read from another. */
 static void lose_pages(mapped_region *region, size_t from, size_t to)
 {
     volatile unsigned char *bytes = region->base_;
@@ -391,8 +395,8 @@ static void test_limits_data_below_what_is_used(void)
     in_child(lose_without_data);
 }
 
-/* Here only what is kept for it helps, and with a region that can be opened
- * again there is new. */
+/* Pages can be replaced only from what the library has reserved. The reserve is
+ * filled again when the next region is opened. */
 static const char *lose_without_address_space(void)
 {
     mapped_region *region = cut_region(256);
@@ -406,7 +410,7 @@ static const char *lose_without_address_space(void)
     return NULL;
 }
 
-/* A page that takes the place of one that nobody may write is no other. */
+/* The page that replaces a read-only page is read-only too. */
 static const char *write_what_is_readonly(void)
 {
     mapped_region *region = NULL;
@@ -447,7 +451,8 @@ static const char *become_nobody(void)
                : "may not become another user";
 }
 
-/* From now on every mapping counts as locked, and no more may be. */
+/* Uses up the limit on locked memory, and makes every later mapping count as
+ * locked. */
 static const char *lock_all_that_comes(void)
 {
     if (mlockall(MCL_FUTURE) != 0)
@@ -474,7 +479,7 @@ static const char *lose_locked(void)
     return NULL;
 }
 
-/* All that is locked goes at once, and zero pages come. */
+/* Closing replaces all of the locked pages at once. */
 static const char *close_locked(void)
 {
     mapped_region *region = scratch_open(scratch_file("closed", 300 * page),
@@ -516,7 +521,7 @@ static long locked_kib(void)
     return amount;
 }
 
-/* What a process keeps for bad times is not worth locking. */
+/* What the library reserves for a process at its limits must not be locked. */
 static const char *map_first_with_locks(void)
 {
     if (mlockall(MCL_FUTURE) != 0)
@@ -542,7 +547,7 @@ static void test_limits_locked_memory(void)
 int main(void)
 {
     page = scratch_page();
-    RUN(test_limits_locked_memory_is_not_wasted); /* Before others map. */
+    RUN(test_limits_locked_memory_is_not_wasted); /* The first to map. */
     RUN(test_limits_mappings_one_page_is_lost_alone);
     RUN(test_limits_mappings_many_pages_take_the_region_along);
     RUN(test_limits_mappings_windows_of_one_descriptor);

@@ -1,7 +1,7 @@
 /* Guards against a format that touches one byte too many: the data ends where
- * an unreadable page begins. Against a register that is read or written other
- * than in one access of its width. And against the zeros of a lost page taken
- * for a value, a length or an end. */
+ * an unreadable page begins. Guards also against a device's register that is
+ * read or written in several accesses, and against the zeros of a lost page
+ * that are taken for a value, a length or the end of a text. */
 #include "faulty.h"
 
 #include <mapped/fields.h>
@@ -167,7 +167,7 @@ static void test_format_device_bytes_are_written_one_by_one(void)
     mapped_region_release(region);
 }
 
-/* What lies between the fields is neither read nor written. */
+/* Bytes between the fields are neither read nor written. */
 static void test_item_of_a_device_is_many_accesses(void)
 {
     if (check_skip_narrow())
@@ -184,7 +184,7 @@ static void test_item_of_a_device_is_many_accesses(void)
         bytes[i] = (unsigned char)(i + 1);
     memset(region->base_, 0xEE, 64);
     CHECK_STATUS(mapped_item_write(slice, &item, 0, bytes, NULL),
-                 MAPPED_MISALIGNED); /* three bytes are no access */
+                 MAPPED_MISALIGNED); /* no access has three bytes */
     for (size_t i = 0; i < 40; i++)
         CHECK_UINT(region->base_[i], i == 0 || (i >= 4 && i < 11) ||
                                              (i >= 12 && i < 19) ||
@@ -260,7 +260,7 @@ static void test_array_believes_no_lost_page(void)
     mapped_region_release(region);
 }
 
-/* From `offset` on, where the bytes of a lost page matter. */
+/* Unpacks from `offset` on, and checks that a lost page is reported. */
 static void check_lost(const char *code, size_t offset, size_t length)
 {
     mapped_region *region = faulty_half(page_size);
@@ -288,7 +288,7 @@ static void test_format_believes_no_lost_page(void)
     check_lost("z", size - 3, 2 * size);
     check_lost("<i4", size, 2 * size);
     check_lost("<i2 b", size - 2, 2 * size);
-    check_lost("<i4 i4", size, size + 6); /* before the data ends early */
+    check_lost("<i4 i4", size, size + 6); /* before MAPPED_RANGE */
     check_lost("<i16", size - 8, 2 * size);
 }
 

@@ -1,6 +1,6 @@
-/* Guards against a flush that doesn't write what it promises, that forgets a
- * failure, or that touches what was closed. The calls to the system come
- * through here (--wrap), to be counted and to fail. */
+/* Guards against a flush that doesn't write all of its bytes, that forgets an
+ * earlier failure, or that touches a closed region. The linker redirects the
+ * system calls to this file (--wrap), where they are counted and can fail. */
 #include "scratch.h"
 
 #include <errno.h>
@@ -18,9 +18,9 @@ static struct {
     const unsigned char *address;
     size_t length;
     off_t offset;
-    int failure;          /* the number that msync fails with; 0: it doesn't */
-    int folder_failure;   /* and fsync, the second time */
-    mapped_region *other; /* is flushed in the middle, and that fails */
+    int failure;          /* the error of msync, or 0 */
+    int folder_failure;   /* the error of the second fsync, or 0 */
+    mapped_region *other; /* its flush fails during another one, or NULL */
 } seen;
 
 int __real_msync(void *at, size_t n, int how);
@@ -104,7 +104,8 @@ static void test_flush_that_only_starts_names_the_bytes_of_the_file(void)
     mapped_region_release(region);
 }
 
-/* The file and its folder: once. */
+/* The first flush calls fsync for the file and for its directory, and later
+ * ones don't. */
 static void test_flush_of_a_new_file_writes_its_entry(void)
 {
     const char *path = scratch_path("new");
@@ -199,7 +200,8 @@ static void count_store(int number, siginfo_t *info, void *context)
     mprotect(sealed, PAGE, PROT_READ | PROT_WRITE);
 }
 
-/* A page that is not written to counts as clean, and would not be written. */
+/* After a failed flush the system takes the pages for clean. Only a page that
+ * is stored to again will be written by the next flush. */
 static void test_recover_stores_to_the_pages_of_the_failed_flush(void)
 {
     struct sigaction catch = {.sa_sigaction = count_store,

@@ -1,6 +1,6 @@
-/* Guards against children that inherit a guard in the middle of its work: locks
- * whose holder doesn't exist there, regions that nobody finishes, and a handler
- * that serves the parent only. */
+/* Guards against a fork while other threads use the library. The child inherits
+ * locks whose holders it doesn't have, regions that are being opened or
+ * resized, and a fault handler, which must work there too. */
 #include "faulty.h"
 #include "region_internal.h"
 
@@ -8,7 +8,7 @@
 #define FORKS 100
 
 static unsigned stop;
-static mapped_region *busy; /* what the other thread works on */
+static mapped_region *busy; /* the other thread uses it */
 static mapped_region *idle;
 
 static void check_child_served(void)
@@ -21,7 +21,8 @@ static void check_child_served(void)
     mapped_region_release(own);
 }
 
-/* Whatever state it is in, it answers. */
+/* The other thread may have left the region in any state, but every call on it
+ * must return. */
 static void check_busy_answers(void)
 {
     uint8_t byte;
@@ -132,7 +133,8 @@ static const char *close_busy(void)
     return NULL;
 }
 
-/* As while another thread gives an empty region its first bytes. */
+/* The lock is held as by a thread that gives an empty region its first bytes.
+ */
 static void test_fork_while_a_region_without_memory_is_locked(void)
 {
     CHECK_STATUS(mapped_region_anonymous(0, NULL, &busy, NULL), MAPPED_OK);

@@ -1,6 +1,7 @@
-/* Guards against signals that reach the wrong handler: ours that reach others,
- * others' that we swallow, change or answer twice, and deaths that would not
- * have happened or would have looked different. */
+/* Guards against signals that reach the wrong handler: a region's fault that
+ * reaches the previous handler, another signal that the guard swallows, changes
+ * or passes on twice. Guards also against a process that dies, or lives on,
+ * where it would not have without the guard. */
 #include "faulty.h"
 
 static volatile unsigned char *foreign;
@@ -30,7 +31,8 @@ static void test_guard_ignored_foreign_fault_kills(void)
     CHECK_INT(scratch_child(touch_foreign_ignored), SIGBUS);
 }
 
-/* The last SIGBUS that a tracer sees is the one that the core shows. */
+/* A core dump shows the last SIGBUS, which a tracer sees too. It must tell of
+ * the access itself. */
 static void test_guard_death_shows_the_access(void)
 {
     siginfo_t first = {0}, last = {0};
@@ -373,8 +375,8 @@ static void test_guard_sent_signal_keeps_its_information(void)
 
 static pid_t nagged;
 
-/* Interrupts a wait in another process, again and again, until it has ended or
- * enough is enough; then there is something to read. */
+/* Sends signals to a process that waits in read(), fifty at most, and then
+ * writes a byte that ends the wait. */
 static void nag(int to)
 {
     for (int i = 0; i < 50; i++) {
@@ -384,7 +386,7 @@ static void nag(int to)
     _exit(write(to, "x", 1) != 1);
 }
 
-static int handler_flags; /* -1: the signal is ignored */
+static int handler_flags; /* -1 ignores the signal */
 
 static const char *read_while_nagged(void)
 {
@@ -525,7 +527,8 @@ static void test_guard_can_be_switched(void)
     CHECK_INT(scratch_child(switched_on_later), 0);
 }
 
-/* Each in a child of a process that has no handler yet, but for the last. */
+/* Each test but the last runs in a child of this process, which has installed
+ * no handler yet. */
 int main(void)
 {
     if (scratch_valgrind()) {

@@ -1,8 +1,8 @@
-/* Guards against waiting for ever for what nobody will let go of: a lock that
- * the interrupted code holds, or one that a thread held which a fork has left
- * behind. And against two threads that make the same thing at the same time.
- * The core's calls come through here (--wrap), so that each race is played in
- * its worst order and not waited for. */
+/* Guards against waiting for ever for a lock: in a signal handler, for one that
+ * the interrupted code holds; in the child of a fork, for one that a thread of
+ * the parent held. Guards also against two threads that both make what a
+ * process needs once. The linker redirects some of the core's calls to this
+ * file (--wrap), so that each race happens in its worst order every time. */
 #include "faulty.h"
 
 #include <sys/resource.h>
@@ -12,7 +12,7 @@
 
 #define PATIENCE_MS 100
 
-static int entered; /* a thread is where it was to be interrupted */
+static int entered; /* a thread is inside be_slow() */
 static int left;
 
 static void be_slow(void)
@@ -32,7 +32,8 @@ static void start(pthread_t *thread, void *(*body)(void *))
         scratch_pause();
 }
 
-/* Of a wait with all signals blocked, as one inside of a handler would be. */
+/* Ends the process when it waits for ever. An alarm would not do, because
+ * signals are blocked inside a handler. */
 static void limit_patience(void)
 {
     const struct rlimit seconds = {10, 10};
@@ -41,7 +42,7 @@ static void limit_patience(void)
 }
 
 static mapped_region *ours;
-static const volatile unsigned char *slow_page; /* takes long to replace */
+static const volatile unsigned char *slow_page; /* replacing it takes long */
 
 static bool interrupt_copy;
 
@@ -83,7 +84,8 @@ static const char *interrupt_listing(void)
     return NULL;
 }
 
-/* A signal handler of the program's that loses a page of the very region. */
+/* The program's own signal handler meets a lost page of the region that the
+ * interrupted code has locked. */
 static void test_guard_locks_keep_signal_handlers_out(void)
 {
 #ifdef MAPPED__THREAD_SANITIZER
@@ -93,8 +95,8 @@ static void test_guard_locks_keep_signal_handlers_out(void)
     CHECK_INT(scratch_child(interrupt_listing), 0);
 }
 
-#define CHUNK_BYTES \
-    (1024 * sizeof(void *)) /* the table grows by more than that, at once */
+/* The table grows by more than that. */
+#define CHUNK_BYTES (1024 * sizeof(void *))
 
 static bool slow_table;
 
@@ -176,8 +178,9 @@ static void test_guard_locks_fork_leaves_handlers_behind(void)
     CHECK_INT(scratch_child(fork_beside_a_handler), 0);
 }
 
-/* What a process keeps for bad times is made by its first mapping. Another
- * thread does so meanwhile: here this one, in the middle of a call. */
+/* The first mapping of a process reserves what is needed at a limit. Another
+ * thread may do that at the same time; here the same thread does, in the middle
+ * of the first call. */
 static bool overtake_mmap;
 static bool overtake_mprotect;
 
@@ -254,7 +257,7 @@ static void test_guard_locks_two_first_mappings_leave_one_reserve(void)
     CHECK_INT(scratch_child(compare_pages), 0);
 }
 
-/* Each in a child of a process that has not mapped anything yet. */
+/* Each test runs in a child of this process, which has opened no region yet. */
 int main(void)
 {
     if (scratch_valgrind()) {

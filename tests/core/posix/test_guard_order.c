@@ -1,5 +1,6 @@
-/* Guards against handlers that others install on top of ours: they get what is
- * not ours, once and in their order, and we get what is ours. */
+/* Guards against handlers that a program installs after the guard: each must
+ * get the faults that are not a region's once and in the order of the chain,
+ * and the guard must get those of regions. */
 #include "faulty.h"
 
 static volatile unsigned char *foreign;
@@ -98,8 +99,8 @@ static void test_guard_later_handlers_are_chained(void)
 
 static int later_flags;
 
-/* Called by `later` it runs with the mask that `later` has. The page that it
- * loses goes through `later` too. */
+/* Is called by `later`, and runs with the signal mask of `later`. The fault
+ * that it causes goes to `later` first. */
 static void look_at_mask(int signal_number, siginfo_t *info, void *context)
 {
     sigset_t now;
@@ -157,7 +158,7 @@ static const char *install_over_the_same(void)
     return NULL;
 }
 
-/* A program that installs its handler again and again. */
+/* The program installs the same handler again and again. */
 static void test_guard_installs_over_the_same_handler_for_ever(void)
 {
     CHECK_INT(scratch_child(install_over_the_same), 0);
@@ -291,7 +292,8 @@ static void test_guard_foreign_raised_again_kills(void)
     CHECK_INT(scratch_child(raise_foreign_again), SIGBUS);
 }
 
-/* Each in a child of a process that has no handler yet. */
+/* Each test runs in a child of this process, which has installed no handler
+ * yet. */
 int main(void)
 {
     if (scratch_valgrind()) {

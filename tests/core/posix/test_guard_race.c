@@ -1,7 +1,7 @@
-/* Guards against a fault handler that is still at work, or a table that still
- * names addresses, when these have been given back and are somebody else's.
- * The core's calls come through here (--wrap), so that each race is played in
- * its worst order and not waited for. */
+/* Guards against addresses that are given back, and perhaps used for another
+ * mapping, while the fault handler still works on them or its table still lists
+ * them. The linker redirects some of the core's calls to this file (--wrap), so
+ * that each race happens in its worst order every time. */
 #include "faulty.h"
 
 #include <stdarg.h>
@@ -9,16 +9,16 @@
 
 #define FILE_NAME "race"
 
-/* Long for a thread that has nothing to wait for. */
+/* A thread that doesn't wait for the handler goes on within this time. */
 #define PATIENCE_MS 300
 
-static volatile unsigned char *slow_page; /* replacing it takes its time */
+static volatile unsigned char *slow_page; /* replacing it takes long */
 static int handler_entered;
 static int given_back;
 static int handler_left;
 static int overtaken;
 
-/* Inside the fault handler. */
+/* Runs inside the fault handler. */
 static void be_slow(const void *at)
 {
     if (at == NULL || at != (const void *)slow_page)
@@ -46,7 +46,7 @@ static void be_slow(const void *at)
 WRAP_MMAP(mmap)
 WRAP_MMAP(mmap64)
 
-/* The addresses go while the handler is at work on them. */
+/* Notes whether addresses are unmapped while the handler works on them. */
 int __real_munmap(void *at, size_t n);
 int __wrap_munmap(void *at, size_t n);
 int __wrap_munmap(void *at, size_t n)
@@ -65,8 +65,8 @@ static void leave(int signal_number)
     siglongjmp(no_page, signal_number);
 }
 
-/* A stray read, as of one who kept a pointer for too long. When the handler has
- * returned, the page is there or it isn't. */
+/* Reads through a pointer that is no longer valid. After the handler has
+ * returned, the page may be mapped or not. */
 static void *read_stray(void *unused)
 {
     if (sigsetjmp(no_page, 1) == 0)
@@ -142,9 +142,9 @@ static void *read_last_page(void *region)
     return NULL;
 }
 
-/* cpython 148650's death, with us as the one who shrinks: the file is cut, a
- * reader faults, and before its handler has looked, the page is ours no more.
- */
+/* In cpython issue 148650 a process dies because its file is truncated. Here
+ * the region itself shrinks, another thread faults, and the page has left the
+ * region before the handler looks for it. */
 static void test_guard_race_shrink_comes_before_the_handler(void)
 {
     struct sigaction before;
@@ -179,7 +179,8 @@ static void mend_foreign(int signal_number, siginfo_t *info, void *context)
     faulty_mend(foreign);
 }
 
-/* Somebody else's file turns up at the addresses that were left, and faults. */
+/* Maps another file at the addresses that the region has left, and causes a
+ * fault there. */
 static void move_in(void *at)
 {
     foreign = faulty_page();

@@ -1,10 +1,11 @@
-/* Guards against taking one signal for another: one that a program raises for
- * the fault that it had before, or that another process sends, and the one that
- * tells of broken memory for one of a cut file. The handler looks for a fault's
- * record further up on the stack, so these tests put some there.
+/* Guards against mistaking one signal for another: a signal that a program
+ * raises, or that another process sends, for an earlier fault; and the signal
+ * that reports broken memory for the fault of a truncated file. The handler
+ * looks for a fault's record further up on the stack, so these tests put
+ * records there.
  *
- * Memory is not really broken here: that takes a privilege, and a kernel that
- * is built for it. The signal is the kernel's, queued to the own thread. */
+ * Memory is not really broken here: that would need privileges and a special
+ * kernel. The tests queue the kernel's signal to their own thread. */
 #include "faulty.h"
 
 #include <sys/syscall.h>
@@ -19,7 +20,7 @@ static void raise_it(void)
     raise(SIGBUS);
 }
 
-/* An address that is stored here forces the compiler to keep the record in
+/* Storing the record's address here forces the compiler to keep the record in
  * memory. */
 static const void *volatile stack_address;
 
@@ -33,7 +34,7 @@ static siginfo_t record_of(int code, const volatile void *address)
     return made;
 }
 
-/* As a handler would have it on its stack that raises its signal again. */
+/* The record lies on the stack as in a handler that raises its signal again. */
 static void send_below_a_record(void)
 {
     siginfo_t on_stack = record;
@@ -78,7 +79,7 @@ static const char *raise_below_a_record_of_an_intact_page(void)
     return NULL;
 }
 
-/* Kept as address space, for growth; no file is there to lose. */
+/* The address is reserved for growth. No page of the file is mapped there. */
 static const char *raise_below_a_record_of_a_reserve(void)
 {
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
@@ -167,10 +168,10 @@ static void test_guard_raised_looks_no_further_than_its_stack(void)
 }
 
 #ifdef __x86_64__
-/* The words of a frame of the kernel's that say what an access did, in the
- * order of REG_CSGSFS to REG_CR2. */
+/* The kernel saves these registers for a signal handler. They tell what the
+ * access did, in the order from REG_CSGSFS to REG_CR2. */
 static uint64_t registers[5];
-static bool served; /* the fault that they tell of has been served */
+static bool served; /* the page is known to be lost */
 
 static const char *raise_below_registers(void)
 {
@@ -281,7 +282,8 @@ static const char *ignore_foreign(void)
     return NULL;
 }
 
-/* Poison that nobody has touched yet is news; the others are no choice. */
+/* A program may ignore the report of a broken page that nobody has touched yet.
+ * It can't ignore a broken page that it has touched. */
 static void test_guard_ignored_foreign_poison(void)
 {
     ignored_code = BUS_MCEERR_AO;

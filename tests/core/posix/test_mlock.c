@@ -1,5 +1,5 @@
-/* Guards against locks that hold more or less than their pages, that stay when
- * a page can't be had, or that keep memory from growing.
+/* Guards against locking other pages than the slice's, against locks that
+ * remain when a page can't be read, and against locked memory that can't grow.
  */
 #include "scratch.h"
 
@@ -50,7 +50,7 @@ static long locked_kilobytes(void)
     return locked;
 }
 
-/* Sanitizers take the call away. */
+/* Sanitizers replace mlock() by a function that does nothing. */
 static bool locks_nothing(void)
 {
     if (scratch_instrumented() && !scratch_valgrind())
@@ -113,7 +113,7 @@ static void test_mlock_beyond_the_limit(void)
         CHECK_INT(scratch_child(lock_as_nobody), 0);
 }
 
-/* What is locked in part is several mappings. */
+/* Locking a part of a region splits its mapping. */
 static void test_mlock_memory_that_grows(void)
 {
     if (scratch_valgrind()) {

@@ -1,6 +1,5 @@
-/* Guards against calls on pages that reach further than their slice: bytes
- * beside it that change, pages that are somebody else's, a page that can't be
- * had. */
+/* Guards against calls on pages that change bytes outside of their slice, that
+ * touch other pages than the region's, or that don't report a lost page. */
 #include "scratch.h"
 
 #include "../memory.h"
@@ -23,7 +22,7 @@ static mapped_region *open_file(mapped_mode mode)
     return scratch_open(scratch_file(NAME, size_of_file()), mode, NULL);
 }
 
-/* A byte of the file, or 0, in a slice. */
+/* Checks that a byte of a slice is the file's, or that it is 0. */
 static bool is_zero_from(mapped_region *region, size_t from, size_t to)
 {
     bool same = true;

@@ -1,8 +1,8 @@
-/* Guards against the error path that nobody ever took, for calls on pages: as
- * test_failures.c, each scenario is run with its first call refused, then its
- * second, until none is left to refuse. After each failure the status and the
- * system's error number are right, and descriptors, memory and the file are as
- * they were. */
+/* Guards against mistakes on the error paths of calls on pages, as
+ * test_failures.c does for other calls: each scenario is run with its first
+ * system call refused, then with its second, until there is none left. After
+ * each failure the status and the system's error number are right, and
+ * descriptors, memory and the file are as they were. */
 #include "refuse.h"
 
 #include "../memory.h"
@@ -14,7 +14,7 @@
 
 typedef struct scenario {
     const char *name;
-    mapped_region *(*prepare)(void); /* what `act` works on */
+    mapped_region *(*prepare)(void); /* makes the argument of `act` */
     mapped_status (*act)(mapped_region **region, mapped_error *error);
 } scenario;
 
@@ -185,7 +185,8 @@ static void check_error(mapped_status status, const mapped_error *error)
           strncmp(error->call, refuse_hit, strcspn(error->call, " ")) == 0);
 }
 
-/* One run with the n-th call refused. True when there is no n-th call. */
+/* Runs a scenario with the n-th call refused. Returns true if there is no n-th
+ * call. */
 static bool run_once(const scenario *s, long n)
 {
     mapped_error error = MAPPED_ERROR_INIT;
@@ -222,7 +223,7 @@ static void run_scenario(void)
         return;
     }
 #endif
-    mapped_region_release(prepare_writer()); /* What a process makes once. */
+    mapped_region_release(prepare_writer()); /* Makes what a process keeps. */
     for (long n = 1; n < 100; n++) {
         bool failed_before = check_test_failed;
         bool over = run_once(running, n);

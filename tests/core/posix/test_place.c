@@ -1,6 +1,6 @@
-/* Guards against a use after free where a collector ends a region that somebody
- * still uses: in memory of the caller's the region answers closed, and so do
- * its slices, for as long as that memory is there. */
+/* Guards against a use after free where a garbage collector ends a region that
+ * is still in use. A region in the caller's own memory and its slices must
+ * answer closed after the last release, for as long as that memory exists. */
 #include "scratch.h"
 
 #define LENGTH 5000
@@ -103,7 +103,8 @@ static void test_place_of_anonymous_memory(void)
     free(it.memory);
 }
 
-/* Nothing is left in the memory that a guard or a fork would find there. */
+/* A failed open leaves nothing in the memory that the guard or a fork could use
+ * later. */
 static void test_place_of_a_failed_open(void)
 {
     uint64_t memory[1024];

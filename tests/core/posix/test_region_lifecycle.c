@@ -1,5 +1,5 @@
-/* Guards against memory that goes while somebody can still reach it, and
- * against what stays behind when nobody can. */
+/* Guards against memory that is given back while somebody can still reach it,
+ * and against memory that is never given back. */
 #include "scratch.h"
 
 static mapped_region *opened(mapped_mode mode)
@@ -98,7 +98,7 @@ static void test_lifecycle_close_keeps_the_addresses_for_others(void)
     CHECK_INT(file_mappings(), 0);
     CHECK_UINT(base[0], 0);
     CHECK_UINT(base[9999], 0);
-    base[9999] = 1; /* A write that lost the race hurts nobody. */
+    base[9999] = 1; /* A late write is harmless. */
     CHECK_INT(scratch_read_byte(scratch_path("lifecycle"), 9999),
               scratch_byte(9999));
     mapped_region_release(region);
@@ -232,7 +232,7 @@ static void test_lifecycle_wrap_hook_runs_at_the_last_release(void)
     mapped_region *region = wrapped(data, 4, &calls);
     mapped_region_acquire(region);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
-    CHECK_INT(calls, 0); /* Another thread may be in mid-access. */
+    CHECK_INT(calls, 0); /* Another thread may be using it. */
     mapped_region_release(region);
     CHECK_INT(calls, 0);
     mapped_region_release(region);

@@ -1,6 +1,6 @@
 /* Guards against a mode that does more than it says: a read-only open that
- * touches the file, a private write that reaches it, a sparse extension that
- * makes a later write die for want of space. */
+ * changes the file, a private write that reaches the file, a sparse extension
+ * that makes a later write end the process because the disk is full. */
 #include "scratch.h"
 
 #define LENGTH (1 << 20)

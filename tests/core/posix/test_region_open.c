@@ -11,7 +11,7 @@ static const mapped_mode file_modes[] = {MAPPED_MODE_READ,
                                          MAPPED_MODE_COPY, MAPPED_MODE_CREATE};
 #define FILE_MODES (sizeof file_modes / sizeof file_modes[0])
 
-/* Opens what must not open, and sees that nothing was left behind. */
+/* Checks that an open fails, and that it leaves no descriptor behind. */
 static void check_refused(const char *path, mapped_mode mode,
                           const mapped_open_options *options,
                           mapped_error *error)
@@ -228,7 +228,8 @@ static void test_open_reserve_smaller_than_the_file(void)
     CHECK_UINT(error.limit, 9);
 }
 
-/* Numbers that no file can have. Nothing may be created or extended. */
+/* No file can have these offsets and lengths, so none may be created or
+ * extended. */
 static void test_open_huge_numbers(void)
 {
     static const uint64_t pairs[][2] = {{UINT64_MAX, MAPPED_LENGTH_TO_END},
@@ -316,7 +317,7 @@ static void test_open_exclusive_keeps_an_existing_file(void)
     CHECK_INT(scratch_read_byte(path, 0), scratch_byte(0));
 }
 
-/* Each takes an eighth of what a process can have, so one must fail. */
+/* Each region reserves an eighth of the address space, so one must fail. */
 static void test_open_address_space_taken_by_reserves(void)
 {
     const char *path = scratch_file("file", 10);
@@ -461,7 +462,8 @@ static void test_open_at_any_byte(void)
     CHECK_INT(scratch_size(path), (int64_t)size);
 }
 
-/* They say they are empty, and an empty region would say so too. */
+/* The system reports the size 0 for these files, although they aren't empty. An
+ * empty region would be wrong. */
 static void test_open_refuses_files_without_a_size(void)
 {
     const char *const paths[] = {"/proc/self/status", "/proc/self/maps",

@@ -1,6 +1,6 @@
-/* Guards against growth that moves memory under somebody's pointer, against a
- * failed resize that changed something, and against old bytes that show up in
- * new space. */
+/* Guards against growth that moves exported memory, against a failed resize
+ * that has changed something, and against old bytes that reappear when a region
+ * grows. */
 #include "scratch.h"
 
 #define NAME "resize"
@@ -19,7 +19,7 @@ static int64_t file_size(void)
     return scratch_size(scratch_path(NAME));
 }
 
-/* How many bytes of [from, to) aren't zero. */
+/* Counts the bytes of [from, to) that aren't zero. */
 static size_t dirty(mapped_region *region, size_t from, size_t to)
 {
     size_t count = 0;
@@ -160,8 +160,8 @@ static void test_resize_sparse_grows_without_blocks(void)
     unlink(path);
 }
 
-/* Growth would replace bytes that another process has cut off by zeros, without
- * an error. */
+/* Another process has cut bytes off the file. Growth would put zeros in their
+ * place without an error. */
 static void test_resize_of_a_file_that_was_cut_is_refused(void)
 {
     size_t page = scratch_page();
@@ -254,14 +254,14 @@ static void test_resize_regrown_memory_is_zero(void)
     check_anonymous_regrowth(true, 100000);
 }
 
-/* The same with a second reference, which forbids giving up addresses. */
+/* With a second reference, shrinking must keep the addresses mapped. */
 static void test_resize_regrown_memory_of_two_is_zero(void)
 {
     mapped_region *region = memory_region(20000);
     mapped_region_acquire(region);
     unsigned char *base = region->base_;
     CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
-    base[15000] = 1; /* A write that lost the race. */
+    base[15000] = 1; /* A write that comes too late. */
     CHECK_STATUS(mapped_region_resize(region, 20000, NULL), MAPPED_OK);
     CHECK_UINT(dirty(region, 100, 20000), 0);
     mapped_region_release(region);
@@ -288,7 +288,7 @@ static void test_resize_inside_a_reserve_never_moves(void)
     mapped_region_release(region);
 }
 
-/* Also when all of it was in use once. */
+/* All of the reserve has been in use before. */
 static void test_resize_keeps_its_reserve_when_shrunk(void)
 {
     size_t page = scratch_page();
@@ -374,7 +374,7 @@ static void test_resize_shrunk_under_a_second_reference_stays_mapped(void)
     unsigned char *base = region->base_;
     mapped_region_acquire(region);
     CHECK_STATUS(mapped_region_resize(region, 100, NULL), MAPPED_OK);
-    CHECK_UINT(base[19999], 0); /* An access under way meets zeros. */
+    CHECK_UINT(base[19999], 0); /* A late read gets zeros. */
     CHECK_INT(file_size(), 100);
     mapped_region_release(region);
     mapped_region_release(region);

@@ -1,6 +1,6 @@
-/* Guards against a close or a resize in one thread that kills or deceives
- * another in mid-access. Nothing here depends on who wins: every outcome that
- * the headers allow is fine, everything else is not. */
+/* Guards against a close or a resize in one thread that kills another thread in
+ * the middle of an access, or gives it wrong values. The tests don't depend on
+ * the order of events: they accept every result that the headers allow. */
 #include "scratch.h"
 
 #include <pthread.h>
@@ -24,7 +24,7 @@ static mapped_region *opened(void)
 
 typedef struct job {
     mapped_region *region;
-    unsigned started; /* set by the thread once it is at work */
+    unsigned started; /* the thread sets it */
     unsigned stop;
     unsigned accesses;
     unsigned refused;
@@ -240,7 +240,7 @@ static void test_threads_shrinking_kills_no_reader(void)
     }
 }
 
-/* A copy takes long enough to be met by the shrink nearly every time. */
+/* Copies long enough that the shrink comes during a copy nearly every time. */
 static void *copy_until_out_of_range(void *context)
 {
     static unsigned char out[LENGTH];
@@ -271,8 +271,8 @@ static void shrink_under(void *(*reader)(void *))
     }
 }
 
-/* With the guard, a reader whose page is gone is saved; it isn't meant to need
- * that. */
+/* The guard would hide a mistake here: readers must survive a shrink without
+ * it. */
 static void test_threads_shrinking_needs_no_guard(void)
 {
     mapped_guard_enable(false);
@@ -280,7 +280,7 @@ static void test_threads_shrinking_needs_no_guard(void)
     mapped_guard_enable(true);
 }
 
-/* Zeros that a shrink put there are never taken for what the file held. */
+/* Zeros that replace the removed bytes must never be read without an error. */
 static void *read_until_out_of_range(void *context)
 {
     job *j = context;

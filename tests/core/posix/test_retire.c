@@ -1,6 +1,7 @@
-/* Guards against memory that goes from under a pointer at the end of a block
- * that closes the region, against access that such a pointer keeps alive, and
- * against memory or addresses that nobody ends afterwards. */
+/* Guards against exported memory that is unmapped when a scope ends and closes
+ * its region, against access to the region that is still possible because of an
+ * export, and against memory or addresses that are never given back afterwards.
+ */
 #include "scratch.h"
 
 #define PAGES 4
@@ -56,7 +57,8 @@ static void test_retire_leaves_exports_their_bytes(void)
     done(region);
 }
 
-/* An access of another thread may still be under way: zero pages stay. */
+/* Another thread may still be in the middle of an access, so zero pages stay
+ * mapped. */
 static void test_retire_keeps_addresses_for_other_references(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ);

@@ -1,6 +1,7 @@
 /* Guards against a search or a match that reads one byte too many, where the
- * data ends at an unreadable page; and against one that trusts a page that is
- * lost, or gives up in front of it. */
+ * data ends at an unreadable page. Guards also against one that takes the zeros
+ * of a lost page for data, and one that reports a lost page although the result
+ * doesn't depend on it. */
 #include "faulty.h"
 
 #include <time.h>
@@ -89,7 +90,8 @@ static void test_pattern_stays_inside_at_page_ends(void)
             }
 }
 
-/* Four pages of dots with a word across the first two, the others lost. */
+/* Makes a region of four pages of dots, with "needle" across the first two. The
+ * last two pages are lost. */
 static mapped_region *cut_off(void)
 {
     const char *path = scratch_path("cut");
@@ -152,7 +154,8 @@ static void test_pattern_counts_only_what_it_depends_on(void)
     }
 }
 
-/* Anchored, so that nothing but the match itself looks at the lost pages. */
+/* The patterns are anchored, so that only the match itself reads the lost
+ * pages. */
 static void test_pattern_counts_all_that_an_item_looked_at(void)
 {
     static const char *const texts[] = {"^%bn!", "^n[^!]-!", "^%a+%.+$",
@@ -168,8 +171,9 @@ static void test_pattern_counts_all_that_an_item_looked_at(void)
     }
 }
 
-/* Patterns that take ages on 64 KiB of whatever isn't a "b"; the zero bytes
- * that are left by a close are no way out. */
+/* Makes 64 KiB on which the following patterns take practically for ever. They
+ * do so on any bytes but "b", so the zeros of a closed region don't end the
+ * match either. */
 static mapped_region *monotonous(void)
 {
     mapped_region *region = memory_region((size_t)1 << 16);
@@ -193,7 +197,7 @@ static void *close_soon(void *region)
     return NULL;
 }
 
-/* A match that nobody ends goes on until the alarm kills the program. */
+/* If the close doesn't end the match, the alarm ends the program. */
 static void test_pattern_close_ends_a_single_attempt(void)
 {
     for (size_t i = 0; i < ENDLESS; i++) {
@@ -227,8 +231,8 @@ static void test_pattern_lost_page_ends_a_single_attempt(void)
     }
 }
 
-/* Comparing looks at the state block by block: a page lost behind the block
- * with the first difference doesn't matter. */
+/* A comparison checks for lost pages block by block. A page that is lost behind
+ * the block with the first difference doesn't matter. */
 static void test_compare_counts_only_what_it_depends_on(void)
 {
     const size_t mebibyte = (size_t)1 << 20;
@@ -256,7 +260,7 @@ static void test_compare_counts_only_what_it_depends_on(void)
     mapped_region_release(whole);
 }
 
-/* A page is lost in the first block, and what is looked for is in the last. */
+/* A page of the first block is lost, and the match lies in the last block. */
 static void test_pattern_passes_over_no_lost_page(void)
 {
     static const char *const texts[] = {"needle%d", "%z%d", "7$", "()needle7"};
@@ -284,7 +288,8 @@ static void test_pattern_passes_over_no_lost_page(void)
     mapped_region_release(region);
 }
 
-/* The bytes that a search learns from are the data's own. */
+/* A needle is tuned by counting bytes of the haystack. It must not read behind
+ * the haystack's end. */
 static void test_needle_learns_from_no_byte_behind_the_sample(void)
 {
     mapped_region *region = region_at_edge(100, true);

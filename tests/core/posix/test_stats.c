@@ -1,5 +1,5 @@
-/* Guards against counts that drift: a region that is closed, fails to open or
- * is left to its exports and still counts, or counts twice. */
+/* Guards against wrong counts: a region that is closed, that failed to open or
+ * that is retired must not count as open, and no region may count twice. */
 #include "scratch.h"
 
 #include <unistd.h>
@@ -44,7 +44,8 @@ static void test_stats_of_a_life(void)
     check(0, 0, 0, 0);
 }
 
-/* The old mapping is guarded too, and is no other region. */
+/* The mapping at the old addresses is in the guard's table too, but must not
+ * count as another region. */
 static void test_stats_of_a_region_that_has_moved(void)
 {
     mapped_region *region =

@@ -1,9 +1,9 @@
-/* Guards against what only happens when everything happens at once: threads
- * that slice, read, write, export, resize, close and recover the same regions,
- * while their files are cut and written again, and while other memory is mapped
- * where a region has just been. Any outcome that the headers allow is fine;
- * what must not be is a death, a wrong value, or a write into memory that isn't
- * ours. Run it with sanitizers too. */
+/* Guards against mistakes that need several events at once. Threads slice,
+ * read, write, export, resize, close and recover the same regions, while their
+ * files are truncated and written again, and while other memory is mapped where
+ * a region was a moment ago. The test accepts every result that the headers
+ * allow; the process must not die, no value may be wrong, and no memory of
+ * others may be written. It is meant to run with sanitizers too. */
 #include "faulty.h"
 
 #include <time.h>
@@ -23,7 +23,7 @@ typedef struct place {
 static place places[FILES];
 static unsigned stop;
 static unsigned wrong;     /* values that were never there */
-static unsigned surprised; /* statuses that must not be */
+static unsigned surprised; /* statuses not allowed there */
 
 typedef struct worker {
     pthread_t thread;
@@ -63,7 +63,7 @@ static mapped_region *open_place(const place *p)
     return region;
 }
 
-/* A reference of the caller's own. */
+/* Returns the region with one more reference, which the caller releases. */
 static mapped_region *borrow(place *p)
 {
     pthread_mutex_lock(&p->lock);
@@ -92,7 +92,8 @@ static void expect(worker *w, mapped_status status, unsigned allowed)
 #define MAY(status) (1u << -MAPPED_##status)
 #define ACCESS (MAY(CLOSED) | MAY(RANGE) | MAY(FAULT))
 
-/* Zeros are in a file that was cut, anywhere, and grew again. */
+/* A file that was truncated and has grown again holds zeros, which may begin at
+ * any byte. */
 static void check_bytes_of(uint32_t value)
 {
     for (int i = 0; i < 4; i++, value >>= 8)
@@ -237,9 +238,9 @@ static void *torture(void *context)
     return NULL;
 }
 
-/* Takes addresses as soon as they are free, for a mapping whose faults are its
- * own: they must reach its handler, which puts a value there, and not become
- * zeros of ours. */
+/* Maps a file of its own again and again, often at addresses that a region has
+ * just given back. Its faults must reach its own handler, which stores a value
+ * there, and must not be answered by zero pages of the library. */
 static void *squat(void *context)
 {
     worker *w = context;
@@ -319,7 +320,8 @@ static void test_torture_everything_at_once(void)
     printf("%zu operations, %zu met a fault\n", done, faults);
 }
 
-/* Half of them move before they go. */
+/* Opens and closes regions; half of them grow, and may move, before they are
+ * closed. */
 static void *open_and_close(void *context)
 {
     worker *w = context;

@@ -1,5 +1,6 @@
-/* Guards against a thread that sleeps for ever because it was woken a moment
- * too early, in both ways to sleep: the system's own and the portable one. */
+/* Guards against a thread that waits for ever because it was woken just before
+ * it began to wait. Both ways of waiting are tested: the system's own and the
+ * portable one. */
 #include "scratch.h"
 
 #include <pthread.h>
@@ -91,8 +92,8 @@ static void *wait_for_change(void *word)
     return NULL;
 }
 
-/* The child of a fork has the lock as its parent had it, but not the threads.
- */
+/* The child of a fork inherits the state of the lock, but not the thread that
+ * holds it. */
 static void test_wait_works_in_the_child_of_a_fork(void)
 {
     static uint32_t word;

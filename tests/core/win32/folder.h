@@ -1,5 +1,5 @@
-/* What Windows tests of files need: a directory of their own, files with known
- * bytes, and a count of what the process holds. */
+/* What the tests of files on Windows share: a directory of their own, files
+ * with known bytes, and the number of handles that the process holds. */
 #ifndef FOLDER_H
 #define FOLDER_H
 
@@ -9,13 +9,14 @@
 
 static char folder_name[MAX_PATH + 32];
 
-/* Made at first use; only what a test leaves behind keeps it from going. */
+/* Removes the directory, unless a test has left a file in it. */
 CHECK__UNUSED static void folder_remove(void)
 {
     RemoveDirectoryA(folder_name);
 }
 
-/* The path of `name` inside the directory; good for four calls. */
+/* Returns the path of `name` inside the directory, which is valid until the
+ * fourth call after this one. */
 CHECK__UNUSED static const char *folder_path(const char *name)
 {
     static char paths[4][sizeof folder_name + 64];
@@ -33,7 +34,7 @@ CHECK__UNUSED static const char *folder_path(const char *name)
     return path;
 }
 
-/* A new file of `length` bytes; byte i is memory_byte(i). */
+/* Makes a file of `length` bytes. Byte i is memory_byte(i). */
 CHECK__UNUSED static const char *folder_file(const char *name, size_t length)
 {
     const char *path = folder_path(name);
@@ -47,7 +48,7 @@ CHECK__UNUSED static const char *folder_file(const char *name, size_t length)
     return path;
 }
 
-/* -1 when there is no such file. */
+/* Returns -1 if there is no such file. */
 CHECK__UNUSED static int64_t folder_size(const char *path)
 {
     WIN32_FILE_ATTRIBUTE_DATA found;
@@ -56,7 +57,7 @@ CHECK__UNUSED static int64_t folder_size(const char *path)
     return (int64_t)found.nFileSizeHigh << 32 | found.nFileSizeLow;
 }
 
-/* Deleting fails while anything holds the file's pages. */
+/* Deletes a file, which fails while anything maps it. */
 CHECK__UNUSED static void folder_delete(const char *path)
 {
     CHECK(DeleteFileA(path));
@@ -90,8 +91,8 @@ CHECK__UNUSED static mapped_region *folder_open(const char *path,
     return region;
 }
 
-/* Do bytes [from, to) of the region continue the pattern from file byte
- * `offset` + from on? */
+/* Returns whether bytes [from, to) of the region are those of the file from
+ * byte `offset` + from on. */
 CHECK__UNUSED static bool folder_pattern(const mapped_region *region,
                                          size_t from, size_t to, size_t offset)
 {

@@ -1,5 +1,6 @@
-/* Guards against calls on pages that Windows has otherwise or not at all:
- * protection goes view by view, and what is missing says so. */
+/* Guards against mistakes with calls on pages that Windows does in another way
+ * or lacks: protection is set view by view, and a missing call must answer that
+ * it is not supported. */
 #include "folder.h"
 
 #include <mapped/mapped.h>

@@ -1,8 +1,8 @@
-/* Guards against a misuse of placeholders: cuts, joins and swaps that Windows
- * would refuse, or that give addresses away. Not every system that runs this
- * has them, so view.c runs on a model that keeps to the documented rules and
- * notes each call that breaks one. The model's views begin at multiples of
- * 64 KiB, so the tests' sizes do too. */
+/* Guards against a wrong use of placeholders: splitting, joining and replacing
+ * them in ways that Windows would refuse, or that set addresses free. Not every
+ * system that runs these tests has placeholders, so view.c runs on a model that
+ * keeps to the documented rules and notes each call that breaks one. The
+ * model's views begin at multiples of 64 KiB, so the tests' sizes do too. */
 #include "folder.h"
 
 #include "win32/system.h"
@@ -26,7 +26,7 @@ static slot slots[SLOTS];
 static int broken_rules;
 static int views_to_refuse;
 static bool refusing;
-static DWORD pause; /* in the middle of a swap, in milliseconds */
+static DWORD pause; /* in a replacement, in milliseconds */
 
 static bool broken(const char *rule)
 {
@@ -60,7 +60,8 @@ static size_t whole(size_t size, size_t unit)
     return (size + unit - 1) / unit * unit;
 }
 
-/* What lies behind something in the same granule nobody else can get anyway. */
+/* Reserves addresses again. No other mapping can begin inside a granule, so the
+ * rest of a granule in use need not be reserved. */
 static bool hold(unsigned char *start, size_t size)
 {
     unsigned char *first = (unsigned char *)whole((uintptr_t)start, GRANULE);
@@ -151,7 +152,7 @@ bool mapped__placeholder_from_view(unsigned char *start)
     return held;
 }
 
-/* The model learns of an unmapping by looking. */
+/* Removes views from the model that have been unmapped. */
 static void forget_free(void)
 {
     for (int i = 0; i < SLOTS; i++) {
@@ -282,7 +283,7 @@ static void test_failed_growth_changes_nothing(void)
     finish(region, path);
 }
 
-/* Pages that are not mapped again after a shrink are no longer valid. */
+/* When a shrink can't map its pages again, the region is empty. */
 static void test_shrink_that_cannot_map_again(void)
 {
     const char *path = folder_file("gone", 2 * GRANULE);
@@ -313,7 +314,7 @@ static void test_failed_open_leaves_nothing(void)
     finish(region, path);
 }
 
-/* The file is let go of although the addresses are still held. */
+/* Closing unmaps the file although the addresses stay reserved. */
 static void test_close_swaps_all_views_for_zeros(void)
 {
     const char *path = folder_file("swapped", GRANULE);
@@ -334,7 +335,7 @@ static void test_close_swaps_all_views_for_zeros(void)
     finish(region, path);
 }
 
-/* Reported as the system does, on any thread and every time. */
+/* Raises the exception that the system raises when a page can't be read. */
 static void fault_at(unsigned char *address)
 {
     const ULONG_PTR facts[3] = {0, (ULONG_PTR)address, 0xC000009C};
@@ -377,7 +378,8 @@ static DWORD WINAPI read_until_told(void *base)
     return seen;
 }
 
-/* Without the wait in the exception handler the reader dies. */
+/* The exception handler has to wait for the close, or the reader would end the
+ * process. */
 static void test_close_while_another_thread_reads(void)
 {
     const char *path = folder_file("read", 2 * GRANULE);

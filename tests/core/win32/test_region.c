@@ -1,5 +1,6 @@
-/* Guards against what is special about Windows: offsets by 64 KiB, files that
- * can't shrink while mapped, wide paths, handles that leak. */
+/* Guards against mistakes with what is special about Windows: offsets in units
+ * of 64 KiB, files that can't shrink while they are mapped, wide paths, and
+ * handles that are never closed. */
 #include "folder.h"
 
 #include "win32/system.h"
@@ -199,7 +200,7 @@ static void test_resize_file(void)
     folder_delete(path);
 }
 
-/* ERROR_USER_MAPPED_FILE */
+/* The system refuses with ERROR_USER_MAPPED_FILE. */
 static void test_shrink_while_a_peer_maps_the_file(void)
 {
     const char *path = folder_file("peer", LENGTH);
@@ -294,7 +295,7 @@ static void test_shared_memory_has_a_handle(void)
     mapped_region_release(region);
 }
 
-/* Where views can't be swapped for zeros, at least they stay. */
+/* Where views can't be replaced by zeros, they stay mapped. */
 static void test_close_leaves_zeros_to_others(void)
 {
     bool swaps = mapped__placeholder_available();
