@@ -1,26 +1,20 @@
-/* What the checks cost: the sum of all little-endian 32-bit words of a mapped
- * file, in turns through a raw pointer into the mapping, through a span, and
- * with one mapped_get_u32le a word. The file is 64 MiB; once more with 16 KiB,
- * which stay in the first-level cache, where no wait for memory hides the
- * checks. Times are nanoseconds a word. */
+/* Measures what the checks cost. All little-endian 32-bit words of a mapped
+ * file are added up, in turns through a raw pointer into the mapping, through a
+ * span, and with one mapped_get_u32le a word. The file has 64 MiB, and then 16
+ * KiB: these stay in the first-level cache, where no waiting for memory hides
+ * the checks. Times are nanoseconds a word. */
 #include <mapped/mapped.h>
+
+#include "timing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS 15
 
 #define LARGE ((size_t)64 << 20)
 #define SMALL ((size_t)16 << 10)
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
 
 static __attribute__((noinline)) uint32_t sum_gets(mapped_slice slice,
                                                    mapped_error *error)
@@ -51,8 +45,9 @@ static __attribute__((noinline)) uint32_t sum_span(mapped_slice slice,
     return mapped_span_end(&span, error) == MAPPED_OK ? sum : 0;
 }
 
-/* Volatile as in the checked ones, because the memory is shared with the file:
- * else the compiler may read words twice, or not in the loop. */
+/* The loads are volatile as in the checked functions, because others can change
+ * the file: otherwise the compiler may read a word twice, or outside of the
+ * loop. */
 static __attribute__((noinline)) uint32_t sum_raw(const uint32_t *words,
                                                   size_t count)
 {
@@ -61,14 +56,6 @@ static __attribute__((noinline)) uint32_t sum_raw(const uint32_t *words,
     for (size_t i = 0; i < count; i++)
         sum += mapped_le_u32(shared[i]);
     return sum;
-}
-
-static void print_times(const char *name, const double *times)
-{
-    printf("\"%s\": [", name);
-    for (int i = 0; i < ROUNDS; i++)
-        printf("%s%.4f", i > 0 ? ", " : "", times[i]);
-    printf("]");
 }
 
 static void fail(const mapped_error *error)
@@ -103,33 +90,21 @@ static double time_sum(sum *ours, mapped_slice all, size_t repeats,
                        uint32_t expected)
 {
     mapped_error error = MAPPED_ERROR_INIT;
-    double start = now();
+    double start = timing_now();
     for (size_t i = 0; i < repeats; i++)
         if (ours(all, &error) != expected)
             fail(&error);
-    return (now() - start) / (double)(all.length / 4 * repeats);
+    return (timing_now() - start) / (double)(all.length / 4 * repeats);
 }
 
 static double time_raw(const uint32_t *words, size_t count, size_t repeats,
                        uint32_t expected)
 {
-    double start = now();
+    double start = timing_now();
     for (size_t i = 0; i < repeats; i++)
         if (sum_raw(words, count) != expected)
             abort();
-    return (now() - start) / (double)(count * repeats);
-}
-
-static void print_row(const char *row, const char *at_most, const double *ours,
-                      const double *peer)
-{
-    printf("{\"row\": \"%s\", \"against\": \"the same loop on a raw "
-           "pointer\", \"at_most\": %s, \"unit\": \"ns\", ",
-           row, at_most);
-    print_times("ours", ours);
-    printf(", ");
-    print_times("peer", peer);
-    printf("}\n");
+    return (timing_now() - start) / (double)(count * repeats);
 }
 
 static mapped_region *make_temporary(size_t length)
@@ -147,6 +122,9 @@ static mapped_region *make_temporary(size_t length)
 static void measure(const char *span_row, const char *gets_row, size_t length,
                     size_t repeats)
 {
+    const char *const peer = "the same loop on a raw pointer";
+    const timing_row rows[] = {{span_row, peer, "1.30"},
+                               {gets_row, peer, "null"}};
     double times[3][ROUNDS];
     mapped_error error = MAPPED_ERROR_INIT;
     mapped_export held;
@@ -164,8 +142,8 @@ static void measure(const char *span_row, const char *gets_row, size_t length,
     if (mapped_export_end(&held, &error) != MAPPED_OK)
         fail(&error);
     mapped_region_release(region);
-    print_row(span_row, "1.30", times[0], times[1]);
-    print_row(gets_row, "null", times[2], times[1]);
+    timing_print(&rows[0], times[0], times[1], ROUNDS);
+    timing_print(&rows[1], times[2], times[1], ROUNDS);
 }
 
 int main(void)

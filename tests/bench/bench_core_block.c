@@ -1,24 +1,18 @@
-/* What a block costs a loop that the compiler vectorises (-O3): the sum of all
- * 32-bit words of 64 MiB of memory, and of 16 KiB in cache, in turns over a
- * block of the library's and over a raw pointer. Times are nanoseconds a word.
- */
+/* Measures what a block costs a loop that the compiler vectorises (-O3). All
+ * 32-bit words of 64 MiB of memory, and then of 16 KiB in the cache, are added
+ * up, in turns over a block and over a raw pointer. Times are nanoseconds a
+ * word. */
 #include <mapped/mapped.h>
+
+#include "timing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define ROUNDS 15
 
 #define LARGE ((size_t)64 << 20)
 #define SMALL ((size_t)16 << 10)
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
 
 static __attribute__((noinline)) uint32_t sum_block(mapped_slice slice)
 {
@@ -50,15 +44,7 @@ static void forget(void)
     __asm__ volatile("" ::: "memory");
 }
 
-static void print_times(const char *name, const double *times)
-{
-    printf("\"%s\": [", name);
-    for (int i = 0; i < ROUNDS; i++)
-        printf("%s%.4f", i > 0 ? ", " : "", times[i]);
-    printf("]");
-}
-
-static void measure(const char *row, size_t length, size_t repeats)
+static void measure(const char *name, size_t length, size_t repeats)
 {
     double times[2][ROUNDS];
     mapped_region *region;
@@ -71,25 +57,21 @@ static void measure(const char *row, size_t length, size_t repeats)
     const double total = (double)(length / 4 * repeats);
     uint32_t difference = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        double start = now();
+        double start = timing_now();
         for (size_t i = 0; i < repeats; i++, forget())
             difference += sum_block(all);
-        times[0][round] = (now() - start) / total;
-        start = now();
+        times[0][round] = (timing_now() - start) / total;
+        start = timing_now();
         for (size_t i = 0; i < repeats; i++, forget())
             difference -= sum_raw(words, length / 4);
-        times[1][round] = (now() - start) / total;
+        times[1][round] = (timing_now() - start) / total;
     }
     if (difference != 0)
         abort();
     mapped_region_release(region);
-    printf("{\"row\": \"%s\", \"against\": \"the same loop on a raw pointer, "
-           "-O3\", \"at_most\": 1.05, \"unit\": \"ns\", ",
-           row);
-    print_times("ours", times[0]);
-    printf(", ");
-    print_times("peer", times[1]);
-    printf("}\n");
+    const timing_row row = {name, "the same loop on a raw pointer, -O3",
+                            "1.05"};
+    timing_print(&row, times[0], times[1], ROUNDS);
 }
 
 int main(void)

@@ -1,12 +1,13 @@
-/* What flush adds to the calls of the system: a page of a 1 GiB file on the
- * disk is changed and flushed, in turns through the library and with msync and
- * fdatasync. Times are nanoseconds a flush. */
+/* Measures what a flush costs beyond its system calls. A page of a 1 GiB file
+ * on the disk is changed and flushed, in turns through the library and with
+ * msync and fdatasync. Times are nanoseconds a flush. */
 #include <mapped/mapped.h>
+
+#include "timing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS 15
@@ -14,20 +15,14 @@
 #define LENGTH ((size_t)1 << 30)
 #define PAGE ((size_t)4096)
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 static void require(bool good)
 {
     if (!good)
         abort();
 }
 
-/* Pages far apart, each of them changed by both in turn. */
+/* Returns the offset of a page. The pages lie far apart, and both sides change
+ * the same ones. */
 static size_t page_at(int round, int i)
 {
     return ((size_t)round * FLUSHES + (size_t)i) * 7919 % (LENGTH / PAGE) *
@@ -36,7 +31,7 @@ static size_t page_at(int round, int i)
 
 static double time_ours(mapped_slice all, int round)
 {
-    double start = now();
+    double start = timing_now();
     for (int i = 0; i < FLUSHES; i++) {
         mapped_slice page;
         require(mapped_slice_sub(all, page_at(round, i), PAGE, &page, NULL) ==
@@ -45,30 +40,24 @@ static double time_ours(mapped_slice all, int round)
                 MAPPED_OK);
         require(mapped_flush(page, 0, NULL) == MAPPED_OK);
     }
-    return (now() - start) / FLUSHES;
+    return (timing_now() - start) / FLUSHES;
 }
 
 static double time_peer(unsigned char *data, int file, int round)
 {
-    double start = now();
+    double start = timing_now();
     for (int i = 0; i < FLUSHES; i++) {
         unsigned char *page = data + page_at(round, i);
         page[1] = (unsigned char)(round + 1);
         require(msync(page, PAGE, MS_SYNC) == 0 && fdatasync(file) == 0);
     }
-    return (now() - start) / FLUSHES;
-}
-
-static void print_times(const char *name, const double *times)
-{
-    printf("\"%s\": [", name);
-    for (int i = 0; i < ROUNDS; i++)
-        printf("%s%.0f", i > 0 ? ", " : "", times[i]);
-    printf("]");
+    return (timing_now() - start) / FLUSHES;
 }
 
 int main(void)
 {
+    const timing_row row = {"C flush of one page of 1 GiB", "msync + fdatasync",
+                            "1.10"};
     char path[] = "/tmp/mapped-bench-XXXXXX";
     const mapped_open_options options = {.length = LENGTH,
                                          .flags = MAPPED_OPEN_SPARSE};
@@ -92,11 +81,6 @@ int main(void)
     mapped_region_release(region);
     munmap(data, LENGTH);
     close(file);
-    printf("{\"row\": \"C flush of one page of 1 GiB\", \"against\": \"msync + "
-           "fdatasync\", \"at_most\": 1.10, \"unit\": \"ns\", ");
-    print_times("ours", times[0]);
-    printf(", ");
-    print_times("peer", times[1]);
-    printf("}\n");
+    timing_print(&row, times[0], times[1], ROUNDS);
     return 0;
 }

@@ -1,15 +1,16 @@
-/* Pages from C: a file of 1 GiB that is scanned in pieces of 1 MiB, mapped and
- * read, when none of it is in memory and when all of it is; and what it costs
- * to ask how much of it is. Each scan includes opening and closing. Times are
- * nanoseconds for all of the file. */
+/* Measures calls on pages from C. A file of 1 GiB is scanned in pieces of 1
+ * MiB, in turns mapped and with read(), when none of it is in memory and when
+ * all of it is. Then the number of its pages in memory is asked for. Each scan
+ * includes opening and closing. Times are nanoseconds for the whole file. */
 #include <mapped/mapped.h>
+
+#include "timing.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SIZE ((size_t)1 << 30)
@@ -26,13 +27,6 @@ static _Noreturn void fail(const char *what)
     perror(what);
     unlink(path);
     exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
 static int open_file(int flags)
@@ -67,7 +61,7 @@ static void empty_cache(void)
     close(file);
 }
 
-/* Looks for a byte that isn't there. */
+/* Searches a piece for a byte that it doesn't contain. */
 static void scan(const void *piece)
 {
     if (memchr(piece, 0, PIECE) != NULL)
@@ -76,7 +70,7 @@ static void scan(const void *piece)
 
 static double scan_read(void)
 {
-    double start = now();
+    double start = timing_now();
     int file = open_file(O_RDONLY);
     ssize_t n;
     while ((n = read(file, buffer, PIECE)) > 0)
@@ -84,7 +78,7 @@ static double scan_read(void)
     if (n < 0)
         fail("read");
     close(file);
-    return now() - start;
+    return timing_now() - start;
 }
 
 static mapped_region *open_region(void)
@@ -113,16 +107,16 @@ static void scan_pieces(mapped_slice all)
 
 static double scan_plainly(void)
 {
-    double start = now();
+    double start = timing_now();
     mapped_region *region = open_region();
     scan_pieces(mapped_region_slice(region));
     mapped_region_release(region);
-    return now() - start;
+    return timing_now() - start;
 }
 
 static double scan_ahead(void)
 {
-    double start = now();
+    double start = timing_now();
     mapped_region *region = open_region();
     mapped_slice all = mapped_region_slice(region);
     if (mapped_advise(all, MAPPED_ADVICE_SEQUENTIAL, NULL) != MAPPED_OK ||
@@ -130,7 +124,7 @@ static double scan_ahead(void)
         fail("prefetch");
     scan_pieces(all);
     mapped_region_release(region);
-    return now() - start;
+    return timing_now() - start;
 }
 
 static double ask(unsigned char *bits, size_t capacity)
@@ -139,12 +133,12 @@ static double ask(unsigned char *bits, size_t capacity)
     mapped_residency found;
     if (region == NULL)
         region = open_region();
-    double start = now();
+    double start = timing_now();
     if (mapped_residency_get(mapped_region_slice(region), &found, bits,
                              capacity, NULL) != MAPPED_OK ||
         found.resident != SIZE / PAGE)
         fail("residency");
-    return now() - start;
+    return timing_now() - start;
 }
 
 static double ask_counts(void)
@@ -167,29 +161,21 @@ static double ask_peer(void)
             mmap(NULL, SIZE, PROT_READ, MAP_SHARED, open_file(O_RDONLY), 0);
     if (memory == MAP_FAILED)
         fail("mmap");
-    double start = now();
+    double start = timing_now();
     if (mincore(memory, SIZE, vector) != 0)
         fail("mincore");
     for (size_t i = 0; i < sizeof vector; i++)
         resident += vector[i] & 1;
     if (resident != SIZE / PAGE)
         fail("resident");
-    return now() - start;
-}
-
-static void print_times(const char *name, const double *times, int rounds)
-{
-    printf("\"%s\": [", name);
-    for (int i = 0; i < rounds; i++)
-        printf("%s%.0f", i > 0 ? ", " : "", times[i]);
-    printf("]");
+    return timing_now() - start;
 }
 
 typedef struct row {
-    const char *head; /* of the line that is printed */
+    timing_row row;
     double (*ours)(void);
     double (*peer)(void);
-    void (*before)(void); /* each of the two; may be NULL */
+    void (*before)(void); /* runs before both, or NULL */
     int rounds;
 } row;
 
@@ -204,30 +190,35 @@ static void measure(const row *r)
             r->before();
         peer[i] = r->peer();
     }
-    printf("{%s, \"unit\": \"ns\", ", r->head);
-    print_times("ours", ours, r->rounds);
-    printf(", ");
-    print_times("peer", peer, r->rounds);
-    printf("}\n");
+    timing_print(&r->row, ours, peer, r->rounds);
 }
 
-/* The file is warm as it has been read from the disk. */
+/* The scans of the first row leave the file in memory for the other rows. */
 int main(void)
 {
     static const row rows[] = {
-        {"\"row\": \"C scan of a cold 1 GiB file, prefetched in the "
-         "background\", \"against\": \"read, 1 MiB at a time\", \"at_most\": "
-         "0.85",
-         scan_ahead, scan_read, empty_cache, 7},
-        {"\"row\": \"C scan of a warm 1 GiB file, first touch\", \"against\": "
-         "\"read, 1 MiB at a time\", \"at_most\": 0.80",
-         scan_plainly, scan_read, NULL, 15},
-        {"\"row\": \"C residency of 1 GiB\", \"against\": \"mincore\", "
-         "\"at_most\": 1.50",
-         ask_counts, ask_peer, NULL, 15},
-        {"\"row\": \"C residency of 1 GiB, page by page\", \"against\": "
-         "\"mincore\", \"at_most\": 1.50",
-         ask_bits, ask_peer, NULL, 15}};
+        {{"C scan of a cold 1 GiB file, prefetched in the background",
+          "read, 1 MiB at a time", "0.85"},
+         scan_ahead,
+         scan_read,
+         empty_cache,
+         7},
+        {{"C scan of a warm 1 GiB file, first touch", "read, 1 MiB at a time",
+          "0.80"},
+         scan_plainly,
+         scan_read,
+         NULL,
+         15},
+        {{"C residency of 1 GiB", "mincore", "1.50"},
+         ask_counts,
+         ask_peer,
+         NULL,
+         15},
+        {{"C residency of 1 GiB, page by page", "mincore", "1.50"},
+         ask_bits,
+         ask_peer,
+         NULL,
+         15}};
     make_file();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         measure(&rows[i]);

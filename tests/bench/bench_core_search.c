@@ -1,13 +1,13 @@
-/* Searching from C: mapped_find on a mapped file beside memmem on the same
- * bytes, in turns, for needles that the file ends with and doesn't hold
- * elsewhere. 64 MiB of random bytes and of text. Times are nanoseconds a
- * search. */
+/* Measures searching from C: mapped_find and memmem, in turns, on the same
+ * mapped file of 64 MiB of random bytes or of text. The needles occur only at
+ * the end of the file. Times are nanoseconds a search. */
 #include <mapped/mapped.h>
+
+#include "timing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS 15
@@ -21,13 +21,6 @@ static _Noreturn void fail(const char *what)
 {
     perror(what);
     exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
 static unsigned random_number(void)
@@ -56,34 +49,29 @@ static void fill_text(unsigned char *data)
 static double time_ours(mapped_slice slice, const char *text, size_t *offset)
 {
     mapped_needle needle;
-    double start = now();
+    double start = timing_now();
     mapped_needle_init(&needle, text, strlen(text));
     if (mapped_find(slice, &needle, offset, NULL) != MAPPED_OK)
         fail("mapped_find");
-    return now() - start;
+    return timing_now() - start;
 }
 
 static double time_peer(const unsigned char *data, const char *text,
                         size_t *offset)
 {
-    double start = now();
+    double start = timing_now();
     const unsigned char *found = memmem(data, SIZE, text, strlen(text));
-    double taken = now() - start;
+    double taken = timing_now() - start;
     *offset = found == NULL ? MAPPED_NOT_FOUND : (size_t)(found - data);
     return taken;
 }
 
-static void print_times(const char *name, const double *times)
-{
-    printf("\"%s\": [", name);
-    for (int i = 0; i < ROUNDS; i++)
-        printf("%s%.0f", i > 0 ? ", " : "", times[i]);
-    printf("]");
-}
-
-/* Both search the same mapping; one round of each first, to bring it in. */
+/* Both search the same mapping. The first round isn't counted, because it
+ * brings the pages into memory. */
 static void compare(mapped_slice slice, const char *kind, const char *text)
 {
+    char name[64];
+    const timing_row row = {name, "memmem", "1.05"};
     double ours[ROUNDS];
     double peer[ROUNDS];
     mapped_export held;
@@ -104,14 +92,9 @@ static void compare(mapped_slice slice, const char *kind, const char *text)
     }
     if (mapped_export_end(&held, NULL) != MAPPED_OK)
         fail("export");
-    printf("{\"row\": \"C find, %zu bytes, rare, 64 MiB %s\", \"against\": "
-           "\"memmem\", \"at_most\": 1.05, \"unit\": \"ns\", ",
-           strlen(text), kind);
-    print_times("ours", ours);
-    printf(", ");
-    print_times("peer", peer);
-    printf("}\n");
-    fflush(stdout);
+    snprintf(name, sizeof name, "C find, %zu bytes, rare, 64 MiB %s",
+             strlen(text), kind);
+    timing_print(&row, ours, peer, ROUNDS);
 }
 
 static void measure(const char *kind, void (*fill)(unsigned char *))
