@@ -4,11 +4,7 @@ local mapped = require "mapped"
 local support = require "tests.lua.support"
 local failure = support.failure
 
-local function region_of(text)
-  local region = assert(mapped.anonymous(#text))
-  region:write(1, text)
-  return region
-end
+local region_of = support.region_of
 
 describe("ranges", function()
   it("limit what is filled", function()

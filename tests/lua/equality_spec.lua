@@ -4,11 +4,7 @@
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
-local function region_of(text)
-  local region = assert(mapped.anonymous(#text))
-  region:write(1, text)
-  return region
-end
+local region_of = support.region_of
 
 local function both_ways(expected, a, b)
   assert.equal(expected, a == b)

@@ -3,11 +3,7 @@
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
-local function region_of(data, extra)
-  local region = assert(mapped.anonymous(#data + (extra or 0)))
-  region:write(1, data)
-  return region
-end
+local region_of = support.region_of
 
 -- What the call returned, or its error without the place in a program that
 -- precedes it, the argument's number and the place in the format that follows.

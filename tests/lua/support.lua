@@ -49,6 +49,13 @@ function support.content(path)
   return file:read("a")
 end
 
+-- Returns a region of these bytes, and of `extra` zeros.
+function support.region_of(text, extra)
+  local region = assert(mapped.anonymous(#text + (extra or 0)))
+  region:write(1, text)
+  return region
+end
+
 -- Returns a slice of these bytes in the middle of a region.
 function support.slice_of(text)
   local region = mapped.anonymous(#text + 7)

@@ -1,7 +1,7 @@
 -- Guards against a Lua that means something else by the same bytes than C and
 -- Python: the cases of tests/vectors/ that all three run.
-local mapped = require "mapped"
-local unhex = require("tests.lua.support").unhex
+local support = require "tests.lua.support"
+local unhex = support.unhex
 
 local ERRORS = {
   ["!range"] = "outside of ",
@@ -38,9 +38,7 @@ local function each(name, check)
 end
 
 local function region_of(bytes)
-  local region = assert(mapped.anonymous(#bytes // 2))
-  region:write(1, unhex(bytes))
-  return region
+  return support.region_of(unhex(bytes))
 end
 
 -- What `act` returns, or nil when it raises what is expected.
