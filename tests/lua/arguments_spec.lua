@@ -1,5 +1,5 @@
--- Guards against an argument that is taken and ignored, a write that goes into a
--- copy, and a message as long as what a script has passed in.
+-- Guards against arguments that are ignored without an error, against writes
+-- that go into a copy, and against messages whose length a script can choose.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 local failure = support.failure
@@ -45,7 +45,7 @@ describe("ranges", function()
   end)
 end)
 
-it("a position that is a text is none, to read and to write", function()
+it("a string is no position, neither to read nor to write", function()
   local region = region_of("abc")
   assert.is_nil(region["1"])
   assert.matches("number expected, got string",
@@ -103,7 +103,7 @@ describe("a surplus argument", function()
     assert.equal(8, #region)
   end)
 
-  it("is missed by no method", function()
+  it("is tested for every method", function()
     local region = mapped.anonymous(8)
     local function known(object, ...)
       local index = debug.getmetatable(object).__index
@@ -246,7 +246,7 @@ describe("topointer", function()
     assert.equal("abc\0", region:tostring(1, 4))
     assert.is_true(pointer ~= region:topointer())
     grows(region)
-    assert.is_true(region:resize(10) == nil) -- shrinking is still refused
+    assert.is_true(region:resize(10) == nil)
     assert.is_true(region:close())
   end)
 

@@ -1,5 +1,5 @@
--- Guards against crashes, leaks and silent nonsense from anything a script can
--- pass: every call here must end in an error that names what was wrong.
+-- Guards against crashes, leaks and wrong results because of what a script
+-- passes. Every call here must end in an error that names the mistake.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 local failure = support.failure
@@ -17,7 +17,7 @@ describe("opening", function()
     return message
   end
 
-  it("a missing file tells what io.open tells", function()
+  it("a missing file gives the error of io.open", function()
     local path = support.absent()
     local _, theirs, errno = io.open(path)
     local message = check(errno, path)
@@ -84,7 +84,7 @@ describe("opening", function()
       failure(mapped.open, handle))
   end)
 
-  it("a descriptor that is none", function()
+  it("a number that is no descriptor", function()
     check(9, nil, "r", { fd = 1000000 })
     assert.matches("'fd'", failure(mapped.open, nil, "r", { fd = -1 }))
     assert.matches("'fd'", failure(mapped.open, nil, "r", { fd = HUGE }))
@@ -186,7 +186,8 @@ describe("anonymous memory", function()
   end)
 end)
 
--- Every method, with arguments it accepts on a writable region of 16 bytes.
+-- Lists every method, with arguments that it accepts on a writable region of 16
+-- bytes.
 local methods = {
   sub = { 1, 2 }, slice = { 1, 2 }, byte = { 1 }, write = { 1, "x" },
   tostring = {}, equals = { "x" }, get = { "B", 1 }, set = { "B", 1, 2 },
@@ -239,7 +240,7 @@ describe("after close", function()
     check_closed(ipairs(array), array, 0)
   end)
 
-  it("as the data of another", function()
+  it("data for another region say so", function()
     local other = mapped.anonymous(16)
     for _, data in ipairs { region, slice, array } do
       check_closed(other.write, other, 1, data)
@@ -251,7 +252,7 @@ describe("after close", function()
     assert.equal(16, #other)
   end)
 
-  it("some questions still have an answer", function()
+  it("some methods still answer", function()
     for _, object in ipairs { region, slice, array } do
       assert.is_true(object:closed())
       assert.is_true(rawequal(region, object:region()))
@@ -384,7 +385,7 @@ describe("wrong arguments", function()
     assert.equal("0123456789abcdef", region:tostring())
   end)
 
-  it("bytes outside of 0 to 255 are named", function()
+  it("numbers outside of 0 to 255 are named", function()
     for _, byte in ipairs { -1, 256, HUGE, TINY } do
       local text = ("%d"):format(byte):gsub("%-", "%%-")
       assert.matches(text, failure(function() region[1] = byte end))
@@ -397,7 +398,7 @@ describe("wrong arguments", function()
     assert.equal("0123456789abcdef", region:tostring())
   end)
 
-  it("codes that are none are named", function()
+  it("unknown codes are named", function()
     for _, code in ipairs { "", "q", "I0", "I17", "i99999999999", "BB", "B ",
       "<", "<>", "s4", "z", "x", "Xi", "!4", "\0", "B\0", "I4x" } do
       local message = failure(region.get, region, code)
@@ -459,7 +460,7 @@ describe("wrong arguments", function()
     assert.is_nil(array[nil])
   end)
 
-  it("resizing to what can't be", function()
+  it("resizing to an impossible length", function()
     local ok, done, message = pcall(region.resize, region, HUGE)
     assert.falsy(ok and done)
     assert.is_string(ok and message or done)

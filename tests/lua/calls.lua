@@ -1,13 +1,13 @@
--- Calls the library at random: every method that the objects' tables have,
--- every operator, with every kind of argument, while finalizers, callbacks and
--- metamethods close, resize and search the very objects in use. Any error will
--- do; only a crash, a hang, what a sanitizer reports, or a descriptor that is
--- left tells of a defect.
+-- Calls the library at random: every method and operator of its objects, with
+-- every kind of argument, while finalizers, callbacks and metamethods close,
+-- resize and search the objects in use. Any error is fine; only a crash, a
+-- hang, a sanitizer's report, or a descriptor that is left open is a defect.
 --
 -- Usage: calls.lua SEED SECONDS LOG, in a directory for its files. Before each
--- call it says in LOG, a ring of lines, which one it is. What would end the
--- process by design (mapped.guard) or block it is not called. The values are
--- the same for a seed; when garbage is collected is not quite.
+-- call it writes to LOG which call it is; LOG keeps the last lines. Functions
+-- that may end the process (mapped.guard) or block it are not called. A seed
+-- gives the same values each time, but garbage may be collected at other
+-- moments.
 local mapped = require "mapped"
 local lfs = require "lfs"
 local has_rex, rex = pcall(require, "rex_pcre2")
@@ -52,7 +52,8 @@ local NAMES = { "a", "b", "mode", "length", "offset", "reserve", "fd", "sparse",
   "shared", "huge", "populate", "device", "permissions", "n", "x", "y",
   "cold", "sequential", "pageout" }
 
--- No size that could be had and then fill the machine's memory or disk.
+-- No number between the small and the impossible ones: as a size it would fill
+-- the machine's memory or disk.
 local function integer()
   local kind = random(10)
   if kind <= 4 then
@@ -81,7 +82,7 @@ local function text()
   elseif kind == 6 then
     return ("x\0y"):rep(random(0, 2000))
   elseif kind == 7 then
-    return ("[%%d]x%d"):format(random(600)) -- more than a cache holds
+    return ("[%%d]x%d"):format(random(600)) -- more texts than a cache has room for
   end
   return ("<I%d c%d"):format(random(8), random(600))
 end
@@ -91,7 +92,7 @@ local function result()
   return any { random(9), 1.5, "x", {}, false, function() end }
 end
 
--- A table, or a callable, that acts whenever it is asked for anything.
+-- Returns an object whose metamethods each do something random.
 local function hostile()
   local meta = {}
   for _, name in ipairs { "__index", "__len", "__eq", "__lt", "__le",
@@ -104,7 +105,8 @@ local function hostile()
   return setmetatable({}, meta)
 end
 
--- The bytes at an address of this process, or some.
+-- Returns the bytes of an object's memory, or other bytes if they can't be
+-- read.
 local function stolen(object)
   local bytes = ("%p"):format(object):gsub("0x", "")
   local memory <close> = io.open("/proc/self/mem", "rb")
@@ -113,7 +115,7 @@ local function stolen(object)
     and memory:read(any { 16, 40, 64, 72 }) or ("x"):rep(64)
 end
 
--- Another library's userdata, whose bytes a script chooses.
+-- Returns a userdata of another library, whose bytes a script can choose.
 local function foreign()
   local bytes
   local kind = random(3)
@@ -253,7 +255,7 @@ local actions = {
   function(o) for i = 1, 99 do o:find(("[%%d]x%d"):format(i * 3)) end end,
   function(o) for i = 1, 99 do o:unpack(("<I4 c%d"):format(i)) end end,
   function() os.setlocale(any { "C", "C.UTF-8" }) end,
-  function() file(any(SIZES)) end, -- shrinks what is mapped
+  function() file(any(SIZES)) end, -- truncates a mapped file
   function() (handles[random(random(8))]):close() end,
   function() table.remove(handles, 1) end,
   function() pool[random(#pool)] = mapped.anonymous(8) end,
@@ -295,7 +297,7 @@ local function sorted(t)
   return names
 end
 
--- Every function that an object of ours answers to, by name.
+-- Returns every method and metamethod of an object, by name.
 local function functions_of(object)
   local found = {}
   local meta = debug.getmetatable(object)
@@ -392,7 +394,7 @@ local function describe(name, target, arguments)
   note(("%s(%s) %s"):format(name, table.concat(words, ", "), kind))
 end
 
--- What came out may be used further.
+-- Keeps a call's result, at times, for later calls.
 local function keep(ok, ...)
   local got = random(3) == 1 and (...)
   if ok and (type(got) == "userdata" or type(got) == "function") then
@@ -400,7 +402,8 @@ local function keep(ok, ...)
   end
 end
 
--- Mostly a method of the object's own; sometimes any function with it.
+-- Calls a method of the object's own most of the time, and any function
+-- otherwise.
 local function call()
   local target, arguments = any(pool), values()
   local kind = random(10)

@@ -1,10 +1,10 @@
--- Guards against memory, addresses and descriptors that are held by garbage: what
--- the collector doesn't know of, what runs out before it is collected, and what is
--- made while the state ends.
+-- Guards against memory, addresses and descriptors that garbage keeps: the
+-- collector doesn't know their size, they may run out before it runs, and
+-- finalizers may take more while the state ends.
 local support = require "tests.lua.support"
 
 describe("the end of a state", function()
-  it("frees what finalizers make in it", function()
+  it("frees objects that finalizers make then", function()
     local before = support.child([[
       setmetatable({}, { __gc = function()
         local mapped = require "mapped"
@@ -31,7 +31,8 @@ describe("the end of a state", function()
 end)
 
 describe("memory that the collector can't see", function()
-  -- The most MiB that a child which runs `code` has had resident.
+  -- Runs `code` in a child, and returns the largest number of MiB that it had
+  -- resident.
   local function peak_of(code)
     return tonumber(support.child(code .. [[
       for line in io.lines("/proc/self/status") do
@@ -131,7 +132,7 @@ describe("regions that were dropped", function()
     ]], "ulimit -v 1000000"))
   end)
 
-  it("are collected once only", function()
+  it("are collected only once for a failing call", function()
     local message = support.child([[
       local mapped = require "mapped"
       local kept = {}

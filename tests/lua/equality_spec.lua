@@ -1,6 +1,5 @@
--- Guards against a comparison that raises in the middle of somebody's table
--- search, that depends on the order of its operands, or that takes other bytes
--- for equal.
+-- Guards against a comparison that raises where == must not, that depends on
+-- the order of its operands, or that finds different values equal.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
@@ -63,7 +62,7 @@ describe("equality", function()
     both_ways(false, column, region_of("ab\0ce\0"):records("t:char[3]"):column("t"))
   end)
 
-  it("never raises: what can't be read equals only itself", function()
+  it("never raises: an object that can't be read equals only itself", function()
     local path = support.file(("a"):rep(65536))
     local cut = assert(mapped.open(path, "r"))
     local closed, shrunk = mapped.anonymous(8), mapped.anonymous(8)

@@ -1,6 +1,5 @@
--- Guards against zeros of lost pages that leave through a pointer, to code such as
--- lrexlib that checks nothing, and of
--- which no error tells.
+-- Guards against zeros of lost pages that code such as lrexlib reads through a
+-- pointer, without a check and without an error.
 local mapped = require "mapped"
 local rex = require "rex_pcre2"
 local support = require "tests.lua.support"
@@ -12,8 +11,8 @@ local function rewrite(path, pages)
   support.write(path, ("a"):rep(pages * PAGE))
 end
 
--- Returns a region that has lost all but its first page, which no access has met
--- yet.
+-- Returns a region whose file has been cut down to its first page. No access
+-- has met the lost pages yet.
 local function lost_region()
   local path = support.file(("a"):rep(PAGES * PAGE))
   local region = assert(mapped.open(path, "r"))
@@ -40,7 +39,7 @@ describe("topointer over lost pages", function()
     assert.is_true(region:close())
   end)
 
-  it("lets the next one of the same bytes fail", function()
+  it("makes the next topointer of the same bytes fail", function()
     local region = lost_region()
     assert.equal(PAGE, rex.count(region, "a"))
     assert.is_false(pcall(rex.count, region, "a"))
@@ -65,7 +64,7 @@ describe("topointer over lost pages", function()
     assert.is_nil((region:close()))
   end)
 
-  it("makes close answer so after a recovery, too", function()
+  it("makes close answer the same after a recovery", function()
     local region, path = lost_region()
     assert.equal(PAGE, rex.count(region, "a"))
     rewrite(path, PAGES)
@@ -95,7 +94,7 @@ describe("topointer over lost pages", function()
     end
   end)
 
-  it("says nothing of what was lost before it", function()
+  it("reports no page that was recovered before it", function()
     local region, path = lost_region()
     lose(region, 1)
     rewrite(path, PAGES)
@@ -112,7 +111,7 @@ describe("topointer over lost pages", function()
     assert.matches("page lost: position " .. PAGE + 1, message)
   end)
 
-  it("leaves an error on its way alone", function()
+  it("doesn't replace an error that leaves the scope", function()
     assert.equal("mine", support.failure(function()
       local region <close> = lost_region()
       rex.count(region, "a")

@@ -1,5 +1,5 @@
--- Guards against lost pages that kill the process or that no error reports: every
--- access path, on files that are really truncated.
+-- Guards against lost pages that kill the process or that no error reports. The
+-- tests try every kind of access, on files that are really truncated.
 local mapped = require "mapped"
 local write_file = require("tests.lua.support").write
 
@@ -56,7 +56,7 @@ describe("a region that lost all but its first page", function()
     end)
   end
 
-  it("goes on with its intact page", function()
+  it("still gives access to its intact page", function()
     assert.is_false(pcall(accesses.item, region))
     assert.equal(97, region[1])
     region[2] = 98
@@ -88,7 +88,7 @@ describe("a region that lost all but its first page", function()
     assert.equal(98, region[PAGE + 1])
   end)
 
-  it("refuses to tell once closed", function()
+  it("has no list of lost pages once it is closed", function()
     region:close()
     for _, method in ipairs {"check", "faults", "recover"} do
       local ok, message = pcall(region[method], region)
@@ -99,7 +99,7 @@ describe("a region that lost all but its first page", function()
 end)
 
 describe("guard", function()
-  it("tells and takes whether it is on", function()
+  it("returns and sets whether it is on", function()
     assert.is_true(mapped.guard())
     assert.is_true(mapped.guard(false))
     assert.is_false(mapped.guard(true))

@@ -1,13 +1,14 @@
--- Guards against an object that is finalized in the middle of one of its own
--- methods: a use after free, or bytes of another file that is mapped where the
--- object's own was. Every method of every type is called so.
+-- Guards against a use after free, and against bytes of a wrong file, when an
+-- object is finalized in the middle of one of its own methods. Every method of
+-- every type is called so.
 local support = require "tests.lua.support"
 local child = support.child
 
--- A program that finalizes objects in the middle of their methods: Lua runs ten
--- finalizers at a time, so one may hand out an object whose own is still to
--- come. It comes once the collector is restarted, the later the longer `delay`
--- is; and right behind it another file is mapped, into whatever it freed.
+-- A program that finalizes objects in the middle of their methods. Lua runs ten
+-- finalizers at a time, so a finalizer can store an object somewhere whose own
+-- finalizer hasn't run yet. That one runs when the collector is restarted, the
+-- later the larger `delay` is. Directly after it another file is mapped, often
+-- at the addresses that it has freed.
 local RESURRECT = [[
   local mapped = require "mapped"
   local path, other = %q, %q
@@ -60,8 +61,8 @@ local RESURRECT = [[
   }
 ]]
 
--- How each method and operator of a type is called: `gc` collects, and `new`
--- makes a text that no cache has.
+-- Lists how each method and operator of a type is called. `gc` collects
+-- garbage, and `new` makes a text that is in no cache.
 local METHODS = [[
   local function gc() collectgarbage() return "x" end
   local function turn() collectgarbage("generational") return "x" end
@@ -269,9 +270,10 @@ local METHODS = [[
     column = array, records = records, record = record, layout = layout }
 ]]
 
--- Calls all of a type and tells of what is neither a result with nothing of the
--- other file in it nor an error about the arguments. Which calls the finalizer
--- gets into depends on what they allocate: of about half of them it does.
+-- Makes every call of a type, and prints results that contain bytes of the
+-- other file, and unexpected errors. Whether the finalizer runs inside of a
+-- call depends on how much the call allocates; it does in about half of the
+-- calls.
 local CALL_ALL = [[
   local SANE = { "closed", "bad argument", "out of range", "expected",
     "no field" }
@@ -333,7 +335,7 @@ local CALL_ALL = [[
   print(interrupted * 3 >= total and "done" or interrupted .. " of " .. total)
 ]]
 
--- Prints what a type has that isn't called.
+-- Prints the names of a type's methods that are not called.
 local CHECK_NAMES = [[
   local NO_CALLS = { __name = true, __metatable = true }
   for kind, make in pairs(MAKERS) do

@@ -1,5 +1,5 @@
--- Guards against a flush that ignores its options, or that lets a script believe in
--- durability where there is none.
+-- Guards against a flush that ignores its options, or that reports success
+-- where nothing can be durable.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 

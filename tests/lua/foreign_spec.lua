@@ -1,13 +1,14 @@
--- Guards against code that runs in the middle of a call (a finalizer that
--- closes, searches or sets the locale) and against objects that a script has
--- made up: a use after free, another file that gets mapped, any address that
--- can be read.
+-- Guards against code that runs in the middle of a call, such as a finalizer
+-- that closes, searches or sets the locale, and against objects that a script
+-- has forged. Such code must not cause a use after free, map another file or
+-- read any address.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 local child = support.child
 local has_rex, rex = pcall(require, "rex_pcre2")
 
--- A program in which every allocation runs a full collection.
+-- The beginning of a program in which nearly every allocation collects all
+-- garbage.
 local HOSTILE = [[
   local mapped = require "mapped"
   local function each_allocation(action)
@@ -30,13 +31,14 @@ describe("a userdata of another library", function()
     return
   end
 
-  -- The bytes of one of ours, as far as a script can know them.
+  -- Makes a userdata whose bytes are those of a region's, as far as a script
+  -- can know them.
   local function forged(object, size)
     local address = tonumber(("%p"):format(object):sub(3), 16)
     return rex._newmembuffer(string.pack("<I8", address):rep(size // 8))
   end
 
-  it("is none of ours, whatever its bytes are", function()
+  it("is refused, whatever its bytes are", function()
     local region = mapped.anonymous(64)
     local objects = { region, region:sub(1), region:cast("B"),
       mapped.layout("a:u8"), region:records("a:u8"), region:records("a:u8")[1] }

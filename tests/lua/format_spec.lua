@@ -1,12 +1,13 @@
--- Guards against pack and unpack that differ from string.pack and string.unpack
--- in a value, in the place of the next one, or in what they refuse.
+-- Guards against a pack or unpack that differs from string.pack or
+-- string.unpack in a value, in the position of the next value, or in what it
+-- refuses.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
 local region_of = support.region_of
 
--- What the call returned, or its error without the place in a program that
--- precedes it, the argument's number and the place in the format that follows.
+-- Returns the call's results, or its error without positions in the program and
+-- in the format and without the argument's number.
 local function outcome(f, ...)
   local result = table.pack(pcall(f, ...))
   if result[1] then return result end
@@ -36,9 +37,10 @@ local codes = {
   "!8", "!16", "Xi4", "Xd", "Xs2", "Xz", "i0", "i17", "s99", "y", "\0", "%",
   "!", "Xx", "XX", "X ", "9", "c99999999999", "c2147483647",
 }
-local huge = 2 -- of the codes, the last: string.pack would make gigabytes
+local huge = 2 -- with the last codes string.pack would make gigabytes
 
--- Mistakes are rare, or no format would get beyond its first codes.
+-- Returns a random format. Bad codes are rare, because unpacking ends at the
+-- first one.
 local function random_format(random, most)
   local parts = {}
   for i = 1, random(0, 7) do
@@ -130,7 +132,7 @@ describe("unpack", function()
     end
   end)
 
-  it("survives a finalizer that makes it forget the format", function()
+  it("survives a finalizer that removes the format from the cache", function()
     local region <close> = region_of(("ab\0"):rep(50))
     for i = 1, 300 do
       setmetatable({}, { __gc = function()
@@ -156,7 +158,7 @@ describe("pack", function()
       end
       local theirs = outcome(string.pack, table.unpack(arguments, 1, arguments.n))
       local packed = theirs[1] == true and theirs[2] or ""
-      if theirs[1] == true then -- string.pack ignores what is too much
+      if theirs[1] == true then -- string.pack ignores surplus values
         arguments.n = select("#", string.unpack(format, packed))
       end
       local region <close> = region_of(filler, #packed)

@@ -1,12 +1,12 @@
-/* The module's Lua API at its worst. Real Lua collects garbage at some of the
- * calls that allocate; in a build with hostile=yes every such call collects all
- * of it, and runs whatever finalizers there are (tests/lua/hostile.lua has
- * them). What the module holds that nothing keeps alive is then gone at once,
- * and a sanitizer sees the next use.
+/* Makes the garbage collector run as often as possible. Lua collects garbage at
+ * some of the calls that allocate; in a build with hostile=yes every such call
+ * collects all of it, and runs the finalizers of tests/lua/hostile.lua. An
+ * object that the module uses but that nothing keeps alive is then freed at
+ * once, and a sanitizer notices the next use.
  *
- * Lua collects after it has pushed the new object, so this does, too. Only a
- * function that raises makes its message first: there the collection comes
- * first. While a finalizer runs, there is no other collection.
+ * Lua collects after it has pushed the new object, so the wrappers do the same.
+ * A function that raises an error collects first, because it doesn't return.
+ * While a finalizer runs, there is no other collection.
  *
  * `require "mapped.hostile"` finds luaopen_mapped_hostile in the module. */
 #include <errno.h>
@@ -17,14 +17,15 @@
 #include <stdbool.h>
 
 /* A full collection in busted takes about a millisecond, and some tests make
- * 100,000 calls. So each test has this many collections, at every call, and
- * then one in so many; a prime, to meet all calls of a loop. */
+ * 100,000 calls. So each test has a collection at its first calls, and later at
+ * one call in CALLS_APART. That is a prime number, so that the collection comes
+ * at each call of a loop in turn. */
 #define AT_EVERY_CALL 1000
 #define CALLS_APART 997
 
 static atomic_bool armed;
 static atomic_ulong calls, collections;
-static _Thread_local bool collecting; /* calls of finalizers don't count */
+static _Thread_local bool collecting; /* a finalizer's calls don't collect */
 
 static void collect(lua_State *L)
 {
@@ -40,7 +41,7 @@ static void collect(lua_State *L)
     collecting = false;
 }
 
-/* Whatever ran may have left any errno behind. */
+/* Finalizers may have changed errno. */
 static void collect_after(lua_State *L)
 {
     collect(L);
@@ -55,7 +56,8 @@ static void collect_before(lua_State *L)
     errno = saved;
 }
 
-/* type __wrap_name(parameters): does what it should, then collects. */
+/* Defines `type __wrap_name(parameters)`, which makes the real call and then
+ * collects. */
 #define WRAP(type, name, parameters, arguments) \
     type __real_##name parameters;              \
     type __wrap_##name parameters;              \
@@ -66,7 +68,7 @@ static void collect_before(lua_State *L)
         return result;                          \
     }
 
-/* The same for what returns nothing. */
+/* Does the same for a function that returns nothing. */
 #define WRAP_VOID(name, parameters, arguments) \
     void __real_##name parameters;             \
     void __wrap_##name parameters;             \
@@ -76,7 +78,7 @@ static void collect_before(lua_State *L)
         collect_after(L);                      \
     }
 
-/* The same for what makes a string of a number, in the number's place. */
+/* Does the same for a function that replaces a number by a string. */
 #define WRAP_NUMBER(name, parameters, arguments)        \
     const char *__real_##name parameters;               \
     const char *__wrap_##name parameters;               \
@@ -89,7 +91,7 @@ static void collect_before(lua_State *L)
         return result;                                  \
     }
 
-/* The same for what raises. */
+/* Does the same for a function that raises an error, but collects first. */
 #define WRAP_ERROR(name, parameters, arguments) \
     int __real_##name parameters;               \
     int __wrap_##name parameters;               \
@@ -191,7 +193,7 @@ const char *__wrap_lua_pushfstring(lua_State *L, const char *format, ...)
     return result;
 }
 
-/* Like luaL_error, which puts the position first. */
+/* As luaL_error does, this puts the position before the message. */
 int __wrap_luaL_error(lua_State *L, const char *format, ...);
 int __wrap_luaL_error(lua_State *L, const char *format, ...)
 {
@@ -205,7 +207,7 @@ int __wrap_luaL_error(lua_State *L, const char *format, ...)
     return lua_error(L);
 }
 
-/* start(): from now on, calls collect; a new test begins. */
+/* Implements start(): a new test begins, and its calls collect. */
 static int hostile_start(lua_State *L)
 {
     (void)L;
@@ -221,7 +223,7 @@ static int hostile_stop(lua_State *L)
     return 0;
 }
 
-/* count(): the calls since the start, and all collections. */
+/* Implements count(): returns the calls since start(), and all collections. */
 static int hostile_count(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)calls);

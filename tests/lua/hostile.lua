@@ -1,19 +1,19 @@
--- The finalizers of a hostile build (hostile.c): a piece of garbage whose
--- finalizer does, in turn, what a script's may do with the library, and leaves
--- the next piece. Nothing of the test under way is touched, so that what it
--- expects holds. busted runs this before the tests (--helper), and their
--- children do (LUA_INIT).
+-- The finalizers of a hostile build (hostile.c). There is always one piece of
+-- garbage; its finalizer uses the library in one of several ways, and makes the
+-- next piece. It touches no object of the running test, whose expectations
+-- still hold. busted runs this file before the tests (--helper), and their
+-- child processes run it too (LUA_INIT).
 local mapped = require "mapped"
 local hostile = require "mapped.hostile"
 
-local POOL = 400 -- more than a cache holds
+local POOL = 400 -- more texts than a cache has room for
 local step = 0
 local kept -- a region that lives from one turn to the next
-local made -- what fills the memory that was collected
+local made -- objects in memory that was collected
 local text = ("x"):rep(64)
 
--- Texts that stay, so that a cache that goes on naming what it has dropped is
--- asked for it again.
+-- These texts stay, and are used again, so that an entry that a cache has freed
+-- but still lists is noticed.
 local patterns, formats = {}, {}
 for i = 1, POOL do
   patterns[i] = ("[%%d]x%08d"):format(i)
@@ -29,8 +29,8 @@ function turns.regions()
   other:close()
 end
 
--- Few at once, and now and then a good part of what a cache holds. One is new,
--- and nothing keeps it.
+-- Uses a few patterns, and at times as many as a good part of a cache. One
+-- pattern is new, and nothing keeps its text.
 function turns.patterns()
   local region <close> = mapped.anonymous(64)
   for i = 1, step % 13 == 0 and 100 or 3 do
@@ -56,7 +56,7 @@ function turns.records()
   region:cast("<I1")[1] = step % 256
 end
 
--- Memory that a pointer was given to, grows, and is left to the collector.
+-- Memory that was exported grows, and is left to the collector.
 function turns.pointers()
   local region = mapped.anonymous(16, { reserve = 1 << 16 })
   region:topointer()
@@ -74,8 +74,8 @@ function turns.growth()
   end
 end
 
--- The locale is the same when the finalizer ends, but the string that setlocale
--- returned before has been freed.
+-- When the finalizer ends, the locale is the same as before, but the string
+-- that setlocale returned earlier has been freed.
 function turns.locale()
   local before = os.setlocale()
   for _, name in ipairs { "C.UTF-8", "C" } do
@@ -87,7 +87,7 @@ function turns.locale()
   os.setlocale(before)
 end
 
--- New strings and userdata take the room of those that were collected.
+-- New strings take the memory of objects that were collected.
 function turns.room()
   made = { step }
   for i = 1, 40 do
@@ -101,15 +101,15 @@ for name in pairs(turns) do
 end
 table.sort(names)
 
--- In no fixed order, for one turn may undo what another has prepared; but always
--- the same, and not with math.random, which is the tests'.
+-- Returns a random element. The order is the same in every run, and math.random
+-- is not used, because the tests use it.
 local state = 1
 local function any(t)
   state = (state * 1103515245 + 12345) % 2147483648
   return t[(state >> 16) % #t + 1]
 end
 
--- A turn must do what it says: the first that could not.
+-- The first turn that failed: a turn that does nothing would test nothing.
 local broken
 
 local running = true
@@ -130,11 +130,11 @@ local function arm()
   end })
 end
 
-os.setlocale("C.UTF-8") -- the name of "C" is in nobody's heap
+os.setlocale("C.UTF-8") -- the name "C" would not be on the heap
 arm()
 hostile.start()
 
--- In busted each test has its collections at every call.
+-- Under busted, each test begins again with a collection at every call.
 local loaded, busted = pcall(require, "busted")
 if loaded and busted.subscribe then
   busted.subscribe({ "test", "start" }, function()
@@ -142,7 +142,7 @@ if loaded and busted.subscribe then
     return nil, true
   end)
   busted.subscribe({ "suite", "end" }, function()
-    running = false -- nothing that is made from now on might be collected
+    running = false -- later objects might never be collected
     local _, collections = hostile.count()
     print(("# %d finalizers in %d collections"):format(step, collections))
     if broken then

@@ -1,6 +1,6 @@
--- Guards against dangling memory and leaks, whatever order things end in:
--- close, collection, coroutines, finalizers and callbacks that close the region
--- under a call that is using it.
+-- Guards against a use after free and against leaks, in whatever order objects
+-- end: by close, by collection, with a coroutine, in a finalizer, or in a
+-- callback that closes the region while a call uses it.
 local mapped = require "mapped"
 local rex = require "rex_pcre2"
 local support = require "tests.lua.support"
@@ -130,8 +130,8 @@ describe("collection", function()
     assert.equal(10, #last)
   end)
 
-  -- Finalizers run in the reverse order of their making, so the region's has
-  -- run when the holder's does, and again when the state closes.
+  -- Finalizers run in the reverse order of their creation, so the region's has
+  -- run when the holder's runs.
   it("of region and slices together harms no finalizer", function()
     local results = {}
     do
@@ -214,7 +214,7 @@ describe("code that a call runs", function()
     assert.equal("ell", region:tostring())
   end)
 
-  it("is not run for lengths: other objects are no data", function()
+  it("is not run for an object that is no data", function()
     local region = mapped.anonymous(10)
     local sneaky = setmetatable({}, {
       __len = function() region:close() return 3 end,

@@ -1,12 +1,13 @@
--- Guards against crashes and leaks where the process itself is at its limits,
--- and when several states share it. Each case runs in a process of its own.
+-- Guards against crashes and leaks in a process that is at one of its limits,
+-- and in one that has several Lua states. Each case runs in a process of its
+-- own.
 local support = require "tests.lua.support"
 
 
 describe("at the limit", function()
   after_each(support.clean)
 
-  it("of descriptors, opening tells and leaks nothing", function()
+  it("of descriptors, opening fails and leaks nothing", function()
     local output = support.child(([[
       local mapped = require "mapped"
       local regions, message, code = {}
@@ -26,7 +27,7 @@ describe("at the limit", function()
     assert.matches("^24\t.-Too many open files\n5\tnil\n$", output)
   end)
 
-  it("of address space, mapping tells and leaks nothing", function()
+  it("of address space, mapping fails and leaks nothing", function()
     local output = support.child [[
       local mapped = require "mapped"
       local regions, message, code = {}
@@ -45,7 +46,7 @@ describe("at the limit", function()
       output)
   end)
 
-  it("of memory, everything raises or fails, nothing dies", function()
+  it("of memory, every call succeeds, fails or raises", function()
     if support.sanitized then
       pending("a sanitizer's shadow memory exceeds any limit")
       return
@@ -96,8 +97,8 @@ describe("at the limit", function()
   end)
 end)
 
--- The program states.c has an interpreter in each of several threads, which
--- load the module, use it and close at different times.
+-- The program states.c runs an interpreter in each of several threads. They
+-- load the module, use it and end at different times.
 describe("several states", function()
   it("load, use and close the module independently", function()
     local cc = os.getenv("MAPPED_CC") or "gcc"

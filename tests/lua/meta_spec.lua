@@ -1,4 +1,5 @@
--- Guards against a meta file that tells of other functions than the module has.
+-- Guards against a meta file that documents other functions than the module
+-- has.
 local mapped = require "mapped"
 
 describe("the meta file", function()

@@ -1,5 +1,6 @@
--- Calls on pages must not change bytes beside their own, must say what they
--- can't do, and must stand whatever a callback does.
+-- Guards against calls on pages that change bytes outside of their slice, that
+-- don't report what isn't supported, or that crash because of what a callback
+-- does.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 local failure = support.failure
@@ -22,7 +23,7 @@ describe("paging", function()
     assert.is_true(#failure(region.advise, region, ("x"):rep(1000)) < 150)
   end)
 
-  it("takes no argument that it doesn't know", function()
+  it("refuses arguments that it doesn't know", function()
     local region <close> = assert(mapped.open(path, "r+"))
     assert.matches("at most", failure(region.discard, region, 1))
     assert.matches("at most", failure(region.advise, region, "cold", 1))
@@ -88,7 +89,7 @@ describe("paging", function()
     assert.are.equal(("b"):rep(7) .. ("a"):rep(3 * PAGE) .. ("b"):rep(5 * PAGE - 7), region:tostring())
   end)
 
-  it("tells the progress of a prefetch", function()
+  it("reports the progress of a prefetch", function()
     local region <close> = mapped.anonymous(9 << 20)
     local seen = {}
     assert.is_true(region:prefetch(true, function(done, total)
@@ -100,7 +101,7 @@ describe("paging", function()
     assert.is_true(region:prefetch(false))
   end)
 
-  it("stands what a progress function does", function()
+  it("survives what a progress function does", function()
     for message, act in pairs {
       stop = function() error("stop") end,
       closed = function(region) region:close() end,

@@ -1,6 +1,6 @@
--- What has hurt people who read files from Lua, case by case. Each test names
--- the report it comes from; what the library does about it is tested in depth
--- elsewhere.
+-- Guards against problems that users of other libraries have reported when they
+-- read files from Lua. Each test names the library and the report; other files
+-- test the same behaviour in depth.
 local mapped = require "mapped"
 local rex = require "rex_pcre2"
 local support = require "tests.lua.support"
@@ -8,7 +8,7 @@ local failure = support.failure
 
 local TEXT = ("key=value; "):rep(1000)
 
-describe("the pain of", function()
+describe("the problem of", function()
   after_each(support.clean)
 
   it("lua-mmapfile: pointers that nobody checks", function()
@@ -20,7 +20,7 @@ describe("the pain of", function()
     assert.matches("outside of 1..3", failure(region.get, region, "<I4", 1))
   end)
 
-  it("mmdblua 4: a mapped file that is no string", function()
+  it("mmdblua 4: a mapped file without the methods of a string", function()
     local region = assert(mapped.open(support.file(TEXT)))
     assert.equal(#TEXT, #region)
     assert.same({ TEXT:find("(%w+)=(%w+)") }, { region:find("(%w+)=(%w+)") })
@@ -56,7 +56,7 @@ describe("the pain of", function()
     assert.equal("done\n", output)
   end)
 
-  it("LuaJIT 710: a pointer into what is gone", function()
+  it("LuaJIT 710: a pointer into freed memory", function()
     local slice = assert(mapped.open(support.file(TEXT))):sub(5, 9)
     collectgarbage()
     collectgarbage()

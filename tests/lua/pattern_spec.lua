@@ -1,13 +1,14 @@
--- Guards that patterns on regions and slices match as on strings: `string` is
--- the model, with random patterns, good and bad, on random text.
+-- Guards against patterns that match otherwise in regions and slices than in
+-- strings. Random patterns, good and bad ones, are compared with `string` on
+-- random text.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
 local slice_of = support.slice_of
 local ROUNDS = 4000
 
--- Pieces that patterns are put together from: the later ones are less likely,
--- and make most patterns malformed.
+-- Patterns are made from these pieces. The later ones are less likely, because
+-- they make most patterns malformed.
 local PIECES = { "a", "b", "c", ".", "%a", "%d", "%s", "%w", "[ab]", "[^a]",
   "[a-c]", "[%a_]", "[]]", "[^]]", "(", ")", "()", "$", "^", "%1", "%2",
   "%b()", "%bab", "%f[a]", "%f[%w]", "%f[^%z]", "*", "+", "-", "?", "*", "+",
@@ -29,9 +30,9 @@ local function random_text()
   return support.random_text(math.random(0, 25), alphabet)
 end
 
--- What a call gives: its results, or the error without its position in the
--- source and, which string.* doesn't tell, in the pattern. Names of functions in
--- messages are those of methods.
+-- Returns the call's results, or its error. The positions in the program and in
+-- the pattern are removed, because string.* doesn't have the latter, and so are
+-- names of functions.
 local function outcome(f, ...)
   local results = table.pack(pcall(f, ...))
   if not results[1] then
@@ -181,7 +182,7 @@ describe("patterns", function()
     end
   end)
 
-  -- A locale made for this test: in it byte E4 is a letter.
+  -- Makes a locale in which the byte E4 is a letter.
   local function make_locale(folder)
     local charmap <close> = assert(io.open(folder .. "/charmap", "w"))
     charmap:write("<code_set_name> ISO-8859-1\n<comment_char> %\n",

@@ -1,20 +1,20 @@
--- Guards against whatever nobody has thought of: calls.lua calls everything with
--- everything, in a process of its own, so that a crash is a failed test. It
--- prints the seed and the last calls. MAPPED_RANDOM_SEED repeats a run,
--- MAPPED_RANDOM_SECONDS is how long one takes.
+-- Guards against crashes that no other test provokes: calls.lua makes random
+-- calls, in a process of its own, so that a crash is a failed test. A failure
+-- prints the seed and the last calls. MAPPED_RANDOM_SEED repeats a run, and
+-- MAPPED_RANDOM_SECONDS is the length of a run.
 local support = require "tests.lua.support"
 
 local SEED = os.getenv("MAPPED_RANDOM_SEED") or "1"
 local SECONDS = os.getenv("MAPPED_RANDOM_SECONDS") or "2"
 local LAST = 15
-local PATIENCE = 60 -- seconds more, then it hangs
+local PATIENCE = 60 -- seconds more, before a run counts as hanging
 
--- Files stay small, and one that would not is an error, no signal.
+-- Files stay small. Writing a large one is an error and sends no signal.
 local COMMAND = [[exec 2>&1; top=$PWD; cd %s && trap '' XFSZ &&
   ulimit -f 65536 && ulimit -c 0 && export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" &&
   exec timeout -s KILL %d %s $top/tests/lua/calls.lua %s %s %s]]
 
--- No sanitizer could live with a limit on addresses.
+-- Sanitizers need more addresses than this limit leaves.
 local LIMIT = support.sanitized and "" or "ulimit -v $((4 << 20)); "
 
 local function last_calls(path)

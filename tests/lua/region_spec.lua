@@ -1,5 +1,6 @@
--- Guards what a region promises about its file: each mode, any offset, any
--- size, and what is left behind.
+-- Guards against regions that don't do what they promise about their file: in
+-- each mode, at any offset and with any size. Guards also against files that
+-- are left changed after a failure.
 local lfs = require "lfs"
 local mapped = require "mapped"
 local support = require "tests.lua.support"
@@ -74,7 +75,7 @@ describe("a region of a file", function()
     assert.equal(("x"):rep(10000), region:tostring())
   end)
 
-  it("as a device is never read askew", function()
+  it("as a device refuses misaligned access", function()
     local path = support.file(("x"):rep(16))
     local region <close> = assert(mapped.open(path, "r+",
       { device = true, length = 16 }))
@@ -138,7 +139,7 @@ describe("a region of a file", function()
     assert.equal(5, first:size())
   end)
 
-  it("tells about itself", function()
+  it("has attributes that describe it", function()
     local path = support.file("hello")
     local region <close> = assert(mapped.open(path, "r+"))
     assert.equal(path, region:name())
@@ -184,7 +185,7 @@ describe("resizing", function()
     assert.equal("ell", slice:tostring())
   end)
 
-  it("shrinking leaves slices that say so", function()
+  it("makes slices of removed bytes raise", function()
     local region <close> = mapped.anonymous(10000)
     local slice = region:sub(5000, 6000)
     local array = slice:cast("B")
@@ -242,7 +243,7 @@ describe("appending", function()
     assert.equal(("abcdbcxyxy"):rep(2), support.content(path))
   end)
 
-  it("of bytes that are lost changes nothing", function()
+  it("bytes that are lost changes nothing", function()
     local path, other = support.file(("x"):rep(5000)), support.file("kept")
     local source <close> = assert(mapped.open(path))
     local region <close> = assert(mapped.open(other, "r+"))
@@ -252,7 +253,7 @@ describe("appending", function()
     assert.equal("kept", support.content(other))
   end)
 
-  it("of a slice that has lost its end changes nothing", function()
+  it("a slice that reaches behind the end changes nothing", function()
     local region <close> = mapped.anonymous(10)
     local slice = region:sub(1, 10)
     assert(region:resize(5))

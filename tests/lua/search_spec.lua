@@ -1,5 +1,6 @@
--- Guards against plain searches that miss or invent, against parts that don't
--- put together what they were cut from, and against copies made on the way.
+-- Guards against plain searches that miss matches or find wrong ones, against
+-- parts that don't add up to the data that was split, and against copies of the
+-- data.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
@@ -64,7 +65,7 @@ describe("plain search", function()
     end
   end)
 
-  it("refuses what is neither string nor view", function()
+  it("refuses a needle that is neither string nor view", function()
     local region <close> = mapped.anonymous(3)
     for _, name in ipairs { "rfind", "count", "startswith", "endswith" } do
       for _, wrong in ipairs { true, {}, print } do
@@ -138,7 +139,7 @@ describe("lines and split", function()
     end
   end)
 
-  it("put together again what was split", function()
+  it("give parts that add up to the data", function()
     for _ = 1, ROUNDS do
       local text = random_text(math.random(0, 30), "ab,")
       local separator = random_text(math.random(1, 3), "ab,")
@@ -201,7 +202,8 @@ describe("a big file", function()
 
   teardown(support.clean)
 
-  -- In a process that has room for a part of the file, but not for all of it.
+  -- Runs code in a process that has memory for a part of the file, but not for
+  -- all of it.
   local function run(code)
     return support.child(([[
       local mapped = require "mapped"

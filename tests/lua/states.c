@@ -1,6 +1,6 @@
-/* Several Lua states in one process, each in a thread of its own: they load the
- * module, use it, and close at different times. The last state is closed with
- * everything still open. Prints what went wrong, and what was left behind. */
+/* Runs several Lua states in one process, each in a thread of its own: they
+ * load the module, use it, and close at different times, with regions still
+ * open. Prints the errors, and how many descriptors are left. */
 #include <dirent.h>
 #include <lauxlib.h>
 #include <lualib.h>

@@ -56,7 +56,7 @@ function support.region_of(text, extra)
   return region
 end
 
--- Returns a slice of these bytes in the middle of a region.
+-- Returns a slice of these bytes, which lies in the middle of a region.
 function support.slice_of(text)
   local region = mapped.anonymous(#text + 7)
   region:fill(97)
@@ -64,7 +64,7 @@ function support.slice_of(text)
   return region:slice(4, #text)
 end
 
--- Returns n bytes that are drawn from those of the alphabet.
+-- Returns n random bytes of the alphabet.
 function support.random_text(n, alphabet)
   local bytes = {}
   for i = 1, n do

@@ -1,5 +1,5 @@
--- Guards typed access: string.pack and string.unpack are the model, for every
--- code, both byte orders, any alignment and random values.
+-- Guards against typed access that differs from string.pack and string.unpack:
+-- for every code, in both byte orders, at any alignment, with random values.
 local mapped = require "mapped"
 
 local ROUNDS = 40
@@ -25,7 +25,7 @@ local function random_float()
   return (math.random() - 0.5) * 2.0 ^ math.random(-100, 100)
 end
 
--- What string.pack makes of it, or nil if it refuses.
+-- Returns the result of string.pack, or nil if it refuses the value.
 local function packed(code, value)
   local ok, text = pcall(string.pack, code, value)
   return ok and text or nil
@@ -173,7 +173,7 @@ describe("arrays", function()
     assert.equal(4, array:sub(3, 4):offset())
   end)
 
-  it("tell about themselves", function()
+  it("have attributes that describe them", function()
     local region = mapped.anonymous(20)
     local array = region:sub(5):cast(">I4")
     assert.equal("mapped.Array (4 elements of type u32be)", tostring(array))
@@ -196,7 +196,7 @@ describe("names of a layout", function()
     assert.equal(0x01020300, region:cast("u24be")[1] * 0 + region:get("u32be", 2))
     region:set("f16", 9, 1.5)
     assert.equal(1.5, region:get("f16", 9))
-    -- where string.pack has a code of that name, it is that
+    -- A name that is a code of string.pack too means that code.
     assert.equal(8, #string.pack("i8", 1))
     assert.has_error(function() region:get("i8", 20) end)
   end)
@@ -220,8 +220,8 @@ describe("names of a layout", function()
     assert.same({ "\1", "x", "\0", "\0" }, region:cast("char"):totable())
   end)
 
-  -- A code's text may be collected, and another lie at its address.
-  it("are found whatever text lies where another was", function()
+  -- A code's text may be collected, and another text may take its address.
+  it("are not mistaken for a collected text at the same address", function()
     local region = mapped.anonymous(16)
     region:write(1, "\1\2\3\4\5\6\7\8")
     local sizes = {}

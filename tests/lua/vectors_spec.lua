@@ -1,5 +1,5 @@
--- Guards against a Lua that means something else by the same bytes than C and
--- Python: the cases of tests/vectors/ that all three run.
+-- Guards against bytes that mean something else in Lua than in C and Python.
+-- The tests of all three languages run the cases of tests/vectors/.
 local support = require "tests.lua.support"
 local unhex = support.unhex
 
@@ -23,7 +23,8 @@ local function split(line)
   return fields
 end
 
--- Calls `check` with every row of the file, each in a test of its own.
+-- Makes a test of every row of the file, which calls `check` with the row's
+-- fields.
 local function each(name, check)
   local number = 0
   for line in io.lines("tests/vectors/" .. name) do
@@ -41,7 +42,7 @@ local function region_of(bytes)
   return support.region_of(unhex(bytes))
 end
 
--- What `act` returns, or nil when it raises what is expected.
+-- Returns the result of `act`, or nil if it raises the expected error.
 local function result_of(expected, act)
   local pattern = ERRORS[expected]
   if not pattern then
@@ -52,7 +53,8 @@ local function result_of(expected, act)
   assert.truthy(tostring(message):find(pattern, 1, true), message)
 end
 
--- Decimal digits, wrapped round to 64 bits as Lua's own arithmetic does.
+-- Converts decimal digits; the result wraps round to 64 bits as in Lua's
+-- arithmetic.
 local function integer(text)
   local value = 0
   for digit in text:gmatch("%d") do
@@ -77,7 +79,7 @@ local function check_value(value, expected)
   end
 end
 
--- Positions count from 1.
+-- Rows have offsets from 0, and Lua counts positions from 1.
 local function position(offset)
   return integer(offset) + 1
 end

@@ -1,5 +1,5 @@
--- Guards that regions and slices behave as strings do: `string` is the model,
--- with random bytes and positions.
+-- Guards against regions and slices that behave otherwise than strings. They
+-- are compared with `string`, with random bytes and positions.
 local mapped = require "mapped"
 
 local ROUNDS = 300
@@ -12,7 +12,8 @@ local function random_bytes(n)
   return table.concat(bytes)
 end
 
--- Positions inside, at the borders, outside, and as far out as they go.
+-- Returns a position inside, at the borders, outside, or as far outside as
+-- possible.
 local function random_position(n)
   local choice = math.random(10)
   if choice == 1 then
@@ -23,7 +24,8 @@ local function random_position(n)
   return math.random(-n - 3, n + 3)
 end
 
--- A string, and a region and a slice of a larger region that hold the same.
+-- Returns a string, and a region and a slice of a larger region that have the
+-- same bytes.
 local function models(n)
   local text = random_bytes(n)
   local region, outer = mapped.anonymous(n), mapped.anonymous(n + 11)
@@ -52,7 +54,7 @@ describe("regions and slices", function()
     end
   end)
 
-  it("tell bytes like string.byte", function()
+  it("return bytes like string.byte", function()
     for _ = 1, ROUNDS do
       local n = math.random(0, 40)
       local text, region, slice = models(n)
@@ -177,7 +179,7 @@ describe("regions and slices", function()
     assert.equal(text:sub(1, 1) .. "ab" .. text:sub(4), region:tostring())
   end)
 
-  it("tell about themselves", function()
+  it("have attributes that describe them", function()
     local region = mapped.anonymous(100)
     local slice = region:sub(11, 30):sub(2)
     assert.equal(11, slice:offset())
@@ -188,7 +190,7 @@ describe("regions and slices", function()
     assert.equal("mapped.Region (100 bytes, mode r+)", tostring(region))
   end)
 
-  it("copy large runs out whole", function()
+  it("copy many bytes at once", function()
     local text = random_bytes(1000):rep(300)
     local region = mapped.anonymous(#text)
     region:write(1, text)
