@@ -1,13 +1,14 @@
 """Calls the library at random: every method that dir() shows, every operator
 and protocol, with every kind of argument, while finalizers, callbacks and
-special methods close, resize and search the very objects in use. Any exception
-will do; only a crash, a hang, what a sanitizer reports, or a descriptor that is
-left tells of a defect. Others' objects over our bytes are used, but not called
-at random: CPython's and numpy's would not stand it.
+special methods close, resize and search the objects in use. Any exception is
+fine; only a crash, a hang, a sanitizer's report, or a descriptor that is left
+open is a defect. Objects of CPython and numpy that share the library's memory
+are used, but not called at random, because they would crash.
 
 Usage: calls.py SEED SECONDS LOG, in a directory for its files. Before each call
-it says in LOG, a ring of lines, which one it is. What would end the process by
-design (mapped.guard) is not called. The values are the same for a seed."""
+it writes to LOG which call it is; LOG keeps the last lines. Functions that may
+end the process (mapped.guard) are not called. A seed gives the same values each
+time."""
 import array
 import builtins
 import copy
@@ -38,7 +39,8 @@ SLOTS, WIDTH = 64, 240
 POOL = 24
 NEVER = {"guard"}
 SIZES = [0, 1, 2, 7, 8, 64, 100, 4095, 4096, 4097, 20000]
-# No size that could be had and then fill the machine's memory or disk.
+# No number between the small and the impossible ones: as a size it would fill
+# the machine's memory or disk.
 HUGE = [2**63 - 1, -2**63, 2**62, 2**47, 2**50, -2**40, 2**64, 10**30,
         2**63 - 4096]
 CODES = ["B", "b", "<H", ">I", "<q", "f", "<d", "n", "@N", "?", "3s", "5p",
@@ -91,7 +93,8 @@ def set_locale():
 
 
 def is_usable(o):
-    """CPython 3.11 forgets an error when a released memoryview is iterated."""
+    """Returns whether an object is a memoryview that isn't released: iterating
+    a released one in CPython 3.11 is a SystemError."""
     try:
         return type(o) is memoryview and o.nbytes >= 0
     except ValueError:
@@ -99,7 +102,8 @@ def is_usable(o):
 
 
 def found_object():
-    """Whatever the collector knows of ours, or a view that was lent out."""
+    """Puts an object of the library, or a view, that the collector knows into
+    the pool."""
     found = [o for o in gc.get_objects() if is_usable(o) or is_ours(o)]
     if found:
         pool[random.randrange(len(pool))] = any_of(found)
@@ -163,14 +167,14 @@ class Garbage:
 def acting(make):
     def method(self, *arguments, **named):
         act()
-        if random.randrange(12) == 0:  # no iteration goes on for ever
+        if random.randrange(12) == 0:  # so that every iteration ends
             raise any_of([StopIteration, IndexError, KeyError, ValueError])
         return make()
     return method
 
 
 class Hostile:
-    """Acts whenever it is asked for anything."""
+    """Does something random in each special method."""
     answers = [lambda: 3, lambda: 0, lambda: "x", lambda: 1.5, lambda: b"xyz",
                lambda: None, lambda: True, lambda: NotImplemented, lambda: -1,
                lambda: memoryview(b"12345678"), lambda: iter([1, 2, 3]),
@@ -184,7 +188,8 @@ SPECIAL = """__index__ __len__ __eq__ __lt__ __float__ __bytes__ __buffer__
 
 
 def hostile():
-    """A class with some of the special methods, and one object of it."""
+    """Makes a class with some of the special methods, and returns an object of
+    it."""
     base = any_of([Hostile, Hostile, Hostile, str, bytes, bytearray, int, float,
                    list, dict, array.array])
     body = {name: acting(any_of(Hostile.answers)) for name in SPECIAL
@@ -242,7 +247,7 @@ def value():
     try:
         return any_value()
     except Exception:
-        return None  # no such file, or what was picked is closed
+        return None  # no such file, or a closed object
 
 
 def any_value():
@@ -324,7 +329,7 @@ def fresh(log):
 
 def with_block(o, *rest):
     if not is_ours(o):
-        return None  # it would be released: see is_usable
+        return None  # `with` would release it: see is_usable
     with o as inner:
         act()
         return inner
@@ -413,14 +418,15 @@ FUNCTIONS = sorted(name for name in dir(mapped) if name not in NEVER
 
 
 def call(log):
-    """Mostly a method of the object's own; sometimes any function with it."""
+    """Calls a method of the object's own most of the time, and any function
+    otherwise."""
     target, (plain, named) = any_of(pool), arguments()
     kind = random.randrange(10)
     if kind < 6 and is_ours(target):
         name = any_of(dir(type(target)))
         function = getattr(type(target), name, None)
         if random.randrange(8) == 0 and is_ours_method(function):
-            target = value()  # a method with the wrong object
+            target = value()  # calls the method on a wrong object
         if callable(function):
             return run(log, f"{type(target).__name__}.{name}", function, target,
                        plain, named)
@@ -438,7 +444,7 @@ def descriptors():
 
 
 def limit():
-    """Nothing that is made may fill the machine."""
+    """Limits files and memory, so that no call can fill the machine."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, 32 << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not os.environ.get("MAPPED_SANITIZE"):
@@ -446,7 +452,8 @@ def limit():
 
 
 def find_collector():
-    """A hostile build's own, at every call again; and its finalizers."""
+    """Returns a function that, in a hostile build, starts collections at every
+    call again."""
     if not os.environ.get("MAPPED_HOSTILE"):
         return lambda: None
     import hostile as collector
@@ -466,7 +473,7 @@ def main(seed, seconds, path):
     pool.extend(fresh(log) for _ in range(POOL))
     gc.freeze()
     gc.set_threshold(60, 5, 5)
-    builtins.__import__ = acting_import  # CPython imports in mid-call
+    builtins.__import__ = acting_import  # CPython imports in the middle of calls
     Garbage()
     stop = time.monotonic() + seconds
     while log.calls < 200 or time.monotonic() < stop:

@@ -1,5 +1,5 @@
-"""What the Python tests share: regions and files to map, what others do to them,
-and counts of what must not leak."""
+"""Fixtures that the Python tests share: regions, files to map, child processes,
+and counts that show leaks."""
 import gc
 import os
 import pathlib
@@ -22,8 +22,8 @@ CONTENT = bytes(range(256)) * 40 + b"the end"
 
 @pytest.fixture(autouse=HOSTILE)
 def hostile():
-    """In a hostile build (hostile=yes), the finalizers of hostile.py at every
-    call that may allocate."""
+    """In a hostile build (hostile=yes), makes the finalizers of hostile.py run
+    at every call that may allocate."""
     sys.path.append(str(HERE))
     import hostile
     sys.path.pop()
@@ -35,7 +35,8 @@ def hostile():
 
 @pytest.fixture
 def path(tmp_path):
-    """A file of a little more than two pages whose content is CONTENT."""
+    """Makes a file of a little more than two pages, whose content is
+    CONTENT."""
     made = tmp_path / "content.bin"
     made.write_bytes(CONTENT)
     return made
@@ -48,7 +49,7 @@ def content():
 
 @pytest.fixture
 def region():
-    """64 bytes, which count from 0."""
+    """Makes a region of the bytes 0 to 63."""
     with mapped.anonymous(64) as made:
         made[:] = bytes(range(64))
         yield made
@@ -56,7 +57,7 @@ def region():
 
 @pytest.fixture
 def pages(tmp_path):
-    """A file of eight pages of `a`."""
+    """Makes a file of eight pages of `a`."""
     made = tmp_path / "pages.bin"
     made.write_bytes(b"a" * (8 * PAGE))
     return made
@@ -64,8 +65,8 @@ def pages(tmp_path):
 
 @pytest.fixture
 def lost(pages):
-    """A region that has lost all but its first page, which no access has met
-    yet."""
+    """Makes a region whose file has been cut down to its first page. No access
+    has met the lost pages yet."""
     made = mapped.open(pages, "r+")
     os.truncate(pages, PAGE)
     yield made
@@ -77,8 +78,8 @@ def lost(pages):
 
 @pytest.fixture
 def listen(monkeypatch):
-    """Called in a test, returns the list of exceptions that sys.unraisablehook
-    gets from then on."""
+    """Returns a function. A test calls it, and gets a list to which every
+    exception is added that sys.unraisablehook gets from then on."""
     def begin():
         reported = []
         monkeypatch.setattr(
@@ -93,7 +94,7 @@ def descriptors():
 
 
 def mappings_of(path):
-    """How many mappings of a file this process has."""
+    """Returns how many mappings of a file this process has."""
     lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
     return sum(line.endswith(f" {path}") for line in lines)
 
@@ -110,9 +111,9 @@ def nothing_leaks(path):
 
 @pytest.fixture
 def child():
-    """Runs Python code in a process of its own, which must succeed; returns
-    what it prints. For what would spoil this process. In a hostile build its
-    finalizers are there, too."""
+    """Returns a function that runs Python code in a process of its own, which
+    must succeed, and returns what it prints. In a hostile build the finalizers
+    run there too."""
     def run(code, *arguments, finalizers=HOSTILE, **options):
         code = textwrap.dedent(code)
         if finalizers:
@@ -127,7 +128,7 @@ def child():
 
 
 class Index:
-    """An integer that runs something when it is converted."""
+    """An object that is converted to an integer, and calls a function then."""
 
     def __init__(self, value, action):
         self.value, self.action = value, action

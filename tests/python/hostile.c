@@ -1,12 +1,13 @@
-/* The extension's Python API at its worst. Real Python collects garbage at some
- * of the calls that allocate; in a build with hostile=yes every call that may
- * allocate, raise or run code collects all of it before and after, and runs
- * whatever finalizers there are (tests/python/hostile.py has them). What the
- * extension has borrowed is then gone at once, and a sanitizer sees the next
- * use. The return from unlocked code collects too: another thread may have.
+/* Makes the garbage collector run as often as possible. Python collects garbage
+ * at some of the calls that allocate; in a build with hostile=yes every call
+ * that may allocate, raise or run code collects all of it before and after, and
+ * runs the finalizers of tests/python/hostile.py. An object that the extension
+ * has only borrowed is then freed at once, and a sanitizer notices the next
+ * use. The return from unlocked code collects too, as another thread could have
+ * done.
  *
- * The extension's file is imported once more under the name of `hostile` for
- * the functions at the end. */
+ * The extension's file is imported once more under the name `hostile` for the
+ * functions at the end. */
 #undef Py_LIMITED_API
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -15,13 +16,13 @@
 #include <stdbool.h>
 
 /* After gc.freeze a full collection takes some ten microseconds, but some tests
- * make millions of calls. So each test has this many collections, before and
- * after every call, and then one in so many; a prime, to meet all calls of a
- * loop. */
+ * make millions of calls. So each test has a collection before and after its
+ * first calls, and later at one in CALLS_APART. That is a prime number, so that
+ * the collection comes at each call of a loop in turn. */
 #define AT_EVERY_CALL 2000
 #define CALLS_APART 997
 
-/* Changed with the interpreter's lock alone. */
+/* These change only while the interpreter's lock is held. */
 static bool armed, collecting;
 static unsigned long calls, collections;
 
@@ -49,7 +50,7 @@ static void collect(void)
     errno = saved;
 }
 
-/* Whatever ran may have left any errno behind. */
+/* Finalizers may have changed errno. */
 static void collect_after(void)
 {
     collect();
@@ -57,7 +58,8 @@ static void collect_after(void)
         errno = EDOM;
 }
 
-/* type __wrap_name(...): collects, does what it should, collects again. */
+/* Declares the wrapper of a function, which collects, makes the real call, and
+ * collects again. */
 #define DECLARE(type, name, ...)     \
     type __real_##name(__VA_ARGS__); \
     type __wrap_##name(__VA_ARGS__);
@@ -86,7 +88,7 @@ static void collect_after(void)
     DECLARE(type, name, A, B, C, D)    \
     type __wrap_##name(A a, B b, C c, D d) BODY(type, name, (a, b, c, d))
 
-/* The same for what returns nothing. */
+/* Does the same for a function that returns nothing. */
 #define BODY_VOID(name, arguments) \
     {                              \
         collect();                 \
@@ -106,8 +108,8 @@ static void collect_after(void)
     DECLARE(void, name, A, B, C)   \
     void __wrap_##name(A a, B b, C c) BODY_VOID(name, (a, b, c))
 
-/* The interpreter collects before it shows these, which are empty, to the
- * collector, and the caller has hidden them until the next collection. */
+/* These functions make an empty object. The interpreter collects before the
+ * collector knows the object, so there is no collection afterwards. */
 #define WRAP_BEFORE(type, name, A) \
     DECLARE(type, name, A)         \
     type __wrap_##name(A a)        \
@@ -260,7 +262,7 @@ WRAP_VOID_1(PyErr_WriteUnraisable, PyObject *)
 WRAP_VOID_1(PyObject_ClearWeakRefs, PyObject *)
 
 DECLARE(void, PyEval_RestoreThread, PyThreadState *)
-/* Keeps errno, as the real one does. */
+/* Keeps errno, as the real function does. */
 void __wrap_PyEval_RestoreThread(PyThreadState *thread)
 {
     __real_PyEval_RestoreThread(thread);
@@ -268,7 +270,8 @@ void __wrap_PyEval_RestoreThread(PyThreadState *thread)
 }
 
 DECLARE(void, _Py_Dealloc, PyObject *)
-/* Only what may be part of a cycle holds what may have a finalizer. */
+/* Only an object that can be part of a cycle refers to objects with finalizers.
+ */
 void __wrap__Py_Dealloc(PyObject *object)
 {
     bool holds = PyType_IS_GC(Py_TYPE(object));
@@ -289,7 +292,8 @@ PyObject *__wrap_PyErr_Format(PyObject *type, const char *format, ...)
     return NULL;
 }
 
-/* There is none that takes a list; who sees the warning misses its source. */
+/* The interpreter has no variant that takes a va_list, so this warns without
+ * the source. */
 int __wrap_PyErr_ResourceWarning(PyObject *source, Py_ssize_t level,
                                  const char *format, ...);
 int __wrap_PyErr_ResourceWarning(PyObject *source, Py_ssize_t level,
@@ -364,7 +368,8 @@ PyObject *__wrap_PyTuple_Pack(Py_ssize_t n, ...)
     return result;
 }
 
-/* The arguments that a format gives: its tuple, or a tuple of its only one. */
+/* Returns the arguments of a format: the tuple that it makes, or a tuple of its
+ * single value. */
 static PyObject *arguments_of(const char *format, va_list list)
 {
     PyObject *pair, *only = _Py_VaBuildValue_SizeT(format, list);
@@ -399,7 +404,7 @@ PyObject *__wrap__PyObject_CallFunction_SizeT(PyObject *callable,
     return result;
 }
 
-/* start(): from now on, calls collect; a new test begins. */
+/* Implements start(): a new test begins, and its calls collect. */
 static PyObject *start(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
@@ -415,7 +420,7 @@ static PyObject *stop(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* count(): the calls since the start, and all collections. */
+/* Implements count(): returns the calls since start(), and all collections. */
 static PyObject *count(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;

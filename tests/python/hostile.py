@@ -1,9 +1,9 @@
-"""The finalizers of a hostile build (hostile.c): a piece of garbage whose
-finalizer does one of the things that anybody's may do with the library, and
-leaves the next piece. Nothing of the test under way is touched, so that what it
-expects holds.
+"""The finalizers of a hostile build (hostile.c). There is always one piece of
+garbage; its finalizer uses the library in one of several ways, and makes the
+next piece. It touches no object of the running test, whose expectations still
+hold.
 
-Importing this begins it."""
+Importing this module makes the first piece."""
 import atexit
 import gc
 import importlib.machinery
@@ -19,7 +19,8 @@ FEW_OBJECTS = 2000
 
 
 def load():
-    """The functions of hostile.c, which are in the extension's own file."""
+    """Loads the functions of hostile.c, which are in the extension's own
+    file."""
     loader = importlib.machinery.ExtensionFileLoader("hostile",
                                                      _mapped.__file__)
     spec = importlib.util.spec_from_loader("hostile", loader)
@@ -32,8 +33,8 @@ core = load()
 
 
 class Turns:
-    """What the finalizers do: one of the methods, in no fixed order but always
-    in the same one."""
+    """What the finalizers do: each calls one of these methods. The order is
+    mixed, but the same in every run."""
 
     def __init__(self):
         self.state = 1
@@ -50,9 +51,9 @@ class Turns:
         try:
             turn()
             if self.step % 50 == 0 and len(gc.get_objects()) > FEW_OBJECTS:
-                gc.freeze()  # hypothesis keeps a lot
+                gc.freeze()  # hypothesis keeps many objects
         except MemoryError:
-            pass  # a test leaves no room
+            pass  # a test may limit the memory
         except Exception as error:
             if self.broken is None:
                 self.broken = f"{turn.__name__}: {error!r}"
@@ -71,7 +72,8 @@ class Turns:
             list(region.split(b"\n"))
 
     def formats(self):
-        """Texts that stay and texts that are new; often more than are kept."""
+        """Uses formats that are in the cache and new ones, at times more than
+        it keeps."""
         with mapped.anonymous(600) as region:
             for i in range(40 if self.step % 7 == 0 else 3):
                 region.unpack(f"<{(self.step + i) % 60 + 1}sI", 0)
@@ -112,18 +114,19 @@ class Turns:
         locale.setlocale(locale.LC_ALL, before)
 
     def room(self):
-        """New objects take the room of those that were collected."""
+        """New objects take the memory of those that were collected."""
         [(TEXT * (i % 5), [i], {i: i}) for i in range(20)]
 
     def look(self):
-        """An object that the collector knows may be found before it is done."""
+        """Anybody may find an object that the collector knows before it is
+        complete."""
         for found in gc.get_objects():
             if type(found).__module__.startswith("mapped"):
                 repr(found)
 
 
 class Failed(Exception):
-    """What the finalizers raise in the end."""
+    """Every finalizer raises this at its end."""
 
 
 class Garbage:
@@ -143,13 +146,13 @@ previous = sys.unraisablehook
 
 
 def hook(unraisable):
-    """Others' hooks see what they expect: nothing is raised for them."""
+    """Hides the finalizers' exceptions from the previous hook."""
     if unraisable.exc_type is not Failed:
         previous(unraisable)
 
 
 def stop():
-    """Ends the chain: its last piece goes without leaving another."""
+    """Ends the finalizers: the last piece of garbage makes no other."""
     global running
     core.stop()
     running = False
@@ -157,8 +160,9 @@ def stop():
 
 
 def test():
-    """A new test begins, with its collections at every call. They are cheap,
-    because what is there already is frozen; but the chain must not be."""
+    """Begins a test, with a collection at every call. Collections are cheap,
+    because all older objects are frozen; only the piece of garbage must not
+    be."""
     global running
     stop()
     gc.freeze()

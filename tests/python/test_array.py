@@ -1,5 +1,5 @@
-"""Arrays must mean what memoryview, struct and numpy mean by the same codes,
-shapes and slices, at any alignment, and refuse what doesn't fit."""
+"""Guards against arrays that differ from memoryview, struct and numpy in codes,
+shapes, slices or alignment, or that accept values that don't fit."""
 import array
 import struct
 import sys
@@ -15,7 +15,7 @@ NUMBERS = "bBhHiIlLqQnNefd"
 
 
 def made(code, values, lead=0):
-    """An array of `values`, `lead` bytes into its region."""
+    """Makes an array of `values` that begins `lead` bytes into its region."""
     data = b"".join(struct.pack(code, value) for value in values)
     region = mapped.anonymous(lead + len(data))
     region[lead:] = data
@@ -23,7 +23,8 @@ def made(code, values, lead=0):
 
 
 def grid(*shape):
-    """An array of int32 of that shape that counts up, and numpy's twin."""
+    """Makes an array of int32 of that shape, with increasing values, and the
+    same array for numpy."""
     twin = numpy.arange(numpy.prod(shape), dtype="i4").reshape(shape)
     region = mapped.anonymous(twin.nbytes)
     region[:] = twin.tobytes()
@@ -273,12 +274,12 @@ NO_ROOM = """
     "b[-4:] = a[-4:]"])
 def test_assignment_of_the_same_type_needs_no_room(tmp_path, child, action):
     output = child(NO_ROOM, tmp_path / "a", tmp_path / "b", action,
-                   finalizers=False)  # which need room of their own
+                   finalizers=False)  # they need memory too
     assert output == "7\n"
 
 
 def test_assignment_of_items_that_lie_apart_has_no_room(tmp_path, child):
-    """The test before would see a copy."""
+    """Shows that the test before this one would notice a copy."""
     with pytest.raises(AssertionError, match="MemoryError"):
         child(NO_ROOM, tmp_path / "a", tmp_path / "b",
               "b.cast('B')[::2] = a.cast('B')[::2]")

@@ -1,5 +1,6 @@
-"""Guards against a `with` block that hides its body's own exception, that can't
-be left while an export lives, or that leaves the export with memory of others."""
+"""Guards against a `with` block that hides its body's exception, that can't be
+left while an export exists, or after which an export shows memory of something
+else."""
 import gc
 import os
 import warnings
@@ -73,7 +74,8 @@ def test_block_without_exports_warns_of_nothing(path):
 
 
 def test_exports_are_warned_of_once(path, monkeypatch):
-    """Not by the outer block, and not in the hook that gets the warning."""
+    """Neither the outer block nor the hook that gets the warning may warn
+    again."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with mapped.open(path) as region:
@@ -123,7 +125,7 @@ def test_warning_as_an_error_does_not_hide_the_body(path, listen):
 
 
 def lose(path, region):
-    """Reads a lost page through an export, so that a FaultError is owed."""
+    """Reads a lost page through an export, which must be reported later."""
     os.truncate(path, 0)
     bytes(memoryview(region))
 
@@ -164,7 +166,7 @@ def test_exit_takes_three_arguments(arguments):
 
 
 def test_growth_leaves_exports_true(tmp_path):
-    """Without a reserve the region has to move for it."""
+    """The region has no reserve, so it has to move when it grows."""
     path = tmp_path / "grows"
     path.write_bytes(bytes(4096))
     for region in mapped.open(path, "r+"), mapped.anonymous(4096, shared=True):

@@ -1,5 +1,6 @@
-"""The buffer protocol: every flag honoured, every export counted, nothing copied
-on the way to memoryview, numpy, re, sockets, struct and files."""
+"""Guards against a buffer that ignores a flag of the buffer protocol, that
+isn't counted as an export, or that is copied for memoryview, numpy, re,
+sockets, struct or files."""
 import ctypes
 import hashlib
 import io
@@ -31,7 +32,7 @@ class Buffer(ctypes.Structure):
 
 
 class Export:
-    """One export of an object with exactly these flags."""
+    """An export of an object with exactly these flags."""
 
     def __init__(self, thing, flags):
         self.buffer = Buffer()

@@ -1,5 +1,5 @@
-"""A Region and a Slice must behave like bytes and bytearray, only without a
-copy: bytes is the model, whatever the indices."""
+"""Guards against regions and slices that behave otherwise than bytes and
+bytearray, or that copy. They are compared with bytes, with any indices."""
 import os
 
 import pytest
@@ -15,7 +15,7 @@ DATA = st.binary(max_size=64)
 
 
 def made(data, offset=3):
-    """A slice that holds `data`, in the middle of a region."""
+    """Makes a slice of `data` in the middle of a region."""
     region = mapped.anonymous(len(data) + 2 * offset)
     part = region[offset:offset + len(data)]
     part.copy_from(data)

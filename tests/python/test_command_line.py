@@ -69,7 +69,7 @@ def test_dump_is_that_of_hexdump(data):
     except FileNotFoundError:
         pytest.skip("no hexdump here")
     ours = run("dump", data).out.splitlines()
-    # hexdump ends with the length, and cuts a line that repeats at the end.
+    # hexdump prints the length at the end, and abbreviates repeated lines.
     assert ours[:7] == reference.splitlines()[:7]
 
 

@@ -1,6 +1,6 @@
-"""Guards against flushed data that is not there after a crash: of the process, which
-is killed for real, and of the system, which is played by a disk that has any of the
-pages that were not flushed."""
+"""Guards against flushed data that is lost in a crash. The process is really
+killed. A crash of the system is simulated: any of the pages that were not
+flushed may be on the disk or not."""
 import errno
 import io
 import os
@@ -21,7 +21,7 @@ HEADER = struct.Struct("<QQ")  # how many records, and where the next one goes
 
 
 class Disk:
-    """A file, and what a crash would leave of it at least."""
+    """A file, and the bytes of it that have certainly reached the disk."""
 
     def __init__(self, path):
         self.path = path
@@ -36,7 +36,8 @@ class Disk:
         self.durable[first:end] = self.region[first:end]
 
     def after_crash(self, choose):
-        """What the disk may have: of each page the flushed state or the newest."""
+        """Returns what the disk may have after a crash: of each page the
+        flushed bytes or the newest ones."""
         image = bytearray(self.durable)
         for at in range(0, len(image), PAGE):
             if choose():
@@ -45,8 +46,9 @@ class Disk:
 
 
 class Log:
-    """Records behind a header that counts them: a record is flushed before the
-    header names it, and counts when the header is flushed."""
+    """A log of records behind a header that counts them. A record is flushed
+    before the header is changed, and belongs to the log when the header is
+    flushed."""
 
     def __init__(self, disk):
         self.disk, self.kept = disk, []
@@ -83,7 +85,7 @@ def test_flushed_records_survive_any_crash(tmp_path_factory, records, torn, data
     log = Log(disk)
     for record in records:
         log.append(record)
-        # A record that is being written, and a header that is not flushed yet.
+        # Another record is being written, and the header is not flushed yet.
         count, at, end = log.write_record(torn)
         image = disk.after_crash(lambda: data.draw(st.booleans()))
         assert Log.read(image) == log.kept
@@ -91,7 +93,8 @@ def test_flushed_records_survive_any_crash(tmp_path_factory, records, torn, data
 
 
 def test_a_log_without_flush_would_not_survive(tmp_path):
-    """That the test above can fail: the header alone may reach the disk."""
+    """Shows that the test above can fail: only the header may reach the
+    disk."""
     disk = Disk(tmp_path / "log")
     log = Log(disk)
     count, at, end = log.write_record(b"x" * 100)
@@ -170,7 +173,8 @@ def test_flush_reports_a_lost_page(path):
 
 
 def test_flush_while_other_threads_write_and_close(path):
-    """A region that is closed during a flush says so, and nothing else goes wrong."""
+    """If the region is closed during a flush, the flush may say so, but may not
+    fail otherwise."""
     for _ in range(20):
         region = mapped.open(path, "r+", length=64 * PAGE)
         closed = threading.Event()

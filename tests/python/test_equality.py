@@ -1,6 +1,6 @@
-"""Guards against comparisons that raise where `in` and `==` must not, that say
-one thing this way and another the other way round, that compare bytes where
-values are meant, and that show memory to others while they go on."""
+"""Guards against comparisons that raise where `in` and `==` must not, that
+depend on the order of the operands, that compare bytes in place of values, and
+during which other code can get at the compared memory."""
 import array
 import builtins
 import gc
@@ -19,7 +19,7 @@ PAGES = 8
 
 
 def over(data):
-    """A region that holds these bytes."""
+    """Makes a region of these bytes."""
     region = mapped.anonymous(len(data))
     region.copy_from(data)
     return region
@@ -30,7 +30,8 @@ def packed(code, values):
 
 
 def agree(a, b):
-    """What == says, which must be the same from both sides and of !=."""
+    """Returns the result of ==, which must be the same from both sides and
+    agree with !=."""
     equal = a == b
     assert type(equal) is bool
     assert (b == a) is equal and (a != b) is not equal and (b != a) is not equal
@@ -169,7 +170,8 @@ VIEWS = {
 
 
 def check_unreadable(make, region):
-    """What can't be read equals only itself, and nothing raises."""
+    """An object that can't be read equals only itself, and no comparison
+    raises."""
     ours, twin = VIEWS[make](region), VIEWS[make](region)
     others = [b"", bytes(len(bytes(8))), memoryview(b"x"), mapped.anonymous(8),
               array.array("I"), VIEWS[make](mapped.anonymous(PAGES * PAGE))]
@@ -215,7 +217,8 @@ def test_closed_compared_with_a_view_of_the_same_length():
 
 
 def test_comparison_lends_no_memory_to_others():
-    """CPython imports struct to compare formats such as '>I'."""
+    """To compare formats such as '>I', CPython imports struct, which can run
+    other code."""
     region = mapped.anonymous(1 << 20)
     found = []
     real = builtins.__import__

@@ -1,6 +1,6 @@
-"""Guards against lost pages that kill the process (cpython 148650, 84897), or
-that no error reports: every access path, raw pointers included, on files that
-are really truncated."""
+"""Guards against lost pages that kill the process (cpython 148650, 84897) or
+that no error reports. The tests try every kind of access, also through
+pointers, on files that are really truncated."""
 import errno
 import io
 import mmap
@@ -233,7 +233,8 @@ def test_recover_of_what_can_lose_nothing(tmp_path, make):
 
 
 def test_shared_memory_beyond_the_machine_is_refused():
-    """The kernel would grant it and then kill a process for it."""
+    """The kernel would promise the memory, and kill a process when it is
+    used."""
     with pytest.raises(OSError) as caught:
         mapped.anonymous(2**40, shared=True)
     assert caught.value.errno == errno.ENOMEM
@@ -246,8 +247,8 @@ def test_shared_memory_beyond_the_machine_is_refused():
 
 @pytest.mark.slow
 def test_recover_never_passes_zeros_off_as_data(tmp_path):
-    """A long copy runs without the global lock; a recovery that ends before it
-    must not make its zeros look clean."""
+    """A long copy runs unlocked. If a page is lost and recovered meanwhile, the
+    copy must still be an error."""
     path = tmp_path / "file"
     size = 4096 * PAGE
     path.write_bytes(b"S" * size)

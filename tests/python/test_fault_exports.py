@@ -1,6 +1,6 @@
-"""Guards against zeros of lost pages that leave through an export, or through an
-array, records or a wrap, and that no error reports: because the page was lost
-before, because another call has reported it, or because it has been recovered
+"""Guards against zeros of lost pages that are read through an export, an array,
+records or a wrap, and that no error reports: because the page was lost before,
+because another call has reported it already, or because it has been recovered
 since."""
 import array
 import errno
@@ -34,7 +34,7 @@ def refill(path):
 
 @pytest.fixture
 def known(lost):
-    """The same, and page 1 is known to be lost."""
+    """Makes a region like `lost`, of which page 1 is known to be lost."""
     with pytest.raises(mapped.FaultError):
         lost[PAGE]
     return lost
@@ -81,7 +81,7 @@ def test_export_of_a_known_loss_is_refused(known, listen, name):
 
 
 def test_re_refuses_a_known_loss_in_words_of_its_own(known, listen):
-    """It says so of every object whose buffer can't be had."""
+    """`re` raises a TypeError for every object that refuses its buffer."""
     reported = listen()
     with pytest.raises(TypeError):
         re.search(b"a", known)
@@ -275,8 +275,8 @@ def received(view):
 
 
 def test_socket_is_never_sent_zeros(lost):
-    """The kernel meets the lost page, not the process: EFAULT or a short send,
-    and no signal."""
+    """The kernel meets the lost page and sends no signal: the call fails with
+    EFAULT or sends fewer bytes."""
     assert received(lost[:PAGE]) == b"a" * PAGE
     assert received(lost[PAGE:]) == b""
     assert received(lost).strip(b"a") == b""
@@ -332,7 +332,7 @@ def test_source_that_lost_a_page_is_an_error(lost, name, use):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_source_is_read_as_it_stands(path, name):
-    """The same bytes as through the buffer protocol."""
+    """An intact source gives the same bytes as through the buffer protocol."""
     path.write_bytes(bytes(os.urandom(PAGES * PAGE)))
     with mapped.open(path) as region:
         source = SOURCES[name](region)
@@ -405,7 +405,7 @@ def test_wrap_of_an_array_is_a_slice_of_its_region(path):
             mapped.wrap(region.cast("I")[::2])
 
 
-# An open of the file that a listener holds up keeps the region busy.
+# A listener (fanotify) delays an open of the file, which keeps the region busy.
 BUSY = """
     import ctypes, io, os, struct, sys, threading
     import mapped
@@ -445,7 +445,8 @@ BUSY = """
     "region.check()", "region.faults", "region.recover()", "region.close()",
     "region.fileno()", "region.seal()", "region.size", "memoryview(region)"])
 def test_waiting_for_another_thread_lets_others_run(path, call):
-    """Otherwise nobody is there to let the file be opened: it would hang."""
+    """If the call kept the interpreter's lock, no thread could allow the open,
+    and the process would hang."""
     code = textwrap.dedent(BUSY).replace("CALL", call)
     done = subprocess.run([sys.executable, "-c", code, path], timeout=60,
                           capture_output=True, text=True)
@@ -456,7 +457,8 @@ def test_waiting_for_another_thread_lets_others_run(path, call):
 
 @pytest.mark.parametrize("method", ["startswith", "endswith", "find", "count"])
 def test_needle_and_haystack_may_both_be_lost(tmp_path, method):
-    """Two reasons to raise: the first counts, and no SystemError comes of it."""
+    """Both are a reason to raise. The first one is raised, and no
+    SystemError."""
     path = tmp_path / "file"
     path.write_bytes(b"a" * (8 * 4096))
     with mapped.open(path) as region:

@@ -1,5 +1,5 @@
-"""A page that is lost, because the file was truncated by somebody else, must end
-in FaultError wherever it is touched, and never in the end of the process."""
+"""Guards against a method that meets a lost page without a FaultError, or that
+ends the process."""
 import errno
 import os
 
@@ -12,7 +12,7 @@ PAGE = os.sysconf("SC_PAGESIZE")
 
 @pytest.fixture
 def lost(path, content):
-    """A region whose file has been cut down to its first page."""
+    """Makes a region whose file has been cut down to its first page."""
     with mapped.open(path, "r+") as region:
         os.truncate(path, PAGE)
         yield region

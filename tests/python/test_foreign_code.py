@@ -1,6 +1,6 @@
-"""Guards against code of others that runs in the middle of ours and changes
-what we go on with, or that is kept alive, or keeps memory, through what we
-remember."""
+"""Guards against foreign code that runs in the middle of a call and changes the
+objects that the call uses. Guards also against caches that keep foreign objects
+alive or use much memory."""
 import gc
 import os
 import struct
@@ -16,7 +16,8 @@ from conftest import descriptors
 
 
 class Text(str):
-    """Text that can lead anywhere, and says what it likes of itself."""
+    """A str that refers to other objects, and whose methods raise or give wrong
+    answers."""
 
     def __eq__(self, other):
         raise AssertionError("compared")
@@ -79,7 +80,7 @@ def test_text_of_a_subclass_means_what_it_says():
 
 
 def test_many_long_formats_take_little_memory(child):
-    """64 formats of 1 MB once took 3.4 GB."""
+    """A cache of 64 formats of 1 MB each once took 3.4 GB."""
     done = child("""
         import mapped
         def peak():
@@ -112,7 +113,8 @@ def test_formats_that_are_forgotten_still_work():
             assert region.unpack(text) == struct.unpack_from(text, bytes(600))
 
 
-# Garbage that holds 20 regions with a descriptor each, and no descriptor left.
+# A program whose garbage holds 20 regions with a descriptor each, and that may
+# open no other descriptor.
 NO_DESCRIPTORS = """
     import gc, mapped, os, resource, sys
     path, action = sys.argv[1:]
@@ -166,13 +168,14 @@ def test_recover_finds_a_descriptor_in_the_garbage(child, path):
 
 @pytest.mark.parametrize("switch", ["enable", "disable"])
 def test_garbage_is_collected_for_a_retry_even_if_that_is_off(child, path, switch):
-    """And what was off stays off."""
+    """A collector that was switched off stays off."""
     action = f"(gc.{switch}(), mapped.open(path, 'r+')[1], gc.isenabled())"
     done = child(NO_DESCRIPTORS, path, action)
     assert done.strip() == str((None, 1, switch == "enable"))
 
 
-# Garbage that holds 2 GiB of addresses, of the 2.5 that there are.
+# A program whose garbage holds 2 GiB of addresses, out of 2.5 GiB that it may
+# have.
 NO_ADDRESSES = """
     import gc, mapped, resource, sys
     path, action = sys.argv[1:]
@@ -202,7 +205,7 @@ def test_garbage_gives_its_addresses_back(child, path, action):
                     reason="since 3.12 the collection comes between two lines "
                            "of Python only, inside of fileno()")
 def test_file_closed_by_the_collection_is_not_another_one(child, path, tmp_path):
-    """The number of a closed descriptor soon means another file."""
+    """The number of a closed descriptor may already belong to another file."""
     other = tmp_path / "other"
     other.write_bytes(b"SECRET")
     done = child("""
@@ -233,12 +236,12 @@ def test_file_closed_by_the_collection_is_not_another_one(child, path, tmp_path)
                 pass
             gc.set_threshold(0)
         print("done")
-    """, path, other, finalizers=False)  # these run behind fileno(), too
+    """, path, other, finalizers=False)  # they would run after fileno() too
     assert done == "done\n"
 
 
-# A file whose descriptor is closed, and its number given to another file, by
-# what fileno() leaves behind.
+# Each object's fileno() leaves garbage that closes the file's descriptor and
+# opens another file under its number.
 SWAPPED = {
     "number": """
         class Number(int):
@@ -295,7 +298,7 @@ def test_number_of_a_file_that_is_none_is_refused(number, error, text):
 
 
 class Rude:
-    """An object that can't be asked anything."""
+    """An object all of whose attributes raise KeyboardInterrupt."""
 
     def __getattr__(self, name):
         raise KeyboardInterrupt
@@ -318,7 +321,7 @@ def test_interrupt_in_a_conversion_is_not_swallowed():
 
 
 def test_numbers_of_a_slice_are_converted_once(index):
-    """A second time they may be others."""
+    """A second conversion could give other numbers."""
     calls = []
     key = slice(index(0, lambda: calls.append(1)), None,
                 index(2, lambda: calls.append(2)))
@@ -388,7 +391,8 @@ def test_scalar_of_numpy_is_a_number_to_search_for():
 
 
 def test_containers_are_whole_when_others_see_them(child):
-    """The collector shows all objects to whoever asks in its callback."""
+    """A callback of the collector can get at all objects, even at incomplete
+    ones."""
     done = child("""
         import gc, mapped, struct
         seen = 0
@@ -430,7 +434,7 @@ def test_containers_are_whole_when_others_see_them(child):
 
 
 def test_module_goes_with_its_last_region(child):
-    """And what is used while it is being cleared still works."""
+    """Objects that are used while the module is cleared still work."""
     done = child("""
         import gc, importlib.util, mapped._mapped, sys, weakref
         spec = mapped._mapped.__spec__

@@ -1,5 +1,5 @@
-"""Guards against pack and unpack that differ from struct in a value, in what
-they write, or in what they refuse."""
+"""Guards against a pack or unpack that differs from struct in a value, in the
+bytes that it writes, or in what it refuses."""
 import gc
 import math
 import pathlib
@@ -27,7 +27,8 @@ broken = st.text(st.sampled_from("@=<>! 0123456789sxiIqnNPepy\0é-."), max_size=
 
 
 def same(ours, theirs):
-    """Equal, or the same exception: IndexErrors may be struct.errors too."""
+    """Returns whether both are equal, or ours is struct's exception or a
+    subclass of it."""
     if isinstance(theirs, type):
         return isinstance(ours, type) and issubclass(ours, theirs)
     return repr(ours) == repr(theirs)
@@ -41,7 +42,7 @@ def same(ours, theirs):
 @example("<q", b"1234567", 0)
 def test_unpack_is_unpack_from(code, data, offset):
     theirs = outcome(struct.unpack_from, code, data, offset)
-    if theirs is SystemError:  # struct's own bug with 0p
+    if theirs is SystemError:  # a mistake of struct with 0p
         return
     assert same(outcome(mapped.wrap(data).unpack, code, offset), theirs)
     assert same(outcome(mapped.wrap(data).unpack, code.encode(), offset), theirs)
@@ -105,7 +106,7 @@ def test_pack_where_there_is_no_room_converts_nothing():
     with pytest.raises(struct.error):
         mapped.anonymous(3).pack("<I", 0, Number())
     with pytest.raises(struct.error):
-        mapped.anonymous(1).pack("<e", 0, 1e9)  # which is no half-float either
+        mapped.anonymous(1).pack("<e", 0, 1e9)  # too large for a half, too
     assert not converted
 
 
@@ -314,7 +315,8 @@ FORMATS = """
 @pytest.mark.parametrize("value", ["5", "None", "formats", "gc",
                                    "sys.modules['datetime'].datetime_CAPI"])
 def test_value_among_the_formats_that_is_none_counts_as_missing(child, value):
-    """The garbage collector gives the dict to whoever asks."""
+    """Foreign code can get at the dict of formats through the garbage
+    collector."""
     done = child(FORMATS + f"""
     import datetime
     formats["<I"] = {value}

@@ -1,8 +1,9 @@
-"""Guards against state shared between interpreters: the extension declares that
-each may have a lock of its own, so several of them run it at the same time.
+"""Guards against state that interpreters share. The extension declares that
+each interpreter may have a lock of its own, so several of them may run it at
+the same time.
 
 CPython 3.11 has one lock for all. The test runs in every newer CPython that can
-be found by name, with the same extension: it is built for the stable ABI."""
+be found by name, with the same extension, which is built for the stable ABI."""
 import shutil
 import subprocess
 import textwrap
@@ -13,7 +14,8 @@ NAMES = ["python3.12", "python3.13", "python3.14"]
 
 
 def works(interpreter):
-    """Launchers that stand for a version which isn't there do not."""
+    """Returns whether an interpreter can run. A launcher without its version
+    can't."""
     path = shutil.which(interpreter)
     return path is not None and subprocess.run(
         [path, "-c", ""], capture_output=True).returncode == 0

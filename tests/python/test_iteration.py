@@ -1,5 +1,5 @@
-"""Guards against iteration that ends early, in either direction, where the
-bytes it was to go over are gone."""
+"""Guards against an iteration, in either direction, that ends without an error
+when the rest of its bytes no longer exists."""
 import operator
 
 import pytest

@@ -1,5 +1,5 @@
-"""After close nothing may reach the memory, in whatever order things end, and a
-conversion that closes the region in mid-call must not get through to it."""
+"""Guards against access to memory after close, in whatever order objects end,
+also when a conversion closes the region in the middle of a call."""
 import copy
 import gc
 import os
@@ -20,7 +20,8 @@ def region():
 
 
 def every_use(region):
-    """Every access there is, as functions, made while the region is open."""
+    """Returns every kind of access as a function, made while the region is
+    open."""
     part, array, grid = region[8:40], region.cast("I"), region.cast("H", (4, 8))
     iterator, rows = iter(part), iter(grid)
     uses = []
@@ -115,7 +116,8 @@ def test_slices_keep_their_region_alive():
 
 
 def actions(region, index):
-    """Every call that converts an integer, which closes the region meanwhile."""
+    """Returns every call that converts an integer, with an integer that closes
+    the region."""
     part, array, grid = region[8:40], region.cast("I"), region.cast("H", (4, 8))
 
     def at(value):

@@ -1,5 +1,5 @@
-"""Resources that run out must end in an error, not in a leak or a crash; and
-what is used must be given back."""
+"""Guards against leaks and crashes where memory, addresses or descriptors run
+out, and against resources that aren't given back."""
 import errno
 import gc
 import os

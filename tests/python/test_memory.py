@@ -1,6 +1,5 @@
-"""Guards against a failing allocation that crashes, leaks, passes for success or
-leaves something half done: each of Python's allocators fails once, wherever it
-is asked."""
+"""Guards against a failing allocation that crashes, leaks, is taken for success
+or leaves an incomplete result. Every allocation of a call fails once."""
 import gc
 import sys
 
@@ -74,7 +73,8 @@ ERRORS = {
 
 
 def starve(action, point):
-    """What the action raises if that allocation from now on fails."""
+    """Returns the exception that the action raises if its allocation number
+    `point` fails."""
     testing.set_nomemory(point, point + 1)
     try:
         action()
@@ -85,8 +85,9 @@ def starve(action, point):
 
 
 def leaked(action):
-    """How many blocks are left behind when every allocation has failed once. By
-    then, and without a collection, Python's free lists are as full as ever."""
+    """Returns how many blocks are left when every allocation has failed once.
+    This is done before too, without a collection, so that Python's free lists
+    are full."""
     def starve_everywhere():
         for point in range(1, POINTS):
             starve(action, point)
@@ -114,7 +115,7 @@ def test_failing_allocation_is_a_memory_error(action):
 def test_failing_allocation_inside_an_error_is_a_memory_error(action, kind):
     for point in range(1, POINTS):
         error = starve(action, point)
-        # Python's own, where it can't note the line in the traceback.
+        # Python itself raises this when it can't add a line to the traceback.
         if str(error) != "error return without exception set":
             assert isinstance(error, (kind, MemoryError)), error
     assert leaked(action) <= 2

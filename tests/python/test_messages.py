@@ -1,5 +1,5 @@
-"""Guards against messages of many megabytes, messages that fail because an object
-has no repr, and text that stays in memory because of them."""
+"""Guards against messages of many megabytes, against messages that fail because
+an object's repr fails, and against text that messages keep in memory."""
 import enum
 import os
 import struct
@@ -144,8 +144,8 @@ def test_repr_is_bounded(tmp_path):
 
 
 COLUMNS = "a:u8 n:u16[2] c:char[3]"
-# How each is called that stores into memory `r`, with memory `w` to take from
-# or to copy into.
+# Lists how each operation is called. `r` is the memory that it works on, and
+# `w` is memory to copy from or to.
 OPERATIONS = [
     ("copy_from", lambda r, w: r.copy_from(b"abcd")),
     ("copy_from", lambda r, w: r.copy_from(w)),
@@ -252,7 +252,7 @@ def test_append_names_the_file_whose_page_is_lost(tmp_path):
 
 
 def test_messages_name_a_file_in_no_encoding(tmp_path):
-    """The path in an error is whatever bytes the file system has."""
+    """A path may be any bytes, which need not be text in any encoding."""
     path = os.fsencode(tmp_path) + b"/\xff\xfe.bin"
     with open(path, "wb") as file:
         file.write(bytes(100))

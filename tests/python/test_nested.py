@@ -1,6 +1,7 @@
-"""Guards against records in records whose bytes are others than NumPy's, that
-are copies where they must be in place, or that outlive what they are part of,
-and against layouts that change on the way to NumPy or struct and back."""
+"""Guards against records in records whose bytes differ from NumPy's, that are
+copies where they must be in place, or that give access after their region is
+closed. Guards also against layouts that change when they are converted to NumPy
+or struct and back."""
 import gc
 import struct
 
@@ -264,7 +265,8 @@ def test_layouts_without_a_struct_format_say_why(text, why):
 
 
 def test_a_dtype_that_closes_and_lies_is_survived():
-    """Only its attributes are asked, which are anything."""
+    """The library reads only the attributes of a dtype, which may be any
+    objects."""
     region = mapped.anonymous(8)
 
     class Dtype:

@@ -1,5 +1,5 @@
-"""Opening: whatever can be wrong with a file, a path, a mode or a number must be
-a clear error that leaves nothing behind; and what is right must work."""
+"""Guards against an open that accepts a wrong file, path, mode or number, that
+fails without a clear error, or that leaves something behind."""
 import errno
 import io
 import os

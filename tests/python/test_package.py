@@ -1,6 +1,7 @@
-"""What is installed: the wheel of the in-tree backend, from the checkout and from
-an sdist, must be the same reproducible files, and one extension must serve every
-CPython; names, docstrings, signatures and stubs must agree."""
+"""Guards against a wheel whose files depend on whether it is built from the
+checkout or from an sdist, or on the time; against an extension that works in
+one version of CPython only; and against names, docstrings, signatures and stubs
+that disagree."""
 import importlib.util
 import inspect
 import os
@@ -38,7 +39,8 @@ sanitized = pytest.mark.skipif(
 
 
 def build(function, source, target):
-    """Calls the backend as an installer does: from the source directory."""
+    """Calls the build backend from the source directory, as an installer
+    does."""
     target.mkdir(exist_ok=True)
     name = run(sys.executable, "-B", "-c",
                f"import backend, sys; print(backend.{function}(sys.argv[1]))",
@@ -106,7 +108,7 @@ def test_pip_installs_it_without_a_network(tmp_path, path):
 
 
 def interpreters():
-    """CPythons of the versions that this machine may have."""
+    """Yields the interpreters of CPython that this machine has."""
     for minor in 11, 12, 13, 14:
         found = shutil.which(f"python3.{minor}")
         home = pathlib.Path.home() / ".pyenv/versions"
@@ -141,7 +143,7 @@ def test_other_versions_pass_the_lifetime_tests(version, interpreter, path, chil
 def test_stubs_match_the_module():
     if importlib.util.find_spec("mypy") is None:
         pytest.skip("mypy (stubtest) is not installed")
-    allowed = r"mapped\..*Record\.__getattr__" "\n"  # its fields
+    allowed = r"mapped\..*Record\.__getattr__" "\n"  # the fields of a record
     run(sys.executable, "-m", "mypy.stubtest", "mapped",
         "--allowlist=/dev/stdin", input=allowed, cwd=BUILT.parent)
 

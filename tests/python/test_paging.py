@@ -1,6 +1,6 @@
-"""Calls on pages must not change bytes beside their own, must say what they
-can't do, and must stand whatever a callback does; what is protected must never
-end in a signal."""
+"""Guards against calls on pages that change bytes outside of their slice, that
+don't report what isn't supported, that crash because of what a callback does,
+or that end in a signal where memory is protected."""
 import errno
 import io
 import os
@@ -19,7 +19,7 @@ KINDS = ["normal", "sequential", "random", "willneed", "cold", "pageout",
 
 @pytest.fixture
 def large(tmp_path):
-    """A file of 9 MiB of `a`."""
+    """Makes a file of 9 MiB of `a`."""
     made = tmp_path / "large.bin"
     made.write_bytes(b"a" * (9 << 20))
     return made
@@ -156,7 +156,8 @@ def test_prefetch_progress_that_goes_on(large):
 
 @pytest.mark.skipif(HOSTILE, reason="a finalizer may meet the interrupt")
 def test_prefetch_ends_with_an_interrupt(large):
-    """A signal's handler raises in the middle of a prefetch that would go on."""
+    """A signal handler raises in the middle of a prefetch, and the prefetch
+    must end."""
     def interrupt(number, frame):
         raise KeyboardInterrupt
 
@@ -184,7 +185,8 @@ def test_prefetch_in_the_background(large):
 
 
 def test_prefetch_lets_other_threads_run(large):
-    """They would wait for ever for one that keeps the interpreter."""
+    """If the prefetch kept the interpreter's lock, it would wait for the thread
+    for ever."""
     turns = []
     with mapped.open(large) as region:
         thread = threading.Thread(target=lambda: turns.append(1))
@@ -345,7 +347,7 @@ def test_protect_of_a_region_opened_for_reading(pages):
 
 
 def test_protect_while_another_thread_writes(pages):
-    """Each write goes through or is refused, and none ends in a signal."""
+    """Each write succeeds or is refused, and none ends in a signal."""
     with mapped.open(pages, "r+", length=4 << 20) as region:
         def write():
             while not done:

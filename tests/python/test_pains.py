@@ -1,6 +1,7 @@
-"""What has hurt people who map files in Python, case by case. Each test names
-the report it comes from; what the library does about it is tested in depth
-elsewhere, and in test_threads.py that other threads run meanwhile (py-lmdb 65)."""
+"""Guards against problems that users of other libraries have reported when they
+map files in Python. Each test names the report; other files test the same
+behaviour in depth. test_threads.py tests that other threads go on running
+(py-lmdb 65)."""
 import gc
 import mmap
 import os

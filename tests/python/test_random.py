@@ -1,7 +1,7 @@
-"""Guards against whatever nobody has thought of: calls.py calls everything with
-everything, in a process of its own, so that a crash is a failed test. It shows
-the seed and the last calls. MAPPED_RANDOM_SEED repeats a run,
-MAPPED_RANDOM_SECONDS is how long one takes."""
+"""Guards against crashes that no other test provokes: calls.py makes random
+calls, in a process of its own, so that a crash is a failed test. A failure
+shows the seed and the last calls. MAPPED_RANDOM_SEED repeats a run, and
+MAPPED_RANDOM_SECONDS is the length of a run."""
 import os
 import pathlib
 import re
@@ -13,7 +13,7 @@ import pytest
 CALLS = pathlib.Path(__file__).resolve().parent / "calls.py"
 SEED = os.environ.get("MAPPED_RANDOM_SEED") or "1"
 SECONDS = os.environ.get("MAPPED_RANDOM_SECONDS") or "2"
-PATIENCE = 60  # seconds more, then it hangs
+PATIENCE = 60  # seconds more, before a run counts as hanging
 LAST = 15
 
 

@@ -1,6 +1,6 @@
-"""Guards against searches that differ from those of bytes: in what they find,
-in what they take, in how they fail; against a copy made on the way; and against
-a region that goes while it is searched."""
+"""Guards against searches that differ from those of bytes in what they find,
+which arguments they take or how they fail; against copies of the data; and
+against a region that is closed during a search."""
 import io
 import mmap
 import os
@@ -267,7 +267,7 @@ def test_close_by_another_thread_ends_a_long_search(tmp_path):
 
 @pytest.fixture
 def cut(tmp_path):
-    """A region of four pages whose file has lost the last two of them."""
+    """Makes a region of four pages whose file has lost the last two."""
     path = tmp_path / "cut"
     page = mmap.PAGESIZE
     path.write_bytes(b"." * (page - 3) + b"needle" + b"." * (3 * page - 3))
@@ -300,7 +300,7 @@ def test_search_that_needs_a_lost_page_is_a_fault(cut, search):
 
 
 def private_bytes():
-    """What this process holds of memory that is no file's."""
+    """Returns how much memory this process uses that belongs to no file."""
     with open("/proc/self/smaps_rollup") as file:
         anonymous = next(line for line in file if line.startswith("Anonymous"))
     return int(anonymous.split()[1]) << 10
@@ -308,7 +308,7 @@ def private_bytes():
 
 @pytest.fixture
 def sparse(tmp_path):
-    """64 MiB of holes with a word near the end."""
+    """Makes a sparse file of 64 MiB with a word near its end."""
     path = tmp_path / "sparse"
     path.touch()
     os.truncate(path, 64 * MIB)
@@ -332,7 +332,7 @@ NO_ROOM = """
 
 
 def test_a_copy_has_no_room(sparse, child):
-    """The next test would see one."""
+    """Shows that the next test would notice a copy."""
     assert child(NO_ROOM, sparse.name, "len").strip() == str(64 * MIB)
     with pytest.raises(AssertionError, match="MemoryError"):
         child(NO_ROOM, sparse.name, "lambda s: len(bytes(s))")
@@ -351,9 +351,9 @@ def test_a_copy_has_no_room(sparse, child):
      [60 * MIB + 1, 4 * MIB - 10]),
 ])
 def test_nothing_is_copied(sparse, child, search, result):
-    """Not even for a moment: the process has no room for a copy."""
+    """The process has no memory for a copy, not even for a moment."""
     output = child(NO_ROOM, sparse.name, search,
-                   finalizers=False)  # which need room of their own
+                   finalizers=False)  # they need memory too
     assert eval(output) == result
 
 

@@ -1,4 +1,5 @@
-"""Guards against counts of what a process has mapped that drift."""
+"""Guards against wrong counts of a process's regions, mapped bytes, exports and
+faults."""
 import os
 import threading
 

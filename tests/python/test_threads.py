@@ -1,5 +1,6 @@
-"""Other Python threads run while an operation over many bytes does, and may close
-the region meanwhile: then it ends in an error or with its result."""
+"""Guards against an operation over many bytes that stops all other threads, and
+against a crash or a wrong result when another thread closes the region
+meanwhile."""
 import sys
 import threading
 
@@ -12,7 +13,7 @@ SIZE = 128 << 20
 
 @pytest.fixture
 def patient():
-    """Threads switch only where one lets go of the global lock by itself."""
+    """Makes threads switch only where one of them runs unlocked."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1000)
     yield

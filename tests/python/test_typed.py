@@ -1,5 +1,5 @@
-"""Typed reads and writes must agree with the struct module for every code and
-at every alignment, and refuse what it refuses."""
+"""Guards against typed access that differs from struct: for every code and at
+every alignment, in values and in what is refused."""
 import struct
 
 import pytest

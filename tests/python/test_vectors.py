@@ -1,5 +1,5 @@
-"""Guards against a Python that means something else by the same bytes than C and
-Lua: the cases of tests/vectors/ that all three run."""
+"""Guards against bytes that mean something else in Python than in C and Lua.
+The tests of all three languages run the cases of tests/vectors/."""
 import math
 import pathlib
 import struct
@@ -12,9 +12,9 @@ ERRORS = {"!range": IndexError, "!value": ValueError, "!code": ValueError}
 
 
 def rows(name):
-    """The rows of a file, each as a test that is called by its line.
+    """Yields the rows of a file as parameters of a test, named by their line.
 
-    Those without a code of Python's are for others."""
+    Rows without a code for Python are left out."""
     lines = (VECTORS / name).read_text("utf-8").split("\n")
     for number, line in enumerate(lines, 1):
         row = line.split("\t")
@@ -28,7 +28,7 @@ def writable(hexadecimal):
 
 
 def result_of(expected, act):
-    """What `act` returns, or None when it raises what is expected."""
+    """Returns the result of `act`, or None if it raises the expected error."""
     if expected not in ERRORS:
         return act()
     with pytest.raises(ERRORS[expected]):
