@@ -1,11 +1,12 @@
-"""Checks that the house stands: an #include only ever goes down.
+"""Checks that a C file includes only headers of lower floors.
 
-Usage: check_floors.py [CHECKOUT]. Prints every breach; exits with 1 if any.
+Usage: check_floors.py [CHECKOUT]. Prints every breach; exits with 1 if there is
+one.
 
-A file of the core belongs to the topic its name starts with (region_open.c to
-`region`), and a topic has a floor. A file may include its own topic, topics of
-lower floors, `base`, and what USES states of its siblings. Every topic named
-here has a file."""
+A file of the core belongs to the topic that its name starts with (region_open.c
+to `region`), and each topic has a floor. A file may include its own topic,
+topics of lower floors, `base`, and the topics of its own floor that USES lists.
+Every topic named here must have a file."""
 import pathlib
 import re
 import sys
@@ -22,12 +23,12 @@ STOREYS = [
 ]
 FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)
           for topic in topics}
-# Which siblings on its floor a topic is made of.
+# Lists the topics of the same floor that a topic may include.
 USES = {
     "element": {"error", "endian"},
     "message": {"platform"},
     "guard": {"lost"},
-    "region": {"fault"}, "fault": {"region"},  # one side each of a region
+    "region": {"fault"}, "fault": {"region"},  # each is one side of a region
     "export": {"slice", "span"}, "span": {"export"},
     "item": {"access"}, "fields": {"item", "access", "bulk"},
     "array": {"item", "fields", "access", "bulk"},
@@ -36,7 +37,7 @@ USES = {
     "windows": {"needle", "search"},
 }
 BACKEND = FLOORS["platform"]
-BACKENDS = {"posix": None, "linux": "posix", "win32": None}  # what each is on
+BACKENDS = {"posix": None, "linux": "posix", "win32": None}  # and the backend each builds on
 BINDING = FLOORS["mapped"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<([^>]+)>|"([^"]+)")', re.M)
 SYSTEM = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*?(_WIN32|_WIN64|WIN32|"
@@ -46,7 +47,7 @@ SYSTEM = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*?(_WIN32|_WIN64|WIN32|
 
 
 def topic(name):
-    """The topic of a file of the core, or None."""
+    """Returns the topic of a file of the core, or None."""
     stem = pathlib.PurePosixPath(name).stem
     while stem not in FLOORS:
         if "_" not in stem:
@@ -56,7 +57,8 @@ def topic(name):
 
 
 def place(path):
-    """Where a source file lives: (kind, topic, floor). Paths from the top."""
+    """Returns where a source file belongs: (kind, topic, floor). Paths begin at
+    the top."""
     parts = path.parts
     if parts[:2] == ("core", "src") and parts[2] in BACKENDS:
         return parts[2], None, BACKEND
@@ -67,7 +69,8 @@ def place(path):
 
 
 def target(name, including, files):
-    """What an #include of `including` means, as a path from the top, if ours."""
+    """Returns the path of an included file from the top, or None if it is not
+    of this project."""
     if name.startswith("mapped/"):
         return pathlib.PurePosixPath("core/include") / name
     beside = including.parent / name
@@ -78,7 +81,7 @@ def target(name, including, files):
 
 
 def breaches_of_include(path, name, quoted, files):
-    """Why the file must not include that; nothing if it may."""
+    """Returns the breaches of one #include."""
     found = target(name, path, files)
     if found is None:
         return [f"{path}: includes \"{name}\", which isn't there"
@@ -105,7 +108,7 @@ def breaches_of_include(path, name, quoted, files):
 
 
 def breaches_of_file(path, text, files):
-    """All that is wrong with one file; `files` are all there are."""
+    """Returns the breaches of one file. `files` are all files."""
     kind, own, floor = place(path)
     if floor is None:
         return [f"{path}: no floor for a file of this name"]
@@ -120,7 +123,7 @@ def breaches_of_file(path, text, files):
 
 
 def breaches(sources):
-    """All breaches in {path from the top: text}."""
+    """Returns all breaches in {path from the top: text}."""
     there = {place(path)[1] for path in sources}
     return [f"{topic}: a topic without a file" for topic in FLOORS
             if topic not in there] + [
@@ -129,7 +132,7 @@ def breaches(sources):
 
 
 def read(top):
-    """The C files of a checkout, examples and build results left out."""
+    """Returns the C files of a checkout, without examples and build results."""
     patterns = ["core/include/mapped/*.h", "core/src/**/*.[ch]", "lua/*.[ch]",
                 "python/*.[ch]"]
     return {pathlib.PurePosixPath(path.relative_to(top)): path.read_text()

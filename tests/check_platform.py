@@ -1,9 +1,9 @@
-"""Checks that every backend defines what core/src/platform.h declares.
+"""Checks that every backend defines the functions that core/src/platform.h
+declares.
 
-Usage: check_platform.py LIBRARY...   e.g. build/release/core/libmapped.a
-                                      build/win32-release/core/libmapped.a
-Prints what a static library lacks or defines twice; exits with 1 if anything.
-NM names another nm."""
+Usage: check_platform.py LIBRARY..., for example build/release/core/libmapped.a.
+Prints the functions that a static library lacks or defines twice; exits with 1
+if there is one. The environment variable NM names another nm."""
 import os
 import pathlib
 import re
@@ -16,13 +16,13 @@ FUNCTION = re.compile(r"^(?!typedef\b)\w[\w\s*]*?\b(mapped__\w+)\(", re.M)
 
 
 def declared(header):
-    """The names of the functions in the text of a header."""
+    """Returns the names of the functions in the text of a header."""
     text = COMMENT.sub("", header)
     return sorted(set(FUNCTION.findall(text)))
 
 
 def defined(listing):
-    """{name: how often} of the functions in what `nm -g` prints."""
+    """Counts the functions in the output of `nm -g`: {name: count}."""
     counts = {}
     for line in listing.splitlines():
         fields = line.split()
@@ -32,7 +32,7 @@ def defined(listing):
 
 
 def faults(names, counts):
-    """What is wrong with a library that defines `counts`."""
+    """Returns the faults of a library that defines `counts`."""
     return [f"{name} is {'defined twice' if name in counts else 'missing'}"
             for name in names if counts.get(name, 0) != 1]
 

@@ -1,9 +1,9 @@
-"""Checks the limits on size: of files, functions, parameter lists, nesting; and
-that nothing lies at the top of the checkout but what belongs there.
+"""Checks the limits on the size of files, functions, parameter lists and
+nesting, and that no unknown file lies at the top of the checkout.
 
 Usage: check_style.py [CHECKOUT]. Prints every breach and the medians; exits
-with 1 if there is a breach. Relies on clang-format's layout: a function's
-braces, and nothing else's but a type's, stand alone in the first column."""
+with 1 if there is a breach. The check relies on clang-format's layout: only the
+braces of functions and types stand alone in the first column."""
 import fnmatch
 import pathlib
 import re
@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^( +)(?:if|for|while|do|switch)\b", re.M)
 
 
 def parameter_count(text):
-    """How many inputs a list has: what is handed back doesn't count."""
+    """Counts the inputs in a list of parameters. Outputs don't count."""
     flat = re.sub(r"\([^()]*\)", "", text)
     return sum(1 for parameter in flat.split(",")
                if parameter.strip() not in ("", "void", "mapped_error *error")
@@ -48,7 +48,7 @@ def breaches_of_function(path, match):
 
 
 def breaches(sources):
-    """All breaches in {path: text}."""
+    """Returns all breaches in {path: text}."""
     found = []
     for path, text in sorted(sources.items()):
         if (lines := text.count("\n")) > FILE_LINES:
@@ -59,14 +59,14 @@ def breaches(sources):
 
 
 def lengths(sources):
-    """The number of lines of every function."""
+    """Returns the number of lines of every function, sorted."""
     return sorted(match[0].count("\n") + 1 for text in sources.values()
                   for match in FUNCTION.finditer(text))
 
 
 def files_at_top(top):
-    """The files at the top that git has or would add; without git, those that
-    .gitignore doesn't name."""
+    """Returns the files at the top that git tracks or would add. Without git,
+    it returns those that .gitignore doesn't name."""
     try:
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others",
@@ -83,14 +83,14 @@ def files_at_top(top):
 
 
 def strays(names):
-    """Breaches: files at the top that nothing there allows."""
+    """Returns a breach for each file at the top that isn't allowed there."""
     return [f"{name}: nothing names this file at the top"
             for name in sorted(names)
             if name not in TOP_FILES and not name.startswith(".")]
 
 
 def read(top):
-    """All C files of a checkout."""
+    """Returns all C files of a checkout."""
     return {pathlib.PurePosixPath(path.relative_to(top)): path.read_text()
             for part in ("core", "lua", "python", "tests")
             for path in (top / part).rglob("*.[ch]")}

@@ -1,4 +1,4 @@
-"""What all suites of pytest share."""
+"""Selects the tests that a run of pytest includes, for all suites."""
 import os
 
 
@@ -7,7 +7,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """`scons test only=NAME` runs the tests with NAME in their names alone."""
+    """Selects tests. `scons test only=NAME` sets MAPPED_ONLY, and then only
+    tests with NAME in their names run."""
     only = os.environ.get("MAPPED_ONLY", "")
     left_out = [item for item in items if only not in item.nodeid]
     config.hook.pytest_deselected(items=left_out)

@@ -1,5 +1,5 @@
-"""What tests of several suites share. A module of its own, because conftest.py
-can't be imported by name."""
+"""Functions that tests of several suites share. They have a module of their
+own, because conftest.py can't be imported by name."""
 import pathlib
 import subprocess
 
@@ -12,13 +12,15 @@ def run(*command, **options):
 
 
 def names_in(path):
-    """The names in one of our lists, whose comments begin with #."""
+    """Returns the names in a list such as wrapped.txt, whose comments begin
+    with #."""
     lines = pathlib.Path(path).read_text().splitlines()
     return {name for line in lines for name in line.partition("#")[0].split()}
 
 
 def outcome(function, *arguments):
-    """What a call returns, or the type of what it raises."""
+    """Returns the result of a call, or the type of the exception that it
+    raises."""
     try:
         return function(*arguments)
     except Exception as error:

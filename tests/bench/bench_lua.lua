@@ -14,7 +14,8 @@ local function print_row(row, rounds, ours, peer)
     table.concat(texts[1], ", "), table.concat(texts[2], ", ")))
 end
 
--- A file of `size` bytes: noise, or a hole with a byte at its end.
+-- Makes a file of `size` bytes: random ones, or a hole with one byte at its
+-- end.
 local function make_file(size, sparse)
   local path = os.tmpname()
   local file <close> = assert(io.open(path, "wb"))
@@ -36,9 +37,10 @@ local function read_all(path)
   return file:read("a")
 end
 
--- A function that gives the nanoseconds one `statement` takes. It stands eight
--- times in a row in a loop over `i`, for both sides alike, so that what is
--- measured is the statement and not the loop. `@` is a position that differs.
+-- Returns a function that measures the nanoseconds that `statement` takes. The
+-- statement is repeated eight times in a loop over `i`, for both sides, so that
+-- the loop itself hardly counts. `@` stands for the position, which is another
+-- one each time.
 local function timer(statement, object, first, last, step)
   local lines = { "local s, first, last = ... local x",
     "return function() for i = first, last, " .. 8 * step .. " do" }
@@ -67,7 +69,7 @@ local function time_item()
   assert(os.remove(path))
 end
 
--- What the fault guard costs an access that meets no fault.
+-- Measures what the fault guard costs an access that meets no fault.
 local function time_guard()
   local path = make_file(MIB)
   local region <close> = assert(mapped.open(path))
@@ -97,8 +99,8 @@ local function time_sub()
   assert(os.remove(path))
 end
 
--- Private memory is what only this process has and the system can't drop: the
--- kernel calls it Private_Dirty. Pages of a mapped file stay the file's.
+-- Prints the memory that only this process uses and that the system can't drop;
+-- the kernel calls it Private_Dirty. Clean pages of a mapped file don't count.
 local SCAN = [[
   local s = %s
   local sum = 0

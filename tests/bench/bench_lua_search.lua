@@ -14,7 +14,7 @@ for word in ([[the of and to in is that for it was on are as with his they at
   WORDS[#WORDS + 1] = word
 end
 
--- A mebibyte of words in lines of about 80 characters.
+-- Returns a mebibyte of words, in lines of about 80 characters.
 local function text_block()
   math.randomseed(1)
   local parts, size = {}, 0
@@ -36,7 +36,7 @@ local function noise_block(seed)
   return table.concat(parts)
 end
 
--- A file of 64 MiB that ends with something it doesn't hold elsewhere.
+-- Makes a file of 64 MiB that ends with text that occurs nowhere else in it.
 local function make_file(block)
   local path = os.tmpname()
   local file <close> = assert(io.open(path, "wb"))
@@ -67,7 +67,8 @@ local function time_of(run, object)
   return (os.clock() - start) * 1e9, result
 end
 
--- One turn of each first, which isn't counted: it brings the pages in.
+-- The first turn of each isn't counted, because it brings the pages into
+-- memory.
 local function compare(row, against, run, ours, peer)
   local samples = { {}, {} }
   for round = 0, ROUNDS do
@@ -129,7 +130,7 @@ local function time_noise(path)
     finder("match", "Zebras, (%d+)"), region, text)
 end
 
--- Private memory is what only this process has and the system can't drop.
+-- Prints the memory that only this process uses and that the system can't drop.
 local SEARCH = [[
   local s = %s
   assert(s:find("Quixotic Zebras", 1, true))
@@ -143,7 +144,8 @@ local SEARCH = [[
   end
 ]]
 
--- What the search takes beyond what a Lua takes that does nothing.
+-- Returns the memory that the search needs, beyond that of a Lua that does
+-- nothing.
 local function memory_of(expression)
   local name = os.tmpname()
   do

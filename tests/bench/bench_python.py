@@ -1,8 +1,8 @@
-"""Benchmarks of the Python binding beside the standard library's own way: prints
-a JSON line for each row, with the nanoseconds an operation takes.
+"""Measures the Python binding beside the standard library, and prints a line of
+JSON for each row, with the nanoseconds that an operation takes.
 
-A statement is repeated in the timed loop, so that the loop itself hardly counts;
-ours and the peer's take turns, so that what else the machine does hits both."""
+A statement is repeated in the timed loop, so that the loop itself hardly
+counts. Both sides take turns, so that other work of the machine slows both."""
 import json
 import tempfile
 import timeit
@@ -52,7 +52,7 @@ ROWS = [
 
 
 def measure(statements, setups):
-    """The nanoseconds of one operation of each, in every round."""
+    """Returns the nanoseconds of one operation of each side, in every round."""
     timers = [timeit.Timer("; ".join([statement] * COPIES), setup)
               for statement, setup in zip(statements, setups)]
     once = max(timer.timeit(20) / 20 for timer in timers)

@@ -1,5 +1,5 @@
-"""Benchmarks of typed data in Python beside the standard library's own way:
-prints a JSON line for each row."""
+"""Measures typed data in Python beside the standard library, and prints a line
+of JSON for each row."""
 import array
 import json
 import mmap
@@ -20,7 +20,8 @@ def seconds(function):
 
 
 def row(title, against, at_most, functions, rounds, operations=1):
-    """Ours and the peer's take turns; nanoseconds an operation."""
+    """Prints a row with the nanoseconds of an operation. Both sides take
+    turns."""
     times = [[], []]
     for _ in range(rounds):
         for side, function in zip(times, functions):
@@ -35,7 +36,7 @@ VALUES = "1, 2, 3, -4, 5, 6, 7.5, 8"
 
 
 def bench_fields():
-    """Eight values at once."""
+    """Measures packing and unpacking eight values at once."""
     region = mapped.anonymous(1 << 16)
     view = memoryview(bytearray(1 << 16))
     names = {"s": region, "memory": view, "struct": struct,
@@ -52,7 +53,7 @@ def bench_fields():
 
 
 def bench_items():
-    """Items one at a time, and all of them."""
+    """Measures access to single items, and to all items at once."""
     small = array.array("I", [i % 256 for i in range(2 * ITEMS)])
     large = array.array("I", [0x9e3779b1 * i % (1 << 32) for i in range(2 * ITEMS)])
     region = mapped.anonymous(4 << 20)
@@ -100,7 +101,8 @@ def swapped(memory):
 
 
 def repeated(statement, names):
-    """A function that runs the statement ten times for each offset `o`."""
+    """Returns a function that runs the statement ten times for each offset
+    `o`."""
     exec(f"def run():\n for o in offsets: {'; '.join([statement] * 10)}", names)
     return names["run"]
 

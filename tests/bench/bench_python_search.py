@@ -1,9 +1,9 @@
-"""Benchmarks of searching beside mmap and bytes: prints a JSON line for each row,
-with the nanoseconds a whole search takes.
+"""Measures searching beside mmap and bytes, and prints a line of JSON for each
+row, with the nanoseconds that a whole search takes.
 
-The data are files, made here and removed: 64 MiB of random bytes, 64 MiB and
-1 GiB of text. Ours and the peer's take turns, after one turn of each that isn't
-counted, so that both meet the same warm pages."""
+The data are temporary files of 64 MiB of random bytes, 64 MiB of text and 1 GiB
+of text. Both sides take turns. The first turn isn't counted, because it brings
+the pages into memory."""
 import json
 import mmap
 import os
@@ -24,7 +24,7 @@ NEEDLES = {2: b"~^", 6: b"ZEBRAS", 15: b"Quixotic Zebras"}
 
 
 def text_block():
-    """A mebibyte of words in lines of about 80 characters."""
+    """Returns a mebibyte of words, in lines of about 80 characters."""
     source = random.Random(1)
     lines = []
     size = 0
@@ -36,7 +36,7 @@ def text_block():
 
 
 def make(folder, name, block, mebibytes):
-    """A file of that many blocks; `block` makes one."""
+    """Makes a file of that many blocks; `block` makes one."""
     path = os.path.join(folder, name)
     with open(path, "wb") as file:
         for _ in range(mebibytes):
@@ -45,7 +45,7 @@ def make(folder, name, block, mebibytes):
 
 
 def measure(ours, peer, rounds=ROUNDS):
-    """The nanoseconds of one call of each, in every round."""
+    """Returns the nanoseconds of one call of each side, in every round."""
     times = ([], [])
     for done in range(rounds + 1):
         for function, kept in zip((ours, peer), times):
@@ -63,7 +63,7 @@ def show(row, against, at_most, times, unit="ns"):
 
 
 def finds(name, path, rounds=ROUNDS):
-    """The needles at the very end of a file that doesn't have them elsewhere."""
+    """Measures finding needles that occur only at the end of the file."""
     for length, needle in NEEDLES.items():
         with open(path, "r+b") as file:
             file.seek(-20, os.SEEK_END)
@@ -82,7 +82,7 @@ def finds(name, path, rounds=ROUNDS):
 
 
 def frequent(path):
-    """A word that turns up everywhere, looked for from every page on."""
+    """Measures finding a frequent word, from the start of every page on."""
     needle, starts = b"request", range(0, 63 * MIB, 4096)
     with mapped.open(path) as region, open(path, "rb") as file:
         peer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -131,7 +131,7 @@ def lines(path):
 
 
 def ticks(seconds):
-    """How often the main thread gets round in a loop of plain Python."""
+    """Counts how often the main thread repeats a loop in this time."""
     end = time.perf_counter() + seconds
     done = 0
     while time.perf_counter() < end:
@@ -140,7 +140,8 @@ def ticks(seconds):
 
 
 def background(path):
-    """The share is turned round, idle by busy, because smaller is better."""
+    """Measures how much a search slows the main thread. The idle thread's count
+    is divided by the busy one's, because smaller ratios are better."""
     idle, busy = [], []
     with mapped.open(path) as region:
         for _ in range(ROUNDS):
@@ -162,7 +163,8 @@ def background(path):
 def main():
     block = text_block()
     with tempfile.TemporaryDirectory() as folder:
-        # Two given bytes are nothing rare in that much noise.
+        # Random bytes of this size contain any pair of bytes, so this one is
+        # replaced.
         noise = make(folder, "random",
                      lambda: os.urandom(MIB).replace(b"~^", b"~_"), 64)
         text = make(folder, "text", lambda: block, 64)

@@ -1,5 +1,5 @@
-"""Disks that fail for real, for test_disks.py. Run as root in a mount namespace
-of its own (unshare -m), which takes all mounts with it when it ends.
+"""Makes disks that really fail, for test_disks.py. It must run as root in a
+mount namespace of its own (unshare -m), which removes all mounts when it ends.
 
 Usage: disks.py NAME FOLDER PROBE..., where PROBE is the command of a probe."""
 import ctypes
@@ -22,7 +22,8 @@ def sh(*command):
 
 
 def probe(command, path, how, *pages):
-    """What the probe tells: {page: errno}, and the lost (page, count)s."""
+    """Runs a probe, and returns {page: errno} and the list of lost (page,
+    count)."""
     done = subprocess.run([*command, str(path), how, *map(str, pages)],
                           capture_output=True, text=True)
     assert done.returncode == 0, (done.returncode, done.stderr)
@@ -51,8 +52,8 @@ def sparse(path, pages):
 
 
 def full(folder, command):
-    """A sparse file on a disk without room: its one page with blocks can be
-    written, the others can't, and none can be had by writing more."""
+    """Tests a sparse file on a full disk. Its first page has blocks and can be
+    written; the other pages can't."""
     sparse(folder / "sparse", 40)
     fill(folder / "rest")
     seen, lost = probe(command, folder / "sparse", "write", 0, 7, 8, 30)
@@ -76,7 +77,7 @@ def ext4(folder, command):
 
 
 def io_errors(folder, command):
-    """Pages that a file system can't read, until it heals."""
+    """Tests pages that a file system can't read until it is repaired."""
     server = subprocess.Popen(
         [sys.executable, str(HERE / "fuse.py"), str(folder), "16", "3", "4",
          "9"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -120,8 +121,9 @@ def heal(path, server):
 
 
 def call_while_busy(region, call, server):
-    """Makes a call while another thread is at work on the region, whose disk
-    answers only when a third one has had the interpreter."""
+    """Makes a call while another thread uses the region and waits for its disk.
+    The disk answers only after a third thread has had the interpreter's
+    lock."""
     import mapped
     server.send_signal(signal.SIGUSR2)
     assert server.stdout.readline() == "slow\n"
@@ -143,7 +145,7 @@ def call_while_busy(region, call, server):
 
 
 def waits(folder, command):
-    """Nothing waits for a busy region and keeps the interpreter meanwhile."""
+    """Tests that every call which waits for a busy region runs unlocked."""
     import mapped
     server = subprocess.Popen(
         [sys.executable, str(HERE / "fuse.py"), str(folder), "4", "1"],
@@ -168,7 +170,8 @@ def waits(folder, command):
 
 
 def huge(folder, command):
-    """The kernel's pool of huge pages runs out in a child that must copy one."""
+    """Tests a child that must copy a huge page when the kernel has none
+    left."""
     import mapped
     pool = pathlib.Path("/proc/sys/vm/nr_hugepages")
     before = pool.read_text()

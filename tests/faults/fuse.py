@@ -1,11 +1,12 @@
 """A file system of one file, `file`, whose pages can be made to fail.
 
-Usage: fuse.py MOUNTPOINT PAGES BAD... mounts it and serves until the mount goes
-or its standard input ends. Every byte is `S`; reading a page named in BAD answers
-EIO until the signal SIGUSR1 heals all of them. After SIGUSR2 the next look at the
-file says `asked` and waits for a byte on standard input. Speaks the kernel's own protocol
-(linux/fuse.h, version 7.31) so that no library is needed. Wants to be root in a
-mount namespace of its own."""
+Usage: fuse.py MOUNTPOINT PAGES BAD... mounts the file system, and serves it
+until it is unmounted or standard input ends. Every byte of the file is `S`.
+Reading a page listed in BAD fails with EIO until the signal SIGUSR1 repairs all
+pages. After SIGUSR2, the next request for the file's attributes prints `asked`
+and waits for a byte on standard input. The program uses the kernel's protocol
+(linux/fuse.h, version 7.31), so that no library is needed. It must run as root
+in a mount namespace of its own."""
 import ctypes
 import errno
 import os

@@ -1,4 +1,4 @@
-/* As probe.py, in C. */
+/* Does in C what probe.py does in Python. */
 #include <mapped/mapped.h>
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
--- As probe.py, in Lua.
+-- Does in Lua what probe.py does in Python.
 local mapped = require "mapped"
 
 local SIZE = 4096

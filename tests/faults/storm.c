@@ -91,7 +91,7 @@ static mapped_status compare(mapped_slice slice, size_t at)
     return status;
 }
 
-/* Compared with what is known, where compare() has nothing but itself. */
+/* Compares with known bytes, while compare() compares a slice with itself. */
 static mapped_status compare_bytes(mapped_slice slice, size_t at)
 {
     int order;
@@ -162,7 +162,7 @@ static mapped_status pack(mapped_slice slice, size_t at)
     return mapped_fields_pack(two_words, slice, &cursor, &both, NULL);
 }
 
-/* Every third byte from `at` on. */
+/* Gathers every third byte from `at` on. */
 static mapped_status gather(mapped_slice slice, size_t at)
 {
     static unsigned char bytes[BLOCK];
@@ -253,7 +253,7 @@ static void round_of(const char *path, unsigned long counts[2])
         counts[status == MAPPED_FAULT]++;
         if (status == MAPPED_FAULT &&
             mapped_region_recover(region, NULL) != MAPPED_OK)
-            continue; /* it is cut still */
+            continue; /* the file is still too short */
     }
     mapped_region_release(region);
 }

@@ -80,6 +80,6 @@ while os.time() < stop do
     local w, l = try(accesses[math.random(#accesses)], region)
     well, lost = well + w, lost + l
   end
-  if not region:close() then lost = lost + 1 end -- a page that lrexlib read
+  if not region:close() then lost = lost + 1 end -- lrexlib has read a lost page
 end
 print(well, lost)

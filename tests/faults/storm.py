@@ -25,7 +25,8 @@ def whole(data):
 
 
 def through_export(region, read):
-    """What is read through a raw pointer counts if nothing was lost since."""
+    """Checks data that were read through an export, if no page was lost
+    meanwhile."""
     data = read(region)
     region.check()
     whole(data)
@@ -42,7 +43,8 @@ def copied(array):
 
 
 def searched(region):
-    """What is none of the stamps. `re` calls a FaultError a TypeError."""
+    """Returns bytes that are not the stamp. `re` raises a TypeError in place of
+    a FaultError."""
     try:
         found = re.search(b"[^S]", region)
         return found[0] if found else b""
@@ -52,8 +54,8 @@ def searched(region):
 
 
 def sent(data):
-    """What comes out of a socket; the kernel answers EFAULT for lost pages, or
-    sends those before."""
+    """Sends data through a socket, and returns what is received. At a lost page
+    the kernel answers EFAULT, or sends only the bytes before it."""
     try:
         n = SOCKETS[0].send(data)
     except mapped.FaultError:

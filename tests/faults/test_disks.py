@@ -1,5 +1,6 @@
-"""Guards against disks that are full (cpython 114390, torch 5247, py-lmdb 161) or
-that fail, and huge pages that run out: real ones, in a mount namespace."""
+"""Guards against a process that dies because a disk is full (cpython 114390,
+torch 5247, py-lmdb 161) or fails, or because no huge page is left. The disks
+are real ones, in a mount namespace."""
 import os
 import pathlib
 import shutil

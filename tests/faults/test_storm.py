@@ -1,6 +1,6 @@
-"""Guards against a process that dies because another one truncates a file that it
-maps, at any moment. MAPPED_STORM_SECONDS is how long each program runs; 60 in
-CI."""
+"""Guards against a process that dies because another one truncates a file that
+it maps, at any moment. MAPPED_STORM_SECONDS is how long each program runs. CI
+sets it to 60."""
 import mmap
 import os
 import pathlib
@@ -22,13 +22,13 @@ WORKERS = {
     "Lua": [os.environ["MAPPED_LUA"], str(HERE / "storm.lua")],
     "Python": [sys.executable, str(HERE / "storm.py")],
 }
-COPIES = 2  # of each worker, so that there are more than this machine can run
+COPIES = 2  # of each worker, to have more processes than processors
 
 
 def cut_and_mend(file, until):
-    """Truncates at page borders and writes the content back page by page, each
-    from one page of memory: so the file never ends inside a page, not even in
-    the middle of a write, and no byte past its end reads as zero without a
+    """Truncates the file at the end of a page, and writes the content back page
+    by page. Each write takes a whole page of memory, so the file never ends
+    inside a page, where the bytes behind its end would read as zeros without a
     fault."""
     stamps = mmap.mmap(-1, PAGE)
     stamps[:] = b"S" * PAGE
@@ -46,9 +46,9 @@ def cut_and_mend(file, until):
 
 @pytest.fixture
 def path():
-    """In memory: on ext4 with large folios (seen on Linux 6.18) a program that
-    knows nothing of us, and only uses mmap, now and then reads zeros from such a
-    file where it had to get a SIGBUS."""
+    """Makes a path in memory. On ext4 with large folios (seen on Linux 6.18)
+    even a program that only uses mmap sometimes reads zeros from a truncated
+    file where it should get a SIGBUS."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as directory:
         yield pathlib.Path(directory) / "storm"

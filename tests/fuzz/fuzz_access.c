@@ -1,6 +1,7 @@
-/* Slices of slices, resizes and closes, and accesses of every kind with numbers
- * that wrap round, against a model in wider arithmetic. Memory lies between two
- * pages that may not be touched. */
+/* Guards against an access outside of a slice. Slices of slices, resizes,
+ * closes and accesses of every kind, with numbers that wrap round, are compared
+ * with a model that calculates in 128 bits. The memory lies between two pages
+ * that may not be touched. */
 #include "guarded.h"
 
 typedef unsigned __int128 wide;
@@ -15,7 +16,7 @@ typedef struct model {
     bool closed;
 } model;
 
-/* What an access of n bytes at `offset` must answer. */
+/* Returns the status that an access of n bytes at `offset` must have. */
 static mapped_status expected(const model *m, size_t offset, size_t n,
                               bool write)
 {

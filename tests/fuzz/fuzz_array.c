@@ -1,5 +1,6 @@
-/* Arrays of numbers that nobody checked, over memory at the end of a page: what
- * is accepted must be the items that the numbers say, counted by hand. */
+/* Guards against arrays whose shape and strides lead outside of their memory,
+ * which lies at the end of a page. If an array is accepted, its items must be
+ * those that a plain calculation finds. */
 #include "guarded.h"
 
 #define BYTES 256
@@ -32,7 +33,7 @@ static mapped_item take_item(input *in, mapped_fields **layout)
                : (*layout)->fields[(choice >> 1) % (*layout)->count].item;
 }
 
-/* The bytes of item `i` in the order of gather. */
+/* Returns the bytes of item `i`, in the order of gather. */
 static const unsigned char *item_at(const mapped_array *array, size_t i)
 {
     size_t offset = array->first;

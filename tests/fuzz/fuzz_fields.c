@@ -1,7 +1,7 @@
-/* Layouts: a text that compiles must have fields that lie inside the record,
- * apart and under names of their own, in records of records too, and must be
- * spelled as a text that compiles to the same; any other must have its
- * mistake's place. */
+/* Guards against layouts that are accepted but wrong. The fields of a layout,
+ * and of the records in it, must lie inside the record, must not overlap and
+ * must have different names. Its spelling must compile to the same layout. If a
+ * text is refused, the error must name a position in it. */
 #include "guarded.h"
 
 static void check_apart(const mapped_field *a, const mapped_field *b)

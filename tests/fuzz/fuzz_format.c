@@ -1,7 +1,7 @@
-/* Formats of both dialects on memory at the end of a page, so that one byte too
- * many is seen. What is found must lie inside, what is wrong must have its
- * place in the text, and what was unpacked must pack to the same values again.
- */
+/* Guards against formats that read outside of their memory, which lies at the
+ * end of a page. Values must lie inside, an error must name a position in the
+ * format, and unpacked values must be the same after they are packed and
+ * unpacked again. */
 #include "guarded.h"
 
 #define ITEMS 7
@@ -24,7 +24,7 @@ static void check_item(const mapped_field_value *item, mapped_slice slice)
                            NULL) == MAPPED_OK);
 }
 
-/* In rounds of a few values; false if that fails. */
+/* Unpacks all values, a few at a time. Returns false if that fails. */
 static bool unpack(const mapped_fields *format, mapped_slice slice, size_t from,
                    found *all)
 {

@@ -1,7 +1,7 @@
-/* Patterns and the text they match: both lie at the end of a page, so that one
- * byte too many is seen. What is found must lie inside, in order; what is wrong
- * must have its place in the pattern. Plain needles are checked against the
- * obvious way. */
+/* Guards against a match that reads outside of the pattern or of the text,
+ * which both lie at the end of a page. Matches must lie inside and in order,
+ * and an error must name a position in the pattern. Plain needles are compared
+ * with a naive search. */
 #include "guarded.h"
 
 static size_t naive_first(const unsigned char *data, size_t n,
@@ -27,7 +27,7 @@ static void check_captures(const mapped_match *match, size_t length)
     }
 }
 
-/* All matches, one behind the other. */
+/* Finds all matches, one after the other. */
 static void walk(const mapped_pattern *pattern, size_t places,
                  mapped_slice slice)
 {
@@ -78,8 +78,7 @@ static void try_needle(const unsigned char *text, size_t length,
     EXPECT(count == 0 || offset <= last);
 }
 
-/* Short texts only: a match may take time exponential in the pattern, as in
- * Lua. */
+/* The texts are short, because a match may take exponential time, as in Lua. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     input in = {data, size};

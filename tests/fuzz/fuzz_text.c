@@ -1,5 +1,6 @@
-/* Texts that people write: element codes in both spellings, modes, formats.
- * Each lies at the end of its page; what is accepted must be sound. */
+/* Guards against a parser that reads outside of its text, which lies at the end
+ * of a page, or accepts a wrong one: codes of struct and of string.pack, modes
+ * and formats. */
 #include "guarded.h"
 
 static void check_element(const mapped_element *element,

@@ -1,5 +1,6 @@
-/* Memory between two pages that may not be touched, and what a fuzz target
- * needs to take its input apart. A broken promise ends the program. */
+/* What the fuzz targets share: memory between two pages that may not be
+ * touched, functions that take the input apart, and EXPECT, which ends the
+ * program if its condition is false. */
 #ifndef GUARDED_H
 #define GUARDED_H
 
@@ -11,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* libFuzzer calls it with one input after the other. */
+/* libFuzzer calls this function with one input after the other. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define EXPECT(condition) \
@@ -23,7 +24,8 @@ static inline void guarded_broken(const char *text, const char *file, int line)
     abort();
 }
 
-/* `length` bytes, at most a page, flush with the page behind or before. */
+/* Returns `length` bytes, at most a page, at the end or at the start of a page.
+ */
 static inline unsigned char *guarded(size_t length, bool at_end)
 {
     static unsigned char *page;
@@ -52,7 +54,8 @@ static inline uint8_t take(input *in)
     return *in->data++;
 }
 
-/* A number near 0, near the top, near half of it, or any: where sums wrap. */
+/* Returns a number near 0, near SIZE_MAX or near half of it, where sums wrap
+ * round, or any other. */
 static inline size_t take_number(input *in)
 {
     uint8_t how = take(in);

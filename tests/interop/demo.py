@@ -14,7 +14,8 @@ EXCHANGES = 1000
 
 
 def read_all(path):
-    """The sections of a file by reader; readelf's are the reference."""
+    """Returns the sections of a file as each reader lists them, and as readelf
+    does."""
     found = {name: readers.read(name, path) for name in readers.EXAMPLES}
     return found, readers.read_with_readelf(path)
 
@@ -36,7 +37,7 @@ def print_table(path):
 
 
 def agreement(path):
-    """Says whether all readers agree on a file, and returns it."""
+    """Prints and returns whether all readers agree on a file."""
     found, reference = read_all(path)
     header = path.open("rb").read(6)
     form = (f"{header[4] * 32}-bit, "
@@ -49,7 +50,7 @@ def agreement(path):
 
 
 def duet(folder):
-    """Says whether Lua and Python saw each other's writes, and returns it."""
+    """Prints and returns whether Lua and Python saw each other's writes."""
     start = time.monotonic()
     print(f"\nA Lua and a Python process map one file at the same time and "
           f"answer each other\n{EXCHANGES} times through it: ", end="",

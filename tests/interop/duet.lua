@@ -1,4 +1,4 @@
--- The other half of duet.py, to the same score: duet.lua FILE FIRST LAST.
+-- Does in Lua what duet.py does in Python. Usage: duet.lua FILE FIRST LAST.
 local mapped = require "mapped"
 
 local path, first, last = arg[1], tonumber(arg[2]), tonumber(arg[3])

@@ -1,8 +1,9 @@
-"""One half of a duet: duet.py FILE FIRST LAST.
+"""Counts together with another process through a mapped file. Usage: duet.py
+FILE FIRST LAST.
 
-Waits until the 32-bit word at the start of the file holds FIRST, writes
-FIRST + 1 in its place, waits for FIRST + 2, and so on up to LAST. duet.lua is
-the other half; every number a player waits for is one the other one wrote."""
+Waits until the 32-bit word at the start of the file is FIRST, replaces it by
+FIRST + 1, waits for FIRST + 2, and so on up to LAST. The other process,
+duet.lua, writes the numbers that this one waits for."""
 import os
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Plays duet.py and duet.lua together on one file."""
+"""Runs duet.py and duet.lua at the same time on one file."""
 import subprocess
 
 from readers import LUA, PYTHON, TOP
@@ -7,9 +7,9 @@ HERE = TOP / "tests/interop"
 
 
 def play(path, exchanges):
-    """Runs both players at once until the word in the file is 2 * exchanges.
+    """Runs both programs until the word in the file is 2 * exchanges.
 
-    Returns the file's bytes; raises RuntimeError if a player gave up."""
+    Returns the file's bytes; raises RuntimeError if a program gave up."""
     path.write_bytes(bytes(24))
     last = 2 * exchanges
     players = [

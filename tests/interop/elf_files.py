@@ -11,7 +11,7 @@ SECTIONS = [  # name, type, address, contents
 
 
 def build(bits, order):
-    """The bytes of an object file with SECTIONS and a name table."""
+    """Returns the bytes of an object file with SECTIONS and a name table."""
     long = "Q" if bits == 64 else "I"
     header = struct.Struct(order + "16sHHI" + long * 3 + "IHHHHHH")
     row = struct.Struct(order + "II" + long * 4 + "II" + long * 2)
@@ -29,7 +29,7 @@ def build(bits, order):
 
 
 def make(folder):
-    """Writes one file of each form; returns their paths."""
+    """Writes one file of each form, and returns their paths."""
     paths = []
     for bits, order in FORMS:
         endian = "big" if order == ">" else "little"
@@ -39,12 +39,12 @@ def make(folder):
 
 
 def broken(bits, order):
-    """Names and bytes of files that a reader must refuse."""
+    """Returns names and bytes of files that a reader must refuse."""
     good = build(bits, order)
     word = bits // 8
-    table = 24 + 2 * word  # where the header says where the table is
+    table = 24 + 2 * word  # the header's offset of the table
     count = 36 + 3 * word
-    last = len(good) - (8 + 6 * word + 8)  # the name table's own row
+    last = len(good) - (8 + 6 * word + 8)  # the row of the name table itself
 
     def patched(at, code, *values):
         data = bytearray(good)

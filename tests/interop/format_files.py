@@ -23,8 +23,9 @@ SCHEMA = """
 
 
 def reserve_bytes(path, size, reserved):
-    """A database of one empty page of `size` bytes, `reserved` of them left
-    unused on it and all that follow: offset 20 of the header."""
+    """Makes a database of one empty page of `size` bytes. `reserved` bytes of
+    this page and of every later one stay unused; byte 20 of the header says
+    so."""
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA page_size = {size}")
         database.execute("PRAGMA user_version = 77")
@@ -36,8 +37,9 @@ def reserve_bytes(path, size, reserved):
 
 
 def fill_database(database):
-    """Row ids of both signs and all lengths; pages with and without overflow,
-    interior pages, and free ones that still hold the rows they held."""
+    """Fills a database so that it has row ids of both signs and all lengths,
+    pages with and without overflow, interior pages, and free pages that still
+    contain deleted rows."""
     long, columns = "t" * 700, ", ".join(f"c{i}" for i in range(100))
     for i in range(30):
         name = f"w{i:03}" * 30
@@ -78,7 +80,7 @@ def write_tensors(path, tensors, fields=("dtype", "shape", "data_offsets"),
 
 
 def write_array(path, header, data):
-    """A .npy file with any header."""
+    """Writes a .npy file with any header."""
     path.write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(header))
                      + header.encode() + data)
 
@@ -92,7 +94,7 @@ def write_database(path):
     database.close()
 
 
-# How to write a file that an example reads.
+# Functions that write a file for each example.
 GOOD = {
     "elf_sections": lambda path: path.write_bytes(elf_files.build(64, "<")),
     "npy_array": lambda path: write_array(
@@ -104,7 +106,8 @@ GOOD = {
 
 
 def damage(data):
-    """Cut off anywhere, and with one byte changed, most where it says most."""
+    """Yields damaged data: cut off anywhere, and with one byte changed, most
+    often in the first 150 bytes."""
     for i in range(40):
         yield data[:len(data) * i // 40]
     step = max(1, (len(data) - 150) // 120)

@@ -1,4 +1,5 @@
-"""Reads an ELF file's sections with C, Lua, Python and, to judge them, readelf.
+"""Reads an ELF file's sections with the examples in C, Lua and Python, and with
+readelf, which they are compared with.
 
 Every reader returns a list of (type, address, offset, size, name)."""
 import os
@@ -23,13 +24,13 @@ TYPES.update(GNU_HASH=0x6ffffff6, VERDEF=0x6ffffffd, VERNEED=0x6ffffffe,
 
 
 def run(language, path):
-    """The finished example program of a language on a file."""
+    """Runs the example of a language on a file."""
     return subprocess.run([*EXAMPLES[language], path], capture_output=True,
                           text=True, timeout=60)
 
 
 def read(language, path):
-    """The sections as the example of a language lists them."""
+    """Returns the sections as the example of a language lists them."""
     done = run(language, path)
     if done.returncode != 0:
         raise RuntimeError(f"{language} on {path}: {done.stderr}")
@@ -39,7 +40,7 @@ def read(language, path):
 
 
 def read_with_readelf(path):
-    """The sections as readelf lists them."""
+    """Returns the sections as readelf lists them."""
     done = subprocess.run(["readelf", "-S", "-W", path], capture_output=True,
                           text=True, timeout=60, check=True,
                           env={**os.environ, "LC_ALL": "C"})

@@ -1,4 +1,5 @@
-"""The check that both backends are whole must be able to fail."""
+"""Guards against a check of the backends (check_platform.py) that always
+passes."""
 import pathlib
 import sys
 

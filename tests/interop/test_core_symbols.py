@@ -1,5 +1,6 @@
-"""Guards against a call to the system that test_failures.c never refuses: each
-undefined symbol of the library must be on its list or among the harmless."""
+"""Guards against a system call that test_failures.c never refuses. Each
+undefined symbol of the library must be on its list or among the harmless
+ones."""
 import os
 import pathlib
 import re
@@ -12,7 +13,7 @@ from support import names_in
 POSIX = pathlib.Path(__file__).resolve().parents[1] / "core/posix"
 LIBRARY = pathlib.Path(os.environ.get("MAPPED_BUILD", "")) / "core/libmapped.a"
 
-# Can't fail, or can't fail in a way that anyone could act on.
+# These calls can't fail, or nothing could be done about a failure.
 HARMLESS = set("""
     __assert_fail __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail
     memchr memcmp memcpy memmem memmove memrchr memset
@@ -28,7 +29,8 @@ HARMLESS = set("""
 
 
 def symbols(kind):
-    """The names that the library defines or that it leaves undefined."""
+    """Returns the names that the library defines, or those that it leaves
+    undefined."""
     listing = subprocess.run(["nm", f"--{kind}-only", "-P", LIBRARY],
                              capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"^(\w+) [A-Z]", listing, re.M))
@@ -45,7 +47,8 @@ def test_symbols_every_call_is_refused_once_or_harmless():
 
 
 def test_symbols_every_refused_call_is_made():
-    """Names that go by two spellings count by either."""
+    """Some calls have two names, with and without "64". Either one is
+    enough."""
     calls = {name.removesuffix("64") for name in undefined()}
     assert {name.removesuffix("64") for name in names_in(POSIX / "wrapped.txt")} - calls == set()
 

@@ -1,4 +1,4 @@
-"""Guards against writes through one mapping that another process, in another
+"""Guards against writes through a mapping that another process, in another
 language, doesn't see."""
 import struct
 import subprocess

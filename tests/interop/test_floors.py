@@ -1,4 +1,4 @@
-"""Guards against a check of the house that always passes."""
+"""Guards against checks (check_floors.py, check_style.py) that always pass."""
 import pathlib
 import subprocess
 import sys
@@ -12,7 +12,8 @@ import check_style  # noqa: E402
 
 
 def planted(path, text):
-    """The breaches that appear when the file is added to the checkout."""
+    """Returns the breaches that appear when the file is added to the
+    checkout."""
     sources = check_floors.read(TOP)
     before = check_floors.breaches(sources)
     sources[pathlib.PurePosixPath(path)] = text
@@ -79,8 +80,8 @@ def test_style_nothing_lies_at_the_top():
 
 
 def with_strays(folder):
-    """A checkout's top with a file that belongs there, one that is ignored and
-    two that a test has dropped."""
+    """Makes the top of a checkout with a file that belongs there, ignored
+    files, and two files that a test has left behind."""
     (folder / ".gitignore").write_text("/build/\n*.rock\n/made.json\n")
     (folder / "build").mkdir()
     for name in ("SConstruct", "a.rock", "made.json", "src", "dst"):

@@ -1,5 +1,5 @@
-"""Guards against examples that read real formats wrongly: each is compared with
-a reader that knows nothing of mapped. Both languages print the same words."""
+"""Guards against examples that read real formats wrongly. Each is compared with
+an independent reader. The examples of both languages print the same words."""
 import datetime
 import json
 import math
@@ -34,7 +34,7 @@ def run(request):
 
 @pytest.fixture
 def example(run):
-    """Runs an example; returns its lines, each a list of words."""
+    """Runs an example, and returns its lines as lists of words."""
     def read(name, path):
         done = run(name, path)
         assert done.returncode == 0 and not done.stderr, done.stderr
@@ -44,7 +44,8 @@ def example(run):
 
 @pytest.fixture
 def refused(run):
-    """Runs an example that ends with one line of error, which is returned."""
+    """Runs an example that must fail with one line of error, and returns the
+    line."""
     def read(name, path):
         done = run(name, path)
         assert done.returncode == 1, done
@@ -68,7 +69,7 @@ def test_log_levels_are_those_of_grep(example, tmp_path):
 
 @pytest.fixture
 def zone(tmp_path):
-    """A zone file made by zic."""
+    """Makes a zone file with zic."""
     zic = shutil.which("zic", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
     if zic is None:
         pytest.skip("no zic to make a time zone file")
@@ -125,14 +126,14 @@ def test_sqlite_pages_in_a_circle_are_refused(refused, tmp_path, page, message):
     path = tmp_path / "database"
     format_files.write_database(path)
     data = bytearray(path.read_bytes())
-    assert data[512] == 5  # the first page of the table is not a leaf
+    assert data[512] == 5  # an interior page
     struct.pack_into(">I", data, 512 + 8, page)
     path.write_bytes(data)
     assert message in refused("sqlite_rows", path)
 
 
 def number(value):
-    """As the examples write it."""
+    """Formats a number as the examples do."""
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
@@ -187,7 +188,8 @@ def test_npy_array_with_a_bad_header_is_refused(refused, tmp_path, header):
 
 
 def read_tensors(path):
-    """What the examples should print, from the file alone."""
+    """Returns the lines that the examples should print, without the use of
+    mapped."""
     data = path.read_bytes()
     length, = struct.unpack_from("<Q", data)
     codes = dict(zip("F64 F32 F16 I64 I32 I16 I8 U32 U16 U8".split(),
@@ -240,8 +242,8 @@ def test_tensors_with_a_bad_header_are_refused(refused, tmp_path, header):
     refused("tensors", path)
 
 
-# Each runs an example on many files in one process, and prints the words that
-# it wrote, or that it refused; an error that it doesn't handle ends them all.
+# These programs run an example on many files in one process. They print its
+# output, or that it refused the file. An unexpected error ends the program.
 RUN_ALL = {"python": """
 import contextlib, io, runpy, sys
 sys.stdout.reconfigure(encoding="utf-8")
@@ -288,7 +290,7 @@ def test_other_files_are_refused(refused, tmp_path, name):
 
 @pytest.fixture(params=["zone_file", *format_files.GOOD])
 def damaged(request, tmp_path):
-    """The name of an example and a folder of damaged files for it."""
+    """Returns the name of an example and a folder of damaged files for it."""
     good, folder = tmp_path / "good", tmp_path / "damaged"
     folder.mkdir()
     if request.param == "zone_file":
@@ -302,8 +304,9 @@ def damaged(request, tmp_path):
 
 @pytest.mark.slow
 def test_damaged_files_are_read_or_refused(damaged):
-    """Without a traceback; what both languages read is the same. Python refuses
-    more: Lua's patterns don't look at all of a header, nor for UTF-8."""
+    """No file ends an example with a traceback, and files that both languages
+    accept are read alike. Python refuses more, because Lua's patterns don't
+    check a whole header or UTF-8."""
     name, folder = damaged
     files, printed = sorted(folder.iterdir()), {}
     for language, interpreter in LANGUAGES.items():

@@ -1,6 +1,6 @@
-"""Guards against a call of an interpreter that a hostile build (hostile=yes)
-never makes hostile: each one that the modules import must be on the list of
-those that collect garbage, or among the harmless."""
+"""Guards against a function of an interpreter that a hostile build
+(hostile=yes) doesn't wrap. Each function that the modules import must be on the
+list of those that collect garbage, or among the harmless ones."""
 import os
 import pathlib
 import re
@@ -16,7 +16,7 @@ FILES = {"lua": BUILD / "lua/mapped.so",
          "python": BUILD / "python/mapped/_mapped.abi3.so"}
 OF_INTERPRETER = re.compile(r"^(?:lua|_?Py)\w+", re.M)
 
-# They run no code and allocate nothing that is collected.
+# These functions run no code and allocate nothing that is collected.
 HARMLESS = {"lua": set("""
     luaL_buffinit luaL_checkany luaL_checkinteger luaL_checknumber
     luaL_checkstack luaL_checktype luaL_checkversion_ luaL_optinteger lua_copy
@@ -68,7 +68,8 @@ def test_hostile_nothing_is_both(language):
 
 @pytest.mark.parametrize("language", FILES)
 def test_hostile_every_name_has_its_function(language):
-    """A name without one is undefined until it is called."""
+    """A name on the list without a function would only be noticed when it is
+    called."""
     text = (TESTS / language / "hostile.c").read_text()
     made = set(re.findall(r"\b__wrap_(\w+)", text))
     made |= set(re.findall(r"^WRAP\w*\([^;{}()]*?\b((?:lua|_?Py)\w*_\w+)",

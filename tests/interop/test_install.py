@@ -27,14 +27,15 @@ pytestmark = pytest.mark.skipif(
 
 
 def run(command, folder, **extra):
-    """Runs a command that can't find the checkout's own modules."""
+    """Runs a command in an environment where it can't find the checkout's
+    modules."""
     env = {name: value for name, value in os.environ.items()
            if name not in ("PYTHONPATH", "LUA_CPATH_5_4", "LUA_CPATH")}
     return support.run(*command, cwd=folder, env={**env, **extra}, timeout=300)
 
 
 def copy_checkout(folder):
-    """A copy of the checkout, as it would be cloned."""
+    """Copies the checkout, without build results."""
     return shutil.copytree(
         readers.TOP, folder / "checkout", ignore=shutil.ignore_patterns(
             "build", ".git", "__pycache__"))
@@ -42,7 +43,8 @@ def copy_checkout(folder):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Where a fresh copy of the checkout, built and gone, was installed."""
+    """Builds and installs a copy of the checkout, removes the copy, and returns
+    where it was installed."""
     folder = tmp_path_factory.mktemp("install")
     checkout, root = copy_checkout(folder), folder / "root"
     run([shutil.which("scons"), "install", f"DESTDIR={root}",

@@ -1,5 +1,6 @@
-"""Guards against two copies of the library in one process that take each other's
-faults for foreign ones: Lua, with its module, inside Python, with its own."""
+"""Guards against two copies of the library in one process that don't handle
+their own faults: one in the Lua module and one in the Python module, with Lua
+running inside Python."""
 import ctypes.util
 import os
 import subprocess
