@@ -195,8 +195,7 @@ static void test_fault_backward_move_becomes_one_range(void)
 /* The zeros of a lost source must not be copied into intact pages. */
 static void test_fault_copy_writes_no_byte_of_a_lost_page(void)
 {
-    const char *preload = getenv("LD_PRELOAD");
-    if (preload != NULL && strstr(preload, "vgpreload")) {
+    if (scratch_valgrind()) {
         check_skip("valgrind can't grow the stack in a fault");
         return;
     }

@@ -71,18 +71,10 @@ static mapped_region *begin(mapped_mode mode)
     return scratch_open(scratch_file("flushed", SIZE), mode, NULL);
 }
 
-static mapped_slice part(mapped_region *region, size_t offset, size_t length)
-{
-    mapped_slice slice = mapped_region_slice(region);
-    CHECK_STATUS(mapped_slice_sub(slice, offset, length, &slice, NULL),
-                 MAPPED_OK);
-    return slice;
-}
-
 static void test_flush_writes_the_pages_of_the_slice(void)
 {
     mapped_region *region = begin(MAPPED_MODE_READ_WRITE);
-    CHECK_STATUS(mapped_flush(part(region, PAGE + 10, PAGE), 0, &error),
+    CHECK_STATUS(mapped_flush(memory_slice(region, PAGE + 10, PAGE), 0, &error),
                  MAPPED_OK);
     CHECK_INT(seen.msyncs, 1);
     CHECK_INT(seen.fsyncs, 0);
@@ -95,7 +87,7 @@ static void test_flush_that_only_starts_names_the_bytes_of_the_file(void)
 {
     mapped_region *region = begin(MAPPED_MODE_READ_WRITE);
     CHECK_STATUS(
-        mapped_flush(part(region, PAGE, 7), MAPPED_FLUSH_START, &error),
+        mapped_flush(memory_slice(region, PAGE, 7), MAPPED_FLUSH_START, &error),
         MAPPED_OK);
     CHECK_INT(seen.starts, 1);
     CHECK_INT(seen.msyncs, 0);
@@ -141,7 +133,8 @@ static void test_flush_that_failed_fails_until_recover(void)
     mapped_region *region = begin(MAPPED_MODE_READ_WRITE);
     mapped_slice all = mapped_region_slice(region);
     seen.failure = EIO;
-    CHECK_STATUS(mapped_flush(part(region, PAGE, 1), 0, &error), MAPPED_SYSTEM);
+    CHECK_STATUS(mapped_flush(memory_slice(region, PAGE, 1), 0, &error),
+                 MAPPED_SYSTEM);
     CHECK_INT(error.os_error, EIO);
     CHECK_TEXT(error.call, "msync");
     seen.failure = 0;
@@ -210,7 +203,7 @@ static void test_recover_stores_to_the_pages_of_the_failed_flush(void)
     stores = 0;
     sigaction(SIGSEGV, &catch, NULL);
     seen.failure = ENOSPC;
-    CHECK_STATUS(mapped_flush(part(region, 2 * PAGE + 5, 1), 0, &error),
+    CHECK_STATUS(mapped_flush(memory_slice(region, 2 * PAGE + 5, 1), 0, &error),
                  MAPPED_SYSTEM);
     seen.failure = 0;
     for (size_t page = 0; page < 4; page++) {
@@ -234,7 +227,8 @@ static void test_flush_reports_a_lost_page(void)
     CHECK_STATUS(mapped_set_u8(all, 2 * PAGE, 1, NULL), MAPPED_FAULT);
     CHECK_STATUS(mapped_flush(all, 0, &error), MAPPED_FAULT);
     CHECK_UINT(error.offset, 2 * PAGE);
-    CHECK_STATUS(mapped_flush(part(region, 0, PAGE), 0, &error), MAPPED_OK);
+    CHECK_STATUS(mapped_flush(memory_slice(region, 0, PAGE), 0, &error),
+                 MAPPED_OK);
     mapped_region_release(region);
 }
 
