@@ -1,6 +1,6 @@
-"""Guards against a compiler that makes two accesses of one, or one and a copy: of
-each inline load and store there is one function, and in its code exactly one
-operand in memory, of the right width."""
+"""Guards against a compiler that splits an access in two or makes it twice. The
+test compiles a function for each inline load and store; its code must have
+exactly one operand in memory, of the right width."""
 import os
 import pathlib
 import platform
@@ -12,7 +12,7 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MACHINE = platform.machine()
-# What objdump calls an operand in memory that is not on the stack.
+# Matches objdump's text of an operand in memory that is not on the stack.
 OPERAND = re.compile(r"\b(BYTE|WORD|DWORD|QWORD|XMMWORD) PTR "
                      r"(?:[cdefgs]s:)?\[(?!rsp|rbp|rip|esp|ebp)")
 BYTES = {"BYTE": 1, "WORD": 2, "DWORD": 4, "QWORD": 8, "XMMWORD": 16}
@@ -35,12 +35,12 @@ for bits in WIDTHS:
             f"{{ mapped_store_u{bits}(p, {swap}(v)); }}")
         EXPECTED[f"load_u{bits}{order}"] = [bits // 8]
         EXPECTED[f"store_u{bits}{order}"] = [bits // 8]
-    # A copy of that many bytes, which is how registers of devices are accessed.
+    # Registers of devices are accessed by copying this number of bytes.
     SOURCE.append(f"void copy_u{bits}(void *to, const void *from);"
                   f"void copy_u{bits}(void *to, const void *from)"
                   f"{{ mapped__access_copy(to, from, {bits // 8}); }}")
     EXPECTED[f"copy_u{bits}"] = [bits // 8] * 2
-    # And one whose result nobody uses is made all the same.
+    # An access whose result is not used must be made too.
     SOURCE.append(f"void drop_u{bits}(const void *p);"
                   f"void drop_u{bits}(const void *p)"
                   f"{{ (void)mapped_load_u{bits}(p); }}")
@@ -74,7 +74,7 @@ def test_one_access_in_the_generated_code(tmp_path, compiler, level):
         ["objdump", "-d", "-M", "intel", "--no-show-raw-insn", built],
         check=True, capture_output=True, text=True).stdout
     found = widths(code)
-    # Without optimisation a copy keeps the code for all the other widths.
+    # Without optimisation, a copy contains the code for all widths.
     expected = {name: sizes for name, sizes in EXPECTED.items()
                 if level != "-O0" or not name.startswith("copy")}
     assert {name: found.get(name) for name in expected} == expected

@@ -1,6 +1,7 @@
--- Guards against what goes wrong at the edges of windows over a file: bytes that
--- are skipped or shown twice, matches and lines that an edge cuts, positions
--- beyond 32 bits, files that change while they are walked, windows that pile up.
+-- Guards against mistakes at the edges of windows over a file: bytes that are
+-- skipped or shown twice, matches and lines that are cut. Guards also against
+-- positions beyond 32 bits, files that change during a walk, and windows that
+-- stay mapped after the walk has gone on.
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
@@ -86,7 +87,7 @@ describe("windows", function()
     assert.matches("4 bytes", tostring(windows))
   end)
 
-  it("of an empty file are none", function()
+  it("don't exist for an empty file", function()
     local windows = open(support.file(""), 4)
     assert.is_nil(windows())
     assert.is_nil(windows:lines()())
@@ -119,7 +120,7 @@ describe("windows", function()
     assert.equal(TEXT, (all(mapped.windows(handle, 5))))
   end)
 
-  it("close the one before, and the file with the loop", function()
+  it("close the previous one, and the file at the end of the loop", function()
     if support.hostile then
       pending("finalizers hold descriptors")
     end
@@ -218,7 +219,7 @@ describe("windows", function()
     end
   end)
 
-  it("stand finalizers that use them", function()
+  it("survive finalizers that use them", function()
     local windows = open(support.file(TEXT:rep(100)), 64)
     local lines = windows:lines()
     for i = 1, 60 do

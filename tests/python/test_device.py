@@ -25,8 +25,8 @@ class Access(ctypes.Structure):
 
 @pytest.fixture
 def accesses(tmp_path):
-    """A device, and a function that tells of the accesses since the last call:
-    (offset, width, is a store)."""
+    """Makes a device, and a function that returns the accesses since its last
+    call: (offset, width, is a store)."""
     library = ctypes.CDLL(str(LIBRARY))
     library.registers_missing.restype = ctypes.c_char_p
     library.registers_get.restype = Access

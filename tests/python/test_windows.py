@@ -1,7 +1,7 @@
-"""Guards against what goes wrong at the edges of windows over a file: bytes that
-are skipped or shown twice, matches and lines that an edge cuts, offsets beyond
-32 bits, files that change while they are walked, windows that end too soon or
-never, and calls of others in between."""
+"""Guards against mistakes at the edges of windows over a file: bytes that are
+skipped or shown twice, matches and lines that are cut. Guards also against
+offsets beyond 32 bits, files that change during a walk, walks that end too
+early or never, and foreign code that runs in the middle of a call."""
 import gc
 import os
 import threading

@@ -93,7 +93,7 @@ static void test_mode_append_keeps_the_content(void)
     mapped_region_release(region);
 }
 
-/* Somebody else may have opened it in between. */
+/* Another process may have opened the file in between. */
 static void test_mode_append_that_fails_leaves_the_new_file(void)
 {
     mapped_region *region;

@@ -1,7 +1,7 @@
-/* Guards against what goes wrong at the edges of windows over a file: bytes
- * that are skipped or shown twice, matches that an edge hides or that count
- * double, lines cut in two, offsets that don't fit into 32 bits, and files that
- * change while they are walked. */
+/* Guards against mistakes at the edges of windows over a file: bytes that are
+ * skipped or shown twice, matches that are missed or counted twice, lines that
+ * are cut in two. Guards also against offsets that don't fit into 32 bits, and
+ * against files that change during a walk. */
 #include "scratch.h"
 
 static mapped_windows opened(const char *path, uint64_t size, uint64_t overlap)
@@ -137,7 +137,8 @@ static void test_windows_of_an_empty_file(void)
     mapped_windows_close(&windows);
 }
 
-/* Every byte once, whatever the sizes, and the overlap as asked for. */
+/* Checks that the windows show every byte once, apart from the overlap that was
+ * asked for. */
 static void check_walk(size_t length, uint64_t size, uint64_t overlap)
 {
     mapped_windows windows =
@@ -396,8 +397,8 @@ static const char *huge_file(void)
     return path;
 }
 
-/* 6 GiB, which a 32-bit process has no addresses for. Holes are read from no
- * disk but take memory of the page cache, a window at a time. */
+/* A 32-bit process can't map 6 GiB at once. The file is sparse: reading it
+ * needs no disk, only memory of the page cache for a window at a time. */
 static void test_windows_walk_over_six_gibibytes(void)
 {
     mapped_windows windows = opened(huge_file(), GIB / 4, 0);
@@ -420,8 +421,8 @@ static void test_windows_walk_over_six_gibibytes(void)
     mapped_windows_close(&windows);
 }
 
-/* All of the file only where its size is what the test is about: that takes
- * seconds. */
+/* The whole file is walked over only in the test of its size, because that
+ * takes seconds. */
 static void test_windows_find_beyond_32_bits(void)
 {
     const uint64_t near = 1 << 24;
