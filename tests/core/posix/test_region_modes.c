@@ -97,7 +97,7 @@ static void test_mode_append_keeps_the_content(void)
 static void test_mode_append_that_fails_leaves_the_new_file(void)
 {
     mapped_region *region;
-    const mapped_open_options options = {.reserve = SIZE_MAX / 4};
+    const mapped_open_options options = {.reserve = SIZE_MAX / 16 * 15};
     const char *path = scratch_path("appended");
     unlink(path);
     CHECK_STATUS(
