@@ -195,9 +195,13 @@ static size_t search(lua_State *L, const char *operation, search_function *how,
     mlua_needle needle;
     mapped_error error;
     mapped_status status;
-    mlua_needle_open(L, 2, operation, &needle);
-    status = how(&self->core, &needle.needle, result, &error);
-    if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
+    bool tried = false;
+    do {
+        mlua_needle_open(L, 2, operation, &needle);
+        status = how(&self->core, &needle.needle, result, &error);
+        status = mlua_needle_close(&needle, status, &error);
+    } while (mlua_collects(L, status, &error, &tried));
+    if (status != MAPPED_OK)
         mlua_raise_in(L, operation, &error);
     return mapped_needle_length(&needle.needle);
 }

@@ -14,6 +14,14 @@ const char view_flush_doc[] = PyDoc_STR(
     "io.UnsupportedOperation on private memory and devices, ValueError if the\n"
     "region is closed, FaultError if a page is lost.");
 
+static mapped_status flush_core(mapped_slice span, unsigned flags,
+                                mapped_error *error)
+{
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    return unlocked_end_access(&unlocked, mapped_flush(span, flags, error),
+                               error);
+}
+
 METHOD_NAMED(view_flush, "flush", 0, 1, "wait")
 {
     mapped_error error;
@@ -21,11 +29,8 @@ METHOD_NAMED(view_flush, "flush", 0, 1, "wait")
     if (wait < 0)
         return NULL;
     mapped_slice span = view_span(self);
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
-    mapped_status status = unlocked_end_access(
-        &unlocked, mapped_flush(span, wait ? 0 : MAPPED_FLUSH_START, &error),
-        &error);
-    if (status != MAPPED_OK)
-        return raise_of(view_owner(self), &error);
-    Py_RETURN_NONE;
+    unsigned flags = wait ? 0 : MAPPED_FLUSH_START;
+    if (SUCCEEDS(flush_core(span, flags, &error), &error))
+        Py_RETURN_NONE;
+    return raise_of(view_owner(self), &error);
 }

@@ -152,32 +152,30 @@ METHOD_NAMED(view_split, "split", 1, 1, "sep")
 }
 
 /* Goes on behind the match at `found`; if that is empty, one byte later. */
-static void go_on(Walk *self, size_t found)
+static void go_on(Walk *self, mapped_slice rest, size_t base, size_t found)
 {
     size_t length = mapped_needle_length(&self->needle);
     size_t used = found + (length > 0 ? length : 1);
-    if (found == MAPPED_NOT_FOUND || used > self->rest.length) {
-        self->rest.length = 0;
-        self->base = MAPPED_NOT_FOUND;
-        return;
-    }
-    self->rest.offset += used;
-    self->rest.length -= used;
-    self->base += used;
+    bool more = found != MAPPED_NOT_FOUND && used <= rest.length;
+    self->rest = more ? (mapped_slice){rest.region, rest.offset + used,
+                                       rest.length - used}
+                      : (mapped_slice){rest.region, rest.offset, 0};
+    self->base = more ? base + used : MAPPED_NOT_FOUND;
 }
 
 static PyObject *matches_next(Walk *self)
 {
     mapped_needle needle = self->needle;
+    mapped_slice rest = self->rest;
     size_t base = self->base;
     size_t found;
     mapped_error error;
     if (base == MAPPED_NOT_FOUND)
         return NULL;
-    if (find_first(self->rest, &needle, &found, &error) != MAPPED_OK)
+    if (find_first(rest, &needle, &found, &error) != MAPPED_OK)
         return raise_of(self->owner, &error);
     self->needle = needle;
-    go_on(self, found);
+    go_on(self, rest, base, found);
     return found == MAPPED_NOT_FOUND ? NULL : PyLong_FromSize_t(base + found);
 }
 

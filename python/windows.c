@@ -39,19 +39,23 @@ static void close_windows(Windows *self)
     windows_end(self);
 }
 
-mapped_status windows_open_region(void *context, WindowsMap *map,
-                                  Region *region, mapped_error *error)
+static mapped_status map_core(void *context, WindowsMap *map,
+                              mapped_region **core, mapped_error *error)
 {
-    mapped_region **core = &region->view.slice.region;
     mapped_status status;
     Py_BEGIN_ALLOW_THREADS
     status = map(context, core, error);
     Py_END_ALLOW_THREADS
-    if (status == MAPPED_OK || !collect_for_retry(error))
-        return status;
-    Py_BEGIN_ALLOW_THREADS
-    status = map(context, core, error);
-    Py_END_ALLOW_THREADS
+    return status;
+}
+
+mapped_status windows_open_region(void *context, WindowsMap *map,
+                                  Region *region, mapped_error *error)
+{
+    mapped_region **core = &region->view.slice.region;
+    mapped_status status = map_core(context, map, core, error);
+    if (status != MAPPED_OK && collect_for_retry(error))
+        status = map_core(context, map, core, error);
     return status;
 }
 
@@ -242,6 +246,17 @@ static mapped_status find_from(const mapped_windows *windows,
     return mapped_windows_find(windows, needle, *result, result, error);
 }
 
+static mapped_status search_core(const Windows *self, Search *how,
+                                 mapped_needle *needle, uint64_t *result,
+                                 mapped_error *error)
+{
+    mapped_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = how(&self->core, needle, result, error);
+    Py_END_ALLOW_THREADS
+    return status;
+}
+
 /* Searches for the object; `*result` is where from, and then what is found. */
 static int search(Windows *self, PyObject *object, const char *operation,
                   Search *how, uint64_t *result)
@@ -249,7 +264,7 @@ static int search(Windows *self, PyObject *object, const char *operation,
     Needle needle;
     mapped_needle core_needle;
     mapped_error error;
-    mapped_status status;
+    bool done;
     if (needle_open(self->state, object, operation, &needle) < 0)
         return -1;
     if (windows_begin(self) < 0) {
@@ -257,13 +272,12 @@ static int search(Windows *self, PyObject *object, const char *operation,
         return -1;
     }
     mapped_needle_init(&core_needle, needle.bytes, needle.length);
-    Py_BEGIN_ALLOW_THREADS
-    status = how(&self->core, &core_needle, result, &error);
-    Py_END_ALLOW_THREADS
+    done =
+        SUCCEEDS(search_core(self, how, &core_needle, result, &error), &error);
     windows_end(self);
-    if (status != MAPPED_OK)
+    if (!done)
         raise_error(self->state, &error, self->name);
-    return needle_close(&needle) < 0 || status != MAPPED_OK ? -1 : 0;
+    return needle_close(&needle) < 0 || !done ? -1 : 0;
 }
 
 static const char windows_find_doc[] = PyDoc_STR(

@@ -124,6 +124,15 @@ describe("regions that were dropped", function()
       for _ = 1, 100 do
         local region <const> = assert(mapped.anonymous(100 << 20))
       end
+      local path = os.tmpname()
+      assert(mapped.open(path, "w+", { length = 400 << 20, sparse = true }))
+        :close()
+      local windows <close> = mapped.windows(path, 400 << 20)
+      for _ = 1, 20 do
+        mapped.anonymous(400 << 20)
+        assert(windows:find("\0") == 1)
+      end
+      os.remove(path)
       for _ = 1, 20 do
         mapped.anonymous(400 << 20)
         assert(kept:resize(kept:sub(1) and #kept + (10 << 20)))

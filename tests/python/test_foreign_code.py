@@ -128,6 +128,7 @@ NO_DESCRIPTORS = """
             os.truncate(path, 9**5)
             return first.recover()
 
+    created = mapped.open(path + ".new", "w+", length=10)
     with mapped.open(path) as first:
         limit = max(map(int, os.listdir("/proc/self/fd"))) + 21
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -156,6 +157,7 @@ NO_DESCRIPTORS = """
 @pytest.mark.parametrize("action, expected", [
     ("mapped.open(path, 'r+')[0]", "0"), ("mapped.open(file, 'r+')[0]", "0"),
     ("mapped.open(path)[1]", "1"), ("first.size", None),
+    ("created.flush()", "None"),
     ("len(mapped.anonymous(10, shared=True))", "10")])
 def test_garbage_gives_its_descriptors_back(child, path, action, expected):
     done = child(NO_DESCRIPTORS, path, action).strip()
@@ -180,6 +182,9 @@ NO_ADDRESSES = """
     import gc, mapped, resource, sys
     path, action = sys.argv[1:]
     small = mapped.anonymous(4096)
+    with open(path + ".large", "w") as file:
+        file.truncate(1 << 30)
+    walk = mapped.windows(path + ".large", 1 << 30)
     held = int(open("/proc/self/statm").read().split()[0]) * 4096
     limit = held + (5 << 29)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -195,7 +200,8 @@ NO_ADDRESSES = """
 @pytest.mark.parametrize("action", [
     "len(mapped.anonymous(1 << 30))", "small.resize(1 << 30) or len(small)",
     "len(mapped.open(path, 'w+', length=1 << 30, sparse=True))",
-    "len(mapped.anonymous(1 << 30, shared=True))"])
+    "len(mapped.anonymous(1 << 30, shared=True))",
+    "(1 << 30) + walk.find(b'\\0')"])
 def test_garbage_gives_its_addresses_back(child, path, action):
     done = child(NO_ADDRESSES, path, action)
     assert done.strip() == str(1 << 30)

@@ -99,6 +99,30 @@ def test_close_during_a_long_operation_gives_a_wrapped_buffer_back():
     data.append(1)
 
 
+@pytest.mark.slow
+def test_threads_share_an_iterator_over_matches():
+    """No thread goes on from what another one has found meanwhile."""
+    gap = 64 << 20
+    expected = [gap * i - 1 for i in range(1, 5)]
+    with mapped.anonymous(4 * gap) as region:
+        for index in expected:
+            region[index] = 1
+        region.count(b"\2")
+        for _ in range(10):
+            found, results = region.find_all(b"\1"), []
+            together = threading.Barrier(2)
+
+            def take():
+                together.wait()
+                results.append(next(found))
+            threads = [threading.Thread(target=take) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert sorted({*results, *found}) == expected
+
+
 def test_threads_share_regions_that_come_and_go(path):
     errors, stop = [], threading.Event()
     current = [mapped.open(path, "r+")]
