@@ -481,9 +481,8 @@ extern const luaL_Reg mlua_about_methods[]; /* view.c */
 extern const luaL_Reg mlua_region_meta[]; /* region.c */
 extern const luaL_Reg mlua_region_methods[];
 extern const luaL_Reg mlua_fault_methods[];
-extern const luaL_Reg mlua_flush_methods[]; /* fault.c */
-extern const luaL_Reg mlua_slice_meta[];    /* slice.c */
-extern const luaL_Reg mlua_array_meta[];    /* array.c: also of Records */
+extern const luaL_Reg mlua_slice_meta[]; /* slice.c */
+extern const luaL_Reg mlua_array_meta[]; /* array.c: also of Records */
 extern const luaL_Reg mlua_array_methods[];
 extern const luaL_Reg mlua_layout_meta[]; /* records.c */
 extern const luaL_Reg mlua_layout_methods[];

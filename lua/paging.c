@@ -1,5 +1,6 @@
-/* The methods about pages: advice, locks, protection, and what is in memory.
- * What the system refuses returns nil, a message and a code. */
+/* The methods about pages: advice, locks, protection, what is in memory and
+ * what the disk has. What the system refuses returns nil, a message and a code.
+ */
 #include "mapped_lua.h"
 
 /* Pushes true; or nil, the message and a number. */
@@ -171,12 +172,30 @@ static int paging_residency(lua_State *L)
     return push_residency(L, lua_toboolean(L, 2));
 }
 
-const luaL_Reg mlua_paging_methods[] = {{"advise", paging_advise},
-                                        {"discard", paging_discard},
-                                        {"revert", paging_revert},
-                                        {"prefetch", paging_prefetch},
-                                        {"residency", paging_residency},
-                                        {"mlock", paging_mlock},
-                                        {"munlock", paging_munlock},
-                                        {"protect", paging_protect},
-                                        {NULL, NULL}};
+static int paging_flush(lua_State *L)
+{
+    static const char *const names[] = {"wait", NULL};
+    unsigned flags;
+    mapped_error error;
+    mapped_status status;
+    bool tried = false;
+    mlua_open_self(L, 2);
+    mlua_check_options(L, 2, names);
+    flags = mlua_get_flag(L, 2, "wait", true) ? 0 : MAPPED_FLUSH_START;
+    do
+        status = mapped_flush(mlua_check_view(L, 1), flags, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    if (status == MAPPED_FAULT)
+        return mlua_fail_fault(L, &error);
+    if (status != MAPPED_OK)
+        return mlua_fail(L, &error);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+const luaL_Reg mlua_paging_methods[] = {
+    {"flush", paging_flush},       {"advise", paging_advise},
+    {"discard", paging_discard},   {"revert", paging_revert},
+    {"prefetch", paging_prefetch}, {"residency", paging_residency},
+    {"mlock", paging_mlock},       {"munlock", paging_munlock},
+    {"protect", paging_protect},   {NULL, NULL}};

@@ -6,7 +6,6 @@
 
 #include <mapped/bulk.h>
 
-#include "item_internal.h"
 #include "region_internal.h"
 
 /* Bytes that one check spans. Of items that lie apart no more than a page, so

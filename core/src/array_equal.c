@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "item_internal.h"
 #include "region_internal.h"
 
 /* As much as the largest element needs. */

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "item_internal.h"
-
 static mapped_status wrong(mapped_error *error, mapped_status status,
                            const char *text, const uint64_t numbers[3])
 {

@@ -1,6 +1,6 @@
-/* Items: their makers, and one item's bytes between a slice and plain memory.
- * Plain memory is the caller's alone, so what is in there stays as it was
- * checked; memory of a slice is touched once for each byte. */
+/* Items: how they are made, and one item's bytes between a slice and plain
+ * memory. Plain memory is the caller's alone, so what is in there stays as it
+ * was checked; memory of a slice is touched once for each byte. */
 #include <mapped/item.h>
 
 #include <string.h>
@@ -8,7 +8,6 @@
 #include <mapped/access.h>
 #include <mapped/checked.h>
 
-#include "item_internal.h"
 #include "region_internal.h"
 
 mapped_item mapped_item_of(const mapped_element *element)
@@ -75,6 +74,14 @@ mapped_item mapped_item_single(const mapped_item *item)
     default:
         return *item;
     }
+}
+
+bool mapped__field_is_named(const mapped_field *a, const mapped_field *b)
+{
+    if (a->name == NULL || b->name == NULL)
+        return a->name == b->name;
+    return a->name_length == b->name_length &&
+           memcmp(a->name, b->name, a->name_length) == 0;
 }
 
 static bool same_fields(const mapped_fields *a, const mapped_fields *b)

@@ -5,7 +5,6 @@
 #include <mapped/search.h>
 
 #include "region_internal.h"
-#include "search_internal.h"
 
 #include <string.h>
 

@@ -7,7 +7,6 @@
 
 #include "platform.h"
 #include "region_internal.h"
-#include "search_internal.h"
 
 /* The end of a public function. */
 static mapped_status end(const mapped_windows *windows, const char *operation,

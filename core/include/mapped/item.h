@@ -156,6 +156,14 @@ typedef enum mapped_spelling {
 size_t mapped_item_spell(const mapped_item *item, mapped_spelling spelling,
                          char *text, size_t capacity);
 
+/* Private: stores one item from plain memory, as mapped_item_write does off
+ * devices. */
+void mapped__item_store(const mapped_item *item, unsigned char *to,
+                        const unsigned char *from);
+
+/* Private: do two fields have the same name, or both none? */
+bool mapped__field_is_named(const mapped_field *a, const mapped_field *b);
+
 MAPPED_END
 
 #endif

@@ -89,6 +89,12 @@ MAPPED__MUST_USE mapped_status mapped_parts_next(mapped_parts *parts,
  * callers that release a lock before a long search. */
 bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part);
 
+/* Private: what a search over several slices does in each. `*next` is as
+ * that of mapped_needle_count; the needle isn't empty. */
+mapped_status mapped__count_part(mapped_slice slice, mapped_needle *needle,
+                                 size_t *count, size_t *next,
+                                 mapped_error *error);
+
 MAPPED_END
 
 #endif
