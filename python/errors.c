@@ -155,8 +155,16 @@ static void *raise_os(int number, PyObject *name)
     return NULL;
 }
 
-/* Notes which call of the system failed, where that is not plain from the
- * function that was called. */
+/* Which call of the system failed, and how many bytes a disk had not. */
+static PyObject *note_of(const mapped_error *error)
+{
+    if (error->length == 0)
+        return PyUnicode_FromString(error->call);
+    return PyUnicode_FromFormat("%s: bytes missing: %llu", error->call,
+                                (unsigned long long)error->length);
+}
+
+/* Notes what is not plain from the function that was called. */
 static void *raise_system(const mapped_error *error, PyObject *name)
 {
     PyObject *type, *raised, *trace;
@@ -166,9 +174,11 @@ static void *raise_system(const mapped_error *error, PyObject *name)
     PyErr_Fetch(&type, &raised, &trace);
     PyErr_NormalizeException(&type, &raised, &trace);
     PyObject *add = PyObject_GetAttrString(raised, "add_note");
+    PyObject *note = add == NULL ? NULL : note_of(error);
     PyObject *none =
-        add == NULL ? NULL : PyObject_CallFunction(add, "s", error->call);
+        note == NULL ? NULL : PyObject_CallFunction(add, "O", note);
     Py_XDECREF(add);
+    Py_XDECREF(note);
     Py_XDECREF(none);
     PyErr_Restore(type, raised, trace);
     return NULL;

@@ -10,9 +10,10 @@
 /* Which of the error's numbers mean something for its status. */
 typedef enum shown {
     SHOW_NOTHING,
-    SHOW_RANGE, /* [offset, offset + length) and its limit */
-    SHOW_COUNT, /* of exports: length alone */
-    SHOW_PLACE  /* offset alone */
+    SHOW_RANGE,   /* [offset, offset + length) and its limit */
+    SHOW_COUNT,   /* of exports: length alone */
+    SHOW_MISSING, /* bytes of a disk or a limit: length alone */
+    SHOW_PLACE    /* offset alone */
 } shown;
 
 static shown what_to_show(const mapped_error *error)
@@ -22,6 +23,8 @@ static shown what_to_show(const mapped_error *error)
         return error->limit != 0 ? SHOW_RANGE : SHOW_NOTHING;
     case MAPPED_BUSY:
         return error->length != 0 ? SHOW_COUNT : SHOW_NOTHING;
+    case MAPPED_SYSTEM:
+        return error->length != 0 ? SHOW_MISSING : SHOW_NOTHING;
     case MAPPED_RANGE:
     case MAPPED_OVERFLOW:
     case MAPPED_PAST_END:
@@ -52,6 +55,9 @@ static void write_numbers(const mapped_error *error, char *text, size_t room)
     case SHOW_COUNT:
         snprintf(text, room, ": %" PRIu64 " export%s", error->length,
                  error->length == 1 ? "" : "s");
+        break;
+    case SHOW_MISSING:
+        snprintf(text, room, ": bytes missing: %" PRIu64, error->length);
         break;
     case SHOW_RANGE:
         snprintf(text, room,

@@ -27,6 +27,18 @@ describe("at the limit", function()
     assert.matches("^24\t.-Too many open files\n5\tnil\n$", output)
   end)
 
+  it("of a file's size, growing fails and nothing dies", function()
+    local output = support.child(([[
+      local mapped = require "mapped"
+      local region = assert(mapped.open(%q, "r+"))
+      print(select(2, region:resize(1 << 30)))
+      print(select(2, mapped.anonymous(1 << 30, { shared = true })))
+      print(#region)
+    ]]):format(support.file("hello")), "ulimit -f 1024")
+    local text = ": posix_fallocate: File too large: bytes missing: %d+\t27\n"
+    assert.matches("^[^\n]-resize" .. text .. "anonymous" .. text .. "5\n$", output)
+  end)
+
   it("of address space, mapping fails and leaks nothing", function()
     local output = support.child [[
       local mapped = require "mapped"

@@ -79,6 +79,26 @@ def test_descriptor_limit_is_an_error(child, path):
         """, path)
 
 
+def test_size_limit_of_files_is_an_error(child, path):
+    child("""
+        import errno, mapped, resource, signal, sys
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        region = mapped.open(sys.argv[1], "r+")
+        length = len(region)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+        try:
+            region.append(bytes(20001 - length))
+        except OSError as error:
+            assert error.errno == errno.EFBIG, error
+            assert error.filename == sys.argv[1]
+            assert error.__notes__ == ["posix_fallocate: bytes missing: 1"]
+        else:
+            raise AssertionError("went through")
+        assert len(region) == length
+        region.append(bytes(20000 - length))
+        """, path)
+
+
 def test_read_only_regions_hold_no_descriptor(path):
     before = descriptors()
     regions = [mapped.open(path, mode) for mode in "rc" for _ in range(50)]

@@ -48,7 +48,8 @@ typedef struct mapped_error {
     const char *call;      /* of the system, that failed; NULL if none did */
     uint64_t offset;       /* the offending position, in bytes */
     uint64_t length;       /* the offending length in bytes; of MAPPED_BUSY the
-                            * number of exports */
+                            * number of exports; of MAPPED_SYSTEM how much a
+                            * file could not grow by, if that is known */
     uint64_t limit;        /* what the position had to stay within; of a format
                             * or layout the reason */
     char path[MAPPED_ERROR_PATH_SIZE]; /* of the region's file, "" if none; of

@@ -50,6 +50,14 @@ bool mapped__file_exceeds_memory(int fd, uint64_t size)
            fstatfs(fd, &fs) == 0 && is_of(&fs, TMPFS_MAGIC_NUMBER);
 }
 
+uint64_t mapped__file_free_bytes(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0)
+        return UINT64_MAX;
+    return (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+}
+
 /* File systems keep a few blocks back for their own books, and refuse before
  * the last one is gone. */
 bool mapped__file_is_full(int fd)

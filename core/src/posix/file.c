@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -195,6 +196,26 @@ static int truncate_retrying(int fd, uint64_t size)
     return result;
 }
 
+static mapped_status missing(mapped_error *error, int os_error,
+                             const char *call, uint64_t bytes)
+{
+    mapped_error_set_system(error, os_error, call);
+    if (error != NULL)
+        error->length = bytes;
+    return MAPPED_SYSTEM;
+}
+
+/* Where the process may not make so long a file, the system would send SIGXFSZ
+ * too, which kills it: so the call is not even made. */
+static mapped_status check_limit(uint64_t size, const char *call,
+                                 mapped_error *error)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || size <= limit.rlim_cur)
+        return MAPPED_OK;
+    return missing(error, EFBIG, call, size - limit.rlim_cur);
+}
+
 /* A failed allocation may have grown the file part of the way. */
 static mapped_status allocate(int fd, uint64_t old_size, uint64_t size,
                               mapped_error *error)
@@ -209,14 +230,24 @@ static mapped_status allocate(int fd, uint64_t old_size, uint64_t size,
         return MAPPED_OK;
     if (truncate_retrying(fd, old_size) != 0)
         return failed(error, "ftruncate");
-    return mapped_error_set_system(error, result, "posix_fallocate");
+    uint64_t free = result == ENOSPC ? mapped__file_free_bytes(fd) : UINT64_MAX;
+    uint64_t wanted = size - old_size;
+    return missing(error, result, "posix_fallocate",
+                   wanted > free ? wanted - free : 0);
 }
 
 mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
                                   uint64_t size, bool blocks,
                                   mapped_error *error)
 {
-    if (size > old_size && blocks)
+    bool allocates = size > old_size && blocks;
+    const char *call = allocates ? "posix_fallocate" : "ftruncate";
+    mapped_status status = MAPPED_OK;
+    if (size > old_size)
+        status = check_limit(size, call, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (allocates)
         return allocate((int)file, old_size, size, error);
     if (truncate_retrying((int)file, size) != 0)
         return failed(error, "ftruncate");

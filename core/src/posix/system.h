@@ -22,6 +22,10 @@ bool mapped__file_is_made_up(int fd);
  * machine has? */
 bool mapped__file_exceeds_memory(int fd, uint64_t size);
 
+/* Bytes that the file system still has for who asks; UINT64_MAX: it doesn't
+ * tell. */
+uint64_t mapped__file_free_bytes(int fd);
+
 /* Has the file system no room for another page? */
 bool mapped__file_is_full(int fd);
 

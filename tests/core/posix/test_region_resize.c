@@ -1,6 +1,8 @@
 /* Guards against growth that moves exported memory, against a failed resize
  * that has changed something, and against old bytes that reappear when a region
  * grows. */
+#include <sys/resource.h>
+
 #include "scratch.h"
 
 #define NAME "resize"
@@ -99,6 +101,37 @@ static void test_resize_append_of_too_much_is_refused(void)
     CHECK_UINT(mapped_region_length(region), 100);
     CHECK_INT(file_size(), 100);
     mapped_region_release(region);
+}
+
+/* The system would send a signal that kills the process. */
+static void check_limited(const mapped_open_options *options)
+{
+    mapped_error error;
+    const rlim_t most = 8192;
+    struct rlimit limit, less;
+    char text[MAPPED_ERROR_MESSAGE_SIZE];
+    mapped_region *region =
+        scratch_open(scratch_file(NAME, 100), MAPPED_MODE_READ_WRITE, options);
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    less = (struct rlimit){most, limit.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &less), 0);
+    CHECK_STATUS(mapped_region_resize(region, most + 10, &error),
+                 MAPPED_SYSTEM);
+    CHECK_STATUS(mapped_region_resize(region, most, NULL), MAPPED_OK);
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    CHECK_INT(error.os_error, EFBIG);
+    CHECK_UINT(error.length, 10);
+    mapped_error_message(&error, text, sizeof text);
+    CHECK(strstr(text, ": bytes missing: 10") != NULL);
+    CHECK_INT(file_size(), (int64_t)most);
+    mapped_region_release(region);
+}
+
+static void test_resize_past_the_limit_of_files_is_refused(void)
+{
+    const mapped_open_options options[2] = {{0}, {.flags = MAPPED_OPEN_SPARSE}};
+    check_limited(&options[0]);
+    check_limited(&options[1]);
 }
 
 static void test_resize_grows_the_file_with_blocks(void)
@@ -415,6 +448,7 @@ int main(void)
     RUN(test_resize_huge_length_is_refused);
     RUN(test_resize_huge_offset_and_length_are_refused);
     RUN(test_resize_append_of_too_much_is_refused);
+    RUN(test_resize_past_the_limit_of_files_is_refused);
     RUN(test_resize_grows_the_file_with_blocks);
     RUN(test_resize_from_empty_and_back);
     RUN(test_resize_at_an_offset_counts_from_there);

@@ -95,6 +95,7 @@ static const char *grow_full(void)
                  MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, TOO_MUCH, &error), MAPPED_SYSTEM);
     CHECK_INT(error.os_error, ENOSPC);
+    CHECK(error.length > TOO_MUCH - 2 * CAPACITY && error.length < TOO_MUCH);
     CHECK_UINT(mapped_region_length(region), 5);
     CHECK_INT(scratch_size(path), 5);
     CHECK_STATUS(mapped_get_u8(mapped_region_slice(region), 4, &byte, NULL),
