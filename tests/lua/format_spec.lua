@@ -69,7 +69,7 @@ describe("unpack", function()
   it("agrees with string.unpack on random formats and data", function()
     local random = math.random
     math.randomseed(20)
-    for _ = 1, 10000 do
+    for _ = 1, support.rounds(10000) do
       local format = random_format(random, #codes)
       local data = random_bytes(random, 48)
       local pos = random(4) == 1 and random(-60, 60) or 1
@@ -134,7 +134,7 @@ describe("unpack", function()
 
   it("survives a finalizer that removes the format from the cache", function()
     local region <close> = region_of(("ab\0"):rep(50))
-    for i = 1, 300 do
+    for i = 1, support.rounds(300) do
       setmetatable({}, { __gc = function()
         for j = 1, 300 do region:unpack("<i4" .. (" "):rep(i + j)) end
       end })
@@ -149,7 +149,7 @@ describe("pack", function()
     local random = math.random
     math.randomseed(30)
     local filler = ("\xEE"):rep(300)
-    for _ = 1, 10000 do
+    for _ = 1, support.rounds(10000) do
       local format = random_format(random, #codes - huge)
       local arguments = table.pack(format)
       for i = 1, random(0, 7) do

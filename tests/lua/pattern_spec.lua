@@ -5,7 +5,7 @@ local mapped = require "mapped"
 local support = require "tests.lua.support"
 
 local slice_of = support.slice_of
-local ROUNDS = 4000
+local ROUNDS = support.rounds(4000)
 
 -- Patterns are made from these pieces. The later ones are less likely, because
 -- they make most patterns malformed.

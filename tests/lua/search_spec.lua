@@ -4,7 +4,7 @@
 local mapped = require "mapped"
 local support = require "tests.lua.support"
 
-local ROUNDS = 1000
+local ROUNDS = support.rounds(1000)
 
 local random_text, slice_of = support.random_text, support.slice_of
 

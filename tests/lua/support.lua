@@ -8,6 +8,14 @@ local support = {
   sanitized = (os.getenv("MAPPED_SANITIZE") or "") ~= "",
 }
 
+local valgrind = (os.getenv("LD_PRELOAD") or ""):find("vgpreload", 1, true)
+
+-- How often to repeat what finds nothing new in most rounds: `n` times, and a
+-- tenth of that under valgrind, where everything takes forty times as long.
+function support.rounds(n)
+  return valgrind and n // 10 or n
+end
+
 -- Returns the error of a call that must fail, without its position in the source.
 function support.failure(f, ...)
   local ok, message = pcall(f, ...)

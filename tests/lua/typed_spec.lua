@@ -1,8 +1,9 @@
 -- Guards against typed access that differs from string.pack and string.unpack:
 -- for every code, in both byte orders, at any alignment, with random values.
 local mapped = require "mapped"
+local support = require "tests.lua.support"
 
-local ROUNDS = 40
+local ROUNDS = support.rounds(40)
 
 local integers = { "b", "B", "h", "H", "i", "I", "l", "L", "j", "J", "T" }
 for n = 1, 16 do
@@ -226,7 +227,7 @@ describe("names of a layout", function()
     region:write(1, "\1\2\3\4\5\6\7\8")
     local sizes = {}
     for n = 1, 8 do sizes[n] = n end
-    for round = 1, 400 do
+    for round = 1, support.rounds(400) do
       local n = sizes[round * 5 % 8 + 1]
       local order = round % 2 == 0 and "<" or ">"
       local code = table.concat({ order, "I", n })

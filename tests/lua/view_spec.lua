@@ -1,8 +1,9 @@
 -- Guards against regions and slices that behave otherwise than strings. They
 -- are compared with `string`, with random bytes and positions.
 local mapped = require "mapped"
+local support = require "tests.lua.support"
 
-local ROUNDS = 300
+local ROUNDS = support.rounds(300)
 
 local function random_bytes(n)
   local bytes = {}

@@ -357,6 +357,7 @@ def test_nothing_is_copied(sparse, child, search, result):
     assert eval(output) == result
 
 
+@pytest.mark.slow
 def test_re_leaves_no_copy_behind(sparse):
     before = private_bytes()
     match = re.search(rb"(\w+)=(\w+)", sparse)
