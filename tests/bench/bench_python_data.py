@@ -1,34 +1,15 @@
 """Measures typed data in Python beside the standard library, and prints a line
 of JSON for each row."""
 import array
-import json
 import mmap
 import os
 import struct
 import tempfile
-import time
 
 import mapped
+from timing import row
 
 ITEMS = 1 << 20
-
-
-def seconds(function):
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def row(title, against, at_most, functions, rounds, operations=1):
-    """Prints a row with the nanoseconds of an operation. Both sides take
-    turns."""
-    times = [[], []]
-    for _ in range(rounds):
-        for side, function in zip(times, functions):
-            side.append(round(seconds(function) / operations * 1e9, 2))
-    print(json.dumps({"row": title, "against": against, "at_most": at_most,
-                      "unit": "ns", "ours": times[0], "peer": times[1]}),
-          flush=True)
 
 
 FORMAT = "<IHBbqHfI"
