@@ -7,7 +7,7 @@
  *
  * Whatever allocates may run a finalizer, and that may close, resize, search,
  * raise or set the locale. So nothing that came from outside of the module is
- * used behind such a call unless it is on the stack: no address, no handle. An
+ * used after such a call unless it is on the stack: no address, no handle. An
  * object on the stack may even be finalized there, by a collector that another
  * finalizer has handed it to. So what a finalizer frees must go on answering:
  * it lies in memory of Lua's, which goes when nobody can reach it. */
@@ -196,9 +196,9 @@ const mlua_compiled *mlua_push_unanchored(lua_State *L, int arg);
 #define MLUA_TEXT_MOST 256
 
 /* Pushes the metatable of the userdata at `arg` and returns that; NULL and
- * nothing pushed if it is none or has none. What an object is, its metatable
- * tells: scripts can't give ours to an object of another library, and other
- * libraries let them choose every byte of one. */
+ * nothing pushed if it is none or has none. The metatable alone decides what
+ * type an object is: scripts can't give ours to an object of another library,
+ * but some libraries let them choose every byte of their own. */
 MAPPED__INLINE void *mlua_push_metatable(lua_State *L, int arg)
 {
     void *self = lua_touserdata(L, arg);
@@ -317,7 +317,8 @@ MAPPED__INLINE const mlua_slice *mlua_self(lua_State *L, int most)
     return self;
 }
 
-/* The bytes of it; also raises if closed. */
+/* As mlua_self, but returns the bytes of it, and also raises if it is closed.
+ */
 MAPPED__INLINE mapped_slice mlua_open_self(lua_State *L, int most)
 {
     mapped_slice slice = mlua_view_bytes(mlua_self(L, most));

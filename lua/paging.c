@@ -122,7 +122,7 @@ static int paging_prefetch(lua_State *L)
     if (waits)
         return fetch(L, reports);
     if (reports)
-        luaL_argerror(L, 3, "told only of a prefetch that waits");
+        luaL_argerror(L, 3, "a progress function needs a prefetch that waits");
     return answer(
         L,
         mapped_prefetch(mlua_check_view(L, 1), MAPPED_PREFETCH_START, &error),

@@ -155,7 +155,8 @@ static int records_layout(lua_State *L)
     return 1;
 }
 
-/* Which of what a field repeats: of numbers and records one is chosen. */
+/* The index, from 0, into a field that repeats; numbers and records need one.
+ */
 static size_t check_choice(lua_State *L, int arg, const mapped_item *item)
 {
     bool repeats =

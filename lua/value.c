@@ -72,7 +72,7 @@ static mapped_slice check_part(lua_State *L, mapped_slice slice, size_t offset,
     return part;
 }
 
-/* What is written to it reaches the bytes. */
+/* Pushes an Array over the field, in place. */
 static void push_array(lua_State *L, int arg, mapped_slice slice, size_t offset,
                        const mapped_item *item)
 {
@@ -282,7 +282,8 @@ MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
                            (LUAI_UACINT)length, (LUAI_UACINT)item->count);
 }
 
-/* Of ours, or a table without metamethods: as many as there must be. What isn't
+/* Converts an Array of ours, or a table that is read raw, with exactly
+ * item->count values. What isn't
  * inline keeps mlua_convert short for numbers. */
 MAPPED__NOINLINE static const char *convert_sequence(lua_State *L, int index,
                                                      const mapped_item *item,

@@ -110,7 +110,7 @@ struct Region {
     State *state;
     PyObject *name;     /* the path or descriptor as given, or None */
     bool wraps;         /* made by wrap, and so can be part of a cycle */
-    bool retired;       /* a block has ended: exports were warned of */
+    bool retired;       /* a block has ended while exports lived */
     Py_buffer foreign;  /* the wrapped buffer, until it is given back */
     Region *next;       /* see State.waiting */
     bool foreign_ended; /* the core has no more use for `foreign` */
@@ -189,7 +189,7 @@ void *raise_of(Region *owner, const mapped_error *error);
  * for another one. */
 void *raise_in(Region *owner, const char *operation, const mapped_error *error);
 
-/* 0, or -1 with that if `status` is no MAPPED_OK. */
+/* Returns 0, or -1 with the exception for `status`. */
 int outcome(Region *owner, const char *operation, mapped_status status,
             const mapped_error *error);
 

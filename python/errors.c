@@ -279,8 +279,8 @@ bool collect_for_retry(const mapped_error *error)
     return true;
 }
 
-/* What a close in another thread interrupts may have kept that close from
- * giving a wrapped buffer back. */
+/* An operation that a close in another thread interrupted may have delayed
+ * giving the wrapped buffer back: that is done now. */
 void *raise_of(Region *owner, const mapped_error *error)
 {
     if (error->status == MAPPED_CLOSED && owner->wraps)

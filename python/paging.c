@@ -221,8 +221,7 @@ METHOD_KEYWORDS(view_prefetch)
         return fetch(self, progress);
     if (progress == NULL)
         return run(self, start_prefetch);
-    PyErr_SetString(PyExc_ValueError, "progress is told only of a prefetch "
-                                      "that waits");
+    PyErr_SetString(PyExc_ValueError, "progress needs wait=True");
     return NULL;
 }
 

@@ -44,8 +44,8 @@ static PyObject *value_object(const mapped_element *element, mapped_value value)
     Py_UNREACHABLE();
 }
 
-/* Does for every element and case; the others leave to it what is no plain hit.
- */
+/* The slow path of every element: read_<form> calls it unless the access is a
+ * plain hit. */
 COLD static PyObject *read_any(Region *owner, const mapped_slice *slice,
                                const mapped_element *element, size_t offset)
 {
@@ -81,8 +81,8 @@ static PyObject *make_any(const mapped_element *element, const unsigned char *p)
 
 FILL(fill_any, make_any, element->size)
 
-/* The functions of one form: `object` makes a Python object of the `number`
- * that the bits in this order are. */
+/* The functions of one form: read_<form>, make_<form> and fill_<form>. `object`
+ * makes a Python object of the `number` that the bits in this order are. */
 #define FORM(name, bits, order, number, object)                                \
     static inline PyObject *make_##name(                                       \
         const mapped_element *Py_UNUSED(element), const unsigned char *p)      \
@@ -118,7 +118,7 @@ FORMS(u64, 64, (uint64_t), PyLong_FromUnsignedLongLong)
 FORMS(f32, 32, float_of, PyFloat_FromDouble)
 FORMS(f64, 64, double_of, PyFloat_FromDouble)
 
-/* The table: what `name`_of each form does. */
+/* The tables, from the form of an element to one of these functions. */
 #define ROW(form, name) [MAPPED_FORM_##form] = (name)
 #define ROWS(form, name) \
     ROW(form, name), [MAPPED_FORM_##form + MAPPED_FORM_SWAPPED] = name##_swapped

@@ -8,8 +8,8 @@
 
 #include "region_internal.h"
 
-/* Bytes that one check spans. Of items that lie apart no more than a page, so
- * that between the first and the last there is no page without an item. */
+/* Bytes between one enter and its leave. Of items that lie apart at most a
+ * page, so that no page without an item is touched. */
 #define BLOCK ((size_t)4096)
 #define WHOLE_BLOCK ((size_t)256 << 10)
 
@@ -59,7 +59,7 @@ static mapped_status enter(const mapped__walk *walk, const mapped__side *side,
     return status;
 }
 
-/* What is only read is left first, and entered first. */
+/* Side 1, which is only read, is entered before side 0 and left before it. */
 static mapped_status walk_block(mapped__walk *walk, const size_t at[2],
                                 size_t n)
 {

@@ -1,6 +1,5 @@
-/* Pointers that leave. An export counts in its region for as long as it lives,
- * and what it was shown is asked about in an order in which no lost page can
- * slip through. */
+/* Pointers that leave. An export counts in its region while it lives. Its end
+ * reports every page of the slice that was lost meanwhile. */
 #include <mapped/export.h>
 
 #include <assert.h>
@@ -55,9 +54,9 @@ void mapped_export_begin_operation(mapped_region *region, mapped_export *made)
     made->since = mapped_region_recovery_count(region);
 }
 
-/* What is lost now before what was recovered: pages go from one list to the
- * other in that direction, and nothing may slip through in between. Both lists
- * tell of a retired region, too. */
+/* Checks the list of lost pages first and that of recovered ones second: pages
+ * move only from the first to the second, so none is missed. Both remain after
+ * the region was retired. */
 static mapped_status check(const mapped_export *made, mapped_error *error)
 {
     const mapped_slice slice = made->slice;

@@ -89,33 +89,33 @@ static bool divide(const mapped__record *record, parts *parts)
            mapped_round_up(bytes, 16, &parts->end);
 }
 
-mapped_status mapped__record_begin(mapped__reader *reader,
+mapped_status mapped__record_begin(mapped__parser *parser,
                                    mapped__record *record)
 {
     parts parts;
     if (!divide(record, &parts) ||
-        !mapped_add_size(reader->bytes, parts.end, &reader->bytes))
-        return mapped_error_set(reader->error, MAPPED_MEMORY, "fields");
-    if (reader->memory == NULL)
+        !mapped_add_size(parser->bytes, parts.end, &parser->bytes))
+        return mapped_error_set(parser->error, MAPPED_MEMORY, "fields");
+    if (parser->memory == NULL)
         return MAPPED_OK;
-    mapped_fields *fields = (mapped_fields *)reader->memory;
+    mapped_fields *fields = (mapped_fields *)parser->memory;
     memset(fields, 0, parts.names);
-    if (reader->root == NULL)
-        reader->root = fields;
+    if (parser->root == NULL)
+        parser->root = fields;
     fields->fields = (const mapped_field *)(fields + 1);
-    fields->root_ = reader->root;
+    fields->root_ = parser->root;
     fields->references_ = 1;
     fields->named = record->named;
     if (record->named) {
-        fields->order_ = (const mapped_field **)(reader->memory + parts.order);
-        fields->table_ = (size_t *)(reader->memory + parts.table);
+        fields->order_ = (const mapped_field **)(parser->memory + parts.order);
+        fields->table_ = (size_t *)(parser->memory + parts.table);
         fields->mask_ = table_size(record->count) - 1;
     }
     record->fields = fields;
-    record->names = (char *)reader->memory + parts.names;
+    record->names = (char *)parser->memory + parts.names;
     record->count = 0;
     record->size = 0;
-    reader->memory += parts.end;
+    parser->memory += parts.end;
     return MAPPED_OK;
 }
 
@@ -183,8 +183,10 @@ static bool is_followed(const mapped_field *field)
            next->offset >= field->offset + field->item.size;
 }
 
-/* From the last field to the first: how far the distances are known. */
-static void find_stretches(mapped_fields *fields, mapped__record *record)
+/* A run is a series of fields at fixed distances. From the last field to the
+ * first, each gets `end_`, the index behind its run, `rest_`, the bytes to the
+ * end of the run, and `gap_`, the bytes between it and the next field. */
+static void find_runs(mapped_fields *fields, mapped__record *record)
 {
     mapped_field *all = (mapped_field *)(fields + 1);
     for (size_t i = fields->count; i-- > 0;) {
@@ -230,60 +232,60 @@ static void sum_up(mapped_fields *fields)
         fields->dense_ = false;
 }
 
-mapped_status mapped__record_end(mapped__reader *reader, mapped__record *record)
+mapped_status mapped__record_end(mapped__parser *parser, mapped__record *record)
 {
     mapped_fields *fields = record->fields;
     fields->count = record->count;
     if (!record->named) {
-        find_stretches(fields, record);
+        find_runs(fields, record);
         sum_up(fields);
         return MAPPED_OK;
     }
     fields->fixed = true;
     fields->size = record->size;
     sum_up(fields);
-    mapped_status status = index_names(fields, reader->error);
-    return status == MAPPED_OK ? put_in_order(fields, reader->error) : status;
+    mapped_status status = index_names(fields, parser->error);
+    return status == MAPPED_OK ? put_in_order(fields, parser->error) : status;
 }
 
-/* In the late order a mistake becomes a field, reached only if all before it
- * succeeds. */
-static mapped_status read_late(mapped__reader *reader, mapped__record *record)
+/* For MAPPED_DIALECT_PACK_LATE: a mistake in the text becomes the last field,
+ * so that it is reported only after all fields before it have succeeded. */
+static mapped_status read_late(mapped__parser *parser, mapped__record *record)
 {
-    mapped_error *error = reader->error, found = MAPPED_ERROR_INIT;
-    reader->error = &found;
-    if (mapped__fields_read_pack(reader, record) != MAPPED_OK) {
+    mapped_error *error = parser->error, found = MAPPED_ERROR_INIT;
+    parser->error = &found;
+    if (mapped__fields_read_pack(parser, record) != MAPPED_OK) {
         mapped_field field = {
             .reason = (uint8_t)found.limit,
             .place = (size_t)found.offset,
             .item = {.kind = MAPPED_ITEM_WRONG, .count = (size_t)found.length}};
-        if (field.place < reader->length)
-            field.code = reader->text[field.place];
+        if (field.place < parser->length)
+            field.code = parser->text[field.place];
         mapped__record_add(record, &field);
     }
-    reader->error = error;
+    parser->error = error;
     return MAPPED_OK;
 }
 
-typedef mapped_status read_fields(mapped__reader *reader,
+typedef mapped_status read_fields(mapped__parser *parser,
                                   mapped__record *record);
 
-static mapped_status read_format(mapped__reader *reader, mapped_dialect dialect)
+static mapped_status read_format(mapped__parser *parser, mapped_dialect dialect)
 {
     read_fields *read =
         dialect == MAPPED_DIALECT_STRUCT ? mapped__fields_read_struct
         : dialect == MAPPED_DIALECT_PACK ? mapped__fields_read_pack
                                          : read_late;
     mapped__record record = {.fixed = dialect == MAPPED_DIALECT_STRUCT};
-    mapped__reader second = *reader;
-    mapped_status status = read(reader, &record);
+    mapped__parser second = *parser;
+    mapped_status status = read(parser, &record);
     if (status == MAPPED_OK)
-        status = mapped__record_begin(reader, &record);
-    if (status != MAPPED_OK || reader->memory == NULL)
+        status = mapped__record_begin(parser, &record);
+    if (status != MAPPED_OK || parser->memory == NULL)
         return status;
     (void)read(&second, &record);
-    reader->root->late_ = dialect != MAPPED_DIALECT_STRUCT;
-    return mapped__record_end(reader, &record);
+    parser->root->late_ = dialect != MAPPED_DIALECT_STRUCT;
+    return mapped__record_end(parser, &record);
 }
 
 static bool is_name(const mapped_field *field)
@@ -315,81 +317,81 @@ static mapped_status check_listed(const mapped_fields_source *source, size_t i,
     return MAPPED_OK;
 }
 
-static mapped_status read_list(mapped__reader *reader,
+static mapped_status read_list(mapped__parser *parser,
                                const mapped_fields_source *source, int depth,
                                mapped_fields **made);
 
 /* The fields of a record in it, once more. */
-static mapped_status read_inner(mapped__reader *reader, int depth, size_t i,
+static mapped_status read_inner(mapped__parser *parser, int depth, size_t i,
                                 mapped_item *item)
 {
     mapped_fields *inner = NULL;
     if (item->record == NULL)
         return MAPPED_OK;
     if (depth == MAPPED_FIELDS_DEPTH)
-        return mapped__fields_layout_wrong(reader->error,
+        return mapped__fields_layout_wrong(parser->error,
                                            MAPPED_LAYOUT_DEPTH_WRONG, i);
     const mapped_fields_source source = {.dialect = MAPPED_DIALECT_LIST,
                                          .list = item->record->fields,
                                          .count = item->record->count,
                                          .size = item->record->size};
-    mapped_status status = read_list(reader, &source, depth + 1, &inner);
+    mapped_status status = read_list(parser, &source, depth + 1, &inner);
     item->record = inner;
     return status;
 }
 
-static mapped_status read_list(mapped__reader *reader,
+static mapped_status read_list(mapped__parser *parser,
                                const mapped_fields_source *source, int depth,
                                mapped_fields **made)
 {
     mapped__record record = {.named = true};
     mapped_status status = MAPPED_OK;
     if (source->count == 0)
-        return mapped__fields_layout_wrong(reader->error,
+        return mapped__fields_layout_wrong(parser->error,
                                            MAPPED_LAYOUT_EMPTY_WRONG, 0);
     for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
-        status = check_listed(source, i, &record, reader->error);
+        status = check_listed(source, i, &record, parser->error);
         mapped__record_add(&record, &source->list[i]);
     }
     size_t end = record.size;
     if (status == MAPPED_OK)
-        status = mapped__record_begin(reader, &record);
+        status = mapped__record_begin(parser, &record);
     for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
         mapped_field field = source->list[i];
         field.place = i;
         field.align = 0;
         field.spread = false;
-        status = read_inner(reader, depth, i, &field.item);
-        if (reader->memory != NULL && status == MAPPED_OK)
+        status = read_inner(parser, depth, i, &field.item);
+        if (parser->memory != NULL && status == MAPPED_OK)
             mapped__record_add(&record, &field);
     }
-    if (status != MAPPED_OK || reader->memory == NULL)
+    if (status != MAPPED_OK || parser->memory == NULL)
         return status;
     record.size = source->size != 0 ? source->size : end;
     *made = record.fields;
-    return mapped__record_end(reader, &record);
+    return mapped__record_end(parser, &record);
 }
 
 static mapped_status read_all(const mapped_fields_source *source,
-                              mapped__reader *reader)
+                              mapped__parser *parser)
 {
     mapped_fields *made;
-    reader->text = source->length == 0 ? "" : source->text;
-    reader->length = source->length;
+    parser->text = source->length == 0 ? "" : source->text;
+    parser->length = source->length;
     if (source->dialect == MAPPED_DIALECT_LIST)
-        return read_list(reader, source, 1, &made);
+        return read_list(parser, source, 1, &made);
     if (source->dialect == MAPPED_DIALECT_LAYOUT)
-        return mapped__fields_read_layout(reader);
-    return read_format(reader, source->dialect);
+        return mapped__fields_read_layout(parser);
+    return read_format(parser, source->dialect);
 }
 
 mapped_status mapped_fields_room(const mapped_fields_source *source,
                                  size_t *bytes, mapped_error *error)
 {
-    mapped__reader reader = {.error = error};
-    mapped_status status = read_all(source, &reader);
+    mapped__parser parser = {.error = error};
+    mapped_status status = read_all(source, &parser);
     if (status == MAPPED_OK)
-        *bytes = reader.bytes;
+        *bytes = parser.bytes;
     return status;
 }
 
@@ -397,10 +399,10 @@ mapped_status mapped_fields_init(const mapped_fields_source *source,
                                  void *memory, mapped_fields **fields,
                                  mapped_error *error)
 {
-    mapped__reader reader = {.memory = memory, .error = error};
-    mapped_status status = read_all(source, &reader);
+    mapped__parser parser = {.memory = memory, .error = error};
+    mapped_status status = read_all(source, &parser);
     if (status == MAPPED_OK)
-        *fields = reader.root;
+        *fields = parser.root;
     return status;
 }
 

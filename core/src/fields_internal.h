@@ -15,7 +15,7 @@
 #define MAPPED__FIELDS_LIMIT ((size_t)PTRDIFF_MAX)
 
 /* A text that is being read. */
-typedef struct mapped__reader {
+typedef struct mapped__parser {
     const char *text;
     size_t length;
     size_t at;
@@ -23,7 +23,7 @@ typedef struct mapped__reader {
     unsigned char *memory; /* where the next record goes; NULL: measure only */
     size_t bytes;          /* that all of them take */
     mapped_fields *root;
-} mapped__reader;
+} mapped__parser;
 
 /* One record of it. */
 typedef struct mapped__record {
@@ -38,7 +38,7 @@ typedef struct mapped__record {
 
 /* Takes memory for a record of which was measured what it has; in there fields
  * are then added once more. MAPPED_MEMORY if the bytes overflow. */
-mapped_status mapped__record_begin(mapped__reader *reader,
+mapped_status mapped__record_begin(mapped__parser *parser,
                                    mapped__record *record);
 
 /* Adds a field; its name is copied. */
@@ -46,7 +46,7 @@ void mapped__record_add(mapped__record *record, const mapped_field *field);
 
 /* What can be said when all fields are there. Of named fields MAPPED_LAYOUT:
  * two share a name or bytes. */
-mapped_status mapped__record_end(mapped__reader *reader,
+mapped_status mapped__record_end(mapped__parser *parser,
                                  mapped__record *record);
 
 mapped_status mapped__fields_format_wrong(mapped_error *error,
@@ -57,12 +57,12 @@ mapped_status mapped__fields_layout_wrong(mapped_error *error,
                                           size_t place);
 
 /* The dialects: they read all of the text and add its fields. */
-mapped_status mapped__fields_read_struct(mapped__reader *reader,
+mapped_status mapped__fields_read_struct(mapped__parser *parser,
                                          mapped__record *record);
-mapped_status mapped__fields_read_pack(mapped__reader *reader,
+mapped_status mapped__fields_read_pack(mapped__parser *parser,
                                        mapped__record *record);
 /* With its own begin and end, for each record in it. */
-mapped_status mapped__fields_read_layout(mapped__reader *reader);
+mapped_status mapped__fields_read_layout(mapped__parser *parser);
 
 /* Does the length of such a field's value depend on the data? */
 static inline bool mapped__field_varies(const mapped_field *field)

@@ -6,7 +6,7 @@
 
 /* A record that is being read. */
 typedef struct layout {
-    mapped__reader *reader;
+    mapped__parser *parser;
     mapped__record *record;
     int depth;
     size_t next;       /* where a field goes that doesn't say where */
@@ -23,31 +23,31 @@ typedef struct layout {
 static mapped_status wrong(const layout *layout, mapped_layout_reason reason,
                            size_t place)
 {
-    return mapped__fields_layout_wrong(layout->reader->error, reason, place);
+    return mapped__fields_layout_wrong(layout->parser->error, reason, place);
 }
 
-static char peek(const mapped__reader *reader)
+static char peek(const mapped__parser *parser)
 {
-    return reader->at < reader->length ? reader->text[reader->at] : '\0';
+    return parser->at < parser->length ? parser->text[parser->at] : '\0';
 }
 
-static void skip_spaces(mapped__reader *reader)
+static void skip_spaces(mapped__parser *parser)
 {
-    while (reader->at < reader->length &&
-           memchr(" \t\r\n\v\f", reader->text[reader->at], 6) != NULL)
-        reader->at++;
+    while (parser->at < parser->length &&
+           memchr(" \t\r\n\v\f", parser->text[parser->at], 6) != NULL)
+        parser->at++;
 }
 
 /* Passes `c`, and spaces before it, if it comes next. */
-static bool take(mapped__reader *reader, char c)
+static bool take(mapped__parser *parser, char c)
 {
-    size_t start = reader->at;
-    skip_spaces(reader);
-    if (reader->at < reader->length && reader->text[reader->at] == c) {
-        reader->at++;
+    size_t start = parser->at;
+    skip_spaces(parser);
+    if (parser->at < parser->length && parser->text[parser->at] == c) {
+        parser->at++;
         return true;
     }
-    reader->at = start;
+    parser->at = start;
     return false;
 }
 
@@ -75,13 +75,13 @@ static bool is(const word *word, const char *text)
 }
 
 /* Letters, digits and underscores; empty if none come next. */
-static word read_word(mapped__reader *reader)
+static word read_word(mapped__parser *parser)
 {
-    skip_spaces(reader);
-    word found = {reader->text + reader->at, 0, reader->at};
-    while (reader->at < reader->length && is_word(reader->text[reader->at]))
-        reader->at++;
-    found.length = reader->at - found.place;
+    skip_spaces(parser);
+    word found = {parser->text + parser->at, 0, parser->at};
+    while (parser->at < parser->length && is_word(parser->text[parser->at]))
+        parser->at++;
+    found.length = parser->at - found.place;
     return found;
 }
 
@@ -142,43 +142,43 @@ static mapped_status place_field(layout *layout, mapped_field *field,
 
 static mapped_status read_count(layout *layout, size_t *count)
 {
-    mapped__reader *reader = layout->reader;
+    mapped__parser *parser = layout->parser;
     *count = 0;
-    if (!take(reader, '['))
+    if (!take(parser, '['))
         return MAPPED_OK;
-    word number = read_word(reader);
+    word number = read_word(parser);
     if (!word_number(&number, count) || *count == 0)
         return wrong(layout, MAPPED_LAYOUT_COUNT_WRONG, number.place);
-    if (!take(reader, ']'))
-        return wrong(layout, MAPPED_LAYOUT_BRACKET_WRONG, reader->at);
+    if (!take(parser, ']'))
+        return wrong(layout, MAPPED_LAYOUT_BRACKET_WRONG, parser->at);
     return MAPPED_OK;
 }
 
 static mapped_status read_offset(layout *layout, mapped_field *field,
                                  bool *given)
 {
-    *given = take(layout->reader, '@');
+    *given = take(layout->parser, '@');
     if (!*given)
         return MAPPED_OK;
-    word number = read_word(layout->reader);
+    word number = read_word(layout->parser);
     if (!word_number(&number, &field->offset))
         return wrong(layout, MAPPED_LAYOUT_OFFSET_WRONG, number.place);
     return MAPPED_OK;
 }
 
-static mapped_status read_record(mapped__reader *reader, const layout *around,
+static mapped_status read_record(mapped__parser *parser, const layout *around,
                                  mapped_item *item);
 
 /* What one of the field is: an element or, in braces, a record. */
 static mapped_status read_single(layout *layout, mapped_item *item)
 {
-    mapped__reader *reader = layout->reader;
-    size_t place = reader->at;
-    if (take(reader, '{'))
+    mapped__parser *parser = layout->parser;
+    size_t place = parser->at;
+    if (take(parser, '{'))
         return layout->depth < MAPPED_FIELDS_DEPTH
-                   ? read_record(reader, layout, item)
+                   ? read_record(parser, layout, item)
                    : wrong(layout, MAPPED_LAYOUT_DEPTH_WRONG, place);
-    word type = read_word(reader);
+    word type = read_word(parser);
     const mapped_element *element =
         mapped_element_from_name(type.text, type.length, layout->big);
     if (element == NULL)
@@ -212,7 +212,7 @@ static mapped_status read_field(layout *layout, const word *name)
 
 static mapped_status read_size(layout *layout, const word *name)
 {
-    word number = read_word(layout->reader);
+    word number = read_word(layout->parser);
     if (layout->size != 0)
         return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, name->place);
     if (!word_number(&number, &layout->size) || layout->size == 0)
@@ -228,10 +228,10 @@ static bool is_before_fields(const layout *layout)
 
 static mapped_status read_order(layout *layout)
 {
-    mapped__reader *reader = layout->reader;
+    mapped__parser *parser = layout->parser;
     if (layout->order_given || !is_before_fields(layout))
-        return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, reader->at);
-    char order = reader->text[reader->at++];
+        return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, parser->at);
+    char order = parser->text[parser->at++];
     layout->order_given = true;
     layout->big = order == '=' ? MAPPED_BIG_ENDIAN : order == '>';
     return MAPPED_OK;
@@ -247,33 +247,33 @@ static mapped_status read_align(layout *layout, const word *name)
 
 static mapped_status read_part(layout *layout)
 {
-    mapped__reader *reader = layout->reader;
-    char c = peek(reader);
+    mapped__parser *parser = layout->parser;
+    char c = peek(parser);
     if (c == '<' || c == '>' || c == '=')
         return read_order(layout);
-    word name = read_word(reader);
+    word name = read_word(parser);
     if (name.length == 0 || is_digit(name.text[0]))
         return wrong(layout, MAPPED_LAYOUT_NAME_WRONG, name.place);
-    if (take(reader, ':'))
+    if (take(parser, ':'))
         return read_field(layout, &name);
     if (is(&name, "align"))
         return read_align(layout, &name);
-    if (is(&name, "size") && take(reader, '='))
+    if (is(&name, "size") && take(parser, '='))
         return read_size(layout, &name);
-    return wrong(layout, MAPPED_LAYOUT_COLON_WRONG, reader->at);
+    return wrong(layout, MAPPED_LAYOUT_COLON_WRONG, parser->at);
 }
 
 static mapped_status find_size(layout *layout)
 {
     size_t size = layout->size != 0 ? layout->size : layout->end;
     if (layout->record->count == 0)
-        return wrong(layout, MAPPED_LAYOUT_EMPTY_WRONG, layout->reader->at);
+        return wrong(layout, MAPPED_LAYOUT_EMPTY_WRONG, layout->parser->at);
     if (size < layout->end)
         return wrong(layout, MAPPED_LAYOUT_TOO_SMALL_WRONG, layout->size_place);
     if (layout->align && layout->size == 0 &&
         (!mapped_round_up(size, layout->alignment, &size) ||
          size > MAPPED__FIELDS_LIMIT))
-        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, layout->reader->at);
+        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, layout->parser->at);
     layout->record->size = size;
     return MAPPED_OK;
 }
@@ -281,31 +281,31 @@ static mapped_status find_size(layout *layout)
 /* Up to the end of the text, or to the brace that ends the record. */
 static mapped_status read_parts(layout *layout)
 {
-    mapped__reader *reader = layout->reader;
+    mapped__parser *parser = layout->parser;
     bool inner = layout->depth > 1;
-    skip_spaces(reader);
-    while (reader->at < reader->length && !(inner && peek(reader) == '}')) {
+    skip_spaces(parser);
+    while (parser->at < parser->length && !(inner && peek(parser) == '}')) {
         mapped_status status = read_part(layout);
         if (status != MAPPED_OK)
             return status;
-        take(reader, ',');
-        skip_spaces(reader);
+        take(parser, ',');
+        skip_spaces(parser);
     }
-    if (inner && reader->at == reader->length)
-        return wrong(layout, MAPPED_LAYOUT_BRACE_WRONG, reader->at);
+    if (inner && parser->at == parser->length)
+        return wrong(layout, MAPPED_LAYOUT_BRACE_WRONG, parser->at);
     mapped_status status = find_size(layout);
-    reader->at += inner;
+    parser->at += inner;
     return status;
 }
 
 /* Reads the record twice if it is to be stored: what is in it must be known
  * before the first of it has its place. */
-static mapped_status read_record(mapped__reader *reader, const layout *around,
+static mapped_status read_record(mapped__parser *parser, const layout *around,
                                  mapped_item *item)
 {
     mapped__record record = {.named = true};
-    mapped__reader first = *reader;
-    layout layout = {.reader = &first,
+    mapped__parser first = *parser;
+    layout layout = {.parser = &first,
                      .record = &record,
                      .depth = around->depth + 1,
                      .alignment = 1,
@@ -320,23 +320,23 @@ static mapped_status read_record(mapped__reader *reader, const layout *around,
     item->align = (uint8_t)layout.alignment;
     item->count = 1;
     item->size = record.size;
-    if (reader->memory == NULL) {
-        *reader = first;
-        return mapped__record_begin(reader, &record);
+    if (parser->memory == NULL) {
+        *parser = first;
+        return mapped__record_begin(parser, &record);
     }
-    status = mapped__record_begin(reader, &record);
-    again.reader = reader;
+    status = mapped__record_begin(parser, &record);
+    again.parser = parser;
     if (status == MAPPED_OK)
         status = read_parts(&again);
     if (status != MAPPED_OK)
         return status;
     item->record = record.fields;
-    return mapped__record_end(reader, &record);
+    return mapped__record_end(parser, &record);
 }
 
-mapped_status mapped__fields_read_layout(mapped__reader *reader)
+mapped_status mapped__fields_read_layout(mapped__parser *parser)
 {
     const layout around = {.big = MAPPED_BIG_ENDIAN};
     mapped_item item;
-    return read_record(reader, &around, &item);
+    return read_record(parser, &around, &item);
 }

@@ -8,15 +8,15 @@
 
 typedef struct state {
     bool big;
-    bool varied;        /* the last field's length depends on the data */
-    size_t align_limit; /* set by `!`; 1: no alignment */
+    bool previous_varies; /* that field's length depends on the data */
+    size_t align_limit;   /* set by `!`; 1: no alignment */
 } state;
 
 /* What one option says. */
 typedef struct option {
     mapped_field field;
-    size_t size; /* what it aligns to and, but for its data, spans */
-    bool state;  /* nothing but a change of state */
+    size_t size;     /* what it aligns to and, but for its data, spans */
+    bool is_setting; /* changes the state and adds no field */
 } option;
 
 /* The alignment that `!` alone means: that of the largest C scalar. */
@@ -33,37 +33,37 @@ static size_t natural_limit(void)
     return offsetof(struct place, value);
 }
 
-static bool is_digit(const mapped__reader *reader)
+static bool is_digit(const mapped__parser *parser)
 {
-    return reader->at < reader->length && reader->text[reader->at] >= '0' &&
-           reader->text[reader->at] <= '9';
+    return parser->at < parser->length && parser->text[parser->at] >= '0' &&
+           parser->text[parser->at] <= '9';
 }
 
 /* `string.pack` stops reading digits before an int could overflow, and takes
  * the next one for an option. */
-static size_t read_number(mapped__reader *reader, size_t otherwise)
+static size_t read_number(mapped__parser *parser, size_t otherwise)
 {
     size_t number = 0;
-    if (!is_digit(reader))
+    if (!is_digit(parser))
         return otherwise;
     do {
-        number = number * 10 + (size_t)(reader->text[reader->at++] - '0');
-    } while (is_digit(reader) && number <= (INT_MAX - 9) / 10);
+        number = number * 10 + (size_t)(parser->text[parser->at++] - '0');
+    } while (is_digit(parser) && number <= (INT_MAX - 9) / 10);
     return number;
 }
 
-static mapped_status read_size(mapped__reader *reader, size_t *size)
+static mapped_status read_size(mapped__parser *parser, size_t *size)
 {
-    size_t place = reader->at;
-    size_t number = read_number(reader, *size);
+    size_t place = parser->at;
+    size_t number = read_number(parser, *size);
     if (number < 1 || number > SIZE_LIMIT)
         return mapped__fields_format_wrong(
-            reader->error, MAPPED_FORMAT_NUMBER_WRONG, place, number);
+            parser->error, MAPPED_FORMAT_NUMBER_WRONG, place, number);
     *size = number;
     return MAPPED_OK;
 }
 
-static mapped_status read_element(mapped__reader *reader, const state *state,
+static mapped_status read_element(mapped__parser *parser, const state *state,
                                   option *option)
 {
     const mapped_field *field = &option->field;
@@ -72,10 +72,10 @@ static mapped_status read_element(mapped__reader *reader, const state *state,
     mapped_status status = MAPPED_OK;
     if (element == NULL)
         return mapped__fields_format_wrong(
-            reader->error, MAPPED_FORMAT_OPTION_WRONG, field->place, 0);
+            parser->error, MAPPED_FORMAT_OPTION_WRONG, field->place, 0);
     option->size = element->size;
     if (field->code == 'i' || field->code == 'I') {
-        status = read_size(reader, &option->size);
+        status = read_size(parser, &option->size);
         if (status != MAPPED_OK)
             return status;
         element = mapped_element_find((mapped_kind)element->kind, option->size,
@@ -85,11 +85,11 @@ static mapped_status read_element(mapped__reader *reader, const state *state,
     return MAPPED_OK;
 }
 
-static mapped_status read_counted(mapped__reader *reader, const state *state,
+static mapped_status read_counted(mapped__parser *parser, const state *state,
                                   option *option)
 {
     option->size = sizeof(size_t);
-    mapped_status status = read_size(reader, &option->size);
+    mapped_status status = read_size(parser, &option->size);
     if (status != MAPPED_OK)
         return status;
     option->field.item = mapped_item_of(
@@ -98,12 +98,12 @@ static mapped_status read_counted(mapped__reader *reader, const state *state,
     return MAPPED_OK;
 }
 
-static mapped_status read_bytes(mapped__reader *reader, option *option)
+static mapped_status read_bytes(mapped__parser *parser, option *option)
 {
-    option->size = read_number(reader, SIZE_MAX);
+    option->size = read_number(parser, SIZE_MAX);
     if (option->size == SIZE_MAX)
         return mapped__fields_format_wrong(
-            reader->error, MAPPED_FORMAT_NO_SIZE_WRONG, option->field.place, 0);
+            parser->error, MAPPED_FORMAT_NO_SIZE_WRONG, option->field.place, 0);
     option->field.item = mapped_item_of_bytes(MAPPED_ITEM_BYTES, option->size);
     return MAPPED_OK;
 }
@@ -114,21 +114,21 @@ static mapped_item pad_of(size_t count)
         .kind = MAPPED_ITEM_PAD, .align = 1, .count = count, .size = count};
 }
 
-static mapped_status read_limit(mapped__reader *reader, state *state)
+static mapped_status read_limit(mapped__parser *parser, state *state)
 {
     size_t limit = natural_limit();
-    mapped_status status = read_size(reader, &limit);
+    mapped_status status = read_size(parser, &limit);
     state->align_limit = limit;
     return status;
 }
 
-static mapped_status read_option(mapped__reader *reader, state *state,
+static mapped_status read_option(mapped__parser *parser, state *state,
                                  option *option)
 {
     memset(option, 0, sizeof *option);
-    option->field.place = reader->at;
-    option->field.code = reader->text[reader->at++];
-    option->state = strchr(" <>=!", option->field.code) != NULL;
+    option->field.place = parser->at;
+    option->field.code = parser->text[parser->at++];
+    option->is_setting = strchr(" <>=!", option->field.code) != NULL;
     switch (option->field.code) {
     case ' ':
         return MAPPED_OK;
@@ -142,11 +142,11 @@ static mapped_status read_option(mapped__reader *reader, state *state,
         state->big = MAPPED_BIG_ENDIAN;
         return MAPPED_OK;
     case '!':
-        return read_limit(reader, state);
+        return read_limit(parser, state);
     case 'c':
-        return read_bytes(reader, option);
+        return read_bytes(parser, option);
     case 's':
-        return read_counted(reader, state, option);
+        return read_counted(parser, state, option);
     case 'z':
         option->field.item = (mapped_item){.kind = MAPPED_ITEM_ZERO};
         return MAPPED_OK;
@@ -158,28 +158,28 @@ static mapped_status read_option(mapped__reader *reader, state *state,
         option->field.item = pad_of(0);
         return MAPPED_OK;
     default:
-        return read_element(reader, state, option);
+        return read_element(parser, state, option);
     }
 }
 
 /* X takes the option after it, for nothing but its size. */
-static mapped_status read_next(mapped__reader *reader, state *state,
+static mapped_status read_next(mapped__parser *parser, state *state,
                                option *option)
 {
     struct option next = {.size = 0};
-    if (reader->at < reader->length) {
-        mapped_status status = read_option(reader, state, &next);
+    if (parser->at < parser->length) {
+        mapped_status status = read_option(parser, state, &next);
         if (status != MAPPED_OK)
             return status;
     }
     if (next.size == 0 || next.field.item.kind == MAPPED_ITEM_BYTES)
         return mapped__fields_format_wrong(
-            reader->error, MAPPED_FORMAT_NEXT_WRONG, option->field.place, 0);
+            parser->error, MAPPED_FORMAT_NEXT_WRONG, option->field.place, 0);
     option->size = next.size;
     return MAPPED_OK;
 }
 
-static mapped_status align(mapped__reader *reader, const state *state,
+static mapped_status align(mapped__parser *parser, const state *state,
                            option *option)
 {
     size_t unit = option->size;
@@ -188,21 +188,21 @@ static mapped_status align(mapped__reader *reader, const state *state,
     if (unit > state->align_limit)
         unit = state->align_limit;
     if ((unit & (unit - 1)) != 0)
-        return mapped__fields_format_wrong(reader->error,
+        return mapped__fields_format_wrong(parser->error,
                                            MAPPED_FORMAT_ALIGNMENT_WRONG,
                                            option->field.place, unit);
     option->field.align = (uint8_t)unit;
     return MAPPED_OK;
 }
 
-/* Where distances become unknown, or too large to add up, they begin at 0
- * again.
- */
-static void add(mapped__record *record, mapped_field *field, bool *varied)
+/* Offsets begin at 0 again behind a field of variable length, at an aligned
+ * field, and where the sum would be too large. */
+static void add(mapped__record *record, mapped_field *field,
+                bool *previous_varies)
 {
     size_t end;
     bool varies = mapped__field_varies(field);
-    if (*varied || varies || field->align > 1 ||
+    if (*previous_varies || varies || field->align > 1 ||
         !mapped_add_size(record->size, field->item.size, &end) ||
         end > MAPPED__FIELDS_LIMIT) {
         record->size = 0;
@@ -210,33 +210,33 @@ static void add(mapped__record *record, mapped_field *field, bool *varied)
     }
     field->offset = record->size;
     record->size = end;
-    *varied = varies;
+    *previous_varies = varies;
     mapped__record_add(record, field);
 }
 
-static mapped_status read_field(mapped__reader *reader, state *state,
+static mapped_status read_field(mapped__parser *parser, state *state,
                                 mapped__record *record)
 {
     option option;
-    mapped_status status = read_option(reader, state, &option);
+    mapped_status status = read_option(parser, state, &option);
     if (status == MAPPED_OK && option.field.code == 'X')
-        status = read_next(reader, state, &option);
-    if (status == MAPPED_OK && !option.state)
-        status = align(reader, state, &option);
-    if (status == MAPPED_OK && !option.state)
-        add(record, &option.field, &state->varied);
+        status = read_next(parser, state, &option);
+    if (status == MAPPED_OK && !option.is_setting)
+        status = align(parser, state, &option);
+    if (status == MAPPED_OK && !option.is_setting)
+        add(record, &option.field, &state->previous_varies);
     return status;
 }
 
-mapped_status mapped__fields_read_pack(mapped__reader *reader,
+mapped_status mapped__fields_read_pack(mapped__parser *parser,
                                        mapped__record *record)
 {
     state state = {MAPPED_BIG_ENDIAN, false, 1};
-    const char *nul = memchr(reader->text, '\0', reader->length);
+    const char *nul = memchr(parser->text, '\0', parser->length);
     if (nul != NULL)
-        reader->length = (size_t)(nul - reader->text);
-    while (reader->at < reader->length) {
-        mapped_status status = read_field(reader, &state, record);
+        parser->length = (size_t)(nul - parser->text);
+    while (parser->at < parser->length) {
+        mapped_status status = read_field(parser, &state, record);
         if (status != MAPPED_OK)
             return status;
     }

@@ -32,13 +32,13 @@ static size_t native_alignment(const mapped_element *element)
                : offsetof(struct long_place, value);
 }
 
-/* The digits at the reader: false if the number is too large. No digits are
+/* The digits at the parser: false if the number is too large. No digits are
  * 1. */
-static bool read_count(mapped__reader *reader, size_t *count)
+static bool read_count(mapped__parser *parser, size_t *count)
 {
-    size_t number = 0, start = reader->at;
-    for (; reader->at < reader->length; reader->at++) {
-        char c = reader->text[reader->at];
+    size_t number = 0, start = parser->at;
+    for (; parser->at < parser->length; parser->at++) {
+        char c = parser->text[parser->at];
         if (!is_digit(c))
             break;
         if (!mapped_multiply_size(number, 10, &number) ||
@@ -46,19 +46,19 @@ static bool read_count(mapped__reader *reader, size_t *count)
             number > PTRDIFF_MAX)
             return false;
     }
-    *count = reader->at == start ? 1 : number;
+    *count = parser->at == start ? 1 : number;
     return true;
 }
 
-static mapped_status too_large(mapped__reader *reader, size_t place)
+static mapped_status too_large(mapped__parser *parser, size_t place)
 {
-    return mapped__fields_format_wrong(reader->error,
+    return mapped__fields_format_wrong(parser->error,
                                        MAPPED_FORMAT_TOO_LARGE_WRONG, place, 0);
 }
 
 /* Adds the field behind a gap, unless it is empty and without a value, and its
  * bytes to the size. */
-static mapped_status add(mapped__reader *reader, mapped__record *record,
+static mapped_status add(mapped__parser *parser, mapped__record *record,
                          mapped_field *field, size_t gap)
 {
     size_t end;
@@ -67,7 +67,7 @@ static mapped_status add(mapped__reader *reader, mapped__record *record,
     if (!mapped_add_size(record->size, gap, &field->offset) ||
         !mapped_add_size(field->offset, field->item.size, &end) ||
         end > MAPPED__FIELDS_LIMIT)
-        return too_large(reader, field->place);
+        return too_large(parser, field->place);
     record->size = end;
     if (field->item.kind != MAPPED_ITEM_PAD && (value || field->item.size > 0))
         mapped__record_add(record, field);
@@ -75,7 +75,7 @@ static mapped_status add(mapped__reader *reader, mapped__record *record,
 }
 
 /* An element aligns even if there are none of it. */
-static mapped_status add_element(mapped__reader *reader, char prefix,
+static mapped_status add_element(mapped__parser *parser, char prefix,
                                  mapped__record *record, mapped_field *field)
 {
     const char code[2] = {prefix, field->code};
@@ -84,7 +84,7 @@ static mapped_status add_element(mapped__reader *reader, char prefix,
         mapped_element_from_struct(code + skip, 2 - skip, NULL);
     if (element == NULL)
         return mapped__fields_format_wrong(
-            reader->error, MAPPED_FORMAT_OPTION_WRONG, field->place, 0);
+            parser->error, MAPPED_FORMAT_OPTION_WRONG, field->place, 0);
     if (prefix == '\0' || prefix == '@')
         gap = -record->size & (native_alignment(element) - 1);
     field->item = mapped_item_of(element);
@@ -93,56 +93,56 @@ static mapped_status add_element(mapped__reader *reader, char prefix,
         field->item.count = count;
         field->spread = true;
         if (!mapped_multiply_size(count, element->size, &field->item.size))
-            return too_large(reader, field->place);
+            return too_large(parser, field->place);
     }
-    return add(reader, record, field, gap);
+    return add(parser, record, field, gap);
 }
 
-static mapped_status read_code(mapped__reader *reader, char prefix,
+static mapped_status read_code(mapped__parser *parser, char prefix,
                                mapped__record *record)
 {
-    mapped_field field = {.place = reader->at};
+    mapped_field field = {.place = parser->at};
     mapped_item_kind kind = MAPPED_ITEM_BYTES;
-    size_t count, start = reader->at;
-    if (!read_count(reader, &count))
-        return too_large(reader, start);
-    if (reader->at == reader->length)
+    size_t count, start = parser->at;
+    if (!read_count(parser, &count))
+        return too_large(parser, start);
+    if (parser->at == parser->length)
         return mapped__fields_format_wrong(
-            reader->error, MAPPED_FORMAT_NO_CODE_WRONG, start, count);
-    field.place = reader->at;
-    field.code = reader->text[reader->at++];
+            parser->error, MAPPED_FORMAT_NO_CODE_WRONG, start, count);
+    field.place = parser->at;
+    field.code = parser->text[parser->at++];
     if (field.code == 'p')
         kind = MAPPED_ITEM_PASCAL;
     else if (field.code == 'x')
         kind = MAPPED_ITEM_PAD;
     field.item = mapped_item_of_bytes(kind, count);
     if (kind == MAPPED_ITEM_BYTES && field.code != 's')
-        return add_element(reader, prefix, record, &field);
-    return add(reader, record, &field, 0);
+        return add_element(parser, prefix, record, &field);
+    return add(parser, record, &field, 0);
 }
 
-static char read_prefix(mapped__reader *reader)
+static char read_prefix(mapped__parser *parser)
 {
-    if (reader->length == 0 || memchr("@=<>!", reader->text[0], 5) == NULL)
+    if (parser->length == 0 || memchr("@=<>!", parser->text[0], 5) == NULL)
         return '\0';
-    return reader->text[reader->at++];
+    return parser->text[parser->at++];
 }
 
-mapped_status mapped__fields_read_struct(mapped__reader *reader,
+mapped_status mapped__fields_read_struct(mapped__parser *parser,
                                          mapped__record *record)
 {
-    const char *nul = memchr(reader->text, '\0', reader->length);
+    const char *nul = memchr(parser->text, '\0', parser->length);
     if (nul != NULL)
-        return mapped__fields_format_wrong(reader->error,
+        return mapped__fields_format_wrong(parser->error,
                                            MAPPED_FORMAT_NUL_WRONG,
-                                           (size_t)(nul - reader->text), 0);
-    char prefix = read_prefix(reader);
-    while (reader->at < reader->length) {
-        if (is_space(reader->text[reader->at])) {
-            reader->at++;
+                                           (size_t)(nul - parser->text), 0);
+    char prefix = read_prefix(parser);
+    while (parser->at < parser->length) {
+        if (is_space(parser->text[parser->at])) {
+            parser->at++;
             continue;
         }
-        mapped_status status = read_code(reader, prefix, record);
+        mapped_status status = read_code(parser, prefix, record);
         if (status != MAPPED_OK)
             return status;
     }

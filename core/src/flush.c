@@ -61,7 +61,7 @@ static mapped_status begin(mapped__region *full, mapped_slice slice, job *job,
     return status;
 }
 
-/* Of several failures the first number stays, and all pages. */
+/* Keeps the first error number, and the range that covers all failures. */
 static void note_failure(mapped__region *full, mapped_slice slice, int number)
 {
     size_t end = slice.offset + slice.length;
@@ -95,8 +95,8 @@ static mapped_status end(mapped__region *full, mapped_slice slice,
     return status;
 }
 
-/* A file that was created is written as a whole, and then its entry: one
- * without the other is worth nothing. */
+/* A file that was created is written as a whole, and then its folder: without
+ * both it may not survive a crash. */
 static mapped_status write_out(const mapped__region *full, const job *job,
                                size_t length, bool wait, mapped_error *error)
 {

@@ -82,7 +82,7 @@ static void spin_unlock(uint32_t *lock)
  * note. */
 static void note(mapped__guard *guard, const mapped__lost *lost)
 {
-    mapped__lost_add(&guard->losses, lost);
+    mapped__lost_add(&guard->lost_list, lost);
     __atomic_fetch_or(guard->state, guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
@@ -312,7 +312,8 @@ void mapped__guard_suspend(mapped__guard *guard)
         empty_slot(guard->slot);
 }
 
-static void show(mapped__guard *guard, unsigned char *base, size_t length)
+static void publish_slot(mapped__guard *guard, unsigned char *base,
+                         size_t length)
 {
     assert(guard->slot->owner == guard && guard->used <= length);
     guard->base = base;
@@ -328,7 +329,7 @@ void mapped__guard_move(mapped__guard *guard, unsigned char *base,
         empty_slot(guard->slot);
     bool shrinks = length < guard->slot->length || used < guard->used;
     __atomic_store_n(&guard->used, used, __ATOMIC_SEQ_CST);
-    show(guard, base, length);
+    publish_slot(guard, base, length);
     if (shrinks)
         wait_for_visitors(guard->slot);
 }
@@ -369,7 +370,7 @@ static void unlock(mapped__guard *guard, const mapped__signals *signals)
 
 static void clear_if_clean(mapped__guard *guard)
 {
-    if (guard->losses.count == 0)
+    if (guard->lost_list.count == 0)
         __atomic_fetch_and(guard->state, ~guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
@@ -377,7 +378,7 @@ void mapped__guard_forget(mapped__guard *guard, size_t offset)
 {
     mapped__signals signals;
     lock(guard, &signals);
-    mapped__lost_cut(&guard->losses, offset);
+    mapped__lost_cut(&guard->lost_list, offset);
     clear_if_clean(guard);
     unlock(guard, &signals);
 }
@@ -386,10 +387,10 @@ bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
                         mapped__lost *found)
 {
     mapped__signals signals;
-    if (!mapped__lost_maybe(&guard->losses, offset, n))
+    if (!mapped__lost_maybe(&guard->lost_list, offset, n))
         return false;
     lock(guard, &signals);
-    bool hit = mapped__lost_find(&guard->losses, offset, n, found);
+    bool hit = mapped__lost_find(&guard->lost_list, offset, n, found);
     unlock(guard, &signals);
     return hit;
 }
@@ -399,7 +400,7 @@ size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
 {
     mapped__signals signals;
     lock(guard, &signals);
-    size_t count = mapped__lost_copy(&guard->losses, lost, capacity);
+    size_t count = mapped__lost_copy(&guard->lost_list, lost, capacity);
     unlock(guard, &signals);
     return count;
 }
@@ -408,7 +409,7 @@ void mapped__guard_explain(mapped__guard *guard, size_t offset, int cause)
 {
     mapped__signals signals;
     lock(guard, &signals);
-    mapped__lost_explain(&guard->losses, offset, cause);
+    mapped__lost_explain(&guard->lost_list, offset, cause);
     unlock(guard, &signals);
 }
 
@@ -416,7 +417,7 @@ size_t mapped__guard_unrestored(mapped__guard *guard)
 {
     mapped__signals signals;
     lock(guard, &signals);
-    size_t count = mapped__lost_unrestored(&guard->losses);
+    size_t count = mapped__lost_unrestored(&guard->lost_list);
     unlock(guard, &signals);
     return count;
 }
@@ -425,7 +426,7 @@ bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost)
 {
     mapped__signals signals;
     lock(guard, &signals);
-    bool any = mapped__lost_retry(&guard->losses, lost);
+    bool any = mapped__lost_retry(&guard->lost_list, lost);
     unlock(guard, &signals);
     return any;
 }
@@ -434,7 +435,7 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__signals signals;
     lock(guard, &signals);
-    mapped__lost_add(&guard->losses, lost);
+    mapped__lost_add(&guard->lost_list, lost);
     unlock(guard, &signals);
 }
 
@@ -442,12 +443,12 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
  * risen. */
 static void end_recovery(mapped__guard *guard)
 {
-    mapped__losses *losses = &guard->losses;
-    if (mapped__lost_unrestored(losses) == losses->count)
+    mapped__lost_list *lost_list = &guard->lost_list;
+    if (mapped__lost_unrestored(lost_list) == lost_list->count)
         return;
     uint64_t number =
         __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
-    mapped__lost_end_recovery(losses, &guard->recovered, number);
+    mapped__lost_end_recovery(lost_list, &guard->recovered, number);
 }
 
 void mapped__guard_end_recovery(mapped__guard *guard)

@@ -22,11 +22,11 @@ struct mapped__guard {
     mapped__guard_slot *slot; /* NULL: not in the table */
     unsigned char *base;
     size_t used;   /* of the range; what lies behind is kept, but loses none */
-    uint32_t busy; /* spin lock of `losses`, taken by handlers too */
+    uint32_t busy; /* spin lock of `lost_list`, taken by handlers too */
     _Alignas(8) uint64_t faults; /* total count */
     _Alignas(8) uint64_t
         recoveries; /* how often something lost has come back */
-    mapped__losses losses;
+    mapped__lost_list lost_list;
     mapped__recovered recovered;
 };
 

@@ -1,6 +1,7 @@
-/* Items: how they are made, and one item's bytes between a slice and plain
- * memory. Plain memory is the caller's alone, so what is in there stays as it
- * was checked; memory of a slice is touched once for each byte. */
+/* Items: the functions that make them, and copying one item's bytes between a
+ * slice and plain memory. Plain memory belongs to the caller alone, so a value
+ * that was checked there can't change; memory of a slice is touched once for
+ * each byte. */
 #include <mapped/item.h>
 
 #include <string.h>
@@ -128,31 +129,30 @@ typedef struct transfer {
     mapped_error *error;
 } transfer;
 
-static mapped_status enter(const transfer *transfer, size_t offset, size_t n,
+static mapped_status enter(const transfer *access, size_t offset, size_t n,
                            unsigned char **p)
 {
-    return transfer->write ? mapped_slice_enter_write(transfer->slice, offset,
-                                                      n, p, transfer->error)
-                           : mapped_slice_enter(transfer->slice, offset, n, p,
-                                                transfer->error);
+    return access->write
+               ? mapped_slice_enter_write(access->slice, offset, n, p,
+                                          access->error)
+               : mapped_slice_enter(access->slice, offset, n, p, access->error);
 }
 
-static mapped_status move_element(const transfer *transfer, size_t offset,
-                                  size_t n, unsigned char *plain)
+static mapped_status copy_bytes(const transfer *access, size_t offset, size_t n,
+                                unsigned char *plain)
 {
     unsigned char *p;
-    mapped_status status = enter(transfer, offset, n, &p);
+    mapped_status status = enter(access, offset, n, &p);
     if (status != MAPPED_OK)
         return status;
-    mapped__access_copy(transfer->write ? p : plain,
-                        transfer->write ? plain : p, n);
-    return mapped_slice_leave(transfer->slice, offset, n, transfer->error);
+    mapped__access_copy(access->write ? p : plain, access->write ? plain : p,
+                        n);
+    return mapped_slice_leave(access->slice, offset, n, access->error);
 }
 
-/* Of a device: all that is in the item, in order. */
-static mapped_status move_each(const transfer *transfer,
-                               const mapped_item *item, size_t offset,
-                               unsigned char *plain)
+/* Of a device: each element by an access of its own, in order. */
+static mapped_status move_each(const transfer *access, const mapped_item *item,
+                               size_t offset, unsigned char *plain)
 {
     mapped_item single = mapped_item_single(item);
     const mapped_fields *record = single.record;
@@ -162,11 +162,11 @@ static mapped_status move_each(const transfer *transfer,
         return MAPPED_OK;
     for (; offset < end && status == MAPPED_OK; offset += single.size) {
         if (record == NULL)
-            status = move_element(transfer, offset, single.size, plain);
+            status = copy_bytes(access, offset, single.size, plain);
         for (size_t i = 0;
              record != NULL && i < record->count && status == MAPPED_OK; i++) {
             const mapped_field *field = &record->fields[i];
-            status = move_each(transfer, &field->item, offset + field->offset,
+            status = move_each(access, &field->item, offset + field->offset,
                                plain + field->offset);
         }
         plain += single.size;
@@ -174,38 +174,37 @@ static mapped_status move_each(const transfer *transfer,
     return status;
 }
 
-static mapped_status move_device(const transfer *transfer,
+static mapped_status move_device(const transfer *access,
                                  const mapped_item *item, size_t offset,
                                  unsigned char *plain)
 {
     mapped_slice part;
-    mapped_status status = mapped_slice_sub(transfer->slice, offset, item->size,
-                                            &part, transfer->error);
-    if (status == MAPPED_OK && transfer->write)
-        status = mapped_slice_check_writable(part, transfer->error);
+    mapped_status status = mapped_slice_sub(access->slice, offset, item->size,
+                                            &part, access->error);
+    if (status == MAPPED_OK && access->write)
+        status = mapped_slice_check_writable(part, access->error);
     else if (status == MAPPED_OK && item->record != NULL)
         memset(plain, 0, item->size); /* what isn't touched shows nothing */
-    return status == MAPPED_OK ? move_each(transfer, item, offset, plain)
+    return status == MAPPED_OK ? move_each(access, item, offset, plain)
                                : status;
 }
 
-static mapped_status move(const transfer *transfer, const mapped_item *item,
+static mapped_status move(const transfer *access, const mapped_item *item,
                           size_t offset, unsigned char *plain)
 {
     unsigned char *p;
     if (item->record != NULL ? !item->record->fixed
                              : item->kind >= MAPPED_ITEM_COUNTED)
-        return mapped_error_set(transfer->error, MAPPED_ARGUMENT, "item");
-    if (mapped_region_device(transfer->slice.region))
-        return move_device(transfer, item, offset, plain);
-    if (!transfer->write)
-        return move_element(transfer, offset, item->size, plain);
-    mapped_status status = enter(transfer, offset, item->size, &p);
+        return mapped_error_set(access->error, MAPPED_ARGUMENT, "item");
+    if (mapped_region_device(access->slice.region))
+        return move_device(access, item, offset, plain);
+    if (!access->write)
+        return copy_bytes(access, offset, item->size, plain);
+    mapped_status status = enter(access, offset, item->size, &p);
     if (status != MAPPED_OK)
         return status;
     mapped__item_store(item, p, plain);
-    return mapped_slice_leave(transfer->slice, offset, item->size,
-                              transfer->error);
+    return mapped_slice_leave(access->slice, offset, item->size, access->error);
 }
 
 mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,

@@ -29,42 +29,43 @@ static bool joins(const mapped__lost *a, const mapped__lost *b)
            b->offset <= end_of(a);
 }
 
-static void drop(mapped__losses *losses, size_t i)
+static void drop(mapped__lost_list *lost_list, size_t i)
 {
-    assert(i < losses->count);
-    losses->count--;
-    memmove(&losses->list[i], &losses->list[i + 1],
-            (losses->count - i) * sizeof losses->list[0]);
+    assert(i < lost_list->count);
+    lost_list->count--;
+    memmove(&lost_list->list[i], &lost_list->list[i + 1],
+            (lost_list->count - i) * sizeof lost_list->list[0]);
 }
 
-static void widen(mapped__losses *losses, const mapped__lost *lost)
+static void widen(mapped__lost_list *lost_list, const mapped__lost *lost)
 {
-    bool none = losses->high == 0;
-    if (none || lost->offset < losses->low)
-        MAPPED__STORE_RELEASE(&losses->low, lost->offset);
-    if (none || end_of(lost) > losses->high)
-        MAPPED__STORE_RELEASE(&losses->high, end_of(lost));
+    bool none = lost_list->high == 0;
+    if (none || lost->offset < lost_list->low)
+        MAPPED__STORE_RELEASE(&lost_list->low, lost->offset);
+    if (none || end_of(lost) > lost_list->high)
+        MAPPED__STORE_RELEASE(&lost_list->high, end_of(lost));
 }
 
 /* Readers look at one bound after the other. What stays lost is inside of the
  * old bounds and of the new ones, and so of any two of them. */
-static void narrow(mapped__losses *losses)
+static void narrow(mapped__lost_list *lost_list)
 {
     size_t low = SIZE_MAX;
     size_t high = 0;
-    for (size_t i = 0; i < losses->count; i++) {
-        const mapped__lost *lost = &losses->list[i];
+    for (size_t i = 0; i < lost_list->count; i++) {
+        const mapped__lost *lost = &lost_list->list[i];
         low = lost->offset < low ? lost->offset : low;
         high = end_of(lost) > high ? end_of(lost) : high;
     }
-    MAPPED__STORE_RELEASE(&losses->low, low);
-    MAPPED__STORE_RELEASE(&losses->high, high);
+    MAPPED__STORE_RELEASE(&lost_list->low, low);
+    MAPPED__STORE_RELEASE(&lost_list->high, high);
 }
 
-static bool is_noted(const mapped__losses *losses, const mapped__lost *lost)
+static bool is_noted(const mapped__lost_list *lost_list,
+                     const mapped__lost *lost)
 {
-    for (size_t i = 0; i < losses->count; i++)
-        if (!losses->list[i].restored && holds(&losses->list[i], lost))
+    for (size_t i = 0; i < lost_list->count; i++)
+        if (!lost_list->list[i].restored && holds(&lost_list->list[i], lost))
             return true;
     return false;
 }
@@ -86,10 +87,11 @@ static bool takes_in(const mapped__lost *lost, const mapped__lost *noted)
     return !noted->restored && (joins(lost, noted) || holds(lost, noted));
 }
 
-static bool meets_any(const mapped__losses *losses, const mapped__lost *lost)
+static bool meets_any(const mapped__lost_list *lost_list,
+                      const mapped__lost *lost)
 {
-    for (size_t i = 0; i < losses->count; i++)
-        if (takes_in(lost, &losses->list[i]))
+    for (size_t i = 0; i < lost_list->count; i++)
+        if (takes_in(lost, &lost_list->list[i]))
             return true;
     return false;
 }
@@ -97,112 +99,114 @@ static bool meets_any(const mapped__losses *losses, const mapped__lost *lost)
 /* What is noted already and meets the new stretch becomes part of it, in the
  * older one's place. Two that are noted never meet each other, so one pass does
  * it. */
-static size_t absorb(mapped__losses *losses, mapped__lost *lost)
+static size_t absorb(mapped__lost_list *lost_list, mapped__lost *lost)
 {
-    size_t place = losses->count;
-    for (size_t i = losses->count; i-- > 0;) {
-        if (!takes_in(lost, &losses->list[i]))
+    size_t place = lost_list->count;
+    for (size_t i = lost_list->count; i-- > 0;) {
+        if (!takes_in(lost, &lost_list->list[i]))
             continue;
-        join(lost, &losses->list[i]);
-        drop(losses, i);
+        join(lost, &lost_list->list[i]);
+        drop(lost_list, i);
         place = i;
     }
-    return place < losses->count ? place : losses->count;
+    return place < lost_list->count ? place : lost_list->count;
 }
 
-static void insert(mapped__losses *losses, size_t place,
+static void insert(mapped__lost_list *lost_list, size_t place,
                    const mapped__lost *lost)
 {
-    assert(place <= losses->count && losses->count < MAPPED__LOST_ROOM);
-    memmove(&losses->list[place + 1], &losses->list[place],
-            (losses->count - place) * sizeof losses->list[0]);
-    losses->list[place] = *lost;
-    losses->count++;
+    assert(place <= lost_list->count && lost_list->count < MAPPED__LOST_ROOM);
+    memmove(&lost_list->list[place + 1], &lost_list->list[place],
+            (lost_list->count - place) * sizeof lost_list->list[0]);
+    lost_list->list[place] = *lost;
+    lost_list->count++;
 }
 
-size_t mapped__lost_unrestored(const mapped__losses *losses)
+size_t mapped__lost_unrestored(const mapped__lost_list *lost_list)
 {
     size_t count = 0;
-    for (size_t i = 0; i < losses->count; i++)
-        count += !losses->list[i].restored;
+    for (size_t i = 0; i < lost_list->count; i++)
+        count += !lost_list->list[i].restored;
     return count;
 }
 
 /* One place is kept for the stretch that stands for the whole range. */
-static bool is_full(const mapped__losses *losses)
+static bool is_full(const mapped__lost_list *lost_list)
 {
-    return losses->count == MAPPED__LOST_ROOM - 1 ||
-           mapped__lost_unrestored(losses) == MAPPED__LOST_MAX;
+    return lost_list->count == MAPPED__LOST_ROOM - 1 ||
+           mapped__lost_unrestored(lost_list) == MAPPED__LOST_MAX;
 }
 
-void mapped__lost_add(mapped__losses *losses, const mapped__lost *lost)
+void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
 {
     mapped__lost grown = *lost;
-    if (is_noted(losses, lost))
+    if (is_noted(lost_list, lost))
         return;
-    if (is_full(losses) && !meets_any(losses, lost)) {
+    if (is_full(lost_list) && !meets_any(lost_list, lost)) {
         grown.offset = 0;
         grown.length = MAPPED__LOST_ALL;
     }
-    size_t place = absorb(losses, &grown);
-    insert(losses, place, &grown);
-    widen(losses, &grown);
+    size_t place = absorb(lost_list, &grown);
+    insert(lost_list, place, &grown);
+    widen(lost_list, &grown);
 }
 
-bool mapped__lost_find(const mapped__losses *losses, size_t offset, size_t n,
-                       mapped__lost *found)
+bool mapped__lost_find(const mapped__lost_list *lost_list, size_t offset,
+                       size_t n, mapped__lost *found)
 {
-    for (size_t i = 0; i < losses->count; i++) {
-        if (touches(&losses->list[i], offset, n)) {
-            *found = losses->list[i];
+    for (size_t i = 0; i < lost_list->count; i++) {
+        if (touches(&lost_list->list[i], offset, n)) {
+            *found = lost_list->list[i];
             return true;
         }
     }
     return false;
 }
 
-size_t mapped__lost_copy(const mapped__losses *losses, mapped__lost *list,
+size_t mapped__lost_copy(const mapped__lost_list *lost_list, mapped__lost *list,
                          size_t capacity)
 {
-    size_t n = losses->count < capacity ? losses->count : capacity;
+    size_t n = lost_list->count < capacity ? lost_list->count : capacity;
     for (size_t i = 0; i < n; i++)
-        list[i] = losses->list[i];
-    return losses->count;
+        list[i] = lost_list->list[i];
+    return lost_list->count;
 }
 
-void mapped__lost_cut(mapped__losses *losses, size_t length)
+void mapped__lost_cut(mapped__lost_list *lost_list, size_t length)
 {
-    for (size_t i = losses->count; i-- > 0;) {
-        mapped__lost *lost = &losses->list[i];
+    for (size_t i = lost_list->count; i-- > 0;) {
+        mapped__lost *lost = &lost_list->list[i];
         if (lost->offset >= length)
-            drop(losses, i);
+            drop(lost_list, i);
         else if (end_of(lost) > length)
             lost->length = length - lost->offset;
     }
-    narrow(losses);
+    narrow(lost_list);
 }
 
-void mapped__lost_explain(mapped__losses *losses, size_t offset, int cause)
+void mapped__lost_explain(mapped__lost_list *lost_list, size_t offset,
+                          int cause)
 {
-    for (size_t i = 0; i < losses->count; i++)
-        if (losses->list[i].offset == offset && losses->list[i].cause == 0)
-            losses->list[i].cause = cause;
+    for (size_t i = 0; i < lost_list->count; i++)
+        if (lost_list->list[i].offset == offset &&
+            lost_list->list[i].cause == 0)
+            lost_list->list[i].cause = cause;
 }
 
-bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost)
+bool mapped__lost_retry(mapped__lost_list *lost_list, mapped__lost *lost)
 {
-    for (size_t i = 0; i < losses->count; i++) {
-        if (losses->list[i].restored)
+    for (size_t i = 0; i < lost_list->count; i++) {
+        if (lost_list->list[i].restored)
             continue;
-        *lost = losses->list[i];
-        losses->list[i].restored = true;
+        *lost = lost_list->list[i];
+        lost_list->list[i].restored = true;
         return true;
     }
     return false;
 }
 
-/* Makes one of the two oldest. It may hold more than was lost, which can only
- * tell somebody of a lost page too many. */
+/* Makes one of the two oldest. It may cover more than was lost, so an export
+ * may report a page too many. */
 static void join_oldest(mapped__recovered *recovered)
 {
     mapped__lost *list = recovered->list;
@@ -224,16 +228,16 @@ static void note_recovered(mapped__recovered *recovered,
     recovered->count++;
 }
 
-void mapped__lost_end_recovery(mapped__losses *losses,
+void mapped__lost_end_recovery(mapped__lost_list *lost_list,
                                mapped__recovered *recovered, uint64_t number)
 {
-    for (size_t i = losses->count; i-- > 0;) {
-        if (!losses->list[i].restored)
+    for (size_t i = lost_list->count; i-- > 0;) {
+        if (!lost_list->list[i].restored)
             continue;
-        note_recovered(recovered, &losses->list[i], number);
-        drop(losses, i);
+        note_recovered(recovered, &lost_list->list[i], number);
+        drop(lost_list, i);
     }
-    narrow(losses);
+    narrow(lost_list);
 }
 
 bool mapped__recovered_find(const mapped__recovered *recovered, uint64_t since,

@@ -22,12 +22,12 @@ typedef struct mapped__lost {
 #define MAPPED__LOST_ALL SIZE_MAX
 
 /* All zero: nothing is lost. */
-typedef struct mapped__losses {
+typedef struct mapped__lost_list {
     size_t low;  /* everything lost lies in [low, high) */
     size_t high; /* 0: nothing is lost */
     size_t count;
     mapped__lost list[MAPPED__LOST_ROOM]; /* in the order of their loss */
-} mapped__losses;
+} mapped__lost_list;
 
 /* What has been recovered, for those who were reading it meanwhile: the latest
  * stretches and the numbers of their recoveries. Where there is no room for one
@@ -41,43 +41,44 @@ typedef struct mapped__recovered {
 } mapped__recovered;
 
 /* Notes a stretch, unless it is noted already. Callable in a fault handler. */
-void mapped__lost_add(mapped__losses *losses, const mapped__lost *lost);
+void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost);
 
 /* False: no byte of [offset, offset + n) is lost. For any thread at any time: a
  * reader of a page that was replaced after its note gets true. */
-static inline bool mapped__lost_maybe(const mapped__losses *losses,
+static inline bool mapped__lost_maybe(const mapped__lost_list *lost_list,
                                       size_t offset, size_t n)
 {
-    return offset < MAPPED__LOAD_ACQUIRE(&losses->high) &&
-           offset + n > MAPPED__LOAD_ACQUIRE(&losses->low);
+    return offset < MAPPED__LOAD_ACQUIRE(&lost_list->high) &&
+           offset + n > MAPPED__LOAD_ACQUIRE(&lost_list->low);
 }
 
 /* Is a byte of [offset, offset + n) lost? Then `*found` is the first stretch
  * noted that holds one. */
-bool mapped__lost_find(const mapped__losses *losses, size_t offset, size_t n,
-                       mapped__lost *found);
+bool mapped__lost_find(const mapped__lost_list *lost_list, size_t offset,
+                       size_t n, mapped__lost *found);
 
 /* Copies up to `capacity` stretches, returns how many there are. */
-size_t mapped__lost_copy(const mapped__losses *losses, mapped__lost *list,
+size_t mapped__lost_copy(const mapped__lost_list *lost_list, mapped__lost *list,
                          size_t capacity);
 
 /* Cuts off what lies at `length` and behind. */
-void mapped__lost_cut(mapped__losses *losses, size_t length);
+void mapped__lost_cut(mapped__lost_list *lost_list, size_t length);
 
-/* Notes why the stretch that begins at `offset` was lost. The first answer
- * stays: later the file may tell another story. */
-void mapped__lost_explain(mapped__losses *losses, size_t offset, int cause);
+/* Notes why the stretch that begins at `offset` was lost. The first cause
+ * stays: the file may have changed since. */
+void mapped__lost_explain(mapped__lost_list *lost_list, size_t offset,
+                          int cause);
 
 /* How many stretches are not restored. */
-size_t mapped__lost_unrestored(const mapped__losses *losses);
+size_t mapped__lost_unrestored(const mapped__lost_list *lost_list);
 
 /* Marks the first stretch that isn't yet as restored, so that pages of it which
  * fault once more are noted once more. */
-bool mapped__lost_retry(mapped__losses *losses, mapped__lost *lost);
+bool mapped__lost_retry(mapped__lost_list *lost_list, mapped__lost *lost);
 
 /* Forgets what is restored, but for noting it in `recovered` with that number.
  */
-void mapped__lost_end_recovery(mapped__losses *losses,
+void mapped__lost_end_recovery(mapped__lost_list *lost_list,
                                mapped__recovered *recovered, uint64_t number);
 
 /* As mapped__lost_find, for what was recovered with a number above `since`. */

@@ -14,7 +14,7 @@
  * empty. */
 static void clear(mapped__region *full)
 {
-    memset(full, 0, offsetof(mapped__region, guard.losses.list));
+    memset(full, 0, offsetof(mapped__region, guard.lost_list.list));
     full->guard.recovered.count = 0;
 }
 
@@ -139,9 +139,9 @@ static mapped_status check_numbers(const mapped_open_options *options,
     return check_reserve(options->reserve, length, OPEN_TOO_LONG, error);
 }
 
-static bool is_known_size(size_t told, size_t ours)
+static bool is_known_size(size_t given, size_t ours)
 {
-    return told == 0 || told == ours;
+    return given == 0 || given == ours;
 }
 
 static mapped_status check_options(mapped_mode mode,

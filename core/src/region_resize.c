@@ -69,8 +69,8 @@ static size_t pages_of(const mapped__region *full, size_t length)
     return used;
 }
 
-/* Pages of the file in the reserve may be met at once by a long access that
- * began when the region was as long before: guarded first, then mapped. */
+/* A long access that began before an earlier shrink may touch the new pages of
+ * the reserve at once. So they are guarded before they are mapped. */
 static void guard_reserve(mapped__region *full, size_t length)
 {
     mapped__mapping *mapping = &full->mapping;
@@ -80,8 +80,8 @@ static void guard_reserve(mapped__region *full, size_t length)
                            used);
 }
 
-/* With as many addresses again behind it, if they can be had: so a region that
- * goes on growing under exports leaves few mappings behind, and in private
+/* Reserves as many addresses again behind it, if they can be had: so a region
+ * that goes on growing under exports leaves few mappings behind, and in private
  * memory not more than twice its length. */
 static mapped_status map_longer(const mapped__region *full, size_t length,
                                 mapped__mapping *made, mapped_error *error)
@@ -265,8 +265,8 @@ static mapped_status shrink_file(mapped__region *full, size_t old_length,
 /* Shows `length` bytes after the file has shrunk or refused to. A tail that
  * stays mapped does no harm. If a detach has taken pages and they can't be
  * mapped again, there is nothing to show. */
-static mapped_status show_again(mapped__region *full, size_t length, bool alone,
-                                mapped_error *error)
+static mapped_status remap_after_shrink(mapped__region *full, size_t length,
+                                        bool alone, mapped_error *error)
 {
     mapped_status status = remap(full, length, alone, error);
     bool whole = length == 0 || full->mapping.used >= length + full->lead;
@@ -277,7 +277,7 @@ static mapped_status show_again(mapped__region *full, size_t length, bool alone,
 
 /* Comes before addresses are given back, which is done only when nobody else
  * has a reference. */
-static void guard_only(mapped__region *full, size_t pages)
+static void guard_shrunk(mapped__region *full, size_t pages)
 {
     if (full->mapping.used > pages)
         mapped__guard_move(&full->guard, full->mapping.address, pages, pages);
@@ -297,12 +297,12 @@ static mapped_status shrink(mapped__region *full, size_t length,
     mapped__region_publish_length(full, length);
     status = shrink_file(full, old_length, length, alone, error);
     if (status != MAPPED_OK) {
-        (void)show_again(full, old_length, alone, NULL);
+        (void)remap_after_shrink(full, old_length, alone, NULL);
         return status;
     }
     if (alone)
-        guard_only(full, pages_of(full, length));
-    status = show_again(full, length, alone, error);
+        guard_shrunk(full, pages_of(full, length));
+    status = remap_after_shrink(full, length, alone, error);
     mapped__guard_forget(&full->guard, pages_of(full, length));
     return status;
 }

@@ -193,7 +193,8 @@ mapped_status mapped_windows_map(const mapped_windows *windows,
                error);
 }
 
-/* Maps the next window in place of the one before; none at the end. */
+/* Maps the next window and releases the one before; `*more` is false at the
+ * end. */
 static mapped_status next(mapped_windows *windows, mapped_window *window,
                           bool *more, mapped_error *error)
 {

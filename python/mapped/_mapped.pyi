@@ -1,3 +1,4 @@
+# The types of the extension module, with the texts of its help.
 import struct
 from collections.abc import Callable, Iterable, Iterator as _Iterator, Sequence
 from os import PathLike

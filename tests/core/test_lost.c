@@ -12,20 +12,20 @@ static mapped__lost page_at(size_t number)
         .offset = number * PAGE, .length = PAGE, .first = number * PAGE};
 }
 
-static void add(mapped__losses *losses, size_t number)
+static void add(mapped__lost_list *losses, size_t number)
 {
     const mapped__lost lost = page_at(number);
     mapped__lost_add(losses, &lost);
 }
 
 /* Adds the pages 0, 2, 4 and so on, of which no two are neighbours. */
-static void fill(mapped__losses *losses, size_t count)
+static void fill(mapped__lost_list *losses, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         add(losses, 2 * i);
 }
 
-static void retry_all(mapped__losses *losses)
+static void retry_all(mapped__lost_list *losses)
 {
     mapped__lost lost;
     while (mapped__lost_retry(losses, &lost))
@@ -33,14 +33,14 @@ static void retry_all(mapped__losses *losses)
 }
 
 /* Ends a recovery, and returns whether anything was recovered. */
-static bool end_recovery(mapped__losses *losses)
+static bool end_recovery(mapped__lost_list *losses)
 {
     mapped__recovered recovered = {0};
     mapped__lost_end_recovery(losses, &recovered, 1);
     return recovered.count > 0;
 }
 
-static bool lost_at(const mapped__losses *losses, size_t offset)
+static bool lost_at(const mapped__lost_list *losses, size_t offset)
 {
     mapped__lost found;
     bool hit = mapped__lost_find(losses, offset, 1, &found);
@@ -60,7 +60,7 @@ static void check_entry(const mapped__lost *lost, const size_t pages[3])
 
 static void test_lost_nothing_at_first(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     CHECK(!mapped__lost_maybe(&losses, 0, SIZE_MAX));
     CHECK(!lost_at(&losses, 0));
     CHECK_UINT(mapped__lost_unrestored(&losses), 0);
@@ -68,7 +68,7 @@ static void test_lost_nothing_at_first(void)
 
 static void test_lost_is_the_page_and_no_more(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     add(&losses, 3);
     CHECK(!lost_at(&losses, 3 * PAGE - 1));
     CHECK(lost_at(&losses, 3 * PAGE));
@@ -80,7 +80,7 @@ static void test_lost_is_the_page_and_no_more(void)
 
 static void test_lost_neighbours_join_under_the_older_one(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     add(&losses, 5);
     add(&losses, 3);
     CHECK_UINT(losses.count, 2);
@@ -98,7 +98,7 @@ static void test_lost_neighbours_join_under_the_older_one(void)
 
 static void test_lost_twice_is_noted_once(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     add(&losses, 3);
     add(&losses, 3);
     CHECK_UINT(losses.count, 1);
@@ -107,7 +107,7 @@ static void test_lost_twice_is_noted_once(void)
 
 static void test_lost_broken_memory_is_no_part_of_a_cut_file(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     mapped__lost poisoned = page_at(4);
     poisoned.poisoned = true;
     add(&losses, 3);
@@ -120,7 +120,7 @@ static void test_lost_broken_memory_is_no_part_of_a_cut_file(void)
 
 static void test_lost_too_many_lose_everything(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     fill(&losses, MAPPED__LOST_MAX);
     CHECK_UINT(losses.count, MAPPED__LOST_MAX);
     CHECK(!lost_at(&losses, 1 * PAGE));
@@ -135,7 +135,7 @@ static void test_lost_too_many_lose_everything(void)
  * that was lost first. */
 static void test_lost_everything_keeps_the_first_reason(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     mapped__lost poisoned = page_at(500);
     poisoned.poisoned = true;
     mapped__lost_add(&losses, &poisoned);
@@ -148,7 +148,7 @@ static void test_lost_everything_keeps_the_first_reason(void)
 
 static void test_lost_neighbour_of_a_full_list_finds_room(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     fill(&losses, MAPPED__LOST_MAX);
     add(&losses, 2 * MAPPED__LOST_MAX - 1);
     CHECK_UINT(losses.count, MAPPED__LOST_MAX);
@@ -162,9 +162,9 @@ static void test_lost_neighbour_of_a_full_list_finds_room(void)
  * take entries of the list. */
 static void test_lost_again_while_being_restored_stays_in_its_room(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     struct {
-        mapped__losses losses;
+        mapped__lost_list losses;
         unsigned char behind[sizeof(mapped__lost)];
     } fenced = {.losses = {0}};
     memset(fenced.behind, 0x5a, sizeof fenced.behind);
@@ -183,7 +183,7 @@ static void test_lost_again_while_being_restored_stays_in_its_room(void)
 
 static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     mapped__lost lost;
     add(&losses, 3);
     mapped__lost_explain(&losses, 3 * PAGE, 7);
@@ -199,7 +199,7 @@ static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
 
 static void test_lost_bounds_after_a_recovery_are_narrow_again(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     mapped__lost lost;
     add(&losses, 3);
     add(&losses, 100);
@@ -221,7 +221,7 @@ static bool came_back(const mapped__recovered *recovered, uint64_t since,
  * and the result may name too many pages, but never too few. */
 static void test_lost_and_recovered_is_remembered(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     mapped__recovered recovered = {0};
     for (uint64_t number = 1; number <= 2 * MAPPED__RECOVERED_ROOM; number++) {
         add(&losses, 10 * number);
@@ -237,7 +237,7 @@ static void test_lost_and_recovered_is_remembered(void)
 
 static void test_lost_cut_shortens_what_straddles(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     add(&losses, 3);
     add(&losses, 4);
     add(&losses, 9);
@@ -252,7 +252,7 @@ static void test_lost_cut_shortens_what_straddles(void)
 
 static void test_lost_copy_tells_of_what_has_no_room(void)
 {
-    mapped__losses losses = {0};
+    mapped__lost_list losses = {0};
     mapped__lost list[2] = {{.offset = 1}, {.offset = 1}};
     fill(&losses, 3);
     CHECK_UINT(mapped__lost_copy(&losses, list, 1), 3);

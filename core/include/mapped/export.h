@@ -26,9 +26,10 @@ typedef struct mapped_export {
     uint64_t since;     /* how many recoveries the region had seen */
 } mapped_export;
 
-/* MAPPED_FAULT if a page of the slice is known to be lost, so that nobody is
- * handed zeros for data; MAPPED_RANGE if the region has shrunk below the slice;
- * MAPPED_CLOSED. Touches no page. */
+/* Begins an export of the slice: counts it and sets `*made`. MAPPED_FAULT if a
+ * page of the slice is known to be lost, so that nobody is handed zeros for
+ * data; MAPPED_RANGE if the region has shrunk below the slice; MAPPED_CLOSED.
+ * Touches no page. */
 MAPPED__MUST_USE mapped_status mapped_export_begin(mapped_slice slice,
                                                    mapped_export *made,
                                                    mapped_error *error);

@@ -54,7 +54,7 @@ uint64_t mapped_region_fault_count(const mapped_region *region);
  * No other thread may be in the middle of an access to the region, inside
  * another function of the library or between `enter` and `leave`: one that has
  * met the zeros of a lost page would take them for data. Exports and spans may
- * be open: their end tells. */
+ * be open: their end reports it. */
 MAPPED__MUST_USE mapped_status mapped_region_recover(mapped_region *region,
                                                      mapped_error *error);
 

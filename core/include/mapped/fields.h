@@ -122,12 +122,12 @@ MAPPED__MUST_USE mapped_status
 mapped_fields_compile(const mapped_fields_source *source,
                       mapped_fields **fields, mapped_error *error);
 
-/* The two halves of it, for those who have memory of their own: how many bytes
- * the fields take at most; and the fields, made of the same source in as many
- * bytes at `memory`, aligned as malloc does. Such fields are neither acquired
- * nor released: they go with their memory. `init` finds what `room` doesn't
- * look for, fields that overlap or share a name (in layouts and lists), and
- * fails in no other way. */
+/* mapped_fields_compile in two steps, for callers with memory of their own:
+ * `room` measures how many bytes the fields take at most; `init` makes them of
+ * the same source in as many bytes at `memory`, aligned as malloc does. Such
+ * fields are neither acquired nor released: they go with their memory. `init`
+ * finds what `room` doesn't look for, fields that overlap or share a name (in
+ * layouts and lists), and fails in no other way. */
 MAPPED__MUST_USE mapped_status mapped_fields_room(
     const mapped_fields_source *source, size_t *bytes, mapped_error *error);
 MAPPED__MUST_USE mapped_status
@@ -139,7 +139,7 @@ mapped_fields_init(const mapped_fields_source *source, void *memory,
 void mapped_fields_acquire(const mapped_fields *fields);
 void mapped_fields_release(const mapped_fields *fields);
 
-/* By name, NULL if there is none of it. */
+/* Returns the field of that name, or NULL. */
 const mapped_field *mapped_fields_find(const mapped_fields *fields,
                                        const char *name, size_t length);
 

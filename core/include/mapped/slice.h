@@ -120,8 +120,9 @@ MAPPED__MUST_USE mapped_status mapped__slice_leave_slow(mapped_slice slice,
 
 /* Is [offset, offset + n) inside the slice and inside the region's live length?
  * `close` sets the live length to 0, so one comparison is enough for both; a
- * device's is always 0, so it takes the slow path. No bytes at all are never a
- * hit, hence a slice without a region isn't either.
+ * device's is always 0, so it takes the slow path. An access of no bytes never
+ * hits, because n - 1 wraps around; nor does one to an all-zero slice, so its
+ * region, NULL, isn't read.
  *
  * The compiler may use a live length that was read earlier. That does no harm:
  * whoever shortens it while others hold references leaves the addresses valid

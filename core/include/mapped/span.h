@@ -30,9 +30,9 @@ typedef struct mapped_span {
     mapped_export exported;
 } mapped_span;
 
-/* MAPPED_RANGE if the region has shrunk below the slice, MAPPED_CLOSED;
- * MAPPED_FAULT if a page of the slice is known to be lost; MAPPED_UNSUPPORTED
- * for devices. */
+/* Begins a span over the slice, which mapped_span_end must end. MAPPED_RANGE if
+ * the region has shrunk below the slice, MAPPED_CLOSED; MAPPED_FAULT if a page
+ * of the slice is known to be lost; MAPPED_UNSUPPORTED for devices. */
 MAPPED__MUST_USE mapped_status mapped_span_begin(mapped_slice slice,
                                                  mapped_span *span,
                                                  mapped_error *error);

@@ -1,9 +1,9 @@
 /* Threads that read files ahead. The kernel's own hint reads only the first few
- * mebibytes, and those in small pages; who reads a mapping from its beginning
- * to its end makes the kernel read ahead in large ones. So a thread does that,
+ * mebibytes, and those in small pages; reading a mapping from its beginning to
+ * its end makes the kernel read ahead in large ones. So a thread does that,
  * by a mapping of its own, in which a page that can't be had raises no signal.
- * It has nothing that belongs to anybody else, and needs no lock: a token that
- * it looks at between two pieces tells it when to stop. */
+ * It has nothing that belongs to anybody else, and needs no lock: a flag that
+ * it looks at between two pieces says when to stop. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -29,14 +29,14 @@ typedef struct job {
 
 /* How many threads this process has. A child of a fork has none of them. */
 static int threads;
-static int threads_of; /* the process that counts */
+static int threads_pid; /* the process that counts */
 
 static bool count_thread(void)
 {
     int self = (int)getpid();
-    if (MAPPED__LOAD(&threads_of) != self) {
+    if (MAPPED__LOAD(&threads_pid) != self) {
         MAPPED__STORE(&threads, 0);
-        MAPPED__STORE(&threads_of, self);
+        MAPPED__STORE(&threads_pid, self);
     }
     if (__atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED) <= THREADS)
         return true;

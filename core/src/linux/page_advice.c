@@ -1,4 +1,5 @@
-/* What Linux is told and tells of pages. */
+/* madvise, mincore, fallocate and cachestat: what the system may do with pages,
+ * and what it says of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>

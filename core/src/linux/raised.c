@@ -1,8 +1,9 @@
-/* Finds the fault that a signal was raised again for. A handler on top of ours
- * may put us back and raise the signal again, as Python's faulthandler does.
- * Then the kernel's own record of the fault lies further up on the stack, and
- * when we and that handler have returned, the access is tried again. What lies
- * there may also be left from long ago: it counts if the page is still lost. */
+/* Finds the fault that a signal was raised again for. Some handlers restore the
+ * previous one and raise SIGBUS again, as Python's faulthandler does. The
+ * second signal carries no address of a fault, but the kernel's record of the
+ * first one is still on the stack, at higher addresses: this file searches for
+ * it. A record may be left from long ago, so it counts only if its page is
+ * still lost. When all handlers have returned, the access is tried again. */
 #include <string.h>
 #include <sys/uio.h>
 #include <ucontext.h>
@@ -10,7 +11,7 @@
 
 #include "posix/system.h"
 
-static bool is_taken(const siginfo_t *info, mapped__fault_handler *serve)
+static bool is_served_fault(const siginfo_t *info, mapped__fault_handler *serve)
 {
     mapped__fault fault;
     if (!mapped__signal_is_fault(info, &fault))
@@ -34,19 +35,28 @@ static size_t read_stack(uintptr_t at, void *to, size_t n)
 #define FRAMES ((uintptr_t)65536)
 
 /* A handler that took no siginfo leaves no record of it, but the interrupted
- * registers: the code segment of a 64-bit program, what kind of access it was
- * (4 is one of a program), the number of the trap (14 is a page fault), a word,
+ * registers: the code segment of a 64-bit program, the kind of access (the bit
+ * USER is set if a program made it), the number of the trap, the signal mask,
  * and the address that faulted. */
-static bool is_taken_by_registers(const unsigned char *registers,
-                                  mapped__fault_handler *serve)
+enum {
+    CODE_SEGMENT = 0x33,
+    USER = 4,
+    PAGE_FAULT = 14
+};
+
+static bool is_served_by_registers(const unsigned char *registers,
+                                   mapped__fault_handler *serve)
 {
 #ifdef __x86_64__
     greg_t words[REG_CR2 - REG_CSGSFS + 1];
     memcpy(words, registers, sizeof words);
     siginfo_t guess = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
     guess.si_addr = (void *)(uintptr_t)words[REG_CR2 - REG_CSGSFS];
-    return (words[0] & 0xffff) == 0x33 && (words[1] & ~63) == 0 &&
-           (words[1] & 4) != 0 && words[2] == 14 && is_taken(&guess, serve);
+    greg_t access = words[REG_ERR - REG_CSGSFS];
+    return (words[0] & 0xffff) == CODE_SEGMENT && (access & ~63) == 0 &&
+           (access & USER) != 0 &&
+           words[REG_TRAPNO - REG_CSGSFS] == PAGE_FAULT &&
+           is_served_fault(&guess, serve);
 #else
     (void)registers;
     (void)serve;
@@ -54,15 +64,15 @@ static bool is_taken_by_registers(const unsigned char *registers,
 #endif
 }
 
-static bool any_taken(const unsigned char *block, size_t n,
-                      mapped__fault_handler *serve)
+static bool search_block(const unsigned char *block, size_t n,
+                         mapped__fault_handler *serve)
 {
     siginfo_t older;
     for (size_t at = 0; at + sizeof older <= n; at += 8) {
         memcpy(&older, block + at, sizeof older);
-        if (older.si_errno == 0 && is_taken(&older, serve))
+        if (older.si_errno == 0 && is_served_fault(&older, serve))
             return true;
-        if (is_taken_by_registers(block + at, serve))
+        if (is_served_by_registers(block + at, serve))
             return true;
     }
     return false;
@@ -126,7 +136,7 @@ bool mapped__signal_is_raised_again(const siginfo_t *info, const void *context,
         size_t rest = left.to - left.from;
         size_t wanted = rest < sizeof block ? rest : sizeof block;
         size_t n = read_stack(left.from, block, wanted);
-        if (any_taken(block, n, serve))
+        if (search_block(block, n, serve))
             return true;
         if (n < sizeof block)
             return false;

@@ -6,21 +6,21 @@
 
 #include "posix/system.h"
 
-/* What takes a lost page's place counts against the limits of the process, and
- * where the system refuses it the process dies. So spare address space is kept:
- * runs of memory with a page behind each that nobody may touch, because the
- * kernel counts neighbours that differ as mappings of their own. A page of a
- * run can be moved to where one is lost, which no limit on memory keeps from
- * happening; and all runs can be unmapped where the number of mappings is at
- * its limit. */
+/* A page in the place of a lost one counts against the limits of the process
+ * (memory, locked memory, number of mappings), and where the system refuses it
+ * the process dies. So spare pages are kept. mremap moves one over a lost page,
+ * which no limit on memory forbids.
+ *
+ * The spares lie in runs. Behind each run is a page that nobody may touch,
+ * which makes a mapping of its own of each run: to unmap them lowers the number
+ * of mappings when that is at its limit. */
 #define RUNS 4u
 #define RUN_PAGES 32u
 #define SPARE_PAGES (RUNS * RUN_PAGES)
 
-/* The address of the spares; in the bits that are zero there, how many pages
- * have been taken, in their order. Their old addresses may be somebody else's
- * by now.
- */
+/* The address of the spares, whose low 12 bits are zero; these count the pages
+ * that have been taken, in order. The addresses of taken pages are no longer
+ * ours. */
 #define TAKEN ((uintptr_t)4095)
 static uintptr_t spares;
 
@@ -74,38 +74,38 @@ static bool prepare(unsigned char *made)
  * the spares are gone and a mapping is only to be replaced by another, this one
  * is unmapped for as long as that takes. */
 #define UNMAPPED ((uintptr_t)1)
-#define PATIENCE 100000
-static uintptr_t place_holder;
+#define MOST_YIELDS 100000
+static uintptr_t spare_mapping;
 
-static uintptr_t make_place_holder(void)
+static uintptr_t make_spare_mapping(void)
 {
     void *made = mmap(NULL, mapped__page_size(), PROT_NONE,
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return made != MAP_FAILED ? (uintptr_t)made : 0;
 }
 
-static void keep_place_holder(void)
+static void keep_spare_mapping(void)
 {
     uintptr_t none = 0;
-    if (MAPPED__LOAD(&place_holder) != 0)
+    if (MAPPED__LOAD(&spare_mapping) != 0)
         return;
-    uintptr_t made = make_place_holder();
+    uintptr_t made = make_spare_mapping();
     if (made != 0 &&
-        !__atomic_compare_exchange_n(&place_holder, &none, made, false,
+        !__atomic_compare_exchange_n(&spare_mapping, &none, made, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         munmap((void *)made, mapped__page_size());
 }
 
 /* Unmaps the place holder. Another thread that has unmapped it is about to map
  * it again; after a fork there is no such thread. */
-static bool unmap_place_holder(void)
+static bool unmap_spare_mapping(void)
 {
-    for (int i = 0; i < PATIENCE; i++) {
-        uintptr_t held = MAPPED__LOAD_ACQUIRE(&place_holder);
+    for (int i = 0; i < MOST_YIELDS; i++) {
+        uintptr_t held = MAPPED__LOAD_ACQUIRE(&spare_mapping);
         if (held == 0)
             return false;
         if (held != UNMAPPED &&
-            __atomic_compare_exchange_n(&place_holder, &held, UNMAPPED, false,
+            __atomic_compare_exchange_n(&spare_mapping, &held, UNMAPPED, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             return munmap((void *)held, mapped__page_size()) == 0;
         mapped__yield();
@@ -113,7 +113,7 @@ static bool unmap_place_holder(void)
     return false;
 }
 
-static bool are_there(void)
+static bool has_spares(void)
 {
     uintptr_t word = MAPPED__LOAD(&spares);
     return word != 0 && taken_of(word) < SPARE_PAGES;
@@ -122,8 +122,8 @@ static bool are_there(void)
 void mapped__spares_keep(void)
 {
     uintptr_t none = 0;
-    keep_place_holder();
-    if (are_there())
+    keep_spare_mapping();
+    if (has_spares())
         return;
     unsigned char *made =
         mmap(NULL, all_length(), PROT_NONE,
@@ -150,8 +150,8 @@ static unsigned char *take_spare(void)
     return spare_at(word, taken_of(word));
 }
 
-/* A move of one page to where another is can fail only before that one is gone,
- * for want of mappings, so nobody else gets the address in between. */
+/* mremap fails, for want of mappings, only before it has unmapped the page at
+ * `to`. So that address is never free in between. */
 static bool move_spare(unsigned char *to, bool writable)
 {
     const size_t page = mapped__page_size();
@@ -200,9 +200,9 @@ bool mapped__whole_replace(unsigned char *address, size_t length, bool writable)
 {
     if (mapped__page_replace(address, length, writable))
         return true;
-    if (!unmap_place_holder())
+    if (!unmap_spare_mapping())
         return false;
     bool done = replace(address, length, writable);
-    MAPPED__STORE_RELEASE(&place_holder, make_place_holder());
+    MAPPED__STORE_RELEASE(&spare_mapping, make_spare_mapping());
     return done;
 }

@@ -17,8 +17,10 @@
  *         found, which is entry n - 1 ]
  *          |
  *          v
- *       entry n - 1 of ours  ...  entry 0  ->  previous[0]: what the program
- * had before us; without one it dies
+ *       entry n - 1 of ours  ...  entry 0
+ *          |
+ *          v
+ *       [ previous[0]: the program's own handler; without one it dies ]
  *
  * Every time somebody has put a handler on top of ours, another entry of ours
  * goes on top of that. Each entry remembers what it found in its place, so a
@@ -31,8 +33,7 @@
  *   process dies of the access itself, with a core that shows it.
  * - A previous handler may touch a lost page of ours: SIGBUS is unblocked while
  *   it runs. If it believes SIGBUS to be blocked, the mark (below) says so.
- * - previous[n] is written before entry n is installed and read only after
- * that.
+ * - previous[n] is written before entry n is installed, and only read after.
  * - Nothing here allocates, locks or waits once an entry is installed.
  * - Another copy of this library in the process (Lua inside Python) doesn't add
  *   a handler: it joins the copy whose entry is on top, which serves both. */
@@ -44,10 +45,11 @@
 
 #include "system.h"
 
+/* clang-format off */
 #define ENTRY_MAP(X) \
-    X(0)             \
-    X(1)             \
-    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) \
+    X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+/* clang-format on */
 #define ENTRIES 16u
 
 static struct sigaction previous[ENTRIES];
@@ -62,12 +64,6 @@ static mapped__fault_handler *own_handler;
 /* Handlers of other copies of this library that have joined this one. */
 #define COPIES 8
 static mapped__fault_handler *joined[COPIES];
-
-/* MAPPED__MARK is a signal that no program blocks. Where it is blocked it
- * stands for one of two things: that a previous handler is running and believes
- * SIGBUS to be blocked (a mask is the one memory that a long jump out of it
- * restores); or, in the mask of an installed handler, that the handler is one
- * of ours. */
 
 static bool serve(const mapped__fault *fault)
 {
@@ -100,20 +96,29 @@ static void die(int signal_number, siginfo_t *info)
     mapped__signal_send_again(signal_number, info);
 }
 
-/* The mask for a previous handler. `entered` is the mask that our own handler
- * met: the kernel has blocked all that we asked it to; a handler on top of ours
- * that calls us hasn't, and then its mask stays. */
+/* MAPPED__MARK is a signal that no program blocks, so its bit in a mask serves
+ * as a flag. In the mask of a thread it says that a previous handler is running
+ * which expects SIGBUS to be blocked; it is kept there because a siglongjmp out
+ * of that handler restores the mask, and so clears the flag. In the sa_mask of
+ * an installed handler it says that the handler is an entry of this library.
+ *
+ * Sets `*during` to the mask for a previous handler. `entered` is the mask that
+ * our entry met: if the kernel called the entry, all that the entry asks for is
+ * blocked. If not, a handler on top of ours called it, and its mask stays. */
 static void mask_for(const struct sigaction *to, const ucontext_t *context,
                      const sigset_t *entered, sigset_t *during)
 {
-    bool chained = !mapped__mask_has(entered, SIGBUS) ||
-                   !mapped__mask_has(entered, MAPPED__MARK);
-    bool blocked = chained ? mapped__mask_has(entered, SIGBUS) ||
-                                 mapped__mask_has(entered, MAPPED__MARK)
-                           : !(to->sa_flags & SA_NODEFER);
-    mapped__mask_copy(during, chained ? entered : &context->uc_sigmask);
-    if (!chained)
+    bool has_bus = mapped__mask_has(entered, SIGBUS);
+    bool has_mark = mapped__mask_has(entered, MAPPED__MARK);
+    bool blocked;
+    if (has_bus && has_mark) { /* the kernel called */
+        mapped__mask_copy(during, &context->uc_sigmask);
         mapped__mask_add_all(during, &to->sa_mask);
+        blocked = !(to->sa_flags & SA_NODEFER);
+    } else {
+        mapped__mask_copy(during, entered);
+        blocked = has_bus || has_mark;
+    }
     mapped__mask_remove(during, SIGBUS);
     if (blocked)
         mapped__mask_add(during, MAPPED__MARK);

@@ -152,8 +152,8 @@ static void look_for_huge_pages(int fd, mapped__file_info *info)
     info->granularity = page;
 }
 
-/* A file that says it is empty and isn't, even when it is asked once more:
- * somebody may have written the first byte meanwhile. */
+/* A regular file that reports the size 0 but has content, as in /proc. The size
+ * is read again, because somebody may just have written the first byte. */
 static bool is_unsized(int fd, struct stat *st)
 {
     char byte;

@@ -1,6 +1,8 @@
 /* Mappings: making, growing, shrinking and replacing them. Addresses that a
  * mapping owns are never free in between, as somebody else's memory could turn
- * up there: a mapping is laid over another in one step (MAP_FIXED). */
+ * up there: a mapping is laid over another in one step (MAP_FIXED). `alone`
+ * says that nobody else has a reference to the region, so its addresses may
+ * move or be given back. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -256,8 +258,8 @@ static mapped_status grow_into_reserve(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-/* A lock or an advice on a part of it makes several mappings of one, which
- * can't be stretched. Shared pages can be mapped twice, others are copied. */
+/* To lock or advise a part of a mapping splits it into several, which mremap
+ * can't make longer. Shared pages can be mapped twice, others are copied. */
 static mapped_status map_anew(mapped__mapping *mapping,
                               const mapped__map_request *request,
                               mapped_error *error)
@@ -326,6 +328,7 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
     return grow_or_move(mapping, request, used, alone, error);
 }
 
+/* Here a file can be made shorter while it is mapped. */
 mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
                                  mapped_error *error)
 {

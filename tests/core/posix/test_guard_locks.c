@@ -46,11 +46,11 @@ static const volatile unsigned char *slow_page; /* replacing it takes long */
 
 static bool interrupt_copy;
 
-size_t __real_mapped__lost_copy(const mapped__losses *losses,
+size_t __real_mapped__lost_copy(const mapped__lost_list *losses,
                                 mapped__lost *list, size_t capacity);
-size_t __wrap_mapped__lost_copy(const mapped__losses *losses,
+size_t __wrap_mapped__lost_copy(const mapped__lost_list *losses,
                                 mapped__lost *list, size_t capacity);
-size_t __wrap_mapped__lost_copy(const mapped__losses *losses,
+size_t __wrap_mapped__lost_copy(const mapped__lost_list *losses,
                                 mapped__lost *list, size_t capacity)
 {
     if (interrupt_copy)
