@@ -45,7 +45,7 @@ def test_paging_wrong_types(pages):
                 call()
         with pytest.raises(ValueError, match="mode must be 'r' or 'r.', not 'c'"):
             region.protect("c")
-        with pytest.raises(ValueError, match="that waits"):
+        with pytest.raises(ValueError, match="progress needs wait=True"):
             region.prefetch(False, print)
 
 
