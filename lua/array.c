@@ -26,11 +26,11 @@ mlua_array *mlua_check_array(lua_State *L, int arg)
     return self;
 }
 
-void mlua_push_array(lua_State *L, int arg, const mlua_array *shape)
+void mlua_push_array(lua_State *L, int arg, const mlua_array *copy)
 {
-    bool has_layout = shape->item.record != NULL;
+    bool has_layout = copy->item.record != NULL;
     mlua_array *self = lua_newuserdatauv(L, sizeof *self, has_layout ? 2 : 1);
-    *self = *shape;
+    *self = *copy;
     self->bytes.owner = mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
     if (has_layout) {
@@ -41,30 +41,30 @@ void mlua_push_array(lua_State *L, int arg, const mlua_array *shape)
     lua_setmetatable(L, -2);
 }
 
-int mlua_push_pieces(lua_State *L, const char *operation,
-                     const mapped_array *pieces)
+int mlua_push_subarray(lua_State *L, const char *operation,
+                       const mapped_array *array)
 {
-    mlua_array shape = {.item = pieces->item,
-                        .count = pieces->shape[0],
-                        .stride = pieces->strides[0]};
+    mlua_array copy = {.item = array->item,
+                       .count = array->shape[0],
+                       .stride = array->strides[0]};
     size_t span = 0;
     mapped_error error;
-    if (shape.count > 0)
-        span = (size_t)((shape.count - 1) * shape.stride) + shape.item.size;
-    if (mapped_slice_sub(pieces->slice, span > 0 ? pieces->first : 0, span,
-                         &shape.bytes.slice, &error) != MAPPED_OK)
+    if (copy.count > 0)
+        span = (size_t)((copy.count - 1) * copy.stride) + copy.item.size;
+    if (mapped_slice_sub(array->slice, span > 0 ? array->first : 0, span,
+                         &copy.bytes.slice, &error) != MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
-    mlua_push_array(L, 1, &shape);
+    mlua_push_array(L, 1, &copy);
     return 1;
 }
 
 int mlua_push_cast(lua_State *L, mapped_slice slice, const mapped_item *item)
 {
-    mlua_array shape = {.bytes.slice = slice, .item = *item, .count = -1};
-    mapped_array pieces = mlua_pieces(&shape);
+    mlua_array copy = {.bytes.slice = slice, .item = *item, .count = -1};
+    mapped_array array = mlua_core_array(&copy);
     mapped_error error;
-    if (mapped_array_cover(&pieces, &error) == MAPPED_OK) {
-        mlua_push_array(L, 1, &shape);
+    if (mapped_array_cover(&array, &error) == MAPPED_OK) {
+        mlua_push_array(L, 1, &copy);
         return 1;
     }
     if (error.status != MAPPED_SIZE)
@@ -86,18 +86,18 @@ const luaL_Reg mlua_cast_methods[] = {{"cast", view_cast}, {NULL, NULL}};
 
 static int array_sub(lua_State *L)
 {
-    mlua_array shape;
-    mapped_array pieces;
+    mlua_array copy;
+    mapped_array array;
     lua_Integer from, to;
     size_t index;
     mlua_at_most(L, 3);
-    shape = *mlua_check_array(L, 1);
+    copy = *mlua_check_array(L, 1);
     from = mlua_check_integer(L, 2);
     to = mlua_opt_integer(L, 3, -1);
-    shape.count = (ptrdiff_t)mlua_clamp(from, to, (size_t)shape.count, &index);
-    pieces = mlua_pieces(&shape);
-    pieces.first = index * (size_t)shape.stride;
-    return mlua_push_pieces(L, "sub", &pieces);
+    copy.count = (ptrdiff_t)mlua_clamp(from, to, (size_t)copy.count, &index);
+    array = mlua_core_array(&copy);
+    array.first = index * (size_t)copy.stride;
+    return mlua_push_subarray(L, "sub", &array);
 }
 
 static int array_bytes(lua_State *L)
@@ -233,20 +233,20 @@ static int array_totable(lua_State *L)
 {
     unsigned char room[BLOCK_BYTES];
     unsigned char *bytes;
-    mlua_array shape;
+    mlua_array copy;
     mapped_array block;
     mapped_error error;
     size_t first, n, at, most;
     mlua_at_most(L, 3);
-    shape = *mlua_check_array(L, 1);
-    n = mlua_opt_range(L, 2, (size_t)shape.count, &first);
-    most = shape.item.size < BLOCK_BYTES ? BLOCK_BYTES / shape.item.size : 1;
-    bytes = mlua_take_room(L, room, sizeof room, n > 0 ? shape.item.size : 0);
+    copy = *mlua_check_array(L, 1);
+    n = mlua_opt_range(L, 2, (size_t)copy.count, &first);
+    most = copy.item.size < BLOCK_BYTES ? BLOCK_BYTES / copy.item.size : 1;
+    bytes = mlua_take_room(L, room, sizeof room, n > 0 ? copy.item.size : 0);
     lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
-    block = mlua_pieces(&shape);
+    block = mlua_core_array(&copy);
     for (at = 0; at < n; at += most) {
-        shape.count = (ptrdiff_t)(n - at < most ? n - at : most);
-        block.first = (first + at) * (size_t)shape.stride;
+        copy.count = (ptrdiff_t)(n - at < most ? n - at : most);
+        block.first = (first + at) * (size_t)copy.stride;
         if (mapped_array_gather(&block, bytes, &error) != MAPPED_OK)
             return mlua_raise_in(L, "totable", &error);
         fill_block(L, &block, bytes, at);
@@ -258,7 +258,7 @@ void mlua_gather(lua_State *L, const char *operation, int arg)
 {
     mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
     luaL_Buffer buffer;
-    mapped_array pieces;
+    mapped_array array;
     mapped_error error;
     size_t n;
     char *to;
@@ -266,8 +266,8 @@ void mlua_gather(lua_State *L, const char *operation, int arg)
         return;
     n = (size_t)self->count * self->item.size;
     to = luaL_buffinitsize(L, &buffer, n);
-    pieces = mlua_pieces(self);
-    if (mapped_array_gather(&pieces, to, &error) != MAPPED_OK)
+    array = mlua_core_array(self);
+    if (mapped_array_gather(&array, to, &error) != MAPPED_OK)
         mlua_raise_in(L, operation, &error);
     luaL_pushresultsize(&buffer, n);
     lua_replace(L, arg);
@@ -295,27 +295,27 @@ static void convert_values(lua_State *L, const mapped_item *item, size_t n,
  * first is stored. */
 static int array_copy_from(lua_State *L)
 {
-    mlua_array shape;
-    mapped_array pieces;
+    mlua_array copy;
+    mapped_array array;
     mapped_error error;
     size_t first, bytes;
     unsigned char *values;
     mlua_at_most(L, 3);
-    shape = *mlua_check_array(L, 1);
+    copy = *mlua_check_array(L, 1);
     if (!(lua_istable(L, 2) || lua_isuserdata(L, 2)))
         mlua_raise_type(L, 2, "table or mapped.Array");
     lua_settop(L, 3);
-    pieces = mlua_pieces(&shape);
-    first = (size_t)shape.count;
-    shape.count = (ptrdiff_t)luaL_len(L, 2);
-    luaL_argcheck(L, shape.count >= 0, 2, "negative length");
-    first = mlua_check_span(L, 3, 1, (size_t)shape.count, first);
-    if (!mapped_multiply_size((size_t)shape.count, shape.item.size, &bytes))
+    array = mlua_core_array(&copy);
+    first = (size_t)copy.count;
+    copy.count = (ptrdiff_t)luaL_len(L, 2);
+    luaL_argcheck(L, copy.count >= 0, 2, "negative length");
+    first = mlua_check_span(L, 3, 1, (size_t)copy.count, first);
+    if (!mapped_multiply_size((size_t)copy.count, copy.item.size, &bytes))
         return luaL_error(L, "too many values");
     values = lua_newuserdatauv(L, bytes, 0);
-    convert_values(L, &shape.item, (size_t)shape.count, values);
-    pieces.first = shape.count > 0 ? first * (size_t)shape.stride : 0;
-    if (mapped_array_scatter(&pieces, values, &error) != MAPPED_OK)
+    convert_values(L, &copy.item, (size_t)copy.count, values);
+    array.first = copy.count > 0 ? first * (size_t)copy.stride : 0;
+    if (mapped_array_scatter(&array, values, &error) != MAPPED_OK)
         return mlua_raise_in(L, "copy_from", &error);
     return 0;
 }

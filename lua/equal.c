@@ -10,8 +10,8 @@
 
 /* The object at `arg`, if it is one of ours, as the core's array, with a copy
  * of its numbers. */
-static bool get_pieces(lua_State *L, int arg, mlua_array *copy,
-                       mapped_array *pieces)
+static bool get_array(lua_State *L, int arg, mlua_array *copy,
+                      mapped_array *core)
 {
     const mlua_array *array = mlua_test_array(L, arg);
     const mlua_record *record = mlua_test(L, arg, MLUA_RECORD);
@@ -29,9 +29,9 @@ static bool get_pieces(lua_State *L, int arg, mlua_array *copy,
     } else {
         return false;
     }
-    *pieces = mlua_pieces(copy);
+    *core = mlua_core_array(copy);
     if (record != NULL)
-        pieces->dimensions = 0;
+        core->dimensions = 0;
     return true;
 }
 
@@ -41,8 +41,8 @@ static int equal(lua_State *L)
     mlua_array copies[2];
     mapped_array a, b;
     bool equal = false;
-    equal = get_pieces(L, 1, &copies[0], &a) &&
-            get_pieces(L, 2, &copies[1], &b) &&
+    equal = get_array(L, 1, &copies[0], &a) &&
+            get_array(L, 2, &copies[1], &b) &&
             mapped_array_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
     lua_pushboolean(L, equal);
     return 1;

@@ -174,20 +174,20 @@ static int records_column(lua_State *L)
     size_t length, choice;
     const char *name;
     const mapped_field *field;
-    mapped_array pieces, column;
+    mapped_array array, column;
     mlua_at_most(L, 3);
     self = check_records(L, 1);
     name = mlua_check_string(L, 2, &length);
     field = mapped_fields_find(self->item.record, name, length);
     if (field == NULL)
         return mlua_raise_field(L, 2);
-    pieces = mlua_pieces(self);
-    mapped_array_column(&pieces, field, &column);
+    array = mlua_core_array(self);
+    mapped_array_column(&array, field, &column);
     choice = check_choice(L, 3, &field->item);
     if (field->item.kind != MAPPED_ITEM_TEXT)
         column.item = mapped_item_single(&field->item);
     column.first += choice * column.item.size;
-    return mlua_push_pieces(L, "column", &column);
+    return mlua_push_subarray(L, "column", &column);
 }
 
 const luaL_Reg mlua_records_methods[] = {

@@ -27,7 +27,7 @@ typedef struct mlua_layout {
 } mlua_layout;
 
 /* As the core has it, with the numbers that are in `array`. */
-MAPPED__INLINE mapped_array mlua_pieces(mlua_array *array)
+MAPPED__INLINE mapped_array mlua_core_array(mlua_array *array)
 {
     return (mapped_array){.slice = array->bytes.slice,
                           .item = array->item,
@@ -42,15 +42,15 @@ mlua_array *mlua_check_array(lua_State *L, int arg);
 /* The same, or NULL if it is neither; it may be closed. */
 mlua_array *mlua_test_array(lua_State *L, int arg);
 
-/* Pushes an object with a copy of `shape`, over bytes of the object at `arg`,
+/* Pushes an object with a copy of `array`, over bytes of the object at `arg`,
  * of which it also takes the Layout. */
-void mlua_push_array(lua_State *L, int arg, const mlua_array *shape);
+void mlua_push_array(lua_State *L, int arg, const mlua_array *array);
 
 /* Pushes the array, of one dimension and a positive stride and with the Layout
  * of the object at argument 1; returns 1. Raises if it doesn't lie inside, as
  * of `operation`. */
-int mlua_push_pieces(lua_State *L, const char *operation,
-                     const mapped_array *pieces);
+int mlua_push_subarray(lua_State *L, const char *operation,
+                       const mapped_array *array);
 
 /* Pushes such items over all bytes of the view at argument 1; returns 1. Raises
  * if a part of one is left over. */

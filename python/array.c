@@ -36,7 +36,7 @@ static PyObject *array_part(const Array *array, const mapped_array *part)
     return array_make(array->owner, array->layout, array->native, part);
 }
 
-static int read_extent(PyObject *object, Py_ssize_t *extent)
+static int read_length(PyObject *object, Py_ssize_t *length)
 {
     uint64_t value;
     if (convert_u64(object, "shape", &value) < 0)
@@ -44,17 +44,17 @@ static int read_extent(PyObject *object, Py_ssize_t *extent)
     if (value > PY_SSIZE_T_MAX)
         return failed(raise_about(PyExc_ValueError, "%s is too large: %U",
                                   "shape", object));
-    *extent = (Py_ssize_t)value;
+    *length = (Py_ssize_t)value;
     return 0;
 }
 
 /* Reads the lengths into `shape`; returns how many there are. */
 static int read_shape(PyObject *object, Py_ssize_t *shape)
 {
-    PyObject *extents = PySequence_Tuple(object);
-    if (extents == NULL)
+    PyObject *lengths = PySequence_Tuple(object);
+    if (lengths == NULL)
         return -1;
-    Py_ssize_t count = PyTuple_Size(extents);
+    Py_ssize_t count = PyTuple_Size(lengths);
     int result = (int)count;
     if (count < 1 || count > MAX_DIMENSIONS) {
         PyErr_Format(PyExc_ValueError,
@@ -63,9 +63,9 @@ static int read_shape(PyObject *object, Py_ssize_t *shape)
         result = -1;
     }
     for (int i = 0; i < result; i++)
-        if (read_extent(PyTuple_GetItem(extents, i), &shape[i]) < 0)
+        if (read_length(PyTuple_GetItem(lengths, i), &shape[i]) < 0)
             result = -1;
-    Py_DECREF(extents);
+    Py_DECREF(lengths);
     return result;
 }
 

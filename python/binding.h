@@ -46,13 +46,14 @@ typedef struct KnownFormat {
 } KnownFormat;
 
 /* The types; those that users see the names of. */
-#define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(walk) X(windows_lines)
+#define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(parts_iterator) X(windows_lines)
 #define PUBLIC_TYPES(X) \
     X(region) X(slice) X(array) X(layout) X(records) X(record) X(windows)
 #define STATE_TYPE(name) PyTypeObject *name;
 
-/* One for each interpreter that imports the module; set up once, then read
- * only, but for the spare slices. */
+/* One for each interpreter that imports the module. The types and exceptions
+ * are set once; the caches, the regions that wait and the spare slices change
+ * with the interpreter lock held. */
 typedef struct State {
     PyObject *module; /* that has this state; each Region has a reference */
     TYPES(STATE_TYPE)
@@ -106,7 +107,8 @@ typedef struct View {
 
 struct Region {
     View view;
-    PyObject *owed; /* a FaultError to raise at the next occasion, or NULL */
+    PyObject *pending_fault; /* a FaultError that the next check() or close()
+                              * raises, or NULL */
     State *state;
     PyObject *name;     /* the path or descriptor as given, or None */
     bool wraps;         /* made by wrap, and so can be part of a cycle */
@@ -410,7 +412,7 @@ void export_release(Region *owner, const Py_buffer *buffer);
  */
 void fault_unraisable(Region *owner, const mapped_error *error);
 
-/* True with an exception if the region owed one. */
+/* True, with the exception, if a fault was pending. */
 bool fault_raise_owed(Region *owner);
 
 /* == and != of a Region, a Slice, an Array and Records. */

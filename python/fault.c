@@ -4,7 +4,7 @@
 
 #define MAX_RANGES 64
 
-/* The first that is owed stays. One that is kept must not be the one that is
+/* The first that is pending stays. One that is kept must not be the one that is
  * raised: that one gets a traceback, and through it refers to all sorts. */
 static void owe(Region *owner, const mapped_error *error)
 {
@@ -12,8 +12,9 @@ static void owe(Region *owner, const mapped_error *error)
     PyObject *fault = fault_new(owner, error);
     if (fault == NULL)
         PyErr_WriteUnraisable((PyObject *)owner);
-    else if (!__atomic_compare_exchange_n(&owner->owed, &none, fault, false,
-                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    else if (!__atomic_compare_exchange_n(&owner->pending_fault, &none, fault,
+                                          false, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE))
         Py_DECREF(fault);
 }
 
@@ -30,7 +31,8 @@ void fault_unraisable(Region *owner, const mapped_error *error)
 
 bool fault_raise_owed(Region *owner)
 {
-    PyObject *fault = __atomic_exchange_n(&owner->owed, NULL, __ATOMIC_ACQ_REL);
+    PyObject *fault =
+        __atomic_exchange_n(&owner->pending_fault, NULL, __ATOMIC_ACQ_REL);
     if (fault == NULL)
         return false;
     PyErr_SetObject(owner->state->fault_error, fault);

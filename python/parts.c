@@ -4,11 +4,11 @@
  * from what it saw. */
 #include "needle.h"
 
-typedef struct Walk Walk;
+typedef struct PartsIterator PartsIterator;
 
-struct Walk {
+struct PartsIterator {
     PyObject_HEAD Region *owner;
-    PyObject *(*next)(Walk *self);
+    PyObject *(*next)(PartsIterator *self);
     void *bytes; /* of the needle or the separator; NULL: there is none */
     mapped_parts parts; /* of lines and split; the rest is of find_all */
     mapped_slice rest;  /* what has not been searched yet */
@@ -17,9 +17,12 @@ struct Walk {
 };
 
 /* Takes over `bytes`, also when it fails. */
-static Walk *walk_new(Region *owner, PyObject *(*next)(Walk *self), void *bytes)
+static PartsIterator *parts_iterator_new(Region *owner,
+                                         PyObject *(*next)(PartsIterator *self),
+                                         void *bytes)
 {
-    Walk *self = PyObject_GC_New(Walk, owner->state->walk);
+    PartsIterator *self =
+        PyObject_GC_New(PartsIterator, owner->state->parts_iterator);
     if (self == NULL) {
         PyMem_Free(bytes);
         return NULL;
@@ -32,41 +35,45 @@ static Walk *walk_new(Region *owner, PyObject *(*next)(Walk *self), void *bytes)
     return self;
 }
 
-static void walk_dealloc(PyObject *self)
+static void parts_iterator_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    PyMem_Free(((Walk *)self)->bytes);
-    Py_DECREF((PyObject *)((Walk *)self)->owner);
+    PyMem_Free(((PartsIterator *)self)->bytes);
+    Py_DECREF((PyObject *)((PartsIterator *)self)->owner);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 
 /* There is no tp_clear: that of the Region breaks every cycle. */
-static int walk_traverse(PyObject *self, visitproc visit, void *arg)
+static int parts_iterator_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT((PyObject *)((Walk *)self)->owner);
+    Py_VISIT((PyObject *)((PartsIterator *)self)->owner);
     return 0;
 }
 
-static PyObject *walk_next(PyObject *self)
+static PyObject *parts_iterator_next(PyObject *self)
 {
-    return ((Walk *)self)->next((Walk *)self);
+    return ((PartsIterator *)self)->next((PartsIterator *)self);
 }
 
-static const char walk_doc[] = PyDoc_STR(
+static const char parts_iterator_doc[] = PyDoc_STR(
     "Iterator over parts of a mapped object, or over the indexes at which\n"
     "something was found.");
 
-static PyType_Slot walk_slots[] = {
-    {Py_tp_doc, (void *)walk_doc},   {Py_tp_dealloc, walk_dealloc},
-    {Py_tp_traverse, walk_traverse}, {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, walk_next},     {0, NULL}};
+static PyType_Slot parts_iterator_slots[] = {
+    {Py_tp_doc, (void *)parts_iterator_doc},
+    {Py_tp_dealloc, parts_iterator_dealloc},
+    {Py_tp_traverse, parts_iterator_traverse},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, parts_iterator_next},
+    {0, NULL}};
 
-TYPE(walk, "mapped._mapped.Walk", sizeof(Walk), 0, Py_TPFLAGS_HAVE_GC)
+TYPE(parts_iterator, "mapped._mapped.PartsIterator", sizeof(PartsIterator), 0,
+     Py_TPFLAGS_HAVE_GC)
 
-static PyObject *next_far(Walk *self)
+static PyObject *next_far(PartsIterator *self)
 {
     mapped_parts parts = self->parts;
     mapped_slice part;
@@ -82,7 +89,7 @@ static PyObject *next_far(Walk *self)
     return more ? slice_new(self->owner, part.offset, part.length) : NULL;
 }
 
-static PyObject *parts_next(Walk *self)
+static PyObject *parts_next(PartsIterator *self)
 {
     mapped_slice part;
     if (mapped_parts_near(&self->parts, UNLOCKED_BYTES, &part))
@@ -93,7 +100,7 @@ static PyObject *parts_next(Walk *self)
 static PyObject *parts_new(Region *owner, const mapped_parts *parts,
                            void *separator)
 {
-    Walk *self = walk_new(owner, parts_next, separator);
+    PartsIterator *self = parts_iterator_new(owner, parts_next, separator);
     if (self != NULL)
         self->parts = *parts;
     return (PyObject *)self;
@@ -152,7 +159,8 @@ METHOD_NAMED(view_split, "split", 1, 1, "sep")
 }
 
 /* Goes on behind the match at `found`; if that is empty, one byte later. */
-static void go_on(Walk *self, mapped_slice rest, size_t base, size_t found)
+static void go_on(PartsIterator *self, mapped_slice rest, size_t base,
+                  size_t found)
 {
     size_t length = mapped_needle_length(&self->needle);
     size_t used = found + (length > 0 ? length : 1);
@@ -163,7 +171,7 @@ static void go_on(Walk *self, mapped_slice rest, size_t base, size_t found)
     self->base = more ? base + used : MAPPED_NOT_FOUND;
 }
 
-static PyObject *matches_next(Walk *self)
+static PyObject *matches_next(PartsIterator *self)
 {
     mapped_needle needle = self->needle;
     mapped_slice rest = self->rest;
@@ -183,7 +191,8 @@ PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
                       const Needle *needle)
 {
     void *bytes = needle_copy(needle);
-    Walk *self = bytes == NULL ? NULL : walk_new(owner, matches_next, bytes);
+    PartsIterator *self =
+        bytes == NULL ? NULL : parts_iterator_new(owner, matches_next, bytes);
     if (self == NULL)
         return NULL;
     self->base = slice != NULL ? base : MAPPED_NOT_FOUND;

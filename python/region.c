@@ -13,7 +13,7 @@ Region *region_new(State *state, PyObject *name)
     self->view.weakrefs = NULL;
     self->view.owner = self;
     self->view.slice = (mapped_slice){NULL, 0, 0};
-    self->owed = NULL;
+    self->pending_fault = NULL;
     self->state = state;
     Py_INCREF(state->module);
     self->name = Py_NewRef(name);
@@ -92,7 +92,7 @@ static void region_free(Region *region)
     PyObject *module = region->state->module;
     mapped_region_release(core_of((PyObject *)region));
     region_foreign_release(region);
-    Py_XDECREF(region->owed);
+    Py_XDECREF(region->pending_fault);
     Py_DECREF(region->name);
     PyObject_GC_Del(region);
     Py_DECREF(type);

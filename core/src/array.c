@@ -51,32 +51,62 @@ static void set_strides(mapped_array *array)
     }
 }
 
-static mapped_status cover(mapped_array *array, mapped_error *error)
+static mapped_status check_shape(const mapped_array *array, size_t *bytes,
+                                 mapped_error *error)
+{
+    if (!is_sound(array))
+        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    if (!count_bytes(array, bytes))
+        return mapped_error_set(error, MAPPED_OVERFLOW, "array");
+    return MAPPED_OK;
+}
+
+/* The shape says how many bytes there must be. */
+static mapped_status check_counted(const mapped_array *array,
+                                   mapped_error *error)
 {
     size_t bytes, length = array->slice.length;
-    if (array->dimensions < 1)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    mapped_status status = check_shape(array, &bytes, error);
+    if (status == MAPPED_OK)
+        status = mapped_slice_check(array->slice, error);
+    if (status != MAPPED_OK || bytes == length)
+        return status;
+    const uint64_t numbers[3] = {bytes, length, bytes};
+    return mapped_error_set_range(error, MAPPED_SIZE, "array", numbers);
+}
+
+/* The first length follows from the bytes there are. */
+static mapped_status set_first_length(mapped_array *array, mapped_error *error)
+{
+    size_t bytes, length = array->slice.length;
     mapped_array row = *array;
-    bool open = array->shape[0] == -1;
     row.dimensions--;
     row.shape++;
-    if (array->dimensions > MAPPED_ARRAY_DIMENSIONS ||
-        !is_sound(open ? &row : array))
-        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
-    if (!count_bytes(open ? &row : array, &bytes))
-        return mapped_error_set(error, MAPPED_OVERFLOW, "array");
-    if (open && bytes == 0)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
-    size_t rest = open ? length % bytes : 0;
-    const uint64_t numbers[3] = {open ? length - rest : bytes,
-                                 open ? rest : length, bytes};
-    mapped_status status = mapped_slice_check(array->slice, error);
+    mapped_status status = check_shape(&row, &bytes, error);
     if (status != MAPPED_OK)
         return status;
-    if (rest != 0 || (!open && bytes != length))
+    if (bytes == 0)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    status = mapped_slice_check(array->slice, error);
+    if (status != MAPPED_OK)
+        return status;
+    size_t rest = length % bytes;
+    const uint64_t numbers[3] = {length - rest, rest, bytes};
+    if (rest != 0)
         return mapped_error_set_range(error, MAPPED_SIZE, "array", numbers);
-    if (open)
-        array->shape[0] = (ptrdiff_t)(length / bytes);
+    array->shape[0] = (ptrdiff_t)(length / bytes);
+    return MAPPED_OK;
+}
+
+static mapped_status cover(mapped_array *array, mapped_error *error)
+{
+    if (array->dimensions < 1 || array->dimensions > MAPPED_ARRAY_DIMENSIONS)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    mapped_status status = array->shape[0] == -1
+                               ? set_first_length(array, error)
+                               : check_counted(array, error);
+    if (status != MAPPED_OK)
+        return status;
     array->first = 0;
     set_strides(array);
     return MAPPED_OK;

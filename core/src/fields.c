@@ -76,7 +76,7 @@ typedef struct parts {
 } parts;
 
 /* False if the bytes overflow. */
-static bool divide(const mapped__record *record, parts *parts)
+static bool divide(const mapped__builder *record, parts *parts)
 {
     size_t named = record->named ? record->count : 0, bytes;
     if (record->count > MAPPED__FIELDS_LIMIT / 256)
@@ -89,8 +89,8 @@ static bool divide(const mapped__record *record, parts *parts)
            mapped_round_up(bytes, 16, &parts->end);
 }
 
-mapped_status mapped__record_begin(mapped__parser *parser,
-                                   mapped__record *record)
+mapped_status mapped__builder_begin(mapped__parser *parser,
+                                    mapped__builder *record)
 {
     parts parts;
     if (!divide(record, &parts) ||
@@ -119,7 +119,7 @@ mapped_status mapped__record_begin(mapped__parser *parser,
     return MAPPED_OK;
 }
 
-void mapped__record_add(mapped__record *record, const mapped_field *field)
+void mapped__builder_add(mapped__builder *record, const mapped_field *field)
 {
     if (record->fields != NULL) {
         mapped_field *to = (mapped_field *)(record->fields + 1) + record->count;
@@ -186,7 +186,7 @@ static bool is_followed(const mapped_field *field)
 /* A run is a series of fields at fixed distances. From the last field to the
  * first, each gets `end_`, the index behind its run, `rest_`, the bytes to the
  * end of the run, and `gap_`, the bytes between it and the next field. */
-static void find_runs(mapped_fields *fields, mapped__record *record)
+static void find_runs(mapped_fields *fields, mapped__builder *record)
 {
     mapped_field *all = (mapped_field *)(fields + 1);
     for (size_t i = fields->count; i-- > 0;) {
@@ -211,8 +211,8 @@ static void find_runs(mapped_fields *fields, mapped__record *record)
     fields->size = fields->fixed ? record->size : 0;
 }
 
-/* Sums never overflow: the values of fields that aren't spread are as many as
- * these, and others have bytes. */
+/* No sum overflows: a field that isn't spread adds one value, and one that is
+ * adds at most as many as it has bytes. */
 static void sum_up(mapped_fields *fields)
 {
     size_t bytes = 0;
@@ -232,7 +232,8 @@ static void sum_up(mapped_fields *fields)
         fields->dense_ = false;
 }
 
-mapped_status mapped__record_end(mapped__parser *parser, mapped__record *record)
+mapped_status mapped__builder_end(mapped__parser *parser,
+                                  mapped__builder *record)
 {
     mapped_fields *fields = record->fields;
     fields->count = record->count;
@@ -250,7 +251,7 @@ mapped_status mapped__record_end(mapped__parser *parser, mapped__record *record)
 
 /* For MAPPED_DIALECT_PACK_LATE: a mistake in the text becomes the last field,
  * so that it is reported only after all fields before it have succeeded. */
-static mapped_status read_late(mapped__parser *parser, mapped__record *record)
+static mapped_status read_late(mapped__parser *parser, mapped__builder *record)
 {
     mapped_error *error = parser->error, found = MAPPED_ERROR_INIT;
     parser->error = &found;
@@ -261,14 +262,14 @@ static mapped_status read_late(mapped__parser *parser, mapped__record *record)
             .item = {.kind = MAPPED_ITEM_WRONG, .count = (size_t)found.length}};
         if (field.place < parser->length)
             field.code = parser->text[field.place];
-        mapped__record_add(record, &field);
+        mapped__builder_add(record, &field);
     }
     parser->error = error;
     return MAPPED_OK;
 }
 
 typedef mapped_status read_fields(mapped__parser *parser,
-                                  mapped__record *record);
+                                  mapped__builder *record);
 
 static mapped_status read_format(mapped__parser *parser, mapped_dialect dialect)
 {
@@ -276,16 +277,16 @@ static mapped_status read_format(mapped__parser *parser, mapped_dialect dialect)
         dialect == MAPPED_DIALECT_STRUCT ? mapped__fields_read_struct
         : dialect == MAPPED_DIALECT_PACK ? mapped__fields_read_pack
                                          : read_late;
-    mapped__record record = {.fixed = dialect == MAPPED_DIALECT_STRUCT};
+    mapped__builder record = {.fixed = dialect == MAPPED_DIALECT_STRUCT};
     mapped__parser second = *parser;
     mapped_status status = read(parser, &record);
     if (status == MAPPED_OK)
-        status = mapped__record_begin(parser, &record);
+        status = mapped__builder_begin(parser, &record);
     if (status != MAPPED_OK || parser->memory == NULL)
         return status;
     (void)read(&second, &record);
     parser->root->late_ = dialect != MAPPED_DIALECT_STRUCT;
-    return mapped__record_end(parser, &record);
+    return mapped__builder_end(parser, &record);
 }
 
 static bool is_name(const mapped_field *field)
@@ -296,7 +297,7 @@ static bool is_name(const mapped_field *field)
 }
 
 static mapped_status check_listed(const mapped_fields_source *source, size_t i,
-                                  mapped__record *record, mapped_error *error)
+                                  mapped__builder *record, mapped_error *error)
 {
     const mapped_field *field = &source->list[i];
     const mapped_item *item = &field->item;
@@ -344,18 +345,18 @@ static mapped_status read_list(mapped__parser *parser,
                                const mapped_fields_source *source, int depth,
                                mapped_fields **made)
 {
-    mapped__record record = {.named = true};
+    mapped__builder record = {.named = true};
     mapped_status status = MAPPED_OK;
     if (source->count == 0)
         return mapped__fields_layout_wrong(parser->error,
                                            MAPPED_LAYOUT_EMPTY_WRONG, 0);
     for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
         status = check_listed(source, i, &record, parser->error);
-        mapped__record_add(&record, &source->list[i]);
+        mapped__builder_add(&record, &source->list[i]);
     }
     size_t end = record.size;
     if (status == MAPPED_OK)
-        status = mapped__record_begin(parser, &record);
+        status = mapped__builder_begin(parser, &record);
     for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
         mapped_field field = source->list[i];
         field.place = i;
@@ -363,13 +364,13 @@ static mapped_status read_list(mapped__parser *parser,
         field.spread = false;
         status = read_inner(parser, depth, i, &field.item);
         if (parser->memory != NULL && status == MAPPED_OK)
-            mapped__record_add(&record, &field);
+            mapped__builder_add(&record, &field);
     }
     if (status != MAPPED_OK || parser->memory == NULL)
         return status;
     record.size = source->size != 0 ? source->size : end;
     *made = record.fields;
-    return mapped__record_end(parser, &record);
+    return mapped__builder_end(parser, &record);
 }
 
 static mapped_status read_all(const mapped_fields_source *source,

@@ -25,8 +25,8 @@ typedef struct mapped__parser {
     mapped_fields *root;
 } mapped__parser;
 
-/* One record of it. */
-typedef struct mapped__record {
+/* The fields of one record or format, while they are measured or stored. */
+typedef struct mapped__builder {
     mapped_fields *fields; /* NULL: measure only */
     char *names;           /* room for them */
     size_t count;
@@ -34,20 +34,20 @@ typedef struct mapped__record {
     size_t size; /* of the record, or of a format so far */
     bool named;
     bool fixed;
-} mapped__record;
+} mapped__builder;
 
 /* Takes memory for a record of which was measured what it has; in there fields
  * are then added once more. MAPPED_MEMORY if the bytes overflow. */
-mapped_status mapped__record_begin(mapped__parser *parser,
-                                   mapped__record *record);
+mapped_status mapped__builder_begin(mapped__parser *parser,
+                                    mapped__builder *record);
 
 /* Adds a field; its name is copied. */
-void mapped__record_add(mapped__record *record, const mapped_field *field);
+void mapped__builder_add(mapped__builder *record, const mapped_field *field);
 
 /* What can be said when all fields are there. Of named fields MAPPED_LAYOUT:
  * two share a name or bytes. */
-mapped_status mapped__record_end(mapped__parser *parser,
-                                 mapped__record *record);
+mapped_status mapped__builder_end(mapped__parser *parser,
+                                  mapped__builder *record);
 
 mapped_status mapped__fields_format_wrong(mapped_error *error,
                                           mapped_format_reason reason,
@@ -58,9 +58,9 @@ mapped_status mapped__fields_layout_wrong(mapped_error *error,
 
 /* The dialects: they read all of the text and add its fields. */
 mapped_status mapped__fields_read_struct(mapped__parser *parser,
-                                         mapped__record *record);
+                                         mapped__builder *record);
 mapped_status mapped__fields_read_pack(mapped__parser *parser,
-                                       mapped__record *record);
+                                       mapped__builder *record);
 /* With its own begin and end, for each record in it. */
 mapped_status mapped__fields_read_layout(mapped__parser *parser);
 

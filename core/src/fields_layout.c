@@ -7,7 +7,7 @@
 /* A record that is being read. */
 typedef struct layout {
     mapped__parser *parser;
-    mapped__record *record;
+    mapped__builder *record;
     int depth;
     size_t next;       /* where a field goes that doesn't say where */
     size_t end;        /* the farthest byte of any field, padding included */
@@ -206,7 +206,7 @@ static mapped_status read_field(layout *layout, const word *name)
         return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field.place);
     status = place_field(layout, &field, given);
     if (status == MAPPED_OK && !is(name, "_"))
-        mapped__record_add(layout->record, &field);
+        mapped__builder_add(layout->record, &field);
     return status;
 }
 
@@ -303,7 +303,7 @@ static mapped_status read_parts(layout *layout)
 static mapped_status read_record(mapped__parser *parser, const layout *around,
                                  mapped_item *item)
 {
-    mapped__record record = {.named = true};
+    mapped__builder record = {.named = true};
     mapped__parser first = *parser;
     layout layout = {.parser = &first,
                      .record = &record,
@@ -322,16 +322,16 @@ static mapped_status read_record(mapped__parser *parser, const layout *around,
     item->size = record.size;
     if (parser->memory == NULL) {
         *parser = first;
-        return mapped__record_begin(parser, &record);
+        return mapped__builder_begin(parser, &record);
     }
-    status = mapped__record_begin(parser, &record);
+    status = mapped__builder_begin(parser, &record);
     again.parser = parser;
     if (status == MAPPED_OK)
         status = read_parts(&again);
     if (status != MAPPED_OK)
         return status;
     item->record = record.fields;
-    return mapped__record_end(parser, &record);
+    return mapped__builder_end(parser, &record);
 }
 
 mapped_status mapped__fields_read_layout(mapped__parser *parser)

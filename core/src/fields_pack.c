@@ -197,7 +197,7 @@ static mapped_status align(mapped__parser *parser, const state *state,
 
 /* Offsets begin at 0 again behind a field of variable length, at an aligned
  * field, and where the sum would be too large. */
-static void add(mapped__record *record, mapped_field *field,
+static void add(mapped__builder *record, mapped_field *field,
                 bool *previous_varies)
 {
     size_t end;
@@ -211,11 +211,11 @@ static void add(mapped__record *record, mapped_field *field,
     field->offset = record->size;
     record->size = end;
     *previous_varies = varies;
-    mapped__record_add(record, field);
+    mapped__builder_add(record, field);
 }
 
 static mapped_status read_field(mapped__parser *parser, state *state,
-                                mapped__record *record)
+                                mapped__builder *record)
 {
     option option;
     mapped_status status = read_option(parser, state, &option);
@@ -229,7 +229,7 @@ static mapped_status read_field(mapped__parser *parser, state *state,
 }
 
 mapped_status mapped__fields_read_pack(mapped__parser *parser,
-                                       mapped__record *record)
+                                       mapped__builder *record)
 {
     state state = {MAPPED_BIG_ENDIAN, false, 1};
     const char *nul = memchr(parser->text, '\0', parser->length);

@@ -58,7 +58,7 @@ static mapped_status too_large(mapped__parser *parser, size_t place)
 
 /* Adds the field behind a gap, unless it is empty and without a value, and its
  * bytes to the size. */
-static mapped_status add(mapped__parser *parser, mapped__record *record,
+static mapped_status add(mapped__parser *parser, mapped__builder *record,
                          mapped_field *field, size_t gap)
 {
     size_t end;
@@ -70,13 +70,13 @@ static mapped_status add(mapped__parser *parser, mapped__record *record,
         return too_large(parser, field->place);
     record->size = end;
     if (field->item.kind != MAPPED_ITEM_PAD && (value || field->item.size > 0))
-        mapped__record_add(record, field);
+        mapped__builder_add(record, field);
     return MAPPED_OK;
 }
 
 /* An element aligns even if there are none of it. */
 static mapped_status add_element(mapped__parser *parser, char prefix,
-                                 mapped__record *record, mapped_field *field)
+                                 mapped__builder *record, mapped_field *field)
 {
     const char code[2] = {prefix, field->code};
     size_t skip = prefix == '\0' ? 1 : 0, gap = 0, count = field->item.count;
@@ -99,7 +99,7 @@ static mapped_status add_element(mapped__parser *parser, char prefix,
 }
 
 static mapped_status read_code(mapped__parser *parser, char prefix,
-                               mapped__record *record)
+                               mapped__builder *record)
 {
     mapped_field field = {.place = parser->at};
     mapped_item_kind kind = MAPPED_ITEM_BYTES;
@@ -129,7 +129,7 @@ static char read_prefix(mapped__parser *parser)
 }
 
 mapped_status mapped__fields_read_struct(mapped__parser *parser,
-                                         mapped__record *record)
+                                         mapped__builder *record)
 {
     const char *nul = memchr(parser->text, '\0', parser->length);
     if (nul != NULL)

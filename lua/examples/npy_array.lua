@@ -10,8 +10,8 @@ local function read_shape(text)
   local shape, count = {}, 1
   assert(text and not text:find("[^%d%s(),]"), MALFORMED)
   for digits in text:gmatch("%d+") do
-    local extent = assert(math.tointeger(tonumber(digits)), MALFORMED)
-    shape[#shape + 1], count = extent, count * extent
+    local length = assert(math.tointeger(tonumber(digits)), MALFORMED)
+    shape[#shape + 1], count = length, count * length
   end
   return shape, count
 end

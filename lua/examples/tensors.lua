@@ -89,8 +89,8 @@ local function main(path)
     end
     local array = data:slice(first + 1, last - first):records(layout):column("x")
     local words, count = { name, kind, limits(array) }, 1
-    for extent in shape:gmatch("%d+") do
-      words[#words + 1], count = extent, count * extent
+    for digits in shape:gmatch("%d+") do
+      words[#words + 1], count = digits, count * digits
     end
     assert(#array == count, "a tensor's shape is not that of its bytes")
     print(table.concat(words, " "))

@@ -29,9 +29,15 @@ static mapped_status failed(mapped_error *error, const char *call)
 mapped_status mapped__range_advise(unsigned char *start, size_t length,
                                    mapped__advice advice, mapped_error *error)
 {
-    static const int numbers[] = {MADV_NORMAL,   MADV_SEQUENTIAL, MADV_RANDOM,
-                                  MADV_WILLNEED, MADV_COLD,       MADV_PAGEOUT,
-                                  MADV_HUGEPAGE, MADV_NOHUGEPAGE};
+    static const int numbers[] = {[MAPPED__ADVICE_NORMAL] = MADV_NORMAL,
+                                  [MAPPED__ADVICE_SEQUENTIAL] = MADV_SEQUENTIAL,
+                                  [MAPPED__ADVICE_RANDOM] = MADV_RANDOM,
+                                  [MAPPED__ADVICE_WILLNEED] = MADV_WILLNEED,
+                                  [MAPPED__ADVICE_COLD] = MADV_COLD,
+                                  [MAPPED__ADVICE_PAGEOUT] = MADV_PAGEOUT,
+                                  [MAPPED__ADVICE_HUGEPAGE] = MADV_HUGEPAGE,
+                                  [MAPPED__ADVICE_NOHUGEPAGE] =
+                                      MADV_NOHUGEPAGE};
     int result;
     do
         result = madvise(start, length, numbers[advice]);
