@@ -460,12 +460,13 @@ void mapped__guard_end_recovery(mapped__guard *guard)
     unlock(guard, &signals);
 }
 
-bool mapped__guard_recovered(mapped__guard *guard, uint64_t since,
+bool mapped__guard_recovered(mapped__guard *guard, uint64_t recoveries,
                              const mapped__lost *part, mapped__lost *found)
 {
     mapped__signals signals;
     lock(guard, &signals);
-    bool hit = mapped__recovered_find(&guard->recovered, since, part, found);
+    bool hit =
+        mapped__recovered_find(&guard->recovered, recoveries, part, found);
     unlock(guard, &signals);
     return hit;
 }

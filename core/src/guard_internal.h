@@ -83,7 +83,7 @@ size_t mapped__guard_unrestored(mapped__guard *guard);
 bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost);
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost);
 void mapped__guard_end_recovery(mapped__guard *guard);
-bool mapped__guard_recovered(mapped__guard *guard, uint64_t since,
+bool mapped__guard_recovered(mapped__guard *guard, uint64_t recoveries,
                              const mapped__lost *part, mapped__lost *found);
 
 #endif

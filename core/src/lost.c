@@ -240,11 +240,12 @@ void mapped__lost_end_recovery(mapped__lost_list *lost_list,
     narrow(lost_list);
 }
 
-bool mapped__recovered_find(const mapped__recovered *recovered, uint64_t since,
-                            const mapped__lost *part, mapped__lost *found)
+bool mapped__recovered_find(const mapped__recovered *recovered,
+                            uint64_t recoveries, const mapped__lost *part,
+                            mapped__lost *found)
 {
     for (size_t i = 0; i < recovered->count; i++) {
-        if (recovered->numbers[i] > since &&
+        if (recovered->numbers[i] > recoveries &&
             touches(&recovered->list[i], part->offset, part->length)) {
             *found = recovered->list[i];
             return true;

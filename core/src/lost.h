@@ -81,8 +81,10 @@ bool mapped__lost_retry(mapped__lost_list *lost_list, mapped__lost *lost);
 void mapped__lost_end_recovery(mapped__lost_list *lost_list,
                                mapped__recovered *recovered, uint64_t number);
 
-/* As mapped__lost_find, for what was recovered with a number above `since`. */
-bool mapped__recovered_find(const mapped__recovered *recovered, uint64_t since,
-                            const mapped__lost *part, mapped__lost *found);
+/* As mapped__lost_find, for what was recovered with a number above
+ * `recoveries`. */
+bool mapped__recovered_find(const mapped__recovered *recovered,
+                            uint64_t recoveries, const mapped__lost *part,
+                            mapped__lost *found);
 
 #endif

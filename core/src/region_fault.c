@@ -206,15 +206,15 @@ mapped_status mapped__region_export_lost(mapped_region *region, size_t offset,
     return report(full, &lost, error);
 }
 
-mapped_status mapped__region_recovered(mapped_region *region, uint64_t since,
-                                       size_t offset, size_t n,
-                                       mapped_error *error)
+mapped_status mapped__region_recovered(mapped_region *region,
+                                       uint64_t recoveries, size_t offset,
+                                       size_t n, mapped_error *error)
 {
     mapped__lost found;
     mapped__region *full = mapped__region_of(region);
     const mapped__lost part = {.offset = offset + full->lead, .length = n};
-    if (n == 0 || mapped_region_recovery_count(region) == since ||
-        !mapped__guard_recovered(&full->guard, since, &part, &found))
+    if (n == 0 || mapped_region_recovery_count(region) == recoveries ||
+        !mapped__guard_recovered(&full->guard, recoveries, &part, &found))
         return MAPPED_OK;
     name_range(full, &found, "access before recovery", error);
     if (error != NULL)

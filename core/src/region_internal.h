@@ -184,11 +184,11 @@ mapped_status mapped__region_export_lost(mapped_region *region, size_t offset,
                                          size_t n, mapped_error *error);
 
 /* MAPPED_FAULT if a byte of [offset, offset + n) was lost and has been
- * recovered since mapped_region_recovery_count was `since`. The cause is known
- * only if a report asked for it before the recovery. */
-mapped_status mapped__region_recovered(mapped_region *region, uint64_t since,
-                                       size_t offset, size_t n,
-                                       mapped_error *error);
+ * recovered since mapped_region_recovery_count was `recoveries`. The cause is
+ * known only if a report asked for it before the recovery. */
+mapped_status mapped__region_recovered(mapped_region *region,
+                                       uint64_t recoveries, size_t offset,
+                                       size_t n, mapped_error *error);
 
 /* As mapped__region_lost for the whole of a region that the caller has locked.
  */
