@@ -160,6 +160,7 @@ static int windows_call(lua_State *L)
         return 1;
     }
     mlua_finish_region(L, region);
+    close_window(L, self->window); /* a finalizer may have opened another one */
     self->window = region;
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, 1, 1);

@@ -238,6 +238,21 @@ describe("windows", function()
     collectgarbage()
   end)
 
+  it("have one window open, also after a finalizer that took one", function()
+    local windows = open(support.file(TEXT:rep(1000)), 8)
+    local before = mapped.stats().regions
+    -- Collects all young garbage at the first allocation after a restart.
+    collectgarbage("generational")
+    for _ = 1, 100 do
+      collectgarbage("stop")
+      setmetatable({}, { __gc = function() windows() end })
+      collectgarbage("restart")
+      windows()
+      assert.is_true(mapped.stats().regions <= before + 1)
+    end
+    collectgarbage("incremental")
+  end)
+
   it("walk over 6 GiB", function()
     local path = support.file()
     local file <close> = assert(io.open(path, "wb"))
