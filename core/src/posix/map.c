@@ -196,9 +196,9 @@ mapped_status mapped__map(const mapped__map_request *request,
     mapped__mapping made;
     mapped_status status = plan(request, &made, error);
     if (status == MAPPED_OK && made.reserved > 0) {
-        bool bare = made.reserved == made.used && gap_of(made.flags) == 0;
-        status = bare ? place_alone(request, &made, error)
-                      : place_in_reserve(request, &made, error);
+        bool reserves = made.reserved > made.used || gap_of(made.flags) > 0;
+        status = reserves ? place_in_reserve(request, &made, error)
+                          : place_alone(request, &made, error);
     }
     if (status == MAPPED_OK && request->flags & MAPPED__MAP_POPULATE &&
         made.used > 0)
