@@ -70,15 +70,16 @@ static inline PyObject *next_item(const Iterator *iterator)
                           row->array.item.element, iterator->offset);
 }
 
-/* Making the item may run code that uses this iterator too: then there may be
- * fewer left than none. */
+/* Making the item may run code that goes on with this iterator: then it is not
+ * moved once more, so two users may get the same item, but none is lost. */
 static PyObject *iterator_next(PyObject *self)
 {
     Iterator *iterator = (Iterator *)self;
-    if (iterator->left <= 0)
+    Py_ssize_t left = iterator->left;
+    if (left == 0)
         return NULL;
     PyObject *item = next_item(iterator);
-    if (item != NULL) {
+    if (item != NULL && iterator->left == left) {
         iterator->offset += iterator->step;
         iterator->left--;
     }
@@ -91,8 +92,7 @@ static const char iterator___length_hint___doc[] =
 
 static METHOD_NONE(iterator___length_hint__)
 {
-    Iterator *iterator = (Iterator *)self;
-    return PyLong_FromSsize_t(iterator->left > 0 ? iterator->left : 0);
+    return PyLong_FromSsize_t(((Iterator *)self)->left);
 }
 
 static PyMethodDef iterator_methods[] = {

@@ -1,8 +1,11 @@
 """Guards against an iteration, in either direction, that ends without an error
 when the rest of its bytes no longer exists."""
+import gc
 import operator
 
 import pytest
+
+import mapped
 
 VIEWS = {
     "region": lambda r: r,
@@ -51,3 +54,32 @@ def test_reversed_of_something_closed_is_an_error(region, make):
         next(items)
     with pytest.raises(ValueError, match="closed"):
         reversed(view)
+
+
+@pytest.mark.parametrize("order", [iter, reversed])
+@pytest.mark.parametrize("make, key", [
+    (lambda region: region.records("a:u8 b:u8"), lambda record: record.a),
+    (lambda region: region.cast("B", (32, 2)), lambda row: row[0]),
+    (lambda region: region.cast("H"), lambda number: number)],
+    ids=["records", "grid", "array"])
+def test_no_item_is_lost_if_a_collection_takes_some(make, key, order):
+    """Two users of one iterator may get the same item."""
+    items = make(mapped.wrap(bytearray(range(64))))
+    expected = {key(item) for item in items}
+    iterator, taken, busy = order(items), [], []
+
+    def take(phase, info):
+        if phase == "start" and not busy and len(taken) < 8:
+            busy.append(True)
+            taken.append(next(iterator))
+            busy.clear()
+    threshold = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(take)
+    gc.set_threshold(1)
+    try:
+        rest = list(iterator)
+    finally:
+        gc.callbacks.remove(take)
+        gc.set_threshold(*threshold)
+    assert {key(item) for item in taken + rest} == expected
