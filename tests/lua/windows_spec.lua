@@ -239,6 +239,10 @@ describe("windows", function()
   end)
 
   it("have one window open, also after a finalizer that took one", function()
+    if support.hostile then
+      pending("finalizers of a hostile build have regions of their own")
+      return
+    end
     local windows = open(support.file(TEXT:rep(1000)), 8)
     local before = mapped.stats().regions
     -- Collects all young garbage at the first allocation after a restart.
