@@ -132,9 +132,12 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
     if (error == NULL)
         error = &unasked;
     if ((flags & ~MAPPED_FLUSH_START) != 0)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "flush");
+        return mapped__region_end(
+            slice.region, "flush",
+            mapped_error_set(error, MAPPED_ARGUMENT, "flush"), error);
     if (slice.region == NULL)
-        return mapped_slice_check(slice, error);
+        return mapped__region_end(NULL, "flush",
+                                  mapped_slice_check(slice, error), error);
     /* Holds a reference, so that the addresses stay. */
     mapped_export_begin_operation(slice.region, &operation);
     mapped_status status = mapped__region_end(

@@ -98,7 +98,7 @@ static mapped_status advise(mapped_slice slice, mapped_advice advice,
 {
     mapped__pages pages;
     if ((unsigned)advice >= ADVICES)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "advice");
+        return mapped_error_set(error, MAPPED_ARGUMENT, "advise");
     mapped_status status = mapped__paging_check(slice, "advise", error);
     if (status == MAPPED_OK)
         status = enter(slice, &pages, error);

@@ -332,7 +332,10 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
     mapped_status status = mapped__region_lock(full, false, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    status = resize_locked(full, length, &resizing, error);
+    if (length < full->length && mapped_region_readonly(region))
+        status = mapped_error_set(error, MAPPED_READONLY, "resize");
+    else
+        status = resize_locked(full, length, &resizing, error);
     mapped__region_unlock(full);
     return mapped__region_end(region, "resize", status, error);
 }

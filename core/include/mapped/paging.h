@@ -120,7 +120,8 @@ MAPPED__MUST_USE mapped_status mapped_munlock(mapped_slice slice,
  * are read-only. If the caller's reference is the only one the pages are
  * write-protected too, so that a stray pointer meets a signal. Otherwise a
  * write that another thread has begun may still end. The region may grow and
- * recover, and stays protected. MAPPED_MODE_READ_WRITE: ends that.
+ * recover, and stays protected; it may not shrink. MAPPED_MODE_READ_WRITE: ends
+ * that.
  *
  * MAPPED_BUSY while there is an export, which may write. MAPPED_READONLY if the
  * region was opened for reading and shall be written. MAPPED_ARGUMENT: another
