@@ -187,10 +187,7 @@ static int paging_flush(lua_State *L)
     while (mlua_collects(L, status, &error, &tried));
     if (status == MAPPED_FAULT)
         return mlua_fail_fault(L, &error);
-    if (status != MAPPED_OK)
-        return mlua_fail(L, &error);
-    lua_pushboolean(L, true);
-    return 1;
+    return answer(L, status, &error);
 }
 
 const luaL_Reg mlua_paging_methods[] = {
