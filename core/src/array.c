@@ -114,7 +114,7 @@ static mapped_status cover(mapped_array *array, mapped_error *error)
 
 mapped_status mapped_array_cover(mapped_array *array, mapped_error *error)
 {
-    return mapped__region_end(array->slice.region, "array", cover(array, error),
+    return mapped__region_end(array->slice.region, "cover", cover(array, error),
                               error);
 }
 
@@ -191,7 +191,7 @@ static mapped_status find_extent(const mapped_array *array,
 mapped_status mapped_array_extent(const mapped_array *array,
                                   mapped_extent *extent, mapped_error *error)
 {
-    return mapped__region_end(array->slice.region, "array",
+    return mapped__region_end(array->slice.region, "extent",
                               find_extent(array, extent, error), error);
 }
 

@@ -284,7 +284,7 @@ static mapped_status transfer(const mapped_array *array, unsigned char *plain,
 mapped_status mapped_array_gather(const mapped_array *array, void *to,
                                   mapped_error *error)
 {
-    return mapped__region_end(array->slice.region, "read",
+    return mapped__region_end(array->slice.region, "gather",
                               transfer(array, to, false, error), error);
 }
 
@@ -292,7 +292,7 @@ mapped_status mapped_array_scatter(const mapped_array *array, const void *from,
                                    mapped_error *error)
 {
     return mapped__region_end(
-        array->slice.region, "write",
+        array->slice.region, "scatter",
         transfer(array, (unsigned char *)(uintptr_t)from, true, error), error);
 }
 

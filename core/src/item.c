@@ -211,7 +211,7 @@ mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,
                                size_t offset, void *to, mapped_error *error)
 {
     const transfer transfer = {slice, false, error};
-    return mapped__region_end(slice.region, "get",
+    return mapped__region_end(slice.region, "read",
                               move(&transfer, item, offset, to), error);
 }
 
@@ -221,7 +221,7 @@ mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
 {
     const transfer transfer = {slice, true, error};
     return mapped__region_end(
-        slice.region, "set",
+        slice.region, "write",
         move(&transfer, item, offset, (unsigned char *)(uintptr_t)from), error);
 }
 

@@ -69,9 +69,9 @@ MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_slice_leave(
 
 /* The same for a hot path that must not contain a call. mapped_slice_hit
  * returns the pointer, or NULL if mapped_slice_enter has to decide: that
- * answers an error, or MAPPED_OK on a device. mapped_slice_clean ends the
- * access; it returns false if mapped_slice_leave has to decide. n must not be
- * 0. */
+ * answers an error, or MAPPED_OK on a device. mapped_slice_clean ends an access
+ * that has hit, and only such a one: a slice without a region has none. It
+ * returns false if mapped_slice_leave has to decide. n must not be 0. */
 MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
                                                      size_t offset, size_t n);
 MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice);

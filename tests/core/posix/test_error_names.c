@@ -88,6 +88,47 @@ static void test_error_names_what_reads(void)
     end();
 }
 
+static void test_error_names_what_moves_items(void)
+{
+    ptrdiff_t count = LENGTH, stride = 1;
+    unsigned char bytes[LENGTH];
+    begin(MAPPED_MODE_READ, 0);
+    mapped_array array = {.slice = all,
+                          .item = mapped_item_of(mapped_element_find(
+                              MAPPED_KIND_UNSIGNED, 1, false)),
+                          .dimensions = 1,
+                          .shape = &count,
+                          .strides = &stride};
+    mapped_extent extent;
+    CHECK_ERROR(mapped_item_write(all, &array.item, 0, bytes, &error),
+                MAPPED_READONLY, "write");
+    CHECK_ERROR(mapped_array_scatter(&array, bytes, &error), MAPPED_READONLY,
+                "scatter");
+    CHECK_ERROR(mapped_array_copy(&array, &array, &error), MAPPED_READONLY,
+                "copy");
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_ERROR(mapped_item_read(all, &array.item, 0, bytes, &error),
+                MAPPED_CLOSED, "read");
+    CHECK_ERROR(mapped_array_gather(&array, bytes, &error), MAPPED_CLOSED,
+                "gather");
+    CHECK_ERROR(mapped_array_extent(&array, &extent, &error), MAPPED_CLOSED,
+                "extent");
+    CHECK_ERROR(mapped_array_cover(&array, &error), MAPPED_CLOSED, "cover");
+    end();
+}
+
+static void test_error_names_what_is_about_pages(void)
+{
+    begin(MAPPED_MODE_READ, 0);
+    CHECK_ERROR(mapped_flush(all, 0, &error), MAPPED_READONLY, "flush");
+    CHECK_ERROR(mapped_flush(all, 8, &error), MAPPED_ARGUMENT, "flush");
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_ERROR(mapped_flush(all, 0, &error), MAPPED_CLOSED, "flush");
+    CHECK_ERROR(mapped_advise(all, MAPPED_ADVICE_RANDOM, &error), MAPPED_CLOSED,
+                "advise");
+    end();
+}
+
 static void test_error_names_what_met_a_lost_page(void)
 {
     char out[1];
@@ -167,6 +208,8 @@ int main(void)
 {
     RUN(test_error_names_what_writes);
     RUN(test_error_names_what_reads);
+    RUN(test_error_names_what_moves_items);
+    RUN(test_error_names_what_is_about_pages);
     RUN(test_error_names_what_met_a_lost_page);
     RUN(test_error_names_the_reserve);
     RUN(test_error_names_the_reserve_that_is_refused);
