@@ -76,16 +76,18 @@ TYPE(parts_iterator, "mapped._mapped.PartsIterator", sizeof(PartsIterator), 0,
 static PyObject *next_far(PartsIterator *self)
 {
     mapped_parts parts = self->parts;
+    size_t left = mapped_parts_left(&parts);
     mapped_slice part;
     mapped_error error;
     bool more;
-    Unlocked unlocked = unlocked_begin(self->owner->view.slice.region, NULL,
-                                       mapped_parts_left(&parts));
+    Unlocked unlocked =
+        unlocked_begin(self->owner->view.slice.region, NULL, left);
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_parts_next(&parts, &part, &more, &error), &error);
     if (status != MAPPED_OK)
         return raise_of(self->owner, &error);
-    self->parts = parts;
+    if (mapped_parts_left(&self->parts) == left) /* nobody went on meanwhile */
+        self->parts = parts;
     return more ? slice_new(self->owner, part.offset, part.length) : NULL;
 }
 
@@ -182,8 +184,10 @@ static PyObject *matches_next(PartsIterator *self)
         return NULL;
     if (find_first(rest, &needle, &found, &error) != MAPPED_OK)
         return raise_of(self->owner, &error);
-    self->needle = needle;
-    go_on(self, rest, base, found);
+    if (self->base == base) { /* nobody went on meanwhile */
+        self->needle = needle;
+        go_on(self, rest, base, found);
+    }
     return found == MAPPED_NOT_FOUND ? NULL : PyLong_FromSize_t(base + found);
 }
 
