@@ -86,8 +86,10 @@ int mlua_guard(lua_State *L)
 {
     bool before = mapped_guard_enabled();
     mlua_at_most(L, 1);
-    if (!lua_isnoneornil(L, 1))
+    if (!lua_isnoneornil(L, 1)) {
+        luaL_checktype(L, 1, LUA_TBOOLEAN); /* "off" would switch it on */
         mapped_guard_enable(lua_toboolean(L, 1));
+    }
     lua_pushboolean(L, before);
     return 1;
 }

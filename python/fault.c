@@ -167,10 +167,9 @@ METHOD_NAMED(module_guard, "guard", 0, 1, "enabled")
     bool before = mapped_guard_enabled();
     (void)self;
     if (values[0] != NULL && values[0] != Py_None) {
-        int enabled = PyObject_IsTrue(values[0]);
-        if (enabled < 0)
-            return NULL;
-        mapped_guard_enable(enabled != 0);
+        if (!PyBool_Check(values[0])) /* "off" would switch it on */
+            return raise_kind("enabled must be a bool or None", values[0]);
+        mapped_guard_enable(values[0] == Py_True);
     }
     return PyBool_FromLong(before);
 }

@@ -297,7 +297,7 @@ static int compare(PyObject *self, const char *name, Compare *how,
 static int compare_any(PyObject *self, const char *name, Compare *how,
                        PyObject *affixes, Range range)
 {
-    int result = 0;
+    int result = require_open(view_owner(self));
     Py_ssize_t count = PyTuple_Size(affixes);
     for (Py_ssize_t i = 0; i < count && result == 0; i++) {
         PyObject *affix = PyTuple_GetItem(affixes, i);

@@ -426,6 +426,7 @@ static PyMethodDef windows_methods[] = {
     METHOD_ROW(windows, ONE, seek),
     METHOD_ROW(windows, NONE, close),
     METHOD_ROW(windows, NONE, __enter__),
+    METHOD_ROW(view, ONE, __reduce_ex__),
     {"__exit__", windows___exit__, METH_VARARGS, windows___exit___doc},
     {NULL, NULL, 0, NULL}};
 

@@ -105,6 +105,13 @@ describe("guard", function()
     assert.is_false(mapped.guard(true))
     assert.is_true(mapped.guard())
   end)
+
+  it("takes a boolean only", function()
+    for _, value in ipairs {"off", 0} do
+      assert.has_error(function() mapped.guard(value) end)
+    end
+    assert.is_true(mapped.guard())
+  end)
 end)
 
 describe("seal", function()

@@ -179,6 +179,13 @@ def test_guard_off_lets_the_process_die():
     assert done.returncode == -7
 
 
+@pytest.mark.parametrize("value", ["off", 0])
+def test_guard_takes_a_bool_only(value):
+    with pytest.raises(TypeError, match="bool"):
+        mapped.guard(value)
+    assert mapped.guard()
+
+
 def test_guard_leaves_a_signal_that_was_sent():
     done = run(script("lose()", "os.kill(os.getpid(), signal.SIGBUS)"))
     assert done.returncode == -7

@@ -374,7 +374,8 @@ def test_only_wraps_are_tracked_by_the_collector(region):
 
 
 def test_pickling_is_refused(region):
-    for thing in region, region[1:3], region.cast("I"):
+    windows = mapped.windows(__file__, 10)
+    for thing in region, region[1:3], region.cast("I"), windows:
         for action in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(TypeError, match="cannot pickle"):
                 action(thing)

@@ -188,6 +188,7 @@ SEARCHES = {
     "count": lambda view: view.count(b"x"),
     "in": lambda view: b"x" in view,
     "startswith": lambda view: view.startswith(b""),
+    "startswith none of": lambda view: view.startswith(()),
     "endswith": lambda view: view.endswith(b"x"),
     "find_all": lambda view: view.find_all(b"x"),
     "lines": lambda view: view.lines(),
