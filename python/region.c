@@ -277,7 +277,9 @@ static mapped_status append_core(mapped_region *region, const Source *source,
                                  mapped_error *error)
 {
     mapped_region *other = source->owner != NULL ? source->slice.region : NULL;
-    Unlocked unlocked = unlocked_begin(region, other, UNLOCKED_BYTES);
+    bool grows = source->length > mapped_region_spare(region);
+    Unlocked unlocked =
+        unlocked_begin(region, other, grows ? UNLOCKED_BYTES : source->length);
     mapped_status status = unlocked_end_access(
         &unlocked, append_source(region, source, error), error);
     return status == MAPPED_BUSY ? append_source(region, source, error)
@@ -287,6 +289,9 @@ static mapped_status append_core(mapped_region *region, const Source *source,
 static const char region_append_doc[] = PyDoc_STR(
     "append($self, data, /)\n--\n\n"
     "Grow the region, and its file, by the bytes of `data`, any buffer.\n\n"
+    "The file gets longer in steps, ahead of the data, until it is trimmed by\n"
+    "close() or resize(). If the process is killed before, it ends with a\n"
+    "trailer that open() knows: the region has the data only.\n\n"
     "Raises what resize() raises, and FaultError if a page is lost.");
 
 static METHOD_ONE(region_append)

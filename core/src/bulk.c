@@ -206,13 +206,12 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
     mapped_slice source = {region, own, n};
     if (own < mapped_region_length(region))
         return mapped_region_append_slice(region, source, error);
-    mapped_status status = mapped__region_grow(region, n, &start, error);
+    mapped_status status =
+        mapped__region_begin_append(region, n, &start, error);
     if (status != MAPPED_OK)
         return status;
     status = mapped_write(mapped_region_slice(region), start, data, n, error);
-    if (status != MAPPED_OK)
-        mapped__region_ungrow(region, n, start);
-    return status;
+    return mapped__region_end_append(region, n, start, status, error);
 }
 
 mapped_status mapped_region_append(mapped_region *region, const void *data,
@@ -228,13 +227,12 @@ static mapped_status append_slice(mapped_region *region, mapped_slice data,
     size_t start;
     mapped_status status = mapped_slice_check(data, error);
     if (status == MAPPED_OK)
-        status = mapped__region_grow(region, data.length, &start, error);
+        status =
+            mapped__region_begin_append(region, data.length, &start, error);
     if (status != MAPPED_OK)
         return status;
     status = mapped_copy(mapped_region_slice(region), start, data, error);
-    if (status != MAPPED_OK)
-        mapped__region_ungrow(region, data.length, start);
-    return status;
+    return mapped__region_end_append(region, data.length, start, status, error);
 }
 
 mapped_status mapped_region_append_slice(mapped_region *region,

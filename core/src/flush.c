@@ -14,7 +14,8 @@ typedef struct job {
     intptr_t file;
     unsigned char *address;
     uint64_t offset; /* in the file */
-    bool created;    /* the folder has no safe entry of it yet */
+    mapped__trailer trailer;
+    bool created; /* the folder has no safe entry of it yet */
 } job;
 
 static mapped_status check_kind(const mapped__region *full, mapped_error *error)
@@ -47,6 +48,7 @@ static mapped_status begin_locked(const mapped__region *full,
     job->address = full->head.base_ + slice.offset;
     job->offset = full->offset + slice.offset;
     job->created = full->created;
+    mapped__region_find_trailer(full, &job->trailer);
     return mapped__file_duplicate(full->file, &job->file, error);
 }
 
@@ -95,13 +97,18 @@ static mapped_status end(mapped__region *full, mapped_slice slice,
     return status;
 }
 
-/* A file that was created is written as a whole, and then its folder: without
- * both it may not survive a crash. */
+/* What was appended counts after a crash only if the trailer says so. A file
+ * that was created is written as a whole, and then its folder: without both it
+ * may not survive a crash. */
 static mapped_status write_out(const mapped__region *full, const job *job,
                                size_t length, bool wait, mapped_error *error)
 {
     mapped_status status = mapped__file_flush(
         job->file, job->offset, job->address, length, wait, error);
+    if (status == MAPPED_OK && job->trailer.length > 0)
+        status = mapped__file_flush(job->file, job->trailer.offset,
+                                    job->trailer.address, job->trailer.length,
+                                    wait, error);
     if (status == MAPPED_OK && wait && job->created)
         status = mapped__file_sync(job->file, error);
     if (status == MAPPED_OK && wait && job->created)

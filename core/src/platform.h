@@ -228,6 +228,13 @@ mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
 mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
                                    uint64_t length, mapped_error *error);
 
+/* Writes `n` bytes. Behind the end they make the file longer, and no process
+ * sees the new size without them. MAPPED_UNSUPPORTED where that can't be
+ * promised. */
+mapped_status mapped__file_write(intptr_t file, uint64_t offset,
+                                 const void *from, size_t n,
+                                 mapped_error *error);
+
 /* Reads `n` bytes; those behind the end of the file are zero. */
 mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
                                 size_t n, mapped_error *error);

@@ -303,6 +303,7 @@ static void end_access(mapped__region *full)
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
     mapped__region_publish_length(full, 0);
+    mapped__region_trim(full, full->counted);
     mapped__file_close(full->file);
     full->file = MAPPED__NO_FILE;
     mapped__ahead_stop(full->ahead);

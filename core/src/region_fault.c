@@ -12,14 +12,16 @@
 
 #include "region_internal.h"
 
-/* In the child of a fork, for a region that another thread of the parent was
- * resizing, closing or looking into: there is no such thread to finish it, and
- * no telling how far it came. So it is closed, and its memory stays out of
- * reach until the process ends. */
-static void close_in_child(mapped__guard *guard)
+/* In the child of a fork. A region that another thread of the parent was
+ * resizing, closing or looking into has no such thread here to finish it, and
+ * there is no telling how far it came. So it is closed, and its memory stays
+ * out of reach until the process ends. */
+static void begin_in_child(mapped__guard *guard)
 {
     mapped__region *full = mapped__region_of_guard(guard);
     uint64_t control = MAPPED__LOAD(&full->control);
+    full->spare = 0; /* the parent's to fill and to trim */
+    full->appending = 0;
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
@@ -38,7 +40,7 @@ mapped_status mapped__region_watch(mapped__region *full, mapped_error *error)
     mapped__guard *guard = &full->guard;
     guard->state = &full->head.state_;
     guard->lost_bit = MAPPED__STATE_LOST;
-    guard->forked = close_in_child;
+    guard->forked = begin_in_child;
     return mapped__guard_add(guard, error);
 }
 
@@ -223,10 +225,11 @@ mapped_status mapped__region_recovered(mapped_region *region,
                                      MAPPED_FAULT, error);
 }
 
-mapped_status mapped__region_intact(mapped__region *full, mapped_error *error)
+mapped_status mapped__region_intact(mapped__region *full, size_t at, size_t n,
+                                    mapped_error *error)
 {
     mapped__lost lost;
-    if (!mapped__guard_lost(&full->guard, 0, SIZE_MAX, &lost))
+    if (!mapped__guard_lost(&full->guard, at, n, &lost))
         return MAPPED_OK;
     return report(full, &lost, error);
 }
@@ -237,7 +240,7 @@ mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
     mapped_status status = mapped__region_lock(full, false, "check", error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_intact(full, error);
+    status = mapped__region_intact(full, 0, SIZE_MAX, error);
     mapped__region_unlock(full);
     return mapped__region_end(region, "check", status, error);
 }
@@ -393,7 +396,7 @@ mapped_status mapped_region_recover_end(mapped_region *region,
     if (status != MAPPED_OK)
         return status;
     mapped__guard_end_recovery(&full->guard);
-    status = mapped__region_intact(full, error);
+    status = mapped__region_intact(full, 0, SIZE_MAX, error);
     mapped__region_unlock(full);
     return mapped__region_end(region, "recover", status, error);
 }

@@ -31,14 +31,19 @@ typedef struct mapped__region {
     int flush_error;    /* of a flush that failed; 0: none */
     size_t flush_start; /* what it was to write: bytes of the region */
     size_t flush_end;
-    bool copies;          /* see mapped_region_copy_on_move */
-    bool covered;         /* its pages are write-protected: region_protect.c */
-    size_t length;        /* as live_, but true for devices too */
-    size_t longest;       /* that `length` ever was */
-    size_t lead;          /* bytes between the mapping and the first byte */
-    uint64_t offset;      /* of the first byte in the file */
-    uint64_t reserve;     /* as asked for, 0 if none */
-    intptr_t file;        /* MAPPED__NO_FILE if none is held */
+    bool copies;      /* see mapped_region_copy_on_move */
+    bool covered;     /* its pages are write-protected: region_protect.c */
+    bool stepwise;    /* append may make the file longer in steps */
+    size_t spare;     /* as long as append can make the region before the
+                       * file has to get longer; 0: unknown */
+    size_t appending; /* appends that have a place and not all bytes there */
+    size_t counted;   /* the length before the first of them */
+    size_t length;    /* as live_, but true for devices too */
+    size_t longest;   /* that `length` ever was */
+    size_t lead;      /* bytes between the mapping and the first byte */
+    uint64_t offset;  /* of the first byte in the file */
+    uint64_t reserve; /* as asked for, 0 if none */
+    intptr_t file;    /* MAPPED__NO_FILE if none is held */
     uint64_t file_device; /* identity of the file, to know it again by name */
     uint64_t file_serial;
     mapped__mapping mapping;
@@ -158,13 +163,46 @@ void mapped__region_publish_length(mapped__region *full, size_t length);
 bool mapped__region_describe(const mapped__region *full, size_t length,
                              mapped__map_request *request);
 
-/* Adds `n` bytes; `*old_length` is where they begin. Two threads that grow at
- * the same time get ranges of their own. As mapped_region_resize. */
-mapped_status mapped__region_grow(mapped_region *region, size_t n,
-                                  size_t *old_length, mapped_error *error);
+/* As mapped_region_resize, or append, of a region that is locked. */
+mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
+                                    bool appending, mapped_error *error);
 
-/* Takes that back as far as it can: not if something was added behind. */
-void mapped__region_ungrow(mapped_region *region, size_t n, size_t old_length);
+/* Maps pages behind those there are, up to `length` bytes, which the file must
+ * have. What it moves the caller publishes. MAPPED_BUSY, MAPPED_SYSTEM. */
+mapped_status mapped__region_extend(mapped__region *full, size_t length,
+                                    mapped_error *error);
+
+/* Adds `n` bytes; `*start` is where they begin. Two threads that append at the
+ * same time get ranges of their own. As mapped_region_resize. */
+mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
+                                          size_t *start, mapped_error *error);
+
+/* The bytes are there, or as `status` says they could not be stored: then the
+ * region gets its old length, unless something was added behind. Returns
+ * `status`, or MAPPED_FAULT if the file turns out to have been cut. */
+mapped_status mapped__region_end_append(mapped_region *region, size_t n,
+                                        size_t start, mapped_status status,
+                                        mapped_error *error);
+
+/* The trailer that append keeps at the end of the file; of length 0: none. */
+typedef struct mapped__trailer {
+    unsigned char *address;
+    size_t length;
+    uint64_t offset; /* in the file */
+} mapped__trailer;
+void mapped__region_find_trailer(const mapped__region *full,
+                                 mapped__trailer *trailer);
+
+/* Gives the file its end back where append has made it longer than `length`
+ * bytes of the region need. The region is locked, or closing. */
+void mapped__region_trim(mapped__region *full, size_t length);
+
+/* What the file's size is without the spare that an append has left there,
+ * also one of this region that is under way. */
+uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
+                                 const mapped__file_info *info);
+#define MAPPED__STEP ((uint64_t)1 << 16)
+uint64_t mapped__file_data_end(intptr_t file, const mapped__file_info *info);
 
 /* Makes a new region known to the fault guard, and to a fork. MAPPED_MEMORY,
  * MAPPED_SYSTEM. */
@@ -190,9 +228,10 @@ mapped_status mapped__region_recovered(mapped_region *region,
                                        uint64_t recoveries, size_t offset,
                                        size_t n, mapped_error *error);
 
-/* As mapped__region_lost for the whole of a region that the caller has locked.
- */
-mapped_status mapped__region_intact(mapped__region *full, mapped_error *error);
+/* As mapped__region_lost for [at, at + n) of the mapping of a region that the
+ * caller has locked; 0 and SIZE_MAX for all of it. */
+mapped_status mapped__region_intact(mapped__region *full, size_t at, size_t n,
+                                    mapped_error *error);
 
 /* What mapped_protect does with a whole region. */
 mapped_status mapped__region_protect(mapped__region *full, mapped_error *error);

@@ -176,6 +176,7 @@ typedef struct opening {
     bool created;
     bool changed; /* the file's size has been changed from `info.size` */
     mapped__file_info info;
+    uint64_t data_end; /* the size without the spare that append left there */
     uint64_t length;
 } opening;
 
@@ -214,7 +215,7 @@ static mapped_status resize_file(opening *o, uint64_t from, uint64_t to,
  * will truncate stays until everything that can fail has been tried. */
 static mapped_status fit_file(opening *o, mapped_error *error)
 {
-    uint64_t size = o->info.size;
+    uint64_t size = o->data_end;
     uint64_t end = o->options.offset + o->length;
     if (end <= size)
         return MAPPED_OK;
@@ -224,12 +225,18 @@ static mapped_status fit_file(opening *o, mapped_error *error)
         !mapped__mode_shares_writes(o->mode))
         return bad_range(error, MAPPED_PAST_END, o->options.offset, o->length,
                          size);
+    if (size < o->info.size) {
+        mapped_status status = resize_file(o, o->info.size, size, error);
+        if (status != MAPPED_OK)
+            return status;
+        o->info.size = size;
+    }
     return resize_file(o, size, end, error);
 }
 
 static mapped_status choose_length(opening *o, mapped_error *error)
 {
-    uint64_t size = creates(o->mode) ? 0 : o->info.size;
+    uint64_t size = creates(o->mode) ? 0 : o->data_end;
     uint64_t offset = o->options.offset;
     o->length = length_asked(&o->options);
     if (is_to_end(&o->options)) {
@@ -366,6 +373,8 @@ static mapped_status open_file(opening *o, const char *name,
     if (status == MAPPED_OK)
         status = check_kind(o, error);
     if (status == MAPPED_OK)
+        o->data_end = mapped__file_data_end(o->file, &o->info);
+    if (status == MAPPED_OK)
         status = choose_length(o, error);
     if (status == MAPPED_OK)
         status = fit_file(o, error);
@@ -379,6 +388,10 @@ static mapped_status open_file(opening *o, const char *name,
     }
     keep_or_close_file(o, full);
     full->created = o->created && o->path != NULL;
+    full->stepwise = o->info.kind == MAPPED__FILE_REGULAR &&
+                     mapped__mode_shares_writes(o->mode) &&
+                     o->info.page <= MAPPED__STEP &&
+                     !(o->options.flags & MAPPED_OPEN_DEVICE);
     *region = &full->head;
     return MAPPED_OK;
 }

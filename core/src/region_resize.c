@@ -150,7 +150,7 @@ static mapped_status move_mapping(mapped__region *full, size_t length,
 
 /* Growth in place is tried first, because it disturbs nobody. Only when it
  * can't be done does it matter who else is there. */
-static mapped_status extend_mapping(mapped__region *full, size_t length,
+mapped_status mapped__region_extend(mapped__region *full, size_t length,
                                     mapped_error *error)
 {
     guard_reserve(full, length);
@@ -161,14 +161,23 @@ static mapped_status extend_mapping(mapped__region *full, size_t length,
     return status;
 }
 
-static mapped_status file_size(const mapped__region *full, uint64_t *size,
-                               mapped_error *error)
+/* The file's size, and where its data ends: another process' append may have
+ * left its spare behind that. */
+typedef struct file_size {
+    uint64_t all;
+    uint64_t data;
+} file_size;
+
+static mapped_status get_size(const mapped__region *full, file_size *size,
+                              mapped_error *error)
 {
     mapped__file_info info;
     mapped_status status = mapped__file_info_get(full->file, &info, error);
-    if (status == MAPPED_OK)
-        *size = info.size;
-    return status;
+    if (status != MAPPED_OK)
+        return status;
+    size->all = info.size;
+    size->data = mapped__file_data_end(full->file, &info);
+    return MAPPED_OK;
 }
 
 /* A file that another process has cut is not made longer again: the zeros that
@@ -187,14 +196,19 @@ static mapped_status check_file_whole(const mapped__region *full, uint64_t size,
     return MAPPED_FAULT;
 }
 
-static mapped_status grow_file(const mapped__region *full, uint64_t size,
+static mapped_status grow_file(const mapped__region *full, file_size size,
                                uint64_t end, mapped_error *error)
 {
     bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
-    mapped_status status = check_file_whole(full, size, error);
-    if (status != MAPPED_OK || end <= size)
+    mapped_status status = check_file_whole(full, size.data, error);
+    if (status != MAPPED_OK || end <= size.data)
         return status;
-    return mapped__file_resize(full->file, size, end, allocate, error);
+    if (size.data < size.all)
+        status =
+            mapped__file_resize(full->file, size.all, size.data, false, error);
+    if (status != MAPPED_OK)
+        return status;
+    return mapped__file_resize(full->file, size.data, end, allocate, error);
 }
 
 /* A file's bytes past its end are zero by the system's doing. Private memory
@@ -211,30 +225,31 @@ static void clear_regrown(mapped__region *full, size_t length, size_t used)
  * several of it. */
 static mapped_status check_growable(mapped__region *full, mapped_error *error)
 {
-    return full->reserve == 0 ? mapped__region_intact(full, error) : MAPPED_OK;
+    return full->reserve == 0 ? mapped__region_intact(full, 0, SIZE_MAX, error)
+                              : MAPPED_OK;
 }
 
 static mapped_status grow(mapped__region *full, size_t length,
                           mapped_error *error)
 {
     size_t used = full->mapping.used;
-    uint64_t size = UINT64_MAX;
+    file_size size = {UINT64_MAX, UINT64_MAX};
     uint64_t end = full->offset + length;
     mapped_status status = check_growable(full, error);
     mapped__region_free_old(full);
     if (status == MAPPED_OK && full->file != MAPPED__NO_FILE) {
-        status = file_size(full, &size, error);
+        status = get_size(full, &size, error);
         if (status == MAPPED_OK)
             status = grow_file(full, size, end, error);
     }
     if (status != MAPPED_OK)
         return status;
-    status = extend_mapping(full, length, error);
+    status = mapped__region_extend(full, length, error);
     if (status == MAPPED_OK) {
         clear_regrown(full, length, used);
         mapped__region_publish(full, length);
-    } else if (end > size) {
-        (void)mapped__file_resize(full->file, end, size, false, NULL);
+    } else if (end > size.data) {
+        (void)mapped__file_resize(full->file, end, size.data, false, NULL);
     }
     return status;
 }
@@ -246,20 +261,20 @@ static mapped_status grow(mapped__region *full, size_t length,
 static mapped_status shrink_file(mapped__region *full, size_t old_length,
                                  size_t length, bool alone, mapped_error *error)
 {
-    uint64_t size;
+    file_size size;
     if (full->file == MAPPED__NO_FILE)
         return MAPPED_OK;
-    mapped_status status = file_size(full, &size, error);
-    if (status != MAPPED_OK || size > full->offset + old_length ||
-        size <= full->offset + length)
+    mapped_status status = get_size(full, &size, error);
+    if (status != MAPPED_OK || size.data > full->offset + old_length ||
+        size.data <= full->offset + length)
         return status;
     status = mapped__map_detach(&full->mapping, alone, error);
     if (status == MAPPED_OK && !alone)
         status = remap(full, length, false, error);
     if (status != MAPPED_OK)
         return status;
-    return mapped__file_resize(full->file, size, full->offset + length, false,
-                               error);
+    return mapped__file_resize(full->file, size.all, full->offset + length,
+                               false, error);
 }
 
 /* Shows `length` bytes after the file has shrunk or refused to. A tail that
@@ -307,13 +322,17 @@ static mapped_status shrink(mapped__region *full, size_t length,
     return status;
 }
 
-static mapped_status resize_locked(mapped__region *full, uint64_t length,
-                                   const call_names *names, mapped_error *error)
+mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
+                                    bool appends, mapped_error *error)
 {
     assert(mapped__region_is_locked(full));
-    mapped_status status = check_resizable(full, length, names, error);
-    if (status != MAPPED_OK || length == full->length)
+    mapped_status status =
+        check_resizable(full, length, appends ? &appending : &resizing, error);
+    if (status != MAPPED_OK || (appends && length == full->length))
         return status;
+    mapped__region_trim(full, full->length);
+    if (length == full->length)
+        return MAPPED_OK;
     bool covered = full->covered;
     status = mapped__region_uncover(full, error);
     if (status != MAPPED_OK)
@@ -335,40 +354,9 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
     if (length < full->length && mapped_region_readonly(region))
         status = mapped_error_set(error, MAPPED_READONLY, "resize");
     else
-        status = resize_locked(full, length, &resizing, error);
+        status = mapped__region_resize(full, length, false, error);
     mapped__region_unlock(full);
     return mapped__region_end(region, "resize", status, error);
-}
-
-mapped_status mapped__region_grow(mapped_region *region, size_t n,
-                                  size_t *old_length, mapped_error *error)
-{
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "append", error);
-    if (status != MAPPED_OK)
-        return status;
-    size_t start = full->length;
-    size_t end;
-    if (mapped_region_readonly(region))
-        status = mapped_error_set(error, MAPPED_READONLY, "append");
-    else if (mapped_add_size(start, n, &end))
-        status = resize_locked(full, end, &appending, error);
-    else
-        status = refuse(error, MAPPED_OVERFLOW, n, SIZE_MAX);
-    mapped__region_unlock(full);
-    if (status == MAPPED_OK)
-        *old_length = start;
-    return mapped__region_end(region, "append", status, error);
-}
-
-void mapped__region_ungrow(mapped_region *region, size_t n, size_t old_length)
-{
-    mapped__region *full = mapped__region_of(region);
-    if (mapped__region_lock(full, false, "append", NULL) != MAPPED_OK)
-        return;
-    if (full->length == old_length + n)
-        (void)resize_locked(full, old_length, &appending, NULL);
-    mapped__region_unlock(full);
 }
 
 static mapped_status size_of_file(const mapped__region *full, uint64_t *size,
@@ -380,9 +368,9 @@ static mapped_status size_of_file(const mapped__region *full, uint64_t *size,
     if (status != MAPPED_OK)
         return status;
     status = mapped__file_info_get(file, &info, error);
-    mapped__region_close_file(full, file);
     if (status == MAPPED_OK)
-        *size = info.size;
+        *size = mapped__region_data_end(full, file, &info);
+    mapped__region_close_file(full, file);
     return status;
 }
 

@@ -128,7 +128,7 @@ static mapped_status file_size(const mapped_windows *windows, uint64_t *size,
     if (status == MAPPED_OK)
         status = mapped__file_info_get(windows->file_, &info, error);
     if (status == MAPPED_OK)
-        *size = info.size;
+        *size = mapped__file_data_end(windows->file_, &info);
     return status;
 }
 

@@ -522,7 +522,9 @@ function Region:close() end
 function Region:resize(length) end
 
 ---Grows the region by the length of `data`, which may be the region's own bytes,
----and stores it there. Errors are those of `resize`.
+---and stores it there. The file gets longer in steps, ahead of the data, until
+---`close` or `resize` trims it; if the process is killed before, it ends with a
+---trailer that `open` knows. Errors are those of `resize`.
 ---@param data mapped.Data
 ---@return true? done
 ---@return string? message

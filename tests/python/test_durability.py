@@ -103,11 +103,72 @@ def test_a_log_without_flush_would_not_survive(tmp_path):
     assert Log.read(disk.after_crash(lambda: next(choices))) != [b"x" * 100]
 
 
+class Tail:
+    """A file that is appended to, and what of it has reached the disk: the
+    pages of what was flushed, and the last page, which has the trailer."""
+
+    def __init__(self, path):
+        self.path = path
+        self.region = mapped.open(path, "w+")
+        self.durable = bytearray()
+        self.flushed = 0
+
+    def flush(self):
+        self.region[self.flushed:].flush()
+        newest = self.path.read_bytes()
+        self.durable.extend(bytes(len(newest) - len(self.durable)))
+        first = self.flushed // PAGE * PAGE
+        end = -(-len(self.region) // PAGE) * PAGE
+        for part in slice(first, end), slice(len(newest) - PAGE, len(newest)):
+            self.durable[part] = newest[part]
+        self.flushed = len(self.region)
+
+    def after_crash(self, choose):
+        """Returns what the disk may have after a crash: the size of the last
+        flush or the newest, and of each page what was flushed or the newest."""
+        newest = self.path.read_bytes()
+        image = bytearray(self.durable)
+        if choose():
+            image.extend(bytes(len(newest) - len(image)))
+        for at in range(0, len(image), PAGE):
+            if choose():
+                image[at:at + PAGE] = newest[at:at + PAGE]
+        return image
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=30000), min_size=1, max_size=12),
+       st.lists(st.binary(max_size=50000), max_size=3), st.data())
+def test_flushed_appends_survive_any_crash(tmp_path_factory, records, more, data):
+    folder = tmp_path_factory.mktemp("tail")
+    tail, kept = Tail(folder / "log"), b""
+    for record in records:
+        tail.region.append(record)
+        kept += record
+        tail.flush()
+    for record in more:
+        tail.region.append(record)
+    crashed = folder / "crashed"
+    crashed.write_bytes(tail.after_crash(lambda: data.draw(st.booleans())))
+    with mapped.open(crashed) as region:
+        assert len(region) >= len(kept) and region[:len(kept)] == kept
+    if not more:
+        crashed.write_bytes(tail.after_crash(lambda: False))
+        with mapped.open(crashed) as region:
+            assert region == kept
+    tail.region.close()
+    assert tail.path.read_bytes() == kept + b"".join(more)
+
+
 WRITER = """
 import sys, mapped
-region = mapped.open(sys.argv[1], "r+", length=1 << 20)
+region = mapped.open(sys.argv[1], "r+",
+                     length=None if sys.argv[2] == "append" else 1 << 20)
 for i in range(1, 1 << 17):
-    region.set("<Q", 8 * i - 8, i)
+    if sys.argv[2] == "append":
+        region.append(i.to_bytes(8, "little"))
+    else:
+        region.set("<Q", 8 * i - 8, i)
     if sys.argv[2] == "flush" and i % 64 == 0:
         region[8 * i - 512:8 * i].flush()
     sys.stdout.buffer.write(i.to_bytes(8, "little"))
@@ -115,7 +176,7 @@ for i in range(1, 1 << 17):
 """
 
 
-@pytest.mark.parametrize("how", ["flush", "no flush"])
+@pytest.mark.parametrize("how", ["flush", "no flush", "append"])
 def test_what_a_killed_process_wrote_is_there(tmp_path, how):
     for attempt in range(5):
         path = tmp_path / f"{attempt}"
@@ -130,6 +191,8 @@ def test_what_a_killed_process_wrote_is_there(tmp_path, how):
         last = len(told) // 8
         with mapped.open(path) as region:
             assert list(region.cast("<Q")[:last]) == list(range(1, last + 1))
+            if how == "append":
+                assert last <= len(region) // 8 <= last + 2
 
 
 def test_flush_takes_the_arguments_of_its_signature(path):

@@ -43,8 +43,26 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
 
 /* Grows the region by n bytes and stores `data` there, which may be the
  * region's own. Two threads that append at once get places of their own. As
- * mapped_region_resize. After a MAPPED_FAULT the region has its old length
- * again, unless somebody has appended more or exported it meanwhile. */
+ * mapped_region_resize. After a MAPPED_FAULT (a page of the source is lost, or
+ * somebody has cut the file) the region has its old length again, unless
+ * somebody has appended more or exported it meanwhile.
+ *
+ * A file that ends where the region does gets longer in steps, of its length
+ * and at most 64 MiB, so that most calls ask nothing of the system. What it is
+ * too long meanwhile is the spare. mapped_region_resize, and the close of the
+ * region, trim the file. If neither has come to that, because the process was
+ * killed, the file ends with a trailer, by which this library knows the data's
+ * end: it opens the file as if it had been trimmed, and the next append goes on
+ * in the spare. Of an append that was under way then, all bytes are there or
+ * none. Other programs see zeros and the trailer behind the data. Its bytes,
+ * from the end of the file, little-endian; the size is a multiple of 65,536:
+ *
+ *     -24  8  0xAD "mapped" 0x01
+ *     -16  8  the size of the file, spare and trailer included
+ *      -8  8  the size of the data: where the file is to end
+ *
+ * A file can't be trimmed while it is mapped on Windows: there, and where there
+ * is no room for a step, it gets longer by n bytes. */
 MAPPED__MUST_USE mapped_status mapped_region_append(mapped_region *region,
                                                     const void *data, size_t n,
                                                     mapped_error *error);

@@ -220,6 +220,10 @@ MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
                                                     uint64_t length,
                                                     mapped_error *error);
 
+/* How many bytes can be appended (bulk.h) before the file gets longer, or 0. It
+ * may have changed when this returns. */
+size_t mapped_region_spare(const mapped_region *region);
+
 /* From now on growth may move private memory, too, while there are
  * exports. The bytes are copied; what such an export shows is what they were at
  * that time. For programs that can't ask the holder of a pointer to let go of

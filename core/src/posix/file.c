@@ -254,6 +254,24 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     return MAPPED_OK;
 }
 
+mapped_status mapped__file_write(intptr_t file, uint64_t offset,
+                                 const void *from, size_t n,
+                                 mapped_error *error)
+{
+    ssize_t written;
+    mapped_status status = check_limit(offset + n, "pwrite", error);
+    if (status != MAPPED_OK)
+        return status;
+    do
+        written = pwrite((int)file, from, n, (off_t)offset);
+    while (written < 0 && errno == EINTR);
+    if (written < 0)
+        return failed(error, "pwrite");
+    if ((size_t)written < n)
+        return mapped_error_set_system(error, ENOSPC, "pwrite");
+    return MAPPED_OK;
+}
+
 void mapped__file_remove(const char *path)
 {
     unlink(path);

@@ -338,6 +338,18 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     return MAPPED_OK;
 }
 
+/* What is written and what is mapped may differ for a while here. */
+mapped_status mapped__file_write(intptr_t file, uint64_t offset,
+                                 const void *from, size_t n,
+                                 mapped_error *error)
+{
+    (void)file;
+    (void)offset;
+    (void)from;
+    (void)n;
+    return mapped_error_set(error, MAPPED_UNSUPPORTED, "write");
+}
+
 void mapped__file_remove(const char *path)
 {
     wchar_t *wide;

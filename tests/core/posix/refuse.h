@@ -65,6 +65,9 @@ REFUSE_BOTH(off_t, lseek, (int fd, off_t to, int how), (fd, to, how), -1)
 REFUSE_BOTH(ssize_t, pread, (int fd, void *to, size_t n, off_t at),
             (fd, to, n, at), -1)
 
+REFUSE_BOTH(ssize_t, pwrite, (int fd, const void *from, size_t n, off_t at),
+            (fd, from, n, at), -1)
+
 /* Fails as a disk does that fills up: half of the bytes have been allocated. */
 static int refuse_in_the_middle(int fd, off_t from, off_t n)
 {

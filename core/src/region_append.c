@@ -1,0 +1,281 @@
+/* Room for what is appended. Making a file longer takes several system calls,
+ * so append makes it longer in steps, ahead of the data, and closing trims it.
+ * The room behind the data is the spare. Its last bytes, which are the file's,
+ * are the trailer (bulk.h has its form): it tells whoever opens the file
+ * meanwhile, or after a crash, where the data ends.
+ *
+ * A trailer counts only if the file's size is what it says and a multiple of
+ * MAPPED__STEP; so most files are never looked at. It comes with the very
+ * write that makes the file longer, and from then on only the last number
+ * changes, in one aligned store, and after the bytes that it counts: a process
+ * that is killed at any instruction leaves one that is true.
+ *
+ * Invariant: while `spare` isn't 0 the region's length is at most that, and the
+ * mapping reaches over the trailer, which comes right behind. While no append
+ * is under way the trailer counts all of the region. */
+#include <mapped/region.h>
+
+#include <assert.h>
+#include <string.h>
+
+#include <mapped/checked.h>
+#include <mapped/endian.h>
+
+#include "region_internal.h"
+
+#define TRAILER ((size_t)24)
+#define MOST_SPARE ((uint64_t)64 << 20)
+
+static const unsigned char magic[8] = "\xADmapped\x01";
+
+static void make_trailer(unsigned char *trailer, uint64_t size, uint64_t end)
+{
+    memcpy(trailer, magic, sizeof magic);
+    mapped_store_u64(trailer + 8, mapped_le_u64(size));
+    mapped_store_u64(trailer + 16, mapped_le_u64(end));
+}
+
+uint64_t mapped__file_data_end(intptr_t file, const mapped__file_info *info)
+{
+    unsigned char trailer[TRAILER];
+    uint64_t size = info->size;
+    if (info->kind != MAPPED__FILE_REGULAR || size == 0 ||
+        size % MAPPED__STEP != 0 ||
+        mapped__file_read(file, size - TRAILER, trailer, TRAILER, NULL) !=
+            MAPPED_OK ||
+        memcmp(trailer, magic, sizeof magic) != 0 ||
+        mapped_le_u64(mapped_load_u64(trailer + 8)) != size)
+        return size;
+    uint64_t end = mapped_le_u64(mapped_load_u64(trailer + 16));
+    return end <= size - TRAILER ? end : size;
+}
+
+/* Where the file ends; 0: the region has no spare. */
+static uint64_t spare_end(const mapped__region *full)
+{
+    return full->spare != 0 ? full->offset + full->spare + TRAILER : 0;
+}
+
+void mapped__region_find_trailer(const mapped__region *full,
+                                 mapped__trailer *trailer)
+{
+    *trailer = (mapped__trailer){.length = full->spare != 0 ? TRAILER : 0};
+    if (full->spare == 0)
+        return;
+    assert(full->lead + full->spare + TRAILER <= full->mapping.used);
+    trailer->address = full->mapping.address + full->lead + full->spare;
+    trailer->offset = spare_end(full) - TRAILER;
+}
+
+/* Without an append under way all of the region counts. MAPPED_FAULT: the file
+ * has been cut, so that the trailer's page is lost, and with it maybe what was
+ * appended. */
+static mapped_status count_data(mapped__region *full, mapped_error *error)
+{
+    assert(mapped__region_is_locked(full));
+    if (full->appending > 0)
+        return MAPPED_OK;
+    full->counted = full->length;
+    mapped__trailer trailer;
+    mapped__region_find_trailer(full, &trailer);
+    if (trailer.length == 0)
+        return MAPPED_OK;
+    __atomic_store_n((uint64_t *)(void *)(trailer.address + 16),
+                     mapped_le_u64(full->offset + full->length),
+                     __ATOMIC_RELEASE);
+    return mapped__region_intact(
+        full, (size_t)(trailer.address - full->mapping.address), TRAILER,
+        error);
+}
+
+/* How far in the file the region can reach. */
+static uint64_t farthest_end(const mapped__region *full)
+{
+    return full->offset + (full->reserve != 0 ? full->reserve : SIZE_MAX / 2);
+}
+
+/* May the file end at `end`, with room for `length` bytes of the region and a
+ * trailer? */
+static bool fits(const mapped__region *full, uint64_t end, size_t length)
+{
+    return end <= farthest_end(full) &&
+           mapped_range_fits_u64(full->offset + TRAILER, length, end);
+}
+
+/* Where the file is to end for `length` bytes; 0: it can't be so long. As long
+ * again as it is, up to MOST_SPARE more, but no more than the reserve. */
+static uint64_t choose_end(const mapped__region *full, size_t length)
+{
+    uint64_t more = TRAILER + (length < MOST_SPARE ? length : MOST_SPARE);
+    uint64_t farthest = farthest_end(full);
+    if (!mapped_range_fits_u64(full->offset + more + MAPPED__STEP, length,
+                               INT64_MAX))
+        return 0;
+    uint64_t end = full->offset + length + more + MAPPED__STEP - 1;
+    end = (end < farthest ? end : farthest) & ~(MAPPED__STEP - 1);
+    return fits(full, end, length) ? end : 0;
+}
+
+/* Makes the file longer, the trailer first. */
+static mapped_status extend_file(const mapped__region *full, uint64_t size,
+                                 uint64_t end, mapped_error *error)
+{
+    unsigned char trailer[TRAILER];
+    bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
+    make_trailer(trailer, end, full->offset + full->counted);
+    mapped_status status =
+        mapped__file_write(full->file, end - TRAILER, trailer, TRAILER, error);
+    if (status == MAPPED_OK)
+        return mapped__file_resize(full->file, size, end, allocate, error);
+    if (status != MAPPED_UNSUPPORTED)
+        (void)mapped__file_resize(full->file, end, size, false, NULL);
+    return status;
+}
+
+/* Makes the mapping longer and then the file, unless what another process has
+ * left of its spare is enough: then that is taken over. MAPPED_BUSY: it has to
+ * move and can't. After any other failure the file can still get the very
+ * length that is asked for. */
+static mapped_status make_spare(mapped__region *full, size_t length,
+                                mapped_error *error)
+{
+    mapped__file_info info;
+    mapped_status status = mapped__file_info_get(full->file, &info, error);
+    if (status != MAPPED_OK)
+        return status;
+    uint64_t data_end = full->offset + full->length;
+    uint64_t end = info.size;
+    if (info.size == data_end || !fits(full, info.size, length))
+        end = choose_end(full, length);
+    if (mapped__region_data_end(full, full->file, &info) != data_end ||
+        end < info.size)
+        return mapped_error_set(error, MAPPED_RANGE, "append in steps");
+    status = mapped__region_extend(full, (size_t)(end - full->offset), error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__region_publish(full, full->length);
+    if (full->appending == 0 || full->counted > full->length)
+        full->counted = full->length;
+    if (end > info.size)
+        status = extend_file(full, info.size, end, error);
+    if (status == MAPPED_OK)
+        MAPPED__STORE(&full->spare, (size_t)(end - full->offset) - TRAILER);
+    return status;
+}
+
+/* MAPPED_OK and `*has` says whether there is one for `length` bytes. */
+static mapped_status have_spare(mapped__region *full, size_t length, bool *has,
+                                mapped_error *error)
+{
+    *has = length <= full->spare;
+    if (*has || !full->stepwise ||
+        mapped__region_intact(full, 0, SIZE_MAX, NULL) != MAPPED_OK)
+        return MAPPED_OK;
+    mapped__region_free_old(full);
+    mapped_status status = make_spare(full, length, error);
+    *has = status == MAPPED_OK;
+    if (status == MAPPED_UNSUPPORTED)
+        full->stepwise = false;
+    return status == MAPPED_BUSY ? status : MAPPED_OK;
+}
+
+/* Not if another process has cut the file or has appended more. */
+void mapped__region_trim(mapped__region *full, size_t length)
+{
+    mapped__file_info info;
+    if (full->spare != 0 &&
+        mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK &&
+        info.size == spare_end(full) &&
+        mapped__file_data_end(full->file, &info) ==
+            full->offset + full->counted)
+        (void)mapped__file_resize(full->file, info.size, full->offset + length,
+                                  false, NULL);
+    MAPPED__STORE(&full->spare, 0);
+}
+
+uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
+                                 const mapped__file_info *info)
+{
+    if (full->appending > 0 && info->size == spare_end(full))
+        return full->offset + full->length;
+    return mapped__file_data_end(file, info);
+}
+
+size_t mapped_region_spare(const mapped_region *region)
+{
+    if (region == NULL)
+        return 0;
+    const mapped__region *full = mapped__region_of(region);
+    size_t spare = MAPPED__LOAD(&full->spare);
+    size_t length = mapped_region_length(region);
+    return spare > length ? spare - length : 0;
+}
+
+static mapped_status grow(mapped__region *full, size_t n, mapped_error *error)
+{
+    size_t end;
+    bool has_spare;
+    if (mapped_region_readonly(&full->head))
+        return mapped_error_set(error, MAPPED_READONLY, "append");
+    if (!mapped_add_size(full->length, n, &end)) {
+        const uint64_t numbers[3] = {0, n, SIZE_MAX};
+        return mapped_error_set_range(error, MAPPED_OVERFLOW, "append",
+                                      numbers);
+    }
+    if (n == 0)
+        return mapped__region_resize(full, end, true, error);
+    mapped_status status = have_spare(full, end, &has_spare, error);
+    if (status == MAPPED_OK && has_spare)
+        mapped__region_publish_length(full, end);
+    else if (status == MAPPED_OK)
+        status = mapped__region_resize(full, end, true, error);
+    return status;
+}
+
+mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
+                                          size_t *start, mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "append", error);
+    if (status != MAPPED_OK)
+        return status;
+    size_t before = full->length;
+    status = grow(full, n, error);
+    if (status == MAPPED_OK) {
+        full->appending++;
+        *start = before;
+    }
+    mapped__region_unlock(full);
+    return mapped__region_end(region, "append", status, error);
+}
+
+/* Not if something was added behind, or is exported. */
+static void take_back(mapped__region *full, size_t n, size_t start)
+{
+    if (full->length != start + n)
+        return;
+    if (full->spare == 0)
+        (void)mapped__region_resize(full, start, true, NULL);
+    else if (mapped__region_lock_exports(full, "append", NULL) == MAPPED_OK)
+        mapped__region_publish_length(full, start);
+}
+
+mapped_status mapped__region_end_append(mapped_region *region, size_t n,
+                                        size_t start, mapped_status status,
+                                        mapped_error *error)
+{
+    mapped__region *full = mapped__region_of(region);
+    mapped_status locked = mapped__region_lock(
+        full, false, "append", status == MAPPED_OK ? error : NULL);
+    if (locked != MAPPED_OK)
+        return status == MAPPED_OK ? locked : status;
+    full->appending--;
+    if (status != MAPPED_OK)
+        take_back(full, n, start);
+    mapped_status counted =
+        count_data(full, status == MAPPED_OK ? error : NULL);
+    if (status == MAPPED_OK && counted != MAPPED_OK)
+        take_back(full, n, start);
+    mapped__region_unlock(full);
+    return status == MAPPED_OK ? counted : status;
+}
