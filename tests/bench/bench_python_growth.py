@@ -15,15 +15,16 @@ GROWTHS = 1000
 
 
 def append(path, data, count):
-    with mapped.open(path, "w+") as region:
+    with mapped.open(path, "x+") as region:
         for _ in range(count):
             region.append(data)
+    os.unlink(path)  # each side pays for what it has written itself
 
 
 def double_by_hand(path, data, count):
     """Appends as a user of mmap does: doubles the file, and trims it at last."""
     used = 0
-    with open(path, "w+b") as file:
+    with open(path, "x+b") as file:
         file.truncate(mmap.PAGESIZE)
         with mmap.mmap(file.fileno(), 0) as memory:
             for _ in range(count):
@@ -32,12 +33,14 @@ def double_by_hand(path, data, count):
                 memory[used:used + len(data)] = data
                 used += len(data)
         file.truncate(used)
+    os.unlink(path)
 
 
 def write(path, data, count):
-    with open(path, "wb", buffering=0) as file:
+    with open(path, "xb", buffering=0) as file:
         for _ in range(count):
             file.write(data)
+    os.unlink(path)
 
 
 def bench_append(path):
