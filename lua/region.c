@@ -251,6 +251,25 @@ static mapped_region *open_region(lua_State *L)
     return check_open_region(L, 1)->region;
 }
 
+static int region_refresh(lua_State *L)
+{
+    mlua_region *self;
+    mapped_change change;
+    mapped_error error;
+    mapped_status status;
+    bool tried = false;
+    mlua_at_most(L, 1);
+    self = check_open_region(L, 1);
+    do
+        status = mapped_region_refresh(self->region, &change, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    if (status != MAPPED_OK)
+        return mlua_fail(L, &error);
+    mlua_charge_region(L, self);
+    lua_pushstring(L, mapped_change_text(change));
+    return 1;
+}
+
 static int region_size(lua_State *L)
 {
     uint64_t size;
@@ -323,6 +342,7 @@ static int region_tostring(lua_State *L)
 const luaL_Reg mlua_region_methods[] = {{"close", region_close},
                                         {"resize", region_resize},
                                         {"append", region_append},
+                                        {"refresh", region_refresh},
                                         {"size", region_size},
                                         {"file_offset", region_file_offset},
                                         {"mode", region_mode},

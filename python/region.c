@@ -265,6 +265,41 @@ METHOD_NAMED(region_resize, "resize", 1, 1, "length")
     return raise_of((Region *)self, &error);
 }
 
+/* As resize_core. */
+static mapped_status refresh_core(mapped_region *region, mapped_change *change,
+                                  mapped_error *error)
+{
+    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
+    mapped_status status =
+        unlocked_end(&unlocked, mapped_region_refresh(region, change, error));
+    return status == MAPPED_BUSY ? mapped_region_refresh(region, change, error)
+                                 : status;
+}
+
+static const char region_refresh_doc[] = PyDoc_STR(
+    "refresh($self, /)\n--\n\n"
+    "Follow a file that others make longer, cut, replace or remove.\n\n"
+    "Returns what was found, one thing at a time:\n"
+    "'longer': so is the region, up to the length it was opened with, if it\n"
+    "was given one. 'shorter': so is the region; exports read zeros behind "
+    "its\n"
+    "end. 'replaced': another file has the path, and nothing was left to show\n"
+    "of the old one, so the region shows the new one. 'removed': no file has\n"
+    "the path; the region goes on to show the old one. 'unchanged'.\n\n"
+    "From then on the region holds a descriptor. BufferError if it would have\n"
+    "to move, or to go over to another file, while there are exports;\n"
+    "ValueError past the reserve or if closed; FaultError if pages are lost\n"
+    "and there is no reserve; io.UnsupportedOperation where there is no file.");
+
+static METHOD_NONE(region_refresh)
+{
+    mapped_change change = MAPPED_UNCHANGED;
+    mapped_error error;
+    if (SUCCEEDS(refresh_core(core_of(self), &change, &error), &error))
+        return PyUnicode_FromString(mapped_change_text(change));
+    return raise_of((Region *)self, &error);
+}
+
 static mapped_status append_source(mapped_region *region, const Source *source,
                                    mapped_error *error)
 {
@@ -406,6 +441,7 @@ static PyMethodDef region_methods[] = {
     VIEW_METHODS(VIEW_METHOD_ROW) METHOD_ROW(region, NONE, close),
     METHOD_ROW(region, KEYWORDS, resize),
     METHOD_ROW(region, ONE, append),
+    METHOD_ROW(region, NONE, refresh),
     METHOD_ROW(region, NONE, fileno),
     METHOD_ROW(region, NONE, seal),
     METHOD_ROW(region, NONE, check),

@@ -312,6 +312,8 @@ void mapped__yield(void);
 
 /* Does the number say that memory, addresses or descriptors are used up? */
 bool mapped__system_is_shortage(int os_error);
+/* Is there no file of that path? */
+bool mapped__system_is_missing(int os_error);
 
 /* The system's words for its error number, always NUL-terminated. Any thread.
  */

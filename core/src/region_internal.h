@@ -33,6 +33,9 @@ typedef struct mapped__region {
     size_t flush_end;
     bool copies;      /* see mapped_region_copy_on_move */
     bool covered;     /* its pages are write-protected: region_protect.c */
+    bool is_file;     /* no wrap and no anonymous memory */
+    bool by_path;     /* opened by its path, not by a descriptor */
+    uint64_t wanted;  /* the length that refresh makes it at most */
     bool stepwise;    /* append may make the file longer in steps */
     size_t spare;     /* as long as append can make the region before the
                        * file has to get longer; 0: unknown */
@@ -171,6 +174,11 @@ mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
  * have. What it moves the caller publishes. MAPPED_BUSY, MAPPED_SYSTEM. */
 mapped_status mapped__region_extend(mapped__region *full, size_t length,
                                     mapped_error *error);
+
+/* Lets go of the pages behind `length` bytes, which nobody shows any more and
+ * the file may not have. The length is published before and after it. */
+mapped_status mapped__region_drop_pages(mapped__region *full, size_t length,
+                                        mapped_error *error);
 
 /* Adds `n` bytes; `*start` is where they begin. Two threads that append at the
  * same time get ranges of their own. As mapped_region_resize. */

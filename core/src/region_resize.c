@@ -103,7 +103,8 @@ static mapped_status map_longer(const mapped__region *full, size_t length,
 static mapped_status keep_mapping(mapped__region *full, size_t length,
                                   mapped_error *error)
 {
-    bool is_file = full->file != MAPPED__NO_FILE;
+    bool is_file =
+        full->file != MAPPED__NO_FILE && full->mode != MAPPED_MODE_COPY;
     mapped__mapping made;
     assert(MAPPED__LOAD(&full->control) & MAPPED__CONTROL_ALONE);
     if (!is_file && !full->copies)
@@ -298,6 +299,17 @@ static void guard_shrunk(mapped__region *full, size_t pages)
         mapped__guard_move(&full->guard, full->mapping.address, pages, pages);
 }
 
+mapped_status mapped__region_drop_pages(mapped__region *full, size_t length,
+                                        mapped_error *error)
+{
+    bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
+    if (alone)
+        guard_shrunk(full, pages_of(full, length));
+    mapped_status status = remap_after_shrink(full, length, alone, error);
+    mapped__guard_forget(&full->guard, pages_of(full, length));
+    return status;
+}
+
 /* The length goes first, so that no new access gets past its first check; then
  * the file; then the pages, if that is still to do. */
 static mapped_status shrink(mapped__region *full, size_t length,
@@ -315,11 +327,7 @@ static mapped_status shrink(mapped__region *full, size_t length,
         (void)remap_after_shrink(full, old_length, alone, NULL);
         return status;
     }
-    if (alone)
-        guard_shrunk(full, pages_of(full, length));
-    status = remap_after_shrink(full, length, alone, error);
-    mapped__guard_forget(&full->guard, pages_of(full, length));
-    return status;
+    return mapped__region_drop_pages(full, length, error);
 }
 
 mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
@@ -341,6 +349,8 @@ mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
                                    : shrink(full, (size_t)length, error);
     if (covered)
         mapped__region_cover(full);
+    if (full->wanted != UINT64_MAX)
+        full->wanted = full->length;
     return status;
 }
 

@@ -531,6 +531,19 @@ function Region:resize(length) end
 ---@return integer? code
 function Region:append(data) end
 
+---Follows a file that others make longer, cut, replace or remove, and returns
+---what was found, one thing at a time. "longer": so is the region, up to the
+---length it was opened with, if it was given one. "shorter": so is the region.
+---"replaced": another file has the path, and nothing was left to show of the old
+---one, so the region shows the new one. "removed": no file has the path; the
+---region goes on to show the old one. "unchanged". From then on the region holds
+---a descriptor. nil, message, code if it would have to move while there are
+---pointers, past the reserve, if pages are lost, or if the system refuses.
+---@return "unchanged"|"longer"|"shorter"|"replaced"|"removed"? change
+---@return string? message
+---@return integer? code
+function Region:refresh() end
+
 ---Returns the present size of the file in bytes; nil, message, code if the system
 ---doesn't know it.
 ---@return integer? size

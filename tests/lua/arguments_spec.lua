@@ -55,7 +55,7 @@ end)
 
 describe("a surplus argument", function()
   local most = {
-    region = { close = 0, resize = 1, append = 1, size = 0,
+    region = { close = 0, resize = 1, append = 1, refresh = 0, size = 0,
       file_offset = 0, mode = 0, name = 0,
       fileno = 0, seal = 0, check = 0, recover = 0, faults = 0 },
     view = { sub = 2, slice = 2, byte = 2, tostring = 2, write = 2, equals = 1,

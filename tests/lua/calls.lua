@@ -246,6 +246,7 @@ local actions = {
   function(o) o:close() end,
   function(o) o:resize(any(SIZES)) end,
   function(o) o:append(("y"):rep(random(300))) end,
+  function(o) o:refresh() end,
   function(o) o:find(any(PATTERNS)) end,
   function(o) o:gsub(text(), "%0") end,
   function(o) o:unpack(any(CODES)) end,

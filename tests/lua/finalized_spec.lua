@@ -185,6 +185,7 @@ local METHODS = [[
     append = { function(o) return o:append("x") end,
       function(o) return o:append(12.5) end,
       function(o) return o:append(o) end },
+    refresh = { function(o) return o:refresh() end },
     check = { function(o) return o:check() end },
     close = { function(o) return o:close() end },
     faults = { function(o) return o:faults() end },

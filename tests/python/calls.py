@@ -118,7 +118,7 @@ def use(o):
 ACTIONS = [
     lambda o: o.close(), lambda o: is_ours(o) and o.release(),
     lambda o: o.resize(any_of(SIZES)),
-    lambda o: o.append(b"y" * random.randrange(300)),
+    lambda o: o.append(b"y" * random.randrange(300)), lambda o: o.refresh(),
     lambda o: o.find(b"x"), lambda o: o.fill(random.randrange(256)),
     lambda o: o.unpack(any_of(CODES), 0), lambda o: o.records(any_of(LAYOUTS)),
     lambda o: [o.unpack(f"<I{i}s", 0) for i in range(99)],

@@ -57,7 +57,7 @@ def every_use(region):
              lambda: array.__setitem__(slice(0, 2), [1, 2]),
              lambda: next(iterator), lambda: next(rows),
              lambda: region.resize(1), lambda: region.append(b"x"),
-             lambda: region.size, lambda: region.fileno(),
+             lambda: region.refresh(), lambda: region.size, lambda: region.fileno(),
              lambda: region.__enter__()]
     return uses
 

@@ -220,6 +220,47 @@ MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
                                                     uint64_t length,
                                                     mapped_error *error);
 
+/* What has become of a file since it was opened or last looked at. */
+typedef enum mapped_change {
+    MAPPED_UNCHANGED,
+    MAPPED_LONGER,
+    MAPPED_SHORTER,
+    MAPPED_REPLACED, /* another file has its path */
+    MAPPED_REMOVED   /* no file has its path */
+} mapped_change;
+
+/* "unchanged", "longer", ... */
+const char *mapped_change_text(mapped_change change);
+
+/* Follows a file that others make longer, cut, replace (as when a log is
+ * rotated) or remove, in every mode: `*change` says what was found, one thing
+ * at a time, so call it again until it is MAPPED_UNCHANGED or MAPPED_REMOVED.
+ *
+ * MAPPED_LONGER: the region is longer, as after mapped_region_resize, and never
+ * longer than the length it was opened with or resized to, if it was given one.
+ * MAPPED_SHORTER: the region is, and slices past its end are MAPPED_RANGE; an
+ * export reads zeros there, and says so when it ends. A file that was cut and
+ * has grown again in between is not seen to be another one. MAPPED_REPLACED:
+ * comes when nothing is left to show of the old file, and the region shows the
+ * new one, of any length, also none. MAPPED_REMOVED: the region goes on to show
+ * the file that it has, until another one has the path.
+ *
+ * Takes a look at the size and at the path, and holds a descriptor from then
+ * on. Growth that was not looked at before another file took the path is missed
+ * the first time in "r" and "c". Of a file opened by descriptor only the size
+ * is followed. "c" keeps its own changes, but for a file that was replaced.
+ *
+ * MAPPED_BUSY: the region has to move, as in mapped_region_resize, or goes over
+ * to another file, while it is exported or there are other references.
+ * MAPPED_ARGUMENT past the reserve; MAPPED_FAULT if it is to grow without a
+ * reserve and pages are lost: recover first. MAPPED_UNSUPPORTED for devices,
+ * and memory that is no file; MAPPED_NOT_A_FILE if the path has something else
+ * now; MAPPED_CLOSED, MAPPED_OVERFLOW, MAPPED_MEMORY, MAPPED_SYSTEM. On failure
+ * the region shows what it did. */
+MAPPED__MUST_USE mapped_status mapped_region_refresh(mapped_region *region,
+                                                     mapped_change *change,
+                                                     mapped_error *error);
+
 /* How many bytes can be appended (bulk.h) before the file gets longer, or 0. It
  * may have changed when this returns. */
 size_t mapped_region_spare(const mapped_region *region);

@@ -24,3 +24,8 @@ bool mapped__system_is_shortage(int os_error)
 {
     return os_error == EMFILE || os_error == ENFILE || os_error == ENOMEM;
 }
+
+bool mapped__system_is_missing(int os_error)
+{
+    return os_error == ENOENT || os_error == ENOTDIR;
+}

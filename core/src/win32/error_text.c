@@ -56,3 +56,8 @@ bool mapped__system_is_shortage(int os_error)
         return false;
     }
 }
+
+bool mapped__system_is_missing(int os_error)
+{
+    return os_error == ERROR_FILE_NOT_FOUND || os_error == ERROR_PATH_NOT_FOUND;
+}

@@ -193,4 +193,38 @@ void __wrap_free(void *block)
     __real_free(block);
 }
 
+/* What a call answers that was refused something. */
+CHECK__UNUSED static void refuse_check_error(mapped_status status,
+                                             const mapped_error *error)
+{
+    CHECK_STATUS(error->status, status);
+    if (strcmp(refuse_hit, "calloc") == 0 ||
+        strcmp(refuse_hit, "malloc") == 0) {
+        CHECK_STATUS(status, MAPPED_MEMORY);
+        return;
+    }
+    if (status == MAPPED_FAULT)
+        return;
+    CHECK_STATUS(status, MAPPED_SYSTEM);
+    CHECK_INT(error->os_error, REFUSE_ERRNO);
+    CHECK(error->call != NULL &&
+          strncmp(error->call, refuse_hit, strcspn(error->call, " ")) == 0);
+}
+
+/* Calls `run_nth`, which refuses the n-th call and returns whether there was
+ * none, with 1, 2, ... */
+CHECK__UNUSED static void refuse_each(const char *name, bool (*run_nth)(long n))
+{
+    for (long n = 1; n < 100; n++) {
+        bool failed_before = check_test_failed;
+        bool over = run_nth(n);
+        if (check_test_failed && !failed_before)
+            printf("    %s, with call %ld refused: %s\n", name, n,
+                   refuse_hit ? refuse_hit : "none");
+        if (over)
+            return;
+    }
+    CHECK(!"a scenario has more than 100 calls");
+}
+
 #endif

@@ -7,6 +7,8 @@
 
 #include "../memory.h"
 
+#include <mapped/bulk.h>
+#include <mapped/flush.h>
 #include <mapped/paging.h>
 
 #define NAME "paging-failures"
@@ -52,6 +54,32 @@ static mapped_status grow(mapped_region **region, mapped_error *error)
     CHECK_UINT(mapped_region_length(*region),
                status == MAPPED_OK ? 3 * SIZE : before);
     return status;
+}
+
+static mapped_region *prepare_created(void)
+{
+    const mapped_open_options options = {.length = SIZE};
+    unlink(path());
+    return scratch_open(path(), MAPPED_MODE_CREATE, &options);
+}
+
+/* Its trailer is flushed, too. */
+static mapped_region *prepare_appended(void)
+{
+    mapped_region *region = prepare_writer();
+    CHECK_STATUS(mapped_region_append(region, "more", 4, NULL), MAPPED_OK);
+    return region;
+}
+
+static mapped_status flush(mapped_region **region, mapped_error *error)
+{
+    return mapped_flush(mapped_region_slice(*region), 0, error);
+}
+
+static mapped_status flush_start(mapped_region **region, mapped_error *error)
+{
+    return mapped_flush(mapped_region_slice(*region), MAPPED_FLUSH_START,
+                        error);
 }
 
 /* Where a region of memory can't grow. */
@@ -176,15 +204,6 @@ static mapped_status unprotect(mapped_region **region, mapped_error *error)
     return set_protection(*region, MAPPED_MODE_READ_WRITE, error);
 }
 
-static void check_error(mapped_status status, const mapped_error *error)
-{
-    CHECK_STATUS(error->status, status);
-    CHECK_STATUS(status, MAPPED_SYSTEM);
-    CHECK_INT(error->os_error, REFUSE_ERRNO);
-    CHECK(error->call != NULL &&
-          strncmp(error->call, refuse_hit, strcspn(error->call, " ")) == 0);
-}
-
 /* Runs a scenario with the n-th call refused. Returns true if there is no n-th
  * call. */
 static bool run_once(const scenario *s, long n)
@@ -198,7 +217,7 @@ static bool run_once(const scenario *s, long n)
     mapped_status status = s->act(&region, &error);
     bool over = refuse_over();
     if (status != MAPPED_OK && CHECK(!over)) {
-        check_error(status, &error);
+        refuse_check_error(status, &error);
         CHECK_INT(scratch_size(path()), size);
         CHECK_INT(
             mapped_get_u8(mapped_region_slice(region), 0, &(uint8_t){0}, NULL),
@@ -215,6 +234,11 @@ static bool run_once(const scenario *s, long n)
 
 static const scenario *running;
 
+static bool run_nth(long n)
+{
+    return run_once(running, n);
+}
+
 static void run_scenario(void)
 {
 #ifdef MAPPED__THREAD_SANITIZER
@@ -224,19 +248,14 @@ static void run_scenario(void)
     }
 #endif
     mapped_region_release(prepare_writer()); /* Makes what a process keeps. */
-    for (long n = 1; n < 100; n++) {
-        bool failed_before = check_test_failed;
-        bool over = run_once(running, n);
-        if (check_test_failed && !failed_before)
-            printf("    %s, with call %ld refused: %s\n", running->name, n,
-                   refuse_hit ? refuse_hit : "none");
-        if (over)
-            return;
-    }
-    CHECK(!"a scenario has more than 100 calls");
+    refuse_each(running->name, run_nth);
 }
 
 static const scenario scenarios[] = {
+    {"test_paging_failures_flush", prepare_writer, flush},
+    {"test_paging_failures_flush_start", prepare_writer, flush_start},
+    {"test_paging_failures_flush_created", prepare_created, flush},
+    {"test_paging_failures_flush_appended", prepare_appended, flush},
     {"test_paging_failures_advise", prepare_reader, advise},
     {"test_paging_failures_discard", prepare_writer, discard},
     {"test_paging_failures_discard_memory", prepare_memory, discard},

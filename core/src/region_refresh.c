@@ -1,0 +1,275 @@
+/* Following a file that others make longer, cut, replace or remove. From the
+ * first look on the region holds a descriptor, so that it can show the end of a
+ * file that has lost its name before it goes over to the one that has it now.
+ * The region is locked from the look at the file to the new length. */
+#include <mapped/region.h>
+
+#include <assert.h>
+
+#include "region_internal.h"
+
+static const char *const change_texts[] = {"unchanged", "longer", "shorter",
+                                           "replaced", "removed"};
+
+const char *mapped_change_text(mapped_change change)
+{
+    return change_texts[change];
+}
+
+/* The file that has the region's path now. `*gone`: none has. */
+static mapped_status open_path(const mapped__region *full, intptr_t *file,
+                               bool *gone, mapped_error *error)
+{
+    bool created;
+    mapped_error unasked;
+    mapped_error *reason = error != NULL ? error : &unasked;
+    unsigned flags =
+        mapped__mode_shares_writes(full->mode) ? MAPPED__FILE_WRITE : 0;
+    mapped_status status =
+        mapped__file_open(full->path, flags, 0, file, &created, reason);
+    *gone =
+        status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
+    return *gone ? MAPPED_OK : status;
+}
+
+/* How long the region is to be in a file whose data ends at `data_end`. */
+static mapped_status find_length(const mapped__region *full, uint64_t data_end,
+                                 size_t *length, mapped_error *error)
+{
+    uint64_t left = data_end > full->offset ? data_end - full->offset : 0;
+    uint64_t wanted = left < full->wanted ? left : full->wanted;
+    const uint64_t numbers[3] = {full->offset, wanted, SIZE_MAX / 2};
+    if (wanted > SIZE_MAX / 2)
+        return mapped_error_set_range(error, MAPPED_OVERFLOW, "refresh",
+                                      numbers);
+    if (full->reserve != 0 && wanted > full->reserve)
+        return mapped_error_set_range(
+            error, MAPPED_ARGUMENT, "refresh: longer than the reserve",
+            (const uint64_t[3]){0, wanted, full->reserve});
+    *length = (size_t)wanted;
+    return MAPPED_OK;
+}
+
+/* A private page that was written to is a copy, and shows nothing that came
+ * behind the end of the file since. */
+static mapped_status fill_last_page(mapped__region *full, size_t before,
+                                    size_t length, mapped_error *error)
+{
+    size_t end = full->lead + before, page = full->mapping.page;
+    size_t rest = end % page == 0 ? 0 : page - end % page;
+    size_t n = length - before < rest ? length - before : rest;
+    if (full->mode != MAPPED_MODE_COPY || before == 0 || n == 0)
+        return MAPPED_OK;
+    return mapped__file_read(full->file, full->offset + before,
+                             full->mapping.address + end, n, error);
+}
+
+/* Own spare, in which another process has appended, is mapped already. */
+static mapped_status map_longer(mapped__region *full, size_t length,
+                                mapped_error *error)
+{
+    mapped_status status = MAPPED_OK;
+    if (full->reserve == 0)
+        status = mapped__region_intact(full, 0, SIZE_MAX, error);
+    if (status != MAPPED_OK || length <= full->spare)
+        return status;
+    MAPPED__STORE(&full->spare, 0);
+    mapped__region_free_old(full);
+    status = fill_last_page(full, full->length, length, error);
+    return status == MAPPED_OK ? mapped__region_extend(full, length, error)
+                               : status;
+}
+
+static mapped_status show_longer(mapped__region *full, size_t length,
+                                 mapped_error *error)
+{
+    bool covered = full->covered;
+    mapped_status status = mapped__region_uncover(full, error);
+    if (status == MAPPED_OK)
+        status = map_longer(full, length, error);
+    mapped__region_publish(full, status == MAPPED_OK ? length : full->length);
+    full->counted = full->length;
+    if (covered)
+        mapped__region_cover(full);
+    return status;
+}
+
+/* What exports show of the part that was cut reads as zeros, and they say so
+ * when they end: for them the pages stay as they are. */
+static mapped_status show_shorter(mapped__region *full, size_t length,
+                                  mapped_error *error)
+{
+    MAPPED__STORE(&full->spare, 0);
+    full->counted = length;
+    mapped__region_publish_length(full, length);
+    if (mapped__region_lock_exports(full, "refresh", NULL) != MAPPED_OK)
+        return MAPPED_OK;
+    bool covered = full->covered;
+    mapped_status status = mapped__region_uncover(full, error);
+    if (status == MAPPED_OK)
+        status = mapped__region_drop_pages(full, length, error);
+    if (covered)
+        mapped__region_cover(full);
+    return status;
+}
+
+/* Nobody may have a pointer or be in the middle of an access. */
+static mapped_status check_alone(mapped__region *full, mapped_error *error)
+{
+    mapped_status status = mapped__region_lock_exports(full, "refresh", error);
+    if (status == MAPPED_OK && MAPPED__LOAD_ACQUIRE(&full->references) != 1)
+        status = mapped__region_busy(full, "refresh", error);
+    return status;
+}
+
+/* Changes to another mapping of another file. */
+static void take_file(mapped__region *full, intptr_t file,
+                      const mapped__file_info *info,
+                      const mapped__mapping *mapping)
+{
+    mapped__region_trim(full, full->length);
+    mapped__region_free_old(full);
+    mapped__guard_suspend(&full->guard);
+    mapped__guard_forget(&full->guard, 0);
+    mapped__unmap(&full->mapping);
+    mapped__file_close(full->file);
+    mapped__ahead_stop(full->ahead);
+    full->ahead = NULL;
+    full->file = file;
+    full->file_device = info->device;
+    full->file_serial = info->serial;
+    full->mapping = *mapping;
+    full->created = false;
+    full->flush_error = 0;
+    mapped__region_guard(full);
+}
+
+static mapped_status go_over(mapped__region *full, intptr_t file,
+                             const mapped__file_info *info, mapped_error *error)
+{
+    mapped__map_request request;
+    mapped__mapping made;
+    size_t length;
+    mapped_status status =
+        find_length(full, mapped__file_data_end(file, info), &length, error);
+    if (status == MAPPED_OK)
+        status = check_alone(full, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (!mapped__region_describe(full, length, &request))
+        return mapped_error_set(error, MAPPED_OVERFLOW, "refresh");
+    request.file = file;
+    status = mapped__map(&request, &made, error);
+    if (status != MAPPED_OK)
+        return status;
+    bool covered = full->covered;
+    take_file(full, file, info, &made);
+    mapped__region_publish(full, length);
+    full->counted = length;
+    if (covered)
+        mapped__region_cover(full);
+    return MAPPED_OK;
+}
+
+static mapped_status check_kind(const mapped__region *full,
+                                const mapped__file_info *info,
+                                mapped_error *error)
+{
+    if (info->kind != MAPPED__FILE_REGULAR)
+        return mapped__file_refuse(info->kind, error);
+    if (info->page != full->mapping.page)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED,
+                                "refresh: another size of pages");
+    return MAPPED_OK;
+}
+
+/* The file that is mapped has nothing new: does it have the path still? */
+static mapped_status look_at_path(mapped__region *full, mapped_change *change,
+                                  mapped_error *error)
+{
+    intptr_t file;
+    mapped__file_info info;
+    bool gone;
+    *change = MAPPED_UNCHANGED;
+    if (!full->by_path)
+        return MAPPED_OK;
+    mapped_status status = open_path(full, &file, &gone, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (gone) {
+        *change = MAPPED_REMOVED;
+        return MAPPED_OK;
+    }
+    status = mapped__file_info_get(file, &info, error);
+    bool same = status == MAPPED_OK && info.device == full->file_device &&
+                info.serial == full->file_serial;
+    if (status == MAPPED_OK && !same)
+        status = check_kind(full, &info, error);
+    if (status == MAPPED_OK && !same)
+        status = go_over(full, file, &info, error);
+    if (status != MAPPED_OK || same)
+        mapped__file_close(file);
+    else
+        *change = MAPPED_REPLACED;
+    return status;
+}
+
+static mapped_status follow(mapped__region *full, mapped_change *change,
+                            mapped_error *error)
+{
+    mapped__file_info info;
+    size_t length;
+    mapped_status status = mapped__file_info_get(full->file, &info, error);
+    if (status == MAPPED_OK)
+        status =
+            find_length(full, mapped__region_data_end(full, full->file, &info),
+                        &length, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (length == full->length)
+        return look_at_path(full, change, error);
+    *change = length > full->length ? MAPPED_LONGER : MAPPED_SHORTER;
+    return length > full->length ? show_longer(full, length, error)
+                                 : show_shorter(full, length, error);
+}
+
+/* Without a descriptor, which is so before the first look in "r" and "c", only
+ * a file that still has its path can be looked at. */
+static mapped_status hold_file(mapped__region *full, mapped_error *error)
+{
+    if (!full->is_file || mapped_region_device(&full->head))
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "refresh");
+    if (full->file != MAPPED__NO_FILE)
+        return MAPPED_OK;
+    return mapped__region_open_file(full, &full->file, error);
+}
+
+static mapped_status refresh(mapped__region *full, mapped_change *change,
+                             mapped_error *error)
+{
+    mapped_error unasked;
+    mapped_error *reason = error != NULL ? error : &unasked;
+    assert(mapped__region_is_locked(full));
+    mapped_status status = hold_file(full, reason);
+    if (status == MAPPED_OK)
+        return follow(full, change, error);
+    bool gone =
+        status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
+    return status == MAPPED_STALE || gone ? look_at_path(full, change, error)
+                                          : status;
+}
+
+mapped_status mapped_region_refresh(mapped_region *region,
+                                    mapped_change *change, mapped_error *error)
+{
+    mapped_change found;
+    mapped__region *full = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(full, false, "refresh", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = refresh(full, &found, error);
+    mapped__region_unlock(full);
+    if (status == MAPPED_OK)
+        *change = found;
+    return mapped__region_end(region, "refresh", status, error);
+}
