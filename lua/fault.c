@@ -87,7 +87,8 @@ int mlua_guard(lua_State *L)
     bool before = mapped_guard_enabled();
     mlua_at_most(L, 1);
     if (!lua_isnoneornil(L, 1)) {
-        luaL_checktype(L, 1, LUA_TBOOLEAN); /* "off" would switch it on */
+        if (!lua_isboolean(L, 1)) /* "off" would switch it on */
+            mlua_raise_type(L, 1, "boolean");
         mapped_guard_enable(lua_toboolean(L, 1));
     }
     lua_pushboolean(L, before);

@@ -132,6 +132,7 @@ int luaopen_mapped(lua_State *L)
 {
     size_t i;
     luaL_checkversion(L);
+    luaL_checkstack(L, 2 * MLUA_SHARED + LUA_MINSTACK, NULL);
     lua_settop(L, 0);
     for (i = 0; i < MLUA_METATABLES; i++)
         lua_newtable(L);

@@ -156,7 +156,7 @@ FILE *mlua_check_stream(lua_State *L, int arg)
     luaL_Stream *handle = luaL_testudata(L, arg, LUA_FILEHANDLE);
     if (handle == NULL)
         mlua_raise_type(L, arg, "path or file handle");
-    if (handle->closef == NULL)
+    if (handle->closef == NULL || handle->f == NULL) /* or never opened */
         luaL_argerror(L, arg, "attempt to use a closed file");
     return handle->f;
 }

@@ -1,6 +1,7 @@
 /* The methods about pages: advice, locks, protection, what is in memory and
- * what the disk has. What the system refuses returns nil, a message and a code.
- */
+ * what the disk has. What the system refuses returns nil, a message and a code;
+ * where something has run out, the call is made once more after a collection,
+ * which may close or resize, so it begins with the object again. */
 #include "mapped_lua.h"
 
 /* Pushes true; or nil, the message and a number. */
@@ -16,6 +17,8 @@ static int paging_advise(lua_State *L)
 {
     mapped_advice advice;
     mapped_error error;
+    mapped_status status;
+    bool tried = false;
     size_t length;
     const char *text;
     mlua_at_most(L, 2);
@@ -25,7 +28,10 @@ static int paging_advise(lua_State *L)
         lua_pushfstring(L, "unknown advice '%s'", mlua_push_short(L, 2));
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     }
-    return answer(L, mapped_advise(mlua_to_view(L, 1), advice, &error), &error);
+    do
+        status = mapped_advise(mlua_to_view(L, 1), advice, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    return answer(L, status, &error);
 }
 
 typedef mapped_status operation(mapped_slice slice, mapped_error *error);
@@ -33,8 +39,13 @@ typedef mapped_status operation(mapped_slice slice, mapped_error *error);
 static int run(lua_State *L, operation *what)
 {
     mapped_error error;
+    mapped_status status;
+    bool tried = false;
     mlua_at_most(L, 1);
-    return answer(L, what(mlua_check_view(L, 1), &error), &error);
+    do
+        status = what(mlua_check_view(L, 1), &error);
+    while (mlua_collects(L, status, &error, &tried));
+    return answer(L, status, &error);
 }
 
 static int paging_discard(lua_State *L)
@@ -61,6 +72,8 @@ static int paging_protect(lua_State *L)
 {
     mapped_mode mode;
     mapped_error error;
+    mapped_status status;
+    bool tried = false;
     size_t length;
     const char *text;
     mlua_at_most(L, 2);
@@ -72,8 +85,10 @@ static int paging_protect(lua_State *L)
                         mlua_push_short(L, 2));
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     }
-    return answer(L, mapped_protect(mlua_check_view(L, 1), mode, &error),
-                  &error);
+    do
+        status = mapped_protect(mlua_check_view(L, 1), mode, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    return answer(L, status, &error);
 }
 
 /* Calls the function at argument 3 with how far it is. */
@@ -91,13 +106,16 @@ static int fetch(lua_State *L, bool reports)
     mapped_slice slice = mlua_check_view(L, 1);
     size_t total = slice.length;
     size_t done = 0;
+    bool tried = false;
     do {
         mapped_error error;
         mapped_status status;
-        slice = mlua_check_view(L, 1);
-        if (slice.length > total)
-            slice.length = total;
-        status = mapped_prefetch_next(slice, &done, &error);
+        do {
+            slice = mlua_check_view(L, 1);
+            if (slice.length > total)
+                slice.length = total;
+            status = mapped_prefetch_next(slice, &done, &error);
+        } while (mlua_collects(L, status, &error, &tried));
         if (status != MAPPED_OK)
             return mlua_fail(L, &error);
         if (reports)
@@ -110,7 +128,8 @@ static int fetch(lua_State *L, bool reports)
 static int paging_prefetch(lua_State *L)
 {
     mapped_error error;
-    bool reports, waits;
+    mapped_status status;
+    bool reports, waits, tried = false;
     mlua_at_most(L, 3);
     mlua_check_handle(L, 1);
     waits = lua_isnoneornil(L, 2) || lua_toboolean(L, 2);
@@ -123,10 +142,11 @@ static int paging_prefetch(lua_State *L)
         return fetch(L, reports);
     if (reports)
         luaL_argerror(L, 3, "a progress function needs a prefetch that waits");
-    return answer(
-        L,
-        mapped_prefetch(mlua_check_view(L, 1), MAPPED_PREFETCH_START, &error),
-        &error);
+    do
+        status = mapped_prefetch(mlua_check_view(L, 1), MAPPED_PREFETCH_START,
+                                 &error);
+    while (mlua_collects(L, status, &error, &tried));
+    return answer(L, status, &error);
 }
 
 static void set_number(lua_State *L, const char *name, size_t value)
@@ -143,10 +163,14 @@ static int push_residency(lua_State *L, bool mapped)
     void *bits = NULL;
     mapped_residency found;
     mapped_error error;
+    mapped_status status;
+    bool tried = false;
     if (mapped)
         bits = lua_newuserdatauv(L, room + 1, 0);
-    if (mapped_residency_get(slice, &found, bits, room + 1, &error) !=
-        MAPPED_OK)
+    do
+        status = mapped_residency_get(slice, &found, bits, room + 1, &error);
+    while (mlua_collects(L, status, &error, &tried));
+    if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     lua_createtable(L, 0, 6);
     set_number(L, "page_size", found.page_size);

@@ -65,7 +65,7 @@ static int push_captures(lua_State *L, const char *operation,
     for (i = 0; i < count; i++)
         if (mapped_match_capture(match, i, &captures[i], &error) != MAPPED_OK)
             mlua_raise_in(L, operation, &error);
-    luaL_checkstack(L, (int)count, "too many captures");
+    luaL_checkstack(L, (int)count + LUA_MINSTACK, "too many captures");
     for (i = 0; i < count; i++)
         push_capture(L, operation, subject, &captures[i]);
     return (int)count;

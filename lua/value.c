@@ -282,15 +282,25 @@ MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
                            (LUAI_UACINT)length, (LUAI_UACINT)item->count);
 }
 
+/* Leaves the text on top of the stack as the only value above `top`: a wrong
+ * value may lie 16 levels deep, and each level has asked for room once. */
+static const char *keep_wrong(lua_State *L, int top)
+{
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return lua_tostring(L, -1);
+}
+
 /* Converts an Array of ours, or a table that is read raw, with exactly
- * item->count values. What isn't
- * inline keeps mlua_convert short for numbers. */
+ * item->count values. What isn't inline keeps mlua_convert short for numbers.
+ */
 MAPPED__NOINLINE static const char *convert_sequence(lua_State *L, int index,
                                                      const mapped_item *item,
                                                      unsigned char *to)
 {
     const mapped_item single = mapped_item_single(item);
     const mlua_array *array = mlua_test_array(L, index);
+    const int top = lua_gettop(L);
     const char *wrong = NULL;
     size_t i, count;
     luaL_checkstack(L, LUA_MINSTACK, NULL);
@@ -311,9 +321,10 @@ MAPPED__NOINLINE static const char *convert_sequence(lua_State *L, int index,
         if (wrong == NULL)
             lua_pop(L, 1);
     }
-    return wrong == NULL
-               ? NULL
-               : lua_pushfstring(L, "value %I: %s", (LUAI_UACINT)i, wrong);
+    if (wrong == NULL)
+        return NULL;
+    lua_pushfstring(L, "value %I: %s", (LUAI_UACINT)i, wrong);
+    return keep_wrong(L, top);
 }
 
 /* A name that is no field's would be lost. */
@@ -328,6 +339,20 @@ static void check_names(lua_State *L, int index, const mapped_fields *fields)
         if (name == NULL || mapped_fields_find(fields, name, length) == NULL)
             mlua_raise_field(L, -2);
         lua_pop(L, 1);
+    }
+}
+
+/* The same for the fields of a Record. */
+static void check_fields(lua_State *L, const mapped_fields *from,
+                         const mapped_fields *to)
+{
+    size_t i;
+    for (i = 0; i < from->count; i++) {
+        const mapped_field *field = &from->fields[i];
+        if (mapped_fields_find(to, field->name, field->name_length) != NULL)
+            continue;
+        lua_pushlstring(L, field->name, field->name_length);
+        mlua_raise_field(L, -1);
     }
 }
 
@@ -347,11 +372,15 @@ MAPPED__NOINLINE static const char *convert_record(lua_State *L, int index,
                                                    const mapped_fields *fields,
                                                    unsigned char *to)
 {
+    const int top = lua_gettop(L);
+    const mlua_record *record = mlua_test(L, index, MLUA_RECORD);
     size_t i;
     luaL_checkstack(L, LUA_MINSTACK, NULL);
-    if (lua_istable(L, index))
+    if (record != NULL)
+        check_fields(L, record->fields, fields);
+    else if (lua_istable(L, index))
         check_names(L, index, fields);
-    else if (mlua_test(L, index, MLUA_RECORD) == NULL)
+    else
         return expected(L, index, "table or mapped.Record");
     for (i = 0; i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
@@ -359,8 +388,10 @@ MAPPED__NOINLINE static const char *convert_record(lua_State *L, int index,
         lua_getfield(L, index, field->name);
         wrong =
             mlua_convert(L, lua_gettop(L), &field->item, to + field->offset);
-        if (wrong != NULL)
-            return mlua_push_wrong(L, field, wrong);
+        if (wrong != NULL) {
+            mlua_push_wrong(L, field, wrong);
+            return keep_wrong(L, top);
+        }
         lua_pop(L, 1);
     }
     return NULL;

@@ -195,6 +195,7 @@ describe("the text of a message", function()
       value = function() region:set("B", 1, 10 ^ 300 // 1 | 0) end,
       path = function() assert(mapped.open("/" .. long)) end,
       ["type for a number"] = function() region:sub(named) end,
+      ["type for a switch"] = function() mapped.guard(named) end,
       ["type for a length"] = function() mapped.anonymous(named) end,
       ["type for a byte"] = function() region:fill(named) end,
       ["type for a position"] = function() region:get("B", named) end,

@@ -112,6 +112,32 @@ describe("regions that were dropped", function()
     ]]):format(path), "ulimit -n 60"))
   end)
 
+  it("give their descriptors back to calls about pages", function()
+    local path = support.file(("x"):rep(10000))
+    assert.equal("true\tlonger\tsame\n", support.child(([[
+      local mapped = require "mapped"
+      local read = assert(mapped.open(%q))
+      local copy = assert(mapped.open(%q, "c"))
+      local follower = assert(mapped.open(%q))
+      local dirty = read:residency().dirty
+      copy:fill(0)
+      local writer = assert(io.open(%q, "ab"))
+      writer:write("more")
+      writer:flush()
+      collectgarbage("stop")
+      local function use_up()
+        while io.open(%q) do end
+      end
+      use_up()
+      local reverted = copy:sub(10, 20):revert()
+      use_up()
+      local change = follower:refresh()
+      use_up()
+      local again = read:residency().dirty
+      print(reverted, change, (again == nil) == (dirty == nil) and "same")
+    ]]):gsub("%%q", function() return ("%q"):format(path) end), "ulimit -n 60"))
+  end)
+
   it("give their addresses back where these run out", function()
     if support.sanitized then
       pending("a sanitizer's shadow memory exceeds any limit")

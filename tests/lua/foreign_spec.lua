@@ -241,3 +241,23 @@ describe("a finalizer in the middle of a call", function()
     ]]))
   end)
 end)
+
+describe("a file handle", function()
+  it("that was never opened is refused", function()
+    assert.equal("2 refused\n", child [[
+      local mapped = require "mapped"
+      local leaked
+      getmetatable(io.stdout).__gc = function(file) leaked = file end
+      io.open("/nonexistent/x")
+      collectgarbage()
+      collectgarbage()
+      local refused = 0
+      for _, use in ipairs { mapped.open, mapped.windows } do
+        local ok, message = pcall(use, leaked, use == mapped.windows and 10 or nil)
+        assert(not ok and message:find "closed file", message)
+        refused = refused + 1
+      end
+      print(refused .. " refused")
+    ]])
+  end)
+end)
