@@ -201,9 +201,10 @@ mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
 static mapped_status append(mapped_region *region, const void *data, size_t n,
                             mapped_error *error)
 {
-    size_t start;
-    size_t own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
-    mapped_slice source = {region, own, n};
+    size_t start, own = SIZE_MAX; /* where in the region the data is */
+    if (region != NULL)
+        own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
+    const mapped_slice source = {region, own, n};
     if (own < mapped_region_length(region))
         return mapped_region_append_slice(region, source, error);
     mapped_status status =

@@ -67,21 +67,28 @@ static bool shows_cache(const mapped__region *full)
            (full->file != MAPPED__NO_FILE || full->name != NULL);
 }
 
-static bool ask_cache(mapped_slice slice, mapped__cached *cached)
+/* `*known`: the system tells. Where descriptors have run out that is an error,
+ * so that whoever can give some back tries again. */
+static mapped_status ask_cache(mapped_slice slice, mapped__cached *cached,
+                               bool *known, mapped_error *error)
 {
     intptr_t file;
+    mapped_error reason;
     mapped__region *full = mapped__region_of(slice.region);
+    *known = false;
     if (!shows_cache(full) ||
         mapped__region_lock(full, false, "residency", NULL) != MAPPED_OK)
-        return false;
-    bool known = mapped__region_open_file(full, &file, NULL) == MAPPED_OK;
-    if (known) {
-        known = mapped__file_cached(file, full->offset + slice.offset,
-                                    slice.length, cached);
+        return MAPPED_OK;
+    mapped_status status = mapped__region_open_file(full, &file, &reason);
+    if (status == MAPPED_OK) {
+        *known = mapped__file_cached(file, full->offset + slice.offset,
+                                     slice.length, cached);
         mapped__region_close_file(full, file);
     }
     mapped__region_unlock(full);
-    return known;
+    if (status == MAPPED_OK || !mapped_error_is_shortage(&reason))
+        return MAPPED_OK;
+    return mapped_error_set_system(error, reason.os_error, reason.call);
 }
 
 static mapped_status get(mapped_slice slice, mapped_residency *residency,
@@ -96,13 +103,14 @@ static mapped_status get(mapped_slice slice, mapped_residency *residency,
     found.pages = mapped_residency_pages(slice);
     if (status == MAPPED_OK && bits != NULL && capacity < (found.pages + 7) / 8)
         status = mapped_error_set(error, MAPPED_SIZE, "residency");
+    if (status == MAPPED_OK && found.pages > 0)
+        status = ask_cache(slice, &cached, &found.counted, error);
     if (status != MAPPED_OK)
         return status;
-    if (found.pages > 0 && ask_cache(slice, &cached)) {
+    if (found.counted) {
         found.resident = (size_t)cached.pages;
         found.dirty = (size_t)cached.dirty;
         found.writeback = (size_t)cached.writeback;
-        found.counted = true;
     }
     if (found.pages > 0 && (bits != NULL || !found.counted)) {
         found.resident = 0;

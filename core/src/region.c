@@ -117,6 +117,8 @@ static uint64_t wait_for_unlock(mapped__region *full, uint64_t seen)
 mapped_status mapped__region_lock(mapped__region *full, bool alone,
                                   const char *what, mapped_error *error)
 {
+    if (full == NULL)
+        return is_closed(NULL, what, error);
     uint64_t seen = control_of(full);
     uint64_t added =
         MAPPED__CONTROL_LOCKED | (alone ? MAPPED__CONTROL_ALONE : 0);
@@ -330,7 +332,7 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
     mapped__region *full = mapped__region_of(region);
     mapped_status status = mapped__region_lock(full, true, "close", error);
     if (status == MAPPED_CLOSED) {
-        if (is_alone(full)) /* which an earlier close was not */
+        if (full != NULL && is_alone(full)) /* which an earlier close was not */
             free_memory(full);
         return MAPPED_OK;
     }
@@ -471,12 +473,12 @@ mapped_mode mapped_region_mode(const mapped_region *region)
 
 uint64_t mapped_region_file_offset(const mapped_region *region)
 {
-    return mapped__region_of(region)->offset;
+    return region == NULL ? 0 : mapped__region_of(region)->offset;
 }
 
 const char *mapped_region_name(const mapped_region *region)
 {
-    return mapped__region_of(region)->name;
+    return region == NULL ? NULL : mapped__region_of(region)->name;
 }
 
 /* The guard's table knows every region from before it is opened until its

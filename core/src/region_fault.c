@@ -266,7 +266,9 @@ mapped_status mapped_region_faults(mapped_region *region,
 
 uint64_t mapped_region_fault_count(const mapped_region *region)
 {
-    return MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->guard.faults);
+    return region == NULL
+               ? 0
+               : MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->guard.faults);
 }
 
 /* Reads a byte of every page, so that one that still can't be had faults again
@@ -412,6 +414,8 @@ mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)
 /* Read after the caller has looked at what is lost. */
 uint64_t mapped_region_recovery_count(const mapped_region *region)
 {
+    if (region == NULL)
+        return 0;
     MAPPED__LOAD_FENCE();
     return __atomic_load_n(&mapped__region_of(region)->guard.recoveries,
                            __ATOMIC_SEQ_CST);

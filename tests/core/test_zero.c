@@ -152,6 +152,25 @@ static void test_no_region_is_closed(void)
     CHECK(!mapped_region_readonly(NULL));
     CHECK(!mapped_region_device(NULL));
     CHECK_UINT(mapped_region_length(NULL), 0);
+    CHECK_UINT(mapped_region_file_offset(NULL), 0);
+    CHECK_UINT(mapped_region_fault_count(NULL), 0);
+    CHECK_UINT(mapped_region_spare(NULL), 0);
+    CHECK(mapped_region_name(NULL) == NULL);
+}
+
+static void test_no_region_can_be_changed(void)
+{
+    mapped_change change;
+    uint64_t size;
+    CHECK_STATUS(mapped_region_check(NULL, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_recover(NULL, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_resize(NULL, 1, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_append(NULL, "x", 1, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_append_slice(NULL, none, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_refresh(NULL, &change, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_size(NULL, &size, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_close(NULL, NULL), MAPPED_OK);
+    CHECK_UINT(mapped_region_retire(NULL), 0);
 }
 
 static void test_zero_options_are_the_defaults(void)
@@ -175,6 +194,7 @@ int main(void)
     RUN(test_zero_slice_has_no_fields);
     RUN(test_zero_slice_leaves_no_pointer);
     RUN(test_no_region_is_closed);
+    RUN(test_no_region_can_be_changed);
     RUN(test_zero_options_are_the_defaults);
     return check_finish();
 }

@@ -283,7 +283,8 @@ size_t mapped_region_copied(const mapped_region *region);
 MAPPED__MUST_USE mapped_status mapped_region_seal(mapped_region *region,
                                                   mapped_error *error);
 
-/* No region, NULL, is closed, read-only mode and without anything else. */
+/* No region, NULL, is closed here and everywhere, with mode "r", and has
+ * nothing else. */
 size_t mapped_region_length(const mapped_region *region); /* 0 once closed */
 bool mapped_region_closed(const mapped_region *region);
 bool mapped_region_readonly(const mapped_region *region);

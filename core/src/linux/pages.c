@@ -19,7 +19,8 @@ int mapped__pages_flags(const mapped__map_request *request)
 {
     if (!(request->flags & MAPPED__MAP_HUGETLB))
         return 0;
-    return MAP_HUGETLB | (__builtin_ctzll(request->page) << MAP_HUGE_SHIFT);
+    unsigned size = (unsigned)__builtin_ctzll(request->page);
+    return (int)(MAP_HUGETLB | size << MAP_HUGE_SHIFT);
 }
 
 void mapped__pages_advise_huge(void *start, size_t length)
