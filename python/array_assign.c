@@ -27,11 +27,32 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
     return failed(raise_in(array->owner, ASSIGN, &error));
 }
 
+/* The format without the blanks, and the count of one, that struct allows. A
+ * text of one byte is a char, as NumPy calls it. */
+static const mapped_element *element_of(const char *format)
+{
+    char plain[3] = "";
+    size_t length = 0;
+    const char first = *format;
+    for (; *format != '\0'; format++) {
+        bool counts = *format == '1' && format[1] >= 'A';
+        if (strchr(" \t\n\r\f\v", *format) != NULL || counts)
+            continue;
+        if (length == sizeof plain - 1)
+            return NULL;
+        plain[length++] = *format;
+    }
+    if (length == 2 && plain[0] != first) /* blanks before a byte order */
+        return NULL;
+    if (length > 0 && plain[length - 1] == 's')
+        plain[length - 1] = 'c';
+    return mapped_element_from_struct(plain, length, NULL);
+}
+
 const mapped_element *buffer_element(const Py_buffer *buffer)
 {
-    const char *format = buffer->format != NULL ? buffer->format : "B";
     const mapped_element *element =
-        mapped_element_from_struct(format, strlen(format), NULL);
+        element_of(buffer->format != NULL ? buffer->format : "B");
     return element != NULL && element->size == buffer->itemsize ? element
                                                                 : NULL;
 }

@@ -204,6 +204,12 @@ PyObject *fault_new(Region *owner, const mapped_error *error);
 /* An IndexError, "index -7 is out of range, length 5", or that the region is
  * closed. */
 void *raise_index(Region *owner, Py_ssize_t index, size_t length);
+
+/* Raises PackRangeError, and returns NULL: of `size` bytes at `offset`; and, as
+ * raise_in, of an access that met the end. */
+void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length);
+void *raise_packing(Region *owner, const char *operation,
+                    const mapped_error *error);
 void *raise_value(const mapped_element *element, PyObject *value);
 
 /* What a caller passed in, as a message or a repr shows it: cut short, and
@@ -217,6 +223,10 @@ void *raise_about(PyObject *type, const char *format, const char *what,
                   PyObject *object);
 
 /* A TypeError: "`what`, not 'float'", which is the type of `object`. */
+/* Has a codec refused a text that is too long to keep in an exception? Then
+ * there is none any more. */
+bool is_encoding_error(PyObject *text);
+
 void *raise_kind(const char *what, PyObject *object);
 
 /* What a function that returns an int returns for one that has raised an

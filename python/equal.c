@@ -4,6 +4,8 @@
  *
  * The buffer of an object that isn't ours is taken first, because that runs its
  * code; only then is anything of ours looked at. */
+#include <string.h>
+
 #include "array.h"
 #include "records.h"
 
@@ -131,6 +133,26 @@ static int describe_buffer(const State *state, const Py_buffer *buffer,
     return 0;
 }
 
+/* Without items, there is only the shape to compare, whatever struct calls an
+ * item. */
+static int equal_empty(const mapped_array *ours, const Py_buffer *buffer)
+{
+    const char *format = buffer->format != NULL ? buffer->format : "B";
+    const mapped_fields_source source = {.dialect = MAPPED_DIALECT_STRUCT,
+                                         .text = format,
+                                         .length = strlen(format)};
+    size_t room;
+    if (buffer->len != 0 || buffer->ndim != ours->dimensions ||
+        buffer->shape == NULL ||
+        mapped_fields_room(&source, &room, NULL) != MAPPED_OK ||
+        mapped_slice_check(ours->slice, NULL) != MAPPED_OK)
+        return 0;
+    for (int i = 0; i < buffer->ndim; i++)
+        if (buffer->shape[i] != ours->shape[i])
+            return 0;
+    return 1;
+}
+
 static int equal_buffer(const State *state, PyObject *self,
                         const Py_buffer *buffer)
 {
@@ -138,9 +160,10 @@ static int equal_buffer(const State *state, PyObject *self,
     mapped_array ours = {.shape = &length, .strides = &step};
     Operand theirs;
     int status = describe_buffer(state, buffer, &theirs);
-    if (status == 0 && theirs.wrap != NULL) {
+    if (status == 0) {
         array_described(state, self, &ours);
-        status = equal_arrays(&ours, &theirs.array, false);
+        status = theirs.wrap != NULL ? equal_arrays(&ours, &theirs.array, false)
+                                     : equal_empty(&ours, buffer);
     }
     mapped_region_release(theirs.wrap);
     PyMem_Free(theirs.copy);

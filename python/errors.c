@@ -305,16 +305,58 @@ int require_open(Region *owner)
 {
     if (!mapped_region_closed(owner->view.slice.region))
         return 0;
-    PyErr_SetString(PyExc_ValueError, mapped_status_text(MAPPED_CLOSED));
-    return -1;
+    mapped_error error;
+    mapped_error_set(&error, MAPPED_CLOSED, "");
+    mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
+    return failed(raise_message(PyExc_ValueError, &error));
+}
+
+/* The path as errors of the core have it, with ": " behind; or "". */
+static PyObject *prefix_of(const Region *owner)
+{
+    mapped_error error;
+    mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
+    size_t length = strlen(error.path);
+    PyObject *path = PyUnicode_DecodeUTF8(error.path, (Py_ssize_t)length,
+                                          "backslashreplace");
+    if (path == NULL || length == 0)
+        return path;
+    PyObject *prefix = PyUnicode_FromFormat("%U: ", path);
+    Py_DECREF(path);
+    return prefix;
 }
 
 void *raise_index(Region *owner, Py_ssize_t index, size_t length)
 {
-    if (require_open(owner) == 0)
-        PyErr_Format(PyExc_IndexError, "index %zd is out of range, length %zu",
-                     index, length);
+    PyObject *prefix = require_open(owner) < 0 ? NULL : prefix_of(owner);
+    if (prefix != NULL)
+        PyErr_Format(PyExc_IndexError,
+                     "%Uindex %zd is out of range, length %zu", prefix, index,
+                     length);
+    Py_XDECREF(prefix);
     return NULL;
+}
+
+void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length)
+{
+    PyObject *prefix = prefix_of(owner);
+    if (prefix != NULL)
+        PyErr_Format(owner->state->range_error,
+                     "%U%zu bytes at offset %zd are out of range, length %zu",
+                     prefix, size, offset, length);
+    Py_XDECREF(prefix);
+    return NULL;
+}
+
+/* What lies outside is a struct.error, too. */
+void *raise_packing(Region *owner, const char *operation,
+                    const mapped_error *error)
+{
+    mapped_error named = *error;
+    mapped_error_set_operation(&named, operation);
+    if (error->status == MAPPED_RANGE)
+        return raise_message(owner->state->range_error, &named);
+    return raise_of(owner, &named);
 }
 
 void *raise_value(const mapped_element *element, PyObject *value)
@@ -327,6 +369,18 @@ void *raise_value(const mapped_element *element, PyObject *value)
                      code != NULL ? code : element->name);
     Py_XDECREF(text);
     return NULL;
+}
+
+/* The exception of a codec keeps the whole text. */
+#define LONG_TEXT 64
+
+bool is_encoding_error(PyObject *text)
+{
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) ||
+        PyUnicode_GetLength(text) <= LONG_TEXT)
+        return false;
+    PyErr_Clear();
+    return true;
 }
 
 void *raise_kind(const char *what, PyObject *object)

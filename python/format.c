@@ -30,14 +30,10 @@ int format_refuse(State *state, const mapped_field *field, const char *what)
 #define FORMAT_SIZE ((size_t)64 << 10)
 #define CAPSULE "mapped.format"
 
-/* The exception of the codec, which struct raises too, keeps the whole text. */
-#define LONG_TEXT 64
-
 static PyObject *encode(State *state, PyObject *text)
 {
     PyObject *bytes = PyUnicode_AsASCIIString(text);
-    if (bytes != NULL || PyUnicode_GetLength(text) <= LONG_TEXT ||
-        !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+    if (bytes != NULL || !is_encoding_error(text))
         return bytes;
     return PyErr_Format(state->struct_error, "bad char in struct format");
 }
@@ -237,8 +233,5 @@ int format_offset(Region *owner, size_t length, size_t size, Py_ssize_t *offset)
         *offset += (Py_ssize_t)length;
     if (*offset >= 0 && mapped_range_fits((size_t)*offset, size, length))
         return 0;
-    return failed(
-        PyErr_Format(owner->state->range_error,
-                     "%zu bytes at offset %zd are out of range, length %zu",
-                     size, *offset, length));
+    return failed(raise_span(owner, size, *offset, length));
 }

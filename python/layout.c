@@ -26,6 +26,8 @@ static PyObject *layout_compile(State *state, PyObject *text)
     mapped_fields *fields;
     mapped_error error;
     source.text = PyUnicode_AsUTF8AndSize(text, &length);
+    if (source.text == NULL && is_encoding_error(text))
+        PyErr_SetString(PyExc_ValueError, "the layout can't be encoded");
     if (source.text == NULL)
         return NULL;
     source.length = (size_t)length;
@@ -131,10 +133,13 @@ const mapped_field *layout_field(const Layout *layout, PyObject *name,
     if (!PyUnicode_Check(name))
         return raise_kind("a field's name is a str", name);
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
-    if (text == NULL)
+    const mapped_field *field = NULL;
+    if (text != NULL)
+        field = mapped_fields_find(layout->fields, text, (size_t)length);
+    else if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
         return NULL;
-    const mapped_field *field =
-        mapped_fields_find(layout->fields, text, (size_t)length);
+    else
+        PyErr_Clear(); /* no field has such a name */
     if (field == NULL)
         raise_missing(layout, name, missing);
     return field;

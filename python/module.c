@@ -55,9 +55,14 @@ static int make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
     return *type == NULL ? -1 : 0;
 }
 
+static PyMethodDef module_functions[] = {
+    MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){NULL, NULL, 0, NULL}};
+
 #define NOT_MADE(name) make_type(module, &name##_spec, &state->name) < 0 ||
 #define NOT_ADDED(name) PyModule_AddType(module, state->name) < 0 ||
 
+/* The functions come last: until then, what an import or an allocation runs may
+ * find the module, but nothing in it to call. */
 static int module_exec(PyObject *module)
 {
     unlocked_watch_waits();
@@ -72,9 +77,10 @@ static int module_exec(PyObject *module)
                               &state->unsupported) < 0 ||
         import_object("struct", "error", &state->struct_error) < 0 ||
         add_fault_error(module, state) < 0 ||
-        add_range_error(module, state) < 0)
+        add_range_error(module, state) < 0 ||
+        PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION) < 0)
         return -1;
-    return PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION);
+    return PyModule_AddFunctions(module, module_functions);
 }
 
 #define VISIT(name) Py_VISIT(state->name);
@@ -114,9 +120,6 @@ static void module_free(void *module)
     Py_CLEAR(state->range_error);
 }
 
-static PyMethodDef module_functions[] = {
-    MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){NULL, NULL, 0, NULL}};
-
 /* Python 3.12 knows a slot for modules that support interpreters with a lock of
  * their own. The headers of 3.11 lack its number, and 3.11 itself refuses it.
  */
@@ -133,7 +136,6 @@ static PyModuleDef definition = {
     .m_name = "_mapped",
     .m_doc = "The extension behind the package mapped.",
     .m_size = sizeof(State),
-    .m_methods = module_functions,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

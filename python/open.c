@@ -35,7 +35,11 @@ static int convert_path(PyObject *file, Request *request)
     Py_DECREF(path);
     if (request->name == NULL)
         return -1;
-    return PyUnicode_FSConverter(request->name, &request->path) ? 0 : -1;
+    if (PyUnicode_FSConverter(request->name, &request->path))
+        return 0;
+    if (is_encoding_error(request->name))
+        PyErr_SetString(PyExc_ValueError, "the path can't be encoded");
+    return -1;
 }
 
 /* Converts the result of fileno(). PyObject_AsFileDescriptor would warn of a
@@ -367,6 +371,9 @@ const char module_wrap_doc[] = PyDoc_STR(
     "place until it is gone or its region is closed. If the object maps a\n"
     "file and a page of it is lost, access through the Slice raises\n"
     "FaultError, and the object itself reads zeros.\n\n"
+    "The collector doesn't see through a memoryview: an object that has a "
+    "wrap\n"
+    "of a memoryview of itself stays until the wrap's region is closed.\n\n"
     "TypeError if the object is no buffer, BufferError if it isn't\n"
     "contiguous.");
 

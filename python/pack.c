@@ -165,9 +165,10 @@ static int write_all(PyObject *self, const mapped_fields *fields,
     mapped_error error;
     if (format_offset(owner, span.length, fields->size, &offset) < 0)
         return -1;
-    return outcome(owner, "pack",
-                   mapped_item_write(span, &item, (size_t)offset, from, &error),
-                   &error);
+    if (mapped_item_write(span, &item, (size_t)offset, from, &error) ==
+        MAPPED_OK)
+        return 0;
+    return failed(raise_packing(owner, "pack", &error));
 }
 
 /* Is there room? Before the values, as struct asks; behind them once more,

@@ -5,16 +5,19 @@
 typedef mapped_status Operation(mapped_slice slice, mapped_error *error);
 
 /* Runs the operation on all of the bytes. */
+static mapped_status run_core(mapped_slice span, Operation *operation,
+                              mapped_error *error)
+{
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    return unlocked_end_access(&unlocked, operation(span, error), error);
+}
+
 static PyObject *run(PyObject *self, Operation *operation)
 {
-    mapped_slice span = view_span(self);
     mapped_error error;
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
-    mapped_status status = operation(span, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
-    if (status != MAPPED_OK)
-        return raise_of(view_owner(self), &error);
-    Py_RETURN_NONE;
+    if (SUCCEEDS(run_core(view_span(self), operation, &error), &error))
+        Py_RETURN_NONE;
+    return raise_of(view_owner(self), &error);
 }
 
 #define LONGEST_WORD 16 /* longer than any advice is */
@@ -32,6 +35,7 @@ static const char *word_of(PyObject *object, const char *what,
     if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeError))
         return text;
     PyErr_Clear();
+    *length = 0; /* which may be -1 now */
     return "";
 }
 
@@ -45,6 +49,13 @@ const char view_advise_doc[] = PyDoc_STR(
     "ValueError for any other\nkind; io.UnsupportedOperation where the system "
     "has no such advice.");
 
+static mapped_status advise_core(mapped_slice span, mapped_advice advice,
+                                 mapped_error *error)
+{
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    return unlocked_end(&unlocked, mapped_advise(span, advice, error));
+}
+
 METHOD_ONE(view_advise)
 {
     Py_ssize_t length;
@@ -56,13 +67,9 @@ METHOD_ONE(view_advise)
     if (mapped_advice_parse(text, (size_t)length, &advice, NULL) != MAPPED_OK)
         return raise_about(PyExc_ValueError, "unknown %s %U", "advice",
                            argument);
-    mapped_slice span = view_span(self);
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
-    mapped_status status =
-        unlocked_end(&unlocked, mapped_advise(span, advice, &error));
-    if (status != MAPPED_OK)
-        return raise_of(view_owner(self), &error);
-    Py_RETURN_NONE;
+    if (SUCCEEDS(advise_core(view_span(self), advice, &error), &error))
+        Py_RETURN_NONE;
+    return raise_of(view_owner(self), &error);
 }
 
 const char view_discard_doc[] = PyDoc_STR(
@@ -140,23 +147,26 @@ static int convert_protection(PyObject *object, mapped_mode *mode)
 /* With the global lock no other thread is in the middle of a write, unless it
  * runs unlocked and holds a reference. So the core may protect the pages too.
  * Without it the extra reference keeps it from that. */
+static mapped_status protect_core(mapped_slice span, mapped_mode mode,
+                                  mapped_error *error)
+{
+#ifdef Py_GIL_DISABLED
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    return unlocked_end(&unlocked, mapped_protect(span, mode, error));
+#else
+    return mapped_protect(span, mode, error);
+#endif
+}
+
 METHOD_ONE(view_protect)
 {
     mapped_mode mode;
     mapped_error error;
     if (convert_protection(argument, &mode) < 0)
         return NULL;
-    mapped_slice span = view_span(self);
-#ifdef Py_GIL_DISABLED
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
-    mapped_status status =
-        unlocked_end(&unlocked, mapped_protect(span, mode, &error));
-#else
-    mapped_status status = mapped_protect(span, mode, &error);
-#endif
-    if (status != MAPPED_OK)
-        return raise_of(view_owner(self), &error);
-    Py_RETURN_NONE;
+    if (SUCCEEDS(protect_core(view_span(self), mode, &error), &error))
+        Py_RETURN_NONE;
+    return raise_of(view_owner(self), &error);
 }
 
 static mapped_status fetch_next(mapped_slice span, size_t *done,
@@ -175,7 +185,7 @@ static PyObject *fetch(PyObject *self, PyObject *progress)
     mapped_error error;
     size_t done = 0;
     do {
-        if (fetch_next(span, &done, &error) != MAPPED_OK)
+        if (!SUCCEEDS(fetch_next(span, &done, &error), &error))
             return raise_in(view_owner(self), "prefetch", &error);
         if (PyErr_CheckSignals() < 0)
             return NULL;
@@ -294,6 +304,18 @@ const char view_residency_doc[] = PyDoc_STR(
     "in\nthe lowest bit of the first byte, set for what is in memory. "
     "io.UnsupportedOperation\nwhere the system doesn't tell.");
 
+static mapped_status residency_core(mapped_slice span, mapped_residency *found,
+                                    PyObject *map, mapped_error *error)
+{
+    bool wanted = map != Py_None;
+    char *bits = wanted ? PyBytes_AsString(map) : NULL;
+    size_t room = wanted ? (size_t)PyBytes_Size(map) : 0;
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    mapped_status status =
+        mapped_residency_get(span, found, (unsigned char *)bits, room, error);
+    return unlocked_end_access(&unlocked, status, error);
+}
+
 METHOD_KEYWORDS(view_residency)
 {
     static const Signature signature = {"residency", 0, 1, {"map"}};
@@ -308,13 +330,7 @@ METHOD_KEYWORDS(view_residency)
     PyObject *map = map_new(span, wanted != 0);
     if (map == NULL)
         return NULL;
-    char *bits = wanted != 0 ? PyBytes_AsString(map) : NULL;
-    size_t room = wanted != 0 ? (size_t)PyBytes_Size(map) : 0;
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
-    mapped_status status =
-        mapped_residency_get(span, &found, (unsigned char *)bits, room, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
-    if (status == MAPPED_OK)
+    if (SUCCEEDS(residency_core(span, &found, map, &error), &error))
         return residency_new(view_owner(self)->state, &found, map);
     Py_DECREF(map);
     return raise_of(view_owner(self), &error);

@@ -183,7 +183,7 @@ static PyObject *matches_next(PartsIterator *self)
     if (base == MAPPED_NOT_FOUND)
         return NULL;
     if (find_first(rest, &needle, &found, &error) != MAPPED_OK)
-        return raise_of(self->owner, &error);
+        return raise_in(self->owner, "find_all", &error);
     if (self->base == base) { /* nobody went on meanwhile */
         self->needle = needle;
         go_on(self, rest, base, found);

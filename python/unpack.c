@@ -104,7 +104,7 @@ static PyObject *unpack_copy(PyObject *self, const mapped_fields *fields,
         &unlocked, mapped_item_read(span, &item, offset, bytes, &error),
         &error);
     if (status != MAPPED_OK)
-        return raise_in(owner, "unpack", &error);
+        return raise_packing(owner, "unpack", &error);
     size_t made = make_all(fields, bytes, values);
     return made < fields->values ? drop(values, (Py_ssize_t)made)
                                  : fill_tuple(values, (Py_ssize_t)made);

@@ -13,10 +13,25 @@ _DEPTH = 16  # of records in records, as in the core
 _CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I",
           "i64": "q", "u64": "Q", "f16": "e", "f32": "f", "f64": "d",
           "bool": "?", "char": "s"}  # of struct
+_NAMES = {("b", 1): "bool", **{(name[0], int(name[1:]) // 8): name
+                               for name in _CODES if name[1:].isdigit()}}
+
+
+def _type_of(value):
+    return f"'{type.__dict__['__name__'].__get__(type(value))[:60]}'"
+
+
+def _short(value):
+    """What a message shows of a value, whose own code doesn't run for it."""
+    if type(value) is str:
+        return repr(value[:60])
+    if type(value) is int and value.bit_length() < 200:
+        return str(value)
+    return f"of type {_type_of(value)}"
 
 
 def _refused(what, name):
-    return ValueError(f"a layout has no {what}: field {str(name)[:60]!r}")
+    return ValueError(f"a layout has no {what}: field {_short(name)}")
 
 
 def from_dtype(dtype, depth=0):
@@ -25,7 +40,7 @@ def from_dtype(dtype, depth=0):
         names = dtype.names
     except AttributeError:
         raise TypeError("layout must be a str, a Layout or a dtype, not "
-                        f"'{type(dtype).__name__:.64}'") from None
+                        f"{_type_of(dtype)}") from None
     if names is None:
         raise ValueError("a dtype without fields is no record")
     if depth > _DEPTH:
@@ -57,9 +72,10 @@ def _from_one(dtype, name, depth):
     kind, size, order = dtype.kind, index(dtype.itemsize), dtype.byteorder
     if kind == "S" and size > 0:
         return "char", size
-    one = "bool" if (kind, size) == ("b", 1) else f"{kind:.8}{8 * size}"
-    if one not in _CODES:
-        raise _refused(f"type for NumPy's kind '{kind:.8}' of {size} bytes", name)
+    one = _NAMES.get((kind, size)) if type(kind) is str else None
+    if one is None:
+        raise _refused(f"type for NumPy's kind {_short(kind)} of {_short(size)}"
+                       " bytes", name)
     big = order == ">" or order != "<" and byteorder == "big"
     return one + "be" * (big and size > 1), -1
 

@@ -67,8 +67,24 @@ FOREIGN = {
         numpy.arange(8, dtype="u1").reshape(2, 4)).data,
     "structured": lambda: numpy.zeros(8, "u1,u2").data,
     "nothing": lambda: b"",
+    "no texts": lambda: numpy.zeros(0, "S4").data,
+    "no records": lambda: numpy.zeros(0, "u1,u2").data,
+    "texts of one byte": lambda: numpy.frombuffer(NUMBERS, "S1").data,
+    "texts": lambda: numpy.frombuffer(NUMBERS, "S4").data,
+    "counted": lambda: formatted("1I"), "spaced": lambda: formatted("<1I "),
+    "other": lambda: formatted("xB"),
     "one item": lambda: numpy.array(0, "u4").data,
 }
+
+
+def formatted(text):
+    """A buffer of NUMBERS whose format is spelled like that."""
+    testbuffer = pytest.importorskip("_testbuffer", reason="no _testbuffer here")
+    size = struct.calcsize(text)
+    return memoryview(testbuffer.ndarray(
+        list(struct.iter_unpack(text, NUMBERS)) if text == "xB" else
+        [item for item, in struct.iter_unpack(text, NUMBERS)],
+        shape=[len(NUMBERS) // size], format=text))
 
 
 @pytest.mark.parametrize("theirs", FOREIGN)

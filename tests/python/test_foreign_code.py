@@ -115,6 +115,9 @@ def test_formats_that_are_forgotten_still_work():
 
 # A program whose garbage holds 20 regions with a descriptor each, and that may
 # open no other descriptor.
+with mapped.open(__file__) as _file:
+    NO_DIRTY = _file.residency().dirty is None
+
 NO_DESCRIPTORS = """
     import gc, mapped, os, resource, sys
     path, action = sys.argv[1:]
@@ -129,7 +132,8 @@ NO_DESCRIPTORS = """
             return first.recover()
 
     created = mapped.open(path + ".new", "w+", length=10)
-    with mapped.open(path) as first:
+    with mapped.open(path) as first, mapped.open(path, "c") as private:
+        private[1:9] = bytes(8)
         limit = max(map(int, os.listdir("/proc/self/fd"))) + 21
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
         gc.disable()
@@ -157,7 +161,9 @@ NO_DESCRIPTORS = """
 @pytest.mark.parametrize("action, expected", [
     ("mapped.open(path, 'r+')[0]", "0"), ("mapped.open(file, 'r+')[0]", "0"),
     ("mapped.open(path)[1]", "1"), ("first.size", None),
-    ("created.flush()", "None"),
+    ("created.flush()", "None"), ("first.refresh()", "unchanged"),
+    ("private[1:9].revert()", "None"),
+    ("first.residency().dirty is None", str(NO_DIRTY)),
     ("len(mapped.anonymous(10, shared=True))", "10")])
 def test_garbage_gives_its_descriptors_back(child, path, action, expected):
     done = child(NO_DESCRIPTORS, path, action).strip()
@@ -481,3 +487,36 @@ def test_attribute_that_is_no_text_is_no_field():
             setattr(record, name, 1)
     with pytest.raises(TypeError):
         type(record).__getattribute__(record, 5)
+
+
+@pytest.mark.parametrize("hook", [
+    "gc.callbacks.append(lambda *_: use())",
+    "builtins.__import__ = lambda *a, **k: (use(), real(*a, **k))[1]"])
+def test_code_that_runs_in_the_import_finds_nothing_to_call(child, hook):
+    done = child(f"""
+        import builtins, gc, sys
+        real, seen = builtins.__import__, []
+        def use():
+            module = sys.modules.get("mapped._mapped")
+            if module is None or "mapped" in seen:
+                return
+            seen.append("half")
+            for name in "anonymous", "wrap", "layout", "open", "windows":
+                function = getattr(module, name, None)
+                if function is not None:
+                    seen.append("mapped")
+                    return
+        gc.set_threshold(1)
+        {hook}
+        import mapped
+        gc.callbacks.clear()
+        print("half" in seen, mapped.anonymous(8).find(b"x"))
+    """, finalizers=False)
+    assert done in ("True -1\n", "False -1\n")
+
+
+def test_module_that_is_not_initialised_has_nothing_to_call():
+    import importlib.util
+    spec = importlib.util.find_spec("mapped._mapped")
+    module = importlib.util.module_from_spec(spec)
+    assert not hasattr(module, "anonymous") and not hasattr(module, "open")

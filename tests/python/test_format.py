@@ -341,3 +341,12 @@ def test_nan_keeps_its_sign():
     view = mapped.wrap(bytearray(14))
     view.pack("<efd", 0, *[math.copysign(math.nan, -1)] * 3)
     assert bytes(view) == struct.pack("<efd", *[math.copysign(math.nan, -1)] * 3)
+
+
+def test_format_of_a_part_that_was_cut_off_is_out_of_range():
+    region = mapped.anonymous(64)
+    part = region[10:60]
+    region.resize(5)
+    for use in (lambda: part.unpack("<I"), lambda: part.pack("<I", 0, 1)):
+        with pytest.raises(mapped.PackRangeError, match="pack: out of range"):
+            use()

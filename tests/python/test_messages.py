@@ -2,7 +2,9 @@
 an object's repr fails, and against text that messages keep in memory."""
 import enum
 import os
+import re
 import struct
+import types
 
 import pytest
 
@@ -35,6 +37,17 @@ class Bit(enum.IntEnum):
 
 Named = type("N" * LONG, (), {})
 HUGE = 10 ** 5000
+
+
+LONE = "\ud800" * LONG
+
+
+def dtype(kind, size):
+    """What looks like a dtype with a field of that kind and size."""
+    field = types.SimpleNamespace(names=None, subdtype=None, kind=kind,
+                                  itemsize=size, byteorder="<")
+    return types.SimpleNamespace(names=("a",), fields={"a": (field, 0)},
+                                 itemsize=1)
 
 
 RECORDS = "a:u8 c:char[3] l:u8[2]"
@@ -87,6 +100,16 @@ CALLS = {
         "a" * 1_000_000 + ":u8").__setitem__(0, (300,))),
     "format": (struct.error, lambda r: r.unpack("é" + TEXT)),
     "bytes format": (struct.error, lambda r: r.unpack(b"x" * 100 + b"\xff")),
+    "path without a code": (ValueError, lambda r: mapped.open(LONE)),
+    "windows without a code": (ValueError, lambda r: mapped.windows(LONE, 5)),
+    "layout without a code": (ValueError, lambda r: mapped.layout(LONE)),
+    "column without a code": (KeyError, lambda r: r.records("a:u8").column(LONE)),
+    "field without a code": (KeyError, lambda r: r.records("a:u8")[0][LONE]),
+    "size of a dtype": (ValueError, lambda r: mapped.layout(dtype("u", HUGE))),
+    "kind of a dtype": (ValueError, lambda r: mapped.layout(dtype(TEXT, 1))),
+    "broken kind": (ValueError,
+                    lambda r: mapped.layout(dtype(BrokenText("u"), 1))),
+    "no dtype": (TypeError, lambda r: mapped.layout(Named())),
     "pickle": (TypeError, lambda r: r.__reduce_ex__(2)),
 }
 
@@ -290,3 +313,28 @@ def test_what_has_shrunk_away_names_the_operation_and_the_file(path):
                 use()
         with pytest.raises(IndexError, match="index 8 is out of range"):
             part[8]
+
+
+@pytest.mark.parametrize("use, text", [
+    (lambda r: r[1000], "index 1000 is out of range, length 10"),
+    (lambda r: r.unpack("<9Q"), "72 bytes at offset 0 are out of range"),
+    (lambda r: next(r.find_all(b"x")), "attempt to use a closed region"),
+    (lambda r: r.fill(1), "attempt to use a closed region"),
+    (lambda r: r.cast("B"), "attempt to use a closed region"),
+    (lambda r: list(r.lines()), "attempt to use a closed region")])
+def test_path_is_named_whatever_is_wrong(tmp_path, use, text):
+    path = tmp_path / "named"
+    path.write_bytes(bytes(10))
+    region = mapped.open(path, "r+")
+    if "closed" in text:
+        region.close()
+    with pytest.raises((ValueError, IndexError)) as caught:
+        use(region)
+    assert re.match(f".*/named: {text}", str(caught.value))
+
+
+def test_find_all_is_named(region):
+    found = region[10:60].find_all(b"zz")
+    region.resize(5)
+    with pytest.raises(IndexError, match="find_all: out of range"):
+        next(found)

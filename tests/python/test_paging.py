@@ -368,3 +368,11 @@ def test_protect_while_another_thread_writes(pages):
         done.append(1)
         for thread in threads:
             thread.join()
+
+
+@pytest.mark.parametrize("word", ["\ud800", "\ud800" * 1000])
+def test_word_without_an_encoding_is_refused(region, word):
+    with pytest.raises(ValueError, match="mode"):
+        region.protect(word)
+    with pytest.raises(ValueError, match="advice"):
+        region.advise(word)
