@@ -110,7 +110,8 @@ def command_info(arguments, output):
     for path in arguments.files:
         with mapped.open(path) as region:
             found = os.stat(path)
-            facts = {"file": path, "size": region.size,
+            spare = found.st_size - region.size if found.st_size else 0
+            facts = {"file": path, "size": region.size, "spare": spare,
                      "allocated": found.st_blocks * 512,
                      "device": found.st_dev, "inode": found.st_ino,
                      "mode": oct(found.st_mode & 0o7777),
@@ -118,7 +119,8 @@ def command_info(arguments, output):
             output.result(
                 facts, f"{path}: {region.size} bytes ({human(region.size)}), "
                 f"{human(facts['allocated'])} on the disk, "
-                f"inode {facts['inode']} of device {facts['device']}")
+                f"inode {facts['inode']} of device {facts['device']}"
+                + (f", and {spare} bytes spare of append" if spare else ""))
     return FOUND
 
 
@@ -228,7 +230,8 @@ def lost_pages(path, progress):
     """Tries every page; yields offset and errno of those that are lost. A region
     tells lost pages apart only while they are few: it is mapped anew behind each."""
     page = os.sysconf("SC_PAGE_SIZE")
-    total = os.stat(path).st_size
+    with mapped.open(path) as region:
+        total = len(region)
     at = 0
     while at < total:
         with mapped.open(path, offset=at) as region:

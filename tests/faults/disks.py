@@ -120,6 +120,47 @@ def heal(path, server):
                 raise AssertionError("nothing said of a bad page")
 
 
+def write_errors(folder, command):
+    """Tests that a failed write-back is told until the pages are marked as
+    changed again, and that then they are really written."""
+    import mapped
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "fuse.py"), str(folder), "8", "3"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "mounted\n"
+
+    def refused(region):
+        try:
+            region.flush()
+        except OSError as error:
+            assert error.errno == errno.EIO, error
+            assert error.filename == str(folder / "file"), error
+            return " ".join(error.__notes__)
+        raise AssertionError("nothing said of what was not written")
+    try:
+        # Reading the whole page first would fail; the disk is repaired for it.
+        server.send_signal(signal.SIGUSR1)
+        region = mapped.open(folder / "file", "r+")
+        region[::PAGE] = b"w" * 8
+        server.send_signal(signal.SIGHUP)
+        assert server.stdout.readline() == "broken\n"
+        assert "msync" in refused(region)
+        written = {server.stdout.readline() for _ in range(7)}
+        assert written == {f"wrote {page} {ord('w')}\n" for page in range(8)
+                           if page != 3}, written
+        assert "an earlier flush" in refused(region)
+        server.send_signal(signal.SIGUSR1)
+        assert "an earlier flush" in refused(region)
+        region.recover()
+        region.flush()
+        assert f"wrote 3 {ord('w')}\n" in {
+            server.stdout.readline() for _ in range(8)}
+        region.close()
+    finally:
+        sh("umount", "-l", str(folder))
+        server.kill()
+
+
 def call_while_busy(region, call, server):
     """Makes a call while another thread uses the region and waits for its disk.
     The disk answers only after a third thread has had the interpreter's
@@ -201,7 +242,7 @@ def main():
     libc = ctypes.CDLL(None)
     assert libc.mount(None, b"/", None, 1 << 18 | 1 << 14, None) == 0
     {"tmpfs": tmpfs, "ext4": ext4, "fuse": io_errors, "waits": waits,
-     "huge": huge}[name](pathlib.Path(folder), command)
+     "write_errors": write_errors, "huge": huge}[name](pathlib.Path(folder), command)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 Usage: fuse.py MOUNTPOINT PAGES BAD... mounts the file system, and serves it
 until it is unmounted or standard input ends. Every byte of the file is `S`.
-Reading a page listed in BAD fails with EIO until the signal SIGUSR1 repairs all
-pages. After SIGUSR2, the next request for the file's attributes prints `asked`
+Reading or writing a page listed in BAD fails with EIO until the signal SIGUSR1
+repairs all pages, and after SIGHUP again, which prints `broken`. A page that is written is printed, as `wrote PAGE BYTE` with
+its first byte. After SIGUSR2, the next request for the file's attributes prints `asked`
 and waits for a byte on standard input. The program uses the kernel's protocol
 (linux/fuse.h, version 7.31), so that no library is needed. It must run as root
 in a mount namespace of its own."""
@@ -17,16 +18,22 @@ import struct
 import sys
 
 PAGE = 4096
-LOOKUP, FORGET, GETATTR, OPEN, READ, INIT = 1, 2, 3, 14, 15, 26
+LOOKUP, FORGET, GETATTR, OPEN, READ, WRITE, INIT = 1, 2, 3, 14, 15, 16, 26
 RELEASE, FLUSH, BATCH_FORGET = 18, 25, 42
 HEADER = struct.Struct("<IIQQIIII")
 ATTR = struct.Struct("<6Q10I")
 ROOT, FILE = 1, 2
+WRITE_IN = 40  # bytes before those that are written
 
 
 class Disk:
     def __init__(self, pages, bad):
-        self.size, self.bad, self.slow = pages * PAGE, set(bad), False
+        self.listed = set(bad)
+        self.size, self.bad, self.slow = pages * PAGE, set(self.listed), False
+
+    def break_again(self, *_):
+        self.bad = set(self.listed)
+        print("broken", flush=True)
 
     def slow_down(self, *_):
         self.slow = True
@@ -65,12 +72,19 @@ class Disk:
             return errno.EIO
         return b"S" * max(0, end - offset)
 
+    def write(self, node, body):
+        _, offset, size = struct.unpack_from("<QQI", body)
+        if offset // PAGE in self.bad:
+            return errno.EIO
+        print("wrote", offset // PAGE, body[WRITE_IN:][0], flush=True)
+        return struct.pack("<2I", size, 0)
+
     def nothing(self, node, body):
         return b""
 
     def answer(self, opcode, node, body):
         call = {LOOKUP: self.lookup, GETATTR: self.getattr, OPEN: self.open,
-                READ: self.read, INIT: self.init, RELEASE: self.nothing,
+                READ: self.read, WRITE: self.write, INIT: self.init, RELEASE: self.nothing,
                 FLUSH: self.nothing}.get(opcode)
         return errno.ENOSYS if call is None else call(node, body)
 
@@ -102,6 +116,7 @@ def main():
     where, pages, *bad = sys.argv[1:]
     disk = Disk(int(pages), map(int, bad))
     signal.signal(signal.SIGUSR1, lambda *_: disk.bad.clear())
+    signal.signal(signal.SIGHUP, disk.break_again)
     signal.signal(signal.SIGUSR2, disk.slow_down)
     device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     mount(device, where)

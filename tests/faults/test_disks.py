@@ -52,6 +52,12 @@ def test_disk_full_ext4(tmp_path, language):
     run("ext4", tmp_path, PROBES[language])
 
 
+def test_disk_that_fails_to_write(tmp_path):
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("no /dev/fuse here")
+    run("write_errors", tmp_path, PROBES["Python"])
+
+
 def test_disk_that_needs_the_interpreter(tmp_path):
     if not os.path.exists("/dev/fuse"):
         pytest.skip("no /dev/fuse here")

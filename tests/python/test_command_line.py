@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import mapped
 import pytest
 from mapped.__main__ import Progress, shades
 
@@ -164,3 +165,20 @@ def test_a_reader_that_stops_is_no_error(data):
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 141
+
+
+def test_file_that_an_append_has_left_has_its_data_only(tmp_path):
+    path = tmp_path / "left"
+    path.touch()
+    child = os.fork()
+    if child == 0:
+        region = mapped.open(path, "r+")
+        region.append(b"needle")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert path.stat().st_size == 65536
+    assert "6 bytes" in run("info", path).out
+    assert "65530 bytes spare" in run("info", path).out
+    assert run("find", "needle", path).out == "0:needle\n"
+    assert run("lost", path).out == f"{path}: no page lost\n"
+    assert run("dump", path).out.count("\n") == 1
