@@ -5,11 +5,9 @@
 
 #include <mapped/endian.h>
 #include <mapped/export.h>
-#include <mapped/flush.h>
 #include <mapped/windows.h>
 #include <pthread.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #define NAME "appended"
 #define STEP 65536
@@ -232,6 +230,21 @@ static void test_append_to_a_part_behind_an_offset(void)
     CHECK_INT(scratch_read_byte(path(), 3 * RECORD - 1),
               scratch_byte(3 * RECORD - 1));
     CHECK_INT(scratch_read_byte(path(), 3 * RECORD), 8);
+}
+
+/* There, the system writes only to the end of the file. */
+static void test_append_by_a_descriptor_in_append_mode(void)
+{
+    mapped_region *region;
+    int file = open(scratch_file(NAME, 0), O_RDWR | O_APPEND | O_CLOEXEC);
+    CHECK_STATUS(mapped_region_open_descriptor(
+                     file, NULL, MAPPED_MODE_READ_WRITE, NULL, &region, NULL),
+                 MAPPED_OK);
+    close(file);
+    append_records(region, 0, 3);
+    CHECK_INT(file_size(), 3 * RECORD);
+    mapped_region_release(region);
+    check_records(3);
 }
 
 /* A region that ends before its file has what it adds to lie there already. */
@@ -477,40 +490,6 @@ static void test_append_counts_what_is_there(void)
     munmap(slow_source, scratch_page());
 }
 
-#ifndef SYS_cachestat /* as on every machine that has it */
-#    define SYS_cachestat 451
-#endif
-
-/* Returns how many pages of the file are not on the disk, or -1. */
-static long dirty_pages(void)
-{
-    const uint64_t all[2] = {0, 0};
-    struct {
-        uint64_t cached, dirty, writeback, evicted, recently_evicted;
-    } found;
-    int file = open(path(), O_RDONLY | O_CLOEXEC);
-    long result = syscall(SYS_cachestat, file, all, &found, 0);
-    close(file);
-    return result == 0 ? (long)found.dirty : -1;
-}
-
-static void test_append_flushes_its_trailer(void)
-{
-    scratch_file(NAME, 0);
-    mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 0);
-    append_records(region, 0, 1);
-    long dirty = dirty_pages();
-    if (dirty < 0) {
-        check_skip("the system doesn't tell which pages are dirty");
-    } else {
-        CHECK_INT(dirty, 2);
-        CHECK_STATUS(mapped_flush(mapped_region_slice(region), 0, NULL),
-                     MAPPED_OK);
-        CHECK_INT(dirty_pages(), 0);
-    }
-    mapped_region_release(region);
-}
-
 #define THREADS 4
 #define EACH 2000
 
@@ -572,6 +551,7 @@ int main(void)
     RUN(test_append_grows_the_file_a_few_times);
     RUN(test_append_fills_a_reserve_to_the_last_byte);
     RUN(test_append_to_a_part_behind_an_offset);
+    RUN(test_append_by_a_descriptor_in_append_mode);
     RUN(test_append_in_the_middle_of_a_file);
     RUN(test_append_goes_on_after_a_crash);
     RUN(test_append_left_by_a_crash_gives_way);
@@ -582,7 +562,6 @@ int main(void)
     RUN(test_append_up_to_the_limit_of_files);
     RUN(test_append_by_two_that_take_turns);
     RUN(test_append_counts_what_is_there);
-    RUN(test_append_flushes_its_trailer);
     RUN(test_append_by_several_threads);
     return check_finish();
 }

@@ -271,6 +271,23 @@ static void test_flush_of_bad_arguments(void)
     mapped_region_release(region);
 }
 
+/* Without the trailer a crash of the system would take the data for cut. */
+static void test_flush_writes_the_trailer_of_an_append(void)
+{
+    const char *path = scratch_file("appended", 0);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_READ_WRITE, NULL);
+    CHECK_STATUS(mapped_region_append(region, "data", 4, NULL), MAPPED_OK);
+    seen.msyncs = 0;
+    CHECK_STATUS(mapped_flush(mapped_region_slice(region), 0, NULL), MAPPED_OK);
+    CHECK_INT(seen.msyncs, 2);
+    const unsigned char *end = region->base_ + scratch_size(path);
+    CHECK(seen.address < end && seen.address + seen.length >= end);
+    CHECK_STATUS(mapped_region_resize(region, 4, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_flush(mapped_region_slice(region), 0, NULL), MAPPED_OK);
+    CHECK_INT(seen.msyncs, 3);
+    mapped_region_release(region);
+}
+
 int main(void)
 {
     RUN(test_flush_writes_the_pages_of_the_slice);
@@ -284,5 +301,6 @@ int main(void)
     RUN(test_flush_reports_a_lost_page);
     RUN(test_flush_where_nothing_can_be_durable);
     RUN(test_flush_of_bad_arguments);
+    RUN(test_flush_writes_the_trailer_of_an_append);
     return check_finish();
 }
