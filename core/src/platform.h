@@ -229,8 +229,9 @@ mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
                                    uint64_t length, mapped_error *error);
 
 /* Writes `n` bytes. Behind the end they make the file longer, and no process
- * sees the new size without them. MAPPED_UNSUPPORTED where that can't be
- * promised. */
+ * sees the new size without them. Only for files of which this can be promised
+ * (mapped__file_is_writable_at), and which can be cut while they are mapped. */
+bool mapped__file_is_writable_at(intptr_t file);
 mapped_status mapped__file_write(intptr_t file, uint64_t offset,
                                  const void *from, size_t n,
                                  mapped_error *error);

@@ -127,8 +127,7 @@ static mapped_status extend_file(const mapped__region *full, uint64_t size,
         mapped__file_write(full->file, end - TRAILER, trailer, TRAILER, error);
     if (status == MAPPED_OK)
         return mapped__file_resize(full->file, size, end, allocate, error);
-    if (status != MAPPED_UNSUPPORTED)
-        (void)mapped__file_resize(full->file, end, size, false, NULL);
+    (void)mapped__file_resize(full->file, end, size, false, NULL);
     return status;
 }
 
@@ -171,11 +170,12 @@ static mapped_status have_spare(mapped__region *full, size_t length, bool *has,
     if (*has || !full->stepwise ||
         mapped__region_intact(full, 0, SIZE_MAX, NULL) != MAPPED_OK)
         return MAPPED_OK;
+    full->stepwise = mapped__file_is_writable_at(full->file);
+    if (!full->stepwise)
+        return MAPPED_OK;
     mapped__region_free_old(full);
     mapped_status status = make_spare(full, length, error);
     *has = status == MAPPED_OK;
-    if (status == MAPPED_UNSUPPORTED)
-        full->stepwise = false;
     return status == MAPPED_BUSY ? status : MAPPED_OK;
 }
 

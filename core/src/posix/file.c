@@ -255,19 +255,20 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
 }
 
 /* A descriptor in append mode writes to the end, whatever offset is said. */
+bool mapped__file_is_writable_at(intptr_t file)
+{
+    int flags = fcntl((int)file, F_GETFL);
+    return flags >= 0 && !(flags & O_APPEND);
+}
+
 mapped_status mapped__file_write(intptr_t file, uint64_t offset,
                                  const void *from, size_t n,
                                  mapped_error *error)
 {
     ssize_t written;
-    int flags = fcntl((int)file, F_GETFL);
     mapped_status status = check_limit(offset + n, "pwrite", error);
     if (status != MAPPED_OK)
         return status;
-    if (flags < 0)
-        return failed(error, "fcntl");
-    if (flags & O_APPEND)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, "write");
     do
         written = pwrite((int)file, from, n, (off_t)offset);
     while (written < 0 && errno == EINTR);

@@ -338,7 +338,13 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     return MAPPED_OK;
 }
 
-/* What is written and what is mapped may differ for a while here. */
+/* A file that is mapped can't be cut here. */
+bool mapped__file_is_writable_at(intptr_t file)
+{
+    (void)file;
+    return false;
+}
+
 mapped_status mapped__file_write(intptr_t file, uint64_t offset,
                                  const void *from, size_t n,
                                  mapped_error *error)
