@@ -4,11 +4,12 @@
  * are the trailer (bulk.h has its form): it tells whoever opens the file
  * meanwhile, or after a crash, where the data ends.
  *
- * A trailer counts only if the file's size is what it says and a multiple of
- * MAPPED__STEP; so most files are never looked at. It comes with the very
- * write that makes the file longer, and from then on only the last number
- * changes, in one aligned store, and after the bytes that it counts: a process
- * that is killed at any instruction leaves one that is true.
+ * A trailer counts only if the file's size is what it says, and REST more than
+ * a multiple of STEP. Hardly any other file's is, so those are not looked into.
+ * It comes with the very write that makes the file longer, and from then on
+ * only the last number changes, in one aligned store, and after the bytes that
+ * it counts: a process that is killed at any instruction leaves one that is
+ * true.
  *
  * Invariant: while `spare` isn't 0 the region's length is at most that, and the
  * mapping reaches over the trailer, which comes right behind. While no append
@@ -23,6 +24,8 @@
 
 #include "region_internal.h"
 
+#define STEP ((uint64_t)65536)
+#define REST ((uint64_t)28016)
 #define TRAILER ((size_t)24)
 #define MOST_SPARE ((uint64_t)64 << 20)
 
@@ -39,8 +42,7 @@ uint64_t mapped__file_data_end(intptr_t file, const mapped__file_info *info)
 {
     unsigned char trailer[TRAILER];
     uint64_t size = info->size;
-    if (info->kind != MAPPED__FILE_REGULAR || size == 0 ||
-        size % MAPPED__STEP != 0 ||
+    if (info->kind != MAPPED__FILE_REGULAR || size % STEP != REST ||
         mapped__file_read(file, size - TRAILER, trailer, TRAILER, NULL) !=
             MAPPED_OK ||
         memcmp(trailer, magic, sizeof magic) != 0 ||
@@ -102,17 +104,23 @@ static bool fits(const mapped__region *full, uint64_t end, size_t length)
            mapped_range_fits_u64(full->offset + TRAILER, length, end);
 }
 
+/* The longest a file with a trailer may be that ends at `end` or before; 0:
+ * none is so short. */
+static uint64_t round_down(uint64_t end)
+{
+    return end < REST ? 0 : ((end - REST) & ~(STEP - 1)) + REST;
+}
+
 /* Where the file is to end for `length` bytes; 0: it can't be so long. As long
  * again as it is, up to MOST_SPARE more, but no more than the reserve. */
 static uint64_t choose_end(const mapped__region *full, size_t length)
 {
     uint64_t more = TRAILER + (length < MOST_SPARE ? length : MOST_SPARE);
     uint64_t farthest = farthest_end(full);
-    if (!mapped_range_fits_u64(full->offset + more + MAPPED__STEP, length,
-                               INT64_MAX))
+    if (!mapped_range_fits_u64(full->offset + more + STEP, length, INT64_MAX))
         return 0;
-    uint64_t end = full->offset + length + more + MAPPED__STEP - 1;
-    end = (end < farthest ? end : farthest) & ~(MAPPED__STEP - 1);
+    uint64_t end = full->offset + length + more + STEP - 1;
+    end = round_down(end < farthest ? end : farthest);
     return fits(full, end, length) ? end : 0;
 }
 

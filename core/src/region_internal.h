@@ -209,7 +209,6 @@ void mapped__region_trim(mapped__region *full, size_t length);
  * also one of this region that is under way. */
 uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
                                  const mapped__file_info *info);
-#define MAPPED__STEP ((uint64_t)1 << 16)
 uint64_t mapped__file_data_end(intptr_t file, const mapped__file_info *info);
 
 /* Makes a new region known to the fault guard, and to a fork. MAPPED_MEMORY,

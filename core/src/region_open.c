@@ -394,7 +394,7 @@ static mapped_status open_file(opening *o, const char *name,
         is_to_end(&o->options) || creates(o->mode) ? UINT64_MAX : o->length;
     full->stepwise = o->info.kind == MAPPED__FILE_REGULAR &&
                      mapped__mode_shares_writes(o->mode) &&
-                     o->info.page <= MAPPED__STEP &&
+                     o->info.page == mapped__page_size() &&
                      !(o->options.flags & MAPPED_OPEN_DEVICE);
     *region = &full->head;
     return MAPPED_OK;

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 
 #define NAME "appended"
-#define STEP 65536
+#define STEP 28016 /* the first step's size */
 #define RECORD 100
 
 static const char *path(void)
@@ -422,7 +422,8 @@ static const char *append_within_a_limit(void)
     CHECK_INT(setrlimit(RLIMIT_FSIZE, &most), 0);
     mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 0);
     append_records(region, 0, STEP / RECORD);
-    CHECK_STATUS(mapped_region_append(region, &most, 36, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_append(region, path(), STEP % RECORD, NULL),
+                 MAPPED_OK);
     CHECK_STATUS(mapped_region_append(region, "x", 1, &error), MAPPED_SYSTEM);
     CHECK_INT(error.os_error, EFBIG);
     CHECK_UINT(error.length, 1);
