@@ -201,6 +201,13 @@ void mapped__region_trim(mapped__region *full, size_t length)
     MAPPED__STORE(&full->spare, 0);
 }
 
+void mapped__region_check_spare(mapped__region *full,
+                                const mapped__file_info *info)
+{
+    if (info->size != spare_end(full))
+        MAPPED__STORE(&full->spare, 0);
+}
+
 uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
                                  const mapped__file_info *info)
 {

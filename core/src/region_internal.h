@@ -205,6 +205,10 @@ void mapped__region_find_trailer(const mapped__region *full,
  * bytes of the region need. The region is locked, or closing. */
 void mapped__region_trim(mapped__region *full, size_t length);
 
+/* Forgets the spare if another process has trimmed it, or has made its own. */
+void mapped__region_check_spare(mapped__region *full,
+                                const mapped__file_info *info);
+
 /* What the file's size is without the spare that an append has left there,
  * also one of this region that is under way. */
 uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,

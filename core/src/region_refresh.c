@@ -220,10 +220,11 @@ static mapped_status follow(mapped__region *full, mapped_change *change,
     mapped__file_info info;
     size_t length;
     mapped_status status = mapped__file_info_get(full->file, &info, error);
-    if (status == MAPPED_OK)
-        status =
-            find_length(full, mapped__region_data_end(full, full->file, &info),
-                        &length, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__region_check_spare(full, &info);
+    status = find_length(full, mapped__region_data_end(full, full->file, &info),
+                         &length, error);
     if (status != MAPPED_OK)
         return status;
     if (length == full->length)

@@ -50,8 +50,8 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * A file that ends where the region does gets longer in steps, of its length
  * and at most 64 MiB, so that most calls ask nothing of the system. What it is
  * too long meanwhile is the spare. mapped_region_resize, and the close of the
- * region, trim the file. If neither has come to that, because the process was
- * killed, the file ends with a trailer, by which this library knows the data's
+ * region, trim the file. If the process ends without that, or is killed, the
+ * file ends with a trailer, by which this library knows the data's
  * end: it opens the file as if it had been trimmed, and the next append goes on
  * in the spare. Of an append that was under way then, all bytes are there or
  * none. Other programs see zeros and the trailer behind the data. Its bytes,

@@ -359,6 +359,28 @@ static void test_refresh_lets_two_append_by_turns(void)
     CHECK_INT(scratch_size(path()), length);
 }
 
+/* Whoever opens, appends and closes trims the spare that others have, too. */
+static void test_refresh_lets_others_trim(void)
+{
+    size_t length = 10;
+    begin(10, MAPPED_MODE_READ_WRITE, NULL);
+    for (int i = 0; i < 100; i++) {
+        CHECK_STATUS(mapped_region_append(region, "mine", 4, NULL), MAPPED_OK);
+        mapped_region *other =
+            scratch_open(path(), MAPPED_MODE_READ_WRITE, NULL);
+        CHECK_STATUS(mapped_region_append(other, "other", 5, NULL), MAPPED_OK);
+        mapped_region_release(other);
+        length += 9;
+        CHECK_INT(scratch_size(path()), length);
+        check_change("longer", length);
+        check_shows(length - 9, "mineother");
+    }
+    mapped_region_release(region);
+    CHECK_INT(scratch_size(path()), length);
+    CHECK_INT(scratch_read_byte(path(), (long)length - 9), 'm');
+    CHECK_INT(scratch_read_byte(path(), (long)length - 1), 'r');
+}
+
 static void test_refresh_of_a_descriptor_follows_its_file_only(void)
 {
     const char *name = scratch_file(NAME, 10);
@@ -429,6 +451,7 @@ int main(void)
     RUN(test_refresh_keeps_private_changes);
     RUN(test_refresh_sees_only_the_data_of_an_append);
     RUN(test_refresh_lets_two_append_by_turns);
+    RUN(test_refresh_lets_others_trim);
     RUN(test_refresh_of_a_descriptor_follows_its_file_only);
     RUN(test_refresh_needs_whole_pages_without_a_reserve);
     RUN(test_refresh_leaks_nothing);
