@@ -446,7 +446,7 @@ void mlua_charge_region(lua_State *L, mlua_region *self);
 void mlua_check_options(lua_State *L, int arg, const char *const names[]);
 
 /* The option, or `missing` if it isn't there; raises if it is no boolean. */
-bool mlua_get_flag(lua_State *L, int arg, const char *name, bool missing);
+bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);

@@ -34,7 +34,7 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[])
     }
 }
 
-/* Pushes the option. Returns false and pushes nothing if it is missing. */
+/* Pushes the option. Returns false and pushes nothing if it is fallback. */
 static bool push_option(lua_State *L, int arg, const char *name)
 {
     if (lua_isnoneornil(L, arg))
@@ -53,11 +53,11 @@ static void raise_option(lua_State *L, int arg, const char *name,
     luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
-bool mlua_get_flag(lua_State *L, int arg, const char *name, bool missing)
+bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback)
 {
     bool value;
     if (!push_option(L, arg, name))
-        return missing;
+        return fallback;
     if (!lua_isboolean(L, -1))
         raise_option(L, arg, name, "boolean");
     value = lua_toboolean(L, -1);
@@ -66,12 +66,12 @@ bool mlua_get_flag(lua_State *L, int arg, const char *name, bool missing)
 }
 
 static uint64_t get_number(lua_State *L, int arg, const char *name,
-                           uint64_t missing)
+                           uint64_t fallback)
 {
     lua_Integer value;
     int is_integer;
     if (!push_option(L, arg, name))
-        return missing;
+        return fallback;
     value = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer || value < 0)
         raise_option(L, arg, name, "non-negative integer");

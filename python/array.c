@@ -69,9 +69,9 @@ static int read_shape(PyObject *object, Py_ssize_t *shape)
     return result;
 }
 
-/* A shape with a 0 in it must be one that an index type can count, too: then
- * NumPy takes the strides of all its parts. */
-static bool is_countable(const mapped_array *array)
+/* Of a shape with a 0 in it, the other lengths times the item must fit, too:
+ * NumPy computes strides from them. */
+static bool lengths_fit(const mapped_array *array)
 {
     size_t product = array->item.size;
     for (int i = 0; i < array->dimensions; i++)
@@ -83,7 +83,7 @@ static bool is_countable(const mapped_array *array)
     return true;
 }
 
-/* The items are not all of the bytes. */
+/* Raises that items of this size and shape don't add up to the bytes. */
 static void *refuse_cover(Region *owner, const mapped_array *array,
                           const mapped_error *error)
 {
@@ -119,7 +119,7 @@ PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
         return NULL;
     part.array.slice = view_span(parent);
     if (mapped_array_cover(&part.array, &error) != MAPPED_OK ||
-        !is_countable(&part.array))
+        !lengths_fit(&part.array))
         return refuse_cover(owner, &part.array, &error);
     return array_make(owner, layout, native, &part.array);
 }
@@ -385,8 +385,8 @@ static const char array_doc[] = PyDoc_STR(
     "step, several dimensions, and the buffer protocol with its format,\n"
     "shape and strides. Every access is checked.\n\n"
     "What is assigned to a slice is any buffer or sequence of the same\n"
-    "shape. Items of the same type that follow one another, here and there,\n"
-    "are copied straight; everything else is converted in memory of its own\n"
+    "shape. Where both are of one type and without gaps, the bytes are\n"
+    "copied directly; everything else is converted in memory of its own\n"
     "first, so that a value that doesn't fit changes nothing.");
 
 static const char records_doc[] = PyDoc_STR(

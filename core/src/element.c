@@ -50,7 +50,7 @@ INTEGER_ACCESS(32, be, mapped_be_u32)
 INTEGER_ACCESS(64, le, mapped_le_u64)
 INTEGER_ACCESS(64, be, mapped_be_u64)
 
-/* Where the i-th byte, counted from the least significant, lies. */
+/* Where the i-th byte, data_length from the least significant, lies. */
 static size_t byte_index(const mapped_element *element, size_t i)
 {
     return element->big ? element->size - 1u - i : i;

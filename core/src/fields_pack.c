@@ -1,5 +1,6 @@
-/* Lua 5.4's `string.pack` language. Alignment counts from the start of the
- * data, which only a run knows, so that fields carry it. */
+/* Lua 5.4's `string.pack` language. Alignment is relative to the start of
+ * the data, whose length so far is known only while values are packed or
+ * unpacked. So each field stores its alignment instead of a fixed offset. */
 #include "fields_internal.h"
 
 #include <string.h>
@@ -15,7 +16,7 @@ typedef struct state {
 /* What one option says. */
 typedef struct option {
     mapped_field field;
-    size_t size;     /* what it aligns to and, but for its data, spans */
+    size_t size;     /* bytes, of `s` those of its length; it aligns to them */
     bool is_setting; /* changes the state and adds no field */
 } option;
 

@@ -1,6 +1,7 @@
 /* Flushing: the file's pages go to the disk while the region is not locked, so
  * that others go on with it. What the region has to remember of it, a failure
- * or that the file's entry is in its folder, is noted with the region locked.
+ * or that the file's entry is in its directory, is noted with the region
+ * locked.
  */
 #include <mapped/flush.h>
 
@@ -15,7 +16,7 @@ typedef struct job {
     unsigned char *address;
     uint64_t offset; /* in the file */
     mapped__trailer trailer;
-    bool created; /* the folder has no safe entry of it yet */
+    bool created; /* the directory has no safe entry of it yet */
 } job;
 
 static mapped_status check_kind(const mapped__region *full, mapped_error *error)
@@ -98,8 +99,8 @@ static mapped_status end(mapped__region *full, mapped_slice slice,
 }
 
 /* What was appended counts after a crash only if the trailer says so. A file
- * that was created is written as a whole, and then its folder: without both it
- * may not survive a crash. */
+ * that was created is written as a whole, and then its directory: without both
+ * it may not survive a crash. */
 static mapped_status write_out(const mapped__region *full, const job *job,
                                size_t length, bool wait, mapped_error *error)
 {
@@ -112,7 +113,7 @@ static mapped_status write_out(const mapped__region *full, const job *job,
     if (status == MAPPED_OK && wait && job->created)
         status = mapped__file_sync(job->file, error);
     if (status == MAPPED_OK && wait && job->created)
-        status = mapped__folder_sync(full->path, error);
+        status = mapped__directory_sync(full->path, error);
     return status;
 }
 

@@ -1,8 +1,8 @@
 /* Matches patterns, by backtracking as Lua defines it. The matcher is a leaf:
  * it neither allocates nor calls other libraries, so it can run between the two
  * checks of an access. Depth is bounded as in Lua, and with it the stack. Time
- * is not, so steps are counted and the region's state is looked at after some.
- * A lost page is a fault only if it is among the bytes that were read. */
+ * is not, so steps are counted and the region's state is looked at after
+ * some. A lost page is a fault only if it is among the bytes that were read. */
 #include "pattern_internal.h"
 #include "region_internal.h"
 

@@ -78,10 +78,10 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
                                  bool wait, mapped_error *error);
 
 /* Writes all that the system knows of the file to the disk. / Of the entries in
- * the folder of a file, which may be gone; where there is no such call, the
+ * the directory of a file, which may be gone; where there is no such call, the
  * system does it itself. */
 mapped_status mapped__file_sync(intptr_t file, mapped_error *error);
-mapped_status mapped__folder_sync(const char *path, mapped_error *error);
+mapped_status mapped__directory_sync(const char *path, mapped_error *error);
 
 /* Memory of `size` zero bytes that has a descriptor but no name: memfd, a
  * pagefile section. `huge_page` 0 or the size of explicit huge pages. */

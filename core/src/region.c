@@ -121,7 +121,7 @@ mapped_status mapped__region_lock(mapped__region *full, bool alone,
         return is_closed(NULL, what, error);
     uint64_t seen = control_of(full);
     uint64_t added =
-        MAPPED__CONTROL_LOCKED | (alone ? MAPPED__CONTROL_ALONE : 0);
+        MAPPED__CONTROL_LOCKED | (alone ? MAPPED__CONTROL_NO_NEW_EXPORTS : 0);
     for (;;) {
         if (seen & MAPPED__CONTROL_LOCKED)
             seen = wait_for_unlock(full, seen);
@@ -157,7 +157,7 @@ mapped_status mapped__region_lock_exports(mapped__region *full,
     uint64_t seen = control_of(full);
     assert(seen & MAPPED__CONTROL_LOCKED);
     while ((seen & MAPPED__CONTROL_EXPORTS) == 0)
-        if (swap_control(full, &seen, seen | MAPPED__CONTROL_ALONE))
+        if (swap_control(full, &seen, seen | MAPPED__CONTROL_NO_NEW_EXPORTS))
             return MAPPED_OK;
     return mapped__region_busy(full, what, error);
 }
@@ -165,15 +165,15 @@ mapped_status mapped__region_lock_exports(mapped__region *full,
 bool mapped__region_is_exported(mapped__region *full)
 {
     assert(mapped__region_is_locked(full));
-    uint64_t seen = __atomic_or_fetch(&full->control, MAPPED__CONTROL_ALONE,
-                                      __ATOMIC_ACQ_REL);
+    uint64_t seen = __atomic_or_fetch(
+        &full->control, MAPPED__CONTROL_NO_NEW_EXPORTS, __ATOMIC_ACQ_REL);
     return (seen & MAPPED__CONTROL_EXPORTED) != 0 &&
            (seen & MAPPED__CONTROL_EXPORTS) != 0;
 }
 
 void mapped__region_moved(mapped__region *full)
 {
-    assert(control_of(full) & MAPPED__CONTROL_ALONE);
+    assert(control_of(full) & MAPPED__CONTROL_NO_NEW_EXPORTS);
     __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_EXPORTED,
                        __ATOMIC_ACQ_REL);
 }
@@ -187,7 +187,7 @@ mapped_status mapped__region_begin_export(mapped_region *region,
     mapped__region *full = mapped__region_of(region);
     uint64_t seen = control_of(full);
     do {
-        while (seen & MAPPED__CONTROL_ALONE)
+        while (seen & MAPPED__CONTROL_NO_NEW_EXPORTS)
             seen = wait_for_unlock(full, seen);
         if (seen & MAPPED__CONTROL_CLOSED)
             return is_closed(region, "export", error);
@@ -291,7 +291,7 @@ static void free_memory(mapped__region *full)
  * release; nobody reaches it, because the live length is 0. */
 static void revoke_memory(mapped__region *full)
 {
-    (void)mapped__region_uncover(full, NULL);
+    (void)mapped__region_unprotect_pages(full, NULL);
     if (full->mapping.used > 0)
         (void)mapped__map_revoke(&full->mapping, 0, full->mapping.used, NULL);
     for (mapped__old_mapping *old = full->old_mappings; old != NULL;
@@ -305,7 +305,7 @@ static void end_access(mapped__region *full)
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
     mapped__region_publish_length(full, 0);
-    mapped__region_trim(full, full->counted);
+    mapped__region_trim(full, full->data_length);
     mapped__file_close(full->file);
     full->file = MAPPED__NO_FILE;
     mapped__ahead_stop(full->ahead);
@@ -366,7 +366,8 @@ size_t mapped_region_retire(mapped_region *region)
     mapped__region *full = mapped__region_of(region);
     if (mapped__region_lock(full, false, "close", NULL) != MAPPED_OK)
         return mapped_region_exports(region);
-    __atomic_fetch_or(&full->control, MAPPED__CONTROL_ALONE, __ATOMIC_ACQ_REL);
+    __atomic_fetch_or(&full->control, MAPPED__CONTROL_NO_NEW_EXPORTS,
+                      __ATOMIC_ACQ_REL);
     end_access(full);
     size_t exports = leave_to_exports(full);
     if (exports > 0)
@@ -482,7 +483,8 @@ const char *mapped_region_name(const mapped_region *region)
 }
 
 /* The guard's table knows every region from before it is opened until its
- * memory is gone, so nothing is counted where regions are made or exported. */
+ * memory is gone, so nothing is counted where regions are made or exported.
+ */
 static void count_region(mapped__guard *guard, void *context)
 {
     mapped_statistics *sum = context;

@@ -4,16 +4,15 @@
  * are the trailer (bulk.h has its form): it tells whoever opens the file
  * meanwhile, or after a crash, where the data ends.
  *
- * A trailer counts only if the file's size is what it says, and REST more than
- * a multiple of STEP. Hardly any other file's is, so those are not looked into.
- * It comes with the very write that makes the file longer, and from then on
- * only the last number changes, in one aligned store, and after the bytes that
- * it counts: a process that is killed at any instruction leaves one that is
- * true.
+ * A trailer is valid only if the file's size is what it says, and REST more
+ * than a multiple of STEP. Hardly any other file's is, so those are not looked
+ * into. It comes with the very write that makes the file longer, and from then
+ * on only the last number changes, in one aligned store, and after the data is
+ * there: a process that is killed at any instruction leaves one that is true.
  *
- * Invariant: while `spare` isn't 0 the region's length is at most that, and the
- * mapping reaches over the trailer, which comes right behind. While no append
- * is under way the trailer counts all of the region. */
+ * Invariant: while `capacity` isn't 0 the region's length is at most that, and
+ * the mapping reaches over the trailer, which comes right behind. While no
+ * append is under way the trailer says that all of the region is data. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -55,29 +54,29 @@ uint64_t mapped__file_data_end(intptr_t file, const mapped__file_info *info)
 /* Where the file ends; 0: the region has no spare. */
 static uint64_t spare_end(const mapped__region *full)
 {
-    return full->spare != 0 ? full->offset + full->spare + TRAILER : 0;
+    return full->capacity != 0 ? full->offset + full->capacity + TRAILER : 0;
 }
 
 void mapped__region_find_trailer(const mapped__region *full,
                                  mapped__trailer *trailer)
 {
-    *trailer = (mapped__trailer){.length = full->spare != 0 ? TRAILER : 0};
-    if (full->spare == 0)
+    *trailer = (mapped__trailer){.length = full->capacity != 0 ? TRAILER : 0};
+    if (full->capacity == 0)
         return;
-    assert(full->lead + full->spare + TRAILER <= full->mapping.used);
-    trailer->address = full->mapping.address + full->lead + full->spare;
+    assert(full->lead + full->capacity + TRAILER <= full->mapping.used);
+    trailer->address = full->mapping.address + full->lead + full->capacity;
     trailer->offset = spare_end(full) - TRAILER;
 }
 
-/* Without an append under way all of the region counts. MAPPED_FAULT: the file
+/* Without an append under way all of the region is data. MAPPED_FAULT: the file
  * has been cut, so that the trailer's page is lost, and with it maybe what was
  * appended. */
-static mapped_status count_data(mapped__region *full, mapped_error *error)
+static mapped_status write_data_end(mapped__region *full, mapped_error *error)
 {
     assert(mapped__region_is_locked(full));
     if (full->appending > 0)
         return MAPPED_OK;
-    full->counted = full->length;
+    full->data_length = full->length;
     mapped__trailer trailer;
     mapped__region_find_trailer(full, &trailer);
     if (trailer.length == 0)
@@ -111,8 +110,9 @@ static uint64_t round_down(uint64_t end)
     return end < REST ? 0 : ((end - REST) & ~(STEP - 1)) + REST;
 }
 
-/* Where the file is to end for `length` bytes; 0: it can't be so long. As long
- * again as it is, up to MOST_SPARE more, but no more than the reserve. */
+/* Returns the size to make the file for `length` bytes: about twice that, at
+ * most MOST_SPARE more, and not beyond the reserve; 0 if it can't be so long.
+ */
 static uint64_t choose_end(const mapped__region *full, size_t length)
 {
     uint64_t more = TRAILER + (length < MOST_SPARE ? length : MOST_SPARE);
@@ -124,13 +124,14 @@ static uint64_t choose_end(const mapped__region *full, size_t length)
     return fits(full, end, length) ? end : 0;
 }
 
-/* Makes the file longer, the trailer first. */
+/* Writes the trailer at the new end, which makes the file longer, and then
+ * allocates the blocks. */
 static mapped_status extend_file(const mapped__region *full, uint64_t size,
                                  uint64_t end, mapped_error *error)
 {
     unsigned char trailer[TRAILER];
     bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
-    make_trailer(trailer, end, full->offset + full->counted);
+    make_trailer(trailer, end, full->offset + full->data_length);
     mapped_status status =
         mapped__file_write(full->file, end - TRAILER, trailer, TRAILER, error);
     if (status == MAPPED_OK)
@@ -161,20 +162,22 @@ static mapped_status make_spare(mapped__region *full, size_t length,
     if (status != MAPPED_OK)
         return status;
     mapped__region_publish(full, full->length);
-    if (full->appending == 0 || full->counted > full->length)
-        full->counted = full->length;
+    if (full->appending == 0 || full->data_length > full->length)
+        full->data_length = full->length;
     if (end > info.size)
         status = extend_file(full, info.size, end, error);
     if (status == MAPPED_OK)
-        MAPPED__STORE(&full->spare, (size_t)(end - full->offset) - TRAILER);
+        MAPPED__STORE(&full->capacity, (size_t)(end - full->offset) - TRAILER);
     return status;
 }
 
-/* MAPPED_OK and `*has` says whether there is one for `length` bytes. */
-static mapped_status have_spare(mapped__region *full, size_t length, bool *has,
-                                mapped_error *error)
+/* Makes room for `length` bytes if there is none. A failure other than
+ * MAPPED_BUSY only sets `*has` to false: then the file gets just as long as it
+ * must. */
+static mapped_status ensure_spare(mapped__region *full, size_t length,
+                                  bool *has, mapped_error *error)
 {
-    *has = length <= full->spare;
+    *has = length <= full->capacity;
     if (*has || !full->stepwise ||
         mapped__region_intact(full, 0, SIZE_MAX, NULL) != MAPPED_OK)
         return MAPPED_OK;
@@ -187,25 +190,25 @@ static mapped_status have_spare(mapped__region *full, size_t length, bool *has,
     return status == MAPPED_BUSY ? status : MAPPED_OK;
 }
 
-/* Not if another process has cut the file or has appended more. */
+/* Leaves the file alone if another process has cut it or has appended more. */
 void mapped__region_trim(mapped__region *full, size_t length)
 {
     mapped__file_info info;
-    if (full->spare != 0 &&
+    if (full->capacity != 0 &&
         mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK &&
         info.size == spare_end(full) &&
         mapped__file_data_end(full->file, &info) ==
-            full->offset + full->counted)
+            full->offset + full->data_length)
         (void)mapped__file_resize(full->file, info.size, full->offset + length,
                                   false, NULL);
-    MAPPED__STORE(&full->spare, 0);
+    MAPPED__STORE(&full->capacity, 0);
 }
 
 void mapped__region_check_spare(mapped__region *full,
                                 const mapped__file_info *info)
 {
     if (info->size != spare_end(full))
-        MAPPED__STORE(&full->spare, 0);
+        MAPPED__STORE(&full->capacity, 0);
 }
 
 uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
@@ -221,9 +224,9 @@ size_t mapped_region_spare(const mapped_region *region)
     if (region == NULL)
         return 0;
     const mapped__region *full = mapped__region_of(region);
-    size_t spare = MAPPED__LOAD(&full->spare);
+    size_t capacity = MAPPED__LOAD(&full->capacity);
     size_t length = mapped_region_length(region);
-    return spare > length ? spare - length : 0;
+    return capacity > length ? capacity - length : 0;
 }
 
 static mapped_status grow(mapped__region *full, size_t n, mapped_error *error)
@@ -239,7 +242,7 @@ static mapped_status grow(mapped__region *full, size_t n, mapped_error *error)
     }
     if (n == 0)
         return mapped__region_resize(full, end, true, error);
-    mapped_status status = have_spare(full, end, &has_spare, error);
+    mapped_status status = ensure_spare(full, end, &has_spare, error);
     if (status == MAPPED_OK && has_spare)
         mapped__region_publish_length(full, end);
     else if (status == MAPPED_OK)
@@ -264,12 +267,13 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
     return mapped__region_end(region, "append", status, error);
 }
 
-/* Not if something was added behind, or is exported. */
+/* Makes the region shorter again, unless something was appended behind or it is
+ * exported. */
 static void take_back(mapped__region *full, size_t n, size_t start)
 {
     if (full->length != start + n)
         return;
-    if (full->spare == 0)
+    if (full->capacity == 0)
         (void)mapped__region_resize(full, start, true, NULL);
     else if (mapped__region_lock_exports(full, "append", NULL) == MAPPED_OK)
         mapped__region_publish_length(full, start);
@@ -287,10 +291,10 @@ mapped_status mapped__region_end_append(mapped_region *region, size_t n,
     full->appending--;
     if (status != MAPPED_OK)
         take_back(full, n, start);
-    mapped_status counted =
-        count_data(full, status == MAPPED_OK ? error : NULL);
-    if (status == MAPPED_OK && counted != MAPPED_OK)
+    mapped_status written =
+        write_data_end(full, status == MAPPED_OK ? error : NULL);
+    if (status == MAPPED_OK && written != MAPPED_OK)
         take_back(full, n, start);
     mapped__region_unlock(full);
-    return status == MAPPED_OK ? counted : status;
+    return status == MAPPED_OK ? written : status;
 }

@@ -20,7 +20,7 @@ static void begin_in_child(mapped__guard *guard)
 {
     mapped__region *full = mapped__region_of_guard(guard);
     uint64_t control = MAPPED__LOAD(&full->control);
-    full->spare = 0; /* the parent's to fill and to trim */
+    full->capacity = 0; /* the parent's to fill and to trim */
     full->appending = 0;
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;
@@ -353,8 +353,8 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
     if (status != MAPPED_OK)
         return status;
     status = restore_all(full, file, error);
-    if (full->covered)
-        mapped__region_cover(full);
+    if (full->pages_protected)
+        mapped__region_protect_pages(full);
     mapped__region_close_file(full, file);
     return status;
 }

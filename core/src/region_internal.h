@@ -31,22 +31,22 @@ typedef struct mapped__region {
     int flush_error;    /* of a flush that failed; 0: none */
     size_t flush_start; /* what it was to write: bytes of the region */
     size_t flush_end;
-    bool copies;      /* see mapped_region_copy_on_move */
-    bool covered;     /* its pages are write-protected: region_protect.c */
-    bool is_file;     /* no wrap and no anonymous memory */
-    bool by_path;     /* opened by its path, not by a descriptor */
-    uint64_t wanted;  /* the length that refresh makes it at most */
-    bool stepwise;    /* append may make the file longer in steps */
-    size_t spare;     /* as long as append can make the region before the
-                       * file has to get longer; 0: unknown */
-    size_t appending; /* appends that have a place and not all bytes there */
-    size_t counted;   /* the length before the first of them */
-    size_t length;    /* as live_, but true for devices too */
-    size_t longest;   /* that `length` ever was */
-    size_t lead;      /* bytes between the mapping and the first byte */
-    uint64_t offset;  /* of the first byte in the file */
-    uint64_t reserve; /* as asked for, 0 if none */
-    intptr_t file;    /* MAPPED__NO_FILE if none is held */
+    bool copies;          /* see mapped_region_copy_on_move */
+    bool pages_protected; /* its pages are write-protected: region_protect.c */
+    bool is_file;         /* no wrap and no anonymous memory */
+    bool by_path;         /* opened by its path, not by a descriptor */
+    uint64_t wanted;      /* the length that refresh makes it at most */
+    bool stepwise;        /* append may make the file longer in steps */
+    size_t capacity;      /* the length up to which append leaves the file as
+                           * long as it is; 0: there is no trailer */
+    size_t appending;   /* appends that have a place and not all bytes there */
+    size_t data_length; /* the length before the first of them */
+    size_t length;      /* as live_, but true for devices too */
+    size_t longest;     /* that `length` ever was */
+    size_t lead;        /* bytes between the mapping and the first byte */
+    uint64_t offset;    /* of the first byte in the file */
+    uint64_t reserve;   /* as asked for, 0 if none */
+    intptr_t file;      /* MAPPED__NO_FILE if none is held */
     uint64_t file_device; /* identity of the file, to know it again by name */
     uint64_t file_serial;
     mapped__mapping mapping;
@@ -67,11 +67,12 @@ typedef struct mapped__region {
  * for the exports that live, and the end of the last of them ends it. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
 #define MAPPED__CONTROL_AWAITED (UINT64_C(1) << 62) /* threads sleep for it */
-#define MAPPED__CONTROL_ALONE (UINT64_C(1) << 61)
+#define MAPPED__CONTROL_NO_NEW_EXPORTS (UINT64_C(1) << 61)
 #define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 60)
 #define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 59)
-#define MAPPED__CONTROL_WHILE_LOCKED \
-    (MAPPED__CONTROL_LOCKED | MAPPED__CONTROL_AWAITED | MAPPED__CONTROL_ALONE)
+#define MAPPED__CONTROL_WHILE_LOCKED                    \
+    (MAPPED__CONTROL_LOCKED | MAPPED__CONTROL_AWAITED | \
+     MAPPED__CONTROL_NO_NEW_EXPORTS)
 /* An export has begun since the mapping is where it is. */
 #define MAPPED__CONTROL_EXPORTED (UINT64_C(1) << 58)
 #define MAPPED__CONTROL_EXPORTS ((UINT64_C(1) << 48) - 1)
@@ -249,11 +250,13 @@ mapped_status mapped__region_protect(mapped__region *full, mapped_error *error);
 mapped_status mapped__region_unprotect(mapped__region *full,
                                        mapped_error *error);
 
-/* Whoever changes the pages of a protected region uncovers them before, if
- * `covered` is set, and covers them again. The region is locked. MAPPED_SYSTEM.
+/* Whoever changes the pages of a protected region ends that before, if
+ * `pages_protected` is set, and protects them again. The region is locked.
+ * MAPPED_SYSTEM.
  */
-mapped_status mapped__region_uncover(mapped__region *full, mapped_error *error);
-void mapped__region_cover(mapped__region *full);
+mapped_status mapped__region_unprotect_pages(mapped__region *full,
+                                             mapped_error *error);
+void mapped__region_protect_pages(mapped__region *full);
 
 /* The file behind the region: the descriptor it holds, or the path opened again
  * and known to be the same file. Ends with close_file. MAPPED_SYSTEM,

@@ -21,18 +21,19 @@ static mapped_status set_writable(mapped__region *full, bool writable,
 }
 
 /* Pages that the system doesn't protect are no more than not protected. */
-void mapped__region_cover(mapped__region *full)
+void mapped__region_protect_pages(mapped__region *full)
 {
     assert(mapped_region_readonly(&full->head));
-    full->covered = set_writable(full, false, NULL) == MAPPED_OK;
+    full->pages_protected = set_writable(full, false, NULL) == MAPPED_OK;
 }
 
-mapped_status mapped__region_uncover(mapped__region *full, mapped_error *error)
+mapped_status mapped__region_unprotect_pages(mapped__region *full,
+                                             mapped_error *error)
 {
-    if (!full->covered)
+    if (!full->pages_protected)
         return MAPPED_OK;
     mapped_status status = set_writable(full, true, error);
-    full->covered = status != MAPPED_OK;
+    full->pages_protected = status != MAPPED_OK;
     return status;
 }
 
@@ -48,7 +49,7 @@ mapped_status mapped__region_protect(mapped__region *full, mapped_error *error)
     __atomic_fetch_or(&full->head.traits_, MAPPED__TRAIT_READONLY,
                       __ATOMIC_SEQ_CST);
     if (!full->wrapped && MAPPED__LOAD_ACQUIRE(&full->references) == 1)
-        mapped__region_cover(full);
+        mapped__region_protect_pages(full);
     mapped__region_unlock(full);
     return MAPPED_OK;
 }
@@ -61,7 +62,7 @@ mapped_status mapped__region_unprotect(mapped__region *full,
     mapped_status status = mapped__region_lock(full, false, "protect", error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_uncover(full, error);
+    status = mapped__region_unprotect_pages(full, error);
     if (status == MAPPED_OK)
         __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_READONLY,
                            __ATOMIC_SEQ_CST);

@@ -1,7 +1,8 @@
-/* Following a file that others make longer, cut, replace or remove. From the
- * first look on the region holds a descriptor, so that it can show the end of a
- * file that has lost its name before it goes over to the one that has it now.
- * The region is locked from the look at the file to the new length. */
+/* Following a file that others make longer, cut, replace or remove. The first
+ * refresh opens a descriptor, which the region keeps. So if another file takes
+ * the path, the region can still map what was added to the old one before it
+ * changes to the new. The region is locked from the look at the file to the new
+ * length. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -64,16 +65,17 @@ static mapped_status fill_last_page(mapped__region *full, size_t before,
                              full->mapping.address + end, n, error);
 }
 
-/* Own spare, in which another process has appended, is mapped already. */
+/* If another process has appended in the region's own spare, that is mapped
+ * already. */
 static mapped_status map_longer(mapped__region *full, size_t length,
                                 mapped_error *error)
 {
     mapped_status status = MAPPED_OK;
     if (full->reserve == 0)
         status = mapped__region_intact(full, 0, SIZE_MAX, error);
-    if (status != MAPPED_OK || length <= full->spare)
+    if (status != MAPPED_OK || length <= full->capacity)
         return status;
-    MAPPED__STORE(&full->spare, 0);
+    MAPPED__STORE(&full->capacity, 0);
     mapped__region_free_old(full);
     status = fill_last_page(full, full->length, length, error);
     return status == MAPPED_OK ? mapped__region_extend(full, length, error)
@@ -83,33 +85,33 @@ static mapped_status map_longer(mapped__region *full, size_t length,
 static mapped_status show_longer(mapped__region *full, size_t length,
                                  mapped_error *error)
 {
-    bool covered = full->covered;
-    mapped_status status = mapped__region_uncover(full, error);
+    bool pages_protected = full->pages_protected;
+    mapped_status status = mapped__region_unprotect_pages(full, error);
     if (status == MAPPED_OK)
         status = map_longer(full, length, error);
     mapped__region_publish(full, status == MAPPED_OK ? length : full->length);
-    full->counted = full->length;
-    if (covered)
-        mapped__region_cover(full);
+    full->data_length = full->length;
+    if (pages_protected)
+        mapped__region_protect_pages(full);
     return status;
 }
 
-/* What exports show of the part that was cut reads as zeros, and they say so
- * when they end: for them the pages stay as they are. */
+/* Exports that reach past the new end read zeros there and get MAPPED_FAULT
+ * when they end, so their pages stay mapped. */
 static mapped_status show_shorter(mapped__region *full, size_t length,
                                   mapped_error *error)
 {
-    MAPPED__STORE(&full->spare, 0);
-    full->counted = length;
+    MAPPED__STORE(&full->capacity, 0);
+    full->data_length = length;
     mapped__region_publish_length(full, length);
     if (mapped__region_lock_exports(full, "refresh", NULL) != MAPPED_OK)
         return MAPPED_OK;
-    bool covered = full->covered;
-    mapped_status status = mapped__region_uncover(full, error);
+    bool pages_protected = full->pages_protected;
+    mapped_status status = mapped__region_unprotect_pages(full, error);
     if (status == MAPPED_OK)
         status = mapped__region_drop_pages(full, length, error);
-    if (covered)
-        mapped__region_cover(full);
+    if (pages_protected)
+        mapped__region_protect_pages(full);
     return status;
 }
 
@@ -122,10 +124,10 @@ static mapped_status check_alone(mapped__region *full, mapped_error *error)
     return status;
 }
 
-/* Changes to another mapping of another file. */
-static void take_file(mapped__region *full, intptr_t file,
-                      const mapped__file_info *info,
-                      const mapped__mapping *mapping)
+/* Replaces the file and its mapping. */
+static void replace_file(mapped__region *full, intptr_t file,
+                         const mapped__file_info *info,
+                         const mapped__mapping *mapping)
 {
     mapped__region_trim(full, full->length);
     mapped__region_free_old(full);
@@ -144,8 +146,9 @@ static void take_file(mapped__region *full, intptr_t file,
     mapped__region_guard(full);
 }
 
-static mapped_status go_over(mapped__region *full, intptr_t file,
-                             const mapped__file_info *info, mapped_error *error)
+static mapped_status change_file(mapped__region *full, intptr_t file,
+                                 const mapped__file_info *info,
+                                 mapped_error *error)
 {
     mapped__map_request request;
     mapped__mapping made;
@@ -162,12 +165,12 @@ static mapped_status go_over(mapped__region *full, intptr_t file,
     status = mapped__map(&request, &made, error);
     if (status != MAPPED_OK)
         return status;
-    bool covered = full->covered;
-    take_file(full, file, info, &made);
+    bool pages_protected = full->pages_protected;
+    replace_file(full, file, info, &made);
     mapped__region_publish(full, length);
-    full->counted = length;
-    if (covered)
-        mapped__region_cover(full);
+    full->data_length = length;
+    if (pages_protected)
+        mapped__region_protect_pages(full);
     return MAPPED_OK;
 }
 
@@ -184,8 +187,8 @@ static mapped_status check_kind(const mapped__region *full,
 }
 
 /* The file that is mapped has nothing new: does it have the path still? */
-static mapped_status look_at_path(mapped__region *full, mapped_change *change,
-                                  mapped_error *error)
+static mapped_status follow_path(mapped__region *full, mapped_change *change,
+                                 mapped_error *error)
 {
     intptr_t file;
     mapped__file_info info;
@@ -206,7 +209,7 @@ static mapped_status look_at_path(mapped__region *full, mapped_change *change,
     if (status == MAPPED_OK && !same)
         status = check_kind(full, &info, error);
     if (status == MAPPED_OK && !same)
-        status = go_over(full, file, &info, error);
+        status = change_file(full, file, &info, error);
     if (status != MAPPED_OK || same)
         mapped__file_close(file);
     else
@@ -228,7 +231,7 @@ static mapped_status follow(mapped__region *full, mapped_change *change,
     if (status != MAPPED_OK)
         return status;
     if (length == full->length)
-        return look_at_path(full, change, error);
+        return follow_path(full, change, error);
     *change = length > full->length ? MAPPED_LONGER : MAPPED_SHORTER;
     return length > full->length ? show_longer(full, length, error)
                                  : show_shorter(full, length, error);
@@ -236,7 +239,7 @@ static mapped_status follow(mapped__region *full, mapped_change *change,
 
 /* Without a descriptor, which is so before the first look in "r" and "c", only
  * a file that still has its path can be looked at. */
-static mapped_status hold_file(mapped__region *full, mapped_error *error)
+static mapped_status keep_descriptor(mapped__region *full, mapped_error *error)
 {
     if (!full->is_file || mapped_region_device(&full->head))
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "refresh");
@@ -251,12 +254,12 @@ static mapped_status refresh(mapped__region *full, mapped_change *change,
     mapped_error unasked;
     mapped_error *reason = error != NULL ? error : &unasked;
     assert(mapped__region_is_locked(full));
-    mapped_status status = hold_file(full, reason);
+    mapped_status status = keep_descriptor(full, reason);
     if (status == MAPPED_OK)
         return follow(full, change, error);
     bool gone =
         status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
-    return status == MAPPED_STALE || gone ? look_at_path(full, change, error)
+    return status == MAPPED_STALE || gone ? follow_path(full, change, error)
                                           : status;
 }
 

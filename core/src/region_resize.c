@@ -1,7 +1,7 @@
-/* Growing and shrinking. A region that grows first has the pages and then the
- * length; one that shrinks first has the length, then the file and then the
- * pages. So a length that somebody has read never exceeds what is mapped,
- * unless the state word says that the region has shrunk. */
+/* Growing and shrinking. Growing maps the pages before it publishes the length.
+ * Shrinking publishes the length, then cuts the file, then drops the pages. So
+ * a length that somebody has read never exceeds what is mapped, unless the
+ * state word says that the region has shrunk. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -80,9 +80,9 @@ static void guard_reserve(mapped__region *full, size_t length)
                            used);
 }
 
-/* Reserves as many addresses again behind it, if they can be had: so a region
- * that goes on growing under exports leaves few mappings behind, and in private
- * memory not more than twice its length. */
+/* Reserves twice the length, if so many addresses are free: so a region that
+ * goes on growing under exports leaves few mappings to them, and of private
+ * memory no more than twice its length. */
 static mapped_status map_longer(const mapped__region *full, size_t length,
                                 mapped__mapping *made, mapped_error *error)
 {
@@ -106,7 +106,7 @@ static mapped_status keep_mapping(mapped__region *full, size_t length,
     bool is_file =
         full->file != MAPPED__NO_FILE && full->mode != MAPPED_MODE_COPY;
     mapped__mapping made;
-    assert(MAPPED__LOAD(&full->control) & MAPPED__CONTROL_ALONE);
+    assert(MAPPED__LOAD(&full->control) & MAPPED__CONTROL_NO_NEW_EXPORTS);
     if (!is_file && !full->copies)
         return mapped__region_busy(full, "resize", error);
     mapped__old_mapping *old = malloc(sizeof *old);
@@ -182,7 +182,7 @@ static mapped_status get_size(const mapped__region *full, file_size *size,
 }
 
 /* A file that another process has cut is not made longer again: the zeros that
- * would fill it up to the old length were to be taken for data. */
+ * would fill it up to the old length would be taken for data. */
 static mapped_status check_file_whole(const mapped__region *full, uint64_t size,
                                       mapped_error *error)
 {
@@ -341,14 +341,14 @@ mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
     mapped__region_trim(full, full->length);
     if (length == full->length)
         return MAPPED_OK;
-    bool covered = full->covered;
-    status = mapped__region_uncover(full, error);
+    bool pages_protected = full->pages_protected;
+    status = mapped__region_unprotect_pages(full, error);
     if (status != MAPPED_OK)
         return status;
     status = length > full->length ? grow(full, (size_t)length, error)
                                    : shrink(full, (size_t)length, error);
-    if (covered)
-        mapped__region_cover(full);
+    if (pages_protected)
+        mapped__region_protect_pages(full);
     if (full->wanted != UINT64_MAX)
         full->wanted = full->length;
     return status;

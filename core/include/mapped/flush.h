@@ -17,7 +17,7 @@ MAPPED_BEGIN
 
 /* Writes the bytes of the slice to the disk and waits until it has them, with
  * what is needed to find them again: the file's size, and the entry in its
- * folder if this region has created it. Whole pages are written, so bytes
+ * directory if this region has created it. Whole pages are written, so bytes
  * beside the slice may be, too. With MAPPED_FLUSH_START the writing only begins
  * (Linux: sync_file_range, Windows: FlushViewOfFile, elsewhere msync, which may
  * put it off), and nothing is promised.
@@ -28,10 +28,10 @@ MAPPED_BEGIN
  * changed again and the next flush has written them, or the region is opened
  * anew.
  *
- * MAPPED_SYSTEM: the disk is full or failed, or folder or descriptor can't be
- * had. MAPPED_FAULT: a page of the slice is lost, and what was written to it.
- * MAPPED_READONLY for "r". MAPPED_UNSUPPORTED for memory that has no file, for
- * "c", whose changes are never written, for wrapped memory and for devices.
+ * MAPPED_SYSTEM: the disk is full or failed, or directory or descriptor can't
+ * be had. MAPPED_FAULT: a page of the slice is lost, and what was written to
+ * it. MAPPED_READONLY for "r". MAPPED_UNSUPPORTED for memory that has no file,
+ * for "c", whose changes are never written, for wrapped memory and for devices.
  * MAPPED_CLOSED, also if another thread closes the region meanwhile;
  * MAPPED_RANGE. Others may use, append to and close the region while it waits;
  * growth that has to move the region is MAPPED_BUSY. */

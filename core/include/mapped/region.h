@@ -119,7 +119,8 @@ const char *mapped_mode_text(mapped_mode mode);
  * memory stays the caller's and must stay for as long as anything may use the
  * region or a slice of it: after the last release, too, it answers as closed.
  * For languages whose collector frees what holds a reference while something
- * else still uses it. Enough for any folder that a relative path may mean. */
+ * else still uses it. Enough for any directory that a relative path may mean.
+ */
 size_t mapped_region_room(const char *name);
 
 /* Maps a file. `path` is in the file system's own bytes (UTF-8 on Windows);

@@ -20,7 +20,7 @@ typedef struct mapped_slice {
 } mapped_slice;
 
 /* Returns the slice of the region's whole live length, which is 0 once the
- * region is closed. Of no region, NULL, the slice is closed. */
+ * region is closed. For NULL the slice is closed. */
 MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region);
 
 /* Sets `*part` to `length` bytes of `slice` from `offset` on. MAPPED_RANGE if
@@ -70,9 +70,9 @@ MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_slice_leave(
 
 /* The same for a hot path that must not contain a call. mapped_slice_hit
  * returns the pointer, or NULL if mapped_slice_enter has to decide: that
- * answers an error, or MAPPED_OK on a device. mapped_slice_clean ends an access
- * that has hit, and only such a one: a slice without a region has none. It
- * returns false if mapped_slice_leave has to decide. n must not be 0. */
+ * answers an error, or MAPPED_OK on a device. Once
+ * it has returned a pointer, mapped_slice_clean ends the access; it returns
+ * false if mapped_slice_leave has to decide. n must not be 0. */
 MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
                                                      size_t offset, size_t n);
 MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice);
@@ -83,13 +83,13 @@ MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice);
  *     const void *block;
  *     size_t count;
  *     mapped_status status =
- *         mapped_block_enter(slice, sizeof *words, &block, &count, error);
+ *         mapped_block_enter(slice, sizeof(uint32_t), &block, &count, error);
  *     if (status != MAPPED_OK)
  *         return status;
  *     const uint32_t *words = block;
  *     for (size_t i = 0; i < count; i++)
  *         sum += words[i];
- *     status = mapped_block_leave(slice, error);
+ *     return mapped_block_leave(slice, error);
  *
  * `count` is how many whole elements of `size` bytes (1, 2, 4, 8, ...) there
  * are. The pointer is good until `leave`, in a leaf as between

@@ -62,7 +62,7 @@ void mapped__range_expect(unsigned char *start, size_t length)
     mapped__pages_expect(start, length);
 }
 
-/* What is locked can be dropped since 5.18, and stays locked. */
+/* Pages that mlock holds can be dropped since 5.18, and stay locked. */
 static mapped_status drop(unsigned char *start, size_t length,
                           mapped_error *error)
 {
@@ -125,7 +125,8 @@ typedef struct cache_counts {
     uint64_t recently_evicted;
 } cache_counts;
 
-/* Fails before 6.5, for huge pages, and for who may not write the file. */
+/* Fails before 6.5, for huge pages, and for callers that may not write the
+ * file. */
 bool mapped__file_cached(intptr_t file, uint64_t offset, uint64_t length,
                          mapped__cached *cached)
 {

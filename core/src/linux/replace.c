@@ -138,7 +138,8 @@ void mapped__spares_keep(void)
         munmap(made, all_length());
 }
 
-/* The thread that has counted a page as taken is the only one that has it. */
+/* The thread that has counted a page as taken is the only one that has it.
+ */
 static unsigned char *take_spare(void)
 {
     uintptr_t word = MAPPED__LOAD_ACQUIRE(&spares);

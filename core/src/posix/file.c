@@ -65,9 +65,10 @@ static int open_or_create(const char *path, int flags, unsigned permissions,
     return fd;
 }
 
-/* Directories refuse to be opened for writing and sockets at all; they get the
- * answer of whatever else opens and can't be mapped. ENXIO may also mean a
- * device that isn't there, which is the system's to tell. */
+/* open() fails with EISDIR for a directory that is to be written, and with
+ * ENXIO for a socket. Both become MAPPED_NOT_A_FILE, like what opens but can't
+ * be mapped. Any other ENXIO, a device that isn't there, stays a system error.
+ */
 static mapped_status open_failed(const char *path, mapped_error *error)
 {
     struct stat st;
@@ -141,8 +142,6 @@ static void info_from(const struct stat *st, mapped__file_info *info)
     info->kind = kind_of(st->st_mode);
 }
 
-/* A file system of huge pages shows their size as its block size; only then is
- * it worth a system call to be sure. */
 static void look_for_huge_pages(int fd, mapped__file_info *info)
 {
     size_t page = mapped__file_huge_page(fd);
@@ -175,6 +174,7 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     info_from(&st, &found);
     if (unsized)
         found.kind = MAPPED__FILE_UNSIZED;
+    /* A file system of huge pages shows their size as its block size. */
     if (S_ISREG(st.st_mode) && (size_t)st.st_blksize > found.page)
         look_for_huge_pages((int)file, &found);
     if (S_ISBLK(st.st_mode)) {
@@ -196,8 +196,9 @@ static int truncate_retrying(int fd, uint64_t size)
     return result;
 }
 
-static mapped_status missing(mapped_error *error, int os_error,
-                             const char *call, uint64_t bytes)
+/* The file could not get longer by `bytes`. */
+static mapped_status set_short_by(mapped_error *error, int os_error,
+                                  const char *call, uint64_t bytes)
 {
     mapped_error_set_system(error, os_error, call);
     if (error != NULL)
@@ -213,12 +214,12 @@ static mapped_status check_limit(uint64_t size, const char *call,
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || size <= limit.rlim_cur)
         return MAPPED_OK;
-    return missing(error, EFBIG, call, size - limit.rlim_cur);
+    return set_short_by(error, EFBIG, call, size - limit.rlim_cur);
 }
 
 /* A failed allocation may have grown the file part of the way. */
-static mapped_status allocate(int fd, uint64_t old_size, uint64_t size,
-                              mapped_error *error)
+static mapped_status allocate_blocks(int fd, uint64_t old_size, uint64_t size,
+                                     mapped_error *error)
 {
     int result;
     if (mapped__file_exceeds_memory(fd, size))
@@ -232,15 +233,15 @@ static mapped_status allocate(int fd, uint64_t old_size, uint64_t size,
         return failed(error, "ftruncate");
     uint64_t free = result == ENOSPC ? mapped__file_free_bytes(fd) : UINT64_MAX;
     uint64_t wanted = size - old_size;
-    return missing(error, result, "posix_fallocate",
-                   wanted > free ? wanted - free : 0);
+    return set_short_by(error, result, "posix_fallocate",
+                        wanted > free ? wanted - free : 0);
 }
 
 mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
-                                  uint64_t size, bool blocks,
+                                  uint64_t size, bool allocate,
                                   mapped_error *error)
 {
-    bool allocates = size > old_size && blocks;
+    bool allocates = size > old_size && allocate;
     const char *call = allocates ? "posix_fallocate" : "ftruncate";
     mapped_status status = MAPPED_OK;
     if (size > old_size)
@@ -248,7 +249,7 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     if (status != MAPPED_OK)
         return status;
     if (allocates)
-        return allocate((int)file, old_size, size, error);
+        return allocate_blocks((int)file, old_size, size, error);
     if (truncate_retrying((int)file, size) != 0)
         return failed(error, "ftruncate");
     return MAPPED_OK;
@@ -293,26 +294,26 @@ mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
     return result == 0 ? MAPPED_OK : failed(error, "fsync");
 }
 
-/* Without the name at the end: "." for a name alone. */
-static int open_folder(const char *path)
+/* Opens the directory that `path` lies in. */
+static int open_directory(const char *path)
 {
-    char folder[MAPPED__BASE_SIZE];
+    char directory[MAPPED__BASE_SIZE];
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    if (length >= sizeof folder) {
+    if (length >= sizeof directory) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    return open_retrying(length > 0 ? folder : ".",
+    memcpy(directory, path, length);
+    directory[length] = '\0';
+    return open_retrying(length > 0 ? directory : ".",
                          O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
-/* File systems that write their folders at once don't know the call. */
-mapped_status mapped__folder_sync(const char *path, mapped_error *error)
+/* File systems that write their directories at once don't know the call. */
+mapped_status mapped__directory_sync(const char *path, mapped_error *error)
 {
-    int fd = open_folder(path);
+    int fd = open_directory(path);
     if (fd < 0)
         return errno == ENOENT ? MAPPED_OK : failed(error, "open");
     mapped_status status = mapped__file_sync(fd, error);
@@ -322,8 +323,8 @@ mapped_status mapped__folder_sync(const char *path, mapped_error *error)
 }
 
 /* The order matters: past the end nothing else is of interest, and a full disk
- * is only the cause if the page can be read. With room on the disk too, the
- * file has been cut off and written again meanwhile. */
+ * is only the cause if the page can be read. If it can, and the disk isn't
+ * full, the file was cut and has grown again since. */
 int mapped__file_diagnose(intptr_t file, uint64_t offset)
 {
     struct stat st;

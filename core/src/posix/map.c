@@ -56,8 +56,9 @@ static unsigned char *map_nothing(void *address, size_t length)
                 -1, 0);
 }
 
-/* The kernel makes one mapping of two that meet with the same pages of the same
- * open file, and at its limit it can't take one of them out again. */
+/* The kernel joins neighbouring mappings of consecutive pages of one open file.
+ * To unmap one of them later splits the joined mapping, which fails at the
+ * limit on mappings. A gap keeps them apart. */
 static size_t gap_of(unsigned flags)
 {
     return flags & MAPPED__MAP_APART ? mapped__page_size() : 0;
@@ -116,8 +117,9 @@ static mapped_status place_in_reserve(const mapped__map_request *request,
     return failed(error, "mmap");
 }
 
-static mapped_status place_alone(const mapped__map_request *request,
-                                 mapped__mapping *made, mapped_error *error)
+static mapped_status place_without_reserve(const mapped__map_request *request,
+                                           mapped__mapping *made,
+                                           mapped_error *error)
 {
     unsigned char *start = place(request, NULL, 0, made->used);
     if (start == MAP_FAILED)
@@ -132,10 +134,11 @@ static size_t page_of(const mapped__map_request *request)
 }
 
 /* EFAULT says that touching a page would have raised a signal, but not which
- * nor why: the shortest beginning that fails ends with it. */
-static mapped_status would_fault(const mapped__map_request *request,
-                                 unsigned char *start, size_t length,
-                                 bool writable, mapped_error *error)
+ * nor why. Bisection finds it: the shortest range from `start` that fails ends
+ * with that page. */
+static mapped_status report_bad_page(const mapped__map_request *request,
+                                     unsigned char *start, size_t length,
+                                     bool writable, mapped_error *error)
 {
     const size_t page = page_of(request);
     size_t good = 0;
@@ -166,7 +169,7 @@ static mapped_status populate(const mapped__map_request *request,
     if (mapped__pages_bring_in(start, length, writable))
         return MAPPED_OK;
     if (errno == EFAULT)
-        return would_fault(request, start, length, writable, error);
+        return report_bad_page(request, start, length, writable, error);
     if (errno != EINVAL)
         return failed(error, "madvise");
     mapped__pages_expect(start, length);
@@ -198,7 +201,7 @@ mapped_status mapped__map(const mapped__map_request *request,
     if (status == MAPPED_OK && made.reserved > 0) {
         bool reserves = made.reserved > made.used || gap_of(made.flags) > 0;
         status = reserves ? place_in_reserve(request, &made, error)
-                          : place_alone(request, &made, error);
+                          : place_without_reserve(request, &made, error);
     }
     if (status == MAPPED_OK && request->flags & MAPPED__MAP_POPULATE &&
         made.used > 0)
@@ -275,8 +278,8 @@ static mapped_status map_anew(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-/* Whoever is alone may do without the addresses behind the mapping, which would
- * be left behind when it moves. */
+/* If nobody else has a reference, the unused reserve is unmapped before the
+ * mapping moves: mremap would not take it along. */
 static void give_back_reserve(mapped__mapping *mapping)
 {
     size_t rest = mapping->reserved - mapping->used;
@@ -328,7 +331,8 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
     return grow_or_move(mapping, request, used, alone, error);
 }
 
-/* Here a file can be made shorter while it is mapped. */
+/* POSIX can make a mapped file shorter, so nothing is detached; Windows can't.
+ */
 mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
                                  mapped_error *error)
 {

@@ -300,8 +300,8 @@ static bool write_zeros(HANDLE handle, uint64_t from, uint64_t to)
     return true;
 }
 
-static mapped_status allocate(HANDLE handle, uint64_t old_size, uint64_t size,
-                              mapped_error *error)
+static mapped_status allocate_blocks(HANDLE handle, uint64_t old_size,
+                                     uint64_t size, mapped_error *error)
 {
     if (!set_allocation(handle, size))
         return failed(error, "SetFileInformationByHandle");
@@ -322,15 +322,15 @@ static void allow_holes(HANDLE handle)
 }
 
 mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
-                                  uint64_t size, bool blocks,
+                                  uint64_t size, bool allocate,
                                   mapped_error *error)
 {
     HANDLE handle = (HANDLE)file;
     uint64_t limit;
     if (mapped__section_size(file, &limit))
         return mapped__section_resize(file, size, error);
-    if (size > old_size && blocks)
-        return allocate(handle, old_size, size, error);
+    if (size > old_size && allocate)
+        return allocate_blocks(handle, old_size, size, error);
     if (size > old_size)
         allow_holes(handle);
     if (!set_end(handle, size))
@@ -389,7 +389,7 @@ mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
 
 /* The file system keeps a journal of its folders, which FlushFileBuffers of the
  * file has written. */
-mapped_status mapped__folder_sync(const char *path, mapped_error *error)
+mapped_status mapped__directory_sync(const char *path, mapped_error *error)
 {
     (void)path;
     (void)error;
