@@ -35,7 +35,7 @@ static const mapped_element *element_of(const char *format)
     size_t length = 0;
     const char first = *format;
     for (; *format != '\0'; format++) {
-        bool counts = *format == '1' && format[1] >= 'A';
+        bool counts = *format == '1' && format[1] >= '?';
         if (strchr(" \t\n\r\f\v", *format) != NULL || counts)
             continue;
         if (length == sizeof plain - 1)

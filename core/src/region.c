@@ -39,7 +39,8 @@ mapped_status mapped_mode_parse(const char *text, size_t length,
 
 const char *mapped_mode_text(mapped_mode mode)
 {
-    return mode_texts[mode];
+    bool known = (size_t)mode < sizeof mode_texts / sizeof mode_texts[0];
+    return known ? mode_texts[mode] : "unknown mode";
 }
 
 mapped_status mapped__region_name_error(const mapped_region *region,
@@ -400,6 +401,8 @@ void mapped__region_end_export(mapped_region *region)
 
 void mapped_region_acquire(mapped_region *region)
 {
+    if (region == NULL)
+        return;
     uint32_t before = __atomic_fetch_add(&mapped__region_of(region)->references,
                                          1, __ATOMIC_RELAXED);
     assert(before > 0 && before < UINT32_MAX);
@@ -434,7 +437,8 @@ void mapped_region_release(mapped_region *region)
 
 void mapped_region_copy_on_move(mapped_region *region)
 {
-    MAPPED__STORE(&mapped__region_of(region)->copies, true);
+    if (region != NULL)
+        MAPPED__STORE(&mapped__region_of(region)->copies, true);
 }
 
 size_t mapped_region_length(const mapped_region *region)

@@ -11,8 +11,9 @@
  * there: a process that is killed at any instruction leaves one that is true.
  *
  * Invariant: while `capacity` isn't 0 the region's length is at most that, and
- * the mapping reaches over the trailer, which comes right behind. While no
- * append is under way the trailer says that all of the region is data. */
+ * the mapping reaches over the trailer, which comes right behind. The
+ * trailer says that what lies before the last append that has ended is data,
+ * and while none is under way, all of the region. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -30,14 +31,8 @@
 
 static const unsigned char magic[8] = "\xADmapped\x01";
 
-static void make_trailer(unsigned char *trailer, uint64_t size, uint64_t end)
-{
-    memcpy(trailer, magic, sizeof magic);
-    mapped_store_u64(trailer + 8, mapped_le_u64(size));
-    mapped_store_u64(trailer + 16, mapped_le_u64(end));
-}
-
-uint64_t mapped__file_data_end(intptr_t file, const mapped__file_info *info)
+/* Where the data ends by the trailer, or the size if there is no valid one. */
+static uint64_t read_data_end(intptr_t file, const mapped__file_info *info)
 {
     unsigned char trailer[TRAILER];
     uint64_t size = info->size;
@@ -49,6 +44,32 @@ uint64_t mapped__file_data_end(intptr_t file, const mapped__file_info *info)
         return size;
     uint64_t end = mapped_le_u64(mapped_load_u64(trailer + 16));
     return end <= size - TRAILER ? end : size;
+}
+
+/* Between the look at the size and the one at the trailer somebody may trim the
+ * file, or make it longer. */
+uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info)
+{
+    for (int i = 0; i < 100; i++) {
+        mapped__file_info now;
+        uint64_t end = read_data_end(file, info);
+        if (end < info->size || info->size % STEP != REST ||
+            mapped__file_info_get(file, &now, NULL) != MAPPED_OK ||
+            now.size == info->size)
+            return end;
+        info->size = now.size;
+    }
+    return info->size;
+}
+
+mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
+                                         uint64_t data_end, mapped_error *error)
+{
+    unsigned char trailer[TRAILER];
+    memcpy(trailer, magic, sizeof magic);
+    mapped_store_u64(trailer + 8, mapped_le_u64(size));
+    mapped_store_u64(trailer + 16, mapped_le_u64(data_end));
+    return mapped__file_write(file, size - TRAILER, trailer, TRAILER, error);
 }
 
 /* Where the file ends; 0: the region has no spare. */
@@ -68,21 +89,17 @@ void mapped__region_find_trailer(const mapped__region *full,
     trailer->offset = spare_end(full) - TRAILER;
 }
 
-/* Without an append under way all of the region is data. MAPPED_FAULT: the file
- * has been cut, so that the trailer's page is lost, and with it maybe what was
- * appended. */
+/* MAPPED_FAULT: the file has been cut, so that the trailer's page is lost, and
+ * with it maybe what was appended. */
 static mapped_status write_data_end(mapped__region *full, mapped_error *error)
 {
     assert(mapped__region_is_locked(full));
-    if (full->appending > 0)
-        return MAPPED_OK;
-    full->data_length = full->length;
     mapped__trailer trailer;
     mapped__region_find_trailer(full, &trailer);
     if (trailer.length == 0)
         return MAPPED_OK;
     __atomic_store_n((uint64_t *)(void *)(trailer.address + 16),
-                     mapped_le_u64(full->offset + full->length),
+                     mapped_le_u64(full->offset + full->data_length),
                      __ATOMIC_RELEASE);
     return mapped__region_intact(
         full, (size_t)(trailer.address - full->mapping.address), TRAILER,
@@ -129,11 +146,9 @@ static uint64_t choose_end(const mapped__region *full, size_t length)
 static mapped_status extend_file(const mapped__region *full, uint64_t size,
                                  uint64_t end, mapped_error *error)
 {
-    unsigned char trailer[TRAILER];
     bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
-    make_trailer(trailer, end, full->offset + full->data_length);
-    mapped_status status =
-        mapped__file_write(full->file, end - TRAILER, trailer, TRAILER, error);
+    mapped_status status = mapped__file_write_trailer(
+        full->file, end, full->offset + full->data_length, error);
     if (status == MAPPED_OK)
         return mapped__file_resize(full->file, size, end, allocate, error);
     (void)mapped__file_resize(full->file, end, size, false, NULL);
@@ -204,15 +219,19 @@ void mapped__region_trim(mapped__region *full, size_t length)
     MAPPED__STORE(&full->capacity, 0);
 }
 
+/* Its pages go, too: what was written to them is lost, and what the file gets
+ * there later has to be mapped anew. */
 void mapped__region_check_spare(mapped__region *full,
                                 const mapped__file_info *info)
 {
-    if (info->size != spare_end(full))
-        MAPPED__STORE(&full->capacity, 0);
+    if (full->capacity == 0 || info->size == spare_end(full))
+        return;
+    MAPPED__STORE(&full->capacity, 0);
+    (void)mapped__region_drop_pages(full, full->length, NULL);
 }
 
 uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
-                                 const mapped__file_info *info)
+                                 mapped__file_info *info)
 {
     if (full->appending > 0 && info->size == spare_end(full))
         return full->offset + full->length;
@@ -247,6 +266,8 @@ static mapped_status grow(mapped__region *full, size_t n, mapped_error *error)
         mapped__region_publish_length(full, end);
     else if (status == MAPPED_OK)
         status = mapped__region_resize(full, end, true, error);
+    if (status == MAPPED_OK && full->wanted != UINT64_MAX)
+        full->wanted = full->length;
     return status;
 }
 
@@ -284,6 +305,7 @@ mapped_status mapped__region_end_append(mapped_region *region, size_t n,
                                         mapped_error *error)
 {
     mapped__region *full = mapped__region_of(region);
+    mapped__file_info info;
     mapped_status locked = mapped__region_lock(
         full, false, "append", status == MAPPED_OK ? error : NULL);
     if (locked != MAPPED_OK)
@@ -291,10 +313,19 @@ mapped_status mapped__region_end_append(mapped_region *region, size_t n,
     full->appending--;
     if (status != MAPPED_OK)
         take_back(full, n, start);
+    else if (start + n > full->data_length)
+        full->data_length = start + n;
+    if (full->appending == 0)
+        full->data_length = full->length;
     mapped_status written =
         write_data_end(full, status == MAPPED_OK ? error : NULL);
-    if (status == MAPPED_OK && written != MAPPED_OK)
+    if (status == MAPPED_OK && written != MAPPED_OK) {
         take_back(full, n, start);
+        status = written;
+    }
+    if (status == MAPPED_FAULT && full->file != MAPPED__NO_FILE &&
+        mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK)
+        mapped__region_check_spare(full, &info);
     mapped__region_unlock(full);
-    return status == MAPPED_OK ? written : status;
+    return status;
 }

@@ -40,7 +40,7 @@ typedef struct mapped__region {
     size_t capacity;      /* the length up to which append leaves the file as
                            * long as it is; 0: there is no trailer */
     size_t appending;   /* appends that have a place and not all bytes there */
-    size_t data_length; /* the length before the first of them */
+    size_t data_length; /* the end of the last one that has all its bytes */
     size_t length;      /* as live_, but true for devices too */
     size_t longest;     /* that `length` ever was */
     size_t lead;        /* bytes between the mapping and the first byte */
@@ -206,15 +206,21 @@ void mapped__region_find_trailer(const mapped__region *full,
  * bytes of the region need. The region is locked, or closing. */
 void mapped__region_trim(mapped__region *full, size_t length);
 
-/* Forgets the spare if another process has trimmed it, or has made its own. */
+/* Forgets the spare if another process has trimmed it, or has made its own. The
+ * region is locked. */
 void mapped__region_check_spare(mapped__region *full,
                                 const mapped__file_info *info);
 
 /* What the file's size is without the spare that an append has left there,
  * also one of this region that is under way. */
 uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
-                                 const mapped__file_info *info);
-uint64_t mapped__file_data_end(intptr_t file, const mapped__file_info *info);
+                                 mapped__file_info *info);
+uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info);
+
+/* Makes a file of `size` bytes, as a trailer needs it, end with one. */
+mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
+                                         uint64_t data_end,
+                                         mapped_error *error);
 
 /* Makes a new region known to the fault guard, and to a fork. MAPPED_MEMORY,
  * MAPPED_SYSTEM. */

@@ -177,6 +177,7 @@ typedef struct opening {
     bool changed; /* the file's size has been changed from `info.size` */
     mapped__file_info info;
     uint64_t data_end; /* the size without the spare that append left there */
+    uint64_t trimmed;  /* the size with that, if it was cut off; 0 */
     uint64_t length;
 } opening;
 
@@ -229,6 +230,7 @@ static mapped_status fit_file(opening *o, mapped_error *error)
         mapped_status status = resize_file(o, o->info.size, size, error);
         if (status != MAPPED_OK)
             return status;
+        o->trimmed = o->info.size;
         o->info.size = size;
     }
     return resize_file(o, size, end, error);
@@ -346,6 +348,9 @@ static void undo(const opening *o)
     if (o->changed && !remove)
         (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
                                   NULL);
+    if (o->trimmed != 0 && o->mode != MAPPED_MODE_CREATE)
+        (void)mapped__file_write_trailer(o->file, o->trimmed, o->data_end,
+                                         NULL);
     if (remove && o->path != NULL)
         mapped__file_remove(o->path);
 }

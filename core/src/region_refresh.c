@@ -14,7 +14,8 @@ static const char *const change_texts[] = {"unchanged", "longer", "shorter",
 
 const char *mapped_change_text(mapped_change change)
 {
-    return change_texts[change];
+    bool known = (size_t)change < sizeof change_texts / sizeof change_texts[0];
+    return known ? change_texts[change] : "unknown change";
 }
 
 /* The file that has the region's path now. `*gone`: none has. */
@@ -66,16 +67,19 @@ static mapped_status fill_last_page(mapped__region *full, size_t before,
 }
 
 /* If another process has appended in the region's own spare, that is mapped
- * already. */
+ * already. From then on it is that one's to trim, until this region appends. */
 static mapped_status map_longer(mapped__region *full, size_t length,
                                 mapped_error *error)
 {
     mapped_status status = MAPPED_OK;
+    bool is_mapped = length <= full->capacity;
     if (full->reserve == 0)
         status = mapped__region_intact(full, 0, SIZE_MAX, error);
-    if (status != MAPPED_OK || length <= full->capacity)
+    if (status != MAPPED_OK)
         return status;
     MAPPED__STORE(&full->capacity, 0);
+    if (is_mapped)
+        return MAPPED_OK;
     mapped__region_free_old(full);
     status = fill_last_page(full, full->length, length, error);
     return status == MAPPED_OK ? mapped__region_extend(full, length, error)
@@ -101,10 +105,10 @@ static mapped_status show_longer(mapped__region *full, size_t length,
 static mapped_status show_shorter(mapped__region *full, size_t length,
                                   mapped_error *error)
 {
-    MAPPED__STORE(&full->capacity, 0);
     full->data_length = length;
     mapped__region_publish_length(full, length);
-    if (mapped__region_lock_exports(full, "refresh", NULL) != MAPPED_OK)
+    if (full->capacity != 0 ||
+        mapped__region_lock_exports(full, "refresh", NULL) != MAPPED_OK)
         return MAPPED_OK;
     bool pages_protected = full->pages_protected;
     mapped_status status = mapped__region_unprotect_pages(full, error);
@@ -147,8 +151,7 @@ static void replace_file(mapped__region *full, intptr_t file,
 }
 
 static mapped_status change_file(mapped__region *full, intptr_t file,
-                                 const mapped__file_info *info,
-                                 mapped_error *error)
+                                 mapped__file_info *info, mapped_error *error)
 {
     mapped__map_request request;
     mapped__mapping made;

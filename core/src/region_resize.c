@@ -330,6 +330,19 @@ static mapped_status shrink(mapped__region *full, size_t length,
     return mapped__region_drop_pages(full, length, error);
 }
 
+/* Of another process' append, if the region is all of the data. */
+static mapped_status cut_spare(const mapped__region *full, mapped_error *error)
+{
+    file_size size;
+    if (!full->is_file || full->file == MAPPED__NO_FILE)
+        return MAPPED_OK;
+    mapped_status status = get_size(full, &size, error);
+    if (status != MAPPED_OK || size.all == size.data ||
+        size.data != full->offset + full->length)
+        return status;
+    return mapped__file_resize(full->file, size.all, size.data, false, error);
+}
+
 mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
                                     bool appends, mapped_error *error)
 {
@@ -340,7 +353,7 @@ mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
         return status;
     mapped__region_trim(full, full->length);
     if (length == full->length)
-        return MAPPED_OK;
+        return cut_spare(full, error);
     bool pages_protected = full->pages_protected;
     status = mapped__region_unprotect_pages(full, error);
     if (status != MAPPED_OK)

@@ -169,6 +169,8 @@ static void test_no_region_can_be_changed(void)
     CHECK_STATUS(mapped_region_append_slice(NULL, none, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_refresh(NULL, &change, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_size(NULL, &size, NULL), MAPPED_CLOSED);
+    mapped_region_acquire(NULL);
+    mapped_region_copy_on_move(NULL);
     CHECK_STATUS(mapped_region_close(NULL, NULL), MAPPED_OK);
     CHECK_UINT(mapped_region_retire(NULL), 0);
 }

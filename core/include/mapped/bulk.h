@@ -54,9 +54,10 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * file ends with a trailer, by which this library knows the data's
  * end: it opens the file as if it had been trimmed, and the next append goes on
  * in the spare. Of an append that was under way then, all bytes are there or
- * none. Other programs see zeros and the trailer behind the data. Its bytes,
- * from the end of the file, little-endian; the size is 28,016 more than a
- * multiple of 65,536, so that hardly any other file has to be looked at:
+ * none, unless another thread had appended behind it. Other programs see zeros
+ * and the trailer behind the data. Its bytes, from the end of the file,
+ * little-endian; the size is 28,016 more than a multiple of 65,536, so that
+ * hardly any other file has to be looked at:
  *
  *     -24  8  0xAD "mapped" 0x01
  *     -16  8  the size of the file, spare and trailer included

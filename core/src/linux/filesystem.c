@@ -1,4 +1,5 @@
-/* What the kind of a file system says about its files. */
+/* What the kind of a file system, and the seals of memory, say about files. */
+#include <fcntl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -67,4 +68,10 @@ bool mapped__file_is_full(int fd)
         return false;
     return is_of(&fs, HUGETLBFS_MAGIC_NUMBER) ||
            (fs.f_blocks != 0 && fs.f_bavail <= BLOCKS_KEPT);
+}
+
+bool mapped__file_is_sealed(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals > 0 && (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != 0;
 }

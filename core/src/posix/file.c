@@ -259,7 +259,8 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
 bool mapped__file_is_writable_at(intptr_t file)
 {
     int flags = fcntl((int)file, F_GETFL);
-    return flags >= 0 && !(flags & O_APPEND);
+    return flags >= 0 && !(flags & O_APPEND) &&
+           !mapped__file_is_sealed((int)file);
 }
 
 mapped_status mapped__file_write(intptr_t file, uint64_t offset,

@@ -292,6 +292,12 @@ static mapped_status grow_or_move(mapped__mapping *mapping,
                                   size_t used, bool alone, mapped_error *error)
 {
     size_t gap = gap_of(mapping->flags);
+    if (mapping->used == 0 && !alone)
+        return mapped_error_set(error, MAPPED_BUSY, "mremap");
+    if (mapping->used == 0) { /* there are only reserved addresses */
+        mapped__unmap(mapping);
+        return mapped__map(request, mapping, error);
+    }
     if (alone)
         give_back_reserve(mapping);
     unsigned char *start = mapped__pages_stretch(

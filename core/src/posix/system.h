@@ -20,6 +20,7 @@ bool mapped__file_is_made_up(int fd);
 
 /* Would a file of `size` bytes on this file system take more memory than the
  * machine has? */
+bool mapped__file_is_sealed(int fd); /* its size can't change */
 bool mapped__file_exceeds_memory(int fd, uint64_t size);
 
 /* Bytes that the file system still has for who asks; UINT64_MAX: it doesn't

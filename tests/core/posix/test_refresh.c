@@ -381,6 +381,126 @@ static void test_refresh_lets_others_trim(void)
     CHECK_INT(scratch_read_byte(path(), (long)length - 1), 'r');
 }
 
+static void append(mapped_region *to, size_t n, char byte)
+{
+    char *bytes = malloc(n);
+    memset(bytes, byte, n);
+    CHECK_STATUS(mapped_region_append(to, bytes, n, NULL), MAPPED_OK);
+    free(bytes);
+}
+
+/* What another one has made of the file counts, not what was known of it. */
+static void test_refresh_forgets_a_spare_that_is_gone(void)
+{
+    for (int i = 0; i < 2; i++) {
+        size_t n = i == 0 ? 27000 : 100; /* on the trailer's page, or not */
+        begin(0, MAPPED_MODE_READ_WRITE, NULL);
+        append(region, n, 'A');
+        mapped_region *other =
+            scratch_open(path(), MAPPED_MODE_READ_WRITE, NULL);
+        append(other, 50, 'B');
+        mapped_region_release(other);
+        check_change("longer", n + 50);
+        check_change("unchanged", n + 50);
+        append(region, 4, 'C');
+        mapped_region_release(region);
+        CHECK_INT(scratch_size(path()), n + 54);
+        CHECK_INT(scratch_read_byte(path(), (long)n + 53), 'C');
+    }
+}
+
+/* A log that is copied and cut, as logrotate's copytruncate does. */
+static void test_refresh_of_a_writer_whose_file_was_cut(void)
+{
+    begin(0, MAPPED_MODE_READ_WRITE, NULL);
+    append(region, 27000, 'A');
+    cut(0);
+    write_at(NAME, 27900, "foreign");
+    check_change("longer", 27907);
+    append(region, 4, 'C');
+    mapped_region_release(region);
+    CHECK_INT(scratch_size(path()), 27911);
+    CHECK_INT(scratch_read_byte(path(), 27910), 'C');
+    begin(0, MAPPED_MODE_READ_WRITE, NULL);
+    append(region, 100, 'A');
+    cut(0);
+    CHECK_STATUS(mapped_region_append(region, "lost", 4, NULL), MAPPED_FAULT);
+    check_change("shorter", 0);
+    append(region, 5, 'D');
+    mapped_region_release(region);
+    CHECK_INT(scratch_size(path()), 5);
+}
+
+/* The other one has made the file longer, and died. */
+static void test_refresh_takes_over_the_spare_of_the_dead(void)
+{
+    begin(0, MAPPED_MODE_READ_WRITE, NULL);
+    append(region, 10, 'A');
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        mapped_region *other =
+            scratch_open(path(), MAPPED_MODE_READ_WRITE, NULL);
+        append(other, 200000, 'B');
+        CHECK_STATUS(mapped_region_resize(other, 10, NULL), MAPPED_OK);
+        append(other, 10, 'B');
+        append(other, 300000, 'B');
+        raise(SIGKILL);
+    }
+    waitpid(child, NULL, 0);
+    check_change("longer", 300020);
+    append(region, 4, 'C');
+    CHECK_INT(mapped_region_length(region), 300024);
+    mapped_region_release(region);
+    CHECK_INT(scratch_size(path()), 300024);
+    CHECK_INT(scratch_read_byte(path(), 300023), 'C');
+}
+
+/* Whoever has appended last trims. */
+static void test_refresh_leaves_the_spare_to_the_last_one(void)
+{
+    begin(0, MAPPED_MODE_READ_WRITE, NULL);
+    append(region, 27000, 'A');
+    mapped_region *last = scratch_open(path(), MAPPED_MODE_READ_WRITE, NULL);
+    append(last, 10, 'B');
+    check_change("longer", 27010);
+    mapped_region_release(region);
+    append(last, 10, 'C');
+    mapped_region_release(last);
+    CHECK_INT(scratch_size(path()), 27020);
+    CHECK_INT(scratch_read_byte(path(), 27019), 'C');
+}
+
+static void test_refresh_wants_what_was_appended(void)
+{
+    const mapped_open_options options = {.length = 100};
+    scratch_file(NAME, 100);
+    region = scratch_open(path(), MAPPED_MODE_READ_WRITE, &options);
+    append(region, 50, 'A');
+    check_change("unchanged", 150);
+    append(region, 5, 'D');
+    mapped_region_release(region);
+    CHECK_INT(scratch_size(path()), 155);
+}
+
+/* Where others have references the addresses stay, without a page of them. */
+static void test_refresh_grows_from_nothing_again(void)
+{
+    static const mapped_mode modes[] = {MAPPED_MODE_READ, MAPPED_MODE_COPY,
+                                        MAPPED_MODE_READ_WRITE};
+    for (int i = 0; i < 3; i++) {
+        begin(10, modes[i], NULL);
+        mapped_region_acquire(region);
+        cut(0);
+        check_change("shorter", 0);
+        mapped_region_release(region);
+        write_at(NAME, 2 * (long)scratch_page(), "again");
+        check_change("longer", 2 * scratch_page() + 5);
+        check_shows(2 * scratch_page(), "again");
+        mapped_region_release(region);
+    }
+}
+
 static void test_refresh_of_a_descriptor_follows_its_file_only(void)
 {
     const char *name = scratch_file(NAME, 10);
@@ -452,6 +572,12 @@ int main(void)
     RUN(test_refresh_sees_only_the_data_of_an_append);
     RUN(test_refresh_lets_two_append_by_turns);
     RUN(test_refresh_lets_others_trim);
+    RUN(test_refresh_forgets_a_spare_that_is_gone);
+    RUN(test_refresh_of_a_writer_whose_file_was_cut);
+    RUN(test_refresh_takes_over_the_spare_of_the_dead);
+    RUN(test_refresh_leaves_the_spare_to_the_last_one);
+    RUN(test_refresh_wants_what_was_appended);
+    RUN(test_refresh_grows_from_nothing_again);
     RUN(test_refresh_of_a_descriptor_follows_its_file_only);
     RUN(test_refresh_needs_whole_pages_without_a_reserve);
     RUN(test_refresh_leaks_nothing);

@@ -413,6 +413,23 @@ static void test_resize_shrunk_under_a_second_reference_stays_mapped(void)
     mapped_region_release(region);
 }
 
+static void test_resize_to_nothing_and_back(void)
+{
+    mapped_region *region;
+    for (int shared = 0; shared < 2; shared++) {
+        const mapped_anonymous_options options = {.shared = shared};
+        CHECK_STATUS(mapped_region_anonymous(10, &options, &region, NULL),
+                     MAPPED_OK);
+        mapped_region_acquire(region);
+        CHECK_STATUS(mapped_region_resize(region, 0, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_region_resize(region, 5000, NULL), MAPPED_BUSY);
+        mapped_region_release(region);
+        CHECK_STATUS(mapped_region_resize(region, 5000, NULL), MAPPED_OK);
+        CHECK_INT(scratch_get(region, 4999), 0);
+        mapped_region_release(region);
+    }
+}
+
 static void test_resize_append_stores_at_the_end(void)
 {
     mapped_region *region = opened(10, MAPPED_MODE_READ_WRITE, 0, 0);
@@ -466,6 +483,7 @@ int main(void)
     RUN(test_resize_inside_the_last_page_disturbs_no_export);
     RUN(test_resize_slices_survive_a_move);
     RUN(test_resize_shrunk_under_a_second_reference_stays_mapped);
+    RUN(test_resize_to_nothing_and_back);
     RUN(test_resize_append_stores_at_the_end);
     RUN(test_resize_append_of_the_regions_own_bytes);
     return check_finish();

@@ -1,0 +1,158 @@
+/* Guards against data that is lost, or zeros that are shown, where others
+ * append, close, trim or look while an append is under way. */
+#include "appended.h"
+
+#include <pthread.h>
+
+static mapped_region *appended;
+static unsigned char *slow_source;
+static size_t seen_in_between[2];
+
+/* Is called when an append meets the page that can't be read yet. */
+static void append_in_between(int signal)
+{
+    (void)signal;
+    seen_in_between[0] = length_seen();
+    CHECK_STATUS(append_record(appended, 1), MAPPED_OK);
+    seen_in_between[1] = length_seen();
+    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
+}
+
+/* The bytes of an append that is under way are not there yet, but those of a
+ * later one that has ended are. */
+static void test_append_counts_what_is_there(void)
+{
+    struct sigaction before, action = {.sa_handler = append_in_between};
+    slow_source = mmap(NULL, scratch_page(), PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    scratch_file(NAME, 0);
+    appended = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
+    append_records(appended, 0, 1);
+    sigaction(SIGSEGV, &action, &before);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, RECORD, NULL),
+                 MAPPED_OK);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_UINT(seen_in_between[0], RECORD);
+    CHECK_UINT(seen_in_between[1], 3 * RECORD);
+    CHECK_UINT(length_seen(), 3 * RECORD);
+    CHECK_INT(scratch_get(appended, 2 * RECORD), 2);
+    mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
+static void close_in_between(int signal)
+{
+    append_in_between(signal);
+    mapped_region_acquire(appended);
+    CHECK_STATUS(mapped_region_close(appended, NULL), MAPPED_OK);
+}
+
+/* What has been appended stays, if an earlier append never ends. */
+static void test_append_keeps_what_lies_behind_one_under_way(void)
+{
+    struct sigaction before, action = {.sa_handler = close_in_between};
+    slow_source = mmap(NULL, scratch_page(), PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    scratch_file(NAME, 0);
+    appended = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
+    append_records(appended, 0, 1);
+    mapped_region_acquire(appended);
+    sigaction(SIGSEGV, &action, &before);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, RECORD, NULL),
+                 MAPPED_CLOSED);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_INT(file_size(), 3 * RECORD);
+    CHECK_INT(scratch_read_byte(path(), 3 * RECORD - 1), 2);
+    for (int i = 0; i < 3; i++)
+        mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
+/* The reader's two looks at the file see different sizes of it now and then. */
+static void test_append_that_is_trimmed_shows_nobody_zeros(void)
+{
+    size_t wrong = 0;
+    scratch_file(NAME, 100);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        for (;;) {
+            mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 0);
+            if (append_record(region, 0) != MAPPED_OK ||
+                mapped_region_resize(region, 100, NULL) != MAPPED_OK ||
+                append_record(region, 0) != MAPPED_OK)
+                _exit(1);
+            mapped_region_release(region);
+            if (truncate(path(), 100) != 0)
+                _exit(1);
+        }
+    }
+    for (int i = 0; i < 20000; i++) {
+        size_t length = length_seen();
+        wrong += length != 100 && length != 200;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    CHECK_UINT(wrong, 0);
+}
+
+#define THREADS 4
+#define EACH 2000
+
+static void *append_many(void *context)
+{
+    mapped_region *region = context;
+    for (unsigned i = 0; i < EACH; i++) {
+        mapped_status status;
+        do /* another thread's growth may have to move the region */
+            status = append_record(region, i);
+        while (status == MAPPED_BUSY);
+        if (status != MAPPED_OK)
+            return context;
+    }
+    return NULL;
+}
+
+/* Every record whole, and each as often as it was appended. */
+static void test_append_by_several_threads(void)
+{
+    pthread_t threads[THREADS];
+    unsigned counts[256] = {0};
+    void *failed;
+    scratch_file(NAME, 0);
+    mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 16 << 20);
+    for (int i = 0; i < THREADS; i++) {
+        mapped_region_acquire(region);
+        CHECK_INT(pthread_create(&threads[i], NULL, append_many, region), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], &failed);
+        CHECK(failed == NULL);
+        mapped_region_release(region);
+    }
+    CHECK_UINT(length_seen(), THREADS * EACH * RECORD);
+    mapped_region_release(region);
+    region = opened(MAPPED_MODE_READ, 0, 0);
+    CHECK_UINT(mapped_region_length(region), THREADS * EACH * RECORD);
+    for (size_t at = 0; at < THREADS * EACH * RECORD; at += RECORD) {
+        int first = scratch_get(region, at);
+        counts[first & 255]++;
+        for (size_t i = 1; i < RECORD; i++)
+            if (scratch_get(region, at + i) != first)
+                counts[0]++;
+    }
+    CHECK_UINT(counts[0], 0);
+    for (unsigned i = 0; i < 251; i++)
+        CHECK_UINT(counts[1 + i],
+                   THREADS * (EACH / 251 + (i < EACH % 251 ? 1 : 0)));
+    mapped_region_release(region);
+}
+
+int main(void)
+{
+    RUN(test_append_counts_what_is_there);
+    RUN(test_append_keeps_what_lies_behind_one_under_way);
+    RUN(test_append_that_is_trimmed_shows_nobody_zeros);
+    RUN(test_append_by_several_threads);
+    return check_finish();
+}
