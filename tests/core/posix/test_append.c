@@ -140,6 +140,7 @@ static void test_append_fills_a_reserve_to_the_last_byte(void)
 {
     scratch_file(NAME, 0);
     mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 3 * STEP);
+    static const char zeros[RECORD];
     unsigned char *base = NULL;
     unsigned count = 0;
     mapped_error error = MAPPED_ERROR_INIT;
@@ -152,7 +153,7 @@ static void test_append_fills_a_reserve_to_the_last_byte(void)
     CHECK_STATUS(mapped_region_append(region, path(), RECORD, &error),
                  MAPPED_ARGUMENT);
     CHECK_TEXT(error.operation, "append: longer than the reserve");
-    CHECK_STATUS(mapped_region_append(region, "\0", 3 * STEP % RECORD, NULL),
+    CHECK_STATUS(mapped_region_append(region, zeros, 3 * STEP % RECORD, NULL),
                  MAPPED_OK);
     CHECK_UINT(mapped_region_length(region), 3 * STEP);
     mapped_region_release(region);
@@ -370,13 +371,14 @@ static void test_append_that_is_taken_back_is_seen_by_nobody(void)
 /* There the step is too long, and the very length is not. */
 static const char *append_within_a_limit(void)
 {
+    static const char zeros[RECORD];
     const struct rlimit most = {STEP, STEP};
     mapped_error error = MAPPED_ERROR_INIT;
     scratch_file(NAME, 0);
     CHECK_INT(setrlimit(RLIMIT_FSIZE, &most), 0);
     mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 0);
     append_records(region, 0, STEP / RECORD);
-    CHECK_STATUS(mapped_region_append(region, path(), STEP % RECORD, NULL),
+    CHECK_STATUS(mapped_region_append(region, zeros, STEP % RECORD, NULL),
                  MAPPED_OK);
     CHECK_STATUS(mapped_region_append(region, "x", 1, &error), MAPPED_SYSTEM);
     CHECK_INT(error.os_error, EFBIG);
