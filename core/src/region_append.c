@@ -47,16 +47,18 @@ static uint64_t read_data_end(intptr_t file, const mapped__file_info *info)
 }
 
 /* Between the look at the size and the one at the trailer somebody may trim the
- * file, or make it longer. */
+ * file, make it longer, or both. So a trailer is missing only if it is so
+ * often.
+ */
 uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info)
 {
-    for (int i = 0; i < 100; i++) {
+    for (int tries = 0; tries < 8; tries++) {
         mapped__file_info now;
         uint64_t end = read_data_end(file, info);
-        if (end < info->size || info->size % STEP != REST ||
-            mapped__file_info_get(file, &now, NULL) != MAPPED_OK ||
-            now.size == info->size)
+        if (end < info->size || info->size % STEP != REST)
             return end;
+        if (mapped__file_info_get(file, &now, NULL) != MAPPED_OK)
+            break;
         info->size = now.size;
     }
     return info->size;

@@ -29,7 +29,7 @@ HARMLESS = {"lua": set("""
     lua_tointegerx lua_tonumberx lua_topointer lua_touserdata lua_type
     lua_typename lua_upvalueindex lua_warning
     """.split()), "python": set("""
-    PyArg_UnpackTuple PyBool_FromLong PyBuffer_FillInfo PyBuffer_IsContiguous
+    PyArg_UnpackTuple PyBool_FromLong PyBool_Type PyBuffer_FillInfo PyBuffer_IsContiguous
     PyByteArray_AsString PyByteArray_Size PyByteArray_Type PyBytes_AsString
     PyBytes_Size PyBytes_Type PyCallable_Check PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
     PyErr_Fetch PyErr_Occurred PyFloat_Type PyGC_Collect PyEval_SaveThread PyIndex_Check PyList_SetItem
