@@ -324,6 +324,8 @@ mapped_status mapped__region_end_append(mapped_region *region, size_t n,
     if (status == MAPPED_OK && written != MAPPED_OK) {
         take_back(full, n, start);
         status = written;
+        if (full->data_length > full->length)
+            full->data_length = full->length;
     }
     if (status == MAPPED_FAULT && full->file != MAPPED__NO_FILE &&
         mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK)

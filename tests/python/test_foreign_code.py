@@ -115,9 +115,6 @@ def test_formats_that_are_forgotten_still_work():
 
 # A program whose garbage holds 20 regions with a descriptor each, and that may
 # open no other descriptor.
-with mapped.open(__file__) as _file:
-    NO_DIRTY = _file.residency().dirty is None
-
 NO_DESCRIPTORS = """
     import gc, mapped, os, resource, sys
     path, action = sys.argv[1:]
@@ -134,6 +131,7 @@ NO_DESCRIPTORS = """
     created = mapped.open(path + ".new", "w+", length=10)
     with mapped.open(path) as first, mapped.open(path, "c") as private:
         private[1:9] = bytes(8)
+        told_nothing = first.residency().dirty is None
         limit = max(map(int, os.listdir("/proc/self/fd"))) + 21
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
         gc.disable()
@@ -163,7 +161,7 @@ NO_DESCRIPTORS = """
     ("mapped.open(path)[1]", "1"), ("first.size", None),
     ("created.flush()", "None"), ("first.refresh()", "unchanged"),
     ("private[1:9].revert()", "None"),
-    ("first.residency().dirty is None", str(NO_DIRTY)),
+    ("(first.residency().dirty is None) is told_nothing", "True"),
     ("len(mapped.anonymous(10, shared=True))", "10")])
 def test_garbage_gives_its_descriptors_back(child, path, action, expected):
     done = child(NO_DESCRIPTORS, path, action).strip()
