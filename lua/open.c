@@ -34,7 +34,7 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[])
     }
 }
 
-/* Pushes the option. Returns false and pushes nothing if it is fallback. */
+/* Pushes the option. Returns false and pushes nothing if it is missing. */
 static bool push_option(lua_State *L, int arg, const char *name)
 {
     if (lua_isnoneornil(L, arg))

@@ -62,9 +62,9 @@ typedef struct mapped__region {
 } mapped__region;
 
 /* The lifecycle word. Whoever sets LOCKED may resize or close; exports begin
- * and end meanwhile, but none begins while ALONE is set, which comes with
- * LOCKED. CLOSED is for good. RETIRED comes with it: the memory is still there
- * for the exports that live, and the end of the last of them ends it. */
+ * and end meanwhile, but none begins while NO_NEW_EXPORTS is set, which comes
+ * with LOCKED. CLOSED is for good. RETIRED comes with it: the memory is still
+ * there for the exports that live, and the end of the last of them ends it. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
 #define MAPPED__CONTROL_AWAITED (UINT64_C(1) << 62) /* threads sleep for it */
 #define MAPPED__CONTROL_NO_NEW_EXPORTS (UINT64_C(1) << 61)

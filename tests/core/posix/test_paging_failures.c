@@ -63,6 +63,11 @@ static mapped_region *prepare_created(void)
     return scratch_open(path(), MAPPED_MODE_CREATE, &options);
 }
 
+static mapped_region *prepare_empty(void)
+{
+    return scratch_open(scratch_file(NAME, 0), MAPPED_MODE_READ_WRITE, NULL);
+}
+
 /* Its trailer is flushed, too. */
 static mapped_region *prepare_appended(void)
 {
@@ -221,7 +226,7 @@ static bool run_once(const scenario *s, long n)
         CHECK_INT(scratch_size(path()), size);
         CHECK_INT(
             mapped_get_u8(mapped_region_slice(region), 0, &(uint8_t){0}, NULL),
-            MAPPED_OK);
+            size > 0 ? MAPPED_OK : MAPPED_RANGE);
     }
     mapped_region_release(region);
     if (taken != NULL)
@@ -255,6 +260,7 @@ static const scenario scenarios[] = {
     {"test_paging_failures_flush", prepare_writer, flush},
     {"test_paging_failures_flush_start", prepare_writer, flush_start},
     {"test_paging_failures_flush_created", prepare_created, flush},
+    {"test_paging_failures_flush_empty", prepare_empty, flush},
     {"test_paging_failures_flush_appended", prepare_appended, flush},
     {"test_paging_failures_advise", prepare_reader, advise},
     {"test_paging_failures_discard", prepare_writer, discard},
