@@ -207,6 +207,8 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
     const mapped_slice source = {region, own, n};
     if (own < mapped_region_length(region))
         return mapped_region_append_slice(region, source, error);
+    if (n > 0 && n <= MAPPED__SHORT)
+        return mapped__region_append_short(region, data, n, error);
     mapped_status status =
         mapped__region_begin_append(region, n, &start, error);
     if (status != MAPPED_OK)

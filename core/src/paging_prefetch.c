@@ -48,7 +48,7 @@ static mapped_status fetch(mapped_slice piece, mapped_error *error)
         return status;
     mapped__pages pages = mapped__paging_outward(
         mapped__region_of(piece.region), first, piece.length);
-    status = mapped__range_fetch(pages.start, pages.length);
+    status = mapped__range_fetch(pages.start, pages.length, false);
     if (status == MAPPED_FAULT)
         return mapped__paging_touch(piece, error);
     if (status != MAPPED_OK)

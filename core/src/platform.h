@@ -191,9 +191,10 @@ typedef enum mapped__advice {
 mapped_status mapped__range_advise(unsigned char *start, size_t length,
                                    mapped__advice advice, mapped_error *error);
 
-/* Brings pages in for reading. MAPPED_FAULT if a touch of one would be a fault;
- * MAPPED_UNSUPPORTED if only a touch can tell. */
-mapped_status mapped__range_fetch(unsigned char *start, size_t length);
+/* Brings pages in, for reading or, if `writable`, for writing. MAPPED_FAULT if a
+ * touch of one would be a fault; MAPPED_UNSUPPORTED if only a touch can tell. */
+mapped_status mapped__range_fetch(unsigned char *start, size_t length,
+                                  bool writable);
 
 /* A hint that the pages will be needed. */
 void mapped__range_expect(unsigned char *start, size_t length);

@@ -193,6 +193,15 @@ mapped_status mapped__region_end_append(mapped_region *region, size_t n,
                                         size_t start, mapped_status status,
                                         mapped_error *error);
 
+/* Both at once, with the region locked, for data that isn't the region's own
+ * and has 1 to MAPPED__SHORT bytes. They are copied first: the caller's memory
+ * isn't read with the region locked, because that may be a fault whose handler
+ * appends, too. */
+#define MAPPED__SHORT ((size_t)512)
+mapped_status mapped__region_append_short(mapped_region *region,
+                                          const void *data, size_t n,
+                                          mapped_error *error);
+
 /* The trailer that append keeps at the end of the file; of length 0: none. */
 typedef struct mapped__trailer {
     unsigned char *address;

@@ -49,9 +49,10 @@ mapped_status mapped__range_advise(unsigned char *start, size_t length,
     return failed(error, "madvise");
 }
 
-mapped_status mapped__range_fetch(unsigned char *start, size_t length)
+mapped_status mapped__range_fetch(unsigned char *start, size_t length,
+                                  bool writable)
 {
-    if (mapped__pages_bring_in(start, length, false))
+    if (mapped__pages_bring_in(start, length, writable))
         return MAPPED_OK;
     return errno == EFAULT || errno == EHWPOISON ? MAPPED_FAULT
                                                  : MAPPED_UNSUPPORTED;

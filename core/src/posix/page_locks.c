@@ -19,7 +19,7 @@ mapped_status mapped__range_lock(unsigned char *start, size_t length,
         return MAPPED_OK;
     mapped_status status = failed(error, "mlock");
     if (error == NULL || error->os_error == ENOMEM) {
-        if (mapped__range_fetch(start, length) == MAPPED_FAULT) {
+        if (mapped__range_fetch(start, length, false) == MAPPED_FAULT) {
             (void)munlock(start, length);
             return MAPPED_FAULT;
         }

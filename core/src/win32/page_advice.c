@@ -25,8 +25,10 @@ mapped_status mapped__range_advise(unsigned char *start, size_t length,
 }
 
 /* The prefetch is a hint: a touch tells. */
-mapped_status mapped__range_fetch(unsigned char *start, size_t length)
+mapped_status mapped__range_fetch(unsigned char *start, size_t length,
+                                  bool writable)
 {
+    (void)writable;
     mapped__range_expect(start, length);
     return MAPPED_UNSUPPORTED;
 }

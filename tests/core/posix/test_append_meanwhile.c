@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#define LONG ((size_t)1000) /* too long to be copied before */
+
 static mapped_region *appended;
 static unsigned char *slow_source;
 static size_t seen_in_between[2];
@@ -19,6 +21,19 @@ static bool skip_handlers(void)
     if (reason != NULL)
         check_skip(reason);
     return reason != NULL;
+}
+
+/* Opens the file with a record in it, and makes memory that calls `handler`
+ * when it is read. */
+static void open_slowly(void (*handler)(int), struct sigaction *before)
+{
+    struct sigaction action = {.sa_handler = handler};
+    slow_source = mmap(NULL, scratch_page(), PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    scratch_file(NAME, 0);
+    appended = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
+    append_records(appended, 0, 1);
+    sigaction(SIGSEGV, &action, before);
 }
 
 /* Is called when an append meets the page that can't be read yet. */
@@ -37,20 +52,15 @@ static void test_append_counts_what_is_there(void)
 {
     if (skip_handlers())
         return;
-    struct sigaction before, action = {.sa_handler = append_in_between};
-    slow_source = mmap(NULL, scratch_page(), PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    scratch_file(NAME, 0);
-    appended = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
-    append_records(appended, 0, 1);
-    sigaction(SIGSEGV, &action, &before);
-    CHECK_STATUS(mapped_region_append(appended, slow_source, RECORD, NULL),
+    struct sigaction before;
+    open_slowly(append_in_between, &before);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
                  MAPPED_OK);
     sigaction(SIGSEGV, &before, NULL);
     CHECK_UINT(seen_in_between[0], RECORD);
-    CHECK_UINT(seen_in_between[1], 3 * RECORD);
-    CHECK_UINT(length_seen(), 3 * RECORD);
-    CHECK_INT(scratch_get(appended, 2 * RECORD), 2);
+    CHECK_UINT(seen_in_between[1], 2 * RECORD + LONG);
+    CHECK_UINT(length_seen(), 2 * RECORD + LONG);
+    CHECK_INT(scratch_get(appended, RECORD + LONG), 2);
     mapped_region_release(appended);
     munmap(slow_source, scratch_page());
 }
@@ -67,21 +77,36 @@ static void test_append_keeps_what_lies_behind_one_under_way(void)
 {
     if (skip_handlers())
         return;
-    struct sigaction before, action = {.sa_handler = close_in_between};
-    slow_source = mmap(NULL, scratch_page(), PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    scratch_file(NAME, 0);
-    appended = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
-    append_records(appended, 0, 1);
+    struct sigaction before;
+    open_slowly(close_in_between, &before);
     mapped_region_acquire(appended);
-    sigaction(SIGSEGV, &action, &before);
-    CHECK_STATUS(mapped_region_append(appended, slow_source, RECORD, NULL),
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
                  MAPPED_CLOSED);
     sigaction(SIGSEGV, &before, NULL);
-    CHECK_INT(file_size(), 3 * RECORD);
-    CHECK_INT(scratch_read_byte(path(), 3 * RECORD - 1), 2);
+    CHECK_INT(file_size(), 2 * RECORD + LONG);
+    CHECK_INT(scratch_read_byte(path(), 2 * RECORD + LONG - 1), 2);
     for (int i = 0; i < 3; i++)
         mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
+/* A short append reads its data before it locks the region: what the handler of
+ * that fault appends comes first, and neither waits for the other. */
+static void test_append_of_a_short_record_reads_it_first(void)
+{
+    if (skip_handlers())
+        return;
+    struct sigaction before;
+    open_slowly(append_in_between, &before);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, RECORD, NULL),
+                 MAPPED_OK);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_UINT(seen_in_between[0], RECORD);
+    CHECK_UINT(seen_in_between[1], 2 * RECORD);
+    CHECK_UINT(length_seen(), 3 * RECORD);
+    CHECK_INT(scratch_get(appended, RECORD), 2);
+    CHECK_INT(scratch_get(appended, 2 * RECORD), 0);
+    mapped_region_release(appended);
     munmap(slow_source, scratch_page());
 }
 
@@ -169,6 +194,7 @@ int main(void)
 {
     RUN(test_append_counts_what_is_there);
     RUN(test_append_keeps_what_lies_behind_one_under_way);
+    RUN(test_append_of_a_short_record_reads_it_first);
     RUN(test_append_that_is_trimmed_shows_nobody_zeros);
     RUN(test_append_by_several_threads);
     return check_finish();
