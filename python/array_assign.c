@@ -88,10 +88,10 @@ static int take_values(const Array *array, const mapped_array *part,
 static int assign_values(const Array *array, const mapped_array *part,
                          PyObject *object)
 {
-    unsigned char *values = PyMem_Calloc(array_bytes(part) + 1, 1);
+    unsigned char *values = memory_new(array_bytes(part), 1);
     unsigned char *end = values;
     if (values == NULL)
-        return failed(PyErr_NoMemory());
+        return -1;
     int status = take_values(array, part, object, &end);
     if (status == 0)
         status = array_scatter(array->owner, part, values);
@@ -110,6 +110,15 @@ static bool same_shape(const mapped_array *part, int dimensions,
     return true;
 }
 
+static mapped_status copy_core(const mapped_array *part,
+                               const mapped_array *from, mapped_error *error)
+{
+    Unlocked unlocked = unlocked_begin(part->slice.region, from->slice.region,
+                                       array_bytes(part));
+    return unlocked_end_access(&unlocked, mapped_array_copy(part, from, error),
+                               error);
+}
+
 /* Items of the same type that are ours. */
 static int copy_items(const Array *array, const mapped_array *part,
                       Region *owner, const mapped_array *from)
@@ -117,15 +126,11 @@ static int copy_items(const Array *array, const mapped_array *part,
     mapped_error error;
     if (!same_shape(part, from->dimensions, from->shape))
         return require_open(owner) < 0 ? -1 : refuse_shape();
-    Unlocked unlocked = unlocked_begin(part->slice.region, from->slice.region,
-                                       array_bytes(part));
-    mapped_status status = unlocked_end_access(
-        &unlocked, mapped_array_copy(part, from, &error), &error);
-    if (status == MAPPED_OK)
+    if (SUCCEEDS(copy_core(part, from, &error), &error))
         return 0;
     const Source source = {.owner = owner, .slice = from->slice};
-    return failed(
-        raise_in(failed_region(&source, array->owner, status), ASSIGN, &error));
+    return failed(raise_in(failed_region(&source, array->owner, error.status),
+                           ASSIGN, &error));
 }
 
 static int scatter_source(const Array *array, const mapped_array *part,
@@ -142,9 +147,9 @@ static int scatter_source(const Array *array, const mapped_array *part,
     if (source->copy != NULL)
         return array_scatter(array->owner, part, source->copy);
     /* The two may overlap in any pattern. */
-    char *copy = PyMem_Malloc(source->length + 1);
+    char *copy = memory_new(source->length, 1);
     if (copy == NULL)
-        return failed(PyErr_NoMemory());
+        return -1;
     memcpy(copy, source->data, source->length);
     int status = array_scatter(array->owner, part, copy);
     PyMem_Free(copy);

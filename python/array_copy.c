@@ -28,8 +28,7 @@ METHOD_NONE(array_tobytes)
     const Array *array = array_of(self);
     if (require_open(array->owner) < 0)
         return NULL;
-    PyObject *bytes =
-        PyBytes_FromStringAndSize(NULL, (Py_ssize_t)array_bytes(&array->array));
+    PyObject *bytes = bytes_new(array_bytes(&array->array));
     if (bytes == NULL)
         return NULL;
     if (array_gather(array->owner, "tobytes", &array->array,
@@ -119,8 +118,8 @@ METHOD_NONE(array_tolist)
         return NULL;
     bool any = array_bytes(&array->array) > 0;
     if (any && size > sizeof block &&
-        (lister.block = PyMem_Malloc(size)) == NULL)
-        return PyErr_NoMemory();
+        (lister.block = memory_new(size, 1)) == NULL)
+        return NULL;
     PyObject *list = list_of(&lister, 0, array->array.first);
     if (lister.block != block)
         PyMem_Free(lister.block);

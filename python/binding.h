@@ -57,7 +57,7 @@ typedef struct KnownFormat {
 typedef struct State {
     PyObject *module; /* that has this state; each Region has a reference */
     TYPES(STATE_TYPE)
-    PyTypeObject *residency; /* a named tuple */
+    PyObject *residency; /* the type of a named tuple */
     PyObject *fault_error;
     PyObject *unsupported;  /* io.UnsupportedOperation */
     PyObject *struct_error; /* struct.error */
@@ -116,6 +116,7 @@ struct Region {
     Py_buffer foreign;  /* the wrapped buffer, until it is given back */
     Region *next;       /* see State.waiting */
     bool foreign_ended; /* the core has no more use for `foreign` */
+    bool foreign_shown; /* to the collector: see region_traverse */
 };
 
 /* Which bytes an object of ours stands for: from its first to its last. */
@@ -175,6 +176,11 @@ PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length,
  * the garbage is collected, which may hold regions, and one more try is worth
  * it. That runs any code: whatever it can change must be looked at anew. */
 bool collect_for_retry(const mapped_error *error);
+
+/* Memory of zeros for PyMem_Free, and bytes to fill, in the same way: NULL with
+ * an exception if there is none after a collection either. */
+void *memory_new(size_t count, size_t size);
+PyObject *bytes_new(size_t length);
 
 /* Does a call that sets `*error` succeed, at once or then? */
 #define SUCCEEDS(call, error) \
@@ -369,7 +375,7 @@ int import_object(const char *from, const char *name, PyObject **object);
 int formats_traverse(State *state, visitproc visit, void *arg);
 void formats_clear(State *state);
 
-PyTypeObject *residency_type(void); /* of what residency() returns */
+PyObject *residency_type(void); /* of what residency() returns */
 
 /* From how many bytes on an operation lets other Python threads run. */
 #define UNLOCKED_BYTES ((size_t)65536)

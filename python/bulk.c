@@ -102,7 +102,7 @@ METHOD_NONE(view_tobytes)
     Py_ssize_t length = view_length(self);
     if (length < 0)
         return NULL;
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, length);
+    PyObject *bytes = bytes_new((size_t)length);
     if (bytes == NULL)
         return NULL;
     if (read_to(self, PyBytes_AsString(bytes), (size_t)length, "tobytes") == 0)

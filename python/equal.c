@@ -101,9 +101,9 @@ static int make_contiguous(const Py_buffer *buffer, Operand *operand,
     *data = buffer->buf;
     if (PyBuffer_IsContiguous(buffer, 'C'))
         return 0;
-    operand->copy = PyMem_Malloc((size_t)buffer->len + 1);
+    operand->copy = memory_new((size_t)buffer->len, 1);
     if (operand->copy == NULL)
-        return failed(PyErr_NoMemory());
+        return -1;
     *data = operand->copy;
     return PyBuffer_ToContiguous(operand->copy, buffer, buffer->len, 'C');
 }

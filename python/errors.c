@@ -268,15 +268,40 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
     }
 }
 
-bool collect_for_retry(const mapped_error *error)
+static void collect(void)
 {
-    if (!mapped_error_is_shortage(error))
-        return false;
     int enabled = PyGC_Enable(); /* otherwise PyGC_Collect does nothing */
     PyGC_Collect();
     if (!enabled)
         PyGC_Disable();
+}
+
+bool collect_for_retry(const mapped_error *error)
+{
+    if (!mapped_error_is_shortage(error))
+        return false;
+    collect();
     return true;
+}
+
+void *memory_new(size_t count, size_t size)
+{
+    void *memory = PyMem_Calloc(count, size);
+    if (memory != NULL)
+        return memory;
+    collect();
+    memory = PyMem_Calloc(count, size);
+    return memory != NULL ? memory : PyErr_NoMemory();
+}
+
+PyObject *bytes_new(size_t length)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    if (bytes != NULL || !PyErr_ExceptionMatches(PyExc_MemoryError))
+        return bytes;
+    PyErr_Clear();
+    collect();
+    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
 }
 
 /* An operation that a close in another thread interrupted may have delayed

@@ -96,9 +96,9 @@ PyObject *layout_text(const Layout *layout)
         return Py_NewRef(layout->text);
     size_t length =
         mapped_fields_spell(fields, MAPPED_SPELLING_LAYOUT, NULL, 0);
-    char *text = PyMem_Malloc(length + 1);
+    char *text = memory_new(length + 1, 1);
     if (text == NULL)
-        return PyErr_NoMemory();
+        return NULL;
     mapped_fields_spell(fields, MAPPED_SPELLING_LAYOUT, text, length + 1);
     PyObject *result =
         PyUnicode_DecodeUTF8(text, (Py_ssize_t)length, "backslashreplace");

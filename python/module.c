@@ -72,9 +72,9 @@ static int module_exec(PyObject *module)
     state->formats = PyDict_New();
     state->residency = state->formats == NULL ? NULL : residency_type();
     if (state->formats == NULL || state->residency == NULL ||
-        TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) NOT_ADDED(residency)
-                import_object("io", "UnsupportedOperation",
-                              &state->unsupported) < 0 ||
+        TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) PyModule_AddObjectRef(
+            module, "Residency", state->residency) < 0 ||
+        import_object("io", "UnsupportedOperation", &state->unsupported) < 0 ||
         import_object("struct", "error", &state->struct_error) < 0 ||
         add_fault_error(module, state) < 0 ||
         add_range_error(module, state) < 0 ||

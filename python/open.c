@@ -356,6 +356,8 @@ static int wrap(Region *self, PyObject *object)
     }
     if (SUCCEEDS(wrap_core(self, &error), &error)) {
         self->wraps = true;
+        self->foreign_shown =
+            self->foreign.obj == object && !PyMemoryView_Check(object);
         PyObject_GC_Track(self);
         return 0;
     }
@@ -371,9 +373,10 @@ const char module_wrap_doc[] = PyDoc_STR(
     "place until it is gone or its region is closed. If the object maps a\n"
     "file and a page of it is lost, access through the Slice raises\n"
     "FaultError, and the object itself reads zeros.\n\n"
-    "The collector doesn't see through a memoryview: an object that has a "
-    "wrap\n"
-    "of a memoryview of itself stays until the wrap's region is closed.\n\n"
+    "The collector doesn't see through a memoryview, nor through a "
+    "__buffer__\n"
+    "method: an object that has a wrap of a memoryview of itself stays until\n"
+    "the wrap's region is closed.\n\n"
     "TypeError if the object is no buffer, BufferError if it isn't\n"
     "contiguous.");
 

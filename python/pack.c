@@ -199,8 +199,8 @@ static int pack(PyObject *self, const Format *format, Py_ssize_t offset,
         return -1;
     if (size <= sizeof few)
         memset(few, 0, size);
-    else if ((bytes = PyMem_Calloc(1, size)) == NULL)
-        return failed(PyErr_NoMemory());
+    else if ((bytes = memory_new(size, 1)) == NULL)
+        return -1;
     int status = store_all(view_owner(self)->state, format, values, bytes);
     if (status == 0)
         status = write_all(self, format->fields, offset, bytes);

@@ -270,21 +270,35 @@ METHOD_KEYWORDS(view_prefetch)
 }
 
 static const char residency_doc[] = PyDoc_STR(
-    "How much of some bytes is in memory, in pages of `page_size` bytes.");
+    "How much of some bytes is in memory, as a named tuple.\n\n"
+    "`page_size` in bytes; the numbers of `pages` that have a byte of these, "
+    "of\nthose `resident` in memory, and of those that wait to be written "
+    "back, "
+    "`dirty`,\nor are being written back, `writeback`, both None where the "
+    "system doesn't\ntell; and `map`, bytes with a bit for each page, or "
+    "None.");
 
-PyTypeObject *residency_type(void)
+/* Not PyStructSequence: a script can change the number of fields that such a
+ * type is said to have, and freeing a tuple believes it. */
+PyObject *residency_type(void)
 {
-    static PyStructSequence_Field fields[] = {
-        {"page_size", "bytes of a page"},
-        {"pages", "that have a byte of these"},
-        {"resident", "pages in memory"},
-        {"dirty", "pages that wait to be written back, or None"},
-        {"writeback", "pages that are being written back, or None"},
-        {"map", "bytes with a bit for each page, or None"},
-        {NULL, NULL}};
-    static PyStructSequence_Desc described = {"mapped.Residency", residency_doc,
-                                              fields, 6};
-    return PyStructSequence_NewType(&described);
+    PyObject *make;
+    if (import_object("collections", "namedtuple", &make) < 0)
+        return NULL;
+    PyObject *type =
+        PyObject_CallFunction(make, "s(ssssss)", "Residency", "page_size",
+                              "pages", "resident", "dirty", "writeback", "map");
+    PyObject *module = PyUnicode_FromString("mapped");
+    PyObject *doc = PyUnicode_FromString(residency_doc);
+    if (type != NULL &&
+        (module == NULL || doc == NULL ||
+         PyObject_SetAttrString(type, "__module__", module) < 0 ||
+         PyObject_SetAttrString(type, "__doc__", doc) < 0))
+        Py_CLEAR(type);
+    Py_XDECREF(doc);
+    Py_XDECREF(module);
+    Py_DECREF(make);
+    return type;
 }
 
 /* NULL stands for None. */
@@ -297,25 +311,12 @@ static PyObject *number_or_none(size_t number, bool known)
 static PyObject *residency_new(const State *state,
                                const mapped_residency *found, PyObject *map)
 {
-    PyObject *values[6] = {PyLong_FromSize_t(found->page_size),
-                           PyLong_FromSize_t(found->pages),
-                           PyLong_FromSize_t(found->resident),
-                           number_or_none(found->dirty, found->counted),
-                           number_or_none(found->writeback, found->counted),
-                           map};
-    PyObject *result = NULL;
-    bool whole = true;
-    for (int i = 0; i < 6; i++)
-        whole = whole && values[i] != NULL;
-    if (whole)
-        result = PyStructSequence_New(state->residency);
-    for (int i = 0; i < 6; i++) {
-        if (result != NULL)
-            PyStructSequence_SetItem(result, i, values[i]);
-        else
-            Py_XDECREF(values[i]);
-    }
-    return result;
+    PyObject *dirty = number_or_none(found->dirty, found->counted);
+    PyObject *writeback = number_or_none(found->writeback, found->counted);
+    return PyObject_CallFunction(
+        state->residency, "nnnNNN", (Py_ssize_t)found->page_size,
+        (Py_ssize_t)found->pages, (Py_ssize_t)found->resident, dirty, writeback,
+        map);
 }
 
 /* Returns None, or bytes with room for a bit of each page. */
@@ -324,7 +325,7 @@ static PyObject *map_new(mapped_slice span, bool wanted)
     size_t pages = mapped_residency_pages(span);
     if (!wanted)
         return Py_NewRef(Py_None);
-    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)((pages + 7) / 8));
+    return bytes_new((pages + 7) / 8);
 }
 
 const char view_residency_doc[] = PyDoc_STR(

@@ -67,10 +67,7 @@ static unsigned char *field_room(const mapped_field *field, unsigned char *few)
 {
     if (field->item.size <= FEW_BYTES)
         return memset(few, 0, FEW_BYTES);
-    unsigned char *room = PyMem_Calloc(1, field->item.size);
-    if (room == NULL)
-        PyErr_NoMemory();
-    return room;
+    return memory_new(field->item.size, 1);
 }
 
 /* A text, or numbers. */

@@ -21,6 +21,7 @@ Region *region_new(State *state, PyObject *name)
     self->retired = false;
     self->foreign.obj = NULL;
     self->foreign_ended = false;
+    self->foreign_shown = false;
     return self;
 }
 
@@ -138,15 +139,17 @@ static void region_dealloc(PyObject *self)
         region_free(region);
 }
 
-/* A wrapped memoryview is not shown to the collector: CPython crashes when that
- * clears a memoryview which is exported (seen in 3.11 to 3.13, also with
- * pickle.PickleBuffer). A cycle through one is never collected. */
+/* CPython crashes when the collector clears a memoryview that is exported (as
+ * without us, with a pickle.PickleBuffer). So a wrapped one is not shown to the
+ * collector, and neither is what another object gave its buffer for, which may
+ * hold one: a __buffer__ method does. A cycle through those is never collected.
+ */
 static int region_traverse(PyObject *self, visitproc visit, void *arg)
 {
     PyObject *wrapped = ((Region *)self)->foreign.obj;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Region *)self)->state->module);
-    if (wrapped != NULL && !PyMemoryView_Check(wrapped))
+    if (((Region *)self)->foreign_shown)
         Py_VISIT(wrapped);
     return 0;
 }

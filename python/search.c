@@ -55,10 +55,9 @@ int needle_close(Needle *needle)
 
 void *needle_copy(const Needle *needle)
 {
-    void *copy = PyMem_Malloc(needle->length + 1);
-    if (copy == NULL)
-        return PyErr_NoMemory();
-    memcpy(copy, needle->bytes, needle->length);
+    void *copy = memory_new(needle->length, 1);
+    if (copy != NULL)
+        memcpy(copy, needle->bytes, needle->length);
     return copy;
 }
 

@@ -26,12 +26,16 @@ void slice_free_spares(State *state)
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length)
 {
+    Py_INCREF(
+        (PyObject *)owner); /* who asks for a Slice may lose it meanwhile */
     PyObject *self = allocate(owner->state);
-    if (self == NULL)
+    if (self == NULL) {
+        Py_DECREF((PyObject *)owner);
         return NULL;
+    }
     View *view = (View *)self;
     view->weakrefs = NULL;
-    view->owner = (Region *)Py_NewRef((PyObject *)owner);
+    view->owner = owner;
     view->slice.region = owner->view.slice.region;
     view->slice.offset = offset;
     view->slice.length = length;

@@ -7,11 +7,9 @@
 
 static int make_copy(Source *source)
 {
-    source->copy = PyMem_Malloc(source->length + 1);
+    source->copy = memory_new(source->length, 1);
     source->data = source->copy;
-    if (source->copy != NULL)
-        return 0;
-    return failed(PyErr_NoMemory());
+    return source->copy != NULL ? 0 : -1;
 }
 
 static int open_foreign(PyObject *object, Source *source)

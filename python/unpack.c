@@ -117,12 +117,11 @@ static COLD PyObject *unpack_any(PyObject *self, const mapped_fields *fields,
     if (format_offset(view_owner(self), view_span(self).length, fields->size,
                       &offset) < 0)
         return NULL;
-    unsigned char *bytes = PyMem_Malloc(fields->size);
-    PyObject **values = PyMem_Calloc(fields->values, sizeof *values);
+    unsigned char *bytes = memory_new(fields->size, 1);
+    PyObject **values =
+        bytes != NULL ? memory_new(fields->values, sizeof *values) : NULL;
     PyObject *result = NULL;
-    if (bytes == NULL || values == NULL)
-        PyErr_NoMemory();
-    else
+    if (values != NULL)
         result = unpack_copy(self, fields, (size_t)offset, bytes, values);
     PyMem_Free(bytes);
     PyMem_Free(values);

@@ -13,6 +13,7 @@ IndexError (from unpack and pack a PackRangeError, which is one), a closed regio
 a ValueError, a lost page a FaultError.
 """
 
+from . import _layouts  # used by the extension, which needs no descriptor then
 from ._mapped import (
     Array,
     FaultError,

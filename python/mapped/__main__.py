@@ -5,7 +5,9 @@ nothing or `lost` found lost pages; 2 for wrong usage and for files that can't b
 mapped; 130 after Ctrl-C.
 """
 import argparse
+import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -33,6 +35,13 @@ def size(text):
     return int(found[1], base) << 10 * power
 
 
+def at_most(text):
+    """A number of matches."""
+    if not re.fullmatch("[0-9]+", text, re.A):
+        raise argparse.ArgumentTypeError(f"not a number of matches: '{text:.40}'")
+    return int(text)
+
+
 def human(count):
     """A number of bytes as people read it, such as 1.5 MiB."""
     if count < 1024:
@@ -50,9 +59,12 @@ def printable(data):
 
 
 def plain(value):
-    """A value as JSON can hold it: bytes as text of Latin-1, records as dicts."""
+    """A value as JSON can hold it: bytes as text of Latin-1, records as dicts, and
+    what is no number, or infinite, as text."""
     if isinstance(value, bytes):
         return value.decode("latin-1")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, mapped.Record):
         return {name: plain(value[name]) for name in value.__dir__()}
     if isinstance(value, (mapped.Array, mapped.Records, tuple, list)):
@@ -69,7 +81,7 @@ class Output:
     def result(self, document, *lines):
         """Prints the document, or else the lines."""
         if self.as_json:
-            lines = [json.dumps(document)]
+            lines = [json.dumps(document, allow_nan=False)]
         for line in lines:
             print(line)
 
@@ -156,7 +168,7 @@ def dump_records(data, arguments, output):
     for i, record in enumerate(data.records(layout)):
         at = arguments.offset + i * layout.size
         fields = plain(record)
-        output.result({"offset": at, **fields}, f"{at:08x}  " + " ".join(
+        output.result({"offset": at, "record": fields}, f"{at:08x}  " + " ".join(
             f"{name}={json.dumps(value)}" for name, value in fields.items()))
 
 
@@ -173,7 +185,7 @@ def command_dump(arguments, output):
             layout = mapped.layout(arguments.layout)
             dump_records(whole(data, layout.size), arguments, output)
         elif arguments.type:
-            item = mapped.wrap(bytes(256)).cast(arguments.type).itemsize
+            item = mapped.wrap(b"").cast(arguments.type).itemsize
             dump_values(whole(data, item), arguments, output)
         elif output.as_json:
             for at in range(0, len(data), LINE_BYTES):
@@ -203,8 +215,8 @@ def find_in(path, arguments, output):
     several = len(arguments.files) > 1
     with mapped.open(path) as region:
         data = part(region, arguments)
-        for at, length in matches(data, arguments):
-            count += 1
+        found = itertools.islice(matches(data, arguments), arguments.max)
+        for count, (at, length) in enumerate(found, 1):
             if not arguments.count:
                 shown = bytes(data[at:at + min(length, SHOWN_BYTES)])
                 where = arguments.offset + at
@@ -212,8 +224,6 @@ def find_in(path, arguments, output):
                     {"file": path, "offset": where, "length": length,
                      "match": plain(shown)},
                     f"{path}:" * several + f"{where}:{printable(shown)}")
-            if count == arguments.max:
-                break
     if arguments.count:
         output.result({"file": path, "count": count},
                       f"{path}:" * several + str(count))
@@ -302,7 +312,7 @@ def command_residency(arguments, output):
                 f"({human(found.resident * found.page_size)})")
         if found.dirty is not None:
             line += f", {found.dirty} dirty, {found.writeback} being written"
-        width = shutil.get_terminal_size().columns - 2
+        width = max(shutil.get_terminal_size().columns - 2, 1)
         text = shades(found.map, found.pages, MAP_ROWS * width)
         output.result(facts, line, *(
             f"|{draw(text[at:at + width])}|" for at in range(0, len(text), width)))
@@ -391,7 +401,7 @@ def make_parser():
                      help="the pattern is bytes in hex, such as 7f454c46")
     find.add_argument("-c", "--count", action="store_true",
                       help="only how many there are")
-    find.add_argument("-m", "--max", type=int, metavar="N",
+    find.add_argument("-m", "--max", type=at_most, metavar="N",
                       help="stop after N in each file")
     add_command(commands, command_residency, [as_json, files])
     add_command(commands, command_warm, [as_json, files, quiet])

@@ -10,6 +10,7 @@ from operator import index
 from sys import byteorder
 
 _DEPTH = 16  # of records in records, as in the core
+_FIELDS = 100_000  # of a dtype: few that are shared could stand for any number
 _CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I",
           "i64": "q", "u64": "Q", "f16": "e", "f32": "f", "f64": "d",
           "bool": "?", "char": "s"}  # of struct
@@ -34,8 +35,12 @@ def _refused(what, name):
     return ValueError(f"a layout has no {what}: field {_short(name)}")
 
 
-def from_dtype(dtype, depth=0):
+def from_dtype(dtype):
     """The record that a dtype with fields describes."""
+    return _from_record(dtype, 0, [_FIELDS])
+
+
+def _from_record(dtype, depth, room):
     try:
         names = dtype.names
     except AttributeError:
@@ -45,30 +50,37 @@ def from_dtype(dtype, depth=0):
         raise ValueError("a dtype without fields is no record")
     if depth > _DEPTH:
         raise ValueError("too many records in records")
+    names = tuple(names)
+    room[0] -= len(names)
+    if room[0] < 0:
+        raise ValueError(f"a dtype of more than {_FIELDS} fields")
     fields = []
-    for name in tuple(names):
-        found, offset = tuple(dtype.fields[name])[:2]
-        fields.append((name, offset, *_from_any(found, name, depth)))
+    for name in names:
+        found = dtype.fields.get(name)
+        if found is None:
+            raise ValueError(f"a dtype without its field {_short(name)}")
+        one, offset = tuple(found)[:2]
+        fields.append((name, offset, *_from_any(one, name, depth, room)))
     return dtype.itemsize, tuple(fields)
 
 
-def _from_any(dtype, name, depth):
+def _from_any(dtype, name, depth, room):
     """The type and the count of a field."""
     pair = dtype.subdtype
     if pair is None:
-        return _from_one(dtype, name, depth)
+        return _from_one(dtype, name, depth, room)
     dtype, shape = pair
     if len(shape) != 1:
         raise _refused("arrays of more dimensions than one", name)
-    one, count = _from_one(dtype, name, depth)
+    one, count = _from_one(dtype, name, depth, room)
     if count >= 0:
         raise _refused("arrays of texts", name)
     return one, shape[0]
 
 
-def _from_one(dtype, name, depth):
+def _from_one(dtype, name, depth, room):
     if dtype.names is not None:
-        return from_dtype(dtype, depth + 1), -1
+        return _from_record(dtype, depth + 1, room), -1
     kind, size, order = dtype.kind, index(dtype.itemsize), dtype.byteorder
     if kind == "S" and size > 0:
         return "char", size

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Protocol, SupportsIndex, final, overload
 from typing import type_check_only
 
-from _typeshed import ReadableBuffer as Buffer, structseq
+from _typeshed import ReadableBuffer as Buffer
 from typing_extensions import Never, Self, TypeAlias
 
 __version__: Final[str]
@@ -40,21 +40,13 @@ class FaultError(OSError):
     offset: int
     length: int
 
-@final
-class Residency(structseq[Any], tuple[int, int, int, int | None, int | None, bytes | None]):
-    __match_args__: Final = ("page_size", "pages", "resident", "dirty", "writeback", "map")
-    @property
-    def page_size(self) -> int: ...
-    @property
-    def pages(self) -> int: ...
-    @property
-    def resident(self) -> int: ...
-    @property
-    def dirty(self) -> int | None: ...
-    @property
-    def writeback(self) -> int | None: ...
-    @property
-    def map(self) -> bytes | None: ...
+class Residency(NamedTuple):
+    page_size: int
+    pages: int
+    resident: int
+    dirty: int | None
+    writeback: int | None
+    map: bytes | None
 
 @type_check_only
 class _Memory:

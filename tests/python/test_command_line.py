@@ -2,6 +2,7 @@
 a script with the wrong status, or dies with a traceback."""
 import json
 import os
+import struct
 import subprocess
 import sys
 
@@ -92,10 +93,26 @@ def test_dump_of_a_type(data):
 def test_dump_of_records(data):
     layout = "< a:u8 p:{x:u8 y:u16}[2] t:char[2]"
     status, found = documents("dump", "--layout", layout, "--length", 9, data)
-    assert found == [{"offset": 0, "a": 0, "t": "\x07\x08", "p": [
-        {"x": 1, "y": 0x0302}, {"x": 4, "y": 0x0605}]}]
+    assert found == [{"offset": 0, "record": {"a": 0, "t": "\x07\x08", "p": [
+        {"x": 1, "y": 0x0302}, {"x": 4, "y": 0x0605}]}}]
     assert run("dump", "--layout", "a:u8 b:u8", "--length", 4, data).out == (
         "00000000  a=0 b=1\n00000002  a=2 b=3\n")
+
+
+@pytest.mark.parametrize("code", ["u24be", "u40", "i48", "u56be"])
+def test_dump_of_elements_of_an_odd_size(data, code):
+    status, found = documents("dump", "--type", code, "--length", 28, data)
+    expected = mapped.wrap(data.read_bytes()[:28])
+    size = expected[:0].cast(code).itemsize
+    expected = expected[:28 // size * size].cast(code).tolist()
+    assert (status, found[0]["values"]) == (0, expected[:8])
+
+
+def test_json_is_of_numbers_that_json_has(tmp_path):
+    path = tmp_path / "floats"
+    path.write_bytes(struct.pack("<3f", float("nan"), float("-inf"), 1))
+    assert documents("dump", "--type", "<f", path)[1] == [
+        {"offset": 0, "values": ["nan", "-inf", 1]}]
 
 
 def test_find(data):
@@ -104,6 +121,9 @@ def test_find(data):
     assert run("find", "-x", "0001", data).out == "0:..\n"
     assert run("find", "-c", "eed", data).out == "2\n"
     assert run("find", "-m", 1, "eed", data).out == "65:eed\n"
+    none = run("find", "-c", "-m", 0, "eed", data)
+    assert (none.returncode, none.out) == (1, "0\n")
+    assert run("find", "-m", 0, "eed", data).out == ""
     assert run("find", "--offset", 70, "eed", data, data).out == (
         f"{data}:73:eed\n" * 2)
     missing = run("find", "absent", data)
@@ -125,6 +145,8 @@ def test_residency_warm_and_flush(data):
     status, [found] = documents("residency", data)
     assert (status, found["pages"], found["resident"]) == (0, 1, 1)
     assert run("residency", data).out.splitlines()[1:] == ["|@|"]
+    narrow = run("residency", data, env={**os.environ, "COLUMNS": "2"})
+    assert narrow.out.splitlines()[1:] == ["|@|"]
     for command in "residency", "warm", "flush":
         assert run(command, "/nowhere").returncode == 2
 

@@ -211,6 +211,43 @@ def test_garbage_gives_its_addresses_back(child, path, action):
     assert done.strip() == str(1 << 30)
 
 
+# A program whose garbage holds all of the addresses that it may have, so that
+# Python itself gets no memory for a copy.
+NO_MEMORY = """
+    import gc, mapped, mmap, resource, sys
+    whole, other = mapped.anonymous(48 << 20), mapped.anonymous(48 << 20)
+    whole[:4], half = b"abcd", whole[::2]
+    reversed_ = memoryview(other)[::-1]
+    layout = mapped.layout("a:char[30000000]")
+    held = int(open("/proc/self/statm").read().split()[0]) * 4096
+    limit = held + (256 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    gc.set_threshold(0)
+    cycle = []
+    for size in 16 << 20, 1 << 20:
+        try:
+            while True:
+                cycle.append([mmap.mmap(-1, size), cycle])
+        except OSError:
+            pass
+    del cycle
+    print(eval(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("action, expected", [
+    ("whole.tobytes()[:2]", b"ab"), ("bytes(whole)[:2]", b"ab"),
+    ("half.tobytes()[:2]", b"ac"), ("other.copy_from(half)", None),
+    ("half.__setitem__(slice(None), whole[:len(half)].cast('B')[::-1])", None),
+    ("whole.unpack('30000000s')[0][:2]", b"ab"),
+    ("whole.pack('30000000s', 0, b'')", None),
+    ("whole[:30000000].records(layout)[0].a[:2]", b"ab"),
+    ("len(list(whole.split(other)))", 1), ("list(whole.find_all(other))", []),
+    ("whole == reversed_", False)])
+def test_garbage_gives_memory_back_to_python(child, action, expected):
+    assert child(NO_MEMORY, action).strip() == str(expected)
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 12),
                     reason="since 3.12 the collection comes between two lines "
                            "of Python only, inside of fileno()")

@@ -345,6 +345,25 @@ def test_cycle_through_a_wrap_is_collected():
         assert weak() is None
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12),
+                    reason="the method __buffer__ is new in Python 3.12")
+def test_collector_sees_no_memoryview_through_a_buffer_method(child):
+    """Else it clears the memoryview first, and CPython crashes."""
+    child("""
+        import gc, mapped
+        gc.disable()
+        class Buffer:
+            def __buffer__(self, flags):
+                return self.memory
+        memory = memoryview(bytearray(1 << 20))
+        made = Buffer()
+        made.memory, made.cycle = memory, made
+        made.wrap = mapped.wrap(made)
+        del made, memory
+        gc.collect()
+    """)
+
+
 @pytest.mark.parametrize("end", ["del made", "cycle = [made]; cycle.append(cycle); "
                                  "del made, cycle; gc.collect()"])
 @pytest.mark.parametrize("step", ["memoryview(made)", "made",

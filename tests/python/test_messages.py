@@ -109,6 +109,8 @@ CALLS = {
     "kind of a dtype": (ValueError, lambda r: mapped.layout(dtype(TEXT, 1))),
     "broken kind": (ValueError,
                     lambda r: mapped.layout(dtype(BrokenText("u"), 1))),
+    "missing in a dtype": (ValueError, lambda r: mapped.layout(
+        types.SimpleNamespace(names=(TEXT,), fields={}, itemsize=1))),
     "no dtype": (TypeError, lambda r: mapped.layout(Named())),
     "pickle": (TypeError, lambda r: r.__reduce_ex__(2)),
 }

@@ -209,6 +209,15 @@ def test_dtypes_without_a_layout_say_why(dtype, why):
         mapped.layout(numpy.dtype(dtype))
 
 
+def test_dtypes_that_share_others_take_little_memory():
+    """Eight fields of one dtype, whose eight are of one dtype, and so on."""
+    dtype = numpy.dtype([("x", "u1")])
+    for _ in range(8):
+        dtype = numpy.dtype({"names": list("abcdefgh"), "formats": [dtype] * 8})
+    with pytest.raises(ValueError, match="more than 100000 fields"):
+        mapped.layout(dtype)
+
+
 def test_dtypes_too_deep():
     dtype = numpy.dtype("u1")
     for _ in range(40):

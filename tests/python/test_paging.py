@@ -216,6 +216,20 @@ def test_residency(pages):
             assert region.residency()[3:5] == (0, 0)
 
 
+def test_residency_is_a_tuple_whatever_its_type_is_made_to_say(child):
+    child("""
+        import mapped
+        memory = mapped.anonymous(4096)
+        found = [memory.residency()]
+        for number in 0, 100_000:
+            mapped.Residency.n_fields = number
+            mapped.Residency.n_sequence_fields = number
+            found += [memory.residency() for _ in range(1000)]
+        assert {len(each) for each in found} == {6}
+        del found
+    """)
+
+
 def test_residency_map():
     with mapped.anonymous(20 * PAGE) as region:
         for page in 0, 9, 19:

@@ -4,6 +4,7 @@ offsets beyond 32 bits, files that change during a walk, walks that end too
 early or never, and foreign code that runs in the middle of a call."""
 import gc
 import os
+import sys
 import threading
 
 import mapped
@@ -52,6 +53,34 @@ def test_windows_refuse_what_is_no_file(tmp_path):
         mapped.windows("/dev/zero", 4)
     with pytest.raises(OSError):
         mapped.windows(10**6, 4)
+
+
+def test_region_of_lines_is_kept_while_a_line_is_made(tmp_path):
+    """A finalizer of the collection that making the line begins goes on to
+    another window, and the region of the one before goes. (Python 3.11.)"""
+    path = tmp_path / "lines"
+    path.write_bytes((b"x" * 15 + b"\n") * 4096)
+    lines = mapped.windows(path, PAGE).lines()
+    next(lines)
+    spares = [mapped.anonymous(10)[:] for _ in range(40)]
+
+    class GoesOn:
+        def __init__(self):
+            self.cycle = self
+
+        def __del__(self):
+            for _ in range(600):
+                next(lines)
+
+    gc.collect()
+    thresholds = gc.get_threshold()
+    GoesOn()
+    gc.set_threshold(1, 1, 1)
+    line = next(lines)
+    gc.set_threshold(*thresholds)
+    assert sys.getrefcount(line.region) == 3  # the line's, ours, the call's
+    assert bytes(line) == b"x" * 15
+    del spares
 
 
 def test_windows_closed_raise(path):
