@@ -58,7 +58,8 @@ int mlua_push_subarray(lua_State *L, const char *operation,
     return 1;
 }
 
-int mlua_push_cast(lua_State *L, mapped_slice slice, const mapped_item *item)
+int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
+                   const mapped_item *item)
 {
     mlua_array copy = {.bytes.slice = slice, .item = *item, .count = -1};
     mapped_array array = mlua_core_array(&copy);
@@ -68,7 +69,7 @@ int mlua_push_cast(lua_State *L, mapped_slice slice, const mapped_item *item)
         return 1;
     }
     if (error.status != MAPPED_SIZE)
-        return mlua_raise_in(L, "cast", &error);
+        return mlua_raise_in(L, operation, &error);
     lua_pushfstring(
         L, "length %I is not a multiple of %s%I", (LUAI_UACINT)slice.length,
         item->record != NULL ? "the record's " : "", (LUAI_UACINT)item->size);
@@ -79,7 +80,7 @@ static int view_cast(lua_State *L)
 {
     mapped_slice slice = mlua_open_self(L, 2);
     const mapped_item item = mapped_item_of(mlua_check_element(L, 2));
-    return mlua_push_cast(L, slice, &item);
+    return mlua_push_cast(L, "cast", slice, &item);
 }
 
 const luaL_Reg mlua_cast_methods[] = {{"cast", view_cast}, {NULL, NULL}};

@@ -128,10 +128,20 @@ static const luaL_Reg functions[] = {
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 
+/* Lua 5.4.4 and later tell a finalizer from other code so: the collector can't
+ * be asked anything there. In the finalizers of a state that is being closed,
+ * the list of resources would get none of its own. */
+static void refuse_finalizer(lua_State *L)
+{
+    if (lua_gc(L, LUA_GCCOUNT) < 0)
+        luaL_error(L, "mapped can't be loaded by a finalizer");
+}
+
 int luaopen_mapped(lua_State *L)
 {
     size_t i;
     luaL_checkversion(L);
+    refuse_finalizer(L);
     luaL_checkstack(L, 2 * MLUA_SHARED + LUA_MINSTACK, NULL);
     lua_settop(L, 0);
     for (i = 0; i < MLUA_METATABLES; i++)

@@ -119,7 +119,7 @@ static int view_records(lua_State *L)
         lua_replace(L, 2);
     }
     item = mapped_item_of_record(check_layout(L, 2)->fields);
-    mlua_push_cast(L, mlua_check_view(L, 1), &item);
+    mlua_push_cast(L, "records", mlua_check_view(L, 1), &item);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, 2);
     return 1;

@@ -5,7 +5,7 @@
  * When a state is closed, finalizers run from the latest object to the oldest,
  * and an object that a finalizer makes is not finalized itself. The list is
  * older than everything in it, so its own finalizer runs last and frees what is
- * left. */
+ * left. A finalizer can't load the module, so the list always has one. */
 #include <limits.h>
 #include "mapped_lua.h"
 

@@ -54,7 +54,8 @@ int mlua_push_subarray(lua_State *L, const char *operation,
 
 /* Pushes such items over all bytes of the view at argument 1; returns 1. Raises
  * if a part of one is left over. */
-int mlua_push_cast(lua_State *L, mapped_slice slice, const mapped_item *item);
+int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
+                   const mapped_item *item);
 
 /* Do other bytes lie between the items? */
 MAPPED__INLINE bool mlua_is_strided(const mlua_array *array)

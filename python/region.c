@@ -326,7 +326,9 @@ static mapped_status append_core(mapped_region *region, const Source *source,
 
 static const char region_append_doc[] = PyDoc_STR(
     "append($self, data, /)\n--\n\n"
-    "Grow the region, and its file, by the bytes of `data`, any buffer.\n\n"
+    "Grow the region, and its file, by the bytes of `data`, any buffer. They\n"
+    "go to the region's end: where others append too, hold a lock and call\n"
+    "refresh() first.\n\n"
     "The file gets longer in steps, ahead of the data, until it is trimmed by\n"
     "close() or resize(). If the process is killed before, it ends with a\n"
     "trailer that open() knows: the region has the data only.\n\n"

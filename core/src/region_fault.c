@@ -96,16 +96,22 @@ void mapped__region_close_file(const mapped__region *full, intptr_t file)
         mapped__file_close(file);
 }
 
-/* Without a file to ask: explicit huge pages run out, other memory breaks. */
-static int diagnose(const mapped__region *full, const mapped__lost *lost)
+/* Without a file to ask: explicit huge pages run out, other memory breaks.
+ * `*later` if another time can tell more: no descriptor was to be had. */
+static int diagnose(const mapped__region *full, const mapped__lost *lost,
+                    bool *later)
 {
     intptr_t file;
+    mapped_error error;
+    *later = false;
     if (lost->poisoned)
         return EIO;
     if (full->file == MAPPED__NO_FILE && full->name == NULL)
         return full->mapping.flags & MAPPED__MAP_HUGETLB ? ENOSPC : EIO;
-    if (mapped__region_open_file(full, &file, NULL) != MAPPED_OK)
+    if (mapped__region_open_file(full, &file, &error) != MAPPED_OK) {
+        *later = mapped_error_is_shortage(&error);
         return EIO;
+    }
     uint64_t offset = full->offset - full->lead + lost->first;
     int cause = mapped__file_diagnose(file, offset);
     mapped__region_close_file(full, file);
@@ -117,8 +123,10 @@ static int cause_of(mapped__region *full, const mapped__lost *lost)
 {
     if (lost->cause != 0)
         return lost->cause;
-    int cause = diagnose(full, lost);
-    mapped__guard_explain(&full->guard, lost->offset, cause);
+    bool later;
+    int cause = diagnose(full, lost, &later);
+    if (!later)
+        mapped__guard_explain(&full->guard, lost->offset, cause);
     return cause;
 }
 

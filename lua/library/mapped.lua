@@ -115,8 +115,9 @@ function mapped.stats() end
 ---`a == b` compares contents and never raises: an object that can't be read,
 ---because it is closed or has lost a page, equals only itself. Regions and slices
 ---count as arrays of bytes. Arrays are equal if their elements are, whatever
----their types, and records if their fields are. `<` and `<=` compare bytes, also
----with a string.
+---their types, and records if their fields are. Numbers count as what is stored:
+---a `u64` from 2^63 on equals no `i64`, though Lua reads both as the same
+---negative integer. `<` and `<=` compare bytes, also with a string.
 ---
 ---No function ignores an argument: one that it doesn't take is an error.
 ---Opens a file of any size for a walk in windows of `size` bytes, of which no
@@ -522,7 +523,8 @@ function Region:close() end
 function Region:resize(length) end
 
 ---Grows the region by the length of `data`, which may be the region's own bytes,
----and stores it there. The file gets longer in steps, ahead of the data, until
+---and stores it there: at the region's end, so where others append to the file
+---too, hold a lock and call `refresh` first. The file gets longer in steps, ahead of the data, until
 ---`close` or `resize` trims it; if the process is killed before, it ends with a
 ---trailer that `open` knows. Errors are those of `resize`.
 ---@param data mapped.Data

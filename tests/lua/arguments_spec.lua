@@ -321,6 +321,15 @@ describe("an error", function()
     full:close()
   end)
 
+  it("names what asks for an array of bytes that are gone", function()
+    local region <close> = mapped.anonymous(100)
+    local slice = region:sub(51, 100)
+    region:resize(20)
+    assert.matches("^cast: out of range: ", failure(slice.cast, slice, "B"))
+    assert.matches("^records: out of range: ",
+                   failure(slice.records, slice, "a:u8"))
+  end)
+
   it("names the method that writes", function()
     local region <close> = assert(mapped.open(support.file(("a"):rep(64))))
     local bytes, records = region:cast("B"), region:records("x:u32 t:char[4]")

@@ -60,6 +60,22 @@ describe("a userdata of another library", function()
   end)
 end)
 
+describe("a finalizer", function()
+  -- In a state that is being closed, what the module makes would be freed
+  -- without its own finalizers, and stay in the tables of the process.
+  it("can't load the module", function()
+    assert.equal("false\tmapped can't be loaded by a finalizer\ntrue\n",
+                 child [[
+      local function load_it() print(pcall(require, "mapped")) end
+      local function load_in_a_coroutine()
+        print(not pcall(coroutine.wrap(require), "mapped"))
+      end
+      kept = setmetatable({}, { __gc = load_in_a_coroutine })
+      kept_too = setmetatable({}, { __gc = load_it })
+    ]])
+  end)
+end)
+
 describe("a finalizer in the middle of a call", function()
   it("may close the handle that is to be mapped", function()
     local path = support.file("file a")

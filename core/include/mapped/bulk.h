@@ -47,6 +47,10 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * somebody has cut the file) the region has its old length again, unless
  * somebody has appended more or exported it meanwhile.
  *
+ * What is appended goes to the end of the region, not to that of a file that
+ * others have made longer meanwhile: writers that take turns hold a lock, and
+ * call mapped_region_refresh before they append.
+ *
  * A file that ends where the region does gets longer in steps, of its length
  * and at most 64 MiB, so that most calls ask nothing of the system. What it is
  * too long meanwhile is the spare. mapped_region_resize, and the close of the

@@ -21,7 +21,8 @@ typedef struct mapped_lost_range {
     size_t offset; /* bytes from the region's first byte */
     size_t length;
     int os_error; /* ENODATA: truncated; ENOSPC: no space; EIO: I/O or memory
-                   * failed, or there is no file to ask */
+                   * failed, or there is no file to ask, or just now no
+                   * descriptor to ask it with */
 } mapped_lost_range;
 
 /* MAPPED_OK, or MAPPED_FAULT with the first lost range in `error` (offset,

@@ -246,6 +246,10 @@ const char *mapped_change_text(mapped_change change);
  * new one, of any length, also none. MAPPED_REMOVED: the region goes on to show
  * the file that it has, until another one has the path.
  *
+ * An access of another thread that began before a call of this that made the
+ * region shorter, and ends after one that made it longer again, may have met
+ * the zeros in between without an error.
+ *
  * Takes a look at the size and at the path, and holds a descriptor from then
  * on. Growth that was not looked at before another file took the path is missed
  * the first time in "r" and "c". Of a file opened by descriptor only the size

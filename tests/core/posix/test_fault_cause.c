@@ -3,6 +3,8 @@
  */
 #include "faulty.h"
 
+#include <sys/resource.h>
+
 #define NAME "cause"
 
 static size_t page;
@@ -44,6 +46,24 @@ static void test_cause_of_a_second_loss_is_its_own(void)
     CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
     unlink(scratch_path(NAME));
     CHECK_INT(cause_told(region), EIO); /* the file is gone */
+    mapped_region_release(region);
+}
+
+/* A region that is only read holds no descriptor. While none is to be had, the
+ * cause isn't known, but what is said then doesn't stay. */
+static void test_cause_without_a_descriptor_is_asked_for_again(void)
+{
+    struct rlimit before, none;
+    mapped_region *region =
+        scratch_open(scratch_file(NAME, 4 * page), MAPPED_MODE_READ, NULL);
+    CHECK_INT(truncate(scratch_path(NAME), (off_t)page), 0);
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+    CHECK_INT(cause_told(region), EIO);
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+    CHECK_INT(cause_told(region), ENODATA);
     mapped_region_release(region);
 }
 
@@ -105,6 +125,7 @@ int main(void)
     page = scratch_page();
     RUN(test_cause_stays_when_the_file_is_whole_again);
     RUN(test_cause_of_a_second_loss_is_its_own);
+    RUN(test_cause_without_a_descriptor_is_asked_for_again);
     RUN(test_cause_is_found_after_a_change_of_directory);
     RUN(test_cause_is_asked_before_the_recovery);
     RUN(test_cause_recovery_without_guard_touches_nothing);
