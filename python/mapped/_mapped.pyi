@@ -3,8 +3,8 @@ import struct
 from collections.abc import Callable, Iterable, Iterator as _Iterator, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, SupportsIndex, final, overload
-from typing import type_check_only
+from typing import Any, Final, Literal, NamedTuple, Protocol, SupportsIndex, final
+from typing import overload, type_check_only
 
 from _typeshed import ReadableBuffer as Buffer
 from typing_extensions import Never, Self, TypeAlias

@@ -6,7 +6,7 @@ local support = require "tests.lua.support"
 describe("the end of a state", function()
   it("frees objects that finalizers make then", function()
     local before = support.child([[
-      setmetatable({}, { __gc = function()
+      kept = setmetatable({}, { __gc = function()
         local mapped = require "mapped"
         for i = 1, 20 do
           pcall(function()

@@ -154,7 +154,7 @@ def public():
         yield name, thing
         if isinstance(thing, type) and thing.__module__ == "mapped":
             for member, value in vars(thing).items():
-                if not member.startswith("__") or member in (
+                if not member.startswith("_") or member in (
                         "__enter__", "__exit__", "__bytes__"):
                     yield f"{name}.{member}", value
 
