@@ -136,7 +136,7 @@ static int about_readonly(lua_State *L)
     mapped_slice slice;
     mlua_at_most(L, 1);
     slice = mlua_check_bytes(L, 1);
-    lua_pushboolean(L, mapped_region_readonly(slice.region));
+    lua_pushboolean(L, mapped_slice_readonly(slice));
     return 1;
 }
 

@@ -297,9 +297,8 @@ GETTER(array, strides,
 GETTER(array, nbytes, "The bytes of all items.",
        PyLong_FromSize_t(array_bytes(&array_of(self)->array)))
 
-GETTER(
-    array, readonly, READONLY_DOC,
-    PyBool_FromLong(mapped_region_readonly(array_of(self)->array.slice.region)))
+GETTER(array, readonly, READONLY_DOC,
+       PyBool_FromLong(mapped_slice_readonly(array_of(self)->array.slice)))
 
 GETTER(
     array, closed, CLOSED_DOC,

@@ -477,7 +477,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(NONE, revert)
 
 /* The texts of those that arrays have too. */
-#define READONLY_DOC "True if nothing can be written."
+#define READONLY_DOC "True if a byte of it can't be written."
 #define CLOSED_DOC "True once the region was closed."
 #define REGION_DOC "The Region whose bytes these are; of a Region, itself."
 

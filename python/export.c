@@ -98,7 +98,7 @@ int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
     if (data == NULL)
         return -1;
     buffer->buf = data + extent->first;
-    buffer->readonly = mapped_region_readonly(extent->slice.region);
+    buffer->readonly = mapped_slice_readonly(extent->slice);
     buffer->suboffsets = NULL;
     if (honour(buffer, flags) < 0) {
         end_unseen(buffer->internal);
@@ -117,7 +117,7 @@ int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
         return -1;
     mapped_export *made = buffer->internal;
     int status = PyBuffer_FillInfo(buffer, self, data, (Py_ssize_t)slice.length,
-                                   mapped_region_readonly(slice.region), flags);
+                                   mapped_slice_readonly(slice), flags);
     buffer->internal = made;
     if (status < 0)
         end_unseen(made);

@@ -157,11 +157,11 @@ METHOD_NONE(view_munlock)
 const char view_protect_doc[] = PyDoc_STR(
     "protect($self, mode, /)\n--\n\n"
     "With 'r', refuse every write from now on, as if the region had been "
-    "opened for\nreading, but for growth; with 'r+', end that. Of a whole "
-    "region only.\n\n"
+    "opened for\nreading, but for growth; with 'r+', end that. Of a Slice "
+    "that are the writes\nthat touch one of its bytes.\n\n"
     "BufferError while there are exports, which may write; TypeError for 'r+' "
-    "if it\nwas opened for reading; io.UnsupportedOperation for a part of a "
-    "region.");
+    "if it\nwas opened for reading; io.UnsupportedOperation for more than 32 "
+    "stretches that\ndon't touch.");
 
 static int convert_protection(PyObject *object, mapped_mode *mode)
 {

@@ -250,7 +250,7 @@ const char view_readonly_doc[] = PyDoc_STR(READONLY_DOC);
 
 ATTRIBUTE(view_readonly)
 {
-    return PyBool_FromLong(mapped_region_readonly(core_of(self)));
+    return PyBool_FromLong(mapped_slice_readonly(view_span(self)));
 }
 
 const char view_closed_doc[] = PyDoc_STR(CLOSED_DOC);

@@ -49,8 +49,9 @@ static mapped_status check(mapped_slice slice, size_t offset, size_t n,
 static mapped_status check_write(mapped_slice slice, size_t offset, size_t n,
                                  mapped_error *error)
 {
-    mapped_status status = check(slice, offset, n, error);
-    if (status == MAPPED_OK && mapped_region_readonly(slice.region))
+    mapped_slice part;
+    mapped_status status = mapped_slice_sub(slice, offset, n, &part, error);
+    if (status == MAPPED_OK && mapped_slice_readonly(part))
         status = mapped_error_set(error, MAPPED_READONLY, "write");
     return status;
 }

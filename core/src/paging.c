@@ -326,12 +326,14 @@ static mapped_status protect(mapped_slice slice, mapped_mode mode,
     mapped_status status = mapped_slice_check(slice, error);
     if (status != MAPPED_OK)
         return status;
-    if (slice.offset != 0 || slice.length != mapped_region_length(slice.region))
-        return mapped_error_set(error, MAPPED_UNSUPPORTED,
-                                "protect a part of a region");
     mapped__region *full = mapped__region_of(slice.region);
-    return mode == MAPPED_MODE_READ ? mapped__region_protect(full, error)
-                                    : mapped__region_unprotect(full, error);
+    size_t start = slice.offset, end = slice.offset + slice.length;
+    bool reads = mode == MAPPED_MODE_READ;
+    if (start == 0 && end == mapped_region_length(slice.region))
+        return reads ? mapped__region_protect(full, error)
+                     : mapped__region_unprotect(full, error);
+    return reads ? mapped__region_protect_bytes(full, start, end, error)
+                 : mapped__region_unprotect_bytes(full, start, end, error);
 }
 
 mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,

@@ -411,6 +411,10 @@ void mapped_region_acquire(mapped_region *region)
 
 void mapped__region_free(mapped__region *full)
 {
+    MAPPED__STORE(&full->head.traits_,
+                  full->head.traits_ & ~MAPPED__TRAIT_PROTECTED);
+    free(full->protection);
+    full->protection = NULL;
     if (!full->placed)
         free(full);
 }

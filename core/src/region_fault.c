@@ -26,6 +26,8 @@ static void begin_in_child(mapped__guard *guard)
         return;
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_PROTECTED,
+                       __ATOMIC_SEQ_CST);
     mapped__region_publish_length(full, 0);
     full->mapping.address = NULL;
     for (mapped__old_mapping *old = full->old_mappings; old != NULL;

@@ -15,6 +15,8 @@ typedef struct mapped__old_mapping {
     mapped__guard_slot *slot;
 } mapped__old_mapping;
 
+typedef struct mapped__protection mapped__protection;
+
 /* `head` comes first, so that a mapped_region pointer is also one to this. */
 typedef struct mapped__region {
     mapped_region head;
@@ -33,12 +35,13 @@ typedef struct mapped__region {
     size_t flush_end;
     bool copies;          /* see mapped_region_copy_on_move */
     bool pages_protected; /* its pages are write-protected: region_protect.c */
-    bool is_file;         /* no wrap and no anonymous memory */
-    bool by_path;         /* opened by its path, not by a descriptor */
-    uint64_t wanted;      /* the length that refresh makes it at most */
-    bool stepwise;        /* append may make the file longer in steps */
-    size_t capacity;      /* the length up to which append leaves the file as
-                           * long as it is; 0: there is no trailer */
+    mapped__protection *protection; /* of some bytes; NULL before the first */
+    bool is_file;                   /* no wrap and no anonymous memory */
+    bool by_path;       /* opened by its path, not by a descriptor */
+    uint64_t wanted;    /* the length that refresh makes it at most */
+    bool stepwise;      /* append may make the file longer in steps */
+    size_t capacity;    /* the length up to which append leaves the file as
+                         * long as it is; 0: there is no trailer */
     size_t appending;   /* appends that have a place and not all bytes there */
     size_t data_length; /* the end of the last one that has all its bytes */
     size_t length;      /* as live_, but true for devices too */
@@ -262,6 +265,13 @@ mapped_status mapped__region_intact(mapped__region *full, size_t at, size_t n,
 
 /* What mapped_protect does with a whole region. */
 mapped_status mapped__region_protect(mapped__region *full, mapped_error *error);
+/* The same for bytes [start, end), but for the pages. */
+bool mapped__region_readonly_at(const mapped_region *region, size_t start,
+                                size_t end); /* is one of them protected? */
+mapped_status mapped__region_protect_bytes(mapped__region *full, size_t start,
+                                           size_t end, mapped_error *error);
+mapped_status mapped__region_unprotect_bytes(mapped__region *full, size_t start,
+                                             size_t end, mapped_error *error);
 mapped_status mapped__region_unprotect(mapped__region *full,
                                        mapped_error *error);
 

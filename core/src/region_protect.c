@@ -2,12 +2,121 @@
  * the library, and the protection of the pages themselves, which only catches
  * stray pointers. The pages are protected only while nobody could be in the
  * middle of a write, and never before the trait is set: so no write of ours
- * ever meets them. Those of a wrapped region are their owner's. */
+ * ever meets them. Those of a wrapped region are their owner's.
+ *
+ * Protection of some bytes is another trait, which makes every write look at a
+ * list of them. The list is changed with the region locked and read without, in
+ * the middle of a write: `version` is odd while it changes, and whoever sees
+ * another version at the end than at the beginning reads it again. */
 #include <mapped/region.h>
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "region_internal.h"
+
+typedef struct stretch {
+    size_t start;
+    size_t end;
+} stretch;
+
+/* Stretches that don't touch each other, in any order. */
+typedef struct stretch_list {
+    size_t count;
+    stretch stretches[MAPPED_PROTECTED_STRETCHES + 2]; /* the last ones only
+                                                        * in between */
+} stretch_list;
+
+struct mapped__protection {
+    uint32_t version;
+    stretch_list list;
+};
+
+static void add(stretch_list *list, stretch more)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const stretch old = list->stretches[i];
+        if (old.end < more.start || more.end < old.start) {
+            list->stretches[kept++] = old;
+            continue;
+        }
+        more.start = old.start < more.start ? old.start : more.start;
+        more.end = old.end > more.end ? old.end : more.end;
+    }
+    list->stretches[kept++] = more;
+    list->count = kept;
+}
+
+/* At most one stretch becomes two. */
+static void take_out(stretch_list *list, stretch less)
+{
+    const stretch_list before = *list;
+    list->count = 0;
+    for (size_t i = 0; i < before.count; i++) {
+        const stretch old = before.stretches[i];
+        const stretch left = {old.start,
+                              old.end < less.start ? old.end : less.start};
+        const stretch right = {old.start > less.end ? old.start : less.end,
+                               old.end};
+        if (left.start < left.end)
+            list->stretches[list->count++] = left;
+        if (right.start < right.end)
+            list->stretches[list->count++] = right;
+    }
+}
+
+/* Writers see the old list or the new one. */
+static mapped_status set_list(mapped__region *full, const stretch_list *list,
+                              mapped_error *error)
+{
+    assert(mapped__region_is_locked(full));
+    mapped__protection *protection = full->protection;
+    if (list->count > MAPPED_PROTECTED_STRETCHES)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED,
+                                "protect: too many stretches");
+    if (protection == NULL)
+        protection = calloc(1, sizeof *protection);
+    if (protection == NULL)
+        return mapped_error_set(error, MAPPED_MEMORY, "protect");
+    uint32_t version = protection->version;
+    MAPPED__STORE(&protection->version, version + 1);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    MAPPED__STORE(&protection->list.count, list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        stretch *to = &protection->list.stretches[i];
+        MAPPED__STORE(&to->start, list->stretches[i].start);
+        MAPPED__STORE(&to->end, list->stretches[i].end);
+    }
+    MAPPED__STORE_RELEASE(&protection->version, version + 2);
+    MAPPED__STORE_RELEASE(&full->protection, protection);
+    if (list->count > 0)
+        __atomic_fetch_or(&full->head.traits_, MAPPED__TRAIT_PROTECTED,
+                          __ATOMIC_SEQ_CST);
+    else
+        __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_PROTECTED,
+                           __ATOMIC_SEQ_CST);
+    return MAPPED_OK;
+}
+
+static bool touches(const mapped__protection *protection, size_t start,
+                    size_t end)
+{
+    bool found;
+    uint32_t version;
+    do {
+        found = false;
+        version = MAPPED__LOAD_ACQUIRE(&protection->version);
+        size_t count = MAPPED__LOAD(&protection->list.count);
+        for (size_t i = 0; i < count; i++) {
+            const stretch *at = &protection->list.stretches[i];
+            found |= start < MAPPED__LOAD(&at->end) &&
+                     MAPPED__LOAD(&at->start) < end;
+        }
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while (version % 2 != 0 || MAPPED__LOAD(&protection->version) != version);
+    return found;
+}
 
 static mapped_status set_writable(mapped__region *full, bool writable,
                                   mapped_error *error)
@@ -63,9 +172,77 @@ mapped_status mapped__region_unprotect(mapped__region *full,
     if (status != MAPPED_OK)
         return status;
     status = mapped__region_unprotect_pages(full, error);
+    if (status == MAPPED_OK && full->protection != NULL)
+        status = set_list(full, &(const stretch_list){0}, error);
     if (status == MAPPED_OK)
         __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_READONLY,
                            __ATOMIC_SEQ_CST);
+    mapped__region_unlock(full);
+    return status;
+}
+
+bool mapped__region_readonly_at(const mapped_region *region, size_t start,
+                                size_t end)
+{
+    if (mapped_region_readonly(region))
+        return true;
+    if (region == NULL || start == end ||
+        !(MAPPED__LOAD(&region->traits_) & MAPPED__TRAIT_PROTECTED))
+        return false;
+    return touches(MAPPED__LOAD_ACQUIRE(&mapped__region_of(region)->protection),
+                   start, end);
+}
+
+mapped_status mapped__region_protect_bytes(mapped__region *full, size_t start,
+                                           size_t end, mapped_error *error)
+{
+    if (start == end || mapped_region_readonly(&full->head))
+        return MAPPED_OK;
+    mapped_status status = mapped__region_lock(full, true, "protect", error);
+    if (status != MAPPED_OK)
+        return status;
+    stretch_list list = {0};
+    if (full->protection != NULL)
+        list = full->protection->list;
+    add(&list, (stretch){start, end});
+    status = set_list(full, &list, error);
+    mapped__region_unlock(full);
+    return status;
+}
+
+/* With the region locked. */
+static mapped_status unprotect_bytes(mapped__region *full, stretch less,
+                                     mapped_error *error)
+{
+    bool whole = mapped_region_readonly(&full->head);
+    stretch_list list = {0};
+    mapped_status status = MAPPED_OK;
+    if (full->protection != NULL)
+        list = full->protection->list;
+    if (whole)
+        add(&list, (stretch){0, full->length});
+    take_out(&list, less);
+    if (whole)
+        status = mapped__region_unprotect_pages(full, error);
+    if (status == MAPPED_OK)
+        status = set_list(full, &list, error);
+    if (status == MAPPED_OK && whole)
+        __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_READONLY,
+                           __ATOMIC_SEQ_CST);
+    return status;
+}
+
+mapped_status mapped__region_unprotect_bytes(mapped__region *full, size_t start,
+                                             size_t end, mapped_error *error)
+{
+    if (full->mode == MAPPED_MODE_READ)
+        return mapped_error_set(error, MAPPED_READONLY, "protect");
+    if (start == end)
+        return MAPPED_OK;
+    mapped_status status = mapped__region_lock(full, false, "protect", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = unprotect_bytes(full, (stretch){start, end}, error);
     mapped__region_unlock(full);
     return status;
 }

@@ -374,7 +374,8 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
     mapped_status status = mapped__region_lock(full, false, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    if (length < full->length && mapped_region_readonly(region))
+    if (length < full->length &&
+        mapped__region_readonly_at(region, (size_t)length, full->length))
         status = mapped_error_set(error, MAPPED_READONLY, "resize");
     else
         status = mapped__region_resize(full, length, false, error);

@@ -60,11 +60,19 @@ mapped_status mapped_slice_check(mapped_slice slice, mapped_error *error)
     return check_range(slice, 0, slice.length, error);
 }
 
+bool mapped_slice_readonly(mapped_slice slice)
+{
+    size_t most = SIZE_MAX - slice.offset;
+    size_t length = slice.length < most ? slice.length : most;
+    return mapped__region_readonly_at(slice.region, slice.offset,
+                                      slice.offset + length);
+}
+
 mapped_status mapped_slice_check_writable(mapped_slice slice,
                                           mapped_error *error)
 {
     mapped_status status = mapped_slice_check(slice, error);
-    if (status == MAPPED_OK && mapped_region_readonly(slice.region))
+    if (status == MAPPED_OK && mapped_slice_readonly(slice))
         status = refuse(slice, MAPPED_READONLY, error);
     return status;
 }
@@ -105,7 +113,8 @@ mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
     unsigned char *found;
     mapped_status status =
         mapped__slice_enter_slow(slice, offset, n, &found, error);
-    if (status == MAPPED_OK && mapped_region_readonly(slice.region))
+    const mapped_slice written = {slice.region, slice.offset + offset, n};
+    if (status == MAPPED_OK && mapped_slice_readonly(written))
         status = refuse(slice, MAPPED_READONLY, error);
     if (status == MAPPED_OK)
         *p = found;

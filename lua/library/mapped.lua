@@ -465,14 +465,16 @@ function View:munlock() end
 
 ---With "r", refuses every write from now on, as if the region had been opened for
 ---reading; with "r+", ends that, and raises if it was opened for reading. Of a
----whole region only. Returns nil, message, `mapped.status.BUSY` after `topointer`,
----whose address may be written through.
+---slice that are the writes that touch one of its bytes. Returns nil, message,
+---`mapped.status.BUSY` after `topointer`, whose address may be written through,
+---and `mapped.status.UNSUPPORTED` for more than 32 stretches that don't touch.
 ---@param mode "r"|"r+"
 ---@return true? done
 ---@return string? message
 ---@return integer? code
 function View:protect(mode) end
 
+---Whether a byte of it can't be written.
 ---@return boolean
 function View:readonly() end
 

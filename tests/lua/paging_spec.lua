@@ -53,7 +53,7 @@ describe("paging", function()
     local region <close> = assert(mapped.open(path, "r+"))
     local private <close> = assert(mapped.open(path, "c"))
     for _, result in ipairs {
-      { region:revert() }, { region:sub(2):protect("r") }, { private:discard() } } do
+      { region:revert() }, { private:discard() } } do
       assert.is_nil(result[1])
       assert.are.equal(mapped.status.UNSUPPORTED, result[3])
     end
@@ -159,6 +159,20 @@ describe("paging", function()
       function() region:cast("B"):copy_from { 1 } end } do
       assert.matches("read%-only", failure(write))
     end
+    assert.is_true(region:protect("r+"))
+    local some = region:sub(11, 20)
+    assert.is_true(some:protect("r"))
+    assert.is_true(some:readonly())
+    assert.is_false(region:sub(21):readonly())
+    for _, write in ipairs {
+      function() region[11] = 1 end, function() region:write(20, "xy") end,
+      function() region:fill(1) end, function() region:set("I4", 8, 1) end,
+      function() some:cast("B")[10] = 1 end,
+      function() region:records("a:u8[4]")[3].a[3] = 1 end } do
+      assert.matches("read%-only", failure(write))
+    end
+    region[10], region[21] = 1, 2
+    assert.is_true(region:protect("r"))
     assert.is_true(region:resize(9 * PAGE))
     assert.matches("read%-only", failure(region.fill, region, 1))
     assert.is_true(region:protect("r+"))

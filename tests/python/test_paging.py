@@ -63,10 +63,13 @@ def test_paging_closed(pages):
 
 
 def test_paging_unsupported(pages):
-    for call in (lambda r: r.revert(), lambda r: r[1:].protect("r")):
-        with mapped.open(pages, "r+") as region:
-            with pytest.raises(io.UnsupportedOperation):
-                call(region)
+    with mapped.open(pages, "r+") as region:
+        with pytest.raises(io.UnsupportedOperation):
+            region.revert()
+        for first in range(0, 320, 10):
+            region[first:first + 5].protect("r")
+        with pytest.raises(io.UnsupportedOperation, match="protect: too many"):
+            region[500:510].protect("r")
     with mapped.open(pages, "c") as region, \
             pytest.raises(io.UnsupportedOperation, match="discard"):
         region.discard()
@@ -281,11 +284,13 @@ def check_refuses_writes(region):
     for write in (lambda: region.__setitem__(0, 1), lambda: region.fill(1),
                   lambda: region.__setitem__(slice(0, 1), b"x"), region.discard,
                   lambda: region.set("I", 0, 1), lambda: region.pack("I", 0, 1),
-                  lambda: region.move(0, 1, 1), lambda: region.append(b"x"),
-                  lambda: region.copy_from(b"x"), lambda: array.__setitem__(0, 1),
+                  lambda: region.move(0, 1, 1), lambda: region.copy_from(b"x"), lambda: array.__setitem__(0, 1),
                   lambda: region.records("a:u8").__setitem__(0, [1])):
         with pytest.raises(TypeError, match="read-only"):
             write()
+    if isinstance(region, mapped.Region):
+        with pytest.raises(TypeError, match="read-only"):
+            region.append(b"x")
     with memoryview(region) as view:
         assert view.readonly
     assert bytes(region[:100]) == before
@@ -310,6 +315,40 @@ def test_protect_refuses_every_write(pages, make):
             region.protect("r+")
             region.fill(1)
         assert not region.readonly
+
+
+def test_protect_of_a_slice_refuses_what_touches_it(pages):
+    with mapped.open(pages, "r+") as region:
+        slice_ = region[:100]
+        slice_.protect("r")
+        check_refuses_writes(slice_)
+        assert region.readonly and not region[100:].readonly
+        numbers = region[:200].cast("I")
+        for write in (lambda: region.set("I", 98, 1), lambda: region.fill(1),
+                      lambda: region.__setitem__(slice(99, 101), b"xy"),
+                      lambda: region.pack("2I", 96, 1, 2), region.discard,
+                      lambda: numbers.__setitem__(24, 1),
+                      lambda: numbers.__setitem__(slice(24, 26), [1, 2]),
+                      lambda: numbers[::2].__setitem__(slice(None), range(25)),
+                      lambda: numbers.__setitem__(slice(None), numbers[::-1]),
+                      lambda: region.records("a:u32").__setitem__(24, [1]),
+                      lambda: region.resize(99)):
+            with pytest.raises(TypeError, match="read-only"):
+                write()
+        assert bytes(region[:200]) == b"a" * 200
+        numbers[25] = 1
+        numbers[25:] = range(25)
+        region[100:].fill(98)
+        region.append(b"x")
+        with memoryview(region) as whole, memoryview(region[100:]) as rest:
+            assert whole.readonly and not rest.readonly
+            rest[0] = 1
+        region[:50].protect("r+")
+        region[49] = 1
+        with pytest.raises(TypeError):
+            region[50] = 1
+        region.protect("r+")
+        region.fill(1)
 
 
 def test_protect_while_exported(pages):

@@ -123,10 +123,15 @@ MAPPED__MUST_USE mapped_status mapped_munlock(mapped_slice slice,
  * recover, and stays protected; it may not shrink. MAPPED_MODE_READ_WRITE: ends
  * that.
  *
+ * A slice that isn't the whole region has only its own bytes protected, or not
+ * any more, and no pages write-protected: a write that touches a protected byte
+ * is refused as a whole, and others are done, more slowly. New exports are
+ * read-only if they show such a byte. The region may shrink down to them.
+ *
  * MAPPED_BUSY while there is an export, which may write. MAPPED_READONLY if the
  * region was opened for reading and shall be written. MAPPED_ARGUMENT: another
- * mode. MAPPED_UNSUPPORTED unless the slice is a whole region. MAPPED_SYSTEM.
- */
+ * mode. MAPPED_UNSUPPORTED: more than MAPPED_PROTECTED_STRETCHES stretches that
+ * don't touch. MAPPED_MEMORY, MAPPED_SYSTEM. */
 MAPPED__MUST_USE mapped_status mapped_protect(mapped_slice slice,
                                               mapped_mode mode,
                                               mapped_error *error);

@@ -46,6 +46,7 @@ typedef struct mapped_region {
 #define MAPPED__STATE_SHRUNK 4u /* shorter than it once was */
 #define MAPPED__TRAIT_READONLY 1u
 #define MAPPED__TRAIT_DEVICE 2u
+#define MAPPED__TRAIT_PROTECTED 4u /* some bytes are, see paging.h */
 
 #define MAPPED_LENGTH_TO_END 0u
 #define MAPPED_LENGTH_ZERO UINT64_MAX /* no bytes at all */
@@ -55,6 +56,8 @@ typedef struct mapped_region {
 #define MAPPED_OPEN_DEVICE 4u   /* registers: one access of the exact width */
 
 #define MAPPED_PERMISSIONS_NONE UINT32_MAX
+
+#define MAPPED_PROTECTED_STRETCHES 32 /* see mapped_protect in paging.h */
 
 #define MAPPED_HUGE_NONE 0u
 #define MAPPED_HUGE_ADVISE 1u /* transparent huge pages where possible */

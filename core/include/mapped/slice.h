@@ -41,6 +41,11 @@ MAPPED__MUST_USE mapped_status mapped_slice_check(mapped_slice slice,
 MAPPED__MUST_USE mapped_status mapped_slice_check_writable(mapped_slice slice,
                                                            mapped_error *error);
 
+/* Whether a byte of it must not be written: the region was opened for reading,
+ * or mapped_protect has it so. Of no bytes that is only what holds for the
+ * whole region. */
+bool mapped_slice_readonly(mapped_slice slice);
+
 /* An access by hand. Between `enter` and `leave` the code must be a short leaf:
  * it must not allocate, lock or call other libraries.
  *

@@ -7,6 +7,7 @@
 
 #include <mapped/paging.h>
 
+#include <pthread.h>
 #include <signal.h>
 
 #define NAME "protect"
@@ -136,8 +137,7 @@ static void test_protect_twice(void)
     CHECK_STATUS(protect(all, NULL), MAPPED_OK);
     CHECK_STATUS(protect(all, NULL), MAPPED_OK);
     check_refuses_writes(region);
-    CHECK_STATUS(protect(memory_slice(region, 0, 5), NULL), MAPPED_UNSUPPORTED);
-    CHECK_STATUS(protect(memory_slice(region, 1, 5), NULL), MAPPED_UNSUPPORTED);
+    CHECK_STATUS(protect(memory_slice(region, 1, 5), NULL), MAPPED_OK);
     CHECK_STATUS(unprotect(region), MAPPED_OK);
     check_writes(region);
     mapped_region_release(region);
@@ -161,6 +161,156 @@ static void test_protect_while_exported(void)
     CHECK_STATUS(unprotect(region), MAPPED_OK);
     CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     check_writes(region);
+    mapped_region_release(region);
+}
+
+static mapped_status unprotect_bytes(mapped_region *region, size_t start,
+                                     size_t n)
+{
+    return mapped_protect(memory_slice(region, start, n),
+                          MAPPED_MODE_READ_WRITE, NULL);
+}
+
+static void test_protect_some_bytes(void)
+{
+    mapped_region *region = make_file();
+    mapped_slice all = mapped_region_slice(region);
+    mapped_slice some = memory_slice(region, 10, 5);
+    unsigned char *p;
+    CHECK_STATUS(protect(some, NULL), MAPPED_OK);
+    CHECK(!mapped_region_readonly(region));
+    CHECK(mapped_slice_readonly(all));
+    CHECK(mapped_slice_readonly(memory_slice(region, 14, 1)));
+    CHECK(!mapped_slice_readonly(memory_slice(region, 15, 1)));
+    CHECK(!mapped_slice_readonly(memory_slice(region, 0, 10)));
+    CHECK(!mapped_slice_readonly(memory_slice(region, 12, 0)));
+    CHECK_STATUS(mapped_set_u8(all, 9, 99, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_set_u8(all, 10, 99, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_set_u32(all, 7, 99, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_set_u32(some, 1, 99, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_set_u32(all, 15, 99, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_write(all, 14, "xy", 2, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_write(all, 15, "xy", 2, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_fill(all, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_fill(memory_slice(region, 15, 5000), 1, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_move(all, 12, 100, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_discard(all, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_slice_enter_write(all, 14, 3, &p, NULL),
+                 MAPPED_READONLY);
+    for (size_t i = 10; i < 15; i++)
+        CHECK_INT(scratch_get(region, i), scratch_byte(i));
+    CHECK_STATUS(mapped_region_append(region, "x", 1, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, 14, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_region_resize(region, 15, NULL), MAPPED_OK);
+    CHECK_STATUS(unprotect(region), MAPPED_OK);
+    check_writes(region);
+    mapped_region_release(region);
+}
+
+static void test_protect_all_but_some_bytes(void)
+{
+    mapped_region *region = make_memory();
+    mapped_slice all = mapped_region_slice(region);
+    CHECK_STATUS(protect(all, NULL), MAPPED_OK);
+    CHECK_STATUS(unprotect_bytes(region, 100, 0), MAPPED_OK);
+    CHECK(mapped_region_readonly(region));
+    CHECK_STATUS(unprotect_bytes(region, 100, 10), MAPPED_OK);
+    CHECK(!mapped_region_readonly(region));
+    CHECK_STATUS(mapped_set_u8(all, 99, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_write(all, 100, "0123456789", 10, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_set_u8(all, 110, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_set_u8(all, all.length - 1, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(protect(all, NULL), MAPPED_OK);
+    check_refuses_writes(region);
+    CHECK_STATUS(unprotect(region), MAPPED_OK);
+    check_writes(region);
+    mapped_region_release(region);
+}
+
+/* Against a model with a flag for each byte. */
+static void test_protect_any_bytes(void)
+{
+    enum {
+        BYTES = 40
+    };
+    bool model[BYTES] = {false};
+    mapped_region *region = memory_region(BYTES);
+    mapped_slice all = mapped_region_slice(region);
+    uint32_t random = 1;
+    int wrong = 0;
+    for (int turn = 0; turn < 5000; turn++) {
+        random = random * 1664525 + 1013904223;
+        size_t start = (random >> 8) % BYTES;
+        size_t n = (random >> 16) % 8 % (BYTES - start + 1);
+        mapped_mode mode =
+            random >> 31 ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;
+        CHECK_STATUS(mapped_protect(memory_slice(region, start, n), mode, NULL),
+                     MAPPED_OK);
+        for (size_t i = start; i < start + n; i++)
+            model[i] = mode == MAPPED_MODE_READ;
+        for (size_t i = 0; i < BYTES; i++)
+            wrong +=
+                (mapped_set_u8(all, i, 1, NULL) == MAPPED_READONLY) != model[i];
+    }
+    CHECK_INT(wrong, 0);
+    mapped_region_release(region);
+}
+
+static void test_protect_many_stretches(void)
+{
+    mapped_region *region = make_memory();
+    mapped_slice all = mapped_region_slice(region);
+    const size_t most = MAPPED_PROTECTED_STRETCHES;
+    for (size_t i = 0; i < most; i++)
+        CHECK_STATUS(protect(memory_slice(region, 10 * i, 9), NULL), MAPPED_OK);
+    CHECK_STATUS(protect(memory_slice(region, 10 * most, 1), NULL),
+                 MAPPED_UNSUPPORTED);
+    CHECK_STATUS(unprotect_bytes(region, 4, 1), MAPPED_UNSUPPORTED);
+    CHECK_STATUS(mapped_set_u8(all, 4, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_set_u8(all, 10 * most, 1, NULL), MAPPED_OK);
+    CHECK_STATUS(protect(memory_slice(region, 9, 1), NULL), MAPPED_OK);
+    CHECK_STATUS(protect(memory_slice(region, 10 * most, 1), NULL), MAPPED_OK);
+    CHECK_STATUS(protect(all, NULL), MAPPED_OK);
+    CHECK_STATUS(unprotect_bytes(region, 5000, 1), MAPPED_OK);
+    CHECK_STATUS(unprotect_bytes(region, 0, 5000), MAPPED_OK);
+    CHECK_STATUS(mapped_fill(memory_slice(region, 0, 5001), 1, NULL),
+                 MAPPED_OK);
+    mapped_region_release(region);
+}
+
+static void *protect_by_turns(void *region)
+{
+    for (int i = 0; i < 20000; i++) {
+        mapped_slice some = memory_slice(region, 1000 * (size_t)(i % 2), 500);
+        mapped_status status = protect(some, NULL);
+        if (status == MAPPED_OK)
+            status = mapped_protect(some, MAPPED_MODE_READ_WRITE, NULL);
+        if (status != MAPPED_OK)
+            return region;
+    }
+    return NULL;
+}
+
+/* The byte between the two is never protected. */
+static void test_protect_while_another_thread_writes(void)
+{
+    pthread_t thread;
+    void *failed;
+    mapped_region *region = memory_region(5000);
+    mapped_slice all = mapped_region_slice(region);
+    int refused = 0;
+    CHECK_STATUS(protect(memory_slice(region, 3000, 10), NULL), MAPPED_OK);
+    CHECK_INT(pthread_create(&thread, NULL, protect_by_turns, region), 0);
+    for (int i = 0; i < 200000; i++) {
+        refused += mapped_set_u8(all, 700, 1, NULL) != MAPPED_OK;
+        refused += mapped_set_u8(all, 3000, 1, NULL) != MAPPED_READONLY;
+        mapped_status status = mapped_set_u8(all, 100, 1, NULL);
+        refused += status != MAPPED_OK && status != MAPPED_READONLY;
+    }
+    pthread_join(thread, &failed);
+    CHECK(failed == NULL);
+    CHECK_INT(refused, 0);
     mapped_region_release(region);
 }
 
@@ -246,6 +396,11 @@ int main(void)
     RUN(test_protect_then_recover);
     RUN(test_protect_twice);
     RUN(test_protect_while_exported);
+    RUN(test_protect_some_bytes);
+    RUN(test_protect_all_but_some_bytes);
+    RUN(test_protect_any_bytes);
+    RUN(test_protect_many_stretches);
+    RUN(test_protect_while_another_thread_writes);
     RUN(test_protect_wrapped);
     RUN(test_protect_then_close);
     RUN(test_protect_pages);
