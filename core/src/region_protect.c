@@ -66,7 +66,8 @@ static void take_out(stretch_list *list, stretch less)
     }
 }
 
-/* Writers see the old list or the new one. */
+/* Writers see the old list or the new one: each store here comes after those
+ * before it, and each load in `touches` before those after it. */
 static mapped_status set_list(mapped__region *full, const stretch_list *list,
                               mapped_error *error)
 {
@@ -81,12 +82,11 @@ static mapped_status set_list(mapped__region *full, const stretch_list *list,
         return mapped_error_set(error, MAPPED_MEMORY, "protect");
     uint32_t version = protection->version;
     MAPPED__STORE(&protection->version, version + 1);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    MAPPED__STORE(&protection->list.count, list->count);
+    MAPPED__STORE_RELEASE(&protection->list.count, list->count);
     for (size_t i = 0; i < list->count; i++) {
         stretch *to = &protection->list.stretches[i];
-        MAPPED__STORE(&to->start, list->stretches[i].start);
-        MAPPED__STORE(&to->end, list->stretches[i].end);
+        MAPPED__STORE_RELEASE(&to->start, list->stretches[i].start);
+        MAPPED__STORE_RELEASE(&to->end, list->stretches[i].end);
     }
     MAPPED__STORE_RELEASE(&protection->version, version + 2);
     MAPPED__STORE_RELEASE(&full->protection, protection);
@@ -107,13 +107,12 @@ static bool touches(const mapped__protection *protection, size_t start,
     do {
         found = false;
         version = MAPPED__LOAD_ACQUIRE(&protection->version);
-        size_t count = MAPPED__LOAD(&protection->list.count);
+        size_t count = MAPPED__LOAD_ACQUIRE(&protection->list.count);
         for (size_t i = 0; i < count; i++) {
             const stretch *at = &protection->list.stretches[i];
-            found |= start < MAPPED__LOAD(&at->end) &&
-                     MAPPED__LOAD(&at->start) < end;
+            found |= start < MAPPED__LOAD_ACQUIRE(&at->end) &&
+                     MAPPED__LOAD_ACQUIRE(&at->start) < end;
         }
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
     } while (version % 2 != 0 || MAPPED__LOAD(&protection->version) != version);
     return found;
 }
