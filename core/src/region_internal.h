@@ -37,6 +37,7 @@ typedef struct mapped__region {
     bool pages_protected; /* its pages are write-protected: region_protect.c */
     mapped__protection *protection; /* of some bytes; NULL before the first */
     bool is_file;                   /* no wrap and no anonymous memory */
+    bool fixed;                     /* a device: nobody changes its size */
     bool by_path;       /* opened by its path, not by a descriptor */
     uint64_t wanted;    /* the length that refresh makes it at most */
     bool stepwise;      /* append may make the file longer in steps */

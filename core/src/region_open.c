@@ -394,13 +394,13 @@ static mapped_status open_file(opening *o, const char *name,
     keep_or_close_file(o, full);
     full->created = o->created && o->path != NULL;
     full->is_file = true;
+    full->fixed = o->info.kind != MAPPED__FILE_REGULAR ||
+                  o->options.flags & MAPPED_OPEN_DEVICE;
     full->by_path = o->path != NULL;
     full->wanted =
         is_to_end(&o->options) || creates(o->mode) ? UINT64_MAX : o->length;
-    full->stepwise = o->info.kind == MAPPED__FILE_REGULAR &&
-                     mapped__mode_shares_writes(o->mode) &&
-                     o->info.page == mapped__page_size() &&
-                     !(o->options.flags & MAPPED_OPEN_DEVICE);
+    full->stepwise = !full->fixed && mapped__mode_shares_writes(o->mode) &&
+                     o->info.page == mapped__page_size();
     *region = &full->head;
     return MAPPED_OK;
 }

@@ -244,7 +244,7 @@ static mapped_status follow(mapped__region *full, mapped_change *change,
  * a file that still has its path can be looked at. */
 static mapped_status keep_descriptor(mapped__region *full, mapped_error *error)
 {
-    if (!full->is_file || mapped_region_device(&full->head))
+    if (!full->is_file || full->fixed)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "refresh");
     if (full->file != MAPPED__NO_FILE)
         return MAPPED_OK;

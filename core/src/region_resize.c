@@ -37,8 +37,7 @@ static mapped_status check_resizable(const mapped__region *full,
     const uint64_t longest = SIZE_MAX / 2;
     if (full->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "resize");
-    if (full->mode == MAPPED_MODE_COPY || full->wrapped ||
-        full->head.traits_ & MAPPED__TRAIT_DEVICE)
+    if (full->mode == MAPPED_MODE_COPY || full->wrapped || full->fixed)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, names->operation);
     if (full->reserve != 0 && length > full->reserve) {
         const uint64_t numbers[3] = {0, length, full->reserve};

@@ -1,6 +1,7 @@
 """Guards against a register that is read twice, in parts or with its neighbours:
 the processor counts and measures every access (tests/core/posix/registers.h)."""
 import ctypes
+import io
 import os
 import pathlib
 
@@ -121,6 +122,18 @@ def test_device_is_not_touched_by_what_is_refused(accesses):
 
 
 @pytest.mark.skipif(HOSTILE, reason="says nothing about finalizers")
+@pytest.mark.parametrize("device", [False, True])
+def test_device_keeps_its_length(device):
+    """Also where it is not asked for exact accesses."""
+    with mapped.open("/dev/zero", "r+", length=4096, device=device) as region:
+        for change in (lambda: region.resize(9000), lambda: region.resize(100),
+                       lambda: region.append(b"x"), region.refresh):
+            with pytest.raises(io.UnsupportedOperation):
+                change()
+        assert (len(region), region[4095]) == (4096, 0)
+        region.check()
+
+
 def test_device_needs_a_length():
     with pytest.raises(ValueError):
         mapped.open("/dev/zero", device=True)
