@@ -41,3 +41,12 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
                ? MAPPED_OK
                : failed(error, "msync");
 }
+
+mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
+{
+    int result;
+    do
+        result = fsync((int)file);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? MAPPED_OK : failed(error, "fsync");
+}

@@ -286,15 +286,6 @@ void mapped__file_remove(const char *path)
     unlink(path);
 }
 
-mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
-{
-    int result;
-    do
-        result = fsync((int)file);
-    while (result != 0 && errno == EINTR);
-    return result == 0 ? MAPPED_OK : failed(error, "fsync");
-}
-
 /* Opens the directory that `path` lies in. */
 static int open_directory(const char *path)
 {

@@ -1,0 +1,52 @@
+/* Writing pages of a mapped file to the disk where msync hands them to the
+ * system, and another call makes sure of the disk. Darwin's fsync leaves them
+ * in the drive's own cache: there it is F_FULLFSYNC. Linux has a way of its own
+ * (linux/writeback.c). */
+#if !defined(__linux__) || defined(MAPPED__WRITEBACK_ANY)
+
+#    include <errno.h>
+#    include <fcntl.h>
+#    include <sys/mman.h>
+#    include <unistd.h>
+
+#    include "posix/system.h"
+
+static mapped_status failed(mapped_error *error, const char *call)
+{
+    return mapped_error_set_system(error, errno, call);
+}
+
+/* Not every file system of Darwin has F_FULLFSYNC. */
+static int sync_once(int fd)
+{
+#    ifdef F_FULLFSYNC
+    if (fcntl(fd, F_FULLFSYNC) == 0)
+        return 0;
+    if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY)
+        return -1;
+#    endif
+    return fsync(fd);
+}
+
+mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
+{
+    int result;
+    do
+        result = sync_once((int)file);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? MAPPED_OK : failed(error, "fsync");
+}
+
+mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
+                                 unsigned char *address, size_t length,
+                                 bool wait, mapped_error *error)
+{
+    size_t lead = (uintptr_t)address % mapped__page_size();
+    (void)offset;
+    if (length > 0 &&
+        msync(address - lead, length + lead, wait ? MS_SYNC : MS_ASYNC) != 0)
+        return failed(error, "msync");
+    return wait ? mapped__file_sync(file, error) : MAPPED_OK;
+}
+
+#endif
