@@ -55,12 +55,12 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * and at most 64 MiB, so that most calls ask nothing of the system. What it is
  * too long meanwhile is the spare. mapped_region_resize, and the close of the
  * region, trim the file. If the process ends without that, or is killed, the
- * file ends with a trailer, by which this library knows the data's end: it opens
- * the file as if it had been trimmed, and the next append goes on in the spare.
- * Of an append that was under way then, all bytes are there or none, unless
- * another thread had appended behind it. Other programs see zeros and the
- * trailer behind the data; what they append meanwhile comes behind those, and
- * leaves them in the file. The trailer's bytes, from the end of the file,
+ * file ends with a trailer, by which this library knows the data's end: it
+ * opens the file as if it had been trimmed, and the next append goes on in the
+ * spare. Of an append that was under way then, all bytes are there or none,
+ * unless another thread had appended behind it. Other programs see zeros and
+ * the trailer behind the data; what they append meanwhile comes behind those,
+ * and leaves them in the file. The trailer's bytes, from the end of the file,
  * little-endian; the size is 28,016 more than a multiple of 65,536, so that
  * hardly any other file has to be looked at:
  *
