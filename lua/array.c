@@ -300,6 +300,7 @@ static int array_copy_from(lua_State *L)
     mapped_array array;
     mapped_error error;
     size_t first, bytes;
+    lua_Integer count;
     unsigned char *values;
     mlua_at_most(L, 3);
     copy = *mlua_check_array(L, 1);
@@ -308,8 +309,10 @@ static int array_copy_from(lua_State *L)
     lua_settop(L, 3);
     array = mlua_core_array(&copy);
     first = (size_t)copy.count;
-    copy.count = (ptrdiff_t)luaL_len(L, 2);
-    luaL_argcheck(L, copy.count >= 0, 2, "negative length");
+    count = luaL_len(L, 2);
+    luaL_argcheck(L, count >= 0, 2, "negative length");
+    luaL_argcheck(L, (lua_Unsigned)count <= PTRDIFF_MAX, 2, "too many values");
+    copy.count = (ptrdiff_t)count;
     first = mlua_check_span(L, 3, 1, (size_t)copy.count, first);
     if (!mapped_multiply_size((size_t)copy.count, copy.item.size, &bytes))
         return luaL_error(L, "too many values");

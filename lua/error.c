@@ -73,6 +73,7 @@ void mlua_warn(lua_State *L, const mapped_error *error)
     push_message(L, error);
     lua_concat(L, 2);
     lua_warning(L, lua_tostring(L, -1), 0);
+    lua_pop(L, 1);
 }
 
 int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error)

@@ -8,11 +8,13 @@
 #include <string.h>
 #include "mapped_lua.h"
 
-static bool is_one_of(const char *name, const char *const names[])
+/* A name may have zero bytes. */
+static bool is_one_of(lua_State *L, int at, const char *const names[])
 {
-    size_t i;
+    size_t length, i;
+    const char *name = lua_tolstring(L, at, &length);
     for (i = 0; names[i] != NULL; i++)
-        if (strcmp(name, names[i]) == 0)
+        if (strcmp(name, names[i]) == 0 && strlen(name) == length)
             return true;
     return false;
 }
@@ -26,8 +28,7 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[])
     if (!lua_istable(L, arg))
         mlua_raise_type(L, arg, "table");
     for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1)) {
-        if (lua_type(L, -2) == LUA_TSTRING &&
-            is_one_of(lua_tostring(L, -2), names))
+        if (lua_type(L, -2) == LUA_TSTRING && is_one_of(L, -2, names))
             continue;
         lua_pushfstring(L, "unknown option '%s'", mlua_push_short(L, -2));
         luaL_argerror(L, arg, lua_tostring(L, -1));

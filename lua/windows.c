@@ -57,8 +57,11 @@ static mapped_status open_handle(lua_State *L, windows *self, uint64_t size,
                                  uint64_t overlap, mapped_error *error)
 {
     FILE *stream = mlua_check_stream(L, 1);
-    if (fflush(stream) != 0)
-        return mapped_error_set_system(error, errno, "fflush");
+    if (fflush(stream) != 0) {
+        mapped_status status = mapped_error_set_system(error, errno, "fflush");
+        mapped_error_set_operation(error, "windows");
+        return status;
+    }
     return mapped_windows_open_descriptor(
         &self->core, mapped_system_descriptor(fileno(stream)), NULL, size,
         overlap, error);

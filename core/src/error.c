@@ -66,16 +66,18 @@ mapped_status mapped_error_set_system(mapped_error *error, int os_error,
     return fill(error, &filled);
 }
 
-/* Of these `operation` says already what is wrong, and stays. */
-static bool operation_is_reason(mapped_status status)
+/* Of these `operation` says already what is wrong, and stays: of what is not
+ * supported if it is more than a word. */
+static bool operation_is_reason(const mapped_error *error)
 {
-    switch (status) {
+    switch (error->status) {
     case MAPPED_ARGUMENT:
-    case MAPPED_UNSUPPORTED:
     case MAPPED_FORMAT:
     case MAPPED_LAYOUT:
     case MAPPED_PATTERN:
         return true;
+    case MAPPED_UNSUPPORTED:
+        return strchr(error->operation, ' ') != NULL;
     default:
         return false;
     }
@@ -83,7 +85,7 @@ static bool operation_is_reason(mapped_status status)
 
 void mapped_error_set_operation(mapped_error *error, const char *operation)
 {
-    if (!operation_is_reason(error->status))
+    if (!operation_is_reason(error))
         error->operation = operation;
 }
 

@@ -4,11 +4,13 @@
  * are the trailer (bulk.h has its form): it tells whoever opens the file
  * meanwhile, or after a crash, where the data ends.
  *
- * A trailer is valid only if the file's size is what it says, and REST more
- * than a multiple of STEP. Hardly any other file's is, so those are not looked
- * into. It comes with the very write that makes the file longer, and from then
- * on only the last number changes, in one aligned store, and after the data is
- * there: a process that is killed at any instruction leaves one that is true.
+ * A trailer is valid only if the file's size is what it says, and the trailer's
+ * more than a multiple of STEP. Hardly any other file's is, so those are not
+ * looked into. And it has a page of its own: whoever cuts the file anywhere
+ * takes that page, so that the next append is told. It comes with the very
+ * write that makes the file longer, and from then on only the last number
+ * changes, in one aligned store, and after the data is there: a process that is
+ * killed at any instruction leaves one that is true.
  *
  * Invariant: while `capacity` isn't 0 the region's length is at most that, and
  * the mapping reaches over the trailer, which comes right behind. The
@@ -25,7 +27,6 @@
 #include "region_internal.h"
 
 #define STEP ((uint64_t)65536)
-#define REST ((uint64_t)28016)
 #define TRAILER ((size_t)24)
 #define MOST_SPARE ((uint64_t)64 << 20)
 
@@ -36,7 +37,7 @@ static uint64_t read_data_end(intptr_t file, const mapped__file_info *info)
 {
     unsigned char trailer[TRAILER];
     uint64_t size = info->size;
-    if (info->kind != MAPPED__FILE_REGULAR || size % STEP != REST ||
+    if (info->kind != MAPPED__FILE_REGULAR || size % STEP != TRAILER ||
         mapped__file_read(file, size - TRAILER, trailer, TRAILER, NULL) !=
             MAPPED_OK ||
         memcmp(trailer, magic, sizeof magic) != 0 ||
@@ -55,7 +56,7 @@ uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info)
     for (int tries = 0; tries < 8; tries++) {
         mapped__file_info now;
         uint64_t end = read_data_end(file, info);
-        if (end < info->size || info->size % STEP != REST)
+        if (end < info->size || info->size % STEP != TRAILER)
             return end;
         if (mapped__file_info_get(file, &now, NULL) != MAPPED_OK)
             break;
@@ -91,8 +92,7 @@ void mapped__region_find_trailer(const mapped__region *full,
     trailer->offset = spare_end(full) - TRAILER;
 }
 
-/* MAPPED_FAULT: the file has been cut, so that the trailer's page is lost, and
- * with it maybe what was appended. */
+/* MAPPED_FAULT: the file has been cut, so that the trailer's page is lost. */
 static mapped_status write_data_end(mapped__region *full, mapped_error *error)
 {
     assert(mapped__region_is_locked(full));
@@ -126,7 +126,7 @@ static bool fits(const mapped__region *full, uint64_t end, size_t length)
  * none is so short. */
 static uint64_t round_down(uint64_t end)
 {
-    return end < REST ? 0 : ((end - REST) & ~(STEP - 1)) + REST;
+    return end < TRAILER ? 0 : ((end - TRAILER) & ~(STEP - 1)) + TRAILER;
 }
 
 /* Returns the size to make the file for `length` bytes: about twice that, at
@@ -317,6 +317,16 @@ static void take_back(mapped__region *full, size_t n, size_t start)
         mapped__region_publish_length(full, start);
 }
 
+/* It was the trailer's page that could not be had. */
+static void report_as_lost(size_t start, size_t n, mapped_error *error)
+{
+    if (error == NULL)
+        return;
+    error->offset = start;
+    error->length = n;
+    error->limit = start + n;
+}
+
 /* Says in the trailer that the bytes are there, or takes them back; as
  * mapped__region_end_append. */
 static mapped_status finish(mapped__region *full, size_t n, size_t start,
@@ -333,6 +343,7 @@ static mapped_status finish(mapped__region *full, size_t n, size_t start,
         write_data_end(full, status == MAPPED_OK ? error : NULL);
     if (status == MAPPED_OK && written != MAPPED_OK) {
         take_back(full, n, start);
+        report_as_lost(start, n, error);
         status = written;
         if (full->data_length > full->length)
             full->data_length = full->length;

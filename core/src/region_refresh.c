@@ -60,7 +60,7 @@ static mapped_status fill_last_page(mapped__region *full, size_t before,
     size_t end = full->lead + before, page = full->mapping.page;
     size_t rest = end % page == 0 ? 0 : page - end % page;
     size_t n = length - before < rest ? length - before : rest;
-    if (full->mode != MAPPED_MODE_COPY || before == 0 || n == 0)
+    if (full->mode != MAPPED_MODE_COPY || end >= full->mapping.used || n == 0)
         return MAPPED_OK;
     return mapped__file_read(full->file, full->offset + before,
                              full->mapping.address + end, n, error);

@@ -107,6 +107,8 @@ describe("opening", function()
     local path = support.file("kept")
     assert.matches("bad argument #3.*unknown option 'lenght'",
       failure(mapped.open, path, "r", { lenght = 1 }))
+    assert.matches("unknown option 'length",
+      failure(mapped.open, path, "r", { ["length\0"] = 1 }))
     assert.matches("unknown option '1'",
       failure(mapped.open, path, "r", { "length" }))
     assert.matches("bad argument #3.*table expected",

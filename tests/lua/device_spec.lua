@@ -108,6 +108,16 @@ describe("a device", function()
     assert.equal("", take())
   end)
 
+  it("names what it doesn't support", function()
+    local device <close> = assert(mapped.open("/dev/zero", "r", {
+      length = PAGE, device = true }))
+    for _, name in ipairs { "find", "count", "rfind", "gsub" } do
+      assert.matches(name .. ": not supported here",
+        support.failure(device[name], device, "a", name == "gsub" and "b"
+          or nil), 1, true)
+    end
+  end)
+
   it("needs a length where the file has none", function()
     assert.matches("without a length",
       support.failure(mapped.open, "/dev/zero", "r", { device = true }))

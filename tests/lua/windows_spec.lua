@@ -238,6 +238,33 @@ describe("windows", function()
     collectgarbage()
   end)
 
+  -- The end of a window whose pointer has met a lost page is a warning, in the
+  -- middle of the step to the next one.
+  it("go on after a window that lost a page under a pointer", function()
+    local content = "first\n" .. ("x"):rep(16378) .. "\n"
+      .. ("y"):rep(100000) .. "\n" .. ("z"):rep(100000) .. "\n"
+    for _, way in ipairs { "windows", "lines" } do
+      local path = support.file(content)
+      local windows = open(path, 16384)
+      local step = way == "lines" and windows:lines() or windows
+      local first = step():region():sub(1)
+      first:topointer()
+      local file <close> = assert(mapped.open(path, "r+"))
+      file:resize(4096)
+      assert.is_false((pcall(function() return first[16000] end)))
+      file:resize(#content)
+      file:write(4097, content:sub(4097))
+      first:region():recover()
+      for _ = 1, 3 do
+        local shown = step()
+        assert.matches("^mapped.Slice", tostring(shown))
+        assert.is_false(shown:closed())
+        collectgarbage()
+        assert.equal(shown:tostring(), shown:sub(1):tostring())
+      end
+    end
+  end)
+
   it("have one window open, also after a finalizer that took one", function()
     if support.hostile then
       pending("finalizers of a hostile build have regions of their own")

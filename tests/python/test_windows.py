@@ -78,7 +78,8 @@ def test_region_of_lines_is_kept_while_a_line_is_made(tmp_path):
     gc.set_threshold(1, 1, 1)
     line = next(lines)
     gc.set_threshold(*thresholds)
-    assert sys.getrefcount(line.region) == 3  # the line's, ours, the call's
+    if not HOSTILE:  # there finalizers hold others
+        assert sys.getrefcount(line.region) == 3  # the line, ours, the call
     assert bytes(line) == b"x" * 15
     del spares
 

@@ -61,7 +61,7 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * unless another thread had appended behind it. Other programs see zeros and
  * the trailer behind the data; what they append meanwhile comes behind those,
  * and leaves them in the file. The trailer's bytes, from the end of the file,
- * little-endian; the size is 28,016 more than a multiple of 65,536, so that
+ * little-endian; the size is 24 more than a multiple of 65,536, so that
  * hardly any other file has to be looked at:
  *
  *     -24  8  0xAD "mapped" 0x01

@@ -8,7 +8,7 @@
 #include <mapped/bulk.h>
 
 #define NAME "appended"
-#define STEP 28016 /* the first step's size */
+#define STEP (65536 + 24) /* the first step's size */
 #define RECORD 100
 
 CHECK__UNUSED static const char *path(void)

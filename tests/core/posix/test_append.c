@@ -344,9 +344,34 @@ static void test_append_to_a_file_that_was_cut(void)
     CHECK_STATUS(mapped_region_append(region, "lost", 4, &error), MAPPED_FAULT);
     CHECK_INT(error.os_error, ENODATA);
     CHECK_TEXT(error.operation, "append");
+    CHECK_UINT(error.offset, RECORD);
+    CHECK_UINT(error.length, 4);
     CHECK_UINT(mapped_region_length(region), RECORD);
     mapped_region_release(region);
     CHECK_INT(file_size(), RECORD / 2);
+}
+
+/* Also where the new end of the file and the data are in one page, which then
+ * can be written to. */
+static void test_append_is_told_of_any_cut(void)
+{
+    static const int cuts[] = {0, -RECORD, -1, 1, RECORD};
+    static const size_t lengths[] = {1, 600};
+    static const char zeros[600];
+    const unsigned records = STEP / RECORD - 8;
+    const int64_t end = records * RECORD;
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++)
+        for (size_t j = 0; j < 2; j++) {
+            scratch_file(NAME, 0);
+            mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 0);
+            append_records(region, 0, records);
+            CHECK_INT(file_size(), STEP);
+            CHECK_INT(truncate(path(), end + cuts[i]), 0);
+            CHECK_STATUS(mapped_region_append(region, zeros, lengths[j], NULL),
+                         MAPPED_FAULT);
+            mapped_region_release(region);
+            CHECK_INT(file_size(), end + cuts[i]);
+        }
 }
 
 static void test_append_that_is_taken_back_is_seen_by_nobody(void)
@@ -427,6 +452,7 @@ int main(void)
     RUN(test_append_survives_a_kill_at_any_time);
     RUN(test_append_in_a_child_leaves_the_parents_spare);
     RUN(test_append_to_a_file_that_was_cut);
+    RUN(test_append_is_told_of_any_cut);
     RUN(test_append_that_is_taken_back_is_seen_by_nobody);
     RUN(test_append_up_to_the_limit_of_files);
     RUN(test_append_by_two_that_take_turns);

@@ -310,6 +310,7 @@ static void test_refresh_keeps_to_the_length_that_was_asked_for(void)
 /* A private page that was written to has its own bytes behind the old end. */
 static void test_refresh_keeps_private_changes(void)
 {
+    mapped_export held;
     begin(10, MAPPED_MODE_COPY, NULL);
     CHECK_STATUS(mapped_write(mapped_region_slice(region), 0, "own", 3, NULL),
                  MAPPED_OK);
@@ -318,6 +319,16 @@ static void test_refresh_keeps_private_changes(void)
     check_shows(0, "own");
     check_shows(10, "more");
     CHECK_INT(scratch_read_byte(path(), 0), scratch_byte(0));
+    mapped_region_release(region);
+    begin(200, MAPPED_MODE_COPY, &(mapped_open_options){.offset = 95});
+    CHECK_STATUS(mapped_fill(mapped_region_slice(region), 1, NULL), MAPPED_OK);
+    mapped_export_begin_operation(region, &held); /* its page stays */
+    CHECK_INT(truncate(path(), 3), 0);
+    check_change("shorter", 0);
+    write_at(NAME, 95, "more");
+    check_change("longer", 4);
+    check_shows(0, "more");
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
     mapped_region_release(region);
 }
 
