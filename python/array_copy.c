@@ -87,7 +87,7 @@ static PyObject *list_of(const Lister *lister, int dimension, size_t first)
 {
     const mapped_array *array = lister->array;
     Py_ssize_t length = array->shape[dimension];
-    PyObject *list = filling(PyList_New(length));
+    PyObject *list = filling(container_new(PyList_New, (size_t)length));
     if (list == NULL)
         return NULL;
     int status = 0;

@@ -107,8 +107,7 @@ typedef struct View {
 
 struct Region {
     View view;
-    PyObject *pending_fault; /* a FaultError that the next check() or close()
-                              * raises, or NULL */
+    mapped_error *pending_fault; /* the next check() or close() raises it */
     State *state;
     PyObject *name;     /* the path or descriptor as given, or None */
     bool wraps;         /* made by wrap, and so can be part of a cycle */
@@ -181,6 +180,7 @@ bool collect_for_retry(const mapped_error *error);
  * an exception if there is none after a collection either. */
 void *memory_new(size_t count, size_t size);
 PyObject *bytes_new(size_t length);
+PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length);
 
 /* Does a call that sets `*error` succeed, at once or then? */
 #define SUCCEEDS(call, error) \
@@ -392,6 +392,9 @@ typedef struct Unlocked {
 Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
                         size_t bytes);
 mapped_status unlocked_end(Unlocked *unlocked, mapped_status status);
+
+/* At the end of an operation the core gives up the buffer of this wrap. */
+void unlocked_note_end(Region *self);
 
 /* From now on no thread keeps the interpreter while the core sleeps in it. */
 void unlocked_watch_waits(void);

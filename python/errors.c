@@ -294,14 +294,24 @@ void *memory_new(size_t count, size_t size)
     return memory != NULL ? memory : PyErr_NoMemory();
 }
 
-PyObject *bytes_new(size_t length)
+PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length)
 {
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
-    if (bytes != NULL || !PyErr_ExceptionMatches(PyExc_MemoryError))
-        return bytes;
+    PyObject *made = make((Py_ssize_t)length);
+    if (made != NULL || !PyErr_ExceptionMatches(PyExc_MemoryError))
+        return made;
     PyErr_Clear();
     collect();
-    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    return make((Py_ssize_t)length);
+}
+
+static PyObject *make_bytes(Py_ssize_t length)
+{
+    return PyBytes_FromStringAndSize(NULL, length);
+}
+
+PyObject *bytes_new(size_t length)
+{
+    return container_new(make_bytes, length);
 }
 
 /* An operation that a close in another thread interrupted may have delayed

@@ -4,18 +4,18 @@
 
 #define MAX_RANGES 64
 
-/* The first that is pending stays. One that is kept must not be the one that is
- * raised: that one gets a traceback, and through it refers to all sorts. */
+/* The first that is pending stays. It isn't an object yet: a script could find
+ * that, and make a cycle through it which the collector doesn't see. */
 static void owe(Region *owner, const mapped_error *error)
 {
-    PyObject *none = NULL;
-    PyObject *fault = fault_new(owner, error);
+    mapped_error *none = NULL;
+    mapped_error *fault = PyMem_Malloc(sizeof *fault);
     if (fault == NULL)
-        PyErr_WriteUnraisable((PyObject *)owner);
-    else if (!__atomic_compare_exchange_n(&owner->pending_fault, &none, fault,
-                                          false, __ATOMIC_ACQ_REL,
-                                          __ATOMIC_ACQUIRE))
-        Py_DECREF(fault);
+        return;
+    *fault = *error;
+    if (!__atomic_compare_exchange_n(&owner->pending_fault, &none, fault, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        PyMem_Free(fault);
 }
 
 /* An exception under way stays as it is. */
@@ -31,12 +31,12 @@ void fault_unraisable(Region *owner, const mapped_error *error)
 
 bool fault_raise_owed(Region *owner)
 {
-    PyObject *fault =
+    mapped_error *fault =
         __atomic_exchange_n(&owner->pending_fault, NULL, __ATOMIC_ACQ_REL);
     if (fault == NULL)
         return false;
-    PyErr_SetObject(owner->state->fault_error, fault);
-    Py_DECREF(fault);
+    raise_of(owner, fault);
+    PyMem_Free(fault);
     return true;
 }
 

@@ -47,9 +47,9 @@ static Format *format_new(State *state, const char *text, size_t length)
     mapped_error error;
     if (mapped_fields_room(&source, &bytes, &error) != MAPPED_OK)
         return raise_format(state, &error);
-    Format *format = PyMem_Malloc(sizeof *format + bytes);
+    Format *format = memory_new(sizeof *format + bytes, 1);
     if (format == NULL)
-        return (Format *)PyErr_NoMemory();
+        return NULL;
     if (mapped_fields_init(&source, format->memory, &fields, &error) !=
         MAPPED_OK) {
         PyMem_Free(format);

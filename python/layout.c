@@ -31,10 +31,9 @@ static PyObject *layout_compile(State *state, PyObject *text)
     if (source.text == NULL)
         return NULL;
     source.length = (size_t)length;
-    mapped_status status = mapped_fields_compile(&source, &fields, &error);
-    if (status == MAPPED_OK)
+    if (SUCCEEDS(mapped_fields_compile(&source, &fields, &error), &error))
         return layout_make(state, fields, text);
-    if (status == MAPPED_MEMORY)
+    if (error.status == MAPPED_MEMORY)
         return PyErr_NoMemory();
     PyObject *start = shown(text);
     if (start != NULL)

@@ -25,10 +25,8 @@ typedef struct Listing {
 static int listing_begin(Listing *listing, Py_ssize_t room)
 {
     listing->count = 0;
-    listing->fields = PyMem_Calloc((size_t)room + 1, sizeof *listing->fields);
-    if (listing->fields != NULL)
-        return 0;
-    return failed(PyErr_NoMemory());
+    listing->fields = memory_new((size_t)room + 1, sizeof *listing->fields);
+    return listing->fields != NULL ? 0 : -1;
 }
 
 static int listing_add(Listing *listing, PyObject *name, mapped_item item,
@@ -61,7 +59,7 @@ static mapped_fields *listing_end(Listing *listing, int status, size_t size)
     mapped_fields *fields = NULL;
     mapped_error error;
     if (status == 0 &&
-        mapped_fields_compile(&source, &fields, &error) != MAPPED_OK) {
+        !SUCCEEDS(mapped_fields_compile(&source, &fields, &error), &error)) {
         if (error.status == MAPPED_MEMORY)
             PyErr_NoMemory();
         else if (error.offset < listing->count)

@@ -30,6 +30,7 @@ Region *region_new(State *state, PyObject *name)
 void region_foreign_end(void *context)
 {
     ((Region *)context)->foreign_ended = true;
+    unlocked_note_end(context);
 }
 
 void region_foreign_release(Region *self)
@@ -87,13 +88,25 @@ void region_finish_close(Region *self)
     (void)status; /* it is closed */
 }
 
+/* A disk that has to be waited for may be served by another thread. */
+static void release_core(mapped_region *region, bool wraps)
+{
+    if (wraps || !can_take_long(region)) {
+        mapped_region_release(region);
+        return;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    mapped_region_release(region);
+    Py_END_ALLOW_THREADS
+}
+
 static void region_free(Region *region)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)region);
     PyObject *module = region->state->module;
-    mapped_region_release(core_of((PyObject *)region));
+    release_core(core_of((PyObject *)region), region->wraps);
     region_foreign_release(region);
-    Py_XDECREF(region->pending_fault);
+    PyMem_Free(region->pending_fault);
     Py_DECREF(region->name);
     PyObject_GC_Del(region);
     Py_DECREF(type);

@@ -5,6 +5,14 @@
 /* Is this thread between unlocked_begin and unlocked_end? */
 static _Thread_local bool is_unlocked;
 
+/* Regions that were closed during an operation of this thread, with which the
+ * core has given up their wrapped buffers. */
+static _Thread_local struct {
+    bool noted; /* now */
+    int count;
+    Region *regions[2];
+} given_up;
+
 Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
                         size_t bytes)
 {
@@ -27,6 +35,34 @@ mapped_status unlocked_end(Unlocked *unlocked, mapped_status status)
     return status;
 }
 
+void unlocked_note_end(Region *self)
+{
+    if (given_up.noted && Py_REFCNT((PyObject *)self) > 0)
+        given_up.regions[given_up.count++] =
+            (Region *)Py_NewRef((PyObject *)self);
+}
+
+/* Runs other people's code. */
+static void give_back(void)
+{
+    const int count = given_up.count;
+    Region *regions[2] = {given_up.regions[0], given_up.regions[1]};
+    given_up.noted = false;
+    given_up.count = 0;
+    for (int i = 0; i < count; i++) {
+        region_foreign_release(regions[i]);
+        Py_DECREF((PyObject *)regions[i]);
+    }
+}
+
+/* The close, which came from another thread, had to leave the operation the
+ * memory; a second one gives it up. */
+static void finish_close(mapped_region *region)
+{
+    mapped_status status = mapped_region_close(region, NULL);
+    (void)status; /* it is closed */
+}
+
 /* The exports end with the lock held again: the last reference to a region may
  * end the wrap of a Python buffer. */
 mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
@@ -36,11 +72,16 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
         return status;
     is_unlocked = false;
     PyEval_RestoreThread(unlocked->thread);
+    given_up.noted = true;
     for (int i = 0; i < unlocked->count; i++) {
+        mapped_region *region = unlocked->operands[i].slice.region;
         mapped_status ended = mapped_export_end(
             &unlocked->operands[i], status == MAPPED_OK ? error : NULL);
         status = status == MAPPED_OK ? ended : status;
+        if (mapped_region_closed(region))
+            finish_close(region);
     }
+    give_back();
     return status;
 }
 

@@ -18,7 +18,7 @@ static COLD PyObject *drop(PyObject **values, Py_ssize_t count)
 
 static PyObject *fill_tuple(PyObject **values, Py_ssize_t count)
 {
-    PyObject *tuple = PyTuple_New(count);
+    PyObject *tuple = container_new(PyTuple_New, (size_t)count);
     if (tuple == NULL)
         return drop(values, count);
     for (Py_ssize_t i = 0; i < count; i++)

@@ -212,7 +212,7 @@ int element_store(const mapped_element *element, char native, PyObject *object,
 static PyObject *make_tuple(const mapped_item *item, const unsigned char *p)
 {
     mapped_item single = mapped_item_single(item);
-    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)item->count));
+    PyObject *tuple = filling(container_new(PyTuple_New, item->count));
     for (size_t i = 0; tuple != NULL && i < item->count; i++)
         put_item(&tuple, i, item_make(&single, p + i * single.size));
     return filled(tuple);
@@ -221,7 +221,7 @@ static PyObject *make_tuple(const mapped_item *item, const unsigned char *p)
 static PyObject *make_record(const mapped_fields *fields,
                              const unsigned char *p)
 {
-    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)fields->count));
+    PyObject *tuple = filling(container_new(PyTuple_New, fields->count));
     for (size_t i = 0; tuple != NULL && i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
         put_item(&tuple, i, item_make(&field->item, p + field->offset));

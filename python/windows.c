@@ -25,11 +25,21 @@ int windows_begin(Windows *self)
     return 0;
 }
 
+/* Nobody else uses them any more. */
+static void close_core(Windows *self)
+{
+    mapped_windows core = self->core;
+    self->core = (mapped_windows){0};
+    Py_BEGIN_ALLOW_THREADS
+    mapped_windows_close(&core);
+    Py_END_ALLOW_THREADS
+}
+
 void windows_end(Windows *self)
 {
     self->uses--;
     if (self->closed && self->uses == 0)
-        mapped_windows_close(&self->core);
+        close_core(self);
 }
 
 static void close_windows(Windows *self)
@@ -124,7 +134,7 @@ static void windows_dealloc(PyObject *object)
     Windows *self = (Windows *)object;
     PyTypeObject *type = Py_TYPE(object);
     PyObject *module = self->state->module;
-    mapped_windows_close(&self->core);
+    close_core(self);
     Py_XDECREF(self->name);
     Py_XDECREF(self->path);
     PyObject_Free(object);

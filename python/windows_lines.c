@@ -36,8 +36,12 @@ static mapped_status step(mapped_windows_lines *lines, Region *region,
                           mapped_error *error)
 {
     mapped_status status;
-    if (region == NULL)
-        return mapped_windows_lines_step(lines, line, what, error);
+    if (region == NULL) { /* it looks at the file first */
+        Py_BEGIN_ALLOW_THREADS
+        status = mapped_windows_lines_step(lines, line, what, error);
+        Py_END_ALLOW_THREADS
+        return status;
+    }
     Unlocked unlocked =
         unlocked_begin(region->view.slice.region, NULL, UNLOCKED_BYTES);
     status = mapped_windows_lines_step(lines, line, what, error);

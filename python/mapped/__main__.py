@@ -181,10 +181,10 @@ def command_dump(arguments, output):
     """bytes in hex, as elements of a type, or as records of a layout"""
     with mapped.open(arguments.file) as region:
         data = part(region, arguments)
-        if arguments.layout:
+        if arguments.layout is not None:
             layout = mapped.layout(arguments.layout)
             dump_records(whole(data, layout.size), arguments, output)
-        elif arguments.type:
+        elif arguments.type is not None:
             item = mapped.wrap(b"").cast(arguments.type).itemsize
             dump_values(whole(data, item), arguments, output)
         elif output.as_json:
@@ -435,8 +435,9 @@ def main(words=None):
         named = error.filename is not None
         print("mapped: " + f"{error.filename}: " * named + f"{error.strerror}",
               file=sys.stderr)
-    except (ValueError, re.error) as error:
-        print(f"mapped: {error}", file=sys.stderr)
+    except (ValueError, OverflowError, RecursionError, MemoryError,
+            re.error) as error:
+        print(f"mapped: {error or type(error).__name__}", file=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
     return TROUBLE

@@ -185,6 +185,46 @@ def call_while_busy(region, call, server):
     busy.join()
 
 
+def act_while_slow(act, server):
+    """Does what waits for the disk, which answers only after another thread has
+    had the interpreter's lock. If it never gets it, the server is killed."""
+    watch = subprocess.Popen([sys.executable, "-c", (
+        f"import os, time; time.sleep(20); os.kill({server.pid}, 9)")])
+    server.send_signal(signal.SIGUSR2)
+    assert server.stdout.readline() == "slow\n"
+
+    def answer():
+        asked.append(server.stdout.readline())
+        os.write(server.stdin.fileno(), b"x")
+    asked = []
+    disk = threading.Thread(target=answer)
+    disk.start()
+    act()
+    disk.join()
+    watch.kill()
+    assert watch.wait() < 0 and asked == ["asked\n"], "the lock was kept"
+
+
+def closes(folder, server):
+    """Tests that whatever closes a descriptor runs unlocked."""
+    import mapped
+    path = folder / "file"
+    held = [mapped.open(path, "r+"), mapped.open(path, "r+"),
+            mapped.windows(path, PAGE), mapped.windows(path, PAGE),
+            mapped.windows(path, PAGE)]
+    held[1].refresh()
+    lines = held[4].lines()
+
+    def search():
+        try:
+            next(lines)
+        except mapped.FaultError:  # one page can't be read
+            pass
+    for act in (held[0].close, held[2].close, lambda: held.__setitem__(1, None),
+                lambda: held.__setitem__(3, None), search):
+        act_while_slow(act, server)
+
+
 def waits(folder, command):
     """Tests that every call which waits for a busy region runs unlocked."""
     import mapped
@@ -204,6 +244,7 @@ def waits(folder, command):
                      lambda: lost[0], lambda: lost.get("<I"), region.recover,
                      region.close):
             call_while_busy(region, call, server)
+        closes(folder, server)
     finally:
         server.stdin.close()
         sh("umount", "-l", str(folder))

@@ -4,8 +4,8 @@ Usage: fuse.py MOUNTPOINT PAGES BAD... mounts the file system, and serves it
 until it is unmounted or standard input ends. Every byte of the file is `S`.
 Reading or writing a page listed in BAD fails with EIO until the signal SIGUSR1
 repairs all pages, and after SIGHUP again, which prints `broken`. A page that is written is printed, as `wrote PAGE BYTE` with
-its first byte. After SIGUSR2, the next request for the file's attributes prints `asked`
-and waits for a byte on standard input. The program uses the kernel's protocol
+its first byte. After SIGUSR2, the next request for the file's attributes, or the
+next close, prints `asked` and waits for a byte on standard input. The program uses the kernel's protocol
 (linux/fuse.h, version 7.31), so that no library is needed. It must run as root
 in a mount namespace of its own."""
 import ctypes
@@ -55,11 +55,18 @@ class Disk:
             return errno.ENOENT
         return struct.pack("<4Q2I", FILE, 0, 1, 0, 0, 0) + self.attributes(FILE)
 
-    def getattr(self, node, body):
+    def take_time(self, node):
         if self.slow and node == FILE:
             self.slow = False
             print("asked", flush=True)
             os.read(0, 1)
+
+    def flush(self, node, body):
+        self.take_time(node)
+        return b""
+
+    def getattr(self, node, body):
+        self.take_time(node)
         return struct.pack("<Q2I", 0, 0, 0) + self.attributes(node)
 
     def open(self, node, body):
@@ -84,8 +91,8 @@ class Disk:
 
     def answer(self, opcode, node, body):
         call = {LOOKUP: self.lookup, GETATTR: self.getattr, OPEN: self.open,
-                READ: self.read, WRITE: self.write, INIT: self.init, RELEASE: self.nothing,
-                FLUSH: self.nothing}.get(opcode)
+                READ: self.read, WRITE: self.write, INIT: self.init,
+                RELEASE: self.nothing, FLUSH: self.flush}.get(opcode)
         return errno.ENOSYS if call is None else call(node, body)
 
 

@@ -465,3 +465,26 @@ def test_needle_and_haystack_may_both_be_lost(tmp_path, method):
         os.truncate(path, 0)
         with pytest.raises(mapped.FaultError):
             getattr(region[4096:8192], method)(region[8192:12288])
+
+
+def test_owed_fault_is_nothing_that_a_script_can_find(child, path):
+    """It would make a cycle through it that the collector doesn't see."""
+    child("""
+        import gc, mapped, os, sys
+        sys.unraisablehook = lambda report: None
+        path = sys.argv[1]
+        region = mapped.open(path, "r+")
+        view = memoryview(region)
+        os.truncate(path, 0)
+        assert view[5000] == 0
+        view.release()
+        assert not [each for each in gc.get_objects()
+                    if type(each) is mapped.FaultError]
+        for _ in range(2):
+            try:
+                region.check()
+            except mapped.FaultError as error:
+                assert (error.offset, error.filename) == (4096, path)
+            else:
+                raise AssertionError("not told")
+    """, path)

@@ -219,6 +219,8 @@ NO_MEMORY = """
     whole[:4], half = b"abcd", whole[::2]
     reversed_ = memoryview(other)[::-1]
     layout = mapped.layout("a:char[30000000]")
+    numbers = whole[:16 << 20].cast("B")
+    fields = " ".join(f"f{i}:u8" for i in range(300_000))
     held = int(open("/proc/self/statm").read().split()[0]) * 4096
     limit = held + (256 << 20)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -243,7 +245,9 @@ NO_MEMORY = """
     ("whole.pack('30000000s', 0, b'')", None),
     ("whole[:30000000].records(layout)[0].a[:2]", b"ab"),
     ("len(list(whole.split(other)))", 1), ("list(whole.find_all(other))", []),
-    ("whole == reversed_", False)])
+    ("whole == reversed_", False),
+    ("len(numbers.tolist())", 16 << 20),
+    ("len(mapped.layout(fields).names)", 300_000)])
 def test_garbage_gives_memory_back_to_python(child, action, expected):
     assert child(NO_MEMORY, action).strip() == str(expected)
 

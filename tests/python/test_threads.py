@@ -1,8 +1,11 @@
 """Guards against an operation over many bytes that stops all other threads, and
 against a crash or a wrong result when another thread closes the region
 meanwhile."""
+import functools
+import operator
 import sys
 import threading
+import time
 
 import pytest
 
@@ -81,6 +84,27 @@ def test_close_during_a_long_operation_is_safe(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("use", [lambda w: w.find(b"zz"), lambda w: w == w])
+def test_close_at_the_end_of_a_long_operation_gives_a_wrapped_buffer_back(use):
+    """The operation ends while another thread has the interpreter's lock, which
+    goes on to close."""
+    data = bytearray(64 << 20)
+    view = mapped.wrap(data)
+    begun = threading.Event()
+
+    def run():
+        begun.set()
+        use(view)
+    thread = threading.Thread(target=run)
+    acts = [functools.partial(pow, 3, 1 << 20), view.region.close]
+    thread.start()
+    begun.wait()
+    time.sleep(0.001)
+    list(map(operator.methodcaller("__call__"), acts))  # at a stretch
+    thread.join()
+    data.append(1)
+
+
 def test_close_during_a_long_operation_gives_a_wrapped_buffer_back():
     data = bytearray(64 << 20)
     view = mapped.wrap(data)
