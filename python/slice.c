@@ -26,8 +26,8 @@ void slice_free_spares(State *state)
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length)
 {
-    Py_INCREF(
-        (PyObject *)owner); /* who asks for a Slice may lose it meanwhile */
+    /* Who asks for a Slice may lose the Region meanwhile. */
+    Py_INCREF((PyObject *)owner);
     PyObject *self = allocate(owner->state);
     if (self == NULL) {
         Py_DECREF((PyObject *)owner);

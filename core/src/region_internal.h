@@ -266,9 +266,10 @@ mapped_status mapped__region_intact(mapped__region *full, size_t at, size_t n,
 
 /* What mapped_protect does with a whole region. */
 mapped_status mapped__region_protect(mapped__region *full, mapped_error *error);
-/* The same for bytes [start, end), but for the pages. */
+/* The same for bytes [start, end), but for the pages; and whether one of them
+ * is protected. */
 bool mapped__region_readonly_at(const mapped_region *region, size_t start,
-                                size_t end); /* is one of them protected? */
+                                size_t end);
 mapped_status mapped__region_protect_bytes(mapped__region *full, size_t start,
                                            size_t end, mapped_error *error);
 mapped_status mapped__region_unprotect_bytes(mapped__region *full, size_t start,

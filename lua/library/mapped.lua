@@ -526,9 +526,9 @@ function Region:resize(length) end
 
 ---Grows the region by the length of `data`, which may be the region's own bytes,
 ---and stores it there: at the region's end, so where others append to the file
----too, hold a lock and call `refresh` first. The file gets longer in steps, ahead of the data, until
----`close` or `resize` trims it; if the process is killed before, it ends with a
----trailer that `open` knows. Errors are those of `resize`.
+---too, hold a lock and call `refresh` first. The file gets longer in steps, ahead
+---of the data, until `close` or `resize` trims it; if the process is killed
+---before, it ends with a trailer that `open` knows. Errors are those of `resize`.
 ---@param data mapped.Data
 ---@return true? done
 ---@return string? message
