@@ -297,8 +297,17 @@ GETTER(array, strides,
 GETTER(array, nbytes, "The bytes of all items.",
        PyLong_FromSize_t(array_bytes(&array_of(self)->array)))
 
+/* Whether one of the bytes between its first and its last is. */
+static bool is_readonly(const mapped_array *array)
+{
+    mapped_extent extent;
+    return mapped_array_extent(array, &extent, NULL) == MAPPED_OK
+               ? mapped_slice_readonly(extent.bytes)
+               : mapped_region_readonly(array->slice.region);
+}
+
 GETTER(array, readonly, READONLY_DOC,
-       PyBool_FromLong(mapped_slice_readonly(array_of(self)->array.slice)))
+       PyBool_FromLong(is_readonly(&array_of(self)->array)))
 
 GETTER(
     array, closed, CLOSED_DOC,

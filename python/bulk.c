@@ -135,7 +135,7 @@ METHOD_ONE(view_fill)
     mapped_status status =
         unlocked_end_access(&unlocked, mapped_fill(span, byte, &error), &error);
     if (status != MAPPED_OK)
-        return raise_of(view_owner(self), &error);
+        return raise_in(view_owner(self), "fill", &error);
     Py_RETURN_NONE;
 }
 
@@ -157,6 +157,6 @@ METHOD_NAMED(view_move, "move", 3, 3, "dest", "src", "n")
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_move(span, to, from, n, &error), &error);
     if (status != MAPPED_OK)
-        return raise_of(view_owner(self), &error);
+        return raise_in(view_owner(self), "move", &error);
     Py_RETURN_NONE;
 }

@@ -12,12 +12,12 @@ static mapped_status run_core(mapped_slice span, Operation *operation,
     return unlocked_end_access(&unlocked, operation(span, error), error);
 }
 
-static PyObject *run(PyObject *self, Operation *operation)
+static PyObject *run(PyObject *self, const char *name, Operation *operation)
 {
     mapped_error error;
     if (SUCCEEDS(run_core(view_span(self), operation, &error), &error))
         Py_RETURN_NONE;
-    return raise_of(view_owner(self), &error);
+    return raise_in(view_owner(self), name, &error);
 }
 
 #define LONGEST_WORD 16 /* longer than any advice is */
@@ -83,7 +83,7 @@ const char view_discard_doc[] = PyDoc_STR(
 
 METHOD_NONE(view_discard)
 {
-    return run(self, mapped_discard);
+    return run(self, "discard", mapped_discard);
 }
 
 const char view_revert_doc[] = PyDoc_STR(
@@ -96,7 +96,7 @@ const char view_revert_doc[] = PyDoc_STR(
 
 METHOD_NONE(view_revert)
 {
-    return run(self, mapped_revert);
+    return run(self, "revert", mapped_revert);
 }
 
 const char view_flush_doc[] = PyDoc_STR(
@@ -129,7 +129,7 @@ METHOD_NAMED(view_flush, "flush", 0, 1, "wait")
     unsigned flags = wait ? 0 : MAPPED_FLUSH_START;
     if (SUCCEEDS(flush_core(span, flags, &error), &error))
         Py_RETURN_NONE;
-    return raise_of(view_owner(self), &error);
+    return raise_in(view_owner(self), "flush", &error);
 }
 
 const char view_mlock_doc[] = PyDoc_STR(
@@ -142,7 +142,7 @@ const char view_mlock_doc[] = PyDoc_STR(
 
 METHOD_NONE(view_mlock)
 {
-    return run(self, mapped_mlock);
+    return run(self, "mlock", mapped_mlock);
 }
 
 const char view_munlock_doc[] =
@@ -151,14 +151,15 @@ const char view_munlock_doc[] =
 
 METHOD_NONE(view_munlock)
 {
-    return run(self, mapped_munlock);
+    return run(self, "munlock", mapped_munlock);
 }
 
 const char view_protect_doc[] = PyDoc_STR(
     "protect($self, mode, /)\n--\n\n"
     "With 'r', refuse every write from now on, as if the region had been "
     "opened for\nreading, but for growth; with 'r+', end that. Of a Slice "
-    "that are the writes\nthat touch one of its bytes.\n\n"
+    "that are the writes\nthat have one of its bytes between their first and "
+    "their last.\n\n"
     "BufferError while there are exports, which may write; TypeError for 'r+' "
     "if it\nwas opened for reading; io.UnsupportedOperation for more than 32 "
     "stretches that\ndon't touch.");
@@ -264,7 +265,7 @@ METHOD_KEYWORDS(view_prefetch)
     if (waits)
         return fetch(self, progress);
     if (progress == NULL)
-        return run(self, start_prefetch);
+        return run(self, "prefetch", start_prefetch);
     PyErr_SetString(PyExc_ValueError, "progress needs wait=True");
     return NULL;
 }
@@ -367,5 +368,5 @@ METHOD_KEYWORDS(view_residency)
     if (SUCCEEDS(residency_core(span, &found, map, &error), &error))
         return residency_new(view_owner(self)->state, &found, map);
     Py_DECREF(map);
-    return raise_of(view_owner(self), &error);
+    return raise_in(view_owner(self), "residency", &error);
 }

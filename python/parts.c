@@ -85,7 +85,8 @@ static PyObject *next_far(PartsIterator *self)
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_parts_next(&parts, &part, &more, &error), &error);
     if (status != MAPPED_OK)
-        return raise_of(self->owner, &error);
+        return raise_in(self->owner, self->bytes != NULL ? "split" : "lines",
+                        &error);
     if (mapped_parts_left(&self->parts) == left) /* nobody went on meanwhile */
         self->parts = parts;
     return more ? slice_new(self->owner, part.offset, part.length) : NULL;

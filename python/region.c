@@ -357,7 +357,8 @@ static METHOD_ONE(region_append)
     if (SUCCEEDS(append_core(core_of(self), &source, &error), &error))
         result = Py_NewRef(Py_None);
     else
-        raise_of(failed_region(&source, (Region *)self, error.status), &error);
+        raise_in(failed_region(&source, (Region *)self, error.status), "append",
+                 &error);
     source_close(&source);
     return result;
 }

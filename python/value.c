@@ -218,6 +218,14 @@ static PyObject *make_tuple(const mapped_item *item, const unsigned char *p)
     return filled(tuple);
 }
 
+static PyObject *bytes_copy(const unsigned char *p, size_t length)
+{
+    PyObject *bytes = bytes_new(length);
+    if (bytes != NULL && length > 0)
+        memcpy(PyBytes_AsString(bytes), p, length);
+    return bytes;
+}
+
 static PyObject *make_record(const mapped_fields *fields,
                              const unsigned char *p)
 {
@@ -242,7 +250,7 @@ PyObject *item_make(const mapped_item *item, const unsigned char *p)
         return make_tuple(item, p);
     default:
         p = mapped_item_load_bytes(item, p, &length);
-        return PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)length);
+        return bytes_copy(p, length);
     }
 }
 

@@ -96,6 +96,7 @@ static int search_line(Search *search)
     }
     if (status == MAPPED_OK)
         return what == MAPPED_LINES_LINE;
+    mapped_error_set_operation(&error, "lines");
     if (!PyErr_Occurred())
         raise_error(search->windows->state, &error, search->windows->name);
     return -1;

@@ -274,6 +274,8 @@ mapped_status mapped__region_protect_bytes(mapped__region *full, size_t start,
                                            size_t end, mapped_error *error);
 mapped_status mapped__region_unprotect_bytes(mapped__region *full, size_t start,
                                              size_t end, mapped_error *error);
+/* Of bytes that the region doesn't have any more. */
+void mapped__region_cut_protection(mapped__region *full, size_t length);
 mapped_status mapped__region_unprotect(mapped__region *full,
                                        mapped_error *error);
 

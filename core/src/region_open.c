@@ -348,7 +348,8 @@ static void undo(const opening *o)
     if (o->changed && !remove)
         (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
                                   NULL);
-    if (o->trimmed != 0 && o->mode != MAPPED_MODE_CREATE)
+    if (o->trimmed != 0 && o->mode != MAPPED_MODE_CREATE &&
+        mapped__file_is_writable_at(o->file))
         (void)mapped__file_write_trailer(o->file, o->trimmed, o->data_end,
                                          NULL);
     if (remove && o->path != NULL)

@@ -180,6 +180,16 @@ mapped_status mapped__region_unprotect(mapped__region *full,
     return status;
 }
 
+void mapped__region_cut_protection(mapped__region *full, size_t length)
+{
+    if (full->protection == NULL)
+        return;
+    stretch_list list = full->protection->list;
+    take_out(&list, (stretch){length, SIZE_MAX});
+    mapped_status status = set_list(full, &list, NULL);
+    (void)status; /* there are no more stretches than before */
+}
+
 bool mapped__region_readonly_at(const mapped_region *region, size_t start,
                                 size_t end)
 {

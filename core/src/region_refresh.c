@@ -107,6 +107,7 @@ static mapped_status show_shorter(mapped__region *full, size_t length,
 {
     full->data_length = length;
     mapped__region_publish_length(full, length);
+    mapped__region_cut_protection(full, length);
     if (full->capacity != 0 ||
         mapped__region_lock_exports(full, "refresh", NULL) != MAPPED_OK)
         return MAPPED_OK;
@@ -170,6 +171,7 @@ static mapped_status change_file(mapped__region *full, intptr_t file,
         return status;
     bool pages_protected = full->pages_protected;
     replace_file(full, file, info, &made);
+    mapped__region_cut_protection(full, 0);
     mapped__region_publish(full, length);
     full->data_length = length;
     if (pages_protected)

@@ -465,7 +465,8 @@ function View:munlock() end
 
 ---With "r", refuses every write from now on, as if the region had been opened for
 ---reading; with "r+", ends that, and raises if it was opened for reading. Of a
----slice that are the writes that touch one of its bytes. Returns nil, message,
+---slice that are the writes that have one of its bytes between their first and
+---their last. Returns nil, message,
 ---`mapped.status.BUSY` after `topointer`, whose address may be written through,
 ---and `mapped.status.UNSUPPORTED` for more than 32 stretches that don't touch.
 ---@param mode "r"|"r+"
@@ -528,7 +529,8 @@ function Region:resize(length) end
 ---and stores it there: at the region's end, so where others append to the file
 ---too, hold a lock and call `refresh` first. The file gets longer in steps, ahead
 ---of the data, until `close` or `resize` trims it; if the process is killed
----before, it ends with a trailer that `open` knows. Errors are those of `resize`.
+---before, it ends with a trailer that `open` knows. Errors are those of `resize`;
+---after `topointer` an append whose data can't be read leaves its room behind.
 ---@param data mapped.Data
 ---@return true? done
 ---@return string? message
@@ -542,7 +544,8 @@ function Region:append(data) end
 ---one, so the region shows the new one. "removed": no file has the path; the
 ---region goes on to show the old one. "unchanged". From then on the region holds
 ---a descriptor. nil, message, code if it would have to move while there are
----pointers, past the reserve, if pages are lost, or if the system refuses.
+---pointers, or if the system refuses; raises past the reserve, and if pages are
+---lost.
 ---@return "unchanged"|"longer"|"shorter"|"replaced"|"removed"? change
 ---@return string? message
 ---@return integer? code

@@ -237,6 +237,8 @@ NO_MEMORY = """
 """
 
 
+@pytest.mark.skipif(os.environ.get("MAPPED_SANITIZE", "") != "",
+                    reason="sanitizers need the address space")
 @pytest.mark.parametrize("action, expected", [
     ("whole.tobytes()[:2]", b"ab"), ("bytes(whole)[:2]", b"ab"),
     ("half.tobytes()[:2]", b"ac"), ("other.copy_from(half)", None),

@@ -336,6 +336,7 @@ def test_protect_of_a_slice_refuses_what_touches_it(pages):
             with pytest.raises(TypeError, match="read-only"):
                 write()
         assert bytes(region[:200]) == b"a" * 200
+        assert numbers[:25].readonly and not numbers[25:].readonly
         numbers[25] = 1
         numbers[25:] = range(25)
         region[100:].fill(98)

@@ -351,6 +351,19 @@ static void test_append_to_a_file_that_was_cut(void)
     CHECK_INT(file_size(), RECORD / 2);
 }
 
+/* Through a descriptor that writes nowhere but at the end. */
+static void test_append_is_kept_by_an_open_that_fails(void)
+{
+    const mapped_open_options options = {.length = UINT64_C(1) << 62};
+    mapped_region *region = NULL;
+    forge(STEP, 100);
+    int file = open(path(), O_RDWR | O_APPEND | O_CLOEXEC);
+    CHECK(mapped_region_open_descriptor(file, NULL, MAPPED_MODE_READ_WRITE,
+                                        &options, &region, NULL) != MAPPED_OK);
+    close(file);
+    CHECK_UINT(length_seen(), 100);
+}
+
 /* Also where the new end of the file and the data are in one page, which then
  * can be written to. */
 static void test_append_is_told_of_any_cut(void)
@@ -452,6 +465,7 @@ int main(void)
     RUN(test_append_survives_a_kill_at_any_time);
     RUN(test_append_in_a_child_leaves_the_parents_spare);
     RUN(test_append_to_a_file_that_was_cut);
+    RUN(test_append_is_kept_by_an_open_that_fails);
     RUN(test_append_is_told_of_any_cut);
     RUN(test_append_that_is_taken_back_is_seen_by_nobody);
     RUN(test_append_up_to_the_limit_of_files);

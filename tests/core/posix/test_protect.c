@@ -257,6 +257,21 @@ static void test_protect_any_bytes(void)
     mapped_region_release(region);
 }
 
+static void test_protect_ends_with_the_bytes(void)
+{
+    mapped_change change;
+    mapped_region *region = make_file();
+    CHECK_STATUS(protect(memory_slice(region, 1000, 5000), NULL), MAPPED_OK);
+    CHECK_INT(truncate(scratch_path(NAME), 1001), 0);
+    CHECK_STATUS(mapped_region_refresh(region, &change, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_append(region, "x", 1, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_set_u8(mapped_region_slice(region), 1001, 1, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_set_u8(mapped_region_slice(region), 1000, 1, NULL),
+                 MAPPED_READONLY);
+    mapped_region_release(region);
+}
+
 static void test_protect_many_stretches(void)
 {
     mapped_region *region = make_memory();
@@ -399,6 +414,7 @@ int main(void)
     RUN(test_protect_some_bytes);
     RUN(test_protect_all_but_some_bytes);
     RUN(test_protect_any_bytes);
+    RUN(test_protect_ends_with_the_bytes);
     RUN(test_protect_many_stretches);
     RUN(test_protect_while_another_thread_writes);
     RUN(test_protect_wrapped);

@@ -100,10 +100,14 @@ static void test_writeback_any_reports_what_failed(void)
     CHECK_INT(error.os_error, EIO);
     CHECK_TEXT(error.operation, "fsync");
     munmap(memory, 2 * scratch_page());
+    close(file);
+    if (scratch_valgrind()) {
+        check_skip("valgrind reports the msync of what is unmapped");
+        return;
+    }
     CHECK_STATUS(flush(true, &error), MAPPED_SYSTEM);
     CHECK_INT(error.os_error, ENOMEM);
     CHECK_TEXT(error.operation, "msync");
-    close(file);
 }
 
 int main(void)
