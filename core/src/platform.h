@@ -191,8 +191,9 @@ typedef enum mapped__advice {
 mapped_status mapped__range_advise(unsigned char *start, size_t length,
                                    mapped__advice advice, mapped_error *error);
 
-/* Brings pages in, for reading or, if `writable`, for writing. MAPPED_FAULT if a
- * touch of one would be a fault; MAPPED_UNSUPPORTED if only a touch can tell. */
+/* Brings pages in, for reading or, if `writable`, for writing. MAPPED_FAULT if
+ * a touch of one would be a fault; MAPPED_UNSUPPORTED if only a touch can tell.
+ */
 mapped_status mapped__range_fetch(unsigned char *start, size_t length,
                                   bool writable);
 
