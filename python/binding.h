@@ -156,10 +156,6 @@ void region_foreign_end(void *region); /* the hook of a wrapped region */
  * as behind the last export of a closed region. Runs the code of others. */
 void region_foreign_release(Region *self);
 
-/* Frees what the close of a wrap had to leave to operations under way, if they
- * have ended. */
-void region_finish_close(Region *self);
-
 PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* [:] */
 PyObject *slice_of(const Extent *extent);

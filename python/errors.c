@@ -314,12 +314,8 @@ PyObject *bytes_new(size_t length)
     return container_new(make_bytes, length);
 }
 
-/* An operation that a close in another thread interrupted may have delayed
- * giving the wrapped buffer back: that is done now. */
 void *raise_of(Region *owner, const mapped_error *error)
 {
-    if (error->status == MAPPED_CLOSED && owner->wraps)
-        region_finish_close(owner);
     return raise_error(owner->state, error, name_of(owner));
 }
 

@@ -82,12 +82,6 @@ static mapped_status close_core(Region *self, Close *how, mapped_error *error)
     return status;
 }
 
-void region_finish_close(Region *self)
-{
-    mapped_status status = close_core(self, mapped_region_close, NULL);
-    (void)status; /* it is closed */
-}
-
 /* A disk that has to be waited for may be served by another thread. */
 static void release_core(mapped_region *region, bool wraps)
 {

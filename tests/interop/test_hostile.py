@@ -36,7 +36,7 @@ HARMLESS = {"lua": set("""
     PyLong_Type PyMemoryView_Type PyMem_Free PyModuleDef_Init PyModule_GetState
     PyObject_CheckBuffer PyObject_Free PyObject_GC_Del PyObject_GC_Track
     PyObject_GC_UnTrack PyObject_HashNotImplemented PyObject_Init
-    PyObject_SelfIter PySlice_AdjustIndices PySlice_Type PyStructSequence_SetItem PyTuple_GetItem
+    PyObject_SelfIter PySlice_AdjustIndices PySlice_Type PyTuple_GetItem
     PyTuple_SetItem PyTuple_Size PyTuple_Type PyType_GetFlags
     PyType_GetModuleState PyType_IsSubtype PyUnicode_CompareWithASCIIString
     PyUnicode_Type PyUnicode_GetLength Py_Version

@@ -222,8 +222,6 @@ WRAP_1(PyObject *, PySet_New, PyObject *)
 WRAP_3(PyObject *, PySlice_New, PyObject *, PyObject *, PyObject *)
 WRAP_4(int, PySlice_Unpack, PyObject *, Py_ssize_t *, Py_ssize_t *,
        Py_ssize_t *)
-WRAP_BEFORE(PyObject *, PyStructSequence_New, PyTypeObject *)
-WRAP_1(PyTypeObject *, PyStructSequence_NewType, PyStructSequence_Desc *)
 WRAP_3(PyObject *, PyTuple_GetSlice, PyObject *, Py_ssize_t, Py_ssize_t)
 WRAP_BEFORE(PyObject *, PyTuple_New, Py_ssize_t)
 WRAP_3(PyObject *, PyType_FromModuleAndSpec, PyObject *, PyType_Spec *,
