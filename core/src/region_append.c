@@ -183,9 +183,11 @@ static mapped_status make_spare(mapped__region *full, size_t length,
         full->data_length = full->length;
     if (end > info.size)
         status = extend_file(full, info.size, end, error);
-    if (status == MAPPED_OK)
-        MAPPED__STORE(&full->capacity, (size_t)(end - full->offset) - TRAILER);
-    return status;
+    if (status != MAPPED_OK)
+        return status;
+    mapped__region_recover_behind(full);
+    MAPPED__STORE(&full->capacity, (size_t)(end - full->offset) - TRAILER);
+    return MAPPED_OK;
 }
 
 /* Makes room for `length` bytes if there is none. A failure other than
@@ -196,7 +198,7 @@ static mapped_status ensure_spare(mapped__region *full, size_t length,
 {
     *has = length <= full->capacity;
     if (*has || !full->stepwise ||
-        mapped__region_intact(full, 0, SIZE_MAX, NULL) != MAPPED_OK)
+        mapped__region_check_growable(full, NULL) != MAPPED_OK)
         return MAPPED_OK;
     full->stepwise = mapped__file_is_writable_at(full->file);
     if (!full->stepwise)

@@ -244,13 +244,21 @@ mapped_status mapped__region_intact(mapped__region *full, size_t at, size_t n,
     return report(full, &lost, error);
 }
 
+mapped_status mapped__region_all_intact(mapped__region *full,
+                                        mapped_error *error)
+{
+    return full->length == 0
+               ? MAPPED_OK
+               : mapped__region_intact(full, full->lead, full->length, error);
+}
+
 mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
 {
     mapped__region *full = mapped__region_of(region);
     mapped_status status = mapped__region_lock(full, false, "check", error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_intact(full, 0, SIZE_MAX, error);
+    status = mapped__region_all_intact(full, error);
     mapped__region_unlock(full);
     return mapped__region_end(region, "check", status, error);
 }
@@ -264,10 +272,17 @@ mapped_status mapped_region_faults(mapped_region *region,
     mapped_status status = mapped__region_lock(full, false, "faults", error);
     if (status != MAPPED_OK)
         return status;
-    size_t found = mapped__guard_list(&full->guard, lost, MAPPED__LOST_ROOM);
-    for (size_t i = 0; i < found && i < capacity; i++) {
-        ranges[i] = in_region(full, &lost[i]);
-        ranges[i].os_error = cause_of(full, &lost[i]);
+    size_t all = mapped__guard_list(&full->guard, lost, MAPPED__LOST_ROOM);
+    size_t found = 0;
+    for (size_t i = 0; i < all; i++) {
+        mapped_lost_range range = in_region(full, &lost[i]);
+        if (range.length == 0)
+            continue;
+        if (found < capacity) {
+            range.os_error = cause_of(full, &lost[i]);
+            ranges[found] = range;
+        }
+        found++;
     }
     mapped__region_unlock(full);
     *count = found;
@@ -284,51 +299,51 @@ uint64_t mapped_region_fault_count(const mapped_region *region)
 /* Reads a byte of every page, so that one that still can't be had faults again
  * and is noted again. A device's registers are not read for nothing; and with
  * the guard switched off it is for the caller to find out. */
-static void touch(const mapped__region *full, const mapped__lost *stretch)
+static void touch(const mapped__region *full, size_t offset, size_t length)
 {
-    const volatile unsigned char *pages =
-        full->mapping.address + stretch->offset;
+    const volatile unsigned char *pages = full->mapping.address + offset;
     if (mapped_region_device(&full->head) || !mapped_guard_enabled())
         return;
-    for (size_t at = 0; at < stretch->length; at += full->mapping.page)
+    for (size_t at = 0; at < length; at += full->mapping.page)
         (void)pages[at];
 }
 
-/* A mapping that the region has moved away from may end before the stretch. */
-static mapped_status restore_in(mapped__mapping *mapping,
-                                const mapped__map_request *request,
-                                const mapped__lost *stretch,
-                                mapped_error *error)
+/* How much of a lost stretch a mapping has: one that was left, or has got
+ * shorter, may end before it. */
+static size_t length_in(const mapped__mapping *mapping,
+                        const mapped__lost *lost)
 {
     size_t left =
-        mapping->used > stretch->offset ? mapping->used - stretch->offset : 0;
-    size_t length = stretch->length < left ? stretch->length : left;
+        mapping->used > lost->offset ? mapping->used - lost->offset : 0;
+    return lost->length < left ? lost->length : left;
+}
+
+static mapped_status restore_in(mapped__mapping *mapping,
+                                const mapped__map_request *request,
+                                const mapped__lost *lost, mapped_error *error)
+{
+    size_t length = length_in(mapping, lost);
     if (length == 0)
         return MAPPED_OK;
-    return mapped__map_restore(mapping, request, stretch->offset, length,
-                               error);
+    return mapped__map_restore(mapping, request, lost->offset, length, error);
 }
 
 static mapped_status restore(mapped__region *full, const mapped__lost *lost,
                              intptr_t file, mapped_error *error)
 {
     mapped__map_request request;
-    mapped__lost stretch = *lost;
-    if (stretch.length > full->mapping.used - stretch.offset)
-        stretch.length = full->mapping.used - stretch.offset;
     if (!mapped__region_describe(full, full->length, &request)) {
         const uint64_t numbers[3] = {0, full->length, SIZE_MAX};
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "recover",
                                       numbers);
     }
     request.file = file;
-    mapped_status status =
-        restore_in(&full->mapping, &request, &stretch, error);
+    mapped_status status = restore_in(&full->mapping, &request, lost, error);
     for (mapped__old_mapping *old = full->old_mappings;
          old != NULL && status == MAPPED_OK; old = old->next)
-        status = restore_in(&old->mapping, &request, &stretch, error);
+        status = restore_in(&old->mapping, &request, lost, error);
     if (status == MAPPED_OK)
-        touch(full, &stretch);
+        touch(full, lost->offset, length_in(&full->mapping, lost));
     return status;
 }
 
@@ -354,7 +369,8 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
 {
     intptr_t file = MAPPED__NO_FILE;
     mapped_status status = MAPPED_OK;
-    if (mapped__guard_unrestored(&full->guard) == 0)
+    if (mapped__guard_unrestored(&full->guard) == 0 ||
+        mapped__region_all_intact(full, NULL) == MAPPED_OK)
         return MAPPED_OK;
     if (full->wrapped)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
@@ -367,6 +383,16 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
         mapped__region_protect_pages(full);
     mapped__region_close_file(full, file);
     return status;
+}
+
+void mapped__region_recover_behind(mapped__region *full)
+{
+    assert(mapped__region_is_locked(full));
+    if (mapped__guard_unrestored(&full->guard) == 0 ||
+        mapped__region_all_intact(full, NULL) != MAPPED_OK)
+        return;
+    (void)restore_all(full, full->file, NULL);
+    mapped__guard_end_recovery(&full->guard);
 }
 
 /* The pages of a flush that failed count as written. Storing a byte of each
@@ -408,7 +434,7 @@ mapped_status mapped_region_recover_end(mapped_region *region,
     if (status != MAPPED_OK)
         return status;
     mapped__guard_end_recovery(&full->guard);
-    status = mapped__region_intact(full, 0, SIZE_MAX, error);
+    status = mapped__region_all_intact(full, error);
     mapped__region_unlock(full);
     return mapped__region_end(region, "recover", status, error);
 }

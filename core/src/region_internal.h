@@ -180,6 +180,12 @@ mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
 mapped_status mapped__region_extend(mapped__region *full, size_t length,
                                     mapped_error *error);
 
+/* MAPPED_FAULT if a page of the region is lost, unless it has a reserve:
+ * without one the mapping is grown as one piece, and a lost page has made
+ * several of it. */
+mapped_status mapped__region_check_growable(mapped__region *full,
+                                            mapped_error *error);
+
 /* Lets go of the pages behind `length` bytes, which nobody shows any more and
  * the file may not have. The length is published before and after it. */
 mapped_status mapped__region_drop_pages(mapped__region *full, size_t length,
@@ -260,9 +266,16 @@ mapped_status mapped__region_recovered(mapped_region *region,
                                        size_t n, mapped_error *error);
 
 /* As mapped__region_lost for [at, at + n) of the mapping of a region that the
- * caller has locked; 0 and SIZE_MAX for all of it. */
+ * caller has locked. */
 mapped_status mapped__region_intact(mapped__region *full, size_t at, size_t n,
                                     mapped_error *error);
+/* The same for all of the region's live length. Behind that lie lost pages if
+ * an export has shown them. */
+mapped_status mapped__region_all_intact(mapped__region *full,
+                                        mapped_error *error);
+
+/* Gets those back, before a length is published that reaches to them. */
+void mapped__region_recover_behind(mapped__region *full);
 
 /* What mapped_protect does with a whole region. */
 mapped_status mapped__region_protect(mapped__region *full, mapped_error *error);

@@ -71,10 +71,8 @@ static mapped_status fill_last_page(mapped__region *full, size_t before,
 static mapped_status map_longer(mapped__region *full, size_t length,
                                 mapped_error *error)
 {
-    mapped_status status = MAPPED_OK;
     bool is_mapped = length <= full->capacity;
-    if (full->reserve == 0)
-        status = mapped__region_intact(full, 0, SIZE_MAX, error);
+    mapped_status status = mapped__region_check_growable(full, error);
     if (status != MAPPED_OK)
         return status;
     MAPPED__STORE(&full->capacity, 0);
@@ -93,6 +91,8 @@ static mapped_status show_longer(mapped__region *full, size_t length,
     mapped_status status = mapped__region_unprotect_pages(full, error);
     if (status == MAPPED_OK)
         status = map_longer(full, length, error);
+    if (status == MAPPED_OK)
+        mapped__region_recover_behind(full);
     mapped__region_publish(full, status == MAPPED_OK ? length : full->length);
     full->data_length = full->length;
     if (pages_protected)

@@ -221,11 +221,10 @@ static void clear_regrown(mapped__region *full, size_t length, size_t used)
         memset(full->mapping.address + from, 0, to - from);
 }
 
-/* Without a reserve the mapping is grown as one piece, and a lost page has made
- * several of it. */
-static mapped_status check_growable(mapped__region *full, mapped_error *error)
+mapped_status mapped__region_check_growable(mapped__region *full,
+                                            mapped_error *error)
 {
-    return full->reserve == 0 ? mapped__region_intact(full, 0, SIZE_MAX, error)
+    return full->reserve == 0 ? mapped__region_all_intact(full, error)
                               : MAPPED_OK;
 }
 
@@ -235,7 +234,7 @@ static mapped_status grow(mapped__region *full, size_t length,
     size_t used = full->mapping.used;
     file_size size = {UINT64_MAX, UINT64_MAX};
     uint64_t end = full->offset + length;
-    mapped_status status = check_growable(full, error);
+    mapped_status status = mapped__region_check_growable(full, error);
     mapped__region_free_old(full);
     if (status == MAPPED_OK && full->file != MAPPED__NO_FILE) {
         status = get_size(full, &size, error);
@@ -247,6 +246,7 @@ static mapped_status grow(mapped__region *full, size_t length,
     status = mapped__region_extend(full, length, error);
     if (status == MAPPED_OK) {
         clear_regrown(full, length, used);
+        mapped__region_recover_behind(full);
         mapped__region_publish(full, length);
     } else if (end > size.data) {
         (void)mapped__file_resize(full->file, end, size.data, false, NULL);

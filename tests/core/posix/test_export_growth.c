@@ -35,15 +35,20 @@ static subject begun(mapped_region *region)
     return s;
 }
 
-static subject begun_on_file(void)
+static mapped_region *opened(size_t length)
 {
     mapped_region *region = NULL;
-    if (!CHECK_STATUS(mapped_region_open(scratch_file("grown", LENGTH),
+    if (!CHECK_STATUS(mapped_region_open(scratch_file("grown", length),
                                          MAPPED_MODE_READ_WRITE, NULL, &region,
                                          NULL),
                       MAPPED_OK))
         exit(1);
-    return begun(region);
+    return region;
+}
+
+static subject begun_on_file(void)
+{
+    return begun(opened(LENGTH));
 }
 
 static subject begun_on_memory(bool shared)
@@ -238,6 +243,84 @@ static void test_export_that_was_left_tells_of_lost_pages(void)
     done(&s);
 }
 
+/* Begins on a file that is cut then: the export has met the lost page, and the
+ * region is shorter. */
+static subject begun_and_cut(void)
+{
+    subject s = begun_on_file();
+    mapped_change change = MAPPED_UNCHANGED;
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)scratch_page()), 0);
+    CHECK_UINT(s.data[LENGTH - 1], 0);
+    CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+    CHECK_INT(change, MAPPED_SHORTER);
+    return s;
+}
+
+static void check_unharmed(const subject *s)
+{
+    mapped_change change = MAPPED_REMOVED;
+    mapped_lost_range range;
+    size_t count = 9;
+    CHECK_STATUS(mapped_region_check(s->region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_faults(s->region, &range, 1, &count, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(count, 0);
+    CHECK_STATUS(mapped_region_recover(s->region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_refresh(s->region, &change, NULL), MAPPED_OK);
+    CHECK_INT(change, MAPPED_UNCHANGED);
+}
+
+/* A lost page behind the region's end is no business of the region's. */
+static void test_export_s_lost_pages_behind_the_end_harm_nothing(void)
+{
+    subject s = begun_and_cut();
+    check_unharmed(&s);
+    CHECK_STATUS(mapped_region_append(s.region, "appended", 8, NULL),
+                 MAPPED_OK);
+    check_unharmed(&s);
+    CHECK_UINT(get(&s, scratch_page() + 7), 'd');
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+    CHECK_STATUS(mapped_region_resize(s.region, LONGER, NULL), MAPPED_OK);
+    check_unharmed(&s);
+    done(&s);
+}
+
+/* The region's mapping gets shorter than what the export has shown of it. */
+static void test_lost_pages_may_lie_behind_the_mapping(void)
+{
+    subject s = begun(opened(64 * scratch_page()));
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)scratch_page()), 0);
+    CHECK_UINT(s.data[LENGTH - 1], 0);
+    CHECK_UINT(s.data[60 * scratch_page()], 0);
+    mapped_change change;
+    CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_append(s.region, "appended", 8, NULL),
+                 MAPPED_OK);
+    check_unharmed(&s);
+    CHECK_STATUS(mapped_region_resize(s.region, 80 * scratch_page(), NULL),
+                 MAPPED_OK);
+    check_unharmed(&s);
+    set(&s, 60 * scratch_page(), 7);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+    done(&s);
+}
+
+/* The pages are the file's again once no export shows them. */
+static void test_lost_pages_behind_the_end_go_with_the_export(void)
+{
+    subject s = begun_and_cut();
+    mapped_change change = MAPPED_UNCHANGED;
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)LENGTH), 0);
+    CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+    CHECK_INT(change, MAPPED_LONGER);
+    check_unharmed(&s);
+    set(&s, LENGTH - 1, 77);
+    CHECK_INT(scratch_read_byte(scratch_path("grown"), (off_t)LENGTH - 1), 77);
+    done(&s);
+}
+
 static void grow_and_end(bool retires)
 {
     subject s = begun_on_file();
@@ -271,6 +354,9 @@ int main(void)
     RUN(test_growth_under_more_and_more_exports_leaves_few_mappings);
     RUN(test_growth_under_an_export_is_busy_while_shared);
     RUN(test_export_that_was_left_tells_of_lost_pages);
+    RUN(test_export_s_lost_pages_behind_the_end_harm_nothing);
+    RUN(test_lost_pages_may_lie_behind_the_mapping);
+    RUN(test_lost_pages_behind_the_end_go_with_the_export);
     RUN(test_growth_gives_its_places_back);
     return check_finish();
 }
