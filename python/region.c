@@ -339,7 +339,8 @@ static const char region_append_doc[] = PyDoc_STR(
     "The file gets longer in steps, ahead of the data, until it is trimmed by\n"
     "close() or resize(). If the process is killed before, it ends with a\n"
     "trailer that open() knows: the region has the data only.\n\n"
-    "Raises what resize() raises, and FaultError if a page is lost.");
+    "Raises what resize() raises, and FaultError if a page is lost: then the\n"
+    "region is as long as before.");
 
 static METHOD_ONE(region_append)
 {

@@ -101,20 +101,24 @@ mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
                               error);
 }
 
+/* mapped_write, or `place`. */
+typedef mapped_status write_function(mapped_slice to, size_t offset,
+                                     const void *from, size_t n,
+                                     mapped_error *error);
+
 /* Copies through a buffer that stays in the first-level cache. What a lost page
  * reads as must not reach the destination, so each piece is checked after it
  * was read and before it is written. */
 #define PIECE ((size_t)8192)
 
-static mapped_status copy_piece(mapped_slice to, size_t offset,
-                                mapped_slice from, size_t at,
+static mapped_status copy_piece(write_function *write, mapped_slice to,
+                                size_t offset, mapped_slice from,
                                 mapped_error *error)
 {
     unsigned char piece[PIECE];
-    size_t n = from.length - at < PIECE ? from.length - at : PIECE;
-    mapped_status status = mapped_read(from, at, piece, n, error);
+    mapped_status status = mapped_read(from, 0, piece, from.length, error);
     if (status == MAPPED_OK)
-        status = mapped_write(to, offset + at, piece, n, error);
+        status = write(to, offset, piece, from.length, error);
     return status;
 }
 
@@ -138,21 +142,32 @@ static uint64_t distance(mapped_slice to, size_t offset, mapped_slice from)
 }
 
 /* Copies the last piece first where the pieces would overwrite each other. */
+static mapped_status copy_pieces(write_function *write, mapped_slice to,
+                                 size_t offset, mapped_slice from,
+                                 mapped_error *error)
+{
+    mapped_status status = MAPPED_OK;
+    size_t pieces = from.length / PIECE + (from.length % PIECE != 0);
+    bool backwards = distance(to, offset, from) < from.length;
+    for (size_t i = 0; i < pieces && status == MAPPED_OK; i++) {
+        size_t at = PIECE * (backwards ? pieces - 1 - i : i);
+        size_t left = from.length - at;
+        const mapped_slice piece = {from.region, from.offset + at,
+                                    left < PIECE ? left : PIECE};
+        status = copy_piece(write, to, offset + at, piece, error);
+    }
+    return status;
+}
+
 static mapped_status copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
-    size_t pieces = from.length / PIECE + (from.length % PIECE != 0);
     mapped_status status = check(from, 0, from.length, error);
     if (status == MAPPED_OK)
         status = check_write(to, offset, from.length, error);
     if (status != MAPPED_OK)
         return status;
-    bool backwards = distance(to, offset, from) < from.length;
-    for (size_t i = 0; i < pieces && status == MAPPED_OK; i++) {
-        size_t piece = backwards ? pieces - 1 - i : i;
-        status = copy_piece(to, offset, from, piece * PIECE, error);
-    }
-    return status;
+    return copy_pieces(mapped_write, to, offset, from, error);
 }
 
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
@@ -199,6 +214,17 @@ mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
                               move(slice, to, from, n, error), error);
 }
 
+/* As mapped_write in the place of an append, which the region's length doesn't
+ * reach yet. The end of the append checks it. */
+static mapped_status place(mapped_slice to, size_t offset, const void *from,
+                           size_t n, mapped_error *error)
+{
+    (void)error;
+    if (n > 0)
+        memmove(address(to, offset), from, n);
+    return MAPPED_OK;
+}
+
 static mapped_status append(mapped_region *region, const void *data, size_t n,
                             mapped_error *error)
 {
@@ -214,7 +240,7 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
         mapped__region_begin_append(region, n, &start, error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped_write(mapped_region_slice(region), start, data, n, error);
+    status = place(mapped_region_slice(region), start, data, n, error);
     return mapped__region_end_append(region, n, start, status, error);
 }
 
@@ -235,7 +261,8 @@ static mapped_status append_slice(mapped_region *region, mapped_slice data,
             mapped__region_begin_append(region, data.length, &start, error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped_copy(mapped_region_slice(region), start, data, error);
+    status =
+        copy_pieces(place, mapped_region_slice(region), start, data, error);
     return mapped__region_end_append(region, data.length, start, status, error);
 }
 

@@ -221,6 +221,7 @@ void mapped__region_publish_length(mapped__region *full, size_t length)
         __atomic_fetch_or(&full->head.state_, MAPPED__STATE_SHRUNK,
                           __ATOMIC_SEQ_CST);
     MAPPED__STORE(&full->length, length);
+    full->next_place = length;
     MAPPED__STORE_RELEASE(&full->head.live_, device ? 0 : length);
     if (shrunk)
         return;
@@ -305,8 +306,8 @@ static void end_access(mapped__region *full)
 {
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
+    mapped__region_trim(full, full->length);
     mapped__region_publish_length(full, 0);
-    mapped__region_trim(full, full->data_length);
     mapped__file_close(full->file);
     full->file = MAPPED__NO_FILE;
     mapped__ahead_stop(full->ahead);

@@ -13,9 +13,10 @@
  * killed at any instruction leaves one that is true.
  *
  * Invariant: while `capacity` isn't 0 the region's length is at most that, and
- * the mapping reaches over the trailer, which comes right behind. The
- * trailer says that what lies before the last append that has ended is data,
- * and while none is under way, all of the region. */
+ * the mapping reaches over the trailer, which comes right behind. The trailer
+ * says that the region is data, and all that nobody has added to it since. An
+ * append stores its bytes behind the region's length, which nobody can see,
+ * and then makes the region longer: one that fails leaves nothing. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -92,8 +93,10 @@ void mapped__region_find_trailer(const mapped__region *full,
     trailer->offset = spare_end(full) - TRAILER;
 }
 
-/* MAPPED_FAULT: the file has been cut, so that the trailer's page is lost. */
-static mapped_status write_data_end(mapped__region *full, mapped_error *error)
+/* Says in the trailer that the data are `length` bytes of the region.
+ * MAPPED_FAULT: the file has been cut, so that the trailer's page is lost. */
+static mapped_status write_data_end(mapped__region *full, size_t length,
+                                    mapped_error *error)
 {
     assert(mapped__region_is_locked(full));
     mapped__trailer trailer;
@@ -101,8 +104,7 @@ static mapped_status write_data_end(mapped__region *full, mapped_error *error)
     if (trailer.length == 0)
         return MAPPED_OK;
     __atomic_store_n((uint64_t *)(void *)(trailer.address + 16),
-                     mapped_le_u64(full->offset + full->data_length),
-                     __ATOMIC_RELEASE);
+                     mapped_le_u64(full->offset + length), __ATOMIC_RELEASE);
     return mapped__region_intact(
         full, (size_t)(trailer.address - full->mapping.address), TRAILER,
         error);
@@ -150,7 +152,7 @@ static mapped_status extend_file(const mapped__region *full, uint64_t size,
 {
     bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
     mapped_status status = mapped__file_write_trailer(
-        full->file, end, full->offset + full->data_length, error);
+        full->file, end, full->offset + full->length, error);
     if (status == MAPPED_OK)
         return mapped__file_resize(full->file, size, end, allocate, error);
     (void)mapped__file_resize(full->file, end, size, false, NULL);
@@ -172,15 +174,12 @@ static mapped_status make_spare(mapped__region *full, size_t length,
     uint64_t end = info.size;
     if (info.size == data_end || !fits(full, info.size, length))
         end = choose_end(full, length);
-    if (mapped__region_data_end(full, full->file, &info) != data_end ||
-        end < info.size)
+    if (mapped__file_data_end(full->file, &info) != data_end || end < info.size)
         return mapped_error_set(error, MAPPED_RANGE, "append in steps");
     status = mapped__region_extend(full, (size_t)(end - full->offset), error);
     if (status != MAPPED_OK)
         return status;
     mapped__region_publish(full, full->length);
-    if (full->appending == 0 || full->data_length > full->length)
-        full->data_length = full->length;
     if (end > info.size)
         status = extend_file(full, info.size, end, error);
     if (status != MAPPED_OK)
@@ -216,8 +215,7 @@ void mapped__region_trim(mapped__region *full, size_t length)
     if (full->capacity != 0 &&
         mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK &&
         info.size == spare_end(full) &&
-        mapped__file_data_end(full->file, &info) ==
-            full->offset + full->data_length)
+        mapped__file_data_end(full->file, &info) == full->offset + full->length)
         (void)mapped__file_resize(full->file, info.size, full->offset + length,
                                   false, NULL);
     MAPPED__STORE(&full->capacity, 0);
@@ -232,14 +230,6 @@ void mapped__region_check_spare(mapped__region *full,
         return;
     MAPPED__STORE(&full->capacity, 0);
     (void)mapped__region_drop_pages(full, full->length, NULL);
-}
-
-uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
-                                 mapped__file_info *info)
-{
-    if (full->appending > 0 && info->size == spare_end(full))
-        return full->offset + full->length;
-    return mapped__file_data_end(file, info);
 }
 
 size_t mapped_region_spare(const mapped_region *region)
@@ -258,7 +248,7 @@ size_t mapped_region_spare(const mapped_region *region)
 static void fetch_spare(const mapped__region *full, size_t end)
 {
     size_t start = (full->lead + end) & ~((size_t)STEP - 1);
-    if (start <= full->lead + full->length ||
+    if (start <= full->lead + full->next_place ||
         start >= full->lead + full->capacity)
         return;
     size_t left = full->mapping.used - start;
@@ -266,27 +256,42 @@ static void fetch_spare(const mapped__region *full, size_t end)
                               left < STEP ? left : STEP, true);
 }
 
-static mapped_status grow(mapped__region *full, size_t n, mapped_error *error)
+/* What is lost behind the region's end gets another chance: the disk may have
+ * space again. */
+static mapped_status make_room(mapped__region *full, size_t end,
+                               mapped_error *error)
 {
-    size_t end;
     bool has_spare;
+    if (MAPPED__LOAD(&full->head.state_) & MAPPED__STATE_LOST)
+        mapped__region_recover_behind(full);
+    mapped_status status = ensure_spare(full, end, &has_spare, error);
+    if (status == MAPPED_OK && !has_spare)
+        return mapped__region_resize(full, end, true, error);
+    if (status == MAPPED_OK)
+        fetch_spare(full, end);
+    return status;
+}
+
+/* Gives the next append a place of `n` bytes. */
+static mapped_status take_place(mapped__region *full, size_t n, size_t *start,
+                                mapped_error *error)
+{
+    size_t end, place = full->next_place;
+    if (full->appending == 0)
+        full->end_before = UINT64_MAX;
     if (mapped_region_readonly(&full->head))
         return mapped_error_set(error, MAPPED_READONLY, "append");
-    if (!mapped_add_size(full->length, n, &end)) {
+    if (!mapped_add_size(place, n, &end)) {
         const uint64_t numbers[3] = {0, n, SIZE_MAX};
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "append",
                                       numbers);
     }
-    if (n == 0)
-        return mapped__region_resize(full, end, true, error);
-    mapped_status status = ensure_spare(full, end, &has_spare, error);
-    if (status == MAPPED_OK && has_spare) {
-        fetch_spare(full, end);
-        mapped__region_publish_length(full, end);
-    } else if (status == MAPPED_OK)
-        status = mapped__region_resize(full, end, true, error);
-    if (status == MAPPED_OK && full->wanted != UINT64_MAX)
-        full->wanted = full->length;
+    mapped_status status =
+        n > 0 ? make_room(full, end, error)
+              : mapped__region_resize(full, full->length, true, error);
+    full->next_place = status == MAPPED_OK ? end : place;
+    if (status == MAPPED_OK)
+        *start = place;
     return status;
 }
 
@@ -297,29 +302,31 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
     mapped_status status = mapped__region_lock(full, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    size_t before = full->length;
-    status = grow(full, n, error);
-    if (status == MAPPED_OK) {
+    status = take_place(full, n, start, error);
+    if (status == MAPPED_OK)
         full->appending++;
-        *start = before;
-    }
     mapped__region_unlock(full);
     return mapped__region_end(region, "append", status, error);
 }
 
-/* Makes the region shorter again, unless something was appended behind or it is
- * exported. */
-static void take_back(mapped__region *full, size_t n, size_t start)
+/* Appends that have failed leave nothing, once no other is under way. */
+static void take_back(mapped__region *full)
 {
-    if (full->length != start + n)
-        return;
     if (full->capacity == 0)
-        (void)mapped__region_resize(full, start, true, NULL);
-    else if (mapped__region_lock_exports(full, "append", NULL) == MAPPED_OK)
-        mapped__region_publish_length(full, start);
+        mapped__region_undo_growth(full);
+    full->next_place = full->length;
 }
 
-/* It was the trailer's page that could not be had. */
+/* Forgets the spare if others have cut the file, as a lost page may tell. */
+static void check_cut(mapped__region *full)
+{
+    mapped__file_info info;
+    if (full->file != MAPPED__NO_FILE &&
+        mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK)
+        mapped__region_check_spare(full, &info);
+}
+
+/* The place lies behind the region's end, where no report names bytes. */
 static void report_as_lost(size_t start, size_t n, mapped_error *error)
 {
     if (error == NULL)
@@ -329,30 +336,42 @@ static void report_as_lost(size_t start, size_t n, mapped_error *error)
     error->limit = start + n;
 }
 
-/* Says in the trailer that the bytes are there, or takes them back; as
- * mapped__region_end_append. */
+/* Makes the region longer, unless the bytes or the trailer are lost. What
+ * others append behind it keeps its place. */
+static mapped_status show(mapped__region *full, size_t start, size_t n,
+                          mapped_error *error)
+{
+    size_t end = start + n, next_place = full->next_place;
+    if (end > next_place)
+        return mapped_error_set_range(
+            error, MAPPED_RANGE, "append",
+            (const uint64_t[3]){start, n, full->length});
+    mapped_status status =
+        mapped__region_intact(full, full->lead + start, n, error);
+    if (status == MAPPED_OK && end > full->length)
+        status = write_data_end(full, end, error);
+    if (status != MAPPED_OK) {
+        report_as_lost(start, n, error);
+        return status;
+    }
+    if (end > full->length)
+        mapped__region_publish_length(full, end);
+    full->next_place = next_place;
+    if (full->wanted != UINT64_MAX)
+        full->wanted = full->length;
+    return MAPPED_OK;
+}
+
+/* As mapped__region_end_append. */
 static mapped_status finish(mapped__region *full, size_t n, size_t start,
                             mapped_status status, mapped_error *error)
 {
-    mapped__file_info info;
-    if (status != MAPPED_OK)
-        take_back(full, n, start);
-    else if (start + n > full->data_length)
-        full->data_length = start + n;
-    if (full->appending == 0)
-        full->data_length = full->length;
-    mapped_status written =
-        write_data_end(full, status == MAPPED_OK ? error : NULL);
-    if (status == MAPPED_OK && written != MAPPED_OK) {
-        take_back(full, n, start);
-        report_as_lost(start, n, error);
-        status = written;
-        if (full->data_length > full->length)
-            full->data_length = full->length;
-    }
-    if (status == MAPPED_FAULT && full->file != MAPPED__NO_FILE &&
-        mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK)
-        mapped__region_check_spare(full, &info);
+    if (status == MAPPED_OK)
+        status = show(full, start, n, error);
+    if (full->appending == 0 && full->next_place > full->length)
+        take_back(full);
+    if (status == MAPPED_FAULT)
+        check_cut(full);
     return status;
 }
 
@@ -375,6 +394,7 @@ mapped_status mapped__region_append_short(mapped_region *region,
                                           const void *data, size_t n,
                                           mapped_error *error)
 {
+    size_t start;
     mapped__region *full = mapped__region_of(region);
     unsigned char bytes[MAPPED__SHORT];
     assert(n > 0 && n <= MAPPED__SHORT);
@@ -382,12 +402,9 @@ mapped_status mapped__region_append_short(mapped_region *region,
     mapped_status status = mapped__region_lock(full, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    size_t start = full->length;
-    status = grow(full, n, error);
+    status = take_place(full, n, &start, error);
     if (status == MAPPED_OK) {
-        size_t at = full->lead + start;
-        memcpy(full->mapping.address + at, bytes, n);
-        status = mapped__region_intact(full, at, n, error);
+        memcpy(full->mapping.address + full->lead + start, bytes, n);
         status = finish(full, n, start, status, error);
     }
     mapped__region_unlock(full);

@@ -22,6 +22,7 @@ static void begin_in_child(mapped__guard *guard)
     uint64_t control = MAPPED__LOAD(&full->control);
     full->capacity = 0; /* the parent's to fill and to trim */
     full->appending = 0;
+    full->next_place = full->length;
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;
     __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
@@ -369,8 +370,7 @@ static mapped_status restore_locked(mapped__region *full, mapped_error *error)
 {
     intptr_t file = MAPPED__NO_FILE;
     mapped_status status = MAPPED_OK;
-    if (mapped__guard_unrestored(&full->guard) == 0 ||
-        mapped__region_all_intact(full, NULL) == MAPPED_OK)
+    if (mapped__guard_unrestored(&full->guard) == 0)
         return MAPPED_OK;
     if (full->wrapped)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
@@ -418,7 +418,10 @@ mapped_status mapped_region_recover_begin(mapped_region *region,
     mapped_status status = mapped__region_lock(full, false, "recover", error);
     if (status != MAPPED_OK)
         return status;
-    status = restore_locked(full, error);
+    bool intact = mapped__region_all_intact(full, NULL) == MAPPED_OK;
+    status = restore_locked(full, intact ? NULL : error);
+    if (intact) /* then what is lost lies behind the region's end */
+        status = MAPPED_OK;
     if (status == MAPPED_OK && full->flush_error != 0 &&
         !mapped_region_readonly(region))
         change_again(full);

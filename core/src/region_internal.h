@@ -38,19 +38,22 @@ typedef struct mapped__region {
     mapped__protection *protection; /* of some bytes; NULL before the first */
     bool is_file;                   /* no wrap and no anonymous memory */
     bool fixed;                     /* a device: nobody changes its size */
-    bool by_path;       /* opened by its path, not by a descriptor */
-    uint64_t wanted;    /* the length that refresh makes it at most */
-    bool stepwise;      /* append may make the file longer in steps */
-    size_t capacity;    /* the length up to which append leaves the file as
-                         * long as it is; 0: there is no trailer */
-    size_t appending;   /* appends that have a place and not all bytes there */
-    size_t data_length; /* the end of the last one that has all its bytes */
-    size_t length;      /* as live_, but true for devices too */
-    size_t longest;     /* that `length` ever was */
-    size_t lead;        /* bytes between the mapping and the first byte */
-    uint64_t offset;    /* of the first byte in the file */
-    uint64_t reserve;   /* as asked for, 0 if none */
-    intptr_t file;      /* MAPPED__NO_FILE if none is held */
+    bool by_path;      /* opened by its path, not by a descriptor */
+    uint64_t wanted;   /* the length that refresh makes it at most */
+    bool stepwise;     /* append may make the file longer in steps */
+    size_t capacity;   /* the length up to which append leaves the file as
+                        * long as it is; 0: there is no trailer */
+    size_t length;     /* as live_, but true for devices too */
+    size_t appending;  /* appends that have a place and not all bytes there */
+    size_t next_place; /* of an append: `length`, or behind the places of those
+                        * that are under way */
+    uint64_t end_before;  /* where the file ended before they made it longer;
+                           * UINT64_MAX: they have not */
+    size_t longest;       /* that `length` ever was */
+    size_t lead;          /* bytes between the mapping and the first byte */
+    uint64_t offset;      /* of the first byte in the file */
+    uint64_t reserve;     /* as asked for, 0 if none */
+    intptr_t file;        /* MAPPED__NO_FILE if none is held */
     uint64_t file_device; /* identity of the file, to know it again by name */
     uint64_t file_serial;
     mapped__mapping mapping;
@@ -162,7 +165,8 @@ static inline mapped_status mapped__region_end(const mapped_region *region,
  * nobody else can reach it. */
 void mapped__region_free_old(mapped__region *full);
 
-/* Shows the mapping and the length to the inline checks, in that order. */
+/* Shows the mapping and the length to the inline checks, in that order. An
+ * append that is under way loses its place. */
 void mapped__region_publish(mapped__region *full, size_t length);
 void mapped__region_publish_length(mapped__region *full, size_t length);
 
@@ -171,9 +175,12 @@ void mapped__region_publish_length(mapped__region *full, size_t length);
 bool mapped__region_describe(const mapped__region *full, size_t length,
                              mapped__map_request *request);
 
-/* As mapped_region_resize, or append, of a region that is locked. */
+/* As mapped_region_resize of a region that is locked. For an append the length
+ * is not published yet; undo_growth is for one that fails. */
 mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
-                                    bool appending, mapped_error *error);
+                                    bool appends, mapped_error *error);
+/* Gives the file the end it had before, but not before the region's. */
+void mapped__region_undo_growth(mapped__region *full);
 
 /* Maps pages behind those there are, up to `length` bytes, which the file must
  * have. What it moves the caller publishes. MAPPED_BUSY, MAPPED_SYSTEM. */
@@ -191,14 +198,16 @@ mapped_status mapped__region_check_growable(mapped__region *full,
 mapped_status mapped__region_drop_pages(mapped__region *full, size_t length,
                                         mapped_error *error);
 
-/* Adds `n` bytes; `*start` is where they begin. Two threads that append at the
- * same time get ranges of their own. As mapped_region_resize. */
+/* Makes room for `n` bytes, which the region's length doesn't reach yet;
+ * `*start` is where they begin. Two threads that append at the same time get
+ * places of their own. As mapped_region_resize. */
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
                                           size_t *start, mapped_error *error);
 
-/* The bytes are there, or as `status` says they could not be stored: then the
- * region gets its old length, unless something was added behind. Returns
- * `status`, or MAPPED_FAULT if the file turns out to have been cut. */
+/* The bytes are there, and now the region reaches to their end; or as `status`
+ * says they are not. Returns `status`, or MAPPED_FAULT if a page of their place
+ * or of the trailer is lost, or MAPPED_RANGE if the place has gone: another
+ * thread has made the region shorter. */
 mapped_status mapped__region_end_append(mapped_region *region, size_t n,
                                         size_t start, mapped_status status,
                                         mapped_error *error);
@@ -221,8 +230,8 @@ typedef struct mapped__trailer {
 void mapped__region_find_trailer(const mapped__region *full,
                                  mapped__trailer *trailer);
 
-/* Gives the file its end back where append has made it longer than `length`
- * bytes of the region need. The region is locked, or closing. */
+/* Gives the file the end that `length` bytes of the region need, where append
+ * has made it longer. The region is locked. */
 void mapped__region_trim(mapped__region *full, size_t length);
 
 /* Forgets the spare if another process has trimmed it, or has made its own. The
@@ -230,10 +239,7 @@ void mapped__region_trim(mapped__region *full, size_t length);
 void mapped__region_check_spare(mapped__region *full,
                                 const mapped__file_info *info);
 
-/* What the file's size is without the spare that an append has left there,
- * also one of this region that is under way. */
-uint64_t mapped__region_data_end(const mapped__region *full, intptr_t file,
-                                 mapped__file_info *info);
+/* What the file's size is without the spare that an append has left there. */
 uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info);
 
 /* Makes a file of `size` bytes, as a trailer needs it, end with one. */

@@ -94,7 +94,6 @@ static mapped_status show_longer(mapped__region *full, size_t length,
     if (status == MAPPED_OK)
         mapped__region_recover_behind(full);
     mapped__region_publish(full, status == MAPPED_OK ? length : full->length);
-    full->data_length = full->length;
     if (pages_protected)
         mapped__region_protect_pages(full);
     return status;
@@ -105,7 +104,6 @@ static mapped_status show_longer(mapped__region *full, size_t length,
 static mapped_status show_shorter(mapped__region *full, size_t length,
                                   mapped_error *error)
 {
-    full->data_length = length;
     mapped__region_publish_length(full, length);
     mapped__region_cut_protection(full, length);
     if (full->capacity != 0 ||
@@ -173,7 +171,6 @@ static mapped_status change_file(mapped__region *full, intptr_t file,
     replace_file(full, file, info, &made);
     mapped__region_cut_protection(full, 0);
     mapped__region_publish(full, length);
-    full->data_length = length;
     if (pages_protected)
         mapped__region_protect_pages(full);
     return MAPPED_OK;
@@ -231,7 +228,7 @@ static mapped_status follow(mapped__region *full, mapped_change *change,
     if (status != MAPPED_OK)
         return status;
     mapped__region_check_spare(full, &info);
-    status = find_length(full, mapped__region_data_end(full, full->file, &info),
+    status = find_length(full, mapped__file_data_end(full->file, &info),
                          &length, error);
     if (status != MAPPED_OK)
         return status;

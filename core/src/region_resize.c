@@ -215,7 +215,7 @@ static mapped_status grow_file(const mapped__region *full, file_size size,
  * has in its last page what an earlier shrink cut off. */
 static void clear_regrown(mapped__region *full, size_t length, size_t used)
 {
-    size_t from = full->length;
+    size_t from = full->next_place;
     size_t to = length < used ? length : used;
     if (full->file == MAPPED__NO_FILE && from < to)
         memset(full->mapping.address + from, 0, to - from);
@@ -228,7 +228,7 @@ mapped_status mapped__region_check_growable(mapped__region *full,
                               : MAPPED_OK;
 }
 
-static mapped_status grow(mapped__region *full, size_t length,
+static mapped_status grow(mapped__region *full, size_t length, bool appends,
                           mapped_error *error)
 {
     size_t used = full->mapping.used;
@@ -240,6 +240,8 @@ static mapped_status grow(mapped__region *full, size_t length,
         status = get_size(full, &size, error);
         if (status == MAPPED_OK)
             status = grow_file(full, size, end, error);
+        if (end > size.data && full->end_before == UINT64_MAX)
+            full->end_before = size.data;
     }
     if (status != MAPPED_OK)
         return status;
@@ -247,7 +249,7 @@ static mapped_status grow(mapped__region *full, size_t length,
     if (status == MAPPED_OK) {
         clear_regrown(full, length, used);
         mapped__region_recover_behind(full);
-        mapped__region_publish(full, length);
+        mapped__region_publish(full, appends ? full->length : length);
     } else if (end > size.data) {
         (void)mapped__file_resize(full->file, end, size.data, false, NULL);
     }
@@ -329,6 +331,28 @@ static mapped_status shrink(mapped__region *full, size_t length,
     return mapped__region_drop_pages(full, length, error);
 }
 
+/* On Windows the file keeps its length while exports show it. What the mapping
+ * has of the growth does no harm. */
+void mapped__region_undo_growth(mapped__region *full)
+{
+    file_size size;
+    uint64_t end = full->offset + full->length;
+    bool alone =
+        mapped__region_lock_exports(full, "append", NULL) == MAPPED_OK &&
+        MAPPED__LOAD_ACQUIRE(&full->references) == 1;
+    if (full->end_before == UINT64_MAX ||
+        get_size(full, &size, NULL) != MAPPED_OK ||
+        size.data != full->offset + full->next_place)
+        return;
+    if (end < full->end_before)
+        end = full->end_before;
+    if (alone)
+        (void)mapped__map_detach(&full->mapping, true, NULL);
+    (void)mapped__file_resize(full->file, size.all, end, false, NULL);
+    if (alone)
+        (void)mapped__region_drop_pages(full, full->length, NULL);
+}
+
 /* Of another process' append, if the region is all of the data. */
 static mapped_status cut_spare(const mapped__region *full, mapped_error *error)
 {
@@ -350,14 +374,16 @@ mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
         check_resizable(full, length, appends ? &appending : &resizing, error);
     if (status != MAPPED_OK || (appends && length == full->length))
         return status;
-    mapped__region_trim(full, full->length);
+    mapped__region_trim(full, full->next_place);
+    if (!appends && full->next_place > full->length)
+        mapped__region_publish_length(full, full->next_place);
     if (length == full->length)
         return cut_spare(full, error);
     bool pages_protected = full->pages_protected;
     status = mapped__region_unprotect_pages(full, error);
     if (status != MAPPED_OK)
         return status;
-    status = length > full->length ? grow(full, (size_t)length, error)
+    status = length > full->length ? grow(full, (size_t)length, appends, error)
                                    : shrink(full, (size_t)length, error);
     if (pages_protected)
         mapped__region_protect_pages(full);
@@ -392,7 +418,7 @@ static mapped_status size_of_file(const mapped__region *full, uint64_t *size,
         return status;
     status = mapped__file_info_get(file, &info, error);
     if (status == MAPPED_OK)
-        *size = mapped__region_data_end(full, file, &info);
+        *size = mapped__file_data_end(file, &info);
     mapped__region_close_file(full, file);
     return status;
 }

@@ -530,7 +530,7 @@ function Region:resize(length) end
 ---too, hold a lock and call `refresh` first. The file gets longer in steps, ahead
 ---of the data, until `close` or `resize` trims it; if the process is killed
 ---before, it ends with a trailer that `open` knows. Errors are those of `resize`;
----after `topointer` an append whose data can't be read leaves its room behind.
+---after one the region is as long as before.
 ---@param data mapped.Data
 ---@return true? done
 ---@return string? message

@@ -42,11 +42,13 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
                                            mapped_error *error);
 
 /* Grows the region by n bytes and stores `data` there, which may be the
- * region's own. Two threads that append at once get places of their own. As
- * mapped_region_resize. After a MAPPED_FAULT (a page of the source is lost, or
- * somebody has cut the file) or MAPPED_READONLY the region has its old length
- * again, unless somebody has appended more meanwhile or there is an export:
- * then it keeps n bytes more, of which some may be zeros.
+ * region's own. As mapped_region_resize; MAPPED_FAULT if a page of the source
+ * is lost, or somebody has cut the file; MAPPED_RANGE if another thread has
+ * made the region shorter meanwhile. The region gets longer when all bytes are
+ * there, so nobody sees some of them, and after an error it is as long as
+ * before. Two threads that append at once get places of their own: where the
+ * first fails after the second has ended, n bytes stay, of which some may be
+ * zeros.
  *
  * What is appended goes to the end of the region, not to that of a file that
  * others have made longer meanwhile: writers that take turns hold a lock, and

@@ -2,6 +2,8 @@
  * append, close, trim or look while an append is under way. */
 #include "appended.h"
 
+#include <mapped/export.h>
+
 #include <pthread.h>
 
 #define LONG ((size_t)1000) /* too long to be copied before */
@@ -61,6 +63,114 @@ static void test_append_counts_what_is_there(void)
     CHECK_UINT(seen_in_between[1], 2 * RECORD + LONG);
     CHECK_UINT(length_seen(), 2 * RECORD + LONG);
     CHECK_INT(scratch_get(appended, RECORD + LONG), 2);
+    mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
+/* A source whose only page is lost when it is read. */
+static mapped_region *lost_source(void)
+{
+    const char *other = scratch_file("other", LONG);
+    mapped_region *source = scratch_open(other, MAPPED_MODE_READ, NULL);
+    CHECK_INT(truncate(other, 0), 0);
+    return source;
+}
+
+/* Appends what can't be had to a region that is exported, and then something
+ * else. */
+static void check_nothing_left(mapped_region *region, bool is_file)
+{
+    mapped_export held;
+    mapped_region *source = lost_source();
+    size_t length = mapped_region_length(region);
+    int64_t size =
+        is_file && mapped_region_spare(region) == 0 ? file_size() : 0;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(
+        mapped_region_append_slice(region, mapped_region_slice(source), NULL),
+        MAPPED_FAULT);
+    CHECK_UINT(mapped_region_length(region), length);
+    if (size > 0)
+        CHECK_INT(file_size(), size);
+    if (is_file)
+        CHECK_UINT(length_seen(), length);
+    CHECK_STATUS(append_record(region, 7), MAPPED_OK);
+    CHECK_UINT(mapped_region_length(region), length + RECORD);
+    CHECK_INT(scratch_get(region, length + RECORD - 1), 8);
+    CHECK_STATUS(
+        mapped_region_append_slice(region, (mapped_slice){region, 0, 0}, NULL),
+        MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(region, length + LONG, NULL), MAPPED_OK);
+    CHECK_INT(scratch_get(region, length + LONG - 1), 0);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
+    mapped_region_release(source);
+    mapped_region_release(region);
+    if (is_file)
+        CHECK_INT(file_size(), (int64_t)(length + LONG));
+}
+
+/* With an export, too, which would keep a region from getting shorter. */
+static void test_append_that_fails_leaves_nothing(void)
+{
+    mapped_anonymous_options roomy = MAPPED_ANONYMOUS_OPTIONS_INIT;
+    mapped_region *region;
+    scratch_file(NAME, 0);
+    region = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
+    append_records(region, 0, 1);
+    check_nothing_left(region, true);
+    scratch_file(NAME, 500);
+    region = opened(MAPPED_MODE_READ_WRITE, 0, 5000); /* no room for a step */
+    check_nothing_left(region, true);
+    roomy.reserve = 5000;
+    CHECK_STATUS(mapped_region_anonymous(500, &roomy, &region, NULL),
+                 MAPPED_OK);
+    check_nothing_left(region, false);
+}
+
+/* Of the file's own bytes behind the region nothing is cut off. */
+static void test_append_that_fails_in_the_middle_keeps_the_end(void)
+{
+    const mapped_open_options part = {.length = 500};
+    mapped_region *source = lost_source();
+    static const int64_t sizes[] = {500 + LONG, 500 + LONG / 2};
+    for (size_t i = 0; i < 2; i++) {
+        scratch_file(NAME, (size_t)sizes[i]);
+        mapped_region *region =
+            scratch_open(path(), MAPPED_MODE_READ_WRITE, &part);
+        CHECK_STATUS(mapped_region_append_slice(
+                         region, mapped_region_slice(source), NULL),
+                     MAPPED_FAULT);
+        CHECK_UINT(mapped_region_length(region), 500);
+        CHECK_INT(file_size(), sizes[i]);
+        mapped_region_release(region);
+        CHECK_INT(file_size(), sizes[i]);
+    }
+    mapped_region_release(source);
+}
+
+static void shrink_in_between(int signal)
+{
+    (void)signal;
+    CHECK_STATUS(mapped_region_resize(appended, 10, NULL), MAPPED_OK);
+    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
+}
+
+/* Its place went when the region got shorter. */
+static void test_append_whose_place_goes_says_so(void)
+{
+    if (skip_handlers())
+        return;
+    struct sigaction before;
+    mapped_error error = MAPPED_ERROR_INIT;
+    open_slowly(shrink_in_between, &before);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, &error),
+                 MAPPED_RANGE);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_UINT(error.offset, RECORD);
+    CHECK_UINT(error.length, LONG);
+    CHECK_UINT(mapped_region_length(appended), 10);
+    CHECK_INT(file_size(), 10);
     mapped_region_release(appended);
     munmap(slow_source, scratch_page());
 }
@@ -193,6 +303,9 @@ static void test_append_by_several_threads(void)
 int main(void)
 {
     RUN(test_append_counts_what_is_there);
+    RUN(test_append_that_fails_leaves_nothing);
+    RUN(test_append_that_fails_in_the_middle_keeps_the_end);
+    RUN(test_append_whose_place_goes_says_so);
     RUN(test_append_keeps_what_lies_behind_one_under_way);
     RUN(test_append_of_a_short_record_reads_it_first);
     RUN(test_append_that_is_trimmed_shows_nobody_zeros);
