@@ -6,6 +6,7 @@
 #include <mapped/region.h>
 
 #include <assert.h>
+#include <string.h>
 
 #include "region_internal.h"
 
@@ -53,17 +54,30 @@ static mapped_status find_length(const mapped__region *full, uint64_t data_end,
 }
 
 /* A private page that was written to is a copy, and shows nothing that came
- * behind the end of the file since. */
+ * behind the end of the file since. Any other shows it, and is not written to,
+ * which would make it a copy. */
 static mapped_status fill_last_page(mapped__region *full, size_t before,
                                     size_t length, mapped_error *error)
 {
-    size_t end = full->lead + before, page = full->mapping.page;
-    size_t rest = end % page == 0 ? 0 : page - end % page;
-    size_t n = length - before < rest ? length - before : rest;
-    if (full->mode != MAPPED_MODE_COPY || end >= full->mapping.used || n == 0)
+    unsigned char bytes[1024];
+    mapped_status status = MAPPED_OK;
+    size_t at = full->lead + before;
+    size_t end = full->lead + length;
+    size_t page_end = at + (full->mapping.page - at % full->mapping.page);
+    if (full->mode != MAPPED_MODE_COPY || at % full->mapping.page == 0 ||
+        at >= full->mapping.used)
         return MAPPED_OK;
-    return mapped__file_read(full->file, full->offset + before,
-                             full->mapping.address + end, n, error);
+    if (end > page_end)
+        end = page_end;
+    for (size_t n; at < end && status == MAPPED_OK; at += n) {
+        unsigned char *shown = full->mapping.address + at;
+        n = end - at < sizeof bytes ? end - at : sizeof bytes;
+        status = mapped__file_read(full->file, full->offset - full->lead + at,
+                                   bytes, n, error);
+        if (status == MAPPED_OK && memcmp(shown, bytes, n) != 0)
+            memcpy(shown, bytes, n);
+    }
+    return status;
 }
 
 /* If another process has appended in the region's own spare, that is mapped

@@ -165,6 +165,31 @@ static void test_mode_copy_never_reaches_the_file(void)
     unlink(path);
 }
 
+/* To follow the file makes no page private: that is for writes to do. */
+static void test_mode_copy_stays_with_the_file_until_it_is_written_to(void)
+{
+    const char *path = scratch_file("modes", 10);
+    mapped_change change = MAPPED_UNCHANGED;
+    mapped_region *copy = opened(path, MAPPED_MODE_COPY, 0, 0);
+    mapped_region *writer = opened(path, MAPPED_MODE_READ_WRITE, 0, 0);
+    CHECK_INT(scratch_get(copy, 9), scratch_byte(9));
+    CHECK_STATUS(mapped_region_resize(writer, 3000, NULL), MAPPED_OK);
+    CHECK_STATUS(put(writer, 2999, 99), MAPPED_OK);
+    CHECK_STATUS(mapped_region_refresh(copy, &change, NULL), MAPPED_OK);
+    CHECK_INT(change, MAPPED_LONGER);
+    CHECK_STATUS(put(writer, 0, 88), MAPPED_OK);
+    CHECK_INT(scratch_get(copy, 0), 88);
+    CHECK_INT(scratch_get(copy, 2999), 99);
+    CHECK_STATUS(put(copy, 1, 77), MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(writer, 3500, NULL), MAPPED_OK);
+    CHECK_STATUS(put(writer, 3499, 66), MAPPED_OK);
+    CHECK_STATUS(mapped_region_refresh(copy, &change, NULL), MAPPED_OK);
+    CHECK_INT(scratch_get(copy, 1), 77);
+    CHECK_INT(scratch_get(copy, 3499), 66);
+    mapped_region_release(writer);
+    mapped_region_release(copy);
+}
+
 static void test_mode_create_empties_an_existing_file(void)
 {
     const char *path = scratch_file("file", 10);
@@ -355,6 +380,7 @@ int main(void)
     RUN(test_mode_read_refuses_writes);
     RUN(test_mode_read_write_reaches_the_file);
     RUN(test_mode_copy_never_reaches_the_file);
+    RUN(test_mode_copy_stays_with_the_file_until_it_is_written_to);
     RUN(test_mode_create_empties_an_existing_file);
     RUN(test_mode_create_gives_zeros_of_the_length);
     RUN(test_mode_create_makes_a_missing_file);
