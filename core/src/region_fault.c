@@ -142,12 +142,11 @@ static size_t length_of(const mapped__region *full)
                : mapped_region_length(&full->head);
 }
 
-/* Pages of the mapping as bytes of the region: without the lead before its
- * first byte and the rest of the page after its last. */
-static mapped_lost_range in_region(const mapped__region *full,
+/* Pages of the mapping as bytes of a region of that length: without the lead
+ * before its first byte and the rest of the page after its last. */
+static mapped_lost_range in_region(const mapped__region *full, size_t length,
                                    const mapped__lost *lost)
 {
-    size_t length = length_of(full);
     size_t end = lost->length > SIZE_MAX - lost->offset
                      ? SIZE_MAX
                      : lost->offset + lost->length;
@@ -162,8 +161,11 @@ static mapped_lost_range in_region(const mapped__region *full,
 static void name_range(const mapped__region *full, const mapped__lost *lost,
                        const char *what, mapped_error *error)
 {
-    mapped_lost_range range = in_region(full, lost);
-    const uint64_t numbers[3] = {range.offset, range.length, length_of(full)};
+    size_t length = length_of(full);
+    if (lost->offset >= full->lead + length) /* an export shows it */
+        length = full->longest;
+    mapped_lost_range range = in_region(full, length, lost);
+    const uint64_t numbers[3] = {range.offset, range.length, length};
     mapped_error_set_range(error, MAPPED_FAULT, what, numbers);
 }
 
@@ -276,7 +278,8 @@ mapped_status mapped_region_faults(mapped_region *region,
     size_t all = mapped__guard_list(&full->guard, lost, MAPPED__LOST_ROOM);
     size_t found = 0;
     for (size_t i = 0; i < all; i++) {
-        mapped_lost_range range = in_region(full, &lost[i]);
+        mapped_lost_range range =
+            in_region(full, mapped_region_length(&full->head), &lost[i]);
         if (range.length == 0)
             continue;
         if (found < capacity) {

@@ -311,7 +311,10 @@ static void test_lost_pages_behind_the_end_go_with_the_export(void)
 {
     subject s = begun_and_cut();
     mapped_change change = MAPPED_UNCHANGED;
-    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_export_end(&s.held, &error), MAPPED_FAULT);
+    CHECK_UINT(error.offset, scratch_page());
+    CHECK_UINT(error.length, LENGTH - scratch_page());
     CHECK_INT(truncate(scratch_path("grown"), (off_t)LENGTH), 0);
     CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
     CHECK_INT(change, MAPPED_LONGER);
