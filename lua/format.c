@@ -138,7 +138,8 @@ static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
 static size_t push_plain(lua_State *L, const mapped_fields *fields,
                          mapped_slice slice, size_t offset)
 {
-    const unsigned char *p = mapped_slice_hit(slice, offset, fields->size);
+    const unsigned char *p =
+        mapped_slice_try_enter(slice, offset, fields->size);
     size_t i = 0;
     while (p != NULL && i < fields->count &&
            mlua_push_loaded(L, fields->fields[i].item.element,
@@ -159,7 +160,7 @@ static int format_unpack(lua_State *L)
         return unpack_steps(L, slice, offset);
     pushed = push_plain(L, found->fields, slice, offset);
     if (MAPPED__UNLIKELY(pushed < found->fields->count ||
-                         !mapped_slice_clean(slice))) {
+                         !mapped_slice_try_leave(slice))) {
         lua_pop(L, (int)pushed);
         return unpack_steps(L, slice, offset);
     }

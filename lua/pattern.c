@@ -27,11 +27,11 @@ static bool push_short(lua_State *L, mapped_slice subject, size_t start,
     const unsigned char *p;
     if (n == 0 || n > sizeof bytes)
         return false;
-    p = mapped_slice_hit(subject, start, n);
+    p = mapped_slice_try_enter(subject, start, n);
     if (p == NULL)
         return false;
     memcpy(bytes, p, n);
-    if (!mapped_slice_clean(subject))
+    if (!mapped_slice_try_leave(subject))
         return false;
     lua_pushlstring(L, bytes, n);
     return true;

@@ -22,7 +22,7 @@ static int push_part(lua_State *L, const char *operation, mapped_slice slice,
     return 1;
 }
 
-/* A range that is a plain hit needs no call of the core. */
+/* A range that is a plain access needs no call of the core. */
 static int view_sub(lua_State *L)
 {
     mapped_slice slice = mlua_view_bytes(mlua_self(L, 3));
@@ -30,7 +30,7 @@ static int view_sub(lua_State *L)
     lua_Integer to = mlua_opt_integer(L, 3, -1);
     size_t offset;
     size_t n = mlua_clamp(from, to, slice.length, &offset);
-    if (n == 0 || mapped_slice_hit(slice, offset, n) == NULL)
+    if (n == 0 || mapped_slice_try_enter(slice, offset, n) == NULL)
         return push_part(L, "sub", slice, offset, n);
     slice.offset += offset;
     slice.length = n;

@@ -121,9 +121,10 @@ MAPPED__INLINE void mlua_push_element(lua_State *L, mapped_slice slice,
                                       size_t offset,
                                       const mapped_element *element)
 {
-    const unsigned char *p = mapped_slice_hit(slice, offset, element->size);
+    const unsigned char *p =
+        mapped_slice_try_enter(slice, offset, element->size);
     if (MAPPED__LIKELY(p != NULL && mlua_push_loaded(L, element, p))) {
-        if (MAPPED__LIKELY(mapped_slice_clean(slice)))
+        if (MAPPED__LIKELY(mapped_slice_try_leave(slice)))
             return;
         lua_pop(L, 1);
     }

@@ -458,10 +458,10 @@ static int typed_get(lua_State *L)
     if (MAPPED__UNLIKELY(found == NULL ||
                          !mlua_position(i, slice.length, &offset)))
         return get_slow(L);
-    p = mapped_slice_hit(slice, offset, found->element->size);
+    p = mapped_slice_try_enter(slice, offset, found->element->size);
     if (MAPPED__UNLIKELY(p == NULL || !mlua_push_loaded(L, found->element, p)))
         return get_slow(L);
-    if (MAPPED__LIKELY(mapped_slice_clean(slice)))
+    if (MAPPED__LIKELY(mapped_slice_try_leave(slice)))
         return 1;
     lua_pop(L, 1);
     return get_slow(L);

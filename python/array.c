@@ -223,7 +223,8 @@ static PyObject *array_iterate(PyObject *self)
     return iterator_new(self, array_of(self)->owner, array_length(self), false);
 }
 
-static METHOD_NONE(array___reversed__)
+static PyObject *array___reversed__(PyObject *self,
+                                    PyObject *Py_UNUSED(nothing))
 {
     return iterator_new(self, array_of(self)->owner, array_length(self), true);
 }
@@ -236,7 +237,7 @@ static const char records_column_doc[] = PyDoc_STR(
     "records gives Records.\n\n"
     "KeyError if there is no such field, ValueError if the region is closed.");
 
-static METHOD_ONE(records_column)
+static PyObject *records_column(PyObject *self, PyObject *argument)
 {
     const Array *records = array_of(self);
     Region *owner = records->owner;

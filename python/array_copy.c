@@ -23,7 +23,7 @@ int array_scatter(Region *owner, const mapped_array *array, const void *from)
     return outcome(owner, ASSIGN, status, &error);
 }
 
-METHOD_NONE(array_tobytes)
+PyObject *array_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     const Array *array = array_of(self);
     if (require_open(array->owner) < 0)
@@ -108,7 +108,7 @@ static PyObject *list_of(const Lister *lister, int dimension, size_t first)
     return NULL;
 }
 
-METHOD_NONE(array_tolist)
+PyObject *array_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     const Array *array = array_of(self);
     unsigned char block[BLOCK_BYTES];
@@ -157,7 +157,7 @@ static const char *format_of(Array *array)
     return PyBytes_AsString(array->format);
 }
 
-ATTRIBUTE(array_format)
+PyObject *array_format(PyObject *self, void *Py_UNUSED(closure))
 {
     const char *format = format_of(array_of(self));
     return format == NULL ? NULL : PyUnicode_FromString(format);

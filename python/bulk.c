@@ -71,7 +71,7 @@ static int copy_to_buffer(PyObject *self, const Py_buffer *to)
 
 /* Doesn't ask for a writable buffer, because exporters raise different
  * exceptions if they have none. Here that is always a TypeError. */
-METHOD_ONE(view_copy_to)
+PyObject *view_copy_to(PyObject *self, PyObject *argument)
 {
     Extent extent;
     Py_buffer buffer;
@@ -97,7 +97,7 @@ const char view_tobytes_doc[] = PyDoc_STR(
     "Return a copy of all bytes, like bytes(self).\n\n"
     "ValueError if the region is closed, FaultError if a page is lost.");
 
-METHOD_NONE(view_tobytes)
+PyObject *view_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     Py_ssize_t length = view_length(self);
     if (length < 0)
@@ -115,7 +115,7 @@ METHOD_NONE(view_tobytes)
 const char view___bytes___doc[] = PyDoc_STR("__bytes__($self, /)\n--\n\n"
                                             "Return a copy of all bytes.");
 
-METHOD_NONE(view___bytes__)
+PyObject *view___bytes__(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     return view_tobytes(self, NULL);
 }
@@ -124,7 +124,7 @@ const char view_fill_doc[] = PyDoc_STR(
     "fill($self, byte, /)\n--\n\n"
     "Set every byte to `byte`, an integer from 0 to 255." BULK_ERRORS);
 
-METHOD_ONE(view_fill)
+PyObject *view_fill(PyObject *self, PyObject *argument)
 {
     uint8_t byte;
     mapped_error error;

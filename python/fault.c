@@ -48,7 +48,7 @@ const char region_check_doc[] = PyDoc_STR(
     "It touches no page: what has not been touched yet is not known to be\n"
     "lost.");
 
-METHOD_NONE(region_check)
+PyObject *region_check(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error;
     Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
@@ -77,7 +77,7 @@ static mapped_status restore(mapped_region *region, mapped_error *error)
 /* Bringing pages back can wait for a disk. That they are lost is forgotten with
  * the lock held: no access is under way then but those of unlocked threads,
  * and unlocked_end_access tells these. */
-METHOD_NONE(region_recover)
+PyObject *region_recover(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error, left;
     mapped_region *region = core_of(self);
@@ -116,7 +116,7 @@ const char region_faults_doc[] = PyDoc_STR(
     "that there was no space, EIO that the device or the memory failed.\n"
     "Empty for most. ValueError once closed.");
 
-ATTRIBUTE(region_faults)
+PyObject *region_faults(PyObject *self, void *Py_UNUSED(closure))
 {
     mapped_lost_range ranges[MAX_RANGES];
     size_t count;
@@ -143,7 +143,7 @@ const char module_stats_doc[] = PyDoc_STR(
     "count "
     "only if they share\nthe library.");
 
-METHOD_NONE(module_stats)
+PyObject *module_stats(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_statistics now;
     (void)self;

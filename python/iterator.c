@@ -90,7 +90,8 @@ static const char iterator___length_hint___doc[] =
     PyDoc_STR("__length_hint__($self, /)\n--\n\n"
               "How many items are left.");
 
-static METHOD_NONE(iterator___length_hint__)
+static PyObject *iterator___length_hint__(PyObject *self,
+                                          PyObject *Py_UNUSED(nothing))
 {
     return PyLong_FromSsize_t(((Iterator *)self)->left);
 }

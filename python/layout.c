@@ -195,7 +195,7 @@ GETTER(layout, fields,
 static const char layout_format_doc[] = PyDoc_STR(
     "The format of a record, as exported to other libraries (PEP 3118).");
 
-static ATTRIBUTE(layout_format)
+static PyObject *layout_format(PyObject *self, void *Py_UNUSED(closure))
 {
     mapped_item item = mapped_item_of_record(layout_of(self)->fields);
     return spelled(&item, MAPPED_SPELLING_BUFFER);

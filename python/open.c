@@ -380,7 +380,7 @@ const char module_wrap_doc[] = PyDoc_STR(
     "TypeError if the object is no buffer, BufferError if it isn't\n"
     "contiguous.");
 
-METHOD_ONE(module_wrap)
+PyObject *module_wrap(PyObject *self, PyObject *argument)
 {
     State *state = PyModule_GetState(self);
     Extent extent;

@@ -218,7 +218,8 @@ const char view_pack_doc[] = PyDoc_STR(
     "outside, TypeError if the region is read-only, ValueError if it is\n"
     "closed, FaultError if a page is lost.");
 
-METHOD_KEYWORDS(view_pack)
+PyObject *view_pack(PyObject *self, PyObject *const *given, Py_ssize_t count,
+                    PyObject *keywords)
 {
     State *state = view_owner(self)->state;
     const Format *format;

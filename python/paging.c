@@ -56,7 +56,7 @@ static mapped_status advise_core(mapped_slice span, mapped_advice advice,
     return unlocked_end(&unlocked, mapped_advise(span, advice, error));
 }
 
-METHOD_ONE(view_advise)
+PyObject *view_advise(PyObject *self, PyObject *argument)
 {
     Py_ssize_t length;
     mapped_advice advice;
@@ -81,7 +81,7 @@ const char view_discard_doc[] = PyDoc_STR(
     "'c', for\nwrapped buffers, and if the file system can't; FaultError if a "
     "page is lost.");
 
-METHOD_NONE(view_discard)
+PyObject *view_discard(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     return run(self, "discard", mapped_discard);
 }
@@ -94,7 +94,7 @@ const char view_revert_doc[] = PyDoc_STR(
     "OSError\nif the file is needed, for parts of pages, and can't be opened "
     "again.");
 
-METHOD_NONE(view_revert)
+PyObject *view_revert(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     return run(self, "revert", mapped_revert);
 }
@@ -140,7 +140,7 @@ const char view_mlock_doc[] = PyDoc_STR(
     "(RLIMIT_MEMLOCK);\nFaultError if a page is lost; io.UnsupportedOperation "
     "for wrapped buffers.");
 
-METHOD_NONE(view_mlock)
+PyObject *view_mlock(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     return run(self, "mlock", mapped_mlock);
 }
@@ -149,7 +149,7 @@ const char view_munlock_doc[] =
     PyDoc_STR("munlock($self, /)\n--\n\n"
               "Let the pages of these bytes go out of memory again.");
 
-METHOD_NONE(view_munlock)
+PyObject *view_munlock(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     return run(self, "munlock", mapped_munlock);
 }
@@ -192,7 +192,7 @@ static mapped_status protect_core(mapped_slice span, mapped_mode mode,
 #endif
 }
 
-METHOD_ONE(view_protect)
+PyObject *view_protect(PyObject *self, PyObject *argument)
 {
     mapped_mode mode;
     mapped_error error;
@@ -248,7 +248,8 @@ const char view_prefetch_doc[] = PyDoc_STR(
     "an\nexception that it raises ends it, and so does one of a signal's "
     "handler. Other\nthreads run meanwhile. FaultError if a page is lost.");
 
-METHOD_KEYWORDS(view_prefetch)
+PyObject *view_prefetch(PyObject *self, PyObject *const *given,
+                        Py_ssize_t count, PyObject *keywords)
 {
     static const Signature signature = {"prefetch", 0, 2, {"wait", "progress"}};
     PyObject *values[2];
@@ -351,7 +352,8 @@ static mapped_status residency_core(mapped_slice span, mapped_residency *found,
     return unlocked_end_access(&unlocked, status, error);
 }
 
-METHOD_KEYWORDS(view_residency)
+PyObject *view_residency(PyObject *self, PyObject *const *given,
+                         Py_ssize_t count, PyObject *keywords)
 {
     static const Signature signature = {"residency", 0, 1, {"map"}};
     PyObject *values[1];

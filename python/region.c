@@ -180,7 +180,7 @@ static const char region_close_doc[] = PyDoc_STR(
     "FaultError, but the region is closed, if one of them has met lost pages\n"
     "and check() has not said so since.");
 
-static METHOD_NONE(region_close)
+static PyObject *region_close(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error;
     if (close_core((Region *)self, mapped_region_close, &error) != MAPPED_OK)
@@ -194,7 +194,7 @@ static const char region___enter___doc[] =
     PyDoc_STR("__enter__($self, /)\n--\n\n"
               "Return the region. ValueError if it is closed.");
 
-static METHOD_NONE(region___enter__)
+static PyObject *region___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     return require_open((Region *)self) < 0 ? NULL : Py_NewRef(self);
 }
@@ -301,7 +301,7 @@ static const char region_refresh_doc[] = PyDoc_STR(
     "ValueError past the reserve or if closed; FaultError if pages are lost\n"
     "and there is no reserve; io.UnsupportedOperation where there is no file.");
 
-static METHOD_NONE(region_refresh)
+static PyObject *region_refresh(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_change change = MAPPED_UNCHANGED;
     mapped_error error;
@@ -342,7 +342,7 @@ static const char region_append_doc[] = PyDoc_STR(
     "Raises what resize() raises, and FaultError if a page is lost: then the\n"
     "region is as long as before.");
 
-static METHOD_ONE(region_append)
+static PyObject *region_append(PyObject *self, PyObject *argument)
 {
     Source source;
     mapped_error error;
@@ -364,7 +364,7 @@ static const char region_fileno_doc[] = PyDoc_STR(
     "io.UnsupportedOperation if it holds none, as in modes 'r' and 'c';\n"
     "ValueError once closed.");
 
-static METHOD_NONE(region_fileno)
+static PyObject *region_fileno(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     intptr_t descriptor;
     mapped_error error;
@@ -381,7 +381,7 @@ static const char region_seal_doc[] = PyDoc_STR(
     "resize() raises OSError from then on. io.UnsupportedOperation for other\n"
     "regions; ValueError once closed.");
 
-static METHOD_NONE(region_seal)
+static PyObject *region_seal(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error;
     Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
@@ -403,7 +403,7 @@ static mapped_status size_core(mapped_region *region, uint64_t *size,
     return unlocked_end(&unlocked, mapped_region_size(region, size, error));
 }
 
-static ATTRIBUTE(region_size)
+static PyObject *region_size(PyObject *self, void *Py_UNUSED(closure))
 {
     uint64_t size;
     mapped_error error;
@@ -445,7 +445,7 @@ static PyObject *region_repr(PyObject *self)
 static const char region_file_offset_doc[] = PyDoc_STR(
     "Where in its file the region begins, in bytes; 0 of what is no file.");
 
-static ATTRIBUTE(region_file_offset)
+static PyObject *region_file_offset(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyLong_FromUnsignedLongLong(
         mapped_region_file_offset(core_of(self)));

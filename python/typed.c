@@ -21,7 +21,8 @@ static inline PyObject *get(PyObject *self, PyObject *what, PyObject *where)
     return element_read(view_owner(self), &span, code->element, offset);
 }
 
-METHOD_KEYWORDS(view_get)
+PyObject *view_get(PyObject *self, PyObject *const *given, Py_ssize_t count,
+                   PyObject *keywords)
 {
     static const Signature signature = {"get", 1, 2, {"code", "offset"}};
     PyObject *values[2];
@@ -90,7 +91,7 @@ const char view_records_doc[] = PyDoc_STR(
     "ValueError if the bytes aren't a whole number of records, if the text\n"
     "is malformed or the region closed.");
 
-METHOD_ONE(view_records)
+PyObject *view_records(PyObject *self, PyObject *argument)
 {
     PyObject *layout = layout_from(view_owner(self)->state, argument);
     if (layout == NULL)

@@ -110,7 +110,7 @@ static PyObject *unpack_copy(PyObject *self, const mapped_fields *fields,
                                  : fill_tuple(values, (Py_ssize_t)made);
 }
 
-/* All that is no plain hit, or much. */
+/* All that is no plain access, or much. */
 static COLD PyObject *unpack_any(PyObject *self, const mapped_fields *fields,
                                  Py_ssize_t offset)
 {
@@ -137,11 +137,11 @@ static inline PyObject *unpack_at(PyObject *self, const mapped_fields *fields,
     const unsigned char *p = NULL;
     if (fields->values <= FEW_VALUES && fields->size <= FEW_BYTES &&
         fields->size > 0 && offset >= 0)
-        p = mapped_slice_hit(span, (size_t)offset, fields->size);
+        p = mapped_slice_try_enter(span, (size_t)offset, fields->size);
     if (p == NULL)
         return unpack_any(self, fields, offset);
     memcpy(bytes, p, fields->size);
-    if (MAPPED__UNLIKELY(!mapped_slice_clean(span)))
+    if (MAPPED__UNLIKELY(!mapped_slice_try_leave(span)))
         return unpack_any(self, fields, offset);
     for (int i = 0; i < CLEARED; i++)
         values[i] = NULL;
@@ -174,7 +174,8 @@ static inline PyObject *unpack(PyObject *self, PyObject *text, PyObject *where)
     return result;
 }
 
-METHOD_KEYWORDS(view_unpack)
+PyObject *view_unpack(PyObject *self, PyObject *const *given, Py_ssize_t count,
+                      PyObject *keywords)
 {
     static const Signature signature = {"unpack", 1, 2, {"format", "offset"}};
     PyObject *values[2] = {NULL, NULL};

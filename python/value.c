@@ -45,7 +45,7 @@ static PyObject *value_object(const mapped_element *element, mapped_value value)
 }
 
 /* The slow path of every element: read_<form> calls it unless the access is a
- * plain hit. */
+ * plain access. */
 COLD static PyObject *read_any(Region *owner, const mapped_slice *slice,
                                const mapped_element *element, size_t offset)
 {
@@ -93,11 +93,12 @@ FILL(fill_any, make_any, element->size)
     static PyObject *read_##name(Region *owner, const mapped_slice *slice,     \
                                  const mapped_element *element, size_t offset) \
     {                                                                          \
-        const unsigned char *p = mapped_slice_hit(*slice, offset, bits / 8);   \
+        const unsigned char *p =                                               \
+            mapped_slice_try_enter(*slice, offset, bits / 8);                  \
         if (p == NULL)                                                         \
             return read_any(owner, slice, element, offset);                    \
         uint##bits##_t raw = mapped_load_u##bits(p);                           \
-        if (!mapped_slice_clean(*slice))                                       \
+        if (!mapped_slice_try_leave(*slice))                                   \
             return read_any(owner, slice, element, offset);                    \
         return object(number(order(raw)));                                     \
     }

@@ -28,7 +28,7 @@ static void *raise_item(PyObject *self, Py_ssize_t index, const char *operation,
     return raise_in(view_owner(self), operation, error);
 }
 
-/* Reads a byte if that is not a plain hit. */
+/* Reads a byte if that is not a plain access. */
 COLD static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
 {
     mapped_slice span = view_span(self);
@@ -42,17 +42,17 @@ COLD static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
 static inline PyObject *byte_at(PyObject *self, Py_ssize_t index)
 {
     mapped_slice span = view_span(self);
-    const unsigned char *p = mapped_slice_hit(span, (size_t)index, 1);
+    const unsigned char *p = mapped_slice_try_enter(span, (size_t)index, 1);
     if (p == NULL)
         return byte_at_slow(self, index);
     uint8_t byte = mapped_load_u8(p);
-    if (!mapped_slice_clean(span))
+    if (!mapped_slice_try_leave(span))
         return byte_at_slow(self, index);
     return PyLong_FromLong(byte);
 }
 
 /* Python has added the length to a negative index already. Adding it again
- * would turn an error into a hit. */
+ * would make a valid index of a wrong one. */
 PyObject *view_item(PyObject *self, Py_ssize_t index)
 {
     if (index < 0)
@@ -103,7 +103,7 @@ static inline Py_ssize_t clamp(Py_ssize_t index, Py_ssize_t length)
     return index < length ? index : length;
 }
 
-/* Makes a slice if that is not a plain hit. */
+/* Makes a slice if that is not a plain access. */
 COLD static PyObject *slice_slow(PyObject *self, Py_ssize_t start,
                                  size_t length)
 {
@@ -126,7 +126,8 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
     start = clamp(start, (Py_ssize_t)span.length);
     stop = clamp(stop, (Py_ssize_t)span.length);
     size_t length = stop > start ? (size_t)(stop - start) : 0;
-    if (length == 0 || mapped_slice_hit(span, (size_t)start, length) == NULL)
+    if (length == 0 ||
+        mapped_slice_try_enter(span, (size_t)start, length) == NULL)
         return slice_slow(self, start, length);
     return slice_new(view_owner(self), span.offset + (size_t)start, length);
 }
@@ -232,7 +233,7 @@ const char view___reversed___doc[] =
     PyDoc_STR("__reversed__($self, /)\n--\n\n"
               "Return an iterator from the last item to the first.");
 
-METHOD_NONE(view___reversed__)
+PyObject *view___reversed__(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     return iterator_new(self, view_owner(self), view_length(self), true);
 }
@@ -240,7 +241,7 @@ METHOD_NONE(view___reversed__)
 const char view_nbytes_doc[] = PyDoc_STR(
     "The length in bytes, as len() gives it. ValueError once closed.");
 
-ATTRIBUTE(view_nbytes)
+PyObject *view_nbytes(PyObject *self, void *Py_UNUSED(closure))
 {
     Py_ssize_t length = view_length(self);
     return length < 0 ? NULL : PyLong_FromSsize_t(length);
@@ -248,21 +249,21 @@ ATTRIBUTE(view_nbytes)
 
 const char view_readonly_doc[] = PyDoc_STR(READONLY_DOC);
 
-ATTRIBUTE(view_readonly)
+PyObject *view_readonly(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(mapped_slice_readonly(view_span(self)));
 }
 
 const char view_closed_doc[] = PyDoc_STR(CLOSED_DOC);
 
-ATTRIBUTE(view_closed)
+PyObject *view_closed(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(mapped_region_closed(core_of(self)));
 }
 
 const char view_region_doc[] = PyDoc_STR(REGION_DOC);
 
-ATTRIBUTE(view_region)
+PyObject *view_region(PyObject *self, void *Py_UNUSED(closure))
 {
     return Py_NewRef((PyObject *)view_owner(self));
 }
@@ -270,7 +271,7 @@ ATTRIBUTE(view_region)
 const char view_offset_doc[] =
     PyDoc_STR("Where in the region this begins, in bytes; of a Region, 0.");
 
-ATTRIBUTE(view_offset)
+PyObject *view_offset(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyLong_FromSize_t(((View *)self)->slice.offset);
 }
@@ -279,7 +280,7 @@ const char view___reduce_ex___doc[] =
     PyDoc_STR("__reduce_ex__($self, protocol, /)\n--\n\n"
               "Raise TypeError: memory of this process can't be pickled.");
 
-METHOD_ONE(view___reduce_ex__)
+PyObject *view___reduce_ex__(PyObject *self, PyObject *argument)
 {
     (void)argument;
     return raise_about(PyExc_TypeError,

@@ -230,7 +230,8 @@ const char module_windows_doc[] = PyDoc_STR(
     "0\n"
     "or not more than `overlap`; OverflowError for a size without addresses.");
 
-METHOD_KEYWORDS(module_windows)
+PyObject *module_windows(PyObject *self, PyObject *const *given,
+                         Py_ssize_t count, PyObject *keywords)
 {
     static const Signature signature = {
         "windows", 2, 3, {"file", "size", "overlap", NULL}};
@@ -299,7 +300,8 @@ static const char windows_find_doc[] = PyDoc_STR(
     "meanwhile. ValueError if `start` is negative or the windows are closed;\n"
     "FaultError if a page was lost that the answer depends on.");
 
-static METHOD_KEYWORDS(windows_find)
+static PyObject *windows_find(PyObject *self, PyObject *const *given,
+                              Py_ssize_t count, PyObject *keywords)
 {
     static const Signature signature = {"find", 1, 2, {"x", "start", NULL}};
     PyObject *values[2];
@@ -317,7 +319,7 @@ static const char windows_count_doc[] = PyDoc_STR(
     "count($self, x, /)\n--\n\n"
     "Return how many occurrences of `x` that don't overlap are in the file.");
 
-static METHOD_ONE(windows_count)
+static PyObject *windows_count(PyObject *self, PyObject *argument)
 {
     uint64_t found = 0;
     if (search((Windows *)self, argument, "count", mapped_windows_count,
@@ -335,7 +337,8 @@ static const char windows_lines_doc[] = PyDoc_STR(
     "is mapped as it takes. A line's offset in the file is\n"
     "`line.region.file_offset + line.offset`.");
 
-static METHOD_KEYWORDS(windows_lines)
+static PyObject *windows_lines(PyObject *self, PyObject *const *given,
+                               Py_ssize_t count, PyObject *keywords)
 {
     static const Signature signature = {"lines", 0, 1, {"keepends", NULL}};
     PyObject *values[1];
@@ -354,7 +357,7 @@ static const char windows_seek_doc[] =
     PyDoc_STR("seek($self, offset, /)\n--\n\n"
               "Let the next window begin at `offset` in the file.");
 
-static METHOD_ONE(windows_seek)
+static PyObject *windows_seek(PyObject *self, PyObject *argument)
 {
     Windows *windows = (Windows *)self;
     uint64_t offset = 0;
@@ -372,7 +375,7 @@ static const char windows_close_doc[] =
               "valid. Closing\n"
               "twice is fine.");
 
-static METHOD_NONE(windows_close)
+static PyObject *windows_close(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     close_windows((Windows *)self);
     Py_RETURN_NONE;
@@ -382,7 +385,7 @@ static const char windows___enter___doc[] =
     PyDoc_STR("__enter__($self, /)\n--\n\n"
               "Return the windows. ValueError if they are closed.");
 
-static METHOD_NONE(windows___enter__)
+static PyObject *windows___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     if (((Windows *)self)->closed) {
         raise_closed();
@@ -407,7 +410,7 @@ static PyObject *windows___exit__(PyObject *self, PyObject *arguments)
 
 static const char windows_closed_doc[] = PyDoc_STR("True once closed.");
 
-static ATTRIBUTE(windows_closed)
+static PyObject *windows_closed(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(((Windows *)self)->closed);
 }
@@ -415,7 +418,7 @@ static ATTRIBUTE(windows_closed)
 static const char windows_size_doc[] =
     PyDoc_STR("The size in bytes of the file as it is now.");
 
-static ATTRIBUTE(windows_size)
+static PyObject *windows_size(PyObject *self, void *Py_UNUSED(closure))
 {
     Windows *windows = (Windows *)self;
     uint64_t size;

@@ -390,9 +390,9 @@ bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
     if (!mapped__lost_maybe(&guard->lost_list, offset, n))
         return false;
     lock(guard, &signals);
-    bool hit = mapped__lost_find(&guard->lost_list, offset, n, found);
+    bool found_any = mapped__lost_find(&guard->lost_list, offset, n, found);
     unlock(guard, &signals);
-    return hit;
+    return found_any;
 }
 
 size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
@@ -465,8 +465,8 @@ bool mapped__guard_recovered(mapped__guard *guard, uint64_t recoveries,
 {
     mapped__signals signals;
     lock(guard, &signals);
-    bool hit =
+    bool found_any =
         mapped__recovered_find(&guard->recovered, recoveries, part, found);
     unlock(guard, &signals);
-    return hit;
+    return found_any;
 }

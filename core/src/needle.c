@@ -198,10 +198,11 @@ static size_t first_of_rarest(scan *s, size_t starts, bool *found)
     size_t at = 0;
     *found = false;
     while (at < starts && s->work <= at / 8 + FREE_WORK / 4) {
-        const unsigned char *hit = memchr(haystack + at, byte, starts - at);
-        if (hit == NULL)
+        const unsigned char *candidate =
+            memchr(haystack + at, byte, starts - at);
+        if (candidate == NULL)
             return starts;
-        at = (size_t)(hit - haystack);
+        at = (size_t)(candidate - haystack);
         *found = matches(s, at);
         if (*found)
             break;

@@ -63,16 +63,16 @@ MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
         status = mapped_slice_enter(slice, from, n, &p, error);
         if (status != MAPPED_OK)
             return status;
-        size_t hit = last ? mapped_needle_last(needle, p, n)
-                          : mapped_needle_first(needle, p, n);
-        bool is_match = hit != MAPPED_NOT_FOUND;
-        size_t low = is_match && last ? hit : 0;
-        size_t high = is_match && !last ? hit + length : n;
+        size_t match = last ? mapped_needle_last(needle, p, n)
+                            : mapped_needle_first(needle, p, n);
+        bool is_match = match != MAPPED_NOT_FOUND;
+        size_t low = is_match && last ? match : 0;
+        size_t high = is_match && !last ? match + length : n;
         status = mapped_slice_leave(slice, from + low, high - low, error);
         if (status != MAPPED_OK)
             return status;
         if (is_match) {
-            found = from + hit;
+            found = from + match;
             break;
         }
         left -= n - length + 1;
@@ -233,11 +233,11 @@ bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part)
     size_t n = parts->rest_.length < limit ? parts->rest_.length : limit;
     if (n == 0)
         return false;
-    const unsigned char *p = mapped_slice_hit(parts->rest_, 0, n);
+    const unsigned char *p = mapped_slice_try_enter(parts->rest_, 0, n);
     if (p == NULL)
         return false;
     size_t end = mapped_needle_first(&parts->separator_, p, n);
-    if (end == MAPPED_NOT_FOUND || !mapped_slice_clean(parts->rest_))
+    if (end == MAPPED_NOT_FOUND || !mapped_slice_try_leave(parts->rest_))
         return false;
     cut(parts, end, part);
     return true;

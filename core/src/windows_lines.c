@@ -36,11 +36,11 @@ bool mapped_windows_lines_near(mapped_windows_lines *lines, size_t limit,
 {
     size_t n = lines->rest_.length < limit ? lines->rest_.length : limit;
     const unsigned char *p =
-        n > 0 ? mapped_slice_hit(lines->rest_, 0, n) : NULL;
+        n > 0 ? mapped_slice_try_enter(lines->rest_, 0, n) : NULL;
     if (p == NULL || mapped_windows_closed(lines->windows_))
         return false;
     size_t newline = mapped_needle_first(&lines->newline_, p, n);
-    if (newline == MAPPED_NOT_FOUND || !mapped_slice_clean(lines->rest_))
+    if (newline == MAPPED_NOT_FOUND || !mapped_slice_try_leave(lines->rest_))
         return false;
     cut(lines, newline + 1, lines->keep_ ? 0 : 1, line);
     return true;

@@ -18,7 +18,7 @@ static void test_zero_slice_has_no_range(void)
         CHECK_STATUS(mapped_slice_enter_write(none, n, n, &p, NULL),
                      MAPPED_CLOSED);
     }
-    CHECK(mapped_slice_hit(none, 0, 1) == NULL);
+    CHECK(mapped_slice_try_enter(none, 0, 1) == NULL);
 }
 
 static void test_slice_of_no_region_is_closed(void)

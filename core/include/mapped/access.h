@@ -48,14 +48,15 @@ MAPPED__INLINE void mapped__access_copy(void *to, const void *from, size_t n)
 }
 
 /* The second check after a volatile access, which can't move behind it. */
-MAPPED__INLINE bool mapped__access_clean(mapped_slice slice)
+MAPPED__INLINE bool mapped__access_is_valid(mapped_slice slice)
 {
     return MAPPED__LOAD_AFTER(&slice.region->state_) == 0;
 }
 
 /* The whole access once more with everything looked at closely, `n` bytes as
- * they lie in memory. One call for all that isn't a plain hit keeps it out of
- * the caller's loop. (Devices never hit, so no register is read twice.) */
+ * they lie in memory. One call for all that isn't a plain access keeps it out
+ * of the caller's loop. (No access to a device is plain, so no register is read
+ * twice.) */
 __attribute__((cold)) mapped_status mapped__get_slow(mapped_slice slice,
                                                      size_t offset, size_t n,
                                                      void *bytes,
@@ -74,48 +75,50 @@ __attribute__((cold)) mapped_status mapped__set_slow(mapped_slice slice,
  *
  * for u8 i8, and for u16 i16 u32 i32 u64 i64 f32 f64 each in native order (no
  * suffix), `le` and `be`. */
-#define MAPPED__ACCESS(suffix, type, bits, order)                              \
-    MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_get_##suffix(         \
-        mapped_slice slice, size_t offset, type *value, mapped_error *error)   \
-    {                                                                          \
-        union {                                                                \
-            uint##bits##_t u;                                                  \
-            type v;                                                            \
-        } cell;                                                                \
-        if (MAPPED__LIKELY(mapped__slice_hits(slice, offset, sizeof(type)))) { \
-            cell.u = order(                                                    \
-                mapped_load_u##bits(mapped__slice_first(slice) + offset));     \
-            if (MAPPED__LIKELY(mapped__access_clean(slice))) {                 \
-                *value = cell.v;                                               \
-                return MAPPED_OK;                                              \
-            }                                                                  \
-        }                                                                      \
-        uint##bits##_t slow;                                                   \
-        mapped_status status = mapped__get_slow(                               \
-            mapped__slice_anew(slice), offset, sizeof slow, &slow, error);     \
-        cell.u = order(slow);                                                  \
-        if (status == MAPPED_OK)                                               \
-            *value = cell.v;                                                   \
-        return status;                                                         \
-    }                                                                          \
-    MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_set_##suffix(         \
-        mapped_slice slice, size_t offset, type value, mapped_error *error)    \
-    {                                                                          \
-        union {                                                                \
-            type v;                                                            \
-            uint##bits##_t u;                                                  \
-        } cell;                                                                \
-        cell.v = value;                                                        \
-        if (MAPPED__LIKELY(mapped__slice_hits(slice, offset, sizeof(type)) &&  \
-                           MAPPED__LOAD(&slice.region->traits_) == 0)) {       \
-            mapped_store_u##bits(mapped__slice_first(slice) + offset,          \
-                                 order(cell.u));                               \
-            if (MAPPED__LIKELY(mapped__access_clean(slice)))                   \
-                return MAPPED_OK;                                              \
-        }                                                                      \
-        uint##bits##_t slow = order(cell.u);                                   \
-        return mapped__set_slow(mapped__slice_anew(slice), offset,             \
-                                sizeof slow, &slow, error);                    \
+#define MAPPED__ACCESS(suffix, type, bits, order)                            \
+    MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_get_##suffix(       \
+        mapped_slice slice, size_t offset, type *value, mapped_error *error) \
+    {                                                                        \
+        union {                                                              \
+            uint##bits##_t u;                                                \
+            type v;                                                          \
+        } cell;                                                              \
+        if (MAPPED__LIKELY(                                                  \
+                mapped__slice_is_plain(slice, offset, sizeof(type)))) {      \
+            cell.u = order(                                                  \
+                mapped_load_u##bits(mapped__slice_first(slice) + offset));   \
+            if (MAPPED__LIKELY(mapped__access_is_valid(slice))) {            \
+                *value = cell.v;                                             \
+                return MAPPED_OK;                                            \
+            }                                                                \
+        }                                                                    \
+        uint##bits##_t slow;                                                 \
+        mapped_status status = mapped__get_slow(                             \
+            mapped__slice_anew(slice), offset, sizeof slow, &slow, error);   \
+        cell.u = order(slow);                                                \
+        if (status == MAPPED_OK)                                             \
+            *value = cell.v;                                                 \
+        return status;                                                       \
+    }                                                                        \
+    MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_set_##suffix(       \
+        mapped_slice slice, size_t offset, type value, mapped_error *error)  \
+    {                                                                        \
+        union {                                                              \
+            type v;                                                          \
+            uint##bits##_t u;                                                \
+        } cell;                                                              \
+        cell.v = value;                                                      \
+        if (MAPPED__LIKELY(                                                  \
+                mapped__slice_is_plain(slice, offset, sizeof(type)) &&       \
+                MAPPED__LOAD(&slice.region->traits_) == 0)) {                \
+            mapped_store_u##bits(mapped__slice_first(slice) + offset,        \
+                                 order(cell.u));                             \
+            if (MAPPED__LIKELY(mapped__access_is_valid(slice)))              \
+                return MAPPED_OK;                                            \
+        }                                                                    \
+        uint##bits##_t slow = order(cell.u);                                 \
+        return mapped__set_slow(mapped__slice_anew(slice), offset,           \
+                                sizeof slow, &slow, error);                  \
     }
 
 #define MAPPED__ACCESS_ORDERS(suffix, type, bits)             \

@@ -153,10 +153,10 @@ size_t mapped_fields_spell(const mapped_fields *fields,
 /* Values, in steps.
  *
  * Fixed fields need none of this: read `size` bytes (mapped_item_read of
- * mapped_item_of_record, or in place between mapped_slice_hit and
- * mapped_slice_clean) and load each field at its offset, a spread one `count`
- * times; or store each at its offset in `size` zero bytes and write all with
- * mapped_item_write.
+ * mapped_item_of_record, or in place between mapped_slice_try_enter and
+ * mapped_slice_try_leave) and load each field at its offset, a spread one
+ * `count` times; or store each at its offset in `size` zero bytes and write all
+ * with mapped_item_write.
  *
  * The steps are for the others, whose distances depend on the data or on the
  * position: of `string.pack`, its `s` and `z` and alignment. They run fixed

@@ -105,7 +105,7 @@ bool mapped_item_is(const mapped_item *a, const mapped_item *b);
 
 /* The bytes of one item at `offset` of the slice, as they lie in memory, from
  * or to plain memory of `item->size` bytes. This is how every value that isn't
- * a plain hit is read and written: load elements from the copy, or store all
+ * a plain access is read and written: load elements from the copy, or store all
  * into one first and then write it, with all its values or none.
  *
  * A single element is one access. On devices each element in the item is one

@@ -73,14 +73,14 @@ mapped_slice_enter_write(mapped_slice slice, size_t offset, size_t n,
 MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_slice_leave(
     mapped_slice slice, size_t offset, size_t n, mapped_error *error);
 
-/* The same for a hot path that must not contain a call. mapped_slice_hit
+/* The same for a hot path that must not contain a call. mapped_slice_try_enter
  * returns the pointer, or NULL if mapped_slice_enter has to decide: that
- * answers an error, or MAPPED_OK on a device. Once
- * it has returned a pointer, mapped_slice_clean ends the access; it returns
- * false if mapped_slice_leave has to decide. n must not be 0. */
-MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
-                                                     size_t offset, size_t n);
-MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice);
+ * answers an error, or MAPPED_OK on a device. Once it has returned a pointer,
+ * mapped_slice_try_leave ends the access; it returns false if
+ * mapped_slice_leave has to decide. n must not be 0. */
+MAPPED__INLINE const unsigned char *
+mapped_slice_try_enter(mapped_slice slice, size_t offset, size_t n);
+MAPPED__INLINE bool mapped_slice_try_leave(mapped_slice slice);
 
 /* A block: all of a slice as a plain array, entered once, for a loop that the
  * compiler may vectorise:
@@ -110,8 +110,7 @@ mapped_block_enter(mapped_slice slice, size_t size, const void **block,
 MAPPED__MUST_USE MAPPED__INLINE mapped_status
 mapped_block_leave(mapped_slice slice, mapped_error *error);
 
-/* Private: all below. The slow paths serve every call that is not a plain hit.
- */
+/* Private: all below. The slow paths serve every access that is not plain. */
 mapped_slice mapped__region_slice_slow(mapped_region *region);
 MAPPED__MUST_USE mapped_status mapped__slice_enter_slow(mapped_slice slice,
                                                         size_t offset, size_t n,
@@ -124,17 +123,17 @@ MAPPED__MUST_USE mapped_status mapped__slice_leave_slow(mapped_slice slice,
                                                         size_t offset, size_t n,
                                                         mapped_error *error);
 
-/* Is [offset, offset + n) inside the slice and inside the region's live length?
- * `close` sets the live length to 0, so one comparison is enough for both; a
- * device's is always 0, so it takes the slow path. An access of no bytes never
- * hits, because n - 1 wraps around; nor does one to an all-zero slice, so its
- * region, NULL, isn't read.
+/* An access is plain if [offset, offset + n) lies inside the slice and inside
+ * the region's live length. `close` sets the live length to 0, so one
+ * comparison is enough for both; a device's is always 0. An access of no bytes
+ * is not plain, because n - 1 wraps around; nor is one to an all-zero slice, so
+ * its region, NULL, isn't read.
  *
  * The compiler may use a live length that was read earlier. That does no harm:
  * whoever shortens it while others hold references leaves the addresses valid
  * and sets the state word, which is read anew after every access. */
-MAPPED__INLINE bool mapped__slice_hits(mapped_slice slice, size_t offset,
-                                       size_t n)
+MAPPED__INLINE bool mapped__slice_is_plain(mapped_slice slice, size_t offset,
+                                           size_t n)
 {
     size_t room = slice.length > n - 1 ? slice.length - (n - 1) : 0;
     size_t end = slice.offset + offset + n;
@@ -164,15 +163,15 @@ MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region)
     return whole;
 }
 
-MAPPED__INLINE const unsigned char *mapped_slice_hit(mapped_slice slice,
-                                                     size_t offset, size_t n)
+MAPPED__INLINE const unsigned char *
+mapped_slice_try_enter(mapped_slice slice, size_t offset, size_t n)
 {
-    if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n)))
+    if (MAPPED__UNLIKELY(!mapped__slice_is_plain(slice, offset, n)))
         return NULL;
     return mapped__slice_first(slice) + offset;
 }
 
-MAPPED__INLINE bool mapped_slice_clean(mapped_slice slice)
+MAPPED__INLINE bool mapped_slice_try_leave(mapped_slice slice)
 {
     MAPPED__LOAD_FENCE();
     return MAPPED__LIKELY(MAPPED__LOAD(&slice.region->state_) == 0);
@@ -183,7 +182,7 @@ MAPPED__INLINE mapped_status mapped_slice_enter(mapped_slice slice,
                                                 unsigned char **p,
                                                 mapped_error *error)
 {
-    if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n))) {
+    if (MAPPED__UNLIKELY(!mapped__slice_is_plain(slice, offset, n))) {
         unsigned char *found = NULL;
         mapped_status status = mapped__slice_enter_slow(
             mapped__slice_anew(slice), offset, n, &found, error);
@@ -199,7 +198,7 @@ MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
                                                       unsigned char **p,
                                                       mapped_error *error)
 {
-    if (MAPPED__UNLIKELY(!mapped__slice_hits(slice, offset, n) ||
+    if (MAPPED__UNLIKELY(!mapped__slice_is_plain(slice, offset, n) ||
                          MAPPED__LOAD(&slice.region->traits_) != 0)) {
         unsigned char *found = NULL;
         mapped_status status = mapped__slice_enter_write_slow(
@@ -215,7 +214,7 @@ MAPPED__INLINE mapped_status mapped_slice_leave(mapped_slice slice,
                                                 size_t offset, size_t n,
                                                 mapped_error *error)
 {
-    if (MAPPED__UNLIKELY(!mapped_slice_clean(slice)))
+    if (MAPPED__UNLIKELY(!mapped_slice_try_leave(slice)))
         return mapped__slice_leave_slow(mapped__slice_anew(slice), offset, n,
                                         error);
     return MAPPED_OK;
