@@ -126,7 +126,7 @@ static int copy_items(const Array *array, const mapped_array *part,
     mapped_error error;
     if (!same_shape(part, from->dimensions, from->shape))
         return require_open(owner) < 0 ? -1 : refuse_shape();
-    if (SUCCEEDS(copy_core(part, from, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(copy_core(part, from, &error), &error))
         return 0;
     const Source source = {.owner = owner, .slice = from->slice};
     return failed(raise_in(failed_region(&source, array->owner, error.status),

@@ -109,13 +109,13 @@ struct Region {
     View view;
     mapped_error *pending_fault; /* the next check() or close() raises it */
     State *state;
-    PyObject *name;     /* the path or descriptor as given, or None */
-    bool wraps;         /* made by wrap, and so can be part of a cycle */
-    bool retired;       /* a block has ended while exports lived */
-    Py_buffer foreign;  /* the wrapped buffer, until it is given back */
-    Region *next;       /* see State.waiting */
-    bool foreign_ended; /* the core has no more use for `foreign` */
-    bool foreign_shown; /* to the collector: see region_traverse */
+    PyObject *name;         /* the path or descriptor as given, or None */
+    bool wraps;             /* made by wrap, and so can be part of a cycle */
+    bool retired;           /* a block has ended while exports lived */
+    Py_buffer foreign;      /* the wrapped buffer, until it is given back */
+    Region *next;           /* see State.waiting */
+    bool foreign_ended;     /* the core has no more use for `foreign` */
+    bool foreign_traversed; /* to the collector: see region_traverse */
 };
 
 /* Which bytes an object of ours stands for: from its first to its last. */
@@ -178,8 +178,9 @@ void *memory_new(size_t count, size_t size);
 PyObject *bytes_new(size_t length);
 PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length);
 
-/* Does a call that sets `*error` succeed, at once or then? */
-#define SUCCEEDS(call, error) \
+/* Does a call that sets `*error` succeed, at once or after a collection? It is
+ * evaluated up to twice. */
+#define SUCCEEDS_WITH_RETRY(call, error) \
     ((call) == MAPPED_OK || (collect_for_retry(error) && (call) == MAPPED_OK))
 
 /* Raises what stands for `error` and returns NULL; OS errors name `name`. */

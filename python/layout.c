@@ -31,7 +31,8 @@ static PyObject *layout_compile(State *state, PyObject *text)
     if (source.text == NULL)
         return NULL;
     source.length = (size_t)length;
-    if (SUCCEEDS(mapped_fields_compile(&source, &fields, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(mapped_fields_compile(&source, &fields, &error),
+                            &error))
         return layout_make(state, fields, text);
     if (error.status == MAPPED_MEMORY)
         return PyErr_NoMemory();

@@ -59,7 +59,8 @@ static mapped_fields *listing_end(Listing *listing, int status, size_t size)
     mapped_fields *fields = NULL;
     mapped_error error;
     if (status == 0 &&
-        !SUCCEEDS(mapped_fields_compile(&source, &fields, &error), &error)) {
+        !SUCCEEDS_WITH_RETRY(mapped_fields_compile(&source, &fields, &error),
+                             &error)) {
         if (error.status == MAPPED_MEMORY)
             PyErr_NoMemory();
         else if (error.offset < listing->count)

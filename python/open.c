@@ -320,7 +320,8 @@ METHOD_NAMED(module_anonymous, "anonymous", 1, 1, "length", "shared", "reserve",
     if (made == NULL)
         return NULL;
     mapped_region **core = &made->view.slice.region;
-    if (SUCCEEDS(anonymous_core(length, &options, core, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(anonymous_core(length, &options, core, &error),
+                            &error))
         return (PyObject *)made;
     Py_DECREF((PyObject *)made);
     return raise_error(state, &error, NULL);
@@ -354,9 +355,9 @@ static int wrap(Region *self, PyObject *object)
         self->foreign.obj = NULL;
         return -1;
     }
-    if (SUCCEEDS(wrap_core(self, &error), &error)) {
+    if (SUCCEEDS_WITH_RETRY(wrap_core(self, &error), &error)) {
         self->wraps = true;
-        self->foreign_shown =
+        self->foreign_traversed =
             self->foreign.obj == object && !PyMemoryView_Check(object);
         PyObject_GC_Track(self);
         return 0;

@@ -15,7 +15,8 @@ static mapped_status run_core(mapped_slice span, Operation *operation,
 static PyObject *run(PyObject *self, const char *name, Operation *operation)
 {
     mapped_error error;
-    if (SUCCEEDS(run_core(view_span(self), operation, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(run_core(view_span(self), operation, &error),
+                            &error))
         Py_RETURN_NONE;
     return raise_in(view_owner(self), name, &error);
 }
@@ -67,7 +68,8 @@ PyObject *view_advise(PyObject *self, PyObject *argument)
     if (mapped_advice_parse(text, (size_t)length, &advice, NULL) != MAPPED_OK)
         return raise_about(PyExc_ValueError, "unknown %s %U", "advice",
                            argument);
-    if (SUCCEEDS(advise_core(view_span(self), advice, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(advise_core(view_span(self), advice, &error),
+                            &error))
         Py_RETURN_NONE;
     return raise_of(view_owner(self), &error);
 }
@@ -127,7 +129,7 @@ METHOD_NAMED(view_flush, "flush", 0, 1, "wait")
         return NULL;
     mapped_slice span = view_span(self);
     unsigned flags = wait ? 0 : MAPPED_FLUSH_START;
-    if (SUCCEEDS(flush_core(span, flags, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(flush_core(span, flags, &error), &error))
         Py_RETURN_NONE;
     return raise_in(view_owner(self), "flush", &error);
 }
@@ -198,7 +200,8 @@ PyObject *view_protect(PyObject *self, PyObject *argument)
     mapped_error error;
     if (convert_protection(argument, &mode) < 0)
         return NULL;
-    if (SUCCEEDS(protect_core(view_span(self), mode, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(protect_core(view_span(self), mode, &error),
+                            &error))
         Py_RETURN_NONE;
     return raise_of(view_owner(self), &error);
 }
@@ -219,7 +222,7 @@ static PyObject *fetch(PyObject *self, PyObject *progress)
     mapped_error error;
     size_t done = 0;
     do {
-        if (!SUCCEEDS(fetch_next(span, &done, &error), &error))
+        if (!SUCCEEDS_WITH_RETRY(fetch_next(span, &done, &error), &error))
             return raise_in(view_owner(self), "prefetch", &error);
         if (PyErr_CheckSignals() < 0)
             return NULL;
@@ -367,7 +370,7 @@ PyObject *view_residency(PyObject *self, PyObject *const *given,
     PyObject *map = map_new(span, wanted != 0);
     if (map == NULL)
         return NULL;
-    if (SUCCEEDS(residency_core(span, &found, map, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(residency_core(span, &found, map, &error), &error))
         return residency_new(view_owner(self)->state, &found, map);
     Py_DECREF(map);
     return raise_in(view_owner(self), "residency", &error);

@@ -21,7 +21,7 @@ Region *region_new(State *state, PyObject *name)
     self->retired = false;
     self->foreign.obj = NULL;
     self->foreign_ended = false;
-    self->foreign_shown = false;
+    self->foreign_traversed = false;
     return self;
 }
 
@@ -156,7 +156,7 @@ static int region_traverse(PyObject *self, visitproc visit, void *arg)
     PyObject *wrapped = ((Region *)self)->foreign.obj;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Region *)self)->state->module);
-    if (((Region *)self)->foreign_shown)
+    if (((Region *)self)->foreign_traversed)
         Py_VISIT(wrapped);
     return 0;
 }
@@ -270,7 +270,7 @@ METHOD_NAMED(region_resize, "resize", 1, 1, "length")
     mapped_error error;
     if (convert_u64(values[0], "length", &length) < 0)
         return NULL;
-    if (SUCCEEDS(resize_core(core_of(self), length, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(resize_core(core_of(self), length, &error), &error))
         Py_RETURN_NONE;
     return raise_of((Region *)self, &error);
 }
@@ -305,7 +305,8 @@ static PyObject *region_refresh(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_change change = MAPPED_UNCHANGED;
     mapped_error error;
-    if (SUCCEEDS(refresh_core(core_of(self), &change, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(refresh_core(core_of(self), &change, &error),
+                            &error))
         return PyUnicode_FromString(mapped_change_text(change));
     return raise_of((Region *)self, &error);
 }
@@ -349,7 +350,8 @@ static PyObject *region_append(PyObject *self, PyObject *argument)
     if (source_open(view_owner(self)->state, argument, "append", &source) < 0)
         return NULL;
     PyObject *result = NULL;
-    if (SUCCEEDS(append_core(core_of(self), &source, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(append_core(core_of(self), &source, &error),
+                            &error))
         result = Py_NewRef(Py_None);
     else
         raise_in(failed_region(&source, (Region *)self, error.status), "append",
@@ -407,7 +409,7 @@ static PyObject *region_size(PyObject *self, void *Py_UNUSED(closure))
 {
     uint64_t size;
     mapped_error error;
-    if (SUCCEEDS(size_core(core_of(self), &size, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(size_core(core_of(self), &size, &error), &error))
         return PyLong_FromUnsignedLongLong(size);
     return raise_of((Region *)self, &error);
 }

@@ -284,14 +284,14 @@ static mapped_status transfer(const mapped_array *array, unsigned char *plain,
 mapped_status mapped_array_gather(const mapped_array *array, void *to,
                                   mapped_error *error)
 {
-    return mapped__region_end(array->slice.region, "gather",
-                              transfer(array, to, false, error), error);
+    return mapped__region_name_status(array->slice.region, "gather",
+                                      transfer(array, to, false, error), error);
 }
 
 mapped_status mapped_array_scatter(const mapped_array *array, const void *from,
                                    mapped_error *error)
 {
-    return mapped__region_end(
+    return mapped__region_name_status(
         array->slice.region, "scatter",
         transfer(array, (unsigned char *)(uintptr_t)from, true, error), error);
 }
@@ -341,6 +341,6 @@ static mapped_status copy(const mapped_array *to, const mapped_array *from,
 mapped_status mapped_array_copy(const mapped_array *to,
                                 const mapped_array *from, mapped_error *error)
 {
-    return mapped__region_end(to->slice.region, "copy", copy(to, from, error),
-                              error);
+    return mapped__region_name_status(to->slice.region, "copy",
+                                      copy(to, from, error), error);
 }

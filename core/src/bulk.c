@@ -76,8 +76,8 @@ static mapped_status read_bytes(mapped_slice slice, size_t offset, void *to,
 mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
                           mapped_error *error)
 {
-    return mapped__region_end(slice.region, "read",
-                              read_bytes(slice, offset, to, n, error), error);
+    return mapped__region_name_status(
+        slice.region, "read", read_bytes(slice, offset, to, n, error), error);
 }
 
 static mapped_status write_bytes(mapped_slice slice, size_t offset,
@@ -96,9 +96,9 @@ static mapped_status write_bytes(mapped_slice slice, size_t offset,
 mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
                            size_t n, mapped_error *error)
 {
-    return mapped__region_end(slice.region, "write",
-                              write_bytes(slice, offset, from, n, error),
-                              error);
+    return mapped__region_name_status(
+        slice.region, "write", write_bytes(slice, offset, from, n, error),
+        error);
 }
 
 /* mapped_write, or `place`. */
@@ -173,8 +173,8 @@ static mapped_status copy(mapped_slice to, size_t offset, mapped_slice from,
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
-    return mapped__region_end(to.region, "copy", copy(to, offset, from, error),
-                              error);
+    return mapped__region_name_status(to.region, "copy",
+                                      copy(to, offset, from, error), error);
 }
 
 static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
@@ -193,8 +193,8 @@ static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 
 mapped_status mapped_fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 {
-    return mapped__region_end(slice.region, "fill", fill(slice, byte, error),
-                              error);
+    return mapped__region_name_status(slice.region, "fill",
+                                      fill(slice, byte, error), error);
 }
 
 static mapped_status move(mapped_slice slice, size_t to, size_t from, size_t n,
@@ -210,8 +210,8 @@ static mapped_status move(mapped_slice slice, size_t to, size_t from, size_t n,
 mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
                           mapped_error *error)
 {
-    return mapped__region_end(slice.region, "move",
-                              move(slice, to, from, n, error), error);
+    return mapped__region_name_status(slice.region, "move",
+                                      move(slice, to, from, n, error), error);
 }
 
 /* As mapped_write in the place of an append, which the region's length doesn't
@@ -247,8 +247,8 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
 mapped_status mapped_region_append(mapped_region *region, const void *data,
                                    size_t n, mapped_error *error)
 {
-    return mapped__region_end(region, "append", append(region, data, n, error),
-                              error);
+    return mapped__region_name_status(region, "append",
+                                      append(region, data, n, error), error);
 }
 
 static mapped_status append_slice(mapped_region *region, mapped_slice data,
@@ -269,8 +269,8 @@ static mapped_status append_slice(mapped_region *region, mapped_slice data,
 mapped_status mapped_region_append_slice(mapped_region *region,
                                          mapped_slice data, mapped_error *error)
 {
-    return mapped__region_end(region, "append",
-                              append_slice(region, data, error), error);
+    return mapped__region_name_status(region, "append",
+                                      append_slice(region, data, error), error);
 }
 
 /* Bytes compared between two looks at the state. */
@@ -320,9 +320,9 @@ static mapped_status compare_bytes(mapped_slice slice, const void *data,
 mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
                                    size_t n, int *order, mapped_error *error)
 {
-    return mapped__region_end(slice.region, "compare",
-                              compare_bytes(slice, data, n, order, error),
-                              error);
+    return mapped__region_name_status(
+        slice.region, "compare", compare_bytes(slice, data, n, order, error),
+        error);
 }
 
 /* Compares block by block as bytes, and checks `b` before and after each. */
@@ -356,6 +356,6 @@ static mapped_status compare(mapped_slice a, mapped_slice b, int *order,
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error)
 {
-    return mapped__region_end(a.region, "compare", compare(a, b, order, error),
-                              error);
+    return mapped__region_name_status(a.region, "compare",
+                                      compare(a, b, order, error), error);
 }

@@ -19,89 +19,89 @@ typedef struct job {
     bool created; /* the directory has no safe entry of it yet */
 } job;
 
-static mapped_status check_kind(const mapped__region *full, mapped_error *error)
+static mapped_status check_kind(const mapped__region *self, mapped_error *error)
 {
-    if (full->mode == MAPPED_MODE_READ && !full->wrapped)
+    if (self->mode == MAPPED_MODE_READ && !self->wrapped)
         return mapped_error_set(error, MAPPED_READONLY, "flush");
-    if (full->wrapped || full->file == MAPPED__NO_FILE ||
-        full->mode == MAPPED_MODE_COPY || mapped__is_device(&full->head))
+    if (self->wrapped || self->file == MAPPED__NO_FILE ||
+        self->mode == MAPPED_MODE_COPY || mapped__is_device(&self->head))
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "flush");
     return MAPPED_OK;
 }
 
-static mapped_status earlier(const mapped__region *full, mapped_error *error)
+static mapped_status earlier(const mapped__region *self, mapped_error *error)
 {
-    return mapped_error_set_system(error, full->flush_error,
+    return mapped_error_set_system(error, self->flush_error,
                                    "an earlier flush");
 }
 
-static mapped_status begin_locked(const mapped__region *full,
+static mapped_status begin_locked(const mapped__region *self,
                                   mapped_slice slice, job *job,
                                   mapped_error *error)
 {
     mapped_status status = mapped_slice_check(slice, error);
     if (status == MAPPED_OK)
-        status = check_kind(full, error);
-    if (status == MAPPED_OK && full->flush_error != 0)
-        return earlier(full, error);
+        status = check_kind(self, error);
+    if (status == MAPPED_OK && self->flush_error != 0)
+        return earlier(self, error);
     if (status != MAPPED_OK)
         return status;
-    job->address = full->head.base_ + slice.offset;
-    job->offset = full->offset + slice.offset;
-    job->created = full->created;
-    mapped__region_find_trailer(full, &job->trailer);
-    return mapped__file_duplicate(full->file, &job->file, error);
+    job->address = self->head.base_ + slice.offset;
+    job->offset = self->offset + slice.offset;
+    job->created = self->created;
+    mapped__region_find_trailer(self, &job->trailer);
+    return mapped__file_duplicate(self->file, &job->file, error);
 }
 
-static mapped_status begin(mapped__region *full, mapped_slice slice, job *job,
+static mapped_status begin(mapped__region *self, mapped_slice slice, job *job,
                            mapped_error *error)
 {
-    mapped_status status = mapped__region_lock(full, false, "flush", error);
+    mapped_status status = mapped__region_lock(self, false, "flush", error);
     if (status != MAPPED_OK)
         return status;
-    status = begin_locked(full, slice, job, error);
-    mapped__region_unlock(full);
+    status = begin_locked(self, slice, job, error);
+    mapped__region_unlock(self);
     return status;
 }
 
 /* Keeps the first error number, and the range that covers all failures. */
-static void note_failure(mapped__region *full, mapped_slice slice, int number)
+static void note_failure(mapped__region *self, mapped_slice slice, int number)
 {
     size_t end = slice.offset + slice.length;
-    if (full->flush_error == 0 || slice.offset < full->flush_start)
-        full->flush_start = slice.offset;
-    if (full->flush_error == 0 || end > full->flush_end)
-        full->flush_end = end;
-    if (full->flush_error == 0)
-        full->flush_error = number;
+    if (self->flush_error == 0 || slice.offset < self->flush_start)
+        self->flush_start = slice.offset;
+    if (self->flush_error == 0 || end > self->flush_end)
+        self->flush_end = end;
+    if (self->flush_error == 0)
+        self->flush_error = number;
 }
 
 /* What has to be known of the end is noted with the region locked. The system
  * reports a failure to one of several flushes at the same time, so all of them
  * fail. MAPPED_CLOSED if the region was closed meanwhile: what was written to
  * it after that is lost. */
-static mapped_status end(mapped__region *full, mapped_slice slice,
+static mapped_status end(mapped__region *self, mapped_slice slice,
                          mapped_status status, bool entered,
                          mapped_error *error)
 {
     mapped_status locked = mapped__region_lock(
-        full, false, "flush", status == MAPPED_OK ? error : NULL);
+        self, false, "flush", status == MAPPED_OK ? error : NULL);
     if (locked != MAPPED_OK)
         return status == MAPPED_OK ? locked : status;
     if (status != MAPPED_OK && !mapped_error_is_shortage(error))
-        note_failure(full, slice, error->os_error);
-    else if (status == MAPPED_OK && full->flush_error != 0)
-        status = earlier(full, error);
+        note_failure(self, slice, error->os_error);
+    else if (status == MAPPED_OK && self->flush_error != 0)
+        status = earlier(self, error);
     else if (status == MAPPED_OK && entered)
-        full->created = false;
-    mapped__region_unlock(full);
+        self->created = false;
+    mapped__region_unlock(self);
     return status;
 }
 
 /* What was appended counts after a crash only if the trailer says so. A file
  * that was created is written as a whole, and then its directory: without both
  * it may not survive a crash. */
-static mapped_status write_out(const mapped__region *full, const job *job,
+static mapped_status write_out(const mapped__region *self, const job *job,
                                size_t length, bool wait, mapped_error *error)
 {
     mapped_status status = mapped__file_flush(
@@ -113,20 +113,20 @@ static mapped_status write_out(const mapped__region *full, const job *job,
     if (status == MAPPED_OK && wait && job->created)
         status = mapped__file_sync(job->file, error);
     if (status == MAPPED_OK && wait && job->created)
-        status = mapped__directory_sync(full->path, error);
+        status = mapped__directory_sync(self->path, error);
     return status;
 }
 
 static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(slice.region);
+    mapped__region *self = mapped__region_of(slice.region);
     job job;
-    mapped_status status = begin(full, slice, &job, error);
+    mapped_status status = begin(self, slice, &job, error);
     if (status != MAPPED_OK)
         return status;
-    status = write_out(full, &job, slice.length, wait, error);
+    status = write_out(self, &job, slice.length, wait, error);
     mapped__file_close(job.file);
-    status = end(full, slice, status, wait && job.created, error);
+    status = end(self, slice, status, wait && job.created, error);
     return status == MAPPED_OK ? mapped__region_lost(slice.region, slice.offset,
                                                      slice.length, error)
                                : status;
@@ -140,15 +140,15 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
     if (error == NULL)
         error = &unasked;
     if ((flags & ~MAPPED_FLUSH_START) != 0)
-        return mapped__region_end(
+        return mapped__region_name_status(
             slice.region, "flush",
             mapped_error_set(error, MAPPED_ARGUMENT, "flush"), error);
     if (slice.region == NULL)
-        return mapped__region_end(NULL, "flush",
-                                  mapped_slice_check(slice, error), error);
+        return mapped__region_name_status(
+            NULL, "flush", mapped_slice_check(slice, error), error);
     /* Holds a reference, so that the addresses stay. */
     mapped_export_begin_operation(slice.region, &operation);
-    mapped_status status = mapped__region_end(
+    mapped_status status = mapped__region_name_status(
         slice.region, "flush", flush(slice, flags == 0, error), error);
     mapped_status ended =
         mapped_export_end(&operation, status == MAPPED_OK ? error : NULL);

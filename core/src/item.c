@@ -211,8 +211,8 @@ mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,
                                size_t offset, void *to, mapped_error *error)
 {
     const transfer transfer = {slice, false, error};
-    return mapped__region_end(slice.region, "read",
-                              move(&transfer, item, offset, to), error);
+    return mapped__region_name_status(slice.region, "read",
+                                      move(&transfer, item, offset, to), error);
 }
 
 mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
@@ -220,7 +220,7 @@ mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
                                 mapped_error *error)
 {
     const transfer transfer = {slice, true, error};
-    return mapped__region_end(
+    return mapped__region_name_status(
         slice.region, "write",
         move(&transfer, item, offset, (unsigned char *)(uintptr_t)from), error);
 }

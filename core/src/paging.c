@@ -46,15 +46,15 @@ mapped_status mapped__paging_check(mapped_slice slice, const char *operation,
     return status;
 }
 
-size_t mapped__paging_unit(const mapped__region *full)
+size_t mapped__paging_unit(const mapped__region *self)
 {
-    return full->mapping.page != 0 ? full->mapping.page : mapped__page_size();
+    return self->mapping.page != 0 ? self->mapping.page : mapped__page_size();
 }
 
-mapped__pages mapped__paging_outward(const mapped__region *full,
+mapped__pages mapped__paging_outward(const mapped__region *self,
                                      unsigned char *first, size_t n)
 {
-    const size_t unit = mapped__paging_unit(full);
+    const size_t unit = mapped__paging_unit(self);
     size_t before = (uintptr_t)first % unit;
     size_t length = before + n;
     (void)mapped_round_up(before + n, unit, &length);
@@ -65,13 +65,13 @@ mapped__pages mapped__paging_outward(const mapped__region *full,
  * page before its first byte, nor what is in its last page behind its last. */
 static mapped__pages inward(mapped_slice slice, unsigned char *first)
 {
-    const mapped__region *full = mapped__region_of(slice.region);
-    const size_t unit = mapped__paging_unit(full);
-    mapped__pages outer = mapped__paging_outward(full, first, slice.length);
+    const mapped__region *self = mapped__region_of(slice.region);
+    const size_t unit = mapped__paging_unit(self);
+    mapped__pages outer = mapped__paging_outward(self, first, slice.length);
     unsigned char *start = outer.start;
     unsigned char *end = outer.start + outer.length;
     bool to_end =
-        slice.offset + slice.length == mapped_region_length(&full->head);
+        slice.offset + slice.length == mapped_region_length(&self->head);
     if (slice.offset != 0 && start != first)
         start += unit;
     if (!to_end && end != first + slice.length)
@@ -111,8 +111,8 @@ static mapped_status advise(mapped_slice slice, mapped_advice advice,
 mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
                             mapped_error *error)
 {
-    return mapped__region_end(slice.region, "advise",
-                              advise(slice, advice, error), error);
+    return mapped__region_name_status(slice.region, "advise",
+                                      advise(slice, advice, error), error);
 }
 
 /* Memory that isn't ours may be locked, or not, by its owner. */
@@ -141,7 +141,8 @@ static mapped_status lock(mapped_slice slice, mapped_error *error)
 
 mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
 {
-    return mapped__region_end(slice.region, "mlock", lock(slice, error), error);
+    return mapped__region_name_status(slice.region, "mlock", lock(slice, error),
+                                      error);
 }
 
 static mapped_status unlock(mapped_slice slice, mapped_error *error)
@@ -155,8 +156,8 @@ static mapped_status unlock(mapped_slice slice, mapped_error *error)
 
 mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
 {
-    return mapped__region_end(slice.region, "munlock", unlock(slice, error),
-                              error);
+    return mapped__region_name_status(slice.region, "munlock",
+                                      unlock(slice, error), error);
 }
 
 /* Zeros for the parts of pages at the ends. */
@@ -194,15 +195,15 @@ static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
  */
 static mapped_status discard_blocks(mapped_slice slice, mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(slice.region);
-    mapped_status status = mapped__region_lock(full, false, "discard", error);
+    mapped__region *self = mapped__region_of(slice.region);
+    mapped_status status = mapped__region_lock(self, false, "discard", error);
     if (status != MAPPED_OK)
         return status;
     status = mapped_slice_check_writable(slice, error);
     if (status == MAPPED_OK && slice.length > 0)
-        status = mapped__file_discard(full->file, full->offset + slice.offset,
+        status = mapped__file_discard(self->file, self->offset + slice.offset,
                                       slice.length, error);
-    mapped__region_unlock(full);
+    mapped__region_unlock(self);
     if (status != MAPPED_OK)
         return status;
     return mapped_slice_leave(slice, 0, slice.length, error);
@@ -215,30 +216,30 @@ static mapped_status discard(mapped_slice slice, mapped_error *error)
         status = mapped_slice_check_writable(slice, error);
     if (status != MAPPED_OK)
         return status;
-    const mapped__region *full = mapped__region_of(slice.region);
-    if (full->wrapped || full->mode == MAPPED_MODE_COPY)
+    const mapped__region *self = mapped__region_of(slice.region);
+    if (self->wrapped || self->mode == MAPPED_MODE_COPY)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "discard");
-    return full->file == MAPPED__NO_FILE ? discard_memory(slice, error)
+    return self->file == MAPPED__NO_FILE ? discard_memory(slice, error)
                                          : discard_blocks(slice, error);
 }
 
 mapped_status mapped_discard(mapped_slice slice, mapped_error *error)
 {
-    return mapped__region_end(slice.region, "discard", discard(slice, error),
-                              error);
+    return mapped__region_name_status(slice.region, "discard",
+                                      discard(slice, error), error);
 }
 
 /* A descriptor of the caller's own for the region's file. */
-static mapped_status borrow_file(mapped__region *full, intptr_t *file,
+static mapped_status borrow_file(mapped__region *self, intptr_t *file,
                                  mapped_error *error)
 {
-    mapped_status status = mapped__region_lock(full, false, "revert", error);
+    mapped_status status = mapped__region_lock(self, false, "revert", error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_open_file(full, file, error);
-    if (status == MAPPED_OK && *file == full->file)
-        status = mapped__file_duplicate(full->file, file, error);
-    mapped__region_unlock(full);
+    status = mapped__region_open_file(self, file, error);
+    if (status == MAPPED_OK && *file == self->file)
+        status = mapped__file_duplicate(self->file, file, error);
+    mapped__region_unlock(self);
     return status;
 }
 
@@ -249,11 +250,11 @@ static mapped_status reread(mapped_slice slice, size_t from, size_t to,
                             intptr_t file, mapped_error *error)
 {
     unsigned char piece[PIECE];
-    const mapped__region *full = mapped__region_of(slice.region);
+    const mapped__region *self = mapped__region_of(slice.region);
     mapped_status status = MAPPED_OK;
     for (size_t n; from < to && status == MAPPED_OK; from += n) {
         n = to - from < PIECE ? to - from : PIECE;
-        status = mapped__file_read(file, full->offset + slice.offset + from,
+        status = mapped__file_read(file, self->offset + slice.offset + from,
                                    piece, n, error);
         if (status == MAPPED_OK)
             status = mapped_write(slice, from, piece, n, error);
@@ -314,8 +315,8 @@ static mapped_status revert(mapped_slice slice, mapped_error *error)
 
 mapped_status mapped_revert(mapped_slice slice, mapped_error *error)
 {
-    return mapped__region_end(slice.region, "revert", revert(slice, error),
-                              error);
+    return mapped__region_name_status(slice.region, "revert",
+                                      revert(slice, error), error);
 }
 
 static mapped_status protect(mapped_slice slice, mapped_mode mode,
@@ -326,19 +327,19 @@ static mapped_status protect(mapped_slice slice, mapped_mode mode,
     mapped_status status = mapped_slice_check(slice, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region *full = mapped__region_of(slice.region);
+    mapped__region *self = mapped__region_of(slice.region);
     size_t start = slice.offset, end = slice.offset + slice.length;
     bool reads = mode == MAPPED_MODE_READ;
     if (start == 0 && end == mapped_region_length(slice.region))
-        return reads ? mapped__region_protect(full, error)
-                     : mapped__region_unprotect(full, error);
-    return reads ? mapped__region_protect_bytes(full, start, end, error)
-                 : mapped__region_unprotect_bytes(full, start, end, error);
+        return reads ? mapped__region_protect(self, error)
+                     : mapped__region_unprotect(self, error);
+    return reads ? mapped__region_protect_bytes(self, start, end, error)
+                 : mapped__region_unprotect_bytes(self, start, end, error);
 }
 
 mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,
                              mapped_error *error)
 {
-    return mapped__region_end(slice.region, "protect",
-                              protect(slice, mode, error), error);
+    return mapped__region_name_status(slice.region, "protect",
+                                      protect(slice, mode, error), error);
 }

@@ -19,10 +19,10 @@ mapped_status mapped__paging_check(mapped_slice slice, const char *operation,
                                    mapped_error *error);
 
 /* The size of the region's pages, which may be huge ones. */
-size_t mapped__paging_unit(const mapped__region *full);
+size_t mapped__paging_unit(const mapped__region *self);
 
 /* All pages that [first, first + n) has a byte of. */
-mapped__pages mapped__paging_outward(const mapped__region *full,
+mapped__pages mapped__paging_outward(const mapped__region *self,
                                      unsigned char *first, size_t n);
 
 /* Reads a byte of each page of the slice, which isn't empty: MAPPED_FAULT if

@@ -78,8 +78,8 @@ static mapped_status fetch_next(mapped_slice slice, size_t *done,
 mapped_status mapped_prefetch_next(mapped_slice slice, size_t *done,
                                    mapped_error *error)
 {
-    return mapped__region_end(slice.region, "prefetch",
-                              fetch_next(slice, done, error), error);
+    return mapped__region_name_status(slice.region, "prefetch",
+                                      fetch_next(slice, done, error), error);
 }
 
 static mapped_status fetch_all(mapped_slice slice, mapped_error *error)
@@ -95,46 +95,46 @@ static mapped_status fetch_all(mapped_slice slice, mapped_error *error)
  * is advised. */
 #define LITTLE ((size_t)1 << 20)
 
-static bool has_file(const mapped__region *full)
+static bool has_file(const mapped__region *self)
 {
-    return !full->wrapped &&
-           (full->file != MAPPED__NO_FILE || full->name != NULL);
+    return !self->wrapped &&
+           (self->file != MAPPED__NO_FILE || self->name != NULL);
 }
 
 /* The thread has a descriptor and a mapping of its own, and so nothing of the
  * region but the token that stops it. The region is locked. */
-static bool read_ahead(mapped__region *full, mapped_slice slice)
+static bool read_ahead(mapped__region *self, mapped_slice slice)
 {
     intptr_t file;
-    if (full->ahead == NULL)
-        full->ahead = mapped__ahead_new();
-    if (full->ahead == NULL ||
-        mapped__region_open_file(full, &file, NULL) != MAPPED_OK)
+    if (self->ahead == NULL)
+        self->ahead = mapped__ahead_new();
+    if (self->ahead == NULL ||
+        mapped__region_open_file(self, &file, NULL) != MAPPED_OK)
         return false;
-    bool begun = mapped__ahead_start(full->ahead, file,
-                                     full->offset + slice.offset, slice.length);
-    mapped__region_close_file(full, file);
+    bool begun = mapped__ahead_start(self->ahead, file,
+                                     self->offset + slice.offset, slice.length);
+    mapped__region_close_file(self, file);
     return begun;
 }
 
 static mapped_status start(mapped_slice slice, mapped_error *error)
 {
     unsigned char *first;
-    mapped__region *full = mapped__region_of(slice.region);
+    mapped__region *self = mapped__region_of(slice.region);
     bool begun = false;
-    if (slice.length > LITTLE && has_file(full)) {
+    if (slice.length > LITTLE && has_file(self)) {
         mapped_status status =
-            mapped__region_lock(full, false, "prefetch", error);
+            mapped__region_lock(self, false, "prefetch", error);
         if (status != MAPPED_OK)
             return status;
-        begun = read_ahead(full, slice);
-        mapped__region_unlock(full);
+        begun = read_ahead(self, slice);
+        mapped__region_unlock(self);
     }
     mapped_status status =
         mapped_slice_enter(slice, 0, slice.length, &first, error);
     if (status != MAPPED_OK || begun || slice.length == 0)
         return status;
-    mapped__pages pages = mapped__paging_outward(full, first, slice.length);
+    mapped__pages pages = mapped__paging_outward(self, first, slice.length);
     mapped__range_expect(pages.start, pages.length);
     return MAPPED_OK;
 }
@@ -154,6 +154,6 @@ static mapped_status prefetch(mapped_slice slice, unsigned flags,
 mapped_status mapped_prefetch(mapped_slice slice, unsigned flags,
                               mapped_error *error)
 {
-    return mapped__region_end(slice.region, "prefetch",
-                              prefetch(slice, flags, error), error);
+    return mapped__region_name_status(slice.region, "prefetch",
+                                      prefetch(slice, flags, error), error);
 }

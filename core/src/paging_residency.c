@@ -14,8 +14,8 @@ size_t mapped_residency_pages(mapped_slice slice)
     const size_t page = mapped__page_size();
     if (slice.region == NULL || slice.length == 0)
         return 0;
-    const mapped__region *full = mapped__region_of(slice.region);
-    size_t before = (full->lead + slice.offset) % page;
+    const mapped__region *self = mapped__region_of(slice.region);
+    size_t before = (self->lead + slice.offset) % page;
     return (slice.length - 1 + before) / page + 1;
 }
 
@@ -61,10 +61,10 @@ static mapped_status look_at_pages(mapped_slice slice,
 }
 
 /* Does the region show just what the system keeps of a file? */
-static bool shows_cache(const mapped__region *full)
+static bool shows_cache(const mapped__region *self)
 {
-    return !full->wrapped && full->mode != MAPPED_MODE_COPY &&
-           (full->file != MAPPED__NO_FILE || full->name != NULL);
+    return !self->wrapped && self->mode != MAPPED_MODE_COPY &&
+           (self->file != MAPPED__NO_FILE || self->name != NULL);
 }
 
 /* `*known`: the system tells. Where descriptors have run out that is an error,
@@ -74,18 +74,18 @@ static mapped_status ask_cache(mapped_slice slice, mapped__cached *cached,
 {
     intptr_t file;
     mapped_error reason;
-    mapped__region *full = mapped__region_of(slice.region);
+    mapped__region *self = mapped__region_of(slice.region);
     *known = false;
-    if (!shows_cache(full) ||
-        mapped__region_lock(full, false, "residency", NULL) != MAPPED_OK)
+    if (!shows_cache(self) ||
+        mapped__region_lock(self, false, "residency", NULL) != MAPPED_OK)
         return MAPPED_OK;
-    mapped_status status = mapped__region_open_file(full, &file, &reason);
+    mapped_status status = mapped__region_open_file(self, &file, &reason);
     if (status == MAPPED_OK) {
-        *known = mapped__file_cached(file, full->offset + slice.offset,
+        *known = mapped__file_cached(file, self->offset + slice.offset,
                                      slice.length, cached);
-        mapped__region_close_file(full, file);
+        mapped__region_close_file(self, file);
     }
-    mapped__region_unlock(full);
+    mapped__region_unlock(self);
     if (status == MAPPED_OK || !mapped_error_is_shortage(&reason))
         return MAPPED_OK;
     return mapped_error_set_system(error, reason.os_error, reason.call);
@@ -126,7 +126,7 @@ mapped_status mapped_residency_get(mapped_slice slice,
                                    unsigned char *bits, size_t capacity,
                                    mapped_error *error)
 {
-    return mapped__region_end(slice.region, "residency",
-                              get(slice, residency, bits, capacity, error),
-                              error);
+    return mapped__region_name_status(
+        slice.region, "residency", get(slice, residency, bits, capacity, error),
+        error);
 }

@@ -564,9 +564,9 @@ mapped_status mapped_match_next(mapped_match *match,
                                 mapped_slice slice, bool *found,
                                 mapped_error *error)
 {
-    return mapped__region_end(slice.region, "match",
-                              match_next(match, pattern, slice, found, error),
-                              error);
+    return mapped__region_name_status(
+        slice.region, "match", match_next(match, pattern, slice, found, error),
+        error);
 }
 
 /* Returns the offset in the pattern's text at which capture `index` begins. */

@@ -56,27 +56,27 @@ mapped_status mapped__region_name_error(const mapped_region *region,
     return status;
 }
 
-static bool swap_control(mapped__region *full, uint64_t *seen, uint64_t next)
+static bool swap_control(mapped__region *self, uint64_t *seen, uint64_t next)
 {
-    return __atomic_compare_exchange_n(&full->control, seen, next, false,
+    return __atomic_compare_exchange_n(&self->control, seen, next, false,
                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-static uint64_t control_of(const mapped__region *full)
+static uint64_t control_of(const mapped__region *self)
 {
-    uint64_t seen = MAPPED__LOAD_ACQUIRE(&full->control);
+    uint64_t seen = MAPPED__LOAD_ACQUIRE(&self->control);
     assert(seen & MAPPED__CONTROL_LOCKED ||
            !(seen & MAPPED__CONTROL_WHILE_LOCKED));
     assert(seen & MAPPED__CONTROL_CLOSED || !(seen & MAPPED__CONTROL_RETIRED));
     return seen;
 }
 
-mapped_status mapped__region_busy(const mapped__region *full, const char *what,
+mapped_status mapped__region_busy(const mapped__region *self, const char *what,
                                   mapped_error *error)
 {
-    const uint64_t numbers[3] = {0, mapped_region_exports(&full->head), 0};
+    const uint64_t numbers[3] = {0, mapped_region_exports(&self->head), 0};
     mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
-    return mapped__region_name_error(&full->head, what, MAPPED_BUSY, error);
+    return mapped__region_name_error(&self->head, what, MAPPED_BUSY, error);
 }
 
 static mapped_status is_closed(const mapped_region *region, const char *what,
@@ -87,9 +87,9 @@ static mapped_status is_closed(const mapped_region *region, const char *what,
 }
 
 /* The half of the control word that has the flags. */
-static const uint32_t *flags_of(const mapped__region *full)
+static const uint32_t *flags_of(const mapped__region *self)
 {
-    return (const uint32_t *)&full->control + !MAPPED_BIG_ENDIAN;
+    return (const uint32_t *)&self->control + !MAPPED_BIG_ENDIAN;
 }
 
 static mapped_wait_hooks wait_hooks;
@@ -101,81 +101,81 @@ void mapped_region_on_wait(mapped_wait_hooks hooks)
 
 /* Sleeps, most probably, while another thread has the region locked, as `seen`
  * says. Returns what the control word has become. */
-static uint64_t wait_for_unlock(mapped__region *full, uint64_t seen)
+static uint64_t wait_for_unlock(mapped__region *self, uint64_t seen)
 {
     void *context = NULL;
     uint64_t awaited = seen | MAPPED__CONTROL_AWAITED;
-    if (seen != awaited && !swap_control(full, &seen, awaited))
+    if (seen != awaited && !swap_control(self, &seen, awaited))
         return seen;
     if (wait_hooks.before != NULL)
         context = wait_hooks.before();
-    mapped__wait(flags_of(full), (uint32_t)(awaited >> 32));
+    mapped__wait(flags_of(self), (uint32_t)(awaited >> 32));
     if (wait_hooks.after != NULL)
         wait_hooks.after(context);
-    return control_of(full);
+    return control_of(self);
 }
 
-mapped_status mapped__region_lock(mapped__region *full, bool alone,
+mapped_status mapped__region_lock(mapped__region *self, bool alone,
                                   const char *what, mapped_error *error)
 {
-    if (full == NULL)
+    if (self == NULL)
         return is_closed(NULL, what, error);
-    uint64_t seen = control_of(full);
+    uint64_t seen = control_of(self);
     uint64_t added =
         MAPPED__CONTROL_LOCKED | (alone ? MAPPED__CONTROL_NO_NEW_EXPORTS : 0);
     for (;;) {
         if (seen & MAPPED__CONTROL_LOCKED)
-            seen = wait_for_unlock(full, seen);
+            seen = wait_for_unlock(self, seen);
         else if (seen & MAPPED__CONTROL_CLOSED)
-            return is_closed(&full->head, what, error);
+            return is_closed(&self->head, what, error);
         else if (alone && (seen & MAPPED__CONTROL_EXPORTS) != 0)
-            return mapped__region_busy(full, what, error);
-        else if (swap_control(full, &seen, seen | added))
+            return mapped__region_busy(self, what, error);
+        else if (swap_control(self, &seen, seen | added))
             return MAPPED_OK;
     }
 }
 
 /* Changes the control word from locked to not locked, `added` set. */
-static void unlock(mapped__region *full, uint64_t added)
+static void unlock(mapped__region *self, uint64_t added)
 {
-    uint64_t seen = control_of(full);
+    uint64_t seen = control_of(self);
     assert(seen & MAPPED__CONTROL_LOCKED);
-    while (!swap_control(full, &seen,
+    while (!swap_control(self, &seen,
                          (seen & ~MAPPED__CONTROL_WHILE_LOCKED) | added))
         ;
     if (seen & MAPPED__CONTROL_AWAITED)
-        mapped__wake(flags_of(full));
+        mapped__wake(flags_of(self));
 }
 
-void mapped__region_unlock(mapped__region *full)
+void mapped__region_unlock(mapped__region *self)
 {
-    unlock(full, 0);
+    unlock(self, 0);
 }
 
-mapped_status mapped__region_lock_exports(mapped__region *full,
+mapped_status mapped__region_lock_exports(mapped__region *self,
                                           const char *what, mapped_error *error)
 {
-    uint64_t seen = control_of(full);
+    uint64_t seen = control_of(self);
     assert(seen & MAPPED__CONTROL_LOCKED);
     while ((seen & MAPPED__CONTROL_EXPORTS) == 0)
-        if (swap_control(full, &seen, seen | MAPPED__CONTROL_NO_NEW_EXPORTS))
+        if (swap_control(self, &seen, seen | MAPPED__CONTROL_NO_NEW_EXPORTS))
             return MAPPED_OK;
-    return mapped__region_busy(full, what, error);
+    return mapped__region_busy(self, what, error);
 }
 
-bool mapped__region_is_exported(mapped__region *full)
+bool mapped__region_is_exported(mapped__region *self)
 {
-    assert(mapped__region_is_locked(full));
+    assert(mapped__region_is_locked(self));
     uint64_t seen = __atomic_or_fetch(
-        &full->control, MAPPED__CONTROL_NO_NEW_EXPORTS, __ATOMIC_ACQ_REL);
+        &self->control, MAPPED__CONTROL_NO_NEW_EXPORTS, __ATOMIC_ACQ_REL);
     return (seen & MAPPED__CONTROL_EXPORTED) != 0 &&
            (seen & MAPPED__CONTROL_EXPORTS) != 0;
 }
 
-void mapped__region_moved(mapped__region *full)
+void mapped__region_moved(mapped__region *self)
 {
-    assert(control_of(full) & MAPPED__CONTROL_NO_NEW_EXPORTS);
-    __atomic_fetch_and(&full->control, ~MAPPED__CONTROL_EXPORTED,
+    assert(control_of(self) & MAPPED__CONTROL_NO_NEW_EXPORTS);
+    __atomic_fetch_and(&self->control, ~MAPPED__CONTROL_EXPORTED,
                        __ATOMIC_ACQ_REL);
 }
 
@@ -185,15 +185,15 @@ mapped_status mapped__region_begin_export(mapped_region *region,
 {
     if (region == NULL)
         return is_closed(NULL, "export", error);
-    mapped__region *full = mapped__region_of(region);
-    uint64_t seen = control_of(full);
+    mapped__region *self = mapped__region_of(region);
+    uint64_t seen = control_of(self);
     do {
         while (seen & MAPPED__CONTROL_NO_NEW_EXPORTS)
-            seen = wait_for_unlock(full, seen);
+            seen = wait_for_unlock(self, seen);
         if (seen & MAPPED__CONTROL_CLOSED)
             return is_closed(region, "export", error);
         assert((seen & MAPPED__CONTROL_EXPORTS) < MAPPED__CONTROL_EXPORTS);
-    } while (!swap_control(full, &seen, (seen + 1) | MAPPED__CONTROL_EXPORTED));
+    } while (!swap_control(self, &seen, (seen + 1) | MAPPED__CONTROL_EXPORTED));
     *base = region->base_;
     return MAPPED_OK;
 }
@@ -210,194 +210,194 @@ unsigned char mapped__region_nothing[1];
 /* Inline code may check against a live length that it has read some time ago.
  * So a region that is shorter than it once was says so in its state, before
  * anybody can see the new length. */
-void mapped__region_publish_length(mapped__region *full, size_t length)
+void mapped__region_publish_length(mapped__region *self, size_t length)
 {
-    bool device = full->head.traits_ & MAPPED__TRAIT_DEVICE;
-    bool shrunk = length < full->longest;
-    assert(length == 0 || full->wrapped ||
-           (full->lead <= full->mapping.used &&
-            length <= full->mapping.used - full->lead));
+    bool device = self->head.traits_ & MAPPED__TRAIT_DEVICE;
+    bool shrunk = length < self->longest;
+    assert(length == 0 || self->wrapped ||
+           (self->lead <= self->mapping.used &&
+            length <= self->mapping.used - self->lead));
     if (shrunk)
-        __atomic_fetch_or(&full->head.state_, MAPPED__STATE_SHRUNK,
+        __atomic_fetch_or(&self->head.state_, MAPPED__STATE_SHRUNK,
                           __ATOMIC_SEQ_CST);
-    MAPPED__STORE(&full->length, length);
-    full->next_place = length;
-    MAPPED__STORE_RELEASE(&full->head.live_, device ? 0 : length);
+    MAPPED__STORE(&self->length, length);
+    self->next_place = length;
+    MAPPED__STORE_RELEASE(&self->head.live_, device ? 0 : length);
     if (shrunk)
         return;
-    full->longest = length;
-    __atomic_fetch_and(&full->head.state_, ~MAPPED__STATE_SHRUNK,
+    self->longest = length;
+    __atomic_fetch_and(&self->head.state_, ~MAPPED__STATE_SHRUNK,
                        __ATOMIC_SEQ_CST);
 }
 
-void mapped__region_publish(mapped__region *full, size_t length)
+void mapped__region_publish(mapped__region *self, size_t length)
 {
-    unsigned char *start = full->mapping.address;
+    unsigned char *start = self->mapping.address;
     unsigned char *base =
-        start != NULL ? start + full->lead : mapped__region_nothing;
+        start != NULL ? start + self->lead : mapped__region_nothing;
     /* Other threads may be reading it, unless it really moves. */
-    if (full->head.base_ != base)
-        MAPPED__STORE(&full->head.base_, base);
-    mapped__region_publish_length(full, length);
+    if (self->head.base_ != base)
+        MAPPED__STORE(&self->head.base_, base);
+    mapped__region_publish_length(self, length);
 }
 
 /* The request that describes the region's mapping at `length` bytes. Adding the
  * lead can't overflow where the length was accepted: it is less than a page,
  * and the backend rounds up with a check of its own. */
-bool mapped__region_describe(const mapped__region *full, size_t length,
+bool mapped__region_describe(const mapped__region *self, size_t length,
                              mapped__map_request *request)
 {
-    request->file = full->file;
-    request->offset = full->offset - full->lead;
-    request->page = full->mapping.page;
-    request->flags = full->mapping.flags & ~MAPPED__MAP_POPULATE;
+    request->file = self->file;
+    request->offset = self->offset - self->lead;
+    request->page = self->mapping.page;
+    request->flags = self->mapping.flags & ~MAPPED__MAP_POPULATE;
     request->reserve = 0;
-    return mapped_add_size(length, length > 0 ? full->lead : 0,
+    return mapped_add_size(length, length > 0 ? self->lead : 0,
                            &request->length) &&
-           (full->reserve == 0 ||
-            mapped_add_size((size_t)full->reserve, full->lead,
+           (self->reserve == 0 ||
+            mapped_add_size((size_t)self->reserve, self->lead,
                             &request->reserve));
 }
 
 /* Frees the mappings that only exports still show. */
-static void free_old(mapped__region *full)
+static void free_old(mapped__region *self)
 {
-    while (full->old_mappings != NULL) {
-        mapped__old_mapping *old = full->old_mappings;
-        full->old_mappings = old->next;
+    while (self->old_mappings != NULL) {
+        mapped__old_mapping *old = self->old_mappings;
+        self->old_mappings = old->next;
         mapped__guard_remove_slot(old->slot);
         mapped__unmap(&old->mapping);
         free(old);
     }
-    MAPPED__STORE(&full->copied, 0);
+    MAPPED__STORE(&self->copied, 0);
 }
 
-void mapped__region_free_old(mapped__region *full)
+void mapped__region_free_old(mapped__region *self)
 {
-    if (mapped_region_exports(&full->head) == 0)
-        free_old(full);
+    if (mapped_region_exports(&self->head) == 0)
+        free_old(self);
 }
 
-static void free_memory(mapped__region *full)
+static void free_memory(mapped__region *self)
 {
-    free_old(full);
-    mapped__guard_remove(&full->guard);
-    mapped__unmap(&full->mapping);
-    if (full->hook != NULL)
-        full->hook(full->context);
-    full->hook = NULL;
+    free_old(self);
+    mapped__guard_remove(&self->guard);
+    mapped__unmap(&self->mapping);
+    if (self->hook != NULL)
+        self->hook(self->context);
+    self->hook = NULL;
 }
 
 /* Other threads may be between their two checks, so the pages go and the
  * addresses stay. If even that fails the file stays mapped until the last
  * release; nobody reaches it, because the live length is 0. */
-static void revoke_memory(mapped__region *full)
+static void revoke_memory(mapped__region *self)
 {
-    (void)mapped__region_unprotect_pages(full, NULL);
-    if (full->mapping.used > 0)
-        (void)mapped__map_revoke(&full->mapping, 0, full->mapping.used, NULL);
-    for (mapped__old_mapping *old = full->old_mappings; old != NULL;
+    (void)mapped__region_unprotect_pages(self, NULL);
+    if (self->mapping.used > 0)
+        (void)mapped__map_revoke(&self->mapping, 0, self->mapping.used, NULL);
+    for (mapped__old_mapping *old = self->old_mappings; old != NULL;
          old = old->next)
         (void)mapped__map_revoke(&old->mapping, 0, old->mapping.used, NULL);
 }
 
 /* The state comes first: a reader who meets the length 0 then knows why. */
-static void end_access(mapped__region *full)
+static void end_access(mapped__region *self)
 {
-    __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
+    __atomic_fetch_or(&self->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
-    mapped__region_trim(full, full->length);
-    mapped__region_publish_length(full, 0);
-    mapped__file_close(full->file);
-    full->file = MAPPED__NO_FILE;
-    mapped__ahead_stop(full->ahead);
-    full->ahead = NULL;
+    mapped__region_trim(self, self->length);
+    mapped__region_publish_length(self, 0);
+    mapped__file_close(self->file);
+    self->file = MAPPED__NO_FILE;
+    mapped__ahead_stop(self->ahead);
+    self->ahead = NULL;
 }
 
 /* Runs once, when access has ended and no export is left. */
-static void end_memory(mapped__region *full)
+static void end_memory(mapped__region *self)
 {
-    if (MAPPED__LOAD_ACQUIRE(&full->references) == 1)
-        free_memory(full);
+    if (MAPPED__LOAD_ACQUIRE(&self->references) == 1)
+        free_memory(self);
     else
-        revoke_memory(full);
+        revoke_memory(self);
 }
 
-static bool is_alone(const mapped__region *full)
+static bool is_alone(const mapped__region *self)
 {
-    return MAPPED__LOAD_ACQUIRE(&full->references) == 1 &&
-           mapped_region_exports(&full->head) == 0;
+    return MAPPED__LOAD_ACQUIRE(&self->references) == 1 &&
+           mapped_region_exports(&self->head) == 0;
 }
 
 mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, true, "close", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, true, "close", error);
     if (status == MAPPED_CLOSED) {
-        if (full != NULL && is_alone(full)) /* which an earlier close was not */
-            free_memory(full);
+        if (self != NULL && is_alone(self)) /* which an earlier close was not */
+            free_memory(self);
         return MAPPED_OK;
     }
     if (status != MAPPED_OK)
         return status;
-    end_access(full);
-    end_memory(full);
-    unlock(full, MAPPED__CONTROL_CLOSED);
+    end_access(self);
+    end_memory(self);
+    unlock(self, MAPPED__CONTROL_CLOSED);
     return MAPPED_OK;
 }
 
 /* From locked to closed with the memory left to the end of the last export.
  * Returns how many exports there are; 0: nothing has changed. */
-static size_t leave_to_exports(mapped__region *full)
+static size_t leave_to_exports(mapped__region *self)
 {
-    uint64_t seen = control_of(full);
+    uint64_t seen = control_of(self);
     uint64_t next;
     do {
         if ((seen & MAPPED__CONTROL_EXPORTS) == 0)
             return 0;
         next = (seen & ~MAPPED__CONTROL_WHILE_LOCKED) | MAPPED__CONTROL_CLOSED |
                MAPPED__CONTROL_RETIRED;
-    } while (!swap_control(full, &seen, next));
+    } while (!swap_control(self, &seen, next));
     if (seen & MAPPED__CONTROL_AWAITED)
-        mapped__wake(flags_of(full));
+        mapped__wake(flags_of(self));
     return (size_t)(seen & MAPPED__CONTROL_EXPORTS);
 }
 
 size_t mapped_region_retire(mapped_region *region)
 {
-    mapped__region *full = mapped__region_of(region);
-    if (mapped__region_lock(full, false, "close", NULL) != MAPPED_OK)
+    mapped__region *self = mapped__region_of(region);
+    if (mapped__region_lock(self, false, "close", NULL) != MAPPED_OK)
         return mapped_region_exports(region);
-    __atomic_fetch_or(&full->control, MAPPED__CONTROL_NO_NEW_EXPORTS,
+    __atomic_fetch_or(&self->control, MAPPED__CONTROL_NO_NEW_EXPORTS,
                       __ATOMIC_ACQ_REL);
-    end_access(full);
-    size_t exports = leave_to_exports(full);
+    end_access(self);
+    size_t exports = leave_to_exports(self);
     if (exports > 0)
         return exports;
-    end_memory(full);
-    unlock(full, MAPPED__CONTROL_CLOSED);
+    end_memory(self);
+    unlock(self, MAPPED__CONTROL_CLOSED);
     return 0;
 }
 
 /* After the last export of a retired region: nobody can begin another one, and
  * nobody locks what is closed. */
-static void end_retired(mapped__region *full)
+static void end_retired(mapped__region *self)
 {
-    assert(!mapped__region_is_locked(full));
-    MAPPED__STORE_RELEASE(&full->control,
+    assert(!mapped__region_is_locked(self));
+    MAPPED__STORE_RELEASE(&self->control,
                           MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_LOCKED);
-    end_memory(full);
-    unlock(full, MAPPED__CONTROL_CLOSED);
+    end_memory(self);
+    unlock(self, MAPPED__CONTROL_CLOSED);
 }
 
 void mapped__region_end_export(mapped_region *region)
 {
-    mapped__region *full = mapped__region_of(region);
-    uint64_t left = __atomic_sub_fetch(&full->control, 1, __ATOMIC_ACQ_REL);
+    mapped__region *self = mapped__region_of(region);
+    uint64_t left = __atomic_sub_fetch(&self->control, 1, __ATOMIC_ACQ_REL);
     assert((left & MAPPED__CONTROL_EXPORTS) != MAPPED__CONTROL_EXPORTS);
     if ((left & (MAPPED__CONTROL_EXPORTS | MAPPED__CONTROL_RETIRED)) ==
         MAPPED__CONTROL_RETIRED)
-        end_retired(full);
+        end_retired(self);
 }
 
 void mapped_region_acquire(mapped_region *region)
@@ -410,14 +410,14 @@ void mapped_region_acquire(mapped_region *region)
     (void)before;
 }
 
-void mapped__region_free(mapped__region *full)
+void mapped__region_free(mapped__region *self)
 {
-    MAPPED__STORE(&full->head.traits_,
-                  full->head.traits_ & ~MAPPED__TRAIT_PROTECTED);
-    free(full->protection);
-    full->protection = NULL;
-    if (!full->placed)
-        free(full);
+    MAPPED__STORE(&self->head.traits_,
+                  self->head.traits_ & ~MAPPED__TRAIT_PROTECTED);
+    free(self->protection);
+    self->protection = NULL;
+    if (!self->placed)
+        free(self);
 }
 
 /* A region in memory of the caller's goes on answering, as closed. */
@@ -425,19 +425,19 @@ void mapped_region_release(mapped_region *region)
 {
     if (region == NULL)
         return;
-    mapped__region *full = mapped__region_of(region);
+    mapped__region *self = mapped__region_of(region);
     uint32_t references =
-        __atomic_fetch_sub(&full->references, 1, __ATOMIC_ACQ_REL);
+        __atomic_fetch_sub(&self->references, 1, __ATOMIC_ACQ_REL);
     assert(references > 0);
     if (references != 1)
         return;
-    assert(!mapped__region_is_locked(full));
-    uint64_t before = __atomic_fetch_or(&full->control, MAPPED__CONTROL_CLOSED,
+    assert(!mapped__region_is_locked(self));
+    uint64_t before = __atomic_fetch_or(&self->control, MAPPED__CONTROL_CLOSED,
                                         __ATOMIC_ACQ_REL);
     if (!(before & MAPPED__CONTROL_CLOSED))
-        end_access(full);
-    free_memory(full);
-    mapped__region_free(full);
+        end_access(self);
+    free_memory(self);
+    mapped__region_free(self);
 }
 
 void mapped_region_copy_on_move(mapped_region *region)
@@ -497,13 +497,13 @@ const char *mapped_region_name(const mapped_region *region)
 static void count_region(mapped__guard *guard, void *context)
 {
     mapped_statistics *sum = context;
-    const mapped__region *full = mapped__region_of_guard(guard);
-    uint64_t control = MAPPED__LOAD(&full->control);
+    const mapped__region *self = mapped__region_of_guard(guard);
+    uint64_t control = MAPPED__LOAD(&self->control);
     size_t exports = (size_t)(control & MAPPED__CONTROL_EXPORTS);
     if (control & MAPPED__CONTROL_CLOSED && exports == 0)
         return;
     sum->regions++;
-    sum->bytes += MAPPED__LOAD(&full->length);
+    sum->bytes += MAPPED__LOAD(&self->length);
     sum->exports += exports;
 }
 

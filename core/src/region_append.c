@@ -77,51 +77,51 @@ mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
 }
 
 /* Where the file ends; 0: the region has no spare. */
-static uint64_t spare_end(const mapped__region *full)
+static uint64_t spare_end(const mapped__region *self)
 {
-    return full->capacity != 0 ? full->offset + full->capacity + TRAILER : 0;
+    return self->capacity != 0 ? self->offset + self->capacity + TRAILER : 0;
 }
 
-void mapped__region_find_trailer(const mapped__region *full,
+void mapped__region_find_trailer(const mapped__region *self,
                                  mapped__trailer *trailer)
 {
-    *trailer = (mapped__trailer){.length = full->capacity != 0 ? TRAILER : 0};
-    if (full->capacity == 0)
+    *trailer = (mapped__trailer){.length = self->capacity != 0 ? TRAILER : 0};
+    if (self->capacity == 0)
         return;
-    assert(full->lead + full->capacity + TRAILER <= full->mapping.used);
-    trailer->address = full->mapping.address + full->lead + full->capacity;
-    trailer->offset = spare_end(full) - TRAILER;
+    assert(self->lead + self->capacity + TRAILER <= self->mapping.used);
+    trailer->address = self->mapping.address + self->lead + self->capacity;
+    trailer->offset = spare_end(self) - TRAILER;
 }
 
 /* Says in the trailer that the data are `length` bytes of the region.
  * MAPPED_FAULT: the file has been cut, so that the trailer's page is lost. */
-static mapped_status write_data_end(mapped__region *full, size_t length,
+static mapped_status write_data_end(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
-    assert(mapped__region_is_locked(full));
+    assert(mapped__region_is_locked(self));
     mapped__trailer trailer;
-    mapped__region_find_trailer(full, &trailer);
+    mapped__region_find_trailer(self, &trailer);
     if (trailer.length == 0)
         return MAPPED_OK;
     __atomic_store_n((uint64_t *)(void *)(trailer.address + 16),
-                     mapped_le_u64(full->offset + length), __ATOMIC_RELEASE);
+                     mapped_le_u64(self->offset + length), __ATOMIC_RELEASE);
     return mapped__region_intact(
-        full, (size_t)(trailer.address - full->mapping.address), TRAILER,
+        self, (size_t)(trailer.address - self->mapping.address), TRAILER,
         error);
 }
 
 /* How far in the file the region can reach. */
-static uint64_t farthest_end(const mapped__region *full)
+static uint64_t farthest_end(const mapped__region *self)
 {
-    return full->offset + (full->reserve != 0 ? full->reserve : SIZE_MAX / 2);
+    return self->offset + (self->reserve != 0 ? self->reserve : SIZE_MAX / 2);
 }
 
 /* May the file end at `end`, with room for `length` bytes of the region and a
  * trailer? */
-static bool fits(const mapped__region *full, uint64_t end, size_t length)
+static bool fits(const mapped__region *self, uint64_t end, size_t length)
 {
-    return end <= farthest_end(full) &&
-           mapped_range_fits_u64(full->offset + TRAILER, length, end);
+    return end <= farthest_end(self) &&
+           mapped_range_fits_u64(self->offset + TRAILER, length, end);
 }
 
 /* The longest a file with a trailer may be that ends at `end` or before; 0:
@@ -134,28 +134,28 @@ static uint64_t round_down(uint64_t end)
 /* Returns the size to make the file for `length` bytes: about twice that, at
  * most MOST_SPARE more, and not beyond the reserve; 0 if it can't be so long.
  */
-static uint64_t choose_end(const mapped__region *full, size_t length)
+static uint64_t choose_end(const mapped__region *self, size_t length)
 {
     uint64_t more = TRAILER + (length < MOST_SPARE ? length : MOST_SPARE);
-    uint64_t farthest = farthest_end(full);
-    if (!mapped_range_fits_u64(full->offset + more + STEP, length, INT64_MAX))
+    uint64_t farthest = farthest_end(self);
+    if (!mapped_range_fits_u64(self->offset + more + STEP, length, INT64_MAX))
         return 0;
-    uint64_t end = full->offset + length + more + STEP - 1;
+    uint64_t end = self->offset + length + more + STEP - 1;
     end = round_down(end < farthest ? end : farthest);
-    return fits(full, end, length) ? end : 0;
+    return fits(self, end, length) ? end : 0;
 }
 
 /* Writes the trailer at the new end, which makes the file longer, and then
  * allocates the blocks. */
-static mapped_status extend_file(const mapped__region *full, uint64_t size,
+static mapped_status extend_file(const mapped__region *self, uint64_t size,
                                  uint64_t end, mapped_error *error)
 {
-    bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
+    bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
     mapped_status status = mapped__file_write_trailer(
-        full->file, end, full->offset + full->length, error);
+        self->file, end, self->offset + self->length, error);
     if (status == MAPPED_OK)
-        return mapped__file_resize(full->file, size, end, allocate, error);
-    (void)mapped__file_resize(full->file, end, size, false, NULL);
+        return mapped__file_resize(self->file, size, end, allocate, error);
+    (void)mapped__file_resize(self->file, end, size, false, NULL);
     return status;
 }
 
@@ -163,81 +163,81 @@ static mapped_status extend_file(const mapped__region *full, uint64_t size,
  * left of its spare is enough: then that is taken over. MAPPED_BUSY: it has to
  * move and can't. After any other failure the file can still get the very
  * length that is asked for. */
-static mapped_status make_spare(mapped__region *full, size_t length,
+static mapped_status make_spare(mapped__region *self, size_t length,
                                 mapped_error *error)
 {
     mapped__file_info info;
-    mapped_status status = mapped__file_info_get(full->file, &info, error);
+    mapped_status status = mapped__file_info_get(self->file, &info, error);
     if (status != MAPPED_OK)
         return status;
-    uint64_t data_end = full->offset + full->length;
+    uint64_t data_end = self->offset + self->length;
     uint64_t end = info.size;
-    if (info.size == data_end || !fits(full, info.size, length))
-        end = choose_end(full, length);
-    if (mapped__file_data_end(full->file, &info) != data_end || end < info.size)
+    if (info.size == data_end || !fits(self, info.size, length))
+        end = choose_end(self, length);
+    if (mapped__file_data_end(self->file, &info) != data_end || end < info.size)
         return mapped_error_set(error, MAPPED_RANGE, "append in steps");
-    status = mapped__region_extend(full, (size_t)(end - full->offset), error);
+    status = mapped__region_extend(self, (size_t)(end - self->offset), error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_publish(full, full->length);
+    mapped__region_publish(self, self->length);
     if (end > info.size)
-        status = extend_file(full, info.size, end, error);
+        status = extend_file(self, info.size, end, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_recover_behind(full);
-    MAPPED__STORE(&full->capacity, (size_t)(end - full->offset) - TRAILER);
+    mapped__region_recover_behind(self);
+    MAPPED__STORE(&self->capacity, (size_t)(end - self->offset) - TRAILER);
     return MAPPED_OK;
 }
 
 /* Makes room for `length` bytes if there is none. A failure other than
  * MAPPED_BUSY only sets `*has` to false: then the file gets just as long as it
  * must. */
-static mapped_status ensure_spare(mapped__region *full, size_t length,
+static mapped_status ensure_spare(mapped__region *self, size_t length,
                                   bool *has, mapped_error *error)
 {
-    *has = length <= full->capacity;
-    if (*has || !full->stepwise ||
-        mapped__region_check_growable(full, NULL) != MAPPED_OK)
+    *has = length <= self->capacity;
+    if (*has || !self->stepwise ||
+        mapped__region_check_growable(self, NULL) != MAPPED_OK)
         return MAPPED_OK;
-    full->stepwise = mapped__file_is_writable_at(full->file);
-    if (!full->stepwise)
+    self->stepwise = mapped__file_is_writable_at(self->file);
+    if (!self->stepwise)
         return MAPPED_OK;
-    mapped__region_free_old(full);
-    mapped_status status = make_spare(full, length, error);
+    mapped__region_free_old(self);
+    mapped_status status = make_spare(self, length, error);
     *has = status == MAPPED_OK;
     return status == MAPPED_BUSY ? status : MAPPED_OK;
 }
 
 /* Leaves the file alone if another process has cut it or has appended more. */
-void mapped__region_trim(mapped__region *full, size_t length)
+void mapped__region_trim(mapped__region *self, size_t length)
 {
     mapped__file_info info;
-    if (full->capacity != 0 &&
-        mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK &&
-        info.size == spare_end(full) &&
-        mapped__file_data_end(full->file, &info) == full->offset + full->length)
-        (void)mapped__file_resize(full->file, info.size, full->offset + length,
+    if (self->capacity != 0 &&
+        mapped__file_info_get(self->file, &info, NULL) == MAPPED_OK &&
+        info.size == spare_end(self) &&
+        mapped__file_data_end(self->file, &info) == self->offset + self->length)
+        (void)mapped__file_resize(self->file, info.size, self->offset + length,
                                   false, NULL);
-    MAPPED__STORE(&full->capacity, 0);
+    MAPPED__STORE(&self->capacity, 0);
 }
 
 /* Its pages go, too: what was written to them is lost, and what the file gets
  * there later has to be mapped anew. */
-void mapped__region_check_spare(mapped__region *full,
+void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info)
 {
-    if (full->capacity == 0 || info->size == spare_end(full))
+    if (self->capacity == 0 || info->size == spare_end(self))
         return;
-    MAPPED__STORE(&full->capacity, 0);
-    (void)mapped__region_drop_pages(full, full->length, NULL);
+    MAPPED__STORE(&self->capacity, 0);
+    (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
 size_t mapped_region_spare(const mapped_region *region)
 {
     if (region == NULL)
         return 0;
-    const mapped__region *full = mapped__region_of(region);
-    size_t capacity = MAPPED__LOAD(&full->capacity);
+    const mapped__region *self = mapped__region_of(region);
+    size_t capacity = MAPPED__LOAD(&self->capacity);
     size_t length = mapped_region_length(region);
     return capacity > length ? capacity - length : 0;
 }
@@ -245,41 +245,41 @@ size_t mapped_region_spare(const mapped_region *region)
 /* Brings in the pages up to the next multiple of STEP when the data passes one:
  * that takes less time than a fault for each page. Where it fails, the write
  * finds out why. */
-static void fetch_spare(const mapped__region *full, size_t end)
+static void fetch_spare(const mapped__region *self, size_t end)
 {
-    size_t start = (full->lead + end) & ~((size_t)STEP - 1);
-    if (start <= full->lead + full->next_place ||
-        start >= full->lead + full->capacity)
+    size_t start = (self->lead + end) & ~((size_t)STEP - 1);
+    if (start <= self->lead + self->next_place ||
+        start >= self->lead + self->capacity)
         return;
-    size_t left = full->mapping.used - start;
-    (void)mapped__range_fetch(full->mapping.address + start,
+    size_t left = self->mapping.used - start;
+    (void)mapped__range_fetch(self->mapping.address + start,
                               left < STEP ? left : STEP, true);
 }
 
 /* What is lost behind the region's end gets another chance: the disk may have
  * space again. */
-static mapped_status make_room(mapped__region *full, size_t end,
+static mapped_status make_room(mapped__region *self, size_t end,
                                mapped_error *error)
 {
     bool has_spare;
-    if (MAPPED__LOAD(&full->head.state_) & MAPPED__STATE_LOST)
-        mapped__region_recover_behind(full);
-    mapped_status status = ensure_spare(full, end, &has_spare, error);
+    if (MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST)
+        mapped__region_recover_behind(self);
+    mapped_status status = ensure_spare(self, end, &has_spare, error);
     if (status == MAPPED_OK && !has_spare)
-        return mapped__region_resize(full, end, true, error);
+        return mapped__region_resize(self, end, true, error);
     if (status == MAPPED_OK)
-        fetch_spare(full, end);
+        fetch_spare(self, end);
     return status;
 }
 
 /* Gives the next append a place of `n` bytes. */
-static mapped_status take_place(mapped__region *full, size_t n, size_t *start,
+static mapped_status take_place(mapped__region *self, size_t n, size_t *start,
                                 mapped_error *error)
 {
-    size_t end, place = full->next_place;
-    if (full->appending == 0)
-        full->end_before = UINT64_MAX;
-    if (mapped_region_readonly(&full->head))
+    size_t end, place = self->next_place;
+    if (self->appending == 0)
+        self->end_before = UINT64_MAX;
+    if (mapped_region_readonly(&self->head))
         return mapped_error_set(error, MAPPED_READONLY, "append");
     if (!mapped_add_size(place, n, &end)) {
         const uint64_t numbers[3] = {0, n, SIZE_MAX};
@@ -287,9 +287,9 @@ static mapped_status take_place(mapped__region *full, size_t n, size_t *start,
                                       numbers);
     }
     mapped_status status =
-        n > 0 ? make_room(full, end, error)
-              : mapped__region_resize(full, full->length, true, error);
-    full->next_place = status == MAPPED_OK ? end : place;
+        n > 0 ? make_room(self, end, error)
+              : mapped__region_resize(self, self->length, true, error);
+    self->next_place = status == MAPPED_OK ? end : place;
     if (status == MAPPED_OK)
         *start = place;
     return status;
@@ -298,32 +298,32 @@ static mapped_status take_place(mapped__region *full, size_t n, size_t *start,
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
                                           size_t *start, mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "append", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = take_place(full, n, start, error);
+    status = take_place(self, n, start, error);
     if (status == MAPPED_OK)
-        full->appending++;
-    mapped__region_unlock(full);
-    return mapped__region_end(region, "append", status, error);
+        self->appending++;
+    mapped__region_unlock(self);
+    return mapped__region_name_status(region, "append", status, error);
 }
 
 /* Appends that have failed leave nothing, once no other is under way. */
-static void take_back(mapped__region *full)
+static void take_back(mapped__region *self)
 {
-    if (full->capacity == 0)
-        mapped__region_undo_growth(full);
-    full->next_place = full->length;
+    if (self->capacity == 0)
+        mapped__region_undo_growth(self);
+    self->next_place = self->length;
 }
 
 /* Forgets the spare if others have cut the file, as a lost page may tell. */
-static void check_cut(mapped__region *full)
+static void check_cut(mapped__region *self)
 {
     mapped__file_info info;
-    if (full->file != MAPPED__NO_FILE &&
-        mapped__file_info_get(full->file, &info, NULL) == MAPPED_OK)
-        mapped__region_check_spare(full, &info);
+    if (self->file != MAPPED__NO_FILE &&
+        mapped__file_info_get(self->file, &info, NULL) == MAPPED_OK)
+        mapped__region_check_spare(self, &info);
 }
 
 /* The place lies behind the region's end, where no report names bytes. */
@@ -338,40 +338,40 @@ static void report_as_lost(size_t start, size_t n, mapped_error *error)
 
 /* Makes the region longer, unless the bytes or the trailer are lost. What
  * others append behind it keeps its place. */
-static mapped_status show(mapped__region *full, size_t start, size_t n,
+static mapped_status show(mapped__region *self, size_t start, size_t n,
                           mapped_error *error)
 {
-    size_t end = start + n, next_place = full->next_place;
+    size_t end = start + n, next_place = self->next_place;
     if (end > next_place)
         return mapped_error_set_range(
             error, MAPPED_RANGE, "append",
-            (const uint64_t[3]){start, n, full->length});
+            (const uint64_t[3]){start, n, self->length});
     mapped_status status =
-        mapped__region_intact(full, full->lead + start, n, error);
-    if (status == MAPPED_OK && end > full->length)
-        status = write_data_end(full, end, error);
+        mapped__region_intact(self, self->lead + start, n, error);
+    if (status == MAPPED_OK && end > self->length)
+        status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
         report_as_lost(start, n, error);
         return status;
     }
-    if (end > full->length)
-        mapped__region_publish_length(full, end);
-    full->next_place = next_place;
-    if (full->wanted != UINT64_MAX)
-        full->wanted = full->length;
+    if (end > self->length)
+        mapped__region_publish_length(self, end);
+    self->next_place = next_place;
+    if (self->wanted != UINT64_MAX)
+        self->wanted = self->length;
     return MAPPED_OK;
 }
 
 /* As mapped__region_end_append. */
-static mapped_status finish(mapped__region *full, size_t n, size_t start,
+static mapped_status finish(mapped__region *self, size_t n, size_t start,
                             mapped_status status, mapped_error *error)
 {
     if (status == MAPPED_OK)
-        status = show(full, start, n, error);
-    if (full->appending == 0 && full->next_place > full->length)
-        take_back(full);
+        status = show(self, start, n, error);
+    if (self->appending == 0 && self->next_place > self->length)
+        take_back(self);
     if (status == MAPPED_FAULT)
-        check_cut(full);
+        check_cut(self);
     return status;
 }
 
@@ -379,14 +379,14 @@ mapped_status mapped__region_end_append(mapped_region *region, size_t n,
                                         size_t start, mapped_status status,
                                         mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
+    mapped__region *self = mapped__region_of(region);
     mapped_status locked = mapped__region_lock(
-        full, false, "append", status == MAPPED_OK ? error : NULL);
+        self, false, "append", status == MAPPED_OK ? error : NULL);
     if (locked != MAPPED_OK)
         return status == MAPPED_OK ? locked : status;
-    full->appending--;
-    status = finish(full, n, start, status, error);
-    mapped__region_unlock(full);
+    self->appending--;
+    status = finish(self, n, start, status, error);
+    mapped__region_unlock(self);
     return status;
 }
 
@@ -395,18 +395,18 @@ mapped_status mapped__region_append_short(mapped_region *region,
                                           mapped_error *error)
 {
     size_t start;
-    mapped__region *full = mapped__region_of(region);
+    mapped__region *self = mapped__region_of(region);
     unsigned char bytes[MAPPED__SHORT];
     assert(n > 0 && n <= MAPPED__SHORT);
     memcpy(bytes, data, n);
-    mapped_status status = mapped__region_lock(full, false, "append", error);
+    mapped_status status = mapped__region_lock(self, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = take_place(full, n, &start, error);
+    status = take_place(self, n, &start, error);
     if (status == MAPPED_OK) {
-        memcpy(full->mapping.address + full->lead + start, bytes, n);
-        status = finish(full, n, start, status, error);
+        memcpy(self->mapping.address + self->lead + start, bytes, n);
+        status = finish(self, n, start, status, error);
     }
-    mapped__region_unlock(full);
+    mapped__region_unlock(self);
     return status;
 }

@@ -18,74 +18,74 @@
  * out of reach until the process ends. */
 static void begin_in_child(mapped__guard *guard)
 {
-    mapped__region *full = mapped__region_of_guard(guard);
-    uint64_t control = MAPPED__LOAD(&full->control);
-    full->capacity = 0; /* the parent's to fill and to trim */
-    full->appending = 0;
-    full->next_place = full->length;
+    mapped__region *self = mapped__region_of_guard(guard);
+    uint64_t control = MAPPED__LOAD(&self->control);
+    self->capacity = 0; /* the parent's to fill and to trim */
+    self->appending = 0;
+    self->next_place = self->length;
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;
-    __atomic_fetch_or(&full->head.state_, MAPPED__STATE_CLOSED,
+    __atomic_fetch_or(&self->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
-    __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_PROTECTED,
+    __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_PROTECTED,
                        __ATOMIC_SEQ_CST);
-    mapped__region_publish_length(full, 0);
-    full->mapping.address = NULL;
-    for (mapped__old_mapping *old = full->old_mappings; old != NULL;
+    mapped__region_publish_length(self, 0);
+    self->mapping.address = NULL;
+    for (mapped__old_mapping *old = self->old_mappings; old != NULL;
          old = old->next)
         old->mapping.address = NULL;
-    MAPPED__STORE(&full->control, (control & ~MAPPED__CONTROL_WHILE_LOCKED) |
+    MAPPED__STORE(&self->control, (control & ~MAPPED__CONTROL_WHILE_LOCKED) |
                                       MAPPED__CONTROL_CLOSED);
 }
 
-mapped_status mapped__region_watch(mapped__region *full, mapped_error *error)
+mapped_status mapped__region_watch(mapped__region *self, mapped_error *error)
 {
-    mapped__guard *guard = &full->guard;
-    guard->state = &full->head.state_;
+    mapped__guard *guard = &self->guard;
+    guard->state = &self->head.state_;
     guard->lost_bit = MAPPED__STATE_LOST;
     guard->forked = begin_in_child;
     return mapped__guard_add(guard, error);
 }
 
-void mapped__region_guard(mapped__region *full)
+void mapped__region_guard(mapped__region *self)
 {
-    const mapped__mapping *mapping = &full->mapping;
+    const mapped__mapping *mapping = &self->mapping;
     assert(mapping->used <= mapping->reserved);
-    if (full->guard.base == NULL) { /* never change while a handler may look */
-        full->guard.page = mapping->page;
-        full->guard.writable = mapping->flags & MAPPED__MAP_WRITE;
+    if (self->guard.base == NULL) { /* never change while a handler may look */
+        self->guard.page = mapping->page;
+        self->guard.writable = mapping->flags & MAPPED__MAP_WRITE;
     }
-    mapped__guard_move(&full->guard, mapping->address, mapping->reserved,
+    mapped__guard_move(&self->guard, mapping->address, mapping->reserved,
                        mapping->used);
 }
 
-static mapped_status check_same_file(const mapped__region *full, intptr_t file,
+static mapped_status check_same_file(const mapped__region *self, intptr_t file,
                                      mapped_error *error)
 {
     mapped__file_info info;
     mapped_status status = mapped__file_info_get(file, &info, error);
     if (status == MAPPED_OK &&
-        (info.device != full->file_device || info.serial != full->file_serial))
+        (info.device != self->file_device || info.serial != self->file_serial))
         status = mapped_error_set(error, MAPPED_STALE, "open");
     return status;
 }
 
-mapped_status mapped__region_open_file(const mapped__region *full,
+mapped_status mapped__region_open_file(const mapped__region *self,
                                        intptr_t *file, mapped_error *error)
 {
     intptr_t opened;
     bool created;
-    if (full->file != MAPPED__NO_FILE) {
-        *file = full->file;
+    if (self->file != MAPPED__NO_FILE) {
+        *file = self->file;
         return MAPPED_OK;
     }
-    if (full->name == NULL)
+    if (self->name == NULL)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
     mapped_status status =
-        mapped__file_open(full->path, 0, 0, &opened, &created, error);
+        mapped__file_open(self->path, 0, 0, &opened, &created, error);
     if (status != MAPPED_OK)
         return status;
-    status = check_same_file(full, opened, error);
+    status = check_same_file(self, opened, error);
     if (status == MAPPED_OK)
         *file = opened;
     else
@@ -93,15 +93,15 @@ mapped_status mapped__region_open_file(const mapped__region *full,
     return status;
 }
 
-void mapped__region_close_file(const mapped__region *full, intptr_t file)
+void mapped__region_close_file(const mapped__region *self, intptr_t file)
 {
-    if (file != full->file)
+    if (file != self->file)
         mapped__file_close(file);
 }
 
 /* Without a file to ask: explicit huge pages run out, other memory breaks.
  * `*later` if another time can tell more: no descriptor was to be had. */
-static int diagnose(const mapped__region *full, const mapped__lost *lost,
+static int diagnose(const mapped__region *self, const mapped__lost *lost,
                     bool *later)
 {
     intptr_t file;
@@ -109,83 +109,83 @@ static int diagnose(const mapped__region *full, const mapped__lost *lost,
     *later = false;
     if (lost->poisoned)
         return EIO;
-    if (full->file == MAPPED__NO_FILE && full->name == NULL)
-        return full->mapping.flags & MAPPED__MAP_HUGETLB ? ENOSPC : EIO;
-    if (mapped__region_open_file(full, &file, &error) != MAPPED_OK) {
+    if (self->file == MAPPED__NO_FILE && self->name == NULL)
+        return self->mapping.flags & MAPPED__MAP_HUGETLB ? ENOSPC : EIO;
+    if (mapped__region_open_file(self, &file, &error) != MAPPED_OK) {
         *later = mapped_error_is_shortage(&error);
         return EIO;
     }
-    uint64_t offset = full->offset - full->lead + lost->first;
+    uint64_t offset = self->offset - self->lead + lost->first;
     int cause = mapped__file_diagnose(file, offset);
-    mapped__region_close_file(full, file);
+    mapped__region_close_file(self, file);
     return cause;
 }
 
 /* The answer is kept, because later the disk may have space again. */
-static int cause_of(mapped__region *full, const mapped__lost *lost)
+static int cause_of(mapped__region *self, const mapped__lost *lost)
 {
     if (lost->cause != 0)
         return lost->cause;
     bool later;
-    int cause = diagnose(full, lost, &later);
+    int cause = diagnose(self, lost, &later);
     if (!later)
-        mapped__guard_explain(&full->guard, lost->offset, cause);
+        mapped__guard_explain(&self->guard, lost->offset, cause);
     return cause;
 }
 
 /* The length that lost stretches are cut to. A retired region has none for new
  * accesses, but its exports show what it had. */
-static size_t length_of(const mapped__region *full)
+static size_t length_of(const mapped__region *self)
 {
-    return mapped_region_closed(&full->head)
-               ? full->longest
-               : mapped_region_length(&full->head);
+    return mapped_region_closed(&self->head)
+               ? self->longest
+               : mapped_region_length(&self->head);
 }
 
 /* Pages of the mapping as bytes of a region of that length: without the lead
  * before its first byte and the rest of the page after its last. */
-static mapped_lost_range in_region(const mapped__region *full, size_t length,
+static mapped_lost_range in_region(const mapped__region *self, size_t length,
                                    const mapped__lost *lost)
 {
     size_t end = lost->length > SIZE_MAX - lost->offset
                      ? SIZE_MAX
                      : lost->offset + lost->length;
-    size_t start = lost->offset > full->lead ? lost->offset - full->lead : 0;
-    end = end > full->lead ? end - full->lead : 0;
+    size_t start = lost->offset > self->lead ? lost->offset - self->lead : 0;
+    end = end > self->lead ? end - self->lead : 0;
     if (end > length)
         end = length;
     mapped_lost_range range = {start, end > start ? end - start : 0, 0};
     return range;
 }
 
-static void name_range(const mapped__region *full, const mapped__lost *lost,
+static void name_range(const mapped__region *self, const mapped__lost *lost,
                        const char *what, mapped_error *error)
 {
-    size_t length = length_of(full);
-    if (lost->offset >= full->lead + length) /* an export shows it */
-        length = full->longest;
-    mapped_lost_range range = in_region(full, length, lost);
+    size_t length = length_of(self);
+    if (lost->offset >= self->lead + length) /* an export shows it */
+        length = self->longest;
+    mapped_lost_range range = in_region(self, length, lost);
     const uint64_t numbers[3] = {range.offset, range.length, length};
     mapped_error_set_range(error, MAPPED_FAULT, what, numbers);
 }
 
-static mapped_status report(mapped__region *full, const mapped__lost *lost,
+static mapped_status report(mapped__region *self, const mapped__lost *lost,
                             mapped_error *error)
 {
-    assert(mapped__region_is_locked(full) || mapped_region_closed(&full->head));
-    name_range(full, lost, "access", error);
+    assert(mapped__region_is_locked(self) || mapped_region_closed(&self->head));
+    name_range(self, lost, "access", error);
     if (error != NULL)
-        error->os_error = cause_of(full, lost);
-    return mapped__region_name_error(&full->head, "access", MAPPED_FAULT,
+        error->os_error = cause_of(self, lost);
+    return mapped__region_name_error(&self->head, "access", MAPPED_FAULT,
                                      error);
 }
 
 /* Whether a byte of [at, at + n) of the mapping is lost; then `*lost` is the
  * stretch, with the place in it to ask about. */
-static bool find_lost(mapped__region *full, size_t at, size_t n,
+static bool find_lost(mapped__region *self, size_t at, size_t n,
                       mapped__lost *lost)
 {
-    if (n == 0 || !mapped__guard_lost(&full->guard, at, n, lost))
+    if (n == 0 || !mapped__guard_lost(&self->guard, at, n, lost))
         return false;
     lost->first = at > lost->offset ? at : lost->offset;
     return true;
@@ -197,14 +197,14 @@ mapped_status mapped__region_lost(mapped_region *region, size_t offset,
                                   size_t n, mapped_error *error)
 {
     mapped__lost lost;
-    mapped__region *full = mapped__region_of(region);
-    if (!find_lost(full, offset + full->lead, n, &lost))
+    mapped__region *self = mapped__region_of(region);
+    if (!find_lost(self, offset + self->lead, n, &lost))
         return MAPPED_OK;
-    mapped_status status = mapped__region_lock(full, false, "access", error);
+    mapped_status status = mapped__region_lock(self, false, "access", error);
     if (status != MAPPED_OK)
         return status;
-    status = report(full, &lost, error);
-    mapped__region_unlock(full);
+    status = report(self, &lost, error);
+    mapped__region_unlock(self);
     return status;
 }
 
@@ -213,12 +213,12 @@ mapped_status mapped__region_export_lost(mapped_region *region, size_t offset,
                                          size_t n, mapped_error *error)
 {
     mapped__lost lost;
-    mapped__region *full = mapped__region_of(region);
+    mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lost(region, offset, n, error);
     if (status != MAPPED_CLOSED ||
-        !find_lost(full, offset + full->lead, n, &lost))
+        !find_lost(self, offset + self->lead, n, &lost))
         return status;
-    return report(full, &lost, error);
+    return report(self, &lost, error);
 }
 
 mapped_status mapped__region_recovered(mapped_region *region,
@@ -226,44 +226,44 @@ mapped_status mapped__region_recovered(mapped_region *region,
                                        size_t n, mapped_error *error)
 {
     mapped__lost found;
-    mapped__region *full = mapped__region_of(region);
-    const mapped__lost part = {.offset = offset + full->lead, .length = n};
+    mapped__region *self = mapped__region_of(region);
+    const mapped__lost part = {.offset = offset + self->lead, .length = n};
     if (n == 0 || mapped_region_recovery_count(region) == recoveries ||
-        !mapped__guard_recovered(&full->guard, recoveries, &part, &found))
+        !mapped__guard_recovered(&self->guard, recoveries, &part, &found))
         return MAPPED_OK;
-    name_range(full, &found, "access before recovery", error);
+    name_range(self, &found, "access before recovery", error);
     if (error != NULL)
         error->os_error = found.cause != 0 ? found.cause : EIO;
     return mapped__region_name_error(region, "access before recovery",
                                      MAPPED_FAULT, error);
 }
 
-mapped_status mapped__region_intact(mapped__region *full, size_t at, size_t n,
+mapped_status mapped__region_intact(mapped__region *self, size_t at, size_t n,
                                     mapped_error *error)
 {
     mapped__lost lost;
-    if (!mapped__guard_lost(&full->guard, at, n, &lost))
+    if (!mapped__guard_lost(&self->guard, at, n, &lost))
         return MAPPED_OK;
-    return report(full, &lost, error);
+    return report(self, &lost, error);
 }
 
-mapped_status mapped__region_all_intact(mapped__region *full,
+mapped_status mapped__region_all_intact(mapped__region *self,
                                         mapped_error *error)
 {
-    return full->length == 0
+    return self->length == 0
                ? MAPPED_OK
-               : mapped__region_intact(full, full->lead, full->length, error);
+               : mapped__region_intact(self, self->lead, self->length, error);
 }
 
 mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "check", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "check", error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_all_intact(full, error);
-    mapped__region_unlock(full);
-    return mapped__region_end(region, "check", status, error);
+    status = mapped__region_all_intact(self, error);
+    mapped__region_unlock(self);
+    return mapped__region_name_status(region, "check", status, error);
 }
 
 mapped_status mapped_region_faults(mapped_region *region,
@@ -271,24 +271,24 @@ mapped_status mapped_region_faults(mapped_region *region,
                                    size_t *count, mapped_error *error)
 {
     mapped__lost lost[MAPPED__LOST_ROOM];
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "faults", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "faults", error);
     if (status != MAPPED_OK)
         return status;
-    size_t all = mapped__guard_list(&full->guard, lost, MAPPED__LOST_ROOM);
+    size_t all = mapped__guard_list(&self->guard, lost, MAPPED__LOST_ROOM);
     size_t found = 0;
     for (size_t i = 0; i < all; i++) {
         mapped_lost_range range =
-            in_region(full, mapped_region_length(&full->head), &lost[i]);
+            in_region(self, mapped_region_length(&self->head), &lost[i]);
         if (range.length == 0)
             continue;
         if (found < capacity) {
-            range.os_error = cause_of(full, &lost[i]);
+            range.os_error = cause_of(self, &lost[i]);
             ranges[found] = range;
         }
         found++;
     }
-    mapped__region_unlock(full);
+    mapped__region_unlock(self);
     *count = found;
     return MAPPED_OK;
 }
@@ -303,12 +303,12 @@ uint64_t mapped_region_fault_count(const mapped_region *region)
 /* Reads a byte of every page, so that one that still can't be had faults again
  * and is noted again. A device's registers are not read for nothing; and with
  * the guard switched off it is for the caller to find out. */
-static void touch(const mapped__region *full, size_t offset, size_t length)
+static void touch(const mapped__region *self, size_t offset, size_t length)
 {
-    const volatile unsigned char *pages = full->mapping.address + offset;
-    if (mapped_region_device(&full->head) || !mapped_guard_enabled())
+    const volatile unsigned char *pages = self->mapping.address + offset;
+    if (mapped_region_device(&self->head) || !mapped_guard_enabled())
         return;
-    for (size_t at = 0; at < length; at += full->mapping.page)
+    for (size_t at = 0; at < length; at += self->mapping.page)
         (void)pages[at];
 }
 
@@ -332,117 +332,117 @@ static mapped_status restore_in(mapped__mapping *mapping,
     return mapped__map_restore(mapping, request, lost->offset, length, error);
 }
 
-static mapped_status restore(mapped__region *full, const mapped__lost *lost,
+static mapped_status restore(mapped__region *self, const mapped__lost *lost,
                              intptr_t file, mapped_error *error)
 {
     mapped__map_request request;
-    if (!mapped__region_describe(full, full->length, &request)) {
-        const uint64_t numbers[3] = {0, full->length, SIZE_MAX};
+    if (!mapped__region_describe(self, self->length, &request)) {
+        const uint64_t numbers[3] = {0, self->length, SIZE_MAX};
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "recover",
                                       numbers);
     }
     request.file = file;
-    mapped_status status = restore_in(&full->mapping, &request, lost, error);
-    for (mapped__old_mapping *old = full->old_mappings;
+    mapped_status status = restore_in(&self->mapping, &request, lost, error);
+    for (mapped__old_mapping *old = self->old_mappings;
          old != NULL && status == MAPPED_OK; old = old->next)
         status = restore_in(&old->mapping, &request, lost, error);
     if (status == MAPPED_OK)
-        touch(full, lost->offset, length_in(&full->mapping, lost));
+        touch(self, lost->offset, length_in(&self->mapping, lost));
     return status;
 }
 
 /* Only what is lost now: what is lost again goes to the end of the list. */
-static mapped_status restore_all(mapped__region *full, intptr_t file,
+static mapped_status restore_all(mapped__region *self, intptr_t file,
                                  mapped_error *error)
 {
     mapped__lost lost;
     mapped_status status = MAPPED_OK;
-    size_t count = mapped__guard_unrestored(&full->guard);
+    size_t count = mapped__guard_unrestored(&self->guard);
     for (size_t i = 0; i < count && status == MAPPED_OK; i++) {
-        if (!mapped__guard_retry(&full->guard, &lost))
+        if (!mapped__guard_retry(&self->guard, &lost))
             break;
-        (void)cause_of(full, &lost); /* for later reports */
-        status = restore(full, &lost, file, error);
+        (void)cause_of(self, &lost); /* for later reports */
+        status = restore(self, &lost, file, error);
         if (status != MAPPED_OK)
-            mapped__guard_add_lost(&full->guard, &lost);
+            mapped__guard_add_lost(&self->guard, &lost);
     }
     return status;
 }
 
-static mapped_status restore_locked(mapped__region *full, mapped_error *error)
+static mapped_status restore_locked(mapped__region *self, mapped_error *error)
 {
     intptr_t file = MAPPED__NO_FILE;
     mapped_status status = MAPPED_OK;
-    if (mapped__guard_unrestored(&full->guard) == 0)
+    if (mapped__guard_unrestored(&self->guard) == 0)
         return MAPPED_OK;
-    if (full->wrapped)
+    if (self->wrapped)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
-    if (full->file != MAPPED__NO_FILE || full->name != NULL)
-        status = mapped__region_open_file(full, &file, error);
+    if (self->file != MAPPED__NO_FILE || self->name != NULL)
+        status = mapped__region_open_file(self, &file, error);
     if (status != MAPPED_OK)
         return status;
-    status = restore_all(full, file, error);
-    if (full->pages_protected)
-        mapped__region_protect_pages(full);
-    mapped__region_close_file(full, file);
+    status = restore_all(self, file, error);
+    if (self->pages_protected)
+        mapped__region_protect_pages(self);
+    mapped__region_close_file(self, file);
     return status;
 }
 
-void mapped__region_recover_behind(mapped__region *full)
+void mapped__region_recover_behind(mapped__region *self)
 {
-    assert(mapped__region_is_locked(full));
-    if (mapped__guard_unrestored(&full->guard) == 0 ||
-        mapped__region_all_intact(full, NULL) != MAPPED_OK)
+    assert(mapped__region_is_locked(self));
+    if (mapped__guard_unrestored(&self->guard) == 0 ||
+        mapped__region_all_intact(self, NULL) != MAPPED_OK)
         return;
-    (void)restore_all(full, full->file, NULL);
-    mapped__guard_end_recovery(&full->guard);
+    (void)restore_all(self, self->file, NULL);
+    mapped__guard_end_recovery(&self->guard);
 }
 
 /* The pages of a flush that failed count as written. Storing a byte of each
  * over itself, in one step, makes the system write them again. */
-static void change_again(mapped__region *full)
+static void change_again(mapped__region *self)
 {
     const size_t page = mapped__page_size();
     size_t end =
-        full->flush_end < full->length ? full->flush_end : full->length;
-    for (size_t at = full->flush_start; at < end; at += page - at % page) {
-        volatile unsigned char *byte = full->head.base_ + at;
+        self->flush_end < self->length ? self->flush_end : self->length;
+    for (size_t at = self->flush_start; at < end; at += page - at % page) {
+        volatile unsigned char *byte = self->head.base_ + at;
         unsigned char same = *byte;
         __atomic_compare_exchange_n(byte, &same, same, false, __ATOMIC_RELAXED,
                                     __ATOMIC_RELAXED);
     }
-    full->flush_error = 0;
+    self->flush_error = 0;
 }
 
 mapped_status mapped_region_recover_begin(mapped_region *region,
                                           mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "recover", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "recover", error);
     if (status != MAPPED_OK)
         return status;
-    bool intact = mapped__region_all_intact(full, NULL) == MAPPED_OK;
-    status = restore_locked(full, intact ? NULL : error);
+    bool intact = mapped__region_all_intact(self, NULL) == MAPPED_OK;
+    status = restore_locked(self, intact ? NULL : error);
     if (intact) /* then what is lost lies behind the region's end */
         status = MAPPED_OK;
-    if (status == MAPPED_OK && full->flush_error != 0 &&
+    if (status == MAPPED_OK && self->flush_error != 0 &&
         !mapped_region_readonly(region))
-        change_again(full);
-    mapped__region_unlock(full);
-    return mapped__region_end(region, "recover", status, error);
+        change_again(self);
+    mapped__region_unlock(self);
+    return mapped__region_name_status(region, "recover", status, error);
 }
 
 mapped_status mapped_region_recover_end(mapped_region *region,
                                         mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "recover", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "recover", error);
     if (status != MAPPED_OK)
         return status;
-    mapped__guard_end_recovery(&full->guard);
-    status = mapped__region_all_intact(full, error);
-    mapped__region_unlock(full);
-    return mapped__region_end(region, "recover", status, error);
+    mapped__guard_end_recovery(&self->guard);
+    status = mapped__region_all_intact(self, error);
+    mapped__region_unlock(self);
+    return mapped__region_name_status(region, "recover", status, error);
 }
 
 mapped_status mapped_region_recover(mapped_region *region, mapped_error *error)

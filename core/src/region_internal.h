@@ -84,6 +84,8 @@ typedef struct mapped__region {
 #define MAPPED__CONTROL_EXPORTED (UINT64_C(1) << 58)
 #define MAPPED__CONTROL_EXPORTS ((UINT64_C(1) << 48) - 1)
 
+/* `region` is the handle that callers have, `self` the same object with all its
+ * fields. */
 static inline mapped__region *mapped__region_of(const mapped_region *region)
 {
     return (mapped__region *)(uintptr_t)region;
@@ -94,9 +96,9 @@ static inline mapped__region *mapped__region_of_guard(mapped__guard *guard)
     return (mapped__region *)((char *)guard - offsetof(mapped__region, guard));
 }
 
-static inline bool mapped__region_is_locked(const mapped__region *full)
+static inline bool mapped__region_is_locked(const mapped__region *self)
 {
-    return MAPPED__LOAD_ACQUIRE(&full->control) & MAPPED__CONTROL_LOCKED;
+    return MAPPED__LOAD_ACQUIRE(&self->control) & MAPPED__CONTROL_LOCKED;
 }
 
 /* mapped_region_device, inline. */
@@ -117,21 +119,21 @@ extern unsigned char mapped__region_nothing[1];
 /* Waits while another thread resizes or closes, then keeps such threads out
  * until unlock. With `alone` there must be no export either (MAPPED_BUSY), and
  * none begins until unlock. MAPPED_CLOSED. */
-mapped_status mapped__region_lock(mapped__region *full, bool alone,
+mapped_status mapped__region_lock(mapped__region *self, bool alone,
                                   const char *what, mapped_error *error);
 /* From locked to locked alone: MAPPED_BUSY while there is an export. */
-mapped_status mapped__region_lock_exports(mapped__region *full,
+mapped_status mapped__region_lock_exports(mapped__region *self,
                                           const char *what,
                                           mapped_error *error);
 /* From locked to locked with no export begun until unlock. True if one that
  * lives may show the mapping where it is; false if the mapping may go. */
-bool mapped__region_is_exported(mapped__region *full);
+bool mapped__region_is_exported(mapped__region *self);
 /* No export shows the mapping where it is now. */
-void mapped__region_moved(mapped__region *full);
-void mapped__region_unlock(mapped__region *full);
+void mapped__region_moved(mapped__region *self);
+void mapped__region_unlock(mapped__region *self);
 
 /* The struct itself, if it isn't in memory of the caller's. */
-void mapped__region_free(mapped__region *full);
+void mapped__region_free(mapped__region *self);
 
 /* Counts an export / ends its count. `*base` is the region's first byte.
  * MAPPED_CLOSED. */
@@ -141,7 +143,7 @@ mapped_status mapped__region_begin_export(mapped_region *region,
 void mapped__region_end_export(mapped_region *region);
 
 /* MAPPED_BUSY, with the number of exports. */
-mapped_status mapped__region_busy(const mapped__region *full, const char *what,
+mapped_status mapped__region_busy(const mapped__region *self, const char *what,
                                   mapped_error *error);
 
 /* The end of what a user calls: an error gets the name of that, unless it says
@@ -151,10 +153,9 @@ mapped_status mapped__region_name_error(const mapped_region *region,
                                         mapped_status status,
                                         mapped_error *error);
 
-static inline mapped_status mapped__region_end(const mapped_region *region,
-                                               const char *operation,
-                                               mapped_status status,
-                                               mapped_error *error)
+static inline mapped_status
+mapped__region_name_status(const mapped_region *region, const char *operation,
+                           mapped_status status, mapped_error *error)
 {
     if (MAPPED__LIKELY(status == MAPPED_OK))
         return MAPPED_OK;
@@ -163,39 +164,39 @@ static inline mapped_status mapped__region_end(const mapped_region *region,
 
 /* Frees what exports have kept, unless one lives. The region is locked, or
  * nobody else can reach it. */
-void mapped__region_free_old(mapped__region *full);
+void mapped__region_free_old(mapped__region *self);
 
 /* Shows the mapping and the length to the inline checks, in that order. An
  * append that is under way loses its place. */
-void mapped__region_publish(mapped__region *full, size_t length);
-void mapped__region_publish_length(mapped__region *full, size_t length);
+void mapped__region_publish(mapped__region *self, size_t length);
+void mapped__region_publish_length(mapped__region *self, size_t length);
 
 /* The request that maps the region at `length` bytes; false if no address space
  * could hold it. */
-bool mapped__region_describe(const mapped__region *full, size_t length,
+bool mapped__region_describe(const mapped__region *self, size_t length,
                              mapped__map_request *request);
 
 /* As mapped_region_resize of a region that is locked. For an append the length
  * is not published yet; undo_growth is for one that fails. */
-mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
+mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
                                     bool appends, mapped_error *error);
 /* Gives the file the end it had before, but not before the region's. */
-void mapped__region_undo_growth(mapped__region *full);
+void mapped__region_undo_growth(mapped__region *self);
 
 /* Maps pages behind those there are, up to `length` bytes, which the file must
  * have. What it moves the caller publishes. MAPPED_BUSY, MAPPED_SYSTEM. */
-mapped_status mapped__region_extend(mapped__region *full, size_t length,
+mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error);
 
 /* MAPPED_FAULT if a page of the region is lost, unless it has a reserve:
  * without one the mapping is grown as one piece, and a lost page has made
  * several of it. */
-mapped_status mapped__region_check_growable(mapped__region *full,
+mapped_status mapped__region_check_growable(mapped__region *self,
                                             mapped_error *error);
 
 /* Lets go of the pages behind `length` bytes, which nobody shows any more and
  * the file may not have. The length is published before and after it. */
-mapped_status mapped__region_drop_pages(mapped__region *full, size_t length,
+mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error);
 
 /* Makes room for `n` bytes, which the region's length doesn't reach yet;
@@ -227,16 +228,16 @@ typedef struct mapped__trailer {
     size_t length;
     uint64_t offset; /* in the file */
 } mapped__trailer;
-void mapped__region_find_trailer(const mapped__region *full,
+void mapped__region_find_trailer(const mapped__region *self,
                                  mapped__trailer *trailer);
 
 /* Gives the file the end that `length` bytes of the region need, where append
  * has made it longer. The region is locked. */
-void mapped__region_trim(mapped__region *full, size_t length);
+void mapped__region_trim(mapped__region *self, size_t length);
 
 /* Forgets the spare if another process has trimmed it, or has made its own. The
  * region is locked. */
-void mapped__region_check_spare(mapped__region *full,
+void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info);
 
 /* What the file's size is without the spare that an append has left there. */
@@ -249,10 +250,10 @@ mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
 
 /* Makes a new region known to the fault guard, and to a fork. MAPPED_MEMORY,
  * MAPPED_SYSTEM. */
-mapped_status mapped__region_watch(mapped__region *full, mapped_error *error);
+mapped_status mapped__region_watch(mapped__region *self, mapped_error *error);
 
 /* Guards the mapping as it is now. */
-void mapped__region_guard(mapped__region *full);
+void mapped__region_guard(mapped__region *self);
 
 /* MAPPED_FAULT if a byte of [offset, offset + n) is lost. May ask the file why.
  */
@@ -273,44 +274,44 @@ mapped_status mapped__region_recovered(mapped_region *region,
 
 /* As mapped__region_lost for [at, at + n) of the mapping of a region that the
  * caller has locked. */
-mapped_status mapped__region_intact(mapped__region *full, size_t at, size_t n,
+mapped_status mapped__region_intact(mapped__region *self, size_t at, size_t n,
                                     mapped_error *error);
 /* The same for all of the region's live length. Behind that lie lost pages if
  * an export has shown them. */
-mapped_status mapped__region_all_intact(mapped__region *full,
+mapped_status mapped__region_all_intact(mapped__region *self,
                                         mapped_error *error);
 
 /* Gets those back, before a length is published that reaches to them. */
-void mapped__region_recover_behind(mapped__region *full);
+void mapped__region_recover_behind(mapped__region *self);
 
 /* What mapped_protect does with a whole region. */
-mapped_status mapped__region_protect(mapped__region *full, mapped_error *error);
+mapped_status mapped__region_protect(mapped__region *self, mapped_error *error);
 /* The same for bytes [start, end), but for the pages; and whether one of them
  * is protected. */
 bool mapped__region_readonly_at(const mapped_region *region, size_t start,
                                 size_t end);
-mapped_status mapped__region_protect_bytes(mapped__region *full, size_t start,
+mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
                                            size_t end, mapped_error *error);
-mapped_status mapped__region_unprotect_bytes(mapped__region *full, size_t start,
+mapped_status mapped__region_unprotect_bytes(mapped__region *self, size_t start,
                                              size_t end, mapped_error *error);
 /* Of bytes that the region doesn't have any more. */
-void mapped__region_cut_protection(mapped__region *full, size_t length);
-mapped_status mapped__region_unprotect(mapped__region *full,
+void mapped__region_cut_protection(mapped__region *self, size_t length);
+mapped_status mapped__region_unprotect(mapped__region *self,
                                        mapped_error *error);
 
 /* Whoever changes the pages of a protected region ends that before, if
  * `pages_protected` is set, and protects them again. The region is locked.
  * MAPPED_SYSTEM.
  */
-mapped_status mapped__region_unprotect_pages(mapped__region *full,
+mapped_status mapped__region_unprotect_pages(mapped__region *self,
                                              mapped_error *error);
-void mapped__region_protect_pages(mapped__region *full);
+void mapped__region_protect_pages(mapped__region *self);
 
 /* The file behind the region: the descriptor it holds, or the path opened again
  * and known to be the same file. Ends with close_file. MAPPED_SYSTEM,
  * MAPPED_STALE; MAPPED_UNSUPPORTED if there is none. */
-mapped_status mapped__region_open_file(const mapped__region *full,
+mapped_status mapped__region_open_file(const mapped__region *self,
                                        intptr_t *file, mapped_error *error);
-void mapped__region_close_file(const mapped__region *full, intptr_t file);
+void mapped__region_close_file(const mapped__region *self, intptr_t file);
 
 #endif

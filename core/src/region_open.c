@@ -12,10 +12,10 @@
 
 /* Clears all but the lists in the guard, which are most of the struct and begin
  * empty. */
-static void clear(mapped__region *full)
+static void clear(mapped__region *self)
 {
-    memset(full, 0, offsetof(mapped__region, guard.lost_list.list));
-    full->guard.recovered.count = 0;
+    memset(self, 0, offsetof(mapped__region, guard.lost_list.list));
+    self->guard.recovered.count = 0;
 }
 
 size_t mapped_region_room(const char *name)
@@ -44,46 +44,46 @@ static mapped_status allocate_named(place at, const char *name,
     size_t room = sizeof **region + base_size + name_size;
     if (at.memory != NULL && at.size < room)
         return mapped_error_set(error, MAPPED_ARGUMENT, at.too_small);
-    mapped__region *full = at.memory != NULL ? at.memory : malloc(room);
-    if (full == NULL)
+    mapped__region *self = at.memory != NULL ? at.memory : malloc(room);
+    if (self == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "region");
-    clear(full);
-    full->placed = at.memory != NULL;
-    *region = full;
+    clear(self);
+    self->placed = at.memory != NULL;
+    *region = self;
     if (name == NULL)
         return MAPPED_OK;
-    memcpy(full->path, base, base_size);
-    memcpy(full->path + base_size, name, name_size);
-    full->name = full->path + base_size;
+    memcpy(self->path, base, base_size);
+    memcpy(self->path + base_size, name, name_size);
+    self->name = self->path + base_size;
     return MAPPED_OK;
 }
 
 static mapped_status allocate(place at, const char *name,
                               mapped__region **region, mapped_error *error)
 {
-    mapped__region *full;
-    mapped_status status = allocate_named(at, name, &full, error);
+    mapped__region *self;
+    mapped_status status = allocate_named(at, name, &self, error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_watch(full, error);
+    status = mapped__region_watch(self, error);
     if (status != MAPPED_OK) {
-        mapped__region_free(full);
+        mapped__region_free(self);
         return status;
     }
-    full->references = 1;
-    full->file = MAPPED__NO_FILE;
-    full->head.base_ = mapped__region_nothing;
-    *region = full;
+    self->references = 1;
+    self->file = MAPPED__NO_FILE;
+    self->head.base_ = mapped__region_nothing;
+    *region = self;
     return MAPPED_OK;
 }
 
 /* Frees a region that nobody has seen. Takes NULL. */
-static void discard(mapped__region *full)
+static void discard(mapped__region *self)
 {
-    if (full == NULL)
+    if (self == NULL)
         return;
-    mapped__guard_remove(&full->guard);
-    mapped__region_free(full);
+    mapped__guard_remove(&self->guard);
+    mapped__region_free(self);
 }
 
 static mapped_status bad_range(mapped_error *error, mapped_status status,
@@ -110,7 +110,7 @@ static mapped_status end(const char *operation, const char *path,
 {
     if (status != MAPPED_OK)
         mapped_error_set_path(error, path);
-    return mapped__region_end(NULL, operation, status, error);
+    return mapped__region_name_status(NULL, operation, status, error);
 }
 
 /* A length that goes to the end of the file counts as 0 here. */
@@ -265,31 +265,31 @@ static unsigned map_flags(mapped_mode mode, const mapped_open_options *options)
     return flags;
 }
 
-static mapped_status map_guarded(mapped__region *full,
+static mapped_status map_guarded(mapped__region *self,
                                  const mapped__map_request *request,
                                  mapped_error *error)
 {
-    mapped_status status = mapped__map(request, &full->mapping, error);
+    mapped_status status = mapped__map(request, &self->mapping, error);
     if (status == MAPPED_OK)
-        mapped__region_guard(full);
+        mapped__region_guard(self);
     return status;
 }
 
-static mapped_status describe_file(const opening *o, mapped__region *full,
+static mapped_status describe_file(const opening *o, mapped__region *self,
                                    mapped__map_request *request,
                                    mapped_error *error)
 {
-    full->mode = o->mode;
-    full->flags = o->options.flags;
-    full->offset = o->options.offset;
-    full->reserve = o->options.reserve;
-    full->lead = (size_t)(full->offset % o->info.granularity);
-    full->file_device = o->info.device;
-    full->file_serial = o->info.serial;
-    full->file = o->file;
-    full->mapping.page = o->info.page;
-    if (!mapped__region_describe(full, (size_t)o->length, request))
-        return bad_range(error, MAPPED_OVERFLOW, full->offset, o->length,
+    self->mode = o->mode;
+    self->flags = o->options.flags;
+    self->offset = o->options.offset;
+    self->reserve = o->options.reserve;
+    self->lead = (size_t)(self->offset % o->info.granularity);
+    self->file_device = o->info.device;
+    self->file_serial = o->info.serial;
+    self->file = o->file;
+    self->mapping.page = o->info.page;
+    if (!mapped__region_describe(self, (size_t)o->length, request))
+        return bad_range(error, MAPPED_OVERFLOW, self->offset, o->length,
                          SIZE_MAX);
     request->flags = map_flags(o->mode, &o->options);
     if (o->path == NULL)
@@ -320,22 +320,22 @@ static mapped_status truncate_file(opening *o,
     return end > 0 ? resize_file(o, 0, end, error) : MAPPED_OK;
 }
 
-static mapped_status map_file(opening *o, mapped__region *full,
+static mapped_status map_file(opening *o, mapped__region *self,
                               mapped_error *error)
 {
     mapped__map_request request;
-    mapped_status status = describe_file(o, full, &request, error);
+    mapped_status status = describe_file(o, self, &request, error);
     if (status == MAPPED_OK)
         status = truncate_file(o, &request, error);
     if (status == MAPPED_OK)
-        status = map_guarded(full, &request, error);
+        status = map_guarded(self, &request, error);
     if (status != MAPPED_OK)
         return status;
     if (o->mode == MAPPED_MODE_READ)
-        full->head.traits_ |= MAPPED__TRAIT_READONLY;
+        self->head.traits_ |= MAPPED__TRAIT_READONLY;
     if (o->options.flags & MAPPED_OPEN_DEVICE)
-        full->head.traits_ |= MAPPED__TRAIT_DEVICE;
-    mapped__region_publish(full, (size_t)o->length);
+        self->head.traits_ |= MAPPED__TRAIT_DEVICE;
+    mapped__region_publish(self, (size_t)o->length);
     return MAPPED_OK;
 }
 
@@ -358,22 +358,22 @@ static void undo(const opening *o)
 
 /* The descriptor is needed to resize and flush, so the shared writable modes
  * keep it; so does a region without a path, as it could never be had again. */
-static void keep_or_close_file(const opening *o, mapped__region *full)
+static void keep_or_close_file(const opening *o, mapped__region *self)
 {
     if (mapped__mode_shares_writes(o->mode) || o->path == NULL)
         return;
-    mapped__file_close(full->file);
-    full->file = MAPPED__NO_FILE;
+    mapped__file_close(self->file);
+    self->file = MAPPED__NO_FILE;
 }
 
 /* Owns o->file from now on, also when it fails. */
 static mapped_status open_file(opening *o, const char *name,
                                mapped_region **region, mapped_error *error)
 {
-    mapped__region *full = NULL;
+    mapped__region *self = NULL;
     const place at = {o->options.memory, o->options.memory_size,
                       "open: too little memory for the region"};
-    mapped_status status = allocate(at, name, &full, error);
+    mapped_status status = allocate(at, name, &self, error);
     if (status == MAPPED_OK)
         status = mapped__file_info_get(o->file, &o->info, error);
     if (status == MAPPED_OK)
@@ -385,24 +385,24 @@ static mapped_status open_file(opening *o, const char *name,
     if (status == MAPPED_OK)
         status = fit_file(o, error);
     if (status == MAPPED_OK)
-        status = map_file(o, full, error);
+        status = map_file(o, self, error);
     if (status != MAPPED_OK) {
         undo(o);
         mapped__file_close(o->file);
-        discard(full);
+        discard(self);
         return status;
     }
-    keep_or_close_file(o, full);
-    full->created = o->created && o->path != NULL;
-    full->is_file = true;
-    full->fixed = o->info.kind != MAPPED__FILE_REGULAR ||
+    keep_or_close_file(o, self);
+    self->created = o->created && o->path != NULL;
+    self->is_file = true;
+    self->fixed = o->info.kind != MAPPED__FILE_REGULAR ||
                   o->options.flags & MAPPED_OPEN_DEVICE;
-    full->by_path = o->path != NULL;
-    full->wanted =
+    self->by_path = o->path != NULL;
+    self->wanted =
         is_to_end(&o->options) || creates(o->mode) ? UINT64_MAX : o->length;
-    full->stepwise = !full->fixed && mapped__mode_shares_writes(o->mode) &&
+    self->stepwise = !self->fixed && mapped__mode_shares_writes(o->mode) &&
                      o->info.page == mapped__page_size();
-    *region = &full->head;
+    *region = &self->head;
     return MAPPED_OK;
 }
 
@@ -486,7 +486,7 @@ static mapped_status check_anonymous(uint64_t length,
                          "anonymous: longer than the reserve", error);
 }
 
-static mapped_status map_anonymous(mapped__region *full, size_t length,
+static mapped_status map_anonymous(mapped__region *self, size_t length,
                                    const mapped_anonymous_options *options,
                                    mapped_error *error)
 {
@@ -506,13 +506,13 @@ static mapped_status map_anonymous(mapped__region *full, size_t length,
         if (page != 0 && !mapped_round_up(length, page, &rounded))
             return bad_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX);
         mapped_status status =
-            mapped__memory_create(rounded, page, &full->file, error);
+            mapped__memory_create(rounded, page, &self->file, error);
         if (status != MAPPED_OK)
             return status;
-        request.file = full->file;
+        request.file = self->file;
         request.flags &= ~MAPPED__MAP_HUGETLB;
     }
-    return map_guarded(full, &request, error);
+    return map_guarded(self, &request, error);
 }
 
 mapped_status mapped_region_anonymous(uint64_t length,
@@ -526,59 +526,59 @@ mapped_status mapped_region_anonymous(uint64_t length,
         options = &defaults;
     const place at = {options->memory, options->memory_size,
                       "anonymous: too little memory for the region"};
-    mapped__region *full = NULL;
+    mapped__region *self = NULL;
     mapped_status status = check_anonymous(length, options, error);
     if (status == MAPPED_OK)
-        status = allocate(at, NULL, &full, error);
+        status = allocate(at, NULL, &self, error);
     if (status != MAPPED_OK)
         return end("anonymous", NULL, status, error);
-    full->mode = MAPPED_MODE_READ_WRITE;
-    full->reserve = options->reserve;
-    status = map_anonymous(full, (size_t)length, options, error);
+    self->mode = MAPPED_MODE_READ_WRITE;
+    self->reserve = options->reserve;
+    status = map_anonymous(self, (size_t)length, options, error);
     if (status != MAPPED_OK) {
-        mapped__file_close(full->file);
-        discard(full);
+        mapped__file_close(self->file);
+        discard(self);
         return end("anonymous", NULL, status, error);
     }
-    mapped__region_publish(full, (size_t)length);
-    *region = &full->head;
+    mapped__region_publish(self, (size_t)length);
+    *region = &self->head;
     return MAPPED_OK;
 }
 
 /* The memory may be a mapping of somebody else's. What protection it has is not
  * known: a page that takes the place of a lost one had better be writable. */
-static void guard_wrapped(mapped__region *full, unsigned char *data,
+static void guard_wrapped(mapped__region *self, unsigned char *data,
                           size_t length)
 {
     const size_t page = mapped__page_size();
     size_t used;
-    full->lead = (uintptr_t)data % page;
-    full->guard.page = page;
-    full->guard.writable = true;
-    if (mapped_round_up(length + full->lead, page, &used))
-        mapped__guard_move(&full->guard, data - full->lead, used, used);
+    self->lead = (uintptr_t)data % page;
+    self->guard.page = page;
+    self->guard.writable = true;
+    if (mapped_round_up(length + self->lead, page, &used))
+        mapped__guard_move(&self->guard, data - self->lead, used, used);
 }
 
 mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
                                  mapped_wrap_hook *hook, void *context,
                                  mapped_region **region, mapped_error *error)
 {
-    mapped__region *full;
+    mapped__region *self;
     mapped_status status =
-        allocate((place){.memory = NULL}, NULL, &full, error);
+        allocate((place){.memory = NULL}, NULL, &self, error);
     if (status != MAPPED_OK)
         return end("wrap", NULL, status, error);
-    full->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;
-    full->wrapped = true;
-    full->hook = hook;
-    full->context = context;
+    self->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;
+    self->wrapped = true;
+    self->hook = hook;
+    self->context = context;
     if (readonly)
-        full->head.traits_ |= MAPPED__TRAIT_READONLY;
+        self->head.traits_ |= MAPPED__TRAIT_READONLY;
     if (length > 0) {
-        full->head.base_ = data;
-        guard_wrapped(full, data, length);
+        self->head.base_ = data;
+        guard_wrapped(self, data, length);
     }
-    mapped__region_publish_length(full, length);
-    *region = &full->head;
+    mapped__region_publish_length(self, length);
+    *region = &self->head;
     return MAPPED_OK;
 }

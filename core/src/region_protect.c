@@ -68,11 +68,11 @@ static void take_out(stretch_list *list, stretch less)
 
 /* Writers see the old list or the new one: each store here comes after those
  * before it, and each load in `touches` before those after it. */
-static mapped_status set_list(mapped__region *full, const stretch_list *list,
+static mapped_status set_list(mapped__region *self, const stretch_list *list,
                               mapped_error *error)
 {
-    assert(mapped__region_is_locked(full));
-    mapped__protection *protection = full->protection;
+    assert(mapped__region_is_locked(self));
+    mapped__protection *protection = self->protection;
     if (list->count > MAPPED_PROTECTED_STRETCHES)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "protect: too many stretches");
@@ -89,12 +89,12 @@ static mapped_status set_list(mapped__region *full, const stretch_list *list,
         MAPPED__STORE_RELEASE(&to->end, list->stretches[i].end);
     }
     MAPPED__STORE_RELEASE(&protection->version, version + 2);
-    MAPPED__STORE_RELEASE(&full->protection, protection);
+    MAPPED__STORE_RELEASE(&self->protection, protection);
     if (list->count > 0)
-        __atomic_fetch_or(&full->head.traits_, MAPPED__TRAIT_PROTECTED,
+        __atomic_fetch_or(&self->head.traits_, MAPPED__TRAIT_PROTECTED,
                           __ATOMIC_SEQ_CST);
     else
-        __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_PROTECTED,
+        __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_PROTECTED,
                            __ATOMIC_SEQ_CST);
     return MAPPED_OK;
 }
@@ -117,76 +117,76 @@ static bool touches(const mapped__protection *protection, size_t start,
     return found;
 }
 
-static mapped_status set_writable(mapped__region *full, bool writable,
+static mapped_status set_writable(mapped__region *self, bool writable,
                                   mapped_error *error)
 {
     mapped_status status = MAPPED_OK;
-    if (full->mapping.used > 0)
-        status = mapped__map_protect(&full->mapping, writable, error);
+    if (self->mapping.used > 0)
+        status = mapped__map_protect(&self->mapping, writable, error);
     if (status == MAPPED_OK)
-        MAPPED__STORE(&full->guard.writable, writable);
+        MAPPED__STORE(&self->guard.writable, writable);
     return status;
 }
 
 /* Pages that the system doesn't protect are no more than not protected. */
-void mapped__region_protect_pages(mapped__region *full)
+void mapped__region_protect_pages(mapped__region *self)
 {
-    assert(mapped_region_readonly(&full->head));
-    full->pages_protected = set_writable(full, false, NULL) == MAPPED_OK;
+    assert(mapped_region_readonly(&self->head));
+    self->pages_protected = set_writable(self, false, NULL) == MAPPED_OK;
 }
 
-mapped_status mapped__region_unprotect_pages(mapped__region *full,
+mapped_status mapped__region_unprotect_pages(mapped__region *self,
                                              mapped_error *error)
 {
-    if (!full->pages_protected)
+    if (!self->pages_protected)
         return MAPPED_OK;
-    mapped_status status = set_writable(full, true, error);
-    full->pages_protected = status != MAPPED_OK;
+    mapped_status status = set_writable(self, true, error);
+    self->pages_protected = status != MAPPED_OK;
     return status;
 }
 
 /* No export begins between the look at their number and the trait. */
-mapped_status mapped__region_protect(mapped__region *full, mapped_error *error)
+mapped_status mapped__region_protect(mapped__region *self, mapped_error *error)
 {
-    if (mapped_region_readonly(&full->head))
+    if (mapped_region_readonly(&self->head))
         return MAPPED_OK;
-    mapped_status status = mapped__region_lock(full, true, "protect", error);
+    mapped_status status = mapped__region_lock(self, true, "protect", error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_free_old(full);
-    __atomic_fetch_or(&full->head.traits_, MAPPED__TRAIT_READONLY,
+    mapped__region_free_old(self);
+    __atomic_fetch_or(&self->head.traits_, MAPPED__TRAIT_READONLY,
                       __ATOMIC_SEQ_CST);
-    if (!full->wrapped && MAPPED__LOAD_ACQUIRE(&full->references) == 1)
-        mapped__region_protect_pages(full);
-    mapped__region_unlock(full);
+    if (!self->wrapped && MAPPED__LOAD_ACQUIRE(&self->references) == 1)
+        mapped__region_protect_pages(self);
+    mapped__region_unlock(self);
     return MAPPED_OK;
 }
 
-mapped_status mapped__region_unprotect(mapped__region *full,
+mapped_status mapped__region_unprotect(mapped__region *self,
                                        mapped_error *error)
 {
-    if (full->mode == MAPPED_MODE_READ)
+    if (self->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "protect");
-    mapped_status status = mapped__region_lock(full, false, "protect", error);
+    mapped_status status = mapped__region_lock(self, false, "protect", error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_unprotect_pages(full, error);
-    if (status == MAPPED_OK && full->protection != NULL)
-        status = set_list(full, &(const stretch_list){0}, error);
+    status = mapped__region_unprotect_pages(self, error);
+    if (status == MAPPED_OK && self->protection != NULL)
+        status = set_list(self, &(const stretch_list){0}, error);
     if (status == MAPPED_OK)
-        __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_READONLY,
+        __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_READONLY,
                            __ATOMIC_SEQ_CST);
-    mapped__region_unlock(full);
+    mapped__region_unlock(self);
     return status;
 }
 
-void mapped__region_cut_protection(mapped__region *full, size_t length)
+void mapped__region_cut_protection(mapped__region *self, size_t length)
 {
-    if (full->protection == NULL)
+    if (self->protection == NULL)
         return;
-    stretch_list list = full->protection->list;
+    stretch_list list = self->protection->list;
     take_out(&list, (stretch){length, SIZE_MAX});
-    mapped_status status = set_list(full, &list, NULL);
+    mapped_status status = set_list(self, &list, NULL);
     (void)status; /* there are no more stretches than before */
 }
 
@@ -202,56 +202,56 @@ bool mapped__region_readonly_at(const mapped_region *region, size_t start,
                    start, end);
 }
 
-mapped_status mapped__region_protect_bytes(mapped__region *full, size_t start,
+mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
                                            size_t end, mapped_error *error)
 {
-    if (start == end || mapped_region_readonly(&full->head))
+    if (start == end || mapped_region_readonly(&self->head))
         return MAPPED_OK;
-    mapped_status status = mapped__region_lock(full, true, "protect", error);
+    mapped_status status = mapped__region_lock(self, true, "protect", error);
     if (status != MAPPED_OK)
         return status;
     stretch_list list = {0};
-    if (full->protection != NULL)
-        list = full->protection->list;
+    if (self->protection != NULL)
+        list = self->protection->list;
     add(&list, (stretch){start, end});
-    status = set_list(full, &list, error);
-    mapped__region_unlock(full);
+    status = set_list(self, &list, error);
+    mapped__region_unlock(self);
     return status;
 }
 
 /* With the region locked. */
-static mapped_status unprotect_bytes(mapped__region *full, stretch less,
+static mapped_status unprotect_bytes(mapped__region *self, stretch less,
                                      mapped_error *error)
 {
-    bool whole = mapped_region_readonly(&full->head);
+    bool whole = mapped_region_readonly(&self->head);
     stretch_list list = {0};
     mapped_status status = MAPPED_OK;
-    if (full->protection != NULL)
-        list = full->protection->list;
+    if (self->protection != NULL)
+        list = self->protection->list;
     if (whole)
-        add(&list, (stretch){0, full->length});
+        add(&list, (stretch){0, self->length});
     take_out(&list, less);
     if (whole)
-        status = mapped__region_unprotect_pages(full, error);
+        status = mapped__region_unprotect_pages(self, error);
     if (status == MAPPED_OK)
-        status = set_list(full, &list, error);
+        status = set_list(self, &list, error);
     if (status == MAPPED_OK && whole)
-        __atomic_fetch_and(&full->head.traits_, ~MAPPED__TRAIT_READONLY,
+        __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_READONLY,
                            __ATOMIC_SEQ_CST);
     return status;
 }
 
-mapped_status mapped__region_unprotect_bytes(mapped__region *full, size_t start,
+mapped_status mapped__region_unprotect_bytes(mapped__region *self, size_t start,
                                              size_t end, mapped_error *error)
 {
-    if (full->mode == MAPPED_MODE_READ)
+    if (self->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "protect");
     if (start == end)
         return MAPPED_OK;
-    mapped_status status = mapped__region_lock(full, false, "protect", error);
+    mapped_status status = mapped__region_lock(self, false, "protect", error);
     if (status != MAPPED_OK)
         return status;
-    status = unprotect_bytes(full, (stretch){start, end}, error);
-    mapped__region_unlock(full);
+    status = unprotect_bytes(self, (stretch){start, end}, error);
+    mapped__region_unlock(self);
     return status;
 }

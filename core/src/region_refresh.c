@@ -20,35 +20,35 @@ const char *mapped_change_text(mapped_change change)
 }
 
 /* The file that has the region's path now. `*gone`: none has. */
-static mapped_status open_path(const mapped__region *full, intptr_t *file,
+static mapped_status open_path(const mapped__region *self, intptr_t *file,
                                bool *gone, mapped_error *error)
 {
     bool created;
     mapped_error unasked;
     mapped_error *reason = error != NULL ? error : &unasked;
     unsigned flags =
-        mapped__mode_shares_writes(full->mode) ? MAPPED__FILE_WRITE : 0;
+        mapped__mode_shares_writes(self->mode) ? MAPPED__FILE_WRITE : 0;
     mapped_status status =
-        mapped__file_open(full->path, flags, 0, file, &created, reason);
+        mapped__file_open(self->path, flags, 0, file, &created, reason);
     *gone =
         status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
     return *gone ? MAPPED_OK : status;
 }
 
 /* How long the region is to be in a file whose data ends at `data_end`. */
-static mapped_status find_length(const mapped__region *full, uint64_t data_end,
+static mapped_status find_length(const mapped__region *self, uint64_t data_end,
                                  size_t *length, mapped_error *error)
 {
-    uint64_t left = data_end > full->offset ? data_end - full->offset : 0;
-    uint64_t wanted = left < full->wanted ? left : full->wanted;
-    const uint64_t numbers[3] = {full->offset, wanted, SIZE_MAX / 2};
+    uint64_t left = data_end > self->offset ? data_end - self->offset : 0;
+    uint64_t wanted = left < self->wanted ? left : self->wanted;
+    const uint64_t numbers[3] = {self->offset, wanted, SIZE_MAX / 2};
     if (wanted > SIZE_MAX / 2)
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "refresh",
                                       numbers);
-    if (full->reserve != 0 && wanted > full->reserve)
+    if (self->reserve != 0 && wanted > self->reserve)
         return mapped_error_set_range(
             error, MAPPED_ARGUMENT, "refresh: longer than the reserve",
-            (const uint64_t[3]){0, wanted, full->reserve});
+            (const uint64_t[3]){0, wanted, self->reserve});
     *length = (size_t)wanted;
     return MAPPED_OK;
 }
@@ -56,23 +56,23 @@ static mapped_status find_length(const mapped__region *full, uint64_t data_end,
 /* A private page that was written to is a copy, and shows nothing that came
  * behind the end of the file since. Any other shows it, and is not written to,
  * which would make it a copy. */
-static mapped_status fill_last_page(mapped__region *full, size_t before,
+static mapped_status fill_last_page(mapped__region *self, size_t before,
                                     size_t length, mapped_error *error)
 {
     unsigned char bytes[1024];
     mapped_status status = MAPPED_OK;
-    size_t at = full->lead + before;
-    size_t end = full->lead + length;
-    size_t page_end = at + (full->mapping.page - at % full->mapping.page);
-    if (full->mode != MAPPED_MODE_COPY || at % full->mapping.page == 0 ||
-        at >= full->mapping.used)
+    size_t at = self->lead + before;
+    size_t end = self->lead + length;
+    size_t page_end = at + (self->mapping.page - at % self->mapping.page);
+    if (self->mode != MAPPED_MODE_COPY || at % self->mapping.page == 0 ||
+        at >= self->mapping.used)
         return MAPPED_OK;
     if (end > page_end)
         end = page_end;
     for (size_t n; at < end && status == MAPPED_OK; at += n) {
-        unsigned char *shown = full->mapping.address + at;
+        unsigned char *shown = self->mapping.address + at;
         n = end - at < sizeof bytes ? end - at : sizeof bytes;
-        status = mapped__file_read(full->file, full->offset - full->lead + at,
+        status = mapped__file_read(self->file, self->offset - self->lead + at,
                                    bytes, n, error);
         if (status == MAPPED_OK && memcmp(shown, bytes, n) != 0)
             memcpy(shown, bytes, n);
@@ -82,137 +82,137 @@ static mapped_status fill_last_page(mapped__region *full, size_t before,
 
 /* If another process has appended in the region's own spare, that is mapped
  * already. From then on it is that one's to trim, until this region appends. */
-static mapped_status map_longer(mapped__region *full, size_t length,
+static mapped_status map_longer(mapped__region *self, size_t length,
                                 mapped_error *error)
 {
-    bool is_mapped = length <= full->capacity;
-    mapped_status status = mapped__region_check_growable(full, error);
+    bool is_mapped = length <= self->capacity;
+    mapped_status status = mapped__region_check_growable(self, error);
     if (status != MAPPED_OK)
         return status;
-    MAPPED__STORE(&full->capacity, 0);
+    MAPPED__STORE(&self->capacity, 0);
     if (is_mapped)
         return MAPPED_OK;
-    mapped__region_free_old(full);
-    status = fill_last_page(full, full->length, length, error);
-    return status == MAPPED_OK ? mapped__region_extend(full, length, error)
+    mapped__region_free_old(self);
+    status = fill_last_page(self, self->length, length, error);
+    return status == MAPPED_OK ? mapped__region_extend(self, length, error)
                                : status;
 }
 
-static mapped_status show_longer(mapped__region *full, size_t length,
+static mapped_status show_longer(mapped__region *self, size_t length,
                                  mapped_error *error)
 {
-    bool pages_protected = full->pages_protected;
-    mapped_status status = mapped__region_unprotect_pages(full, error);
+    bool pages_protected = self->pages_protected;
+    mapped_status status = mapped__region_unprotect_pages(self, error);
     if (status == MAPPED_OK)
-        status = map_longer(full, length, error);
+        status = map_longer(self, length, error);
     if (status == MAPPED_OK)
-        mapped__region_recover_behind(full);
-    mapped__region_publish(full, status == MAPPED_OK ? length : full->length);
+        mapped__region_recover_behind(self);
+    mapped__region_publish(self, status == MAPPED_OK ? length : self->length);
     if (pages_protected)
-        mapped__region_protect_pages(full);
+        mapped__region_protect_pages(self);
     return status;
 }
 
 /* Exports that reach past the new end read zeros there and get MAPPED_FAULT
  * when they end, so their pages stay mapped. */
-static mapped_status show_shorter(mapped__region *full, size_t length,
+static mapped_status show_shorter(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
-    mapped__region_publish_length(full, length);
-    mapped__region_cut_protection(full, length);
-    if (full->capacity != 0 ||
-        mapped__region_lock_exports(full, "refresh", NULL) != MAPPED_OK)
+    mapped__region_publish_length(self, length);
+    mapped__region_cut_protection(self, length);
+    if (self->capacity != 0 ||
+        mapped__region_lock_exports(self, "refresh", NULL) != MAPPED_OK)
         return MAPPED_OK;
-    bool pages_protected = full->pages_protected;
-    mapped_status status = mapped__region_unprotect_pages(full, error);
+    bool pages_protected = self->pages_protected;
+    mapped_status status = mapped__region_unprotect_pages(self, error);
     if (status == MAPPED_OK)
-        status = mapped__region_drop_pages(full, length, error);
+        status = mapped__region_drop_pages(self, length, error);
     if (pages_protected)
-        mapped__region_protect_pages(full);
+        mapped__region_protect_pages(self);
     return status;
 }
 
 /* Nobody may have a pointer or be in the middle of an access. */
-static mapped_status check_alone(mapped__region *full, mapped_error *error)
+static mapped_status check_alone(mapped__region *self, mapped_error *error)
 {
-    mapped_status status = mapped__region_lock_exports(full, "refresh", error);
-    if (status == MAPPED_OK && MAPPED__LOAD_ACQUIRE(&full->references) != 1)
-        status = mapped__region_busy(full, "refresh", error);
+    mapped_status status = mapped__region_lock_exports(self, "refresh", error);
+    if (status == MAPPED_OK && MAPPED__LOAD_ACQUIRE(&self->references) != 1)
+        status = mapped__region_busy(self, "refresh", error);
     return status;
 }
 
 /* Replaces the file and its mapping. */
-static void replace_file(mapped__region *full, intptr_t file,
+static void replace_file(mapped__region *self, intptr_t file,
                          const mapped__file_info *info,
                          const mapped__mapping *mapping)
 {
-    mapped__region_trim(full, full->length);
-    mapped__region_free_old(full);
-    mapped__guard_suspend(&full->guard);
-    mapped__guard_forget(&full->guard, 0);
-    mapped__unmap(&full->mapping);
-    mapped__file_close(full->file);
-    mapped__ahead_stop(full->ahead);
-    full->ahead = NULL;
-    full->file = file;
-    full->file_device = info->device;
-    full->file_serial = info->serial;
-    full->mapping = *mapping;
-    full->created = false;
-    full->flush_error = 0;
-    mapped__region_guard(full);
+    mapped__region_trim(self, self->length);
+    mapped__region_free_old(self);
+    mapped__guard_suspend(&self->guard);
+    mapped__guard_forget(&self->guard, 0);
+    mapped__unmap(&self->mapping);
+    mapped__file_close(self->file);
+    mapped__ahead_stop(self->ahead);
+    self->ahead = NULL;
+    self->file = file;
+    self->file_device = info->device;
+    self->file_serial = info->serial;
+    self->mapping = *mapping;
+    self->created = false;
+    self->flush_error = 0;
+    mapped__region_guard(self);
 }
 
-static mapped_status change_file(mapped__region *full, intptr_t file,
+static mapped_status change_file(mapped__region *self, intptr_t file,
                                  mapped__file_info *info, mapped_error *error)
 {
     mapped__map_request request;
     mapped__mapping made;
     size_t length;
     mapped_status status =
-        find_length(full, mapped__file_data_end(file, info), &length, error);
+        find_length(self, mapped__file_data_end(file, info), &length, error);
     if (status == MAPPED_OK)
-        status = check_alone(full, error);
+        status = check_alone(self, error);
     if (status != MAPPED_OK)
         return status;
-    if (!mapped__region_describe(full, length, &request))
+    if (!mapped__region_describe(self, length, &request))
         return mapped_error_set(error, MAPPED_OVERFLOW, "refresh");
     request.file = file;
     status = mapped__map(&request, &made, error);
     if (status != MAPPED_OK)
         return status;
-    bool pages_protected = full->pages_protected;
-    replace_file(full, file, info, &made);
-    mapped__region_cut_protection(full, 0);
-    mapped__region_publish(full, length);
+    bool pages_protected = self->pages_protected;
+    replace_file(self, file, info, &made);
+    mapped__region_cut_protection(self, 0);
+    mapped__region_publish(self, length);
     if (pages_protected)
-        mapped__region_protect_pages(full);
+        mapped__region_protect_pages(self);
     return MAPPED_OK;
 }
 
-static mapped_status check_kind(const mapped__region *full,
+static mapped_status check_kind(const mapped__region *self,
                                 const mapped__file_info *info,
                                 mapped_error *error)
 {
     if (info->kind != MAPPED__FILE_REGULAR)
         return mapped__file_refuse(info->kind, error);
-    if (info->page != full->mapping.page)
+    if (info->page != self->mapping.page)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "refresh: another size of pages");
     return MAPPED_OK;
 }
 
 /* The file that is mapped has nothing new: does it have the path still? */
-static mapped_status follow_path(mapped__region *full, mapped_change *change,
+static mapped_status follow_path(mapped__region *self, mapped_change *change,
                                  mapped_error *error)
 {
     intptr_t file;
     mapped__file_info info;
     bool gone;
     *change = MAPPED_UNCHANGED;
-    if (!full->by_path)
+    if (!self->by_path)
         return MAPPED_OK;
-    mapped_status status = open_path(full, &file, &gone, error);
+    mapped_status status = open_path(self, &file, &gone, error);
     if (status != MAPPED_OK)
         return status;
     if (gone) {
@@ -220,12 +220,12 @@ static mapped_status follow_path(mapped__region *full, mapped_change *change,
         return MAPPED_OK;
     }
     status = mapped__file_info_get(file, &info, error);
-    bool same = status == MAPPED_OK && info.device == full->file_device &&
-                info.serial == full->file_serial;
+    bool same = status == MAPPED_OK && info.device == self->file_device &&
+                info.serial == self->file_serial;
     if (status == MAPPED_OK && !same)
-        status = check_kind(full, &info, error);
+        status = check_kind(self, &info, error);
     if (status == MAPPED_OK && !same)
-        status = change_file(full, file, &info, error);
+        status = change_file(self, file, &info, error);
     if (status != MAPPED_OK || same)
         mapped__file_close(file);
     else
@@ -233,49 +233,49 @@ static mapped_status follow_path(mapped__region *full, mapped_change *change,
     return status;
 }
 
-static mapped_status follow(mapped__region *full, mapped_change *change,
+static mapped_status follow(mapped__region *self, mapped_change *change,
                             mapped_error *error)
 {
     mapped__file_info info;
     size_t length;
-    mapped_status status = mapped__file_info_get(full->file, &info, error);
+    mapped_status status = mapped__file_info_get(self->file, &info, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_check_spare(full, &info);
-    status = find_length(full, mapped__file_data_end(full->file, &info),
+    mapped__region_check_spare(self, &info);
+    status = find_length(self, mapped__file_data_end(self->file, &info),
                          &length, error);
     if (status != MAPPED_OK)
         return status;
-    if (length == full->length)
-        return follow_path(full, change, error);
-    *change = length > full->length ? MAPPED_LONGER : MAPPED_SHORTER;
-    return length > full->length ? show_longer(full, length, error)
-                                 : show_shorter(full, length, error);
+    if (length == self->length)
+        return follow_path(self, change, error);
+    *change = length > self->length ? MAPPED_LONGER : MAPPED_SHORTER;
+    return length > self->length ? show_longer(self, length, error)
+                                 : show_shorter(self, length, error);
 }
 
 /* Without a descriptor, which is so before the first look in "r" and "c", only
  * a file that still has its path can be looked at. */
-static mapped_status keep_descriptor(mapped__region *full, mapped_error *error)
+static mapped_status keep_descriptor(mapped__region *self, mapped_error *error)
 {
-    if (!full->is_file || full->fixed)
+    if (!self->is_file || self->fixed)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "refresh");
-    if (full->file != MAPPED__NO_FILE)
+    if (self->file != MAPPED__NO_FILE)
         return MAPPED_OK;
-    return mapped__region_open_file(full, &full->file, error);
+    return mapped__region_open_file(self, &self->file, error);
 }
 
-static mapped_status refresh(mapped__region *full, mapped_change *change,
+static mapped_status refresh(mapped__region *self, mapped_change *change,
                              mapped_error *error)
 {
     mapped_error unasked;
     mapped_error *reason = error != NULL ? error : &unasked;
-    assert(mapped__region_is_locked(full));
-    mapped_status status = keep_descriptor(full, reason);
+    assert(mapped__region_is_locked(self));
+    mapped_status status = keep_descriptor(self, reason);
     if (status == MAPPED_OK)
-        return follow(full, change, error);
+        return follow(self, change, error);
     bool gone =
         status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
-    return status == MAPPED_STALE || gone ? follow_path(full, change, error)
+    return status == MAPPED_STALE || gone ? follow_path(self, change, error)
                                           : status;
 }
 
@@ -283,13 +283,13 @@ mapped_status mapped_region_refresh(mapped_region *region,
                                     mapped_change *change, mapped_error *error)
 {
     mapped_change found;
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "refresh", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "refresh", error);
     if (status != MAPPED_OK)
         return status;
-    status = refresh(full, &found, error);
-    mapped__region_unlock(full);
+    status = refresh(self, &found, error);
+    mapped__region_unlock(self);
     if (status == MAPPED_OK)
         *change = found;
-    return mapped__region_end(region, "refresh", status, error);
+    return mapped__region_name_status(region, "refresh", status, error);
 }

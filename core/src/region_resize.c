@@ -30,63 +30,63 @@ static const call_names resizing = {"resize",
 static const call_names appending = {"append",
                                      "append: longer than the reserve"};
 
-static mapped_status check_resizable(const mapped__region *full,
+static mapped_status check_resizable(const mapped__region *self,
                                      uint64_t length, const call_names *names,
                                      mapped_error *error)
 {
     const uint64_t longest = SIZE_MAX / 2;
-    if (full->mode == MAPPED_MODE_READ)
+    if (self->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "resize");
-    if (full->mode == MAPPED_MODE_COPY || full->wrapped || full->fixed)
+    if (self->mode == MAPPED_MODE_COPY || self->wrapped || self->fixed)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, names->operation);
-    if (full->reserve != 0 && length > full->reserve) {
-        const uint64_t numbers[3] = {0, length, full->reserve};
+    if (self->reserve != 0 && length > self->reserve) {
+        const uint64_t numbers[3] = {0, length, self->reserve};
         return mapped_error_set_range(error, MAPPED_ARGUMENT, names->too_long,
                                       numbers);
     }
     if (length > longest ||
-        !mapped_range_fits_u64(full->offset, length, INT64_MAX))
+        !mapped_range_fits_u64(self->offset, length, INT64_MAX))
         return refuse(error, MAPPED_OVERFLOW, length, longest);
     return MAPPED_OK;
 }
 
-static mapped_status remap(mapped__region *full, size_t length, bool alone,
+static mapped_status remap(mapped__region *self, size_t length, bool alone,
                            mapped_error *error)
 {
     mapped__map_request request;
-    if (!mapped__region_describe(full, length, &request))
+    if (!mapped__region_describe(self, length, &request))
         return refuse(error, MAPPED_OVERFLOW, length, SIZE_MAX);
-    return mapped__map_resize(&full->mapping, &request, alone, error);
+    return mapped__map_resize(&self->mapping, &request, alone, error);
 }
 
 /* The pages that `length` bytes take. */
-static size_t pages_of(const mapped__region *full, size_t length)
+static size_t pages_of(const mapped__region *self, size_t length)
 {
     size_t used = SIZE_MAX;
-    (void)mapped_round_up(length > 0 ? length + full->lead : 0,
-                          full->mapping.page, &used);
+    (void)mapped_round_up(length > 0 ? length + self->lead : 0,
+                          self->mapping.page, &used);
     return used;
 }
 
 /* A long access that began before an earlier shrink may touch the new pages of
  * the reserve at once. So they are guarded before they are mapped. */
-static void guard_reserve(mapped__region *full, size_t length)
+static void guard_reserve(mapped__region *self, size_t length)
 {
-    mapped__mapping *mapping = &full->mapping;
-    size_t used = pages_of(full, length);
+    mapped__mapping *mapping = &self->mapping;
+    size_t used = pages_of(self, length);
     if (used > mapping->used && used <= mapping->reserved)
-        mapped__guard_move(&full->guard, mapping->address, mapping->reserved,
+        mapped__guard_move(&self->guard, mapping->address, mapping->reserved,
                            used);
 }
 
 /* Reserves twice the length, if so many addresses are free: so a region that
  * goes on growing under exports leaves few mappings to them, and of private
  * memory no more than twice its length. */
-static mapped_status map_longer(const mapped__region *full, size_t length,
+static mapped_status map_longer(const mapped__region *self, size_t length,
                                 mapped__mapping *made, mapped_error *error)
 {
     mapped__map_request request;
-    if (!mapped__region_describe(full, length, &request))
+    if (!mapped__region_describe(self, length, &request))
         return refuse(error, MAPPED_OVERFLOW, length, SIZE_MAX);
     mapped__map_request roomy = request;
     if (request.reserve == 0 &&
@@ -99,21 +99,21 @@ static mapped_status map_longer(const mapped__region *full, size_t length,
 /* The exports keep the mapping that they show, and the region gets another one.
  * Both show the same file. Private memory is copied: its exports go on showing
  * what it was at this time. */
-static mapped_status keep_mapping(mapped__region *full, size_t length,
+static mapped_status keep_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
     bool is_file =
-        full->file != MAPPED__NO_FILE && full->mode != MAPPED_MODE_COPY;
+        self->file != MAPPED__NO_FILE && self->mode != MAPPED_MODE_COPY;
     mapped__mapping made;
-    assert(MAPPED__LOAD(&full->control) & MAPPED__CONTROL_NO_NEW_EXPORTS);
-    if (!is_file && !full->copies)
-        return mapped__region_busy(full, "resize", error);
+    assert(MAPPED__LOAD(&self->control) & MAPPED__CONTROL_NO_NEW_EXPORTS);
+    if (!is_file && !self->copies)
+        return mapped__region_busy(self, "resize", error);
     mapped__old_mapping *old = malloc(sizeof *old);
     if (old == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "resize");
-    mapped_status status = map_longer(full, length, &made, error);
+    mapped_status status = map_longer(self, length, &made, error);
     if (status == MAPPED_OK) {
-        status = mapped__guard_keep(&full->guard, &old->slot, error);
+        status = mapped__guard_keep(&self->guard, &old->slot, error);
         if (status != MAPPED_OK)
             mapped__unmap(&made);
     }
@@ -121,43 +121,43 @@ static mapped_status keep_mapping(mapped__region *full, size_t length,
         free(old);
         return status;
     }
-    old->mapping = full->mapping;
-    old->next = full->old_mappings;
-    full->old_mappings = old;
-    full->mapping = made;
-    mapped__region_moved(full);
-    mapped__region_guard(full);
+    old->mapping = self->mapping;
+    old->next = self->old_mappings;
+    self->old_mappings = old;
+    self->mapping = made;
+    mapped__region_moved(self);
+    mapped__region_guard(self);
     if (is_file)
         return MAPPED_OK;
     memcpy(made.address, old->mapping.address, old->mapping.used);
-    MAPPED__STORE(&full->copied, full->copied + old->mapping.used);
+    MAPPED__STORE(&self->copied, self->copied + old->mapping.used);
     return MAPPED_OK;
 }
 
 /* Needs that nobody else holds a reference. */
-static mapped_status move_mapping(mapped__region *full, size_t length,
+static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
-    if (MAPPED__LOAD_ACQUIRE(&full->references) != 1)
-        return mapped__region_busy(full, "resize", error);
-    if (mapped__region_is_exported(full))
-        return keep_mapping(full, length, error);
+    if (MAPPED__LOAD_ACQUIRE(&self->references) != 1)
+        return mapped__region_busy(self, "resize", error);
+    if (mapped__region_is_exported(self))
+        return keep_mapping(self, length, error);
     /* In the addresses that the mapping leaves somebody else's memory may turn
      * up at once, with faults of its own. */
-    mapped__guard_suspend(&full->guard);
-    return remap(full, length, true, error);
+    mapped__guard_suspend(&self->guard);
+    return remap(self, length, true, error);
 }
 
 /* Growth in place is tried first, because it disturbs nobody. Only when it
  * can't be done does it matter who else is there. */
-mapped_status mapped__region_extend(mapped__region *full, size_t length,
+mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
-    guard_reserve(full, length);
-    mapped_status status = remap(full, length, false, error);
+    guard_reserve(self, length);
+    mapped_status status = remap(self, length, false, error);
     if (status == MAPPED_BUSY)
-        status = move_mapping(full, length, error);
-    mapped__region_guard(full);
+        status = move_mapping(self, length, error);
+    mapped__region_guard(self);
     return status;
 }
 
@@ -168,90 +168,90 @@ typedef struct file_size {
     uint64_t data;
 } file_size;
 
-static mapped_status get_size(const mapped__region *full, file_size *size,
+static mapped_status get_size(const mapped__region *self, file_size *size,
                               mapped_error *error)
 {
     mapped__file_info info;
-    mapped_status status = mapped__file_info_get(full->file, &info, error);
+    mapped_status status = mapped__file_info_get(self->file, &info, error);
     if (status != MAPPED_OK)
         return status;
     size->all = info.size;
-    size->data = mapped__file_data_end(full->file, &info);
+    size->data = mapped__file_data_end(self->file, &info);
     return MAPPED_OK;
 }
 
 /* A file that another process has cut is not made longer again: the zeros that
  * would fill it up to the old length would be taken for data. */
-static mapped_status check_file_whole(const mapped__region *full, uint64_t size,
+static mapped_status check_file_whole(const mapped__region *self, uint64_t size,
                                       mapped_error *error)
 {
-    uint64_t left = size > full->offset ? size - full->offset : 0;
-    const uint64_t numbers[3] = {left, full->length - left, full->length};
-    assert(full->file != MAPPED__NO_FILE);
-    if (left >= full->length)
+    uint64_t left = size > self->offset ? size - self->offset : 0;
+    const uint64_t numbers[3] = {left, self->length - left, self->length};
+    assert(self->file != MAPPED__NO_FILE);
+    if (left >= self->length)
         return MAPPED_OK;
     mapped_error_set_range(error, MAPPED_FAULT, "resize", numbers);
     if (error != NULL)
-        error->os_error = mapped__file_diagnose(full->file, size);
+        error->os_error = mapped__file_diagnose(self->file, size);
     return MAPPED_FAULT;
 }
 
-static mapped_status grow_file(const mapped__region *full, file_size size,
+static mapped_status grow_file(const mapped__region *self, file_size size,
                                uint64_t end, mapped_error *error)
 {
-    bool allocate = !(full->flags & MAPPED_OPEN_SPARSE);
-    mapped_status status = check_file_whole(full, size.data, error);
+    bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
+    mapped_status status = check_file_whole(self, size.data, error);
     if (status != MAPPED_OK || end <= size.data)
         return status;
     if (size.data < size.all)
         status =
-            mapped__file_resize(full->file, size.all, size.data, false, error);
+            mapped__file_resize(self->file, size.all, size.data, false, error);
     if (status != MAPPED_OK)
         return status;
-    return mapped__file_resize(full->file, size.data, end, allocate, error);
+    return mapped__file_resize(self->file, size.data, end, allocate, error);
 }
 
 /* A file's bytes past its end are zero by the system's doing. Private memory
  * has in its last page what an earlier shrink cut off. */
-static void clear_regrown(mapped__region *full, size_t length, size_t used)
+static void clear_regrown(mapped__region *self, size_t length, size_t used)
 {
-    size_t from = full->next_place;
+    size_t from = self->next_place;
     size_t to = length < used ? length : used;
-    if (full->file == MAPPED__NO_FILE && from < to)
-        memset(full->mapping.address + from, 0, to - from);
+    if (self->file == MAPPED__NO_FILE && from < to)
+        memset(self->mapping.address + from, 0, to - from);
 }
 
-mapped_status mapped__region_check_growable(mapped__region *full,
+mapped_status mapped__region_check_growable(mapped__region *self,
                                             mapped_error *error)
 {
-    return full->reserve == 0 ? mapped__region_all_intact(full, error)
+    return self->reserve == 0 ? mapped__region_all_intact(self, error)
                               : MAPPED_OK;
 }
 
-static mapped_status grow(mapped__region *full, size_t length, bool appends,
+static mapped_status grow(mapped__region *self, size_t length, bool appends,
                           mapped_error *error)
 {
-    size_t used = full->mapping.used;
+    size_t used = self->mapping.used;
     file_size size = {UINT64_MAX, UINT64_MAX};
-    uint64_t end = full->offset + length;
-    mapped_status status = mapped__region_check_growable(full, error);
-    mapped__region_free_old(full);
-    if (status == MAPPED_OK && full->file != MAPPED__NO_FILE) {
-        status = get_size(full, &size, error);
+    uint64_t end = self->offset + length;
+    mapped_status status = mapped__region_check_growable(self, error);
+    mapped__region_free_old(self);
+    if (status == MAPPED_OK && self->file != MAPPED__NO_FILE) {
+        status = get_size(self, &size, error);
         if (status == MAPPED_OK)
-            status = grow_file(full, size, end, error);
-        if (end > size.data && full->end_before == UINT64_MAX)
-            full->end_before = size.data;
+            status = grow_file(self, size, end, error);
+        if (end > size.data && self->end_before == UINT64_MAX)
+            self->end_before = size.data;
     }
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_extend(full, length, error);
+    status = mapped__region_extend(self, length, error);
     if (status == MAPPED_OK) {
-        clear_regrown(full, length, used);
-        mapped__region_recover_behind(full);
-        mapped__region_publish(full, appends ? full->length : length);
+        clear_regrown(self, length, used);
+        mapped__region_recover_behind(self);
+        mapped__region_publish(self, appends ? self->length : length);
     } else if (end > size.data) {
-        (void)mapped__file_resize(full->file, end, size.data, false, NULL);
+        (void)mapped__file_resize(self->file, end, size.data, false, NULL);
     }
     return status;
 }
@@ -260,210 +260,210 @@ static mapped_status grow(mapped__region *full, size_t length, bool appends,
  * what lies behind it: the file shrinks only if the region reached its end. An
  * access under way in another thread would lose its page with the file's end,
  * so zero pages take its place before. */
-static mapped_status shrink_file(mapped__region *full, size_t old_length,
+static mapped_status shrink_file(mapped__region *self, size_t old_length,
                                  size_t length, bool alone, mapped_error *error)
 {
     file_size size;
-    if (full->file == MAPPED__NO_FILE)
+    if (self->file == MAPPED__NO_FILE)
         return MAPPED_OK;
-    mapped_status status = get_size(full, &size, error);
-    if (status != MAPPED_OK || size.data > full->offset + old_length ||
-        size.data <= full->offset + length)
+    mapped_status status = get_size(self, &size, error);
+    if (status != MAPPED_OK || size.data > self->offset + old_length ||
+        size.data <= self->offset + length)
         return status;
-    status = mapped__map_detach(&full->mapping, alone, error);
+    status = mapped__map_detach(&self->mapping, alone, error);
     if (status == MAPPED_OK && !alone)
-        status = remap(full, length, false, error);
+        status = remap(self, length, false, error);
     if (status != MAPPED_OK)
         return status;
-    return mapped__file_resize(full->file, size.all, full->offset + length,
+    return mapped__file_resize(self->file, size.all, self->offset + length,
                                false, error);
 }
 
 /* Shows `length` bytes after the file has shrunk or refused to. A tail that
  * stays mapped does no harm. If a detach has taken pages and they can't be
  * mapped again, there is nothing to show. */
-static mapped_status remap_after_shrink(mapped__region *full, size_t length,
+static mapped_status remap_after_shrink(mapped__region *self, size_t length,
                                         bool alone, mapped_error *error)
 {
-    mapped_status status = remap(full, length, alone, error);
-    bool whole = length == 0 || full->mapping.used >= length + full->lead;
-    mapped__region_guard(full);
-    mapped__region_publish(full, whole ? length : 0);
+    mapped_status status = remap(self, length, alone, error);
+    bool whole = length == 0 || self->mapping.used >= length + self->lead;
+    mapped__region_guard(self);
+    mapped__region_publish(self, whole ? length : 0);
     return whole ? MAPPED_OK : status;
 }
 
 /* Comes before addresses are given back, which is done only when nobody else
  * has a reference. */
-static void guard_shrunk(mapped__region *full, size_t pages)
+static void guard_shrunk(mapped__region *self, size_t pages)
 {
-    if (full->mapping.used > pages)
-        mapped__guard_move(&full->guard, full->mapping.address, pages, pages);
+    if (self->mapping.used > pages)
+        mapped__guard_move(&self->guard, self->mapping.address, pages, pages);
 }
 
-mapped_status mapped__region_drop_pages(mapped__region *full, size_t length,
+mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error)
 {
-    bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
+    bool alone = MAPPED__LOAD_ACQUIRE(&self->references) == 1;
     if (alone)
-        guard_shrunk(full, pages_of(full, length));
-    mapped_status status = remap_after_shrink(full, length, alone, error);
-    mapped__guard_forget(&full->guard, pages_of(full, length));
+        guard_shrunk(self, pages_of(self, length));
+    mapped_status status = remap_after_shrink(self, length, alone, error);
+    mapped__guard_forget(&self->guard, pages_of(self, length));
     return status;
 }
 
 /* The length goes first, so that no new access gets past its first check; then
  * the file; then the pages, if that is still to do. */
-static mapped_status shrink(mapped__region *full, size_t length,
+static mapped_status shrink(mapped__region *self, size_t length,
                             mapped_error *error)
 {
-    size_t old_length = full->length;
-    mapped_status status = mapped__region_lock_exports(full, "resize", error);
+    size_t old_length = self->length;
+    mapped_status status = mapped__region_lock_exports(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    bool alone = MAPPED__LOAD_ACQUIRE(&full->references) == 1;
-    mapped__region_free_old(full);
-    mapped__region_publish_length(full, length);
-    status = shrink_file(full, old_length, length, alone, error);
+    bool alone = MAPPED__LOAD_ACQUIRE(&self->references) == 1;
+    mapped__region_free_old(self);
+    mapped__region_publish_length(self, length);
+    status = shrink_file(self, old_length, length, alone, error);
     if (status != MAPPED_OK) {
-        (void)remap_after_shrink(full, old_length, alone, NULL);
+        (void)remap_after_shrink(self, old_length, alone, NULL);
         return status;
     }
-    return mapped__region_drop_pages(full, length, error);
+    return mapped__region_drop_pages(self, length, error);
 }
 
 /* On Windows the file keeps its length while exports show it. What the mapping
  * has of the growth does no harm. */
-void mapped__region_undo_growth(mapped__region *full)
+void mapped__region_undo_growth(mapped__region *self)
 {
     file_size size;
-    uint64_t end = full->offset + full->length;
+    uint64_t end = self->offset + self->length;
     bool alone =
-        mapped__region_lock_exports(full, "append", NULL) == MAPPED_OK &&
-        MAPPED__LOAD_ACQUIRE(&full->references) == 1;
-    if (full->end_before == UINT64_MAX ||
-        get_size(full, &size, NULL) != MAPPED_OK ||
-        size.data != full->offset + full->next_place)
+        mapped__region_lock_exports(self, "append", NULL) == MAPPED_OK &&
+        MAPPED__LOAD_ACQUIRE(&self->references) == 1;
+    if (self->end_before == UINT64_MAX ||
+        get_size(self, &size, NULL) != MAPPED_OK ||
+        size.data != self->offset + self->next_place)
         return;
-    if (end < full->end_before)
-        end = full->end_before;
+    if (end < self->end_before)
+        end = self->end_before;
     if (alone)
-        (void)mapped__map_detach(&full->mapping, true, NULL);
-    (void)mapped__file_resize(full->file, size.all, end, false, NULL);
+        (void)mapped__map_detach(&self->mapping, true, NULL);
+    (void)mapped__file_resize(self->file, size.all, end, false, NULL);
     if (alone)
-        (void)mapped__region_drop_pages(full, full->length, NULL);
+        (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
 /* Of another process' append, if the region is all of the data. */
-static mapped_status cut_spare(const mapped__region *full, mapped_error *error)
+static mapped_status cut_spare(const mapped__region *self, mapped_error *error)
 {
     file_size size;
-    if (!full->is_file || full->file == MAPPED__NO_FILE)
+    if (!self->is_file || self->file == MAPPED__NO_FILE)
         return MAPPED_OK;
-    mapped_status status = get_size(full, &size, error);
+    mapped_status status = get_size(self, &size, error);
     if (status != MAPPED_OK || size.all == size.data ||
-        size.data != full->offset + full->length)
+        size.data != self->offset + self->length)
         return status;
-    return mapped__file_resize(full->file, size.all, size.data, false, error);
+    return mapped__file_resize(self->file, size.all, size.data, false, error);
 }
 
-mapped_status mapped__region_resize(mapped__region *full, uint64_t length,
+mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
                                     bool appends, mapped_error *error)
 {
-    assert(mapped__region_is_locked(full));
+    assert(mapped__region_is_locked(self));
     mapped_status status =
-        check_resizable(full, length, appends ? &appending : &resizing, error);
-    if (status != MAPPED_OK || (appends && length == full->length))
+        check_resizable(self, length, appends ? &appending : &resizing, error);
+    if (status != MAPPED_OK || (appends && length == self->length))
         return status;
-    mapped__region_trim(full, full->next_place);
-    if (!appends && full->next_place > full->length)
-        mapped__region_publish_length(full, full->next_place);
-    if (length == full->length)
-        return cut_spare(full, error);
-    bool pages_protected = full->pages_protected;
-    status = mapped__region_unprotect_pages(full, error);
+    mapped__region_trim(self, self->next_place);
+    if (!appends && self->next_place > self->length)
+        mapped__region_publish_length(self, self->next_place);
+    if (length == self->length)
+        return cut_spare(self, error);
+    bool pages_protected = self->pages_protected;
+    status = mapped__region_unprotect_pages(self, error);
     if (status != MAPPED_OK)
         return status;
-    status = length > full->length ? grow(full, (size_t)length, appends, error)
-                                   : shrink(full, (size_t)length, error);
+    status = length > self->length ? grow(self, (size_t)length, appends, error)
+                                   : shrink(self, (size_t)length, error);
     if (pages_protected)
-        mapped__region_protect_pages(full);
-    if (full->wanted != UINT64_MAX)
-        full->wanted = full->length;
+        mapped__region_protect_pages(self);
+    if (self->wanted != UINT64_MAX)
+        self->wanted = self->length;
     return status;
 }
 
 mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
                                    mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "resize", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    if (length < full->length &&
-        mapped__region_readonly_at(region, (size_t)length, full->length))
+    if (length < self->length &&
+        mapped__region_readonly_at(region, (size_t)length, self->length))
         status = mapped_error_set(error, MAPPED_READONLY, "resize");
     else
-        status = mapped__region_resize(full, length, false, error);
-    mapped__region_unlock(full);
-    return mapped__region_end(region, "resize", status, error);
+        status = mapped__region_resize(self, length, false, error);
+    mapped__region_unlock(self);
+    return mapped__region_name_status(region, "resize", status, error);
 }
 
-static mapped_status size_of_file(const mapped__region *full, uint64_t *size,
+static mapped_status size_of_file(const mapped__region *self, uint64_t *size,
                                   mapped_error *error)
 {
     intptr_t file;
     mapped__file_info info;
-    mapped_status status = mapped__region_open_file(full, &file, error);
+    mapped_status status = mapped__region_open_file(self, &file, error);
     if (status != MAPPED_OK)
         return status;
     status = mapped__file_info_get(file, &info, error);
     if (status == MAPPED_OK)
         *size = mapped__file_data_end(file, &info);
-    mapped__region_close_file(full, file);
+    mapped__region_close_file(self, file);
     return status;
 }
 
 mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
                                  mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "size", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "size", error);
     if (status != MAPPED_OK)
         return status;
-    if (full->file == MAPPED__NO_FILE && full->name == NULL)
-        *size = full->length;
+    if (self->file == MAPPED__NO_FILE && self->name == NULL)
+        *size = self->length;
     else
-        status = size_of_file(full, size, error);
-    mapped__region_unlock(full);
-    return mapped__region_end(region, "size", status, error);
+        status = size_of_file(self, size, error);
+    mapped__region_unlock(self);
+    return mapped__region_name_status(region, "size", status, error);
 }
 
 mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "seal", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "seal", error);
     if (status != MAPPED_OK)
         return status;
-    if (full->file == MAPPED__NO_FILE)
+    if (self->file == MAPPED__NO_FILE)
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
     else
-        status = mapped__memory_seal(full->file, error);
-    mapped__region_unlock(full);
-    return mapped__region_end(region, "seal", status, error);
+        status = mapped__memory_seal(self->file, error);
+    mapped__region_unlock(self);
+    return mapped__region_name_status(region, "seal", status, error);
 }
 
 mapped_status mapped_region_descriptor(mapped_region *region,
                                        intptr_t *descriptor,
                                        mapped_error *error)
 {
-    mapped__region *full = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(full, false, "fileno", error);
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "fileno", error);
     if (status != MAPPED_OK)
         return status;
-    if (full->file == MAPPED__NO_FILE)
+    if (self->file == MAPPED__NO_FILE)
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "fileno");
     else
-        *descriptor = full->file;
-    mapped__region_unlock(full);
-    return mapped__region_end(region, "fileno", status, error);
+        *descriptor = self->file;
+    mapped__region_unlock(self);
+    return mapped__region_name_status(region, "fileno", status, error);
 }
