@@ -62,11 +62,11 @@ static mapped_status check(const mapped_export *made, mapped_error *error)
     const mapped_slice slice = made->slice;
     mapped_status status = MAPPED_OK;
     if (made->data != NULL)
-        status = mapped__region_export_lost(slice.region, slice.offset,
-                                            slice.length, error);
+        status = mapped__region_check_export(slice.region, slice.offset,
+                                             slice.length, error);
     if (status == MAPPED_OK)
-        status = mapped__region_recovered(slice.region, made->since,
-                                          slice.offset, slice.length, error);
+        status = mapped__region_check_recovered(
+            slice.region, made->since, slice.offset, slice.length, error);
     return status;
 }
 

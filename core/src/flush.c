@@ -127,9 +127,10 @@ static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
     status = write_out(self, &job, slice.length, wait, error);
     mapped__file_close(job.file);
     status = end(self, slice, status, wait && job.created, error);
-    return status == MAPPED_OK ? mapped__region_lost(slice.region, slice.offset,
-                                                     slice.length, error)
-                               : status;
+    return status == MAPPED_OK
+               ? mapped__region_check_range(slice.region, slice.offset,
+                                            slice.length, error)
+               : status;
 }
 
 mapped_status mapped_flush(mapped_slice slice, unsigned flags,

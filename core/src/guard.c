@@ -1,7 +1,7 @@
 /* The table of guarded ranges, and what a fault handler does with it. A handler
- * takes no lock but that of the range that has lost a page, and whoever else
- * takes that one keeps signals out for as long, so that no thread waits for
- * itself. */
+ * takes only the lock of the range that has lost a page. All other code takes
+ * that lock with signals blocked, so a handler never waits for the thread that
+ * it interrupted. */
 #include <mapped/guard.h>
 
 #include <assert.h>
@@ -11,15 +11,15 @@
 #include "guard_internal.h"
 
 /* The table is a list of chunks that only ever grows, so that a fault handler
- * can walk it without a lock. A handler that means to act on a slot raises its
- * `visitors` first and looks at `guard` again; who empties a slot clears
- * `guard` first and then waits for the visitors to leave. Both in sequentially
- * consistent order, so one of the two sees the other. */
+ * can walk it without a lock. A handler raises `visitors` of a slot and then
+ * reads `active`. The code that empties a slot clears `active` and then waits
+ * until `visitors` is 0. All four are sequentially consistent, so at least one
+ * of the two sees the other's store. */
 struct mapped__guard_slot {
     uintptr_t base;
     size_t length;
-    mapped__guard *guard; /* NULL: free or suspended */
-    mapped__guard *owner; /* NULL: free */
+    mapped__guard *active; /* what handlers read; NULL: free or suspended */
+    mapped__guard *owner;  /* NULL: free */
     uint32_t visitors;
     mapped__guard_slot *next_free;
 };
@@ -78,9 +78,9 @@ static void spin_unlock(uint32_t *lock)
     MAPPED__STORE_RELEASE(lock, 0);
 }
 
-/* Comes before the page is replaced, so that a reader who gets zeros finds the
- * note. */
-static void note(mapped__guard *guard, const mapped__lost *lost)
+/* Comes before the page is replaced, so that a reader who gets zeros finds it
+ * recorded. */
+static void record_lost(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__lost_add(&guard->lost_list, lost);
     __atomic_fetch_or(guard->state, guard->lost_bit, __ATOMIC_SEQ_CST);
@@ -93,22 +93,22 @@ static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
 {
     const mapped__lost whole = {
         .length = length, .first = page->offset, .poisoned = page->poisoned};
-    note(guard, page);
+    record_lost(guard, page);
     if (mapped__page_replace(base + page->offset, page->length,
                              MAPPED__LOAD(&guard->writable)))
         return true;
-    note(guard, &whole);
+    record_lost(guard, &whole);
     return mapped__whole_replace(base, length, MAPPED__LOAD(&guard->writable));
 }
 
-/* Is it a fault of long ago, at a page that can be had now? Once the page is
- * known to be lost, it is no doubt lost for every other range that holds it. */
-static bool is_false(const mapped__guard *guard, mapped__fault *fault)
+/* A signal that was delayed may report a page that is available again. The
+ * answer holds for every range that has the page. */
+static bool confirm_lost(const mapped__guard *guard, mapped__fault *fault)
 {
-    if (fault->doubtful)
-        fault->doubtful = mapped__page_available(
+    if (fault->maybe_stale)
+        fault->maybe_stale = mapped__page_available(
             fault->address, MAPPED__LOAD(&guard->writable));
-    return fault->doubtful;
+    return !fault->maybe_stale;
 }
 
 static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
@@ -125,27 +125,29 @@ static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
                                .poisoned = fault->poisoned};
     if (at >= length)
         return false;
+    /* The page was cut off after the access had begun, and is there again: the
+     * thread only has to retry. What may be stale is the previous handler's. */
     if (offset >= used && !fault->poisoned)
-        return !fault->doubtful; /* it has been cut off, and is there again */
-    if (is_false(guard, fault))
+        return !fault->maybe_stale;
+    if (!confirm_lost(guard, fault))
         return false;
+    size_t all = offset < used && used < length ? used : length;
     spin_lock(&guard->busy);
-    bool done = replace(guard, (unsigned char *)base,
-                        used > offset && used < length ? used : length, &page);
+    bool done = replace(guard, (unsigned char *)base, all, &page);
     spin_unlock(&guard->busy);
     __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
     __atomic_fetch_add(&all_faults, 1, __ATOMIC_RELAXED);
     return done;
 }
 
-static bool visit(mapped__guard_slot *slot, mapped__fault *fault)
+static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
 {
     uintptr_t base = MAPPED__LOAD_ACQUIRE(&slot->base);
     size_t length = MAPPED__LOAD_ACQUIRE(&slot->length);
     if ((uintptr_t)fault->address - base >= length)
         return false;
     __atomic_fetch_add(&slot->visitors, 1, __ATOMIC_SEQ_CST);
-    mapped__guard *guard = __atomic_load_n(&slot->guard, __ATOMIC_SEQ_CST);
+    mapped__guard *guard = __atomic_load_n(&slot->active, __ATOMIC_SEQ_CST);
     bool done = guard != NULL && lose_page(slot, guard, fault);
     uint32_t visitors =
         __atomic_fetch_sub(&slot->visitors, 1, __ATOMIC_SEQ_CST);
@@ -156,7 +158,7 @@ static bool visit(mapped__guard_slot *slot, mapped__fault *fault)
 
 /* Where one range wraps another's memory they overlap, and each has lost the
  * page. */
-static bool handle(const mapped__fault *fault)
+static bool handle_fault(const mapped__fault *fault)
 {
     bool done = false;
     mapped__fault met = *fault;
@@ -164,7 +166,7 @@ static bool handle(const mapped__fault *fault)
         return false;
     for (chunk *c = MAPPED__LOAD_ACQUIRE(&chunks); c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++)
-            done |= visit(&c->slots[i], &met);
+            done |= try_slot(&c->slots[i], &met);
     return done;
 }
 
@@ -230,7 +232,8 @@ static mapped_status prepare_process(mapped_error *error)
         status =
             mapped__at_fork(lock_table, unlock_table, forget_threads, error);
     forks_watched = status == MAPPED_OK;
-    return status == MAPPED_OK ? mapped__fault_install(handle, error) : status;
+    return status == MAPPED_OK ? mapped__fault_install(handle_fault, error)
+                               : status;
 }
 
 void mapped_guard_enable(bool on)
@@ -256,8 +259,8 @@ static mapped_status add_chunk(mapped_error *error)
     return MAPPED_OK;
 }
 
-/* While switched off ranges are noted all the same, for when it is switched on
- * again. */
+/* Ranges are added even while the guard is off, so that switching it on
+ * protects them. */
 static mapped_status take_slot(mapped__guard_slot **slot, mapped_error *error)
 {
     mapped_status status = MAPPED_OK;
@@ -267,7 +270,7 @@ static mapped_status take_slot(mapped__guard_slot **slot, mapped_error *error)
     if (status == MAPPED_OK && free_slots == NULL)
         status = add_chunk(error);
     if (status == MAPPED_OK) {
-        assert(free_slots->owner == NULL && free_slots->guard == NULL);
+        assert(free_slots->owner == NULL && free_slots->active == NULL);
         *slot = free_slots;
         free_slots = free_slots->next_free;
     }
@@ -302,7 +305,7 @@ static void wait_for_visitors(const mapped__guard_slot *slot)
 static void empty_slot(mapped__guard_slot *slot)
 {
     __atomic_store_n(&slot->length, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&slot->guard, NULL, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&slot->active, NULL, __ATOMIC_SEQ_CST);
     wait_for_visitors(slot);
 }
 
@@ -319,7 +322,7 @@ static void publish_slot(mapped__guard *guard, unsigned char *base,
     guard->base = base;
     __atomic_store_n(&guard->slot->base, (uintptr_t)base, __ATOMIC_SEQ_CST);
     __atomic_store_n(&guard->slot->length, length, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&guard->slot->guard, guard, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&guard->slot->active, guard, __ATOMIC_SEQ_CST);
 }
 
 void mapped__guard_move(mapped__guard *guard, unsigned char *base,
@@ -439,8 +442,8 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
     unlock(guard, &signals);
 }
 
-/* The count rises first: a reader who finds a page no longer lost must find it
- * risen. */
+/* The count rises before the pages are cleared: a thread that sees a page as
+ * not lost any more must also see the new count. */
 static void end_recovery(mapped__guard *guard)
 {
     mapped__lost_list *lost_list = &guard->lost_list;

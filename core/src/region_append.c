@@ -1,22 +1,25 @@
 /* Room for what is appended. Making a file longer takes several system calls,
  * so append makes it longer in steps, ahead of the data, and closing trims it.
- * The room behind the data is the spare. Its last bytes, which are the file's,
- * are the trailer (bulk.h has its form): it tells whoever opens the file
- * meanwhile, or after a crash, where the data ends.
  *
- * A trailer is valid only if the file's size is what it says, and the trailer's
- * more than a multiple of STEP. Hardly any other file's is, so those are not
- * looked into. And it has a page of its own: whoever cuts the file anywhere
- * takes that page, so that the next append is told. It comes with the very
- * write that makes the file longer, and from then on only the last number
- * changes, in one aligned store, and after the data is there: a process that is
- * killed at any instruction leaves one that is true.
+ *     data ................ spare .................... trailer
+ *     ^ offset              ^ + length       + capacity ^      ^ size of file
  *
- * Invariant: while `capacity` isn't 0 the region's length is at most that, and
- * the mapping reaches over the trailer, which comes right behind. The trailer
- * says that the region is data, and all that nobody has added to it since. An
- * append stores its bytes behind the region's length, which nobody can see,
- * and then makes the region longer: one that fails leaves nothing. */
+ * The trailer (bulk.h has its form) lets whoever opens the file meanwhile, or
+ * after a crash, know where the data ends. It is valid only if the size in it
+ * is that of the file, and that is TRAILER more than a multiple of STEP. Hardly
+ * any other file's is, so those are not looked into. And the trailer has a page
+ * of its own: whoever cuts the file anywhere takes that page, and the next
+ * append finds it lost. It comes with the very write that makes the file
+ * longer. From then on only the last number changes, in one aligned store, and
+ * after the data is there: a process that is killed at any instruction leaves a
+ * trailer that is true.
+ *
+ * Invariant: while `capacity` isn't 0 the region's length is at most that, the
+ * mapping reaches over the trailer, and the end of the data in the trailer is
+ * the region's end, unless another process has appended since. An append stores
+ * its bytes behind the region's length, where nobody can see them, and then
+ * makes the region longer; one that fails leaves nothing, unless another has
+ * ended behind its place. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -29,6 +32,8 @@
 
 #define STEP ((uint64_t)65536)
 #define TRAILER ((size_t)24)
+#define SIZE_AT 8
+#define DATA_END_AT 16
 #define MOST_SPARE ((uint64_t)64 << 20)
 
 static const unsigned char magic[8] = "\xADmapped\x01";
@@ -42,9 +47,9 @@ static uint64_t read_data_end(intptr_t file, const mapped__file_info *info)
         mapped__file_read(file, size - TRAILER, trailer, TRAILER, NULL) !=
             MAPPED_OK ||
         memcmp(trailer, magic, sizeof magic) != 0 ||
-        mapped_le_u64(mapped_load_u64(trailer + 8)) != size)
+        mapped_le_u64(mapped_load_u64(trailer + SIZE_AT)) != size)
         return size;
-    uint64_t end = mapped_le_u64(mapped_load_u64(trailer + 16));
+    uint64_t end = mapped_le_u64(mapped_load_u64(trailer + DATA_END_AT));
     return end <= size - TRAILER ? end : size;
 }
 
@@ -71,8 +76,8 @@ mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
 {
     unsigned char trailer[TRAILER];
     memcpy(trailer, magic, sizeof magic);
-    mapped_store_u64(trailer + 8, mapped_le_u64(size));
-    mapped_store_u64(trailer + 16, mapped_le_u64(data_end));
+    mapped_store_u64(trailer + SIZE_AT, mapped_le_u64(size));
+    mapped_store_u64(trailer + DATA_END_AT, mapped_le_u64(data_end));
     return mapped__file_write(file, size - TRAILER, trailer, TRAILER, error);
 }
 
@@ -103,9 +108,9 @@ static mapped_status write_data_end(mapped__region *self, size_t length,
     mapped__region_find_trailer(self, &trailer);
     if (trailer.length == 0)
         return MAPPED_OK;
-    __atomic_store_n((uint64_t *)(void *)(trailer.address + 16),
+    __atomic_store_n((uint64_t *)(void *)(trailer.address + DATA_END_AT),
                      mapped_le_u64(self->offset + length), __ATOMIC_RELEASE);
-    return mapped__region_intact(
+    return mapped__region_check_pages(
         self, (size_t)(trailer.address - self->mapping.address), TRAILER,
         error);
 }
@@ -153,10 +158,11 @@ static mapped_status extend_file(const mapped__region *self, uint64_t size,
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
     mapped_status status = mapped__file_write_trailer(
         self->file, end, self->offset + self->length, error);
-    if (status == MAPPED_OK)
-        return mapped__file_resize(self->file, size, end, allocate, error);
-    (void)mapped__file_resize(self->file, end, size, false, NULL);
-    return status;
+    if (status != MAPPED_OK) { /* which may have made the file longer */
+        (void)mapped__file_resize(self->file, end, size, false, NULL);
+        return status;
+    }
+    return mapped__file_resize(self->file, size, end, allocate, error);
 }
 
 /* Makes the mapping longer and then the file, unless what another process has
@@ -189,9 +195,9 @@ static mapped_status make_spare(mapped__region *self, size_t length,
     return MAPPED_OK;
 }
 
-/* Makes room for `length` bytes if there is none. A failure other than
- * MAPPED_BUSY only sets `*has` to false: then the file gets just as long as it
- * must. */
+/* Sets `*has` if the spare has room for `length` bytes of the region, and makes
+ * one if it hasn't. Without a spare the file gets just as long as it must, so
+ * MAPPED_BUSY is the only error. */
 static mapped_status ensure_spare(mapped__region *self, size_t length,
                                   bool *has, mapped_error *error)
 {
@@ -221,8 +227,8 @@ void mapped__region_trim(mapped__region *self, size_t length)
     MAPPED__STORE(&self->capacity, 0);
 }
 
-/* Its pages go, too: what was written to them is lost, and what the file gets
- * there later has to be mapped anew. */
+/* The pages of the spare are dropped, too: another process has cut them off,
+ * and what the file gets there later has to be mapped anew. */
 void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info)
 {
@@ -272,7 +278,8 @@ static mapped_status make_room(mapped__region *self, size_t end,
     return status;
 }
 
-/* Gives the next append a place of `n` bytes. */
+/* Gives the next append a place of `n` bytes; of none, if the region can be
+ * appended to. */
 static mapped_status take_place(mapped__region *self, size_t n, size_t *start,
                                 mapped_error *error)
 {
@@ -310,7 +317,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
 }
 
 /* Appends that have failed leave nothing, once no other is under way. */
-static void take_back(mapped__region *self)
+static void undo_failed(mapped__region *self)
 {
     if (self->capacity == 0)
         mapped__region_undo_growth(self);
@@ -326,7 +333,8 @@ static void check_cut(mapped__region *self)
         mapped__region_check_spare(self, &info);
 }
 
-/* The place lies behind the region's end, where no report names bytes. */
+/* What is lost is the append's place or the trailer. Both lie behind the
+ * region's end, so the error names the bytes of the append. */
 static void report_as_lost(size_t start, size_t n, mapped_error *error)
 {
     if (error == NULL)
@@ -336,10 +344,10 @@ static void report_as_lost(size_t start, size_t n, mapped_error *error)
     error->limit = start + n;
 }
 
-/* Makes the region longer, unless the bytes or the trailer are lost. What
- * others append behind it keeps its place. */
-static mapped_status show(mapped__region *self, size_t start, size_t n,
-                          mapped_error *error)
+/* Makes the region longer, unless the bytes or the trailer are lost. Publishing
+ * a length resets `next_place`, but appends that are under way keep theirs. */
+static mapped_status publish_append(mapped__region *self, size_t start,
+                                    size_t n, mapped_error *error)
 {
     size_t end = start + n, next_place = self->next_place;
     if (end > next_place)
@@ -347,7 +355,7 @@ static mapped_status show(mapped__region *self, size_t start, size_t n,
             error, MAPPED_RANGE, "append",
             (const uint64_t[3]){start, n, self->length});
     mapped_status status =
-        mapped__region_intact(self, self->lead + start, n, error);
+        mapped__region_check_pages(self, self->lead + start, n, error);
     if (status == MAPPED_OK && end > self->length)
         status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
@@ -363,13 +371,14 @@ static mapped_status show(mapped__region *self, size_t start, size_t n,
 }
 
 /* As mapped__region_end_append. */
-static mapped_status finish(mapped__region *self, size_t n, size_t start,
-                            mapped_status status, mapped_error *error)
+static mapped_status end_append_locked(mapped__region *self, size_t n,
+                                       size_t start, mapped_status status,
+                                       mapped_error *error)
 {
     if (status == MAPPED_OK)
-        status = show(self, start, n, error);
+        status = publish_append(self, start, n, error);
     if (self->appending == 0 && self->next_place > self->length)
-        take_back(self);
+        undo_failed(self);
     if (status == MAPPED_FAULT)
         check_cut(self);
     return status;
@@ -385,7 +394,7 @@ mapped_status mapped__region_end_append(mapped_region *region, size_t n,
     if (locked != MAPPED_OK)
         return status == MAPPED_OK ? locked : status;
     self->appending--;
-    status = finish(self, n, start, status, error);
+    status = end_append_locked(self, n, start, status, error);
     mapped__region_unlock(self);
     return status;
 }
@@ -405,7 +414,7 @@ mapped_status mapped__region_append_short(mapped_region *region,
     status = take_place(self, n, &start, error);
     if (status == MAPPED_OK) {
         memcpy(self->mapping.address + self->lead + start, bytes, n);
-        status = finish(self, n, start, status, error);
+        status = end_append_locked(self, n, start, status, error);
     }
     mapped__region_unlock(self);
     return status;

@@ -257,31 +257,35 @@ void mapped__region_guard(mapped__region *self);
 
 /* MAPPED_FAULT if a byte of [offset, offset + n) is lost. May ask the file why.
  */
-mapped_status mapped__region_lost(mapped_region *region, size_t offset,
-                                  size_t n, mapped_error *error);
-
-/* The same for what an export has shown: a region that was retired meanwhile is
- * no reason not to tell. */
-mapped_status mapped__region_export_lost(mapped_region *region, size_t offset,
+mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
                                          size_t n, mapped_error *error);
+
+/* The same for what an export has shown, also if the region was retired
+ * meanwhile. */
+mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
+                                          size_t n, mapped_error *error);
 
 /* MAPPED_FAULT if a byte of [offset, offset + n) was lost and has been
  * recovered since mapped_region_recovery_count was `recoveries`. The cause is
  * known only if a report asked for it before the recovery. */
-mapped_status mapped__region_recovered(mapped_region *region,
-                                       uint64_t recoveries, size_t offset,
-                                       size_t n, mapped_error *error);
+mapped_status mapped__region_check_recovered(mapped_region *region,
+                                             uint64_t recoveries, size_t offset,
+                                             size_t n, mapped_error *error);
 
-/* As mapped__region_lost for [at, at + n) of the mapping of a region that the
- * caller has locked. */
-mapped_status mapped__region_intact(mapped__region *self, size_t at, size_t n,
-                                    mapped_error *error);
+/* As mapped__region_check_range for [at, at + n) of the mapping of a region
+ * that the caller has locked. */
+mapped_status mapped__region_check_pages(mapped__region *self, size_t at,
+                                         size_t n, mapped_error *error);
 /* The same for all of the region's live length. Behind that lie lost pages if
  * an export has shown them. */
-mapped_status mapped__region_all_intact(mapped__region *self,
-                                        mapped_error *error);
+mapped_status mapped__region_check_all(mapped__region *self,
+                                       mapped_error *error);
 
-/* Gets those back, before a length is published that reaches to them. */
+/* Why the page `lost->first` is lost. The region is locked. */
+int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);
+
+/* Gets lost pages behind the live length back, before a length is published
+ * that reaches to them. */
 void mapped__region_recover_behind(mapped__region *self);
 
 /* What mapped_protect does with a whole region. */

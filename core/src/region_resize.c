@@ -224,7 +224,7 @@ static void clear_regrown(mapped__region *self, size_t length, size_t used)
 mapped_status mapped__region_check_growable(mapped__region *self,
                                             mapped_error *error)
 {
-    return self->reserve == 0 ? mapped__region_all_intact(self, error)
+    return self->reserve == 0 ? mapped__region_check_all(self, error)
                               : MAPPED_OK;
 }
 

@@ -16,7 +16,7 @@ static bool is_served_fault(const siginfo_t *info, mapped__fault_handler *serve)
     mapped__fault fault;
     if (!mapped__signal_is_fault(info, &fault))
         return false;
-    fault.doubtful = true;
+    fault.maybe_stale = true;
     return serve(&fault);
 }
 
