@@ -40,6 +40,9 @@ static int listing_add(Listing *listing, PyObject *name, mapped_item item,
     else
         raise_kind("a field's name is a str", name);
     if (field->name == NULL) {
+        if (PyUnicode_Check(name) && is_encoding_error(name))
+            PyErr_SetString(PyExc_ValueError,
+                            "the name of a field can't be encoded");
         mapped_fields_release(item.record);
         return -1;
     }

@@ -5,6 +5,7 @@ nothing or `lost` found lost pages; 2 for wrong usage and for files that can't b
 mapped; 130 after Ctrl-C.
 """
 import argparse
+import io
 import itertools
 import json
 import math
@@ -22,12 +23,13 @@ LINE_BYTES = 16
 SHOWN_BYTES = 80  # of a match
 BAR_WIDTH = 30
 MAP_ROWS = 4
+LONG_MESSAGE = 300
 PATIENCE = 0.5  # seconds that may pass before progress is shown
 
 
 def size(text):
     """A number of bytes: decimal or 0x..., with k, M, G or T for powers of 1024."""
-    found = re.fullmatch(r"(0x[0-9a-f]+|[0-9]+)([kmgt]?)", text, re.I)
+    found = re.fullmatch(r"(0x[0-9a-f]{1,20}|[0-9]{1,20})([kmgt]?)", text, re.I)
     if not found:
         raise argparse.ArgumentTypeError(f"not a number of bytes: '{text:.40}'")
     base = 16 if found[1][:2].lower() == "0x" else 10
@@ -39,7 +41,7 @@ def at_most(text):
     """A number of matches."""
     if not re.fullmatch("[0-9]+", text, re.A):
         raise argparse.ArgumentTypeError(f"not a number of matches: '{text:.40}'")
-    return int(text)
+    return sys.maxsize if len(text) > 18 else int(text)
 
 
 def human(count):
@@ -70,6 +72,14 @@ def plain(value):
     if isinstance(value, (mapped.Array, mapped.Records, tuple, list)):
         return [plain(item) for item in value]
     return value
+
+
+class Parser(argparse.ArgumentParser):
+    """Its messages stay short, whatever was passed in."""
+
+    def error(self, message):
+        super().error(message if len(message) <= LONG_MESSAGE else
+                      message[:LONG_MESSAGE] + "...")
 
 
 class Output:
@@ -374,7 +384,7 @@ def common_options():
 
 
 def make_parser():
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mapped", description=__doc__.partition(":")[2].strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="A command may be shortened as long as it is the only one that "
@@ -420,7 +430,19 @@ def completed(words, names):
     return words
 
 
+def prepare_streams():
+    """A standard stream that is closed swallows what it gets, and a file's name
+    that can't be encoded is shown with escapes."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(words=None):
+    prepare_streams()
     parser, commands = make_parser()
     words = sys.argv[1:] if words is None else words
     arguments = parser.parse_args(completed(words, commands.choices))

@@ -75,7 +75,7 @@ def _from_any(dtype, name, depth, room):
     one, count = _from_one(dtype, name, depth, room)
     if count >= 0:
         raise _refused("arrays of texts", name)
-    return one, shape[0]
+    return one, max(index(shape[0]), 0)  # less than 0 stands for no array
 
 
 def _from_one(dtype, name, depth, room):

@@ -49,11 +49,50 @@ def data(tmp_path):
     (["find", "-e", "(" * 5000, __file__], "mapped: maximum recursion depth"),
     (["find", "-e", "(", __file__], "mapped: missing )"),
     (["find", "-x", "f", __file__], "mapped: non-hexadecimal")])
-def test_wrong_use_is_told_in_a_line_and_by_status_2(words, message):
+def test_wrong_use_is_reported_in_a_line_and_by_status_2(words, message):
     done = run(*words)
     assert done.returncode == 2
     assert message in done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("words", [
+    ["a" * 9000], ["info", "--" + "a" * 9000, __file__],
+    ["dump", "--offset", "9" * 9000, __file__],
+    ["dump", "--type", "a" * 9000, __file__],
+    ["dump", "--layout", "a" * 9000, __file__]])
+def test_messages_stay_short(words):
+    done = run(*words)
+    assert done.returncode == 2
+    assert len(done.err.splitlines()[-1]) < 400
+
+
+def test_find_stops_after_any_number(data):
+    for most in ("9" * 18, "9" * 20, "9" * 9000):
+        assert run("find", "-m", most, "eed", data).out == "65:eed\n73:eed\n"
+
+
+def test_closed_streams_change_no_status(data):
+    command = [sys.executable, "-m", "mapped"]
+    for words, closed, status in [
+            (["find", "needle", data], ">&-", 0), (["warm", data], "2>&-", 0),
+            (["info", "/nowhere"], "2>&-", 2), (["info"], "2>&-", 2)]:
+        done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *command,
+                               *map(str, words)], capture_output=True, timeout=60)
+        assert done.returncode == status
+        assert closed == ">&-" or b"mapped: " not in done.stdout
+        assert done.stderr == b""
+
+
+def test_a_name_that_cannot_be_encoded_is_shown_with_escapes(tmp_path):
+    path = os.fsencode(tmp_path) + b"/n\xff"
+    with open(path, "wb") as file:
+        file.write(b"needle")
+    done = subprocess.run(
+        [sys.executable, "-m", "mapped", "info", path], capture_output=True,
+        timeout=60, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+    assert done.returncode == 0
+    assert b"/n\\udcff: 6 bytes" in done.stdout
 
 
 def test_commands_may_be_shortened(data):

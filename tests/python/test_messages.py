@@ -103,6 +103,7 @@ CALLS = {
     "path without a code": (ValueError, lambda r: mapped.open(LONE)),
     "windows without a code": (ValueError, lambda r: mapped.windows(LONE, 5)),
     "layout without a code": (ValueError, lambda r: mapped.layout(LONE)),
+    "name without a code": (ValueError, lambda r: mapped.layout("I", [LONE])),
     "column without a code": (KeyError, lambda r: r.records("a:u8").column(LONE)),
     "field without a code": (KeyError, lambda r: r.records("a:u8")[0][LONE]),
     "size of a dtype": (ValueError, lambda r: mapped.layout(dtype("u", HUGE))),
@@ -340,3 +341,13 @@ def test_find_all_is_named(region):
     region.resize(5)
     with pytest.raises(IndexError, match="find_all: out of range"):
         next(found)
+
+
+@pytest.mark.parametrize("count", [0, -1, -7])
+def test_dtype_with_a_wrong_count_is_refused(count):
+    one = dtype("u", 4).fields["a"][0]
+    array = types.SimpleNamespace(names=None, subdtype=(one, (count,)))
+    forged = types.SimpleNamespace(names=("a",), fields={"a": (array, 0)},
+                                   itemsize=8)
+    with pytest.raises(ValueError, match="no array of that length"):
+        mapped.layout(forged)
