@@ -1,5 +1,6 @@
 /* The type Slice: how one is made, and its metamethods. The methods that it
- * shares with Region are in view.c, bytes.c, typed.c and others. */
+ * shares with Region are in view.c, bytes.c, typed.c and others. A Slice has
+ * its Region as user value 1, which keeps that alive, and no finalizer. */
 #include "mapped_lua.h"
 
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
@@ -12,8 +13,8 @@ void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
     lua_setmetatable(L, -2);
 }
 
-static int push_part(lua_State *L, const char *operation, mapped_slice slice,
-                     size_t offset, size_t n)
+static int push_sub(lua_State *L, const char *operation, mapped_slice slice,
+                    size_t offset, size_t n)
 {
     mapped_error error;
     if (mapped_slice_sub(slice, offset, n, &slice, &error) != MAPPED_OK)
@@ -22,7 +23,8 @@ static int push_part(lua_State *L, const char *operation, mapped_slice slice,
     return 1;
 }
 
-/* A range that is a plain access needs no call of the core. */
+/* The short way is for some bytes of an open region; push_sub decides on the
+ * rest. */
 static int view_sub(lua_State *L)
 {
     mapped_slice slice = mlua_view_bytes(mlua_self(L, 3));
@@ -31,7 +33,7 @@ static int view_sub(lua_State *L)
     size_t offset;
     size_t n = mlua_clamp(from, to, slice.length, &offset);
     if (n == 0 || mapped_slice_try_enter(slice, offset, n) == NULL)
-        return push_part(L, "sub", slice, offset, n);
+        return push_sub(L, "sub", slice, offset, n);
     slice.offset += offset;
     slice.length = n;
     mlua_push_slice(L, 1, slice);
@@ -42,8 +44,8 @@ static int view_slice(lua_State *L)
 {
     mapped_slice slice = mlua_open_self(L, 3);
     size_t n = mlua_check_length(L, 3);
-    return push_part(L, "slice", slice,
-                     mlua_check_span(L, 2, 0, n, slice.length), n);
+    return push_sub(L, "slice", slice,
+                    mlua_check_span(L, 2, 0, n, slice.length), n);
 }
 
 const luaL_Reg mlua_slice_methods[] = {

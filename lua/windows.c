@@ -3,8 +3,8 @@
  * the collector doesn't know how many addresses garbage takes. User value 1 is
  * the Region of the last window, 2 the path.
  *
- * What allocates may run a finalizer, and that may use the same Windows: so
- * nothing that was learnt from it counts behind such a call. */
+ * Any allocation may run a finalizer that uses the same Windows: what was read
+ * from it is read again after each. */
 #include <errno.h>
 #include <stdio.h>
 #include "mapped_lua.h"
@@ -87,8 +87,8 @@ static windows *push_windows(lua_State *L)
     return self;
 }
 
-/* Raises what the system refuses, as io.lines does, because the result goes
- * into a `for`. The fourth result lets that close the windows. */
+/* Raises what the system refuses, as io.lines does, because the result is used
+ * in a `for`. The fourth result is what the `for` closes at its end. */
 int mlua_windows(lua_State *L)
 {
     uint64_t size, overlap = 0;
@@ -140,7 +140,8 @@ static mapped_status map_next(windows *self, mlua_region *region, bool *more,
     return status;
 }
 
-/* What a `for` calls, with two more arguments. */
+/* What a `for` calls, with two more arguments. MAPPED_PAST_END: the file has
+ * got shorter since its size was read, so that is read again. */
 static int windows_call(lua_State *L)
 {
     windows *self;
@@ -200,17 +201,19 @@ static size_t search(lua_State *L, const char *operation, search_function *how,
     mapped_error error;
     mapped_status status;
     bool tried = false;
+    size_t length;
     do {
         mlua_needle_open(L, 2, operation, &needle);
+        length = mapped_needle_length(&needle.needle);
         status = how(&self->core, &needle.needle, result, &error);
         status = mlua_needle_close(&needle, status, &error);
     } while (mlua_collects(L, status, &error, &tried));
     if (status != MAPPED_OK)
         mlua_raise_in(L, operation, &error);
-    return mapped_needle_length(&needle.needle);
+    return length;
 }
 
-/* Where in the file a position is, as string.find has it. */
+/* Converts a position, from 1 or from the end, to an offset in the file. */
 static uint64_t file_offset(lua_State *L, const windows *self,
                             lua_Integer position)
 {
@@ -334,7 +337,8 @@ typedef struct lines {
 
 enum {
     OWNER = MLUA_SHARED + 1,
-    LINES
+    LINES,
+    LINES_UPVALUES = LINES
 };
 
 /* Maps the window that is wanted, for which there is memory on top of the
@@ -358,32 +362,50 @@ static mapped_status map_lines(lua_State *L, lines *self, mlua_region *region,
     return MAPPED_OK;
 }
 
-/* Steps until there is a line or the end, and maps into memory that is
- * allocated before the step that asks for it. On top of the stack is the
- * userdata of the lines. */
-static mapped_lines_step step_lines(lua_State *L, lines *self,
-                                    mapped_slice *line)
+static mapped_lines_step take_step(lua_State *L, lines *self,
+                                   mapped_slice *line, bool *tried)
 {
     mapped_lines_step step;
     mapped_error error;
+    mapped_status status;
+    do
+        status = mapped_windows_lines_step(&self->core, line, &step, &error);
+    while (mlua_collects(L, status, &error, tried));
+    if (status != MAPPED_OK)
+        mlua_raise(L, &error);
+    return step;
+}
+
+/* False: the step has to be taken again, because the file has got shorter or
+ * garbage was collected. */
+static bool supply_window(lua_State *L, lines *self, mlua_region *region,
+                          bool *tried)
+{
+    mapped_error error;
+    mapped_status status = map_lines(L, self, region, &error);
+    if (status != MAPPED_OK && status != MAPPED_PAST_END &&
+        !mlua_collects(L, status, &error, tried))
+        mlua_raise(L, &error);
+    return status == MAPPED_OK;
+}
+
+/* Steps until there is a line or the end. To allocate a Region may run a
+ * finalizer that moves the Windows, so the step that asks for a window is taken
+ * again before that is mapped. On top of the stack is the userdata of the
+ * lines. */
+static mapped_lines_step step_lines(lua_State *L, lines *self,
+                                    mapped_slice *line)
+{
     mlua_region *region = NULL;
     bool tried = false;
     for (;;) {
-        mapped_status status =
-            mapped_windows_lines_step(&self->core, line, &step, &error);
-        if (status == MAPPED_OK && step != MAPPED_LINES_WINDOW)
+        mapped_lines_step step = take_step(L, self, line, &tried);
+        if (step != MAPPED_LINES_WINDOW)
             return step;
-        if (status == MAPPED_OK && region == NULL) {
+        if (region == NULL)
             region = mlua_push_region(L, self->core.windows_->name_);
-            continue;
-        }
-        if (status == MAPPED_OK) {
-            status = map_lines(L, self, region, &error);
-            region = status == MAPPED_OK ? NULL : region;
-        }
-        if (status != MAPPED_OK && status != MAPPED_PAST_END &&
-            !mlua_collects(L, status, &error, &tried))
-            mlua_raise(L, &error);
+        else if (supply_window(L, self, region, &tried))
+            region = NULL;
     }
 }
 
@@ -415,7 +437,7 @@ static int windows_lines(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->window = NULL;
     mapped_windows_lines_init(&self->core, &check_windows(L, 1)->core, keep);
-    lua_pushcclosure(L, next_line, LINES);
+    lua_pushcclosure(L, next_line, LINES_UPVALUES);
     return 1;
 }
 

@@ -179,6 +179,7 @@ static inline PyObject *item_at(const Array *array, size_t offset)
 COLD static PyObject *select_and_get(const Array *array, PyObject *key)
 {
     Part part;
+    PyErr_Clear(); /* what a first, quick attempt has left */
     if (array_select(array, key, &part) < 0)
         return NULL;
     if (part.array.dimensions == 0)

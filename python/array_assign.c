@@ -1,5 +1,7 @@
-/* Storing into an array: one item, or a part from another array, a buffer or a
- * sequence of values. All values are converted before the first is stored. */
+/* Storing into an array. `a[i] = v` is assign_element or assign_record. `a[i:j]
+ * = v` is copy_items from an array of ours with the same items, scatter_source
+ * from a buffer of the same elements, and else assign_values from a sequence.
+ * All values are converted before the first is stored. */
 #include "array.h"
 
 #include <string.h>
@@ -19,16 +21,19 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
     mapped_error error;
     const mapped_element *element = array->array.item.element;
     int status = value_from(element, array->native, object, &value);
-    if (status == 0 && mapped_set(array->array.slice, element, offset, value,
-                                  &error) == MAPPED_OK)
-        return 0;
-    if (status != 0 || error.status == MAPPED_VALUE)
+    if (status != 0)
         return value_refuse(element, object, status);
+    if (mapped_set(array->array.slice, element, offset, value, &error) ==
+        MAPPED_OK)
+        return 0;
+    if (error.status == MAPPED_VALUE)
+        return value_refuse(element, object, 0);
     return failed(raise_in(array->owner, ASSIGN, &error));
 }
 
-/* The format without the blanks, and the count of one, that struct allows. A
- * text of one byte is a char, as NumPy calls it. */
+/* The element of a format in which struct allows blanks and a count of one
+ * before the code, but no blanks before the byte order. A text of one byte is a
+ * char, as NumPy calls it. */
 static const mapped_element *element_of(const char *format)
 {
     char plain[3] = "";
@@ -57,107 +62,108 @@ const mapped_element *buffer_element(const Py_buffer *buffer)
                                                                 : NULL;
 }
 
-/* A tuple of its own, since converting one value may change the sequence. */
-static int take_values(const Array *array, const mapped_array *part,
-                       PyObject *object, unsigned char **to)
+/* Each sequence becomes a tuple first, because converting a value may change
+ * it. */
+static int convert_values(const Array *array, const mapped_array *target,
+                          PyObject *object, unsigned char **to)
 {
-    if (part->dimensions == 0) {
+    if (target->dimensions == 0) {
         unsigned char *item = *to;
-        *to += part->item.size;
-        return part->item.kind == MAPPED_ITEM_ELEMENT
-                   ? element_store(part->item.element, array->native, object,
+        *to += target->item.size;
+        return target->item.kind == MAPPED_ITEM_ELEMENT
+                   ? element_store(target->item.element, array->native, object,
                                    item)
-                   : record_store(array->owner->state, part->item.record,
+                   : record_store(array->owner->state, target->item.record,
                                   object, item);
     }
     PyObject *values = PySequence_Tuple(object);
     if (values == NULL)
         return -1;
-    mapped_array row = *part;
+    mapped_array row = *target;
     row.dimensions--;
     row.shape++;
     Py_ssize_t count = PyTuple_Size(values);
-    int status = count == part->shape[0] ? 0 : refuse_shape();
+    int status = count == target->shape[0] ? 0 : refuse_shape();
     for (Py_ssize_t i = 0; i < count && status == 0; i++)
-        status = take_values(array, &row, PyTuple_GetItem(values, i), to);
+        status = convert_values(array, &row, PyTuple_GetItem(values, i), to);
     Py_DECREF(values);
     return status;
 }
 
 /* Values are converted before any is stored, which takes as much memory. */
-static int assign_values(const Array *array, const mapped_array *part,
+static int assign_values(const Array *array, const mapped_array *target,
                          PyObject *object)
 {
-    unsigned char *values = memory_new(array_bytes(part), 1);
+    unsigned char *values = memory_new(array_bytes(target), 1);
     unsigned char *end = values;
     if (values == NULL)
         return -1;
-    int status = take_values(array, part, object, &end);
+    int status = convert_values(array, target, object, &end);
     if (status == 0)
-        status = array_scatter(array->owner, part, values);
+        status = array_scatter(array->owner, target, values);
     PyMem_Free(values);
     return status;
 }
 
-static bool same_shape(const mapped_array *part, int dimensions,
+static bool same_shape(const mapped_array *target, int dimensions,
                        const Py_ssize_t *shape)
 {
-    if (dimensions != part->dimensions)
+    if (dimensions != target->dimensions)
         return false;
     for (int i = 0; i < dimensions; i++)
-        if (part->shape[i] != shape[i])
+        if (target->shape[i] != shape[i])
             return false;
     return true;
 }
 
-static mapped_status copy_core(const mapped_array *part,
+static mapped_status copy_core(const mapped_array *target,
                                const mapped_array *from, mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(part->slice.region, from->slice.region,
-                                       array_bytes(part));
-    return unlocked_end_access(&unlocked, mapped_array_copy(part, from, error),
-                               error);
+    Unlocked unlocked = unlocked_begin(target->slice.region, from->slice.region,
+                                       array_bytes(target));
+    return unlocked_end_access(&unlocked,
+                               mapped_array_copy(target, from, error), error);
 }
 
 /* Items of the same type that are ours. */
-static int copy_items(const Array *array, const mapped_array *part,
+static int copy_items(const Array *array, const mapped_array *target,
                       Region *owner, const mapped_array *from)
 {
     mapped_error error;
-    if (!same_shape(part, from->dimensions, from->shape))
+    if (!same_shape(target, from->dimensions, from->shape))
         return require_open(owner) < 0 ? -1 : refuse_shape();
-    if (SUCCEEDS_WITH_RETRY(copy_core(part, from, &error), &error))
+    if (SUCCEEDS_WITH_RETRY(copy_core(target, from, &error), &error))
         return 0;
     const Source source = {.owner = owner, .slice = from->slice};
     return failed(raise_in(failed_region(&source, array->owner, error.status),
                            ASSIGN, &error));
 }
 
-static int scatter_source(const Array *array, const mapped_array *part,
+static int scatter_source(const Array *array, const mapped_array *target,
                           const Source *source)
 {
     mapped_extent extent;
     mapped_error error;
-    if (source->length != array_bytes(part))
+    if (source->length != array_bytes(target))
         return refuse_shape();
-    if (mapped_array_extent(part, &extent, &error) != MAPPED_OK)
+    if (mapped_array_extent(target, &extent, &error) != MAPPED_OK)
         return failed(raise_in(array->owner, ASSIGN, &error));
-    if (extent.contiguous && !mapped_region_device(part->slice.region))
+    if (extent.contiguous && !mapped_region_device(target->slice.region))
         return source_store(source, array->owner, extent.bytes, 0);
     if (source->copy != NULL)
-        return array_scatter(array->owner, part, source->copy);
-    /* The two may overlap in any pattern. */
+        return array_scatter(array->owner, target, source->copy);
+    /* The two may overlap in any pattern, so the source is copied first. */
     char *copy = memory_new(source->length, 1);
     if (copy == NULL)
         return -1;
     memcpy(copy, source->data, source->length);
-    int status = array_scatter(array->owner, part, copy);
+    int status = array_scatter(array->owner, target, copy);
     PyMem_Free(copy);
     return status;
 }
 
-/* Asked for its buffer once: each time it gives what it likes. */
-static int assign_buffer(const Array *array, const mapped_array *part,
+/* Asks for the buffer only once: an object may answer differently each time. */
+static int assign_buffer(const Array *array, const mapped_array *target,
                          PyObject *object)
 {
     Source source;
@@ -165,37 +171,38 @@ static int assign_buffer(const Array *array, const mapped_array *part,
         return -1;
     const Py_buffer *buffer = &source.buffer;
     const mapped_element *element = buffer_element(buffer);
-    bool same = element != NULL && element == part->item.element;
-    int status = 0;
-    if (same && same_shape(part, buffer->ndim, buffer->shape))
-        status = scatter_source(array, part, &source);
-    else if (same)
-        status = refuse_shape();
+    if (element == NULL || element != target->item.element) {
+        source_close(&source);
+        return assign_values(array, target, object);
+    }
+    int status = same_shape(target, buffer->ndim, buffer->shape)
+                     ? scatter_source(array, target, &source)
+                     : refuse_shape();
     source_close(&source);
-    return same ? status : assign_values(array, part, object);
+    return status;
 }
 
 /* Items of the same type are copied as bytes; whatever else is a sequence. */
-static int assign_part(const Array *array, const mapped_array *part,
-                       PyObject *object)
+static int assign_range(const Array *array, const mapped_array *target,
+                        PyObject *object)
 {
     Py_ssize_t length, step;
     mapped_array from = {.shape = &length, .strides = &step};
     Region *owner = array_described(array->owner->state, object, &from);
     if (owner == NULL)
         return PyObject_CheckBuffer(object)
-                   ? assign_buffer(array, part, object)
-                   : assign_values(array, part, object);
+                   ? assign_buffer(array, target, object)
+                   : assign_values(array, target, object);
     if (require_open(owner) < 0)
         return -1;
-    if (mapped_item_is(&part->item, &from.item))
-        return copy_items(array, part, owner, &from);
-    return assign_values(array, part, object);
+    if (mapped_item_equal(&target->item, &from.item))
+        return copy_items(array, target, owner, &from);
+    return assign_values(array, target, object);
 }
 
 int array_assign_all(PyObject *self, PyObject *value)
 {
-    return assign_part(array_of(self), &array_of(self)->array, value);
+    return assign_range(array_of(self), &array_of(self)->array, value);
 }
 
 static int assign_record(const Array *array, size_t offset, PyObject *object)
@@ -207,6 +214,7 @@ static int assign_record(const Array *array, size_t offset, PyObject *object)
 COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
 {
     Part part;
+    PyErr_Clear(); /* what a first, quick attempt has left */
     if (value == NULL) {
         PyErr_SetString(PyExc_TypeError, array->layout != NULL
                                              ? "records can't be deleted"
@@ -216,7 +224,7 @@ COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
     if (array_select(array, key, &part) < 0)
         return -1;
     if (part.array.dimensions > 0)
-        return assign_part(array, &part.array, value);
+        return assign_range(array, &part.array, value);
     return array->layout != NULL
                ? assign_record(array, part.array.first, value)
                : assign_element(array, part.array.first, value);

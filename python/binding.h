@@ -225,11 +225,11 @@ PyObject *shown_in_repr(PyObject *object); /* cut later */
 void *raise_about(PyObject *type, const char *format, const char *what,
                   PyObject *object);
 
-/* A TypeError: "`what`, not 'float'", which is the type of `object`. */
 /* Has a codec refused a text that is too long to keep in an exception? Then
  * there is none any more. */
 bool is_encoding_error(PyObject *text);
 
+/* A TypeError: "`what`, not 'float'", which is the type of `object`. */
 void *raise_kind(const char *what, PyObject *object);
 
 /* What a function that returns an int returns for one that has raised an

@@ -180,9 +180,9 @@ static int convert_protection(PyObject *object, mapped_mode *mode)
     return -1;
 }
 
-/* With the global lock no other thread is in the middle of a write, unless it
- * runs unlocked and holds a reference. So the core may protect the pages too.
- * Without it the extra reference keeps it from that. */
+/* With the interpreter lock no other thread is in the middle of a write, unless
+ * it runs unlocked and holds a reference. So the core may protect the pages
+ * too. Without it the extra reference keeps it from that. */
 static mapped_status protect_core(mapped_slice span, mapped_mode mode,
                                   mapped_error *error)
 {

@@ -61,9 +61,9 @@ static mapped_status retire(mapped_region *region, mapped_error *error)
     return MAPPED_OK;
 }
 
-/* A close that holds the global lock is alone: another thread between the two
- * checks of an access would run unlocked and hold a reference. So the core, if
- * it sees no other references, unmaps the region at once.
+/* A close that holds the interpreter lock is alone: another thread between the
+ * two checks of an access would run unlocked and hold a reference. So the core,
+ * if it sees no other references, unmaps the region at once.
  *
  * A close that can take long runs unlocked. Then an extra reference makes the
  * core replace the memory by zero pages and keep the addresses until the object
@@ -82,7 +82,8 @@ static mapped_status close_core(Region *self, Close *how, mapped_error *error)
     return status;
 }
 
-/* A disk that has to be waited for may be served by another thread. */
+/* Unlocks, because another thread may be the one that serves the file's disk.
+ */
 static void release_core(mapped_region *region, bool wraps)
 {
     if (wraps || !can_take_long(region)) {
@@ -108,7 +109,8 @@ static void region_free(Region *region)
 }
 
 /* A wrapped buffer may be the last holder of another wrapping region, and so
- * on: from some depth on they wait in a list, because the stack has an end. */
+ * on. From some depth on they are freed from a list instead of by recursion:
+ * the trashcan that CPython has for this is not in the limited API. */
 #define DEALLOCATING_MOST 50
 
 static void free_wrapping(Region *region)
@@ -147,10 +149,9 @@ static void region_dealloc(PyObject *self)
 }
 
 /* CPython crashes when the collector clears a memoryview that is exported (as
- * without us, with a pickle.PickleBuffer). So a wrapped one is not shown to the
- * collector, and neither is what another object gave its buffer for, which may
- * hold one: a __buffer__ method does. A cycle through those is never collected.
- */
+ * without us, with a pickle.PickleBuffer). So the wrapped object is hidden from
+ * the collector if it is a memoryview, or may hold one, as an object with a
+ * __buffer__ method does. A cycle through it is never collected. */
 static int region_traverse(PyObject *self, visitproc visit, void *arg)
 {
     PyObject *wrapped = ((Region *)self)->foreign.obj;
@@ -224,11 +225,11 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
                            &traceback))
         return NULL;
-    bool again =
+    bool was_retired =
         __atomic_exchange_n(&((Region *)self)->retired, true, __ATOMIC_ACQ_REL);
     mapped_status status = close_core((Region *)self, retire, &error);
     (void)status; /* retire always succeeds */
-    bool failed = !again && warn_of_exports(self, error.length) < 0;
+    bool failed = !was_retired && warn_of_exports(self, error.length) < 0;
     if (type != Py_None) {
         if (failed)
             PyErr_WriteUnraisable(self);
@@ -240,8 +241,9 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
 
 /* Growth in place may wait for the disk, so it runs unlocked at first. Growth
  * that has to move the memory answers MAPPED_BUSY then, because other threads
- * may be in the middle of an access. It succeeds with the global lock held, as
- * all threads that run unlocked hold references, which the core counts. */
+ * may be in the middle of an access. It succeeds with the interpreter lock
+ * held, as all threads that run unlocked hold references, which the core
+ * counts. */
 static mapped_status resize_core(mapped_region *region, uint64_t length,
                                  mapped_error *error)
 {
@@ -275,7 +277,7 @@ METHOD_NAMED(region_resize, "resize", 1, 1, "length")
     return raise_of((Region *)self, &error);
 }
 
-/* As resize_core. */
+/* First unlocked, then with the lock: see resize_core. */
 static mapped_status refresh_core(mapped_region *region, mapped_change *change,
                                   mapped_error *error)
 {

@@ -1,6 +1,6 @@
-/* Bytes to read, of an object of ours or of any other buffer. Those of our own
- * objects are read through the core and never through a raw pointer, where a
- * lost page would read as zeros. */
+/* A Source is bytes to read: a slice of one of our regions, or another object's
+ * buffer. Ours are read through the core and never through a raw pointer, where
+ * a lost page would read as zeros. */
 #include <string.h>
 
 #include "array.h"
@@ -30,7 +30,7 @@ static int open_foreign(PyObject *object, Source *source)
 
 /* Gathers items that have other bytes between them, or are on a device, where
  * each must be read in one access. */
-static int open_items(const Array *array, Source *source)
+static int open_gathered(const Array *array, Source *source)
 {
     source->length = array_bytes(&array->array);
     if (make_copy(source) == 0 &&
@@ -47,13 +47,15 @@ int source_open(const State *state, PyObject *object, const char *operation,
     Extent extent;
     *source = (Source){.operation = operation};
     int ours = extent_of(state, object, operation, &extent);
-    if (ours <= 0)
-        return ours < 0 ? -1 : open_foreign(object, source);
+    if (ours < 0)
+        return -1;
+    if (ours == 0)
+        return open_foreign(object, source);
     if (require_open(extent.owner) < 0)
         return -1;
     if (is_array(state, object) &&
         (!extent.whole || mapped_region_device(extent.slice.region)))
-        return open_items(array_of(object), source);
+        return open_gathered(array_of(object), source);
     source->owner = extent.owner;
     source->slice = extent.slice;
     source->length = extent.slice.length;
@@ -83,12 +85,18 @@ int source_read(const Source *source, void *to)
     return outcome(source->owner, source->operation, status, &error);
 }
 
+/* Leaving an access is how the core is asked whether a page of it is lost. */
+static bool source_is_lost(const Source *source)
+{
+    return source->owner != NULL &&
+           mapped_slice_leave(source->slice, 0, source->slice.length, NULL) ==
+               MAPPED_FAULT;
+}
+
 Region *failed_region(const Source *source, Region *owner, mapped_status status)
 {
-    bool is_source = status == MAPPED_FAULT && source->owner != NULL &&
-                     mapped_slice_leave(source->slice, 0, source->slice.length,
-                                        NULL) == MAPPED_FAULT;
-    return is_source ? source->owner : owner;
+    return status == MAPPED_FAULT && source_is_lost(source) ? source->owner
+                                                            : owner;
 }
 
 int source_store(const Source *source, Region *owner, mapped_slice to,

@@ -135,6 +135,7 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
 COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
 {
     Py_ssize_t index;
+    PyErr_Clear(); /* what a first, quick attempt has left */
     if (Py_IS_TYPE(key, &PySlice_Type))
         return slice_by(self, key);
     if (convert_index(key, &index) < 0)

@@ -94,20 +94,20 @@ static bool same_fields(const mapped_fields *a, const mapped_fields *b)
     for (size_t i = 0; i < a->count; i++) {
         const mapped_field *p = &a->fields[i], *q = &b->fields[i];
         if (p->offset != q->offset || !mapped__field_is_named(p, q) ||
-            !mapped_item_is(&p->item, &q->item))
+            !mapped_item_equal(&p->item, &q->item))
             return false;
     }
     return true;
 }
 
-bool mapped_item_is(const mapped_item *a, const mapped_item *b)
+bool mapped_item_equal(const mapped_item *a, const mapped_item *b)
 {
     return a->kind == b->kind && a->count == b->count && a->size == b->size &&
            a->element == b->element && same_fields(a->record, b->record);
 }
 
-void mapped__item_store(const mapped_item *item, unsigned char *to,
-                        const unsigned char *from)
+void mapped__item_copy_fields(const mapped_item *item, unsigned char *to,
+                              const unsigned char *from)
 {
     if (item->record == NULL || item->record->dense_) {
         mapped__access_copy(to, from, item->size);
@@ -117,19 +117,19 @@ void mapped__item_store(const mapped_item *item, unsigned char *to,
     for (size_t i = 0; i < item->count; i++, to += size, from += size)
         for (size_t k = 0; k < item->record->count; k++) {
             const mapped_field *field = &item->record->fields[k];
-            mapped__item_store(&field->item, to + field->offset,
-                               from + field->offset);
+            mapped__item_copy_fields(&field->item, to + field->offset,
+                                     from + field->offset);
         }
 }
 
 /* The access to one item, in either direction. */
-typedef struct transfer {
+typedef struct item_access {
     mapped_slice slice;
     bool write;
     mapped_error *error;
-} transfer;
+} item_access;
 
-static mapped_status enter(const transfer *access, size_t offset, size_t n,
+static mapped_status enter(const item_access *access, size_t offset, size_t n,
                            unsigned char **p)
 {
     return access->write
@@ -138,8 +138,8 @@ static mapped_status enter(const transfer *access, size_t offset, size_t n,
                : mapped_slice_enter(access->slice, offset, n, p, access->error);
 }
 
-static mapped_status copy_bytes(const transfer *access, size_t offset, size_t n,
-                                unsigned char *plain)
+static mapped_status copy_bytes(const item_access *access, size_t offset,
+                                size_t n, unsigned char *plain)
 {
     unsigned char *p;
     mapped_status status = enter(access, offset, n, &p);
@@ -150,79 +150,98 @@ static mapped_status copy_bytes(const transfer *access, size_t offset, size_t n,
     return mapped_slice_leave(access->slice, offset, n, access->error);
 }
 
-/* Of a device: each element by an access of its own, in order. */
-static mapped_status move_each(const transfer *access, const mapped_item *item,
-                               size_t offset, unsigned char *plain)
+static mapped_status copy_elements(const item_access *access,
+                                   const mapped_item *item, size_t offset,
+                                   unsigned char *plain);
+
+static mapped_status copy_fields(const item_access *access,
+                                 const mapped_fields *record, size_t offset,
+                                 unsigned char *plain)
+{
+    mapped_status status = MAPPED_OK;
+    for (size_t i = 0; i < record->count && status == MAPPED_OK; i++) {
+        const mapped_field *field = &record->fields[i];
+        status = copy_elements(access, &field->item, offset + field->offset,
+                               plain + field->offset);
+    }
+    return status;
+}
+
+/* On a device each element is an access of its own, in order. */
+static mapped_status copy_elements(const item_access *access,
+                                   const mapped_item *item, size_t offset,
+                                   unsigned char *plain)
 {
     mapped_item single = mapped_item_single(item);
-    const mapped_fields *record = single.record;
     mapped_status status = MAPPED_OK;
     size_t end = offset + item->size;
     if (item->kind == MAPPED_ITEM_PAD)
         return MAPPED_OK;
     for (; offset < end && status == MAPPED_OK; offset += single.size) {
-        if (record == NULL)
-            status = copy_bytes(access, offset, single.size, plain);
-        for (size_t i = 0;
-             record != NULL && i < record->count && status == MAPPED_OK; i++) {
-            const mapped_field *field = &record->fields[i];
-            status = move_each(access, &field->item, offset + field->offset,
-                               plain + field->offset);
-        }
+        status = single.record != NULL
+                     ? copy_fields(access, single.record, offset, plain)
+                     : copy_bytes(access, offset, single.size, plain);
         plain += single.size;
     }
     return status;
 }
 
-static mapped_status move_device(const transfer *access,
-                                 const mapped_item *item, size_t offset,
-                                 unsigned char *plain)
+static mapped_status copy_device_item(const item_access *access,
+                                      const mapped_item *item, size_t offset,
+                                      unsigned char *plain)
 {
-    mapped_slice part;
+    mapped_slice bytes;
     mapped_status status = mapped_slice_sub(access->slice, offset, item->size,
-                                            &part, access->error);
+                                            &bytes, access->error);
     if (status == MAPPED_OK && access->write)
-        status = mapped_slice_check_writable(part, access->error);
+        status = mapped_slice_check_writable(bytes, access->error);
     else if (status == MAPPED_OK && item->record != NULL)
-        memset(plain, 0, item->size); /* what isn't touched shows nothing */
-    return status == MAPPED_OK ? move_each(access, item, offset, plain)
+        memset(plain, 0, item->size); /* gaps between fields */
+    return status == MAPPED_OK ? copy_elements(access, item, offset, plain)
                                : status;
 }
 
-static mapped_status move(const transfer *access, const mapped_item *item,
-                          size_t offset, unsigned char *plain)
+static bool has_fixed_size(const mapped_item *item)
+{
+    return item->record != NULL ? item->record->fixed
+                                : item->kind < MAPPED_ITEM_COUNTED;
+}
+
+static mapped_status copy_item(const item_access *access,
+                               const mapped_item *item, size_t offset,
+                               unsigned char *plain)
 {
     unsigned char *p;
-    if (item->record != NULL ? !item->record->fixed
-                             : item->kind >= MAPPED_ITEM_COUNTED)
+    if (!has_fixed_size(item))
         return mapped_error_set(access->error, MAPPED_ARGUMENT, "item");
     if (mapped_region_device(access->slice.region))
-        return move_device(access, item, offset, plain);
+        return copy_device_item(access, item, offset, plain);
     if (!access->write)
         return copy_bytes(access, offset, item->size, plain);
     mapped_status status = enter(access, offset, item->size, &p);
     if (status != MAPPED_OK)
         return status;
-    mapped__item_store(item, p, plain);
+    mapped__item_copy_fields(item, p, plain);
     return mapped_slice_leave(access->slice, offset, item->size, access->error);
 }
 
 mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,
                                size_t offset, void *to, mapped_error *error)
 {
-    const transfer transfer = {slice, false, error};
-    return mapped__region_name_status(slice.region, "read",
-                                      move(&transfer, item, offset, to), error);
+    const item_access access = {slice, false, error};
+    return mapped__region_name_status(
+        slice.region, "read", copy_item(&access, item, offset, to), error);
 }
 
 mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
                                 size_t offset, const void *from,
                                 mapped_error *error)
 {
-    const transfer transfer = {slice, true, error};
+    const item_access access = {slice, true, error};
     return mapped__region_name_status(
         slice.region, "write",
-        move(&transfer, item, offset, (unsigned char *)(uintptr_t)from), error);
+        copy_item(&access, item, offset, (unsigned char *)(uintptr_t)from),
+        error);
 }
 
 const void *mapped_item_load_bytes(const mapped_item *item, const void *p,
@@ -231,8 +250,8 @@ const void *mapped_item_load_bytes(const mapped_item *item, const void *p,
     const unsigned char *bytes = p;
     size_t count = item->count;
     if (item->kind == MAPPED_ITEM_PASCAL && count > 0) {
-        size_t said = mapped_load_u8(bytes++);
-        count = said < count ? said : count - 1;
+        size_t stored = mapped_load_u8(bytes++);
+        count = stored < count ? stored : count - 1;
     }
     while (item->kind == MAPPED_ITEM_TEXT && count > 0 &&
            bytes[count - 1] == '\0')
@@ -246,11 +265,12 @@ bool mapped_item_store_bytes(const mapped_item *item, void *p, const void *data,
 {
     unsigned char *bytes = p;
     size_t room = item->count;
-    if (item->kind == MAPPED_ITEM_PASCAL && room > 0)
+    bool counted = item->kind == MAPPED_ITEM_PASCAL && room > 0;
+    if (counted)
         room--;
     if (length > room)
         return false;
-    if (room < item->count)
+    if (counted)
         *bytes++ = (unsigned char)(length < 255 ? length : 255);
     if (length > 0)
         memcpy(bytes, data, length);

@@ -113,9 +113,9 @@ MAPPED__MUST_USE mapped_status mapped_array_scatter(const mapped_array *array,
                                                     const void *from,
                                                     mapped_error *error);
 
-/* Copies items between arrays of the same shape and item (mapped_item_is), as
- * if all were read before the first is written: the two may overlap in any way.
- * As gather and scatter; MAPPED_ARGUMENT if shapes or items differ,
+/* Copies items between arrays of the same shape and item (mapped_item_equal),
+ * as if all were read before the first is written: the two may overlap in any
+ * way. As gather and scatter; MAPPED_ARGUMENT if shapes or items differ,
  * MAPPED_MEMORY. */
 MAPPED__MUST_USE mapped_status mapped_array_copy(const mapped_array *to,
                                                  const mapped_array *from,

@@ -101,7 +101,7 @@ mapped_item mapped_item_single(const mapped_item *item);
 /* Tells whether the two are the same type, so that a copy of the bytes is a
  * copy of the value: kinds, counts, elements, and of records the fields' names,
  * offsets and items. */
-bool mapped_item_is(const mapped_item *a, const mapped_item *b);
+bool mapped_item_equal(const mapped_item *a, const mapped_item *b);
 
 /* The bytes of one item at `offset` of the slice, as they lie in memory, from
  * or to plain memory of `item->size` bytes. This is how every value that isn't
@@ -158,8 +158,8 @@ size_t mapped_item_spell(const mapped_item *item, mapped_spelling spelling,
 
 /* Private: stores one item from plain memory, as mapped_item_write does off
  * devices. */
-void mapped__item_store(const mapped_item *item, unsigned char *to,
-                        const unsigned char *from);
+void mapped__item_copy_fields(const mapped_item *item, unsigned char *to,
+                              const unsigned char *from);
 
 /* Private: do two fields have the same name, or both none? */
 bool mapped__field_is_named(const mapped_field *a, const mapped_field *b);

@@ -1,0 +1,184 @@
+/* The walk over the items of two arrays of one shape, or of an array and plain
+ * memory, in blocks: each is entered, handed to a function, and left. */
+#include "array_internal.h"
+
+#include <string.h>
+
+/* Bytes accessed between two checks. Items that lie apart take the smaller
+ * number, so that no page without an item is touched. */
+#define BLOCK ((size_t)4096)
+#define WHOLE_BLOCK ((size_t)256 << 10)
+
+void mapped__side_set(mapped__side *side, const mapped_array *array)
+{
+    side->slice = array->slice;
+    side->first = array->first;
+    side->size = array->item.size;
+    memcpy(side->strides, array->strides,
+           (size_t)array->dimensions * sizeof side->strides[0]);
+}
+
+static size_t items_per_block(const mapped__side *side, ptrdiff_t stride)
+{
+    size_t step = stride < 0 ? 0 - (size_t)stride : (size_t)stride;
+    size_t block = stride == (ptrdiff_t)side->size ? WHOLE_BLOCK : BLOCK;
+    if (side->slice.region == NULL || step == 0)
+        return block;
+    return step >= block ? 1 : block / step;
+}
+
+/* The bytes that some items cover. With a negative stride the first item is the
+ * last in memory. */
+typedef struct byte_range {
+    size_t start, first_item, length;
+} byte_range;
+
+static byte_range range_of(const mapped__side *side, size_t at, size_t n,
+                           ptrdiff_t stride)
+{
+    bool backwards = stride < 0;
+    size_t step = backwards ? 0 - (size_t)stride : (size_t)stride;
+    size_t last = (n - 1) * step;
+    return (byte_range){backwards ? at - last : at, backwards ? last : 0,
+                        last + side->size};
+}
+
+static mapped_status enter(const mapped__walk *walk, const mapped__side *side,
+                           const byte_range *range, unsigned char **p)
+{
+    mapped_status status = MAPPED_OK;
+    if (side->slice.region == NULL)
+        *p = side->plain + range->start;
+    else if (side->write)
+        status = mapped_slice_enter_write(side->slice, range->start,
+                                          range->length, p, walk->error);
+    else
+        status = mapped_slice_enter(side->slice, range->start, range->length, p,
+                                    walk->error);
+    return status;
+}
+
+/* Side 1, which is only read, is entered first and left first, so of two errors
+ * its one is reported. To have entered holds nothing, so there is nothing to
+ * undo if the other side fails. */
+static mapped_status walk_block(mapped__walk *walk, const size_t at[2],
+                                size_t n)
+{
+    int last = walk->dimensions - 1;
+    mapped__run runs[2];
+    byte_range ranges[2];
+    mapped_status status = MAPPED_OK;
+    if (walk->device)
+        return walk->act_one(walk, at);
+    for (int i = 1; i >= 0 && status == MAPPED_OK; i--) {
+        const mapped__side *side = &walk->sides[i];
+        runs[i].stride = side->strides[last];
+        ranges[i] = range_of(side, at[i], n, runs[i].stride);
+        status = enter(walk, side, &ranges[i], &runs[i].p);
+        if (status == MAPPED_OK)
+            runs[i].p += ranges[i].first_item;
+    }
+    if (status == MAPPED_OK)
+        walk->act(walk, runs, n);
+    for (int i = 1; i >= 0 && status == MAPPED_OK; i--)
+        if (walk->sides[i].slice.region != NULL)
+            status = mapped_slice_leave(walk->sides[i].slice, ranges[i].start,
+                                        ranges[i].length, walk->error);
+    return status;
+}
+
+/* The items of the last dimension. */
+static mapped_status walk_row(mapped__walk *walk, const size_t start[2])
+{
+    int last = walk->dimensions - 1;
+    ptrdiff_t a = walk->sides[0].strides[last],
+              b = walk->sides[1].strides[last];
+    size_t at[2] = {start[0], start[1]}, left = (size_t)walk->shape[last], n;
+    size_t most = items_per_block(&walk->sides[0], a);
+    mapped_status status = MAPPED_OK;
+    if (most > items_per_block(&walk->sides[1], b))
+        most = items_per_block(&walk->sides[1], b);
+    if (walk->device)
+        most = 1;
+    for (; left > 0 && status == MAPPED_OK && !walk->stop; left -= n) {
+        n = left < most ? left : most;
+        status = walk_block(walk, at, n);
+        at[0] += n * (size_t)a;
+        at[1] += n * (size_t)b;
+    }
+    return status;
+}
+
+static mapped_status walk_rows(mapped__walk *walk, int dimension,
+                               const size_t start[2])
+{
+    size_t at[2] = {start[0], start[1]};
+    mapped_status status = MAPPED_OK;
+    if (dimension == walk->dimensions - 1)
+        return walk_row(walk, at);
+    for (ptrdiff_t i = 0;
+         i < walk->shape[dimension] && status == MAPPED_OK && !walk->stop;
+         i++) {
+        status = walk_rows(walk, dimension + 1, at);
+        at[0] += (size_t)walk->sides[0].strides[dimension];
+        at[1] += (size_t)walk->sides[1].strides[dimension];
+    }
+    return status;
+}
+
+static bool continues(const mapped__side *side, int outer, ptrdiff_t length,
+                      ptrdiff_t stride)
+{
+    return (size_t)side->strides[outer] == (size_t)length * (size_t)stride;
+}
+
+/* Merges the dimension into the one before if both sides step through the two
+ * evenly. */
+static void add_dimension(mapped__walk *walk, ptrdiff_t length, ptrdiff_t a,
+                          ptrdiff_t b)
+{
+    int last = walk->dimensions - 1;
+    if (last >= 0 && continues(&walk->sides[0], last, length, a) &&
+        continues(&walk->sides[1], last, length, b)) {
+        walk->shape[last] *= length;
+    } else {
+        last = walk->dimensions++;
+        walk->shape[last] = length;
+    }
+    walk->sides[0].strides[last] = a;
+    walk->sides[1].strides[last] = b;
+}
+
+/* Makes rows without gaps one larger item each, if that fits a block. */
+static void fold(mapped__walk *walk)
+{
+    int last = walk->dimensions - 1;
+    mapped__side *a = &walk->sides[0], *b = &walk->sides[1];
+    size_t length = (size_t)walk->shape[last];
+    if (last == 0 || a->strides[last] != (ptrdiff_t)a->size ||
+        b->strides[last] != (ptrdiff_t)b->size || a->size > BLOCK / length)
+        return;
+    a->size *= length;
+    b->size *= length;
+    walk->dimensions--;
+}
+
+mapped_status mapped__walk_all(mapped__walk *walk, const mapped_array *array)
+{
+    const size_t at[2] = {walk->sides[0].first, walk->sides[1].first};
+    walk->dimensions = 0;
+    for (int i = 0; i < array->dimensions; i++)
+        if (array->shape[i] != 1)
+            add_dimension(walk, array->shape[i], walk->sides[0].strides[i],
+                          walk->sides[1].strides[i]);
+    if (walk->dimensions == 0)
+        add_dimension(walk, 1, (ptrdiff_t)walk->sides[0].size,
+                      (ptrdiff_t)walk->sides[1].size);
+    for (int i = 0; i < 2; i++)
+        if (walk->sides[i].slice.region != NULL &&
+            mapped_region_device(walk->sides[i].slice.region))
+            walk->device = true;
+    if (walk->bytes && !walk->device)
+        fold(walk);
+    return walk_rows(walk, 0, at);
+}
