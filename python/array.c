@@ -83,14 +83,18 @@ static bool lengths_fit(const mapped_array *array)
     return true;
 }
 
+static const char *cast_name(const mapped_item *item)
+{
+    return item->record != NULL ? "records" : "cast";
+}
+
 /* Raises that items of this size and shape don't add up to the bytes. */
 static void *refuse_cover(Region *owner, const mapped_array *array,
                           const mapped_error *error)
 {
     size_t bytes = array->slice.length, size = array->item.size;
     if (error->status == MAPPED_CLOSED || error->status == MAPPED_RANGE)
-        return raise_in(owner, array->item.record != NULL ? "records" : "cast",
-                        error);
+        return raise_in(owner, cast_name(&array->item), error);
     if (bytes % size != 0)
         PyErr_Format(PyExc_ValueError,
                      "%zu bytes are no whole number of %s of %zu bytes", bytes,
@@ -115,7 +119,7 @@ PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
     part.shape[0] = -1;
     if (shape != NULL)
         part.array.dimensions = read_shape(shape, part.shape);
-    if (part.array.dimensions < 0 || require_open(owner) < 0)
+    if (part.array.dimensions < 0 || require_open(owner, cast_name(item)) < 0)
         return NULL;
     part.array.slice = view_span(parent);
     if (mapped_array_cover(&part.array, &error) != MAPPED_OK ||
@@ -153,7 +157,7 @@ static int array_traverse(PyObject *self, visitproc visit, void *arg)
 
 static Py_ssize_t array_length(PyObject *self)
 {
-    if (require_open(array_of(self)->owner) < 0)
+    if (require_open(array_of(self)->owner, "") < 0)
         return -1;
     return array_of(self)->array.shape[0];
 }
@@ -184,8 +188,8 @@ COLD static PyObject *select_and_get(const Array *array, PyObject *key)
         return NULL;
     if (part.array.dimensions == 0)
         return item_at(array, part.array.first);
-    return require_open(array->owner) < 0 ? NULL
-                                          : array_part(array, &part.array);
+    return require_open(array->owner, "") < 0 ? NULL
+                                              : array_part(array, &part.array);
 }
 
 /* The shortest way for an index that is an int and not negative. */
@@ -209,7 +213,7 @@ PyObject *array_item(PyObject *self, Py_ssize_t index)
     part.first = mapped_array_offset(&part, (size_t)index);
     if (part.dimensions == 1)
         return item_at(array, part.first);
-    if (require_open(array->owner) < 0)
+    if (require_open(array->owner, "") < 0)
         return NULL;
     part.dimensions--;
     part.shape++;
@@ -245,7 +249,7 @@ static PyObject *records_column(PyObject *self, PyObject *argument)
     Part part;
     const mapped_field *field =
         layout_field(records->layout, argument, PyExc_KeyError);
-    if (field == NULL || require_open(owner) < 0)
+    if (field == NULL || require_open(owner, "column") < 0)
         return NULL;
     int dimensions = records->array.dimensions;
     mapped_array_column(&records->array, field, &part.array);

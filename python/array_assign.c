@@ -131,7 +131,7 @@ static int copy_items(const Array *array, const mapped_array *target,
 {
     mapped_error error;
     if (!same_shape(target, from->dimensions, from->shape))
-        return require_open(owner) < 0 ? -1 : refuse_shape();
+        return require_open(owner, ASSIGN) < 0 ? -1 : refuse_shape();
     if (SUCCEEDS_WITH_RETRY(copy_core(target, from, &error), &error))
         return 0;
     const Source source = {.owner = owner, .slice = from->slice};
@@ -193,7 +193,7 @@ static int assign_range(const Array *array, const mapped_array *target,
         return PyObject_CheckBuffer(object)
                    ? assign_buffer(array, target, object)
                    : assign_values(array, target, object);
-    if (require_open(owner) < 0)
+    if (require_open(owner, ASSIGN) < 0)
         return -1;
     if (mapped_item_equal(&target->item, &from.item))
         return copy_items(array, target, owner, &from);

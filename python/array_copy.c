@@ -26,7 +26,7 @@ int array_scatter(Region *owner, const mapped_array *array, const void *from)
 PyObject *array_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     const Array *array = array_of(self);
-    if (require_open(array->owner) < 0)
+    if (require_open(array->owner, "tobytes") < 0)
         return NULL;
     PyObject *bytes = bytes_new(array_bytes(&array->array));
     if (bytes == NULL)
@@ -114,7 +114,7 @@ PyObject *array_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
     unsigned char block[BLOCK_BYTES];
     Lister lister = {array->owner, &array->array, block};
     size_t size = array->array.item.size;
-    if (require_open(array->owner) < 0)
+    if (require_open(array->owner, "tolist") < 0)
         return NULL;
     bool any = array_bytes(&array->array) > 0;
     if (any && size > sizeof block &&

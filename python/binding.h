@@ -211,6 +211,8 @@ void *raise_index(Region *owner, Py_ssize_t index, size_t length);
 /* Raises PackRangeError, and returns NULL: of `size` bytes at `offset`; and, as
  * raise_in, of an access that met the end. */
 void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length);
+/* ValueError: `n` bytes where there is room for fewer; -1. */
+int raise_room(Region *owner, const char *operation, size_t n, size_t room);
 void *raise_packing(Region *owner, const char *operation,
                     const mapped_error *error);
 void *raise_value(const mapped_element *element, PyObject *value);
@@ -239,8 +241,9 @@ static inline int failed(const void *Py_UNUSED(null))
     return -1;
 }
 
-/* Raises and returns -1 when the region is closed. */
-int require_open(Region *owner);
+/* Raises and returns -1 when the region is closed. `operation` is the method's
+ * name, or "" for a subscript and the like. */
+int require_open(Region *owner, const char *operation);
 
 #define MAX_ARGUMENTS 10
 

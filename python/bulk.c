@@ -36,20 +36,19 @@ static int read_to(PyObject *self, void *to, size_t length,
     return outcome(view_owner(self), operation, status, &error);
 }
 
-static int check_room(size_t length, size_t room)
+static int check_room(PyObject *self, size_t length, size_t room)
 {
-    if (length <= room)
-        return 0;
-    return failed(PyErr_Format(PyExc_ValueError, "%zu bytes don't fit into %zu",
-                               length, room));
+    return length <= room
+               ? 0
+               : raise_room(view_owner(self), "copy_to", length, room);
 }
 
 static PyObject *copy_to_own(PyObject *self, const Extent *to)
 {
     Source source;
     if (source_open(view_owner(self)->state, self, "copy_to", &source) < 0 ||
-        require_open(to->owner) < 0 ||
-        check_room(source.length, to->slice.length) < 0 ||
+        require_open(to->owner, "copy_to") < 0 ||
+        check_room(self, source.length, to->slice.length) < 0 ||
         source_store(&source, to->owner, to->slice, 0) < 0)
         return NULL;
     Py_RETURN_NONE;
@@ -64,7 +63,7 @@ const char view_copy_to_doc[] = PyDoc_STR(
 static int copy_to_buffer(PyObject *self, const Py_buffer *to)
 {
     size_t length = view_span(self).length;
-    if (check_room(length, (size_t)to->len) < 0)
+    if (check_room(self, length, (size_t)to->len) < 0)
         return -1;
     return read_to(self, to->buf, length, "copy_to");
 }
@@ -128,7 +127,8 @@ PyObject *view_fill(PyObject *self, PyObject *argument)
 {
     uint8_t byte;
     mapped_error error;
-    if (convert_byte(argument, &byte) < 0 || require_open(view_owner(self)) < 0)
+    if (convert_byte(argument, &byte) < 0 ||
+        require_open(view_owner(self), "fill") < 0)
         return NULL;
     mapped_slice span = view_span(self);
     Unlocked unlocked = unlocked_begin(span.region, NULL, span.length);

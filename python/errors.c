@@ -332,12 +332,12 @@ int outcome(Region *owner, const char *operation, mapped_status status,
     return status == MAPPED_OK ? 0 : failed(raise_in(owner, operation, error));
 }
 
-int require_open(Region *owner)
+int require_open(Region *owner, const char *operation)
 {
     if (!mapped_region_closed(owner->view.slice.region))
         return 0;
     mapped_error error;
-    mapped_error_set(&error, MAPPED_CLOSED, "");
+    mapped_error_set(&error, MAPPED_CLOSED, operation);
     mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
     return failed(raise_message(PyExc_ValueError, &error));
 }
@@ -359,13 +359,23 @@ static PyObject *prefix_of(const Region *owner)
 
 void *raise_index(Region *owner, Py_ssize_t index, size_t length)
 {
-    PyObject *prefix = require_open(owner) < 0 ? NULL : prefix_of(owner);
+    PyObject *prefix = require_open(owner, "") < 0 ? NULL : prefix_of(owner);
     if (prefix != NULL)
         PyErr_Format(PyExc_IndexError,
                      "%Uindex %zd is out of range, length %zu", prefix, index,
                      length);
     Py_XDECREF(prefix);
     return NULL;
+}
+
+int raise_room(Region *owner, const char *operation, size_t n, size_t room)
+{
+    PyObject *prefix = prefix_of(owner);
+    if (prefix != NULL)
+        PyErr_Format(PyExc_ValueError, "%U%s: %zu bytes don't fit into %zu",
+                     prefix, operation, n, room);
+    Py_XDECREF(prefix);
+    return -1;
 }
 
 void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length)

@@ -225,9 +225,10 @@ PyObject *format_find(State *state, PyObject *object, const Format **format)
     return capsule;
 }
 
-int format_offset(Region *owner, size_t length, size_t size, Py_ssize_t *offset)
+int format_offset(Region *owner, const char *operation, size_t length,
+                  size_t size, Py_ssize_t *offset)
 {
-    if (require_open(owner) < 0)
+    if (require_open(owner, operation) < 0)
         return -1;
     if (*offset < 0 && (size_t)0 - (size_t)*offset <= length)
         *offset += (Py_ssize_t)length;

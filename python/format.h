@@ -19,8 +19,8 @@ int format_refuse(State *state, const mapped_field *field, const char *what);
 
 /* Makes an offset that may count from the end count from the start, as
  * unpack_from and pack_into do. Returns 0, or -1 with an exception. */
-int format_offset(Region *owner, size_t length, size_t size,
-                  Py_ssize_t *offset);
+int format_offset(Region *owner, const char *operation, size_t length,
+                  size_t size, Py_ssize_t *offset);
 
 PyObject *format_find(State *state, PyObject *object, const Format **format);
 

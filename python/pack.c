@@ -163,7 +163,7 @@ static int write_all(PyObject *self, const mapped_fields *fields,
     mapped_slice span = view_span(self);
     mapped_item item = mapped_item_of_record(fields);
     mapped_error error;
-    if (format_offset(owner, span.length, fields->size, &offset) < 0)
+    if (format_offset(owner, "pack", span.length, fields->size, &offset) < 0)
         return -1;
     if (mapped_item_write(span, &item, (size_t)offset, from, &error) ==
         MAPPED_OK)
@@ -176,8 +176,8 @@ static int write_all(PyObject *self, const mapped_fields *fields,
 static int check_room(PyObject *self, const mapped_fields *fields,
                       Py_ssize_t offset)
 {
-    return format_offset(view_owner(self), view_span(self).length, fields->size,
-                         &offset);
+    return format_offset(view_owner(self), "pack", view_span(self).length,
+                         fields->size, &offset);
 }
 
 static int check_count(State *state, const mapped_fields *fields,

@@ -121,7 +121,7 @@ METHOD_NAMED(view_lines, "lines", 0, 1, "keepends")
     uint32_t keep = 0;
     mapped_parts parts;
     if (convert_flag(values[0], 1, &keep) < 0 ||
-        require_open(view_owner(self)) < 0)
+        require_open(view_owner(self), "lines") < 0)
         return NULL;
     mapped_parts_lines(&parts, view_span(self), keep != 0);
     return parts_new(view_owner(self), &parts, NULL);

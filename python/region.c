@@ -197,7 +197,7 @@ static const char region___enter___doc[] =
 
 static PyObject *region___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    return require_open((Region *)self) < 0 ? NULL : Py_NewRef(self);
+    return require_open((Region *)self, "") < 0 ? NULL : Py_NewRef(self);
 }
 
 static const char region___exit___doc[] = PyDoc_STR(

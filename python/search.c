@@ -101,11 +101,11 @@ static Py_ssize_t from_end(Py_ssize_t bound, Py_ssize_t length)
 /* Sets the range's slice to bytes of what `self` views now. Returns 1; 0 if the
  * range ends before it starts, where not even an empty needle is; -1 if the
  * region is closed. */
-static int range_take(PyObject *self, Range *range)
+static int range_take(PyObject *self, const char *operation, Range *range)
 {
     mapped_slice span = view_span(self);
     Py_ssize_t length = (Py_ssize_t)span.length;
-    if (require_open(view_owner(self)) < 0)
+    if (require_open(view_owner(self), operation) < 0)
         return -1;
     range->start = from_end(range->start, length);
     range->end = from_end(range->end, length);
@@ -164,7 +164,7 @@ static int run(PyObject *self, Search *how, const Needle *needle, Range *range,
 {
     mapped_needle core_needle;
     mapped_error error;
-    int any = range_take(self, range);
+    int any = range_take(self, needle->source.operation, range);
     if (any <= 0)
         return any;
     mapped_needle_init(&core_needle, needle->bytes, needle->length);
@@ -281,7 +281,7 @@ static int compare(PyObject *self, const char *name, Compare *how,
     bool result = false;
     if (needle_open(view_owner(self)->state, affix, name, &needle) < 0)
         return -1;
-    int status = range_take(self, &range);
+    int status = range_take(self, name, &range);
     if (status > 0) {
         Unlocked unlocked =
             unlocked_begin(range.slice.region, NULL, needle.length);
@@ -296,7 +296,7 @@ static int compare(PyObject *self, const char *name, Compare *how,
 static int compare_any(PyObject *self, const char *name, Compare *how,
                        PyObject *affixes, Range range)
 {
-    int result = require_open(view_owner(self));
+    int result = require_open(view_owner(self), name);
     Py_ssize_t count = PyTuple_Size(affixes);
     for (Py_ssize_t i = 0; i < count && result == 0; i++) {
         PyObject *affix = PyTuple_GetItem(affixes, i);
@@ -360,7 +360,7 @@ METHOD_NAMED(view_find_all, "find_all", 1, 3, "x", "start", "end")
         needle_open(view_owner(self)->state, values[0], "find_all", &needle) <
             0)
         return NULL;
-    int any = range_take(self, &range);
+    int any = range_take(self, "find_all", &range);
     if (any >= 0)
         result = matches_new(view_owner(self), any > 0 ? &range.slice : NULL,
                              (size_t)range.start, &needle);

@@ -46,7 +46,7 @@ PyObject *slice_new(Region *owner, size_t offset, size_t length)
 
 PyObject *slice_of(const Extent *extent)
 {
-    if (require_open(extent->owner) < 0)
+    if (require_open(extent->owner, "wrap") < 0)
         return NULL;
     return slice_new(extent->owner, extent->slice.offset, extent->slice.length);
 }

@@ -51,7 +51,7 @@ int source_open(const State *state, PyObject *object, const char *operation,
         return -1;
     if (ours == 0)
         return open_foreign(object, source);
-    if (require_open(extent.owner) < 0)
+    if (require_open(extent.owner, operation) < 0)
         return -1;
     if (is_array(state, object) &&
         (!extent.whole || mapped_region_device(extent.slice.region)))

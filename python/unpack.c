@@ -114,8 +114,8 @@ static PyObject *unpack_copy(PyObject *self, const mapped_fields *fields,
 static COLD PyObject *unpack_any(PyObject *self, const mapped_fields *fields,
                                  Py_ssize_t offset)
 {
-    if (format_offset(view_owner(self), view_span(self).length, fields->size,
-                      &offset) < 0)
+    if (format_offset(view_owner(self), "unpack", view_span(self).length,
+                      fields->size, &offset) < 0)
         return NULL;
     unsigned char *bytes = memory_new(fields->size, 1);
     PyObject **values =

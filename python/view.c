@@ -5,7 +5,7 @@
 
 Py_ssize_t view_length(PyObject *self)
 {
-    if (require_open(view_owner(self)) < 0)
+    if (require_open(view_owner(self), "") < 0)
         return -1;
     return (Py_ssize_t)view_span(self).length;
 }
@@ -82,7 +82,7 @@ COLD static PyObject *strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
     Part part = {.array = {.shape = part.shape, .strides = part.strides}};
     mapped_error error;
     Region *owner = array_described(view_owner(self)->state, self, &bytes);
-    if (require_open(owner) < 0)
+    if (require_open(owner, "") < 0)
         return NULL;
     Py_ssize_t count = PySlice_AdjustIndices(length, &start, &stop, step);
     const mapped_subscript subscript = {
@@ -188,7 +188,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
     mapped_slice span = view_span(self);
     Py_ssize_t length =
         PySlice_AdjustIndices((Py_ssize_t)span.length, &start, &stop, 1);
-    int status = require_open(view_owner(self));
+    int status = require_open(view_owner(self), ASSIGN);
     if (status == 0)
         status = write_source(self, start, length, &source);
     source_close(&source);

@@ -11,16 +11,20 @@
 #include "needle.h"
 #include "open.h"
 
-static int raise_closed(void)
+static int raise_closed(const Windows *self)
 {
-    PyErr_SetString(PyExc_ValueError, "attempt to use closed windows");
+    PyObject *name = shown(self->name);
+    if (name != NULL)
+        PyErr_Format(PyExc_ValueError, "attempt to use closed windows: %U",
+                     name);
+    Py_XDECREF(name);
     return -1;
 }
 
 int windows_begin(Windows *self)
 {
     if (self->closed)
-        return raise_closed();
+        return raise_closed(self);
     self->uses++;
     return 0;
 }
@@ -347,7 +351,7 @@ static PyObject *windows_lines(PyObject *self, PyObject *const *given,
         convert_flag(values[0], 1, &keep) < 0)
         return NULL;
     if (((Windows *)self)->closed) {
-        raise_closed();
+        raise_closed((Windows *)self);
         return NULL;
     }
     return windows_lines_new((Windows *)self, keep != 0);
@@ -388,7 +392,7 @@ static const char windows___enter___doc[] =
 static PyObject *windows___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     if (((Windows *)self)->closed) {
-        raise_closed();
+        raise_closed((Windows *)self);
         return NULL;
     }
     return Py_NewRef(self);

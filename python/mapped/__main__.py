@@ -74,12 +74,16 @@ def plain(value):
     return value
 
 
+def shortened(message):
+    return message if len(message) <= LONG_MESSAGE else (
+        message[:LONG_MESSAGE] + "...")
+
+
 class Parser(argparse.ArgumentParser):
     """Its messages stay short, whatever was passed in."""
 
     def error(self, message):
-        super().error(message if len(message) <= LONG_MESSAGE else
-                      message[:LONG_MESSAGE] + "...")
+        super().error(shortened(message))
 
 
 class Output:
@@ -459,7 +463,8 @@ def main(words=None):
               file=sys.stderr)
     except (ValueError, OverflowError, RecursionError, MemoryError,
             re.error) as error:
-        print(f"mapped: {error or type(error).__name__}", file=sys.stderr)
+        print(f"mapped: {shortened(str(error) or type(error).__name__)}",
+              file=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
     return TROUBLE

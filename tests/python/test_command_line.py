@@ -60,7 +60,8 @@ def test_wrong_use_is_reported_in_a_line_and_by_status_2(words, message):
     ["a" * 9000], ["info", "--" + "a" * 9000, __file__],
     ["dump", "--offset", "9" * 9000, __file__],
     ["dump", "--type", "a" * 9000, __file__],
-    ["dump", "--layout", "a" * 9000, __file__]])
+    ["dump", "--layout", "a" * 9000, __file__],
+    ["find", "-e", "(?P<1" + "a" * 9000 + ">x)", __file__]])
 def test_messages_stay_short(words):
     done = run(*words)
     assert done.returncode == 2

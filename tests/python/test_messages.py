@@ -321,10 +321,17 @@ def test_what_has_shrunk_away_names_the_operation_and_the_file(path):
 @pytest.mark.parametrize("use, text", [
     (lambda r: r[1000], "index 1000 is out of range, length 10"),
     (lambda r: r.unpack("<9Q"), "72 bytes at offset 0 are out of range"),
-    (lambda r: next(r.find_all(b"x")), "attempt to use a closed region"),
-    (lambda r: r.fill(1), "attempt to use a closed region"),
-    (lambda r: r.cast("B"), "attempt to use a closed region"),
-    (lambda r: list(r.lines()), "attempt to use a closed region")])
+    (lambda r: r.copy_to(bytearray(5)), "copy_to: 10 bytes don't fit into 5"),
+    (lambda r: r.find_all(b"x"), "find_all: attempt to use a closed region"),
+    (lambda r: r.find(b"x"), "find: attempt to use a closed region"),
+    (lambda r: r.startswith((b"x",)), "startswith: attempt to use a closed region"),
+    (lambda r: r.fill(1), "fill: attempt to use a closed region"),
+    (lambda r: r.cast("B"), "cast: attempt to use a closed region"),
+    (lambda r: r.records("a:u8"), "records: attempt to use a closed region"),
+    (lambda r: r.pack("B", 0, 1), "pack: attempt to use a closed region"),
+    (lambda r: r.unpack("2B"), "unpack: attempt to use a closed region"),
+    (lambda r: len(r), "attempt to use a closed region"),
+    (lambda r: list(r.lines()), "lines: attempt to use a closed region")])
 def test_path_is_named_whatever_is_wrong(tmp_path, use, text):
     path = tmp_path / "named"
     path.write_bytes(bytes(10))
