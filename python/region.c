@@ -256,7 +256,9 @@ static mapped_status resize_core(mapped_region *region, uint64_t length,
 
 static const char region_resize_doc[] = PyDoc_STR(
     "resize($self, /, length)\n--\n\n"
-    "Make the region, and the file behind it, `length` bytes long.\n\n"
+    "Make the region, and the file behind it, `length` bytes long. A file "
+    "that\n"
+    "others have made longer meanwhile keeps what they added.\n\n"
     "Growing never disturbs exports of the memory: those of a file and of\n"
     "shared memory go on showing the same bytes. BufferError, and nothing\n"
     "changes, if it would shrink while there are any, or move memory that is\n"
