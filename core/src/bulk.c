@@ -101,7 +101,7 @@ mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
         error);
 }
 
-/* mapped_write, or `place`. */
+/* mapped_write, or store_in_place. */
 typedef mapped_status write_function(mapped_slice to, size_t offset,
                                      const void *from, size_t n,
                                      mapped_error *error);
@@ -216,8 +216,9 @@ mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
 
 /* As mapped_write in the place of an append, which the region's length doesn't
  * reach yet. The end of the append checks it. */
-static mapped_status place(mapped_slice to, size_t offset, const void *from,
-                           size_t n, mapped_error *error)
+static mapped_status store_in_place(mapped_slice to, size_t offset,
+                                    const void *from, size_t n,
+                                    mapped_error *error)
 {
     (void)error;
     if (n > 0)
@@ -228,7 +229,8 @@ static mapped_status place(mapped_slice to, size_t offset, const void *from,
 static mapped_status append(mapped_region *region, const void *data, size_t n,
                             mapped_error *error)
 {
-    size_t start, own = SIZE_MAX; /* where in the region the data is */
+    mapped__place place;
+    size_t own = SIZE_MAX; /* where in the region the data is */
     if (region != NULL)
         own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
     const mapped_slice source = {region, own, n};
@@ -237,11 +239,12 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
     if (n > 0 && n <= MAPPED__SHORT)
         return mapped__region_append_short(region, data, n, error);
     mapped_status status =
-        mapped__region_begin_append(region, n, &start, error);
+        mapped__region_begin_append(region, n, &place, error);
     if (status != MAPPED_OK)
         return status;
-    status = place(mapped_region_slice(region), start, data, n, error);
-    return mapped__region_end_append(region, n, start, status, error);
+    status = store_in_place(mapped_region_slice(region), place.start, data, n,
+                            error);
+    return mapped__region_end_append(region, &place, status, error);
 }
 
 mapped_status mapped_region_append(mapped_region *region, const void *data,
@@ -254,16 +257,16 @@ mapped_status mapped_region_append(mapped_region *region, const void *data,
 static mapped_status append_slice(mapped_region *region, mapped_slice data,
                                   mapped_error *error)
 {
-    size_t start;
+    mapped__place place;
     mapped_status status = mapped_slice_check(data, error);
     if (status == MAPPED_OK)
         status =
-            mapped__region_begin_append(region, data.length, &start, error);
+            mapped__region_begin_append(region, data.length, &place, error);
     if (status != MAPPED_OK)
         return status;
-    status =
-        copy_pieces(place, mapped_region_slice(region), start, data, error);
-    return mapped__region_end_append(region, data.length, start, status, error);
+    status = copy_pieces(store_in_place, mapped_region_slice(region),
+                         place.start, data, error);
+    return mapped__region_end_append(region, &place, status, error);
 }
 
 mapped_status mapped_region_append_slice(mapped_region *region,

@@ -62,7 +62,8 @@ mapped__pages mapped__paging_outward(const mapped__region *self,
 }
 
 /* The pages that the slice alone has. Nobody sees what is in the region's first
- * page before its first byte, nor what is in its last page behind its last. */
+ * page before its first byte, nor what is in its last page behind its last byte
+ * and the places of appends. */
 static mapped__pages inward(mapped_slice slice, unsigned char *first)
 {
     const mapped__region *self = mapped__region_of(slice.region);
@@ -70,8 +71,7 @@ static mapped__pages inward(mapped_slice slice, unsigned char *first)
     mapped__pages outer = mapped__paging_outward(self, first, slice.length);
     unsigned char *start = outer.start;
     unsigned char *end = outer.start + outer.length;
-    bool to_end =
-        slice.offset + slice.length == mapped_region_length(&self->head);
+    bool to_end = slice.offset + slice.length == self->next_place;
     if (slice.offset != 0 && start != first)
         start += unit;
     if (!to_end && end != first + slice.length)
@@ -175,7 +175,7 @@ static void zero_ends(unsigned char *first, size_t n, mapped__pages whole)
                (size_t)(end - whole.start - whole.length));
 }
 
-static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
+static mapped_status discard_locked(mapped_slice slice, mapped_error *error)
 {
     unsigned char *first;
     mapped_status status =
@@ -185,9 +185,22 @@ static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
     mapped__pages whole = inward(slice, first);
     if (whole.length > 0)
         status = mapped__range_discard(whole.start, whole.length, error);
+    if (status == MAPPED_OK)
+        zero_ends(first, slice.length, whole);
+    return status;
+}
+
+/* No append begins in the last page while the region is locked. */
+static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
+{
+    mapped__region *self = mapped__region_of(slice.region);
+    mapped_status status = mapped__region_lock(self, false, "discard", error);
     if (status != MAPPED_OK)
         return status;
-    zero_ends(first, slice.length, whole);
+    status = discard_locked(slice, error);
+    mapped__region_unlock(self);
+    if (status != MAPPED_OK || slice.length == 0)
+        return status;
     return mapped_slice_leave(slice, 0, slice.length, error);
 }
 

@@ -220,8 +220,12 @@ void mapped__region_publish_length(mapped__region *self, size_t length)
     if (shrunk)
         __atomic_fetch_or(&self->head.state_, MAPPED__STATE_SHRUNK,
                           __ATOMIC_SEQ_CST);
+    bool cut = length < self->length;
     MAPPED__STORE(&self->length, length);
-    self->next_place = length;
+    if (cut)
+        mapped__region_cut_places(self);
+    else if (self->next_place < length)
+        self->next_place = length;
     MAPPED__STORE_RELEASE(&self->head.live_, device ? 0 : length);
     if (shrunk)
         return;

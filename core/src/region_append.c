@@ -27,6 +27,7 @@
 
 #include <mapped/checked.h>
 #include <mapped/endian.h>
+#include <mapped/fault.h>
 
 #include "region_internal.h"
 
@@ -235,6 +236,7 @@ void mapped__region_check_spare(mapped__region *self,
     if (self->capacity == 0 || info->size == spare_end(self))
         return;
     MAPPED__STORE(&self->capacity, 0);
+    mapped__region_cut_places(self);
     (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
@@ -280,15 +282,15 @@ static mapped_status make_room(mapped__region *self, size_t end,
 
 /* Gives the next append a place of `n` bytes; of none, if the region can be
  * appended to. */
-static mapped_status take_place(mapped__region *self, size_t n, size_t *start,
-                                mapped_error *error)
+static mapped_status take_place(mapped__region *self, size_t n,
+                                mapped__place *place, mapped_error *error)
 {
-    size_t end, place = self->next_place;
+    size_t end, start = self->next_place;
     if (self->appending == 0)
         self->end_before = UINT64_MAX;
     if (mapped_region_readonly(&self->head))
         return mapped_error_set(error, MAPPED_READONLY, "append");
-    if (!mapped_add_size(place, n, &end)) {
+    if (!mapped_add_size(start, n, &end)) {
         const uint64_t numbers[3] = {0, n, SIZE_MAX};
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "append",
                                       numbers);
@@ -296,24 +298,35 @@ static mapped_status take_place(mapped__region *self, size_t n, size_t *start,
     mapped_status status =
         n > 0 ? make_room(self, end, error)
               : mapped__region_resize(self, self->length, true, error);
-    self->next_place = status == MAPPED_OK ? end : place;
-    if (status == MAPPED_OK)
-        *start = place;
-    return status;
+    if (status != MAPPED_OK)
+        return status;
+    self->next_place = end;
+    *place = (mapped__place){start, n, self->cuts, 0};
+    return MAPPED_OK;
 }
 
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
-                                          size_t *start, mapped_error *error)
+                                          mapped__place *place,
+                                          mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lock(self, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = take_place(self, n, start, error);
-    if (status == MAPPED_OK)
+    status = take_place(self, n, place, error);
+    if (status == MAPPED_OK) {
+        place->recoveries = mapped_region_recovery_count(region);
         self->appending++;
+    }
     mapped__region_unlock(self);
     return mapped__region_name_status(region, "append", status, error);
+}
+
+void mapped__region_cut_places(mapped__region *self)
+{
+    self->next_place = self->length;
+    self->end_before = UINT64_MAX;
+    self->cuts++;
 }
 
 /* Appends that have failed leave nothing, once no other is under way. */
@@ -335,48 +348,48 @@ static void check_cut(mapped__region *self)
 
 /* What is lost is the append's place or the trailer. Both lie behind the
  * region's end, so the error names the bytes of the append. */
-static void report_as_lost(size_t start, size_t n, mapped_error *error)
+static void report_as_lost(const mapped__place *place, mapped_error *error)
 {
     if (error == NULL)
         return;
-    error->offset = start;
-    error->length = n;
-    error->limit = start + n;
+    error->offset = place->start;
+    error->length = place->length;
+    error->limit = place->start + place->length;
 }
 
-/* Makes the region longer, unless the bytes or the trailer are lost. Publishing
- * a length resets `next_place`, but appends that are under way keep theirs. */
-static mapped_status publish_append(mapped__region *self, size_t start,
-                                    size_t n, mapped_error *error)
+/* Makes the region longer, unless the bytes or the trailer are lost. */
+static mapped_status publish_append(mapped__region *self,
+                                    const mapped__place *place,
+                                    mapped_error *error)
 {
-    size_t end = start + n, next_place = self->next_place;
-    if (end > next_place)
+    size_t start = place->start, end = start + place->length;
+    if (self->cuts != place->cuts)
         return mapped_error_set_range(
             error, MAPPED_RANGE, "append",
-            (const uint64_t[3]){start, n, self->length});
-    mapped_status status =
-        mapped__region_check_pages(self, self->lead + start, n, error);
+            (const uint64_t[3]){start, place->length, self->length});
+    mapped_status status = mapped__region_check_pages(self, self->lead + start,
+                                                      place->length, error);
     if (status == MAPPED_OK && end > self->length)
         status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
-        report_as_lost(start, n, error);
+        report_as_lost(place, error);
         return status;
     }
     if (end > self->length)
         mapped__region_publish_length(self, end);
-    self->next_place = next_place;
     if (self->wanted != UINT64_MAX)
         self->wanted = self->length;
     return MAPPED_OK;
 }
 
 /* As mapped__region_end_append. */
-static mapped_status end_append_locked(mapped__region *self, size_t n,
-                                       size_t start, mapped_status status,
+static mapped_status end_append_locked(mapped__region *self,
+                                       const mapped__place *place,
+                                       mapped_status status,
                                        mapped_error *error)
 {
     if (status == MAPPED_OK)
-        status = publish_append(self, start, n, error);
+        status = publish_append(self, place, error);
     if (self->appending == 0 && self->next_place > self->length)
         undo_failed(self);
     if (status == MAPPED_FAULT)
@@ -384,8 +397,9 @@ static mapped_status end_append_locked(mapped__region *self, size_t n,
     return status;
 }
 
-mapped_status mapped__region_end_append(mapped_region *region, size_t n,
-                                        size_t start, mapped_status status,
+mapped_status mapped__region_end_append(mapped_region *region,
+                                        const mapped__place *place,
+                                        mapped_status status,
                                         mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
@@ -393,8 +407,11 @@ mapped_status mapped__region_end_append(mapped_region *region, size_t n,
         self, false, "append", status == MAPPED_OK ? error : NULL);
     if (locked != MAPPED_OK)
         return status == MAPPED_OK ? locked : status;
+    if (status == MAPPED_OK)
+        status = mapped__region_check_recovered(
+            region, place->recoveries, place->start, place->length, error);
     self->appending--;
-    status = end_append_locked(self, n, start, status, error);
+    status = end_append_locked(self, place, status, error);
     mapped__region_unlock(self);
     return status;
 }
@@ -403,7 +420,7 @@ mapped_status mapped__region_append_short(mapped_region *region,
                                           const void *data, size_t n,
                                           mapped_error *error)
 {
-    size_t start;
+    mapped__place place;
     mapped__region *self = mapped__region_of(region);
     unsigned char bytes[MAPPED__SHORT];
     assert(n > 0 && n <= MAPPED__SHORT);
@@ -411,10 +428,10 @@ mapped_status mapped__region_append_short(mapped_region *region,
     mapped_status status = mapped__region_lock(self, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = take_place(self, n, &start, error);
+    status = take_place(self, n, &place, error);
     if (status == MAPPED_OK) {
-        memcpy(self->mapping.address + self->lead + start, bytes, n);
-        status = end_append_locked(self, n, start, status, error);
+        memcpy(self->mapping.address + self->lead + place.start, bytes, n);
+        status = end_append_locked(self, &place, status, error);
     }
     mapped__region_unlock(self);
     return status;

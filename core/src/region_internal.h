@@ -47,6 +47,7 @@ typedef struct mapped__region {
     size_t appending;  /* appends that have a place and not all bytes there */
     size_t next_place; /* of an append: `length`, or behind the places of those
                         * that are under way */
+    uint32_t cuts;     /* how often their places went: the region got shorter */
     uint64_t end_before;  /* where the file ended before they made it longer;
                            * UINT64_MAX: they have not */
     size_t longest;       /* that `length` ever was */
@@ -166,8 +167,8 @@ mapped__region_name_status(const mapped_region *region, const char *operation,
  * nobody else can reach it. */
 void mapped__region_free_old(mapped__region *self);
 
-/* Shows the mapping and the length to the inline checks, in that order. An
- * append that is under way loses its place. */
+/* Shows the mapping and the length to the inline checks, in that order. A
+ * length that is shorter than before cuts the places of appends. */
 void mapped__region_publish(mapped__region *self, size_t length);
 void mapped__region_publish_length(mapped__region *self, size_t length);
 
@@ -199,19 +200,30 @@ mapped_status mapped__region_check_growable(mapped__region *self,
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error);
 
-/* Makes room for `n` bytes, which the region's length doesn't reach yet;
- * `*start` is where they begin. Two threads that append at the same time get
- * places of their own. As mapped_region_resize. */
+/* Where an append stores its bytes: behind the region's length. */
+typedef struct mapped__place {
+    size_t start;
+    size_t length;
+    uint32_t cuts; /* the region's at the beginning, as the next one */
+    uint64_t recoveries;
+} mapped__place;
+
+/* Makes room for `n` bytes. Two threads that append at the same time get places
+ * of their own. As mapped_region_resize. */
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
-                                          size_t *start, mapped_error *error);
+                                          mapped__place *place,
+                                          mapped_error *error);
 
 /* The bytes are there, and now the region reaches to their end; or as `status`
  * says they are not. Returns `status`, or MAPPED_FAULT if a page of their place
  * or of the trailer is lost, or MAPPED_RANGE if the place has gone: another
  * thread has made the region shorter. */
-mapped_status mapped__region_end_append(mapped_region *region, size_t n,
-                                        size_t start, mapped_status status,
+mapped_status mapped__region_end_append(mapped_region *region,
+                                        const mapped__place *place,
+                                        mapped_status status,
                                         mapped_error *error);
+/* The pages behind the region's length go: appends that are under way fail. */
+void mapped__region_cut_places(mapped__region *self);
 
 /* Both at once, with the region locked, for data that isn't the region's own
  * and has 1 to MAPPED__SHORT bytes. They are copied first: the caller's memory
@@ -285,7 +297,8 @@ mapped_status mapped__region_check_all(mapped__region *self,
 int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);
 
 /* Gets lost pages behind the live length back, before a length is published
- * that reaches to them. */
+ * that reaches to them. Not while an append is under way, which is to find its
+ * own lost. */
 void mapped__region_recover_behind(mapped__region *self);
 
 /* What mapped_protect does with a whole region. */

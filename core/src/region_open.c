@@ -348,8 +348,8 @@ static void undo(const opening *o)
     if (o->changed && !remove)
         (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
                                   NULL);
-    if (o->trimmed != 0 && o->mode != MAPPED_MODE_CREATE &&
-        mapped__file_is_writable_at(o->file))
+    bool emptied = o->mode == MAPPED_MODE_CREATE && o->info.size == 0;
+    if (o->trimmed != 0 && !emptied && mapped__file_is_writable_at(o->file))
         (void)mapped__file_write_trailer(o->file, o->trimmed, o->data_end,
                                          NULL);
     if (remove && o->path != NULL)
@@ -486,6 +486,18 @@ static mapped_status check_anonymous(uint64_t length,
                          "anonymous: longer than the reserve", error);
 }
 
+/* The file can be mapped by others, too: copies between the two may overlap. */
+static mapped_status identify(mapped__region *self, mapped_error *error)
+{
+    mapped__file_info info;
+    mapped_status status = mapped__file_info_get(self->file, &info, error);
+    if (status != MAPPED_OK)
+        return status;
+    self->file_device = info.device;
+    self->file_serial = info.serial;
+    return MAPPED_OK;
+}
+
 static mapped_status map_anonymous(mapped__region *self, size_t length,
                                    const mapped_anonymous_options *options,
                                    mapped_error *error)
@@ -511,6 +523,9 @@ static mapped_status map_anonymous(mapped__region *self, size_t length,
             return status;
         request.file = self->file;
         request.flags &= ~MAPPED__MAP_HUGETLB;
+        status = identify(self, error);
+        if (status != MAPPED_OK)
+            return status;
     }
     return map_guarded(self, &request, error);
 }

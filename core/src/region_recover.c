@@ -111,7 +111,7 @@ static mapped_status restore_needed(mapped__region *self, mapped_error *error)
 void mapped__region_recover_behind(mapped__region *self)
 {
     assert(mapped__region_is_locked(self));
-    if (mapped__guard_unrestored(&self->guard) == 0 ||
+    if (self->appending > 0 || mapped__guard_unrestored(&self->guard) == 0 ||
         mapped__region_check_all(self, NULL) != MAPPED_OK)
         return;
     (void)restore_all(self, self->file, NULL);

@@ -184,6 +184,7 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
     bool pages_protected = self->pages_protected;
     replace_file(self, file, info, &made);
     mapped__region_cut_protection(self, 0);
+    mapped__region_cut_places(self);
     mapped__region_publish(self, length);
     if (pages_protected)
         mapped__region_protect_pages(self);
@@ -246,6 +247,10 @@ static mapped_status follow(mapped__region *self, mapped_change *change,
                          &length, error);
     if (status != MAPPED_OK)
         return status;
+    /* What an append of this region has made longer isn't there yet. */
+    if (self->appending > 0 && length > self->length &&
+        length <= self->next_place)
+        length = self->length;
     if (length == self->length)
         return follow_path(self, change, error);
     *change = length > self->length ? MAPPED_LONGER : MAPPED_SHORTER;

@@ -316,16 +316,16 @@ mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
 static mapped_status shrink(mapped__region *self, size_t length,
                             mapped_error *error)
 {
-    size_t old_length = self->length;
+    size_t before = self->length, end = self->next_place;
     mapped_status status = mapped__region_lock_exports(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
     bool alone = MAPPED__LOAD_ACQUIRE(&self->references) == 1;
     mapped__region_free_old(self);
     mapped__region_publish_length(self, length);
-    status = shrink_file(self, old_length, length, alone, error);
+    status = shrink_file(self, end, length, alone, error);
     if (status != MAPPED_OK) {
-        (void)remap_after_shrink(self, old_length, alone, NULL);
+        (void)remap_after_shrink(self, before, alone, NULL);
         return status;
     }
     return mapped__region_drop_pages(self, length, error);
@@ -374,9 +374,11 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
         check_resizable(self, length, appends ? &appending : &resizing, error);
     if (status != MAPPED_OK || (appends && length == self->length))
         return status;
+    if (length > self->length && length < self->next_place)
+        return mapped__region_busy(self, "resize", error);
     mapped__region_trim(self, self->next_place);
-    if (!appends && self->next_place > self->length)
-        mapped__region_publish_length(self, self->next_place);
+    if (self->next_place > self->length && self->end_before == UINT64_MAX)
+        self->end_before = self->offset + self->length;
     if (length == self->length)
         return cut_spare(self, error);
     bool pages_protected = self->pages_protected;

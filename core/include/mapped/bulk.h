@@ -46,9 +46,10 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * is lost, or somebody has cut the file; MAPPED_RANGE if another thread has
  * made the region shorter meanwhile. The region gets longer when all bytes are
  * there, so nobody sees some of them, and after an error it is as long as
- * before. Two threads that append at once get places of their own: where the
- * first fails after the second has ended, n bytes stay, of which some may be
- * zeros.
+ * before. Two threads that append at once get places of their own: while the
+ * second has ended and the first has not, some bytes of the first may be zeros,
+ * and if that fails they stay. A resize meanwhile that makes the region longer
+ * shows them, too; one to a length in the middle of them is MAPPED_BUSY.
  *
  * What is appended goes to the end of the region, not to that of a file that
  * others have made longer meanwhile: writers that take turns hold a lock, and

@@ -406,6 +406,23 @@ static void test_append_that_is_taken_back_is_seen_by_nobody(void)
     check_records(2);
 }
 
+static void test_append_s_spare_outlives_an_open_that_fails(void)
+{
+    mapped_region *none = NULL;
+    const mapped_open_options far = {.length = INT64_MAX / 2,
+                                     .flags = MAPPED_OPEN_SPARSE};
+    scratch_file(NAME, 0);
+    mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 0);
+    append_records(region, 0, 1);
+    int64_t size = file_size();
+    CHECK(mapped_region_open(path(), MAPPED_MODE_CREATE, &far, &none, NULL) !=
+          MAPPED_OK);
+    CHECK_INT(file_size(), size);
+    append_records(region, 1, 1);
+    mapped_region_release(region);
+    check_records(2);
+}
+
 /* There the step is too long, and the very length is not. */
 static const char *append_within_a_limit(void)
 {
@@ -468,6 +485,7 @@ int main(void)
     RUN(test_append_is_kept_by_an_open_that_fails);
     RUN(test_append_is_told_of_any_cut);
     RUN(test_append_that_is_taken_back_is_seen_by_nobody);
+    RUN(test_append_s_spare_outlives_an_open_that_fails);
     RUN(test_append_up_to_the_limit_of_files);
     RUN(test_append_by_two_that_take_turns);
     return check_finish();

@@ -3,6 +3,7 @@
 #include "appended.h"
 
 #include <mapped/export.h>
+#include <mapped/paging.h>
 
 #include <pthread.h>
 
@@ -175,6 +176,175 @@ static void test_append_whose_place_goes_says_so(void)
     munmap(slow_source, scratch_page());
 }
 
+/* An append is under way, as far as `handler` is called. */
+static mapped_status append_slowly(void (*handler)(int))
+{
+    struct sigaction before;
+    open_slowly(handler, &before);
+    mapped_status status =
+        mapped_region_append(appended, slow_source, LONG, NULL);
+    sigaction(SIGSEGV, &before, NULL);
+    munmap(slow_source, scratch_page());
+    return status;
+}
+
+static void cut_and_grow_in_between(int signal)
+{
+    shrink_in_between(signal);
+    CHECK_STATUS(mapped_region_resize(appended, 5000, NULL), MAPPED_OK);
+}
+
+static void test_append_whose_place_comes_again_says_so(void)
+{
+    if (skip_handlers())
+        return;
+    CHECK_STATUS(append_slowly(cut_and_grow_in_between), MAPPED_RANGE);
+    CHECK_UINT(mapped_region_length(appended), 5000);
+    mapped_region_release(appended);
+    CHECK_INT(file_size(), 5000);
+}
+
+static void refuse_in_between(int signal)
+{
+    mapped_export held;
+    mapped_change change = MAPPED_REMOVED;
+    (void)signal;
+    CHECK_STATUS(
+        mapped_export_begin(mapped_region_slice(appended), &held, NULL),
+        MAPPED_OK);
+    CHECK_STATUS(mapped_region_resize(appended, 10, NULL), MAPPED_BUSY);
+    CHECK_STATUS(mapped_region_resize(appended, RECORD + 10, NULL),
+                 MAPPED_BUSY);
+    CHECK_STATUS(mapped_region_refresh(appended, &change, NULL), MAPPED_OK);
+    CHECK_INT(change, MAPPED_UNCHANGED);
+    CHECK_UINT(mapped_region_length(appended), RECORD);
+    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
+    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
+}
+
+/* What is refused, or finds nothing new, shows nothing of it. */
+static void test_append_is_shown_by_nothing_but_its_end(void)
+{
+    if (skip_handlers())
+        return;
+    CHECK_STATUS(append_slowly(refuse_in_between), MAPPED_OK);
+    CHECK_UINT(mapped_region_length(appended), RECORD + LONG);
+    mapped_region_release(appended);
+    CHECK_INT(file_size(), RECORD + LONG);
+}
+
+/* Without room for a spare the file itself is longer already. */
+static void refresh_in_between(int signal)
+{
+    mapped_change change = MAPPED_REMOVED;
+    (void)signal;
+    CHECK_INT(file_size(), RECORD + LONG);
+    CHECK_STATUS(mapped_region_refresh(appended, &change, NULL), MAPPED_OK);
+    CHECK_INT(change, MAPPED_UNCHANGED);
+    CHECK_UINT(mapped_region_length(appended), RECORD);
+    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
+}
+
+static void test_append_without_a_spare_is_shown_by_its_end(void)
+{
+    struct sigaction before;
+    const struct sigaction action = {.sa_handler = refresh_in_between};
+    if (skip_handlers())
+        return;
+    slow_source = mmap(NULL, scratch_page(), PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    scratch_file(NAME, RECORD);
+    appended = opened(MAPPED_MODE_READ_WRITE, 0, 5000);
+    sigaction(SIGSEGV, &action, &before);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
+                 MAPPED_OK);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_UINT(mapped_region_length(appended), RECORD + LONG);
+    mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
+/* An append copies so many bytes of a slice at a time. */
+#define PIECE ((size_t)8192)
+
+/* Appends three pieces of a wrap whose second and third call `handler`. */
+static mapped_status append_pieces(void (*handler)(int))
+{
+    mapped_region *source;
+    struct sigaction before;
+    const struct sigaction action = {.sa_handler = handler};
+    slow_source = mmap(NULL, 3 * PIECE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(slow_source, 7, 3 * PIECE);
+    CHECK_INT(mprotect(slow_source + PIECE, 2 * PIECE, PROT_NONE), 0);
+    CHECK_STATUS(mapped_region_wrap(slow_source, 3 * PIECE, true, NULL, NULL,
+                                    &source, NULL),
+                 MAPPED_OK);
+    sigaction(SIGSEGV, &action, &before);
+    mapped_status status =
+        mapped_region_append_slice(appended, mapped_region_slice(source), NULL);
+    sigaction(SIGSEGV, &before, NULL);
+    mapped_region_release(source);
+    munmap(slow_source, 3 * PIECE);
+    return status;
+}
+
+static int pieces_met;
+
+static void meet_piece(void)
+{
+    size_t at = PIECE * (size_t)++pieces_met;
+    CHECK_INT(mprotect(slow_source + at, PIECE, PROT_READ), 0);
+}
+
+/* The place is lost, and is there again before another append. */
+static void cut_and_append_in_between(int signal)
+{
+    (void)signal;
+    meet_piece();
+    CHECK_INT(truncate(path(), pieces_met == 1 ? RECORD : STEP), 0);
+    if (pieces_met == 2)
+        CHECK_STATUS(append_record(appended, 1), MAPPED_OK);
+}
+
+static void test_append_finds_its_place_lost_whatever_comes_behind(void)
+{
+    if (skip_handlers())
+        return;
+    pieces_met = 0;
+    scratch_file(NAME, 0);
+    appended = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
+    append_records(appended, 0, 1);
+    CHECK_STATUS(append_pieces(cut_and_append_in_between), MAPPED_FAULT);
+    CHECK_INT(pieces_met, 2);
+    mapped_region_release(appended);
+}
+
+static void discard_in_between(int signal)
+{
+    (void)signal;
+    meet_piece();
+    CHECK_STATUS(mapped_discard(mapped_region_slice(appended), NULL),
+                 MAPPED_OK);
+}
+
+/* The last page of the region has the first bytes of the place. */
+static void test_append_keeps_its_bytes_from_a_discard(void)
+{
+    if (skip_handlers())
+        return;
+    mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
+    options.reserve = 1 << 20;
+    pieces_met = 0;
+    CHECK_STATUS(mapped_region_anonymous(RECORD, &options, &appended, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(append_pieces(discard_in_between), MAPPED_OK);
+    CHECK_INT(pieces_met, 2);
+    for (size_t at = RECORD; at < RECORD + 3 * PIECE; at += 100)
+        CHECK_INT(scratch_get(appended, at), 7);
+    mapped_region_release(appended);
+}
+
 static void close_in_between(int signal)
 {
     append_in_between(signal);
@@ -306,6 +476,11 @@ int main(void)
     RUN(test_append_that_fails_leaves_nothing);
     RUN(test_append_that_fails_in_the_middle_keeps_the_end);
     RUN(test_append_whose_place_goes_says_so);
+    RUN(test_append_whose_place_comes_again_says_so);
+    RUN(test_append_is_shown_by_nothing_but_its_end);
+    RUN(test_append_without_a_spare_is_shown_by_its_end);
+    RUN(test_append_finds_its_place_lost_whatever_comes_behind);
+    RUN(test_append_keeps_its_bytes_from_a_discard);
     RUN(test_append_keeps_what_lies_behind_one_under_way);
     RUN(test_append_of_a_short_record_reads_it_first);
     RUN(test_append_that_is_trimmed_shows_nobody_zeros);

@@ -2,6 +2,8 @@
  * that it doesn't need, or hands it on to the next program. */
 #include "scratch.h"
 
+#include <mapped/bulk.h>
+
 #include <sys/socket.h>
 
 static const mapped_mode file_modes[] = {MAPPED_MODE_READ,
@@ -134,9 +136,36 @@ static void test_descriptor_is_held_only_to_write(void)
     }
 }
 
+/* Two mappings of one memory, which a copy must know to be one. */
+static void test_descriptor_of_shared_memory_may_overlap(void)
+{
+    mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
+    mapped_region *first, *second;
+    intptr_t descriptor;
+    size_t wrong = 0;
+    options.shared = true;
+    CHECK_STATUS(mapped_region_anonymous(50000, &options, &first, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_region_descriptor(first, &descriptor, NULL), MAPPED_OK);
+    CHECK_STATUS(
+        open_descriptor((int)descriptor, MAPPED_MODE_READ_WRITE, &second, NULL),
+        MAPPED_OK);
+    for (size_t i = 0; i < 40000; i++)
+        first->base_[i] = scratch_byte(i);
+    CHECK_STATUS(mapped_copy(mapped_region_slice(first), 4097,
+                             (mapped_slice){second, 0, 40000}, NULL),
+                 MAPPED_OK);
+    for (size_t i = 0; i < 40000; i++)
+        wrong += scratch_get(second, 4097 + i) != scratch_byte(i);
+    CHECK_UINT(wrong, 0);
+    mapped_region_release(second);
+    mapped_region_release(first);
+}
+
 int main(void)
 {
     RUN(test_descriptor_that_is_none);
+    RUN(test_descriptor_of_shared_memory_may_overlap);
     RUN(test_descriptor_of_the_wrong_kind);
     RUN(test_descriptor_exclusive_is_refused);
     RUN(test_descriptor_readonly_is_refused_for_writing);
