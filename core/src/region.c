@@ -207,28 +207,40 @@ size_t mapped_region_exports(const mapped_region *region)
 
 unsigned char mapped__region_nothing[1];
 
+static void store_length(mapped__region *self, size_t length)
+{
+    bool device = self->head.traits_ & MAPPED__TRAIT_DEVICE;
+    MAPPED__STORE(&self->length, length);
+    MAPPED__STORE_RELEASE(&self->head.live_, device ? 0 : length);
+}
+
 /* Inline code may check against a live length that it has read some time ago.
  * So a region that is shorter than it once was says so in its state, before
  * anybody can see the new length. */
-void mapped__region_publish_length(mapped__region *self, size_t length)
+static void publish_shrunk(mapped__region *self, size_t length)
 {
-    bool device = self->head.traits_ & MAPPED__TRAIT_DEVICE;
-    bool shrunk = length < self->longest;
-    assert(length == 0 || self->wrapped ||
-           (self->lead <= self->mapping.used &&
-            length <= self->mapping.used - self->lead));
-    if (shrunk)
-        __atomic_fetch_or(&self->head.state_, MAPPED__STATE_SHRUNK,
-                          __ATOMIC_SEQ_CST);
     bool cut = length < self->length;
-    MAPPED__STORE(&self->length, length);
+    __atomic_fetch_or(&self->head.state_, MAPPED__STATE_SHRUNK,
+                      __ATOMIC_SEQ_CST);
+    store_length(self, length);
     if (cut)
         mapped__region_cut_places(self);
     else if (self->next_place < length)
         self->next_place = length;
-    MAPPED__STORE_RELEASE(&self->head.live_, device ? 0 : length);
-    if (shrunk)
+}
+
+void mapped__region_publish_length(mapped__region *self, size_t length)
+{
+    assert(length == 0 || self->wrapped ||
+           (self->lead <= self->mapping.used &&
+            length <= self->mapping.used - self->lead));
+    if (length < self->longest) {
+        publish_shrunk(self, length);
         return;
+    }
+    store_length(self, length);
+    if (self->next_place < length)
+        self->next_place = length;
     self->longest = length;
     __atomic_fetch_and(&self->head.state_, ~MAPPED__STATE_SHRUNK,
                        __ATOMIC_SEQ_CST);

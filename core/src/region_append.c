@@ -99,6 +99,16 @@ void mapped__region_find_trailer(const mapped__region *self,
     trailer->offset = spare_end(self) - TRAILER;
 }
 
+/* As mapped__region_check_pages, after a store there. */
+static inline mapped_status check_stored(mapped__region *self, size_t at,
+                                         size_t n, mapped_error *error)
+{
+    MAPPED__LOAD_FENCE();
+    return MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST
+               ? mapped__region_check_pages(self, at, n, error)
+               : MAPPED_OK;
+}
+
 /* Says in the trailer that the data are `length` bytes of the region.
  * MAPPED_FAULT: the file has been cut, so that the trailer's page is lost. */
 static mapped_status write_data_end(mapped__region *self, size_t length,
@@ -111,9 +121,8 @@ static mapped_status write_data_end(mapped__region *self, size_t length,
         return MAPPED_OK;
     __atomic_store_n((uint64_t *)(void *)(trailer.address + DATA_END_AT),
                      mapped_le_u64(self->offset + length), __ATOMIC_RELEASE);
-    return mapped__region_check_pages(
-        self, (size_t)(trailer.address - self->mapping.address), TRAILER,
-        error);
+    return check_stored(self, (size_t)(trailer.address - self->mapping.address),
+                        TRAILER, error);
 }
 
 /* How far in the file the region can reach. */
@@ -367,8 +376,8 @@ static mapped_status publish_append(mapped__region *self,
         return mapped_error_set_range(
             error, MAPPED_RANGE, "append",
             (const uint64_t[3]){start, place->length, self->length});
-    mapped_status status = mapped__region_check_pages(self, self->lead + start,
-                                                      place->length, error);
+    mapped_status status =
+        check_stored(self, self->lead + start, place->length, error);
     if (status == MAPPED_OK && end > self->length)
         status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
