@@ -299,6 +299,8 @@ static mapped_status take_place(mapped__region *self, size_t n,
         self->end_before = UINT64_MAX;
     if (mapped_region_readonly(&self->head))
         return mapped_error_set(error, MAPPED_READONLY, "append");
+    if (self->cut_off > 0)
+        return mapped__region_busy(self, "append", error);
     if (!mapped_add_size(start, n, &end)) {
         const uint64_t numbers[3] = {0, n, SIZE_MAX};
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "append",
@@ -336,6 +338,7 @@ void mapped__region_cut_places(mapped__region *self)
     self->next_place = self->length;
     self->end_before = UINT64_MAX;
     self->cuts++;
+    self->cut_off = self->appending;
 }
 
 /* Appends that have failed leave nothing, once no other is under way. */
@@ -420,6 +423,8 @@ mapped_status mapped__region_end_append(mapped_region *region,
         status = mapped__region_check_recovered(
             region, place->recoveries, place->start, place->length, error);
     self->appending--;
+    if (place->cuts != self->cuts)
+        self->cut_off--;
     status = end_append_locked(self, place, status, error);
     mapped__region_unlock(self);
     return status;

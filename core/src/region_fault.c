@@ -22,6 +22,7 @@ static void begin_in_child(mapped__guard *guard)
     uint64_t control = MAPPED__LOAD(&self->control);
     self->capacity = 0; /* the parent's to fill and to trim */
     self->appending = 0;
+    self->cut_off = 0;
     self->next_place = self->length;
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;

@@ -47,7 +47,8 @@ typedef struct mapped__region {
     size_t appending;  /* appends that have a place and not all bytes there */
     size_t next_place; /* of an append: `length`, or behind the places of those
                         * that are under way */
-    uint32_t cuts;     /* how often their places went: the region got shorter */
+    uint32_t cuts;     /* how often their places went: the file got shorter */
+    size_t cut_off;    /* those of them that go on storing where a place was */
     uint64_t end_before;  /* where the file ended before they made it longer;
                            * UINT64_MAX: they have not */
     size_t longest;       /* that `length` ever was */

@@ -374,7 +374,9 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
         check_resizable(self, length, appends ? &appending : &resizing, error);
     if (status != MAPPED_OK || (appends && length == self->length))
         return status;
-    if (length > self->length && length < self->next_place)
+    bool under_way = self->next_place > self->length;
+    if (self->cut_off > 0 ||
+        (under_way && length != self->length && length < self->next_place))
         return mapped__region_busy(self, "resize", error);
     mapped__region_trim(self, self->next_place);
     if (self->next_place > self->length && self->end_before == UINT64_MAX)

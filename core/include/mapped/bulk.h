@@ -43,13 +43,14 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
 
 /* Grows the region by n bytes and stores `data` there, which may be the
  * region's own. As mapped_region_resize; MAPPED_FAULT if a page of the source
- * is lost, or somebody has cut the file; MAPPED_RANGE if another thread has
- * made the region shorter meanwhile. The region gets longer when all bytes are
+ * is lost, or somebody has cut the file; MAPPED_RANGE if a refresh in another
+ * thread has found that meanwhile. The region gets longer when all bytes are
  * there, so nobody sees some of them, and after an error it is as long as
  * before. Two threads that append at once get places of their own: while the
  * second has ended and the first has not, some bytes of the first may be zeros,
- * and if that fails they stay. A resize meanwhile that makes the region longer
- * shows them, too; one to a length in the middle of them is MAPPED_BUSY.
+ * and if that fails they stay. A resize that makes the region longer meanwhile
+ * shows them, too; one to less than all that is being appended is MAPPED_BUSY,
+ * and so is an append or a resize while one goes on that was cut.
  *
  * What is appended goes to the end of the region, not to that of a file that
  * others have made longer meanwhile: writers that take turns hold a lock, and

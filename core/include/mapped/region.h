@@ -212,7 +212,7 @@ size_t mapped_region_retire(mapped_region *region);
  * else MAPPED_BUSY. Exports that live then keep what they show at the addresses
  * where it is: of a file and of shared memory both places show the same bytes,
  * private memory is MAPPED_BUSY (but see mapped_region_copy_on_move). Shrinking
- * needs that there is no export. MAPPED_READONLY in
+ * needs that there is no export and no append under way. MAPPED_READONLY in
  * "r"; MAPPED_UNSUPPORTED in "c", for devices and wrapped memory;
  * MAPPED_ARGUMENT past the reserve. MAPPED_FAULT if it is to grow and somebody
  * has made the file shorter than the region, or if pages are lost and there is
