@@ -217,8 +217,8 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
 
 /* The bytes are there, and now the region reaches to their end; or as `status`
  * says they are not. Returns `status`, or MAPPED_FAULT if a page of their place
- * or of the trailer is lost, or MAPPED_RANGE if the place has gone: another
- * thread has made the region shorter. */
+ * or of the trailer is lost, or MAPPED_RANGE if the place has gone: the
+ * file was cut, and the region with it. */
 mapped_status mapped__region_end_append(mapped_region *region,
                                         const mapped__place *place,
                                         mapped_status status,

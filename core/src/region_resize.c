@@ -316,16 +316,16 @@ mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
 static mapped_status shrink(mapped__region *self, size_t length,
                             mapped_error *error)
 {
-    size_t before = self->length, end = self->next_place;
+    size_t old_length = self->length;
     mapped_status status = mapped__region_lock_exports(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
     bool alone = MAPPED__LOAD_ACQUIRE(&self->references) == 1;
     mapped__region_free_old(self);
     mapped__region_publish_length(self, length);
-    status = shrink_file(self, end, length, alone, error);
+    status = shrink_file(self, old_length, length, alone, error);
     if (status != MAPPED_OK) {
-        (void)remap_after_shrink(self, before, alone, NULL);
+        (void)remap_after_shrink(self, old_length, alone, NULL);
         return status;
     }
     return mapped__region_drop_pages(self, length, error);
