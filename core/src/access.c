@@ -6,7 +6,7 @@
 static mapped_status blame(mapped_slice slice, const char *operation,
                            mapped_status status, mapped_error *error)
 {
-    return mapped__region_name_error(slice.region, operation, status, error);
+    return mapped__region_report_error(slice.region, operation, status, error);
 }
 
 mapped_status mapped_get(mapped_slice slice, const mapped_element *element,
@@ -41,7 +41,7 @@ mapped_status mapped_set(mapped_slice slice, const mapped_element *element,
     status = mapped_slice_leave(slice, offset, element->size, error);
     if (MAPPED__UNLIKELY(status == MAPPED_OK && fit != MAPPED_OK))
         status = mapped_error_set(error, fit, "set");
-    return mapped__region_name_status(slice.region, "set", status, error);
+    return mapped__region_report(slice.region, "set", status, error);
 }
 
 mapped_status mapped__get_slow(mapped_slice slice, size_t offset, size_t n,
@@ -54,7 +54,7 @@ mapped_status mapped__get_slow(mapped_slice slice, size_t offset, size_t n,
         mapped__access_copy(bytes, p, n);
         status = mapped_slice_leave(slice, offset, n, error);
     }
-    return mapped__region_name_status(slice.region, "get", status, error);
+    return mapped__region_report(slice.region, "get", status, error);
 }
 
 mapped_status mapped__set_slow(mapped_slice slice, size_t offset, size_t n,
@@ -67,5 +67,5 @@ mapped_status mapped__set_slow(mapped_slice slice, size_t offset, size_t n,
         mapped__access_copy(p, bytes, n);
         status = mapped_slice_leave(slice, offset, n, error);
     }
-    return mapped__region_name_status(slice.region, "set", status, error);
+    return mapped__region_report(slice.region, "set", status, error);
 }

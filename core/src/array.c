@@ -114,8 +114,8 @@ static mapped_status cover(mapped_array *array, mapped_error *error)
 
 mapped_status mapped_array_cover(mapped_array *array, mapped_error *error)
 {
-    return mapped__region_name_status(array->slice.region, "cover",
-                                      cover(array, error), error);
+    mapped_status status = cover(array, error);
+    return mapped__region_report(array->slice.region, "cover", status, error);
 }
 
 /* Adds how far one dimension reaches from the first item to either side. */
@@ -191,8 +191,8 @@ static mapped_status find_extent(const mapped_array *array,
 mapped_status mapped_array_extent(const mapped_array *array,
                                   mapped_extent *extent, mapped_error *error)
 {
-    return mapped__region_name_status(array->slice.region, "extent",
-                                      find_extent(array, extent, error), error);
+    mapped_status status = find_extent(array, extent, error);
+    return mapped__region_report(array->slice.region, "extent", status, error);
 }
 
 static bool lies_inside(ptrdiff_t index, ptrdiff_t length)

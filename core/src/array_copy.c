@@ -106,16 +106,16 @@ static mapped_status transfer(const mapped_array *array, unsigned char *plain,
 mapped_status mapped_array_gather(const mapped_array *array, void *to,
                                   mapped_error *error)
 {
-    return mapped__region_name_status(array->slice.region, "gather",
-                                      transfer(array, to, false, error), error);
+    mapped_status status = transfer(array, to, false, error);
+    return mapped__region_report(array->slice.region, "gather", status, error);
 }
 
 mapped_status mapped_array_scatter(const mapped_array *array, const void *from,
                                    mapped_error *error)
 {
-    return mapped__region_name_status(
-        array->slice.region, "scatter",
-        transfer(array, (unsigned char *)(uintptr_t)from, true, error), error);
+    mapped_status status =
+        transfer(array, (unsigned char *)(uintptr_t)from, true, error);
+    return mapped__region_report(array->slice.region, "scatter", status, error);
 }
 
 static bool is_alike(const mapped_array *a, const mapped_array *b)
@@ -164,6 +164,6 @@ static mapped_status copy(const mapped_array *to, const mapped_array *from,
 mapped_status mapped_array_copy(const mapped_array *to,
                                 const mapped_array *from, mapped_error *error)
 {
-    return mapped__region_name_status(to->slice.region, "copy",
-                                      copy(to, from, error), error);
+    mapped_status status = copy(to, from, error);
+    return mapped__region_report(to->slice.region, "copy", status, error);
 }

@@ -284,6 +284,6 @@ static mapped_status arrays_equal(const mapped_array *a, const mapped_array *b,
 mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
                                  bool *equal, mapped_error *error)
 {
-    return mapped__region_name_status(a->slice.region, "equal",
-                                      arrays_equal(a, b, equal, error), error);
+    mapped_status status = arrays_equal(a, b, equal, error);
+    return mapped__region_report(a->slice.region, "equal", status, error);
 }

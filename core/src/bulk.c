@@ -76,8 +76,8 @@ static mapped_status read_bytes(mapped_slice slice, size_t offset, void *to,
 mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
                           mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "read", read_bytes(slice, offset, to, n, error), error);
+    mapped_status status = read_bytes(slice, offset, to, n, error);
+    return mapped__region_report(slice.region, "read", status, error);
 }
 
 static mapped_status write_bytes(mapped_slice slice, size_t offset,
@@ -96,12 +96,11 @@ static mapped_status write_bytes(mapped_slice slice, size_t offset,
 mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
                            size_t n, mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "write", write_bytes(slice, offset, from, n, error),
-        error);
+    mapped_status status = write_bytes(slice, offset, from, n, error);
+    return mapped__region_report(slice.region, "write", status, error);
 }
 
-/* mapped_write, or store_in_place. */
+/* mapped_write, or store_at_target. */
 typedef mapped_status write_function(mapped_slice to, size_t offset,
                                      const void *from, size_t n,
                                      mapped_error *error);
@@ -173,8 +172,8 @@ static mapped_status copy(mapped_slice to, size_t offset, mapped_slice from,
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
-    return mapped__region_name_status(to.region, "copy",
-                                      copy(to, offset, from, error), error);
+    mapped_status status = copy(to, offset, from, error);
+    return mapped__region_report(to.region, "copy", status, error);
 }
 
 static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
@@ -193,8 +192,8 @@ static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 
 mapped_status mapped_fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "fill",
-                                      fill(slice, byte, error), error);
+    mapped_status status = fill(slice, byte, error);
+    return mapped__region_report(slice.region, "fill", status, error);
 }
 
 static mapped_status move(mapped_slice slice, size_t to, size_t from, size_t n,
@@ -210,15 +209,15 @@ static mapped_status move(mapped_slice slice, size_t to, size_t from, size_t n,
 mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
                           mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "move",
-                                      move(slice, to, from, n, error), error);
+    mapped_status status = move(slice, to, from, n, error);
+    return mapped__region_report(slice.region, "move", status, error);
 }
 
-/* As mapped_write in the place of an append, which the region's length doesn't
- * reach yet. The end of the append checks it. */
-static mapped_status store_in_place(mapped_slice to, size_t offset,
-                                    const void *from, size_t n,
-                                    mapped_error *error)
+/* As mapped_write to the target of an append, which lies past the region's end.
+ * The end of the append checks it. */
+static mapped_status store_at_target(mapped_slice to, size_t offset,
+                                     const void *from, size_t n,
+                                     mapped_error *error)
 {
     (void)error;
     if (n > 0)
@@ -229,7 +228,7 @@ static mapped_status store_in_place(mapped_slice to, size_t offset,
 static mapped_status append(mapped_region *region, const void *data, size_t n,
                             mapped_error *error)
 {
-    mapped__place place;
+    mapped__append_target target;
     size_t own = SIZE_MAX; /* where in the region the data is */
     if (region != NULL)
         own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
@@ -239,41 +238,41 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
     if (n > 0 && n <= MAPPED__SHORT)
         return mapped__region_append_short(region, data, n, error);
     mapped_status status =
-        mapped__region_begin_append(region, n, &place, error);
+        mapped__region_begin_append(region, n, &target, error);
     if (status != MAPPED_OK)
         return status;
-    status = store_in_place(mapped_region_slice(region), place.start, data, n,
-                            error);
-    return mapped__region_end_append(region, &place, status, error);
+    status = store_at_target(mapped_region_slice(region), target.start, data, n,
+                             error);
+    return mapped__region_end_append(region, &target, status, error);
 }
 
 mapped_status mapped_region_append(mapped_region *region, const void *data,
                                    size_t n, mapped_error *error)
 {
-    return mapped__region_name_status(region, "append",
-                                      append(region, data, n, error), error);
+    mapped_status status = append(region, data, n, error);
+    return mapped__region_report(region, "append", status, error);
 }
 
 static mapped_status append_slice(mapped_region *region, mapped_slice data,
                                   mapped_error *error)
 {
-    mapped__place place;
+    mapped__append_target target;
     mapped_status status = mapped_slice_check(data, error);
     if (status == MAPPED_OK)
         status =
-            mapped__region_begin_append(region, data.length, &place, error);
+            mapped__region_begin_append(region, data.length, &target, error);
     if (status != MAPPED_OK)
         return status;
-    status = copy_pieces(store_in_place, mapped_region_slice(region),
-                         place.start, data, error);
-    return mapped__region_end_append(region, &place, status, error);
+    status = copy_pieces(store_at_target, mapped_region_slice(region),
+                         target.start, data, error);
+    return mapped__region_end_append(region, &target, status, error);
 }
 
 mapped_status mapped_region_append_slice(mapped_region *region,
                                          mapped_slice data, mapped_error *error)
 {
-    return mapped__region_name_status(region, "append",
-                                      append_slice(region, data, error), error);
+    mapped_status status = append_slice(region, data, error);
+    return mapped__region_report(region, "append", status, error);
 }
 
 /* Bytes compared between two looks at the state. */
@@ -323,9 +322,8 @@ static mapped_status compare_bytes(mapped_slice slice, const void *data,
 mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
                                    size_t n, int *order, mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "compare", compare_bytes(slice, data, n, order, error),
-        error);
+    mapped_status status = compare_bytes(slice, data, n, order, error);
+    return mapped__region_report(slice.region, "compare", status, error);
 }
 
 /* Compares block by block as bytes, and checks `b` before and after each. */
@@ -359,6 +357,6 @@ static mapped_status compare(mapped_slice a, mapped_slice b, int *order,
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error)
 {
-    return mapped__region_name_status(a.region, "compare",
-                                      compare(a, b, order, error), error);
+    mapped_status status = compare(a, b, order, error);
+    return mapped__region_report(a.region, "compare", status, error);
 }

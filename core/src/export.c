@@ -42,8 +42,8 @@ static mapped_status begin(mapped_slice slice, mapped_export *made,
 mapped_status mapped_export_begin(mapped_slice slice, mapped_export *made,
                                   mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "export",
-                                      begin(slice, made, error), error);
+    mapped_status status = begin(slice, made, error);
+    return mapped__region_report(slice.region, "export", status, error);
 }
 
 void mapped_export_begin_operation(mapped_region *region, mapped_export *made)
@@ -73,8 +73,8 @@ static mapped_status check(const mapped_export *made, mapped_error *error)
 mapped_status mapped_export_check(const mapped_export *made,
                                   mapped_error *error)
 {
-    return mapped__region_name_status(made->slice.region, "export",
-                                      check(made, error), error);
+    mapped_status status = check(made, error);
+    return mapped__region_report(made->slice.region, "export", status, error);
 }
 
 mapped_status mapped_export_end(mapped_export *made, mapped_error *error)

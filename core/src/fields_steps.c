@@ -281,7 +281,7 @@ mapped_status mapped_fields_unpack(const mapped_fields *fields,
     run run = {fields, slice, *cursor, values, error};
     mapped_status status = unpack(&run);
     *cursor = run.at;
-    return mapped__region_name_status(slice.region, "unpack", status, error);
+    return mapped__region_report(slice.region, "unpack", status, error);
 }
 
 static mapped_status refuse(const mapped_field_value *value,
@@ -507,5 +507,5 @@ mapped_status mapped_fields_pack(const mapped_fields *fields,
     mapped_status status = pack(&walk, fields, values);
     if (status == MAPPED_OK)
         *cursor = walk.at;
-    return mapped__region_name_status(slice.region, "pack", status, error);
+    return mapped__region_report(slice.region, "pack", status, error);
 }

@@ -140,17 +140,17 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
     mapped_export operation;
     if (error == NULL)
         error = &unasked;
+    mapped_status status = MAPPED_OK;
     if ((flags & ~MAPPED_FLUSH_START) != 0)
-        return mapped__region_name_status(
-            slice.region, "flush",
-            mapped_error_set(error, MAPPED_ARGUMENT, "flush"), error);
-    if (slice.region == NULL)
-        return mapped__region_name_status(
-            NULL, "flush", mapped_slice_check(slice, error), error);
+        status = mapped_error_set(error, MAPPED_ARGUMENT, "flush");
+    else if (slice.region == NULL)
+        status = mapped_slice_check(slice, error);
+    if (status != MAPPED_OK)
+        return mapped__region_report(slice.region, "flush", status, error);
     /* Holds a reference, so that the addresses stay. */
     mapped_export_begin_operation(slice.region, &operation);
-    mapped_status status = mapped__region_name_status(
-        slice.region, "flush", flush(slice, flags == 0, error), error);
+    status = flush(slice, flags == 0, error);
+    status = mapped__region_report(slice.region, "flush", status, error);
     mapped_status ended =
         mapped_export_end(&operation, status == MAPPED_OK ? error : NULL);
     return status == MAPPED_OK ? ended : status;

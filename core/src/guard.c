@@ -1,7 +1,11 @@
-/* The table of guarded ranges, and what a fault handler does with it. A handler
- * takes only the lock of the range that has lost a page. All other code takes
- * that lock with signals blocked, so a handler never waits for the thread that
- * it interrupted. */
+/* A guarded range is memory whose pages can be lost: the file may be truncated,
+ * the disk full. The fault handler looks the address up in the table here,
+ * records in the range's guard that the page is lost, and puts a zero page in
+ * its place. Then the access is repeated.
+ *
+ * A handler takes no lock but that of the guard whose page is lost. All other
+ * code takes that lock with signals blocked, so a handler never waits for the
+ * thread that it interrupted. */
 #include <mapped/guard.h>
 
 #include <assert.h>
@@ -11,16 +15,17 @@
 #include "guard_internal.h"
 
 /* The table is a list of chunks that only ever grows, so that a fault handler
- * can walk it without a lock. A handler raises `visitors` of a slot and then
- * reads `active`. The code that empties a slot clears `active` and then waits
- * until `visitors` is 0. All four are sequentially consistent, so at least one
- * of the two sees the other's store. */
+ * can walk it without a lock. A handler increments `visitors` of a slot and
+ * then loads `active`. The code that empties a slot stores NULL in `active` and
+ * then waits until it has loaded 0 from `visitors`. These are all sequentially
+ * consistent: either the handler sees NULL, or the other code sees the visitor.
+ */
 struct mapped__guard_slot {
     uintptr_t base;
     size_t length;
-    mapped__guard *active; /* what handlers read; NULL: free or suspended */
-    mapped__guard *owner;  /* NULL: free */
-    uint32_t visitors;
+    mapped__guard *active; /* for handlers; NULL: free or suspended */
+    mapped__guard *owner;  /* also while suspended; NULL: free */
+    uint32_t visitors;     /* number of handlers that use `active` */
     mapped__guard_slot *next_free;
 };
 
@@ -47,24 +52,24 @@ enum {
     ENABLED,
     DISABLED
 };
-static uint32_t enabled;
+static uint32_t guard_mode;
 
-/* UNDECIDED until the first mapping has read the environment. */
-static void decide(void)
+/* Unless the program has decided already. */
+static void read_environment(void)
 {
     uint32_t expected = UNDECIDED;
-    const char *wish = getenv("MAPPED_GUARD");
-    uint32_t wanted =
-        wish != NULL && strcmp(wish, "0") == 0 ? DISABLED : ENABLED;
-    __atomic_compare_exchange_n(&enabled, &expected, wanted, false,
+    const char *value = getenv("MAPPED_GUARD");
+    uint32_t initial =
+        value != NULL && strcmp(value, "0") == 0 ? DISABLED : ENABLED;
+    __atomic_compare_exchange_n(&guard_mode, &expected, initial, false,
                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 bool mapped_guard_enabled(void)
 {
-    if (MAPPED__LOAD_ACQUIRE(&enabled) == UNDECIDED)
-        decide();
-    return MAPPED__LOAD_ACQUIRE(&enabled) == ENABLED;
+    if (MAPPED__LOAD_ACQUIRE(&guard_mode) == UNDECIDED)
+        read_environment();
+    return MAPPED__LOAD_ACQUIRE(&guard_mode) == ENABLED;
 }
 
 static void spin_lock(uint32_t *lock)
@@ -78,16 +83,17 @@ static void spin_unlock(uint32_t *lock)
     MAPPED__STORE_RELEASE(lock, 0);
 }
 
-/* Comes before the page is replaced, so that a reader who gets zeros finds it
- * recorded. */
+/* Called before the page is replaced, so that a thread that reads zeros also
+ * finds it recorded. */
 static void record_lost(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__lost_add(&guard->lost_list, lost);
     __atomic_fetch_or(guard->state, guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
-/* The kernel may refuse to split the mapping once more (its limit on the number
- * of mappings): then all of it goes at once, which takes no more of them. */
+/* Replaces `page`. Each replaced page splits a mapping, and the kernel limits
+ * their number. If it refuses, [base, base + length) is replaced as a whole:
+ * that takes no further mapping. */
 static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
                     const mapped__lost *page)
 {
@@ -101,9 +107,10 @@ static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
     return mapped__whole_replace(base, length, MAPPED__LOAD(&guard->writable));
 }
 
-/* A signal that was delayed may report a page that is available again. The
- * answer holds for every range that has the page. */
-static bool confirm_lost(const mapped__guard *guard, mapped__fault *fault)
+/* A signal that was delayed may report a page that is available again. Clears
+ * `maybe_stale` once the page is known to be lost, so that the next slot with
+ * this address doesn't test it again. */
+static bool is_still_lost(const mapped__guard *guard, mapped__fault *fault)
 {
     if (fault->maybe_stale)
         fault->maybe_stale = mapped__page_available(
@@ -111,8 +118,10 @@ static bool confirm_lost(const mapped__guard *guard, mapped__fault *fault)
     return !fault->maybe_stale;
 }
 
-static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
-                      mapped__fault *fault)
+/* True if the access can be repeated: the page is recorded as lost and
+ * replaced, or it is there again. */
+static bool handle_in_guard(const mapped__guard_slot *slot,
+                            mapped__guard *guard, mapped__fault *fault)
 {
     uintptr_t base = __atomic_load_n(&slot->base, __ATOMIC_SEQ_CST);
     size_t length = __atomic_load_n(&slot->length, __ATOMIC_SEQ_CST);
@@ -125,21 +134,25 @@ static bool lose_page(const mapped__guard_slot *slot, mapped__guard *guard,
                                .poisoned = fault->poisoned};
     if (at >= length)
         return false;
-    /* The page was cut off after the access had begun, and is there again: the
-     * thread only has to retry. What may be stale is the previous handler's. */
+    /* This address was cut off after the access had begun, and has a zero page
+     * by now: repeating the access is enough. But if the signal may be old, the
+     * previous handler may know more of it. */
     if (offset >= used && !fault->poisoned)
         return !fault->maybe_stale;
-    if (!confirm_lost(guard, fault))
+    if (!is_still_lost(guard, fault))
         return false;
-    size_t all = offset < used && used < length ? used : length;
-    spin_lock(&guard->busy);
-    bool done = replace(guard, (unsigned char *)base, all, &page);
-    spin_unlock(&guard->busy);
+    size_t whole = offset < used && used < length ? used : length;
+    spin_lock(&guard->lock);
+    bool done = replace(guard, (unsigned char *)base, whole, &page);
+    spin_unlock(&guard->lock);
     __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
     __atomic_fetch_add(&all_faults, 1, __ATOMIC_RELAXED);
     return done;
 }
 
+/* The first test is cheap, because most slots fail it; it may see a range that
+ * is about to go. handle_in_guard makes it again, as a visitor, when the range
+ * stays. */
 static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
 {
     uintptr_t base = MAPPED__LOAD_ACQUIRE(&slot->base);
@@ -148,7 +161,7 @@ static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
         return false;
     __atomic_fetch_add(&slot->visitors, 1, __ATOMIC_SEQ_CST);
     mapped__guard *guard = __atomic_load_n(&slot->active, __ATOMIC_SEQ_CST);
-    bool done = guard != NULL && lose_page(slot, guard, fault);
+    bool done = guard != NULL && handle_in_guard(slot, guard, fault);
     uint32_t visitors =
         __atomic_fetch_sub(&slot->visitors, 1, __ATOMIC_SEQ_CST);
     assert(visitors > 0);
@@ -156,21 +169,22 @@ static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
     return done;
 }
 
-/* Where one range wraps another's memory they overlap, and each has lost the
- * page. */
+/* Tries every slot: ranges overlap where one wraps another's memory, and then
+ * each has lost the page. */
 static bool handle_fault(const mapped__fault *fault)
 {
     bool done = false;
-    mapped__fault met = *fault;
-    if (MAPPED__LOAD_ACQUIRE(&enabled) != ENABLED)
+    mapped__fault current = *fault;
+    if (MAPPED__LOAD_ACQUIRE(&guard_mode) != ENABLED)
         return false;
     for (chunk *c = MAPPED__LOAD_ACQUIRE(&chunks); c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++)
-            done |= try_slot(&c->slots[i], &met);
+            done |= try_slot(&c->slots[i], &current);
     return done;
 }
 
-/* No fault handler takes the table's lock, so who waits for it may sleep. */
+/* No fault handler takes the table's lock, so a thread that waits for it may
+ * sleep. */
 static void lock_table(void)
 {
     uint32_t found = FREE;
@@ -189,8 +203,9 @@ static void unlock_table(void)
         mapped__wake(&table_lock);
 }
 
-/* Handlers that were at work in other threads don't exist in the child. */
-static void forget_threads(void)
+/* Called in the child of a fork: the handlers of other threads don't exist
+ * there, so their counts and locks are reset. */
+static void reset_in_child(void)
 {
     for (chunk *c = chunks; c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++) {
@@ -198,7 +213,7 @@ static void forget_threads(void)
             MAPPED__STORE(&c->slots[i].visitors, 0);
             if (guard == NULL)
                 continue;
-            spin_unlock(&guard->busy);
+            spin_unlock(&guard->lock);
             guard->forked(guard);
         }
     unlock_table();
@@ -211,6 +226,7 @@ void mapped__guard_each(void (*visit)(mapped__guard *guard, void *context),
     for (chunk *c = chunks; c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++) {
             mapped__guard *guard = MAPPED__LOAD_ACQUIRE(&c->slots[i].owner);
+            /* a guard that has several slots is visited at its newest */
             if (guard != NULL && MAPPED__LOAD(&guard->slot) == &c->slots[i])
                 visit(guard, context);
         }
@@ -230,7 +246,7 @@ static mapped_status prepare_process(mapped_error *error)
     assert(MAPPED__LOAD(&table_lock) != FREE);
     if (!forks_watched)
         status =
-            mapped__at_fork(lock_table, unlock_table, forget_threads, error);
+            mapped__at_fork(lock_table, unlock_table, reset_in_child, error);
     forks_watched = status == MAPPED_OK;
     return status == MAPPED_OK ? mapped__fault_install(handle_fault, error)
                                : status;
@@ -238,7 +254,7 @@ static mapped_status prepare_process(mapped_error *error)
 
 void mapped_guard_enable(bool on)
 {
-    MAPPED__STORE_RELEASE(&enabled, on ? ENABLED : DISABLED);
+    MAPPED__STORE_RELEASE(&guard_mode, on ? ENABLED : DISABLED);
     lock_table();
     if (on && chunks != NULL)
         (void)prepare_process(NULL);
@@ -286,13 +302,14 @@ mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error)
     return status;
 }
 
-mapped_status mapped__guard_keep(mapped__guard *guard,
-                                 mapped__guard_slot **kept, mapped_error *error)
+mapped_status mapped__guard_add_slot(mapped__guard *guard,
+                                     mapped__guard_slot **old,
+                                     mapped_error *error)
 {
-    mapped__guard_slot *old = guard->slot;
+    mapped__guard_slot *before = guard->slot;
     mapped_status status = mapped__guard_add(guard, error);
     if (status == MAPPED_OK)
-        *kept = old;
+        *old = before;
     return status;
 }
 
@@ -356,34 +373,38 @@ void mapped__guard_remove(mapped__guard *guard)
         mapped__guard_remove_slot(slot);
 }
 
-/* Signals are held while the lock is: a handler that interrupts this thread and
- * faults in the same range would wait for the lock for ever. */
-static void lock(mapped__guard *guard, mapped__signals *signals)
+/* A handler that interrupts this thread and faults in the same range would wait
+ * for the lock for ever, so signals are blocked meanwhile. */
+static void block_signals_and_lock(mapped__guard *guard,
+                                   mapped__signals *signals)
 {
-    mapped__signals_hold(signals);
-    spin_lock(&guard->busy);
+    mapped__signals_block(signals);
+    spin_lock(&guard->lock);
 }
 
-static void unlock(mapped__guard *guard, const mapped__signals *signals)
+static void unlock_and_unblock(mapped__guard *guard,
+                               const mapped__signals *signals)
 {
-    assert(MAPPED__LOAD(&guard->busy) == 1);
-    spin_unlock(&guard->busy);
-    mapped__signals_release(signals);
+    assert(MAPPED__LOAD(&guard->lock) == 1);
+    spin_unlock(&guard->lock);
+    mapped__signals_unblock(signals);
 }
 
-static void clear_if_clean(mapped__guard *guard)
+static void clear_lost_bit_if_empty(mapped__guard *guard)
 {
     if (guard->lost_list.count == 0)
         __atomic_fetch_and(guard->state, ~guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
+/* From here on: the functions of lost.h, with the guard locked. */
+
 void mapped__guard_forget(mapped__guard *guard, size_t offset)
 {
     mapped__signals signals;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     mapped__lost_cut(&guard->lost_list, offset);
-    clear_if_clean(guard);
-    unlock(guard, &signals);
+    clear_lost_bit_if_empty(guard);
+    unlock_and_unblock(guard, &signals);
 }
 
 bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
@@ -392,9 +413,9 @@ bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
     mapped__signals signals;
     if (!mapped__lost_maybe(&guard->lost_list, offset, n))
         return false;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     bool found_any = mapped__lost_find(&guard->lost_list, offset, n, found);
-    unlock(guard, &signals);
+    unlock_and_unblock(guard, &signals);
     return found_any;
 }
 
@@ -402,44 +423,44 @@ size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
                           size_t capacity)
 {
     mapped__signals signals;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     size_t count = mapped__lost_copy(&guard->lost_list, lost, capacity);
-    unlock(guard, &signals);
+    unlock_and_unblock(guard, &signals);
     return count;
 }
 
 void mapped__guard_explain(mapped__guard *guard, size_t offset, int cause)
 {
     mapped__signals signals;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     mapped__lost_explain(&guard->lost_list, offset, cause);
-    unlock(guard, &signals);
+    unlock_and_unblock(guard, &signals);
 }
 
 size_t mapped__guard_unrestored(mapped__guard *guard)
 {
     mapped__signals signals;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     size_t count = mapped__lost_unrestored(&guard->lost_list);
-    unlock(guard, &signals);
+    unlock_and_unblock(guard, &signals);
     return count;
 }
 
 bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost)
 {
     mapped__signals signals;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     bool any = mapped__lost_retry(&guard->lost_list, lost);
-    unlock(guard, &signals);
+    unlock_and_unblock(guard, &signals);
     return any;
 }
 
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__signals signals;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     mapped__lost_add(&guard->lost_list, lost);
-    unlock(guard, &signals);
+    unlock_and_unblock(guard, &signals);
 }
 
 /* The count rises before the pages are cleared: a thread that sees a page as
@@ -457,19 +478,19 @@ static void end_recovery(mapped__guard *guard)
 void mapped__guard_end_recovery(mapped__guard *guard)
 {
     mapped__signals signals;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     end_recovery(guard);
-    clear_if_clean(guard);
-    unlock(guard, &signals);
+    clear_lost_bit_if_empty(guard);
+    unlock_and_unblock(guard, &signals);
 }
 
 bool mapped__guard_recovered(mapped__guard *guard, uint64_t recoveries,
                              const mapped__lost *part, mapped__lost *found)
 {
     mapped__signals signals;
-    lock(guard, &signals);
+    block_signals_and_lock(guard, &signals);
     bool found_any =
         mapped__recovered_find(&guard->recovered, recoveries, part, found);
-    unlock(guard, &signals);
+    unlock_and_unblock(guard, &signals);
     return found_any;
 }

@@ -13,7 +13,7 @@ typedef struct mapped__guard mapped__guard;
 /* One guarded range; its owner embeds it and keeps it in place while it is
  * guarded. Fields above the blank line are set before mapped__guard_add. */
 struct mapped__guard {
-    size_t page;     /* what is lost at once */
+    size_t page;     /* bytes that are lost at once */
     uint32_t *state; /* gets `lost_bit` */
     uint32_t lost_bit;
     bool writable;
@@ -21,8 +21,9 @@ struct mapped__guard {
 
     mapped__guard_slot *slot; /* NULL: not in the table */
     unsigned char *base;
-    size_t used;   /* of the range; what lies behind is kept, but loses none */
-    uint32_t busy; /* spin lock of `lost_list`, taken by handlers too */
+    size_t used;   /* length of what can be lost; addresses after it are only
+                    * kept */
+    uint32_t lock; /* spin lock of `lost_list`, taken by handlers too */
     _Alignas(8) uint64_t faults; /* total count */
     _Alignas(8) uint64_t
         recoveries; /* how often something lost has come back */
@@ -35,11 +36,11 @@ struct mapped__guard {
 mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error);
 
 /* The range is [base, base + length) from now on, of which [base, base + used)
- * is mapped to what may be lost. Addresses behind that belong to the range all
- * the same: who had met a fault there before they were cut off tries again. A
- * larger `used` comes before more is mapped, a smaller one after it is cut off;
- * a smaller `length` before addresses are given back. When it returns, no
- * handler is at work on what the range has lost. */
+ * is mapped to what may be lost. Addresses after that belong to the range all
+ * the same: an access that had met a fault there before they were cut off is
+ * repeated. Called with a larger `used` before more is mapped, with a smaller
+ * one after pages are cut off, and with a smaller `length` before addresses are
+ * given back. When it returns, no handler uses what the range has lost. */
 void mapped__guard_move(mapped__guard *guard, unsigned char *base,
                         size_t length, size_t used);
 
@@ -48,17 +49,17 @@ void mapped__guard_move(mapped__guard *guard, unsigned char *base,
  * given back in between; only while nobody else can reach them. */
 void mapped__guard_suspend(mapped__guard *guard);
 
-/* As mapped__guard_suspend, for good. Takes one that was never added too. */
+/* As mapped__guard_suspend, for good. The guard may never have been added. */
 void mapped__guard_remove(mapped__guard *guard);
 
-/* Keeps the range guarded where it is, by a slot that the caller removes before
- * the guard goes, and makes ready for mapped__guard_move to another range. Both
- * show the same bytes and share everything but the slot: what is lost in one is
- * lost in the other. The other functions are about the newest. MAPPED_MEMORY,
- * MAPPED_SYSTEM. */
-mapped_status mapped__guard_keep(mapped__guard *guard,
-                                 mapped__guard_slot **kept,
-                                 mapped_error *error);
+/* Gives the guard a second slot, for which mapped__guard_move then sets a
+ * range. The range that it has stays guarded by the slot `*old`, which the
+ * caller removes before the guard goes. Both ranges show the same bytes and
+ * share everything but the slot: what is lost in one is lost in the other. All
+ * other functions are about the newest slot. MAPPED_MEMORY, MAPPED_SYSTEM. */
+mapped_status mapped__guard_add_slot(mapped__guard *guard,
+                                     mapped__guard_slot **old,
+                                     mapped_error *error);
 void mapped__guard_remove_slot(mapped__guard_slot *slot);
 
 /* Calls `visit` for every guard, none of which is added or removed meanwhile.
@@ -69,7 +70,7 @@ void mapped__guard_each(void (*visit)(mapped__guard *guard, void *context),
 /* How many faults all guards have met since the process began. */
 uint64_t mapped__guard_faults(void);
 
-/* What is lost at `offset` and behind is of no concern any more. */
+/* Removes lost pages from `offset` on, and the part from there of one. */
 void mapped__guard_forget(mapped__guard *guard, size_t offset);
 
 /* As the functions of lost.h, each in one step with respect to the others and

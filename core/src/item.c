@@ -229,8 +229,8 @@ mapped_status mapped_item_read(mapped_slice slice, const mapped_item *item,
                                size_t offset, void *to, mapped_error *error)
 {
     const item_access access = {slice, false, error};
-    return mapped__region_name_status(
-        slice.region, "read", copy_item(&access, item, offset, to), error);
+    mapped_status status = copy_item(&access, item, offset, to);
+    return mapped__region_report(slice.region, "read", status, error);
 }
 
 mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
@@ -238,10 +238,9 @@ mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
                                 mapped_error *error)
 {
     const item_access access = {slice, true, error};
-    return mapped__region_name_status(
-        slice.region, "write",
-        copy_item(&access, item, offset, (unsigned char *)(uintptr_t)from),
-        error);
+    mapped_status status =
+        copy_item(&access, item, offset, (unsigned char *)(uintptr_t)from);
+    return mapped__region_report(slice.region, "write", status, error);
 }
 
 const void *mapped_item_load_bytes(const mapped_item *item, const void *p,

@@ -71,7 +71,7 @@ static mapped__pages inward(mapped_slice slice, unsigned char *first)
     mapped__pages outer = mapped__paging_outward(self, first, slice.length);
     unsigned char *start = outer.start;
     unsigned char *end = outer.start + outer.length;
-    bool to_end = slice.offset + slice.length == self->next_place;
+    bool to_end = slice.offset + slice.length == self->appends.next;
     if (slice.offset != 0 && start != first)
         start += unit;
     if (!to_end && end != first + slice.length)
@@ -111,8 +111,8 @@ static mapped_status advise(mapped_slice slice, mapped_advice advice,
 mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
                             mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "advise",
-                                      advise(slice, advice, error), error);
+    mapped_status status = advise(slice, advice, error);
+    return mapped__region_report(slice.region, "advise", status, error);
 }
 
 /* Memory that isn't ours may be locked, or not, by its owner. */
@@ -141,8 +141,8 @@ static mapped_status lock(mapped_slice slice, mapped_error *error)
 
 mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "mlock", lock(slice, error),
-                                      error);
+    mapped_status status = lock(slice, error);
+    return mapped__region_report(slice.region, "mlock", status, error);
 }
 
 static mapped_status unlock(mapped_slice slice, mapped_error *error)
@@ -156,8 +156,8 @@ static mapped_status unlock(mapped_slice slice, mapped_error *error)
 
 mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "munlock",
-                                      unlock(slice, error), error);
+    mapped_status status = unlock(slice, error);
+    return mapped__region_report(slice.region, "munlock", status, error);
 }
 
 /* Zeros for the parts of pages at the ends. */
@@ -238,8 +238,8 @@ static mapped_status discard(mapped_slice slice, mapped_error *error)
 
 mapped_status mapped_discard(mapped_slice slice, mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "discard",
-                                      discard(slice, error), error);
+    mapped_status status = discard(slice, error);
+    return mapped__region_report(slice.region, "discard", status, error);
 }
 
 /* A descriptor of the caller's own for the region's file. */
@@ -328,8 +328,8 @@ static mapped_status revert(mapped_slice slice, mapped_error *error)
 
 mapped_status mapped_revert(mapped_slice slice, mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "revert",
-                                      revert(slice, error), error);
+    mapped_status status = revert(slice, error);
+    return mapped__region_report(slice.region, "revert", status, error);
 }
 
 static mapped_status protect(mapped_slice slice, mapped_mode mode,
@@ -353,6 +353,6 @@ static mapped_status protect(mapped_slice slice, mapped_mode mode,
 mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,
                              mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "protect",
-                                      protect(slice, mode, error), error);
+    mapped_status status = protect(slice, mode, error);
+    return mapped__region_report(slice.region, "protect", status, error);
 }

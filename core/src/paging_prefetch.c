@@ -78,8 +78,8 @@ static mapped_status fetch_next(mapped_slice slice, size_t *done,
 mapped_status mapped_prefetch_next(mapped_slice slice, size_t *done,
                                    mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "prefetch",
-                                      fetch_next(slice, done, error), error);
+    mapped_status status = fetch_next(slice, done, error);
+    return mapped__region_report(slice.region, "prefetch", status, error);
 }
 
 static mapped_status fetch_all(mapped_slice slice, mapped_error *error)
@@ -154,6 +154,6 @@ static mapped_status prefetch(mapped_slice slice, unsigned flags,
 mapped_status mapped_prefetch(mapped_slice slice, unsigned flags,
                               mapped_error *error)
 {
-    return mapped__region_name_status(slice.region, "prefetch",
-                                      prefetch(slice, flags, error), error);
+    mapped_status status = prefetch(slice, flags, error);
+    return mapped__region_report(slice.region, "prefetch", status, error);
 }

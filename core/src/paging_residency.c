@@ -126,7 +126,6 @@ mapped_status mapped_residency_get(mapped_slice slice,
                                    unsigned char *bits, size_t capacity,
                                    mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "residency", get(slice, residency, bits, capacity, error),
-        error);
+    mapped_status status = get(slice, residency, bits, capacity, error);
+    return mapped__region_report(slice.region, "residency", status, error);
 }

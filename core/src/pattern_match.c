@@ -564,9 +564,8 @@ mapped_status mapped_match_next(mapped_match *match,
                                 mapped_slice slice, bool *found,
                                 mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "match", match_next(match, pattern, slice, found, error),
-        error);
+    mapped_status status = match_next(match, pattern, slice, found, error);
+    return mapped__region_report(slice.region, "match", status, error);
 }
 
 /* Returns the offset in the pattern's text at which capture `index` begins. */

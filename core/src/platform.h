@@ -294,8 +294,8 @@ mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
 typedef struct mapped__signals {
     uint64_t saved[16];
 } mapped__signals;
-void mapped__signals_hold(mapped__signals *held);
-void mapped__signals_release(const mapped__signals *held);
+void mapped__signals_block(mapped__signals *held);
+void mapped__signals_unblock(const mapped__signals *held);
 
 /* Why a page of the file at `offset` can't be had: ENODATA (past the end),
  * ENOSPC, EIO; asks the file as it is now. */

@@ -43,10 +43,10 @@ const char *mapped_mode_text(mapped_mode mode)
     return known ? mode_texts[mode] : "unknown mode";
 }
 
-mapped_status mapped__region_name_error(const mapped_region *region,
-                                        const char *operation,
-                                        mapped_status status,
-                                        mapped_error *error)
+mapped_status mapped__region_report_error(const mapped_region *region,
+                                          const char *operation,
+                                          mapped_status status,
+                                          mapped_error *error)
 {
     if (status == MAPPED_OK || error == NULL)
         return status;
@@ -76,14 +76,14 @@ mapped_status mapped__region_busy(const mapped__region *self, const char *what,
 {
     const uint64_t numbers[3] = {0, mapped_region_exports(&self->head), 0};
     mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
-    return mapped__region_name_error(&self->head, what, MAPPED_BUSY, error);
+    return mapped__region_report_error(&self->head, what, MAPPED_BUSY, error);
 }
 
 static mapped_status is_closed(const mapped_region *region, const char *what,
                                mapped_error *error)
 {
     mapped_error_set(error, MAPPED_CLOSED, what);
-    return mapped__region_name_error(region, what, MAPPED_CLOSED, error);
+    return mapped__region_report_error(region, what, MAPPED_CLOSED, error);
 }
 
 /* The half of the control word that has the flags. */
@@ -224,9 +224,9 @@ static void publish_shrunk(mapped__region *self, size_t length)
                       __ATOMIC_SEQ_CST);
     store_length(self, length);
     if (cut)
-        mapped__region_cut_places(self);
-    else if (self->next_place < length)
-        self->next_place = length;
+        mapped__region_fail_appends(self);
+    else if (self->appends.next < length)
+        self->appends.next = length;
 }
 
 void mapped__region_publish_length(mapped__region *self, size_t length)
@@ -239,8 +239,8 @@ void mapped__region_publish_length(mapped__region *self, size_t length)
         return;
     }
     store_length(self, length);
-    if (self->next_place < length)
-        self->next_place = length;
+    if (self->appends.next < length)
+        self->appends.next = length;
     self->longest = length;
     __atomic_fetch_and(&self->head.state_, ~MAPPED__STATE_SHRUNK,
                        __ATOMIC_SEQ_CST);
@@ -432,7 +432,7 @@ void mapped__region_free(mapped__region *self)
                   self->head.traits_ & ~MAPPED__TRAIT_PROTECTED);
     free(self->protection);
     self->protection = NULL;
-    if (!self->placed)
+    if (!self->in_callers_memory)
         free(self);
 }
 

@@ -4,22 +4,26 @@
  *     data ................ spare .................... trailer
  *     ^ offset              ^ + length       + capacity ^      ^ size of file
  *
- * The trailer (bulk.h has its form) lets whoever opens the file meanwhile, or
- * after a crash, know where the data ends. It is valid only if the size in it
- * is that of the file, and that is TRAILER more than a multiple of STEP. Hardly
- * any other file's is, so those are not looked into. And the trailer has a page
- * of its own: whoever cuts the file anywhere takes that page, and the next
- * append finds it lost. It comes with the very write that makes the file
- * longer. From then on only the last number changes, in one aligned store, and
- * after the data is there: a process that is killed at any instruction leaves a
- * trailer that is true.
+ * The trailer (bulk.h has its form) tells those who open the file meanwhile, or
+ * after a crash, where the data ends.
  *
- * Invariant: while `capacity` isn't 0 the region's length is at most that, the
- * mapping reaches over the trailer, and the end of the data in the trailer is
- * the region's end, unless another process has appended since. An append stores
- * its bytes behind the region's length, where nobody can see them, and then
- * makes the region longer; one that fails leaves nothing, unless another has
- * ended behind its place. */
+ * - It is valid only if the size in it is the file's, and that is TRAILER more
+ *   than a multiple of STEP. Hardly any other file's size is, so other files
+ *   are not even read.
+ * - It has a page of its own. A process that truncates the file anywhere takes
+ *   that page, so the next append finds it lost.
+ * - The write that makes the file longer writes it.
+ * - Later only the end of the data in it changes, in one aligned store, after
+ *   the data is stored. So a process that is killed at any instruction leaves a
+ *   trailer that is true.
+ *
+ * Invariant: while `capacity` isn't 0, the region's length is at most
+ * `capacity`, the mapping covers the trailer, and the trailer's end of the data
+ * is the region's end, unless another process has appended since.
+ *
+ * An append stores its bytes past the region's end, where nobody can see them,
+ * and then makes the region longer. One that fails leaves nothing, except zeros
+ * if an append that began later has ended. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -54,10 +58,9 @@ static uint64_t read_data_end(intptr_t file, const mapped__file_info *info)
     return end <= size - TRAILER ? end : size;
 }
 
-/* Between the look at the size and the one at the trailer somebody may trim the
- * file, make it longer, or both. So a trailer is missing only if it is so
- * often.
- */
+/* Another process may trim the file or make it longer between the look at its
+ * size and the look at the trailer. So if the size is one that goes with a
+ * trailer, it takes eight tries without one to believe that there is none. */
 uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info)
 {
     for (int tries = 0; tries < 8; tries++) {
@@ -85,17 +88,21 @@ mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
 /* Where the file ends; 0: the region has no spare. */
 static uint64_t spare_end(const mapped__region *self)
 {
-    return self->capacity != 0 ? self->offset + self->capacity + TRAILER : 0;
+    return self->appends.capacity != 0
+               ? self->offset + self->appends.capacity + TRAILER
+               : 0;
 }
 
 void mapped__region_find_trailer(const mapped__region *self,
                                  mapped__trailer *trailer)
 {
-    *trailer = (mapped__trailer){.length = self->capacity != 0 ? TRAILER : 0};
-    if (self->capacity == 0)
+    *trailer =
+        (mapped__trailer){.length = self->appends.capacity != 0 ? TRAILER : 0};
+    if (self->appends.capacity == 0)
         return;
-    assert(self->lead + self->capacity + TRAILER <= self->mapping.used);
-    trailer->address = self->mapping.address + self->lead + self->capacity;
+    assert(self->lead + self->appends.capacity + TRAILER <= self->mapping.used);
+    trailer->address =
+        self->mapping.address + self->lead + self->appends.capacity;
     trailer->offset = spare_end(self) - TRAILER;
 }
 
@@ -131,16 +138,16 @@ static uint64_t farthest_end(const mapped__region *self)
     return self->offset + (self->reserve != 0 ? self->reserve : SIZE_MAX / 2);
 }
 
-/* May the file end at `end`, with room for `length` bytes of the region and a
- * trailer? */
+/* May the file end at `end`? Tests offset + length + TRAILER <= end, too, in a
+ * form that doesn't overflow. */
 static bool fits(const mapped__region *self, uint64_t end, size_t length)
 {
     return end <= farthest_end(self) &&
            mapped_range_fits_u64(self->offset + TRAILER, length, end);
 }
 
-/* The longest a file with a trailer may be that ends at `end` or before; 0:
- * none is so short. */
+/* The largest size of a file with a trailer that is not above `end`; 0: none
+ * is so small. */
 static uint64_t round_down(uint64_t end)
 {
     return end < TRAILER ? 0 : ((end - TRAILER) & ~(STEP - 1)) + TRAILER;
@@ -175,10 +182,10 @@ static mapped_status extend_file(const mapped__region *self, uint64_t size,
     return mapped__file_resize(self->file, size, end, allocate, error);
 }
 
-/* Makes the mapping longer and then the file, unless what another process has
- * left of its spare is enough: then that is taken over. MAPPED_BUSY: it has to
- * move and can't. After any other failure the file can still get the very
- * length that is asked for. */
+/* Makes the mapping longer and then the file. If another process, running or
+ * dead, has left a spare that is large enough, that is used instead of a longer
+ * file. MAPPED_BUSY: the mapping has to move and can't. After any other failure
+ * the caller can still make the file as long as it must be. */
 static mapped_status make_spare(mapped__region *self, size_t length,
                                 mapped_error *error)
 {
@@ -201,22 +208,23 @@ static mapped_status make_spare(mapped__region *self, size_t length,
     if (status != MAPPED_OK)
         return status;
     mapped__region_recover_behind(self);
-    MAPPED__STORE(&self->capacity, (size_t)(end - self->offset) - TRAILER);
+    MAPPED__STORE(&self->appends.capacity,
+                  (size_t)(end - self->offset) - TRAILER);
     return MAPPED_OK;
 }
 
-/* Sets `*has` if the spare has room for `length` bytes of the region, and makes
- * one if it hasn't. Without a spare the file gets just as long as it must, so
- * MAPPED_BUSY is the only error. */
+/* Makes a spare unless there is one with room for `length` bytes of the region;
+ * `*has` tells whether there is one then. MAPPED_BUSY is the only error:
+ * without a spare the append makes the file just as long as it must be. */
 static mapped_status ensure_spare(mapped__region *self, size_t length,
                                   bool *has, mapped_error *error)
 {
-    *has = length <= self->capacity;
-    if (*has || !self->stepwise ||
+    *has = length <= self->appends.capacity;
+    if (*has || !self->appends.in_steps ||
         mapped__region_check_growable(self, NULL) != MAPPED_OK)
         return MAPPED_OK;
-    self->stepwise = mapped__file_is_writable_at(self->file);
-    if (!self->stepwise)
+    self->appends.in_steps = mapped__file_is_writable_at(self->file);
+    if (!self->appends.in_steps)
         return MAPPED_OK;
     mapped__region_free_old(self);
     mapped_status status = make_spare(self, length, error);
@@ -228,24 +236,24 @@ static mapped_status ensure_spare(mapped__region *self, size_t length,
 void mapped__region_trim(mapped__region *self, size_t length)
 {
     mapped__file_info info;
-    if (self->capacity != 0 &&
+    if (self->appends.capacity != 0 &&
         mapped__file_info_get(self->file, &info, NULL) == MAPPED_OK &&
         info.size == spare_end(self) &&
         mapped__file_data_end(self->file, &info) == self->offset + self->length)
         (void)mapped__file_resize(self->file, info.size, self->offset + length,
                                   false, NULL);
-    MAPPED__STORE(&self->capacity, 0);
+    MAPPED__STORE(&self->appends.capacity, 0);
 }
 
-/* The pages of the spare are dropped, too: another process has cut them off,
- * and what the file gets there later has to be mapped anew. */
+/* Unmaps the pages of the spare, too: another process has truncated the file
+ * there, and what the file gets there later has to be mapped anew. */
 void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info)
 {
-    if (self->capacity == 0 || info->size == spare_end(self))
+    if (self->appends.capacity == 0 || info->size == spare_end(self))
         return;
-    MAPPED__STORE(&self->capacity, 0);
-    mapped__region_cut_places(self);
+    MAPPED__STORE(&self->appends.capacity, 0);
+    mapped__region_fail_appends(self);
     (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
@@ -254,27 +262,27 @@ size_t mapped_region_spare(const mapped_region *region)
     if (region == NULL)
         return 0;
     const mapped__region *self = mapped__region_of(region);
-    size_t capacity = MAPPED__LOAD(&self->capacity);
+    size_t capacity = MAPPED__LOAD(&self->appends.capacity);
     size_t length = mapped_region_length(region);
     return capacity > length ? capacity - length : 0;
 }
 
-/* Brings in the pages up to the next multiple of STEP when the data passes one:
- * that takes less time than a fault for each page. Where it fails, the write
- * finds out why. */
+/* If this append crosses a multiple of STEP, brings in the pages up to the next
+ * one at once, which takes less time than a fault for each. Errors are ignored,
+ * because the store will meet them. */
 static void fetch_spare(const mapped__region *self, size_t end)
 {
     size_t start = (self->lead + end) & ~((size_t)STEP - 1);
-    if (start <= self->lead + self->next_place ||
-        start >= self->lead + self->capacity)
+    if (start <= self->lead + self->appends.next ||
+        start >= self->lead + self->appends.capacity)
         return;
     size_t left = self->mapping.used - start;
     (void)mapped__range_fetch(self->mapping.address + start,
                               left < STEP ? left : STEP, true);
 }
 
-/* What is lost behind the region's end gets another chance: the disk may have
- * space again. */
+/* Lost pages past the region's end are mapped again first: the disk may have
+ * space by now. */
 static mapped_status make_room(mapped__region *self, size_t end,
                                mapped_error *error)
 {
@@ -289,17 +297,17 @@ static mapped_status make_room(mapped__region *self, size_t end,
     return status;
 }
 
-/* Gives the next append a place of `n` bytes; of none, if the region can be
- * appended to. */
-static mapped_status take_place(mapped__region *self, size_t n,
-                                mapped__place *place, mapped_error *error)
+/* As mapped__region_begin_append, with the region locked. */
+static mapped_status take_target(mapped__region *self, size_t n,
+                                 mapped__append_target *target,
+                                 mapped_error *error)
 {
-    size_t end, start = self->next_place;
-    if (self->appending == 0)
-        self->end_before = UINT64_MAX;
+    size_t end, start = self->appends.next;
+    if (self->appends.running == 0)
+        self->appends.file_end_before = UINT64_MAX;
     if (mapped_region_readonly(&self->head))
         return mapped_error_set(error, MAPPED_READONLY, "append");
-    if (self->cut_off > 0)
+    if (self->appends.truncated > 0)
         return mapped__region_busy(self, "append", error);
     if (!mapped_add_size(start, n, &end)) {
         const uint64_t numbers[3] = {0, n, SIZE_MAX};
@@ -311,45 +319,47 @@ static mapped_status take_place(mapped__region *self, size_t n,
               : mapped__region_resize(self, self->length, true, error);
     if (status != MAPPED_OK)
         return status;
-    self->next_place = end;
-    *place = (mapped__place){start, n, self->cuts, 0};
+    self->appends.next = end;
+    *target = (mapped__append_target){
+        .start = start, .length = n, .truncations = self->appends.truncations};
     return MAPPED_OK;
 }
 
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
-                                          mapped__place *place,
+                                          mapped__append_target *target,
                                           mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lock(self, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = take_place(self, n, place, error);
+    status = take_target(self, n, target, error);
     if (status == MAPPED_OK) {
-        place->recoveries = mapped_region_recovery_count(region);
-        self->appending++;
+        target->recoveries = mapped_region_recovery_count(region);
+        self->appends.running++;
     }
     mapped__region_unlock(self);
-    return mapped__region_name_status(region, "append", status, error);
+    return mapped__region_report(region, "append", status, error);
 }
 
-void mapped__region_cut_places(mapped__region *self)
+void mapped__region_fail_appends(mapped__region *self)
 {
-    self->next_place = self->length;
-    self->end_before = UINT64_MAX;
-    self->cuts++;
-    self->cut_off = self->appending;
+    self->appends.next = self->length;
+    self->appends.file_end_before = UINT64_MAX;
+    self->appends.truncations++;
+    self->appends.truncated = self->appends.running;
 }
 
-/* Appends that have failed leave nothing, once no other is under way. */
+/* Takes back what failed appends have added, when no other is running. */
 static void undo_failed(mapped__region *self)
 {
-    if (self->capacity == 0)
+    if (self->appends.capacity == 0)
         mapped__region_undo_growth(self);
-    self->next_place = self->length;
+    self->appends.next = self->length;
 }
 
-/* Forgets the spare if others have cut the file, as a lost page may tell. */
+/* Forgets the spare if others have truncated the file, which may be why a page
+ * is lost. */
 static void check_cut(mapped__region *self)
 {
     mapped__file_info info;
@@ -358,51 +368,52 @@ static void check_cut(mapped__region *self)
         mapped__region_check_spare(self, &info);
 }
 
-/* What is lost is the append's place or the trailer. Both lie behind the
- * region's end, so the error names the bytes of the append. */
-static void report_as_lost(const mapped__place *place, mapped_error *error)
+/* The lost page is one of the append's target or the trailer's. Both lie past
+ * the region's end, so the error names the bytes of the append. */
+static void report_as_lost(const mapped__append_target *target,
+                           mapped_error *error)
 {
     if (error == NULL)
         return;
-    error->offset = place->start;
-    error->length = place->length;
-    error->limit = place->start + place->length;
+    error->offset = target->start;
+    error->length = target->length;
+    error->limit = target->start + target->length;
 }
 
 /* Makes the region longer, unless the bytes or the trailer are lost. */
 static mapped_status publish_append(mapped__region *self,
-                                    const mapped__place *place,
+                                    const mapped__append_target *target,
                                     mapped_error *error)
 {
-    size_t start = place->start, end = start + place->length;
-    if (self->cuts != place->cuts)
+    size_t start = target->start, end = start + target->length;
+    if (self->appends.truncations != target->truncations)
         return mapped_error_set_range(
             error, MAPPED_RANGE, "append",
-            (const uint64_t[3]){start, place->length, self->length});
+            (const uint64_t[3]){start, target->length, self->length});
     mapped_status status =
-        check_stored(self, self->lead + start, place->length, error);
+        check_stored(self, self->lead + start, target->length, error);
     if (status == MAPPED_OK && end > self->length)
         status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
-        report_as_lost(place, error);
+        report_as_lost(target, error);
         return status;
     }
     if (end > self->length)
         mapped__region_publish_length(self, end);
-    if (self->wanted != UINT64_MAX)
-        self->wanted = self->length;
+    if (self->refresh_limit != UINT64_MAX)
+        self->refresh_limit = self->length;
     return MAPPED_OK;
 }
 
-/* As mapped__region_end_append. */
+/* As mapped__region_end_append, with the region locked. */
 static mapped_status end_append_locked(mapped__region *self,
-                                       const mapped__place *place,
+                                       const mapped__append_target *target,
                                        mapped_status status,
                                        mapped_error *error)
 {
     if (status == MAPPED_OK)
-        status = publish_append(self, place, error);
-    if (self->appending == 0 && self->next_place > self->length)
+        status = publish_append(self, target, error);
+    if (self->appends.running == 0 && self->appends.next > self->length)
         undo_failed(self);
     if (status == MAPPED_FAULT)
         check_cut(self);
@@ -410,22 +421,22 @@ static mapped_status end_append_locked(mapped__region *self,
 }
 
 mapped_status mapped__region_end_append(mapped_region *region,
-                                        const mapped__place *place,
+                                        const mapped__append_target *target,
                                         mapped_status status,
                                         mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status locked = mapped__region_lock(
+    mapped_status lock_status = mapped__region_lock(
         self, false, "append", status == MAPPED_OK ? error : NULL);
-    if (locked != MAPPED_OK)
-        return status == MAPPED_OK ? locked : status;
+    if (lock_status != MAPPED_OK)
+        return status == MAPPED_OK ? lock_status : status;
     if (status == MAPPED_OK)
         status = mapped__region_check_recovered(
-            region, place->recoveries, place->start, place->length, error);
-    self->appending--;
-    if (place->cuts != self->cuts)
-        self->cut_off--;
-    status = end_append_locked(self, place, status, error);
+            region, target->recoveries, target->start, target->length, error);
+    self->appends.running--;
+    if (target->truncations != self->appends.truncations)
+        self->appends.truncated--;
+    status = end_append_locked(self, target, status, error);
     mapped__region_unlock(self);
     return status;
 }
@@ -434,7 +445,7 @@ mapped_status mapped__region_append_short(mapped_region *region,
                                           const void *data, size_t n,
                                           mapped_error *error)
 {
-    mapped__place place;
+    mapped__append_target target;
     mapped__region *self = mapped__region_of(region);
     unsigned char bytes[MAPPED__SHORT];
     assert(n > 0 && n <= MAPPED__SHORT);
@@ -442,10 +453,10 @@ mapped_status mapped__region_append_short(mapped_region *region,
     mapped_status status = mapped__region_lock(self, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = take_place(self, n, &place, error);
+    status = take_target(self, n, &target, error);
     if (status == MAPPED_OK) {
-        memcpy(self->mapping.address + self->lead + place.start, bytes, n);
-        status = end_append_locked(self, &place, status, error);
+        memcpy(self->mapping.address + self->lead + target.start, bytes, n);
+        status = end_append_locked(self, &target, status, error);
     }
     mapped__region_unlock(self);
     return status;

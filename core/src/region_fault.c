@@ -20,10 +20,10 @@ static void begin_in_child(mapped__guard *guard)
 {
     mapped__region *self = mapped__region_of_guard(guard);
     uint64_t control = MAPPED__LOAD(&self->control);
-    self->capacity = 0; /* the parent's to fill and to trim */
-    self->appending = 0;
-    self->cut_off = 0;
-    self->next_place = self->length;
+    self->appends.capacity = 0; /* the parent's to fill and to trim */
+    self->appends.running = 0;
+    self->appends.truncated = 0;
+    self->appends.next = self->length;
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;
     __atomic_fetch_or(&self->head.state_, MAPPED__STATE_CLOSED,
@@ -178,8 +178,8 @@ static mapped_status report(mapped__region *self, const mapped__lost *lost,
     name_range(self, lost, "access", error);
     if (error != NULL)
         error->os_error = mapped__region_fault_cause(self, lost);
-    return mapped__region_name_error(&self->head, "access", MAPPED_FAULT,
-                                     error);
+    return mapped__region_report_error(&self->head, "access", MAPPED_FAULT,
+                                       error);
 }
 
 /* Is a byte of [at, at + n) of the mapping lost? Then `*lost` is the stretch,
@@ -237,8 +237,8 @@ mapped_status mapped__region_check_recovered(mapped_region *region,
     name_range(self, &found, "access before recovery", error);
     if (error != NULL)
         error->os_error = found.cause != 0 ? found.cause : EIO;
-    return mapped__region_name_error(region, "access before recovery",
-                                     MAPPED_FAULT, error);
+    return mapped__region_report_error(region, "access before recovery",
+                                       MAPPED_FAULT, error);
 }
 
 mapped_status mapped__region_check_pages(mapped__region *self, size_t at,
@@ -266,7 +266,7 @@ mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
         return status;
     status = mapped__region_check_all(self, error);
     mapped__region_unlock(self);
-    return mapped__region_name_status(region, "check", status, error);
+    return mapped__region_report(region, "check", status, error);
 }
 
 mapped_status mapped_region_faults(mapped_region *region,

@@ -8,72 +8,91 @@
 #include "platform.h"
 
 /* A mapping that the region has moved away from while it was exported. It stays
- * where it is, and guarded, until no export lives any more. */
+ * where it is, and guarded, until there is no export any more. */
 typedef struct mapped__old_mapping {
     struct mapped__old_mapping *next;
     mapped__mapping mapping;
     mapped__guard_slot *slot;
 } mapped__old_mapping;
 
+/* The appends to a region, and the room that they have made in its file. */
+typedef struct mapped__appends {
+    bool in_steps;   /* the file may get longer than it must */
+    size_t capacity; /* the region can become so long before the file must get
+                      * longer; 0: the file has no trailer */
+    size_t running;  /* number of appends that have begun and not ended */
+    size_t next;     /* where the next one stores its bytes: at the region's
+                      * end, or after the bytes of those that are running */
+    uint32_t truncations; /* how often the bytes past the region's end were
+                           * dropped, because the file got shorter */
+    size_t truncated;     /* number of running ones that began before that */
+    uint64_t file_end_before; /* where the file ended before running ones made
+                               * it longer; UINT64_MAX: they haven't */
+} mapped__appends;
+
 typedef struct mapped__protection mapped__protection;
 
 /* `head` comes first, so that a mapped_region pointer is also one to this. */
 typedef struct mapped__region {
     mapped_region head;
-    /* Atomic, so that it must lie in one cache line also where a 64-bit number
-     * needs no more than 4 bytes of alignment. */
-    _Alignas(8)
-        uint64_t control; /* MAPPED__CONTROL_* flags and the count of exports */
+    /* MAPPED__CONTROL_* flags and the count of exports. Atomic, so that it must
+     * lie in one cache line also where a 64-bit number needs no more than 4
+     * bytes of alignment. */
+    _Alignas(8) uint64_t control;
     uint32_t references;
+    bool in_callers_memory; /* see mapped_region_room */
+
+    /* How it was made. */
     mapped_mode mode;
-    uint32_t flags; /* MAPPED_OPEN_* */
-    bool wrapped;
-    bool placed;        /* in memory of the caller's */
-    bool created;       /* by this region, and no flush has written that */
-    int flush_error;    /* of a flush that failed; 0: none */
+    uint32_t flags;   /* MAPPED_OPEN_* */
+    uint64_t offset;  /* of the first byte in the file */
+    uint64_t reserve; /* as asked for, 0 if none */
+    bool is_file;     /* no wrapped and no anonymous memory */
+    bool by_path;     /* opened by its path, not by a descriptor */
+    bool fixed;       /* a device: nobody changes its size */
+    bool copies;      /* see mapped_region_copy_on_move */
+
+    /* The file. */
+    intptr_t file;          /* MAPPED__NO_FILE if none is held */
+    uint64_t file_device;   /* its identity, to recognize it by */
+    uint64_t file_serial;   /* the same */
+    uint64_t refresh_limit; /* refresh makes the region at most so long */
+    bool created;           /* by this region, and not yet flushed as such */
+    mapped__ahead *ahead;   /* stops threads that read ahead; NULL: none */
+
+    /* The mapping. */
+    mapped__mapping mapping;
+    size_t lead;         /* bytes between the mapping and the first byte */
+    size_t length;       /* as live_, but true for devices too */
+    size_t longest;      /* that `length` ever was */
+    mapped__guard guard; /* over the mapping, so offsets include `lead` */
+    mapped__old_mapping *old_mappings; /* freed when no export is left */
+    size_t copied; /* bytes of them that are private memory */
+
+    mapped__appends appends;
+
+    /* The last flush that failed. */
+    int flush_error;    /* 0: none */
     size_t flush_start; /* what it was to write: bytes of the region */
     size_t flush_end;
-    bool copies;          /* see mapped_region_copy_on_move */
-    bool pages_protected; /* its pages are write-protected: region_protect.c */
+
+    /* Protection: region_protect.c. */
+    bool pages_protected;           /* all pages, by the system */
     mapped__protection *protection; /* of some bytes; NULL before the first */
-    bool is_file;                   /* no wrap and no anonymous memory */
-    bool fixed;                     /* a device: nobody changes its size */
-    bool by_path;      /* opened by its path, not by a descriptor */
-    uint64_t wanted;   /* the length that refresh makes it at most */
-    bool stepwise;     /* append may make the file longer in steps */
-    size_t capacity;   /* the length up to which append leaves the file as
-                        * long as it is; 0: there is no trailer */
-    size_t length;     /* as live_, but true for devices too */
-    size_t appending;  /* appends that have a place and not all bytes there */
-    size_t next_place; /* of an append: `length`, or behind the places of those
-                        * that are under way */
-    uint32_t cuts;     /* how often their places went: the file got shorter */
-    size_t cut_off;    /* those of them that go on storing where a place was */
-    uint64_t end_before;  /* where the file ended before they made it longer;
-                           * UINT64_MAX: they have not */
-    size_t longest;       /* that `length` ever was */
-    size_t lead;          /* bytes between the mapping and the first byte */
-    uint64_t offset;      /* of the first byte in the file */
-    uint64_t reserve;     /* as asked for, 0 if none */
-    intptr_t file;        /* MAPPED__NO_FILE if none is held */
-    uint64_t file_device; /* identity of the file, to know it again by name */
-    uint64_t file_serial;
-    mapped__mapping mapping;
-    mapped__old_mapping
-        *old_mappings; /* only while there are exports, or were a moment ago */
-    size_t copied;     /* bytes of them that are private memory */
-    mapped__ahead *ahead; /* stops threads that read ahead; NULL: none */
+
+    /* Wrapped memory. */
+    bool wrapped;
     mapped_wrap_hook *hook;
     void *context;
+
     const char *name; /* as given, the end of `path`; NULL if there is none */
-    mapped__guard guard; /* over the mapping, so offsets include `lead` */
-    char path[];         /* to open it again after a change of directory, too */
+    char path[];      /* to open it again after a change of directory, too */
 } mapped__region;
 
-/* The lifecycle word. Whoever sets LOCKED may resize or close; exports begin
- * and end meanwhile, but none begins while NO_NEW_EXPORTS is set, which comes
- * with LOCKED. CLOSED is for good. RETIRED comes with it: the memory is still
- * there for the exports that live, and the end of the last of them ends it. */
+/* The flags of `control`. The thread that sets LOCKED may resize or close;
+ * exports begin and end meanwhile, but none begins while NO_NEW_EXPORTS is set,
+ * which needs LOCKED. CLOSED is for good. RETIRED comes with it: the memory
+ * stays for the exports that there are, and goes with the last of them. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
 #define MAPPED__CONTROL_AWAITED (UINT64_C(1) << 62) /* threads sleep for it */
 #define MAPPED__CONTROL_NO_NEW_EXPORTS (UINT64_C(1) << 61)
@@ -148,20 +167,22 @@ void mapped__region_end_export(mapped_region *region);
 mapped_status mapped__region_busy(const mapped__region *self, const char *what,
                                   mapped_error *error);
 
-/* The end of what a user calls: an error gets the name of that, unless it says
- * already what is wrong with it, and the path of the region's file. */
-mapped_status mapped__region_name_error(const mapped_region *region,
-                                        const char *operation,
-                                        mapped_status status,
-                                        mapped_error *error);
+/* What every public function returns through: gives an error the name of the
+ * operation that was called, unless the error has a text that says more, and
+ * the path of the region's file. Returns `status`. */
+mapped_status mapped__region_report_error(const mapped_region *region,
+                                          const char *operation,
+                                          mapped_status status,
+                                          mapped_error *error);
 
-static inline mapped_status
-mapped__region_name_status(const mapped_region *region, const char *operation,
-                           mapped_status status, mapped_error *error)
+static inline mapped_status mapped__region_report(const mapped_region *region,
+                                                  const char *operation,
+                                                  mapped_status status,
+                                                  mapped_error *error)
 {
     if (MAPPED__LIKELY(status == MAPPED_OK))
         return MAPPED_OK;
-    return mapped__region_name_error(region, operation, status, error);
+    return mapped__region_report_error(region, operation, status, error);
 }
 
 /* Frees what exports have kept, unless one lives. The region is locked, or
@@ -169,7 +190,7 @@ mapped__region_name_status(const mapped_region *region, const char *operation,
 void mapped__region_free_old(mapped__region *self);
 
 /* Shows the mapping and the length to the inline checks, in that order. A
- * length that is shorter than before cuts the places of appends. */
+ * shorter length makes the appends that are running fail. */
 void mapped__region_publish(mapped__region *self, size_t length);
 void mapped__region_publish_length(mapped__region *self, size_t length);
 
@@ -201,30 +222,31 @@ mapped_status mapped__region_check_growable(mapped__region *self,
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error);
 
-/* Where an append stores its bytes: behind the region's length. */
-typedef struct mapped__place {
+/* Where one append stores its bytes: past the region's end. */
+typedef struct mapped__append_target {
     size_t start;
     size_t length;
-    uint32_t cuts; /* the region's at the beginning, as the next one */
-    uint64_t recoveries;
-} mapped__place;
+    uint32_t truncations; /* of the region when this append began */
+    uint64_t recoveries;  /* the same */
+} mapped__append_target;
 
-/* Makes room for `n` bytes. Two threads that append at the same time get places
- * of their own. As mapped_region_resize. */
+/* Makes room for `n` bytes (0: only checks that appending is allowed). Two
+ * threads that append at the same time get targets of their own. Errors are
+ * those of mapped_region_resize. */
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
-                                          mapped__place *place,
+                                          mapped__append_target *target,
                                           mapped_error *error);
 
-/* The bytes are there, and now the region reaches to their end; or as `status`
- * says they are not. Returns `status`, or MAPPED_FAULT if a page of their place
- * or of the trailer is lost, or MAPPED_RANGE if the place has gone: the
- * file was cut, and the region with it. */
+/* Makes the region longer, up to the end of the target, if `status` says that
+ * the bytes are stored there. Returns `status`, or MAPPED_FAULT if a page of
+ * the target or of the trailer is lost, or MAPPED_RANGE if the target has gone:
+ * the file was truncated, and the region with it. */
 mapped_status mapped__region_end_append(mapped_region *region,
-                                        const mapped__place *place,
+                                        const mapped__append_target *target,
                                         mapped_status status,
                                         mapped_error *error);
-/* The pages behind the region's length go: appends that are under way fail. */
-void mapped__region_cut_places(mapped__region *self);
+/* The pages past the region's end go, so appends that are running will fail. */
+void mapped__region_fail_appends(mapped__region *self);
 
 /* Both at once, with the region locked, for data that isn't the region's own
  * and has 1 to MAPPED__SHORT bytes. They are copied first: the caller's memory

@@ -28,13 +28,13 @@ size_t mapped_region_room(const char *name)
 }
 
 /* The caller's memory for a region, or none. */
-typedef struct place {
+typedef struct storage {
     void *memory;
     size_t size;
     const char *too_small; /* the error's text */
-} place;
+} storage;
 
-static mapped_status allocate_named(place at, const char *name,
+static mapped_status allocate_named(storage at, const char *name,
                                     mapped__region **region,
                                     mapped_error *error)
 {
@@ -48,7 +48,7 @@ static mapped_status allocate_named(place at, const char *name,
     if (self == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "region");
     clear(self);
-    self->placed = at.memory != NULL;
+    self->in_callers_memory = at.memory != NULL;
     *region = self;
     if (name == NULL)
         return MAPPED_OK;
@@ -58,7 +58,7 @@ static mapped_status allocate_named(place at, const char *name,
     return MAPPED_OK;
 }
 
-static mapped_status allocate(place at, const char *name,
+static mapped_status allocate(storage at, const char *name,
                               mapped__region **region, mapped_error *error)
 {
     mapped__region *self;
@@ -110,7 +110,7 @@ static mapped_status end(const char *operation, const char *path,
 {
     if (status != MAPPED_OK)
         mapped_error_set_path(error, path);
-    return mapped__region_name_status(NULL, operation, status, error);
+    return mapped__region_report(NULL, operation, status, error);
 }
 
 /* A length that goes to the end of the file counts as 0 here. */
@@ -371,8 +371,8 @@ static mapped_status open_file(opening *o, const char *name,
                                mapped_region **region, mapped_error *error)
 {
     mapped__region *self = NULL;
-    const place at = {o->options.memory, o->options.memory_size,
-                      "open: too little memory for the region"};
+    const storage at = {o->options.memory, o->options.memory_size,
+                        "open: too little memory for the region"};
     mapped_status status = allocate(at, name, &self, error);
     if (status == MAPPED_OK)
         status = mapped__file_info_get(o->file, &o->info, error);
@@ -398,10 +398,11 @@ static mapped_status open_file(opening *o, const char *name,
     self->fixed = o->info.kind != MAPPED__FILE_REGULAR ||
                   o->options.flags & MAPPED_OPEN_DEVICE;
     self->by_path = o->path != NULL;
-    self->wanted =
+    self->refresh_limit =
         is_to_end(&o->options) || creates(o->mode) ? UINT64_MAX : o->length;
-    self->stepwise = !self->fixed && mapped__mode_shares_writes(o->mode) &&
-                     o->info.page == mapped__page_size();
+    self->appends.in_steps = !self->fixed &&
+                             mapped__mode_shares_writes(o->mode) &&
+                             o->info.page == mapped__page_size();
     *region = &self->head;
     return MAPPED_OK;
 }
@@ -539,8 +540,8 @@ mapped_status mapped_region_anonymous(uint64_t length,
         MAPPED_ANONYMOUS_OPTIONS_INIT;
     if (options == NULL)
         options = &defaults;
-    const place at = {options->memory, options->memory_size,
-                      "anonymous: too little memory for the region"};
+    const storage at = {options->memory, options->memory_size,
+                        "anonymous: too little memory for the region"};
     mapped__region *self = NULL;
     mapped_status status = check_anonymous(length, options, error);
     if (status == MAPPED_OK)
@@ -580,7 +581,7 @@ mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
 {
     mapped__region *self;
     mapped_status status =
-        allocate((place){.memory = NULL}, NULL, &self, error);
+        allocate((storage){.memory = NULL}, NULL, &self, error);
     if (status != MAPPED_OK)
         return end("wrap", NULL, status, error);
     self->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;

@@ -111,7 +111,8 @@ static mapped_status restore_needed(mapped__region *self, mapped_error *error)
 void mapped__region_recover_behind(mapped__region *self)
 {
     assert(mapped__region_is_locked(self));
-    if (self->appending > 0 || mapped__guard_unrestored(&self->guard) == 0 ||
+    if (self->appends.running > 0 ||
+        mapped__guard_unrestored(&self->guard) == 0 ||
         mapped__region_check_all(self, NULL) != MAPPED_OK)
         return;
     (void)restore_all(self, self->file, NULL);
@@ -147,7 +148,7 @@ mapped_status mapped_region_recover_begin(mapped_region *region,
         !mapped_region_readonly(region))
         mark_dirty(self);
     mapped__region_unlock(self);
-    return mapped__region_name_status(region, "recover", status, error);
+    return mapped__region_report(region, "recover", status, error);
 }
 
 mapped_status mapped_region_recover_end(mapped_region *region,
@@ -160,7 +161,7 @@ mapped_status mapped_region_recover_end(mapped_region *region,
     mapped__guard_end_recovery(&self->guard);
     status = mapped__region_check_all(self, error);
     mapped__region_unlock(self);
-    return mapped__region_name_status(region, "recover", status, error);
+    return mapped__region_report(region, "recover", status, error);
 }
 
 /* The recovery ends even if it failed: what has been restored counts. */

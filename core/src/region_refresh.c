@@ -40,7 +40,7 @@ static mapped_status find_length(const mapped__region *self, uint64_t data_end,
                                  size_t *length, mapped_error *error)
 {
     uint64_t left = data_end > self->offset ? data_end - self->offset : 0;
-    uint64_t wanted = left < self->wanted ? left : self->wanted;
+    uint64_t wanted = left < self->refresh_limit ? left : self->refresh_limit;
     const uint64_t numbers[3] = {self->offset, wanted, SIZE_MAX / 2};
     if (wanted > SIZE_MAX / 2)
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "refresh",
@@ -85,11 +85,11 @@ static mapped_status fill_last_page(mapped__region *self, size_t before,
 static mapped_status map_longer(mapped__region *self, size_t length,
                                 mapped_error *error)
 {
-    bool is_mapped = length <= self->capacity;
+    bool is_mapped = length <= self->appends.capacity;
     mapped_status status = mapped__region_check_growable(self, error);
     if (status != MAPPED_OK)
         return status;
-    MAPPED__STORE(&self->capacity, 0);
+    MAPPED__STORE(&self->appends.capacity, 0);
     if (is_mapped)
         return MAPPED_OK;
     mapped__region_free_old(self);
@@ -120,7 +120,7 @@ static mapped_status show_shorter(mapped__region *self, size_t length,
 {
     mapped__region_publish_length(self, length);
     mapped__region_cut_protection(self, length);
-    if (self->capacity != 0 ||
+    if (self->appends.capacity != 0 ||
         mapped__region_lock_exports(self, "refresh", NULL) != MAPPED_OK)
         return MAPPED_OK;
     bool pages_protected = self->pages_protected;
@@ -184,7 +184,7 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
     bool pages_protected = self->pages_protected;
     replace_file(self, file, info, &made);
     mapped__region_cut_protection(self, 0);
-    mapped__region_cut_places(self);
+    mapped__region_fail_appends(self);
     mapped__region_publish(self, length);
     if (pages_protected)
         mapped__region_protect_pages(self);
@@ -248,8 +248,8 @@ static mapped_status follow(mapped__region *self, mapped_change *change,
     if (status != MAPPED_OK)
         return status;
     /* What an append of this region has made longer isn't there yet. */
-    if (self->appending > 0 && length > self->length &&
-        length <= self->next_place)
+    if (self->appends.running > 0 && length > self->length &&
+        length <= self->appends.next)
         length = self->length;
     if (length == self->length)
         return follow_path(self, change, error);
@@ -296,5 +296,5 @@ mapped_status mapped_region_refresh(mapped_region *region,
     mapped__region_unlock(self);
     if (status == MAPPED_OK)
         *change = found;
-    return mapped__region_name_status(region, "refresh", status, error);
+    return mapped__region_report(region, "refresh", status, error);
 }

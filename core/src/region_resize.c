@@ -113,7 +113,7 @@ static mapped_status keep_mapping(mapped__region *self, size_t length,
         return mapped_error_set(error, MAPPED_MEMORY, "resize");
     mapped_status status = map_longer(self, length, &made, error);
     if (status == MAPPED_OK) {
-        status = mapped__guard_keep(&self->guard, &old->slot, error);
+        status = mapped__guard_add_slot(&self->guard, &old->slot, error);
         if (status != MAPPED_OK)
             mapped__unmap(&made);
     }
@@ -215,7 +215,7 @@ static mapped_status grow_file(const mapped__region *self, file_size size,
  * has in its last page what an earlier shrink cut off. */
 static void clear_regrown(mapped__region *self, size_t length, size_t used)
 {
-    size_t from = self->next_place;
+    size_t from = self->appends.next;
     size_t to = length < used ? length : used;
     if (self->file == MAPPED__NO_FILE && from < to)
         memset(self->mapping.address + from, 0, to - from);
@@ -240,8 +240,8 @@ static mapped_status grow(mapped__region *self, size_t length, bool appends,
         status = get_size(self, &size, error);
         if (status == MAPPED_OK)
             status = grow_file(self, size, end, error);
-        if (end > size.data && self->end_before == UINT64_MAX)
-            self->end_before = size.data;
+        if (end > size.data && self->appends.file_end_before == UINT64_MAX)
+            self->appends.file_end_before = size.data;
     }
     if (status != MAPPED_OK)
         return status;
@@ -340,12 +340,12 @@ void mapped__region_undo_growth(mapped__region *self)
     bool alone =
         mapped__region_lock_exports(self, "append", NULL) == MAPPED_OK &&
         MAPPED__LOAD_ACQUIRE(&self->references) == 1;
-    if (self->end_before == UINT64_MAX ||
+    if (self->appends.file_end_before == UINT64_MAX ||
         get_size(self, &size, NULL) != MAPPED_OK ||
-        size.data != self->offset + self->next_place)
+        size.data != self->offset + self->appends.next)
         return;
-    if (end < self->end_before)
-        end = self->end_before;
+    if (end < self->appends.file_end_before)
+        end = self->appends.file_end_before;
     if (alone)
         (void)mapped__map_detach(&self->mapping, true, NULL);
     (void)mapped__file_resize(self->file, size.all, end, false, NULL);
@@ -374,13 +374,14 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
         check_resizable(self, length, appends ? &appending : &resizing, error);
     if (status != MAPPED_OK || (appends && length == self->length))
         return status;
-    bool under_way = self->next_place > self->length;
-    if (self->cut_off > 0 ||
-        (under_way && length != self->length && length < self->next_place))
+    bool under_way = self->appends.next > self->length;
+    if (self->appends.truncated > 0 ||
+        (under_way && length != self->length && length < self->appends.next))
         return mapped__region_busy(self, "resize", error);
-    mapped__region_trim(self, self->next_place);
-    if (self->next_place > self->length && self->end_before == UINT64_MAX)
-        self->end_before = self->offset + self->length;
+    mapped__region_trim(self, self->appends.next);
+    if (self->appends.next > self->length &&
+        self->appends.file_end_before == UINT64_MAX)
+        self->appends.file_end_before = self->offset + self->length;
     if (length == self->length)
         return cut_spare(self, error);
     bool pages_protected = self->pages_protected;
@@ -391,8 +392,8 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
                                    : shrink(self, (size_t)length, error);
     if (pages_protected)
         mapped__region_protect_pages(self);
-    if (self->wanted != UINT64_MAX)
-        self->wanted = self->length;
+    if (self->refresh_limit != UINT64_MAX)
+        self->refresh_limit = self->length;
     return status;
 }
 
@@ -409,7 +410,7 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
     else
         status = mapped__region_resize(self, length, false, error);
     mapped__region_unlock(self);
-    return mapped__region_name_status(region, "resize", status, error);
+    return mapped__region_report(region, "resize", status, error);
 }
 
 static mapped_status size_of_file(const mapped__region *self, uint64_t *size,
@@ -439,7 +440,7 @@ mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
     else
         status = size_of_file(self, size, error);
     mapped__region_unlock(self);
-    return mapped__region_name_status(region, "size", status, error);
+    return mapped__region_report(region, "size", status, error);
 }
 
 mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
@@ -453,7 +454,7 @@ mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
     else
         status = mapped__memory_seal(self->file, error);
     mapped__region_unlock(self);
-    return mapped__region_name_status(region, "seal", status, error);
+    return mapped__region_report(region, "seal", status, error);
 }
 
 mapped_status mapped_region_descriptor(mapped_region *region,
@@ -469,5 +470,5 @@ mapped_status mapped_region_descriptor(mapped_region *region,
     else
         *descriptor = self->file;
     mapped__region_unlock(self);
-    return mapped__region_name_status(region, "fileno", status, error);
+    return mapped__region_report(region, "fileno", status, error);
 }

@@ -87,15 +87,15 @@ MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
 mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
                           size_t *offset, mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "find", find(slice, needle, false, offset, error), error);
+    mapped_status status = find(slice, needle, false, offset, error);
+    return mapped__region_report(slice.region, "find", status, error);
 }
 
 mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
                            size_t *offset, mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "rfind", find(slice, needle, true, offset, error), error);
+    mapped_status status = find(slice, needle, true, offset, error);
+    return mapped__region_report(slice.region, "rfind", status, error);
 }
 
 mapped_status mapped__count_part(mapped_slice slice, mapped_needle *needle,
@@ -141,8 +141,8 @@ static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
 mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
                            size_t *count, mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "count", count_all(slice, needle, count, error), error);
+    mapped_status status = count_all(slice, needle, count, error);
+    return mapped__region_report(slice.region, "count", status, error);
 }
 
 static mapped_status equal_at(mapped_slice slice, size_t offset,
@@ -172,18 +172,16 @@ static mapped_status equal_at(mapped_slice slice, size_t offset,
 mapped_status mapped_starts_with(mapped_slice slice, const void *data, size_t n,
                                  bool *result, mapped_error *error)
 {
-    return mapped__region_name_status(
-        slice.region, "starts_with", equal_at(slice, 0, data, n, result, error),
-        error);
+    mapped_status status = equal_at(slice, 0, data, n, result, error);
+    return mapped__region_report(slice.region, "starts_with", status, error);
 }
 
 mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
                                bool *result, mapped_error *error)
 {
     size_t offset = slice.length > n ? slice.length - n : 0;
-    return mapped__region_name_status(
-        slice.region, "ends_with",
-        equal_at(slice, offset, data, n, result, error), error);
+    mapped_status status = equal_at(slice, offset, data, n, result, error);
+    return mapped__region_report(slice.region, "ends_with", status, error);
 }
 
 void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep)
@@ -204,7 +202,8 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "split by an empty separator");
     if (status != MAPPED_OK)
-        return mapped__region_name_error(slice.region, "split", status, error);
+        return mapped__region_report_error(slice.region, "split", status,
+                                           error);
     mapped_parts_lines(parts, slice, false);
     mapped_needle_init(&parts->separator_, separator, n);
     parts->lines_ = false;
@@ -268,7 +267,7 @@ static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
 mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
                                 bool *more, mapped_error *error)
 {
-    return mapped__region_name_status(
-        parts->rest_.region, parts->lines_ ? "lines" : "split",
-        next_part(parts, part, more, error), error);
+    mapped_status status = next_part(parts, part, more, error);
+    return mapped__region_report(
+        parts->rest_.region, parts->lines_ ? "lines" : "split", status, error);
 }

@@ -16,15 +16,15 @@ static mapped_status out_of_range(mapped_slice slice, size_t offset, size_t n,
 {
     const uint64_t numbers[3] = {offset, n, limit};
     mapped_error_set_range(error, MAPPED_RANGE, "slice", numbers);
-    return mapped__region_name_error(slice.region, "slice", MAPPED_RANGE,
-                                     error);
+    return mapped__region_report_error(slice.region, "slice", MAPPED_RANGE,
+                                       error);
 }
 
 static mapped_status refuse(mapped_slice slice, mapped_status status,
                             mapped_error *error)
 {
     mapped_error_set(error, status, "slice");
-    return mapped__region_name_error(slice.region, "slice", status, error);
+    return mapped__region_report_error(slice.region, "slice", status, error);
 }
 
 /* Checks [offset, offset + n) against the slice and against what the region has

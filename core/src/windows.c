@@ -14,7 +14,7 @@ static mapped_status end(const mapped_windows *windows, const char *operation,
 {
     if (status != MAPPED_OK)
         mapped_error_set_path(error, windows->name_);
-    return mapped__region_name_status(NULL, operation, status, error);
+    return mapped__region_report(NULL, operation, status, error);
 }
 
 static mapped_status check_open(const mapped_windows *windows,

@@ -104,9 +104,9 @@ static bool start_thread(job *todo)
 {
     pthread_t thread;
     mapped__signals held;
-    mapped__signals_hold(&held);
+    mapped__signals_block(&held);
     bool made = pthread_create(&thread, NULL, read_file, todo) == 0;
-    mapped__signals_release(&held);
+    mapped__signals_unblock(&held);
     if (made)
         pthread_detach(thread);
     return made;

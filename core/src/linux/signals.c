@@ -65,14 +65,14 @@ void mapped__mask_swap(const sigset_t *set, sigset_t *old)
 
 _Static_assert(MASK_BYTES <= sizeof(mapped__signals), "a signal mask fits");
 
-void mapped__signals_hold(mapped__signals *held)
+void mapped__signals_block(mapped__signals *held)
 {
     sigset_t all;
     memset(&all, 0xff, sizeof all);
     mapped__mask_swap(&all, (sigset_t *)held);
 }
 
-void mapped__signals_release(const mapped__signals *held)
+void mapped__signals_unblock(const mapped__signals *held)
 {
     mapped__mask_swap((const sigset_t *)held, NULL);
 }

@@ -222,9 +222,9 @@ static void on_signal(unsigned number, int signal_number, siginfo_t *info,
         accept(context);
         return;
     }
-    mapped__signals_hold(&held);
+    mapped__signals_block(&held);
     bool served = is_served(info, context);
-    mapped__signals_release(&held);
+    mapped__signals_unblock(&held);
     if (!served)
         pass_on(number, info, context, (sigset_t *)&held);
     errno = kept;
