@@ -62,10 +62,9 @@ typedef struct mapped__region {
 
     /* The mapping. */
     mapped__mapping mapping;
-    size_t lead;         /* bytes between the mapping and the first byte */
-    size_t length;       /* as live_, but true for devices too */
-    size_t longest;      /* that `length` ever was */
-    mapped__guard guard; /* over the mapping, so offsets include `lead` */
+    size_t lead;    /* bytes between the mapping and the first byte */
+    size_t length;  /* as live_, but true for devices too */
+    size_t longest; /* that `length` ever was */
     mapped__old_mapping *old_mappings; /* freed when no export is left */
     size_t copied; /* bytes of them that are private memory */
 
@@ -86,7 +85,11 @@ typedef struct mapped__region {
     void *context;
 
     const char *name; /* as given, the end of `path`; NULL if there is none */
-    char path[];      /* to open it again after a change of directory, too */
+
+    /* Over the mapping, so offsets include `lead`. Last, because region_open.c
+     * doesn't clear the lists in it. */
+    mapped__guard guard;
+    char path[]; /* to open it again after a change of directory, too */
 } mapped__region;
 
 /* The flags of `control`. The thread that sets LOCKED may resize or close;
