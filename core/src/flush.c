@@ -143,7 +143,7 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
     mapped_status status = MAPPED_OK;
     if ((flags & ~MAPPED_FLUSH_START) != 0)
         status = mapped_error_set(error, MAPPED_ARGUMENT, "flush");
-    else if (slice.region == NULL)
+    else
         status = mapped_slice_check(slice, error);
     if (status != MAPPED_OK)
         return mapped__region_report(slice.region, "flush", status, error);

@@ -3,6 +3,8 @@
  * answer closed after the last release, for as long as that memory exists. */
 #include "scratch.h"
 
+#include <mapped/flush.h>
+
 #define LENGTH 5000
 
 typedef struct place {
@@ -39,6 +41,7 @@ static void check_closed(const place *it)
         MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_resize(it->region, 1, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_size(it->region, &size, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_flush(it->slice, 0, NULL), MAPPED_CLOSED);
     CHECK_STATUS(mapped_region_close(it->region, NULL), MAPPED_OK);
     CHECK_UINT(mapped_region_retire(it->region), 0);
 }
