@@ -7,7 +7,6 @@
  * Any allocation may run a finalizer that uses the cache too. So a table is
  * replaced and never emptied, and a userdata is used only until the next
  * allocation, or as long as it is on the stack. */
-#include <locale.h>
 #include <string.h>
 #include "mapped_lua.h"
 
@@ -19,21 +18,15 @@ static mlua_cache *get_cache(lua_State *L)
     return lua_touserdata(L, lua_upvalueindex(MLUA_CACHE));
 }
 
-bool mlua_is_locale(const mlua_cache *self)
-{
-    return strcmp(setlocale(LC_CTYPE, NULL), self->locale) == 0;
-}
-
 /* Gives the cache at `index` new tables. Nothing allocates after they are made.
- * A locale's name that doesn't fit is cut, and then never equals the locale's,
- * so that nothing is kept. */
+ */
 static void replace_tables(lua_State *L, int index, mlua_cache *self)
 {
     int kind;
     for (kind = 0; kind < MLUA_KINDS; kind++)
         lua_newtable(L);
     memset(self, 0, sizeof *self);
-    strncpy(self->locale, setlocale(LC_CTYPE, NULL), MLUA_LOCALE_BYTES - 1);
+    mapped_pattern_classes_get(&self->classes);
     for (kind = MLUA_KINDS; kind > 0; kind--)
         lua_setiuservalue(L, index, kind);
 }
@@ -156,7 +149,8 @@ static void remember(lua_State *L, mlua_kind kind, int arg)
         return;
     }
     if (look_up(L, kind, arg) != NULL ||
-        (kind == MLUA_PATTERN && !mlua_is_locale(self))) {
+        (kind == MLUA_PATTERN &&
+         !mapped_pattern_classes_current(&self->classes))) {
         lua_pop(L, 1);
         return;
     }
@@ -188,7 +182,8 @@ static const mlua_compiled *compile(lua_State *L, mlua_kind kind, int arg)
 const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg)
 {
     const mlua_compiled *found;
-    if (kind == MLUA_PATTERN && !mlua_is_locale(get_cache(L)))
+    if (kind == MLUA_PATTERN &&
+        !mapped_pattern_classes_current(&get_cache(L)->classes))
         forget_all(L);
     found = look_up(L, kind, arg);
     if (found != NULL)

@@ -157,20 +157,15 @@ typedef struct mlua_slot {
 } mlua_slot;
 
 #define MLUA_SLOTS 64
-#define MLUA_LOCALE_BYTES 32
 
 typedef struct mlua_cache {
     size_t bytes;                   /* in the tables */
-    char locale[MLUA_LOCALE_BYTES]; /* whose classes the patterns have */
+    mapped_pattern_classes classes; /* that the patterns have */
     mlua_slot slots[MLUA_KINDS][MLUA_SLOTS];
 } mlua_cache;
 
 /* cache.c: pushes a cache for all kinds. */
 void mlua_push_cache(lua_State *L);
-
-/* Character classes are those of the locale, which os.setlocale changes: are
- * they still the same? */
-bool mlua_is_locale(const mlua_cache *cache);
 
 /* Pushes what the string at `arg` compiles to: on the stack it stays valid. */
 const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg);
@@ -183,7 +178,8 @@ mlua_find_compiled(const mlua_cache *cache, mlua_kind kind, const char *text)
     const mlua_slot *slot =
         &cache->slots[kind][(uintptr_t)text / 32 % MLUA_SLOTS];
     if (MAPPED__LIKELY(slot->text == text) &&
-        (kind != MLUA_PATTERN || MAPPED__LIKELY(mlua_is_locale(cache))))
+        (kind != MLUA_PATTERN ||
+         MAPPED__LIKELY(mapped_pattern_classes_current(&cache->classes))))
         return slot->compiled;
     return NULL;
 }

@@ -2,6 +2,7 @@
  * store them. An item that Lua would complain about becomes a node that fails,
  * because as in Lua the error comes only if matching gets there. */
 #include "pattern_internal.h"
+#include "platform.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -396,4 +397,16 @@ bool mapped_pattern_is_plain(const void *text, size_t length)
         if (bytes[i] != '\0' && strchr("^$*+?.([%-", bytes[i]) != NULL)
             return false;
     return true;
+}
+
+void mapped_pattern_classes_get(mapped_pattern_classes *classes)
+{
+    mapped__system_classes(classes->bits_);
+}
+
+bool mapped_pattern_classes_current(const mapped_pattern_classes *classes)
+{
+    mapped_pattern_classes now;
+    mapped_pattern_classes_get(&now);
+    return memcmp(&now, classes, sizeof now) == 0;
 }

@@ -1,6 +1,7 @@
 /* Runs several Lua states in one process, each in a thread of its own: they
  * load the module, use it, and close at different times, with regions still
- * open. Prints the errors, and how many descriptors are left. */
+ * open. Meanwhile the first sets the locale again and again. Prints the errors,
+ * and how many descriptors are left. */
 #include <dirent.h>
 #include <lauxlib.h>
 #include <lualib.h>
@@ -17,18 +18,29 @@ static const char script[] =
     "  local slice, array = region:sub(2), region:cast('<I4')\n"
     "  for i = 1, #array do array[i] = i end\n"
     "  assert(array[2500] == 2500 and slice:get('<I4', 4) == 2)\n"
+    "  if FIRST then\n"
+    "    for i = 1, 2000 do\n"
+    "      os.setlocale('C.UTF-8') os.setlocale('C')\n"
+    "    end\n"
+    "  else\n"
+    "    for i = 1, 2000 do assert(not slice:find('%a%d%a', -3)) end\n"
+    "  end\n"
     "  if round % 2 == 0 then region:close() end\n"
     "  KEPT = {region, slice, array, region:closed() or region:topointer()}\n"
     "end\n"
     "assert(os.remove(path))\n";
 
-static void *run_state(void *failed)
+static int failed[STATES];
+
+static void *run_state(void *result)
 {
     lua_State *L = luaL_newstate();
     luaL_openlibs(L);
+    lua_pushboolean(L, result == failed);
+    lua_setglobal(L, "FIRST");
     if (luaL_dostring(L, script) != LUA_OK) {
         fprintf(stderr, "%s\n", lua_tostring(L, -1));
-        *(int *)failed = 1;
+        *(int *)result = 1;
     }
     lua_close(L);
     return NULL;
@@ -47,7 +59,6 @@ static int count_descriptors(void)
 int main(void)
 {
     pthread_t threads[STATES];
-    int failed[STATES] = {0};
     int i, failures = 0, before = count_descriptors();
     for (i = 0; i < STATES; i++)
         pthread_create(&threads[i], NULL, run_state, &failed[i]);

@@ -32,10 +32,25 @@ typedef struct mapped_pattern mapped_pattern;
 size_t mapped_pattern_size(const void *text, size_t length, unsigned flags);
 
 /* Compiles the pattern into `storage`, which has mapped_pattern_size bytes,
- * aligned as malloc does. Character classes are those of the locale at the time
- * of the call. The text isn't needed afterwards. There is nothing to free. */
+ * aligned as malloc does. Character classes are those of the calling thread's
+ * locale at the time of the call. The text isn't needed afterwards. There is
+ * nothing to free. */
 const mapped_pattern *mapped_pattern_init(void *storage, const void *text,
                                           size_t length, unsigned flags);
+
+/* The character classes of a locale, as far as locales differ in them: what a
+ * program compares that keeps compiled patterns and may change its locale. */
+typedef struct mapped_pattern_classes {
+    uint16_t bits_[128];
+} mapped_pattern_classes;
+
+/* Those of the calling thread's locale, which mapped_pattern_init would use.
+ * Other threads may call setlocale meanwhile, if that of the C library allows
+ * it beside isalpha. */
+void mapped_pattern_classes_get(mapped_pattern_classes *classes);
+
+/* Are they still the same? */
+bool mapped_pattern_classes_current(const mapped_pattern_classes *classes);
 
 /* Has the text no special characters, so that a plain search does the same? */
 bool mapped_pattern_is_plain(const void *text, size_t length);

@@ -1,7 +1,10 @@
-/* The system's words for its error numbers. */
+/* The system's words for error numbers, and the C library's for classes of
+ * characters. */
 #include "platform.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 #include <windows.h>
 
 #define TEXT_UNITS 256
@@ -60,4 +63,10 @@ bool mapped__system_is_shortage(int os_error)
 bool mapped__system_is_missing(int os_error)
 {
     return os_error == ERROR_FILE_NOT_FOUND || os_error == ERROR_PATH_NOT_FOUND;
+}
+
+/* The table that isalpha and its like look into. */
+void mapped__system_classes(uint16_t classes[MAPPED__CLASSES])
+{
+    memcpy(classes, __pctype_func() + 128, MAPPED__CLASSES * sizeof *classes);
 }
