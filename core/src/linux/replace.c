@@ -8,21 +8,21 @@
 
 /* A page in the place of a lost one counts against the limits of the process
  * (memory, locked memory, number of mappings), and where the system refuses it
- * the process dies. So spare pages are kept. mremap moves one over a lost page,
- * which no limit on memory forbids.
+ * the process dies. So replacements are kept. mremap moves one over a lost
+ * page, which no limit on memory forbids.
  *
- * The spares lie in runs. Behind each run is a page that nobody may touch,
- * which makes a mapping of its own of each run: to unmap them lowers the number
- * of mappings when that is at its limit. */
+ * The replacements lie in runs. Behind each run is a page that nobody may
+ * touch, which makes a mapping of its own of each run: to unmap them lowers the
+ * number of mappings when that is at its limit. */
 #define RUNS 4u
 #define RUN_PAGES 32u
-#define SPARE_PAGES (RUNS * RUN_PAGES)
+#define ALL_PAGES (RUNS * RUN_PAGES)
 
-/* The address of the spares, whose low 12 bits are zero; these count the pages
- * that have been taken, in order. The addresses of taken pages are no longer
- * ours. */
+/* The address of the replacements, whose low 12 bits are zero; these count the
+ * pages that have been taken, in order. The addresses of taken pages are no
+ * longer ours. */
 #define TAKEN ((uintptr_t)4095)
-static uintptr_t spares;
+static uintptr_t pages;
 
 static unsigned char *start_of(uintptr_t word)
 {
@@ -34,9 +34,9 @@ static unsigned taken_of(uintptr_t word)
     return (unsigned)(word & TAKEN);
 }
 
-static unsigned char *spare_at(uintptr_t word, unsigned number)
+static unsigned char *page_at(uintptr_t word, unsigned number)
 {
-    assert(number < SPARE_PAGES);
+    assert(number < ALL_PAGES);
     size_t before = number / RUN_PAGES * (RUN_PAGES + 1) + number % RUN_PAGES;
     return start_of(word) + before * mapped__page_size();
 }
@@ -46,15 +46,15 @@ static size_t all_length(void)
     return RUNS * (RUN_PAGES + 1) * mapped__page_size();
 }
 
-bool mapped__spares_give_up(void)
+bool mapped__give_up_replacements(void)
 {
-    uintptr_t word = __atomic_exchange_n(&spares, 0, __ATOMIC_ACQ_REL);
+    uintptr_t word = __atomic_exchange_n(&pages, 0, __ATOMIC_ACQ_REL);
     unsigned taken = taken_of(word);
     if (word == 0)
         return false;
     unsigned char *start = start_of(word);
     unsigned char *rest =
-        taken > 0 ? spare_at(word, taken - 1) + mapped__page_size() : start;
+        taken > 0 ? page_at(word, taken - 1) + mapped__page_size() : start;
     return munmap(rest, all_length() - (size_t)(rest - start)) == 0;
 }
 
@@ -71,41 +71,41 @@ static bool prepare(unsigned char *made)
 }
 
 /* One mapping more, of shared memory, which the kernel joins with nothing. When
- * the spares are gone and a mapping is only to be replaced by another, this one
- * is unmapped for as long as that takes. */
+ * the replacements are gone and a mapping is only to be replaced by another,
+ * this one is unmapped for as long as that takes. */
 #define UNMAPPED ((uintptr_t)1)
 #define MOST_YIELDS 100000
-static uintptr_t spare_mapping;
+static uintptr_t placeholder;
 
-static uintptr_t make_spare_mapping(void)
+static uintptr_t make_placeholder(void)
 {
     void *made = mmap(NULL, mapped__page_size(), PROT_NONE,
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return made != MAP_FAILED ? (uintptr_t)made : 0;
 }
 
-static void keep_spare_mapping(void)
+static void keep_placeholder(void)
 {
     uintptr_t none = 0;
-    if (MAPPED__LOAD(&spare_mapping) != 0)
+    if (MAPPED__LOAD(&placeholder) != 0)
         return;
-    uintptr_t made = make_spare_mapping();
+    uintptr_t made = make_placeholder();
     if (made != 0 &&
-        !__atomic_compare_exchange_n(&spare_mapping, &none, made, false,
+        !__atomic_compare_exchange_n(&placeholder, &none, made, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         munmap((void *)made, mapped__page_size());
 }
 
 /* Unmaps the place holder. Another thread that has unmapped it is about to map
  * it again; after a fork there is no such thread. */
-static bool unmap_spare_mapping(void)
+static bool unmap_placeholder(void)
 {
     for (int i = 0; i < MOST_YIELDS; i++) {
-        uintptr_t held = MAPPED__LOAD_ACQUIRE(&spare_mapping);
+        uintptr_t held = MAPPED__LOAD_ACQUIRE(&placeholder);
         if (held == 0)
             return false;
         if (held != UNMAPPED &&
-            __atomic_compare_exchange_n(&spare_mapping, &held, UNMAPPED, false,
+            __atomic_compare_exchange_n(&placeholder, &held, UNMAPPED, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             return munmap((void *)held, mapped__page_size()) == 0;
         mapped__yield();
@@ -113,17 +113,17 @@ static bool unmap_spare_mapping(void)
     return false;
 }
 
-static bool has_spares(void)
+static bool has_pages(void)
 {
-    uintptr_t word = MAPPED__LOAD(&spares);
-    return word != 0 && taken_of(word) < SPARE_PAGES;
+    uintptr_t word = MAPPED__LOAD(&pages);
+    return word != 0 && taken_of(word) < ALL_PAGES;
 }
 
-void mapped__spares_keep(void)
+void mapped__prepare_replacements(void)
 {
     uintptr_t none = 0;
-    keep_spare_mapping();
-    if (has_spares())
+    keep_placeholder();
+    if (has_pages())
         return;
     unsigned char *made =
         mmap(NULL, all_length(), PROT_NONE,
@@ -131,37 +131,37 @@ void mapped__spares_keep(void)
     if (made == MAP_FAILED)
         return;
     assert(taken_of((uintptr_t)made) == 0);
-    (void)mapped__spares_give_up();
+    (void)mapped__give_up_replacements();
     if (!prepare(made) ||
-        !__atomic_compare_exchange_n(&spares, &none, (uintptr_t)made, false,
+        !__atomic_compare_exchange_n(&pages, &none, (uintptr_t)made, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         munmap(made, all_length());
 }
 
 /* The thread that has counted a page as taken is the only one that has it.
  */
-static unsigned char *take_spare(void)
+static unsigned char *take_page(void)
 {
-    uintptr_t word = MAPPED__LOAD_ACQUIRE(&spares);
+    uintptr_t word = MAPPED__LOAD_ACQUIRE(&pages);
     do {
-        if (word == 0 || taken_of(word) == SPARE_PAGES)
+        if (word == 0 || taken_of(word) == ALL_PAGES)
             return NULL;
-    } while (!__atomic_compare_exchange_n(&spares, &word, word + 1, false,
+    } while (!__atomic_compare_exchange_n(&pages, &word, word + 1, false,
                                           __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-    return spare_at(word, taken_of(word));
+    return page_at(word, taken_of(word));
 }
 
 /* mremap fails, for want of mappings, only before it has unmapped the page at
  * `to`. So that address is never free in between. */
-static bool move_spare(unsigned char *to, bool writable)
+static bool move_page(unsigned char *to, bool writable)
 {
     const size_t page = mapped__page_size();
-    unsigned char *spare = take_spare();
-    if (spare == NULL)
+    unsigned char *taken = take_page();
+    if (taken == NULL)
         return false;
-    if (mremap(spare, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
+    if (mremap(taken, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
         MAP_FAILED) {
-        munmap(spare, page);
+        munmap(taken, page);
         return false;
     }
     if (!writable)
@@ -193,17 +193,18 @@ static bool replace(unsigned char *address, size_t length, bool writable)
 bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
 {
     return replace(address, length, writable) ||
-           (length == mapped__page_size() && move_spare(address, writable)) ||
-           (mapped__spares_give_up() && replace(address, length, writable));
+           (length == mapped__page_size() && move_page(address, writable)) ||
+           (mapped__give_up_replacements() &&
+            replace(address, length, writable));
 }
 
 bool mapped__whole_replace(unsigned char *address, size_t length, bool writable)
 {
     if (mapped__page_replace(address, length, writable))
         return true;
-    if (!unmap_spare_mapping())
+    if (!unmap_placeholder())
         return false;
     bool done = replace(address, length, writable);
-    MAPPED__STORE_RELEASE(&spare_mapping, make_spare_mapping());
+    MAPPED__STORE_RELEASE(&placeholder, make_placeholder());
     return done;
 }

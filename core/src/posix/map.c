@@ -40,7 +40,7 @@ static bool is_private(const mapped__map_request *request)
            request->file == MAPPED__NO_FILE;
 }
 
-static int sharing(const mapped__map_request *request)
+static int map_flags(const mapped__map_request *request)
 {
     int flags = is_private(request) ? MAP_PRIVATE : MAP_SHARED;
     if (request->file == MAPPED__NO_FILE)
@@ -65,8 +65,11 @@ static size_t gap_of(unsigned flags)
 }
 
 /* Reserves address space. Huge pages want an aligned start, and a gap is space
- * that nobody has mapped: for these more is reserved, and both ends are cut off
- * again. */
+ * that nobody has mapped. So more is reserved at first:
+ *
+ *     head: gap and alignment | length | the rest: slack and gap
+ *
+ * and only the middle is kept. */
 static unsigned char *reserve(size_t length, size_t align, size_t gap)
 {
     size_t slack = align > mapped__page_size() ? align : 0;
@@ -87,24 +90,25 @@ static unsigned char *reserve(size_t length, size_t align, size_t gap)
     return start + head;
 }
 
-/* Advice that holds for the whole mapping is given again for each part, or the
- * kernel would never join the parts. */
-static unsigned char *place(const mapped__map_request *request, void *address,
-                            size_t from, size_t to)
+/* Maps bytes [from, to) of the request at `address`, or anywhere if that is
+ * NULL. Advice for the whole mapping is given for each range, or the kernel
+ * wouldn't join them. */
+static unsigned char *map_range(const mapped__map_request *request,
+                                void *address, size_t from, size_t to)
 {
     unsigned char *start =
         mmap(address, to - from, protection(request->flags),
-             sharing(request) | (address != NULL ? MAP_FIXED : 0),
+             map_flags(request) | (address != NULL ? MAP_FIXED : 0),
              (int)request->file, (off_t)(request->offset + from));
     if (start != MAP_FAILED && request->flags & MAPPED__MAP_HUGE)
         mapped__pages_advise_huge(start, to - from);
     return start;
 }
 
-/* Sets only `made->address`. */
-static mapped_status place_in_reserve(const mapped__map_request *request,
-                                      mapped__mapping *made,
-                                      mapped_error *error)
+/* Reserves addresses and maps into their beginning. Sets `made->address` as
+ * soon as there are addresses to give back. */
+static mapped_status map_in_reserve(const mapped__map_request *request,
+                                    mapped__mapping *made, mapped_error *error)
 {
     unsigned char *start =
         reserve(made->reserved, made->page, gap_of(made->flags));
@@ -112,16 +116,17 @@ static mapped_status place_in_reserve(const mapped__map_request *request,
         return failed(error,
                       request->reserve > 0 ? "mmap of the reserve" : "mmap");
     made->address = start;
-    if (made->used == 0 || place(request, start, 0, made->used) != MAP_FAILED)
+    if (made->used == 0 ||
+        map_range(request, start, 0, made->used) != MAP_FAILED)
         return MAPPED_OK;
     return failed(error, "mmap");
 }
 
-static mapped_status place_without_reserve(const mapped__map_request *request,
-                                           mapped__mapping *made,
-                                           mapped_error *error)
+static mapped_status map_without_reserve(const mapped__map_request *request,
+                                         mapped__mapping *made,
+                                         mapped_error *error)
 {
-    unsigned char *start = place(request, NULL, 0, made->used);
+    unsigned char *start = map_range(request, NULL, 0, made->used);
     if (start == MAP_FAILED)
         return failed(error, "mmap");
     made->address = start;
@@ -133,9 +138,8 @@ static size_t page_of(const mapped__map_request *request)
     return request->page != 0 ? request->page : mapped__page_size();
 }
 
-/* EFAULT says that touching a page would have raised a signal, but not which
- * nor why. Bisection finds it: the shortest range from `start` that fails ends
- * with that page. */
+/* EFAULT says that a page can't be had, but not which nor why. Bisection finds
+ * it: the first `good` pages can be had, of the first `bad` one can't. */
 static mapped_status report_bad_page(const mapped__map_request *request,
                                      unsigned char *start, size_t length,
                                      bool writable, mapped_error *error)
@@ -176,8 +180,8 @@ static mapped_status populate(const mapped__map_request *request,
     return MAPPED_OK;
 }
 
-static mapped_status plan(const mapped__map_request *request,
-                          mapped__mapping *made, mapped_error *error)
+static mapped_status init_mapping(const mapped__map_request *request,
+                                  mapped__mapping *made, mapped_error *error)
 {
     made->address = NULL;
     made->used = 0;
@@ -197,11 +201,11 @@ mapped_status mapped__map(const mapped__map_request *request,
                           mapped__mapping *mapping, mapped_error *error)
 {
     mapped__mapping made;
-    mapped_status status = plan(request, &made, error);
+    mapped_status status = init_mapping(request, &made, error);
     if (status == MAPPED_OK && made.reserved > 0) {
         bool reserves = made.reserved > made.used || gap_of(made.flags) > 0;
-        status = reserves ? place_in_reserve(request, &made, error)
-                          : place_without_reserve(request, &made, error);
+        status = reserves ? map_in_reserve(request, &made, error)
+                          : map_without_reserve(request, &made, error);
     }
     if (status == MAPPED_OK && request->flags & MAPPED__MAP_POPULATE &&
         made.used > 0)
@@ -210,7 +214,7 @@ mapped_status mapped__map(const mapped__map_request *request,
         *mapping = made;
     else
         mapped__unmap(&made);
-    mapped__spares_keep();
+    mapped__prepare_replacements(); /* this mapping may lose pages */
     return status;
 }
 
@@ -219,7 +223,7 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
 {
     unsigned char *start = mapping->address + offset;
     assert(offset <= mapping->used && length <= mapping->used - offset);
-    bool whole = length == mapping->used;
+    bool whole = length == mapping->used; /* works at the limit on mappings */
     if (!(whole ? mapped__whole_replace(start, length, true)
                 : mapped__page_replace(start, length, true)))
         return failed(error, "mmap");
@@ -232,14 +236,14 @@ static mapped_status shrink(mapped__mapping *mapping,
 {
     unsigned char *tail = mapping->address + used;
     size_t length = mapping->used - used;
-    if (!alone) {
+    if (!alone) { /* others may be in the tail: it gets zero pages */
         mapped_status status = mapped__map_revoke(mapping, used, length, error);
         if (status != MAPPED_OK)
             return status;
-    } else if (request->reserve > 0) {
+    } else if (request->reserve > 0) { /* the addresses stay reserved */
         if (map_nothing(tail, length) == MAP_FAILED)
             return failed(error, "mmap");
-    } else {
+    } else { /* they go */
         if (munmap(tail, mapping->reserved - used) != 0)
             return failed(error, "munmap");
         mapping->reserved = used;
@@ -254,15 +258,16 @@ static mapped_status grow_into_reserve(mapped__mapping *mapping,
                                        const mapped__map_request *request,
                                        size_t used, mapped_error *error)
 {
-    if (place(request, mapping->address + mapping->used, mapping->used, used) ==
-        MAP_FAILED)
+    if (map_range(request, mapping->address + mapping->used, mapping->used,
+                  used) == MAP_FAILED)
         return failed(error, "mmap");
     mapping->used = used;
     return MAPPED_OK;
 }
 
-/* To lock or advise a part of a mapping splits it into several, which mremap
- * can't make longer. Shared pages can be mapped twice, others are copied. */
+/* For a mapping that locks or advice of a part have split into several, which
+ * mremap can't make longer. The new mapping of shared pages shows the same
+ * bytes; private ones are copied. */
 static mapped_status map_anew(mapped__mapping *mapping,
                               const mapped__map_request *request,
                               mapped_error *error)
@@ -278,8 +283,7 @@ static mapped_status map_anew(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-/* If nobody else has a reference, the unused reserve is unmapped before the
- * mapping moves: mremap would not take it along. */
+/* Before the mapping moves: mremap would leave the unused reserve behind. */
 static void give_back_reserve(mapped__mapping *mapping)
 {
     size_t rest = mapping->reserved - mapping->used;
@@ -287,6 +291,8 @@ static void give_back_reserve(mapped__mapping *mapping)
         mapping->reserved = mapping->used;
 }
 
+/* A gap is moved to behind the new end: mremap makes the mapping longer by as
+ * much, which then is unmapped. */
 static mapped_status grow_or_move(mapped__mapping *mapping,
                                   const mapped__map_request *request,
                                   size_t used, bool alone, mapped_error *error)
@@ -302,10 +308,10 @@ static mapped_status grow_or_move(mapped__mapping *mapping,
         give_back_reserve(mapping);
     unsigned char *start = mapped__pages_stretch(
         mapping->address, mapping->used, used + gap, alone);
-    bool parts = start == MAP_FAILED && errno == EFAULT;
-    if (start == MAP_FAILED && !alone && (errno == ENOMEM || parts))
+    bool is_split = start == MAP_FAILED && errno == EFAULT;
+    if (start == MAP_FAILED && !alone && (errno == ENOMEM || is_split))
         return mapped_error_set(error, MAPPED_BUSY, "mremap");
-    if (parts)
+    if (is_split)
         return map_anew(mapping, request, error);
     if (start == MAP_FAILED)
         return failed(error, "mremap");
@@ -354,19 +360,20 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   mapped_error *error)
 {
     assert(offset <= mapping->used && length <= mapping->used - offset);
-    if (place(request, mapping->address + offset, offset, offset + length) ==
-        MAP_FAILED)
+    if (map_range(request, mapping->address + offset, offset,
+                  offset + length) == MAP_FAILED)
         return failed(error, "mmap");
     return MAPPED_OK;
 }
 
 /* At the limit on mappings nothing can be unmapped from the middle of what the
- * kernel has joined. Then at least the memory is given back. */
-static void give_back(unsigned char *address, size_t length)
+ * kernel has joined, unless another mapping goes first. Then at least the
+ * memory is given back. */
+static void unmap_or_empty(unsigned char *address, size_t length)
 {
     if (munmap(address, length) == 0)
         return;
-    if (errno == ENOMEM && mapped__spares_give_up() &&
+    if (errno == ENOMEM && mapped__give_up_replacements() &&
         munmap(address, length) == 0)
         return;
     mapped__pages_drop(address, length);
@@ -375,7 +382,7 @@ static void give_back(unsigned char *address, size_t length)
 void mapped__unmap(mapped__mapping *mapping)
 {
     if (mapping->address != NULL)
-        give_back(mapping->address, mapping->reserved);
+        unmap_or_empty(mapping->address, mapping->reserved);
     mapping->address = NULL;
     mapping->used = 0;
     mapping->reserved = 0;

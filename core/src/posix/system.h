@@ -52,15 +52,15 @@ void mapped__pages_drop(void *start, size_t length);
 void *mapped__pages_stretch(void *start, size_t old_length, size_t length,
                             bool may_move);
 
-/* Spare pages for those that are lost while the process is at its limits
+/* Pages to replace lost ones with while the process is at its limits
  * (replace.c). */
 
-/* Sees to it that there are spares; not for fault handlers. */
-void mapped__spares_keep(void);
+/* Sees to it that there are some; not for fault handlers. */
+void mapped__prepare_replacements(void);
 
 /* Makes room for some mappings more, where their number is at its limit. False:
  * there was nothing left to give up. Callable in a fault handler. */
-bool mapped__spares_give_up(void);
+bool mapped__give_up_replacements(void);
 
 /* Signals (signals.c, raised.c); all callable in a fault handler. */
 
