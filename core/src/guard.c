@@ -23,6 +23,7 @@
 struct mapped__guard_slot {
     uintptr_t base;
     size_t length;
+    size_t used;           /* of it; what comes after can't be lost */
     mapped__guard *active; /* for handlers; NULL: free or suspended */
     mapped__guard *owner;  /* also while suspended; NULL: free */
     uint32_t visitors;     /* number of handlers that use `active` */
@@ -125,7 +126,7 @@ static bool handle_in_guard(const mapped__guard_slot *slot,
 {
     uintptr_t base = __atomic_load_n(&slot->base, __ATOMIC_SEQ_CST);
     size_t length = __atomic_load_n(&slot->length, __ATOMIC_SEQ_CST);
-    size_t used = MAPPED__LOAD_ACQUIRE(&guard->used);
+    size_t used = MAPPED__LOAD_ACQUIRE(&slot->used);
     size_t at = (uintptr_t)fault->address - base;
     size_t offset = at & ~(guard->page - 1);
     const mapped__lost page = {.offset = offset,
@@ -335,7 +336,7 @@ void mapped__guard_suspend(mapped__guard *guard)
 static void publish_slot(mapped__guard *guard, unsigned char *base,
                          size_t length)
 {
-    assert(guard->slot->owner == guard && guard->used <= length);
+    assert(guard->slot->owner == guard && guard->slot->used <= length);
     guard->base = base;
     __atomic_store_n(&guard->slot->base, (uintptr_t)base, __ATOMIC_SEQ_CST);
     __atomic_store_n(&guard->slot->length, length, __ATOMIC_SEQ_CST);
@@ -347,8 +348,8 @@ void mapped__guard_move(mapped__guard *guard, unsigned char *base,
 {
     if (base != guard->base)
         empty_slot(guard->slot);
-    bool shrinks = length < guard->slot->length || used < guard->used;
-    __atomic_store_n(&guard->used, used, __ATOMIC_SEQ_CST);
+    bool shrinks = length < guard->slot->length || used < guard->slot->used;
+    __atomic_store_n(&guard->slot->used, used, __ATOMIC_SEQ_CST);
     publish_slot(guard, base, length);
     if (shrinks)
         wait_for_visitors(guard->slot);

@@ -21,8 +21,7 @@ struct mapped__guard {
 
     mapped__guard_slot *slot; /* NULL: not in the table */
     unsigned char *base;
-    size_t used;   /* length of what can be lost; addresses after it are only
-                    * kept */
+
     uint32_t lock; /* spin lock of `lost_list`, taken by handlers too */
     _Alignas(8) uint64_t faults; /* total count */
     _Alignas(8) uint64_t

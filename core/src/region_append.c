@@ -246,7 +246,9 @@ void mapped__region_trim(mapped__region *self, size_t length)
 }
 
 /* Unmaps the pages of the spare, too: another process has truncated the file
- * there, and what the file gets there later has to be mapped anew. */
+ * there, and what the file gets there later has to be mapped anew. But exports
+ * may be longer than the region; then lost pages are mapped anew when the
+ * region grows (mapped__region_recover_behind). */
 void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info)
 {
@@ -254,7 +256,8 @@ void mapped__region_check_spare(mapped__region *self,
         return;
     MAPPED__STORE(&self->appends.capacity, 0);
     mapped__region_fail_appends(self);
-    (void)mapped__region_drop_pages(self, self->length, NULL);
+    if (mapped__region_lock_exports(self, "append", NULL) == MAPPED_OK)
+        (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
 size_t mapped_region_spare(const mapped_region *region)
@@ -302,7 +305,7 @@ static mapped_status take_target(mapped__region *self, size_t n,
                                  mapped__append_target *target,
                                  mapped_error *error)
 {
-    size_t end, start = self->appends.next;
+    size_t end, start = n > 0 ? self->appends.next : self->length;
     if (self->appends.running == 0)
         self->appends.file_end_before = UINT64_MAX;
     if (mapped_region_readonly(&self->head))
@@ -319,7 +322,8 @@ static mapped_status take_target(mapped__region *self, size_t n,
               : mapped__region_resize(self, self->length, true, error);
     if (status != MAPPED_OK)
         return status;
-    self->appends.next = end;
+    if (n > 0)
+        self->appends.next = end;
     *target = (mapped__append_target){
         .start = start, .length = n, .truncations = self->appends.truncations};
     return MAPPED_OK;

@@ -134,11 +134,13 @@ static mapped_status keep_mapping(mapped__region *self, size_t length,
     return MAPPED_OK;
 }
 
-/* Needs that nobody else holds a reference. */
+/* Needs that nobody else holds a reference, and that no append is running: a
+ * fault handler that appends has interrupted it. */
 static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
-    if (MAPPED__LOAD_ACQUIRE(&self->references) != 1)
+    if (MAPPED__LOAD_ACQUIRE(&self->references) != 1 ||
+        self->appends.running > 0)
         return mapped__region_busy(self, "resize", error);
     if (mapped__region_is_exported(self))
         return keep_mapping(self, length, error);
@@ -149,10 +151,13 @@ static mapped_status move_mapping(mapped__region *self, size_t length,
 }
 
 /* Growth in place is tried first, because it disturbs nobody. Only when it
- * can't be done does it matter who else is there. */
+ * can't be done does it matter who else is there. There may be more pages
+ * already: a refresh that makes the region shorter leaves them to exports. */
 mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
+    if (pages_of(self, length) < self->mapping.used)
+        return MAPPED_OK;
     guard_reserve(self, length);
     mapped_status status = remap(self, length, false, error);
     if (status == MAPPED_BUSY)
@@ -374,9 +379,9 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
         check_resizable(self, length, appends ? &appending : &resizing, error);
     if (status != MAPPED_OK || (appends && length == self->length))
         return status;
-    bool under_way = self->appends.next > self->length;
     if (self->appends.truncated > 0 ||
-        (under_way && length != self->length && length < self->appends.next))
+        (self->appends.running > 0 && length != self->length &&
+         length < self->appends.next))
         return mapped__region_busy(self, "resize", error);
     mapped__region_trim(self, self->appends.next);
     if (self->appends.next > self->length &&

@@ -382,6 +382,90 @@ static void test_append_of_a_short_record_reads_it_first(void)
     munmap(slow_source, scratch_page());
 }
 
+static mapped_status shrunk_in_between;
+
+static void append_and_shrink_in_between(int signal)
+{
+    append_in_between(signal);
+    shrunk_in_between = mapped_region_resize(appended, RECORD + 1, NULL);
+}
+
+/* Also if another append has ended behind it, which makes the region so long
+ * that the place of this one is in it. */
+static void test_append_under_way_keeps_its_place_from_a_resize(void)
+{
+    if (skip_handlers())
+        return;
+    struct sigaction before;
+    open_slowly(append_and_shrink_in_between, &before);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
+                 MAPPED_OK);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_STATUS(shrunk_in_between, MAPPED_BUSY);
+    CHECK_UINT(length_seen(), 2 * RECORD + LONG);
+    mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
+static void append_nothing_in_between(int signal)
+{
+    (void)signal;
+    CHECK_STATUS(mapped_region_append(appended, "", 0, NULL), MAPPED_OK);
+    seen_in_between[0] = length_seen();
+    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
+}
+
+static void test_append_of_nothing_shows_nothing_of_another(void)
+{
+    if (skip_handlers())
+        return;
+    struct sigaction before;
+    open_slowly(append_nothing_in_between, &before);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
+                 MAPPED_OK);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_UINT(seen_in_between[0], RECORD);
+    CHECK_UINT(length_seen(), RECORD + LONG);
+    mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
+#define MUCH ((size_t)100000)
+static mapped_status appended_in_between;
+
+/* A second fault is the append's store to addresses that are gone: that kills
+ * the process. */
+static void append_much_in_between(int number)
+{
+    static const char bytes[MUCH];
+    signal(number, SIG_DFL);
+    void *taken = scratch_block_growth(appended);
+    appended_in_between = mapped_region_append(appended, bytes, MUCH, NULL);
+    if (taken)
+        munmap(taken, scratch_page());
+    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
+}
+
+/* An append stores to addresses, so the region doesn't move meanwhile. */
+static void test_append_in_a_fault_of_another_moves_nothing(void)
+{
+    if (skip_handlers())
+        return;
+    struct sigaction before;
+    open_slowly(append_much_in_between, &before);
+    mapped_region_release(appended);
+    CHECK_INT(truncate(path(), RECORD), 0);
+    appended = scratch_open(path(), MAPPED_MODE_READ_WRITE, NULL);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
+                 MAPPED_OK);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK(appended_in_between == MAPPED_BUSY ||
+          appended_in_between == MAPPED_OK); /* in place */
+    CHECK_INT(scratch_get(appended, RECORD + LONG - 1), 0);
+    mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
 /* The reader's two looks at the file see different sizes of it now and then. */
 static void test_append_that_is_trimmed_shows_nobody_zeros(void)
 {
@@ -474,6 +558,9 @@ int main(void)
     RUN(test_append_keeps_its_bytes_from_a_discard);
     RUN(test_append_keeps_what_lies_behind_one_under_way);
     RUN(test_append_of_a_short_record_reads_it_first);
+    RUN(test_append_under_way_keeps_its_place_from_a_resize);
+    RUN(test_append_of_nothing_shows_nothing_of_another);
+    RUN(test_append_in_a_fault_of_another_moves_nothing);
     RUN(test_append_that_is_trimmed_shows_nobody_zeros);
     RUN(test_append_by_several_threads);
     return check_finish();

@@ -306,6 +306,82 @@ static void test_lost_pages_may_lie_behind_the_mapping(void)
     done(&s);
 }
 
+/* What an export stores behind the end of a region that a refresh has made
+ * shorter is lost, and it is told so, also if the region has grown a little
+ * before and then over that place. */
+static void grow_over_lost_pages(mapped_status (*grow)(mapped_region *region))
+{
+    subject s = begun(opened(64 * scratch_page()));
+    mapped_change change;
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)scratch_page()), 0);
+    CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+    CHECK_STATUS(grow(s.region), MAPPED_OK);
+    CHECK_UINT(s.data[60 * scratch_page()], 0);
+    s.data[60 * scratch_page()] = 77;
+    check_unharmed(&s);
+    CHECK_STATUS(mapped_region_resize(s.region, 80 * scratch_page(), NULL),
+                 MAPPED_OK);
+    CHECK_UINT(get(&s, 60 * scratch_page()), 0);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+    done(&s);
+}
+
+static mapped_status grow_by_resize(mapped_region *region)
+{
+    return mapped_region_resize(region, 2 * scratch_page(), NULL);
+}
+
+static mapped_status grow_by_append(mapped_region *region)
+{
+    return mapped_region_append(region, "appended", 8, NULL);
+}
+
+static mapped_status grow_by_refresh(mapped_region *region)
+{
+    mapped_change change;
+    CHECK_INT(truncate(scratch_path("grown"), 3 * (off_t)scratch_page()), 0);
+    return mapped_region_refresh(region, &change, NULL);
+}
+
+static void test_growth_takes_no_pages_from_an_export(void)
+{
+    grow_over_lost_pages(grow_by_resize);
+    grow_over_lost_pages(grow_by_append);
+    grow_over_lost_pages(grow_by_refresh);
+}
+
+/* Pages that were lost behind a spare stay the export's when the spare goes. */
+static void test_spare_that_goes_takes_no_pages_from_an_export(void)
+{
+    subject s = begun(opened(64 * scratch_page()));
+    mapped_change change;
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)scratch_page()), 0);
+    CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+    CHECK_STATUS(grow_by_append(s.region), MAPPED_OK);
+    CHECK(mapped_region_spare(s.region) > 0);
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)scratch_page()), 0);
+    CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+    CHECK_UINT(s.data[60 * scratch_page()], 0);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+    done(&s);
+}
+
+/* The region's mapping has fewer pages than the one that was left to the
+ * export, so where the one ends is nothing to the other. */
+static void test_export_that_was_left_may_be_longer_than_the_region(void)
+{
+    subject s = begun(opened(16 * scratch_page()));
+    mapped_change change;
+    CHECK_STATUS(mapped_region_resize(s.region, 20 * scratch_page(), NULL),
+                 MAPPED_OK);
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)scratch_page()), 0);
+    CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+    CHECK_STATUS(grow_by_resize(s.region), MAPPED_OK);
+    CHECK_UINT(s.data[10 * scratch_page()], 0);
+    CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+    done(&s);
+}
+
 /* The pages are the file's again once no export shows them. */
 static void test_lost_pages_behind_the_end_go_with_the_export(void)
 {
@@ -359,6 +435,9 @@ int main(void)
     RUN(test_export_that_was_left_tells_of_lost_pages);
     RUN(test_export_s_lost_pages_behind_the_end_harm_nothing);
     RUN(test_lost_pages_may_lie_behind_the_mapping);
+    RUN(test_growth_takes_no_pages_from_an_export);
+    RUN(test_spare_that_goes_takes_no_pages_from_an_export);
+    RUN(test_export_that_was_left_may_be_longer_than_the_region);
     RUN(test_lost_pages_behind_the_end_go_with_the_export);
     RUN(test_growth_gives_its_places_back);
     return check_finish();
