@@ -95,7 +95,7 @@ static PyObject *next_far(PartsIterator *self)
 static PyObject *parts_next(PartsIterator *self)
 {
     mapped_slice part;
-    if (mapped_parts_near(&self->parts, UNLOCKED_BYTES, &part))
+    if (mapped_parts_try_next(&self->parts, UNLOCKED_BYTES, &part))
         return slice_new(self->owner, part.offset, part.length);
     return next_far(self);
 }

@@ -46,9 +46,9 @@ static void copy_items(mapped__walk *walk, const mapped__run runs[2], size_t n)
 static void store_items(mapped__walk *walk, const mapped__run runs[2], size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        mapped__item_copy_fields(
-            walk->context, runs[TO].p + (ptrdiff_t)i * runs[TO].stride,
-            runs[FROM].p + (ptrdiff_t)i * runs[FROM].stride);
+        mapped__item_store(walk->context,
+                           runs[TO].p + (ptrdiff_t)i * runs[TO].stride,
+                           runs[FROM].p + (ptrdiff_t)i * runs[FROM].stride);
 }
 
 static mapped_status read_one(mapped__walk *walk, const size_t at[2])

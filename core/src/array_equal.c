@@ -227,7 +227,7 @@ static bool same_names(const mapped_fields *a, const mapped_fields *b)
     if (a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++)
-        if (!mapped__field_is_named(&a->fields[i], &b->fields[i]))
+        if (!mapped__field_names_equal(&a->fields[i], &b->fields[i]))
             return false;
     return true;
 }

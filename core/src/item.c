@@ -1,7 +1,7 @@
-/* Items: the functions that make them, and copying one item's bytes between a
- * slice and plain memory. Plain memory belongs to the caller alone, so a value
- * that was checked there can't change; memory of a slice is touched once for
- * each byte. */
+/* The functions that make items, and those that copy one item between a slice
+ * and plain memory. Another process may change the bytes of a slice at any
+ * time. So each is read or written once, and values are checked in plain
+ * memory, which is the caller's alone. */
 #include <mapped/item.h>
 
 #include <string.h>
@@ -77,7 +77,7 @@ mapped_item mapped_item_single(const mapped_item *item)
     }
 }
 
-bool mapped__field_is_named(const mapped_field *a, const mapped_field *b)
+bool mapped__field_names_equal(const mapped_field *a, const mapped_field *b)
 {
     if (a->name == NULL || b->name == NULL)
         return a->name == b->name;
@@ -93,7 +93,7 @@ static bool same_fields(const mapped_fields *a, const mapped_fields *b)
         return false;
     for (size_t i = 0; i < a->count; i++) {
         const mapped_field *p = &a->fields[i], *q = &b->fields[i];
-        if (p->offset != q->offset || !mapped__field_is_named(p, q) ||
+        if (p->offset != q->offset || !mapped__field_names_equal(p, q) ||
             !mapped_item_equal(&p->item, &q->item))
             return false;
     }
@@ -106,8 +106,8 @@ bool mapped_item_equal(const mapped_item *a, const mapped_item *b)
            a->element == b->element && same_fields(a->record, b->record);
 }
 
-void mapped__item_copy_fields(const mapped_item *item, unsigned char *to,
-                              const unsigned char *from)
+void mapped__item_store(const mapped_item *item, unsigned char *to,
+                        const unsigned char *from)
 {
     if (item->record == NULL || item->record->dense_) {
         mapped__access_copy(to, from, item->size);
@@ -117,8 +117,8 @@ void mapped__item_copy_fields(const mapped_item *item, unsigned char *to,
     for (size_t i = 0; i < item->count; i++, to += size, from += size)
         for (size_t k = 0; k < item->record->count; k++) {
             const mapped_field *field = &item->record->fields[k];
-            mapped__item_copy_fields(&field->item, to + field->offset,
-                                     from + field->offset);
+            mapped__item_store(&field->item, to + field->offset,
+                               from + field->offset);
         }
 }
 
@@ -145,41 +145,44 @@ static mapped_status copy_bytes(const item_access *access, size_t offset,
     mapped_status status = enter(access, offset, n, &p);
     if (status != MAPPED_OK)
         return status;
-    mapped__access_copy(access->write ? p : plain, access->write ? plain : p,
-                        n);
+    if (access->write)
+        mapped__access_copy(p, plain, n);
+    else
+        mapped__access_copy(plain, p, n);
     return mapped_slice_leave(access->slice, offset, n, access->error);
 }
 
-static mapped_status copy_elements(const item_access *access,
-                                   const mapped_item *item, size_t offset,
-                                   unsigned char *plain);
+static mapped_status copy_device_elements(const item_access *access,
+                                          const mapped_item *item,
+                                          size_t offset, unsigned char *plain);
 
-static mapped_status copy_fields(const item_access *access,
-                                 const mapped_fields *record, size_t offset,
-                                 unsigned char *plain)
+static mapped_status copy_device_fields(const item_access *access,
+                                        const mapped_fields *record,
+                                        size_t offset, unsigned char *plain)
 {
     mapped_status status = MAPPED_OK;
     for (size_t i = 0; i < record->count && status == MAPPED_OK; i++) {
         const mapped_field *field = &record->fields[i];
-        status = copy_elements(access, &field->item, offset + field->offset,
-                               plain + field->offset);
+        status =
+            copy_device_elements(access, &field->item, offset + field->offset,
+                                 plain + field->offset);
     }
     return status;
 }
 
 /* On a device each element is an access of its own, in order. */
-static mapped_status copy_elements(const item_access *access,
-                                   const mapped_item *item, size_t offset,
-                                   unsigned char *plain)
+static mapped_status copy_device_elements(const item_access *access,
+                                          const mapped_item *item,
+                                          size_t offset, unsigned char *plain)
 {
+    if (item->kind == MAPPED_ITEM_PAD)
+        return MAPPED_OK;
     mapped_item single = mapped_item_single(item);
     mapped_status status = MAPPED_OK;
     size_t end = offset + item->size;
-    if (item->kind == MAPPED_ITEM_PAD)
-        return MAPPED_OK;
     for (; offset < end && status == MAPPED_OK; offset += single.size) {
         status = single.record != NULL
-                     ? copy_fields(access, single.record, offset, plain)
+                     ? copy_device_fields(access, single.record, offset, plain)
                      : copy_bytes(access, offset, single.size, plain);
         plain += single.size;
     }
@@ -197,10 +200,12 @@ static mapped_status copy_device_item(const item_access *access,
         status = mapped_slice_check_writable(bytes, access->error);
     else if (status == MAPPED_OK && item->record != NULL)
         memset(plain, 0, item->size); /* gaps between fields */
-    return status == MAPPED_OK ? copy_elements(access, item, offset, plain)
-                               : status;
+    return status == MAPPED_OK
+               ? copy_device_elements(access, item, offset, plain)
+               : status;
 }
 
+/* The kinds from COUNTED on depend on the data. */
 static bool has_fixed_size(const mapped_item *item)
 {
     return item->record != NULL ? item->record->fixed
@@ -221,7 +226,7 @@ static mapped_status copy_item(const item_access *access,
     mapped_status status = enter(access, offset, item->size, &p);
     if (status != MAPPED_OK)
         return status;
-    mapped__item_copy_fields(item, p, plain);
+    mapped__item_store(item, p, plain);
     return mapped_slice_leave(access->slice, offset, item->size, access->error);
 }
 
@@ -238,8 +243,8 @@ mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
                                 mapped_error *error)
 {
     const item_access access = {slice, true, error};
-    mapped_status status =
-        copy_item(&access, item, offset, (unsigned char *)(uintptr_t)from);
+    unsigned char *plain = (unsigned char *)(uintptr_t)from; /* only read */
+    mapped_status status = copy_item(&access, item, offset, plain);
     return mapped__region_report(slice.region, "write", status, error);
 }
 
@@ -248,6 +253,7 @@ const void *mapped_item_load_bytes(const mapped_item *item, const void *p,
 {
     const unsigned char *bytes = p;
     size_t count = item->count;
+    /* A stored length that doesn't fit means all the bytes behind it. */
     if (item->kind == MAPPED_ITEM_PASCAL && count > 0) {
         size_t stored = mapped_load_u8(bytes++);
         count = stored < count ? stored : count - 1;
@@ -269,7 +275,7 @@ bool mapped_item_store_bytes(const mapped_item *item, void *p, const void *data,
         room--;
     if (length > room)
         return false;
-    if (counted)
+    if (counted) /* one byte says no more than 255, as in Python's struct */
         *bytes++ = (unsigned char)(length < 255 ? length : 255);
     if (length > 0)
         memcpy(bytes, data, length);

@@ -323,8 +323,8 @@ bool mapped__system_is_missing(int os_error);
 void mapped__system_text(int os_error, char *text, size_t capacity);
 
 /* The classes of the bytes from 128 on (what isalpha and its like tell of them)
- * as bits of some meaning, in the locale of the calling thread. Doesn't read the
- * locale's name, which another thread may be freeing. */
+ * as bits of some meaning, in the locale of the calling thread. Doesn't read
+ * the locale's name, which another thread may be freeing. */
 #define MAPPED__CLASSES 128
 void mapped__system_classes(uint16_t classes[MAPPED__CLASSES]);
 

@@ -23,7 +23,7 @@ typedef struct stretch {
 /* Stretches that don't touch each other, in any order. */
 typedef struct stretch_list {
     size_t count;
-    stretch stretches[MAPPED_PROTECTED_STRETCHES + 2]; /* the last ones only
+    stretch stretches[MAPPED_PROTECTED_RANGES + 2]; /* the last ones only
                                                         * in between */
 } stretch_list;
 
@@ -73,7 +73,7 @@ static mapped_status set_list(mapped__region *self, const stretch_list *list,
 {
     assert(mapped__region_is_locked(self));
     mapped__protection *protection = self->protection;
-    if (list->count > MAPPED_PROTECTED_STRETCHES)
+    if (list->count > MAPPED_PROTECTED_RANGES)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "protect: too many stretches");
     if (protection == NULL)

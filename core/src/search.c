@@ -19,7 +19,7 @@ static mapped_status check(mapped_slice slice, mapped_error *error)
 }
 
 /* Samples bytes that the search is about to read anyway. Only its speed depends
- * on the sample, so it doesn't matter whether a page of that is lost. */
+ * on them, so nothing is checked afterwards. */
 static void tune(mapped_needle *needle, mapped_slice slice, size_t offset)
 {
     unsigned char *p;
@@ -28,11 +28,11 @@ static void tune(mapped_needle *needle, mapped_slice slice, size_t offset)
         mapped_needle_tune(needle, p, MAPPED__NEEDLE_SAMPLE);
 }
 
-/* Returns the length of the next block: the offsets that are searched, and the
- * rest of the needle behind the last one. A block has at least as many offsets
- * as the needle has bytes, or a long needle would be read too often. The first
- * block of a long search is short: if the needle is frequent it is found there,
- * before a sample is taken. */
+/* Returns how many of the `left` bytes to search next: some offsets where a
+ * match may begin, and length - 1 bytes more, so that one at the last offset
+ * fits. There are at least `length` offsets, or a long needle would be compared
+ * too often. The first block of a long search is short: a frequent needle is
+ * found there, before a sample is taken. */
 static size_t block_size(const mapped_needle *needle, size_t left)
 {
     size_t length = needle->length_;
@@ -44,9 +44,8 @@ static size_t block_size(const mapped_needle *needle, size_t left)
     return offsets + length - 1;
 }
 
-/* Searches from the front or, for the `last` match, from the end. If there is a
- * match, the result depends on the bytes up to its end, or from its beginning
- * on. */
+/* Searches from the front or, for the `last` match, from the end. Inline, so
+ * that it is compiled once for each direction. */
 MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
                                   bool last, size_t *offset,
                                   mapped_error *error)
@@ -56,16 +55,18 @@ MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
     mapped_status status = check(slice, error);
     if (status != MAPPED_OK)
         return status;
-    for (size_t left = slice.length; left >= length;) {
+    for (size_t unsearched = slice.length; unsearched >= length;) {
         unsigned char *p;
-        size_t n = block_size(needle, left);
-        size_t from = last ? left - n : slice.length - left;
+        size_t n = block_size(needle, unsearched);
+        size_t from = last ? unsearched - n : slice.length - unsearched;
         status = mapped_slice_enter(slice, from, n, &p, error);
         if (status != MAPPED_OK)
             return status;
         size_t match = last ? mapped_needle_last(needle, p, n)
                             : mapped_needle_first(needle, p, n);
         bool is_match = match != MAPPED_NOT_FOUND;
+        /* The result depends on the bytes up to the end of a first match, from
+         * the beginning of a last one, or on the whole block. */
         size_t low = is_match && last ? match : 0;
         size_t high = is_match && !last ? match + length : n;
         status = mapped_slice_leave(slice, from + low, high - low, error);
@@ -75,10 +76,12 @@ MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
             found = from + match;
             break;
         }
-        left -= n - length + 1;
-        if (mapped__needle_wants_sample(needle, left))
+        /* A match may begin in the last length - 1 bytes of the block. */
+        unsearched -= n - (length - 1);
+        if (mapped__needle_wants_sample(needle, unsearched))
             tune(needle, slice,
-                 last ? left - MAPPED__NEEDLE_SAMPLE : slice.length - left);
+                 last ? unsearched - MAPPED__NEEDLE_SAMPLE
+                      : slice.length - unsearched);
     }
     *offset = found;
     return MAPPED_OK;
@@ -98,6 +101,7 @@ mapped_status mapped_rfind(mapped_slice slice, mapped_needle *needle,
     return mapped__region_report(slice.region, "rfind", status, error);
 }
 
+/* `*next`: the offset where a count of a longer slice goes on. */
 mapped_status mapped__count_part(mapped_slice slice, mapped_needle *needle,
                                  size_t *count, size_t *next,
                                  mapped_error *error)
@@ -184,13 +188,18 @@ mapped_status mapped_ends_with(mapped_slice slice, const void *data, size_t n,
     return mapped__region_report(slice.region, "ends_with", status, error);
 }
 
+static void init_parts(mapped_parts *parts, mapped_slice slice,
+                       const void *separator, size_t n)
+{
+    *parts = (mapped_parts){.rest_ = slice};
+    mapped_needle_init(&parts->separator_, separator, n);
+}
+
 void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep)
 {
-    parts->rest_ = slice;
-    mapped_needle_init(&parts->separator_, "\n", 1);
+    init_parts(parts, slice, "\n", 1);
     parts->keep_ = keep;
     parts->lines_ = true;
-    parts->done_ = false;
 }
 
 mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
@@ -204,20 +213,18 @@ mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
     if (status != MAPPED_OK)
         return mapped__region_report_error(slice.region, "split", status,
                                            error);
-    mapped_parts_lines(parts, slice, false);
-    mapped_needle_init(&parts->separator_, separator, n);
-    parts->lines_ = false;
+    init_parts(parts, slice, separator, n);
     return MAPPED_OK;
 }
 
 /* Takes the part that ends with the separator at `end` off the rest. */
-static void cut(mapped_parts *parts, size_t end, mapped_slice *part)
+static void take_part(mapped_parts *parts, size_t end, mapped_slice *part)
 {
-    size_t behind = end + parts->separator_.length_;
+    size_t next = end + parts->separator_.length_;
     *part = parts->rest_;
-    part->length = parts->keep_ ? behind : end;
-    parts->rest_.offset += behind;
-    parts->rest_.length -= behind;
+    part->length = parts->keep_ ? next : end;
+    parts->rest_.offset += next;
+    parts->rest_.length -= next;
 }
 
 static void take_rest(mapped_parts *parts, mapped_slice *part)
@@ -227,7 +234,8 @@ static void take_rest(mapped_parts *parts, mapped_slice *part)
     parts->done_ = true;
 }
 
-bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part)
+bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
+                           mapped_slice *part)
 {
     size_t n = parts->rest_.length < limit ? parts->rest_.length : limit;
     if (n == 0)
@@ -238,7 +246,7 @@ bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part)
     size_t end = mapped_needle_first(&parts->separator_, p, n);
     if (end == MAPPED_NOT_FOUND || !mapped_slice_try_leave(parts->rest_))
         return false;
-    cut(parts, end, part);
+    take_part(parts, end, part);
     return true;
 }
 
@@ -259,7 +267,7 @@ static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
     if (end == MAPPED_NOT_FOUND)
         take_rest(parts, part);
     else
-        cut(parts, end, part);
+        take_part(parts, end, part);
     *more = true;
     return MAPPED_OK;
 }

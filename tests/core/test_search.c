@@ -419,7 +419,7 @@ static void test_parts_lines(void)
     CHECK_TEXT(lines_of("ab\n\ncd\r\ne", true), "0+3 3+1 4+4 8+1");
 }
 
-/* mapped_parts_near() finds the same parts as mapped_parts_next(), if they end
+/* mapped_parts_try_next() finds the same parts as mapped_parts_next(), if they end
  * within the given distance. */
 static void test_parts_near(void)
 {
@@ -427,19 +427,19 @@ static void test_parts_near(void)
     mapped_slice part = {NULL, 0, 0};
     mapped_region *region = memory_wrap((void *)"ab\ncdefgh\ni", 11, true);
     mapped_parts_lines(&parts, mapped_region_slice(region), true);
-    CHECK(!mapped_parts_near(&parts, 2, &part));
-    CHECK(mapped_parts_near(&parts, 3, &part));
+    CHECK(!mapped_parts_try_next(&parts, 2, &part));
+    CHECK(mapped_parts_try_next(&parts, 3, &part));
     CHECK_UINT(part.length, 3);
-    CHECK(!mapped_parts_near(&parts, 6, &part));
-    CHECK(mapped_parts_near(&parts, 1000, &part));
+    CHECK(!mapped_parts_try_next(&parts, 6, &part));
+    CHECK(mapped_parts_try_next(&parts, 1000, &part));
     CHECK_UINT(part.offset, 3);
     CHECK_UINT(part.length, 7);
-    CHECK(!mapped_parts_near(&parts, 1000, &part));
+    CHECK(!mapped_parts_try_next(&parts, 1000, &part));
     CHECK_TEXT(walk(&parts), "10+1");
-    CHECK(!mapped_parts_near(&parts, 1000, &part));
+    CHECK(!mapped_parts_try_next(&parts, 1000, &part));
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     mapped_parts_lines(&parts, part, false);
-    CHECK(!mapped_parts_near(&parts, 1000, &part));
+    CHECK(!mapped_parts_try_next(&parts, 1000, &part));
     mapped_region_release(region);
 }
 

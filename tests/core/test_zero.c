@@ -88,7 +88,7 @@ static void test_zero_slice_has_no_text(void)
     CHECK_STATUS(mapped_ends_with(none, "", 0, &flag, NULL), MAPPED_CLOSED);
     mapped_parts_lines(&parts, none, false);
     CHECK_STATUS(mapped_parts_next(&parts, &part, &flag, NULL), MAPPED_CLOSED);
-    CHECK(!mapped_parts_near(&parts, 100, &part));
+    CHECK(!mapped_parts_try_next(&parts, 100, &part));
     CHECK_STATUS(mapped_parts_split(&parts, none, ",", 1, NULL), MAPPED_CLOSED);
 }
 

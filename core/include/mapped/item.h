@@ -70,7 +70,7 @@ struct mapped_fields {
     uint8_t align; /* of the record: that of its largest element */
     bool fixed;    /* it spans the same bytes at every offset, for all data */
     bool named;
-    bool dense_; /* writing it may write all of its bytes */
+    bool dense_; /* no gaps, which writing must leave alone */
     bool late_;  /* errors in the order of the values, as string.pack's */
     uint32_t references_;
     struct mapped_fields *root_; /* the outermost, which owns the memory */
@@ -158,11 +158,11 @@ size_t mapped_item_spell(const mapped_item *item, mapped_spelling spelling,
 
 /* Private: stores one item from plain memory, as mapped_item_write does off
  * devices. */
-void mapped__item_copy_fields(const mapped_item *item, unsigned char *to,
-                              const unsigned char *from);
+void mapped__item_store(const mapped_item *item, unsigned char *to,
+                        const unsigned char *from);
 
 /* Private: do two fields have the same name, or both none? */
-bool mapped__field_is_named(const mapped_field *a, const mapped_field *b);
+bool mapped__field_names_equal(const mapped_field *a, const mapped_field *b);
 
 MAPPED_END
 

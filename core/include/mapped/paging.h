@@ -131,7 +131,7 @@ MAPPED__MUST_USE mapped_status mapped_munlock(mapped_slice slice,
  *
  * MAPPED_BUSY while there is an export, which may write. MAPPED_READONLY if the
  * region was opened for reading and shall be written. MAPPED_ARGUMENT: another
- * mode. MAPPED_UNSUPPORTED: more than MAPPED_PROTECTED_STRETCHES stretches that
+ * mode. MAPPED_UNSUPPORTED: more than MAPPED_PROTECTED_RANGES stretches that
  * don't touch. MAPPED_MEMORY, MAPPED_SYSTEM. */
 MAPPED__MUST_USE mapped_status mapped_protect(mapped_slice slice,
                                               mapped_mode mode,

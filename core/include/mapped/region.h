@@ -35,15 +35,15 @@ typedef enum mapped_mode {
 
 /* Opaque but for the inline functions of slice.h: don't touch the fields. */
 typedef struct mapped_region {
-    unsigned char *base_; /* stable while anyone but the resizer may look */
-    size_t live_;         /* what inline code may touch; 0 once closed */
+    unsigned char *base_; /* changes only while no other thread may access */
+    size_t live_;         /* length that inline code may access; 0: closed */
     uint32_t state_;      /* MAPPED__STATE_*; 0 is clean */
     uint32_t traits_;     /* MAPPED__TRAIT_* */
 } mapped_region;
 
 #define MAPPED__STATE_CLOSED 1u
 #define MAPPED__STATE_LOST 2u
-#define MAPPED__STATE_SHRUNK 4u /* shorter than it once was */
+#define MAPPED__STATE_SHRUNK 4u /* has been longer than it is */
 #define MAPPED__TRAIT_READONLY 1u
 #define MAPPED__TRAIT_DEVICE 2u
 #define MAPPED__TRAIT_PROTECTED 4u /* some bytes are, see paging.h */
@@ -57,7 +57,7 @@ typedef struct mapped_region {
 
 #define MAPPED_PERMISSIONS_NONE UINT32_MAX
 
-#define MAPPED_PROTECTED_STRETCHES 32 /* see mapped_protect in paging.h */
+#define MAPPED_PROTECTED_RANGES 32 /* see mapped_protect in paging.h */
 
 #define MAPPED_HUGE_NONE 0u
 #define MAPPED_HUGE_ADVISE 1u /* transparent huge pages where possible */
@@ -83,7 +83,7 @@ typedef struct mapped_open_options {
             NULL, 0                                                       \
     }
 
-/* What `length` is to be for exactly `n` bytes, which may be none. */
+/* The value of `length` that asks for exactly `n` bytes, also for none. */
 MAPPED__INLINE uint64_t mapped_length_exactly(uint64_t n)
 {
     return n == 0 ? MAPPED_LENGTH_ZERO : n;
@@ -117,13 +117,16 @@ MAPPED__MUST_USE mapped_status mapped_mode_parse(const char *text,
                                                  mapped_error *error);
 const char *mapped_mode_text(mapped_mode mode);
 
-/* How many bytes the caller's memory for a region must have, aligned as malloc
- * does; `name` is the path or name it will be opened with, NULL for none. That
- * memory stays the caller's and must stay for as long as anything may use the
- * region or a slice of it: after the last release, too, it answers as closed.
- * For languages whose collector frees what holds a reference while something
- * else still uses it. Enough for any directory that a relative path may mean.
- */
+/* Returns how many bytes `options.memory` must have for a region, aligned as
+ * malloc does. `name` is the path or name that it will be opened with, or NULL.
+ *
+ * That memory stays the caller's, and must stay for as long as anything may use
+ * the region or a slice of it. After the last release the region in it answers
+ * MAPPED_CLOSED. This is for languages with a garbage collector, where an
+ * object may be used after its finalizer has run.
+ *
+ * The size allows for the longest directory that a relative path may be joined
+ * with. */
 size_t mapped_region_room(const char *name);
 
 /* Maps a file. `path` is in the file system's own bytes (UTF-8 on Windows);
@@ -165,7 +168,7 @@ MAPPED__MUST_USE mapped_status mapped_region_open_descriptor(
     mapped_error *error);
 
 /* Memory of `length` zero bytes, which may be 0, that is no file. `options` may
- * be NULL. MAPPED_ARGUMENT: a huge page size that is none, a reserve smaller
+ * be NULL. MAPPED_ARGUMENT: an invalid huge page size, a reserve smaller
  * than the length, too little memory for the region; MAPPED_OVERFLOW;
  * MAPPED_MEMORY, MAPPED_SYSTEM. */
 MAPPED__MUST_USE mapped_status mapped_region_anonymous(
@@ -182,136 +185,39 @@ MAPPED__MUST_USE mapped_status mapped_region_wrap(
     void *data, size_t length, bool readonly, mapped_wrap_hook *hook,
     void *context, mapped_region **region, mapped_error *error);
 
-/* One more reference / one less. The last release closes the region, exported
- * or not, and frees it (but see mapped_region_room). `release` takes NULL and
- * never fails. */
+/* Adds a reference. */
 void mapped_region_acquire(mapped_region *region);
+/* Removes a reference. The last release closes the region, exported or not, and
+ * frees it (but see mapped_region_room). Takes NULL and never fails. */
 void mapped_region_release(mapped_region *region);
 
-/* Ends all access: from here on every slice answers MAPPED_CLOSED. The memory
- * is unmapped at once when the caller's is the only reference; otherwise zero
- * pages take its place, so that an access under way in another thread meets
- * them and then its second check, and the address range goes with the last
- * release, or with another close once the caller's is the only reference.
- * Closing twice is fine. MAPPED_BUSY while exported: nothing changes, and
- * `error->length` is the number of exports. */
+/* Ends all access: from here on every slice answers MAPPED_CLOSED. Closing
+ * twice is fine.
+ *
+ * If the caller's is the only reference, the memory is unmapped. Otherwise zero
+ * pages replace it and the addresses are kept until the last release (or
+ * another close, when the caller's has become the only reference): an access of
+ * another thread that is running reads zeros, and mapped_slice_leave (slice.h)
+ * tells it that the region is closed.
+ *
+ * MAPPED_BUSY while exported: nothing changes, and `error->length` is the
+ * number of exports. */
 MAPPED__MUST_USE mapped_status mapped_region_close(mapped_region *region,
                                                    mapped_error *error);
 
-/* Like mapped_region_close, but exports don't keep it from closing: returns
- * how many there are, 0 for most. What they show stays mapped and true until
- * the last of them ends; then it goes as with mapped_region_close. Never fails.
- */
+/* Like mapped_region_close, but exports don't keep it from closing. Returns how
+ * many there are, 0 for most. The exported memory stays mapped and true until
+ * the last of them ends; then it is unmapped. Never fails. */
 size_t mapped_region_retire(mapped_region *region);
 
-/* Makes the region, and in "r+", "w+", "x+", "a+" the file, `length` bytes
- * long. (A region that ends before its file does leaves what lies behind it
- * alone.) Growing allocates blocks (unless opened sparse). With a reserve the
- * base never moves. Without one growth stays in place where it can and
- * otherwise moves, which needs that there is no reference but the caller's;
- * else MAPPED_BUSY. Exports that live then keep what they show at the addresses
- * where it is: of a file and of shared memory both places show the same bytes,
- * private memory is MAPPED_BUSY (but see mapped_region_copy_on_move). Shrinking
- * needs that there is no export and no append under way. MAPPED_READONLY in
- * "r"; MAPPED_UNSUPPORTED in "c", for devices and wrapped memory;
- * MAPPED_ARGUMENT past the reserve. MAPPED_FAULT if it is to grow and somebody
- * has made the file shorter than the region, or if pages are lost and there is
- * no reserve to grow into: shrink or recover first. MAPPED_CLOSED,
- * MAPPED_OVERFLOW, MAPPED_MEMORY, MAPPED_SYSTEM. On failure nothing has
- * changed, unless the system takes pages away and then refuses to give them
- * back: then the region is empty. */
-MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
-                                                    uint64_t length,
-                                                    mapped_error *error);
-
-/* What has become of a file since it was opened or last looked at. */
-typedef enum mapped_change {
-    MAPPED_UNCHANGED,
-    MAPPED_LONGER,
-    MAPPED_SHORTER,
-    MAPPED_REPLACED, /* another file has its path */
-    MAPPED_REMOVED   /* no file has its path */
-} mapped_change;
-
-/* "unchanged", "longer", ... */
-const char *mapped_change_text(mapped_change change);
-
-/* Follows a file that others make longer, cut, replace (as when a log is
- * rotated) or remove, in every mode: `*change` says what was found, one thing
- * at a time, so call it again until it is MAPPED_UNCHANGED or MAPPED_REMOVED.
- *
- * MAPPED_LONGER: the region is longer, as after mapped_region_resize, and never
- * longer than the length it was opened with or resized to, if it was given one.
- * MAPPED_SHORTER: the region is, and slices past its end are MAPPED_RANGE; an
- * export reads zeros there, and says so when it ends. A file that was cut and
- * has grown again in between is not seen to be another one. MAPPED_REPLACED:
- * comes when nothing is left to show of the old file, and the region shows the
- * new one, of any length, also none. MAPPED_REMOVED: the region goes on to show
- * the file that it has, until another one has the path.
- *
- * An access of another thread that began before a call of this that made the
- * region shorter, and ends after one that made it longer again, may have met
- * the zeros in between without an error.
- *
- * Takes a look at the size and at the path, and holds a descriptor from then
- * on. Growth that was not looked at before another file took the path is missed
- * the first time in "r" and "c". Of a file opened by descriptor only the size
- * is followed. "c" keeps its own changes, but for a file that was replaced.
- *
- * MAPPED_BUSY: the region has to move, as in mapped_region_resize, or goes over
- * to another file, while it is exported or there are other references.
- * MAPPED_ARGUMENT past the reserve; MAPPED_FAULT if it is to grow without a
- * reserve and pages are lost: recover first. MAPPED_UNSUPPORTED for devices,
- * and memory that is no file; MAPPED_NOT_A_FILE if the path has something else
- * now; MAPPED_CLOSED, MAPPED_OVERFLOW, MAPPED_MEMORY, MAPPED_SYSTEM. On failure
- * the region shows what it did. */
-MAPPED__MUST_USE mapped_status mapped_region_refresh(mapped_region *region,
-                                                     mapped_change *change,
-                                                     mapped_error *error);
-
-/* How many bytes can be appended (bulk.h) before the file gets longer, or 0. It
- * may have changed when this returns. */
-size_t mapped_region_spare(const mapped_region *region);
-
-/* From now on growth may move private memory, too, while there are
- * exports. The bytes are copied; what such an export shows is what they were at
- * that time. For programs that can't ask the holder of a pointer to let go of
- * it. */
-void mapped_region_copy_on_move(mapped_region *region);
-
-/* How many bytes of memory such growth has left behind for exports that live.
- */
-size_t mapped_region_copied(const mapped_region *region);
-
-/* Seals shared anonymous memory: from now on no process that has its descriptor
- * can make it shorter (which would cost the others their pages) or longer, this
- * region included; a resize that tries is MAPPED_SYSTEM. There is no way back.
- * MAPPED_UNSUPPORTED for everything else, and where the system has no seals.
- * MAPPED_CLOSED. */
-MAPPED__MUST_USE mapped_status mapped_region_seal(mapped_region *region,
-                                                  mapped_error *error);
-
-/* No region, NULL, is closed here and everywhere, with mode "r", and has
- * nothing else. */
+/* NULL counts as a closed region in mode "r" here and everywhere: its numbers
+ * are 0, it has no name. */
 size_t mapped_region_length(const mapped_region *region); /* 0 once closed */
 bool mapped_region_closed(const mapped_region *region);
 bool mapped_region_readonly(const mapped_region *region);
 bool mapped_region_device(const mapped_region *region);
-size_t mapped_region_exports(const mapped_region *region); /* that live */
+size_t mapped_region_exports(const mapped_region *region);
 mapped_mode mapped_region_mode(const mapped_region *region);
-
-/* Functions about the region as a whole (resize, close, recover, a look at the
- * file, an access that meets a lost page) wait while another thread is in one
- * of them with the same region. `before` is called when a call is about to
- * sleep for that, and `after` with its result when it has woken. For programs
- * with a lock that the other thread may need to get on with its work, as
- * interpreters have one. To be set once, before
- * there is a region: the process has one pair. */
-typedef struct mapped_wait_hooks {
-    void *(*before)(void);
-    void (*after)(void *context);
-} mapped_wait_hooks;
-void mapped_region_on_wait(mapped_wait_hooks hooks);
 
 /* Where in its file the region begins; 0 of what is no file. */
 uint64_t mapped_region_file_offset(const mapped_region *region);
@@ -332,12 +238,116 @@ MAPPED__MUST_USE mapped_status mapped_region_descriptor(mapped_region *region,
                                                         intptr_t *descriptor,
                                                         mapped_error *error);
 
+/* How many bytes can be appended (bulk.h) before the file gets longer, or 0. It
+ * may have changed when this returns. */
+size_t mapped_region_spare(const mapped_region *region);
+
+/* How many bytes of private memory exports keep that the region has moved away
+ * from (mapped_region_copy_on_move). */
+size_t mapped_region_copied(const mapped_region *region);
+
+/* Makes the region, and in "r+", "w+", "x+", "a+" the file, `length` bytes
+ * long. If the file goes on after the region's end, the file keeps its length.
+ *
+ * Growing allocates blocks, unless the file was opened sparse. With a reserve
+ * the base never moves. Without one the region grows in place where it can, and
+ * else moves, which needs that the caller's is the only reference and that no
+ * append is running. An export stays at its address then: it and the moved
+ * region show the same bytes, of a file or of shared memory. Private memory
+ * that is exported doesn't move (but see mapped_region_copy_on_move).
+ *
+ * Shrinking needs that there is no export and no append running.
+ *
+ * MAPPED_BUSY: one of these needs isn't met.
+ * MAPPED_READONLY in "r".
+ * MAPPED_UNSUPPORTED in "c", for devices and for wrapped memory.
+ * MAPPED_ARGUMENT past the reserve.
+ * MAPPED_FAULT, growing: the file has become shorter than the region, or pages
+ * are lost and there is no reserve. Shrink or recover first.
+ * MAPPED_CLOSED, MAPPED_OVERFLOW, MAPPED_MEMORY, MAPPED_SYSTEM.
+ *
+ * On failure nothing has changed; only if the system has taken pages away and
+ * refuses to give them back, the region is empty. */
+MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
+                                                    uint64_t length,
+                                                    mapped_error *error);
+
+/* What has become of a file since it was opened or last looked at, and what the
+ * region is afterwards. */
+typedef enum mapped_change {
+    MAPPED_UNCHANGED, /* the same */
+    MAPPED_LONGER,    /* longer, as after mapped_region_resize */
+    MAPPED_SHORTER,   /* shorter: slices past its end are MAPPED_RANGE */
+    MAPPED_REPLACED,  /* another file has the path, and the region shows it */
+    MAPPED_REMOVED    /* no file has the path; the region shows the old one */
+} mapped_change;
+
+/* "unchanged", "longer", ... */
+const char *mapped_change_text(mapped_change change);
+
+/* Follows a file that others make longer, truncate, replace (as when a log is
+ * rotated) or remove, in every mode. `*change` tells one change at a time: call
+ * it again until it is MAPPED_UNCHANGED or MAPPED_REMOVED.
+ *
+ * A region that was given a length doesn't get longer than that. "c" keeps its
+ * own changes, unless the file is replaced. MAPPED_REPLACED comes after the
+ * last bytes of the old file were shown, and the new one may have any length.
+ *
+ * An export that reaches past a new, shorter end reads zeros there and says so
+ * when it ends.
+ *
+ * It looks at the file's size and at its path, and holds a descriptor from then
+ * on. So it doesn't see:
+ * - that a file was truncated and has grown again between two calls;
+ * - the first time, in "r" and "c": growth of a file that has lost its path;
+ * - by descriptor: anything but the size.
+ *
+ * An access of another thread that begins before a call that makes the region
+ * shorter, and ends after one that makes it longer again, may read zeros
+ * without an error.
+ *
+ * MAPPED_BUSY: the region has to move (see mapped_region_resize) or to show
+ * another file, while it is exported or there are other references.
+ * MAPPED_ARGUMENT past the reserve.
+ * MAPPED_FAULT, growing: pages are lost and there is no reserve. Recover first.
+ * MAPPED_UNSUPPORTED for devices and for memory that is no file.
+ * MAPPED_NOT_A_FILE: something else has the path now.
+ * MAPPED_CLOSED, MAPPED_OVERFLOW, MAPPED_MEMORY, MAPPED_SYSTEM.
+ * On failure the region is the same. */
+MAPPED__MUST_USE mapped_status mapped_region_refresh(mapped_region *region,
+                                                     mapped_change *change,
+                                                     mapped_error *error);
+
+/* From now on growth may move private memory under exports, too. The bytes are
+ * copied, and an export keeps them as they were then. For programs that can't
+ * ask the holder of a pointer to let go of it. */
+void mapped_region_copy_on_move(mapped_region *region);
+
+/* Seals shared anonymous memory: from now on no process that has its descriptor
+ * can make it shorter (which would cost the others their pages) or longer, this
+ * region included; a resize that tries is MAPPED_SYSTEM. There is no way back.
+ * MAPPED_UNSUPPORTED for everything else, and where the system has no seals.
+ * MAPPED_CLOSED. */
+MAPPED__MUST_USE mapped_status mapped_region_seal(mapped_region *region,
+                                                  mapped_error *error);
+
+/* While one thread is in resize, refresh, close or recover of a region, or
+ * looks at its file, other threads that do so wait. `before` is called before
+ * such a sleep, and `after` with its result after it. They are for programs
+ * with a lock that the first thread may need, as interpreters have one. To be
+ * set once, before there is a region: the process has one pair. */
+typedef struct mapped_wait_hooks {
+    void *(*before)(void);
+    void (*after)(void *context);
+} mapped_wait_hooks;
+void mapped_region_on_wait(mapped_wait_hooks hooks);
+
 /* What this process has through the library. Counted when asked for, in time
  * that grows with the number of regions. Any thread. */
 typedef struct mapped_statistics {
-    size_t regions;  /* open, or retired while exports live */
-    uint64_t bytes;  /* the sum of their lengths; of retired ones 0 */
-    size_t exports;  /* that live */
+    size_t regions; /* open, or retired with exports left */
+    uint64_t bytes; /* the sum of their lengths; of retired ones 0 */
+    size_t exports;
     uint64_t faults; /* lost pages that were met since the process began */
 } mapped_statistics;
 void mapped_stats(mapped_statistics *statistics);

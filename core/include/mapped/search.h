@@ -87,7 +87,8 @@ MAPPED__MUST_USE mapped_status mapped_parts_next(mapped_parts *parts,
  * part if its separator is found there. Otherwise, and also on any error,
  * returns false and changes nothing; then call mapped_parts_next. This is for
  * callers that release a lock before a long search. */
-bool mapped_parts_near(mapped_parts *parts, size_t limit, mapped_slice *part);
+bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
+                           mapped_slice *part);
 
 /* Private: what a search over several slices does in each. `*next` is as
  * that of mapped_needle_count; the needle isn't empty. */

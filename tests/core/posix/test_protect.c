@@ -276,7 +276,7 @@ static void test_protect_many_stretches(void)
 {
     mapped_region *region = make_memory();
     mapped_slice all = mapped_region_slice(region);
-    const size_t most = MAPPED_PROTECTED_STRETCHES;
+    const size_t most = MAPPED_PROTECTED_RANGES;
     for (size_t i = 0; i < most; i++)
         CHECK_STATUS(protect(memory_slice(region, 10 * i, 9), NULL), MAPPED_OK);
     CHECK_STATUS(protect(memory_slice(region, 10 * most, 1), NULL),
