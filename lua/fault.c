@@ -35,11 +35,11 @@ static int region_recover(lua_State *L)
 {
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     mlua_at_most(L, 1);
     do
         status = mapped_region_recover(check_region(L), &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     return answer(L, status, &error);
 }
 

@@ -79,6 +79,15 @@ MAPPED__INLINE void *mlua_region_memory(mlua_region *self)
     return self->memory + (0 - (uintptr_t)self->memory) % unit;
 }
 
+/* Options to open the core's region in there. */
+MAPPED__INLINE mapped_open_options mlua_region_options(mlua_region *self)
+{
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    options.memory = mlua_region_memory(self);
+    options.memory_size = self->room;
+    return options;
+}
+
 /* Bytes to read: a Lua string, or memory of a region. */
 typedef struct mlua_data {
     const char *string; /* NULL: `slice` */
@@ -127,9 +136,9 @@ void mlua_charge(lua_State *L, mlua_resource *resource, size_t bytes);
 
 /* Whether to try a second time, after a failure for want of what garbage may
  * hold: memory, address space, descriptors. Collects all of it, once in one
- * call; `*tried` begins false. */
-bool mlua_collects(lua_State *L, mapped_status status,
-                   const mapped_error *error, bool *tried);
+ * call; `*retried` begins false. */
+bool mlua_retry_after_gc(lua_State *L, mapped_status status,
+                         const mapped_error *error, bool *retried);
 
 /* What a format, a code or a pattern was compiled to, in one userdata. */
 typedef struct mlua_compiled {
@@ -341,12 +350,14 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
 /* Pushes the Region behind the object at `arg`, which is one of ours. */
 const mlua_region *mlua_push_owner(lua_State *L, int arg);
 
-/* The two halves of making a Region, which is none before something of that
- * path, or of none, is opened into it. It stays on top. */
+/* Pushes an empty Region with room for one that is opened with that path, or
+ * without one if it is NULL: open the core's region into it, then call
+ * mlua_finish_region. The Region stays on top. */
 mlua_region *mlua_push_region(lua_State *L, const char *path);
 void mlua_finish_region(lua_State *L, mlua_region *self);
 
-/* Pushes a new Slice of the Region, Slice or Array at `arg`. */
+/* Pushes a new Slice. `arg`: the Region, Slice or Array that it is a part of.
+ */
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
 
 /* Is position `i` (from 1, negative from the end) one of `count`? */
@@ -447,15 +458,28 @@ bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
 int mlua_guard(lua_State *L);
-int mlua_stats(lua_State *L);      /* fault.c */
-int mlua_windows(lua_State *L);    /* windows.c */
-int mlua_layout_new(lua_State *L); /* records.c */
+int mlua_stats(lua_State *L);        /* fault.c */
+int mlua_open_windows(lua_State *L); /* windows.c: the function windows */
+int mlua_layout_new(lua_State *L);   /* records.c */
 
 int mlua_view_index(lua_State *L);   /* view.c: __index of Region and Slice */
 int mlua_array_index(lua_State *L);  /* array.c: of Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
 int mlua_record_index(lua_State *L);
 int mlua_windows_index(lua_State *L); /* windows.c */
+
+/* Windows: an iterator over the windows of a file. */
+typedef struct mlua_windows {
+    mlua_resource resource;
+    mapped_windows core;
+    mlua_region *window; /* the last one; NULL before the first */
+} mlua_windows;
+
+/* windows.c: the Windows at `arg`, or raises if it is none or is closed. */
+mlua_windows *mlua_check_windows(lua_State *L, int arg);
+/* Closes the Region of a window; NULL is none. */
+void mlua_close_window(lua_State *L, mlua_region *window);
+int mlua_windows_lines(lua_State *L); /* windows_lines.c: the method lines */
 
 /* Of Region and Slice alike. */
 extern const luaL_Reg mlua_view_meta[];       /* view.c */

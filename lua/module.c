@@ -123,7 +123,7 @@ static void push_statuses(lua_State *L)
 static const luaL_Reg functions[] = {
     {"open", mlua_open},   {"anonymous", mlua_anonymous},
     {"guard", mlua_guard}, {"layout", mlua_layout_new},
-    {"stats", mlua_stats}, {"windows", mlua_windows},
+    {"stats", mlua_stats}, {"windows", mlua_open_windows},
     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);

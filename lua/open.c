@@ -214,7 +214,7 @@ int mlua_open(lua_State *L)
     mapped_error error;
     mapped_status status;
     mlua_region *self;
-    bool tried = false;
+    bool retried = false;
     mlua_at_most(L, 3);
     from.mode = check_mode(L, 2);
     from.options = check_open_options(L, 3);
@@ -230,7 +230,7 @@ int mlua_open(lua_State *L)
     from.options.memory_size = self->room;
     do
         status = open_source(L, &from, &self->region, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     self->own = from.mode == MAPPED_MODE_COPY;
@@ -246,7 +246,7 @@ int mlua_anonymous(lua_State *L)
     mlua_region *self;
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     mlua_at_most(L, 2);
     length = mlua_check_length(L, 1);
     mlua_check_options(L, 2, names);
@@ -259,7 +259,7 @@ int mlua_anonymous(lua_State *L)
     do
         status =
             mapped_region_anonymous(length, &options, &self->region, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     self->own = true;

@@ -18,7 +18,7 @@ static int paging_advise(lua_State *L)
     mapped_advice advice;
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     size_t length;
     const char *text;
     mlua_at_most(L, 2);
@@ -30,7 +30,7 @@ static int paging_advise(lua_State *L)
     }
     do
         status = mapped_advise(mlua_to_view(L, 1), advice, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     return answer(L, status, &error);
 }
 
@@ -40,11 +40,11 @@ static int run(lua_State *L, operation *what)
 {
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     mlua_at_most(L, 1);
     do
         status = what(mlua_check_view(L, 1), &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     return answer(L, status, &error);
 }
 
@@ -73,7 +73,7 @@ static int paging_protect(lua_State *L)
     mapped_mode mode;
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     size_t length;
     const char *text;
     mlua_at_most(L, 2);
@@ -87,7 +87,7 @@ static int paging_protect(lua_State *L)
     }
     do
         status = mapped_protect(mlua_check_view(L, 1), mode, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     return answer(L, status, &error);
 }
 
@@ -106,7 +106,7 @@ static int fetch(lua_State *L, bool reports)
     mapped_slice slice = mlua_check_view(L, 1);
     size_t total = slice.length;
     size_t done = 0;
-    bool tried = false;
+    bool retried = false;
     do {
         mapped_error error;
         mapped_status status;
@@ -115,7 +115,7 @@ static int fetch(lua_State *L, bool reports)
             if (slice.length > total)
                 slice.length = total;
             status = mapped_prefetch_next(slice, &done, &error);
-        } while (mlua_collects(L, status, &error, &tried));
+        } while (mlua_retry_after_gc(L, status, &error, &retried));
         if (status != MAPPED_OK)
             return mlua_fail(L, &error);
         if (reports)
@@ -129,7 +129,7 @@ static int paging_prefetch(lua_State *L)
 {
     mapped_error error;
     mapped_status status;
-    bool reports, waits, tried = false;
+    bool reports, waits, retried = false;
     mlua_at_most(L, 3);
     mlua_check_handle(L, 1);
     waits = lua_isnoneornil(L, 2) || lua_toboolean(L, 2);
@@ -145,7 +145,7 @@ static int paging_prefetch(lua_State *L)
     do
         status = mapped_prefetch(mlua_check_view(L, 1), MAPPED_PREFETCH_START,
                                  &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     return answer(L, status, &error);
 }
 
@@ -164,12 +164,12 @@ static int push_residency(lua_State *L, bool mapped)
     mapped_residency found;
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     if (mapped)
         bits = lua_newuserdatauv(L, room + 1, 0);
     do
         status = mapped_residency_get(slice, &found, bits, room + 1, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     lua_createtable(L, 0, 6);
@@ -202,13 +202,13 @@ static int paging_flush(lua_State *L)
     unsigned flags;
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     mlua_open_self(L, 2);
     mlua_check_options(L, 2, names);
     flags = mlua_get_flag(L, 2, "wait", true) ? 0 : MAPPED_FLUSH_START;
     do
         status = mapped_flush(mlua_check_view(L, 1), flags, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_FAULT)
         return mlua_fail_fault(L, &error);
     return answer(L, status, &error);

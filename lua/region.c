@@ -203,13 +203,13 @@ static int region_resize(lua_State *L)
     mapped_error error;
     mapped_status status;
     size_t n;
-    bool tried = false;
+    bool retried = false;
     mlua_at_most(L, 2);
     self = check_open_region(L, 1);
     n = mlua_check_length(L, 2);
     do
         status = mapped_region_resize(self->region, n, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_OK)
         mlua_charge_region(L, self);
     return answer(L, status, &error);
@@ -231,14 +231,14 @@ static int region_append(lua_State *L)
     mlua_data data;
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     mlua_at_most(L, 2);
     check_open_region(L, 1);
     do {
         data = mlua_check_data(L, "append", 2);
         self = check_open_region(L, 1);
         status = append(self->region, &data, &error);
-    } while (mlua_collects(L, status, &error, &tried));
+    } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_OK)
         mlua_charge_region(L, self);
     return answer(L, status, &error);
@@ -257,12 +257,12 @@ static int region_refresh(lua_State *L)
     mapped_change change;
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     mlua_at_most(L, 1);
     self = check_open_region(L, 1);
     do
         status = mapped_region_refresh(self->region, &change, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     mlua_charge_region(L, self);
@@ -276,10 +276,10 @@ static int region_size(lua_State *L)
     mapped_region *region = open_region(L);
     mapped_error error;
     mapped_status status;
-    bool tried = false;
+    bool retried = false;
     do
         status = mapped_region_size(region, &size, &error);
-    while (mlua_collects(L, status, &error, &tried));
+    while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     lua_pushinteger(L, (lua_Integer)size);

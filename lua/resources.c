@@ -128,12 +128,12 @@ void mlua_charge(lua_State *L, mlua_resource *resource, size_t bytes)
         step(L, self, bytes - before);
 }
 
-bool mlua_collects(lua_State *L, mapped_status status,
-                   const mapped_error *error, bool *tried)
+bool mlua_retry_after_gc(lua_State *L, mapped_status status,
+                         const mapped_error *error, bool *retried)
 {
-    if (status == MAPPED_OK || *tried || !mapped_error_is_shortage(error))
+    if (status == MAPPED_OK || *retried || !mapped_error_is_shortage(error))
         return false;
-    *tried = true;
+    *retried = true;
     lua_gc(L, LUA_GCCOLLECT);
     return true;
 }

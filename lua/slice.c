@@ -7,24 +7,26 @@ void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
     mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
     self->slice = slice;
-    self->owner = mlua_push_owner(L, arg);
+    self->owner = mlua_push_owner(L, arg); /* and leaves it on the stack */
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }
 
-static int push_sub(lua_State *L, const char *operation, mapped_slice slice,
-                    size_t offset, size_t n)
+/* Pushes the part [offset, offset + n) of argument 1, whose bytes are `slice`.
+ */
+static int push_part(lua_State *L, const char *operation, mapped_slice slice,
+                     size_t offset, size_t n)
 {
+    mapped_slice part;
     mapped_error error;
-    if (mapped_slice_sub(slice, offset, n, &slice, &error) != MAPPED_OK)
+    if (mapped_slice_sub(slice, offset, n, &part, &error) != MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
-    mlua_push_slice(L, 1, slice);
+    mlua_push_slice(L, 1, part);
     return 1;
 }
 
-/* The short way is for some bytes of an open region; push_sub decides on the
- * rest. */
+/* sub(from, to) clamps, as string.sub does. */
 static int view_sub(lua_State *L)
 {
     mapped_slice slice = mlua_view_bytes(mlua_self(L, 3));
@@ -32,20 +34,16 @@ static int view_sub(lua_State *L)
     lua_Integer to = mlua_opt_integer(L, 3, -1);
     size_t offset;
     size_t n = mlua_clamp(from, to, slice.length, &offset);
-    if (n == 0 || mapped_slice_try_enter(slice, offset, n) == NULL)
-        return push_sub(L, "sub", slice, offset, n);
-    slice.offset += offset;
-    slice.length = n;
-    mlua_push_slice(L, 1, slice);
-    return 1;
+    return push_part(L, "sub", slice, offset, n);
 }
 
+/* slice(position, length) raises if there are not so many bytes. */
 static int view_slice(lua_State *L)
 {
     mapped_slice slice = mlua_open_self(L, 3);
     size_t n = mlua_check_length(L, 3);
-    return push_sub(L, "slice", slice,
-                    mlua_check_span(L, 2, 0, n, slice.length), n);
+    size_t offset = mlua_check_span(L, 2, 0, n, slice.length);
+    return push_part(L, "slice", slice, offset, n);
 }
 
 const luaL_Reg mlua_slice_methods[] = {

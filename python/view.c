@@ -103,21 +103,11 @@ static inline Py_ssize_t clamp(Py_ssize_t index, Py_ssize_t length)
     return index < length ? index : length;
 }
 
-/* Makes a slice if that is not a plain access. */
-COLD static PyObject *slice_slow(PyObject *self, Py_ssize_t start,
-                                 size_t length)
-{
-    mapped_error error;
-    mapped_slice part;
-    if (mapped_slice_sub(view_span(self), (size_t)start, length, &part,
-                         &error) != MAPPED_OK)
-        return raise_of(view_owner(self), &error);
-    return slice_new(view_owner(self), part.offset, part.length);
-}
-
 static PyObject *slice_by(PyObject *self, PyObject *key)
 {
     Py_ssize_t start, stop, step;
+    mapped_slice part;
+    mapped_error error;
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return NULL;
     if (step != 1)
@@ -126,10 +116,10 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
     start = clamp(start, (Py_ssize_t)span.length);
     stop = clamp(stop, (Py_ssize_t)span.length);
     size_t length = stop > start ? (size_t)(stop - start) : 0;
-    if (length == 0 ||
-        mapped_slice_try_enter(span, (size_t)start, length) == NULL)
-        return slice_slow(self, start, length);
-    return slice_new(view_owner(self), span.offset + (size_t)start, length);
+    if (mapped_slice_sub(span, (size_t)start, length, &part, &error) !=
+        MAPPED_OK)
+        return raise_of(view_owner(self), &error);
+    return slice_new(view_owner(self), part.offset, part.length);
 }
 
 COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)

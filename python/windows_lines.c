@@ -126,7 +126,7 @@ static PyObject *lines_next(PyObject *object)
     PyObject *result;
     if (windows_begin(self->windows) < 0)
         return NULL;
-    if (mapped_windows_lines_near(&self->core, UNLOCKED_BYTES, &line))
+    if (mapped_windows_lines_try_next(&self->core, UNLOCKED_BYTES, &line))
         result = slice_new(self->region, line.offset, line.length);
     else
         result = next_far(self);

@@ -43,8 +43,9 @@ static mapped_status check_range(mapped_slice slice, size_t offset, size_t n,
     return MAPPED_OK;
 }
 
-mapped_status mapped_slice_sub(mapped_slice slice, size_t offset, size_t length,
-                               mapped_slice *part, mapped_error *error)
+mapped_status mapped__slice_sub_slow(mapped_slice slice, size_t offset,
+                                     size_t length, mapped_slice *part,
+                                     mapped_error *error)
 {
     mapped_status status = check_range(slice, offset, length, error);
     if (status != MAPPED_OK)

@@ -31,8 +31,8 @@ static void cut(mapped_windows_lines *lines, size_t length, size_t dropped,
     lines->start_ += length;
 }
 
-bool mapped_windows_lines_near(mapped_windows_lines *lines, size_t limit,
-                               mapped_slice *line)
+bool mapped_windows_lines_try_next(mapped_windows_lines *lines, size_t limit,
+                                   mapped_slice *line)
 {
     size_t n = lines->rest_.length < limit ? lines->rest_.length : limit;
     const unsigned char *p =

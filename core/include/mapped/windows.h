@@ -73,6 +73,18 @@ MAPPED__INLINE bool mapped_windows_closed(const mapped_windows *windows)
     return !windows->open_;
 }
 
+/* What errors call the file: the path, or the name; may be NULL. */
+MAPPED__INLINE const char *mapped_windows_name(const mapped_windows *windows)
+{
+    return windows->name_;
+}
+
+/* Bytes of each window but the last. */
+MAPPED__INLINE uint64_t mapped_windows_length(const mapped_windows *windows)
+{
+    return windows->size_;
+}
+
 /* The size of the file now. */
 MAPPED__MUST_USE mapped_status mapped_windows_file_size(
     const mapped_windows *windows, uint64_t *size, mapped_error *error);
@@ -182,8 +194,8 @@ mapped_windows_lines_step(mapped_windows_lines *lines, mapped_slice *line,
 /* The same, but searches no more than `limit` bytes and asks nobody: returns
  * true with the next line if it ends there. Otherwise returns false and changes
  * nothing; then take the step. */
-bool mapped_windows_lines_near(mapped_windows_lines *lines, size_t limit,
-                               mapped_slice *line);
+bool mapped_windows_lines_try_next(mapped_windows_lines *lines, size_t limit,
+                                   mapped_slice *line);
 
 /* Maps the window that the step wants, as mapped_windows_map. The region must
  * stay until the next map. MAPPED_PAST_END: take the step again. */
