@@ -9,9 +9,9 @@ static int name_index(const Signature *signature, PyObject *keyword)
     for (int i = 0; signature->names[i] != NULL; i++)
         if (PyUnicode_CompareWithASCIIString(keyword, signature->names[i]) == 0)
             return i;
-    return failed(raise_about(PyExc_TypeError,
-                              "%s() got an unexpected keyword argument %U",
-                              signature->function, keyword));
+    return raised_as_int(raise_about(
+        PyExc_TypeError, "%s() got an unexpected keyword argument %U",
+        signature->function, keyword));
 }
 
 static int take_keywords(const Signature *signature, PyObject *const *given,
@@ -24,7 +24,7 @@ static int take_keywords(const Signature *signature, PyObject *const *given,
         if (at < 0)
             return -1;
         if (values[at] != NULL)
-            return failed(raise_about(
+            return raised_as_int(raise_about(
                 PyExc_TypeError, "%s() got multiple values for argument %U",
                 signature->function, keyword));
         values[at] = given[i];
@@ -36,7 +36,7 @@ int arguments_sort(const Signature *signature, PyObject *const *given,
                    Py_ssize_t count, PyObject *keywords, PyObject **values)
 {
     if (count > signature->positional)
-        return failed(PyErr_Format(
+        return raised_as_int(PyErr_Format(
             PyExc_TypeError,
             "%s() takes at most %d positional arguments (%zd given)",
             signature->function, signature->positional, count));
@@ -51,9 +51,9 @@ int arguments_sort(const Signature *signature, PyObject *const *given,
     for (int i = 0; i < signature->required; i++) {
         if (values[i] != NULL)
             continue;
-        return failed(PyErr_Format(PyExc_TypeError,
-                                   "%s() missing required argument '%s'",
-                                   signature->function, signature->names[i]));
+        return raised_as_int(
+            PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'",
+                         signature->function, signature->names[i]));
     }
     return 0;
 }

@@ -42,8 +42,8 @@ static int read_length(PyObject *object, Py_ssize_t *length)
     if (convert_u64(object, "shape", &value) < 0)
         return -1;
     if (value > PY_SSIZE_T_MAX)
-        return failed(raise_about(PyExc_ValueError, "%s is too large: %U",
-                                  "shape", object));
+        return raised_as_int(raise_about(
+            PyExc_ValueError, "%s is too large: %U", "shape", object));
     *length = (Py_ssize_t)value;
     return 0;
 }
@@ -183,7 +183,7 @@ static inline PyObject *item_at(const Array *array, size_t offset)
 COLD static PyObject *select_and_get(const Array *array, PyObject *key)
 {
     Part part;
-    PyErr_Clear(); /* what a first, quick attempt has left */
+    PyErr_Clear(); /* the fast path may have raised */
     if (array_select(array, key, &part) < 0)
         return NULL;
     if (part.array.dimensions == 0)

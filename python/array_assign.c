@@ -11,7 +11,7 @@
 
 static int refuse_shape(void)
 {
-    return failed(PyErr_Format(
+    return raised_as_int(PyErr_Format(
         PyExc_ValueError, "the shapes of the array and of the values differ"));
 }
 
@@ -28,20 +28,19 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
         return 0;
     if (error.status == MAPPED_VALUE)
         return value_refuse(element, object, 0);
-    return failed(raise_in(array->owner, ASSIGN, &error));
+    return raised_as_int(raise_in(array->owner, ASSIGN, &error));
 }
 
-/* The element of a format in which struct allows blanks and a count of one
- * before the code, but no blanks before the byte order. A text of one byte is a
- * char, as NumPy calls it. */
+/* Takes " 1 i" for "i" and "<1i" for "<i", as struct does, but no blanks before
+ * a byte order. A text of one byte is a char, as NumPy calls it. */
 static const mapped_element *element_of(const char *format)
 {
     char plain[3] = "";
     size_t length = 0;
     const char first = *format;
     for (; *format != '\0'; format++) {
-        bool counts = *format == '1' && format[1] >= '?';
-        if (strchr(" \t\n\r\f\v", *format) != NULL || counts)
+        bool is_count_of_one = *format == '1' && format[1] >= '?'; /* a code */
+        if (strchr(" \t\n\r\f\v", *format) != NULL || is_count_of_one)
             continue;
         if (length == sizeof plain - 1)
             return NULL;
@@ -62,8 +61,8 @@ const mapped_element *buffer_element(const Py_buffer *buffer)
                                                                 : NULL;
 }
 
-/* Each sequence becomes a tuple first, because converting a value may change
- * it. */
+/* Stores the values at `*to`, and moves that behind them. Each sequence becomes
+ * a tuple first, because converting a value may change it. */
 static int convert_values(const Array *array, const mapped_array *target,
                           PyObject *object, unsigned char **to)
 {
@@ -130,13 +129,13 @@ static int copy_items(const Array *array, const mapped_array *target,
                       Region *owner, const mapped_array *from)
 {
     mapped_error error;
-    if (!same_shape(target, from->dimensions, from->shape))
+    if (!same_shape(target, from->dimensions, from->shape)) /* 0 if closed */
         return require_open(owner, ASSIGN) < 0 ? -1 : refuse_shape();
-    if (SUCCEEDS_WITH_RETRY(copy_core(target, from, &error), &error))
+    if (TRY_TWICE(copy_core(target, from, &error), &error))
         return 0;
     const Source source = {.owner = owner, .slice = from->slice};
-    return failed(raise_in(failed_region(&source, array->owner, error.status),
-                           ASSIGN, &error));
+    return raised_as_int(raise_in(
+        failed_region(&source, array->owner, error.status), ASSIGN, &error));
 }
 
 static int scatter_source(const Array *array, const mapped_array *target,
@@ -147,7 +146,7 @@ static int scatter_source(const Array *array, const mapped_array *target,
     if (source->length != array_bytes(target))
         return refuse_shape();
     if (mapped_array_extent(target, &extent, &error) != MAPPED_OK)
-        return failed(raise_in(array->owner, ASSIGN, &error));
+        return raised_as_int(raise_in(array->owner, ASSIGN, &error));
     if (extent.contiguous && !mapped_region_device(target->slice.region))
         return source_store(source, array->owner, extent.bytes, 0);
     if (source->copy != NULL)
@@ -186,7 +185,7 @@ static int assign_buffer(const Array *array, const mapped_array *target,
 static int assign_range(const Array *array, const mapped_array *target,
                         PyObject *object)
 {
-    Py_ssize_t length, step;
+    Py_ssize_t length, step; /* of a Region or Slice, which is bytes */
     mapped_array from = {.shape = &length, .strides = &step};
     Region *owner = array_described(array->owner->state, object, &from);
     if (owner == NULL)
@@ -211,10 +210,11 @@ static int assign_record(const Array *array, size_t offset, PyObject *object)
     return field_write(array->owner, array->array.slice, &all, object);
 }
 
+/* The general case. */
 COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
 {
     Part part;
-    PyErr_Clear(); /* what a first, quick attempt has left */
+    PyErr_Clear(); /* PyLong_AsSsize_t in array_assign may have raised */
     if (value == NULL) {
         PyErr_SetString(PyExc_TypeError, array->layout != NULL
                                              ? "records can't be deleted"
@@ -230,14 +230,14 @@ COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
                : assign_element(array, part.array.first, value);
 }
 
-/* The shortest way for an index that is an int and not negative. */
+/* The fast path is for an index that is an int and not negative. */
 int array_assign(PyObject *self, PyObject *key, PyObject *value)
 {
     const Array *array = array_of(self);
     if (value != NULL && Py_IS_TYPE(key, &PyLong_Type) &&
         array->array.dimensions == 1 && array->layout == NULL) {
         Py_ssize_t index = PyLong_AsSsize_t(key);
-        if ((size_t)index < (size_t)array->array.shape[0])
+        if ((size_t)index < (size_t)array->array.shape[0]) /* nor negative */
             return assign_element(
                 array, mapped_array_offset(&array->array, (size_t)index),
                 value);

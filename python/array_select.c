@@ -19,7 +19,7 @@ static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
     if (convert_index(key, &subscript->start) < 0)
         return -1;
     if (subscript->start < -length || subscript->start >= length)
-        return failed(
+        return raised_as_int(
             raise_index(array->owner, subscript->start, (size_t)length));
     if (subscript->start < 0)
         subscript->start += length;
@@ -31,9 +31,9 @@ static int convert_keys(const Array *array, PyObject *keys,
 {
     Py_ssize_t count = PyTuple_Size(keys);
     if (count > array->array.dimensions)
-        return failed(PyErr_Format(PyExc_IndexError,
-                                   "%zd indices for an array of %d dimensions",
-                                   count, array->array.dimensions));
+        return raised_as_int(PyErr_Format(
+            PyExc_IndexError, "%zd indices for an array of %d dimensions",
+            count, array->array.dimensions));
     for (int i = 0; i < count; i++)
         if (convert_key(array, array->array.shape[i], PyTuple_GetItem(keys, i),
                         &subscripts[i]) < 0)
@@ -57,5 +57,5 @@ int array_select(const Array *array, PyObject *key, Part *part)
     if (mapped_array_select(&array->array, subscripts, count, &part->array,
                             &error) == MAPPED_OK)
         return 0;
-    return failed(raise_of(array->owner, &error));
+    return raised_as_int(raise_of(array->owner, &error));
 }

@@ -26,7 +26,7 @@
 
 /* Struct codes begin with nothing or one of "@=<>!". */
 #define CODE_PREFIXES 6
-#define SPARE_SLICES 16
+#define FREE_SLICES 16
 
 typedef struct Region Region;
 
@@ -52,7 +52,7 @@ typedef struct KnownFormat {
 #define STATE_TYPE(name) PyTypeObject *name;
 
 /* One for each interpreter that imports the module. The types and exceptions
- * are set once; the caches, the regions that wait and the spare slices change
+ * are set once; the caches, the queue of regions and the free slices change
  * with the interpreter lock held. */
 typedef struct State {
     PyObject *module; /* that has this state; each Region has a reference */
@@ -66,10 +66,11 @@ typedef struct State {
     size_t formats_size;    /* bytes that they take, at most */
     KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
-    int deallocating; /* regions that wrap buffers, one inside the other */
-    Region *waiting;  /* such a region that has to wait for the outer ones */
-    PyObject *spares[SPARE_SLICES]; /* memory of slices that are gone */
-    int spare_count;
+    int dealloc_depth; /* of wrapping regions that are freed, each by the next
+                        */
+    Region *dealloc_queue; /* of them, to be freed by the outermost one */
+    PyObject *free_slices[FREE_SLICES]; /* memory of slices that are gone */
+    int free_slice_count;
 } State;
 
 /* A tuple or list that is being filled is hidden from the garbage collector:
@@ -109,13 +110,13 @@ struct Region {
     View view;
     mapped_error *pending_fault; /* the next check() or close() raises it */
     State *state;
-    PyObject *name;         /* the path or descriptor as given, or None */
-    bool wraps;             /* made by wrap, and so can be part of a cycle */
-    bool retired;           /* a block has ended while exports lived */
-    Py_buffer foreign;      /* the wrapped buffer, until it is given back */
-    Region *next;           /* see State.waiting */
-    bool foreign_ended;     /* the core has no more use for `foreign` */
-    bool foreign_traversed; /* to the collector: see region_traverse */
+    PyObject *name;           /* the path or descriptor as given, or None */
+    bool wraps;               /* made by wrap, and so can be part of a cycle */
+    bool block_ended;         /* its `with` block has */
+    Py_buffer wrapped_buffer; /* until it is given back */
+    bool wrapped_done;        /* the core needs `wrapped_buffer` no more */
+    bool wrapped_traversed;   /* shown to the collector: see region_traverse */
+    Region *next;             /* in State.dealloc_queue */
 };
 
 /* Which bytes an object of ours stands for: from its first to its last. */
@@ -150,16 +151,16 @@ TYPES(SPEC_DECLARATION)
 
 /* A Region without memory yet: the caller opens `.view.slice.region`. */
 Region *region_new(State *state, PyObject *name);
-void region_foreign_end(void *region); /* the hook of a wrapped region */
+void region_end_wrapped(void *region); /* the hook of a wrapped region */
 
 /* Gives the wrapped buffer back if the core has said that it needs it no more,
  * as behind the last export of a closed region. Runs the code of others. */
-void region_foreign_release(Region *self);
+void region_release_wrapped(Region *self);
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* [:] */
 PyObject *slice_of(const Extent *extent);
-void slice_free_spares(State *state);
+void slice_free_memory(State *state);
 
 /* Iterates over `length` items, -1 with an exception, from the last to the
  * first if `backwards`; a sequence that shrinks meanwhile is an error and not
@@ -178,9 +179,9 @@ void *memory_new(size_t count, size_t size);
 PyObject *bytes_new(size_t length);
 PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length);
 
-/* Does a call that sets `*error` succeed, at once or after a collection? It is
- * evaluated up to twice. */
-#define SUCCEEDS_WITH_RETRY(call, error) \
+/* Evaluates a call that sets `*error` up to twice: again after a collection if
+ * something had run out. Has it succeeded? */
+#define TRY_TWICE(call, error) \
     ((call) == MAPPED_OK || (collect_for_retry(error) && (call) == MAPPED_OK))
 
 /* Raises what stands for `error` and returns NULL; OS errors name `name`. */
@@ -234,9 +235,8 @@ bool is_encoding_error(PyObject *text);
 /* A TypeError: "`what`, not 'float'", which is the type of `object`. */
 void *raise_kind(const char *what, PyObject *object);
 
-/* What a function that returns an int returns for one that has raised an
- * exception and returned NULL. */
-static inline int failed(const void *Py_UNUSED(null))
+/* -1, with the exception that a function has raised that returned NULL. */
+static inline int raised_as_int(const void *Py_UNUSED(null))
 {
     return -1;
 }
@@ -259,20 +259,19 @@ typedef struct Signature {
 int arguments_sort(const Signature *signature, PyObject *const *arguments,
                    Py_ssize_t count, PyObject *keywords, PyObject **values);
 
-/* Defines a method of some `values`, one for each of the names behind them,
- * NULL where the caller left one out. See Signature for the numbers. */
-#define METHOD_NAMED(function, name, required, positional, ...)                \
-    static PyObject *function##_with(PyObject *self, PyObject *const *values); \
-    METHOD_KEYWORDS(function)                                                  \
-    {                                                                          \
-        static const Signature signature = {                                   \
-            name, required, positional, {__VA_ARGS__}};                        \
-        PyObject *values[MAX_ARGUMENTS];                                       \
-        if (arguments_sort(&signature, given, count, keywords, values) < 0)    \
-            return NULL;                                                       \
-        return function##_with(self, values);                                  \
-    }                                                                          \
-    static PyObject *function##_with(PyObject *self, PyObject *const *values)
+/* Defines the method `function` with keywords, which calls `with` with some
+ * values: one for each of the names, NULL where the caller left one out. See
+ * Signature for the numbers. */
+#define KEYWORD_METHOD(function, with, name, required, positional, ...)     \
+    METHOD_KEYWORDS(function)                                               \
+    {                                                                       \
+        static const Signature signature = {                                \
+            name, required, positional, {__VA_ARGS__}};                     \
+        PyObject *values[MAX_ARGUMENTS];                                    \
+        if (arguments_sort(&signature, given, count, keywords, values) < 0) \
+            return NULL;                                                    \
+        return with(self, values);                                          \
+    }
 
 /* A reference to a str or bytes object with the same text and no attributes of
  * its own, which could lead back to us: for all that we keep. */
@@ -432,7 +431,7 @@ void export_release(Region *owner, const Py_buffer *buffer);
 void fault_unraisable(Region *owner, const mapped_error *error);
 
 /* True, with the exception, if a fault was pending. */
-bool fault_raise_owed(Region *owner);
+bool fault_raise_pending(Region *owner);
 
 /* == and != of a Region, a Slice, an Array and Records. */
 PyObject *equal_compare(PyObject *self, PyObject *other, int operation);

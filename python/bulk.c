@@ -11,7 +11,7 @@ const char view_copy_from_doc[] = PyDoc_STR(
     "Store all bytes of `data`, any buffer, from `offset` on. The two may\n"
     "overlap." BULK_ERRORS);
 
-METHOD_NAMED(view_copy_from, "copy_from", 1, 2, "data", "offset")
+static PyObject *view_copy_from_with(PyObject *self, PyObject *const *values)
 {
     size_t offset = 0;
     Source source;
@@ -24,6 +24,9 @@ METHOD_NAMED(view_copy_from, "copy_from", 1, 2, "data", "offset")
     source_close(&source);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
+
+KEYWORD_METHOD(view_copy_from, view_copy_from_with, "copy_from", 1, 2, "data",
+               "offset")
 
 static int read_to(PyObject *self, void *to, size_t length,
                    const char *operation)
@@ -144,7 +147,7 @@ const char view_move_doc[] =
               "Copy `n` bytes from offset `src` to offset `dest`; the two may "
               "overlap." BULK_ERRORS);
 
-METHOD_NAMED(view_move, "move", 3, 3, "dest", "src", "n")
+static PyObject *view_move_with(PyObject *self, PyObject *const *values)
 {
     size_t to, from, n;
     mapped_error error;
@@ -160,3 +163,5 @@ METHOD_NAMED(view_move, "move", 3, 3, "dest", "src", "n")
         return raise_in(view_owner(self), "move", &error);
     Py_RETURN_NONE;
 }
+
+KEYWORD_METHOD(view_move, view_move_with, "move", 3, 3, "dest", "src", "n")

@@ -22,7 +22,7 @@ static int refuse_size(const char *what, PyObject *number)
 
 int convert_size(PyObject *object, const char *what, size_t *result)
 {
-    PyErr_Clear(); /* what a first, quick attempt has left */
+    PyErr_Clear(); /* the fast path may have raised */
     if (object == NULL)
         return 0;
     PyObject *number = PyNumber_Index(object);
@@ -54,10 +54,10 @@ int convert_u64(PyObject *object, const char *what, uint64_t *result)
     int overflow, status = 0;
     long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
     if (overflow > 0)
-        status = failed(raise_about(PyExc_OverflowError, "%s is too large: %U",
-                                    what, number));
+        status = raised_as_int(raise_about(
+            PyExc_OverflowError, "%s is too large: %U", what, number));
     else if (value < 0)
-        status = failed(raise_about(
+        status = raised_as_int(raise_about(
             PyExc_ValueError, "%s must not be negative: %U", what, number));
     else
         *result = (uint64_t)value;
@@ -78,9 +78,9 @@ int convert_byte(PyObject *object, uint8_t *result)
     int overflow, status = 0; /* on overflow the value is -1 */
     long value = PyLong_AsLongAndOverflow(number, &overflow);
     if (value < 0 || value > 255)
-        status = failed(raise_about(PyExc_ValueError,
-                                    "%s must be in range(0, 256): %U", "byte",
-                                    number));
+        status = raised_as_int(raise_about(PyExc_ValueError,
+                                           "%s must be in range(0, 256): %U",
+                                           "byte", number));
     else
         *result = (uint8_t)value;
     Py_DECREF(number);

@@ -127,7 +127,7 @@ static int describe_buffer(const State *state, const Py_buffer *buffer,
     mapped_error error;
     if (mapped_region_wrap(data, (size_t)buffer->len, true, NULL, NULL,
                            &operand->wrap, &error) != MAPPED_OK)
-        return failed(raise_error(state, &error, NULL));
+        return raised_as_int(raise_error(state, &error, NULL));
     operand->array.slice = mapped_region_slice(operand->wrap);
     operand->array.item = mapped_item_of(element);
     return 0;

@@ -329,7 +329,9 @@ void *raise_in(Region *owner, const char *operation, const mapped_error *error)
 int outcome(Region *owner, const char *operation, mapped_status status,
             const mapped_error *error)
 {
-    return status == MAPPED_OK ? 0 : failed(raise_in(owner, operation, error));
+    return status == MAPPED_OK
+               ? 0
+               : raised_as_int(raise_in(owner, operation, error));
 }
 
 int require_open(Region *owner, const char *operation)
@@ -339,7 +341,7 @@ int require_open(Region *owner, const char *operation)
     mapped_error error;
     mapped_error_set(&error, MAPPED_CLOSED, operation);
     mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
-    return failed(raise_message(PyExc_ValueError, &error));
+    return raised_as_int(raise_message(PyExc_ValueError, &error));
 }
 
 /* The path as errors of the core have it, with ": " behind; or "". */

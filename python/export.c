@@ -9,7 +9,7 @@ int export_begin(Region *owner, mapped_slice slice, mapped_export *made)
     mapped_error error;
     if (mapped_export_begin(slice, made, &error) == MAPPED_OK)
         return 0;
-    return failed(raise_of(owner, &error));
+    return raised_as_int(raise_of(owner, &error));
 }
 
 static bool asks(int flags, int what)
@@ -129,7 +129,7 @@ void export_release(Region *owner, const Py_buffer *buffer)
     mapped_error error;
     if (end(buffer, &error) == MAPPED_FAULT)
         fault_unraisable(owner, &error);
-    region_foreign_release(owner);
+    region_release_wrapped(owner);
 }
 
 void view_release_buffer(PyObject *self, Py_buffer *buffer)

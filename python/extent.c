@@ -11,7 +11,7 @@ int array_extent(const Array *array, const char *operation, Extent *extent)
     mapped_extent found;
     mapped_error error;
     if (mapped_array_extent(&array->array, &found, &error) != MAPPED_OK)
-        return failed(raise_in(array->owner, operation, &error));
+        return raised_as_int(raise_in(array->owner, operation, &error));
     *extent = (Extent){array->owner, found.bytes, (Py_ssize_t)found.first,
                        found.contiguous};
     return 0;

@@ -29,7 +29,7 @@ void fault_unraisable(Region *owner, const mapped_error *error)
     PyErr_Restore(type, value, traceback);
 }
 
-bool fault_raise_owed(Region *owner)
+bool fault_raise_pending(Region *owner)
 {
     mapped_error *fault =
         __atomic_exchange_n(&owner->pending_fault, NULL, __ATOMIC_ACQ_REL);
@@ -54,7 +54,7 @@ PyObject *region_check(PyObject *self, PyObject *Py_UNUSED(nothing))
     Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
     mapped_status status =
         unlocked_end(&unlocked, mapped_region_check(core_of(self), &error));
-    if (status != MAPPED_CLOSED && fault_raise_owed(view_owner(self)))
+    if (status != MAPPED_CLOSED && fault_raise_pending(view_owner(self)))
         return NULL;
     if (status != MAPPED_OK)
         return raise_of(view_owner(self), &error);
@@ -162,7 +162,7 @@ const char module_guard_doc[] = PyDoc_STR(
     "Switching it on puts it on top of handlers for SIGBUS that were\n"
     "installed later, such as faulthandler's.");
 
-METHOD_NAMED(module_guard, "guard", 0, 1, "enabled")
+static PyObject *module_guard_with(PyObject *self, PyObject *const *values)
 {
     bool before = mapped_guard_enabled();
     (void)self;
@@ -173,3 +173,5 @@ METHOD_NAMED(module_guard, "guard", 0, 1, "enabled")
     }
     return PyBool_FromLong(before);
 }
+
+KEYWORD_METHOD(module_guard, module_guard_with, "guard", 0, 1, "enabled")

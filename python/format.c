@@ -20,9 +20,9 @@ static void *raise_format(State *state, const mapped_error *error)
 
 int format_refuse(State *state, const mapped_field *field, const char *what)
 {
-    return failed(PyErr_Format(state->struct_error,
-                               "%s, at offset %zu of the format", what,
-                               field->place));
+    return raised_as_int(PyErr_Format(state->struct_error,
+                                      "%s, at offset %zu of the format", what,
+                                      field->place));
 }
 
 /* In bytes: of all that is kept, and of one format and what it compiles to. */
@@ -234,5 +234,5 @@ int format_offset(Region *owner, const char *operation, size_t length,
         *offset += (Py_ssize_t)length;
     if (*offset >= 0 && mapped_range_fits((size_t)*offset, size, length))
         return 0;
-    return failed(raise_span(owner, size, *offset, length));
+    return raised_as_int(raise_span(owner, size, *offset, length));
 }

@@ -31,8 +31,7 @@ static PyObject *layout_compile(State *state, PyObject *text)
     if (source.text == NULL)
         return NULL;
     source.length = (size_t)length;
-    if (SUCCEEDS_WITH_RETRY(mapped_fields_compile(&source, &fields, &error),
-                            &error))
+    if (TRY_TWICE(mapped_fields_compile(&source, &fields, &error), &error))
         return layout_make(state, fields, text);
     if (error.status == MAPPED_MEMORY)
         return PyErr_NoMemory();
@@ -72,13 +71,16 @@ const char module_layout_doc[] = PyDoc_STR(
     "ValueError, with the place in the text, if it is malformed or if fields\n"
     "overlap, and for what a layout has no type for.");
 
-METHOD_NAMED(module_layout, "layout", 1, 2, "text", "names")
+static PyObject *module_layout_with(PyObject *self, PyObject *const *values)
 {
     State *state = PyModule_GetState(self);
     if (values[1] == NULL || values[1] == Py_None)
         return layout_from(state, values[0]);
     return layout_from_struct(state, values[0], values[1]);
 }
+
+KEYWORD_METHOD(module_layout, module_layout_with, "layout", 1, 2, "text",
+               "names")
 
 static void layout_dealloc(PyObject *self)
 {

@@ -62,8 +62,7 @@ static mapped_fields *listing_end(Listing *listing, int status, size_t size)
     mapped_fields *fields = NULL;
     mapped_error error;
     if (status == 0 &&
-        !SUCCEEDS_WITH_RETRY(mapped_fields_compile(&source, &fields, &error),
-                             &error)) {
+        !TRY_TWICE(mapped_fields_compile(&source, &fields, &error), &error)) {
         if (error.status == MAPPED_MEMORY)
             PyErr_NoMemory();
         else if (error.offset < listing->count)
@@ -95,9 +94,10 @@ static int read_type(PyObject *type, int depth, mapped_item *one)
         text == NULL ? NULL
                      : mapped_element_from_name(text, (size_t)length, false);
     if (element == NULL)
-        return text == NULL ? -1
-                            : failed(raise_about(PyExc_ValueError, "%s %U",
-                                                 "unknown field type", type));
+        return text == NULL
+                   ? -1
+                   : raised_as_int(raise_about(PyExc_ValueError, "%s %U",
+                                               "unknown field type", type));
     *one = mapped_item_of(element);
     return 0;
 }
@@ -114,9 +114,9 @@ static int read_field(PyObject *field, int depth, Listing *listing)
         item = one;
     else if (!mapped_item_repeat(&one, (size_t)count, &item)) {
         mapped_fields_release(one.record);
-        return failed(raise_about(PyExc_ValueError,
-                                  "%s of that length: field %U",
-                                  "a layout has no array", name));
+        return raised_as_int(raise_about(PyExc_ValueError,
+                                         "%s of that length: field %U",
+                                         "a layout has no array", name));
     }
     return listing_add(listing, name, item, (size_t)offset);
 }

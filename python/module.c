@@ -111,7 +111,7 @@ static void module_free(void *module)
 {
     State *state = state_get(module);
     formats_clear(state);
-    slice_free_spares(state);
+    slice_free_memory(state);
     TYPES(CLEAR)
     CLEAR(residency)
     Py_CLEAR(state->fault_error);

@@ -48,7 +48,7 @@ static int returned_descriptor(PyObject *number)
 {
     int overflow = 0;
     if (!PyLong_Check(number))
-        return failed(
+        return raised_as_int(
             PyErr_Format(PyExc_TypeError, "fileno() returned a non-integer"));
     long value = PyLong_AsLongAndOverflow(number, &overflow);
     if (overflow != 0 || value < INT_MIN || value > INT_MAX)
@@ -115,7 +115,7 @@ int request_convert_file(PyObject *file, Request *request)
     if (is_path || is_file)
         return is_path ? convert_path(file, request)
                        : request_convert_descriptor(file, request);
-    return failed(
+    return raised_as_int(
         raise_kind("file must be a path, a descriptor or have fileno()", file));
 }
 
@@ -127,7 +127,7 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
     if (object == NULL)
         return 0;
     if (!PyUnicode_Check(object))
-        return failed(raise_kind("mode must be str", object));
+        return raised_as_int(raise_kind("mode must be str", object));
     if (PyUnicode_GetLength(object) <= LONGEST_MODE) {
         const char *text = PyUnicode_AsUTF8AndSize(object, &length);
         if (text == NULL)
@@ -135,7 +135,7 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
         if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK)
             return 0;
     }
-    return failed(
+    return raised_as_int(
         raise_about(PyExc_ValueError,
                     "%s must be 'r', 'r+', 'a+', 'c', 'w+' or 'x+', not %U",
                     "mode", object));
@@ -162,9 +162,9 @@ static int convert_permissions(PyObject *object, uint32_t *permissions)
     if (convert_u64(object, "permissions", &given) < 0)
         return -1;
     if (given > 07777)
-        return failed(raise_about(PyExc_ValueError,
-                                  "%s must be 0 to 0o7777, not %U",
-                                  "permissions", object));
+        return raised_as_int(raise_about(PyExc_ValueError,
+                                         "%s must be 0 to 0o7777, not %U",
+                                         "permissions", object));
     *permissions = given == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)given;
     return 0;
 }
@@ -225,7 +225,7 @@ static int open_twice(PyObject *file, Request *request, Region *region)
         if (open_core(request, core, &error) == MAPPED_OK)
             return 0;
     }
-    return failed(raise_error(region->state, &error, request->name));
+    return raised_as_int(raise_error(region->state, &error, request->name));
 }
 
 /* Makes the Region before the file is looked at, because that may run code that
@@ -269,8 +269,7 @@ const char module_open_doc[] = PyDoc_STR(
     "OSError as the system says; ValueError for an unknown mode, a negative\n"
     "number, or in 'r' and 'c' an end past the end of the file.");
 
-METHOD_NAMED(module_open, "open", 1, 2, "file", "mode", "offset", "length",
-             "reserve", "sparse", "populate", "huge", "device", "permissions")
+static PyObject *module_open_with(PyObject *self, PyObject *const *values)
 {
     Request request = {.options = MAPPED_OPEN_OPTIONS_INIT};
     PyObject *result = NULL;
@@ -280,6 +279,10 @@ METHOD_NAMED(module_open, "open", 1, 2, "file", "mode", "offset", "length",
     request_clear(&request);
     return result;
 }
+
+KEYWORD_METHOD(module_open, module_open_with, "open", 1, 2, "file", "mode",
+               "offset", "length", "reserve", "sparse", "populate", "huge",
+               "device", "permissions")
 
 const char module_anonymous_doc[] = PyDoc_STR(
     "anonymous($module, length, *, shared=False, reserve=None, "
@@ -302,8 +305,7 @@ static mapped_status anonymous_core(uint64_t length,
     return status;
 }
 
-METHOD_NAMED(module_anonymous, "anonymous", 1, 1, "length", "shared", "reserve",
-             "huge")
+static PyObject *module_anonymous_with(PyObject *self, PyObject *const *values)
 {
     State *state = PyModule_GetState(self);
     mapped_anonymous_options options = MAPPED_ANONYMOUS_OPTIONS_INIT;
@@ -320,12 +322,14 @@ METHOD_NAMED(module_anonymous, "anonymous", 1, 1, "length", "shared", "reserve",
     if (made == NULL)
         return NULL;
     mapped_region **core = &made->view.slice.region;
-    if (SUCCEEDS_WITH_RETRY(anonymous_core(length, &options, core, &error),
-                            &error))
+    if (TRY_TWICE(anonymous_core(length, &options, core, &error), &error))
         return (PyObject *)made;
     Py_DECREF((PyObject *)made);
     return raise_error(state, &error, NULL);
 }
+
+KEYWORD_METHOD(module_anonymous, module_anonymous_with, "anonymous", 1, 1,
+               "length", "shared", "reserve", "huge")
 
 /* Gets a writable buffer if the object allows it. If it doesn't, it raises
  * BufferError or, as numpy does, ValueError. */
@@ -342,28 +346,28 @@ static int take_buffer(PyObject *object, Py_buffer *buffer)
 
 static mapped_status wrap_core(Region *self, mapped_error *error)
 {
-    Py_buffer *buffer = &self->foreign;
+    Py_buffer *buffer = &self->wrapped_buffer;
     return mapped_region_wrap(buffer->buf, (size_t)buffer->len,
-                              buffer->readonly, region_foreign_end, self,
+                              buffer->readonly, region_end_wrapped, self,
                               &self->view.slice.region, error);
 }
 
 static int wrap(Region *self, PyObject *object)
 {
     mapped_error error;
-    if (take_buffer(object, &self->foreign) < 0) {
-        self->foreign.obj = NULL;
+    if (take_buffer(object, &self->wrapped_buffer) < 0) {
+        self->wrapped_buffer.obj = NULL;
         return -1;
     }
-    if (SUCCEEDS_WITH_RETRY(wrap_core(self, &error), &error)) {
+    if (TRY_TWICE(wrap_core(self, &error), &error)) {
         self->wraps = true;
-        self->foreign_traversed =
-            self->foreign.obj == object && !PyMemoryView_Check(object);
+        self->wrapped_traversed =
+            self->wrapped_buffer.obj == object && !PyMemoryView_Check(object);
         PyObject_GC_Track(self);
         return 0;
     }
-    self->foreign_ended = true;
-    return failed(raise_of(self, &error));
+    self->wrapped_done = true;
+    return raised_as_int(raise_of(self, &error));
 }
 
 const char module_wrap_doc[] = PyDoc_STR(

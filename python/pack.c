@@ -55,7 +55,7 @@ static int refuse_float(State *state, const mapped_field *field,
     }
     if (PyLong_Check(object))
         return format_refuse(state, field, "int too large to convert");
-    return failed(PyErr_Format(
+    return raised_as_int(PyErr_Format(
         PyExc_OverflowError,
         "float too large to pack with %c format, at offset %zu of the "
         "format",
@@ -168,7 +168,7 @@ static int write_all(PyObject *self, const mapped_fields *fields,
     if (mapped_item_write(span, &item, (size_t)offset, from, &error) ==
         MAPPED_OK)
         return 0;
-    return failed(raise_packing(owner, "pack", &error));
+    return raised_as_int(raise_packing(owner, "pack", &error));
 }
 
 /* Is there room? Before the values, as struct asks; behind them once more,
@@ -185,9 +185,9 @@ static int check_count(State *state, const mapped_fields *fields,
 {
     if (fields->values == (size_t)count)
         return 0;
-    return failed(PyErr_Format(state->struct_error,
-                               "pack expected %zu items for packing (got %zd)",
-                               fields->values, count));
+    return raised_as_int(PyErr_Format(
+        state->struct_error, "pack expected %zu items for packing (got %zd)",
+        fields->values, count));
 }
 
 static int pack(PyObject *self, const Format *format, Py_ssize_t offset,

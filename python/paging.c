@@ -15,8 +15,7 @@ static mapped_status run_core(mapped_slice span, Operation *operation,
 static PyObject *run(PyObject *self, const char *name, Operation *operation)
 {
     mapped_error error;
-    if (SUCCEEDS_WITH_RETRY(run_core(view_span(self), operation, &error),
-                            &error))
+    if (TRY_TWICE(run_core(view_span(self), operation, &error), &error))
         Py_RETURN_NONE;
     return raise_in(view_owner(self), name, &error);
 }
@@ -68,8 +67,7 @@ PyObject *view_advise(PyObject *self, PyObject *argument)
     if (mapped_advice_parse(text, (size_t)length, &advice, NULL) != MAPPED_OK)
         return raise_about(PyExc_ValueError, "unknown %s %U", "advice",
                            argument);
-    if (SUCCEEDS_WITH_RETRY(advise_core(view_span(self), advice, &error),
-                            &error))
+    if (TRY_TWICE(advise_core(view_span(self), advice, &error), &error))
         Py_RETURN_NONE;
     return raise_of(view_owner(self), &error);
 }
@@ -121,7 +119,7 @@ static mapped_status flush_core(mapped_slice span, unsigned flags,
                                error);
 }
 
-METHOD_NAMED(view_flush, "flush", 0, 1, "wait")
+static PyObject *view_flush_with(PyObject *self, PyObject *const *values)
 {
     mapped_error error;
     int wait = values[0] == NULL ? 1 : PyObject_IsTrue(values[0]);
@@ -129,10 +127,12 @@ METHOD_NAMED(view_flush, "flush", 0, 1, "wait")
         return NULL;
     mapped_slice span = view_span(self);
     unsigned flags = wait ? 0 : MAPPED_FLUSH_START;
-    if (SUCCEEDS_WITH_RETRY(flush_core(span, flags, &error), &error))
+    if (TRY_TWICE(flush_core(span, flags, &error), &error))
         Py_RETURN_NONE;
     return raise_in(view_owner(self), "flush", &error);
 }
+
+KEYWORD_METHOD(view_flush, view_flush_with, "flush", 0, 1, "wait")
 
 const char view_mlock_doc[] = PyDoc_STR(
     "mlock($self, /)\n--\n\n"
@@ -200,8 +200,7 @@ PyObject *view_protect(PyObject *self, PyObject *argument)
     mapped_error error;
     if (convert_protection(argument, &mode) < 0)
         return NULL;
-    if (SUCCEEDS_WITH_RETRY(protect_core(view_span(self), mode, &error),
-                            &error))
+    if (TRY_TWICE(protect_core(view_span(self), mode, &error), &error))
         Py_RETURN_NONE;
     return raise_of(view_owner(self), &error);
 }
@@ -222,7 +221,7 @@ static PyObject *fetch(PyObject *self, PyObject *progress)
     mapped_error error;
     size_t done = 0;
     do {
-        if (!SUCCEEDS_WITH_RETRY(fetch_next(span, &done, &error), &error))
+        if (!TRY_TWICE(fetch_next(span, &done, &error), &error))
             return raise_in(view_owner(self), "prefetch", &error);
         if (PyErr_CheckSignals() < 0)
             return NULL;
@@ -370,7 +369,7 @@ PyObject *view_residency(PyObject *self, PyObject *const *given,
     PyObject *map = map_new(span, wanted != 0);
     if (map == NULL)
         return NULL;
-    if (SUCCEEDS_WITH_RETRY(residency_core(span, &found, map, &error), &error))
+    if (TRY_TWICE(residency_core(span, &found, map, &error), &error))
         return residency_new(view_owner(self)->state, &found, map);
     Py_DECREF(map);
     return raise_in(view_owner(self), "residency", &error);

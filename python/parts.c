@@ -116,7 +116,7 @@ const char view_lines_doc[] = PyDoc_STR(
     "data. As when a binary file is read line by line, b'\\r' is nothing\n"
     "special.");
 
-METHOD_NAMED(view_lines, "lines", 0, 1, "keepends")
+static PyObject *view_lines_with(PyObject *self, PyObject *const *values)
 {
     uint32_t keep = 0;
     mapped_parts parts;
@@ -126,6 +126,8 @@ METHOD_NAMED(view_lines, "lines", 0, 1, "keepends")
     mapped_parts_lines(&parts, view_span(self), keep != 0);
     return parts_new(view_owner(self), &parts, NULL);
 }
+
+KEYWORD_METHOD(view_lines, view_lines_with, "lines", 0, 1, "keepends")
 
 static PyObject *split(PyObject *self, const Needle *needle)
 {
@@ -150,7 +152,7 @@ const char view_split_doc[] = PyDoc_STR(
     "As bytes.split with a separator: always one more than there are\n"
     "separators. ValueError if `sep` is empty.");
 
-METHOD_NAMED(view_split, "split", 1, 1, "sep")
+static PyObject *view_split_with(PyObject *self, PyObject *const *values)
 {
     Needle needle;
     if (needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
@@ -160,6 +162,8 @@ METHOD_NAMED(view_split, "split", 1, 1, "sep")
         Py_CLEAR(result);
     return result;
 }
+
+KEYWORD_METHOD(view_split, view_split_with, "split", 1, 1, "sep")
 
 /* Goes on behind the match at `found`; if that is empty, one byte later. */
 static void go_on(PartsIterator *self, mapped_slice rest, size_t base,

@@ -138,7 +138,7 @@ int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
     int status = field_store(owner->state, field, value, room);
     if (status == 0 && mapped_item_write(slice, &field->item, field->offset,
                                          room, &error) != MAPPED_OK) {
-        status = failed(raise_in(owner, ASSIGN, &error));
+        status = raised_as_int(raise_in(owner, ASSIGN, &error));
     }
     if (room != few)
         PyMem_Free(room);
@@ -150,7 +150,8 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
     if (field == NULL)
         return -1;
     if (value == NULL)
-        return failed(PyErr_Format(PyExc_TypeError, "fields can't be deleted"));
+        return raised_as_int(
+            PyErr_Format(PyExc_TypeError, "fields can't be deleted"));
     return field_write(record_of(self)->owner, record_of(self)->slice, field,
                        value);
 }
@@ -187,13 +188,13 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
     if (attribute_field(self, name, &field, &own) < 0)
         return -1;
     if (field == NULL && is_too_long(name))
-        return failed(refuse_name(name));
+        return raised_as_int(refuse_name(name));
     if (field == NULL)
         return PyObject_GenericSetAttr(self, name, value);
     if (!own)
         return set_field(self, field, value);
-    return failed(raise_about(PyExc_AttributeError,
-                              "%s %U is set as record[name]", "field", name));
+    return raised_as_int(raise_about(
+        PyExc_AttributeError, "%s %U is set as record[name]", "field", name));
 }
 
 static PyObject *record_subscript(PyObject *self, PyObject *name)

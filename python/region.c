@@ -18,27 +18,27 @@ Region *region_new(State *state, PyObject *name)
     Py_INCREF(state->module);
     self->name = Py_NewRef(name);
     self->wraps = false;
-    self->retired = false;
-    self->foreign.obj = NULL;
-    self->foreign_ended = false;
-    self->foreign_traversed = false;
+    self->block_ended = false;
+    self->wrapped_buffer.obj = NULL;
+    self->wrapped_done = false;
+    self->wrapped_traversed = false;
     return self;
 }
 
 /* The core calls this in the middle of its own work. Releasing a buffer may run
- * the code of others, so that is left to region_foreign_release. */
-void region_foreign_end(void *context)
+ * the code of others, so that is left to region_release_wrapped. */
+void region_end_wrapped(void *context)
 {
-    ((Region *)context)->foreign_ended = true;
+    ((Region *)context)->wrapped_done = true;
     unlocked_note_end(context);
 }
 
-void region_foreign_release(Region *self)
+void region_release_wrapped(Region *self)
 {
-    if (!self->foreign_ended || self->foreign.obj == NULL)
+    if (!self->wrapped_done || self->wrapped_buffer.obj == NULL)
         return;
-    self->foreign_ended = false;
-    PyBuffer_Release(&self->foreign);
+    self->wrapped_done = false;
+    PyBuffer_Release(&self->wrapped_buffer);
 }
 
 /* Can a close take long? It can if it unmaps many pages, or closes a
@@ -50,27 +50,27 @@ static bool can_take_long(mapped_region *region)
            mapped_region_descriptor(region, &descriptor, NULL) == MAPPED_OK;
 }
 
-/* mapped_region_close or retire. */
-typedef mapped_status Close(mapped_region *region, mapped_error *error);
+/* What close_core calls: mapped_region_close, or mapped_region_retire. */
+typedef mapped_status CloseFunction(mapped_region *region, mapped_error *error);
 
-/* Closes the region even if it has exports, and always sets `error->length` to
- * their number. */
+/* Always succeeds, and sets `error->length` to the number of exports. */
 static mapped_status retire(mapped_region *region, mapped_error *error)
 {
     error->length = mapped_region_retire(region);
     return MAPPED_OK;
 }
 
-/* A close that holds the interpreter lock is alone: another thread between the
- * two checks of an access would run unlocked and hold a reference. So the core,
- * if it sees no other references, unmaps the region at once.
+/* With the interpreter lock held no other thread is in the middle of an access,
+ * unless it runs unlocked, and then it holds a reference. So the core unmaps
+ * the region at once if there are no other references.
  *
- * A close that can take long runs unlocked. Then an extra reference makes the
- * core replace the memory by zero pages and keep the addresses until the object
- * goes. That costs one more system call, a quarter of what an open and close of
- * a small file take, so it is not always done. Wrapped memory can't be
- * replaced. */
-static mapped_status close_core(Region *self, Close *how, mapped_error *error)
+ * A close that can take long runs unlocked, with a reference of its own. Then
+ * the core replaces the memory by zero pages and keeps the addresses until the
+ * object goes. That costs one more system call, a quarter of what an open and
+ * close of a small file take, so only a long close does it. Wrapped memory
+ * can't be replaced. */
+static mapped_status close_core(Region *self, CloseFunction *how,
+                                mapped_error *error)
 {
     mapped_region *region = self->view.slice.region;
     if (!self->wraps && can_take_long(region)) {
@@ -78,7 +78,7 @@ static mapped_status close_core(Region *self, Close *how, mapped_error *error)
         return unlocked_end(&unlocked, how(region, error));
     }
     mapped_status status = how(region, error);
-    region_foreign_release(self);
+    region_release_wrapped(self);
     return status;
 }
 
@@ -100,7 +100,7 @@ static void region_free(Region *region)
     PyTypeObject *type = Py_TYPE((PyObject *)region);
     PyObject *module = region->state->module;
     release_core(core_of((PyObject *)region), region->wraps);
-    region_foreign_release(region);
+    region_release_wrapped(region);
     PyMem_Free(region->pending_fault);
     Py_DECREF(region->name);
     PyObject_GC_Del(region);
@@ -109,29 +109,30 @@ static void region_free(Region *region)
 }
 
 /* A wrapped buffer may be the last holder of another wrapping region, and so
- * on. From some depth on they are freed from a list instead of by recursion:
- * the trashcan that CPython has for this is not in the limited API. */
+ * on. At this depth a region is queued instead, and the outermost call frees
+ * the queue: the trashcan that CPython has for this is not in the limited API.
+ */
 #define DEALLOCATING_MOST 50
 
 static void free_wrapping(Region *region)
 {
     State *state = region->state;
     PyObject *module = Py_NewRef(state->module);
-    if (state->deallocating == DEALLOCATING_MOST) {
-        region->next = state->waiting;
-        state->waiting = region;
+    if (state->dealloc_depth == DEALLOCATING_MOST) {
+        region->next = state->dealloc_queue;
+        state->dealloc_queue = region;
         Py_DECREF(module);
         return;
     }
-    state->deallocating++;
+    state->dealloc_depth++;
     region_free(region);
-    state->deallocating--;
-    while (state->deallocating == 0 && state->waiting != NULL) {
-        Region *next = state->waiting;
-        state->waiting = next->next;
-        state->deallocating++;
+    state->dealloc_depth--;
+    while (state->dealloc_depth == 0 && state->dealloc_queue != NULL) {
+        Region *next = state->dealloc_queue;
+        state->dealloc_queue = next->next;
+        state->dealloc_depth++;
         region_free(next);
-        state->deallocating--;
+        state->dealloc_depth--;
     }
     Py_DECREF(module);
 }
@@ -148,27 +149,26 @@ static void region_dealloc(PyObject *self)
         region_free(region);
 }
 
-/* CPython crashes when the collector clears a memoryview that is exported (as
- * without us, with a pickle.PickleBuffer). So the wrapped object is hidden from
- * the collector if it is a memoryview, or may hold one, as an object with a
- * __buffer__ method does. A cycle through it is never collected. */
+/* CPython crashes when the collector clears a memoryview that is exported (it
+ * does so without us, with a pickle.PickleBuffer). So a wrapped object is not
+ * shown to the collector if it is a memoryview or may hold one, as an object
+ * with a __buffer__ method does. A cycle through it is never freed. */
 static int region_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    PyObject *wrapped = ((Region *)self)->foreign.obj;
+    PyObject *wrapped = ((Region *)self)->wrapped_buffer.obj;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Region *)self)->state->module);
-    if (((Region *)self)->foreign_traversed)
+    if (((Region *)self)->wrapped_traversed)
         Py_VISIT(wrapped);
     return 0;
 }
 
-/* Every cycle goes through the wrapped buffer. If that is exported again, the
- * holder of the export is part of the cycle too and releases it. */
+/* Every cycle goes through the wrapped buffer, so closing breaks it. While our
+ * memory is exported, close answers busy; then the holder of the export is in
+ * the same cycle and is cleared, too. */
 static int region_clear(PyObject *self)
 {
-    mapped_status status =
-        close_core((Region *)self, mapped_region_close, NULL);
-    (void)status; /* MAPPED_BUSY if there is such an export */
+    (void)close_core((Region *)self, mapped_region_close, NULL);
     return 0;
 }
 
@@ -186,7 +186,7 @@ static PyObject *region_close(PyObject *self, PyObject *Py_UNUSED(nothing))
     mapped_error error;
     if (close_core((Region *)self, mapped_region_close, &error) != MAPPED_OK)
         return raise_of((Region *)self, &error);
-    if (fault_raise_owed((Region *)self))
+    if (fault_raise_pending((Region *)self))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -225,15 +225,14 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
                            &traceback))
         return NULL;
-    bool was_retired =
-        __atomic_exchange_n(&((Region *)self)->retired, true, __ATOMIC_ACQ_REL);
-    mapped_status status = close_core((Region *)self, retire, &error);
-    (void)status; /* retire always succeeds */
-    bool failed = !was_retired && warn_of_exports(self, error.length) < 0;
+    bool again = ((Region *)self)->block_ended;
+    ((Region *)self)->block_ended = true;
+    (void)close_core((Region *)self, retire, &error);
+    bool failed = !again && warn_of_exports(self, error.length) < 0;
     if (type != Py_None) {
         if (failed)
             PyErr_WriteUnraisable(self);
-    } else if (failed || fault_raise_owed((Region *)self)) {
+    } else if (failed || fault_raise_pending((Region *)self)) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -268,16 +267,18 @@ static const char region_resize_doc[] = PyDoc_STR(
 
 static METHOD_KEYWORDS(region_resize);
 
-METHOD_NAMED(region_resize, "resize", 1, 1, "length")
+static PyObject *region_resize_with(PyObject *self, PyObject *const *values)
 {
     uint64_t length = 0;
     mapped_error error;
     if (convert_u64(values[0], "length", &length) < 0)
         return NULL;
-    if (SUCCEEDS_WITH_RETRY(resize_core(core_of(self), length, &error), &error))
+    if (TRY_TWICE(resize_core(core_of(self), length, &error), &error))
         Py_RETURN_NONE;
     return raise_of((Region *)self, &error);
 }
+
+KEYWORD_METHOD(region_resize, region_resize_with, "resize", 1, 1, "length")
 
 /* First unlocked, then with the lock: see resize_core. */
 static mapped_status refresh_core(mapped_region *region, mapped_change *change,
@@ -309,8 +310,7 @@ static PyObject *region_refresh(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_change change = MAPPED_UNCHANGED;
     mapped_error error;
-    if (SUCCEEDS_WITH_RETRY(refresh_core(core_of(self), &change, &error),
-                            &error))
+    if (TRY_TWICE(refresh_core(core_of(self), &change, &error), &error))
         return PyUnicode_FromString(mapped_change_text(change));
     return raise_of((Region *)self, &error);
 }
@@ -354,8 +354,7 @@ static PyObject *region_append(PyObject *self, PyObject *argument)
     if (source_open(view_owner(self)->state, argument, "append", &source) < 0)
         return NULL;
     PyObject *result = NULL;
-    if (SUCCEEDS_WITH_RETRY(append_core(core_of(self), &source, &error),
-                            &error))
+    if (TRY_TWICE(append_core(core_of(self), &source, &error), &error))
         result = Py_NewRef(Py_None);
     else
         raise_in(failed_region(&source, (Region *)self, error.status), "append",
@@ -413,7 +412,7 @@ static PyObject *region_size(PyObject *self, void *Py_UNUSED(closure))
 {
     uint64_t size;
     mapped_error error;
-    if (SUCCEEDS_WITH_RETRY(size_core(core_of(self), &size, &error), &error))
+    if (TRY_TWICE(size_core(core_of(self), &size, &error), &error))
         return PyLong_FromUnsignedLongLong(size);
     return raise_of((Region *)self, &error);
 }

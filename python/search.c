@@ -23,7 +23,7 @@ int needle_open(const State *state, PyObject *object, const char *operation,
     if (!PyObject_CheckBuffer(object) && PyIndex_Check(object))
         return open_byte(object, needle);
     if (!PyObject_CheckBuffer(object))
-        return failed(raise_kind(
+        return raised_as_int(raise_kind(
             "argument should be integer or bytes-like object", object));
     if (source_open(state, object, operation, &needle->source) < 0)
         return -1;
@@ -33,7 +33,7 @@ int needle_open(const State *state, PyObject *object, const char *operation,
         return 0;
     if (mapped_export_begin(needle->source.slice, &needle->pointer, &error) !=
         MAPPED_OK)
-        return failed(raise_in(needle->source.owner, operation, &error));
+        return raised_as_int(raise_in(needle->source.owner, operation, &error));
     needle->bytes = needle->pointer.data;
     needle->exported = true;
     return 0;
@@ -48,7 +48,7 @@ int needle_close(Needle *needle)
     if (status != MAPPED_OK && !PyErr_Occurred())
         raise_in(needle->source.owner, needle->source.operation, &error);
     if (needle->exported)
-        region_foreign_release(needle->source.owner);
+        region_release_wrapped(needle->source.owner);
     source_close(&needle->source);
     return status == MAPPED_OK ? 0 : -1;
 }
@@ -67,7 +67,7 @@ static int convert_bound(PyObject *object, Py_ssize_t *result)
     if (object == NULL || object == Py_None)
         return 0;
     if (!PyIndex_Check(object))
-        return failed(
+        return raised_as_int(
             PyErr_Format(PyExc_TypeError,
                          "slice indices must be integers or None or have an "
                          "__index__ method"));
@@ -170,7 +170,8 @@ static int run(PyObject *self, Search *how, const Needle *needle, Range *range,
     mapped_needle_init(&core_needle, needle->bytes, needle->length);
     if (how(range->slice, &core_needle, result, &error) == MAPPED_OK)
         return 0;
-    return failed(raise_in(view_owner(self), needle->source.operation, &error));
+    return raised_as_int(
+        raise_in(view_owner(self), needle->source.operation, &error));
 }
 
 /* Searches for values[0] in the range of the other two: what is found is an
@@ -190,20 +191,27 @@ static int search(PyObject *self, const char *name, Search *how,
     return needle_close(&needle) < 0 ? -1 : status;
 }
 
-/* A method that returns the index of a match in the view, or else `missing`. */
-#define FIND(name, how, missing)                                    \
-    METHOD_NAMED(view_##name, #name, 1, 3, "x", "start", "end")     \
-    {                                                               \
-        size_t found = MAPPED_NOT_FOUND;                            \
-        if (search(self, #name, how, values, &found) < 0)           \
-            return NULL;                                            \
-        return found != MAPPED_NOT_FOUND ? PyLong_FromSize_t(found) \
-                                         : (missing);               \
-    }
+/* The index of a match in the view; else -1 or, with `raises`, a ValueError. */
+static PyObject *index_of(PyObject *self, const char *name, Search *how,
+                          PyObject *const *values, bool raises)
+{
+    size_t found = MAPPED_NOT_FOUND;
+    if (search(self, name, how, values, &found) < 0)
+        return NULL;
+    if (found != MAPPED_NOT_FOUND)
+        return PyLong_FromSize_t(found);
+    return raises ? PyErr_Format(PyExc_ValueError, "subsection not found")
+                  : PyLong_FromLong(-1);
+}
 
-#define MISSING PyLong_FromLong(-1)
-#define MISSING_IS_AN_ERROR \
-    PyErr_Format(PyExc_ValueError, "subsection not found")
+#define FIND(name, how, raises)                                                \
+    static PyObject *view_##name##_with(PyObject *self,                        \
+                                        PyObject *const *values)               \
+    {                                                                          \
+        return index_of(self, #name, how, values, raises);                     \
+    }                                                                          \
+    KEYWORD_METHOD(view_##name, view_##name##_with, #name, 1, 3, "x", "start", \
+                   "end")
 
 const char view_find_doc[] = PyDoc_STR(
     "find($self, /, x, start=None, end=None)\n--\n\n"
@@ -211,35 +219,37 @@ const char view_find_doc[] = PyDoc_STR(
     "As bytes.find: `x` is a bytes-like object or an integer from 0 to 255.\n"
     "Other threads run meanwhile if it takes long. FaultError if a page was\n"
     "lost that the answer depends on.");
-FIND(find, find_first, MISSING)
+FIND(find, find_first, false)
 
 const char view_rfind_doc[] =
     PyDoc_STR("rfind($self, /, x, start=None, end=None)\n--\n\n"
               "Like find, but return the highest index.");
-FIND(rfind, find_last, MISSING)
+FIND(rfind, find_last, false)
 
 const char view_index_doc[] =
     PyDoc_STR("index($self, /, x, start=None, end=None)\n--\n\n"
               "Like find, but raise ValueError where find returns -1.");
-FIND(index, find_first, MISSING_IS_AN_ERROR)
+FIND(index, find_first, true)
 
 const char view_rindex_doc[] =
     PyDoc_STR("rindex($self, /, x, start=None, end=None)\n--\n\n"
               "Like rfind, but raise ValueError where rfind returns -1.");
-FIND(rindex, find_last, MISSING_IS_AN_ERROR)
+FIND(rindex, find_last, true)
 
 const char view_count_doc[] =
     PyDoc_STR("count($self, /, x, start=None, end=None)\n--\n\n"
               "Return how many occurrences of `x` that don't overlap are in\n"
               "[start:end].");
 
-METHOD_NAMED(view_count, "count", 1, 3, "x", "start", "end")
+static PyObject *view_count_with(PyObject *self, PyObject *const *values)
 {
     size_t found = 0;
     return search(self, "count", count_all, values, &found) < 0
                ? NULL
                : PyLong_FromSize_t(found);
 }
+
+KEYWORD_METHOD(view_count, view_count_with, "count", 1, 3, "x", "start", "end")
 
 static int contains(PyObject *self, PyObject *item)
 {
@@ -288,7 +298,7 @@ static int compare(PyObject *self, const char *name, Compare *how,
         mapped_status compared =
             how(range.slice, needle.bytes, needle.length, &result, &error);
         if (unlocked_end_access(&unlocked, compared, &error) != MAPPED_OK)
-            status = failed(raise_in(view_owner(self), name, &error));
+            status = raised_as_int(raise_in(view_owner(self), name, &error));
     }
     return needle_close(&needle) < 0 || status < 0 ? -1 : result;
 }
@@ -301,7 +311,8 @@ static int compare_any(PyObject *self, const char *name, Compare *how,
     for (Py_ssize_t i = 0; i < count && result == 0; i++) {
         PyObject *affix = PyTuple_GetItem(affixes, i);
         if (!PyObject_CheckBuffer(affix))
-            return failed(raise_kind("a bytes-like object is required", affix));
+            return raised_as_int(
+                raise_kind("a bytes-like object is required", affix));
         result = compare(self, name, how, affix, range);
     }
     return result;
@@ -330,20 +341,26 @@ const char view_startswith_doc[] = PyDoc_STR(
     "Return True if [start:end] begins with `prefix`, a bytes-like object,\n"
     "or with one of a tuple of them.");
 
-METHOD_NAMED(view_startswith, "startswith", 1, 3, "prefix", "start", "end")
+static PyObject *view_startswith_with(PyObject *self, PyObject *const *values)
 {
     return affix(self, "startswith", mapped_starts_with, values);
 }
+
+KEYWORD_METHOD(view_startswith, view_startswith_with, "startswith", 1, 3,
+               "prefix", "start", "end")
 
 const char view_endswith_doc[] = PyDoc_STR(
     "endswith($self, /, suffix, start=None, end=None)\n--\n\n"
     "Return True if [start:end] ends with `suffix`, a bytes-like object, or\n"
     "with one of a tuple of them.");
 
-METHOD_NAMED(view_endswith, "endswith", 1, 3, "suffix", "start", "end")
+static PyObject *view_endswith_with(PyObject *self, PyObject *const *values)
 {
     return affix(self, "endswith", mapped_ends_with, values);
 }
+
+KEYWORD_METHOD(view_endswith, view_endswith_with, "endswith", 1, 3, "suffix",
+               "start", "end")
 
 const char view_find_all_doc[] = PyDoc_STR(
     "find_all($self, /, x, start=None, end=None)\n--\n\n"
@@ -351,7 +368,7 @@ const char view_find_all_doc[] = PyDoc_STR(
     "[start:end] that don't overlap: the ones that count counts. It is an\n"
     "error if the region is closed before it is exhausted.");
 
-METHOD_NAMED(view_find_all, "find_all", 1, 3, "x", "start", "end")
+static PyObject *view_find_all_with(PyObject *self, PyObject *const *values)
 {
     Range range;
     Needle needle;
@@ -368,3 +385,6 @@ METHOD_NAMED(view_find_all, "find_all", 1, 3, "x", "start", "end")
         Py_CLEAR(result);
     return result;
 }
+
+KEYWORD_METHOD(view_find_all, view_find_all_with, "find_all", 1, 3, "x",
+               "start", "end")

@@ -5,23 +5,24 @@
  * The collector must never have tracked them. */
 static PyObject *allocate(State *state)
 {
-    if (state->spare_count == 0)
+    if (state->free_slice_count == 0)
         return (PyObject *)PyObject_GC_New(View, state->slice);
-    return PyObject_Init(state->spares[--state->spare_count], state->slice);
+    return PyObject_Init(state->free_slices[--state->free_slice_count],
+                         state->slice);
 }
 
 static void free_memory(State *state, PyObject *self)
 {
-    if (state->spare_count < SPARE_SLICES && state->slice != NULL)
-        state->spares[state->spare_count++] = self;
+    if (state->free_slice_count < FREE_SLICES && state->slice != NULL)
+        state->free_slices[state->free_slice_count++] = self;
     else
         PyObject_GC_Del(self);
 }
 
-void slice_free_spares(State *state)
+void slice_free_memory(State *state)
 {
-    while (state->spare_count > 0)
-        PyObject_GC_Del(state->spares[--state->spare_count]);
+    while (state->free_slice_count > 0)
+        PyObject_GC_Del(state->free_slices[--state->free_slice_count]);
 }
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length)

@@ -112,6 +112,6 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
     status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    return failed(raise_in(failed_region(source, owner, status),
-                           source->operation, &error));
+    return raised_as_int(raise_in(failed_region(source, owner, status),
+                                  source->operation, &error));
 }

@@ -45,7 +45,7 @@ const char view_set_doc[] = PyDoc_STR(
     "wrong kind of value or a read-only region, FaultError if the page is\n"
     "lost.");
 
-METHOD_NAMED(view_set, "set", 3, 3, "code", "offset", "value")
+static PyObject *view_set_with(PyObject *self, PyObject *const *values)
 {
     size_t offset = 0;
     mapped_value value;
@@ -65,6 +65,8 @@ METHOD_NAMED(view_set, "set", 3, 3, "code", "offset", "value")
     return NULL;
 }
 
+KEYWORD_METHOD(view_set, view_set_with, "set", 3, 3, "code", "offset", "value")
+
 const char view_cast_doc[] = PyDoc_STR(
     "cast($self, /, code, shape=None)\n--\n\n"
     "Return an Array of values of type `code`, a struct code such as '<I' or\n"
@@ -74,7 +76,7 @@ const char view_cast_doc[] = PyDoc_STR(
     "ValueError if the bytes aren't a whole number of items or don't match\n"
     "the shape, if the code is unknown, or the region closed.");
 
-METHOD_NAMED(view_cast, "cast", 1, 2, "code", "shape")
+static PyObject *view_cast_with(PyObject *self, PyObject *const *values)
 {
     Code named;
     const Code *code = convert_code(view_owner(self)->state, values[0], &named);
@@ -83,6 +85,8 @@ METHOD_NAMED(view_cast, "cast", 1, 2, "code", "shape")
     PyObject *shape = values[1] == Py_None ? NULL : values[1];
     return array_new(self, code, shape);
 }
+
+KEYWORD_METHOD(view_cast, view_cast_with, "cast", 1, 2, "code", "shape")
 
 const char view_records_doc[] = PyDoc_STR(
     "records($self, layout, /)\n--\n\n"

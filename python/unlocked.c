@@ -50,7 +50,7 @@ static void give_back(void)
     given_up.noted = false;
     given_up.count = 0;
     for (int i = 0; i < count; i++) {
-        region_foreign_release(regions[i]);
+        region_release_wrapped(regions[i]);
         Py_DECREF((PyObject *)regions[i]);
     }
 }

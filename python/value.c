@@ -159,9 +159,9 @@ static int integer_from(const mapped_element *element, bool address,
 static int char_from(PyObject *object, mapped_value *value)
 {
     if (!PyBytes_Check(object) || PyBytes_Size(object) != 1)
-        return failed(raise_about(PyExc_TypeError,
-                                  "%s takes a bytes object of length 1, not %U",
-                                  "element 'c'", object));
+        return raised_as_int(raise_about(
+            PyExc_TypeError, "%s takes a bytes object of length 1, not %U",
+            "element 'c'", object));
     value->u = (unsigned char)PyBytes_AsString(object)[0];
     return 0;
 }
@@ -169,7 +169,7 @@ static int char_from(PyObject *object, mapped_value *value)
 int value_convert(const mapped_element *element, char native, PyObject *object,
                   mapped_value *value)
 {
-    PyErr_Clear(); /* what a first, quick attempt has left */
+    PyErr_Clear(); /* the fast path may have raised */
     switch ((mapped_kind)element->kind) {
     case MAPPED_KIND_SIGNED:
     case MAPPED_KIND_UNSIGNED:

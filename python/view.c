@@ -70,7 +70,7 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     mapped_slice span = view_span(self);
     if (mapped_set_u8(span, offset_of(span, index), byte, &error) == MAPPED_OK)
         return 0;
-    return failed(raise_item(self, index, ASSIGN, &error));
+    return raised_as_int(raise_item(self, index, ASSIGN, &error));
 }
 
 /* A slice with a step is an array of bytes with that stride. */
@@ -125,7 +125,7 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
 COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
 {
     Py_ssize_t index;
-    PyErr_Clear(); /* what a first, quick attempt has left */
+    PyErr_Clear(); /* the fast path may have raised */
     if (Py_IS_TYPE(key, &PySlice_Type))
         return slice_by(self, key);
     if (convert_index(key, &index) < 0)
@@ -151,9 +151,9 @@ static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
                         const Source *source)
 {
     if (source->length != (size_t)length)
-        return failed(PyErr_Format(PyExc_ValueError,
-                                   "can't assign %zu bytes to a slice of %zd",
-                                   source->length, length));
+        return raised_as_int(PyErr_Format(
+            PyExc_ValueError, "can't assign %zu bytes to a slice of %zd",
+            source->length, length));
     return source_store(source, view_owner(self), view_span(self),
                         (size_t)start);
 }
@@ -188,7 +188,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
 int view_assign(PyObject *self, PyObject *key, PyObject *value)
 {
     if (value == NULL)
-        return failed(
+        return raised_as_int(
             PyErr_Format(PyExc_TypeError, "mapped bytes can't be deleted"));
     if (Py_IS_TYPE(key, &PySlice_Type))
         return assign_slice(self, key, value);
@@ -201,7 +201,7 @@ const char view_slice_doc[] = PyDoc_STR(
     "Strict, unlike [a:b]: IndexError if they don't all exist. ValueError if\n"
     "the region is closed.");
 
-METHOD_NAMED(view_slice, "slice", 2, 2, "offset", "length")
+static PyObject *view_slice_with(PyObject *self, PyObject *const *values)
 {
     size_t offset, length;
     mapped_slice part;
@@ -214,6 +214,8 @@ METHOD_NAMED(view_slice, "slice", 2, 2, "offset", "length")
         return raise_of(view_owner(self), &error);
     return slice_new(view_owner(self), part.offset, part.length);
 }
+
+KEYWORD_METHOD(view_slice, view_slice_with, "slice", 2, 2, "offset", "length")
 
 PyObject *view_iterate(PyObject *self)
 {

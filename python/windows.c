@@ -287,8 +287,8 @@ static int search(Windows *self, PyObject *object, const char *operation,
         return -1;
     }
     mapped_needle_init(&core_needle, needle.bytes, needle.length);
-    done = SUCCEEDS_WITH_RETRY(
-        search_core(self, how, &core_needle, result, &error), &error);
+    done =
+        TRY_TWICE(search_core(self, how, &core_needle, result, &error), &error);
     windows_end(self);
     if (!done)
         raise_error(self->state, &error, self->name);
