@@ -53,7 +53,7 @@ static bool is_plain(const mapped_fields *fields)
     return true;
 }
 
-/* Pushes a userdata that has `bytes` of storage behind it. */
+/* Pushes a userdata that has `bytes` of storage after it. */
 static mlua_compiled *push_room(lua_State *L, size_t bytes)
 {
     mlua_compiled *self;

@@ -94,7 +94,7 @@ static void push_values(lua_State *L, mapped_slice slice,
     }
 }
 
-/* As string.unpack: before the start is the start, behind the end an error. */
+/* As string.unpack: before the start is the start, past the end an error. */
 static size_t check_start(lua_State *L, int arg, mapped_slice slice)
 {
     size_t offset =
@@ -106,7 +106,7 @@ static size_t check_start(lua_State *L, int arg, mapped_slice slice)
     return (size_t)luaL_argerror(L, arg, "initial position out of string");
 }
 
-/* All formats, step by step. A metatable may lie behind the arguments. */
+/* All formats, step by step. A metatable may lie after the arguments. */
 static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
 {
     mapped_field_value room[MLUA_PLAIN_MOST];

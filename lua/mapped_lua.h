@@ -67,8 +67,7 @@ typedef struct mlua_region {
     bool kept;             /* a second reference: see region.c */
     bool own; /* its pages are the process's own, not the system's to drop */
     size_t room;
-    unsigned char
-        memory[]; /* `room` bytes for `region`, behind the alignment */
+    unsigned char memory[]; /* `room` bytes for `region`, after the alignment */
 } mlua_region;
 
 /* The memory for the core's region, aligned as malloc does it: Lua's own is not
@@ -305,7 +304,7 @@ MAPPED__INLINE mapped_slice mlua_view_bytes(const mlua_slice *view)
 const mlua_slice *mlua_check_handle(lua_State *L, int arg);
 
 /* mlua_at_most and mlua_check_handle(L, 1) in a method. Where all arguments are
- * given the metatable is left behind them, which saves a call. */
+ * given the metatable is left after them, which saves a call. */
 MAPPED__INLINE const mlua_slice *mlua_self(lua_State *L, int most)
 {
     int top = lua_gettop(L);
@@ -380,7 +379,7 @@ size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
                   size_t *offset);
 
 /* Where position `init` is, as string.find has it: before the start is the
- * start, and behind the end SIZE_MAX. */
+ * start, and past the end SIZE_MAX. */
 MAPPED__INLINE size_t mlua_search_offset(lua_Integer init, size_t length)
 {
     if (init > 0)
@@ -390,7 +389,7 @@ MAPPED__INLINE size_t mlua_search_offset(lua_Integer init, size_t length)
     return length - (size_t)(0 - (lua_Unsigned)init);
 }
 
-/* The range of `count` that the optional arguments at `arg` and behind select,
+/* The range of `count` that the optional arguments at `arg` and after select,
  * all of it without them. Returns its length. */
 size_t mlua_opt_range(lua_State *L, int arg, size_t count, size_t *offset);
 

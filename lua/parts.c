@@ -2,7 +2,7 @@
  * The iterator keeps the region and the separator alive as upvalues. */
 #include "mapped_lua.h"
 
-/* Upvalues of the iterator, behind the shared ones. */
+/* Upvalues of the iterator, after the shared ones. */
 enum {
     OWNER = MLUA_SHARED + 1,
     PARTS,

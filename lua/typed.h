@@ -20,8 +20,8 @@ typedef struct mlua_record {
     const mapped_fields *fields;
 } mlua_record;
 
-/* What a text was compiled to, behind it; or, of a record in a record, a part
- * of what the Layout in user value 1 holds. */
+/* `fields` are stored in the rest of this userdata; or, of a record in a record,
+ * in that of the Layout that is user value 1. */
 typedef struct mlua_layout {
     const mapped_fields *fields;
 } mlua_layout;

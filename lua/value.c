@@ -428,7 +428,7 @@ const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
 }
 
 /* One value of a code at a position. All but what nearly always happens is
- * left to get_slow; a metatable may lie behind the arguments there. */
+ * left to get_slow; a metatable may lie after the arguments there. */
 static int get_slow(lua_State *L)
 {
     mapped_slice slice;

@@ -9,7 +9,7 @@
 
 typedef struct Layout Layout;
 
-/* It never changes, but for what is made when it is first asked for. */
+/* It never changes, except for what is made when it is first asked for. */
 typedef struct Array {
     PyObject_VAR_HEAD PyObject *weakrefs;
     Region *owner;

@@ -61,7 +61,7 @@ const mapped_element *buffer_element(const Py_buffer *buffer)
                                                                 : NULL;
 }
 
-/* Stores the values at `*to`, and moves that behind them. Each sequence becomes
+/* Stores the values at `*to`, and moves that after them. Each sequence becomes
  * a tuple first, because converting a value may change it. */
 static int convert_values(const Array *array, const mapped_array *target,
                           PyObject *object, unsigned char **to)

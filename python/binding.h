@@ -154,7 +154,7 @@ Region *region_new(State *state, PyObject *name);
 void region_end_wrapped(void *region); /* the hook of a wrapped region */
 
 /* Gives the wrapped buffer back if the core has said that it needs it no more,
- * as behind the last export of a closed region. Runs the code of others. */
+ * as after the last export of a closed region. Runs the code of others. */
 void region_release_wrapped(Region *self);
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length);

@@ -136,8 +136,9 @@ PyObject *region_faults(PyObject *self, void *Py_UNUSED(closure))
 const char module_stats_doc[] = PyDoc_STR(
     "stats($module, /)\n--\n\n"
     "Return a dict of what this process has through mapped: `regions` that are "
-    "open\n(or closed by the end of a `with` block while exports live), the "
-    "`bytes` of the\nopen ones, `exports` that live, and `faults`, the lost "
+    "open\n(or closed by the end of a `with` block with exports left), the "
+    "`bytes` of the\nopen ones, `exports` that there are, and `faults`, the "
+    "lost "
     "pages "
     "met since it began.\nOther interpreters and languages in the process "
     "count "

@@ -171,9 +171,10 @@ static PyObject *format_text(State *state, PyObject *object)
 
 /* A reference to the capsule that is kept, or NULL, maybe with an exception.
  *
- * The garbage collector shows the dict to whoever asks for it, who may put
- * anything into it: a value that is no capsule of ours counts as missing, and
- * keys may run code that makes us forget the dict while it is searched. */
+ * The garbage collector shows the dict to code that asks for all objects, which
+ * may put anything into it: a value that is no capsule of ours counts as
+ * missing, and keys may run code that makes us forget the dict while it is
+ * searched. */
 static PyObject *find_kept(State *state, PyObject *text)
 {
     PyObject *formats = Py_XNewRef(state->formats);

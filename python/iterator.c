@@ -8,7 +8,7 @@ typedef struct Iterator {
     const Array *row; /* the sequence, if its items are single elements */
     Read *read;       /* how to read one of those */
     size_t offset;    /* where the next of those is; else its index */
-    size_t step;      /* from that to the one behind it, modulo 2^N */
+    size_t step;      /* from that to the one after it, modulo 2^N */
     Py_ssize_t left;  /* items */
 } Iterator;
 

@@ -171,7 +171,7 @@ static int write_all(PyObject *self, const mapped_fields *fields,
     return raised_as_int(raise_packing(owner, "pack", &error));
 }
 
-/* Is there room? Before the values, as struct asks; behind them once more,
+/* Is there room? Before the values, as struct asks; after them once more,
  * since converting one may close or shrink the region. */
 static int check_room(PyObject *self, const mapped_fields *fields,
                       Py_ssize_t offset)

@@ -159,7 +159,7 @@ PyObject *view_munlock(PyObject *self, PyObject *Py_UNUSED(nothing))
 const char view_protect_doc[] = PyDoc_STR(
     "protect($self, mode, /)\n--\n\n"
     "With 'r', refuse every write from now on, as if the region had been "
-    "opened for\nreading, but for growth; with 'r+', end that. Of a Slice "
+    "opened for\nreading, except for growth; with 'r+', end that. Of a Slice "
     "that are the writes\nthat have one of its bytes between their first and "
     "their last.\n\n"
     "BufferError while there are exports, which may write; TypeError for 'r+' "

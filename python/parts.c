@@ -165,7 +165,7 @@ static PyObject *view_split_with(PyObject *self, PyObject *const *values)
 
 KEYWORD_METHOD(view_split, view_split_with, "split", 1, 1, "sep")
 
-/* Goes on behind the match at `found`; if that is empty, one byte later. */
+/* Goes on after the match at `found`; if that is empty, one byte later. */
 static void go_on(PartsIterator *self, mapped_slice rest, size_t base,
                   size_t found)
 {

@@ -27,7 +27,7 @@ void slice_free_memory(State *state)
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length)
 {
-    /* Who asks for a Slice may lose the Region meanwhile. */
+    /* The caller may lose the Region while this allocates. */
     Py_INCREF((PyObject *)owner);
     PyObject *self = allocate(owner->state);
     if (self == NULL) {

@@ -53,7 +53,7 @@ static inline PyObject *tuple_of(PyObject **values, Py_ssize_t count)
     return tuple;
 }
 
-/* The values of one field that isn't a single element: behind the last that
+/* The values of one field that isn't a single element: after the last that
  * was made, which is NULL if one could not be. */
 static PyObject **make_field(const mapped_field *field, const unsigned char *p,
                              PyObject **value)

@@ -39,11 +39,11 @@ static inline PyObject *element_make(const mapped_element *element,
     return value_make[element->form](element, p);
 }
 
-/* Converts an object to a value of the element; its range is checked by whoever
- * stores it. `native` is the letter of a code whose limits are the C
- * compiler's, else 0: there an address ('P') may be negative, and an 'f' out of
- * range is an infinity. Returns 0, or -1 with an exception, or 1 without one if
- * it is an integer that no element of its kind can hold. */
+/* Converts an object to a value of the element; its range is checked by
+ * the code that stores it. `native` is the letter of a code whose limits are
+ * the C compiler's, else 0: there an address ('P') may be negative, and an 'f'
+ * out of range is an infinity. Returns 0, or -1 with an exception, or 1 without
+ * one if it is an integer that no element of its kind can hold. */
 COLD int value_convert(const mapped_element *element, char native,
                        PyObject *object, mapped_value *value);
 

@@ -297,7 +297,7 @@ static int search(Windows *self, PyObject *object, const char *operation,
 
 static const char windows_find_doc[] = PyDoc_STR(
     "find($self, /, x, start=0)\n--\n\n"
-    "Return the lowest offset in the file, at or behind `start`, where `x`\n"
+    "Return the lowest offset in the file, at or after `start`, where `x`\n"
     "begins, or -1.\n\n"
     "`x` is a bytes-like object or an integer from 0 to 255. Edges of windows\n"
     "hide nothing, and the iteration stays where it is. Other threads run\n"

@@ -184,7 +184,7 @@ static bool is_followed(const mapped_field *field)
 }
 
 /* A run is a series of fields at fixed distances. From the last field to the
- * first, each gets `end_`, the index behind its run, `rest_`, the bytes to the
+ * first, each gets `end_`, the index after its run, `rest_`, the bytes to the
  * end of the run, and `gap_`, the bytes between it and the next field. */
 static void find_runs(mapped_fields *fields, mapped__builder *record)
 {

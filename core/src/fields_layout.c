@@ -117,7 +117,7 @@ static bool word_number(const word *word, size_t *number)
     return value <= MAPPED__FIELDS_LIMIT;
 }
 
-/* Puts the field at its offset, given or not, and moves on behind it. */
+/* Puts the field at its offset, given or not, and moves on after it. */
 static mapped_status place_field(layout *layout, mapped_field *field,
                                  bool given)
 {

@@ -196,7 +196,7 @@ static mapped_status align(mapped__parser *parser, const state *state,
     return MAPPED_OK;
 }
 
-/* Offsets begin at 0 again behind a field of variable length, at an aligned
+/* Offsets begin at 0 again after a field of variable length, at an aligned
  * field, and where the sum would be too large. */
 static void add(mapped__builder *record, mapped_field *field,
                 bool *previous_varies)

@@ -67,7 +67,7 @@ static mapped_status wrong(const mapped_field *field, mapped_error *error)
                                        field->place, field->item.count);
 }
 
-/* Bytes that begin so far behind the cursor; the field ends with them. */
+/* Bytes that begin so far after the cursor; the field ends with them. */
 static void locate(run *run, size_t skip, size_t length, size_t whole)
 {
     mapped_field_value *value = add_value(run);
@@ -221,7 +221,7 @@ static mapped_status unpack_zero(run *run)
     return MAPPED_OK;
 }
 
-/* The gap counts to the field: without room for the field behind it, it is not
+/* The gap counts to the field: without room for the field after it, it is not
  * passed either. */
 static mapped_status pass_gap(run *run)
 {

@@ -56,7 +56,7 @@ static mapped_status too_large(mapped__parser *parser, size_t place)
                                        MAPPED_FORMAT_TOO_LARGE_WRONG, place, 0);
 }
 
-/* Adds the field behind a gap, unless it is empty and without a value, and its
+/* Adds the field after a gap, unless it is empty and without a value, and its
  * bytes to the size. */
 static mapped_status add(mapped__parser *parser, mapped__builder *record,
                          mapped_field *field, size_t gap)

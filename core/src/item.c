@@ -253,7 +253,7 @@ const void *mapped_item_load_bytes(const mapped_item *item, const void *p,
 {
     const unsigned char *bytes = p;
     size_t count = item->count;
-    /* A stored length that doesn't fit means all the bytes behind it. */
+    /* A stored length that doesn't fit means all the bytes after it. */
     if (item->kind == MAPPED_ITEM_PASCAL && count > 0) {
         size_t stored = mapped_load_u8(bytes++);
         count = stored < count ? stored : count - 1;

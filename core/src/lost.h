@@ -1,5 +1,5 @@
-/* The stretches of one range that were lost. Plain data: whoever calls these
- * keeps others out, but for mapped__lost_maybe. */
+/* The stretches of one range that were lost. Plain data: callers keep
+ * other threads out, except of mapped__lost_maybe. */
 #ifndef MAPPED_LOST_H
 #define MAPPED_LOST_H
 
@@ -29,9 +29,9 @@ typedef struct mapped__lost_list {
     mapped__lost list[MAPPED__LOST_ROOM]; /* in the order of their loss */
 } mapped__lost_list;
 
-/* What has been recovered, for those who were reading it meanwhile: the latest
- * stretches and the numbers of their recoveries. Where there is no room for one
- * more, the two oldest become one, with the later number. */
+/* What has been recovered, for threads that were reading it meanwhile: the
+ * latest stretches and the numbers of their recoveries. Where there is no room
+ * for one more, the two oldest become one, with the later number. */
 #define MAPPED__RECOVERED_ROOM 8
 
 typedef struct mapped__recovered {
@@ -76,7 +76,8 @@ size_t mapped__lost_unrestored(const mapped__lost_list *lost_list);
  * fault once more are noted once more. */
 bool mapped__lost_retry(mapped__lost_list *lost_list, mapped__lost *lost);
 
-/* Forgets what is restored, but for noting it in `recovered` with that number.
+/* Forgets what is restored, except for noting it in `recovered` with that
+ * number.
  */
 void mapped__lost_end_recovery(mapped__lost_list *lost_list,
                                mapped__recovered *recovered, uint64_t number);

@@ -42,7 +42,7 @@ static shown what_to_show(const mapped_error *error)
     }
 }
 
-/* What goes behind the operation and its reason. */
+/* What goes after the operation and its reason. */
 static void write_numbers(const mapped_error *error, char *text, size_t room)
 {
     text[0] = '\0';

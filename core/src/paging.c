@@ -1,5 +1,5 @@
 /* Advice, locks, protection, and the ways to give memory back. Work on
- * addresses goes on between enter and leave: whoever calls holds a reference,
+ * addresses goes on between enter and leave: the caller holds a reference,
  * so the addresses stay the region's own even if it is closed meanwhile. Work
  * on the file is done with the region locked, so that nobody closes it. */
 #include <mapped/paging.h>
@@ -62,7 +62,7 @@ mapped__pages mapped__paging_outward(const mapped__region *self,
 }
 
 /* The pages that the slice alone has. Nobody sees what is in the region's first
- * page before its first byte, nor what is in its last page behind its last byte
+ * page before its first byte, nor what is in its last page after its last byte
  * and the places of appends. */
 static mapped__pages inward(mapped_slice slice, unsigned char *first)
 {

@@ -68,7 +68,7 @@ static bool shows_cache(const mapped__region *self)
 }
 
 /* `*known`: the system tells. Where descriptors have run out that is an error,
- * so that whoever can give some back tries again. */
+ * so that a caller that can give some back tries again. */
 static mapped_status ask_cache(mapped_slice slice, mapped__cached *cached,
                                bool *known, mapped_error *error)
 {

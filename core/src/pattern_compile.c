@@ -45,7 +45,7 @@ static class_test *find_class(unsigned char letter)
     return NULL;
 }
 
-/* Adds the class or the character behind an escape. A capital letter stands for
+/* Adds the class or the character after an escape. A capital letter stands for
  * the complement of the class. */
 static void set_add_escaped(mapped__pattern_set *set, unsigned char letter)
 {
@@ -110,7 +110,7 @@ static void emit(compiler *c, mapped__pattern_node node)
     c->node_count++;
 }
 
-/* Ends the pattern, because matching never gets behind this node. */
+/* Ends the pattern, because matching never gets past this node. */
 static void emit_bad(compiler *c, size_t at, mapped__pattern_error reason)
 {
     emit(c, (mapped__pattern_node){.op = MAPPED__PATTERN_BAD,

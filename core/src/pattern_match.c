@@ -26,7 +26,7 @@ typedef struct matcher {
     mapped_match *match; /* its `count` is how many captures have begun */
     cursor begin;        /* of the haystack */
     cursor end;
-    cursor furthest; /* behind the last byte that was read */
+    cursor furthest; /* after the last byte that was read */
     size_t low;      /* offset of the first byte that was read */
     size_t steps;    /* left until the next look at the region's state */
     unsigned depth;  /* left */
@@ -279,7 +279,7 @@ static cursor match_balance(matcher *m, const node *item, cursor s)
     return open == 0 ? s : NULL;
 }
 
-/* As in Lua, a zero byte is in front of the haystack and behind it. */
+/* As in Lua, a zero byte is in front of the haystack and after it. */
 static bool is_frontier(matcher *m, const node *item, cursor s)
 {
     const set *wanted = &m->sets[item->set];
@@ -292,7 +292,7 @@ static bool is_frontier(matcher *m, const node *item, cursor s)
 
 /* Matches an item of one byte with its repetition. Returns true with `*item`
  * and
- * `*s` behind it if the caller can go on without backtracking; else false with
+ * `*s` after it if the caller can go on without backtracking; else false with
  * the result of the whole match in `*end`. */
 static bool match_single(matcher *m, const node **item, cursor *s, cursor *end)
 {
@@ -414,7 +414,7 @@ static bool try_at(matcher *m, size_t at)
 }
 
 /* Tries the offsets in [at, limit). The last of them may be the haystack's end,
- * where a match can only be empty. Returns the offset behind the last one that
+ * where a match can only be empty. Returns the offset after the last one that
  * was tried. */
 static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
 {

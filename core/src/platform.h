@@ -238,7 +238,7 @@ mapped_status mapped__file_write(intptr_t file, uint64_t offset,
                                  const void *from, size_t n,
                                  mapped_error *error);
 
-/* Reads `n` bytes; those behind the end of the file are zero. */
+/* Reads `n` bytes; those past the end of the file are zero. */
 mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
                                 size_t n, mapped_error *error);
 
@@ -307,7 +307,7 @@ size_t mapped__page_size(void); /* the system's own, in bytes */
  * than `seen` by now. May also return for no reason. Neither is for fault
  * handlers. */
 void mapped__wait(const uint32_t *word, uint32_t seen);
-void mapped__wake(const uint32_t *word); /* everybody who sleeps there */
+void mapped__wake(const uint32_t *word); /* all threads that sleep there */
 
 /* Lets another thread run, inside a spin. For what fault handlers wait for:
  * they must not sleep. */

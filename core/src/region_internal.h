@@ -188,7 +188,7 @@ static inline mapped_status mapped__region_report(const mapped_region *region,
     return mapped__region_report_error(region, operation, status, error);
 }
 
-/* Frees what exports have kept, unless one lives. The region is locked, or
+/* Frees what exports have kept, unless there is one. The region is locked, or
  * nobody else can reach it. */
 void mapped__region_free_old(mapped__region *self);
 
@@ -209,7 +209,7 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
 /* Gives the file the end it had before, but not before the region's. */
 void mapped__region_undo_growth(mapped__region *self);
 
-/* Maps pages behind those there are, up to `length` bytes, which the file must
+/* Maps pages after those there are, up to `length` bytes, which the file must
  * have. What it moves the caller publishes. MAPPED_BUSY, MAPPED_SYSTEM. */
 mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error);
@@ -220,7 +220,7 @@ mapped_status mapped__region_extend(mapped__region *self, size_t length,
 mapped_status mapped__region_check_growable(mapped__region *self,
                                             mapped_error *error);
 
-/* Lets go of the pages behind `length` bytes, which nobody shows any more and
+/* Lets go of the pages past `length` bytes, which nobody shows any more and
  * the file may not have. The length is published before and after it. */
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error);
@@ -322,15 +322,15 @@ mapped_status mapped__region_check_all(mapped__region *self,
 /* Why the page `lost->first` is lost. The region is locked. */
 int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);
 
-/* Gets lost pages behind the live length back, before a length is published
+/* Gets lost pages past the live length back before a length is published
  * that reaches to them. Not while an append is under way, which is to find its
  * own lost. */
 void mapped__region_recover_behind(mapped__region *self);
 
 /* What mapped_protect does with a whole region. */
 mapped_status mapped__region_protect(mapped__region *self, mapped_error *error);
-/* The same for bytes [start, end), but for the pages; and whether one of them
- * is protected. */
+/* The same for bytes [start, end), except for the pages; and whether one of
+ * them is protected. */
 bool mapped__region_readonly_at(const mapped_region *region, size_t start,
                                 size_t end);
 mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
@@ -342,7 +342,7 @@ void mapped__region_cut_protection(mapped__region *self, size_t length);
 mapped_status mapped__region_unprotect(mapped__region *self,
                                        mapped_error *error);
 
-/* Whoever changes the pages of a protected region ends that before, if
+/* Code that changes the pages of a protected region unprotects them before, if
  * `pages_protected` is set, and protects them again. The region is locked.
  * MAPPED_SYSTEM.
  */

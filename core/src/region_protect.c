@@ -6,8 +6,8 @@
  *
  * Protection of some bytes is another trait, which makes every write look at a
  * list of them. The list is changed with the region locked and read without, in
- * the middle of a write: `version` is odd while it changes, and whoever sees
- * another version at the end than at the beginning reads it again. */
+ * the middle of a write: `version` is odd while it changes, and a reader
+ * that sees another version at the end than at the beginning reads it again. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -24,7 +24,7 @@ typedef struct stretch {
 typedef struct stretch_list {
     size_t count;
     stretch stretches[MAPPED_PROTECTED_RANGES + 2]; /* the last ones only
-                                                        * in between */
+                                                     * in between */
 } stretch_list;
 
 struct mapped__protection {

@@ -98,7 +98,7 @@ static mapped_status restore_locked(mapped__region *self, mapped_error *error)
     return status;
 }
 
-/* If only pages behind the region's end are lost, it is no error that they
+/* If only pages past the region's end are lost, it is no error that they
  * can't be had. */
 static mapped_status restore_needed(mapped__region *self, mapped_error *error)
 {

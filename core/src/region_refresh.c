@@ -54,7 +54,7 @@ static mapped_status find_length(const mapped__region *self, uint64_t data_end,
 }
 
 /* A private page that was written to is a copy, and shows nothing that came
- * behind the end of the file since. Any other shows it, and is not written to,
+ * past the end of the file since. Any other shows it, and is not written to,
  * which would make it a copy. */
 static mapped_status fill_last_page(mapped__region *self, size_t before,
                                     size_t length, mapped_error *error)

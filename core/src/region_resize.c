@@ -262,7 +262,7 @@ static mapped_status grow(mapped__region *self, size_t length, bool appends,
 }
 
 /* A region that shows only a part from the middle of a file must not cut off
- * what lies behind it: the file shrinks only if the region reached its end. An
+ * what lies after it: the file shrinks only if the region reached its end. An
  * access under way in another thread would lose its page with the file's end,
  * so zero pages take its place before. */
 static mapped_status shrink_file(mapped__region *self, size_t old_length,

@@ -65,7 +65,7 @@ static mapped_status take(mapped_windows_lines *lines, mapped_slice *line,
     return MAPPED_OK;
 }
 
-/* How long a window has to be for a line that goes on behind the rest. */
+/* How long a window has to be for a line that goes on after the rest. */
 static uint64_t window_length(const mapped_windows_lines *lines)
 {
     uint64_t length = lines->windows_->size_;

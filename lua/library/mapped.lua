@@ -514,7 +514,7 @@ local Region = {}
 function Region:close() end
 
 ---Makes the region and, in a writable mode, its file `length` bytes long. Slices
----stay valid; one that reaches behind the new end raises when it is used. Returns
+---stay valid; one that reaches past the new end raises when it is used. Returns
 ---nil, message, code, and changes nothing, if the system refuses, or if the region
 ---would shrink after `topointer`. Exported memory stays valid when the region
 ---grows: that of a file and of shared memory has the same bytes as the region,

@@ -187,7 +187,7 @@ def dump_records(data, arguments, output):
 
 
 def whole(data, item):
-    """Without what is left over behind the last whole item."""
+    """Without what is left over after the last whole item."""
     return data[:len(data) // item * item]
 
 

@@ -419,8 +419,8 @@ static void test_parts_lines(void)
     CHECK_TEXT(lines_of("ab\n\ncd\r\ne", true), "0+3 3+1 4+4 8+1");
 }
 
-/* mapped_parts_try_next() finds the same parts as mapped_parts_next(), if they end
- * within the given distance. */
+/* mapped_parts_try_next() finds the same parts as mapped_parts_next(), if they
+ * end within the given distance. */
 static void test_parts_near(void)
 {
     mapped_parts parts;

@@ -47,7 +47,7 @@ MAPPED__INLINE void mapped__access_copy(void *to, const void *from, size_t n)
     }
 }
 
-/* The second check after a volatile access, which can't move behind it. */
+/* The second check after a volatile access, which can't move after it. */
 MAPPED__INLINE bool mapped__access_is_valid(mapped_slice slice)
 {
     return MAPPED__LOAD_AFTER(&slice.region->state_) == 0;

@@ -63,8 +63,8 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * file ends with a trailer, by which this library knows the data's end: it
  * opens the file as if it had been trimmed, and the next append goes on in the
  * spare. Of an append that was under way then, all bytes are there or none,
- * unless another thread had appended behind it. Other programs see zeros and
- * the trailer behind the data; what they append meanwhile comes behind those,
+ * unless another thread had appended after it. Other programs see zeros and
+ * the trailer after the data; what they append meanwhile comes after those,
  * and leaves them in the file. The trailer's bytes, from the end of the file,
  * little-endian; the size is 24 more than a multiple of 65,536, so that
  * hardly any other file has to be looked at:
@@ -86,7 +86,7 @@ MAPPED__MUST_USE mapped_status mapped_region_append_slice(mapped_region *region,
 
 /* `*order` is negative, 0 or positive as memcmp of the common length, then the
  * shorter first. Goes in blocks of about a mebibyte, so that a close by another
- * thread ends it soon and a page lost behind the block with the first
+ * thread ends it soon and a page lost after the block with the first
  * difference doesn't matter. MAPPED_UNSUPPORTED for devices: registers are read
  * once and as what they are. */
 MAPPED__MUST_USE mapped_status mapped_compare(mapped_slice a, mapped_slice b,

@@ -90,7 +90,7 @@ const mapped_element *mapped_element_from_pack(const char *code, size_t length,
 
 /* A layout's name of a type: u8 to u128 and i8 to i128 in steps of 8 bits, f16,
  * f32, f64, bf16 (bfloat16, the upper half of a binary32), each with `le` or
- * `be` behind for a byte order and otherwise in the order that `big` says,
+ * `be` after it for a byte order and otherwise in the order that `big` says,
  * bool, char. NULL for anything else. Any thread. */
 const mapped_element *mapped_element_from_name(const char *name, size_t length,
                                                bool big);

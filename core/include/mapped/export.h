@@ -5,7 +5,7 @@
  * buffers, Lua pointers and long operations are exports that differ in their
  * owner.
  *
- * While an export lives `close` and a shrink answer MAPPED_BUSY, and the
+ * While there is an export `close` and a shrink answer MAPPED_BUSY, and the
  * pointer stays valid where the region moves to grow: the region leaves behind
  * what it shows. Lost pages read as zeros through it. What was read counts only
  * if mapped_export_end answers MAPPED_OK: it reports lost pages even if another

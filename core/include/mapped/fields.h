@@ -20,7 +20,7 @@
  *                    layout, which begins with the order and the `align` of
  *                    the one around it
  *     name:{...}[n]  n of these
- *     name:type@n    at byte n of the record; without, behind the field that
+ *     name:type@n    at byte n of the record; without, after the field that
  *                    was written before
  *     _:type         padding: takes the place of a field and is none; may be
  *                    repeated
@@ -31,7 +31,7 @@
  * size, if that is 1, 2, 4 or 8 bytes, a record at one of its largest such
  * unit; other types, like u24, begin anywhere, as all do without `align`. The
  * record's size is then rounded up to the largest of these units in it, unless
- * `size` is given. That is how C lays out a struct, but for machines where C
+ * `size` is given. That is how C lays out a struct, except for machines where C
  * aligns 8 bytes to 4.
  *
  * Numbers are decimal, or hexadecimal with 0x. Names are letters, digits and _,
@@ -72,21 +72,21 @@ typedef enum mapped_format_reason {
 } mapped_format_reason;
 
 /* name, text: what can be wrong with a layout or a list. */
-#define MAPPED_LAYOUT_REASON_MAP(X)                      \
-    X(NAME, "a field name is missing")                   \
-    X(COLON, "a ':' and a type are missing")             \
-    X(TYPE, "unknown field type")                        \
-    X(COUNT, "not a number of elements")                 \
-    X(BRACKET, "a ']' is missing")                       \
-    X(OFFSET, "not an offset")                           \
-    X(SIZE, "not a size")                                \
-    X(LATE, "a setting behind the first field or twice") \
-    X(DUPLICATE, "duplicate field name")                 \
-    X(OVERLAP, "the field overlaps another")             \
-    X(TOO_LARGE, "the record is too large")              \
-    X(TOO_SMALL, "the size is smaller than the fields")  \
-    X(EMPTY, "no fields")                                \
-    X(BRACE, "a '}' is missing")                         \
+#define MAPPED_LAYOUT_REASON_MAP(X)                     \
+    X(NAME, "a field name is missing")                  \
+    X(COLON, "a ':' and a type are missing")            \
+    X(TYPE, "unknown field type")                       \
+    X(COUNT, "not a number of elements")                \
+    X(BRACKET, "a ']' is missing")                      \
+    X(OFFSET, "not an offset")                          \
+    X(SIZE, "not a size")                               \
+    X(LATE, "a setting after the first field or twice") \
+    X(DUPLICATE, "duplicate field name")                \
+    X(OVERLAP, "the field overlaps another")            \
+    X(TOO_LARGE, "the record is too large")             \
+    X(TOO_SMALL, "the size is smaller than the fields") \
+    X(EMPTY, "no fields")                               \
+    X(BRACE, "a '}' is missing")                        \
     X(DEPTH, "too many records in records")
 
 typedef enum mapped_layout_reason {

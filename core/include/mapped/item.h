@@ -53,9 +53,9 @@ typedef struct mapped_field {
     uint8_t reason; /* of a WRONG one: a mapped_format_reason; `item.count` is
                        the offending number, or 0 */
     bool spread;    /* of a format: each of its elements is a value */
-    size_t gap_;    /* bytes behind it, up to the next field */
+    size_t gap_;    /* bytes after it, up to the next field */
     size_t rest_;   /* bytes from here to where the distances become unknown */
-    size_t end_;    /* the index of the field behind those */
+    size_t end_;    /* the index of the field after those */
 } mapped_field;
 
 /* Fields, compiled: see fields.h. Immutable, so any thread may read all members
@@ -133,7 +133,7 @@ MAPPED__MUST_USE mapped_status mapped_item_write(mapped_slice slice,
 const void *mapped_item_load_bytes(const mapped_item *item, const void *p,
                                    size_t *length);
 
-/* Stores bytes as such an item at `p`, with zero bytes behind them. False, and
+/* Stores bytes as such an item at `p`, with zero bytes after them. False, and
  * nothing is stored, if there are more than it takes (of PASCAL one less than
  * its size; `struct` cuts what is longer before it gets here). */
 bool mapped_item_store_bytes(const mapped_item *item, void *p, const void *data,

@@ -56,7 +56,7 @@ size_t mapped_needle_last(const mapped_needle *needle, const void *haystack,
 
 /* Returns how many matches there are, counted from the front and without
  * overlap. `*next` is the offset at which the count goes on if the haystack
- * does: behind the last match, or where a match could begin that is cut off by
+ * does: after the last match, or where a match could begin that is cut off by
  * the end of these n bytes. */
 size_t mapped_needle_count(const mapped_needle *needle, const void *haystack,
                            size_t n, size_t *next);

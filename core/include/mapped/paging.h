@@ -97,8 +97,9 @@ size_t mapped_residency_pages(mapped_slice slice);
 /* Sets `*residency`. Unless `bits` is NULL sets the bit of each page that is in
  * memory, the first page in the lowest bit of the first byte, and clears those
  * of the others; `capacity` bytes are at least a bit for each page, else
- * MAPPED_SIZE. Linux counts dirty pages of files since 6.5. It tells who may
- * not write a file that all of it is in memory. MAPPED_SYSTEM. */
+ * MAPPED_SIZE. Linux counts dirty pages of files since 6.5. To a process
+ * that may not write a file it says that all of it is in memory. MAPPED_SYSTEM.
+ */
 MAPPED__MUST_USE mapped_status mapped_residency_get(mapped_slice slice,
                                                     mapped_residency *residency,
                                                     unsigned char *bits,

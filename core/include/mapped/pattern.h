@@ -81,7 +81,7 @@ typedef struct mapped_match {
 void mapped_match_init(mapped_match *match, size_t from);
 
 /* Finds the first match or, after a match, the next one, as gmatch and gsub do:
- * no match is empty and directly behind another one. `*found` tells whether
+ * no match is empty and directly after another one. `*found` tells whether
  * there is one; if not, `*match` is undefined. An anchored pattern is tried
  * once, at the beginning of the search. Pass the same pattern and slice for the
  * whole search. */

@@ -33,7 +33,7 @@ typedef enum mapped_mode {
     MAPPED_MODE_APPEND /* "a+" create if it is missing, keep what is there */
 } mapped_mode;
 
-/* Opaque but for the inline functions of slice.h: don't touch the fields. */
+/* Opaque except for the inline functions of slice.h: don't touch the fields. */
 typedef struct mapped_region {
     unsigned char *base_; /* changes only while no other thread may access */
     size_t live_;         /* length that inline code may access; 0: closed */

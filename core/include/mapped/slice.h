@@ -133,8 +133,8 @@ MAPPED__MUST_USE mapped_status mapped__slice_leave_slow(mapped_slice slice,
  * its region, NULL, isn't read.
  *
  * The compiler may use a live length that was read earlier. That does no harm:
- * whoever shortens it while others hold references leaves the addresses valid
- * and sets the state word, which is read anew after every access. */
+ * a thread that shortens it while others hold references leaves the addresses
+ * valid and sets the state word, which is read anew after every access. */
 MAPPED__INLINE bool mapped__slice_is_plain(mapped_slice slice, size_t offset,
                                            size_t n)
 {

@@ -17,7 +17,7 @@
  * Each window is a read-only region of its own. The walk stays with the file
  * that was opened, whatever its path names later, and looks at the file's size
  * whenever it goes on: what others append meanwhile is walked over, too, and
- * where they made it shorter the walk ends. What is cut off behind the end of a
+ * where they made it shorter the walk ends. What is cut off past the end of a
  * window that is mapped already is lost to it (MAPPED_FAULT), as in any region.
  *
  * Offsets are those in the file and have 64 bits everywhere. All functions but
@@ -137,7 +137,7 @@ mapped_windows_map(const mapped_windows *windows, mapped_window window,
 
 #define MAPPED_WINDOWS_NOT_FOUND UINT64_MAX
 
-/* Sets `*offset` to that of the first match at or behind `from`, or to
+/* Sets `*offset` to that of the first match at or after `from`, or to
  * MAPPED_WINDOWS_NOT_FOUND. An empty needle is found at `from`, unless that is
  * past the end. */
 MAPPED__MUST_USE mapped_status

@@ -40,7 +40,7 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
     return status;
 }
 
-/* Who may not seal any more may find it sealed already. */
+/* A process that may not seal any more may find it sealed already. */
 mapped_status mapped__memory_seal(intptr_t file, mapped_error *error)
 {
     const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;

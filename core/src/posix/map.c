@@ -291,7 +291,7 @@ static void give_back_reserve(mapped__mapping *mapping)
         mapping->reserved = mapping->used;
 }
 
-/* A gap is moved to behind the new end: mremap makes the mapping longer by as
+/* A gap is kept, past the new end: mremap makes the mapping longer by as
  * much, which then is unmapped. */
 static mapped_status grow_or_move(mapped__mapping *mapping,
                                   const mapped__map_request *request,

@@ -23,7 +23,7 @@ bool mapped__file_is_made_up(int fd);
 bool mapped__file_is_sealed(int fd); /* its size can't change */
 bool mapped__file_exceeds_memory(int fd, uint64_t size);
 
-/* Bytes that the file system still has for who asks; UINT64_MAX: it doesn't
+/* Bytes that the file system still has for this process; UINT64_MAX: it doesn't
  * tell. */
 uint64_t mapped__file_free_bytes(int fd);
 
@@ -67,8 +67,8 @@ bool mapped__give_up_replacements(void);
 /* A signal that the C library keeps to itself, so that no program blocks it. */
 #define MAPPED__MARK 32
 
-/* As sigaddset and its like, but for the mark too, and only for the part of a
- * set that the kernel knows. */
+/* As sigaddset and its like, except for the mark too, and only for the part of
+ * a set that the kernel knows. */
 void mapped__mask_add(sigset_t *set, int signal_number);
 void mapped__mask_remove(sigset_t *set, int signal_number);
 void mapped__mask_add_all(sigset_t *set, const sigset_t *more);

@@ -240,8 +240,8 @@ static mapped_status resize_memory(mapped__mapping *mapping,
 }
 
 /* Cutting off the tail of a view means to unmap all of it and to map the head
- * again, which only who is alone may do. Otherwise the tail just stays: the
- * file is as long as before, or mapped__map_detach had refused. */
+ * again, which needs that nobody else has a reference. Otherwise the tail just
+ * stays: the file is as long as before, or mapped__map_detach had refused. */
 static mapped_status resize_views(mapped__mapping *mapping,
                                   const mapped__map_request *request,
                                   bool alone, mapped_error *error)
