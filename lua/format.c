@@ -6,8 +6,9 @@
 static int raise_place(lua_State *L, int arg, const char *what,
                        const mapped_field *field)
 {
-    const char *message = lua_pushfstring(L, "%s at position %I of the format",
-                                          what, (LUAI_UACINT)field->place + 1);
+    const char *message =
+        lua_pushfstring(L, "%s at position %I of the format", what,
+                        (LUAI_UACINT)field->source_at + 1);
     return arg == 0 ? luaL_error(L, "%s", message)
                     : luaL_argerror(L, arg, message);
 }

@@ -20,8 +20,8 @@ typedef struct mlua_record {
     const mapped_fields *fields;
 } mlua_record;
 
-/* `fields` are stored in the rest of this userdata; or, of a record in a record,
- * in that of the Layout that is user value 1. */
+/* `fields` are stored in the rest of this userdata; or, of a record in a
+ * record, in that of the Layout that is user value 1. */
 typedef struct mlua_layout {
     const mapped_fields *fields;
 } mlua_layout;

@@ -22,7 +22,7 @@ int format_refuse(State *state, const mapped_field *field, const char *what)
 {
     return raised_as_int(PyErr_Format(state->struct_error,
                                       "%s, at offset %zu of the format", what,
-                                      field->place));
+                                      field->source_at));
 }
 
 /* In bytes: of all that is kept, and of one format and what it compiles to. */

@@ -18,14 +18,14 @@ static int refuse_range(State *state, const mapped_field *field)
                      "'%c' format requires %lld <= number <= %lld, at offset "
                      "%zu of the format",
                      field->code, (long long)(INT64_MIN >> (64 - bits)),
-                     (long long)(INT64_MAX >> (64 - bits)), field->place);
+                     (long long)(INT64_MAX >> (64 - bits)), field->source_at);
     else
         PyErr_Format(state->struct_error,
                      "'%c' format requires 0 <= number <= %llu, at offset %zu "
                      "of the format",
                      field->code,
                      (unsigned long long)(UINT64_MAX >> (64 - bits)),
-                     field->place);
+                     field->source_at);
     return -1;
 }
 
@@ -59,7 +59,7 @@ static int refuse_float(State *state, const mapped_field *field,
         PyExc_OverflowError,
         "float too large to pack with %c format, at offset %zu of the "
         "format",
-        field->code, field->place));
+        field->code, field->source_at));
 }
 
 /* What value_from or the element's range did not let pass. */

@@ -12,22 +12,22 @@ static mapped_status wrong(mapped_error *error, mapped_status status,
 
 mapped_status mapped__fields_format_wrong(mapped_error *error,
                                           mapped_format_reason reason,
-                                          size_t place, size_t number)
+                                          size_t source_at, size_t number)
 {
     static const char *const texts[] = {
 #define REASON_TEXT(name, text) text,
         MAPPED_FORMAT_REASON_MAP(REASON_TEXT)};
-    const uint64_t numbers[3] = {place, number, reason};
+    const uint64_t numbers[3] = {source_at, number, reason};
     return wrong(error, MAPPED_FORMAT, texts[reason], numbers);
 }
 
 mapped_status mapped__fields_layout_wrong(mapped_error *error,
                                           mapped_layout_reason reason,
-                                          size_t place)
+                                          size_t source_at)
 {
     static const char *const texts[] = {MAPPED_LAYOUT_REASON_MAP(REASON_TEXT)};
 #undef REASON_TEXT
-    const uint64_t numbers[3] = {place, 0, reason};
+    const uint64_t numbers[3] = {source_at, 0, reason};
     return wrong(error, MAPPED_LAYOUT, texts[reason], numbers);
 }
 
@@ -144,7 +144,7 @@ static mapped_status index_names(const mapped_fields *fields,
         size_t *slot = find_slot(fields, field->name, field->name_length);
         if (*slot != 0)
             return mapped__fields_layout_wrong(
-                error, MAPPED_LAYOUT_DUPLICATE_WRONG, field->place);
+                error, MAPPED_LAYOUT_DUPLICATE_WRONG, field->source_at);
         *slot = i + 1;
     }
     return MAPPED_OK;
@@ -169,7 +169,8 @@ static mapped_status put_in_order(mapped_fields *fields, mapped_error *error)
         if (first->offset + first->item.size > second->offset)
             return mapped__fields_layout_wrong(
                 error, MAPPED_LAYOUT_OVERLAP_WRONG,
-                first->place > second->place ? first->place : second->place);
+                first->source_at > second->source_at ? first->source_at
+                                                     : second->source_at);
     }
     return MAPPED_OK;
 }
@@ -258,10 +259,10 @@ static mapped_status read_late(mapped__parser *parser, mapped__builder *record)
     if (mapped__fields_read_pack(parser, record) != MAPPED_OK) {
         mapped_field field = {
             .reason = (uint8_t)found.limit,
-            .place = (size_t)found.offset,
+            .source_at = (size_t)found.offset,
             .item = {.kind = MAPPED_ITEM_WRONG, .count = (size_t)found.length}};
-        if (field.place < parser->length)
-            field.code = parser->text[field.place];
+        if (field.source_at < parser->length)
+            field.code = parser->text[field.source_at];
         mapped__builder_add(record, &field);
     }
     parser->error = error;
@@ -359,7 +360,7 @@ static mapped_status read_list(mapped__parser *parser,
         status = mapped__builder_begin(parser, &record);
     for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
         mapped_field field = source->list[i];
-        field.place = i;
+        field.source_at = i;
         field.align = 0;
         field.spread = false;
         status = read_inner(parser, depth, i, &field.item);

@@ -51,10 +51,10 @@ mapped_status mapped__builder_end(mapped__parser *parser,
 
 mapped_status mapped__fields_format_wrong(mapped_error *error,
                                           mapped_format_reason reason,
-                                          size_t place, size_t number);
+                                          size_t source_at, size_t number);
 mapped_status mapped__fields_layout_wrong(mapped_error *error,
                                           mapped_layout_reason reason,
-                                          size_t place);
+                                          size_t source_at);
 
 /* The dialects: they read all of the text and add its fields. */
 mapped_status mapped__fields_read_struct(mapped__parser *parser,

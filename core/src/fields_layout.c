@@ -9,11 +9,11 @@ typedef struct layout {
     mapped__parser *parser;
     mapped__builder *record;
     int depth;
-    size_t next;       /* where a field goes that doesn't say where */
-    size_t end;        /* the farthest byte of any field, padding included */
-    size_t alignment;  /* of the record */
-    size_t size;       /* as given, else 0 */
-    size_t size_place; /* where it is given */
+    size_t next;      /* where a field goes that doesn't say where */
+    size_t end;       /* the farthest byte of any field, padding included */
+    size_t alignment; /* of the record */
+    size_t size;      /* as given, else 0 */
+    size_t size_at;   /* where it is given */
     bool align;
     bool big;
     bool align_given; /* in this record */
@@ -21,9 +21,10 @@ typedef struct layout {
 } layout;
 
 static mapped_status wrong(const layout *layout, mapped_layout_reason reason,
-                           size_t place)
+                           size_t source_at)
 {
-    return mapped__fields_layout_wrong(layout->parser->error, reason, place);
+    return mapped__fields_layout_wrong(layout->parser->error, reason,
+                                       source_at);
 }
 
 static char peek(const mapped__parser *parser)
@@ -65,7 +66,7 @@ static bool is_word(char c)
 typedef struct word {
     const char *text;
     size_t length;
-    size_t place;
+    size_t source_at;
 } word;
 
 static bool is(const word *word, const char *text)
@@ -81,7 +82,7 @@ static word read_word(mapped__parser *parser)
     word found = {parser->text + parser->at, 0, parser->at};
     while (parser->at < parser->length && is_word(parser->text[parser->at]))
         parser->at++;
-    found.length = parser->at - found.place;
+    found.length = parser->at - found.source_at;
     return found;
 }
 
@@ -131,7 +132,7 @@ static mapped_status place_field(layout *layout, mapped_field *field,
     }
     if (!fits || !mapped_add_size(field->offset, item->size, &end) ||
         end > MAPPED__FIELDS_LIMIT)
-        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field->place);
+        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field->source_at);
     if (item->align > layout->alignment)
         layout->alignment = item->align;
     if (end > layout->end)
@@ -148,7 +149,7 @@ static mapped_status read_count(layout *layout, size_t *count)
         return MAPPED_OK;
     word number = read_word(parser);
     if (!word_number(&number, count) || *count == 0)
-        return wrong(layout, MAPPED_LAYOUT_COUNT_WRONG, number.place);
+        return wrong(layout, MAPPED_LAYOUT_COUNT_WRONG, number.source_at);
     if (!take(parser, ']'))
         return wrong(layout, MAPPED_LAYOUT_BRACKET_WRONG, parser->at);
     return MAPPED_OK;
@@ -162,7 +163,7 @@ static mapped_status read_offset(layout *layout, mapped_field *field,
         return MAPPED_OK;
     word number = read_word(layout->parser);
     if (!word_number(&number, &field->offset))
-        return wrong(layout, MAPPED_LAYOUT_OFFSET_WRONG, number.place);
+        return wrong(layout, MAPPED_LAYOUT_OFFSET_WRONG, number.source_at);
     return MAPPED_OK;
 }
 
@@ -173,16 +174,16 @@ static mapped_status read_record(mapped__parser *parser, const layout *around,
 static mapped_status read_single(layout *layout, mapped_item *item)
 {
     mapped__parser *parser = layout->parser;
-    size_t place = parser->at;
+    size_t source_at = parser->at;
     if (take(parser, '{'))
         return layout->depth < MAPPED_FIELDS_DEPTH
                    ? read_record(parser, layout, item)
-                   : wrong(layout, MAPPED_LAYOUT_DEPTH_WRONG, place);
+                   : wrong(layout, MAPPED_LAYOUT_DEPTH_WRONG, source_at);
     word type = read_word(parser);
     const mapped_element *element =
         mapped_element_from_name(type.text, type.length, layout->big);
     if (element == NULL)
-        return wrong(layout, MAPPED_LAYOUT_TYPE_WRONG, type.place);
+        return wrong(layout, MAPPED_LAYOUT_TYPE_WRONG, type.source_at);
     *item = mapped_item_of(element);
     return MAPPED_OK;
 }
@@ -190,8 +191,9 @@ static mapped_status read_single(layout *layout, mapped_item *item)
 /* What follows the name and its colon. */
 static mapped_status read_field(layout *layout, const word *name)
 {
-    mapped_field field = {
-        .name = name->text, .name_length = name->length, .place = name->place};
+    mapped_field field = {.name = name->text,
+                          .name_length = name->length,
+                          .source_at = name->source_at};
     bool given;
     size_t count;
     mapped_status status = read_single(layout, &field.item);
@@ -203,7 +205,7 @@ static mapped_status read_field(layout *layout, const word *name)
     if (status != MAPPED_OK)
         return status;
     if (count != 0 && !mapped_item_repeat(&single, count, &field.item))
-        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field.place);
+        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field.source_at);
     status = place_field(layout, &field, given);
     if (status == MAPPED_OK && !is(name, "_"))
         mapped__builder_add(layout->record, &field);
@@ -214,10 +216,10 @@ static mapped_status read_size(layout *layout, const word *name)
 {
     word number = read_word(layout->parser);
     if (layout->size != 0)
-        return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, name->place);
+        return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, name->source_at);
     if (!word_number(&number, &layout->size) || layout->size == 0)
-        return wrong(layout, MAPPED_LAYOUT_SIZE_WRONG, number.place);
-    layout->size_place = number.place;
+        return wrong(layout, MAPPED_LAYOUT_SIZE_WRONG, number.source_at);
+    layout->size_at = number.source_at;
     return MAPPED_OK;
 }
 
@@ -240,7 +242,7 @@ static mapped_status read_order(layout *layout)
 static mapped_status read_align(layout *layout, const word *name)
 {
     if (layout->align_given || !is_before_fields(layout))
-        return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, name->place);
+        return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, name->source_at);
     layout->align = layout->align_given = true;
     return MAPPED_OK;
 }
@@ -253,7 +255,7 @@ static mapped_status read_part(layout *layout)
         return read_order(layout);
     word name = read_word(parser);
     if (name.length == 0 || is_digit(name.text[0]))
-        return wrong(layout, MAPPED_LAYOUT_NAME_WRONG, name.place);
+        return wrong(layout, MAPPED_LAYOUT_NAME_WRONG, name.source_at);
     if (take(parser, ':'))
         return read_field(layout, &name);
     if (is(&name, "align"))
@@ -269,7 +271,7 @@ static mapped_status find_size(layout *layout)
     if (layout->record->count == 0)
         return wrong(layout, MAPPED_LAYOUT_EMPTY_WRONG, layout->parser->at);
     if (size < layout->end)
-        return wrong(layout, MAPPED_LAYOUT_TOO_SMALL_WRONG, layout->size_place);
+        return wrong(layout, MAPPED_LAYOUT_TOO_SMALL_WRONG, layout->size_at);
     if (layout->align && layout->size == 0 &&
         (!mapped_round_up(size, layout->alignment, &size) ||
          size > MAPPED__FIELDS_LIMIT))

@@ -64,7 +64,7 @@ static mapped_status wrong(const mapped_field *field, mapped_error *error)
 {
     return mapped__fields_format_wrong(error,
                                        (mapped_format_reason)field->reason,
-                                       field->place, field->item.count);
+                                       field->source_at, field->item.count);
 }
 
 /* Bytes that begin so far after the cursor; the field ends with them. */
@@ -288,7 +288,7 @@ static mapped_status refuse(const mapped_field_value *value,
                             mapped_status status, mapped_error *error)
 {
     const mapped_field *field = value->field;
-    const uint64_t numbers[3] = {field->place, value->length,
+    const uint64_t numbers[3] = {field->source_at, value->length,
                                  field->item.count};
     return mapped_error_set_range(error, status, "pack", numbers);
 }

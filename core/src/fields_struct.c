@@ -67,7 +67,7 @@ static mapped_status add(mapped__parser *parser, mapped__builder *record,
     if (!mapped_add_size(record->size, gap, &field->offset) ||
         !mapped_add_size(field->offset, field->item.size, &end) ||
         end > MAPPED__FIELDS_LIMIT)
-        return too_large(parser, field->place);
+        return too_large(parser, field->source_at);
     record->size = end;
     if (field->item.kind != MAPPED_ITEM_PAD && (value || field->item.size > 0))
         mapped__builder_add(record, field);
@@ -84,7 +84,7 @@ static mapped_status add_element(mapped__parser *parser, char prefix,
         mapped_element_from_struct(code + skip, 2 - skip, NULL);
     if (element == NULL)
         return mapped__fields_format_wrong(
-            parser->error, MAPPED_FORMAT_OPTION_WRONG, field->place, 0);
+            parser->error, MAPPED_FORMAT_OPTION_WRONG, field->source_at, 0);
     if (prefix == '\0' || prefix == '@')
         gap = -record->size & (native_alignment(element) - 1);
     field->item = mapped_item_of(element);
@@ -93,7 +93,7 @@ static mapped_status add_element(mapped__parser *parser, char prefix,
         field->item.count = count;
         field->spread = true;
         if (!mapped_multiply_size(count, element->size, &field->item.size))
-            return too_large(parser, field->place);
+            return too_large(parser, field->source_at);
     }
     return add(parser, record, field, gap);
 }
@@ -101,7 +101,7 @@ static mapped_status add_element(mapped__parser *parser, char prefix,
 static mapped_status read_code(mapped__parser *parser, char prefix,
                                mapped__builder *record)
 {
-    mapped_field field = {.place = parser->at};
+    mapped_field field = {.source_at = parser->at};
     mapped_item_kind kind = MAPPED_ITEM_BYTES;
     size_t count, start = parser->at;
     if (!read_count(parser, &count))
@@ -109,7 +109,7 @@ static mapped_status read_code(mapped__parser *parser, char prefix,
     if (parser->at == parser->length)
         return mapped__fields_format_wrong(
             parser->error, MAPPED_FORMAT_NO_CODE_WRONG, start, count);
-    field.place = parser->at;
+    field.source_at = parser->at;
     field.code = parser->text[parser->at++];
     if (field.code == 'p')
         kind = MAPPED_ITEM_PASCAL;

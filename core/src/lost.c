@@ -101,24 +101,24 @@ static bool meets_any(const mapped__lost_list *lost_list,
  * it. */
 static size_t absorb(mapped__lost_list *lost_list, mapped__lost *lost)
 {
-    size_t place = lost_list->count;
+    size_t index = lost_list->count;
     for (size_t i = lost_list->count; i-- > 0;) {
         if (!takes_in(lost, &lost_list->list[i]))
             continue;
         join(lost, &lost_list->list[i]);
         drop(lost_list, i);
-        place = i;
+        index = i;
     }
-    return place < lost_list->count ? place : lost_list->count;
+    return index < lost_list->count ? index : lost_list->count;
 }
 
-static void insert(mapped__lost_list *lost_list, size_t place,
+static void insert(mapped__lost_list *lost_list, size_t index,
                    const mapped__lost *lost)
 {
-    assert(place <= lost_list->count && lost_list->count < MAPPED__LOST_ROOM);
-    memmove(&lost_list->list[place + 1], &lost_list->list[place],
-            (lost_list->count - place) * sizeof lost_list->list[0]);
-    lost_list->list[place] = *lost;
+    assert(index <= lost_list->count && lost_list->count < MAPPED__LOST_ROOM);
+    memmove(&lost_list->list[index + 1], &lost_list->list[index],
+            (lost_list->count - index) * sizeof lost_list->list[0]);
+    lost_list->list[index] = *lost;
     lost_list->count++;
 }
 
@@ -130,7 +130,7 @@ size_t mapped__lost_unrestored(const mapped__lost_list *lost_list)
     return count;
 }
 
-/* One place is kept for the stretch that stands for the whole range. */
+/* One entry is kept for the stretch that stands for the whole range. */
 static bool is_full(const mapped__lost_list *lost_list)
 {
     return lost_list->count == MAPPED__LOST_ROOM - 1 ||
@@ -146,8 +146,8 @@ void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
         grown.offset = 0;
         grown.length = MAPPED__LOST_ALL;
     }
-    size_t place = absorb(lost_list, &grown);
-    insert(lost_list, place, &grown);
+    size_t index = absorb(lost_list, &grown);
+    insert(lost_list, index, &grown);
     widen(lost_list, &grown);
 }
 

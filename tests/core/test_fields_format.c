@@ -343,7 +343,7 @@ static void test_format_failure_names_the_step(void)
     mapped_cursor cursor = {.offset = 0};
     CHECK_STATUS(mapped_fields_unpack(format, slice, &cursor, &items, NULL),
                  MAPPED_RANGE);
-    CHECK_UINT(mapped_fields_at(format, &cursor)->place, 7);
+    CHECK_UINT(mapped_fields_at(format, &cursor)->source_at, 7);
     CHECK_UINT(cursor.offset, 8);
     CHECK_UINT(items.count, 0);
     mapped_fields_release(format);

@@ -16,7 +16,7 @@ static void check_layout(const mapped_fields *layout, size_t length)
     EXPECT(layout->count > 0 && layout->size <= PTRDIFF_MAX);
     for (size_t i = 0; i < layout->count; i++) {
         const mapped_field *field = &layout->fields[i];
-        EXPECT(field->place + field->name_length <= length);
+        EXPECT(field->source_at + field->name_length <= length);
         EXPECT(strlen(field->name) == field->name_length);
         EXPECT(field->item.count > 0);
         EXPECT(

@@ -45,17 +45,17 @@ typedef struct mapped_field {
     const char *name; /* ends in NUL; NULL if the fields have no names */
     size_t name_length;
     mapped_item item;
-    size_t offset;  /* in the record, if the fields are fixed */
-    size_t place;   /* in the text: of the name, or of a format's code; in a
-                       list: the index */
-    char code;      /* of a format: the character in the text */
-    uint8_t align;  /* the position in the slice is padded to a multiple of */
-    uint8_t reason; /* of a WRONG one: a mapped_format_reason; `item.count` is
-                       the offending number, or 0 */
-    bool spread;    /* of a format: each of its elements is a value */
-    size_t gap_;    /* bytes after it, up to the next field */
-    size_t rest_;   /* bytes from here to where the distances become unknown */
-    size_t end_;    /* the index of the field after those */
+    size_t offset;    /* in the record, if the fields are fixed */
+    size_t source_at; /* in the text: of the name, or of a format's code; in a
+                     list: the index */
+    char code;        /* of a format: the character in the text */
+    uint8_t align;    /* the position in the slice is padded to a multiple of */
+    uint8_t reason;   /* of a WRONG one: a mapped_format_reason; `item.count` is
+                         the offending number, or 0 */
+    bool spread;      /* of a format: each of its elements is a value */
+    size_t gap_;      /* bytes after it, up to the next field */
+    size_t rest_; /* bytes from here to where the distances become unknown */
+    size_t end_;  /* the index of the field after those */
 } mapped_field;
 
 /* Fields, compiled: see fields.h. Immutable, so any thread may read all members
