@@ -60,13 +60,16 @@ void mapped_export_begin_operation(mapped_region *region, mapped_export *made)
 static mapped_status check(const mapped_export *made, mapped_error *error)
 {
     const mapped_slice slice = made->slice;
+    const mapped__lost bytes = {.offset = slice.offset,
+                                .length = slice.length,
+                                .cut = made->data != NULL};
     mapped_status status = MAPPED_OK;
     if (made->data != NULL)
         status = mapped__region_check_export(slice.region, slice.offset,
                                              slice.length, error);
     if (status == MAPPED_OK)
-        status = mapped__region_check_recovered(
-            slice.region, made->since, slice.offset, slice.length, error);
+        status = mapped__region_check_recovered(slice.region, &bytes,
+                                                made->since, error);
     return status;
 }
 

@@ -485,6 +485,16 @@ void mapped__guard_end_recovery(mapped__guard *guard)
     unlock_and_unblock(guard, &signals);
 }
 
+void mapped__guard_add_recovered(mapped__guard *guard, const mapped__lost *lost)
+{
+    mapped__signals signals;
+    block_signals_and_lock(guard, &signals);
+    uint64_t number =
+        __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
+    mapped__recovered_add(&guard->recovered, lost, number);
+    unlock_and_unblock(guard, &signals);
+}
+
 bool mapped__guard_recovered(mapped__guard *guard, uint64_t recoveries,
                              const mapped__lost *part, mapped__lost *found)
 {

@@ -83,6 +83,8 @@ size_t mapped__guard_unrestored(mapped__guard *guard);
 bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost);
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost);
 void mapped__guard_end_recovery(mapped__guard *guard);
+void mapped__guard_add_recovered(mapped__guard *guard,
+                                 const mapped__lost *lost);
 bool mapped__guard_recovered(mapped__guard *guard, uint64_t recoveries,
                              const mapped__lost *part, mapped__lost *found);
 

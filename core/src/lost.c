@@ -134,7 +134,23 @@ size_t mapped__lost_unrestored(const mapped__lost_list *lost_list)
 static bool is_full(const mapped__lost_list *lost_list)
 {
     return lost_list->count == MAPPED__LOST_ROOM - 1 ||
-           mapped__lost_unrestored(lost_list) == MAPPED__LOST_MAX;
+           mapped__lost_unrestored(lost_list) >= MAPPED__LOST_MAX;
+}
+
+/* If `lost` is in a restored stretch, that is taken off the list, and `lost`
+ * becomes all of it: in a full list there is no room for both. */
+static bool take_restored(mapped__lost_list *lost_list, mapped__lost *lost)
+{
+    for (size_t i = 0; i < lost_list->count; i++) {
+        const mapped__lost old = lost_list->list[i];
+        if (!old.restored || !holds(&old, lost))
+            continue;
+        drop(lost_list, i);
+        lost->offset = old.offset;
+        lost->length = old.length;
+        return true;
+    }
+    return false;
 }
 
 void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
@@ -142,7 +158,8 @@ void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
     mapped__lost grown = *lost;
     if (is_noted(lost_list, lost))
         return;
-    if (is_full(lost_list) && !meets_any(lost_list, lost)) {
+    if (is_full(lost_list) && !meets_any(lost_list, lost) &&
+        !take_restored(lost_list, &grown)) {
         grown.offset = 0;
         grown.length = MAPPED__LOST_ALL;
     }
@@ -211,6 +228,7 @@ static void join_oldest(mapped__recovered *recovered)
 {
     mapped__lost *list = recovered->list;
     size_t rest = --recovered->count - 1;
+    list[0].cut = list[0].cut && list[1].cut;
     join(&list[0], &list[1]);
     recovered->numbers[0] = recovered->numbers[1];
     memmove(&list[1], &list[2], rest * sizeof list[0]);
@@ -218,7 +236,7 @@ static void join_oldest(mapped__recovered *recovered)
             rest * sizeof recovered->numbers[0]);
 }
 
-static void note_recovered(mapped__recovered *recovered,
+void mapped__recovered_add(mapped__recovered *recovered,
                            const mapped__lost *lost, uint64_t number)
 {
     if (recovered->count == MAPPED__RECOVERED_ROOM)
@@ -234,7 +252,7 @@ void mapped__lost_end_recovery(mapped__lost_list *lost_list,
     for (size_t i = lost_list->count; i-- > 0;) {
         if (!lost_list->list[i].restored)
             continue;
-        note_recovered(recovered, &lost_list->list[i], number);
+        mapped__recovered_add(recovered, &lost_list->list[i], number);
         drop(lost_list, i);
     }
     narrow(lost_list);
@@ -246,6 +264,7 @@ bool mapped__recovered_find(const mapped__recovered *recovered,
 {
     for (size_t i = 0; i < recovered->count; i++) {
         if (recovered->numbers[i] > recoveries &&
+            (part->cut || !recovered->list[i].cut) &&
             touches(&recovered->list[i], part->offset, part->length)) {
             *found = recovered->list[i];
             return true;

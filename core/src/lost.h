@@ -17,6 +17,7 @@ typedef struct mapped__lost {
     int cause;     /* the error number, once somebody has asked; else 0 */
     bool poisoned; /* the memory itself is broken */
     bool restored; /* is back, but counts as lost until the recovery ends */
+    bool cut;      /* the rest of a page that the file now ends in */
 } mapped__lost;
 
 #define MAPPED__LOST_ALL SIZE_MAX
@@ -82,8 +83,12 @@ bool mapped__lost_retry(mapped__lost_list *lost_list, mapped__lost *lost);
 void mapped__lost_end_recovery(mapped__lost_list *lost_list,
                                mapped__recovered *recovered, uint64_t number);
 
+/* Notes a stretch, which need not have been on a list. */
+void mapped__recovered_add(mapped__recovered *recovered,
+                           const mapped__lost *lost, uint64_t number);
+
 /* As mapped__lost_find, for what was recovered with a number above
- * `recoveries`. */
+ * `recoveries`. Finds what was cut only if `part->cut` is set. */
 bool mapped__recovered_find(const mapped__recovered *recovered,
                             uint64_t recoveries, const mapped__lost *part,
                             mapped__lost *found);

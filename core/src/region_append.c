@@ -341,6 +341,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
     if (status == MAPPED_OK) {
         target->recoveries = mapped_region_recovery_count(region);
         self->appends.running++;
+        mapped_region_acquire(region);
     }
     mapped__region_unlock(self);
     return mapped__region_report(region, "append", status, error);
@@ -424,24 +425,43 @@ static mapped_status end_append_locked(mapped__region *self,
     return status;
 }
 
-mapped_status mapped__region_end_append(mapped_region *region,
-                                        const mapped__append_target *target,
-                                        mapped_status status,
-                                        mapped_error *error)
+/* The counts are 0 already in the child of a fork in the middle of an append.
+ */
+static void count_ended(mapped__appends *appends,
+                        const mapped__append_target *target)
 {
-    mapped__region *self = mapped__region_of(region);
+    if (appends->running > 0)
+        appends->running--;
+    if (appends->truncated > 0 && target->truncations != appends->truncations)
+        appends->truncated--;
+}
+
+static mapped_status end_append(mapped__region *self,
+                                const mapped__append_target *target,
+                                mapped_status status, mapped_error *error)
+{
+    const mapped__lost bytes = {.offset = target->start,
+                                .length = target->length};
     mapped_status lock_status = mapped__region_lock(
         self, false, "append", status == MAPPED_OK ? error : NULL);
     if (lock_status != MAPPED_OK)
         return status == MAPPED_OK ? lock_status : status;
     if (status == MAPPED_OK)
-        status = mapped__region_check_recovered(
-            region, target->recoveries, target->start, target->length, error);
-    self->appends.running--;
-    if (target->truncations != self->appends.truncations)
-        self->appends.truncated--;
+        status = mapped__region_check_recovered(&self->head, &bytes,
+                                                target->recoveries, error);
+    count_ended(&self->appends, target);
     status = end_append_locked(self, target, status, error);
     mapped__region_unlock(self);
+    return status;
+}
+
+mapped_status mapped__region_end_append(mapped_region *region,
+                                        const mapped__append_target *target,
+                                        mapped_status status,
+                                        mapped_error *error)
+{
+    status = end_append(mapped__region_of(region), target, status, error);
+    mapped_region_release(region);
     return status;
 }
 

@@ -225,14 +225,16 @@ mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
 }
 
 mapped_status mapped__region_check_recovered(mapped_region *region,
-                                             uint64_t recoveries, size_t offset,
-                                             size_t n, mapped_error *error)
+                                             const mapped__lost *bytes,
+                                             uint64_t recoveries,
+                                             mapped_error *error)
 {
-    mapped__lost found;
+    mapped__lost found, pages = *bytes;
     mapped__region *self = mapped__region_of(region);
-    const mapped__lost range = {.offset = offset + self->lead, .length = n};
-    if (n == 0 || mapped_region_recovery_count(region) == recoveries ||
-        !mapped__guard_recovered(&self->guard, recoveries, &range, &found))
+    pages.offset += self->lead;
+    if (pages.length == 0 ||
+        mapped_region_recovery_count(region) == recoveries ||
+        !mapped__guard_recovered(&self->guard, recoveries, &pages, &found))
         return MAPPED_OK;
     name_range(self, &found, "access before recovery", error);
     if (error != NULL)

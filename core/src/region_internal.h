@@ -234,8 +234,10 @@ typedef struct mapped__append_target {
 } mapped__append_target;
 
 /* Makes room for `n` bytes (0: only checks that appending is allowed). Two
- * threads that append at the same time get targets of their own. Errors are
- * those of mapped_region_resize. */
+ * threads that append at the same time get targets of their own. Holds a
+ * reference until the end, so that the addresses stay, whatever a fault handler
+ * does that is called by the store. Errors are those of mapped_region_resize.
+ */
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
                                           mapped__append_target *target,
                                           mapped_error *error);
@@ -303,12 +305,14 @@ mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
 mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
                                           size_t n, mapped_error *error);
 
-/* MAPPED_FAULT if a byte of [offset, offset + n) was lost and has been
- * recovered since mapped_region_recovery_count was `recoveries`. The cause is
- * known only if a report asked for it before the recovery. */
+/* MAPPED_FAULT if a byte of `bytes` of the region was lost and has been
+ * recovered since mapped_region_recovery_count was `recoveries`; with
+ * `bytes->cut` also if the file was truncated in the page where they end. The
+ * cause is known only if a report asked for it before the recovery. */
 mapped_status mapped__region_check_recovered(mapped_region *region,
-                                             uint64_t recoveries, size_t offset,
-                                             size_t n, mapped_error *error);
+                                             const mapped__lost *bytes,
+                                             uint64_t recoveries,
+                                             mapped_error *error);
 
 /* As mapped__region_check_range for [at, at + n) of the mapping of a region
  * that the caller has locked. */

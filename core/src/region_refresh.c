@@ -6,6 +6,7 @@
 #include <mapped/region.h>
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "region_internal.h"
@@ -113,11 +114,32 @@ static mapped_status show_longer(mapped__region *self, size_t length,
     return status;
 }
 
+/* The rest of the last page can't be lost by itself: it reads as zeros, and
+ * what is stored there gets nowhere. So exports are told that it was lost and
+ * is back. */
+static void note_cut(mapped__region *self, size_t length)
+{
+    const size_t page = self->mapping.page;
+    size_t start = self->lead + length;
+    size_t end = self->lead + self->length;
+    mapped__lost cut = {.offset = start,
+                        .length = page - start % page,
+                        .first = start,
+                        .cause = ENODATA,
+                        .cut = true};
+    if (start % page == 0)
+        return;
+    if (cut.length > end - start)
+        cut.length = end - start;
+    mapped__guard_add_recovered(&self->guard, &cut);
+}
+
 /* Exports that reach past the new end read zeros there and get MAPPED_FAULT
  * when they end, so their pages stay mapped. */
 static mapped_status show_shorter(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
+    note_cut(self, length);
     mapped__region_publish_length(self, length);
     mapped__region_cut_protection(self, length);
     if (self->appends.capacity != 0 ||

@@ -96,18 +96,20 @@ static mapped_status map_longer(const mapped__region *self, size_t length,
     return mapped__map(&request, made, error);
 }
 
-/* The exports keep the mapping that they show, and the region gets another one.
- * Both show the same file. Private memory is copied: its exports go on showing
- * what it was at this time. */
-static mapped_status keep_mapping(mapped__region *self, size_t length,
-                                  mapped_error *error)
+/* Are the region's pages its own, so that a second mapping shows others? */
+static bool is_private(const mapped__region *self)
 {
-    bool is_file =
-        self->file != MAPPED__NO_FILE && self->mode != MAPPED_MODE_COPY;
+    return self->file == MAPPED__NO_FILE || self->mode == MAPPED_MODE_COPY;
+}
+
+/* The region gets another mapping, and the old one stays. Both show the same
+ * file; private memory is copied. Both are guarded meanwhile: a page may get
+ * lost under the copy. */
+static mapped_status map_anew(mapped__region *self, size_t length,
+                              mapped_error *error)
+{
     mapped__mapping made;
     assert(MAPPED__LOAD(&self->control) & MAPPED__CONTROL_NO_NEW_EXPORTS);
-    if (!is_file && !self->copies)
-        return mapped__region_busy(self, "resize", error);
     mapped__old_mapping *old = malloc(sizeof *old);
     if (old == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "resize");
@@ -127,27 +129,52 @@ static mapped_status keep_mapping(mapped__region *self, size_t length,
     self->mapping = made;
     mapped__region_moved(self);
     mapped__region_guard(self);
-    if (is_file)
+    if (!is_private(self))
         return MAPPED_OK;
     memcpy(made.address, old->mapping.address, old->mapping.used);
     MAPPED__STORE(&self->copied, self->copied + old->mapping.used);
     return MAPPED_OK;
 }
 
-/* Needs that nobody else holds a reference, and that no append is running: a
- * fault handler that appends has interrupted it. */
+/* Needs that nobody else holds a reference. Exports keep the mapping that they
+ * show; those of private memory go on showing what it was at this time. A
+ * mapping that locks or advice have split into several can't be moved. */
 static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
-    if (MAPPED__LOAD_ACQUIRE(&self->references) != 1 ||
-        self->appends.running > 0)
+    if (MAPPED__LOAD_ACQUIRE(&self->references) != 1)
         return mapped__region_busy(self, "resize", error);
     if (mapped__region_is_exported(self))
-        return keep_mapping(self, length, error);
+        return is_private(self) && !self->copies
+                   ? mapped__region_busy(self, "resize", error)
+                   : map_anew(self, length, error);
     /* In the addresses that the mapping leaves somebody else's memory may turn
      * up at once, with faults of its own. */
     mapped__guard_suspend(&self->guard);
-    return remap(self, length, true, error);
+    mapped_status status = remap(self, length, true, error);
+    if (status != MAPPED_BUSY)
+        return status;
+    mapped__region_guard(self);
+    status = map_anew(self, length, error);
+    mapped__region_free_old(self);
+    return status;
+}
+
+/* The system makes the last page's mapping longer, and if that page was lost,
+ * it is one of zeros. So where pages are lost the file is mapped over what was
+ * added. If even that fails, that is lost, too, and so is tried again. */
+static void map_added(mapped__region *self, size_t used)
+{
+    const mapped__lost added = {
+        .offset = used, .length = self->mapping.used - used, .first = used};
+    mapped__map_request request;
+    if (self->mapping.used <= used || self->file == MAPPED__NO_FILE ||
+        mapped__guard_unrestored(&self->guard) == 0)
+        return;
+    if (!mapped__region_describe(self, self->length, &request) ||
+        mapped__map_restore(&self->mapping, &request, used, added.length,
+                            NULL) != MAPPED_OK)
+        mapped__guard_add_lost(&self->guard, &added);
 }
 
 /* Growth in place is tried first, because it disturbs nobody. Only when it
@@ -156,12 +183,14 @@ static mapped_status move_mapping(mapped__region *self, size_t length,
 mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
-    if (pages_of(self, length) < self->mapping.used)
+    size_t used = self->mapping.used;
+    if (pages_of(self, length) < used)
         return MAPPED_OK;
     guard_reserve(self, length);
     mapped_status status = remap(self, length, false, error);
     if (status == MAPPED_BUSY)
         status = move_mapping(self, length, error);
+    map_added(self, used);
     mapped__region_guard(self);
     return status;
 }

@@ -265,24 +265,6 @@ static mapped_status grow_into_reserve(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-/* For a mapping that locks or advice of a part have split into several, which
- * mremap can't make longer. The new mapping of shared pages shows the same
- * bytes; private ones are copied. */
-static mapped_status map_anew(mapped__mapping *mapping,
-                              const mapped__map_request *request,
-                              mapped_error *error)
-{
-    mapped__mapping made;
-    mapped_status status = mapped__map(request, &made, error);
-    if (status != MAPPED_OK)
-        return status;
-    if (is_private(request))
-        memcpy(made.address, mapping->address, mapping->used);
-    mapped__unmap(mapping);
-    *mapping = made;
-    return MAPPED_OK;
-}
-
 /* Before the mapping moves: mremap would leave the unused reserve behind. */
 static void give_back_reserve(mapped__mapping *mapping)
 {
@@ -308,13 +290,10 @@ static mapped_status grow_or_move(mapped__mapping *mapping,
         give_back_reserve(mapping);
     unsigned char *start = mapped__pages_stretch(
         mapping->address, mapping->used, used + gap, alone);
-    bool is_split = start == MAP_FAILED && errno == EFAULT;
-    if (start == MAP_FAILED && !alone && (errno == ENOMEM || is_split))
-        return mapped_error_set(error, MAPPED_BUSY, "mremap");
-    if (is_split)
-        return map_anew(mapping, request, error);
     if (start == MAP_FAILED)
-        return failed(error, "mremap");
+        return errno == EFAULT || (errno == ENOMEM && !alone)
+                   ? mapped_error_set(error, MAPPED_BUSY, "mremap")
+                   : failed(error, "mremap");
     if (gap > 0)
         munmap(start + used, gap);
     mapping->address = start;

@@ -66,4 +66,37 @@ CHECK__UNUSED static void check_records(unsigned count)
     mapped_region_release(region);
 }
 
+#define LONG ((size_t)1000) /* too long to be copied before */
+
+/* Memory whose page can't be read, and the region that it is appended to. */
+CHECK__UNUSED static mapped_region *appended;
+CHECK__UNUSED static unsigned char *slow_source;
+
+CHECK__UNUSED static bool skip_handlers(void)
+{
+    const char *reason = NULL;
+#ifdef MAPPED__THREAD_SANITIZER
+    reason = "the sanitizer allows no allocation in a signal handler";
+#endif
+    if (scratch_valgrind())
+        reason = "valgrind reports the read that the handler answers";
+    if (reason != NULL)
+        check_skip(reason);
+    return reason != NULL;
+}
+
+/* Opens the file with a record in it, and makes memory that calls `handler`
+ * when it is read. */
+CHECK__UNUSED static void open_slowly(void (*handler)(int),
+                                      struct sigaction *before)
+{
+    struct sigaction action = {.sa_handler = handler};
+    slow_source = mmap(NULL, scratch_page(), PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    scratch_file(NAME, 0);
+    appended = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
+    append_records(appended, 0, 1);
+    sigaction(SIGSEGV, &action, before);
+}
+
 #endif

@@ -7,37 +7,7 @@
 
 #include <pthread.h>
 
-#define LONG ((size_t)1000) /* too long to be copied before */
-
-static mapped_region *appended;
-static unsigned char *slow_source;
 static size_t seen_in_between[2];
-
-static bool skip_handlers(void)
-{
-    const char *reason = NULL;
-#ifdef MAPPED__THREAD_SANITIZER
-    reason = "the sanitizer allows no allocation in a signal handler";
-#endif
-    if (scratch_valgrind())
-        reason = "valgrind reports the read that the handler answers";
-    if (reason != NULL)
-        check_skip(reason);
-    return reason != NULL;
-}
-
-/* Opens the file with a record in it, and makes memory that calls `handler`
- * when it is read. */
-static void open_slowly(void (*handler)(int), struct sigaction *before)
-{
-    struct sigaction action = {.sa_handler = handler};
-    slow_source = mmap(NULL, scratch_page(), PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    scratch_file(NAME, 0);
-    appended = opened(MAPPED_MODE_READ_WRITE, 0, 2 * STEP);
-    append_records(appended, 0, 1);
-    sigaction(SIGSEGV, &action, before);
-}
 
 /* Is called when an append meets the page that can't be read yet. */
 static void append_in_between(int signal)
@@ -430,42 +400,6 @@ static void test_append_of_nothing_shows_nothing_of_another(void)
     munmap(slow_source, scratch_page());
 }
 
-#define MUCH ((size_t)100000)
-static mapped_status appended_in_between;
-
-/* A second fault is the append's store to addresses that are gone: that kills
- * the process. */
-static void append_much_in_between(int number)
-{
-    static const char bytes[MUCH];
-    signal(number, SIG_DFL);
-    void *taken = scratch_block_growth(appended);
-    appended_in_between = mapped_region_append(appended, bytes, MUCH, NULL);
-    if (taken)
-        munmap(taken, scratch_page());
-    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
-}
-
-/* An append stores to addresses, so the region doesn't move meanwhile. */
-static void test_append_in_a_fault_of_another_moves_nothing(void)
-{
-    if (skip_handlers())
-        return;
-    struct sigaction before;
-    open_slowly(append_much_in_between, &before);
-    mapped_region_release(appended);
-    CHECK_INT(truncate(path(), RECORD), 0);
-    appended = scratch_open(path(), MAPPED_MODE_READ_WRITE, NULL);
-    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
-                 MAPPED_OK);
-    sigaction(SIGSEGV, &before, NULL);
-    CHECK(appended_in_between == MAPPED_BUSY ||
-          appended_in_between == MAPPED_OK); /* in place */
-    CHECK_INT(scratch_get(appended, RECORD + LONG - 1), 0);
-    mapped_region_release(appended);
-    munmap(slow_source, scratch_page());
-}
-
 /* The reader's two looks at the file see different sizes of it now and then. */
 static void test_append_that_is_trimmed_shows_nobody_zeros(void)
 {
@@ -560,7 +494,6 @@ int main(void)
     RUN(test_append_of_a_short_record_reads_it_first);
     RUN(test_append_under_way_keeps_its_place_from_a_resize);
     RUN(test_append_of_nothing_shows_nothing_of_another);
-    RUN(test_append_in_a_fault_of_another_moves_nothing);
     RUN(test_append_that_is_trimmed_shows_nobody_zeros);
     RUN(test_append_by_several_threads);
     return check_finish();

@@ -382,6 +382,107 @@ static void test_export_that_was_left_may_be_longer_than_the_region(void)
     done(&s);
 }
 
+/* A mapping that consists of replaced pages is longer by more of them, unless
+ * the file is mapped over what was added. */
+static void check_grown_from_nothing(mapped_status (*grow)(mapped_region *),
+                                     size_t length, bool held)
+{
+    mapped_region *region = opened(LENGTH);
+    mapped_export export;
+    mapped_change change;
+    CHECK_STATUS(
+        mapped_export_begin(mapped_region_slice(region), &export, NULL),
+        MAPPED_OK);
+    CHECK_INT(truncate(scratch_path("grown"), 0), 0);
+    CHECK_STATUS(mapped_region_refresh(region, &change, NULL), MAPPED_OK);
+    for (size_t at = 0; at < LENGTH; at += scratch_page())
+        CHECK_UINT(((volatile unsigned char *)export.data)[at], 0);
+    if (!held)
+        CHECK_STATUS(mapped_export_end(&export, NULL), MAPPED_FAULT);
+    CHECK_STATUS(grow(region), MAPPED_OK);
+    CHECK_UINT(mapped_region_length(region), length);
+    CHECK_STATUS(mapped_region_check(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_fill(mapped_region_slice(region), 7, NULL), MAPPED_OK);
+    for (size_t at = 0; at < length; at += scratch_page())
+        CHECK_INT(scratch_read_byte(scratch_path("grown"), (long)at), 7);
+    if (held)
+        CHECK_STATUS(mapped_export_end(&export, NULL), MAPPED_FAULT);
+    mapped_region_release(region);
+    CHECK_INT(scratch_size(scratch_path("grown")), (int64_t)length);
+}
+
+static mapped_status resize_to_more(mapped_region *region)
+{
+    return mapped_region_resize(region, LONGER, NULL);
+}
+
+static mapped_status append_more(mapped_region *region)
+{
+    static const char bytes[200000];
+    return mapped_region_append(region, bytes, sizeof bytes, NULL);
+}
+
+static mapped_status refresh_to_more(mapped_region *region)
+{
+    mapped_change change;
+    CHECK_INT(truncate(scratch_path("grown"), (off_t)LONGER), 0);
+    return mapped_region_refresh(region, &change, NULL);
+}
+
+static void test_growth_of_replaced_pages_is_the_file_s(void)
+{
+    for (int held = 0; held < 2; held++) {
+        check_grown_from_nothing(resize_to_more, LONGER, held);
+        check_grown_from_nothing(append_more, 200000, held);
+        check_grown_from_nothing(refresh_to_more, LONGER, held);
+    }
+}
+
+/* What an export reads and stores in the rest of the last page counts as lost
+ * for that export, and for nothing else. */
+static void test_export_is_told_of_the_rest_of_the_last_page(void)
+{
+    subject s = begun_on_file();
+    mapped_export front, later;
+    mapped_slice slice = {s.region, 0, 10};
+    mapped_change change;
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK_STATUS(mapped_export_begin(slice, &front, NULL), MAPPED_OK);
+    CHECK_INT(truncate(scratch_path("grown"), 10), 0);
+    CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+    CHECK_UINT(s.data[11], 0);
+    s.data[12] = 77;
+    CHECK_STATUS(mapped_region_resize(s.region, 20, NULL), MAPPED_OK);
+    slice.length = 20;
+    CHECK_STATUS(mapped_export_begin(slice, &later, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&front, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&later, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&s.held, &error), MAPPED_FAULT);
+    CHECK_UINT(error.offset, 10);
+    CHECK_INT(error.os_error, ENODATA);
+    check_unharmed(&s);
+    done(&s);
+}
+
+/* Many stretches that are lost again while they are mapped anew. */
+static void test_lost_pages_past_the_end_never_fill_the_list(void)
+{
+    for (size_t count = 20; count <= 32; count++) {
+        subject s = begun(opened(100 * scratch_page()));
+        mapped_change change;
+        CHECK_INT(truncate(scratch_path("grown"), (off_t)LENGTH), 0);
+        CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+        for (size_t i = 0; i < count; i++)
+            CHECK_UINT(s.data[(30 + 2 * i) * scratch_page()], 0);
+        check_unharmed(&s);
+        CHECK_STATUS(grow_by_append(s.region), MAPPED_OK);
+        check_unharmed(&s);
+        CHECK_UINT(get(&s, LENGTH - 1), scratch_byte(LENGTH - 1));
+        CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+        done(&s);
+    }
+}
+
 /* The pages are the file's again once no export shows them. */
 static void test_lost_pages_behind_the_end_go_with_the_export(void)
 {
@@ -438,6 +539,9 @@ int main(void)
     RUN(test_growth_takes_no_pages_from_an_export);
     RUN(test_spare_that_goes_takes_no_pages_from_an_export);
     RUN(test_export_that_was_left_may_be_longer_than_the_region);
+    RUN(test_growth_of_replaced_pages_is_the_file_s);
+    RUN(test_export_is_told_of_the_rest_of_the_last_page);
+    RUN(test_lost_pages_past_the_end_never_fill_the_list);
     RUN(test_lost_pages_behind_the_end_go_with_the_export);
     RUN(test_growth_gives_its_places_back);
     return check_finish();

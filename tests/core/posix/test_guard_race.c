@@ -4,6 +4,8 @@
  * that each race happens in its worst order every time. */
 #include "faulty.h"
 
+#include <mapped/paging.h>
+
 #include <stdarg.h>
 #include <time.h>
 
@@ -32,6 +34,16 @@ static void be_slow(const void *at)
     __atomic_store_n(&handler_left, 1, __ATOMIC_SEQ_CST);
 }
 
+static const char *file_to_cut; /* when the next mapping is made */
+
+static void cut_file(void)
+{
+    const char *path = file_to_cut;
+    file_to_cut = NULL;
+    if (path != NULL)
+        CHECK_INT(truncate(path, 1), 0);
+}
+
 #define WRAP_MMAP(name)                                                        \
     void *__real_##name(void *at, size_t n, int protection, int flags, int fd, \
                         off_t from);                                           \
@@ -41,6 +53,7 @@ static void be_slow(const void *at)
                         off_t from)                                            \
     {                                                                          \
         be_slow(at);                                                           \
+        cut_file();                                                            \
         return __real_##name(at, n, protection, flags, fd, from);              \
     }
 WRAP_MMAP(mmap)
@@ -231,6 +244,35 @@ static void test_guard_race_moving_region_leaves_its_addresses(void)
     mapped_region_release(region);
 }
 
+/* Advice for a part splits the mapping, so that it is copied to grow. */
+static const char *copy_what_is_lost(void)
+{
+    const size_t page = scratch_page();
+    const char *path = scratch_file(FILE_NAME, 8 * page);
+    mapped_region *region = scratch_open(path, MAPPED_MODE_COPY, NULL);
+    mapped_change change;
+    mapped_slice part = {region, 4 * page, page};
+    CHECK_STATUS(mapped_region_refresh(region, &change, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_advise(part, MAPPED_ADVICE_RANDOM, NULL), MAPPED_OK);
+    (void)scratch_block_growth(region);
+    CHECK_INT(truncate(path, 16 * (off_t)page), 0);
+    file_to_cut = path;
+    CHECK_STATUS(mapped_region_refresh(region, &change, NULL), MAPPED_OK);
+    CHECK(file_to_cut == NULL);
+    CHECK_INT(scratch_get(region, 0), scratch_byte(0));
+    CHECK_INT(scratch_get(region, 3 * page), MAPPED_FAULT);
+    mapped_region_release(region);
+    return NULL;
+}
+
+static void test_guard_stays_while_a_mapping_is_copied(void)
+{
+    if (scratch_valgrind())
+        check_skip("valgrind's mremap answers otherwise");
+    else
+        CHECK_INT(scratch_child(copy_what_is_lost), 0);
+}
+
 int main(void)
 {
     if (scratch_valgrind()) {
@@ -241,5 +283,6 @@ int main(void)
     RUN(test_guard_race_shrink_waits_for_the_handler);
     RUN(test_guard_race_shrink_comes_before_the_handler);
     RUN(test_guard_race_moving_region_leaves_its_addresses);
+    RUN(test_guard_stays_while_a_mapping_is_copied);
     return check_finish();
 }
