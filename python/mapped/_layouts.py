@@ -37,15 +37,15 @@ def _refused(what, name):
 
 def from_dtype(dtype):
     """The record that a dtype with fields describes."""
-    return _from_record(dtype, 0, [_FIELDS])
+    try:
+        return _from_record(dtype, 0, [_FIELDS])
+    except (AttributeError, LookupError):
+        raise TypeError("layout must be a str, a Layout or a dtype, not "
+                        f"{_type_of(dtype)}") from None
 
 
 def _from_record(dtype, depth, room):
-    try:
-        names = dtype.names
-    except AttributeError:
-        raise TypeError("layout must be a str, a Layout or a dtype, not "
-                        f"{_type_of(dtype)}") from None
+    names = dtype.names
     if names is None:
         raise ValueError("a dtype without fields is no record")
     if depth > _DEPTH:

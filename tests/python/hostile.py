@@ -52,6 +52,7 @@ class Turns:
             turn()
             if self.step % 50 == 0 and len(gc.get_objects()) > FEW_OBJECTS:
                 gc.freeze()  # hypothesis keeps many objects
+                Garbage()    # the next piece has been frozen, too
         except MemoryError:
             pass  # a test may limit the memory
         except Exception as error:

@@ -296,7 +296,7 @@ def test_a_dtype_that_closes_and_lies_is_survived():
                   dict(names=["a"], fields={"a": ()}, itemsize=4),
                   dict(names=["a"], fields={"a": (numpy.dtype("u1"), -1)}, itemsize=4),
                   dict(names=["a"], fields={"a": (numpy.dtype("u1"), 0)}, itemsize="4")):
-        with pytest.raises((TypeError, ValueError, IndexError, AttributeError)):
+        with pytest.raises((TypeError, ValueError)):
             mapped.layout(type("Dtype", (), wrong)())
 
 
