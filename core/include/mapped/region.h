@@ -293,8 +293,9 @@ const char *mapped_change_text(mapped_change change);
  * own changes, unless the file is replaced. MAPPED_REPLACED comes after the
  * last bytes of the old file were shown, and the new one may have any length.
  *
- * An export that reaches past a new, shorter end reads zeros there and says so
- * when it ends.
+ * An export that reaches past a new, shorter end reads zeros there. It says so
+ * when it ends, if the file has come to end inside one of its pages or it has
+ * met a later one.
  *
  * It looks at the file's size and at its path, and holds a descriptor from then
  * on. So it doesn't see:
