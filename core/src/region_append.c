@@ -207,7 +207,7 @@ static mapped_status make_spare(mapped__region *self, size_t length,
         status = extend_file(self, info.size, end, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__region_recover_behind(self);
+    mapped__region_recover_past_end(self);
     MAPPED__STORE(&self->appends.capacity,
                   (size_t)(end - self->offset) - TRAILER);
     return MAPPED_OK;
@@ -248,7 +248,7 @@ void mapped__region_trim(mapped__region *self, size_t length)
 /* Unmaps the pages of the spare, too: another process has truncated the file
  * there, and what the file gets there later has to be mapped anew. But exports
  * may be longer than the region; then lost pages are mapped anew when the
- * region grows (mapped__region_recover_behind). */
+ * region grows (mapped__region_recover_past_end). */
 void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info)
 {
@@ -291,7 +291,7 @@ static mapped_status make_room(mapped__region *self, size_t end,
 {
     bool has_spare;
     if (MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST)
-        mapped__region_recover_behind(self);
+        mapped__region_recover_past_end(self);
     mapped_status status = ensure_spare(self, end, &has_spare, error);
     if (status == MAPPED_OK && !has_spare)
         return mapped__region_resize(self, end, true, error);

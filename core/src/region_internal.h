@@ -329,7 +329,7 @@ int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);
 /* Gets lost pages past the live length back before a length is published
  * that reaches to them. Not while an append is under way, which is to find its
  * own lost. */
-void mapped__region_recover_behind(mapped__region *self);
+void mapped__region_recover_past_end(mapped__region *self);
 
 /* What mapped_protect does with a whole region. */
 mapped_status mapped__region_protect(mapped__region *self, mapped_error *error);

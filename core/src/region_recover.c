@@ -55,15 +55,14 @@ static mapped_status restore(mapped__region *self, const mapped__lost *lost,
     for (mapped__old_mapping *old = self->old_mappings;
          old != NULL && status == MAPPED_OK; old = old->next)
         status = restore_in(&old->mapping, &request, lost, error);
-    if (status == MAPPED_OK)
-        touch(self, lost->offset, length_in(&self->mapping, lost));
     return status;
 }
 
-/* Restores each stretch that is lost now, once. One that is lost again goes to
- * the end of the list, so the count is taken before the loop. */
+/* Restores each stretch that is lost now, once, and `touches` it if told to.
+ * One that is lost again goes to the end of the list, so the count is taken
+ * before the loop. */
 static mapped_status restore_all(mapped__region *self, intptr_t file,
-                                 mapped_error *error)
+                                 bool touches, mapped_error *error)
 {
     mapped__lost lost;
     mapped_status status = MAPPED_OK;
@@ -73,6 +72,8 @@ static mapped_status restore_all(mapped__region *self, intptr_t file,
             break;
         (void)mapped__region_fault_cause(self, &lost); /* for later reports */
         status = restore(self, &lost, file, error);
+        if (status == MAPPED_OK && touches)
+            touch(self, lost.offset, length_in(&self->mapping, &lost));
         if (status != MAPPED_OK)
             mapped__guard_add_lost(&self->guard, &lost);
     }
@@ -91,7 +92,7 @@ static mapped_status restore_locked(mapped__region *self, mapped_error *error)
         status = mapped__region_open_file(self, &file, error);
     if (status != MAPPED_OK)
         return status;
-    status = restore_all(self, file, error);
+    status = restore_all(self, file, true, error);
     if (self->pages_protected)
         mapped__region_protect_pages(self);
     mapped__region_close_file(self, file);
@@ -108,14 +109,14 @@ static mapped_status restore_needed(mapped__region *self, mapped_error *error)
     return MAPPED_OK;
 }
 
-void mapped__region_recover_behind(mapped__region *self)
+void mapped__region_recover_past_end(mapped__region *self)
 {
     assert(mapped__region_is_locked(self));
     if (self->appends.running > 0 ||
         mapped__guard_unrestored(&self->guard) == 0 ||
         mapped__region_check_all(self, NULL) != MAPPED_OK)
         return;
-    (void)restore_all(self, self->file, NULL);
+    (void)restore_all(self, self->file, false, NULL);
     mapped__guard_end_recovery(&self->guard);
 }
 

@@ -107,7 +107,7 @@ static mapped_status show_longer(mapped__region *self, size_t length,
     if (status == MAPPED_OK)
         status = map_longer(self, length, error);
     if (status == MAPPED_OK)
-        mapped__region_recover_behind(self);
+        mapped__region_recover_past_end(self);
     mapped__region_publish(self, status == MAPPED_OK ? length : self->length);
     if (pages_protected)
         mapped__region_protect_pages(self);

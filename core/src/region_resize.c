@@ -186,6 +186,7 @@ mapped_status mapped__region_extend(mapped__region *self, size_t length,
     size_t used = self->mapping.used;
     if (pages_of(self, length) < used)
         return MAPPED_OK;
+    mapped__region_recover_past_end(self); /* the mapping is one piece again */
     guard_reserve(self, length);
     mapped_status status = remap(self, length, false, error);
     if (status == MAPPED_BUSY)
@@ -282,7 +283,7 @@ static mapped_status grow(mapped__region *self, size_t length, bool appends,
     status = mapped__region_extend(self, length, error);
     if (status == MAPPED_OK) {
         clear_regrown(self, length, used);
-        mapped__region_recover_behind(self);
+        mapped__region_recover_past_end(self);
         mapped__region_publish(self, appends ? self->length : length);
     } else if (end > size.data) {
         (void)mapped__file_resize(self->file, end, size.data, false, NULL);
