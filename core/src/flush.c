@@ -1,8 +1,7 @@
-/* Flushing: the file's pages go to the disk while the region is not locked, so
- * that others go on with it. What the region has to remember of it, a failure
- * or that the file's entry is in its directory, is noted with the region
- * locked.
- */
+/* Flushing. The disk is waited for without the region's lock, so that other
+ * threads can use the region. Results that the region has to remember (a
+ * failure, or that the file's directory entry is on the disk) are recorded
+ * under the lock. */
 #include <mapped/flush.h>
 
 #include <mapped/export.h>
@@ -16,7 +15,7 @@ typedef struct job {
     unsigned char *address;
     uint64_t offset; /* in the file */
     mapped__trailer trailer;
-    bool created; /* the directory has no safe entry of it yet */
+    bool created; /* neither file nor directory entry were flushed as a whole */
 } job;
 
 static mapped_status check_kind(const mapped__region *self, mapped_error *error)
@@ -29,7 +28,9 @@ static mapped_status check_kind(const mapped__region *self, mapped_error *error)
     return MAPPED_OK;
 }
 
-static mapped_status earlier(const mapped__region *self, mapped_error *error)
+/* The error of an earlier flush. */
+static mapped_status fail_as_before(const mapped__region *self,
+                                    mapped_error *error)
 {
     return mapped_error_set_system(error, self->flush_error,
                                    "an earlier flush");
@@ -43,7 +44,7 @@ static mapped_status begin_locked(const mapped__region *self,
     if (status == MAPPED_OK)
         status = check_kind(self, error);
     if (status == MAPPED_OK && self->flush_error != 0)
-        return earlier(self, error);
+        return fail_as_before(self, error);
     if (status != MAPPED_OK)
         return status;
     job->address = self->head.base_ + slice.offset;
@@ -76,24 +77,35 @@ static void note_failure(mapped__region *self, mapped_slice slice, int number)
         self->flush_error = number;
 }
 
-/* What has to be known of the end is noted with the region locked. The system
- * reports a failure to one of several flushes at the same time, so all of them
- * fail. MAPPED_CLOSED if the region was closed meanwhile: what was written to
- * it after that is lost. */
-static mapped_status end(mapped__region *self, mapped_slice slice,
-                         mapped_status status, bool entered,
-                         mapped_error *error)
+/* Records the result of writing, `status`, and returns that of the flush. If
+ * several flushes are running the system tells only one of them of a failure,
+ * so all of them fail. `synced`: file and directory entry were flushed. */
+static mapped_status end_locked(mapped__region *self, mapped_slice slice,
+                                mapped_status status, bool synced,
+                                mapped_error *error)
 {
-    mapped_status locked = mapped__region_lock(
-        self, false, "flush", status == MAPPED_OK ? error : NULL);
-    if (locked != MAPPED_OK)
-        return status == MAPPED_OK ? locked : status;
-    if (status != MAPPED_OK && !mapped_error_is_shortage(error))
-        note_failure(self, slice, error->os_error);
-    else if (status == MAPPED_OK && self->flush_error != 0)
-        status = earlier(self, error);
-    else if (status == MAPPED_OK && entered)
+    if (status != MAPPED_OK) {
+        if (!mapped_error_is_shortage(error))
+            note_failure(self, slice, error->os_error);
+        return status;
+    }
+    if (self->flush_error != 0)
+        return fail_as_before(self, error);
+    if (synced)
         self->created = false;
+    return MAPPED_OK;
+}
+
+/* MAPPED_CLOSED if the region was closed meanwhile: what was written to it
+ * after that is lost. An error of the writing comes first. */
+static mapped_status end(mapped__region *self, mapped_slice slice,
+                         mapped_status status, bool synced, mapped_error *error)
+{
+    mapped_status lock_status = mapped__region_lock(
+        self, false, "flush", status == MAPPED_OK ? error : NULL);
+    if (lock_status != MAPPED_OK)
+        return status == MAPPED_OK ? lock_status : status;
+    status = end_locked(self, slice, status, synced, error);
     mapped__region_unlock(self);
     return status;
 }
@@ -136,10 +148,10 @@ static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
 mapped_status mapped_flush(mapped_slice slice, unsigned flags,
                            mapped_error *error)
 {
-    mapped_error unasked;
+    mapped_error local; /* mapped_error_is_shortage reads it */
     mapped_export operation;
     if (error == NULL)
-        error = &unasked;
+        error = &local;
     mapped_status status = MAPPED_OK;
     if ((flags & ~MAPPED_FLUSH_START) != 0)
         status = mapped_error_set(error, MAPPED_ARGUMENT, "flush");
@@ -147,7 +159,7 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
         status = mapped_slice_check(slice, error);
     if (status != MAPPED_OK)
         return mapped__region_report(slice.region, "flush", status, error);
-    /* Holds a reference, so that the addresses stay. */
+    /* Holds a reference, so that no other thread unmaps the addresses. */
     mapped_export_begin_operation(slice.region, &operation);
     status = flush(slice, flags == 0, error);
     status = mapped__region_report(slice.region, "flush", status, error);

@@ -23,7 +23,8 @@
 struct mapped__guard_slot {
     uintptr_t base;
     size_t length;
-    size_t used;           /* of it; what comes after can't be lost */
+    size_t used; /* bytes from `base` that are mapped; the rest of `length` is
+                  * reserved addresses, which can't be lost */
     mapped__guard *active; /* for handlers; NULL: free or suspended */
     mapped__guard *owner;  /* also while suspended; NULL: free */
     uint32_t visitors;     /* number of handlers that use `active` */
@@ -108,10 +109,10 @@ static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
     return mapped__whole_replace(base, length, MAPPED__LOAD(&guard->writable));
 }
 
-/* A signal that was delayed may report a page that is available again. Clears
- * `maybe_stale` once the page is known to be lost, so that the next slot with
- * this address doesn't test it again. */
-static bool is_still_lost(const mapped__guard *guard, mapped__fault *fault)
+/* A fault that was found on the stack (linux/raised.c) may be an old one, whose
+ * page is available by now. Clears `maybe_stale` once the page is known to be
+ * lost, so that the next slot with this address doesn't test it again. */
+static bool confirm_lost(const mapped__guard *guard, mapped__fault *fault)
 {
     if (fault->maybe_stale)
         fault->maybe_stale = mapped__page_available(
@@ -119,8 +120,8 @@ static bool is_still_lost(const mapped__guard *guard, mapped__fault *fault)
     return !fault->maybe_stale;
 }
 
-/* True if the access can be repeated: the page is recorded as lost and
- * replaced, or it is there again. */
+/* True if the access can be repeated: the page is replaced, or was before.
+ * False for a page that is not lost: the signal is not about this range. */
 static bool handle_in_guard(const mapped__guard_slot *slot,
                             mapped__guard *guard, mapped__fault *fault)
 {
@@ -135,16 +136,16 @@ static bool handle_in_guard(const mapped__guard_slot *slot,
                                .poisoned = fault->poisoned};
     if (at >= length)
         return false;
-    /* This address was cut off after the access had begun, and has a zero page
-     * by now: repeating the access is enough. But if the signal may be old, the
-     * previous handler may know more of it. */
+    /* The access began before these pages were removed. They are zero pages
+     * now, so repeating it is enough. An old signal is for another handler. */
     if (offset >= used && !fault->poisoned)
         return !fault->maybe_stale;
-    if (!is_still_lost(guard, fault))
+    if (!confirm_lost(guard, fault))
         return false;
-    size_t whole = offset < used && used < length ? used : length;
+    /* What is replaced if the page alone can't be. */
+    size_t most = offset < used && used < length ? used : length;
     spin_lock(&guard->lock);
-    bool done = replace(guard, (unsigned char *)base, whole, &page);
+    bool done = replace(guard, (unsigned char *)base, most, &page);
     spin_unlock(&guard->lock);
     __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
     __atomic_fetch_add(&all_faults, 1, __ATOMIC_RELAXED);
@@ -248,9 +249,10 @@ static mapped_status prepare_process(mapped_error *error)
     if (!forks_watched)
         status =
             mapped__at_fork(lock_table, unlock_table, reset_in_child, error);
-    forks_watched = status == MAPPED_OK;
-    return status == MAPPED_OK ? mapped__fault_install(handle_fault, error)
-                               : status;
+    if (status != MAPPED_OK)
+        return status;
+    forks_watched = true;
+    return mapped__fault_install(handle_fault, error);
 }
 
 void mapped_guard_enable(bool on)
@@ -430,28 +432,28 @@ size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
     return count;
 }
 
-void mapped__guard_explain(mapped__guard *guard, size_t offset, int cause)
+void mapped__guard_set_cause(mapped__guard *guard, size_t offset, int cause)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);
-    mapped__lost_explain(&guard->lost_list, offset, cause);
+    mapped__lost_set_cause(&guard->lost_list, offset, cause);
     unlock_and_unblock(guard, &signals);
 }
 
-size_t mapped__guard_unrestored(mapped__guard *guard)
+size_t mapped__guard_count_unrestored(mapped__guard *guard)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);
-    size_t count = mapped__lost_unrestored(&guard->lost_list);
+    size_t count = mapped__lost_count_unrestored(&guard->lost_list);
     unlock_and_unblock(guard, &signals);
     return count;
 }
 
-bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost)
+bool mapped__guard_restore_next(mapped__guard *guard, mapped__lost *lost)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);
-    bool any = mapped__lost_retry(&guard->lost_list, lost);
+    bool any = mapped__lost_restore_next(&guard->lost_list, lost);
     unlock_and_unblock(guard, &signals);
     return any;
 }
@@ -469,7 +471,7 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 static void end_recovery(mapped__guard *guard)
 {
     mapped__lost_list *lost_list = &guard->lost_list;
-    if (mapped__lost_unrestored(lost_list) == lost_list->count)
+    if (mapped__lost_count_unrestored(lost_list) == lost_list->count)
         return;
     uint64_t number =
         __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);

@@ -78,9 +78,9 @@ bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
                         mapped__lost *found);
 size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
                           size_t capacity);
-void mapped__guard_explain(mapped__guard *guard, size_t offset, int cause);
-size_t mapped__guard_unrestored(mapped__guard *guard);
-bool mapped__guard_retry(mapped__guard *guard, mapped__lost *lost);
+void mapped__guard_set_cause(mapped__guard *guard, size_t offset, int cause);
+size_t mapped__guard_count_unrestored(mapped__guard *guard);
+bool mapped__guard_restore_next(mapped__guard *guard, mapped__lost *lost);
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost);
 void mapped__guard_end_recovery(mapped__guard *guard);
 void mapped__guard_add_recovered(mapped__guard *guard,

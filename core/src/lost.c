@@ -122,7 +122,7 @@ static void insert(mapped__lost_list *lost_list, size_t index,
     lost_list->count++;
 }
 
-size_t mapped__lost_unrestored(const mapped__lost_list *lost_list)
+size_t mapped__lost_count_unrestored(const mapped__lost_list *lost_list)
 {
     size_t count = 0;
     for (size_t i = 0; i < lost_list->count; i++)
@@ -134,7 +134,7 @@ size_t mapped__lost_unrestored(const mapped__lost_list *lost_list)
 static bool is_full(const mapped__lost_list *lost_list)
 {
     return lost_list->count == MAPPED__LOST_ROOM - 1 ||
-           mapped__lost_unrestored(lost_list) >= MAPPED__LOST_MAX;
+           mapped__lost_count_unrestored(lost_list) >= MAPPED__LOST_MAX;
 }
 
 /* If `lost` is in a restored stretch, that is taken off the list, and `lost`
@@ -201,8 +201,8 @@ void mapped__lost_cut(mapped__lost_list *lost_list, size_t length)
     narrow(lost_list);
 }
 
-void mapped__lost_explain(mapped__lost_list *lost_list, size_t offset,
-                          int cause)
+void mapped__lost_set_cause(mapped__lost_list *lost_list, size_t offset,
+                            int cause)
 {
     for (size_t i = 0; i < lost_list->count; i++)
         if (lost_list->list[i].offset == offset &&
@@ -210,7 +210,7 @@ void mapped__lost_explain(mapped__lost_list *lost_list, size_t offset,
             lost_list->list[i].cause = cause;
 }
 
-bool mapped__lost_retry(mapped__lost_list *lost_list, mapped__lost *lost)
+bool mapped__lost_restore_next(mapped__lost_list *lost_list, mapped__lost *lost)
 {
     for (size_t i = 0; i < lost_list->count; i++) {
         if (lost_list->list[i].restored)

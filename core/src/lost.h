@@ -67,15 +67,16 @@ void mapped__lost_cut(mapped__lost_list *lost_list, size_t length);
 
 /* Notes why the stretch that begins at `offset` was lost. The first cause
  * stays: the file may have changed since. */
-void mapped__lost_explain(mapped__lost_list *lost_list, size_t offset,
-                          int cause);
+void mapped__lost_set_cause(mapped__lost_list *lost_list, size_t offset,
+                            int cause);
 
 /* How many stretches are not restored. */
-size_t mapped__lost_unrestored(const mapped__lost_list *lost_list);
+size_t mapped__lost_count_unrestored(const mapped__lost_list *lost_list);
 
 /* Marks the first stretch that isn't yet as restored, so that pages of it which
  * fault once more are noted once more. */
-bool mapped__lost_retry(mapped__lost_list *lost_list, mapped__lost *lost);
+bool mapped__lost_restore_next(mapped__lost_list *lost_list,
+                               mapped__lost *lost);
 
 /* Forgets what is restored, except for noting it in `recovered` with that
  * number.

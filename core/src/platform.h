@@ -270,7 +270,7 @@ void mapped__ahead_stop(mapped__ahead *ahead);
 typedef struct mapped__fault {
     unsigned char *address;
     bool poisoned;    /* the memory itself is broken */
-    bool maybe_stale; /* the signal was delayed: look whether it is lost */
+    bool maybe_stale; /* found on the stack: look whether the page is lost */
 } mapped__fault;
 
 /* Called for a fault, on the thread that met it and inside the system's

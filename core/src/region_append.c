@@ -85,8 +85,8 @@ mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
     return mapped__file_write(file, size - TRAILER, trailer, TRAILER, error);
 }
 
-/* Where the file ends; 0: the region has no spare. */
-static uint64_t spare_end(const mapped__region *self)
+/* The size of the file; 0: the region has no spare. */
+static uint64_t size_with_spare(const mapped__region *self)
 {
     return self->appends.capacity != 0
                ? self->offset + self->appends.capacity + TRAILER
@@ -103,7 +103,7 @@ void mapped__region_find_trailer(const mapped__region *self,
     assert(self->lead + self->appends.capacity + TRAILER <= self->mapping.used);
     trailer->address =
         self->mapping.address + self->lead + self->appends.capacity;
-    trailer->offset = spare_end(self) - TRAILER;
+    trailer->offset = size_with_spare(self) - TRAILER;
 }
 
 /* As mapped__region_check_pages, after a store there. */
@@ -117,7 +117,8 @@ static inline mapped_status check_stored(mapped__region *self, size_t at,
 }
 
 /* Says in the trailer that the data are `length` bytes of the region.
- * MAPPED_FAULT: the file has been cut, so that the trailer's page is lost. */
+ * MAPPED_FAULT: the file has been truncated, so that the trailer's page is
+ * lost. */
 static mapped_status write_data_end(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
@@ -132,54 +133,54 @@ static mapped_status write_data_end(mapped__region *self, size_t length,
                         TRAILER, error);
 }
 
-/* How far in the file the region can reach. */
-static uint64_t farthest_end(const mapped__region *self)
+/* The largest size of the file that the region can reach to. */
+static uint64_t largest_size(const mapped__region *self)
 {
     return self->offset + (self->reserve != 0 ? self->reserve : SIZE_MAX / 2);
 }
 
-/* May the file end at `end`? Tests offset + length + TRAILER <= end, too, in a
- * form that doesn't overflow. */
-static bool fits(const mapped__region *self, uint64_t end, size_t length)
+/* May the file have this size? Tests offset + length + TRAILER <= size, too, in
+ * a form that doesn't overflow. */
+static bool fits(const mapped__region *self, uint64_t size, size_t length)
 {
-    return end <= farthest_end(self) &&
-           mapped_range_fits_u64(self->offset + TRAILER, length, end);
+    return size <= largest_size(self) &&
+           mapped_range_fits_u64(self->offset + TRAILER, length, size);
 }
 
-/* The largest size of a file with a trailer that is not above `end`; 0: none
+/* The largest size of a file with a trailer that is not above `size`; 0: none
  * is so small. */
-static uint64_t round_down(uint64_t end)
+static uint64_t round_down(uint64_t size)
 {
-    return end < TRAILER ? 0 : ((end - TRAILER) & ~(STEP - 1)) + TRAILER;
+    return size < TRAILER ? 0 : ((size - TRAILER) & ~(STEP - 1)) + TRAILER;
 }
 
 /* Returns the size to make the file for `length` bytes: about twice that, at
  * most MOST_SPARE more, and not beyond the reserve; 0 if it can't be so long.
  */
-static uint64_t choose_end(const mapped__region *self, size_t length)
+static uint64_t choose_size(const mapped__region *self, size_t length)
 {
     uint64_t more = TRAILER + (length < MOST_SPARE ? length : MOST_SPARE);
-    uint64_t farthest = farthest_end(self);
+    uint64_t largest = largest_size(self);
     if (!mapped_range_fits_u64(self->offset + more + STEP, length, INT64_MAX))
         return 0;
-    uint64_t end = self->offset + length + more + STEP - 1;
-    end = round_down(end < farthest ? end : farthest);
-    return fits(self, end, length) ? end : 0;
+    uint64_t size = self->offset + length + more + STEP - 1;
+    size = round_down(size < largest ? size : largest);
+    return fits(self, size, length) ? size : 0;
 }
 
 /* Writes the trailer at the new end, which makes the file longer, and then
  * allocates the blocks. */
 static mapped_status extend_file(const mapped__region *self, uint64_t size,
-                                 uint64_t end, mapped_error *error)
+                                 uint64_t new_size, mapped_error *error)
 {
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
     mapped_status status = mapped__file_write_trailer(
-        self->file, end, self->offset + self->length, error);
+        self->file, new_size, self->offset + self->length, error);
     if (status != MAPPED_OK) { /* which may have made the file longer */
-        (void)mapped__file_resize(self->file, end, size, false, NULL);
+        (void)mapped__file_resize(self->file, new_size, size, false, NULL);
         return status;
     }
-    return mapped__file_resize(self->file, size, end, allocate, error);
+    return mapped__file_resize(self->file, size, new_size, allocate, error);
 }
 
 /* Makes the mapping longer and then the file. If another process, running or
@@ -194,22 +195,24 @@ static mapped_status make_spare(mapped__region *self, size_t length,
     if (status != MAPPED_OK)
         return status;
     uint64_t data_end = self->offset + self->length;
-    uint64_t end = info.size;
+    uint64_t size = info.size;
     if (info.size == data_end || !fits(self, info.size, length))
-        end = choose_end(self, length);
-    if (mapped__file_data_end(self->file, &info) != data_end || end < info.size)
+        size = choose_size(self, length);
+    /* which looks at the size again */
+    bool ours = mapped__file_data_end(self->file, &info) == data_end;
+    if (!ours || size < info.size)
         return mapped_error_set(error, MAPPED_RANGE, "append in steps");
-    status = mapped__region_extend(self, (size_t)(end - self->offset), error);
+    status = mapped__region_extend(self, (size_t)(size - self->offset), error);
     if (status != MAPPED_OK)
         return status;
     mapped__region_publish(self, self->length);
-    if (end > info.size)
-        status = extend_file(self, info.size, end, error);
+    if (size > info.size)
+        status = extend_file(self, info.size, size, error);
     if (status != MAPPED_OK)
         return status;
     mapped__region_recover_past_end(self);
     MAPPED__STORE(&self->appends.capacity,
-                  (size_t)(end - self->offset) - TRAILER);
+                  (size_t)(size - self->offset) - TRAILER);
     return MAPPED_OK;
 }
 
@@ -232,27 +235,28 @@ static mapped_status ensure_spare(mapped__region *self, size_t length,
     return status == MAPPED_BUSY ? status : MAPPED_OK;
 }
 
-/* Leaves the file alone if another process has cut it or has appended more. */
+/* Leaves the file alone if another process has truncated it or has appended
+ * more. */
 void mapped__region_trim(mapped__region *self, size_t length)
 {
     mapped__file_info info;
     if (self->appends.capacity != 0 &&
         mapped__file_info_get(self->file, &info, NULL) == MAPPED_OK &&
-        info.size == spare_end(self) &&
+        info.size == size_with_spare(self) &&
         mapped__file_data_end(self->file, &info) == self->offset + self->length)
         (void)mapped__file_resize(self->file, info.size, self->offset + length,
                                   false, NULL);
     MAPPED__STORE(&self->appends.capacity, 0);
 }
 
-/* Unmaps the pages of the spare, too: another process has truncated the file
- * there, and what the file gets there later has to be mapped anew. But exports
- * may be longer than the region; then lost pages are mapped anew when the
- * region grows (mapped__region_recover_past_end). */
+/* Forgets the spare and unmaps its pages: another process has truncated the
+ * file there, and what the file gets there later has to be mapped anew. But
+ * exports may be longer than the region; then lost pages are mapped anew when
+ * the region grows (mapped__region_recover_past_end). */
 void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info)
 {
-    if (self->appends.capacity == 0 || info->size == spare_end(self))
+    if (self->appends.capacity == 0 || info->size == size_with_spare(self))
         return;
     MAPPED__STORE(&self->appends.capacity, 0);
     mapped__region_fail_appends(self);
@@ -301,16 +305,16 @@ static mapped_status make_room(mapped__region *self, size_t end,
 }
 
 /* As mapped__region_begin_append, with the region locked. */
-static mapped_status take_target(mapped__region *self, size_t n,
-                                 mapped__append_target *target,
-                                 mapped_error *error)
+static mapped_status begin_locked(mapped__region *self, size_t n,
+                                  mapped__append_target *target,
+                                  mapped_error *error)
 {
     size_t end, start = n > 0 ? self->appends.next : self->length;
     if (self->appends.running == 0)
         self->appends.file_end_before = UINT64_MAX;
     if (mapped_region_readonly(&self->head))
         return mapped_error_set(error, MAPPED_READONLY, "append");
-    if (self->appends.truncated > 0)
+    if (self->appends.doomed > 0)
         return mapped__region_busy(self, "append", error);
     if (!mapped_add_size(start, n, &end)) {
         const uint64_t numbers[3] = {0, n, SIZE_MAX};
@@ -337,7 +341,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
     mapped_status status = mapped__region_lock(self, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = take_target(self, n, target, error);
+    status = begin_locked(self, n, target, error);
     if (status == MAPPED_OK) {
         target->recoveries = mapped_region_recovery_count(region);
         self->appends.running++;
@@ -352,10 +356,11 @@ void mapped__region_fail_appends(mapped__region *self)
     self->appends.next = self->length;
     self->appends.file_end_before = UINT64_MAX;
     self->appends.truncations++;
-    self->appends.truncated = self->appends.running;
+    self->appends.doomed = self->appends.running;
 }
 
-/* Takes back what failed appends have added, when no other is running. */
+/* Takes back what failed appends have added, when no other is running. Without
+ * a spare they have made the file longer. */
 static void undo_failed(mapped__region *self)
 {
     if (self->appends.capacity == 0)
@@ -365,7 +370,7 @@ static void undo_failed(mapped__region *self)
 
 /* Forgets the spare if others have truncated the file, which may be why a page
  * is lost. */
-static void check_cut(mapped__region *self)
+static void forget_spare_if_truncated(mapped__region *self)
 {
     mapped__file_info info;
     if (self->file != MAPPED__NO_FILE &&
@@ -411,17 +416,16 @@ static mapped_status publish_append(mapped__region *self,
 }
 
 /* As mapped__region_end_append, with the region locked. */
-static mapped_status end_append_locked(mapped__region *self,
-                                       const mapped__append_target *target,
-                                       mapped_status status,
-                                       mapped_error *error)
+static mapped_status finish_locked(mapped__region *self,
+                                   const mapped__append_target *target,
+                                   mapped_status status, mapped_error *error)
 {
     if (status == MAPPED_OK)
         status = publish_append(self, target, error);
     if (self->appends.running == 0 && self->appends.next > self->length)
         undo_failed(self);
     if (status == MAPPED_FAULT)
-        check_cut(self);
+        forget_spare_if_truncated(self);
     return status;
 }
 
@@ -432,13 +436,13 @@ static void count_ended(mapped__appends *appends,
 {
     if (appends->running > 0)
         appends->running--;
-    if (appends->truncated > 0 && target->truncations != appends->truncations)
-        appends->truncated--;
+    if (appends->doomed > 0 && target->truncations != appends->truncations)
+        appends->doomed--;
 }
 
-static mapped_status end_append(mapped__region *self,
-                                const mapped__append_target *target,
-                                mapped_status status, mapped_error *error)
+static mapped_status lock_and_finish(mapped__region *self,
+                                     const mapped__append_target *target,
+                                     mapped_status status, mapped_error *error)
 {
     const mapped__lost bytes = {.offset = target->start,
                                 .length = target->length};
@@ -450,7 +454,7 @@ static mapped_status end_append(mapped__region *self,
         status = mapped__region_check_recovered(&self->head, &bytes,
                                                 target->recoveries, error);
     count_ended(&self->appends, target);
-    status = end_append_locked(self, target, status, error);
+    status = finish_locked(self, target, status, error);
     mapped__region_unlock(self);
     return status;
 }
@@ -460,7 +464,7 @@ mapped_status mapped__region_end_append(mapped_region *region,
                                         mapped_status status,
                                         mapped_error *error)
 {
-    status = end_append(mapped__region_of(region), target, status, error);
+    status = lock_and_finish(mapped__region_of(region), target, status, error);
     mapped_region_release(region);
     return status;
 }
@@ -477,10 +481,10 @@ mapped_status mapped__region_append_short(mapped_region *region,
     mapped_status status = mapped__region_lock(self, false, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = take_target(self, n, &target, error);
+    status = begin_locked(self, n, &target, error);
     if (status == MAPPED_OK) {
         memcpy(self->mapping.address + self->lead + target.start, bytes, n);
-        status = end_append_locked(self, &target, status, error);
+        status = finish_locked(self, &target, status, error);
     }
     mapped__region_unlock(self);
     return status;

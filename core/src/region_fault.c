@@ -22,7 +22,7 @@ static void begin_in_child(mapped__guard *guard)
     uint64_t control = MAPPED__LOAD(&self->control);
     self->appends.capacity = 0; /* the parent's to fill and to trim */
     self->appends.running = 0;
-    self->appends.truncated = 0;
+    self->appends.doomed = 0;
     self->appends.next = self->length;
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;
@@ -60,46 +60,6 @@ void mapped__region_guard(mapped__region *self)
                        mapping->used);
 }
 
-static mapped_status check_same_file(const mapped__region *self, intptr_t file,
-                                     mapped_error *error)
-{
-    mapped__file_info info;
-    mapped_status status = mapped__file_info_get(file, &info, error);
-    if (status == MAPPED_OK &&
-        (info.device != self->file_device || info.serial != self->file_serial))
-        status = mapped_error_set(error, MAPPED_STALE, "open");
-    return status;
-}
-
-mapped_status mapped__region_open_file(const mapped__region *self,
-                                       intptr_t *file, mapped_error *error)
-{
-    intptr_t opened;
-    bool created;
-    if (self->file != MAPPED__NO_FILE) {
-        *file = self->file;
-        return MAPPED_OK;
-    }
-    if (self->name == NULL)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
-    mapped_status status =
-        mapped__file_open(self->path, 0, 0, &opened, &created, error);
-    if (status != MAPPED_OK)
-        return status;
-    status = check_same_file(self, opened, error);
-    if (status == MAPPED_OK)
-        *file = opened;
-    else
-        mapped__file_close(opened);
-    return status;
-}
-
-void mapped__region_close_file(const mapped__region *self, intptr_t file)
-{
-    if (file != self->file)
-        mapped__file_close(file);
-}
-
 /* Without a file the cause is that explicit huge pages ran out, or that memory
  * broke. `*later` is set if no descriptor was to be had, so that a later call
  * may find the cause. */
@@ -131,7 +91,7 @@ int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost)
     bool later;
     int cause = diagnose(self, lost, &later);
     if (!later)
-        mapped__guard_explain(&self->guard, lost->offset, cause);
+        mapped__guard_set_cause(&self->guard, lost->offset, cause);
     return cause;
 }
 

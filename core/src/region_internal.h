@@ -25,7 +25,7 @@ typedef struct mapped__appends {
                       * end, or after the bytes of those that are running */
     uint32_t truncations; /* how often the bytes past the region's end were
                            * dropped, because the file got shorter */
-    size_t truncated;     /* number of running ones that began before that */
+    size_t doomed;        /* number of running ones that began before that */
     uint64_t file_end_before; /* where the file ended before running ones made
                                * it longer; UINT64_MAX: they haven't */
 } mapped__appends;
@@ -205,7 +205,7 @@ bool mapped__region_describe(const mapped__region *self, size_t length,
 /* As mapped_region_resize of a region that is locked. For an append the length
  * is not published yet; undo_growth is for one that fails. */
 mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
-                                    bool appends, mapped_error *error);
+                                    bool for_append, mapped_error *error);
 /* Gives the file the end it had before, but not before the region's. */
 void mapped__region_undo_growth(mapped__region *self);
 

@@ -66,9 +66,9 @@ static mapped_status restore_all(mapped__region *self, intptr_t file,
 {
     mapped__lost lost;
     mapped_status status = MAPPED_OK;
-    size_t count = mapped__guard_unrestored(&self->guard);
+    size_t count = mapped__guard_count_unrestored(&self->guard);
     for (size_t i = 0; i < count && status == MAPPED_OK; i++) {
-        if (!mapped__guard_retry(&self->guard, &lost))
+        if (!mapped__guard_restore_next(&self->guard, &lost))
             break;
         (void)mapped__region_fault_cause(self, &lost); /* for later reports */
         status = restore(self, &lost, file, error);
@@ -84,7 +84,7 @@ static mapped_status restore_locked(mapped__region *self, mapped_error *error)
 {
     intptr_t file = MAPPED__NO_FILE;
     mapped_status status = MAPPED_OK;
-    if (mapped__guard_unrestored(&self->guard) == 0)
+    if (mapped__guard_count_unrestored(&self->guard) == 0)
         return MAPPED_OK;
     if (self->wrapped)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
@@ -113,7 +113,7 @@ void mapped__region_recover_past_end(mapped__region *self)
 {
     assert(mapped__region_is_locked(self));
     if (self->appends.running > 0 ||
-        mapped__guard_unrestored(&self->guard) == 0 ||
+        mapped__guard_count_unrestored(&self->guard) == 0 ||
         mapped__region_check_all(self, NULL) != MAPPED_OK)
         return;
     (void)restore_all(self, self->file, false, NULL);

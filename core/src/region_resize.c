@@ -1,7 +1,16 @@
 /* Growing and shrinking. Growing maps the pages before it publishes the length.
- * Shrinking publishes the length, then cuts the file, then drops the pages. So
- * a length that somebody has read never exceeds what is mapped, unless the
- * state word says that the region has shrunk. */
+ * Shrinking publishes the length, then makes the file shorter, then drops the
+ * pages. So a length that another thread has read never exceeds what is mapped,
+ * unless the state word says that the region has shrunk.
+ *
+ * A mapping grows in one of these ways, the first that can be had:
+ *
+ *     in place                    into its reserve, or over free addresses
+ *     by moving                   only if nobody else holds a reference, which
+ *                                 `alone` says everywhere here
+ *     as a second mapping         beside the first, if that is exported or is
+ *                                 split into parts that can't be moved at once
+ */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -82,8 +91,8 @@ static void guard_reserve(mapped__region *self, size_t length)
 /* Reserves twice the length, if so many addresses are free: so a region that
  * goes on growing under exports leaves few mappings to them, and of private
  * memory no more than twice its length. */
-static mapped_status map_longer(const mapped__region *self, size_t length,
-                                mapped__mapping *made, mapped_error *error)
+static mapped_status map_with_room(const mapped__region *self, size_t length,
+                                   mapped__mapping *made, mapped_error *error)
 {
     mapped__map_request request;
     if (!mapped__region_describe(self, length, &request))
@@ -96,7 +105,7 @@ static mapped_status map_longer(const mapped__region *self, size_t length,
     return mapped__map(&request, made, error);
 }
 
-/* Are the region's pages its own, so that a second mapping shows others? */
+/* True if a second mapping would not show the same bytes. */
 static bool is_private(const mapped__region *self)
 {
     return self->file == MAPPED__NO_FILE || self->mode == MAPPED_MODE_COPY;
@@ -105,15 +114,15 @@ static bool is_private(const mapped__region *self)
 /* The region gets another mapping, and the old one stays. Both show the same
  * file; private memory is copied. Both are guarded meanwhile: a page may get
  * lost under the copy. */
-static mapped_status map_anew(mapped__region *self, size_t length,
-                              mapped_error *error)
+static mapped_status map_second(mapped__region *self, size_t length,
+                                mapped_error *error)
 {
     mapped__mapping made;
     assert(MAPPED__LOAD(&self->control) & MAPPED__CONTROL_NO_NEW_EXPORTS);
     mapped__old_mapping *old = malloc(sizeof *old);
     if (old == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "resize");
-    mapped_status status = map_longer(self, length, &made, error);
+    mapped_status status = map_with_room(self, length, &made, error);
     if (status == MAPPED_OK) {
         status = mapped__guard_add_slot(&self->guard, &old->slot, error);
         if (status != MAPPED_OK)
@@ -147,7 +156,7 @@ static mapped_status move_mapping(mapped__region *self, size_t length,
     if (mapped__region_is_exported(self))
         return is_private(self) && !self->copies
                    ? mapped__region_busy(self, "resize", error)
-                   : map_anew(self, length, error);
+                   : map_second(self, length, error);
     /* In the addresses that the mapping leaves somebody else's memory may turn
      * up at once, with faults of its own. */
     mapped__guard_suspend(&self->guard);
@@ -155,21 +164,21 @@ static mapped_status move_mapping(mapped__region *self, size_t length,
     if (status != MAPPED_BUSY)
         return status;
     mapped__region_guard(self);
-    status = map_anew(self, length, error);
+    status = map_second(self, length, error);
     mapped__region_free_old(self);
     return status;
 }
 
-/* The system makes the last page's mapping longer, and if that page was lost,
- * it is one of zeros. So where pages are lost the file is mapped over what was
- * added. If even that fails, that is lost, too, and so is tried again. */
-static void map_added(mapped__region *self, size_t used)
+/* The system extends the last page's mapping. If that page is a zero page in
+ * the place of a lost one, the new pages are, too, so the file is mapped over
+ * them. If that fails they are recorded as lost, and restored later. */
+static void restore_added(mapped__region *self, size_t used)
 {
     const mapped__lost added = {
         .offset = used, .length = self->mapping.used - used, .first = used};
     mapped__map_request request;
     if (self->mapping.used <= used || self->file == MAPPED__NO_FILE ||
-        mapped__guard_unrestored(&self->guard) == 0)
+        mapped__guard_count_unrestored(&self->guard) == 0)
         return;
     if (!mapped__region_describe(self, self->length, &request) ||
         mapped__map_restore(&self->mapping, &request, used, added.length,
@@ -191,7 +200,7 @@ mapped_status mapped__region_extend(mapped__region *self, size_t length,
     mapped_status status = remap(self, length, false, error);
     if (status == MAPPED_BUSY)
         status = move_mapping(self, length, error);
-    map_added(self, used);
+    restore_added(self, used);
     mapped__region_guard(self);
     return status;
 }
@@ -263,7 +272,7 @@ mapped_status mapped__region_check_growable(mapped__region *self,
                               : MAPPED_OK;
 }
 
-static mapped_status grow(mapped__region *self, size_t length, bool appends,
+static mapped_status grow(mapped__region *self, size_t length, bool for_append,
                           mapped_error *error)
 {
     size_t used = self->mapping.used;
@@ -284,7 +293,7 @@ static mapped_status grow(mapped__region *self, size_t length, bool appends,
     if (status == MAPPED_OK) {
         clear_regrown(self, length, used);
         mapped__region_recover_past_end(self);
-        mapped__region_publish(self, appends ? self->length : length);
+        mapped__region_publish(self, for_append ? self->length : length);
     } else if (end > size.data) {
         (void)mapped__file_resize(self->file, end, size.data, false, NULL);
     }
@@ -306,7 +315,7 @@ static mapped_status shrink_file(mapped__region *self, size_t old_length,
         size.data <= self->offset + length)
         return status;
     status = mapped__map_detach(&self->mapping, alone, error);
-    if (status == MAPPED_OK && !alone)
+    if (status == MAPPED_OK && !alone) /* zero pages over the tail */
         status = remap(self, length, false, error);
     if (status != MAPPED_OK)
         return status;
@@ -388,8 +397,10 @@ void mapped__region_undo_growth(mapped__region *self)
         (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
-/* Of another process' append, if the region is all of the data. */
-static mapped_status cut_spare(const mapped__region *self, mapped_error *error)
+/* Removes the spare that another process has left, if the region ends where the
+ * data does. */
+static mapped_status trim_others_spare(const mapped__region *self,
+                                       mapped_error *error)
 {
     file_size size;
     if (!self->is_file || self->file == MAPPED__NO_FILE)
@@ -402,14 +413,14 @@ static mapped_status cut_spare(const mapped__region *self, mapped_error *error)
 }
 
 mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
-                                    bool appends, mapped_error *error)
+                                    bool for_append, mapped_error *error)
 {
     assert(mapped__region_is_locked(self));
-    mapped_status status =
-        check_resizable(self, length, appends ? &appending : &resizing, error);
-    if (status != MAPPED_OK || (appends && length == self->length))
+    mapped_status status = check_resizable(
+        self, length, for_append ? &appending : &resizing, error);
+    if (status != MAPPED_OK || (for_append && length == self->length))
         return status;
-    if (self->appends.truncated > 0 ||
+    if (self->appends.doomed > 0 ||
         (self->appends.running > 0 && length != self->length &&
          length < self->appends.next))
         return mapped__region_busy(self, "resize", error);
@@ -418,13 +429,14 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
         self->appends.file_end_before == UINT64_MAX)
         self->appends.file_end_before = self->offset + self->length;
     if (length == self->length)
-        return cut_spare(self, error);
+        return trim_others_spare(self, error);
     bool pages_protected = self->pages_protected;
     status = mapped__region_unprotect_pages(self, error);
     if (status != MAPPED_OK)
         return status;
-    status = length > self->length ? grow(self, (size_t)length, appends, error)
-                                   : shrink(self, (size_t)length, error);
+    status = length > self->length
+                 ? grow(self, (size_t)length, for_append, error)
+                 : shrink(self, (size_t)length, error);
     if (pages_protected)
         mapped__region_protect_pages(self);
     if (self->refresh_limit != UINT64_MAX)
@@ -446,64 +458,4 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
         status = mapped__region_resize(self, length, false, error);
     mapped__region_unlock(self);
     return mapped__region_report(region, "resize", status, error);
-}
-
-static mapped_status size_of_file(const mapped__region *self, uint64_t *size,
-                                  mapped_error *error)
-{
-    intptr_t file;
-    mapped__file_info info;
-    mapped_status status = mapped__region_open_file(self, &file, error);
-    if (status != MAPPED_OK)
-        return status;
-    status = mapped__file_info_get(file, &info, error);
-    if (status == MAPPED_OK)
-        *size = mapped__file_data_end(file, &info);
-    mapped__region_close_file(self, file);
-    return status;
-}
-
-mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
-                                 mapped_error *error)
-{
-    mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "size", error);
-    if (status != MAPPED_OK)
-        return status;
-    if (self->file == MAPPED__NO_FILE && self->name == NULL)
-        *size = self->length;
-    else
-        status = size_of_file(self, size, error);
-    mapped__region_unlock(self);
-    return mapped__region_report(region, "size", status, error);
-}
-
-mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
-{
-    mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "seal", error);
-    if (status != MAPPED_OK)
-        return status;
-    if (self->file == MAPPED__NO_FILE)
-        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
-    else
-        status = mapped__memory_seal(self->file, error);
-    mapped__region_unlock(self);
-    return mapped__region_report(region, "seal", status, error);
-}
-
-mapped_status mapped_region_descriptor(mapped_region *region,
-                                       intptr_t *descriptor,
-                                       mapped_error *error)
-{
-    mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "fileno", error);
-    if (status != MAPPED_OK)
-        return status;
-    if (self->file == MAPPED__NO_FILE)
-        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "fileno");
-    else
-        *descriptor = self->file;
-    mapped__region_unlock(self);
-    return mapped__region_report(region, "fileno", status, error);
 }

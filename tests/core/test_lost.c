@@ -28,7 +28,7 @@ static void fill(mapped__lost_list *losses, size_t count)
 static void retry_all(mapped__lost_list *losses)
 {
     mapped__lost lost;
-    while (mapped__lost_retry(losses, &lost))
+    while (mapped__lost_restore_next(losses, &lost))
         ;
 }
 
@@ -63,7 +63,7 @@ static void test_lost_nothing_at_first(void)
     mapped__lost_list losses = {0};
     CHECK(!mapped__lost_maybe(&losses, 0, SIZE_MAX));
     CHECK(!lost_at(&losses, 0));
-    CHECK_UINT(mapped__lost_unrestored(&losses), 0);
+    CHECK_UINT(mapped__lost_count_unrestored(&losses), 0);
 }
 
 static void test_lost_is_the_page_and_no_more(void)
@@ -84,8 +84,8 @@ static void test_lost_neighbours_join_under_the_older_one(void)
     add(&losses, 5);
     add(&losses, 3);
     CHECK_UINT(losses.count, 2);
-    mapped__lost_explain(&losses, 5 * PAGE, 7);
-    mapped__lost_explain(&losses, 5 * PAGE, 8);
+    mapped__lost_set_cause(&losses, 5 * PAGE, 7);
+    mapped__lost_set_cause(&losses, 5 * PAGE, 8);
     add(&losses, 9);
     add(&losses, 20);
     CHECK(lost_at(&losses, 3 * PAGE));
@@ -170,7 +170,7 @@ static void test_lost_again_while_being_restored_stays_in_its_room(void)
     memset(fenced.behind, 0x5a, sizeof fenced.behind);
     fill(&fenced.losses, MAPPED__LOST_MAX);
     retry_all(&fenced.losses);
-    CHECK_UINT(mapped__lost_unrestored(&fenced.losses), 0);
+    CHECK_UINT(mapped__lost_count_unrestored(&fenced.losses), 0);
     for (size_t i = 0; i < MAPPED__LOST_ROOM; i++)
         add(&fenced.losses, 1000 + 2 * i);
     CHECK(fenced.losses.count <= MAPPED__LOST_ROOM);
@@ -186,8 +186,8 @@ static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
     mapped__lost_list losses = {0};
     mapped__lost lost;
     add(&losses, 3);
-    mapped__lost_explain(&losses, 3 * PAGE, 7);
-    CHECK(mapped__lost_retry(&losses, &lost));
+    mapped__lost_set_cause(&losses, 3 * PAGE, 7);
+    CHECK(mapped__lost_restore_next(&losses, &lost));
     CHECK_UINT(lost.offset, 3 * PAGE);
     add(&losses, 3);
     CHECK_UINT(losses.count, 2);
@@ -203,7 +203,7 @@ static void test_lost_bounds_after_a_recovery_are_narrow_again(void)
     mapped__lost lost;
     add(&losses, 3);
     add(&losses, 100);
-    CHECK(mapped__lost_retry(&losses, &lost));
+    CHECK(mapped__lost_restore_next(&losses, &lost));
     CHECK(end_recovery(&losses));
     CHECK(!mapped__lost_maybe(&losses, 3 * PAGE, PAGE));
     CHECK(mapped__lost_maybe(&losses, 100 * PAGE, PAGE));

@@ -1,0 +1,106 @@
+/* The file or memory object behind a region: the descriptor that is held, or
+ * the path opened again, and what callers ask about it. It is looked at with
+ * the region locked, so that no other thread closes it meanwhile. */
+#include <mapped/region.h>
+
+#include "region_internal.h"
+
+static mapped_status check_same_file(const mapped__region *self, intptr_t file,
+                                     mapped_error *error)
+{
+    mapped__file_info info;
+    mapped_status status = mapped__file_info_get(file, &info, error);
+    if (status == MAPPED_OK &&
+        (info.device != self->file_device || info.serial != self->file_serial))
+        status = mapped_error_set(error, MAPPED_STALE, "open");
+    return status;
+}
+
+mapped_status mapped__region_open_file(const mapped__region *self,
+                                       intptr_t *file, mapped_error *error)
+{
+    intptr_t opened;
+    bool created;
+    if (self->file != MAPPED__NO_FILE) {
+        *file = self->file;
+        return MAPPED_OK;
+    }
+    if (self->name == NULL)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
+    mapped_status status =
+        mapped__file_open(self->path, 0, 0, &opened, &created, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = check_same_file(self, opened, error);
+    if (status == MAPPED_OK)
+        *file = opened;
+    else
+        mapped__file_close(opened);
+    return status;
+}
+
+void mapped__region_close_file(const mapped__region *self, intptr_t file)
+{
+    if (file != self->file)
+        mapped__file_close(file);
+}
+
+static mapped_status size_of_file(const mapped__region *self, uint64_t *size,
+                                  mapped_error *error)
+{
+    intptr_t file;
+    mapped__file_info info;
+    mapped_status status = mapped__region_open_file(self, &file, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__file_info_get(file, &info, error);
+    if (status == MAPPED_OK)
+        *size = mapped__file_data_end(file, &info);
+    mapped__region_close_file(self, file);
+    return status;
+}
+
+mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
+                                 mapped_error *error)
+{
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "size", error);
+    if (status != MAPPED_OK)
+        return status;
+    if (self->file == MAPPED__NO_FILE && self->name == NULL)
+        *size = self->length;
+    else
+        status = size_of_file(self, size, error);
+    mapped__region_unlock(self);
+    return mapped__region_report(region, "size", status, error);
+}
+
+mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
+{
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "seal", error);
+    if (status != MAPPED_OK)
+        return status;
+    if (self->file == MAPPED__NO_FILE)
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
+    else
+        status = mapped__memory_seal(self->file, error);
+    mapped__region_unlock(self);
+    return mapped__region_report(region, "seal", status, error);
+}
+
+mapped_status mapped_region_descriptor(mapped_region *region,
+                                       intptr_t *descriptor,
+                                       mapped_error *error)
+{
+    mapped__region *self = mapped__region_of(region);
+    mapped_status status = mapped__region_lock(self, false, "fileno", error);
+    if (status != MAPPED_OK)
+        return status;
+    if (self->file == MAPPED__NO_FILE)
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "fileno");
+    else
+        *descriptor = self->file;
+    mapped__region_unlock(self);
+    return mapped__region_report(region, "fileno", status, error);
+}
