@@ -78,7 +78,7 @@ int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
 
 static int view_cast(lua_State *L)
 {
-    mapped_slice slice = mlua_open_self(L, 2);
+    mapped_slice slice = mlua_check_open_self(L, 2);
     const mapped_item item = mapped_item_of(mlua_check_element(L, 2));
     return mlua_push_cast(L, "cast", slice, &item);
 }

@@ -6,7 +6,7 @@
 
 static int bytes_byte(lua_State *L)
 {
-    mapped_slice slice = mlua_open_self(L, 3);
+    mapped_slice slice = mlua_check_open_self(L, 3);
     lua_Integer from = mlua_opt_integer(L, 2, 1);
     lua_Integer to = mlua_opt_integer(L, 3, from);
     mapped_error error;
@@ -29,7 +29,7 @@ static int bytes_tostring(lua_State *L)
     mapped_error error;
     luaL_Buffer buffer;
     size_t offset;
-    size_t n = mlua_opt_range(L, 2, mlua_open_self(L, 3).length, &offset);
+    size_t n = mlua_opt_range(L, 2, mlua_check_open_self(L, 3).length, &offset);
     char *copy = luaL_buffinitsize(L, &buffer, n);
     /* Making the buffer may have collected garbage. */
     if (mapped_read(mlua_to_view(L, 1), offset, copy, n, &error) != MAPPED_OK)
@@ -53,20 +53,20 @@ static int store(lua_State *L, const char *operation, int pos, int arg)
 
 static int bytes_write(lua_State *L)
 {
-    mlua_open_self(L, 3);
+    mlua_check_open_self(L, 3);
     mlua_check_integer(L, 2);
     return store(L, "write", 2, 3);
 }
 
 static int bytes_copy_from(lua_State *L)
 {
-    mlua_open_self(L, 3);
+    mlua_check_open_self(L, 3);
     return store(L, "copy_from", 3, 2);
 }
 
 static int bytes_copy_to(lua_State *L)
 {
-    mapped_slice from = mlua_open_self(L, 3);
+    mapped_slice from = mlua_check_open_self(L, 3);
     mapped_slice to = mlua_check_bytes(L, 2);
     const mlua_array *array = mlua_test(L, 2, MLUA_ARRAY);
     size_t offset = mlua_check_span(L, 3, 1, from.length, to.length);
@@ -81,7 +81,7 @@ static int bytes_copy_to(lua_State *L)
 static int bytes_fill(lua_State *L)
 {
     mapped_error error;
-    mapped_slice slice = mlua_open_self(L, 4);
+    mapped_slice slice = mlua_check_open_self(L, 4);
     uint8_t byte = mlua_check_byte(L, 2);
     size_t offset;
     size_t n = mlua_opt_range(L, 3, slice.length, &offset);
@@ -94,7 +94,7 @@ static int bytes_fill(lua_State *L)
 
 static int bytes_move(lua_State *L)
 {
-    mapped_slice slice = mlua_open_self(L, 4);
+    mapped_slice slice = mlua_check_open_self(L, 4);
     size_t n = mlua_check_length(L, 4);
     size_t to = mlua_check_span(L, 2, 0, n, slice.length);
     size_t from = mlua_check_span(L, 3, 0, n, slice.length);
@@ -106,7 +106,7 @@ static int bytes_move(lua_State *L)
 
 static int bytes_equals(lua_State *L)
 {
-    mapped_slice slice = mlua_open_self(L, 2);
+    mapped_slice slice = mlua_check_open_self(L, 2);
     mlua_data data = mlua_check_data(L, "equals", 2);
     mapped_status status = MAPPED_OK;
     mapped_error error;

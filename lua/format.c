@@ -151,7 +151,7 @@ static size_t push_plain(lua_State *L, const mapped_fields *fields,
 
 static int format_unpack(lua_State *L)
 {
-    const mlua_slice *self = mlua_self(L, 3);
+    const mlua_slice *self = mlua_check_self(L, 3);
     mapped_slice slice = mlua_view_bytes(self);
     size_t offset = check_start(L, 3, slice);
     const mlua_compiled *found = mlua_find_compiled(

@@ -303,9 +303,10 @@ MAPPED__INLINE mapped_slice mlua_view_bytes(const mlua_slice *view)
 /* The Region or Slice at `arg`, or raises. */
 const mlua_slice *mlua_check_handle(lua_State *L, int arg);
 
-/* mlua_at_most and mlua_check_handle(L, 1) in a method. Where all arguments are
- * given the metatable is left after them, which saves a call. */
-MAPPED__INLINE const mlua_slice *mlua_self(lua_State *L, int most)
+/* The Region or Slice that a method of at most `most` arguments is called with;
+ * raises if it is none, or if there are more. Where all arguments are given the
+ * metatable is left after them, which saves a call. */
+MAPPED__INLINE const mlua_slice *mlua_check_self(lua_State *L, int most)
 {
     int top = lua_gettop(L);
     const mlua_slice *self;
@@ -321,11 +322,12 @@ MAPPED__INLINE const mlua_slice *mlua_self(lua_State *L, int most)
     return self;
 }
 
-/* As mlua_self, but returns the bytes of it, and also raises if it is closed.
+/* As mlua_check_self, but returns the bytes of it, and also raises if it is
+ * closed.
  */
-MAPPED__INLINE mapped_slice mlua_open_self(lua_State *L, int most)
+MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int most)
 {
-    mapped_slice slice = mlua_view_bytes(mlua_self(L, most));
+    mapped_slice slice = mlua_view_bytes(mlua_check_self(L, most));
     if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
         mlua_raise_closed(L);
     return slice;

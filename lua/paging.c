@@ -203,7 +203,7 @@ static int paging_flush(lua_State *L)
     mapped_error error;
     mapped_status status;
     bool retried = false;
-    mlua_open_self(L, 2);
+    mlua_check_open_self(L, 2);
     mlua_check_options(L, 2, names);
     flags = mlua_get_flag(L, 2, "wait", true) ? 0 : MAPPED_FLUSH_START;
     do

@@ -167,7 +167,7 @@ static mapped_status export(mlua_region *self, mapped_slice slice, void **data,
 
 static int view_topointer(lua_State *L)
 {
-    mapped_slice slice = mlua_open_self(L, 1);
+    mapped_slice slice = mlua_check_open_self(L, 1);
     mapped_error error;
     void *data;
     mlua_push_owner(L, 1);

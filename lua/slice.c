@@ -1,49 +1,48 @@
-/* The type Slice: how one is made, and its metamethods. The methods that it
- * shares with Region are in view.c, bytes.c, typed.c and others. A Slice has
- * its Region as user value 1, which keeps that alive, and no finalizer. */
+/* The type Slice: how one is made, the methods that make one (view_..., as
+ * Region has them too), and its metamethods. A Slice has its Region as user
+ * value 1, which keeps that alive, and no finalizer. */
 #include "mapped_lua.h"
 
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
     mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
     self->slice = slice;
-    self->owner = mlua_push_owner(L, arg); /* and leaves it on the stack */
+    self->owner = mlua_push_owner(L, arg); /* becomes user value 1 */
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }
 
-/* Pushes the part [offset, offset + n) of argument 1, whose bytes are `slice`.
- */
-static int push_part(lua_State *L, const char *operation, mapped_slice slice,
-                     size_t offset, size_t n)
+/* Pushes [offset, offset + n) of `slice`, which are the bytes of argument 1. */
+static int push_subslice(lua_State *L, const char *operation,
+                         mapped_slice slice, size_t offset, size_t n)
 {
-    mapped_slice part;
+    mapped_slice sub;
     mapped_error error;
-    if (mapped_slice_sub(slice, offset, n, &part, &error) != MAPPED_OK)
+    if (mapped_slice_sub(slice, offset, n, &sub, &error) != MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
-    mlua_push_slice(L, 1, part);
+    mlua_push_slice(L, 1, sub);
     return 1;
 }
 
 /* sub(from, to) clamps, as string.sub does. */
 static int view_sub(lua_State *L)
 {
-    mapped_slice slice = mlua_view_bytes(mlua_self(L, 3));
+    mapped_slice slice = mlua_view_bytes(mlua_check_self(L, 3));
     lua_Integer from = mlua_check_integer(L, 2);
     lua_Integer to = mlua_opt_integer(L, 3, -1);
     size_t offset;
     size_t n = mlua_clamp(from, to, slice.length, &offset);
-    return push_part(L, "sub", slice, offset, n);
+    return push_subslice(L, "sub", slice, offset, n);
 }
 
 /* slice(position, length) raises if there are not so many bytes. */
 static int view_slice(lua_State *L)
 {
-    mapped_slice slice = mlua_open_self(L, 3);
+    mapped_slice slice = mlua_check_open_self(L, 3);
     size_t n = mlua_check_length(L, 3);
     size_t offset = mlua_check_span(L, 2, 0, n, slice.length);
-    return push_part(L, "slice", slice, offset, n);
+    return push_subslice(L, "slice", slice, offset, n);
 }
 
 const luaL_Reg mlua_slice_methods[] = {

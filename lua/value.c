@@ -435,7 +435,7 @@ static int get_slow(lua_State *L)
     const mapped_element *element;
     if (lua_gettop(L) > 3)
         lua_settop(L, 3);
-    slice = mlua_open_self(L, 3);
+    slice = mlua_check_open_self(L, 3);
     element = mlua_check_element(L, 2);
     mlua_push_slow(L, slice,
                    mlua_check_span(L, 3, 1, element->size, slice.length),
@@ -445,7 +445,7 @@ static int get_slow(lua_State *L)
 
 static int typed_get(lua_State *L)
 {
-    const mlua_slice *self = mlua_self(L, 3);
+    const mlua_slice *self = mlua_check_self(L, 3);
     mapped_slice slice = mlua_view_bytes(self);
     const mlua_compiled *found = mlua_find_compiled(
         self->owner->cache, MLUA_CODE, lua_tolstring(L, 2, NULL));
@@ -469,7 +469,7 @@ static int typed_get(lua_State *L)
 
 static int typed_set(lua_State *L)
 {
-    mapped_slice slice = mlua_open_self(L, 4);
+    mapped_slice slice = mlua_check_open_self(L, 4);
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset = mlua_check_span(L, 3, 0, element->size, slice.length);
     mapped_value value = mlua_check_value(L, 4, element);

@@ -124,7 +124,7 @@ static int view_newindex(lua_State *L)
 static int view_len(lua_State *L)
 {
     /* Lua passes the object twice. */
-    lua_pushinteger(L, (lua_Integer)mlua_open_self(L, 2).length);
+    lua_pushinteger(L, (lua_Integer)mlua_check_open_self(L, 2).length);
     return 1;
 }
 

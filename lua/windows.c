@@ -25,7 +25,7 @@ mlua_windows *mlua_check_windows(lua_State *L, int arg)
     return self;
 }
 
-static void free_windows(mlua_resource *resource)
+static void close_resource(mlua_resource *resource)
 {
     mlua_windows *self = (mlua_windows *)resource; /* its first member */
     mapped_windows_close(&self->core);
@@ -104,7 +104,7 @@ int mlua_open_windows(lua_State *L)
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_raise(L, &error);
-    mlua_add_resource(L, &self->resource, free_windows);
+    mlua_add_resource(L, &self->resource, close_resource);
     lua_pushnil(L);       /* no state, */
     lua_pushnil(L);       /* no first value, */
     lua_pushvalue(L, -3); /* and what the `for` closes at its end */
@@ -116,7 +116,7 @@ static mapped_status map_next(mlua_windows *self, mlua_region *region,
                               bool *more, mapped_error *error)
 {
     const mapped_open_options options = mlua_region_options(region);
-    const mapped_windows before = self->core;
+    const mapped_windows saved = self->core;
     mapped_window window;
     uint64_t size;
     mapped_status status = mapped_windows_file_size(&self->core, &size, error);
@@ -128,7 +128,7 @@ static mapped_status map_next(mlua_windows *self, mlua_region *region,
     status = mapped_windows_map(&self->core, window, &options, &region->region,
                                 error);
     if (status != MAPPED_OK)
-        mapped_windows_undo(&self->core, window, &before);
+        mapped_windows_undo(&self->core, window, &saved);
     return status;
 }
 
@@ -167,7 +167,7 @@ static int windows_call(lua_State *L)
     return 1;
 }
 
-/* Argument 2 becomes bytes to look for. */
+/* Converts argument 2 to bytes to search for. */
 static mlua_windows *check_search(lua_State *L, const char *operation)
 {
     if (lua_type(L, 2) == LUA_TNUMBER)
@@ -176,7 +176,7 @@ static mlua_windows *check_search(lua_State *L, const char *operation)
     return mlua_check_windows(L, 1);
 }
 
-/* mapped_windows_find, or mapped_windows_count from the beginning on. */
+/* What `search` calls: mapped_windows_find or `count`. */
 typedef mapped_status search_function(const mapped_windows *core,
                                       mapped_needle *needle, uint64_t from,
                                       uint64_t *result, mapped_error *error);
@@ -189,8 +189,9 @@ static mapped_status count(const mapped_windows *core, mapped_needle *needle,
 }
 
 /* Returns the needle's length. check_search has checked the arguments. */
-static size_t search(lua_State *L, const char *operation, search_function *how,
-                     uint64_t from, uint64_t *result)
+static size_t search(lua_State *L, const char *operation,
+                     search_function *find_or_count, uint64_t from,
+                     uint64_t *result)
 {
     const mlua_windows *self = lua_touserdata(L, 1);
     mlua_needle needle;
@@ -201,7 +202,8 @@ static size_t search(lua_State *L, const char *operation, search_function *how,
     do {
         mlua_needle_open(L, 2, operation, &needle);
         length = mapped_needle_length(&needle.needle);
-        status = how(&self->core, &needle.needle, from, result, &error);
+        status =
+            find_or_count(&self->core, &needle.needle, from, result, &error);
         status = mlua_needle_close(&needle, status, &error);
     } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
@@ -285,7 +287,7 @@ static int windows_closed(lua_State *L)
 }
 
 /* The metamethod __close, which has one more argument. */
-static int windows_end_block(lua_State *L)
+static int windows_close_metamethod(lua_State *L)
 {
     mapped_windows_close(&check_windows(L, 1)->core);
     return 0;
@@ -294,7 +296,7 @@ static int windows_end_block(lua_State *L)
 static int windows_close(lua_State *L)
 {
     mlua_at_most(L, 1);
-    windows_end_block(L);
+    windows_close_metamethod(L);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -333,7 +335,7 @@ const luaL_Reg mlua_windows_methods[] = {
     {"closed", windows_closed},    {NULL, NULL}};
 
 const luaL_Reg mlua_windows_meta[] = {{"__call", windows_call},
-                                      {"__close", windows_end_block},
+                                      {"__close", windows_close_metamethod},
                                       {"__gc", windows_gc},
                                       {"__tostring", windows_tostring},
                                       {NULL, NULL}};

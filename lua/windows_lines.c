@@ -19,13 +19,13 @@ enum {
     LINES_UPVALUES = LINES
 };
 
-/* Maps the window that is wanted into `region`, which is on top of the stack
- * over the `lines`, and closes the window before. */
+/* Stack: the `lines`, `region`. Maps the wanted window into `region`, then
+ * closes the previous one. */
 static mapped_status map_window(lua_State *L, lines *self, mlua_region *region,
                                 mapped_error *error)
 {
     const mapped_open_options options = mlua_region_options(region);
-    mlua_region *before = self->window;
+    mlua_region *old_window = self->window;
     mapped_status status =
         mapped_windows_lines_map(&self->core, &options, &region->region, error);
     if (status != MAPPED_OK)
@@ -33,12 +33,12 @@ static mapped_status map_window(lua_State *L, lines *self, mlua_region *region,
     self->window = region;
     mlua_finish_region(L, region);
     lua_setiuservalue(L, -2, 1);
-    mlua_close_window(L, before);
+    mlua_close_window(L, old_window);
     return MAPPED_OK;
 }
 
-static mapped_lines_step take_step(lua_State *L, lines *self,
-                                   mapped_slice *line, bool *retried)
+static mapped_lines_step ask_for_line(lua_State *L, lines *self,
+                                      mapped_slice *line, bool *retried)
 {
     mapped_lines_step step;
     mapped_error error;
@@ -53,8 +53,8 @@ static mapped_lines_step take_step(lua_State *L, lines *self,
 
 /* Returns false if the step has to be taken again, because the file has got
  * shorter or garbage was collected. */
-static bool supply_window(lua_State *L, lines *self, mlua_region *region,
-                          bool *retried)
+static bool map_wanted_window(lua_State *L, lines *self, mlua_region *region,
+                              bool *retried)
 {
     mapped_error error;
     mapped_status status = map_window(L, self, region, &error);
@@ -64,23 +64,22 @@ static bool supply_window(lua_State *L, lines *self, mlua_region *region,
     return status == MAPPED_OK;
 }
 
-/* Steps until there is a line or the end. Where a step wants a window, `region`
- * becomes an empty Region for it, above the `lines` on the stack. To allocate
- * that may run a finalizer that moves the Windows, so the step is taken again
- * before the window is mapped. */
-static mapped_lines_step step_lines(lua_State *L, lines *self,
-                                    const mlua_windows *windows,
-                                    mapped_slice *line)
+/* A window that is wanted needs a Region. To allocate that may run a finalizer
+ * that moves the Windows, so the step is taken again before the window is
+ * mapped: MAPPED_LINES_WINDOW comes twice. Stack: the `lines`. */
+static mapped_lines_step next_line_or_end(lua_State *L, lines *self,
+                                          const mlua_windows *windows,
+                                          mapped_slice *line)
 {
     mlua_region *region = NULL;
     bool retried = false;
     for (;;) {
-        mapped_lines_step step = take_step(L, self, line, &retried);
+        mapped_lines_step step = ask_for_line(L, self, line, &retried);
         if (step != MAPPED_LINES_WINDOW)
             return step;
         if (region == NULL)
             region = mlua_push_region(L, mapped_windows_name(&windows->core));
-        else if (supply_window(L, self, region, &retried))
+        else if (map_wanted_window(L, self, region, &retried))
             region = NULL;
     }
 }
@@ -93,12 +92,12 @@ static int next_line(lua_State *L)
     lua_settop(L, 0);
     windows = mlua_check_windows(L, lua_upvalueindex(OWNER));
     lua_pushvalue(L, lua_upvalueindex(LINES));
-    if (step_lines(L, self, windows, &line) == MAPPED_LINES_END) {
+    if (next_line_or_end(L, self, windows, &line) == MAPPED_LINES_END) {
         lua_pushnil(L);
         return 1;
     }
     lua_getiuservalue(L, 1, 1);
-    mlua_push_slice(L, lua_gettop(L), line);
+    mlua_push_slice(L, lua_gettop(L), line); /* of the Region just pushed */
     return 1;
 }
 
@@ -113,7 +112,7 @@ int mlua_windows_lines(lua_State *L)
     lua_pushvalue(L, 1);
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->window = NULL;
-    /* checked again: to allocate may have run a finalizer */
+    /* again: to allocate may have run a finalizer that closed them */
     mapped_windows_lines_init(&self->core, &mlua_check_windows(L, 1)->core,
                               keep);
     lua_pushcclosure(L, next_line, LINES_UPVALUES);

@@ -61,8 +61,8 @@ const mapped_element *buffer_element(const Py_buffer *buffer)
                                                                 : NULL;
 }
 
-/* Stores the values at `*to`, and moves that after them. Each sequence becomes
- * a tuple first, because converting a value may change it. */
+/* Stores the values at `*to` and advances it. Each sequence becomes a tuple
+ * first, because converting a value may change it. */
 static int convert_values(const Array *array, const mapped_array *target,
                           PyObject *object, unsigned char **to)
 {
@@ -78,7 +78,7 @@ static int convert_values(const Array *array, const mapped_array *target,
     PyObject *values = PySequence_Tuple(object);
     if (values == NULL)
         return -1;
-    mapped_array row = *target;
+    mapped_array row = *target; /* one dimension down */
     row.dimensions--;
     row.shape++;
     Py_ssize_t count = PyTuple_Size(values);
@@ -129,7 +129,8 @@ static int copy_items(const Array *array, const mapped_array *target,
                       Region *owner, const mapped_array *from)
 {
     mapped_error error;
-    if (!same_shape(target, from->dimensions, from->shape)) /* 0 if closed */
+    /* a closed Region has no bytes: that is why the shapes differ */
+    if (!same_shape(target, from->dimensions, from->shape))
         return require_open(owner, ASSIGN) < 0 ? -1 : refuse_shape();
     if (TRY_TWICE(copy_core(target, from, &error), &error))
         return 0;
@@ -237,7 +238,8 @@ int array_assign(PyObject *self, PyObject *key, PyObject *value)
     if (value != NULL && Py_IS_TYPE(key, &PyLong_Type) &&
         array->array.dimensions == 1 && array->layout == NULL) {
         Py_ssize_t index = PyLong_AsSsize_t(key);
-        if ((size_t)index < (size_t)array->array.shape[0]) /* nor negative */
+        /* as size_t a negative index is huge */
+        if ((size_t)index < (size_t)array->array.shape[0])
             return assign_element(
                 array, mapped_array_offset(&array->array, (size_t)index),
                 value);

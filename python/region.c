@@ -66,9 +66,8 @@ static mapped_status retire(mapped_region *region, mapped_error *error)
  *
  * A close that can take long runs unlocked, with a reference of its own. Then
  * the core replaces the memory by zero pages and keeps the addresses until the
- * object goes. That costs one more system call, a quarter of what an open and
- * close of a small file take, so only a long close does it. Wrapped memory
- * can't be replaced. */
+ * object goes. That costs a system call, so short closes keep the lock. Wrapped
+ * memory can't be replaced. */
 static mapped_status close_core(Region *self, CloseFunction *how,
                                 mapped_error *error)
 {
@@ -82,8 +81,8 @@ static mapped_status close_core(Region *self, CloseFunction *how,
     return status;
 }
 
-/* Unlocks, because another thread may be the one that serves the file's disk.
- */
+/* Runs unlocked, because another thread of this process may serve the file's
+ * disk (FUSE). */
 static void release_core(mapped_region *region, bool wraps)
 {
     if (wraps || !can_take_long(region)) {
@@ -112,13 +111,13 @@ static void region_free(Region *region)
  * on. At this depth a region is queued instead, and the outermost call frees
  * the queue: the trashcan that CPython has for this is not in the limited API.
  */
-#define DEALLOCATING_MOST 50
+#define MAX_DEALLOC_DEPTH 50
 
 static void free_wrapping(Region *region)
 {
     State *state = region->state;
     PyObject *module = Py_NewRef(state->module);
-    if (state->dealloc_depth == DEALLOCATING_MOST) {
+    if (state->dealloc_depth == MAX_DEALLOC_DEPTH) {
         region->next = state->dealloc_queue;
         state->dealloc_queue = region;
         Py_DECREF(module);
@@ -238,11 +237,9 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-/* Growth in place may wait for the disk, so it runs unlocked at first. Growth
- * that has to move the memory answers MAPPED_BUSY then, because other threads
- * may be in the middle of an access. It succeeds with the interpreter lock
- * held, as all threads that run unlocked hold references, which the core
- * counts. */
+/* Tries unlocked, because growth may wait for the disk. If that is MAPPED_BUSY,
+ * because the memory has to move, tries again with the lock held: then no other
+ * thread is in an access, unless it holds a reference. */
 static mapped_status resize_core(mapped_region *region, uint64_t length,
                                  mapped_error *error)
 {

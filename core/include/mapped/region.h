@@ -43,7 +43,7 @@ typedef struct mapped_region {
 
 #define MAPPED__STATE_CLOSED 1u
 #define MAPPED__STATE_LOST 2u
-#define MAPPED__STATE_SHRUNK 4u /* has been longer than it is */
+#define MAPPED__STATE_SHRUNK 4u /* is shorter than it was */
 #define MAPPED__TRAIT_READONLY 1u
 #define MAPPED__TRAIT_DEVICE 2u
 #define MAPPED__TRAIT_PROTECTED 4u /* some bytes are, see paging.h */
@@ -70,8 +70,9 @@ typedef struct mapped_open_options {
                            * MAPPED_LENGTH_ZERO */
     uint64_t reserve;     /* address space to keep for growth; 0: none */
     uint32_t flags;       /* MAPPED_OPEN_* */
-    uint32_t permissions; /* of a created file, less the umask, as in chmod; 0:
-                           * 0666; MAPPED_PERMISSIONS_NONE. Not on Windows */
+    uint32_t permissions; /* of a created file, less the umask; 0 is 0666, and
+                           * MAPPED_PERMISSIONS_NONE none at all. Ignored on
+                           * Windows */
     uint64_t huge;        /* MAPPED_HUGE_*, or a huge page size in bytes */
     void *memory;         /* for the region: see mapped_region_room; or NULL */
     size_t memory_size;
@@ -167,8 +168,8 @@ MAPPED__MUST_USE mapped_status mapped_region_open_descriptor(
     const mapped_open_options *options, mapped_region **region,
     mapped_error *error);
 
-/* Memory of `length` zero bytes, which may be 0, that is no file. `options` may
- * be NULL. MAPPED_ARGUMENT: an invalid huge page size, a reserve smaller
+/* Maps `length` zero bytes, which may be 0, that belong to no file. `options`
+ * may be NULL. MAPPED_ARGUMENT: an invalid huge page size, a reserve smaller
  * than the length, too little memory for the region; MAPPED_OVERFLOW;
  * MAPPED_MEMORY, MAPPED_SYSTEM. */
 MAPPED__MUST_USE mapped_status mapped_region_anonymous(
@@ -206,8 +207,8 @@ MAPPED__MUST_USE mapped_status mapped_region_close(mapped_region *region,
                                                    mapped_error *error);
 
 /* Like mapped_region_close, but exports don't keep it from closing. Returns how
- * many there are, 0 for most. The exported memory stays mapped and true until
- * the last of them ends; then it is unmapped. Never fails. */
+ * many there are, 0 for most. The exported memory stays mapped to the same
+ * bytes until the last of them ends; then it is unmapped. Never fails. */
 size_t mapped_region_retire(mapped_region *region);
 
 /* NULL counts as a closed region in mode "r" here and everywhere: its numbers
@@ -219,7 +220,7 @@ bool mapped_region_device(const mapped_region *region);
 size_t mapped_region_exports(const mapped_region *region);
 mapped_mode mapped_region_mode(const mapped_region *region);
 
-/* Where in its file the region begins; 0 of what is no file. */
+/* Where in its file the region begins; 0 if there is no file. */
 uint64_t mapped_region_file_offset(const mapped_region *region);
 
 /* The path as given to open, NULL if there was none. Owned by the region. */
@@ -242,8 +243,8 @@ MAPPED__MUST_USE mapped_status mapped_region_descriptor(mapped_region *region,
  * may have changed when this returns. */
 size_t mapped_region_spare(const mapped_region *region);
 
-/* How many bytes of private memory exports keep that the region has moved away
- * from (mapped_region_copy_on_move). */
+/* How many bytes of private memory are kept only for exports, after the region
+ * has moved (mapped_region_copy_on_move). */
 size_t mapped_region_copied(const mapped_region *region);
 
 /* Makes the region, and in "r+", "w+", "x+", "a+" the file, `length` bytes
@@ -293,15 +294,16 @@ const char *mapped_change_text(mapped_change change);
  * own changes, unless the file is replaced. MAPPED_REPLACED comes after the
  * last bytes of the old file were shown, and the new one may have any length.
  *
- * An export that reaches past a new, shorter end reads zeros there. It says so
- * when it ends, if the file has come to end inside one of its pages or it has
- * met a later one.
+ * An export that reaches past a new, shorter end reads zeros there. Its end is
+ * MAPPED_FAULT if the new end of the file lies inside one of its pages, or if a
+ * page after that was accessed.
  *
  * It looks at the file's size and at its path, and holds a descriptor from then
- * on. So it doesn't see:
+ * on. So it doesn't notice
  * - that a file was truncated and has grown again between two calls;
- * - the first time, in "r" and "c": growth of a file that has lost its path;
- * - by descriptor: anything but the size.
+ * - the first time, in "r" and "c": that a file has grown that was then renamed
+ *   or removed;
+ * - of a file opened by descriptor: anything but its size.
  *
  * An access of another thread that begins before a call that makes the region
  * shorter, and ends after one that makes it longer again, may read zeros
