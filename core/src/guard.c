@@ -458,6 +458,14 @@ bool mapped__guard_restore_next(mapped__guard *guard, mapped__lost *lost)
     return any;
 }
 
+void mapped__guard_not_restored(mapped__guard *guard, const mapped__lost *lost)
+{
+    mapped__signals signals;
+    block_signals_and_lock(guard, &signals);
+    mapped__lost_not_restored(&guard->lost_list, lost);
+    unlock_and_unblock(guard, &signals);
+}
+
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__signals signals;

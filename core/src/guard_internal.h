@@ -81,6 +81,7 @@ size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
 void mapped__guard_set_cause(mapped__guard *guard, size_t offset, int cause);
 size_t mapped__guard_count_unrestored(mapped__guard *guard);
 bool mapped__guard_restore_next(mapped__guard *guard, mapped__lost *lost);
+void mapped__guard_not_restored(mapped__guard *guard, const mapped__lost *lost);
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost);
 void mapped__guard_end_recovery(mapped__guard *guard);
 void mapped__guard_add_recovered(mapped__guard *guard,

@@ -133,7 +133,7 @@ size_t mapped__lost_count_unrestored(const mapped__lost_list *lost_list)
 /* One entry is kept for the stretch that stands for the whole range. */
 static bool is_full(const mapped__lost_list *lost_list)
 {
-    return lost_list->count == MAPPED__LOST_ROOM - 1 ||
+    return lost_list->count >= MAPPED__LOST_ROOM - 1 ||
            mapped__lost_count_unrestored(lost_list) >= MAPPED__LOST_MAX;
 }
 
@@ -153,6 +153,8 @@ static bool take_restored(mapped__lost_list *lost_list, mapped__lost *lost)
     return false;
 }
 
+/* Where there is no room the whole range is lost. In the place that is kept for
+ * that may be an earlier one, which is restored or was cut since. */
 void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
 {
     mapped__lost grown = *lost;
@@ -164,8 +166,19 @@ void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
         grown.length = MAPPED__LOST_ALL;
     }
     size_t index = absorb(lost_list, &grown);
+    if (lost_list->count == MAPPED__LOST_ROOM) /* all restored */
+        drop(lost_list, --index);
     insert(lost_list, index, &grown);
     widen(lost_list, &grown);
+}
+
+void mapped__lost_not_restored(mapped__lost_list *lost_list,
+                               const mapped__lost *lost)
+{
+    for (size_t i = 0; i < lost_list->count; i++)
+        if (lost_list->list[i].offset == lost->offset &&
+            lost_list->list[i].length == lost->length)
+            lost_list->list[i].restored = false;
 }
 
 bool mapped__lost_find(const mapped__lost_list *lost_list, size_t offset,

@@ -78,6 +78,10 @@ size_t mapped__lost_count_unrestored(const mapped__lost_list *lost_list);
 bool mapped__lost_restore_next(mapped__lost_list *lost_list,
                                mapped__lost *lost);
 
+/* Takes that back for a stretch that could not be restored. */
+void mapped__lost_not_restored(mapped__lost_list *lost_list,
+                               const mapped__lost *lost);
+
 /* Forgets what is restored, except for noting it in `recovered` with that
  * number.
  */

@@ -333,7 +333,7 @@ static void end_access(mapped__region *self)
 /* Runs once, when access has ended and no export is left. */
 static void end_memory(mapped__region *self)
 {
-    if (MAPPED__LOAD_ACQUIRE(&self->references) == 1)
+    if (mapped__region_is_alone(self))
         free_memory(self);
     else
         revoke_memory(self);
@@ -341,7 +341,7 @@ static void end_memory(mapped__region *self)
 
 static bool is_alone(const mapped__region *self)
 {
-    return MAPPED__LOAD_ACQUIRE(&self->references) == 1 &&
+    return mapped__region_is_alone(self) &&
            mapped_region_exports(&self->head) == 0;
 }
 

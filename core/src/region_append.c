@@ -344,8 +344,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
     status = begin_locked(self, n, target, error);
     if (status == MAPPED_OK) {
         target->recoveries = mapped_region_recovery_count(region);
-        self->appends.running++;
-        mapped_region_acquire(region);
+        MAPPED__STORE(&self->appends.running, self->appends.running + 1);
     }
     mapped__region_unlock(self);
     return mapped__region_report(region, "append", status, error);
@@ -435,15 +434,17 @@ static void count_ended(mapped__appends *appends,
                         const mapped__append_target *target)
 {
     if (appends->running > 0)
-        appends->running--;
+        MAPPED__STORE(&appends->running, appends->running - 1);
     if (appends->doomed > 0 && target->truncations != appends->truncations)
         appends->doomed--;
 }
 
-static mapped_status lock_and_finish(mapped__region *self,
-                                     const mapped__append_target *target,
-                                     mapped_status status, mapped_error *error)
+mapped_status mapped__region_end_append(mapped_region *region,
+                                        const mapped__append_target *target,
+                                        mapped_status status,
+                                        mapped_error *error)
 {
+    mapped__region *self = mapped__region_of(region);
     const mapped__lost bytes = {.offset = target->start,
                                 .length = target->length};
     mapped_status lock_status = mapped__region_lock(
@@ -456,16 +457,6 @@ static mapped_status lock_and_finish(mapped__region *self,
     count_ended(&self->appends, target);
     status = finish_locked(self, target, status, error);
     mapped__region_unlock(self);
-    return status;
-}
-
-mapped_status mapped__region_end_append(mapped_region *region,
-                                        const mapped__append_target *target,
-                                        mapped_status status,
-                                        mapped_error *error)
-{
-    status = lock_and_finish(mapped__region_of(region), target, status, error);
-    mapped_region_release(region);
     return status;
 }
 

@@ -120,6 +120,16 @@ static inline mapped__region *mapped__region_of_guard(mapped__guard *guard)
     return (mapped__region *)((char *)guard - offsetof(mapped__region, guard));
 }
 
+/* Has the caller, who has locked the region or closed it, the only reference,
+ * and is no append running? Then nobody else can be in the middle of an access,
+ * so addresses may move or be given back. The thread of an append may be here,
+ * too: in the handler of a fault that the append has met. */
+static inline bool mapped__region_is_alone(const mapped__region *self)
+{
+    return MAPPED__LOAD_ACQUIRE(&self->references) == 1 &&
+           MAPPED__LOAD(&self->appends.running) == 0;
+}
+
 static inline bool mapped__region_is_locked(const mapped__region *self)
 {
     return MAPPED__LOAD_ACQUIRE(&self->control) & MAPPED__CONTROL_LOCKED;
@@ -234,10 +244,9 @@ typedef struct mapped__append_target {
 } mapped__append_target;
 
 /* Makes room for `n` bytes (0: only checks that appending is allowed). Two
- * threads that append at the same time get targets of their own. Holds a
- * reference until the end, so that the addresses stay, whatever a fault handler
- * does that is called by the store. Errors are those of mapped_region_resize.
- */
+ * threads that append at the same time get targets of their own. Until the end
+ * the region is not alone (mapped__region_is_alone), so its addresses stay.
+ * Errors are those of mapped_region_resize. */
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
                                           mapped__append_target *target,
                                           mapped_error *error);

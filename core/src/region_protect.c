@@ -123,6 +123,9 @@ static mapped_status set_writable(mapped__region *self, bool writable,
     mapped_status status = MAPPED_OK;
     if (self->mapping.used > 0)
         status = mapped__map_protect(&self->mapping, writable, error);
+    for (const mapped__old_mapping *old = self->old_mappings;
+         old != NULL && status == MAPPED_OK; old = old->next)
+        status = mapped__map_protect(&old->mapping, writable, error);
     if (status == MAPPED_OK)
         MAPPED__STORE(&self->guard.writable, writable);
     return status;
@@ -156,7 +159,7 @@ mapped_status mapped__region_protect(mapped__region *self, mapped_error *error)
     mapped__region_free_old(self);
     __atomic_fetch_or(&self->head.traits_, MAPPED__TRAIT_READONLY,
                       __ATOMIC_SEQ_CST);
-    if (!self->wrapped && MAPPED__LOAD_ACQUIRE(&self->references) == 1)
+    if (!self->wrapped && mapped__region_is_alone(self))
         mapped__region_protect_pages(self);
     mapped__region_unlock(self);
     return MAPPED_OK;

@@ -75,7 +75,7 @@ static mapped_status restore_all(mapped__region *self, intptr_t file,
         if (status == MAPPED_OK && touches)
             touch(self, lost.offset, length_in(&self->mapping, &lost));
         if (status != MAPPED_OK)
-            mapped__guard_add_lost(&self->guard, &lost);
+            mapped__guard_not_restored(&self->guard, &lost);
     }
     return status;
 }

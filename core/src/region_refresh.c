@@ -114,23 +114,16 @@ static mapped_status show_longer(mapped__region *self, size_t length,
     return status;
 }
 
-/* The rest of the last page can't be lost by itself: it reads as zeros, and
- * what is stored there gets nowhere. So exports are told that it was lost and
- * is back. */
+/* Exports of what the file has lost are told so, whether they have met a lost
+ * page or not: what they have read before, or have stored, is not the file's
+ * any more. */
 static void note_cut(mapped__region *self, size_t length)
 {
-    const size_t page = self->mapping.page;
-    size_t start = self->lead + length;
-    size_t end = self->lead + self->length;
-    mapped__lost cut = {.offset = start,
-                        .length = page - start % page,
-                        .first = start,
-                        .cause = ENODATA,
-                        .cut = true};
-    if (start % page == 0)
-        return;
-    if (cut.length > end - start)
-        cut.length = end - start;
+    const mapped__lost cut = {.offset = self->lead + length,
+                              .length = self->length - length,
+                              .first = self->lead + length,
+                              .cause = ENODATA,
+                              .cut = true};
     mapped__guard_add_recovered(&self->guard, &cut);
 }
 
@@ -158,7 +151,7 @@ static mapped_status show_shorter(mapped__region *self, size_t length,
 static mapped_status check_alone(mapped__region *self, mapped_error *error)
 {
     mapped_status status = mapped__region_lock_exports(self, "refresh", error);
-    if (status == MAPPED_OK && MAPPED__LOAD_ACQUIRE(&self->references) != 1)
+    if (status == MAPPED_OK && !mapped__region_is_alone(self))
         status = mapped__region_busy(self, "refresh", error);
     return status;
 }

@@ -151,7 +151,7 @@ static mapped_status map_second(mapped__region *self, size_t length,
 static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
-    if (MAPPED__LOAD_ACQUIRE(&self->references) != 1)
+    if (!mapped__region_is_alone(self))
         return mapped__region_busy(self, "resize", error);
     if (mapped__region_is_exported(self))
         return is_private(self) && !self->copies
@@ -347,7 +347,7 @@ static void guard_shrunk(mapped__region *self, size_t pages)
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error)
 {
-    bool alone = MAPPED__LOAD_ACQUIRE(&self->references) == 1;
+    bool alone = mapped__region_is_alone(self);
     if (alone)
         guard_shrunk(self, pages_of(self, length));
     mapped_status status = remap_after_shrink(self, length, alone, error);
@@ -364,7 +364,7 @@ static mapped_status shrink(mapped__region *self, size_t length,
     mapped_status status = mapped__region_lock_exports(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    bool alone = MAPPED__LOAD_ACQUIRE(&self->references) == 1;
+    bool alone = mapped__region_is_alone(self);
     mapped__region_free_old(self);
     mapped__region_publish_length(self, length);
     status = shrink_file(self, old_length, length, alone, error);
@@ -383,7 +383,7 @@ void mapped__region_undo_growth(mapped__region *self)
     uint64_t end = self->offset + self->length;
     bool alone =
         mapped__region_lock_exports(self, "append", NULL) == MAPPED_OK &&
-        MAPPED__LOAD_ACQUIRE(&self->references) == 1;
+        mapped__region_is_alone(self);
     if (self->appends.file_end_before == UINT64_MAX ||
         get_size(self, &size, NULL) != MAPPED_OK ||
         size.data != self->offset + self->appends.next)

@@ -181,6 +181,40 @@ static void test_lost_again_while_being_restored_stays_in_its_room(void)
     CHECK(!end_recovery(&losses));
 }
 
+/* Also if that happens again before the recovery ends. */
+static void test_lost_while_everything_is_restored_stays_in_its_room(void)
+{
+    struct {
+        mapped__lost_list losses;
+        unsigned char behind[sizeof(mapped__lost)];
+    } fenced = {.losses = {0}};
+    memset(fenced.behind, 0x5a, sizeof fenced.behind);
+    for (size_t round = 0; round < 5; round++) {
+        for (size_t i = 0; i < MAPPED__LOST_ROOM; i++)
+            add(&fenced.losses, 1000 * round + 2 * i);
+        retry_all(&fenced.losses);
+        CHECK(fenced.losses.count <= MAPPED__LOST_ROOM);
+    }
+    CHECK_INT(fenced.behind[0], 0x5a);
+    add(&fenced.losses, 7);
+    CHECK(end_recovery(&fenced.losses));
+    CHECK(lost_at(&fenced.losses, 7 * PAGE));
+}
+
+static void test_lost_that_is_not_restored_is_one_loss(void)
+{
+    mapped__lost_list losses = {0};
+    mapped__lost lost;
+    add(&losses, 3);
+    for (int i = 0; i < 60; i++) {
+        CHECK(mapped__lost_restore_next(&losses, &lost));
+        mapped__lost_not_restored(&losses, &lost);
+    }
+    CHECK_UINT(losses.count, 1);
+    CHECK(!end_recovery(&losses));
+    CHECK(lost_at(&losses, 3 * PAGE));
+}
+
 static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
 {
     mapped__lost_list losses = {0};
@@ -271,6 +305,8 @@ int main(void)
     RUN(test_lost_everything_keeps_the_first_reason);
     RUN(test_lost_neighbour_of_a_full_list_finds_room);
     RUN(test_lost_again_while_being_restored_stays_in_its_room);
+    RUN(test_lost_while_everything_is_restored_stays_in_its_room);
+    RUN(test_lost_that_is_not_restored_is_one_loss);
     RUN(test_lost_again_after_a_retry_is_a_loss_of_its_own);
     RUN(test_lost_bounds_after_a_recovery_are_narrow_again);
     RUN(test_lost_and_recovered_is_remembered);

@@ -294,9 +294,8 @@ const char *mapped_change_text(mapped_change change);
  * own changes, unless the file is replaced. MAPPED_REPLACED comes after the
  * last bytes of the old file were shown, and the new one may have any length.
  *
- * An export that reaches past a new, shorter end reads zeros there. Its end is
- * MAPPED_FAULT if the new end of the file lies inside one of its pages, or if a
- * page after that was accessed.
+ * An export that reaches past a new, shorter end reads zeros there and is
+ * MAPPED_FAULT when it ends.
  *
  * It looks at the file's size and at its path, and holds a descriptor from then
  * on. So it doesn't notice

@@ -6,6 +6,8 @@
 
 #include <mapped/paging.h>
 
+#include <setjmp.h>
+
 /* What a fault handler does in the middle of an append. */
 static mapped_status (*meddle)(void);
 static mapped_status meddled;
@@ -97,6 +99,38 @@ static void test_append_keeps_its_addresses_whatever_a_handler_does(void)
         CHECK_INT(scratch_child(append_and_meddle), 0);
 }
 
+static sigjmp_buf out_of_the_append;
+
+static void jump_out(int number)
+{
+    (void)number;
+    siglongjmp(out_of_the_append, 1);
+}
+
+static void append_and_jump(void)
+{
+    if (sigsetjmp(out_of_the_append, 1) == 0)
+        (void)!mapped_region_append(appended, slow_source, LONG, NULL);
+}
+
+/* Nobody ends that append, but the region can be released. */
+static void test_append_that_is_left_by_a_jump_leaks_nothing(void)
+{
+    if (skip_handlers())
+        return;
+    struct sigaction before;
+    int descriptors = scratch_descriptors();
+    open_slowly(jump_out, &before);
+    append_and_jump();
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_UINT(mapped_region_length(appended), RECORD);
+    mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+    CHECK_INT(scratch_mappings_of("/" NAME), 0);
+    CHECK_INT(scratch_descriptors(), descriptors);
+    CHECK_INT(file_size(), RECORD);
+}
+
 static pid_t forked = -1;
 
 static mapped_status meddle_by_fork(void)
@@ -131,6 +165,7 @@ static void test_append_that_forks_ends_in_both_processes(void)
 int main(void)
 {
     RUN(test_append_keeps_its_addresses_whatever_a_handler_does);
+    RUN(test_append_that_is_left_by_a_jump_leaks_nothing);
     RUN(test_append_that_forks_ends_in_both_processes);
     return check_finish();
 }

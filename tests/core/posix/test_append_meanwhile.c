@@ -81,6 +81,29 @@ static void check_nothing_left(mapped_region *region, bool is_file)
         CHECK_INT(file_size(), (int64_t)(length + LONG));
 }
 
+/* Without a spare the file and the mapping have got longer for it. */
+static void test_append_that_fails_gives_its_pages_back(void)
+{
+    mapped_region *region;
+    const char *other = scratch_file("other", 100 * scratch_page());
+    mapped_region *source = scratch_open(other, MAPPED_MODE_READ, NULL);
+    int file = open(scratch_file(NAME, 10), O_RDWR | O_APPEND | O_CLOEXEC);
+    CHECK_INT(truncate(other, 90 * (off_t)scratch_page()), 0);
+    CHECK_STATUS(mapped_region_open_descriptor(
+                     file, NULL, MAPPED_MODE_READ_WRITE, NULL, &region, NULL),
+                 MAPPED_OK);
+    close(file);
+    long pages = scratch_address_pages();
+    CHECK_STATUS(
+        mapped_region_append_slice(region, mapped_region_slice(source), NULL),
+        MAPPED_FAULT);
+    if (!scratch_instrumented())
+        CHECK(scratch_address_pages() < pages + 50);
+    CHECK_INT(file_size(), 10);
+    mapped_region_release(source);
+    mapped_region_release(region);
+}
+
 /* With an export, too, which would keep a region from getting shorter. */
 static void test_append_that_fails_leaves_nothing(void)
 {
@@ -483,6 +506,7 @@ static void test_append_by_several_threads(void)
 int main(void)
 {
     RUN(test_append_counts_what_is_there);
+    RUN(test_append_that_fails_gives_its_pages_back);
     RUN(test_append_that_fails_leaves_nothing);
     RUN(test_append_that_fails_in_the_middle_keeps_the_end);
     RUN(test_append_whose_place_goes_says_so);

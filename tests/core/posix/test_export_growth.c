@@ -464,6 +464,28 @@ static void test_export_is_told_of_the_rest_of_the_last_page(void)
     done(&s);
 }
 
+/* What was stored before the cut is gone, also if no page was met while it was
+ * lost. */
+static void test_export_is_told_of_a_cut_that_was_made_good(void)
+{
+    for (int aligned = 0; aligned < 2; aligned++) {
+        subject s = begun(opened(8 * scratch_page()));
+        mapped_export front;
+        mapped_change change;
+        mapped_slice slice = {s.region, 0, 10};
+        off_t length = (off_t)(aligned ? scratch_page() : 10);
+        CHECK_STATUS(mapped_export_begin(slice, &front, NULL), MAPPED_OK);
+        s.data[5 * scratch_page()] = 77;
+        CHECK_INT(truncate(scratch_path("grown"), length), 0);
+        CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+        CHECK_INT(truncate(scratch_path("grown"), (off_t)LONGER), 0);
+        CHECK_STATUS(mapped_region_refresh(s.region, &change, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_export_end(&front, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_export_end(&s.held, NULL), MAPPED_FAULT);
+        done(&s);
+    }
+}
+
 /* Many stretches that are lost again while they are mapped anew. */
 static void test_lost_pages_past_the_end_never_fill_the_list(void)
 {
@@ -541,6 +563,7 @@ int main(void)
     RUN(test_export_that_was_left_may_be_longer_than_the_region);
     RUN(test_growth_of_replaced_pages_is_the_file_s);
     RUN(test_export_is_told_of_the_rest_of_the_last_page);
+    RUN(test_export_is_told_of_a_cut_that_was_made_good);
     RUN(test_lost_pages_past_the_end_never_fill_the_list);
     RUN(test_lost_pages_behind_the_end_go_with_the_export);
     RUN(test_growth_gives_its_places_back);

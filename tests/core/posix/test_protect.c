@@ -5,6 +5,7 @@
 
 #include "../memory.h"
 
+#include <mapped/export.h>
 #include <mapped/paging.h>
 
 #include <pthread.h>
@@ -391,6 +392,27 @@ static const char *stray_write_after_recovery(void)
     return NULL;
 }
 
+static const char *stray_write_where_it_was(void)
+{
+    mapped_region *region = make_file();
+    mapped_export held;
+    signal(SIGSEGV, SIG_DFL);
+    CHECK_STATUS(
+        mapped_protect(mapped_region_slice(region), MAPPED_MODE_READ, NULL),
+        MAPPED_OK);
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+                 MAPPED_OK);
+    unsigned char *base = region->base_;
+    (void)scratch_block_growth(region);
+    mmap(base + 9 * scratch_page(), scratch_page(), PROT_NONE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    CHECK_STATUS(mapped_region_resize(region, 64 * scratch_page(), NULL),
+                 MAPPED_OK);
+    CHECK(region->base_ != base);
+    ((volatile unsigned char *)held.data)[5] = 1;
+    return NULL;
+}
+
 /* Only where no other thread may be in the middle of a write. */
 static void test_protect_pages(void)
 {
@@ -403,6 +425,7 @@ static void test_protect_pages(void)
     }
     CHECK_INT(scratch_child(stray_write), SIGSEGV);
     CHECK_INT(scratch_child(stray_write_after_recovery), SIGSEGV);
+    CHECK_INT(scratch_child(stray_write_where_it_was), SIGSEGV);
 }
 
 int main(void)
