@@ -175,10 +175,15 @@ void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
 void mapped__lost_not_restored(mapped__lost_list *lost_list,
                                const mapped__lost *lost)
 {
-    for (size_t i = 0; i < lost_list->count; i++)
-        if (lost_list->list[i].offset == lost->offset &&
-            lost_list->list[i].length == lost->length)
-            lost_list->list[i].restored = false;
+    for (size_t i = 0; i < lost_list->count; i++) {
+        const mapped__lost *old = &lost_list->list[i];
+        if (!old->restored || old->offset != lost->offset ||
+            old->length != lost->length)
+            continue;
+        drop(lost_list, i);
+        mapped__lost_add(lost_list, lost);
+        return;
+    }
 }
 
 bool mapped__lost_find(const mapped__lost_list *lost_list, size_t offset,

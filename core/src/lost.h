@@ -17,7 +17,7 @@ typedef struct mapped__lost {
     int cause;     /* the error number, once somebody has asked; else 0 */
     bool poisoned; /* the memory itself is broken */
     bool restored; /* is back, but counts as lost until the recovery ends */
-    bool cut;      /* the rest of a page that the file now ends in */
+    bool cut; /* seen by a refresh to be cut off; only exports ask for it */
 } mapped__lost;
 
 #define MAPPED__LOST_ALL SIZE_MAX
@@ -78,7 +78,8 @@ size_t mapped__lost_count_unrestored(const mapped__lost_list *lost_list);
 bool mapped__lost_restore_next(mapped__lost_list *lost_list,
                                mapped__lost *lost);
 
-/* Takes that back for a stretch that could not be restored. */
+/* Takes that back for a stretch that could not be restored. Pages of it may
+ * have been lost again meanwhile. */
 void mapped__lost_not_restored(mapped__lost_list *lost_list,
                                const mapped__lost *lost);
 

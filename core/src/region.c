@@ -339,7 +339,7 @@ static void end_memory(mapped__region *self)
         revoke_memory(self);
 }
 
-static bool is_alone(const mapped__region *self)
+static bool is_unused(const mapped__region *self)
 {
     return mapped__region_is_alone(self) &&
            mapped_region_exports(&self->head) == 0;
@@ -350,7 +350,8 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
     mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lock(self, true, "close", error);
     if (status == MAPPED_CLOSED) {
-        if (self != NULL && is_alone(self)) /* which an earlier close was not */
+        if (self != NULL &&
+            is_unused(self)) /* which an earlier close was not */
             free_memory(self);
         return MAPPED_OK;
     }

@@ -316,8 +316,8 @@ mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
 
 /* MAPPED_FAULT if a byte of `bytes` of the region was lost and has been
  * recovered since mapped_region_recovery_count was `recoveries`; with
- * `bytes->cut` also if the file was truncated in the page where they end. The
- * cause is known only if a report asked for it before the recovery. */
+ * `bytes->cut` also if a refresh has seen since that it was cut off. The cause
+ * of what was recovered is known only if a report asked for it before. */
 mapped_status mapped__region_check_recovered(mapped_region *region,
                                              const mapped__lost *bytes,
                                              uint64_t recoveries,

@@ -6,10 +6,10 @@
  * A mapping grows in one of these ways, the first that can be had:
  *
  *     in place                    into its reserve, or over free addresses
- *     by moving                   only if nobody else holds a reference, which
- *                                 `alone` says everywhere here
- *     as a second mapping         beside the first, if that is exported or is
- *                                 split into parts that can't be moved at once
+ *     by moving                   only if nobody else can be in an access,
+ * which `alone` says here (mapped__region_is_alone) as a second mapping beside
+ * the first, if that is exported or is split into parts that can't be moved at
+ * once
  */
 #include <mapped/region.h>
 

@@ -211,6 +211,10 @@ static void test_lost_that_is_not_restored_is_one_loss(void)
         mapped__lost_not_restored(&losses, &lost);
     }
     CHECK_UINT(losses.count, 1);
+    CHECK(mapped__lost_restore_next(&losses, &lost));
+    add(&losses, 3); /* met again before it turned out not to be restored */
+    mapped__lost_not_restored(&losses, &lost);
+    CHECK_UINT(losses.count, 1);
     CHECK(!end_recovery(&losses));
     CHECK(lost_at(&losses, 3 * PAGE));
 }
