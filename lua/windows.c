@@ -158,8 +158,8 @@ static int windows_call(lua_State *L)
         return 1;
     }
     mlua_finish_region(L, region);
-    mlua_close_window(
-        L, self->window); /* a finalizer may have opened another one */
+    /* again: a finalizer may have opened another one */
+    mlua_close_window(L, self->window);
     self->window = region;
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, 1, 1);
