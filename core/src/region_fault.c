@@ -20,7 +20,9 @@ static void begin_in_child(mapped__guard *guard)
 {
     mapped__region *self = mapped__region_of_guard(guard);
     uint64_t control = MAPPED__LOAD(&self->control);
-    self->appends.capacity = 0; /* the parent's to fill and to trim */
+    if (self->appends.capacity != 0) /* the parent's to fill and to trim */
+        self->appends.truncations++;
+    self->appends.capacity = 0;
     self->appends.running = 0;
     self->appends.doomed = 0;
     self->appends.next = self->length;

@@ -50,7 +50,10 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * second has ended and the first has not, some bytes of the first may be zeros,
  * and if that fails they stay. A resize that makes the region longer meanwhile
  * shows them, too; one to less than all that is being appended is MAPPED_BUSY,
- * and so is an append or a resize while one goes on that was cut.
+ * and so is an append or a resize while one goes on that was cut. If the
+ * process forks in the middle of one, from a fault handler, the spare (below)
+ * is the parent's: there the append ends as ever, and in the child with
+ * MAPPED_RANGE.
  *
  * What is appended goes to the end of the region, not to that of a file that
  * others have made longer meanwhile: writers that take turns hold a lock, and

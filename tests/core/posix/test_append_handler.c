@@ -132,13 +132,28 @@ static void test_append_that_is_left_by_a_jump_leaks_nothing(void)
 }
 
 static pid_t forked = -1;
+static int appended_in_parent[2]; /* a pipe: closed when it has ended there */
 
 static mapped_status meddle_by_fork(void)
 {
+    CHECK_INT(pipe(appended_in_parent), 0);
     forked = fork();
     return forked >= 0 ? MAPPED_OK : MAPPED_SYSTEM;
 }
 
+static void end_in_child(mapped_status status)
+{
+    char nothing;
+    bool refused =
+        status == MAPPED_RANGE && mapped_region_length(appended) == RECORD;
+    close(appended_in_parent[1]);
+    bool waited = read(appended_in_parent[0], &nothing, 1) == 0;
+    bool resized = mapped_region_resize(appended, STEP, NULL) == MAPPED_OK &&
+                   mapped_region_resize(appended, 10, NULL) == MAPPED_OK;
+    _exit(refused && waited && resized ? 0 : 1);
+}
+
+/* The parent's file is not the child's to append to. */
 static void test_append_that_forks_ends_in_both_processes(void)
 {
     int how = -1;
@@ -148,16 +163,17 @@ static void test_append_that_forks_ends_in_both_processes(void)
     meddle = meddle_by_fork;
     struct sigaction before;
     open_slowly(meddle_in_between, &before);
-    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
-                 MAPPED_OK);
+    mapped_status status =
+        mapped_region_append(appended, slow_source, LONG, NULL);
     if (forked == 0)
-        _exit(mapped_region_resize(appended, STEP, NULL) == MAPPED_OK &&
-                      mapped_region_resize(appended, 10, NULL) == MAPPED_OK
-                  ? 0
-                  : 1);
+        end_in_child(status);
+    CHECK_STATUS(status, MAPPED_OK);
+    CHECK_UINT(mapped_region_length(appended), RECORD + LONG);
+    close(appended_in_parent[1]);
     sigaction(SIGSEGV, &before, NULL);
     waitpid(forked, &how, 0);
     CHECK_INT(how, 0);
+    close(appended_in_parent[0]);
     mapped_region_release(appended);
     munmap(slow_source, scratch_page());
 }
