@@ -16,9 +16,11 @@ supported_platforms = { "unix" }
 build = {
   -- One command, because the core's sources are found by name patterns, and
   -- because of the link flags. A signal handler lives in the module, so it is
-  -- never unloaded; its copy of the core is its own.
+  -- never unloaded; its copy of the core is its own. For -fno-tree-... see
+  -- core/SConscript.
   type = "command",
   build_command = "mkdir -p ../build/rock && $(CC) $(CFLAGS) -std=c11 -fPIC "
+    .. "-fno-tree-slp-vectorize "
     .. "-fvisibility=hidden -DNDEBUG -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 "
     .. "-I../core/include -I../core/src -I$(LUA_INCDIR) *.c ../core/src/*.c "
     .. "../core/src/posix/*.c ../core/src/linux/*.c $(LIBFLAG) -pthread "

@@ -34,7 +34,9 @@ EARLIEST = 315532800  # 1980-01-01: a zip file can hold no earlier time
 
 DEFINES = ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64", "NDEBUG",
            "Py_LIMITED_API=0x030b0000"]
-COMPILE = ["-std=c11", "-O2", "-fPIC", "-fvisibility=hidden"]
+# For the second flag see core/SConscript.
+COMPILE = ["-std=c11", "-O2", "-fno-tree-slp-vectorize", "-fPIC",
+           "-fvisibility=hidden"]
 LINK = ["-shared", "-pthread", "-Wl,-z,nodelete,-Bsymbolic,--exclude-libs,ALL"]
 
 
