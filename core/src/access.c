@@ -9,9 +9,10 @@ static mapped_status blame(mapped_slice slice, const char *operation,
     return mapped__region_report_error(slice.region, operation, status, error);
 }
 
-mapped_status mapped_get(mapped_slice slice, const mapped_element *element,
-                         size_t offset, mapped_value *value,
-                         mapped_error *error)
+mapped_status mapped__get_element_slow(mapped_slice slice,
+                                       const mapped_element *element,
+                                       size_t offset, mapped_value *value,
+                                       mapped_error *error)
 {
     unsigned char *p;
     mapped_value loaded;
@@ -29,8 +30,10 @@ mapped_status mapped_get(mapped_slice slice, const mapped_element *element,
     return MAPPED_OK;
 }
 
-mapped_status mapped_set(mapped_slice slice, const mapped_element *element,
-                         size_t offset, mapped_value value, mapped_error *error)
+mapped_status mapped__set_element_slow(mapped_slice slice,
+                                       const mapped_element *element,
+                                       size_t offset, mapped_value value,
+                                       mapped_error *error)
 {
     unsigned char *p;
     mapped_status status =

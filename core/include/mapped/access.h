@@ -13,18 +13,6 @@
 
 MAPPED_BEGIN
 
-/* One value of a type known at run time. MAPPED_RANGE, MAPPED_CLOSED,
- * MAPPED_FAULT, MAPPED_VALUE, for `set` also MAPPED_READONLY; `*value` is
- * untouched on failure. Any thread that holds a reference. */
-MAPPED__MUST_USE mapped_status mapped_get(mapped_slice slice,
-                                          const mapped_element *element,
-                                          size_t offset, mapped_value *value,
-                                          mapped_error *error);
-MAPPED__MUST_USE mapped_status mapped_set(mapped_slice slice,
-                                          const mapped_element *element,
-                                          size_t offset, mapped_value value,
-                                          mapped_error *error);
-
 /* Copies `n` bytes, in one access if these are 1, 2, 4 or 8; either side may be
  * a slice's memory between its checks. */
 MAPPED__INLINE void mapped__access_copy(void *to, const void *from, size_t n)
@@ -65,6 +53,50 @@ __attribute__((cold)) mapped_status mapped__set_slow(mapped_slice slice,
                                                      size_t offset, size_t n,
                                                      const void *bytes,
                                                      mapped_error *error);
+
+/* The same of a type known at run time. */
+__attribute__((cold)) mapped_status
+mapped__get_element_slow(mapped_slice slice, const mapped_element *element,
+                         size_t offset, mapped_value *value,
+                         mapped_error *error);
+__attribute__((cold)) mapped_status
+mapped__set_element_slow(mapped_slice slice, const mapped_element *element,
+                         size_t offset, mapped_value value,
+                         mapped_error *error);
+
+/* One value of a type known at run time. MAPPED_RANGE, MAPPED_CLOSED,
+ * MAPPED_FAULT, MAPPED_VALUE, for `set` also MAPPED_READONLY; `*value` is
+ * untouched on failure. Any thread that holds a reference. */
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_get(mapped_slice slice, const mapped_element *element, size_t offset,
+           mapped_value *value, mapped_error *error)
+{
+    mapped_value loaded;
+    if (MAPPED__LIKELY(mapped__slice_is_plain(slice, offset, element->size) &&
+                       element->load(element,
+                                     mapped__slice_first(slice) + offset,
+                                     &loaded) == MAPPED_OK &&
+                       mapped__access_is_valid(slice))) {
+        *value = loaded;
+        return MAPPED_OK;
+    }
+    return mapped__get_element_slow(mapped__slice_anew(slice), element, offset,
+                                    value, error);
+}
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_set(mapped_slice slice, const mapped_element *element, size_t offset,
+           mapped_value value, mapped_error *error)
+{
+    if (MAPPED__LIKELY(mapped__slice_is_plain(slice, offset, element->size) &&
+                       MAPPED__LOAD(&slice.region->traits_) == 0 &&
+                       element->store(element,
+                                      mapped__slice_first(slice) + offset,
+                                      value) == MAPPED_OK &&
+                       mapped__access_is_valid(slice)))
+        return MAPPED_OK;
+    return mapped__set_element_slow(mapped__slice_anew(slice), element, offset,
+                                    value, error);
+}
 
 /* The same with the type known at compile time, inline:
  *
