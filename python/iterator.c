@@ -60,30 +60,21 @@ static int iterator_clear(PyObject *self)
     return 0;
 }
 
-static inline PyObject *next_item(const Iterator *iterator)
-{
-    const Array *row = iterator->row;
-    if (row == NULL)
-        return PySequence_GetItem(iterator->sequence,
-                                  (Py_ssize_t)iterator->offset);
-    return iterator->read(row->owner, &row->array.slice,
-                          row->array.item.element, iterator->offset);
-}
-
-/* Making the item may run code that goes on with this iterator: then it is not
- * moved once more, so two users may get the same item, but none is lost. */
+/* The iterator has moved on when the item is made: that may run code that goes
+ * on with this iterator, which gets the item after it. */
 static PyObject *iterator_next(PyObject *self)
 {
     Iterator *iterator = (Iterator *)self;
-    Py_ssize_t left = iterator->left;
-    if (left == 0)
+    const Array *row = iterator->row;
+    size_t offset = iterator->offset;
+    if (iterator->left == 0)
         return NULL;
-    PyObject *item = next_item(iterator);
-    if (item != NULL && iterator->left == left) {
-        iterator->offset += iterator->step;
-        iterator->left--;
-    }
-    return item;
+    iterator->offset += iterator->step;
+    iterator->left--;
+    if (row == NULL)
+        return PySequence_GetItem(iterator->sequence, (Py_ssize_t)offset);
+    return iterator->read(row->owner, &row->array.slice,
+                          row->array.item.element, offset);
 }
 
 static const char iterator___length_hint___doc[] =
