@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "records.h"
+#include "unlocked.h"
 #include "value.h"
 
 static int refuse_shape(void)

@@ -1,5 +1,6 @@
 /* All items of an array: in plain memory, as bytes, as a list, as a buffer. */
 #include "array.h"
+#include "unlocked.h"
 #include "value.h"
 
 int array_gather(Region *owner, const char *operation,

@@ -376,34 +376,6 @@ void formats_clear(State *state);
 
 PyObject *residency_type(void); /* of what residency() returns */
 
-/* From how many bytes on an operation lets other Python threads run. */
-#define UNLOCKED_BYTES ((size_t)65536)
-
-/* Between begin and end no Python object may be touched, and the regions can be
- * closed by other threads but not unmapped: each is an operation's export. */
-typedef struct Unlocked {
-    PyThreadState *thread; /* NULL: too short to be worth it */
-    int count;             /* of the operands that are regions */
-    mapped_export operands[2];
-} Unlocked;
-
-/* `second` may be NULL. The end returns the status that it is given. */
-Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
-                        size_t bytes);
-mapped_status unlocked_end(Unlocked *unlocked, mapped_status status);
-
-/* At the end of an operation the core gives up the buffer of this wrap. */
-void unlocked_note_end(Region *self);
-
-/* From now on no thread keeps the interpreter while the core sleeps in it. */
-void unlocked_watch_waits(void);
-
-/* The same after an access that ended in `status`, which becomes MAPPED_FAULT
- * if a recovery may have overtaken it: then it may have met the zeros of a page
- * that counts as lost no more. */
-mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
-                                  mapped_error *error);
-
 Py_ssize_t view_length(PyObject *self);
 PyObject *view_item(PyObject *self, Py_ssize_t index);
 PyObject *view_subscript(PyObject *self, PyObject *key);

@@ -1,6 +1,6 @@
 /* The methods that copy, fill and move many bytes. What may take long runs
  * unlocked, so that other Python threads go on meanwhile. */
-#include "binding.h"
+#include "unlocked.h"
 
 #define BULK_ERRORS                                                        \
     "\n\nIndexError if it doesn't fit, TypeError on a read-only region,\n" \

@@ -8,6 +8,7 @@
 
 #include "array.h"
 #include "records.h"
+#include "unlocked.h"
 
 /* What can't be compared with ours. */
 #define NOT_OURS 2

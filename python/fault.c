@@ -1,6 +1,6 @@
 /* Lost pages: what a Region says about them, and how those hear of a loss who
  * read through a raw pointer, where no access of ours could raise. */
-#include "binding.h"
+#include "unlocked.h"
 
 #define MAX_RANGES 64
 

@@ -1,6 +1,6 @@
 /* The extension module: its state, its types and its functions. Nothing is
  * global, so each interpreter that imports it has a copy of its own. */
-#include "binding.h"
+#include "unlocked.h"
 
 static State *state_get(PyObject *module)
 {

@@ -2,6 +2,7 @@
  * converted, and the Region is made, before anything is opened, because both
  * may run the code of others. */
 #include "open.h"
+#include "unlocked.h"
 
 #include <limits.h>
 
@@ -198,7 +199,7 @@ static mapped_status open_core(const Request *request, mapped_region **region,
     const char *path =
         request->path != NULL ? PyBytes_AsString(request->path) : NULL;
     mapped_status status;
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *thread = unlocked_enter();
     if (path != NULL)
         status = mapped_region_open(path, request->mode, &request->options,
                                     region, error);
@@ -206,7 +207,7 @@ static mapped_status open_core(const Request *request, mapped_region **region,
         status = mapped_region_open_descriptor(request->descriptor, NULL,
                                                request->mode, &request->options,
                                                region, error);
-    Py_END_ALLOW_THREADS
+    unlocked_leave(thread);
     return status;
 }
 
@@ -299,9 +300,9 @@ static mapped_status anonymous_core(uint64_t length,
                                     mapped_region **region, mapped_error *error)
 {
     mapped_status status;
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *thread = unlocked_enter();
     status = mapped_region_anonymous(length, options, region, error);
-    Py_END_ALLOW_THREADS
+    unlocked_leave(thread);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /* The methods about pages: advice, locks, protection, what is in memory, and
  * what the disk has. They wait for disks and run unlocked. */
-#include "binding.h"
+#include "unlocked.h"
 
 typedef mapped_status Operation(mapped_slice slice, mapped_error *error);
 

@@ -3,6 +3,7 @@
  * changes either: two threads may ask one iterator at once, and each goes on
  * from what it saw. */
 #include "needle.h"
+#include "unlocked.h"
 
 typedef struct PartsIterator PartsIterator;
 

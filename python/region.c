@@ -1,9 +1,7 @@
 /* The type Region: owns a mapping, and has all methods of a Slice. Its core
  * region stays the same until it is deallocated; `close` ends access inside of
  * the core. */
-#include "binding.h"
-
-#define LONG_CLOSE_BYTES ((size_t)16 << 20)
+#include "unlocked.h"
 
 Region *region_new(State *state, PyObject *name)
 {
@@ -41,15 +39,6 @@ void region_release_wrapped(Region *self)
     PyBuffer_Release(&self->wrapped_buffer);
 }
 
-/* Can a close take long? It can if it unmaps many pages, or closes a
- * descriptor, which may wait for a disk or a network. */
-static bool can_take_long(mapped_region *region)
-{
-    intptr_t descriptor;
-    return mapped_region_length(region) >= LONG_CLOSE_BYTES ||
-           mapped_region_descriptor(region, &descriptor, NULL) == MAPPED_OK;
-}
-
 /* What close_core calls: mapped_region_close, or mapped_region_retire. */
 typedef mapped_status CloseFunction(mapped_region *region, mapped_error *error);
 
@@ -62,43 +51,21 @@ static mapped_status retire(mapped_region *region, mapped_error *error)
 
 /* With the interpreter lock held no other thread is in the middle of an access,
  * unless it runs unlocked, and then it holds a reference. So the core unmaps
- * the region at once if there are no other references.
- *
- * A close that can take long runs unlocked, with a reference of its own. Then
- * the core replaces the memory by zero pages and keeps the addresses until the
- * object goes. That costs a system call, so short closes keep the lock. Wrapped
- * memory can't be replaced. */
+ * the region if there are no other references. It gives up the lock for what
+ * takes long (unlocked_watch_waits). */
 static mapped_status close_core(Region *self, CloseFunction *how,
                                 mapped_error *error)
 {
-    mapped_region *region = self->view.slice.region;
-    if (!self->wraps && can_take_long(region)) {
-        Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
-        return unlocked_end(&unlocked, how(region, error));
-    }
-    mapped_status status = how(region, error);
+    mapped_status status = how(self->view.slice.region, error);
     region_release_wrapped(self);
     return status;
-}
-
-/* Runs unlocked, because another thread of this process may serve the file's
- * disk (FUSE). */
-static void release_core(mapped_region *region, bool wraps)
-{
-    if (wraps || !can_take_long(region)) {
-        mapped_region_release(region);
-        return;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    mapped_region_release(region);
-    Py_END_ALLOW_THREADS
 }
 
 static void region_free(Region *region)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)region);
     PyObject *module = region->state->module;
-    release_core(core_of((PyObject *)region), region->wraps);
+    mapped_region_release(core_of((PyObject *)region));
     region_release_wrapped(region);
     PyMem_Free(region->pending_fault);
     Py_DECREF(region->name);

@@ -3,6 +3,7 @@
  * then the bytes that are searched are looked up. A long search runs unlocked.
  */
 #include "needle.h"
+#include "unlocked.h"
 
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "array.h"
+#include "unlocked.h"
 
 static int make_copy(Source *source)
 {

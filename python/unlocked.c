@@ -1,9 +1,22 @@
 /* Running without the lock of the interpreter: for the length of an operation,
  * whose regions are exports meanwhile, and while the core sleeps. */
-#include "binding.h"
+#include "unlocked.h"
 
-/* Is this thread between unlocked_begin and unlocked_end? */
+/* Is this thread between unlocked_enter and unlocked_leave? */
 static _Thread_local bool is_unlocked;
+
+PyThreadState *unlocked_enter(void)
+{
+    PyThreadState *thread = PyEval_SaveThread();
+    is_unlocked = true;
+    return thread;
+}
+
+void unlocked_leave(PyThreadState *thread)
+{
+    is_unlocked = false;
+    PyEval_RestoreThread(thread);
+}
 
 /* Regions that were closed during an operation of this thread, with which the
  * core has given up their wrapped buffers. */
@@ -23,8 +36,7 @@ Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
     if (second != NULL)
         mapped_export_begin_operation(second,
                                       &unlocked.operands[unlocked.count++]);
-    unlocked.thread = PyEval_SaveThread();
-    is_unlocked = true;
+    unlocked.thread = unlocked_enter();
     return unlocked;
 }
 
@@ -70,8 +82,7 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
 {
     if (unlocked->thread == NULL)
         return status;
-    is_unlocked = false;
-    PyEval_RestoreThread(unlocked->thread);
+    unlocked_leave(unlocked->thread);
     given_up.noted = true;
     for (int i = 0; i < unlocked->count; i++) {
         mapped_region *region = unlocked->operands[i].slice.region;

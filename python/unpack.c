@@ -1,5 +1,6 @@
 /* unpack: the struct language on the bytes of a Region or Slice. */
 #include "format.h"
+#include "unlocked.h"
 #include "value.h"
 
 #include <string.h>

@@ -6,6 +6,7 @@
  * the object: each call counts as a use, and a close leaves the descriptor to
  * the end of the last one. The place changes only with the lock held, so that
  * threads that share the object get different windows. */
+#include "unlocked.h"
 #include "windows.h"
 
 #include "needle.h"
@@ -34,9 +35,9 @@ static void close_core(Windows *self)
 {
     mapped_windows core = self->core;
     self->core = (mapped_windows){0};
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *thread = unlocked_enter();
     mapped_windows_close(&core);
-    Py_END_ALLOW_THREADS
+    unlocked_leave(thread);
 }
 
 void windows_end(Windows *self)
@@ -57,9 +58,9 @@ static mapped_status map_core(void *context, WindowsMap *map,
                               mapped_region **core, mapped_error *error)
 {
     mapped_status status;
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *thread = unlocked_enter();
     status = map(context, core, error);
-    Py_END_ALLOW_THREADS
+    unlocked_leave(thread);
     return status;
 }
 
@@ -77,9 +78,9 @@ static mapped_status file_size(const Windows *self, uint64_t *size,
                                mapped_error *error)
 {
     mapped_status status;
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *thread = unlocked_enter();
     status = mapped_windows_file_size(&self->core, size, error);
-    Py_END_ALLOW_THREADS
+    unlocked_leave(thread);
     return status;
 }
 
@@ -173,7 +174,7 @@ static mapped_status open_core(Windows *self, const Call *call,
 {
     const char *path = self->path != NULL ? PyBytes_AsString(self->path) : NULL;
     mapped_status status;
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *thread = unlocked_enter();
     if (path != NULL)
         status = mapped_windows_open(&self->core, path, call->size,
                                      call->overlap, error);
@@ -181,7 +182,7 @@ static mapped_status open_core(Windows *self, const Call *call,
         status = mapped_windows_open_descriptor(
             &self->core, call->request.descriptor, NULL, call->size,
             call->overlap, error);
-    Py_END_ALLOW_THREADS
+    unlocked_leave(thread);
     return status;
 }
 
@@ -266,9 +267,9 @@ static mapped_status search_core(const Windows *self, Search *how,
                                  mapped_error *error)
 {
     mapped_status status;
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *thread = unlocked_enter();
     status = how(&self->core, needle, result, error);
-    Py_END_ALLOW_THREADS
+    unlocked_leave(thread);
     return status;
 }
 

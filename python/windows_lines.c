@@ -2,6 +2,7 @@
  * window that it is in. What it works with is a copy, which takes the place of
  * its own when a line has been found: so two threads may ask one iterator at
  * once, and each goes on from what it saw. */
+#include "unlocked.h"
 #include "windows.h"
 
 typedef struct Lines {
@@ -37,9 +38,9 @@ static mapped_status step(mapped_windows_lines *lines, Region *region,
 {
     mapped_status status;
     if (region == NULL) { /* it looks at the file first */
-        Py_BEGIN_ALLOW_THREADS
+        PyThreadState *thread = unlocked_enter();
         status = mapped_windows_lines_step(lines, line, what, error);
-        Py_END_ALLOW_THREADS
+        unlocked_leave(thread);
         return status;
     }
     Unlocked unlocked =

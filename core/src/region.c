@@ -99,19 +99,27 @@ void mapped_region_on_wait(mapped_wait_hooks hooks)
     wait_hooks = hooks;
 }
 
+static void *begin_wait(void)
+{
+    return wait_hooks.before != NULL ? wait_hooks.before() : NULL;
+}
+
+static void end_wait(void *context)
+{
+    if (wait_hooks.after != NULL)
+        wait_hooks.after(context);
+}
+
 /* Sleeps, most probably, while another thread has the region locked, as `seen`
  * says. Returns what the control word has become. */
 static uint64_t wait_for_unlock(mapped__region *self, uint64_t seen)
 {
-    void *context = NULL;
     uint64_t awaited = seen | MAPPED__CONTROL_AWAITED;
     if (seen != awaited && !swap_control(self, &seen, awaited))
         return seen;
-    if (wait_hooks.before != NULL)
-        context = wait_hooks.before();
+    void *context = begin_wait();
     mapped__wait(flags_of(self), (uint32_t)(awaited >> 32));
-    if (wait_hooks.after != NULL)
-        wait_hooks.after(context);
+    end_wait(context);
     return control_of(self);
 }
 
@@ -294,11 +302,19 @@ void mapped__region_free_old(mapped__region *self)
         free_old(self);
 }
 
+/* To unmap so much may take long. */
+#define MUCH ((size_t)16 << 20)
+
+/* Nobody can be in the middle of an access, and none begins. */
 static void free_memory(mapped__region *self)
 {
+    bool much = self->mapping.reserved >= MUCH;
+    void *context = much ? begin_wait() : NULL;
     free_old(self);
     mapped__guard_remove(&self->guard);
     mapped__unmap(&self->mapping);
+    if (much)
+        end_wait(context);
     if (self->hook != NULL)
         self->hook(self->context);
     self->hook = NULL;
@@ -317,15 +333,25 @@ static void revoke_memory(mapped__region *self)
         (void)mapped__map_revoke(&old->mapping, 0, old->mapping.used, NULL);
 }
 
+/* Both may wait for a disk or a network. */
+static void end_file(mapped__region *self, size_t length)
+{
+    void *context = begin_wait();
+    mapped__region_trim(self, length, length);
+    mapped__file_close(self->file);
+    self->file = MAPPED__NO_FILE;
+    end_wait(context);
+}
+
 /* The state comes first: a reader who meets the length 0 then knows why. */
 static void end_access(mapped__region *self)
 {
+    size_t length = self->length;
     __atomic_fetch_or(&self->head.state_, MAPPED__STATE_CLOSED,
                       __ATOMIC_SEQ_CST);
-    mapped__region_trim(self, self->length);
     mapped__region_publish_length(self, 0);
-    mapped__file_close(self->file);
-    self->file = MAPPED__NO_FILE;
+    if (self->file != MAPPED__NO_FILE)
+        end_file(self, length);
     mapped__ahead_stop(self->ahead);
     self->ahead = NULL;
 }

@@ -237,13 +237,13 @@ static mapped_status ensure_spare(mapped__region *self, size_t length,
 
 /* Leaves the file alone if another process has truncated it or has appended
  * more. */
-void mapped__region_trim(mapped__region *self, size_t length)
+void mapped__region_trim(mapped__region *self, size_t data, size_t length)
 {
     mapped__file_info info;
     if (self->appends.capacity != 0 &&
         mapped__file_info_get(self->file, &info, NULL) == MAPPED_OK &&
         info.size == size_with_spare(self) &&
-        mapped__file_data_end(self->file, &info) == self->offset + self->length)
+        mapped__file_data_end(self->file, &info) == self->offset + data)
         (void)mapped__file_resize(self->file, info.size, self->offset + length,
                                   false, NULL);
     MAPPED__STORE(&self->appends.capacity, 0);

@@ -283,8 +283,8 @@ void mapped__region_find_trailer(const mapped__region *self,
                                  mapped__trailer *trailer);
 
 /* Gives the file the end that `length` bytes of the region need, where append
- * has made it longer. The region is locked. */
-void mapped__region_trim(mapped__region *self, size_t length);
+ * has made it longer for `data` bytes of data. The region is locked. */
+void mapped__region_trim(mapped__region *self, size_t data, size_t length);
 
 /* Forgets the spare if another process has trimmed it, or has made its own. The
  * region is locked. */

@@ -161,7 +161,7 @@ static void replace_file(mapped__region *self, intptr_t file,
                          const mapped__file_info *info,
                          const mapped__mapping *mapping)
 {
-    mapped__region_trim(self, self->length);
+    mapped__region_trim(self, self->length, self->length);
     mapped__region_free_old(self);
     mapped__guard_suspend(&self->guard);
     mapped__guard_forget(&self->guard, 0);

@@ -424,7 +424,7 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
         (self->appends.running > 0 && length != self->length &&
          length < self->appends.next))
         return mapped__region_busy(self, "resize", error);
-    mapped__region_trim(self, self->appends.next);
+    mapped__region_trim(self, self->length, self->appends.next);
     if (self->appends.next > self->length &&
         self->appends.file_end_before == UINT64_MAX)
         self->appends.file_end_before = self->offset + self->length;

@@ -335,9 +335,12 @@ MAPPED__MUST_USE mapped_status mapped_region_seal(mapped_region *region,
 
 /* While one thread is in resize, refresh, close or recover of a region, or
  * looks at its file, other threads that do so wait. `before` is called before
- * such a sleep, and `after` with its result after it. They are for programs
- * with a lock that the first thread may need, as interpreters have one. To be
- * set once, before there is a region: the process has one pair. */
+ * such a sleep, and `after` with its result after it. The same two are called
+ * around what may take long in a close or in the last release: the close of the
+ * file, and unmapping 16 MiB or more; by then every access ends in
+ * MAPPED_CLOSED. They are for programs with a lock that other threads may need,
+ * as interpreters have one. To be set once, before there is a region: the
+ * process has one pair. */
 typedef struct mapped_wait_hooks {
     void *(*before)(void);
     void (*after)(void *context);

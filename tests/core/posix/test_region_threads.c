@@ -341,8 +341,69 @@ static void test_threads_append_gives_each_a_place_of_its_own(void)
     mapped_region_release(region);
 }
 
+/* What the hooks saw of `region` while they were on. */
+static struct {
+    mapped_region *region;
+    int begun, ended, alive;
+} hooks;
+
+static void *before_wait(void)
+{
+    hooks.begun++;
+    if (hooks.region != NULL)
+        hooks.alive += mapped_region_length(hooks.region) != 0 ||
+                       scratch_get(hooks.region, 0) >= 0;
+    return &hooks;
+}
+
+static void after_wait(void *context)
+{
+    hooks.ended += context == &hooks;
+}
+
+static mapped_region *anonymous(uint64_t length)
+{
+    mapped_region *region = NULL;
+    CHECK_STATUS(mapped_region_anonymous(length, NULL, &region, NULL),
+                 MAPPED_OK);
+    return region;
+}
+
+/* Returns how often the hooks were called for a close and the release. */
+static int waits_of(mapped_region *region)
+{
+    hooks.begun = hooks.ended = 0;
+    hooks.region = region;
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    hooks.region = NULL;
+    mapped_region_release(region);
+    CHECK_INT(hooks.ended, hooks.begun);
+    CHECK_INT(hooks.alive, 0);
+    return hooks.begun;
+}
+
+/* A lock that the hooks give up lets others in, who must find it closed. */
+static void test_threads_long_close_calls_the_hooks_when_access_has_ended(void)
+{
+    mapped_region_on_wait((mapped_wait_hooks){before_wait, after_wait});
+    const char *path = scratch_file("threads", LENGTH);
+    CHECK_INT(waits_of(scratch_open(path, MAPPED_MODE_READ, NULL)), 0);
+    CHECK_INT(waits_of(scratch_open(path, MAPPED_MODE_READ_WRITE, NULL)), 1);
+    CHECK_INT(waits_of(anonymous(LENGTH)), 0);
+    CHECK_INT(waits_of(anonymous((uint64_t)16 << 20)), 1);
+
+    mapped_region *shared = anonymous((uint64_t)16 << 20);
+    mapped_region_acquire(shared); /* so a close keeps the addresses */
+    CHECK_INT(waits_of(shared), 0);
+    mapped_region_release(shared);
+    CHECK_INT(hooks.begun, 1);
+    CHECK_INT(hooks.ended, 1);
+    mapped_region_on_wait((mapped_wait_hooks){NULL, NULL});
+}
+
 int main(void)
 {
+    RUN(test_threads_long_close_calls_the_hooks_when_access_has_ended);
     RUN(test_threads_reader_meets_closed_and_no_crash);
     RUN(test_threads_copy_meets_closed_and_no_crash);
     RUN(test_threads_writer_meets_closed_and_no_crash);
