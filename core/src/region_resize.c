@@ -240,13 +240,21 @@ static mapped_status check_file_whole(const mapped__region *self, uint64_t size,
     return MAPPED_FAULT;
 }
 
-static mapped_status grow_file(const mapped__region *self, file_size size,
+/* Appends that fail give the file back the end it had before them. */
+static void note_file_end(mapped__region *self, uint64_t end)
+{
+    if (self->appends.file_end_before == UINT64_MAX)
+        self->appends.file_end_before = end;
+}
+
+static mapped_status grow_file(mapped__region *self, file_size size,
                                uint64_t end, mapped_error *error)
 {
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
     mapped_status status = check_file_whole(self, size.data, error);
     if (status != MAPPED_OK || end <= size.data)
         return status;
+    note_file_end(self, size.data);
     if (size.data < size.all)
         status =
             mapped__file_resize(self->file, size.all, size.data, false, error);
@@ -272,32 +280,38 @@ mapped_status mapped__region_check_growable(mapped__region *self,
                               : MAPPED_OK;
 }
 
+/* `size` is what the file had before. */
+static mapped_status map_longer(mapped__region *self, file_size size,
+                                uint64_t end, mapped_error *error)
+{
+    mapped_status status =
+        mapped__region_extend(self, (size_t)(end - self->offset), error);
+    if (status != MAPPED_OK && self->file != MAPPED__NO_FILE && end > size.data)
+        (void)mapped__file_resize(self->file, end, size.data, false, NULL);
+    return status;
+}
+
 static mapped_status grow(mapped__region *self, size_t length, bool for_append,
                           mapped_error *error)
 {
     size_t used = self->mapping.used;
-    file_size size = {UINT64_MAX, UINT64_MAX};
+    file_size size = {0, 0};
     uint64_t end = self->offset + length;
     mapped_status status = mapped__region_check_growable(self, error);
     mapped__region_free_old(self);
-    if (status == MAPPED_OK && self->file != MAPPED__NO_FILE) {
+    bool has_file = self->file != MAPPED__NO_FILE;
+    if (status == MAPPED_OK && has_file)
         status = get_size(self, &size, error);
-        if (status == MAPPED_OK)
-            status = grow_file(self, size, end, error);
-        if (end > size.data && self->appends.file_end_before == UINT64_MAX)
-            self->appends.file_end_before = size.data;
-    }
+    if (status == MAPPED_OK && has_file)
+        status = grow_file(self, size, end, error);
+    if (status == MAPPED_OK)
+        status = map_longer(self, size, end, error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__region_extend(self, length, error);
-    if (status == MAPPED_OK) {
-        clear_regrown(self, length, used);
-        mapped__region_recover_past_end(self);
-        mapped__region_publish(self, for_append ? self->length : length);
-    } else if (end > size.data) {
-        (void)mapped__file_resize(self->file, end, size.data, false, NULL);
-    }
-    return status;
+    clear_regrown(self, length, used);
+    mapped__region_recover_past_end(self);
+    mapped__region_publish(self, for_append ? self->length : length);
+    return MAPPED_OK;
 }
 
 /* A region that shows only a part from the middle of a file must not cut off
@@ -412,6 +426,29 @@ static mapped_status trim_others_spare(const mapped__region *self,
     return mapped__file_resize(self->file, size.all, size.data, false, error);
 }
 
+/* Pages that the system protects can't be grown as one mapping or cleared. */
+static mapped_status change_length(mapped__region *self, size_t length,
+                                   bool for_append, mapped_error *error)
+{
+    bool pages_protected = self->pages_protected;
+    mapped_status status = mapped__region_unprotect_pages(self, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = length > self->length ? grow(self, length, for_append, error)
+                                   : shrink(self, length, error);
+    if (pages_protected)
+        mapped__region_protect_pages(self);
+    return status;
+}
+
+/* An append that is running keeps the addresses where it stores its bytes. */
+static bool takes_place_of_append(const mapped__region *self, uint64_t length)
+{
+    return self->appends.doomed > 0 ||
+           (self->appends.running > 0 && length != self->length &&
+            length < self->appends.next);
+}
+
 mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
                                     bool for_append, mapped_error *error)
 {
@@ -420,26 +457,15 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
         self, length, for_append ? &appending : &resizing, error);
     if (status != MAPPED_OK || (for_append && length == self->length))
         return status;
-    if (self->appends.doomed > 0 ||
-        (self->appends.running > 0 && length != self->length &&
-         length < self->appends.next))
+    if (takes_place_of_append(self, length))
         return mapped__region_busy(self, "resize", error);
     mapped__region_trim(self, self->length, self->appends.next);
-    if (self->appends.next > self->length &&
-        self->appends.file_end_before == UINT64_MAX)
-        self->appends.file_end_before = self->offset + self->length;
+    if (self->appends.next > self->length)
+        note_file_end(self, self->offset + self->length);
     if (length == self->length)
         return trim_others_spare(self, error);
-    bool pages_protected = self->pages_protected;
-    status = mapped__region_unprotect_pages(self, error);
-    if (status != MAPPED_OK)
-        return status;
-    status = length > self->length
-                 ? grow(self, (size_t)length, for_append, error)
-                 : shrink(self, (size_t)length, error);
-    if (pages_protected)
-        mapped__region_protect_pages(self);
-    if (self->refresh_limit != UINT64_MAX)
+    status = change_length(self, (size_t)length, for_append, error);
+    if (status == MAPPED_OK && self->refresh_limit != UINT64_MAX)
         self->refresh_limit = self->length;
     return status;
 }
