@@ -21,12 +21,12 @@ PyObject *array_make(Region *owner, Layout *layout, char native,
     self->layout = (Layout *)Py_XNewRef((PyObject *)layout);
     self->format = NULL;
     self->native = native;
-    self->array = *array;
-    self->array.shape = self->numbers;
-    self->array.strides = self->numbers + dimensions;
-    memcpy(self->array.shape, array->shape, bytes);
-    memcpy(self->array.strides, array->strides, bytes);
-    if (owner->wraps)
+    self->core = *array;
+    self->core.shape = self->numbers;
+    self->core.strides = self->numbers + dimensions;
+    memcpy(self->core.shape, array->shape, bytes);
+    memcpy(self->core.strides, array->strides, bytes);
+    if (owner->is_wrap)
         PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -112,20 +112,20 @@ PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
     Part part;
     mapped_error error = {.status = MAPPED_OK};
     Region *owner = view_owner(parent);
-    part.array = (mapped_array){.item = *item,
-                                .dimensions = 1,
-                                .shape = part.shape,
-                                .strides = part.strides};
+    part.core = (mapped_array){.item = *item,
+                               .dimensions = 1,
+                               .shape = part.shape,
+                               .strides = part.strides};
     part.shape[0] = -1;
     if (shape != NULL)
-        part.array.dimensions = read_shape(shape, part.shape);
-    if (part.array.dimensions < 0 || require_open(owner, cast_name(item)) < 0)
+        part.core.dimensions = read_shape(shape, part.shape);
+    if (part.core.dimensions < 0 || require_open(owner, cast_name(item)) < 0)
         return NULL;
-    part.array.slice = view_span(parent);
-    if (mapped_array_cover(&part.array, &error) != MAPPED_OK ||
-        !lengths_fit(&part.array))
-        return refuse_cover(owner, &part.array, &error);
-    return array_make(owner, layout, native, &part.array);
+    part.core.slice = view_span(parent);
+    if (mapped_array_cover(&part.core, &error) != MAPPED_OK ||
+        !lengths_fit(&part.core))
+        return refuse_cover(owner, &part.core, &error);
+    return array_make(owner, layout, native, &part.core);
 }
 
 PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape)
@@ -159,14 +159,14 @@ static Py_ssize_t array_length(PyObject *self)
 {
     if (require_open(array_of(self)->owner, "") < 0)
         return -1;
-    return array_of(self)->array.shape[0];
+    return array_of(self)->core.shape[0];
 }
 
 static PyObject *record_at(const Array *array, size_t offset)
 {
     mapped_slice part;
     mapped_error error;
-    if (mapped_slice_sub(array->array.slice, offset, array->array.item.size,
+    if (mapped_slice_sub(array->core.slice, offset, array->core.item.size,
                          &part, &error) != MAPPED_OK)
         return raise_in(array->owner, "get", &error);
     return record_new(array->owner, array->layout, part);
@@ -176,8 +176,8 @@ static inline PyObject *item_at(const Array *array, size_t offset)
 {
     if (array->layout != NULL)
         return record_at(array, offset);
-    return element_read(array->owner, &array->array.slice,
-                        array->array.item.element, offset);
+    return element_read(array->owner, &array->core.slice,
+                        array->core.item.element, offset);
 }
 
 COLD static PyObject *select_and_get(const Array *array, PyObject *key)
@@ -186,28 +186,28 @@ COLD static PyObject *select_and_get(const Array *array, PyObject *key)
     PyErr_Clear(); /* the fast path may have raised */
     if (array_select(array, key, &part) < 0)
         return NULL;
-    if (part.array.dimensions == 0)
-        return item_at(array, part.array.first);
+    if (part.core.dimensions == 0)
+        return item_at(array, part.core.first);
     return require_open(array->owner, "") < 0 ? NULL
-                                              : array_part(array, &part.array);
+                                              : array_part(array, &part.core);
 }
 
 /* The shortest way for an index that is an int and not negative. */
 static PyObject *array_subscript(PyObject *self, PyObject *key)
 {
     const Array *array = array_of(self);
-    if (!Py_IS_TYPE(key, &PyLong_Type) || array->array.dimensions != 1)
+    if (!Py_IS_TYPE(key, &PyLong_Type) || array->core.dimensions != 1)
         return select_and_get(array, key);
     Py_ssize_t index = PyLong_AsSsize_t(key);
-    if ((size_t)index >= (size_t)array->array.shape[0])
+    if ((size_t)index >= (size_t)array->core.shape[0])
         return select_and_get(array, key);
-    return item_at(array, mapped_array_offset(&array->array, (size_t)index));
+    return item_at(array, mapped_array_offset(&array->core, (size_t)index));
 }
 
 PyObject *array_item(PyObject *self, Py_ssize_t index)
 {
     const Array *array = array_of(self);
-    mapped_array part = array->array;
+    mapped_array part = array->core;
     if (index < 0 || index >= part.shape[0])
         return raise_index(array->owner, index, (size_t)part.shape[0]);
     part.first = mapped_array_offset(&part, (size_t)index);
@@ -219,7 +219,7 @@ PyObject *array_item(PyObject *self, Py_ssize_t index)
     part.shape++;
     part.strides++;
     if (mapped_array_count(&part) == 0)
-        part.first = array->array.first;
+        part.first = array->core.first;
     return array_part(array, &part);
 }
 
@@ -251,25 +251,25 @@ static PyObject *records_column(PyObject *self, PyObject *argument)
         layout_field(records->layout, argument, PyExc_KeyError);
     if (field == NULL || require_open(owner, "column") < 0)
         return NULL;
-    int dimensions = records->array.dimensions;
-    mapped_array_column(&records->array, field, &part.array);
-    memcpy(part.shape, part.array.shape,
+    int dimensions = records->core.dimensions;
+    mapped_array_column(&records->core, field, &part.core);
+    memcpy(part.shape, part.core.shape,
            (size_t)dimensions * sizeof *part.shape);
-    memcpy(part.strides, part.array.strides,
+    memcpy(part.strides, part.core.strides,
            (size_t)dimensions * sizeof *part.strides);
-    part.array.shape = part.shape;
-    part.array.strides = part.strides;
-    mapped_array_expand(&part.array);
-    if (part.array.dimensions > MAX_DIMENSIONS)
+    part.core.shape = part.shape;
+    part.core.strides = part.strides;
+    mapped_array_expand(&part.core);
+    if (part.core.dimensions > MAX_DIMENSIONS)
         return PyErr_Format(PyExc_ValueError,
                             "an array has 1 to %d dimensions, not %d",
-                            MAX_DIMENSIONS, part.array.dimensions);
+                            MAX_DIMENSIONS, part.core.dimensions);
     if (field->item.record == NULL)
-        return array_make(owner, NULL, 0, &part.array);
+        return array_make(owner, NULL, 0, &part.core);
     Layout *layout = layout_inner(owner->state, field->item.record);
     if (layout == NULL)
         return NULL;
-    PyObject *result = array_make(owner, layout, 0, &part.array);
+    PyObject *result = array_make(owner, layout, 0, &part.core);
     Py_DECREF((PyObject *)layout);
     return result;
 }
@@ -287,21 +287,20 @@ static const char array_format_doc[] = PyDoc_STR(
     "none, such as u24 and records, what PEP 3118 says.");
 
 GETTER(array, itemsize, "Bytes in an item.",
-       PyLong_FromSize_t(array_of(self)->array.item.size))
+       PyLong_FromSize_t(array_of(self)->core.item.size))
 
 GETTER(array, ndim, "The number of dimensions.",
-       PyLong_FromLong(array_of(self)->array.dimensions))
+       PyLong_FromLong(array_of(self)->core.dimensions))
 
 GETTER(array, shape, "A tuple of the length of each dimension, in items.",
-       tuple_of(array_of(self)->array.shape, array_of(self)->array.dimensions))
+       tuple_of(array_of(self)->core.shape, array_of(self)->core.dimensions))
 
 GETTER(array, strides,
        "A tuple of the bytes from one item to the next in each dimension.",
-       tuple_of(array_of(self)->array.strides,
-                array_of(self)->array.dimensions))
+       tuple_of(array_of(self)->core.strides, array_of(self)->core.dimensions))
 
 GETTER(array, nbytes, "The bytes of all items.",
-       PyLong_FromSize_t(array_bytes(&array_of(self)->array)))
+       PyLong_FromSize_t(array_bytes(&array_of(self)->core)))
 
 /* Whether one of the bytes between its first and its last is. */
 static bool is_readonly(const mapped_array *array)
@@ -313,31 +312,29 @@ static bool is_readonly(const mapped_array *array)
 }
 
 GETTER(array, readonly, READONLY_DOC,
-       PyBool_FromLong(is_readonly(&array_of(self)->array)))
+       PyBool_FromLong(is_readonly(&array_of(self)->core)))
 
-GETTER(
-    array, closed, CLOSED_DOC,
-    PyBool_FromLong(mapped_region_closed(array_of(self)->array.slice.region)))
+GETTER(array, closed, CLOSED_DOC,
+       PyBool_FromLong(mapped_region_closed(array_of(self)->core.slice.region)))
 
 GETTER(array, region, REGION_DOC, Py_NewRef((PyObject *)array_of(self)->owner))
 
 GETTER(array, offset, "Where in the region the first item is, in bytes.",
-       PyLong_FromSize_t(array_of(self)->array.slice.offset +
-                         array_of(self)->array.first))
+       PyLong_FromSize_t(array_of(self)->core.slice.offset +
+                         array_of(self)->core.first))
 
 static PyObject *array_repr(PyObject *self)
 {
     const Array *array = array_of(self);
-    const mapped_element *element = array->array.item.element;
+    const mapped_element *element = array->core.item.element;
     const char *code = mapped_element_struct_code(element);
-    PyObject *shape = tuple_of(array->array.shape, array->array.dimensions);
+    PyObject *shape = tuple_of(array->core.shape, array->core.dimensions);
     if (shape == NULL)
         return NULL;
-    PyObject *text =
-        PyUnicode_FromFormat("<mapped.Array '%s' shape=%R offset=%zu of %R>",
-                             code != NULL ? code : element->name, shape,
-                             array->array.slice.offset + array->array.first,
-                             (PyObject *)array->owner);
+    PyObject *text = PyUnicode_FromFormat(
+        "<mapped.Array '%s' shape=%R offset=%zu of %R>",
+        code != NULL ? code : element->name, shape,
+        array->core.slice.offset + array->core.first, (PyObject *)array->owner);
     Py_DECREF(shape);
     return text;
 }
@@ -348,9 +345,9 @@ GETTER(records, layout, "The Layout of the records.",
 static PyObject *records_repr(PyObject *self)
 {
     const Array *array = array_of(self);
-    return PyUnicode_FromFormat(
-        "<mapped.Records %zd of %R in %R>", array->array.shape[0],
-        (PyObject *)array->layout, (PyObject *)array->owner);
+    return PyUnicode_FromFormat("<mapped.Records %zd of %R in %R>",
+                                array->core.shape[0], (PyObject *)array->layout,
+                                (PyObject *)array->owner);
 }
 
 static const char array_tolist_doc[] =

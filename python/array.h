@@ -15,7 +15,7 @@ typedef struct Array {
     Region *owner;
     Layout *layout;   /* of records, which keeps their fields; else NULL */
     PyObject *format; /* of an item, for buffers: bytes, or NULL so far */
-    mapped_array array;
+    mapped_array core;
     char native;          /* see value_convert */
     Py_ssize_t numbers[]; /* the shape, then the strides in bytes */
 } Array;
@@ -27,7 +27,7 @@ static inline Array *array_of(PyObject *self)
 
 /* An array that is being made, with its numbers. */
 typedef struct Part {
-    mapped_array array;
+    mapped_array core;
     Py_ssize_t shape[MAX_DIMENSIONS + 1];
     Py_ssize_t strides[MAX_DIMENSIONS + 1];
 } Part;

@@ -20,11 +20,11 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
 {
     mapped_value value;
     mapped_error error;
-    const mapped_element *element = array->array.item.element;
+    const mapped_element *element = array->core.item.element;
     int status = value_from(element, array->native, object, &value);
     if (status != 0)
         return value_refuse(element, object, status);
-    if (mapped_set(array->array.slice, element, offset, value, &error) ==
+    if (mapped_set(array->core.slice, element, offset, value, &error) ==
         MAPPED_OK)
         return 0;
     if (error.status == MAPPED_VALUE)
@@ -203,13 +203,13 @@ static int assign_range(const Array *array, const mapped_array *target,
 
 int array_assign_all(PyObject *self, PyObject *value)
 {
-    return assign_range(array_of(self), &array_of(self)->array, value);
+    return assign_range(array_of(self), &array_of(self)->core, value);
 }
 
 static int assign_record(const Array *array, size_t offset, PyObject *object)
 {
-    const mapped_field all = {.item = array->array.item, .offset = offset};
-    return field_write(array->owner, array->array.slice, &all, object);
+    const mapped_field all = {.item = array->core.item, .offset = offset};
+    return field_write(array->owner, array->core.slice, &all, object);
 }
 
 /* The general case. */
@@ -225,11 +225,11 @@ COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
     }
     if (array_select(array, key, &part) < 0)
         return -1;
-    if (part.array.dimensions > 0)
-        return assign_range(array, &part.array, value);
+    if (part.core.dimensions > 0)
+        return assign_range(array, &part.core, value);
     return array->layout != NULL
-               ? assign_record(array, part.array.first, value)
-               : assign_element(array, part.array.first, value);
+               ? assign_record(array, part.core.first, value)
+               : assign_element(array, part.core.first, value);
 }
 
 /* The fast path is for an index that is an int and not negative. */
@@ -237,13 +237,12 @@ int array_assign(PyObject *self, PyObject *key, PyObject *value)
 {
     const Array *array = array_of(self);
     if (value != NULL && Py_IS_TYPE(key, &PyLong_Type) &&
-        array->array.dimensions == 1 && array->layout == NULL) {
+        array->core.dimensions == 1 && array->layout == NULL) {
         Py_ssize_t index = PyLong_AsSsize_t(key);
         /* as size_t a negative index is huge */
-        if ((size_t)index < (size_t)array->array.shape[0])
+        if ((size_t)index < (size_t)array->core.shape[0])
             return assign_element(
-                array, mapped_array_offset(&array->array, (size_t)index),
-                value);
+                array, mapped_array_offset(&array->core, (size_t)index), value);
     }
     return assign_any(array, key, value);
 }

@@ -29,10 +29,10 @@ PyObject *array_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
     const Array *array = array_of(self);
     if (require_open(array->owner, "tobytes") < 0)
         return NULL;
-    PyObject *bytes = bytes_new(array_bytes(&array->array));
+    PyObject *bytes = bytes_new(array_bytes(&array->core));
     if (bytes == NULL)
         return NULL;
-    if (array_gather(array->owner, "tobytes", &array->array,
+    if (array_gather(array->owner, "tobytes", &array->core,
                      PyBytes_AsString(bytes)) == 0)
         return bytes;
     Py_DECREF(bytes);
@@ -113,15 +113,15 @@ PyObject *array_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     const Array *array = array_of(self);
     unsigned char block[BLOCK_BYTES];
-    Lister lister = {array->owner, &array->array, block};
-    size_t size = array->array.item.size;
+    Lister lister = {array->owner, &array->core, block};
+    size_t size = array->core.item.size;
     if (require_open(array->owner, "tolist") < 0)
         return NULL;
-    bool any = array_bytes(&array->array) > 0;
+    bool any = array_bytes(&array->core) > 0;
     if (any && size > sizeof block &&
         (lister.block = memory_new(size, 1)) == NULL)
         return NULL;
-    PyObject *list = list_of(&lister, 0, array->array.first);
+    PyObject *list = list_of(&lister, 0, array->core.first);
     if (lister.block != block)
         PyMem_Free(lister.block);
     return list;
@@ -140,7 +140,7 @@ PyObject *item_spelled(const mapped_item *item, mapped_spelling spelling)
  * exception. */
 static const char *format_of(Array *array)
 {
-    const mapped_item *item = &array->array.item;
+    const mapped_item *item = &array->core.item;
     const char *code = item->kind == MAPPED_ITEM_ELEMENT
                            ? mapped_element_struct_code(item->element)
                            : NULL;
@@ -172,12 +172,12 @@ int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
     const char *format = format_of(array);
     if (format == NULL || array_extent(array, "buffer", &extent) < 0)
         return -1;
-    buffer->len = (Py_ssize_t)array_bytes(&array->array);
-    buffer->itemsize = (Py_ssize_t)array->array.item.size;
+    buffer->len = (Py_ssize_t)array_bytes(&array->core);
+    buffer->itemsize = (Py_ssize_t)array->core.item.size;
     buffer->format = (char *)format;
-    buffer->ndim = array->array.dimensions;
-    buffer->shape = array->array.shape;
-    buffer->strides = array->array.strides;
+    buffer->ndim = array->core.dimensions;
+    buffer->shape = array->core.shape;
+    buffer->strides = array->core.strides;
     return export_items(self, &extent, buffer, flags);
 }
 

@@ -30,12 +30,12 @@ static int convert_keys(const Array *array, PyObject *keys,
                         mapped_subscript *subscripts)
 {
     Py_ssize_t count = PyTuple_Size(keys);
-    if (count > array->array.dimensions)
+    if (count > array->core.dimensions)
         return raised_as_int(PyErr_Format(
             PyExc_IndexError, "%zd indices for an array of %d dimensions",
-            count, array->array.dimensions));
+            count, array->core.dimensions));
     for (int i = 0; i < count; i++)
-        if (convert_key(array, array->array.shape[i], PyTuple_GetItem(keys, i),
+        if (convert_key(array, array->core.shape[i], PyTuple_GetItem(keys, i),
                         &subscripts[i]) < 0)
             return -1;
     return (int)count;
@@ -48,13 +48,13 @@ int array_select(const Array *array, PyObject *key, Part *part)
     int count = 1;
     if (PyTuple_Check(key))
         count = convert_keys(array, key, subscripts);
-    else if (convert_key(array, array->array.shape[0], key, subscripts) < 0)
+    else if (convert_key(array, array->core.shape[0], key, subscripts) < 0)
         count = -1;
     if (count < 0)
         return -1;
-    part->array.shape = part->shape;
-    part->array.strides = part->strides;
-    if (mapped_array_select(&array->array, subscripts, count, &part->array,
+    part->core.shape = part->shape;
+    part->core.strides = part->strides;
+    if (mapped_array_select(&array->core, subscripts, count, &part->core,
                             &error) == MAPPED_OK)
         return 0;
     return raised_as_int(raise_of(array->owner, &error));

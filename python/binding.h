@@ -110,13 +110,13 @@ struct Region {
     View view;
     mapped_error *pending_fault; /* the next check() or close() raises it */
     State *state;
-    PyObject *name;           /* the path or descriptor as given, or None */
-    bool wraps;               /* made by wrap, and so can be part of a cycle */
-    bool block_ended;         /* its `with` block has */
-    Py_buffer wrapped_buffer; /* until it is given back */
-    bool wrapped_done;        /* the core needs `wrapped_buffer` no more */
-    bool wrapped_traversed;   /* shown to the collector: see region_traverse */
-    Region *next;             /* in State.dealloc_queue */
+    PyObject *name;        /* the path or descriptor as given, or None */
+    bool is_wrap;          /* made by wrap, and so can be part of a cycle */
+    bool block_ended;      /* its `with` block has */
+    Py_buffer wrap_buffer; /* until it is given back */
+    bool wrap_ended;       /* the core needs `wrap_buffer` no more */
+    bool wrap_traversed;   /* shown to the collector: see region_traverse */
+    Region *next;          /* in State.dealloc_queue */
 };
 
 /* Which bytes an object of ours stands for: from its first to its last. */
@@ -151,11 +151,11 @@ TYPES(SPEC_DECLARATION)
 
 /* A Region without memory yet: the caller opens `.view.slice.region`. */
 Region *region_new(State *state, PyObject *name);
-void region_end_wrapped(void *region); /* the hook of a wrapped region */
+void region_end_wrap(void *region); /* the hook of a wrapped region */
 
 /* Gives the wrapped buffer back if the core has said that it needs it no more,
  * as after the last export of a closed region. Runs the code of others. */
-void region_release_wrapped(Region *self);
+void region_release_wrap(Region *self);
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* [:] */

@@ -15,7 +15,7 @@
 
 /* Items to compare; none if `array.slice.region` is NULL. */
 typedef struct Operand {
-    mapped_array array;
+    mapped_array core;
     Py_ssize_t shape[MAX_DIMENSIONS];
     Py_ssize_t strides[MAX_DIMENSIONS];
     mapped_region *wrap; /* over the bytes of a buffer, or NULL */
@@ -84,7 +84,7 @@ static bool is_bytes(const Py_buffer *buffer)
 static bool describe_shape(const Py_buffer *buffer, Operand *operand)
 {
     Py_ssize_t bytes = buffer->itemsize;
-    operand->array.dimensions = buffer->ndim;
+    operand->core.dimensions = buffer->ndim;
     for (int i = buffer->ndim - 1; i >= 0; i--) {
         operand->shape[i] = buffer->shape[i];
         operand->strides[i] = bytes;
@@ -113,7 +113,7 @@ static int make_contiguous(const Py_buffer *buffer, Operand *operand,
 static int describe_buffer(const State *state, const Py_buffer *buffer,
                            Operand *operand)
 {
-    operand->array =
+    operand->core =
         (mapped_array){.shape = operand->shape, .strides = operand->strides};
     operand->wrap = NULL;
     operand->copy = NULL;
@@ -129,8 +129,8 @@ static int describe_buffer(const State *state, const Py_buffer *buffer,
     if (mapped_region_wrap(data, (size_t)buffer->len, true, NULL, NULL,
                            &operand->wrap, &error) != MAPPED_OK)
         return raised_as_int(raise_error(state, &error, NULL));
-    operand->array.slice = mapped_region_slice(operand->wrap);
-    operand->array.item = mapped_item_of(element);
+    operand->core.slice = mapped_region_slice(operand->wrap);
+    operand->core.item = mapped_item_of(element);
     return 0;
 }
 
@@ -163,7 +163,7 @@ static int equal_buffer(const State *state, PyObject *self,
     int status = describe_buffer(state, buffer, &theirs);
     if (status == 0) {
         array_described(state, self, &ours);
-        status = theirs.wrap != NULL ? equal_arrays(&ours, &theirs.array, false)
+        status = theirs.wrap != NULL ? equal_arrays(&ours, &theirs.core, false)
                                      : equal_empty(&ours, buffer);
     }
     mapped_region_release(theirs.wrap);

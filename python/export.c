@@ -129,7 +129,7 @@ void export_release(Region *owner, const Py_buffer *buffer)
     mapped_error error;
     if (end(buffer, &error) == MAPPED_FAULT)
         fault_unraisable(owner, &error);
-    region_release_wrapped(owner);
+    region_release_wrap(owner);
 }
 
 void view_release_buffer(PyObject *self, Py_buffer *buffer)

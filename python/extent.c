@@ -10,7 +10,7 @@ int array_extent(const Array *array, const char *operation, Extent *extent)
 {
     mapped_extent found;
     mapped_error error;
-    if (mapped_array_extent(&array->array, &found, &error) != MAPPED_OK)
+    if (mapped_array_extent(&array->core, &found, &error) != MAPPED_OK)
         return raised_as_int(raise_in(array->owner, operation, &error));
     *extent = (Extent){array->owner, found.bytes, (Py_ssize_t)found.first,
                        found.contiguous};
@@ -32,7 +32,7 @@ Region *array_described(const State *state, PyObject *object,
                         mapped_array *array)
 {
     if (is_array(state, object)) {
-        *array = array_of(object)->array;
+        *array = array_of(object)->core;
         return array_of(object)->owner;
     }
     if (!is_view(state, object))

@@ -25,13 +25,13 @@ PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
     self->step = backwards ? (size_t)-1 : 1;
     self->left = length;
     if (Py_IS_TYPE(sequence, owner->state->array) &&
-        array_of(sequence)->array.dimensions == 1) {
+        array_of(sequence)->core.dimensions == 1) {
         self->row = array_of(sequence);
-        self->read = value_read[self->row->array.item.element->form];
-        self->offset = mapped_array_offset(&self->row->array, self->offset);
-        self->step *= (size_t)self->row->array.strides[0];
+        self->read = value_read[self->row->core.item.element->form];
+        self->offset = mapped_array_offset(&self->row->core, self->offset);
+        self->step *= (size_t)self->row->core.strides[0];
     }
-    if (owner->wraps)
+    if (owner->is_wrap)
         PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -73,8 +73,8 @@ static PyObject *iterator_next(PyObject *self)
     iterator->left--;
     if (row == NULL)
         return PySequence_GetItem(iterator->sequence, (Py_ssize_t)offset);
-    return iterator->read(row->owner, &row->array.slice,
-                          row->array.item.element, offset);
+    return iterator->read(row->owner, &row->core.slice, row->core.item.element,
+                          offset);
 }
 
 static const char iterator___length_hint___doc[] =

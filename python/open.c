@@ -347,27 +347,27 @@ static int take_buffer(PyObject *object, Py_buffer *buffer)
 
 static mapped_status wrap_core(Region *self, mapped_error *error)
 {
-    Py_buffer *buffer = &self->wrapped_buffer;
+    Py_buffer *buffer = &self->wrap_buffer;
     return mapped_region_wrap(buffer->buf, (size_t)buffer->len,
-                              buffer->readonly, region_end_wrapped, self,
+                              buffer->readonly, region_end_wrap, self,
                               &self->view.slice.region, error);
 }
 
 static int wrap(Region *self, PyObject *object)
 {
     mapped_error error;
-    if (take_buffer(object, &self->wrapped_buffer) < 0) {
-        self->wrapped_buffer.obj = NULL;
+    if (take_buffer(object, &self->wrap_buffer) < 0) {
+        self->wrap_buffer.obj = NULL;
         return -1;
     }
     if (TRY_TWICE(wrap_core(self, &error), &error)) {
-        self->wraps = true;
-        self->wrapped_traversed =
-            self->wrapped_buffer.obj == object && !PyMemoryView_Check(object);
+        self->is_wrap = true;
+        self->wrap_traversed =
+            self->wrap_buffer.obj == object && !PyMemoryView_Check(object);
         PyObject_GC_Track(self);
         return 0;
     }
-    self->wrapped_done = true;
+    self->wrap_ended = true;
     return raised_as_int(raise_of(self, &error));
 }
 

@@ -31,7 +31,7 @@ static PartsIterator *parts_iterator_new(Region *owner,
     self->owner = (Region *)Py_NewRef((PyObject *)owner);
     self->next = next;
     self->bytes = bytes;
-    if (owner->wraps)
+    if (owner->is_wrap)
         PyObject_GC_Track(self);
     return self;
 }

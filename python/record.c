@@ -12,7 +12,7 @@ PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice)
     self->owner = (Region *)Py_NewRef((PyObject *)owner);
     self->layout = (Layout *)Py_NewRef((PyObject *)layout);
     self->slice = slice;
-    if (owner->wraps)
+    if (owner->is_wrap)
         PyObject_GC_Track(self);
     return (PyObject *)self;
 }

@@ -15,28 +15,28 @@ Region *region_new(State *state, PyObject *name)
     self->state = state;
     Py_INCREF(state->module);
     self->name = Py_NewRef(name);
-    self->wraps = false;
+    self->is_wrap = false;
     self->block_ended = false;
-    self->wrapped_buffer.obj = NULL;
-    self->wrapped_done = false;
-    self->wrapped_traversed = false;
+    self->wrap_buffer.obj = NULL;
+    self->wrap_ended = false;
+    self->wrap_traversed = false;
     return self;
 }
 
 /* The core calls this in the middle of its own work. Releasing a buffer may run
- * the code of others, so that is left to region_release_wrapped. */
-void region_end_wrapped(void *context)
+ * the code of others, so that is left to region_release_wrap. */
+void region_end_wrap(void *context)
 {
-    ((Region *)context)->wrapped_done = true;
+    ((Region *)context)->wrap_ended = true;
     unlocked_note_end(context);
 }
 
-void region_release_wrapped(Region *self)
+void region_release_wrap(Region *self)
 {
-    if (!self->wrapped_done || self->wrapped_buffer.obj == NULL)
+    if (!self->wrap_ended || self->wrap_buffer.obj == NULL)
         return;
-    self->wrapped_done = false;
-    PyBuffer_Release(&self->wrapped_buffer);
+    self->wrap_ended = false;
+    PyBuffer_Release(&self->wrap_buffer);
 }
 
 /* What close_core calls: mapped_region_close, or mapped_region_retire. */
@@ -57,7 +57,7 @@ static mapped_status close_core(Region *self, CloseFunction *how,
                                 mapped_error *error)
 {
     mapped_status status = how(self->view.slice.region, error);
-    region_release_wrapped(self);
+    region_release_wrap(self);
     return status;
 }
 
@@ -66,7 +66,7 @@ static void region_free(Region *region)
     PyTypeObject *type = Py_TYPE((PyObject *)region);
     PyObject *module = region->state->module;
     mapped_region_release(core_of((PyObject *)region));
-    region_release_wrapped(region);
+    region_release_wrap(region);
     PyMem_Free(region->pending_fault);
     Py_DECREF(region->name);
     PyObject_GC_Del(region);
@@ -109,7 +109,7 @@ static void region_dealloc(PyObject *self)
     PyObject_GC_UnTrack(self);
     if (region->view.weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
-    if (region->wraps)
+    if (region->is_wrap)
         free_wrapping(region);
     else
         region_free(region);
@@ -121,10 +121,10 @@ static void region_dealloc(PyObject *self)
  * with a __buffer__ method does. A cycle through it is never freed. */
 static int region_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    PyObject *wrapped = ((Region *)self)->wrapped_buffer.obj;
+    PyObject *wrapped = ((Region *)self)->wrap_buffer.obj;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Region *)self)->state->module);
-    if (((Region *)self)->wrapped_traversed)
+    if (((Region *)self)->wrap_traversed)
         Py_VISIT(wrapped);
     return 0;
 }
@@ -394,7 +394,7 @@ GETTER(
 static PyObject *region_repr(PyObject *self)
 {
     Region *region = (Region *)self;
-    const char *what = region->wraps ? "wrapped" : "anonymous";
+    const char *what = region->is_wrap ? "wrapped" : "anonymous";
     PyObject *name = region->name == Py_None ? PyUnicode_FromString(what)
                                              : shown_in_repr(region->name);
     PyObject *text = NULL;

@@ -49,7 +49,7 @@ int needle_close(Needle *needle)
     if (status != MAPPED_OK && !PyErr_Occurred())
         raise_in(needle->source.owner, needle->source.operation, &error);
     if (needle->exported)
-        region_release_wrapped(needle->source.owner);
+        region_release_wrap(needle->source.owner);
     source_close(&needle->source);
     return status == MAPPED_OK ? 0 : -1;
 }

@@ -40,7 +40,7 @@ PyObject *slice_new(Region *owner, size_t offset, size_t length)
     view->slice.region = owner->view.slice.region;
     view->slice.offset = offset;
     view->slice.length = length;
-    if (owner->wraps)
+    if (owner->is_wrap)
         PyObject_GC_Track(self);
     return self;
 }
@@ -64,7 +64,7 @@ static void slice_dealloc(PyObject *self)
     Region *owner = view->owner;
     State *state = owner->state;
     PyTypeObject *type = Py_TYPE(self);
-    bool tracked = owner->wraps;
+    bool tracked = owner->is_wrap;
     if (tracked)
         PyObject_GC_UnTrack(self);
     if (view->weakrefs != NULL)

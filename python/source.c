@@ -33,10 +33,9 @@ static int open_foreign(PyObject *object, Source *source)
  * each must be read in one access. */
 static int open_gathered(const Array *array, Source *source)
 {
-    source->length = array_bytes(&array->array);
-    if (make_copy(source) == 0 &&
-        array_gather(array->owner, source->operation, &array->array,
-                     source->copy) == 0)
+    source->length = array_bytes(&array->core);
+    if (make_copy(source) == 0 && array_gather(array->owner, source->operation,
+                                               &array->core, source->copy) == 0)
         return 0;
     source_close(source);
     return -1;

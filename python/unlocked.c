@@ -62,7 +62,7 @@ static void give_back(void)
     given_up.noted = false;
     given_up.count = 0;
     for (int i = 0; i < count; i++) {
-        region_release_wrapped(regions[i]);
+        region_release_wrap(regions[i]);
         Py_DECREF((PyObject *)regions[i]);
     }
 }

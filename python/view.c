@@ -79,7 +79,7 @@ COLD static PyObject *strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
 {
     Py_ssize_t length, one;
     mapped_array bytes = {.shape = &length, .strides = &one};
-    Part part = {.array = {.shape = part.shape, .strides = part.strides}};
+    Part part = {.core = {.shape = part.shape, .strides = part.strides}};
     mapped_error error;
     Region *owner = array_described(view_owner(self)->state, self, &bytes);
     if (require_open(owner, "") < 0)
@@ -87,10 +87,10 @@ COLD static PyObject *strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
     Py_ssize_t count = PySlice_AdjustIndices(length, &start, &stop, step);
     const mapped_subscript subscript = {
         .start = start, .length = count, .step = step};
-    if (mapped_array_select(&bytes, &subscript, 1, &part.array, &error) !=
+    if (mapped_array_select(&bytes, &subscript, 1, &part.core, &error) !=
         MAPPED_OK)
         return raise_of(owner, &error);
-    return array_make(owner, NULL, 0, &part.array);
+    return array_make(owner, NULL, 0, &part.core);
 }
 
 /* Does what PySlice_AdjustIndices does for a step of 1, without a call. */
