@@ -97,17 +97,20 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
 }
 
 /* Where the core is about to sleep until another thread is done with a region,
- * that thread may need the interpreter first: its disk may be served by Python
- * code. So the lock is given up for as long as the core sleeps. */
+ * or to do what may take long, other threads may need the interpreter: the
+ * disk may be served by Python code. So the lock is given up for that time. */
 static void *before_wait(void)
 {
     return is_unlocked ? NULL : PyEval_SaveThread();
 }
 
+/* This thread may have a region locked, so no code of others may run in it now.
+ * It doesn't; but PyEval_RestoreThread collects garbage in the tests' hostile
+ * build, because other threads may have. */
 static void after_wait(void *thread)
 {
     if (thread != NULL)
-        PyEval_RestoreThread(thread);
+        PyEval_AcquireThread(thread);
 }
 
 void unlocked_watch_waits(void)

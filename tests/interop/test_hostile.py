@@ -32,7 +32,8 @@ HARMLESS = {"lua": set("""
     PyArg_UnpackTuple PyBool_FromLong PyBool_Type PyBuffer_FillInfo PyBuffer_IsContiguous
     PyByteArray_AsString PyByteArray_Size PyByteArray_Type PyBytes_AsString
     PyBytes_Size PyBytes_Type PyCallable_Check PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
-    PyErr_Fetch PyErr_Occurred PyFloat_Type PyGC_Collect PyEval_SaveThread PyIndex_Check PyList_SetItem
+    PyErr_Fetch PyErr_Occurred PyEval_AcquireThread PyEval_SaveThread
+    PyFloat_Type PyGC_Collect PyIndex_Check PyList_SetItem
     PyLong_Type PyMemoryView_Type PyMem_Free PyModuleDef_Init PyModule_GetState
     PyObject_CheckBuffer PyObject_Free PyObject_GC_Del PyObject_GC_Track
     PyObject_GC_UnTrack PyObject_HashNotImplemented PyObject_Init

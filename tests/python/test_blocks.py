@@ -195,3 +195,24 @@ def test_growth_of_other_memory_is_refused_while_exported():
                 region.resize(length)
         assert region[0] == 0
     region.resize(1 << 20)
+
+
+class Closer:
+    """Garbage whose finalizer closes a region."""
+
+    def __init__(self, region):
+        self.region, self.cycle = region, self
+
+    def __del__(self):
+        self.region.close()
+
+
+@pytest.mark.parametrize("end", [mapped.Region.close, lambda region:
+                                 region.__exit__(None, None, None)])
+@pytest.mark.parametrize("make", [*KINDS.values(), lambda path:
+                                  mapped.anonymous(16 << 20)])
+def test_a_finalizer_may_close_what_is_being_closed(path, make, end):
+    region = make(path)  # in a hostile build it runs in the middle of a close
+    Closer(region)
+    end(region)
+    assert region.closed
