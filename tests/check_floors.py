@@ -17,7 +17,7 @@ STOREYS = [
     ["guard", "lost"],
     ["region", "fault"],
     ["slice", "export", "span"],
-    ["access", "bulk", "flush", "item", "fields", "array", "needle",
+    ["access", "atomic", "bulk", "flush", "item", "fields", "array", "needle",
      "search", "pattern", "paging", "windows"],
     ["mapped"],
 ]

@@ -309,6 +309,15 @@ size_t mapped__page_size(void); /* the system's own, in bytes */
 void mapped__wait(const uint32_t *word, uint32_t seen);
 void mapped__wake(const uint32_t *word); /* all threads that sleep there */
 
+/* The same for a word in memory that other processes share: sleeps at most that
+ * long. False: a signal handler has run meanwhile. mapped__notify wakes at most
+ * `count` threads, of any process, and returns how many, or 0 where the system
+ * can only be asked again and again: there `sleep` returns after a millisecond.
+ * Both may be called for a page that can't be had. */
+bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds);
+uint32_t mapped__notify(const uint32_t *word, uint32_t count);
+uint64_t mapped__now(void); /* nanoseconds since some time */
+
 /* Lets another thread run, inside a spin. For what fault handlers wait for:
  * they must not sleep. */
 void mapped__yield(void);

@@ -28,7 +28,9 @@ MAPPED_BEGIN
     X(STALE, -17, "the path names another file now")        \
     X(FORMAT, -18, "malformed format")                      \
     X(LAYOUT, -19, "malformed layout")                      \
-    X(PATTERN, -20, "bad pattern")
+    X(PATTERN, -20, "bad pattern")                          \
+    X(TIMEOUT, -21, "timed out")                            \
+    X(INTERRUPTED, -22, "interrupted by a signal")
 
 typedef enum mapped_status {
 #define MAPPED__STATUS_ENUM(name, value, text) MAPPED_##name = value,

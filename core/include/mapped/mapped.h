@@ -18,6 +18,7 @@
 
 #include <mapped/access.h>
 #include <mapped/array.h>
+#include <mapped/atomic.h>
 #include <mapped/base.h>
 #include <mapped/bulk.h>
 #include <mapped/checked.h>

@@ -1,9 +1,11 @@
 /* Waiting for another thread, by futex. Nothing is kept here: the kernel
  * compares the word and puts the thread to sleep in one step. */
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "platform.h"
@@ -21,4 +23,32 @@ void mapped__wake(const uint32_t *word)
 void mapped__yield(void)
 {
     sched_yield();
+}
+
+/* Whatever else goes wrong, the caller looks at the word again, but not without
+ * end in no time. */
+bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
+{
+    const struct timespec millisecond = {0, 1000000};
+    const struct timespec most = {(time_t)(nanoseconds / 1000000000),
+                                  (long)(nanoseconds % 1000000000)};
+    if (syscall(SYS_futex, word, FUTEX_WAIT, seen, &most, NULL, 0) == 0 ||
+        errno == EAGAIN || errno == ETIMEDOUT)
+        return true;
+    return errno != EINTR &&
+           (nanosleep(&millisecond, NULL) == 0 || errno != EINTR);
+}
+
+uint32_t mapped__notify(const uint32_t *word, uint32_t count)
+{
+    int most = count < INT_MAX ? (int)count : INT_MAX;
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, most, NULL, NULL, 0);
+    return woken > 0 ? (uint32_t)woken : 0;
+}
+
+uint64_t mapped__now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }

@@ -5,8 +5,10 @@
  * own (linux/wait.c). */
 #if !defined(__linux__) || defined(MAPPED__WAIT_ANY)
 
+#    include <errno.h>
 #    include <pthread.h>
 #    include <sched.h>
+#    include <time.h>
 
 #    include "platform.h"
 
@@ -56,6 +58,29 @@ void mapped__wake(const uint32_t *word)
 void mapped__yield(void)
 {
     sched_yield();
+}
+
+bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
+{
+    const long most = 1000000;
+    const struct timespec time = {
+        0, nanoseconds < (uint64_t)most ? (long)nanoseconds : most};
+    return MAPPED__LOAD_ACQUIRE(word) != seen || nanosleep(&time, NULL) == 0 ||
+           errno != EINTR;
+}
+
+uint32_t mapped__notify(const uint32_t *word, uint32_t count)
+{
+    (void)word;
+    (void)count;
+    return 0;
+}
+
+uint64_t mapped__now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 #endif

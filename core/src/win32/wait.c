@@ -17,3 +17,27 @@ void mapped__yield(void)
 {
     SwitchToThread();
 }
+
+bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
+{
+    if (MAPPED__LOAD_ACQUIRE(word) == seen)
+        Sleep(nanoseconds < 1000000 ? 0 : 1);
+    return true;
+}
+
+uint32_t mapped__notify(const uint32_t *word, uint32_t count)
+{
+    (void)word;
+    (void)count;
+    return 0;
+}
+
+uint64_t mapped__now(void)
+{
+    LARGE_INTEGER ticks, second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&second);
+    uint64_t whole = (uint64_t)(ticks.QuadPart / second.QuadPart);
+    uint64_t rest = (uint64_t)(ticks.QuadPart % second.QuadPart);
+    return whole * 1000000000 + rest * 1000000000 / (uint64_t)second.QuadPart;
+}

@@ -1,6 +1,6 @@
 /* Guards against a thread that waits for ever because it was woken just before
- * it began to wait. Both ways of waiting are tested: the system's own and the
- * portable one. */
+ * it began to wait. Both ways of waiting are tested, the system's own and the
+ * portable one; and for words of one process and of several. */
 #include "scratch.h"
 
 #include <pthread.h>
@@ -11,9 +11,14 @@
 #define mapped__wait wait_any
 #define mapped__wake wake_any
 #define mapped__yield yield_any
+#define mapped__sleep sleep_any
+#define mapped__notify notify_any
+#define mapped__now now_any
 #include "posix/wait_any.c"
 #undef mapped__wait
 #undef mapped__wake
+#undef mapped__sleep
+#undef mapped__notify
 
 #define TURNS 2000u
 
@@ -22,8 +27,30 @@ typedef struct way {
     void (*wake)(const uint32_t *word);
 } way;
 
+static void sleep_long(const uint32_t *word, uint32_t seen)
+{
+    CHECK(mapped__sleep(word, seen, 5000000000));
+}
+
+static void notify_all(const uint32_t *word)
+{
+    (void)mapped__notify(word, UINT32_MAX);
+}
+
+static void poll(const uint32_t *word, uint32_t seen)
+{
+    CHECK(sleep_any(word, seen, 1000));
+}
+
+static void notify_nobody(const uint32_t *word)
+{
+    CHECK_UINT(notify_any(word, UINT32_MAX), 0);
+}
+
 static const way own = {mapped__wait, mapped__wake};
 static const way portable = {wait_any, wake_any};
+static const way shared = {sleep_long, notify_all};
+static const way polling = {poll, notify_nobody};
 
 typedef struct game {
     const way *how;
@@ -69,11 +96,45 @@ static void test_wait_takes_turns_portably(void)
     check_turns(&portable);
 }
 
+static void test_wait_takes_turns_in_shared_memory(void)
+{
+    check_turns(&shared);
+}
+
+static void test_wait_takes_turns_by_polling(void)
+{
+    check_turns(&polling);
+}
+
 static void test_wait_for_what_has_come_returns(void)
 {
     const uint32_t word = 1;
     own.wait(&word, 0);
     portable.wait(&word, 0);
+    shared.wait(&word, 0);
+    polling.wait(&word, 0);
+}
+
+static void test_wait_ends_in_time_and_time_goes_on(void)
+{
+    const uint32_t word = 1;
+    uint64_t before = mapped__now(), before_any = now_any();
+    CHECK(mapped__sleep(&word, 1, 2000000));
+    CHECK(mapped__now() - before >= 2000000);
+    CHECK(sleep_any(&word, 1, 5000000)); /* looks again before that */
+    CHECK(now_any() > before_any);
+}
+
+/* The kernel can't have the page, and says so at once. */
+static void test_wait_at_a_page_that_is_gone_takes_its_time(void)
+{
+    void *gone = mmap(NULL, scratch_page(), PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t before = mapped__now();
+    CHECK(mapped__sleep(gone, 0, 60000000000));
+    CHECK(mapped__now() - before >= 1000000);
+    CHECK_UINT(mapped__notify(gone, 1), 0);
+    munmap(gone, scratch_page());
 }
 
 static const char *wake_in_child(void)
@@ -110,7 +171,11 @@ int main(void)
 {
     RUN(test_wait_takes_turns);
     RUN(test_wait_takes_turns_portably);
+    RUN(test_wait_takes_turns_in_shared_memory);
+    RUN(test_wait_takes_turns_by_polling);
     RUN(test_wait_for_what_has_come_returns);
+    RUN(test_wait_ends_in_time_and_time_goes_on);
+    RUN(test_wait_at_a_page_that_is_gone_takes_its_time);
     RUN(test_wait_works_in_the_child_of_a_fork);
     return check_finish();
 }

@@ -1,0 +1,352 @@
+/* Atomic words. The processor's instructions work on words of its own byte
+ * order; a word of the other one is swapped on the way in and out, which only
+ * sums need to do in a loop. Orders weaker than sequential consistency are told
+ * to the compiler where they make a difference, in loads and stores. */
+#include <mapped/atomic.h>
+
+#include <mapped/fault.h>
+
+#include "region_internal.h"
+
+static bool is_word(const mapped_element *element)
+{
+    return element->kind <= MAPPED_KIND_UNSIGNED &&
+           (element->size == 4 || element->size == 8);
+}
+
+mapped_status mapped_atomic_at(mapped_slice slice,
+                               const mapped_element *element, size_t offset,
+                               mapped_atomic *atomic, mapped_error *error)
+{
+    mapped_slice word;
+    const uint64_t numbers[3] = {offset, element->size, element->size};
+    mapped_status status = MAPPED_OK;
+    if (!is_word(element))
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "atomic: no integer of 32 or 64 bits");
+    status = mapped_slice_sub(slice, offset, element->size, &word, error);
+    if (status == MAPPED_OK && mapped__is_device(slice.region))
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "atomic");
+    else if (status == MAPPED_OK &&
+             (uintptr_t)mapped__slice_first(word) % element->size != 0)
+        status =
+            mapped_error_set_range(error, MAPPED_MISALIGNED, "atomic", numbers);
+    if (status != MAPPED_OK)
+        return mapped__region_report(slice.region, "atomic", status, error);
+    *atomic = (mapped_atomic){word, element};
+    return MAPPED_OK;
+}
+
+/* The bits of a value as they lie in memory, in the low bytes of a number. */
+static uint64_t in_order(const mapped_element *element, uint64_t bits)
+{
+    if (element->big == MAPPED_BIG_ENDIAN)
+        return bits;
+    return element->size == 4 ? __builtin_bswap32((uint32_t)bits)
+                              : __builtin_bswap64(bits);
+}
+
+static mapped_value value_of(const mapped_element *element, uint64_t raw)
+{
+    mapped_value value = {.u = in_order(element, raw)};
+    if (element->size == 4 && element->kind == MAPPED_KIND_SIGNED)
+        value.i = (int32_t)value.u;
+    return value;
+}
+
+/* False: out of range. */
+static bool bits_of(const mapped_element *element, mapped_value value,
+                    uint64_t *bits)
+{
+    bool fits = element->size == 8 ||
+                (element->kind == MAPPED_KIND_SIGNED
+                     ? value.i >= INT32_MIN && value.i <= INT32_MAX
+                     : value.u <= UINT32_MAX);
+    *bits = element->size == 4 ? (uint32_t)value.u : value.u;
+    return fits;
+}
+
+/* One atomic access, and what it found. */
+typedef struct access {
+    const mapped_atomic *atomic;
+    const char *name; /* that errors give it */
+    void *p;
+    uint64_t raw; /* the word as it was */
+} access;
+
+static mapped_status enter(access *self, bool writes, mapped_error *error)
+{
+    unsigned char *p;
+    const mapped_slice word = self->atomic->word;
+    size_t size = self->atomic->element->size;
+    mapped_status status =
+        writes ? mapped_slice_enter_write(word, 0, size, &p, error)
+               : mapped_slice_enter(word, 0, size, &p, error);
+    if (status == MAPPED_OK)
+        self->p = p;
+    return status;
+}
+
+/* Ends an access that begins with `status`. */
+static mapped_status leave(const access *self, mapped_status status,
+                           mapped_value *before, mapped_error *error)
+{
+    const mapped_atomic *atomic = self->atomic;
+    if (status == MAPPED_OK)
+        status =
+            mapped_slice_leave(atomic->word, 0, atomic->element->size, error);
+    if (status == MAPPED_OK && before != NULL)
+        *before = value_of(atomic->element, self->raw);
+    return mapped__region_report(atomic->word.region, self->name, status,
+                                 error);
+}
+
+#define LOAD(bits)                                                    \
+    static uint64_t load_##bits(const void *p, mapped_order order)    \
+    {                                                                 \
+        const uint##bits##_t *word = p;                               \
+        return order == MAPPED_ORDER_RELAXED                          \
+                   ? __atomic_load_n(word, __ATOMIC_RELAXED)          \
+                   : (order == MAPPED_ORDER_SEQ_CST                   \
+                          ? __atomic_load_n(word, __ATOMIC_SEQ_CST)   \
+                          : __atomic_load_n(word, __ATOMIC_ACQUIRE)); \
+    }
+LOAD(32)
+LOAD(64)
+
+#define STORE(bits)                                                        \
+    static void store_##bits(void *p, uint64_t raw, mapped_order order)    \
+    {                                                                      \
+        uint##bits##_t *word = p;                                          \
+        if (order == MAPPED_ORDER_RELAXED)                                 \
+            __atomic_store_n(word, (uint##bits##_t)raw, __ATOMIC_RELAXED); \
+        else if (order == MAPPED_ORDER_SEQ_CST)                            \
+            __atomic_store_n(word, (uint##bits##_t)raw, __ATOMIC_SEQ_CST); \
+        else                                                               \
+            __atomic_store_n(word, (uint##bits##_t)raw, __ATOMIC_RELEASE); \
+    }
+STORE(32)
+STORE(64)
+
+mapped_status mapped_atomic_load(const mapped_atomic *atomic,
+                                 mapped_order order, mapped_value *value,
+                                 mapped_error *error)
+{
+    access self = {.atomic = atomic, .name = "load"};
+    mapped_status status = enter(&self, false, error);
+    if (status == MAPPED_OK)
+        self.raw = atomic->element->size == 4 ? load_32(self.p, order)
+                                              : load_64(self.p, order);
+    return leave(&self, status, value, error);
+}
+
+mapped_status mapped_atomic_store(const mapped_atomic *atomic,
+                                  mapped_value value, mapped_order order,
+                                  mapped_error *error)
+{
+    uint64_t bits;
+    access self = {.atomic = atomic, .name = "store"};
+    mapped_status status = bits_of(atomic->element, value, &bits)
+                               ? enter(&self, true, error)
+                               : mapped_error_set(error, MAPPED_VALUE, "store");
+    uint64_t raw = in_order(atomic->element, bits);
+    if (status == MAPPED_OK && atomic->element->size == 4)
+        store_32(self.p, raw, order);
+    else if (status == MAPPED_OK)
+        store_64(self.p, raw, order);
+    return leave(&self, status, NULL, error);
+}
+
+/* Adds to a word of the other byte order. */
+#define ADD_SWAPPED(bits)                                                   \
+    static uint64_t add_swapped_##bits(void *p, uint64_t operand)           \
+    {                                                                       \
+        uint##bits##_t *word = p;                                           \
+        uint##bits##_t seen = __atomic_load_n(word, __ATOMIC_RELAXED), sum; \
+        do {                                                                \
+            sum = __builtin_bswap##bits(seen) + (uint##bits##_t)operand;    \
+            sum = __builtin_bswap##bits(sum);                               \
+        } while (!__atomic_compare_exchange_n(                              \
+            word, &seen, sum, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));   \
+        return seen;                                                        \
+    }
+ADD_SWAPPED(32)
+ADD_SWAPPED(64)
+
+#define UPDATE(bits)                                                          \
+    static uint64_t update_##bits(void *p, mapped_atomic_operation operation, \
+                                  uint64_t operand)                           \
+    {                                                                         \
+        uint##bits##_t *word = p, n = (uint##bits##_t)operand;                \
+        switch (operation) {                                                  \
+        case MAPPED_ATOMIC_EXCHANGE:                                          \
+            return __atomic_exchange_n(word, n, __ATOMIC_SEQ_CST);            \
+        case MAPPED_ATOMIC_ADD:                                               \
+            return __atomic_fetch_add(word, n, __ATOMIC_SEQ_CST);             \
+        case MAPPED_ATOMIC_SUB:                                               \
+            return __atomic_fetch_sub(word, n, __ATOMIC_SEQ_CST);             \
+        case MAPPED_ATOMIC_AND:                                               \
+            return __atomic_fetch_and(word, n, __ATOMIC_SEQ_CST);             \
+        case MAPPED_ATOMIC_OR:                                                \
+            return __atomic_fetch_or(word, n, __ATOMIC_SEQ_CST);              \
+        default:                                                              \
+            return __atomic_fetch_xor(word, n, __ATOMIC_SEQ_CST);             \
+        }                                                                     \
+    }
+UPDATE(32)
+UPDATE(64)
+
+static uint64_t update(const access *self, mapped_atomic_operation operation,
+                       uint64_t bits)
+{
+    const mapped_element *element = self->atomic->element;
+    bool small = element->size == 4;
+    bool sums =
+        operation == MAPPED_ATOMIC_ADD || operation == MAPPED_ATOMIC_SUB;
+    if (sums && element->big != MAPPED_BIG_ENDIAN) {
+        uint64_t n = operation == MAPPED_ATOMIC_ADD ? bits : 0 - bits;
+        return small ? add_swapped_32(self->p, n) : add_swapped_64(self->p, n);
+    }
+    uint64_t raw = in_order(element, bits);
+    return small ? update_32(self->p, operation, raw)
+                 : update_64(self->p, operation, raw);
+}
+
+mapped_status mapped_atomic_update(const mapped_atomic *atomic,
+                                   mapped_atomic_operation operation,
+                                   mapped_value operand, mapped_order order,
+                                   mapped_value *before, mapped_error *error)
+{
+    static const char *const names[] = {"exchange", "add", "sub",
+                                        "and",      "or",  "xor"};
+    uint64_t bits;
+    (void)order; /* sequentially consistent, which is more than any */
+    if ((size_t)operation >= sizeof names / sizeof names[0])
+        return mapped_error_set(error, MAPPED_ARGUMENT, "atomic operation");
+    access self = {.atomic = atomic, .name = names[operation]};
+    mapped_status status =
+        bits_of(atomic->element, operand, &bits)
+            ? enter(&self, true, error)
+            : mapped_error_set(error, MAPPED_VALUE, self.name);
+    if (status == MAPPED_OK)
+        self.raw = update(&self, operation, bits);
+    return leave(&self, status, before, error);
+}
+
+#define COMPARE_EXCHANGE(bits)                                            \
+    static uint64_t compare_exchange_##bits(void *p, uint64_t expected,   \
+                                            uint64_t desired)             \
+    {                                                                     \
+        uint##bits##_t *word = p, seen = (uint##bits##_t)expected;        \
+        __atomic_compare_exchange_n(word, &seen, (uint##bits##_t)desired, \
+                                    false, __ATOMIC_SEQ_CST,              \
+                                    __ATOMIC_SEQ_CST);                    \
+        return seen;                                                      \
+    }
+COMPARE_EXCHANGE(32)
+COMPARE_EXCHANGE(64)
+
+mapped_status mapped_atomic_compare_exchange(
+    const mapped_atomic *atomic, mapped_value expected, mapped_value desired,
+    mapped_order order, mapped_value *before, mapped_error *error)
+{
+    uint64_t from = 0, to = 0;
+    const mapped_element *element = atomic->element;
+    access self = {.atomic = atomic, .name = "compare_exchange"};
+    (void)order; /* as in mapped_atomic_update */
+    mapped_status status =
+        bits_of(element, expected, &from) && bits_of(element, desired, &to)
+            ? enter(&self, true, error)
+            : mapped_error_set(error, MAPPED_VALUE, self.name);
+    if (status == MAPPED_OK) {
+        from = in_order(element, from);
+        to = in_order(element, to);
+        self.raw = element->size == 4 ? compare_exchange_32(self.p, from, to)
+                                      : compare_exchange_64(self.p, from, to);
+    }
+    return leave(&self, status, before, error);
+}
+
+void mapped_atomic_fence(mapped_order order)
+{
+    switch (order) {
+    case MAPPED_ORDER_RELAXED:
+        break;
+    case MAPPED_ORDER_ACQUIRE:
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        break;
+    case MAPPED_ORDER_RELEASE:
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        break;
+    case MAPPED_ORDER_ACQ_REL:
+        __atomic_thread_fence(__ATOMIC_ACQ_REL);
+        break;
+    default:
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+}
+
+/* How long a wait sleeps before it looks again: at a region that may have been
+ * closed, and at the half of a long word that the futex doesn't compare. */
+#define LOOK ((uint64_t)100000000)
+#define LOOK_AT_LONG ((uint64_t)10000000)
+
+static uint64_t left_until(uint64_t deadline)
+{
+    uint64_t now = mapped__now();
+    return deadline > now ? deadline - now : 0;
+}
+
+static mapped_status stopped(const mapped_atomic *atomic, mapped_status status,
+                             mapped_error *error)
+{
+    mapped_error_set(error, status, "wait");
+    return mapped__region_report(atomic->word.region, "wait", status, error);
+}
+
+mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
+                                 mapped_value expected, uint64_t timeout,
+                                 mapped_value *found, mapped_error *error)
+{
+    uint64_t bits, now = mapped__now();
+    uint64_t deadline =
+        timeout < UINT64_MAX - now ? now + timeout : MAPPED_WAIT_FOREVER;
+    uint64_t look = atomic->element->size == 4 ? LOOK : LOOK_AT_LONG;
+    if (!bits_of(atomic->element, expected, &bits))
+        return stopped(atomic, MAPPED_VALUE, error);
+    const uint64_t raw = in_order(atomic->element, bits);
+    const uint32_t half =
+        (uint32_t)(MAPPED_BIG_ENDIAN && atomic->element->size == 8 ? raw >> 32
+                                                                   : raw);
+    for (;;) {
+        mapped_value value;
+        mapped_status status =
+            mapped_atomic_load(atomic, MAPPED_ORDER_SEQ_CST, &value, error);
+        if (status != MAPPED_OK) {
+            if (error != NULL)
+                error->operation = "wait";
+            return status;
+        }
+        if (value.u != expected.u) {
+            *found = value;
+            return MAPPED_OK;
+        }
+        uint64_t left = left_until(deadline);
+        if (left == 0)
+            return stopped(atomic, MAPPED_TIMEOUT, error);
+        const void *word = mapped__slice_first(atomic->word);
+        if (!mapped__sleep(word, half, left < look ? left : look))
+            return stopped(atomic, MAPPED_INTERRUPTED, error);
+    }
+}
+
+mapped_status mapped_atomic_notify(const mapped_atomic *atomic, uint32_t count,
+                                   uint32_t *woken, mapped_error *error)
+{
+    access self = {.atomic = atomic, .name = "notify"};
+    mapped_status status = enter(&self, false, error);
+    uint32_t found = status == MAPPED_OK ? mapped__notify(self.p, count) : 0;
+    if (status == MAPPED_OK && woken != NULL)
+        *woken = found;
+    return leave(&self, status, NULL, error);
+}
