@@ -4,7 +4,7 @@
  * to the compiler where they make a difference, in loads and stores. */
 #include <mapped/atomic.h>
 
-#include <mapped/fault.h>
+#include <string.h>
 
 #include "region_internal.h"
 
@@ -66,6 +66,35 @@ static bool bits_of(const mapped_element *element, mapped_value value,
     return fits;
 }
 
+mapped_status mapped_order_parse(const char *text, size_t length,
+                                 mapped_order *order, mapped_error *error)
+{
+    static const char *const names[] = {"seq_cst", "relaxed", "acquire",
+                                        "release", "acq_rel"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0) {
+            *order = (mapped_order)i;
+            return MAPPED_OK;
+        }
+    return mapped_error_set(error, MAPPED_ARGUMENT, "memory order");
+}
+
+static bool is_order(mapped_order order)
+{
+    return (unsigned)order <= MAPPED_ORDER_ACQ_REL;
+}
+
+static bool is_load_order(mapped_order order)
+{
+    return (unsigned)order <= MAPPED_ORDER_ACQUIRE;
+}
+
+static bool is_store_order(mapped_order order)
+{
+    return (unsigned)order <= MAPPED_ORDER_RELEASE &&
+           order != MAPPED_ORDER_ACQUIRE;
+}
+
 /* One atomic access, and what it found. */
 typedef struct access {
     const mapped_atomic *atomic;
@@ -87,7 +116,16 @@ static mapped_status enter(access *self, bool writes, mapped_error *error)
     return status;
 }
 
-/* Ends an access that begins with `status`. */
+/* Says what is wrong with the arguments, if anything is. */
+static mapped_status check(bool order_fits, bool value_fits, const char *name,
+                           mapped_error *error)
+{
+    if (!order_fits)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "memory order");
+    return value_fits ? MAPPED_OK : mapped_error_set(error, MAPPED_VALUE, name);
+}
+
+/* Ends an access that `status` says of whether it has begun. */
 static mapped_status leave(const access *self, mapped_status status,
                            mapped_value *before, mapped_error *error)
 {
@@ -133,7 +171,9 @@ mapped_status mapped_atomic_load(const mapped_atomic *atomic,
                                  mapped_error *error)
 {
     access self = {.atomic = atomic, .name = "load"};
-    mapped_status status = enter(&self, false, error);
+    mapped_status status = check(is_load_order(order), true, "load", error);
+    if (status == MAPPED_OK)
+        status = enter(&self, false, error);
     if (status == MAPPED_OK)
         self.raw = atomic->element->size == 4 ? load_32(self.p, order)
                                               : load_64(self.p, order);
@@ -146,9 +186,10 @@ mapped_status mapped_atomic_store(const mapped_atomic *atomic,
 {
     uint64_t bits;
     access self = {.atomic = atomic, .name = "store"};
-    mapped_status status = bits_of(atomic->element, value, &bits)
-                               ? enter(&self, true, error)
-                               : mapped_error_set(error, MAPPED_VALUE, "store");
+    bool fits = bits_of(atomic->element, value, &bits);
+    mapped_status status = check(is_store_order(order), fits, "store", error);
+    if (status == MAPPED_OK)
+        status = enter(&self, true, error);
     uint64_t raw = in_order(atomic->element, bits);
     if (status == MAPPED_OK && atomic->element->size == 4)
         store_32(self.p, raw, order);
@@ -220,14 +261,13 @@ mapped_status mapped_atomic_update(const mapped_atomic *atomic,
     static const char *const names[] = {"exchange", "add", "sub",
                                         "and",      "or",  "xor"};
     uint64_t bits;
-    (void)order; /* sequentially consistent, which is more than any */
     if ((size_t)operation >= sizeof names / sizeof names[0])
         return mapped_error_set(error, MAPPED_ARGUMENT, "atomic operation");
     access self = {.atomic = atomic, .name = names[operation]};
-    mapped_status status =
-        bits_of(atomic->element, operand, &bits)
-            ? enter(&self, true, error)
-            : mapped_error_set(error, MAPPED_VALUE, self.name);
+    bool fits = bits_of(atomic->element, operand, &bits);
+    mapped_status status = check(is_order(order), fits, self.name, error);
+    if (status == MAPPED_OK)
+        status = enter(&self, true, error);
     if (status == MAPPED_OK)
         self.raw = update(&self, operation, bits);
     return leave(&self, status, before, error);
@@ -253,11 +293,11 @@ mapped_status mapped_atomic_compare_exchange(
     uint64_t from = 0, to = 0;
     const mapped_element *element = atomic->element;
     access self = {.atomic = atomic, .name = "compare_exchange"};
-    (void)order; /* as in mapped_atomic_update */
-    mapped_status status =
-        bits_of(element, expected, &from) && bits_of(element, desired, &to)
-            ? enter(&self, true, error)
-            : mapped_error_set(error, MAPPED_VALUE, self.name);
+    bool fits =
+        bits_of(element, expected, &from) && bits_of(element, desired, &to);
+    mapped_status status = check(is_order(order), fits, self.name, error);
+    if (status == MAPPED_OK)
+        status = enter(&self, true, error);
     if (status == MAPPED_OK) {
         from = in_order(element, from);
         to = in_order(element, to);
@@ -284,69 +324,4 @@ void mapped_atomic_fence(mapped_order order)
     default:
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
     }
-}
-
-/* How long a wait sleeps before it looks again: at a region that may have been
- * closed, and at the half of a long word that the futex doesn't compare. */
-#define LOOK ((uint64_t)100000000)
-#define LOOK_AT_LONG ((uint64_t)10000000)
-
-static uint64_t left_until(uint64_t deadline)
-{
-    uint64_t now = mapped__now();
-    return deadline > now ? deadline - now : 0;
-}
-
-static mapped_status stopped(const mapped_atomic *atomic, mapped_status status,
-                             mapped_error *error)
-{
-    mapped_error_set(error, status, "wait");
-    return mapped__region_report(atomic->word.region, "wait", status, error);
-}
-
-mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
-                                 mapped_value expected, uint64_t timeout,
-                                 mapped_value *found, mapped_error *error)
-{
-    uint64_t bits, now = mapped__now();
-    uint64_t deadline =
-        timeout < UINT64_MAX - now ? now + timeout : MAPPED_WAIT_FOREVER;
-    uint64_t look = atomic->element->size == 4 ? LOOK : LOOK_AT_LONG;
-    if (!bits_of(atomic->element, expected, &bits))
-        return stopped(atomic, MAPPED_VALUE, error);
-    const uint64_t raw = in_order(atomic->element, bits);
-    const uint32_t half =
-        (uint32_t)(MAPPED_BIG_ENDIAN && atomic->element->size == 8 ? raw >> 32
-                                                                   : raw);
-    for (;;) {
-        mapped_value value;
-        mapped_status status =
-            mapped_atomic_load(atomic, MAPPED_ORDER_SEQ_CST, &value, error);
-        if (status != MAPPED_OK) {
-            if (error != NULL)
-                error->operation = "wait";
-            return status;
-        }
-        if (value.u != expected.u) {
-            *found = value;
-            return MAPPED_OK;
-        }
-        uint64_t left = left_until(deadline);
-        if (left == 0)
-            return stopped(atomic, MAPPED_TIMEOUT, error);
-        const void *word = mapped__slice_first(atomic->word);
-        if (!mapped__sleep(word, half, left < look ? left : look))
-            return stopped(atomic, MAPPED_INTERRUPTED, error);
-    }
-}
-
-mapped_status mapped_atomic_notify(const mapped_atomic *atomic, uint32_t count,
-                                   uint32_t *woken, mapped_error *error)
-{
-    access self = {.atomic = atomic, .name = "notify"};
-    mapped_status status = enter(&self, false, error);
-    uint32_t found = status == MAPPED_OK ? mapped__notify(self.p, count) : 0;
-    if (status == MAPPED_OK && woken != NULL)
-        *woken = found;
-    return leave(&self, status, NULL, error);
 }

@@ -5,6 +5,8 @@
 
 #include <mapped/atomic.h>
 
+#include <math.h>
+
 static const char *const names[] = {"i32",   "u32",   "i64",   "u64",
                                     "i32be", "u32be", "i64be", "u64be"};
 
@@ -222,13 +224,14 @@ static void test_atomic_wait_returns_at_once_or_in_time(void)
         store(&word, 0x1234);
         CHECK_STATUS(mapped_atomic_wait(&word, number(0x1234), 0, &found, NULL),
                      MAPPED_TIMEOUT);
-        CHECK_STATUS(
-            mapped_atomic_wait(&word, number(0x1234), 2000000, &found, &error),
-            MAPPED_TIMEOUT);
+        CHECK_STATUS(mapped_atomic_wait(&word, number(0x1234),
+                                        mapped_deadline(2000000), &found,
+                                        &error),
+                     MAPPED_TIMEOUT);
         CHECK_TEXT(error.operation, "wait");
         CHECK_INT(found.i, 4711);
-        CHECK_STATUS(mapped_atomic_wait(&word, number(0x1235),
-                                        MAPPED_WAIT_FOREVER, &found, NULL),
+        CHECK_STATUS(mapped_atomic_wait(&word, number(0x1235), MAPPED_NEVER,
+                                        &found, NULL),
                      MAPPED_OK);
         CHECK_INT(found.i, 0x1234);
         CHECK_STATUS(mapped_atomic_notify(&word, 1, &woken, NULL), MAPPED_OK);
@@ -237,8 +240,73 @@ static void test_atomic_wait_returns_at_once_or_in_time(void)
     }
 }
 
+static void test_atomic_order_that_makes_no_sense_is_refused(void)
+{
+    mapped_region *region = memory_region(64);
+    mapped_atomic word = word_at(mapped_region_slice(region), "u32", 0);
+    const mapped_order wrong = (mapped_order)(MAPPED_ORDER_ACQ_REL + 1);
+    mapped_value value = {.u = 4711};
+    store(&word, 3);
+    for (int order = 0; order <= (int)wrong; order++) {
+        bool known = order < (int)wrong;
+        bool loads = order == MAPPED_ORDER_SEQ_CST ||
+                     order == MAPPED_ORDER_RELAXED ||
+                     order == MAPPED_ORDER_ACQUIRE;
+        bool stores = known && order != MAPPED_ORDER_ACQUIRE &&
+                      order != MAPPED_ORDER_ACQ_REL;
+        CHECK_STATUS(
+            mapped_atomic_load(&word, (mapped_order)order, &value, NULL),
+            loads ? MAPPED_OK : MAPPED_ARGUMENT);
+        CHECK_STATUS(
+            mapped_atomic_store(&word, number(3), (mapped_order)order, NULL),
+            stores ? MAPPED_OK : MAPPED_ARGUMENT);
+        CHECK_STATUS(mapped_atomic_update(&word, MAPPED_ATOMIC_ADD, number(0),
+                                          (mapped_order)order, NULL, NULL),
+                     known ? MAPPED_OK : MAPPED_ARGUMENT);
+        mapped_atomic_fence((mapped_order)order);
+    }
+    CHECK_INT(load(&word), 3);
+    mapped_region_release(region);
+}
+
+static void test_atomic_orders_have_names(void)
+{
+    mapped_order order = MAPPED_ORDER_RELAXED;
+    CHECK_STATUS(mapped_order_parse("acq_rel", 7, &order, NULL), MAPPED_OK);
+    CHECK_INT(order, MAPPED_ORDER_ACQ_REL);
+    CHECK_STATUS(mapped_order_parse("seq_cst!", 7, &order, NULL), MAPPED_OK);
+    CHECK_INT(order, MAPPED_ORDER_SEQ_CST);
+    CHECK_STATUS(mapped_order_parse("relaxe", 6, &order, NULL),
+                 MAPPED_ARGUMENT);
+    CHECK_STATUS(mapped_order_parse("", 0, &order, NULL), MAPPED_ARGUMENT);
+    CHECK_INT(order, MAPPED_ORDER_SEQ_CST);
+}
+
+static void test_atomic_deadlines_from_seconds(void)
+{
+    uint64_t deadline = 4711, now = mapped_deadline(0);
+    static const double wrong[] = {-1, -0.1, -HUGE_VAL, NAN};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        CHECK_STATUS(mapped_deadline_seconds(wrong[i], &deadline, NULL),
+                     MAPPED_ARGUMENT);
+    CHECK_UINT(deadline, 4711);
+    CHECK_STATUS(mapped_deadline_seconds(HUGE_VAL, &deadline, NULL), MAPPED_OK);
+    CHECK_UINT(deadline, MAPPED_NEVER);
+    CHECK_STATUS(mapped_deadline_seconds(1e300, &deadline, NULL), MAPPED_OK);
+    CHECK_UINT(deadline, MAPPED_NEVER);
+    CHECK_STATUS(mapped_deadline_seconds(1e-12, &deadline, NULL), MAPPED_OK);
+    CHECK(deadline > now);
+    CHECK_STATUS(mapped_deadline_seconds(0.5, &deadline, NULL), MAPPED_OK);
+    CHECK(deadline - now >= 500000000);
+    CHECK(deadline - now < UINT64_C(500000000000));
+    CHECK_UINT(mapped_deadline(UINT64_MAX), MAPPED_NEVER);
+}
+
 int main(void)
 {
+    RUN(test_atomic_order_that_makes_no_sense_is_refused);
+    RUN(test_atomic_orders_have_names);
+    RUN(test_atomic_deadlines_from_seconds);
     RUN(test_atomic_operations_in_both_orders_and_widths);
     RUN(test_atomic_compare_exchange_tells_what_it_found);
     RUN(test_atomic_sums_wrap_around);

@@ -35,6 +35,13 @@ typedef enum mapped_order {
     MAPPED_ORDER_ACQ_REL
 } mapped_order;
 
+/* "seq_cst", "relaxed", "acquire", "release", "acq_rel"; else MAPPED_ARGUMENT.
+ */
+MAPPED__MUST_USE mapped_status mapped_order_parse(const char *text,
+                                                  size_t length,
+                                                  mapped_order *order,
+                                                  mapped_error *error);
+
 /* A word of a slice. A plain value, which owns nothing. */
 typedef struct mapped_atomic {
     mapped_slice word; /* its 4 or 8 bytes */
@@ -50,6 +57,7 @@ MAPPED__MUST_USE mapped_status mapped_atomic_at(mapped_slice slice,
                                                 mapped_atomic *atomic,
                                                 mapped_error *error);
 
+/* MAPPED_ARGUMENT for an order that a load, or a store, can't have. */
 MAPPED__MUST_USE mapped_status mapped_atomic_load(const mapped_atomic *atomic,
                                                   mapped_order order,
                                                   mapped_value *value,
@@ -84,9 +92,19 @@ MAPPED__MUST_USE mapped_status mapped_atomic_compare_exchange(
 /* Orders this thread's accesses before and after it. */
 void mapped_atomic_fence(mapped_order order);
 
-#define MAPPED_WAIT_FOREVER UINT64_MAX
+/* A point in time, in nanoseconds of a clock that nobody sets; of the machine,
+ * not of the process. */
+#define MAPPED_NEVER UINT64_MAX
 
-/* Sleeps while the word is `expected`, for at most `timeout` nanoseconds.
+/* So many nanoseconds from now; MAPPED_NEVER if that is beyond the clock. */
+uint64_t mapped_deadline(uint64_t nanoseconds);
+/* The same for seconds; never, if they are infinite. MAPPED_ARGUMENT if they
+ * are negative or no number. */
+MAPPED__MUST_USE mapped_status mapped_deadline_seconds(double seconds,
+                                                       uint64_t *deadline,
+                                                       mapped_error *error);
+
+/* Sleeps while the word is `expected`, until the deadline at the latest.
  * `*found` is what the word is then. A thread that changes it calls
  * mapped_atomic_notify after that, and no wake-up is lost: the word is compared
  * and the thread put to sleep in one step.
@@ -103,7 +121,7 @@ void mapped_atomic_fence(mapped_order order);
  * another process: there any word is looked at a thousand times a second. */
 MAPPED__MUST_USE mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
                                                   mapped_value expected,
-                                                  uint64_t timeout,
+                                                  uint64_t deadline,
                                                   mapped_value *found,
                                                   mapped_error *error);
 

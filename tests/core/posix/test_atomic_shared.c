@@ -56,8 +56,8 @@ static void notify(const mapped_atomic *word)
 static mapped_status wait_while(const mapped_atomic *word, uint64_t expected)
 {
     mapped_value found;
-    return mapped_atomic_wait(word, (mapped_value){.u = expected}, 20 * SECOND,
-                              &found, NULL);
+    return mapped_atomic_wait(word, (mapped_value){.u = expected},
+                              mapped_deadline(20 * SECOND), &found, NULL);
 }
 
 static pid_t begin_child(void (*body)(void))
@@ -246,8 +246,8 @@ static void test_atomic_load_and_wait_need_no_write(void)
     uint64_t value = load(&word);
     mapped_value found;
     uint32_t woken = 4711;
-    CHECK_STATUS(mapped_atomic_wait(&word, (mapped_value){.u = value}, 1000000,
-                                    &found, NULL),
+    CHECK_STATUS(mapped_atomic_wait(&word, (mapped_value){.u = value},
+                                    mapped_deadline(1000000), &found, NULL),
                  MAPPED_TIMEOUT);
     CHECK_STATUS(mapped_atomic_notify(&word, 1, &woken, NULL), MAPPED_OK);
     CHECK_UINT(woken, 0);

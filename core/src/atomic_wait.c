@@ -1,0 +1,108 @@
+/* Waiting for an atomic word to change. The word is compared and the thread put
+ * to sleep in one step, so that no wake-up comes in between; but not for ever:
+ * nobody wakes those who wait for a region that is closed. */
+#include <mapped/atomic.h>
+
+#include <string.h>
+
+#include "region_internal.h"
+
+#define SECOND 1000000000
+
+/* How long a wait sleeps before it looks again, in nanoseconds; and for a long
+ * word, of which the system compares only the first half. */
+#define LOOK ((uint64_t)SECOND / 10)
+#define LOOK_AT_LONG ((uint64_t)SECOND / 100)
+
+uint64_t mapped_deadline(uint64_t nanoseconds)
+{
+    uint64_t now = mapped__now();
+    return nanoseconds < MAPPED_NEVER - now ? now + nanoseconds : MAPPED_NEVER;
+}
+
+mapped_status mapped_deadline_seconds(double seconds, uint64_t *deadline,
+                                      mapped_error *error)
+{
+    const double most = (double)(INT64_MAX / SECOND);
+    if (!(seconds >= 0)) /* NaN */
+        return mapped_error_set(error, MAPPED_ARGUMENT, "timeout");
+    uint64_t whole = seconds < most ? (uint64_t)(seconds * SECOND) : 0;
+    *deadline =
+        seconds < most ? mapped_deadline(whole + (seconds > 0)) : MAPPED_NEVER;
+    return MAPPED_OK;
+}
+
+static uint64_t left_until(uint64_t deadline)
+{
+    uint64_t now = mapped__now();
+    return deadline > now ? deadline - now : 0;
+}
+
+static mapped_status end(const mapped_atomic *atomic, mapped_status status,
+                         mapped_error *error)
+{
+    mapped_error_set(error, status, "wait");
+    return mapped__region_report(atomic->word.region, "wait", status, error);
+}
+
+/* The half that the system compares, as it lies in memory. */
+static uint32_t first_half(const mapped_atomic *atomic, mapped_value value)
+{
+    unsigned char bytes[8] = {0};
+    uint32_t half;
+    (void)atomic->element->store(atomic->element, bytes, value);
+    memcpy(&half, bytes, sizeof half);
+    return half;
+}
+
+/* Does the element hold that number? */
+static bool can_be(const mapped_atomic *atomic, mapped_value value)
+{
+    unsigned char bytes[8];
+    return atomic->element->store(atomic->element, bytes, value) == MAPPED_OK;
+}
+
+mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
+                                 mapped_value expected, uint64_t deadline,
+                                 mapped_value *found, mapped_error *error)
+{
+    const uint64_t look = atomic->element->size == 4 ? LOOK : LOOK_AT_LONG;
+    if (!can_be(atomic, expected))
+        return end(atomic, MAPPED_VALUE, error);
+    const uint32_t half = first_half(atomic, expected);
+    for (;;) {
+        mapped_value value;
+        mapped_status status =
+            mapped_atomic_load(atomic, MAPPED_ORDER_SEQ_CST, &value, error);
+        if (status != MAPPED_OK && error != NULL)
+            error->operation = "wait";
+        if (status != MAPPED_OK)
+            return status;
+        if (value.u != expected.u) {
+            *found = value;
+            return MAPPED_OK;
+        }
+        uint64_t left = left_until(deadline);
+        if (left == 0)
+            return end(atomic, MAPPED_TIMEOUT, error);
+        const void *word = mapped__slice_first(atomic->word);
+        if (!mapped__sleep(word, half, left < look ? left : look))
+            return end(atomic, MAPPED_INTERRUPTED, error);
+    }
+}
+
+/* The address is looked at, not what is there. */
+mapped_status mapped_atomic_notify(const mapped_atomic *atomic, uint32_t count,
+                                   uint32_t *woken, mapped_error *error)
+{
+    unsigned char *p;
+    const mapped_slice word = atomic->word;
+    mapped_status status = mapped_slice_enter(word, 0, word.length, &p, error);
+    if (status == MAPPED_OK) {
+        uint32_t found = mapped__notify((const void *)p, count);
+        status = mapped_slice_leave(word, 0, word.length, error);
+        if (status == MAPPED_OK && woken != NULL)
+            *woken = found;
+    }
+    return mapped__region_report(word.region, "notify", status, error);
+}
