@@ -121,17 +121,29 @@ def having(paths):
             if ONLY in path.read_text() or ONLY in path.stem]
 
 
+WINE = shutil.which("wine64", path="/usr/lib/wine:" + os.defpath) or "wine64"
+WINE_ENVIRONMENT = {"WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all"}
+
+
+def start_wine():
+    """Starts wine's server, which makes its folder. Two programs that found no
+    server would both start one, and one of the programs would fail."""
+    subprocess.run([WINE, "wineboot", "-i"], env={**os.environ, **WINE_ENVIRONMENT},
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
 def program(name):
     """The command that runs a test program; a Windows one, under wine."""
     if PLATFORM == "win32":
-        wine = shutil.which("wine64", path="/usr/lib/wine:" + os.defpath)
-        return [wine or "wine64", f"{BUILD / name}.exe"]
+        return [WINE, f"{BUILD / name}.exe"]
     return [str(BUILD / name)]
 
 
 def core():
     """Every tests/core/test_*.c is a program that counts its own tests."""
     folder = TOP / "tests/core"
+    if PLATFORM == "win32":
+        start_wine()
     for source in having([*folder.glob("test_*.c"),
                           *(folder / PLATFORM).glob("test_*.c")]):
         name = source.relative_to(TOP).with_suffix("")
@@ -148,7 +160,7 @@ def core():
             "ASAN_OPTIONS": "allocator_may_return_null=1:handle_sigbus=0",
             "UBSAN_OPTIONS": "print_stacktrace=1",
             "TSAN_OPTIONS": f"suppressions={TOP}/tests/tsan.supp",
-            "WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all",
+            **WINE_ENVIRONMENT,
             "MAPPED_ONLY": "" if ONLY in source.stem else ONLY})
 
 
