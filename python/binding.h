@@ -48,7 +48,8 @@ typedef struct KnownFormat {
 /* The types; those that users see the names of. */
 #define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(parts_iterator) X(windows_lines)
 #define PUBLIC_TYPES(X) \
-    X(region) X(slice) X(array) X(layout) X(records) X(record) X(windows)
+    X(region)           \
+    X(slice) X(array) X(layout) X(records) X(record) X(windows) X(atomic)
 #define STATE_TYPE(name) PyTypeObject *name;
 
 /* One for each interpreter that imports the module. The types and exceptions
@@ -324,6 +325,11 @@ static inline int convert_index(PyObject *number, Py_ssize_t *result)
 int convert_u64(PyObject *number, const char *what, uint64_t *result);
 int convert_u64_or_none(PyObject *number, const char *what, uint64_t *result);
 
+/* The text of a short str, "" for a longer one or one that can't be encoded.
+ * NULL with a TypeError, which says that it should be `what`. */
+const char *convert_word(PyObject *object, const char *what,
+                         Py_ssize_t *length);
+
 static inline const Code *code_of_bytes(const State *state)
 {
     return &state->codes[0]['B'];
@@ -419,6 +425,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(KEYWORDS, pack)       \
     X(KEYWORDS, cast)       \
     X(ONE, records)         \
+    X(KEYWORDS, atomic)     \
     X(KEYWORDS, copy_from)  \
     X(ONE, copy_to)         \
     X(ONE, fill)            \
@@ -553,6 +560,7 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
     X(KEYWORDS, layout)     \
     X(KEYWORDS, guard)      \
     X(NONE, stats)          \
+    X(KEYWORDS, fence)      \
     X(KEYWORDS, windows)
 
 #define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),

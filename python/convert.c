@@ -95,6 +95,23 @@ int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags)
     return set < 0 ? -1 : 0;
 }
 
+#define LONGEST_WORD 16 /* longer than all that we take */
+
+const char *convert_word(PyObject *object, const char *what, Py_ssize_t *length)
+{
+    *length = 0;
+    if (!PyUnicode_Check(object))
+        return raise_kind(what, object);
+    if (PyUnicode_GetLength(object) > LONGEST_WORD)
+        return "";
+    const char *text = PyUnicode_AsUTF8AndSize(object, length);
+    if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeError))
+        return text;
+    PyErr_Clear();
+    *length = 0; /* which may be -1 now */
+    return "";
+}
+
 /* None first, then the likeliest. */
 static const char prefixes[CODE_PREFIXES + 1] = " <>=!@";
 

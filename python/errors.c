@@ -17,6 +17,8 @@ static PyObject *exception_type(mapped_status status)
         return PyExc_TypeError;
     case MAPPED_BUSY:
         return PyExc_BufferError;
+    case MAPPED_TIMEOUT:
+        return PyExc_TimeoutError;
     default:
         return PyExc_ValueError;
     }

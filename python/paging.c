@@ -20,25 +20,6 @@ static PyObject *run(PyObject *self, const char *name, Operation *operation)
     return raise_in(view_owner(self), name, &error);
 }
 
-#define LONGEST_WORD 16 /* longer than any advice is */
-
-/* The text of a short str, "" for a longer one; NULL with a TypeError. */
-static const char *word_of(PyObject *object, const char *what,
-                           Py_ssize_t *length)
-{
-    *length = 0;
-    if (!PyUnicode_Check(object))
-        return raise_kind(what, object);
-    if (PyUnicode_GetLength(object) > LONGEST_WORD)
-        return "";
-    const char *text = PyUnicode_AsUTF8AndSize(object, length);
-    if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeError))
-        return text;
-    PyErr_Clear();
-    *length = 0; /* which may be -1 now */
-    return "";
-}
-
 const char view_advise_doc[] = PyDoc_STR(
     "advise($self, kind, /)\n--\n\n"
     "Tell the system how the bytes will be used. No advice changes a byte.\n\n"
@@ -61,7 +42,7 @@ PyObject *view_advise(PyObject *self, PyObject *argument)
     Py_ssize_t length;
     mapped_advice advice;
     mapped_error error;
-    const char *text = word_of(argument, "advice must be str", &length);
+    const char *text = convert_word(argument, "advice must be str", &length);
     if (text == NULL)
         return NULL;
     if (mapped_advice_parse(text, (size_t)length, &advice, NULL) != MAPPED_OK)
@@ -169,7 +150,7 @@ const char view_protect_doc[] = PyDoc_STR(
 static int convert_protection(PyObject *object, mapped_mode *mode)
 {
     Py_ssize_t length;
-    const char *text = word_of(object, "mode must be str", &length);
+    const char *text = convert_word(object, "mode must be str", &length);
     if (text == NULL)
         return -1;
     if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK &&

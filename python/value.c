@@ -24,7 +24,7 @@ static inline double double_of(uint64_t bits)
 #    define INT_OF_I64 PyLong_FromLongLong
 #endif
 
-static PyObject *value_object(const mapped_element *element, mapped_value value)
+PyObject *value_object(const mapped_element *element, mapped_value value)
 {
     switch ((mapped_kind)element->kind) {
     case MAPPED_KIND_SIGNED:

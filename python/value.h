@@ -39,6 +39,9 @@ static inline PyObject *element_make(const mapped_element *element,
     return value_make[element->form](element, p);
 }
 
+/* Makes an object of a value that was loaded. */
+PyObject *value_object(const mapped_element *element, mapped_value value);
+
 /* Converts an object to a value of the element; its range is checked by
  * the code that stores it. `native` is the letter of a code whose limits are
  * the C compiler's, else 0: there an address ('P') may be negative, and an 'f'

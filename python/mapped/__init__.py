@@ -16,6 +16,7 @@ a ValueError, a lost page a FaultError.
 from . import _layouts  # used by the extension, which needs no descriptor then
 from ._mapped import (
     Array,
+    Atomic,
     FaultError,
     Layout,
     PackRangeError,
@@ -27,6 +28,7 @@ from ._mapped import (
     Windows,
     __version__,
     anonymous,
+    fence,
     guard,
     layout,
     open,
@@ -37,6 +39,7 @@ from ._mapped import (
 
 __all__ = [
     "Array",
+    "Atomic",
     "FaultError",
     "Layout",
     "PackRangeError",
@@ -47,6 +50,7 @@ __all__ = [
     "Slice",
     "Windows",
     "anonymous",
+    "fence",
     "guard",
     "layout",
     "open",

@@ -20,7 +20,7 @@ HARMLESS = set("""
     strchr strrchr strcmp strlen snprintf strerror_l freelocale
     __memcpy_chk __memmove_chk __memset_chk __snprintf_chk
     getcwd getenv getpid process_vm_readv pthread_detach qsort sched_yield
-    getrlimit getrlimit64 sysconf
+    getrlimit getrlimit64 sysconf clock_gettime nanosleep
     sigaddset sigdelset sigfillset sigismember pthread_sigmask
     close unlink
     isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace
