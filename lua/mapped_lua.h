@@ -30,7 +30,8 @@ enum {
     MLUA_RECORDS,
     MLUA_RECORD,
     MLUA_WINDOWS,
-    MLUA_METATABLES = MLUA_WINDOWS,
+    MLUA_ATOMIC,
+    MLUA_METATABLES = MLUA_ATOMIC,
     MLUA_RESOURCES, /* see resources.c */
     MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
@@ -462,12 +463,14 @@ int mlua_guard(lua_State *L);
 int mlua_stats(lua_State *L);        /* fault.c */
 int mlua_open_windows(lua_State *L); /* windows.c: the function windows */
 int mlua_layout_new(lua_State *L);   /* records.c */
+int mlua_fence(lua_State *L);        /* atomic.c */
 
 int mlua_view_index(lua_State *L);   /* view.c: __index of Region and Slice */
 int mlua_array_index(lua_State *L);  /* array.c: of Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
 int mlua_record_index(lua_State *L);
 int mlua_windows_index(lua_State *L); /* windows.c */
+int mlua_atomic_index(lua_State *L);  /* atomic.c */
 
 /* Windows: an iterator over the windows of a file. */
 typedef struct mlua_windows {
@@ -493,6 +496,7 @@ extern const luaL_Reg mlua_parts_methods[];   /* parts.c */
 extern const luaL_Reg mlua_pattern_methods[]; /* pattern.c */
 extern const luaL_Reg mlua_cast_methods[];    /* array.c */
 extern const luaL_Reg mlua_view_records[];    /* records.c */
+extern const luaL_Reg mlua_view_atomic[];     /* atomic.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
 extern const luaL_Reg mlua_paging_methods[];  /* paging.c */
 
@@ -512,6 +516,8 @@ extern const luaL_Reg mlua_records_methods[];
 extern const luaL_Reg mlua_record_meta[];
 extern const luaL_Reg mlua_windows_meta[]; /* windows.c */
 extern const luaL_Reg mlua_windows_methods[];
+extern const luaL_Reg mlua_atomic_meta[]; /* atomic.c */
+extern const luaL_Reg mlua_atomic_methods[];
 
 /* mlua_check_view for argument 1, once argument 2 has become bytes to look for:
  * numbers become strings, as for string.*, and elements that lie apart are

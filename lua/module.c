@@ -3,25 +3,23 @@
 #include "mapped_lua.h"
 
 static const luaL_Reg *const region_methods[] = {
-    mlua_slice_methods, mlua_bytes_methods,   mlua_typed_methods,
-    mlua_cast_methods,  mlua_view_records,    mlua_pointer_methods,
-    mlua_about_methods, mlua_format_methods,  mlua_search_methods,
-    mlua_parts_methods, mlua_pattern_methods, mlua_region_methods,
-    mlua_fault_methods, mlua_paging_methods,  NULL};
+    mlua_slice_methods,   mlua_bytes_methods,
+    mlua_typed_methods,   mlua_cast_methods,
+    mlua_view_records,    mlua_pointer_methods,
+    mlua_about_methods,   mlua_format_methods,
+    mlua_search_methods,  mlua_parts_methods,
+    mlua_pattern_methods, mlua_region_methods,
+    mlua_fault_methods,   mlua_paging_methods,
+    mlua_view_atomic,     NULL};
 
-static const luaL_Reg *const slice_methods[] = {mlua_slice_methods,
-                                                mlua_bytes_methods,
-                                                mlua_typed_methods,
-                                                mlua_cast_methods,
-                                                mlua_view_records,
-                                                mlua_format_methods,
-                                                mlua_search_methods,
-                                                mlua_parts_methods,
-                                                mlua_pattern_methods,
-                                                mlua_pointer_methods,
-                                                mlua_about_methods,
-                                                mlua_paging_methods,
-                                                NULL};
+static const luaL_Reg *const slice_methods[] = {
+    mlua_slice_methods,   mlua_bytes_methods,
+    mlua_typed_methods,   mlua_cast_methods,
+    mlua_view_records,    mlua_format_methods,
+    mlua_search_methods,  mlua_parts_methods,
+    mlua_pattern_methods, mlua_pointer_methods,
+    mlua_about_methods,   mlua_paging_methods,
+    mlua_view_atomic,     NULL};
 
 static const luaL_Reg *const array_methods[] = {mlua_array_methods,
                                                 mlua_about_methods, NULL};
@@ -34,6 +32,8 @@ static const luaL_Reg *const records_methods[] = {mlua_array_methods,
 static const luaL_Reg *const record_methods[] = {NULL};
 
 static const luaL_Reg *const windows_methods[] = {mlua_windows_methods, NULL};
+
+static const luaL_Reg *const atomic_methods[] = {mlua_atomic_methods, NULL};
 
 static const luaL_Reg *const region_meta[] = {
     mlua_view_meta, mlua_region_meta, mlua_equal_meta, mlua_order_meta, NULL};
@@ -53,6 +53,8 @@ static const luaL_Reg *const record_meta[] = {mlua_record_meta, mlua_equal_meta,
                                               NULL};
 
 static const luaL_Reg *const windows_meta[] = {mlua_windows_meta, NULL};
+
+static const luaL_Reg *const atomic_meta[] = {mlua_atomic_meta, NULL};
 
 typedef struct type {
     const char *name;
@@ -74,7 +76,9 @@ static const type types[] = {
     {"mapped.Record", MLUA_RECORD, mlua_record_index, record_meta,
      record_methods},
     {"mapped.Windows", MLUA_WINDOWS, mlua_windows_index, windows_meta,
-     windows_methods}};
+     windows_methods},
+    {"mapped.Atomic", MLUA_ATOMIC, mlua_atomic_index, atomic_meta,
+     atomic_methods}};
 
 static void push_shared(lua_State *L)
 {
@@ -124,7 +128,7 @@ static const luaL_Reg functions[] = {
     {"open", mlua_open},   {"anonymous", mlua_anonymous},
     {"guard", mlua_guard}, {"layout", mlua_layout_new},
     {"stats", mlua_stats}, {"windows", mlua_open_windows},
-    {NULL, NULL}};
+    {"fence", mlua_fence}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

@@ -144,6 +144,98 @@ function mapped.stats() end
 ---@return mapped.Windows windows
 function mapped.windows(file, size, overlap) end
 
+---Orders this process's accesses before and after it, as C11's
+---`atomic_thread_fence` does.
+---@param order? mapped.Order default "seq_cst"
+function mapped.fence(order) end
+
+---@alias mapped.Order "seq_cst"|"relaxed"|"acquire"|"release"|"acq_rel"
+
+---A word that threads and processes change in one step, made by `View:atomic`.
+---C's <stdatomic.h> and other languages' atomics of that width mean the same by
+---it. Sums wrap around, and an integer of 64 bits without a sign is one with a
+---sign in Lua. Every function raises when the region is closed or has lost the
+---page, and those that write on a read-only one; and for an order that an
+---access can't have.
+---@class mapped.Atomic
+local Atomic = {}
+
+---@param order? mapped.Order default "seq_cst"
+---@return integer
+function Atomic:load(order) end
+
+---@param value integer
+---@param order? mapped.Order default "seq_cst"
+function Atomic:store(value, order) end
+
+---Stores `value` and returns what the word was.
+---@param value integer
+---@param order? mapped.Order default "seq_cst"
+---@return integer before
+function Atomic:exchange(value, order) end
+
+---Stores `desired` if the word is `expected`, and returns what it was: if that
+---is `expected`, it was stored.
+---@param expected integer
+---@param desired integer
+---@param order? mapped.Order default "seq_cst"
+---@return integer before
+function Atomic:compare_exchange(expected, desired, order) end
+
+---Adds, and returns what the word was.
+---@param value integer
+---@param order? mapped.Order default "seq_cst"
+---@return integer before
+function Atomic:add(value, order) end
+
+---Subtracts, and returns what the word was.
+---@param value integer
+---@param order? mapped.Order default "seq_cst"
+---@return integer before
+function Atomic:sub(value, order) end
+
+---Keeps the bits that `value` has, and returns what the word was.
+---@param value integer
+---@param order? mapped.Order default "seq_cst"
+---@return integer before
+function Atomic:and_(value, order) end
+
+---Sets the bits that `value` has, and returns what the word was.
+---@param value integer
+---@param order? mapped.Order default "seq_cst"
+---@return integer before
+function Atomic:or_(value, order) end
+
+---Flips the bits that `value` has, and returns what the word was.
+---@param value integer
+---@param order? mapped.Order default "seq_cst"
+---@return integer before
+function Atomic:xor(value, order) end
+
+---Sleeps while the word is `value`, and returns what it is then; or nil and
+---"timeout" when it is `value` still after so many seconds, or "interrupted"
+---when a signal has come. Who changes the word calls `notify` after that, in
+---whatever process.
+---@param value integer
+---@param timeout? number seconds; default and `math.huge`: without end
+---@return integer? found
+---@return string? why
+function Atomic:wait(value, timeout) end
+
+---Wakes at most `count` threads that wait for the word, in any process, or all,
+---and returns how many, or 0 where the system doesn't tell.
+---@param count? integer
+---@return integer woken
+function Atomic:notify(count) end
+
+---Returns the region that the word is in.
+---@return mapped.Region
+function Atomic:region() end
+
+---Returns where the word begins, in bytes from the region's first.
+---@return integer
+function Atomic:offset() end
+
 ---A walk over a file, made by `mapped.windows`. Called, it returns the next
 ---window, a read-only slice, or nil at the end. Positions are those in the file
 ---and count from 1.
@@ -366,6 +458,14 @@ function View:split(separator) end
 ---@param code mapped.Code
 ---@return mapped.Array
 function View:cast(code) end
+
+---Returns the word of that type at position `pos`: an integer of 32 or 64 bits
+---that threads and processes change in one step. Raises unless it lies at a
+---multiple of its size in memory, and on a device.
+---@param code mapped.Code such as "I4", "<i8", "u64"
+---@param pos? integer default 1
+---@return mapped.Atomic
+function View:atomic(code, pos) end
 
 ---Returns the same bytes as records of that layout, or of the layout that the
 ---text describes, without a copy. Raises unless the length is a multiple of the

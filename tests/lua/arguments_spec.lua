@@ -64,7 +64,10 @@ describe("a surplus argument", function()
       startswith = 1, endswith = 1, flush = 1, lines = 1, split = 1, find = 3,
       match = 2, gmatch = 2, gsub = 3, readonly = 0, offset = 0, closed = 0,
       region = 0, advise = 1, discard = 0, revert = 0, prefetch = 2,
-      residency = 1, mlock = 0, munlock = 0, protect = 1 },
+      residency = 1, mlock = 0, munlock = 0, protect = 1, atomic = 2 },
+    atomic = { load = 1, store = 2, exchange = 2, compare_exchange = 3, add = 2,
+      sub = 2, and_ = 2, or_ = 2, xor = 2, wait = 2, notify = 1, region = 0,
+      offset = 0 },
     array = { sub = 2, bytes = 0, totable = 2, copy_from = 2, readonly = 0,
       offset = 0, closed = 0, region = 0 },
     records = { sub = 2, bytes = 0, totable = 2, copy_from = 2, layout = 0,
@@ -72,7 +75,8 @@ describe("a surplus argument", function()
     layout = { size = 0, fields = 0 },
     windows = { find = 2, count = 1, lines = 1, seek = 1, size = 0, close = 0,
       closed = 0 },
-    module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3 },
+    module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3,
+      fence = 1 },
   }
 
   local function refuses(object, methods, self)
@@ -92,6 +96,7 @@ describe("a surplus argument", function()
     refuses(region:sub(1), most.view, region:sub(1))
     refuses(region:cast("B"), most.array, region:cast("B"))
     refuses(region:records("a:u8"), most.records, region:records("a:u8"))
+    refuses(region:atomic("I4"), most.atomic, region:atomic("I4"))
     refuses(mapped.layout("a:u8"), most.layout, mapped.layout("a:u8"))
     refuses((mapped.windows("README.md", 1)), most.windows,
             (mapped.windows("README.md", 1)))
@@ -118,6 +123,7 @@ describe("a surplus argument", function()
     known(region:sub(1), most.view)
     known(region:cast("B"), most.array)
     known(region:records("a:u8"), most.records)
+    known(region:atomic("I4"), most.atomic)
     known(mapped.layout("a:u8"), most.layout)
     known((mapped.windows("README.md", 1)), most.windows)
   end)

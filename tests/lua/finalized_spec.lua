@@ -58,6 +58,7 @@ local RESURRECT = [[
     records = function() return open():records(LAYOUT) end,
     record = function() return open():records(LAYOUT)[2] end,
     layout = function() return mapped.layout(LAYOUT) end,
+    atomic = function() return open():atomic("I4") end,
   }
 ]]
 
@@ -97,6 +98,8 @@ local METHODS = [[
     __newindex = { function(o) o[1] = 120 end,
       function(o) o[LENGTH + 1] = 1 end },
     __tostring = { function(o) return tostring(o) end },
+    atomic = { function(o) return o:atomic("I4"):add(1) end,
+      function(o) return o:atomic(new("I8"), 9) end },
     advise = { function(o) return o:advise("random") end,
       function(o) return o:advise(new("cold")) end },
     discard = { function(o) return o:discard() end },
@@ -267,7 +270,28 @@ local METHODS = [[
     fields = { function(o) return o:fields() end },
     size = { function(o) return o:size() end },
   }
-  local TYPES = { region = region, slice = view, array = array,
+  local atomic = {
+    __index = { function(o) return o.load end },
+    __tostring = view.__tostring,
+    add = { function(o) return o:add(1) end,
+      function(o) return o:add(1, new("relaxed")) end },
+    and_ = { function(o) return o:and_(-1 >> 32) end },
+    compare_exchange = { function(o) return o:compare_exchange(1, 2) end },
+    exchange = { function(o) return o:exchange(7) end },
+    load = { function(o) return o:load() end,
+      function(o) return o:load("acquire") end },
+    notify = { function(o) return o:notify() end },
+    offset = view.offset,
+    or_ = { function(o) return o:or_(1) end },
+    region = view.region,
+    store = { function(o) return o:store(7) end,
+      function(o) return o:store("7") end },
+    sub = { function(o) return o:sub(1) end },
+    wait = { function(o) return o:wait(1) end,
+      function(o) return o:wait(o:load(), 0) end },
+    xor = { function(o) return o:xor(1) end },
+  }
+  local TYPES = { atomic = atomic, region = region, slice = view, array = array,
     column = array, records = records, record = record, layout = layout }
 ]]
 
@@ -277,7 +301,7 @@ local METHODS = [[
 -- calls.
 local CALL_ALL = [[
   local SANE = { "closed", "bad argument", "out of range", "expected",
-    "no field" }
+    "no field", "memory order" }
 
   local function is_sane(message)
     for _, text in ipairs(SANE) do
@@ -373,6 +397,7 @@ describe("an object that a finalizer has handed out", function()
     assert.equal("done\n", resurrected(CHECK_NAMES))
   end)
 
+  -- Not "atomic": its methods allocate next to nothing.
   for _, kind in ipairs { "region", "slice", "array", "column", "records",
     "record", "layout" } do
     it("may be finalized in the middle of a call: " .. kind, function()
@@ -421,6 +446,10 @@ describe("an object that a finalizer has handed out", function()
       fails(function() return objects.records[1].v end)
       fails(function() return objects.record.v end)
       fails(function() objects.record.v = 1 end)
+      fails(objects.atomic.load, objects.atomic)
+      fails(objects.atomic.add, objects.atomic, 1)
+      fails(objects.atomic.wait, objects.atomic, 1)
+      fails(objects.atomic.notify, objects.atomic)
 
       local layout = objects.layout
       assert(layout:size() == 512)

@@ -5,7 +5,7 @@ local mapped = require "mapped"
 describe("the meta file", function()
   it("names every method, and no other", function()
     local documented = { View = {}, Region = {}, Array = {}, Layout = {},
-      Records = {}, Windows = {}, mapped = {} }
+      Records = {}, Windows = {}, Atomic = {}, mapped = {} }
     for line in io.lines("lua/library/mapped.lua") do
       local class, name = line:match("^function (%a+)[.:]([%w_]+)")
       if class then
@@ -19,6 +19,7 @@ describe("the meta file", function()
     local region = mapped.anonymous(1)
     local layout = mapped.layout("a:u8")
     local objects = { View = region:sub(1), Region = region,
+      Atomic = mapped.anonymous(4):atomic("I4"),
       Array = region:cast("B"), Layout = layout,
       Records = region:records(layout),
       Windows = (mapped.windows("README.md", 1)) }

@@ -1,0 +1,267 @@
+/* The type Atomic: a word of a Region that is loaded, changed and waited for in
+ * one step. Like a Slice it borrows: user value 1 is the Region. */
+#include "typed.h"
+
+typedef struct mlua_atomic {
+    mlua_slice bytes; /* of the word */
+    const mapped_element *element;
+} mlua_atomic;
+
+static mapped_atomic check_atomic(lua_State *L)
+{
+    const mlua_atomic *self = mlua_test(L, 1, MLUA_ATOMIC);
+    if (self == NULL)
+        mlua_raise_type(L, 1, "mapped.Atomic");
+    return (mapped_atomic){self->bytes.slice, self->element};
+}
+
+static int view_atomic(lua_State *L)
+{
+    mapped_slice slice = mlua_check_open_self(L, 3);
+    const mapped_element *element = mlua_check_element(L, 2);
+    size_t offset = mlua_check_span(L, 3, 1, element->size, slice.length);
+    mlua_atomic *self;
+    mapped_atomic atomic;
+    mapped_error error;
+    if (mapped_atomic_at(slice, element, offset, &atomic, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    self = lua_newuserdatauv(L, sizeof *self, 1);
+    self->bytes.slice = atomic.word;
+    self->element = atomic.element;
+    self->bytes.owner = mlua_push_owner(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_ATOMIC));
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+const luaL_Reg mlua_view_atomic[] = {{"atomic", view_atomic}, {NULL, NULL}};
+
+int mlua_atomic_index(lua_State *L)
+{
+    lua_settop(L, 2);
+    lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
+    return 1;
+}
+
+static mapped_order opt_order(lua_State *L, int arg)
+{
+    mapped_order order = MAPPED_ORDER_SEQ_CST;
+    const char *text;
+    size_t length;
+    if (lua_isnoneornil(L, arg))
+        return order;
+    text = mlua_check_string(L, arg, &length);
+    if (mapped_order_parse(text, length, &order, NULL) != MAPPED_OK) {
+        lua_pushfstring(L, "unknown memory order %s", mlua_push_short(L, arg));
+        luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
+    return order;
+}
+
+static int push_result(lua_State *L, const mapped_atomic *atomic,
+                       mapped_value value)
+{
+    mlua_push_value(L, atomic->element, value);
+    return 1;
+}
+
+static int atomic_load(lua_State *L)
+{
+    mapped_value value;
+    mapped_error error;
+    mapped_atomic atomic;
+    mapped_order order;
+    mlua_at_most(L, 2);
+    atomic = check_atomic(L);
+    order = opt_order(L, 2);
+    if (mapped_atomic_load(&atomic, order, &value, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return push_result(L, &atomic, value);
+}
+
+static int atomic_store(lua_State *L)
+{
+    mapped_value value;
+    mapped_error error;
+    mapped_atomic atomic;
+    mapped_order order;
+    mlua_at_most(L, 3);
+    atomic = check_atomic(L);
+    value = mlua_check_value(L, 2, atomic.element);
+    order = opt_order(L, 3);
+    if (mapped_atomic_store(&atomic, value, order, &error) != MAPPED_OK)
+        return mlua_raise_value(L, 2, &error);
+    return 0;
+}
+
+static int update(lua_State *L, mapped_atomic_operation operation)
+{
+    mapped_value value, before;
+    mapped_error error;
+    mapped_atomic atomic;
+    mapped_order order;
+    mlua_at_most(L, 3);
+    atomic = check_atomic(L);
+    value = mlua_check_value(L, 2, atomic.element);
+    order = opt_order(L, 3);
+    if (mapped_atomic_update(&atomic, operation, value, order, &before,
+                             &error) != MAPPED_OK)
+        return mlua_raise_value(L, 2, &error);
+    return push_result(L, &atomic, before);
+}
+
+static int atomic_exchange(lua_State *L)
+{
+    return update(L, MAPPED_ATOMIC_EXCHANGE);
+}
+
+static int atomic_add(lua_State *L)
+{
+    return update(L, MAPPED_ATOMIC_ADD);
+}
+
+static int atomic_sub(lua_State *L)
+{
+    return update(L, MAPPED_ATOMIC_SUB);
+}
+
+static int atomic_and(lua_State *L)
+{
+    return update(L, MAPPED_ATOMIC_AND);
+}
+
+static int atomic_or(lua_State *L)
+{
+    return update(L, MAPPED_ATOMIC_OR);
+}
+
+static int atomic_xor(lua_State *L)
+{
+    return update(L, MAPPED_ATOMIC_XOR);
+}
+
+static int atomic_compare_exchange(lua_State *L)
+{
+    mapped_value expected, desired, before;
+    mapped_error error;
+    mapped_atomic atomic;
+    mapped_order order;
+    mlua_at_most(L, 4);
+    atomic = check_atomic(L);
+    expected = mlua_check_value(L, 2, atomic.element);
+    desired = mlua_check_value(L, 3, atomic.element);
+    order = opt_order(L, 4);
+    if (mapped_atomic_compare_exchange(&atomic, expected, desired, order,
+                                       &before, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return push_result(L, &atomic, before);
+}
+
+static uint64_t opt_deadline(lua_State *L, int arg)
+{
+    uint64_t deadline = MAPPED_NEVER;
+    if (!lua_isnoneornil(L, arg) &&
+        mapped_deadline_seconds(mlua_check_number(L, arg), &deadline, NULL) !=
+            MAPPED_OK)
+        luaL_argerror(L, arg, "a timeout must be 0 or more seconds");
+    return deadline;
+}
+
+/* A signal ends the wait, so that Lua can run the hook that its handler has
+ * set. */
+static int atomic_wait(lua_State *L)
+{
+    mapped_value value, found;
+    mapped_error error;
+    mapped_atomic atomic;
+    uint64_t deadline;
+    mlua_at_most(L, 3);
+    atomic = check_atomic(L);
+    value = mlua_check_value(L, 2, atomic.element);
+    deadline = opt_deadline(L, 3);
+    switch (mapped_atomic_wait(&atomic, value, deadline, &found, &error)) {
+    case MAPPED_OK:
+        return push_result(L, &atomic, found);
+    case MAPPED_TIMEOUT:
+        luaL_pushfail(L);
+        lua_pushliteral(L, "timeout");
+        return 2;
+    case MAPPED_INTERRUPTED:
+        luaL_pushfail(L);
+        lua_pushliteral(L, "interrupted");
+        return 2;
+    default:
+        return mlua_raise_value(L, 2, &error);
+    }
+}
+
+static int atomic_notify(lua_State *L)
+{
+    uint32_t woken = 0;
+    mapped_error error;
+    mapped_atomic atomic;
+    size_t count = UINT32_MAX;
+    mlua_at_most(L, 2);
+    atomic = check_atomic(L);
+    if (!lua_isnoneornil(L, 2))
+        count = mlua_check_length(L, 2);
+    if (mapped_atomic_notify(&atomic,
+                             count < UINT32_MAX ? (uint32_t)count : UINT32_MAX,
+                             &woken, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    lua_pushinteger(L, woken);
+    return 1;
+}
+
+static int atomic_tostring(lua_State *L)
+{
+    const mapped_atomic atomic = check_atomic(L);
+    if (mapped_region_closed(atomic.word.region))
+        lua_pushliteral(L, "mapped.Atomic (closed)");
+    else
+        lua_pushfstring(L, "mapped.Atomic (%s at offset %I)",
+                        atomic.element->name, (LUAI_UACINT)atomic.word.offset);
+    return 1;
+}
+
+static int atomic_region(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    check_atomic(L);
+    mlua_push_owner(L, 1);
+    return 1;
+}
+
+static int atomic_offset(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    lua_pushinteger(L, (lua_Integer)check_atomic(L).word.offset);
+    return 1;
+}
+
+const luaL_Reg mlua_atomic_methods[] = {
+    {"load", atomic_load},
+    {"store", atomic_store},
+    {"exchange", atomic_exchange},
+    {"compare_exchange", atomic_compare_exchange},
+    {"add", atomic_add},
+    {"sub", atomic_sub},
+    {"and_", atomic_and},
+    {"or_", atomic_or},
+    {"xor", atomic_xor},
+    {"wait", atomic_wait},
+    {"notify", atomic_notify},
+    {"region", atomic_region},
+    {"offset", atomic_offset},
+    {NULL, NULL}};
+
+const luaL_Reg mlua_atomic_meta[] = {{"__tostring", atomic_tostring},
+                                     {NULL, NULL}};
+
+int mlua_fence(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    mapped_atomic_fence(opt_order(L, 1));
+    return 0;
+}
