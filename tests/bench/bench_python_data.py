@@ -2,6 +2,7 @@
 of JSON for each row."""
 import array
 import mmap
+import multiprocessing
 import os
 import struct
 import tempfile
@@ -55,8 +56,27 @@ def bench_items():
         (ours.tobytes, peer.tobytes), 31)
 
 
+def bench_atomic():
+    """Measures a counter that processes share."""
+    word = mapped.anonymous(64, shared=True).atomic("i")
+    value = multiprocessing.Value("i", 0)
+
+    def add():
+        for _ in range(10000):
+            word.add(1)
+
+    def add_locked():
+        for _ in range(10000):
+            with value.get_lock():
+                value.value += 1
+
+    row("Python atomic add", "multiprocessing.Value with its lock", 0.15,
+        (add, add_locked), 31, 10000)
+
+
 def main():
     bench_fields()
+    bench_atomic()
     bench_items()
     with tempfile.TemporaryFile() as file:
         file.write(os.urandom(4 * ITEMS))
