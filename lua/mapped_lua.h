@@ -459,6 +459,7 @@ bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
+int mlua_unlink(lua_State *L);
 int mlua_guard(lua_State *L);
 int mlua_stats(lua_State *L);        /* fault.c */
 int mlua_open_windows(lua_State *L); /* windows.c: the function windows */

@@ -128,7 +128,8 @@ static const luaL_Reg functions[] = {
     {"open", mlua_open},   {"anonymous", mlua_anonymous},
     {"guard", mlua_guard}, {"layout", mlua_layout_new},
     {"stats", mlua_stats}, {"windows", mlua_open_windows},
-    {"fence", mlua_fence}, {NULL, NULL}};
+    {"fence", mlua_fence}, {"unlink", mlua_unlink},
+    {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

@@ -97,7 +97,9 @@ static uint64_t get_huge(lua_State *L, int arg)
 
 static uint32_t get_permissions(lua_State *L, int arg)
 {
-    uint64_t given = get_number(L, arg, "permissions", 0666);
+    uint64_t given = get_number(L, arg, "permissions", UINT64_MAX);
+    if (given == UINT64_MAX)
+        return 0;
     luaL_argcheck(L, given <= 07777, arg, "permissions are at most 0o7777");
     return given == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)given;
 }
@@ -105,8 +107,8 @@ static uint32_t get_permissions(lua_State *L, int arg)
 static mapped_open_options check_open_options(lua_State *L, int arg)
 {
     static const char *const names[] = {
-        "offset", "length", "reserve", "sparse",      "populate",
-        "device", "huge",   "fd",      "permissions", NULL};
+        "offset", "length", "reserve",     "sparse", "populate", "device",
+        "huge",   "fd",     "permissions", "shared", NULL};
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
     uint64_t length;
     mlua_check_options(L, arg, names);
@@ -122,6 +124,8 @@ static mapped_open_options check_open_options(lua_State *L, int arg)
         options.flags |= MAPPED_OPEN_POPULATE;
     if (mlua_get_flag(L, arg, "device", false))
         options.flags |= MAPPED_OPEN_DEVICE;
+    if (mlua_get_flag(L, arg, "shared", false))
+        options.flags |= MAPPED_OPEN_SHARED;
     options.permissions = get_permissions(L, arg);
     return options;
 }
@@ -235,6 +239,19 @@ int mlua_open(lua_State *L)
         return mlua_fail(L, &error);
     self->own = from.mode == MAPPED_MODE_COPY;
     mlua_finish_region(L, self);
+    return 1;
+}
+
+int mlua_unlink(lua_State *L)
+{
+    mapped_error error;
+    size_t length;
+    mlua_at_most(L, 1);
+    mlua_check_string(L, 1, &length);
+    mlua_check_path(L, 1);
+    if (mapped_shared_unlink(lua_tostring(L, 1), &error) != MAPPED_OK)
+        return mlua_fail(L, &error);
+    lua_pushboolean(L, 1);
     return 1;
 }
 

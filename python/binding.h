@@ -246,7 +246,7 @@ static inline int raised_as_int(const void *Py_UNUSED(null))
  * name, or "" for a subscript and the like. */
 int require_open(Region *owner, const char *operation);
 
-#define MAX_ARGUMENTS 10
+#define MAX_ARGUMENTS 11
 
 typedef struct Signature {
     const char *function;
@@ -561,6 +561,7 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
     X(KEYWORDS, guard)      \
     X(NONE, stats)          \
     X(KEYWORDS, fence)      \
+    X(ONE, unlink)          \
     X(KEYWORDS, windows)
 
 #define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),

@@ -152,7 +152,8 @@ enum {
     OPEN_POPULATE,
     OPEN_HUGE,
     OPEN_DEVICE,
-    OPEN_PERMISSIONS
+    OPEN_PERMISSIONS,
+    OPEN_SHARED
 };
 
 static int convert_permissions(PyObject *object, uint32_t *permissions)
@@ -185,7 +186,8 @@ static int convert_request(PyObject *const *values, Request *request)
         convert_huge(values[OPEN_HUGE], &options->huge) < 0 ||
         convert_flag(values[OPEN_DEVICE], MAPPED_OPEN_DEVICE, flags) < 0 ||
         convert_permissions(values[OPEN_PERMISSIONS], &options->permissions) <
-            0)
+            0 ||
+        convert_flag(values[OPEN_SHARED], MAPPED_OPEN_SHARED, flags) < 0)
         return -1;
     if (length != UINT64_MAX)
         options->length = mapped_length_exactly(length);
@@ -250,7 +252,7 @@ static PyObject *open_request(State *state, PyObject *file, Request *request)
 const char module_open_doc[] = PyDoc_STR(
     "open($module, file, mode='r', *, offset=0, length=None, reserve=None,\n"
     "     sparse=False, populate=False, huge=None, device=False,\n"
-    "     permissions=0o666)\n--\n\n"
+    "     permissions=0o666, shared=False)\n--\n\n"
     "Map a file and return its Region.\n\n"
     "file      a path, a descriptor, or an object with fileno()\n"
     "mode      'r' read-only, 'r+' shared read-write, 'c' private "
@@ -266,7 +268,10 @@ const char module_open_doc[] = PyDoc_STR(
     "populate  bring all pages into memory before returning\n"
     "huge      True: transparent huge pages where possible\n"
     "device    every access is one of exactly its width\n"
-    "permissions  of a created file, less the umask\n\n"
+    "permissions  of a created file, less the umask; of shared memory 0o600\n"
+    "          unless given\n"
+    "shared    `file` is the name of shared memory, as shm_open and\n"
+    "          multiprocessing's SharedMemory have it; see unlink()\n\n"
     "OSError as the system says; ValueError for an unknown mode, a negative\n"
     "number, or in 'r' and 'c' an end past the end of the file.");
 
@@ -283,7 +288,29 @@ static PyObject *module_open_with(PyObject *self, PyObject *const *values)
 
 KEYWORD_METHOD(module_open, module_open_with, "open", 1, 2, "file", "mode",
                "offset", "length", "reserve", "sparse", "populate", "huge",
-               "device", "permissions")
+               "device", "permissions", "shared")
+
+const char module_unlink_doc[] = PyDoc_STR(
+    "unlink($module, name, /)\n--\n\n"
+    "Remove the name of shared memory, which open(name, shared=True) made.\n"
+    "Those who have it mapped keep it.\n\n"
+    "OSError as the system says, ValueError for a name that none can have.");
+
+PyObject *module_unlink(PyObject *self, PyObject *argument)
+{
+    Request request = {.name = NULL};
+    mapped_error error;
+    PyObject *result = NULL;
+    if (convert_path(argument, &request) == 0) {
+        if (mapped_shared_unlink(PyBytes_AsString(request.path), &error) ==
+            MAPPED_OK)
+            result = Py_NewRef(Py_None);
+        else
+            raise_error(PyModule_GetState(self), &error, request.name);
+    }
+    request_clear(&request);
+    return result;
+}
 
 const char module_anonymous_doc[] = PyDoc_STR(
     "anonymous($module, length, *, shared=False, reserve=None, "

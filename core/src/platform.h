@@ -35,7 +35,8 @@ typedef struct mapped__file_info {
 #define MAPPED__FILE_CREATE 2u    /* create if missing */
 #define MAPPED__FILE_EXCLUSIVE 4u /* fail if it exists */
 #define MAPPED__FILE_DEVICE_IO \
-    8u /* uncached where the driver looks at O_SYNC */
+    8u                           /* uncached where the driver looks at O_SYNC */
+#define MAPPED__FILE_NO_LINK 16u /* fail if it is a symbolic link */
 
 /* Never blocks on a pipe, never becomes a controlling terminal, close-on-exec.
  * `path` in the file system's bytes, UTF-8 on Windows. `*created` tells whether
@@ -87,6 +88,16 @@ mapped_status mapped__directory_sync(const char *path, mapped_error *error);
  * pagefile section. `huge_page` 0 or the size of explicit huge pages. */
 mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
                                     intptr_t *file, mapped_error *error);
+
+/* The path of the file that shared memory of that name is, which begins with a
+ * "/" or doesn't, and removing it. MAPPED_ARGUMENT, MAPPED_SYSTEM;
+ * MAPPED_UNSUPPORTED where it is no file. */
+#define MAPPED__SHARED_SIZE 300
+#define MAPPED__SHARED_PREFIX 16 /* the path is at most so much longer */
+mapped_status mapped__shared_path(const char *name,
+                                  char path[MAPPED__SHARED_SIZE],
+                                  mapped_error *error);
+mapped_status mapped__shared_unlink(const char *name, mapped_error *error);
 
 /* From now on nobody can make memory from mapped__memory_create shorter or
  * longer. MAPPED_UNSUPPORTED for files that can't be sealed. */

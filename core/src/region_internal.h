@@ -167,6 +167,20 @@ bool mapped__region_is_exported(mapped__region *self);
 void mapped__region_moved(mapped__region *self);
 void mapped__region_unlock(mapped__region *self);
 
+/* The caller's memory for a region, or none. */
+typedef struct mapped__storage {
+    void *memory;
+    size_t size;
+    const char *too_small; /* the error's text */
+} mapped__storage;
+
+/* A region of no bytes that the guard knows, and that nobody else does. The end
+ * of its path is the name, which may be NULL. */
+mapped_status mapped__region_new(mapped__storage at, const char *name,
+                                 mapped__region **region, mapped_error *error);
+/* Frees it again. Takes NULL. */
+void mapped__region_discard(mapped__region *self);
+
 /* The struct itself, if it isn't in memory of the caller's. */
 void mapped__region_free(mapped__region *self);
 

@@ -1,90 +1,11 @@
-/* Making regions, of files, of anonymous memory and of memory that somebody
- * else owns. Whatever can fail is tried before anything is changed that can't
- * be put back; on failure the file is as it was and nothing is left behind. */
+/* Making regions of files and of anonymous memory. Whatever can fail is tried
+ * before anything is changed that can't be put back; on failure the file is as
+ * it was and nothing is left behind. */
 #include <mapped/region.h>
-
-#include <stdlib.h>
-#include <string.h>
 
 #include <mapped/checked.h>
 
 #include "region_internal.h"
-
-/* Clears all but the lists in the guard, which are most of the struct and begin
- * empty. */
-static void clear(mapped__region *self)
-{
-    memset(self, 0, offsetof(mapped__region, guard.lost_list.list));
-    self->guard.recovered.count = 0;
-}
-
-size_t mapped_region_room(const char *name)
-{
-    size_t room = sizeof(mapped__region);
-    if (name == NULL)
-        return room;
-    room += strlen(name) + 1;
-    return name[0] == '/' ? room : room + MAPPED__BASE_SIZE;
-}
-
-/* The caller's memory for a region, or none. */
-typedef struct storage {
-    void *memory;
-    size_t size;
-    const char *too_small; /* the error's text */
-} storage;
-
-static mapped_status allocate_named(storage at, const char *name,
-                                    mapped__region **region,
-                                    mapped_error *error)
-{
-    char base[MAPPED__BASE_SIZE];
-    size_t base_size = name != NULL ? mapped__path_base(name, base) : 0;
-    size_t name_size = name != NULL ? strlen(name) + 1 : 0;
-    size_t room = sizeof **region + base_size + name_size;
-    if (at.memory != NULL && at.size < room)
-        return mapped_error_set(error, MAPPED_ARGUMENT, at.too_small);
-    mapped__region *self = at.memory != NULL ? at.memory : malloc(room);
-    if (self == NULL)
-        return mapped_error_set(error, MAPPED_MEMORY, "region");
-    clear(self);
-    self->in_callers_memory = at.memory != NULL;
-    *region = self;
-    if (name == NULL)
-        return MAPPED_OK;
-    memcpy(self->path, base, base_size);
-    memcpy(self->path + base_size, name, name_size);
-    self->name = self->path + base_size;
-    return MAPPED_OK;
-}
-
-static mapped_status allocate(storage at, const char *name,
-                              mapped__region **region, mapped_error *error)
-{
-    mapped__region *self;
-    mapped_status status = allocate_named(at, name, &self, error);
-    if (status != MAPPED_OK)
-        return status;
-    status = mapped__region_watch(self, error);
-    if (status != MAPPED_OK) {
-        mapped__region_free(self);
-        return status;
-    }
-    self->references = 1;
-    self->file = MAPPED__NO_FILE;
-    self->head.base_ = mapped__region_nothing;
-    *region = self;
-    return MAPPED_OK;
-}
-
-/* Frees a region that nobody has seen. Takes NULL. */
-static void discard(mapped__region *self)
-{
-    if (self == NULL)
-        return;
-    mapped__guard_remove(&self->guard);
-    mapped__region_free(self);
-}
 
 static mapped_status bad_range(mapped_error *error, mapped_status status,
                                uint64_t offset, uint64_t length, uint64_t limit)
@@ -148,8 +69,8 @@ static mapped_status check_options(mapped_mode mode,
                                    const mapped_open_options *options,
                                    mapped_error *error)
 {
-    const uint32_t known =
-        MAPPED_OPEN_SPARSE | MAPPED_OPEN_POPULATE | MAPPED_OPEN_DEVICE;
+    const uint32_t known = MAPPED_OPEN_SPARSE | MAPPED_OPEN_POPULATE |
+                           MAPPED_OPEN_DEVICE | MAPPED_OPEN_SHARED;
     if (!is_known_size(options->size, sizeof *options) ||
         (options->flags & ~known) != 0 ||
         (options->permissions > 07777 &&
@@ -371,9 +292,9 @@ static mapped_status open_file(opening *o, const char *name,
                                mapped_region **region, mapped_error *error)
 {
     mapped__region *self = NULL;
-    const storage at = {o->options.memory, o->options.memory_size,
-                        "open: too little memory for the region"};
-    mapped_status status = allocate(at, name, &self, error);
+    const mapped__storage at = {o->options.memory, o->options.memory_size,
+                                "open: too little memory for the region"};
+    mapped_status status = mapped__region_new(at, name, &self, error);
     if (status == MAPPED_OK)
         status = mapped__file_info_get(o->file, &o->info, error);
     if (status == MAPPED_OK)
@@ -389,7 +310,7 @@ static mapped_status open_file(opening *o, const char *name,
     if (status != MAPPED_OK) {
         undo(o);
         mapped__file_close(o->file);
-        discard(self);
+        mapped__region_discard(self);
         return status;
     }
     keep_or_close_file(o, self);
@@ -401,6 +322,7 @@ static mapped_status open_file(opening *o, const char *name,
     self->refresh_limit =
         is_to_end(&o->options) || creates(o->mode) ? UINT64_MAX : o->length;
     self->appends.in_steps = !self->fixed &&
+                             !(o->options.flags & MAPPED_OPEN_SHARED) &&
                              mapped__mode_shares_writes(o->mode) &&
                              o->info.page == mapped__page_size();
     *region = &self->head;
@@ -418,6 +340,8 @@ static unsigned file_flags(mapped_mode mode, uint32_t open_flags)
         flags |= MAPPED__FILE_EXCLUSIVE;
     if (open_flags & MAPPED_OPEN_DEVICE)
         flags |= MAPPED__FILE_DEVICE_IO;
+    if (open_flags & MAPPED_OPEN_SHARED)
+        flags |= MAPPED__FILE_NO_LINK;
     return flags;
 }
 
@@ -425,7 +349,9 @@ static unsigned permissions_of(const mapped_open_options *options)
 {
     if (options->permissions == MAPPED_PERMISSIONS_NONE)
         return 0;
-    return options->permissions == 0 ? 0666 : options->permissions;
+    if (options->permissions != 0)
+        return options->permissions;
+    return options->flags & MAPPED_OPEN_SHARED ? 0600 : 0666;
 }
 
 static const mapped_open_options default_options = MAPPED_OPEN_OPTIONS_INIT;
@@ -434,16 +360,26 @@ mapped_status mapped_region_open(const char *path, mapped_mode mode,
                                  const mapped_open_options *options,
                                  mapped_region **region, mapped_error *error)
 {
+    char shared_path[MAPPED__SHARED_SIZE];
     opening o = {.path = path, .mode = mode};
     o.options = options != NULL ? *options : default_options;
     mapped_status status = check_options(mode, &o.options, error);
+    if (status == MAPPED_OK && o.options.flags & MAPPED_OPEN_SHARED) {
+        status = mapped__shared_path(path, shared_path, error);
+        o.path = shared_path;
+    }
     if (status == MAPPED_OK)
-        status = mapped__file_open(path, file_flags(mode, o.options.flags),
+        status = mapped__file_open(o.path, file_flags(mode, o.options.flags),
                                    permissions_of(&o.options), &o.file,
                                    &o.created, error);
     if (status == MAPPED_OK)
-        status = open_file(&o, path, region, error);
+        status = open_file(&o, o.path, region, error);
     return end("open", path, status, error);
+}
+
+mapped_status mapped_shared_unlink(const char *name, mapped_error *error)
+{
+    return end("unlink", name, mapped__shared_unlink(name, error), error);
 }
 
 intptr_t mapped_system_descriptor(int descriptor)
@@ -463,6 +399,9 @@ mapped_status mapped_region_open_descriptor(intptr_t descriptor,
     if (status == MAPPED_OK && mode == MAPPED_MODE_EXCLUSIVE)
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "open a descriptor as new");
+    if (status == MAPPED_OK && o.options.flags & MAPPED_OPEN_SHARED)
+        status = mapped_error_set(error, MAPPED_ARGUMENT,
+                                  "open shared memory by descriptor");
     if (status == MAPPED_OK)
         status = mapped__file_duplicate(descriptor, &o.file, error);
     if (status == MAPPED_OK)
@@ -540,12 +479,12 @@ mapped_status mapped_region_anonymous(uint64_t length,
         MAPPED_ANONYMOUS_OPTIONS_INIT;
     if (options == NULL)
         options = &defaults;
-    const storage at = {options->memory, options->memory_size,
-                        "anonymous: too little memory for the region"};
+    const mapped__storage at = {options->memory, options->memory_size,
+                                "anonymous: too little memory for the region"};
     mapped__region *self = NULL;
     mapped_status status = check_anonymous(length, options, error);
     if (status == MAPPED_OK)
-        status = allocate(at, NULL, &self, error);
+        status = mapped__region_new(at, NULL, &self, error);
     if (status != MAPPED_OK)
         return end("anonymous", NULL, status, error);
     self->mode = MAPPED_MODE_READ_WRITE;
@@ -553,48 +492,10 @@ mapped_status mapped_region_anonymous(uint64_t length,
     status = map_anonymous(self, (size_t)length, options, error);
     if (status != MAPPED_OK) {
         mapped__file_close(self->file);
-        discard(self);
+        mapped__region_discard(self);
         return end("anonymous", NULL, status, error);
     }
     mapped__region_publish(self, (size_t)length);
-    *region = &self->head;
-    return MAPPED_OK;
-}
-
-/* The memory may be a mapping of somebody else's. What protection it has is not
- * known: a page that takes the place of a lost one had better be writable. */
-static void guard_wrapped(mapped__region *self, unsigned char *data,
-                          size_t length)
-{
-    const size_t page = mapped__page_size();
-    size_t used;
-    self->lead = (uintptr_t)data % page;
-    self->guard.page = page;
-    self->guard.writable = true;
-    if (mapped_round_up(length + self->lead, page, &used))
-        mapped__guard_move(&self->guard, data - self->lead, used, used);
-}
-
-mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
-                                 mapped_wrap_hook *hook, void *context,
-                                 mapped_region **region, mapped_error *error)
-{
-    mapped__region *self;
-    mapped_status status =
-        allocate((storage){.memory = NULL}, NULL, &self, error);
-    if (status != MAPPED_OK)
-        return end("wrap", NULL, status, error);
-    self->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;
-    self->wrapped = true;
-    self->hook = hook;
-    self->context = context;
-    if (readonly)
-        self->head.traits_ |= MAPPED__TRAIT_READONLY;
-    if (length > 0) {
-        self->head.base_ = data;
-        guard_wrapped(self, data, length);
-    }
-    mapped__region_publish_length(self, length);
     *region = &self->head;
     return MAPPED_OK;
 }

@@ -37,7 +37,10 @@ local mapped = {}
 ---@field huge? boolean|integer huge pages where possible, or pages of that size
 ---@field device? boolean registers: every get and set is one access of exactly
 ---  its width
----@field permissions? integer of a created file, less the umask; default 0666
+---@field permissions? integer of a created file, less the umask; default 0666,
+---  of shared memory 0600
+---@field shared? boolean `file` is the name of shared memory, as `shm_open` and
+---  Python's SharedMemory have it; see `mapped.unlink`
 ---@field fd? integer an open descriptor instead of `file`; stays the caller's
 
 ---Maps a file. A handle is flushed first; a handle and a descriptor stay open and
@@ -53,6 +56,15 @@ local mapped = {}
 ---@return string? message
 ---@return integer? code
 function mapped.open(file, mode, options) end
+
+---Removes the name of shared memory, which `mapped.open` with `shared` has made.
+---Those who have it mapped keep it. Returns nil, message, code if the system
+---refuses; raises for a name that none can have.
+---@param name string
+---@return boolean? done
+---@return string? message
+---@return integer? code
+function mapped.unlink(name) end
 
 ---@class mapped.AnonymousOptions
 ---@field shared? boolean memory that crosses fork and has a descriptor

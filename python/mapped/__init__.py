@@ -33,6 +33,7 @@ from ._mapped import (
     layout,
     open,
     stats,
+    unlink,
     windows,
     wrap,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "layout",
     "open",
     "stats",
+    "unlink",
     "windows",
     "wrap",
 ]

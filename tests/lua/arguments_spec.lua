@@ -76,7 +76,7 @@ describe("a surplus argument", function()
     windows = { find = 2, count = 1, lines = 1, seek = 1, size = 0, close = 0,
       closed = 0 },
     module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3,
-      fence = 1 },
+      fence = 1, unlink = 1 },
   }
 
   local function refuses(object, methods, self)

@@ -54,6 +54,7 @@ typedef struct mapped_region {
 #define MAPPED_OPEN_SPARSE 1u   /* extend without allocating blocks */
 #define MAPPED_OPEN_POPULATE 2u /* bring all pages in before returning */
 #define MAPPED_OPEN_DEVICE 4u   /* registers: one access of the exact width */
+#define MAPPED_OPEN_SHARED 8u   /* the path is a name of shared memory */
 
 #define MAPPED_PERMISSIONS_NONE UINT32_MAX
 
@@ -70,9 +71,9 @@ typedef struct mapped_open_options {
                            * MAPPED_LENGTH_ZERO */
     uint64_t reserve;     /* address space to keep for growth; 0: none */
     uint32_t flags;       /* MAPPED_OPEN_* */
-    uint32_t permissions; /* of a created file, less the umask; 0 is 0666, and
-                           * MAPPED_PERMISSIONS_NONE none at all. Ignored on
-                           * Windows */
+    uint32_t permissions; /* of a created file, less the umask; 0 is 0666, of
+                           * shared memory 0600; MAPPED_PERMISSIONS_NONE is
+                           * none at all. Ignored on Windows */
     uint64_t huge;        /* MAPPED_HUGE_*, or a huge page size in bytes */
     void *memory;         /* for the region: see mapped_region_room; or NULL */
     size_t memory_size;
@@ -150,10 +151,24 @@ size_t mapped_region_room(const char *name);
  * reserve smaller than the length, too little memory for the region.
  * MAPPED_MEMORY: none could be allocated for it.
  *
- * No descriptor is held for "r" and "c"; the writable modes hold one. */
+ * No descriptor is held for "r" and "c"; the writable modes hold one.
+ *
+ * With MAPPED_OPEN_SHARED `path` is the name of shared memory, with or without
+ * the "/" that shm_open wants: the same bytes as that name is for shm_open and
+ * Python's SharedMemory. "x+" makes it, "a+" makes it or attaches to it, "r"
+ * and "r+" attach. It is exactly as long as asked, also after an append, and
+ * stays until mapped_shared_unlink or the end of the system. MAPPED_ARGUMENT
+ * for a name that is empty or has another "/"; MAPPED_UNSUPPORTED on Windows.
+ */
 MAPPED__MUST_USE mapped_status mapped_region_open(
     const char *path, mapped_mode mode, const mapped_open_options *options,
     mapped_region **region, mapped_error *error);
+
+/* Removes the name of shared memory. Those who have it mapped keep it. The
+ * errors are those of a name in mapped_region_open; MAPPED_SYSTEM: there is
+ * none (ENOENT), or it is somebody else's (EACCES, EPERM). */
+MAPPED__MUST_USE mapped_status mapped_shared_unlink(const char *name,
+                                                    mapped_error *error);
 
 /* What mapped_region_open_descriptor takes for a descriptor of the C library:
  * itself on POSIX, its HANDLE on Windows. It stays the caller's. */

@@ -1,6 +1,8 @@
-/* Memory that has a descriptor but no name. */
+/* Memory that has a descriptor but no name, and memory that has a name. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -37,6 +39,34 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
         *file = fd;
     else
         close(fd);
+    return status;
+}
+
+/* Where shm_open of every C library for Linux has it. */
+#define SHARED_FOLDER "/dev/shm/"
+#define LONGEST_NAME 255
+
+mapped_status mapped__shared_path(const char *name,
+                                  char path[MAPPED__SHARED_SIZE],
+                                  mapped_error *error)
+{
+    name += *name == '/';
+    if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0)
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "name of shared memory");
+    if (strlen(name) > LONGEST_NAME)
+        return mapped_error_set_system(error, ENAMETOOLONG, "open");
+    snprintf(path, MAPPED__SHARED_SIZE, SHARED_FOLDER "%s", name);
+    return MAPPED_OK;
+}
+
+mapped_status mapped__shared_unlink(const char *name, mapped_error *error)
+{
+    char path[MAPPED__SHARED_SIZE];
+    mapped_status status = mapped__shared_path(name, path, error);
+    if (status == MAPPED_OK && unlink(path) != 0)
+        status = failed(error, "unlink");
     return status;
 }
 

@@ -87,7 +87,8 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
 {
     int how = (flags & MAPPED__FILE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC |
               O_NOCTTY | O_NONBLOCK |
-              (flags & MAPPED__FILE_DEVICE_IO ? O_SYNC : 0);
+              (flags & MAPPED__FILE_DEVICE_IO ? O_SYNC : 0) |
+              (flags & MAPPED__FILE_NO_LINK ? O_NOFOLLOW : 0);
     bool made = false;
     int fd;
     if (flags & MAPPED__FILE_EXCLUSIVE) {

@@ -36,6 +36,22 @@ bool mapped__section_size(intptr_t handle, uint64_t *size)
     return true;
 }
 
+/* Named sections have no size that another process could ask for. */
+mapped_status mapped__shared_path(const char *name,
+                                  char path[MAPPED__SHARED_SIZE],
+                                  mapped_error *error)
+{
+    (void)name;
+    (void)path;
+    return mapped_error_set(error, MAPPED_UNSUPPORTED, "shared memory");
+}
+
+mapped_status mapped__shared_unlink(const char *name, mapped_error *error)
+{
+    (void)name;
+    return mapped_error_set(error, MAPPED_UNSUPPORTED, "shared memory");
+}
+
 mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
                                     intptr_t *file, mapped_error *error)
 {
