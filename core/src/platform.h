@@ -89,6 +89,15 @@ mapped_status mapped__directory_sync(const char *path, mapped_error *error);
 mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
                                     intptr_t *file, mapped_error *error);
 
+/* A second open file description of a file, also of one without a name. */
+mapped_status mapped__file_reopen(intptr_t file, bool writable, intptr_t *again,
+                                  mapped_error *error);
+/* Locks `length` bytes (not 0) for that description, until it is closed:
+ * exclusively, or with others who share them. `*taken` is false while somebody
+ * else has a lock that forbids it. MAPPED_UNSUPPORTED, MAPPED_SYSTEM. */
+mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
+                                bool shared, bool *taken, mapped_error *error);
+
 /* The path of the file that shared memory of that name is, which begins with a
  * "/" or doesn't, and removing it. MAPPED_ARGUMENT, MAPPED_SYSTEM;
  * MAPPED_UNSUPPORTED where it is no file. */

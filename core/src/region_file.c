@@ -16,19 +16,15 @@ static mapped_status check_same_file(const mapped__region *self, intptr_t file,
     return status;
 }
 
-mapped_status mapped__region_open_file(const mapped__region *self,
-                                       intptr_t *file, mapped_error *error)
+static mapped_status open_by_path(const mapped__region *self, unsigned flags,
+                                  intptr_t *file, mapped_error *error)
 {
     intptr_t opened;
     bool created;
-    if (self->file != MAPPED__NO_FILE) {
-        *file = self->file;
-        return MAPPED_OK;
-    }
     if (self->name == NULL)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "open");
     mapped_status status =
-        mapped__file_open(self->path, 0, 0, &opened, &created, error);
+        mapped__file_open(self->path, flags, 0, &opened, &created, error);
     if (status != MAPPED_OK)
         return status;
     status = check_same_file(self, opened, error);
@@ -36,6 +32,29 @@ mapped_status mapped__region_open_file(const mapped__region *self,
         *file = opened;
     else
         mapped__file_close(opened);
+    return status;
+}
+
+mapped_status mapped__region_open_file(const mapped__region *self,
+                                       intptr_t *file, mapped_error *error)
+{
+    if (self->file == MAPPED__NO_FILE)
+        return open_by_path(self, 0, file, error);
+    *file = self->file;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__region_reopen_file(const mapped__region *self,
+                                         bool writable, intptr_t *file,
+                                         mapped_error *error)
+{
+    unsigned flags = writable ? MAPPED__FILE_WRITE : 0;
+    mapped_status status =
+        self->file == MAPPED__NO_FILE
+            ? MAPPED_STALE
+            : mapped__file_reopen(self->file, writable, file, error);
+    if (status != MAPPED_OK && self->name != NULL)
+        status = open_by_path(self, flags, file, error);
     return status;
 }
 

@@ -386,4 +386,10 @@ mapped_status mapped__region_open_file(const mapped__region *self,
                                        intptr_t *file, mapped_error *error);
 void mapped__region_close_file(const mapped__region *self, intptr_t file);
 
+/* The same with an open file description of its own, which the caller closes.
+ */
+mapped_status mapped__region_reopen_file(const mapped__region *self,
+                                         bool writable, intptr_t *file,
+                                         mapped_error *error);
+
 #endif

@@ -31,6 +31,7 @@
 #include <mapped/flush.h>
 #include <mapped/guard.h>
 #include <mapped/item.h>
+#include <mapped/lock.h>
 #include <mapped/needle.h>
 #include <mapped/paging.h>
 #include <mapped/pattern.h>

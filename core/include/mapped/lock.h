@@ -1,0 +1,51 @@
+/* Locks of bytes of a file, which all who lock them agree to keep: between
+ * processes, threads, and regions of one process alike. They don't keep anybody
+ * from the bytes who doesn't ask for the lock.
+ *
+ *     mapped_lock lock;
+ *     mapped_status status = mapped_lock_acquire(
+ *         slice, false, mapped_deadline(1000000000), &lock, &error);
+ *     if (status != MAPPED_OK)
+ *         return status;
+ *     ... read and change the slice ...
+ *     mapped_lock_release(&lock);
+ *
+ * On POSIX systems these are the record locks of an open file description
+ * (fcntl, F_OFD_SETLK), with one of its own for each lock, so that no close of
+ * another descriptor gives it up. They meet the locks of fcntl and lockf of
+ * other programs. A lock that somebody holds when he dies is free. Across a
+ * fork both processes hold it, until both have released it. */
+#ifndef MAPPED_LOCK_H
+#define MAPPED_LOCK_H
+
+#include <mapped/atomic.h>
+
+MAPPED_BEGIN
+
+/* A lock that is held. It outlives its region. */
+typedef struct mapped_lock {
+    intptr_t file_; /* private */
+} mapped_lock;
+
+/* Locks the bytes of the slice: with others who share them, or alone. Waits for
+ * those who have them, until the deadline at the latest; who waits looks a
+ * hundred times a second, so the order of those who wait is open.
+ *
+ * MAPPED_TIMEOUT: they have them still. MAPPED_INTERRUPTED: a signal handler
+ * has run in this thread, and they have them still. MAPPED_READONLY: alone, of
+ * a region that can't be written. MAPPED_UNSUPPORTED: the memory is no file, or
+ * the file's system has no such locks. MAPPED_ARGUMENT for a slice of no bytes;
+ * MAPPED_RANGE, MAPPED_CLOSED, also when the region is closed during the wait;
+ * MAPPED_SYSTEM: the system refuses another descriptor or the lock. */
+MAPPED__MUST_USE mapped_status mapped_lock_acquire(mapped_slice slice,
+                                                   bool shared,
+                                                   uint64_t deadline,
+                                                   mapped_lock *lock,
+                                                   mapped_error *error);
+
+/* Ends it; once for each. */
+void mapped_lock_release(mapped_lock *lock);
+
+MAPPED_END
+
+#endif

@@ -1,0 +1,38 @@
+/* Locks of bytes, which belong to an open file description. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "platform.h"
+
+/* The file may have no name any more, but the descriptor has. */
+mapped_status mapped__file_reopen(intptr_t file, bool writable, intptr_t *again,
+                                  mapped_error *error)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", (int)file);
+    int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY |
+                            O_NONBLOCK);
+    if (fd < 0)
+        return mapped_error_set_system(error, errno, "open");
+    *again = fd;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
+                                bool shared, bool *taken, mapped_error *error)
+{
+    struct flock range;
+    memset(&range, 0, sizeof range);
+    range.l_type = shared ? F_RDLCK : F_WRLCK;
+    range.l_whence = SEEK_SET;
+    range.l_start = (off_t)offset;
+    range.l_len = (off_t)length;
+    *taken = fcntl((int)file, F_OFD_SETLK, &range) == 0;
+    if (*taken || errno == EAGAIN || errno == EACCES || errno == EINTR)
+        return MAPPED_OK;
+    if (errno == EINVAL || errno == EOPNOTSUPP)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "lock");
+    return mapped_error_set_system(error, errno, "fcntl");
+}

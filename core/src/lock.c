@@ -1,0 +1,95 @@
+/* Locks of bytes of a file. The system doesn't tell two locks of one open file
+ * description apart, so each has a description of its own. */
+#include <mapped/lock.h>
+
+#include "region_internal.h"
+
+/* How long to sleep between two tries, in nanoseconds: short at first, because
+ * most locks are held for a short time. */
+#define FIRST_PAUSE ((uint64_t)50000)
+#define LONGEST_PAUSE ((uint64_t)10000000)
+
+/* With the region locked. */
+static mapped_status reopen(mapped__region *self, bool shared, intptr_t *file,
+                            mapped_error *error)
+{
+    if (!shared && !mapped__mode_shares_writes(self->mode))
+        return mapped_error_set(error, MAPPED_READONLY, "lock");
+    if (self->wrapped || self->fixed ||
+        (self->file == MAPPED__NO_FILE && self->name == NULL))
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "lock");
+    return mapped__region_reopen_file(self, !shared, file, error);
+}
+
+static mapped_status open_for_lock(mapped_slice slice, bool shared,
+                                   intptr_t *file, mapped_error *error)
+{
+    mapped__region *self = mapped__region_of(slice.region);
+    mapped_status status = mapped_slice_check(slice, error);
+    if (status == MAPPED_OK && slice.length == 0)
+        status = mapped_error_set(error, MAPPED_ARGUMENT, "lock of no bytes");
+    if (status == MAPPED_OK)
+        status = mapped__region_lock(self, false, "lock", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = reopen(self, shared, file, error);
+    mapped__region_unlock(self);
+    return status;
+}
+
+/* Sleeps a little while somebody else has the lock. */
+static mapped_status wait_a_little(const mapped_region *region, uint64_t pause,
+                                   uint64_t deadline, mapped_error *error)
+{
+    static const uint32_t nothing;
+    uint64_t now = mapped__now();
+    if (mapped_region_closed(region))
+        return mapped_error_set(error, MAPPED_CLOSED, "lock");
+    if (now >= deadline)
+        return mapped_error_set(error, MAPPED_TIMEOUT, "lock");
+    uint64_t left = deadline - now;
+    if (!mapped__sleep(&nothing, 0, left < pause ? left : pause))
+        return mapped_error_set(error, MAPPED_INTERRUPTED, "lock");
+    return MAPPED_OK;
+}
+
+static mapped_status acquire(mapped_slice slice, bool shared, uint64_t deadline,
+                             intptr_t file, mapped_error *error)
+{
+    uint64_t start =
+        mapped__region_of(slice.region)->offset + (uint64_t)slice.offset;
+    uint64_t pause = FIRST_PAUSE;
+    for (;;) {
+        bool taken;
+        mapped_status status =
+            mapped__file_lock(file, start, slice.length, shared, &taken, error);
+        if (status != MAPPED_OK || taken)
+            return status;
+        status = wait_a_little(slice.region, pause, deadline, error);
+        if (status != MAPPED_OK)
+            return status;
+        pause = 2 * pause < LONGEST_PAUSE ? 2 * pause : LONGEST_PAUSE;
+    }
+}
+
+mapped_status mapped_lock_acquire(mapped_slice slice, bool shared,
+                                  uint64_t deadline, mapped_lock *lock,
+                                  mapped_error *error)
+{
+    intptr_t file;
+    mapped_status status = open_for_lock(slice, shared, &file, error);
+    if (status == MAPPED_OK) {
+        status = acquire(slice, shared, deadline, file, error);
+        if (status != MAPPED_OK)
+            mapped__file_close(file);
+    }
+    if (status == MAPPED_OK)
+        lock->file_ = file;
+    return mapped__region_report(slice.region, "lock", status, error);
+}
+
+void mapped_lock_release(mapped_lock *lock)
+{
+    mapped__file_close(lock->file_);
+    lock->file_ = MAPPED__NO_FILE;
+}
