@@ -232,22 +232,6 @@ static KEYWORD_METHOD(atomic_compare_exchange, atomic_compare_exchange_with,
         "is\n"
         "closed; FaultError when the page is lost.");
 
-static int convert_deadline(PyObject *timeout, uint64_t *deadline)
-{
-    mapped_error error;
-    *deadline = MAPPED_NEVER;
-    if (timeout == NULL || timeout == Py_None)
-        return 0;
-    double seconds = PyFloat_AsDouble(timeout);
-    if (seconds == -1.0 && PyErr_Occurred())
-        return -1;
-    if (mapped_deadline_seconds(seconds, deadline, &error) == MAPPED_OK)
-        return 0;
-    return raised_as_int(raise_about(PyExc_ValueError,
-                                     "%s must be 0 or more seconds: %U",
-                                     "timeout", timeout));
-}
-
 /* Signal handlers run between two waits, and may close the region. */
 static PyObject *atomic_wait_with(PyObject *self, PyObject *const *values)
 {

@@ -49,7 +49,8 @@ typedef struct KnownFormat {
 #define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(parts_iterator) X(windows_lines)
 #define PUBLIC_TYPES(X) \
     X(region)           \
-    X(slice) X(array) X(layout) X(records) X(record) X(windows) X(atomic)
+    X(slice)            \
+    X(array) X(layout) X(records) X(record) X(windows) X(atomic) X(lock)
 #define STATE_TYPE(name) PyTypeObject *name;
 
 /* One for each interpreter that imports the module. The types and exceptions
@@ -330,6 +331,10 @@ int convert_u64_or_none(PyObject *number, const char *what, uint64_t *result);
 const char *convert_word(PyObject *object, const char *what,
                          Py_ssize_t *length);
 
+/* A timeout in seconds; None and infinity: never. ValueError if it is negative
+ * or no number. */
+int convert_deadline(PyObject *timeout, uint64_t *deadline);
+
 static inline const Code *code_of_bytes(const State *state)
 {
     return &state->codes[0]['B'];
@@ -426,6 +431,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(KEYWORDS, cast)       \
     X(ONE, records)         \
     X(KEYWORDS, atomic)     \
+    X(KEYWORDS, lock)       \
     X(KEYWORDS, copy_from)  \
     X(ONE, copy_to)         \
     X(ONE, fill)            \

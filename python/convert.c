@@ -112,6 +112,22 @@ const char *convert_word(PyObject *object, const char *what, Py_ssize_t *length)
     return "";
 }
 
+int convert_deadline(PyObject *timeout, uint64_t *deadline)
+{
+    mapped_error error;
+    *deadline = MAPPED_NEVER;
+    if (timeout == NULL || timeout == Py_None)
+        return 0;
+    double seconds = PyFloat_AsDouble(timeout);
+    if (seconds == -1.0 && PyErr_Occurred())
+        return -1;
+    if (mapped_deadline_seconds(seconds, deadline, &error) == MAPPED_OK)
+        return 0;
+    return raised_as_int(raise_about(PyExc_ValueError,
+                                     "%s must be 0 or more seconds: %U",
+                                     "timeout", timeout));
+}
+
 /* None first, then the likeliest. */
 static const char prefixes[CODE_PREFIXES + 1] = " <>=!@";
 

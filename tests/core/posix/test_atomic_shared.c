@@ -244,7 +244,7 @@ static void test_atomic_load_and_wait_need_no_write(void)
         scratch_open(scratch_file("waited", 4096), MAPPED_MODE_READ, NULL);
     mapped_atomic word = word_at(region, 4, 0);
     uint64_t value = load(&word);
-    mapped_value found;
+    mapped_value found = {.u = 7};
     uint32_t woken = 4711;
     CHECK_STATUS(mapped_atomic_wait(&word, (mapped_value){.u = value},
                                     mapped_deadline(1000000), &found, NULL),

@@ -1,0 +1,164 @@
+/* The type Lock: bytes of a file that are locked until its `with` block ends.
+ */
+#include "unlocked.h"
+
+typedef struct Lock {
+    PyObject_HEAD mapped_lock core;
+    bool held;
+} Lock;
+
+static Lock *lock_of(PyObject *self)
+{
+    return (Lock *)self;
+}
+
+const char view_lock_doc[] = PyDoc_STR(
+    "lock($self, /, shared=False, timeout=None)\n--\n\n"
+    "Lock these bytes of the file, with others who share them or alone, and\n"
+    "return the Lock, which ends with its `with` block or with unlock().\n"
+    "Waits for `timeout` seconds at most for those who have them; other\n"
+    "Python threads run meanwhile, and signals are handled.\n\n"
+    "It keeps out all who ask for a lock: in other processes, also by fcntl,\n"
+    "in other threads, and in this one. If its holder dies it is free.\n\n"
+    "TimeoutError; TypeError for a lock alone of a read-only region;\n"
+    "io.UnsupportedOperation if the memory is no file; ValueError for no\n"
+    "bytes, a negative timeout, or when the region is closed.");
+
+static mapped_status acquire(mapped_slice span, bool shared, uint64_t deadline,
+                             Lock *lock, mapped_error *error)
+{
+    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    mapped_status status =
+        mapped_lock_acquire(span, shared, deadline, &lock->core, error);
+    lock->held = status == MAPPED_OK;
+    return unlocked_end(&unlocked, status);
+}
+
+/* Signal handlers run between two waits, and may close the region. If they
+ * raise, a lock that was got ends with the object. */
+static int acquire_at_last(PyObject *self, bool shared, uint64_t deadline,
+                           Lock *lock)
+{
+    mapped_error error;
+    mapped_status status;
+    bool retried = false, again;
+    do {
+        status = acquire(view_span(self), shared, deadline, lock, &error);
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+        again = status == MAPPED_INTERRUPTED;
+        if (status != MAPPED_OK && !again && !retried)
+            again = retried = collect_for_retry(&error);
+    } while (again);
+    return status == MAPPED_OK
+               ? 0
+               : raised_as_int(raise_of(view_owner(self), &error));
+}
+
+static PyObject *view_lock_with(PyObject *self, PyObject *const *values)
+{
+    uint64_t deadline;
+    uint32_t shared = 0;
+    if (convert_flag(values[0], 1, &shared) < 0 ||
+        convert_deadline(values[1], &deadline) < 0)
+        return NULL;
+    PyObject *made =
+        (PyObject *)PyObject_New(Lock, view_owner(self)->state->lock);
+    if (made == NULL)
+        return NULL;
+    lock_of(made)->held = false;
+    if (acquire_at_last(self, shared != 0, deadline, lock_of(made)) == 0)
+        return made;
+    Py_DECREF(made);
+    return NULL;
+}
+
+KEYWORD_METHOD(view_lock, view_lock_with, "lock", 0, 2, "shared", "timeout")
+
+/* Closing a descriptor may wait for a network. */
+static void release(Lock *lock)
+{
+    mapped_lock core = lock->core;
+    if (!lock->held)
+        return;
+    lock->held = false;
+    PyThreadState *thread = unlocked_enter();
+    mapped_lock_release(&core);
+    unlocked_leave(thread);
+}
+
+static void lock_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    release(lock_of(self));
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static int require_held(const Lock *lock)
+{
+    if (lock->held)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "the lock has ended");
+    return -1;
+}
+
+static const char lock_unlock_doc[] =
+    PyDoc_STR("unlock($self, /)\n--\n\n"
+              "End the lock. ValueError if it has ended.");
+
+static PyObject *lock_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    if (require_held(lock_of(self)) < 0)
+        return NULL;
+    release(lock_of(self));
+    Py_RETURN_NONE;
+}
+
+static const char lock___enter___doc[] =
+    PyDoc_STR("__enter__($self, /)\n--\n\n"
+              "Return the lock. ValueError if it has ended.");
+
+static PyObject *lock___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return require_held(lock_of(self)) < 0 ? NULL : Py_NewRef(self);
+}
+
+static const char lock___exit___doc[] =
+    PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
+              "End the lock, unless it has ended.");
+
+static PyObject *lock___exit__(PyObject *self, PyObject *arguments)
+{
+    PyObject *type, *value, *traceback;
+    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
+                           &traceback))
+        return NULL;
+    release(lock_of(self));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef lock_methods[] = {
+    METHOD_ROW(lock, NONE, unlock),
+    METHOD_ROW(lock, NONE, __enter__),
+    {"__exit__", lock___exit__, METH_VARARGS, lock___exit___doc},
+    {NULL, NULL, 0, NULL}};
+
+GETTER(lock, held, "True until the lock has ended.",
+       PyBool_FromLong(lock_of(self)->held))
+
+static PyGetSetDef lock_attributes[] = {ATTRIBUTE_ROW(lock, held),
+                                        {NULL, NULL, NULL, NULL, NULL}};
+
+static const char lock_doc[] = PyDoc_STR(
+    "Bytes of a file that are locked.\n\n"
+    "Made by lock() of a Region or a Slice, and ends with its `with`\n"
+    "block, unlock(), or its last reference.");
+
+static PyType_Slot lock_slots[] = {{Py_tp_doc, (void *)lock_doc},
+                                   {Py_tp_dealloc, lock_dealloc},
+                                   {Py_tp_methods, lock_methods},
+                                   {Py_tp_getset, lock_attributes},
+                                   {0, NULL}};
+
+TYPE(lock, "mapped.Lock", sizeof(Lock), 0, 0)
