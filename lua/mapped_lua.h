@@ -31,7 +31,8 @@ enum {
     MLUA_RECORD,
     MLUA_WINDOWS,
     MLUA_ATOMIC,
-    MLUA_METATABLES = MLUA_ATOMIC,
+    MLUA_LOCK,
+    MLUA_METATABLES = MLUA_LOCK,
     MLUA_RESOURCES, /* see resources.c */
     MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
@@ -457,6 +458,9 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[]);
 /* The option, or `missing` if it isn't there; raises if it is no boolean. */
 bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 
+/* So many seconds from now, or never; raises for what is no such number. */
+uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name);
+
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
 int mlua_unlink(lua_State *L);
@@ -471,7 +475,7 @@ int mlua_array_index(lua_State *L);  /* array.c: of Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
 int mlua_record_index(lua_State *L);
 int mlua_windows_index(lua_State *L); /* windows.c */
-int mlua_atomic_index(lua_State *L);  /* atomic.c */
+int mlua_atomic_index(lua_State *L);  /* atomic.c: also of Lock */
 
 /* Windows: an iterator over the windows of a file. */
 typedef struct mlua_windows {
@@ -498,6 +502,7 @@ extern const luaL_Reg mlua_pattern_methods[]; /* pattern.c */
 extern const luaL_Reg mlua_cast_methods[];    /* array.c */
 extern const luaL_Reg mlua_view_records[];    /* records.c */
 extern const luaL_Reg mlua_view_atomic[];     /* atomic.c */
+extern const luaL_Reg mlua_view_lock[];       /* lock.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
 extern const luaL_Reg mlua_paging_methods[];  /* paging.c */
 
@@ -519,6 +524,8 @@ extern const luaL_Reg mlua_windows_meta[]; /* windows.c */
 extern const luaL_Reg mlua_windows_methods[];
 extern const luaL_Reg mlua_atomic_meta[]; /* atomic.c */
 extern const luaL_Reg mlua_atomic_methods[];
+extern const luaL_Reg mlua_lock_meta[]; /* lock.c */
+extern const luaL_Reg mlua_lock_methods[];
 
 /* mlua_check_view for argument 1, once argument 2 has become bytes to look for:
  * numbers become strings, as for string.*, and elements that lie apart are

@@ -2,24 +2,30 @@
  * the lists here assign to the types. */
 #include "mapped_lua.h"
 
-static const luaL_Reg *const region_methods[] = {
-    mlua_slice_methods,   mlua_bytes_methods,
-    mlua_typed_methods,   mlua_cast_methods,
-    mlua_view_records,    mlua_pointer_methods,
-    mlua_about_methods,   mlua_format_methods,
-    mlua_search_methods,  mlua_parts_methods,
-    mlua_pattern_methods, mlua_region_methods,
-    mlua_fault_methods,   mlua_paging_methods,
-    mlua_view_atomic,     NULL};
+static const luaL_Reg *const region_methods[] = {mlua_slice_methods,
+                                                 mlua_bytes_methods,
+                                                 mlua_typed_methods,
+                                                 mlua_cast_methods,
+                                                 mlua_view_records,
+                                                 mlua_pointer_methods,
+                                                 mlua_about_methods,
+                                                 mlua_format_methods,
+                                                 mlua_search_methods,
+                                                 mlua_parts_methods,
+                                                 mlua_pattern_methods,
+                                                 mlua_region_methods,
+                                                 mlua_fault_methods,
+                                                 mlua_paging_methods,
+                                                 mlua_view_atomic,
+                                                 mlua_view_lock,
+                                                 NULL};
 
 static const luaL_Reg *const slice_methods[] = {
-    mlua_slice_methods,   mlua_bytes_methods,
-    mlua_typed_methods,   mlua_cast_methods,
-    mlua_view_records,    mlua_format_methods,
-    mlua_search_methods,  mlua_parts_methods,
-    mlua_pattern_methods, mlua_pointer_methods,
-    mlua_about_methods,   mlua_paging_methods,
-    mlua_view_atomic,     NULL};
+    mlua_slice_methods,   mlua_bytes_methods, mlua_typed_methods,
+    mlua_cast_methods,    mlua_view_records,  mlua_format_methods,
+    mlua_search_methods,  mlua_parts_methods, mlua_pattern_methods,
+    mlua_pointer_methods, mlua_about_methods, mlua_paging_methods,
+    mlua_view_atomic,     mlua_view_lock,     NULL};
 
 static const luaL_Reg *const array_methods[] = {mlua_array_methods,
                                                 mlua_about_methods, NULL};
@@ -34,6 +40,8 @@ static const luaL_Reg *const record_methods[] = {NULL};
 static const luaL_Reg *const windows_methods[] = {mlua_windows_methods, NULL};
 
 static const luaL_Reg *const atomic_methods[] = {mlua_atomic_methods, NULL};
+
+static const luaL_Reg *const lock_methods[] = {mlua_lock_methods, NULL};
 
 static const luaL_Reg *const region_meta[] = {
     mlua_view_meta, mlua_region_meta, mlua_equal_meta, mlua_order_meta, NULL};
@@ -55,6 +63,8 @@ static const luaL_Reg *const record_meta[] = {mlua_record_meta, mlua_equal_meta,
 static const luaL_Reg *const windows_meta[] = {mlua_windows_meta, NULL};
 
 static const luaL_Reg *const atomic_meta[] = {mlua_atomic_meta, NULL};
+
+static const luaL_Reg *const lock_meta[] = {mlua_lock_meta, NULL};
 
 typedef struct type {
     const char *name;
@@ -78,7 +88,8 @@ static const type types[] = {
     {"mapped.Windows", MLUA_WINDOWS, mlua_windows_index, windows_meta,
      windows_methods},
     {"mapped.Atomic", MLUA_ATOMIC, mlua_atomic_index, atomic_meta,
-     atomic_methods}};
+     atomic_methods},
+    {"mapped.Lock", MLUA_LOCK, mlua_atomic_index, lock_meta, lock_methods}};
 
 static void push_shared(lua_State *L)
 {

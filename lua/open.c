@@ -80,6 +80,21 @@ static uint64_t get_number(lua_State *L, int arg, const char *name,
     return (uint64_t)value;
 }
 
+uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name)
+{
+    uint64_t deadline = MAPPED_NEVER;
+    lua_Number seconds;
+    int is_number;
+    if (!push_option(L, arg, name))
+        return deadline;
+    seconds = lua_tonumberx(L, -1, &is_number);
+    if (!is_number ||
+        mapped_deadline_seconds(seconds, &deadline, NULL) != MAPPED_OK)
+        raise_option(L, arg, name, "0 or more seconds");
+    lua_pop(L, 1);
+    return deadline;
+}
+
 /* true asks for huge pages where possible, a number for pages of exactly that
  * many bytes. */
 static uint64_t get_huge(lua_State *L, int arg)

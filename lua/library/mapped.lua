@@ -161,6 +161,17 @@ function mapped.windows(file, size, overlap) end
 ---@param order? mapped.Order default "seq_cst"
 function mapped.fence(order) end
 
+---Bytes of a file that are locked, made by `View:lock`.
+---@class mapped.Lock
+local Lock = {}
+
+---Ends the lock. Raises if it has ended.
+function Lock:unlock() end
+
+---Returns whether the lock hasn't ended.
+---@return boolean
+function Lock:held() end
+
 ---@alias mapped.Order "seq_cst"|"relaxed"|"acquire"|"release"|"acq_rel"
 
 ---A word that threads and processes change in one step, made by `View:atomic`.
@@ -470,6 +481,20 @@ function View:split(separator) end
 ---@param code mapped.Code
 ---@return mapped.Array
 function View:cast(code) end
+
+---Locks these bytes of the file, with others who share them or alone, and returns
+---the lock, which ends when its variable goes out of scope (`<close>`) or by
+---`unlock`. It keeps out all who ask for a lock: in other processes, also by
+---`fcntl`, and in this one. If its holder dies it is free.
+---
+---Returns nil and "timeout" if others have them still after `timeout` seconds,
+---nil and "interrupted" when a signal has come; nil, message, code if the memory
+---is no file. Raises for a lock alone of a read-only region, and for no bytes.
+---@param options? {shared?: boolean, timeout?: number}
+---@return mapped.Lock? lock
+---@return string? message
+---@return integer? code
+function View:lock(options) end
 
 ---Returns the word of that type at position `pos`: an integer of 32 or 64 bits
 ---that threads and processes change in one step. Raises unless it lies at a

@@ -64,7 +64,9 @@ describe("a surplus argument", function()
       startswith = 1, endswith = 1, flush = 1, lines = 1, split = 1, find = 3,
       match = 2, gmatch = 2, gsub = 3, readonly = 0, offset = 0, closed = 0,
       region = 0, advise = 1, discard = 0, revert = 0, prefetch = 2,
-      residency = 1, mlock = 0, munlock = 0, protect = 1, atomic = 2 },
+      residency = 1, mlock = 0, munlock = 0, protect = 1, atomic = 2,
+      lock = 1 },
+    lock = { unlock = 0, held = 0 },
     atomic = { load = 1, store = 2, exchange = 2, compare_exchange = 3, add = 2,
       sub = 2, and_ = 2, or_ = 2, xor = 2, wait = 2, notify = 1, region = 0,
       offset = 0 },
@@ -97,6 +99,9 @@ describe("a surplus argument", function()
     refuses(region:cast("B"), most.array, region:cast("B"))
     refuses(region:records("a:u8"), most.records, region:records("a:u8"))
     refuses(region:atomic("I4"), most.atomic, region:atomic("I4"))
+    local shared = mapped.anonymous(8, { shared = true })
+    local lock <close> = assert(shared:lock())
+    refuses(lock, most.lock, lock)
     refuses(mapped.layout("a:u8"), most.layout, mapped.layout("a:u8"))
     refuses((mapped.windows("README.md", 1)), most.windows,
             (mapped.windows("README.md", 1)))
@@ -124,6 +129,9 @@ describe("a surplus argument", function()
     known(region:cast("B"), most.array)
     known(region:records("a:u8"), most.records)
     known(region:atomic("I4"), most.atomic)
+    local shared = mapped.anonymous(8, { shared = true })
+    local lock <close> = assert(shared:lock())
+    known(lock, most.lock)
     known(mapped.layout("a:u8"), most.layout)
     known((mapped.windows("README.md", 1)), most.windows)
   end)

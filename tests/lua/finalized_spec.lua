@@ -100,6 +100,8 @@ local METHODS = [[
     __tostring = { function(o) return tostring(o) end },
     atomic = { function(o) return o:atomic("I4"):add(1) end,
       function(o) return o:atomic(new("I8"), 9) end },
+    lock = { function(o) return o:lock() end,
+      function(o) return o:sub(2):lock { timeout = 0 } end },
     advise = { function(o) return o:advise("random") end,
       function(o) return o:advise(new("cold")) end },
     discard = { function(o) return o:discard() end },

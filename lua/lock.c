@@ -1,0 +1,124 @@
+/* The type Lock: bytes of a file that are locked until the variable that has it
+ * goes out of scope. */
+#include <string.h>
+
+#include "mapped_lua.h"
+
+typedef struct mlua_lock {
+    mlua_resource resource; /* first: a pointer to it is one to the lock */
+    mapped_lock core;
+    bool held;
+} mlua_lock;
+
+static void release(mlua_lock *self)
+{
+    if (self->held)
+        mapped_lock_release(&self->core);
+    self->held = false;
+}
+
+static void free_resource(mlua_resource *resource)
+{
+    release((mlua_lock *)resource);
+}
+
+static mlua_lock *check_lock(lua_State *L)
+{
+    mlua_lock *self = mlua_test(L, 1, MLUA_LOCK);
+    if (self == NULL)
+        mlua_raise_type(L, 1, "mapped.Lock");
+    return self;
+}
+
+static mlua_lock *push_lock(lua_State *L)
+{
+    mlua_lock *self = lua_newuserdatauv(L, sizeof *self, 0);
+    memset(self, 0, sizeof *self);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_LOCK));
+    lua_setmetatable(L, -2);
+    return self;
+}
+
+static int push_failure(lua_State *L, const mapped_error *error)
+{
+    bool timeout = error->status == MAPPED_TIMEOUT;
+    if (!timeout && error->status != MAPPED_INTERRUPTED)
+        return mlua_fail(L, error);
+    luaL_pushfail(L);
+    lua_pushstring(L, timeout ? "timeout" : "interrupted");
+    return 2;
+}
+
+static int view_lock(lua_State *L)
+{
+    static const char *const names[] = {"shared", "timeout", NULL};
+    mapped_status status;
+    mapped_error error;
+    uint64_t deadline;
+    mlua_lock *self;
+    bool shared, retried = false;
+    mlua_at_most(L, 2);
+    mlua_check_view(L, 1);
+    mlua_check_options(L, 2, names);
+    shared = mlua_get_flag(L, 2, "shared", false);
+    deadline = mlua_get_deadline(L, 2, "timeout");
+    self = push_lock(L);
+    do {
+        status = mapped_lock_acquire(mlua_check_view(L, 1), shared, deadline,
+                                     &self->core, &error);
+        self->held = status == MAPPED_OK;
+    } while (mlua_retry_after_gc(L, status, &error, &retried));
+    if (status != MAPPED_OK)
+        return push_failure(L, &error);
+    mlua_add_resource(L, &self->resource, free_resource);
+    return 1;
+}
+
+const luaL_Reg mlua_view_lock[] = {{"lock", view_lock}, {NULL, NULL}};
+
+static int lock_unlock(lua_State *L)
+{
+    mlua_lock *self;
+    mlua_at_most(L, 1);
+    self = check_lock(L);
+    luaL_argcheck(L, self->held, 1, "the lock has ended");
+    release(self);
+    return 0;
+}
+
+static int lock_held(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    lua_pushboolean(L, check_lock(L)->held);
+    return 1;
+}
+
+/* __close and __gc. */
+static int lock_end(lua_State *L)
+{
+    release(check_lock(L));
+    return 0;
+}
+
+static int lock_gc(lua_State *L)
+{
+    mlua_lock *self = check_lock(L);
+    release(self);
+    mlua_remove_resource(&self->resource);
+    return 0;
+}
+
+static int lock_tostring(lua_State *L)
+{
+    lua_pushstring(L,
+                   check_lock(L)->held ? "mapped.Lock" : "mapped.Lock (ended)");
+    return 1;
+}
+
+const luaL_Reg mlua_lock_methods[] = {
+    {"unlock", lock_unlock}, {"held", lock_held}, {NULL, NULL}};
+
+const luaL_Reg mlua_lock_meta[] = {{"__close", lock_end},
+                                   {"__gc", lock_gc},
+                                   {"__tostring", lock_tostring},
+                                   {NULL, NULL}};
