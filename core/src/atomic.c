@@ -313,15 +313,15 @@ void mapped_atomic_fence(mapped_order order)
     case MAPPED_ORDER_RELAXED:
         break;
     case MAPPED_ORDER_ACQUIRE:
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        MAPPED__FENCE(__ATOMIC_ACQUIRE);
         break;
     case MAPPED_ORDER_RELEASE:
-        __atomic_thread_fence(__ATOMIC_RELEASE);
+        MAPPED__FENCE(__ATOMIC_RELEASE);
         break;
     case MAPPED_ORDER_ACQ_REL:
-        __atomic_thread_fence(__ATOMIC_ACQ_REL);
+        MAPPED__FENCE(__ATOMIC_ACQ_REL);
         break;
     default:
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        MAPPED__FENCE(__ATOMIC_SEQ_CST);
     }
 }

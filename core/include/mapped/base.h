@@ -51,11 +51,12 @@
  * the value in a register across a loop. */
 #ifdef MAPPED__THREAD_SANITIZER
 #    define MAPPED__PEEK(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#    define MAPPED__LOAD_FENCE() __atomic_signal_fence(__ATOMIC_ACQUIRE)
+#    define MAPPED__FENCE(order) __atomic_signal_fence(order)
 #else
 #    define MAPPED__PEEK(p) (*(p))
-#    define MAPPED__LOAD_FENCE() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#    define MAPPED__FENCE(order) __atomic_thread_fence(order)
 #endif
+#define MAPPED__LOAD_FENCE() MAPPED__FENCE(__ATOMIC_ACQUIRE)
 
 /* A load that comes after every volatile access before it. x86 keeps loads in
  * order by itself, and a fence would only take registers from the compiler. */
