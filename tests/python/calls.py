@@ -94,9 +94,11 @@ def set_locale():
 
 def is_usable(o):
     """Returns whether an object is a memoryview that isn't released: iterating
-    a released one in CPython 3.11 is a SystemError."""
+    a released one in CPython 3.11 is a SystemError. One without an object shows
+    memory that nobody keeps for it: CPython's files make such for their own
+    use, and free the memory under them."""
     try:
-        return type(o) is memoryview and o.nbytes >= 0
+        return type(o) is memoryview and o.obj is not None
     except ValueError:
         return False
 
