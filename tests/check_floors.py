@@ -17,7 +17,7 @@ STOREYS = [
     ["guard", "lost"],
     ["region", "fault"],
     ["slice", "export", "span"],
-    ["access", "atomic", "bulk", "flush", "item", "lock", "fields", "array", "needle",
+    ["access", "atomic", "bulk", "flush", "item", "lock", "mutex", "fields", "array", "needle",
      "search", "pattern", "paging", "windows"],
     ["mapped"],
 ]
@@ -33,7 +33,7 @@ USES = {
     "item": {"access"}, "fields": {"item", "access", "bulk"},
     "array": {"item", "fields", "access", "bulk"},
     "paging": {"bulk"},
-    "lock": {"atomic"},
+    "lock": {"atomic"}, "mutex": {"atomic"},
     "search": {"needle"}, "pattern": {"needle"},
     "windows": {"needle", "search"},
 }

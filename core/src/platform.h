@@ -338,6 +338,12 @@ bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds);
 uint32_t mapped__notify(const uint32_t *word, uint32_t count);
 uint64_t mapped__now(void); /* nanoseconds since some time */
 
+/* A number that no other process of this system has had, most probably: its low
+ * 32 bits are that of the process, of which the highest is 0. And whether a
+ * process with such a number lives. */
+uint64_t mapped__process_identity(void);
+bool mapped__process_lives(uint64_t identity);
+
 /* Lets another thread run, inside a spin. For what fault handlers wait for:
  * they must not sleep. */
 void mapped__yield(void);

@@ -32,6 +32,7 @@
 #include <mapped/guard.h>
 #include <mapped/item.h>
 #include <mapped/lock.h>
+#include <mapped/mutex.h>
 #include <mapped/needle.h>
 #include <mapped/paging.h>
 #include <mapped/pattern.h>

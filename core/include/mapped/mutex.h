@@ -1,0 +1,50 @@
+/* A mutual exclusion lock in shared memory, for the threads of all processes
+ * that map it. It is robust: when its owner dies, the next one gets it and is
+ * told so.
+ *
+ * It is eight zero bytes while it is free, at a multiple of eight in memory,
+ * and belongs to a process, not to a thread: any thread of that process may
+ * unlock it, and one that locks it twice waits for itself. An uncontended lock
+ * and unlock make no system call.
+ *
+ * The word, in the machine's byte order, from its lowest bit: 31 bits, the
+ * owner's process number, 0: free; 1 bit, somebody waits; 32 bits that tell the
+ * owner from others that had its number before. Processes that share a mutex
+ * must have the same numbers for each other (one PID namespace). */
+#ifndef MAPPED_MUTEX_H
+#define MAPPED_MUTEX_H
+
+#include <mapped/atomic.h>
+
+MAPPED_BEGIN
+
+/* A plain value, which owns nothing. */
+typedef struct mapped_mutex {
+    mapped_atomic word_; /* private */
+} mapped_mutex;
+
+/* The mutex in the first eight bytes of the slice. MAPPED_RANGE if there are
+ * fewer; MAPPED_READONLY, MAPPED_MISALIGNED, MAPPED_UNSUPPORTED on a device,
+ * MAPPED_CLOSED. */
+MAPPED__MUST_USE mapped_status mapped_mutex_at(mapped_slice slice,
+                                               mapped_mutex *mutex,
+                                               mapped_error *error);
+
+/* Waits until the mutex is free or its owner is dead, until the deadline at the
+ * latest, and takes it. `*owner_died` (NULL: not wanted) tells that the last
+ * owner died with it: what it guards may be half changed. MAPPED_TIMEOUT,
+ * MAPPED_INTERRUPTED as in mapped_atomic_wait; MAPPED_CLOSED, also during the
+ * wait; MAPPED_FAULT, MAPPED_READONLY. */
+MAPPED__MUST_USE mapped_status mapped_mutex_lock(const mapped_mutex *mutex,
+                                                 uint64_t deadline,
+                                                 bool *owner_died,
+                                                 mapped_error *error);
+
+/* MAPPED_ARGUMENT if this process doesn't hold it; MAPPED_CLOSED, MAPPED_FAULT,
+ * MAPPED_READONLY. */
+MAPPED__MUST_USE mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
+                                                   mapped_error *error);
+
+MAPPED_END
+
+#endif

@@ -1,0 +1,30 @@
+/* Which process this is, and whether another one lives. Numbers of processes
+ * are given out again, so the time of the start belongs to an identity. */
+#include "system.h"
+
+/* 0: it can't be told. */
+static uint64_t identity_of(HANDLE process, DWORD number)
+{
+    FILETIME start, end, kernel, user;
+    if (!GetProcessTimes(process, &start, &end, &kernel, &user))
+        return 0;
+    return (uint64_t)start.dwLowDateTime << 32 | (number & 0x7fffffff);
+}
+
+uint64_t mapped__process_identity(void)
+{
+    return identity_of(GetCurrentProcess(), GetCurrentProcessId());
+}
+
+bool mapped__process_lives(uint64_t of)
+{
+    DWORD number = (DWORD)of;
+    HANDLE process = OpenProcess(
+        SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, number);
+    if (process == NULL)
+        return GetLastError() == ERROR_ACCESS_DENIED;
+    bool lives = WaitForSingleObject(process, 0) == WAIT_TIMEOUT &&
+                 identity_of(process, number) == of;
+    CloseHandle(process);
+    return lives;
+}
