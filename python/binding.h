@@ -50,7 +50,8 @@ typedef struct KnownFormat {
 #define PUBLIC_TYPES(X) \
     X(region)           \
     X(slice)            \
-    X(array) X(layout) X(records) X(record) X(windows) X(atomic) X(lock)
+    X(array)            \
+    X(layout) X(records) X(record) X(windows) X(atomic) X(lock) X(mutex)
 #define STATE_TYPE(name) PyTypeObject *name;
 
 /* One for each interpreter that imports the module. The types and exceptions

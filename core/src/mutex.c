@@ -38,21 +38,22 @@ static mapped_status end(const mapped_mutex *mutex, const char *operation,
                                  error);
 }
 
-/* `*word` is what the mutex is, and becomes what it was; true if that changed
- * it to `next`. */
+/* Changes the mutex from `*word` to `next`, if it is that; `*changed` tells.
+ * Otherwise `*word` becomes what it is. */
 static mapped_status try_change(const mapped_mutex *mutex, uint64_t *word,
                                 uint64_t next, bool *changed,
                                 mapped_error *error)
 {
-    mapped_value before;
-    mapped_status status = mapped_atomic_compare_exchange(
-        &mutex->word_, (mapped_value){.u = *word}, (mapped_value){.u = next},
-        MAPPED_ORDER_SEQ_CST, &before, error);
+    unsigned char *p;
+    const mapped_slice slice = mutex->word_.word;
+    mapped_status status =
+        mapped_slice_enter_write(slice, 0, sizeof *word, &p, error);
     if (status != MAPPED_OK)
         return status;
-    *changed = before.u == *word;
-    *word = before.u;
-    return MAPPED_OK;
+    *changed =
+        __atomic_compare_exchange_n((uint64_t *)(void *)p, word, next, false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return mapped_slice_leave(slice, 0, sizeof *word, error);
 }
 
 /* Sleeps while the word is `word`, or until it is time to look at the owner

@@ -1,0 +1,188 @@
+/* The type Mutex: a robust lock in shared memory. */
+#include "array.h"
+#include "unlocked.h"
+
+typedef struct Mutex {
+    PyObject_HEAD Region *owner;
+    mapped_mutex core;
+    bool owner_died;
+} Mutex;
+
+static Mutex *mutex_of(PyObject *self)
+{
+    return (Mutex *)self;
+}
+
+/* The type is called with a Region or Slice, which has the module's state. */
+static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
+                           PyObject *keywords)
+{
+    PyObject *slice;
+    mapped_error error;
+    const State *state = PyType_GetModuleState(type);
+    if (keywords != NULL && PyDict_Size(keywords) > 0)
+        return PyErr_Format(PyExc_TypeError,
+                            "Mutex() takes no keyword arguments");
+    if (state == NULL || !PyArg_UnpackTuple(arguments, "Mutex", 1, 1, &slice))
+        return NULL;
+    if (!is_view(state, slice))
+        return raise_kind("a Mutex is made of a Region or a Slice", slice);
+    Region *owner = view_owner(slice);
+    PyObject *made = (PyObject *)PyObject_GC_New(Mutex, type);
+    if (made == NULL)
+        return NULL;
+    mutex_of(made)->owner = (Region *)Py_NewRef((PyObject *)owner);
+    mutex_of(made)->owner_died = false;
+    if (owner->is_wrap)
+        PyObject_GC_Track(made);
+    if (mapped_mutex_at(view_span(slice), &mutex_of(made)->core, &error) ==
+        MAPPED_OK)
+        return made;
+    Py_DECREF(made);
+    return raise_of(owner, &error);
+}
+
+static void mutex_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    Region *owner = mutex_of(self)->owner;
+    PyObject_GC_UnTrack(self);
+    PyObject_GC_Del(self);
+    Py_DECREF((PyObject *)owner);
+    Py_DECREF(type);
+}
+
+/* As of a Slice: there is no tp_clear. */
+static int mutex_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT((PyObject *)mutex_of(self)->owner);
+    return 0;
+}
+
+static mapped_status lock_unlocked(Mutex *mutex, uint64_t deadline, bool *died,
+                                   mapped_error *error)
+{
+    Unlocked unlocked =
+        unlocked_begin(core_of((PyObject *)mutex->owner), NULL, UNLOCKED_BYTES);
+    return unlocked_end(&unlocked,
+                        mapped_mutex_lock(&mutex->core, deadline, died, error));
+}
+
+/* A mutex that is free is taken with the interpreter's lock held. Signal
+ * handlers run between two waits; if they raise, the mutex is given back. */
+static int lock_core(Mutex *mutex, uint64_t deadline)
+{
+    mapped_error error;
+    bool died = false;
+    mapped_status status = mapped_mutex_lock(&mutex->core, 0, &died, &error);
+    while (status == MAPPED_TIMEOUT || status == MAPPED_INTERRUPTED) {
+        status = lock_unlocked(mutex, deadline, &died, &error);
+        if (PyErr_CheckSignals() < 0) {
+            if (status == MAPPED_OK)
+                status = mapped_mutex_unlock(&mutex->core, NULL);
+            return -1;
+        }
+        if (status == MAPPED_TIMEOUT)
+            break;
+    }
+    if (status != MAPPED_OK)
+        return raised_as_int(raise_of(mutex->owner, &error));
+    mutex->owner_died = died;
+    return 0;
+}
+
+static const char mutex_lock_doc[] = PyDoc_STR(
+    "lock($self, /, timeout=None)\n--\n\n"
+    "Take the mutex, and return True if its last owner died with it: then\n"
+    "what it guards may be half changed. Waits for `timeout` seconds at most;\n"
+    "other Python threads run meanwhile, and signals are handled. A process\n"
+    "that locks it twice waits for itself, and any of its threads may unlock\n"
+    "it.\n\n"
+    "TimeoutError; ValueError for a negative timeout or when the region is\n"
+    "closed; FaultError if the page is lost.");
+
+static METHOD_KEYWORDS(mutex_lock)
+{
+    static const Signature signature = {"lock", 0, 1, {"timeout"}};
+    PyObject *timeout = NULL;
+    uint64_t deadline = MAPPED_NEVER;
+    if ((count > 0 || keywords != NULL) &&
+        (arguments_sort(&signature, given, count, keywords, &timeout) < 0 ||
+         convert_deadline(timeout, &deadline) < 0))
+        return NULL;
+    if (lock_core(mutex_of(self), deadline) < 0)
+        return NULL;
+    return PyBool_FromLong(mutex_of(self)->owner_died);
+}
+
+static const char mutex_unlock_doc[] =
+    PyDoc_STR("unlock($self, /)\n--\n\n"
+              "Give the mutex back. ValueError if this process doesn't "
+              "hold it, or if\n"
+              "the region is closed; FaultError if the page is lost.");
+
+static PyObject *mutex_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    mapped_error error;
+    if (mapped_mutex_unlock(&mutex_of(self)->core, &error) != MAPPED_OK)
+        return raise_of(mutex_of(self)->owner, &error);
+    Py_RETURN_NONE;
+}
+
+static const char mutex___enter___doc[] =
+    PyDoc_STR("__enter__($self, /)\n--\n\nTake the mutex and return it.");
+
+static PyObject *mutex___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return lock_core(mutex_of(self), MAPPED_NEVER) < 0 ? NULL : Py_NewRef(self);
+}
+
+static const char mutex___exit___doc[] =
+    PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
+              "Give the mutex back.");
+
+static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
+{
+    PyObject *type, *value, *traceback;
+    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
+                           &traceback))
+        return NULL;
+    return mutex_unlock(self, NULL);
+}
+
+static PyMethodDef mutex_methods[] = {
+    METHOD_ROW(mutex, KEYWORDS, lock),
+    METHOD_ROW(mutex, NONE, unlock),
+    METHOD_ROW(mutex, NONE, __enter__),
+    {"__exit__", mutex___exit__, METH_VARARGS, mutex___exit___doc},
+    {NULL, NULL, 0, NULL}};
+
+GETTER(mutex, owner_died,
+       "True if the owner before died with it, when it was last taken here.",
+       PyBool_FromLong(mutex_of(self)->owner_died))
+
+static PyGetSetDef mutex_attributes[] = {ATTRIBUTE_ROW(mutex, owner_died),
+                                         {NULL, NULL, NULL, NULL, NULL}};
+
+static const char mutex_doc[] = PyDoc_STR(
+    "Mutex(slice, /)\n--\n\n"
+    "A robust lock in shared memory, for all processes that map it.\n\n"
+    "It is the first eight bytes of a Region or a Slice, which are zero while\n"
+    "it is free and must lie at a multiple of eight in memory. When its owner\n"
+    "dies, the next one gets it and is told so.");
+
+static PyType_Slot mutex_slots[] = {{Py_tp_doc, (void *)mutex_doc},
+                                    {Py_tp_new, mutex_new},
+                                    {Py_tp_dealloc, mutex_dealloc},
+                                    {Py_tp_traverse, mutex_traverse},
+                                    {Py_tp_methods, mutex_methods},
+                                    {Py_tp_getset, mutex_attributes},
+                                    {0, NULL}};
+
+PyType_Spec mutex_spec = {
+    .name = "mapped.Mutex",
+    .basicsize = sizeof(Mutex),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = mutex_slots,
+};
