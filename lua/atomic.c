@@ -158,16 +158,6 @@ static int atomic_compare_exchange(lua_State *L)
     return push_result(L, &atomic, before);
 }
 
-static uint64_t opt_deadline(lua_State *L, int arg)
-{
-    uint64_t deadline = MAPPED_NEVER;
-    if (!lua_isnoneornil(L, arg) &&
-        mapped_deadline_seconds(mlua_check_number(L, arg), &deadline, NULL) !=
-            MAPPED_OK)
-        luaL_argerror(L, arg, "a timeout must be 0 or more seconds");
-    return deadline;
-}
-
 /* A signal ends the wait, so that Lua can run the hook that its handler has
  * set. */
 static int atomic_wait(lua_State *L)
@@ -179,7 +169,7 @@ static int atomic_wait(lua_State *L)
     mlua_at_most(L, 3);
     atomic = check_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
-    deadline = opt_deadline(L, 3);
+    deadline = mlua_opt_deadline(L, 3);
     switch (mapped_atomic_wait(&atomic, value, deadline, &found, &error)) {
     case MAPPED_OK:
         return push_result(L, &atomic, found);

@@ -32,7 +32,8 @@ enum {
     MLUA_WINDOWS,
     MLUA_ATOMIC,
     MLUA_LOCK,
-    MLUA_METATABLES = MLUA_LOCK,
+    MLUA_MUTEX,
+    MLUA_METATABLES = MLUA_MUTEX,
     MLUA_RESOURCES, /* see resources.c */
     MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
@@ -458,7 +459,8 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[]);
 /* The option, or `missing` if it isn't there; raises if it is no boolean. */
 bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 
-/* So many seconds from now, or never; raises for what is no such number. */
+/* So many seconds from now, or never; raise for what is no such number. */
+uint64_t mlua_opt_deadline(lua_State *L, int arg);
 uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name);
 
 int mlua_open(lua_State *L);
@@ -469,13 +471,14 @@ int mlua_stats(lua_State *L);        /* fault.c */
 int mlua_open_windows(lua_State *L); /* windows.c: the function windows */
 int mlua_layout_new(lua_State *L);   /* records.c */
 int mlua_fence(lua_State *L);        /* atomic.c */
+int mlua_mutex_new(lua_State *L);    /* mutex.c: the function Mutex */
 
 int mlua_view_index(lua_State *L);   /* view.c: __index of Region and Slice */
 int mlua_array_index(lua_State *L);  /* array.c: of Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
 int mlua_record_index(lua_State *L);
 int mlua_windows_index(lua_State *L); /* windows.c */
-int mlua_atomic_index(lua_State *L);  /* atomic.c: also of Lock */
+int mlua_atomic_index(lua_State *L);  /* atomic.c: also of Lock and Mutex */
 
 /* Windows: an iterator over the windows of a file. */
 typedef struct mlua_windows {
@@ -526,6 +529,8 @@ extern const luaL_Reg mlua_atomic_meta[]; /* atomic.c */
 extern const luaL_Reg mlua_atomic_methods[];
 extern const luaL_Reg mlua_lock_meta[]; /* lock.c */
 extern const luaL_Reg mlua_lock_methods[];
+extern const luaL_Reg mlua_mutex_meta[]; /* mutex.c */
+extern const luaL_Reg mlua_mutex_methods[];
 
 /* mlua_check_view for argument 1, once argument 2 has become bytes to look for:
  * numbers become strings, as for string.*, and elements that lie apart are

@@ -43,6 +43,8 @@ static const luaL_Reg *const atomic_methods[] = {mlua_atomic_methods, NULL};
 
 static const luaL_Reg *const lock_methods[] = {mlua_lock_methods, NULL};
 
+static const luaL_Reg *const mutex_methods[] = {mlua_mutex_methods, NULL};
+
 static const luaL_Reg *const region_meta[] = {
     mlua_view_meta, mlua_region_meta, mlua_equal_meta, mlua_order_meta, NULL};
 
@@ -65,6 +67,8 @@ static const luaL_Reg *const windows_meta[] = {mlua_windows_meta, NULL};
 static const luaL_Reg *const atomic_meta[] = {mlua_atomic_meta, NULL};
 
 static const luaL_Reg *const lock_meta[] = {mlua_lock_meta, NULL};
+
+static const luaL_Reg *const mutex_meta[] = {mlua_mutex_meta, NULL};
 
 typedef struct type {
     const char *name;
@@ -89,7 +93,8 @@ static const type types[] = {
      windows_methods},
     {"mapped.Atomic", MLUA_ATOMIC, mlua_atomic_index, atomic_meta,
      atomic_methods},
-    {"mapped.Lock", MLUA_LOCK, mlua_atomic_index, lock_meta, lock_methods}};
+    {"mapped.Lock", MLUA_LOCK, mlua_atomic_index, lock_meta, lock_methods},
+    {"mapped.Mutex", MLUA_MUTEX, mlua_atomic_index, mutex_meta, mutex_methods}};
 
 static void push_shared(lua_State *L)
 {
@@ -136,11 +141,11 @@ static void push_statuses(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"open", mlua_open},   {"anonymous", mlua_anonymous},
-    {"guard", mlua_guard}, {"layout", mlua_layout_new},
-    {"stats", mlua_stats}, {"windows", mlua_open_windows},
-    {"fence", mlua_fence}, {"unlink", mlua_unlink},
-    {NULL, NULL}};
+    {"open", mlua_open},       {"anonymous", mlua_anonymous},
+    {"guard", mlua_guard},     {"layout", mlua_layout_new},
+    {"stats", mlua_stats},     {"windows", mlua_open_windows},
+    {"fence", mlua_fence},     {"unlink", mlua_unlink},
+    {"Mutex", mlua_mutex_new}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

@@ -80,6 +80,16 @@ static uint64_t get_number(lua_State *L, int arg, const char *name,
     return (uint64_t)value;
 }
 
+uint64_t mlua_opt_deadline(lua_State *L, int arg)
+{
+    uint64_t deadline = MAPPED_NEVER;
+    if (!lua_isnoneornil(L, arg) &&
+        mapped_deadline_seconds(mlua_check_number(L, arg), &deadline, NULL) !=
+            MAPPED_OK)
+        luaL_argerror(L, arg, "a timeout must be 0 or more seconds");
+    return deadline;
+}
+
 uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name)
 {
     uint64_t deadline = MAPPED_NEVER;

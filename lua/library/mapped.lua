@@ -161,6 +161,32 @@ function mapped.windows(file, size, overlap) end
 ---@param order? mapped.Order default "seq_cst"
 function mapped.fence(order) end
 
+---Returns the robust mutex in the first eight bytes, at a multiple of eight in
+---memory, which are zero while it is free. Raises for fewer bytes, a misaligned
+---place, and read-only memory.
+---@param slice mapped.View
+---@return mapped.Mutex
+function mapped.Mutex(slice) end
+
+---A lock in shared memory for all processes that map it, made by `mapped.Mutex`.
+---When its owner dies, the next one gets it and is told so. A process that locks
+---it twice waits for itself.
+---@class mapped.Mutex
+local Mutex = {}
+
+---Takes the mutex, and returns it, to be held by a variable:
+---`local held <close> = assert(mutex:lock())`. The second result is true if the
+---last owner died with it: then what it guards may be half changed. Or returns
+---nil and "timeout" after so many seconds, or "interrupted" when a signal has
+---come. Raises when the region is closed.
+---@param timeout? number seconds; default and `math.huge`: without end
+---@return mapped.Mutex? held
+---@return boolean|string owner_died
+function Mutex:lock(timeout) end
+
+---Gives the mutex back. Raises if this process doesn't hold it.
+function Mutex:unlock() end
+
 ---Bytes of a file that are locked, made by `View:lock`.
 ---@class mapped.Lock
 local Lock = {}

@@ -74,9 +74,26 @@ def bench_atomic():
         (add, add_locked), 31, 10000)
 
 
+def bench_mutex():
+    """Measures a lock that nobody else wants."""
+    mutex = mapped.Mutex(mapped.anonymous(64, shared=True))
+    lock = multiprocessing.Lock()
+
+    def taking(what):
+        def take():
+            for _ in range(10000):
+                with what:
+                    pass
+        return take
+
+    row("Python with Mutex, uncontended", "with multiprocessing.Lock", 0.80,
+        (taking(mutex), taking(lock)), 31, 10000)
+
+
 def main():
     bench_fields()
     bench_atomic()
+    bench_mutex()
     bench_items()
     with tempfile.TemporaryFile() as file:
         file.write(os.urandom(4 * ITEMS))

@@ -78,7 +78,8 @@ describe("a surplus argument", function()
     windows = { find = 2, count = 1, lines = 1, seek = 1, size = 0, close = 0,
       closed = 0 },
     module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3,
-      fence = 1, unlink = 1 },
+      fence = 1, unlink = 1, Mutex = 1 },
+    mutex = { lock = 1, unlock = 0 },
   }
 
   local function refuses(object, methods, self)
@@ -102,6 +103,7 @@ describe("a surplus argument", function()
     local shared = mapped.anonymous(8, { shared = true })
     local lock <close> = assert(shared:lock())
     refuses(lock, most.lock, lock)
+    refuses(mapped.Mutex(region), most.mutex, mapped.Mutex(region))
     refuses(mapped.layout("a:u8"), most.layout, mapped.layout("a:u8"))
     refuses((mapped.windows("README.md", 1)), most.windows,
             (mapped.windows("README.md", 1)))
@@ -132,6 +134,7 @@ describe("a surplus argument", function()
     local shared = mapped.anonymous(8, { shared = true })
     local lock <close> = assert(shared:lock())
     known(lock, most.lock)
+    known(mapped.Mutex(region), most.mutex)
     known(mapped.layout("a:u8"), most.layout)
     known((mapped.windows("README.md", 1)), most.windows)
   end)

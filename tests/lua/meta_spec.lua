@@ -5,7 +5,7 @@ local mapped = require "mapped"
 describe("the meta file", function()
   it("names every method, and no other", function()
     local documented = { View = {}, Region = {}, Array = {}, Layout = {},
-      Records = {}, Windows = {}, Atomic = {}, Lock = {}, mapped = {} }
+      Records = {}, Windows = {}, Atomic = {}, Lock = {}, Mutex = {}, mapped = {} }
     for line in io.lines("lua/library/mapped.lua") do
       local class, name = line:match("^function (%a+)[.:]([%w_]+)")
       if class then
@@ -20,6 +20,7 @@ describe("the meta file", function()
     local layout = mapped.layout("a:u8")
     local objects = { View = region:sub(1), Region = region,
       Atomic = mapped.anonymous(4):atomic("I4"),
+      Mutex = mapped.Mutex(mapped.anonymous(8)),
       Lock = mapped.anonymous(4, { shared = true }):lock(),
       Array = region:cast("B"), Layout = layout,
       Records = region:records(layout),

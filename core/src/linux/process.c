@@ -17,24 +17,34 @@ typedef struct process_state {
     unsigned long long start; /* in ticks since the system's */
 } process_state;
 
-/* False: there is no such process, or none can be seen. */
-static bool read_state(const char *path, process_state *found)
+typedef enum sight {
+    SEEN,
+    GONE,
+    UNSEEN
+} sight;
+
+/* UNSEEN: it can't be told, for want of a descriptor or of /proc. */
+static sight read_state(const char *path, process_state *found)
 {
     char text[1024];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
-    ssize_t n = read(fd, text, sizeof text - 1);
+        return errno == ENOENT && access("/proc/self", F_OK) == 0 ? GONE
+                                                                  : UNSEEN;
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    bool gone = n < 0 && errno == ESRCH;
     close(fd);
     if (n <= 0)
-        return false;
+        return gone ? GONE : UNSEEN;
     text[n] = '\0';
     const char *rest = strrchr(text, ')'); /* the name may be anything */
     return rest != NULL &&
-           sscanf(rest,
-                  ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                  "%*s %*s %*s %lu %*s %llu",
-                  &found->state, &found->threads, &found->start) == 3;
+                   sscanf(rest,
+                          ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                          "%*s %*s %*s %*s %*s %lu %*s %llu",
+                          &found->state, &found->threads, &found->start) == 3
+               ? SEEN
+               : UNSEEN;
 }
 
 static uint64_t identity_of(uint32_t number, const process_state *state)
@@ -72,6 +82,12 @@ uint64_t mapped__process_identity(void)
 }
 
 /* A process whose first thread has ended is a zombie with others that live. */
+static bool has_ended(const process_state *state)
+{
+    return (state->state == 'Z' || state->state == 'X') && state->threads <= 1;
+}
+
+/* One that couldn't be told the time of its start has 0 for it. */
 bool mapped__process_lives(uint64_t of)
 {
     char path[32];
@@ -80,9 +96,9 @@ bool mapped__process_lives(uint64_t of)
     if (kill((pid_t)number, 0) != 0 && errno == ESRCH)
         return false;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
-    if (!read_state(path, &state))
-        return access("/proc/self", F_OK) != 0; /* without /proc: it may */
-    bool ended =
-        (state.state == 'Z' || state.state == 'X') && state.threads <= 1;
-    return !ended && identity_of(number, &state) == of;
+    sight seen = read_state(path, &state);
+    if (seen != SEEN)
+        return seen == UNSEEN;
+    return !has_ended(&state) &&
+           (of >> 32 == 0 || identity_of(number, &state) == of);
 }

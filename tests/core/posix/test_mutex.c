@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "platform.h"
 
@@ -214,6 +215,29 @@ static void test_mutex_tells_processes_of_one_number_apart(void)
     mapped_region_release(region);
 }
 
+/* Without a descriptor nobody can look at the owner: then he lives. */
+static void test_mutex_is_not_taken_for_want_of_a_descriptor(void)
+{
+    struct rlimit before, none;
+    make_it();
+    pid_t child = begin_child(lock_and_stay);
+    while (MAPPED__LOAD_ACQUIRE(&words()[1]) == 0)
+        scratch_pause();
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    CHECK_STATUS(
+        mapped_mutex_lock(&mutex, mapped_deadline(SECOND / 10), NULL, NULL),
+        MAPPED_TIMEOUT);
+    setrlimit(RLIMIT_NOFILE, &before);
+    kill(child, SIGKILL);
+    CHECK(lock_it());
+    unlock_it();
+    waitpid(child, NULL, 0);
+    mapped_region_release(region);
+}
+
 static mapped_status waited;
 static unsigned ended;
 
@@ -290,6 +314,7 @@ int main(void)
     RUN(test_mutex_of_one_who_dies_goes_to_the_next);
     RUN(test_mutex_owner_may_die_while_others_wait);
     RUN(test_mutex_tells_processes_of_one_number_apart);
+    RUN(test_mutex_is_not_taken_for_want_of_a_descriptor);
     RUN(test_mutex_wait_ends_with_an_error);
     RUN(test_mutex_needs_eight_aligned_bytes_to_write);
     return check_finish();

@@ -1,0 +1,97 @@
+/* The type Mutex: a robust lock in shared memory. Like a Slice it borrows: user
+ * value 1 is the Region. */
+#include "mapped_lua.h"
+
+typedef struct mlua_mutex {
+    mlua_slice bytes; /* of the word */
+    mapped_mutex core;
+} mlua_mutex;
+
+static const mapped_mutex *check_mutex(lua_State *L)
+{
+    const mlua_mutex *self = mlua_test(L, 1, MLUA_MUTEX);
+    if (self == NULL)
+        mlua_raise_type(L, 1, "mapped.Mutex");
+    return &self->core;
+}
+
+int mlua_mutex_new(lua_State *L)
+{
+    mapped_slice slice;
+    mlua_mutex *self;
+    mapped_mutex mutex;
+    mapped_error error;
+    mlua_at_most(L, 1);
+    slice = mlua_check_view(L, 1);
+    if (mapped_mutex_at(slice, &mutex, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    self = lua_newuserdatauv(L, sizeof *self, 1);
+    self->bytes.slice = slice;
+    self->core = mutex;
+    self->bytes.owner = mlua_push_owner(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_MUTEX));
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+/* A signal ends the wait, so that Lua can run the hook that its handler has
+ * set. */
+static int mutex_lock(lua_State *L)
+{
+    const mapped_mutex *mutex;
+    mapped_error error;
+    uint64_t deadline;
+    bool owner_died;
+    mlua_at_most(L, 2);
+    mutex = check_mutex(L);
+    deadline = mlua_opt_deadline(L, 2);
+    switch (mapped_mutex_lock(mutex, deadline, &owner_died, &error)) {
+    case MAPPED_OK:
+        lua_pushvalue(L, 1);
+        lua_pushboolean(L, owner_died);
+        return 2;
+    case MAPPED_TIMEOUT:
+        luaL_pushfail(L);
+        lua_pushliteral(L, "timeout");
+        return 2;
+    case MAPPED_INTERRUPTED:
+        luaL_pushfail(L);
+        lua_pushliteral(L, "interrupted");
+        return 2;
+    default:
+        return mlua_raise(L, &error);
+    }
+}
+
+static int mutex_unlock(lua_State *L)
+{
+    mapped_error error;
+    mlua_at_most(L, 1);
+    if (mapped_mutex_unlock(check_mutex(L), &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return 0;
+}
+
+/* The block may have unlocked it. */
+static int mutex_close(lua_State *L)
+{
+    mapped_error error;
+    mapped_status status = mapped_mutex_unlock(check_mutex(L), &error);
+    if (status != MAPPED_OK && status != MAPPED_ARGUMENT)
+        return mlua_raise(L, &error);
+    return 0;
+}
+
+static int mutex_tostring(lua_State *L)
+{
+    bool closed = mapped_region_closed(check_mutex(L)->word_.word.region);
+    lua_pushstring(L, closed ? "mapped.Mutex (closed)" : "mapped.Mutex");
+    return 1;
+}
+
+const luaL_Reg mlua_mutex_methods[] = {
+    {"lock", mutex_lock}, {"unlock", mutex_unlock}, {NULL, NULL}};
+
+const luaL_Reg mlua_mutex_meta[] = {
+    {"__close", mutex_close}, {"__tostring", mutex_tostring}, {NULL, NULL}};
