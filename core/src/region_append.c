@@ -304,6 +304,14 @@ static mapped_status make_room(mapped__region *self, size_t end,
     return status;
 }
 
+/* How many appends this thread is in the middle of. */
+static _Thread_local unsigned thread_appends;
+
+bool mapped__thread_appends(void)
+{
+    return thread_appends > 0;
+}
+
 /* As mapped__region_begin_append, with the region locked. */
 static mapped_status begin_locked(mapped__region *self, size_t n,
                                   mapped__append_target *target,
@@ -343,6 +351,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
         return status;
     status = begin_locked(self, n, target, error);
     if (status == MAPPED_OK) {
+        thread_appends++;
         target->recoveries = mapped_region_recovery_count(region);
         MAPPED__STORE(&self->appends.running, self->appends.running + 1);
     }
@@ -428,13 +437,11 @@ static mapped_status finish_locked(mapped__region *self,
     return status;
 }
 
-/* The counts are 0 already in the child of a fork in the middle of an append.
- */
 static void count_ended(mapped__appends *appends,
                         const mapped__append_target *target)
 {
-    if (appends->running > 0)
-        MAPPED__STORE(&appends->running, appends->running - 1);
+    assert(appends->running > 0);
+    MAPPED__STORE(&appends->running, appends->running - 1);
     if (appends->doomed > 0 && target->truncations != appends->truncations)
         appends->doomed--;
 }
@@ -447,6 +454,7 @@ mapped_status mapped__region_end_append(mapped_region *region,
     mapped__region *self = mapped__region_of(region);
     const mapped__lost bytes = {.offset = target->start,
                                 .length = target->length};
+    thread_appends--;
     mapped_status lock_status = mapped__region_lock(
         self, false, "append", status == MAPPED_OK ? error : NULL);
     if (lock_status != MAPPED_OK)

@@ -20,12 +20,14 @@ static void begin_in_child(mapped__guard *guard)
 {
     mapped__region *self = mapped__region_of_guard(guard);
     uint64_t control = MAPPED__LOAD(&self->control);
-    if (self->appends.capacity != 0) /* the parent's to fill and to trim */
-        self->appends.truncations++;
-    self->appends.capacity = 0;
-    self->appends.running = 0;
-    self->appends.doomed = 0;
-    self->appends.next = self->length;
+    self->appends.capacity = 0;     /* the parent's to fill and to trim */
+    if (mapped__thread_appends()) { /* and goes on here, in a fault handler */
+        mapped__region_fail_appends(self);
+    } else {
+        self->appends.running = 0;
+        self->appends.doomed = 0;
+        self->appends.next = self->length;
+    }
     if (!(control & MAPPED__CONTROL_LOCKED))
         return;
     __atomic_fetch_or(&self->head.state_, MAPPED__STATE_CLOSED,

@@ -24,8 +24,8 @@ typedef struct mapped__appends {
     size_t next;     /* where the next one stores its bytes: at the region's
                       * end, or after the bytes of those that are running */
     uint32_t truncations; /* how often the bytes past the region's end were
-                           * dropped, because the file got shorter or because
-                           * they are the parent's of this process */
+                           * dropped, because the file got shorter, or by a
+                           * fork in the middle of an append */
     size_t doomed;        /* number of running ones that began before that */
     uint64_t file_end_before; /* where the file ended before running ones made
                                * it longer; UINT64_MAX: they haven't */
@@ -269,12 +269,14 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
 /* Makes the region longer, up to the end of the target, if `status` says that
  * the bytes are stored there. Returns `status`, or MAPPED_FAULT if a page of
  * the target or of the trailer is lost, or MAPPED_RANGE if the target has gone:
- * the file was truncated, and the region with it, or a fork has left the spare
- * to the parent. */
+ * the file was truncated, and the region with it, or this is the child of a
+ * fork that was made in the middle of it. */
 mapped_status mapped__region_end_append(mapped_region *region,
                                         const mapped__append_target *target,
                                         mapped_status status,
                                         mapped_error *error);
+/* Is this thread in the middle of an append, to whatever region? */
+bool mapped__thread_appends(void);
 /* The pages past the region's end go, so appends that are running will fail. */
 void mapped__region_fail_appends(mapped__region *self);
 

@@ -131,11 +131,13 @@ static mapped_status set_writable(mapped__region *self, bool writable,
     return status;
 }
 
-/* Pages that the system doesn't protect are no more than not protected. */
+/* Pages that the system doesn't protect are no more than not protected. If some
+ * are, all count as protected. */
 void mapped__region_protect_pages(mapped__region *self)
 {
     assert(mapped_region_readonly(&self->head));
-    self->pages_protected = set_writable(self, false, NULL) == MAPPED_OK;
+    self->pages_protected = true;
+    (void)set_writable(self, false, NULL);
 }
 
 mapped_status mapped__region_unprotect_pages(mapped__region *self,

@@ -51,9 +51,8 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * and if that fails they stay. A resize that makes the region longer meanwhile
  * shows them, too; one to less than all that is being appended is MAPPED_BUSY,
  * and so is an append or a resize while one goes on that was cut. If the
- * process forks in the middle of one, from a fault handler, the spare (below)
- * is the parent's: there the append ends as ever, and in the child with
- * MAPPED_RANGE.
+ * process forks in the middle of one, from a fault handler, the append ends as
+ * ever in the parent, and in the child with MAPPED_RANGE.
  *
  * What is appended goes to the end of the region, not to that of a file that
  * others have made longer meanwhile: writers that take turns hold a lock, and

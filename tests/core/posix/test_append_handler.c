@@ -32,6 +32,11 @@ static mapped_status meddle_by_growth(void)
     return status;
 }
 
+static mapped_status meddle_by_shrinking(void)
+{
+    return mapped_region_resize(appended, 10, NULL);
+}
+
 static mapped_status meddle_by_close(void)
 {
     return mapped_region_close(appended, NULL);
@@ -134,35 +139,46 @@ static void test_append_that_is_left_by_a_jump_leaks_nothing(void)
 static pid_t forked = -1;
 static int appended_in_parent[2]; /* a pipe: closed when it has ended there */
 
+/* What the child does in the handler, and how that and its append must end. */
+static const struct {
+    mapped_status (*meddle)(void);
+    mapped_status meddled;
+    mapped_status appended;
+} child_meddlings[] = {{meddle_by_growth, MAPPED_BUSY, MAPPED_RANGE},
+                       {meddle_by_shrinking, MAPPED_BUSY, MAPPED_RANGE},
+                       {meddle_by_close, MAPPED_OK, MAPPED_CLOSED},
+                       {meddle_by_retire, MAPPED_OK, MAPPED_CLOSED},
+                       {meddle_by_protection, MAPPED_OK, MAPPED_RANGE}};
+
 static mapped_status meddle_by_fork(void)
 {
     CHECK_INT(pipe(appended_in_parent), 0);
     forked = fork();
-    return forked >= 0 ? MAPPED_OK : MAPPED_SYSTEM;
-}
-
-static void end_in_child(mapped_status status)
-{
-    char nothing;
-    bool refused =
-        status == MAPPED_RANGE && mapped_region_length(appended) == RECORD;
-    close(appended_in_parent[1]);
-    bool waited = read(appended_in_parent[0], &nothing, 1) == 0;
-    bool resized = mapped_region_resize(appended, STEP, NULL) == MAPPED_OK &&
-                   mapped_region_resize(appended, 10, NULL) == MAPPED_OK;
-    _exit(refused && waited && resized ? 0 : 1);
+    return forked == 0 ? child_meddlings[meddling].meddle() : MAPPED_OK;
 }
 
 /* The parent's file is not the child's to append to. */
-static void test_append_that_forks_ends_in_both_processes(void)
+static void end_in_child(mapped_status status)
+{
+    char nothing;
+    check_test_failed = false;
+    CHECK_STATUS(meddled, child_meddlings[meddling].meddled);
+    CHECK_STATUS(status, child_meddlings[meddling].appended);
+    close(appended_in_parent[1]);
+    CHECK_INT(read(appended_in_parent[0], &nothing, 1), 0);
+    if (status == MAPPED_RANGE && !mapped_region_readonly(appended)) {
+        CHECK_UINT(mapped_region_length(appended), RECORD);
+        CHECK_STATUS(mapped_region_resize(appended, STEP, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_region_resize(appended, 10, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_region_append(appended, "abc", 3, NULL), MAPPED_OK);
+    }
+    fflush(stdout);
+    _exit(check_test_failed);
+}
+
+static void append_and_fork(void)
 {
     int how = -1;
-    if (skip_handlers())
-        return;
-    fflush(stdout);
-    meddle = meddle_by_fork;
-    struct sigaction before;
-    open_slowly(meddle_in_between, &before);
     mapped_status status =
         mapped_region_append(appended, slow_source, LONG, NULL);
     if (forked == 0)
@@ -170,12 +186,34 @@ static void test_append_that_forks_ends_in_both_processes(void)
     CHECK_STATUS(status, MAPPED_OK);
     CHECK_UINT(mapped_region_length(appended), RECORD + LONG);
     close(appended_in_parent[1]);
-    sigaction(SIGSEGV, &before, NULL);
     waitpid(forked, &how, 0);
     CHECK_INT(how, 0);
     close(appended_in_parent[0]);
     mapped_region_release(appended);
     munmap(slow_source, scratch_page());
+}
+
+static void test_append_that_forks_ends_in_both_processes(void)
+{
+    struct sigaction before;
+    if (skip_handlers())
+        return;
+    fflush(stdout);
+    meddle = meddle_by_fork;
+    for (int anonymous = 0; anonymous < 2; anonymous++)
+        for (meddling = 0;
+             meddling < sizeof child_meddlings / sizeof child_meddlings[0];
+             meddling++) {
+            open_slowly(meddle_in_between, &before);
+            if (anonymous) {
+                mapped_region_release(appended);
+                CHECK_STATUS(
+                    mapped_region_anonymous(RECORD, NULL, &appended, NULL),
+                    MAPPED_OK);
+            }
+            append_and_fork();
+            sigaction(SIGSEGV, &before, NULL);
+        }
 }
 
 int main(void)
