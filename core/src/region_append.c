@@ -171,26 +171,27 @@ static uint64_t choose_size(const mapped__region *self, size_t length)
 /* Writes the trailer at the new end, which makes the file longer, and then
  * allocates the blocks. */
 static mapped_status extend_file(const mapped__region *self, uint64_t size,
-                                 uint64_t new_size)
+                                 uint64_t new_size, mapped_error *error)
 {
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
     mapped_status status = mapped__file_write_trailer(
-        self->file, new_size, self->offset + self->length, NULL);
+        self->file, new_size, self->offset + self->length, error);
     if (status != MAPPED_OK) { /* which may have made the file longer */
         (void)mapped__file_resize(self->file, new_size, size, false, NULL);
         return status;
     }
-    return mapped__file_resize(self->file, size, new_size, allocate, NULL);
+    return mapped__file_resize(self->file, size, new_size, allocate, error);
 }
 
 /* Makes the mapping longer and then the file. If another process, running or
  * dead, has left a spare that is large enough, that is used instead of a longer
- * file. After a failure the caller can still make the file as long as it must
- * be. */
-static mapped_status make_spare(mapped__region *self, size_t length)
+ * file. MAPPED_BUSY: the mapping has to move and can't. After any other failure
+ * the caller can still make the file as long as it must be. */
+static mapped_status make_spare(mapped__region *self, size_t length,
+                                mapped_error *error)
 {
     mapped__file_info info;
-    mapped_status status = mapped__file_info_get(self->file, &info, NULL);
+    mapped_status status = mapped__file_info_get(self->file, &info, error);
     if (status != MAPPED_OK)
         return status;
     uint64_t data_end = self->offset + self->length;
@@ -200,13 +201,13 @@ static mapped_status make_spare(mapped__region *self, size_t length)
     /* which looks at the size again */
     bool ours = mapped__file_data_end(self->file, &info) == data_end;
     if (!ours || size < info.size)
-        return MAPPED_RANGE;
-    status = mapped__region_extend(self, (size_t)(size - self->offset), NULL);
+        return mapped_error_set(error, MAPPED_RANGE, "append in steps");
+    status = mapped__region_extend(self, (size_t)(size - self->offset), error);
     if (status != MAPPED_OK)
         return status;
     mapped__region_publish(self, self->length);
     if (size > info.size)
-        status = extend_file(self, info.size, size);
+        status = extend_file(self, info.size, size, error);
     if (status != MAPPED_OK)
         return status;
     mapped__region_recover_past_end(self);
@@ -215,22 +216,23 @@ static mapped_status make_spare(mapped__region *self, size_t length)
     return MAPPED_OK;
 }
 
-/* Makes a spare unless there is one with room for `length` bytes of the region.
- * False: there is none, so the append makes the file just as long as it must
- * be.
- */
-static bool ensure_spare(mapped__region *self, size_t length)
+/* Makes a spare unless there is one with room for `length` bytes of the region;
+ * `*has` tells whether there is one then. MAPPED_BUSY is the only error:
+ * without a spare the append makes the file just as long as it must be. */
+static mapped_status ensure_spare(mapped__region *self, size_t length,
+                                  bool *has, mapped_error *error)
 {
-    if (length <= self->appends.capacity)
-        return true;
-    if (!self->appends.in_steps ||
+    *has = length <= self->appends.capacity;
+    if (*has || !self->appends.in_steps ||
         mapped__region_check_growable(self, NULL) != MAPPED_OK)
-        return false;
+        return MAPPED_OK;
     self->appends.in_steps = mapped__file_is_writable_at(self->file);
     if (!self->appends.in_steps)
-        return false;
+        return MAPPED_OK;
     mapped__region_free_old(self);
-    return make_spare(self, length) == MAPPED_OK;
+    mapped_status status = make_spare(self, length, error);
+    *has = status == MAPPED_OK;
+    return status == MAPPED_BUSY ? status : MAPPED_OK;
 }
 
 /* Leaves the file alone if another process has truncated it or has appended
@@ -291,12 +293,15 @@ static void fetch_spare(const mapped__region *self, size_t end)
 static mapped_status make_room(mapped__region *self, size_t end,
                                mapped_error *error)
 {
+    bool has_spare;
     if (MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST)
         mapped__region_recover_past_end(self);
-    if (!ensure_spare(self, end))
+    mapped_status status = ensure_spare(self, end, &has_spare, error);
+    if (status == MAPPED_OK && !has_spare)
         return mapped__region_resize(self, end, true, error);
-    fetch_spare(self, end);
-    return MAPPED_OK;
+    if (status == MAPPED_OK)
+        fetch_spare(self, end);
+    return status;
 }
 
 /* How many appends this thread is in the middle of. */

@@ -466,29 +466,8 @@ static void test_append_by_two_that_take_turns(void)
     check_records(3);
 }
 
-/* Where the mapping can't grow in steps, there may be room in its last page. */
-static void test_append_uses_the_last_page_where_no_step_fits(void)
-{
-    unsigned char record[RECORD] = {0};
-    scratch_file(NAME, 10);
-    mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, 0);
-    size_t rest = scratch_page() - (uintptr_t)region->base_ % scratch_page();
-    void *taken =
-        mmap(region->base_ + rest, scratch_page(), PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    mapped_region_acquire(region); /* so it can't move */
-    CHECK_STATUS(mapped_region_append(region, record, 3, NULL), MAPPED_OK);
-    CHECK_UINT(mapped_region_length(region), 13);
-    CHECK_INT(file_size(), 13);
-    mapped_region_release(region);
-    if (taken != MAP_FAILED)
-        munmap(taken, scratch_page());
-    mapped_region_release(region);
-}
-
 int main(void)
 {
-    RUN(test_append_uses_the_last_page_where_no_step_fits);
     RUN(test_append_believes_no_wrong_trailer);
     RUN(test_append_hides_its_spare_from_other_regions);
     RUN(test_append_trims_at_every_kind_of_end);
