@@ -99,10 +99,14 @@ static mapped_status map_longer(mapped__region *self, size_t length,
                                : status;
 }
 
+/* An append that a cut has doomed still stores where the longer file would be
+ * mapped. */
 static mapped_status show_longer(mapped__region *self, size_t length,
                                  mapped_error *error)
 {
     bool pages_protected = self->pages_protected;
+    if (self->appends.doomed > 0)
+        return mapped__region_busy(self, "refresh", error);
     mapped_status status = mapped__region_unprotect_pages(self, error);
     if (status == MAPPED_OK)
         status = map_longer(self, length, error);

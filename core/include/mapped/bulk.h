@@ -50,7 +50,7 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * second has ended and the first has not, some bytes of the first may be zeros,
  * and if that fails they stay. A resize that makes the region longer meanwhile
  * shows them, too; one to less than all that is being appended is MAPPED_BUSY,
- * and so is an append or a resize while one goes on that was cut. If the
+ * and so is any growth while one goes on that was cut. If the
  * process forks in the middle of one, from a fault handler, the append ends as
  * ever in the parent, and in the child with MAPPED_RANGE.
  *

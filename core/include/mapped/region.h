@@ -324,7 +324,8 @@ const char *mapped_change_text(mapped_change change);
  * without an error.
  *
  * MAPPED_BUSY: the region has to move (see mapped_region_resize) or to show
- * another file, while it is exported or there are other references.
+ * another file, while it is exported or there are other references; or it has
+ * to get longer while an append goes on whose place was cut off the file.
  * MAPPED_ARGUMENT past the reserve.
  * MAPPED_FAULT, growing: pages are lost and there is no reserve. Recover first.
  * MAPPED_UNSUPPORTED for devices and for memory that is no file.

@@ -177,6 +177,40 @@ static void test_append_whose_place_goes_says_so(void)
     munmap(slow_source, scratch_page());
 }
 
+/* The file is cut, and another process makes it longer again. */
+static void cut_and_write_in_between(int signal)
+{
+    mapped_change change;
+    (void)signal;
+    CHECK_INT(truncate(path(), 10), 0);
+    CHECK_STATUS(mapped_region_refresh(appended, &change, NULL), MAPPED_OK);
+    scratch_file(NAME, 10 * LONG);
+    CHECK_STATUS(mapped_region_refresh(appended, &change, NULL), MAPPED_BUSY);
+    CHECK_UINT(mapped_region_length(appended), 10);
+    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
+}
+
+/* Its bytes go nowhere: what is in the file now is another process'. (In the
+ * page that has the region's end they would overwrite it.) */
+static void test_append_whose_place_is_taken_overwrites_nothing(void)
+{
+    if (skip_handlers())
+        return;
+    struct sigaction before;
+    mapped_change change;
+    open_slowly(cut_and_write_in_between, &before);
+    append_records(appended, 1, 59);
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
+                 MAPPED_RANGE);
+    sigaction(SIGSEGV, &before, NULL);
+    CHECK_STATUS(mapped_region_refresh(appended, &change, NULL), MAPPED_OK);
+    CHECK_INT(change, MAPPED_LONGER);
+    for (size_t i = 0; i < 10 * LONG; i++)
+        CHECK_INT(scratch_get(appended, i), scratch_byte(i));
+    mapped_region_release(appended);
+    munmap(slow_source, scratch_page());
+}
+
 /* An append is under way, as far as `handler` is called. */
 static mapped_status append_slowly(void (*handler)(int))
 {
@@ -510,6 +544,7 @@ int main(void)
     RUN(test_append_that_fails_leaves_nothing);
     RUN(test_append_that_fails_in_the_middle_keeps_the_end);
     RUN(test_append_whose_place_goes_says_so);
+    RUN(test_append_whose_place_is_taken_overwrites_nothing);
     RUN(test_append_is_shown_by_nothing_but_its_end);
     RUN(test_append_without_a_spare_is_shown_by_its_end);
     RUN(test_append_finds_its_place_lost_whatever_comes_behind);
