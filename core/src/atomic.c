@@ -54,10 +54,14 @@ static mapped_value value_of(const mapped_element *element, uint64_t raw)
     return value;
 }
 
-/* False: out of range. */
+/* False: out of range. A word that is all zero has no element, and answers as
+ * closed. */
 static bool bits_of(const mapped_element *element, mapped_value value,
                     uint64_t *bits)
 {
+    *bits = 0;
+    if (element == NULL)
+        return true;
     bool fits = element->size == 8 ||
                 (element->kind == MAPPED_KIND_SIGNED
                      ? value.i >= INT32_MIN && value.i <= INT32_MAX
@@ -107,10 +111,9 @@ static mapped_status enter(access *self, bool writes, mapped_error *error)
 {
     unsigned char *p;
     const mapped_slice word = self->atomic->word;
-    size_t size = self->atomic->element->size;
     mapped_status status =
-        writes ? mapped_slice_enter_write(word, 0, size, &p, error)
-               : mapped_slice_enter(word, 0, size, &p, error);
+        writes ? mapped_slice_enter_write(word, 0, word.length, &p, error)
+               : mapped_slice_enter(word, 0, word.length, &p, error);
     if (status == MAPPED_OK)
         self->p = p;
     return status;
@@ -132,7 +135,7 @@ static mapped_status leave(const access *self, mapped_status status,
     const mapped_atomic *atomic = self->atomic;
     if (status == MAPPED_OK)
         status =
-            mapped_slice_leave(atomic->word, 0, atomic->element->size, error);
+            mapped_slice_leave(atomic->word, 0, atomic->word.length, error);
     if (status == MAPPED_OK && before != NULL)
         *before = value_of(atomic->element, self->raw);
     return mapped__region_report(atomic->word.region, self->name, status,
@@ -190,11 +193,10 @@ mapped_status mapped_atomic_store(const mapped_atomic *atomic,
     mapped_status status = check(is_store_order(order), fits, "store", error);
     if (status == MAPPED_OK)
         status = enter(&self, true, error);
-    uint64_t raw = in_order(atomic->element, bits);
     if (status == MAPPED_OK && atomic->element->size == 4)
-        store_32(self.p, raw, order);
+        store_32(self.p, in_order(atomic->element, bits), order);
     else if (status == MAPPED_OK)
-        store_64(self.p, raw, order);
+        store_64(self.p, in_order(atomic->element, bits), order);
     return leave(&self, status, NULL, error);
 }
 

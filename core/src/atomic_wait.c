@@ -45,39 +45,36 @@ static mapped_status end(const mapped_atomic *atomic, mapped_status status,
     return mapped__region_report(atomic->word.region, "wait", status, error);
 }
 
-/* The half that the system compares, as it lies in memory. */
-static uint32_t first_half(const mapped_atomic *atomic, mapped_value value)
-{
-    unsigned char bytes[8] = {0};
-    uint32_t half;
-    (void)atomic->element->store(atomic->element, bytes, value);
-    memcpy(&half, bytes, sizeof half);
-    return half;
-}
-
-/* Does the element hold that number? */
-static bool can_be(const mapped_atomic *atomic, mapped_value value)
+/* The half that the system compares, as it lies in memory. False: the element
+ * can't hold that number. */
+static bool first_half(const mapped_element *element, mapped_value value,
+                       uint32_t *half)
 {
     unsigned char bytes[8];
-    return atomic->element->store(atomic->element, bytes, value) == MAPPED_OK;
+    if (element->store(element, bytes, value) != MAPPED_OK)
+        return false;
+    memcpy(half, bytes, sizeof *half);
+    return true;
 }
 
 mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
                                  mapped_value expected, uint64_t deadline,
                                  mapped_value *found, mapped_error *error)
 {
-    const uint64_t look = atomic->element->size == 4 ? LOOK : LOOK_AT_LONG;
-    if (!can_be(atomic, expected))
+    const uint64_t look = atomic->word.length == 4 ? LOOK : LOOK_AT_LONG;
+    uint32_t half = 0;
+    if (atomic->element != NULL &&
+        !first_half(atomic->element, expected, &half))
         return end(atomic, MAPPED_VALUE, error);
-    const uint32_t half = first_half(atomic, expected);
     for (;;) {
         mapped_value value;
         mapped_status status =
             mapped_atomic_load(atomic, MAPPED_ORDER_SEQ_CST, &value, error);
-        if (status != MAPPED_OK && error != NULL)
-            error->operation = "wait";
-        if (status != MAPPED_OK)
+        if (status != MAPPED_OK) {
+            if (error != NULL)
+                error->operation = "wait";
             return status;
+        }
         if (value.u != expected.u) {
             *found = value;
             return MAPPED_OK;

@@ -138,6 +138,30 @@ static void test_zero_slice_has_no_fields(void)
     mapped_fields_release(layout);
 }
 
+static void test_zero_word_has_no_integer(void)
+{
+    const mapped_atomic word = {{NULL, 0, 0}, NULL};
+    const mapped_mutex mutex = {{{NULL, 0, 0}, NULL}};
+    const mapped_value one = {.u = 1};
+    mapped_value found;
+    CHECK_STATUS(mapped_atomic_load(&word, MAPPED_ORDER_SEQ_CST, &found, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_atomic_store(&word, one, MAPPED_ORDER_SEQ_CST, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_atomic_update(&word, MAPPED_ATOMIC_ADD, one,
+                                      MAPPED_ORDER_SEQ_CST, &found, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_atomic_compare_exchange(
+                     &word, one, one, MAPPED_ORDER_SEQ_CST, &found, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_atomic_wait(&word, one, MAPPED_NEVER, &found, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_atomic_notify(&word, 1, NULL, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_mutex_lock(&mutex, MAPPED_NEVER, NULL, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_mutex_unlock(&mutex, NULL), MAPPED_CLOSED);
+}
+
 static void test_zero_slice_leaves_no_pointer(void)
 {
     mapped_span span;
@@ -194,6 +218,7 @@ int main(void)
     RUN(test_zero_slice_has_no_text);
     RUN(test_zero_slice_has_no_patterns);
     RUN(test_zero_slice_has_no_fields);
+    RUN(test_zero_word_has_no_integer);
     RUN(test_zero_slice_leaves_no_pointer);
     RUN(test_no_region_is_closed);
     RUN(test_no_region_can_be_changed);
