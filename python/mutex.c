@@ -76,15 +76,15 @@ static int lock_core(Mutex *mutex, uint64_t deadline)
     mapped_error error;
     bool died = false;
     mapped_status status = mapped_mutex_lock(&mutex->core, 0, &died, &error);
-    while (status == MAPPED_TIMEOUT || status == MAPPED_INTERRUPTED) {
+    bool waits = status == MAPPED_TIMEOUT;
+    while (waits) {
         status = lock_unlocked(mutex, deadline, &died, &error);
         if (PyErr_CheckSignals() < 0) {
             if (status == MAPPED_OK)
                 status = mapped_mutex_unlock(&mutex->core, NULL);
             return -1;
         }
-        if (status == MAPPED_TIMEOUT)
-            break;
+        waits = status == MAPPED_INTERRUPTED;
     }
     if (status != MAPPED_OK)
         return raised_as_int(raise_of(mutex->owner, &error));

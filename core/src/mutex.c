@@ -88,16 +88,21 @@ static mapped_status approach(const mapped_mutex *mutex, uint64_t *word,
     return status;
 }
 
-/* Takes the mutex, which `word` says is somebody's. */
+/* Takes the mutex, which `word` says is somebody's. The owner is looked at
+ * first, and again when a sleep has changed nothing: one that has just taken it
+ * lives.
+ */
 static mapped_status lock_slowly(const mapped_mutex *mutex, uint64_t word,
                                  uint64_t deadline, bool *owner_died,
                                  mapped_error *error)
 {
     const uint64_t me = mapped__process_identity() | WAITERS;
+    bool look = true;
     for (;;) {
+        const uint64_t before = word;
         bool taken = false;
-        bool dead =
-            word != 0 && !mapped__process_lives(word & ~(uint64_t)WAITERS);
+        bool dead = look && word != 0 &&
+                    !mapped__process_lives(word & ~(uint64_t)WAITERS);
         mapped_status status = word == 0 || dead
                                    ? try_change(mutex, &word, me, &taken, error)
                                    : approach(mutex, &word, deadline, error);
@@ -107,6 +112,7 @@ static mapped_status lock_slowly(const mapped_mutex *mutex, uint64_t word,
             *owner_died = dead;
             return MAPPED_OK;
         }
+        look = word == before;
     }
 }
 
