@@ -158,8 +158,6 @@ static int atomic_compare_exchange(lua_State *L)
     return push_result(L, &atomic, before);
 }
 
-/* A signal ends the wait, so that Lua can run the hook that its handler has
- * set. */
 static int atomic_wait(lua_State *L)
 {
     mapped_value value, found;
@@ -170,20 +168,11 @@ static int atomic_wait(lua_State *L)
     atomic = check_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
     deadline = mlua_opt_deadline(L, 3);
-    switch (mapped_atomic_wait(&atomic, value, deadline, &found, &error)) {
-    case MAPPED_OK:
+    if (mapped_atomic_wait(&atomic, value, deadline, &found, &error) ==
+        MAPPED_OK)
         return push_result(L, &atomic, found);
-    case MAPPED_TIMEOUT:
-        luaL_pushfail(L);
-        lua_pushliteral(L, "timeout");
-        return 2;
-    case MAPPED_INTERRUPTED:
-        luaL_pushfail(L);
-        lua_pushliteral(L, "interrupted");
-        return 2;
-    default:
-        return mlua_raise_value(L, 2, &error);
-    }
+    return error.status == MAPPED_VALUE ? mlua_raise_value(L, 2, &error)
+                                        : mlua_fail(L, &error);
 }
 
 static int atomic_notify(lua_State *L)

@@ -115,6 +115,13 @@ static bool is_expected(mapped_status status)
 
 int mlua_fail(lua_State *L, const mapped_error *error)
 {
+    if (error->status == MAPPED_TIMEOUT ||
+        error->status == MAPPED_INTERRUPTED) {
+        luaL_pushfail(L);
+        lua_pushstring(L, error->status == MAPPED_TIMEOUT ? "timeout"
+                                                          : "interrupted");
+        return 2;
+    }
     if (!is_expected(error->status))
         return mlua_raise(L, error);
     luaL_pushfail(L);

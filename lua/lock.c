@@ -39,16 +39,6 @@ static mlua_lock *push_lock(lua_State *L)
     return self;
 }
 
-static int push_failure(lua_State *L, const mapped_error *error)
-{
-    bool timeout = error->status == MAPPED_TIMEOUT;
-    if (!timeout && error->status != MAPPED_INTERRUPTED)
-        return mlua_fail(L, error);
-    luaL_pushfail(L);
-    lua_pushstring(L, timeout ? "timeout" : "interrupted");
-    return 2;
-}
-
 static int view_lock(lua_State *L)
 {
     static const char *const names[] = {"shared", "timeout", NULL};
@@ -69,7 +59,7 @@ static int view_lock(lua_State *L)
         self->held = status == MAPPED_OK;
     } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
-        return push_failure(L, &error);
+        return mlua_fail(L, &error);
     mlua_add_resource(L, &self->resource, free_resource);
     return 1;
 }

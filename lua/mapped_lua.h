@@ -107,7 +107,9 @@ int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error);
 /* What a failed change of a whole region becomes. What a correct program must
  * expect (the system refused, memory is busy or used up, the file is too short
  * or no file) pushes nil, the message and a number, errno or a negative status,
- * and returns 3. Everything else raises. */
+ * and returns 3. A wait that ended without success pushes nil and "timeout", or
+ * "interrupted" by a signal, so that Lua can run the hook that its handler has
+ * set; and returns 2. Everything else raises. */
 int mlua_fail(lua_State *L, const mapped_error *error);
 
 /* Lost pages that were asked for, not met: nil, the message, errno; returns 3.

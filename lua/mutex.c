@@ -35,8 +35,6 @@ int mlua_mutex_new(lua_State *L)
     return 1;
 }
 
-/* A signal ends the wait, so that Lua can run the hook that its handler has
- * set. */
 static int mutex_lock(lua_State *L)
 {
     const mapped_mutex *mutex;
@@ -46,22 +44,11 @@ static int mutex_lock(lua_State *L)
     mlua_at_most(L, 2);
     mutex = check_mutex(L);
     deadline = mlua_opt_deadline(L, 2);
-    switch (mapped_mutex_lock(mutex, deadline, &owner_died, &error)) {
-    case MAPPED_OK:
-        lua_pushvalue(L, 1);
-        lua_pushboolean(L, owner_died);
-        return 2;
-    case MAPPED_TIMEOUT:
-        luaL_pushfail(L);
-        lua_pushliteral(L, "timeout");
-        return 2;
-    case MAPPED_INTERRUPTED:
-        luaL_pushfail(L);
-        lua_pushliteral(L, "interrupted");
-        return 2;
-    default:
-        return mlua_raise(L, &error);
-    }
+    if (mapped_mutex_lock(mutex, deadline, &owner_died, &error) != MAPPED_OK)
+        return mlua_fail(L, &error);
+    lua_pushvalue(L, 1);
+    lua_pushboolean(L, owner_died);
+    return 2;
 }
 
 static int mutex_unlock(lua_State *L)
