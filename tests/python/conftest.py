@@ -3,6 +3,7 @@ and counts that show leaks."""
 import gc
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import textwrap
@@ -97,6 +98,29 @@ def mappings_of(path):
     """Returns how many mappings of a file this process has."""
     lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
     return sum(line.endswith(f" {path}") for line in lines)
+
+
+@pytest.fixture
+def interrupted():
+    """Returns a function that runs another one, whose wait a signal handler
+    ends with KeyboardInterrupt."""
+    def run(waits):
+        def act(number, frame):
+            calls.append(number)
+            if len(calls) >= 2:  # a hostile build's finalizer may swallow it
+                raise KeyboardInterrupt
+
+        calls = []
+        before = signal.signal(signal.SIGALRM, act)
+        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                waits()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert len(calls) >= 2
+    return run
 
 
 @pytest.fixture

@@ -253,4 +253,26 @@ CHECK__UNUSED static int scratch_child(const char *(*body)(void))
     return 0;
 }
 
+/* Runs `body` in a forked child, which may use CHECK, while the parent goes on
+ * to scratch_end_child. */
+CHECK__UNUSED static pid_t scratch_begin_child(void (*body)(void))
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        check_test_failed = false;
+        body();
+        fflush(stdout);
+        _exit(check_test_failed);
+    }
+    return child;
+}
+
+CHECK__UNUSED static void scratch_end_child(pid_t child)
+{
+    int how = -1;
+    waitpid(child, &how, 0);
+    CHECK_INT(how, 0);
+}
+
 #endif

@@ -50,26 +50,6 @@ static uint64_t *words(void)
     return (uint64_t *)(void *)region->base_;
 }
 
-static pid_t begin_child(void (*body)(void))
-{
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        check_test_failed = false;
-        body();
-        fflush(stdout);
-        _exit(check_test_failed);
-    }
-    return child;
-}
-
-static void end_child(pid_t child)
-{
-    int how = -1;
-    waitpid(child, &how, 0);
-    CHECK_INT(how, 0);
-}
-
 static void test_mutex_is_zero_while_it_is_free(void)
 {
     make_it();
@@ -101,7 +81,7 @@ static void test_mutex_is_unlocked_by_its_owner_only(void)
     make_it();
     CHECK_STATUS(mapped_mutex_unlock(&mutex, NULL), MAPPED_ARGUMENT);
     lock_it();
-    end_child(begin_child(unlock_as_stranger));
+    scratch_end_child(scratch_begin_child(unlock_as_stranger));
     unlock_it();
     CHECK_STATUS(mapped_mutex_unlock(&mutex, NULL), MAPPED_ARGUMENT);
     mapped_region_release(region);
@@ -133,13 +113,13 @@ static void test_mutex_keeps_threads_and_processes_apart(void)
     pthread_t thread;
     make_it();
     for (int i = 0; i < 2; i++)
-        children[i] = begin_child(count);
+        children[i] = scratch_begin_child(count);
     mapped_region_acquire(region);
     CHECK_INT(pthread_create(&thread, NULL, count_in_thread, NULL), 0);
     count();
     pthread_join(thread, NULL);
     for (int i = 0; i < 2; i++)
-        end_child(children[i]);
+        scratch_end_child(children[i]);
     CHECK_UINT(words()[1], 4 * ROUNDS);
     CHECK_UINT(words()[0], 0);
     mapped_region_release(region);
@@ -158,7 +138,7 @@ static void test_mutex_of_one_who_dies_goes_to_the_next(void)
 {
     for (int reap = 0; reap < 2; reap++) {
         make_it();
-        pid_t child = begin_child(lock_and_stay);
+        pid_t child = scratch_begin_child(lock_and_stay);
         while (MAPPED__LOAD_ACQUIRE(&words()[1]) == 0)
             scratch_pause();
         CHECK_STATUS(try_it(), MAPPED_TIMEOUT);
@@ -187,7 +167,7 @@ static void test_mutex_owner_may_die_while_others_wait(void)
 {
     pthread_t thread;
     make_it();
-    pid_t child = begin_child(lock_and_stay);
+    pid_t child = scratch_begin_child(lock_and_stay);
     while (MAPPED__LOAD_ACQUIRE(&words()[1]) == 0)
         scratch_pause();
     CHECK_INT(pthread_create(&thread, NULL, end_soon, &child), 0);
@@ -220,7 +200,7 @@ static void test_mutex_is_not_taken_for_want_of_a_descriptor(void)
 {
     struct rlimit before, none;
     make_it();
-    pid_t child = begin_child(lock_and_stay);
+    pid_t child = scratch_begin_child(lock_and_stay);
     while (MAPPED__LOAD_ACQUIRE(&words()[1]) == 0)
         scratch_pause();
     getrlimit(RLIMIT_NOFILE, &before);
