@@ -39,26 +39,24 @@ void region_release_wrap(Region *self)
     PyBuffer_Release(&self->wrap_buffer);
 }
 
-/* What close_core calls: mapped_region_close, or mapped_region_retire. */
-typedef mapped_status CloseFunction(mapped_region *region, mapped_error *error);
-
-/* Always succeeds, and sets `error->length` to the number of exports. */
-static mapped_status retire(mapped_region *region, mapped_error *error)
-{
-    error->length = mapped_region_retire(region);
-    return MAPPED_OK;
-}
-
 /* With the interpreter lock held no other thread is in the middle of an access,
  * unless it runs unlocked, and then it holds a reference. So the core unmaps
  * the region if there are no other references. It gives up the lock for what
  * takes long (unlocked_watch_waits). */
-static mapped_status close_core(Region *self, CloseFunction *how,
-                                mapped_error *error)
+static mapped_status close_core(Region *self, mapped_error *error)
 {
-    mapped_status status = how(self->view.slice.region, error);
+    mapped_status status =
+        mapped_region_close(core_of((PyObject *)self), error);
     region_release_wrap(self);
     return status;
+}
+
+/* The same, with the memory left to the exports; returns how many there are. */
+static size_t retire_core(Region *self)
+{
+    size_t exports = mapped_region_retire(core_of((PyObject *)self));
+    region_release_wrap(self);
+    return exports;
 }
 
 static void region_free(Region *region)
@@ -134,7 +132,7 @@ static int region_traverse(PyObject *self, visitproc visit, void *arg)
  * the same cycle and is cleared, too. */
 static int region_clear(PyObject *self)
 {
-    (void)close_core((Region *)self, mapped_region_close, NULL);
+    (void)close_core((Region *)self, NULL);
     return 0;
 }
 
@@ -150,7 +148,7 @@ static const char region_close_doc[] = PyDoc_STR(
 static PyObject *region_close(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error;
-    if (close_core((Region *)self, mapped_region_close, &error) != MAPPED_OK)
+    if (close_core((Region *)self, &error) != MAPPED_OK)
         return raise_of((Region *)self, &error);
     if (fault_raise_pending((Region *)self))
         return NULL;
@@ -174,27 +172,25 @@ static const char region___exit___doc[] = PyDoc_STR(
     "exception of the block passes unchanged.");
 
 /* Returns 0, or -1 with an exception, which a warning can be turned into. */
-static int warn_of_exports(PyObject *self, uint64_t count)
+static int warn_of_exports(PyObject *self, size_t count)
 {
     if (count == 0)
         return 0;
     return PyErr_ResourceWarning(
-        self, 1, "%llu export%s of %R outlive%s its block",
-        (unsigned long long)count, count == 1 ? "" : "s", self,
-        count == 1 ? "s" : "");
+        self, 1, "%zu export%s of %R outlive%s its block", count,
+        count == 1 ? "" : "s", self, count == 1 ? "s" : "");
 }
 
 static PyObject *region___exit__(PyObject *self, PyObject *arguments)
 {
-    mapped_error error = MAPPED_ERROR_INIT;
     PyObject *type, *value, *traceback;
     if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
                            &traceback))
         return NULL;
     bool again = ((Region *)self)->block_ended;
     ((Region *)self)->block_ended = true;
-    (void)close_core((Region *)self, retire, &error);
-    bool failed = !again && warn_of_exports(self, error.length) < 0;
+    size_t exports = retire_core((Region *)self);
+    bool failed = !again && warn_of_exports(self, exports) < 0;
     if (type != Py_None) {
         if (failed)
             PyErr_WriteUnraisable(self);

@@ -21,6 +21,7 @@ struct mapped__guard {
 
     mapped__guard_slot *slot; /* NULL: not in the table */
     unsigned char *base;
+
     uint32_t lock; /* spin lock of `lost_list`, taken by handlers too */
     _Alignas(8) uint64_t faults; /* total count */
     _Alignas(8) uint64_t

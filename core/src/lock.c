@@ -15,8 +15,7 @@ static mapped_status reopen(mapped__region *self, bool shared, intptr_t *file,
 {
     if (!shared && !mapped__mode_shares_writes(self->mode))
         return mapped_error_set(error, MAPPED_READONLY, "lock");
-    if (self->wrapped || self->fixed ||
-        (self->file == MAPPED__NO_FILE && self->name == NULL))
+    if (self->fixed)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "lock");
     return mapped__region_reopen_file(self, !shared, file, error);
 }

@@ -34,9 +34,8 @@ typedef struct mapped__file_info {
 #define MAPPED__FILE_WRITE 1u     /* read-write instead of read-only */
 #define MAPPED__FILE_CREATE 2u    /* create if missing */
 #define MAPPED__FILE_EXCLUSIVE 4u /* fail if it exists */
-#define MAPPED__FILE_DEVICE_IO \
-    8u                           /* uncached where the driver looks at O_SYNC */
-#define MAPPED__FILE_NO_LINK 16u /* fail if it is a symbolic link */
+#define MAPPED__FILE_DEVICE_IO 8u /* uncached, if the driver heeds O_SYNC */
+#define MAPPED__FILE_NO_LINK 16u  /* fail if it is a symbolic link */
 
 /* Never blocks on a pipe, never becomes a controlling terminal, close-on-exec.
  * `path` in the file system's bytes, UTF-8 on Windows. `*created` tells whether

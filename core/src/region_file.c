@@ -48,14 +48,13 @@ mapped_status mapped__region_reopen_file(const mapped__region *self,
                                          bool writable, intptr_t *file,
                                          mapped_error *error)
 {
-    unsigned flags = writable ? MAPPED__FILE_WRITE : 0;
-    mapped_status status =
-        self->file == MAPPED__NO_FILE
-            ? MAPPED_STALE
-            : mapped__file_reopen(self->file, writable, file, error);
-    if (status != MAPPED_OK && self->name != NULL)
-        status = open_by_path(self, flags, file, error);
-    return status;
+    if (self->file != MAPPED__NO_FILE) {
+        mapped_status status =
+            mapped__file_reopen(self->file, writable, file, error);
+        if (status == MAPPED_OK || self->name == NULL)
+            return status;
+    }
+    return open_by_path(self, writable ? MAPPED__FILE_WRITE : 0, file, error);
 }
 
 void mapped__region_close_file(const mapped__region *self, intptr_t file)

@@ -3,14 +3,16 @@
  * pages. So a length that another thread has read never exceeds what is mapped,
  * unless the state word says that the region has shrunk.
  *
- * A mapping grows in one of these ways, the first that can be had:
+ * A mapping grows in the first of these ways that is possible:
  *
- *     in place                    into its reserve, or over free addresses
- *     by moving                   only if nobody else can be in an access,
- * which `alone` says here (mapped__region_is_alone) as a second mapping beside
- * the first, if that is exported or is split into parts that can't be moved at
- * once
- */
+ * - in place, into its reserve or over free addresses;
+ *
+ * - by moving, if nobody else can be in an access (`alone`, which is
+ *   mapped__region_is_alone);
+ *
+ * - as a second mapping beside the first, if that is exported or is split into
+ *   parts that can't be moved at once; nobody else may be in an access then,
+ *   either. */
 #include <mapped/region.h>
 
 #include <assert.h>

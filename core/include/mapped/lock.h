@@ -10,7 +10,7 @@
  *     ... read and change the slice ...
  *     mapped_lock_release(&lock);
  *
- * On POSIX systems these are the record locks of an open file description
+ * On Linux these are the record locks of an open file description
  * (fcntl, F_OFD_SETLK), with one of its own for each lock, so that no close of
  * another descriptor gives it up. They meet the locks of fcntl and lockf of
  * other programs. A lock that somebody holds when he dies is free. Across a
