@@ -467,6 +467,7 @@ uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name);
 
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
+int mlua_shared(lua_State *L);
 int mlua_unlink(lua_State *L);
 int mlua_guard(lua_State *L);
 int mlua_stats(lua_State *L);        /* fault.c */

@@ -140,12 +140,17 @@ static void push_statuses(lua_State *L)
 #undef MLUA_SET_STATUS
 }
 
-static const luaL_Reg functions[] = {
-    {"open", mlua_open},       {"anonymous", mlua_anonymous},
-    {"guard", mlua_guard},     {"layout", mlua_layout_new},
-    {"stats", mlua_stats},     {"windows", mlua_open_windows},
-    {"fence", mlua_fence},     {"unlink", mlua_unlink},
-    {"Mutex", mlua_mutex_new}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"open", mlua_open},
+                                     {"anonymous", mlua_anonymous},
+                                     {"guard", mlua_guard},
+                                     {"layout", mlua_layout_new},
+                                     {"stats", mlua_stats},
+                                     {"windows", mlua_open_windows},
+                                     {"fence", mlua_fence},
+                                     {"unlink", mlua_unlink},
+                                     {"shared", mlua_shared},
+                                     {"Mutex", mlua_mutex_new},
+                                     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

@@ -1,7 +1,7 @@
-/* The functions open and anonymous. Reading the arguments may run a script's
- * code, so they are read before anything is opened. The Region's memory is
- * allocated before too, so that no error can lose what was opened. A file
- * handle is read last of all, because a finalizer may close it before. */
+/* The functions open, shared and anonymous. Reading the arguments may run a
+ * script's code, so they are read before anything is opened. The Region's
+ * memory is allocated before too, so that no error can lose what was opened. A
+ * file handle is read last of all, because a finalizer may close it before. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -129,11 +129,9 @@ static uint32_t get_permissions(lua_State *L, int arg)
     return given == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)given;
 }
 
-static mapped_open_options check_open_options(lua_State *L, int arg)
+static mapped_open_options check_open_options(lua_State *L, int arg,
+                                              const char *const names[])
 {
-    static const char *const names[] = {
-        "offset", "length", "reserve",     "sparse", "populate", "device",
-        "huge",   "fd",     "permissions", "shared", NULL};
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
     uint64_t length;
     mlua_check_options(L, arg, names);
@@ -149,8 +147,6 @@ static mapped_open_options check_open_options(lua_State *L, int arg)
         options.flags |= MAPPED_OPEN_POPULATE;
     if (mlua_get_flag(L, arg, "device", false))
         options.flags |= MAPPED_OPEN_DEVICE;
-    if (mlua_get_flag(L, arg, "shared", false))
-        options.flags |= MAPPED_OPEN_SHARED;
     options.permissions = get_permissions(L, arg);
     return options;
 }
@@ -191,13 +187,13 @@ FILE *mlua_check_stream(lua_State *L, int arg)
     return handle->f;
 }
 
-static mapped_mode check_mode(lua_State *L, int arg)
+static mapped_mode check_mode(lua_State *L, int arg, mapped_mode fallback)
 {
     size_t length;
-    mapped_mode mode = MAPPED_MODE_READ;
-    const char *text = "r";
+    mapped_mode mode;
+    const char *text;
     if (lua_isnoneornil(L, arg))
-        return mode;
+        return fallback;
     text = mlua_check_string(L, arg, &length);
     if (strlen(text) != length)
         luaL_argerror(L, arg, "unknown mode: it contains a zero byte");
@@ -237,34 +233,62 @@ static mapped_status open_source(lua_State *L, const source *from,
     return open_handle(L, from, region, error);
 }
 
-int mlua_open(lua_State *L)
+/* Opens what is at argument 1, whose name that is if it is a string. */
+static int push_opened(lua_State *L, source *from)
 {
-    source from;
     mapped_error error;
     mapped_status status;
     mlua_region *self;
     bool retried = false;
+    self = mlua_push_region(
+        L, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
+    from->options.memory = mlua_region_memory(self);
+    from->options.memory_size = self->room;
+    do
+        status = open_source(L, from, &self->region, &error);
+    while (mlua_retry_after_gc(L, status, &error, &retried));
+    if (status != MAPPED_OK)
+        return mlua_fail(L, &error);
+    self->own = from->mode == MAPPED_MODE_COPY;
+    mlua_finish_region(L, self);
+    return 1;
+}
+
+int mlua_open(lua_State *L)
+{
+    static const char *const names[] = {
+        "offset", "length", "reserve", "sparse",      "populate",
+        "device", "huge",   "fd",      "permissions", NULL};
+    source from;
     mlua_at_most(L, 3);
-    from.mode = check_mode(L, 2);
-    from.options = check_open_options(L, 3);
+    from.mode = check_mode(L, 2, MAPPED_MODE_READ);
+    from.options = check_open_options(L, 3, names);
     from.descriptor = check_descriptor(L, 1, 3);
     if (lua_type(L, 1) == LUA_TSTRING)
         mlua_check_path(L, 1);
     else if (from.descriptor < 0)
         mlua_check_stream(L, 1);
     lua_settop(L, 3);
-    self = mlua_push_region(
-        L, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
-    from.options.memory = mlua_region_memory(self);
-    from.options.memory_size = self->room;
-    do
-        status = open_source(L, &from, &self->region, &error);
-    while (mlua_retry_after_gc(L, status, &error, &retried));
-    if (status != MAPPED_OK)
-        return mlua_fail(L, &error);
-    self->own = from.mode == MAPPED_MODE_COPY;
-    mlua_finish_region(L, self);
-    return 1;
+    return push_opened(L, &from);
+}
+
+int mlua_shared(lua_State *L)
+{
+    static const char *const names[] = {
+        "offset", "reserve", "sparse", "populate", "huge", "permissions", NULL};
+    source from;
+    size_t length;
+    mlua_at_most(L, 4);
+    mlua_check_string(L, 1, &length);
+    mlua_check_path(L, 1);
+    from.mode = check_mode(L, 3, MAPPED_MODE_READ_WRITE);
+    from.options = check_open_options(L, 4, names);
+    if (!lua_isnoneornil(L, 2))
+        from.options.length = mapped_length_exactly(mlua_check_length(L, 2));
+    from.options.flags |= MAPPED_OPEN_SHARED;
+    from.descriptor = -1;
+    lua_settop(L, 4);
+    return push_opened(L, &from);
 }
 
 int mlua_unlink(lua_State *L)

@@ -568,6 +568,7 @@ VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
     X(KEYWORDS, guard)      \
     X(NONE, stats)          \
     X(KEYWORDS, fence)      \
+    X(KEYWORDS, shared)     \
     X(ONE, unlink)          \
     X(KEYWORDS, windows)
 

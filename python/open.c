@@ -1,6 +1,6 @@
-/* The functions that make regions: open, anonymous and wrap. All arguments are
- * converted, and the Region is made, before anything is opened, because both
- * may run the code of others. */
+/* The functions that make regions: open, shared, anonymous and wrap. All
+ * arguments are converted, and the Region is made, before anything is opened,
+ * because both may run the code of others. */
 #include "open.h"
 #include "unlocked.h"
 
@@ -153,7 +153,7 @@ enum {
     OPEN_HUGE,
     OPEN_DEVICE,
     OPEN_PERMISSIONS,
-    OPEN_SHARED
+    OPEN_COUNT
 };
 
 static int convert_permissions(PyObject *object, uint32_t *permissions)
@@ -186,8 +186,7 @@ static int convert_request(PyObject *const *values, Request *request)
         convert_huge(values[OPEN_HUGE], &options->huge) < 0 ||
         convert_flag(values[OPEN_DEVICE], MAPPED_OPEN_DEVICE, flags) < 0 ||
         convert_permissions(values[OPEN_PERMISSIONS], &options->permissions) <
-            0 ||
-        convert_flag(values[OPEN_SHARED], MAPPED_OPEN_SHARED, flags) < 0)
+            0)
         return -1;
     if (length != UINT64_MAX)
         options->length = mapped_length_exactly(length);
@@ -238,8 +237,10 @@ static PyObject *open_request(State *state, PyObject *file, Request *request)
     Region *self = region_new(state, Py_None);
     if (self == NULL)
         return NULL;
-    if (request_convert_file(file, request) == 0 &&
-        open_twice(file, request, self) == 0) {
+    bool is_shared = request->options.flags & MAPPED_OPEN_SHARED;
+    int converted = is_shared ? convert_path(file, request)
+                              : request_convert_file(file, request);
+    if (converted == 0 && open_twice(file, request, self) == 0) {
         PyObject *none = self->name;
         self->name = Py_NewRef(request->name);
         Py_DECREF(none);
@@ -252,7 +253,7 @@ static PyObject *open_request(State *state, PyObject *file, Request *request)
 const char module_open_doc[] = PyDoc_STR(
     "open($module, file, mode='r', *, offset=0, length=None, reserve=None,\n"
     "     sparse=False, populate=False, huge=None, device=False,\n"
-    "     permissions=0o666, shared=False)\n--\n\n"
+    "     permissions=0o666)\n--\n\n"
     "Map a file and return its Region.\n\n"
     "file      a path, a descriptor, or an object with fileno()\n"
     "mode      'r' read-only, 'r+' shared read-write, 'c' private "
@@ -268,32 +269,71 @@ const char module_open_doc[] = PyDoc_STR(
     "populate  bring all pages into memory before returning\n"
     "huge      True: transparent huge pages where possible\n"
     "device    every access is one of exactly its width\n"
-    "permissions  of a created file, less the umask; of shared memory 0o600\n"
-    "          unless given\n"
-    "shared    `file` is the name of shared memory, as shm_open and\n"
-    "          multiprocessing's SharedMemory have it; see unlink()\n\n"
+    "permissions  of a created file, less the umask\n\n"
     "OSError as the system says; ValueError for an unknown mode, a negative\n"
     "number, or in 'r' and 'c' an end past the end of the file.");
+
+static PyObject *open_with(PyObject *self, PyObject *const *values,
+                           Request *request)
+{
+    PyObject *result = NULL;
+    if (convert_request(values, request) == 0)
+        result =
+            open_request(PyModule_GetState(self), values[OPEN_FILE], request);
+    request_clear(request);
+    return result;
+}
 
 static PyObject *module_open_with(PyObject *self, PyObject *const *values)
 {
     Request request = {.options = MAPPED_OPEN_OPTIONS_INIT};
-    PyObject *result = NULL;
-    if (convert_request(values, &request) == 0)
-        result =
-            open_request(PyModule_GetState(self), values[OPEN_FILE], &request);
-    request_clear(&request);
-    return result;
+    return open_with(self, values, &request);
 }
 
 KEYWORD_METHOD(module_open, module_open_with, "open", 1, 2, "file", "mode",
                "offset", "length", "reserve", "sparse", "populate", "huge",
-               "device", "permissions", "shared")
+               "device", "permissions")
+
+const char module_shared_doc[] = PyDoc_STR(
+    "shared($module, name, length=None, mode='r+', *, offset=0,\n"
+    "       reserve=None, sparse=False, populate=False, huge=None,\n"
+    "       permissions=0o600)\n--\n\n"
+    "Map the shared memory that has this name and return its Region. It is\n"
+    "what shm_open in C and multiprocessing's SharedMemory have under the\n"
+    "name, with or without a slash before it, and stays until unlink().\n\n"
+    "length    bytes, exactly; None: all there are\n"
+    "mode      'r+' attach, 'x+' create, fail if it exists, 'a+' attach or "
+    "create,\n"
+    "          'w+' create or truncate, 'r' attach read-only, 'c' attach "
+    "private\n"
+    "          copy-on-write\n"
+    "permissions  of what is created, less the umask\n\n"
+    "The other options are those of open(). OSError as the system says,\n"
+    "ValueError for a name that none can have and for what open() raises "
+    "it.");
+
+static PyObject *module_shared_with(PyObject *self, PyObject *const *values)
+{
+    Request request = {.options = MAPPED_OPEN_OPTIONS_INIT};
+    PyObject *const of_open[OPEN_COUNT] = {
+        [OPEN_FILE] = values[0],       [OPEN_LENGTH] = values[1],
+        [OPEN_MODE] = values[2],       [OPEN_OFFSET] = values[3],
+        [OPEN_RESERVE] = values[4],    [OPEN_SPARSE] = values[5],
+        [OPEN_POPULATE] = values[6],   [OPEN_HUGE] = values[7],
+        [OPEN_PERMISSIONS] = values[8]};
+    request.mode = MAPPED_MODE_READ_WRITE;
+    request.options.flags = MAPPED_OPEN_SHARED;
+    return open_with(self, of_open, &request);
+}
+
+KEYWORD_METHOD(module_shared, module_shared_with, "shared", 1, 3, "name",
+               "length", "mode", "offset", "reserve", "sparse", "populate",
+               "huge", "permissions")
 
 const char module_unlink_doc[] = PyDoc_STR(
     "unlink($module, name, /)\n--\n\n"
-    "Remove the name of shared memory, which open(name, shared=True) made.\n"
-    "Those who have it mapped keep it.\n\n"
+    "Remove the name of shared memory, see shared(). Those who have it\n"
+    "mapped keep it.\n\n"
     "OSError as the system says, ValueError for a name that none can have.");
 
 PyObject *module_unlink(PyObject *self, PyObject *argument)

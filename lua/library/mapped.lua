@@ -37,10 +37,7 @@ local mapped = {}
 ---@field huge? boolean|integer huge pages where possible, or pages of that size
 ---@field device? boolean registers: every get and set is one access of exactly
 ---  its width
----@field permissions? integer of a created file, less the umask; default 0666,
----  of shared memory 0600
----@field shared? boolean `file` is the name of shared memory, as `shm_open` and
----  Python's SharedMemory have it; see `mapped.unlink`
+---@field permissions? integer of a created file, less the umask; default 0666
 ---@field fd? integer an open descriptor instead of `file`; stays the caller's
 
 ---Maps a file. A handle is flushed first; a handle and a descriptor stay open and
@@ -57,8 +54,31 @@ local mapped = {}
 ---@return integer? code
 function mapped.open(file, mode, options) end
 
----Removes the name of shared memory, which `mapped.open` with `shared` has made.
----Those who have it mapped keep it. Returns nil, message, code if the system
+---@class mapped.SharedOptions
+---@field offset? integer as in `mapped.open`
+---@field reserve? integer as in `mapped.open`
+---@field sparse? boolean as in `mapped.open`
+---@field populate? boolean as in `mapped.open`
+---@field huge? boolean|integer as in `mapped.open`
+---@field permissions? integer of what is created, less the umask; default 0600
+
+---Maps the shared memory that has this name: what `shm_open` in C and Python's
+---SharedMemory have under it, with or without a slash before it. It stays until
+---`mapped.unlink`. Mode `"r+"` attaches, `"x+"` creates and fails if it exists,
+---`"a+"` attaches or creates, `"w+"` creates or truncates, `"r"` attaches read-only.
+---Returns nil, message, code as `mapped.open`; raises for a name that none can
+---have.
+---@param name string
+---@param length? integer bytes, exactly; default: all there are
+---@param mode? mapped.Mode default `"r+"`
+---@param options? mapped.SharedOptions
+---@return mapped.Region? region
+---@return string? message
+---@return integer? code
+function mapped.shared(name, length, mode, options) end
+
+---Removes the name of shared memory, see `mapped.shared`. Those who have it
+---mapped keep it. Returns nil, message, code if the system
 ---refuses; raises for a name that none can have.
 ---@param name string
 ---@return boolean? done

@@ -315,7 +315,18 @@ def open(
     huge: bool | SupportsIndex | None = None,
     device: bool = False,
     permissions: SupportsIndex = 0o666,
-    shared: bool = False,
+) -> Region: ...
+def shared(
+    name: str | bytes | PathLike[str] | PathLike[bytes],
+    length: SupportsIndex | None = None,
+    mode: _Mode = "r+",
+    *,
+    offset: SupportsIndex = 0,
+    reserve: SupportsIndex | None = None,
+    sparse: bool = False,
+    populate: bool = False,
+    huge: bool | SupportsIndex | None = None,
+    permissions: SupportsIndex = 0o600,
 ) -> Region: ...
 def anonymous(
     length: SupportsIndex,

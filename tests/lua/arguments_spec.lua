@@ -78,7 +78,7 @@ describe("a surplus argument", function()
     windows = { find = 2, count = 1, lines = 1, seek = 1, size = 0, close = 0,
       closed = 0 },
     module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3,
-      fence = 1, unlink = 1, Mutex = 1 },
+      fence = 1, unlink = 1, shared = 4, Mutex = 1 },
     mutex = { lock = 1, unlock = 0 },
   }
 

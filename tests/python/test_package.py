@@ -170,7 +170,10 @@ def test_everything_public_is_documented(name, thing):
 def test_keyword_only_arguments_are_those_of_the_interface():
     assert str(inspect.signature(mapped.open)) == (
         "(file, mode='r', *, offset=0, length=None, reserve=None, sparse=False,"
-        " populate=False, huge=None, device=False, permissions=438, shared=False)")
+        " populate=False, huge=None, device=False, permissions=438)")
+    assert str(inspect.signature(mapped.shared)) == (
+        "(name, length=None, mode='r+', *, offset=0, reserve=None, sparse=False,"
+        " populate=False, huge=None, permissions=384)")
     assert str(inspect.signature(mapped.anonymous)) == (
         "(length, *, shared=False, reserve=None, huge=None)")
 

@@ -25,7 +25,7 @@ def name():
 def test_shared_memory_of_multiprocessing_is_attached():
     peer = shared_memory.SharedMemory(create=True, size=1000)
     try:
-        with mapped.open(peer.name, "r+", shared=True) as region:
+        with mapped.shared(peer.name) as region:
             peer.buf[3] = 7
             assert region[3] == 7 and len(region) == peer.size
             region[999] = 9
@@ -44,7 +44,7 @@ def test_shared_memory_is_attached_by_multiprocessing(name):
         peer.buf[5] = peer.buf[4] + 1
         peer.close()
     """
-    with mapped.open(name, "x+", length=1000, shared=True) as region:
+    with mapped.shared(name, 1000, "x+") as region:
         assert region.name == name
         region[4] = 41
         subprocess.run([sys.executable, "-c", code, name], check=True)
@@ -54,42 +54,42 @@ def test_shared_memory_is_attached_by_multiprocessing(name):
 
 
 def test_name_stays_until_it_is_unlinked(name):
-    with mapped.open(name, "x+", length=10, shared=True) as region:
+    with mapped.shared(name, 10, "x+") as region:
         region[:] = b"0123456789"
-    with mapped.open("/" + name, shared=True) as region:
+    with mapped.shared("/" + name, mode="r") as region:
         mapped.unlink("/" + name)
         assert bytes(region) == b"0123456789"
         with pytest.raises(FileNotFoundError):
-            mapped.open(name, shared=True)
+            mapped.shared(name, mode="r")
     with pytest.raises(FileNotFoundError, match=name):
         mapped.unlink(name)
 
 
 def test_modes_make_or_attach(name):
     with pytest.raises(FileNotFoundError):
-        mapped.open(name, "r+", length=10, shared=True)
-    with mapped.open(name, "a+", length=10, shared=True, permissions=0o640) as one:
+        mapped.shared(name, 10)
+    with mapped.shared(name, 10, "a+", permissions=0o640) as one:
         assert os.fstat(one.fileno()).st_mode & 0o7777 == 0o640
-        with mapped.open(name, "a+", shared=True) as two:
+        with mapped.shared(name, mode="a+") as two:
             one[3] = 3
             assert two[3] == 3
             assert one.append(b"x") is None
             assert os.fstat(one.fileno()).st_size == 11
             assert two.refresh() == "longer"
         with pytest.raises(FileExistsError):
-            mapped.open(name, "x+", length=10, shared=True)
+            mapped.shared(name, 10, "x+")
 
 
 @pytest.mark.parametrize("wrong", ["", "/", "a/b", "a/", "..", b"/a/b", "a\0"])
 def test_names_that_none_can_have(wrong):
     with pytest.raises(ValueError):
-        mapped.open(wrong, "a+", length=10, shared=True)
+        mapped.shared(wrong, 10, "a+")
     with pytest.raises(ValueError):
         mapped.unlink(wrong)
 
 
 def test_long_name_is_the_systems_to_refuse():
-    for act in lambda name: mapped.open(name, shared=True), mapped.unlink:
+    for act in lambda name: mapped.shared(name, mode="r"), mapped.unlink:
         with pytest.raises(OSError) as caught:
             act("a" * 300)
         assert caught.value.errno == 36
@@ -98,14 +98,16 @@ def test_long_name_is_the_systems_to_refuse():
 def test_shared_memory_has_a_name_and_no_descriptor(path):
     with open(path, "rb") as file:
         for wrong in file, file.fileno():
-            with pytest.raises(ValueError, match="by descriptor"):
-                mapped.open(wrong, shared=True)
+            with pytest.raises(TypeError):
+                mapped.shared(wrong)
+    with pytest.raises(TypeError):
+        mapped.open(path, shared=True)
     with pytest.raises(TypeError):
         mapped.unlink(5)
 
 
 def test_mmap_of_the_descriptor_is_the_same(name):
-    with mapped.open(name, "x+", length=mmap.PAGESIZE, shared=True) as region:
+    with mapped.shared(name, mmap.PAGESIZE, "x+") as region:
         with mmap.mmap(region.fileno(), 0) as memory:
             memory[7] = 8
             assert region[7] == 8
