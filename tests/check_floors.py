@@ -17,7 +17,7 @@ STOREYS = [
     ["guard", "lost"],
     ["region", "fault"],
     ["slice", "export", "span"],
-    ["access", "atomic", "bulk", "flush", "item", "lock", "mutex", "fields", "array", "needle",
+    ["access", "atomic", "bulk", "flush", "item", "lock", "mutex", "ring", "fields", "array", "needle",
      "search", "pattern", "paging", "windows"],
     ["mapped"],
 ]
@@ -34,6 +34,7 @@ USES = {
     "array": {"item", "fields", "access", "bulk"},
     "paging": {"bulk"},
     "lock": {"atomic"}, "mutex": {"atomic"},
+    "ring": {"atomic", "bulk", "mutex"},
     "search": {"needle"}, "pattern": {"needle"},
     "windows": {"needle", "search"},
 }

@@ -88,65 +88,105 @@ static mapped_status approach(const mapped_mutex *mutex, uint64_t *word,
     return status;
 }
 
-/* Takes the mutex, which `word` says is somebody's. The owner is looked at
- * first, and again when a sleep has changed nothing: one that has just taken it
- * lives.
- */
-static mapped_status lock_slowly(const mapped_mutex *mutex, uint64_t word,
-                                 uint64_t deadline, bool *owner_died,
+/* The first try of a mutex that is held waits so many pauses of the processor
+ * for it, a few microseconds: most are held for less, and to look at the owner
+ * takes longer. */
+#define SPINS 100
+
+/* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. Who has
+ * `slept` may have others beside it. */
+static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
+                              bool *owner_died, mapped_error *error)
+{
+    const uint64_t me =
+        mapped__process_identity() | (slept ? WAITERS : UINT64_C(0));
+    bool taken = false;
+    uint64_t word = 0;
+    mapped_status status = try_change(mutex, &word, me, &taken, error);
+    for (int i = 0; i < SPINS && status == MAPPED_OK && !taken; i++) {
+        MAPPED__PAUSE();
+        word = 0;
+        status = try_change(mutex, &word, me, &taken, error);
+    }
+    *owner_died = false;
+    if (status != MAPPED_OK || taken)
+        return status;
+    if (!mapped__process_lives(word & ~(uint64_t)WAITERS))
+        status = try_change(mutex, &word, me | WAITERS, &taken, error);
+    *owner_died = taken;
+    return status == MAPPED_OK && !taken
+               ? mapped_error_set(error, MAPPED_TIMEOUT, "lock")
+               : status;
+}
+
+mapped_status mapped__mutex_wait(const mapped_mutex *mutex, uint64_t deadline,
                                  mapped_error *error)
 {
-    const uint64_t me = mapped__process_identity() | WAITERS;
-    bool look = true;
-    for (;;) {
+    mapped_value found;
+    mapped_status status =
+        mapped_atomic_load(&mutex->word_, MAPPED_ORDER_SEQ_CST, &found, error);
+    uint64_t word = found.u;
+    while (status == MAPPED_OK && word != 0) {
         const uint64_t before = word;
-        bool taken = false;
-        bool dead = look && word != 0 &&
-                    !mapped__process_lives(word & ~(uint64_t)WAITERS);
-        mapped_status status = word == 0 || dead
-                                   ? try_change(mutex, &word, me, &taken, error)
-                                   : approach(mutex, &word, deadline, error);
-        if (status != MAPPED_OK)
-            return status;
-        if (taken) {
-            *owner_died = dead;
-            return MAPPED_OK;
-        }
-        look = word == before;
+        status = approach(mutex, &word, deadline, error);
+        if (word == before && !mapped__process_lives(word & ~(uint64_t)WAITERS))
+            break;
     }
+    return end(mutex, "lock", status, error);
+}
+
+mapped_status mapped__mutex_try(const mapped_mutex *mutex, bool slept,
+                                bool *owner_died, mapped_error *error)
+{
+    return end(mutex, "lock", try_lock(mutex, slept, owner_died, error), error);
 }
 
 mapped_status mapped_mutex_lock(const mapped_mutex *mutex, uint64_t deadline,
                                 bool *owner_died, mapped_error *error)
 {
-    uint64_t word = 0;
-    bool taken, died = false;
-    mapped_status status =
-        try_change(mutex, &word, mapped__process_identity(), &taken, error);
-    if (status == MAPPED_OK && !taken)
-        status = lock_slowly(mutex, word, deadline, &died, error);
+    bool died, slept = false;
+    mapped_status status = mapped__mutex_try(mutex, slept, &died, error);
+    while (status == MAPPED_TIMEOUT) {
+        status = mapped__mutex_wait(mutex, deadline, error);
+        if (status != MAPPED_OK)
+            break;
+        slept = true;
+        status = mapped__mutex_try(mutex, slept, &died, error);
+    }
     if (status == MAPPED_OK && owner_died != NULL)
         *owner_died = died;
-    return end(mutex, "lock", status, error);
+    return status;
+}
+
+bool mapped__mutex_unlock(uint64_t *word)
+{
+    const uint64_t me = mapped__process_identity();
+    uint64_t before = me;
+    while (!__atomic_compare_exchange_n(word, &before, 0, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        if ((before & ~(uint64_t)WAITERS) != me)
+            return false;
+    if (before & WAITERS)
+        (void)mapped__notify((const uint32_t *)(const void *)word, 1);
+    return true;
 }
 
 mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
                                   mapped_error *error)
 {
-    uint64_t word = mapped__process_identity();
-    bool done = false;
-    mapped_status status;
-    do {
-        status = try_change(mutex, &word, 0, &done, error);
-        if (status == MAPPED_OK && !done &&
-            (word & ~(uint64_t)WAITERS) != mapped__process_identity()) {
-            mapped_error_set(error, MAPPED_ARGUMENT,
-                             "unlock: not held by this process");
-            return mapped__region_report(mutex->word_.word.region, "unlock",
-                                         MAPPED_ARGUMENT, error);
-        }
-    } while (status == MAPPED_OK && !done);
-    if (status == MAPPED_OK && word & WAITERS)
-        status = mapped_atomic_notify(&mutex->word_, 1, NULL, error);
+    unsigned char *p;
+    const mapped_slice slice = mutex->word_.word;
+    mapped_status status =
+        mapped_slice_enter_write(slice, 0, slice.length, &p, error);
+    if (status != MAPPED_OK)
+        return end(mutex, "unlock", status, error);
+    bool was_held = mapped__mutex_unlock((uint64_t *)(void *)p);
+    status = mapped_slice_leave(slice, 0, slice.length, error);
+    if (status == MAPPED_OK && !was_held) {
+        mapped_error_set(error, MAPPED_ARGUMENT,
+                         "unlock: not held by this process");
+        return mapped__region_report(slice.region, "unlock", MAPPED_ARGUMENT,
+                                     error);
+    }
     return end(mutex, "unlock", status, error);
 }

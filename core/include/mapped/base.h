@@ -69,6 +69,15 @@
         (__atomic_thread_fence(__ATOMIC_ACQUIRE), MAPPED__LOAD(p))
 #endif
 
+/* A pause of the processor, inside a loop that waits for another one. */
+#if defined(__x86_64__) || defined(__i386__)
+#    define MAPPED__PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__) || defined(__arm__)
+#    define MAPPED__PAUSE() __asm__ volatile("yield")
+#else
+#    define MAPPED__PAUSE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#endif
+
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #    define MAPPED_BIG_ENDIAN 1
 #else

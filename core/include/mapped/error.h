@@ -30,7 +30,8 @@ MAPPED_BEGIN
     X(LAYOUT, -19, "malformed layout")                      \
     X(PATTERN, -20, "bad pattern")                          \
     X(TIMEOUT, -21, "timed out")                            \
-    X(INTERRUPTED, -22, "interrupted by a signal")
+    X(INTERRUPTED, -22, "interrupted by a signal")          \
+    X(CORRUPT, -23, "corrupt data")
 
 typedef enum mapped_status {
 #define MAPPED__STATUS_ENUM(name, value, text) MAPPED_##name = value,

@@ -37,6 +37,7 @@
 #include <mapped/paging.h>
 #include <mapped/pattern.h>
 #include <mapped/region.h>
+#include <mapped/ring.h>
 #include <mapped/search.h>
 #include <mapped/slice.h>
 #include <mapped/span.h>

@@ -45,6 +45,19 @@ MAPPED__MUST_USE mapped_status mapped_mutex_lock(const mapped_mutex *mutex,
 MAPPED__MUST_USE mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
                                                    mapped_error *error);
 
+/* Private: all below. One step of a lock: MAPPED_TIMEOUT if the owner lives.
+ * `slept`: after mapped__mutex_wait. */
+MAPPED__MUST_USE mapped_status mapped__mutex_try(const mapped_mutex *mutex,
+                                                 bool slept, bool *owner_died,
+                                                 mapped_error *error);
+/* Sleeps until it is worth another try. */
+MAPPED__MUST_USE mapped_status mapped__mutex_wait(const mapped_mutex *mutex,
+                                                  uint64_t deadline,
+                                                  mapped_error *error);
+/* Unlocks it by its address, also after the region was retired. False: this
+ * process doesn't hold it. */
+bool mapped__mutex_unlock(uint64_t *word);
+
 MAPPED_END
 
 #endif

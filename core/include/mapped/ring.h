@@ -1,0 +1,195 @@
+/* A ring: a queue of records in shared memory, from any number of senders to
+ * any number of receivers, in any processes that map it.
+ *
+ *     mapped_ring ring;
+ *     mapped_status status = mapped_ring_at(slice, &ring, &error);
+ *     if (status == MAPPED_OK)
+ *         status = mapped_ring_send(&ring, "hello", 5, MAPPED_NEVER, &error);
+ *
+ * Each record is any number of bytes and is received once, in the order in
+ * which records were sent. Whoever dies takes nothing with him: of a sender
+ * that dies before its commit nothing is received, and what a receiver had not
+ * released yet is received by the next one.
+ *
+ * To write a record in place, or several in one step, hold the senders' end:
+ *
+ *     mapped_ring_hold hold;
+ *     mapped_slice record;
+ *     status = mapped_ring_begin_send(&ring, MAPPED_NEVER, &hold, &error);
+ *     if (status != MAPPED_OK)
+ *         return status;
+ *     status = mapped_ring_reserve(&hold, n, MAPPED_NEVER, &record, &error);
+ *     ... write the record ...
+ *     if (status == MAPPED_OK)
+ *         status = mapped_ring_commit(&hold, &error);
+ *     mapped_ring_end(&hold);
+ *
+ * The memory, for other implementations. Numbers are in the machine's byte
+ * order; the slice begins at a multiple of 8 in memory.
+ *
+ *       0  8  0xAD "mapring"
+ *       8  4  version, 1
+ *      12  4  0x01020304
+ *      16  8  capacity: bytes for records, a multiple of 8
+ *      24  8  256, where the records begin
+ *      64  8  tail: the position behind the last record that was sent
+ *      72  8  the senders' mutex (mapped/mutex.h)
+ *     128  8  head: the position of the next record to receive
+ *     136  8  the receivers' mutex
+ *     192  4  1: a receiver sleeps here, a futex, until there is a record
+ *     196  4  1: a sender sleeps here until there is room
+ *     200  4  how many senders have died with their mutex
+ *     204  4  how many receivers have died with theirs
+ *     256     the records
+ *
+ * All other bytes before the records are zero. A position counts bytes from 0
+ * to twice the capacity, and then from 0 again; its record lies at 256 + the
+ * position modulo the capacity. Equal positions: the ring is empty; capacity
+ * bytes apart: it is full. A record is its length (4 bytes), the length with
+ * all bits inverted (4 bytes) and its bytes, padded to a multiple of 8. It lies
+ * in one piece: where it doesn't fit before the end of the records, the length
+ * 0xFFFFFFFF, inverted 0, says that the next record is at 256. Who sends holds
+ * the senders' mutex, writes records behind the tail and then moves the tail;
+ * who receives holds the other mutex and moves the head; and then each sets the
+ * others' word at 196 or 192 to 0 if it is 1, and wakes all who sleep there.
+ *
+ * Nothing that is read from the memory is trusted: MAPPED_CORRUPT. */
+#ifndef MAPPED_RING_H
+#define MAPPED_RING_H
+
+#include <mapped/atomic.h>
+#include <mapped/export.h>
+
+MAPPED_BEGIN
+
+#define MAPPED_RING_RECORDS_AT 256
+
+/* A plain value, which owns nothing. Any thread may use it. */
+typedef struct mapped_ring {
+    mapped_slice slice;
+    size_t capacity; /* of all records, in bytes */
+} mapped_ring;
+
+/* The ring in the slice. A slice that is all zero becomes an empty ring.
+ * MAPPED_ARGUMENT if it is neither that nor a ring; MAPPED_SIZE if it is a ring
+ * of another size; MAPPED_UNSUPPORTED of another version or byte order, and on
+ * a device; MAPPED_RANGE below 320 bytes; MAPPED_MISALIGNED, MAPPED_READONLY,
+ * MAPPED_CLOSED, MAPPED_FAULT. */
+MAPPED__MUST_USE mapped_status mapped_ring_at(mapped_slice slice,
+                                              mapped_ring *ring,
+                                              mapped_error *error);
+
+/* The longest record, in bytes: such that it fits into an empty ring wherever
+ * the last one ended, which is nearly half of the capacity. */
+size_t mapped_ring_longest(const mapped_ring *ring);
+
+typedef struct mapped_ring_state {
+    size_t used; /* bytes of records sent and not received, 8 more for each */
+    uint32_t senders_died; /* while they held the end; wraps around */
+    uint32_t receivers_died;
+} mapped_ring_state;
+
+/* What is in the ring now. MAPPED_CORRUPT, MAPPED_CLOSED, MAPPED_FAULT. */
+MAPPED__MUST_USE mapped_status mapped_ring_look(const mapped_ring *ring,
+                                                mapped_ring_state *state,
+                                                mapped_error *error);
+
+/* Sends a copy of n bytes. Waits for room until the deadline; a deadline in the
+ * past waits for nothing. MAPPED_TIMEOUT, MAPPED_INTERRUPTED by a signal
+ * handler in this thread: nothing was sent. MAPPED_RANGE: longer than
+ * mapped_ring_longest. MAPPED_CORRUPT, MAPPED_CLOSED (also while it waits),
+ * MAPPED_FAULT. */
+MAPPED__MUST_USE mapped_status mapped_ring_send(const mapped_ring *ring,
+                                                const void *data, size_t n,
+                                                uint64_t deadline,
+                                                mapped_error *error);
+
+/* Receives the next record into `buffer`, of `size` bytes; `*n` is the record's
+ * length. MAPPED_RANGE: it is longer than that, which `*n` tells, and is still
+ * in the ring. Otherwise as mapped_ring_send. */
+MAPPED__MUST_USE mapped_status mapped_ring_recv(const mapped_ring *ring,
+                                                void *buffer, size_t size,
+                                                size_t *n, uint64_t deadline,
+                                                mapped_error *error);
+
+/* Waits until there is a record to receive, or room to send one of n bytes;
+ * others may be faster, so a send or receive after it may have to wait again.
+ * MAPPED_TIMEOUT, MAPPED_INTERRUPTED, MAPPED_CLOSED, MAPPED_FAULT,
+ * MAPPED_RANGE. Looks for 20 microseconds before it sleeps. */
+MAPPED__MUST_USE mapped_status mapped_ring_wait_record(const mapped_ring *ring,
+                                                       uint64_t deadline,
+                                                       mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_ring_wait_room(const mapped_ring *ring,
+                                                     size_t n,
+                                                     uint64_t deadline,
+                                                     mapped_error *error);
+
+/* One end of a ring, held: nobody else sends, or receives, meanwhile. It is an
+ * export of the slice, and belongs to one thread at a time. After a fork it is
+ * the parent's: in the child all but mapped_ring_end is MAPPED_ARGUMENT. */
+typedef struct mapped_ring_hold {
+    mapped_ring ring;
+    mapped_export held_; /* private: all below */
+    uint64_t owner_;     /* the process */
+    uint64_t position_;  /* of this end, with what is not published */
+    uint64_t last_;      /* where the last reserved record begins */
+    size_t length_;      /* and how long it is */
+    uint64_t others_;    /* the other end's, when it was last looked at */
+    bool sends_;
+} mapped_ring_hold;
+
+/* Waits for other senders, or receivers, and holds that end until
+ * mapped_ring_end. MAPPED_TIMEOUT, MAPPED_INTERRUPTED, MAPPED_CORRUPT,
+ * MAPPED_CLOSED, MAPPED_FAULT: there is nothing to end. */
+MAPPED__MUST_USE mapped_status mapped_ring_begin_send(const mapped_ring *ring,
+                                                      uint64_t deadline,
+                                                      mapped_ring_hold *hold,
+                                                      mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_ring_begin_recv(const mapped_ring *ring,
+                                                      uint64_t deadline,
+                                                      mapped_ring_hold *hold,
+                                                      mapped_error *error);
+
+/* Reserves the next n bytes for a record that the caller then writes; its
+ * content until then is undefined. Waits for room until the deadline, but not
+ * while records are reserved and not committed, which nobody can receive:
+ * MAPPED_TIMEOUT. MAPPED_RANGE, MAPPED_INTERRUPTED, MAPPED_CORRUPT,
+ * MAPPED_CLOSED, MAPPED_ARGUMENT in a fork's child. */
+MAPPED__MUST_USE mapped_status mapped_ring_reserve(mapped_ring_hold *hold,
+                                                   size_t n, uint64_t deadline,
+                                                   mapped_slice *record,
+                                                   mapped_error *error);
+
+/* Makes the record that was reserved last n bytes long. MAPPED_RANGE if that is
+ * more than it has; MAPPED_ARGUMENT if none is reserved. */
+MAPPED__MUST_USE mapped_status mapped_ring_shorten(mapped_ring_hold *hold,
+                                                   size_t n,
+                                                   mapped_error *error);
+
+/* Sends all records that were reserved since the last commit, in one step.
+ * MAPPED_FAULT: a page of the ring is lost, and nothing was sent. */
+MAPPED__MUST_USE mapped_status mapped_ring_commit(mapped_ring_hold *hold,
+                                                  mapped_error *error);
+
+/* The next record, which stays in the ring until it is released. Waits until
+ * the deadline, but not while records are peeked at and not released:
+ * MAPPED_TIMEOUT. MAPPED_INTERRUPTED, MAPPED_CORRUPT, MAPPED_CLOSED,
+ * MAPPED_FAULT, MAPPED_ARGUMENT in a fork's child. */
+MAPPED__MUST_USE mapped_status mapped_ring_peek(mapped_ring_hold *hold,
+                                                uint64_t deadline,
+                                                mapped_slice *record,
+                                                mapped_error *error);
+
+/* Takes all records that were peeked at out of the ring, in one step. They may
+ * be overwritten from then on. MAPPED_FAULT: a page of the ring is lost, so
+ * they may be zeros, and stay. */
+MAPPED__MUST_USE mapped_status mapped_ring_release(mapped_ring_hold *hold,
+                                                   mapped_error *error);
+
+/* Lets go. What was reserved and not committed is dropped; what was peeked at
+ * and not released is received by the next one. */
+void mapped_ring_end(mapped_ring_hold *hold);
+
+MAPPED_END
+
+#endif

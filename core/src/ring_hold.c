@@ -1,0 +1,424 @@
+/* Holding one end of a ring: sending and receiving. The end is an export, so
+ * its memory can't go, and its mutex can be unlocked whatever happens to the
+ * region. The own position is kept here and never read again.
+ *
+ * Invariant: between the position in memory and `position_` lie only records
+ * that are whole but for the bytes that the caller still writes or reads. */
+#include <mapped/ring.h>
+
+#include <string.h>
+
+#include <mapped/bulk.h>
+
+#include "ring_internal.h"
+
+static unsigned char *header_of(const mapped_ring_hold *hold)
+{
+    return hold->held_.data;
+}
+
+static uint64_t *own_position(const mapped_ring_hold *hold)
+{
+    return mapped__ring_long_at(header_of(hold),
+                                hold->sends_ ? TAIL_AT : HEAD_AT);
+}
+
+/* Looks again where the other end is. */
+static mapped_status look_at_others(mapped_ring_hold *hold, mapped_error *error)
+{
+    const uint64_t *there =
+        mapped__ring_long_at(header_of(hold), hold->sends_ ? HEAD_AT : TAIL_AT);
+    uint64_t others = __atomic_load_n(there, __ATOMIC_ACQUIRE);
+    bool is_valid =
+        hold->sends_
+            ? mapped__ring_are_positions(&hold->ring, others, hold->position_)
+            : mapped__ring_are_positions(&hold->ring, hold->position_, others);
+    if (!is_valid)
+        return mapped_error_set(error, MAPPED_CORRUPT, "position");
+    hold->others_ = others;
+    return MAPPED_OK;
+}
+
+/* Lost pages have read as zeros. */
+static mapped_status check_pages(const mapped_ring_hold *hold,
+                                 mapped_error *error)
+{
+    MAPPED__LOAD_FENCE();
+    return MAPPED__LIKELY(MAPPED__LOAD(&hold->ring.slice.region->state_) == 0)
+               ? MAPPED_OK
+               : mapped_export_check(&hold->held_, error);
+}
+
+/* Wakes all that sleep until this end has moved. */
+static void wake_others(const mapped_ring_hold *hold)
+{
+    uint32_t *word = mapped__ring_word_at(
+        header_of(hold), hold->sends_ ? RECEIVER_SLEEPS_AT : SENDER_SLEEPS_AT);
+    if (__atomic_load_n(word, __ATOMIC_RELAXED) != 0 &&
+        __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST) != 0)
+        (void)mapped__notify(word, UINT32_MAX);
+}
+
+static void unlock(const mapped_ring_hold *hold)
+{
+    (void)mapped__mutex_unlock(mapped__ring_long_at(
+        header_of(hold), hold->sends_ ? SENDERS_AT : RECEIVERS_AT));
+}
+
+static mapped_status check_owner(const mapped_ring_hold *hold,
+                                 mapped_error *error)
+{
+    return MAPPED__LIKELY(hold->owner_ == mapped__process_identity())
+               ? MAPPED_OK
+               : mapped_error_set(error, MAPPED_ARGUMENT,
+                                  "not held by this process");
+}
+
+/* With the mutex held. */
+static mapped_status begin(mapped_ring_hold *hold, bool owner_died,
+                           mapped_error *error)
+{
+    if (owner_died)
+        __atomic_fetch_add(
+            mapped__ring_word_at(header_of(hold), hold->sends_
+                                                      ? SENDERS_DIED_AT
+                                                      : RECEIVERS_DIED_AT),
+            1, __ATOMIC_RELAXED);
+    hold->owner_ = mapped__process_identity();
+    hold->position_ = __atomic_load_n(own_position(hold), __ATOMIC_RELAXED);
+    hold->last_ = hold->position_;
+    mapped_status status = look_at_others(hold, error);
+    mapped_status checked = check_pages(hold, error);
+    return checked != MAPPED_OK ? checked : status;
+}
+
+/* Holds the end if nobody else does: MAPPED_TIMEOUT. The mutex is locked after
+ * the export has begun, so that it can always be unlocked. */
+static mapped_status try_begin(mapped_ring_hold *hold,
+                               const mapped_mutex *mutex, bool slept,
+                               mapped_error *error)
+{
+    bool owner_died;
+    mapped_status status =
+        mapped_export_begin(hold->ring.slice, &hold->held_, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__mutex_try(mutex, slept, &owner_died, error);
+    if (status == MAPPED_OK) {
+        status = begin(hold, owner_died, error);
+        if (status != MAPPED_OK)
+            unlock(hold);
+    }
+    if (status != MAPPED_OK)
+        mapped__region_end_export(hold->ring.slice.region);
+    return status;
+}
+
+static mapped_status hold_end(mapped_ring_hold *hold, uint64_t deadline,
+                              mapped_error *error)
+{
+    mapped_mutex mutex;
+    bool slept = false;
+    mapped_status status =
+        mapped__ring_mutex(&hold->ring, hold->sends_, &mutex, error);
+    while (status == MAPPED_OK) {
+        status = try_begin(hold, &mutex, slept, error);
+        if (status != MAPPED_TIMEOUT)
+            break;
+        status = mapped__mutex_wait(&mutex, deadline, error);
+        slept = true;
+    }
+    return status;
+}
+
+mapped_status mapped_ring_begin_send(const mapped_ring *ring, uint64_t deadline,
+                                     mapped_ring_hold *hold,
+                                     mapped_error *error)
+{
+    *hold = (mapped_ring_hold){.ring = *ring, .sends_ = true};
+    return mapped__ring_report(ring, "send", hold_end(hold, deadline, error),
+                               error);
+}
+
+mapped_status mapped_ring_begin_recv(const mapped_ring *ring, uint64_t deadline,
+                                     mapped_ring_hold *hold,
+                                     mapped_error *error)
+{
+    *hold = (mapped_ring_hold){.ring = *ring, .sends_ = false};
+    return mapped__ring_report(ring, "recv", hold_end(hold, deadline, error),
+                               error);
+}
+
+void mapped_ring_end(mapped_ring_hold *hold)
+{
+    if (hold->owner_ == mapped__process_identity()) {
+        unlock(hold);
+        wake_others(hold); /* The unlock was a fence. */
+    }
+    mapped__region_end_export(hold->ring.slice.region);
+}
+
+/* Is something reserved, or peeked at? */
+static bool is_pending(const mapped_ring_hold *hold)
+{
+    return hold->position_ !=
+           __atomic_load_n(own_position(hold), __ATOMIC_RELAXED);
+}
+
+/* Publishes the own position. */
+static mapped_status publish(mapped_ring_hold *hold, mapped_error *error)
+{
+    mapped_status status = check_owner(hold, error);
+    if (status == MAPPED_OK)
+        status = check_pages(hold, error);
+    if (status != MAPPED_OK)
+        return status;
+    MAPPED__STORE_RELEASE(own_position(hold), hold->position_);
+    wake_others(hold);
+    return check_pages(hold, error);
+}
+
+static unsigned char *record_at(const mapped_ring_hold *hold, uint64_t position)
+{
+    return header_of(hold) + RECORDS_AT +
+           mapped__ring_index_of(&hold->ring, position);
+}
+
+static void write_head(const mapped_ring_hold *hold, uint64_t position,
+                       uint32_t length)
+{
+    uint32_t *head = mapped__ring_word_at(record_at(hold, position), 0);
+    MAPPED__STORE(head, length);
+    MAPPED__STORE(head + 1, ~length);
+}
+
+static mapped_slice slice_of(const mapped_ring_hold *hold, uint64_t position,
+                             size_t n)
+{
+    const mapped_slice slice = hold->ring.slice;
+    return (mapped_slice){slice.region,
+                          slice.offset + RECORDS_AT + RECORD_HEAD +
+                              mapped__ring_index_of(&hold->ring, position),
+                          n};
+}
+
+static uint64_t room(const mapped_ring_hold *hold)
+{
+    return hold->ring.capacity -
+           mapped__ring_distance(&hold->ring, hold->others_, hold->position_);
+}
+
+/* How often to look at the other end before a wait looks at both, which takes
+ * their memory from their processors. */
+#define LOOKS 64
+
+/* Waits for room for a record of n bytes, which takes `taken`. */
+static mapped_status find_room(mapped_ring_hold *hold, size_t n, uint64_t taken,
+                               uint64_t deadline, mapped_error *error)
+{
+    for (int looks = deadline > 0 ? 0 : LOOKS;; looks++) {
+        mapped_status status = look_at_others(hold, error);
+        if (status == MAPPED_OK)
+            status = check_pages(hold, error);
+        if (status != MAPPED_OK || taken <= room(hold))
+            return status;
+        if (is_pending(hold))
+            return mapped_error_set(error, MAPPED_TIMEOUT, "reserve");
+        MAPPED__PAUSE();
+        if (looks < LOOKS)
+            continue;
+        status = mapped_ring_wait_room(&hold->ring, n, deadline, error);
+        if (status != MAPPED_OK)
+            return status;
+    }
+}
+
+mapped_status mapped_ring_reserve(mapped_ring_hold *hold, size_t n,
+                                  uint64_t deadline, mapped_slice *record,
+                                  mapped_error *error)
+{
+    const mapped_ring *ring = &hold->ring;
+    mapped_status status = check_owner(hold, error);
+    if (status == MAPPED_OK)
+        status = mapped__ring_check_length(ring, n, "reserve", error);
+    uint64_t taken = mapped__ring_bytes_taken(ring, hold->position_, n);
+    if (status == MAPPED_OK && MAPPED__UNLIKELY(taken > room(hold)))
+        status = find_room(hold, n, taken, deadline, error);
+    if (status != MAPPED_OK)
+        return mapped__ring_report(ring, "reserve", status, error);
+    uint64_t own = RECORD_HEAD + mapped__ring_padded(n);
+    if (taken > own)
+        write_head(hold, hold->position_, GO_TO_START);
+    hold->last_ = mapped__ring_advance(ring, hold->position_, taken - own);
+    write_head(hold, hold->last_, (uint32_t)n);
+    hold->length_ = n;
+    hold->position_ = mapped__ring_advance(ring, hold->last_, own);
+    *record = slice_of(hold, hold->last_, n);
+    return MAPPED_OK;
+}
+
+mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
+                                  mapped_error *error)
+{
+    const mapped_ring *ring = &hold->ring;
+    mapped_status status = check_owner(hold, error);
+    if (status == MAPPED_OK && !is_pending(hold))
+        status = mapped_error_set(error, MAPPED_ARGUMENT,
+                                  "commit: nothing is reserved");
+    if (status == MAPPED_OK && n > hold->length_) {
+        const uint64_t numbers[3] = {0, n, hold->length_};
+        status = mapped_error_set_range(error, MAPPED_RANGE, "commit", numbers);
+    }
+    if (status != MAPPED_OK)
+        return mapped__ring_report(ring, "commit", status, error);
+    hold->length_ = n;
+    write_head(hold, hold->last_, (uint32_t)n);
+    hold->position_ = mapped__ring_advance(
+        ring, hold->last_, RECORD_HEAD + mapped__ring_padded(n));
+    return MAPPED_OK;
+}
+
+mapped_status mapped_ring_commit(mapped_ring_hold *hold, mapped_error *error)
+{
+    return mapped__ring_report(&hold->ring, "commit", publish(hold, error),
+                               error);
+}
+
+/* Waits for a record behind those that were peeked at. */
+static mapped_status find_record(mapped_ring_hold *hold, uint64_t deadline,
+                                 mapped_error *error)
+{
+    for (int looks = deadline > 0 ? 0 : LOOKS;; looks++) {
+        mapped_status status = look_at_others(hold, error);
+        if (status == MAPPED_OK)
+            status = check_pages(hold, error);
+        if (status != MAPPED_OK || hold->others_ != hold->position_)
+            return status;
+        if (is_pending(hold))
+            return mapped_error_set(error, MAPPED_TIMEOUT, "peek");
+        MAPPED__PAUSE();
+        if (looks < LOOKS)
+            continue;
+        status = mapped_ring_wait_record(&hold->ring, deadline, error);
+        if (status != MAPPED_OK)
+            return status;
+    }
+}
+
+/* Reads the head at the position, and steps over one that leads to the start.
+ * False: damaged. */
+static bool read_head(const mapped_ring_hold *hold, uint64_t *position,
+                      size_t *n)
+{
+    const mapped_ring *ring = &hold->ring;
+    for (int steps = 0; steps < 2; steps++) {
+        const uint32_t *head =
+            mapped__ring_word_at(record_at(hold, *position), 0);
+        uint32_t length = MAPPED__LOAD(head);
+        uint64_t sent = mapped__ring_distance(ring, *position, hold->others_);
+        uint64_t left = ring->capacity - mapped__ring_index_of(ring, *position);
+        if (MAPPED__LOAD(head + 1) != ~length)
+            return false;
+        if (length != GO_TO_START) {
+            uint64_t taken = RECORD_HEAD + mapped__ring_padded(length);
+            *n = length;
+            return taken <= sent && taken <= left;
+        }
+        if (left >= sent || left == ring->capacity)
+            return false;
+        *position = mapped__ring_advance(ring, *position, left);
+    }
+    return false;
+}
+
+mapped_status mapped_ring_peek(mapped_ring_hold *hold, uint64_t deadline,
+                               mapped_slice *record, mapped_error *error)
+{
+    const mapped_ring *ring = &hold->ring;
+    size_t n = 0;
+    mapped_status status = check_owner(hold, error);
+    if (status == MAPPED_OK && hold->others_ == hold->position_)
+        status = find_record(hold, deadline, error);
+    uint64_t position = hold->position_;
+    if (status == MAPPED_OK && !read_head(hold, &position, &n)) {
+        status = check_pages(hold, error);
+        if (status == MAPPED_OK)
+            status = mapped_error_set(error, MAPPED_CORRUPT, "record");
+    }
+    if (status != MAPPED_OK)
+        return mapped__ring_report(ring, "peek", status, error);
+    *record = slice_of(hold, position, n);
+    hold->position_ = mapped__ring_advance(
+        ring, position, RECORD_HEAD + mapped__ring_padded(n));
+    return MAPPED_OK;
+}
+
+mapped_status mapped_ring_release(mapped_ring_hold *hold, mapped_error *error)
+{
+    return mapped__ring_report(&hold->ring, "release", publish(hold, error),
+                               error);
+}
+
+/* What is reserved while nobody waits is sent at once. */
+static mapped_status send_held(mapped_ring_hold *hold, const void *data,
+                               size_t n, mapped_error *error)
+{
+    mapped_slice record;
+    mapped_status status = mapped_ring_reserve(hold, n, 0, &record, error);
+    if (status == MAPPED_OK)
+        status = mapped_write(record, 0, data, n, error);
+    return status == MAPPED_OK ? mapped_ring_commit(hold, error) : status;
+}
+
+mapped_status mapped_ring_send(const mapped_ring *ring, const void *data,
+                               size_t n, uint64_t deadline, mapped_error *error)
+{
+    mapped_ring_hold hold;
+    mapped_status status = mapped__ring_check_length(ring, n, "send", error);
+    while (status == MAPPED_OK) {
+        status = mapped_ring_begin_send(ring, deadline, &hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = send_held(&hold, data, n, error);
+        mapped_ring_end(&hold);
+        if (status != MAPPED_TIMEOUT)
+            break;
+        status = mapped_ring_wait_room(ring, n, deadline, error);
+    }
+    return mapped__ring_report(ring, "send", status, error);
+}
+
+static mapped_status recv_held(mapped_ring_hold *hold, void *buffer,
+                               size_t size, size_t *n, mapped_error *error)
+{
+    mapped_slice record;
+    mapped_status status = mapped_ring_peek(hold, 0, &record, error);
+    if (status != MAPPED_OK)
+        return status;
+    *n = record.length;
+    if (record.length > size) {
+        const uint64_t numbers[3] = {0, record.length, size};
+        return mapped_error_set_range(error, MAPPED_RANGE, "recv", numbers);
+    }
+    status = mapped_read(record, 0, buffer, record.length, error);
+    return status == MAPPED_OK ? mapped_ring_release(hold, error) : status;
+}
+
+mapped_status mapped_ring_recv(const mapped_ring *ring, void *buffer,
+                               size_t size, size_t *n, uint64_t deadline,
+                               mapped_error *error)
+{
+    mapped_ring_hold hold;
+    mapped_status status;
+    do {
+        status = mapped_ring_begin_recv(ring, deadline, &hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = recv_held(&hold, buffer, size, n, error);
+        mapped_ring_end(&hold);
+        if (status != MAPPED_TIMEOUT)
+            break;
+        status = mapped_ring_wait_record(ring, deadline, error);
+    } while (status == MAPPED_OK);
+    return mapped__ring_report(ring, "recv", status, error);
+}

@@ -1,0 +1,461 @@
+/* Guards against a ring that makes itself of somebody else's data, records that
+ * come back changed, twice or in another order, and damaged memory that leads
+ * out of the ring or into an endless loop. */
+#include "memory.h"
+
+#define ROOM 1024 /* bytes for records */
+#define SIZE (MAPPED_RING_RECORDS_AT + ROOM)
+
+static _Alignas(8) unsigned char memory[SIZE + 8];
+static mapped_region *region;
+static mapped_ring ring;
+
+static mapped_status attach(size_t offset, size_t length, mapped_ring *made,
+                            mapped_error *error)
+{
+    return mapped_ring_at((mapped_slice){region, offset, length}, made, error);
+}
+
+static void make_zero(void)
+{
+    memset(memory, 0, sizeof memory);
+    region = memory_wrap(memory, sizeof memory, false);
+}
+
+static void make_ring(void)
+{
+    make_zero();
+    CHECK_STATUS(attach(0, SIZE, &ring, NULL), MAPPED_OK);
+}
+
+static void end_ring(void)
+{
+    mapped_region_release(region);
+}
+
+static mapped_status try_send(const void *data, size_t n)
+{
+    return mapped_ring_send(&ring, data, n, 0, NULL);
+}
+
+static void send_text(const char *text)
+{
+    CHECK_STATUS(try_send(text, strlen(text)), MAPPED_OK);
+}
+
+static mapped_status try_recv(unsigned char *bytes, size_t *n)
+{
+    return mapped_ring_recv(&ring, bytes, ROOM, n, 0, NULL);
+}
+
+static void check_next(const char *text)
+{
+    unsigned char bytes[ROOM];
+    size_t n = 0;
+    CHECK_STATUS(try_recv(bytes, &n), MAPPED_OK);
+    CHECK_UINT(n, strlen(text));
+    CHECK_BYTES(bytes, text, n);
+}
+
+static void check_empty(void)
+{
+    unsigned char bytes[ROOM];
+    size_t n;
+    mapped_ring_state state = {1, 1, 1};
+    CHECK_STATUS(try_recv(bytes, &n), MAPPED_TIMEOUT);
+    CHECK_STATUS(mapped_ring_look(&ring, &state, NULL), MAPPED_OK);
+    CHECK_UINT(state.used, 0);
+    CHECK_UINT(state.senders_died, 0);
+}
+
+static void test_ring_lies_as_its_header_says(void)
+{
+    const uint32_t numbers[2] = {1, 0x01020304};
+    uint64_t word;
+    uint32_t half;
+    make_ring();
+    send_text("hello");
+    CHECK_BYTES(memory, "\xADmapring", 8);
+    CHECK_BYTES(memory + 8, numbers, 8);
+    memcpy(&word, memory + 16, 8);
+    CHECK_UINT(word, ROOM);
+    memcpy(&word, memory + 24, 8);
+    CHECK_UINT(word, 256);
+    memcpy(&word, memory + 64, 8);
+    CHECK_UINT(word, 16);
+    memcpy(&word, memory + 128, 8);
+    CHECK_UINT(word, 0);
+    memcpy(&half, memory + 256, 4);
+    CHECK_UINT(half, 5);
+    memcpy(&half, memory + 260, 4);
+    CHECK_UINT(half, UINT32_MAX - 5);
+    CHECK_BYTES(memory + 264, "hello", 5);
+    check_next("hello");
+    memcpy(&word, memory + 128, 8);
+    CHECK_UINT(word, 16);
+    end_ring();
+}
+
+static void test_ring_is_attached_to(void)
+{
+    mapped_ring again;
+    make_ring();
+    send_text("one");
+    CHECK_STATUS(attach(0, SIZE + 5, &again, NULL), MAPPED_OK);
+    send_text("two");
+    ring = again;
+    check_next("one");
+    check_next("two");
+    check_empty();
+    end_ring();
+}
+
+static void test_ring_is_made_of_nothing_but_zeros(void)
+{
+    mapped_error error = MAPPED_ERROR_INIT;
+    static const size_t places[] = {0, 10, 70, 200, 256, SIZE - 1};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        make_zero();
+        memory[places[i]] = 1;
+        CHECK_STATUS(attach(0, SIZE, &ring, &error), MAPPED_ARGUMENT);
+        CHECK_TEXT(error.operation, "Ring: neither zero nor a ring");
+        CHECK_UINT(memory[places[i]], 1);
+        CHECK_UINT(memory[16], 0);
+        end_ring();
+    }
+}
+
+/* A process that died while it made the ring has left some of the header. */
+static void test_ring_that_is_half_made_is_made(void)
+{
+    unsigned char whole[MAPPED_RING_RECORDS_AT];
+    make_ring();
+    memcpy(whole, memory, sizeof whole);
+    end_ring();
+    for (size_t n = 8; n <= sizeof whole; n += 8) {
+        make_zero();
+        memcpy(memory + 8, whole + 8, n - 8);
+        CHECK_STATUS(attach(0, SIZE, &ring, NULL), MAPPED_OK);
+        CHECK_BYTES(memory, whole, sizeof whole);
+        end_ring();
+    }
+}
+
+static void test_ring_of_another_kind_is_refused(void)
+{
+    const struct {
+        size_t at;
+        mapped_status status;
+    } cases[] = {{8, MAPPED_UNSUPPORTED},
+                 {12, MAPPED_UNSUPPORTED},
+                 {16, MAPPED_SIZE},
+                 {24, MAPPED_CORRUPT},
+                 {0, MAPPED_ARGUMENT}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        make_ring();
+        memory[cases[i].at] ^= 64;
+        CHECK_STATUS(attach(0, SIZE, &ring, NULL), cases[i].status);
+        end_ring();
+    }
+    make_ring();
+    CHECK_STATUS(attach(0, SIZE - 8, &ring, NULL), MAPPED_SIZE);
+    end_ring();
+}
+
+static void test_ring_has_needs(void)
+{
+    mapped_error error = MAPPED_ERROR_INIT;
+    const mapped_ring none = {.slice = {NULL, 0, 0}};
+    mapped_ring_hold hold;
+    mapped_ring_state state;
+    make_zero();
+    CHECK_STATUS(attach(0, 319, &ring, &error), MAPPED_RANGE);
+    CHECK_STATUS(attach(4, SIZE, &ring, &error), MAPPED_MISALIGNED);
+    CHECK_TEXT(error.operation, "Ring");
+    CHECK_STATUS(attach(8, 320, &ring, &error), MAPPED_OK);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_STATUS(attach(0, SIZE, &ring, &error), MAPPED_CLOSED);
+    CHECK_STATUS(try_send("x", 1), MAPPED_CLOSED);
+    end_ring();
+    region = memory_wrap(memory, sizeof memory, true);
+    CHECK_STATUS(attach(0, SIZE, &ring, &error), MAPPED_READONLY);
+    end_ring();
+    ring = none;
+    CHECK_STATUS(try_send("", 0), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_ring_wait_record(&none, MAPPED_NEVER, NULL),
+                 MAPPED_CLOSED);
+    CHECK_STATUS(mapped_ring_look(&none, &state, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_ring_begin_recv(&none, MAPPED_NEVER, &hold, NULL),
+                 MAPPED_CLOSED);
+}
+
+/* Against a list, with all lengths, all fill levels and many turns. */
+static void test_ring_keeps_records_in_order(void)
+{
+    static unsigned char lengths[1 << 16];
+    unsigned char bytes[ROOM];
+    uint64_t random = 1;
+    size_t sent = 0, received = 0, full = 0, n;
+    make_ring();
+    while (sent < sizeof lengths) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        if (random >> 62 != 0) {
+            lengths[sent] = (unsigned char)(random >> 40);
+            memset(bytes, (int)(sent % 251), sizeof bytes);
+            mapped_status status = try_send(bytes, lengths[sent]);
+            if (status == MAPPED_OK)
+                sent++;
+            else
+                full++;
+            CHECK(status == MAPPED_OK || status == MAPPED_TIMEOUT);
+        }
+        if (random >> 33 & 1) {
+            mapped_status status = try_recv(bytes, &n);
+            CHECK_STATUS(status, sent > received ? MAPPED_OK : MAPPED_TIMEOUT);
+            if (status != MAPPED_OK)
+                continue;
+            CHECK_UINT(n, lengths[received]);
+            for (size_t i = 0; i < n; i++)
+                CHECK_UINT(bytes[i], received % 251);
+            received++;
+        }
+    }
+    CHECK(full > 100);
+    end_ring();
+}
+
+static void test_ring_takes_the_longest_record_wherever_it_is(void)
+{
+    unsigned char bytes[ROOM] = {0};
+    size_t n = 0, longest;
+    make_ring();
+    longest = mapped_ring_longest(&ring);
+    CHECK_UINT(longest, ROOM / 2 - 8);
+    for (size_t step = 0; step < ROOM / 8; step++) {
+        CHECK_STATUS(try_send(bytes, longest), MAPPED_OK);
+        CHECK_STATUS(try_recv(bytes, &n), MAPPED_OK);
+        CHECK_UINT(n, longest);
+        CHECK_STATUS(try_send("", 0), MAPPED_OK);
+        CHECK_STATUS(try_recv(bytes, &n), MAPPED_OK);
+        CHECK_UINT(n, 0);
+    }
+    CHECK_STATUS(try_send(bytes, longest + 1), MAPPED_RANGE);
+    CHECK_STATUS(mapped_ring_wait_room(&ring, longest + 1, 0, NULL),
+                 MAPPED_RANGE);
+    check_empty();
+    end_ring();
+}
+
+static void test_ring_that_is_full_says_so(void)
+{
+    unsigned char bytes[100] = {0};
+    size_t n, count = 0;
+    mapped_ring_state state;
+    make_ring();
+    while (try_send(bytes, 56) == MAPPED_OK)
+        count++;
+    CHECK_UINT(count, ROOM / 64);
+    CHECK_STATUS(mapped_ring_look(&ring, &state, NULL), MAPPED_OK);
+    CHECK_UINT(state.used, ROOM);
+    CHECK_STATUS(mapped_ring_wait_room(&ring, 0, 0, NULL), MAPPED_TIMEOUT);
+    CHECK_STATUS(
+        mapped_ring_send(&ring, bytes, 56, mapped_deadline(2000000), NULL),
+        MAPPED_TIMEOUT);
+    CHECK_STATUS(mapped_ring_recv(&ring, bytes, 56, &n, 0, NULL), MAPPED_OK);
+    CHECK_STATUS(try_send(bytes, 56), MAPPED_OK);
+    CHECK_STATUS(try_send(bytes, 0), MAPPED_TIMEOUT);
+    end_ring();
+}
+
+static void test_ring_keeps_what_the_buffer_is_too_short_for(void)
+{
+    mapped_error error = MAPPED_ERROR_INIT;
+    char bytes[5];
+    size_t n = 0;
+    make_ring();
+    send_text("hello");
+    CHECK_STATUS(mapped_ring_recv(&ring, bytes, 4, &n, 0, &error),
+                 MAPPED_RANGE);
+    CHECK_UINT(n, 5);
+    CHECK_UINT(error.limit, 4);
+    CHECK_STATUS(mapped_ring_recv(&ring, bytes, 5, &n, 0, NULL), MAPPED_OK);
+    CHECK_BYTES(bytes, "hello", 5);
+    end_ring();
+}
+
+static mapped_ring_hold hold_sends(void)
+{
+    mapped_ring_hold hold;
+    CHECK_STATUS(mapped_ring_begin_send(&ring, 0, &hold, NULL), MAPPED_OK);
+    return hold;
+}
+
+static void reserve_text(mapped_ring_hold *hold, const char *text)
+{
+    mapped_slice record;
+    CHECK_STATUS(mapped_ring_reserve(hold, strlen(text), 0, &record, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_write(record, 0, text, strlen(text), NULL), MAPPED_OK);
+}
+
+static void test_ring_sends_several_records_in_one_step(void)
+{
+    make_ring();
+    mapped_ring_hold hold = hold_sends();
+    reserve_text(&hold, "one");
+    reserve_text(&hold, "two");
+    check_empty();
+    CHECK_STATUS(mapped_ring_commit(&hold, NULL), MAPPED_OK);
+    reserve_text(&hold, "dropped");
+    CHECK_STATUS(try_send("x", 1), MAPPED_TIMEOUT);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_BUSY);
+    mapped_ring_end(&hold);
+    send_text("three");
+    check_next("one");
+    check_next("two");
+    check_next("three");
+    check_empty();
+    end_ring();
+}
+
+static void test_ring_shortens_a_record(void)
+{
+    mapped_error error = MAPPED_ERROR_INIT;
+    make_ring();
+    mapped_ring_hold hold = hold_sends();
+    CHECK_STATUS(mapped_ring_shorten(&hold, 0, NULL), MAPPED_ARGUMENT);
+    reserve_text(&hold, "shorter than this");
+    CHECK_STATUS(mapped_ring_shorten(&hold, 18, &error), MAPPED_RANGE);
+    CHECK_UINT(error.limit, 17);
+    CHECK_STATUS(mapped_ring_shorten(&hold, 7, NULL), MAPPED_OK);
+    reserve_text(&hold, "next");
+    CHECK_STATUS(mapped_ring_commit(&hold, NULL), MAPPED_OK);
+    mapped_ring_end(&hold);
+    check_next("shorter");
+    check_next("next");
+    end_ring();
+}
+
+static void test_ring_waits_for_no_room_with_records_reserved(void)
+{
+    mapped_slice record;
+    make_ring();
+    mapped_ring_hold hold = hold_sends();
+    for (int i = 0; i < 2; i++)
+        CHECK_STATUS(
+            mapped_ring_reserve(&hold, 500, MAPPED_NEVER, &record, NULL),
+            MAPPED_OK);
+    CHECK_STATUS(mapped_ring_reserve(&hold, 1, MAPPED_NEVER, &record, NULL),
+                 MAPPED_TIMEOUT);
+    CHECK_STATUS(mapped_ring_commit(&hold, NULL), MAPPED_OK);
+    mapped_ring_end(&hold);
+    end_ring();
+}
+
+static void test_ring_gives_again_what_was_not_released(void)
+{
+    mapped_ring_hold hold;
+    mapped_slice one, two, three;
+    make_ring();
+    send_text("one");
+    send_text("two");
+    CHECK_STATUS(mapped_ring_begin_recv(&ring, 0, &hold, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_ring_peek(&hold, 0, &one, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_ring_release(&hold, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_ring_peek(&hold, 0, &two, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_ring_peek(&hold, MAPPED_NEVER, &three, NULL),
+                 MAPPED_TIMEOUT);
+    CHECK_UINT(two.length, 3);
+    CHECK_BYTES(memory + two.offset, "two", 3);
+    mapped_ring_end(&hold);
+    check_next("two");
+    end_ring();
+}
+
+/* The block of a region may end while an end is held. */
+static void test_ring_of_a_retired_region_is_let_go(void)
+{
+    make_ring();
+    mapped_ring_hold hold = hold_sends();
+    mapped_region_acquire(region);
+    CHECK_UINT(mapped_region_retire(region), 1);
+    mapped_ring_end(&hold);
+    mapped_region_release(region);
+    region = memory_wrap(memory, sizeof memory, false);
+    CHECK_STATUS(attach(0, SIZE, &ring, NULL), MAPPED_OK);
+    send_text("x");
+    end_ring();
+}
+
+/* Everything there is, with any bytes changed: an error or a record inside. */
+static void try_all(void)
+{
+    unsigned char bytes[ROOM];
+    mapped_ring again;
+    mapped_ring_state state;
+    mapped_ring_hold hold;
+    mapped_slice record;
+    size_t n = 0;
+    (void)!attach(0, SIZE, &again, NULL);
+    (void)!mapped_ring_look(&ring, &state, NULL);
+    for (int i = 0; i < 4; i++) {
+        if (try_recv(bytes, &n) == MAPPED_OK)
+            CHECK(n <= mapped_ring_longest(&ring) || n < ROOM);
+        (void)!try_send(bytes, (size_t)i * 40);
+    }
+    if (mapped_ring_begin_recv(&ring, 0, &hold, NULL) == MAPPED_OK) {
+        while (mapped_ring_peek(&hold, 0, &record, NULL) == MAPPED_OK)
+            CHECK(record.offset >= MAPPED_RING_RECORDS_AT &&
+                  record.offset + record.length <= SIZE);
+        (void)!mapped_ring_release(&hold, NULL);
+        mapped_ring_end(&hold);
+    }
+}
+
+static void test_ring_that_is_damaged_stays_inside(void)
+{
+    unsigned char bytes[100] = {0};
+    size_t n;
+    uint64_t random = 7;
+    for (int round = 0; round < 20000; round++) {
+        make_ring();
+        for (int i = 0; i < round % 13; i++) {
+            (void)!try_send(bytes, (size_t)(round + i) % 90);
+            if (i % 3 == 0)
+                (void)!try_recv(bytes, &n);
+        }
+        for (int i = 0; i <= round % 3; i++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            size_t place =
+                random >> 60 < 8 ? random >> 40 & 0xFF : (random >> 40) % SIZE;
+            if (place >= 72 && place < 80)
+                place += 64; /* a mutex that a process holds is no damage */
+            if (place >= 136 && place < 144)
+                continue;
+            memory[place] = (unsigned char)(random >> 30);
+        }
+        try_all();
+        end_ring();
+    }
+}
+
+int main(void)
+{
+    RUN(test_ring_lies_as_its_header_says);
+    RUN(test_ring_is_attached_to);
+    RUN(test_ring_is_made_of_nothing_but_zeros);
+    RUN(test_ring_that_is_half_made_is_made);
+    RUN(test_ring_of_another_kind_is_refused);
+    RUN(test_ring_has_needs);
+    RUN(test_ring_keeps_records_in_order);
+    RUN(test_ring_takes_the_longest_record_wherever_it_is);
+    RUN(test_ring_that_is_full_says_so);
+    RUN(test_ring_keeps_what_the_buffer_is_too_short_for);
+    RUN(test_ring_sends_several_records_in_one_step);
+    RUN(test_ring_shortens_a_record);
+    RUN(test_ring_waits_for_no_room_with_records_reserved);
+    RUN(test_ring_gives_again_what_was_not_released);
+    RUN(test_ring_of_a_retired_region_is_let_go);
+    RUN(test_ring_that_is_damaged_stays_inside);
+    return check_finish();
+}
