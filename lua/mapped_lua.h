@@ -442,11 +442,17 @@ extern const luaL_Reg mlua_order_meta[]; /* of Region, Slice and Array */
 void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
                      size_t offset, size_t n);
 
-/* open.c: raise, the one if the string at `arg` can be no path, the other if
- * there is no open file handle. Any call that may run a script's code may close
- * the handle. */
+/* open.c: raises if the string at `arg` can be no path. */
 void mlua_check_path(lua_State *L, int arg);
+
+/* open.c: returns the stream of the file handle at `arg`; raises if it is none
+ * or is closed. Any call that may run a script's code may close the handle. */
 FILE *mlua_check_stream(lua_State *L, int arg);
+
+/* open.c: the same, writes what the stream has buffered to its file, and
+ * returns that file's descriptor. `operation` is what an error names. */
+mapped_status mlua_flush_stream(lua_State *L, int arg, const char *operation,
+                                intptr_t *descriptor, mapped_error *error);
 
 /* region.c: closes it, and ends its export. */
 mapped_status mlua_close_region(mlua_region *self, mapped_error *error);
@@ -487,12 +493,13 @@ int mlua_atomic_index(lua_State *L);  /* atomic.c: also of Lock and Mutex */
 typedef struct mlua_windows {
     mlua_resource resource;
     mapped_windows core;
-    mlua_region *window; /* the last one; NULL before the first */
+    mlua_region *window; /* the last window's Region; NULL before the first */
 } mlua_windows;
 
-/* windows.c: the Windows at `arg`, or raises if it is none or is closed. */
-mlua_windows *mlua_check_windows(lua_State *L, int arg);
-/* Closes the Region of a window; NULL is none. */
+/* windows.c: returns the Windows at `arg`; raises if it is none or is closed.
+ */
+mlua_windows *mlua_check_open_windows(lua_State *L, int arg);
+/* windows.c: closes the Region of a window; does nothing to NULL. */
 void mlua_close_window(lua_State *L, mlua_region *window);
 int mlua_windows_lines(lua_State *L); /* windows_lines.c: the method lines */
 
@@ -535,9 +542,12 @@ extern const luaL_Reg mlua_lock_methods[];
 extern const luaL_Reg mlua_mutex_meta[]; /* mutex.c */
 extern const luaL_Reg mlua_mutex_methods[];
 
-/* mlua_check_view for argument 1, once argument 2 has become bytes to look for:
- * numbers become strings, as for string.*, and elements that lie apart are
- * gathered. */
+/* search.c: makes argument 2 what mlua_needle_open takes: a number becomes a
+ * string, as for string.*, and elements that lie apart are gathered. May
+ * collect garbage. */
+void mlua_prepare_needle(lua_State *L, const char *operation);
+
+/* search.c: mlua_prepare_needle, and then mlua_check_view of argument 1. */
 mapped_slice mlua_check_search(lua_State *L, const char *operation);
 
 /* What is looked for: a string, or the bytes of a view, which are exported.

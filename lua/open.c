@@ -204,33 +204,37 @@ static mapped_mode check_mode(lua_State *L, int arg, mapped_mode fallback)
     return mode;
 }
 
-/* Lua runs no code between the check of the handle and the use of its
- * descriptor. What was written to the handle is flushed to the file first. */
-static mapped_status open_handle(lua_State *L, const source *from,
-                                 mapped_region **region, mapped_error *error)
+mapped_status mlua_flush_stream(lua_State *L, int arg, const char *operation,
+                                intptr_t *descriptor, mapped_error *error)
 {
-    FILE *stream = mlua_check_stream(L, 1);
+    FILE *stream = mlua_check_stream(L, arg);
     if (fflush(stream) != 0) {
         mapped_status status = mapped_error_set_system(error, errno, "fflush");
-        mapped_error_set_operation(error, "open");
+        mapped_error_set_operation(error, operation);
         return status;
     }
-    return mapped_region_open_descriptor(
-        mapped_system_descriptor(fileno(stream)), NULL, from->mode,
-        &from->options, region, error);
+    *descriptor = mapped_system_descriptor(fileno(stream));
+    return MAPPED_OK;
 }
 
+/* Lua runs no code between the check of a file handle and the use of its
+ * descriptor. */
 static mapped_status open_source(lua_State *L, const source *from,
                                  mapped_region **region, mapped_error *error)
 {
+    intptr_t descriptor;
+    mapped_status status = MAPPED_OK;
     if (from->descriptor >= 0)
-        return mapped_region_open_descriptor(
-            mapped_system_descriptor(from->descriptor), NULL, from->mode,
-            &from->options, region, error);
-    if (lua_type(L, 1) == LUA_TSTRING)
+        descriptor = mapped_system_descriptor(from->descriptor);
+    else if (lua_type(L, 1) == LUA_TSTRING)
         return mapped_region_open(lua_tostring(L, 1), from->mode,
                                   &from->options, region, error);
-    return open_handle(L, from, region, error);
+    else
+        status = mlua_flush_stream(L, 1, "open", &descriptor, error);
+    if (status != MAPPED_OK)
+        return status;
+    return mapped_region_open_descriptor(descriptor, NULL, from->mode,
+                                         &from->options, region, error);
 }
 
 /* Opens what is at argument 1, whose name that is if it is a string. */

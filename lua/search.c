@@ -3,11 +3,16 @@
  * while they are searched for, because they may be those of a region. */
 #include "mapped_lua.h"
 
-mapped_slice mlua_check_search(lua_State *L, const char *operation)
+void mlua_prepare_needle(lua_State *L, const char *operation)
 {
     if (lua_type(L, 2) == LUA_TNUMBER)
-        lua_tolstring(L, 2, NULL);
+        lua_tolstring(L, 2, NULL); /* converts it in its place */
     mlua_gather(L, operation, 2);
+}
+
+mapped_slice mlua_check_search(lua_State *L, const char *operation)
+{
+    mlua_prepare_needle(L, operation);
     return mlua_check_view(L, 1);
 }
 

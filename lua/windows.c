@@ -1,12 +1,12 @@
 /* The function windows and the type Windows: an iterator over a file of any
- * size. Each window is a Region of its own, and the next one closes it, because
- * the collector doesn't know how many addresses garbage takes. User value 1 is
- * the Region of the last window, 2 the path.
+ * size. Each window is a Region of its own. The call for the next window closes
+ * that Region, because the collector doesn't know how many addresses it takes.
  *
- * Any allocation may run a finalizer that uses or closes the same Windows, so
- * nothing that was read from it is kept across one. */
-#include <errno.h>
-#include <stdio.h>
+ * User value 1 of a Windows is the Region of the last window; user value 2 is
+ * the path or file handle that it was opened with, which keeps the path's text.
+ *
+ * Any allocation may run a finalizer that uses or closes the same Windows. So
+ * what was read from a Windows is read anew after each allocation. */
 #include "mapped_lua.h"
 
 static mlua_windows *check_windows(lua_State *L, int arg)
@@ -17,7 +17,7 @@ static mlua_windows *check_windows(lua_State *L, int arg)
     return self;
 }
 
-mlua_windows *mlua_check_windows(lua_State *L, int arg)
+mlua_windows *mlua_check_open_windows(lua_State *L, int arg)
 {
     mlua_windows *self = check_windows(L, arg);
     if (mapped_windows_closed(&self->core))
@@ -27,7 +27,8 @@ mlua_windows *mlua_check_windows(lua_State *L, int arg)
 
 static void close_resource(mlua_resource *resource)
 {
-    mlua_windows *self = (mlua_windows *)resource; /* its first member */
+    /* The resource is the first member of a Windows. */
+    mlua_windows *self = (mlua_windows *)resource;
     mapped_windows_close(&self->core);
 }
 
@@ -38,36 +39,31 @@ void mlua_close_window(lua_State *L, mlua_region *window)
         mlua_warn(L, &error);
 }
 
-/* A number of bytes. */
-static uint64_t check_bytes(lua_State *L, int arg)
+static uint64_t check_byte_count(lua_State *L, int arg)
 {
     lua_Integer n = mlua_check_integer(L, arg);
     luaL_argcheck(L, n >= 0, arg, "must not be negative");
     return (uint64_t)n;
 }
 
-static mapped_status open_handle(lua_State *L, mlua_windows *self,
+static mapped_status open_path(lua_State *L, mlua_windows *self, uint64_t size,
+                               uint64_t overlap, mapped_error *error)
+{
+    return mapped_windows_open(&self->core, lua_tostring(L, 1), size, overlap,
+                               error);
+}
+
+static mapped_status open_stream(lua_State *L, mlua_windows *self,
                                  uint64_t size, uint64_t overlap,
                                  mapped_error *error)
 {
-    FILE *stream = mlua_check_stream(L, 1);
-    if (fflush(stream) != 0) {
-        mapped_status status = mapped_error_set_system(error, errno, "fflush");
-        mapped_error_set_operation(error, "windows");
+    intptr_t descriptor;
+    mapped_status status =
+        mlua_flush_stream(L, 1, "windows", &descriptor, error);
+    if (status != MAPPED_OK)
         return status;
-    }
-    return mapped_windows_open_descriptor(
-        &self->core, mapped_system_descriptor(fileno(stream)), NULL, size,
-        overlap, error);
-}
-
-static mapped_status open_file(lua_State *L, mlua_windows *self, uint64_t size,
-                               uint64_t overlap, mapped_error *error)
-{
-    if (lua_type(L, 1) != LUA_TSTRING)
-        return open_handle(L, self, size, overlap, error);
-    return mapped_windows_open(&self->core, lua_tostring(L, 1), size, overlap,
-                               error);
+    return mapped_windows_open_descriptor(&self->core, descriptor, NULL, size,
+                                          overlap, error);
 }
 
 static mlua_windows *push_windows(lua_State *L)
@@ -81,117 +77,123 @@ static mlua_windows *push_windows(lua_State *L)
     return self;
 }
 
-/* Raises what the system refuses, as io.lines does, because the results are
- * used in a `for`. */
+/* An error of the system is raised, as io.lines does it, because the results
+ * are used in a `for`. */
 int mlua_open_windows(lua_State *L)
 {
     uint64_t size, overlap = 0;
     mapped_error error;
     mapped_status status;
     mlua_windows *self;
-    bool retried = false;
+    bool is_path, retried = false;
     mlua_at_most(L, 3);
-    size = check_bytes(L, 2);
+    size = check_byte_count(L, 2);
     if (!lua_isnoneornil(L, 3))
-        overlap = check_bytes(L, 3);
-    if (lua_type(L, 1) == LUA_TSTRING)
+        overlap = check_byte_count(L, 3);
+    is_path = lua_type(L, 1) == LUA_TSTRING;
+    if (is_path)
         mlua_check_path(L, 1);
     else
         mlua_check_stream(L, 1);
     self = push_windows(L);
     do
-        status = open_file(L, self, size, overlap, &error);
+        status = is_path ? open_path(L, self, size, overlap, &error)
+                         : open_stream(L, self, size, overlap, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_raise(L, &error);
     mlua_add_resource(L, &self->resource, close_resource);
-    lua_pushnil(L);       /* no state, */
-    lua_pushnil(L);       /* no first value, */
-    lua_pushvalue(L, -3); /* and what the `for` closes at its end */
+    /* A `for` takes four values: the iterator, which is on the stack; a state
+     * and a first value, which are not needed; and what it closes at its end.
+     */
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushvalue(L, -3);
     return 4;
 }
 
-/* Maps the next window into `region`. */
-static mapped_status map_next(mlua_windows *self, mlua_region *region,
-                              bool *more, mapped_error *error)
+/* Maps the next window into `region`, or sets `*at_end` and maps nothing. After
+ * an error the Windows are where they were. */
+static mapped_status map_next_window(mlua_windows *self, mlua_region *region,
+                                     bool *at_end, mapped_error *error)
 {
     const mapped_open_options options = mlua_region_options(region);
-    const mapped_windows saved = self->core;
+    const mapped_windows before = self->core;
     mapped_window window;
     uint64_t size;
     mapped_status status = mapped_windows_file_size(&self->core, &size, error);
     if (status != MAPPED_OK)
         return status;
-    *more = mapped_windows_advance(&self->core, size, &window);
-    if (!*more)
+    *at_end = !mapped_windows_advance(&self->core, size, &window);
+    if (*at_end)
         return MAPPED_OK;
     status = mapped_windows_map(&self->core, window, &options, &region->region,
                                 error);
     if (status != MAPPED_OK)
-        mapped_windows_undo(&self->core, window, &saved);
+        mapped_windows_undo(&self->core, window, &before);
     return status;
 }
 
-/* __call: the iterator of a `for`, which passes two more arguments. If the file
- * has got shorter since its size was read (MAPPED_PAST_END), that is read
- * again.
- */
+/* The metamethod __call is the iterator of a `for`, which passes two more
+ * arguments. MAPPED_PAST_END says that the file has got shorter since its size
+ * was read: then the size is read again. */
 static int windows_call(lua_State *L)
 {
     mlua_windows *self;
     mlua_region *region;
     mapped_error error;
     mapped_status status;
-    bool more = false, retried = false;
+    bool at_end = false, retried = false;
     lua_settop(L, 1);
-    self = mlua_check_windows(L, 1);
+    self = mlua_check_open_windows(L, 1);
     mlua_close_window(L, self->window);
     region = mlua_push_region(L, mapped_windows_name(&self->core));
     do
-        status = map_next(self, region, &more, &error);
+        status = map_next_window(self, region, &at_end, &error);
     while (status == MAPPED_PAST_END ||
            mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_raise(L, &error);
-    if (!more) {
+    if (at_end) {
         lua_pushnil(L);
         return 1;
     }
     mlua_finish_region(L, region);
-    /* again: a finalizer may have opened another one */
+    /* A finalizer may have called the same Windows since the first close, and
+     * then there is another window to close. */
     mlua_close_window(L, self->window);
     self->window = region;
-    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 2); /* the Region */
     lua_setiuservalue(L, 1, 1);
     mlua_push_slice(L, 2, mapped_region_slice(region->region));
     return 1;
 }
 
-/* Converts argument 2 to bytes to search for. */
+/* Returns the Windows at argument 1, once argument 2 is bytes to search for. */
 static mlua_windows *check_search(lua_State *L, const char *operation)
 {
-    if (lua_type(L, 2) == LUA_TNUMBER)
-        lua_tolstring(L, 2, NULL);
-    mlua_gather(L, operation, 2);
-    return mlua_check_windows(L, 1);
+    mlua_prepare_needle(L, operation);
+    return mlua_check_open_windows(L, 1);
 }
 
-/* What `search` calls: mapped_windows_find or `count`. */
 typedef mapped_status search_function(const mapped_windows *core,
                                       mapped_needle *needle, uint64_t from,
                                       uint64_t *result, mapped_error *error);
 
-static mapped_status count(const mapped_windows *core, mapped_needle *needle,
-                           uint64_t from, uint64_t *result, mapped_error *error)
+/* mapped_windows_count as a search_function: it has no use for `from`. */
+static mapped_status count_all(const mapped_windows *core,
+                               mapped_needle *needle, uint64_t from,
+                               uint64_t *result, mapped_error *error)
 {
     (void)from;
     return mapped_windows_count(core, needle, result, error);
 }
 
-/* Returns the needle's length. check_search has checked the arguments. */
-static size_t search(lua_State *L, const char *operation,
-                     search_function *find_or_count, uint64_t from,
-                     uint64_t *result)
+/* Searches the whole file; check_search has checked the arguments. Returns the
+ * needle's length. `search` is mapped_windows_find or count_all. */
+static size_t search_file(lua_State *L, const char *operation,
+                          search_function *search, uint64_t from,
+                          uint64_t *result)
 {
     const mlua_windows *self = lua_touserdata(L, 1);
     mlua_needle needle;
@@ -202,8 +204,7 @@ static size_t search(lua_State *L, const char *operation,
     do {
         mlua_needle_open(L, 2, operation, &needle);
         length = mapped_needle_length(&needle.needle);
-        status =
-            find_or_count(&self->core, &needle.needle, from, result, &error);
+        status = search(&self->core, &needle.needle, from, result, &error);
         status = mlua_needle_close(&needle, status, &error);
     } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
@@ -211,47 +212,49 @@ static size_t search(lua_State *L, const char *operation,
     return length;
 }
 
-/* Converts a position, from 1 or from the end, to an offset in the file. */
+/* Converts a position, which counts from 1 or, if it is negative, from the end,
+ * to an offset in the file. */
 static uint64_t file_offset(lua_State *L, const mlua_windows *self,
                             lua_Integer position)
 {
-    uint64_t size;
-    uint64_t back = 0 - (uint64_t)position; /* as -position, of any integer */
+    uint64_t size, distance_from_end;
     mapped_error error;
     if (position >= 0)
         return position > 0 ? (uint64_t)position - 1 : 0;
     if (mapped_windows_file_size(&self->core, &size, &error) != MAPPED_OK)
         mlua_raise(L, &error);
-    return size > back ? size - back : 0;
+    /* -position would overflow for the smallest integer. */
+    distance_from_end = 0 - (uint64_t)position;
+    return size > distance_from_end ? size - distance_from_end : 0;
 }
 
 static int windows_find(lua_State *L)
 {
     lua_Integer init;
     const mlua_windows *self;
-    uint64_t from, found;
+    uint64_t from, offset;
     size_t length;
     mlua_at_most(L, 3);
     init = mlua_opt_integer(L, 3, 1);
     self = check_search(L, "find");
     from = file_offset(L, self, init);
-    length = search(L, "find", mapped_windows_find, from, &found);
-    if (found == MAPPED_WINDOWS_NOT_FOUND) {
+    length = search_file(L, "find", mapped_windows_find, from, &offset);
+    if (offset == MAPPED_WINDOWS_NOT_FOUND) {
         luaL_pushfail(L);
         return 1;
     }
-    lua_pushinteger(L, (lua_Integer)found + 1);
-    lua_pushinteger(L, (lua_Integer)(found + length));
+    lua_pushinteger(L, (lua_Integer)offset + 1);
+    lua_pushinteger(L, (lua_Integer)(offset + length));
     return 2;
 }
 
 static int windows_count(lua_State *L)
 {
-    uint64_t found;
+    uint64_t count;
     mlua_at_most(L, 2);
     check_search(L, "count");
-    search(L, "count", count, 0, &found);
-    lua_pushinteger(L, (lua_Integer)found);
+    search_file(L, "count", count_all, 0, &count);
+    lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
 
@@ -262,18 +265,19 @@ static int windows_seek(lua_State *L)
     mlua_at_most(L, 2);
     position = mlua_check_integer(L, 2);
     luaL_argcheck(L, position != 0, 2, "position 0");
-    self = mlua_check_windows(L, 1);
+    self = mlua_check_open_windows(L, 1);
     mapped_windows_seek(&self->core, file_offset(L, self, position));
     return 0;
 }
 
 static int windows_size(lua_State *L)
 {
+    const mlua_windows *self;
     uint64_t size;
     mapped_error error;
     mlua_at_most(L, 1);
-    if (mapped_windows_file_size(&mlua_check_windows(L, 1)->core, &size,
-                                 &error) != MAPPED_OK)
+    self = mlua_check_open_windows(L, 1);
+    if (mapped_windows_file_size(&self->core, &size, &error) != MAPPED_OK)
         return mlua_fail(L, &error);
     lua_pushinteger(L, (lua_Integer)size);
     return 1;
@@ -281,12 +285,15 @@ static int windows_size(lua_State *L)
 
 static int windows_closed(lua_State *L)
 {
+    const mlua_windows *self;
     mlua_at_most(L, 1);
-    lua_pushboolean(L, mapped_windows_closed(&check_windows(L, 1)->core));
+    self = check_windows(L, 1);
+    lua_pushboolean(L, mapped_windows_closed(&self->core));
     return 1;
 }
 
-/* The metamethod __close, which has one more argument. */
+/* The metamethod __close. Lua passes the error that ended the block, or nil, as
+ * argument 2. */
 static int windows_close_metamethod(lua_State *L)
 {
     mapped_windows_close(&check_windows(L, 1)->core);

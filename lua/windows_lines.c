@@ -1,44 +1,50 @@
 /* The method lines of Windows. The iterator that it returns is a closure over
- * next_line with the upvalues
+ * next_line, which goes through these states until it has a line or the end:
  *
- *     1 to MLUA_SHARED  what all functions of the module share
- *     OWNER             the Windows
- *     LINES             a `lines`, whose user value 1 is the Region of the
- *                       window that it is in
- */
+ *     FIND_LINE ----------> LINE_FOUND or FILE_ENDED
+ *      ^   | a window is wanted
+ *      |   v
+ *      |  MAKE_REGION
+ *      |   |
+ *      |   v
+ *      |  FIND_LINE_AGAIN --> LINE_FOUND or FILE_ENDED
+ *      |   |           ^
+ *      |   | a window  | the file has got shorter, or
+ *      |   v is wanted | garbage was collected
+ *      +- MAP_WINDOW --+
+ *
+ * A Region must be allocated before the window can be mapped into it. This may
+ * run a finalizer that calls the same iterator or closes the Windows. So the
+ * line is looked for again, and the window that is wanted then is mapped. */
 #include "mapped_lua.h"
 
-typedef struct lines {
-    mapped_windows_lines core;
-    mlua_region *window;
-} lines;
+typedef enum search_state {
+    FIND_LINE,
+    MAKE_REGION,
+    FIND_LINE_AGAIN,
+    MAP_WINDOW,
+    LINE_FOUND,
+    FILE_ENDED
+} search_state;
 
+/* Its user value 1 is the Region of the window that it is in. */
+typedef struct line_iterator {
+    mapped_windows_lines core;
+    mlua_region *window; /* that Region; NULL before the first window */
+} line_iterator;
+
+/* Upvalues of next_line, after the shared ones. */
 enum {
-    OWNER = MLUA_SHARED + 1,
-    LINES,
-    LINES_UPVALUES = LINES
+    OWNER = MLUA_SHARED + 1, /* the Windows */
+    ITERATOR,                /* the line_iterator */
+    LAST_UPVALUE = ITERATOR
 };
 
-/* Stack: the `lines`, `region`. Maps the wanted window into `region`, then
- * closes the previous one. */
-static mapped_status map_window(lua_State *L, lines *self, mlua_region *region,
-                                mapped_error *error)
-{
-    const mapped_open_options options = mlua_region_options(region);
-    mlua_region *old_window = self->window;
-    mapped_status status =
-        mapped_windows_lines_map(&self->core, &options, &region->region, error);
-    if (status != MAPPED_OK)
-        return status;
-    self->window = region;
-    mlua_finish_region(L, region);
-    lua_setiuservalue(L, -2, 1);
-    mlua_close_window(L, old_window);
-    return MAPPED_OK;
-}
-
-static mapped_lines_step ask_for_line(lua_State *L, lines *self,
-                                      mapped_slice *line, bool *retried)
+/* The state after FIND_LINE or FIND_LINE_AGAIN: `if_window_wanted` where no
+ * line ends in the window. */
+static search_state find_line(lua_State *L, line_iterator *self,
+                              search_state if_window_wanted, mapped_slice *line,
+                              bool *retried)
 {
     mapped_lines_step step;
     mapped_error error;
@@ -48,73 +54,101 @@ static mapped_lines_step ask_for_line(lua_State *L, lines *self,
     while (mlua_retry_after_gc(L, status, &error, retried));
     if (status != MAPPED_OK)
         mlua_raise(L, &error);
-    return step;
+    switch (step) {
+    case MAPPED_LINES_LINE:
+        return LINE_FOUND;
+    case MAPPED_LINES_WINDOW:
+        return if_window_wanted;
+    case MAPPED_LINES_END:
+    default:
+        return FILE_ENDED;
+    }
 }
 
-/* Returns false if the step has to be taken again, because the file has got
- * shorter or garbage was collected. */
-static bool map_wanted_window(lua_State *L, lines *self, mlua_region *region,
-                              bool *retried)
+/* The state after MAP_WINDOW. Maps the wanted window into `region` and closes
+ * the previous one. The stack is the line_iterator, which stays, and the
+ * Region, which is popped if the window is mapped. */
+static search_state map_window(lua_State *L, line_iterator *self,
+                               mlua_region *region, bool *retried)
 {
+    const mapped_open_options options = mlua_region_options(region);
+    mlua_region *previous = self->window;
     mapped_error error;
-    mapped_status status = map_window(L, self, region, &error);
-    if (status != MAPPED_OK && status != MAPPED_PAST_END &&
-        !mlua_retry_after_gc(L, status, &error, retried))
+    mapped_status status = mapped_windows_lines_map(&self->core, &options,
+                                                    &region->region, &error);
+    if (status == MAPPED_PAST_END ||
+        mlua_retry_after_gc(L, status, &error, retried))
+        return FIND_LINE_AGAIN;
+    if (status != MAPPED_OK)
         mlua_raise(L, &error);
-    return status == MAPPED_OK;
+    self->window = region;
+    mlua_finish_region(L, region);
+    lua_setiuservalue(L, -2, 1);
+    mlua_close_window(L, previous);
+    return FIND_LINE;
 }
 
-/* A window that is wanted needs a Region. To allocate that may run a finalizer
- * that moves the Windows, so the step is taken again before the window is
- * mapped: MAPPED_LINES_WINDOW comes twice. Stack: the `lines`. */
-static mapped_lines_step next_line_or_end(lua_State *L, lines *self,
-                                          const mlua_windows *windows,
-                                          mapped_slice *line)
+/* Returns whether there is a next line. The stack is the line_iterator. */
+static bool find_next_line(lua_State *L, line_iterator *self,
+                           const mlua_windows *windows, mapped_slice *line)
 {
     mlua_region *region = NULL;
+    search_state state = FIND_LINE;
     bool retried = false;
-    for (;;) {
-        mapped_lines_step step = ask_for_line(L, self, line, &retried);
-        if (step != MAPPED_LINES_WINDOW)
-            return step;
-        if (region == NULL)
+    for (;;)
+        switch (state) {
+        case FIND_LINE:
+            state = find_line(L, self, MAKE_REGION, line, &retried);
+            break;
+        case MAKE_REGION:
             region = mlua_push_region(L, mapped_windows_name(&windows->core));
-        else if (map_wanted_window(L, self, region, &retried))
-            region = NULL;
-    }
+            state = FIND_LINE_AGAIN;
+            break;
+        case FIND_LINE_AGAIN:
+            state = find_line(L, self, MAP_WINDOW, line, &retried);
+            break;
+        case MAP_WINDOW:
+            state = map_window(L, self, region, &retried);
+            break;
+        case LINE_FOUND:
+            return true;
+        case FILE_ENDED:
+            return false;
+        }
 }
 
 static int next_line(lua_State *L)
 {
-    lines *self = lua_touserdata(L, lua_upvalueindex(LINES));
+    line_iterator *self = lua_touserdata(L, lua_upvalueindex(ITERATOR));
     const mlua_windows *windows;
     mapped_slice line;
     lua_settop(L, 0);
-    windows = mlua_check_windows(L, lua_upvalueindex(OWNER));
-    lua_pushvalue(L, lua_upvalueindex(LINES));
-    if (next_line_or_end(L, self, windows, &line) == MAPPED_LINES_END) {
+    windows = mlua_check_open_windows(L, lua_upvalueindex(OWNER));
+    lua_pushvalue(L, lua_upvalueindex(ITERATOR));
+    if (!find_next_line(L, self, windows, &line)) {
         lua_pushnil(L);
         return 1;
     }
-    lua_getiuservalue(L, 1, 1);
-    mlua_push_slice(L, lua_gettop(L), line); /* of the Region just pushed */
+    lua_getiuservalue(L, 1, 1); /* the Region that the line is a part of */
+    mlua_push_slice(L, lua_gettop(L), line);
     return 1;
 }
 
 int mlua_windows_lines(lua_State *L)
 {
-    lines *self;
-    bool keep;
+    line_iterator *self;
+    const mlua_windows *windows;
+    bool keep_newlines;
     mlua_at_most(L, 2);
-    keep = lua_toboolean(L, 2);
-    mlua_check_windows(L, 1);
+    keep_newlines = lua_toboolean(L, 2);
+    mlua_check_open_windows(L, 1);
     mlua_push_shared(L);
     lua_pushvalue(L, 1);
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->window = NULL;
-    /* again: to allocate may have run a finalizer that closed them */
-    mapped_windows_lines_init(&self->core, &mlua_check_windows(L, 1)->core,
-                              keep);
-    lua_pushcclosure(L, next_line, LINES_UPVALUES);
+    /* The allocation may have run a finalizer that closed the Windows. */
+    windows = mlua_check_open_windows(L, 1);
+    mapped_windows_lines_init(&self->core, &windows->core, keep_newlines);
+    lua_pushcclosure(L, next_line, LAST_UPVALUE);
     return 1;
 }
