@@ -1,9 +1,9 @@
-/* Arrays of any items: numbers and texts, which are an Array, and records. One
- * set of functions serves both types. */
+/* The types Array, of numbers or texts, and Records. One set of functions
+ * serves both. */
 #include "typed.h"
 
 #define BLOCK_BYTES 4096
-#define EITHER "mapped.Array or mapped.Records"
+#define EITHER_TYPE "mapped.Array or mapped.Records"
 
 mlua_array *mlua_test_array(lua_State *L, int arg)
 {
@@ -20,7 +20,7 @@ mlua_array *mlua_check_array(lua_State *L, int arg)
 {
     mlua_array *self = mlua_test_array(L, arg);
     if (self == NULL)
-        mlua_raise_type(L, arg, EITHER);
+        mlua_raise_type(L, arg, EITHER_TYPE);
     if (mapped_region_closed(self->bytes.slice.region))
         mlua_raise_closed(L);
     return self;
@@ -117,7 +117,9 @@ MAPPED__INLINE void push_item(lua_State *L, mlua_array *self, size_t index)
         mlua_push_item(L, 1, self->bytes.slice, offset, &self->item);
 }
 
-static int absent(lua_State *L, const mlua_array *self)
+/* The value of a position that no item has: nil, unless the region is closed.
+ */
+static int push_absent_item(lua_State *L, const mlua_array *self)
 {
     if (mapped_region_closed(self->bytes.slice.region))
         return mlua_raise_closed(L);
@@ -125,8 +127,9 @@ static int absent(lua_State *L, const mlua_array *self)
     return 1;
 }
 
-/* Keys that are positions come first: a name costs a failed conversion. The
- * metatable of argument 1 is left on the stack, which saves a call. */
+/* A key is looked at as a position first, and so a method's name costs a failed
+ * conversion. The metatable of argument 1 is left on the stack: not to pop it
+ * saves a call. */
 int mlua_array_index(lua_State *L)
 {
     int is_integer;
@@ -141,9 +144,9 @@ int mlua_array_index(lua_State *L)
     self = mlua_push_metatable(L, 1);
     if (MAPPED__UNLIKELY(self == NULL ||
                          !mlua_is_either(L, MLUA_ARRAY, MLUA_RECORDS)))
-        return mlua_raise_type(L, 1, EITHER);
+        return mlua_raise_type(L, 1, EITHER_TYPE);
     if (MAPPED__UNLIKELY(!mlua_position(i, (size_t)self->count, &index)))
-        return absent(L, self);
+        return push_absent_item(L, self);
     push_item(L, self, index);
     return 1;
 }
@@ -151,7 +154,7 @@ int mlua_array_index(lua_State *L)
 static int array_newindex(lua_State *L)
 {
     mlua_array *self = mlua_check_array(L, 1);
-    size_t index = mlua_check_span(L, 2, 0, 1, (size_t)self->count);
+    size_t index = mlua_check_span(L, 2, MLUA_REQUIRED, 1, (size_t)self->count);
     size_t offset = index * (size_t)self->stride;
     const char *wrong;
     mapped_value value;
@@ -200,7 +203,7 @@ static int array_tostring(lua_State *L)
     char type[64];
     const mlua_array *self = mlua_test_array(L, 1);
     if (self == NULL)
-        return mlua_raise_type(L, 1, EITHER);
+        return mlua_raise_type(L, 1, EITHER_TYPE);
     mapped_item_spell(&self->item, MAPPED_SPELLING_LAYOUT, type, sizeof type);
     if (mapped_region_closed(self->bytes.owner->region))
         lua_pushfstring(L, "mapped.%s (closed)",
@@ -214,7 +217,8 @@ static int array_tostring(lua_State *L)
     return 1;
 }
 
-/* Into the table on top of the stack, from index `at` + 1 on. */
+/* Puts the items of a block into the table on top of the stack, from position
+ * `at` + 1 on. `bytes` are the gathered items. */
 static void fill_block(lua_State *L, const mapped_array *block,
                        const unsigned char *bytes, size_t at)
 {
@@ -228,8 +232,8 @@ static void fill_block(lua_State *L, const mapped_array *block,
     }
 }
 
-/* In blocks, which are gathered first: what fills the table may run any code.
- */
+/* Items are gathered in blocks before they are pushed, because filling the
+ * table may run any code. */
 static int array_totable(lua_State *L)
 {
     unsigned char room[BLOCK_BYTES];
@@ -237,16 +241,17 @@ static int array_totable(lua_State *L)
     mlua_array copy;
     mapped_array block;
     mapped_error error;
-    size_t first, n, at, most;
+    size_t first, n, at, block_items;
     mlua_at_most(L, 3);
     copy = *mlua_check_array(L, 1);
     n = mlua_opt_range(L, 2, (size_t)copy.count, &first);
-    most = copy.item.size < BLOCK_BYTES ? BLOCK_BYTES / copy.item.size : 1;
+    block_items =
+        copy.item.size < BLOCK_BYTES ? BLOCK_BYTES / copy.item.size : 1;
     bytes = mlua_take_room(L, room, sizeof room, n > 0 ? copy.item.size : 0);
     lua_createtable(L, n < INT32_MAX ? (int)n : 0, 0);
     block = mlua_core_array(&copy);
-    for (at = 0; at < n; at += most) {
-        copy.count = (ptrdiff_t)(n - at < most ? n - at : most);
+    for (at = 0; at < n; at += block_items) {
+        copy.count = (ptrdiff_t)(n - at < block_items ? n - at : block_items);
         block.first = (first + at) * (size_t)copy.stride;
         if (mapped_array_gather(&block, bytes, &error) != MAPPED_OK)
             return mlua_raise_in(L, "totable", &error);
@@ -274,7 +279,8 @@ void mlua_gather(lua_State *L, const char *operation, int arg)
     lua_replace(L, arg);
 }
 
-/* The values of a table or an array, which are read by any code. */
+/* Converts the values 1 to `n` of argument 2 to items at `to`. Reading them may
+ * run any code. */
 static void convert_values(lua_State *L, const mapped_item *item, size_t n,
                            unsigned char *to)
 {
@@ -292,8 +298,8 @@ static void convert_values(lua_State *L, const mapped_item *item, size_t n,
     }
 }
 
-/* Anything with a length and values at 1, 2, ... All are converted before the
- * first is stored. */
+/* Takes any table or userdata with a length and values at 1, 2, ... All values
+ * are converted before the first is stored. */
 static int array_copy_from(lua_State *L)
 {
     mlua_array copy;

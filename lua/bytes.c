@@ -38,11 +38,13 @@ static int bytes_tostring(lua_State *L)
     return 1;
 }
 
-static int store(lua_State *L, const char *operation, int pos, int arg)
+/* Stores the bytes of argument `data_arg` at the position at `position_arg`. */
+static int store(lua_State *L, const char *operation, int position_arg,
+                 int data_arg)
 {
-    mlua_data data = mlua_check_data(L, operation, arg);
+    mlua_data data = mlua_check_data(L, operation, data_arg);
     mapped_slice to = mlua_check_view(L, 1);
-    size_t offset = mlua_check_span(L, pos, 1, data.length, to.length);
+    size_t offset = mlua_check_span(L, position_arg, 1, data.length, to.length);
     mapped_error error;
     mapped_status status =
         data.string != NULL
@@ -96,8 +98,8 @@ static int bytes_move(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 4);
     size_t n = mlua_check_length(L, 4);
-    size_t to = mlua_check_span(L, 2, 0, n, slice.length);
-    size_t from = mlua_check_span(L, 3, 0, n, slice.length);
+    size_t to = mlua_check_span(L, 2, MLUA_REQUIRED, n, slice.length);
+    size_t from = mlua_check_span(L, 3, MLUA_REQUIRED, n, slice.length);
     mapped_error error;
     if (mapped_move(slice, to, from, n, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
@@ -111,7 +113,8 @@ static int bytes_equals(lua_State *L)
     mapped_status status = MAPPED_OK;
     mapped_error error;
     int order = 1;
-    slice = mlua_to_view(L, 1); /* mlua_check_data may collect garbage */
+    /* mlua_check_data may have collected garbage. */
+    slice = mlua_to_view(L, 1);
     if (slice.length == data.length && data.string != NULL)
         status = mapped_compare_bytes(slice, data.string, data.length, &order,
                                       &error);

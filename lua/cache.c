@@ -10,8 +10,11 @@
 #include <string.h>
 #include "mapped_lua.h"
 
-#define BYTES_MOST ((size_t)256 << 10) /* of all entries */
-#define ENTRY_BYTES 128 /* of one entry beside its text and its userdata */
+/* The cache holds no more than that in all its entries. */
+#define MAX_CACHE_BYTES ((size_t)256 << 10)
+
+/* How many bytes an entry takes beside its text and its userdata, about. */
+#define ENTRY_BYTES 128
 
 static mlua_cache *get_cache(lua_State *L)
 {
@@ -45,7 +48,8 @@ static void forget_all(lua_State *L)
 static bool is_plain(const mapped_fields *fields)
 {
     size_t i;
-    if (!fields->fixed || fields->count == 0 || fields->count > MLUA_PLAIN_MOST)
+    if (!fields->fixed || fields->count == 0 ||
+        fields->count > MLUA_MAX_PLAIN_VALUES)
         return false;
     for (i = 0; i < fields->count; i++)
         if (fields->fields[i].item.kind != MAPPED_ITEM_ELEMENT)
@@ -60,7 +64,7 @@ static mlua_compiled *push_room(lua_State *L, size_t bytes)
     if (bytes > SIZE_MAX / 2)
         luaL_error(L, "text too long");
     self = lua_newuserdatauv(L, sizeof *self + bytes, 0);
-    *self = (mlua_compiled){.plain = false};
+    *self = (mlua_compiled){.is_plain = false};
     return self;
 }
 
@@ -79,12 +83,12 @@ static const mlua_compiled *push_format(lua_State *L, const char *text)
     if (mapped_fields_init(&source, self + 1, &fields, &error) != MAPPED_OK)
         mlua_raise(L, &error);
     self->fields = fields;
-    self->plain = is_plain(fields);
+    self->is_plain = is_plain(fields);
     return self;
 }
 
-/* As string.pack has it, else a layout's name, which alone would be another
- * type where both are one text, as `i8` and `i16` are. */
+/* The text is looked up as a code of string.pack first, and then as a layout's
+ * name. Texts like `i8` and `i16` are both, and mean different types. */
 static const mlua_compiled *push_code(lua_State *L, int arg)
 {
     size_t length;
@@ -114,13 +118,13 @@ static const mlua_compiled *push_pattern(lua_State *L, int arg, unsigned flags)
     if (bytes == 0)
         luaL_error(L, "pattern too long");
     self = push_room(L, bytes);
-    self->plain = mapped_pattern_is_plain(text, length);
+    self->is_plain = mapped_pattern_is_plain(text, length);
     self->pattern = mapped_pattern_init(self + 1, text, length, flags);
     return self;
 }
 
-/* Pushes the table's userdata for the text at `arg`; or nil, and returns NULL.
- */
+/* Pushes and returns the table's userdata for the text at `arg`. If there is
+ * none, pushes nil and returns NULL. */
 static const mlua_compiled *look_up(lua_State *L, mlua_kind kind, int arg)
 {
     lua_getiuservalue(L, lua_upvalueindex(MLUA_CACHE), kind + 1);
@@ -142,9 +146,9 @@ static void remember(lua_State *L, mlua_kind kind, int arg)
     const mlua_compiled *compiled = lua_touserdata(L, -1);
     mlua_slot *slot;
     const char *text;
-    if (length > MLUA_TEXT_MOST || bytes > BYTES_MOST)
+    if (length > MLUA_MAX_TEXT_BYTES || bytes > MAX_CACHE_BYTES)
         return;
-    if (self->bytes + bytes > BYTES_MOST) {
+    if (self->bytes + bytes > MAX_CACHE_BYTES) {
         forget_all(L);
         return;
     }

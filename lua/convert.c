@@ -1,5 +1,5 @@
-/* Converts arguments to positions, lengths, elements and values, and values
- * back to Lua. None of these looks at memory of a region. */
+/* Converts arguments to numbers, strings, positions and lengths. None of these
+ * looks at memory of a region. */
 #include "mapped_lua.h"
 
 lua_Integer mlua_raise_integer(lua_State *L, int arg)
@@ -32,19 +32,20 @@ static void raise_span(lua_State *L, int arg, lua_Integer i, size_t n,
     luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
-size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
+size_t mlua_check_span(lua_State *L, int arg, lua_Integer fallback, size_t n,
                        size_t count)
 {
-    lua_Integer i = missing != 0 ? mlua_opt_integer(L, arg, missing)
-                                 : mlua_check_integer(L, arg);
+    lua_Integer i = fallback != MLUA_REQUIRED
+                        ? mlua_opt_integer(L, arg, fallback)
+                        : mlua_check_integer(L, arg);
     lua_Unsigned at = i > 0 ? (lua_Unsigned)i - 1 : count + (lua_Unsigned)i;
     if (i == 0 || !mapped_range_fits_u64(at, n, count))
         raise_span(L, arg, i, n, count);
     return (size_t)at;
 }
 
-/* Makes a negative position count from the start, and one before the start 0.
- */
+/* Makes a negative position count from the start; one before the start becomes
+ * 0. */
 static lua_Unsigned from_start(lua_Integer i, size_t count)
 {
     if (i >= 0)
@@ -83,6 +84,12 @@ size_t mlua_check_length(lua_State *L, int arg)
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
     return (size_t)n;
+}
+
+void mlua_set_number(lua_State *L, const char *name, size_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
 }
 
 uint8_t mlua_check_byte(lua_State *L, int arg)

@@ -35,7 +35,7 @@ static bool get_array(lua_State *L, int arg, mlua_array *copy,
     return true;
 }
 
-/* Lua asks either operand's metamethod: the other may be anything. */
+/* Lua calls the metamethod of either operand, so the other may be anything. */
 static int equal(lua_State *L)
 {
     mlua_array copies[2];
@@ -50,7 +50,7 @@ static int equal(lua_State *L)
 
 const luaL_Reg mlua_equal_meta[] = {{"__eq", equal}, {NULL, NULL}};
 
-/* As mapped_compare. */
+/* Has the result of mapped_compare. */
 static int order_strings(const mlua_data *a, const mlua_data *b)
 {
     size_t common = a->length < b->length ? a->length : b->length;
@@ -59,7 +59,8 @@ static int order_strings(const mlua_data *a, const mlua_data *b)
                        : (a->length > b->length) - (a->length < b->length);
 }
 
-/* Negative, 0 or positive. Elements that lie apart have become strings. */
+/* Returns a negative number, 0 or a positive one. mlua_check_data makes strings
+ * of elements that lie apart. */
 static int order(lua_State *L)
 {
     mlua_data a = mlua_check_data(L, "compare", 1);
@@ -67,9 +68,9 @@ static int order(lua_State *L)
     mapped_error error;
     mapped_status status;
     int result = 0;
+    /* Gathering argument 2 may have run a finalizer that closed or resized. */
     if (a.string == NULL)
-        a = mlua_check_data(L, "compare",
-                            1); /* the other may have been gathered */
+        a = mlua_check_data(L, "compare", 1);
     if (a.string != NULL && b.string != NULL)
         return order_strings(&a, &b);
     if (a.string != NULL)

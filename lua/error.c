@@ -10,8 +10,8 @@ static bool is_position(mapped_status status)
 
 #define SHORT_BYTES 60
 
-/* The cut may be inside of a character of several bytes, which does no harm in
- * Lua. */
+/* The text may be cut inside of a character of several bytes, which does no
+ * harm in Lua. */
 const char *mlua_push_short(lua_State *L, int arg)
 {
     size_t length;
@@ -39,18 +39,20 @@ int mlua_raise_type(lua_State *L, int arg, const char *expected)
     return luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
-int mlua_raise_surplus(lua_State *L, int most)
+int mlua_raise_surplus(lua_State *L, int max_count)
 {
-    return luaL_error(L, "%d arguments expected at most, got %d", most,
+    return luaL_error(L, "%d arguments expected at most, got %d", max_count,
                       lua_gettop(L));
 }
 
-/* The path is put in front at the end, so that nothing in it is replaced. */
+/* The text is made without the path, which is put in front of it afterwards, so
+ * that nothing in the path is replaced. */
 static void push_message(lua_State *L, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     mapped_error rest = *error;
-    if (error->status == MAPPED_PATTERN) { /* `operation` is Lua's own text */
+    if (error->status == MAPPED_PATTERN) {
+        /* `operation` is the message that string.find would raise. */
         lua_pushfstring(L, "%s at position %I of the pattern", error->operation,
                         (LUAI_UACINT)error->offset + 1);
         return;
@@ -131,8 +133,19 @@ int mlua_fail(lua_State *L, const mapped_error *error)
     return 3;
 }
 
-int mlua_fail_fault(lua_State *L, const mapped_error *error)
+int mlua_result(lua_State *L, mapped_status status, const mapped_error *error)
 {
+    if (status != MAPPED_OK)
+        return mlua_fail(L, error);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+int mlua_result_or_fault(lua_State *L, mapped_status status,
+                         const mapped_error *error)
+{
+    if (status != MAPPED_FAULT)
+        return mlua_result(L, status, error);
     luaL_pushfail(L);
     push_message(L, error);
     lua_pushinteger(L, error->os_error);

@@ -1,34 +1,18 @@
 /* The methods of a Region about its lost pages, and the functions guard and
- * stats. A question about lost pages is no access, so they return nil and a
- * message instead of raising. */
+ * stats. An access to a lost page raises. check and recover are no accesses: a
+ * lost page is an answer that the caller asked for, so they return nil and a
+ * message. */
 #include "mapped_lua.h"
 
 #define MAX_RANGES 64
 
-static mapped_region *check_region(lua_State *L)
-{
-    const mlua_region *self = mlua_test(L, 1, MLUA_REGION);
-    if (self == NULL)
-        mlua_raise_type(L, 1, "mapped.Region");
-    return self->region;
-}
-
-/* Pushes true; or nil, the message and the errno. */
-static int answer(lua_State *L, mapped_status status, const mapped_error *error)
-{
-    if (status == MAPPED_FAULT)
-        return mlua_fail_fault(L, error);
-    if (status != MAPPED_OK)
-        return mlua_fail(L, error);
-    lua_pushboolean(L, true);
-    return 1;
-}
-
 static int region_check(lua_State *L)
 {
     mapped_error error;
+    mapped_status status;
     mlua_at_most(L, 1);
-    return answer(L, mapped_region_check(check_region(L), &error), &error);
+    status = mapped_region_check(mlua_check_region(L, 1)->region, &error);
+    return mlua_result_or_fault(L, status, &error);
 }
 
 static int region_recover(lua_State *L)
@@ -38,15 +22,9 @@ static int region_recover(lua_State *L)
     bool retried = false;
     mlua_at_most(L, 1);
     do
-        status = mapped_region_recover(check_region(L), &error);
+        status = mapped_region_recover(mlua_check_region(L, 1)->region, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
-    return answer(L, status, &error);
-}
-
-static void set_field(lua_State *L, const char *name, size_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
+    return mlua_result_or_fault(L, status, &error);
 }
 
 static int region_faults(lua_State *L)
@@ -55,15 +33,15 @@ static int region_faults(lua_State *L)
     size_t count, i;
     mapped_error error;
     mlua_at_most(L, 1);
-    if (mapped_region_faults(check_region(L), ranges, MAX_RANGES, &count,
-                             &error) != MAPPED_OK)
+    if (mapped_region_faults(mlua_check_region(L, 1)->region, ranges,
+                             MAX_RANGES, &count, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     lua_newtable(L);
     for (i = 0; i < count && i < MAX_RANGES; i++) {
         lua_createtable(L, 0, 3);
-        set_field(L, "pos", ranges[i].offset + 1);
-        set_field(L, "length", ranges[i].length);
-        set_field(L, "errno", (size_t)ranges[i].os_error);
+        mlua_set_number(L, "pos", ranges[i].offset + 1);
+        mlua_set_number(L, "length", ranges[i].length);
+        mlua_set_number(L, "errno", (size_t)ranges[i].os_error);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;
@@ -75,23 +53,24 @@ int mlua_stats(lua_State *L)
     mlua_at_most(L, 0);
     mapped_stats(&now);
     lua_createtable(L, 0, 4);
-    set_field(L, "regions", now.regions);
-    set_field(L, "bytes", (size_t)now.bytes);
-    set_field(L, "exports", now.exports);
-    set_field(L, "faults", (size_t)now.faults);
+    mlua_set_number(L, "regions", now.regions);
+    mlua_set_number(L, "bytes", (size_t)now.bytes);
+    mlua_set_number(L, "exports", now.exports);
+    mlua_set_number(L, "faults", (size_t)now.faults);
     return 1;
 }
 
 int mlua_guard(lua_State *L)
 {
-    bool before = mapped_guard_enabled();
+    bool was_enabled = mapped_guard_enabled();
     mlua_at_most(L, 1);
     if (!lua_isnoneornil(L, 1)) {
-        if (!lua_isboolean(L, 1)) /* "off" would switch it on */
+        /* A value like "off" would count as true. */
+        if (!lua_isboolean(L, 1))
             mlua_raise_type(L, 1, "boolean");
         mapped_guard_enable(lua_toboolean(L, 1));
     }
-    lua_pushboolean(L, before);
+    lua_pushboolean(L, was_enabled);
     return 1;
 }
 

@@ -2,15 +2,18 @@
  * errors of string.pack and string.unpack. */
 #include "typed.h"
 
-/* string.pack's words and the place in the format; `arg` 0: of no argument. */
+#define NO_ARGUMENT 0
+
+/* Raises string.pack's message, with the place in the format. `arg` is the
+ * argument that the error is about, or NO_ARGUMENT. */
 static int raise_place(lua_State *L, int arg, const char *what,
                        const mapped_field *field)
 {
     const char *message =
         lua_pushfstring(L, "%s at position %I of the format", what,
                         (LUAI_UACINT)field->source_at + 1);
-    return arg == 0 ? luaL_error(L, "%s", message)
-                    : luaL_argerror(L, arg, message);
+    return arg == NO_ARGUMENT ? luaL_error(L, "%s", message)
+                              : luaL_argerror(L, arg, message);
 }
 
 static int raise_wrong(lua_State *L, int arg, const mapped_field *field)
@@ -34,7 +37,7 @@ static int raise_wrong(lua_State *L, int arg, const mapped_field *field)
         what = lua_pushfstring(L, "invalid format option '%c'",
                                (int)(unsigned char)field->code);
     }
-    return raise_place(L, 0, what, field);
+    return raise_place(L, NO_ARGUMENT, what, field);
 }
 
 static int raise_unpack(lua_State *L, const mapped_field *field,
@@ -48,7 +51,7 @@ static int raise_unpack(lua_State *L, const mapped_field *field,
         what =
             lua_pushfstring(L, "%d-byte integer does not fit into Lua Integer",
                             (int)field->item.element->size);
-        return raise_place(L, 0, what, field);
+        return raise_place(L, NO_ARGUMENT, what, field);
     case MAPPED_RANGE:
         if (field->item.kind == MAPPED_ITEM_ZERO)
             what = "unfinished string for format 'z'";
@@ -95,7 +98,8 @@ static void push_values(lua_State *L, mapped_slice slice,
     }
 }
 
-/* As string.unpack: before the start is the start, past the end an error. */
+/* The offset of the position at `arg`, as string.unpack has it: of one before
+ * the start it is 0, and one past the end is an error. */
 static size_t check_start(lua_State *L, int arg, mapped_slice slice)
 {
     size_t offset =
@@ -107,11 +111,12 @@ static size_t check_start(lua_State *L, int arg, mapped_slice slice)
     return (size_t)luaL_argerror(L, arg, "initial position out of string");
 }
 
-/* All formats, step by step. A metatable may lie after the arguments. */
+/* The method unpack for any format, in steps of a few values. mlua_check_self
+ * may have left a metatable above the arguments. */
 static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
 {
-    mapped_field_value room[MLUA_PLAIN_MOST];
-    mapped_field_values values = {room, MLUA_PLAIN_MOST, 0};
+    mapped_field_value room[MLUA_MAX_PLAIN_VALUES];
+    mapped_field_values values = {room, MLUA_MAX_PLAIN_VALUES, 0};
     mapped_cursor cursor = {offset, 0, 0};
     const mapped_fields *fields;
     mapped_error error;
@@ -126,7 +131,7 @@ static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
             return raise_unpack(L, mapped_fields_at(fields, &cursor), &error);
         push_values(L, slice, &values);
         count += values.count;
-        if (values.count < MLUA_PLAIN_MOST)
+        if (values.count < MLUA_MAX_PLAIN_VALUES)
             break;
         luaL_checkstack(L, LUA_MINSTACK, "too many results");
     }
@@ -134,8 +139,8 @@ static int unpack_steps(lua_State *L, mapped_slice slice, size_t offset)
     return (int)count + 1;
 }
 
-/* Pushes the values of a plain format in place, as far as they are what nearly
- * always is there; returns how many. */
+/* Pushes the values of a plain format and returns how many: all of them, unless
+ * the bytes can't be accessed or a value is no Lua integer. */
 static size_t push_plain(lua_State *L, const mapped_fields *fields,
                          mapped_slice slice, size_t offset)
 {
@@ -149,6 +154,8 @@ static size_t push_plain(lua_State *L, const mapped_fields *fields,
     return i;
 }
 
+/* The method unpack for a plain format that is in the cache and an access that
+ * succeeds; everything else is left to unpack_steps. */
 static int format_unpack(lua_State *L)
 {
     const mlua_slice *self = mlua_check_self(L, 3);
@@ -157,7 +164,7 @@ static int format_unpack(lua_State *L)
     const mlua_compiled *found = mlua_find_compiled(
         self->owner->cache, MLUA_FORMAT, lua_tolstring(L, 2, NULL));
     size_t pushed;
-    if (MAPPED__UNLIKELY(found == NULL || !found->plain))
+    if (MAPPED__UNLIKELY(found == NULL || !found->is_plain))
         return unpack_steps(L, slice, offset);
     pushed = push_plain(L, found->fields, slice, offset);
     if (MAPPED__UNLIKELY(pushed < found->fields->count ||
@@ -169,7 +176,8 @@ static int format_unpack(lua_State *L)
     return (int)pushed + 1;
 }
 
-/* Floats too large for `f` become infinite, as string.pack has it. */
+/* A number that is too large for a float becomes infinite, as by string.pack.
+ */
 static mapped_value check_number(lua_State *L, int arg,
                                  const mapped_element *element)
 {
@@ -183,8 +191,9 @@ static mapped_value check_number(lua_State *L, int arg,
     return value;
 }
 
-/* All arguments have been converted: where they go, at the position at 3. `top`
- * of them were given, `count` are taken. */
+/* Returns the bytes of argument 1 and the offset of the position at argument 3,
+ * once all values have been converted. `top` arguments were given; more than
+ * `count` values are an error. */
 static mapped_slice check_target(lua_State *L, int top, size_t count,
                                  size_t *offset)
 {
@@ -192,14 +201,15 @@ static mapped_slice check_target(lua_State *L, int top, size_t count,
     lua_settop(L, top);
     mlua_at_most(L, (int)count + 3);
     slice = mlua_check_view(L, 1);
-    *offset = mlua_check_span(L, 3, 0, 0, slice.length);
+    *offset = mlua_check_span(L, 3, MLUA_REQUIRED, 0, slice.length);
     return slice;
 }
 
-/* Numbers are converted to bytes, which are written at once. */
+/* The method pack for a plain format: converts all numbers to bytes, and then
+ * writes these in one access. */
 static int pack_plain(lua_State *L, int top, const mapped_fields *fields)
 {
-    unsigned char bytes[MLUA_PLAIN_MOST * 16];
+    unsigned char bytes[MLUA_MAX_PLAIN_VALUES * 16];
     const mapped_item record = mapped_item_of_record(fields);
     mapped_slice slice;
     mapped_error error;
@@ -231,9 +241,9 @@ static void check_value(lua_State *L, int arg, mapped_field_value *value)
         raise_pack(L, arg, value->field);
 }
 
-/* Room for many values, in a userdata that takes the format's place on the
- * stack and keeps it, for an argument that is missing must find nothing there.
- */
+/* Returns memory for many values. It is a userdata, which takes the place of
+ * the format on the stack and keeps it as its user value. It isn't pushed on
+ * top, where it would be taken for an argument that is missing. */
 static mapped_field_value *take_values(lua_State *L, size_t count)
 {
     mapped_field_value *values =
@@ -244,16 +254,17 @@ static mapped_field_value *take_values(lua_State *L, size_t count)
     return values;
 }
 
-/* All arguments become values; conversion stops at the first that can't. */
+/* The method pack for any format: converts all arguments to values, and then
+ * packs these. */
 static int pack_steps(lua_State *L, int top, const mapped_fields *fields)
 {
-    mapped_field_value room[MLUA_PLAIN_MOST];
+    mapped_field_value room[MLUA_MAX_PLAIN_VALUES];
     mapped_field_values values = {room, fields->values, 0};
     mapped_field_value value = {.field = NULL};
     mapped_cursor cursor = {0, 0, 0};
     mapped_slice slice;
     mapped_error error;
-    if (fields->values > MLUA_PLAIN_MOST)
+    if (fields->values > MLUA_MAX_PLAIN_VALUES)
         values.values = take_values(L, fields->values);
     while (mapped_fields_next(fields, &cursor, &value)) {
         check_value(L, (int)values.count + 4, &value);
@@ -277,9 +288,10 @@ static int format_pack(lua_State *L)
     mlua_check_integer(L, 3);
     compiled = mlua_push_compiled(L, MLUA_FORMAT, 2);
     lua_replace(L, 2);
-    lua_pushnil(L); /* what string.pack finds where an argument is missing */
-    return compiled->plain ? pack_plain(L, top, compiled->fields)
-                           : pack_steps(L, top, compiled->fields);
+    /* Where an argument is missing, string.pack says that it got nil. */
+    lua_pushnil(L);
+    return compiled->is_plain ? pack_plain(L, top, compiled->fields)
+                              : pack_steps(L, top, compiled->fields);
 }
 
 const luaL_Reg mlua_format_methods[] = {

@@ -40,14 +40,15 @@ enum {
     MLUA_METHODS
 };
 
-/* Something of the core's that a userdata owns. All of one state are in a list,
- * so that the end of the state frees also those that were made too late to be
+/* An object of the core that a userdata owns. A list has all of one state, so
+ * that the end of the state frees also those that were made too late to be
  * finalized. */
 typedef struct mlua_resource {
     struct mlua_resource *next;
-    struct mlua_resource **link; /* what points here; NULL: not in the list */
-    struct mlua_resources *resources; /* whose list it is */
-    size_t bytes;                     /* charged to the collector */
+    /* The pointer that points here; NULL if this is not in the list. */
+    struct mlua_resource **link;
+    struct mlua_resources *resources; /* the list */
+    size_t bytes; /* how many the collector was told of: see mlua_charge */
     void (*free)(struct mlua_resource *resource);
 } mlua_resource;
 
@@ -58,17 +59,20 @@ typedef struct mlua_slice {
     mapped_slice slice;
 } mlua_slice;
 
-/* A Region owns one reference to its core region until it is finalized, and the
- * memory that is in: finalized it answers as closed. */
+/* A Region owns one reference to its core region until it is finalized. It also
+ * owns the memory that the core region lies in, so that it can still answer,
+ * as a closed one, when it has been finalized. */
 typedef struct mlua_region {
     mlua_slice view; /* its owner is the Region itself, its slice unused */
     mlua_resource resource;
-    struct mlua_cache *cache; /* of its state */
+    struct mlua_cache *cache; /* the cache of its Lua state */
     mapped_region *region;
-    mapped_export pointer; /* its slice holds all that was given away */
-    bool exported;         /* there is such an export */
-    bool kept;             /* a second reference: see region.c */
-    bool own; /* its pages are the process's own, not the system's to drop */
+    /* The export of `topointer`. Its slice holds all bytes that the addresses
+     * were asked for. */
+    mapped_export pointer_export;
+    bool has_export;           /* `pointer_export` has begun, and not ended */
+    bool has_second_reference; /* of the core region: see region.c */
+    bool has_private_pages;    /* pages that the system can't drop */
     size_t room;
     unsigned char memory[]; /* `room` bytes for `region`, after the alignment */
 } mlua_region;
@@ -92,62 +96,77 @@ MAPPED__INLINE mapped_open_options mlua_region_options(mlua_region *self)
 
 /* Bytes to read: a Lua string, or memory of a region. */
 typedef struct mlua_data {
-    const char *string; /* NULL: `slice` */
+    const char *string; /* NULL if the bytes are those of `slice` */
     mapped_slice slice;
     size_t length;
 } mlua_data;
 
-/* A failed access raises. Positions in the message count from 1. */
+/* Raises the error of an access. Positions in the message count from 1. */
 int mlua_raise(lua_State *L, const mapped_error *error);
 int mlua_raise_closed(lua_State *L);
 
-/* The same for what is called otherwise than the function of the core's. */
+/* The same; the message names `operation` instead of the core's function. */
 int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error);
 
-/* What a failed change of a whole region becomes. What a correct program must
- * expect (the system refused, memory is busy or used up, the file is too short
- * or no file) pushes nil, the message and a number, errno or a negative status,
- * and returns 3. A wait that ended without success pushes nil and "timeout", or
- * "interrupted" by a signal, so that Lua can run the hook that its handler has
- * set; and returns 2. Everything else raises. */
+/* Returns or raises the error of a change of a whole region:
+ *
+ * - For an error that a correct program must expect (the system refused, memory
+ *   is busy or used up, the file is too short or no file), it pushes nil, the
+ *   message and a number, errno or a negative status, and returns 3.
+ *
+ * - For a wait that ended without success, it pushes nil and "timeout", or
+ *   "interrupted" if a signal came, so that Lua can run the hook that the
+ *   signal's handler has set; and returns 2.
+ *
+ * - Every other error is raised. */
 int mlua_fail(lua_State *L, const mapped_error *error);
 
-/* Lost pages that were asked for, not met: nil, the message, errno; returns 3.
- */
-int mlua_fail_fault(lua_State *L, const mapped_error *error);
+/* What a change of a whole region returns: pushes true and returns 1; or what
+ * mlua_fail pushes, if `status` is an error. */
+int mlua_result(lua_State *L, mapped_status status, const mapped_error *error);
 
-/* For a finalizer, whose errors and results reach nobody: a warning. */
+/* The same for a function that looks for lost pages: for MAPPED_FAULT, which
+ * mlua_fail raises, pushes nil, the message and errno, and returns 3. */
+int mlua_result_or_fault(lua_State *L, mapped_status status,
+                         const mapped_error *error);
+
+/* Sets the field `name` of the table on top of the stack. */
+void mlua_set_number(lua_State *L, const char *name, size_t value);
+
+/* Warns of an error in a finalizer, whose errors and results reach nobody. */
 void mlua_warn(lua_State *L, const mapped_error *error);
 
-/* Pushes the value at `arg` as text for a message, which must not be longer
- * than it reads well, and returns that. */
+/* Pushes the value at `arg` as text for a message, cut to a length that reads
+ * well, and returns the text. */
 const char *mlua_push_short(lua_State *L, int arg);
 
-/* resources.c: pushes the list of what the state holds of the core. It takes
- * the metatables at the bottom of the stack for the first ones, if there are
- * none, and keeps them. */
+/* resources.c: pushes a new list of resources. The metatables of this module
+ * are at the bottom of the stack; they become mlua_first_metatables if no other
+ * state has set these. */
 void mlua_push_resources(lua_State *L);
 
-/* Adds to it. In a state that is closing nobody would free it: then it is freed
- * at once, and this raises. */
+/* Adds to the list. In a state that is closing nobody would free the resource
+ * later, so it is freed at once, and this raises. */
 void mlua_add_resource(lua_State *L, mlua_resource *resource,
                        void (*free)(mlua_resource *resource));
 void mlua_remove_resource(mlua_resource *resource);
 
-/* Tells the collector that it takes `bytes` of memory now, which the collector
- * can't see. May collect garbage. */
+/* Tells the collector that the resource takes `bytes` of memory now, which the
+ * collector can't see. May collect garbage. */
 void mlua_charge(lua_State *L, mlua_resource *resource, size_t bytes);
 
-/* Whether to try a second time, after a failure for want of what garbage may
- * hold: memory, address space, descriptors. Collects all of it, once in one
- * call; `*retried` begins false. */
+/* Returns true if the caller should try once more: the error says that memory,
+ * address space or descriptors have run out, and all garbage, which may hold
+ * some, has just been collected. That happens once; `*retried`, false at first,
+ * says that it has. */
 bool mlua_retry_after_gc(lua_State *L, mapped_status status,
                          const mapped_error *error, bool *retried);
 
 /* What a format, a code or a pattern was compiled to, in one userdata. */
 typedef struct mlua_compiled {
-    bool plain; /* a format of a few numbers, at fixed places; a pattern of
-                   letters */
+    /* True for a format of a few numbers at fixed places, and for a pattern
+     * without special characters. */
+    bool is_plain;
     const mapped_fields *fields;
     const mapped_element *element;
     const mapped_pattern *pattern;
@@ -160,10 +179,11 @@ typedef enum mlua_kind {
     MLUA_KINDS
 } mlua_kind;
 
-/* So many values at most has a plain format. */
-#define MLUA_PLAIN_MOST 12
+/* A plain format has no more values than that. */
+#define MLUA_MAX_PLAIN_VALUES 12
 
-/* Where the cache finds what it has by the address of its text: see cache.c. */
+/* An entry of the cache that is found by the address of its text: see cache.c.
+ */
 typedef struct mlua_slot {
     const char *text;
     const mlua_compiled *compiled;
@@ -172,19 +192,20 @@ typedef struct mlua_slot {
 #define MLUA_SLOTS 64
 
 typedef struct mlua_cache {
-    size_t bytes;                   /* in the tables */
-    mapped_pattern_classes classes; /* that the patterns have */
+    size_t bytes;                   /* the sum over all entries */
+    mapped_pattern_classes classes; /* those that the patterns were made with */
     mlua_slot slots[MLUA_KINDS][MLUA_SLOTS];
 } mlua_cache;
 
 /* cache.c: pushes a cache for all kinds. */
 void mlua_push_cache(lua_State *L);
 
-/* Pushes what the string at `arg` compiles to: on the stack it stays valid. */
+/* Pushes what the string at `arg` compiles to. It stays valid while it is on
+ * the stack. */
 const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg);
 
-/* The same without pushing it, if it is at hand, else NULL: valid until Lua may
- * collect garbage. `text` is the string at an argument. */
+/* Returns what `text`, the string at an argument, compiles to, if a slot has
+ * it, else NULL. It is valid until Lua may collect garbage. */
 MAPPED__INLINE const mlua_compiled *
 mlua_find_compiled(const mlua_cache *cache, mlua_kind kind, const char *text)
 {
@@ -197,17 +218,18 @@ mlua_find_compiled(const mlua_cache *cache, mlua_kind kind, const char *text)
     return NULL;
 }
 
-/* A pattern compiled for gmatch, where a "^" in front is a character like
- * others. Pushed, and not kept. */
+/* Pushes the pattern at `arg` compiled for gmatch, where a "^" in front is a
+ * character like others. The cache doesn't keep it. */
 const mlua_compiled *mlua_push_unanchored(lua_State *L, int arg);
 
-/* Texts up to this length are kept. */
-#define MLUA_TEXT_MOST 256
+/* The cache keeps texts up to this length. */
+#define MLUA_MAX_TEXT_BYTES 256
 
-/* Pushes the metatable of the userdata at `arg` and returns that; NULL and
- * nothing pushed if it is none or has none. The metatable alone decides what
- * type an object is: scripts can't give ours to an object of another library,
- * but some libraries let them choose every byte of their own. */
+/* Pushes the metatable of the userdata at `arg` and returns the userdata.
+ * Returns NULL and pushes nothing if it is no userdata or has no metatable. The
+ * metatable alone decides what type an object is: scripts can't give ours to an
+ * object of another library, but some libraries let them choose every byte of
+ * their own. */
 MAPPED__INLINE void *mlua_push_metatable(lua_State *L, int arg)
 {
     void *self = lua_touserdata(L, arg);
@@ -220,8 +242,8 @@ MAPPED__INLINE void *mlua_push_metatable(lua_State *L, int arg)
  * stand here. */
 extern const void *mlua_first_metatables[MLUA_METATABLES + 1];
 
-/* Is the metatable that of this type? Asking the upvalue takes four times as
- * many instructions as looking there first. */
+/* Is the metatable that of this type? mlua_first_metatables is asked before the
+ * upvalue, because that takes a quarter of the instructions. */
 MAPPED__INLINE bool mlua_is_metatable(lua_State *L, const void *metatable,
                                       int type)
 {
@@ -235,7 +257,7 @@ MAPPED__INLINE bool mlua_is_type(lua_State *L, int type)
     return mlua_is_metatable(L, lua_topointer(L, -1), type);
 }
 
-/* Is it that of one of these two types? */
+/* Is the metatable on top of the stack that of one of these two types? */
 MAPPED__INLINE bool mlua_is_either(lua_State *L, int type, int other)
 {
     const void *metatable = lua_topointer(L, -1);
@@ -244,13 +266,13 @@ MAPPED__INLINE bool mlua_is_either(lua_State *L, int type, int other)
            mlua_is_metatable(L, metatable, type);
 }
 
-/* Is it that of a Region or a Slice? */
+/* Is the metatable on top of the stack that of a Region or a Slice? */
 MAPPED__INLINE bool mlua_is_view(lua_State *L)
 {
     return mlua_is_either(L, MLUA_REGION, MLUA_SLICE);
 }
 
-/* The userdata at `arg` if it is of that type, else NULL. */
+/* Returns the userdata at `arg` if it is of that type, else NULL. */
 MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
 {
     void *self = mlua_push_metatable(L, arg);
@@ -273,7 +295,7 @@ MAPPED__INLINE bool mlua_test_view(lua_State *L, int arg)
     return found;
 }
 
-/* Pushes what all functions have as their first upvalues. */
+/* Pushes the upvalues that all functions share. */
 MAPPED__INLINE void mlua_push_shared(lua_State *L)
 {
     int i;
@@ -281,23 +303,24 @@ MAPPED__INLINE void mlua_push_shared(lua_State *L)
         lua_pushvalue(L, lua_upvalueindex(i));
 }
 
-/* Raises: the function takes no more than `most` arguments. */
-int mlua_raise_surplus(lua_State *L, int most);
+/* Raises an error that says how many arguments the function takes at most. */
+int mlua_raise_surplus(lua_State *L, int max_count);
 
-/* To begin every function with: an argument that it doesn't take is an error,
- * never ignored. */
-MAPPED__INLINE void mlua_at_most(lua_State *L, int most)
+/* Every function begins with this check of the number of its arguments: a
+ * surplus argument is an error and not ignored. */
+MAPPED__INLINE void mlua_at_most(lua_State *L, int max_count)
 {
-    if (MAPPED__UNLIKELY(lua_gettop(L) > most))
-        mlua_raise_surplus(L, most);
+    if (MAPPED__UNLIKELY(lua_gettop(L) > max_count))
+        mlua_raise_surplus(L, max_count);
 }
 
-/* The bytes of a Region or Slice at `arg`, or raises. They may be closed: the
- * access will tell. Good until the next call that may allocate, because a
- * finalizer that runs there may do anything. */
+/* Returns the bytes of the Region or Slice at `arg`; raises for other types.
+ * The bytes may be closed: the access to them will say so. The result is good
+ * until the next call that may allocate, because a finalizer that runs there
+ * may do anything. */
 mapped_slice mlua_to_view(lua_State *L, int arg);
 
-/* Of a Region or Slice. */
+/* The bytes of a Region, all of its length as it is now, or of a Slice. */
 MAPPED__INLINE mapped_slice mlua_view_bytes(const mlua_slice *view)
 {
     if ((const void *)view->owner == view)
@@ -305,52 +328,53 @@ MAPPED__INLINE mapped_slice mlua_view_bytes(const mlua_slice *view)
     return view->slice;
 }
 
-/* The Region or Slice at `arg`, or raises. */
+/* Returns the Region or Slice at `arg`; raises for other types. */
 const mlua_slice *mlua_check_handle(lua_State *L, int arg);
 
-/* The Region or Slice that a method of at most `most` arguments is called with;
- * raises if it is none, or if there are more. Where all arguments are given the
- * metatable is left after them, which saves a call. */
-MAPPED__INLINE const mlua_slice *mlua_check_self(lua_State *L, int most)
+/* Returns the Region or Slice at argument 1 of a method that takes at most
+ * `max_count` arguments; raises for other types and for surplus arguments.
+ * Where all arguments are given, the metatable of argument 1 is left on the
+ * stack above them, which saves the call that pops it. */
+MAPPED__INLINE const mlua_slice *mlua_check_self(lua_State *L, int max_count)
 {
     int top = lua_gettop(L);
     const mlua_slice *self;
-    if (MAPPED__UNLIKELY(top > most))
-        mlua_raise_surplus(L, most);
+    if (MAPPED__UNLIKELY(top > max_count))
+        mlua_raise_surplus(L, max_count);
     self = mlua_push_metatable(L, 1);
     if (MAPPED__UNLIKELY(self == NULL || !mlua_is_view(L))) {
         lua_settop(L, top);
         return mlua_check_handle(L, 1);
     }
-    if (top < most)
+    if (top < max_count)
         lua_pop(L, 1);
     return self;
 }
 
-/* As mlua_check_self, but returns the bytes of it, and also raises if it is
- * closed.
- */
-MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int most)
+/* Like mlua_check_self, but returns the bytes of the Region or Slice, and
+ * raises if they are closed. */
+MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int max_count)
 {
-    mapped_slice slice = mlua_view_bytes(mlua_check_self(L, most));
+    mapped_slice slice = mlua_view_bytes(mlua_check_self(L, max_count));
     if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
         mlua_raise_closed(L);
     return slice;
 }
 
-/* As mlua_to_view; also raises if closed. */
+/* Like mlua_to_view, but raises if the bytes are closed. */
 mapped_slice mlua_check_view(lua_State *L, int arg);
 
-/* The same; an Array will do, and stands for all from its first element to its
- * last, whatever lies between. */
+/* Like mlua_check_view, but also takes an Array, which stands for all bytes
+ * from its first element to its last, whatever lies between. */
 mapped_slice mlua_check_bytes(lua_State *L, int arg);
 
-/* Puts a string of its elements in the place of an Array at `arg` whose
- * elements lie apart; does nothing to anything else. May collect garbage. An
- * error names the operation. */
+/* If there is an Array at `arg` whose elements lie apart, puts a string of its
+ * elements in its place; does nothing to any other value. May collect garbage.
+ * An error names the operation. */
 void mlua_gather(lua_State *L, const char *operation, int arg);
 
-/* A string, Region, Slice or Array at `arg`, or raises. Gathers. */
+/* Returns the bytes of the string, Region, Slice or Array at `arg`, after
+ * mlua_gather; raises for other types. */
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
 
 /* Pushes the Region behind the object at `arg`, which is one of ours. */
@@ -362,7 +386,7 @@ const mlua_region *mlua_push_owner(lua_State *L, int arg);
 mlua_region *mlua_push_region(lua_State *L, const char *path);
 void mlua_finish_region(lua_State *L, mlua_region *self);
 
-/* Pushes a new Slice. `arg`: the Region, Slice or Array that it is a part of.
+/* Pushes a new Slice, which is a part of the Region, Slice or Array at `arg`.
  */
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
 
@@ -374,10 +398,13 @@ MAPPED__INLINE bool mlua_position(lua_Integer i, size_t count, size_t *offset)
     return at < count;
 }
 
-/* The offset of the position at `arg`, strictly: [position, position + n) must
- * lie within `count`. `missing` is the position when there is no argument; 0
- * makes it obligatory. */
-size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
+/* The `fallback` of an argument that must be given. */
+#define MLUA_REQUIRED 0
+
+/* Returns the offset of the position at `arg`; raises unless all of [position,
+ * position + n) lies within `count`. `fallback` is the position if there is no
+ * argument, or MLUA_REQUIRED. */
+size_t mlua_check_span(lua_State *L, int arg, lua_Integer fallback, size_t n,
                        size_t count);
 
 /* The range that positions `from` to `to` select among `count`, clamped as
@@ -385,8 +412,8 @@ size_t mlua_check_span(lua_State *L, int arg, lua_Integer missing, size_t n,
 size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
                   size_t *offset);
 
-/* Where position `init` is, as string.find has it: before the start is the
- * start, and past the end SIZE_MAX. */
+/* The offset of position `init`, as string.find has it: of one before the start
+ * it is 0, and of one past the end SIZE_MAX. */
 MAPPED__INLINE size_t mlua_search_offset(lua_Integer init, size_t length)
 {
     if (init > 0)
@@ -396,18 +423,19 @@ MAPPED__INLINE size_t mlua_search_offset(lua_Integer init, size_t length)
     return length - (size_t)(0 - (lua_Unsigned)init);
 }
 
-/* The range of `count` that the optional arguments at `arg` and after select,
- * all of it without them. Returns its length. */
+/* The range that the optional positions at `arg` and `arg` + 1 select among
+ * `count`; without them, all of it. Returns its length. */
 size_t mlua_opt_range(lua_State *L, int arg, size_t count, size_t *offset);
 
-/* Raises, as luaL_typeerror does; but a type's name is text, which a script may
- * have chosen, and is cut. */
+/* Raises like luaL_typeerror. The name of the type is cut, because a script may
+ * have chosen it. */
 int mlua_raise_type(lua_State *L, int arg, const char *expected);
 
-/* Raises: no integer. */
+/* Raises an error that says that the value at `arg` is no integer. */
 lua_Integer mlua_raise_integer(lua_State *L, int arg);
 
-/* luaL_check... and luaL_opt..., with that message. */
+/* luaL_checkinteger and so on, with the messages of mlua_raise_integer and
+ * mlua_raise_type. */
 MAPPED__INLINE lua_Integer mlua_check_integer(lua_State *L, int arg)
 {
     int is_integer;
@@ -416,13 +444,13 @@ MAPPED__INLINE lua_Integer mlua_check_integer(lua_State *L, int arg)
 }
 
 MAPPED__INLINE lua_Integer mlua_opt_integer(lua_State *L, int arg,
-                                            lua_Integer missing)
+                                            lua_Integer fallback)
 {
     int is_integer;
     lua_Integer i = lua_tointegerx(L, arg, &is_integer);
     if (is_integer)
         return i;
-    return lua_isnoneornil(L, arg) ? missing : mlua_raise_integer(L, arg);
+    return lua_isnoneornil(L, arg) ? fallback : mlua_raise_integer(L, arg);
 }
 
 lua_Number mlua_check_number(lua_State *L, int arg);
@@ -434,9 +462,9 @@ size_t mlua_check_length(lua_State *L, int arg);
 /* The byte, 0 to 255, at `arg`. */
 uint8_t mlua_check_byte(lua_State *L, int arg);
 
-/* equal.c: of all types but Layout. */
+/* equal.c: for all types but Layout. */
 extern const luaL_Reg mlua_equal_meta[];
-extern const luaL_Reg mlua_order_meta[]; /* of Region, Slice and Array */
+extern const luaL_Reg mlua_order_meta[]; /* for Region, Slice and Array */
 
 /* value.c: pushes a string of `n` bytes at `offset` of a slice, or raises. */
 void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
@@ -454,20 +482,26 @@ FILE *mlua_check_stream(lua_State *L, int arg);
 mapped_status mlua_flush_stream(lua_State *L, int arg, const char *operation,
                                 intptr_t *descriptor, mapped_error *error);
 
-/* region.c: closes it, and ends its export. */
+/* region.c: returns the Region at `arg`, or raises. It may be closed. */
+mlua_region *mlua_check_region(lua_State *L, int arg);
+
+/* region.c: closes the Region, and ends its export. */
 mapped_status mlua_close_region(mlua_region *self, mapped_error *error);
 
-/* region.c: the same for a Region, if its pages are the process's own. */
+/* region.c: mlua_charge for a Region whose pages are the process's own; does
+ * nothing for others. */
 void mlua_charge_region(lua_State *L, mlua_region *self);
 
-/* open.c: raises if the value at `arg` is neither missing nor a table with no
+/* open.c: raises unless the value at `arg` is missing or is a table that has no
  * other options than these. */
 void mlua_check_options(lua_State *L, int arg, const char *const names[]);
 
-/* The option, or `missing` if it isn't there; raises if it is no boolean. */
+/* Returns the option of the table at `arg`, or `fallback` without one; raises
+ * if it is no boolean. */
 bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 
-/* So many seconds from now, or never; raise for what is no such number. */
+/* Return the time that is so many seconds from now, or MAPPED_NEVER if there is
+ * no argument or no option; raise for other values. */
 uint64_t mlua_opt_deadline(lua_State *L, int arg);
 uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name);
 
@@ -482,12 +516,12 @@ int mlua_layout_new(lua_State *L);   /* records.c */
 int mlua_fence(lua_State *L);        /* atomic.c */
 int mlua_mutex_new(lua_State *L);    /* mutex.c: the function Mutex */
 
-int mlua_view_index(lua_State *L);   /* view.c: __index of Region and Slice */
-int mlua_array_index(lua_State *L);  /* array.c: of Array and Records */
+int mlua_view_index(lua_State *L);   /* view.c: __index for Region and Slice */
+int mlua_array_index(lua_State *L);  /* array.c: for Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
 int mlua_record_index(lua_State *L);
 int mlua_windows_index(lua_State *L); /* windows.c */
-int mlua_atomic_index(lua_State *L);  /* atomic.c: also of Lock and Mutex */
+int mlua_atomic_index(lua_State *L);  /* atomic.c: also for Lock and Mutex */
 
 /* Windows: an iterator over the windows of a file. */
 typedef struct mlua_windows {
@@ -503,7 +537,7 @@ mlua_windows *mlua_check_open_windows(lua_State *L, int arg);
 void mlua_close_window(lua_State *L, mlua_region *window);
 int mlua_windows_lines(lua_State *L); /* windows_lines.c: the method lines */
 
-/* Of Region and Slice alike. */
+/* The methods and metamethods that Region and Slice share. */
 extern const luaL_Reg mlua_view_meta[];       /* view.c */
 extern const luaL_Reg mlua_slice_methods[];   /* slice.c */
 extern const luaL_Reg mlua_bytes_methods[];   /* bytes.c */
@@ -519,15 +553,15 @@ extern const luaL_Reg mlua_view_lock[];       /* lock.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
 extern const luaL_Reg mlua_paging_methods[];  /* paging.c */
 
-/* Of all three. */
+/* The methods that Region, Slice and Array share. */
 extern const luaL_Reg mlua_about_methods[]; /* view.c */
 
-/* Of one type alone. */
+/* The methods and metamethods of one type. */
 extern const luaL_Reg mlua_region_meta[]; /* region.c */
 extern const luaL_Reg mlua_region_methods[];
 extern const luaL_Reg mlua_fault_methods[];
 extern const luaL_Reg mlua_slice_meta[]; /* slice.c */
-extern const luaL_Reg mlua_array_meta[]; /* array.c: also of Records */
+extern const luaL_Reg mlua_array_meta[]; /* array.c: also for Records */
 extern const luaL_Reg mlua_array_methods[];
 extern const luaL_Reg mlua_layout_meta[]; /* records.c */
 extern const luaL_Reg mlua_layout_methods[];
@@ -541,31 +575,5 @@ extern const luaL_Reg mlua_lock_meta[]; /* lock.c */
 extern const luaL_Reg mlua_lock_methods[];
 extern const luaL_Reg mlua_mutex_meta[]; /* mutex.c */
 extern const luaL_Reg mlua_mutex_methods[];
-
-/* search.c: makes argument 2 what mlua_needle_open takes: a number becomes a
- * string, as for string.*, and elements that lie apart are gathered. May
- * collect garbage. */
-void mlua_prepare_needle(lua_State *L, const char *operation);
-
-/* search.c: mlua_prepare_needle, and then mlua_check_view of argument 1. */
-mapped_slice mlua_check_search(lua_State *L, const char *operation);
-
-/* What is looked for: a string, or the bytes of a view, which are exported.
- * From open to close nothing may raise. */
-typedef struct mlua_needle {
-    mapped_needle needle;
-    mapped_export exported; /* its region NULL: a string */
-} mlua_needle;
-
-void mlua_needle_open(lua_State *L, int arg, const char *operation,
-                      mlua_needle *needle);
-
-/* Returns `status`, or that the needle's own bytes are lost. */
-mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
-                                mapped_error *error);
-
-/* `find` without a pattern: looks for what is at argument 2 in the subject from
- * `offset` on. Pushes the result and returns how many values that is. */
-int mlua_find_plain(lua_State *L, mapped_slice subject, size_t offset);
 
 #endif

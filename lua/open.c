@@ -8,7 +8,7 @@
 #include <string.h>
 #include "mapped_lua.h"
 
-/* A name may have zero bytes. */
+/* A key of a script's table may have zero bytes, which strcmp can't see. */
 static bool is_one_of(lua_State *L, int at, const char *const names[])
 {
     size_t length, i;
@@ -19,8 +19,6 @@ static bool is_one_of(lua_State *L, int at, const char *const names[])
     return false;
 }
 
-/* Raises if the value is no table or has an unknown option, which would be
- * ignored otherwise. */
 void mlua_check_options(lua_State *L, int arg, const char *const names[])
 {
     if (lua_isnoneornil(L, arg))
@@ -182,7 +180,8 @@ FILE *mlua_check_stream(lua_State *L, int arg)
     luaL_Stream *handle = luaL_testudata(L, arg, LUA_FILEHANDLE);
     if (handle == NULL)
         mlua_raise_type(L, arg, "path or file handle");
-    if (handle->closef == NULL || handle->f == NULL) /* or never opened */
+    /* A handle without `f` was never opened. */
+    if (handle->closef == NULL || handle->f == NULL)
         luaL_argerror(L, arg, "attempt to use a closed file");
     return handle->f;
 }
@@ -253,7 +252,7 @@ static int push_opened(lua_State *L, source *from)
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    self->own = from->mode == MAPPED_MODE_COPY;
+    self->has_private_pages = from->mode == MAPPED_MODE_COPY;
     mlua_finish_region(L, self);
     return 1;
 }
@@ -332,7 +331,7 @@ int mlua_anonymous(lua_State *L)
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    self->own = true;
+    self->has_private_pages = true;
     mlua_finish_region(L, self);
     return 1;
 }

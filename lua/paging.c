@@ -1,16 +1,17 @@
 /* The methods about pages: advice, locks, protection, what is in memory and
- * what the disk has. What the system refuses returns nil, a message and a code;
- * where something has run out, the call is made once more after a collection,
- * which may close or resize, so it begins with the object again. */
+ * what the disk has. If the system refuses, they return nil, a message and a
+ * code. If something has run out, the core is called once more after a
+ * collection; that may close or resize the region, so each call begins with the
+ * object at argument 1. */
 #include "mapped_lua.h"
 
-/* Pushes true; or nil, the message and a number. */
-static int answer(lua_State *L, mapped_status status, const mapped_error *error)
+static bool opt_boolean(lua_State *L, int arg, bool fallback)
 {
-    if (status != MAPPED_OK)
-        return mlua_fail(L, error);
-    lua_pushboolean(L, true);
-    return 1;
+    if (lua_isnoneornil(L, arg))
+        return fallback;
+    if (!lua_isboolean(L, arg))
+        mlua_raise_type(L, arg, "boolean");
+    return lua_toboolean(L, arg);
 }
 
 static int paging_advise(lua_State *L)
@@ -31,21 +32,21 @@ static int paging_advise(lua_State *L)
     do
         status = mapped_advise(mlua_to_view(L, 1), advice, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
-    return answer(L, status, &error);
+    return mlua_result(L, status, &error);
 }
 
 typedef mapped_status operation(mapped_slice slice, mapped_error *error);
 
-static int run(lua_State *L, operation *what)
+static int run(lua_State *L, operation *core_operation)
 {
     mapped_error error;
     mapped_status status;
     bool retried = false;
     mlua_at_most(L, 1);
     do
-        status = what(mlua_check_view(L, 1), &error);
+        status = core_operation(mlua_check_view(L, 1), &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
-    return answer(L, status, &error);
+    return mlua_result(L, status, &error);
 }
 
 static int paging_discard(lua_State *L)
@@ -88,11 +89,11 @@ static int paging_protect(lua_State *L)
     do
         status = mapped_protect(mlua_check_view(L, 1), mode, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
-    return answer(L, status, &error);
+    return mlua_result(L, status, &error);
 }
 
-/* Calls the function at argument 3 with how far it is. */
-static void report(lua_State *L, size_t done, size_t total)
+/* Calls the progress function at argument 3. */
+static void report_progress(lua_State *L, size_t done, size_t total)
 {
     lua_pushvalue(L, 3);
     lua_pushinteger(L, (lua_Integer)done);
@@ -100,8 +101,9 @@ static void report(lua_State *L, size_t done, size_t total)
     lua_call(L, 2, 0);
 }
 
-/* The function may close or resize, so every piece begins with the object. */
-static int fetch(lua_State *L, bool reports)
+/* Prefetches piece by piece. The progress function may close or resize the
+ * region, so each piece begins with the object at argument 1. */
+static int prefetch_and_wait(lua_State *L, bool has_progress)
 {
     mapped_slice slice = mlua_check_view(L, 1);
     size_t total = slice.length;
@@ -118,8 +120,8 @@ static int fetch(lua_State *L, bool reports)
         } while (mlua_retry_after_gc(L, status, &error, &retried));
         if (status != MAPPED_OK)
             return mlua_fail(L, &error);
-        if (reports)
-            report(L, done, total);
+        if (has_progress)
+            report_progress(L, done, total);
     } while (done < total && done < slice.length);
     lua_pushboolean(L, true);
     return 1;
@@ -129,34 +131,27 @@ static int paging_prefetch(lua_State *L)
 {
     mapped_error error;
     mapped_status status;
-    bool reports, waits, retried = false;
+    bool has_progress, waits, retried = false;
     mlua_at_most(L, 3);
     mlua_check_handle(L, 1);
-    waits = lua_isnoneornil(L, 2) || lua_toboolean(L, 2);
-    if (!lua_isnoneornil(L, 2) && !lua_isboolean(L, 2))
-        mlua_raise_type(L, 2, "boolean");
-    reports = !lua_isnoneornil(L, 3);
-    if (reports && !lua_isfunction(L, 3))
+    waits = opt_boolean(L, 2, true);
+    has_progress = !lua_isnoneornil(L, 3);
+    if (has_progress && !lua_isfunction(L, 3))
         mlua_raise_type(L, 3, "function");
     if (waits)
-        return fetch(L, reports);
-    if (reports)
+        return prefetch_and_wait(L, has_progress);
+    if (has_progress)
         luaL_argerror(L, 3, "a progress function needs a prefetch that waits");
     do
         status = mapped_prefetch(mlua_check_view(L, 1), MAPPED_PREFETCH_START,
                                  &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
-    return answer(L, status, &error);
+    return mlua_result(L, status, &error);
 }
 
-static void set_number(lua_State *L, const char *name, size_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
-/* Pushes the string of bits, if it is wanted, and the table of numbers. */
-static int push_residency(lua_State *L, bool mapped)
+/* Pushes the table of numbers; with a map, it also has a string with a bit for
+ * each page. */
+static int push_residency(lua_State *L, bool with_map)
 {
     mapped_slice slice = mlua_check_view(L, 1);
     size_t room = (mapped_residency_pages(slice) + 7) / 8;
@@ -165,7 +160,7 @@ static int push_residency(lua_State *L, bool mapped)
     mapped_error error;
     mapped_status status;
     bool retried = false;
-    if (mapped)
+    if (with_map)
         bits = lua_newuserdatauv(L, room + 1, 0);
     do
         status = mapped_residency_get(slice, &found, bits, room + 1, &error);
@@ -173,14 +168,14 @@ static int push_residency(lua_State *L, bool mapped)
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     lua_createtable(L, 0, 6);
-    set_number(L, "page_size", found.page_size);
-    set_number(L, "pages", found.pages);
-    set_number(L, "resident", found.resident);
+    mlua_set_number(L, "page_size", found.page_size);
+    mlua_set_number(L, "pages", found.pages);
+    mlua_set_number(L, "resident", found.resident);
     if (found.counted) {
-        set_number(L, "dirty", found.dirty);
-        set_number(L, "writeback", found.writeback);
+        mlua_set_number(L, "dirty", found.dirty);
+        mlua_set_number(L, "writeback", found.writeback);
     }
-    if (mapped) {
+    if (with_map) {
         lua_pushlstring(L, bits, room);
         lua_setfield(L, -2, "map");
     }
@@ -191,9 +186,7 @@ static int paging_residency(lua_State *L)
 {
     mlua_at_most(L, 2);
     mlua_check_handle(L, 1);
-    if (!lua_isnoneornil(L, 2) && !lua_isboolean(L, 2))
-        mlua_raise_type(L, 2, "boolean");
-    return push_residency(L, lua_toboolean(L, 2));
+    return push_residency(L, opt_boolean(L, 2, false));
 }
 
 static int paging_flush(lua_State *L)
@@ -209,9 +202,7 @@ static int paging_flush(lua_State *L)
     do
         status = mapped_flush(mlua_check_view(L, 1), flags, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
-    if (status == MAPPED_FAULT)
-        return mlua_fail_fault(L, &error);
-    return answer(L, status, &error);
+    return mlua_result_or_fault(L, status, &error);
 }
 
 const luaL_Reg mlua_paging_methods[] = {

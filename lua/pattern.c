@@ -2,7 +2,7 @@
  * with the results and the errors of string.*. A compiled pattern is used only
  * until Lua may collect garbage, or as long as it is on the stack. */
 #include <string.h>
-#include "mapped_lua.h"
+#include "needle.h"
 
 /* Returns the compiled pattern at `arg`, whose string is `text`. It is valid
  * until Lua may collect garbage; if the cache's slots don't have it, it is also
@@ -71,7 +71,8 @@ static int push_captures(lua_State *L, const char *operation,
     return (int)count;
 }
 
-/* The same, but pushes the whole match if it has no captures. */
+/* Pushes the captures; or the whole match if it has none. Returns how many
+ * values that is. */
 static int push_match(lua_State *L, const char *operation, mapped_slice subject,
                       const mapped_match *match)
 {
@@ -81,15 +82,14 @@ static int push_match(lua_State *L, const char *operation, mapped_slice subject,
     return 1;
 }
 
-static int fail(lua_State *L)
+static int push_fail(lua_State *L)
 {
     luaL_pushfail(L);
     return 1;
 }
 
-static bool first_match(lua_State *L, const char *operation,
-                        mapped_match *match, const mapped_pattern *pattern,
-                        mapped_slice slice)
+static bool find_first(lua_State *L, const char *operation, mapped_match *match,
+                       const mapped_pattern *pattern, mapped_slice slice)
 {
     bool found;
     mapped_error error;
@@ -98,17 +98,18 @@ static bool first_match(lua_State *L, const char *operation,
     return found;
 }
 
-/* A long text that is plain is not compiled, because the cache doesn't keep it.
- */
+/* Is the pattern a text without special characters that is too long for the
+ * cache? Then it is not compiled. */
 static bool is_long_and_plain(lua_State *L, int arg, const char *text)
 {
     size_t length = lua_rawlen(L, arg);
-    return length > MLUA_TEXT_MOST && mapped_pattern_is_plain(text, length);
+    return length > MLUA_MAX_TEXT_BYTES &&
+           mapped_pattern_is_plain(text, length);
 }
 
-/* A userdata is searched for as plain bytes, as is a string without special
- * characters. The arguments are converted before anything is pushed, because
- * what is pushed may get the index of an argument that was left out. */
+/* A userdata, or a string without special characters, is searched for as plain
+ * bytes. The arguments are converted before anything is pushed, because a
+ * pushed value may get the index of an argument that was left out. */
 static int pattern_find(lua_State *L)
 {
     const char *text;
@@ -127,12 +128,12 @@ static int pattern_find(lua_State *L)
         text == NULL ? mlua_check_search(L, "find") : mlua_check_view(L, 1);
     offset = mlua_search_offset(init, subject.length);
     if (offset == SIZE_MAX)
-        return fail(L);
-    if (compiled == NULL || compiled->plain)
+        return push_fail(L);
+    if (compiled == NULL || compiled->is_plain)
         return mlua_find_plain(L, subject, offset);
     mapped_match_init(&match, offset);
-    if (!first_match(L, "find", &match, compiled->pattern, subject))
-        return fail(L);
+    if (!find_first(L, "find", &match, compiled->pattern, subject))
+        return push_fail(L);
     lua_pushinteger(L, (lua_Integer)match.start + 1);
     lua_pushinteger(L, (lua_Integer)match.end);
     return push_captures(L, "find", subject, &match) + 2;
@@ -153,10 +154,10 @@ static int pattern_match(lua_State *L)
     subject = mlua_check_view(L, 1);
     offset = mlua_search_offset(init, subject.length);
     if (offset == SIZE_MAX)
-        return fail(L);
+        return push_fail(L);
     mapped_match_init(&match, offset);
-    if (!first_match(L, "match", &match, compiled->pattern, subject))
-        return fail(L);
+    if (!find_first(L, "match", &match, compiled->pattern, subject))
+        return push_fail(L);
     return push_match(L, "match", subject, &match);
 }
 
@@ -206,7 +207,7 @@ typedef struct substitution {
     mapped_slice subject;
     mapped_match match;
     luaL_Buffer result;
-    int kind; /* the type of the replacement, argument 3 */
+    int replacement_type; /* of argument 3: LUA_TSTRING and so on */
 } substitution;
 
 static void add_bytes(substitution *self, size_t start, size_t end)
@@ -227,9 +228,9 @@ static void get_capture(substitution *self, size_t index,
         mlua_raise(self->L, &error);
 }
 
-static void raise_escape(substitution *self, const char *what, size_t offset)
+static void raise_escape(substitution *self, const char *message, size_t offset)
 {
-    luaL_error(self->L, "%s at position %I of the replacement", what,
+    luaL_error(self->L, "%s at position %I of the replacement", message,
                (LUAI_UACINT)offset + 1);
 }
 
@@ -280,13 +281,14 @@ static void add_template(substitution *self)
     luaL_addlstring(&self->result, text, (size_t)(end - text));
 }
 
-/* Pushes the value that the table, or the function, has for the match. */
+/* Pushes the value that the table or the function at argument 3 has for the
+ * match. */
 static void push_replacement(substitution *self)
 {
     lua_State *L = self->L;
     mapped_capture first;
     int count;
-    if (self->kind == LUA_TTABLE) {
+    if (self->replacement_type == LUA_TTABLE) {
         get_capture(self, 0, &first);
         push_capture(L, "gsub", self->subject, &first);
         lua_gettable(L, 3);
@@ -300,7 +302,8 @@ static void push_replacement(substitution *self)
 static void add_replacement(substitution *self)
 {
     lua_State *L = self->L;
-    if (self->kind != LUA_TTABLE && self->kind != LUA_TFUNCTION) {
+    if (self->replacement_type != LUA_TTABLE &&
+        self->replacement_type != LUA_TFUNCTION) {
         add_template(self);
         return;
     }
@@ -315,26 +318,26 @@ static void add_replacement(substitution *self)
     }
 }
 
-/* Replaces at most `most` matches and returns their number. */
+/* Replaces at most `max_count` matches and returns their number. */
 static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
-                              lua_Integer most)
+                              lua_Integer max_count)
 {
     lua_Integer count = 0;
-    size_t done = 0;
+    size_t rest = 0; /* the offset of what has not been copied yet */
     mapped_error error;
     bool found = true;
-    while (count < most) {
+    while (count < max_count) {
         if (mapped_match_next(&self->match, pattern, self->subject, &found,
                               &error) != MAPPED_OK)
             mlua_raise_in(self->L, "gsub", &error);
         if (!found)
             break;
-        add_bytes(self, done, self->match.start);
-        done = self->match.end;
+        add_bytes(self, rest, self->match.start);
+        rest = self->match.end;
         add_replacement(self);
         count++;
     }
-    add_bytes(self, done, self->subject.length);
+    add_bytes(self, rest, self->subject.length);
     return count;
 }
 
@@ -342,21 +345,23 @@ static int pattern_gsub(lua_State *L)
 {
     substitution self;
     const mlua_compiled *compiled;
-    lua_Integer most, count;
+    lua_Integer max_count, count;
     mlua_at_most(L, 4);
     mlua_check_string(L, 2, NULL);
     self.L = L;
-    self.kind = lua_type(L, 3);
-    most = mlua_opt_integer(L, 4, LUA_MAXINTEGER);
-    if (!(self.kind == LUA_TNUMBER || self.kind == LUA_TSTRING ||
-          self.kind == LUA_TTABLE || self.kind == LUA_TFUNCTION))
+    self.replacement_type = lua_type(L, 3);
+    max_count = mlua_opt_integer(L, 4, LUA_MAXINTEGER);
+    if (!(self.replacement_type == LUA_TNUMBER ||
+          self.replacement_type == LUA_TSTRING ||
+          self.replacement_type == LUA_TTABLE ||
+          self.replacement_type == LUA_TFUNCTION))
         mlua_raise_type(L, 3, "string/function/table");
     lua_settop(L, 3);
     compiled = mlua_push_compiled(L, MLUA_PATTERN, 2);
     self.subject = mlua_check_view(L, 1);
     mapped_match_init(&self.match, 0);
     luaL_buffinit(L, &self.result);
-    count = substitute(&self, compiled->pattern, most);
+    count = substitute(&self, compiled->pattern, max_count);
     luaL_pushresult(&self.result);
     lua_pushinteger(L, count);
     return 2;

@@ -1,4 +1,4 @@
-/* Layouts, and what is special about arrays of records. */
+/* The types Layout and Record, and the methods that only Records have. */
 #include "typed.h"
 
 static const mlua_layout *check_layout(lua_State *L, int arg)
@@ -137,26 +137,27 @@ static mlua_array *check_records(lua_State *L, int arg)
     return self;
 }
 
-/* The Layout that the records were made of, or one of a record in it. */
+/* Pushes the Layout that user value 2 is or, if these are records inside of its
+ * records, a Layout of their fields, which keeps that one. */
 static int records_layout(lua_State *L)
 {
     const mlua_array *self;
-    const mlua_layout *whole;
+    const mlua_layout *outer;
     mlua_at_most(L, 1);
     self = check_records(L, 1);
     lua_getiuservalue(L, 1, 2);
-    whole = lua_touserdata(L, -1);
-    if (whole->fields == self->item.record)
+    outer = lua_touserdata(L, -1);
+    if (outer->fields == self->item.record)
         return 1;
-    lua_newuserdatauv(L, sizeof *whole, 1);
+    lua_newuserdatauv(L, sizeof *outer, 1);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, 1);
     finish_layout(L, self->item.record);
     return 1;
 }
 
-/* The index, from 0, into a field that repeats; numbers and records need one.
- */
+/* Returns the index, from 0, of the argument that chooses one element of a
+ * field that repeats. Other fields have one element, and need no argument. */
 static size_t check_choice(lua_State *L, int arg, const mapped_item *item)
 {
     bool repeats =

@@ -1,16 +1,19 @@
-/* The type Region, and the export of `topointer`.
+/* The type Region, and the method topointer.
  *
- * `topointer` returns a raw address to code that never says when it is done, as
- * lrexlib's convention is. So the export lasts as long as the Region, and the
- * address stays valid that long, also if the region grows. `close` ends the
- * export early: it takes a second reference to the core's region, so that the
- * core keeps the addresses, with zero pages in them, until the Region is
- * collected. The end of a block leaves the exported memory as it is and closes
- * the region to every new access. The end of the export tells whether a page
- * was lost meanwhile. */
+ * topointer returns a raw address to code that never says when it is done: that
+ * is the convention of lrexlib. So there is one export for all addresses, which
+ * lasts as long as the Region: that long an address stays valid, also if the
+ * region grows. The end of the export says whether a page was lost meanwhile.
+ *
+ * close ends the export early. It takes a second reference to the core's region
+ * before, so that the core keeps the addresses, with zero pages in them, until
+ * the Region is collected.
+ *
+ * The end of a block leaves the exported memory as it is, and closes the region
+ * to every new access. */
 #include "mapped_lua.h"
 
-static mlua_region *check_region(lua_State *L, int arg)
+mlua_region *mlua_check_region(lua_State *L, int arg)
 {
     mlua_region *self = mlua_test(L, arg, MLUA_REGION);
     if (self == NULL)
@@ -20,7 +23,7 @@ static mlua_region *check_region(lua_State *L, int arg)
 
 static mlua_region *check_open_region(lua_State *L, int arg)
 {
-    mlua_region *self = check_region(L, arg);
+    mlua_region *self = mlua_check_region(L, arg);
     if (mapped_region_closed(self->region))
         mlua_raise_closed(L);
     return self;
@@ -30,7 +33,7 @@ static void free_region(mlua_resource *resource)
 {
     mlua_region *self =
         (mlua_region *)((char *)resource - offsetof(mlua_region, resource));
-    if (self->kept)
+    if (self->has_second_reference)
         mapped_region_release(self->region);
     mapped_region_release(self->region);
 }
@@ -58,24 +61,25 @@ void mlua_finish_region(lua_State *L, mlua_region *self)
 /* Ends the export, if there is one; MAPPED_FAULT if a page of it was lost. */
 static mapped_status end_export(mlua_region *self, mapped_error *error)
 {
-    if (!self->exported)
+    if (!self->has_export)
         return MAPPED_OK;
-    self->exported = false;
-    return mapped_export_end(&self->pointer, error);
+    self->has_export = false;
+    return mapped_export_end(&self->pointer_export, error);
 }
 
 mapped_status mlua_close_region(mlua_region *self, mapped_error *error)
 {
-    mapped_status status, ended = MAPPED_OK;
-    if (self->exported && !mapped_region_closed(self->region)) {
-        if (!self->kept)
+    mapped_status close_status, export_status = MAPPED_OK;
+    if (self->has_export && !mapped_region_closed(self->region)) {
+        if (!self->has_second_reference)
             mapped_region_acquire(self->region);
-        self->kept = true;
-        ended = end_export(self, error);
+        self->has_second_reference = true;
+        export_status = end_export(self, error);
     }
-    status =
-        mapped_region_close(self->region, ended == MAPPED_OK ? error : NULL);
-    return status != MAPPED_OK ? status : ended;
+    /* The export's error, if there is one, must not be overwritten. */
+    close_status = mapped_region_close(
+        self->region, export_status == MAPPED_OK ? error : NULL);
+    return close_status != MAPPED_OK ? close_status : export_status;
 }
 
 static int region_close(lua_State *L)
@@ -84,26 +88,21 @@ static int region_close(lua_State *L)
     mapped_error error;
     mapped_status status;
     mlua_at_most(L, 1);
-    self = check_region(L, 1);
+    self = mlua_check_region(L, 1);
     status = mlua_close_region(self, &error);
     mlua_charge_region(L, self);
-    if (status == MAPPED_FAULT)
-        return mlua_fail_fault(L, &error);
-    if (status != MAPPED_OK)
-        return mlua_fail(L, &error);
-    lua_pushboolean(L, true);
-    return 1;
+    return mlua_result_or_fault(L, status, &error);
 }
 
-/* The method __close, whose results nobody gets. So a lost page raises, unless
- * the block ends with an error, which must not be replaced. */
-static int region_leave(lua_State *L)
+/* The metamethod __close. Nobody gets its results, so a lost page raises; but
+ * an error that ended the block, which is argument 2, must not be replaced. */
+static int region_close_metamethod(lua_State *L)
 {
-    mlua_region *self = check_region(L, 1);
+    mlua_region *self = mlua_check_region(L, 1);
     mapped_error error;
-    mapped_status checked = MAPPED_OK;
-    if (self->exported)
-        checked = mapped_export_check(&self->pointer, &error);
+    mapped_status export_status = MAPPED_OK;
+    if (self->has_export)
+        export_status = mapped_export_check(&self->pointer_export, &error);
     if (!mapped_region_closed(self->region) &&
         mapped_region_retire(self->region) > 0)
         lua_warning(L,
@@ -111,57 +110,60 @@ static int region_leave(lua_State *L)
                     "the pointer to its memory that was given away is valid "
                     "until it is collected",
                     0);
-    if (!self->exported)
+    if (!self->has_export)
         mlua_charge_region(L, self);
-    if (checked == MAPPED_FAULT && lua_isnoneornil(L, 2))
+    if (export_status == MAPPED_FAULT && lua_isnoneornil(L, 2))
         return mlua_raise(L, &error);
     return 0;
 }
 
 static int region_gc(lua_State *L)
 {
-    mlua_region *self = check_region(L, 1);
+    mlua_region *self = mlua_check_region(L, 1);
     mapped_error error;
-    mapped_status ended;
+    mapped_status export_status;
     if (self->resource.link == NULL)
         return 0;
     mlua_remove_resource(&self->resource);
-    ended = end_export(self, &error);
+    export_status = end_export(self, &error);
     free_region(&self->resource);
-    if (ended == MAPPED_FAULT)
+    if (export_status == MAPPED_FAULT)
         mlua_warn(L, &error);
     return 0;
 }
 
-/* Extends `*all` to the smallest range that holds `slice` too. */
-static void widen(mapped_slice *all, mapped_slice slice)
+/* Extends `*range` to the smallest range that also holds `slice`. */
+static void widen(mapped_slice *range, mapped_slice slice)
 {
-    size_t end = all->offset + all->length;
-    size_t other = slice.offset + slice.length;
-    if (slice.offset < all->offset)
-        all->offset = slice.offset;
-    all->length = (end > other ? end : other) - all->offset;
+    size_t range_end = range->offset + range->length;
+    size_t slice_end = slice.offset + slice.length;
+    if (slice.offset < range->offset)
+        range->offset = slice.offset;
+    range->length =
+        (range_end > slice_end ? range_end : slice_end) - range->offset;
 }
 
-/* Exports `slice`. The first export stands for all later ones; but each address
- * comes from an export of its own, because the mapping may have moved. */
-static mapped_status export(mlua_region *self, mapped_slice slice, void **data,
-                            mapped_error *error)
+/* Sets `*address` to where `slice` is. The first export is kept and widened,
+ * and stands for all later ones. But each address comes from an export of its
+ * own, because the mapping may have moved since the first. */
+static mapped_status export_slice(mlua_region *self, mapped_slice slice,
+                                  void **address, mapped_error *error)
 {
-    mapped_export made;
-    mapped_status status = mapped_export_begin(slice, &made, error);
+    mapped_export new_export;
+    mapped_status status = mapped_export_begin(slice, &new_export, error);
     if (status != MAPPED_OK)
         return status;
-    *data = made.data;
-    if (self->exported) {
-        widen(&self->pointer.slice, slice);
-        status = mapped_export_end(&made, NULL);
-        (void)status; /* the first one tells, at its end */
+    *address = new_export.data;
+    if (!self->has_export) {
+        mapped_region_copy_on_move(self->region);
+        self->has_export = true;
+        self->pointer_export = new_export;
         return MAPPED_OK;
     }
-    mapped_region_copy_on_move(self->region);
-    self->exported = true;
-    self->pointer = made;
+    widen(&self->pointer_export.slice, slice);
+    /* A page that is lost is reported when the first export ends. */
+    status = mapped_export_end(&new_export, NULL);
+    (void)status;
     return MAPPED_OK;
 }
 
@@ -169,11 +171,12 @@ static int view_topointer(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 1);
     mapped_error error;
-    void *data;
+    void *address;
     mlua_push_owner(L, 1);
-    if (export(lua_touserdata(L, -1), slice, &data, &error) != MAPPED_OK)
+    if (export_slice(lua_touserdata(L, -1), slice, &address, &error) !=
+        MAPPED_OK)
         return mlua_raise_in(L, "topointer", &error);
-    lua_pushlightuserdata(L, data);
+    lua_pushlightuserdata(L, address);
     return 1;
 }
 
@@ -182,19 +185,10 @@ const luaL_Reg mlua_pointer_methods[] = {{"topointer", view_topointer},
 
 void mlua_charge_region(lua_State *L, mlua_region *self)
 {
-    if (self->own)
+    if (self->has_private_pages)
         mlua_charge(L, &self->resource,
                     mapped_region_length(self->region) +
                         mapped_region_copied(self->region));
-}
-
-/* Pushes true; or nil, the message and a number. */
-static int answer(lua_State *L, mapped_status status, const mapped_error *error)
-{
-    if (status != MAPPED_OK)
-        return mlua_fail(L, error);
-    lua_pushboolean(L, true);
-    return 1;
 }
 
 static int region_resize(lua_State *L)
@@ -212,11 +206,11 @@ static int region_resize(lua_State *L)
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_OK)
         mlua_charge_region(L, self);
-    return answer(L, status, &error);
+    return mlua_result(L, status, &error);
 }
 
-/* The bytes may be the region's own, which growth may move, so they are passed
- * as a slice and not by an address. */
+/* The data may be bytes of the same region, which moves when it grows. So a
+ * slice is appended as a slice and not by its address. */
 static mapped_status append(mapped_region *region, const mlua_data *data,
                             mapped_error *error)
 {
@@ -241,11 +235,11 @@ static int region_append(lua_State *L)
     } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_OK)
         mlua_charge_region(L, self);
-    return answer(L, status, &error);
+    return mlua_result(L, status, &error);
 }
 
-/* Returns the region of a method that takes no arguments. */
-static mapped_region *open_region(lua_State *L)
+/* Returns the core's region for a method without arguments. */
+static mapped_region *check_only_self(lua_State *L)
 {
     mlua_at_most(L, 1);
     return check_open_region(L, 1)->region;
@@ -273,7 +267,7 @@ static int region_refresh(lua_State *L)
 static int region_size(lua_State *L)
 {
     uint64_t size;
-    mapped_region *region = open_region(L);
+    mapped_region *region = check_only_self(L);
     mapped_error error;
     mapped_status status;
     bool retried = false;
@@ -288,19 +282,20 @@ static int region_size(lua_State *L)
 
 static int region_file_offset(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)mapped_region_file_offset(open_region(L)));
+    lua_pushinteger(L,
+                    (lua_Integer)mapped_region_file_offset(check_only_self(L)));
     return 1;
 }
 
 static int region_mode(lua_State *L)
 {
-    lua_pushstring(L, mapped_mode_text(mapped_region_mode(open_region(L))));
+    lua_pushstring(L, mapped_mode_text(mapped_region_mode(check_only_self(L))));
     return 1;
 }
 
 static int region_name(lua_State *L)
 {
-    lua_pushstring(L, mapped_region_name(open_region(L)));
+    lua_pushstring(L, mapped_region_name(check_only_self(L)));
     return 1;
 }
 
@@ -308,7 +303,7 @@ static int region_fileno(lua_State *L)
 {
     intptr_t descriptor;
     mapped_error error;
-    if (mapped_region_descriptor(open_region(L), &descriptor, &error) !=
+    if (mapped_region_descriptor(check_only_self(L), &descriptor, &error) !=
         MAPPED_OK)
         return mlua_fail(L, &error);
     lua_pushinteger(L, descriptor);
@@ -318,19 +313,20 @@ static int region_fileno(lua_State *L)
 static int region_seal(lua_State *L)
 {
     mapped_error error;
-    return answer(L, mapped_region_seal(open_region(L), &error), &error);
+    return mlua_result(L, mapped_region_seal(check_only_self(L), &error),
+                       &error);
 }
 
 static int region_tostring(lua_State *L)
 {
-    const mlua_region *self = check_region(L, 1);
+    const mlua_region *self = mlua_check_region(L, 1);
     const mapped_region *region = self->region;
     const char *name;
     if (mapped_region_closed(region)) {
         lua_pushliteral(L, "mapped.Region (closed)");
         return 1;
     }
-    lua_pushstring(L, mapped_region_name(region)); /* or nil */
+    lua_pushstring(L, mapped_region_name(region)); /* pushes nil for NULL */
     name = lua_isnil(L, -1) ? "" : mlua_push_short(L, -1);
     lua_pushfstring(L, "mapped.Region (%I bytes, mode %s%s%s)",
                     (LUAI_UACINT)mapped_region_length(region),
@@ -352,6 +348,6 @@ const luaL_Reg mlua_region_methods[] = {{"close", region_close},
                                         {NULL, NULL}};
 
 const luaL_Reg mlua_region_meta[] = {{"__gc", region_gc},
-                                     {"__close", region_leave},
+                                     {"__close", region_close_metamethod},
                                      {"__tostring", region_tostring},
                                      {NULL, NULL}};

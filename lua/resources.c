@@ -12,14 +12,14 @@
 typedef struct mlua_resources {
     mlua_resource *first;
     size_t bytes; /* charged to the collector and not released yet */
-    size_t limit; /* on `bytes`, from which on all garbage is collected */
+    size_t limit; /* all garbage is collected when `bytes` reaches this */
     bool closing;
 } resources;
 
 const void *mlua_first_metatables[MLUA_METATABLES + 1];
-static const resources *first; /* the state that has these metatables */
+static const resources *first; /* the list of the state that has these */
 
-#define LIMIT_LEAST ((size_t)16 << 20)
+#define MIN_LIMIT ((size_t)16 << 20)
 
 /* Makes this state the first one, if there is none. Other states compare their
  * metatables with its own at the same time, so all accesses are atomic. */
@@ -63,7 +63,7 @@ static int resources_gc(lua_State *L)
 void mlua_push_resources(lua_State *L)
 {
     resources *self = lua_newuserdatauv(L, sizeof *self, MLUA_METATABLES);
-    *self = (resources){.limit = LIMIT_LEAST};
+    *self = (resources){.limit = MIN_LIMIT};
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, resources_gc);
     lua_setfield(L, -2, "__gc");
@@ -106,14 +106,15 @@ void mlua_remove_resource(mlua_resource *resource)
  * charged bytes have doubled. A collector that was stopped is left alone. */
 static void step(lua_State *L, resources *self, size_t bytes)
 {
-    size_t most = (size_t)INT_MAX, kibibytes = bytes / 1024 + 1;
+    const size_t max = (size_t)INT_MAX;
+    size_t kibibytes = bytes / 1024 + 1;
     if (lua_gc(L, LUA_GCISRUNNING) != 1)
         return;
-    lua_gc(L, LUA_GCSTEP, (int)(kibibytes < most ? kibibytes : most));
+    lua_gc(L, LUA_GCSTEP, (int)(kibibytes < max ? kibibytes : max));
     if (self->bytes < self->limit)
         return;
     lua_gc(L, LUA_GCCOLLECT);
-    self->limit = self->bytes > LIMIT_LEAST / 2 ? 2 * self->bytes : LIMIT_LEAST;
+    self->limit = self->bytes > MIN_LIMIT / 2 ? 2 * self->bytes : MIN_LIMIT;
 }
 
 void mlua_charge(lua_State *L, mlua_resource *resource, size_t bytes)

@@ -1,7 +1,7 @@
 /* Searches for plain bytes, in place: the methods rfind, count, startswith and
- * endswith, and find without a pattern. The needle's own bytes are exported
- * while they are searched for, because they may be those of a region. */
-#include "mapped_lua.h"
+ * endswith, and find without a pattern. A needle's bytes may be those of a
+ * region; then they are exported during the search. */
+#include "needle.h"
 
 void mlua_prepare_needle(lua_State *L, const char *operation)
 {
@@ -22,12 +22,12 @@ void mlua_needle_open(lua_State *L, int arg, const char *operation,
     mlua_data data = mlua_check_data(L, operation, arg);
     const char *bytes = data.string;
     mapped_error error;
-    needle->exported.slice.region = NULL;
+    needle->region_export.slice.region = NULL;
     if (bytes == NULL) {
-        if (mapped_export_begin(data.slice, &needle->exported, &error) !=
+        if (mapped_export_begin(data.slice, &needle->region_export, &error) !=
             MAPPED_OK)
             mlua_raise_in(L, operation, &error);
-        bytes = needle->exported.data;
+        bytes = needle->region_export.data;
     }
     mapped_needle_init(&needle->needle, bytes, data.length);
 }
@@ -36,8 +36,8 @@ mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
                                 mapped_error *error)
 {
     mapped_error lost;
-    if (needle->exported.slice.region == NULL ||
-        mapped_export_end(&needle->exported, &lost) == MAPPED_OK ||
+    if (needle->region_export.slice.region == NULL ||
+        mapped_export_end(&needle->region_export, &lost) == MAPPED_OK ||
         status != MAPPED_OK)
         return status;
     *error = lost;
@@ -47,16 +47,18 @@ mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
 typedef mapped_status search_function(mapped_slice slice, mapped_needle *needle,
                                       size_t *result, mapped_error *error);
 
-/* Searches for argument 2 and sets `*length` to its length. */
-static size_t search(lua_State *L, const char *operation, search_function *how,
-                     mapped_slice slice, size_t *length)
+/* Searches for the needle at argument 2. Returns what `search_slice` found and
+ * sets `*length` to the needle's length. */
+static size_t search(lua_State *L, const char *operation,
+                     search_function *search_slice, mapped_slice slice,
+                     size_t *length)
 {
     mlua_needle needle;
     mapped_error error;
     size_t result;
     mapped_status status;
     mlua_needle_open(L, 2, operation, &needle);
-    status = how(slice, &needle.needle, &result, &error);
+    status = search_slice(slice, &needle.needle, &result, &error);
     if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
         mlua_raise_in(L, operation, &error);
     *length = mapped_needle_length(&needle.needle);
@@ -65,13 +67,14 @@ static size_t search(lua_State *L, const char *operation, search_function *how,
 
 /* Searches from `offset` on; pushes the first and the last position of the
  * match, or fail. */
-static int find_from(lua_State *L, const char *operation, search_function *how,
-                     mapped_slice subject, size_t offset)
+static int find_from(lua_State *L, const char *operation,
+                     search_function *search_slice, mapped_slice subject,
+                     size_t offset)
 {
     size_t length, found;
     subject.offset += offset;
     subject.length -= offset;
-    found = search(L, operation, how, subject, &length);
+    found = search(L, operation, search_slice, subject, &length);
     if (found == MAPPED_NOT_FOUND) {
         luaL_pushfail(L);
         return 1;
@@ -121,7 +124,8 @@ typedef mapped_status compare_function(mapped_slice slice, const void *data,
                                        size_t n, bool *result,
                                        mapped_error *error);
 
-static int compare(lua_State *L, const char *operation, compare_function *how)
+static int compare(lua_State *L, const char *operation,
+                   compare_function *compare_slice)
 {
     mapped_slice subject;
     mlua_needle needle;
@@ -131,8 +135,9 @@ static int compare(lua_State *L, const char *operation, compare_function *how)
     mlua_at_most(L, 2);
     subject = mlua_check_search(L, operation);
     mlua_needle_open(L, 2, operation, &needle);
-    status = how(subject, mapped_needle_bytes(&needle.needle),
-                 mapped_needle_length(&needle.needle), &result, &error);
+    status =
+        compare_slice(subject, mapped_needle_bytes(&needle.needle),
+                      mapped_needle_length(&needle.needle), &result, &error);
     if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
     lua_pushboolean(L, result);

@@ -1,31 +1,33 @@
-/* The type Slice: how one is made, the methods that make one (view_..., as
- * Region has them too), and its metamethods. A Slice has its Region as user
- * value 1, which keeps that alive, and no finalizer. */
+/* The type Slice: its constructor, its metamethods, and the methods sub and
+ * slice, which Region has too. User value 1 of a Slice is its Region, which
+ * therefore stays alive. A Slice needs no finalizer. */
 #include "mapped_lua.h"
 
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
     mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
     self->slice = slice;
-    self->owner = mlua_push_owner(L, arg); /* becomes user value 1 */
+    self->owner = mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }
 
-/* Pushes [offset, offset + n) of `slice`, which are the bytes of argument 1. */
+/* Pushes a Slice of the bytes [offset, offset + n) of `slice`. These are bytes
+ * of the Region or Slice at argument 1. */
 static int push_subslice(lua_State *L, const char *operation,
                          mapped_slice slice, size_t offset, size_t n)
 {
-    mapped_slice sub;
+    mapped_slice subslice;
     mapped_error error;
-    if (mapped_slice_sub(slice, offset, n, &sub, &error) != MAPPED_OK)
+    if (mapped_slice_sub(slice, offset, n, &subslice, &error) != MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
-    mlua_push_slice(L, 1, sub);
+    mlua_push_slice(L, 1, subslice);
     return 1;
 }
 
-/* sub(from, to) clamps, as string.sub does. */
+/* sub(from, to): positions outside of the bytes are clamped, as by string.sub.
+ */
 static int view_sub(lua_State *L)
 {
     mapped_slice slice = mlua_view_bytes(mlua_check_self(L, 3));
@@ -36,12 +38,12 @@ static int view_sub(lua_State *L)
     return push_subslice(L, "sub", slice, offset, n);
 }
 
-/* slice(position, length) raises if there are not so many bytes. */
+/* slice(position, length): raises unless all of the bytes are there. */
 static int view_slice(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 3);
     size_t n = mlua_check_length(L, 3);
-    size_t offset = mlua_check_span(L, 2, 0, n, slice.length);
+    size_t offset = mlua_check_span(L, 2, MLUA_REQUIRED, n, slice.length);
     return push_subslice(L, "slice", slice, offset, n);
 }
 

@@ -1,6 +1,6 @@
-/* Values between Lua and memory, one switch each way: by the element's form or
- * the item's kind. Whatever is typed comes through here: get and set, arrays,
- * records, pack and unpack. */
+/* Turns Lua's values into bytes in memory and back, in one switch each way,
+ * over the element's form or the item's kind. Get and set, arrays, records,
+ * pack and unpack all use it. */
 #include "typed.h"
 
 #define SHORT_BYTES 64
@@ -186,7 +186,7 @@ void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
         lua_pushlstring(L, bytes, n);
 }
 
-/* The other way: Lua's values. */
+/* From here on: from Lua's values to bytes. */
 
 const mapped_element *mlua_check_element(lua_State *L, int arg)
 {
@@ -197,7 +197,8 @@ const mapped_element *mlua_check_element(lua_State *L, int arg)
         found = mlua_push_compiled(L, MLUA_CODE, arg);
         lua_pop(L, 1);
     }
-    return found->element; /* which outlives what was found */
+    /* The element is in a table of the core, so it stays valid. */
+    return found->element;
 }
 
 /* Returns NULL, or what is expected instead of the value at `index`. */
@@ -205,24 +206,24 @@ MAPPED__INLINE const char *to_value(lua_State *L, int index,
                                     const mapped_element *element,
                                     mapped_value *value)
 {
-    int good = 1;
+    int is_valid = 1;
     size_t length;
     const char *text;
     switch ((mapped_kind)element->kind) {
     case MAPPED_KIND_FLOAT:
-        value->f = lua_tonumberx(L, index, &good);
-        return good ? NULL : "number";
+        value->f = lua_tonumberx(L, index, &is_valid);
+        return is_valid ? NULL : "number";
     case MAPPED_KIND_BOOL:
         value->u = (uint64_t)lua_toboolean(L, index);
         return lua_isboolean(L, index) ? NULL : "boolean";
     case MAPPED_KIND_CHAR:
         text = lua_tolstring(L, index, &length);
-        good = text != NULL && length == 1;
-        value->u = good ? (unsigned char)*text : 0;
-        return good ? NULL : "string of one byte";
+        is_valid = text != NULL && length == 1;
+        value->u = is_valid ? (unsigned char)*text : 0;
+        return is_valid ? NULL : "string of one byte";
     default:
-        value->i = lua_tointegerx(L, index, &good);
-        return good ? NULL : "integer";
+        value->i = lua_tointegerx(L, index, &is_valid);
+        return is_valid ? NULL : "integer";
     }
 }
 
@@ -327,7 +328,7 @@ MAPPED__NOINLINE static const char *convert_sequence(lua_State *L, int index,
     return keep_wrong(L, top);
 }
 
-/* A name that is no field's would be lost. */
+/* Raises for a name in the table that no field has: its value would be lost. */
 static void check_names(lua_State *L, int index, const mapped_fields *fields)
 {
     lua_pushnil(L);
@@ -342,7 +343,7 @@ static void check_names(lua_State *L, int index, const mapped_fields *fields)
     }
 }
 
-/* The same for the fields of a Record. */
+/* Raises for a field of a Record that the target has not. */
 static void check_fields(lua_State *L, const mapped_fields *from,
                          const mapped_fields *to)
 {
@@ -427,8 +428,8 @@ const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
     return wrong;
 }
 
-/* One value of a code at a position. All but what nearly always happens is
- * left to get_slow; a metatable may lie after the arguments there. */
+/* The method get in all cases. mlua_check_self may have left a metatable above
+ * the arguments. */
 static int get_slow(lua_State *L)
 {
     mapped_slice slice;
@@ -443,6 +444,8 @@ static int get_slow(lua_State *L)
     return 1;
 }
 
+/* The method get, where the code is in the cache, the position is given as an
+ * integer and the access succeeds; everything else is left to get_slow. */
 static int typed_get(lua_State *L)
 {
     const mlua_slice *self = mlua_check_self(L, 3);
@@ -471,7 +474,8 @@ static int typed_set(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 4);
     const mapped_element *element = mlua_check_element(L, 2);
-    size_t offset = mlua_check_span(L, 3, 0, element->size, slice.length);
+    size_t offset =
+        mlua_check_span(L, 3, MLUA_REQUIRED, element->size, slice.length);
     mapped_value value = mlua_check_value(L, 4, element);
     mapped_error error;
     if (mapped_set(slice, element, offset, value, &error) != MAPPED_OK)

@@ -1,6 +1,6 @@
-/* What Region and Slice have in common, for their methods and for arguments:
- * the checks that turn an argument into the bytes that it stands for, and the
- * metamethods. */
+/* What Region and Slice share: the checks that turn an argument into the bytes
+ * that it stands for, the metamethods, and the methods about the object itself,
+ * which Array has too. */
 #include "typed.h"
 
 /* Returns the Region or Slice at `arg`, or raises. Pushes its metatable. */
@@ -24,7 +24,7 @@ mapped_slice mlua_to_view(lua_State *L, int arg)
     return mlua_view_bytes(mlua_check_handle(L, arg));
 }
 
-static mapped_slice check_open(lua_State *L, mapped_slice slice)
+static mapped_slice check_open_slice(lua_State *L, mapped_slice slice)
 {
     if (mapped_region_closed(slice.region))
         mlua_raise_closed(L);
@@ -33,7 +33,7 @@ static mapped_slice check_open(lua_State *L, mapped_slice slice)
 
 mapped_slice mlua_check_view(lua_State *L, int arg)
 {
-    return check_open(L, mlua_to_view(L, arg));
+    return check_open_slice(L, mlua_to_view(L, arg));
 }
 
 mapped_slice mlua_check_bytes(lua_State *L, int arg)
@@ -41,7 +41,7 @@ mapped_slice mlua_check_bytes(lua_State *L, int arg)
     const mlua_array *array = mlua_test(L, arg, MLUA_ARRAY);
     if (array == NULL)
         return mlua_check_view(L, arg);
-    return check_open(L, mlua_view_bytes(&array->bytes));
+    return check_open_slice(L, mlua_view_bytes(&array->bytes));
 }
 
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
@@ -73,7 +73,9 @@ const mlua_region *mlua_push_owner(lua_State *L, int arg)
     return self->owner;
 }
 
-static int absent(lua_State *L, mapped_slice slice)
+/* The value of a position that no byte has: nil, unless the region is closed.
+ */
+static int push_absent_byte(lua_State *L, mapped_slice slice)
 {
     if (mapped_region_closed(slice.region))
         return mlua_raise_closed(L);
@@ -81,7 +83,8 @@ static int absent(lua_State *L, mapped_slice slice)
     return 1;
 }
 
-/* Leaves the metatable of argument 1 on the stack, which saves a call. */
+/* push_view leaves the metatable of argument 1 on the stack: not to pop it
+ * saves a call. */
 int mlua_view_index(lua_State *L)
 {
     const mlua_slice *self;
@@ -99,7 +102,7 @@ int mlua_view_index(lua_State *L)
     self = push_view(L, 1);
     slice = mlua_view_bytes(self);
     if (!is_integer || !mlua_position(i, slice.length, &offset))
-        return absent(L, slice);
+        return push_absent_byte(L, slice);
     if (mapped_get_u8(slice, offset, &byte, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     lua_pushinteger(L, byte);
@@ -112,9 +115,10 @@ static int view_newindex(lua_State *L)
     mapped_error error;
     size_t offset;
     uint8_t byte;
-    if (lua_type(L, 2) == LUA_TSTRING) /* s["1"] is no byte to read either */
+    /* A string is a method's name to __index, so s["1"] is no byte here. */
+    if (lua_type(L, 2) == LUA_TSTRING)
         mlua_raise_type(L, 2, "number");
-    offset = mlua_check_span(L, 2, 0, 1, slice.length);
+    offset = mlua_check_span(L, 2, MLUA_REQUIRED, 1, slice.length);
     byte = mlua_check_byte(L, 3);
     if (mapped_set_u8(slice, offset, byte, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
@@ -123,7 +127,7 @@ static int view_newindex(lua_State *L)
 
 static int view_len(lua_State *L)
 {
-    /* Lua passes the object twice. */
+    /* Lua passes the object as argument 2, too. */
     lua_pushinteger(L, (lua_Integer)mlua_check_open_self(L, 2).length);
     return 1;
 }
@@ -147,7 +151,8 @@ static int about_offset(lua_State *L)
     return 1;
 }
 
-static void check_handle(lua_State *L)
+/* Raises unless argument 1, the only one, is an object that has an owner. */
+static void check_owned(lua_State *L)
 {
     mlua_at_most(L, 1);
     if (mlua_test(L, 1, MLUA_SLICE) == NULL &&
@@ -159,7 +164,7 @@ static void check_handle(lua_State *L)
 static int about_closed(lua_State *L)
 {
     const mlua_region *owner;
-    check_handle(L);
+    check_owned(L);
     owner = mlua_push_owner(L, 1);
     lua_pushboolean(L, mapped_region_closed(owner->region));
     return 1;
@@ -167,7 +172,7 @@ static int about_closed(lua_State *L)
 
 static int about_region(lua_State *L)
 {
-    check_handle(L);
+    check_owned(L);
     mlua_push_owner(L, 1);
     return 1;
 }
