@@ -276,10 +276,10 @@ static PyObject *records_column(PyObject *self, PyObject *argument)
 
 static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
 {
-    PyObject *tuple = filling(PyTuple_New(count));
+    PyObject *tuple = container_untrack(PyTuple_New(count));
     for (int i = 0; tuple != NULL && i < count; i++)
         put_item(&tuple, i, PyLong_FromSsize_t(numbers[i]));
-    return filled(tuple);
+    return container_track(tuple);
 }
 
 static const char array_format_doc[] = PyDoc_STR(

@@ -9,15 +9,17 @@
 
 typedef struct Layout Layout;
 
-/* It never changes, except for what is made when it is first asked for. */
+/* An Array never changes, except that `format` is made when it is first needed.
+ */
 typedef struct Array {
     PyObject_VAR_HEAD PyObject *weakrefs;
     Region *owner;
-    Layout *layout;   /* of records, which keeps their fields; else NULL */
-    PyObject *format; /* of an item, for buffers: bytes, or NULL so far */
+    Layout *layout; /* keeps the fields of records; NULL if there are none */
+    PyObject
+        *format; /* an item's format for buffers, or NULL if not made yet */
     mapped_array core;
-    char native;          /* see value_convert */
-    Py_ssize_t numbers[]; /* the shape, then the strides in bytes */
+    char native;          /* what value_convert takes */
+    Py_ssize_t numbers[]; /* the shape, and after it the strides in bytes */
 } Array;
 
 static inline Array *array_of(PyObject *self)
@@ -25,7 +27,7 @@ static inline Array *array_of(PyObject *self)
     return (Array *)self;
 }
 
-/* An array that is being made, with its numbers. */
+/* An array of the core, with memory for its numbers. */
 typedef struct Part {
     mapped_array core;
     Py_ssize_t shape[MAX_DIMENSIONS + 1];
@@ -54,33 +56,37 @@ static inline size_t array_bytes(const mapped_array *array)
 PyObject *array_make(Region *owner, Layout *layout, char native,
                      const mapped_array *array);
 
-/* All of a Region or Slice as items, in the shape that is given or NULL. */
+/* array.c: makes an array over all bytes of a Region or Slice. It has one
+ * dimension if `shape` is NULL. */
 PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
                      char native, PyObject *shape);
 
-/* The same without a layout, of what a code means. */
+/* array.c: the same, of the elements that a code means. */
 PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
 
-/* extent.c: the array that an object of ours is, a Region or Slice one of
- * bytes, for which `array` has room for the numbers of one dimension. Returns
- * the region, a borrowed reference, or NULL if the object is none of ours. */
-Region *array_described(const State *state, PyObject *object,
+/* extent.c: describes an object of ours as an array of the core; a Region or
+ * Slice is an array of bytes, and `array` must have memory for the numbers of
+ * one dimension. Returns its Region, a borrowed reference, or NULL without an
+ * exception if the object isn't ours. */
+Region *array_of_object(const State *state, PyObject *object,
                         mapped_array *array);
 
-/* Returns 0, or -1 with an exception if not all can be reached. */
+/* extent.c: returns 0, or -1 with an exception if some items can't be reached.
+ */
 int array_extent(const Array *array, const char *operation, Extent *extent);
 
-/* array_select.c: what `array[key]` means, before any memory is touched. An
- * item has no dimensions. Returns 0, or -1 with an exception. */
+/* array_select.c: finds the part that `array[key]` means, and touches no memory
+ * of a region. A single item has no dimensions. Returns 0, or -1 with an
+ * exception. */
 int array_select(const Array *array, PyObject *key, Part *part);
 
-/* array_copy.c: all items, in order, to plain memory or from there, without the
- * interpreter if it is much. They return 0, or -1 with an exception. */
+/* array_copy.c: copy all items, in order, to plain memory or from there; many
+ * bytes unlocked. They return 0, or -1 with an exception. */
 int array_gather(Region *owner, const char *operation,
                  const mapped_array *array, void *to);
 int array_scatter(Region *owner, const mapped_array *array, const void *from);
 
-/* The type of an item as text, as bytes. */
+/* array_copy.c: returns the text of an item's type, as a bytes object. */
 PyObject *item_spelled(const mapped_item *item, mapped_spelling spelling);
 
 /* The buffer protocol, and methods. */
@@ -90,9 +96,10 @@ void array_release_buffer(PyObject *self, Py_buffer *buffer);
 METHOD_NONE(array_tolist);
 METHOD_NONE(array_tobytes);
 
-/* array_assign.c: the element that a buffer's items are, or NULL. */
+/* array_assign.c: returns the element that a buffer's items are, or NULL if
+ * they are something else. */
 const mapped_element *buffer_element(const Py_buffer *buffer);
 int array_assign(PyObject *self, PyObject *key, PyObject *value);
-int array_assign_all(PyObject *self, PyObject *value); /* [:] */
+int array_assign_all(PyObject *self, PyObject *value); /* self[:] = value */
 
 #endif

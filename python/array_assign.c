@@ -1,16 +1,25 @@
-/* Storing into an array. `a[i] = v` is assign_element or assign_record. `a[i:j]
- * = v` is copy_items from an array of ours with the same items, scatter_source
- * from a buffer of the same elements, and else assign_values from a sequence.
- * All values are converted before the first is stored. */
+/* Storing into an array.
+ *
+ * `a[i] = v` is assign_element or assign_record.
+ *
+ * `a[i:j] = v` is assign_range, which uses the first of these that can do it:
+ *
+ * - copy_items, if `v` is an array of ours with items of the same type;
+ *
+ * - scatter_source, if `v` is another object's buffer of the same elements;
+ *
+ * - assign_values, for any other sequence. All values are converted before the
+ *   first is stored. */
 #include "array.h"
 
 #include <string.h>
 
 #include "records.h"
+#include "source.h"
 #include "unlocked.h"
 #include "value.h"
 
-static int refuse_shape(void)
+static int raise_shapes_differ(void)
 {
     return raised_as_int(PyErr_Format(
         PyExc_ValueError, "the shapes of the array and of the values differ"));
@@ -21,37 +30,49 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
     mapped_value value;
     mapped_error error;
     const mapped_element *element = array->core.item.element;
-    int status = value_from(element, array->native, object, &value);
-    if (status != 0)
+    ValueStatus status = value_from(element, array->native, object, &value);
+    if (status != VALUE_CONVERTED)
         return value_refuse(element, object, status);
     if (mapped_set(array->core.slice, element, offset, value, &error) ==
         MAPPED_OK)
         return 0;
     if (error.status == MAPPED_VALUE)
-        return value_refuse(element, object, 0);
+        return value_refuse(element, object, VALUE_UNFIT);
     return raised_as_int(raise_in(array->owner, ASSIGN, &error));
 }
 
-/* Takes " 1 i" for "i" and "<1i" for "<i", as struct does, but no blanks before
- * a byte order. A text of one byte is a char, as NumPy calls it. */
+static bool is_blank(char c)
+{
+    return strchr(" \t\n\r\f\v", c) != NULL;
+}
+
+/* Is this the count in a format like "1i"? Codes come after '?' in ASCII. */
+static bool is_count_of_one(const char *format)
+{
+    return format[0] == '1' && format[1] >= '?';
+}
+
+/* Finds the element that a format means. As struct does it, blanks and counts
+ * of one are ignored, as in " 1 i" and "<1i", but no blank may stand before a
+ * byte order. A text of one byte is taken for a char, as NumPy calls it. */
 static const mapped_element *element_of(const char *format)
 {
-    char plain[3] = "";
+    char code[3] = ""; /* the format without what is ignored */
     size_t length = 0;
     const char first = *format;
     for (; *format != '\0'; format++) {
-        bool is_count_of_one = *format == '1' && format[1] >= '?'; /* a code */
-        if (strchr(" \t\n\r\f\v", *format) != NULL || is_count_of_one)
+        if (is_blank(*format) || is_count_of_one(format))
             continue;
-        if (length == sizeof plain - 1)
+        if (length == sizeof code - 1)
             return NULL;
-        plain[length++] = *format;
+        code[length++] = *format;
     }
-    if (length == 2 && plain[0] != first) /* blanks before a byte order */
+    const bool has_byte_order = length == 2;
+    if (has_byte_order && code[0] != first)
         return NULL;
-    if (length > 0 && plain[length - 1] == 's')
-        plain[length - 1] = 'c';
-    return mapped_element_from_struct(plain, length, NULL);
+    if (length > 0 && code[length - 1] == 's')
+        code[length - 1] = 'c';
+    return mapped_element_from_struct(code, length, NULL);
 }
 
 const mapped_element *buffer_element(const Py_buffer *buffer)
@@ -62,8 +83,9 @@ const mapped_element *buffer_element(const Py_buffer *buffer)
                                                                 : NULL;
 }
 
-/* Stores the values at `*to` and advances it. Each sequence becomes a tuple
- * first, because converting a value may change it. */
+/* Converts a nested sequence to items, which it stores at `*to`, and advances
+ * that. Each sequence becomes a tuple first, because converting a value may
+ * change it. Returns 0, or -1 with an exception. */
 static int convert_values(const Array *array, const mapped_array *target,
                           PyObject *object, unsigned char **to)
 {
@@ -79,18 +101,19 @@ static int convert_values(const Array *array, const mapped_array *target,
     PyObject *values = PySequence_Tuple(object);
     if (values == NULL)
         return -1;
-    mapped_array row = *target; /* one dimension down */
+    mapped_array row = *target; /* without the first dimension */
     row.dimensions--;
     row.shape++;
     Py_ssize_t count = PyTuple_Size(values);
-    int status = count == target->shape[0] ? 0 : refuse_shape();
+    int status = count == target->shape[0] ? 0 : raise_shapes_differ();
     for (Py_ssize_t i = 0; i < count && status == 0; i++)
         status = convert_values(array, &row, PyTuple_GetItem(values, i), to);
     Py_DECREF(values);
     return status;
 }
 
-/* Values are converted before any is stored, which takes as much memory. */
+/* Converts all values to items in memory of their own, and then stores these.
+ */
 static int assign_values(const Array *array, const mapped_array *target,
                          PyObject *object)
 {
@@ -125,35 +148,40 @@ static mapped_status copy_core(const mapped_array *target,
                                mapped_array_copy(target, from, error), error);
 }
 
-/* Items of the same type that are ours. */
+/* Copies the items of `source`, which is ours and belongs to `source_owner`. */
 static int copy_items(const Array *array, const mapped_array *target,
-                      Region *owner, const mapped_array *from)
+                      Region *source_owner, const mapped_array *source)
 {
     mapped_error error;
-    /* a closed Region has no bytes: that is why the shapes differ */
-    if (!same_shape(target, from->dimensions, from->shape))
-        return require_open(owner, ASSIGN) < 0 ? -1 : refuse_shape();
-    if (TRY_TWICE(copy_core(target, from, &error), &error))
+    if (!same_shape(target, source->dimensions, source->shape)) {
+        /* The shapes also differ because a closed Region has no bytes. */
+        if (require_open(source_owner, ASSIGN) < 0)
+            return -1;
+        return raise_shapes_differ();
+    }
+    if (TRY_TWICE(copy_core(target, source, &error), &error))
         return 0;
-    const Source source = {.owner = owner, .slice = from->slice};
     return raised_as_int(raise_in(
-        failed_region(&source, array->owner, error.status), ASSIGN, &error));
+        failed_region(error.status, array->owner, source_owner, source->slice),
+        ASSIGN, &error));
 }
 
+/* Stores the items of a source, which have the target's shape. */
 static int scatter_source(const Array *array, const mapped_array *target,
                           const Source *source)
 {
     mapped_extent extent;
     mapped_error error;
     if (source->length != array_bytes(target))
-        return refuse_shape();
+        return raise_shapes_differ();
     if (mapped_array_extent(target, &extent, &error) != MAPPED_OK)
         return raised_as_int(raise_in(array->owner, ASSIGN, &error));
     if (extent.contiguous && !mapped_region_device(target->slice.region))
         return source_store(source, array->owner, extent.bytes, 0);
     if (source->copy != NULL)
         return array_scatter(array->owner, target, source->copy);
-    /* The two may overlap in any pattern, so the source is copied first. */
+    /* The buffer may be memory of the target, and overlap its items in any
+     * pattern. So the source is copied first. */
     char *copy = memory_new(source->length, 1);
     if (copy == NULL)
         return -1;
@@ -163,7 +191,8 @@ static int scatter_source(const Array *array, const mapped_array *target,
     return status;
 }
 
-/* Asks for the buffer only once: an object may answer differently each time. */
+/* Stores from an object that has a buffer. The buffer is asked for only once,
+ * because an object may answer differently each time. */
 static int assign_buffer(const Array *array, const mapped_array *target,
                          PyObject *object)
 {
@@ -178,26 +207,28 @@ static int assign_buffer(const Array *array, const mapped_array *target,
     }
     int status = same_shape(target, buffer->ndim, buffer->shape)
                      ? scatter_source(array, target, &source)
-                     : refuse_shape();
+                     : raise_shapes_differ();
     source_close(&source);
     return status;
 }
 
-/* Items of the same type are copied as bytes; whatever else is a sequence. */
+/* Stores `object` into all items of `target`, a part of `array` or all of it.
+ */
 static int assign_range(const Array *array, const mapped_array *target,
                         PyObject *object)
 {
-    Py_ssize_t length, step; /* of a Region or Slice, which is bytes */
-    mapped_array from = {.shape = &length, .strides = &step};
-    Region *owner = array_described(array->owner->state, object, &from);
-    if (owner == NULL)
+    Py_ssize_t length, stride; /* for a Region or Slice: an array of bytes */
+    mapped_array source = {.shape = &length, .strides = &stride};
+    Region *source_owner =
+        array_of_object(array->owner->state, object, &source);
+    if (source_owner == NULL)
         return PyObject_CheckBuffer(object)
                    ? assign_buffer(array, target, object)
                    : assign_values(array, target, object);
-    if (require_open(owner, ASSIGN) < 0)
+    if (require_open(source_owner, ASSIGN) < 0)
         return -1;
-    if (mapped_item_equal(&target->item, &from.item))
-        return copy_items(array, target, owner, &from);
+    if (mapped_item_equal(&target->item, &source.item))
+        return copy_items(array, target, source_owner, &source);
     return assign_values(array, target, object);
 }
 
@@ -208,15 +239,15 @@ int array_assign_all(PyObject *self, PyObject *value)
 
 static int assign_record(const Array *array, size_t offset, PyObject *object)
 {
-    const mapped_field all = {.item = array->core.item, .offset = offset};
-    return field_write(array->owner, array->core.slice, &all, object);
+    const mapped_field field = {.item = array->core.item, .offset = offset};
+    return field_write(array->owner, array->core.slice, &field, object);
 }
 
-/* The general case. */
+/* Assigns with any key, and refuses to delete. */
 COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
 {
     Part part;
-    PyErr_Clear(); /* PyLong_AsSsize_t in array_assign may have raised */
+    PyErr_Clear(); /* The fast path may have raised. */
     if (value == NULL) {
         PyErr_SetString(PyExc_TypeError, array->layout != NULL
                                              ? "records can't be deleted"
@@ -239,7 +270,7 @@ int array_assign(PyObject *self, PyObject *key, PyObject *value)
     if (value != NULL && Py_IS_TYPE(key, &PyLong_Type) &&
         array->core.dimensions == 1 && array->layout == NULL) {
         Py_ssize_t index = PyLong_AsSsize_t(key);
-        /* as size_t a negative index is huge */
+        /* A negative index becomes a huge size_t. */
         if ((size_t)index < (size_t)array->core.shape[0])
             return assign_element(
                 array, mapped_array_offset(&array->core, (size_t)index), value);

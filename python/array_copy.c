@@ -11,7 +11,7 @@ int array_gather(Region *owner, const char *operation,
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_array_gather(array, to, &error), &error);
-    return outcome(owner, operation, status, &error);
+    return check_status(owner, operation, status, &error);
 }
 
 int array_scatter(Region *owner, const mapped_array *array, const void *from)
@@ -21,7 +21,7 @@ int array_scatter(Region *owner, const mapped_array *array, const void *from)
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_array_scatter(array, from, &error), &error);
-    return outcome(owner, ASSIGN, status, &error);
+    return check_status(owner, ASSIGN, status, &error);
 }
 
 PyObject *array_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
@@ -45,7 +45,7 @@ PyObject *array_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
 typedef struct Lister {
     Region *owner;
     const mapped_array *array;
-    unsigned char *block; /* room for BLOCK_BYTES, or for one item */
+    unsigned char *block; /* BLOCK_BYTES, or one item if that is larger */
 } Lister;
 
 static int make_items(const mapped_item *item, const unsigned char *p,
@@ -62,10 +62,11 @@ static int make_items(const mapped_item *item, const unsigned char *p,
     return 0;
 }
 
+/* Fills the list of the last dimension, whose first item is at `first`. */
 static int list_row(const Lister *lister, size_t first, PyObject *list)
 {
     int last = lister->array->dimensions - 1;
-    Py_ssize_t length = lister->array->shape[last], most = 1;
+    Py_ssize_t length = lister->array->shape[last], block_items = 1;
     mapped_array row = *lister->array;
     Py_ssize_t count;
     row.first = first;
@@ -73,9 +74,9 @@ static int list_row(const Lister *lister, size_t first, PyObject *list)
     row.shape = &count;
     row.strides += last;
     if (row.item.size < BLOCK_BYTES)
-        most = (Py_ssize_t)(BLOCK_BYTES / row.item.size);
+        block_items = (Py_ssize_t)(BLOCK_BYTES / row.item.size);
     for (Py_ssize_t at = 0; at < length; at += count) {
-        count = length - at < most ? length - at : most;
+        count = length - at < block_items ? length - at : block_items;
         if (array_gather(lister->owner, "tolist", &row, lister->block) < 0 ||
             make_items(&row.item, lister->block, list, at, at + count) < 0)
             return -1;
@@ -84,11 +85,13 @@ static int list_row(const Lister *lister, size_t first, PyObject *list)
     return 0;
 }
 
+/* Makes the list of a dimension and, inside of it, of those after it. */
 static PyObject *list_of(const Lister *lister, int dimension, size_t first)
 {
     const mapped_array *array = lister->array;
     Py_ssize_t length = array->shape[dimension];
-    PyObject *list = filling(container_new(PyList_New, (size_t)length));
+    PyObject *list =
+        container_untrack(container_new(PyList_New, (size_t)length));
     if (list == NULL)
         return NULL;
     int status = 0;
@@ -104,7 +107,7 @@ static PyObject *list_of(const Lister *lister, int dimension, size_t first)
             first += (size_t)array->strides[dimension];
         }
     if (status == 0)
-        return filled(list);
+        return container_track(list);
     Py_DECREF(list);
     return NULL;
 }
@@ -117,8 +120,8 @@ PyObject *array_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
     size_t size = array->core.item.size;
     if (require_open(array->owner, "tolist") < 0)
         return NULL;
-    bool any = array_bytes(&array->core) > 0;
-    if (any && size > sizeof block &&
+    bool has_items = array_bytes(&array->core) > 0;
+    if (has_items && size > sizeof block &&
         (lister.block = memory_new(size, 1)) == NULL)
         return NULL;
     PyObject *list = list_of(&lister, 0, array->core.first);
@@ -150,9 +153,10 @@ static const char *format_of(Array *array)
         PyObject *format = item_spelled(item, MAPPED_SPELLING_BUFFER);
         if (format == NULL)
             return NULL;
+        /* A finalizer may have called this function meanwhile. */
         if (array->format == NULL)
             array->format = format;
-        else /* made meanwhile, by a finalizer */
+        else
             Py_DECREF(format);
     }
     return PyBytes_AsString(array->format);

@@ -3,7 +3,8 @@
  * until the memory is touched. */
 #include "array.h"
 
-/* An integer leaves its dimension out of the part. */
+/* Converts an index or a slice of Python. A step of 0 stands for an index,
+ * which leaves its dimension out of the part. */
 static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
                        mapped_subscript *subscript)
 {

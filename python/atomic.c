@@ -244,8 +244,7 @@ static PyObject *atomic_wait_with(PyObject *self, PyObject *const *values)
         convert_deadline(values[1], &deadline) < 0)
         return NULL;
     do {
-        Unlocked unlocked =
-            unlocked_begin(atomic->core.word.region, NULL, UNLOCKED_BYTES);
+        Unlocked unlocked = unlocked_begin_blocking(atomic->core.word.region);
         status =
             mapped_atomic_wait(&atomic->core, value, deadline, &found, &error);
         status = unlocked_end_access(&unlocked, status, &error);

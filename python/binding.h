@@ -31,21 +31,22 @@
 typedef struct Region Region;
 
 typedef struct Code {
-    const mapped_element *element; /* NULL: no such code */
-    char native; /* the letter, if sizes and limits are the C compiler's */
+    const mapped_element *element; /* NULL if there is no such code */
+    char native; /* the letter if its size and limits are the C compiler's, or 0
+                  */
 } Code;
 
-/* A format text that was used lately, a str or bytes and no subclass, and what
- * it was compiled to: one of State.formats. */
-#define KNOWN_FORMATS 16
-
+/* A format that was used lately: its text, a str or bytes and no subclass, and
+ * the capsule in State.formats that has what it was compiled to. */
 typedef struct KnownFormat {
-    PyObject *text; /* NULL: an empty place */
+    PyObject *text; /* NULL if this place is empty */
     PyObject *capsule;
-    const struct Format *format; /* the capsule's */
+    const struct Format *format; /* what is in the capsule */
 } KnownFormat;
 
-/* The types; those that users see the names of. */
+#define KNOWN_FORMATS 16
+
+/* All types; and those whose names are in the module. */
 #define TYPES(X) PUBLIC_TYPES(X) X(iterator) X(parts_iterator) X(windows_lines)
 #define PUBLIC_TYPES(X) \
     X(region)           \
@@ -58,43 +59,42 @@ typedef struct KnownFormat {
  * are set once; the caches, the queue of regions and the free slices change
  * with the interpreter lock held. */
 typedef struct State {
-    PyObject *module; /* that has this state; each Region has a reference */
+    PyObject *module; /* the module of this state; each Region refers to it */
     TYPES(STATE_TYPE)
     PyObject *residency; /* the type of a named tuple */
     PyObject *fault_error;
     PyObject *unsupported;  /* io.UnsupportedOperation */
     PyObject *struct_error; /* struct.error */
-    PyObject *range_error;  /* PackRangeError: that and an IndexError */
-    PyObject *formats;      /* compiled, by text; all keys are exact */
-    size_t formats_size;    /* bytes that they take, at most */
+    PyObject *range_error;  /* PackRangeError, a struct.error and IndexError */
+    PyObject *formats;      /* a dict from exact texts to capsules of formats */
+    size_t formats_size;    /* no fewer bytes than these formats take */
     KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
-    int dealloc_depth; /* of wrapping regions that are freed, each by the next
-                        */
-    Region *dealloc_queue; /* of them, to be freed by the outermost one */
-    PyObject *free_slices[FREE_SLICES]; /* memory of slices that are gone */
+    int dealloc_depth; /* calls of free_wrap that are inside of each other */
+    Region *dealloc_queue; /* Regions that the outermost of them will free */
+    PyObject *free_slices[FREE_SLICES]; /* memory of Slices that are gone */
     int free_slice_count;
 } State;
 
-/* A tuple or list that is being filled is hidden from the garbage collector:
+/* Hides a new tuple or list from the garbage collector until it is filled: else
  * code that runs meanwhile and asks for all objects would find the places that
- * are still NULL. Both take NULL. */
-static inline PyObject *filling(PyObject *container)
+ * are still NULL. Both functions return the container, and take NULL. */
+static inline PyObject *container_untrack(PyObject *container)
 {
     if (container != NULL && Py_SIZE(container) > 0)
         PyObject_GC_UnTrack(container);
     return container;
 }
 
-static inline PyObject *filled(PyObject *container)
+static inline PyObject *container_track(PyObject *container)
 {
     if (container != NULL && Py_SIZE(container) > 0)
         PyObject_GC_Track(container);
     return container;
 }
 
-/* Puts a new object into a tuple that is being filled; if the object is NULL,
- * that becomes of the tuple too. */
+/* Puts a new object into a tuple that is being filled. If the object is NULL,
+ * releases the tuple and sets it to NULL. */
 static inline void put_item(PyObject **tuple, size_t i, PyObject *object)
 {
     if (object == NULL)
@@ -105,32 +105,34 @@ static inline void put_item(PyObject **tuple, size_t i, PyObject *object)
 
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
-    Region *owner;      /* a Slice's reference; in a Region itself, none */
-    mapped_slice slice; /* a Region's has a region and no bounds */
+    Region *owner;      /* a Slice has a reference; a Region is its own owner */
+    mapped_slice slice; /* in a Region only `slice.region` has a meaning */
 } View;
 
 struct Region {
     View view;
-    mapped_error *pending_fault; /* the next check() or close() raises it */
+    mapped_error *pending_fault; /* what the next check() or close() raises */
     State *state;
-    PyObject *name;        /* the path or descriptor as given, or None */
-    bool is_wrap;          /* made by wrap, and so can be part of a cycle */
-    bool block_ended;      /* its `with` block has */
-    Py_buffer wrap_buffer; /* until it is given back */
-    bool wrap_ended;       /* the core needs `wrap_buffer` no more */
-    bool wrap_traversed;   /* shown to the collector: see region_traverse */
-    Region *next;          /* in State.dealloc_queue */
+    PyObject *name;   /* the path or descriptor as given, or None */
+    bool is_wrap;     /* made by wrap(), so it can be part of a cycle */
+    bool exit_warned; /* __exit__ has warned, or had no need to */
+    Py_buffer
+        wrap_buffer;     /* the wrapped buffer; `obj` is NULL if none is held */
+    bool wrap_ended;     /* the core no longer needs `wrap_buffer` */
+    bool wrap_traversed; /* the collector is shown it: see region_traverse */
+    Region *next;        /* the next one in State.dealloc_queue */
 };
 
-/* Which bytes an object of ours stands for: from its first to its last. */
+/* The bytes that an object of ours stands for, from its first to its last. */
 typedef struct Extent {
     Region *owner;
     mapped_slice slice;
-    Py_ssize_t first; /* where in `slice` its first item is */
-    bool whole;       /* the items follow one another, and that is all */
+    Py_ssize_t first;   /* where in `slice` its first item is */
+    bool is_contiguous; /* the slice is the items, one after the other */
 } Extent;
 
-/* The bytes a View stands for now: of a Region, all of its live length. */
+/* The bytes that a View stands for now. For a Region, that is its live length.
+ */
 static inline mapped_slice view_span(PyObject *self)
 {
     View *view = (View *)self;
@@ -161,84 +163,95 @@ void region_end_wrap(void *region); /* the hook of a wrapped region */
 void region_release_wrap(Region *self);
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length);
-PyObject *slice_all(PyObject *parent); /* [:] */
+PyObject *slice_all(PyObject *parent); /* parent[:] */
 PyObject *slice_of(const Extent *extent);
 void slice_free_memory(State *state);
 
-/* Iterates over `length` items, -1 with an exception, from the last to the
- * first if `backwards`; a sequence that shrinks meanwhile is an error and not
- * an early end. */
+/* Iterates over `length` items, from the last to the first if `backwards`. A
+ * sequence that shrinks meanwhile is an error and not an early end. If `length`
+ * is -1 an exception is set, and the result is NULL. */
 PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length,
                        bool backwards);
 
-/* True if `error` says that descriptors, memory or addresses have run out: then
- * the garbage is collected, which may hold regions, and one more try is worth
- * it. That runs any code: whatever it can change must be looked at anew. */
+/* Returns true if the caller should try once more: `error` says that memory,
+ * addresses or descriptors have run out, and all garbage, which may hold some,
+ * has just been collected. That may run any code, so whatever this can change
+ * must be looked at anew. */
 bool collect_for_retry(const mapped_error *error);
 
-/* Memory of zeros for PyMem_Free, and bytes to fill, in the same way: NULL with
- * an exception if there is none after a collection either. */
+/* Allocate memory of zeros, for PyMem_Free; a bytes object to fill; or a tuple
+ * or list with PyTuple_New or PyList_New. They try once more after a
+ * collection, and return NULL with an exception. */
 void *memory_new(size_t count, size_t size);
 PyObject *bytes_new(size_t length);
 PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length);
 
-/* Evaluates a call that sets `*error` up to twice: again after a collection if
- * something had run out. Has it succeeded? */
+/* Did the call succeed? It is made once more after a collection if `*error`,
+ * which it sets, says that something has run out. */
 #define TRY_TWICE(call, error) \
     ((call) == MAPPED_OK || (collect_for_retry(error) && (call) == MAPPED_OK))
 
-/* Raises what stands for `error` and returns NULL; OS errors name `name`. */
+/* Raises the exception for `error` and returns NULL. An OSError names `name`.
+ */
 void *raise_error(const State *state, const mapped_error *error,
                   PyObject *name);
 
-/* The same for an object's region. */
+/* The same, of an access to that Region. */
 void *raise_of(Region *owner, const mapped_error *error);
 
-/* The same, and names the operation that was called where the core was asked
- * for another one. */
+/* The same. The message names `operation` instead of the core's function. */
 void *raise_in(Region *owner, const char *operation, const mapped_error *error);
 
-/* Returns 0, or -1 with the exception for `status`. */
-int outcome(Region *owner, const char *operation, mapped_status status,
-            const mapped_error *error);
+/* Returns 0 for MAPPED_OK; else raises as raise_in does, and returns -1. */
+int check_status(Region *owner, const char *operation, mapped_status status,
+                 const mapped_error *error);
 
-/* What subscripts and attributes that are set call themselves. */
+/* The `operation` of a subscript or an attribute that is set. */
 #define ASSIGN "assign"
 
-/* The FaultError that stands for `error`, not raised. */
+/* Makes the FaultError for `error` without raising it. */
 PyObject *fault_new(Region *owner, const mapped_error *error);
 
-/* An IndexError, "index -7 is out of range, length 5", or that the region is
- * closed. */
+/* Raises IndexError, "index -7 is out of range, length 5", or that the region
+ * is closed; returns NULL. */
 void *raise_index(Region *owner, Py_ssize_t index, size_t length);
 
-/* Raises PackRangeError, and returns NULL: of `size` bytes at `offset`; and, as
- * raise_in, of an access that met the end. */
+/* Raises PackRangeError, because `size` bytes at `offset` are not within
+ * `length`; returns NULL. */
 void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length);
-/* ValueError: `n` bytes where there is room for fewer; -1. */
+
+/* Raises ValueError, because `n` bytes don't fit into `room`; returns -1. */
 int raise_room(Region *owner, const char *operation, size_t n, size_t room);
+
+/* Like raise_in, but raises PackRangeError for MAPPED_RANGE. */
 void *raise_packing(Region *owner, const char *operation,
                     const mapped_error *error);
+
+/* Raises ValueError, because the value doesn't fit the element; returns NULL.
+ */
 void *raise_value(const mapped_element *element, PyObject *value);
 
-/* What a caller passed in, as a message or a repr shows it: cut short, and
- * without running any code of the object's own. NULL only without memory. */
+/* Make the text by which a message, or a repr, shows what a caller passed in.
+ * It is cut short, for a message sooner, and no code of the object's own runs.
+ * NULL only without memory. */
 PyObject *shown(PyObject *object);
-PyObject *shown_in_repr(PyObject *object); /* cut later */
+PyObject *shown_in_repr(PyObject *object);
 
 /* Raises `type` with a text that names `what`, the format's %s, and shows the
  * object, its %U. */
 void *raise_about(PyObject *type, const char *format, const char *what,
                   PyObject *object);
 
-/* Has a codec refused a text that is too long to keep in an exception? Then
- * there is none any more. */
+/* Has a codec refused a text that is too long to keep in an exception? If so,
+ * clears that exception, and the caller raises another one. */
 bool is_encoding_error(PyObject *text);
 
-/* A TypeError: "`what`, not 'float'", which is the type of `object`. */
+/* Raises TypeError, "`what`, not 'float'", with the type of `object`; returns
+ * NULL. */
 void *raise_kind(const char *what, PyObject *object);
 
-/* -1, with the exception that a function has raised that returned NULL. */
+/* Turns the NULL of a function that has raised into the -1 of one that returns
+ * int: `return raised_as_int(raise_of(...))`. */
 static inline int raised_as_int(const void *Py_UNUSED(null))
 {
     return -1;
@@ -253,7 +266,7 @@ int require_open(Region *owner, const char *operation);
 typedef struct Signature {
     const char *function;
     int required;
-    int positional; /* the names from here on are keyword-only */
+    int positional; /* the names after so many are keyword-only */
     const char *names[MAX_ARGUMENTS + 1];
 } Signature;
 
@@ -276,17 +289,19 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
         return with(self, values);                                          \
     }
 
-/* A reference to a str or bytes object with the same text and no attributes of
- * its own, which could lead back to us: for all that we keep. */
+/* Returns a str or bytes object with the same text and of the exact type. All
+ * texts that we keep are made so, because an object of a subclass has
+ * attributes, which could lead back to us. */
 PyObject *exact_text(PyObject *text);
 
 /* These convert without touching any memory of ours, because conversion may run
  * user code that closes the region. They return 0, or -1 with an exception;
  * NULL stands for an argument that was left out and leaves `*result` alone. */
-int convert_byte(PyObject *number, uint8_t *result); /* ValueError */
+int convert_byte(PyObject *number, uint8_t *result);
 int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags);
 
-/* Positions and lengths in memory: IndexError, naming them as `what`. */
+/* Converts a position or a length in memory. Raises IndexError, which calls it
+ * `what`. */
 int convert_size(PyObject *number, const char *what, size_t *result);
 
 static inline int convert_offset(PyObject *number, size_t *result)
@@ -306,9 +321,11 @@ static inline int convert_length(PyObject *number, size_t *result)
     return convert_size(number, "length", result);
 }
 
-void refuse_index(PyObject *number); /* IndexError in place of an overflow */
+/* Replaces the OverflowError for an index by an IndexError. */
+void refuse_index(PyObject *number);
 
-/* An index as sequences take it, which may count from the end: IndexError. */
+/* Converts an index that may count from the end, as sequences take it. Raises
+ * IndexError. */
 static inline int convert_index(PyObject *number, Py_ssize_t *result)
 {
     Py_ssize_t index = Py_IS_TYPE(number, &PyLong_Type)
@@ -322,18 +339,18 @@ static inline int convert_index(PyObject *number, Py_ssize_t *result)
     return 0;
 }
 
-/* For sizes and positions in files; `what` names the argument. ValueError if
- * negative, OverflowError from 2**63 on. */
+/* Convert a size or a position in a file; `what` is the argument's name. They
+ * raise ValueError if it is negative, and OverflowError from 2**63 on. */
 int convert_u64(PyObject *number, const char *what, uint64_t *result);
 int convert_u64_or_none(PyObject *number, const char *what, uint64_t *result);
 
-/* The text of a short str, "" for a longer one or one that can't be encoded.
- * NULL with a TypeError, which says that it should be `what`. */
+/* Returns the text of a short str; "" for a longer one or one that can't be
+ * encoded; NULL with a TypeError, which says `what`, for other types. */
 const char *convert_word(PyObject *object, const char *what,
                          Py_ssize_t *length);
 
-/* A timeout in seconds; None and infinity: never. ValueError if it is negative
- * or no number. */
+/* Converts a timeout in seconds, which never passes if it is None or infinity.
+ * Raises ValueError if it is negative or no number. */
 int convert_deadline(PyObject *timeout, uint64_t *deadline);
 
 static inline const Code *code_of_bytes(const State *state)
@@ -341,52 +358,24 @@ static inline const Code *code_of_bytes(const State *state)
     return &state->codes[0]['B'];
 }
 
-/* What a `struct` code or a layout's name of a type means, or NULL with a
- * TypeError or ValueError. What a name means is put into `*named`. */
+/* Returns what a `struct` code or a layout's name of a type means, or NULL with
+ * a TypeError or ValueError. What a name means is stored in `*named`. */
 const Code *convert_code(const State *state, PyObject *code, Code *named);
 void codes_fill(State *state);
 
-/* Returns 1; 0 if the object is none of ours; or -1 with an exception, if it
- * can't be reached. */
+/* Returns 1 with the extent of an object of ours; 0 for other objects; or -1
+ * with an exception, if its bytes can't be reached. */
 int extent_of(const State *state, PyObject *object, const char *operation,
               Extent *extent);
 Extent view_extent(PyObject *self);
 
-/* Bytes to read: those of an object of ours, or of any other buffer. Until
- * source_close nobody frees or resizes them. */
-typedef struct Source {
-    Region *owner;      /* NULL unless the bytes are of ours */
-    mapped_slice slice; /* then these */
-    const void *data;   /* else `length` bytes here */
-    size_t length;
-    Py_buffer buffer;
-    void *copy;
-    const char *operation; /* that errors name */
-} Source;
-
-int source_open(const State *state, PyObject *object, const char *operation,
-                Source *source);
-void source_close(Source *source);
-
-/* Copies all of it. Returns 0, or -1 with an exception. */
-int source_read(const Source *source, void *to);
-
-/* Stores all of it at `offset` in `to`, which belongs to `owner`. */
-int source_store(const Source *source, Region *owner, mapped_slice to,
-                 size_t offset);
-
-/* The one of the two regions whose name belongs in the error of a store. */
-Region *failed_region(const Source *source, Region *owner,
-                      mapped_status status);
-
-/* An object that a module has under that name. Returns 0, or -1 with an
- * exception. */
-int import_object(const char *from, const char *name, PyObject **object);
+/* Imports an object from a module. Returns 0, or -1 with an exception. */
+int import_object(const char *module_name, const char *name, PyObject **object);
 
 int formats_traverse(State *state, visitproc visit, void *arg);
 void formats_clear(State *state);
 
-PyObject *residency_type(void); /* of what residency() returns */
+PyObject *residency_type(void); /* the type of what residency() returns */
 
 Py_ssize_t view_length(PyObject *self);
 PyObject *view_item(PyObject *self, Py_ssize_t index);
@@ -397,27 +386,26 @@ PyObject *view_iterate(PyObject *self);
 int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
 void view_release_buffer(PyObject *self, Py_buffer *buffer);
 
-/* mapped_export_begin. Returns 0, or -1 with an exception: a FaultError if a
- * page is known to be lost. */
-int export_begin(Region *owner, mapped_slice slice, mapped_export *made);
+/* Calls mapped_export_begin. Returns 0, or -1 with an exception: a FaultError
+ * if a page is known to be lost. */
+int export_begin(Region *owner, mapped_slice slice, mapped_export *new_export);
 
-/* The rest of a getbuffer, once the buffer has its length, format, shape and
- * strides: leaves out what was not asked for. */
+/* Does the rest of a getbuffer, once the buffer has its length, format, shape
+ * and strides; leaves out what was not asked for. */
 int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
                  int flags);
 
-/* A releasebuffer. */
+/* Does a releasebuffer. */
 void export_release(Region *owner, const Py_buffer *buffer);
 
-/* For a lost page that no exception can report: sys.unraisablehook gets the
- * FaultError, and the region owes it to the next check() or close().
- */
+/* Reports a lost page where no exception can: sys.unraisablehook gets the
+ * FaultError now, and the next check() or close() of the region raises it. */
 void fault_unraisable(Region *owner, const mapped_error *error);
 
-/* True, with the exception, if a fault was pending. */
+/* If a fault is pending, raises it and returns true. */
 bool fault_raise_pending(Region *owner);
 
-/* == and != of a Region, a Slice, an Array and Records. */
+/* == and != for Region, Slice, Array and Records. */
 PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
 
 /* The shared methods: how each takes its arguments, and its name. A method is
@@ -452,7 +440,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(NONE, __reversed__)   \
     X(ONE, __reduce_ex__)
 
-/* Those about pages in memory and on the disk. */
+/* The shared methods about pages in memory and on the disk. */
 #define PAGE_METHODS(X)    \
     X(ONE, advise)         \
     X(NONE, discard)       \
@@ -464,7 +452,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(KEYWORDS, residency) \
     X(NONE, revert)
 
-/* The texts of those that arrays have too. */
+/* The texts of the attributes that arrays have too. */
 #define READONLY_DOC "True if a byte of it can't be written."
 #define CLOSED_DOC "True once the region was closed."
 #define REGION_DOC "The Region whose bytes these are; of a Region, itself."
@@ -493,8 +481,8 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
         0, NULL                                                                \
     }
 
-/* All that a type has besides its slots: none of ours can be changed, or be
- * called to make an object. */
+/* Defines the spec of a type, from its slots. None of our types can be changed,
+ * or be called to make an object. */
 #define TYPE(type, type_name, size, item_size, more_flags)         \
     PyType_Spec type##_spec = {                                    \
         .name = type_name,                                         \

@@ -1,5 +1,6 @@
 /* The methods that copy, fill and move many bytes. What may take long runs
  * unlocked, so that other Python threads go on meanwhile. */
+#include "source.h"
 #include "unlocked.h"
 
 #define BULK_ERRORS                                                        \
@@ -36,7 +37,7 @@ static int read_to(PyObject *self, void *to, size_t length,
     Unlocked unlocked = unlocked_begin(span.region, NULL, length);
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_read(span, 0, to, length, &error), &error);
-    return outcome(view_owner(self), operation, status, &error);
+    return check_status(view_owner(self), operation, status, &error);
 }
 
 static int check_room(PyObject *self, size_t length, size_t room)
@@ -46,6 +47,8 @@ static int check_room(PyObject *self, size_t length, size_t room)
                : raise_room(view_owner(self), "copy_to", length, room);
 }
 
+/* Copies to an object of ours. A Source that is a slice needs no source_close.
+ */
 static PyObject *copy_to_own(PyObject *self, const Extent *to)
 {
     Source source;
@@ -71,16 +74,17 @@ static int copy_to_buffer(PyObject *self, const Py_buffer *to)
     return read_to(self, to->buf, length, "copy_to");
 }
 
-/* Doesn't ask for a writable buffer, because exporters raise different
- * exceptions if they have none. Here that is always a TypeError. */
+/* The buffer isn't asked for as a writable one, because exporters raise
+ * different exceptions if they have none. Here that is always a TypeError. */
 PyObject *view_copy_to(PyObject *self, PyObject *argument)
 {
     Extent extent;
     Py_buffer buffer;
-    int ours = extent_of(view_owner(self)->state, argument, "copy_to", &extent);
-    if (ours < 0)
+    int is_ours =
+        extent_of(view_owner(self)->state, argument, "copy_to", &extent);
+    if (is_ours < 0)
         return NULL;
-    if (ours > 0 && extent.whole)
+    if (is_ours > 0 && extent.is_contiguous)
         return copy_to_own(self, &extent);
     if (PyObject_GetBuffer(argument, &buffer, PyBUF_SIMPLE) < 0)
         return NULL;

@@ -51,8 +51,8 @@ static int compare_own(const State *state, PyObject *self, PyObject *other)
     Py_ssize_t numbers[4];
     mapped_array a = {.shape = &numbers[0], .strides = &numbers[1]};
     mapped_array b = {.shape = &numbers[2], .strides = &numbers[3]};
-    array_described(state, self, &a);
-    array_described(state, other, &b);
+    array_of_object(state, self, &a);
+    array_of_object(state, other, &b);
     return equal_arrays(&a, &b, self == other);
 }
 
@@ -162,7 +162,7 @@ static int equal_buffer(const State *state, PyObject *self,
     Operand theirs;
     int status = describe_buffer(state, buffer, &theirs);
     if (status == 0) {
-        array_described(state, self, &ours);
+        array_of_object(state, self, &ours);
         status = theirs.wrap != NULL ? equal_arrays(&ours, &theirs.core, false)
                                      : equal_empty(&ours, buffer);
     }

@@ -328,8 +328,8 @@ void *raise_in(Region *owner, const char *operation, const mapped_error *error)
     return raise_of(owner, &named);
 }
 
-int outcome(Region *owner, const char *operation, mapped_status status,
-            const mapped_error *error)
+int check_status(Region *owner, const char *operation, mapped_status status,
+                 const mapped_error *error)
 {
     return status == MAPPED_OK
                ? 0

@@ -1,20 +1,22 @@
-/* Raw memory for others: what all buffers of ours share, and the buffer
- * protocol of Region and Slice. Every buffer is one export of the core, which
- * keeps close and shrink from happening (BufferError) and tells at its end what
- * it lost. */
+/* The buffer protocol: what all our buffers share, and the slots of Region and
+ * Slice. Every buffer is one export of the core. While there is an export,
+ * close and shrink raise BufferError; the end of the export says whether a page
+ * was lost meanwhile. */
 #include "binding.h"
 
-int export_begin(Region *owner, mapped_slice slice, mapped_export *made)
+int export_begin(Region *owner, mapped_slice slice, mapped_export *new_export)
 {
     mapped_error error;
-    if (mapped_export_begin(slice, made, &error) == MAPPED_OK)
+    if (mapped_export_begin(slice, new_export, &error) == MAPPED_OK)
         return 0;
     return raised_as_int(raise_of(owner, &error));
 }
 
-static bool asks(int flags, int what)
+/* A request such as PyBUF_STRIDES has several bits: are all of them in `flags`?
+ */
+static bool asks(int flags, int request)
 {
-    return (flags & what) == what;
+    return (flags & request) == request;
 }
 
 static int refuse(const char *text)
@@ -25,22 +27,23 @@ static int refuse(const char *text)
 
 static int check_layout(const Py_buffer *buffer, int flags)
 {
-    bool rows = PyBuffer_IsContiguous(buffer, 'C');
-    bool columns = PyBuffer_IsContiguous(buffer, 'F');
-    if (asks(flags, PyBUF_C_CONTIGUOUS) && !rows)
+    bool is_c_order = PyBuffer_IsContiguous(buffer, 'C');
+    bool is_fortran_order = PyBuffer_IsContiguous(buffer, 'F');
+    if (asks(flags, PyBUF_C_CONTIGUOUS) && !is_c_order)
         return refuse("memory is not C-contiguous");
-    if (asks(flags, PyBUF_F_CONTIGUOUS) && !columns)
+    if (asks(flags, PyBUF_F_CONTIGUOUS) && !is_fortran_order)
         return refuse("memory is not Fortran-contiguous");
-    if (asks(flags, PyBUF_ANY_CONTIGUOUS) && !rows && !columns)
+    if (asks(flags, PyBUF_ANY_CONTIGUOUS) && !is_c_order && !is_fortran_order)
         return refuse("memory is not contiguous");
-    if (!asks(flags, PyBUF_STRIDES) && !rows)
+    if (!asks(flags, PyBUF_STRIDES) && !is_c_order)
         return refuse("memory is strided, and strides were not asked for");
     return 0;
 }
 
-/* Leaves out what was not asked for. Without a shape it is plain bytes, which
- * another format would contradict. */
-static int honour(Py_buffer *buffer, int flags)
+/* Leaves out of the buffer what was not asked for. Without a shape it is bytes,
+ * and a format other than bytes would contradict that. Returns 0, or -1 with an
+ * exception. */
+static int fit_to_request(Py_buffer *buffer, int flags)
 {
     if (asks(flags, PyBUF_WRITABLE) && buffer->readonly)
         return refuse("memory is read-only");
@@ -59,75 +62,73 @@ static int honour(Py_buffer *buffer, int flags)
     return 0;
 }
 
-/* Begins the export of a buffer, which travels with it to the release. Returns
- * the slice's first byte, or NULL with an exception. */
-static void *begin(Region *owner, mapped_slice slice, Py_buffer *buffer)
+/* Begins the export of a buffer. It stays in `buffer->internal` until the
+ * buffer is released. Returns the slice's first byte, or NULL with an
+ * exception. */
+static void *begin_export(Region *owner, mapped_slice slice, Py_buffer *buffer)
 {
-    mapped_export *made = PyMem_Malloc(sizeof *made);
+    mapped_export *new_export = PyMem_Malloc(sizeof *new_export);
     buffer->obj = NULL;
-    if (made == NULL)
+    if (new_export == NULL)
         return PyErr_NoMemory();
-    if (export_begin(owner, slice, made) < 0) {
-        PyMem_Free(made);
+    if (export_begin(owner, slice, new_export) < 0) {
+        PyMem_Free(new_export);
         return NULL;
     }
-    buffer->internal = made;
-    return made->data;
+    buffer->internal = new_export;
+    return new_export->data;
 }
 
-static mapped_status end(const Py_buffer *buffer, mapped_error *error)
+static mapped_status end_export(mapped_export *old_export, mapped_error *error)
 {
-    mapped_export *made = buffer->internal;
-    mapped_status status = mapped_export_end(made, error);
-    PyMem_Free(made);
+    mapped_status status = mapped_export_end(old_export, error);
+    PyMem_Free(old_export);
     return status;
 }
 
-/* Of an export that nobody has read through. */
-static void end_unseen(mapped_export *made)
+/* Ends an export that nobody has read through: a lost page doesn't matter. */
+static void end_unused_export(mapped_export *old_export)
 {
-    mapped_status unseen = mapped_export_end(made, NULL);
-    (void)unseen;
-    PyMem_Free(made);
+    mapped_status status = end_export(old_export, NULL);
+    (void)status;
 }
 
 int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
                  int flags)
 {
-    char *data = begin(extent->owner, extent->slice, buffer);
+    char *data = begin_export(extent->owner, extent->slice, buffer);
     if (data == NULL)
         return -1;
     buffer->buf = data + extent->first;
     buffer->readonly = mapped_slice_readonly(extent->slice);
     buffer->suboffsets = NULL;
-    if (honour(buffer, flags) < 0) {
-        end_unseen(buffer->internal);
+    if (fit_to_request(buffer, flags) < 0) {
+        end_unused_export(buffer->internal);
         return -1;
     }
     buffer->obj = Py_NewRef(self);
     return 0;
 }
 
-/* PyBuffer_FillInfo clears `internal`. */
 int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
 {
     mapped_slice slice = view_span(self);
-    void *data = begin(view_owner(self), slice, buffer);
+    void *data = begin_export(view_owner(self), slice, buffer);
     if (data == NULL)
         return -1;
-    mapped_export *made = buffer->internal;
+    mapped_export *new_export = buffer->internal;
     int status = PyBuffer_FillInfo(buffer, self, data, (Py_ssize_t)slice.length,
                                    mapped_slice_readonly(slice), flags);
-    buffer->internal = made;
+    buffer->internal = new_export; /* PyBuffer_FillInfo has cleared it. */
     if (status < 0)
-        end_unseen(made);
+        end_unused_export(new_export);
     return status;
 }
 
 void export_release(Region *owner, const Py_buffer *buffer)
 {
     mapped_error error;
-    if (end(buffer, &error) == MAPPED_FAULT)
+    if (end_export(buffer->internal, &error) == MAPPED_FAULT)
         fault_unraisable(owner, &error);
     region_release_wrap(owner);
 }

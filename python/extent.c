@@ -1,4 +1,4 @@
-/* Which bytes, and which items, an object of ours stands for. */
+/* The bytes, and the items, that an object of ours stands for. */
 #include "array.h"
 
 Extent view_extent(PyObject *self)
@@ -8,12 +8,12 @@ Extent view_extent(PyObject *self)
 
 int array_extent(const Array *array, const char *operation, Extent *extent)
 {
-    mapped_extent found;
+    mapped_extent core_extent;
     mapped_error error;
-    if (mapped_array_extent(&array->core, &found, &error) != MAPPED_OK)
+    if (mapped_array_extent(&array->core, &core_extent, &error) != MAPPED_OK)
         return raised_as_int(raise_in(array->owner, operation, &error));
-    *extent = (Extent){array->owner, found.bytes, (Py_ssize_t)found.first,
-                       found.contiguous};
+    *extent = (Extent){array->owner, core_extent.bytes,
+                       (Py_ssize_t)core_extent.first, core_extent.contiguous};
     return 0;
 }
 
@@ -28,7 +28,7 @@ int extent_of(const State *state, PyObject *object, const char *operation,
     return 1;
 }
 
-Region *array_described(const State *state, PyObject *object,
+Region *array_of_object(const State *state, PyObject *object,
                         mapped_array *array)
 {
     if (is_array(state, object)) {

@@ -51,7 +51,7 @@ const char region_check_doc[] = PyDoc_STR(
 PyObject *region_check(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error;
-    Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(core_of(self));
     mapped_status status =
         unlocked_end(&unlocked, mapped_region_check(core_of(self), &error));
     if (status != MAPPED_CLOSED && fault_raise_pending(view_owner(self)))
@@ -70,7 +70,7 @@ const char region_recover_doc[] = PyDoc_STR(
 
 static mapped_status restore(mapped_region *region, mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(region);
     return unlocked_end(&unlocked, mapped_region_recover_begin(region, error));
 }
 
@@ -121,7 +121,7 @@ PyObject *region_faults(PyObject *self, void *Py_UNUSED(closure))
     mapped_lost_range ranges[MAX_RANGES];
     size_t count;
     mapped_error error;
-    Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(core_of(self));
     if (unlocked_end(&unlocked,
                      mapped_region_faults(core_of(self), ranges, MAX_RANGES,
                                           &count, &error)) != MAPPED_OK)

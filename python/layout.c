@@ -177,10 +177,10 @@ PyObject *tuple_of_fields(const mapped_fields *fields,
                           PyObject *(*make)(const mapped_field *field))
 {
     Py_ssize_t count = (Py_ssize_t)fields->count;
-    PyObject *tuple = filling(PyTuple_New(count));
+    PyObject *tuple = container_untrack(PyTuple_New(count));
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
         put_item(&tuple, i, make(&fields->fields[i]));
-    return filled(tuple);
+    return container_track(tuple);
 }
 
 GETTER(layout, size, "Bytes from one record to the next.",

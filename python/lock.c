@@ -27,7 +27,7 @@ const char view_lock_doc[] = PyDoc_STR(
 static mapped_status acquire(mapped_slice span, bool shared, uint64_t deadline,
                              Lock *lock, mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(span.region);
     mapped_status status =
         mapped_lock_acquire(span, shared, deadline, &lock->core, error);
     lock->held = status == MAPPED_OK;

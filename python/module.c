@@ -39,9 +39,9 @@ static int add_range_error(PyObject *module, State *state)
     return PyModule_AddObjectRef(module, "PackRangeError", state->range_error);
 }
 
-int import_object(const char *from, const char *name, PyObject **object)
+int import_object(const char *module_name, const char *name, PyObject **object)
 {
-    PyObject *module = PyImport_ImportModule(from);
+    PyObject *module = PyImport_ImportModule(module_name);
     if (module == NULL)
         return -1;
     *object = PyObject_GetAttrString(module, name);
@@ -61,8 +61,8 @@ static PyMethodDef module_functions[] = {
 #define NOT_MADE(name) make_type(module, &name##_spec, &state->name) < 0 ||
 #define NOT_ADDED(name) PyModule_AddType(module, state->name) < 0 ||
 
-/* The functions come last: until then, what an import or an allocation runs may
- * find the module, but nothing in it to call. */
+/* Code that an import or an allocation runs may find the module before it is
+ * complete. The functions are added last, so it finds nothing to call. */
 static int module_exec(PyObject *module)
 {
     unlocked_watch_waits();
@@ -98,9 +98,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     return formats_traverse(state, visit, arg);
 }
 
-/* Keeps the types until module_free: while one of its Regions exists, code that
- * runs during a collection may make more objects. The types themselves break
- * the cycle between them and the module. */
+/* Clears the caches, but keeps the types until module_free: while one of its
+ * Regions exists, code that runs during a collection may make more objects. The
+ * types themselves break the cycle between them and the module. */
 static int module_clear(PyObject *module)
 {
     formats_clear(state_get(module));

@@ -64,7 +64,7 @@ static mapped_status lock_unlocked(Mutex *mutex, uint64_t deadline, bool *died,
                                    mapped_error *error)
 {
     Unlocked unlocked =
-        unlocked_begin(core_of((PyObject *)mutex->owner), NULL, UNLOCKED_BYTES);
+        unlocked_begin_blocking(core_of((PyObject *)mutex->owner));
     return unlocked_end(&unlocked,
                         mapped_mutex_lock(&mutex->core, deadline, died, error));
 }

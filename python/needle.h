@@ -2,7 +2,7 @@
 #ifndef MAPPED_PYTHON_NEEDLE_H
 #define MAPPED_PYTHON_NEEDLE_H
 
-#include "binding.h"
+#include "source.h"
 
 /* What is looked for: one byte given as an integer, or a copy or the bytes of
  * an object, which stay where they are until needle_close. */

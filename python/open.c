@@ -457,10 +457,10 @@ PyObject *module_wrap(PyObject *self, PyObject *argument)
 {
     State *state = PyModule_GetState(self);
     Extent extent;
-    int ours = extent_of(state, argument, "wrap", &extent);
-    if (ours < 0)
+    int is_ours = extent_of(state, argument, "wrap", &extent);
+    if (is_ours < 0)
         return NULL;
-    if (ours > 0 && extent.whole)
+    if (is_ours > 0 && extent.is_contiguous)
         return slice_of(&extent);
     Region *made = region_new(state, Py_None);
     if (made == NULL)

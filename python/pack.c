@@ -1,13 +1,13 @@
-/* pack: the struct language on the bytes of a Region or Slice. All arguments
- * are converted, straight into plain memory, before anything is written; then
- * all of it is one write. */
+/* The method pack: the language of struct on the bytes of a Region or Slice.
+ * All arguments are converted into plain memory first; then all of that is
+ * written at once. */
 #include <string.h>
 
 #include "format.h"
 #include "value.h"
 
 /* A format of no more bytes is packed on the stack. */
-#define FEW_BYTES 256
+#define STACK_BYTES 256
 
 static int refuse_range(State *state, const mapped_field *field)
 {
@@ -30,9 +30,9 @@ static int refuse_range(State *state, const mapped_field *field)
 }
 
 static int refuse_integer(State *state, const mapped_field *field,
-                          PyObject *object, int status)
+                          PyObject *object, ValueStatus status)
 {
-    if (status < 0) {
+    if (status == VALUE_RAISED) {
         if (PyIndex_Check(object))
             return -1;
         PyErr_Clear();
@@ -45,11 +45,12 @@ static int refuse_integer(State *state, const mapped_field *field,
 }
 
 static int refuse_float(State *state, const mapped_field *field,
-                        PyObject *object, int status)
+                        PyObject *object, ValueStatus status)
 {
-    if (status < 0) {
+    if (status == VALUE_RAISED) {
+        /* A KeyboardInterrupt, for one, is not replaced. */
         if (!PyErr_ExceptionMatches(PyExc_Exception))
-            return -1; /* an interrupt */
+            return -1;
         PyErr_Clear();
         return format_refuse(state, field, "required argument is not a float");
     }
@@ -62,9 +63,11 @@ static int refuse_float(State *state, const mapped_field *field,
         field->code, field->source_at));
 }
 
-/* What value_from or the element's range did not let pass. */
+/* Raises the exception that struct has for an object that could not be
+ * converted or, where `status` is VALUE_CONVERTED, is out of the element's
+ * range. */
 COLD static int refuse_value(State *state, const mapped_field *field,
-                             PyObject *object, int status)
+                             PyObject *object, ValueStatus status)
 {
     switch ((mapped_kind)field->item.element->kind) {
     case MAPPED_KIND_FLOAT:
@@ -85,8 +88,9 @@ static inline int store_value(State *state, const mapped_field *field,
 {
     mapped_value value;
     const mapped_element *element = field->item.element;
-    int status = value_from(element, native, object, &value);
-    if (status == 0 && element->store(element, to, value) == MAPPED_OK)
+    ValueStatus status = value_from(element, native, object, &value);
+    if (status == VALUE_CONVERTED &&
+        element->store(element, to, value) == MAPPED_OK)
         return 0;
     return refuse_value(state, field, object, status);
 }
@@ -111,26 +115,27 @@ static int check_bytes(State *state, const mapped_field *field,
 static void store_bytes(const mapped_field *field, PyObject *object,
                         unsigned char *to)
 {
-    bool plain = PyBytes_Check(object);
-    size_t most = field->item.count;
-    size_t length =
-        (size_t)(plain ? PyBytes_Size(object) : PyByteArray_Size(object));
-    if (field->item.kind == MAPPED_ITEM_PASCAL && most > 0)
-        most--;
-    (void)mapped_item_store_bytes(&field->item, to,
-                                  plain ? PyBytes_AsString(object)
-                                        : PyByteArray_AsString(object),
-                                  length < most ? length : most);
+    const bool is_immutable = PyBytes_Check(object);
+    const char *text =
+        is_immutable ? PyBytes_AsString(object) : PyByteArray_AsString(object);
+    size_t length = (size_t)(is_immutable ? PyBytes_Size(object)
+                                          : PyByteArray_Size(object));
+    size_t max_length = field->item.count;
+    /* The first byte of a Pascal string is its length. */
+    if (field->item.kind == MAPPED_ITEM_PASCAL && max_length > 0)
+        max_length--;
+    (void)mapped_item_store_bytes(&field->item, to, text,
+                                  length < max_length ? length : max_length);
 }
 
-/* Bytes come last: the conversion of another argument may resize a bytearray.
- */
+/* Bytes are stored after all other arguments, because the conversion of one of
+ * these may resize a bytearray. */
 static int store_all(State *state, const Format *format,
                      PyObject *const *values, unsigned char *to)
 {
     const mapped_fields *fields = format->fields;
     PyObject *const *value = values;
-    bool bytes = false;
+    bool has_bytes = false;
     for (size_t i = 0; i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
         char native = format->native ? field->code : 0;
@@ -138,7 +143,7 @@ static int store_all(State *state, const Format *format,
         int status = 0;
         if (is_bytes(field)) {
             status = check_bytes(state, field, *value++);
-            bytes = true;
+            has_bytes = true;
         } else {
             unsigned char *end = p + field->item.size;
             for (; p < end && status == 0; p += field->item.element->size)
@@ -147,7 +152,7 @@ static int store_all(State *state, const Format *format,
         if (status < 0)
             return -1;
     }
-    for (size_t i = 0; bytes && i < fields->count; i++) {
+    for (size_t i = 0; has_bytes && i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
         if (is_bytes(field))
             store_bytes(field, *values, to + field->offset);
@@ -171,8 +176,9 @@ static int write_all(PyObject *self, const mapped_fields *fields,
     return raised_as_int(raise_packing(owner, "pack", &error));
 }
 
-/* Is there room? Before the values, as struct asks; after them once more,
- * since converting one may close or shrink the region. */
+/* Is there room? That is checked before the values are converted, as struct
+ * does it, and once more by write_all, because converting one may close or
+ * shrink the region. */
 static int check_room(PyObject *self, const mapped_fields *fields,
                       Py_ssize_t offset)
 {
@@ -193,18 +199,18 @@ static int check_count(State *state, const mapped_fields *fields,
 static int pack(PyObject *self, const Format *format, Py_ssize_t offset,
                 PyObject *const *values)
 {
-    unsigned char few[FEW_BYTES], *bytes = few;
+    unsigned char on_stack[STACK_BYTES], *bytes = on_stack;
     size_t size = format->fields->size;
     if (check_room(self, format->fields, offset) < 0)
         return -1;
-    if (size <= sizeof few)
-        memset(few, 0, size);
+    if (size <= sizeof on_stack)
+        memset(on_stack, 0, size);
     else if ((bytes = memory_new(size, 1)) == NULL)
         return -1;
     int status = store_all(view_owner(self)->state, format, values, bytes);
     if (status == 0)
         status = write_all(self, format->fields, offset, bytes);
-    if (bytes != few)
+    if (bytes != on_stack)
         PyMem_Free(bytes);
     return status;
 }

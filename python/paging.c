@@ -8,7 +8,7 @@ typedef mapped_status Operation(mapped_slice slice, mapped_error *error);
 static mapped_status run_core(mapped_slice span, Operation *operation,
                               mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(span.region);
     return unlocked_end_access(&unlocked, operation(span, error), error);
 }
 
@@ -33,7 +33,7 @@ const char view_advise_doc[] = PyDoc_STR(
 static mapped_status advise_core(mapped_slice span, mapped_advice advice,
                                  mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(span.region);
     return unlocked_end(&unlocked, mapped_advise(span, advice, error));
 }
 
@@ -95,7 +95,7 @@ const char view_flush_doc[] = PyDoc_STR(
 static mapped_status flush_core(mapped_slice span, unsigned flags,
                                 mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(span.region);
     return unlocked_end_access(&unlocked, mapped_flush(span, flags, error),
                                error);
 }
@@ -168,7 +168,7 @@ static mapped_status protect_core(mapped_slice span, mapped_mode mode,
                                   mapped_error *error)
 {
 #ifdef Py_GIL_DISABLED
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(span.region);
     return unlocked_end(&unlocked, mapped_protect(span, mode, error));
 #else
     return mapped_protect(span, mode, error);
@@ -189,7 +189,7 @@ PyObject *view_protect(PyObject *self, PyObject *argument)
 static mapped_status fetch_next(mapped_slice span, size_t *done,
                                 mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(span.region);
     mapped_status status = mapped_prefetch_next(span, done, error);
     return unlocked_end_access(&unlocked, status, error);
 }
@@ -329,7 +329,7 @@ static mapped_status residency_core(mapped_slice span, mapped_residency *found,
     bool wanted = map != Py_None;
     char *bits = wanted ? PyBytes_AsString(map) : NULL;
     size_t room = wanted ? (size_t)PyBytes_Size(map) : 0;
-    Unlocked unlocked = unlocked_begin(span.region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(span.region);
     mapped_status status =
         mapped_residency_get(span, found, (unsigned char *)bits, room, error);
     return unlocked_end_access(&unlocked, status, error);

@@ -214,10 +214,10 @@ static int record_assign(PyObject *self, PyObject *name, PyObject *value)
 static PyObject *values_of(PyObject *self)
 {
     const mapped_fields *fields = record_of(self)->layout->fields;
-    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)fields->count));
+    PyObject *tuple = container_untrack(PyTuple_New((Py_ssize_t)fields->count));
     for (size_t i = 0; tuple != NULL && i < fields->count; i++)
         put_item(&tuple, i, get_field(self, &fields->fields[i]));
-    return filled(tuple);
+    return container_track(tuple);
 }
 
 static Py_ssize_t record_length(PyObject *self)

@@ -1,6 +1,7 @@
-/* The type Region: owns a mapping, and has all methods of a Slice. Its core
- * region stays the same until it is deallocated; `close` ends access inside of
- * the core. */
+/* The type Region: it owns a mapping, and has all methods of a Slice. Its core
+ * region stays the same until the Region is deallocated: close ends the access
+ * inside of the core, and so no pointer to it is ever NULL or stale. */
+#include "source.h"
 #include "unlocked.h"
 
 Region *region_new(State *state, PyObject *name)
@@ -16,15 +17,15 @@ Region *region_new(State *state, PyObject *name)
     Py_INCREF(state->module);
     self->name = Py_NewRef(name);
     self->is_wrap = false;
-    self->block_ended = false;
+    self->exit_warned = false;
     self->wrap_buffer.obj = NULL;
     self->wrap_ended = false;
     self->wrap_traversed = false;
     return self;
 }
 
-/* The core calls this in the middle of its own work. Releasing a buffer may run
- * the code of others, so that is left to region_release_wrap. */
+/* The core calls this hook in the middle of its own work. To release the buffer
+ * may run the code of others, so that is left to region_release_wrap. */
 void region_end_wrap(void *context)
 {
     ((Region *)context)->wrap_ended = true;
@@ -39,10 +40,11 @@ void region_release_wrap(Region *self)
     PyBuffer_Release(&self->wrap_buffer);
 }
 
-/* With the interpreter lock held no other thread is in the middle of an access,
- * unless it runs unlocked, and then it holds a reference. So the core unmaps
- * the region if there are no other references. It gives up the lock for what
- * takes long (unlocked_watch_waits). */
+/* Closes the core's region. This thread holds the interpreter's lock, so
+ * another one can be in the middle of an access only if it runs unlocked, and
+ * then it has a reference to the core's region. That is how the core knows
+ * whether it may unmap the memory at once. For what takes long the core has the
+ * lock given up (unlocked_watch_waits). */
 static mapped_status close_core(Region *self, mapped_error *error)
 {
     mapped_status status =
@@ -51,7 +53,8 @@ static mapped_status close_core(Region *self, mapped_error *error)
     return status;
 }
 
-/* The same, with the memory left to the exports; returns how many there are. */
+/* Closes the region to every new access, and leaves the memory to its exports.
+ * Returns how many exports there are. */
 static size_t retire_core(Region *self)
 {
     size_t exports = mapped_region_retire(core_of((PyObject *)self));
@@ -59,6 +62,7 @@ static size_t retire_core(Region *self)
     return exports;
 }
 
+/* Releases all that the Region has, and the Region itself. */
 static void region_free(Region *region)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)region);
@@ -72,13 +76,14 @@ static void region_free(Region *region)
     Py_DECREF(module);
 }
 
-/* A wrapped buffer may be the last holder of another wrapping region, and so
- * on. At this depth a region is queued instead, and the outermost call frees
- * the queue: the trashcan that CPython has for this is not in the limited API.
- */
+/* A wrapped buffer may be the last holder of another Region that wraps a
+ * buffer, and so on: each is freed inside of the call that frees the one
+ * before. Below this depth a Region is queued instead, and the outermost call
+ * frees the queue. CPython's trashcan does the same, but is not in the limited
+ * API. */
 #define MAX_DEALLOC_DEPTH 50
 
-static void free_wrapping(Region *region)
+static void free_wrap(Region *region)
 {
     State *state = region->state;
     PyObject *module = Py_NewRef(state->module);
@@ -108,15 +113,16 @@ static void region_dealloc(PyObject *self)
     if (region->view.weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
     if (region->is_wrap)
-        free_wrapping(region);
+        free_wrap(region);
     else
         region_free(region);
 }
 
-/* CPython crashes when the collector clears a memoryview that is exported (it
- * does so without us, with a pickle.PickleBuffer). So a wrapped object is not
- * shown to the collector if it is a memoryview or may hold one, as an object
- * with a __buffer__ method does. A cycle through it is never freed. */
+/* CPython crashes when the collector clears a memoryview that has an export, as
+ * it does with a pickle.PickleBuffer. So the collector isn't shown a wrapped
+ * object that is a memoryview or may hold one (an object with a __buffer__
+ * method may): `wrap_traversed` is false then, and a cycle through the object
+ * is never freed. */
 static int region_traverse(PyObject *self, visitproc visit, void *arg)
 {
     PyObject *wrapped = ((Region *)self)->wrap_buffer.obj;
@@ -127,9 +133,9 @@ static int region_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* Every cycle goes through the wrapped buffer, so closing breaks it. While our
- * memory is exported, close answers busy; then the holder of the export is in
- * the same cycle and is cleared, too. */
+/* Every cycle goes through the wrapped buffer, which a close gives back. While
+ * our memory is exported the close fails; but then the holder of the export is
+ * in the same cycle, and is cleared too. */
 static int region_clear(PyObject *self)
 {
     (void)close_core((Region *)self, NULL);
@@ -171,7 +177,8 @@ static const char region___exit___doc[] = PyDoc_STR(
     "until the last of them goes. FaultError as with close(), but an\n"
     "exception of the block passes unchanged.");
 
-/* Returns 0, or -1 with an exception, which a warning can be turned into. */
+/* Returns 0, or -1 with an exception: the user's filters may turn the warning
+ * into one. */
 static int warn_of_exports(PyObject *self, size_t count)
 {
     if (count == 0)
@@ -187,26 +194,34 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
                            &traceback))
         return NULL;
-    bool again = ((Region *)self)->block_ended;
-    ((Region *)self)->block_ended = true;
-    size_t exports = retire_core((Region *)self);
-    bool failed = !again && warn_of_exports(self, exports) < 0;
-    if (type != Py_None) {
-        if (failed)
-            PyErr_WriteUnraisable(self);
-    } else if (failed || fault_raise_pending((Region *)self)) {
-        return NULL;
+    Region *region = (Region *)self;
+    const bool body_raised = type != Py_None;
+    /* Only the first end of a block warns. The flag is set before any code of
+     * others runs, because that could end the block once more. */
+    const bool warned_before = region->exit_warned;
+    region->exit_warned = true;
+    size_t exports = retire_core(region);
+    bool warning_raised = !warned_before && warn_of_exports(self, exports) < 0;
+    if (!body_raised) {
+        if (warning_raised || fault_raise_pending(region))
+            return NULL;
+        Py_RETURN_NONE;
     }
+    /* The exception of the body passes, so none of ours may take its place. A
+     * pending fault is left to the next check() or close(). */
+    if (warning_raised)
+        PyErr_WriteUnraisable(self);
     Py_RETURN_NONE;
 }
 
-/* Tries unlocked, because growth may wait for the disk. If that is MAPPED_BUSY,
- * because the memory has to move, tries again with the lock held: then no other
- * thread is in an access, unless it holds a reference. */
+/* Growth may wait for the disk, so it is tried unlocked first. That is
+ * MAPPED_BUSY if the memory has to move: the export of the unlocked operation
+ * itself is in the way. So it is tried once more with the lock held: then no
+ * other thread is in the middle of an access, unless it has a reference. */
 static mapped_status resize_core(mapped_region *region, uint64_t length,
                                  mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(region);
     mapped_status status =
         unlocked_end(&unlocked, mapped_region_resize(region, length, error));
     return status == MAPPED_BUSY ? mapped_region_resize(region, length, error)
@@ -240,11 +255,11 @@ static PyObject *region_resize_with(PyObject *self, PyObject *const *values)
 
 KEYWORD_METHOD(region_resize, region_resize_with, "resize", 1, 1, "length")
 
-/* First unlocked, then with the lock: see resize_core. */
+/* Tries unlocked and then, if need be, with the lock held: see resize_core. */
 static mapped_status refresh_core(mapped_region *region, mapped_change *change,
                                   mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(region);
     mapped_status status =
         unlocked_end(&unlocked, mapped_region_refresh(region, change, error));
     return status == MAPPED_BUSY ? mapped_region_refresh(region, change, error)
@@ -283,13 +298,17 @@ static mapped_status append_source(mapped_region *region, const Source *source,
     return mapped_region_append(region, source->data, source->length, error);
 }
 
+/* Tries unlocked and then, if need be, with the lock held: see resize_core.
+ * Where the file needn't grow, few bytes are appended without giving up the
+ * lock. */
 static mapped_status append_core(mapped_region *region, const Source *source,
                                  mapped_error *error)
 {
-    mapped_region *other = source->owner != NULL ? source->slice.region : NULL;
+    mapped_region *source_region =
+        source->owner != NULL ? source->slice.region : NULL;
     bool grows = source->length > mapped_region_spare(region);
-    Unlocked unlocked =
-        unlocked_begin(region, other, grows ? UNLOCKED_BYTES : source->length);
+    Unlocked unlocked = unlocked_begin(region, source_region,
+                                       grows ? UNLOCKED_BYTES : source->length);
     mapped_status status = unlocked_end_access(
         &unlocked, append_source(region, source, error), error);
     return status == MAPPED_BUSY ? append_source(region, source, error)
@@ -317,8 +336,9 @@ static PyObject *region_append(PyObject *self, PyObject *argument)
     if (TRY_TWICE(append_core(core_of(self), &source, &error), &error))
         result = Py_NewRef(Py_None);
     else
-        raise_in(failed_region(&source, (Region *)self, error.status), "append",
-                 &error);
+        raise_in(failed_region(error.status, (Region *)self, source.owner,
+                               source.slice),
+                 "append", &error);
     source_close(&source);
     return result;
 }
@@ -349,7 +369,7 @@ static const char region_seal_doc[] = PyDoc_STR(
 static PyObject *region_seal(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error;
-    Unlocked unlocked = unlocked_begin(core_of(self), NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(core_of(self));
     if (unlocked_end(&unlocked, mapped_region_seal(core_of(self), &error)) !=
         MAPPED_OK)
         return raise_of((Region *)self, &error);
@@ -364,7 +384,7 @@ static const char region_size_doc[] = PyDoc_STR(
 static mapped_status size_core(mapped_region *region, uint64_t *size,
                                mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(region);
     return unlocked_end(&unlocked, mapped_region_size(region, size, error));
 }
 
@@ -390,8 +410,8 @@ GETTER(
 static PyObject *region_repr(PyObject *self)
 {
     Region *region = (Region *)self;
-    const char *what = region->is_wrap ? "wrapped" : "anonymous";
-    PyObject *name = region->name == Py_None ? PyUnicode_FromString(what)
+    const char *nameless = region->is_wrap ? "wrapped" : "anonymous";
+    PyObject *name = region->name == Py_None ? PyUnicode_FromString(nameless)
                                              : shown_in_repr(region->name);
     PyObject *text = NULL;
     if (name == NULL)

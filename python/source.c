@@ -1,19 +1,22 @@
-/* A Source is bytes to read: a slice of one of our regions, or another object's
- * buffer. Ours are read through the core and never through a raw pointer, where
- * a lost page would read as zeros. */
+/* A Source is bytes to read: a slice of one of our regions, or the buffer of
+ * another object, or a copy of either. A slice is read through the core and
+ * never through a raw pointer, where a lost page would read as zeros. */
 #include <string.h>
 
 #include "array.h"
+#include "source.h"
 #include "unlocked.h"
 
-static int make_copy(Source *source)
+/* Gives the source memory of its own, of `source->length` bytes. */
+static int allocate_copy(Source *source)
 {
     source->copy = memory_new(source->length, 1);
     source->data = source->copy;
     return source->copy != NULL ? 0 : -1;
 }
 
-static int open_foreign(PyObject *object, Source *source)
+/* Opens the buffer of an object that isn't ours. */
+static int open_buffer(PyObject *object, Source *source)
 {
     Py_buffer *buffer = &source->buffer;
     if (PyObject_GetBuffer(object, buffer, PyBUF_FULL_RO) < 0)
@@ -22,20 +25,21 @@ static int open_foreign(PyObject *object, Source *source)
     source->data = buffer->buf;
     if (PyBuffer_IsContiguous(buffer, 'C'))
         return 0;
-    if (make_copy(source) == 0 &&
+    if (allocate_copy(source) == 0 &&
         PyBuffer_ToContiguous(source->copy, buffer, buffer->len, 'C') == 0)
         return 0;
     source_close(source);
     return -1;
 }
 
-/* Gathers items that have other bytes between them, or are on a device, where
- * each must be read in one access. */
+/* Opens a copy of the items of an array that has other bytes between them, or
+ * is on a device, where each item must be read in one access. */
 static int open_gathered(const Array *array, Source *source)
 {
     source->length = array_bytes(&array->core);
-    if (make_copy(source) == 0 && array_gather(array->owner, source->operation,
-                                               &array->core, source->copy) == 0)
+    if (allocate_copy(source) == 0 &&
+        array_gather(array->owner, source->operation, &array->core,
+                     source->copy) == 0)
         return 0;
     source_close(source);
     return -1;
@@ -46,15 +50,15 @@ int source_open(const State *state, PyObject *object, const char *operation,
 {
     Extent extent;
     *source = (Source){.operation = operation};
-    int ours = extent_of(state, object, operation, &extent);
-    if (ours < 0)
+    int is_ours = extent_of(state, object, operation, &extent);
+    if (is_ours < 0)
         return -1;
-    if (ours == 0)
-        return open_foreign(object, source);
+    if (is_ours == 0)
+        return open_buffer(object, source);
     if (require_open(extent.owner, operation) < 0)
         return -1;
     if (is_array(state, object) &&
-        (!extent.whole || mapped_region_device(extent.slice.region)))
+        (!extent.is_contiguous || mapped_region_device(extent.slice.region)))
         return open_gathered(array_of(object), source);
     source->owner = extent.owner;
     source->slice = extent.slice;
@@ -82,24 +86,24 @@ int source_read(const Source *source, void *to)
     mapped_status status =
         mapped_read(source->slice, 0, to, source->length, &error);
     status = unlocked_end_access(&unlocked, status, &error);
-    return outcome(source->owner, source->operation, status, &error);
+    return check_status(source->owner, source->operation, status, &error);
 }
 
-/* Leaving an access is how the core is asked whether a page of it is lost. */
-static bool source_is_lost(const Source *source)
+/* The end of an access says whether a page of the slice is lost. */
+static bool has_lost_page(mapped_slice slice)
 {
-    return source->owner != NULL &&
-           mapped_slice_leave(source->slice, 0, source->slice.length, NULL) ==
-               MAPPED_FAULT;
+    return mapped_slice_leave(slice, 0, slice.length, NULL) == MAPPED_FAULT;
 }
 
-Region *failed_region(const Source *source, Region *owner, mapped_status status)
+Region *failed_region(mapped_status status, Region *target, Region *source,
+                      mapped_slice source_slice)
 {
-    return status == MAPPED_FAULT && source_is_lost(source) ? source->owner
-                                                            : owner;
+    const bool source_failed =
+        status == MAPPED_FAULT && source != NULL && has_lost_page(source_slice);
+    return source_failed ? source : target;
 }
 
-int source_store(const Source *source, Region *owner, mapped_slice to,
+int source_store(const Source *source, Region *target, mapped_slice to,
                  size_t offset)
 {
     mapped_error error;
@@ -112,6 +116,7 @@ int source_store(const Source *source, Region *owner, mapped_slice to,
     status = unlocked_end_access(&unlocked, status, &error);
     if (status == MAPPED_OK)
         return 0;
-    return raised_as_int(raise_in(failed_region(source, owner, status),
-                                  source->operation, &error));
+    return raised_as_int(
+        raise_in(failed_region(status, target, source->owner, source->slice),
+                 source->operation, &error));
 }

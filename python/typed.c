@@ -1,4 +1,5 @@
-/* One typed value at a byte offset, and the way to arrays of them. */
+/* The methods get and set, of one typed value at a byte offset; and cast and
+ * records, which make an Array or Records of all bytes. */
 #include "array.h"
 #include "records.h"
 #include "value.h"
@@ -10,11 +11,12 @@ const char view_get_doc[] = PyDoc_STR(
     "IndexError if it lies outside, ValueError if the code is unknown or the\n"
     "region closed, FaultError if the page is lost.");
 
-static inline PyObject *get(PyObject *self, PyObject *what, PyObject *where)
+static inline PyObject *get(PyObject *self, PyObject *code_text,
+                            PyObject *where)
 {
     size_t offset = 0;
     Code named;
-    const Code *code = convert_code(view_owner(self)->state, what, &named);
+    const Code *code = convert_code(view_owner(self)->state, code_text, &named);
     if (code == NULL || convert_offset(where, &offset) < 0)
         return NULL;
     mapped_slice span = view_span(self);
@@ -55,11 +57,12 @@ static PyObject *view_set_with(PyObject *self, PyObject *const *values)
     if (code == NULL || convert_offset(values[1], &offset) < 0)
         return NULL;
     const mapped_element *element = code->element;
-    int status = value_from(element, code->native, values[2], &value);
-    if (status == 0 && mapped_set(view_span(self), element, offset, value,
-                                  &error) == MAPPED_OK)
+    ValueStatus status = value_from(element, code->native, values[2], &value);
+    if (status == VALUE_CONVERTED &&
+        mapped_set(view_span(self), element, offset, value, &error) ==
+            MAPPED_OK)
         Py_RETURN_NONE;
-    if (status == 0 && error.status != MAPPED_VALUE)
+    if (status == VALUE_CONVERTED && error.status != MAPPED_VALUE)
         return raise_of(view_owner(self), &error);
     value_refuse(element, values[2], status);
     return NULL;

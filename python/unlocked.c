@@ -18,13 +18,20 @@ void unlocked_leave(PyThreadState *thread)
     PyEval_RestoreThread(thread);
 }
 
-/* Regions that were closed during an operation of this thread, with which the
- * core has given up their wrapped buffers. */
+/* Regions that were closed during an operation of this thread. While the
+ * exports of the operation end, the core gives up their wrapped buffers. */
 static _Thread_local struct {
-    bool noted; /* now */
+    bool is_listening; /* the exports of an operation are ending now */
     int count;
     Region *regions[2];
 } given_up;
+
+static void begin_export(Unlocked *unlocked, mapped_region *region)
+{
+    mapped_export_begin_operation(region,
+                                  &unlocked->exports[unlocked->export_count]);
+    unlocked->export_count++;
+}
 
 Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
                         size_t bytes)
@@ -32,34 +39,42 @@ Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
     Unlocked unlocked = {.thread = NULL};
     if (bytes < UNLOCKED_BYTES)
         return unlocked;
-    mapped_export_begin_operation(first, &unlocked.operands[unlocked.count++]);
+    begin_export(&unlocked, first);
     if (second != NULL)
-        mapped_export_begin_operation(second,
-                                      &unlocked.operands[unlocked.count++]);
+        begin_export(&unlocked, second);
     unlocked.thread = unlocked_enter();
     return unlocked;
 }
 
+Unlocked unlocked_begin_blocking(mapped_region *region)
+{
+    return unlocked_begin(region, NULL, UNLOCKED_BYTES);
+}
+
 mapped_status unlocked_end(Unlocked *unlocked, mapped_status status)
 {
-    mapped_status lost = unlocked_end_access(unlocked, MAPPED_OK, NULL);
-    (void)lost; /* nothing was read */
+    /* A lost page doesn't matter, because no bytes were read. */
+    mapped_status access_status =
+        unlocked_end_access(unlocked, MAPPED_OK, NULL);
+    (void)access_status;
     return status;
 }
 
 void unlocked_note_end(Region *self)
 {
-    if (given_up.noted && Py_REFCNT((PyObject *)self) > 0)
+    if (given_up.is_listening && Py_REFCNT((PyObject *)self) > 0)
         given_up.regions[given_up.count++] =
             (Region *)Py_NewRef((PyObject *)self);
 }
 
-/* Runs other people's code. */
-static void give_back(void)
+/* Releases the wrapped buffers that were given up. This runs the code of
+ * others.
+ */
+static void release_given_up(void)
 {
     const int count = given_up.count;
     Region *regions[2] = {given_up.regions[0], given_up.regions[1]};
-    given_up.noted = false;
+    given_up.is_listening = false;
     given_up.count = 0;
     for (int i = 0; i < count; i++) {
         region_release_wrap(regions[i]);
@@ -67,12 +82,13 @@ static void give_back(void)
     }
 }
 
-/* The close, which came from another thread, had to leave the operation the
- * memory; a second one gives it up. */
+/* Another thread closed the region during the operation, and had to leave the
+ * memory to it. A second close gives the memory up; it can't fail, because the
+ * region is closed. */
 static void finish_close(mapped_region *region)
 {
     mapped_status status = mapped_region_close(region, NULL);
-    (void)status; /* it is closed */
+    (void)status;
 }
 
 /* The exports end with the lock held again: the last reference to a region may
@@ -83,16 +99,17 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
     if (unlocked->thread == NULL)
         return status;
     unlocked_leave(unlocked->thread);
-    given_up.noted = true;
-    for (int i = 0; i < unlocked->count; i++) {
-        mapped_region *region = unlocked->operands[i].slice.region;
-        mapped_status ended = mapped_export_end(
-            &unlocked->operands[i], status == MAPPED_OK ? error : NULL);
-        status = status == MAPPED_OK ? ended : status;
+    given_up.is_listening = true;
+    for (int i = 0; i < unlocked->export_count; i++) {
+        mapped_region *region = unlocked->exports[i].slice.region;
+        mapped_status export_status = mapped_export_end(
+            &unlocked->exports[i], status == MAPPED_OK ? error : NULL);
+        if (status == MAPPED_OK)
+            status = export_status;
         if (mapped_region_closed(region))
             finish_close(region);
     }
-    give_back();
+    release_given_up();
     return status;
 }
 

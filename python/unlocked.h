@@ -5,38 +5,48 @@
 
 #include "binding.h"
 
-/* Gives up the interpreter's lock, and takes it again: in between no Python
+/* Give up the interpreter's lock, and take it again. In between no Python
  * object may be touched. */
 PyThreadState *unlocked_enter(void);
 void unlocked_leave(PyThreadState *thread);
 
-/* From how many bytes on an operation gives up the lock. */
+/* An operation on fewer bytes keeps the lock: it is over before giving up the
+ * lock would pay. */
 #define UNLOCKED_BYTES ((size_t)65536)
 
-/* The same for an operation on regions. Between begin and end these can be
- * closed by other threads but not unmapped: each is an operation's export. */
+/* An operation on one or two regions, for which the lock was given up. From
+ * begin to end other threads can close the regions but not unmap them, because
+ * each has an export for the operation. */
 typedef struct Unlocked {
-    PyThreadState *thread; /* NULL: too short to be worth it */
-    int count;             /* of the operands that are regions */
-    mapped_export operands[2];
+    PyThreadState *thread; /* NULL if the lock was kept */
+    int export_count;
+    mapped_export exports[2];
 } Unlocked;
 
-/* `second` may be NULL. The end returns the status that it is given. */
+/* Begins an operation on `bytes` bytes of one region, or of two if `second` is
+ * not NULL. */
 Unlocked unlocked_begin(mapped_region *first, mapped_region *second,
                         size_t bytes);
+
+/* Begins an operation that may wait for a disk or for another process. It gives
+ * up the lock however few bytes it is about. */
+Unlocked unlocked_begin_blocking(mapped_region *region);
+
+/* Ends an operation that read no bytes. Returns `status`. */
 mapped_status unlocked_end(Unlocked *unlocked, mapped_status status);
 
-/* The same after an access that ended in `status`, which becomes MAPPED_FAULT
- * if a recovery may have overtaken it: then it may have met the zeros of a page
- * that counts as lost no more. */
+/* Ends an operation that read or wrote bytes. Returns `status`; but
+ * MAPPED_FAULT if it was MAPPED_OK and a page was recovered during the
+ * operation, which may have met the zeros that stood there before. */
 mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
                                   mapped_error *error);
 
-/* At the end of an operation the core gives up the buffer of this wrap. */
+/* Notes that the core needs the buffer of this wrap no more: it says so while
+ * an operation ends, and the buffer is released after that. */
 void unlocked_note_end(Region *self);
 
-/* From now on no thread keeps the interpreter's lock while the core sleeps, or
- * does what may take long, in it. */
+/* From now on a thread gives up the interpreter's lock while the core sleeps,
+ * or does what may take long, in it. */
 void unlocked_watch_waits(void);
 
 #endif

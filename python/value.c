@@ -1,4 +1,5 @@
 /* The table of elements and the switches of items: see value.h. */
+#include "source.h"
 #include "value.h"
 
 #include <string.h>
@@ -65,7 +66,7 @@ static PyObject *make_any(const mapped_element *element, const unsigned char *p)
                         element->size);
 }
 
-/* Makes `name` of a function that makes one object. */
+/* Defines the Fill `name` with `make`, which makes one object. */
 #define FILL(name, make, size)                                             \
     static int name(const mapped_element *element, const unsigned char *p, \
                     PyObject *list, Py_ssize_t at, Py_ssize_t end)         \
@@ -137,14 +138,14 @@ Read *const value_read[MAPPED_FORMS] = TABLE(read);
 Make *const value_make[MAPPED_FORMS] = TABLE(make);
 Fill *const value_fill[MAPPED_FORMS] = TABLE(fill);
 
-/* Of an address all bits count, whatever its sign. */
-static int integer_from(const mapped_element *element, bool address,
-                        PyObject *object, mapped_value *value)
+/* An address may have any sign: only its bits count. */
+static ValueStatus integer_from(const mapped_element *element, bool is_address,
+                                PyObject *object, mapped_value *value)
 {
     PyObject *number = PyNumber_Index(object);
     if (number == NULL)
-        return -1;
-    if (address)
+        return VALUE_RAISED;
+    if (is_address)
         value->u = (uintptr_t)PyLong_AsVoidPtr(number);
     else if (element->kind == MAPPED_KIND_SIGNED)
         value->i = PyLong_AsLongLong(number);
@@ -152,24 +153,26 @@ static int integer_from(const mapped_element *element, bool address,
         value->u = PyLong_AsUnsignedLongLong(number);
     bool fits = !PyErr_Occurred();
     Py_DECREF(number);
-    PyErr_Clear(); /* an OverflowError, of which the caller says more */
-    return fits ? 0 : 1;
+    PyErr_Clear(); /* The caller's exception will say more. */
+    return fits ? VALUE_CONVERTED : VALUE_UNFIT;
 }
 
-static int char_from(PyObject *object, mapped_value *value)
+static ValueStatus char_from(PyObject *object, mapped_value *value)
 {
-    if (!PyBytes_Check(object) || PyBytes_Size(object) != 1)
-        return raised_as_int(raise_about(
-            PyExc_TypeError, "%s takes a bytes object of length 1, not %U",
-            "element 'c'", object));
+    if (!PyBytes_Check(object) || PyBytes_Size(object) != 1) {
+        raise_about(PyExc_TypeError,
+                    "%s takes a bytes object of length 1, not %U",
+                    "element 'c'", object);
+        return VALUE_RAISED;
+    }
     value->u = (unsigned char)PyBytes_AsString(object)[0];
-    return 0;
+    return VALUE_CONVERTED;
 }
 
-int value_convert(const mapped_element *element, char native, PyObject *object,
-                  mapped_value *value)
+ValueStatus value_convert(const mapped_element *element, char native,
+                          PyObject *object, mapped_value *value)
 {
-    PyErr_Clear(); /* the fast path may have raised */
+    PyErr_Clear(); /* The fast path may have raised. */
     switch ((mapped_kind)element->kind) {
     case MAPPED_KIND_SIGNED:
     case MAPPED_KIND_UNSIGNED:
@@ -177,14 +180,14 @@ int value_convert(const mapped_element *element, char native, PyObject *object,
     case MAPPED_KIND_FLOAT:
         value->f = PyFloat_AsDouble(object);
         if (value->f == -1.0 && PyErr_Occurred())
-            return -1;
+            return VALUE_RAISED;
         if (native == 'f')
             value->f = (float)value->f;
-        return 0;
+        return VALUE_CONVERTED;
     case MAPPED_KIND_BOOL: {
         int truth = PyObject_IsTrue(object);
         value->u = truth > 0;
-        return truth < 0 ? -1 : 0;
+        return truth < 0 ? VALUE_RAISED : VALUE_CONVERTED;
     }
     case MAPPED_KIND_CHAR:
         return char_from(object, value);
@@ -192,9 +195,10 @@ int value_convert(const mapped_element *element, char native, PyObject *object,
     Py_UNREACHABLE();
 }
 
-int value_refuse(const mapped_element *element, PyObject *object, int status)
+int value_refuse(const mapped_element *element, PyObject *object,
+                 ValueStatus status)
 {
-    if (status >= 0 || PyErr_ExceptionMatches(PyExc_OverflowError))
+    if (status != VALUE_RAISED || PyErr_ExceptionMatches(PyExc_OverflowError))
         raise_value(element, object);
     return -1;
 }
@@ -203,20 +207,22 @@ int element_store(const mapped_element *element, char native, PyObject *object,
                   unsigned char *to)
 {
     mapped_value value;
-    int status = value_from(element, native, object, &value);
-    if (status == 0 && element->store(element, to, value) == MAPPED_OK)
+    ValueStatus status = value_from(element, native, object, &value);
+    if (status == VALUE_CONVERTED &&
+        element->store(element, to, value) == MAPPED_OK)
         return 0;
     return value_refuse(element, object, status);
 }
 
-/* Single items that follow one another. */
+/* Makes a tuple of the single items of an item that repeats. */
 static PyObject *make_tuple(const mapped_item *item, const unsigned char *p)
 {
     mapped_item single = mapped_item_single(item);
-    PyObject *tuple = filling(container_new(PyTuple_New, item->count));
+    PyObject *tuple =
+        container_untrack(container_new(PyTuple_New, item->count));
     for (size_t i = 0; tuple != NULL && i < item->count; i++)
         put_item(&tuple, i, item_make(&single, p + i * single.size));
-    return filled(tuple);
+    return container_track(tuple);
 }
 
 static PyObject *bytes_copy(const unsigned char *p, size_t length)
@@ -230,12 +236,13 @@ static PyObject *bytes_copy(const unsigned char *p, size_t length)
 static PyObject *make_record(const mapped_fields *fields,
                              const unsigned char *p)
 {
-    PyObject *tuple = filling(container_new(PyTuple_New, fields->count));
+    PyObject *tuple =
+        container_untrack(container_new(PyTuple_New, fields->count));
     for (size_t i = 0; tuple != NULL && i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
         put_item(&tuple, i, item_make(&field->item, p + field->offset));
     }
-    return filled(tuple);
+    return container_track(tuple);
 }
 
 PyObject *item_make(const mapped_item *item, const unsigned char *p)
@@ -285,15 +292,16 @@ static int store_element(const mapped_field *field, PyObject *object,
 {
     mapped_value value;
     const mapped_element *element = field->item.element;
-    int status = value_from(element, 0, object, &value);
-    if (status != 0)
+    ValueStatus status = value_from(element, 0, object, &value);
+    if (status != VALUE_CONVERTED)
         return value_refuse(element, object, status);
     if (element->store(element, to, value) == MAPPED_OK)
         return 0;
     return refuse_field(field, object);
 }
 
-/* A tuple of its own, since converting one value may change the sequence. */
+/* The sequence becomes a tuple first, because converting a value may change it.
+ */
 static int store_sequence(const State *state, const mapped_field *field,
                           PyObject *object, unsigned char *to)
 {
@@ -329,7 +337,8 @@ int field_store(const State *state, const mapped_field *field, PyObject *object,
     }
 }
 
-/* What has values by name: a dict, or a record of any layout. */
+/* Returns the kind of an object that has values by name, a dict or a record of
+ * any layout; NULL for other objects. */
 static const char *named_kind(const State *state, PyObject *object)
 {
     if (PyDict_Check(object))
@@ -337,7 +346,8 @@ static const char *named_kind(const State *state, PyObject *object)
     return Py_IS_TYPE(object, state->record) ? "a record" : NULL;
 }
 
-/* Python's own KeyError shows all of a name, however long. */
+/* This replaces Python's own KeyError, which shows all of a name, however long.
+ */
 static PyObject *named_value(const char *kind, PyObject *object,
                              const mapped_field *field)
 {
@@ -355,20 +365,21 @@ static PyObject *named_values(const char *kind, const mapped_fields *fields,
                               PyObject *object)
 {
     Py_ssize_t count = (Py_ssize_t)fields->count;
-    PyObject *tuple = filling(PyTuple_New(count));
+    PyObject *tuple = container_untrack(PyTuple_New(count));
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
         put_item(&tuple, i, named_value(kind, object, &fields->fields[i]));
-    return filled(tuple);
+    return container_track(tuple);
 }
 
-/* Of a dict, a record or a tuple. A dict's own length, whatever a subclass says
- * it is. */
+/* The length of a dict, a record or a tuple. PyDict_Size doesn't ask a subclass
+ * of dict, which may say anything. */
 static Py_ssize_t size_of(PyObject *object)
 {
     return PyDict_Check(object) ? PyDict_Size(object) : PyObject_Size(object);
 }
 
-/* A tuple of as many values as there are fields. */
+/* Returns a tuple of as many values as there are fields, or NULL with an
+ * exception. */
 static PyObject *record_values(const State *state, const mapped_fields *fields,
                                PyObject *object)
 {

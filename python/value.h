@@ -42,17 +42,23 @@ static inline PyObject *element_make(const mapped_element *element,
 /* Makes an object of a value that was loaded. */
 PyObject *value_object(const mapped_element *element, mapped_value value);
 
-/* Converts an object to a value of the element; its range is checked by
- * the code that stores it. `native` is the letter of a code whose limits are
- * the C compiler's, else 0: there an address ('P') may be negative, and an 'f'
- * out of range is an infinity. Returns 0, or -1 with an exception, or 1 without
- * one if it is an integer that no element of its kind can hold. */
-COLD int value_convert(const mapped_element *element, char native,
-                       PyObject *object, mapped_value *value);
+/* What came of the conversion of an object to a value. */
+typedef enum ValueStatus {
+    VALUE_RAISED = -1, /* an exception is set */
+    VALUE_CONVERTED,
+    VALUE_UNFIT /* it is an integer that is too large; no exception is set */
+} ValueStatus;
 
-/* The shortest way for an int that fits nearly everything. */
-static inline int value_from(const mapped_element *element, char native,
-                             PyObject *object, mapped_value *value)
+/* Converts an object to a value of the element's kind. Whether it is in the
+ * range of the element is checked by the code that stores it. `native` is the
+ * letter of a code whose limits are the C compiler's, else 0: there an address
+ * ('P') may be negative, and an 'f' out of range is an infinity. */
+COLD ValueStatus value_convert(const mapped_element *element, char native,
+                               PyObject *object, mapped_value *value);
+
+/* The same; the conversion of most integers is inline. */
+static inline ValueStatus value_from(const mapped_element *element, char native,
+                                     PyObject *object, mapped_value *value)
 {
     if (Py_IS_TYPE(object, &PyLong_Type) &&
         element->kind <= MAPPED_KIND_UNSIGNED) {
@@ -60,7 +66,7 @@ static inline int value_from(const mapped_element *element, char native,
         if (number >= 0 ||
             (number < -1 && element->kind == MAPPED_KIND_SIGNED)) {
             value->i = number;
-            return 0;
+            return VALUE_CONVERTED;
         }
     }
     return value_convert(element, native, object, value);
@@ -71,10 +77,11 @@ static inline int value_from(const mapped_element *element, char native,
 int element_store(const mapped_element *element, char native, PyObject *object,
                   unsigned char *to);
 
-/* The exception of set() where value_from has failed or the value didn't fit,
- * as `status` says; -1. */
+/* Raises the exception of set(), and returns -1: for VALUE_RAISED it is the one
+ * that is set, unless that is an OverflowError; else it says that the object
+ * doesn't fit the element. */
 COLD int value_refuse(const mapped_element *element, PyObject *object,
-                      int status);
+                      ValueStatus status);
 
 /* Makes an object of an item in plain memory: bytes of a text, tuples of what
  * repeats and of records. */

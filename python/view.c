@@ -2,6 +2,7 @@
  * attributes. Keys and values are converted first, which may run code that
  * closes the region; view_span is called only after that. */
 #include "array.h"
+#include "source.h"
 
 Py_ssize_t view_length(PyObject *self)
 {
@@ -81,7 +82,7 @@ COLD static PyObject *strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
     mapped_array bytes = {.shape = &length, .strides = &one};
     Part part = {.core = {.shape = part.shape, .strides = part.strides}};
     mapped_error error;
-    Region *owner = array_described(view_owner(self)->state, self, &bytes);
+    Region *owner = array_of_object(view_owner(self)->state, self, &bytes);
     if (require_open(owner, "") < 0)
         return NULL;
     Py_ssize_t count = PySlice_AdjustIndices(length, &start, &stop, step);

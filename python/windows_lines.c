@@ -43,8 +43,7 @@ static mapped_status step(mapped_windows_lines *lines, Region *region,
         unlocked_leave(thread);
         return status;
     }
-    Unlocked unlocked =
-        unlocked_begin(region->view.slice.region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(region->view.slice.region);
     status = mapped_windows_lines_step(lines, line, what, error);
     return unlocked_end_access(&unlocked, status, error);
 }

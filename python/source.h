@@ -1,0 +1,36 @@
+/* Sources: bytes to read, of our objects and of others. */
+#ifndef MAPPED_PYTHON_SOURCE_H
+#define MAPPED_PYTHON_SOURCE_H
+
+#include "binding.h"
+
+/* Bytes to read: those of an object of ours, or of any other buffer. Until
+ * source_close nobody frees or resizes them. */
+typedef struct Source {
+    Region *owner; /* not NULL if the bytes are those of `slice` */
+    mapped_slice slice;
+    const void *data; /* the bytes, if `owner` is NULL */
+    size_t length;
+    Py_buffer buffer;
+    void *copy;            /* memory that `data` may point to */
+    const char *operation; /* what errors name */
+} Source;
+
+int source_open(const State *state, PyObject *object, const char *operation,
+                Source *source);
+void source_close(Source *source);
+
+/* Copies all of the source to `to`. Returns 0, or -1 with an exception. */
+int source_read(const Source *source, void *to);
+
+/* Stores all of the source at `offset` in `to`, which belongs to `target`. */
+int source_store(const Source *source, Region *target, mapped_slice to,
+                 size_t offset);
+
+/* Which of two Regions an error of a store is about: the source's, if a page of
+ * `source_slice` is lost, else the target's. `source` is NULL if the bytes came
+ * from an object that isn't ours. */
+Region *failed_region(mapped_status status, Region *target, Region *source,
+                      mapped_slice source_slice);
+
+#endif
