@@ -1,8 +1,8 @@
 /* The cache of compiled formats, codes and patterns.
  *
- * For each kind a table maps texts to userdata, which hold what the
- * texts compile to. A slot finds a userdata faster, by the address of its text;
- * the table keeps the text alive, so no other text can have that address.
+ * For each kind a table maps texts to userdata, which hold what the texts
+ * compile to. A slot finds a userdata faster, by the address of its text; the
+ * table keeps the text alive, so no other text can have that address.
  *
  * Any allocation may run a finalizer that uses the cache too. So a table is
  * replaced and never emptied, and a userdata is used only until the next

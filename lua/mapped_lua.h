@@ -60,8 +60,8 @@ typedef struct mlua_slice {
 } mlua_slice;
 
 /* A Region owns one reference to its core region until it is finalized. It also
- * owns the memory that the core region lies in, so that it can still answer,
- * as a closed one, when it has been finalized. */
+ * owns the memory that the core region lies in, so that it can still answer, as
+ * a closed one, when it has been finalized. */
 typedef struct mlua_region {
     mlua_slice view; /* its owner is the Region itself, its slice unused */
     mlua_resource resource;

@@ -5,9 +5,9 @@
 
 #include "mapped_lua.h"
 
-/* Makes argument 2 what mlua_needle_open takes: a number becomes a
- * string, as for string.*, and elements that lie apart are gathered. May
- * collect garbage. */
+/* Makes argument 2 what mlua_needle_open takes: a number becomes a string, as
+ * for string.*, and elements that lie apart are gathered. May collect garbage.
+ */
 void mlua_prepare_needle(lua_State *L, const char *operation);
 
 /* Calls mlua_prepare_needle, and then mlua_check_view of argument 1. */

@@ -20,14 +20,14 @@ static int take_keywords(const Signature *signature, PyObject *const *given,
     Py_ssize_t count = PyTuple_Size(keywords);
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *keyword = PyTuple_GetItem(keywords, i);
-        int at = name_index(signature, keyword);
-        if (at < 0)
+        int index = name_index(signature, keyword);
+        if (index < 0)
             return -1;
-        if (values[at] != NULL)
+        if (values[index] != NULL)
             return raised_as_int(raise_about(
                 PyExc_TypeError, "%s() got multiple values for argument %U",
                 signature->function, keyword));
-        values[at] = given[i];
+        values[index] = given[i];
     }
     return 0;
 }

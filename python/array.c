@@ -69,8 +69,8 @@ static int read_shape(PyObject *object, Py_ssize_t *shape)
     return result;
 }
 
-/* Of a shape with a 0 in it, the other lengths times the item must fit, too:
- * NumPy computes strides from them. */
+/* Does the product of all lengths but 0 and the item's size fit? NumPy computes
+ * strides from it, even if there is a 0 in the shape. */
 static bool lengths_fit(const mapped_array *array)
 {
     size_t product = array->item.size;
@@ -180,10 +180,11 @@ static inline PyObject *item_at(const Array *array, size_t offset)
                         array->core.item.element, offset);
 }
 
+/* Gets any key. */
 COLD static PyObject *select_and_get(const Array *array, PyObject *key)
 {
     Part part;
-    PyErr_Clear(); /* the fast path may have raised */
+    PyErr_Clear(); /* The fast path may have raised. */
     if (array_select(array, key, &part) < 0)
         return NULL;
     if (part.core.dimensions == 0)
@@ -192,7 +193,7 @@ COLD static PyObject *select_and_get(const Array *array, PyObject *key)
                                               : array_part(array, &part.core);
 }
 
-/* The shortest way for an index that is an int and not negative. */
+/* The fast path is for an index that is an int and not negative. */
 static PyObject *array_subscript(PyObject *self, PyObject *key)
 {
     const Array *array = array_of(self);
@@ -274,7 +275,7 @@ static PyObject *records_column(PyObject *self, PyObject *argument)
     return result;
 }
 
-static PyObject *tuple_of(const Py_ssize_t *numbers, int count)
+static PyObject *tuple_of_numbers(const Py_ssize_t *numbers, int count)
 {
     PyObject *tuple = container_untrack(PyTuple_New(count));
     for (int i = 0; tuple != NULL && i < count; i++)
@@ -293,16 +294,18 @@ GETTER(array, ndim, "The number of dimensions.",
        PyLong_FromLong(array_of(self)->core.dimensions))
 
 GETTER(array, shape, "A tuple of the length of each dimension, in items.",
-       tuple_of(array_of(self)->core.shape, array_of(self)->core.dimensions))
+       tuple_of_numbers(array_of(self)->core.shape,
+                        array_of(self)->core.dimensions))
 
 GETTER(array, strides,
        "A tuple of the bytes from one item to the next in each dimension.",
-       tuple_of(array_of(self)->core.strides, array_of(self)->core.dimensions))
+       tuple_of_numbers(array_of(self)->core.strides,
+                        array_of(self)->core.dimensions))
 
 GETTER(array, nbytes, "The bytes of all items.",
        PyLong_FromSize_t(array_bytes(&array_of(self)->core)))
 
-/* Whether one of the bytes between its first and its last is. */
+/* Is one of the bytes from the first item to the last read-only? */
 static bool is_readonly(const mapped_array *array)
 {
     mapped_extent extent;
@@ -328,7 +331,8 @@ static PyObject *array_repr(PyObject *self)
     const Array *array = array_of(self);
     const mapped_element *element = array->core.item.element;
     const char *code = mapped_element_struct_code(element);
-    PyObject *shape = tuple_of(array->core.shape, array->core.dimensions);
+    PyObject *shape =
+        tuple_of_numbers(array->core.shape, array->core.dimensions);
     if (shape == NULL)
         return NULL;
     PyObject *text = PyUnicode_FromFormat(

@@ -12,7 +12,8 @@ PyObject *exact_text(PyObject *text)
                                      PyBytes_Size(text));
 }
 
-/* An error that names the number itself, instead of C's name for its type. */
+/* Replaces an OverflowError, which names a type of C, by an IndexError that
+ * names the number. Returns -1. */
 static int refuse_size(const char *what, PyObject *number)
 {
     if (PyErr_ExceptionMatches(PyExc_OverflowError))
@@ -22,7 +23,7 @@ static int refuse_size(const char *what, PyObject *number)
 
 int convert_size(PyObject *object, const char *what, size_t *result)
 {
-    PyErr_Clear(); /* the fast path may have raised */
+    PyErr_Clear(); /* The fast path may have raised. */
     if (object == NULL)
         return 0;
     PyObject *number = PyNumber_Index(object);
@@ -40,7 +41,9 @@ int convert_size(PyObject *object, const char *what, size_t *result)
 
 void refuse_index(PyObject *number)
 {
-    if (Py_IS_TYPE(number, &PyLong_Type)) /* no code of others has run */
+    /* The __index__ of another type may have raised the OverflowError itself.
+     */
+    if (Py_IS_TYPE(number, &PyLong_Type))
         refuse_size("index", number);
 }
 
@@ -75,7 +78,8 @@ int convert_byte(PyObject *object, uint8_t *result)
     PyObject *number = PyNumber_Index(object);
     if (number == NULL)
         return -1;
-    int overflow, status = 0; /* on overflow the value is -1 */
+    int overflow, status = 0;
+    /* On overflow the value is -1. */
     long value = PyLong_AsLongAndOverflow(number, &overflow);
     if (value < 0 || value > 255)
         status = raised_as_int(raise_about(PyExc_ValueError,
@@ -95,20 +99,21 @@ int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags)
     return set < 0 ? -1 : 0;
 }
 
-#define LONGEST_WORD 16 /* longer than all that we take */
+/* A longer text is none of the words that we take. */
+#define MAX_WORD_LENGTH 16
 
 const char *convert_word(PyObject *object, const char *what, Py_ssize_t *length)
 {
     *length = 0;
     if (!PyUnicode_Check(object))
         return raise_kind(what, object);
-    if (PyUnicode_GetLength(object) > LONGEST_WORD)
+    if (PyUnicode_GetLength(object) > MAX_WORD_LENGTH)
         return "";
     const char *text = PyUnicode_AsUTF8AndSize(object, length);
     if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeError))
         return text;
     PyErr_Clear();
-    *length = 0; /* which may be -1 now */
+    *length = 0; /* It may be -1 after the error. */
     return "";
 }
 
@@ -128,7 +133,7 @@ int convert_deadline(PyObject *timeout, uint64_t *deadline)
                                      "timeout", timeout));
 }
 
-/* None first, then the likeliest. */
+/* In the order of State.codes: no prefix first, then the likeliest. */
 static const char prefixes[CODE_PREFIXES + 1] = " <>=!@";
 
 void codes_fill(State *state)
@@ -163,7 +168,7 @@ static const Code *look_up(const State *state, const char *text,
     return &state->codes[row][c];
 }
 
-/* A layout's name of a type. */
+/* Finds a type by the name that layouts have for it. */
 static const Code *look_up_name(const char *text, Py_ssize_t length,
                                 Code *named)
 {

@@ -1,34 +1,38 @@
-/* == and !=: by content and format, as memoryview has it. It never raises for
- * what its operands are: what can't be read, because it is closed, out of range
- * or lost, equals only itself.
+/* == and !=, which compare contents and formats, as those of memoryview do.
+ * They never raise because of what an operand is: one that can't be read,
+ * because it is closed, out of range or lost, equals only itself.
  *
- * The buffer of an object that isn't ours is taken first, because that runs its
- * code; only then is anything of ours looked at. */
+ * The buffer of an object that isn't ours is taken before anything of ours is
+ * looked at, because taking it runs the object's code. */
 #include <string.h>
 
 #include "array.h"
 #include "records.h"
 #include "unlocked.h"
 
-/* What can't be compared with ours. */
-#define NOT_OURS 2
+/* What a comparison returns: 1 or 0, -1 with an exception, or this, if the
+ * other object is of a type that can't be compared with ours. */
+#define NOT_COMPARABLE 2
 
-/* Items to compare; none if `array.slice.region` is NULL. */
+/* The items of a buffer that isn't ours, as an array of the core. */
 typedef struct Operand {
     mapped_array core;
     Py_ssize_t shape[MAX_DIMENSIONS];
     Py_ssize_t strides[MAX_DIMENSIONS];
-    mapped_region *wrap; /* over the bytes of a buffer, or NULL */
-    void *copy;          /* the items of a strided buffer, or NULL */
+    mapped_region
+        *wrap;  /* the region of `core`; NULL if it can't be compared */
+    void *copy; /* the items of a strided buffer; NULL for others */
 } Operand;
 
-/* What a comparison came to: an operand that can't be read equals itself. */
-static int equal_if(mapped_status status, bool equal, bool same)
+/* An operand that can't be read equals only itself. */
+static int equal_if_read(mapped_status status, bool are_equal,
+                         bool are_identical)
 {
-    return status == MAPPED_OK ? equal : same;
+    return status == MAPPED_OK ? are_equal : are_identical;
 }
 
-static int equal_arrays(const mapped_array *a, const mapped_array *b, bool same)
+static int equal_arrays(const mapped_array *a, const mapped_array *b,
+                        bool are_identical)
 {
     mapped_error error;
     bool equal = false;
@@ -36,11 +40,11 @@ static int equal_arrays(const mapped_array *a, const mapped_array *b, bool same)
         unlocked_begin(a->slice.region, b->slice.region, a->slice.length);
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_array_equal(a, b, &equal, &error), &error);
-    return equal_if(status, equal, same);
+    return equal_if_read(status, equal, are_identical);
 }
 
-/* Not a device, whose items are read one by one. */
-static bool is_plain(const State *state, PyObject *object)
+/* A device isn't, because its items must be read one by one. */
+static bool is_comparable_as_bytes(const State *state, PyObject *object)
 {
     return is_view(state, object) &&
            !mapped_region_device(view_span(object).region);
@@ -56,7 +60,7 @@ static int compare_own(const State *state, PyObject *self, PyObject *other)
     return equal_arrays(&a, &b, self == other);
 }
 
-/* A plain view and bytes, as nearly always. */
+/* Compares a Region or Slice with contiguous bytes, the usual case. */
 static int equal_bytes(PyObject *self, const Py_buffer *buffer)
 {
     mapped_slice span = view_span(self);
@@ -68,7 +72,7 @@ static int equal_bytes(PyObject *self, const Py_buffer *buffer)
     mapped_status status =
         mapped_compare_bytes(span, buffer->buf, span.length, &order, &error);
     status = unlocked_end_access(&unlocked, status, &error);
-    return equal_if(status, order == 0, false);
+    return equal_if_read(status, order == 0, false);
 }
 
 static bool is_bytes(const Py_buffer *buffer)
@@ -79,8 +83,9 @@ static bool is_bytes(const Py_buffer *buffer)
            PyBuffer_IsContiguous(buffer, 'C');
 }
 
-/* The shape, and the strides of items that follow one another. False if they
- * don't make as many bytes as the buffer says. */
+/* Takes the shape from the buffer, and sets the strides to those of items that
+ * follow one another. Returns false if that isn't as many bytes as the buffer
+ * says. */
 static bool describe_shape(const Py_buffer *buffer, Operand *operand)
 {
     Py_ssize_t bytes = buffer->itemsize;
@@ -95,7 +100,8 @@ static bool describe_shape(const Py_buffer *buffer, Operand *operand)
     return bytes == buffer->len;
 }
 
-/* The bytes of the items in order. Returns 0, or -1 with an exception. */
+/* Sets `*data` to the items' bytes in order. Returns 0, or -1 with an
+ * exception. */
 static int make_contiguous(const Py_buffer *buffer, Operand *operand,
                            void **data)
 {
@@ -134,8 +140,8 @@ static int describe_buffer(const State *state, const Py_buffer *buffer,
     return 0;
 }
 
-/* Without items, there is only the shape to compare, whatever struct calls an
- * item. */
+/* Compares with a buffer that has no element of ours. They can be equal only if
+ * it has no items: then the shapes are compared, if struct knows the format. */
 static int equal_empty(const mapped_array *ours, const Py_buffer *buffer)
 {
     const char *format = buffer->format != NULL ? buffer->format : "B";
@@ -171,31 +177,31 @@ static int equal_buffer(const State *state, PyObject *self,
     return status;
 }
 
-/* Whatever an object says when it is asked for its buffer: no comparison. */
-static int refused(void)
+/* What to return for an object that raises when it is asked for its buffer. */
+static int without_buffer(void)
 {
     if (!PyErr_ExceptionMatches(PyExc_Exception) ||
         PyErr_ExceptionMatches(PyExc_MemoryError))
         return -1;
     PyErr_Clear();
-    return NOT_OURS;
+    return NOT_COMPARABLE;
 }
 
 static int compare_foreign(const State *state, PyObject *self, PyObject *other)
 {
     Py_buffer buffer;
     if (PyObject_GetBuffer(other, &buffer, PyBUF_FULL_RO) < 0)
-        return refused();
-    int equal = is_plain(state, self) && is_bytes(&buffer)
+        return without_buffer();
+    int equal = is_comparable_as_bytes(state, self) && is_bytes(&buffer)
                     ? equal_bytes(self, &buffer)
                     : equal_buffer(state, self, &buffer);
     PyBuffer_Release(&buffer);
     return equal;
 }
 
-static PyObject *answer(int equal, int operation)
+static PyObject *make_result(int equal, int operation)
 {
-    if (equal == NOT_OURS)
+    if (equal == NOT_COMPARABLE)
         Py_RETURN_NOTIMPLEMENTED;
     return equal < 0 ? NULL : PyBool_FromLong(equal == (operation == Py_EQ));
 }
@@ -207,7 +213,7 @@ static const State *state_of(PyObject *self)
 
 PyObject *equal_compare(PyObject *self, PyObject *other, int operation)
 {
-    int equal = NOT_OURS;
+    int equal = NOT_COMPARABLE;
     const State *state = state_of(self);
     if (operation != Py_EQ && operation != Py_NE)
         Py_RETURN_NOTIMPLEMENTED;
@@ -217,7 +223,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation)
         equal = compare_own(state, self, other);
     else if (PyObject_CheckBuffer(other))
         equal = compare_foreign(state, self, other);
-    return answer(equal, operation);
+    return make_result(equal, operation);
 }
 
 static mapped_array record_described(const Record *record)
@@ -234,5 +240,5 @@ PyObject *record_compare(PyObject *self, PyObject *other, int operation)
         Py_RETURN_NOTIMPLEMENTED;
     const mapped_array a = record_described(record_of(self));
     const mapped_array b = record_described(record_of(other));
-    return answer(equal_arrays(&a, &b, self == other), operation);
+    return make_result(equal_arrays(&a, &b, self == other), operation);
 }

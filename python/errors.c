@@ -1,6 +1,6 @@
-/* Turns a status of the core into a Python exception. No other file does, so
- * that exceptions are alike: what a caller passed in is cut, and its own code
- * never runs to show it. */
+/* Turns a status of the core into a Python exception. No other file does that,
+ * so that all exceptions are alike: what a caller passed in is shown cut, and
+ * its own code never runs for that. */
 #include "binding.h"
 
 #include <errno.h>
@@ -24,15 +24,15 @@ static PyObject *exception_type(mapped_status status)
     }
 }
 
-#define SHOWN 64           /* characters of a message */
-#define SHOWN_IN_REPR 1000 /* characters of a repr, enough for most paths */
-#define LONGEST_PATH 4096  /* longer than any path that a system knows */
+#define MESSAGE_LENGTH 64    /* characters of an object in a message */
+#define REPR_LENGTH 1000     /* the same in a repr: enough for most paths */
+#define MAX_PATH_LENGTH 4096 /* no system knows a longer path */
 
-static PyObject *cut(PyObject *text, Py_ssize_t most)
+static PyObject *cut_text(PyObject *text, Py_ssize_t max_length)
 {
-    if (PyUnicode_GetLength(text) <= most)
+    if (PyUnicode_GetLength(text) <= max_length)
         return Py_NewRef(text);
-    PyObject *start = PyUnicode_Substring(text, 0, most);
+    PyObject *start = PyUnicode_Substring(text, 0, max_length);
     PyObject *result =
         start == NULL ? NULL : PyUnicode_FromFormat("%U...", start);
     Py_XDECREF(start);
@@ -42,19 +42,21 @@ static PyObject *cut(PyObject *text, Py_ssize_t most)
 /* Returns an object of an exact type whose repr begins as that of `object`,
  * which must be str, bytes, bytearray or a subclass; for other types NULL
  * without an exception. */
-static PyObject *beginning(PyObject *object, Py_ssize_t most)
+static PyObject *beginning(PyObject *object, Py_ssize_t max_length)
 {
     if (PyUnicode_Check(object))
-        return PyUnicode_Substring(object, 0, most + 1);
+        return PyUnicode_Substring(object, 0, max_length + 1);
     if (PyBytes_Check(object)) {
         Py_ssize_t size = PyBytes_Size(object);
         return PyBytes_FromStringAndSize(PyBytes_AsString(object),
-                                         size < most ? size : most + 1);
+                                         size < max_length ? size
+                                                           : max_length + 1);
     }
     if (PyByteArray_Check(object)) {
         Py_ssize_t size = PyByteArray_Size(object);
-        return PyByteArray_FromStringAndSize(PyByteArray_AsString(object),
-                                             size < most ? size : most + 1);
+        return PyByteArray_FromStringAndSize(
+            PyByteArray_AsString(object),
+            size < max_length ? size : max_length + 1);
     }
     return NULL;
 }
@@ -73,7 +75,7 @@ static PyObject *number_text(PyObject *number)
 static PyObject *type_name(PyObject *object)
 {
     PyObject *name = PyType_GetName(Py_TYPE(object));
-    PyObject *result = name == NULL ? NULL : cut(name, SHOWN);
+    PyObject *result = name == NULL ? NULL : cut_text(name, MESSAGE_LENGTH);
     Py_XDECREF(name);
     return result;
 }
@@ -87,44 +89,45 @@ static PyObject *kind_text(PyObject *object)
     return text;
 }
 
-static PyObject *whole_text(PyObject *object, Py_ssize_t most)
+/* Returns a repr of the object, which may still be longer than `max_length`. */
+static PyObject *uncut_text(PyObject *object, Py_ssize_t max_length)
 {
     if (object == Py_None || object == Py_True || object == Py_False)
         return PyObject_Repr(object);
     if (PyLong_Check(object))
         return number_text(object);
-    PyObject *plain = PyFloat_Check(object)
+    PyObject *exact = PyFloat_Check(object)
                           ? PyFloat_FromDouble(PyFloat_AsDouble(object))
-                          : beginning(object, most);
-    if (plain == NULL)
+                          : beginning(object, max_length);
+    if (exact == NULL)
         return PyErr_Occurred() ? NULL : kind_text(object);
-    PyObject *text = PyObject_Repr(plain);
-    Py_DECREF(plain);
+    PyObject *text = PyObject_Repr(exact);
+    Py_DECREF(exact);
     return text;
 }
 
-static PyObject *shown_within(PyObject *object, Py_ssize_t most)
+static PyObject *shown_within(PyObject *object, Py_ssize_t max_length)
 {
-    PyObject *text = whole_text(object, most);
-    PyObject *result = text == NULL ? NULL : cut(text, most);
+    PyObject *text = uncut_text(object, max_length);
+    PyObject *result = text == NULL ? NULL : cut_text(text, max_length);
     Py_XDECREF(text);
     return result;
 }
 
 PyObject *shown(PyObject *object)
 {
-    return shown_within(object, SHOWN);
+    return shown_within(object, MESSAGE_LENGTH);
 }
 
 PyObject *shown_in_repr(PyObject *object)
 {
-    return shown_within(object, SHOWN_IN_REPR);
+    return shown_within(object, REPR_LENGTH);
 }
 
 void *raise_about(PyObject *type, const char *format, const char *what,
                   PyObject *object)
 {
-    PyErr_Clear(); /* the exception that this one replaces */
+    PyErr_Clear(); /* This exception replaces one that may be set. */
     PyObject *text = shown(object);
     if (text != NULL)
         PyErr_Format(type, format, what, text);
@@ -137,11 +140,11 @@ void *raise_about(PyObject *type, const char *format, const char *what,
 static PyObject *filename_of(PyObject *name)
 {
     if (name != NULL && PyUnicode_Check(name) &&
-        PyUnicode_GetLength(name) > LONGEST_PATH)
-        return cut(name, SHOWN);
+        PyUnicode_GetLength(name) > MAX_PATH_LENGTH)
+        return cut_text(name, MESSAGE_LENGTH);
     if (name != NULL && PyBytes_Check(name) &&
-        PyBytes_Size(name) > LONGEST_PATH)
-        return beginning(name, SHOWN);
+        PyBytes_Size(name) > MAX_PATH_LENGTH)
+        return beginning(name, MESSAGE_LENGTH);
     return Py_XNewRef(name);
 }
 
@@ -157,7 +160,8 @@ static void *raise_os(int number, PyObject *name)
     return NULL;
 }
 
-/* Which call of the system failed, and how many bytes a disk had not. */
+/* Says which call of the system failed, and how many bytes were missing on a
+ * full disk. */
 static PyObject *note_of(const mapped_error *error)
 {
     if (error->length == 0)
@@ -166,7 +170,8 @@ static PyObject *note_of(const mapped_error *error)
                                 (unsigned long long)error->length);
 }
 
-/* Notes what is not plain from the function that was called. */
+/* Raises OSError, with a note if the system's call that failed has another name
+ * than the operation. */
 static void *raise_system(const mapped_error *error, PyObject *name)
 {
     PyObject *type, *raised, *trace;
@@ -202,7 +207,7 @@ static PyObject *make_fault(const State *state, const mapped_error *error,
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     int number = error->os_error != 0 ? error->os_error : EIO;
     mapped_error pathless = *error;
-    pathless.path[0] = '\0'; /* OSError itself names the file */
+    pathless.path[0] = '\0'; /* The OSError names the file. */
     mapped_error_message(&pathless, text, sizeof text);
     PyObject *filename = filename_of(name != NULL ? name : Py_None);
     if (filename == NULL)
@@ -272,9 +277,10 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
 
 static void collect(void)
 {
-    int enabled = PyGC_Enable(); /* otherwise PyGC_Collect does nothing */
+    /* PyGC_Collect does nothing while the collector is disabled. */
+    int was_enabled = PyGC_Enable();
     PyGC_Collect();
-    if (!enabled)
+    if (!was_enabled)
         PyGC_Disable();
 }
 
@@ -298,9 +304,9 @@ void *memory_new(size_t count, size_t size)
 
 PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length)
 {
-    PyObject *made = make((Py_ssize_t)length);
-    if (made != NULL || !PyErr_ExceptionMatches(PyExc_MemoryError))
-        return made;
+    PyObject *container = make((Py_ssize_t)length);
+    if (container != NULL || !PyErr_ExceptionMatches(PyExc_MemoryError))
+        return container;
     PyErr_Clear();
     collect();
     return make((Py_ssize_t)length);
@@ -323,9 +329,9 @@ void *raise_of(Region *owner, const mapped_error *error)
 
 void *raise_in(Region *owner, const char *operation, const mapped_error *error)
 {
-    mapped_error named = *error;
-    mapped_error_set_operation(&named, operation);
-    return raise_of(owner, &named);
+    mapped_error copy = *error;
+    mapped_error_set_operation(&copy, operation);
+    return raise_of(owner, &copy);
 }
 
 int check_status(Region *owner, const char *operation, mapped_status status,
@@ -346,7 +352,8 @@ int require_open(Region *owner, const char *operation)
     return raised_as_int(raise_message(PyExc_ValueError, &error));
 }
 
-/* The path as errors of the core have it, with ": " behind; or "". */
+/* Returns how messages about this region begin: with the path as errors of the
+ * core have it, and ": "; or with "" if it has no path. */
 static PyObject *prefix_of(const Region *owner)
 {
     mapped_error error;
@@ -393,21 +400,20 @@ void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length)
     return NULL;
 }
 
-/* What lies outside is a struct.error, too. */
 void *raise_packing(Region *owner, const char *operation,
                     const mapped_error *error)
 {
-    mapped_error named = *error;
-    mapped_error_set_operation(&named, operation);
+    mapped_error copy = *error;
+    mapped_error_set_operation(&copy, operation);
     if (error->status == MAPPED_RANGE)
-        return raise_message(owner->state->range_error, &named);
-    return raise_of(owner, &named);
+        return raise_message(owner->state->range_error, &copy);
+    return raise_of(owner, &copy);
 }
 
 void *raise_value(const mapped_element *element, PyObject *value)
 {
     const char *code = mapped_element_struct_code(element);
-    PyErr_Clear(); /* an OverflowError, which says less */
+    PyErr_Clear(); /* An OverflowError, which may be set, says less. */
     PyObject *text = shown(value);
     if (text != NULL)
         PyErr_Format(PyExc_ValueError, "%U does not fit element '%s'", text,
@@ -416,13 +422,14 @@ void *raise_value(const mapped_element *element, PyObject *value)
     return NULL;
 }
 
-/* The exception of a codec keeps the whole text. */
-#define LONG_TEXT 64
+/* The exception of a codec keeps the whole text, so it is replaced for longer
+ * ones. */
+#define MAX_CODEC_TEXT 64
 
 bool is_encoding_error(PyObject *text)
 {
     if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) ||
-        PyUnicode_GetLength(text) <= LONG_TEXT)
+        PyUnicode_GetLength(text) <= MAX_CODEC_TEXT)
         return false;
     PyErr_Clear();
     return true;

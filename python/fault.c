@@ -1,12 +1,15 @@
-/* Lost pages: what a Region says about them, and how those hear of a loss who
- * read through a raw pointer, where no access of ours could raise. */
+/* Lost pages: the methods and the attribute of a Region about them; and faults
+ * that are met through an export, by a raw pointer, where no access of ours can
+ * raise: these are reported when the export ends. */
 #include "unlocked.h"
 
 #define MAX_RANGES 64
 
-/* The first that is pending stays. It isn't an object yet: a script could find
- * that, and make a cycle through it which the collector doesn't see. */
-static void owe(Region *owner, const mapped_error *error)
+/* Keeps the fault for the next check() or close(), unless one is pending
+ * already. It is kept as an error of the core and not as an exception: a script
+ * could find that, and make a cycle through it which the collector doesn't see.
+ */
+static void set_pending(Region *owner, const mapped_error *error)
 {
     mapped_error *none = NULL;
     mapped_error *fault = PyMem_Malloc(sizeof *fault);
@@ -18,12 +21,12 @@ static void owe(Region *owner, const mapped_error *error)
         PyMem_Free(fault);
 }
 
-/* An exception under way stays as it is. */
 void fault_unraisable(Region *owner, const mapped_error *error)
 {
     PyObject *type, *value, *traceback;
+    /* An exception that is set already must stay as it is. */
     PyErr_Fetch(&type, &value, &traceback);
-    owe(owner, error);
+    set_pending(owner, error);
     raise_of(owner, error);
     PyErr_WriteUnraisable((PyObject *)owner);
     PyErr_Restore(type, value, traceback);
@@ -68,27 +71,26 @@ const char region_recover_doc[] = PyDoc_STR(
     "can't be opened again; ValueError if the region is closed. Exports stay\n"
     "valid and show the file again.");
 
-static mapped_status restore(mapped_region *region, mapped_error *error)
+static mapped_status begin_recovery(mapped_region *region, mapped_error *error)
 {
     Unlocked unlocked = unlocked_begin_blocking(region);
     return unlocked_end(&unlocked, mapped_region_recover_begin(region, error));
 }
 
-/* Bringing pages back can wait for a disk. That they are lost is forgotten with
- * the lock held: no access is under way then but those of unlocked threads,
- * and unlocked_end_access tells these. */
+/* The pages are brought back unlocked, because that may wait for a disk. But
+ * the record that they were lost is deleted with the lock held: then the only
+ * accesses under way are those of unlocked threads, and unlocked_end_access
+ * makes these fail. */
 PyObject *region_recover(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    mapped_error error, left;
+    mapped_error error, end_error;
     mapped_region *region = core_of(self);
-    mapped_status status = restore(region, &error);
-    if (status != MAPPED_OK && collect_for_retry(&error))
-        status = restore(region, &error);
-    mapped_status ended = mapped_region_recover_end(region, &left);
-    if (status != MAPPED_OK)
+    bool succeeded = TRY_TWICE(begin_recovery(region, &error), &error);
+    mapped_status end_status = mapped_region_recover_end(region, &end_error);
+    if (!succeeded)
         return raise_of(view_owner(self), &error);
-    if (ended != MAPPED_OK)
-        return raise_of(view_owner(self), &left);
+    if (end_status != MAPPED_OK)
+        return raise_of(view_owner(self), &end_error);
     Py_RETURN_NONE;
 }
 
@@ -165,14 +167,15 @@ const char module_guard_doc[] = PyDoc_STR(
 
 static PyObject *module_guard_with(PyObject *self, PyObject *const *values)
 {
-    bool before = mapped_guard_enabled();
+    bool was_enabled = mapped_guard_enabled();
     (void)self;
     if (values[0] != NULL && values[0] != Py_None) {
-        if (!PyBool_Check(values[0])) /* "off" would switch it on */
+        /* A value like "off" would count as true. */
+        if (!PyBool_Check(values[0]))
             return raise_kind("enabled must be a bool or None", values[0]);
         mapped_guard_enable(values[0] == Py_True);
     }
-    return PyBool_FromLong(before);
+    return PyBool_FromLong(was_enabled);
 }
 
 KEYWORD_METHOD(module_guard, module_guard_with, "guard", 0, 1, "enabled")

@@ -18,16 +18,17 @@ static void *raise_format(State *state, const mapped_error *error)
                         texts[error->limit], (size_t)error->offset);
 }
 
-int format_refuse(State *state, const mapped_field *field, const char *what)
+int format_refuse(State *state, const mapped_field *field, const char *message)
 {
     return raised_as_int(PyErr_Format(state->struct_error,
-                                      "%s, at offset %zu of the format", what,
-                                      field->source_at));
+                                      "%s, at offset %zu of the format",
+                                      message, field->source_at));
 }
 
-/* In bytes: of all that is kept, and of one format and what it compiles to. */
-#define FORMATS_SIZE ((size_t)1 << 20)
-#define FORMAT_SIZE ((size_t)64 << 10)
+/* The cache holds no more bytes than that, in all and in one format with its
+ * text. */
+#define MAX_CACHE_BYTES ((size_t)1 << 20)
+#define MAX_FORMAT_BYTES ((size_t)64 << 10)
 #define CAPSULE "mapped.format"
 
 static PyObject *encode(State *state, PyObject *text)
@@ -91,8 +92,9 @@ int formats_traverse(State *state, visitproc visit, void *arg)
     return 0;
 }
 
-/* Everything is out of the state before the first of it goes. */
-static void forget(State *state, PyObject *formats)
+/* Empties the cache; `formats` is the new dict. All references are taken out of
+ * the state before the first is released, because that may run any code. */
+static void empty_cache(State *state, PyObject *formats)
 {
     KnownFormat known[KNOWN_FORMATS];
     PyObject *old = state->formats;
@@ -109,22 +111,22 @@ static void forget(State *state, PyObject *formats)
 
 void formats_clear(State *state)
 {
-    forget(state, NULL);
+    empty_cache(state, NULL);
 }
 
-/* Returns 1 if the format was kept, 0 if it is too large for that, or -1 with
- * an exception. */
-static int keep(State *state, PyObject *text, PyObject *capsule)
+/* Returns 1 if the format is in the cache now; 0 if it is too large for that;
+ * or -1 with an exception. */
+static int add_to_cache(State *state, PyObject *text, PyObject *capsule)
 {
     const Format *format = PyCapsule_GetPointer(capsule, CAPSULE);
     size_t size = format->bytes + (size_t)PyUnicode_GetLength(text);
-    if (size > FORMAT_SIZE || state->formats == NULL)
+    if (size > MAX_FORMAT_BYTES || state->formats == NULL)
         return 0;
-    if (state->formats_size + size > FORMATS_SIZE) {
-        PyObject *empty = PyDict_New();
-        if (empty == NULL)
+    if (state->formats_size + size > MAX_CACHE_BYTES) {
+        PyObject *new_dict = PyDict_New();
+        if (new_dict == NULL)
             return -1;
-        forget(state, empty);
+        empty_cache(state, new_dict);
     }
     PyObject *formats = Py_NewRef(state->formats);
     int status = PyDict_SetItem(formats, text, capsule);
@@ -135,17 +137,19 @@ static int keep(State *state, PyObject *text, PyObject *capsule)
     return 1;
 }
 
-static PyObject *compile_and_keep(State *state, PyObject *text, bool *kept)
+static PyObject *compile_and_cache(State *state, PyObject *text,
+                                   bool *is_cached)
 {
     PyObject *capsule = compile(state, text);
-    int status = capsule == NULL ? 0 : keep(state, text, capsule);
-    *kept = status > 0;
+    int status = capsule == NULL ? 0 : add_to_cache(state, text, capsule);
+    *is_cached = status > 0;
     if (status < 0)
         Py_CLEAR(capsule);
     return capsule;
 }
 
-/* Bytes become text: a dict that has both compares them with a warning. */
+/* Makes a str of bytes: comparing the two, as a dict with both would, can warn.
+ */
 static PyObject *decode(State *state, PyObject *bytes)
 {
     const char *text = PyBytes_AsString(bytes);
@@ -169,13 +173,14 @@ static PyObject *format_text(State *state, PyObject *object)
     return raise_kind("format must be str or bytes", object);
 }
 
-/* A reference to the capsule that is kept, or NULL, maybe with an exception.
+/* Returns a reference to the capsule in the cache; or NULL if there is none, or
+ * with an exception.
  *
  * The garbage collector shows the dict to code that asks for all objects, which
  * may put anything into it: a value that is no capsule of ours counts as
  * missing, and keys may run code that makes us forget the dict while it is
  * searched. */
-static PyObject *find_kept(State *state, PyObject *text)
+static PyObject *find_in_cache(State *state, PyObject *text)
 {
     PyObject *formats = Py_XNewRef(state->formats);
     if (formats == NULL)
@@ -187,16 +192,17 @@ static PyObject *find_kept(State *state, PyObject *text)
     return capsule;
 }
 
-static PyObject *look_up(State *state, PyObject *text, bool *kept)
+static PyObject *look_up(State *state, PyObject *text, bool *is_cached)
 {
-    PyObject *capsule = find_kept(state, text);
-    *kept = capsule != NULL;
+    PyObject *capsule = find_in_cache(state, text);
+    *is_cached = capsule != NULL;
     if (capsule != NULL || PyErr_Occurred())
         return capsule;
-    return compile_and_keep(state, text, kept);
+    return compile_and_cache(state, text, is_cached);
 }
 
-/* What was there goes last: letting go of it may run anything. */
+/* Notes that the format was used. What was in its place is released last,
+ * because that may run any code. */
 static void make_known(State *state, PyObject *text, PyObject *capsule)
 {
     KnownFormat *place = format_place(state, text);
@@ -212,16 +218,16 @@ static void make_known(State *state, PyObject *text, PyObject *capsule)
 
 PyObject *format_find(State *state, PyObject *object, const Format **format)
 {
-    bool kept;
+    bool is_cached;
     PyObject *text = format_text(state, object);
     if (text == NULL)
         return NULL;
-    PyObject *capsule = look_up(state, text, &kept);
+    PyObject *capsule = look_up(state, text, &is_cached);
     Py_DECREF(text);
     if (capsule == NULL)
         return NULL;
     *format = PyCapsule_GetPointer(capsule, CAPSULE);
-    if (kept)
+    if (is_cached)
         make_known(state, object, capsule);
     return capsule;
 }

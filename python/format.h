@@ -6,31 +6,36 @@
 
 #include "binding.h"
 
-/* Kept by a capsule. */
+/* What a format was compiled to. A capsule owns it. */
 typedef struct Format {
     const mapped_fields *fields;
-    size_t bytes; /* of the memory that all of it takes */
-    bool native;  /* sizes and limits are the C compiler's */
+    size_t bytes; /* the size of this struct with its memory */
+    bool native;  /* sizes and limits are those of the C compiler */
     max_align_t memory[];
 } Format;
 
-/* Raises a struct.error that ends in the place of the field; -1. */
-int format_refuse(State *state, const mapped_field *field, const char *what);
+/* Raises struct.error with a message, to which it adds the field's place in the
+ * format; returns -1. */
+int format_refuse(State *state, const mapped_field *field, const char *message);
 
-/* Makes an offset that may count from the end count from the start, as
- * unpack_from and pack_into do. Returns 0, or -1 with an exception. */
+/* Makes an offset that may count from the end count from the start, and checks
+ * that `size` bytes are there, as unpack_from and pack_into do. Returns 0, or
+ * -1 with an exception. */
 int format_offset(Region *owner, const char *operation, size_t length,
                   size_t size, Py_ssize_t *offset);
 
+/* The same as format_get, for all formats. */
 PyObject *format_find(State *state, PyObject *object, const Format **format);
 
+/* Where a text would be among the formats that were used lately. */
 static inline KnownFormat *format_place(State *state, PyObject *text)
 {
     return &state->known_formats[(uintptr_t)text / 64 % KNOWN_FORMATS];
 }
 
-/* A reference to what keeps the compiled format. A text is known by its address
- * as long as it is one of the last used. */
+/* Sets `*format` to what a format's text compiles to. Returns a reference to
+ * what keeps that alive, or NULL with an exception. A text that was used lately
+ * is found by its address. */
 static inline PyObject *format_get(State *state, PyObject *object,
                                    const Format **format)
 {

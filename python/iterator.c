@@ -1,15 +1,17 @@
-/* The iterator of Region, Slice, Array and Records, in both directions. It
+/* The iterator over Region, Slice, Array and Records, in both directions. It
  * reads one item at a time, and each is checked like any other access. */
 #include "array.h"
 #include "value.h"
 
 typedef struct Iterator {
     PyObject_HEAD PyObject *sequence; /* NULL once the collector cleared it */
-    const Array *row; /* the sequence, if its items are single elements */
-    Read *read;       /* how to read one of those */
-    size_t offset;    /* where the next of those is; else its index */
-    size_t step;      /* from that to the one after it, modulo 2^N */
-    Py_ssize_t left;  /* items */
+    Py_ssize_t items_left;
+    /* The sequence, if it is an Array whose items are single elements; then the
+     * numbers below are offsets, and else indices. */
+    const Array *row;
+    Read *read;    /* reads an element of the row */
+    size_t offset; /* the next item */
+    size_t step;   /* from an item to the next one, modulo 2^N */
 } Iterator;
 
 PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
@@ -23,7 +25,7 @@ PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
     self->row = NULL;
     self->offset = backwards ? (size_t)length - 1 : 0;
     self->step = backwards ? (size_t)-1 : 1;
-    self->left = length;
+    self->items_left = length;
     if (Py_IS_TYPE(sequence, owner->state->array) &&
         array_of(sequence)->core.dimensions == 1) {
         self->row = array_of(sequence);
@@ -55,22 +57,22 @@ static int iterator_traverse(PyObject *self, visitproc visit, void *arg)
 static int iterator_clear(PyObject *self)
 {
     ((Iterator *)self)->row = NULL;
-    ((Iterator *)self)->left = 0;
+    ((Iterator *)self)->items_left = 0;
     Py_CLEAR(((Iterator *)self)->sequence);
     return 0;
 }
 
-/* The iterator has moved on when the item is made: that may run code that goes
- * on with this iterator, which gets the item after it. */
+/* The iterator moves on before the item is made, because that may run code that
+ * takes the item after it from the same iterator. */
 static PyObject *iterator_next(PyObject *self)
 {
     Iterator *iterator = (Iterator *)self;
     const Array *row = iterator->row;
     size_t offset = iterator->offset;
-    if (iterator->left == 0)
+    if (iterator->items_left == 0)
         return NULL;
     iterator->offset += iterator->step;
-    iterator->left--;
+    iterator->items_left--;
     if (row == NULL)
         return PySequence_GetItem(iterator->sequence, (Py_ssize_t)offset);
     return iterator->read(row->owner, &row->core.slice, row->core.item.element,
@@ -84,7 +86,7 @@ static const char iterator___length_hint___doc[] =
 static PyObject *iterator___length_hint__(PyObject *self,
                                           PyObject *Py_UNUSED(nothing))
 {
-    return PyLong_FromSsize_t(((Iterator *)self)->left);
+    return PyLong_FromSsize_t(((Iterator *)self)->items_left);
 }
 
 static PyMethodDef iterator_methods[] = {

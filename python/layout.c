@@ -108,8 +108,9 @@ PyObject *layout_text(const Layout *layout)
     return result;
 }
 
-/* What of its text `show` shows. */
-static PyObject *text_shown(const Layout *layout, PyObject *(*show)(PyObject *))
+/* Returns what `show` makes of the layout's text. */
+static PyObject *show_layout_text(const Layout *layout,
+                                  PyObject *(*show)(PyObject *))
 {
     PyObject *text = layout_text(layout);
     PyObject *start = text == NULL ? NULL : show(text);
@@ -117,19 +118,20 @@ static PyObject *text_shown(const Layout *layout, PyObject *(*show)(PyObject *))
     return start;
 }
 
-static void raise_missing(const Layout *layout, PyObject *name,
-                          PyObject *missing)
+static void raise_no_field(const Layout *layout, PyObject *name,
+                           PyObject *exception_type)
 {
     PyObject *start = shown(name);
-    PyObject *text = start == NULL ? NULL : text_shown(layout, shown);
+    PyObject *text = start == NULL ? NULL : show_layout_text(layout, shown);
     if (text != NULL)
-        PyErr_Format(missing, "no field %U in the layout %U", start, text);
+        PyErr_Format(exception_type, "no field %U in the layout %U", start,
+                     text);
     Py_XDECREF(text);
     Py_XDECREF(start);
 }
 
 const mapped_field *layout_field(const Layout *layout, PyObject *name,
-                                 PyObject *missing)
+                                 PyObject *exception_type)
 {
     Py_ssize_t length;
     if (!PyUnicode_Check(name))
@@ -141,14 +143,14 @@ const mapped_field *layout_field(const Layout *layout, PyObject *name,
     else if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
         return NULL;
     else
-        PyErr_Clear(); /* no field has such a name */
+        PyErr_Clear(); /* No field has a name that can't be encoded. */
     if (field == NULL)
-        raise_missing(layout, name, missing);
+        raise_no_field(layout, name, exception_type);
     return field;
 }
 
-/* The text of a type as str. */
-static PyObject *spelled(const mapped_item *item, mapped_spelling spelling)
+/* Returns the text of a type as str. */
+static PyObject *item_text(const mapped_item *item, mapped_spelling spelling)
 {
     PyObject *bytes = item_spelled(item, spelling);
     PyObject *text =
@@ -165,9 +167,10 @@ static PyObject *field_name(const mapped_field *field)
     return PyUnicode_FromString(field->name);
 }
 
-static PyObject *field_facts(const mapped_field *field)
+/* Returns (name, type, offset). */
+static PyObject *field_triple(const mapped_field *field)
 {
-    PyObject *type = spelled(&field->item, MAPPED_SPELLING_LAYOUT);
+    PyObject *type = item_text(&field->item, MAPPED_SPELLING_LAYOUT);
     return type == NULL ? NULL
                         : Py_BuildValue("(sNn)", field->name, type,
                                         (Py_ssize_t)field->offset);
@@ -193,7 +196,7 @@ GETTER(layout, fields,
 
        "A tuple of (name, type, offset in bytes) for each field, in the order\n"
        "of the text.",
-       tuple_of_fields(layout_of(self)->fields, field_facts))
+       tuple_of_fields(layout_of(self)->fields, field_triple))
 
 static const char layout_format_doc[] = PyDoc_STR(
     "The format of a record, as exported to other libraries (PEP 3118).");
@@ -201,7 +204,7 @@ static const char layout_format_doc[] = PyDoc_STR(
 static PyObject *layout_format(PyObject *self, void *Py_UNUSED(closure))
 {
     mapped_item item = mapped_item_of_record(layout_of(self)->fields);
-    return spelled(&item, MAPPED_SPELLING_BUFFER);
+    return item_text(&item, MAPPED_SPELLING_BUFFER);
 }
 
 GETTER(
@@ -226,7 +229,7 @@ GETTER(
 
 static PyObject *layout_repr(PyObject *self)
 {
-    PyObject *start = text_shown(layout_of(self), shown_in_repr);
+    PyObject *start = show_layout_text(layout_of(self), shown_in_repr);
     PyObject *text = NULL;
     if (start != NULL)
         text = PyUnicode_FromFormat("<mapped.Layout %U of %zu bytes>", start,

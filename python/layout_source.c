@@ -1,22 +1,23 @@
-/* Layouts from and to records as mapped/_layouts.py has them, which knows what
- * NumPy and the module struct say of the same. */
+/* Layouts from and to the tuples by which mapped/_layouts.py describes records.
+ * That file knows how NumPy and the module struct describe them. */
 #include "format.h"
 #include "records.h"
 
-/* Calls a function of that file. `more` may be NULL. */
-static PyObject *call(const char *name, PyObject *argument, PyObject *more)
+/* Calls a function of that file with one argument, or with two if `second`
+ * isn't NULL. */
+static PyObject *call(const char *name, PyObject *first, PyObject *second)
 {
     PyObject *function;
     if (import_object("mapped._layouts", name, &function) < 0)
         return NULL;
     PyObject *result = PyObject_CallFunction(
-        function, more != NULL ? "OO" : "(O)", argument, more);
+        function, second != NULL ? "OO" : "(O)", first, second);
     Py_DECREF(function);
     return result;
 }
 
-/* A list of fields that has room for more. It has a reference to the fields of
- * each record in it. The names are somebody else's, in a tuple. */
+/* A list of fields that grows. It has a reference to the fields of each record
+ * in it, but none to the names, which a tuple keeps. */
 typedef struct Listing {
     mapped_field *fields;
     size_t count;
@@ -51,8 +52,8 @@ static int listing_add(Listing *listing, PyObject *name, mapped_item item,
     return 0;
 }
 
-/* What is listed, as a record of that size; NULL if `status` says so, or with
- * an exception. */
+/* Makes a record of that size of the listed fields, and frees the list. Returns
+ * NULL with an exception, also if `status` is -1, when one is set already. */
 static mapped_fields *listing_end(Listing *listing, int status, size_t size)
 {
     const mapped_fields_source source = {.dialect = MAPPED_DIALECT_LIST,
@@ -79,14 +80,15 @@ static mapped_fields *listing_end(Listing *listing, int status, size_t size)
 
 static void *read_record(PyObject *record, int depth);
 
-/* Sets `*one`, of a record with a reference of its own. */
-static int read_type(PyObject *type, int depth, mapped_item *one)
+/* Reads the type of a field, or of one element of a field that repeats. If it
+ * is a record, the caller gets a reference to its fields. */
+static int read_type(PyObject *type, int depth, mapped_item *single)
 {
     Py_ssize_t length;
     if (PyTuple_Check(type)) {
         mapped_fields *fields = read_record(type, depth + 1);
         if (fields != NULL)
-            *one = mapped_item_of_record(fields);
+            *single = mapped_item_of_record(fields);
         return fields != NULL ? 0 : -1;
     }
     const char *text = PyUnicode_AsUTF8AndSize(type, &length);
@@ -98,7 +100,7 @@ static int read_type(PyObject *type, int depth, mapped_item *one)
                    ? -1
                    : raised_as_int(raise_about(PyExc_ValueError, "%s %U",
                                                "unknown field type", type));
-    *one = mapped_item_of(element);
+    *single = mapped_item_of(element);
     return 0;
 }
 
@@ -106,14 +108,14 @@ static int read_field(PyObject *field, int depth, Listing *listing)
 {
     PyObject *name, *type;
     Py_ssize_t offset, count;
-    mapped_item one, item;
+    mapped_item single, item;
     if (!PyArg_ParseTuple(field, "OnOn", &name, &offset, &type, &count) ||
-        read_type(type, depth, &one) < 0)
+        read_type(type, depth, &single) < 0)
         return -1;
     if (count < 0)
-        item = one;
-    else if (!mapped_item_repeat(&one, (size_t)count, &item)) {
-        mapped_fields_release(one.record);
+        item = single;
+    else if (!mapped_item_repeat(&single, (size_t)count, &item)) {
+        mapped_fields_release(single.record);
         return raised_as_int(raise_about(PyExc_ValueError,
                                          "%s of that length: field %U",
                                          "a layout has no array", name));
@@ -139,7 +141,8 @@ static void *read_record(PyObject *record, int depth)
     return listing_end(&listing, status, (size_t)size);
 }
 
-/* Takes the reference to the record, which may be NULL with an exception. */
+/* Takes over the reference to the record, which may be NULL with an exception.
+ */
 static PyObject *layout_of_record(State *state, PyObject *record)
 {
     mapped_fields *fields = record == NULL ? NULL : read_record(record, 0);
@@ -154,13 +157,13 @@ PyObject *layout_from_dtype(State *state, PyObject *dtype)
 
 static PyObject *record_of_fields(const mapped_fields *fields);
 
-/* The fields of a format have no names: None. */
+/* The fields of a format have no names; "z" makes None of the NULL. */
 static PyObject *tuple_of_field(const mapped_field *field)
 {
     const mapped_item *item = &field->item;
-    bool single =
+    bool is_single =
         item->kind == MAPPED_ITEM_ELEMENT || item->kind == MAPPED_ITEM_RECORD;
-    Py_ssize_t count = single ? -1 : (Py_ssize_t)item->count;
+    Py_ssize_t count = is_single ? -1 : (Py_ssize_t)item->count;
     PyObject *type = item->record != NULL
                          ? record_of_fields(item->record)
                          : PyUnicode_FromString(item->kind == MAPPED_ITEM_PASCAL
@@ -185,10 +188,11 @@ PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names)
     PyObject *keeper = format_get(state, format, &compiled);
     PyObject *record =
         keeper == NULL ? NULL : record_of_fields(compiled->fields);
-    PyObject *named = record == NULL ? NULL : call("named", record, names);
+    PyObject *named_record =
+        record == NULL ? NULL : call("named", record, names);
     Py_XDECREF(record);
     Py_XDECREF(keeper);
-    return layout_of_record(state, named);
+    return layout_of_record(state, named_record);
 }
 
 PyObject *layout_converted(const mapped_fields *fields, const char *function)

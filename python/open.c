@@ -6,8 +6,8 @@
 
 #include <limits.h>
 
-/* None and False ask for no huge pages, True for huge pages where possible, a
- * number for pages of that size. */
+/* None and False ask for no huge pages, True for huge pages where possible, and
+ * a number for pages of that size. */
 static int convert_huge(PyObject *object, uint64_t *huge)
 {
     if (object == NULL || object == Py_None || object == Py_False)
@@ -74,9 +74,6 @@ static int ask_descriptor(PyObject *file, Request *request)
     return request->number == NULL ? -1 : returned_descriptor(request->number);
 }
 
-/* No code of others may run between this and the use of the descriptor: it
- * could close the file, and the number could then be that of another file.
- * Therefore the method fileno and its result are kept until the end. */
 int request_convert_descriptor(PyObject *file, Request *request)
 {
     int descriptor = PyLong_Check(file) ? PyObject_AsFileDescriptor(file)
@@ -120,7 +117,8 @@ int request_convert_file(PyObject *file, Request *request)
         raise_kind("file must be a path, a descriptor or have fileno()", file));
 }
 
-#define LONGEST_MODE 8 /* longer than any mode is */
+/* A longer text is no mode. */
+#define MAX_MODE_LENGTH 8
 
 static int convert_mode(PyObject *object, mapped_mode *mode)
 {
@@ -129,7 +127,7 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
         return 0;
     if (!PyUnicode_Check(object))
         return raised_as_int(raise_kind("mode must be str", object));
-    if (PyUnicode_GetLength(object) <= LONGEST_MODE) {
+    if (PyUnicode_GetLength(object) <= MAX_MODE_LENGTH) {
         const char *text = PyUnicode_AsUTF8AndSize(object, &length);
         if (text == NULL)
             return -1;
@@ -142,6 +140,7 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
                     "mode", object));
 }
 
+/* The indices of the arguments of open. */
 enum {
     OPEN_FILE,
     OPEN_MODE,
@@ -386,13 +385,13 @@ static PyObject *module_anonymous_with(PyObject *self, PyObject *const *values)
         convert_huge(values[3], &options.huge) < 0)
         return NULL;
     options.shared = shared != 0;
-    Region *made = region_new(state, Py_None);
-    if (made == NULL)
+    Region *region = region_new(state, Py_None);
+    if (region == NULL)
         return NULL;
-    mapped_region **core = &made->view.slice.region;
+    mapped_region **core = &region->view.slice.region;
     if (TRY_TWICE(anonymous_core(length, &options, core, &error), &error))
-        return (PyObject *)made;
-    Py_DECREF((PyObject *)made);
+        return (PyObject *)region;
+    Py_DECREF((PyObject *)region);
     return raise_error(state, &error, NULL);
 }
 
@@ -462,12 +461,12 @@ PyObject *module_wrap(PyObject *self, PyObject *argument)
         return NULL;
     if (is_ours > 0 && extent.is_contiguous)
         return slice_of(&extent);
-    Region *made = region_new(state, Py_None);
-    if (made == NULL)
+    Region *region = region_new(state, Py_None);
+    if (region == NULL)
         return NULL;
     PyObject *result = NULL;
-    if (wrap(made, argument) == 0)
-        result = slice_all((PyObject *)made);
-    Py_DECREF((PyObject *)made);
+    if (wrap(region, argument) == 0)
+        result = slice_all((PyObject *)region);
+    Py_DECREF((PyObject *)region);
     return result;
 }

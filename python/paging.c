@@ -161,9 +161,11 @@ static int convert_protection(PyObject *object, mapped_mode *mode)
     return -1;
 }
 
-/* With the interpreter lock no other thread is in the middle of a write, unless
- * it runs unlocked and holds a reference. So the core may protect the pages
- * too. Without it the extra reference keeps it from that. */
+/* The core protects the pages themselves only where no write can be under way:
+ * where nobody else has a reference to the region. With the interpreter's lock
+ * another thread can be in the middle of a write only if it runs unlocked, and
+ * then it has a reference. In a Python without that lock the reference of
+ * `unlocked` keeps the core from it. */
 static mapped_status protect_core(mapped_slice span, mapped_mode mode,
                                   mapped_error *error)
 {
@@ -186,23 +188,23 @@ PyObject *view_protect(PyObject *self, PyObject *argument)
     return raise_of(view_owner(self), &error);
 }
 
-static mapped_status fetch_next(mapped_slice span, size_t *done,
-                                mapped_error *error)
+static mapped_status prefetch_piece(mapped_slice span, size_t *done,
+                                    mapped_error *error)
 {
     Unlocked unlocked = unlocked_begin_blocking(span.region);
     mapped_status status = mapped_prefetch_next(span, done, error);
     return unlocked_end_access(&unlocked, status, error);
 }
 
-/* `progress` may be NULL, and may do what it likes, so each piece is checked
- * anew. */
-static PyObject *fetch(PyObject *self, PyObject *progress)
+/* Prefetches piece by piece. `progress`, which may be NULL, may close or resize
+ * the region; the core checks that for each piece. */
+static PyObject *prefetch_and_wait(PyObject *self, PyObject *progress)
 {
     mapped_slice span = view_span(self);
     mapped_error error;
     size_t done = 0;
     do {
-        if (!TRY_TWICE(fetch_next(span, &done, &error), &error))
+        if (!TRY_TWICE(prefetch_piece(span, &done, &error), &error))
             return raise_in(view_owner(self), "prefetch", &error);
         if (PyErr_CheckSignals() < 0)
             return NULL;
@@ -231,14 +233,10 @@ const char view_prefetch_doc[] = PyDoc_STR(
     "an\nexception that it raises ends it, and so does one of a signal's "
     "handler. Other\nthreads run meanwhile. FaultError if a page is lost.");
 
-PyObject *view_prefetch(PyObject *self, PyObject *const *given,
-                        Py_ssize_t count, PyObject *keywords)
+static PyObject *view_prefetch_with(PyObject *self, PyObject *const *values)
 {
-    static const Signature signature = {"prefetch", 0, 2, {"wait", "progress"}};
-    PyObject *values[2];
     uint32_t wait = 0;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        (values[0] != NULL && convert_flag(values[0], 1, &wait) < 0))
+    if (convert_flag(values[0], 1, &wait) < 0)
         return NULL;
     bool waits = values[0] == NULL || wait != 0;
     PyObject *progress = values[1] == Py_None ? NULL : values[1];
@@ -247,12 +245,15 @@ PyObject *view_prefetch(PyObject *self, PyObject *const *given,
         return NULL;
     }
     if (waits)
-        return fetch(self, progress);
+        return prefetch_and_wait(self, progress);
     if (progress == NULL)
         return run(self, "prefetch", start_prefetch);
     PyErr_SetString(PyExc_ValueError, "progress needs wait=True");
     return NULL;
 }
+
+KEYWORD_METHOD(view_prefetch, view_prefetch_with, "prefetch", 0, 2, "wait",
+               "progress")
 
 static const char residency_doc[] = PyDoc_STR(
     "How much of some bytes is in memory, as a named tuple.\n\n"
@@ -263,8 +264,9 @@ static const char residency_doc[] = PyDoc_STR(
     "system doesn't\ntell; and `map`, bytes with a bit for each page, or "
     "None.");
 
-/* Not PyStructSequence: a script can change the number of fields that such a
- * type is said to have, and freeing a tuple believes it. */
+/* Makes the type with collections.namedtuple and not with PyStructSequence: a
+ * script can change the number of fields that such a type says it has, and
+ * CPython relies on that when it frees a tuple. */
 PyObject *residency_type(void)
 {
     PyObject *make;
@@ -286,29 +288,30 @@ PyObject *residency_type(void)
     return type;
 }
 
-/* NULL stands for None. */
-static PyObject *number_or_none(size_t number, bool known)
+static PyObject *number_or_none(size_t number, bool is_known)
 {
-    return known ? PyLong_FromSize_t(number) : Py_NewRef(Py_None);
+    return is_known ? PyLong_FromSize_t(number) : Py_NewRef(Py_None);
 }
 
 /* Takes over `map`, also when it fails. */
 static PyObject *residency_new(const State *state,
-                               const mapped_residency *found, PyObject *map)
+                               const mapped_residency *residency, PyObject *map)
 {
-    PyObject *dirty = number_or_none(found->dirty, found->counted);
-    PyObject *writeback = number_or_none(found->writeback, found->counted);
+    PyObject *dirty = number_or_none(residency->dirty, residency->counted);
+    PyObject *writeback =
+        number_or_none(residency->writeback, residency->counted);
     return PyObject_CallFunction(
-        state->residency, "nnnNNN", (Py_ssize_t)found->page_size,
-        (Py_ssize_t)found->pages, (Py_ssize_t)found->resident, dirty, writeback,
-        map);
+        state->residency, "nnnNNN", (Py_ssize_t)residency->page_size,
+        (Py_ssize_t)residency->pages, (Py_ssize_t)residency->resident, dirty,
+        writeback, map);
 }
 
-/* Returns None, or bytes with room for a bit of each page. */
-static PyObject *map_new(mapped_slice span, bool wanted)
+/* Returns bytes with room for a bit of each page, or None if no map is wanted.
+ */
+static PyObject *map_new(mapped_slice span, bool with_map)
 {
     size_t pages = mapped_residency_pages(span);
-    if (!wanted)
+    if (!with_map)
         return Py_NewRef(Py_None);
     return bytes_new((pages + 7) / 8);
 }
@@ -323,35 +326,34 @@ const char view_residency_doc[] = PyDoc_STR(
     "in\nthe lowest bit of the first byte, set for what is in memory. "
     "io.UnsupportedOperation\nwhere the system doesn't tell.");
 
-static mapped_status residency_core(mapped_slice span, mapped_residency *found,
-                                    PyObject *map, mapped_error *error)
+static mapped_status residency_core(mapped_slice span,
+                                    mapped_residency *residency, PyObject *map,
+                                    mapped_error *error)
 {
-    bool wanted = map != Py_None;
-    char *bits = wanted ? PyBytes_AsString(map) : NULL;
-    size_t room = wanted ? (size_t)PyBytes_Size(map) : 0;
+    bool with_map = map != Py_None;
+    char *bits = with_map ? PyBytes_AsString(map) : NULL;
+    size_t room = with_map ? (size_t)PyBytes_Size(map) : 0;
     Unlocked unlocked = unlocked_begin_blocking(span.region);
-    mapped_status status =
-        mapped_residency_get(span, found, (unsigned char *)bits, room, error);
+    mapped_status status = mapped_residency_get(
+        span, residency, (unsigned char *)bits, room, error);
     return unlocked_end_access(&unlocked, status, error);
 }
 
-PyObject *view_residency(PyObject *self, PyObject *const *given,
-                         Py_ssize_t count, PyObject *keywords)
+static PyObject *view_residency_with(PyObject *self, PyObject *const *values)
 {
-    static const Signature signature = {"residency", 0, 1, {"map"}};
-    PyObject *values[1];
-    uint32_t wanted = 0;
-    mapped_residency found;
+    uint32_t with_map = 0;
+    mapped_residency residency;
     mapped_error error;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_flag(values[0], 1, &wanted) < 0)
+    if (convert_flag(values[0], 1, &with_map) < 0)
         return NULL;
     mapped_slice span = view_span(self);
-    PyObject *map = map_new(span, wanted != 0);
+    PyObject *map = map_new(span, with_map != 0);
     if (map == NULL)
         return NULL;
-    if (TRY_TWICE(residency_core(span, &found, map, &error), &error))
-        return residency_new(view_owner(self)->state, &found, map);
+    if (TRY_TWICE(residency_core(span, &residency, map, &error), &error))
+        return residency_new(view_owner(self)->state, &residency, map);
     Py_DECREF(map);
     return raise_in(view_owner(self), "residency", &error);
 }
+
+KEYWORD_METHOD(view_residency, view_residency_with, "residency", 0, 1, "map")

@@ -1,7 +1,10 @@
-/* The iterators of lines, split and find_all, and the methods lines and split.
- * An iterator owns its region and a copy of its needle or separator, and never
- * changes either: two threads may ask one iterator at once, and each goes on
- * from what it saw. */
+/* The iterator of lines, split and find_all, and the methods lines and split.
+ * It owns its Region and a copy of its needle or separator, and changes
+ * neither.
+ *
+ * Two threads may ask one iterator at the same time. So a call that may run
+ * unlocked works with copies of the fields that say how far the iterator is,
+ * and stores them back only if no other call has done so meanwhile. */
 #include "needle.h"
 #include "unlocked.h"
 
@@ -10,14 +13,17 @@ typedef struct PartsIterator PartsIterator;
 struct PartsIterator {
     PyObject_HEAD Region *owner;
     PyObject *(*next)(PartsIterator *self);
-    void *bytes; /* of the needle or the separator; NULL: there is none */
-    mapped_parts parts; /* of lines and split; the rest is of find_all */
-    mapped_slice rest;  /* what has not been searched yet */
-    size_t base;        /* the index of its first byte; else MAPPED_NOT_FOUND */
+    void *bytes; /* those of the needle or the separator; NULL for lines */
+
+    mapped_parts parts; /* only lines and split use this */
+
+    /* Only find_all uses these. */
+    mapped_slice rest; /* what has not been searched yet */
+    size_t base; /* index of its first byte; MAPPED_NOT_FOUND at the end */
     mapped_needle needle;
 };
 
-/* Takes over `bytes`, also when it fails. */
+/* Frees `bytes` with the iterator, and also if there is no memory for it. */
 static PartsIterator *parts_iterator_new(Region *owner,
                                          PyObject *(*next)(PartsIterator *self),
                                          void *bytes)
@@ -74,23 +80,25 @@ static PyType_Slot parts_iterator_slots[] = {
 TYPE(parts_iterator, "mapped._mapped.PartsIterator", sizeof(PartsIterator), 0,
      Py_TPFLAGS_HAVE_GC)
 
+/* Returns the next part where its end isn't near. */
 static PyObject *next_far(PartsIterator *self)
 {
     mapped_parts parts = self->parts;
-    size_t left = mapped_parts_left(&parts);
+    size_t bytes_left = mapped_parts_left(&parts);
     mapped_slice part;
     mapped_error error;
-    bool more;
+    bool has_part;
     Unlocked unlocked =
-        unlocked_begin(self->owner->view.slice.region, NULL, left);
+        unlocked_begin(self->owner->view.slice.region, NULL, bytes_left);
     mapped_status status = unlocked_end_access(
-        &unlocked, mapped_parts_next(&parts, &part, &more, &error), &error);
+        &unlocked, mapped_parts_next(&parts, &part, &has_part, &error), &error);
     if (status != MAPPED_OK)
         return raise_in(self->owner, self->bytes != NULL ? "split" : "lines",
                         &error);
-    if (mapped_parts_left(&self->parts) == left) /* nobody went on meanwhile */
+    bool is_unchanged = mapped_parts_left(&self->parts) == bytes_left;
+    if (is_unchanged)
         self->parts = parts;
-    return more ? slice_new(self->owner, part.offset, part.length) : NULL;
+    return has_part ? slice_new(self->owner, part.offset, part.length) : NULL;
 }
 
 static PyObject *parts_next(PartsIterator *self)
@@ -119,12 +127,12 @@ const char view_lines_doc[] = PyDoc_STR(
 
 static PyObject *view_lines_with(PyObject *self, PyObject *const *values)
 {
-    uint32_t keep = 0;
+    uint32_t keep_newlines = 0;
     mapped_parts parts;
-    if (convert_flag(values[0], 1, &keep) < 0 ||
+    if (convert_flag(values[0], 1, &keep_newlines) < 0 ||
         require_open(view_owner(self), "lines") < 0)
         return NULL;
-    mapped_parts_lines(&parts, view_span(self), keep != 0);
+    mapped_parts_lines(&parts, view_span(self), keep_newlines != 0);
     return parts_new(view_owner(self), &parts, NULL);
 }
 
@@ -166,17 +174,21 @@ static PyObject *view_split_with(PyObject *self, PyObject *const *values)
 
 KEYWORD_METHOD(view_split, view_split_with, "split", 1, 1, "sep")
 
-/* Goes on after the match at `found`; if that is empty, one byte later. */
-static void go_on(PartsIterator *self, mapped_slice rest, size_t base,
-                  size_t found)
+/* Moves to the end of the match at `offset`; if the match is empty, one byte
+ * further. */
+static void move_past_match(PartsIterator *self, mapped_slice rest, size_t base,
+                            size_t offset)
 {
     size_t length = mapped_needle_length(&self->needle);
-    size_t used = found + (length > 0 ? length : 1);
-    bool more = found != MAPPED_NOT_FOUND && used <= rest.length;
-    self->rest = more ? (mapped_slice){rest.region, rest.offset + used,
-                                       rest.length - used}
-                      : (mapped_slice){rest.region, rest.offset, 0};
-    self->base = more ? base + used : MAPPED_NOT_FOUND;
+    size_t end = offset + (length > 0 ? length : 1);
+    if (offset == MAPPED_NOT_FOUND || end > rest.length) {
+        self->rest = (mapped_slice){rest.region, rest.offset, 0};
+        self->base = MAPPED_NOT_FOUND;
+        return;
+    }
+    self->rest =
+        (mapped_slice){rest.region, rest.offset + end, rest.length - end};
+    self->base = base + end;
 }
 
 static PyObject *matches_next(PartsIterator *self)
@@ -184,17 +196,18 @@ static PyObject *matches_next(PartsIterator *self)
     mapped_needle needle = self->needle;
     mapped_slice rest = self->rest;
     size_t base = self->base;
-    size_t found;
+    size_t offset;
     mapped_error error;
     if (base == MAPPED_NOT_FOUND)
         return NULL;
-    if (find_first(rest, &needle, &found, &error) != MAPPED_OK)
+    if (find_first(rest, &needle, &offset, &error) != MAPPED_OK)
         return raise_in(self->owner, "find_all", &error);
-    if (self->base == base) { /* nobody went on meanwhile */
+    bool is_unchanged = self->base == base;
+    if (is_unchanged) {
         self->needle = needle;
-        go_on(self, rest, base, found);
+        move_past_match(self, rest, base, offset);
     }
-    return found == MAPPED_NOT_FOUND ? NULL : PyLong_FromSize_t(base + found);
+    return offset == MAPPED_NOT_FOUND ? NULL : PyLong_FromSize_t(base + offset);
 }
 
 PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,

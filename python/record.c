@@ -34,14 +34,15 @@ static int record_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* The field that an attribute means, or NULL; names like __class__ are Python's
- * own, `*own`, and there only [] reaches a field. Returns 0, or -1 with an
- * exception. */
+/* Finds the field that has an attribute's name; NULL if there is none. A name
+ * like __class__ means Python's own attribute, so it sets `*is_special`, and
+ * only
+ * [] reaches a field of that name. Returns 0, or -1 with an exception. */
 static int attribute_field(PyObject *self, PyObject *name,
-                           const mapped_field **field, bool *own)
+                           const mapped_field **field, bool *is_special)
 {
     Py_ssize_t length;
-    *own = false;
+    *is_special = false;
     *field = NULL;
     if (!PyUnicode_Check(name))
         return 0;
@@ -52,28 +53,30 @@ static int attribute_field(PyObject *self, PyObject *name,
         PyErr_Clear();
         return 0;
     }
-    *own = length > 4 && text[0] == '_' && text[1] == '_' &&
-           text[length - 1] == '_' && text[length - 2] == '_';
+    *is_special = length > 4 && text[0] == '_' && text[1] == '_' &&
+                  text[length - 1] == '_' && text[length - 2] == '_';
     *field = mapped_fields_find(record_of(self)->layout->fields, text,
                                 (size_t)length);
     return 0;
 }
 
-/* Most fields are short. */
-#define FEW_BYTES 256
+/* Most fields have no more bytes, and need no memory but the stack's. */
+#define STACK_BYTES 256
 
-/* Calls for memory only if a field is long. NULL with an exception. */
-static unsigned char *field_room(const mapped_field *field, unsigned char *few)
+/* Returns memory of zeros for the field: `on_stack` if that is enough. NULL
+ * with an exception. */
+static unsigned char *field_room(const mapped_field *field,
+                                 unsigned char *on_stack)
 {
-    if (field->item.size <= FEW_BYTES)
-        return memset(few, 0, FEW_BYTES);
+    if (field->item.size <= STACK_BYTES)
+        return memset(on_stack, 0, STACK_BYTES);
     return memory_new(field->item.size, 1);
 }
 
-/* A text, or numbers. */
+/* Makes an object of a field that is a text or several numbers. */
 static PyObject *copy_field(const Record *record, const mapped_field *field)
 {
-    unsigned char few[FEW_BYTES], *room = field_room(field, few);
+    unsigned char on_stack[STACK_BYTES], *room = field_room(field, on_stack);
     PyObject *result = NULL;
     mapped_error error;
     if (room == NULL)
@@ -83,12 +86,14 @@ static PyObject *copy_field(const Record *record, const mapped_field *field)
         result = item_make(&field->item, room);
     else
         raise_in(record->owner, "get", &error);
-    if (room != few)
+    if (room != on_stack)
         PyMem_Free(room);
     return result;
 }
 
-/* A record in the record, or several, in place. */
+/* Makes the Record or Records, in place, of a field that is one or several
+ * records.
+ */
 static PyObject *inner_records(const Record *record, const mapped_field *field)
 {
     Region *owner = record->owner;
@@ -131,7 +136,7 @@ static PyObject *get_field(PyObject *self, const mapped_field *field)
 int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
                 PyObject *value)
 {
-    unsigned char few[FEW_BYTES], *room = field_room(field, few);
+    unsigned char on_stack[STACK_BYTES], *room = field_room(field, on_stack);
     mapped_error error;
     if (room == NULL)
         return -1;
@@ -140,7 +145,7 @@ int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
                                          room, &error) != MAPPED_OK) {
         status = raised_as_int(raise_in(owner, ASSIGN, &error));
     }
-    if (room != few)
+    if (room != on_stack)
         PyMem_Free(room);
     return status;
 }
@@ -156,8 +161,8 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
                        value);
 }
 
-/* Longer than any attribute of Python's own, whose error would show all of it.
- */
+/* Is the name longer than any attribute of Python's own? Python's error would
+ * show all of it. */
 static bool is_too_long(PyObject *name)
 {
     return PyUnicode_Check(name) && PyUnicode_GetLength(name) > 64;
@@ -171,11 +176,11 @@ static void *refuse_name(PyObject *name)
 
 static PyObject *record_getattr(PyObject *self, PyObject *name)
 {
-    bool own;
+    bool is_special;
     const mapped_field *field;
-    if (attribute_field(self, name, &field, &own) < 0)
+    if (attribute_field(self, name, &field, &is_special) < 0)
         return NULL;
-    if (field != NULL && !own)
+    if (field != NULL && !is_special)
         return get_field(self, field);
     return is_too_long(name) ? refuse_name(name)
                              : PyObject_GenericGetAttr(self, name);
@@ -183,15 +188,15 @@ static PyObject *record_getattr(PyObject *self, PyObject *name)
 
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
 {
-    bool own;
+    bool is_special;
     const mapped_field *field;
-    if (attribute_field(self, name, &field, &own) < 0)
+    if (attribute_field(self, name, &field, &is_special) < 0)
         return -1;
     if (field == NULL && is_too_long(name))
         return raised_as_int(refuse_name(name));
     if (field == NULL)
         return PyObject_GenericSetAttr(self, name, value);
-    if (!own)
+    if (!is_special)
         return set_field(self, field, value);
     return raised_as_int(raise_about(
         PyExc_AttributeError, "%s %U is set as record[name]", "field", name));
@@ -243,15 +248,15 @@ static PyObject *record_dir(PyObject *self, PyObject *Py_UNUSED(nothing))
     return list;
 }
 
-/* A record of more bytes, or of a longer layout, is shown without its values.
- */
-#define SHOWN_BYTES 1000
+/* A record of more bytes, or of a layout with a longer text, is shown without
+ * its values. */
+#define MAX_SHOWN_BYTES 1000
 
 static bool is_long(const Layout *layout)
 {
-    return layout->fields->size > SHOWN_BYTES ||
+    return layout->fields->size > MAX_SHOWN_BYTES ||
            mapped_fields_spell(layout->fields, MAPPED_SPELLING_LAYOUT, NULL,
-                               0) > SHOWN_BYTES;
+                               0) > MAX_SHOWN_BYTES;
 }
 
 static PyObject *record_repr(PyObject *self)

@@ -4,16 +4,17 @@
 
 #include "array.h"
 
-/* Of a record in a record, it keeps the fields of all. */
+/* A Layout has a reference to its fields. The fields of a record inside of a
+ * record keep those of the outer one alive. */
 struct Layout {
     PyObject_HEAD const mapped_fields *fields;
-    PyObject *text; /* as it was given, or NULL */
+    PyObject *text; /* the text as it was given, or NULL */
 };
 
 typedef struct Record {
     PyObject_HEAD Region *owner;
     Layout *layout;
-    mapped_slice slice; /* its bytes */
+    mapped_slice slice; /* the bytes of the record */
 } Record;
 
 static inline Layout *layout_of(PyObject *self)
@@ -26,34 +27,37 @@ static inline Record *record_of(PyObject *self)
     return (Record *)self;
 }
 
-/* layout.c: takes the reference to the fields, also on failure. `text` may be
- * NULL. */
+/* layout.c: makes a Layout, which takes over the reference to the fields; they
+ * are released on failure. `text` may be NULL. */
 PyObject *layout_make(State *state, const mapped_fields *fields,
                       PyObject *text);
 
-/* Of a record in a record. */
+/* layout.c: makes the Layout of a record inside of a record. */
 Layout *layout_inner(State *state, const mapped_fields *fields);
 
-/* A reference to the Layout that `object`, one, a text or a dtype, means. */
+/* layout.c: returns a reference to the Layout that `object` means: a Layout, a
+ * text or a NumPy dtype. */
 PyObject *layout_from(State *state, PyObject *object);
 
-/* Its text; spelled if none was given. */
+/* layout.c: returns the text; it is made from the fields if none was given. */
 PyObject *layout_text(const Layout *layout);
 
-/* The field of that name, or NULL with an exception of `missing`'s type. */
+/* layout.c: returns the field of that name, or NULL with an exception of that
+ * type. */
 const mapped_field *layout_field(const Layout *layout, PyObject *name,
-                                 PyObject *missing);
+                                 PyObject *exception_type);
 
-/* A tuple of what `make` makes of each field. */
+/* layout.c: returns a tuple of what `make` makes of each field. */
 PyObject *tuple_of_fields(const mapped_fields *fields,
                           PyObject *(*make)(const mapped_field *field));
 
-/* layout_source.c: a Layout made of the fields of a NumPy dtype; of a `struct`
- * format and the fields' names. */
+/* layout_source.c: make a Layout from a NumPy dtype, or from a `struct` format
+ * and the fields' names. */
 PyObject *layout_from_dtype(State *state, PyObject *dtype);
 PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names);
 
-/* The other way: what a function of mapped/_layouts.py makes of a record. */
+/* layout_source.c: returns what a function of mapped/_layouts.py makes of a
+ * record. */
 PyObject *layout_converted(const mapped_fields *fields, const char *function);
 
 /* record.c: converts an object and stores it as the field of a record at the
@@ -61,10 +65,10 @@ PyObject *layout_converted(const mapped_fields *fields, const char *function);
 int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
                 PyObject *value);
 
-/* `slice` is the record's bytes. */
+/* record.c: makes a Record whose bytes are `slice`. */
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice);
 
-/* equal.c */
+/* equal.c: == and != for Record. */
 PyObject *record_compare(PyObject *self, PyObject *other, int operation);
 
 #endif

@@ -1,7 +1,7 @@
-/* Searches in place: the methods of bytes, with their arguments, results and
- * errors. Arguments are converted first, which may run the code of others; only
- * then the bytes that are searched are looked up. A long search runs unlocked.
- */
+/* The methods that search in place, with the arguments, results and errors of
+ * those of bytes. Arguments are converted first, which may run the code of
+ * others; the bytes that are searched are looked up after that. A long search
+ * runs unlocked. */
 #include "needle.h"
 #include "unlocked.h"
 
@@ -32,11 +32,11 @@ int needle_open(const State *state, PyObject *object, const char *operation,
     needle->length = needle->source.length;
     if (needle->source.owner == NULL)
         return 0;
-    if (mapped_export_begin(needle->source.slice, &needle->pointer, &error) !=
-        MAPPED_OK)
+    if (mapped_export_begin(needle->source.slice, &needle->region_export,
+                            &error) != MAPPED_OK)
         return raised_as_int(raise_in(needle->source.owner, operation, &error));
-    needle->bytes = needle->pointer.data;
-    needle->exported = true;
+    needle->bytes = needle->region_export.data;
+    needle->has_export = true;
     return 0;
 }
 
@@ -44,11 +44,11 @@ int needle_close(Needle *needle)
 {
     mapped_error error;
     mapped_status status = MAPPED_OK;
-    if (needle->exported)
-        status = mapped_export_end(&needle->pointer, &error);
+    if (needle->has_export)
+        status = mapped_export_end(&needle->region_export, &error);
     if (status != MAPPED_OK && !PyErr_Occurred())
         raise_in(needle->source.owner, needle->source.operation, &error);
-    if (needle->exported)
+    if (needle->has_export)
         region_release_wrap(needle->source.owner);
     source_close(&needle->source);
     return status == MAPPED_OK ? 0 : -1;
@@ -79,7 +79,7 @@ static int convert_bound(PyObject *object, Py_ssize_t *result)
 typedef struct Range {
     Py_ssize_t start;
     Py_ssize_t end;
-    mapped_slice slice; /* the bytes in between */
+    mapped_slice slice; /* the bytes from `start` to `end`: see range_take */
 } Range;
 
 static int range_convert(PyObject *start, PyObject *end, Range *range)
@@ -92,7 +92,8 @@ static int range_convert(PyObject *start, PyObject *end, Range *range)
                : 0;
 }
 
-static Py_ssize_t from_end(Py_ssize_t bound, Py_ssize_t length)
+/* Makes a negative bound count from the start, and 0 if it is before that. */
+static Py_ssize_t from_start(Py_ssize_t bound, Py_ssize_t length)
 {
     if (bound < 0)
         bound += length;
@@ -100,16 +101,16 @@ static Py_ssize_t from_end(Py_ssize_t bound, Py_ssize_t length)
 }
 
 /* Sets the range's slice to bytes of what `self` views now. Returns 1; 0 if the
- * range ends before it starts, where not even an empty needle is; -1 if the
- * region is closed. */
+ * range ends before it starts, so that not even an empty needle is in it; or -1
+ * with an exception if the region is closed. */
 static int range_take(PyObject *self, const char *operation, Range *range)
 {
     mapped_slice span = view_span(self);
     Py_ssize_t length = (Py_ssize_t)span.length;
     if (require_open(view_owner(self), operation) < 0)
         return -1;
-    range->start = from_end(range->start, length);
-    range->end = from_end(range->end, length);
+    range->start = from_start(range->start, length);
+    range->end = from_start(range->end, length);
     if (range->end > length)
         range->end = length;
     if (range->start > range->end)
@@ -135,6 +136,7 @@ static mapped_status search_unlocked(Search *search, mapped_slice slice,
 mapped_status find_first(mapped_slice slice, mapped_needle *needle,
                          size_t *offset, mapped_error *error)
 {
+    /* Where the first match is near, no time is lost by unlocking. */
     mapped_slice near = slice;
     if (slice.length > UNLOCKED_BYTES &&
         mapped_needle_length(needle) < UNLOCKED_BYTES) {
@@ -158,27 +160,27 @@ static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
     return search_unlocked(mapped_count, slice, needle, count, error);
 }
 
-/* Looks up what the range stands for now and searches it. Leaves `*result`
- * alone if the range ends before it starts. */
-static int run(PyObject *self, Search *how, const Needle *needle, Range *range,
-               size_t *result)
+/* Searches the bytes that the range stands for now. Leaves `*result` as it is
+ * if the range ends before it starts. */
+static int run(PyObject *self, Search *core_search, const Needle *needle,
+               Range *range, size_t *result)
 {
     mapped_needle core_needle;
     mapped_error error;
-    int any = range_take(self, needle->source.operation, range);
-    if (any <= 0)
-        return any;
+    int status = range_take(self, needle->source.operation, range);
+    if (status <= 0)
+        return status;
     mapped_needle_init(&core_needle, needle->bytes, needle->length);
-    if (how(range->slice, &core_needle, result, &error) == MAPPED_OK)
+    if (core_search(range->slice, &core_needle, result, &error) == MAPPED_OK)
         return 0;
     return raised_as_int(
         raise_in(view_owner(self), needle->source.operation, &error));
 }
 
-/* Searches for values[0] in the range of the other two: what is found is an
- * index in the view, unless it is counted. Returns 0, or -1 with an exception.
- */
-static int search(PyObject *self, const char *name, Search *how,
+/* Searches for values[0] between the bounds values[1] and values[2]. `*result`
+ * is an index in the view or, for count_all, a number. Returns 0, or -1 with an
+ * exception. */
+static int search(PyObject *self, const char *name, Search *core_search,
                   PyObject *const *values, size_t *result)
 {
     Needle needle;
@@ -186,18 +188,19 @@ static int search(PyObject *self, const char *name, Search *how,
     if (range_convert(values[1], values[2], &range) < 0 ||
         needle_open(view_owner(self)->state, values[0], name, &needle) < 0)
         return -1;
-    int status = run(self, how, &needle, &range, result);
-    if (how != count_all && *result != MAPPED_NOT_FOUND)
+    int status = run(self, core_search, &needle, &range, result);
+    if (core_search != count_all && *result != MAPPED_NOT_FOUND)
         *result += (size_t)range.start;
     return needle_close(&needle) < 0 ? -1 : status;
 }
 
-/* The index of a match in the view; else -1 or, with `raises`, a ValueError. */
-static PyObject *index_of(PyObject *self, const char *name, Search *how,
+/* Returns the index of a match in the view. If there is none, returns -1 or,
+ * with `raises`, raises ValueError. */
+static PyObject *index_of(PyObject *self, const char *name, Search *core_search,
                           PyObject *const *values, bool raises)
 {
     size_t found = MAPPED_NOT_FOUND;
-    if (search(self, name, how, values, &found) < 0)
+    if (search(self, name, core_search, values, &found) < 0)
         return NULL;
     if (found != MAPPED_NOT_FOUND)
         return PyLong_FromSize_t(found);
@@ -205,11 +208,11 @@ static PyObject *index_of(PyObject *self, const char *name, Search *how,
                   : PyLong_FromLong(-1);
 }
 
-#define FIND(name, how, raises)                                                \
+#define FIND(name, core_search, raises)                                        \
     static PyObject *view_##name##_with(PyObject *self,                        \
                                         PyObject *const *values)               \
     {                                                                          \
-        return index_of(self, #name, how, values, raises);                     \
+        return index_of(self, #name, core_search, values, raises);             \
     }                                                                          \
     KEYWORD_METHOD(view_##name, view_##name##_with, #name, 1, 3, "x", "start", \
                    "end")
@@ -244,10 +247,10 @@ const char view_count_doc[] =
 
 static PyObject *view_count_with(PyObject *self, PyObject *const *values)
 {
-    size_t found = 0;
-    return search(self, "count", count_all, values, &found) < 0
+    size_t count = 0;
+    return search(self, "count", count_all, values, &count) < 0
                ? NULL
-               : PyLong_FromSize_t(found);
+               : PyLong_FromSize_t(count);
 }
 
 KEYWORD_METHOD(view_count, view_count_with, "count", 1, 3, "x", "start", "end")
@@ -284,7 +287,7 @@ typedef mapped_status Compare(mapped_slice slice, const void *data, size_t n,
                               bool *result, mapped_error *error);
 
 /* Returns 1 or 0, or -1 with an exception. */
-static int compare(PyObject *self, const char *name, Compare *how,
+static int compare(PyObject *self, const char *name, Compare *core_compare,
                    PyObject *affix, Range range)
 {
     Needle needle;
@@ -296,15 +299,15 @@ static int compare(PyObject *self, const char *name, Compare *how,
     if (status > 0) {
         Unlocked unlocked =
             unlocked_begin(range.slice.region, NULL, needle.length);
-        mapped_status compared =
-            how(range.slice, needle.bytes, needle.length, &result, &error);
-        if (unlocked_end_access(&unlocked, compared, &error) != MAPPED_OK)
+        mapped_status core_status = core_compare(
+            range.slice, needle.bytes, needle.length, &result, &error);
+        if (unlocked_end_access(&unlocked, core_status, &error) != MAPPED_OK)
             status = raised_as_int(raise_in(view_owner(self), name, &error));
     }
     return needle_close(&needle) < 0 || status < 0 ? -1 : result;
 }
 
-static int compare_any(PyObject *self, const char *name, Compare *how,
+static int compare_any(PyObject *self, const char *name, Compare *core_compare,
                        PyObject *affixes, Range range)
 {
     int result = require_open(view_owner(self), name);
@@ -314,12 +317,12 @@ static int compare_any(PyObject *self, const char *name, Compare *how,
         if (!PyObject_CheckBuffer(affix))
             return raised_as_int(
                 raise_kind("a bytes-like object is required", affix));
-        result = compare(self, name, how, affix, range);
+        result = compare(self, name, core_compare, affix, range);
     }
     return result;
 }
 
-static PyObject *affix(PyObject *self, const char *name, Compare *how,
+static PyObject *affix(PyObject *self, const char *name, Compare *core_compare,
                        PyObject *const *values)
 {
     Range range;
@@ -327,9 +330,9 @@ static PyObject *affix(PyObject *self, const char *name, Compare *how,
     if (range_convert(values[1], values[2], &range) < 0)
         return NULL;
     if (PyTuple_Check(values[0]))
-        result = compare_any(self, name, how, values[0], range);
+        result = compare_any(self, name, core_compare, values[0], range);
     else if (PyObject_CheckBuffer(values[0]))
-        result = compare(self, name, how, values[0], range);
+        result = compare(self, name, core_compare, values[0], range);
     else
         return raise_kind("first argument must be bytes-like or a tuple of "
                           "bytes-like objects",
@@ -378,9 +381,9 @@ static PyObject *view_find_all_with(PyObject *self, PyObject *const *values)
         needle_open(view_owner(self)->state, values[0], "find_all", &needle) <
             0)
         return NULL;
-    int any = range_take(self, "find_all", &range);
-    if (any >= 0)
-        result = matches_new(view_owner(self), any > 0 ? &range.slice : NULL,
+    int status = range_take(self, "find_all", &range);
+    if (status >= 0)
+        result = matches_new(view_owner(self), status > 0 ? &range.slice : NULL,
                              (size_t)range.start, &needle);
     if (needle_close(&needle) < 0)
         Py_CLEAR(result);

@@ -1,8 +1,8 @@
 /* The type Slice: a bounded view of a Region that keeps the Region alive. */
 #include "binding.h"
 
-/* Every `s[a:b]` makes a Slice, so the memory of the last few is used again.
- * The collector must never have tracked them. */
+/* Every `s[a:b]` makes a Slice, so the memory of the last few that were deleted
+ * is used again. Only memory that the collector has never tracked is kept. */
 static PyObject *allocate(State *state)
 {
     if (state->free_slice_count == 0)
@@ -64,12 +64,12 @@ static void slice_dealloc(PyObject *self)
     Region *owner = view->owner;
     State *state = owner->state;
     PyTypeObject *type = Py_TYPE(self);
-    bool tracked = owner->is_wrap;
-    if (tracked)
+    bool is_tracked = owner->is_wrap;
+    if (is_tracked)
         PyObject_GC_UnTrack(self);
     if (view->weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
-    if (tracked)
+    if (is_tracked)
         PyObject_GC_Del(self);
     else
         free_memory(state, self);
@@ -77,8 +77,8 @@ static void slice_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* There is no tp_clear: that of the Region breaks every cycle, so a Slice
- * always has its Region. */
+/* There is no tp_clear, so a Slice always has its Region: tp_clear of the
+ * Region breaks every cycle. */
 static int slice_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));

@@ -16,6 +16,7 @@ typedef struct Source {
     const char *operation; /* what errors name */
 } Source;
 
+/* Returns 0, or -1 with an exception. */
 int source_open(const State *state, PyObject *object, const char *operation,
                 Source *source);
 void source_close(Source *source);

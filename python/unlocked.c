@@ -114,8 +114,8 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
 }
 
 /* Where the core is about to sleep until another thread is done with a region,
- * or to do what may take long, other threads may need the interpreter: the
- * disk may be served by Python code. So the lock is given up for that time. */
+ * or to do what may take long, other threads may need the interpreter: the disk
+ * may be served by Python code. So the lock is given up for that time. */
 static void *before_wait(void)
 {
     return is_unlocked ? NULL : PyEval_SaveThread();

@@ -1,16 +1,18 @@
-/* unpack: the struct language on the bytes of a Region or Slice. */
+/* The method unpack: the language of struct on the bytes of a Region or Slice.
+ * The bytes are copied in one access, and the values are made from the copy. */
 #include "format.h"
 #include "unlocked.h"
 #include "value.h"
 
 #include <string.h>
 
-/* A format of few values in few bytes, as most are, needs no memory but the
- * stack's. */
-#define FEW_VALUES 64
-#define FEW_BYTES 512
+/* Most formats have no more values and bytes, and need no memory but the
+ * stack's.
+ */
+#define STACK_VALUES 64
+#define STACK_BYTES 512
 
-static COLD PyObject *drop(PyObject **values, Py_ssize_t count)
+static COLD PyObject *release_values(PyObject **values, Py_ssize_t count)
 {
     while (count > 0)
         Py_DECREF(values[--count]);
@@ -21,32 +23,34 @@ static PyObject *fill_tuple(PyObject **values, Py_ssize_t count)
 {
     PyObject *tuple = container_new(PyTuple_New, (size_t)count);
     if (tuple == NULL)
-        return drop(values, count);
+        return release_values(values, count);
     for (Py_ssize_t i = 0; i < count; i++)
         PyTuple_SetItem(tuple, i, values[i]);
     return tuple;
 }
 
 /* PyTuple_Pack is much quicker than to set one item after the other, but its
- * arguments must be written out; it looks at the first `count` only. */
-#define PACKED 16
-#define CLEARED 8
+ * arguments must be written out. It looks at the first `count` only; the others
+ * are NULL, so that nothing uninitialized is passed. */
+#define MAX_PACKED 16
+#define SHORT_PACKED 8
 
 static inline PyObject *pack_tuple(PyObject **v, Py_ssize_t count)
 {
-    if (count <= CLEARED)
+    if (count <= SHORT_PACKED)
         return PyTuple_Pack(count, v[0], v[1], v[2], v[3], v[4], v[5], v[6],
                             v[7]);
-    for (Py_ssize_t i = count; i < PACKED; i++)
+    for (Py_ssize_t i = count; i < MAX_PACKED; i++)
         v[i] = NULL;
     return PyTuple_Pack(count, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7],
                         v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15]);
 }
 
-/* Takes the references in `values`, which began with CLEARED times NULL. */
+/* Makes a tuple of the values and takes over the references to them. The caller
+ * has set the first SHORT_PACKED values to NULL before it made any. */
 static inline PyObject *tuple_of(PyObject **values, Py_ssize_t count)
 {
-    if (count > PACKED)
+    if (count > MAX_PACKED)
         return fill_tuple(values, count);
     PyObject *tuple = pack_tuple(values, count);
     for (Py_ssize_t i = 0; i < count; i++)
@@ -54,8 +58,8 @@ static inline PyObject *tuple_of(PyObject **values, Py_ssize_t count)
     return tuple;
 }
 
-/* The values of one field that isn't a single element: after the last that
- * was made, which is NULL if one could not be. */
+/* Makes the values of one field that isn't a single element. Returns the end of
+ * what it made; the last one is NULL, with an exception, if it failed. */
 static PyObject **make_field(const mapped_field *field, const unsigned char *p,
                              PyObject **value)
 {
@@ -64,7 +68,7 @@ static PyObject **make_field(const mapped_field *field, const unsigned char *p,
         *value = item_make(&field->item, p);
         return value + 1;
     }
-    for (size_t left = field->item.count; left > 0; left--) {
+    for (size_t i = 0; i < field->item.count; i++) {
         *value++ = element_make(element, p);
         if (value[-1] == NULL)
             break;
@@ -73,8 +77,8 @@ static PyObject **make_field(const mapped_field *field, const unsigned char *p,
     return value;
 }
 
-/* How many were made of a copy of the bytes; fewer than all with an exception.
- */
+/* Makes the values from a copy of the bytes. Returns how many it made: fewer
+ * than all with an exception. */
 static inline size_t make_all(const mapped_fields *fields,
                               const unsigned char *p, PyObject **values)
 {
@@ -106,12 +110,12 @@ static PyObject *unpack_copy(PyObject *self, const mapped_fields *fields,
         &error);
     if (status != MAPPED_OK)
         return raise_packing(owner, "unpack", &error);
-    size_t made = make_all(fields, bytes, values);
-    return made < fields->values ? drop(values, (Py_ssize_t)made)
-                                 : fill_tuple(values, (Py_ssize_t)made);
+    size_t count = make_all(fields, bytes, values);
+    return count < fields->values ? release_values(values, (Py_ssize_t)count)
+                                  : fill_tuple(values, (Py_ssize_t)count);
 }
 
-/* All that is no plain access, or much. */
+/* Unpacks any format at any offset, or raises. */
 static COLD PyObject *unpack_any(PyObject *self, const mapped_fields *fields,
                                  Py_ssize_t offset)
 {
@@ -129,14 +133,15 @@ static COLD PyObject *unpack_any(PyObject *self, const mapped_fields *fields,
     return result;
 }
 
+/* The fast path is for a short format and an access that succeeds. */
 static inline PyObject *unpack_at(PyObject *self, const mapped_fields *fields,
                                   Py_ssize_t offset)
 {
-    PyObject *values[FEW_VALUES];
-    unsigned char bytes[FEW_BYTES];
+    PyObject *values[STACK_VALUES];
+    unsigned char bytes[STACK_BYTES];
     mapped_slice span = view_span(self);
     const unsigned char *p = NULL;
-    if (fields->values <= FEW_VALUES && fields->size <= FEW_BYTES &&
+    if (fields->values <= STACK_VALUES && fields->size <= STACK_BYTES &&
         fields->size > 0 && offset >= 0)
         p = mapped_slice_try_enter(span, (size_t)offset, fields->size);
     if (p == NULL)
@@ -144,12 +149,12 @@ static inline PyObject *unpack_at(PyObject *self, const mapped_fields *fields,
     memcpy(bytes, p, fields->size);
     if (MAPPED__UNLIKELY(!mapped_slice_try_leave(span)))
         return unpack_any(self, fields, offset);
-    for (int i = 0; i < CLEARED; i++)
+    for (int i = 0; i < SHORT_PACKED; i++)
         values[i] = NULL;
-    size_t made = make_all(fields, bytes, values);
-    return MAPPED__LIKELY(made == fields->values)
-               ? tuple_of(values, (Py_ssize_t)made)
-               : drop(values, (Py_ssize_t)made);
+    size_t count = make_all(fields, bytes, values);
+    return MAPPED__LIKELY(count == fields->values)
+               ? tuple_of(values, (Py_ssize_t)count)
+               : release_values(values, (Py_ssize_t)count);
 }
 
 const char view_unpack_doc[] = PyDoc_STR(

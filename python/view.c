@@ -1,6 +1,6 @@
 /* Region and Slice as a sequence of bytes: length, items, slices, iteration and
- * attributes. Keys and values are converted first, which may run code that
- * closes the region; view_span is called only after that. */
+ * attributes. Keys and values are converted before view_span is called, because
+ * the conversion may run code that closes the region. */
 #include "array.h"
 #include "source.h"
 
@@ -22,14 +22,15 @@ static void *raise_item(PyObject *self, Py_ssize_t index, const char *operation,
                         const mapped_error *error)
 {
     size_t length = view_span(self).length;
-    bool within = index < 0 ? (size_t)0 - (size_t)index <= length
-                            : (size_t)index < length; /* of a shrunk region */
-    if (error->status == MAPPED_RANGE && !within)
+    /* An index within a Slice is out of range if the Region has shrunk. */
+    bool is_in_view = index < 0 ? (size_t)0 - (size_t)index <= length
+                                : (size_t)index < length;
+    if (error->status == MAPPED_RANGE && !is_in_view)
         return raise_index(view_owner(self), index, length);
     return raise_in(view_owner(self), operation, error);
 }
 
-/* Reads a byte if that is not a plain access. */
+/* Reads a byte at any index, or raises. */
 COLD static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
 {
     mapped_slice span = view_span(self);
@@ -40,6 +41,8 @@ COLD static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
     return PyLong_FromLong(byte);
 }
 
+/* The fast path is for an index that isn't negative and an access that
+ * succeeds. */
 static inline PyObject *byte_at(PyObject *self, Py_ssize_t index)
 {
     mapped_slice span = view_span(self);
@@ -75,11 +78,11 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
 }
 
 /* A slice with a step is an array of bytes with that stride. */
-COLD static PyObject *strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
-                              Py_ssize_t step)
+COLD static PyObject *strided_slice(PyObject *self, Py_ssize_t start,
+                                    Py_ssize_t stop, Py_ssize_t step)
 {
-    Py_ssize_t length, one;
-    mapped_array bytes = {.shape = &length, .strides = &one};
+    Py_ssize_t length, stride;
+    mapped_array bytes = {.shape = &length, .strides = &stride};
     Part part = {.core = {.shape = part.shape, .strides = part.strides}};
     mapped_error error;
     Region *owner = array_of_object(view_owner(self)->state, self, &bytes);
@@ -104,7 +107,7 @@ static inline Py_ssize_t clamp(Py_ssize_t index, Py_ssize_t length)
     return index < length ? index : length;
 }
 
-static PyObject *slice_by(PyObject *self, PyObject *key)
+static PyObject *slice_from_key(PyObject *self, PyObject *key)
 {
     Py_ssize_t start, stop, step;
     mapped_slice part;
@@ -112,7 +115,7 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return NULL;
     if (step != 1)
-        return strided(self, start, stop, step);
+        return strided_slice(self, start, stop, step);
     mapped_slice span = view_span(self);
     start = clamp(start, (Py_ssize_t)span.length);
     stop = clamp(stop, (Py_ssize_t)span.length);
@@ -126,9 +129,9 @@ static PyObject *slice_by(PyObject *self, PyObject *key)
 COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
 {
     Py_ssize_t index;
-    PyErr_Clear(); /* the fast path may have raised */
+    PyErr_Clear(); /* The fast path may have raised. */
     if (Py_IS_TYPE(key, &PySlice_Type))
-        return slice_by(self, key);
+        return slice_from_key(self, key);
     if (convert_index(key, &index) < 0)
         return NULL;
     return byte_at(self, index);
@@ -139,7 +142,7 @@ COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
 PyObject *view_subscript(PyObject *self, PyObject *key)
 {
     if (Py_IS_TYPE(key, &PySlice_Type))
-        return slice_by(self, key);
+        return slice_from_key(self, key);
     if (!Py_IS_TYPE(key, &PyLong_Type))
         return subscript_slow(self, key);
     Py_ssize_t index = PyLong_AsSsize_t(key);
@@ -159,6 +162,8 @@ static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
                         (size_t)start);
 }
 
+/* Takes over the reference to the array, which may be NULL with an exception.
+ */
 static int assign_strided(PyObject *array, PyObject *value)
 {
     int status = array == NULL ? -1 : array_assign_all(array, value);
@@ -173,7 +178,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return -1;
     if (step != 1)
-        return assign_strided(strided(self, start, stop, step), value);
+        return assign_strided(strided_slice(self, start, stop, step), value);
     if (source_open(view_owner(self)->state, value, ASSIGN, &source) < 0)
         return -1;
     mapped_slice span = view_span(self);

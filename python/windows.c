@@ -1,10 +1,11 @@
 /* The function windows and the type Windows: an iterator over a file of any
- * size. Each window is a Region of its own, which a Slice keeps; the object has
- * only the open file and the place where it goes on.
+ * size. Each window is a Region of its own, which the Slice that is returned
+ * keeps alive; the Windows has only the open file and the place where it goes
+ * on.
  *
- * Whatever may wait for a disk runs unlocked. Meanwhile other threads may use
- * the object: each call counts as a use, and a close leaves the descriptor to
- * the end of the last one. The place changes only with the lock held, so that
+ * Whatever may wait for a disk runs unlocked, and other threads may use the
+ * object meanwhile. So each call counts as a use, and after a close the last
+ * use closes the file. The place changes only with the lock held, so that
  * threads that share the object get different windows. */
 #include "unlocked.h"
 #include "windows.h"
@@ -12,8 +13,10 @@
 #include "needle.h"
 #include "open.h"
 
-static int raise_closed(const Windows *self)
+int windows_require_open(const Windows *self)
 {
+    if (!self->is_closed)
+        return 0;
     PyObject *name = shown(self->name);
     if (name != NULL)
         PyErr_Format(PyExc_ValueError, "attempt to use closed windows: %U",
@@ -24,13 +27,13 @@ static int raise_closed(const Windows *self)
 
 int windows_begin(Windows *self)
 {
-    if (self->closed)
-        return raise_closed(self);
+    if (windows_require_open(self) < 0)
+        return -1;
     self->uses++;
     return 0;
 }
 
-/* Nobody else uses them any more. */
+/* Closes the file, which no call uses any more. */
 static void close_core(Windows *self)
 {
     mapped_windows core = self->core;
@@ -43,14 +46,14 @@ static void close_core(Windows *self)
 void windows_end(Windows *self)
 {
     self->uses--;
-    if (self->closed && self->uses == 0)
+    if (self->is_closed && self->uses == 0)
         close_core(self);
 }
 
 static void close_windows(Windows *self)
 {
     self->uses++;
-    self->closed = true;
+    self->is_closed = true;
     windows_end(self);
 }
 
@@ -84,6 +87,7 @@ static mapped_status file_size(const Windows *self, uint64_t *size,
     return status;
 }
 
+/* What map_window gets: a window of the file. */
 typedef struct Place {
     Windows *windows;
     mapped_window window;
@@ -97,7 +101,9 @@ static mapped_status map_window(void *context, mapped_region **region,
                               region, error);
 }
 
-/* Opens the next window into `region`. Returns 1; 0 at the end; or -1. */
+/* Opens the next window into `region`. Returns 1; 0 at the end of the file; or
+ * -1 with an exception. MAPPED_PAST_END says that the file has got shorter
+ * since its size was read: then the size is read again. */
 static int open_next(Windows *self, Region *region)
 {
     Place place = {.windows = self};
@@ -158,7 +164,7 @@ static Windows *windows_new(State *state)
     self->path = NULL;
     self->core = (mapped_windows){.name_ = NULL};
     self->uses = 0;
-    self->closed = false;
+    self->is_closed = false;
     return self;
 }
 
@@ -186,8 +192,8 @@ static mapped_status open_core(Windows *self, const Call *call,
     return status;
 }
 
-/* As in open: garbage may hold descriptors, and collecting it may close the
- * file. */
+/* Tries a second time if garbage may hold what has run out. Collecting it may
+ * close the file, so its descriptor is asked for again. */
 static int open_twice(Windows *self, PyObject *file, Call *call)
 {
     mapped_error error;
@@ -235,15 +241,10 @@ const char module_windows_doc[] = PyDoc_STR(
     "0\n"
     "or not more than `overlap`; OverflowError for a size without addresses.");
 
-PyObject *module_windows(PyObject *self, PyObject *const *given,
-                         Py_ssize_t count, PyObject *keywords)
+static PyObject *module_windows_with(PyObject *self, PyObject *const *values)
 {
-    static const Signature signature = {
-        "windows", 2, 3, {"file", "size", "overlap", NULL}};
-    PyObject *values[MAX_ARGUMENTS];
     Call call = {.overlap = 0};
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_u64(values[1], "size", &call.size) < 0 ||
+    if (convert_u64(values[1], "size", &call.size) < 0 ||
         convert_u64(values[2], "overlap", &call.overlap) < 0)
         return NULL;
     PyObject *result = open_call(PyModule_GetState(self), values[0], &call);
@@ -251,10 +252,14 @@ PyObject *module_windows(PyObject *self, PyObject *const *given,
     return result;
 }
 
+KEYWORD_METHOD(module_windows, module_windows_with, "windows", 2, 3, "file",
+               "size", "overlap")
+
 typedef mapped_status Search(const mapped_windows *windows,
                              mapped_needle *needle, uint64_t *result,
                              mapped_error *error);
 
+/* mapped_windows_find as a Search: `*result` is where to begin. */
 static mapped_status find_from(const mapped_windows *windows,
                                mapped_needle *needle, uint64_t *result,
                                mapped_error *error)
@@ -262,38 +267,39 @@ static mapped_status find_from(const mapped_windows *windows,
     return mapped_windows_find(windows, needle, *result, result, error);
 }
 
-static mapped_status search_core(const Windows *self, Search *how,
+static mapped_status search_core(const Windows *self, Search *core_search,
                                  mapped_needle *needle, uint64_t *result,
                                  mapped_error *error)
 {
     mapped_status status;
     PyThreadState *thread = unlocked_enter();
-    status = how(&self->core, needle, result, error);
+    status = core_search(&self->core, needle, result, error);
     unlocked_leave(thread);
     return status;
 }
 
-/* Searches for the object; `*result` is where from, and then what is found. */
+/* Searches the file for the object. `*result` is where find_from begins, and
+ * then what was found. Returns 0, or -1 with an exception. */
 static int search(Windows *self, PyObject *object, const char *operation,
-                  Search *how, uint64_t *result)
+                  Search *core_search, uint64_t *result)
 {
     Needle needle;
     mapped_needle core_needle;
     mapped_error error;
-    bool done;
+    bool succeeded;
     if (needle_open(self->state, object, operation, &needle) < 0)
         return -1;
     if (windows_begin(self) < 0) {
-        needle_close(&needle); /* the exception stays */
+        needle_close(&needle); /* It leaves the exception as it is. */
         return -1;
     }
     mapped_needle_init(&core_needle, needle.bytes, needle.length);
-    done =
-        TRY_TWICE(search_core(self, how, &core_needle, result, &error), &error);
+    succeeded = TRY_TWICE(
+        search_core(self, core_search, &core_needle, result, &error), &error);
     windows_end(self);
-    if (!done)
+    if (!succeeded)
         raise_error(self->state, &error, self->name);
-    return needle_close(&needle) < 0 || !done ? -1 : 0;
+    return needle_close(&needle) < 0 || !succeeded ? -1 : 0;
 }
 
 static const char windows_find_doc[] = PyDoc_STR(
@@ -305,20 +311,20 @@ static const char windows_find_doc[] = PyDoc_STR(
     "meanwhile. ValueError if `start` is negative or the windows are closed;\n"
     "FaultError if a page was lost that the answer depends on.");
 
-static PyObject *windows_find(PyObject *self, PyObject *const *given,
-                              Py_ssize_t count, PyObject *keywords)
+static METHOD_KEYWORDS(windows_find);
+
+static PyObject *windows_find_with(PyObject *self, PyObject *const *values)
 {
-    static const Signature signature = {"find", 1, 2, {"x", "start", NULL}};
-    PyObject *values[2];
-    uint64_t found = 0;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_u64(values[1], "start", &found) < 0 ||
-        search((Windows *)self, values[0], "find", find_from, &found) < 0)
+    uint64_t offset = 0;
+    if (convert_u64(values[1], "start", &offset) < 0 ||
+        search((Windows *)self, values[0], "find", find_from, &offset) < 0)
         return NULL;
-    if (found == MAPPED_WINDOWS_NOT_FOUND)
+    if (offset == MAPPED_WINDOWS_NOT_FOUND)
         return PyLong_FromLong(-1);
-    return PyLong_FromUnsignedLongLong(found);
+    return PyLong_FromUnsignedLongLong(offset);
 }
+
+KEYWORD_METHOD(windows_find, windows_find_with, "find", 1, 2, "x", "start")
 
 static const char windows_count_doc[] = PyDoc_STR(
     "count($self, x, /)\n--\n\n"
@@ -326,11 +332,11 @@ static const char windows_count_doc[] = PyDoc_STR(
 
 static PyObject *windows_count(PyObject *self, PyObject *argument)
 {
-    uint64_t found = 0;
+    uint64_t count = 0;
     if (search((Windows *)self, argument, "count", mapped_windows_count,
-               &found) < 0)
+               &count) < 0)
         return NULL;
-    return PyLong_FromUnsignedLongLong(found);
+    return PyLong_FromUnsignedLongLong(count);
 }
 
 static const char windows_lines_doc[] = PyDoc_STR(
@@ -342,21 +348,19 @@ static const char windows_lines_doc[] = PyDoc_STR(
     "is mapped as it takes. A line's offset in the file is\n"
     "`line.region.file_offset + line.offset`.");
 
-static PyObject *windows_lines(PyObject *self, PyObject *const *given,
-                               Py_ssize_t count, PyObject *keywords)
+static METHOD_KEYWORDS(windows_lines);
+
+static PyObject *windows_lines_with(PyObject *self, PyObject *const *values)
 {
-    static const Signature signature = {"lines", 0, 1, {"keepends", NULL}};
-    PyObject *values[1];
-    uint32_t keep = 0;
-    if (arguments_sort(&signature, given, count, keywords, values) < 0 ||
-        convert_flag(values[0], 1, &keep) < 0)
+    uint32_t keep_newlines = 0;
+    if (convert_flag(values[0], 1, &keep_newlines) < 0)
         return NULL;
-    if (((Windows *)self)->closed) {
-        raise_closed((Windows *)self);
+    if (windows_require_open((Windows *)self) < 0)
         return NULL;
-    }
-    return windows_lines_new((Windows *)self, keep != 0);
+    return windows_lines_new((Windows *)self, keep_newlines != 0);
 }
+
+KEYWORD_METHOD(windows_lines, windows_lines_with, "lines", 0, 1, "keepends")
 
 static const char windows_seek_doc[] =
     PyDoc_STR("seek($self, offset, /)\n--\n\n"
@@ -392,10 +396,8 @@ static const char windows___enter___doc[] =
 
 static PyObject *windows___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    if (((Windows *)self)->closed) {
-        raise_closed((Windows *)self);
+    if (windows_require_open((Windows *)self) < 0)
         return NULL;
-    }
     return Py_NewRef(self);
 }
 
@@ -417,7 +419,7 @@ static const char windows_closed_doc[] = PyDoc_STR("True once closed.");
 
 static PyObject *windows_closed(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(((Windows *)self)->closed);
+    return PyBool_FromLong(((Windows *)self)->is_closed);
 }
 
 static const char windows_size_doc[] =
@@ -465,10 +467,4 @@ static PyType_Slot windows_slots[] = {{Py_tp_doc, (void *)windows_doc},
                                       {Py_tp_getset, windows_attributes},
                                       {0, NULL}};
 
-PyType_Spec windows_spec = {
-    .name = "mapped.Windows",
-    .basicsize = sizeof(Windows),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = windows_slots,
-};
+TYPE(windows, "mapped.Windows", sizeof(Windows), 0, 0)

@@ -1,24 +1,26 @@
 /* The iterator over the lines of a file in windows. It owns the Region of the
- * window that it is in. What it works with is a copy, which takes the place of
- * its own when a line has been found: so two threads may ask one iterator at
- * once, and each goes on from what it saw. */
+ * window that it is in.
+ *
+ * Two threads may ask one iterator at the same time. So each call works with a
+ * copy of the iterator's state, a Search, which becomes the state of the
+ * iterator once a line has been found. */
 #include "unlocked.h"
 #include "windows.h"
 
 typedef struct Lines {
     PyObject_HEAD Windows *windows;
-    Region *region; /* of the window; NULL before the first */
+    Region *region; /* the window's Region; NULL before the first window */
     mapped_windows_lines core;
 } Lines;
 
-PyObject *windows_lines_new(Windows *windows, bool keep)
+PyObject *windows_lines_new(Windows *windows, bool keep_newlines)
 {
     Lines *self = PyObject_New(Lines, windows->state->windows_lines);
     if (self == NULL)
         return NULL;
     self->windows = (Windows *)Py_NewRef((PyObject *)windows);
     self->region = NULL;
-    mapped_windows_lines_init(&self->core, &windows->core, keep);
+    mapped_windows_lines_init(&self->core, &windows->core, keep_newlines);
     return (PyObject *)self;
 }
 
@@ -32,29 +34,31 @@ static void lines_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-static mapped_status step(mapped_windows_lines *lines, Region *region,
-                          mapped_slice *line, mapped_lines_step *what,
-                          mapped_error *error)
+/* Takes one step unlocked. Before the first window there is no region to read
+ * from yet. */
+static mapped_status take_step(mapped_windows_lines *lines, Region *region,
+                               mapped_slice *line, mapped_lines_step *step,
+                               mapped_error *error)
 {
     mapped_status status;
-    if (region == NULL) { /* it looks at the file first */
+    if (region == NULL) {
         PyThreadState *thread = unlocked_enter();
-        status = mapped_windows_lines_step(lines, line, what, error);
+        status = mapped_windows_lines_step(lines, line, step, error);
         unlocked_leave(thread);
         return status;
     }
     Unlocked unlocked = unlocked_begin_blocking(region->view.slice.region);
-    status = mapped_windows_lines_step(lines, line, what, error);
+    status = mapped_windows_lines_step(lines, line, step, error);
     return unlocked_end_access(&unlocked, status, error);
 }
 
-static mapped_status map(void *context, mapped_region **region,
-                         mapped_error *error)
+static mapped_status map_window(void *context, mapped_region **region,
+                                mapped_error *error)
 {
     return mapped_windows_lines_map(context, NULL, region, error);
 }
 
-/* A call for the next line: the copy, and the Region that it is in. */
+/* A call for the next line: the copy of the state, and the line. */
 typedef struct Search {
     Windows *windows;
     mapped_windows_lines lines;
@@ -62,58 +66,61 @@ typedef struct Search {
     mapped_slice line;
 } Search;
 
-/* Puts the next window in the place of the one that the search is in. */
-static mapped_status go_on(Search *search, mapped_error *error)
+/* Maps the window that the step wants, in place of the one that the search is
+ * in.
+ */
+static mapped_status change_window(Search *search, mapped_error *error)
 {
-    Region *made = region_new(search->windows->state, search->windows->name);
-    if (made == NULL)
+    Region *region = region_new(search->windows->state, search->windows->name);
+    if (region == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "lines");
     mapped_status status =
-        windows_open_region(&search->lines, map, made, error);
+        windows_open_region(&search->lines, map_window, region, error);
     if (status != MAPPED_OK) {
-        Py_DECREF((PyObject *)made);
+        Py_DECREF((PyObject *)region);
         return status;
     }
     Py_XDECREF((PyObject *)search->region);
-    search->region = made;
+    search->region = region;
     return MAPPED_OK;
 }
 
 /* Returns 1 with the next line; 0 at the end; or -1 with an exception. */
 static int search_line(Search *search)
 {
-    mapped_lines_step what;
+    mapped_lines_step step;
     mapped_error error;
     mapped_status status;
     for (;;) {
-        status =
-            step(&search->lines, search->region, &search->line, &what, &error);
-        if (status != MAPPED_OK || what != MAPPED_LINES_WINDOW)
+        status = take_step(&search->lines, search->region, &search->line, &step,
+                           &error);
+        if (status != MAPPED_OK || step != MAPPED_LINES_WINDOW)
             break;
-        status = go_on(search, &error);
+        status = change_window(search, &error);
         if (status != MAPPED_OK && status != MAPPED_PAST_END)
             break;
     }
     if (status == MAPPED_OK)
-        return what == MAPPED_LINES_LINE;
+        return step == MAPPED_LINES_LINE;
     mapped_error_set_operation(&error, "lines");
     if (!PyErr_Occurred())
         raise_error(search->windows->state, &error, search->windows->name);
     return -1;
 }
 
+/* Returns the next line where its end isn't near, in the same window. */
 static PyObject *next_far(Lines *self)
 {
     Search search = {.windows = self->windows, .lines = self->core};
     search.region = (Region *)Py_XNewRef((PyObject *)self->region);
     PyObject *result = NULL;
     if (search_line(&search) > 0) {
-        Region *before = self->region;
+        Region *previous = self->region;
         self->core = search.lines;
         self->region = (Region *)Py_NewRef((PyObject *)search.region);
         result =
             slice_new(search.region, search.line.offset, search.line.length);
-        Py_XDECREF((PyObject *)before);
+        Py_XDECREF((PyObject *)previous);
     }
     Py_XDECREF((PyObject *)search.region);
     return result;
@@ -137,16 +144,10 @@ static PyObject *lines_next(PyObject *object)
 static const char lines_doc[] =
     PyDoc_STR("Iterator over the lines of a file in windows.");
 
-static PyType_Slot lines_slots[] = {{Py_tp_doc, (void *)lines_doc},
-                                    {Py_tp_dealloc, lines_dealloc},
-                                    {Py_tp_iter, PyObject_SelfIter},
-                                    {Py_tp_iternext, lines_next},
-                                    {0, NULL}};
+static PyType_Slot windows_lines_slots[] = {{Py_tp_doc, (void *)lines_doc},
+                                            {Py_tp_dealloc, lines_dealloc},
+                                            {Py_tp_iter, PyObject_SelfIter},
+                                            {Py_tp_iternext, lines_next},
+                                            {0, NULL}};
 
-PyType_Spec windows_lines_spec = {
-    .name = "mapped._mapped.WindowsLines",
-    .basicsize = sizeof(Lines),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = lines_slots,
-};
+TYPE(windows_lines, "mapped._mapped.WindowsLines", sizeof(Lines), 0, 0)
