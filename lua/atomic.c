@@ -3,7 +3,7 @@
 #include "typed.h"
 
 typedef struct mlua_atomic {
-    mlua_slice bytes; /* of the word */
+    mlua_slice bytes; /* the bytes of the word */
     const mapped_element *element;
 } mlua_atomic;
 

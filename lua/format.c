@@ -288,7 +288,8 @@ static int format_pack(lua_State *L)
     mlua_check_integer(L, 3);
     compiled = mlua_push_compiled(L, MLUA_FORMAT, 2);
     lua_replace(L, 2);
-    /* Where an argument is missing, string.pack says that it got nil. */
+    /* This nil stands where an argument may be missing: string.pack says then
+     * that it got nil. */
     lua_pushnil(L);
     return compiled->is_plain ? pack_plain(L, top, compiled->fields)
                               : pack_steps(L, top, compiled->fields);

@@ -3,7 +3,7 @@
 #include "mapped_lua.h"
 
 typedef struct mlua_mutex {
-    mlua_slice bytes; /* of the word */
+    mlua_slice bytes; /* the bytes of the word */
     mapped_mutex core;
 } mlua_mutex;
 

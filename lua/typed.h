@@ -1,4 +1,4 @@
-/* What is typed: elements, items and arrays between Lua and the core. */
+/* Typed data between Lua and the core: elements, items and arrays. */
 #ifndef MAPPED_LUA_TYPED_H
 #define MAPPED_LUA_TYPED_H
 
@@ -14,19 +14,19 @@ typedef struct mlua_array {
     ptrdiff_t stride;
 } mlua_array;
 
-/* One of them: a script makes many, so it is small. */
+/* One record. A script makes many of them, so it is small. */
 typedef struct mlua_record {
     mlua_slice bytes;
     const mapped_fields *fields;
 } mlua_record;
 
-/* `fields` are stored in the rest of this userdata; or, of a record in a
- * record, in that of the Layout that is user value 1. */
+/* The fields are stored in the rest of this userdata. But those of a record
+ * inside of a record are stored in the outer Layout, which is user value 1. */
 typedef struct mlua_layout {
     const mapped_fields *fields;
 } mlua_layout;
 
-/* As the core has it, with the numbers that are in `array`. */
+/* Returns the core's array, whose shape and strides are numbers in `array`. */
 MAPPED__INLINE mapped_array mlua_core_array(mlua_array *array)
 {
     return (mapped_array){.slice = array->bytes.slice,
@@ -36,24 +36,27 @@ MAPPED__INLINE mapped_array mlua_core_array(mlua_array *array)
                           .strides = &array->stride};
 }
 
-/* array.c: an Array or Records that is not closed, or raises. */
+/* array.c: returns the Array or Records at `arg`; raises if it is neither, or
+ * is closed. */
 mlua_array *mlua_check_array(lua_State *L, int arg);
 
-/* The same, or NULL if it is neither; it may be closed. */
+/* array.c: returns the Array or Records at `arg`, which may be closed, or NULL.
+ */
 mlua_array *mlua_test_array(lua_State *L, int arg);
 
-/* Pushes an object with a copy of `array`, over bytes of the object at `arg`,
- * of which it also takes the Layout. */
+/* array.c: pushes an Array or Records with a copy of `array`. Its bytes are a
+ * part of those of the object at `arg`, and its Layout is that object's. */
 void mlua_push_array(lua_State *L, int arg, const mlua_array *array);
 
-/* Pushes the array, of one dimension and a positive stride and with the Layout
- * of the object at argument 1; returns 1. Raises if it doesn't lie inside, as
- * of `operation`. */
+/* array.c: the same for an array of the core, which has one dimension and a
+ * positive stride, and the object at argument 1; returns 1. Raises an error
+ * that names `operation` if it doesn't lie inside of the object. */
 int mlua_push_subarray(lua_State *L, const char *operation,
                        const mapped_array *array);
 
-/* Pushes such items over all bytes of the view at argument 1; returns 1. Raises
- * if a part of one is left over. */
+/* array.c: pushes an Array or Records of such items over all bytes of the
+ * Region or Slice at argument 1, which are `slice`; returns 1. Raises if that
+ * isn't a whole number of items. */
 int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
                    const mapped_item *item);
 
@@ -67,12 +70,12 @@ MAPPED__INLINE bool mlua_is_strided(const mlua_array *array)
 void mlua_push_value(lua_State *L, const mapped_element *element,
                      mapped_value value);
 
-/* The same of what lies at `p`. False, and nothing is pushed, for an integer
- * that Lua's can't hold. */
+/* value.c: pushes the value of an element at `p`, plain memory. Returns false
+ * and pushes nothing for an integer that is too large for Lua. */
 bool mlua_push_other(lua_State *L, const mapped_element *element,
                      const void *p);
 
-/* The same, with what is most common inline. Only a `char` allocates. */
+/* The same; the most common elements are inline. Only a `char` allocates. */
 MAPPED__INLINE bool
 mlua_push_loaded(lua_State *L, const mapped_element *element, const void *p)
 {
@@ -112,11 +115,11 @@ mlua_push_loaded(lua_State *L, const mapped_element *element, const void *p)
     }
 }
 
-/* Pushes the element at `offset` of a slice, or raises. */
+/* value.c: pushes the element at `offset` of a slice, or raises. */
 void mlua_push_slow(lua_State *L, mapped_slice slice, size_t offset,
                     const mapped_element *element);
 
-/* The same, with what nearly always happens inline. */
+/* The same; an access that succeeds is inline. */
 MAPPED__INLINE void mlua_push_element(lua_State *L, mapped_slice slice,
                                       size_t offset,
                                       const mapped_element *element)
@@ -131,47 +134,50 @@ MAPPED__INLINE void mlua_push_element(lua_State *L, mapped_slice slice,
     mlua_push_slow(L, slice, offset, element);
 }
 
-/* Pushes the item at `offset` of a slice, which is one of the object's at
- * `arg`: a value, or what repeats and records as an object in place. */
+/* value.c: pushes the item at `offset` of a slice of the object at `arg`: a
+ * number or a text as a value; a record, or an item that repeats, as an object
+ * in place. */
 void mlua_push_item(lua_State *L, int arg, mapped_slice slice, size_t offset,
                     const mapped_item *item);
 
-/* Pushes a copy of the item at `p`, plain memory on the stack: a value, or a
- * table of these. */
+/* value.c: pushes a copy of the item at `p`, plain memory on the stack: a
+ * value, or a table of values. */
 void mlua_push_copy(lua_State *L, const mapped_item *item,
                     const unsigned char *p);
 
-/* The element whose string.pack code, or else a layout's name of it, is at
- * `arg`. */
+/* value.c: returns the element that the string at `arg` means, which is a code
+ * of string.pack or else a layout's name; raises if there is none. */
 const mapped_element *mlua_check_element(lua_State *L, int arg);
 
-/* The value at an argument for an element; raises. */
+/* value.c: converts the argument to a value of the element, or raises. */
 mapped_value mlua_check_value(lua_State *L, int arg,
                               const mapped_element *element);
 
-/* Raises; MAPPED_VALUE becomes a complaint about the argument at `arg`. */
+/* value.c: raises an error of an access; MAPPED_VALUE becomes an error about
+ * the argument at `arg`. */
 int mlua_raise_value(lua_State *L, int arg, const mapped_error *error);
 
-/* Stores the value at `index`, counted from the bottom, as such an item in
- * plain memory on the stack, all but what lies between fields. Returns NULL, or
- * what is wrong with the value, pushed. Reading tables runs any code. */
+/* value.c: stores the value at `index`, a positive one, as an item at `to`,
+ * plain memory on the stack; bytes between fields are left as they are. Returns
+ * NULL; or pushes and returns what is wrong with the value. Reading a table may
+ * run any code. */
 const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
                          unsigned char *to);
 
-/* The same in a slice; also raises. */
+/* value.c: the same for an item in a slice; raises if the access fails. */
 const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
                           size_t offset, const mapped_item *item);
 
-/* Memory until the caller returns: `room` if that is enough, else a userdata,
- * which is pushed. */
+/* value.c: returns `n` bytes of memory that stay until the caller returns:
+ * `room`, if its `capacity` is enough, else a userdata, which is pushed. */
 unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,
                               size_t n);
 
-/* Pushes that, and of which field. */
+/* value.c: pushes and returns what is wrong, after the name of the field. */
 const char *mlua_push_wrong(lua_State *L, const mapped_field *field,
                             const char *wrong);
 
-/* Raises: no field has the name at `index`. */
+/* value.c: raises an error that says that no field has the name at `index`. */
 int mlua_raise_field(lua_State *L, int index);
 
 #endif

@@ -414,7 +414,7 @@ const char *mlua_convert(lua_State *L, int index, const mapped_item *item,
     }
 }
 
-/* All of the value is converted before any of it is stored. */
+/* The value is converted completely before any of it is stored. */
 const char *mlua_set_item(lua_State *L, int index, mapped_slice slice,
                           size_t offset, const mapped_item *item)
 {

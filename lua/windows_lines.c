@@ -27,7 +27,7 @@ typedef enum search_state {
     FILE_ENDED
 } search_state;
 
-/* Its user value 1 is the Region of the window that it is in. */
+/* User value 1 of a line_iterator is the Region of the window that it is in. */
 typedef struct line_iterator {
     mapped_windows_lines core;
     mlua_region *window; /* that Region; NULL before the first window */

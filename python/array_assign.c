@@ -46,7 +46,7 @@ static bool is_blank(char c)
     return strchr(" \t\n\r\f\v", c) != NULL;
 }
 
-/* Is this the count in a format like "1i"? Codes come after '?' in ASCII. */
+/* Is this the count in a format like "1i"? No code is before '?' in ASCII. */
 static bool is_count_of_one(const char *format)
 {
     return format[0] == '1' && format[1] >= '?';
@@ -154,7 +154,7 @@ static int copy_items(const Array *array, const mapped_array *target,
 {
     mapped_error error;
     if (!same_shape(target, source->dimensions, source->shape)) {
-        /* The shapes also differ because a closed Region has no bytes. */
+        /* A closed Region has no bytes, so its shape differs too. */
         if (require_open(source_owner, ASSIGN) < 0)
             return -1;
         return raise_shapes_differ();

@@ -1,4 +1,5 @@
-/* All items of an array: in plain memory, as bytes, as a list, as a buffer. */
+/* Copies all items of an array to and from plain memory, to bytes and to lists,
+ * and exports them as a buffer. */
 #include "array.h"
 #include "unlocked.h"
 #include "value.h"

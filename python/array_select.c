@@ -1,6 +1,6 @@
-/* From a subscript to the part of an array that it chooses. Conversion of the
- * indices may run user code; an Array never changes, so none of it matters
- * until the memory is touched. */
+/* Finds the part of an array that a subscript chooses. The conversion of an
+ * index may run any code; but that can't change an Array, and no memory of a
+ * region is touched here. */
 #include "array.h"
 
 /* Converts an index or a slice of Python. A step of 0 stands for an index,

@@ -57,7 +57,7 @@ static void atomic_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* As of a Slice: there is no tp_clear. */
+/* There is no tp_clear, as for a Slice. */
 static int atomic_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));

@@ -1,5 +1,5 @@
-/* From Python objects to numbers and bytes. All of it runs before any memory of
- * ours is looked at, since __index__ and __buffer__ are user code. */
+/* Converts Python objects to numbers and texts. Callers convert all arguments
+ * before they look at memory of ours, because __index__ is code of others. */
 #include "binding.h"
 
 PyObject *exact_text(PyObject *text)

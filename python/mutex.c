@@ -52,7 +52,7 @@ static void mutex_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* As of a Slice: there is no tp_clear. */
+/* There is no tp_clear, as for a Slice. */
 static int mutex_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));

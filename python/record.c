@@ -36,8 +36,7 @@ static int record_traverse(PyObject *self, visitproc visit, void *arg)
 
 /* Finds the field that has an attribute's name; NULL if there is none. A name
  * like __class__ means Python's own attribute, so it sets `*is_special`, and
- * only
- * [] reaches a field of that name. Returns 0, or -1 with an exception. */
+ * only [] reaches a field of that name. Returns 0, or -1 with an exception. */
 static int attribute_field(PyObject *self, PyObject *name,
                            const mapped_field **field, bool *is_special)
 {

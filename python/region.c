@@ -197,7 +197,7 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     Region *region = (Region *)self;
     const bool body_raised = type != Py_None;
     /* Only the first end of a block warns. The flag is set before any code of
-     * others runs, because that could end the block once more. */
+     * others can run, because that could end the block once more. */
     const bool warned_before = region->exit_warned;
     region->exit_warned = true;
     size_t exports = retire_core(region);
@@ -208,7 +208,7 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
         Py_RETURN_NONE;
     }
     /* The exception of the body passes, so none of ours may take its place. A
-     * pending fault is left to the next check() or close(). */
+     * pending fault is left to the next close(). */
     if (warning_raised)
         PyErr_WriteUnraisable(self);
     Py_RETURN_NONE;

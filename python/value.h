@@ -92,8 +92,9 @@ PyObject *item_make(const mapped_item *item, const unsigned char *p);
 int field_store(const State *state, const mapped_field *field, PyObject *object,
                 unsigned char *to);
 
-/* The same for all fields of a record, from a dict by name or from a sequence
- * in their order. */
+/* Converts an object to a record at `to`: a dict or a Record by the names of
+ * the fields, or a sequence in their order. Returns 0, or -1 with an exception.
+ */
 int record_store(const State *state, const mapped_fields *fields,
                  PyObject *object, unsigned char *to);
 
