@@ -32,8 +32,7 @@ typedef struct Region Region;
 
 typedef struct Code {
     const mapped_element *element; /* NULL if there is no such code */
-    char native; /* the letter if its size and limits are the C compiler's, or 0
-                  */
+    char native; /* the letter if sizes and limits are C's own, or 0 */
 } Code;
 
 /* A format that was used lately: its text, a str or bytes and no subclass, and
@@ -106,21 +105,20 @@ static inline void put_item(PyObject **tuple, size_t i, PyObject *object)
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
     Region *owner;      /* a Slice has a reference; a Region is its own owner */
-    mapped_slice slice; /* in a Region only `slice.region` has a meaning */
+    mapped_slice slice; /* a Region's has no length, and its offset is 0 */
 } View;
 
 struct Region {
     View view;
     mapped_error *pending_fault; /* what the next check() or close() raises */
     State *state;
-    PyObject *name;   /* the path or descriptor as given, or None */
-    bool is_wrap;     /* made by wrap(), so it can be part of a cycle */
-    bool exit_warned; /* __exit__ has warned, or had no need to */
-    Py_buffer
-        wrap_buffer;     /* the wrapped buffer; `obj` is NULL if none is held */
-    bool wrap_ended;     /* the core no longer needs `wrap_buffer` */
-    bool wrap_traversed; /* the collector is shown it: see region_traverse */
-    Region *next;        /* the next one in State.dealloc_queue */
+    PyObject *name;        /* the path or descriptor as given, or None */
+    bool is_wrap;          /* made by wrap(), so it can be part of a cycle */
+    bool exit_warned;      /* __exit__ has warned, or had no need to */
+    Py_buffer wrap_buffer; /* `obj` is NULL if no buffer is held */
+    bool wrap_ended;       /* the core no longer needs `wrap_buffer` */
+    bool wrap_traversed;   /* the collector is shown it: see region_traverse */
+    Region *next;          /* the next one in State.dealloc_queue */
 };
 
 /* The bytes that an object of ours stands for, from its first to its last. */

@@ -91,8 +91,7 @@ static PyObject *copy_field(const Record *record, const mapped_field *field)
 }
 
 /* Makes the Record or Records, in place, of a field that is one or several
- * records.
- */
+ * records. */
 static PyObject *inner_records(const Record *record, const mapped_field *field)
 {
     Region *owner = record->owner;

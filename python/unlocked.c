@@ -68,8 +68,7 @@ void unlocked_note_end(Region *self)
 }
 
 /* Releases the wrapped buffers that were given up. This runs the code of
- * others.
- */
+ * others. */
 static void release_given_up(void)
 {
     const int count = given_up.count;

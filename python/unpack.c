@@ -7,8 +7,7 @@
 #include <string.h>
 
 /* Most formats have no more values and bytes, and need no memory but the
- * stack's.
- */
+ * stack's. */
 #define STACK_VALUES 64
 #define STACK_BYTES 512
 

@@ -67,8 +67,7 @@ typedef struct Search {
 } Search;
 
 /* Maps the window that the step wants, in place of the one that the search is
- * in.
- */
+ * in. */
 static mapped_status change_window(Search *search, mapped_error *error)
 {
     Region *region = region_new(search->windows->state, search->windows->name);
