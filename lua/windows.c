@@ -66,6 +66,8 @@ static mapped_status open_stream(lua_State *L, mlua_windows *self,
                                           overlap, error);
 }
 
+/* Pushes a Windows that is closed so far. It is complete before anything is
+ * opened, so that no error can lose what was opened. */
 static mlua_windows *push_windows(lua_State *L)
 {
     mlua_windows *self = lua_newuserdatauv(L, sizeof *self, 2);
