@@ -52,16 +52,19 @@ static mapped_status wait_a_little(const mapped_region *region, uint64_t pause,
     return MAPPED_OK;
 }
 
+static uint64_t start_of(mapped_slice slice)
+{
+    return mapped__region_of(slice.region)->offset + (uint64_t)slice.offset;
+}
+
 static mapped_status acquire(mapped_slice slice, bool shared, uint64_t deadline,
                              intptr_t file, mapped_error *error)
 {
-    uint64_t start =
-        mapped__region_of(slice.region)->offset + (uint64_t)slice.offset;
     uint64_t pause = FIRST_PAUSE;
     for (;;) {
         bool taken;
-        mapped_status status =
-            mapped__file_lock(file, start, slice.length, shared, &taken, error);
+        mapped_status status = mapped__file_lock(
+            file, start_of(slice), slice.length, shared, &taken, error);
         if (status != MAPPED_OK || taken)
             return status;
         status = wait_a_little(slice.region, pause, deadline, error);
@@ -83,12 +86,20 @@ mapped_status mapped_lock_acquire(mapped_slice slice, bool shared,
             mapped__file_close(file);
     }
     if (status == MAPPED_OK)
-        lock->file_ = file;
+        *lock = (mapped_lock){.file_ = file,
+                              .start_ = start_of(slice),
+                              .length_ = slice.length,
+                              .owner_ = mapped__process_identity()};
     return mapped__region_report(slice.region, "lock", status, error);
 }
 
+/* A fork's child has the description, too, so the lock would outlive the close.
+ */
 void mapped_lock_release(mapped_lock *lock)
 {
+    if (lock->file_ != MAPPED__NO_FILE && lock->owner_ != 0 &&
+        lock->owner_ == mapped__process_identity())
+        mapped__file_unlock(lock->file_, lock->start_, lock->length_);
     mapped__file_close(lock->file_);
     lock->file_ = MAPPED__NO_FILE;
 }

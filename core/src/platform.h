@@ -96,6 +96,8 @@ mapped_status mapped__file_reopen(intptr_t file, bool writable, intptr_t *again,
  * else has a lock that forbids it. MAPPED_UNSUPPORTED, MAPPED_SYSTEM. */
 mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
                                 bool shared, bool *taken, mapped_error *error);
+/* Ends the lock for all who have the description by a fork. */
+void mapped__file_unlock(intptr_t file, uint64_t offset, uint64_t length);
 
 /* The path of the file that shared memory of that name is, which begins with a
  * "/" or doesn't, and removing it. MAPPED_ARGUMENT, MAPPED_SYSTEM;
@@ -338,8 +340,8 @@ uint32_t mapped__notify(const uint32_t *word, uint32_t count);
 uint64_t mapped__now(void); /* nanoseconds since some time */
 
 /* A number that no other process of this system has had, most probably: its low
- * 32 bits are that of the process, of which the highest is 0. And whether a
- * process with such a number lives. */
+ * 32 bits are that of the process, of which the highest is 0. 0: it can't be
+ * told, and errno says why. And whether a process with such a number lives. */
 uint64_t mapped__process_identity(void);
 bool mapped__process_lives(uint64_t identity);
 

@@ -5,6 +5,7 @@ import gc
 import io
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -136,6 +137,30 @@ def test_waiting_ends_when_the_lock_is_free(locked):
     with locked.lock(timeout=60):
         pass
     thread.join()
+
+
+def test_unlock_ends_the_lock_of_a_forks_child(locked):
+    lock = locked.lock()
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(1)
+    lock.unlock()
+    locked.lock(timeout=20).unlock()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_child_of_a_fork_does_not_end_the_lock(locked):
+    lock = locked.lock()
+    child = os.fork()
+    if child == 0:
+        lock.unlock()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    with pytest.raises(TimeoutError):
+        locked.lock(timeout=0)
+    lock.unlock()
 
 
 def test_signal_handler_runs_during_a_wait(locked, interrupted):

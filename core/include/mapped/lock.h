@@ -13,8 +13,11 @@
  * On Linux these are the record locks of an open file description
  * (fcntl, F_OFD_SETLK), with one of its own for each lock, so that no close of
  * another descriptor gives it up. They meet the locks of fcntl and lockf of
- * other programs. A lock that somebody holds when he dies is free. Across a
- * fork both processes hold it, until both have released it. */
+ * other programs. A lock whose holder dies is free. A fork's child has it, too,
+ * but only a release in the process that acquired it, or the end of both, ends
+ * it.
+ *
+ * On Windows they keep others from reading and writing the bytes, too. */
 #ifndef MAPPED_LOCK_H
 #define MAPPED_LOCK_H
 
@@ -24,7 +27,9 @@ MAPPED_BEGIN
 
 /* A lock that is held. It outlives its region. */
 typedef struct mapped_lock {
-    intptr_t file_; /* private */
+    intptr_t file_; /* private: all below */
+    uint64_t start_, length_;
+    uint64_t owner_; /* the process */
 } mapped_lock;
 
 /* Locks the bytes of the slice: with others who share them, or alone. Waits for
@@ -36,7 +41,9 @@ typedef struct mapped_lock {
  * a region that can't be written. MAPPED_UNSUPPORTED: the memory is no file, or
  * the file's system has no such locks. MAPPED_ARGUMENT for a slice of no bytes;
  * MAPPED_RANGE, MAPPED_CLOSED, also when the region is closed during the wait;
- * MAPPED_SYSTEM: the system refuses another descriptor or the lock. */
+ * MAPPED_SYSTEM: the system refuses another descriptor or the lock; without
+ * /proc, and in mode "r", the file is opened by its path, so it must still have
+ * that (MAPPED_STALE), and this process the right to open it. */
 MAPPED__MUST_USE mapped_status mapped_lock_acquire(mapped_slice slice,
                                                    bool shared,
                                                    uint64_t deadline,

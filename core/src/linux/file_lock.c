@@ -20,19 +20,29 @@ mapped_status mapped__file_reopen(intptr_t file, bool writable, intptr_t *again,
     return MAPPED_OK;
 }
 
-mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
-                                bool shared, bool *taken, mapped_error *error)
+static int set_lock(intptr_t file, short type, uint64_t offset, uint64_t length)
 {
     struct flock range;
     memset(&range, 0, sizeof range);
-    range.l_type = shared ? F_RDLCK : F_WRLCK;
+    range.l_type = type;
     range.l_whence = SEEK_SET;
     range.l_start = (off_t)offset;
     range.l_len = (off_t)length;
-    *taken = fcntl((int)file, F_OFD_SETLK, &range) == 0;
+    return fcntl((int)file, F_OFD_SETLK, &range);
+}
+
+mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
+                                bool shared, bool *taken, mapped_error *error)
+{
+    *taken = set_lock(file, shared ? F_RDLCK : F_WRLCK, offset, length) == 0;
     if (*taken || errno == EAGAIN || errno == EACCES || errno == EINTR)
         return MAPPED_OK;
     if (errno == EINVAL || errno == EOPNOTSUPP)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "lock");
     return mapped_error_set_system(error, errno, "fcntl");
+}
+
+void mapped__file_unlock(intptr_t file, uint64_t offset, uint64_t length)
+{
+    (void)set_lock(file, F_UNLCK, offset, length);
 }

@@ -11,39 +11,32 @@
 #include "platform.h"
 
 typedef struct process_state {
+    long number;
     char state;
     unsigned long threads;
     unsigned long long start; /* in ticks since the system's */
 } process_state;
 
-typedef enum sight {
-    SEEN,
-    GONE,
-    UNSEEN
-} sight;
-
-/* UNSEEN: it can't be told, for want of a descriptor or of /proc. */
-static sight read_state(const char *path, process_state *found)
+/* False: it can't be told, and errno says why. */
+static bool read_state(const char *path, process_state *found)
 {
     char text[1024];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT && access("/proc/self", F_OK) == 0 ? GONE
-                                                                  : UNSEEN;
+        return false;
     ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    bool gone = n < 0 && errno == ESRCH;
+    int reason = n < 0 ? errno : ENOENT;
     close(fd);
+    errno = reason;
     if (n <= 0)
-        return gone ? GONE : UNSEEN;
+        return false;
     text[n] = '\0';
     const char *rest = strrchr(text, ')'); /* the name may be anything */
-    return rest != NULL &&
-                   sscanf(rest,
-                          ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                          "%*s %*s %*s %*s %*s %lu %*s %llu",
-                          &found->state, &found->threads, &found->start) == 3
-               ? SEEN
-               : UNSEEN;
+    return rest != NULL && sscanf(text, "%ld", &found->number) == 1 &&
+           sscanf(rest,
+                  ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                  "%*s %*s %*s %*s %*s %lu %*s %llu",
+                  &found->state, &found->threads, &found->start) == 3;
 }
 
 static uint64_t identity_of(uint32_t number, const process_state *state)
@@ -52,6 +45,7 @@ static uint64_t identity_of(uint32_t number, const process_state *state)
 }
 
 static uint64_t identity; /* 0: not yet known */
+static bool knows_starts; /* /proc is that of this process */
 static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 
 static void forget_identity(void)
@@ -64,14 +58,24 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, forget_identity);
 }
 
+/* Without a /proc, or with one that counts processes otherwise, the time of the
+ * start is 0. For want of a descriptor the identity is 0. */
 static uint64_t find_identity(void)
 {
+    uint64_t none = 0;
     process_state state = {.start = 0};
     pthread_once(&forks_watched, watch_forks);
-    (void)read_state("/proc/self/stat", &state);
+    bool seen = read_state("/proc/self/stat", &state);
+    if (!seen && errno != ENOENT && errno != EACCES)
+        return 0;
+    if (!seen || state.number != (long)getpid())
+        state.start = 0;
+    MAPPED__STORE(&knows_starts, state.start != 0);
     uint64_t found = identity_of((uint32_t)getpid(), &state);
-    MAPPED__STORE(&identity, found);
-    return found;
+    return __atomic_compare_exchange_n(&identity, &none, found, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+               ? found
+               : none;
 }
 
 uint64_t mapped__process_identity(void)
@@ -86,18 +90,24 @@ static bool has_ended(const process_state *state)
     return (state->state == 'Z' || state->state == 'X') && state->threads <= 1;
 }
 
-/* One that couldn't be told the time of its start has 0 for it. */
+static bool exists(pid_t number)
+{
+    return number > 0 && (kill(number, 0) == 0 || errno != ESRCH);
+}
+
+/* One that couldn't be told the time of its start has 0 for it. One that exists
+ * and can't be seen in /proc, which may be hidden, lives. */
 bool mapped__process_lives(uint64_t of)
 {
     char path[32];
     process_state state;
-    uint32_t number = (uint32_t)of;
-    if (kill((pid_t)number, 0) != 0 && errno == ESRCH)
+    const pid_t number = (pid_t)(uint32_t)of;
+    if (!exists(number))
         return false;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
-    sight seen = read_state(path, &state);
-    if (seen != SEEN)
-        return seen == UNSEEN;
+    if (mapped__process_identity() == 0 || !MAPPED__LOAD(&knows_starts) ||
+        !read_state(path, &state))
+        return exists(number);
     return !has_ended(&state) &&
-           (of >> 32 == 0 || identity_of(number, &state) == of);
+           (of >> 32 == 0 || identity_of((uint32_t)number, &state) == of);
 }
