@@ -75,6 +75,14 @@ uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info)
     return info->size;
 }
 
+/* What other programs keep in shared memory may look like a trailer. */
+uint64_t mapped__region_data_end(const mapped__region *self, intptr_t file,
+                                 mapped__file_info *info)
+{
+    return self->flags & MAPPED_OPEN_SHARED ? info->size
+                                            : mapped__file_data_end(file, info);
+}
+
 mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
                                          uint64_t data_end, mapped_error *error)
 {

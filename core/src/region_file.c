@@ -73,7 +73,7 @@ static mapped_status size_of_file(const mapped__region *self, uint64_t *size,
         return status;
     status = mapped__file_info_get(file, &info, error);
     if (status == MAPPED_OK)
-        *size = mapped__file_data_end(file, &info);
+        *size = mapped__region_data_end(self, file, &info);
     mapped__region_close_file(self, file);
     return status;
 }

@@ -309,6 +309,9 @@ void mapped__region_check_spare(mapped__region *self,
 
 /* What the file's size is without the spare that an append has left there. */
 uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info);
+/* The same for the region's file; shared memory has no trailer. */
+uint64_t mapped__region_data_end(const mapped__region *self, intptr_t file,
+                                 mapped__file_info *info);
 
 /* Makes a file of `size` bytes, as a trailer needs it, end with one. */
 mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,

@@ -300,7 +300,9 @@ static mapped_status open_file(opening *o, const char *name,
     if (status == MAPPED_OK)
         status = check_kind(o, error);
     if (status == MAPPED_OK)
-        o->data_end = mapped__file_data_end(o->file, &o->info);
+        o->data_end = o->options.flags & MAPPED_OPEN_SHARED
+                          ? o->info.size
+                          : mapped__file_data_end(o->file, &o->info);
     if (status == MAPPED_OK)
         status = choose_length(o, error);
     if (status == MAPPED_OK)

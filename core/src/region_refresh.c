@@ -188,8 +188,8 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
     mapped__map_request request;
     mapped__mapping made;
     size_t length;
-    mapped_status status =
-        find_length(self, mapped__file_data_end(file, info), &length, error);
+    mapped_status status = find_length(
+        self, mapped__region_data_end(self, file, info), &length, error);
     if (status == MAPPED_OK)
         status = check_alone(self, error);
     if (status != MAPPED_OK)
@@ -262,7 +262,7 @@ static mapped_status follow(mapped__region *self, mapped_change *change,
     if (status != MAPPED_OK)
         return status;
     mapped__region_check_spare(self, &info);
-    status = find_length(self, mapped__file_data_end(self->file, &info),
+    status = find_length(self, mapped__region_data_end(self, self->file, &info),
                          &length, error);
     if (status != MAPPED_OK)
         return status;

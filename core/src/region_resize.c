@@ -222,7 +222,7 @@ static mapped_status get_size(const mapped__region *self, file_size *size,
     if (status != MAPPED_OK)
         return status;
     size->all = info.size;
-    size->data = mapped__file_data_end(self->file, &info);
+    size->data = mapped__region_data_end(self, self->file, &info);
     return MAPPED_OK;
 }
 

@@ -106,6 +106,21 @@ def test_shared_memory_has_a_name_and_no_descriptor(path):
         mapped.unlink(5)
 
 
+def test_bytes_like_a_trailer_of_append_are_bytes(name, tmp_path):
+    """What append leaves at the end of a file is data in shared memory."""
+    log = tmp_path / "log"
+    with mapped.open(log, "w+") as region:
+        region.append(b"x" * 1000)
+        content = log.read_bytes()
+        assert len(content) > 65536
+    with mapped.shared(name, len(content), "x+") as region:
+        region[:] = content
+        with mapped.shared(name) as again:
+            assert len(again) == len(content)
+            assert again.refresh() == "unchanged"
+            assert again.size == len(content)
+
+
 def test_mmap_of_the_descriptor_is_the_same(name):
     with mapped.shared(name, mmap.PAGESIZE, "x+") as region:
         with mmap.mmap(region.fileno(), 0) as memory:

@@ -50,7 +50,7 @@ mapped_status mapped__shared_path(const char *name,
                                   char path[MAPPED__SHARED_SIZE],
                                   mapped_error *error)
 {
-    name += *name == '/';
+    name += strspn(name, "/");
     if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
         strcmp(name, "..") == 0)
         return mapped_error_set(error, MAPPED_ARGUMENT,
