@@ -10,7 +10,7 @@
 
 static bool is_word(const mapped_element *element)
 {
-    return element->kind <= MAPPED_KIND_UNSIGNED &&
+    return element != NULL && element->kind <= MAPPED_KIND_UNSIGNED &&
            (element->size == 4 || element->size == 8);
 }
 
@@ -19,11 +19,11 @@ mapped_status mapped_atomic_at(mapped_slice slice,
                                mapped_atomic *atomic, mapped_error *error)
 {
     mapped_slice word;
-    const uint64_t numbers[3] = {offset, element->size, element->size};
     mapped_status status = MAPPED_OK;
     if (!is_word(element))
         return mapped_error_set(error, MAPPED_ARGUMENT,
                                 "atomic: no integer of 32 or 64 bits");
+    const uint64_t numbers[3] = {offset, element->size, element->size};
     status = mapped_slice_sub(slice, offset, element->size, &word, error);
     if (status == MAPPED_OK && mapped__is_device(slice.region))
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "atomic");

@@ -13,6 +13,7 @@
  * word, of which the system compares only the first half. */
 #define LOOK ((uint64_t)SECOND / 10)
 #define LOOK_AT_LONG ((uint64_t)SECOND / 100)
+#define LOOK_AT_COPY ((uint64_t)SECOND / 1000)
 
 uint64_t mapped_deadline(uint64_t nanoseconds)
 {
@@ -57,6 +58,25 @@ static bool first_half(const mapped_element *element, mapped_value value,
     return true;
 }
 
+/* A futex makes a private page of a file a copy, which follows the file no
+ * more. */
+static bool has_futex(const mapped_atomic *atomic)
+{
+    return mapped__region_of(atomic->word.region)->mode != MAPPED_MODE_COPY;
+}
+
+static bool sleep_a_while(const mapped_atomic *atomic, uint32_t half,
+                          uint64_t nanoseconds)
+{
+    static const uint32_t nothing;
+    if (has_futex(atomic)) {
+        const void *word = mapped__slice_first(atomic->word);
+        return mapped__sleep(word, half, nanoseconds);
+    }
+    return mapped__sleep(
+        &nothing, 0, nanoseconds < LOOK_AT_COPY ? nanoseconds : LOOK_AT_COPY);
+}
+
 mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
                                  mapped_value expected, uint64_t deadline,
                                  mapped_value *found, mapped_error *error)
@@ -82,8 +102,7 @@ mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
         uint64_t left = left_until(deadline);
         if (left == 0)
             return end(atomic, MAPPED_TIMEOUT, error);
-        const void *word = mapped__slice_first(atomic->word);
-        if (!mapped__sleep(word, half, left < look ? left : look))
+        if (!sleep_a_while(atomic, half, left < look ? left : look))
             return end(atomic, MAPPED_INTERRUPTED, error);
     }
 }
@@ -96,7 +115,8 @@ mapped_status mapped_atomic_notify(const mapped_atomic *atomic, uint32_t count,
     const mapped_slice word = atomic->word;
     mapped_status status = mapped_slice_enter(word, 0, word.length, &p, error);
     if (status == MAPPED_OK) {
-        uint32_t found = mapped__notify((const void *)p, count);
+        uint32_t found =
+            has_futex(atomic) ? mapped__notify((const void *)p, count) : 0;
         status = mapped_slice_leave(word, 0, word.length, error);
         if (status == MAPPED_OK && woken != NULL)
             *woken = found;

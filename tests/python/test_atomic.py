@@ -252,6 +252,32 @@ def test_notify_refuses_other_counts(region):
         region.atomic("I").notify("1")
 
 
+def test_notify_of_nobody_wakes_nobody(region):
+    word = region.atomic("I")
+    word.store(0)
+    thread = threading.Thread(target=lambda: word.wait(0, 20))
+    thread.start()
+    for _ in range(20):
+        assert word.notify(0) == 0
+        time.sleep(0.001)
+    word.store(1)
+    word.notify()
+    thread.join()
+
+
+def test_wait_keeps_a_private_page_the_files(path):
+    with mapped.open(path, "c") as copy, mapped.open(path, "r+") as file:
+        word = copy.atomic("I")
+        seen = word.load()
+        with pytest.raises(TimeoutError):
+            word.wait(seen, 0.01)
+        word.notify()
+        thread = threading.Timer(0.01, file.set, ("I", 0, seen ^ 1))
+        thread.start()
+        assert word.wait(seen, 20) == seen ^ 1
+        thread.join()
+
+
 def test_signal_handler_runs_during_a_wait(region, interrupted):
     word = region.atomic("I")
     word.store(0)

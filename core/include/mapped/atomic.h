@@ -49,8 +49,8 @@ typedef struct mapped_atomic {
 } mapped_atomic;
 
 /* The word at byte `offset`. MAPPED_ARGUMENT unless the element is an integer
- * of 4 or 8 bytes; MAPPED_MISALIGNED unless it lies at a multiple of its size
- * in memory; MAPPED_UNSUPPORTED on a device. */
+ * of 4 or 8 bytes (not NULL); MAPPED_MISALIGNED unless it lies at a multiple of
+ * its size in memory; MAPPED_UNSUPPORTED on a device. */
 MAPPED__MUST_USE mapped_status mapped_atomic_at(mapped_slice slice,
                                                 const mapped_element *element,
                                                 size_t offset,
@@ -110,15 +110,19 @@ MAPPED__MUST_USE mapped_status mapped_deadline_seconds(double seconds,
  * and the thread put to sleep in one step.
  *
  * MAPPED_TIMEOUT: it is `expected` still. MAPPED_INTERRUPTED: a signal handler
- * has run in this thread, and it is `expected` still. A region that is closed
+ * has run in this thread while it slept, and it is `expected` still; one that
+ * runs just before the sleep is not noticed, so who waits for a flag that a
+ * handler sets waits in turns of a short time. A region that is closed
  * meanwhile, or whose page is lost, ends the wait with that status, within a
  * tenth of a second.
  *
  * On Linux this is a futex of 32 bits, which another process may use, too
  * (FUTEX_WAIT and FUTEX_WAKE without FUTEX_PRIVATE_FLAG). A 64-bit word is
  * waited for at its first four bytes, and looked at a hundred times a second,
- * because the other four may be all that changes. Other systems can't wait for
- * another process: there any word is looked at a thousand times a second. */
+ * because the other four may be all that changes. In mode "c", where a futex
+ * would make the page a copy, a word is looked at a thousand times a second.
+ * Other systems can't wait for another process: there any word is looked at a
+ * thousand times a second. */
 MAPPED__MUST_USE mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
                                                   mapped_value expected,
                                                   uint64_t deadline,

@@ -41,6 +41,8 @@ bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
 
 uint32_t mapped__notify(const uint32_t *word, uint32_t count)
 {
+    if (count == 0) /* which the system takes for 1 */
+        return 0;
     int most = count < INT_MAX ? (int)count : INT_MAX;
     long woken = syscall(SYS_futex, word, FUTEX_WAKE, most, NULL, NULL, 0);
     return woken > 0 ? (uint32_t)woken : 0;
