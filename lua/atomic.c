@@ -163,13 +163,16 @@ static int atomic_wait(lua_State *L)
     mapped_value value, found;
     mapped_error error;
     mapped_atomic atomic;
-    uint64_t deadline;
+    mlua_wait wait;
+    mapped_status status;
     mlua_at_most(L, 3);
     atomic = check_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
-    deadline = mlua_opt_deadline(L, 3);
-    if (mapped_atomic_wait(&atomic, value, deadline, &found, &error) ==
-        MAPPED_OK)
+    wait = mlua_begin_wait(L, mlua_opt_deadline(L, 3));
+    do
+        status = mapped_atomic_wait(&atomic, value, wait.turn, &found, &error);
+    while (mlua_next_turn(L, &wait, &status, &error));
+    if (status == MAPPED_OK)
         return push_result(L, &atomic, found);
     return error.status == MAPPED_VALUE ? mlua_raise_value(L, 2, &error)
                                         : mlua_fail(L, &error);

@@ -151,3 +151,44 @@ int mlua_result_or_fault(lua_State *L, mapped_status status,
     lua_pushinteger(L, error->os_error);
     return 3;
 }
+
+/* How long a signal that comes just before a sleep may wait, in nanoseconds. */
+#define LONGEST_TURN ((uint64_t)50000000)
+
+static uint64_t end_of_turn(uint64_t deadline)
+{
+    uint64_t soon = mapped_deadline(LONGEST_TURN);
+    return deadline < soon ? deadline : soon;
+}
+
+/* The command `lua` sets its hook in the main thread. */
+static lua_Hook main_hook(lua_State *L)
+{
+    lua_State *main;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    main = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    return lua_gethook(main != NULL ? main : L);
+}
+
+mlua_wait mlua_begin_wait(lua_State *L, uint64_t deadline)
+{
+    mlua_wait wait;
+    wait.deadline = deadline;
+    wait.turn = end_of_turn(deadline);
+    wait.hook = main_hook(L);
+    return wait;
+}
+
+bool mlua_next_turn(lua_State *L, mlua_wait *wait, mapped_status *status,
+                    mapped_error *error)
+{
+    if (*status != MAPPED_TIMEOUT || wait->turn == wait->deadline)
+        return false;
+    if (main_hook(L) != wait->hook) {
+        *status = mapped_error_set(error, MAPPED_INTERRUPTED, error->operation);
+        return false;
+    }
+    wait->turn = end_of_turn(wait->deadline);
+    return true;
+}

@@ -44,20 +44,21 @@ static int view_lock(lua_State *L)
     static const char *const names[] = {"shared", "timeout", NULL};
     mapped_status status;
     mapped_error error;
-    uint64_t deadline;
+    mlua_wait wait;
     mlua_lock *self;
     bool shared, retried = false;
     mlua_at_most(L, 2);
     mlua_check_view(L, 1);
     mlua_check_options(L, 2, names);
     shared = mlua_get_flag(L, 2, "shared", false);
-    deadline = mlua_get_deadline(L, 2, "timeout");
+    wait = mlua_begin_wait(L, mlua_get_deadline(L, 2, "timeout"));
     self = push_lock(L);
     do {
-        status = mapped_lock_acquire(mlua_check_view(L, 1), shared, deadline,
+        status = mapped_lock_acquire(mlua_check_view(L, 1), shared, wait.turn,
                                      &self->core, &error);
         self->held = status == MAPPED_OK;
-    } while (mlua_retry_after_gc(L, status, &error, &retried));
+    } while (mlua_next_turn(L, &wait, &status, &error) ||
+             mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
     mlua_add_resource(L, &self->resource, free_resource);

@@ -5,14 +5,15 @@
 typedef struct mlua_mutex {
     mlua_slice bytes; /* the bytes of the word */
     mapped_mutex core;
+    bool is_held; /* locked by this object, and not unlocked */
 } mlua_mutex;
 
-static const mapped_mutex *check_mutex(lua_State *L)
+static mlua_mutex *check_mutex(lua_State *L)
 {
-    const mlua_mutex *self = mlua_test(L, 1, MLUA_MUTEX);
+    mlua_mutex *self = mlua_test(L, 1, MLUA_MUTEX);
     if (self == NULL)
         mlua_raise_type(L, 1, "mapped.Mutex");
-    return &self->core;
+    return self;
 }
 
 int mlua_mutex_new(lua_State *L)
@@ -28,6 +29,7 @@ int mlua_mutex_new(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->bytes.slice = slice;
     self->core = mutex;
+    self->is_held = false;
     self->bytes.owner = mlua_push_owner(L, 1);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_MUTEX));
@@ -37,15 +39,20 @@ int mlua_mutex_new(lua_State *L)
 
 static int mutex_lock(lua_State *L)
 {
-    const mapped_mutex *mutex;
+    mlua_mutex *self;
     mapped_error error;
-    uint64_t deadline;
+    mapped_status status;
+    mlua_wait wait;
     bool owner_died;
     mlua_at_most(L, 2);
-    mutex = check_mutex(L);
-    deadline = mlua_opt_deadline(L, 2);
-    if (mapped_mutex_lock(mutex, deadline, &owner_died, &error) != MAPPED_OK)
+    self = check_mutex(L);
+    wait = mlua_begin_wait(L, mlua_opt_deadline(L, 2));
+    do
+        status = mapped_mutex_lock(&self->core, wait.turn, &owner_died, &error);
+    while (mlua_next_turn(L, &wait, &status, &error));
+    if (status != MAPPED_OK)
         return mlua_fail(L, &error);
+    self->is_held = true;
     lua_pushvalue(L, 1);
     lua_pushboolean(L, owner_died);
     return 2;
@@ -54,17 +61,38 @@ static int mutex_lock(lua_State *L)
 static int mutex_unlock(lua_State *L)
 {
     mapped_error error;
+    mlua_mutex *self;
     mlua_at_most(L, 1);
-    if (mapped_mutex_unlock(check_mutex(L), &error) != MAPPED_OK)
+    self = check_mutex(L);
+    self->is_held = false;
+    if (mapped_mutex_unlock(&self->core, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     return 0;
 }
 
-/* The block may have unlocked it. */
+static int mutex_abandon(lua_State *L)
+{
+    mapped_error error;
+    mlua_mutex *self;
+    mlua_at_most(L, 1);
+    self = check_mutex(L);
+    self->is_held = false;
+    if (mapped_mutex_abandon(&self->core, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return 0;
+}
+
+/* The block may have unlocked it, and another object of this process may have
+ * locked it since. */
 static int mutex_close(lua_State *L)
 {
     mapped_error error;
-    mapped_status status = mapped_mutex_unlock(check_mutex(L), &error);
+    mapped_status status;
+    mlua_mutex *self = check_mutex(L);
+    if (!self->is_held)
+        return 0;
+    self->is_held = false;
+    status = mapped_mutex_unlock(&self->core, &error);
     if (status != MAPPED_OK && status != MAPPED_ARGUMENT)
         return mlua_raise(L, &error);
     return 0;
@@ -72,13 +100,15 @@ static int mutex_close(lua_State *L)
 
 static int mutex_tostring(lua_State *L)
 {
-    bool closed = mapped_region_closed(check_mutex(L)->word_.word.region);
+    bool closed = mapped_region_closed(check_mutex(L)->core.word_.word.region);
     lua_pushstring(L, closed ? "mapped.Mutex (closed)" : "mapped.Mutex");
     return 1;
 }
 
-const luaL_Reg mlua_mutex_methods[] = {
-    {"lock", mutex_lock}, {"unlock", mutex_unlock}, {NULL, NULL}};
+const luaL_Reg mlua_mutex_methods[] = {{"lock", mutex_lock},
+                                       {"unlock", mutex_unlock},
+                                       {"abandon", mutex_abandon},
+                                       {NULL, NULL}};
 
 const luaL_Reg mlua_mutex_meta[] = {
     {"__close", mutex_close}, {"__tostring", mutex_tostring}, {NULL, NULL}};

@@ -232,26 +232,31 @@ static KEYWORD_METHOD(atomic_compare_exchange, atomic_compare_exchange_with,
         "is\n"
         "closed; FaultError when the page is lost.");
 
-/* Signal handlers run between two waits, and may close the region. */
+typedef struct AtomicWait {
+    const mapped_atomic *atomic;
+    mapped_value value, found;
+} AtomicWait;
+
+static mapped_status wait_turn(void *context, uint64_t deadline,
+                               mapped_error *error)
+{
+    AtomicWait *self = context;
+    return mapped_atomic_wait(self->atomic, self->value, deadline, &self->found,
+                              error);
+}
+
 static PyObject *atomic_wait_with(PyObject *self, PyObject *const *values)
 {
-    mapped_value value, found = {0};
-    mapped_error error;
-    uint64_t deadline;
-    mapped_status status;
     const Atomic *atomic = atomic_of(self);
-    if (convert_operand(atomic, values[0], &value) < 0 ||
-        convert_deadline(values[1], &deadline) < 0)
+    AtomicWait context = {.atomic = &atomic->core};
+    Wait wait = {.region = atomic->core.word.region,
+                 .turn = wait_turn,
+                 .context = &context};
+    if (convert_operand(atomic, values[0], &context.value) < 0 ||
+        convert_deadline(values[1], &wait.deadline) < 0 ||
+        unlocked_wait(&wait) < 0)
         return NULL;
-    do {
-        Unlocked unlocked = unlocked_begin_blocking(atomic->core.word.region);
-        status =
-            mapped_atomic_wait(&atomic->core, value, deadline, &found, &error);
-        status = unlocked_end_access(&unlocked, status, &error);
-        if (PyErr_CheckSignals() < 0)
-            return NULL;
-    } while (status == MAPPED_INTERRUPTED);
-    return result_of(atomic, status, found, &error);
+    return result_of(atomic, wait.status, context.found, &wait.error);
 }
 
 static KEYWORD_METHOD(atomic_wait, atomic_wait_with, "wait", 1, 2, "value",

@@ -24,35 +24,39 @@ const char view_lock_doc[] = PyDoc_STR(
     "io.UnsupportedOperation if the memory is no file; ValueError for no\n"
     "bytes, a negative timeout, or when the region is closed.");
 
-static mapped_status acquire(mapped_slice span, bool shared, uint64_t deadline,
-                             Lock *lock, mapped_error *error)
+typedef struct LockWait {
+    mapped_slice span;
+    bool shared;
+    Lock *lock;
+} LockWait;
+
+static mapped_status wait_turn(void *context, uint64_t deadline,
+                               mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin_blocking(span.region);
-    mapped_status status =
-        mapped_lock_acquire(span, shared, deadline, &lock->core, error);
-    lock->held = status == MAPPED_OK;
-    return unlocked_end(&unlocked, status);
+    LockWait *self = context;
+    mapped_status status = mapped_lock_acquire(
+        self->span, self->shared, deadline, &self->lock->core, error);
+    self->lock->held = status == MAPPED_OK;
+    return status;
 }
 
-/* Signal handlers run between two waits, and may close the region. If they
- * raise, a lock that was got ends with the object. */
-static int acquire_at_last(PyObject *self, bool shared, uint64_t deadline,
-                           Lock *lock)
+/* If a signal handler raises, a lock that was got ends with the object. */
+static int acquire(PyObject *self, bool shared, uint64_t deadline, Lock *lock)
 {
-    mapped_error error;
-    mapped_status status;
-    bool retried = false, again;
-    do {
-        status = acquire(view_span(self), shared, deadline, lock, &error);
-        if (PyErr_CheckSignals() < 0)
-            return -1;
-        again = status == MAPPED_INTERRUPTED;
-        if (status != MAPPED_OK && !again && !retried)
-            again = retried = collect_for_retry(&error);
-    } while (again);
-    return status == MAPPED_OK
+    LockWait context = {
+        .span = view_span(self), .shared = shared, .lock = lock};
+    Wait wait = {.region = context.span.region,
+                 .turn = wait_turn,
+                 .context = &context,
+                 .deadline = deadline};
+    if (unlocked_wait(&wait) < 0)
+        return -1;
+    if (wait.status != MAPPED_OK && collect_for_retry(&wait.error) &&
+        unlocked_wait(&wait) < 0)
+        return -1;
+    return wait.status == MAPPED_OK
                ? 0
-               : raised_as_int(raise_of(view_owner(self), &error));
+               : raised_as_int(raise_of(view_owner(self), &wait.error));
 }
 
 static PyObject *view_lock_with(PyObject *self, PyObject *const *values)
@@ -67,7 +71,7 @@ static PyObject *view_lock_with(PyObject *self, PyObject *const *values)
     if (made == NULL)
         return NULL;
     lock_of(made)->held = false;
-    if (acquire_at_last(self, shared != 0, deadline, lock_of(made)) == 0)
+    if (acquire(self, shared != 0, deadline, lock_of(made)) == 0)
         return made;
     Py_DECREF(made);
     return NULL;

@@ -33,6 +33,7 @@ static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
         return NULL;
     mutex_of(made)->owner = (Region *)Py_NewRef((PyObject *)owner);
     mutex_of(made)->owner_died = false;
+    mutex_of(made)->core = (mapped_mutex){.word_ = {.element = NULL}};
     if (owner->is_wrap)
         PyObject_GC_Track(made);
     if (mapped_mutex_at(view_span(slice), &mutex_of(made)->core, &error) ==
@@ -60,35 +61,45 @@ static int mutex_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-static mapped_status lock_unlocked(Mutex *mutex, uint64_t deadline, bool *died,
-                                   mapped_error *error)
+typedef struct MutexWait {
+    const mapped_mutex *mutex;
+    bool owner_died;
+} MutexWait;
+
+static mapped_status wait_turn(void *context, uint64_t deadline,
+                               mapped_error *error)
 {
-    Unlocked unlocked =
-        unlocked_begin_blocking(core_of((PyObject *)mutex->owner));
-    return unlocked_end(&unlocked,
-                        mapped_mutex_lock(&mutex->core, deadline, died, error));
+    MutexWait *self = context;
+    return mapped_mutex_lock(self->mutex, deadline, &self->owner_died, error);
 }
 
-/* A mutex that is free is taken with the interpreter's lock held. Signal
- * handlers run between two waits; if they raise, the mutex is given back. */
+/* A signal handler raised after the mutex was taken. What is known of its last
+ * owner must not be lost. */
+static void give_back(const MutexWait *self)
+{
+    mapped_status status = self->owner_died
+                               ? mapped_mutex_abandon(self->mutex, NULL)
+                               : mapped_mutex_unlock(self->mutex, NULL);
+    (void)status; /* The region may be closed. */
+}
+
+/* A mutex that is free is taken with the interpreter's lock held. */
 static int lock_core(Mutex *mutex, uint64_t deadline)
 {
-    mapped_error error;
-    bool died = false;
-    mapped_status status = mapped_mutex_lock(&mutex->core, 0, &died, &error);
-    bool waits = status == MAPPED_TIMEOUT;
-    while (waits) {
-        status = lock_unlocked(mutex, deadline, &died, &error);
-        if (PyErr_CheckSignals() < 0) {
-            if (status == MAPPED_OK)
-                status = mapped_mutex_unlock(&mutex->core, NULL);
-            return -1;
-        }
-        waits = status == MAPPED_INTERRUPTED;
+    MutexWait context = {.mutex = &mutex->core};
+    Wait wait = {.region = core_of((PyObject *)mutex->owner),
+                 .turn = wait_turn,
+                 .context = &context,
+                 .deadline = deadline};
+    wait.status = wait_turn(&context, 0, &wait.error);
+    if (wait.status == MAPPED_TIMEOUT && unlocked_wait(&wait) < 0) {
+        if (wait.status == MAPPED_OK)
+            give_back(&context);
+        return -1;
     }
-    if (status != MAPPED_OK)
-        return raised_as_int(raise_of(mutex->owner, &error));
-    mutex->owner_died = died;
+    if (wait.status != MAPPED_OK)
+        return raised_as_int(raise_of(mutex->owner, &wait.error));
+    mutex->owner_died = context.owner_died;
     return 0;
 }
 
@@ -130,6 +141,20 @@ static PyObject *mutex_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
     Py_RETURN_NONE;
 }
 
+static const char mutex_abandon_doc[] =
+    PyDoc_STR("abandon($self, /)\n--\n\n"
+              "Give the mutex back with what it guards half changed: the next "
+              "one to\n"
+              "lock it is told that its owner died. Raises as unlock().");
+
+static PyObject *mutex_abandon(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    mapped_error error;
+    if (mapped_mutex_abandon(&mutex_of(self)->core, &error) != MAPPED_OK)
+        return raise_of(mutex_of(self)->owner, &error);
+    Py_RETURN_NONE;
+}
+
 static const char mutex___enter___doc[] =
     PyDoc_STR("__enter__($self, /)\n--\n\nTake the mutex and return it.");
 
@@ -154,6 +179,7 @@ static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
 static PyMethodDef mutex_methods[] = {
     METHOD_ROW(mutex, KEYWORDS, lock),
     METHOD_ROW(mutex, NONE, unlock),
+    METHOD_ROW(mutex, NONE, abandon),
     METHOD_ROW(mutex, NONE, __enter__),
     {"__exit__", mutex___exit__, METH_VARARGS, mutex___exit___doc},
     {NULL, NULL, 0, NULL}};

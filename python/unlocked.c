@@ -112,6 +112,26 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
     return status;
 }
 
+/* How long a signal that comes just before a sleep may wait, in nanoseconds. */
+#define LONGEST_TURN ((uint64_t)50000000)
+
+int unlocked_wait(Wait *wait)
+{
+    bool is_last;
+    do {
+        uint64_t soon = mapped_deadline(LONGEST_TURN);
+        is_last = wait->deadline <= soon;
+        Unlocked unlocked = unlocked_begin_blocking(wait->region);
+        mapped_status status = wait->turn(
+            wait->context, is_last ? wait->deadline : soon, &wait->error);
+        wait->status = unlocked_end_access(&unlocked, status, &wait->error);
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+    } while (wait->status == MAPPED_INTERRUPTED ||
+             (wait->status == MAPPED_TIMEOUT && !is_last));
+    return 0;
+}
+
 /* Where the core is about to sleep until another thread is done with a region,
  * or to do what may take long, other threads may need the interpreter: the disk
  * may be served by Python code. So the lock is given up for that time. */

@@ -45,6 +45,23 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
  * an operation ends, and the buffer is released after that. */
 void unlocked_note_end(Region *self);
 
+/* A wait in the core. Its turn is called without the interpreter's lock, again
+ * and again with a deadline that is soon, and signal handlers run in between:
+ * the core notices only signals that come while it sleeps. */
+typedef struct Wait {
+    mapped_region *region;
+    mapped_status (*turn)(void *context, uint64_t deadline,
+                          mapped_error *error);
+    void *context;
+    uint64_t deadline;
+    mapped_status status; /* how the last turn has ended */
+    mapped_error error;
+} Wait;
+
+/* Returns 0, or -1 with the exception of a signal handler, after a turn that
+ * may have succeeded. Handlers may close the region. */
+int unlocked_wait(Wait *wait);
+
 /* From now on a thread gives up the interpreter's lock while the core sleeps,
  * or does what may take long, in it. */
 void unlocked_watch_waits(void);

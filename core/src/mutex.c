@@ -7,9 +7,14 @@
  * be others; so the unlock after it may wake somebody for nothing. */
 #include <mapped/mutex.h>
 
+#include <errno.h>
+
 #include "region_internal.h"
 
 #define WAITERS (UINT64_C(1) << 31)
+
+/* What a mutex is that was abandoned: no process has the number 0. */
+#define ABANDONED (UINT64_C(1) << 32)
 
 /* How long to sleep before the owner is looked at again, in nanoseconds. */
 #define LOOK_AT_OWNER ((uint64_t)50000000)
@@ -23,6 +28,10 @@ mapped_status mapped_mutex_at(mapped_slice slice, mapped_mutex *mutex,
     mapped_status status = mapped_atomic_at(slice, element, 0, &word, error);
     if (status == MAPPED_OK)
         status = mapped_slice_check_writable(word.word, error);
+    if (status == MAPPED_OK &&
+        mapped__region_of(slice.region)->mode == MAPPED_MODE_COPY)
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED,
+                                  "Mutex: a private copy of a file");
     if (status == MAPPED_OK)
         mutex->word_ = word;
     return mapped__region_report(slice.region, "Mutex", status, error);
@@ -93,26 +102,50 @@ static mapped_status approach(const mapped_mutex *mutex, uint64_t *word,
  * takes longer. */
 #define SPINS 100
 
+static const uint64_t *word_of(const mapped_mutex *mutex)
+{
+    return (const uint64_t *)(const void *)mapped__slice_first(
+        mutex->word_.word);
+}
+
+/* Takes the mutex if its word is `*word`. The region is locked meanwhile: so
+ * nobody who is told that it is closed has taken the mutex. */
+static mapped_status try_take(const mapped_mutex *mutex, uint64_t *word,
+                              uint64_t me, bool *taken, mapped_error *error)
+{
+    mapped__region *region = mapped__region_of(mutex->word_.word.region);
+    mapped_status status = mapped__region_lock(region, false, "lock", error);
+    if (status != MAPPED_OK)
+        return status;
+    status = try_change(mutex, word, me, taken, error);
+    mapped__region_unlock(region);
+    return status;
+}
+
 /* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. Who has
  * `slept` may have others beside it. */
 static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
                               bool *owner_died, mapped_error *error)
 {
-    const uint64_t me =
-        mapped__process_identity() | (slept ? WAITERS : UINT64_C(0));
+    const uint64_t identity = mapped__process_identity();
+    const uint64_t me = identity | (slept ? WAITERS : UINT64_C(0));
     bool taken = false;
     uint64_t word = 0;
-    mapped_status status = try_change(mutex, &word, me, &taken, error);
+    if (identity == 0)
+        return mapped_error_set_system(error, errno, "open");
+    mapped_status status = try_take(mutex, &word, me, &taken, error);
     for (int i = 0; i < SPINS && status == MAPPED_OK && !taken; i++) {
         MAPPED__PAUSE();
-        word = 0;
-        status = try_change(mutex, &word, me, &taken, error);
+        word = __atomic_load_n(word_of(mutex), __ATOMIC_RELAXED);
+        if (word != 0)
+            continue;
+        status = try_take(mutex, &word, me, &taken, error);
     }
     *owner_died = false;
     if (status != MAPPED_OK || taken)
         return status;
     if (!mapped__process_lives(word & ~(uint64_t)WAITERS))
-        status = try_change(mutex, &word, me | WAITERS, &taken, error);
+        status = try_take(mutex, &word, me | WAITERS, &taken, error);
     *owner_died = taken;
     return status == MAPPED_OK && !taken
                ? mapped_error_set(error, MAPPED_TIMEOUT, "lock")
@@ -158,11 +191,12 @@ mapped_status mapped_mutex_lock(const mapped_mutex *mutex, uint64_t deadline,
     return status;
 }
 
-bool mapped__mutex_unlock(uint64_t *word)
+/* Changes the word from this process' to `next`. False: it isn't its own. */
+static bool give_back(uint64_t *word, uint64_t next)
 {
     const uint64_t me = mapped__process_identity();
     uint64_t before = me;
-    while (!__atomic_compare_exchange_n(word, &before, 0, false,
+    while (!__atomic_compare_exchange_n(word, &before, next, false,
                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         if ((before & ~(uint64_t)WAITERS) != me)
             return false;
@@ -171,8 +205,13 @@ bool mapped__mutex_unlock(uint64_t *word)
     return true;
 }
 
-mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
-                                  mapped_error *error)
+bool mapped__mutex_unlock(uint64_t *word)
+{
+    return give_back(word, 0);
+}
+
+static mapped_status unlock(const mapped_mutex *mutex, uint64_t next,
+                            mapped_error *error)
 {
     unsigned char *p;
     const mapped_slice slice = mutex->word_.word;
@@ -180,7 +219,7 @@ mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
         mapped_slice_enter_write(slice, 0, slice.length, &p, error);
     if (status != MAPPED_OK)
         return end(mutex, "unlock", status, error);
-    bool was_held = mapped__mutex_unlock((uint64_t *)(void *)p);
+    bool was_held = give_back((uint64_t *)(void *)p, next);
     status = mapped_slice_leave(slice, 0, slice.length, error);
     if (status == MAPPED_OK && !was_held) {
         mapped_error_set(error, MAPPED_ARGUMENT,
@@ -189,4 +228,16 @@ mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
                                      error);
     }
     return end(mutex, "unlock", status, error);
+}
+
+mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
+                                  mapped_error *error)
+{
+    return unlock(mutex, 0, error);
+}
+
+mapped_status mapped_mutex_abandon(const mapped_mutex *mutex,
+                                   mapped_error *error)
+{
+    return unlock(mutex, ABANDONED, error);
 }

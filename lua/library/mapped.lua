@@ -207,6 +207,10 @@ function Mutex:lock(timeout) end
 ---Gives the mutex back. Raises if this process doesn't hold it.
 function Mutex:unlock() end
 
+---Gives the mutex back with what it guards half changed: the next one to lock it
+---is told that its owner died. Raises as `unlock`.
+function Mutex:abandon() end
+
 ---Bytes of a file that are locked, made by `View:lock`.
 ---@class mapped.Lock
 local Lock = {}

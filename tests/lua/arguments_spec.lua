@@ -79,7 +79,7 @@ describe("a surplus argument", function()
       closed = 0 },
     module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3,
       fence = 1, unlink = 1, shared = 4, Mutex = 1 },
-    mutex = { lock = 1, unlock = 0 },
+    mutex = { lock = 1, unlock = 0, abandon = 0 },
   }
 
   local function refuses(object, methods, self)

@@ -33,6 +33,31 @@ describe("a mutex", function()
     assert.matches("closed", failure(mapped.Mutex, region))
   end)
 
+  it("is given back by the scope that holds it only", function()
+    local region = mapped.anonymous(64)
+    local one, two = mapped.Mutex(region), mapped.Mutex(region)
+    assert(one:lock(0))
+    do local other <close> = two end
+    assert.same({ nil, "timeout" }, { two:lock(0) })
+    do
+      local held <close> = one
+      one:unlock()
+      assert(two:lock(0))
+    end
+    assert.same({ nil, "timeout" }, { one:lock(0) })
+    two:unlock()
+  end)
+
+  it("says that it was abandoned", function()
+    local mutex = mapped.Mutex(mapped.anonymous(64))
+    assert.matches("not held", failure(mutex.abandon, mutex))
+    assert(mutex:lock(0))
+    mutex:abandon()
+    local held, died = mutex:lock(0)
+    assert.is_true(died)
+    held:unlock()
+  end)
+
   it("needs eight aligned bytes to write", function()
     local region = mapped.anonymous(64)
     assert.matches("out of range", failure(mapped.Mutex, region:sub(1, 7)))

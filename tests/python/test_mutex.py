@@ -1,7 +1,9 @@
 """Guards against a mutex that two hold, that nobody gets when its owner has died,
 or whose wait can't be ended."""
 import math
+import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -123,6 +125,74 @@ def test_next_owner_is_told_that_the_last_one_died(tmp_path):
         mutex.unlock()
         with mutex:
             assert not mutex.owner_died
+
+
+def test_signal_just_before_a_sleep_ends_the_wait(shared):
+    """The wait looks at the owner every 50 ms, and sleeps again."""
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        raise Stop
+
+    mutex = mapped.Mutex(shared)
+    before = signal.signal(signal.SIGALRM, stop)
+    mutex.lock()
+    for i in range(30):
+        signal.setitimer(signal.ITIMER_REAL, 0.05 + i * 1e-5)
+        with pytest.raises(Stop):
+            mutex.lock(20)
+    signal.signal(signal.SIGALRM, before)
+    mutex.unlock()
+
+
+def test_abandoned_mutex_says_so(shared):
+    mutex = mapped.Mutex(shared)
+    with pytest.raises(ValueError):
+        mutex.abandon()
+    assert not mutex.lock()
+    mutex.abandon()
+    assert mutex.lock(0)
+    assert mutex.owner_died
+    mutex.unlock()
+    assert not mutex.lock(0)
+    mutex.unlock()
+
+
+def test_death_is_not_forgotten_when_a_handler_raises(shared):
+    """The mutex was taken from a dead owner when the handler raised."""
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise Stop
+
+    mutex = mapped.Mutex(shared)
+    before = signal.signal(signal.SIGALRM, stop)
+    ready, done = os.pipe()
+    child = os.fork()
+    if child == 0:
+        mutex.lock()
+        os.write(done, b"x")
+        signal.pause()
+        os._exit(1)
+    os.read(ready, 1)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    with pytest.raises(Stop):
+        mutex.lock(20)
+    signal.signal(signal.SIGALRM, before)
+    assert mutex.lock(20)
+    mutex.unlock()
+    os.close(ready)
+    os.close(done)
+
+
+def test_mutex_of_a_private_copy_is_refused(path):
+    with mapped.open(path, "c") as region:
+        with pytest.raises(io.UnsupportedOperation, match="private copy"):
+            mapped.Mutex(region)
 
 
 def test_signal_handler_runs_during_a_wait(shared, interrupted):

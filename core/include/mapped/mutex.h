@@ -9,8 +9,13 @@
  *
  * The word, in the machine's byte order, from its lowest bit: 31 bits, the
  * owner's process number, 0: free; 1 bit, somebody waits; 32 bits that tell the
- * owner from others that had its number before. Processes that share a mutex
- * must have the same numbers for each other (one PID namespace). */
+ * owner from others that had its number before: the time of its start in ticks,
+ * 0 without a /proc. Number 0 and any other bit: abandoned. Processes that
+ * share a mutex must have the same numbers and the same times for each other
+ * (one PID and one time namespace), and fork by the C library's fork.
+ *
+ * A process that calls exec keeps what it holds. What is held when the region
+ * is closed stays held while the process lives. */
 #ifndef MAPPED_MUTEX_H
 #define MAPPED_MUTEX_H
 
@@ -24,8 +29,8 @@ typedef struct mapped_mutex {
 } mapped_mutex;
 
 /* The mutex in the first eight bytes of the slice. MAPPED_RANGE if there are
- * fewer; MAPPED_READONLY, MAPPED_MISALIGNED, MAPPED_UNSUPPORTED on a device,
- * MAPPED_CLOSED. */
+ * fewer; MAPPED_READONLY, MAPPED_MISALIGNED, MAPPED_UNSUPPORTED on a device and
+ * in mode "c", MAPPED_CLOSED. */
 MAPPED__MUST_USE mapped_status mapped_mutex_at(mapped_slice slice,
                                                mapped_mutex *mutex,
                                                mapped_error *error);
@@ -34,7 +39,8 @@ MAPPED__MUST_USE mapped_status mapped_mutex_at(mapped_slice slice,
  * latest, and takes it. `*owner_died` (NULL: not wanted) tells that the last
  * owner died with it: what it guards may be half changed. MAPPED_TIMEOUT,
  * MAPPED_INTERRUPTED as in mapped_atomic_wait; MAPPED_CLOSED, also during the
- * wait; MAPPED_FAULT, MAPPED_READONLY. */
+ * wait; MAPPED_FAULT, MAPPED_READONLY; MAPPED_SYSTEM: this process could not
+ * learn its own identity, for want of a descriptor. */
 MAPPED__MUST_USE mapped_status mapped_mutex_lock(const mapped_mutex *mutex,
                                                  uint64_t deadline,
                                                  bool *owner_died,
@@ -44,6 +50,11 @@ MAPPED__MUST_USE mapped_status mapped_mutex_lock(const mapped_mutex *mutex,
  * MAPPED_READONLY. */
 MAPPED__MUST_USE mapped_status mapped_mutex_unlock(const mapped_mutex *mutex,
                                                    mapped_error *error);
+
+/* As mapped_mutex_unlock, but the next one to lock it is told that its owner
+ * died: for a process that leaves half changed what the mutex guards. */
+MAPPED__MUST_USE mapped_status mapped_mutex_abandon(const mapped_mutex *mutex,
+                                                    mapped_error *error);
 
 /* Private: all below. One step of a lock: MAPPED_TIMEOUT if the owner lives.
  * `slept`: after mapped__mutex_wait. */

@@ -286,6 +286,52 @@ static void test_mutex_needs_eight_aligned_bytes_to_write(void)
     mapped_region_release(region);
 }
 
+static void *lock_until_closed(void *context)
+{
+    mapped_status status = MAPPED_OK;
+    while (status == MAPPED_OK) {
+        status = mapped_mutex_lock(&mutex, MAPPED_NEVER, NULL, NULL);
+        if (status == MAPPED_OK &&
+            mapped_mutex_unlock(&mutex, NULL) != MAPPED_OK)
+            MAPPED__STORE(&ended, 2); /* closed while it was held */
+    }
+    mapped_region_release(region);
+    return context;
+}
+
+/* Whoever is told that the region is closed has not taken the mutex. */
+static void test_mutex_that_fails_is_not_taken(void)
+{
+    for (int i = 0; i < 300; i++) {
+        pthread_t thread;
+        uint64_t word = 0;
+        const mapped_anonymous_options options = {.shared = true};
+        mapped_region *other;
+        intptr_t file = -1;
+        CHECK_STATUS(mapped_region_anonymous(64, &options, &region, NULL),
+                     MAPPED_OK);
+        CHECK_STATUS(mapped_region_descriptor(region, &file, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_region_open_descriptor(file, NULL,
+                                                   MAPPED_MODE_READ_WRITE, NULL,
+                                                   &other, NULL),
+                     MAPPED_OK);
+        CHECK_STATUS(mapped_mutex_at(mapped_region_slice(region), &mutex, NULL),
+                     MAPPED_OK);
+        ended = 0;
+        mapped_region_acquire(region);
+        CHECK_INT(pthread_create(&thread, NULL, lock_until_closed, NULL), 0);
+        for (int spins = 0; spins < 37 * (i % 50); spins++)
+            MAPPED__PAUSE();
+        CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+        pthread_join(thread, NULL);
+        memcpy(&word, other->base_, sizeof word);
+        if (MAPPED__LOAD(&ended) != 2)
+            CHECK_UINT(word, 0);
+        mapped_region_release(region);
+        mapped_region_release(other);
+    }
+}
+
 int main(void)
 {
     RUN(test_mutex_is_zero_while_it_is_free);
@@ -297,5 +343,6 @@ int main(void)
     RUN(test_mutex_is_not_taken_for_want_of_a_descriptor);
     RUN(test_mutex_wait_ends_with_an_error);
     RUN(test_mutex_needs_eight_aligned_bytes_to_write);
+    RUN(test_mutex_that_fails_is_not_taken);
     return check_finish();
 }
