@@ -71,8 +71,9 @@ static mapped_status check_counted(const mapped_array *array,
         status = mapped_slice_check(array->slice, error);
     if (status != MAPPED_OK || bytes == length)
         return status;
-    const uint64_t numbers[3] = {bytes, length, bytes};
-    return mapped_error_set_range(error, MAPPED_SIZE, "array", numbers);
+    const mapped_error_range range = {
+        .offset = bytes, .length = length, .limit = bytes};
+    return mapped_error_set_range(error, MAPPED_SIZE, "array", range);
 }
 
 /* The first length follows from the bytes there are. */
@@ -91,9 +92,11 @@ static mapped_status set_first_length(mapped_array *array, mapped_error *error)
     if (status != MAPPED_OK)
         return status;
     size_t rest = length % bytes;
-    const uint64_t numbers[3] = {length - rest, rest, bytes};
-    if (rest != 0)
-        return mapped_error_set_range(error, MAPPED_SIZE, "array", numbers);
+    if (rest != 0) {
+        const mapped_error_range range = {
+            .offset = length - rest, .length = rest, .limit = bytes};
+        return mapped_error_set_range(error, MAPPED_SIZE, "array", range);
+    }
     array->shape[0] = (ptrdiff_t)(length / bytes);
     return MAPPED_OK;
 }
@@ -130,9 +133,10 @@ static bool add_reach(ptrdiff_t length, ptrdiff_t stride, size_t *before,
 
 static mapped_status refuse(const mapped_array *array, mapped_error *error)
 {
-    const uint64_t numbers[3] = {array->first, array->item.size,
-                                 array->slice.length};
-    return mapped_error_set_range(error, MAPPED_RANGE, "array", numbers);
+    const mapped_error_range range = {.offset = array->first,
+                                      .length = array->item.size,
+                                      .limit = array->slice.length};
+    return mapped_error_set_range(error, MAPPED_RANGE, "array", range);
 }
 
 static bool is_contiguous(const mapped_array *array)
@@ -253,10 +257,11 @@ mapped_status mapped_array_select(const mapped_array *array,
         const mapped_subscript *subscript = i < count ? &subscripts[i] : &all;
         ptrdiff_t outside;
         if (!is_inside(subscript, array->shape[i], &outside)) {
-            const uint64_t numbers[3] = {(uint64_t)outside, (uint64_t)i,
-                                         (uint64_t)array->shape[i]};
-            return mapped_error_set_range(error, MAPPED_RANGE, "array",
-                                          numbers);
+            uint64_t length = (uint64_t)array->shape[i];
+            const mapped_error_range range = {.offset = (uint64_t)outside,
+                                              .length = (uint64_t)i,
+                                              .limit = length};
+            return mapped_error_set_range(error, MAPPED_RANGE, "array", range);
         }
         narrow(subscript, array->strides[i], part);
     }

@@ -14,6 +14,14 @@ static bool is_word(const mapped_element *element)
            (element->size == 4 || element->size == 8);
 }
 
+static mapped_status misaligned(const mapped_element *element, size_t offset,
+                                mapped_error *error)
+{
+    const mapped_error_range range = {
+        .offset = offset, .length = element->size, .limit = element->size};
+    return mapped_error_set_range(error, MAPPED_MISALIGNED, "atomic", range);
+}
+
 mapped_status mapped_atomic_at(mapped_slice slice,
                                const mapped_element *element, size_t offset,
                                mapped_atomic *atomic, mapped_error *error)
@@ -29,8 +37,7 @@ mapped_status mapped_atomic_at(mapped_slice slice,
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "atomic");
     else if (status == MAPPED_OK &&
              (uintptr_t)mapped__slice_first(word) % element->size != 0)
-        status =
-            mapped_error_set_range(error, MAPPED_MISALIGNED, "atomic", numbers);
+        status = misaligned(element, offset, error);
     if (status != MAPPED_OK)
         return mapped__region_report(slice.region, "atomic", status, error);
     *atomic = (mapped_atomic){word, element};

@@ -412,8 +412,8 @@ static const spelling pack_codes[128] = {
 
 static const mapped_element *unknown(mapped_error *error, size_t place)
 {
-    const uint64_t numbers[3] = {place, 1, 0};
-    mapped_error_set_range(error, MAPPED_CODE, "code", numbers);
+    const mapped_error_range range = {.offset = place, .length = 1};
+    mapped_error_set_range(error, MAPPED_CODE, "code", range);
     return NULL;
 }
 

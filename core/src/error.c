@@ -46,13 +46,13 @@ mapped_status mapped_error_set(mapped_error *error, mapped_status status,
 
 mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
                                      const char *operation,
-                                     const uint64_t offset_length_limit[3])
+                                     mapped_error_range range)
 {
     mapped_error filled = {.status = status,
                            .operation = operation,
-                           .offset = offset_length_limit[0],
-                           .length = offset_length_limit[1],
-                           .limit = offset_length_limit[2]};
+                           .offset = range.offset,
+                           .length = range.length,
+                           .limit = range.limit};
     return fill(error, &filled);
 }
 

@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static mapped_status wrong(mapped_error *error, mapped_status status,
-                           const char *text, const uint64_t numbers[3])
-{
-    return mapped_error_set_range(error, status, text, numbers);
-}
-
 mapped_status mapped__fields_format_wrong(mapped_error *error,
                                           mapped_format_reason reason,
                                           size_t source_at, size_t number)
@@ -17,8 +11,9 @@ mapped_status mapped__fields_format_wrong(mapped_error *error,
     static const char *const texts[] = {
 #define REASON_TEXT(name, text) text,
         MAPPED_FORMAT_REASON_MAP(REASON_TEXT)};
-    const uint64_t numbers[3] = {source_at, number, reason};
-    return wrong(error, MAPPED_FORMAT, texts[reason], numbers);
+    const mapped_error_range range = {
+        .offset = source_at, .length = number, .limit = reason};
+    return mapped_error_set_range(error, MAPPED_FORMAT, texts[reason], range);
 }
 
 mapped_status mapped__fields_layout_wrong(mapped_error *error,
@@ -27,8 +22,8 @@ mapped_status mapped__fields_layout_wrong(mapped_error *error,
 {
     static const char *const texts[] = {MAPPED_LAYOUT_REASON_MAP(REASON_TEXT)};
 #undef REASON_TEXT
-    const uint64_t numbers[3] = {source_at, 0, reason};
-    return wrong(error, MAPPED_LAYOUT, texts[reason], numbers);
+    const mapped_error_range range = {.offset = source_at, .limit = reason};
+    return mapped_error_set_range(error, MAPPED_LAYOUT, texts[reason], range);
 }
 
 /* FNV-1a. */

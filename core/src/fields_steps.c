@@ -288,9 +288,10 @@ static mapped_status refuse(const mapped_field_value *value,
                             mapped_status status, mapped_error *error)
 {
     const mapped_field *field = value->field;
-    const uint64_t numbers[3] = {field->source_at, value->length,
-                                 field->item.count};
-    return mapped_error_set_range(error, status, "pack", numbers);
+    const mapped_error_range range = {.offset = field->source_at,
+                                      .length = value->length,
+                                      .limit = field->item.count};
+    return mapped_error_set_range(error, status, "pack", range);
 }
 
 /* Would the element take the value? Stored where it does no harm. */

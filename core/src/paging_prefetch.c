@@ -31,9 +31,10 @@ mapped_status mapped__paging_touch(mapped_slice slice, mapped_error *error)
 {
     if (mapped_guard_enabled())
         return read_pages(slice, error);
-    const uint64_t numbers[3] = {slice.offset, slice.length,
-                                 mapped_region_length(slice.region)};
-    mapped_error_set_range(error, MAPPED_FAULT, "access", numbers);
+    size_t limit = mapped_region_length(slice.region);
+    const mapped_error_range range = {
+        .offset = slice.offset, .length = slice.length, .limit = limit};
+    mapped_error_set_range(error, MAPPED_FAULT, "access", range);
     if (error != NULL)
         error->os_error = EIO;
     return MAPPED_FAULT;

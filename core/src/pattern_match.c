@@ -487,9 +487,9 @@ static const char *const error_texts[] = {
 static mapped_status pattern_error(unsigned reason, size_t at,
                                    mapped_error *error)
 {
-    const uint64_t numbers[3] = {at, 0, 0};
+    const mapped_error_range range = {.offset = at};
     return mapped_error_set_range(error, MAPPED_PATTERN, error_texts[reason],
-                                  numbers);
+                                  range);
 }
 
 void mapped_match_init(mapped_match *match, size_t from)

@@ -74,8 +74,9 @@ static uint64_t control_of(const mapped__region *self)
 mapped_status mapped__region_busy(const mapped__region *self, const char *what,
                                   mapped_error *error)
 {
-    const uint64_t numbers[3] = {0, mapped_region_exports(&self->head), 0};
-    mapped_error_set_range(error, MAPPED_BUSY, what, numbers);
+    uint64_t exports = mapped_region_exports(&self->head);
+    const mapped_error_range range = {.length = exports};
+    mapped_error_set_range(error, MAPPED_BUSY, what, range);
     return mapped__region_report_error(&self->head, what, MAPPED_BUSY, error);
 }
 

@@ -333,9 +333,8 @@ static mapped_status begin_locked(mapped__region *self, size_t n,
     if (self->appends.doomed > 0)
         return mapped__region_busy(self, "append", error);
     if (!mapped_add_size(start, n, &end)) {
-        const uint64_t numbers[3] = {0, n, SIZE_MAX};
-        return mapped_error_set_range(error, MAPPED_OVERFLOW, "append",
-                                      numbers);
+        const mapped_error_range range = {.length = n, .limit = SIZE_MAX};
+        return mapped_error_set_range(error, MAPPED_OVERFLOW, "append", range);
     }
     mapped_status status =
         n > 0 ? make_room(self, end, error)
@@ -412,10 +411,11 @@ static mapped_status publish_append(mapped__region *self,
                                     mapped_error *error)
 {
     size_t start = target->start, end = start + target->length;
-    if (self->appends.truncations != target->truncations)
-        return mapped_error_set_range(
-            error, MAPPED_RANGE, "append",
-            (const uint64_t[3]){start, target->length, self->length});
+    if (self->appends.truncations != target->truncations) {
+        const mapped_error_range range = {
+            .offset = start, .length = target->length, .limit = self->length};
+        return mapped_error_set_range(error, MAPPED_RANGE, "append", range);
+    }
     mapped_status status =
         check_stored(self, self->lead + start, target->length, error);
     if (status == MAPPED_OK && end > self->length)

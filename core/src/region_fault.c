@@ -130,9 +130,10 @@ static void name_range(const mapped__region *self, const mapped__lost *lost,
     size_t length = reported_length(self);
     if (lost->offset >= self->lead + length) /* an export shows it */
         length = self->longest;
-    mapped_lost_range range = in_region(self, length, lost);
-    const uint64_t numbers[3] = {range.offset, range.length, length};
-    mapped_error_set_range(error, MAPPED_FAULT, what, numbers);
+    mapped_lost_range bytes = in_region(self, length, lost);
+    const mapped_error_range range = {
+        .offset = bytes.offset, .length = bytes.length, .limit = length};
+    mapped_error_set_range(error, MAPPED_FAULT, what, range);
 }
 
 static mapped_status report(mapped__region *self, const mapped__lost *lost,

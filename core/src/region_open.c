@@ -10,17 +10,18 @@
 static mapped_status bad_range(mapped_error *error, mapped_status status,
                                uint64_t offset, uint64_t length, uint64_t limit)
 {
-    const uint64_t numbers[3] = {offset, length, limit};
-    return mapped_error_set_range(error, status, "open", numbers);
+    const mapped_error_range range = {
+        .offset = offset, .length = length, .limit = limit};
+    return mapped_error_set_range(error, status, "open", range);
 }
 
 static mapped_status check_reserve(uint64_t reserve, uint64_t length,
                                    const char *why, mapped_error *error)
 {
-    const uint64_t numbers[3] = {0, length, reserve};
     if (reserve == 0 || reserve >= length)
         return MAPPED_OK;
-    return mapped_error_set_range(error, MAPPED_ARGUMENT, why, numbers);
+    const mapped_error_range range = {.length = length, .limit = reserve};
+    return mapped_error_set_range(error, MAPPED_ARGUMENT, why, range);
 }
 
 #define OPEN_TOO_LONG "open: longer than the reserve"

@@ -46,9 +46,9 @@ static mapped_status restore(mapped__region *self, const mapped__lost *lost,
 {
     mapped__map_request request;
     if (!mapped__region_describe(self, self->length, &request)) {
-        const uint64_t numbers[3] = {0, self->length, SIZE_MAX};
-        return mapped_error_set_range(error, MAPPED_OVERFLOW, "recover",
-                                      numbers);
+        const mapped_error_range range = {.length = self->length,
+                                          .limit = SIZE_MAX};
+        return mapped_error_set_range(error, MAPPED_OVERFLOW, "recover", range);
     }
     request.file = file;
     mapped_status status = restore_in(&self->mapping, &request, lost, error);

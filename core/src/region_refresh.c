@@ -42,14 +42,17 @@ static mapped_status find_length(const mapped__region *self, uint64_t data_end,
 {
     uint64_t left = data_end > self->offset ? data_end - self->offset : 0;
     uint64_t wanted = left < self->refresh_limit ? left : self->refresh_limit;
-    const uint64_t numbers[3] = {self->offset, wanted, SIZE_MAX / 2};
-    if (wanted > SIZE_MAX / 2)
-        return mapped_error_set_range(error, MAPPED_OVERFLOW, "refresh",
-                                      numbers);
-    if (self->reserve != 0 && wanted > self->reserve)
+    if (wanted > SIZE_MAX / 2) {
+        const mapped_error_range range = {
+            .offset = self->offset, .length = wanted, .limit = SIZE_MAX / 2};
+        return mapped_error_set_range(error, MAPPED_OVERFLOW, "refresh", range);
+    }
+    if (self->reserve != 0 && wanted > self->reserve) {
+        const mapped_error_range range = {.length = wanted,
+                                          .limit = self->reserve};
         return mapped_error_set_range(
-            error, MAPPED_ARGUMENT, "refresh: longer than the reserve",
-            (const uint64_t[3]){0, wanted, self->reserve});
+            error, MAPPED_ARGUMENT, "refresh: longer than the reserve", range);
+    }
     *length = (size_t)wanted;
     return MAPPED_OK;
 }

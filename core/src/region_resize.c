@@ -26,8 +26,8 @@
 static mapped_status refuse(mapped_error *error, mapped_status status,
                             uint64_t length, uint64_t limit)
 {
-    const uint64_t numbers[3] = {0, length, limit};
-    return mapped_error_set_range(error, status, "resize", numbers);
+    const mapped_error_range range = {.length = length, .limit = limit};
+    return mapped_error_set_range(error, status, "resize", range);
 }
 
 /* What was called, as errors name it. */
@@ -51,9 +51,10 @@ static mapped_status check_resizable(const mapped__region *self,
     if (self->mode == MAPPED_MODE_COPY || self->wrapped || self->fixed)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, names->operation);
     if (self->reserve != 0 && length > self->reserve) {
-        const uint64_t numbers[3] = {0, length, self->reserve};
+        const mapped_error_range range = {.length = length,
+                                          .limit = self->reserve};
         return mapped_error_set_range(error, MAPPED_ARGUMENT, names->too_long,
-                                      numbers);
+                                      range);
     }
     if (length > longest ||
         !mapped_range_fits_u64(self->offset, length, INT64_MAX))
@@ -232,11 +233,12 @@ static mapped_status check_file_whole(const mapped__region *self, uint64_t size,
                                       mapped_error *error)
 {
     uint64_t left = size > self->offset ? size - self->offset : 0;
-    const uint64_t numbers[3] = {left, self->length - left, self->length};
     assert(self->file != MAPPED__NO_FILE);
     if (left >= self->length)
         return MAPPED_OK;
-    mapped_error_set_range(error, MAPPED_FAULT, "resize", numbers);
+    const mapped_error_range range = {
+        .offset = left, .length = self->length - left, .limit = self->length};
+    mapped_error_set_range(error, MAPPED_FAULT, "resize", range);
     if (error != NULL)
         error->os_error = mapped__file_diagnose(self->file, size);
     return MAPPED_FAULT;

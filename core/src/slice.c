@@ -14,8 +14,9 @@ mapped_slice mapped__region_slice_slow(mapped_region *region)
 static mapped_status out_of_range(mapped_slice slice, size_t offset, size_t n,
                                   size_t limit, mapped_error *error)
 {
-    const uint64_t numbers[3] = {offset, n, limit};
-    mapped_error_set_range(error, MAPPED_RANGE, "slice", numbers);
+    const mapped_error_range range = {
+        .offset = offset, .length = n, .limit = limit};
+    mapped_error_set_range(error, MAPPED_RANGE, "slice", range);
     return mapped__region_report_error(slice.region, "slice", MAPPED_RANGE,
                                        error);
 }
@@ -82,14 +83,15 @@ mapped_status mapped_slice_check_writable(mapped_slice slice,
 static mapped_status check_device(const unsigned char *p, size_t offset,
                                   size_t n, mapped_error *error)
 {
-    const uint64_t numbers[3] = {offset, n, 8};
+    const mapped_error_range range = {
+        .offset = offset, .length = n, .limit = 8};
     bool width = n == 1 || n == 2 || n == 4 || n == 8;
     if (n == 8 && sizeof(void *) < 8) /* two accesses on 32-bit machines */
         return mapped_error_set_range(error, MAPPED_UNSUPPORTED, "device",
-                                      numbers);
+                                      range);
     if (width && ((uintptr_t)p & (n - 1)) == 0)
         return MAPPED_OK;
-    return mapped_error_set_range(error, MAPPED_MISALIGNED, "device", numbers);
+    return mapped_error_set_range(error, MAPPED_MISALIGNED, "device", range);
 }
 
 mapped_status mapped__slice_enter_slow(mapped_slice slice, size_t offset,

@@ -28,7 +28,6 @@ static mapped_status check_open(const mapped_windows *windows,
 static mapped_status init(mapped_windows *windows, const char *name,
                           uint64_t size, uint64_t overlap, mapped_error *error)
 {
-    const uint64_t numbers[3] = {0, size, SIZE_MAX};
     *windows = (mapped_windows){.name_ = name, .file_ = MAPPED__NO_FILE};
     windows->size_ = size;
     windows->overlap_ = overlap;
@@ -39,9 +38,10 @@ static mapped_status init(mapped_windows *windows, const char *name,
         return mapped_error_set(error, MAPPED_ARGUMENT,
                                 "windows: the overlap is not less than the "
                                 "size");
-    if (size > SIZE_MAX)
-        return mapped_error_set_range(error, MAPPED_OVERFLOW, "windows",
-                                      numbers);
+    if (size > SIZE_MAX) {
+        const mapped_error_range range = {.length = size, .limit = SIZE_MAX};
+        return mapped_error_set_range(error, MAPPED_OVERFLOW, "windows", range);
+    }
     return MAPPED_OK;
 }
 

@@ -34,9 +34,9 @@ static void test_error_statuses_are_different(void)
 
 static void test_error_set_accepts_null(void)
 {
-    const uint64_t numbers[3] = {1, 2, 3};
+    const mapped_error_range range = {.offset = 1, .length = 2, .limit = 3};
     CHECK_STATUS(mapped_error_set(NULL, MAPPED_BUSY, "x"), MAPPED_BUSY);
-    CHECK_STATUS(mapped_error_set_range(NULL, MAPPED_RANGE, "x", numbers),
+    CHECK_STATUS(mapped_error_set_range(NULL, MAPPED_RANGE, "x", range),
                  MAPPED_RANGE);
     CHECK_STATUS(mapped_error_set_system(NULL, 5, "x"), MAPPED_SYSTEM);
 }
@@ -56,8 +56,9 @@ static void test_error_set_clears_what_was_there(void)
 static void test_error_set_range_keeps_the_numbers(void)
 {
     mapped_error error = MAPPED_ERROR_INIT;
-    const uint64_t numbers[3] = {UINT64_MAX, 7, 9};
-    mapped_error_set_range(&error, MAPPED_RANGE, "get", numbers);
+    const mapped_error_range range = {
+        .offset = UINT64_MAX, .length = 7, .limit = 9};
+    mapped_error_set_range(&error, MAPPED_RANGE, "get", range);
     CHECK_UINT(error.offset, UINT64_MAX);
     CHECK_UINT(error.length, 7);
     CHECK_UINT(error.limit, 9);
@@ -67,8 +68,9 @@ static void test_error_message_names_the_numbers(void)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     mapped_error error = MAPPED_ERROR_INIT;
-    const uint64_t numbers[3] = {UINT64_MAX, 4711, 815};
-    mapped_error_set_range(&error, MAPPED_RANGE, "mapped_get", numbers);
+    const mapped_error_range range = {
+        .offset = UINT64_MAX, .length = 4711, .limit = 815};
+    mapped_error_set_range(&error, MAPPED_RANGE, "mapped_get", range);
     size_t length = mapped_error_message(&error, text, sizeof text);
     CHECK_UINT(length, strlen(text));
     CHECK(strstr(text, "mapped_get") != NULL);
@@ -99,8 +101,8 @@ static void test_error_message_never_overruns_a_short_buffer(void)
 {
     char text[64];
     mapped_error error = MAPPED_ERROR_INIT;
-    const uint64_t numbers[3] = {1, 2, 3};
-    mapped_error_set_range(&error, MAPPED_RANGE, "mapped_get", numbers);
+    const mapped_error_range range = {.offset = 1, .length = 2, .limit = 3};
+    mapped_error_set_range(&error, MAPPED_RANGE, "mapped_get", range);
     size_t needed = mapped_error_message(&error, NULL, 0);
     CHECK(needed > 16 && needed < MAPPED_ERROR_MESSAGE_SIZE);
     for (size_t capacity = 1; capacity < 16; capacity++) {
@@ -114,11 +116,12 @@ static void test_error_message_never_overruns_a_short_buffer(void)
 static void test_error_longest_message_fits_the_promised_size(void)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE], path[200] = "";
-    const uint64_t numbers[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    const mapped_error_range range = {
+        .offset = UINT64_MAX, .length = UINT64_MAX, .limit = UINT64_MAX};
     for (int status = 0; status >= -16; status--) {
         mapped_error error = MAPPED_ERROR_INIT;
         mapped_error_set_range(&error, (mapped_status)status,
-                               "open a file with a huge page size", numbers);
+                               "open a file with a huge page size", range);
         error.os_error = 84; /* EILSEQ: the longest text of Linux. */
         error.call = "pthread_atfork";
         memset(path, 'x', sizeof path - 1);

@@ -59,6 +59,13 @@ typedef struct mapped_error {
                                         * a long one "..." and its end */
 } mapped_error;
 
+/* What mapped_error_set_range stores in the members of these names. */
+typedef struct mapped_error_range {
+    uint64_t offset;
+    uint64_t length;
+    uint64_t limit;
+} mapped_error_range;
+
 #define MAPPED_ERROR_INIT                   \
     {                                       \
         MAPPED_OK, 0, "", NULL, 0, 0, 0, "" \
@@ -84,7 +91,7 @@ mapped_status mapped_error_set(mapped_error *error, mapped_status status,
                                const char *operation);
 mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
                                      const char *operation,
-                                     const uint64_t offset_length_limit[3]);
+                                     mapped_error_range range);
 mapped_status mapped_error_set_system(mapped_error *error, int os_error,
                                       const char *call);
 

@@ -25,8 +25,8 @@ static mapped_status failed(mapped_error *error, const char *call)
 
 static mapped_status too_long(mapped_error *error, size_t length)
 {
-    const uint64_t numbers[3] = {0, length, SIZE_MAX};
-    return mapped_error_set_range(error, MAPPED_OVERFLOW, "mmap", numbers);
+    const mapped_error_range range = {.length = length, .limit = SIZE_MAX};
+    return mapped_error_set_range(error, MAPPED_OVERFLOW, "mmap", range);
 }
 
 static int protection(unsigned flags)
