@@ -208,7 +208,7 @@ static mapped_status make_spare(mapped__region *self, size_t length,
         size = choose_size(self, length);
     /* which looks at the size again */
     bool ours = mapped__file_data_end(self->file, &info) == data_end;
-    if (!ours || size < info.size)
+    if (!ours || size == 0 || size < info.size)
         return mapped_error_set(error, MAPPED_RANGE, "append in steps");
     status = mapped__region_extend(self, (size_t)(size - self->offset), error);
     if (status != MAPPED_OK)

@@ -160,6 +160,22 @@ static void test_append_fills_a_reserve_to_the_last_byte(void)
     CHECK_INT(file_size(), 3 * STEP);
 }
 
+/* With a trailer the file would be longer than the reserve, so there is no
+ * spare. An empty file is no longer than the size 0 that stands for this. */
+static void test_append_fills_a_reserve_that_a_trailer_exceeds(void)
+{
+    const uint64_t reserves[] = {RECORD, STEP - 1};
+    for (size_t i = 0; i < sizeof reserves / sizeof reserves[0]; i++) {
+        scratch_file(NAME, 0);
+        mapped_region *region = opened(MAPPED_MODE_READ_WRITE, 0, reserves[i]);
+        append_records(region, 0, 1);
+        CHECK_UINT(mapped_region_spare(region), 0);
+        CHECK_INT(file_size(), RECORD);
+        mapped_region_release(region);
+        check_records(1);
+    }
+}
+
 static void test_append_to_a_part_behind_an_offset(void)
 {
     scratch_file(NAME, 3 * RECORD);
@@ -474,6 +490,7 @@ int main(void)
     RUN(test_append_gives_way_to_resize);
     RUN(test_append_grows_the_file_a_few_times);
     RUN(test_append_fills_a_reserve_to_the_last_byte);
+    RUN(test_append_fills_a_reserve_that_a_trailer_exceeds);
     RUN(test_append_to_a_part_behind_an_offset);
     RUN(test_append_by_a_descriptor_in_append_mode);
     RUN(test_append_in_the_middle_of_a_file);
