@@ -233,7 +233,7 @@ static void publish_shrunk(mapped__region *self, size_t length)
                       __ATOMIC_SEQ_CST);
     store_length(self, length);
     if (cut)
-        mapped__region_fail_appends(self);
+        mapped__region_invalidate_appends(self);
     else if (self->appends.next < length)
         self->appends.next = length;
 }

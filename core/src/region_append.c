@@ -1,29 +1,45 @@
 /* Room for what is appended. Making a file longer takes several system calls,
- * so append makes it longer in steps, ahead of the data, and closing trims it.
+ * so append makes it longer in steps, ahead of the data, and closing the region
+ * trims it. Meanwhile the file has a spare and a trailer behind its data:
  *
- *     data ................ spare .................... trailer
- *     ^ offset              ^ + length       + capacity ^      ^ size of file
+ *     | data ............. | spare .............. | trailer |
+ *     A                    B                      C         D
  *
- * The trailer (bulk.h has its form) tells those who open the file meanwhile, or
- * after a crash, where the data ends.
+ * A, at `offset` in the file, is where the region begins.
  *
- * - It is valid only if the size in it is the file's, and that is TRAILER more
- *   than a multiple of STEP. Hardly any other file's size is, so other files
- *   are not even read.
- * - It has a page of its own. A process that truncates the file anywhere takes
- *   that page, so the next append finds it lost.
- * - The write that makes the file longer writes it.
- * - Later only the end of the data in it changes, in one aligned store, after
- *   the data is stored. So a process that is killed at any instruction leaves a
- *   trailer that is true.
+ * B, at `offset + length`, is where the region and the data end. The next
+ * append stores its bytes there, or after those of appends that are running.
+ *
+ * C, at `offset + capacity`, is how far the region can grow before the file has
+ * to get longer.
+ *
+ * D, at C + TRAILER_SIZE, is the end of the file.
+ *
+ * The trailer tells those who open the file meanwhile, or after a crash, where
+ * B is. bulk.h describes its bytes.
+ *
+ * - C is a multiple of STEP in the file, and the trailer holds the file's size.
+ * A trailer is valid only if both are true. Hardly any other file has a size
+ * that is TRAILER_SIZE more than a multiple of STEP, so other files are not
+ * even read.
+ *
+ * - The trailer has a page to itself, because STEP is a multiple of the page
+ * size. A process that truncates the file anywhere takes this page away, so the
+ * next append finds it lost.
+ *
+ * - One write makes the file longer and stores the trailer. After that append
+ * changes only what the trailer says of B: that is one aligned store, after the
+ * data is stored. So a process that is killed at any instruction leaves a
+ * trailer that is true.
  *
  * Invariant: while `capacity` isn't 0, the region's length is at most
- * `capacity`, the mapping covers the trailer, and the trailer's end of the data
- * is the region's end, unless another process has appended since.
+ * `capacity`, the mapping covers the trailer, and the trailer says that the
+ * data ends where the region does, unless another process has appended since.
  *
  * An append stores its bytes past the region's end, where nobody can see them,
- * and then makes the region longer. One that fails leaves nothing, except zeros
- * if an append that began later has ended. */
+ * and then makes the region longer. One that fails leaves nothing; but if
+ * another append that began later has ended before it, the region has grown
+ * past its bytes, and zeros stay there. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -36,37 +52,47 @@
 #include "region_internal.h"
 
 #define STEP ((uint64_t)65536)
-#define TRAILER ((size_t)24)
-#define SIZE_AT 8
+#define MAX_SPARE ((uint64_t)64 << 20)
+
+/* The trailer: the magic bytes, then two numbers at these offsets. */
+#define TRAILER_SIZE ((size_t)24)
+#define FILE_SIZE_AT 8
 #define DATA_END_AT 16
-#define MOST_SPARE ((uint64_t)64 << 20)
 
 static const unsigned char magic[8] = "\xADmapped\x01";
 
-/* Where the data ends by the trailer, or the size if there is no valid one. */
+/* Can a file of this size end with a trailer? */
+static bool size_allows_trailer(uint64_t size)
+{
+    return size % STEP == TRAILER_SIZE;
+}
+
+/* Returns where the data ends according to the file's trailer. Without a valid
+ * trailer the data ends where the file does. */
 static uint64_t read_data_end(intptr_t file, const mapped__file_info *info)
 {
-    unsigned char trailer[TRAILER];
+    unsigned char trailer[TRAILER_SIZE];
     uint64_t size = info->size;
-    if (info->kind != MAPPED__FILE_REGULAR || size % STEP != TRAILER ||
-        mapped__file_read(file, size - TRAILER, trailer, TRAILER, NULL) !=
-            MAPPED_OK ||
+    if (info->kind != MAPPED__FILE_REGULAR || !size_allows_trailer(size) ||
+        mapped__file_read(file, size - TRAILER_SIZE, trailer, TRAILER_SIZE,
+                          NULL) != MAPPED_OK ||
         memcmp(trailer, magic, sizeof magic) != 0 ||
-        mapped_le_u64(mapped_load_u64(trailer + SIZE_AT)) != size)
+        mapped_le_u64(mapped_load_u64(trailer + FILE_SIZE_AT)) != size)
         return size;
     uint64_t end = mapped_le_u64(mapped_load_u64(trailer + DATA_END_AT));
-    return end <= size - TRAILER ? end : size;
+    return end <= size - TRAILER_SIZE ? end : size;
 }
 
 /* Another process may trim the file or make it longer between the look at its
- * size and the look at the trailer. So if the size is one that goes with a
- * trailer, it takes eight tries without one to believe that there is none. */
+ * size and the look at its trailer. So if the size allows a trailer and none is
+ * found, both are looked at again, and there is no trailer only if eight tries
+ * have found none. */
 uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info)
 {
     for (int tries = 0; tries < 8; tries++) {
         mapped__file_info now;
         uint64_t end = read_data_end(file, info);
-        if (end < info->size || info->size % STEP != TRAILER)
+        if (end < info->size || !size_allows_trailer(info->size))
             return end;
         if (mapped__file_info_get(file, &now, NULL) != MAPPED_OK)
             break;
@@ -86,35 +112,38 @@ uint64_t mapped__region_data_end(const mapped__region *self, intptr_t file,
 mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
                                          uint64_t data_end, mapped_error *error)
 {
-    unsigned char trailer[TRAILER];
+    unsigned char trailer[TRAILER_SIZE];
     memcpy(trailer, magic, sizeof magic);
-    mapped_store_u64(trailer + SIZE_AT, mapped_le_u64(size));
+    mapped_store_u64(trailer + FILE_SIZE_AT, mapped_le_u64(size));
     mapped_store_u64(trailer + DATA_END_AT, mapped_le_u64(data_end));
-    return mapped__file_write(file, size - TRAILER, trailer, TRAILER, error);
+    return mapped__file_write(file, size - TRAILER_SIZE, trailer, TRAILER_SIZE,
+                              error);
 }
 
-/* The size of the file; 0: the region has no spare. */
+/* The size that the file has with the region's spare; 0: there is no spare. */
 static uint64_t size_with_spare(const mapped__region *self)
 {
     return self->appends.capacity != 0
-               ? self->offset + self->appends.capacity + TRAILER
+               ? self->offset + self->appends.capacity + TRAILER_SIZE
                : 0;
 }
 
 void mapped__region_find_trailer(const mapped__region *self,
                                  mapped__trailer *trailer)
 {
-    *trailer =
-        (mapped__trailer){.length = self->appends.capacity != 0 ? TRAILER : 0};
+    *trailer = (mapped__trailer){
+        .length = self->appends.capacity != 0 ? TRAILER_SIZE : 0};
     if (self->appends.capacity == 0)
         return;
-    assert(self->lead + self->appends.capacity + TRAILER <= self->mapping.used);
+    assert(self->lead + self->appends.capacity + TRAILER_SIZE <=
+           self->mapping.used);
     trailer->address =
         self->mapping.address + self->lead + self->appends.capacity;
-    trailer->offset = size_with_spare(self) - TRAILER;
+    trailer->offset = size_with_spare(self) - TRAILER_SIZE;
 }
 
-/* As mapped__region_check_pages, after a store there. */
+/* MAPPED_FAULT if a page of [at, at + n) of the mapping is lost, to which bytes
+ * have just been stored. */
 static inline mapped_status check_stored(mapped__region *self, size_t at,
                                          size_t n, mapped_error *error)
 {
@@ -124,9 +153,9 @@ static inline mapped_status check_stored(mapped__region *self, size_t at,
                : MAPPED_OK;
 }
 
-/* Says in the trailer that the data are `length` bytes of the region.
- * MAPPED_FAULT: the file has been truncated, so that the trailer's page is
- * lost. */
+/* Says in the trailer, if there is one, that the data ends after `length` bytes
+ * of the region. MAPPED_FAULT: the trailer's page is lost, because the file has
+ * been truncated. */
 static mapped_status write_data_end(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
@@ -138,63 +167,71 @@ static mapped_status write_data_end(mapped__region *self, size_t length,
     __atomic_store_n((uint64_t *)(void *)(trailer.address + DATA_END_AT),
                      mapped_le_u64(self->offset + length), __ATOMIC_RELEASE);
     return check_stored(self, (size_t)(trailer.address - self->mapping.address),
-                        TRAILER, error);
+                        TRAILER_SIZE, error);
 }
 
-/* The largest size of the file that the region can reach to. */
+/* How large the file may be for the region to be able to reach its end. */
 static uint64_t largest_size(const mapped__region *self)
 {
     return self->offset + (self->reserve != 0 ? self->reserve : SIZE_MAX / 2);
 }
 
-/* May the file have this size? Tests offset + length + TRAILER <= size, too, in
+/* Can the file have this size, if it is to hold `length` bytes of the region
+ * and a trailer? The second test is offset + length + TRAILER_SIZE <= size, in
  * a form that doesn't overflow. */
-static bool fits(const mapped__region *self, uint64_t size, size_t length)
+static bool size_is_usable(const mapped__region *self, uint64_t size,
+                           size_t length)
 {
     return size <= largest_size(self) &&
-           mapped_range_fits_u64(self->offset + TRAILER, length, size);
+           mapped_range_fits_u64(self->offset + TRAILER_SIZE, length, size);
 }
 
-/* The largest size of a file with a trailer that is not above `size`; 0: none
- * is so small. */
-static uint64_t round_down(uint64_t size)
+/* Returns the largest size that allows a trailer and is not above `size`, or 0
+ * if even the smallest one is. */
+static uint64_t round_to_trailer_size(uint64_t size)
 {
-    return size < TRAILER ? 0 : ((size - TRAILER) & ~(STEP - 1)) + TRAILER;
+    return size < TRAILER_SIZE
+               ? 0
+               : ((size - TRAILER_SIZE) & ~(STEP - 1)) + TRAILER_SIZE;
 }
 
-/* Returns the size to make the file for `length` bytes: about twice that, at
- * most MOST_SPARE more, and not beyond the reserve; 0 if it can't be so long.
- */
+/* Returns what size to give the file for `length` bytes of the region: with a
+ * spare of about the same length, but no more than MAX_SPARE, and not beyond
+ * the reserve. Returns 0 if no size is usable. */
 static uint64_t choose_size(const mapped__region *self, size_t length)
 {
-    uint64_t more = TRAILER + (length < MOST_SPARE ? length : MOST_SPARE);
+    uint64_t spare = length < MAX_SPARE ? length : MAX_SPARE;
+    uint64_t added = spare + TRAILER_SIZE;
     uint64_t largest = largest_size(self);
-    if (!mapped_range_fits_u64(self->offset + more + STEP, length, INT64_MAX))
+    if (!mapped_range_fits_u64(self->offset + added + STEP, length, INT64_MAX))
         return 0;
-    uint64_t size = self->offset + length + more + STEP - 1;
-    size = round_down(size < largest ? size : largest);
-    return fits(self, size, length) ? size : 0;
+    uint64_t size = self->offset + length + added + STEP - 1;
+    size = round_to_trailer_size(size < largest ? size : largest);
+    return size_is_usable(self, size, length) ? size : 0;
 }
 
-/* Writes the trailer at the new end, which makes the file longer, and then
- * allocates the blocks. */
+/* Writes the trailer at the new end, and so makes the file longer. After that
+ * the file has its new size already: mapped__file_resize only allocates its
+ * blocks. A write that fails may have made the file longer all the same, so the
+ * old size is given back to it. */
 static mapped_status extend_file(const mapped__region *self, uint64_t size,
                                  uint64_t new_size, mapped_error *error)
 {
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
     mapped_status status = mapped__file_write_trailer(
         self->file, new_size, self->offset + self->length, error);
-    if (status != MAPPED_OK) { /* which may have made the file longer */
+    if (status != MAPPED_OK) {
         (void)mapped__file_resize(self->file, new_size, size, false, NULL);
         return status;
     }
     return mapped__file_resize(self->file, size, new_size, allocate, error);
 }
 
-/* Makes the mapping longer and then the file. If another process, running or
- * dead, has left a spare that is large enough, that is used instead of a longer
- * file. MAPPED_BUSY: the mapping has to move and can't. After any other failure
- * the caller can still make the file as long as it must be. */
+/* Makes the mapping longer and then the file. If the file has a spare that is
+ * large enough, from another process that runs or has died, the region takes
+ * that over and the file stays as it is. MAPPED_BUSY: the mapping has to move
+ * and can't. After any other failure the caller can still make the file as long
+ * as it must be. */
 static mapped_status make_spare(mapped__region *self, size_t length,
                                 mapped_error *error)
 {
@@ -203,12 +240,12 @@ static mapped_status make_spare(mapped__region *self, size_t length,
     if (status != MAPPED_OK)
         return status;
     uint64_t data_end = self->offset + self->length;
-    uint64_t size = info.size;
-    if (info.size == data_end || !fits(self, info.size, length))
-        size = choose_size(self, length);
-    /* which looks at the size again */
-    bool ours = mapped__file_data_end(self->file, &info) == data_end;
-    if (!ours || size == 0 || size < info.size)
+    bool usable =
+        info.size != data_end && size_is_usable(self, info.size, length);
+    uint64_t size = usable ? info.size : choose_size(self, length);
+    /* This looks at the size of the file again, which must not get shorter. */
+    bool ends_here = mapped__file_data_end(self->file, &info) == data_end;
+    if (!ends_here || size == 0 || size < info.size)
         return mapped_error_set(error, MAPPED_RANGE, "append in steps");
     status = mapped__region_extend(self, (size_t)(size - self->offset), error);
     if (status != MAPPED_OK)
@@ -220,18 +257,19 @@ static mapped_status make_spare(mapped__region *self, size_t length,
         return status;
     mapped__region_recover_past_end(self);
     MAPPED__STORE(&self->appends.capacity,
-                  (size_t)(size - self->offset) - TRAILER);
+                  (size_t)(size - self->offset) - TRAILER_SIZE);
     return MAPPED_OK;
 }
 
-/* Makes a spare unless there is one with room for `length` bytes of the region;
- * `*has` tells whether there is one then. MAPPED_BUSY is the only error:
- * without a spare the append makes the file just as long as it must be. */
+/* Makes a spare unless there is one in which the region can grow to `length`
+ * bytes. `*has_room` tells whether there is one after that. MAPPED_BUSY is the
+ * only error: if there can be no spare, the append makes the file just as long
+ * as it must be. */
 static mapped_status ensure_spare(mapped__region *self, size_t length,
-                                  bool *has, mapped_error *error)
+                                  bool *has_room, mapped_error *error)
 {
-    *has = length <= self->appends.capacity;
-    if (*has || !self->appends.in_steps ||
+    *has_room = length <= self->appends.capacity;
+    if (*has_room || !self->appends.in_steps ||
         mapped__region_check_growable(self, NULL) != MAPPED_OK)
         return MAPPED_OK;
     self->appends.in_steps = mapped__file_is_writable_at(self->file);
@@ -239,35 +277,34 @@ static mapped_status ensure_spare(mapped__region *self, size_t length,
         return MAPPED_OK;
     mapped__region_free_old(self);
     mapped_status status = make_spare(self, length, error);
-    *has = status == MAPPED_OK;
+    *has_room = status == MAPPED_OK;
     return status == MAPPED_BUSY ? status : MAPPED_OK;
 }
 
-/* Leaves the file alone if another process has truncated it or has appended
- * more. */
-void mapped__region_trim(mapped__region *self, size_t data, size_t length)
+void mapped__region_trim(mapped__region *self, size_t data_length,
+                         size_t length)
 {
     mapped__file_info info;
     if (self->appends.capacity != 0 &&
         mapped__file_info_get(self->file, &info, NULL) == MAPPED_OK &&
         info.size == size_with_spare(self) &&
-        mapped__file_data_end(self->file, &info) == self->offset + data)
+        mapped__file_data_end(self->file, &info) == self->offset + data_length)
         (void)mapped__file_resize(self->file, info.size, self->offset + length,
                                   false, NULL);
     MAPPED__STORE(&self->appends.capacity, 0);
 }
 
-/* Forgets the spare and unmaps its pages: another process has truncated the
- * file there, and what the file gets there later has to be mapped anew. But
- * exports may be longer than the region; then lost pages are mapped anew when
- * the region grows (mapped__region_recover_past_end). */
+/* The spare's pages are unmapped, because the file has lost them, and what it
+ * gets in their place has to be mapped anew. While there are exports the pages
+ * stay, because an export may show them: then mapped__region_recover_past_end
+ * maps them anew when the region grows. */
 void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info)
 {
     if (self->appends.capacity == 0 || info->size == size_with_spare(self))
         return;
     MAPPED__STORE(&self->appends.capacity, 0);
-    mapped__region_fail_appends(self);
+    mapped__region_invalidate_appends(self);
     if (mapped__region_lock_exports(self, "append", NULL) == MAPPED_OK)
         (void)mapped__region_drop_pages(self, self->length, NULL);
 }
@@ -282,9 +319,9 @@ size_t mapped_region_spare(const mapped_region *region)
     return capacity > length ? capacity - length : 0;
 }
 
-/* If this append crosses a multiple of STEP, brings in the pages up to the next
- * one at once, which takes less time than a fault for each. Errors are ignored,
- * because the store will meet them. */
+/* The first append that crosses a multiple of STEP brings in all pages up to
+ * the next multiple, in one call: that takes less time than a fault for each
+ * page. Errors are ignored, because the store will meet them. */
 static void fetch_spare(const mapped__region *self, size_t end)
 {
     size_t start = (self->lead + end) & ~((size_t)STEP - 1);
@@ -296,23 +333,25 @@ static void fetch_spare(const mapped__region *self, size_t end)
                               left < STEP ? left : STEP, true);
 }
 
-/* Lost pages past the region's end are mapped again first: the disk may have
- * space by now. */
+/* Makes the mapping and the file long enough for an append that ends at `end`.
+ * Lost pages past the region's end are mapped again first, because the disk may
+ * have space by now. */
 static mapped_status make_room(mapped__region *self, size_t end,
                                mapped_error *error)
 {
-    bool has_spare;
+    bool has_room;
     if (MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST)
         mapped__region_recover_past_end(self);
-    mapped_status status = ensure_spare(self, end, &has_spare, error);
-    if (status == MAPPED_OK && !has_spare)
+    mapped_status status = ensure_spare(self, end, &has_room, error);
+    if (status == MAPPED_OK && !has_room)
         return mapped__region_resize(self, end, true, error);
     if (status == MAPPED_OK)
         fetch_spare(self, end);
     return status;
 }
 
-/* How many appends this thread is in the middle of. */
+/* Number of appends that this thread is in the middle of: more than one if a
+ * fault handler appends, too. */
 static _Thread_local unsigned thread_appends;
 
 bool mapped__thread_appends(void)
@@ -320,32 +359,54 @@ bool mapped__thread_appends(void)
     return thread_appends > 0;
 }
 
-/* As mapped__region_begin_append, with the region locked. */
-static mapped_status begin_locked(mapped__region *self, size_t n,
-                                  mapped__append_target *target,
-                                  mapped_error *error)
+/* Gives an append of `n` bytes (not 0) the place after the last one's. */
+static mapped_status take_target(mapped__region *self, size_t n,
+                                 mapped__append_target *target,
+                                 mapped_error *error)
 {
-    size_t end, start = n > 0 ? self->appends.next : self->length;
-    if (self->appends.running == 0)
-        self->appends.file_end_before = UINT64_MAX;
-    if (mapped_region_readonly(&self->head))
-        return mapped_error_set(error, MAPPED_READONLY, "append");
-    if (self->appends.doomed > 0)
-        return mapped__region_busy(self, "append", error);
+    size_t start = self->appends.next;
+    size_t end;
     if (!mapped_add_size(start, n, &end)) {
         const mapped_error_range range = {.length = n, .limit = SIZE_MAX};
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "append", range);
     }
-    mapped_status status =
-        n > 0 ? make_room(self, end, error)
-              : mapped__region_resize(self, self->length, true, error);
+    mapped_status status = make_room(self, end, error);
     if (status != MAPPED_OK)
         return status;
-    if (n > 0)
-        self->appends.next = end;
+    self->appends.next = end;
     *target = (mapped__append_target){
         .start = start, .length = n, .truncations = self->appends.truncations};
     return MAPPED_OK;
+}
+
+/* For an append of no bytes, which gets its errors from a resize to the length
+ * that the region has. */
+static mapped_status take_empty_target(mapped__region *self,
+                                       mapped__append_target *target,
+                                       mapped_error *error)
+{
+    mapped_status status =
+        mapped__region_resize(self, self->length, true, error);
+    if (status != MAPPED_OK)
+        return status;
+    *target = (mapped__append_target){.start = self->length,
+                                      .truncations = self->appends.truncations};
+    return MAPPED_OK;
+}
+
+/* Does what mapped__region_begin_append does, with the region locked. */
+static mapped_status begin_locked(mapped__region *self, size_t n,
+                                  mapped__append_target *target,
+                                  mapped_error *error)
+{
+    if (self->appends.running == 0)
+        self->appends.file_end_before = UINT64_MAX;
+    if (mapped_region_readonly(&self->head))
+        return mapped_error_set(error, MAPPED_READONLY, "append");
+    if (self->appends.invalidated > 0)
+        return mapped__region_busy(self, "append", error);
+    return n > 0 ? take_target(self, n, target, error)
+                 : take_empty_target(self, target, error);
 }
 
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
@@ -366,25 +427,25 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
     return mapped__region_report(region, "append", status, error);
 }
 
-void mapped__region_fail_appends(mapped__region *self)
+void mapped__region_invalidate_appends(mapped__region *self)
 {
     self->appends.next = self->length;
     self->appends.file_end_before = UINT64_MAX;
     self->appends.truncations++;
-    self->appends.doomed = self->appends.running;
+    self->appends.invalidated = self->appends.running;
 }
 
-/* Takes back what failed appends have added, when no other is running. Without
- * a spare they have made the file longer. */
-static void undo_failed(mapped__region *self)
+/* Takes back what failed appends have added, once no append is running any
+ * more. Appends that had no spare have made the file longer. */
+static void undo_failed_appends(mapped__region *self)
 {
     if (self->appends.capacity == 0)
         mapped__region_undo_growth(self);
     self->appends.next = self->length;
 }
 
-/* Forgets the spare if others have truncated the file, which may be why a page
- * is lost. */
+/* A page is lost. If that is so because another process has truncated the file,
+ * the spare has gone, too. */
 static void forget_spare_if_truncated(mapped__region *self)
 {
     mapped__file_info info;
@@ -393,10 +454,10 @@ static void forget_spare_if_truncated(mapped__region *self)
         mapped__region_check_spare(self, &info);
 }
 
-/* The lost page is one of the append's target or the trailer's. Both lie past
- * the region's end, so the error names the bytes of the append. */
-static void report_as_lost(const mapped__append_target *target,
-                           mapped_error *error)
+/* Makes an error about a lost page, of the append's target or of the trailer,
+ * name the bytes of the append: callers know nothing of the trailer. */
+static void name_target(const mapped__append_target *target,
+                        mapped_error *error)
 {
     if (error == NULL)
         return;
@@ -421,37 +482,38 @@ static mapped_status publish_append(mapped__region *self,
     if (status == MAPPED_OK && end > self->length)
         status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
-        report_as_lost(target, error);
+        name_target(target, error);
         return status;
     }
     if (end > self->length)
         mapped__region_publish_length(self, end);
-    if (self->refresh_limit != UINT64_MAX)
-        self->refresh_limit = self->length;
+    mapped__region_move_refresh_limit(self);
     return MAPPED_OK;
 }
 
-/* As mapped__region_end_append, with the region locked. */
-static mapped_status finish_locked(mapped__region *self,
-                                   const mapped__append_target *target,
-                                   mapped_status status, mapped_error *error)
+/* Does what mapped__region_end_append does, with the region locked and the
+ * append not counted as running any more. */
+static mapped_status end_locked(mapped__region *self,
+                                const mapped__append_target *target,
+                                mapped_status status, mapped_error *error)
 {
     if (status == MAPPED_OK)
         status = publish_append(self, target, error);
     if (self->appends.running == 0 && self->appends.next > self->length)
-        undo_failed(self);
+        undo_failed_appends(self);
     if (status == MAPPED_FAULT)
         forget_spare_if_truncated(self);
     return status;
 }
 
-static void count_ended(mapped__appends *appends,
-                        const mapped__append_target *target)
+/* An append ends that mapped__region_begin_append has counted. */
+static void end_count(mapped__appends *appends,
+                      const mapped__append_target *target)
 {
     assert(appends->running > 0);
     MAPPED__STORE(&appends->running, appends->running - 1);
-    if (appends->doomed > 0 && target->truncations != appends->truncations)
-        appends->doomed--;
+    if (appends->invalidated > 0 && target->truncations != appends->truncations)
+        appends->invalidated--;
 }
 
 mapped_status mapped__region_end_append(mapped_region *region,
@@ -470,8 +532,8 @@ mapped_status mapped__region_end_append(mapped_region *region,
     if (status == MAPPED_OK)
         status = mapped__region_check_recovered(&self->head, &bytes,
                                                 target->recoveries, error);
-    count_ended(&self->appends, target);
-    status = finish_locked(self, target, status, error);
+    end_count(&self->appends, target);
+    status = end_locked(self, target, status, error);
     mapped__region_unlock(self);
     return status;
 }
@@ -491,7 +553,7 @@ mapped_status mapped__region_append_short(mapped_region *region,
     status = begin_locked(self, n, &target, error);
     if (status == MAPPED_OK) {
         memcpy(self->mapping.address + self->lead + target.start, bytes, n);
-        status = finish_locked(self, &target, status, error);
+        status = end_locked(self, &target, status, error);
     }
     mapped__region_unlock(self);
     return status;

@@ -22,10 +22,10 @@ static void begin_in_child(mapped__guard *guard)
     uint64_t control = MAPPED__LOAD(&self->control);
     self->appends.capacity = 0;     /* the parent's to fill and to trim */
     if (mapped__thread_appends()) { /* and goes on here, in a fault handler */
-        mapped__region_fail_appends(self);
+        mapped__region_invalidate_appends(self);
     } else {
         self->appends.running = 0;
-        self->appends.doomed = 0;
+        self->appends.invalidated = 0;
         self->appends.next = self->length;
     }
     if (!(control & MAPPED__CONTROL_LOCKED))

@@ -15,20 +15,23 @@ typedef struct mapped__old_mapping {
     mapped__guard_slot *slot;
 } mapped__old_mapping;
 
-/* The appends to a region, and the room that they have made in its file. */
+/* The appends to a region, and the room that they have made in its file. An
+ * append is running from mapped__region_begin_append to
+ * mapped__region_end_append. */
 typedef struct mapped__appends {
-    bool in_steps;   /* the file may get longer than it must */
-    size_t capacity; /* the region can become so long before the file must get
-                      * longer; 0: the file has no trailer */
-    size_t running;  /* number of appends that have begun and not ended */
-    size_t next;     /* where the next one stores its bytes: at the region's
-                      * end, or after the bytes of those that are running */
-    uint32_t truncations; /* how often the bytes past the region's end were
-                           * dropped, because the file got shorter, or by a
-                           * fork in the middle of an append */
-    size_t doomed;        /* number of running ones that began before that */
-    uint64_t file_end_before; /* where the file ended before running ones made
-                               * it longer; UINT64_MAX: they haven't */
+    bool in_steps;   /* the file may get longer ahead of the data */
+    size_t capacity; /* the region can grow to this length before the file must
+                      * get longer; 0: the region has no spare */
+    size_t running;  /* number of running appends */
+    size_t next;     /* where the next append stores its bytes: at the region's
+                      * end, or after the bytes of running appends */
+    uint32_t truncations;     /* how often the bytes past the region's end were
+                               * dropped, because the file got shorter, or by a
+                               * fork in the middle of an append */
+    size_t invalidated;       /* number of running appends that began before the
+                               * last truncation: they will fail */
+    uint64_t file_end_before; /* where the file ended before running appends
+                               * made it longer; UINT64_MAX: they haven't */
 } mapped__appends;
 
 typedef struct mapped__protection mapped__protection;
@@ -57,7 +60,8 @@ typedef struct mapped__region {
     intptr_t file;          /* MAPPED__NO_FILE if none is held */
     uint64_t file_device;   /* its identity, to recognize it by */
     uint64_t file_serial;   /* the same */
-    uint64_t refresh_limit; /* refresh makes the region at most so long */
+    uint64_t refresh_limit; /* refresh makes the region no longer than this;
+                             * UINT64_MAX: it follows the file to its end */
     bool created;           /* by this region, and not yet flushed as such */
     mapped__ahead *ahead;   /* stops threads that read ahead; NULL: none */
 
@@ -151,6 +155,14 @@ static inline bool mapped__mode_shares_writes(mapped_mode mode)
 /* What an empty region's base points at: never read, but not NULL either. */
 extern unsigned char mapped__region_nothing[1];
 
+/* The region has got another length by a call of the user's. If refresh doesn't
+ * follow the file to its end, it stops there from now on. */
+static inline void mapped__region_move_refresh_limit(mapped__region *self)
+{
+    if (self->refresh_limit != UINT64_MAX)
+        self->refresh_limit = self->length;
+}
+
 /* Waits while another thread resizes or closes, then keeps such threads out
  * until unlock. With `alone` there must be no export either (MAPPED_BUSY), and
  * none begins until unlock. MAPPED_CLOSED. */
@@ -218,7 +230,7 @@ static inline mapped_status mapped__region_report(const mapped_region *region,
 void mapped__region_free_old(mapped__region *self);
 
 /* Shows the mapping and the length to the inline checks, in that order. A
- * shorter length makes the appends that are running fail. */
+ * shorter length makes running appends fail. */
 void mapped__region_publish(mapped__region *self, size_t length);
 void mapped__region_publish_length(mapped__region *self, size_t length);
 
@@ -277,8 +289,9 @@ mapped_status mapped__region_end_append(mapped_region *region,
                                         mapped_error *error);
 /* Is this thread in the middle of an append, to whatever region? */
 bool mapped__thread_appends(void);
-/* The pages past the region's end go, so appends that are running will fail. */
-void mapped__region_fail_appends(mapped__region *self);
+/* Counts a truncation: the bytes past the region's end are dropped, so running
+ * appends will fail. */
+void mapped__region_invalidate_appends(mapped__region *self);
 
 /* Both at once, with the region locked, for data that isn't the region's own
  * and has 1 to MAPPED__SHORT bytes. They are copied first: the caller's memory
@@ -289,31 +302,38 @@ mapped_status mapped__region_append_short(mapped_region *region,
                                           const void *data, size_t n,
                                           mapped_error *error);
 
-/* The trailer that append keeps at the end of the file; of length 0: none. */
+/* The trailer that append keeps at the end of the file (region_append.c). */
 typedef struct mapped__trailer {
     unsigned char *address;
-    size_t length;
+    size_t length;   /* 0: there is none */
     uint64_t offset; /* in the file */
 } mapped__trailer;
 void mapped__region_find_trailer(const mapped__region *self,
                                  mapped__trailer *trailer);
 
-/* Gives the file the end that `length` bytes of the region need, where append
- * has made it longer for `data` bytes of data. The region is locked. */
-void mapped__region_trim(mapped__region *self, size_t data, size_t length);
+/* Ends the spare: the file ends after `length` bytes of the region from now on.
+ * The file stays as it is unless the data in it ends after `data_length` bytes
+ * of the region: else another process has truncated it or has appended. The
+ * region is locked. */
+void mapped__region_trim(mapped__region *self, size_t data_length,
+                         size_t length);
 
-/* Forgets the spare if another process has trimmed it, or has made its own. The
+/* Forgets the spare if another process has changed the file's size, which is
+ * `info->size` now: it has truncated the file, or made a spare of its own. The
  * region is locked. */
 void mapped__region_check_spare(mapped__region *self,
                                 const mapped__file_info *info);
 
-/* What the file's size is without the spare that an append has left there. */
+/* Where the data in the file ends: before the spare that an append has left
+ * there, else at the file's end. `info` was read before; `info->size` becomes
+ * the size that belongs to the answer. */
 uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info);
 /* The same for the region's file; shared memory has no trailer. */
 uint64_t mapped__region_data_end(const mapped__region *self, intptr_t file,
                                  mapped__file_info *info);
 
-/* Makes a file of `size` bytes, as a trailer needs it, end with one. */
+/* Writes a trailer that makes the file end at `size`, which must be a size that
+ * allows a trailer. */
 mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
                                          uint64_t data_end,
                                          mapped_error *error);

@@ -108,7 +108,7 @@ static mapped_status show_longer(mapped__region *self, size_t length,
                                  mapped_error *error)
 {
     bool pages_protected = self->pages_protected;
-    if (self->appends.doomed > 0)
+    if (self->appends.invalidated > 0)
         return mapped__region_busy(self, "refresh", error);
     mapped_status status = mapped__region_unprotect_pages(self, error);
     if (status == MAPPED_OK)
@@ -206,7 +206,7 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
     bool pages_protected = self->pages_protected;
     replace_file(self, file, info, &made);
     mapped__region_cut_protection(self, 0);
-    mapped__region_fail_appends(self);
+    mapped__region_invalidate_appends(self);
     mapped__region_publish(self, length);
     if (pages_protected)
         mapped__region_protect_pages(self);

@@ -448,7 +448,7 @@ static mapped_status change_length(mapped__region *self, size_t length,
 /* An append that is running keeps the addresses where it stores its bytes. */
 static bool takes_place_of_append(const mapped__region *self, uint64_t length)
 {
-    return self->appends.doomed > 0 ||
+    return self->appends.invalidated > 0 ||
            (self->appends.running > 0 && length != self->length &&
             length < self->appends.next);
 }
@@ -469,8 +469,8 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
     if (length == self->length)
         return trim_others_spare(self, error);
     status = change_length(self, (size_t)length, for_append, error);
-    if (status == MAPPED_OK && self->refresh_limit != UINT64_MAX)
-        self->refresh_limit = self->length;
+    if (status == MAPPED_OK)
+        mapped__region_move_refresh_limit(self);
     return status;
 }
 
