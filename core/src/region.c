@@ -172,7 +172,7 @@ mapped_status mapped__region_lock_exports(mapped__region *self,
     return mapped__region_busy(self, what, error);
 }
 
-bool mapped__region_is_exported(mapped__region *self)
+bool mapped__region_stop_new_exports(mapped__region *self)
 {
     assert(mapped__region_is_locked(self));
     uint64_t seen = __atomic_or_fetch(

@@ -165,17 +165,21 @@ static inline void mapped__region_move_refresh_limit(mapped__region *self)
 
 /* Waits while another thread resizes or closes, then keeps such threads out
  * until unlock. With `alone` there must be no export either (MAPPED_BUSY), and
- * none begins until unlock. MAPPED_CLOSED. */
+ * none begins until unlock. `what` is the operation that an error names.
+ * MAPPED_CLOSED. */
 mapped_status mapped__region_lock(mapped__region *self, bool alone,
                                   const char *what, mapped_error *error);
-/* From locked to locked alone: MAPPED_BUSY while there is an export. */
+/* Makes a region that is locked as if it had been locked with `alone`:
+ * MAPPED_BUSY while there is an export. */
 mapped_status mapped__region_lock_exports(mapped__region *self,
                                           const char *what,
                                           mapped_error *error);
-/* From locked to locked with no export begun until unlock. True if one that
- * lives may show the mapping where it is; false if the mapping may go. */
-bool mapped__region_is_exported(mapped__region *self);
-/* No export shows the mapping where it is now. */
+/* Lets no export begin until the region, which is locked, is unlocked. Returns
+ * true if an export that has begun before may show the mapping where it is
+ * now, and false if the mapping may go. */
+bool mapped__region_stop_new_exports(mapped__region *self);
+/* To be called when the mapping has moved: no export shows it where it is now.
+ */
 void mapped__region_moved(mapped__region *self);
 void mapped__region_unlock(mapped__region *self);
 
@@ -239,15 +243,18 @@ void mapped__region_publish_length(mapped__region *self, size_t length);
 bool mapped__region_describe(const mapped__region *self, size_t length,
                              mapped__map_request *request);
 
-/* As mapped_region_resize of a region that is locked. For an append the length
- * is not published yet; undo_growth is for one that fails. */
+/* As mapped_region_resize of a region that is locked. For an append the file
+ * and the mapping get longer, but the length is not published yet. */
 mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
                                     bool for_append, mapped_error *error);
-/* Gives the file the end it had before, but not before the region's. */
+/* Takes back what mapped__region_resize did for appends that have failed: gives
+ * the file the end it had before them, but not before the region's. */
 void mapped__region_undo_growth(mapped__region *self);
 
-/* Maps pages after those there are, up to `length` bytes, which the file must
- * have. What it moves the caller publishes. MAPPED_BUSY, MAPPED_SYSTEM. */
+/* Maps more pages after those that are mapped, so that `length` bytes of the
+ * region are mapped; the file must have them when they are used. This may move
+ * the mapping, so the caller calls mapped__region_publish. MAPPED_BUSY,
+ * MAPPED_SYSTEM. */
 mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error);
 
@@ -257,8 +264,9 @@ mapped_status mapped__region_extend(mapped__region *self, size_t length,
 mapped_status mapped__region_check_growable(mapped__region *self,
                                             mapped_error *error);
 
-/* Lets go of the pages past `length` bytes, which nobody shows any more and
- * the file may not have. The length is published before and after it. */
+/* Unmaps the pages past `length` bytes of the region, which the file may have
+ * lost. No export may show them. The caller publishes the length before, and
+ * this does once more. */
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error);
 

@@ -7,11 +7,11 @@
  *
  * - in place, into its reserve or over free addresses;
  *
- * - by moving, if nobody else can be in an access (`alone`, which is
- *   mapped__region_is_alone);
+ * - by moving, if nobody else can be in an access: such a region is `alone`
+ *   (mapped__region_is_alone);
  *
- * - as a second mapping beside the first, if that is exported or is split into
- *   parts that can't be moved at once; nobody else may be in an access then,
+ * - as a second mapping beside the first, if the first is exported, or consists
+ *   of parts that can't be moved at once. Nobody else may be in an access then,
  *   either. */
 #include <mapped/region.h>
 
@@ -23,42 +23,43 @@
 
 #include "region_internal.h"
 
-static mapped_status refuse(mapped_error *error, mapped_status status,
-                            uint64_t length, uint64_t limit)
+static mapped_status refuse_length(mapped_error *error, mapped_status status,
+                                   uint64_t length, uint64_t limit)
 {
     const mapped_error_range range = {.length = length, .limit = limit};
     return mapped_error_set_range(error, status, "resize", range);
 }
 
-/* What was called, as errors name it. */
-typedef struct call_names {
-    const char *operation;
+/* How errors name the operation, which is a resize or an append. */
+typedef struct operation_texts {
+    const char *name;
     const char *too_long;
-} call_names;
+} operation_texts;
 
-static const call_names resizing = {"resize",
-                                    "resize: longer than the reserve"};
-static const call_names appending = {"append",
-                                     "append: longer than the reserve"};
+static const operation_texts resize_texts = {"resize",
+                                             "resize: longer than the reserve"};
+static const operation_texts append_texts = {"append",
+                                             "append: longer than the reserve"};
 
 static mapped_status check_resizable(const mapped__region *self,
-                                     uint64_t length, const call_names *names,
+                                     uint64_t length,
+                                     const operation_texts *texts,
                                      mapped_error *error)
 {
-    const uint64_t longest = SIZE_MAX / 2;
+    const uint64_t max_length = SIZE_MAX / 2;
     if (self->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "resize");
     if (self->mode == MAPPED_MODE_COPY || self->wrapped || self->fixed)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, names->operation);
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, texts->name);
     if (self->reserve != 0 && length > self->reserve) {
         const mapped_error_range range = {.length = length,
                                           .limit = self->reserve};
-        return mapped_error_set_range(error, MAPPED_ARGUMENT, names->too_long,
+        return mapped_error_set_range(error, MAPPED_ARGUMENT, texts->too_long,
                                       range);
     }
-    if (length > longest ||
+    if (length > max_length ||
         !mapped_range_fits_u64(self->offset, length, INT64_MAX))
-        return refuse(error, MAPPED_OVERFLOW, length, longest);
+        return refuse_length(error, MAPPED_OVERFLOW, length, max_length);
     return MAPPED_OK;
 }
 
@@ -67,45 +68,47 @@ static mapped_status remap(mapped__region *self, size_t length, bool alone,
 {
     mapped__map_request request;
     if (!mapped__region_describe(self, length, &request))
-        return refuse(error, MAPPED_OVERFLOW, length, SIZE_MAX);
+        return refuse_length(error, MAPPED_OVERFLOW, length, SIZE_MAX);
     return mapped__map_resize(&self->mapping, &request, alone, error);
 }
 
-/* The pages that `length` bytes take. */
-static size_t pages_of(const mapped__region *self, size_t length)
+/* How many bytes of mapping `length` bytes of the region take: whole pages. */
+static size_t mapping_size(const mapped__region *self, size_t length)
 {
-    size_t used = SIZE_MAX;
+    size_t size = SIZE_MAX;
     (void)mapped_round_up(length > 0 ? length + self->lead : 0,
-                          self->mapping.page, &used);
-    return used;
+                          self->mapping.page, &size);
+    return size;
 }
 
-/* A long access that began before an earlier shrink may touch the new pages of
- * the reserve at once. So they are guarded before they are mapped. */
+/* Guards pages of the reserve before they are mapped: an access that began
+ * before an earlier shrink may touch them as soon as they are. */
 static void guard_reserve(mapped__region *self, size_t length)
 {
     mapped__mapping *mapping = &self->mapping;
-    size_t used = pages_of(self, length);
+    size_t used = mapping_size(self, length);
     if (used > mapping->used && used <= mapping->reserved)
         mapped__guard_move(&self->guard, mapping->address, mapping->reserved,
                            used);
 }
 
-/* Reserves twice the length, if so many addresses are free: so a region that
- * goes on growing under exports leaves few mappings to them, and of private
- * memory no more than twice its length. */
-static mapped_status map_with_room(const mapped__region *self, size_t length,
-                                   mapped__mapping *made, mapped_error *error)
+/* Makes a new mapping. It has a reserve of twice its length, if so many
+ * addresses are free, so that a region which goes on growing under exports
+ * leaves few old mappings to them. Then those hold no more than twice the
+ * region's length of private memory. */
+static mapped_status map_with_reserve(const mapped__region *self, size_t length,
+                                      mapped__mapping *mapping,
+                                      mapped_error *error)
 {
     mapped__map_request request;
     if (!mapped__region_describe(self, length, &request))
-        return refuse(error, MAPPED_OVERFLOW, length, SIZE_MAX);
-    mapped__map_request roomy = request;
+        return refuse_length(error, MAPPED_OVERFLOW, length, SIZE_MAX);
+    mapped__map_request with_reserve = request;
     if (request.reserve == 0 &&
-        mapped_multiply_size(request.length, 2, &roomy.reserve) &&
-        mapped__map(&roomy, made, NULL) == MAPPED_OK)
+        mapped_multiply_size(request.length, 2, &with_reserve.reserve) &&
+        mapped__map(&with_reserve, mapping, NULL) == MAPPED_OK)
         return MAPPED_OK;
-    return mapped__map(&request, made, error);
+    return mapped__map(&request, mapping, error);
 }
 
 /* True if a second mapping would not show the same bytes. */
@@ -114,22 +117,22 @@ static bool is_private(const mapped__region *self)
     return self->file == MAPPED__NO_FILE || self->mode == MAPPED_MODE_COPY;
 }
 
-/* The region gets another mapping, and the old one stays. Both show the same
- * file; private memory is copied. Both are guarded meanwhile: a page may get
- * lost under the copy. */
-static mapped_status map_second(mapped__region *self, size_t length,
-                                mapped_error *error)
+/* Gives the region another mapping and keeps the old one. Both show the same
+ * file, or the new one gets a copy of private memory. Both are guarded before
+ * the copy, because a page may get lost during it. */
+static mapped_status add_mapping(mapped__region *self, size_t length,
+                                 mapped_error *error)
 {
-    mapped__mapping made;
+    mapped__mapping mapping;
     assert(MAPPED__LOAD(&self->control) & MAPPED__CONTROL_NO_NEW_EXPORTS);
     mapped__old_mapping *old = malloc(sizeof *old);
     if (old == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "resize");
-    mapped_status status = map_with_room(self, length, &made, error);
+    mapped_status status = map_with_reserve(self, length, &mapping, error);
     if (status == MAPPED_OK) {
         status = mapped__guard_add_slot(&self->guard, &old->slot, error);
         if (status != MAPPED_OK)
-            mapped__unmap(&made);
+            mapped__unmap(&mapping);
     }
     if (status != MAPPED_OK) {
         free(old);
@@ -138,101 +141,107 @@ static mapped_status map_second(mapped__region *self, size_t length,
     old->mapping = self->mapping;
     old->next = self->old_mappings;
     self->old_mappings = old;
-    self->mapping = made;
+    self->mapping = mapping;
     mapped__region_moved(self);
     mapped__region_guard(self);
     if (!is_private(self))
         return MAPPED_OK;
-    memcpy(made.address, old->mapping.address, old->mapping.used);
+    memcpy(mapping.address, old->mapping.address, old->mapping.used);
     MAPPED__STORE(&self->copied, self->copied + old->mapping.used);
     return MAPPED_OK;
 }
 
-/* Needs that nobody else holds a reference. Exports keep the mapping that they
- * show; those of private memory go on showing what it was at this time. A
- * mapping that locks or advice have split into several can't be moved. */
+/* MAPPED_BUSY if the region is not alone. An export keeps the mapping that it
+ * shows, and so goes on showing what private memory held at this time. A second
+ * mapping is made also if the system can't move the first, because locks or
+ * advice have split it into several. */
 static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
     if (!mapped__region_is_alone(self))
         return mapped__region_busy(self, "resize", error);
-    if (mapped__region_is_exported(self))
+    if (mapped__region_stop_new_exports(self))
         return is_private(self) && !self->copies
                    ? mapped__region_busy(self, "resize", error)
-                   : map_second(self, length, error);
-    /* In the addresses that the mapping leaves somebody else's memory may turn
-     * up at once, with faults of its own. */
+                   : add_mapping(self, length, error);
+    /* Somebody else's memory may take the addresses as soon as the mapping has
+     * left them. The guard must not answer for faults there. */
     mapped__guard_suspend(&self->guard);
     mapped_status status = remap(self, length, true, error);
     if (status != MAPPED_BUSY)
         return status;
     mapped__region_guard(self);
-    status = map_second(self, length, error);
+    status = add_mapping(self, length, error);
     mapped__region_free_old(self);
     return status;
 }
 
-/* The system extends the last page's mapping. If that page is a zero page in
- * the place of a lost one, the new pages are, too, so the file is mapped over
- * them. If that fails they are recorded as lost, and restored later. */
-static void restore_added(mapped__region *self, size_t used)
+/* The pages from `old_used` on are new. The system has made them by extending
+ * the mapping of the last page. If that is a zero page in the place of a lost
+ * one, they are zero pages too, so the file is mapped over them. If this fails
+ * they are recorded as lost, and restored later. */
+static void restore_added_pages(mapped__region *self, size_t old_used)
 {
-    const mapped__lost added = {
-        .offset = used, .length = self->mapping.used - used, .first = used};
+    const mapped__lost added = {.offset = old_used,
+                                .length = self->mapping.used - old_used,
+                                .first = old_used};
     mapped__map_request request;
-    if (self->mapping.used <= used || self->file == MAPPED__NO_FILE ||
+    if (self->mapping.used <= old_used || self->file == MAPPED__NO_FILE ||
         mapped__guard_count_unrestored(&self->guard) == 0)
         return;
     if (!mapped__region_describe(self, self->length, &request) ||
-        mapped__map_restore(&self->mapping, &request, used, added.length,
+        mapped__map_restore(&self->mapping, &request, old_used, added.length,
                             NULL) != MAPPED_OK)
         mapped__guard_add_lost(&self->guard, &added);
 }
 
-/* Growth in place is tried first, because it disturbs nobody. Only when it
- * can't be done does it matter who else is there. There may be more pages
- * already: a refresh that makes the region shorter leaves them to exports. */
+/* Growth in place is tried first, because it disturbs nobody. Only if it is
+ * impossible does it matter who else uses the region. So many pages may be
+ * mapped already: a refresh that makes the region shorter leaves them to
+ * exports. */
 mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
-    size_t used = self->mapping.used;
-    if (pages_of(self, length) < used)
+    size_t old_used = self->mapping.used;
+    if (mapping_size(self, length) < old_used)
         return MAPPED_OK;
-    mapped__region_recover_past_end(self); /* the mapping is one piece again */
+    /* A lost page splits the mapping, which grows only as one piece. */
+    mapped__region_recover_past_end(self);
     guard_reserve(self, length);
     mapped_status status = remap(self, length, false, error);
     if (status == MAPPED_BUSY)
         status = move_mapping(self, length, error);
-    restore_added(self, used);
+    restore_added_pages(self, old_used);
     mapped__region_guard(self);
     return status;
 }
 
-/* The file's size, and where its data ends: another process' append may have
- * left its spare behind that. */
-typedef struct file_size {
-    uint64_t all;
-    uint64_t data;
-} file_size;
+/* Where the file ends. Behind the end of its data may be the spare of another
+ * process' append. */
+typedef struct file_ends {
+    uint64_t size;
+    uint64_t data_end;
+} file_ends;
 
-static mapped_status get_size(const mapped__region *self, file_size *size,
-                              mapped_error *error)
+static mapped_status get_file_ends(const mapped__region *self, file_ends *ends,
+                                   mapped_error *error)
 {
     mapped__file_info info;
     mapped_status status = mapped__file_info_get(self->file, &info, error);
     if (status != MAPPED_OK)
         return status;
-    size->all = info.size;
-    size->data = mapped__region_data_end(self, self->file, &info);
+    ends->size = info.size;
+    ends->data_end = mapped__region_data_end(self, self->file, &info);
     return MAPPED_OK;
 }
 
-/* A file that another process has cut is not made longer again: the zeros that
- * would fill it up to the old length would be taken for data. */
-static mapped_status check_file_whole(const mapped__region *self, uint64_t size,
-                                      mapped_error *error)
+/* MAPPED_FAULT if another process has cut off the end of the region. Such a
+ * file is not made longer again, because the zeros that would fill it up to the
+ * old length would be taken for data. */
+static mapped_status check_file_not_cut(const mapped__region *self,
+                                        uint64_t data_end, mapped_error *error)
 {
-    uint64_t left = size > self->offset ? size - self->offset : 0;
+    uint64_t left = data_end > self->offset ? data_end - self->offset : 0;
     assert(self->file != MAPPED__NO_FILE);
     if (left >= self->length)
         return MAPPED_OK;
@@ -240,39 +249,45 @@ static mapped_status check_file_whole(const mapped__region *self, uint64_t size,
         .offset = left, .length = self->length - left, .limit = self->length};
     mapped_error_set_range(error, MAPPED_FAULT, "resize", range);
     if (error != NULL)
-        error->os_error = mapped__file_diagnose(self->file, size);
+        error->os_error = mapped__file_diagnose(self->file, data_end);
     return MAPPED_FAULT;
 }
 
-/* Appends that fail give the file back the end it had before them. */
-static void note_file_end(mapped__region *self, uint64_t end)
+/* The first append that makes the file longer records where it ended before, so
+ * that appends which fail can give it that end again. */
+static void remember_file_end(mapped__region *self, uint64_t end)
 {
     if (self->appends.file_end_before == UINT64_MAX)
         self->appends.file_end_before = end;
 }
 
-static mapped_status grow_file(mapped__region *self, file_size size,
+/* Makes the file end at `end`, if its data ends before that. The spare that
+ * another process has left behind the data is removed first, so that what is
+ * added between is zero. */
+static mapped_status grow_file(mapped__region *self, file_ends ends,
                                uint64_t end, mapped_error *error)
 {
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
-    mapped_status status = check_file_whole(self, size.data, error);
-    if (status != MAPPED_OK || end <= size.data)
+    mapped_status status = check_file_not_cut(self, ends.data_end, error);
+    if (status != MAPPED_OK || end <= ends.data_end)
         return status;
-    note_file_end(self, size.data);
-    if (size.data < size.all)
-        status =
-            mapped__file_resize(self->file, size.all, size.data, false, error);
+    remember_file_end(self, ends.data_end);
+    if (ends.data_end < ends.size)
+        status = mapped__file_resize(self->file, ends.size, ends.data_end,
+                                     false, error);
     if (status != MAPPED_OK)
         return status;
-    return mapped__file_resize(self->file, size.data, end, allocate, error);
+    return mapped__file_resize(self->file, ends.data_end, end, allocate, error);
 }
 
-/* A file's bytes past its end are zero by the system's doing. Private memory
- * has in its last page what an earlier shrink cut off. */
-static void clear_regrown(mapped__region *self, size_t length, size_t used)
+/* Private memory that is no file still has, in its last page, what an earlier
+ * shrink cut off. That is cleared when it comes back. The system does this for
+ * a file. */
+static void clear_added_bytes(mapped__region *self, size_t length,
+                              size_t old_used)
 {
     size_t from = self->appends.next;
-    size_t to = length < used ? length : used;
+    size_t to = length < old_used ? length : old_used;
     if (self->file == MAPPED__NO_FILE && from < to)
         memset(self->mapping.address + from, 0, to - from);
 }
@@ -284,82 +299,86 @@ mapped_status mapped__region_check_growable(mapped__region *self,
                               : MAPPED_OK;
 }
 
-/* `size` is what the file had before. */
-static mapped_status map_longer(mapped__region *self, file_size size,
+/* Maps the file, which is longer now, up to `end`. If that fails the file's
+ * data ends again where `old_ends` says. */
+static mapped_status map_longer(mapped__region *self, file_ends old_ends,
                                 uint64_t end, mapped_error *error)
 {
     mapped_status status =
         mapped__region_extend(self, (size_t)(end - self->offset), error);
-    if (status != MAPPED_OK && self->file != MAPPED__NO_FILE && end > size.data)
-        (void)mapped__file_resize(self->file, end, size.data, false, NULL);
+    if (status != MAPPED_OK && self->file != MAPPED__NO_FILE &&
+        end > old_ends.data_end)
+        (void)mapped__file_resize(self->file, end, old_ends.data_end, false,
+                                  NULL);
     return status;
 }
 
 static mapped_status grow(mapped__region *self, size_t length, bool for_append,
                           mapped_error *error)
 {
-    size_t used = self->mapping.used;
-    file_size size = {0, 0};
+    size_t old_used = self->mapping.used;
+    file_ends ends = {0, 0};
     uint64_t end = self->offset + length;
     mapped_status status = mapped__region_check_growable(self, error);
     mapped__region_free_old(self);
     bool has_file = self->file != MAPPED__NO_FILE;
     if (status == MAPPED_OK && has_file)
-        status = get_size(self, &size, error);
+        status = get_file_ends(self, &ends, error);
     if (status == MAPPED_OK && has_file)
-        status = grow_file(self, size, end, error);
+        status = grow_file(self, ends, end, error);
     if (status == MAPPED_OK)
-        status = map_longer(self, size, end, error);
+        status = map_longer(self, ends, end, error);
     if (status != MAPPED_OK)
         return status;
-    clear_regrown(self, length, used);
+    clear_added_bytes(self, length, old_used);
     mapped__region_recover_past_end(self);
     mapped__region_publish(self, for_append ? self->length : length);
     return MAPPED_OK;
 }
 
-/* A region that shows only a part from the middle of a file must not cut off
- * what lies after it: the file shrinks only if the region reached its end. An
- * access under way in another thread would lose its page with the file's end,
- * so zero pages take its place before. */
+/* A region that shows a part from the middle of a file must not cut off what
+ * lies after it: the file shrinks only if its data ended where the region did.
+ * Another thread may be in an access past the new end. Its page would be lost
+ * with the file's end, so zero pages take the place of the tail before. */
 static mapped_status shrink_file(mapped__region *self, size_t old_length,
                                  size_t length, bool alone, mapped_error *error)
 {
-    file_size size;
+    file_ends ends;
     if (self->file == MAPPED__NO_FILE)
         return MAPPED_OK;
-    mapped_status status = get_size(self, &size, error);
-    if (status != MAPPED_OK || size.data > self->offset + old_length ||
-        size.data <= self->offset + length)
+    mapped_status status = get_file_ends(self, &ends, error);
+    if (status != MAPPED_OK || ends.data_end > self->offset + old_length ||
+        ends.data_end <= self->offset + length)
         return status;
     status = mapped__map_detach(&self->mapping, alone, error);
-    if (status == MAPPED_OK && !alone) /* zero pages over the tail */
+    if (status == MAPPED_OK && !alone)
         status = remap(self, length, false, error);
     if (status != MAPPED_OK)
         return status;
-    return mapped__file_resize(self->file, size.all, self->offset + length,
+    return mapped__file_resize(self->file, ends.size, self->offset + length,
                                false, error);
 }
 
-/* Shows `length` bytes after the file has shrunk or refused to. A tail that
- * stays mapped does no harm. If a detach has taken pages and they can't be
- * mapped again, there is nothing to show. */
+/* Maps and publishes `length` bytes after the file has shrunk, or has failed
+ * to. If unmapping the tail fails, it stays mapped, which does no harm. If a
+ * detach has unmapped pages (mapped__map_detach) and they can't be mapped
+ * again, the region has no bytes any more. */
 static mapped_status remap_after_shrink(mapped__region *self, size_t length,
                                         bool alone, mapped_error *error)
 {
     mapped_status status = remap(self, length, alone, error);
-    bool whole = length == 0 || self->mapping.used >= length + self->lead;
+    bool is_mapped = length == 0 || self->mapping.used >= length + self->lead;
     mapped__region_guard(self);
-    mapped__region_publish(self, whole ? length : 0);
-    return whole ? MAPPED_OK : status;
+    mapped__region_publish(self, is_mapped ? length : 0);
+    return is_mapped ? MAPPED_OK : status;
 }
 
-/* Comes before addresses are given back, which is done only when nobody else
- * has a reference. */
-static void guard_shrunk(mapped__region *self, size_t pages)
+/* Guards only the first `size` bytes of the mapping, if it has more. This is
+ * done before the other addresses are given back. */
+static void guard_only(mapped__region *self, size_t size)
 {
-    if (self->mapping.used > pages)
-        mapped__guard_move(&self->guard, self->mapping.address, pages, pages);
+    if (self->mapping.used > size)
+        mapped__guard_move(&self->guard, self->mapping.address, size, size);
 }
 
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
@@ -367,14 +386,15 @@ mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
 {
     bool alone = mapped__region_is_alone(self);
     if (alone)
-        guard_shrunk(self, pages_of(self, length));
+        guard_only(self, mapping_size(self, length));
     mapped_status status = remap_after_shrink(self, length, alone, error);
-    mapped__guard_forget(&self->guard, pages_of(self, length));
+    mapped__guard_forget(&self->guard, mapping_size(self, length));
     return status;
 }
 
-/* The length goes first, so that no new access gets past its first check; then
- * the file; then the pages, if that is still to do. */
+/* The length is published first, so that no new access past it begins. Then the
+ * file becomes shorter, and then the pages are unmapped that still are mapped.
+ */
 static mapped_status shrink(mapped__region *self, size_t length,
                             mapped_error *error)
 {
@@ -393,44 +413,46 @@ static mapped_status shrink(mapped__region *self, size_t length,
     return mapped__region_drop_pages(self, length, error);
 }
 
-/* On Windows the file keeps its length while exports show it. What the mapping
- * has of the growth does no harm. */
+/* While there are exports, the mapping keeps the pages that were added, which
+ * does no harm. On Windows the file then keeps its length, too. */
 void mapped__region_undo_growth(mapped__region *self)
 {
-    file_size size;
+    file_ends ends;
     uint64_t end = self->offset + self->length;
-    bool alone =
-        mapped__region_lock_exports(self, "append", NULL) == MAPPED_OK &&
-        mapped__region_is_alone(self);
+    mapped_status lock_status =
+        mapped__region_lock_exports(self, "append", NULL);
+    bool alone = lock_status == MAPPED_OK && mapped__region_is_alone(self);
     if (self->appends.file_end_before == UINT64_MAX ||
-        get_size(self, &size, NULL) != MAPPED_OK ||
-        size.data != self->offset + self->appends.next)
+        get_file_ends(self, &ends, NULL) != MAPPED_OK ||
+        ends.data_end != self->offset + self->appends.next)
         return;
     if (end < self->appends.file_end_before)
         end = self->appends.file_end_before;
     if (alone)
         (void)mapped__map_detach(&self->mapping, true, NULL);
-    (void)mapped__file_resize(self->file, size.all, end, false, NULL);
+    (void)mapped__file_resize(self->file, ends.size, end, false, NULL);
     if (alone)
         (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
-/* Removes the spare that another process has left, if the region ends where the
- * data does. */
-static mapped_status trim_others_spare(const mapped__region *self,
-                                       mapped_error *error)
+/* Removes the spare that another process has left in the file, if the data ends
+ * where the region does. */
+static mapped_status trim_spare_of_others(const mapped__region *self,
+                                          mapped_error *error)
 {
-    file_size size;
+    file_ends ends;
     if (!self->is_file || self->file == MAPPED__NO_FILE)
         return MAPPED_OK;
-    mapped_status status = get_size(self, &size, error);
-    if (status != MAPPED_OK || size.all == size.data ||
-        size.data != self->offset + self->length)
+    mapped_status status = get_file_ends(self, &ends, error);
+    if (status != MAPPED_OK || ends.size == ends.data_end ||
+        ends.data_end != self->offset + self->length)
         return status;
-    return mapped__file_resize(self->file, size.all, size.data, false, error);
+    return mapped__file_resize(self->file, ends.size, ends.data_end, false,
+                               error);
 }
 
-/* Pages that the system protects can't be grown as one mapping or cleared. */
+/* Pages that the system protects can't be cleared, and don't grow as one
+ * mapping with unprotected pages. So they are unprotected meanwhile. */
 static mapped_status change_length(mapped__region *self, size_t length,
                                    bool for_append, mapped_error *error)
 {
@@ -445,7 +467,8 @@ static mapped_status change_length(mapped__region *self, size_t length,
     return status;
 }
 
-/* An append that is running keeps the addresses where it stores its bytes. */
+/* A running append may store its bytes at any time. So a resize must not take
+ * away their place, or map something else there once they are invalidated. */
 static bool takes_place_of_append(const mapped__region *self, uint64_t length)
 {
     return self->appends.invalidated > 0 ||
@@ -458,16 +481,16 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
 {
     assert(mapped__region_is_locked(self));
     mapped_status status = check_resizable(
-        self, length, for_append ? &appending : &resizing, error);
+        self, length, for_append ? &append_texts : &resize_texts, error);
     if (status != MAPPED_OK || (for_append && length == self->length))
         return status;
     if (takes_place_of_append(self, length))
         return mapped__region_busy(self, "resize", error);
     mapped__region_trim(self, self->length, self->appends.next);
     if (self->appends.next > self->length)
-        note_file_end(self, self->offset + self->length);
+        remember_file_end(self, self->offset + self->length);
     if (length == self->length)
-        return trim_others_spare(self, error);
+        return trim_spare_of_others(self, error);
     status = change_length(self, (size_t)length, for_append, error);
     if (status == MAPPED_OK)
         mapped__region_move_refresh_limit(self);
