@@ -1,22 +1,23 @@
-/* Flushing. The disk is waited for without the region's lock, so that other
- * threads can use the region. Results that the region has to remember (a
- * failure, or that the file's directory entry is on the disk) are recorded
- * under the lock. */
+/* Flushing. While this waits for the disk the region isn't locked, so that
+ * other threads can use it. So a flush has three steps: with the region locked
+ * it takes from the region what it needs, then it writes, and then it locks the
+ * region again and records what the region has to remember: a failure, or that
+ * the file's directory entry is on the disk. */
 #include <mapped/flush.h>
 
 #include <mapped/export.h>
 
 #include "region_internal.h"
 
-/* What is taken from the locked region. `file` is a duplicate, because the
- * region may be closed meanwhile. */
-typedef struct job {
-    intptr_t file;
+/* What a flush has to write, as it was while the region was locked. */
+typedef struct request {
+    intptr_t file; /* a duplicate: the region may be closed meanwhile */
     unsigned char *address;
     uint64_t offset; /* in the file */
     mapped__trailer trailer;
-    bool created; /* neither file nor directory entry were flushed as a whole */
-} job;
+    bool created; /* the file is new: all of it and its directory entry have to
+                   * be written */
+} request;
 
 static mapped_status check_kind(const mapped__region *self, mapped_error *error)
 {
@@ -37,7 +38,7 @@ static mapped_status fail_as_before(const mapped__region *self,
 }
 
 static mapped_status begin_locked(const mapped__region *self,
-                                  mapped_slice slice, job *job,
+                                  mapped_slice slice, request *request,
                                   mapped_error *error)
 {
     mapped_status status = mapped_slice_check(slice, error);
@@ -47,26 +48,26 @@ static mapped_status begin_locked(const mapped__region *self,
         return fail_as_before(self, error);
     if (status != MAPPED_OK)
         return status;
-    job->address = self->head.base_ + slice.offset;
-    job->offset = self->offset + slice.offset;
-    job->created = self->created;
-    mapped__region_find_trailer(self, &job->trailer);
-    return mapped__file_duplicate(self->file, &job->file, error);
+    request->address = self->head.base_ + slice.offset;
+    request->offset = self->offset + slice.offset;
+    request->created = self->created;
+    mapped__region_find_trailer(self, &request->trailer);
+    return mapped__file_duplicate(self->file, &request->file, error);
 }
 
-static mapped_status begin(mapped__region *self, mapped_slice slice, job *job,
-                           mapped_error *error)
+static mapped_status begin(mapped__region *self, mapped_slice slice,
+                           request *request, mapped_error *error)
 {
     mapped_status status = mapped__region_lock(self, false, "flush", error);
     if (status != MAPPED_OK)
         return status;
-    status = begin_locked(self, slice, job, error);
+    status = begin_locked(self, slice, request, error);
     mapped__region_unlock(self);
     return status;
 }
 
 /* Keeps the first error number, and the range that covers all failures. */
-static void note_failure(mapped__region *self, mapped_slice slice, int number)
+static void note_failure(mapped__region *self, mapped_slice slice, int os_error)
 {
     size_t end = slice.offset + slice.length;
     if (self->flush_error == 0 || slice.offset < self->flush_start)
@@ -74,14 +75,15 @@ static void note_failure(mapped__region *self, mapped_slice slice, int number)
     if (self->flush_error == 0 || end > self->flush_end)
         self->flush_end = end;
     if (self->flush_error == 0)
-        self->flush_error = number;
+        self->flush_error = os_error;
 }
 
-/* Records the result of writing, `status`, and returns that of the flush. If
- * several flushes are running the system tells only one of them of a failure,
- * so all of them fail. `synced`: file and directory entry were flushed. */
+/* Records `status`, the result of the writing, and returns the result of the
+ * flush. The system tells only one of several flushes that run at once of a
+ * failure. So this one fails too if another one has recorded a failure. With
+ * `file_synced` the whole file and its directory entry were written. */
 static mapped_status end_locked(mapped__region *self, mapped_slice slice,
-                                mapped_status status, bool synced,
+                                mapped_status status, bool file_synced,
                                 mapped_error *error)
 {
     if (status != MAPPED_OK) {
@@ -91,40 +93,44 @@ static mapped_status end_locked(mapped__region *self, mapped_slice slice,
     }
     if (self->flush_error != 0)
         return fail_as_before(self, error);
-    if (synced)
+    if (file_synced)
         self->created = false;
     return MAPPED_OK;
 }
 
-/* MAPPED_CLOSED if the region was closed meanwhile: what was written to it
- * after that is lost. An error of the writing comes first. */
+/* As end_locked, but a success becomes MAPPED_CLOSED if another thread has
+ * closed the region meanwhile: then zero pages have taken the place of the
+ * file's pages, perhaps before these were written. */
 static mapped_status end(mapped__region *self, mapped_slice slice,
-                         mapped_status status, bool synced, mapped_error *error)
+                         mapped_status status, bool file_synced,
+                         mapped_error *error)
 {
     mapped_status lock_status = mapped__region_lock(
         self, false, "flush", status == MAPPED_OK ? error : NULL);
     if (lock_status != MAPPED_OK)
         return status == MAPPED_OK ? lock_status : status;
-    status = end_locked(self, slice, status, synced, error);
+    status = end_locked(self, slice, status, file_synced, error);
     mapped__region_unlock(self);
     return status;
 }
 
-/* What was appended counts after a crash only if the trailer says so. A file
- * that was created is written as a whole, and then its directory: without both
- * it may not survive a crash. */
-static mapped_status write_out(const mapped__region *self, const job *job,
-                               size_t length, bool wait, mapped_error *error)
+/* Writes the trailer after the data, because appended bytes survive a crash
+ * only if the trailer says that they are data. A new file is then written as a
+ * whole, and after it its directory: without both it may not survive a crash.
+ * `path` is read without the lock, because it never changes. */
+static mapped_status write_out(const mapped__region *self,
+                               const request *request, size_t length, bool wait,
+                               mapped_error *error)
 {
     mapped_status status = mapped__file_flush(
-        job->file, job->offset, job->address, length, wait, error);
-    if (status == MAPPED_OK && job->trailer.length > 0)
-        status = mapped__file_flush(job->file, job->trailer.offset,
-                                    job->trailer.address, job->trailer.length,
-                                    wait, error);
-    if (status == MAPPED_OK && wait && job->created)
-        status = mapped__file_sync(job->file, error);
-    if (status == MAPPED_OK && wait && job->created)
+        request->file, request->offset, request->address, length, wait, error);
+    if (status == MAPPED_OK && request->trailer.length > 0)
+        status = mapped__file_flush(request->file, request->trailer.offset,
+                                    request->trailer.address,
+                                    request->trailer.length, wait, error);
+    if (status == MAPPED_OK && wait && request->created)
+        status = mapped__file_sync(request->file, error);
+    if (status == MAPPED_OK && wait && request->created)
         status = mapped__directory_sync(self->path, error);
     return status;
 }
@@ -132,13 +138,13 @@ static mapped_status write_out(const mapped__region *self, const job *job,
 static mapped_status flush(mapped_slice slice, bool wait, mapped_error *error)
 {
     mapped__region *self = mapped__region_of(slice.region);
-    job job;
-    mapped_status status = begin(self, slice, &job, error);
+    request request;
+    mapped_status status = begin(self, slice, &request, error);
     if (status != MAPPED_OK)
         return status;
-    status = write_out(self, &job, slice.length, wait, error);
-    mapped__file_close(job.file);
-    status = end(self, slice, status, wait && job.created, error);
+    status = write_out(self, &request, slice.length, wait, error);
+    mapped__file_close(request.file);
+    status = end(self, slice, status, wait && request.created, error);
     return status == MAPPED_OK
                ? mapped__region_check_range(slice.region, slice.offset,
                                             slice.length, error)
