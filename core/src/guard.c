@@ -1,11 +1,12 @@
 /* A guarded range is memory whose pages can be lost: the file may be truncated,
- * the disk full. The fault handler looks the address up in the table here,
- * records in the range's guard that the page is lost, and puts a zero page in
- * its place. Then the access is repeated.
+ * or the disk may be full. When an access meets a page that can't be had, the
+ * fault handler looks the address up in the table here, records in the range's
+ * guard that the page is lost, and puts a zero page in its place. Then the
+ * access is repeated, and reads zeros.
  *
- * A handler takes no lock but that of the guard whose page is lost. All other
- * code takes that lock with signals blocked, so a handler never waits for the
- * thread that it interrupted. */
+ * The only lock that a handler takes is that of the guard whose page is lost.
+ * All other code takes this lock with signals blocked, so a handler never waits
+ * for the thread that it interrupted. */
 #include <mapped/guard.h>
 
 #include <assert.h>
@@ -14,19 +15,20 @@
 
 #include "guard_internal.h"
 
-/* The table is a list of chunks that only ever grows, so that a fault handler
- * can walk it without a lock. A handler increments `visitors` of a slot and
- * then loads `active`. The code that empties a slot stores NULL in `active` and
- * then waits until it has loaded 0 from `visitors`. These are all sequentially
- * consistent: either the handler sees NULL, or the other code sees the visitor.
- */
+/* The table is a list of chunks of slots. Chunks are added and never freed, so
+ * a fault handler can walk the list without a lock. A handler increments
+ * `visitors` of a slot and then loads `active`. The code that empties a slot
+ * stores NULL in `active` and then waits until it has loaded 0 from `visitors`.
+ * These are all sequentially consistent: either the handler sees NULL, or the
+ * other code sees the visitor. */
 struct mapped__guard_slot {
     uintptr_t base;
     size_t length;
     size_t used; /* bytes from `base` that are mapped; the rest of `length` is
                   * reserved addresses, which can't be lost */
-    mapped__guard *active; /* for handlers; NULL: free or suspended */
-    mapped__guard *owner;  /* also while suspended; NULL: free */
+    mapped__guard *active; /* what handlers use; NULL: the slot is suspended or
+                            * free */
+    mapped__guard *owner;  /* stays while the slot is suspended; NULL: free */
     uint32_t visitors;     /* number of handlers that use `active` */
     mapped__guard_slot *next_free;
 };
@@ -39,7 +41,7 @@ typedef struct chunk {
 } chunk;
 
 static chunk *chunks;
-static uint64_t all_faults;
+static uint64_t total_faults; /* of all guards */
 static mapped__guard_slot *free_slots;
 
 enum {
@@ -56,7 +58,7 @@ enum {
 };
 static uint32_t guard_mode;
 
-/* Unless the program has decided already. */
+/* Lets the environment decide, unless the program has decided already. */
 static void read_environment(void)
 {
     uint32_t expected = UNDECIDED;
@@ -85,33 +87,35 @@ static void spin_unlock(uint32_t *lock)
     MAPPED__STORE_RELEASE(lock, 0);
 }
 
-/* Called before the page is replaced, so that a thread that reads zeros also
- * finds it recorded. */
+/* Called before the page is replaced, so that a thread that reads zeros there
+ * also finds the page recorded. */
 static void record_lost(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__lost_add(&guard->lost_list, lost);
     __atomic_fetch_or(guard->state, guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
-/* Replaces `page`. Each replaced page splits a mapping, and the kernel limits
- * their number. If it refuses, [base, base + length) is replaced as a whole:
- * that takes no further mapping. */
+/* Records that `page` is lost, and replaces it. Each replaced page splits a
+ * mapping, and the kernel limits the number of mappings. If it refuses, all of
+ * [base, base + length) is recorded as lost and replaced: that needs no further
+ * mapping. */
 static bool replace(mapped__guard *guard, unsigned char *base, size_t length,
                     const mapped__lost *page)
 {
-    const mapped__lost whole = {
+    const mapped__lost whole_range = {
         .length = length, .first = page->offset, .poisoned = page->poisoned};
     record_lost(guard, page);
     if (mapped__page_replace(base + page->offset, page->length,
                              MAPPED__LOAD(&guard->writable)))
         return true;
-    record_lost(guard, &whole);
+    record_lost(guard, &whole_range);
     return mapped__whole_replace(base, length, MAPPED__LOAD(&guard->writable));
 }
 
-/* A fault that was found on the stack (linux/raised.c) may be an old one, whose
- * page is available by now. Clears `maybe_stale` once the page is known to be
- * lost, so that the next slot with this address doesn't test it again. */
+/* Is the page of this fault lost now? Usually the fault says so. But one that
+ * was found on the stack (linux/raised.c) may be from long ago, and its page
+ * may be available again, so the page is tested. If it is lost, `maybe_stale`
+ * is cleared, and the next slot with this address needs no test. */
 static bool confirm_lost(const mapped__guard *guard, mapped__fault *fault)
 {
     if (fault->maybe_stale)
@@ -120,8 +124,9 @@ static bool confirm_lost(const mapped__guard *guard, mapped__fault *fault)
     return !fault->maybe_stale;
 }
 
-/* True if the access can be repeated: the page is replaced, or was before.
- * False for a page that is not lost: the signal is not about this range. */
+/* True if the access can be repeated, because there is a zero page now. False
+ * if the signal is not about this range: the address is not in it, or the page
+ * is not lost. */
 static bool handle_in_guard(const mapped__guard_slot *slot,
                             mapped__guard *guard, mapped__fault *fault)
 {
@@ -129,32 +134,33 @@ static bool handle_in_guard(const mapped__guard_slot *slot,
     size_t length = __atomic_load_n(&slot->length, __ATOMIC_SEQ_CST);
     size_t used = MAPPED__LOAD_ACQUIRE(&slot->used);
     size_t at = (uintptr_t)fault->address - base;
-    size_t offset = at & ~(guard->page - 1);
+    size_t offset = at & ~(guard->page_size - 1);
     const mapped__lost page = {.offset = offset,
-                               .length = guard->page,
+                               .length = guard->page_size,
                                .first = offset,
                                .poisoned = fault->poisoned};
     if (at >= length)
         return false;
-    /* The access began before these pages were removed. They are zero pages
-     * now, so repeating it is enough. An old signal is for another handler. */
+    /* The pages from `used` on were cut off and are zero pages already. An
+     * access that faulted there began before that, so it is just repeated. But
+     * a fault that may be stale is no proof of such an access. */
     if (offset >= used && !fault->poisoned)
         return !fault->maybe_stale;
     if (!confirm_lost(guard, fault))
         return false;
-    /* What is replaced if the page alone can't be. */
-    size_t most = offset < used && used < length ? used : length;
+    /* If the page alone can't be replaced, all that is mapped is. */
+    size_t whole = offset < used && used < length ? used : length;
     spin_lock(&guard->lock);
-    bool done = replace(guard, (unsigned char *)base, most, &page);
+    bool done = replace(guard, (unsigned char *)base, whole, &page);
     spin_unlock(&guard->lock);
     __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
-    __atomic_fetch_add(&all_faults, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&total_faults, 1, __ATOMIC_RELAXED);
     return done;
 }
 
-/* The first test is cheap, because most slots fail it; it may see a range that
- * is about to go. handle_in_guard makes it again, as a visitor, when the range
- * stays. */
+/* Most slots are about other addresses, so they are told apart by a cheap test
+ * first. The range may change during this test. Once the handler is a visitor
+ * the range stays, and handle_in_guard tests it again. */
 static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
 {
     uintptr_t base = MAPPED__LOAD_ACQUIRE(&slot->base);
@@ -171,8 +177,8 @@ static bool try_slot(mapped__guard_slot *slot, mapped__fault *fault)
     return done;
 }
 
-/* Tries every slot: ranges overlap where one wraps another's memory, and then
- * each has lost the page. */
+/* Tries every slot, because ranges overlap where a region wraps memory of
+ * another region: then both have lost the page. */
 static bool handle_fault(const mapped__fault *fault)
 {
     bool done = false;
@@ -216,7 +222,7 @@ static void reset_in_child(void)
             if (guard == NULL)
                 continue;
             spin_unlock(&guard->lock);
-            guard->forked(guard);
+            guard->reset_in_child(guard);
         }
     unlock_table();
 }
@@ -228,7 +234,7 @@ void mapped__guard_each(void (*visit)(mapped__guard *guard, void *context),
     for (chunk *c = chunks; c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++) {
             mapped__guard *guard = MAPPED__LOAD_ACQUIRE(&c->slots[i].owner);
-            /* a guard that has several slots is visited at its newest */
+            /* A guard that has several slots is visited at its newest one. */
             if (guard != NULL && MAPPED__LOAD(&guard->slot) == &c->slots[i])
                 visit(guard, context);
         }
@@ -237,10 +243,11 @@ void mapped__guard_each(void (*visit)(mapped__guard *guard, void *context),
 
 uint64_t mapped__guard_faults(void)
 {
-    return MAPPED__LOAD(&all_faults);
+    return MAPPED__LOAD(&total_faults);
 }
 
-/* Under the table's lock. */
+/* Installs the fault handler, and before that, once, the handlers of a fork.
+ * The table is locked. */
 static mapped_status prepare_process(mapped_error *error)
 {
     static bool forks_watched;
@@ -278,8 +285,8 @@ static mapped_status add_chunk(mapped_error *error)
     return MAPPED_OK;
 }
 
-/* Ranges are added even while the guard is off, so that switching it on
- * protects them. */
+/* Takes a free slot of the table. This happens also while the guard is switched
+ * off, so that switching it on protects all ranges. */
 static mapped_status take_slot(mapped__guard_slot **slot, mapped_error *error)
 {
     mapped_status status = MAPPED_OK;
@@ -350,10 +357,10 @@ void mapped__guard_move(mapped__guard *guard, unsigned char *base,
 {
     if (base != guard->base)
         empty_slot(guard->slot);
-    bool shrinks = length < guard->slot->length || used < guard->slot->used;
+    bool is_shorter = length < guard->slot->length || used < guard->slot->used;
     __atomic_store_n(&guard->slot->used, used, __ATOMIC_SEQ_CST);
     publish_slot(guard, base, length);
-    if (shrinks)
+    if (is_shorter)
         wait_for_visitors(guard->slot);
 }
 
@@ -399,9 +406,9 @@ static void clear_lost_bit_if_empty(mapped__guard *guard)
         __atomic_fetch_and(guard->state, ~guard->lost_bit, __ATOMIC_SEQ_CST);
 }
 
-/* From here on: the functions of lost.h, with the guard locked. */
+/* The functions from here on lock the guard and call those of lost.h. */
 
-void mapped__guard_forget(mapped__guard *guard, size_t offset)
+void mapped__guard_cut(mapped__guard *guard, size_t offset)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);
@@ -410,11 +417,11 @@ void mapped__guard_forget(mapped__guard *guard, size_t offset)
     unlock_and_unblock(guard, &signals);
 }
 
-bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
-                        mapped__lost *found)
+bool mapped__guard_find_lost(mapped__guard *guard, size_t offset, size_t n,
+                             mapped__lost *found)
 {
     mapped__signals signals;
-    if (!mapped__lost_maybe(&guard->lost_list, offset, n))
+    if (!mapped__lost_may_include(&guard->lost_list, offset, n))
         return false;
     block_signals_and_lock(guard, &signals);
     bool found_any = mapped__lost_find(&guard->lost_list, offset, n, found);
@@ -422,8 +429,8 @@ bool mapped__guard_lost(mapped__guard *guard, size_t offset, size_t n,
     return found_any;
 }
 
-size_t mapped__guard_list(mapped__guard *guard, mapped__lost *lost,
-                          size_t capacity)
+size_t mapped__guard_copy_lost(mapped__guard *guard, mapped__lost *lost,
+                               size_t capacity)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);
@@ -449,20 +456,21 @@ size_t mapped__guard_count_unrestored(mapped__guard *guard)
     return count;
 }
 
-bool mapped__guard_restore_next(mapped__guard *guard, mapped__lost *lost)
+bool mapped__guard_mark_next_restored(mapped__guard *guard, mapped__lost *lost)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);
-    bool any = mapped__lost_restore_next(&guard->lost_list, lost);
+    bool found_any = mapped__lost_mark_next_restored(&guard->lost_list, lost);
     unlock_and_unblock(guard, &signals);
-    return any;
+    return found_any;
 }
 
-void mapped__guard_not_restored(mapped__guard *guard, const mapped__lost *lost)
+void mapped__guard_mark_unrestored(mapped__guard *guard,
+                                   const mapped__lost *lost)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);
-    mapped__lost_not_restored(&guard->lost_list, lost);
+    mapped__lost_mark_unrestored(&guard->lost_list, lost);
     unlock_and_unblock(guard, &signals);
 }
 
@@ -474,12 +482,15 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
     unlock_and_unblock(guard, &signals);
 }
 
-/* The count rises before the pages are cleared: a thread that sees a page as
- * not lost any more must also see the new count. */
+/* A recovery that has restored nothing isn't counted. The count rises before
+ * the restored pages are forgotten: a thread that sees a page as not lost any
+ * more must also see the new count. */
 static void end_recovery(mapped__guard *guard)
 {
     mapped__lost_list *lost_list = &guard->lost_list;
-    if (mapped__lost_count_unrestored(lost_list) == lost_list->count)
+    bool any_restored =
+        mapped__lost_count_unrestored(lost_list) < lost_list->count;
+    if (!any_restored)
         return;
     uint64_t number =
         __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
@@ -505,8 +516,8 @@ void mapped__guard_add_recovered(mapped__guard *guard, const mapped__lost *lost)
     unlock_and_unblock(guard, &signals);
 }
 
-bool mapped__guard_recovered(mapped__guard *guard, uint64_t recoveries,
-                             const mapped__lost *part, mapped__lost *found)
+bool mapped__guard_find_recovered(mapped__guard *guard, uint64_t recoveries,
+                                  const mapped__lost *part, mapped__lost *found)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);

@@ -172,8 +172,8 @@ void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
     widen(lost_list, &grown);
 }
 
-void mapped__lost_not_restored(mapped__lost_list *lost_list,
-                               const mapped__lost *lost)
+void mapped__lost_mark_unrestored(mapped__lost_list *lost_list,
+                                  const mapped__lost *lost)
 {
     for (size_t i = 0; i < lost_list->count; i++) {
         const mapped__lost *old = &lost_list->list[i];
@@ -207,14 +207,14 @@ size_t mapped__lost_copy(const mapped__lost_list *lost_list, mapped__lost *list,
     return lost_list->count;
 }
 
-void mapped__lost_cut(mapped__lost_list *lost_list, size_t length)
+void mapped__lost_cut(mapped__lost_list *lost_list, size_t offset)
 {
     for (size_t i = lost_list->count; i-- > 0;) {
         mapped__lost *lost = &lost_list->list[i];
-        if (lost->offset >= length)
+        if (lost->offset >= offset)
             drop(lost_list, i);
-        else if (end_of(lost) > length)
-            lost->length = length - lost->offset;
+        else if (end_of(lost) > offset)
+            lost->length = offset - lost->offset;
     }
     narrow(lost_list);
 }
@@ -228,7 +228,8 @@ void mapped__lost_set_cause(mapped__lost_list *lost_list, size_t offset,
             lost_list->list[i].cause = cause;
 }
 
-bool mapped__lost_restore_next(mapped__lost_list *lost_list, mapped__lost *lost)
+bool mapped__lost_mark_next_restored(mapped__lost_list *lost_list,
+                                     mapped__lost *lost)
 {
     for (size_t i = 0; i < lost_list->count; i++) {
         if (lost_list->list[i].restored)

@@ -1,23 +1,27 @@
-/* The stretches of one range that were lost. Plain data: callers keep
- * other threads out, except of mapped__lost_maybe. */
+/* The stretches of one range that are lost, in whole pages. This is plain data:
+ * callers keep other threads out, except from mapped__lost_may_include. */
 #ifndef MAPPED_LOST_H
 #define MAPPED_LOST_H
 
 #include <mapped/base.h>
 
-/* Lost stretches noted one by one; the next one loses everything. There is room
- * for some more while as many are being brought back. */
+/* So many lost stretches are noted one by one. With one more, the whole range
+ * counts as lost. There is room for some more, because stretches that are being
+ * restored stay on the list. */
 #define MAPPED__LOST_MAX 32
 #define MAPPED__LOST_ROOM 48
 
 typedef struct mapped__lost {
-    size_t offset; /* from the range's base, whole pages */
+    size_t offset; /* from the range's base */
     size_t length; /* MAPPED__LOST_ALL: to the end, wherever that is */
-    size_t first;  /* the page that was lost first: where to ask why */
-    int cause;     /* the error number, once somebody has asked; else 0 */
+    size_t first;  /* the page that was lost first: the file is asked there for
+                    * the cause */
+    int cause;     /* the error number; 0: nobody has asked for it yet */
     bool poisoned; /* the memory itself is broken */
-    bool restored; /* is back, but counts as lost until the recovery ends */
-    bool cut; /* seen by a refresh to be cut off; only exports ask for it */
+    bool restored; /* the pages are back, but count as lost until the recovery
+                    * ends */
+    bool cut; /* a refresh has seen that the file was cut here; only exports
+               * ask for such stretches */
 } mapped__lost;
 
 #define MAPPED__LOST_ALL SIZE_MAX
@@ -30,8 +34,8 @@ typedef struct mapped__lost_list {
     mapped__lost list[MAPPED__LOST_ROOM]; /* in the order of their loss */
 } mapped__lost_list;
 
-/* What has been recovered, for threads that were reading it meanwhile: the
- * latest stretches and the numbers of their recoveries. Where there is no room
+/* What has been recovered, for threads that were reading it while it was lost:
+ * the latest stretches and the numbers of their recoveries. If there is no room
  * for one more, the two oldest become one, with the later number. */
 #define MAPPED__RECOVERED_ROOM 8
 
@@ -44,10 +48,11 @@ typedef struct mapped__recovered {
 /* Notes a stretch, unless it is noted already. Callable in a fault handler. */
 void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost);
 
-/* False: no byte of [offset, offset + n) is lost. For any thread at any time: a
- * reader of a page that was replaced after its note gets true. */
-static inline bool mapped__lost_maybe(const mapped__lost_list *lost_list,
-                                      size_t offset, size_t n)
+/* False: no byte of [offset, offset + n) is lost. Any thread may call this at
+ * any time. As a page is noted before it is replaced, a thread that has read
+ * from a replaced page gets true. */
+static inline bool mapped__lost_may_include(const mapped__lost_list *lost_list,
+                                            size_t offset, size_t n)
 {
     return offset < MAPPED__LOAD_ACQUIRE(&lost_list->high) &&
            offset + n > MAPPED__LOAD_ACQUIRE(&lost_list->low);
@@ -62,8 +67,9 @@ bool mapped__lost_find(const mapped__lost_list *lost_list, size_t offset,
 size_t mapped__lost_copy(const mapped__lost_list *lost_list, mapped__lost *list,
                          size_t capacity);
 
-/* Cuts off what lies at `length` and behind. */
-void mapped__lost_cut(mapped__lost_list *lost_list, size_t length);
+/* Forgets what is lost at `offset` and after it, also the end of a stretch that
+ * begins before it. */
+void mapped__lost_cut(mapped__lost_list *lost_list, size_t offset);
 
 /* Notes why the stretch that begins at `offset` was lost. The first cause
  * stays: the file may have changed since. */
@@ -73,19 +79,18 @@ void mapped__lost_set_cause(mapped__lost_list *lost_list, size_t offset,
 /* How many stretches are not restored. */
 size_t mapped__lost_count_unrestored(const mapped__lost_list *lost_list);
 
-/* Marks the first stretch that isn't yet as restored, so that pages of it which
- * fault once more are noted once more. */
-bool mapped__lost_restore_next(mapped__lost_list *lost_list,
-                               mapped__lost *lost);
+/* Marks the first stretch that isn't marked yet as restored, and copies it to
+ * `*lost`; false if there is none. Pages of a restored stretch that are lost
+ * again are noted again. */
+bool mapped__lost_mark_next_restored(mapped__lost_list *lost_list,
+                                     mapped__lost *lost);
 
-/* Takes that back for a stretch that could not be restored. Pages of it may
+/* Takes back the mark of a stretch that could not be restored. Pages of it may
  * have been lost again meanwhile. */
-void mapped__lost_not_restored(mapped__lost_list *lost_list,
-                               const mapped__lost *lost);
+void mapped__lost_mark_unrestored(mapped__lost_list *lost_list,
+                                  const mapped__lost *lost);
 
-/* Forgets what is restored, except for noting it in `recovered` with that
- * number.
- */
+/* Moves all restored stretches to `recovered`, with that number. */
 void mapped__lost_end_recovery(mapped__lost_list *lost_list,
                                mapped__recovered *recovered, uint64_t number);
 

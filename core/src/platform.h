@@ -291,7 +291,8 @@ void mapped__ahead_stop(mapped__ahead *ahead);
 typedef struct mapped__fault {
     unsigned char *address;
     bool poisoned;    /* the memory itself is broken */
-    bool maybe_stale; /* found on the stack: look whether the page is lost */
+    bool maybe_stale; /* the fault was found on the stack and may be an old one,
+                       * so whether the page is lost has to be tested */
 } mapped__fault;
 
 /* Called for a fault, on the thread that met it and inside the system's

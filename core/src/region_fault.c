@@ -48,7 +48,7 @@ mapped_status mapped__region_watch(mapped__region *self, mapped_error *error)
     mapped__guard *guard = &self->guard;
     guard->state = &self->head.state_;
     guard->lost_bit = MAPPED__STATE_LOST;
-    guard->forked = begin_in_child;
+    guard->reset_in_child = begin_in_child;
     return mapped__guard_add(guard, error);
 }
 
@@ -57,7 +57,7 @@ void mapped__region_guard(mapped__region *self)
     const mapped__mapping *mapping = &self->mapping;
     assert(mapping->used <= mapping->reserved);
     if (self->guard.base == NULL) { /* set once: handlers read both unlocked */
-        self->guard.page = mapping->page;
+        self->guard.page_size = mapping->page;
         self->guard.writable = mapping->flags & MAPPED__MAP_WRITE;
     }
     mapped__guard_move(&self->guard, mapping->address, mapping->reserved,
@@ -153,7 +153,7 @@ static mapped_status report(mapped__region *self, const mapped__lost *lost,
 static bool find_lost(mapped__region *self, size_t at, size_t n,
                       mapped__lost *lost)
 {
-    if (n == 0 || !mapped__guard_lost(&self->guard, at, n, lost))
+    if (n == 0 || !mapped__guard_find_lost(&self->guard, at, n, lost))
         return false;
     lost->first = at > lost->offset ? at : lost->offset;
     return true;
@@ -199,7 +199,7 @@ mapped_status mapped__region_check_recovered(mapped_region *region,
     pages.offset += self->lead;
     if (pages.length == 0 ||
         mapped_region_recovery_count(region) == recoveries ||
-        !mapped__guard_recovered(&self->guard, recoveries, &pages, &found))
+        !mapped__guard_find_recovered(&self->guard, recoveries, &pages, &found))
         return MAPPED_OK;
     name_range(self, &found, "access before recovery", error);
     if (error != NULL)
@@ -212,7 +212,7 @@ mapped_status mapped__region_check_pages(mapped__region *self, size_t at,
                                          size_t n, mapped_error *error)
 {
     mapped__lost lost;
-    if (!mapped__guard_lost(&self->guard, at, n, &lost))
+    if (!mapped__guard_find_lost(&self->guard, at, n, &lost))
         return MAPPED_OK;
     return report(self, &lost, error);
 }
@@ -245,7 +245,7 @@ mapped_status mapped_region_faults(mapped_region *region,
     mapped_status status = mapped__region_lock(self, false, "faults", error);
     if (status != MAPPED_OK)
         return status;
-    size_t all = mapped__guard_list(&self->guard, lost, MAPPED__LOST_ROOM);
+    size_t all = mapped__guard_copy_lost(&self->guard, lost, MAPPED__LOST_ROOM);
     size_t found = 0;
     for (size_t i = 0; i < all; i++) {
         mapped_lost_range range =

@@ -86,7 +86,7 @@ static void guard_wrapped(mapped__region *self, unsigned char *data,
     const size_t page = mapped__page_size();
     size_t used;
     self->lead = (uintptr_t)data % page;
-    self->guard.page = page;
+    self->guard.page_size = page;
     self->guard.writable = true;
     if (mapped_round_up(length + self->lead, page, &used))
         mapped__guard_move(&self->guard, data - self->lead, used, used);

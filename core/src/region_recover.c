@@ -68,14 +68,14 @@ static mapped_status restore_all(mapped__region *self, intptr_t file,
     mapped_status status = MAPPED_OK;
     size_t count = mapped__guard_count_unrestored(&self->guard);
     for (size_t i = 0; i < count && status == MAPPED_OK; i++) {
-        if (!mapped__guard_restore_next(&self->guard, &lost))
+        if (!mapped__guard_mark_next_restored(&self->guard, &lost))
             break;
         (void)mapped__region_fault_cause(self, &lost); /* for later reports */
         status = restore(self, &lost, file, error);
         if (status == MAPPED_OK && touches)
             touch(self, lost.offset, length_in(&self->mapping, &lost));
         if (status != MAPPED_OK)
-            mapped__guard_not_restored(&self->guard, &lost);
+            mapped__guard_mark_unrestored(&self->guard, &lost);
     }
     return status;
 }

@@ -171,7 +171,7 @@ static void replace_file(mapped__region *self, intptr_t file,
     mapped__region_trim(self, self->length, self->length);
     mapped__region_free_old(self);
     mapped__guard_suspend(&self->guard);
-    mapped__guard_forget(&self->guard, 0);
+    mapped__guard_cut(&self->guard, 0);
     mapped__unmap(&self->mapping);
     mapped__file_close(self->file);
     mapped__ahead_stop(self->ahead);

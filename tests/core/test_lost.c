@@ -28,7 +28,7 @@ static void fill(mapped__lost_list *losses, size_t count)
 static void retry_all(mapped__lost_list *losses)
 {
     mapped__lost lost;
-    while (mapped__lost_restore_next(losses, &lost))
+    while (mapped__lost_mark_next_restored(losses, &lost))
         ;
 }
 
@@ -45,7 +45,7 @@ static bool lost_at(const mapped__lost_list *losses, size_t offset)
     mapped__lost found;
     bool hit = mapped__lost_find(losses, offset, 1, &found);
     /* The quick check of the bounds must never miss a lost page. */
-    CHECK(!hit || mapped__lost_maybe(losses, offset, 1));
+    CHECK(!hit || mapped__lost_may_include(losses, offset, 1));
     return hit;
 }
 
@@ -61,7 +61,7 @@ static void check_entry(const mapped__lost *lost, const size_t pages[3])
 static void test_lost_nothing_at_first(void)
 {
     mapped__lost_list losses = {0};
-    CHECK(!mapped__lost_maybe(&losses, 0, SIZE_MAX));
+    CHECK(!mapped__lost_may_include(&losses, 0, SIZE_MAX));
     CHECK(!lost_at(&losses, 0));
     CHECK_UINT(mapped__lost_count_unrestored(&losses), 0);
 }
@@ -74,8 +74,8 @@ static void test_lost_is_the_page_and_no_more(void)
     CHECK(lost_at(&losses, 3 * PAGE));
     CHECK(lost_at(&losses, 4 * PAGE - 1));
     CHECK(!lost_at(&losses, 4 * PAGE));
-    CHECK(!mapped__lost_maybe(&losses, 0, 3 * PAGE));
-    CHECK(!mapped__lost_maybe(&losses, 4 * PAGE, PAGE));
+    CHECK(!mapped__lost_may_include(&losses, 0, 3 * PAGE));
+    CHECK(!mapped__lost_may_include(&losses, 4 * PAGE, PAGE));
 }
 
 static void test_lost_neighbours_join_under_the_older_one(void)
@@ -207,13 +207,13 @@ static void test_lost_that_is_not_restored_is_one_loss(void)
     mapped__lost lost;
     add(&losses, 3);
     for (int i = 0; i < 60; i++) {
-        CHECK(mapped__lost_restore_next(&losses, &lost));
-        mapped__lost_not_restored(&losses, &lost);
+        CHECK(mapped__lost_mark_next_restored(&losses, &lost));
+        mapped__lost_mark_unrestored(&losses, &lost);
     }
     CHECK_UINT(losses.count, 1);
-    CHECK(mapped__lost_restore_next(&losses, &lost));
+    CHECK(mapped__lost_mark_next_restored(&losses, &lost));
     add(&losses, 3); /* met again before it turned out not to be restored */
-    mapped__lost_not_restored(&losses, &lost);
+    mapped__lost_mark_unrestored(&losses, &lost);
     CHECK_UINT(losses.count, 1);
     CHECK(!end_recovery(&losses));
     CHECK(lost_at(&losses, 3 * PAGE));
@@ -225,7 +225,7 @@ static void test_lost_again_after_a_retry_is_a_loss_of_its_own(void)
     mapped__lost lost;
     add(&losses, 3);
     mapped__lost_set_cause(&losses, 3 * PAGE, 7);
-    CHECK(mapped__lost_restore_next(&losses, &lost));
+    CHECK(mapped__lost_mark_next_restored(&losses, &lost));
     CHECK_UINT(lost.offset, 3 * PAGE);
     add(&losses, 3);
     CHECK_UINT(losses.count, 2);
@@ -241,10 +241,10 @@ static void test_lost_bounds_after_a_recovery_are_narrow_again(void)
     mapped__lost lost;
     add(&losses, 3);
     add(&losses, 100);
-    CHECK(mapped__lost_restore_next(&losses, &lost));
+    CHECK(mapped__lost_mark_next_restored(&losses, &lost));
     CHECK(end_recovery(&losses));
-    CHECK(!mapped__lost_maybe(&losses, 3 * PAGE, PAGE));
-    CHECK(mapped__lost_maybe(&losses, 100 * PAGE, PAGE));
+    CHECK(!mapped__lost_may_include(&losses, 3 * PAGE, PAGE));
+    CHECK(mapped__lost_may_include(&losses, 100 * PAGE, PAGE));
 }
 
 static bool came_back(const mapped__recovered *recovered, uint64_t since,
@@ -282,10 +282,10 @@ static void test_lost_cut_shortens_what_straddles(void)
     mapped__lost_cut(&losses, 4 * PAGE);
     CHECK_UINT(losses.count, 1);
     check_entry(&losses.list[0], (const size_t[3]){3, 1, 3});
-    CHECK(!mapped__lost_maybe(&losses, 4 * PAGE, PAGE));
+    CHECK(!mapped__lost_may_include(&losses, 4 * PAGE, PAGE));
     mapped__lost_cut(&losses, 3 * PAGE);
     CHECK_UINT(losses.count, 0);
-    CHECK(!mapped__lost_maybe(&losses, 0, SIZE_MAX));
+    CHECK(!mapped__lost_may_include(&losses, 0, SIZE_MAX));
 }
 
 static void test_lost_copy_tells_of_what_has_no_room(void)
