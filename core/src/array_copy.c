@@ -54,21 +54,21 @@ static void store_items(mapped__walk *walk, const mapped__run runs[2], size_t n)
 static mapped_status read_one(mapped__walk *walk, const size_t at[2])
 {
     return mapped_item_read(walk->sides[FROM].slice, walk->context, at[FROM],
-                            walk->sides[TO].plain + at[TO], walk->error);
+                            walk->sides[TO].memory + at[TO], walk->error);
 }
 
 static mapped_status write_one(mapped__walk *walk, const size_t at[2])
 {
     return mapped_item_write(walk->sides[TO].slice, walk->context, at[TO],
-                             walk->sides[FROM].plain + at[FROM], walk->error);
+                             walk->sides[FROM].memory + at[FROM], walk->error);
 }
 
 /* Plain memory in the order of the array's items. */
-static void set_plain(mapped__side *side, const mapped_array *array,
-                      unsigned char *plain)
+static void set_memory(mapped__side *side, const mapped_array *array,
+                       unsigned char *memory)
 {
     ptrdiff_t stride = (ptrdiff_t)array->item.size;
-    side->plain = plain;
+    side->memory = memory;
     side->size = array->item.size;
     for (int i = array->dimensions - 1; i >= 0; i--) {
         side->strides[i] = stride;
@@ -82,7 +82,7 @@ static bool is_dense(const mapped_item *item)
 }
 
 /* Between all items and plain memory. */
-static mapped_status transfer(const mapped_array *array, unsigned char *plain,
+static mapped_status transfer(const mapped_array *array, unsigned char *memory,
                               bool write, mapped_error *error)
 {
     bool bytes = !write || is_dense(&array->item);
@@ -98,7 +98,7 @@ static mapped_status transfer(const mapped_array *array, unsigned char *plain,
     if (status != MAPPED_OK || extent.count == 0)
         return status;
     mapped__side_set(&walk.sides[write ? TO : FROM], array);
-    set_plain(&walk.sides[write ? FROM : TO], array, plain);
+    set_memory(&walk.sides[write ? FROM : TO], array, memory);
     walk.sides[TO].write = write;
     return mapped__walk_all(&walk, array);
 }

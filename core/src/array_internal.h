@@ -14,10 +14,10 @@
 #define MAPPED__ARRAY_ROOM (MAPPED_ARRAY_DIMENSIONS + MAPPED_FIELDS_DEPTH + 1)
 
 typedef struct mapped__side {
-    mapped_slice slice;   /* region NULL: plain memory */
-    unsigned char *plain; /* its first byte */
-    size_t first;         /* where the first item begins, from there */
-    size_t size;          /* bytes of an item */
+    mapped_slice slice;    /* region NULL: plain memory */
+    unsigned char *memory; /* its first byte */
+    size_t first;          /* where the first item begins, from there */
+    size_t size;           /* bytes of an item */
     bool write;
     ptrdiff_t strides[MAPPED__ARRAY_ROOM];
 } mapped__side;

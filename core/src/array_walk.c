@@ -48,7 +48,7 @@ static mapped_status enter(const mapped__walk *walk, const mapped__side *side,
 {
     mapped_status status = MAPPED_OK;
     if (side->slice.region == NULL)
-        *p = side->plain + range->start;
+        *p = side->memory + range->start;
     else if (side->write)
         status = mapped_slice_enter_write(side->slice, range->start,
                                           range->length, p, walk->error);

@@ -1,7 +1,7 @@
 /* The functions that make items, and those that copy one item between a slice
- * and plain memory. Another process may change the bytes of a slice at any
- * time. So each is read or written once, and values are checked in plain
- * memory, which is the caller's alone. */
+ * and memory of the caller's. Another process may change the bytes of a slice
+ * at any time. So each byte is read or written once, and values are checked
+ * only in the caller's memory, which nobody else changes. */
 #include <mapped/item.h>
 
 #include <string.h>
@@ -42,16 +42,18 @@ mapped_item mapped_item_of_bytes(mapped_item_kind kind, size_t count)
 bool mapped_item_repeat(const mapped_item *one, size_t count, mapped_item *item)
 {
     size_t size;
-    bool element = one->kind == MAPPED_ITEM_ELEMENT;
-    if ((!element && one->kind != MAPPED_ITEM_RECORD) || count == 0 ||
+    bool is_element = one->kind == MAPPED_ITEM_ELEMENT;
+    bool is_record = one->kind == MAPPED_ITEM_RECORD;
+    if ((!is_element && !is_record) || count == 0 ||
         !mapped_multiply_size(one->size, count, &size))
         return false;
     *item = *one;
-    item->kind = MAPPED_ITEM_RECORDS;
-    if (element)
-        item->kind = one->element->kind == MAPPED_KIND_CHAR
-                         ? MAPPED_ITEM_TEXT
-                         : MAPPED_ITEM_ELEMENTS;
+    if (is_record)
+        item->kind = MAPPED_ITEM_RECORDS;
+    else if (one->element->kind == MAPPED_KIND_CHAR)
+        item->kind = MAPPED_ITEM_TEXT;
+    else
+        item->kind = MAPPED_ITEM_ELEMENTS;
     item->count = count;
     item->size = size;
     return true;
@@ -85,7 +87,7 @@ bool mapped__field_names_equal(const mapped_field *a, const mapped_field *b)
            memcmp(a->name, b->name, a->name_length) == 0;
 }
 
-static bool same_fields(const mapped_fields *a, const mapped_fields *b)
+static bool fields_equal(const mapped_fields *a, const mapped_fields *b)
 {
     if (a == b)
         return true;
@@ -103,9 +105,11 @@ static bool same_fields(const mapped_fields *a, const mapped_fields *b)
 bool mapped_item_equal(const mapped_item *a, const mapped_item *b)
 {
     return a->kind == b->kind && a->count == b->count && a->size == b->size &&
-           a->element == b->element && same_fields(a->record, b->record);
+           a->element == b->element && fields_equal(a->record, b->record);
 }
 
+/* Copies field by field if there are gaps between the fields, because what lies
+ * in a gap of `to` is not the item's to change. */
 void mapped__item_store(const mapped_item *item, unsigned char *to,
                         const unsigned char *from)
 {
@@ -122,10 +126,10 @@ void mapped__item_store(const mapped_item *item, unsigned char *to,
         }
 }
 
-/* The access to one item, in either direction. */
+/* What is the same for all parts of one item that is read or written. */
 typedef struct item_access {
     mapped_slice slice;
-    bool write;
+    bool write; /* from the memory to the slice; false: the other way */
     mapped_error *error;
 } item_access;
 
@@ -139,41 +143,42 @@ static mapped_status enter(const item_access *access, size_t offset, size_t n,
 }
 
 static mapped_status copy_bytes(const item_access *access, size_t offset,
-                                size_t n, unsigned char *plain)
+                                size_t n, unsigned char *memory)
 {
     unsigned char *p;
     mapped_status status = enter(access, offset, n, &p);
     if (status != MAPPED_OK)
         return status;
     if (access->write)
-        mapped__access_copy(p, plain, n);
+        mapped__access_copy(p, memory, n);
     else
-        mapped__access_copy(plain, p, n);
+        mapped__access_copy(memory, p, n);
     return mapped_slice_leave(access->slice, offset, n, access->error);
 }
 
 static mapped_status copy_device_elements(const item_access *access,
                                           const mapped_item *item,
-                                          size_t offset, unsigned char *plain);
+                                          size_t offset, unsigned char *memory);
 
 static mapped_status copy_device_fields(const item_access *access,
                                         const mapped_fields *record,
-                                        size_t offset, unsigned char *plain)
+                                        size_t offset, unsigned char *memory)
 {
     mapped_status status = MAPPED_OK;
     for (size_t i = 0; i < record->count && status == MAPPED_OK; i++) {
         const mapped_field *field = &record->fields[i];
         status =
             copy_device_elements(access, &field->item, offset + field->offset,
-                                 plain + field->offset);
+                                 memory + field->offset);
     }
     return status;
 }
 
-/* On a device each element is an access of its own, in order. */
+/* On a device each element is an access of its own, in order, and pads are not
+ * touched. */
 static mapped_status copy_device_elements(const item_access *access,
                                           const mapped_item *item,
-                                          size_t offset, unsigned char *plain)
+                                          size_t offset, unsigned char *memory)
 {
     if (item->kind == MAPPED_ITEM_PAD)
         return MAPPED_OK;
@@ -182,30 +187,32 @@ static mapped_status copy_device_elements(const item_access *access,
     size_t end = offset + item->size;
     for (; offset < end && status == MAPPED_OK; offset += single.size) {
         status = single.record != NULL
-                     ? copy_device_fields(access, single.record, offset, plain)
-                     : copy_bytes(access, offset, single.size, plain);
-        plain += single.size;
+                     ? copy_device_fields(access, single.record, offset, memory)
+                     : copy_bytes(access, offset, single.size, memory);
+        memory += single.size;
     }
     return status;
 }
 
 static mapped_status copy_device_item(const item_access *access,
                                       const mapped_item *item, size_t offset,
-                                      unsigned char *plain)
+                                      unsigned char *memory)
 {
     mapped_slice bytes;
     mapped_status status = mapped_slice_sub(access->slice, offset, item->size,
                                             &bytes, access->error);
     if (status == MAPPED_OK && access->write)
         status = mapped_slice_check_writable(bytes, access->error);
-    else if (status == MAPPED_OK && item->record != NULL)
-        memset(plain, 0, item->size); /* gaps between fields */
-    return status == MAPPED_OK
-               ? copy_device_elements(access, item, offset, plain)
-               : status;
+    if (status != MAPPED_OK)
+        return status;
+    /* The gaps between fields are not read, so they become zeros here. */
+    if (!access->write && item->record != NULL)
+        memset(memory, 0, item->size);
+    return copy_device_elements(access, item, offset, memory);
 }
 
-/* The kinds from COUNTED on depend on the data. */
+/* Items of the kinds from MAPPED_ITEM_COUNTED on have sizes that depend on the
+ * data. */
 static bool has_fixed_size(const mapped_item *item)
 {
     return item->record != NULL ? item->record->fixed
@@ -214,19 +221,19 @@ static bool has_fixed_size(const mapped_item *item)
 
 static mapped_status copy_item(const item_access *access,
                                const mapped_item *item, size_t offset,
-                               unsigned char *plain)
+                               unsigned char *memory)
 {
     unsigned char *p;
     if (!has_fixed_size(item))
         return mapped_error_set(access->error, MAPPED_ARGUMENT, "item");
     if (mapped_region_device(access->slice.region))
-        return copy_device_item(access, item, offset, plain);
+        return copy_device_item(access, item, offset, memory);
     if (!access->write)
-        return copy_bytes(access, offset, item->size, plain);
+        return copy_bytes(access, offset, item->size, memory);
     mapped_status status = enter(access, offset, item->size, &p);
     if (status != MAPPED_OK)
         return status;
-    mapped__item_store(item, p, plain);
+    mapped__item_store(item, p, memory);
     return mapped_slice_leave(access->slice, offset, item->size, access->error);
 }
 
@@ -243,8 +250,9 @@ mapped_status mapped_item_write(mapped_slice slice, const mapped_item *item,
                                 mapped_error *error)
 {
     const item_access access = {slice, true, error};
-    unsigned char *plain = (unsigned char *)(uintptr_t)from; /* only read */
-    mapped_status status = copy_item(&access, item, offset, plain);
+    /* A write only reads from here. */
+    unsigned char *memory = (unsigned char *)(uintptr_t)from;
+    mapped_status status = copy_item(&access, item, offset, memory);
     return mapped__region_report(slice.region, "write", status, error);
 }
 
@@ -253,7 +261,7 @@ const void *mapped_item_load_bytes(const mapped_item *item, const void *p,
 {
     const unsigned char *bytes = p;
     size_t count = item->count;
-    /* A stored length that doesn't fit means all the bytes after it. */
+    /* A stored length that is too large means all the bytes after it. */
     if (item->kind == MAPPED_ITEM_PASCAL && count > 0) {
         size_t stored = mapped_load_u8(bytes++);
         count = stored < count ? stored : count - 1;
@@ -270,12 +278,13 @@ bool mapped_item_store_bytes(const mapped_item *item, void *p, const void *data,
 {
     unsigned char *bytes = p;
     size_t room = item->count;
-    bool counted = item->kind == MAPPED_ITEM_PASCAL && room > 0;
-    if (counted)
+    bool has_length_byte = item->kind == MAPPED_ITEM_PASCAL && room > 0;
+    if (has_length_byte)
         room--;
     if (length > room)
         return false;
-    if (counted) /* one byte says no more than 255, as in Python's struct */
+    /* One byte can't say more than 255: Python's struct stores that, too. */
+    if (has_length_byte)
         *bytes++ = (unsigned char)(length < 255 ? length : 255);
     if (length > 0)
         memcpy(bytes, data, length);

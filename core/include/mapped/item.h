@@ -156,8 +156,8 @@ typedef enum mapped_spelling {
 size_t mapped_item_spell(const mapped_item *item, mapped_spelling spelling,
                          char *text, size_t capacity);
 
-/* Private: stores one item from plain memory, as mapped_item_write does off
- * devices. */
+/* Private: copies one item from plain memory to memory of a slice that is no
+ * device, as mapped_item_write does. The slice is entered before. */
 void mapped__item_store(const mapped_item *item, unsigned char *to,
                         const unsigned char *from);
 
