@@ -51,9 +51,9 @@ MAPPED__MUST_USE mapped_status mapped_ends_with(mapped_slice slice,
 typedef struct mapped_parts {
     mapped_slice rest_; /* the parts that are still to come */
     mapped_needle separator_;
-    bool keep_;
-    bool lines_;
-    bool done_;
+    bool keep_separators_;
+    bool are_lines_;
+    bool is_done_;
 } mapped_parts;
 
 /* Begins to iterate over lines. A line ends with "\n" or with the slice; a "\r"
@@ -77,10 +77,11 @@ MAPPED__INLINE size_t mapped_parts_left(const mapped_parts *parts)
     return parts->rest_.length;
 }
 
-/* Sets `*part` to the next part and `*more` to true; `*more` to false, and
- * `*part` stays untouched, if there is none. */
+/* Sets `*part` to the next part and `*has_part` to true. If there is none, sets
+ * `*has_part` to false, and `*part` stays untouched. */
 MAPPED__MUST_USE mapped_status mapped_parts_next(mapped_parts *parts,
-                                                 mapped_slice *part, bool *more,
+                                                 mapped_slice *part,
+                                                 bool *has_part,
                                                  mapped_error *error);
 
 /* The same, but searches no more than `limit` bytes: returns true with the next
@@ -90,8 +91,11 @@ MAPPED__MUST_USE mapped_status mapped_parts_next(mapped_parts *parts,
 bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
                            mapped_slice *part);
 
-/* Private: what a search over several slices does in each. `*next` is as
- * that of mapped_needle_count; the needle isn't empty. */
+/* Private: what every search checks first. */
+mapped_status mapped__search_check(mapped_slice slice, mapped_error *error);
+
+/* Private: what a count over several slices does in each. `*next` is as that of
+ * mapped_needle_count; the needle isn't empty. */
 mapped_status mapped__count_part(mapped_slice slice, mapped_needle *needle,
                                  size_t *count, size_t *next,
                                  mapped_error *error);

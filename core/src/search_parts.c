@@ -1,0 +1,101 @@
+/* The iterator over the parts of a slice: its lines, or what lies between the
+ * matches of a separator. The iterator keeps the rest of the slice, and takes
+ * one part after the other off its front. */
+#include <mapped/search.h>
+
+#include "region_internal.h"
+
+static void init_parts(mapped_parts *parts, mapped_slice slice,
+                       const void *separator, size_t n)
+{
+    *parts = (mapped_parts){.rest_ = slice};
+    mapped_needle_init(&parts->separator_, separator, n);
+}
+
+void mapped_parts_lines(mapped_parts *parts, mapped_slice slice, bool keep)
+{
+    init_parts(parts, slice, "\n", 1);
+    parts->keep_separators_ = keep;
+    parts->are_lines_ = true;
+}
+
+mapped_status mapped_parts_split(mapped_parts *parts, mapped_slice slice,
+                                 const void *separator, size_t n,
+                                 mapped_error *error)
+{
+    mapped_status status = mapped__search_check(slice, error);
+    if (status == MAPPED_OK && n == 0)
+        status = mapped_error_set(error, MAPPED_ARGUMENT,
+                                  "split by an empty separator");
+    if (status != MAPPED_OK)
+        return mapped__region_report_error(slice.region, "split", status,
+                                           error);
+    init_parts(parts, slice, separator, n);
+    return MAPPED_OK;
+}
+
+/* Takes the part that ends with the separator at `end` off the rest. */
+static void take_part(mapped_parts *parts, size_t end, mapped_slice *part)
+{
+    size_t next = end + parts->separator_.length_;
+    *part = parts->rest_;
+    part->length = parts->keep_separators_ ? next : end;
+    parts->rest_.offset += next;
+    parts->rest_.length -= next;
+}
+
+/* No separator is left, so the rest is the last part. */
+static void take_rest(mapped_parts *parts, mapped_slice *part)
+{
+    *part = parts->rest_;
+    parts->rest_.length = 0;
+    parts->is_done_ = true;
+}
+
+bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
+                           mapped_slice *part)
+{
+    size_t n = parts->rest_.length < limit ? parts->rest_.length : limit;
+    if (n == 0)
+        return false;
+    const unsigned char *p = mapped_slice_try_enter(parts->rest_, 0, n);
+    if (p == NULL)
+        return false;
+    size_t end = mapped_needle_first(&parts->separator_, p, n);
+    if (end == MAPPED_NOT_FOUND || !mapped_slice_try_leave(parts->rest_))
+        return false;
+    take_part(parts, end, part);
+    return true;
+}
+
+static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
+                               bool *has_part, mapped_error *error)
+{
+    size_t end;
+    if (parts->rest_.region == NULL)
+        return mapped_error_set(error, MAPPED_CLOSED, "parts");
+    /* Text that ends with a newline has no empty line after it. */
+    if (parts->is_done_ || (parts->are_lines_ && parts->rest_.length == 0)) {
+        *has_part = false;
+        return MAPPED_OK;
+    }
+    mapped_status status =
+        mapped_find(parts->rest_, &parts->separator_, &end, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (end == MAPPED_NOT_FOUND)
+        take_rest(parts, part);
+    else
+        take_part(parts, end, part);
+    *has_part = true;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
+                                bool *has_part, mapped_error *error)
+{
+    mapped_status status = next_part(parts, part, has_part, error);
+    return mapped__region_report(parts->rest_.region,
+                                 parts->are_lines_ ? "lines" : "split", status,
+                                 error);
+}
