@@ -1,8 +1,11 @@
-/* Following a file that others make longer, cut, replace or remove. The first
- * refresh opens a descriptor, which the region keeps. So if another file takes
- * the path, the region can still map what was added to the old one before it
- * changes to the new. The region is locked from the look at the file to the new
- * length. */
+/* Following a file that others make longer, cut, replace or remove. A refresh
+ * looks first at the file that is mapped. Only if that has nothing new does it
+ * look which file has the path now. So the region still shows what was added to
+ * the old file before it changes to the new one. For this the region keeps a
+ * descriptor of the file from the first refresh on.
+ *
+ * The region stays locked from the look at the file until its new length is
+ * published. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -20,23 +23,26 @@ const char *mapped_change_text(mapped_change change)
     return known ? change_texts[change] : "unknown change";
 }
 
-/* The file that has the region's path now. `*gone`: none has. */
+/* Opens the file that has the region's path now. `*is_missing`: no file has it,
+ * and none is opened. */
 static mapped_status open_path(const mapped__region *self, intptr_t *file,
-                               bool *gone, mapped_error *error)
+                               bool *is_missing, mapped_error *error)
 {
     bool created;
-    mapped_error unasked;
-    mapped_error *reason = error != NULL ? error : &unasked;
+    mapped_error local;
+    mapped_error *reason = error != NULL ? error : &local;
     unsigned flags =
         mapped__mode_shares_writes(self->mode) ? MAPPED__FILE_WRITE : 0;
     mapped_status status =
         mapped__file_open(self->path, flags, 0, file, &created, reason);
-    *gone =
+    *is_missing =
         status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
-    return *gone ? MAPPED_OK : status;
+    return *is_missing ? MAPPED_OK : status;
 }
 
-/* How long the region is to be in a file whose data ends at `data_end`. */
+/* Finds how long the region is to be if the data of the file ends at
+ * `data_end`.
+ */
 static mapped_status find_length(const mapped__region *self, uint64_t data_end,
                                  size_t *length, mapped_error *error)
 {
@@ -57,15 +63,16 @@ static mapped_status find_length(const mapped__region *self, uint64_t data_end,
     return MAPPED_OK;
 }
 
-/* A private page that was written to is a copy, and shows nothing that came
- * past the end of the file since. Any other shows it, and is not written to,
- * which would make it a copy. */
-static mapped_status fill_last_page(mapped__region *self, size_t before,
+/* Makes the last page of a private mapping show what the file has after the
+ * first `old_length` bytes of the region. If the page was written to, it is a
+ * copy, which doesn't show what was added to the file since. Otherwise it shows
+ * that already; then nothing is stored to it, which would make it a copy. */
+static mapped_status fill_last_page(mapped__region *self, size_t old_length,
                                     size_t length, mapped_error *error)
 {
     unsigned char bytes[1024];
     mapped_status status = MAPPED_OK;
-    size_t at = self->lead + before;
+    size_t at = self->lead + old_length;
     size_t end = self->lead + length;
     size_t page_end = at + (self->mapping.page - at % self->mapping.page);
     if (self->mode != MAPPED_MODE_COPY || at % self->mapping.page == 0 ||
@@ -74,18 +81,19 @@ static mapped_status fill_last_page(mapped__region *self, size_t before,
     if (end > page_end)
         end = page_end;
     for (size_t n; at < end && status == MAPPED_OK; at += n) {
-        unsigned char *shown = self->mapping.address + at;
+        unsigned char *target = self->mapping.address + at;
         n = end - at < sizeof bytes ? end - at : sizeof bytes;
         status = mapped__file_read(self->file, self->offset - self->lead + at,
                                    bytes, n, error);
-        if (status == MAPPED_OK && memcmp(shown, bytes, n) != 0)
-            memcpy(shown, bytes, n);
+        if (status == MAPPED_OK && memcmp(target, bytes, n) != 0)
+            memcpy(target, bytes, n);
     }
     return status;
 }
 
-/* If another process has appended in the region's own spare, that is mapped
- * already. From then on it is that one's to trim, until this region appends. */
+/* Maps `length` bytes of the file. Another process may have appended in the
+ * spare that this region has made. Then the bytes are mapped already. This
+ * region gives up the spare, because the other process trims it now. */
 static mapped_status map_longer(mapped__region *self, size_t length,
                                 mapped_error *error)
 {
@@ -102,8 +110,9 @@ static mapped_status map_longer(mapped__region *self, size_t length,
                                : status;
 }
 
-/* An append that a cut has doomed still stores where the longer file would be
- * mapped. */
+/* MAPPED_BUSY while there are appends that will fail because the file was cut:
+ * until they end they store their bytes where the longer file would be shown.
+ */
 static mapped_status show_longer(mapped__region *self, size_t length,
                                  mapped_error *error)
 {
@@ -121,9 +130,10 @@ static mapped_status show_longer(mapped__region *self, size_t length,
     return status;
 }
 
-/* Exports of what the file has lost are told so, whether they have met a lost
- * page or not: what they have read before, or have stored, is not the file's
- * any more. */
+/* Notes that the bytes past `length` were cut off, for exports that reach
+ * there. When they end they report this, whether they have met a lost page or
+ * not: what they have read before, or have stored, is not in the file any more.
+ */
 static void note_cut(mapped__region *self, size_t length)
 {
     const mapped__lost cut = {.offset = self->lead + length,
@@ -134,8 +144,8 @@ static void note_cut(mapped__region *self, size_t length)
     mapped__guard_add_recovered(&self->guard, &cut);
 }
 
-/* Exports that reach past the new end read zeros there and get MAPPED_FAULT
- * when they end, so their pages stay mapped. */
+/* Exports that reach past the new end go on, so the pages stay mapped for them:
+ * they read zeros there and get MAPPED_FAULT when they end. */
 static mapped_status show_shorter(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
@@ -154,7 +164,8 @@ static mapped_status show_shorter(mapped__region *self, size_t length,
     return status;
 }
 
-/* Nobody may have a pointer or be in the middle of an access. */
+/* MAPPED_BUSY if there is an export, or if somebody else may be in the middle
+ * of an access. */
 static mapped_status check_alone(mapped__region *self, mapped_error *error)
 {
     mapped_status status = mapped__region_lock_exports(self, "refresh", error);
@@ -163,7 +174,7 @@ static mapped_status check_alone(mapped__region *self, mapped_error *error)
     return status;
 }
 
-/* Replaces the file and its mapping. */
+/* Gives the region another file and its mapping. Nothing of this can fail. */
 static void replace_file(mapped__region *self, intptr_t file,
                          const mapped__file_info *info,
                          const mapped__mapping *mapping)
@@ -185,11 +196,12 @@ static void replace_file(mapped__region *self, intptr_t file,
     mapped__region_guard(self);
 }
 
+/* Makes the region show `file` from now on, and own it. */
 static mapped_status change_file(mapped__region *self, intptr_t file,
                                  mapped__file_info *info, mapped_error *error)
 {
     mapped__map_request request;
-    mapped__mapping made;
+    mapped__mapping mapping;
     size_t length;
     mapped_status status = find_length(
         self, mapped__region_data_end(self, file, info), &length, error);
@@ -200,11 +212,11 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
     if (!mapped__region_describe(self, length, &request))
         return mapped_error_set(error, MAPPED_OVERFLOW, "refresh");
     request.file = file;
-    status = mapped__map(&request, &made, error);
+    status = mapped__map(&request, &mapping, error);
     if (status != MAPPED_OK)
         return status;
     bool pages_protected = self->pages_protected;
-    replace_file(self, file, info, &made);
+    replace_file(self, file, info, &mapping);
     mapped__region_cut_protection(self, 0);
     mapped__region_invalidate_appends(self);
     mapped__region_publish(self, length);
@@ -225,39 +237,41 @@ static mapped_status check_kind(const mapped__region *self,
     return MAPPED_OK;
 }
 
-/* The file that is mapped has nothing new: does it have the path still? */
+/* Looks which file has the path now. If it is not the one that is mapped, the
+ * region changes to it. */
 static mapped_status follow_path(mapped__region *self, mapped_change *change,
                                  mapped_error *error)
 {
     intptr_t file;
     mapped__file_info info;
-    bool gone;
+    bool is_missing;
     *change = MAPPED_UNCHANGED;
     if (!self->by_path)
         return MAPPED_OK;
-    mapped_status status = open_path(self, &file, &gone, error);
+    mapped_status status = open_path(self, &file, &is_missing, error);
     if (status != MAPPED_OK)
         return status;
-    if (gone) {
+    if (is_missing) {
         *change = MAPPED_REMOVED;
         return MAPPED_OK;
     }
     status = mapped__file_info_get(file, &info, error);
-    bool same = status == MAPPED_OK && info.device == self->file_device &&
-                info.serial == self->file_serial;
-    if (status == MAPPED_OK && !same)
+    bool is_same = status == MAPPED_OK && info.device == self->file_device &&
+                   info.serial == self->file_serial;
+    if (status == MAPPED_OK && !is_same)
         status = check_kind(self, &info, error);
-    if (status == MAPPED_OK && !same)
+    if (status == MAPPED_OK && !is_same)
         status = change_file(self, file, &info, error);
-    if (status != MAPPED_OK || same)
+    if (status != MAPPED_OK || is_same)
         mapped__file_close(file);
     else
         *change = MAPPED_REPLACED;
     return status;
 }
 
-static mapped_status follow(mapped__region *self, mapped_change *change,
-                            mapped_error *error)
+/* Looks at the file that is mapped, and if it has nothing new at the path. */
+static mapped_status follow_file(mapped__region *self, mapped_change *change,
+                                 mapped_error *error)
 {
     mapped__file_info info;
     size_t length;
@@ -269,7 +283,8 @@ static mapped_status follow(mapped__region *self, mapped_change *change,
                          &length, error);
     if (status != MAPPED_OK)
         return status;
-    /* What an append of this region has made longer isn't there yet. */
+    /* If the file is longer only because appends of this region are running,
+     * their bytes are not there yet. */
     if (self->appends.running > 0 && length > self->length &&
         length <= self->appends.next)
         length = self->length;
@@ -280,8 +295,9 @@ static mapped_status follow(mapped__region *self, mapped_change *change,
                                  : show_shorter(self, length, error);
 }
 
-/* Without a descriptor, which is so before the first look in "r" and "c", only
- * a file that still has its path can be looked at. */
+/* Makes sure that the region holds a descriptor. In the modes "r" and "c" it
+ * has none before the first refresh, and can get one only if the file still has
+ * its path. */
 static mapped_status keep_descriptor(mapped__region *self, mapped_error *error)
 {
     if (!self->is_file || self->fixed)
@@ -294,16 +310,18 @@ static mapped_status keep_descriptor(mapped__region *self, mapped_error *error)
 static mapped_status refresh(mapped__region *self, mapped_change *change,
                              mapped_error *error)
 {
-    mapped_error unasked;
-    mapped_error *reason = error != NULL ? error : &unasked;
+    mapped_error local;
+    mapped_error *reason = error != NULL ? error : &local;
     assert(mapped__region_is_locked(self));
     mapped_status status = keep_descriptor(self, reason);
     if (status == MAPPED_OK)
-        return follow(self, change, error);
-    bool gone =
+        return follow_file(self, change, error);
+    /* No descriptor can be had if the path is another file's or nobody's. */
+    bool is_missing =
         status == MAPPED_SYSTEM && mapped__system_is_missing(reason->os_error);
-    return status == MAPPED_STALE || gone ? follow_path(self, change, error)
-                                          : status;
+    return status == MAPPED_STALE || is_missing
+               ? follow_path(self, change, error)
+               : status;
 }
 
 mapped_status mapped_region_refresh(mapped_region *region,
