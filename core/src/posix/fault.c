@@ -1,21 +1,23 @@
-/* The handler of SIGBUS, and everybody else who handles it.
+/* The handlers of SIGBUS: ours, and how a signal that isn't ours gets to those
+ * of others. A process has only one handler of SIGBUS at a time. Whoever
+ * installs another gets the old one back, and may call it or install it again
+ * later. So handlers form a chain. Ours are called entries, because there may
+ * be several:
  *
  *     an access to a page that can't be had       kill(), raise(), sigqueue()
  *                      |                                     |
  *                      +--------------> kernel <-------------+
  *                                          |  calls what sigaction set last
  *                                          v
- *       [ handler of somebody who came after us: may call or restore what it
- *         had found, which is our newest entry ]
- *                                          |
+ *       [ handler that somebody has installed after entry n ]
+ *                                          |  may call or restore entry n
  *                                          v
- *       entry n of ours   --- a lost page of a region of this copy or of one
- *          |                  that has joined: zero page, return, try again
- *          |  all else goes to previous[n]
+ *       entry n of ours   --- if a page of ours is lost: puts a zero page there
+ *          |                  and returns, and the access is tried again
+ *          |  passes on all else
  *          v
- *       [ handler that entry n found in its place: may itself call what it had
- *         found, which is entry n - 1 ]
- *          |
+ *       [ previous[n]: the handler that entry n has replaced ]
+ *          |  may call or restore what it has replaced, which is entry n - 1
  *          v
  *       entry n - 1 of ours  ...  entry 0
  *          |
@@ -23,20 +25,25 @@
  *       [ previous[0]: the program's own handler; without one it dies ]
  *
  * Every time somebody has put a handler on top of ours, another entry of ours
- * goes on top of that. Each entry remembers what it found in its place, so a
- * handler that calls the one it had found, or restores it, meets exactly that
- * one again.
+ * goes on top of that. Each entry knows the handler that it has replaced. So a
+ * handler that calls or restores the one that it has replaced reaches exactly
+ * that one.
  *
- * What holds:
+ * These things are always true:
+ *
  * - A signal that isn't ours reaches the previous handler with its original
  *   information, mask and flags, as if we weren't there. Without a handler the
  *   process dies of the access itself, with a core that shows it.
+ *
  * - A previous handler may touch a lost page of ours: SIGBUS is unblocked while
- *   it runs. If it believes SIGBUS to be blocked, the mark (below) says so.
+ *   it runs. If it expects SIGBUS to be blocked, the mark (below) says so.
+ *
  * - previous[n] is written before entry n is installed, and only read after.
+ *
  * - Nothing here allocates, locks or waits once an entry is installed.
+ *
  * - Another copy of this library in the process (Lua inside Python) doesn't add
- *   a handler: it joins the copy whose entry is on top, which serves both. */
+ *   an entry: it joins the copy whose entry is on top, which serves both. */
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -53,25 +60,27 @@
 #define ENTRIES 16u
 
 static struct sigaction previous[ENTRIES];
-static unsigned in_use; /* entries, under the caller's lock */
+static unsigned entry_count; /* how many are in the chain; the caller of
+                              * mapped__fault_install has a lock */
 
-/* A previous handler with SA_RESETHAND has had its one signal. Written after
+/* A previous handler with SA_RESETHAND gets one signal; then the kernel resets
+ * the handler to the default. True: this one has got it. Written after
  * `previous`, and read before it. */
-static bool used_up[ENTRIES];
+static bool is_reset[ENTRIES];
 
 static mapped__fault_handler *own_handler;
 
 /* Handlers of other copies of this library that have joined this one. */
-#define COPIES 8
-static mapped__fault_handler *joined[COPIES];
+#define MAX_COPIES 8
+static mapped__fault_handler *copies[MAX_COPIES];
 
 static bool serve(const mapped__fault *fault)
 {
     mapped__fault_handler *own = MAPPED__LOAD_ACQUIRE(&own_handler);
     if (own != NULL && own(fault))
         return true;
-    for (size_t i = 0; i < COPIES; i++) {
-        mapped__fault_handler *copy = MAPPED__LOAD_ACQUIRE(&joined[i]);
+    for (size_t i = 0; i < MAX_COPIES; i++) {
+        mapped__fault_handler *copy = MAPPED__LOAD_ACQUIRE(&copies[i]);
         if (copy != NULL && copy(fault))
             return true;
     }
@@ -85,8 +94,9 @@ static bool is_served(const siginfo_t *info, const void *context)
            mapped__signal_is_raised_again(info, context, serve);
 }
 
-/* Dies as it would have, with a core that shows the access itself. Where the
- * signal can't be sent, a fault happens again when we return. */
+/* Makes the process die as it would have without us, with a core that shows the
+ * access itself. If the signal can't be sent again, the access will raise it
+ * when we return. */
 static void die(int signal_number, siginfo_t *info)
 {
     struct sigaction standard;
@@ -96,48 +106,56 @@ static void die(int signal_number, siginfo_t *info)
     mapped__signal_send_again(signal_number, info);
 }
 
-/* MAPPED__MARK is a signal that no program blocks, so its bit in a mask serves
- * as a flag. In the mask of a thread it says that a previous handler is running
- * which expects SIGBUS to be blocked; it is kept there because a siglongjmp out
- * of that handler restores the mask, and so clears the flag. In the sa_mask of
- * an installed handler it says that the handler is an entry of this library.
+/* MAPPED__MARK is a signal that no program blocks, so its bit in a mask, the
+ * mark, serves as a flag.
  *
- * Sets `*during` to the mask for a previous handler. `entered` is the mask that
- * our entry met: if the kernel called the entry, all that the entry asks for is
- * blocked. If not, a handler on top of ours called it, and its mask stays. */
-static void mask_for(const struct sigaction *to, const ucontext_t *context,
-                     const sigset_t *entered, sigset_t *during)
+ * In the mask of a thread it says that a previous handler is running which
+ * expects SIGBUS to be blocked. The flag is kept there because a siglongjmp out
+ * of that handler restores the mask, and so clears the flag.
+ *
+ * In the sa_mask of an installed handler it says that the handler is an entry
+ * of this library. */
+
+/* Sets `*during` to the mask that the thread has while the previous handler
+ * `to` runs. `entered` is the mask that the thread had when our entry began. If
+ * the kernel has called the entry, that has SIGBUS and the mark, because the
+ * entry asks for both, and `to` gets the mask that the kernel would have given
+ * it. If not, a handler on top of ours has called the entry, and its mask
+ * stays. */
+static void find_mask(const struct sigaction *to, const ucontext_t *context,
+                      const sigset_t *entered, sigset_t *during)
 {
     bool has_bus = mapped__mask_has(entered, SIGBUS);
     bool has_mark = mapped__mask_has(entered, MAPPED__MARK);
-    bool blocked;
-    if (has_bus && has_mark) { /* the kernel called */
+    bool called_by_kernel = has_bus && has_mark;
+    bool expects_blocked; /* SIGBUS, while it runs */
+    if (called_by_kernel) {
         mapped__mask_copy(during, &context->uc_sigmask);
         mapped__mask_add_all(during, &to->sa_mask);
-        blocked = !(to->sa_flags & SA_NODEFER);
+        expects_blocked = !(to->sa_flags & SA_NODEFER);
     } else {
         mapped__mask_copy(during, entered);
-        blocked = has_bus || has_mark;
+        expects_blocked = has_bus || has_mark;
     }
     mapped__mask_remove(during, SIGBUS);
-    if (blocked)
+    if (expects_blocked)
         mapped__mask_add(during, MAPPED__MARK);
 }
 
-/* As the kernel would call it, but with SIGBUS unblocked, so that a handler
- * that touches a lost page of ours is served too; the mark stands for it. */
-static void call_masked(const struct sigaction *to, siginfo_t *info,
-                        ucontext_t *context, const sigset_t *entered)
+/* Calls a previous handler as the kernel would, but with SIGBUS unblocked, so
+ * that a lost page of ours which the handler touches is served, too. */
+static void call_handler(const struct sigaction *to, siginfo_t *info,
+                         ucontext_t *context, const sigset_t *entered)
 {
     sigset_t during;
-    sigset_t ours;
-    mask_for(to, context, entered, &during);
-    mapped__mask_swap(&during, &ours);
+    sigset_t own_mask;
+    find_mask(to, context, entered, &during);
+    mapped__mask_swap(&during, &own_mask);
     if (to->sa_flags & SA_SIGINFO)
         to->sa_sigaction(info->si_signo, info, context);
     else
         to->sa_handler(info->si_signo);
-    mapped__mask_swap(&ours, NULL);
+    mapped__mask_swap(&own_mask, NULL);
 }
 
 static bool is_handler(const struct sigaction *action)
@@ -146,24 +164,27 @@ static bool is_handler(const struct sigaction *action)
            (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
-/* What the entry found in its place, as the kernel would look at it now. */
-static struct sigaction previous_of(unsigned number)
+/* Returns what the kernel would do with a signal now if entry `number` weren't
+ * there, and resets a handler with SA_RESETHAND as the kernel would: only one
+ * signal gets that. */
+static struct sigaction take_previous(unsigned number)
 {
     assert(number < ENTRIES);
-    bool used = MAPPED__LOAD_ACQUIRE(&used_up[number]);
+    bool was_reset = MAPPED__LOAD_ACQUIRE(&is_reset[number]);
     struct sigaction action = previous[number];
     if (is_handler(&action) && (action.sa_flags & (int)SA_RESETHAND) &&
-        (used ||
-         __atomic_exchange_n(&used_up[number], true, __ATOMIC_ACQ_REL))) {
+        (was_reset ||
+         __atomic_exchange_n(&is_reset[number], true, __ATOMIC_ACQ_REL))) {
         action.sa_flags = 0;
         action.sa_handler = SIG_DFL;
     }
     return action;
 }
 
-/* For a signal that comes while a previous handler runs that believes SIGBUS to
- * be blocked. It would not get the signal: a fault of its own kills, as it
- * would have; any other signal waits until the handler is done. */
+/* For a signal that comes while a previous handler runs which expects SIGBUS to
+ * be blocked. Without us the kernel wouldn't deliver it: a fault of the
+ * handler's own would kill the process, and any other signal would wait until
+ * the handler has returned. */
 static void postpone(int signal_number, siginfo_t *info, ucontext_t *context)
 {
     if (mapped__signal_is_forced(info)) {
@@ -182,53 +203,59 @@ static void pass_on(unsigned number, siginfo_t *info, ucontext_t *context,
         postpone(signal_number, info, context);
         return;
     }
-    struct sigaction to = previous_of(number);
+    struct sigaction to = take_previous(number);
     if (is_handler(&to))
-        call_masked(&to, info, context, entered);
+        call_handler(&to, info, context, entered);
     else if (to.sa_handler == SIG_DFL || mapped__signal_is_forced(info))
         die(signal_number, info);
 }
 
-/* How a copy joins: it calls the handler on top with this number, which is no
- * signal's, and with a request in place of the context. */
+/* To join, a copy of this library calls the handler that is on top itself, with
+ * this number, which no signal has, and with a request in place of the context.
+ */
 #define JOIN 0
 #define JOIN_MAGIC UINT64_C(0x6d61707065640002)
 
 typedef struct join_request {
-    uint64_t magic; /* of this layout and mapped__fault's */
+    uint64_t magic; /* changes with the layout of this and of mapped__fault */
     mapped__fault_handler *copy;
-    bool accepted;
+    bool is_accepted;
 } join_request;
 
-static void accept(join_request *by)
+/* Takes a free place in `copies`, or finds that the copy has one. */
+static void accept_copy(join_request *request)
 {
-    if (by->magic != JOIN_MAGIC)
+    if (request->magic != JOIN_MAGIC)
         return;
-    for (size_t i = 0; i < COPIES && !by->accepted; i++) {
-        mapped__fault_handler *there = NULL;
-        by->accepted =
-            __atomic_compare_exchange_n(&joined[i], &there, by->copy, false,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
-            there == by->copy;
+    for (size_t i = 0; i < MAX_COPIES && !request->is_accepted; i++) {
+        mapped__fault_handler *found = NULL;
+        request->is_accepted = __atomic_compare_exchange_n(
+                                   &copies[i], &found, request->copy, false,
+                                   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+                               found == request->copy;
     }
 }
 
+/* What every entry does; `number` is the entry's. */
 static void on_signal(unsigned number, int signal_number, siginfo_t *info,
                       void *context)
 {
-    mapped__signals held;
-    int kept = errno;
+    mapped__signals entered; /* the thread's mask */
+    int saved_errno = errno;
     if (signal_number == JOIN) {
-        accept(context);
+        accept_copy(context);
         return;
     }
-    mapped__signals_block(&held);
+    mapped__signals_block(&entered);
     bool served = is_served(info, context);
-    mapped__signals_unblock(&held);
+    mapped__signals_unblock(&entered);
     if (!served)
-        pass_on(number, info, context, (sigset_t *)&held);
-    errno = kept;
+        pass_on(number, info, context, (sigset_t *)&entered);
+    errno = saved_errno;
 }
+
+/* The entries are functions of their own, because a handler isn't told which
+ * one it is. */
 
 #define DEFINE_ENTRY(number)                                       \
     static void enter_##number(int signal_number, siginfo_t *info, \
@@ -247,10 +274,11 @@ static entry *const entries[ENTRIES] = {ENTRY_MAP(NAME_ENTRY)};
 
 #define OUR_FLAGS (SA_SIGINFO | SA_ONSTACK)
 
-/* The entry blocks what can be blocked, and the mark. System calls that a
- * signal from elsewhere interrupts go on if the previous handler wants them to,
- * or if there is none. */
-static struct sigaction action_of(unsigned number)
+/* Returns what to install for entry `number`. While it runs everything is
+ * blocked that can be, and the mark is set. A system call that a signal
+ * interrupts is restarted if the previous handler asks for that, or if there is
+ * none. */
+static struct sigaction make_action(unsigned number)
 {
     const struct sigaction *before = &previous[number];
     struct sigaction action;
@@ -272,8 +300,8 @@ static bool same_action(const struct sigaction *a, const struct sigaction *b)
            mapped__mask_same(&a->sa_mask, &b->sa_mask);
 }
 
-/* Which entry of ours `action` is, or ENTRIES. */
-static unsigned entry_of(const struct sigaction *action)
+/* Returns which entry of ours `action` is, or ENTRIES if it is none. */
+static unsigned find_entry(const struct sigaction *action)
 {
     unsigned number = 0;
     while (number < ENTRIES && !(action->sa_flags & SA_SIGINFO &&
@@ -282,25 +310,27 @@ static unsigned entry_of(const struct sigaction *action)
     return number;
 }
 
-/* Asks another copy to serve us, if `action` is one's entry: only we ask for
- * this mask. */
-static bool has_joined(const struct sigaction *action)
+/* If `action` is an entry of another copy of this library, asks that copy to
+ * serve our faults, too. Returns whether it does. Entries are known by their
+ * mask: no other handler asks for the mark. */
+static bool join_copy(const struct sigaction *action)
 {
-    struct sigaction like = action_of(0);
-    join_request by = {JOIN_MAGIC, own_handler, false};
+    struct sigaction entry = make_action(0);
+    join_request request = {JOIN_MAGIC, own_handler, false};
     if ((action->sa_flags & OUR_FLAGS) != OUR_FLAGS ||
-        !mapped__mask_same(&action->sa_mask, &like.sa_mask))
+        !mapped__mask_same(&action->sa_mask, &entry.sa_mask))
         return false;
-    action->sa_sigaction(JOIN, NULL, &by);
-    return by.accepted;
+    action->sa_sigaction(JOIN, NULL, &request);
+    return request.is_accepted;
 }
 
-/* When all entries are in use, one that has found the same handler is installed
- * again. Failing that the other handler stays on top: it has probably called us
- * all along. */
-static unsigned free_entry(const struct sigaction *current)
+/* Returns the entry to install on top of the handler `current`. If all entries
+ * are in the chain, it is one that has replaced the same handler before, or
+ * ENTRIES if there is none. Then `current` stays on top: it has probably called
+ * us all along. */
+static unsigned choose_entry(const struct sigaction *current)
 {
-    unsigned number = in_use;
+    unsigned number = entry_count;
     if (number < ENTRIES)
         return number;
     while (number-- > 0)
@@ -312,21 +342,22 @@ static unsigned free_entry(const struct sigaction *current)
 static mapped_status install_entry(const struct sigaction *current,
                                    mapped_error *error)
 {
-    unsigned number = free_entry(current);
+    unsigned number = choose_entry(current);
     if (number == ENTRIES)
         return MAPPED_OK;
     previous[number] = *current;
-    MAPPED__STORE_RELEASE(&used_up[number], false);
-    struct sigaction action = action_of(number);
+    MAPPED__STORE_RELEASE(&is_reset[number], false);
+    struct sigaction action = make_action(number);
     if (sigaction(SIGBUS, &action, NULL) != 0)
         return mapped_error_set_system(error, errno, "sigaction");
-    if (number == in_use)
-        in_use++;
+    if (number == entry_count)
+        entry_count++;
     return MAPPED_OK;
 }
 
-/* A handler that has restored one of our entries has left the chain, and the
- * entries above that one with it. */
+/* If one of our entries is on top, nothing has to be installed. The entry may
+ * be an older one, which a handler above it has restored: then that handler has
+ * left the chain, and so have our entries above it. */
 mapped_status mapped__fault_install(mapped__fault_handler *handler,
                                     mapped_error *error)
 {
@@ -334,19 +365,19 @@ mapped_status mapped__fault_install(mapped__fault_handler *handler,
     MAPPED__STORE_RELEASE(&own_handler, handler);
     if (sigaction(SIGBUS, NULL, &current) != 0)
         return mapped_error_set_system(error, errno, "sigaction");
-    unsigned number = entry_of(&current);
+    unsigned number = find_entry(&current);
     if (number < ENTRIES) {
-        in_use = number + 1;
+        entry_count = number + 1;
         return MAPPED_OK;
     }
-    return has_joined(&current) ? MAPPED_OK : install_entry(&current, error);
+    return join_copy(&current) ? MAPPED_OK : install_entry(&current, error);
 }
 
 mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
                               void (*child)(void), mapped_error *error)
 {
-    int failed = pthread_atfork(before, parent, child);
-    if (failed != 0)
-        return mapped_error_set_system(error, failed, "pthread_atfork");
+    int os_error = pthread_atfork(before, parent, child);
+    if (os_error != 0)
+        return mapped_error_set_system(error, os_error, "pthread_atfork");
     return MAPPED_OK;
 }

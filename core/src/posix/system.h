@@ -18,9 +18,11 @@ size_t mapped__file_huge_page(int fd);
 /* Is the file's content made up by the kernel as it is read? */
 bool mapped__file_is_made_up(int fd);
 
+/* Is the file sealed, so that its size can't change? */
+bool mapped__file_is_sealed(int fd);
+
 /* Would a file of `size` bytes on this file system take more memory than the
  * machine has? */
-bool mapped__file_is_sealed(int fd); /* its size can't change */
 bool mapped__file_exceeds_memory(int fd, uint64_t size);
 
 /* Bytes that the file system still has for this process; UINT64_MAX: it doesn't
