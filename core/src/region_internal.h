@@ -46,55 +46,60 @@ typedef struct mapped__region {
     uint32_t references;
     bool in_callers_memory; /* see mapped_region_room */
 
-    /* How it was made. */
+    /* How the region was made. */
     mapped_mode mode;
     uint32_t flags;   /* MAPPED_OPEN_* */
-    uint64_t offset;  /* of the first byte in the file */
-    uint64_t reserve; /* as asked for, 0 if none */
-    bool is_file;     /* no wrapped and no anonymous memory */
+    uint64_t offset;  /* where in the file the first byte is */
+    uint64_t reserve; /* as the caller asked for it; 0: none */
+    bool is_file;     /* false: wrapped or anonymous memory */
     bool by_path;     /* opened by its path, not by a descriptor */
     bool fixed;       /* a device: nobody changes its size */
     bool copies;      /* see mapped_region_copy_on_move */
 
     /* The file. */
-    intptr_t file;          /* MAPPED__NO_FILE if none is held */
-    uint64_t file_device;   /* its identity, to recognize it by */
-    uint64_t file_serial;   /* the same */
+    intptr_t file;        /* MAPPED__NO_FILE if no descriptor is held */
+    uint64_t file_device; /* identifies the file together with the next */
+    uint64_t file_serial;
     uint64_t refresh_limit; /* refresh makes the region no longer than this;
                              * UINT64_MAX: it follows the file to its end */
-    bool created;           /* by this region, and not yet flushed as such */
+    bool created;           /* this region has made the file, and no flush has
+                             * written the directory entry yet */
     mapped__ahead *ahead;   /* stops threads that read ahead; NULL: none */
 
     /* The mapping. */
     mapped__mapping mapping;
-    size_t lead;    /* bytes between the mapping and the first byte */
-    size_t length;  /* as live_, but true for devices too */
-    size_t longest; /* that `length` ever was */
+    size_t lead;    /* where in the mapping the region's first byte is: less
+                     * than a page */
+    size_t length;  /* as head.live_, but of devices, too */
+    size_t longest; /* the largest value that `length` has had */
     mapped__old_mapping *old_mappings; /* freed when no export is left */
-    size_t copied; /* bytes of them that are private memory */
+    size_t copied; /* how many bytes of old mappings are private memory */
 
     mapped__appends appends;
 
-    /* The last flush that failed. */
-    int flush_error;    /* 0: none */
-    size_t flush_start; /* what it was to write: bytes of the region */
+    /* The flushes that have failed. */
+    int flush_error;    /* of the first one; 0: none has */
+    size_t flush_start; /* all of them together were to write these bytes of the
+                         * region */
     size_t flush_end;
 
     /* Protection: region_protect.c. */
-    bool pages_protected;           /* all pages, by the system */
-    mapped__protection *protection; /* of some bytes; NULL before the first */
+    bool pages_protected;           /* the system protects all pages */
+    mapped__protection *protection; /* which bytes are protected; NULL before
+                                     * any have been */
 
     /* Wrapped memory. */
     bool wrapped;
     mapped_wrap_hook *hook;
     void *context;
 
-    const char *name; /* as given, the end of `path`; NULL if there is none */
+    const char *name; /* the path as the caller gave it, which is the end of
+                       * `path`; NULL if there is none */
 
-    /* Over the mapping, so offsets include `lead`. Last, because region_open.c
-     * doesn't clear the lists in it. */
+    /* The guard's range is the mapping, so its offsets include `lead`. This
+     * comes last, because the lists in it are not cleared by region_new.c. */
     mapped__guard guard;
-    char path[]; /* to open it again after a change of directory, too */
+    char path[]; /* opens the file also after a change of directory */
 } mapped__region;
 
 /* The flags of `control`. The thread that sets LOCKED may resize or close;
@@ -102,7 +107,7 @@ typedef struct mapped__region {
  * which needs LOCKED. CLOSED is for good. RETIRED comes with it: the memory
  * stays for the exports that there are, and goes with the last of them. */
 #define MAPPED__CONTROL_LOCKED (UINT64_C(1) << 63)
-#define MAPPED__CONTROL_AWAITED (UINT64_C(1) << 62) /* threads sleep for it */
+#define MAPPED__CONTROL_AWAITED (UINT64_C(1) << 62) /* threads wait for it */
 #define MAPPED__CONTROL_NO_NEW_EXPORTS (UINT64_C(1) << 61)
 #define MAPPED__CONTROL_CLOSED (UINT64_C(1) << 60)
 #define MAPPED__CONTROL_RETIRED (UINT64_C(1) << 59)
@@ -125,10 +130,11 @@ static inline mapped__region *mapped__region_of_guard(mapped__guard *guard)
     return (mapped__region *)((char *)guard - offsetof(mapped__region, guard));
 }
 
-/* Has the caller, who has locked the region or closed it, the only reference,
- * and is no append running? Then nobody else can be in the middle of an access,
- * so addresses may move or be given back. The thread of an append may be here,
- * too: in the handler of a fault that the append has met. */
+/* Does the caller have the only reference, and is no append running? Then
+ * nobody else can be in the middle of an access, so addresses may move or be
+ * given back. The caller has locked or closed the region. (An append may be
+ * running in the caller's own thread, if this is called by the handler of a
+ * fault that the append has met.) */
 static inline bool mapped__region_is_alone(const mapped__region *self)
 {
     return MAPPED__LOAD_ACQUIRE(&self->references) == 1 &&
@@ -274,8 +280,8 @@ mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
 typedef struct mapped__append_target {
     size_t start;
     size_t length;
-    uint32_t truncations; /* of the region when this append began */
-    uint64_t recoveries;  /* the same */
+    uint32_t truncations; /* appends.truncations when this append began */
+    uint64_t recoveries;  /* mapped_region_recovery_count at that time */
 } mapped__append_target;
 
 /* Makes room for `n` bytes (0: only checks that appending is allowed). Two
@@ -346,8 +352,8 @@ mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
                                          uint64_t data_end,
                                          mapped_error *error);
 
-/* Makes a new region known to the fault guard, and to a fork. MAPPED_MEMORY,
- * MAPPED_SYSTEM. */
+/* Puts a new region into the table of guards, so that the handlers of faults
+ * and of forks know it. MAPPED_MEMORY, MAPPED_SYSTEM. */
 mapped_status mapped__region_watch(mapped__region *self, mapped_error *error);
 
 /* Guards the mapping as it is now. */
@@ -358,8 +364,8 @@ void mapped__region_guard(mapped__region *self);
 mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
                                          size_t n, mapped_error *error);
 
-/* The same for what an export has shown, also if the region was retired
- * meanwhile. */
+/* As mapped__region_check_range for bytes that an export shows, also if the
+ * region was retired meanwhile. */
 mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
                                           size_t n, mapped_error *error);
 
@@ -376,30 +382,32 @@ mapped_status mapped__region_check_recovered(mapped_region *region,
  * that the caller has locked. */
 mapped_status mapped__region_check_pages(mapped__region *self, size_t at,
                                          size_t n, mapped_error *error);
-/* The same for all of the region's live length. Behind that lie lost pages if
- * an export has shown them. */
+/* As mapped__region_check_pages for all of the region's live length. Lost pages
+ * that only exports still show lie behind that and don't count. */
 mapped_status mapped__region_check_all(mapped__region *self,
                                        mapped_error *error);
 
 /* Why the page `lost->first` is lost. The region is locked. */
 int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);
 
-/* Gets lost pages past the live length back before a length is published
- * that reaches to them. Not while an append is under way, which is to find its
- * own lost. */
+/* Gets lost pages past the live length back, before a length is published that
+ * reaches to them. Does nothing while an append is running, because that must
+ * find out that its own pages were lost. */
 void mapped__region_recover_past_end(mapped__region *self);
 
 /* What mapped_protect does with a whole region. */
 mapped_status mapped__region_protect(mapped__region *self, mapped_error *error);
-/* The same for bytes [start, end), except for the pages; and whether one of
- * them is protected. */
+/* Tells whether one of the bytes [start, end) is protected, or all are. */
 bool mapped__region_readonly_at(const mapped_region *region, size_t start,
                                 size_t end);
+/* Notes that these bytes are protected, or not any more. Pages that the system
+ * protects stay as they are. */
 mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
                                            size_t end, mapped_error *error);
 mapped_status mapped__region_unprotect_bytes(mapped__region *self, size_t start,
                                              size_t end, mapped_error *error);
-/* Of bytes that the region doesn't have any more. */
+/* Forgets the protection of the bytes after the first `length`, which the
+ * region doesn't have any more. */
 void mapped__region_cut_protection(mapped__region *self, size_t length);
 mapped_status mapped__region_unprotect(mapped__region *self,
                                        mapped_error *error);
@@ -419,8 +427,8 @@ mapped_status mapped__region_open_file(const mapped__region *self,
                                        intptr_t *file, mapped_error *error);
 void mapped__region_close_file(const mapped__region *self, intptr_t file);
 
-/* The same with an open file description of its own, which the caller closes.
- */
+/* As mapped__region_open_file, but opens a second open file description of the
+ * file, which the caller closes. */
 mapped_status mapped__region_reopen_file(const mapped__region *self,
                                          bool writable, intptr_t *file,
                                          mapped_error *error);
