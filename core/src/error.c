@@ -66,8 +66,8 @@ mapped_status mapped_error_set_system(mapped_error *error, int os_error,
     return fill(error, &filled);
 }
 
-/* Of these `operation` says already what is wrong, and stays: of what is not
- * supported if it is more than a word. */
+/* Does `operation` say already what is wrong? It does if the error has one of
+ * these statuses; with MAPPED_UNSUPPORTED only if it is more than one word. */
 static bool operation_is_reason(const mapped_error *error)
 {
     switch (error->status) {
@@ -89,16 +89,17 @@ void mapped_error_set_operation(mapped_error *error, const char *operation)
         error->operation = operation;
 }
 
-/* Of a path in UTF-8 no character is cut in two. */
+/* The beginning of a long path is cut off, but no character of UTF-8 is cut in
+ * two. */
 void mapped_error_set_path(mapped_error *error, const char *path)
 {
     static const char dots[] = "...";
-    const size_t most = sizeof error->path - sizeof dots;
+    const size_t max_length = sizeof error->path - sizeof dots;
     size_t length = path != NULL ? strlen(path) : 0, skipped = 0, at = 0;
     if (error == NULL)
         return;
-    if (length > most) {
-        skipped = length - most;
+    if (length > max_length) {
+        skipped = length - max_length;
         while (((unsigned char)path[skipped] & 0xC0) == 0x80)
             skipped++;
         memcpy(error->path, dots, sizeof dots);

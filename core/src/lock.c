@@ -9,7 +9,7 @@
 #define FIRST_PAUSE ((uint64_t)50000)
 #define LONGEST_PAUSE ((uint64_t)10000000)
 
-/* With the region locked. */
+/* Opens the file a second time. The region is locked. */
 static mapped_status reopen(mapped__region *self, bool shared, intptr_t *file,
                             mapped_error *error)
 {

@@ -19,13 +19,13 @@ static const char *const mode_texts[] = {"r", "r+", "c", "w+", "x+", "a+"};
 mapped_status mapped_mode_parse(const char *text, size_t length,
                                 mapped_mode *mode, mapped_error *error)
 {
-    char plain[3]; /* without a "b", as the C library has it */
+    char without_b[3]; /* as the C library, this ignores one "b" */
     const char *b = length > 1 ? memchr(text + 1, 'b', length - 1) : NULL;
-    if (b != NULL && length <= sizeof plain) {
+    if (b != NULL && length <= sizeof without_b) {
         size_t at = (size_t)(b - text);
-        memcpy(plain, text, at);
-        memcpy(plain + at, b + 1, --length - at);
-        text = plain;
+        memcpy(without_b, text, at);
+        memcpy(without_b + at, b + 1, --length - at);
+        text = without_b;
     }
     for (size_t i = 0; i < sizeof mode_texts / sizeof mode_texts[0]; i++) {
         if (strlen(mode_texts[i]) == length &&
@@ -80,8 +80,8 @@ mapped_status mapped__region_busy(const mapped__region *self, const char *what,
     return mapped__region_report_error(&self->head, what, MAPPED_BUSY, error);
 }
 
-static mapped_status is_closed(const mapped_region *region, const char *what,
-                               mapped_error *error)
+static mapped_status refuse_closed(const mapped_region *region,
+                                   const char *what, mapped_error *error)
 {
     mapped_error_set(error, MAPPED_CLOSED, what);
     return mapped__region_report_error(region, what, MAPPED_CLOSED, error);
@@ -111,8 +111,9 @@ static void end_wait(void *context)
         wait_hooks.after(context);
 }
 
-/* Sleeps, most probably, while another thread has the region locked, as `seen`
- * says. Returns what the control word has become. */
+/* Another thread has the region locked, as the control word `seen` says. Waits
+ * for a while, most probably until that thread unlocks it. Returns what the
+ * control word has become. */
 static uint64_t wait_for_unlock(mapped__region *self, uint64_t seen)
 {
     uint64_t awaited = seen | MAPPED__CONTROL_AWAITED;
@@ -128,7 +129,7 @@ mapped_status mapped__region_lock(mapped__region *self, bool alone,
                                   const char *what, mapped_error *error)
 {
     if (self == NULL)
-        return is_closed(NULL, what, error);
+        return refuse_closed(NULL, what, error);
     uint64_t seen = control_of(self);
     uint64_t added =
         MAPPED__CONTROL_LOCKED | (alone ? MAPPED__CONTROL_NO_NEW_EXPORTS : 0);
@@ -136,7 +137,7 @@ mapped_status mapped__region_lock(mapped__region *self, bool alone,
         if (seen & MAPPED__CONTROL_LOCKED)
             seen = wait_for_unlock(self, seen);
         else if (seen & MAPPED__CONTROL_CLOSED)
-            return is_closed(&self->head, what, error);
+            return refuse_closed(&self->head, what, error);
         else if (alone && (seen & MAPPED__CONTROL_EXPORTS) != 0)
             return mapped__region_busy(self, what, error);
         else if (swap_control(self, &seen, seen | added))
@@ -144,7 +145,7 @@ mapped_status mapped__region_lock(mapped__region *self, bool alone,
     }
 }
 
-/* Changes the control word from locked to not locked, `added` set. */
+/* Unlocks the region, and sets the flags `added` in the same step. */
 static void unlock(mapped__region *self, uint64_t added)
 {
     uint64_t seen = control_of(self);
@@ -193,14 +194,14 @@ mapped_status mapped__region_begin_export(mapped_region *region,
                                           mapped_error *error)
 {
     if (region == NULL)
-        return is_closed(NULL, "export", error);
+        return refuse_closed(NULL, "export", error);
     mapped__region *self = mapped__region_of(region);
     uint64_t seen = control_of(self);
     do {
         while (seen & MAPPED__CONTROL_NO_NEW_EXPORTS)
             seen = wait_for_unlock(self, seen);
         if (seen & MAPPED__CONTROL_CLOSED)
-            return is_closed(region, "export", error);
+            return refuse_closed(region, "export", error);
         assert((seen & MAPPED__CONTROL_EXPORTS) < MAPPED__CONTROL_EXPORTS);
     } while (!swap_control(self, &seen, (seen + 1) | MAPPED__CONTROL_EXPORTED));
     *base = region->base_;
@@ -284,7 +285,7 @@ bool mapped__region_describe(const mapped__region *self, size_t length,
                             &request->reserve));
 }
 
-/* Frees the mappings that only exports still show. */
+/* Frees the mappings that the region has moved away from. */
 static void free_old(mapped__region *self)
 {
     while (self->old_mappings != NULL) {
@@ -303,7 +304,7 @@ void mapped__region_free_old(mapped__region *self)
         free_old(self);
 }
 
-/* To unmap so much may take long. */
+/* To unmap this much may take long. */
 #define MUCH ((size_t)16 << 20)
 
 /* Nobody can be in the middle of an access, and none begins. */
@@ -377,8 +378,8 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
     mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lock(self, true, "close", error);
     if (status == MAPPED_CLOSED) {
-        if (self != NULL &&
-            is_unused(self)) /* which an earlier close was not */
+        /* An earlier close has left the memory to those who used it then. */
+        if (self != NULL && is_unused(self))
             free_memory(self);
         return MAPPED_OK;
     }
@@ -390,8 +391,9 @@ mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
     return MAPPED_OK;
 }
 
-/* From locked to closed with the memory left to the end of the last export.
- * Returns how many exports there are; 0: nothing has changed. */
+/* If there are exports, unlocks the region, closed and retired: the last export
+ * frees the memory when it ends. Returns how many exports there are; 0: nothing
+ * has changed. */
 static size_t leave_to_exports(mapped__region *self)
 {
     uint64_t seen = control_of(self);
@@ -423,8 +425,8 @@ size_t mapped_region_retire(mapped_region *region)
     return 0;
 }
 
-/* After the last export of a retired region: nobody can begin another one, and
- * nobody locks what is closed. */
+/* Frees the memory after the last export of a retired region. Nobody can begin
+ * another export, and nobody else locks a closed region. */
 static void end_retired(mapped__region *self)
 {
     assert(!mapped__region_is_locked(self));

@@ -12,16 +12,18 @@
 
 #include "region_internal.h"
 
-/* In the child of a fork. A region that another thread of the parent was
- * resizing, closing or looking into has no such thread here to finish it, and
- * there is no telling how far it came. So it is closed, and its memory stays
- * out of reach until the process ends. */
-static void begin_in_child(mapped__guard *guard)
+/* Called in the child of a fork. If another thread of the parent had the region
+ * locked, to resize or close it, that thread doesn't exist here to finish this,
+ * and how far it had come is unknown. So the region is closed, and its memory
+ * stays out of reach until the process ends. */
+static void reset_in_child(mapped__guard *guard)
 {
     mapped__region *self = mapped__region_of_guard(guard);
     uint64_t control = MAPPED__LOAD(&self->control);
-    self->appends.capacity = 0;     /* the parent's to fill and to trim */
-    if (mapped__thread_appends()) { /* and goes on here, in a fault handler */
+    self->appends.capacity = 0; /* the spare stays the parent's */
+    if (mapped__thread_appends()) {
+        /* A fault handler has forked in the middle of an append, which goes on
+         * in the child and must fail there. */
         mapped__region_invalidate_appends(self);
     } else {
         self->appends.running = 0;
@@ -48,7 +50,7 @@ mapped_status mapped__region_watch(mapped__region *self, mapped_error *error)
     mapped__guard *guard = &self->guard;
     guard->state = &self->head.state_;
     guard->lost_bit = MAPPED__STATE_LOST;
-    guard->reset_in_child = begin_in_child;
+    guard->reset_in_child = reset_in_child;
     return mapped__guard_add(guard, error);
 }
 
@@ -56,7 +58,8 @@ void mapped__region_guard(mapped__region *self)
 {
     const mapped__mapping *mapping = &self->mapping;
     assert(mapping->used <= mapping->reserved);
-    if (self->guard.base == NULL) { /* set once: handlers read both unlocked */
+    /* Handlers read both without a lock, so they are set only once. */
+    if (self->guard.base == NULL) {
         self->guard.page_size = mapping->page;
         self->guard.writable = mapping->flags & MAPPED__MAP_WRITE;
     }
@@ -64,21 +67,22 @@ void mapped__region_guard(mapped__region *self)
                        mapping->used);
 }
 
-/* Without a file the cause is that explicit huge pages ran out, or that memory
- * broke. `*later` is set if no descriptor was to be had, so that a later call
- * may find the cause. */
+/* Finds why a page is lost. Of memory without a file it is that the explicit
+ * huge pages ran out, or that the memory is broken. `*is_uncertain` is set if
+ * the file couldn't be opened for want of a descriptor: then a later call may
+ * find another cause. */
 static int diagnose(const mapped__region *self, const mapped__lost *lost,
-                    bool *later)
+                    bool *is_uncertain)
 {
     intptr_t file;
     mapped_error error;
-    *later = false;
+    *is_uncertain = false;
     if (lost->poisoned)
         return EIO;
     if (self->file == MAPPED__NO_FILE && self->name == NULL)
         return self->mapping.flags & MAPPED__MAP_HUGETLB ? ENOSPC : EIO;
     if (mapped__region_open_file(self, &file, &error) != MAPPED_OK) {
-        *later = mapped_error_is_shortage(&error);
+        *is_uncertain = mapped_error_is_shortage(&error);
         return EIO;
     }
     uint64_t offset = self->offset - self->lead + lost->first;
@@ -92,15 +96,15 @@ int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost)
 {
     if (lost->cause != 0)
         return lost->cause;
-    bool later;
-    int cause = diagnose(self, lost, &later);
-    if (!later)
+    bool is_uncertain;
+    int cause = diagnose(self, lost, &is_uncertain);
+    if (!is_uncertain)
         mapped__guard_set_cause(&self->guard, lost->offset, cause);
     return cause;
 }
 
-/* Lost stretches are cut to this length. That of a retired region is 0, but its
- * exports show what it had. */
+/* Lost stretches are reported as far as this length. The length of a closed
+ * region is 0, but its exports show what it had before. */
 static size_t reported_length(const mapped__region *self)
 {
     return mapped_region_closed(&self->head)
@@ -108,8 +112,9 @@ static size_t reported_length(const mapped__region *self)
                : mapped_region_length(&self->head);
 }
 
-/* Pages of the mapping as bytes of a region of that length: without the lead
- * before its first byte and the rest of the page after its last. */
+/* Returns which bytes of a region of that length these pages of the mapping
+ * are: without the lead before its first byte, and without the rest of the page
+ * after its last. */
 static mapped_lost_range in_region(const mapped__region *self, size_t length,
                                    const mapped__lost *lost)
 {
@@ -128,7 +133,8 @@ static void name_range(const mapped__region *self, const mapped__lost *lost,
                        const char *what, mapped_error *error)
 {
     size_t length = reported_length(self);
-    if (lost->offset >= self->lead + length) /* an export shows it */
+    /* What lies behind the region is lost only to exports. */
+    if (lost->offset >= self->lead + length)
         length = self->longest;
     mapped_lost_range bytes = in_region(self, length, lost);
     const mapped_error_range range = {
@@ -159,8 +165,8 @@ static bool find_lost(mapped__region *self, size_t at, size_t n,
     return true;
 }
 
-/* The region is locked while the file is looked at, so that nobody closes it. A
- * region closed in between says that instead. */
+/* The region is locked while the file is looked at, so that nobody closes it.
+ * MAPPED_CLOSED if the region was closed before that. */
 mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
                                          size_t n, mapped_error *error)
 {
@@ -176,7 +182,8 @@ mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
     return status;
 }
 
-/* A retired region has no file any more that somebody could close. */
+/* A closed region is not locked for the report: it has no file any more that
+ * somebody could close. */
 mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
                                           size_t n, mapped_error *error)
 {
@@ -245,9 +252,10 @@ mapped_status mapped_region_faults(mapped_region *region,
     mapped_status status = mapped__region_lock(self, false, "faults", error);
     if (status != MAPPED_OK)
         return status;
-    size_t all = mapped__guard_copy_lost(&self->guard, lost, MAPPED__LOST_ROOM);
+    size_t stretches =
+        mapped__guard_copy_lost(&self->guard, lost, MAPPED__LOST_ROOM);
     size_t found = 0;
-    for (size_t i = 0; i < all; i++) {
+    for (size_t i = 0; i < stretches; i++) {
         mapped_lost_range range =
             in_region(self, mapped_region_length(&self->head), &lost[i]);
         if (range.length == 0)

@@ -48,7 +48,9 @@ static void add(stretch_list *list, stretch more)
     list->count = kept;
 }
 
-/* At most one stretch becomes two. */
+/* Takes the bytes of `less` out of all stretches. At most one stretch becomes
+ * two.
+ */
 static void take_out(stretch_list *list, stretch less)
 {
     const stretch_list before = *list;
@@ -224,23 +226,25 @@ mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
     return status;
 }
 
-/* With the region locked. */
+/* Ends the protection of some bytes. If all bytes were protected, the others
+ * are noted one by one now, and the system no longer protects their pages. The
+ * region is locked. */
 static mapped_status unprotect_bytes(mapped__region *self, stretch less,
                                      mapped_error *error)
 {
-    bool whole = mapped_region_readonly(&self->head);
+    bool all_protected = mapped_region_readonly(&self->head);
     stretch_list list = {0};
     mapped_status status = MAPPED_OK;
     if (self->protection != NULL)
         list = self->protection->list;
-    if (whole)
+    if (all_protected)
         add(&list, (stretch){0, self->length});
     take_out(&list, less);
-    if (whole)
+    if (all_protected)
         status = mapped__region_unprotect_pages(self, error);
     if (status == MAPPED_OK)
         status = set_list(self, &list, error);
-    if (status == MAPPED_OK && whole)
+    if (status == MAPPED_OK && all_protected)
         __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_READONLY,
                            __ATOMIC_SEQ_CST);
     return status;

@@ -64,8 +64,8 @@ mapped_status mapped_slice_check(mapped_slice slice, mapped_error *error)
 
 bool mapped_slice_readonly(mapped_slice slice)
 {
-    size_t most = SIZE_MAX - slice.offset;
-    size_t length = slice.length < most ? slice.length : most;
+    size_t max_length = SIZE_MAX - slice.offset;
+    size_t length = slice.length < max_length ? slice.length : max_length;
     return mapped__region_readonly_at(slice.region, slice.offset,
                                       slice.offset + length);
 }
