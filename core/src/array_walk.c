@@ -94,14 +94,14 @@ static mapped_status walk_row(mapped__walk *walk, const size_t start[2])
     ptrdiff_t a = walk->sides[0].strides[last],
               b = walk->sides[1].strides[last];
     size_t at[2] = {start[0], start[1]}, left = (size_t)walk->shape[last], n;
-    size_t most = items_per_block(&walk->sides[0], a);
+    size_t max_items = items_per_block(&walk->sides[0], a);
     mapped_status status = MAPPED_OK;
-    if (most > items_per_block(&walk->sides[1], b))
-        most = items_per_block(&walk->sides[1], b);
+    if (max_items > items_per_block(&walk->sides[1], b))
+        max_items = items_per_block(&walk->sides[1], b);
     if (walk->device)
-        most = 1;
+        max_items = 1;
     for (; left > 0 && status == MAPPED_OK && !walk->stop; left -= n) {
-        n = left < most ? left : most;
+        n = left < max_items ? left : max_items;
         status = walk_block(walk, at, n);
         at[0] += n * (size_t)a;
         at[1] += n * (size_t)b;

@@ -24,12 +24,14 @@ uint64_t mapped_deadline(uint64_t nanoseconds)
 mapped_status mapped_deadline_seconds(double seconds, uint64_t *deadline,
                                       mapped_error *error)
 {
-    const double most = (double)(INT64_MAX / SECOND);
+    const double max_seconds = (double)(INT64_MAX / SECOND);
     if (!(seconds >= 0)) /* NaN */
         return mapped_error_set(error, MAPPED_ARGUMENT, "timeout");
-    uint64_t whole = seconds < most ? (uint64_t)(seconds * SECOND) : 0;
-    *deadline =
-        seconds < most ? mapped_deadline(whole + (seconds > 0)) : MAPPED_NEVER;
+    uint64_t nanoseconds =
+        seconds < max_seconds ? (uint64_t)(seconds * SECOND) : 0;
+    *deadline = seconds < max_seconds
+                    ? mapped_deadline(nanoseconds + (seconds > 0))
+                    : MAPPED_NEVER;
     return MAPPED_OK;
 }
 

@@ -161,18 +161,18 @@ mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
 }
 
 /* Zeros for the parts of pages at the ends. */
-static void zero_ends(unsigned char *first, size_t n, mapped__pages whole)
+static void zero_ends(unsigned char *first, size_t n, mapped__pages whole_pages)
 {
     unsigned char *end = first + n;
-    if (whole.length == 0) {
+    if (whole_pages.length == 0) {
         memset(first, 0, n);
         return;
     }
-    if (whole.start > first)
-        memset(first, 0, (size_t)(whole.start - first));
-    if (whole.start + whole.length < end)
-        memset(whole.start + whole.length, 0,
-               (size_t)(end - whole.start - whole.length));
+    if (whole_pages.start > first)
+        memset(first, 0, (size_t)(whole_pages.start - first));
+    if (whole_pages.start + whole_pages.length < end)
+        memset(whole_pages.start + whole_pages.length, 0,
+               (size_t)(end - whole_pages.start - whole_pages.length));
 }
 
 static mapped_status discard_locked(mapped_slice slice, mapped_error *error)
@@ -182,11 +182,12 @@ static mapped_status discard_locked(mapped_slice slice, mapped_error *error)
         mapped_slice_enter_write(slice, 0, slice.length, &first, error);
     if (status != MAPPED_OK || slice.length == 0)
         return status;
-    mapped__pages whole = inward(slice, first);
-    if (whole.length > 0)
-        status = mapped__range_discard(whole.start, whole.length, error);
+    mapped__pages whole_pages = inward(slice, first);
+    if (whole_pages.length > 0)
+        status =
+            mapped__range_discard(whole_pages.start, whole_pages.length, error);
     if (status == MAPPED_OK)
-        zero_ends(first, slice.length, whole);
+        zero_ends(first, slice.length, whole_pages);
     return status;
 }
 
@@ -300,17 +301,19 @@ static mapped_status revert_pages(mapped_slice slice, mapped_error *error)
         mapped_slice_enter_write(slice, 0, slice.length, &first, error);
     if (status != MAPPED_OK || slice.length == 0)
         return status;
-    mapped__pages whole = inward(slice, first);
+    mapped__pages whole_pages = inward(slice, first);
     size_t before = slice.length;
     size_t behind = slice.length;
-    if (whole.length > 0) {
-        before = whole.start > first ? (size_t)(whole.start - first) : 0;
-        if (whole.start + whole.length < first + slice.length)
-            behind = (size_t)(whole.start + whole.length - first);
+    if (whole_pages.length > 0) {
+        before =
+            whole_pages.start > first ? (size_t)(whole_pages.start - first) : 0;
+        if (whole_pages.start + whole_pages.length < first + slice.length)
+            behind = (size_t)(whole_pages.start + whole_pages.length - first);
     }
     status = revert_ends(slice, before, behind, error);
-    if (status == MAPPED_OK && whole.length > 0)
-        status = mapped__range_revert(whole.start, whole.length, error);
+    if (status == MAPPED_OK && whole_pages.length > 0)
+        status =
+            mapped__range_revert(whole_pages.start, whole_pages.length, error);
     if (status != MAPPED_OK)
         return status;
     return mapped_slice_leave(slice, 0, slice.length, error);

@@ -50,7 +50,7 @@ static cursor fail(matcher *m, unsigned reason, const node *item)
     return NULL;
 }
 
-static bool failed(const matcher *m)
+static bool has_failed(const matcher *m)
 {
     return m->status != MAPPED_OK;
 }
@@ -154,14 +154,14 @@ static inline bool cannot_match(matcher *m, const node *item, cursor s)
 static cursor match_greedy(matcher *m, const node *item, cursor s)
 {
     cursor last = run_end(m, item, s);
-    if (failed(m))
+    if (has_failed(m))
         return NULL;
     if (m->depth == 0)
         return fail(m, MAPPED__PATTERN_TOO_COMPLEX, item);
     for (;; last--) {
         if (!cannot_match(m, item + 1, last)) {
             cursor end = match_from(m, item + 1, last);
-            if (end != NULL || failed(m))
+            if (end != NULL || has_failed(m))
                 return end;
         }
         if (last == s || !count_steps(m, 1))
@@ -176,7 +176,7 @@ static cursor match_lazy(matcher *m, const node *item, cursor s)
     for (;; s++) {
         if (!cannot_match(m, item + 1, s)) {
             cursor end = match_from(m, item + 1, s);
-            if (end != NULL || failed(m))
+            if (end != NULL || has_failed(m))
                 return end;
         }
         if (!fits_at(m, item, s) || !count_steps(m, 1))
@@ -322,7 +322,7 @@ static bool match_single(matcher *m, const node **item, cursor *s, cursor *end)
         *end = match_lazy(m, now, *s);
     } else {
         *end = match_from(m, now + 1, *s + 1);
-        return *end == NULL && !failed(m) && count_steps(m, 1);
+        return *end == NULL && !has_failed(m) && count_steps(m, 1);
     }
     return false;
 }
@@ -428,7 +428,7 @@ static size_t try_all(matcher *m, size_t at, size_t limit, bool *found)
             break;
         note_read(m, m->begin + at);
         *found = try_at(m, at++);
-        if (*found || failed(m))
+        if (*found || has_failed(m))
             break;
     }
     return at;
@@ -457,7 +457,8 @@ static mapped_status try_block(matcher *m, size_t *at, size_t limit)
     *at = try_all(m, *at, limit - *at < block ? limit : *at + block, &found);
     if (samples && !found)
         mapped_needle_tune(&m->match->prefix_, p + *at, MAPPED__NEEDLE_SAMPLE);
-    status = failed(m) && m->status != MAPPED_PATTERN ? m->status : leave(m);
+    status =
+        has_failed(m) && m->status != MAPPED_PATTERN ? m->status : leave(m);
     m->found = found && status == MAPPED_OK;
     return status;
 }
@@ -521,7 +522,7 @@ static mapped_status search(matcher *m, size_t at, size_t limit)
     mapped_status status = MAPPED_OK;
     while (status == MAPPED_OK && !m->found && at < limit) {
         status = try_block(m, &at, limit);
-        if (status == MAPPED_OK && failed(m))
+        if (status == MAPPED_OK && has_failed(m))
             status = pattern_error(m->reason, m->reason_at, m->error);
     }
     return status;

@@ -105,11 +105,11 @@ static bool start_thread(job *todo)
     pthread_t thread;
     mapped__signals held;
     mapped__signals_block(&held);
-    bool made = pthread_create(&thread, NULL, read_file, todo) == 0;
+    bool is_started = pthread_create(&thread, NULL, read_file, todo) == 0;
     mapped__signals_unblock(&held);
-    if (made)
+    if (is_started)
         pthread_detach(thread);
-    return made;
+    return is_started;
 }
 
 static bool start_job(const job *wanted)

@@ -41,7 +41,7 @@ static unsigned char *page_at(uintptr_t word, unsigned number)
     return start_of(word) + before * mapped__page_size();
 }
 
-static size_t all_length(void)
+static size_t total_length(void)
 {
     return RUNS * (RUN_PAGES + 1) * mapped__page_size();
 }
@@ -55,18 +55,18 @@ bool mapped__give_up_replacements(void)
     unsigned char *start = start_of(word);
     unsigned char *rest =
         taken > 0 ? page_at(word, taken - 1) + mapped__page_size() : start;
-    return munmap(rest, all_length() - (size_t)(rest - start)) == 0;
+    return munmap(rest, total_length() - (size_t)(rest - start)) == 0;
 }
 
 /* Locked memory would count and be filled, so the locks go before anybody may
  * touch it. */
-static bool prepare(unsigned char *made)
+static bool prepare(unsigned char *new_pages)
 {
     const size_t page = mapped__page_size();
-    bool done = munlock(made, all_length()) == 0;
+    bool done = munlock(new_pages, total_length()) == 0;
     for (unsigned run = 0; run < RUNS && done; run++)
-        done = mprotect(made + run * (RUN_PAGES + 1) * page, RUN_PAGES * page,
-                        PROT_READ | PROT_WRITE) == 0;
+        done = mprotect(new_pages + run * (RUN_PAGES + 1) * page,
+                        RUN_PAGES * page, PROT_READ | PROT_WRITE) == 0;
     return done;
 }
 
@@ -74,14 +74,14 @@ static bool prepare(unsigned char *made)
  * the replacements are gone and a mapping is only to be replaced by another,
  * this one is unmapped for as long as that takes. */
 #define UNMAPPED ((uintptr_t)1)
-#define MOST_YIELDS 100000
+#define MAX_YIELDS 100000
 static uintptr_t placeholder;
 
 static uintptr_t make_placeholder(void)
 {
-    void *made = mmap(NULL, mapped__page_size(), PROT_NONE,
+    void *page = mmap(NULL, mapped__page_size(), PROT_NONE,
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return made != MAP_FAILED ? (uintptr_t)made : 0;
+    return page != MAP_FAILED ? (uintptr_t)page : 0;
 }
 
 static void keep_placeholder(void)
@@ -89,18 +89,18 @@ static void keep_placeholder(void)
     uintptr_t none = 0;
     if (MAPPED__LOAD(&placeholder) != 0)
         return;
-    uintptr_t made = make_placeholder();
-    if (made != 0 &&
-        !__atomic_compare_exchange_n(&placeholder, &none, made, false,
+    uintptr_t page = make_placeholder();
+    if (page != 0 &&
+        !__atomic_compare_exchange_n(&placeholder, &none, page, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        munmap((void *)made, mapped__page_size());
+        munmap((void *)page, mapped__page_size());
 }
 
 /* Unmaps the place holder. Another thread that has unmapped it is about to map
  * it again; after a fork there is no such thread. */
 static bool unmap_placeholder(void)
 {
-    for (int i = 0; i < MOST_YIELDS; i++) {
+    for (int i = 0; i < MAX_YIELDS; i++) {
         uintptr_t held = MAPPED__LOAD_ACQUIRE(&placeholder);
         if (held == 0)
             return false;
@@ -125,17 +125,17 @@ void mapped__prepare_replacements(void)
     keep_placeholder();
     if (has_pages())
         return;
-    unsigned char *made =
-        mmap(NULL, all_length(), PROT_NONE,
+    unsigned char *new_pages =
+        mmap(NULL, total_length(), PROT_NONE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (made == MAP_FAILED)
+    if (new_pages == MAP_FAILED)
         return;
-    assert(taken_of((uintptr_t)made) == 0);
+    assert(taken_of((uintptr_t)new_pages) == 0);
     (void)mapped__give_up_replacements();
-    if (!prepare(made) ||
-        !__atomic_compare_exchange_n(&pages, &none, (uintptr_t)made, false,
+    if (!prepare(new_pages) ||
+        !__atomic_compare_exchange_n(&pages, &none, (uintptr_t)new_pages, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        munmap(made, all_length());
+        munmap(new_pages, total_length());
 }
 
 /* The thread that has counted a page as taken is the only one that has it.

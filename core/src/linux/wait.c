@@ -30,9 +30,9 @@ void mapped__yield(void)
 bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
 {
     const struct timespec millisecond = {0, 1000000};
-    const struct timespec most = {(time_t)(nanoseconds / 1000000000),
-                                  (long)(nanoseconds % 1000000000)};
-    if (syscall(SYS_futex, word, FUTEX_WAIT, seen, &most, NULL, 0) == 0 ||
+    const struct timespec timeout = {(time_t)(nanoseconds / 1000000000),
+                                     (long)(nanoseconds % 1000000000)};
+    if (syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0) == 0 ||
         errno == EAGAIN || errno == ETIMEDOUT)
         return true;
     return errno != EINTR &&
@@ -43,8 +43,8 @@ uint32_t mapped__notify(const uint32_t *word, uint32_t count)
 {
     if (count == 0) /* which the system takes for 1 */
         return 0;
-    int most = count < INT_MAX ? (int)count : INT_MAX;
-    long woken = syscall(SYS_futex, word, FUTEX_WAKE, most, NULL, NULL, 0);
+    int max_woken = count < INT_MAX ? (int)count : INT_MAX;
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, max_woken, NULL, NULL, 0);
     return woken > 0 ? (uint32_t)woken : 0;
 }
 

@@ -6,7 +6,7 @@
 
 #include "posix/system.h"
 
-static mapped_status failed(mapped_error *error, const char *call)
+static mapped_status system_error(mapped_error *error, const char *call)
 {
     return mapped_error_set_system(error, errno, call);
 }
@@ -20,7 +20,7 @@ static mapped_status start(intptr_t file, uint64_t offset, size_t length,
                         SYNC_FILE_RANGE_WRITE) == 0 ||
         errno == EINVAL || errno == ESPIPE || errno == ENOSYS)
         return MAPPED_OK;
-    return failed(error, "sync_file_range");
+    return system_error(error, "sync_file_range");
 }
 
 /* A msync that waits is an fdatasync of the pages on Linux, which writes the
@@ -32,14 +32,14 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
     size_t lead = (uintptr_t)address % mapped__page_size();
     if (length == 0 && wait)
         return fdatasync((int)file) == 0 ? MAPPED_OK
-                                         : failed(error, "fdatasync");
+                                         : system_error(error, "fdatasync");
     if (length == 0)
         return MAPPED_OK;
     if (!wait)
         return start(file, offset, length, error);
     return msync(address - lead, length + lead, MS_SYNC) == 0
                ? MAPPED_OK
-               : failed(error, "msync");
+               : system_error(error, "msync");
 }
 
 mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
@@ -48,5 +48,5 @@ mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
     do
         result = fsync((int)file);
     while (result != 0 && errno == EINTR);
-    return result == 0 ? MAPPED_OK : failed(error, "fsync");
+    return result == 0 ? MAPPED_OK : system_error(error, "fsync");
 }

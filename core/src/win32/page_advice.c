@@ -3,7 +3,7 @@
  * isn't supported. */
 #include "system.h"
 
-static mapped_status failed(mapped_error *error, const char *call)
+static mapped_status system_error(mapped_error *error, const char *call)
 {
     return mapped_error_set_system(error, (int)GetLastError(), call);
 }
@@ -68,7 +68,7 @@ mapped_status mapped__range_lock(unsigned char *start, size_t length,
                                  mapped_error *error)
 {
     if (!VirtualLock(start, length))
-        return failed(error, "VirtualLock");
+        return system_error(error, "VirtualLock");
     return MAPPED_OK;
 }
 
@@ -76,7 +76,7 @@ mapped_status mapped__range_unlock(unsigned char *start, size_t length,
                                    mapped_error *error)
 {
     if (!VirtualUnlock(start, length))
-        return failed(error, "VirtualUnlock");
+        return system_error(error, "VirtualUnlock");
     return MAPPED_OK;
 }
 
@@ -100,7 +100,7 @@ mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
         unsigned char *to = piece.end < end ? piece.end : end;
         if (!VirtualProtect(at, (SIZE_T)(to - at),
                             protection(mapping, writable), &before))
-            return failed(error, "VirtualProtect");
+            return system_error(error, "VirtualProtect");
     }
     return MAPPED_OK;
 }
