@@ -148,10 +148,11 @@ static bool handle_in_guard(const mapped__guard_slot *slot,
         return !fault->maybe_stale;
     if (!confirm_lost(guard, fault))
         return false;
-    /* If the page alone can't be replaced, all that is mapped is. */
-    size_t whole = offset < used && used < length ? used : length;
+    /* If the page alone can't be replaced, all that is mapped is, or the whole
+     * range if the page lies behind that. */
+    size_t whole_length = offset < used && used < length ? used : length;
     spin_lock(&guard->lock);
-    bool done = replace(guard, (unsigned char *)base, whole, &page);
+    bool done = replace(guard, (unsigned char *)base, whole_length, &page);
     spin_unlock(&guard->lock);
     __atomic_fetch_add(&guard->faults, 1, __ATOMIC_ACQ_REL);
     __atomic_fetch_add(&total_faults, 1, __ATOMIC_RELAXED);

@@ -99,10 +99,10 @@ static bool is_served(const siginfo_t *info, const void *context)
  * when we return. */
 static void die(int signal_number, siginfo_t *info)
 {
-    struct sigaction standard;
-    memset(&standard, 0, sizeof standard);
-    standard.sa_handler = SIG_DFL;
-    sigaction(signal_number, &standard, NULL);
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    sigaction(signal_number, &action, NULL);
     mapped__signal_send_again(signal_number, info);
 }
 
@@ -117,13 +117,13 @@ static void die(int signal_number, siginfo_t *info)
  * of this library. */
 
 /* Sets `*during` to the mask that the thread has while the previous handler
- * `to` runs. `entered` is the mask that the thread had when our entry began. If
- * the kernel has called the entry, that has SIGBUS and the mark, because the
- * entry asks for both, and `to` gets the mask that the kernel would have given
- * it. If not, a handler on top of ours has called the entry, and its mask
- * stays. */
-static void find_mask(const struct sigaction *to, const ucontext_t *context,
-                      const sigset_t *entered, sigset_t *during)
+ * runs. `entered` is the mask that the thread had when our entry began. If it
+ * has SIGBUS and the mark, the kernel has called the entry, which asks for
+ * both. Then the handler gets the mask that the kernel would have given it.
+ * Else a handler on top of ours has called the entry, and its mask stays. */
+static void make_mask(const struct sigaction *handler,
+                      const ucontext_t *context, const sigset_t *entered,
+                      sigset_t *during)
 {
     bool has_bus = mapped__mask_has(entered, SIGBUS);
     bool has_mark = mapped__mask_has(entered, MAPPED__MARK);
@@ -131,8 +131,8 @@ static void find_mask(const struct sigaction *to, const ucontext_t *context,
     bool expects_blocked; /* SIGBUS, while it runs */
     if (called_by_kernel) {
         mapped__mask_copy(during, &context->uc_sigmask);
-        mapped__mask_add_all(during, &to->sa_mask);
-        expects_blocked = !(to->sa_flags & SA_NODEFER);
+        mapped__mask_add_all(during, &handler->sa_mask);
+        expects_blocked = !(handler->sa_flags & SA_NODEFER);
     } else {
         mapped__mask_copy(during, entered);
         expects_blocked = has_bus || has_mark;
@@ -144,17 +144,17 @@ static void find_mask(const struct sigaction *to, const ucontext_t *context,
 
 /* Calls a previous handler as the kernel would, but with SIGBUS unblocked, so
  * that a lost page of ours which the handler touches is served, too. */
-static void call_handler(const struct sigaction *to, siginfo_t *info,
+static void call_handler(const struct sigaction *handler, siginfo_t *info,
                          ucontext_t *context, const sigset_t *entered)
 {
     sigset_t during;
     sigset_t own_mask;
-    find_mask(to, context, entered, &during);
+    make_mask(handler, context, entered, &during);
     mapped__mask_swap(&during, &own_mask);
-    if (to->sa_flags & SA_SIGINFO)
-        to->sa_sigaction(info->si_signo, info, context);
+    if (handler->sa_flags & SA_SIGINFO)
+        handler->sa_sigaction(info->si_signo, info, context);
     else
-        to->sa_handler(info->si_signo);
+        handler->sa_handler(info->si_signo);
     mapped__mask_swap(&own_mask, NULL);
 }
 
@@ -203,10 +203,10 @@ static void pass_on(unsigned number, siginfo_t *info, ucontext_t *context,
         postpone(signal_number, info, context);
         return;
     }
-    struct sigaction to = take_previous(number);
-    if (is_handler(&to))
-        call_handler(&to, info, context, entered);
-    else if (to.sa_handler == SIG_DFL || mapped__signal_is_forced(info))
+    struct sigaction action = take_previous(number);
+    if (is_handler(&action))
+        call_handler(&action, info, context, entered);
+    else if (action.sa_handler == SIG_DFL || mapped__signal_is_forced(info))
         die(signal_number, info);
 }
 
