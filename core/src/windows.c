@@ -193,10 +193,10 @@ mapped_status mapped_windows_map(const mapped_windows *windows,
                error);
 }
 
-/* Maps the next window and releases the one before; `*more` is false at the
- * end. */
+/* Maps the next window and releases the one before. At the end `*has_window` is
+ * false. */
 static mapped_status next(mapped_windows *windows, mapped_window *window,
-                          bool *more, mapped_error *error)
+                          bool *has_window, mapped_error *error)
 {
     mapped_windows then;
     mapped_status status;
@@ -207,8 +207,8 @@ static mapped_status next(mapped_windows *windows, mapped_window *window,
         if (status != MAPPED_OK)
             return status;
         release(&windows->region_);
-        *more = mapped_windows_advance(&then, size, window);
-        if (!*more)
+        *has_window = mapped_windows_advance(&then, size, window);
+        if (!*has_window)
             return MAPPED_OK;
         status = map(windows, *window, NULL, &then.region_, error);
     } while (status == MAPPED_PAST_END);
@@ -218,7 +218,7 @@ static mapped_status next(mapped_windows *windows, mapped_window *window,
 }
 
 mapped_status mapped_windows_next(mapped_windows *windows, mapped_slice *window,
-                                  bool *more, mapped_error *error)
+                                  bool *has_window, mapped_error *error)
 {
     mapped_window at;
     bool found = false;
@@ -227,7 +227,7 @@ mapped_status mapped_windows_next(mapped_windows *windows, mapped_slice *window,
         return end(windows, "windows", status, error);
     if (found)
         *window = mapped_region_slice(windows->region_);
-    *more = found;
+    *has_window = found;
     return MAPPED_OK;
 }
 
@@ -274,13 +274,13 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
     mapped_windows walk = walk_for(windows, needle, from);
     mapped_window window = {0, 0};
     size_t found = MAPPED_NOT_FOUND;
-    bool more;
+    bool has_window;
     mapped_status status;
     if (needle->length_ == 0)
         return find_empty(windows, from, offset, error);
     for (;;) {
-        status = next(&walk, &window, &more, error);
-        if (status != MAPPED_OK || !more)
+        status = next(&walk, &window, &has_window, error);
+        if (status != MAPPED_OK || !has_window)
             break;
         status = mapped_find(mapped_region_slice(walk.region_), needle, &found,
                              error);
@@ -288,7 +288,7 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
             break;
     }
     if (status == MAPPED_OK)
-        *offset = more ? window.offset + found : MAPPED_WINDOWS_NOT_FOUND;
+        *offset = has_window ? window.offset + found : MAPPED_WINDOWS_NOT_FOUND;
     return end_search(&walk, "find", window, status, error);
 }
 
@@ -312,21 +312,21 @@ mapped_status mapped_windows_count(const mapped_windows *windows,
     mapped_windows walk = walk_for(windows, needle, 0);
     mapped_window window = {0, 0};
     uint64_t total = 0;
-    bool more;
+    bool has_window;
     mapped_status status;
     if (needle->length_ == 0)
         return count_empty(windows, count, error);
     for (;;) {
-        size_t part, used;
-        status = next(&walk, &window, &more, error);
-        if (status != MAPPED_OK || !more)
+        size_t part, counted;
+        status = next(&walk, &window, &has_window, error);
+        if (status != MAPPED_OK || !has_window)
             break;
         status = mapped__count_part(mapped_region_slice(walk.region_), needle,
-                                    &part, &used, error);
+                                    &part, &counted, error);
         if (status != MAPPED_OK)
             break;
         total += part;
-        walk.next_ = window.offset + used;
+        walk.next_ = window.offset + counted;
     }
     if (status == MAPPED_OK)
         *count = total;

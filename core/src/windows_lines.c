@@ -132,7 +132,7 @@ mapped_status mapped_windows_lines_map(mapped_windows_lines *lines,
 }
 
 mapped_status mapped_windows_lines_next(mapped_windows_lines *lines,
-                                        mapped_slice *line, bool *more,
+                                        mapped_slice *line, bool *has_line,
                                         mapped_error *error)
 {
     mapped_lines_step step;
@@ -155,6 +155,6 @@ mapped_status mapped_windows_lines_next(mapped_windows_lines *lines,
         return status;
     if (step == MAPPED_LINES_LINE)
         *line = found;
-    *more = step == MAPPED_LINES_LINE;
+    *has_line = step == MAPPED_LINES_LINE;
     return MAPPED_OK;
 }

@@ -4,13 +4,13 @@
  *
  *     mapped_windows windows;
  *     mapped_slice window;
- *     bool more;
+ *     bool has_window;
  *     mapped_status status =
  *         mapped_windows_open(&windows, path, 1 << 20, 0, &error);
  *     if (status != MAPPED_OK)
  *         return status;
- *     while ((status = mapped_windows_next(&windows, &window, &more,
- *                                          &error)) == MAPPED_OK && more)
+ *     while ((status = mapped_windows_next(&windows, &window, &has_window,
+ *                                          &error)) == MAPPED_OK && has_window)
  *         ... mapped_region_file_offset(window.region) is where it begins ...
  *     mapped_windows_close(&windows);
  *
@@ -92,14 +92,14 @@ MAPPED__MUST_USE mapped_status mapped_windows_file_size(
 /* The next window begins at `offset`, wherever the walk was. */
 void mapped_windows_seek(mapped_windows *windows, uint64_t offset);
 
-/* Releases the window before and sets `*window` to the next one and `*more` to
- * true; `*more` to false, and `*window` stays untouched, at the end of the file
- * as it is now. A window is valid until the next call with these windows; to
- * keep it, acquire its region. MAPPED_MEMORY. After an error the walk is where
- * it was. */
+/* Releases the window before, and sets `*window` to the next one and
+ * `*has_window` to true. At the end of the file as it is now, sets
+ * `*has_window` to false, and `*window` stays untouched. A window is valid
+ * until the next call with these windows; to keep it, acquire its region.
+ * MAPPED_MEMORY. After an error the walk is where it was. */
 MAPPED__MUST_USE mapped_status mapped_windows_next(mapped_windows *windows,
                                                    mapped_slice *window,
-                                                   bool *more,
+                                                   bool *has_window,
                                                    mapped_error *error);
 
 /* The same in three steps, for callers with storage for regions and locks of
@@ -174,11 +174,11 @@ void mapped_windows_lines_init(mapped_windows_lines *lines,
 /* Releases the window; nothing else needs an end. */
 void mapped_windows_lines_deinit(mapped_windows_lines *lines);
 
-/* Sets `*line` to the next line and `*more` to true, or `*more` to false. A
- * line is valid until the next call. */
+/* Sets `*line` to the next line and `*has_line` to true. If there is none, sets
+ * `*has_line` to false. A line is valid until the next call. */
 MAPPED__MUST_USE mapped_status
 mapped_windows_lines_next(mapped_windows_lines *lines, mapped_slice *line,
-                          bool *more, mapped_error *error);
+                          bool *has_line, mapped_error *error);
 
 /* The same in steps, for callers with storage of their own for regions. */
 typedef enum mapped_lines_step {
