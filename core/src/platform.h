@@ -21,7 +21,8 @@ typedef enum mapped__file_kind {
     MAPPED__FILE_OTHER    /* pipe, socket: can't be mapped */
 } mapped__file_kind;
 
-/* Identity of a file while it exists: the same numbers, the same file. */
+/* What a file is. `device` and `serial` together identify it while it exists.
+ */
 typedef struct mapped__file_info {
     uint64_t size; /* bytes; 0 for character devices */
     uint64_t device;
@@ -47,9 +48,9 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
 /* MAPPED_NOT_A_FILE, with the number that the system has for it. */
 mapped_status mapped__file_refuse(mapped__file_kind kind, mapped_error *error);
 
-/* What must stand before a relative `path` for it to mean the same after the
- * working directory has changed; how many bytes that are, without a NUL. 0 for
- * other paths, and where it can't be told. */
+/* Writes to `base` what must stand before a relative `path` for it to mean the
+ * same after the working directory has changed. Returns how many bytes that
+ * are; there is no NUL. Returns 0 for other paths, and if it can't be told. */
 #define MAPPED__BASE_SIZE 4096
 size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE]);
 
@@ -77,10 +78,10 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
                                  unsigned char *address, size_t length,
                                  bool wait, mapped_error *error);
 
-/* Writes all that the system knows of the file to the disk. / Of the entries in
- * the directory of a file, which may be gone; where there is no such call, the
- * system does it itself. */
+/* Writes all that the system knows of the file to the disk. */
 mapped_status mapped__file_sync(intptr_t file, mapped_error *error);
+/* Writes the directory of a file, which may be gone, to the disk. Does nothing
+ * on a system that does this itself. */
 mapped_status mapped__directory_sync(const char *path, mapped_error *error);
 
 /* Memory of `size` zero bytes that has a descriptor but no name: memfd, a
@@ -99,9 +100,9 @@ mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
 /* Ends the lock for all who have the description by a fork. */
 void mapped__file_unlock(intptr_t file, uint64_t offset, uint64_t length);
 
-/* The path of the file that shared memory of that name is, which begins with a
- * "/" or doesn't, and removing it. MAPPED_ARGUMENT, MAPPED_SYSTEM;
- * MAPPED_UNSUPPORTED where it is no file. */
+/* Shared memory of a name, which may begin with a "/", is a file: these write
+ * the path of the file, and remove it. MAPPED_ARGUMENT, MAPPED_SYSTEM;
+ * MAPPED_UNSUPPORTED on a system where it is no file. */
 #define MAPPED__SHARED_SIZE 300
 #define MAPPED__SHARED_PREFIX 16 /* the path is at most so much longer */
 mapped_status mapped__shared_path(const char *name,
@@ -178,8 +179,8 @@ void mapped__unmap(mapped__mapping *mapping);
  * mapped__map_revoke, but callable inside a fault handler. False: not done. */
 bool mapped__page_replace(unsigned char *address, size_t length, bool writable);
 
-/* The same for all of a mapping. Adds to their number neither, so that it works
- * where the system refuses to have more of them. */
+/* As mapped__page_replace for all of a mapping. This doesn't split the mapping,
+ * so it works also if the system refuses to have more mappings. */
 bool mapped__whole_replace(unsigned char *address, size_t length,
                            bool writable);
 
@@ -235,9 +236,10 @@ mapped_status mapped__range_resident(unsigned char *start, size_t length,
                                      mapped_error *error);
 
 /* Keeps pages in memory. MAPPED_FAULT, and nothing is locked, if one can't be
- * had. / Lets them go. */
+ * had. */
 mapped_status mapped__range_lock(unsigned char *start, size_t length,
                                  mapped_error *error);
+/* Ends that. */
 mapped_status mapped__range_unlock(unsigned char *start, size_t length,
                                    mapped_error *error);
 
@@ -331,19 +333,22 @@ size_t mapped__page_size(void); /* the system's own, in bytes */
 void mapped__wait(const uint32_t *word, uint32_t seen);
 void mapped__wake(const uint32_t *word); /* all threads that sleep there */
 
-/* The same for a word in memory that other processes share: sleeps at most that
- * long. False: a signal handler has run meanwhile. mapped__notify wakes at most
- * `count` threads, of any process, and returns how many, or 0 where the system
- * can only be asked again and again: there `sleep` returns after a millisecond.
- * Both may be called for a page that can't be had. */
+/* These two are for a word in memory that other processes share, also in a page
+ * that can't be had. mapped__sleep sleeps until mapped__notify is called for
+ * the word, but at most so many nanoseconds, and not at all if the word is
+ * another number than `seen`. It returns false if a signal handler has run
+ * meanwhile. mapped__notify wakes at most `count` threads, of any process, and
+ * returns how many. If the system has no such call, mapped__notify returns 0,
+ * and mapped__sleep returns after a millisecond. */
 bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds);
 uint32_t mapped__notify(const uint32_t *word, uint32_t count);
 uint64_t mapped__now(void); /* nanoseconds since some time */
 
-/* A number that no other process of this system has had, most probably: its low
- * 32 bits are that of the process, of which the highest is 0. 0: it can't be
- * told, and errno says why. And whether a process with such a number lives. */
+/* Returns a number that no other process of this system has had, most probably.
+ * Its low 32 bits are the number of the process; the highest of them is 0.
+ * 0: it can't be told, and errno says why. */
 uint64_t mapped__process_identity(void);
+/* Does a process with such an identity live? */
 bool mapped__process_lives(uint64_t identity);
 
 /* Lets another thread run, inside a spin. For what fault handlers wait for:
