@@ -466,7 +466,8 @@ static void name_target(const mapped__append_target *target,
     error->limit = target->start + target->length;
 }
 
-/* Makes the region longer, unless the bytes or the trailer are lost. */
+/* Makes the region longer, unless the bytes or the trailer are lost, or the
+ * file was truncated since the append began. */
 static mapped_status publish_append(mapped__region *self,
                                     const mapped__append_target *target,
                                     mapped_error *error)
@@ -506,9 +507,9 @@ static mapped_status end_locked(mapped__region *self,
     return status;
 }
 
-/* An append ends that mapped__region_begin_append has counted. */
-static void end_count(mapped__appends *appends,
-                      const mapped__append_target *target)
+/* Takes an append that ends out of the counts of running appends. */
+static void uncount_append(mapped__appends *appends,
+                           const mapped__append_target *target)
 {
     assert(appends->running > 0);
     MAPPED__STORE(&appends->running, appends->running - 1);
@@ -532,7 +533,7 @@ mapped_status mapped__region_end_append(mapped_region *region,
     if (status == MAPPED_OK)
         status = mapped__region_check_recovered(&self->head, &bytes,
                                                 target->recoveries, error);
-    end_count(&self->appends, target);
+    uncount_append(&self->appends, target);
     status = end_locked(self, target, status, error);
     mapped__region_unlock(self);
     return status;
