@@ -151,10 +151,11 @@ static mapped_status add_mapping(mapped__region *self, size_t length,
     return MAPPED_OK;
 }
 
-/* MAPPED_BUSY if the region is not alone. An export keeps the mapping that it
- * shows, and so goes on showing what private memory held at this time. A second
- * mapping is made also if the system can't move the first, because locks or
- * advice have split it into several. */
+/* Moves the mapping to where `length` bytes fit; MAPPED_BUSY if the region is
+ * not alone. If there are exports, the region gets a second mapping instead:
+ * they keep the mapping that they show, and so go on showing what private
+ * memory held at this time. It gets a second mapping also if the system can't
+ * move the first, because locks or advice have split it into several. */
 static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
@@ -313,6 +314,8 @@ static mapped_status map_longer(mapped__region *self, file_ends old_ends,
     return status;
 }
 
+/* Makes the file longer, then the mapping, and publishes the length, but not
+ * for an append, whose bytes are not there yet. */
 static mapped_status grow(mapped__region *self, size_t length, bool for_append,
                           mapped_error *error)
 {
