@@ -51,7 +51,7 @@ typedef struct KnownFormat {
     X(region)           \
     X(slice)            \
     X(array)            \
-    X(layout) X(records) X(record) X(windows) X(atomic) X(lock) X(mutex)
+    X(layout) X(records) X(record) X(windows) X(atomic) X(lock) X(mutex) X(ring)
 #define STATE_TYPE(name) PyTypeObject *name;
 
 /* One for each interpreter that imports the module. The types and exceptions

@@ -31,7 +31,6 @@ mapped_status mapped_atomic_at(mapped_slice slice,
     if (!is_word(element))
         return mapped_error_set(error, MAPPED_ARGUMENT,
                                 "atomic: no integer of 32 or 64 bits");
-    const uint64_t numbers[3] = {offset, element->size, element->size};
     status = mapped_slice_sub(slice, offset, element->size, &word, error);
     if (status == MAPPED_OK && mapped__is_device(slice.region))
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "atomic");

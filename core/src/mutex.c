@@ -108,18 +108,27 @@ static const uint64_t *word_of(const mapped_mutex *mutex)
         mutex->word_.word);
 }
 
-/* Takes the mutex if its word is `*word`. The region is locked meanwhile: so
- * nobody who is told that it is closed has taken the mutex. */
+/* Takes the mutex if its word is `*word`. The region is locked meanwhile, so
+ * that it is closed before or after that: nobody who is told that it is closed
+ * has taken the mutex. */
 static mapped_status try_take(const mapped_mutex *mutex, uint64_t *word,
                               uint64_t me, bool *taken, mapped_error *error)
 {
-    mapped__region *region = mapped__region_of(mutex->word_.word.region);
+    unsigned char *p;
+    const mapped_slice slice = mutex->word_.word;
+    mapped__region *region = mapped__region_of(slice.region);
     mapped_status status = mapped__region_lock(region, false, "lock", error);
     if (status != MAPPED_OK)
         return status;
-    status = try_change(mutex, word, me, taken, error);
+    status = mapped_slice_enter_write(slice, 0, slice.length, &p, error);
+    if (status == MAPPED_OK)
+        *taken =
+            __atomic_compare_exchange_n((uint64_t *)(void *)p, word, me, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     mapped__region_unlock(region);
-    return status;
+    if (status == MAPPED_OK)
+        status = mapped_slice_leave(slice, 0, slice.length, error);
+    return *taken && status == MAPPED_CLOSED ? MAPPED_OK : status;
 }
 
 /* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. Who has

@@ -95,8 +95,8 @@ static mapped_status check_header(const mapped_ring *ring,
     if (*mapped__ring_long_at(bytes, RECORDS_OFFSET_AT) != RECORDS_AT)
         return mapped_error_set(error, MAPPED_CORRUPT, "Ring");
     if (capacity != ring->capacity) {
-        const uint64_t numbers[3] = {0, capacity, ring->capacity};
-        return mapped_error_set_range(error, MAPPED_SIZE, "Ring", numbers);
+        const mapped_error_range range = {0, capacity, ring->capacity};
+        return mapped_error_set_range(error, MAPPED_SIZE, "Ring", range);
     }
     return MAPPED_OK;
 }
@@ -198,9 +198,8 @@ static mapped_status ring_at(mapped_ring *ring, mapped_error *error)
     if (mapped_region_device(slice.region))
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "Ring");
     if ((uintptr_t)header % 8 != 0) {
-        const uint64_t numbers[3] = {0, slice.length, 8};
-        return mapped_error_set_range(error, MAPPED_MISALIGNED, "Ring",
-                                      numbers);
+        const mapped_error_range range = {0, slice.length, 8};
+        return mapped_error_set_range(error, MAPPED_MISALIGNED, "Ring", range);
     }
     ring->capacity = (slice.length - RECORDS_AT) & ~(size_t)7;
     return attach_or_make(ring, error);
@@ -372,10 +371,10 @@ mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
                                         const char *operation,
                                         mapped_error *error)
 {
-    const uint64_t numbers[3] = {0, n, mapped_ring_longest(ring)};
-    return n <= numbers[2] ? MAPPED_OK
-                           : mapped_error_set_range(error, MAPPED_RANGE,
-                                                    operation, numbers);
+    const mapped_error_range range = {0, n, mapped_ring_longest(ring)};
+    return n <= range.limit
+               ? MAPPED_OK
+               : mapped_error_set_range(error, MAPPED_RANGE, operation, range);
 }
 
 mapped_status mapped__ring_report(const mapped_ring *ring,

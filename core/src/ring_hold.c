@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#include <mapped/bulk.h>
-
 #include "ring_internal.h"
 
 static unsigned char *header_of(const mapped_ring_hold *hold)
@@ -266,8 +264,8 @@ mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "commit: nothing is reserved");
     if (status == MAPPED_OK && n > hold->length_) {
-        const uint64_t numbers[3] = {0, n, hold->length_};
-        status = mapped_error_set_range(error, MAPPED_RANGE, "commit", numbers);
+        const mapped_error_range range = {0, n, hold->length_};
+        status = mapped_error_set_range(error, MAPPED_RANGE, "commit", range);
     }
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "commit", status, error);
@@ -357,68 +355,4 @@ mapped_status mapped_ring_release(mapped_ring_hold *hold, mapped_error *error)
 {
     return mapped__ring_report(&hold->ring, "release", publish(hold, error),
                                error);
-}
-
-/* What is reserved while nobody waits is sent at once. */
-static mapped_status send_held(mapped_ring_hold *hold, const void *data,
-                               size_t n, mapped_error *error)
-{
-    mapped_slice record;
-    mapped_status status = mapped_ring_reserve(hold, n, 0, &record, error);
-    if (status == MAPPED_OK)
-        status = mapped_write(record, 0, data, n, error);
-    return status == MAPPED_OK ? mapped_ring_commit(hold, error) : status;
-}
-
-mapped_status mapped_ring_send(const mapped_ring *ring, const void *data,
-                               size_t n, uint64_t deadline, mapped_error *error)
-{
-    mapped_ring_hold hold;
-    mapped_status status = mapped__ring_check_length(ring, n, "send", error);
-    while (status == MAPPED_OK) {
-        status = mapped_ring_begin_send(ring, deadline, &hold, error);
-        if (status != MAPPED_OK)
-            break;
-        status = send_held(&hold, data, n, error);
-        mapped_ring_end(&hold);
-        if (status != MAPPED_TIMEOUT)
-            break;
-        status = mapped_ring_wait_room(ring, n, deadline, error);
-    }
-    return mapped__ring_report(ring, "send", status, error);
-}
-
-static mapped_status recv_held(mapped_ring_hold *hold, void *buffer,
-                               size_t size, size_t *n, mapped_error *error)
-{
-    mapped_slice record;
-    mapped_status status = mapped_ring_peek(hold, 0, &record, error);
-    if (status != MAPPED_OK)
-        return status;
-    *n = record.length;
-    if (record.length > size) {
-        const uint64_t numbers[3] = {0, record.length, size};
-        return mapped_error_set_range(error, MAPPED_RANGE, "recv", numbers);
-    }
-    status = mapped_read(record, 0, buffer, record.length, error);
-    return status == MAPPED_OK ? mapped_ring_release(hold, error) : status;
-}
-
-mapped_status mapped_ring_recv(const mapped_ring *ring, void *buffer,
-                               size_t size, size_t *n, uint64_t deadline,
-                               mapped_error *error)
-{
-    mapped_ring_hold hold;
-    mapped_status status;
-    do {
-        status = mapped_ring_begin_recv(ring, deadline, &hold, error);
-        if (status != MAPPED_OK)
-            break;
-        status = recv_held(&hold, buffer, size, n, error);
-        mapped_ring_end(&hold);
-        if (status != MAPPED_TIMEOUT)
-            break;
-        status = mapped_ring_wait_record(ring, deadline, error);
-    } while (status == MAPPED_OK);
-    return mapped__ring_report(ring, "recv", status, error);
 }

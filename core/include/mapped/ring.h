@@ -112,6 +112,43 @@ MAPPED__MUST_USE mapped_status mapped_ring_recv(const mapped_ring *ring,
                                                 size_t *n, uint64_t deadline,
                                                 mapped_error *error);
 
+/* What one record is sent from: `length` bytes or, if its region isn't NULL, a
+ * slice. */
+typedef struct mapped_ring_data {
+    const void *bytes;
+    size_t length;
+    mapped_slice slice;
+} mapped_ring_data;
+
+/* Sends a record of each, from number `*sent` on, in as few steps as there is
+ * room for; `*sent` becomes how many have been sent, also after an error.
+ * Otherwise as mapped_ring_send. */
+MAPPED__MUST_USE mapped_status mapped_ring_send_all(
+    const mapped_ring *ring, const mapped_ring_data *data, size_t count,
+    uint64_t deadline, size_t *sent, mapped_error *error);
+
+/* What one record is received into: at most `size` bytes; `length` becomes the
+ * record's. */
+typedef struct mapped_ring_buffer {
+    void *bytes;
+    size_t size;
+    size_t length;
+} mapped_ring_buffer;
+
+/* Waits for a record, and then receives all that are there and fit, one into
+ * each buffer, in one step; `*received` is how many. Otherwise as
+ * mapped_ring_recv. */
+MAPPED__MUST_USE mapped_status mapped_ring_recv_all(
+    const mapped_ring *ring, mapped_ring_buffer *buffers, size_t count,
+    uint64_t deadline, size_t *received, mapped_error *error);
+
+/* Waits for a record, and tells the lengths of the next ones, at most `count`
+ * of them: for those who have to allocate memory before they receive. Another
+ * receiver may have taken them by then. */
+MAPPED__MUST_USE mapped_status
+mapped_ring_measure(const mapped_ring *ring, size_t *lengths, size_t count,
+                    uint64_t deadline, size_t *found, mapped_error *error);
+
 /* Waits until there is a record to receive, or room to send one of n bytes;
  * others may be faster, so a send or receive after it may have to wait again.
  * MAPPED_TIMEOUT, MAPPED_INTERRUPTED, MAPPED_CLOSED, MAPPED_FAULT,
@@ -185,6 +222,18 @@ MAPPED__MUST_USE mapped_status mapped_ring_peek(mapped_ring_hold *hold,
  * they may be zeros, and stay. */
 MAPPED__MUST_USE mapped_status mapped_ring_release(mapped_ring_hold *hold,
                                                    mapped_error *error);
+
+/* mapped_ring_begin_send and mapped_ring_reserve in one, and the same for the
+ * other end. They wait without holding the end, as mapped_ring_send does:
+ * others go on meanwhile, and the region can be closed. */
+MAPPED__MUST_USE mapped_status mapped_ring_reserve_first(
+    const mapped_ring *ring, size_t n, uint64_t deadline,
+    mapped_ring_hold *hold, mapped_slice *record, mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_ring_peek_first(const mapped_ring *ring,
+                                                      uint64_t deadline,
+                                                      mapped_ring_hold *hold,
+                                                      mapped_slice *record,
+                                                      mapped_error *error);
 
 /* Lets go. What was reserved and not committed is dropped; what was peeked at
  * and not released is received by the next one. */

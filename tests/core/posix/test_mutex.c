@@ -286,6 +286,24 @@ static void test_mutex_needs_eight_aligned_bytes_to_write(void)
     mapped_region_release(region);
 }
 
+static void test_mutex_of_a_file_that_is_cut_says_so(void)
+{
+    const char *path = scratch_file("mutex", 0);
+    const mapped_open_options options = {.length = mapped_length_exactly(64)};
+    for (int locked = 0; locked < 2; locked++) {
+        region = scratch_open(path, MAPPED_MODE_READ_WRITE, &options);
+        CHECK_STATUS(mapped_mutex_at(mapped_region_slice(region), &mutex, NULL),
+                     MAPPED_OK);
+        if (locked)
+            lock_it();
+        CHECK_INT(truncate(path, 0), 0);
+        if (locked)
+            CHECK_STATUS(mapped_mutex_unlock(&mutex, NULL), MAPPED_FAULT);
+        CHECK_STATUS(try_it(), MAPPED_FAULT);
+        mapped_region_release(region);
+    }
+}
+
 static void *lock_until_closed(void *context)
 {
     mapped_status status = MAPPED_OK;
@@ -343,6 +361,7 @@ int main(void)
     RUN(test_mutex_is_not_taken_for_want_of_a_descriptor);
     RUN(test_mutex_wait_ends_with_an_error);
     RUN(test_mutex_needs_eight_aligned_bytes_to_write);
+    RUN(test_mutex_of_a_file_that_is_cut_says_so);
     RUN(test_mutex_that_fails_is_not_taken);
     return check_finish();
 }

@@ -1,0 +1,240 @@
+/* Sending and receiving copies, in one call that holds an end no longer than
+ * the copies take. */
+#include <mapped/ring.h>
+
+#include <mapped/bulk.h>
+
+#include "ring_internal.h"
+
+static size_t length_of(const mapped_ring_data *data)
+{
+    return data->slice.region != NULL ? data->slice.length : data->length;
+}
+
+static mapped_status put(mapped_ring_hold *hold, const mapped_ring_data *data,
+                         mapped_error *error)
+{
+    mapped_slice record;
+    size_t n = length_of(data);
+    mapped_status status = mapped_ring_reserve(hold, n, 0, &record, error);
+    if (status != MAPPED_OK)
+        return status;
+    return data->slice.region != NULL
+               ? mapped_copy(record, 0, data->slice, error)
+               : mapped_write(record, 0, data->bytes, n, error);
+}
+
+/* Sends as many as there is room for. MAPPED_TIMEOUT: not all. */
+static mapped_status put_all(mapped_ring_hold *hold,
+                             const mapped_ring_data *data, size_t count,
+                             size_t *sent, mapped_error *error)
+{
+    size_t i = *sent;
+    mapped_status status = MAPPED_OK;
+    while (i < count && status == MAPPED_OK) {
+        status = put(hold, &data[i], error);
+        i += status == MAPPED_OK;
+    }
+    if (i == *sent || (status != MAPPED_OK && status != MAPPED_TIMEOUT))
+        return status;
+    mapped_status committed = mapped_ring_commit(hold, error);
+    if (committed != MAPPED_OK)
+        return committed;
+    *sent = i;
+    return status;
+}
+
+static mapped_status check_lengths(const mapped_ring *ring,
+                                   const mapped_ring_data *data, size_t count,
+                                   mapped_error *error)
+{
+    mapped_status status = MAPPED_OK;
+    for (size_t i = 0; i < count && status == MAPPED_OK; i++)
+        status =
+            mapped__ring_check_length(ring, length_of(&data[i]), "send", error);
+    return status;
+}
+
+mapped_status mapped_ring_send_all(const mapped_ring *ring,
+                                   const mapped_ring_data *data, size_t count,
+                                   uint64_t deadline, size_t *sent,
+                                   mapped_error *error)
+{
+    mapped_ring_hold hold;
+    mapped_status status = check_lengths(ring, data, count, error);
+    while (status == MAPPED_OK && *sent < count) {
+        status = mapped_ring_begin_send(ring, deadline, &hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = put_all(&hold, data, count, sent, error);
+        mapped_ring_end(&hold);
+        if (status == MAPPED_TIMEOUT)
+            status = mapped_ring_wait_room(ring, length_of(&data[*sent]),
+                                           deadline, error);
+    }
+    return mapped__ring_report(ring, "send", status, error);
+}
+
+mapped_status mapped_ring_send(const mapped_ring *ring, const void *data,
+                               size_t n, uint64_t deadline, mapped_error *error)
+{
+    const mapped_ring_data one = {.bytes = data, .length = n};
+    size_t sent = 0;
+    return mapped_ring_send_all(ring, &one, 1, deadline, &sent, error);
+}
+
+/* Looks at the next records, and leaves them in the ring. */
+static mapped_status measure(mapped_ring_hold *hold, size_t *lengths,
+                             size_t count, size_t *found, mapped_error *error)
+{
+    mapped_slice record;
+    mapped_status status = MAPPED_OK;
+    size_t i = 0;
+    while (i < count && status == MAPPED_OK) {
+        status = mapped_ring_peek(hold, 0, &record, error);
+        if (status == MAPPED_OK)
+            lengths[i++] = record.length;
+    }
+    if (i == 0)
+        return status;
+    *found = i;
+    return MAPPED_OK;
+}
+
+mapped_status mapped_ring_measure(const mapped_ring *ring, size_t *lengths,
+                                  size_t count, uint64_t deadline,
+                                  size_t *found, mapped_error *error)
+{
+    mapped_ring_hold hold;
+    mapped_status status;
+    do {
+        status = mapped_ring_begin_recv(ring, deadline, &hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = measure(&hold, lengths, count, found, error);
+        mapped_ring_end(&hold);
+        if (status != MAPPED_TIMEOUT)
+            break;
+        status = mapped_ring_wait_record(ring, deadline, error);
+    } while (status == MAPPED_OK);
+    return mapped__ring_report(ring, "recv", status, error);
+}
+
+/* `*fits`: the next record does, and has been copied. */
+static mapped_status take(mapped_ring_hold *hold, mapped_ring_buffer *buffer,
+                          bool *fits, mapped_error *error)
+{
+    mapped_slice record;
+    mapped_status status = mapped_ring_peek(hold, 0, &record, error);
+    *fits = false;
+    if (status != MAPPED_OK)
+        return status;
+    buffer->length = record.length;
+    if (record.length > buffer->size)
+        return MAPPED_OK;
+    *fits = true;
+    return mapped_read(record, 0, buffer->bytes, record.length, error);
+}
+
+/* Receives what is there. Only those that fit may be released, so the first
+ * that doesn't is looked at again from the last release on. */
+static mapped_status take_all(mapped_ring_hold *hold,
+                              mapped_ring_buffer *buffers, size_t count,
+                              size_t *received, mapped_error *error)
+{
+    bool fits = true;
+    size_t i = 0;
+    mapped_status status = MAPPED_OK;
+    while (i < count && fits && status == MAPPED_OK) {
+        const uint64_t before = hold->position_;
+        status = take(hold, &buffers[i], &fits, error);
+        i += fits && status == MAPPED_OK;
+        if (!fits || status != MAPPED_OK)
+            hold->position_ = before;
+    }
+    if (i == 0 && !fits && status == MAPPED_OK) {
+        const mapped_error_range range = {0, buffers[0].length,
+                                          buffers[0].size};
+        return mapped_error_set_range(error, MAPPED_RANGE, "recv", range);
+    }
+    if (i == 0)
+        return status;
+    status = mapped_ring_release(hold, error);
+    if (status == MAPPED_OK)
+        *received = i;
+    return status;
+}
+
+mapped_status mapped_ring_recv_all(const mapped_ring *ring,
+                                   mapped_ring_buffer *buffers, size_t count,
+                                   uint64_t deadline, size_t *received,
+                                   mapped_error *error)
+{
+    mapped_ring_hold hold;
+    mapped_status status;
+    do {
+        status = mapped_ring_begin_recv(ring, deadline, &hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = take_all(&hold, buffers, count, received, error);
+        mapped_ring_end(&hold);
+        if (status != MAPPED_TIMEOUT)
+            break;
+        status = mapped_ring_wait_record(ring, deadline, error);
+    } while (status == MAPPED_OK);
+    return mapped__ring_report(ring, "recv", status, error);
+}
+
+mapped_status mapped_ring_recv(const mapped_ring *ring, void *buffer,
+                               size_t size, size_t *n, uint64_t deadline,
+                               mapped_error *error)
+{
+    mapped_ring_buffer one = {.bytes = buffer, .size = size, .length = *n};
+    size_t received = 0;
+    mapped_status status =
+        mapped_ring_recv_all(ring, &one, 1, deadline, &received, error);
+    *n = one.length;
+    return status;
+}
+
+mapped_status mapped_ring_reserve_first(const mapped_ring *ring, size_t n,
+                                        uint64_t deadline,
+                                        mapped_ring_hold *hold,
+                                        mapped_slice *record,
+                                        mapped_error *error)
+{
+    mapped_status status;
+    do {
+        status = mapped_ring_begin_send(ring, deadline, hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = mapped_ring_reserve(hold, n, 0, record, error);
+        if (status == MAPPED_OK)
+            return MAPPED_OK;
+        mapped_ring_end(hold);
+        if (status != MAPPED_TIMEOUT)
+            break;
+        status = mapped_ring_wait_room(ring, n, deadline, error);
+    } while (status == MAPPED_OK);
+    return mapped__ring_report(ring, "reserve", status, error);
+}
+
+mapped_status mapped_ring_peek_first(const mapped_ring *ring, uint64_t deadline,
+                                     mapped_ring_hold *hold,
+                                     mapped_slice *record, mapped_error *error)
+{
+    mapped_status status;
+    do {
+        status = mapped_ring_begin_recv(ring, deadline, hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = mapped_ring_peek(hold, 0, record, error);
+        if (status == MAPPED_OK)
+            return MAPPED_OK;
+        mapped_ring_end(hold);
+        if (status != MAPPED_TIMEOUT)
+            break;
+        status = mapped_ring_wait_record(ring, deadline, error);
+    } while (status == MAPPED_OK);
+    return mapped__ring_report(ring, "peek", status, error);
+}

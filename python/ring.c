@@ -1,0 +1,402 @@
+/* The type Ring: a queue of records in shared memory; and its methods that hold
+ * an end of it for records in place. Between reserve and commit, or peek and
+ * release, the end is held by the object. */
+#include "array.h"
+#include "ring.h"
+
+/* The type is called with a Region or Slice, which has the module's state. */
+static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
+                          PyObject *keywords)
+{
+    PyObject *slice;
+    mapped_error error;
+    const State *state = PyType_GetModuleState(type);
+    if (keywords != NULL && PyDict_Size(keywords) > 0)
+        return PyErr_Format(PyExc_TypeError,
+                            "Ring() takes no keyword arguments");
+    if (state == NULL || !PyArg_UnpackTuple(arguments, "Ring", 1, 1, &slice))
+        return NULL;
+    if (!is_view(state, slice))
+        return raise_kind("a Ring is made of a Region or a Slice", slice);
+    Region *owner = view_owner(slice);
+    Ring *made = PyObject_GC_New(Ring, type);
+    if (made == NULL)
+        return NULL;
+    made->owner = (Region *)Py_NewRef((PyObject *)owner);
+    made->core = (mapped_ring){.capacity = 0};
+    made->has_sender = made->has_receiver = made->is_waiting = false;
+    if (owner->is_wrap)
+        PyObject_GC_Track((PyObject *)made);
+    PyThreadState *thread = unlocked_enter();
+    mapped_status status =
+        mapped_ring_at(view_span(slice), &made->core, &error);
+    unlocked_leave(thread);
+    if (status == MAPPED_OK)
+        return (PyObject *)made;
+    raise_of(owner, &error);
+    Py_DECREF((PyObject *)made);
+    return NULL;
+}
+
+/* Lets go of the ends. The last export of a retired region may give up its
+ * wrapped buffer. */
+static void let_go(Ring *ring)
+{
+    if (ring->has_sender)
+        mapped_ring_end(&ring->sender);
+    if (ring->has_receiver)
+        mapped_ring_end(&ring->receiver);
+    ring->has_sender = ring->has_receiver = false;
+    region_release_wrap(ring->owner);
+}
+
+static void ring_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    Region *owner = ring_of(self)->owner;
+    PyObject_GC_UnTrack(self);
+    let_go(ring_of(self));
+    PyObject_GC_Del(self);
+    Py_DECREF((PyObject *)owner);
+    Py_DECREF(type);
+}
+
+/* As of a Slice: there is no tp_clear. */
+static int ring_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT((PyObject *)ring_of(self)->owner);
+    return 0;
+}
+
+int ring_require(bool condition, const char *reason)
+{
+    if (!condition)
+        PyErr_SetString(PyExc_ValueError, reason);
+    return condition ? 0 : -1;
+}
+
+static int require_no_wait(const Ring *ring)
+{
+    return ring_require(!ring->is_waiting,
+                        "another thread waits in reserve or peek "
+                        "of this Ring");
+}
+
+/* Records in place. */
+
+typedef struct Placing {
+    const mapped_ring *ring;
+    mapped_ring_hold hold;
+    bool has_hold, sends;
+    size_t n;
+    mapped_slice record;
+} Placing;
+
+static mapped_status place_turn(void *context, uint64_t deadline,
+                                mapped_error *error)
+{
+    Placing *self = context;
+    if (self->has_hold)
+        return self->sends ? mapped_ring_reserve(&self->hold, self->n, deadline,
+                                                 &self->record, error)
+                           : mapped_ring_peek(&self->hold, deadline,
+                                              &self->record, error);
+    mapped_status status =
+        self->sends
+            ? mapped_ring_reserve_first(self->ring, self->n, deadline,
+                                        &self->hold, &self->record, error)
+            : mapped_ring_peek_first(self->ring, deadline, &self->hold,
+                                     &self->record, error);
+    self->has_hold = status == MAPPED_OK;
+    return status;
+}
+
+/* Reserves or peeks at one more record. Nobody waits with some already here:
+ * then a timeout comes at once. Returns 0, or -1 with an exception. */
+static int place_record(Ring *ring, Placing *placing, uint64_t deadline)
+{
+    Wait wait = {.region = ring->core.slice.region,
+                 .turn = place_turn,
+                 .context = placing};
+    mapped_ring_hold *hold = placing->sends ? &ring->sender : &ring->receiver;
+    bool *has_hold = placing->sends ? &ring->has_sender : &ring->has_receiver;
+    if (require_no_wait(ring) < 0)
+        return -1;
+    placing->ring = &ring->core;
+    placing->has_hold = *has_hold;
+    placing->hold = *hold;
+    ring->is_waiting = true;
+    int waited = ring_wait(&wait, *has_hold ? 0 : deadline);
+    ring->is_waiting = false;
+    *has_hold = placing->has_hold;
+    *hold = placing->hold;
+    if (waited < 0)
+        return -1;
+    return wait.status == MAPPED_OK
+               ? 0
+               : raised_as_int(raise_of(ring->owner, &wait.error));
+}
+
+/* The Slice is made before the record is reserved. */
+static PyObject *place(Ring *ring, Placing *placing, uint64_t deadline)
+{
+    PyObject *slice = slice_new(ring->owner, 0, 0);
+    if (slice == NULL)
+        return NULL;
+    if (place_record(ring, placing, deadline) == 0) {
+        ((View *)slice)->slice = placing->record;
+        return slice;
+    }
+    Py_DECREF(slice);
+    return NULL;
+}
+
+static const char ring_reserve_doc[] = PyDoc_STR(
+    "reserve($self, /, n, timeout=None)\n--\n\n"
+    "Reserve the next record of `n` bytes, and return a Slice to write it in\n"
+    "place, until commit(). Nobody else sends meanwhile. Several records can\n"
+    "be reserved, and are then sent in one step. Waits for room for `timeout`\n"
+    "seconds at most, but not while others are reserved.\n\n"
+    "TimeoutError; IndexError if it is longer than `longest`." RING_ERRORS);
+
+static PyObject *ring_reserve_with(PyObject *self, PyObject *const *values)
+{
+    uint64_t deadline;
+    Placing placing = {.sends = true};
+    if (convert_size(values[0], "n", &placing.n) < 0 ||
+        convert_deadline(values[1], &deadline) < 0)
+        return NULL;
+    return place(ring_of(self), &placing, deadline);
+}
+
+static KEYWORD_METHOD(ring_reserve, ring_reserve_with, "reserve", 1, 2, "n",
+                      "timeout")
+
+    static const char ring_commit_doc[] = PyDoc_STR(
+        "commit($self, /, length=None)\n--\n\n"
+        "Send the records that are reserved, in one step. `length` makes the\n"
+        "last of them shorter.\n\n"
+        "ValueError if none is reserved; IndexError if it is shorter than\n"
+        "`length`." RING_ERRORS);
+
+static PyObject *end_sender(Ring *ring, mapped_status status,
+                            const mapped_error *error)
+{
+    mapped_ring_end(&ring->sender);
+    ring->has_sender = false;
+    region_release_wrap(ring->owner);
+    return status == MAPPED_OK ? Py_NewRef(Py_None)
+                               : raise_of(ring->owner, error);
+}
+
+static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
+{
+    Ring *ring = ring_of(self);
+    mapped_error error;
+    uint64_t length = UINT64_MAX;
+    if (convert_u64_or_none(values[0], "length", &length) < 0 ||
+        require_no_wait(ring) < 0 ||
+        ring_require(ring->has_sender, "no record is reserved") < 0)
+        return NULL;
+    size_t shorter = length < SIZE_MAX ? (size_t)length : SIZE_MAX;
+    if (length != UINT64_MAX &&
+        mapped_ring_shorten(&ring->sender, shorter, &error) != MAPPED_OK)
+        return raise_of(ring->owner, &error);
+    return end_sender(ring, mapped_ring_commit(&ring->sender, &error), &error);
+}
+
+static KEYWORD_METHOD(ring_commit, ring_commit_with, "commit", 0, 1, "length")
+
+    static const char ring_peek_doc[] = PyDoc_STR(
+        "peek($self, /, timeout=None)\n--\n\n"
+        "Return a Slice of the next record, which stays in the ring until\n"
+        "release(). Nobody else receives meanwhile. Several records can be\n"
+        "peeked at. Waits for one for `timeout` seconds at most, but not "
+        "while\n"
+        "others are peeked at.\n\n"
+        "TimeoutError." RING_ERRORS);
+
+static PyObject *ring_peek_with(PyObject *self, PyObject *const *values)
+{
+    uint64_t deadline;
+    Placing placing = {.sends = false};
+    if (convert_deadline(values[0], &deadline) < 0)
+        return NULL;
+    return place(ring_of(self), &placing, deadline);
+}
+
+static KEYWORD_METHOD(ring_peek, ring_peek_with, "peek", 0, 1, "timeout")
+
+    static const char ring_release_doc[] = PyDoc_STR(
+        "release($self, /)\n--\n\n"
+        "Take the records that were peeked at out of the ring, in one step.\n"
+        "Their Slices show other records from then on.\n\n"
+        "ValueError if there is none." RING_ERRORS);
+
+static PyObject *ring_release(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    Ring *ring = ring_of(self);
+    mapped_error error;
+    if (require_no_wait(ring) < 0 ||
+        ring_require(ring->has_receiver, "no record is peeked at") < 0)
+        return NULL;
+    mapped_status status = mapped_ring_release(&ring->receiver, &error);
+    mapped_ring_end(&ring->receiver);
+    ring->has_receiver = false;
+    region_release_wrap(ring->owner);
+    return status == MAPPED_OK ? Py_NewRef(Py_None)
+                               : raise_of(ring->owner, &error);
+}
+
+static const char ring_cancel_doc[] = PyDoc_STR(
+    "cancel($self, /)\n--\n\n"
+    "Drop the records that are reserved, and leave those that were peeked at\n"
+    "in the ring. Does nothing if there are none.");
+
+static PyObject *ring_cancel(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    if (require_no_wait(ring_of(self)) < 0)
+        return NULL;
+    let_go(ring_of(self));
+    Py_RETURN_NONE;
+}
+
+/* What is asynchronous is written in Python. Returns a new reference. */
+static PyObject *call_async(const char *name, PyObject *self, PyObject *first,
+                            PyObject *second)
+{
+    PyObject *module = PyImport_ImportModule("mapped._asyncio");
+    PyObject *function =
+        module == NULL ? NULL : PyObject_GetAttrString(module, name);
+    PyObject *result =
+        function == NULL
+            ? NULL
+            : PyObject_CallFunctionObjArgs(function, self, first, second, NULL);
+    Py_XDECREF(module);
+    Py_XDECREF(function);
+    return result;
+}
+
+static const char ring_recv_async_doc[] = PyDoc_STR(
+    "recv_async($self, /, timeout=None)\n--\n\n"
+    "recv() for asyncio, to be awaited: other tasks run meanwhile. It looks\n"
+    "at the ring again and again, after a millisecond at most." RING_ERRORS);
+
+static PyObject *ring_recv_async_with(PyObject *self, PyObject *const *values)
+{
+    return call_async("recv", self, values[0] != NULL ? values[0] : Py_None,
+                      NULL);
+}
+
+static KEYWORD_METHOD(ring_recv_async, ring_recv_async_with, "recv_async", 0, 1,
+                      "timeout")
+
+    static const char ring_send_async_doc[] =
+        PyDoc_STR("send_async($self, /, data, timeout=None)\n--\n\n"
+                  "send() for asyncio, to be awaited." RING_ERRORS);
+
+static PyObject *ring_send_async_with(PyObject *self, PyObject *const *values)
+{
+    return call_async("send", self, values[0],
+                      values[1] != NULL ? values[1] : Py_None);
+}
+
+static KEYWORD_METHOD(ring_send_async, ring_send_async_with, "send_async", 1, 2,
+                      "data", "timeout")
+
+    static PyObject *ring_aiter(PyObject *self)
+{
+    return call_async("iterate", self, NULL, NULL);
+}
+
+#define RING_METHOD_ROW(kind, name) METHOD_ROW(ring, kind, name),
+
+static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
+                                         METHOD_ROW(ring, KEYWORDS, reserve),
+                                     METHOD_ROW(ring, KEYWORDS, commit),
+                                     METHOD_ROW(ring, KEYWORDS, peek),
+                                     METHOD_ROW(ring, NONE, release),
+                                     METHOD_ROW(ring, NONE, cancel),
+                                     METHOD_ROW(ring, KEYWORDS, recv_async),
+                                     METHOD_ROW(ring, KEYWORDS, send_async),
+                                     {NULL, NULL, 0, NULL}};
+
+/* Returns 0, or -1 with an exception. */
+static int look(PyObject *self, mapped_ring_state *state)
+{
+    mapped_error error;
+    if (mapped_ring_look(&ring_of(self)->core, state, &error) == MAPPED_OK)
+        return 0;
+    return raised_as_int(raise_of(ring_of(self)->owner, &error));
+}
+
+static PyObject *used_of(PyObject *self)
+{
+    mapped_ring_state state;
+    return look(self, &state) < 0 ? NULL : PyLong_FromSize_t(state.used);
+}
+
+static PyObject *senders_died_of(PyObject *self)
+{
+    mapped_ring_state state;
+    return look(self, &state) < 0 ? NULL
+                                  : PyLong_FromUnsignedLong(state.senders_died);
+}
+
+static PyObject *receivers_died_of(PyObject *self)
+{
+    mapped_ring_state state;
+    return look(self, &state) < 0
+               ? NULL
+               : PyLong_FromUnsignedLong(state.receivers_died);
+}
+
+GETTER(ring, capacity, "Bytes for all records, 8 more for each.",
+       PyLong_FromSize_t(ring_of(self)->core.capacity))
+GETTER(ring, longest, "How long a record can be, in bytes.",
+       PyLong_FromSize_t(mapped_ring_longest(&ring_of(self)->core)))
+GETTER(ring, used, "Bytes that records take now, 8 more for each.",
+       used_of(self))
+GETTER(ring, senders_died, "How many died in the middle of a send.",
+       senders_died_of(self))
+GETTER(ring, receivers_died, "How many died in the middle of a receive.",
+       receivers_died_of(self))
+GETTER(ring, region, REGION_DOC, Py_NewRef((PyObject *)ring_of(self)->owner))
+GETTER(ring, offset, "Where in the region the ring begins, in bytes.",
+       PyLong_FromSize_t(ring_of(self)->core.slice.offset))
+
+static PyGetSetDef ring_attributes[] = {
+    ATTRIBUTE_ROW(ring, capacity),       ATTRIBUTE_ROW(ring, longest),
+    ATTRIBUTE_ROW(ring, used),           ATTRIBUTE_ROW(ring, senders_died),
+    ATTRIBUTE_ROW(ring, receivers_died), ATTRIBUTE_ROW(ring, region),
+    ATTRIBUTE_ROW(ring, offset),         {NULL, NULL, NULL, NULL, NULL}};
+
+static const char ring_doc[] = PyDoc_STR(
+    "Ring(slice, /)\n--\n\n"
+    "A queue of records in shared memory, from any number of senders to any\n"
+    "number of receivers, in all processes that map it.\n\n"
+    "A Region or a Slice of zeros becomes an empty ring; one that is a ring "
+    "is\n"
+    "attached to. Each record is received once, in the order in which they\n"
+    "were sent. Whoever dies, at any moment, takes no record with him: one\n"
+    "that he had not sent is not there, and one that he had not received is\n"
+    "received by the next. Iterating receives for ever, also with async "
+    "for.\n\n"
+    "ValueError if it is neither zero nor a ring, or of another size;\n"
+    "io.UnsupportedOperation of another version or byte order; IndexError\n"
+    "below 320 bytes; TypeError if it is read-only.");
+
+static PyType_Slot ring_slots[] = {
+    {Py_tp_doc, (void *)ring_doc},   {Py_tp_new, ring_new},
+    {Py_tp_dealloc, ring_dealloc},   {Py_tp_traverse, ring_traverse},
+    {Py_tp_iter, PyObject_SelfIter}, {Py_tp_iternext, ring_next},
+    {Py_am_aiter, ring_aiter},       {Py_tp_methods, ring_methods},
+    {Py_tp_getset, ring_attributes}, {0, NULL}};
+
+PyType_Spec ring_spec = {
+    .name = "mapped.Ring",
+    .basicsize = sizeof(Ring),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = ring_slots,
+};
