@@ -15,7 +15,7 @@ STOREYS = [
     ["base", "error", "checked", "endian", "element"],
     ["platform", "message"],
     ["guard", "lost"],
-    ["region", "fault"],
+    ["region", "fault", "origin"],
     ["slice", "export", "span"],
     ["access", "atomic", "bulk", "flush", "item", "lock", "mutex", "ring", "fields", "array", "needle",
      "search", "pattern", "paging", "windows"],
@@ -28,7 +28,7 @@ USES = {
     "element": {"error", "endian"},
     "message": {"platform"},
     "guard": {"lost"},
-    "region": {"fault"}, "fault": {"region"},  # each is one side of a region
+    "region": {"fault", "origin"}, "fault": {"region"}, "origin": {"region"},  # sides of a region
     "export": {"slice", "span"}, "span": {"export"},
     "item": {"access"}, "fields": {"item", "access", "bulk"},
     "array": {"item", "fields", "access", "bulk"},

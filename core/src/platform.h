@@ -54,6 +54,9 @@ mapped_status mapped__file_refuse(mapped__file_kind kind, mapped_error *error);
 #define MAPPED__BASE_SIZE 4096
 size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE]);
 
+/* Does the path mean the same in every working directory? */
+bool mapped__path_is_absolute(const char *path);
+
 /* The file behind a descriptor of the C library, which stays its owner's. */
 intptr_t mapped__file_from_descriptor(int descriptor);
 
@@ -62,6 +65,10 @@ mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
 void mapped__file_close(intptr_t file); /* takes MAPPED__NO_FILE */
 mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
                                     mapped_error *error);
+
+/* When the file was made, as a number that tells it from files that get its
+ * identity after it is gone; 0 where the system doesn't know. */
+uint64_t mapped__file_birth(intptr_t file);
 
 /* Makes the file `size` bytes long; new bytes are zero. With `allocate` the
  * blocks of [old size, size) exist when it returns, and a failure leaves the

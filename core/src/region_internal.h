@@ -2,6 +2,7 @@
 #ifndef MAPPED_REGION_INTERNAL_H
 #define MAPPED_REGION_INTERNAL_H
 
+#include <mapped/origin.h>
 #include <mapped/region.h>
 
 #include "guard_internal.h"
@@ -406,6 +407,10 @@ mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
                                            size_t end, mapped_error *error);
 mapped_status mapped__region_unprotect_bytes(mapped__region *self, size_t start,
                                              size_t end, mapped_error *error);
+/* Lists the protected bytes: of a region that is read-only in spite of its mode,
+ * all. */
+void mapped__region_list_protected(const mapped__region *self,
+                                   mapped_origin *origin);
 /* Forgets the protection of the bytes after the first `length`, which the
  * region doesn't have any more. */
 void mapped__region_cut_protection(mapped__region *self, size_t length);
@@ -426,6 +431,12 @@ void mapped__region_protect_pages(mapped__region *self);
 mapped_status mapped__region_open_file(const mapped__region *self,
                                        intptr_t *file, mapped_error *error);
 void mapped__region_close_file(const mapped__region *self, intptr_t file);
+
+/* Opens the region's path, with MAPPED__FILE_* flags, whether a descriptor is
+ * held or not. The caller closes the file. */
+mapped_status mapped__region_open_path(const mapped__region *self,
+                                       unsigned flags, intptr_t *file,
+                                       mapped_error *error);
 
 /* As mapped__region_open_file, but opens a second open file description of the
  * file, which the caller closes. */

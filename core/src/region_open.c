@@ -6,6 +6,7 @@
 #include <mapped/checked.h>
 
 #include "region_internal.h"
+#include "region_opening.h"
 
 static mapped_status bad_range(mapped_error *error, mapped_status status,
                                uint64_t offset, uint64_t length, uint64_t limit)
@@ -66,17 +67,17 @@ static bool is_known_size(size_t given, size_t ours)
     return given == 0 || given == ours;
 }
 
-static mapped_status check_options(mapped_mode mode,
-                                   const mapped_open_options *options,
-                                   mapped_error *error)
+mapped_status mapped__opening_check(const mapped__opening *o,
+                                    mapped_error *error)
 {
+    const mapped_open_options *options = &o->options;
     const uint32_t known = MAPPED_OPEN_SPARSE | MAPPED_OPEN_POPULATE |
                            MAPPED_OPEN_DEVICE | MAPPED_OPEN_SHARED;
     if (!is_known_size(options->size, sizeof *options) ||
         (options->flags & ~known) != 0 ||
         (options->permissions > 07777 &&
          options->permissions != MAPPED_PERMISSIONS_NONE) ||
-        mode < MAPPED_MODE_READ || mode > MAPPED_MODE_APPEND)
+        o->mode < MAPPED_MODE_READ || o->mode > MAPPED_MODE_APPEND)
         return mapped_error_set(error, MAPPED_ARGUMENT, "open");
     if (options->huge > MAPPED_HUGE_ADVISE)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
@@ -89,21 +90,7 @@ static bool creates(mapped_mode mode)
     return mode == MAPPED_MODE_CREATE || mode == MAPPED_MODE_EXCLUSIVE;
 }
 
-/* A file that is about to become a region, and how to undo what was done. */
-typedef struct opening {
-    const char *path; /* NULL: opened by descriptor */
-    mapped_mode mode;
-    mapped_open_options options;
-    intptr_t file;
-    bool created;
-    bool changed; /* the file's size has been changed from `info.size` */
-    mapped__file_info info;
-    uint64_t data_end; /* the size without the spare that append left there */
-    uint64_t trimmed;  /* the size with that, if it was cut off; 0 */
-    uint64_t length;
-} opening;
-
-static mapped_status check_kind(const opening *o, mapped_error *error)
+static mapped_status check_kind(const mapped__opening *o, mapped_error *error)
 {
     switch (o->info.kind) {
     case MAPPED__FILE_DIRECTORY:
@@ -124,7 +111,7 @@ static mapped_status check_kind(const opening *o, mapped_error *error)
     return MAPPED_OK;
 }
 
-static mapped_status resize_file(opening *o, uint64_t from, uint64_t to,
+static mapped_status resize_file(mapped__opening *o, uint64_t from, uint64_t to,
                                  mapped_error *error)
 {
     bool allocate_blocks = !(o->options.flags & MAPPED_OPEN_SPARSE);
@@ -136,7 +123,7 @@ static mapped_status resize_file(opening *o, uint64_t from, uint64_t to,
 
 /* Makes the file at least as long as the mode and the options say. What a "w+"
  * will truncate stays until everything that can fail has been tried. */
-static mapped_status fit_file(opening *o, mapped_error *error)
+static mapped_status fit_file(mapped__opening *o, mapped_error *error)
 {
     uint64_t size = o->data_end;
     uint64_t end = o->options.offset + o->length;
@@ -144,7 +131,7 @@ static mapped_status fit_file(opening *o, mapped_error *error)
         return MAPPED_OK;
     if (o->info.kind == MAPPED__FILE_DEVICE && size == 0)
         return MAPPED_OK;
-    if (o->info.kind == MAPPED__FILE_DEVICE ||
+    if (o->info.kind == MAPPED__FILE_DEVICE || o->origin != NULL ||
         !mapped__mode_shares_writes(o->mode))
         return bad_range(error, MAPPED_PAST_END, o->options.offset, o->length,
                          size);
@@ -158,7 +145,7 @@ static mapped_status fit_file(opening *o, mapped_error *error)
     return resize_file(o, size, end, error);
 }
 
-static mapped_status choose_length(opening *o, mapped_error *error)
+static mapped_status choose_length(mapped__opening *o, mapped_error *error)
 {
     uint64_t size = creates(o->mode) ? 0 : o->data_end;
     uint64_t offset = o->options.offset;
@@ -197,7 +184,8 @@ static mapped_status map_guarded(mapped__region *self,
     return status;
 }
 
-static mapped_status describe_file(const opening *o, mapped__region *self,
+static mapped_status describe_file(const mapped__opening *o,
+                                   mapped__region *self,
                                    mapped__map_request *request,
                                    mapped_error *error)
 {
@@ -222,7 +210,7 @@ static mapped_status describe_file(const opening *o, mapped__region *self,
 /* For a "w+" of a file that has content: tries whether it can be mapped before
  * the content goes. It is unmapped in between, because Windows doesn't truncate
  * what is mapped. */
-static mapped_status truncate_file(opening *o,
+static mapped_status truncate_file(mapped__opening *o,
                                    const mapped__map_request *request,
                                    mapped_error *error)
 {
@@ -242,7 +230,7 @@ static mapped_status truncate_file(opening *o,
     return end > 0 ? resize_file(o, 0, end, error) : MAPPED_OK;
 }
 
-static mapped_status map_file(opening *o, mapped__region *self,
+static mapped_status map_file(mapped__opening *o, mapped__region *self,
                               mapped_error *error)
 {
     mapped__map_request request;
@@ -264,7 +252,7 @@ static mapped_status map_file(opening *o, mapped__region *self,
 /* Puts the file's size back, 0 if a "w+" has got so far that the content is
  * gone and something that had worked a moment before failed. What an "a+" has
  * created another one may have opened. */
-static void undo(const opening *o)
+static void undo(const mapped__opening *o)
 {
     bool remove = o->created && o->mode != MAPPED_MODE_APPEND;
     if (o->changed && !remove)
@@ -280,7 +268,7 @@ static void undo(const opening *o)
 
 /* The descriptor is needed to resize and flush, so the shared writable modes
  * keep it; so does a region without a path, as it could never be had again. */
-static void keep_or_close_file(const opening *o, mapped__region *self)
+static void keep_or_close_file(const mapped__opening *o, mapped__region *self)
 {
     if (mapped__mode_shares_writes(o->mode) || o->path == NULL)
         return;
@@ -288,9 +276,8 @@ static void keep_or_close_file(const opening *o, mapped__region *self)
     self->file = MAPPED__NO_FILE;
 }
 
-/* Owns o->file from now on, also when it fails. */
-static mapped_status open_file(opening *o, const char *name,
-                               mapped_region **region, mapped_error *error)
+mapped_status mapped__opening_map(mapped__opening *o, const char *name,
+                                  mapped_region **region, mapped_error *error)
 {
     mapped__region *self = NULL;
     const mapped__storage at = {o->options.memory, o->options.memory_size,
@@ -298,6 +285,8 @@ static mapped_status open_file(opening *o, const char *name,
     mapped_status status = mapped__region_new(at, name, &self, error);
     if (status == MAPPED_OK)
         status = mapped__file_info_get(o->file, &o->info, error);
+    if (status == MAPPED_OK)
+        status = mapped__opening_identify(o, error);
     if (status == MAPPED_OK)
         status = check_kind(o, error);
     if (status == MAPPED_OK)
@@ -357,26 +346,34 @@ static unsigned permissions_of(const mapped_open_options *options)
     return options->flags & MAPPED_OPEN_SHARED ? 0600 : 0666;
 }
 
+mapped_status mapped__opening_find(mapped__opening *o, const char *path,
+                                   mapped_error *error)
+{
+    o->path = path;
+    if (o->options.flags & MAPPED_OPEN_SHARED) {
+        mapped_status status = mapped__shared_path(path, o->shared_path, error);
+        if (status != MAPPED_OK)
+            return status;
+        o->path = o->shared_path;
+    }
+    return mapped__file_open(o->path, file_flags(o->mode, o->options.flags),
+                             permissions_of(&o->options), &o->file, &o->created,
+                             error);
+}
+
 static const mapped_open_options default_options = MAPPED_OPEN_OPTIONS_INIT;
 
 mapped_status mapped_region_open(const char *path, mapped_mode mode,
                                  const mapped_open_options *options,
                                  mapped_region **region, mapped_error *error)
 {
-    char shared_path[MAPPED__SHARED_SIZE];
-    opening o = {.path = path, .mode = mode};
+    mapped__opening o = {.mode = mode};
     o.options = options != NULL ? *options : default_options;
-    mapped_status status = check_options(mode, &o.options, error);
-    if (status == MAPPED_OK && o.options.flags & MAPPED_OPEN_SHARED) {
-        status = mapped__shared_path(path, shared_path, error);
-        o.path = shared_path;
-    }
+    mapped_status status = mapped__opening_check(&o, error);
     if (status == MAPPED_OK)
-        status = mapped__file_open(o.path, file_flags(mode, o.options.flags),
-                                   permissions_of(&o.options), &o.file,
-                                   &o.created, error);
+        status = mapped__opening_find(&o, path, error);
     if (status == MAPPED_OK)
-        status = open_file(&o, o.path, region, error);
+        status = mapped__opening_map(&o, o.path, region, error);
     return end("open", path, status, error);
 }
 
@@ -396,9 +393,9 @@ mapped_status mapped_region_open_descriptor(intptr_t descriptor,
                                             mapped_region **region,
                                             mapped_error *error)
 {
-    opening o = {.mode = mode};
+    mapped__opening o = {.mode = mode};
     o.options = options != NULL ? *options : default_options;
-    mapped_status status = check_options(mode, &o.options, error);
+    mapped_status status = mapped__opening_check(&o, error);
     if (status == MAPPED_OK && mode == MAPPED_MODE_EXCLUSIVE)
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "open a descriptor as new");
@@ -408,7 +405,7 @@ mapped_status mapped_region_open_descriptor(intptr_t descriptor,
     if (status == MAPPED_OK)
         status = mapped__file_duplicate(descriptor, &o.file, error);
     if (status == MAPPED_OK)
-        status = open_file(&o, name, region, error);
+        status = mapped__opening_map(&o, name, region, error);
     return end("open", name, status, error);
 }
 

@@ -209,6 +209,24 @@ bool mapped__region_readonly_at(const mapped_region *region, size_t start,
                    start, end);
 }
 
+void mapped__region_list_protected(const mapped__region *self,
+                                   mapped_origin *origin)
+{
+    assert(mapped__region_is_locked(self));
+    stretch_list list = {0};
+    if (self->mode == MAPPED_MODE_READ)
+        return;
+    if (self->protection != NULL)
+        list = self->protection->list;
+    if (mapped_region_readonly(&self->head))
+        list = (stretch_list){1, {{0, self->length}}};
+    origin->protected_count = list.count;
+    for (size_t i = 0; i < list.count; i++) {
+        origin->protected_bytes[i].start = list.stretches[i].start;
+        origin->protected_bytes[i].end = list.stretches[i].end;
+    }
+}
+
 mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
                                            size_t end, mapped_error *error)
 {

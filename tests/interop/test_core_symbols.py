@@ -21,7 +21,7 @@ HARMLESS = set("""
     __memcpy_chk __memmove_chk __memset_chk __snprintf_chk
     getcwd getenv getpid process_vm_readv pthread_detach qsort sched_yield
     getrlimit getrlimit64 sysconf clock_gettime nanosleep
-    access kill pthread_once sscanf __isoc99_sscanf __tls_get_addr
+    access kill pthread_once statx sscanf __isoc99_sscanf __tls_get_addr
     sigaddset sigdelset sigfillset sigismember pthread_sigmask
     close unlink
     isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace

@@ -34,6 +34,7 @@
 #include <mapped/lock.h>
 #include <mapped/mutex.h>
 #include <mapped/needle.h>
+#include <mapped/origin.h>
 #include <mapped/paging.h>
 #include <mapped/pattern.h>
 #include <mapped/region.h>

@@ -1,5 +1,7 @@
-/* What the kind of a file system, and the seals of memory, say about files. */
+/* What the kind of a file system, the seals of memory and the times that only
+ * Linux knows say about files. */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -74,4 +76,14 @@ bool mapped__file_is_sealed(int fd)
 {
     int seals = fcntl(fd, F_GET_SEALS);
     return seals > 0 && (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != 0;
+}
+
+uint64_t mapped__file_birth(intptr_t file)
+{
+    struct statx found;
+    if (statx((int)file, "", AT_EMPTY_PATH, STATX_BTIME, &found) != 0 ||
+        !(found.stx_mask & STATX_BTIME))
+        return 0;
+    return (uint64_t)found.stx_btime.tv_sec * 1000000000 +
+           found.stx_btime.tv_nsec;
 }

@@ -38,6 +38,11 @@ size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
     return length + 1;
 }
 
+bool mapped__path_is_absolute(const char *path)
+{
+    return path[0] == '/';
+}
+
 static int open_retrying(const char *path, int flags, unsigned permissions)
 {
     int fd;

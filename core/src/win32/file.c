@@ -137,6 +137,14 @@ size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
     return (size_t)bytes;
 }
 
+bool mapped__path_is_absolute(const char *path)
+{
+    bool drive = path[0] != '\0' && path[1] == ':';
+    const char *root = drive ? path + 2 : path + 1;
+    return (drive || path[0] == '/' || path[0] == '\\') &&
+           (root[0] == '/' || root[0] == '\\');
+}
+
 /* MAPPED__FILE_DEVICE_IO has no meaning here: no Windows device is mapped
  * through a file. */
 mapped_status mapped__file_open(const char *path, unsigned flags,
@@ -217,6 +225,14 @@ static mapped_status disk_info(HANDLE handle, mapped__file_info *info,
     if (reason == ERROR_INVALID_FUNCTION || reason == ERROR_INVALID_PARAMETER)
         return MAPPED_OK;
     return system_error(error, "GetFileInformationByHandle");
+}
+
+uint64_t mapped__file_birth(intptr_t file)
+{
+    FILETIME made;
+    if (!GetFileTime((HANDLE)file, &made, NULL, NULL))
+        return 0;
+    return join(made.dwHighDateTime, made.dwLowDateTime);
 }
 
 /* Sections first: what GetFileType says of one differs from system to system.

@@ -1,0 +1,112 @@
+/* Mapping the memory that an origin tells of, which anybody may have made up:
+ * it is checked as a whole before anything is opened. */
+#include <mapped/origin.h>
+
+#include "region_internal.h"
+#include "region_opening.h"
+
+/* What mapped_region_open would take for something else. */
+static mapped_status check_origin(const mapped_origin *origin,
+                                  mapped_error *error)
+{
+    bool by_path = origin->kind != MAPPED_ORIGIN_DESCRIPTOR;
+    bool shared = origin->kind == MAPPED_ORIGIN_SHARED;
+    bool flagged = (origin->flags & MAPPED_OPEN_SHARED) != 0;
+    bool sound = origin->kind <= MAPPED_ORIGIN_DESCRIPTOR &&
+                 by_path == (origin->path != NULL) &&
+                 (!by_path || shared == flagged) &&
+                 (origin->mode == MAPPED_MODE_READ ||
+                  origin->mode == MAPPED_MODE_READ_WRITE) &&
+                 origin->length <= INT64_MAX &&
+                 origin->huge <= MAPPED_HUGE_ADVISE &&
+                 origin->protected_count <= MAPPED_PROTECTED_RANGES;
+    for (size_t i = 0; sound && i < origin->protected_count; i++)
+        sound =
+            origin->protected_bytes[i].start < origin->protected_bytes[i].end &&
+            origin->protected_bytes[i].end <= origin->length;
+    return sound ? MAPPED_OK
+                 : mapped_error_set(error, MAPPED_ARGUMENT, "open an origin");
+}
+
+mapped_status mapped__opening_identify(const mapped__opening *o,
+                                       mapped_error *error)
+{
+    const mapped_origin *origin = o->origin;
+    if (origin == NULL || origin->device == 0)
+        return MAPPED_OK;
+    bool same =
+        o->info.device == origin->device && o->info.serial == origin->serial;
+    if (same && origin->birth != 0) {
+        uint64_t birth = mapped__file_birth(o->file);
+        same = birth == 0 || birth == origin->birth;
+    }
+    return same ? MAPPED_OK : mapped_error_set(error, MAPPED_STALE, "open");
+}
+
+/* That of a descriptor is a duplicate. */
+static mapped_status find_file(mapped__opening *o, mapped_error *error)
+{
+    const mapped_origin *origin = o->origin;
+    if (origin->kind == MAPPED_ORIGIN_DESCRIPTOR)
+        return mapped__file_duplicate(origin->descriptor, &o->file, error);
+    return mapped__opening_find(o, origin->path, error);
+}
+
+static mapped_status protect_again(mapped__region *self,
+                                   const mapped_origin *origin,
+                                   mapped_error *error)
+{
+    mapped_status status = MAPPED_OK;
+    for (size_t i = 0; i < origin->protected_count && status == MAPPED_OK;
+         i++) {
+        size_t start = (size_t)origin->protected_bytes[i].start;
+        size_t end = (size_t)origin->protected_bytes[i].end;
+        bool whole = start == 0 && end == self->length;
+        status = whole ? mapped__region_protect(self, error)
+                       : mapped__region_protect_bytes(self, start, end, error);
+    }
+    return status;
+}
+
+static mapped_status open_origin(mapped__opening *o, mapped_region **region,
+                                 mapped_error *error)
+{
+    mapped_region *made;
+    mapped_status status = check_origin(o->origin, error);
+    if (status == MAPPED_OK)
+        status = mapped__opening_check(o, error);
+    if (status == MAPPED_OK)
+        status = find_file(o, error);
+    if (status == MAPPED_OK)
+        status = mapped__opening_map(o, o->path, &made, error);
+    if (status != MAPPED_OK)
+        return status;
+    mapped__region_of(made)->refresh_limit = o->origin->limit;
+    status = protect_again(mapped__region_of(made), o->origin, error);
+    if (status == MAPPED_OK)
+        *region = made;
+    else
+        mapped_region_release(made);
+    return status;
+}
+
+mapped_status mapped_region_open_origin(const mapped_origin *origin,
+                                        mapped_region **region,
+                                        mapped_error *error)
+{
+    mapped__opening o = {.origin = origin, .mode = origin->mode};
+    o.options =
+        (mapped_open_options){.offset = origin->offset,
+                              .length = mapped_length_exactly(origin->length),
+                              .reserve = origin->reserve,
+                              .flags = origin->flags,
+                              .huge = origin->huge};
+    mapped_status status = open_origin(&o, region, error);
+    if (status == MAPPED_OK)
+        return MAPPED_OK;
+    mapped_error_set_path(error, origin->path);
+    mapped__region_report(NULL, "open", status, error);
+    if (status == MAPPED_PAST_END && error != NULL)
+        error->operation = "open: it has been cut";
+    return status;
+}
