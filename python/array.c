@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "records.h"
+#include "hand_over.h"
 #include "value.h"
 
 PyObject *array_make(Region *owner, Layout *layout, char native,
@@ -69,9 +69,7 @@ static int read_shape(PyObject *object, Py_ssize_t *shape)
     return result;
 }
 
-/* Does the product of all lengths but 0 and the item's size fit? NumPy computes
- * strides from it, even if there is a 0 in the shape. */
-static bool lengths_fit(const mapped_array *array)
+bool array_lengths_fit(const mapped_array *array)
 {
     size_t product = array->item.size;
     for (int i = 0; i < array->dimensions; i++)
@@ -123,7 +121,7 @@ PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
         return NULL;
     part.core.slice = view_span(parent);
     if (mapped_array_cover(&part.core, &error) != MAPPED_OK ||
-        !lengths_fit(&part.core))
+        !array_lengths_fit(&part.core))
         return refuse_cover(owner, &part.core, &error);
     return array_make(owner, layout, native, &part.core);
 }
@@ -370,7 +368,7 @@ static const char array___bytes___doc[] =
         {"__bytes__", array_tobytes, METH_NOARGS, array___bytes___doc}, \
         {"__reversed__", array___reversed__, METH_NOARGS,               \
          view___reversed___doc},                                        \
-        METHOD_ROW(view, ONE, __reduce_ex__),                           \
+        HAND_OVER_METHODS(array),                                       \
     {                                                                   \
         NULL, NULL, 0, NULL                                             \
     }

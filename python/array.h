@@ -56,6 +56,10 @@ static inline size_t array_bytes(const mapped_array *array)
 PyObject *array_make(Region *owner, Layout *layout, char native,
                      const mapped_array *array);
 
+/* Does the product of all lengths but 0 and the item's size fit? NumPy computes
+ * strides from it, even if there is a 0 in the shape. */
+bool array_lengths_fit(const mapped_array *array);
+
 /* array.c: makes an array over all bytes of a Region or Slice. It has one
  * dimension if `shape` is NULL. */
 PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,

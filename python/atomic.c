@@ -1,5 +1,6 @@
 /* The type Atomic: a word of a Region that is loaded, changed and waited for in
  * one step. */
+#include "hand_over.h"
 #include "unlocked.h"
 #include "value.h"
 
@@ -22,27 +23,32 @@ const char view_atomic_doc[] = PyDoc_STR(
     "such integer, if the word is misaligned or the region closed,\n"
     "io.UnsupportedOperation on a device.");
 
-static PyObject *view_atomic_with(PyObject *self, PyObject *const *values)
+PyObject *atomic_new(PyObject *view, const mapped_element *element,
+                     size_t offset)
 {
-    size_t offset = 0;
     mapped_error error;
-    Code named;
-    Region *owner = view_owner(self);
-    const Code *code = convert_code(owner->state, values[0], &named);
-    if (code == NULL || convert_offset(values[1], &offset) < 0)
-        return NULL;
-    const mapped_element *element = code->element;
+    Region *owner = view_owner(view);
     PyObject *made = (PyObject *)PyObject_GC_New(Atomic, owner->state->atomic);
     if (made == NULL)
         return NULL;
     atomic_of(made)->owner = (Region *)Py_NewRef((PyObject *)owner);
     if (owner->is_wrap)
         PyObject_GC_Track(made);
-    if (mapped_atomic_at(view_span(self), element, offset,
+    if (mapped_atomic_at(view_span(view), element, offset,
                          &atomic_of(made)->core, &error) == MAPPED_OK)
         return made;
     Py_DECREF(made);
     return raise_of(owner, &error);
+}
+
+static PyObject *view_atomic_with(PyObject *self, PyObject *const *values)
+{
+    size_t offset = 0;
+    Code named;
+    const Code *code = convert_code(view_owner(self)->state, values[0], &named);
+    if (code == NULL || convert_offset(values[1], &offset) < 0)
+        return NULL;
+    return atomic_new(self, code->element, offset);
 }
 
 KEYWORD_METHOD(view_atomic, view_atomic_with, "atomic", 1, 2, "code", "offset")
@@ -287,19 +293,36 @@ static PyObject *atomic_notify_with(PyObject *self, PyObject *const *values)
 static KEYWORD_METHOD(atomic_notify, atomic_notify_with, "notify", 0, 1,
                       "count")
 
-    static PyMethodDef atomic_methods[] = {
-        METHOD_ROW(atomic, KEYWORDS, load),
-        METHOD_ROW(atomic, KEYWORDS, store),
-        METHOD_ROW(atomic, KEYWORDS, exchange),
-        METHOD_ROW(atomic, KEYWORDS, compare_exchange),
-        METHOD_ROW(atomic, KEYWORDS, add),
-        METHOD_ROW(atomic, KEYWORDS, sub),
-        METHOD_ROW(atomic, KEYWORDS, and_),
-        METHOD_ROW(atomic, KEYWORDS, or_),
-        METHOD_ROW(atomic, KEYWORDS, xor),
-        METHOD_ROW(atomic, KEYWORDS, wait),
-        METHOD_ROW(atomic, KEYWORDS, notify),
-        {NULL, NULL, 0, NULL}};
+    static const char atomic___reduce_ex___doc[] = REDUCE_DOC;
+
+static METHOD_ONE(atomic___reduce_ex__)
+{
+    mapped_error error;
+    const Atomic *atomic = atomic_of(self);
+    mapped_slice word = atomic->core.word;
+    (void)argument;
+    if (mapped_slice_check(word, &error) != MAPPED_OK)
+        return raise_in(atomic->owner, "pickle", &error);
+    return hand_over_reduced(atomic->owner->state, "_atomic",
+                             Py_BuildValue("(Osn)", atomic->owner,
+                                           atomic->core.element->name,
+                                           (Py_ssize_t)word.offset));
+}
+
+static PyMethodDef atomic_methods[] = {
+    METHOD_ROW(atomic, KEYWORDS, load),
+    METHOD_ROW(atomic, KEYWORDS, store),
+    METHOD_ROW(atomic, KEYWORDS, exchange),
+    METHOD_ROW(atomic, KEYWORDS, compare_exchange),
+    METHOD_ROW(atomic, KEYWORDS, add),
+    METHOD_ROW(atomic, KEYWORDS, sub),
+    METHOD_ROW(atomic, KEYWORDS, and_),
+    METHOD_ROW(atomic, KEYWORDS, or_),
+    METHOD_ROW(atomic, KEYWORDS, xor),
+    METHOD_ROW(atomic, KEYWORDS, wait),
+    METHOD_ROW(atomic, KEYWORDS, notify),
+    HAND_OVER_METHODS(atomic),
+    {NULL, NULL, 0, NULL}};
 
 GETTER(atomic, region, REGION_DOC,
        Py_NewRef((PyObject *)atomic_of(self)->owner))

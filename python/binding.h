@@ -436,7 +436,9 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(NONE, tobytes)        \
     X(NONE, __bytes__)      \
     X(NONE, __reversed__)   \
-    X(ONE, __reduce_ex__)
+    X(ONE, __reduce_ex__)   \
+    X(NONE, __copy__)       \
+    X(ONE, __deepcopy__)
 
 /* The shared methods about pages in memory and on the disk. */
 #define PAGE_METHODS(X)    \

@@ -160,6 +160,22 @@ static void *raise_os(int number, PyObject *name)
     return NULL;
 }
 
+/* The system's own words for it don't say what has happened. */
+static void *raise_stale(PyObject *name)
+{
+    PyObject *filename = filename_of(name != NULL ? name : Py_None);
+    PyObject *raised =
+        filename == NULL
+            ? NULL
+            : PyObject_CallFunction(PyExc_OSError, "isO", ESTALE,
+                                    mapped_status_text(MAPPED_STALE), filename);
+    if (raised != NULL)
+        PyErr_SetObject(PyExc_OSError, raised);
+    Py_XDECREF(raised);
+    Py_XDECREF(filename);
+    return NULL;
+}
+
 /* Says which call of the system failed, and how many bytes were missing on a
  * full disk. */
 static PyObject *note_of(const mapped_error *error)
@@ -263,7 +279,7 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
     case MAPPED_NOT_A_FILE:
         return raise_os(error->os_error, name);
     case MAPPED_STALE:
-        return raise_os(ESTALE, name);
+        return raise_stale(name);
     case MAPPED_MEMORY:
         return PyErr_NoMemory();
     case MAPPED_FAULT:

@@ -1,5 +1,5 @@
 /* The type Layout: what a record looks like. */
-#include "records.h"
+#include "hand_over.h"
 
 PyObject *layout_make(State *state, const mapped_fields *fields, PyObject *text)
 {
@@ -247,7 +247,7 @@ static PyGetSetDef layout_attributes[] = {
 static const char layout_doc[] =
     PyDoc_STR("What a record looks like. Made by mapped.layout().");
 
-static PyMethodDef layout_methods[] = {METHOD_ROW(view, ONE, __reduce_ex__),
+static PyMethodDef layout_methods[] = {METHOD_ROW(layout, ONE, __reduce_ex__),
                                        {NULL, NULL, 0, NULL}};
 
 static PyType_Slot layout_slots[] = {

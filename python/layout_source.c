@@ -109,6 +109,8 @@ static int read_field(PyObject *field, int depth, Listing *listing)
     PyObject *name, *type;
     Py_ssize_t offset, count;
     mapped_item single, item;
+    if (!PyTuple_Check(field))
+        return raised_as_int(raise_kind("a field is a tuple", field));
     if (!PyArg_ParseTuple(field, "OnOn", &name, &offset, &type, &count) ||
         read_type(type, depth, &single) < 0)
         return -1;
@@ -180,6 +182,18 @@ static PyObject *record_of_fields(const mapped_fields *fields)
     return tuple == NULL
                ? NULL
                : Py_BuildValue("(nN)", (Py_ssize_t)fields->size, tuple);
+}
+
+PyObject *layout_record(const Layout *layout)
+{
+    return record_of_fields(layout->fields);
+}
+
+PyObject *layout_from_record(State *state, PyObject *record)
+{
+    if (!PyTuple_Check(record))
+        return raise_kind("a record is a tuple", record);
+    return layout_of_record(state, Py_NewRef(record));
 }
 
 PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names)

@@ -1,5 +1,6 @@
 /* The extension module: its state, its types and its functions. Nothing is
  * global, so each interpreter that imports it has a copy of its own. */
+#include "hand_over.h"
 #include "unlocked.h"
 
 static State *state_get(PyObject *module)
@@ -80,7 +81,9 @@ static int module_exec(PyObject *module)
         add_range_error(module, state) < 0 ||
         PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION) < 0)
         return -1;
-    return PyModule_AddFunctions(module, module_functions);
+    if (PyModule_AddFunctions(module, module_functions) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, hand_over_functions);
 }
 
 #define VISIT(name) Py_VISIT(state->name);

@@ -1,10 +1,14 @@
 /* The type Mutex: a robust lock in shared memory. */
 #include "array.h"
+#include "hand_over.h"
 #include "unlocked.h"
+
+#define MUTEX_BYTES 8
 
 typedef struct Mutex {
     PyObject_HEAD Region *owner;
     mapped_mutex core;
+    size_t offset; /* of its eight bytes in the region */
     bool owner_died;
 } Mutex;
 
@@ -32,6 +36,7 @@ static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
     if (made == NULL)
         return NULL;
     mutex_of(made)->owner = (Region *)Py_NewRef((PyObject *)owner);
+    mutex_of(made)->offset = view_span(slice).offset;
     mutex_of(made)->owner_died = false;
     mutex_of(made)->core = (mapped_mutex){.word_ = {.element = NULL}};
     if (owner->is_wrap)
@@ -176,11 +181,24 @@ static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
     return mutex_unlock(self, NULL);
 }
 
+static const char mutex___reduce_ex___doc[] = REDUCE_DOC;
+
+static METHOD_ONE(mutex___reduce_ex__)
+{
+    Region *owner = mutex_of(self)->owner;
+    (void)argument;
+    if (require_open(owner, "pickle") < 0)
+        return NULL;
+    PyObject *slice = slice_new(owner, mutex_of(self)->offset, MUTEX_BYTES);
+    return slice == NULL ? NULL : Py_BuildValue("(O(N))", Py_TYPE(self), slice);
+}
+
 static PyMethodDef mutex_methods[] = {
     METHOD_ROW(mutex, KEYWORDS, lock),
     METHOD_ROW(mutex, NONE, unlock),
     METHOD_ROW(mutex, NONE, abandon),
     METHOD_ROW(mutex, NONE, __enter__),
+    HAND_OVER_METHODS(mutex),
     {"__exit__", mutex___exit__, METH_VARARGS, mutex___exit___doc},
     {NULL, NULL, 0, NULL}};
 

@@ -1,7 +1,7 @@
 /* The type Record: one record in place, its fields as attributes. */
 #include <string.h>
 
-#include "records.h"
+#include "hand_over.h"
 #include "value.h"
 
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice)
@@ -284,7 +284,7 @@ static const char record_dir_doc[] = PyDoc_STR("__dir__($self, /)\n--\n\n"
 
 static PyMethodDef record_methods[] = {
     {"__dir__", record_dir, METH_NOARGS, record_dir_doc},
-    METHOD_ROW(view, ONE, __reduce_ex__),
+    HAND_OVER_METHODS(record),
     {NULL, NULL, 0, NULL}};
 
 static const char record_doc[] = PyDoc_STR(

@@ -56,6 +56,11 @@ PyObject *tuple_of_fields(const mapped_fields *fields,
 PyObject *layout_from_dtype(State *state, PyObject *dtype);
 PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names);
 
+/* layout_source.c: a tuple that has all of a layout, the record of
+ * mapped/_layouts.py, and a Layout made of one. */
+PyObject *layout_record(const Layout *layout);
+PyObject *layout_from_record(State *state, PyObject *record);
+
 /* layout_source.c: returns what a function of mapped/_layouts.py makes of a
  * record. */
 PyObject *layout_converted(const mapped_fields *fields, const char *function);

@@ -274,15 +274,3 @@ PyObject *view_offset(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyLong_FromSize_t(((View *)self)->slice.offset);
 }
-
-const char view___reduce_ex___doc[] =
-    PyDoc_STR("__reduce_ex__($self, protocol, /)\n--\n\n"
-              "Raise TypeError: memory of this process can't be pickled.");
-
-PyObject *view___reduce_ex__(PyObject *self, PyObject *argument)
-{
-    (void)argument;
-    return raise_about(PyExc_TypeError,
-                       "cannot %s %U: send its bytes, or the path it came from",
-                       "pickle", self);
-}

@@ -439,6 +439,18 @@ static PyObject *windows_size(PyObject *self, void *Py_UNUSED(closure))
     return PyLong_FromUnsignedLongLong(size);
 }
 
+static const char windows___reduce_ex___doc[] =
+    PyDoc_STR("__reduce_ex__($self, protocol, /)\n--\n\n"
+              "Raise TypeError: an open file can't be pickled.");
+
+static METHOD_ONE(windows___reduce_ex__)
+{
+    (void)argument;
+    return raise_about(PyExc_TypeError,
+                       "cannot %s %U: call windows() where they are needed",
+                       "pickle", self);
+}
+
 static PyMethodDef windows_methods[] = {
     METHOD_ROW(windows, KEYWORDS, find),
     METHOD_ROW(windows, ONE, count),
@@ -446,7 +458,7 @@ static PyMethodDef windows_methods[] = {
     METHOD_ROW(windows, ONE, seek),
     METHOD_ROW(windows, NONE, close),
     METHOD_ROW(windows, NONE, __enter__),
-    METHOD_ROW(view, ONE, __reduce_ex__),
+    METHOD_ROW(windows, ONE, __reduce_ex__),
     {"__exit__", windows___exit__, METH_VARARGS, windows___exit___doc},
     {NULL, NULL, 0, NULL}};
 

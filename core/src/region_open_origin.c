@@ -5,16 +5,29 @@
 #include "region_internal.h"
 #include "region_opening.h"
 
+static bool is_known_place(const mapped_origin *origin)
+{
+    const uint32_t known =
+        MAPPED_OPEN_SPARSE | MAPPED_OPEN_DEVICE | MAPPED_OPEN_SHARED;
+    bool shared = (origin->flags & MAPPED_OPEN_SHARED) != 0;
+    if ((origin->flags & ~known) != 0)
+        return false;
+    switch (origin->kind) {
+    case MAPPED_ORIGIN_PATH:
+        return origin->path != NULL && !shared;
+    case MAPPED_ORIGIN_SHARED:
+        return origin->path != NULL && shared;
+    case MAPPED_ORIGIN_DESCRIPTOR:
+        return origin->path == NULL;
+    }
+    return false;
+}
+
 /* What mapped_region_open would take for something else. */
 static mapped_status check_origin(const mapped_origin *origin,
                                   mapped_error *error)
 {
-    bool by_path = origin->kind != MAPPED_ORIGIN_DESCRIPTOR;
-    bool shared = origin->kind == MAPPED_ORIGIN_SHARED;
-    bool flagged = (origin->flags & MAPPED_OPEN_SHARED) != 0;
-    bool sound = origin->kind <= MAPPED_ORIGIN_DESCRIPTOR &&
-                 by_path == (origin->path != NULL) &&
-                 (!by_path || shared == flagged) &&
+    bool sound = is_known_place(origin) &&
                  (origin->mode == MAPPED_MODE_READ ||
                   origin->mode == MAPPED_MODE_READ_WRITE) &&
                  origin->length <= INT64_MAX &&

@@ -1,9 +1,7 @@
 """Guards against access to memory after close, in whatever order objects end,
 also when a conversion closes the region in the middle of a call."""
-import copy
 import gc
 import os
-import pickle
 import sys
 import weakref
 
@@ -390,17 +388,6 @@ def test_only_wraps_are_tracked_by_the_collector(region):
     assert gc.is_tracked(view) and gc.is_tracked(view.region)
     assert gc.is_tracked(view[1:3]) and gc.is_tracked(view.cast("I"))
     assert gc.is_tracked(iter(view))
-
-
-def test_pickling_is_refused(region):
-    windows = mapped.windows(__file__, 10)
-    for thing in region, region[1:3], region.cast("I"), windows:
-        for action in (pickle.dumps, copy.copy, copy.deepcopy):
-            with pytest.raises(TypeError, match="cannot pickle"):
-                action(thing)
-        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-            with pytest.raises(TypeError, match="cannot pickle"):
-                pickle.dumps(thing, protocol)
 
 
 def test_types_cannot_be_made_or_changed():

@@ -2,7 +2,6 @@
 reach other bytes than their own, and exports that NumPy reads otherwise."""
 import gc
 import pathlib
-import pickle
 import re
 import struct
 import weakref
@@ -352,14 +351,6 @@ def test_record_of_another_layout_is_assigned_by_name():
     with pytest.raises(ValueError, match="a record has more fields"):
         one[0] = mapped.anonymous(9).records("a:u32 b:u32 c:u8")[0]
     assert (one[0].a, one[0].b) == (9, 7)
-
-
-@pytest.mark.parametrize("protocol", range(5))
-def test_records_and_layouts_refuse_to_be_pickled(protocol):
-    layout = mapped.layout("a:u32")
-    for thing in layout, mapped.anonymous(4).records(layout)[0]:
-        with pytest.raises(TypeError, match="cannot pickle"):
-            pickle.dumps(thing, protocol)
 
 
 def test_message_on_a_missing_attribute_is_short():

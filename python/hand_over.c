@@ -1,0 +1,519 @@
+/* Pickling. A Region is reduced to where its memory comes from (an origin of
+ * the core), and everything else to its Region and numbers. So what shares a
+ * Region in one pickle shares it where it arrives.
+ *
+ * A descriptor is sent by multiprocessing, of which mapped/_hand_over.py knows.
+ *
+ * Where they arrive, the numbers are as good as anybody's: the core checks
+ * them. */
+#include "hand_over.h"
+#include "open.h"
+#include "unlocked.h"
+
+/* The numbers of an origin in a pickle. After them come the first and the last
+ * byte but one of each stretch that is protected. */
+enum {
+    WRITABLE,
+    FLAGS,
+    OFFSET,
+    LENGTH,
+    LIMIT,
+    RESERVE,
+    HUGE_PAGES,
+    DEVICE,
+    SERIAL,
+    BIRTH,
+    PROTECTED,
+    MOST_NUMBERS = PROTECTED + 2 * MAPPED_PROTECTED_RANGES
+};
+
+PyObject *hand_over_reduced(const State *state, const char *function,
+                            PyObject *arguments)
+{
+    if (arguments == NULL)
+        return NULL;
+    PyObject *rebuild = PyObject_GetAttrString(state->module, function);
+    PyObject *reduced =
+        rebuild == NULL ? NULL : Py_BuildValue("(OO)", rebuild, arguments);
+    Py_XDECREF(rebuild);
+    Py_DECREF(arguments);
+    return reduced;
+}
+
+void *hand_over_refuse(const char *what, PyObject *object, const char *why)
+{
+    PyObject *text = shown(object);
+    if (text != NULL)
+        PyErr_Format(PyExc_TypeError, "cannot %s %U: %s", what, text, why);
+    Py_XDECREF(text);
+    return NULL;
+}
+
+static PyObject *refuse_copy(PyObject *self)
+{
+    return hand_over_refuse("copy", self,
+                            "slices share its memory, bytes() copies it");
+}
+
+const char view___copy___doc[] = COPY_DOC("__copy__($self, /)");
+const char view___deepcopy___doc[] = COPY_DOC("__deepcopy__($self, memo, /)");
+
+METHOD_NONE(view___copy__)
+{
+    return refuse_copy(self);
+}
+
+METHOD_ONE(view___deepcopy__)
+{
+    (void)argument;
+    return refuse_copy(self);
+}
+
+static PyObject *numbers_of(const mapped_origin *origin)
+{
+    uint64_t numbers[MOST_NUMBERS] = {[WRITABLE] =
+                                          origin->mode != MAPPED_MODE_READ,
+                                      [FLAGS] = origin->flags,
+                                      [OFFSET] = origin->offset,
+                                      [LENGTH] = origin->length,
+                                      [LIMIT] = origin->limit,
+                                      [RESERVE] = origin->reserve,
+                                      [HUGE_PAGES] = origin->huge,
+                                      [DEVICE] = origin->device,
+                                      [SERIAL] = origin->serial,
+                                      [BIRTH] = origin->birth};
+    size_t count = PROTECTED;
+    for (size_t i = 0; i < origin->protected_count; i++) {
+        numbers[count++] = origin->protected_bytes[i].start;
+        numbers[count++] = origin->protected_bytes[i].end;
+    }
+    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)count));
+    for (size_t i = 0; tuple != NULL && i < count; i++)
+        put_item(&tuple, i, PyLong_FromUnsignedLongLong(numbers[i]));
+    return filled(tuple);
+}
+
+/* Looking at the path may wait for a network or a disk. */
+static mapped_status origin_core(mapped_region *region, mapped_origin *origin,
+                                 mapped_error *error)
+{
+    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
+    return unlocked_end(&unlocked, mapped_region_origin(region, origin, error));
+}
+
+/* A path or name is of the type that the region was opened with. */
+static PyObject *path_of(const Region *region, const mapped_origin *origin)
+{
+    return PyBytes_Check(region->name)
+               ? PyBytes_FromString(origin->path)
+               : PyUnicode_DecodeFSDefault(origin->path);
+}
+
+static PyObject *send_descriptor(intptr_t descriptor, PyObject *numbers)
+{
+    PyObject *send;
+    if (numbers == NULL ||
+        import_object("mapped._hand_over", "send", &send) < 0)
+        return NULL;
+    PyObject *reduced =
+        PyObject_CallFunction(send, "nO", (Py_ssize_t)descriptor, numbers);
+    Py_DECREF(send);
+    return reduced;
+}
+
+static PyObject *reduce_region(Region *region)
+{
+    mapped_origin origin;
+    mapped_error error;
+    mapped_region *core = core_of((PyObject *)region);
+    if (!TRY_TWICE(origin_core(core, &origin, &error), &error))
+        return error.status == MAPPED_UNSUPPORTED
+                   ? hand_over_refuse("pickle", (PyObject *)region,
+                                      error.operation)
+                   : raise_in(region, "pickle", &error);
+    PyObject *numbers = numbers_of(&origin);
+    PyObject *reduced;
+    if (origin.kind == MAPPED_ORIGIN_DESCRIPTOR)
+        reduced = send_descriptor(origin.descriptor, numbers);
+    else
+        reduced = hand_over_reduced(
+            region->state, "_open",
+            numbers == NULL
+                ? NULL
+                : Py_BuildValue("(NO)", path_of(region, &origin), numbers));
+    Py_XDECREF(numbers);
+    return reduced;
+}
+
+const char view___reduce_ex___doc[] = REDUCE_DOC;
+
+METHOD_ONE(view___reduce_ex__)
+{
+    mapped_error error;
+    Region *owner = view_owner(self);
+    mapped_slice span = view_span(self);
+    (void)argument;
+    if (self == (PyObject *)owner)
+        return reduce_region(owner);
+    if (mapped_slice_check(span, &error) != MAPPED_OK)
+        return raise_in(owner, "pickle", &error);
+    return hand_over_reduced(owner->state, "_slice",
+                             Py_BuildValue("(Onn)", owner,
+                                           (Py_ssize_t)span.offset,
+                                           (Py_ssize_t)span.length));
+}
+
+/* The Layout of records, or the name of an element. If limits are those of a
+ * native code, its letter. */
+static PyObject *item_type(const Array *array)
+{
+    if (array->layout != NULL)
+        return Py_NewRef((PyObject *)array->layout);
+    if (array->native != 0)
+        return PyUnicode_FromStringAndSize(&array->native, 1);
+    return PyUnicode_FromString(array->core.item.element->name);
+}
+
+static PyObject *attribute(PyObject *self, const char *name)
+{
+    return PyObject_GetAttrString(self, name);
+}
+
+const char array___reduce_ex___doc[] = REDUCE_DOC;
+
+METHOD_ONE(array___reduce_ex__)
+{
+    Extent extent;
+    const Array *array = array_of(self);
+    (void)argument;
+    if (array_extent(array, "pickle", &extent) < 0)
+        return NULL;
+    return hand_over_reduced(
+        extent.owner->state, "_array",
+        Py_BuildValue("(ONnnnNN)", extent.owner, item_type(array),
+                      (Py_ssize_t)extent.slice.offset,
+                      (Py_ssize_t)extent.slice.length, extent.first,
+                      attribute(self, "shape"), attribute(self, "strides")));
+}
+
+const char record___reduce_ex___doc[] = REDUCE_DOC;
+
+METHOD_ONE(record___reduce_ex__)
+{
+    mapped_error error;
+    const Record *record = record_of(self);
+    (void)argument;
+    if (mapped_slice_check(record->slice, &error) != MAPPED_OK)
+        return raise_in(record->owner, "pickle", &error);
+    return hand_over_reduced(record->owner->state, "_record",
+                             Py_BuildValue("(OOn)", record->owner,
+                                           record->layout,
+                                           (Py_ssize_t)record->slice.offset));
+}
+
+const char layout___reduce_ex___doc[] =
+    PyDoc_STR("__reduce_ex__($self, protocol, /)\n--\n\n"
+              "Reduce to the text, or to the fields if there was none.");
+
+METHOD_ONE(layout___reduce_ex__)
+{
+    const State *state = PyType_GetModuleState(Py_TYPE(self));
+    const Layout *layout = layout_of(self);
+    (void)argument;
+    if (layout->text != NULL)
+        return hand_over_reduced(state, "layout",
+                                 Py_BuildValue("(O)", layout->text));
+    return hand_over_reduced(state, "_layout",
+                             Py_BuildValue("(N)", layout_record(layout)));
+}
+
+/* From here on: the way back. */
+
+static int refuse_numbers(void)
+{
+    return raised_as_int(
+        PyErr_Format(PyExc_ValueError, "not the numbers of a region"));
+}
+
+static int read_numbers(PyObject *tuple, uint64_t *numbers, size_t *count)
+{
+    *count = (size_t)PyTuple_Size(tuple);
+    if (*count < PROTECTED || *count > MOST_NUMBERS || *count % 2 != 0)
+        return refuse_numbers();
+    for (size_t i = 0; i < *count; i++) {
+        numbers[i] =
+            PyLong_AsUnsignedLongLong(PyTuple_GetItem(tuple, (Py_ssize_t)i));
+        if (numbers[i] == UINT64_MAX && PyErr_Occurred())
+            return -1;
+    }
+    return 0;
+}
+
+static int read_origin(PyObject *tuple, mapped_origin *origin)
+{
+    uint64_t numbers[MOST_NUMBERS];
+    size_t count;
+    if (read_numbers(tuple, numbers, &count) < 0)
+        return -1;
+    if (numbers[WRITABLE] > 1 || numbers[FLAGS] > UINT32_MAX)
+        return refuse_numbers();
+    *origin = (mapped_origin){.mode = numbers[WRITABLE] ? MAPPED_MODE_READ_WRITE
+                                                        : MAPPED_MODE_READ,
+                              .flags = (uint32_t)numbers[FLAGS],
+                              .offset = numbers[OFFSET],
+                              .length = numbers[LENGTH],
+                              .limit = numbers[LIMIT],
+                              .reserve = numbers[RESERVE],
+                              .huge = numbers[HUGE_PAGES],
+                              .device = numbers[DEVICE],
+                              .serial = numbers[SERIAL],
+                              .birth = numbers[BIRTH]};
+    for (size_t i = PROTECTED; i < count; i += 2) {
+        origin->protected_bytes[origin->protected_count].start = numbers[i];
+        origin->protected_bytes[origin->protected_count++].end = numbers[i + 1];
+    }
+    return 0;
+}
+
+/* What was opened, and how it is called. */
+static void place_origin(const Request *request, mapped_origin *origin)
+{
+    bool shared = (origin->flags & MAPPED_OPEN_SHARED) != 0;
+    origin->kind = MAPPED_ORIGIN_DESCRIPTOR;
+    origin->descriptor = request->descriptor;
+    if (request->path == NULL)
+        return;
+    origin->kind = shared ? MAPPED_ORIGIN_SHARED : MAPPED_ORIGIN_PATH;
+    origin->path = PyBytes_AsString(request->path);
+}
+
+static mapped_status open_core(const mapped_origin *origin,
+                               mapped_region **region, mapped_error *error)
+{
+    mapped_status status;
+    PyThreadState *thread = unlocked_enter();
+    status = mapped_region_open_origin(origin, region, error);
+    unlocked_leave(thread);
+    return status;
+}
+
+/* Memory without a name has none here either. */
+static int open_origin(Region *region, const Request *request,
+                       mapped_origin *origin)
+{
+    mapped_error error;
+    mapped_region **core = &region->view.slice.region;
+    place_origin(request, origin);
+    if (!TRY_TWICE(open_core(origin, core, &error), &error))
+        return raised_as_int(raise_error(region->state, &error, request->name));
+    if (request->path == NULL && origin->flags & MAPPED_OPEN_SHARED)
+        return 0;
+    PyObject *none = region->name;
+    region->name = Py_NewRef(request->name);
+    Py_DECREF(none);
+    return 0;
+}
+
+static const char hand_over__open_doc[] = PyDoc_STR(
+    "_open($module, file, numbers, /)\n--\n\n"
+    "Map a file or shared memory that has been handed over: `file` is its\n"
+    "path, name or descriptor, which stays the caller's.");
+
+static PyObject *hand_over__open(PyObject *self, PyObject *arguments)
+{
+    PyObject *file, *numbers;
+    mapped_origin origin;
+    Request request = {.name = NULL};
+    if (!PyArg_ParseTuple(arguments, "OO!", &file, &PyTuple_Type, &numbers) ||
+        read_origin(numbers, &origin) < 0)
+        return NULL;
+    Region *region = region_new(PyModule_GetState(self), Py_None);
+    if (region == NULL)
+        return NULL;
+    int status = request_convert_file(file, &request);
+    if (status == 0)
+        status = open_origin(region, &request, &origin);
+    request_clear(&request);
+    if (status == 0)
+        return (PyObject *)region;
+    Py_DECREF((PyObject *)region);
+    return NULL;
+}
+
+/* The slice of a Region, which must be one of this module; NULL with an
+ * exception. */
+static Region *read_slice(const State *state, PyObject *object,
+                          const Py_ssize_t offset_length[2],
+                          mapped_slice *slice)
+{
+    mapped_error error;
+    if (!Py_IS_TYPE(object, state->region))
+        return raise_kind("memory is handed over in a Region", object);
+    Region *owner = view_owner(object);
+    if (mapped_slice_sub(view_span(object), (size_t)offset_length[0],
+                         (size_t)offset_length[1], slice, &error) != MAPPED_OK)
+        return raise_in(owner, "slice", &error);
+    return owner;
+}
+
+static const char hand_over__slice_doc[] =
+    PyDoc_STR("_slice($module, region, offset, length, /)\n--\n\n"
+              "Return a Slice that has been handed over.");
+
+static PyObject *hand_over__slice(PyObject *self, PyObject *arguments)
+{
+    PyObject *object;
+    Py_ssize_t place[2];
+    mapped_slice slice;
+    if (!PyArg_ParseTuple(arguments, "Onn", &object, &place[0], &place[1]))
+        return NULL;
+    Region *owner = read_slice(PyModule_GetState(self), object, place, &slice);
+    return owner == NULL ? NULL : slice_new(owner, slice.offset, slice.length);
+}
+
+/* What item_type has made. */
+static const mapped_element *read_element(const State *state, PyObject *name,
+                                          char *native)
+{
+    Py_ssize_t length;
+    const mapped_element *element = NULL;
+    const char *text =
+        convert_word(name, "an item's type is a str or a Layout", &length);
+    if (text == NULL)
+        return NULL;
+    *native = length == 1 && text[0] > 0 ? text[0] : 0;
+    if (*native != 0)
+        element = state->codes[0][(unsigned char)*native].element;
+    else
+        element = mapped_element_from_name(text, (size_t)length, false);
+    return element != NULL ? element
+                           : raise_about(PyExc_ValueError, "unknown %s %U",
+                                         "item type", name);
+}
+
+static int read_sizes(PyObject *tuple, Py_ssize_t *sizes, int count)
+{
+    for (int i = 0; i < count; i++) {
+        sizes[i] = PyLong_AsSsize_t(PyTuple_GetItem(tuple, i));
+        if (sizes[i] == -1 && PyErr_Occurred())
+            return -1;
+    }
+    return 0;
+}
+
+static int read_shape(PyObject *shape, PyObject *strides, Part *part)
+{
+    Py_ssize_t count = PyTuple_Size(shape);
+    if (count < 1 || count > MAX_DIMENSIONS || PyTuple_Size(strides) != count)
+        return raised_as_int(PyErr_Format(
+            PyExc_ValueError, "not the shape and strides of an array"));
+    part->core.dimensions = (int)count;
+    part->core.shape = part->shape;
+    part->core.strides = part->strides;
+    return read_sizes(shape, part->shape, (int)count) < 0 ||
+                   read_sizes(strides, part->strides, (int)count) < 0
+               ? -1
+               : 0;
+}
+
+/* No array has more items than bytes, or begins behind its bytes. */
+static int check_array(Region *owner, const mapped_array *array)
+{
+    mapped_extent extent;
+    mapped_error error;
+    if (mapped_array_extent(array, &extent, &error) != MAPPED_OK)
+        return raised_as_int(raise_in(owner, "cast", &error));
+    if (array->first > array->slice.length ||
+        array_bytes(array) > array->slice.length || !array_lengths_fit(array))
+        return raised_as_int(PyErr_Format(
+            PyExc_ValueError, "not the shape and strides of an array"));
+    return 0;
+}
+
+static const char hand_over__array_doc[] = PyDoc_STR(
+    "_array($module, region, type, offset, length, first, shape, strides, "
+    "/)\n--\n\n"
+    "Return an Array or Records that have been handed over.");
+
+static PyObject *hand_over__array(PyObject *self, PyObject *arguments)
+{
+    const State *state = PyModule_GetState(self);
+    PyObject *object, *type, *shape, *strides;
+    Py_ssize_t place[2], first;
+    Part part;
+    char native = 0;
+    Layout *layout = NULL;
+    if (!PyArg_ParseTuple(arguments, "OOnnnO!O!", &object, &type, &place[0],
+                          &place[1], &first, &PyTuple_Type, &shape,
+                          &PyTuple_Type, &strides) ||
+        read_shape(shape, strides, &part) < 0)
+        return NULL;
+    part.core.first = (size_t)first;
+    if (Py_IS_TYPE(type, state->layout)) {
+        layout = layout_of(type);
+        part.core.item = mapped_item_of_record(layout->fields);
+    } else {
+        const mapped_element *element = read_element(state, type, &native);
+        if (element == NULL)
+            return NULL;
+        part.core.item = mapped_item_of(element);
+    }
+    Region *owner = read_slice(state, object, place, &part.core.slice);
+    if (owner == NULL || check_array(owner, &part.core) < 0)
+        return NULL;
+    return array_make(owner, layout, native, &part.core);
+}
+
+static const char hand_over__record_doc[] =
+    PyDoc_STR("_record($module, region, layout, offset, /)\n--\n\n"
+              "Return a Record that has been handed over.");
+
+static PyObject *hand_over__record(PyObject *self, PyObject *arguments)
+{
+    const State *state = PyModule_GetState(self);
+    PyObject *object, *layout;
+    Py_ssize_t place[2];
+    mapped_slice slice;
+    if (!PyArg_ParseTuple(arguments, "OO!n", &object, state->layout, &layout,
+                          &place[0]))
+        return NULL;
+    place[1] = (Py_ssize_t)layout_of(layout)->fields->size;
+    Region *owner = read_slice(state, object, place, &slice);
+    return owner == NULL ? NULL : record_new(owner, layout_of(layout), slice);
+}
+
+static const char hand_over__atomic_doc[] =
+    PyDoc_STR("_atomic($module, region, type, offset, /)\n--\n\n"
+              "Return an Atomic that has been handed over.");
+
+static PyObject *hand_over__atomic(PyObject *self, PyObject *arguments)
+{
+    const State *state = PyModule_GetState(self);
+    PyObject *region, *type;
+    Py_ssize_t offset;
+    char native;
+    if (!PyArg_ParseTuple(arguments, "O!On", state->region, &region, &type,
+                          &offset))
+        return NULL;
+    const mapped_element *element = read_element(state, type, &native);
+    return element == NULL ? NULL : atomic_new(region, element, (size_t)offset);
+}
+
+static const char hand_over__layout_doc[] =
+    PyDoc_STR("_layout($module, record, /)\n--\n\n"
+              "Return a Layout without a text that has been handed over.");
+
+static PyObject *hand_over__layout(PyObject *self, PyObject *record)
+{
+    return layout_from_record(PyModule_GetState(self), record);
+}
+
+#define FLAGS_TUPLE METH_VARARGS
+
+PyMethodDef hand_over_functions[] = {METHOD_ROW(hand_over, TUPLE, _open),
+                                     METHOD_ROW(hand_over, TUPLE, _slice),
+                                     METHOD_ROW(hand_over, TUPLE, _array),
+                                     METHOD_ROW(hand_over, TUPLE, _record),
+                                     METHOD_ROW(hand_over, TUPLE, _atomic),
+                                     METHOD_ROW(hand_over, ONE, _layout),
+                                     {NULL, NULL, 0, NULL}};
