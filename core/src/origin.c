@@ -20,18 +20,16 @@ static const char *why_private(const mapped__region *self)
     return NULL;
 }
 
-/* Opening a device may do something, so its path is left alone. */
 static mapped_status look_at_path(const mapped__region *self,
                                   mapped_origin *origin, mapped_error *error)
 {
-    intptr_t file;
-    if (self->fixed)
-        return MAPPED_OK;
-    mapped_status status = mapped__region_open_path(self, 0, &file, error);
+    mapped__identity found;
+    mapped_status status = mapped__path_identify(self->path, &found, error);
     if (status != MAPPED_OK)
         return status;
-    origin->birth = mapped__file_birth(file);
-    mapped__file_close(file);
+    if (found.device != self->file_device || found.serial != self->file_serial)
+        return mapped_error_set(error, MAPPED_STALE, "origin");
+    origin->birth = found.birth;
     return MAPPED_OK;
 }
 

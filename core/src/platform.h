@@ -66,9 +66,21 @@ void mapped__file_close(intptr_t file); /* takes MAPPED__NO_FILE */
 mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
                                     mapped_error *error);
 
-/* When the file was made, as a number that tells it from files that get its
- * identity after it is gone; 0 where the system doesn't know. */
+/* What a file is known by: the first two as in mapped__file_info, and when it
+ * was made, as a number that tells it from files that get these two after it is
+ * gone; 0 where the system doesn't know. */
+typedef struct mapped__identity {
+    uint64_t device;
+    uint64_t serial;
+    uint64_t birth;
+} mapped__identity;
 uint64_t mapped__file_birth(intptr_t file);
+
+/* The same of a path, whose file is not opened where that might do something.
+ */
+mapped_status mapped__path_identify(const char *path,
+                                    mapped__identity *identity,
+                                    mapped_error *error);
 
 /* Makes the file `size` bytes long; new bytes are zero. With `allocate` the
  * blocks of [old size, size) exist when it returns, and a failure leaves the

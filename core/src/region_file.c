@@ -16,9 +16,8 @@ static mapped_status check_same_file(const mapped__region *self, intptr_t file,
     return status;
 }
 
-mapped_status mapped__region_open_path(const mapped__region *self,
-                                       unsigned flags, intptr_t *file,
-                                       mapped_error *error)
+static mapped_status open_by_path(const mapped__region *self, unsigned flags,
+                                  intptr_t *file, mapped_error *error)
 {
     intptr_t opened;
     bool created;
@@ -40,7 +39,7 @@ mapped_status mapped__region_open_file(const mapped__region *self,
                                        intptr_t *file, mapped_error *error)
 {
     if (self->file == MAPPED__NO_FILE)
-        return mapped__region_open_path(self, 0, file, error);
+        return open_by_path(self, 0, file, error);
     *file = self->file;
     return MAPPED_OK;
 }
@@ -55,8 +54,7 @@ mapped_status mapped__region_reopen_file(const mapped__region *self,
         if (status == MAPPED_OK || self->name == NULL)
             return status;
     }
-    return mapped__region_open_path(self, writable ? MAPPED__FILE_WRITE : 0,
-                                    file, error);
+    return open_by_path(self, writable ? MAPPED__FILE_WRITE : 0, file, error);
 }
 
 void mapped__region_close_file(const mapped__region *self, intptr_t file)

@@ -432,12 +432,6 @@ mapped_status mapped__region_open_file(const mapped__region *self,
                                        intptr_t *file, mapped_error *error);
 void mapped__region_close_file(const mapped__region *self, intptr_t file);
 
-/* Opens the region's path, with MAPPED__FILE_* flags, whether a descriptor is
- * held or not. The caller closes the file. */
-mapped_status mapped__region_open_path(const mapped__region *self,
-                                       unsigned flags, intptr_t *file,
-                                       mapped_error *error);
-
 /* As mapped__region_open_file, but opens a second open file description of the
  * file, which the caller closes. */
 mapped_status mapped__region_reopen_file(const mapped__region *self,

@@ -17,6 +17,7 @@ import gc
 import io
 import locale
 import mmap
+import multiprocessing.resource_sharer
 import operator
 import os
 import pickle
@@ -376,7 +377,7 @@ OPERATORS = [
     lambda o, a=0, *_: getattr(o, str(a)),
     lambda o, a=0, *_: is_ours(o) and setattr(o, any_of(NAMES), a),
     lambda o, *_: copy.copy(o), lambda o, *_: copy.deepcopy(o),
-    lambda o, *_: pickle.dumps(o), lambda o, *_: {o: 1}[o], with_block, some_of,
+    lambda o, *_: pickle.loads(pickle.dumps(o)), lambda o, *_: {o: 1}[o], with_block, some_of,
     write_into, read_into, lambda o, *_: re.search(rb"l(.)n", o),
     lambda o, *_: re.sub(rb"x|l", lambda m: act() or b"z", o),
     lambda o, *_: next(re.finditer(rb".", o)).group(),
@@ -490,6 +491,7 @@ def main(seed, seconds, path):
     running = False
     builtins.__import__ = real_import
     pool.clear()
+    multiprocessing.resource_sharer.stop()  # keeps what was pickled in vain
     for _ in range(3):
         gc.collect()
     left = descriptors() - before

@@ -93,6 +93,13 @@ def test_memory_is_mapped_by_a_worker_of_a_pool(pool, memory):
     assert (memory[0], memory[5]) == (1, 6)
 
 
+def test_memory_comes_back_from_a_worker(pool, memory):
+    there = pool.apply(workers.give_back, (memory[3:],))
+    assert (memory[3], there[0]) == (4, 4)
+    there[0] = 77
+    assert memory[3] == 77 and there.region is not memory
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_memory_is_mapped_by_a_process_that_starts_with_it(method, memory):
     context = multiprocessing.get_context(method)
@@ -602,7 +609,7 @@ def test_made_up_pickle_has_no_more_power_than_it_asks_for(file):
 def test_nothing_is_left_in_either_process(pool, file, name, kind):
     with KINDS[kind](file, name) as region:
         pool.apply(workers.use, (region, [region]))
-        regions = mapped.stats()["regions"]
+        regions = workers.regions()
         there = pool.apply(workers.held, ([],))
         here = descriptors()
         for _ in range(20):
@@ -610,7 +617,7 @@ def test_nothing_is_left_in_either_process(pool, file, name, kind):
         assert pool.apply(workers.held, ([],)) == there
         gc.collect()
         assert descriptors() == here
-        assert mapped.stats()["regions"] == regions
+        assert workers.regions() == regions
     assert mappings_of(file) == 0
 
 
@@ -619,11 +626,11 @@ def test_nothing_is_left_of_a_pickle_that_fails(file):
         sent = pickle.dumps([region[5:], region.cast("I")])
     os.truncate(file, 10)
     counts = [sys.getrefcount(thing) for thing in (region, mapped, file)]
-    before = descriptors(), mapped.stats()["regions"]
+    before = descriptors(), workers.regions()
     for _ in range(50):
         with pytest.raises(ValueError):
             pickle.loads(sent)
-    assert (descriptors(), mapped.stats()["regions"]) == before
+    assert (descriptors(), workers.regions()) == before
     assert [sys.getrefcount(thing) for thing in (region, mapped, file)] == counts
 
 

@@ -31,6 +31,12 @@ def bump(thing):
     return before
 
 
+def give_back(thing):
+    """The same, as seen by this process."""
+    bump(thing)
+    return thing
+
+
 def add(atomic, count):
     for _ in range(count):
         atomic.add(1)
@@ -69,7 +75,13 @@ def held(things):
     gc.collect()
     maps = open("/proc/self/maps").read()
     return (os.getpid(), len(os.listdir("/proc/self/fd")),
-            maps.count("hand-over"), mapped.stats()["regions"])
+            maps.count("hand-over"), regions())
+
+
+def regions():
+    """How many there are, but for those that a hostile build's finalizers have."""
+    hostile = os.environ.get("MAPPED_HOSTILE")
+    return None if hostile else mapped.stats()["regions"]
 
 
 def use(thing, things):

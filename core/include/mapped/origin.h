@@ -52,8 +52,8 @@ typedef struct mapped_origin {
  * READ_WRITE. `origin->path` and `origin->descriptor` stay the region's, which
  * must not be closed before they are used or copied.
  *
- * Looks at the path, unless it is a device's, so that what has been replaced or
- * removed already is an error here: MAPPED_STALE, or MAPPED_SYSTEM with the
+ * Looks at the path, so that what has been replaced or removed already is an
+ * error here: MAPPED_STALE, or MAPPED_SYSTEM with the
  * system's number. MAPPED_UNSUPPORTED, with the reason in `error->operation`:
  * private memory, mode "c", wrapped memory, or a relative path of a directory
  * that the system couldn't name. MAPPED_CLOSED. */

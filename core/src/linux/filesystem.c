@@ -1,7 +1,9 @@
 /* What the kind of a file system, the seals of memory and the times that only
  * Linux knows say about files. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -78,12 +80,39 @@ bool mapped__file_is_sealed(int fd)
     return seals > 0 && (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != 0;
 }
 
+static uint64_t birth_of(const struct statx *found)
+{
+    if (!(found->stx_mask & STATX_BTIME))
+        return 0;
+    return (uint64_t)found->stx_btime.tv_sec * 1000000000 +
+           found->stx_btime.tv_nsec;
+}
+
 uint64_t mapped__file_birth(intptr_t file)
 {
     struct statx found;
-    if (statx((int)file, "", AT_EMPTY_PATH, STATX_BTIME, &found) != 0 ||
-        !(found.stx_mask & STATX_BTIME))
-        return 0;
-    return (uint64_t)found.stx_btime.tv_sec * 1000000000 +
-           found.stx_btime.tv_nsec;
+    return statx((int)file, "", AT_EMPTY_PATH, STATX_BTIME, &found) == 0
+               ? birth_of(&found)
+               : 0;
+}
+
+/* Some sandboxes don't know the first call. */
+mapped_status mapped__path_identify(const char *path,
+                                    mapped__identity *identity,
+                                    mapped_error *error)
+{
+    struct statx found;
+    struct stat known;
+    if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &found) == 0) {
+        identity->device = makedev(found.stx_dev_major, found.stx_dev_minor);
+        identity->serial = found.stx_ino;
+        identity->birth = birth_of(&found);
+        return MAPPED_OK;
+    }
+    if (stat(path, &known) != 0)
+        return mapped_error_set_system(error, errno, "stat");
+    identity->device = (uint64_t)known.st_dev;
+    identity->serial = (uint64_t)known.st_ino;
+    identity->birth = 0;
+    return MAPPED_OK;
 }

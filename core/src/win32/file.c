@@ -259,6 +259,25 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     return status;
 }
 
+mapped_status mapped__path_identify(const char *path,
+                                    mapped__identity *identity,
+                                    mapped_error *error)
+{
+    intptr_t file;
+    bool created;
+    mapped__file_info info;
+    mapped_status status =
+        mapped__file_open(path, 0, 0, &file, &created, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__file_info_get(file, &info, error);
+    if (status == MAPPED_OK)
+        *identity = (mapped__identity){info.device, info.serial,
+                                       mapped__file_birth(file)};
+    mapped__file_close(file);
+    return status;
+}
+
 /* A full disk shows when pages are written back, never as a fault. */
 int mapped__file_diagnose(intptr_t file, uint64_t offset)
 {
