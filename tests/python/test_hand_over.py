@@ -20,6 +20,7 @@ import threading
 import pytest
 
 import mapped
+import support
 import workers
 from conftest import descriptors, mappings_of
 
@@ -597,10 +598,33 @@ def test_made_up_pickle_has_no_more_power_than_it_asks_for(file):
                      (7, numbers[7] + 1), (8, numbers[8] + 1)]:
         with pytest.raises((ValueError, OverflowError, OSError)):
             open_(path, (*numbers[:i], wrong, *numbers[i + 1:]))
+    made = int(support.run("stat", "-c", "%W", file))
+    if made > 0:  # else the file system doesn't tell
+        assert numbers[9] // 10**9 == made
+        with pytest.raises(OSError, match="names another file now"):
+            open_(path, (*numbers[:9], numbers[9] + 1))
     for more in (0,), (0, 4097), (5, 5), (6, 5), (0, 1) * 33:
         with pytest.raises(ValueError):
             open_(path, (*numbers, *more))
     assert descriptors() == before and file.read_bytes()[:2] == b"\0\1"
+
+
+def test_made_up_array_lies_inside(file):
+    with mapped.open(file, "r+") as region:
+        array = region.cast("B").__reduce_ex__(2)[0]
+        for offset, length, first, shape, strides in [
+                (0, 4097, 0, (1,), (1,)), (4096, 1, 0, (1,), (1,)),
+                (-1, 1, 0, (1,), (1,)), (0, -1, 0, (1,), (1,)),
+                (0, 4096, 4096, (1,), (1,)), (0, 4096, -1, (1,), (1,)),
+                (0, 4096, 0, (4097,), (1,)), (0, 4096, 0, (2,), (4096,)),
+                (0, 4096, 0, (2,), (-1,)), (0, 4096, 0, (4097,), (0,)),
+                (0, 4096, 0, (2**62, 4), (0, 0)), (0, 4096, 0, (-1,), (1,)),
+                (0, 0, 1, (0,), (1,)), (0, 0, 0, (2**40, 2**40, 0), (0, 0, 0)),
+                (0, 1, 0, (), ()), (0, 1, 0, (1, 1), (1,)),
+                (0, 1, 0, (1,) * 65, (1,) * 65)]:
+            with pytest.raises((ValueError, IndexError, OverflowError)):
+                array(region, "u8", offset, length, first, shape, strides)
+        assert array(region, "u8", 9, 2, 1, (2,), (-1,)).tolist() == [10, 9]
 
 
 # Nothing is left --------------------------------------------------------------
