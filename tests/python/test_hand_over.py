@@ -114,6 +114,18 @@ def test_memory_is_mapped_by_a_process_that_starts_with_it(method, memory):
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_memory_initializes_the_workers_of_a_pool(method, memory):
+    """Each is started with a pickle of its own, also the later ones."""
+    context = multiprocessing.get_context(method)
+    with context.Pool(1, workers.keep, ([memory[:9], memory[9:]],),
+                      maxtasksperchild=1) as pool:
+        assert [pool.apply(workers.bump_kept, (i,)) for i in (0, 1, 1)] == [0, 9, 10]
+        pool.close()
+        pool.join()
+    assert (memory[0], memory[9]) == (1, 11)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_memory_goes_through_queues(method, memory):
     context = multiprocessing.get_context(method)
     questions, answers = context.Queue(), context.SimpleQueue()

@@ -37,6 +37,18 @@ def give_back(thing):
     return thing
 
 
+kept = []
+
+
+def keep(things):
+    """Initializes a worker."""
+    kept.extend(things)
+
+
+def bump_kept(i):
+    return bump(kept[i])
+
+
 def add(atomic, count):
     for _ in range(count):
         atomic.add(1)

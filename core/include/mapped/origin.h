@@ -49,14 +49,15 @@ typedef struct mapped_origin {
 } mapped_origin;
 
 /* Tells where the region's memory comes from. Modes that create a file become
- * READ_WRITE. `origin->path` and `origin->descriptor` stay the region's, which
- * must not be closed before they are used or copied.
+ * READ_WRITE. `origin->path` is the region's, until its last release, and so is
+ * `origin->descriptor`, until its close. Meets no fault.
  *
- * Looks at the path, so that what has been replaced or removed already is an
- * error here: MAPPED_STALE, or MAPPED_SYSTEM with the
- * system's number. MAPPED_UNSUPPORTED, with the reason in `error->operation`:
- * private memory, mode "c", wrapped memory, or a relative path of a directory
- * that the system couldn't name. MAPPED_CLOSED. */
+ * Looks at the path, so that a file that has been replaced or removed already
+ * is an error here: MAPPED_STALE, or MAPPED_SYSTEM with the system's number.
+ *
+ * MAPPED_UNSUPPORTED, with the reason in `error->operation`: private memory,
+ * mode "c", wrapped memory, or a relative path of a directory that the system
+ * couldn't name. MAPPED_CLOSED. */
 MAPPED__MUST_USE mapped_status mapped_region_origin(mapped_region *region,
                                                     mapped_origin *origin,
                                                     mapped_error *error);
