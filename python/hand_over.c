@@ -10,8 +10,8 @@
 #include "open.h"
 #include "unlocked.h"
 
-/* The numbers of an origin in a pickle. After them come the first and the last
- * byte but one of each stretch that is protected. */
+/* The numbers of an origin in a pickle. After them come the start and the end
+ * of each stretch that is protected. */
 enum {
     WRITABLE,
     FLAGS,
