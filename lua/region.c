@@ -312,9 +312,21 @@ static int region_fileno(lua_State *L)
 
 static int region_seal(lua_State *L)
 {
+    static const char *const names[] = {"grow", "shrink", "write", NULL};
     mapped_error error;
-    return mlua_result(L, mapped_region_seal(check_only_self(L), &error),
-                       &error);
+    unsigned seals = 0;
+    mlua_at_most(L, 2);
+    check_open_region(L, 1);
+    mlua_check_options(L, 2, names);
+    if (mlua_get_flag(L, 2, "grow", true))
+        seals |= MAPPED_SEAL_GROW;
+    if (mlua_get_flag(L, 2, "shrink", true))
+        seals |= MAPPED_SEAL_SHRINK;
+    if (mlua_get_flag(L, 2, "write", false))
+        seals |= MAPPED_SEAL_WRITE;
+    return mlua_result(
+        L, mapped_region_seal(check_open_region(L, 1)->region, seals, &error),
+        &error);
 }
 
 static int region_tostring(lua_State *L)

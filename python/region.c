@@ -360,26 +360,39 @@ static PyObject *region_fileno(PyObject *self, PyObject *Py_UNUSED(nothing))
 }
 
 static const char region_seal_doc[] = PyDoc_STR(
-    "seal($self, /)\n--\n\n"
-    "Fix the length of shared anonymous memory for good: no process that has\n"
-    "its descriptor can cut it from under the others, or make it longer;\n"
-    "resize() raises OSError from then on. io.UnsupportedOperation for other\n"
-    "regions; ValueError once closed.");
+    "seal($self, /, *, grow=True, shrink=True, write=False)\n--\n\n"
+    "Seal shared anonymous memory for good: no process that has its\n"
+    "descriptor can make it longer, cut it from under the others, or map it\n"
+    "for writing from now on. resize() raises OSError then.\n\n"
+    "io.UnsupportedOperation for other regions; ValueError once closed, and\n"
+    "if there is nothing to seal.");
 
-static PyObject *region_seal(PyObject *self, PyObject *Py_UNUSED(nothing))
+static PyObject *region_seal_with(PyObject *self, PyObject *const *values)
 {
     mapped_error error;
+    uint32_t seals = 0;
+    if (convert_flag(values[0] != NULL ? values[0] : Py_True, MAPPED_SEAL_GROW,
+                     &seals) < 0 ||
+        convert_flag(values[1] != NULL ? values[1] : Py_True,
+                     MAPPED_SEAL_SHRINK, &seals) < 0 ||
+        convert_flag(values[2], MAPPED_SEAL_WRITE, &seals) < 0)
+        return NULL;
     Unlocked unlocked = unlocked_begin_blocking(core_of(self));
-    if (unlocked_end(&unlocked, mapped_region_seal(core_of(self), &error)) !=
-        MAPPED_OK)
+    if (unlocked_end(&unlocked, mapped_region_seal(core_of(self), seals,
+                                                   &error)) != MAPPED_OK)
         return raise_of((Region *)self, &error);
     Py_RETURN_NONE;
 }
 
-static const char region_size_doc[] = PyDoc_STR(
-    "The size in bytes of the file or memory behind the region as it is now,\n"
-    "which another process may have changed. OSError if the system doesn't\n"
-    "know it, ValueError once closed.");
+static KEYWORD_METHOD(region_seal, region_seal_with, "seal", 0, 0, "grow",
+                      "shrink", "write")
+
+    static const char region_size_doc[] =
+        PyDoc_STR("The size in bytes of the file or memory behind the region "
+                  "as it is now,\n"
+                  "which another process may have changed. OSError if the "
+                  "system doesn't\n"
+                  "know it, ValueError once closed.");
 
 static mapped_status size_core(mapped_region *region, uint64_t *size,
                                mapped_error *error)
@@ -442,7 +455,7 @@ static PyMethodDef region_methods[] = {
     METHOD_ROW(region, ONE, append),
     METHOD_ROW(region, NONE, refresh),
     METHOD_ROW(region, NONE, fileno),
-    METHOD_ROW(region, NONE, seal),
+    METHOD_ROW(region, KEYWORDS, seal),
     METHOD_ROW(region, NONE, check),
     METHOD_ROW(region, NONE, recover),
     METHOD_ROW(region, NONE, __enter__),

@@ -129,9 +129,15 @@ mapped_status mapped__shared_path(const char *name,
                                   mapped_error *error);
 mapped_status mapped__shared_unlink(const char *name, mapped_error *error);
 
-/* From now on nobody can make memory from mapped__memory_create shorter or
- * longer. MAPPED_UNSUPPORTED for files that can't be sealed. */
-mapped_status mapped__memory_seal(intptr_t file, mapped_error *error);
+#define MAPPED__SEAL_GROW 1u
+#define MAPPED__SEAL_SHRINK 2u
+#define MAPPED__SEAL_WRITE 4u
+
+/* From now on nobody can do to memory from mapped__memory_create what the
+ * MAPPED__SEAL_* bits say. MAPPED_UNSUPPORTED for files that can't be sealed.
+ */
+mapped_status mapped__memory_seal(intptr_t file, unsigned seals,
+                                  mapped_error *error);
 
 #define MAPPED__MAP_WRITE 1u    /* pages may be written */
 #define MAPPED__MAP_PRIVATE 2u  /* copy-on-write */

@@ -93,16 +93,26 @@ mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
     return mapped__region_report(region, "size", status, error);
 }
 
-mapped_status mapped_region_seal(mapped_region *region, mapped_error *error)
+_Static_assert(MAPPED_SEAL_GROW == MAPPED__SEAL_GROW &&
+                   MAPPED_SEAL_SHRINK == MAPPED__SEAL_SHRINK &&
+                   MAPPED_SEAL_WRITE == MAPPED__SEAL_WRITE,
+               "the system's part has the same bits");
+
+mapped_status mapped_region_seal(mapped_region *region, unsigned seals,
+                                 mapped_error *error)
 {
+    const unsigned all =
+        MAPPED_SEAL_GROW | MAPPED_SEAL_SHRINK | MAPPED_SEAL_WRITE;
     mapped__region *self = mapped__region_of(region);
     mapped_status status = mapped__region_lock(self, false, "seal", error);
     if (status != MAPPED_OK)
         return status;
-    if (self->file == MAPPED__NO_FILE)
+    if (seals == 0 || seals & ~all)
+        status = mapped_error_set(error, MAPPED_ARGUMENT, "seal: which");
+    else if (self->file == MAPPED__NO_FILE)
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
     else
-        status = mapped__memory_seal(self->file, error);
+        status = mapped__memory_seal(self->file, seals, error);
     mapped__region_unlock(self);
     return mapped__region_report(region, "seal", status, error);
 }

@@ -407,8 +407,8 @@ mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
                                            size_t end, mapped_error *error);
 mapped_status mapped__region_unprotect_bytes(mapped__region *self, size_t start,
                                              size_t end, mapped_error *error);
-/* Lists the protected bytes: of a region that is read-only in spite of its mode,
- * all. */
+/* Lists the protected bytes: of a region that is read-only in spite of its
+ * mode, all. */
 void mapped__region_list_protected(const mapped__region *self,
                                    mapped_origin *origin);
 /* Forgets the protection of the bytes after the first `length`, which the

@@ -764,13 +764,15 @@ function Region:name() end
 ---@return integer? code
 function Region:fileno() end
 
----Fixes the length of shared anonymous memory for good: no process that has its
----descriptor can make it shorter or longer. Returns nil, message, code for other
----regions.
+---Seals shared anonymous memory for good: no process that has its descriptor can
+---make it longer (`grow`, default true) or shorter (`shrink`, default true), or
+---map it for writing from now on (`write`, default false). Returns nil, message,
+---code for other regions.
+---@param options? {grow?: boolean, shrink?: boolean, write?: boolean}
 ---@return boolean? sealed
 ---@return string? message
 ---@return integer? code
-function Region:seal() end
+function Region:seal(options) end
 
 ---Returns true if no page of the region is known to be lost; else nil, a message
 ---that names the position and the cause, and errno: ENODATA if the file was

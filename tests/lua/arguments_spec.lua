@@ -57,7 +57,7 @@ describe("a surplus argument", function()
   local most = {
     region = { close = 0, resize = 1, append = 1, refresh = 0, size = 0,
       file_offset = 0, mode = 0, name = 0,
-      fileno = 0, seal = 0, check = 0, recover = 0, faults = 0 },
+      fileno = 0, seal = 1, check = 0, recover = 0, faults = 0 },
     view = { sub = 2, slice = 2, byte = 2, tostring = 2, write = 2, equals = 1,
       copy_from = 2, copy_to = 2, fill = 3, move = 3, get = 2, set = 3,
       cast = 1, records = 1, topointer = 0, unpack = 2, rfind = 2, count = 3,

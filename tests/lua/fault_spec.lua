@@ -1,7 +1,8 @@
 -- Guards against lost pages that kill the process or that no error reports. The
 -- tests try every kind of access, on files that are really truncated.
 local mapped = require "mapped"
-local write_file = require("tests.lua.support").write
+local support = require "tests.lua.support"
+local write_file, failure = support.write, support.failure
 
 local PAGE, PAGES = 4096, 8
 local ENODATA = 61
@@ -122,6 +123,19 @@ describe("seal", function()
     assert.is_nil(resized)
     assert.matches("not permitted", message)
     assert.equal(1, code)
+  end)
+
+  it("is one by one", function()
+    local region <close> = assert(mapped.anonymous(100, { shared = true }))
+    assert.matches("which", failure(region.seal, region,
+                                    { grow = false, shrink = false }))
+    assert.is_true(region:seal { shrink = true, grow = false, write = true })
+    local writer, message = mapped.open(nil, "r+", { fd = region:fileno() })
+    assert.is_nil(writer)
+    assert.matches("not permitted", message)
+    local reader <close> = assert(mapped.open(nil, "r", { fd = region:fileno() }))
+    region[1] = 5
+    assert.equal(5, reader[1])
   end)
 
   it("is for shared memory only", function()

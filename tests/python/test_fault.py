@@ -5,6 +5,7 @@ import errno
 import io
 import mmap
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -216,6 +217,60 @@ def test_seal_keeps_shared_memory_from_being_cut():
             region.resize(PAGE)
         region[2 * PAGE] = 7
         assert region[2 * PAGE] == 7
+
+
+def test_seals_are_one_by_one():
+    with mapped.anonymous(100, shared=True) as region:
+        with pytest.raises(ValueError):
+            region.seal(grow=False, shrink=False)
+        region.seal(grow=False)
+        with pytest.raises(PermissionError):
+            os.ftruncate(region.fileno(), 10)
+        os.ftruncate(region.fileno(), 200)
+        region.seal(write=True)
+        region[0] = 5
+        with pytest.raises(PermissionError):
+            mapped.open(region.fileno(), "r+")
+        with mapped.open(region.fileno()) as reader:
+            assert reader[0] == 5
+
+
+def test_shared_memory_is_sent_by_descriptor():
+    """Both ways over a socket: the child opens what it gets, and sends its
+    own."""
+    here, there = socket.socketpair()
+    with mapped.anonymous(1001, shared=True) as region:
+        region[:5] = b"hello"
+        child = os.fork()
+        if child == 0:
+            here.close()
+            _, descriptors, _, _ = socket.recv_fds(there, 1, 1)
+            with mapped.open(descriptors[0], "r+") as theirs:
+                own = mapped.anonymous(len(theirs), shared=True)
+                own[:] = bytes(theirs)[::-1]
+                theirs[0] = ord("j")
+                socket.send_fds(there, [b"x"], [own.fileno()])
+            os._exit(0)
+        there.close()
+        socket.send_fds(here, [b"x"], [region.fileno()])
+        _, descriptors, _, _ = socket.recv_fds(here, 1, 1)
+        assert os.waitpid(child, 0)[1] == 0
+        with mapped.open(descriptors[0]) as answer:
+            assert len(answer) == 1001
+            assert bytes(answer[-5:]) == b"olleh"
+        assert bytes(region[:5]) == b"jello"
+        os.close(descriptors[0])
+    here.close()
+
+
+def test_shared_memory_is_inherited_by_number():
+    code = "import mapped, sys; mapped.open(int(sys.argv[1]), 'r+')[0] = 7"
+    with mapped.anonymous(10, shared=True) as region:
+        number = region.fileno()
+        assert not os.get_inheritable(number)
+        subprocess.run([sys.executable, "-c", code, str(number)],
+                       pass_fds=[number], check=True)
+        assert region[0] == 7
 
 
 def test_seal_is_for_shared_memory_only(lost):

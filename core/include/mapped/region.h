@@ -341,12 +341,18 @@ MAPPED__MUST_USE mapped_status mapped_region_refresh(mapped_region *region,
  * ask the holder of a pointer to let go of it. */
 void mapped_region_copy_on_move(mapped_region *region);
 
+#define MAPPED_SEAL_GROW 1u
+#define MAPPED_SEAL_SHRINK 2u /* which would cost the others their pages */
+#define MAPPED_SEAL_WRITE 4u  /* by those who open or map it from now on */
+
 /* Seals shared anonymous memory: from now on no process that has its descriptor
- * can make it shorter (which would cost the others their pages) or longer, this
- * region included; a resize that tries is MAPPED_SYSTEM. There is no way back.
- * MAPPED_UNSUPPORTED for everything else, and where the system has no seals.
- * MAPPED_CLOSED. */
+ * can do that, and there is no way back. A resize that tries is MAPPED_SYSTEM,
+ * of this region, too. What is mapped writable before MAPPED_SEAL_WRITE stays
+ * so. MAPPED_UNSUPPORTED for everything else, and where the system has no such
+ * seals (for MAPPED_SEAL_WRITE, Linux before 5.1). MAPPED_ARGUMENT for other
+ * bits and none; MAPPED_CLOSED. */
 MAPPED__MUST_USE mapped_status mapped_region_seal(mapped_region *region,
+                                                  unsigned seals,
                                                   mapped_error *error);
 
 /* While one thread is in resize, refresh, close or recover of a region, or

@@ -71,15 +71,18 @@ mapped_status mapped__shared_unlink(const char *name, mapped_error *error)
 }
 
 /* A process that may not seal any more may find it sealed already. */
-mapped_status mapped__memory_seal(intptr_t file, mapped_error *error)
+mapped_status mapped__memory_seal(intptr_t file, unsigned seals,
+                                  mapped_error *error)
 {
-    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
+    const int wanted = (seals & MAPPED__SEAL_GROW ? F_SEAL_GROW : 0) |
+                       (seals & MAPPED__SEAL_SHRINK ? F_SEAL_SHRINK : 0) |
+                       (seals & MAPPED__SEAL_WRITE ? F_SEAL_FUTURE_WRITE : 0);
     if (fcntl((int)file, F_ADD_SEALS, wanted) == 0)
         return MAPPED_OK;
     if (errno != EINVAL && errno != EPERM)
         return system_error(error, "fcntl");
-    int seals = fcntl((int)file, F_GET_SEALS);
-    if (seals >= 0 && (seals & wanted) == wanted)
+    int found = fcntl((int)file, F_GET_SEALS);
+    if (found >= 0 && (found & wanted) == wanted)
         return MAPPED_OK;
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
 }

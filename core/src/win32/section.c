@@ -68,9 +68,11 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
     return MAPPED_OK;
 }
 
-mapped_status mapped__memory_seal(intptr_t file, mapped_error *error)
+mapped_status mapped__memory_seal(intptr_t file, unsigned seals,
+                                  mapped_error *error)
 {
     (void)file;
+    (void)seals;
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
 }
 

@@ -466,6 +466,8 @@ static void test_fault_shrinking_forgets_what_is_cut_off(void)
     done(&s);
 }
 
+#define SIZE_SEALS (MAPPED_SEAL_GROW | MAPPED_SEAL_SHRINK)
+
 static void test_seal_keeps_peers_from_cutting(void)
 {
     mapped_region *region;
@@ -475,16 +477,45 @@ static void test_seal_keeps_peers_from_cutting(void)
     CHECK_STATUS(mapped_region_anonymous(3 * page, &options, &region, NULL),
                  MAPPED_OK);
     CHECK_STATUS(mapped_region_descriptor(region, &fd, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_region_seal(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_seal(region, SIZE_SEALS, NULL), MAPPED_OK);
     CHECK_INT(ftruncate((int)fd, 0), -1);
     CHECK_INT(errno, EPERM);
     CHECK_INT(ftruncate((int)fd, (off_t)(4 * page)), -1);
     CHECK_STATUS(mapped_region_resize(region, page, NULL), MAPPED_SYSTEM);
     CHECK_UINT(mapped_region_length(region), 3 * page);
-    CHECK_STATUS(mapped_region_seal(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_seal(region, SIZE_SEALS, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_fill(mapped_region_slice(region), 7, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_region_seal(region, NULL), MAPPED_CLOSED);
+    CHECK_STATUS(mapped_region_seal(region, SIZE_SEALS, NULL), MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
+static void test_seals_are_one_by_one(void)
+{
+    mapped_region *region, *other;
+    intptr_t fd;
+    const mapped_anonymous_options options = {.shared = true};
+    CHECK_STATUS(mapped_region_anonymous(100, &options, &region, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_region_descriptor(region, &fd, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_region_seal(region, 0, NULL), MAPPED_ARGUMENT);
+    CHECK_STATUS(mapped_region_seal(region, 8, NULL), MAPPED_ARGUMENT);
+    CHECK_STATUS(mapped_region_seal(region, MAPPED_SEAL_SHRINK, NULL),
+                 MAPPED_OK);
+    CHECK_INT(ftruncate((int)fd, 10), -1);
+    CHECK_INT(ftruncate((int)fd, 200), 0);
+    CHECK_STATUS(mapped_region_seal(region, MAPPED_SEAL_WRITE, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_set_u8(mapped_region_slice(region), 0, 5, NULL),
+                 MAPPED_OK);
+    CHECK_STATUS(mapped_region_open_descriptor(fd, NULL, MAPPED_MODE_READ_WRITE,
+                                               NULL, &other, NULL),
+                 MAPPED_SYSTEM);
+    CHECK_STATUS(mapped_region_open_descriptor(fd, NULL, MAPPED_MODE_READ, NULL,
+                                               &other, NULL),
+                 MAPPED_OK);
+    CHECK_INT(scratch_get(other, 0), 5);
+    mapped_region_release(other);
     mapped_region_release(region);
 }
 
@@ -492,8 +523,10 @@ static void test_seal_anything_else_is_unsupported(void)
 {
     subject s = opened(MAPPED_MODE_READ_WRITE, NULL);
     mapped_region *region = memory_region(100);
-    CHECK_STATUS(mapped_region_seal(s.region, NULL), MAPPED_UNSUPPORTED);
-    CHECK_STATUS(mapped_region_seal(region, NULL), MAPPED_UNSUPPORTED);
+    CHECK_STATUS(mapped_region_seal(s.region, SIZE_SEALS, NULL),
+                 MAPPED_UNSUPPORTED);
+    CHECK_STATUS(mapped_region_seal(region, SIZE_SEALS, NULL),
+                 MAPPED_UNSUPPORTED);
     mapped_region_release(region);
     done(&s);
 }
@@ -544,6 +577,7 @@ int main(void)
     RUN(test_fault_growth_into_reserve_keeps_losses);
     RUN(test_fault_shrinking_forgets_what_is_cut_off);
     RUN(test_seal_keeps_peers_from_cutting);
+    RUN(test_seals_are_one_by_one);
     RUN(test_seal_anything_else_is_unsupported);
     RUN(test_fault_in_a_block_shows_when_it_is_left);
     return check_finish();
