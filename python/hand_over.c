@@ -87,10 +87,10 @@ static PyObject *numbers_of(const mapped_origin *origin)
         numbers[count++] = origin->protected_bytes[i].start;
         numbers[count++] = origin->protected_bytes[i].end;
     }
-    PyObject *tuple = filling(PyTuple_New((Py_ssize_t)count));
+    PyObject *tuple = container_untrack(PyTuple_New((Py_ssize_t)count));
     for (size_t i = 0; tuple != NULL && i < count; i++)
         put_item(&tuple, i, PyLong_FromUnsignedLongLong(numbers[i]));
-    return filled(tuple);
+    return container_track(tuple);
 }
 
 /* Looking at the path may wait for a network or a disk. */

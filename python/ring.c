@@ -1,7 +1,7 @@
 /* The type Ring: a queue of records in shared memory; and its methods that hold
  * an end of it for records in place. Between reserve and commit, or peek and
  * release, the end is held by the object. */
-#include "array.h"
+#include "hand_over.h"
 #include "ring.h"
 
 /* The type is called with a Region or Slice, which has the module's state. */
@@ -310,6 +310,19 @@ static KEYWORD_METHOD(ring_send_async, ring_send_async_with, "send_async", 1, 2,
     return call_async("iterate", self, NULL, NULL);
 }
 
+static const char ring___reduce_ex___doc[] = REDUCE_DOC;
+
+static METHOD_ONE(ring___reduce_ex__)
+{
+    const mapped_slice slice = ring_of(self)->core.slice;
+    Region *owner = ring_of(self)->owner;
+    (void)argument;
+    if (require_open(owner, "pickle") < 0)
+        return NULL;
+    PyObject *bytes = slice_new(owner, slice.offset, slice.length);
+    return bytes == NULL ? NULL : Py_BuildValue("(O(N))", Py_TYPE(self), bytes);
+}
+
 #define RING_METHOD_ROW(kind, name) METHOD_ROW(ring, kind, name),
 
 static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
@@ -320,6 +333,7 @@ static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
                                      METHOD_ROW(ring, NONE, cancel),
                                      METHOD_ROW(ring, KEYWORDS, recv_async),
                                      METHOD_ROW(ring, KEYWORDS, send_async),
+                                     HAND_OVER_METHODS(ring),
                                      {NULL, NULL, 0, NULL}};
 
 /* Returns 0, or -1 with an exception. */

@@ -42,7 +42,7 @@ def main():
     with multiprocessing.get_context("fork").Pool(1) as pool:
         memory = shared_memory.SharedMemory(create=True, size=GIB)
         try:
-            with mapped.open(memory.name, "r+", shared=True) as region:
+            with mapped.shared(memory.name) as region:
                 array = region.cast("d")
                 array[ITEM] = 3
                 bench(pool, memory, array)

@@ -71,7 +71,7 @@ KINDS = {
     "path": lambda file, name: mapped.open(file, "r+"),
     "bytes": lambda file, name: mapped.open(os.fsencode(file), "r+"),
     "descriptor": lambda file, name: by_descriptor(file),
-    "name": lambda file, name: mapped.open(name, "x+", length=4096, shared=True),
+    "name": lambda file, name: mapped.shared(name, 4096, "x+"),
     "anonymous": lambda file, name: mapped.anonymous(4096, shared=True),
 }
 
@@ -285,11 +285,11 @@ def test_read_only_arrives_read_only(file, name):
             with pytest.raises(TypeError):
                 there[0] = 1
         assert again(region).mode == "r"
-    with mapped.open(name, "x+", length=10, shared=True) as region:
+    with mapped.shared(name, 10, "x+") as region:
         region[2:4].protect("r")
         there = again(region)
         assert [there[i:i + 1].readonly for i in range(5)] == [0, 0, 1, 1, 0]
-        assert not again(mapped.open(name, "r+", shared=True)).readonly
+        assert not again(mapped.shared(name)).readonly
 
 
 def test_relative_path_is_found_from_another_directory(file, monkeypatch):
@@ -379,12 +379,12 @@ def test_file_that_got_longer_arrives_as_it_was(file):
 
 
 def test_shared_memory_that_was_unlinked_or_made_anew(name):
-    with mapped.open(name, "x+", length=10, shared=True) as region:
+    with mapped.shared(name, 10, "x+") as region:
         sent = pickle.dumps(region)
         mapped.unlink(name)
         with pytest.raises(FileNotFoundError):
             pickle.loads(sent)
-        mapped.open(name, "x+", length=10, shared=True).close()
+        mapped.shared(name, 10, "x+").close()
         with pytest.raises(OSError, match="names another file now"):
             pickle.loads(sent)
 
@@ -689,7 +689,7 @@ def test_resource_tracker_leaves_shared_memory_alone(tmp_path, name, method):
         sys.path.append({os.path.dirname(workers.__file__)!r})
         import multiprocessing, mapped, workers
         if __name__ == "__main__":
-            region = mapped.open({name!r}, "x+", length=100, shared=True)
+            region = mapped.shared({name!r}, 100, "x+")
             with multiprocessing.get_context({method!r}).Pool(2) as pool:
                 assert pool.map(workers.bump, [region] * 2, 1) in ([0, 1], [1, 0])
                 pool.close()
@@ -698,7 +698,7 @@ def test_resource_tracker_leaves_shared_memory_alone(tmp_path, name, method):
     """)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    with mapped.open(name, shared=True) as region:
+    with mapped.shared(name, mode="r") as region:
         assert region[0] == 2
 
 

@@ -1,9 +1,11 @@
 """Guards against records that are lost, changed or received twice, a wait that
 can't be ended, and code that runs while an end of the ring is held."""
 import asyncio
+import copy
 import gc
 import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -391,6 +393,22 @@ def test_asyncio_waits_without_a_thread(shared):
     threads = threading.active_count()
     assert asyncio.run(ask()) == [b"aa", b"bb", b"endend"]
     assert threading.active_count() == threads
+
+
+def test_ring_goes_to_a_worker(tmp_path):
+    path = tmp_path / "ring"
+    path.write_bytes(bytes(SIZE))
+    with mapped.open(path, "r+") as region:
+        ring = mapped.Ring(region)
+        again = pickle.loads(pickle.dumps(ring))
+        again.send(b"x")
+        assert again.region is not region
+        assert ring.recv(0) == b"x"
+        with pytest.raises(TypeError, match="cannot copy"):
+            copy.copy(ring)
+    with mapped.anonymous(SIZE) as private:
+        with pytest.raises(TypeError, match="cannot pickle"):
+            pickle.dumps(mapped.Ring(private))
 
 
 def test_nothing_leaks(nothing_leaks):

@@ -1,0 +1,85 @@
+"""Measures records between two processes, and prints a line of JSON for each
+row: there and back against a Pipe, and in batches against a Queue. The other
+process is forked for each round."""
+import multiprocessing
+import os
+
+import mapped
+from timing import row
+
+TURNS = 5000
+RECORDS = {64: 50000, 4096: 10000}
+BATCH = 256
+
+
+def with_child(work, act):
+    """Runs act() while a child does work()."""
+    child = os.fork()
+    if child == 0:
+        work()
+        os._exit(0)
+    act()
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def bench_turns():
+    region = mapped.anonymous(1 << 16, shared=True)
+    there, back = mapped.Ring(region[:1 << 15]), mapped.Ring(region[1 << 15:])
+    near, far = multiprocessing.Pipe()
+    record = bytes(64)
+
+    def answer():
+        for _ in range(TURNS):
+            back.send(there.recv())
+
+    def ask():
+        for _ in range(TURNS):
+            there.send(record)
+            back.recv()
+
+    def answer_pipe():
+        for _ in range(TURNS):
+            far.send_bytes(far.recv_bytes())
+
+    def ask_pipe():
+        for _ in range(TURNS):
+            near.send_bytes(record)
+            near.recv_bytes()
+
+    row("Python Ring, 64 B there and back", "multiprocessing.Pipe", 0.35,
+        (lambda: with_child(answer, ask),
+         lambda: with_child(answer_pipe, ask_pipe)), 15, TURNS)
+
+
+def bench_batches(size):
+    ring = mapped.Ring(mapped.anonymous(1 << 22, shared=True))
+    queue = multiprocessing.Queue()
+    count = RECORDS[size]
+    batch = [bytes(size)] * BATCH
+
+    def receive():
+        received = 0
+        while received < count:
+            received += len(ring.recv_many())
+
+    def send():
+        for start in range(0, count, BATCH):
+            ring.send_many(batch[:count - start])
+
+    def get():
+        for _ in range(count):
+            queue.get()
+
+    def put():
+        for _ in range(count):
+            queue.put(batch[0])
+
+    row(f"Python Ring, {size} B in batches", "multiprocessing.Queue", 0.05,
+        (lambda: with_child(receive, send), lambda: with_child(get, put)), 11,
+        count)
+
+
+if __name__ == "__main__":
+    bench_turns()
+    for length in RECORDS:
+        bench_batches(length)
