@@ -33,7 +33,8 @@ enum {
     MLUA_ATOMIC,
     MLUA_LOCK,
     MLUA_MUTEX,
-    MLUA_METATABLES = MLUA_MUTEX,
+    MLUA_RING,
+    MLUA_METATABLES = MLUA_RING,
     MLUA_RESOURCES, /* see resources.c */
     MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
@@ -534,13 +535,14 @@ int mlua_open_windows(lua_State *L); /* windows.c: the function windows */
 int mlua_layout_new(lua_State *L);   /* records.c */
 int mlua_fence(lua_State *L);        /* atomic.c */
 int mlua_mutex_new(lua_State *L);    /* mutex.c: the function Mutex */
+int mlua_ring_new(lua_State *L);     /* ring.c: the function Ring */
 
 int mlua_view_index(lua_State *L);   /* view.c: __index for Region and Slice */
 int mlua_array_index(lua_State *L);  /* array.c: for Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
 int mlua_record_index(lua_State *L);
 int mlua_windows_index(lua_State *L); /* windows.c */
-int mlua_atomic_index(lua_State *L);  /* atomic.c: also for Lock and Mutex */
+int mlua_atomic_index(lua_State *L); /* atomic.c: also for Lock, Mutex, Ring */
 
 /* Windows: an iterator over the windows of a file. */
 typedef struct mlua_windows {
@@ -594,5 +596,7 @@ extern const luaL_Reg mlua_lock_meta[]; /* lock.c */
 extern const luaL_Reg mlua_lock_methods[];
 extern const luaL_Reg mlua_mutex_meta[]; /* mutex.c */
 extern const luaL_Reg mlua_mutex_methods[];
+extern const luaL_Reg mlua_ring_meta[]; /* ring.c */
+extern const luaL_Reg mlua_ring_methods[];
 
 #endif

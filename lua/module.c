@@ -1,6 +1,6 @@
 /* Puts the module together. Each topic has a file with tables of methods, which
  * the lists here assign to the types. */
-#include "mapped_lua.h"
+#include "ring.h"
 
 static const luaL_Reg *const region_methods[] = {mlua_slice_methods,
                                                  mlua_bytes_methods,
@@ -45,6 +45,9 @@ static const luaL_Reg *const lock_methods[] = {mlua_lock_methods, NULL};
 
 static const luaL_Reg *const mutex_methods[] = {mlua_mutex_methods, NULL};
 
+static const luaL_Reg *const ring_methods[] = {mlua_ring_methods,
+                                               mlua_ring_copy_methods, NULL};
+
 static const luaL_Reg *const region_meta[] = {
     mlua_view_meta, mlua_region_meta, mlua_equal_meta, mlua_order_meta, NULL};
 
@@ -70,6 +73,8 @@ static const luaL_Reg *const lock_meta[] = {mlua_lock_meta, NULL};
 
 static const luaL_Reg *const mutex_meta[] = {mlua_mutex_meta, NULL};
 
+static const luaL_Reg *const ring_meta[] = {mlua_ring_meta, NULL};
+
 typedef struct type {
     const char *name;
     int index; /* of its metatable: on luaopen's stack, and as an upvalue */
@@ -94,7 +99,8 @@ static const type types[] = {
     {"mapped.Atomic", MLUA_ATOMIC, mlua_atomic_index, atomic_meta,
      atomic_methods},
     {"mapped.Lock", MLUA_LOCK, mlua_atomic_index, lock_meta, lock_methods},
-    {"mapped.Mutex", MLUA_MUTEX, mlua_atomic_index, mutex_meta, mutex_methods}};
+    {"mapped.Mutex", MLUA_MUTEX, mlua_atomic_index, mutex_meta, mutex_methods},
+    {"mapped.Ring", MLUA_RING, mlua_atomic_index, ring_meta, ring_methods}};
 
 static void push_shared(lua_State *L)
 {
@@ -140,17 +146,13 @@ static void push_statuses(lua_State *L)
 #undef MLUA_SET_STATUS
 }
 
-static const luaL_Reg functions[] = {{"open", mlua_open},
-                                     {"anonymous", mlua_anonymous},
-                                     {"guard", mlua_guard},
-                                     {"layout", mlua_layout_new},
-                                     {"stats", mlua_stats},
-                                     {"windows", mlua_open_windows},
-                                     {"fence", mlua_fence},
-                                     {"unlink", mlua_unlink},
-                                     {"shared", mlua_shared},
-                                     {"Mutex", mlua_mutex_new},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"open", mlua_open},     {"anonymous", mlua_anonymous},
+    {"guard", mlua_guard},   {"layout", mlua_layout_new},
+    {"stats", mlua_stats},   {"windows", mlua_open_windows},
+    {"fence", mlua_fence},   {"unlink", mlua_unlink},
+    {"shared", mlua_shared}, {"Mutex", mlua_mutex_new},
+    {"Ring", mlua_ring_new}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

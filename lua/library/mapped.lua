@@ -210,6 +210,138 @@ function Mutex:unlock() end
 ---Gives the mutex back with what it guards half changed: the next one to lock it
 ---is told that its owner died. Raises as `unlock`.
 function Mutex:abandon() end
+---Returns the ring in the slice, which begins at a multiple of eight in memory. A
+---slice that is all zero becomes an empty ring. Raises for one that is neither
+---that nor a ring of its size, for less than 320 bytes, a misaligned place, and
+---read-only memory.
+---@param slice mapped.View
+---@return mapped.Ring
+function mapped.Ring(slice) end
+
+---A queue of records in shared memory, from any number of senders to any number
+---of receivers, in all processes that map it, made by `mapped.Ring`. Each record
+---is any number of bytes and is received once, in the order in which they were
+---sent. Whoever dies takes nothing with him: a record is sent when it is whole,
+---and what was not released yet is received by the next one.
+---
+---A wait without a timeout lasts until it succeeds. Else it returns nil and
+---"timeout" after so many seconds, or "interrupted" when a signal has come.
+---Every function but `capacity`, `longest`, `region` and `cancel` raises when the
+---region is closed, has lost the page, or the ring's memory is damaged.
+---
+---Records in place:
+---
+---    local record = ring:reserve(100)
+---    record:pack("I4 s2", 1, 7, "text")
+---    ring:commit()
+---
+---    local record = ring:peek()
+---    ...
+---    ring:release()
+---
+---From `reserve` to `commit`, and from `peek` to `release`, nobody else sends, or
+---receives, and the region can't be closed. `cancel`, the end of the block of
+---`local held <close> = ring`, the collector and the end of the state let go of
+---both ends.
+---@class mapped.Ring
+local Ring = {}
+
+---Sends a copy of the bytes. Raises if they are more than `Ring:longest`.
+---@param data mapped.Data
+---@param timeout? number seconds
+---@return true? sent
+---@return string? reason
+function Ring:send(data, timeout) end
+
+---Sends if there is room now.
+---@param data mapped.Data
+---@return boolean sent
+function Ring:try_send(data) end
+
+---Sends all records of the list, as many in one step as there is room for.
+---Raises before it sends any if one of them can't be sent. Returns how many were
+---sent; if that isn't all, also "timeout" or "interrupted".
+---@param list mapped.Data[]
+---@param timeout? number seconds
+---@return integer sent
+---@return string? reason
+function Ring:send_many(list, timeout) end
+
+---Receives the next record. If there is no memory for the string, the record is
+---lost; `peek` and `release` lose nothing.
+---@param timeout? number seconds
+---@return string? record
+---@return string? reason
+function Ring:recv(timeout) end
+
+---Receives the next record if there is one now.
+---@return string? record
+function Ring:try_recv() end
+
+---Receives what is there in one step: waits for one record, and returns that and
+---those behind it.
+---@param max? integer how many at most; default: no limit
+---@param timeout? number seconds
+---@return string[]? records
+---@return string? reason
+function Ring:recv_many(max, timeout) end
+
+---Returns the next n bytes, to write a record there; what is in them is
+---undefined. More records may be reserved before the commit; there is no wait for
+---room for these.
+---@param n integer
+---@param timeout? number seconds
+---@return mapped.Slice? record
+---@return string? reason
+function Ring:reserve(n, timeout) end
+
+---Sends all that was reserved in one step. Raises if nothing is.
+---@param n? integer the final length of the record that was reserved last
+function Ring:commit(n) end
+
+---Returns the next record, which stays in the ring until it is released. More
+---records may be peeked at before; there is no wait for these.
+---@param timeout? number seconds
+---@return mapped.Slice? record
+---@return string? reason
+function Ring:peek(timeout) end
+
+---Takes all that was peeked at out of the ring in one step; then others may
+---overwrite it. Raises if nothing is.
+function Ring:release() end
+
+---Drops what was reserved, and gives back what was peeked at.
+function Ring:cancel() end
+
+---Returns an iterator that receives records: `for record in ring:iter(1) do`.
+---The loop ends when no record has come for so many seconds. A signal raises.
+---@param timeout? number seconds
+---@return fun(): string?
+function Ring:iter(timeout) end
+
+---Returns how many bytes there are for records; each takes eight more than it
+---has, and is padded to a multiple of eight.
+---@return integer
+function Ring:capacity() end
+
+---Returns the length of the longest record that can be sent.
+---@return integer
+function Ring:longest() end
+
+---Returns how many bytes are taken by records that nobody has received yet.
+---@return integer
+function Ring:used() end
+
+---Returns how many senders have died while they held their end.
+---@return integer
+function Ring:senders_died() end
+
+---Returns how many receivers have died while they held theirs.
+---@return integer
+function Ring:receivers_died() end
+
+---@return mapped.Region
+function Ring:region() end
 
 ---Bytes of a file that are locked, made by `View:lock`.
 ---@class mapped.Lock

@@ -78,8 +78,12 @@ describe("a surplus argument", function()
     windows = { find = 2, count = 1, lines = 1, seek = 1, size = 0, close = 0,
       closed = 0 },
     module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3,
-      fence = 1, unlink = 1, shared = 4, Mutex = 1 },
+      fence = 1, unlink = 1, shared = 4, Mutex = 1, Ring = 1 },
     mutex = { lock = 1, unlock = 0, abandon = 0 },
+    ring = { send = 2, try_send = 1, send_many = 2, recv = 1, try_recv = 0,
+      recv_many = 2, reserve = 2, commit = 1, peek = 1, release = 0, cancel = 0,
+      iter = 1, capacity = 0, longest = 0, used = 0, senders_died = 0,
+      receivers_died = 0, region = 0 },
   }
 
   local function refuses(object, methods, self)
@@ -104,6 +108,8 @@ describe("a surplus argument", function()
     local lock <close> = assert(shared:lock())
     refuses(lock, most.lock, lock)
     refuses(mapped.Mutex(region), most.mutex, mapped.Mutex(region))
+    local ring = mapped.Ring(mapped.anonymous(320))
+    refuses(ring, most.ring, ring)
     refuses(mapped.layout("a:u8"), most.layout, mapped.layout("a:u8"))
     refuses((mapped.windows("README.md", 1)), most.windows,
             (mapped.windows("README.md", 1)))
@@ -135,6 +141,7 @@ describe("a surplus argument", function()
     local lock <close> = assert(shared:lock())
     known(lock, most.lock)
     known(mapped.Mutex(region), most.mutex)
+    known(mapped.Ring(mapped.anonymous(320)), most.ring)
     known(mapped.layout("a:u8"), most.layout)
     known((mapped.windows("README.md", 1)), most.windows)
   end)

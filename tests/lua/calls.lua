@@ -225,6 +225,12 @@ local makers = {
   function() return mapped.anonymous(90):records("a:u16 b:char[7]")[2] end,
   function() return mapped.anonymous(80):records("a:u8 b:{n:u16 c:char[5]}[2] _:u8")[5].b end,
   function() return mapped.anonymous(80):records("a:u8 b:{n:u16 c:char[7]}")[2].b end,
+  function() return mapped.Ring(mapped.anonymous(any { 320, 1000, 5000 })) end,
+  function()
+    local region = mapped.anonymous(1000)
+    pool[random(#pool)] = mapped.Ring(region)
+    return mapped.Ring(region)
+  end,
   function() return view():gmatch(any(PATTERNS)) end,
   function() return view():lines() end,
   function() return view():split("x") end,
@@ -298,6 +304,20 @@ local function sorted(t)
   return names
 end
 
+-- Methods that may wait for ever, and which argument their timeout is.
+local WAITS = { ["mapped.Ring"] = { send = 2, send_many = 2, recv = 1,
+  recv_many = 2, reserve = 2, peek = 1, iter = 1 } }
+
+-- Returns the method without the waits.
+local function at_once(f, last)
+  return function(object, argument)
+    if last == 1 then
+      return f(object, 0)
+    end
+    return f(object, argument, 0)
+  end
+end
+
 -- Returns every method and metamethod of an object, by name.
 local function functions_of(object)
   local found = {}
@@ -305,8 +325,9 @@ local function functions_of(object)
   local index = meta and rawget(meta, "__index")
   if type(index) == "function" then
     local _, methods = debug.getupvalue(index, debug.getinfo(index).nups)
+    local waits = WAITS[rawget(meta, "__name")] or {}
     for name, f in pairs(type(methods) == "table" and methods or {}) do
-      found[name] = f
+      found[name] = waits[name] and at_once(f, waits[name]) or f
     end
   end
   for name, f in pairs(meta or {}) do

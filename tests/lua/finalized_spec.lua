@@ -59,6 +59,13 @@ local RESURRECT = [[
     record = function() return open():records(LAYOUT)[2] end,
     layout = function() return mapped.layout(LAYOUT) end,
     atomic = function() return open():atomic("I4") end,
+    ring = function()
+      local region = open()
+      region:fill(0)
+      local ring = mapped.Ring(region)
+      for _ = 1, 3 do ring:send(("a"):rep(700)) end
+      return ring
+    end,
   }
 ]]
 
@@ -293,7 +300,36 @@ local METHODS = [[
       function(o) return o:wait(o:load(), 0) end },
     xor = { function(o) return o:xor(1) end },
   }
-  local TYPES = { atomic = atomic, region = region, slice = view, array = array,
+  local ring = {
+    __close = { function(o) local closed <close> = o return closed end },
+    __gc = { function(o) return debug.getmetatable(o).__gc(o) end },
+    __index = { function(o) return o.send end },
+    __tostring = view.__tostring,
+    cancel = { function(o) return o:cancel() end,
+      function(o) return o:peek(0), gc(), o:cancel() end },
+    capacity = { function(o) return o:capacity() end },
+    commit = { function(o) return o:reserve(9, 0), gc(), o:commit(3) end },
+    iter = { function(o) for x in o:iter(0) do return x end end },
+    longest = { function(o) return o:longest() end },
+    peek = { function(o) return o:peek(0):tostring() end },
+    receivers_died = { function(o) return o:receivers_died() end },
+    recv = { function(o) return o:recv(0) end },
+    recv_many = { function(o) return o:recv_many(2, 0) end,
+      function(o) return o:recv_many(nil, 0) end },
+    region = { function(o) return o:region():tostring() end },
+    release = { function(o) return o:peek(0), gc(), o:release() end },
+    reserve = { function(o) return o:reserve(2000, 0):fill(97) end },
+    send = { function(o) return o:send(memory:sub(1, 99), 0) end,
+      function(o) return o:send(memory:records(LAYOUT):column("c"), 0) end,
+      function(o) return o:send(o:region():sub(1, 99), 0) end },
+    send_many = { function(o) return o:send_many({ new("a"), memory:sub(1, 99) }, 0) end,
+      function(o) return o:send_many({ o:region():sub(1, 99), new("a") }, 0) end },
+    senders_died = { function(o) return o:senders_died() end },
+    try_recv = { function(o) return o:try_recv() end },
+    try_send = { function(o) return o:try_send(new("a")) end },
+    used = { function(o) return o:used() end },
+  }
+  local TYPES = { ring = ring, atomic = atomic, region = region, slice = view, array = array,
     column = array, records = records, record = record, layout = layout }
 ]]
 
@@ -303,7 +339,7 @@ local METHODS = [[
 -- calls.
 local CALL_ALL = [[
   local SANE = { "closed", "bad argument", "out of range", "expected",
-    "no field", "memory order" }
+    "no field", "memory order", "no record is", "neither zero nor a ring" }
 
   local function is_sane(message)
     for _, text in ipairs(SANE) do
@@ -401,7 +437,7 @@ describe("an object that a finalizer has handed out", function()
 
   -- Not "atomic": its methods allocate next to nothing.
   for _, kind in ipairs { "region", "slice", "array", "column", "records",
-    "record", "layout" } do
+    "record", "layout", "ring" } do
     it("may be finalized in the middle of a call: " .. kind, function()
       assert.equal("done\n",
         resurrected(("local kind = %q\n"):format(kind) .. CALL_ALL))
@@ -452,6 +488,15 @@ describe("an object that a finalizer has handed out", function()
       fails(objects.atomic.add, objects.atomic, 1)
       fails(objects.atomic.wait, objects.atomic, 1)
       fails(objects.atomic.notify, objects.atomic)
+      for name, argument in pairs { send = "x", try_send = "x", send_many = { "x" },
+        reserve = 1 } do
+        fails(objects.ring[name], objects.ring, argument)
+      end
+      for _, name in ipairs { "recv", "try_recv", "recv_many", "peek", "used" } do
+        fails(objects.ring[name], objects.ring)
+      end
+      fails(objects.ring:iter())
+      objects.ring:cancel()
 
       local layout = objects.layout
       assert(layout:size() == 512)

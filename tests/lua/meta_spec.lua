@@ -5,7 +5,8 @@ local mapped = require "mapped"
 describe("the meta file", function()
   it("names every method, and no other", function()
     local documented = { View = {}, Region = {}, Array = {}, Layout = {},
-      Records = {}, Windows = {}, Atomic = {}, Lock = {}, Mutex = {}, mapped = {} }
+      Records = {}, Windows = {}, Atomic = {}, Lock = {}, Mutex = {},
+      Ring = {}, mapped = {} }
     for line in io.lines("lua/library/mapped.lua") do
       local class, name = line:match("^function (%a+)[.:]([%w_]+)")
       if class then
@@ -21,6 +22,7 @@ describe("the meta file", function()
     local objects = { View = region:sub(1), Region = region,
       Atomic = mapped.anonymous(4):atomic("I4"),
       Mutex = mapped.Mutex(mapped.anonymous(8)),
+      Ring = mapped.Ring(mapped.anonymous(320)),
       Lock = mapped.anonymous(4, { shared = true }):lock(),
       Array = region:cast("B"), Layout = layout,
       Records = region:records(layout),

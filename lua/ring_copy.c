@@ -1,0 +1,371 @@
+/* The methods of a Ring that send and receive copies of records: of strings and
+ * of memory of a region, one or many at a time.
+ *
+ * Invariant: no end of the ring is held across a call of Lua's that may run a
+ * script's code or raise, because everybody else waits for it. So all arguments
+ * are converted, and all memory is allocated, before an end is held; where that
+ * turns out to be too small, the end is let go of, and all is tried again. */
+#include <limits.h>
+#include <string.h>
+
+#include "ring.h"
+
+/* Who sends or receives while this Ring holds that end would wait for itself.
+ * Asked after the last allocation, which may have run a finalizer. */
+static void check_sender(lua_State *L, const mlua_ring *self)
+{
+    if (self->sender.open)
+        luaL_error(L, "a record is reserved and not committed");
+}
+
+static void check_receiver(lua_State *L, const mlua_ring *self)
+{
+    if (self->receiver.open)
+        luaL_error(L, "a record is peeked at and not released");
+}
+
+/* Records to send, and how many were sent. */
+typedef struct outgoing {
+    const mlua_data *records;
+    size_t count;
+    size_t sent;
+} outgoing;
+
+static mapped_status put(mapped_ring_hold *hold, const mlua_data *data,
+                         mapped_error *error)
+{
+    mapped_slice record;
+    mapped_status status =
+        mapped_ring_reserve(hold, data->length, 0, &record, error);
+    if (status != MAPPED_OK)
+        return status;
+    return data->string != NULL
+               ? mapped_write(record, 0, data->string, data->length, error)
+               : mapped_copy(record, 0, data->slice, error);
+}
+
+/* Sends as many as there is room for, in one step: MAPPED_TIMEOUT if that is
+ * none. */
+static mapped_status put_all(mapped_ring_hold *hold, outgoing *batch,
+                             mapped_error *error)
+{
+    mapped_status status = MAPPED_OK;
+    size_t at = batch->sent;
+    while (at < batch->count && status == MAPPED_OK) {
+        status = put(hold, &batch->records[at], error);
+        at += status == MAPPED_OK;
+    }
+    if (status == MAPPED_OK || (status == MAPPED_TIMEOUT && at > batch->sent))
+        status = mapped_ring_commit(hold, error);
+    if (status == MAPPED_OK)
+        batch->sent = at;
+    return status;
+}
+
+static mapped_status send_batch(const mapped_ring *ring, outgoing *batch,
+                                uint64_t deadline, mapped_error *error)
+{
+    mapped_status status = MAPPED_OK;
+    while (batch->sent < batch->count && status == MAPPED_OK) {
+        mapped_ring_hold hold;
+        status = mapped_ring_begin_send(ring, deadline, &hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = put_all(&hold, batch, error);
+        mapped_ring_end(&hold);
+        if (status == MAPPED_TIMEOUT)
+            status = mapped_ring_wait_room(
+                ring, batch->records[batch->sent].length, deadline, error);
+    }
+    return status;
+}
+
+/* The record at argument 2. */
+static mapped_status send_one(lua_State *L, const mlua_ring *self,
+                              const char *operation, uint64_t deadline,
+                              mapped_error *error)
+{
+    const mlua_data data = mlua_check_data(L, operation, 2);
+    outgoing batch = {&data, 1, 0};
+    mlua_check_record_length(L, self, data.length);
+    check_sender(L, self);
+    return send_batch(&self->core, &batch, deadline, error);
+}
+
+static int ring_send(lua_State *L)
+{
+    const mlua_ring *self;
+    mapped_error error;
+    uint64_t deadline;
+    mlua_at_most(L, 3);
+    self = mlua_check_ring(L);
+    deadline = mlua_opt_deadline(L, 3);
+    if (send_one(L, self, "send", deadline, &error) != MAPPED_OK)
+        return mlua_fail(L, &error);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static int ring_try_send(lua_State *L)
+{
+    const mlua_ring *self;
+    mapped_error error;
+    mapped_status status;
+    mlua_at_most(L, 2);
+    self = mlua_check_ring(L);
+    status = send_one(L, self, "try_send", 0, &error);
+    if (status != MAPPED_OK && status != MAPPED_TIMEOUT)
+        return mlua_fail(L, &error);
+    lua_pushboolean(L, status == MAPPED_OK);
+    return 1;
+}
+
+/* Raises if the value on top of the stack, record `i` of the list, is none. */
+static void check_record(lua_State *L, size_t i)
+{
+    if (lua_type(L, -1) == LUA_TSTRING || mlua_test_view(L, -1) ||
+        mlua_test(L, -1, MLUA_ARRAY) != NULL)
+        return;
+    lua_pushfstring(L,
+                    "record %I: string, mapped.Region, Slice or Array "
+                    "expected, got %s",
+                    (LUAI_UACINT)i, luaL_typename(L, -1));
+    luaL_argerror(L, 2, lua_tostring(L, -1));
+}
+
+/* Pushes a table, which keeps the records that no script can take away, and a
+ * userdata of what they are. */
+static void push_records(lua_State *L, const mlua_ring *self, outgoing *batch)
+{
+    mlua_data *records;
+    size_t i;
+    lua_createtable(L, batch->count < INT_MAX ? (int)batch->count : 0, 0);
+    records = lua_newuserdatauv(L, batch->count * sizeof *records, 0);
+    batch->records = records;
+    for (i = 0; i < batch->count; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        check_record(L, i + 1);
+        records[i] = mlua_check_data(L, "send_many", lua_gettop(L));
+        mlua_check_record_length(L, self, records[i].length);
+        lua_rawseti(L, -3, (lua_Integer)i + 1);
+    }
+}
+
+static int ring_send_many(lua_State *L)
+{
+    mlua_ring *self;
+    mapped_error error;
+    uint64_t deadline;
+    mapped_status status;
+    outgoing batch = {NULL, 0, 0};
+    mlua_at_most(L, 3);
+    self = mlua_check_ring(L);
+    if (!lua_istable(L, 2))
+        mlua_raise_type(L, 2, "table");
+    deadline = mlua_opt_deadline(L, 3);
+    batch.count = lua_rawlen(L, 2);
+    push_records(L, self, &batch);
+    check_sender(L, self);
+    status = send_batch(&self->core, &batch, deadline, &error);
+    lua_pushinteger(L, (lua_Integer)batch.sent);
+    if (status == MAPPED_OK)
+        return 1;
+    if (status != MAPPED_TIMEOUT && status != MAPPED_INTERRUPTED)
+        return mlua_fail(L, &error);
+    mlua_fail(L, &error);
+    lua_remove(L, -2);
+    return 2;
+}
+
+/* Most records are shorter than that. */
+#define ROOM 1024
+
+/* Pushes the next record, a string. */
+static mapped_status push_next(lua_State *L, const mlua_ring *self,
+                               uint64_t deadline, mapped_error *error)
+{
+    unsigned char room[ROOM];
+    const int top = lua_gettop(L);
+    mapped_status status;
+    size_t size, n = sizeof room;
+    unsigned char *bytes;
+    do {
+        size = n;
+        lua_settop(L, top);
+        bytes = mlua_take_room(L, room, sizeof room, size);
+        check_receiver(L, self);
+        n = 0;
+        status =
+            mapped_ring_recv(&self->core, bytes, size, &n, deadline, error);
+    } while (status == MAPPED_RANGE && n > size);
+    if (status == MAPPED_OK)
+        lua_pushlstring(L, (const char *)bytes, n);
+    return status;
+}
+
+static int ring_recv(lua_State *L)
+{
+    mlua_ring *self;
+    mapped_error error;
+    uint64_t deadline;
+    mlua_at_most(L, 2);
+    self = mlua_check_ring(L);
+    deadline = mlua_opt_deadline(L, 2);
+    if (push_next(L, self, deadline, &error) != MAPPED_OK)
+        return mlua_fail(L, &error);
+    return 1;
+}
+
+static int ring_try_recv(lua_State *L)
+{
+    mapped_error error;
+    mapped_status status;
+    mlua_at_most(L, 1);
+    status = push_next(L, mlua_check_ring(L), 0, &error);
+    if (status == MAPPED_TIMEOUT)
+        lua_pushnil(L);
+    else if (status != MAPPED_OK)
+        return mlua_fail(L, &error);
+    return 1;
+}
+
+/* Records that are received: the length of each, and its bytes. */
+typedef struct incoming {
+    unsigned char *bytes;
+    size_t room;
+    size_t most;   /* records */
+    size_t count;  /* that were found */
+    size_t length; /* what they need of the room, which may be more */
+} incoming;
+
+/* Peeks at the records. A damaged one ends them, if there are others before it.
+ */
+static mapped_status fill(mapped_ring_hold *hold, incoming *batch,
+                          mapped_error *error)
+{
+    mapped_status status = MAPPED_OK;
+    batch->count = batch->length = 0;
+    while (batch->count < batch->most && status == MAPPED_OK) {
+        mapped_slice record;
+        unsigned char *to = batch->bytes + batch->length;
+        status = mapped_ring_peek(hold, 0, &record, error);
+        if (status != MAPPED_OK)
+            return batch->count > 0 ? MAPPED_OK : status;
+        batch->count++;
+        batch->length += sizeof record.length + record.length;
+        if (batch->length > batch->room)
+            continue;
+        memcpy(to, &record.length, sizeof record.length);
+        status = mapped_read(record, 0, to + sizeof record.length,
+                             record.length, error);
+    }
+    return status;
+}
+
+/* Receives the records if there is room for them. */
+static mapped_status take(const mapped_ring *ring, incoming *batch,
+                          uint64_t deadline, mapped_error *error)
+{
+    mapped_status status;
+    do {
+        mapped_ring_hold hold;
+        status = mapped_ring_begin_recv(ring, deadline, &hold, error);
+        if (status != MAPPED_OK)
+            break;
+        status = fill(&hold, batch, error);
+        if (status == MAPPED_OK && batch->length <= batch->room)
+            status = mapped_ring_release(&hold, error);
+        mapped_ring_end(&hold);
+        if (status != MAPPED_TIMEOUT)
+            break;
+        status = mapped_ring_wait_record(ring, deadline, error);
+    } while (status == MAPPED_OK);
+    return status;
+}
+
+static void push_strings(lua_State *L, const incoming *batch)
+{
+    const unsigned char *from = batch->bytes;
+    size_t i;
+    lua_createtable(L, batch->count < INT_MAX ? (int)batch->count : 0, 0);
+    for (i = 0; i < batch->count; i++) {
+        size_t n;
+        memcpy(&n, from, sizeof n);
+        lua_pushlstring(L, (const char *)from + sizeof n, n);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+        from += sizeof n + n;
+    }
+}
+
+static size_t opt_most(lua_State *L, int arg)
+{
+    size_t most =
+        lua_isnoneornil(L, arg) ? SIZE_MAX : mlua_check_length(L, arg);
+    luaL_argcheck(L, most > 0, arg, "no records to receive");
+    return most;
+}
+
+static int ring_recv_many(lua_State *L)
+{
+    unsigned char room[ROOM];
+    mlua_ring *self;
+    mapped_error error;
+    uint64_t deadline;
+    incoming batch = {.length = sizeof room};
+    mlua_at_most(L, 3);
+    self = mlua_check_ring(L);
+    batch.count = opt_most(L, 2);
+    deadline = mlua_opt_deadline(L, 3);
+    lua_settop(L, 1);
+    do {
+        batch.most = batch.count;
+        batch.room = batch.length;
+        lua_settop(L, 1);
+        batch.bytes = mlua_take_room(L, room, sizeof room, batch.room);
+        check_receiver(L, self);
+        if (take(&self->core, &batch, deadline, &error) != MAPPED_OK)
+            return mlua_fail(L, &error);
+    } while (batch.length > batch.room);
+    push_strings(L, &batch);
+    return 1;
+}
+
+/* Upvalues of the iterator, after the shared ones. */
+enum {
+    RING = MLUA_SHARED + 1,
+    TIMEOUT
+};
+
+/* Both results of a wait that was interrupted would end the loop as if nothing
+ * had happened, so that raises. */
+static int next_record(lua_State *L)
+{
+    const mlua_ring *self = lua_touserdata(L, lua_upvalueindex(RING));
+    uint64_t deadline = mlua_opt_deadline(L, lua_upvalueindex(TIMEOUT));
+    mapped_error error;
+    mapped_status status = push_next(L, self, deadline, &error);
+    if (status == MAPPED_TIMEOUT)
+        lua_pushnil(L);
+    else if (status != MAPPED_OK)
+        return mlua_raise(L, &error);
+    return 1;
+}
+
+static int ring_iter(lua_State *L)
+{
+    mlua_at_most(L, 2);
+    mlua_check_ring(L);
+    (void)mlua_opt_deadline(L, 2);
+    lua_settop(L, 2);
+    mlua_push_shared(L);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_pushcclosure(L, next_record, TIMEOUT);
+    return 1;
+}
+
+const luaL_Reg mlua_ring_copy_methods[] = {
+    {"send", ring_send},           {"try_send", ring_try_send},
+    {"send_many", ring_send_many}, {"recv", ring_recv},
+    {"try_recv", ring_try_recv},   {"recv_many", ring_recv_many},
+    {"iter", ring_iter},           {NULL, NULL}};
