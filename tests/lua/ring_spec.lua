@@ -267,9 +267,9 @@ describe("a ring's end", function()
     ring:cancel()
     ring:reserve(5):write(1, "drop!")
     assert.is_false(other:try_send("x"))
-    for _, call in ipairs { function() ring:send("x") end,
+    for _, call in ipairs { function() ring:send("x", 0) end,
       function() ring:try_send("x") end,
-      function() ring:send_many { "x" } end } do
+      function() ring:send_many({ "x" }, 0) end } do
       assert.matches("reserved and not committed", failure(call))
     end
     assert.has_error(function() ring:commit(6) end)
@@ -278,9 +278,8 @@ describe("a ring's end", function()
     assert.is_true(other:try_send("stays"))
     assert.equal("stays", ring:peek():tostring())
     assert.is_nil(other:try_recv())
-    for _, call in ipairs { function() ring:recv() end,
-      function() ring:try_recv() end, function() ring:recv_many() end,
-      ring:iter() } do
+    for _, call in ipairs { function() ring:recv(0) end, ring:iter(0),
+      function() ring:try_recv() end, function() ring:recv_many(1, 0) end } do
       assert.matches("peeked at and not released", failure(call))
     end
     assert.is_true(ring:try_send("the other end is free"))
@@ -382,16 +381,22 @@ describe("a ring's end", function()
     found[1] = nil
     collectgarbage()
     assert.equal("x", ring:try_recv())
+    ring:reserve(9)
+    debug.getmetatable(region).__gc(region)
+    ring:cancel()
+    assert.matches("closed", failure(ring.send, ring, "x"))
   end)
 
   it("is let go of while a finalizer uses the ring in every call", function()
     local ring = new(1 << 16)
     local other = mapped.Ring(ring:region())
+    local memory, list = mapped.anonymous(8000):records("a:u8 b:u8"), {}
     local function act()
       other:try_send("act")
       other:try_recv()
       pcall(ring.try_send, ring, "act")
       ring:cancel()
+      list[1] = nil
     end
     collectgarbage("generational")
     for i = 1, support.rounds(200) do
@@ -399,15 +404,12 @@ describe("a ring's end", function()
       ring:send(("x"):rep(i * 20))
       pcall(ring.recv, ring, 0)
       setmetatable({}, { __gc = act })
-      ring:send_many { "a", ("b"):rep(5000) }
+      list[1], list[2] = ("b"):rep(5000 + i), memory:column("a")
+      pcall(ring.send_many, ring, list)
       pcall(ring.recv_many, ring, nil, 0)
       ring:cancel()
       setmetatable({}, { __gc = act })
-      pcall(function()
-        ring:reserve(9)
-        ring:reserve(9)
-        ring:commit()
-      end)
+      pcall(function() ring:commit(ring:reserve(9) and ring:reserve(9) and 1) end)
       ring:cancel()
     end
     collectgarbage("incremental")
