@@ -39,13 +39,19 @@ mlua_ring *mlua_check_ring(lua_State *L)
     return self;
 }
 
-void mlua_check_record_length(lua_State *L, const mlua_ring *self, size_t n)
+void mlua_check_record_length(lua_State *L, const mlua_ring *self, size_t n,
+                              size_t i)
 {
     const size_t longest = mapped_ring_longest(&self->core);
     if (n <= longest)
         return;
+    if (i > 0)
+        lua_pushfstring(L, "record %I: ", (LUAI_UACINT)i);
+    else
+        lua_pushliteral(L, "");
     lua_pushfstring(L, "%I bytes are more than the longest record's %I",
                     (LUAI_UACINT)n, (LUAI_UACINT)longest);
+    lua_concat(L, 2);
     luaL_argerror(L, 2, lua_tostring(L, -1));
 }
 
@@ -154,7 +160,7 @@ static int ring_reserve(lua_State *L)
     self = mlua_check_ring(L);
     wish.n = mlua_check_length(L, 2);
     wish.deadline = mlua_opt_deadline(L, 3);
-    mlua_check_record_length(L, self, wish.n);
+    mlua_check_record_length(L, self, wish.n, 0);
     return push_record(L, self, &wish);
 }
 
@@ -225,32 +231,32 @@ static int ring_longest(lua_State *L)
     return 1;
 }
 
-static mapped_ring_state look(lua_State *L)
+static mapped_ring_state look(lua_State *L, const char *operation)
 {
     mapped_ring_state state = {0, 0, 0};
     mapped_error error;
     mlua_at_most(L, 1);
     if (mapped_ring_look(&mlua_check_ring(L)->core, &state, &error) !=
         MAPPED_OK)
-        mlua_raise(L, &error);
+        mlua_raise_in(L, operation, &error);
     return state;
 }
 
 static int ring_used(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)look(L).used);
+    lua_pushinteger(L, (lua_Integer)look(L, "used").used);
     return 1;
 }
 
 static int ring_senders_died(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)look(L).senders_died);
+    lua_pushinteger(L, (lua_Integer)look(L, "senders_died").senders_died);
     return 1;
 }
 
 static int ring_receivers_died(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)look(L).receivers_died);
+    lua_pushinteger(L, (lua_Integer)look(L, "receivers_died").receivers_died);
     return 1;
 }
 

@@ -22,8 +22,10 @@ typedef struct mlua_ring {
 /* The Ring at argument 1, or raises. */
 mlua_ring *mlua_check_ring(lua_State *L);
 
-/* Raises of argument 2 if n bytes are too long for a record. */
-void mlua_check_record_length(lua_State *L, const mlua_ring *self, size_t n);
+/* Raises of argument 2 if n bytes are too long for a record, of which it has
+ * several if `i`, from 1, isn't 0. */
+void mlua_check_record_length(lua_State *L, const mlua_ring *self, size_t n,
+                              size_t i);
 
 extern const luaL_Reg mlua_ring_copy_methods[]; /* ring_copy.c */
 

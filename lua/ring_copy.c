@@ -87,7 +87,7 @@ static mapped_status send_one(lua_State *L, const mlua_ring *self,
 {
     const mlua_data data = mlua_check_data(L, operation, 2);
     outgoing batch = {&data, 1, 0};
-    mlua_check_record_length(L, self, data.length);
+    mlua_check_record_length(L, self, data.length, 0);
     check_sender(L, self);
     return send_batch(&self->core, &batch, deadline, error);
 }
@@ -146,7 +146,7 @@ static void push_records(lua_State *L, const mlua_ring *self, outgoing *batch)
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
         check_record(L, i + 1);
         records[i] = mlua_check_data(L, "send_many", lua_gettop(L));
-        mlua_check_record_length(L, self, records[i].length);
+        mlua_check_record_length(L, self, records[i].length, i + 1);
         lua_rawseti(L, -3, (lua_Integer)i + 1);
     }
 }
@@ -178,7 +178,7 @@ static int ring_send_many(lua_State *L)
 }
 
 /* Most records are shorter than that. */
-#define ROOM 1024
+#define ROOM 4096
 
 /* Pushes the next record, a string. */
 static mapped_status push_next(lua_State *L, const mlua_ring *self,

@@ -128,7 +128,7 @@ describe("a ring", function()
                    failure(ring.send_many, ring, "x"))
     assert.matches("bad argument #2 .*record 2: string.*expected, got number",
                    failure(ring.send_many, ring, { "a", 2 }))
-    assert.matches("bad argument #2 .*505 bytes",
+    assert.matches("bad argument #2 .*record 2: 505 bytes",
                    failure(ring.send_many, ring, { "a", ("x"):rep(505) }))
     assert.equal(0, ring:used())
     assert.is_true(ring:send(("x"):rep(504), 0))
