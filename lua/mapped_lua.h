@@ -542,7 +542,7 @@ int mlua_array_index(lua_State *L);  /* array.c: for Array and Records */
 int mlua_layout_index(lua_State *L); /* records.c */
 int mlua_record_index(lua_State *L);
 int mlua_windows_index(lua_State *L); /* windows.c */
-int mlua_atomic_index(lua_State *L); /* atomic.c: also for Lock, Mutex, Ring */
+int mlua_atomic_index(lua_State *L);  /* atomic.c: also for Lock, Mutex, Ring */
 
 /* Windows: an iterator over the windows of a file. */
 typedef struct mlua_windows {

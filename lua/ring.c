@@ -83,57 +83,41 @@ typedef struct wish {
     bool sends;
     size_t n;
     uint64_t deadline;
+    mapped_slice record;
 } wish;
 
-static mapped_status begin_hold(const mapped_ring *ring, const wish *wish,
-                                mapped_ring_hold *hold, mapped_error *error)
+static mapped_status find_next(mapped_ring_hold *hold, wish *wish,
+                               mapped_error *error)
 {
     return wish->sends
-               ? mapped_ring_begin_send(ring, wish->deadline, hold, error)
-               : mapped_ring_begin_recv(ring, wish->deadline, hold, error);
+               ? mapped_ring_reserve(hold, wish->n, 0, &wish->record, error)
+               : mapped_ring_peek(hold, 0, &wish->record, error);
 }
 
-static mapped_status find_next(mapped_ring_hold *hold, const wish *wish,
-                               mapped_slice *record, mapped_error *error)
-{
-    return wish->sends ? mapped_ring_reserve(hold, wish->n, 0, record, error)
-                       : mapped_ring_peek(hold, 0, record, error);
-}
-
-static mapped_status wait_for(const mapped_ring *ring, const wish *wish,
-                              mapped_error *error)
-{
-    return wish->sends
-               ? mapped_ring_wait_room(ring, wish->n, wish->deadline, error)
-               : mapped_ring_wait_record(ring, wish->deadline, error);
-}
-
-/* Holds the end from now on, but not while it waits. */
-static mapped_status open_end(const mapped_ring *ring, ring_end *end,
-                              const wish *wish, mapped_slice *record,
-                              mapped_error *error)
+/* Holds the end from now on. */
+static mapped_status open_end(lua_State *L, const mapped_ring *ring,
+                              ring_end *end, wish *wish, mapped_error *error)
 {
     mapped_status status;
-    do {
-        status = begin_hold(ring, wish, &end->hold, error);
-        if (status != MAPPED_OK)
-            break;
-        status = find_next(&end->hold, wish, record, error);
-        if (status == MAPPED_OK) {
-            mapped_region_acquire(ring->slice.region);
-            end->open = true;
-            break;
-        }
-        mapped_ring_end(&end->hold);
-        if (status == MAPPED_TIMEOUT)
-            status = wait_for(ring, wish, error);
-    } while (status == MAPPED_OK);
+    mlua_wait wait = mlua_begin_wait(L, wish->deadline);
+    do
+        status =
+            wish->sends
+                ? mapped_ring_reserve_first(ring, wish->n, wait.turn,
+                                            &end->hold, &wish->record, error)
+                : mapped_ring_peek_first(ring, wait.turn, &end->hold,
+                                         &wish->record, error);
+    while (mlua_next_turn(L, &wait, &status, error));
+    if (status == MAPPED_OK) {
+        mapped_region_acquire(ring->slice.region);
+        end->open = true;
+    }
     return status;
 }
 
 /* Pushes a Slice of the record. Nobody would let go of what a Ring holds that
  * was finalized. */
-static int push_record(lua_State *L, mlua_ring *self, const wish *wish)
+static int push_record(lua_State *L, mlua_ring *self, wish *wish)
 {
     ring_end *end = wish->sends ? &self->sender : &self->receiver;
     mapped_slice record = {self->core.slice.region, 0, 0};
@@ -144,11 +128,13 @@ static int push_record(lua_State *L, mlua_ring *self, const wish *wish)
     slice = lua_touserdata(L, -1);
     if (self->resource.link == NULL)
         return mlua_raise_closed(L);
-    status = end->open ? find_next(&end->hold, wish, &record, &error)
-                       : open_end(&self->core, end, wish, &record, &error);
+    if (end->open)
+        status = find_next(&end->hold, wish, &error);
+    else
+        status = open_end(L, &self->core, end, wish, &error);
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    slice->slice = record;
+    slice->slice = wish->record;
     return 1;
 }
 

@@ -24,59 +24,32 @@ static void check_receiver(lua_State *L, const mlua_ring *self)
         luaL_error(L, "a record is peeked at and not released");
 }
 
+static mapped_ring_data ring_data_of(const mlua_data *data)
+{
+    mapped_ring_data result = {.bytes = data->string, .length = data->length};
+    if (data->string == NULL)
+        result.slice = data->slice;
+    return result;
+}
+
 /* Records to send, and how many were sent. */
 typedef struct outgoing {
-    const mlua_data *records;
+    const mapped_ring_data *records;
     size_t count;
     size_t sent;
 } outgoing;
 
-static mapped_status put(mapped_ring_hold *hold, const mlua_data *data,
-                         mapped_error *error)
+static mapped_status send_all(lua_State *L, const mlua_ring *self,
+                              outgoing *batch, uint64_t deadline,
+                              mapped_error *error)
 {
-    mapped_slice record;
-    mapped_status status =
-        mapped_ring_reserve(hold, data->length, 0, &record, error);
-    if (status != MAPPED_OK)
-        return status;
-    return data->string != NULL
-               ? mapped_write(record, 0, data->string, data->length, error)
-               : mapped_copy(record, 0, data->slice, error);
-}
-
-/* Sends as many as there is room for, in one step: MAPPED_TIMEOUT if that is
- * none. */
-static mapped_status put_all(mapped_ring_hold *hold, outgoing *batch,
-                             mapped_error *error)
-{
-    mapped_status status = MAPPED_OK;
-    size_t at = batch->sent;
-    while (at < batch->count && status == MAPPED_OK) {
-        status = put(hold, &batch->records[at], error);
-        at += status == MAPPED_OK;
-    }
-    if (status == MAPPED_OK || (status == MAPPED_TIMEOUT && at > batch->sent))
-        status = mapped_ring_commit(hold, error);
-    if (status == MAPPED_OK)
-        batch->sent = at;
-    return status;
-}
-
-static mapped_status send_batch(const mapped_ring *ring, outgoing *batch,
-                                uint64_t deadline, mapped_error *error)
-{
-    mapped_status status = MAPPED_OK;
-    while (batch->sent < batch->count && status == MAPPED_OK) {
-        mapped_ring_hold hold;
-        status = mapped_ring_begin_send(ring, deadline, &hold, error);
-        if (status != MAPPED_OK)
-            break;
-        status = put_all(&hold, batch, error);
-        mapped_ring_end(&hold);
-        if (status == MAPPED_TIMEOUT)
-            status = mapped_ring_wait_room(
-                ring, batch->records[batch->sent].length, deadline, error);
-    }
+    mapped_status status;
+    mlua_wait wait = mlua_begin_wait(L, deadline);
+    check_sender(L, self);
+    do
+        status = mapped_ring_send_all(&self->core, batch->records, batch->count,
+                                      wait.turn, &batch->sent, error);
+    while (mlua_next_turn(L, &wait, &status, error));
     return status;
 }
 
@@ -86,10 +59,10 @@ static mapped_status send_one(lua_State *L, const mlua_ring *self,
                               mapped_error *error)
 {
     const mlua_data data = mlua_check_data(L, operation, 2);
-    outgoing batch = {&data, 1, 0};
+    const mapped_ring_data record = ring_data_of(&data);
+    outgoing batch = {&record, 1, 0};
     mlua_check_record_length(L, self, data.length, 0);
-    check_sender(L, self);
-    return send_batch(&self->core, &batch, deadline, error);
+    return send_all(L, self, &batch, deadline, error);
 }
 
 static int ring_send(lua_State *L)
@@ -137,16 +110,18 @@ static void check_record(lua_State *L, size_t i)
  * userdata of what they are. */
 static void push_records(lua_State *L, const mlua_ring *self, outgoing *batch)
 {
-    mlua_data *records;
+    mapped_ring_data *records;
     size_t i;
     lua_createtable(L, batch->count < INT_MAX ? (int)batch->count : 0, 0);
     records = lua_newuserdatauv(L, batch->count * sizeof *records, 0);
     batch->records = records;
     for (i = 0; i < batch->count; i++) {
+        mlua_data data;
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
         check_record(L, i + 1);
-        records[i] = mlua_check_data(L, "send_many", lua_gettop(L));
-        mlua_check_record_length(L, self, records[i].length, i + 1);
+        data = mlua_check_data(L, "send_many", lua_gettop(L));
+        mlua_check_record_length(L, self, data.length, i + 1);
+        records[i] = ring_data_of(&data);
         lua_rawseti(L, -3, (lua_Integer)i + 1);
     }
 }
@@ -165,8 +140,7 @@ static int ring_send_many(lua_State *L)
     deadline = mlua_opt_deadline(L, 3);
     batch.count = lua_rawlen(L, 2);
     push_records(L, self, &batch);
-    check_sender(L, self);
-    status = send_batch(&self->core, &batch, deadline, &error);
+    status = send_all(L, self, &batch, deadline, &error);
     lua_pushinteger(L, (lua_Integer)batch.sent);
     if (status == MAPPED_OK)
         return 1;
@@ -189,14 +163,17 @@ static mapped_status push_next(lua_State *L, const mlua_ring *self,
     mapped_status status;
     size_t size, n = sizeof room;
     unsigned char *bytes;
+    mlua_wait wait = mlua_begin_wait(L, deadline);
     do {
         size = n;
         lua_settop(L, top);
         bytes = mlua_take_room(L, room, sizeof room, size);
         check_receiver(L, self);
-        n = 0;
-        status =
-            mapped_ring_recv(&self->core, bytes, size, &n, deadline, error);
+        do {
+            n = 0;
+            status = mapped_ring_recv(&self->core, bytes, size, &n, wait.turn,
+                                      error);
+        } while (mlua_next_turn(L, &wait, &status, error));
     } while (status == MAPPED_RANGE && n > size);
     if (status == MAPPED_OK)
         lua_pushlstring(L, (const char *)bytes, n);
@@ -310,12 +287,13 @@ static int ring_recv_many(lua_State *L)
     unsigned char room[ROOM];
     mlua_ring *self;
     mapped_error error;
-    uint64_t deadline;
+    mapped_status status;
+    mlua_wait wait;
     incoming batch = {.length = sizeof room};
     mlua_at_most(L, 3);
     self = mlua_check_ring(L);
     batch.count = opt_most(L, 2);
-    deadline = mlua_opt_deadline(L, 3);
+    wait = mlua_begin_wait(L, mlua_opt_deadline(L, 3));
     lua_settop(L, 1);
     do {
         batch.most = batch.count;
@@ -323,7 +301,10 @@ static int ring_recv_many(lua_State *L)
         lua_settop(L, 1);
         batch.bytes = mlua_take_room(L, room, sizeof room, batch.room);
         check_receiver(L, self);
-        if (take(&self->core, &batch, deadline, &error) != MAPPED_OK)
+        do
+            status = take(&self->core, &batch, wait.turn, &error);
+        while (mlua_next_turn(L, &wait, &status, &error));
+        if (status != MAPPED_OK)
             return mlua_fail(L, &error);
     } while (batch.length > batch.room);
     push_strings(L, &batch);
