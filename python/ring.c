@@ -262,19 +262,17 @@ static PyObject *ring_cancel(PyObject *self, PyObject *Py_UNUSED(nothing))
     Py_RETURN_NONE;
 }
 
-/* What is asynchronous is written in Python. Returns a new reference. */
-static PyObject *call_async(const char *name, PyObject *self, PyObject *first,
-                            PyObject *second)
+/* What is asynchronous is written in Python. Takes the reference to the
+ * arguments. */
+static PyObject *call_async(const char *name, PyObject *arguments)
 {
-    PyObject *module = PyImport_ImportModule("mapped._asyncio");
-    PyObject *function =
-        module == NULL ? NULL : PyObject_GetAttrString(module, name);
-    PyObject *result =
-        function == NULL
-            ? NULL
-            : PyObject_CallFunctionObjArgs(function, self, first, second, NULL);
-    Py_XDECREF(module);
-    Py_XDECREF(function);
+    PyObject *function, *result = NULL;
+    if (arguments != NULL &&
+        import_object("mapped._asyncio", name, &function) == 0) {
+        result = PyObject_CallObject(function, arguments);
+        Py_DECREF(function);
+    }
+    Py_XDECREF(arguments);
     return result;
 }
 
@@ -285,8 +283,9 @@ static const char ring_recv_async_doc[] = PyDoc_STR(
 
 static PyObject *ring_recv_async_with(PyObject *self, PyObject *const *values)
 {
-    return call_async("recv", self, values[0] != NULL ? values[0] : Py_None,
-                      NULL);
+    return call_async(
+        "recv",
+        Py_BuildValue("(OO)", self, values[0] != NULL ? values[0] : Py_None));
 }
 
 static KEYWORD_METHOD(ring_recv_async, ring_recv_async_with, "recv_async", 0, 1,
@@ -298,8 +297,9 @@ static KEYWORD_METHOD(ring_recv_async, ring_recv_async_with, "recv_async", 0, 1,
 
 static PyObject *ring_send_async_with(PyObject *self, PyObject *const *values)
 {
-    return call_async("send", self, values[0],
-                      values[1] != NULL ? values[1] : Py_None);
+    return call_async("send",
+                      Py_BuildValue("(OOO)", self, values[0],
+                                    values[1] != NULL ? values[1] : Py_None));
 }
 
 static KEYWORD_METHOD(ring_send_async, ring_send_async_with, "send_async", 1, 2,
@@ -307,7 +307,7 @@ static KEYWORD_METHOD(ring_send_async, ring_send_async_with, "send_async", 1, 2,
 
     static PyObject *ring_aiter(PyObject *self)
 {
-    return call_async("iterate", self, NULL, NULL);
+    return call_async("iterate", Py_BuildValue("(O)", self));
 }
 
 static const char ring___reduce_ex___doc[] = REDUCE_DOC;

@@ -17,7 +17,7 @@ LIBRARY = pathlib.Path(os.environ.get("MAPPED_BUILD", "")) / "core/libmapped.a"
 HARMLESS = set("""
     __assert_fail __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail
     memchr memcmp memcpy memmem memmove memrchr memset
-    strchr strrchr strcmp strlen snprintf strerror_l freelocale
+    strchr strspn strrchr strcmp strlen snprintf strerror_l freelocale
     __memcpy_chk __memmove_chk __memset_chk __snprintf_chk
     getcwd getenv getpid process_vm_readv pthread_detach qsort sched_yield
     getrlimit getrlimit64 sysconf clock_gettime nanosleep

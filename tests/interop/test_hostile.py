@@ -26,7 +26,7 @@ HARMLESS = {"lua": set("""
     lua_pushnumber lua_pushthread lua_pushvalue lua_rawequal lua_rawget
     lua_rawgeti lua_rawgetp lua_rawlen lua_rawset lua_rawseti lua_rawsetp
     lua_rotate lua_setiuservalue lua_setmetatable lua_settop lua_toboolean
-    lua_tointegerx lua_tonumberx lua_topointer lua_touserdata lua_type
+    lua_gethook lua_tointegerx lua_tonumberx lua_topointer lua_tothread lua_touserdata lua_type
     lua_typename lua_upvalueindex lua_warning
     """.split()), "python": set("""
     PyArg_UnpackTuple PyBool_FromLong PyBool_Type PyBuffer_FillInfo PyBuffer_IsContiguous
