@@ -24,6 +24,7 @@ import pickle
 import random
 import re
 import resource
+import signal
 import struct
 import sys
 import time
@@ -82,6 +83,25 @@ def is_ours_method(f):
     return getattr(f, "__objclass__", type).__module__.startswith("mapped")
 
 
+# Calls that wait ------------------------------------------------------------
+
+class TooLong(BaseException):
+    """Ends a call that waits, for a Ring or a Mutex."""
+
+
+def stop_waiting(number, frame):
+    raise TooLong
+
+
+def limited(function, *arguments, **named):
+    """Calls the function, which may be in the middle of such a call."""
+    before, _ = signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    try:
+        return function(*arguments, **named)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, before, 0.2)
+
+
 # Actions of finalizers, callbacks and special methods -----------------------
 
 def shrink_file():
@@ -138,7 +158,7 @@ def act():
         return
     depth += 1
     try:
-        any_of(ACTIONS)(any_of(pool))
+        limited(any_of(ACTIONS), any_of(pool))
     except BaseException:
         pass
     finally:
@@ -316,6 +336,9 @@ MAKERS = [
     lambda: view().lines(), lambda: view().split(b"x"), lambda: iter(view()),
     lambda: memoryview(view()), closed,
     lambda: np.frombuffer(view(), "u1"),
+    lambda: mapped.Ring(mapped.anonymous(any_of([320, 1000, 5000]))),
+    lambda: mapped.Mutex(mapped.anonymous(64)),
+    lambda: mapped.anonymous(64).atomic(any_of("iIqQ"), 8),
 ]
 
 
@@ -409,7 +432,7 @@ def run(log, name, function, target, plain, named):
     words += [f"{key}={text_of(o)}" for key, o in named.items()]
     log.note(f"{name}({', '.join(words)}) {type(target).__name__}")
     try:
-        got = function(target, *plain, **named)
+        got = limited(function, target, *plain, **named)
     except BaseException:
         return
     if random.randrange(3) == 0 and (is_ours(got) or type(got) is memoryview):
@@ -469,6 +492,7 @@ def main(seed, seconds, path):
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda unraisable: None
     limit()
+    signal.signal(signal.SIGALRM, stop_waiting)
     collect = find_collector()
     log = Log(path)
     mapped.anonymous(1).close()
@@ -487,7 +511,10 @@ def main(seed, seconds, path):
             gc.collect()
         if log.calls % 100 == 0:
             collect()
-        call(log)
+        try:
+            call(log)
+        except TooLong:  # just after the call
+            pass
     running = False
     builtins.__import__ = real_import
     pool.clear()

@@ -127,6 +127,12 @@ def test_next_owner_is_told_that_the_last_one_died(tmp_path):
             assert not mutex.owner_died
 
 
+unless_hostile = pytest.mark.skipif(
+    bool(os.environ.get("MAPPED_HOSTILE")),
+    reason="a finalizer of the hostile build may swallow the exception")
+
+
+@unless_hostile
 def test_signal_just_before_a_sleep_ends_the_wait(shared):
     """The wait looks at the owner every 50 ms, and sleeps again."""
     class Stop(Exception):
@@ -159,6 +165,7 @@ def test_abandoned_mutex_says_so(shared):
     mutex.unlock()
 
 
+@unless_hostile
 def test_death_is_not_forgotten_when_a_handler_raises(shared):
     """The mutex was taken from a dead owner when the handler raised."""
     class Stop(Exception):
