@@ -9,8 +9,8 @@
 
 #define SECOND UINT64_C(1000000000)
 
-CHECK__UNUSED static mapped_region *region;
-CHECK__UNUSED static mapped_ring ring;
+static mapped_region *region;
+static mapped_ring ring;
 
 CHECK__UNUSED static void make_ring(size_t length)
 {
@@ -48,22 +48,6 @@ CHECK__UNUSED static bool is_whole(const record *got, size_t n)
     for (size_t i = 0; whole && i < (n - 8) / 4; i++)
         whole = got->copies[i] == got->number;
     return whole;
-}
-
-#define SENDERS 3
-#define RECEIVERS 3
-#define EACH 20000u
-
-/* How often each record has come, for all receivers. */
-CHECK__UNUSED static uint8_t *arrivals;
-
-CHECK__UNUSED static void *shared_memory(size_t length)
-{
-    void *made = mmap(NULL, length, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (made == MAP_FAILED)
-        exit(1);
-    return made;
 }
 
 CHECK__UNUSED static bool is_next(const char *text)
