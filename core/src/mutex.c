@@ -65,16 +65,25 @@ static mapped_status try_change(const mapped_mutex *mutex, uint64_t *word,
     return mapped_slice_leave(slice, 0, sizeof *word, error);
 }
 
+/* The half of the word that has the owner's number and WAITERS: all that those
+ * who sleep have to see change. */
+#define LOW_HALF (MAPPED_BIG_ENDIAN ? 4 : 0)
+
 /* Sleeps while the word is `word`, or until it is time to look at the owner
  * again. */
 static mapped_status sleep_a_while(const mapped_mutex *mutex, uint64_t word,
                                    uint64_t deadline, mapped_error *error)
 {
     mapped_value found;
+    mapped_atomic half = {
+        mutex->word_.word,
+        mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN)};
     uint64_t look = mapped_deadline(LOOK_AT_OWNER);
     bool is_last = deadline <= look;
+    half.word.offset += LOW_HALF;
+    half.word.length = 4;
     mapped_status status =
-        mapped_atomic_wait(&mutex->word_, (mapped_value){.u = word},
+        mapped_atomic_wait(&half, (mapped_value){.u = (uint32_t)word},
                            is_last ? deadline : look, &found, error);
     return status == MAPPED_TIMEOUT && !is_last ? MAPPED_OK : status;
 }
@@ -86,8 +95,14 @@ static mapped_status approach(const mapped_mutex *mutex, uint64_t *word,
 {
     bool changed;
     mapped_value found;
-    if (!(*word & WAITERS))
-        return try_change(mutex, word, *word | WAITERS, &changed, error);
+    if (!(*word & WAITERS)) {
+        const uint64_t awaited = *word | WAITERS;
+        mapped_status changing =
+            try_change(mutex, word, awaited, &changed, error);
+        if (changing == MAPPED_OK && changed)
+            *word = awaited;
+        return changing;
+    }
     mapped_status status = sleep_a_while(mutex, *word, deadline, error);
     if (status == MAPPED_OK)
         status = mapped_atomic_load(&mutex->word_, MAPPED_ORDER_SEQ_CST, &found,
@@ -209,8 +224,9 @@ static bool give_back(uint64_t *word, uint64_t next)
                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         if ((before & ~(uint64_t)WAITERS) != me)
             return false;
+    const unsigned char *half = (const unsigned char *)word + LOW_HALF;
     if (before & WAITERS)
-        (void)mapped__notify((const uint32_t *)(const void *)word, 1);
+        (void)mapped__notify((const uint32_t *)(const void *)half, 1);
     return true;
 }
 

@@ -8,11 +8,12 @@
  * and unlock make no system call.
  *
  * The word, in the machine's byte order, from its lowest bit: 31 bits, the
- * owner's process number, 0: free; 1 bit, somebody waits; 32 bits that tell the
- * owner from others that had its number before: the time of its start in ticks,
- * 0 without a /proc. Number 0 and any other bit: abandoned. Processes that
- * share a mutex must have the same numbers and the same times for each other
- * (one PID and one time namespace), and fork by the C library's fork.
+ * owner's process number, 0: free; 1 bit, somebody waits, by a futex on these
+ * 32 bits; 32 bits that tell the owner from others that had its number before:
+ * the time of its start in ticks, 0 without a /proc. Number 0 and any other
+ * bit: abandoned. Processes that share a mutex must have the same numbers and
+ * the same times for each other (one PID and one time namespace), and fork by
+ * the C library's fork.
  *
  * A process that calls exec keeps what it holds. What is held when the region
  * is closed stays held while the process lives. */
