@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include "mapped_lua.h"
+#include "wait.h"
 
 /* A key of a script's table may have zero bytes, which strcmp can't see. */
 static bool is_one_of(lua_State *L, int at, const char *const names[])
@@ -76,16 +76,6 @@ static uint64_t get_number(lua_State *L, int arg, const char *name,
         raise_option(L, arg, name, "non-negative integer");
     lua_pop(L, 1);
     return (uint64_t)value;
-}
-
-uint64_t mlua_opt_deadline(lua_State *L, int arg)
-{
-    uint64_t deadline = MAPPED_NEVER;
-    if (!lua_isnoneornil(L, arg) &&
-        mapped_deadline_seconds(mlua_check_number(L, arg), &deadline, NULL) !=
-            MAPPED_OK)
-        luaL_argerror(L, arg, "a timeout must be 0 or more seconds");
-    return deadline;
 }
 
 uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name)

@@ -4,6 +4,7 @@
 #define MAPPED_LUA_RING_H
 
 #include "typed.h"
+#include "wait.h"
 
 /* An end that stays held between two calls, with a reference to the region. */
 typedef struct ring_end {

@@ -1,0 +1,53 @@
+/* Waits in turns. The command `lua` handles a signal by a hook that it sets in
+ * the main thread: that is what the end of a turn looks for. */
+#include "wait.h"
+
+uint64_t mlua_opt_deadline(lua_State *L, int arg)
+{
+    uint64_t deadline = MAPPED_NEVER;
+    if (!lua_isnoneornil(L, arg) &&
+        mapped_deadline_seconds(mlua_check_number(L, arg), &deadline, NULL) !=
+            MAPPED_OK)
+        luaL_argerror(L, arg, "a timeout must be 0 or more seconds");
+    return deadline;
+}
+
+/* How long a signal that comes just before a sleep may wait, in nanoseconds. */
+#define LONGEST_TURN ((uint64_t)50000000)
+
+static uint64_t end_of_turn(uint64_t deadline)
+{
+    uint64_t soon = mapped_deadline(LONGEST_TURN);
+    return deadline < soon ? deadline : soon;
+}
+
+static lua_Hook main_hook(lua_State *L)
+{
+    lua_State *main;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    main = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    return lua_gethook(main != NULL ? main : L);
+}
+
+mlua_wait mlua_begin_wait(lua_State *L, uint64_t deadline)
+{
+    mlua_wait wait;
+    wait.deadline = deadline;
+    wait.turn = end_of_turn(deadline);
+    wait.hook = main_hook(L);
+    return wait;
+}
+
+bool mlua_next_turn(lua_State *L, mlua_wait *wait, mapped_status *status,
+                    mapped_error *error)
+{
+    if (*status != MAPPED_TIMEOUT || wait->turn == wait->deadline)
+        return false;
+    if (main_hook(L) != wait->hook) {
+        *status = mapped_error_set(error, MAPPED_INTERRUPTED, error->operation);
+        return false;
+    }
+    wait->turn = end_of_turn(wait->deadline);
+    return true;
+}
