@@ -190,6 +190,10 @@ KEYWORD_METHOD(ring_send_many, ring_send_many_with, "send_many", 1, 2,
 
 #define MOST_RECORDS 256 /* in one step */
 
+/* And about so many bytes: more would be given back to the system each time,
+ * and then be paged in again. */
+#define MOST_BYTES ((size_t)65536)
+
 typedef struct Receiving {
     const mapped_ring *ring;
     size_t count; /* of lengths or buffers */
@@ -206,10 +210,20 @@ static mapped_status measure_turn(void *context, uint64_t deadline,
                                &self->count, error);
 }
 
-static void drop_objects(Receiving *self, size_t count)
+static void drop_objects(Receiving *self, size_t start, size_t end)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = start; i < end; i++)
         Py_DECREF(self->objects[i]);
+}
+
+/* Leaves out records that are too many bytes, but not the first. */
+static void limit_bytes(Receiving *self)
+{
+    size_t bytes = self->lengths[0], count = 1;
+    while (count < self->count && self->lengths[count] < MOST_BYTES &&
+           bytes + self->lengths[count] <= MOST_BYTES)
+        bytes += self->lengths[count++];
+    self->count = count;
 }
 
 /* Makes bytes of the lengths that were measured. Returns 0 or -1. */
@@ -218,7 +232,7 @@ static int make_objects(Receiving *self)
     for (size_t i = 0; i < self->count; i++) {
         self->objects[i] = bytes_new(self->lengths[i]);
         if (self->objects[i] == NULL) {
-            drop_objects(self, i);
+            drop_objects(self, 0, i);
             return -1;
         }
         self->buffers[i] =
@@ -278,18 +292,18 @@ static int receive(Ring *ring, Receiving *self, size_t most, uint64_t deadline,
             return 0;
         if (wait.status != MAPPED_OK)
             return raised_as_int(raise_of(ring->owner, &wait.error));
+        limit_bytes(self);
         if (make_objects(self) < 0)
             return -1;
         if (fill_objects(ring, self, received) < 0) {
-            drop_objects(self, self->count);
+            drop_objects(self, 0, self->count);
             return -1;
         }
-        for (size_t i = *received; i < self->count; i++)
-            Py_DECREF(self->objects[i]);
+        drop_objects(self, *received, self->count);
     }
     if (fit_objects(self, *received) == 0)
         return 0;
-    drop_objects(self, *received);
+    drop_objects(self, 0, *received);
     return -1;
 }
 
@@ -341,8 +355,8 @@ PyObject *ring_next(PyObject *self)
 
 const char ring_recv_many_doc[] = PyDoc_STR(
     "recv_many($self, /, most=256, timeout=None)\n--\n\n"
-    "Wait for a record, and receive all that are there, at most `most` and\n"
-    "256, in one step. Return a list of bytes.\n\n"
+    "Wait for a record, and receive all that are there, at most `most`, 256\n"
+    "and about 64 KiB, in one step. Return a list of bytes.\n\n"
     "TimeoutError; ValueError if `most` is 0." RING_ERRORS);
 
 static PyObject *list_of(Receiving *receiving, size_t count)

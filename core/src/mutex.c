@@ -1,10 +1,10 @@
 /* The robust mutex. The word names its owner in one step, so there is no moment
- * at which it is taken by nobody known. Those who wait look every now and then
- * whether the owner still lives.
+ * at which it is locked without an owner. Those who wait look every now and
+ * then whether the owner still lives.
  *
  * Invariant: whoever sleeps has seen the bit WAITERS set, or sleeps until it
- * looks again. Who has slept takes the mutex with that bit, because there may
- * be others; so the unlock after it may wake somebody for nothing. */
+ * looks again. A thread that has slept takes the mutex with that bit, because
+ * others may sleep; so its unlock may wake somebody for nothing. */
 #include <mapped/mutex.h>
 
 #include <errno.h>
@@ -13,8 +13,13 @@
 
 #define WAITERS (UINT64_C(1) << 31)
 
-/* What a mutex is that was abandoned: no process has the number 0. */
+/* The word of an abandoned mutex: no process has the number 0. */
 #define ABANDONED (UINT64_C(1) << 32)
+
+static uint64_t owner_of(uint64_t word)
+{
+    return word & ~WAITERS;
+}
 
 /* How long to sleep before the owner is looked at again, in nanoseconds. */
 #define LOOK_AT_OWNER ((uint64_t)50000000)
@@ -42,7 +47,7 @@ static mapped_status end(const mapped_mutex *mutex, const char *operation,
                          mapped_status status, mapped_error *error)
 {
     if (status != MAPPED_OK && error != NULL)
-        error->operation = operation;
+        mapped_error_set_operation(error, operation);
     return mapped__region_report(mutex->word_.word.region, operation, status,
                                  error);
 }
@@ -88,10 +93,11 @@ static mapped_status sleep_a_while(const mapped_mutex *mutex, uint64_t word,
     return status == MAPPED_TIMEOUT && !is_last ? MAPPED_OK : status;
 }
 
-/* One step on the way to a mutex that `*word` says is somebody's. `*word` is
- * what it is after that. */
-static mapped_status approach(const mapped_mutex *mutex, uint64_t *word,
-                              uint64_t deadline, mapped_error *error)
+/* Announces, or sleeps until it is woken, that this thread waits for a mutex
+ * that
+ * `*word` says is somebody's. `*word` becomes what it is after that. */
+static mapped_status wait_once(const mapped_mutex *mutex, uint64_t *word,
+                               uint64_t deadline, mapped_error *error)
 {
     bool changed;
     mapped_value found;
@@ -112,9 +118,9 @@ static mapped_status approach(const mapped_mutex *mutex, uint64_t *word,
     return status;
 }
 
-/* The first try of a mutex that is held waits so many pauses of the processor
- * for it, a few microseconds: most are held for less, and to look at the owner
- * takes longer. */
+/* A try waits so many pauses of the processor for a mutex that is held, a few
+ * microseconds: most are held for less, and to look at the owner takes longer.
+ */
 #define SPINS 100
 
 static const uint64_t *word_of(const mapped_mutex *mutex)
@@ -152,7 +158,7 @@ static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
                               bool *owner_died, mapped_error *error)
 {
     const uint64_t identity = mapped__process_identity();
-    const uint64_t me = identity | (slept ? WAITERS : UINT64_C(0));
+    const uint64_t me = identity | (slept ? WAITERS : 0);
     bool taken = false;
     uint64_t word = 0;
     if (identity == 0)
@@ -168,7 +174,7 @@ static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
     *owner_died = false;
     if (status != MAPPED_OK || taken)
         return status;
-    if (!mapped__process_lives(word & ~(uint64_t)WAITERS))
+    if (!mapped__process_lives(owner_of(word)))
         status = try_take(mutex, &word, me | WAITERS, &taken, error);
     *owner_died = taken;
     return status == MAPPED_OK && !taken
@@ -185,8 +191,8 @@ mapped_status mapped__mutex_wait(const mapped_mutex *mutex, uint64_t deadline,
     uint64_t word = found.u;
     while (status == MAPPED_OK && word != 0) {
         const uint64_t before = word;
-        status = approach(mutex, &word, deadline, error);
-        if (word == before && !mapped__process_lives(word & ~(uint64_t)WAITERS))
+        status = wait_once(mutex, &word, deadline, error);
+        if (word == before && !mapped__process_lives(owner_of(word)))
             break;
     }
     return end(mutex, "lock", status, error);
@@ -222,7 +228,7 @@ static bool give_back(uint64_t *word, uint64_t next)
     uint64_t before = me;
     while (!__atomic_compare_exchange_n(word, &before, next, false,
                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        if ((before & ~(uint64_t)WAITERS) != me)
+        if (owner_of(before) != me)
             return false;
     const unsigned char *half = (const unsigned char *)word + LOW_HALF;
     if (before & WAITERS)
@@ -246,12 +252,9 @@ static mapped_status unlock(const mapped_mutex *mutex, uint64_t next,
         return end(mutex, "unlock", status, error);
     bool was_held = give_back((uint64_t *)(void *)p, next);
     status = mapped_slice_leave(slice, 0, slice.length, error);
-    if (status == MAPPED_OK && !was_held) {
-        mapped_error_set(error, MAPPED_ARGUMENT,
-                         "unlock: not held by this process");
-        return mapped__region_report(slice.region, "unlock", MAPPED_ARGUMENT,
-                                     error);
-    }
+    if (status == MAPPED_OK && !was_held)
+        status = mapped_error_set(error, MAPPED_ARGUMENT,
+                                  "unlock: not held by this process");
     return end(mutex, "unlock", status, error);
 }
 

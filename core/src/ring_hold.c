@@ -1,12 +1,11 @@
 /* Holding one end of a ring: sending and receiving. The end is an export, so
  * its memory can't go, and its mutex can be unlocked whatever happens to the
- * region. The own position is kept here and never read again.
+ * region. The position of this end is kept here, and not read from memory
+ * again.
  *
- * Invariant: between the position in memory and `position_` lie only records
- * that are whole but for the bytes that the caller still writes or reads. */
+ * Invariant: the records between the position in memory and `position_` are
+ * reserved or peeked at. Only their bytes may be incomplete. */
 #include <mapped/ring.h>
-
-#include <string.h>
 
 #include "ring_internal.h"
 
@@ -15,14 +14,15 @@ static unsigned char *header_of(const mapped_ring_hold *hold)
     return hold->held_.data;
 }
 
-static uint64_t *own_position(const mapped_ring_hold *hold)
+static uint64_t *position_of_end(const mapped_ring_hold *hold)
 {
     return mapped__ring_long_at(header_of(hold),
                                 hold->sends_ ? TAIL_AT : HEAD_AT);
 }
 
-/* Looks again where the other end is. */
-static mapped_status look_at_others(mapped_ring_hold *hold, mapped_error *error)
+/* Reads where the other end is now. */
+static mapped_status read_other_position(mapped_ring_hold *hold,
+                                         mapped_error *error)
 {
     const uint64_t *there =
         mapped__ring_long_at(header_of(hold), hold->sends_ ? HEAD_AT : TAIL_AT);
@@ -33,11 +33,11 @@ static mapped_status look_at_others(mapped_ring_hold *hold, mapped_error *error)
             : mapped__ring_are_positions(&hold->ring, hold->position_, others);
     if (!is_valid)
         return mapped_error_set(error, MAPPED_CORRUPT, "position");
-    hold->others_ = others;
+    hold->other_position_ = others;
     return MAPPED_OK;
 }
 
-/* Lost pages have read as zeros. */
+/* MAPPED_FAULT if a page is lost: what was read from it is zeros. */
 static mapped_status check_pages(const mapped_ring_hold *hold,
                                  mapped_error *error)
 {
@@ -83,15 +83,15 @@ static mapped_status begin(mapped_ring_hold *hold, bool owner_died,
                                                       : RECEIVERS_DIED_AT),
             1, __ATOMIC_RELAXED);
     hold->owner_ = mapped__process_identity();
-    hold->position_ = __atomic_load_n(own_position(hold), __ATOMIC_RELAXED);
+    hold->position_ = __atomic_load_n(position_of_end(hold), __ATOMIC_RELAXED);
     hold->last_ = hold->position_;
-    mapped_status status = look_at_others(hold, error);
+    mapped_status status = read_other_position(hold, error);
     mapped_status checked = check_pages(hold, error);
     return checked != MAPPED_OK ? checked : status;
 }
 
-/* Holds the end if nobody else does: MAPPED_TIMEOUT. The mutex is locked after
- * the export has begun, so that it can always be unlocked. */
+/* Holds the end; MAPPED_TIMEOUT if somebody else does. The mutex is locked
+ * after the export has begun, so that it can always be unlocked. */
 static mapped_status try_begin(mapped_ring_hold *hold,
                                const mapped_mutex *mutex, bool slept,
                                mapped_error *error)
@@ -151,7 +151,10 @@ void mapped_ring_end(mapped_ring_hold *hold)
 {
     if (hold->owner_ == mapped__process_identity()) {
         unlock(hold);
-        wake_others(hold); /* The unlock was a fence. */
+        /* The unlock orders the position before this load, so it sees everybody
+         * who slept before. A commit has no fence, and may miss somebody
+         * (ring.c, FIRST_SLEEP). */
+        wake_others(hold);
     }
     mapped__region_end_export(hold->ring.slice.region);
 }
@@ -160,7 +163,7 @@ void mapped_ring_end(mapped_ring_hold *hold)
 static bool is_pending(const mapped_ring_hold *hold)
 {
     return hold->position_ !=
-           __atomic_load_n(own_position(hold), __ATOMIC_RELAXED);
+           __atomic_load_n(position_of_end(hold), __ATOMIC_RELAXED);
 }
 
 /* Publishes the own position. */
@@ -171,7 +174,7 @@ static mapped_status publish(mapped_ring_hold *hold, mapped_error *error)
         status = check_pages(hold, error);
     if (status != MAPPED_OK)
         return status;
-    MAPPED__STORE_RELEASE(own_position(hold), hold->position_);
+    MAPPED__STORE_RELEASE(position_of_end(hold), hold->position_);
     wake_others(hold);
     return check_pages(hold, error);
 }
@@ -182,12 +185,12 @@ static unsigned char *record_at(const mapped_ring_hold *hold, uint64_t position)
            mapped__ring_index_of(&hold->ring, position);
 }
 
-static void write_head(const mapped_ring_hold *hold, uint64_t position,
-                       uint32_t length)
+static void write_record_header(const mapped_ring_hold *hold, uint64_t position,
+                                uint32_t length)
 {
-    uint32_t *head = mapped__ring_word_at(record_at(hold, position), 0);
-    MAPPED__STORE(head, length);
-    MAPPED__STORE(head + 1, ~length);
+    uint32_t *header = mapped__ring_word_at(record_at(hold, position), 0);
+    MAPPED__STORE(header, length);
+    MAPPED__STORE(header + 1, ~length);
 }
 
 static mapped_slice slice_of(const mapped_ring_hold *hold, uint64_t position,
@@ -195,37 +198,59 @@ static mapped_slice slice_of(const mapped_ring_hold *hold, uint64_t position,
 {
     const mapped_slice slice = hold->ring.slice;
     return (mapped_slice){slice.region,
-                          slice.offset + RECORDS_AT + RECORD_HEAD +
+                          slice.offset + RECORDS_AT + RECORD_HEADER +
                               mapped__ring_index_of(&hold->ring, position),
                           n};
 }
 
 static uint64_t room(const mapped_ring_hold *hold)
 {
-    return hold->ring.capacity -
-           mapped__ring_distance(&hold->ring, hold->others_, hold->position_);
+    return hold->ring.capacity - mapped__ring_distance(&hold->ring,
+                                                       hold->other_position_,
+                                                       hold->position_);
 }
 
-/* How often to look at the other end before a wait looks at both, which takes
- * their memory from their processors. */
+/* How often to read the other position before a wait: that reads both, and so
+ * takes their cache lines from the other processors. */
 #define LOOKS 64
 
-/* Waits for room for a record of n bytes, which takes `taken`. */
-static mapped_status find_room(mapped_ring_hold *hold, size_t n, uint64_t taken,
-                               uint64_t deadline, mapped_error *error)
+/* What reserve or peek needs: room for a record of n bytes, which takes
+ * `taken`, or a record. */
+typedef struct need {
+    size_t n;
+    uint64_t taken;
+} need;
+
+static bool is_met(const mapped_ring_hold *hold, const need *need)
+{
+    return hold->sends_ ? need->taken <= room(hold)
+                        : hold->other_position_ != hold->position_;
+}
+
+static mapped_status wait_for(const mapped_ring_hold *hold, const need *need,
+                              uint64_t deadline, mapped_error *error)
+{
+    return hold->sends_
+               ? mapped_ring_wait_room(&hold->ring, need->n, deadline, error)
+               : mapped_ring_wait_record(&hold->ring, deadline, error);
+}
+
+/* With something pending it doesn't wait. */
+static mapped_status meet(mapped_ring_hold *hold, const need *need,
+                          uint64_t deadline, mapped_error *error)
 {
     for (int looks = deadline > 0 ? 0 : LOOKS;; looks++) {
-        mapped_status status = look_at_others(hold, error);
+        mapped_status status = read_other_position(hold, error);
         if (status == MAPPED_OK)
             status = check_pages(hold, error);
-        if (status != MAPPED_OK || taken <= room(hold))
+        if (status != MAPPED_OK || is_met(hold, need))
             return status;
         if (is_pending(hold))
-            return mapped_error_set(error, MAPPED_TIMEOUT, "reserve");
+            return mapped_error_set(error, MAPPED_TIMEOUT, "hold");
         MAPPED__PAUSE();
         if (looks < LOOKS)
             continue;
-        status = mapped_ring_wait_room(&hold->ring, n, deadline, error);
+        status = wait_for(hold, need, deadline, error);
         if (status != MAPPED_OK)
             return status;
     }
@@ -239,16 +264,17 @@ mapped_status mapped_ring_reserve(mapped_ring_hold *hold, size_t n,
     mapped_status status = check_owner(hold, error);
     if (status == MAPPED_OK)
         status = mapped__ring_check_length(ring, n, "reserve", error);
-    uint64_t taken = mapped__ring_bytes_taken(ring, hold->position_, n);
-    if (status == MAPPED_OK && MAPPED__UNLIKELY(taken > room(hold)))
-        status = find_room(hold, n, taken, deadline, error);
+    const uint64_t taken = mapped__ring_bytes_taken(ring, hold->position_, n);
+    const need need = {n, taken};
+    if (status == MAPPED_OK && MAPPED__UNLIKELY(!is_met(hold, &need)))
+        status = meet(hold, &need, deadline, error);
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "reserve", status, error);
-    uint64_t own = RECORD_HEAD + mapped__ring_padded(n);
+    uint64_t own = RECORD_HEADER + mapped__ring_padded(n);
     if (taken > own)
-        write_head(hold, hold->position_, GO_TO_START);
+        write_record_header(hold, hold->position_, GO_TO_START);
     hold->last_ = mapped__ring_advance(ring, hold->position_, taken - own);
-    write_head(hold, hold->last_, (uint32_t)n);
+    write_record_header(hold, hold->last_, (uint32_t)n);
     hold->length_ = n;
     hold->position_ = mapped__ring_advance(ring, hold->last_, own);
     *record = slice_of(hold, hold->last_, n);
@@ -260,7 +286,7 @@ mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
 {
     const mapped_ring *ring = &hold->ring;
     mapped_status status = check_owner(hold, error);
-    if (status == MAPPED_OK && !is_pending(hold))
+    if (status == MAPPED_OK && (!hold->sends_ || !is_pending(hold)))
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "commit: nothing is reserved");
     if (status == MAPPED_OK && n > hold->length_) {
@@ -270,9 +296,9 @@ mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "commit", status, error);
     hold->length_ = n;
-    write_head(hold, hold->last_, (uint32_t)n);
+    write_record_header(hold, hold->last_, (uint32_t)n);
     hold->position_ = mapped__ring_advance(
-        ring, hold->last_, RECORD_HEAD + mapped__ring_padded(n));
+        ring, hold->last_, RECORD_HEADER + mapped__ring_padded(n));
     return MAPPED_OK;
 }
 
@@ -282,43 +308,24 @@ mapped_status mapped_ring_commit(mapped_ring_hold *hold, mapped_error *error)
                                error);
 }
 
-/* Waits for a record behind those that were peeked at. */
-static mapped_status find_record(mapped_ring_hold *hold, uint64_t deadline,
-                                 mapped_error *error)
-{
-    for (int looks = deadline > 0 ? 0 : LOOKS;; looks++) {
-        mapped_status status = look_at_others(hold, error);
-        if (status == MAPPED_OK)
-            status = check_pages(hold, error);
-        if (status != MAPPED_OK || hold->others_ != hold->position_)
-            return status;
-        if (is_pending(hold))
-            return mapped_error_set(error, MAPPED_TIMEOUT, "peek");
-        MAPPED__PAUSE();
-        if (looks < LOOKS)
-            continue;
-        status = mapped_ring_wait_record(&hold->ring, deadline, error);
-        if (status != MAPPED_OK)
-            return status;
-    }
-}
-
-/* Reads the head at the position, and steps over one that leads to the start.
- * False: damaged. */
-static bool read_head(const mapped_ring_hold *hold, uint64_t *position,
-                      size_t *n)
+/* Reads the header at the position, and follows one that leads to the start. A
+ * second one, one at the start, or one whose rest was not sent, is damage:
+ * returns false. */
+static bool read_record_header(const mapped_ring_hold *hold, uint64_t *position,
+                               size_t *n)
 {
     const mapped_ring *ring = &hold->ring;
     for (int steps = 0; steps < 2; steps++) {
-        const uint32_t *head =
+        const uint32_t *header =
             mapped__ring_word_at(record_at(hold, *position), 0);
-        uint32_t length = MAPPED__LOAD(head);
-        uint64_t sent = mapped__ring_distance(ring, *position, hold->others_);
+        uint32_t length = MAPPED__LOAD(header);
+        uint64_t sent =
+            mapped__ring_distance(ring, *position, hold->other_position_);
         uint64_t left = ring->capacity - mapped__ring_index_of(ring, *position);
-        if (MAPPED__LOAD(head + 1) != ~length)
+        if (MAPPED__LOAD(header + 1) != ~length)
             return false;
         if (length != GO_TO_START) {
-            uint64_t taken = RECORD_HEAD + mapped__ring_padded(length);
+            uint64_t taken = RECORD_HEADER + mapped__ring_padded(length);
             *n = length;
             return taken <= sent && taken <= left;
         }
@@ -335,10 +342,11 @@ mapped_status mapped_ring_peek(mapped_ring_hold *hold, uint64_t deadline,
     const mapped_ring *ring = &hold->ring;
     size_t n = 0;
     mapped_status status = check_owner(hold, error);
-    if (status == MAPPED_OK && hold->others_ == hold->position_)
-        status = find_record(hold, deadline, error);
+    const need need = {0, 0};
+    if (status == MAPPED_OK && !is_met(hold, &need))
+        status = meet(hold, &need, deadline, error);
     uint64_t position = hold->position_;
-    if (status == MAPPED_OK && !read_head(hold, &position, &n)) {
+    if (status == MAPPED_OK && !read_record_header(hold, &position, &n)) {
         status = check_pages(hold, error);
         if (status == MAPPED_OK)
             status = mapped_error_set(error, MAPPED_CORRUPT, "record");
@@ -347,7 +355,7 @@ mapped_status mapped_ring_peek(mapped_ring_hold *hold, uint64_t deadline,
         return mapped__ring_report(ring, "peek", status, error);
     *record = slice_of(hold, position, n);
     hold->position_ = mapped__ring_advance(
-        ring, position, RECORD_HEAD + mapped__ring_padded(n));
+        ring, position, RECORD_HEADER + mapped__ring_padded(n));
     return MAPPED_OK;
 }
 

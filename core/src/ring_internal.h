@@ -18,7 +18,7 @@
 #define RECEIVERS_DIED_AT 204
 #define RECORDS_AT MAPPED_RING_RECORDS_AT
 
-#define RECORD_HEAD 8
+#define RECORD_HEADER 8
 #define GO_TO_START UINT32_MAX /* in the place of a record's length */
 #define LONGEST_RECORD ((uint64_t)UINT32_MAX - 15)
 
@@ -81,7 +81,7 @@ static inline bool mapped__ring_are_positions(const mapped_ring *ring,
 static inline uint64_t mapped__ring_bytes_taken(const mapped_ring *ring,
                                                 uint64_t position, size_t n)
 {
-    uint64_t needed = RECORD_HEAD + mapped__ring_padded(n);
+    uint64_t needed = RECORD_HEADER + mapped__ring_padded(n);
     uint64_t left = ring->capacity - mapped__ring_index_of(ring, position);
     return needed <= left ? needed : left + needed;
 }

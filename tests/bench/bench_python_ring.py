@@ -3,6 +3,9 @@ row: there and back against a Pipe, and in batches against a Queue. The other
 process is forked for each round."""
 import multiprocessing
 import os
+import socket
+import subprocess
+import tempfile
 
 import mapped
 from timing import row
@@ -51,6 +54,50 @@ def bench_turns():
          lambda: with_child(answer_pipe, ask_pipe)), 15, TURNS)
 
 
+ANSWER_RING = """
+    local mapped = require "mapped"
+    local region = assert(mapped.open(arg[1], "r+"))
+    local there = mapped.Ring(region:sub(1, 4096))
+    local back = mapped.Ring(region:sub(4097))
+    for record in there:iter() do back:send(record) end
+"""
+ANSWER_SOCKET = """
+    io.stdout:setvbuf("no")
+    for record in io.lines(nil, 64) do io.write(record) end
+"""
+
+
+def bench_turns_with_lua():
+    """The Lua process has the socket as its standard input and output."""
+    record = bytes(64)
+    lua = os.environ["MAPPED_LUA"]
+    near, far = socket.socketpair()
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(8192)
+        region = mapped.open(file.name, "r+")
+        there, back = mapped.Ring(region[:4096]), mapped.Ring(region[4096:])
+        peers = [subprocess.Popen([lua, "-e", f"arg = {{'{file.name}'}}",
+                                   "-e", ANSWER_RING]),
+                 subprocess.Popen([lua, "-e", ANSWER_SOCKET], stdin=far,
+                                  stdout=far)]
+
+        def ask():
+            for _ in range(TURNS):
+                there.send(record)
+                back.recv()
+
+        def ask_socket():
+            for _ in range(TURNS):
+                near.sendall(record)
+                near.recv(64)
+
+        row("Lua and Python, Ring, 64 B there and back", "Unix socket pair",
+            0.35, (ask, ask_socket), 15, TURNS)
+        for peer in peers:
+            peer.kill()
+            peer.wait()
+
+
 def bench_batches(size):
     ring = mapped.Ring(mapped.anonymous(1 << 22, shared=True))
     queue = multiprocessing.Queue()
@@ -81,5 +128,6 @@ def bench_batches(size):
 
 if __name__ == "__main__":
     bench_turns()
+    bench_turns_with_lua()
     for length in RECORDS:
         bench_batches(length)

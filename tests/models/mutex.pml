@@ -148,7 +148,7 @@ inline sleep_a_while(seen)
     od
 }
 
-inline approach(seen)
+inline wait_once(seen)
 {
     if
     :: !(seen & WAITERS) -> try_change(seen, seen | WAITERS)
@@ -175,7 +175,7 @@ inline mutex_wait()
     :: status != OK || seen == 0 -> break
     :: else ->
         before = seen;
-        approach(seen);
+        wait_once(seen);
         if
         :: seen == before ->
             look_at(owner_of(seen));

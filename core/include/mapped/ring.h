@@ -166,12 +166,12 @@ MAPPED__MUST_USE mapped_status mapped_ring_wait_room(const mapped_ring *ring,
  * the parent's: in the child all but mapped_ring_end is MAPPED_ARGUMENT. */
 typedef struct mapped_ring_hold {
     mapped_ring ring;
-    mapped_export held_; /* private: all below */
-    uint64_t owner_;     /* the process */
-    uint64_t position_;  /* of this end, with what is not published */
-    uint64_t last_;      /* where the last reserved record begins */
-    size_t length_;      /* and how long it is */
-    uint64_t others_;    /* the other end's, when it was last looked at */
+    mapped_export held_;      /* private: all below */
+    uint64_t owner_;          /* the process */
+    uint64_t position_;       /* of this end, with what is not published */
+    uint64_t last_;           /* where the last reserved record begins */
+    size_t length_;           /* and how long it is */
+    uint64_t other_position_; /* the other end's, when it was last looked at */
     bool sends_;
 } mapped_ring_hold;
 
@@ -204,7 +204,8 @@ MAPPED__MUST_USE mapped_status mapped_ring_shorten(mapped_ring_hold *hold,
                                                    mapped_error *error);
 
 /* Sends all records that were reserved since the last commit, in one step.
- * MAPPED_FAULT: a page of the ring is lost, and nothing was sent. */
+ * MAPPED_FAULT: a page of the ring is lost; nothing was sent, unless it was
+ * lost at this very moment. */
 MAPPED__MUST_USE mapped_status mapped_ring_commit(mapped_ring_hold *hold,
                                                   mapped_error *error);
 
@@ -219,7 +220,8 @@ MAPPED__MUST_USE mapped_status mapped_ring_peek(mapped_ring_hold *hold,
 
 /* Takes all records that were peeked at out of the ring, in one step. They may
  * be overwritten from then on. MAPPED_FAULT: a page of the ring is lost, so
- * they may be zeros, and stay. */
+ * they may have been zeros; they stay, unless it was lost at this very moment.
+ */
 MAPPED__MUST_USE mapped_status mapped_ring_release(mapped_ring_hold *hold,
                                                    mapped_error *error);
 
