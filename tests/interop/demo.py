@@ -1,6 +1,8 @@
 """`scons demo`: real files read from C, Lua and Python, then one file shared by
-a running Lua and a running Python. Exits with 1 if anything disagrees."""
+a running Lua and a running Python, then a pipeline of all three. Exits with 1 if
+anything disagrees."""
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -11,6 +13,7 @@ import readers
 
 ROW = "{:>3} {:<20} {:>8} {:>12} {:>9} {:>9}  {:<2} {:<4} {:<6} {:<7}"
 EXCHANGES = 1000
+LINES = 500000
 
 
 def read_all(path):
@@ -67,6 +70,18 @@ def duet(folder):
     return True
 
 
+def pipeline():
+    """Prints how fast lines went through a pipeline, and returns whether they
+    did."""
+    print("\nC makes lines of a log, Lua keeps those that match a pattern, Python "
+          "counts these;\ntwo rings in shared memory join the three processes:",
+          flush=True)
+    done = subprocess.run(
+        [readers.PYTHON, readers.TOP / "python/examples/pipeline.py",
+         readers.BUILD / "core/examples/produce", str(LINES), "INFO"])
+    return done.returncode == 0
+
+
 def main():
     lua = pathlib.Path(readers.LUA).resolve()
     python = pathlib.Path(readers.PYTHON).resolve()
@@ -76,6 +91,7 @@ def main():
         good = [agreement(path)
                 for path in [lua, python, *elf_files.make(folder)]]
         good.append(duet(folder))
+    good.append(pipeline())
     print("\ndemo:", "all agree" if all(good) else "DISAGREEMENT, see above")
     return 0 if all(good) else 1
 
