@@ -37,10 +37,10 @@ describe("a mutex", function()
     local region = mapped.anonymous(64)
     local one, two = mapped.Mutex(region), mapped.Mutex(region)
     assert(one:lock(0))
-    do local other <close> = two end
+    do local _ <close> = two end
     assert.same({ nil, "timeout" }, { two:lock(0) })
     do
-      local held <close> = one
+      local _ <close> = one
       one:unlock()
       assert(two:lock(0))
     end
