@@ -4,7 +4,9 @@
  * Invariant: no end of the ring is held across a call of Lua's that may run a
  * script's code or raise, because everybody else waits for it. So all arguments
  * are converted, and all memory is allocated, before an end is held; where that
- * turns out to be too small, the end is let go of, and all is tried again. */
+ * turns out to be too small, the end is let go of, and all is tried again. Only
+ * the strings are made after the records were received: if Lua has no memory
+ * for them, they are lost. */
 #include <limits.h>
 #include <string.h>
 

@@ -1,6 +1,8 @@
 /* The type Ring: a queue of records in shared memory; and its methods that hold
  * an end of it for records in place. Between reserve and commit, or peek and
  * release, the end is held by the object. */
+#include <unistd.h>
+
 #include "hand_over.h"
 #include "ring.h"
 
@@ -24,30 +26,44 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
         return NULL;
     made->owner = (Region *)Py_NewRef((PyObject *)owner);
     made->core = (mapped_ring){.capacity = 0};
-    made->has_sender = made->has_receiver = made->is_waiting = false;
+    made->has_sender = made->has_receiver = false;
+    made->waiting_process = 0;
     if (owner->is_wrap)
         PyObject_GC_Track((PyObject *)made);
-    PyThreadState *thread = unlocked_enter();
-    mapped_status status =
-        mapped_ring_at(view_span(slice), &made->core, &error);
-    unlocked_leave(thread);
+    const mapped_slice span = view_span(slice);
+    mapped_status status;
+    do {
+        PyThreadState *thread = unlocked_enter();
+        status = mapped_ring_at(span, &made->core, &error);
+        unlocked_leave(thread);
+    } while (status == MAPPED_INTERRUPTED && PyErr_CheckSignals() == 0);
     if (status == MAPPED_OK)
         return (PyObject *)made;
-    raise_of(owner, &error);
+    if (!PyErr_Occurred())
+        raise_of(owner, &error);
     Py_DECREF((PyObject *)made);
     return NULL;
 }
 
-/* Lets go of the ends. The last export of a retired region may give up its
- * wrapped buffer. */
+/* Lets go of an end. The core may give up the interpreter's lock in there, so
+ * the object doesn't have the end any more. The last export of a retired region
+ * may give up its wrapped buffer. */
+static void end_hold(Ring *ring, const mapped_ring_hold *hold)
+{
+    mapped_ring_hold ended = *hold;
+    mapped_ring_end(&ended);
+    region_release_wrap(ring->owner);
+}
+
 static void let_go(Ring *ring)
 {
-    if (ring->has_sender)
-        mapped_ring_end(&ring->sender);
-    if (ring->has_receiver)
-        mapped_ring_end(&ring->receiver);
+    bool had_sender = ring->has_sender, had_receiver = ring->has_receiver;
+    const mapped_ring_hold sender = ring->sender, receiver = ring->receiver;
     ring->has_sender = ring->has_receiver = false;
-    region_release_wrap(ring->owner);
+    if (had_sender)
+        end_hold(ring, &sender);
+    if (had_receiver)
+        end_hold(ring, &receiver);
 }
 
 static void ring_dealloc(PyObject *self)
@@ -78,7 +94,7 @@ int ring_require(bool condition, const char *reason)
 
 static int require_no_wait(const Ring *ring)
 {
-    return ring_require(!ring->is_waiting,
+    return ring_require(ring->waiting_process != getpid(),
                         "another thread waits in reserve or peek "
                         "of this Ring");
 }
@@ -126,13 +142,17 @@ static int place_record(Ring *ring, Placing *placing, uint64_t deadline)
     placing->ring = &ring->core;
     placing->has_hold = *has_hold;
     placing->hold = *hold;
-    ring->is_waiting = true;
+    ring->waiting_process = getpid();
     int waited = ring_wait(&wait, *has_hold ? 0 : deadline);
-    ring->is_waiting = false;
+    ring->waiting_process = 0;
+    if (waited < 0) {
+        /* A signal handler raised after the record was had. */
+        if (placing->has_hold && !*has_hold)
+            end_hold(ring, &placing->hold);
+        return -1;
+    }
     *has_hold = placing->has_hold;
     *hold = placing->hold;
-    if (waited < 0)
-        return -1;
     return wait.status == MAPPED_OK
                ? 0
                : raised_as_int(raise_of(ring->owner, &wait.error));
@@ -180,16 +200,6 @@ static KEYWORD_METHOD(ring_reserve, ring_reserve_with, "reserve", 1, 2, "n",
         "ValueError if none is reserved; IndexError if it is shorter than\n"
         "`length`." RING_ERRORS);
 
-static PyObject *end_sender(Ring *ring, mapped_status status,
-                            const mapped_error *error)
-{
-    mapped_ring_end(&ring->sender);
-    ring->has_sender = false;
-    region_release_wrap(ring->owner);
-    return status == MAPPED_OK ? Py_NewRef(Py_None)
-                               : raise_of(ring->owner, error);
-}
-
 static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
 {
     Ring *ring = ring_of(self);
@@ -203,7 +213,12 @@ static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
     if (length != UINT64_MAX &&
         mapped_ring_shorten(&ring->sender, shorter, &error) != MAPPED_OK)
         return raise_of(ring->owner, &error);
-    return end_sender(ring, mapped_ring_commit(&ring->sender, &error), &error);
+    mapped_ring_hold hold = ring->sender;
+    ring->has_sender = false;
+    mapped_status status = mapped_ring_commit(&hold, &error);
+    end_hold(ring, &hold);
+    return status == MAPPED_OK ? Py_NewRef(Py_None)
+                               : raise_of(ring->owner, &error);
 }
 
 static KEYWORD_METHOD(ring_commit, ring_commit_with, "commit", 0, 1, "length")
@@ -241,10 +256,10 @@ static PyObject *ring_release(PyObject *self, PyObject *Py_UNUSED(nothing))
     if (require_no_wait(ring) < 0 ||
         ring_require(ring->has_receiver, "no record is peeked at") < 0)
         return NULL;
-    mapped_status status = mapped_ring_release(&ring->receiver, &error);
-    mapped_ring_end(&ring->receiver);
+    mapped_ring_hold hold = ring->receiver;
     ring->has_receiver = false;
-    region_release_wrap(ring->owner);
+    mapped_status status = mapped_ring_release(&hold, &error);
+    end_hold(ring, &hold);
     return status == MAPPED_OK ? Py_NewRef(Py_None)
                                : raise_of(ring->owner, &error);
 }

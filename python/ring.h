@@ -2,6 +2,8 @@
 #ifndef MAPPED_PYTHON_RING_H
 #define MAPPED_PYTHON_RING_H
 
+#include <sys/types.h>
+
 #include "unlocked.h"
 
 typedef struct Ring {
@@ -10,7 +12,7 @@ typedef struct Ring {
     mapped_ring_hold sender;   /* while records are reserved */
     mapped_ring_hold receiver; /* while records are peeked at */
     bool has_sender, has_receiver;
-    bool is_waiting; /* a thread waits in reserve or peek */
+    pid_t waiting_process; /* 0, or a thread waits in reserve or peek */
 } Ring;
 
 static inline Ring *ring_of(PyObject *self)

@@ -92,7 +92,8 @@ const char ring_send_doc[] = PyDoc_STR(
     "send($self, /, data, timeout=None)\n--\n\n"
     "Send a copy of `data`, any buffer, as one record. Waits for room for\n"
     "`timeout` seconds at most; other Python threads run meanwhile, and\n"
-    "signals are handled.\n\n"
+    "signals are handled; if a handler raises, the record may have been "
+    "sent.\n\n"
     "TimeoutError; IndexError if it is longer than `longest`." RING_ERRORS);
 
 static PyObject *ring_send_with(PyObject *self, PyObject *const *values)
@@ -200,6 +201,8 @@ typedef struct Receiving {
     size_t lengths[MOST_RECORDS];
     mapped_ring_buffer buffers[MOST_RECORDS];
     PyObject *objects[MOST_RECORDS]; /* bytes */
+    bool wants_list;
+    PyObject *list; /* with a place for each, if it is wanted */
 } Receiving;
 
 static mapped_status measure_turn(void *context, uint64_t deadline,
@@ -226,13 +229,21 @@ static void limit_bytes(Receiving *self)
     self->count = count;
 }
 
-/* Makes bytes of the lengths that were measured. Returns 0 or -1. */
+/* Makes bytes of the lengths that were measured, and the list. Returns 0 or -1.
+ */
 static int make_objects(Receiving *self)
 {
+    self->list = NULL;
+    if (self->wants_list) {
+        self->list = container_untrack(container_new(PyList_New, self->count));
+        if (self->list == NULL)
+            return -1;
+    }
     for (size_t i = 0; i < self->count; i++) {
         self->objects[i] = bytes_new(self->lengths[i]);
         if (self->objects[i] == NULL) {
             drop_objects(self, 0, i);
+            Py_CLEAR(self->list);
             return -1;
         }
         self->buffers[i] =
@@ -297,13 +308,17 @@ static int receive(Ring *ring, Receiving *self, size_t most, uint64_t deadline,
             return -1;
         if (fill_objects(ring, self, received) < 0) {
             drop_objects(self, 0, self->count);
+            Py_CLEAR(self->list);
             return -1;
         }
         drop_objects(self, *received, self->count);
+        if (*received == 0)
+            Py_CLEAR(self->list);
     }
     if (fit_objects(self, *received) == 0)
         return 0;
     drop_objects(self, 0, *received);
+    Py_CLEAR(self->list);
     return -1;
 }
 
@@ -313,6 +328,7 @@ static PyObject *receive_one(Ring *ring, uint64_t deadline)
 {
     Receiving receiving;
     size_t received;
+    receiving.wants_list = false;
     if (receive(ring, &receiving, 1, deadline, &received) < 0 || received == 0)
         return NULL;
     return receiving.objects[0];
@@ -359,14 +375,17 @@ const char ring_recv_many_doc[] = PyDoc_STR(
     "and about 64 KiB, in one step. Return a list of bytes.\n\n"
     "TimeoutError; ValueError if `most` is 0." RING_ERRORS);
 
+/* Fills the list, and shortens it if another receiver was faster. */
 static PyObject *list_of(Receiving *receiving, size_t count)
 {
-    PyObject *list = container_new(PyList_New, count);
+    PyObject *list = receiving->list;
     for (size_t i = 0; i < count; i++)
-        if (list == NULL)
-            Py_DECREF(receiving->objects[i]);
-        else
-            PyList_SetItem(list, (Py_ssize_t)i, receiving->objects[i]);
+        PyList_SetItem(list, (Py_ssize_t)i, receiving->objects[i]);
+    container_track(list);
+    if (count < receiving->count &&
+        PyList_SetSlice(list, (Py_ssize_t)count, (Py_ssize_t)receiving->count,
+                        NULL) < 0)
+        Py_CLEAR(list);
     return list;
 }
 
@@ -383,6 +402,7 @@ static PyObject *ring_recv_many_with(PyObject *self, PyObject *const *values)
     receiving = PyMem_Malloc(sizeof *receiving);
     if (receiving == NULL)
         return PyErr_NoMemory();
+    receiving->wants_list = true;
     size_t count = most < MOST_RECORDS ? (size_t)most : MOST_RECORDS;
     if (receive(ring_of(self), receiving, count, deadline, &received) == 0)
         list = received > 0 ? list_of(receiving, received)

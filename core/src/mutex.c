@@ -194,6 +194,8 @@ mapped_status mapped__mutex_wait(const mapped_mutex *mutex, uint64_t deadline,
         status = wait_once(mutex, &word, deadline, error);
         if (word == before && !mapped__process_lives(owner_of(word)))
             break;
+        if (status == MAPPED_OK && word != 0 && mapped__now() >= deadline)
+            status = mapped_error_set(error, MAPPED_TIMEOUT, "lock");
     }
     return end(mutex, "lock", status, error);
 }
@@ -209,7 +211,7 @@ mapped_status mapped_mutex_lock(const mapped_mutex *mutex, uint64_t deadline,
 {
     bool died, slept = false;
     mapped_status status = mapped__mutex_try(mutex, slept, &died, error);
-    while (status == MAPPED_TIMEOUT) {
+    while (status == MAPPED_TIMEOUT && mapped__now() < deadline) {
         status = mapped__mutex_wait(mutex, deadline, error);
         if (status != MAPPED_OK)
             break;

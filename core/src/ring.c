@@ -145,8 +145,10 @@ mapped_status mapped__ring_mutex(const mapped_ring *ring, bool sends,
     return status == MAPPED_OK ? mapped_mutex_at(word, mutex, error) : status;
 }
 
-/* How long to wait for another process that makes the ring, in nanoseconds. */
+/* How long to wait for another process that makes the ring, in nanoseconds, and
+ * how often to look whether it is made: then its mutex may be held for long. */
 #define LONGEST_MAKING ((uint64_t)10000000000)
+#define LOOK_AT_MAKING ((uint64_t)20000000)
 
 static mapped_status make_locked(const mapped_ring *ring, mapped_error *error)
 {
@@ -155,16 +157,40 @@ static mapped_status make_locked(const mapped_ring *ring, mapped_error *error)
     return status == MAPPED_OK && !is_made ? write_header(ring, error) : status;
 }
 
+/* Locks the senders' mutex, unless the ring is made meanwhile. Bytes that are
+ * the mutex of a process that lives and makes no ring are somebody's data. */
+static mapped_status lock_or_find_made(const mapped_ring *ring,
+                                       const mapped_mutex *mutex, bool *is_made,
+                                       mapped_error *error)
+{
+    const uint64_t end = mapped_deadline(LONGEST_MAKING);
+    mapped_status status = MAPPED_TIMEOUT;
+    *is_made = false;
+    while (status == MAPPED_TIMEOUT && !*is_made) {
+        if (mapped__now() >= end)
+            return mapped_error_set(error, MAPPED_ARGUMENT,
+                                    "Ring: neither zero nor a ring");
+        status = mapped_mutex_lock(mutex, mapped_deadline(LOOK_AT_MAKING), NULL,
+                                   error);
+        if (status == MAPPED_TIMEOUT) {
+            mapped_status looked = look_at_header(ring, is_made, error);
+            if (looked != MAPPED_OK)
+                return looked;
+        }
+    }
+    return *is_made ? MAPPED_OK : status;
+}
+
 /* Several may find the slice zero at once, and one may die while it writes the
  * header; the senders' mutex tells them apart. */
 static mapped_status make(const mapped_ring *ring, mapped_error *error)
 {
     mapped_mutex mutex;
+    bool is_made = false;
     mapped_status status = mapped__ring_mutex(ring, true, &mutex, error);
     if (status == MAPPED_OK)
-        status = mapped_mutex_lock(&mutex, mapped_deadline(LONGEST_MAKING),
-                                   NULL, error);
-    if (status != MAPPED_OK)
+        status = lock_or_find_made(ring, &mutex, &is_made, error);
+    if (status != MAPPED_OK || is_made)
         return status;
     status = make_locked(ring, error);
     mapped_status unlocked =
@@ -197,6 +223,9 @@ static mapped_status ring_at(mapped_ring *ring, mapped_error *error)
         return status;
     if (mapped_region_device(slice.region))
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "Ring");
+    if (mapped_region_mode(slice.region) == MAPPED_MODE_COPY)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED,
+                                "Ring: a private copy of a file");
     if ((uintptr_t)header % 8 != 0) {
         const mapped_error_range range = {0, slice.length, 8};
         return mapped_error_set_range(error, MAPPED_MISALIGNED, "Ring", range);
@@ -343,13 +372,15 @@ static mapped_status sleep_until(const mapped_ring *ring, wish wish,
             status = look(ring, &ends, NULL, error);
         if (status != MAPPED_OK || is_fulfilled(ring, &ends, wish))
             break;
+        if (mapped__now() >= deadline)
+            return mapped_error_set(error, MAPPED_TIMEOUT, "wait");
         uint64_t wake = mapped_deadline(longest);
         bool is_last = deadline <= wake;
         status = mapped_atomic_wait(&word, one, is_last ? deadline : wake,
                                     &found, error);
+        longest = status == MAPPED_TIMEOUT ? LONG_SLEEP : FIRST_SLEEP;
         if (status == MAPPED_TIMEOUT && !is_last)
             status = MAPPED_OK;
-        longest = LONG_SLEEP;
     }
     return status;
 }

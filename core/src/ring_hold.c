@@ -121,7 +121,7 @@ static mapped_status hold_end(mapped_ring_hold *hold, uint64_t deadline,
         mapped__ring_mutex(&hold->ring, hold->sends_, &mutex, error);
     while (status == MAPPED_OK) {
         status = try_begin(hold, &mutex, slept, error);
-        if (status != MAPPED_TIMEOUT)
+        if (status != MAPPED_TIMEOUT || mapped__now() >= deadline)
             break;
         status = mapped__mutex_wait(&mutex, deadline, error);
         slept = true;

@@ -279,7 +279,7 @@ function Ring:recv(timeout) end
 function Ring:try_recv() end
 
 ---Receives what is there in one step: waits for one record, and returns that and
----those behind it.
+---those behind it. If there is no memory for the strings, the records are lost.
 ---@param max? integer how many at most; default: no limit
 ---@param timeout? number seconds
 ---@return string[]? records

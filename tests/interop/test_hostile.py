@@ -33,7 +33,7 @@ HARMLESS = {"lua": set("""
     PyByteArray_AsString PyByteArray_Size PyByteArray_Type PyBytes_AsString
     PyBytes_Size PyBytes_Type PyCallable_Check PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
     PyErr_Fetch PyErr_Occurred PyEval_AcquireThread PyEval_SaveThread
-    PyFloat_Type PyGC_Collect PyIndex_Check PyList_SetItem
+    PyFloat_Type PyGC_Collect PyIndex_Check PyList_SetItem PyList_SetSlice
     PyLong_Type PyMemoryView_Type PyMem_Free PyModuleDef_Init PyModule_GetState
     PyObject_CheckBuffer PyObject_Free PyObject_GC_Del PyObject_GC_Track
     PyObject_GC_UnTrack PyObject_HashNotImplemented PyObject_Init

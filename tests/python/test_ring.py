@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_what_is_no_ring_is_refused(path, shared):
             mapped.Ring(region)
     with mapped.open(path, "c") as region:
         region.fill(0)
-        with pytest.raises(io.UnsupportedOperation):
+        with pytest.raises(io.UnsupportedOperation, match="private copy"):
             mapped.Ring(region)
     with pytest.raises(ValueError, match="closed"):
         mapped.Ring(region)
@@ -271,6 +272,72 @@ def test_signal_handler_runs_during_a_wait(ring, interrupted):
     interrupted(lambda: ring.reserve(100))
     assert ring.recv(0) == b"x" * 100
     ring.reserve(50, 0)
+    ring.commit()
+
+
+@pytest.mark.skipif(bool(os.environ.get("MAPPED_HOSTILE")),
+                    reason="a finalizer of the hostile build may swallow the exception")
+def test_end_is_given_back_when_a_handler_raises(shared):
+    """The record and the signal come at once."""
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        raise Stop
+
+    def send():
+        for _ in range(50):
+            go.wait()
+            go.clear()
+            other.send(b"x")
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+    ring, other = mapped.Ring(shared), mapped.Ring(shared)
+    go = threading.Event()
+    before = signal.signal(signal.SIGUSR1, stop)
+    thread = threading.Thread(target=send)
+    thread.start()
+    for _ in range(50):
+        with pytest.raises(Stop):
+            go.set()
+            ring.peek(20)
+            ring.release()
+            time.sleep(20)
+        other.recv_many(timeout=0) if other.used else None
+    thread.join()
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_threads_end_a_reservation_once():
+    """To unmap so much of a retired region gives up the interpreter's lock."""
+    for _ in range(5):
+        with pytest.warns(ResourceWarning), mapped.anonymous(64 << 20) as region:
+            ring = mapped.Ring(region[:SIZE])
+            region[SIZE:].fill(1)
+            ring.reserve(10)
+        threads = [threading.Thread(target=ring.cancel) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def test_ring_whose_senders_wait_is_attached_to(shared):
+    """Zero when the other process looked, and made and held when it was about to
+    make it."""
+    ring = mapped.Ring(shared)
+    ring.reserve(4)
+    mark, header = bytes(shared[:8]), bytes(shared[256:264])
+    shared[:8] = shared[256:264] = bytes(8)
+
+    def make():
+        shared[256:264] = header
+        shared[:8] = mark
+
+    thread = threading.Timer(0.1, make)
+    thread.start()
+    mapped.Ring(shared)
+    thread.join()
     ring.commit()
 
 

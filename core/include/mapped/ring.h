@@ -53,7 +53,11 @@
  * who receives holds the other mutex and moves the head; and then each sets the
  * others' word at 196 or 192 to 0 if it is 1, and wakes all who sleep there.
  *
- * Nothing that is read from the memory is trusted: MAPPED_CORRUPT. */
+ * Nothing that is read from the memory is trusted: MAPPED_CORRUPT.
+ *
+ * A call here holds an export for a moment, so mapped_region_close in another
+ * thread may be MAPPED_BUSY. A fork while another thread is in a call leaves
+ * the child's region with that export, or closed. */
 #ifndef MAPPED_RING_H
 #define MAPPED_RING_H
 
@@ -70,10 +74,12 @@ typedef struct mapped_ring {
     size_t capacity; /* of all records, in bytes */
 } mapped_ring;
 
-/* The ring in the slice. A slice that is all zero becomes an empty ring.
+/* The ring in the slice. A slice that is all zero becomes an empty ring; the
+ * mutex at 72 may be that of a process that died while it made one.
  * MAPPED_ARGUMENT if it is neither that nor a ring; MAPPED_SIZE if it is a ring
- * of another size; MAPPED_UNSUPPORTED of another version or byte order, and on
- * a device; MAPPED_RANGE below 320 bytes; MAPPED_MISALIGNED, MAPPED_READONLY,
+ * of another size; MAPPED_UNSUPPORTED of another version or byte order, on a
+ * device and in mode "c"; MAPPED_INTERRUPTED while another process makes it;
+ * MAPPED_RANGE below 320 bytes; MAPPED_MISALIGNED, MAPPED_READONLY,
  * MAPPED_CLOSED, MAPPED_FAULT. */
 MAPPED__MUST_USE mapped_status mapped_ring_at(mapped_slice slice,
                                               mapped_ring *ring,
