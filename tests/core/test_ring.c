@@ -389,7 +389,7 @@ static void test_ring_of_a_retired_region_is_let_go(void)
 /* Everything there is, with any bytes changed: an error or a record inside. */
 static void try_all(void)
 {
-    unsigned char bytes[ROOM];
+    unsigned char bytes[ROOM] = {0};
     mapped_ring again;
     mapped_ring_state state;
     mapped_ring_hold hold;
