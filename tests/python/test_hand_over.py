@@ -495,6 +495,7 @@ def test_locks_and_iterators_are_not_handed_over(file):
 
 @pytest.mark.parametrize("act", [copy.copy, copy.deepcopy])
 def test_copies_are_refused_whatever_they_would_mean(memory, act):
+    gc.collect()
     before = descriptors()
     private = mapped.anonymous(16)
     for thing in (memory, memory[1:5], memory.cast("I"), memory.records("a:u8"),
@@ -602,6 +603,7 @@ def test_made_up_pickle_has_no_more_power_than_it_asks_for(file):
     os.chmod(file, 0o444)
     there = open_(path, (0, *numbers[1:]))
     assert there.readonly and there.mode == "r"
+    gc.collect()
     before = descriptors()
     for i, wrong in [(0, 2), (1, 1 << 31), (1, 2), (1, 8), (1, 2**32), (3, 4097),
                      (3, 2**64 - 1), (2, 2**64 - 1), (2, 1), (5, 4095), (6, 4096),
@@ -645,6 +647,7 @@ def test_nothing_is_left_in_either_process(pool, file, name, kind):
         pool.apply(workers.use, (region, [region]))
         regions = workers.regions()
         there = pool.apply(workers.held, ([],))
+        gc.collect()
         here = descriptors()
         for _ in range(20):
             pool.apply(workers.use, (region[1:], [region[:5].cast("B")]))
@@ -660,6 +663,7 @@ def test_nothing_is_left_of_a_pickle_that_fails(file):
         sent = pickle.dumps([region[5:], region.cast("I")])
     os.truncate(file, 10)
     counts = [sys.getrefcount(thing) for thing in (region, mapped, file)]
+    gc.collect()
     before = descriptors(), workers.regions()
     for _ in range(50):
         with pytest.raises(ValueError):
