@@ -248,8 +248,7 @@ mapped_status mapped_ring_at(mapped_slice slice, mapped_ring *ring,
 
 size_t mapped_ring_longest(const mapped_ring *ring)
 {
-    uint64_t longest = ring->capacity / 16 * 8 - RECORD_HEADER;
-    return (size_t)(longest < LONGEST_RECORD ? longest : LONGEST_RECORD);
+    return mapped__ring_longest(ring);
 }
 
 typedef struct ring_ends {

@@ -262,7 +262,7 @@ mapped_status mapped_ring_reserve(mapped_ring_hold *hold, size_t n,
 {
     const mapped_ring *ring = &hold->ring;
     mapped_status status = check_owner(hold, error);
-    if (status == MAPPED_OK)
+    if (status == MAPPED_OK && MAPPED__UNLIKELY(n > mapped__ring_longest(ring)))
         status = mapped__ring_check_length(ring, n, "reserve", error);
     const uint64_t taken = mapped__ring_bytes_taken(ring, hold->position_, n);
     const need need = {n, taken};

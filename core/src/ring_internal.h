@@ -86,6 +86,12 @@ static inline uint64_t mapped__ring_bytes_taken(const mapped_ring *ring,
     return needed <= left ? needed : left + needed;
 }
 
+static inline size_t mapped__ring_longest(const mapped_ring *ring)
+{
+    uint64_t longest = ring->capacity / 16 * 8 - RECORD_HEADER;
+    return (size_t)(longest < LONGEST_RECORD ? longest : LONGEST_RECORD);
+}
+
 /* The mutex of one end. */
 mapped_status mapped__ring_mutex(const mapped_ring *ring, bool sends,
                                  mapped_mutex *mutex, mapped_error *error);

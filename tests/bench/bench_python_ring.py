@@ -99,7 +99,7 @@ def bench_turns_with_lua():
 
 
 def bench_batches(size):
-    ring = mapped.Ring(mapped.anonymous(1 << 22, shared=True))
+    ring = mapped.Ring(mapped.anonymous(1 << 19, shared=True))
     queue = multiprocessing.Queue()
     count = RECORDS[size]
     batch = [bytes(size)] * BATCH
