@@ -123,7 +123,7 @@ static void test_shared_memory_that_fails_is_not_left(void)
 
 static void test_shared_memory_names_that_none_can_have(void)
 {
-    static const char *const wrong[] = {"",  "/",  "a/b", "//",  "a/",
+    static const char *const wrong[] = {"",  "/",  "a/b", "//", "a/",
                                         ".", "..", "/.",  "/.."};
     char long_name[300];
     mapped_region *region;
