@@ -371,8 +371,10 @@ uint64_t mapped__now(void); /* nanoseconds since some time */
 
 /* Returns a number that no other process of this system has had, most probably.
  * Its low 32 bits are the number of the process; the highest of them is 0.
- * 0: it can't be told, and errno says why. */
-uint64_t mapped__process_identity(void);
+ * 0: it can't be told, and errno says why. Keeps what it has found for
+ * mapped__process_identity, until a fork. */
+uint64_t mapped__find_identity(void);
+extern uint64_t mapped__known_identity;
 /* Does a process with such an identity live? */
 bool mapped__process_lives(uint64_t identity);
 

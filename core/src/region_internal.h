@@ -226,6 +226,13 @@ mapped_status mapped__region_report_error(const mapped_region *region,
                                           mapped_status status,
                                           mapped_error *error);
 
+/* This process, as mapped__find_identity knows it. */
+static inline uint64_t mapped__process_identity(void)
+{
+    uint64_t known = MAPPED__LOAD(&mapped__known_identity);
+    return MAPPED__LIKELY(known != 0) ? known : mapped__find_identity();
+}
+
 static inline mapped_status mapped__region_report(const mapped_region *region,
                                                   const char *operation,
                                                   mapped_status status,

@@ -407,12 +407,11 @@ mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
                : mapped_error_set_range(error, MAPPED_RANGE, operation, range);
 }
 
-mapped_status mapped__ring_report(const mapped_ring *ring,
-                                  const char *operation, mapped_status status,
-                                  mapped_error *error)
+mapped_status mapped__ring_report_error(const mapped_ring *ring,
+                                        const char *operation,
+                                        mapped_status status,
+                                        mapped_error *error)
 {
-    if (status == MAPPED_OK)
-        return MAPPED_OK;
     if (error != NULL)
         mapped_error_set_operation(error, operation);
     return mapped__region_report(ring->slice.region, operation, status, error);

@@ -179,28 +179,40 @@ static mapped_status publish(mapped_ring_hold *hold, mapped_error *error)
     return check_pages(hold, error);
 }
 
-static unsigned char *record_at(const mapped_ring_hold *hold, uint64_t position)
+/* A place for a record: its position, and its index among the records. Both are
+ * computed once, because a store to the ring could change them for all that the
+ * compiler knows. */
+typedef struct place {
+    uint64_t position;
+    size_t index;
+} place;
+
+static place place_at(const mapped_ring *ring, uint64_t position)
 {
-    return header_of(hold) + RECORDS_AT +
-           mapped__ring_index_of(&hold->ring, position);
+    return (place){position, mapped__ring_index_of(ring, position)};
 }
 
-static void write_record_header(const mapped_ring_hold *hold, uint64_t position,
+static uint32_t *record_header_at(const mapped_ring_hold *hold, place at)
+{
+    return mapped__ring_word_at(header_of(hold), RECORDS_AT + at.index);
+}
+
+static void write_record_header(const mapped_ring_hold *hold, place at,
                                 uint32_t length)
 {
-    uint32_t *header = mapped__ring_word_at(record_at(hold, position), 0);
+    uint32_t *header = record_header_at(hold, at);
     MAPPED__STORE(header, length);
     MAPPED__STORE(header + 1, ~length);
 }
 
-static mapped_slice slice_of(const mapped_ring_hold *hold, uint64_t position,
-                             size_t n)
+/* The bytes of the record there, whose n bytes are the hold's last. */
+static mapped_slice take_record(mapped_ring_hold *hold, place at, size_t n)
 {
     const mapped_slice slice = hold->ring.slice;
-    return (mapped_slice){slice.region,
-                          slice.offset + RECORDS_AT + RECORD_HEADER +
-                              mapped__ring_index_of(&hold->ring, position),
-                          n};
+    hold->position_ = mapped__ring_advance(
+        &hold->ring, at.position, RECORD_HEADER + mapped__ring_padded(n));
+    return (mapped_slice){
+        slice.region, slice.offset + RECORDS_AT + RECORD_HEADER + at.index, n};
 }
 
 static uint64_t room(const mapped_ring_hold *hold)
@@ -270,14 +282,17 @@ mapped_status mapped_ring_reserve(mapped_ring_hold *hold, size_t n,
         status = meet(hold, &need, deadline, error);
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "reserve", status, error);
-    uint64_t own = RECORD_HEADER + mapped__ring_padded(n);
-    if (taken > own)
-        write_record_header(hold, hold->position_, GO_TO_START);
-    hold->last_ = mapped__ring_advance(ring, hold->position_, taken - own);
-    write_record_header(hold, hold->last_, (uint32_t)n);
+    place at = place_at(ring, hold->position_);
+    const uint64_t own = RECORD_HEADER + mapped__ring_padded(n);
+    if (MAPPED__UNLIKELY(taken > own)) {
+        write_record_header(hold, at, GO_TO_START);
+        at = place_at(ring,
+                      mapped__ring_advance(ring, at.position, taken - own));
+    }
+    hold->last_ = at.position;
     hold->length_ = n;
-    hold->position_ = mapped__ring_advance(ring, hold->last_, own);
-    *record = slice_of(hold, hold->last_, n);
+    *record = take_record(hold, at, n);
+    write_record_header(hold, at, (uint32_t)n);
     return MAPPED_OK;
 }
 
@@ -295,10 +310,10 @@ mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
     }
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "commit", status, error);
+    const place at = place_at(ring, hold->last_);
     hold->length_ = n;
-    write_record_header(hold, hold->last_, (uint32_t)n);
-    hold->position_ = mapped__ring_advance(
-        ring, hold->last_, RECORD_HEADER + mapped__ring_padded(n));
+    (void)take_record(hold, at, n);
+    write_record_header(hold, at, (uint32_t)n);
     return MAPPED_OK;
 }
 
@@ -308,30 +323,29 @@ mapped_status mapped_ring_commit(mapped_ring_hold *hold, mapped_error *error)
                                error);
 }
 
-/* Reads the header at the position, and follows one that leads to the start. A
- * second one, one at the start, or one whose rest was not sent, is damage:
- * returns false. */
-static bool read_record_header(const mapped_ring_hold *hold, uint64_t *position,
+/* Reads the header there, and follows one that leads to the start. A second
+ * one, one at the start, or one whose rest was not sent, is damage: returns
+ * false. */
+static bool read_record_header(const mapped_ring_hold *hold, place *at,
                                size_t *n)
 {
-    const mapped_ring *ring = &hold->ring;
+    const mapped_ring ring = hold->ring;
     for (int steps = 0; steps < 2; steps++) {
-        const uint32_t *header =
-            mapped__ring_word_at(record_at(hold, *position), 0);
-        uint32_t length = MAPPED__LOAD(header);
-        uint64_t sent =
-            mapped__ring_distance(ring, *position, hold->other_position_);
-        uint64_t left = ring->capacity - mapped__ring_index_of(ring, *position);
+        const uint32_t *header = record_header_at(hold, *at);
+        const uint64_t sent =
+            mapped__ring_distance(&ring, at->position, hold->other_position_);
+        const uint64_t left = ring.capacity - at->index;
+        const uint32_t length = MAPPED__LOAD(header);
         if (MAPPED__LOAD(header + 1) != ~length)
             return false;
-        if (length != GO_TO_START) {
+        if (MAPPED__LIKELY(length != GO_TO_START)) {
             uint64_t taken = RECORD_HEADER + mapped__ring_padded(length);
             *n = length;
             return taken <= sent && taken <= left;
         }
-        if (left >= sent || left == ring->capacity)
+        if (left >= sent || left == ring.capacity)
             return false;
-        *position = mapped__ring_advance(ring, *position, left);
+        *at = place_at(&ring, mapped__ring_advance(&ring, at->position, left));
     }
     return false;
 }
@@ -345,17 +359,15 @@ mapped_status mapped_ring_peek(mapped_ring_hold *hold, uint64_t deadline,
     const need need = {0, 0};
     if (status == MAPPED_OK && !is_met(hold, &need))
         status = meet(hold, &need, deadline, error);
-    uint64_t position = hold->position_;
-    if (status == MAPPED_OK && !read_record_header(hold, &position, &n)) {
+    place at = place_at(ring, hold->position_);
+    if (status == MAPPED_OK && !read_record_header(hold, &at, &n)) {
         status = check_pages(hold, error);
         if (status == MAPPED_OK)
             status = mapped_error_set(error, MAPPED_CORRUPT, "record");
     }
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "peek", status, error);
-    *record = slice_of(hold, position, n);
-    hold->position_ = mapped__ring_advance(
-        ring, position, RECORD_HEADER + mapped__ring_padded(n));
+    *record = take_record(hold, at, n);
     return MAPPED_OK;
 }
 

@@ -102,8 +102,18 @@ mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
                                         mapped_error *error);
 
 /* Gives an error the name of what was called. */
-mapped_status mapped__ring_report(const mapped_ring *ring,
-                                  const char *operation, mapped_status status,
-                                  mapped_error *error);
+mapped_status mapped__ring_report_error(const mapped_ring *ring,
+                                        const char *operation,
+                                        mapped_status status,
+                                        mapped_error *error);
+static inline mapped_status mapped__ring_report(const mapped_ring *ring,
+                                                const char *operation,
+                                                mapped_status status,
+                                                mapped_error *error)
+{
+    return MAPPED__LIKELY(status == MAPPED_OK)
+               ? MAPPED_OK
+               : mapped__ring_report_error(ring, operation, status, error);
+}
 
 #endif

@@ -11,9 +11,13 @@ static uint64_t identity_of(HANDLE process, DWORD number)
     return (uint64_t)start.dwLowDateTime << 32 | (number & 0x7fffffff);
 }
 
-uint64_t mapped__process_identity(void)
+uint64_t mapped__known_identity;
+
+uint64_t mapped__find_identity(void)
 {
-    return identity_of(GetCurrentProcess(), GetCurrentProcessId());
+    uint64_t found = identity_of(GetCurrentProcess(), GetCurrentProcessId());
+    MAPPED__STORE(&mapped__known_identity, found);
+    return found;
 }
 
 bool mapped__process_lives(uint64_t of)

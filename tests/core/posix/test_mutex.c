@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "platform.h"
+#include "region_internal.h"
 
 #define SECOND UINT64_C(1000000000)
 #define ROUNDS 2000
