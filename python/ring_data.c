@@ -338,7 +338,7 @@ const char ring_recv_doc[] = PyDoc_STR(
     "recv($self, /, timeout=None)\n--\n\n"
     "Receive the next record, as bytes. Waits for it for `timeout` seconds at\n"
     "most; other Python threads run meanwhile, and signals are handled.\n\n"
-    "TimeoutError; OSError if the memory is damaged." RING_ERRORS);
+    "TimeoutError; ValueError if the memory is damaged." RING_ERRORS);
 
 static PyObject *ring_recv_with(PyObject *self, PyObject *const *values)
 {

@@ -6,6 +6,39 @@
 
 #include "ring_internal.h"
 
+/* Holds the senders' end with room for a record of n bytes. */
+static mapped_status begin_with_room(const mapped_ring *ring, size_t n,
+                                     uint64_t deadline, mapped_ring_hold *hold,
+                                     mapped_error *error)
+{
+    mapped_status status;
+    do {
+        status = mapped_ring_begin_send(ring, deadline, hold, error);
+        if (status != MAPPED_OK || mapped__ring_has_room(hold, n))
+            return status;
+        mapped_ring_end(hold);
+        status = mapped_ring_wait_room(ring, n, deadline, error);
+    } while (status == MAPPED_OK);
+    return status;
+}
+
+/* Holds the receivers' end with a record to receive. */
+static mapped_status begin_with_record(const mapped_ring *ring,
+                                       uint64_t deadline,
+                                       mapped_ring_hold *hold,
+                                       mapped_error *error)
+{
+    mapped_status status;
+    do {
+        status = mapped_ring_begin_recv(ring, deadline, hold, error);
+        if (status != MAPPED_OK || hold->other_position_ != hold->position_)
+            return status;
+        mapped_ring_end(hold);
+        status = mapped_ring_wait_record(ring, deadline, error);
+    } while (status == MAPPED_OK);
+    return status;
+}
+
 static size_t length_of(const mapped_ring_data *data)
 {
     return data->slice.region != NULL ? data->slice.length : data->length;
@@ -63,14 +96,14 @@ mapped_status mapped_ring_send_all(const mapped_ring *ring,
     mapped_ring_hold hold;
     mapped_status status = check_lengths(ring, data, count, error);
     while (status == MAPPED_OK && *sent < count) {
-        status = mapped_ring_begin_send(ring, deadline, &hold, error);
+        status = begin_with_room(ring, length_of(&data[*sent]), deadline, &hold,
+                                 error);
         if (status != MAPPED_OK)
             break;
         status = put_all(&hold, data, count, sent, error);
         mapped_ring_end(&hold);
-        if (status == MAPPED_TIMEOUT)
-            status = mapped_ring_wait_room(ring, length_of(&data[*sent]),
-                                           deadline, error);
+        if (status == MAPPED_TIMEOUT) /* there was no room for all */
+            status = MAPPED_OK;
     }
     return mapped__ring_report(ring, "send", status, error);
 }
@@ -106,17 +139,11 @@ mapped_status mapped_ring_measure(const mapped_ring *ring, size_t *lengths,
                                   size_t *found, mapped_error *error)
 {
     mapped_ring_hold hold;
-    mapped_status status;
-    do {
-        status = mapped_ring_begin_recv(ring, deadline, &hold, error);
-        if (status != MAPPED_OK)
-            break;
+    mapped_status status = begin_with_record(ring, deadline, &hold, error);
+    if (status == MAPPED_OK) {
         status = measure(&hold, lengths, count, found, error);
         mapped_ring_end(&hold);
-        if (status != MAPPED_TIMEOUT)
-            break;
-        status = mapped_ring_wait_record(ring, deadline, error);
-    } while (status == MAPPED_OK);
+    }
     return mapped__ring_report(ring, "recv", status, error);
 }
 
@@ -171,17 +198,11 @@ mapped_status mapped_ring_recv_all(const mapped_ring *ring,
                                    mapped_error *error)
 {
     mapped_ring_hold hold;
-    mapped_status status;
-    do {
-        status = mapped_ring_begin_recv(ring, deadline, &hold, error);
-        if (status != MAPPED_OK)
-            break;
+    mapped_status status = begin_with_record(ring, deadline, &hold, error);
+    if (status == MAPPED_OK) {
         status = take_all(&hold, buffers, count, received, error);
         mapped_ring_end(&hold);
-        if (status != MAPPED_TIMEOUT)
-            break;
-        status = mapped_ring_wait_record(ring, deadline, error);
-    } while (status == MAPPED_OK);
+    }
     return mapped__ring_report(ring, "recv", status, error);
 }
 
@@ -189,11 +210,12 @@ mapped_status mapped_ring_recv(const mapped_ring *ring, void *buffer,
                                size_t size, size_t *n, uint64_t deadline,
                                mapped_error *error)
 {
-    mapped_ring_buffer one = {.bytes = buffer, .size = size, .length = *n};
+    mapped_ring_buffer one = {.bytes = buffer, .size = size};
     size_t received = 0;
     mapped_status status =
         mapped_ring_recv_all(ring, &one, 1, deadline, &received, error);
-    *n = one.length;
+    if (status == MAPPED_OK || status == MAPPED_RANGE)
+        *n = one.length;
     return status;
 }
 
@@ -203,19 +225,14 @@ mapped_status mapped_ring_reserve_first(const mapped_ring *ring, size_t n,
                                         mapped_slice *record,
                                         mapped_error *error)
 {
-    mapped_status status;
-    do {
-        status = mapped_ring_begin_send(ring, deadline, hold, error);
-        if (status != MAPPED_OK)
-            break;
+    mapped_status status = mapped__ring_check_length(ring, n, "reserve", error);
+    if (status == MAPPED_OK)
+        status = begin_with_room(ring, n, deadline, hold, error);
+    if (status == MAPPED_OK) {
         status = mapped_ring_reserve(hold, n, 0, record, error);
-        if (status == MAPPED_OK)
-            return MAPPED_OK;
-        mapped_ring_end(hold);
-        if (status != MAPPED_TIMEOUT)
-            break;
-        status = mapped_ring_wait_room(ring, n, deadline, error);
-    } while (status == MAPPED_OK);
+        if (status != MAPPED_OK)
+            mapped_ring_end(hold);
+    }
     return mapped__ring_report(ring, "reserve", status, error);
 }
 
@@ -223,18 +240,11 @@ mapped_status mapped_ring_peek_first(const mapped_ring *ring, uint64_t deadline,
                                      mapped_ring_hold *hold,
                                      mapped_slice *record, mapped_error *error)
 {
-    mapped_status status;
-    do {
-        status = mapped_ring_begin_recv(ring, deadline, hold, error);
-        if (status != MAPPED_OK)
-            break;
+    mapped_status status = begin_with_record(ring, deadline, hold, error);
+    if (status == MAPPED_OK) {
         status = mapped_ring_peek(hold, 0, record, error);
-        if (status == MAPPED_OK)
-            return MAPPED_OK;
-        mapped_ring_end(hold);
-        if (status != MAPPED_TIMEOUT)
-            break;
-        status = mapped_ring_wait_record(ring, deadline, error);
-    } while (status == MAPPED_OK);
+        if (status != MAPPED_OK)
+            mapped_ring_end(hold);
+    }
     return mapped__ring_report(ring, "peek", status, error);
 }

@@ -222,6 +222,12 @@ static uint64_t room(const mapped_ring_hold *hold)
                                                        hold->position_);
 }
 
+bool mapped__ring_has_room(const mapped_ring_hold *hold, size_t n)
+{
+    return mapped__ring_bytes_taken(&hold->ring, hold->position_, n) <=
+           room(hold);
+}
+
 /* How often to read the other position before a wait: that reads both, and so
  * takes their cache lines from the other processors. */
 #define LOOKS 64
