@@ -1,6 +1,6 @@
 /* Sorts the arguments of a fast call by name, and raises the errors that
  * Python's own functions raise. It runs no code of others. */
-#include "binding.h"
+#include "array.h"
 
 #include <string.h>
 
@@ -56,4 +56,18 @@ int arguments_sort(const Signature *signature, PyObject *const *given,
                          signature->function, signature->names[i]));
     }
     return 0;
+}
+
+PyObject *only_view(const State *state, const char *type, PyObject *arguments,
+                    PyObject *keywords)
+{
+    PyObject *view;
+    if (keywords != NULL && PyDict_Size(keywords) > 0)
+        return PyErr_Format(PyExc_TypeError, "%s() takes no keyword arguments",
+                            type);
+    if (!PyArg_UnpackTuple(arguments, type, 1, 1, &view))
+        return NULL;
+    return is_view(state, view)
+               ? view
+               : raise_kind("expected a Region or a Slice", view);
 }

@@ -287,6 +287,11 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
         return with(self, values);                                          \
     }
 
+/* The only argument of a call of the type, a Region or a Slice: a borrowed
+ * reference, or NULL with a TypeError. */
+PyObject *only_view(const State *state, const char *type, PyObject *arguments,
+                    PyObject *keywords);
+
 /* Returns a str or bytes object with the same text and of the exact type. All
  * texts that we keep are made so, because an object of a subclass has
  * attributes, which could lead back to us. */

@@ -24,13 +24,11 @@ static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
     PyObject *slice;
     mapped_error error;
     const State *state = PyType_GetModuleState(type);
-    if (keywords != NULL && PyDict_Size(keywords) > 0)
-        return PyErr_Format(PyExc_TypeError,
-                            "Mutex() takes no keyword arguments");
-    if (state == NULL || !PyArg_UnpackTuple(arguments, "Mutex", 1, 1, &slice))
+    if (state == NULL)
         return NULL;
-    if (!is_view(state, slice))
-        return raise_kind("a Mutex is made of a Region or a Slice", slice);
+    slice = only_view(state, "Mutex", arguments, keywords);
+    if (slice == NULL)
+        return NULL;
     Region *owner = view_owner(slice);
     PyObject *made = (PyObject *)PyObject_GC_New(Mutex, type);
     if (made == NULL)

@@ -13,13 +13,11 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
     PyObject *slice;
     mapped_error error;
     const State *state = PyType_GetModuleState(type);
-    if (keywords != NULL && PyDict_Size(keywords) > 0)
-        return PyErr_Format(PyExc_TypeError,
-                            "Ring() takes no keyword arguments");
-    if (state == NULL || !PyArg_UnpackTuple(arguments, "Ring", 1, 1, &slice))
+    if (state == NULL)
         return NULL;
-    if (!is_view(state, slice))
-        return raise_kind("a Ring is made of a Region or a Slice", slice);
+    slice = only_view(state, "Ring", arguments, keywords);
+    if (slice == NULL)
+        return NULL;
     Region *owner = view_owner(slice);
     Ring *made = PyObject_GC_New(Ring, type);
     if (made == NULL)
