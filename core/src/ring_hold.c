@@ -66,10 +66,20 @@ static void unlock(const mapped_ring_hold *hold)
 static mapped_status check_owner(const mapped_ring_hold *hold,
                                  mapped_error *error)
 {
-    return MAPPED__LIKELY(hold->owner_ == mapped__process_identity())
+    return hold->owner_ == mapped__process_identity()
                ? MAPPED_OK
                : mapped_error_set(error, MAPPED_ARGUMENT,
                                   "not held by this process");
+}
+
+static mapped_status check_end(const mapped_ring_hold *hold, bool sends,
+                               mapped_error *error)
+{
+    return hold->sends_ == sends
+               ? check_owner(hold, error)
+               : mapped_error_set(error, MAPPED_ARGUMENT,
+                                  sends ? "not held to send"
+                                        : "not held to receive");
 }
 
 /* With the mutex held. */
@@ -82,6 +92,7 @@ static mapped_status begin(mapped_ring_hold *hold, bool owner_died,
                                                       ? SENDERS_DIED_AT
                                                       : RECEIVERS_DIED_AT),
             1, __ATOMIC_RELAXED);
+    hold->identity_ = &mapped__known_identity;
     hold->owner_ = mapped__process_identity();
     hold->position_ = __atomic_load_n(position_of_end(hold), __ATOMIC_RELAXED);
     hold->last_ = hold->position_;
@@ -228,6 +239,23 @@ bool mapped__ring_has_room(const mapped_ring_hold *hold, size_t n)
            room(hold);
 }
 
+/* Finds out what the inline calls can do without another look. */
+static void set_near(mapped_ring_hold *hold)
+{
+    const mapped_ring *ring = &hold->ring;
+    const uint64_t left =
+        ring->capacity - mapped__ring_index_of(ring, hold->position_);
+    uint64_t near = hold->sends_ ? room(hold)
+                                 : mapped__ring_distance(ring, hold->position_,
+                                                         hold->other_position_);
+    if (near >= left)
+        near = left - RECORD_HEADER;
+    const size_t longest = mapped__ring_longest(ring);
+    hold->near_ = near < RECORD_HEADER             ? 0
+                  : near - RECORD_HEADER > longest ? longest + 1
+                                                   : (size_t)near - 7;
+}
+
 /* How often to read the other position before a wait: that reads both, and so
  * takes their cache lines from the other processors. */
 #define LOOKS 64
@@ -274,23 +302,23 @@ static mapped_status meet(mapped_ring_hold *hold, const need *need,
     }
 }
 
-mapped_status mapped_ring_reserve(mapped_ring_hold *hold, size_t n,
-                                  uint64_t deadline, mapped_slice *record,
-                                  mapped_error *error)
+mapped_status mapped__ring_reserve_slow(mapped_ring_hold *hold, size_t n,
+                                        uint64_t deadline, mapped_slice *record,
+                                        mapped_error *error)
 {
     const mapped_ring *ring = &hold->ring;
-    mapped_status status = check_owner(hold, error);
-    if (status == MAPPED_OK && MAPPED__UNLIKELY(n > mapped__ring_longest(ring)))
+    mapped_status status = check_end(hold, true, error);
+    if (status == MAPPED_OK)
         status = mapped__ring_check_length(ring, n, "reserve", error);
     const uint64_t taken = mapped__ring_bytes_taken(ring, hold->position_, n);
     const need need = {n, taken};
-    if (status == MAPPED_OK && MAPPED__UNLIKELY(!is_met(hold, &need)))
+    if (status == MAPPED_OK && !is_met(hold, &need))
         status = meet(hold, &need, deadline, error);
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "reserve", status, error);
     place at = place_at(ring, hold->position_);
     const uint64_t own = RECORD_HEADER + mapped__ring_padded(n);
-    if (MAPPED__UNLIKELY(taken > own)) {
+    if (taken > own) {
         write_record_header(hold, at, GO_TO_START);
         at = place_at(ring,
                       mapped__ring_advance(ring, at.position, taken - own));
@@ -299,6 +327,7 @@ mapped_status mapped_ring_reserve(mapped_ring_hold *hold, size_t n,
     hold->length_ = n;
     *record = take_record(hold, at, n);
     write_record_header(hold, at, (uint32_t)n);
+    set_near(hold);
     return MAPPED_OK;
 }
 
@@ -306,8 +335,8 @@ mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
                                   mapped_error *error)
 {
     const mapped_ring *ring = &hold->ring;
-    mapped_status status = check_owner(hold, error);
-    if (status == MAPPED_OK && (!hold->sends_ || !is_pending(hold)))
+    mapped_status status = check_end(hold, true, error);
+    if (status == MAPPED_OK && !is_pending(hold))
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "commit: nothing is reserved");
     if (status == MAPPED_OK && n > hold->length_) {
@@ -319,13 +348,16 @@ mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
     const place at = place_at(ring, hold->last_);
     hold->length_ = n;
     (void)take_record(hold, at, n);
+    hold->near_ = 0; /* the end of the records may have come between */
     write_record_header(hold, at, (uint32_t)n);
     return MAPPED_OK;
 }
 
-mapped_status mapped_ring_commit(mapped_ring_hold *hold, mapped_error *error)
+mapped_status mapped__ring_publish_slow(mapped_ring_hold *hold,
+                                        const char *operation,
+                                        mapped_error *error)
 {
-    return mapped__ring_report(&hold->ring, "commit", publish(hold, error),
+    return mapped__ring_report(&hold->ring, operation, publish(hold, error),
                                error);
 }
 
@@ -356,12 +388,12 @@ static bool read_record_header(const mapped_ring_hold *hold, place *at,
     return false;
 }
 
-mapped_status mapped_ring_peek(mapped_ring_hold *hold, uint64_t deadline,
-                               mapped_slice *record, mapped_error *error)
+mapped_status mapped__ring_peek_slow(mapped_ring_hold *hold, uint64_t deadline,
+                                     mapped_slice *record, mapped_error *error)
 {
     const mapped_ring *ring = &hold->ring;
     size_t n = 0;
-    mapped_status status = check_owner(hold, error);
+    mapped_status status = check_end(hold, false, error);
     const need need = {0, 0};
     if (status == MAPPED_OK && !is_met(hold, &need))
         status = meet(hold, &need, deadline, error);
@@ -374,11 +406,6 @@ mapped_status mapped_ring_peek(mapped_ring_hold *hold, uint64_t deadline,
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "peek", status, error);
     *record = take_record(hold, at, n);
+    set_near(hold);
     return MAPPED_OK;
-}
-
-mapped_status mapped_ring_release(mapped_ring_hold *hold, mapped_error *error)
-{
-    return mapped__ring_report(&hold->ring, "release", publish(hold, error),
-                               error);
 }

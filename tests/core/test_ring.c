@@ -373,6 +373,95 @@ static void test_ring_gives_again_what_was_not_released(void)
 }
 
 /* The block of a region may end while an end is held. */
+static unsigned next_random(void)
+{
+    static uint64_t random = 11;
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(random >> 40);
+}
+
+/* Reserves some records of one held end, makes every third shorter, and commits
+ * them. Record number i is of bytes i. */
+static void send_some(unsigned *sent, size_t lengths[256])
+{
+    mapped_ring_hold hold;
+    mapped_slice record;
+    unsigned char bytes[ROOM];
+    unsigned reserved = *sent;
+    CHECK_STATUS(mapped_ring_begin_send(&ring, 0, &hold, NULL), MAPPED_OK);
+    for (unsigned i = next_random() % 9; i > 0; i--) {
+        size_t n = next_random() % (next_random() % 8 == 0 ? 500 : 40);
+        if (mapped_ring_reserve(&hold, n, 0, &record, NULL) != MAPPED_OK)
+            break;
+        if (next_random() % 3 == 0) {
+            n /= 2;
+            CHECK_STATUS(mapped_ring_shorten(&hold, n, NULL), MAPPED_OK);
+        }
+        memset(bytes, (int)(reserved & 255), n);
+        CHECK_STATUS(mapped_write(record, 0, bytes, n, NULL), MAPPED_OK);
+        lengths[reserved++ & 255] = n;
+    }
+    if (next_random() % 4 != 0) {
+        CHECK_STATUS(mapped_ring_commit(&hold, NULL), MAPPED_OK);
+        *sent = reserved;
+    }
+    mapped_ring_end(&hold);
+}
+
+/* Receives some records into buffers that may be too short for one. */
+static void recv_some(unsigned *received, unsigned sent,
+                      const size_t lengths[256])
+{
+    static unsigned char bytes[8][ROOM];
+    unsigned char expected[ROOM];
+    mapped_ring_buffer buffers[8];
+    size_t count = 1 + next_random() % 8, found = 0;
+    for (size_t i = 0; i < count; i++)
+        buffers[i] = (mapped_ring_buffer){
+            bytes[i], next_random() % 4 == 0 ? 30 : ROOM, 0};
+    mapped_status status =
+        mapped_ring_recv_all(&ring, buffers, count, 0, &found, NULL);
+    if (status == MAPPED_TIMEOUT)
+        CHECK_UINT(sent, *received);
+    for (size_t i = 0; i < found; i++, (*received)++) {
+        const size_t n = lengths[*received & 255];
+        CHECK_UINT(buffers[i].length, n);
+        memset(expected, (int)(*received & 255), n);
+        CHECK_BYTES(bytes[i], expected, n);
+    }
+}
+
+static void test_ring_keeps_records_of_held_ends(void)
+{
+    size_t lengths[256];
+    unsigned sent = 0, received = 0;
+    make_ring();
+    for (int round = 0; round < 20000; round++) {
+        send_some(&sent, lengths);
+        recv_some(&received, sent, lengths);
+    }
+    CHECK(received > 20000 && sent >= received);
+    end_ring();
+}
+
+static void test_ring_refuses_the_wrong_end(void)
+{
+    mapped_ring_hold sender, receiver;
+    mapped_slice record;
+    make_ring();
+    send_text("one");
+    CHECK_STATUS(mapped_ring_begin_send(&ring, 0, &sender, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_ring_begin_recv(&ring, 0, &receiver, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_ring_peek(&sender, 0, &record, NULL), MAPPED_ARGUMENT);
+    CHECK_STATUS(mapped_ring_reserve(&receiver, 1, 0, &record, NULL),
+                 MAPPED_ARGUMENT);
+    mapped_ring_end(&sender);
+    mapped_ring_end(&receiver);
+    check_next("one");
+    check_empty();
+    end_ring();
+}
+
 static void test_ring_of_a_retired_region_is_let_go(void)
 {
     make_ring();
@@ -453,6 +542,8 @@ int main(void)
     RUN(test_ring_shortens_a_record);
     RUN(test_ring_waits_for_no_room_with_records_reserved);
     RUN(test_ring_gives_again_what_was_not_released);
+    RUN(test_ring_keeps_records_of_held_ends);
+    RUN(test_ring_refuses_the_wrong_end);
     RUN(test_ring_of_a_retired_region_is_let_go);
     RUN(test_ring_that_is_damaged_stays_inside);
     return check_finish();

@@ -172,12 +172,16 @@ MAPPED__MUST_USE mapped_status mapped_ring_wait_room(const mapped_ring *ring,
  * the parent's: in the child all but mapped_ring_end is MAPPED_ARGUMENT. */
 typedef struct mapped_ring_hold {
     mapped_ring ring;
-    mapped_export held_;      /* private: all below */
-    uint64_t owner_;          /* the process */
-    uint64_t position_;       /* of this end, with what is not published */
-    uint64_t last_;           /* where the last reserved record begins */
-    size_t length_;           /* and how long it is */
-    uint64_t other_position_; /* the other end's, when it was last looked at */
+    mapped_export held_;       /* private: all below */
+    const uint64_t *identity_; /* this process; 0 in the child of a fork */
+    uint64_t owner_;           /* the process that holds the end */
+    uint64_t position_;        /* of this end, with what is not published */
+    uint64_t last_;            /* where the last reserved record begins */
+    size_t length_;            /* and how long it is */
+    uint64_t other_position_;  /* the other end's, when it was last read */
+    size_t near_; /* a record shorter than this can be reserved, or may be
+                   * peeked at, at the position, without reading the other one's
+                   * and without reaching the end of the records */
     bool sends_;
 } mapped_ring_hold;
 
@@ -198,10 +202,9 @@ MAPPED__MUST_USE mapped_status mapped_ring_begin_recv(const mapped_ring *ring,
  * while records are reserved and not committed, which nobody can receive:
  * MAPPED_TIMEOUT. MAPPED_RANGE, MAPPED_INTERRUPTED, MAPPED_CORRUPT,
  * MAPPED_CLOSED, MAPPED_ARGUMENT in a fork's child. */
-MAPPED__MUST_USE mapped_status mapped_ring_reserve(mapped_ring_hold *hold,
-                                                   size_t n, uint64_t deadline,
-                                                   mapped_slice *record,
-                                                   mapped_error *error);
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_ring_reserve(mapped_ring_hold *hold, size_t n, uint64_t deadline,
+                    mapped_slice *record, mapped_error *error);
 
 /* Makes the record that was reserved last n bytes long. MAPPED_RANGE if that is
  * more than it has; MAPPED_ARGUMENT if none is reserved. */
@@ -212,24 +215,23 @@ MAPPED__MUST_USE mapped_status mapped_ring_shorten(mapped_ring_hold *hold,
 /* Sends all records that were reserved since the last commit, in one step.
  * MAPPED_FAULT: a page of the ring is lost; nothing was sent, unless it was
  * lost at this very moment. */
-MAPPED__MUST_USE mapped_status mapped_ring_commit(mapped_ring_hold *hold,
-                                                  mapped_error *error);
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_ring_commit(mapped_ring_hold *hold, mapped_error *error);
 
 /* The next record, which stays in the ring until it is released. Waits until
  * the deadline, but not while records are peeked at and not released:
  * MAPPED_TIMEOUT. MAPPED_INTERRUPTED, MAPPED_CORRUPT, MAPPED_CLOSED,
  * MAPPED_FAULT, MAPPED_ARGUMENT in a fork's child. */
-MAPPED__MUST_USE mapped_status mapped_ring_peek(mapped_ring_hold *hold,
-                                                uint64_t deadline,
-                                                mapped_slice *record,
-                                                mapped_error *error);
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_ring_peek(mapped_ring_hold *hold, uint64_t deadline,
+                 mapped_slice *record, mapped_error *error);
 
 /* Takes all records that were peeked at out of the ring, in one step. They may
  * be overwritten from then on. MAPPED_FAULT: a page of the ring is lost, so
  * they may have been zeros; they stay, unless it was lost at this very moment.
  */
-MAPPED__MUST_USE mapped_status mapped_ring_release(mapped_ring_hold *hold,
-                                                   mapped_error *error);
+MAPPED__MUST_USE MAPPED__INLINE mapped_status
+mapped_ring_release(mapped_ring_hold *hold, mapped_error *error);
 
 /* mapped_ring_begin_send and mapped_ring_reserve in one, and the same for the
  * other end. They wait without holding the end, as mapped_ring_send does:
@@ -246,6 +248,118 @@ MAPPED__MUST_USE mapped_status mapped_ring_peek_first(const mapped_ring *ring,
 /* Lets go. What was reserved and not committed is dropped; what was peeked at
  * and not released is received by the next one. */
 void mapped_ring_end(mapped_ring_hold *hold);
+
+/* Private: all below. */
+MAPPED__MUST_USE mapped_status mapped__ring_reserve_slow(mapped_ring_hold *hold,
+                                                         size_t n,
+                                                         uint64_t deadline,
+                                                         mapped_slice *record,
+                                                         mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped__ring_peek_slow(mapped_ring_hold *hold,
+                                                      uint64_t deadline,
+                                                      mapped_slice *record,
+                                                      mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped__ring_publish_slow(mapped_ring_hold *hold,
+                                                         const char *operation,
+                                                         mapped_error *error);
+
+/* Where the record at the hold's position begins, behind the header. */
+MAPPED__INLINE size_t mapped__ring_index(const mapped_ring_hold *hold)
+{
+    const uint64_t position = hold->position_, capacity = hold->ring.capacity;
+    return (size_t)(position < capacity ? position : position - capacity);
+}
+
+MAPPED__INLINE uint32_t *mapped__ring_word(const mapped_ring_hold *hold,
+                                           size_t at)
+{
+    return (uint32_t *)(void *)((unsigned char *)hold->held_.data + at);
+}
+
+/* Takes the record of n bytes at the index, where the position is. */
+MAPPED__INLINE mapped_slice mapped__ring_take_near(mapped_ring_hold *hold,
+                                                   size_t index, size_t n)
+{
+    const size_t taken = 8 + ((n + 7) & ~(size_t)7);
+    const mapped_slice slice = hold->ring.slice;
+    const mapped_slice record = {
+        slice.region, slice.offset + MAPPED_RING_RECORDS_AT + 8 + index, n};
+    hold->near_ = hold->near_ > taken ? hold->near_ - taken : 0;
+    hold->position_ += taken;
+    return record;
+}
+
+MAPPED__INLINE bool mapped__ring_is_owned(const mapped_ring_hold *hold)
+{
+    return MAPPED__LOAD(hold->identity_) == hold->owner_;
+}
+
+MAPPED__INLINE mapped_status mapped_ring_reserve(mapped_ring_hold *hold,
+                                                 size_t n, uint64_t deadline,
+                                                 mapped_slice *record,
+                                                 mapped_error *error)
+{
+    if (MAPPED__UNLIKELY(n >= hold->near_ || !hold->sends_ ||
+                         !mapped__ring_is_owned(hold)))
+        return mapped__ring_reserve_slow(hold, n, deadline, record, error);
+    const size_t index = mapped__ring_index(hold);
+    uint32_t *header = mapped__ring_word(hold, MAPPED_RING_RECORDS_AT + index);
+    hold->last_ = hold->position_;
+    hold->length_ = n;
+    *record = mapped__ring_take_near(hold, index, n);
+    MAPPED__STORE(header, (uint32_t)n);
+    MAPPED__STORE(header + 1, ~(uint32_t)n);
+    return MAPPED_OK;
+}
+
+MAPPED__INLINE mapped_status mapped_ring_peek(mapped_ring_hold *hold,
+                                              uint64_t deadline,
+                                              mapped_slice *record,
+                                              mapped_error *error)
+{
+    const size_t index = mapped__ring_index(hold);
+    if (MAPPED__LIKELY(hold->near_ > 0 && !hold->sends_ &&
+                       mapped__ring_is_owned(hold))) {
+        const uint32_t *header =
+            mapped__ring_word(hold, MAPPED_RING_RECORDS_AT + index);
+        const uint32_t n = MAPPED__LOAD(header);
+        if (MAPPED__LIKELY(n < hold->near_ && MAPPED__LOAD(header + 1) == ~n)) {
+            *record = mapped__ring_take_near(hold, index, n);
+            return MAPPED_OK;
+        }
+    }
+    return mapped__ring_peek_slow(hold, deadline, record, error);
+}
+
+/* Moves this end in memory; true if that was all there is to do. */
+MAPPED__INLINE bool mapped__ring_publish(const mapped_ring_hold *hold)
+{
+    uint64_t *position =
+        (uint64_t *)(void *)mapped__ring_word(hold, hold->sends_ ? 64 : 128);
+    const uint32_t *sleeps = mapped__ring_word(hold, hold->sends_ ? 192 : 196);
+    if (MAPPED__UNLIKELY(!mapped__ring_is_owned(hold) ||
+                         !mapped_slice_try_leave(hold->ring.slice)))
+        return false;
+    MAPPED__STORE_RELEASE(position, hold->position_);
+    return MAPPED__LIKELY(MAPPED__LOAD(sleeps) == 0 &&
+                          mapped_slice_try_leave(hold->ring.slice));
+}
+
+MAPPED__INLINE mapped_status mapped_ring_commit(mapped_ring_hold *hold,
+                                                mapped_error *error)
+{
+    return mapped__ring_publish(hold)
+               ? MAPPED_OK
+               : mapped__ring_publish_slow(hold, "commit", error);
+}
+
+MAPPED__INLINE mapped_status mapped_ring_release(mapped_ring_hold *hold,
+                                                 mapped_error *error)
+{
+    return mapped__ring_publish(hold)
+               ? MAPPED_OK
+               : mapped__ring_publish_slow(hold, "release", error);
+}
 
 MAPPED_END
 
