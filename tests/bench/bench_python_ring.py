@@ -11,7 +11,7 @@ import mapped
 from timing import row
 
 TURNS = 5000
-RECORDS = {64: 50000, 4096: 10000}
+RECORDS = {64: 50000, 4096: 50000}
 BATCH = 256
 
 
