@@ -13,7 +13,7 @@ import sys
 
 STOREYS = [
     ["base", "error", "checked", "endian", "element"],
-    ["platform", "message"],
+    ["platform", "message", "lanes"],
     ["guard", "lost"],
     ["region", "fault", "origin"],
     ["slice", "export", "span"],

@@ -6,120 +6,165 @@
  * time of every search is linear. */
 #include <mapped/needle.h>
 
-#include <string.h>
-
-#include <mapped/endian.h>
+#include "lanes.h"
 
 #define NEEDLE_SAMPLE 256 /* bytes of the needle among which two are chosen */
 #define HEAD 16           /* bytes of a candidate that are compared first */
 #define FREE_WORK 4096    /* bytes that any search may compare in vain */
+#define RARE_PLACES                                          \
+    64 /* how many of a sample's places of the rare byte are \
+        * looked at */
 
-/* The compiler turns these into the machine's own vector instructions. */
-#define LANES 16
-#define STRIDE (4 * LANES)
-typedef uint8_t lanes __attribute__((vector_size(LANES)));
-typedef uint64_t halves __attribute__((vector_size(LANES)));
-
-void mapped_needle_init(mapped_needle *needle, const void *bytes, size_t length)
+/* Returns which of the `n` costs is the least, the last such one. */
+static size_t least(const uint32_t *costs, size_t n)
 {
-    needle->bytes_ = bytes;
-    needle->length_ = length;
-    needle->rare_ = 0;
-    needle->second_ = length > 0 ? length - 1 : 0;
-    needle->tuned_ = length < 2;
-    needle->unseen_ = false;
-}
-
-/* Returns which of the needle's first `n` bytes the sample contains least
- * often; `best` if none of them is rarer than that. */
-static size_t rarest(const mapped_needle *needle, const uint16_t *seen,
-                     size_t n, size_t best)
-{
-    for (size_t i = 0; i < n; i++)
-        if (seen[needle->bytes_[i]] < seen[needle->bytes_[best]])
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (costs[i] <= costs[best])
             best = i;
     return best;
+}
+
+/* Adds to the costs of the needle's first `n` bytes how often each of them is
+ * where a match would have it, at the places in the sample that have the rare
+ * byte. A byte that is rare but comes with the rare one rules out little. */
+static void add_together(const mapped_needle *needle, size_t n,
+                         const unsigned char *sample, size_t sample_size,
+                         uint32_t *costs)
+{
+    const size_t rare = needle->rare_;
+    size_t at = 0;
+    for (int places = 0; places < RARE_PLACES && at + n <= sample_size;
+         places++, at++) {
+        const unsigned char *found = memchr(
+            sample + at + rare, needle->bytes_[rare], sample_size - n - at + 1);
+        if (found == NULL)
+            break;
+        at = (size_t)(found - sample) - rare;
+        for (size_t i = 0; i < n; i++)
+            costs[i] += (uint32_t)(sample[at + i] == needle->bytes_[i]) *
+                        (MAPPED__NEEDLE_SAMPLE + 1);
+    }
 }
 
 void mapped_needle_tune(mapped_needle *needle, const void *sample, size_t n)
 {
     const unsigned char *bytes = sample;
     uint16_t seen[UCHAR_MAX + 1] = {0};
+    uint32_t costs[NEEDLE_SAMPLE] = {0};
     size_t head =
         needle->length_ < NEEDLE_SAMPLE ? needle->length_ : NEEDLE_SAMPLE;
     if (needle->tuned_)
         return;
-    for (size_t i = 0; i < n && i < MAPPED__NEEDLE_SAMPLE; i++)
+    if (n > MAPPED__NEEDLE_SAMPLE)
+        n = MAPPED__NEEDLE_SAMPLE;
+    for (size_t i = 0; i < n; i++)
         seen[bytes[i]]++;
-    needle->rare_ = rarest(needle, seen, head, needle->rare_);
-    needle->unseen_ = seen[needle->bytes_[needle->rare_]] == 0;
-    /* The second byte must differ, or it would rule out little more. */
-    seen[needle->bytes_[needle->rare_]] = UINT16_MAX;
-    needle->second_ = rarest(needle, seen, head, needle->second_);
+    for (size_t i = 0; i < head; i++)
+        costs[i] = seen[needle->bytes_[i]];
+    needle->rare_ = least(costs, head);
+    needle->unseen_ = costs[needle->rare_] == 0;
+    add_together(needle, head, bytes, n, costs);
+    costs[needle->rare_] = UINT32_MAX;
+    needle->second_ = least(costs, head);
     needle->tuned_ = true;
 }
 
+/* A search of a haystack from the front. Invariant: matches that begin before
+ * `at` have been found, but for those at the bits of `mask`. */
 typedef struct scan {
     const mapped_needle *needle;
     const unsigned char *haystack;
-    lanes rare;   /* the byte that is compared first, in every lane */
-    lanes second; /* the same of the second */
-    size_t work;  /* bytes that were compared, nearly all in vain */
+    size_t n;             /* bytes of the haystack */
+    size_t starts;        /* at how many offsets a match can begin */
+    mapped__lanes rare;   /* the byte that is compared first, in every lane */
+    mapped__lanes second; /* the same of the second */
+    size_t work;          /* bytes that were compared, nearly all in vain */
+    size_t at;
+    size_t base;   /* the offset of the lowest bit of `mask` */
+    uint64_t mask; /* candidates that were not compared yet */
 } scan;
 
-static lanes broadcast(unsigned char byte)
+static scan scan_of(const mapped_needle *needle, const unsigned char *haystack,
+                    size_t n)
 {
-    return (lanes){0} + byte;
-}
-
-static void scan_init(scan *s, const mapped_needle *needle,
-                      const unsigned char *haystack)
-{
-    s->needle = needle;
-    s->haystack = haystack;
-    s->rare = broadcast(needle->bytes_[needle->rare_]);
-    s->second = broadcast(needle->bytes_[needle->second_]);
-    s->work = 0;
-}
-
-static inline lanes load(const unsigned char *p)
-{
-    lanes value;
-    memcpy(&value, p, sizeof value);
-    return value;
+    return (scan){.needle = needle,
+                  .haystack = haystack,
+                  .n = n,
+                  .starts = n - needle->length_ + 1,
+                  .rare = mapped__lanes_of(needle->bytes_[needle->rare_]),
+                  .second = mapped__lanes_of(needle->bytes_[needle->second_])};
 }
 
 /* Returns all bits set in the lanes of those offsets, of the LANES from `at`
  * on, that are candidates. */
-static inline lanes candidates(const scan *s, size_t at)
+static inline mapped__lanes candidates(const scan *s, size_t at)
 {
     const unsigned char *p = s->haystack + at;
-    return (lanes)(load(p + s->needle->rare_) == s->rare) &
-           (lanes)(load(p + s->needle->second_) == s->second);
-}
-
-static inline bool any(lanes hits)
-{
-    halves words = (halves)hits;
-    return (words[0] | words[1]) != 0;
+    const mapped_needle *needle = s->needle;
+    return mapped__lanes_equal(mapped__lanes_load(p + needle->rare_), s->rare) &
+           mapped__lanes_equal(mapped__lanes_load(p + needle->second_),
+                               s->second);
 }
 
 static inline bool any_in_stride(const scan *s, size_t at)
 {
-    return any((candidates(s, at) | candidates(s, at + LANES)) |
-               (candidates(s, at + 2 * LANES) | candidates(s, at + 3 * LANES)));
+    return mapped__lanes_any(
+        (candidates(s, at) | candidates(s, at + LANES)) |
+        (candidates(s, at + 2 * LANES) | candidates(s, at + 3 * LANES)));
 }
 
-static bool matches(scan *s, size_t at)
+/* The candidates of a stride, a bit for each offset. */
+static inline uint64_t stride_mask(const scan *s, size_t at)
+{
+    return mapped__lanes_mask(candidates(s, at)) |
+           mapped__lanes_mask(candidates(s, at + LANES)) << LANES |
+           mapped__lanes_mask(candidates(s, at + 2 * LANES)) << 2 * LANES |
+           mapped__lanes_mask(candidates(s, at + 3 * LANES)) << 3 * LANES;
+}
+
+static inline uint64_t load_u64(const unsigned char *p)
+{
+    uint64_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static inline uint32_t load_u32(const unsigned char *p)
+{
+    uint32_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+/* Are the n bytes the same? n is from 1 to HEAD. */
+static inline bool are_same(const unsigned char *a, const unsigned char *b,
+                            size_t n)
+{
+    if (n >= 8)
+        return load_u64(a) == load_u64(b) &&
+               load_u64(a + n - 8) == load_u64(b + n - 8);
+    if (n >= 4)
+        return load_u32(a) == load_u32(b) &&
+               load_u32(a + n - 4) == load_u32(b + n - 4);
+    return a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1];
+}
+
+static inline bool matches(scan *s, size_t at)
 {
     const unsigned char *p = s->haystack + at;
     const mapped_needle *needle = s->needle;
-    size_t head = needle->length_ < HEAD ? needle->length_ : HEAD;
+    const size_t length = needle->length_;
+    if (length <= HEAD) {
+        const bool same = are_same(p, needle->bytes_, length);
+        s->work += same ? 0 : HEAD;
+        return same;
+    }
     s->work += HEAD;
-    if (memcmp(p, needle->bytes_, head) != 0)
+    if (!are_same(p, needle->bytes_, HEAD))
         return false;
-    s->work += needle->length_;
-    return memcmp(p + head, needle->bytes_ + head, needle->length_ - head) == 0;
+    s->work += length;
+    return memcmp(p + HEAD, needle->bytes_ + HEAD, length - HEAD) == 0;
 }
 
 /* Has comparing candidates cost more than the filter saves? */
@@ -128,106 +173,104 @@ static bool is_too_slow(const scan *s, size_t scanned)
     return s->work / 4 > scanned + FREE_WORK / 4;
 }
 
-static size_t first_in_half(scan *s, size_t at, uint64_t word)
+static size_t two_way_rest(const scan *s, size_t at)
 {
-    for (word = mapped_le_u64(word); word != 0;) {
-        unsigned bit = (unsigned)__builtin_ctzll(word) & ~7u;
-        if (matches(s, at + bit / 8))
-            return at + bit / 8;
-        word &= ~(UINT64_C(0xff) << bit);
+    const mapped_needle *needle = s->needle;
+    if (at >= s->starts)
+        return MAPPED_NOT_FOUND;
+    size_t found = mapped__two_way_first(needle->bytes_, needle->length_,
+                                         s->haystack + at, s->n - at);
+    return found == MAPPED_NOT_FOUND ? found : at + found;
+}
+
+/* Finds the next candidates. Returns false if there are none. The last LANES
+ * offsets may overlap with some that were searched before. */
+static inline bool next_mask(scan *s)
+{
+    while (s->starts - s->at >= STRIDE) {
+        mapped__lanes_prefetch(s->haystack + s->at + AHEAD);
+        if (any_in_stride(s, s->at)) {
+            s->base = s->at;
+            s->mask = stride_mask(s, s->at);
+            s->at += STRIDE;
+            return true;
+        }
+        s->at += STRIDE;
+    }
+    while (s->at < s->starts) {
+        const bool is_last = s->starts - s->at < LANES;
+        const size_t done = is_last ? s->at - (s->starts - LANES) : 0;
+        s->base = s->at - done;
+        s->mask = mapped__lanes_mask(candidates(s, s->base)) >> done << done;
+        s->at = s->base + LANES;
+        if (s->mask != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Returns the first match from `from` on that was not found yet. There are at
+ * least LANES offsets. */
+static inline size_t next_of_many(scan *s, size_t from)
+{
+    do {
+        while (s->mask != 0) {
+            const size_t at = s->base + (unsigned)__builtin_ctzll(s->mask);
+            s->mask &= s->mask - 1;
+            if (at >= from && matches(s, at))
+                return at;
+        }
+        if (is_too_slow(s, s->at))
+            return two_way_rest(s, from > s->at ? from : s->at);
+    } while (next_mask(s));
+    return MAPPED_NOT_FOUND;
+}
+
+/* Searches for the rarest byte alone with memchr, which is faster than the
+ * filter as long as that byte is rare. Returns the offset of the match, or
+ * MAPPED_NOT_FOUND; then the filter has to go on at `at`. */
+static size_t next_of_rarest(scan *s)
+{
+    const unsigned char *haystack = s->haystack + s->needle->rare_;
+    const unsigned char byte = s->needle->bytes_[s->needle->rare_];
+    while (s->at < s->starts && s->work <= s->at / 8 + FREE_WORK / 4) {
+        const unsigned char *candidate =
+            memchr(haystack + s->at, byte, s->starts - s->at);
+        s->at = candidate == NULL ? s->starts : (size_t)(candidate - haystack);
+        if (candidate != NULL && matches(s, s->at++))
+            return s->at - 1;
     }
     return MAPPED_NOT_FOUND;
 }
 
-static size_t first_in_lanes(scan *s, size_t at, lanes hits)
+static size_t next_of_few(scan *s, size_t from)
 {
-    halves words = (halves)hits;
-    size_t found = first_in_half(s, at, words[0]);
-    if (found == MAPPED_NOT_FOUND)
-        found = first_in_half(s, at + LANES / 2, words[1]);
-    return found;
-}
-
-static size_t first_of_few(scan *s, size_t starts)
-{
-    for (size_t at = 0; at < starts; at++)
+    for (size_t at = from > s->at ? from : s->at; at < s->starts; at++)
         if (matches(s, at))
             return at;
     return MAPPED_NOT_FOUND;
 }
 
-static size_t two_way_rest(const scan *s, size_t at, size_t n)
+/* Returns the first match from `from` on, which is behind the last one. */
+static inline size_t next_match(scan *s, size_t from)
 {
-    const mapped_needle *needle = s->needle;
-    size_t found = mapped__two_way_first(needle->bytes_, needle->length_,
-                                         s->haystack + at, n - at);
-    return found == MAPPED_NOT_FOUND ? found : at + found;
-}
-
-/* Searches at least LANES offsets. The last LANES of them may overlap with some
- * that were searched before. */
-static size_t first_of_many(scan *s, size_t starts, size_t n)
-{
-    size_t at = 0;
-    for (;;) {
-        while (starts - at >= STRIDE && !any_in_stride(s, at))
-            at += STRIDE;
-        if (starts - at < LANES)
-            break;
-        lanes hits = candidates(s, at);
-        if (any(hits)) {
-            size_t found = first_in_lanes(s, at, hits);
-            if (found != MAPPED_NOT_FOUND)
-                return found;
-            if (is_too_slow(s, at))
-                return two_way_rest(s, at, n);
-        }
-        at += LANES;
+    if (from >= s->starts)
+        return MAPPED_NOT_FOUND;
+    if (s->needle->unseen_ && s->mask == 0) {
+        s->at = from > s->at ? from : s->at;
+        size_t found = next_of_rarest(s);
+        if (found != MAPPED_NOT_FOUND)
+            return found;
     }
-    at = starts - LANES;
-    return first_in_lanes(s, at, candidates(s, at));
-}
-
-/* Searches for the rarest byte alone with memchr, which is faster than the
- * filter as long as that byte is rare. Returns the offset of the match if
- * `*found`, else the offset at which the filter has to go on. */
-static size_t first_of_rarest(scan *s, size_t starts, bool *found)
-{
-    const unsigned char *haystack = s->haystack + s->needle->rare_;
-    unsigned char byte = s->needle->bytes_[s->needle->rare_];
-    size_t at = 0;
-    *found = false;
-    while (at < starts && s->work <= at / 8 + FREE_WORK / 4) {
-        const unsigned char *candidate =
-            memchr(haystack + at, byte, starts - at);
-        if (candidate == NULL)
-            return starts;
-        at = (size_t)(candidate - haystack);
-        *found = matches(s, at);
-        if (*found)
-            break;
-        at++;
-    }
-    return at;
+    return s->starts < LANES ? next_of_few(s, from) : next_of_many(s, from);
 }
 
 static MAPPED__NOINLINE size_t first_of_bytes(const mapped_needle *needle,
                                               const unsigned char *haystack,
                                               size_t n)
 {
-    scan s;
-    bool found = false;
-    size_t starts = n - needle->length_ + 1;
-    size_t at = 0;
-    scan_init(&s, needle, haystack);
-    if (needle->unseen_)
-        at = first_of_rarest(&s, starts, &found);
-    if (found || at == starts)
-        return found ? at : MAPPED_NOT_FOUND;
-    s.haystack += at;
-    size_t rest = starts - at < LANES ? first_of_few(&s, starts - at)
-                                      : first_of_many(&s, starts - at, n - at);
-    return rest == MAPPED_NOT_FOUND ? rest : at + rest;
+    scan s = scan_of(needle, haystack, n);
+    return next_match(&s, 0);
 }
 
 static size_t first_of_byte(unsigned char byte, const unsigned char *haystack,
@@ -252,24 +295,16 @@ size_t mapped_needle_first(const mapped_needle *needle, const void *haystack,
     }
 }
 
-static size_t last_in_half(scan *s, size_t at, uint64_t word)
+/* Returns the last match at the bits of a mask. */
+static size_t last_in_mask(scan *s, size_t base, uint64_t mask)
 {
-    for (word = mapped_le_u64(word); word != 0;) {
-        unsigned bit = (63u - (unsigned)__builtin_clzll(word)) & ~7u;
-        if (matches(s, at + bit / 8))
-            return at + bit / 8;
-        word &= ~(UINT64_C(0xff) << bit);
+    while (mask != 0) {
+        const unsigned bit = 63u - (unsigned)__builtin_clzll(mask);
+        if (matches(s, base + bit))
+            return base + bit;
+        mask &= ~(UINT64_C(1) << bit);
     }
     return MAPPED_NOT_FOUND;
-}
-
-static size_t last_in_lanes(scan *s, size_t at, lanes hits)
-{
-    halves words = (halves)hits;
-    size_t found = last_in_half(s, at + LANES / 2, words[1]);
-    if (found == MAPPED_NOT_FOUND)
-        found = last_in_half(s, at, words[0]);
-    return found;
 }
 
 static size_t last_of_few(scan *s, size_t starts)
@@ -280,45 +315,48 @@ static size_t last_of_few(scan *s, size_t starts)
     return MAPPED_NOT_FOUND;
 }
 
-static size_t last_of_many(scan *s, size_t starts)
+/* Matches that begin at `at` or later have been looked for. The first LANES
+ * offsets may overlap with some of these. */
+static size_t last_of_many(scan *s)
 {
     const mapped_needle *needle = s->needle;
-    size_t at = starts; /* offsets from here on have been searched */
-    for (;;) {
-        while (at >= STRIDE && !any_in_stride(s, at - STRIDE))
+    size_t at = s->starts;
+    while (at > 0) {
+        const bool is_stride = at >= STRIDE;
+        mapped__lanes_prefetch(s->haystack + at - AHEAD);
+        if (is_stride && !any_in_stride(s, at - STRIDE)) {
             at -= STRIDE;
-        if (at < LANES)
-            break;
-        at -= LANES;
-        lanes hits = candidates(s, at);
-        if (!any(hits))
             continue;
-        size_t found = last_in_lanes(s, at, hits);
+        }
+        const size_t base = is_stride    ? at - STRIDE
+                            : at < LANES ? 0
+                                         : at - LANES;
+        size_t found =
+            last_in_mask(s, base,
+                         is_stride ? stride_mask(s, base)
+                                   : mapped__lanes_mask(candidates(s, base)));
         if (found != MAPPED_NOT_FOUND)
             return found;
-        if (at > 0 && is_too_slow(s, starts - at))
+        at = base;
+        if (at > 0 && is_too_slow(s, s->starts - at))
             return mapped__two_way_last(needle->bytes_, needle->length_,
                                         s->haystack, at + needle->length_ - 1);
     }
-    return last_in_lanes(s, 0, candidates(s, 0));
+    return MAPPED_NOT_FOUND;
 }
 
 size_t mapped_needle_last(const mapped_needle *needle, const void *haystack,
                           size_t n)
 {
-    scan s;
     if (needle->length_ > n)
         return MAPPED_NOT_FOUND;
     if (needle->length_ == 0)
         return n;
-    scan_init(&s, needle, haystack);
-    size_t starts = n - needle->length_ + 1;
-    if (starts < LANES)
-        return last_of_few(&s, starts);
-    return last_of_many(&s, starts);
+    scan s = scan_of(needle, haystack, n);
+    return s.starts < LANES ? last_of_few(&s, s.starts) : last_of_many(&s);
 }
 
-static size_t sum(lanes counts)
+static size_t sum(mapped__lanes counts)
 {
     size_t total = 0;
     for (size_t i = 0; i < LANES; i++)
@@ -326,20 +364,39 @@ static size_t sum(lanes counts)
     return total;
 }
 
-/* Comparing makes an equal lane -1, which is subtracted. A lane can count to
- * UCHAR_MAX, so the counts are added up after as many strides. */
-static size_t count_in_lanes(lanes byte, const unsigned char *haystack,
-                             size_t strides)
+/* What count_in_lanes looks for: a byte that is followed, so many bytes later,
+ * by another, or one byte if that is 0. */
+typedef struct pair {
+    mapped__lanes first, second;
+    size_t later;
+} pair;
+
+static inline mapped__lanes pair_at(const pair *pair, const unsigned char *p)
+{
+    mapped__lanes hits =
+        mapped__lanes_equal(mapped__lanes_load(p), pair->first);
+    if (pair->later > 0)
+        hits &= mapped__lanes_equal(mapped__lanes_load(p + pair->later),
+                                    pair->second);
+    return hits;
+}
+
+/* Counts in a number of strides. Comparing makes an equal lane -1, which is
+ * subtracted. A lane can count to UCHAR_MAX, so the counts are added up after
+ * as many strides. */
+MAPPED__INLINE size_t count_in_lanes(const unsigned char *haystack,
+                                     size_t strides, const pair *pair)
 {
     size_t total = 0;
     while (strides > 0) {
         size_t turn = strides < UCHAR_MAX ? strides : UCHAR_MAX;
-        lanes counts[4] = {{0}, {0}, {0}, {0}};
+        mapped__lanes counts[4] = {{0}, {0}, {0}, {0}};
         for (size_t i = 0; i < turn; i++, haystack += STRIDE) {
-            counts[0] -= (lanes)(load(haystack) == byte);
-            counts[1] -= (lanes)(load(haystack + LANES) == byte);
-            counts[2] -= (lanes)(load(haystack + 2 * LANES) == byte);
-            counts[3] -= (lanes)(load(haystack + 3 * LANES) == byte);
+            mapped__lanes_prefetch(haystack + AHEAD);
+            counts[0] -= pair_at(pair, haystack);
+            counts[1] -= pair_at(pair, haystack + LANES);
+            counts[2] -= pair_at(pair, haystack + 2 * LANES);
+            counts[3] -= pair_at(pair, haystack + 3 * LANES);
         }
         for (size_t i = 0; i < 4; i++)
             total += sum(counts[i]);
@@ -352,32 +409,57 @@ static size_t count_byte(unsigned char byte, const unsigned char *haystack,
                          size_t n)
 {
     size_t strides = n / STRIDE;
-    size_t total = count_in_lanes(broadcast(byte), haystack, strides);
+    const pair pair = {.first = mapped__lanes_of(byte)};
+    size_t total = count_in_lanes(haystack, strides, &pair);
     for (size_t i = strides * STRIDE; i < n; i++)
         total += haystack[i] == byte;
     return total;
 }
 
+/* The needle is two bytes that differ, so no two matches overlap. */
+static size_t count_two(const unsigned char *needle,
+                        const unsigned char *haystack, size_t n, size_t *next)
+{
+    const bool is_last =
+        haystack[n - 2] == needle[0] && haystack[n - 1] == needle[1];
+    const size_t strides = (n - 2) / STRIDE;
+    const pair pair = {.first = mapped__lanes_of(needle[0]),
+                       .second = mapped__lanes_of(needle[1]),
+                       .later = 1};
+    size_t total = count_in_lanes(haystack, strides, &pair);
+    for (size_t i = strides * STRIDE; i < n - 2; i++)
+        total += haystack[i] == needle[0] && haystack[i + 1] == needle[1];
+    *next = is_last ? n : n - 1;
+    return total + is_last;
+}
+
+static size_t count_bytes(const mapped_needle *needle,
+                          const unsigned char *haystack, size_t n, size_t *next)
+{
+    scan s = scan_of(needle, haystack, n);
+    size_t count = 0, end = 0, found;
+    while ((found = next_match(&s, end)) != MAPPED_NOT_FOUND) {
+        count++;
+        end = found + needle->length_;
+    }
+    *next = end > s.starts ? end : s.starts;
+    return count;
+}
+
 size_t mapped_needle_count(const mapped_needle *needle, const void *haystack,
                            size_t n, size_t *next)
 {
-    const unsigned char *start = haystack;
-    size_t length = needle->length_;
-    size_t count = 0;
-    size_t at = 0;
-    *next = length == 0 || length > n ? 0 : n - length + 1;
+    const unsigned char *bytes = needle->bytes_;
+    const size_t length = needle->length_;
+    *next = 0;
     if (length == 0)
         return n + 1;
-    if (length == 1)
-        return count_byte(needle->bytes_[0], haystack, n);
-    for (;;) {
-        size_t found = mapped_needle_first(needle, start + at, n - at);
-        if (found == MAPPED_NOT_FOUND)
-            break;
-        count++;
-        at += found + length;
-    }
-    if (at > *next)
-        *next = at;
-    return count;
+    if (length > n)
+        return 0;
+    if (length == 2 && bytes[0] != bytes[1])
+        return count_two(bytes, haystack, n, next);
+    if (length > 1)
+        return count_bytes(needle, haystack, n, next);
+    *next = n;
+    return count_byte(bytes[0], haystack, n);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BLOCK ((size_t)1 << 20)
+#define NEAR 4096 /* how many bytes mapped_find looks through first */
 
 mapped_status mapped__search_check(mapped_slice slice, mapped_error *error)
 {
@@ -37,13 +38,13 @@ static void tune(mapped_needle *needle, mapped_slice slice, size_t offset)
  * There are at least as many offsets as the needle has bytes. With fewer, most
  * bytes of a block would be searched once more in the next.
  *
- * The first block of a long search is as short as a sample. A frequent needle
- * is found in it, and then no sample is taken. */
+ * The first block of a long search is shorter. A frequent needle is found in
+ * it, and then no sample is taken. */
 static size_t block_size(const mapped_needle *needle, size_t left)
 {
     size_t length = needle->length_;
     bool is_first = mapped__needle_wants_sample(needle, left);
-    size_t wanted = is_first ? MAPPED__NEEDLE_SAMPLE : BLOCK;
+    size_t wanted = is_first ? MAPPED__NEEDLE_LONG : BLOCK;
     size_t offsets = length > wanted ? length : wanted;
     if (length == 0 || left < length || left - length < offsets)
         return left;
@@ -95,10 +96,38 @@ MAPPED__INLINE mapped_status find(mapped_slice slice, mapped_needle *needle,
     return MAPPED_OK;
 }
 
+/* Looks for a match in the first bytes, without what only a long search needs.
+ * `*searched`: at how many offsets no match begins. */
+static size_t find_near(mapped_slice slice, const mapped_needle *needle,
+                        size_t *searched)
+{
+    const size_t n = slice.length < NEAR ? slice.length : NEAR;
+    const unsigned char *p = n > 0 ? mapped_slice_try_enter(slice, 0, n) : NULL;
+    *searched = 0;
+    if (p == NULL)
+        return MAPPED_NOT_FOUND;
+    const size_t found = mapped_needle_first(needle, p, n);
+    if (!mapped_slice_try_leave(slice))
+        return MAPPED_NOT_FOUND;
+    if (n >= needle->length_)
+        *searched = n - needle->length_ + 1;
+    return found;
+}
+
 mapped_status mapped_find(mapped_slice slice, mapped_needle *needle,
                           size_t *offset, mapped_error *error)
 {
-    mapped_status status = find(slice, needle, false, offset, error);
+    size_t searched, rest;
+    const size_t found = find_near(slice, needle, &searched);
+    if (found != MAPPED_NOT_FOUND) {
+        *offset = found;
+        return MAPPED_OK;
+    }
+    slice.offset += searched;
+    slice.length -= searched;
+    mapped_status status = find(slice, needle, false, &rest, error);
+    if (status == MAPPED_OK)
+        *offset = rest == MAPPED_NOT_FOUND ? rest : searched + rest;
     return mapped__region_report(slice.region, "find", status, error);
 }
 

@@ -3,7 +3,11 @@
  * one part after the other off its front. */
 #include <mapped/search.h>
 
+#include "lanes.h"
 #include "region_internal.h"
+
+/* A part that ends within so many bytes is found before anything else. */
+#define NEAR 4096
 
 static void init_parts(mapped_parts *parts, mapped_slice slice,
                        const void *separator, size_t n)
@@ -52,8 +56,24 @@ static void take_rest(mapped_parts *parts, mapped_slice *part)
     parts->is_done_ = true;
 }
 
-bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
-                           mapped_slice *part)
+/* Most parts are short, so the next STRIDE bytes are looked through here. */
+static inline bool take_near(mapped_parts *parts, mapped_slice *part)
+{
+    if (parts->separator_.length_ != 1)
+        return false;
+    const unsigned char *p = mapped_slice_try_enter(parts->rest_, 0, STRIDE);
+    if (p == NULL)
+        return false;
+    const uint64_t ends =
+        mapped__stride_mask(p, mapped__lanes_of(parts->separator_.bytes_[0]));
+    if (ends == 0 || !mapped_slice_try_leave(parts->rest_))
+        return false;
+    take_part(parts, (unsigned)__builtin_ctzll(ends), part);
+    return true;
+}
+
+/* The same with the next `limit` bytes at most. */
+static bool take_within(mapped_parts *parts, size_t limit, mapped_slice *part)
 {
     size_t n = parts->rest_.length < limit ? parts->rest_.length : limit;
     if (n == 0)
@@ -66,6 +86,13 @@ bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
         return false;
     take_part(parts, end, part);
     return true;
+}
+
+bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
+                           mapped_slice *part)
+{
+    return (limit >= STRIDE && take_near(parts, part)) ||
+           take_within(parts, limit, part);
 }
 
 static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
@@ -94,6 +121,10 @@ static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
 mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
                                 bool *has_part, mapped_error *error)
 {
+    if (take_near(parts, part) || take_within(parts, NEAR, part)) {
+        *has_part = true;
+        return MAPPED_OK;
+    }
     mapped_status status = next_part(parts, part, has_part, error);
     return mapped__region_report(parts->rest_.region,
                                  parts->are_lines_ ? "lines" : "split", status,

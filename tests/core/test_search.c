@@ -3,6 +3,8 @@
  * the search changes to the two-way algorithm. */
 #include "memory.h"
 
+#include "lanes.h"
+
 /* The state of a random generator that always gives the same numbers, so that a
  * failure can be repeated. Small alphabets make needles frequent and periodic.
  */
@@ -191,6 +193,46 @@ static void test_search_agrees_with_the_obvious_way(void)
         mapped_region *region = memory_wrap(data, n, true);
         ok = agree(mapped_region_slice(region), data, needle, length);
         mapped_region_release(region);
+    }
+}
+
+/* Searches as long as these choose the needle's bytes by a sample, and go on
+ * from block to block. */
+static void test_search_agrees_in_long_data(void)
+{
+    enum {
+        N = 200000
+    };
+    unsigned char *data = malloc(N), needle[40];
+    bool ok = true;
+    for (unsigned round = 0; ok && round < 150; round++) {
+        size_t n = 60000 + random_below(65536) * 2;
+        size_t length = 1 + random_below(round % 3 == 0 ? sizeof needle : 6);
+        random_bytes(data, n, 1 + round % 26);
+        if (round % 2 == 0)
+            memcpy(needle, data + random_below(50000), length);
+        else
+            random_bytes(needle, length, 26);
+        mapped_region *region = memory_wrap(data, n, true);
+        ok = agree(mapped_region_slice(region), data, needle, length);
+        mapped_region_release(region);
+    }
+    free(data);
+}
+
+static void test_search_masks_are_the_same_everywhere(void)
+{
+    unsigned char bytes[LANES];
+    for (unsigned round = 0; round < 1000; round++) {
+        uint64_t expected = 0;
+        random_bytes(bytes, LANES, 1 + round % 4);
+        for (size_t i = 0; i < LANES; i++)
+            expected |= (uint64_t)(bytes[i] == 'a') << i;
+        mapped__lanes hits = mapped__lanes_equal(mapped__lanes_load(bytes),
+                                                 mapped__lanes_of('a'));
+        CHECK_UINT(mapped__lanes_mask(hits), expected);
+        CHECK_UINT(mapped__lanes_mask_portable(hits), expected);
+        CHECK(mapped__lanes_any(hits) == (expected != 0));
     }
 }
 
@@ -459,6 +501,8 @@ int main(void)
     RUN(test_search_empty_needle_is_everywhere);
     RUN(test_search_finds_at_every_position);
     RUN(test_search_agrees_with_the_obvious_way);
+    RUN(test_search_agrees_in_long_data);
+    RUN(test_search_masks_are_the_same_everywhere);
     RUN(test_search_periodic_data_takes_the_two_way);
     RUN(test_search_ends_with_the_data_after_a_change_of_ways);
     RUN(test_search_two_way_agrees_with_the_obvious_way);

@@ -29,8 +29,16 @@ typedef struct mapped_needle {
 } mapped_needle;
 
 /* `bytes` may be NULL if `length` is 0. */
-void mapped_needle_init(mapped_needle *needle, const void *bytes,
-                        size_t length);
+MAPPED__INLINE void mapped_needle_init(mapped_needle *needle, const void *bytes,
+                                       size_t length)
+{
+    needle->bytes_ = (const unsigned char *)bytes;
+    needle->length_ = length;
+    needle->rare_ = 0;
+    needle->second_ = length > 0 ? length - 1 : 0;
+    needle->tuned_ = length < 2;
+    needle->unseen_ = false;
+}
 
 MAPPED__INLINE const void *mapped_needle_bytes(const mapped_needle *needle)
 {

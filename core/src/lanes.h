@@ -1,0 +1,87 @@
+/* Comparing one byte with many at once. The compiler turns these into the
+ * machine's own vector instructions. */
+#ifndef MAPPED_LANES_H
+#define MAPPED_LANES_H
+
+#include <mapped/endian.h>
+
+#include <string.h>
+
+#define LANES 16
+#define STRIDE (4 * LANES)
+typedef uint8_t mapped__lanes __attribute__((vector_size(LANES)));
+typedef uint64_t mapped__halves __attribute__((vector_size(LANES)));
+
+static inline mapped__lanes mapped__lanes_of(unsigned char byte)
+{
+    return (mapped__lanes){0} + byte;
+}
+
+static inline mapped__lanes mapped__lanes_load(const unsigned char *p)
+{
+    mapped__lanes value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+/* All bits are set in the lanes that are equal. */
+static inline mapped__lanes mapped__lanes_equal(mapped__lanes a,
+                                                mapped__lanes b)
+{
+    return (mapped__lanes)(a == b);
+}
+
+static inline bool mapped__lanes_any(mapped__lanes hits)
+{
+    const mapped__halves words = (mapped__halves)hits;
+    return (words[0] | words[1]) != 0;
+}
+
+/* How far ahead of a search in long haystacks the processor fetches: its own
+ * guess ends where a page does. */
+#define AHEAD 2048
+
+/* The address may be anybody's: a prefetch never meets a fault. */
+static inline void mapped__lanes_prefetch(const unsigned char *p)
+{
+    __builtin_prefetch(p);
+}
+
+/* Bit i is set if lane i is, of eight lanes in which all bits are or none. The
+ * product moves the lowest bit of byte i to bit 56 + i. */
+static inline uint64_t mapped__half_mask(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    return ((mapped_le_u64(word) & ones) * UINT64_C(0x0102040810204080)) >> 56;
+}
+
+static inline uint64_t mapped__lanes_mask_portable(mapped__lanes hits)
+{
+    const mapped__halves words = (mapped__halves)hits;
+    return mapped__half_mask(words[0]) | mapped__half_mask(words[1]) << 8;
+}
+
+/* Bit i is set if lane i is. */
+static inline uint64_t mapped__lanes_mask(mapped__lanes hits)
+{
+#ifdef __SSE2__
+    typedef char bytes __attribute__((vector_size(LANES)));
+    return (unsigned)__builtin_ia32_pmovmskb128((bytes)hits);
+#else
+    return mapped__lanes_mask_portable(hits);
+#endif
+}
+
+/* The lanes of a stride that are equal. */
+static inline uint64_t mapped__stride_mask(const unsigned char *p,
+                                           mapped__lanes byte)
+{
+    uint64_t masks[4];
+    for (int i = 0; i < 4; i++)
+        masks[i] = mapped__lanes_mask(
+            mapped__lanes_equal(mapped__lanes_load(p + i * LANES), byte));
+    return masks[0] | masks[1] << LANES | masks[2] << 2 * LANES |
+           masks[3] << 3 * LANES;
+}
+
+#endif
