@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "lanes.h"
 #include "region_internal.h"
 
 /* Registers are not memory: their bytes are accessed one by one and in order.
@@ -121,9 +122,12 @@ static mapped_status copy_piece(write_function *write, mapped_slice to,
     return status;
 }
 
+/* Private anonymous memory has zeros there, and is no file. */
 static bool is_same_file(const mapped__region *a, const mapped__region *b)
 {
-    return a->file_device == b->file_device && a->file_serial == b->file_serial;
+    return a->file_device == b->file_device &&
+           a->file_serial == b->file_serial &&
+           (a->file_device != 0 || a->file_serial != 0);
 }
 
 /* How far behind `from` the destination lies, if the two may be the same bytes:
@@ -158,21 +162,92 @@ static mapped_status copy_pieces(write_function *write, mapped_slice to,
     return status;
 }
 
-static mapped_status copy(mapped_slice to, size_t offset, mapped_slice from,
-                          mapped_error *error)
+static bool may_overlap(mapped_slice to, size_t offset, mapped_slice from)
+{
+    const uint64_t behind = distance(to, offset, from);
+    return behind < from.length || 0 - behind < from.length;
+}
+
+#define CLEAN (2 * STRIDE) /* bytes that copy_registers copies */
+
+/* Copies through the processor's registers, if the state of both regions is
+ * clean after all was loaded. Returns whether it has. */
+static inline bool copy_registers(unsigned char *to, const unsigned char *from,
+                                  mapped_slice target, mapped_slice source)
+{
+    const mapped__lanes a = mapped__lanes_load(from);
+    const mapped__lanes b = mapped__lanes_load(from + LANES);
+    const mapped__lanes c = mapped__lanes_load(from + 2 * LANES);
+    const mapped__lanes d = mapped__lanes_load(from + 3 * LANES);
+    const mapped__lanes e = mapped__lanes_load(from + 4 * LANES);
+    const mapped__lanes f = mapped__lanes_load(from + 5 * LANES);
+    const mapped__lanes g = mapped__lanes_load(from + 6 * LANES);
+    const mapped__lanes h = mapped__lanes_load(from + 7 * LANES);
+    if (MAPPED__UNLIKELY(!mapped_slice_try_leave(source) ||
+                         !mapped_slice_try_leave(target)))
+        return false;
+    mapped__lanes_store(to, a);
+    mapped__lanes_store(to + LANES, b);
+    mapped__lanes_store(to + 2 * LANES, c);
+    mapped__lanes_store(to + 3 * LANES, d);
+    mapped__lanes_store(to + 4 * LANES, e);
+    mapped__lanes_store(to + 5 * LANES, f);
+    mapped__lanes_store(to + 6 * LANES, g);
+    mapped__lanes_store(to + 7 * LANES, h);
+    return true;
+}
+
+/* The first of n bytes to write, or NULL if they are not plain memory. */
+static unsigned char *plain_target(mapped_slice to, size_t offset, size_t n)
+{
+    return mapped__slice_is_plain(to, offset, n) &&
+                   MAPPED__LOAD(&to.region->traits_) == 0
+               ? mapped__slice_first(to) + offset
+               : NULL;
+}
+
+/* Copies as long as both are plain memory that doesn't overlap, and no page of
+ * either region is lost. Returns how many bytes; the rest is for others. The
+ * last bytes may be copied twice. */
+static size_t copy_plain(mapped_slice to, size_t offset, mapped_slice from)
+{
+    const size_t n = from.length;
+    if (n < CLEAN)
+        return 0;
+    const unsigned char *source = mapped_slice_try_enter(from, 0, n);
+    unsigned char *target = plain_target(to, offset, n);
+    if (source == NULL || target == NULL || may_overlap(to, offset, from))
+        return 0;
+    for (size_t at = 0; at < n - CLEAN; at += CLEAN)
+        if (!copy_registers(target + at, source + at, to, from))
+            return at;
+    return copy_registers(target + n - CLEAN, source + n - CLEAN, to, from) &&
+                   mapped_slice_try_leave(to)
+               ? n
+               : 0;
+}
+
+static mapped_status copy_rest(mapped_slice to, size_t offset,
+                               mapped_slice from, size_t copied,
+                               mapped_error *error)
 {
     mapped_status status = check(from, 0, from.length, error);
     if (status == MAPPED_OK)
         status = check_write(to, offset, from.length, error);
     if (status != MAPPED_OK)
         return status;
-    return copy_pieces(mapped_write, to, offset, from, error);
+    from.offset += copied;
+    from.length -= copied;
+    return copy_pieces(mapped_write, to, offset + copied, from, error);
 }
 
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
-    mapped_status status = copy(to, offset, from, error);
+    const size_t copied = copy_plain(to, offset, from);
+    if (copied > 0 && copied == from.length)
+        return MAPPED_OK;
+    mapped_status status = copy_rest(to, offset, from, copied, error);
     return mapped__region_report(to.region, "copy", status, error);
 }
 
@@ -278,17 +353,17 @@ mapped_status mapped_region_append_slice(mapped_region *region,
 /* Bytes compared between two looks at the state. */
 #define BLOCK ((size_t)1 << 20)
 
+static size_t next_block(size_t at, size_t n)
+{
+    return n - at < BLOCK ? n - at : BLOCK;
+}
+
 static mapped_status check_comparable(mapped_slice slice, mapped_error *error)
 {
     mapped_status status = mapped_slice_check(slice, error);
     if (status == MAPPED_OK && mapped_region_device(slice.region))
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "compare");
     return status;
-}
-
-static size_t next_block(size_t at, size_t n)
-{
-    return n - at < BLOCK ? n - at : BLOCK;
 }
 
 static int order_of(int common, size_t a, size_t b)

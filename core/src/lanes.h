@@ -24,6 +24,11 @@ static inline mapped__lanes mapped__lanes_load(const unsigned char *p)
     return value;
 }
 
+static inline void mapped__lanes_store(unsigned char *p, mapped__lanes value)
+{
+    memcpy(p, &value, sizeof value);
+}
+
 /* All bits are set in the lanes that are equal. */
 static inline mapped__lanes mapped__lanes_equal(mapped__lanes a,
                                                 mapped__lanes b)
