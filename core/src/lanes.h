@@ -36,12 +36,6 @@ static inline mapped__lanes mapped__lanes_equal(mapped__lanes a,
     return (mapped__lanes)(a == b);
 }
 
-static inline bool mapped__lanes_any(mapped__lanes hits)
-{
-    const mapped__halves words = (mapped__halves)hits;
-    return (words[0] | words[1]) != 0;
-}
-
 /* How far ahead of a search in long haystacks the processor fetches: its own
  * guess ends where a page does. */
 #define AHEAD 2048
@@ -75,6 +69,11 @@ static inline uint64_t mapped__lanes_mask(mapped__lanes hits)
 #else
     return mapped__lanes_mask_portable(hits);
 #endif
+}
+
+static inline bool mapped__lanes_any(mapped__lanes hits)
+{
+    return mapped__lanes_mask(hits) != 0;
 }
 
 /* The lanes of a stride that are equal. */

@@ -79,7 +79,9 @@ typedef struct scan {
     size_t starts;        /* at how many offsets a match can begin */
     mapped__lanes rare;   /* the byte that is compared first, in every lane */
     mapped__lanes second; /* the same of the second */
-    size_t work;          /* bytes that were compared, nearly all in vain */
+    const unsigned char *rare_at;   /* where a match at 0 has the first, */
+    const unsigned char *second_at; /* and the second */
+    size_t work; /* bytes that were compared, nearly all in vain */
     size_t at;
     size_t base;   /* the offset of the lowest bit of `mask` */
     uint64_t mask; /* candidates that were not compared yet */
@@ -93,17 +95,17 @@ static scan scan_of(const mapped_needle *needle, const unsigned char *haystack,
                   .n = n,
                   .starts = n - needle->length_ + 1,
                   .rare = mapped__lanes_of(needle->bytes_[needle->rare_]),
-                  .second = mapped__lanes_of(needle->bytes_[needle->second_])};
+                  .second = mapped__lanes_of(needle->bytes_[needle->second_]),
+                  .rare_at = haystack + needle->rare_,
+                  .second_at = haystack + needle->second_};
 }
 
 /* Returns all bits set in the lanes of those offsets, of the LANES from `at`
  * on, that are candidates. */
 static inline mapped__lanes candidates(const scan *s, size_t at)
 {
-    const unsigned char *p = s->haystack + at;
-    const mapped_needle *needle = s->needle;
-    return mapped__lanes_equal(mapped__lanes_load(p + needle->rare_), s->rare) &
-           mapped__lanes_equal(mapped__lanes_load(p + needle->second_),
+    return mapped__lanes_equal(mapped__lanes_load(s->rare_at + at), s->rare) &
+           mapped__lanes_equal(mapped__lanes_load(s->second_at + at),
                                s->second);
 }
 

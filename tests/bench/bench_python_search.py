@@ -4,6 +4,7 @@ row, with the nanoseconds that a whole search takes.
 The data are temporary files of 64 MiB of random bytes, 64 MiB of text and 1 GiB
 of text. Both sides take turns. The first turn isn't counted, because it brings
 the pages into memory."""
+import io
 import json
 import mmap
 import os
@@ -112,6 +113,56 @@ def counts(path):
                          lambda: loaded.count(byte)))
 
 
+def frequent_counts(path):
+    with mapped.open(path) as region:
+        loaded = bytes(region)
+        for needle, name, at_most in (
+                (b"th", "2 bytes, frequent", 0.28),
+                (b"and server", "10 bytes that are often together", 0.14)):
+            assert region.count(needle) == loaded.count(needle)
+            show(f"Python count of {name}", "bytes.count on the loaded file",
+                 at_most, measure(lambda: region.count(needle),
+                                  lambda: loaded.count(needle)))
+
+
+def small():
+    """Measures what is over at once, and loops over few bytes."""
+    region = mapped.anonymous(8 * MIB)
+    loaded = bytearray((text_block() * 8)[:8 * MIB])
+    region[:] = loaded
+    memory, short, few = memoryview(loaded), region[:10], bytes(region[:10])
+
+    def ours():
+        for line in region.lines():
+            pass
+
+    def theirs():
+        for line in io.BytesIO(loaded):
+            pass
+
+    show("Python for line in s.lines(), 8 MiB", "for line in io.BytesIO(data)",
+         0.85, measure(ours, theirs))
+
+    def each(values):
+        def run():
+            for value in values:
+                pass
+        return run
+
+    show("Python for x in s, 1 MiB", "for x in memoryview", 1.00,
+         measure(each(region[:MIB]), each(memory[:MIB])))
+    needle = few[7:9]
+
+    def find_in(values):
+        def run():
+            for _ in range(20000):
+                values.find(needle)
+        return run
+
+    show("Python find of 2 bytes in 10", "bytes.find", 1.10,
+         measure(find_in(short), find_in(few)))
+
+
 def lines(path):
     with mapped.open(path) as region, open(path, "rb") as file:
         peer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -172,7 +223,9 @@ def main():
         finds("64 MiB text", text)
         frequent(text)
         counts(text)
+        frequent_counts(text)
         lines(text)
+        small()
         background(text)
         os.remove(noise)
         large = make(folder, "large", lambda: block, 1024)
