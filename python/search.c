@@ -21,6 +21,11 @@ int needle_open(const State *state, PyObject *object, const char *operation,
 {
     mapped_error error;
     *needle = (Needle){.source.operation = operation};
+    if (PyBytes_CheckExact(object)) { /* they can't change */
+        needle->bytes = PyBytes_AsString(object);
+        needle->length = (size_t)PyBytes_Size(object);
+        return 0;
+    }
     if (!PyObject_CheckBuffer(object) && PyIndex_Check(object))
         return open_byte(object, needle);
     if (!PyObject_CheckBuffer(object))
@@ -138,13 +143,12 @@ mapped_status find_first(mapped_slice slice, mapped_needle *needle,
 {
     /* Where the first match is near, no time is lost by unlocking. */
     mapped_slice near = slice;
-    if (slice.length > UNLOCKED_BYTES &&
-        mapped_needle_length(needle) < UNLOCKED_BYTES) {
+    if (slice.length > UNLOCKED_BYTES)
         near.length = UNLOCKED_BYTES;
-        mapped_status status = mapped_find(near, needle, offset, error);
-        if (status != MAPPED_OK || *offset != MAPPED_NOT_FOUND)
-            return status;
-    }
+    mapped_status status = mapped_find(near, needle, offset, error);
+    if (status != MAPPED_OK || *offset != MAPPED_NOT_FOUND ||
+        near.length == slice.length)
+        return status;
     return search_unlocked(mapped_find, slice, needle, offset, error);
 }
 

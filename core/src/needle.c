@@ -247,9 +247,18 @@ static size_t next_of_rarest(scan *s)
 
 static size_t next_of_few(scan *s, size_t from)
 {
-    for (size_t at = from > s->at ? from : s->at; at < s->starts; at++)
+    const unsigned char byte = s->needle->bytes_[s->needle->rare_];
+    size_t at = from > s->at ? from : s->at;
+    while (at < s->starts) {
+        const unsigned char *found =
+            memchr(s->rare_at + at, byte, s->starts - at);
+        if (found == NULL)
+            break;
+        at = (size_t)(found - s->rare_at);
         if (matches(s, at))
             return at;
+        at++;
+    }
     return MAPPED_NOT_FOUND;
 }
 
