@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "platform.h"
+#include "posix/system.h"
 
 /* The file may have no name any more, but the descriptor has. */
 mapped_status mapped__file_reopen(intptr_t file, bool writable, intptr_t *again,
@@ -15,7 +15,7 @@ mapped_status mapped__file_reopen(intptr_t file, bool writable, intptr_t *again,
     int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY |
                             O_NONBLOCK);
     if (fd < 0)
-        return mapped_error_set_system(error, errno, "open");
+        return mapped__system_error(error, "open");
     *again = fd;
     return MAPPED_OK;
 }
@@ -39,7 +39,7 @@ mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
         return MAPPED_OK;
     if (errno == EINVAL || errno == EOPNOTSUPP)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "lock");
-    return mapped_error_set_system(error, errno, "fcntl");
+    return mapped__system_error(error, "fcntl");
 }
 
 void mapped__file_unlock(intptr_t file, uint64_t offset, uint64_t length)

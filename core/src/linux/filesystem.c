@@ -110,7 +110,7 @@ mapped_status mapped__path_identify(const char *path,
         return MAPPED_OK;
     }
     if (stat(path, &known) != 0)
-        return mapped_error_set_system(error, errno, "stat");
+        return mapped__system_error(error, "stat");
     identity->device = (uint64_t)known.st_dev;
     identity->serial = (uint64_t)known.st_ino;
     identity->birth = 0;

@@ -6,16 +6,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "platform.h"
+#include "posix/system.h"
 
 #ifndef MFD_HUGE_SHIFT
 #    define MFD_HUGE_SHIFT 26
 #endif
-
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, errno, call);
-}
 
 static unsigned huge_flags(size_t huge_page)
 {
@@ -31,7 +26,7 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
     int fd = memfd_create("mapped", MFD_CLOEXEC | MFD_ALLOW_SEALING |
                                         huge_flags(huge_page));
     if (fd < 0)
-        return system_error(error, "memfd_create");
+        return mapped__system_error(error, "memfd_create");
     mapped_status status = MAPPED_OK;
     if (size > 0)
         status = mapped__file_resize(fd, 0, size, true, error);
@@ -66,7 +61,7 @@ mapped_status mapped__shared_unlink(const char *name, mapped_error *error)
     char path[MAPPED__SHARED_SIZE];
     mapped_status status = mapped__shared_path(name, path, error);
     if (status == MAPPED_OK && unlink(path) != 0)
-        status = system_error(error, "unlink");
+        status = mapped__system_error(error, "unlink");
     return status;
 }
 
@@ -80,7 +75,7 @@ mapped_status mapped__memory_seal(intptr_t file, unsigned seals,
     if (fcntl((int)file, F_ADD_SEALS, wanted) == 0)
         return MAPPED_OK;
     if (errno != EINVAL && errno != EPERM)
-        return system_error(error, "fcntl");
+        return mapped__system_error(error, "fcntl");
     int found = fcntl((int)file, F_GET_SEALS);
     if (found >= 0 && (found & wanted) == wanted)
         return MAPPED_OK;

@@ -20,11 +20,6 @@
 #    define SYS_cachestat 451
 #endif
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, errno, call);
-}
-
 /* EINVAL: the kernel doesn't know the advice, or not for such memory. */
 mapped_status mapped__range_advise(unsigned char *start, size_t length,
                                    mapped__advice advice, mapped_error *error)
@@ -46,7 +41,7 @@ mapped_status mapped__range_advise(unsigned char *start, size_t length,
         return MAPPED_OK;
     if (errno == EINVAL)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "advise");
-    return system_error(error, "madvise");
+    return mapped__system_error(error, "madvise");
 }
 
 mapped_status mapped__range_fetch(unsigned char *start, size_t length,
@@ -73,7 +68,7 @@ static mapped_status drop(unsigned char *start, size_t length,
     if (first == EINVAL && madvise(start, length, MADV_DONTNEED_LOCKED) == 0)
         return MAPPED_OK;
     errno = first;
-    return system_error(error, "madvise");
+    return mapped__system_error(error, "madvise");
 }
 
 mapped_status mapped__range_discard(unsigned char *start, size_t length,
@@ -92,7 +87,7 @@ mapped_status mapped__range_resident(unsigned char *start, size_t length,
                                      unsigned char *vector, mapped_error *error)
 {
     if (mincore(start, length, vector) != 0)
-        return system_error(error, "mincore");
+        return mapped__system_error(error, "mincore");
     return MAPPED_OK;
 }
 
@@ -109,7 +104,7 @@ mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
         return MAPPED_OK;
     if (errno == EOPNOTSUPP || errno == ENOSYS || errno == ENODEV)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "discard");
-    return system_error(error, "fallocate");
+    return mapped__system_error(error, "fallocate");
 }
 
 /* As the kernel's struct cachestat_range and struct cachestat. */

@@ -6,11 +6,6 @@
 
 #include "posix/system.h"
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, errno, call);
-}
-
 /* MS_ASYNC begins nothing on Linux. Where a file system can't write a range,
  * the kernel will write it in its own time. */
 static mapped_status start(intptr_t file, uint64_t offset, size_t length,
@@ -20,7 +15,7 @@ static mapped_status start(intptr_t file, uint64_t offset, size_t length,
                         SYNC_FILE_RANGE_WRITE) == 0 ||
         errno == EINVAL || errno == ESPIPE || errno == ENOSYS)
         return MAPPED_OK;
-    return system_error(error, "sync_file_range");
+    return mapped__system_error(error, "sync_file_range");
 }
 
 /* A msync that waits is an fdatasync of the pages on Linux, which writes the
@@ -31,15 +26,16 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
 {
     size_t lead = (uintptr_t)address % mapped__page_size();
     if (length == 0 && wait)
-        return fdatasync((int)file) == 0 ? MAPPED_OK
-                                         : system_error(error, "fdatasync");
+        return fdatasync((int)file) == 0
+                   ? MAPPED_OK
+                   : mapped__system_error(error, "fdatasync");
     if (length == 0)
         return MAPPED_OK;
     if (!wait)
         return start(file, offset, length, error);
     return msync(address - lead, length + lead, MS_SYNC) == 0
                ? MAPPED_OK
-               : system_error(error, "msync");
+               : mapped__system_error(error, "msync");
 }
 
 mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
@@ -48,5 +44,5 @@ mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
     do
         result = fsync((int)file);
     while (result != 0 && errno == EINTR);
-    return result == 0 ? MAPPED_OK : system_error(error, "fsync");
+    return result == 0 ? MAPPED_OK : mapped__system_error(error, "fsync");
 }

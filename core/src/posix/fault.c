@@ -349,7 +349,7 @@ static mapped_status install_entry(const struct sigaction *current,
     MAPPED__STORE_RELEASE(&is_reset[number], false);
     struct sigaction action = make_action(number);
     if (sigaction(SIGBUS, &action, NULL) != 0)
-        return mapped_error_set_system(error, errno, "sigaction");
+        return mapped__system_error(error, "sigaction");
     if (number == entry_count)
         entry_count++;
     return MAPPED_OK;
@@ -364,7 +364,7 @@ mapped_status mapped__fault_install(mapped__fault_handler *handler,
     struct sigaction current;
     MAPPED__STORE_RELEASE(&own_handler, handler);
     if (sigaction(SIGBUS, NULL, &current) != 0)
-        return mapped_error_set_system(error, errno, "sigaction");
+        return mapped__system_error(error, "sigaction");
     unsigned number = find_entry(&current);
     if (number < ENTRIES) {
         entry_count = number + 1;

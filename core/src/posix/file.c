@@ -11,11 +11,6 @@
 
 #define CREATE_TRIES 16
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, errno, call);
-}
-
 intptr_t mapped__file_from_descriptor(int descriptor)
 {
     return descriptor;
@@ -116,7 +111,7 @@ mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
 {
     int fd = fcntl((int)file, F_DUPFD_CLOEXEC, 0);
     if (fd < 0)
-        return system_error(error, "fcntl");
+        return mapped__system_error(error, "fcntl");
     *copy = fd;
     return MAPPED_OK;
 }
@@ -175,7 +170,7 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     struct stat st;
     mapped__file_info found;
     if (fstat((int)file, &st) != 0)
-        return system_error(error, "fstat");
+        return mapped__system_error(error, "fstat");
     bool unsized = is_unsized((int)file, &st);
     info_from(&st, &found);
     if (unsized)
@@ -186,7 +181,7 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     if (S_ISBLK(st.st_mode)) {
         off_t end = lseek((int)file, 0, SEEK_END);
         if (end < 0)
-            return system_error(error, "lseek");
+            return mapped__system_error(error, "lseek");
         found.size = (uint64_t)end;
     }
     *info = found;
@@ -236,7 +231,7 @@ static mapped_status allocate_blocks(int fd, uint64_t old_size, uint64_t size,
     if (result == 0)
         return MAPPED_OK;
     if (truncate_retrying(fd, old_size) != 0)
-        return system_error(error, "ftruncate");
+        return mapped__system_error(error, "ftruncate");
     uint64_t free = result == ENOSPC ? mapped__file_free_bytes(fd) : UINT64_MAX;
     uint64_t wanted = size - old_size;
     return set_short_by(error, result, "posix_fallocate",
@@ -257,7 +252,7 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     if (allocates)
         return allocate_blocks((int)file, old_size, size, error);
     if (truncate_retrying((int)file, size) != 0)
-        return system_error(error, "ftruncate");
+        return mapped__system_error(error, "ftruncate");
     return MAPPED_OK;
 }
 
@@ -281,7 +276,7 @@ mapped_status mapped__file_write(intptr_t file, uint64_t offset,
         written = pwrite((int)file, from, n, (off_t)offset);
     while (written < 0 && errno == EINTR);
     if (written < 0)
-        return system_error(error, "pwrite");
+        return mapped__system_error(error, "pwrite");
     if ((size_t)written < n)
         return mapped_error_set_system(error, ENOSPC, "pwrite");
     return MAPPED_OK;
@@ -313,7 +308,8 @@ mapped_status mapped__directory_sync(const char *path, mapped_error *error)
 {
     int fd = open_directory(path);
     if (fd < 0)
-        return errno == ENOENT ? MAPPED_OK : system_error(error, "open");
+        return errno == ENOENT ? MAPPED_OK
+                               : mapped__system_error(error, "open");
     mapped_status status = mapped__file_sync(fd, error);
     bool unknown = status != MAPPED_OK && (errno == EINVAL || errno == ENOSYS);
     close(fd);

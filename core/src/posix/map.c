@@ -18,11 +18,6 @@ size_t mapped__page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, errno, call);
-}
-
 static mapped_status too_long(mapped_error *error, size_t length)
 {
     const mapped_error_range range = {.length = length, .limit = SIZE_MAX};
@@ -113,13 +108,13 @@ static mapped_status map_in_reserve(const mapped__map_request *request,
     unsigned char *start =
         reserve(made->reserved, made->page, gap_of(made->flags));
     if (start == MAP_FAILED)
-        return system_error(error, request->reserve > 0 ? "mmap of the reserve"
-                                                        : "mmap");
+        return mapped__system_error(
+            error, request->reserve > 0 ? "mmap of the reserve" : "mmap");
     made->address = start;
     if (made->used == 0 ||
         map_range(request, start, 0, made->used) != MAP_FAILED)
         return MAPPED_OK;
-    return system_error(error, "mmap");
+    return mapped__system_error(error, "mmap");
 }
 
 static mapped_status map_without_reserve(const mapped__map_request *request,
@@ -128,7 +123,7 @@ static mapped_status map_without_reserve(const mapped__map_request *request,
 {
     unsigned char *start = map_range(request, NULL, 0, made->used);
     if (start == MAP_FAILED)
-        return system_error(error, "mmap");
+        return mapped__system_error(error, "mmap");
     made->address = start;
     return MAPPED_OK;
 }
@@ -175,7 +170,7 @@ static mapped_status populate(const mapped__map_request *request,
     if (errno == EFAULT)
         return report_bad_page(request, start, length, writable, error);
     if (errno != EINVAL)
-        return system_error(error, "madvise");
+        return mapped__system_error(error, "madvise");
     mapped__pages_expect(start, length);
     return MAPPED_OK;
 }
@@ -227,7 +222,7 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
     bool is_all = length == mapping->used;
     if (!(is_all ? mapped__whole_replace(start, length, true)
                  : mapped__page_replace(start, length, true)))
-        return system_error(error, "mmap");
+        return mapped__system_error(error, "mmap");
     return MAPPED_OK;
 }
 
@@ -243,10 +238,10 @@ static mapped_status shrink(mapped__mapping *mapping,
             return status;
     } else if (request->reserve > 0) { /* the addresses stay reserved */
         if (map_nothing(tail, length) == MAP_FAILED)
-            return system_error(error, "mmap");
+            return mapped__system_error(error, "mmap");
     } else { /* they go */
         if (munmap(tail, mapping->reserved - used) != 0)
-            return system_error(error, "munmap");
+            return mapped__system_error(error, "munmap");
         mapping->reserved = used;
     }
     mapping->used = used;
@@ -261,7 +256,7 @@ static mapped_status grow_into_reserve(mapped__mapping *mapping,
 {
     if (map_range(request, mapping->address + mapping->used, mapping->used,
                   used) == MAP_FAILED)
-        return system_error(error, "mmap");
+        return mapped__system_error(error, "mmap");
     mapping->used = used;
     return MAPPED_OK;
 }
@@ -294,7 +289,7 @@ static mapped_status grow_or_move(mapped__mapping *mapping,
     if (start == MAP_FAILED)
         return errno == EFAULT || (errno == ENOMEM && !alone)
                    ? mapped_error_set(error, MAPPED_BUSY, "mremap")
-                   : system_error(error, "mremap");
+                   : mapped__system_error(error, "mremap");
     if (gap > 0)
         munmap(start + used, gap);
     mapping->address = start;
@@ -342,7 +337,7 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
     assert(offset <= mapping->used && length <= mapping->used - offset);
     if (map_range(request, mapping->address + offset, offset,
                   offset + length) == MAP_FAILED)
-        return system_error(error, "mmap");
+        return mapped__system_error(error, "mmap");
     return MAPPED_OK;
 }
 

@@ -6,18 +6,13 @@
 
 #include "system.h"
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, errno, call);
-}
-
 /* ENOMEM may mean the limit, too, and then nothing is locked that wasn't. */
 mapped_status mapped__range_lock(unsigned char *start, size_t length,
                                  mapped_error *error)
 {
     if (mlock(start, length) == 0)
         return MAPPED_OK;
-    mapped_status status = system_error(error, "mlock");
+    mapped_status status = mapped__system_error(error, "mlock");
     if (error == NULL || error->os_error == ENOMEM) {
         if (mapped__range_fetch(start, length, false) == MAPPED_FAULT) {
             (void)munlock(start, length);
@@ -31,7 +26,7 @@ mapped_status mapped__range_unlock(unsigned char *start, size_t length,
                                    mapped_error *error)
 {
     if (munlock(start, length) != 0)
-        return system_error(error, "munlock");
+        return mapped__system_error(error, "munlock");
     return MAPPED_OK;
 }
 
@@ -40,7 +35,7 @@ mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
 {
     if (mprotect(mapping->address, mapping->used,
                  PROT_READ | (writable ? PROT_WRITE : 0)) != 0)
-        return system_error(error, "mprotect");
+        return mapped__system_error(error, "mprotect");
     return MAPPED_OK;
 }
 
@@ -53,7 +48,7 @@ mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return system_error(error, "pread");
+            return mapped__system_error(error, "pread");
         if (got == 0)
             break;
         at += got;

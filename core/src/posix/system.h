@@ -5,9 +5,17 @@
 #ifndef MAPPED_POSIX_SYSTEM_H
 #define MAPPED_POSIX_SYSTEM_H
 
+#include <errno.h>
 #include <signal.h>
 
 #include "platform.h"
+
+/* MAPPED_SYSTEM with errno, which the call has set. */
+static inline mapped_status mapped__system_error(mapped_error *error,
+                                                 const char *call)
+{
+    return mapped_error_set_system(error, errno, call);
+}
 
 /* File systems (filesystem.c). */
 

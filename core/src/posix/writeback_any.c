@@ -11,11 +11,6 @@
 
 #    include "posix/system.h"
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, errno, call);
-}
-
 /* Not every file system of Darwin has F_FULLFSYNC. */
 static int sync_once(int fd)
 {
@@ -34,7 +29,7 @@ mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
     do
         result = sync_once((int)file);
     while (result != 0 && errno == EINTR);
-    return result == 0 ? MAPPED_OK : system_error(error, "fsync");
+    return result == 0 ? MAPPED_OK : mapped__system_error(error, "fsync");
 }
 
 mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
@@ -45,7 +40,7 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
     (void)offset;
     if (length > 0 &&
         msync(address - lead, length + lead, wait ? MS_SYNC : MS_ASYNC) != 0)
-        return system_error(error, "msync");
+        return mapped__system_error(error, "msync");
     return wait ? mapped__file_sync(file, error) : MAPPED_OK;
 }
 

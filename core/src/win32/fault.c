@@ -108,8 +108,7 @@ mapped_status mapped__fault_install(mapped__fault_handler *handler,
 {
     if (InitOnceExecuteOnce(&installed, install, &handler, NULL))
         return MAPPED_OK;
-    return mapped_error_set_system(error, (int)GetLastError(),
-                                   "AddVectoredExceptionHandler");
+    return mapped__system_error(error, "AddVectoredExceptionHandler");
 }
 
 mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),

@@ -11,11 +11,6 @@
 #define CREATE_TRIES 16
 #define ZEROS_BYTES 65536
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, (int)GetLastError(), call);
-}
-
 intptr_t mapped__file_from_descriptor(int descriptor)
 {
     return _get_osfhandle(descriptor);
@@ -29,7 +24,7 @@ static mapped_status widen(const char *path, wchar_t **wide,
     int units =
         MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
     if (units == 0)
-        return system_error(error, "MultiByteToWideChar");
+        return mapped__system_error(error, "MultiByteToWideChar");
     wchar_t *made = malloc((size_t)units * sizeof *made);
     if (made == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "malloc");
@@ -159,7 +154,7 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
     bool made = false;
     HANDLE handle = open_any(wide, flags, &made);
     if (handle == INVALID_HANDLE_VALUE)
-        status = system_error(error, "CreateFile");
+        status = mapped__system_error(error, "CreateFile");
     free(wide);
     if (status != MAPPED_OK)
         return status;
@@ -175,7 +170,7 @@ mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
     HANDLE made;
     if (!DuplicateHandle(self, (HANDLE)file, self, &made, 0, FALSE,
                          DUPLICATE_SAME_ACCESS))
-        return system_error(error, "DuplicateHandle");
+        return mapped__system_error(error, "DuplicateHandle");
     *copy = (intptr_t)made;
     return MAPPED_OK;
 }
@@ -224,7 +219,7 @@ static mapped_status disk_info(HANDLE handle, mapped__file_info *info,
     DWORD reason = GetLastError();
     if (reason == ERROR_INVALID_FUNCTION || reason == ERROR_INVALID_PARAMETER)
         return MAPPED_OK;
-    return system_error(error, "GetFileInformationByHandle");
+    return mapped__system_error(error, "GetFileInformationByHandle");
 }
 
 uint64_t mapped__file_birth(intptr_t file)
@@ -252,7 +247,7 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
         if (type == FILE_TYPE_DISK)
             status = disk_info((HANDLE)file, &found, error);
         else if (type == FILE_TYPE_UNKNOWN && GetLastError() != NO_ERROR)
-            status = system_error(error, "GetFileType");
+            status = mapped__system_error(error, "GetFileType");
     }
     if (status == MAPPED_OK)
         *info = found;
@@ -339,12 +334,12 @@ static mapped_status allocate_blocks(HANDLE handle, uint64_t old_size,
                                      uint64_t size, mapped_error *error)
 {
     if (!set_allocation(handle, size))
-        return system_error(error, "SetFileInformationByHandle");
+        return mapped__system_error(error, "SetFileInformationByHandle");
     if (!set_end(handle, size))
-        return system_error(error, "SetFileInformationByHandle");
+        return mapped__system_error(error, "SetFileInformationByHandle");
     if (!is_sparse(handle) || write_zeros(handle, old_size, size))
         return MAPPED_OK;
-    mapped_status status = system_error(error, "WriteFile");
+    mapped_status status = mapped__system_error(error, "WriteFile");
     set_end(handle, old_size);
     return status;
 }
@@ -369,7 +364,7 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     if (size > old_size)
         allow_holes(handle);
     if (!set_end(handle, size))
-        return system_error(error, "SetFileInformationByHandle");
+        return mapped__system_error(error, "SetFileInformationByHandle");
     return MAPPED_OK;
 }
 
@@ -411,7 +406,7 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
     for (; length > 0 && mapped__view_piece(at, end, &piece); at = piece.end) {
         size_t n = (size_t)((piece.end < end ? piece.end : end) - at);
         if (piece.view && !FlushViewOfFile(at, n))
-            return system_error(error, "FlushViewOfFile");
+            return mapped__system_error(error, "FlushViewOfFile");
     }
     return wait ? mapped__file_sync(file, error) : MAPPED_OK;
 }
@@ -420,7 +415,7 @@ mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
 {
     return FlushFileBuffers((HANDLE)file)
                ? MAPPED_OK
-               : system_error(error, "FlushFileBuffers");
+               : mapped__system_error(error, "FlushFileBuffers");
 }
 
 /* The file system keeps a journal of its folders, which FlushFileBuffers of the

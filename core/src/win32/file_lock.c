@@ -8,8 +8,7 @@ mapped_status mapped__file_reopen(intptr_t file, bool writable, intptr_t *again,
         ReOpenFile((HANDLE)file, GENERIC_READ | (writable ? GENERIC_WRITE : 0),
                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, 0);
     if (made == INVALID_HANDLE_VALUE)
-        return mapped_error_set_system(error, (int)GetLastError(),
-                                       "ReOpenFile");
+        return mapped__system_error(error, "ReOpenFile");
     *again = (intptr_t)made;
     return MAPPED_OK;
 }
@@ -26,7 +25,7 @@ mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
     if (*taken || GetLastError() == ERROR_LOCK_VIOLATION ||
         GetLastError() == ERROR_IO_PENDING)
         return MAPPED_OK;
-    return mapped_error_set_system(error, (int)GetLastError(), "LockFileEx");
+    return mapped__system_error(error, "LockFileEx");
 }
 
 /* No fork shares the handle, so its close is enough. */

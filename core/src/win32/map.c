@@ -10,11 +10,6 @@
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define SCRATCH_BYTES 16384
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, (int)GetLastError(), call);
-}
-
 static mapped_status too_long(mapped_error *error, size_t length)
 {
     const mapped_error_range range = {.length = length, .limit = SIZE_MAX};
@@ -44,7 +39,7 @@ static mapped_status map_large(mapped__mapping *mapping, mapped_error *error)
                                     MEM_RESERVE | MEM_COMMIT | MEM_LARGE_PAGES,
                                     PAGE_READWRITE);
     if (mapping->address == NULL)
-        return system_error(error, "VirtualAlloc");
+        return mapped__system_error(error, "VirtualAlloc");
     return MAPPED_OK;
 }
 
@@ -61,10 +56,10 @@ static mapped_status map_memory(mapped__mapping *mapping, mapped_error *error)
     mapping->address = VirtualAlloc(NULL, mapped__view_extent(mapping),
                                     MEM_RESERVE, PAGE_READWRITE);
     if (mapping->address == NULL)
-        return system_error(error, "VirtualAlloc of the reserve");
+        return mapped__system_error(error, "VirtualAlloc of the reserve");
     if (commit(mapping, 0, mapping->used))
         return MAPPED_OK;
-    mapped_status status = system_error(error, "VirtualAlloc");
+    mapped_status status = mapped__system_error(error, "VirtualAlloc");
     VirtualFree(mapping->address, 0, MEM_RELEASE);
     mapping->address = NULL;
     return status;
@@ -96,7 +91,7 @@ static mapped_status populate(const mapped__mapping *mapping,
         size_t left = mapping->used - at;
         size_t n = left < sizeof scratch ? left : sizeof scratch;
         if (!ReadProcessMemory(self, mapping->address + at, scratch, n, NULL))
-            return system_error(error, "ReadProcessMemory");
+            return mapped__system_error(error, "ReadProcessMemory");
         at += n;
     }
     return MAPPED_OK;
@@ -216,7 +211,7 @@ static mapped_status cut_off(mapped__mapping *mapping, size_t used, bool alone,
     if (!alone)
         zero_memory(mapping->address + used, length);
     else if (!VirtualFree(mapping->address + used, length, MEM_DECOMMIT))
-        return system_error(error, "VirtualFree");
+        return mapped__system_error(error, "VirtualFree");
     mapping->used = used;
     return MAPPED_OK;
 }
@@ -232,7 +227,7 @@ static mapped_status resize_memory(mapped__mapping *mapping,
     if (used > mapped__view_extent(mapping))
         return move(mapping, request, alone, error);
     if (!commit(mapping, mapping->used, used))
-        return system_error(error, "VirtualAlloc");
+        return mapped__system_error(error, "VirtualAlloc");
     mapping->used = used;
     if (mapping->reserved < used)
         mapping->reserved = used;

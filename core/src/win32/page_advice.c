@@ -3,11 +3,6 @@
  * isn't supported. */
 #include "system.h"
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, (int)GetLastError(), call);
-}
-
 static mapped_status unsupported(const char *operation, mapped_error *error)
 {
     return mapped_error_set(error, MAPPED_UNSUPPORTED, operation);
@@ -68,7 +63,7 @@ mapped_status mapped__range_lock(unsigned char *start, size_t length,
                                  mapped_error *error)
 {
     if (!VirtualLock(start, length))
-        return system_error(error, "VirtualLock");
+        return mapped__system_error(error, "VirtualLock");
     return MAPPED_OK;
 }
 
@@ -76,7 +71,7 @@ mapped_status mapped__range_unlock(unsigned char *start, size_t length,
                                    mapped_error *error)
 {
     if (!VirtualUnlock(start, length))
-        return system_error(error, "VirtualUnlock");
+        return mapped__system_error(error, "VirtualUnlock");
     return MAPPED_OK;
 }
 
@@ -100,7 +95,7 @@ mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
         unsigned char *to = piece.end < end ? piece.end : end;
         if (!VirtualProtect(at, (SIZE_T)(to - at),
                             protection(mapping, writable), &before))
-            return system_error(error, "VirtualProtect");
+            return mapped__system_error(error, "VirtualProtect");
     }
     return MAPPED_OK;
 }

@@ -62,8 +62,7 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
         CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE,
                            (DWORD)(bytes >> 32), (DWORD)bytes, NULL);
     if (section == NULL)
-        return mapped_error_set_system(error, (int)GetLastError(),
-                                       "CreateFileMapping");
+        return mapped__system_error(error, "CreateFileMapping");
     *file = (intptr_t)section;
     return MAPPED_OK;
 }

@@ -6,6 +6,13 @@
 
 #include "platform.h"
 
+/* MAPPED_SYSTEM with the error of the thread's last call of the system. */
+static inline mapped_status mapped__system_error(mapped_error *error,
+                                                 const char *call)
+{
+    return mapped_error_set_system(error, (int)GetLastError(), call);
+}
+
 /* Sections of the pagefile: memory with a HANDLE that the file functions don't
  * know (section.c). */
 

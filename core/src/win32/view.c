@@ -7,11 +7,6 @@
 #define ZEROS_BYTES ((size_t)16 << 20)
 #define ANYWHERE ((unsigned char *)UINTPTR_MAX)
 
-static mapped_status system_error(mapped_error *error, const char *call)
-{
-    return mapped_error_set_system(error, (int)GetLastError(), call);
-}
-
 static size_t granularity(void)
 {
     SYSTEM_INFO system;
@@ -111,14 +106,14 @@ static mapped_status place(mapped__mapping *mapping,
     unsigned char *end = mapping->address + mapped__view_extent(mapping);
     HANDLE section = open_section(request);
     if (section == NULL)
-        return system_error(error, "CreateFileMapping");
+        return mapped__system_error(error, "CreateFileMapping");
     mapped__view view = {.section = section,
                          .offset = request->offset + from,
                          .size = request->length - from,
                          .protection = protection(request->flags)};
     mapped_status status = MAPPED_OK;
     if (!swap_in(mapping->address + from, end, to - from, &view))
-        status = system_error(error, "MapViewOfFile3");
+        status = mapped__system_error(error, "MapViewOfFile3");
     close_section(request, section);
     return status;
 }
@@ -130,7 +125,7 @@ static mapped_status map_placed(const mapped__map_request *request,
     made.section = MAPPED__VIEW_PLACED;
     made.address = mapped__placeholder_reserve(mapped__view_extent(&made));
     if (made.address == NULL)
-        return system_error(error, "VirtualAlloc2 of the reserve");
+        return mapped__system_error(error, "VirtualAlloc2 of the reserve");
     if (made.used > 0) {
         mapped_status status = place(&made, request, 0, made.used, error);
         if (status != MAPPED_OK) {
@@ -241,7 +236,7 @@ mapped_status mapped__view_zero(unsigned char *start, unsigned char *end,
     if (!mapped__placeholder_available())
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "MapViewOfFile3");
     if (!create_zeros((size_t)(end - start), writable, &zeros))
-        return system_error(error, "CreateFileMapping");
+        return mapped__system_error(error, "CreateFileMapping");
     mapped__swap_begin(start, (size_t)(end - start));
     if (are_whole_views(start, end))
         zero_each(start, end, &zeros);
@@ -262,7 +257,7 @@ mapped_status mapped__view_restore(mapped__mapping *mapping,
     size_t extent = mapped__view_extent(mapping);
     bool writable = mapping->flags & MAPPED__MAP_WRITE;
     if (!create_zeros(extent, writable, &zeros))
-        return system_error(error, "CreateFileMapping");
+        return mapped__system_error(error, "CreateFileMapping");
     mapped__swap_begin(mapping->address, used);
     mapped__view_detach(mapping);
     mapped_status status = mapped__view_extend(mapping, request, used, error);
@@ -281,13 +276,13 @@ static mapped_status map_plain(const mapped__map_request *request,
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "reserve");
     HANDLE section = open_section(request);
     if (section == NULL)
-        return system_error(error, "CreateFileMapping");
+        return mapped__system_error(error, "CreateFileMapping");
     unsigned char *start = MapViewOfFile(
         section, plain_access(request->flags), (DWORD)(request->offset >> 32),
         (DWORD)request->offset, request->length);
     mapped_status status = MAPPED_OK;
     if (start == NULL)
-        status = system_error(error, "MapViewOfFile");
+        status = mapped__system_error(error, "MapViewOfFile");
     close_section(request, section);
     if (status != MAPPED_OK)
         return status;
