@@ -101,7 +101,7 @@ mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
     return mapped__region_report(slice.region, "write", status, error);
 }
 
-/* mapped_write, or store_at_target. */
+/* mapped_write, or store_appended. */
 typedef mapped_status write_function(mapped_slice to, size_t offset,
                                      const void *from, size_t n,
                                      mapped_error *error);
@@ -288,11 +288,11 @@ mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
     return mapped__region_report(slice.region, "move", status, error);
 }
 
-/* As mapped_write to the target of an append, which lies past the region's end.
+/* As mapped_write to an append range, which lies past the region's end.
  * The end of the append checks it. */
-static mapped_status store_at_target(mapped_slice to, size_t offset,
-                                     const void *from, size_t n,
-                                     mapped_error *error)
+static mapped_status store_appended(mapped_slice to, size_t offset,
+                                    const void *from, size_t n,
+                                    mapped_error *error)
 {
     (void)error;
     if (n > 0)
@@ -303,7 +303,7 @@ static mapped_status store_at_target(mapped_slice to, size_t offset,
 static mapped_status append(mapped_region *region, const void *data, size_t n,
                             mapped_error *error)
 {
-    mapped__append_target target;
+    mapped__append_range range;
     size_t own = SIZE_MAX; /* where in the region the data is */
     if (region != NULL)
         own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
@@ -313,12 +313,12 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
     if (n > 0 && n <= MAPPED__SHORT)
         return mapped__region_append_short(region, data, n, error);
     mapped_status status =
-        mapped__region_begin_append(region, n, &target, error);
+        mapped__region_begin_append(region, n, &range, error);
     if (status != MAPPED_OK)
         return status;
-    status = store_at_target(mapped_region_slice(region), target.start, data, n,
-                             error);
-    return mapped__region_end_append(region, &target, status, error);
+    status = store_appended(mapped_region_slice(region), range.start, data, n,
+                            error);
+    return mapped__region_end_append(region, &range, status, error);
 }
 
 mapped_status mapped_region_append(mapped_region *region, const void *data,
@@ -331,16 +331,16 @@ mapped_status mapped_region_append(mapped_region *region, const void *data,
 static mapped_status append_slice(mapped_region *region, mapped_slice data,
                                   mapped_error *error)
 {
-    mapped__append_target target;
+    mapped__append_range range;
     mapped_status status = mapped_slice_check(data, error);
     if (status == MAPPED_OK)
         status =
-            mapped__region_begin_append(region, data.length, &target, error);
+            mapped__region_begin_append(region, data.length, &range, error);
     if (status != MAPPED_OK)
         return status;
-    status = copy_pieces(store_at_target, mapped_region_slice(region),
-                         target.start, data, error);
-    return mapped__region_end_append(region, &target, status, error);
+    status = copy_pieces(store_appended, mapped_region_slice(region),
+                         range.start, data, error);
+    return mapped__region_end_append(region, &range, status, error);
 }
 
 mapped_status mapped_region_append_slice(mapped_region *region,

@@ -56,6 +56,15 @@ mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
     return fill(error, &filled);
 }
 
+mapped_status mapped__error_set_length(mapped_error *error,
+                                       mapped_status status,
+                                       const char *operation, uint64_t length,
+                                       uint64_t limit)
+{
+    return mapped_error_set_range(error, status, operation,
+                                  (mapped_error_range){0, length, limit});
+}
+
 mapped_status mapped_error_set_system(mapped_error *error, int os_error,
                                       const char *call)
 {

@@ -58,7 +58,7 @@ static mapped_status begin_locked(const mapped__region *self,
 static mapped_status begin(mapped__region *self, mapped_slice slice,
                            request *request, mapped_error *error)
 {
-    mapped_status status = mapped__region_lock(self, false, "flush", error);
+    mapped_status status = mapped__region_lock(self, "flush", error);
     if (status != MAPPED_OK)
         return status;
     status = begin_locked(self, slice, request, error);
@@ -105,8 +105,8 @@ static mapped_status end(mapped__region *self, mapped_slice slice,
                          mapped_status status, bool file_synced,
                          mapped_error *error)
 {
-    mapped_status lock_status = mapped__region_lock(
-        self, false, "flush", status == MAPPED_OK ? error : NULL);
+    mapped_status lock_status =
+        mapped__region_lock(self, "flush", status == MAPPED_OK ? error : NULL);
     if (lock_status != MAPPED_OK)
         return status == MAPPED_OK ? lock_status : status;
     status = end_locked(self, slice, status, file_synced, error);

@@ -28,7 +28,7 @@ static mapped_status open_for_lock(mapped_slice slice, bool shared,
     if (status == MAPPED_OK && slice.length == 0)
         status = mapped_error_set(error, MAPPED_ARGUMENT, "lock of no bytes");
     if (status == MAPPED_OK)
-        status = mapped__region_lock(self, false, "lock", error);
+        status = mapped__region_lock(self, "lock", error);
     if (status != MAPPED_OK)
         return status;
     status = reopen(self, shared, file, error);

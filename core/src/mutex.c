@@ -138,7 +138,7 @@ static mapped_status try_take(const mapped_mutex *mutex, uint64_t *word,
     unsigned char *p;
     const mapped_slice slice = mutex->word_.word;
     mapped__region *region = mapped__region_of(slice.region);
-    mapped_status status = mapped__region_lock(region, false, "lock", error);
+    mapped_status status = mapped__region_lock(region, "lock", error);
     if (status != MAPPED_OK)
         return status;
     status = mapped_slice_enter_write(slice, 0, slice.length, &p, error);

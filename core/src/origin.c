@@ -81,7 +81,7 @@ mapped_status mapped_region_origin(mapped_region *region, mapped_origin *origin,
 {
     mapped_origin found;
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "origin", error);
+    mapped_status status = mapped__region_lock(self, "origin", error);
     if (status != MAPPED_OK)
         return status;
     status = describe(self, &found, error);

@@ -195,7 +195,7 @@ static mapped_status discard_locked(mapped_slice slice, mapped_error *error)
 static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
 {
     mapped__region *self = mapped__region_of(slice.region);
-    mapped_status status = mapped__region_lock(self, false, "discard", error);
+    mapped_status status = mapped__region_lock(self, "discard", error);
     if (status != MAPPED_OK)
         return status;
     status = discard_locked(slice, error);
@@ -210,7 +210,7 @@ static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
 static mapped_status discard_blocks(mapped_slice slice, mapped_error *error)
 {
     mapped__region *self = mapped__region_of(slice.region);
-    mapped_status status = mapped__region_lock(self, false, "discard", error);
+    mapped_status status = mapped__region_lock(self, "discard", error);
     if (status != MAPPED_OK)
         return status;
     status = mapped_slice_check_writable(slice, error);
@@ -247,7 +247,7 @@ mapped_status mapped_discard(mapped_slice slice, mapped_error *error)
 static mapped_status borrow_file(mapped__region *self, intptr_t *file,
                                  mapped_error *error)
 {
-    mapped_status status = mapped__region_lock(self, false, "revert", error);
+    mapped_status status = mapped__region_lock(self, "revert", error);
     if (status != MAPPED_OK)
         return status;
     status = mapped__region_open_file(self, file, error);

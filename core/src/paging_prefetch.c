@@ -124,8 +124,7 @@ static mapped_status start(mapped_slice slice, mapped_error *error)
     mapped__region *self = mapped__region_of(slice.region);
     bool begun = false;
     if (slice.length > LITTLE && has_file(self)) {
-        mapped_status status =
-            mapped__region_lock(self, false, "prefetch", error);
+        mapped_status status = mapped__region_lock(self, "prefetch", error);
         if (status != MAPPED_OK)
             return status;
         begun = read_ahead(self, slice);

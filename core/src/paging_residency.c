@@ -77,7 +77,7 @@ static mapped_status ask_cache(mapped_slice slice, mapped__cached *cached,
     mapped__region *self = mapped__region_of(slice.region);
     *known = false;
     if (!shows_cache(self) ||
-        mapped__region_lock(self, false, "residency", NULL) != MAPPED_OK)
+        mapped__region_lock(self, "residency", NULL) != MAPPED_OK)
         return MAPPED_OK;
     mapped_status status = mapped__region_open_file(self, &file, &reason);
     if (status == MAPPED_OK) {

@@ -170,22 +170,22 @@ mapped_status mapped__map(const mapped__map_request *request,
                           mapped__mapping *mapping, mapped_error *error);
 
 /* Makes [0, length) of the mapping usable, the rest not; file and offset as in
- * the request that made it. `alone` says that nobody else can reach the memory:
- * only then may the address move and may a cut-off tail be unmapped. Otherwise
- * growth that would have to move is MAPPED_BUSY, and a cut-off tail becomes
- * zero pages, its addresses kept as reserve (on Windows the tail of a file
- * stays, and in `used`). On failure the old mapping stands.
+ * the request that made it. `unshared` says that nobody else can reach the
+ * memory: only then may the address move and may a cut-off tail be unmapped.
+ * Otherwise growth that would have to move is MAPPED_BUSY, and a cut-off tail
+ * becomes zero pages, its addresses kept as reserve (on Windows the tail of a
+ * file stays, and in `used`). On failure the old mapping stands.
  */
 mapped_status mapped__map_resize(mapped__mapping *mapping,
-                                 const mapped__map_request *request, bool alone,
-                                 mapped_error *error);
+                                 const mapped__map_request *request,
+                                 bool unshared, mapped_error *error);
 
 /* Comes before mapped__file_resize shortens the mapped file. Windows refuses
  * that while any of the file is mapped: there the pages go, the address too if
  * there is no other way, and mapped__map_resize with the new length (or the
  * old, if the file stayed as it was) maps them again. MAPPED_BUSY unless
- * `alone`, as in mapped__map_resize. Elsewhere it does nothing. */
-mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
+ * `unshared`, as in mapped__map_resize. Elsewhere it does nothing. */
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
                                  mapped_error *error);
 
 /* Replaces [offset, offset + length) by zero pages that may be read and

@@ -125,22 +125,18 @@ static uint64_t wait_for_unlock(mapped__region *self, uint64_t seen)
     return control_of(self);
 }
 
-mapped_status mapped__region_lock(mapped__region *self, bool alone,
-                                  const char *what, mapped_error *error)
+mapped_status mapped__region_lock(mapped__region *self, const char *what,
+                                  mapped_error *error)
 {
     if (self == NULL)
         return refuse_closed(NULL, what, error);
     uint64_t seen = control_of(self);
-    uint64_t added =
-        MAPPED__CONTROL_LOCKED | (alone ? MAPPED__CONTROL_NO_NEW_EXPORTS : 0);
     for (;;) {
         if (seen & MAPPED__CONTROL_LOCKED)
             seen = wait_for_unlock(self, seen);
         else if (seen & MAPPED__CONTROL_CLOSED)
             return refuse_closed(&self->head, what, error);
-        else if (alone && (seen & MAPPED__CONTROL_EXPORTS) != 0)
-            return mapped__region_busy(self, what, error);
-        else if (swap_control(self, &seen, seen | added))
+        else if (swap_control(self, &seen, seen | MAPPED__CONTROL_LOCKED))
             return MAPPED_OK;
     }
 }
@@ -171,6 +167,19 @@ mapped_status mapped__region_lock_exports(mapped__region *self,
         if (swap_control(self, &seen, seen | MAPPED__CONTROL_NO_NEW_EXPORTS))
             return MAPPED_OK;
     return mapped__region_busy(self, what, error);
+}
+
+mapped_status mapped__region_lock_unexported(mapped__region *self,
+                                             const char *what,
+                                             mapped_error *error)
+{
+    mapped_status status = mapped__region_lock(self, what, error);
+    if (status != MAPPED_OK)
+        return status;
+    status = mapped__region_lock_exports(self, what, error);
+    if (status != MAPPED_OK)
+        mapped__region_unlock(self);
+    return status;
 }
 
 bool mapped__region_stop_new_exports(mapped__region *self)
@@ -361,7 +370,7 @@ static void end_access(mapped__region *self)
 /* Runs once, when access has ended and no export is left. */
 static void end_memory(mapped__region *self)
 {
-    if (mapped__region_is_alone(self))
+    if (mapped__region_is_unshared(self))
         free_memory(self);
     else
         revoke_memory(self);
@@ -369,14 +378,14 @@ static void end_memory(mapped__region *self)
 
 static bool is_unused(const mapped__region *self)
 {
-    return mapped__region_is_alone(self) &&
+    return mapped__region_is_unshared(self) &&
            mapped_region_exports(&self->head) == 0;
 }
 
 mapped_status mapped_region_close(mapped_region *region, mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, true, "close", error);
+    mapped_status status = mapped__region_lock_unexported(self, "close", error);
     if (status == MAPPED_CLOSED) {
         /* An earlier close has left the memory to those who used it then. */
         if (self != NULL && is_unused(self))
@@ -412,7 +421,7 @@ static size_t leave_to_exports(mapped__region *self)
 size_t mapped_region_retire(mapped_region *region)
 {
     mapped__region *self = mapped__region_of(region);
-    if (mapped__region_lock(self, false, "close", NULL) != MAPPED_OK)
+    if (mapped__region_lock(self, "close", NULL) != MAPPED_OK)
         return mapped_region_exports(region);
     __atomic_fetch_or(&self->control, MAPPED__CONTROL_NO_NEW_EXPORTS,
                       __ATOMIC_ACQ_REL);

@@ -1,22 +1,22 @@
-/* Room for what is appended. Making a file longer takes several system calls,
- * so append makes it longer in steps, ahead of the data, and closing the region
- * trims it. Meanwhile the file has a spare and a trailer behind its data:
+/* Appending. Making a file longer takes several system calls, so append makes
+ * it longer ahead of the data, and closing the region trims it. Meanwhile the
+ * file has a spare and a trailer behind its data:
  *
  *     | data ............. | spare .............. | trailer |
  *     A                    B                      C         D
  *
  * A, at `offset` in the file, is where the region begins.
  *
- * B, at `offset + length`, is where the region and the data end. The next
- * append stores its bytes there, or after those of appends that are running.
+ * B, at `offset + length`, is where the region and the data end. An append
+ * stores its bytes behind that, in an append range of its own.
  *
  * C, at `offset + capacity`, is how far the region can grow before the file has
  * to get longer.
  *
  * D, at C + TRAILER_SIZE, is the end of the file.
  *
- * The trailer tells those who open the file meanwhile, or after a crash, where
- * B is. bulk.h describes its bytes.
+ * The trailer says where B is, for processes that open the file meanwhile, or
+ * after a crash. bulk.h describes its bytes.
  *
  * - C is a multiple of STEP in the file, and the trailer holds the file's size.
  * A trailer is valid only if both are true. Hardly any other file has a size
@@ -37,9 +37,9 @@
  * data ends where the region does, unless another process has appended since.
  *
  * An append stores its bytes past the region's end, where nobody can see them,
- * and then makes the region longer. One that fails leaves nothing; but if
- * another append that began later has ended before it, the region has grown
- * past its bytes, and zeros stay there. */
+ * and then makes the region longer. An append that fails leaves nothing; but if
+ * another one, with a later range, has ended before it, the region has grown
+ * past its range, and zeros stay there. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -83,10 +83,10 @@ static uint64_t read_data_end(intptr_t file, const mapped__file_info *info)
     return end <= size - TRAILER_SIZE ? end : size;
 }
 
-/* Another process may trim the file or make it longer between the look at its
- * size and the look at its trailer. So if the size allows a trailer and none is
- * found, both are looked at again, and there is no trailer only if eight tries
- * have found none. */
+/* Another process may truncate the file or make it longer between the read of
+ * its size and that of its trailer. So if the size allows a trailer and none is
+ * found, both are read again, and there is no trailer only if eight tries have
+ * found none. */
 uint64_t mapped__file_data_end(intptr_t file, mapped__file_info *info)
 {
     for (int tries = 0; tries < 8; tries++) {
@@ -215,16 +215,16 @@ static uint64_t choose_size(const mapped__region *self, size_t length)
  * blocks. A write that fails may have made the file longer all the same, so the
  * old size is given back to it. */
 static mapped_status extend_file(const mapped__region *self, uint64_t size,
-                                 uint64_t new_size, mapped_error *error)
+                                 uint64_t new_size)
 {
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
     mapped_status status = mapped__file_write_trailer(
-        self->file, new_size, self->offset + self->length, error);
+        self->file, new_size, self->offset + self->length, NULL);
     if (status != MAPPED_OK) {
         (void)mapped__file_resize(self->file, new_size, size, false, NULL);
         return status;
     }
-    return mapped__file_resize(self->file, size, new_size, allocate, error);
+    return mapped__file_resize(self->file, size, new_size, allocate, NULL);
 }
 
 /* Makes the mapping longer and then the file. If the file has a spare that is
@@ -232,27 +232,26 @@ static mapped_status extend_file(const mapped__region *self, uint64_t size,
  * that over and the file stays as it is. MAPPED_BUSY: the mapping has to move
  * and can't. After any other failure the caller can still make the file as long
  * as it must be. */
-static mapped_status make_spare(mapped__region *self, size_t length,
-                                mapped_error *error)
+static mapped_status make_spare(mapped__region *self, size_t length)
 {
     mapped__file_info info;
-    mapped_status status = mapped__file_info_get(self->file, &info, error);
+    mapped_status status = mapped__file_info_get(self->file, &info, NULL);
     if (status != MAPPED_OK)
         return status;
     uint64_t data_end = self->offset + self->length;
     bool usable =
         info.size != data_end && size_is_usable(self, info.size, length);
     uint64_t size = usable ? info.size : choose_size(self, length);
-    /* This looks at the size of the file again, which must not get shorter. */
+    /* This reads the size of the file again, which must not get shorter. */
     bool ends_here = mapped__file_data_end(self->file, &info) == data_end;
     if (!ends_here || size == 0 || size < info.size)
-        return mapped_error_set(error, MAPPED_RANGE, "append in steps");
-    status = mapped__region_extend(self, (size_t)(size - self->offset), error);
+        return MAPPED_RANGE;
+    status = mapped__region_extend(self, (size_t)(size - self->offset), NULL);
     if (status != MAPPED_OK)
         return status;
     mapped__region_publish(self, self->length);
     if (size > info.size)
-        status = extend_file(self, info.size, size, error);
+        status = extend_file(self, info.size, size);
     if (status != MAPPED_OK)
         return status;
     mapped__region_recover_past_end(self);
@@ -262,23 +261,24 @@ static mapped_status make_spare(mapped__region *self, size_t length,
 }
 
 /* Makes a spare unless there is one in which the region can grow to `length`
- * bytes. `*has_room` tells whether there is one after that. MAPPED_BUSY is the
- * only error: if there can be no spare, the append makes the file just as long
- * as it must be. */
+ * bytes. `*fits` tells whether there is one after that. MAPPED_BUSY is the only
+ * error: if there can be no spare, the append makes the file just as long as it
+ * must be. */
 static mapped_status ensure_spare(mapped__region *self, size_t length,
-                                  bool *has_room, mapped_error *error)
+                                  bool *fits, mapped_error *error)
 {
-    *has_room = length <= self->appends.capacity;
-    if (*has_room || !self->appends.in_steps ||
+    *fits = length <= self->appends.capacity;
+    if (*fits || !self->appends.may_have_spare ||
         mapped__region_check_growable(self, NULL) != MAPPED_OK)
         return MAPPED_OK;
-    self->appends.in_steps = mapped__file_is_writable_at(self->file);
-    if (!self->appends.in_steps)
+    self->appends.may_have_spare = mapped__file_is_writable_at(self->file);
+    if (!self->appends.may_have_spare)
         return MAPPED_OK;
     mapped__region_free_old(self);
-    mapped_status status = make_spare(self, length, error);
-    *has_room = status == MAPPED_OK;
-    return status == MAPPED_BUSY ? status : MAPPED_OK;
+    mapped_status status = make_spare(self, length);
+    *fits = status == MAPPED_OK;
+    return status == MAPPED_BUSY ? mapped__region_busy(self, "append", error)
+                                 : MAPPED_OK;
 }
 
 void mapped__region_trim(mapped__region *self, size_t data_length,
@@ -322,7 +322,7 @@ size_t mapped_region_spare(const mapped_region *region)
 /* The first append that crosses a multiple of STEP brings in all pages up to
  * the next multiple, in one call: that takes less time than a fault for each
  * page. Errors are ignored, because the store will meet them. */
-static void fetch_spare(const mapped__region *self, size_t end)
+static void prefault_spare(const mapped__region *self, size_t end)
 {
     size_t start = (self->lead + end) & ~((size_t)STEP - 1);
     if (start <= self->lead + self->appends.next ||
@@ -336,17 +336,17 @@ static void fetch_spare(const mapped__region *self, size_t end)
 /* Makes the mapping and the file long enough for an append that ends at `end`.
  * Lost pages past the region's end are mapped again first, because the disk may
  * have space by now. */
-static mapped_status make_room(mapped__region *self, size_t end,
-                               mapped_error *error)
+static mapped_status make_longer(mapped__region *self, size_t end,
+                                 mapped_error *error)
 {
-    bool has_room;
+    bool fits;
     if (MAPPED__LOAD(&self->head.state_) & MAPPED__STATE_LOST)
         mapped__region_recover_past_end(self);
-    mapped_status status = ensure_spare(self, end, &has_room, error);
-    if (status == MAPPED_OK && !has_room)
+    mapped_status status = ensure_spare(self, end, &fits, error);
+    if (status == MAPPED_OK && !fits)
         return mapped__region_resize(self, end, true, error);
     if (status == MAPPED_OK)
-        fetch_spare(self, end);
+        prefault_spare(self, end);
     return status;
 }
 
@@ -359,44 +359,31 @@ bool mapped__thread_appends(void)
     return thread_appends > 0;
 }
 
-/* Gives an append of `n` bytes (not 0) the place after the last one's. */
-static mapped_status take_target(mapped__region *self, size_t n,
-                                 mapped__append_target *target,
-                                 mapped_error *error)
+/* Gives an append of `n` bytes the range after the last one's. An append of no
+ * bytes gets its errors from a resize to the length that the region has. */
+static mapped_status take_range(mapped__region *self, size_t n,
+                                mapped__append_range *range,
+                                mapped_error *error)
 {
-    size_t start = self->appends.next;
-    size_t end;
-    if (!mapped_add_size(start, n, &end)) {
-        const mapped_error_range range = {.length = n, .limit = SIZE_MAX};
-        return mapped_error_set_range(error, MAPPED_OVERFLOW, "append", range);
-    }
-    mapped_status status = make_room(self, end, error);
+    size_t start = n > 0 ? self->appends.next : self->length, end;
+    if (!mapped_add_size(start, n, &end))
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "append", n,
+                                        SIZE_MAX);
+    mapped_status status = n > 0
+                               ? make_longer(self, end, error)
+                               : mapped__region_resize(self, end, true, error);
     if (status != MAPPED_OK)
         return status;
-    self->appends.next = end;
-    *target = (mapped__append_target){
+    if (n > 0)
+        self->appends.next = end;
+    *range = (mapped__append_range){
         .start = start, .length = n, .truncations = self->appends.truncations};
-    return MAPPED_OK;
-}
-
-/* For an append of no bytes, which gets its errors from a resize to the length
- * that the region has. */
-static mapped_status take_empty_target(mapped__region *self,
-                                       mapped__append_target *target,
-                                       mapped_error *error)
-{
-    mapped_status status =
-        mapped__region_resize(self, self->length, true, error);
-    if (status != MAPPED_OK)
-        return status;
-    *target = (mapped__append_target){.start = self->length,
-                                      .truncations = self->appends.truncations};
     return MAPPED_OK;
 }
 
 /* Does what mapped__region_begin_append does, with the region locked. */
 static mapped_status begin_locked(mapped__region *self, size_t n,
-                                  mapped__append_target *target,
+                                  mapped__append_range *range,
                                   mapped_error *error)
 {
     if (self->appends.running == 0)
@@ -405,22 +392,21 @@ static mapped_status begin_locked(mapped__region *self, size_t n,
         return mapped_error_set(error, MAPPED_READONLY, "append");
     if (self->appends.invalidated > 0)
         return mapped__region_busy(self, "append", error);
-    return n > 0 ? take_target(self, n, target, error)
-                 : take_empty_target(self, target, error);
+    return take_range(self, n, range, error);
 }
 
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
-                                          mapped__append_target *target,
+                                          mapped__append_range *range,
                                           mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "append", error);
+    mapped_status status = mapped__region_lock(self, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = begin_locked(self, n, target, error);
+    status = begin_locked(self, n, range, error);
     if (status == MAPPED_OK) {
         thread_appends++;
-        target->recoveries = mapped_region_recovery_count(region);
+        range->recoveries = mapped_region_recovery_count(region);
         MAPPED__STORE(&self->appends.running, self->appends.running + 1);
     }
     mapped__region_unlock(self);
@@ -454,36 +440,35 @@ static void forget_spare_if_truncated(mapped__region *self)
         mapped__region_check_spare(self, &info);
 }
 
-/* Makes an error about a lost page, of the append's target or of the trailer,
- * name the bytes of the append: callers know nothing of the trailer. */
-static void name_target(const mapped__append_target *target,
-                        mapped_error *error)
+/* Makes an error about a lost page, of the append range or of the trailer, name
+ * the append range: callers know nothing of the trailer. */
+static void name_range(const mapped__append_range *range, mapped_error *error)
 {
     if (error == NULL)
         return;
-    error->offset = target->start;
-    error->length = target->length;
-    error->limit = target->start + target->length;
+    error->offset = range->start;
+    error->length = range->length;
+    error->limit = range->start + range->length;
 }
 
 /* Makes the region longer, unless the bytes or the trailer are lost, or the
  * file was truncated since the append began. */
 static mapped_status publish_append(mapped__region *self,
-                                    const mapped__append_target *target,
+                                    const mapped__append_range *range,
                                     mapped_error *error)
 {
-    size_t start = target->start, end = start + target->length;
-    if (self->appends.truncations != target->truncations) {
-        const mapped_error_range range = {
-            .offset = start, .length = target->length, .limit = self->length};
-        return mapped_error_set_range(error, MAPPED_RANGE, "append", range);
+    size_t start = range->start, end = start + range->length;
+    if (self->appends.truncations != range->truncations) {
+        const mapped_error_range gone = {
+            .offset = start, .length = range->length, .limit = self->length};
+        return mapped_error_set_range(error, MAPPED_RANGE, "append", gone);
     }
     mapped_status status =
-        check_stored(self, self->lead + start, target->length, error);
+        check_stored(self, self->lead + start, range->length, error);
     if (status == MAPPED_OK && end > self->length)
         status = write_data_end(self, end, error);
     if (status != MAPPED_OK) {
-        name_target(target, error);
+        name_range(range, error);
         return status;
     }
     if (end > self->length)
@@ -495,11 +480,11 @@ static mapped_status publish_append(mapped__region *self,
 /* Does what mapped__region_end_append does, with the region locked and the
  * append not counted as running any more. */
 static mapped_status end_locked(mapped__region *self,
-                                const mapped__append_target *target,
+                                const mapped__append_range *range,
                                 mapped_status status, mapped_error *error)
 {
     if (status == MAPPED_OK)
-        status = publish_append(self, target, error);
+        status = publish_append(self, range, error);
     if (self->appends.running == 0 && self->appends.next > self->length)
         undo_failed_appends(self);
     if (status == MAPPED_FAULT)
@@ -507,34 +492,38 @@ static mapped_status end_locked(mapped__region *self,
     return status;
 }
 
-/* Takes an append that ends out of the counts of running appends. */
-static void uncount_append(mapped__appends *appends,
-                           const mapped__append_target *target)
+/* Counts an append as not running any more. Several may end at once after the
+ * region was closed, when nobody can lock it. */
+static void count_end(mapped__appends *appends)
 {
-    assert(appends->running > 0);
-    MAPPED__STORE(&appends->running, appends->running - 1);
-    if (appends->invalidated > 0 && target->truncations != appends->truncations)
-        appends->invalidated--;
+    size_t before = __atomic_fetch_sub(&appends->running, 1, __ATOMIC_ACQ_REL);
+    assert(before > 0);
+    (void)before;
 }
 
 mapped_status mapped__region_end_append(mapped_region *region,
-                                        const mapped__append_target *target,
+                                        const mapped__append_range *range,
                                         mapped_status status,
                                         mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    const mapped__lost bytes = {.offset = target->start,
-                                .length = target->length};
+    const mapped__lost bytes = {.offset = range->start,
+                                .length = range->length};
     thread_appends--;
-    mapped_status lock_status = mapped__region_lock(
-        self, false, "append", status == MAPPED_OK ? error : NULL);
-    if (lock_status != MAPPED_OK)
+    mapped_status lock_status =
+        mapped__region_lock(self, "append", status == MAPPED_OK ? error : NULL);
+    if (lock_status != MAPPED_OK) {
+        count_end(&self->appends);
         return status == MAPPED_OK ? lock_status : status;
+    }
     if (status == MAPPED_OK)
         status = mapped__region_check_recovered(&self->head, &bytes,
-                                                target->recoveries, error);
-    uncount_append(&self->appends, target);
-    status = end_locked(self, target, status, error);
+                                                range->recoveries, error);
+    count_end(&self->appends);
+    if (self->appends.invalidated > 0 &&
+        range->truncations != self->appends.truncations)
+        self->appends.invalidated--;
+    status = end_locked(self, range, status, error);
     mapped__region_unlock(self);
     return status;
 }
@@ -543,18 +532,18 @@ mapped_status mapped__region_append_short(mapped_region *region,
                                           const void *data, size_t n,
                                           mapped_error *error)
 {
-    mapped__append_target target;
+    mapped__append_range range;
     mapped__region *self = mapped__region_of(region);
     unsigned char bytes[MAPPED__SHORT];
     assert(n > 0 && n <= MAPPED__SHORT);
     memcpy(bytes, data, n);
-    mapped_status status = mapped__region_lock(self, false, "append", error);
+    mapped_status status = mapped__region_lock(self, "append", error);
     if (status != MAPPED_OK)
         return status;
-    status = begin_locked(self, n, &target, error);
+    status = begin_locked(self, n, &range, error);
     if (status == MAPPED_OK) {
-        memcpy(self->mapping.address + self->lead + target.start, bytes, n);
-        status = end_locked(self, &target, status, error);
+        memcpy(self->mapping.address + self->lead + range.start, bytes, n);
+        status = end_locked(self, &range, status, error);
     }
     mapped__region_unlock(self);
     return status;

@@ -174,7 +174,7 @@ mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
     mapped__region *self = mapped__region_of(region);
     if (!find_lost(self, offset + self->lead, n, &lost))
         return MAPPED_OK;
-    mapped_status status = mapped__region_lock(self, false, "access", error);
+    mapped_status status = mapped__region_lock(self, "access", error);
     if (status != MAPPED_OK)
         return status;
     status = report(self, &lost, error);
@@ -235,7 +235,7 @@ mapped_status mapped__region_check_all(mapped__region *self,
 mapped_status mapped_region_check(mapped_region *region, mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "check", error);
+    mapped_status status = mapped__region_lock(self, "check", error);
     if (status != MAPPED_OK)
         return status;
     status = mapped__region_check_all(self, error);
@@ -249,7 +249,7 @@ mapped_status mapped_region_faults(mapped_region *region,
 {
     mapped__lost lost[MAPPED__LOST_ROOM];
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "faults", error);
+    mapped_status status = mapped__region_lock(self, "faults", error);
     if (status != MAPPED_OK)
         return status;
     size_t stretches =

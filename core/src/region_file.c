@@ -82,7 +82,7 @@ mapped_status mapped_region_size(mapped_region *region, uint64_t *size,
                                  mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "size", error);
+    mapped_status status = mapped__region_lock(self, "size", error);
     if (status != MAPPED_OK)
         return status;
     if (self->file == MAPPED__NO_FILE && self->name == NULL)
@@ -104,7 +104,7 @@ mapped_status mapped_region_seal(mapped_region *region, unsigned seals,
     const unsigned all =
         MAPPED_SEAL_GROW | MAPPED_SEAL_SHRINK | MAPPED_SEAL_WRITE;
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "seal", error);
+    mapped_status status = mapped__region_lock(self, "seal", error);
     if (status != MAPPED_OK)
         return status;
     if (seals == 0 || seals & ~all)
@@ -122,7 +122,7 @@ mapped_status mapped_region_descriptor(mapped_region *region,
                                        mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "fileno", error);
+    mapped_status status = mapped__region_lock(self, "fileno", error);
     if (status != MAPPED_OK)
         return status;
     if (self->file == MAPPED__NO_FILE)

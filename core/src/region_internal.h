@@ -16,21 +16,21 @@ typedef struct mapped__old_mapping {
     mapped__guard_slot *slot;
 } mapped__old_mapping;
 
-/* The appends to a region, and the room that they have made in its file. An
+/* The appends to a region, and the spare that they have made in its file. An
  * append is running from mapped__region_begin_append to
  * mapped__region_end_append. */
 typedef struct mapped__appends {
-    bool in_steps;   /* the file may get longer ahead of the data */
-    size_t capacity; /* the region can grow to this length before the file must
-                      * get longer; 0: the region has no spare */
-    size_t running;  /* number of running appends */
-    size_t next;     /* where the next append stores its bytes: at the region's
-                      * end, or after the bytes of running appends */
-    uint32_t truncations;     /* how often the bytes past the region's end were
-                               * dropped, because the file got shorter, or by a
-                               * fork in the middle of an append */
-    size_t invalidated;       /* number of running appends that began before the
-                               * last truncation: they will fail */
+    bool may_have_spare;  /* the file may get longer ahead of the data */
+    size_t capacity;      /* the region can grow to this length before the file
+                           * must get longer; 0: the region has no spare */
+    size_t running;       /* number of running appends */
+    size_t next;          /* where the next append range starts: at the region's
+                           * end, or after the ranges of running appends */
+    uint32_t truncations; /* how often the bytes past the region's end were
+                           * dropped, because the file got shorter, or by a
+                           * fork in the middle of an append */
+    size_t invalidated;   /* number of running appends that began before the
+                           * last truncation: they will fail */
     uint64_t file_end_before; /* where the file ended before running appends
                                * made it longer; UINT64_MAX: they haven't */
 } mapped__appends;
@@ -131,12 +131,12 @@ static inline mapped__region *mapped__region_of_guard(mapped__guard *guard)
     return (mapped__region *)((char *)guard - offsetof(mapped__region, guard));
 }
 
-/* Does the caller have the only reference, and is no append running? Then
- * nobody else can be in the middle of an access, so addresses may move or be
+/* Does the caller have the only reference, and is no append running? Then no
+ * other thread can be in the middle of an access, so addresses may move or be
  * given back. The caller has locked or closed the region. (An append may be
  * running in the caller's own thread, if this is called by the handler of a
  * fault that the append has met.) */
-static inline bool mapped__region_is_alone(const mapped__region *self)
+static inline bool mapped__region_is_unshared(const mapped__region *self)
 {
     return MAPPED__LOAD_ACQUIRE(&self->references) == 1 &&
            MAPPED__LOAD(&self->appends.running) == 0;
@@ -171,16 +171,18 @@ static inline void mapped__region_move_refresh_limit(mapped__region *self)
 }
 
 /* Waits while another thread resizes or closes, then keeps such threads out
- * until unlock. With `alone` there must be no export either (MAPPED_BUSY), and
- * none begins until unlock. `what` is the operation that an error names.
- * MAPPED_CLOSED. */
-mapped_status mapped__region_lock(mapped__region *self, bool alone,
-                                  const char *what, mapped_error *error);
-/* Makes a region that is locked as if it had been locked with `alone`:
- * MAPPED_BUSY while there is an export. */
+ * until unlock. `what` is the operation that an error names. MAPPED_CLOSED. */
+mapped_status mapped__region_lock(mapped__region *self, const char *what,
+                                  mapped_error *error);
+/* Keeps exports out, too, until the region, which is locked, is unlocked.
+ * MAPPED_BUSY while there is one. */
 mapped_status mapped__region_lock_exports(mapped__region *self,
                                           const char *what,
                                           mapped_error *error);
+/* Does both. */
+mapped_status mapped__region_lock_unexported(mapped__region *self,
+                                             const char *what,
+                                             mapped_error *error);
 /* Lets no export begin until the region, which is locked, is unlocked. Returns
  * true if an export that has begun before may show the mapping where it is
  * now, and false if the mapping may go. */
@@ -284,29 +286,31 @@ mapped_status mapped__region_check_growable(mapped__region *self,
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error);
 
-/* Where one append stores its bytes: past the region's end. */
-typedef struct mapped__append_target {
+/* The append range: where one append stores its bytes, past the region's end.
+ */
+typedef struct mapped__append_range {
     size_t start;
     size_t length;
     uint32_t truncations; /* appends.truncations when this append began */
     uint64_t recoveries;  /* mapped_region_recovery_count at that time */
-} mapped__append_target;
+} mapped__append_range;
 
-/* Makes room for `n` bytes (0: only checks that appending is allowed). Two
- * threads that append at the same time get targets of their own. Until the end
- * the region is not alone (mapped__region_is_alone), so its addresses stay.
- * Errors are those of mapped_region_resize. */
+/* Makes the file and the mapping long enough for `n` bytes more (0: only checks
+ * that appending is allowed). Two threads that append at the same time get
+ * ranges of their own. Until the end the region counts as shared
+ * (mapped__region_is_unshared), so its addresses stay. Errors are those of
+ * mapped_region_resize. */
 mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
-                                          mapped__append_target *target,
+                                          mapped__append_range *range,
                                           mapped_error *error);
 
-/* Makes the region longer, up to the end of the target, if `status` says that
- * the bytes are stored there. Returns `status`, or MAPPED_FAULT if a page of
- * the target or of the trailer is lost, or MAPPED_RANGE if the target has gone:
- * the file was truncated, and the region with it, or this is the child of a
- * fork that was made in the middle of it. */
+/* Makes the region longer, up to the end of the append range, if `status` says
+ * that the bytes are stored there. Returns `status`, or MAPPED_FAULT if a page
+ * of the range or of the trailer is lost, or MAPPED_RANGE if the range has
+ * gone: the file was truncated, and the region with it, or this is the child of
+ * a fork that was made in the middle of it. */
 mapped_status mapped__region_end_append(mapped_region *region,
-                                        const mapped__append_target *target,
+                                        const mapped__append_range *range,
                                         mapped_status status,
                                         mapped_error *error);
 /* Is this thread in the middle of an append, to whatever region? */

@@ -21,8 +21,8 @@ static mapped_status check_reserve(uint64_t reserve, uint64_t length,
 {
     if (reserve == 0 || reserve >= length)
         return MAPPED_OK;
-    const mapped_error_range range = {.length = length, .limit = reserve};
-    return mapped_error_set_range(error, MAPPED_ARGUMENT, why, range);
+    return mapped__error_set_length(error, MAPPED_ARGUMENT, why, length,
+                                    reserve);
 }
 
 #define OPEN_TOO_LONG "open: longer than the reserve"
@@ -313,10 +313,10 @@ mapped_status mapped__opening_map(mapped__opening *o, const char *name,
     self->by_path = o->path != NULL;
     self->refresh_limit =
         is_to_end(&o->options) || creates(o->mode) ? UINT64_MAX : o->length;
-    self->appends.in_steps = !self->fixed &&
-                             !(o->options.flags & MAPPED_OPEN_SHARED) &&
-                             mapped__mode_shares_writes(o->mode) &&
-                             o->info.page == mapped__page_size();
+    self->appends.may_have_spare = !self->fixed &&
+                                   !(o->options.flags & MAPPED_OPEN_SHARED) &&
+                                   mapped__mode_shares_writes(o->mode) &&
+                                   o->info.page == mapped__page_size();
     *region = &self->head;
     return MAPPED_OK;
 }

@@ -157,13 +157,14 @@ mapped_status mapped__region_protect(mapped__region *self, mapped_error *error)
 {
     if (mapped_region_readonly(&self->head))
         return MAPPED_OK;
-    mapped_status status = mapped__region_lock(self, true, "protect", error);
+    mapped_status status =
+        mapped__region_lock_unexported(self, "protect", error);
     if (status != MAPPED_OK)
         return status;
     mapped__region_free_old(self);
     __atomic_fetch_or(&self->head.traits_, MAPPED__TRAIT_READONLY,
                       __ATOMIC_SEQ_CST);
-    if (!self->wrapped && mapped__region_is_alone(self))
+    if (!self->wrapped && mapped__region_is_unshared(self))
         mapped__region_protect_pages(self);
     mapped__region_unlock(self);
     return MAPPED_OK;
@@ -174,7 +175,7 @@ mapped_status mapped__region_unprotect(mapped__region *self,
 {
     if (self->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "protect");
-    mapped_status status = mapped__region_lock(self, false, "protect", error);
+    mapped_status status = mapped__region_lock(self, "protect", error);
     if (status != MAPPED_OK)
         return status;
     status = mapped__region_unprotect_pages(self, error);
@@ -232,7 +233,8 @@ mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
 {
     if (start == end || mapped_region_readonly(&self->head))
         return MAPPED_OK;
-    mapped_status status = mapped__region_lock(self, true, "protect", error);
+    mapped_status status =
+        mapped__region_lock_unexported(self, "protect", error);
     if (status != MAPPED_OK)
         return status;
     stretch_list list = {0};
@@ -275,7 +277,7 @@ mapped_status mapped__region_unprotect_bytes(mapped__region *self, size_t start,
         return mapped_error_set(error, MAPPED_READONLY, "protect");
     if (start == end)
         return MAPPED_OK;
-    mapped_status status = mapped__region_lock(self, false, "protect", error);
+    mapped_status status = mapped__region_lock(self, "protect", error);
     if (status != MAPPED_OK)
         return status;
     status = unprotect_bytes(self, (stretch){start, end}, error);

@@ -45,11 +45,9 @@ static mapped_status restore(mapped__region *self, const mapped__lost *lost,
                              intptr_t file, mapped_error *error)
 {
     mapped__map_request request;
-    if (!mapped__region_describe(self, self->length, &request)) {
-        const mapped_error_range range = {.length = self->length,
-                                          .limit = SIZE_MAX};
-        return mapped_error_set_range(error, MAPPED_OVERFLOW, "recover", range);
-    }
+    if (!mapped__region_describe(self, self->length, &request))
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "recover",
+                                        self->length, SIZE_MAX);
     request.file = file;
     mapped_status status = restore_in(&self->mapping, &request, lost, error);
     for (mapped__old_mapping *old = self->old_mappings;
@@ -141,7 +139,7 @@ mapped_status mapped_region_recover_begin(mapped_region *region,
                                           mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "recover", error);
+    mapped_status status = mapped__region_lock(self, "recover", error);
     if (status != MAPPED_OK)
         return status;
     status = restore_needed(self, error);
@@ -156,7 +154,7 @@ mapped_status mapped_region_recover_end(mapped_region *region,
                                         mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "recover", error);
+    mapped_status status = mapped__region_lock(self, "recover", error);
     if (status != MAPPED_OK)
         return status;
     mapped__guard_end_recovery(&self->guard);

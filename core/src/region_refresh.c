@@ -53,12 +53,10 @@ static mapped_status find_length(const mapped__region *self, uint64_t data_end,
             .offset = self->offset, .length = wanted, .limit = SIZE_MAX / 2};
         return mapped_error_set_range(error, MAPPED_OVERFLOW, "refresh", range);
     }
-    if (self->reserve != 0 && wanted > self->reserve) {
-        const mapped_error_range range = {.length = wanted,
-                                          .limit = self->reserve};
-        return mapped_error_set_range(
-            error, MAPPED_ARGUMENT, "refresh: longer than the reserve", range);
-    }
+    if (self->reserve != 0 && wanted > self->reserve)
+        return mapped__error_set_length(error, MAPPED_ARGUMENT,
+                                        "refresh: longer than the reserve",
+                                        wanted, self->reserve);
     *length = (size_t)wanted;
     return MAPPED_OK;
 }
@@ -169,7 +167,7 @@ static mapped_status show_shorter(mapped__region *self, size_t length,
 static mapped_status check_alone(mapped__region *self, mapped_error *error)
 {
     mapped_status status = mapped__region_lock_exports(self, "refresh", error);
-    if (status == MAPPED_OK && !mapped__region_is_alone(self))
+    if (status == MAPPED_OK && !mapped__region_is_unshared(self))
         status = mapped__region_busy(self, "refresh", error);
     return status;
 }
@@ -329,7 +327,7 @@ mapped_status mapped_region_refresh(mapped_region *region,
 {
     mapped_change found;
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "refresh", error);
+    mapped_status status = mapped__region_lock(self, "refresh", error);
     if (status != MAPPED_OK)
         return status;
     status = refresh(self, &found, error);

@@ -1,18 +1,18 @@
-/* Growing and shrinking. Growing maps the pages before it publishes the length.
- * Shrinking publishes the length, then makes the file shorter, then drops the
- * pages. So a length that another thread has read never exceeds what is mapped,
- * unless the state word says that the region has shrunk.
+/* Growing and shrinking regions. Growing maps the pages before it publishes the
+ * length. Shrinking publishes the length, then makes the file shorter, then
+ * drops the pages. So a length that another thread has read never exceeds what
+ * is mapped, unless the state word says that the region has shrunk.
  *
  * A mapping grows in the first of these ways that is possible:
  *
  * - in place, into its reserve or over free addresses;
  *
- * - by moving, if nobody else can be in an access: such a region is `alone`
- *   (mapped__region_is_alone);
+ * - by moving, if no other thread can be in an access: such a region is
+ *   `unshared` (mapped__region_is_unshared);
  *
  * - as a second mapping beside the first, if the first is exported, or consists
- *   of parts that can't be moved at once. Nobody else may be in an access then,
- *   either. */
+ *   of parts that can't be moved at once. No other thread may be in an access
+ *   then, either. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -23,53 +23,33 @@
 
 #include "region_internal.h"
 
-static mapped_status refuse_length(mapped_error *error, mapped_status status,
-                                   uint64_t length, uint64_t limit)
-{
-    const mapped_error_range range = {.length = length, .limit = limit};
-    return mapped_error_set_range(error, status, "resize", range);
-}
-
-/* How errors name the operation, which is a resize or an append. */
-typedef struct operation_texts {
-    const char *name;
-    const char *too_long;
-} operation_texts;
-
-static const operation_texts resize_texts = {"resize",
-                                             "resize: longer than the reserve"};
-static const operation_texts append_texts = {"append",
-                                             "append: longer than the reserve"};
-
 static mapped_status check_resizable(const mapped__region *self,
-                                     uint64_t length,
-                                     const operation_texts *texts,
+                                     uint64_t length, const char *too_long,
                                      mapped_error *error)
 {
     const uint64_t max_length = SIZE_MAX / 2;
     if (self->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "resize");
     if (self->mode == MAPPED_MODE_COPY || self->wrapped || self->fixed)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, texts->name);
-    if (self->reserve != 0 && length > self->reserve) {
-        const mapped_error_range range = {.length = length,
-                                          .limit = self->reserve};
-        return mapped_error_set_range(error, MAPPED_ARGUMENT, texts->too_long,
-                                      range);
-    }
+        return mapped_error_set(error, MAPPED_UNSUPPORTED, "resize");
+    if (self->reserve != 0 && length > self->reserve)
+        return mapped__error_set_length(error, MAPPED_ARGUMENT, too_long,
+                                        length, self->reserve);
     if (length > max_length ||
         !mapped_range_fits_u64(self->offset, length, INT64_MAX))
-        return refuse_length(error, MAPPED_OVERFLOW, length, max_length);
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "resize",
+                                        length, max_length);
     return MAPPED_OK;
 }
 
-static mapped_status remap(mapped__region *self, size_t length, bool alone,
+static mapped_status remap(mapped__region *self, size_t length, bool unshared,
                            mapped_error *error)
 {
     mapped__map_request request;
     if (!mapped__region_describe(self, length, &request))
-        return refuse_length(error, MAPPED_OVERFLOW, length, SIZE_MAX);
-    return mapped__map_resize(&self->mapping, &request, alone, error);
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "resize",
+                                        length, SIZE_MAX);
+    return mapped__map_resize(&self->mapping, &request, unshared, error);
 }
 
 /* How many bytes of mapping `length` bytes of the region take: whole pages. */
@@ -102,7 +82,8 @@ static mapped_status map_with_reserve(const mapped__region *self, size_t length,
 {
     mapped__map_request request;
     if (!mapped__region_describe(self, length, &request))
-        return refuse_length(error, MAPPED_OVERFLOW, length, SIZE_MAX);
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "resize",
+                                        length, SIZE_MAX);
     mapped__map_request with_reserve = request;
     if (request.reserve == 0 &&
         mapped_multiply_size(request.length, 2, &with_reserve.reserve) &&
@@ -152,14 +133,14 @@ static mapped_status add_mapping(mapped__region *self, size_t length,
 }
 
 /* Moves the mapping to where `length` bytes fit; MAPPED_BUSY if the region is
- * not alone. If there are exports, the region gets a second mapping instead:
+ * not unshared. If there are exports, the region gets a second mapping instead:
  * they keep the mapping that they show, and so go on showing what private
  * memory held at this time. It gets a second mapping also if the system can't
  * move the first, because locks or advice have split it into several. */
 static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
-    if (!mapped__region_is_alone(self))
+    if (!mapped__region_is_unshared(self))
         return mapped__region_busy(self, "resize", error);
     if (mapped__region_stop_new_exports(self))
         return is_private(self) && !self->copies
@@ -197,14 +178,14 @@ static void restore_added_pages(mapped__region *self, size_t old_used)
 }
 
 /* Growth in place is tried first, because it disturbs nobody. Only if it is
- * impossible does it matter who else uses the region. So many pages may be
- * mapped already: a refresh that makes the region shorter leaves them to
+ * impossible does it matter whether other threads use the region. So many pages
+ * may be mapped already: a refresh that makes the region shorter leaves them to
  * exports. */
 mapped_status mapped__region_extend(mapped__region *self, size_t length,
                                     mapped_error *error)
 {
     size_t old_used = self->mapping.used;
-    if (mapping_size(self, length) < old_used)
+    if (mapping_size(self, length) <= old_used)
         return MAPPED_OK;
     /* A lost page splits the mapping, which grows only as one piece. */
     mapped__region_recover_past_end(self);
@@ -236,11 +217,11 @@ static mapped_status get_file_ends(const mapped__region *self, file_ends *ends,
     return MAPPED_OK;
 }
 
-/* MAPPED_FAULT if another process has cut off the end of the region. Such a
- * file is not made longer again, because the zeros that would fill it up to the
- * old length would be taken for data. */
-static mapped_status check_file_not_cut(const mapped__region *self,
-                                        uint64_t data_end, mapped_error *error)
+/* MAPPED_FAULT if another process has truncated the file within the region.
+ * Such a file is not made longer again, because the zeros that would fill it up
+ * to the old length would be taken for data. */
+static mapped_status check_not_truncated(const mapped__region *self,
+                                         uint64_t data_end, mapped_error *error)
 {
     uint64_t left = data_end > self->offset ? data_end - self->offset : 0;
     assert(self->file != MAPPED__NO_FILE);
@@ -269,9 +250,11 @@ static mapped_status grow_file(mapped__region *self, file_ends ends,
                                uint64_t end, mapped_error *error)
 {
     bool allocate = !(self->flags & MAPPED_OPEN_SPARSE);
-    mapped_status status = check_file_not_cut(self, ends.data_end, error);
-    if (status != MAPPED_OK || end <= ends.data_end)
+    mapped_status status = check_not_truncated(self, ends.data_end, error);
+    if (status != MAPPED_OK)
         return status;
+    if (end <= ends.data_end) /* it is as long already */
+        return MAPPED_OK;
     remember_file_end(self, ends.data_end);
     if (ends.data_end < ends.size)
         status = mapped__file_resize(self->file, ends.size, ends.data_end,
@@ -282,7 +265,7 @@ static mapped_status grow_file(mapped__region *self, file_ends ends,
 }
 
 /* Private memory that is no file still has, in its last page, what an earlier
- * shrink cut off. That is cleared when it comes back. The system does this for
+ * shrink has left. That is cleared when it comes back. The system does this for
  * a file. */
 static void clear_added_bytes(mapped__region *self, size_t length,
                               size_t old_used)
@@ -323,9 +306,11 @@ static mapped_status grow(mapped__region *self, size_t length, bool for_append,
     file_ends ends = {0, 0};
     uint64_t end = self->offset + length;
     mapped_status status = mapped__region_check_growable(self, error);
+    if (status != MAPPED_OK)
+        return status;
     mapped__region_free_old(self);
     bool has_file = self->file != MAPPED__NO_FILE;
-    if (status == MAPPED_OK && has_file)
+    if (has_file)
         status = get_file_ends(self, &ends, error);
     if (status == MAPPED_OK && has_file)
         status = grow_file(self, ends, end, error);
@@ -339,22 +324,25 @@ static mapped_status grow(mapped__region *self, size_t length, bool for_append,
     return MAPPED_OK;
 }
 
-/* A region that shows a part from the middle of a file must not cut off what
- * lies after it: the file shrinks only if its data ended where the region did.
+/* A region that shows a part from the middle of a file must keep what lies
+ * after it: the file shrinks only if its data ended where the region did.
  * Another thread may be in an access past the new end. Its page would be lost
  * with the file's end, so zero pages take the place of the tail before. */
 static mapped_status shrink_file(mapped__region *self, size_t old_length,
-                                 size_t length, bool alone, mapped_error *error)
+                                 size_t length, bool unshared,
+                                 mapped_error *error)
 {
     file_ends ends;
     if (self->file == MAPPED__NO_FILE)
         return MAPPED_OK;
     mapped_status status = get_file_ends(self, &ends, error);
-    if (status != MAPPED_OK || ends.data_end > self->offset + old_length ||
-        ends.data_end <= self->offset + length)
+    if (status != MAPPED_OK)
         return status;
-    status = mapped__map_detach(&self->mapping, alone, error);
-    if (status == MAPPED_OK && !alone)
+    if (ends.data_end > self->offset + old_length ||
+        ends.data_end <= self->offset + length)
+        return MAPPED_OK;
+    status = mapped__map_detach(&self->mapping, unshared, error);
+    if (status == MAPPED_OK && !unshared)
         status = remap(self, length, false, error);
     if (status != MAPPED_OK)
         return status;
@@ -367,9 +355,9 @@ static mapped_status shrink_file(mapped__region *self, size_t old_length,
  * detach has unmapped pages (mapped__map_detach) and they can't be mapped
  * again, the region has no bytes any more. */
 static mapped_status remap_after_shrink(mapped__region *self, size_t length,
-                                        bool alone, mapped_error *error)
+                                        bool unshared, mapped_error *error)
 {
-    mapped_status status = remap(self, length, alone, error);
+    mapped_status status = remap(self, length, unshared, error);
     bool is_mapped = length == 0 || self->mapping.used >= length + self->lead;
     mapped__region_guard(self);
     mapped__region_publish(self, is_mapped ? length : 0);
@@ -387,10 +375,10 @@ static void guard_only(mapped__region *self, size_t size)
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error)
 {
-    bool alone = mapped__region_is_alone(self);
-    if (alone)
+    bool unshared = mapped__region_is_unshared(self);
+    if (unshared)
         guard_only(self, mapping_size(self, length));
-    mapped_status status = remap_after_shrink(self, length, alone, error);
+    mapped_status status = remap_after_shrink(self, length, unshared, error);
     mapped__guard_cut(&self->guard, mapping_size(self, length));
     return status;
 }
@@ -405,12 +393,12 @@ static mapped_status shrink(mapped__region *self, size_t length,
     mapped_status status = mapped__region_lock_exports(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    bool alone = mapped__region_is_alone(self);
+    bool unshared = mapped__region_is_unshared(self);
     mapped__region_free_old(self);
     mapped__region_publish_length(self, length);
-    status = shrink_file(self, old_length, length, alone, error);
+    status = shrink_file(self, old_length, length, unshared, error);
     if (status != MAPPED_OK) {
-        (void)remap_after_shrink(self, old_length, alone, NULL);
+        (void)remap_after_shrink(self, old_length, unshared, NULL);
         return status;
     }
     return mapped__region_drop_pages(self, length, error);
@@ -424,17 +412,18 @@ void mapped__region_undo_growth(mapped__region *self)
     uint64_t end = self->offset + self->length;
     mapped_status lock_status =
         mapped__region_lock_exports(self, "append", NULL);
-    bool alone = lock_status == MAPPED_OK && mapped__region_is_alone(self);
+    bool unshared =
+        lock_status == MAPPED_OK && mapped__region_is_unshared(self);
     if (self->appends.file_end_before == UINT64_MAX ||
         get_file_ends(self, &ends, NULL) != MAPPED_OK ||
         ends.data_end != self->offset + self->appends.next)
         return;
     if (end < self->appends.file_end_before)
         end = self->appends.file_end_before;
-    if (alone)
+    if (unshared)
         (void)mapped__map_detach(&self->mapping, true, NULL);
     (void)mapped__file_resize(self->file, ends.size, end, false, NULL);
-    if (alone)
+    if (unshared)
         (void)mapped__region_drop_pages(self, self->length, NULL);
 }
 
@@ -447,9 +436,11 @@ static mapped_status trim_spare_of_others(const mapped__region *self,
     if (!self->is_file || self->file == MAPPED__NO_FILE)
         return MAPPED_OK;
     mapped_status status = get_file_ends(self, &ends, error);
-    if (status != MAPPED_OK || ends.size == ends.data_end ||
-        ends.data_end != self->offset + self->length)
+    if (status != MAPPED_OK)
         return status;
+    if (ends.size == ends.data_end ||
+        ends.data_end != self->offset + self->length)
+        return MAPPED_OK; /* there is none */
     return mapped__file_resize(self->file, ends.size, ends.data_end, false,
                                error);
 }
@@ -471,8 +462,8 @@ static mapped_status change_length(mapped__region *self, size_t length,
 }
 
 /* A running append may store its bytes at any time. So a resize must not take
- * away their place, or map something else there once they are invalidated. */
-static bool takes_place_of_append(const mapped__region *self, uint64_t length)
+ * away its append range, or map something else there once it is invalidated. */
+static bool takes_append_range(const mapped__region *self, uint64_t length)
 {
     return self->appends.invalidated > 0 ||
            (self->appends.running > 0 && length != self->length &&
@@ -483,11 +474,16 @@ mapped_status mapped__region_resize(mapped__region *self, uint64_t length,
                                     bool for_append, mapped_error *error)
 {
     assert(mapped__region_is_locked(self));
-    mapped_status status = check_resizable(
-        self, length, for_append ? &append_texts : &resize_texts, error);
-    if (status != MAPPED_OK || (for_append && length == self->length))
+    mapped_status status =
+        check_resizable(self, length,
+                        for_append ? "append: longer than the reserve"
+                                   : "resize: longer than the reserve",
+                        error);
+    if (status != MAPPED_OK)
         return status;
-    if (takes_place_of_append(self, length))
+    if (for_append && length == self->length)
+        return MAPPED_OK;
+    if (takes_append_range(self, length))
         return mapped__region_busy(self, "resize", error);
     mapped__region_trim(self, self->length, self->appends.next);
     if (self->appends.next > self->length)
@@ -504,7 +500,7 @@ mapped_status mapped_region_resize(mapped_region *region, uint64_t length,
                                    mapped_error *error)
 {
     mapped__region *self = mapped__region_of(region);
-    mapped_status status = mapped__region_lock(self, false, "resize", error);
+    mapped_status status = mapped__region_lock(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
     if (length < self->length &&

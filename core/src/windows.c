@@ -38,10 +38,9 @@ static mapped_status init(mapped_windows *windows, const char *name,
         return mapped_error_set(error, MAPPED_ARGUMENT,
                                 "windows: the overlap is not less than the "
                                 "size");
-    if (size > SIZE_MAX) {
-        const mapped_error_range range = {.length = size, .limit = SIZE_MAX};
-        return mapped_error_set_range(error, MAPPED_OVERFLOW, "windows", range);
-    }
+    if (size > SIZE_MAX)
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "windows", size,
+                                        SIZE_MAX);
     return MAPPED_OK;
 }
 

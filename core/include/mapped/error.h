@@ -94,6 +94,10 @@ mapped_status mapped_error_set_range(mapped_error *error, mapped_status status,
                                      mapped_error_range range);
 mapped_status mapped_error_set_system(mapped_error *error, int os_error,
                                       const char *call);
+mapped_status mapped__error_set_length(mapped_error *error,
+                                       mapped_status status,
+                                       const char *operation, uint64_t length,
+                                       uint64_t limit);
 
 /* Did it fail for want of memory, address space or descriptors, which programs
  * with a garbage collector may find some more of? */

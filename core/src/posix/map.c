@@ -1,6 +1,6 @@
 /* Mappings: making, growing, shrinking and replacing them. Addresses that a
  * mapping owns are never free in between, as somebody else's memory could turn
- * up there: a mapping is laid over another in one step (MAP_FIXED). `alone`
+ * up there: a mapping is laid over another in one step (MAP_FIXED). `unshared`
  * says that nobody else has a reference to the region, so its addresses may
  * move or be given back. */
 #include <assert.h>
@@ -16,12 +16,6 @@
 size_t mapped__page_size(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static mapped_status too_long(mapped_error *error, size_t length)
-{
-    const mapped_error_range range = {.length = length, .limit = SIZE_MAX};
-    return mapped_error_set_range(error, MAPPED_OVERFLOW, "mmap", range);
 }
 
 static int protection(unsigned flags)
@@ -186,7 +180,8 @@ static mapped_status init_mapping(const mapped__map_request *request,
     made->section = MAPPED__NO_FILE;
     if (!mapped_round_up(request->length, made->page, &made->used) ||
         !mapped_round_up(request->reserve, made->page, &made->reserved))
-        return too_long(error, request->length);
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "mmap",
+                                        request->length, SIZE_MAX);
     if (made->reserved < made->used)
         made->reserved = made->used;
     return MAPPED_OK;
@@ -228,11 +223,11 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
 
 static mapped_status shrink(mapped__mapping *mapping,
                             const mapped__map_request *request, size_t used,
-                            bool alone, mapped_error *error)
+                            bool unshared, mapped_error *error)
 {
     unsigned char *tail = mapping->address + used;
     size_t length = mapping->used - used;
-    if (!alone) { /* others may be in the tail: it gets zero pages */
+    if (!unshared) { /* others may be in the tail: it gets zero pages */
         mapped_status status = mapped__map_revoke(mapping, used, length, error);
         if (status != MAPPED_OK)
             return status;
@@ -273,21 +268,22 @@ static void give_back_reserve(mapped__mapping *mapping)
  * much, which then is unmapped. */
 static mapped_status grow_or_move(mapped__mapping *mapping,
                                   const mapped__map_request *request,
-                                  size_t used, bool alone, mapped_error *error)
+                                  size_t used, bool unshared,
+                                  mapped_error *error)
 {
     size_t gap = gap_of(mapping->flags);
-    if (mapping->used == 0 && !alone)
+    if (mapping->used == 0 && !unshared)
         return mapped_error_set(error, MAPPED_BUSY, "mremap");
     if (mapping->used == 0) { /* there are only reserved addresses */
         mapped__unmap(mapping);
         return mapped__map(request, mapping, error);
     }
-    if (alone)
+    if (unshared)
         give_back_reserve(mapping);
     unsigned char *start = mapped__pages_stretch(
-        mapping->address, mapping->used, used + gap, alone);
+        mapping->address, mapping->used, used + gap, unshared);
     if (start == MAP_FAILED)
-        return errno == EFAULT || (errno == ENOMEM && !alone)
+        return errno == EFAULT || (errno == ENOMEM && !unshared)
                    ? mapped_error_set(error, MAPPED_BUSY, "mremap")
                    : mapped__system_error(error, "mremap");
     if (gap > 0)
@@ -299,32 +295,33 @@ static mapped_status grow_or_move(mapped__mapping *mapping,
 }
 
 mapped_status mapped__map_resize(mapped__mapping *mapping,
-                                 const mapped__map_request *request, bool alone,
-                                 mapped_error *error)
+                                 const mapped__map_request *request,
+                                 bool unshared, mapped_error *error)
 {
     size_t used;
     assert(mapping->used <= mapping->reserved);
     assert((mapping->address == NULL) == (mapping->reserved == 0));
     if (!mapped_round_up(request->length, mapping->page, &used))
-        return too_long(error, request->length);
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "mmap",
+                                        request->length, SIZE_MAX);
     if (used == mapping->used)
         return MAPPED_OK;
     if (mapping->address == NULL)
         return mapped__map(request, mapping, error);
     if (used < mapping->used)
-        return shrink(mapping, request, used, alone, error);
+        return shrink(mapping, request, used, unshared, error);
     if (used <= mapping->reserved)
         return grow_into_reserve(mapping, request, used, error);
-    return grow_or_move(mapping, request, used, alone, error);
+    return grow_or_move(mapping, request, used, unshared, error);
 }
 
 /* POSIX can make a mapped file shorter, so nothing is detached; Windows can't.
  */
-mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
                                  mapped_error *error)
 {
     (void)mapping;
-    (void)alone;
+    (void)unshared;
     (void)error;
     return MAPPED_OK;
 }

@@ -10,12 +10,6 @@
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define SCRATCH_BYTES 16384
 
-static mapped_status too_long(mapped_error *error, size_t length)
-{
-    const mapped_error_range range = {.length = length, .limit = SIZE_MAX};
-    return mapped_error_set_range(error, MAPPED_OVERFLOW, "map", range);
-}
-
 size_t mapped__page_size(void)
 {
     SYSTEM_INFO system;
@@ -106,7 +100,8 @@ static mapped_status plan(const mapped__map_request *request,
     made->section = MAPPED__NO_FILE;
     if (!mapped_round_up(request->length, made->page, &made->used) ||
         !mapped_round_up(request->reserve, made->page, &made->reserved))
-        return too_long(error, request->length);
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "map",
+                                        request->length, SIZE_MAX);
     if (made->reserved < made->used)
         made->reserved = made->used;
     return MAPPED_OK;
@@ -188,11 +183,11 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
 }
 
 static mapped_status move(mapped__mapping *mapping,
-                          const mapped__map_request *request, bool alone,
+                          const mapped__map_request *request, bool unshared,
                           mapped_error *error)
 {
     mapped__mapping made;
-    if (!alone)
+    if (!unshared)
         return mapped_error_set(error, MAPPED_BUSY, "resize");
     mapped_status status = mapped__map(request, &made, error);
     if (status != MAPPED_OK)
@@ -204,11 +199,11 @@ static mapped_status move(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-static mapped_status cut_off(mapped__mapping *mapping, size_t used, bool alone,
-                             mapped_error *error)
+static mapped_status cut_off(mapped__mapping *mapping, size_t used,
+                             bool unshared, mapped_error *error)
 {
     size_t length = mapping->used - used;
-    if (!alone)
+    if (!unshared)
         zero_memory(mapping->address + used, length);
     else if (!VirtualFree(mapping->address + used, length, MEM_DECOMMIT))
         return mapped__system_error(error, "VirtualFree");
@@ -218,14 +213,14 @@ static mapped_status cut_off(mapped__mapping *mapping, size_t used, bool alone,
 
 static mapped_status resize_memory(mapped__mapping *mapping,
                                    const mapped__map_request *request,
-                                   bool alone, mapped_error *error)
+                                   bool unshared, mapped_error *error)
 {
     size_t used = 0;
     mapped_round_up(request->length, mapping->page, &used);
     if (used < mapping->used)
-        return cut_off(mapping, used, alone, error);
+        return cut_off(mapping, used, unshared, error);
     if (used > mapped__view_extent(mapping))
-        return move(mapping, request, alone, error);
+        return move(mapping, request, unshared, error);
     if (!commit(mapping, mapping->used, used))
         return mapped__system_error(error, "VirtualAlloc");
     mapping->used = used;
@@ -239,48 +234,49 @@ static mapped_status resize_memory(mapped__mapping *mapping,
  * stays: the file is as long as before, or mapped__map_detach had refused. */
 static mapped_status resize_views(mapped__mapping *mapping,
                                   const mapped__map_request *request,
-                                  bool alone, mapped_error *error)
+                                  bool unshared, mapped_error *error)
 {
     size_t used = 0;
     mapped_round_up(request->length, mapping->page, &used);
-    if (used < mapping->used && !alone)
+    if (used < mapping->used && !unshared)
         return MAPPED_OK;
     if (mapping->section == MAPPED__VIEW_PLAIN)
-        return move(mapping, request, alone, error);
+        return move(mapping, request, unshared, error);
     if (used < mapping->used)
         mapped__view_detach(mapping);
     if (used == mapping->used)
         return MAPPED_OK;
     mapped_status status = mapped__view_extend(mapping, request, used, error);
     if (status == MAPPED_BUSY)
-        return move(mapping, request, alone, error);
+        return move(mapping, request, unshared, error);
     return status;
 }
 
 mapped_status mapped__map_resize(mapped__mapping *mapping,
-                                 const mapped__map_request *request, bool alone,
-                                 mapped_error *error)
+                                 const mapped__map_request *request,
+                                 bool unshared, mapped_error *error)
 {
     size_t used;
     assert(mapping->used <= mapping->reserved);
     assert((mapping->address == NULL) == (mapping->reserved == 0));
     if (!mapped_round_up(request->length, mapping->page, &used))
-        return too_long(error, request->length);
+        return mapped__error_set_length(error, MAPPED_OVERFLOW, "map",
+                                        request->length, SIZE_MAX);
     if (used == mapping->used)
         return MAPPED_OK;
     if (mapping->address == NULL)
         return mapped__map(request, mapping, error);
     if (mapping->section == MAPPED__NO_FILE)
-        return resize_memory(mapping, request, alone, error);
-    return resize_views(mapping, request, alone, error);
+        return resize_memory(mapping, request, unshared, error);
+    return resize_views(mapping, request, unshared, error);
 }
 
-mapped_status mapped__map_detach(mapped__mapping *mapping, bool alone,
+mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
                                  mapped_error *error)
 {
     if (mapping->used == 0 || mapping->section == MAPPED__NO_FILE)
         return MAPPED_OK;
-    if (!alone)
+    if (!unshared)
         return mapped_error_set(error, MAPPED_BUSY, "resize");
     if (mapping->section == MAPPED__VIEW_PLACED)
         mapped__view_detach(mapping);

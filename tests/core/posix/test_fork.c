@@ -139,7 +139,7 @@ static void test_fork_while_a_region_without_memory_is_locked(void)
 {
     CHECK_STATUS(mapped_region_anonymous(0, NULL, &busy, NULL), MAPPED_OK);
     mapped__region *full = mapped__region_of(busy);
-    CHECK_STATUS(mapped__region_lock(full, false, "resize", NULL), MAPPED_OK);
+    CHECK_STATUS(mapped__region_lock(full, "resize", NULL), MAPPED_OK);
     CHECK_INT(scratch_child(close_busy), 0);
     mapped__region_unlock(full);
     mapped_region_release(busy);
