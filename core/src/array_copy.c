@@ -14,7 +14,7 @@ enum {
     FROM
 };
 
-/* Of a constant size, which the compiler makes loads and stores. */
+/* Called with a constant size, of which the compiler makes loads and stores. */
 static inline void copy_each(const mapped__run *to, const mapped__run *from,
                              size_t n, size_t size)
 {
@@ -42,7 +42,7 @@ static void copy_items(mapped__walk *walk, const mapped__run runs[2], size_t n)
         copy_each(to, from, n, size);
 }
 
-/* Records with gaps, which stay as they are. */
+/* Stores records without what lies in their gaps. */
 static void store_items(mapped__walk *walk, const mapped__run runs[2], size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -63,7 +63,7 @@ static mapped_status write_one(mapped__walk *walk, const size_t at[2])
                              walk->sides[FROM].memory + at[FROM], walk->error);
 }
 
-/* Plain memory in the order of the array's items. */
+/* Sets a side to plain memory with the array's items in their order. */
 static void set_memory(mapped__side *side, const mapped_array *array,
                        unsigned char *memory)
 {
@@ -81,7 +81,7 @@ static bool is_dense(const mapped_item *item)
     return item->record == NULL || item->record->dense_;
 }
 
-/* Between all items and plain memory. */
+/* Copies all items to plain memory or, to `write`, from there. */
 static mapped_status transfer(const mapped_array *array, unsigned char *memory,
                               bool write, mapped_error *error)
 {
@@ -118,17 +118,6 @@ mapped_status mapped_array_scatter(const mapped_array *array, const void *from,
     return mapped__region_report(array->slice.region, "scatter", status, error);
 }
 
-static bool is_alike(const mapped_array *a, const mapped_array *b)
-{
-    if (a->dimensions != b->dimensions ||
-        !mapped_item_equal(&a->item, &b->item))
-        return false;
-    for (int i = 0; i < a->dimensions; i++)
-        if (a->shape[i] != b->shape[i])
-            return false;
-    return true;
-}
-
 static bool is_plain(const mapped_array *array, const mapped_extent *extent)
 {
     return extent->contiguous && is_dense(&array->item) &&
@@ -147,16 +136,18 @@ static mapped_status copy(const mapped_array *to, const mapped_array *from,
         status = mapped_slice_check_writable(target.bytes, error);
     if (status != MAPPED_OK)
         return status;
-    if (!is_alike(to, from))
-        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    if (!mapped__array_same_shape(to, from) ||
+        !mapped_item_equal(&to->item, &from->item))
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "copy: another shape or another item");
     if (is_plain(to, &target) && is_plain(from, &source))
         return mapped_copy(target.bytes, 0, source.bytes, error);
     void *items = malloc(source.count * from->item.size + 1); /* never of 0 */
     if (items == NULL)
-        return mapped_error_set(error, MAPPED_MEMORY, "array");
-    status = mapped_array_gather(from, items, error);
+        return mapped_error_set(error, MAPPED_MEMORY, "copy");
+    status = transfer(from, items, false, error);
     if (status == MAPPED_OK)
-        status = mapped_array_scatter(to, items, error);
+        status = transfer(to, items, true, error);
     free(items);
     return status;
 }

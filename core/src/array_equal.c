@@ -212,16 +212,6 @@ static void expand(const mapped_array *array, Expanded *expanded)
     mapped_array_expand(&expanded->array);
 }
 
-static bool same_shape(const mapped_array *a, const mapped_array *b)
-{
-    if (a->dimensions != b->dimensions)
-        return false;
-    for (int i = 0; i < a->dimensions; i++)
-        if (a->shape[i] != b->shape[i])
-            return false;
-    return true;
-}
-
 static bool same_names(const mapped_fields *a, const mapped_fields *b)
 {
     if (a->count != b->count)
@@ -258,7 +248,8 @@ static mapped_status compare(const mapped_array *a, const mapped_array *b,
     const mapped_item *p = &first.array.item, *q = &second.array.item;
     expand(a, &first);
     expand(b, &second);
-    *equal = p->kind == q->kind && same_shape(&first.array, &second.array);
+    *equal = p->kind == q->kind &&
+             mapped__array_same_shape(&first.array, &second.array);
     if (!*equal || p->kind == MAPPED_ITEM_PAD)
         return MAPPED_OK;
     return p->record != NULL

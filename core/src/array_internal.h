@@ -50,6 +50,9 @@ struct mapped__walk {
     mapped_error *error;
 };
 
+/* Have the two the same dimensions? */
+bool mapped__array_same_shape(const mapped_array *a, const mapped_array *b);
+
 /* Sets a side to a checked array. */
 void mapped__side_set(mapped__side *side, const mapped_array *array);
 

@@ -9,6 +9,16 @@
 #define BLOCK ((size_t)4096)
 #define WHOLE_BLOCK ((size_t)256 << 10)
 
+bool mapped__array_same_shape(const mapped_array *a, const mapped_array *b)
+{
+    if (a->dimensions != b->dimensions)
+        return false;
+    for (int i = 0; i < a->dimensions; i++)
+        if (a->shape[i] != b->shape[i])
+            return false;
+    return true;
+}
+
 void mapped__side_set(mapped__side *side, const mapped_array *array)
 {
     side->slice = array->slice;

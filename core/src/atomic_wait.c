@@ -9,11 +9,11 @@
 
 #define SECOND 1000000000
 
-/* How long a wait sleeps before it looks again, in nanoseconds; and for a long
+/* How long a wait sleeps before it checks again, in nanoseconds; and for a long
  * word, of which the system compares only the first half. */
-#define LOOK ((uint64_t)SECOND / 10)
-#define LOOK_AT_LONG ((uint64_t)SECOND / 100)
-#define LOOK_AT_COPY ((uint64_t)SECOND / 1000)
+#define CHECK ((uint64_t)SECOND / 10)
+#define CHECK_LONG ((uint64_t)SECOND / 100)
+#define CHECK_COPY ((uint64_t)SECOND / 1000)
 
 uint64_t mapped_deadline(uint64_t nanoseconds)
 {
@@ -75,15 +75,15 @@ static bool sleep_a_while(const mapped_atomic *atomic, uint32_t half,
         const void *word = mapped__slice_first(atomic->word);
         return mapped__sleep(word, half, nanoseconds);
     }
-    return mapped__sleep(
-        &nothing, 0, nanoseconds < LOOK_AT_COPY ? nanoseconds : LOOK_AT_COPY);
+    return mapped__sleep(&nothing, 0,
+                         nanoseconds < CHECK_COPY ? nanoseconds : CHECK_COPY);
 }
 
 mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
                                  mapped_value expected, uint64_t deadline,
                                  mapped_value *found, mapped_error *error)
 {
-    const uint64_t look = atomic->word.length == 4 ? LOOK : LOOK_AT_LONG;
+    const uint64_t check = atomic->word.length == 4 ? CHECK : CHECK_LONG;
     uint32_t half = 0;
     if (atomic->element != NULL &&
         !first_half(atomic->element, expected, &half))
@@ -104,12 +104,12 @@ mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
         uint64_t left = left_until(deadline);
         if (left == 0)
             return end(atomic, MAPPED_TIMEOUT, error);
-        if (!sleep_a_while(atomic, half, left < look ? left : look))
+        if (!sleep_a_while(atomic, half, left < check ? left : check))
             return end(atomic, MAPPED_INTERRUPTED, error);
     }
 }
 
-/* The address is looked at, not what is there. */
+/* The address matters, not what is there. */
 mapped_status mapped_atomic_notify(const mapped_atomic *atomic, uint32_t count,
                                    uint32_t *woken, mapped_error *error)
 {

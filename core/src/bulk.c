@@ -350,7 +350,7 @@ mapped_status mapped_region_append_slice(mapped_region *region,
     return mapped__region_report(region, "append", status, error);
 }
 
-/* Bytes compared between two looks at the state. */
+/* Bytes compared between two checks of the state. */
 #define BLOCK ((size_t)1 << 20)
 
 static size_t next_block(size_t at, size_t n)

@@ -170,21 +170,22 @@ static bool narrow(double value, int fraction_bits, uint16_t *narrowed)
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
-    int bias = (1 << (14 - fraction_bits)) - 1, cut = 52 - fraction_bits;
+    int bias = (1 << (14 - fraction_bits)) - 1, dropped = 52 - fraction_bits;
     uint64_t infinite = UINT64_C(0x7FFF) >> fraction_bits << fraction_bits;
     int exponent = (int)(bits >> 52 & 2047) - 1023;
     uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
     if (exponent == 1024) {
         uint64_t quiet = UINT64_C(1) << (fraction_bits - 1);
-        *narrowed = (uint16_t)(sign | infinite |
-                               (fraction != 0 ? quiet | fraction >> cut : 0));
+        *narrowed =
+            (uint16_t)(sign | infinite |
+                       (fraction != 0 ? quiet | fraction >> dropped : 0));
         return true;
     }
     /* Subnormal numbers share the lowest exponent. The leading 1 of `steps`
      * adds to the exponent field, and so does a carry out of the rounding. */
     int scale = exponent < 1 - bias ? 1 - bias : exponent;
     uint64_t steps =
-        shift_rounded(fraction | UINT64_C(1) << 52, cut + scale - exponent);
+        shift_rounded(fraction | UINT64_C(1) << 52, dropped + scale - exponent);
     uint64_t magnitude =
         ((uint64_t)(scale + bias - 1) << fraction_bits) + steps;
     if (scale > bias || magnitude >= infinite)
@@ -495,7 +496,7 @@ static bool is_name(const char *name, size_t length, const char *other)
 }
 
 /* Without an "le" or "be" at its end, which sets `*big`. */
-static size_t cut_order(const char *name, size_t length, bool *big)
+static size_t without_order(const char *name, size_t length, bool *big)
 {
     if (length < 3 || name[length - 1] != 'e')
         return length;
@@ -527,7 +528,7 @@ const mapped_element *mapped_element_from_name(const char *name, size_t length,
         return mapped_element_find(MAPPED_KIND_BOOL, 1, false);
     if (is_name(name, length, "char"))
         return mapped_element_find(MAPPED_KIND_CHAR, 1, false);
-    length = cut_order(name, length, &big);
+    length = without_order(name, length, &big);
     if (is_name(name, length, "bf16"))
         return &upper_rows[big];
     const char *letter =

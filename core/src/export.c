@@ -62,7 +62,7 @@ static mapped_status check(const mapped_export *made, mapped_error *error)
     const mapped_slice slice = made->slice;
     const mapped__lost bytes = {.offset = slice.offset,
                                 .length = slice.length,
-                                .cut = made->data != NULL};
+                                .truncated = made->data != NULL};
     mapped_status status = MAPPED_OK;
     if (made->data != NULL)
         status = mapped__region_check_export(slice.region, slice.offset,

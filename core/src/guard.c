@@ -141,7 +141,7 @@ static bool handle_in_guard(const mapped__guard_slot *slot,
                                .poisoned = fault->poisoned};
     if (at >= length)
         return false;
-    /* The pages from `used` on were cut off and are zero pages already. An
+    /* The pages from `used` on were unmapped, and are zero pages already. An
      * access that faulted there began before that, so it is just repeated. But
      * a fault that may be stale is no proof of such an access. */
     if (offset >= used && !fault->poisoned)
@@ -214,7 +214,7 @@ static void unlock_table(void)
 
 /* Called in the child of a fork: the handlers of other threads don't exist
  * there, so their counts and locks are reset. */
-static void reset_in_child(void)
+static void reset_after_fork(void)
 {
     for (chunk *c = chunks; c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++) {
@@ -223,21 +223,21 @@ static void reset_in_child(void)
             if (guard == NULL)
                 continue;
             spin_unlock(&guard->lock);
-            guard->reset_in_child(guard);
+            guard->after_fork(guard);
         }
     unlock_table();
 }
 
-void mapped__guard_each(void (*visit)(mapped__guard *guard, void *context),
+void mapped__guard_each(void (*act)(mapped__guard *guard, void *context),
                         void *context)
 {
     lock_table();
     for (chunk *c = chunks; c != NULL; c = c->next)
         for (size_t i = 0; i < CHUNK_SLOTS; i++) {
             mapped__guard *guard = MAPPED__LOAD_ACQUIRE(&c->slots[i].owner);
-            /* A guard that has several slots is visited at its newest one. */
+            /* A guard that has several slots counts at its newest one. */
             if (guard != NULL && MAPPED__LOAD(&guard->slot) == &c->slots[i])
-                visit(guard, context);
+                act(guard, context);
         }
     unlock_table();
 }
@@ -256,7 +256,7 @@ static mapped_status prepare_process(mapped_error *error)
     assert(MAPPED__LOAD(&table_lock) != FREE);
     if (!forks_watched)
         status =
-            mapped__at_fork(lock_table, unlock_table, reset_in_child, error);
+            mapped__at_fork(lock_table, unlock_table, reset_after_fork, error);
     if (status != MAPPED_OK)
         return status;
     forks_watched = true;
@@ -385,16 +385,16 @@ void mapped__guard_remove(mapped__guard *guard)
 }
 
 /* A handler that interrupts this thread and faults in the same range would wait
- * for the lock for ever, so signals are blocked meanwhile. */
-static void block_signals_and_lock(mapped__guard *guard,
-                                   mapped__signals *signals)
+ * for the lock for ever, so signals are blocked until the unlock. */
+static mapped__signals lock(mapped__guard *guard)
 {
-    mapped__signals_block(signals);
+    mapped__signals signals;
+    mapped__signals_block(&signals);
     spin_lock(&guard->lock);
+    return signals;
 }
 
-static void unlock_and_unblock(mapped__guard *guard,
-                               const mapped__signals *signals)
+static void unlock(mapped__guard *guard, const mapped__signals *signals)
 {
     assert(MAPPED__LOAD(&guard->lock) == 1);
     spin_unlock(&guard->lock);
@@ -409,121 +409,104 @@ static void clear_lost_bit_if_empty(mapped__guard *guard)
 
 /* The functions from here on lock the guard and call those of lost.h. */
 
-void mapped__guard_cut(mapped__guard *guard, size_t offset)
+void mapped__guard_forget(mapped__guard *guard, size_t offset)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
-    mapped__lost_cut(&guard->lost_list, offset);
+    mapped__signals signals = lock(guard);
+    mapped__lost_forget(&guard->lost_list, offset);
     clear_lost_bit_if_empty(guard);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
 }
 
 bool mapped__guard_find_lost(mapped__guard *guard, size_t offset, size_t n,
                              mapped__lost *found)
 {
-    mapped__signals signals;
     if (!mapped__lost_may_include(&guard->lost_list, offset, n))
         return false;
-    block_signals_and_lock(guard, &signals);
+    mapped__signals signals = lock(guard);
     bool found_any = mapped__lost_find(&guard->lost_list, offset, n, found);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
     return found_any;
 }
 
 size_t mapped__guard_copy_lost(mapped__guard *guard, mapped__lost *lost,
                                size_t capacity)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
+    mapped__signals signals = lock(guard);
     size_t count = mapped__lost_copy(&guard->lost_list, lost, capacity);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
     return count;
 }
 
 void mapped__guard_set_cause(mapped__guard *guard, size_t offset, int cause)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
+    mapped__signals signals = lock(guard);
     mapped__lost_set_cause(&guard->lost_list, offset, cause);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
 }
 
 size_t mapped__guard_count_unrestored(mapped__guard *guard)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
+    mapped__signals signals = lock(guard);
     size_t count = mapped__lost_count_unrestored(&guard->lost_list);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
     return count;
 }
 
 bool mapped__guard_mark_next_restored(mapped__guard *guard, mapped__lost *lost)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
+    mapped__signals signals = lock(guard);
     bool found_any = mapped__lost_mark_next_restored(&guard->lost_list, lost);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
     return found_any;
 }
 
 void mapped__guard_mark_unrestored(mapped__guard *guard,
                                    const mapped__lost *lost)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
+    mapped__signals signals = lock(guard);
     mapped__lost_mark_unrestored(&guard->lost_list, lost);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
 }
 
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
-    mapped__lost_add(&guard->lost_list, lost);
-    unlock_and_unblock(guard, &signals);
+    mapped__signals signals = lock(guard);
+    record_lost(guard, lost);
+    unlock(guard, &signals);
+}
+
+static uint64_t count_recovery(mapped__guard *guard)
+{
+    return __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
 }
 
 /* A recovery that has restored nothing isn't counted. The count rises before
  * the restored pages are forgotten: a thread that sees a page as not lost any
  * more must also see the new count. */
-static void end_recovery(mapped__guard *guard)
-{
-    mapped__lost_list *lost_list = &guard->lost_list;
-    bool any_restored =
-        mapped__lost_count_unrestored(lost_list) < lost_list->count;
-    if (!any_restored)
-        return;
-    uint64_t number =
-        __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
-    mapped__lost_end_recovery(lost_list, &guard->recovered, number);
-}
-
 void mapped__guard_end_recovery(mapped__guard *guard)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
-    end_recovery(guard);
+    mapped__signals signals = lock(guard);
+    mapped__lost_list *lost_list = &guard->lost_list;
+    if (mapped__lost_count_unrestored(lost_list) < lost_list->count)
+        mapped__lost_end_recovery(lost_list, &guard->recovered,
+                                  count_recovery(guard));
     clear_lost_bit_if_empty(guard);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
 }
 
 void mapped__guard_add_recovered(mapped__guard *guard, const mapped__lost *lost)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
-    uint64_t number =
-        __atomic_add_fetch(&guard->recoveries, 1, __ATOMIC_SEQ_CST);
-    mapped__recovered_add(&guard->recovered, lost, number);
-    unlock_and_unblock(guard, &signals);
+    mapped__signals signals = lock(guard);
+    mapped__recovered_add(&guard->recovered, lost, count_recovery(guard));
+    unlock(guard, &signals);
 }
 
 bool mapped__guard_find_recovered(mapped__guard *guard, uint64_t recoveries,
                                   const mapped__lost *part, mapped__lost *found)
 {
-    mapped__signals signals;
-    block_signals_and_lock(guard, &signals);
+    mapped__signals signals = lock(guard);
     bool found_any =
         mapped__recovered_find(&guard->recovered, recoveries, part, found);
-    unlock_and_unblock(guard, &signals);
+    unlock(guard, &signals);
     return found_any;
 }

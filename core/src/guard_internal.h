@@ -20,7 +20,7 @@ struct mapped__guard {
     uint32_t *state;  /* `lost_bit` is set in it while anything is lost */
     uint32_t lost_bit;
     bool writable; /* may be written, so zero pages there may be, too */
-    void (*reset_in_child)(mapped__guard *guard); /* called after a fork */
+    void (*after_fork)(mapped__guard *guard); /* called in the child */
 
     mapped__guard_slot *slot; /* NULL: not in the table */
     unsigned char *base;
@@ -40,10 +40,10 @@ mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error);
 
 /* The range is [base, base + length) from now on, of which [base, base + used)
  * is mapped to what may be lost. Addresses after that belong to the range all
- * the same: an access that met a fault there before they were cut off is
+ * the same: an access that met a fault there before they went is
  * repeated. Called with a larger `used` before more is mapped, with a smaller
- * one after pages are cut off, and with a smaller `length` before addresses are
- * given back. When it returns, no handler is at work on addresses that the
+ * one after pages are unmapped, and with a smaller `length` before addresses
+ * are given back. When it returns, no handler is at work on addresses that the
  * range doesn't have any more. */
 void mapped__guard_move(mapped__guard *guard, unsigned char *base,
                         size_t length, size_t used);
@@ -69,9 +69,8 @@ mapped_status mapped__guard_add_slot(mapped__guard *guard,
                                      mapped_error *error);
 void mapped__guard_remove_slot(mapped__guard_slot *slot);
 
-/* Calls `visit` for every guard, none of which is added or removed meanwhile.
- */
-void mapped__guard_each(void (*visit)(mapped__guard *guard, void *context),
+/* Calls `act` for every guard, none of which is added or removed meanwhile. */
+void mapped__guard_each(void (*act)(mapped__guard *guard, void *context),
                         void *context);
 
 /* How many faults all guards have met since the process began. */
@@ -79,7 +78,7 @@ uint64_t mapped__guard_faults(void);
 
 /* Each of these does what its namesake in lost.h does, in one step with respect
  * to the others and to fault handlers. */
-void mapped__guard_cut(mapped__guard *guard, size_t offset);
+void mapped__guard_forget(mapped__guard *guard, size_t offset);
 bool mapped__guard_find_lost(mapped__guard *guard, size_t offset, size_t n,
                              mapped__lost *found);
 size_t mapped__guard_copy_lost(mapped__guard *guard, mapped__lost *lost,

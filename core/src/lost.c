@@ -46,7 +46,7 @@ static void widen(mapped__lost_list *lost_list, const mapped__lost *lost)
         MAPPED__STORE_RELEASE(&lost_list->high, end_of(lost));
 }
 
-/* Readers look at one bound after the other. What stays lost is inside of the
+/* Readers read one bound after the other. What stays lost is inside of the
  * old bounds and of the new ones, and so of any two of them. */
 static void narrow(mapped__lost_list *lost_list)
 {
@@ -154,7 +154,7 @@ static bool take_restored(mapped__lost_list *lost_list, mapped__lost *lost)
 }
 
 /* Where there is no room the whole range is lost. In the place that is kept for
- * that may be an earlier one, which is restored or was cut since. */
+ * that may be an earlier one, which is restored or was shortened since. */
 void mapped__lost_add(mapped__lost_list *lost_list, const mapped__lost *lost)
 {
     mapped__lost grown = *lost;
@@ -207,7 +207,7 @@ size_t mapped__lost_copy(const mapped__lost_list *lost_list, mapped__lost *list,
     return lost_list->count;
 }
 
-void mapped__lost_cut(mapped__lost_list *lost_list, size_t offset)
+void mapped__lost_forget(mapped__lost_list *lost_list, size_t offset)
 {
     for (size_t i = lost_list->count; i-- > 0;) {
         mapped__lost *lost = &lost_list->list[i];
@@ -247,7 +247,7 @@ static void join_oldest(mapped__recovered *recovered)
 {
     mapped__lost *list = recovered->list;
     size_t rest = --recovered->count - 1;
-    list[0].cut = list[0].cut && list[1].cut;
+    list[0].truncated = list[0].truncated && list[1].truncated;
     join(&list[0], &list[1]);
     recovered->numbers[0] = recovered->numbers[1];
     memmove(&list[1], &list[2], rest * sizeof list[0]);
@@ -283,7 +283,7 @@ bool mapped__recovered_find(const mapped__recovered *recovered,
 {
     for (size_t i = 0; i < recovered->count; i++) {
         if (recovered->numbers[i] > recoveries &&
-            (part->cut || !recovered->list[i].cut) &&
+            (part->truncated || !recovered->list[i].truncated) &&
             touches(&recovered->list[i], part->offset, part->length)) {
             *found = recovered->list[i];
             return true;

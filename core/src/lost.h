@@ -12,16 +12,16 @@
 #define MAPPED__LOST_ROOM 48
 
 typedef struct mapped__lost {
-    size_t offset; /* from the range's base */
-    size_t length; /* MAPPED__LOST_ALL: to the end, wherever that is */
-    size_t first;  /* the page that was lost first: the file is asked there for
-                    * the cause */
-    int cause;     /* the error number; 0: nobody has asked for it yet */
-    bool poisoned; /* the memory itself is broken */
-    bool restored; /* the pages are back, but count as lost until the recovery
-                    * ends */
-    bool cut; /* a refresh has seen that the file was cut here; only exports
-               * ask for such stretches */
+    size_t offset;  /* from the range's base */
+    size_t length;  /* MAPPED__LOST_ALL: to the end, wherever that is */
+    size_t first;   /* the page that was lost first: the file is asked there for
+                     * the cause */
+    int cause;      /* the error number; 0: nobody has asked for it yet */
+    bool poisoned;  /* the memory itself is broken */
+    bool restored;  /* the pages are back, but count as lost until the recovery
+                     * ends */
+    bool truncated; /* a refresh has seen that the file was truncated here; only
+                     * exports ask for such stretches */
 } mapped__lost;
 
 #define MAPPED__LOST_ALL SIZE_MAX
@@ -69,7 +69,7 @@ size_t mapped__lost_copy(const mapped__lost_list *lost_list, mapped__lost *list,
 
 /* Forgets what is lost at `offset` and after it, also the end of a stretch that
  * begins before it. */
-void mapped__lost_cut(mapped__lost_list *lost_list, size_t offset);
+void mapped__lost_forget(mapped__lost_list *lost_list, size_t offset);
 
 /* Notes why the stretch that begins at `offset` was lost. The first cause
  * stays: the file may have changed since. */
@@ -99,7 +99,7 @@ void mapped__recovered_add(mapped__recovered *recovered,
                            const mapped__lost *lost, uint64_t number);
 
 /* As mapped__lost_find, for what was recovered with a number above
- * `recoveries`. Finds what was cut only if `part->cut` is set. */
+ * `recoveries`. Finds what was truncated only if `part->truncated` is set. */
 bool mapped__recovered_find(const mapped__recovered *recovered,
                             uint64_t recoveries, const mapped__lost *part,
                             mapped__lost *found);

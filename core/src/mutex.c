@@ -1,10 +1,10 @@
 /* The robust mutex. The word names its owner in one step, so there is no moment
- * at which it is locked without an owner. Those who wait look every now and
+ * at which it is locked without an owner. Threads that wait check every now and
  * then whether the owner still lives.
  *
- * Invariant: whoever sleeps has seen the bit WAITERS set, or sleeps until it
- * looks again. A thread that has slept takes the mutex with that bit, because
- * others may sleep; so its unlock may wake somebody for nothing. */
+ * Invariant: a thread that sleeps has seen the bit WAITERS set, or sleeps until
+ * it checks again. A thread that has slept takes the mutex with that bit,
+ * because others may sleep; so its unlock may wake somebody for nothing. */
 #include <mapped/mutex.h>
 
 #include <errno.h>
@@ -21,8 +21,8 @@ static uint64_t owner_of(uint64_t word)
     return word & ~WAITERS;
 }
 
-/* How long to sleep before the owner is looked at again, in nanoseconds. */
-#define LOOK_AT_OWNER ((uint64_t)50000000)
+/* How long to sleep before the owner is checked again, in nanoseconds. */
+#define CHECK_OWNER ((uint64_t)50000000)
 
 mapped_status mapped_mutex_at(mapped_slice slice, mapped_mutex *mutex,
                               mapped_error *error)
@@ -70,11 +70,11 @@ static mapped_status try_change(const mapped_mutex *mutex, uint64_t *word,
     return mapped_slice_leave(slice, 0, sizeof *word, error);
 }
 
-/* The half of the word that has the owner's number and WAITERS: all that those
- * who sleep have to see change. */
+/* The half of the word that has the owner's number and WAITERS: all that
+ * sleepers have to see change. */
 #define LOW_HALF (MAPPED_BIG_ENDIAN ? 4 : 0)
 
-/* Sleeps while the word is `word`, or until it is time to look at the owner
+/* Sleeps while the word is `word`, or until it is time to check the owner
  * again. */
 static mapped_status sleep_a_while(const mapped_mutex *mutex, uint64_t word,
                                    uint64_t deadline, mapped_error *error)
@@ -83,13 +83,13 @@ static mapped_status sleep_a_while(const mapped_mutex *mutex, uint64_t word,
     mapped_atomic half = {
         mutex->word_.word,
         mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN)};
-    uint64_t look = mapped_deadline(LOOK_AT_OWNER);
-    bool is_last = deadline <= look;
+    uint64_t check = mapped_deadline(CHECK_OWNER);
+    bool is_last = deadline <= check;
     half.word.offset += LOW_HALF;
     half.word.length = 4;
     mapped_status status =
         mapped_atomic_wait(&half, (mapped_value){.u = (uint32_t)word},
-                           is_last ? deadline : look, &found, error);
+                           is_last ? deadline : check, &found, error);
     return status == MAPPED_TIMEOUT && !is_last ? MAPPED_OK : status;
 }
 
@@ -119,7 +119,7 @@ static mapped_status wait_once(const mapped_mutex *mutex, uint64_t *word,
 }
 
 /* A try waits so many pauses of the processor for a mutex that is held, a few
- * microseconds: most are held for less, and to look at the owner takes longer.
+ * microseconds: most are held for less, and to check the owner takes longer.
  */
 #define SPINS 100
 
@@ -130,8 +130,8 @@ static const uint64_t *word_of(const mapped_mutex *mutex)
 }
 
 /* Takes the mutex if its word is `*word`. The region is locked meanwhile, so
- * that it is closed before or after that: nobody who is told that it is closed
- * has taken the mutex. */
+ * that it is closed before or after that: a caller that is told that it is
+ * closed hasn't taken the mutex. */
 static mapped_status try_take(const mapped_mutex *mutex, uint64_t *word,
                               uint64_t me, bool *taken, mapped_error *error)
 {
@@ -152,8 +152,8 @@ static mapped_status try_take(const mapped_mutex *mutex, uint64_t *word,
     return *taken && status == MAPPED_CLOSED ? MAPPED_OK : status;
 }
 
-/* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. Who has
- * `slept` may have others beside it. */
+/* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. Beside a
+ * thread that has `slept` others may sleep. */
 static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
                               bool *owner_died, mapped_error *error)
 {

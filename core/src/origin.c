@@ -20,8 +20,8 @@ static const char *why_private(const mapped__region *self)
     return NULL;
 }
 
-static mapped_status look_at_path(const mapped__region *self,
-                                  mapped_origin *origin, mapped_error *error)
+static mapped_status identify_path(const mapped__region *self,
+                                   mapped_origin *origin, mapped_error *error)
 {
     mapped__identity found;
     mapped_status status = mapped__path_identify(self->path, &found, error);
@@ -49,7 +49,7 @@ static mapped_status find_file(const mapped__region *self,
         origin->kind = MAPPED_ORIGIN_SHARED;
         origin->path = strrchr(self->path, '/') + 1;
     }
-    return look_at_path(self, origin, error);
+    return identify_path(self, origin, error);
 }
 
 static mapped_status describe(const mapped__region *self, mapped_origin *origin,

@@ -26,8 +26,8 @@ mapped__pages mapped__paging_outward(const mapped__region *self,
                                      unsigned char *first, size_t n);
 
 /* Reads a byte of each page of the slice, which isn't empty: MAPPED_FAULT if
- * one can't be had. With the guard switched off it answers that without a look
- * at the page: called for pages that the system has called so. */
+ * one can't be had. With the guard switched off it answers that without a
+ * read of the page: called for pages that the system has called so. */
 mapped_status mapped__paging_touch(mapped_slice slice, mapped_error *error);
 
 #endif

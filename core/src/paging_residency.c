@@ -38,9 +38,8 @@ static size_t pack(const unsigned char *vector, size_t n, unsigned char *bits,
     return count;
 }
 
-static mapped_status look_at_pages(mapped_slice slice,
-                                   mapped_residency *residency,
-                                   unsigned char *bits, mapped_error *error)
+static mapped_status ask_pages(mapped_slice slice, mapped_residency *residency,
+                               unsigned char *bits, mapped_error *error)
 {
     unsigned char vector[PIECE];
     unsigned char *first;
@@ -114,7 +113,7 @@ static mapped_status get(mapped_slice slice, mapped_residency *residency,
     }
     if (found.pages > 0 && (bits != NULL || !found.counted)) {
         found.resident = 0;
-        status = look_at_pages(slice, &found, bits, error);
+        status = ask_pages(slice, &found, bits, error);
     }
     if (status == MAPPED_OK)
         *residency = found;

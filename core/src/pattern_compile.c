@@ -304,7 +304,7 @@ static void parse(compiler *c, unsigned flags)
 }
 
 /* Returns the first node that isn't the beginning of a capture, or NULL if too
- * many captures begin, which is an error before any byte is looked at. */
+ * many captures begin, which is an error before any byte is read. */
 static const mapped__pattern_node *first_item(const mapped_pattern *pattern)
 {
     const mapped__pattern_node *node = mapped__pattern_nodes(pattern);

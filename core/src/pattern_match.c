@@ -1,7 +1,7 @@
 /* Matches patterns, by backtracking as Lua defines it. The matcher is a leaf:
  * it neither allocates nor calls other libraries, so it can run between the two
  * checks of an access. Depth is bounded as in Lua, and with it the stack. Time
- * is not, so steps are counted and the region's state is looked at after
+ * is not, so steps are counted and the region's state is checked after
  * some. A lost page is a fault only if it is among the bytes that were read. */
 #include "pattern_internal.h"
 #include "region_internal.h"
@@ -11,7 +11,7 @@
 #define DEPTH 200 /* how deep Lua lets a match nest */
 #define UNFINISHED (MAPPED_CAPTURE_POSITION - 1) /* an open capture */
 
-/* The region's state is looked at after so many offsets, and after so many
+/* The region's state is checked after so many offsets, and after so many
  * steps at one offset: bytes read, and alternatives tried. */
 #define BLOCK ((size_t)1 << 20)
 #define STEPS ((size_t)1 << 16)
@@ -28,7 +28,7 @@ typedef struct matcher {
     cursor end;
     cursor furthest; /* after the last byte that was read */
     size_t low;      /* offset of the first byte that was read */
-    size_t steps;    /* left until the next look at the region's state */
+    size_t steps;    /* left until the next check of the region's state */
     unsigned depth;  /* left */
     unsigned reason; /* a mapped__pattern_error if `status` is MAPPED_PATTERN */
     size_t reason_at; /* and its offset in the pattern's text */
@@ -62,7 +62,7 @@ static mapped_status leave(const matcher *m)
     return mapped_slice_leave(m->slice, m->low, high - m->low, m->error);
 }
 
-static MAPPED__NOINLINE bool look_at_region(matcher *m)
+static MAPPED__NOINLINE bool check_region(matcher *m)
 {
     m->steps = STEPS;
     m->status = leave(m);
@@ -74,7 +74,7 @@ static MAPPED__NOINLINE bool look_at_region(matcher *m)
 static inline bool count_steps(matcher *m, size_t steps)
 {
     if (MAPPED__UNLIKELY(steps >= m->steps))
-        return look_at_region(m);
+        return check_region(m);
     m->steps -= steps;
     return true;
 }

@@ -4,8 +4,8 @@
  * this floor has an #ifdef for a system.
  *
  * Functions that fail fill `error` with MAPPED_SYSTEM, the system's error
- * number and the name of the call. Those without an error parameter can't fail
- * in a way that anyone could act on. */
+ * number and the name of the call. Functions without an error parameter can't
+ * fail in a way that anyone could act on. */
 #ifndef MAPPED_PLATFORM_H
 #define MAPPED_PLATFORM_H
 
@@ -171,8 +171,8 @@ mapped_status mapped__map(const mapped__map_request *request,
 
 /* Makes [0, length) of the mapping usable, the rest not; file and offset as in
  * the request that made it. `unshared` says that nobody else can reach the
- * memory: only then may the address move and may a cut-off tail be unmapped.
- * Otherwise growth that would have to move is MAPPED_BUSY, and a cut-off tail
+ * memory: only then may the address move and may an unused tail be unmapped.
+ * Otherwise growth that would have to move is MAPPED_BUSY, and an unused tail
  * becomes zero pages, its addresses kept as reserve (on Windows the tail of a
  * file stays, and in `used`). On failure the old mapping stands.
  */
@@ -280,7 +280,8 @@ mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
 
 /* Writes `n` bytes. Behind the end they make the file longer, and no process
  * sees the new size without them. Only for files of which this can be promised
- * (mapped__file_is_writable_at), and which can be cut while they are mapped. */
+ * (mapped__file_is_writable_at), and which can be truncated while they are
+ * mapped. */
 bool mapped__file_is_writable_at(intptr_t file);
 mapped_status mapped__file_write(intptr_t file, uint64_t offset,
                                  const void *from, size_t n,

@@ -238,11 +238,11 @@ static void store_length(mapped__region *self, size_t length)
  * anybody can see the new length. */
 static void publish_shrunk(mapped__region *self, size_t length)
 {
-    bool cut = length < self->length;
+    bool shrinks = length < self->length;
     __atomic_fetch_or(&self->head.state_, MAPPED__STATE_SHRUNK,
                       __ATOMIC_SEQ_CST);
     store_length(self, length);
-    if (cut)
+    if (shrinks)
         mapped__region_invalidate_appends(self);
     else if (self->appends.next < length)
         self->appends.next = length;

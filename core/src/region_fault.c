@@ -16,7 +16,7 @@
  * locked, to resize or close it, that thread doesn't exist here to finish this,
  * and how far it had come is unknown. So the region is closed, and its memory
  * stays out of reach until the process ends. */
-static void reset_in_child(mapped__guard *guard)
+static void after_fork(mapped__guard *guard)
 {
     mapped__region *self = mapped__region_of_guard(guard);
     uint64_t control = MAPPED__LOAD(&self->control);
@@ -50,7 +50,7 @@ mapped_status mapped__region_watch(mapped__region *self, mapped_error *error)
     mapped__guard *guard = &self->guard;
     guard->state = &self->head.state_;
     guard->lost_bit = MAPPED__STATE_LOST;
-    guard->reset_in_child = reset_in_child;
+    guard->after_fork = after_fork;
     return mapped__guard_add(guard, error);
 }
 
@@ -165,7 +165,7 @@ static bool find_lost(mapped__region *self, size_t at, size_t n,
     return true;
 }
 
-/* The region is locked while the file is looked at, so that nobody closes it.
+/* The region is locked while the file is asked, so that nobody closes it.
  * MAPPED_CLOSED if the region was closed before that. */
 mapped_status mapped__region_check_range(mapped_region *region, size_t offset,
                                          size_t n, mapped_error *error)

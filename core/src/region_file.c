@@ -1,5 +1,5 @@
 /* The file or memory object behind a region: the descriptor that is held, or
- * the path opened again, and what callers ask about it. It is looked at with
+ * the path opened again, and what callers ask about it. It is used with
  * the region locked, so that no other thread closes it meanwhile. */
 #include <mapped/region.h>
 

@@ -383,8 +383,9 @@ mapped_status mapped__region_check_export(mapped_region *region, size_t offset,
 
 /* MAPPED_FAULT if a byte of `bytes` of the region was lost and has been
  * recovered since mapped_region_recovery_count was `recoveries`; with
- * `bytes->cut` also if a refresh has seen since that it was cut off. The cause
- * of what was recovered is known only if a report asked for it before. */
+ * `bytes->truncated` also if a refresh has seen since that it was truncated.
+ * The cause of what was recovered is known only if a report asked for it
+ * before. */
 mapped_status mapped__region_check_recovered(mapped_region *region,
                                              const mapped__lost *bytes,
                                              uint64_t recoveries,
@@ -424,7 +425,7 @@ void mapped__region_list_protected(const mapped__region *self,
                                    mapped_origin *origin);
 /* Forgets the protection of the bytes after the first `length`, which the
  * region doesn't have any more. */
-void mapped__region_cut_protection(mapped__region *self, size_t length);
+void mapped__region_shrink_protection(mapped__region *self, size_t length);
 mapped_status mapped__region_unprotect(mapped__region *self,
                                        mapped_error *error);
 

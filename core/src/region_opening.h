@@ -18,7 +18,7 @@ typedef struct mapped__opening {
     bool changed; /* the file's size has been changed from `info.size` */
     mapped__file_info info;
     uint64_t data_end; /* the size without the spare that append left there */
-    uint64_t trimmed;  /* the size with that, if it was cut off; 0 */
+    uint64_t trimmed;  /* the size with that, if it was trimmed; 0 */
     uint64_t length;
     char shared_path[MAPPED__SHARED_SIZE];
 } mapped__opening;

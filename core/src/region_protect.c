@@ -2,9 +2,9 @@
  * the library, and the protection of the pages themselves, which only catches
  * stray pointers. The pages are protected only while nobody could be in the
  * middle of a write, and never before the trait is set: so no write of ours
- * ever meets them. Those of a wrapped region are their owner's.
+ * ever meets them. The pages of a wrapped region are their owner's.
  *
- * Protection of some bytes is another trait, which makes every write look at a
+ * Protection of some bytes is another trait, which makes every write read a
  * list of them. The list is changed with the region locked and read without, in
  * the middle of a write: `version` is odd while it changes, and a reader
  * that sees another version at the end than at the beginning reads it again. */
@@ -152,7 +152,7 @@ mapped_status mapped__region_unprotect_pages(mapped__region *self,
     return status;
 }
 
-/* No export begins between the look at their number and the trait. */
+/* No export begins between the read of their number and the trait. */
 mapped_status mapped__region_protect(mapped__region *self, mapped_error *error)
 {
     if (mapped_region_readonly(&self->head))
@@ -188,7 +188,7 @@ mapped_status mapped__region_unprotect(mapped__region *self,
     return status;
 }
 
-void mapped__region_cut_protection(mapped__region *self, size_t length)
+void mapped__region_shrink_protection(mapped__region *self, size_t length)
 {
     if (self->protection == NULL)
         return;

@@ -1,11 +1,11 @@
-/* Following a file that others make longer, cut, replace or remove. A refresh
- * looks first at the file that is mapped. Only if that has nothing new does it
- * look which file has the path now. So the region still shows what was added to
- * the old file before it changes to the new one. For this the region keeps a
+/* Following a file that others make longer, truncate, replace or remove. A
+ * refresh asks the file that is mapped first. Only if that has nothing new does
+ * it ask which file has the path now. So the region still shows what was added
+ * to the old file before it changes to the new one. For this the region keeps a
  * descriptor of the file from the first refresh on.
  *
- * The region stays locked from the look at the file until its new length is
- * published. */
+ * The region stays locked from the first question to the file until its new
+ * length is published. */
 #include <mapped/region.h>
 
 #include <assert.h>
@@ -91,7 +91,7 @@ static mapped_status fill_last_page(mapped__region *self, size_t old_length,
 
 /* Maps `length` bytes of the file. Another process may have appended in the
  * spare that this region has made. Then the bytes are mapped already. This
- * region gives up the spare, because the other process trims it now. */
+ * region gives up the spare, because it is the other process' to trim now. */
 static mapped_status map_longer(mapped__region *self, size_t length,
                                 mapped_error *error)
 {
@@ -108,8 +108,9 @@ static mapped_status map_longer(mapped__region *self, size_t length,
                                : status;
 }
 
-/* MAPPED_BUSY while there are appends that will fail because the file was cut:
- * until they end they store their bytes where the longer file would be shown.
+/* MAPPED_BUSY while there are appends that will fail because the file was
+ * truncated: until they end they store their bytes where the longer file would
+ * be shown.
  */
 static mapped_status show_longer(mapped__region *self, size_t length,
                                  mapped_error *error)
@@ -128,18 +129,18 @@ static mapped_status show_longer(mapped__region *self, size_t length,
     return status;
 }
 
-/* Notes that the bytes past `length` were cut off, for exports that reach
- * there. When they end they report this, whether they have met a lost page or
+/* Notes that the file was truncated at `length`, for exports that reach past
+ * it. When they end they report this, whether they have met a lost page or
  * not: what they have read before, or have stored, is not in the file any more.
  */
-static void note_cut(mapped__region *self, size_t length)
+static void note_truncation(mapped__region *self, size_t length)
 {
-    const mapped__lost cut = {.offset = self->lead + length,
-                              .length = self->length - length,
-                              .first = self->lead + length,
-                              .cause = ENODATA,
-                              .cut = true};
-    mapped__guard_add_recovered(&self->guard, &cut);
+    const mapped__lost lost = {.offset = self->lead + length,
+                               .length = self->length - length,
+                               .first = self->lead + length,
+                               .cause = ENODATA,
+                               .truncated = true};
+    mapped__guard_add_recovered(&self->guard, &lost);
 }
 
 /* Exports that reach past the new end go on, so the pages stay mapped for them:
@@ -147,9 +148,9 @@ static void note_cut(mapped__region *self, size_t length)
 static mapped_status show_shorter(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
-    note_cut(self, length);
+    note_truncation(self, length);
     mapped__region_publish_length(self, length);
-    mapped__region_cut_protection(self, length);
+    mapped__region_shrink_protection(self, length);
     if (self->appends.capacity != 0 ||
         mapped__region_lock_exports(self, "refresh", NULL) != MAPPED_OK)
         return MAPPED_OK;
@@ -180,7 +181,7 @@ static void replace_file(mapped__region *self, intptr_t file,
     mapped__region_trim(self, self->length, self->length);
     mapped__region_free_old(self);
     mapped__guard_suspend(&self->guard);
-    mapped__guard_cut(&self->guard, 0);
+    mapped__guard_forget(&self->guard, 0);
     mapped__unmap(&self->mapping);
     mapped__file_close(self->file);
     mapped__ahead_stop(self->ahead);
@@ -215,7 +216,7 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
         return status;
     bool pages_protected = self->pages_protected;
     replace_file(self, file, info, &mapping);
-    mapped__region_cut_protection(self, 0);
+    mapped__region_shrink_protection(self, 0);
     mapped__region_invalidate_appends(self);
     mapped__region_publish(self, length);
     if (pages_protected)
@@ -235,7 +236,7 @@ static mapped_status check_kind(const mapped__region *self,
     return MAPPED_OK;
 }
 
-/* Looks which file has the path now. If it is not the one that is mapped, the
+/* Finds which file has the path now. If it is not the one that is mapped, the
  * region changes to it. */
 static mapped_status follow_path(mapped__region *self, mapped_change *change,
                                  mapped_error *error)
@@ -267,7 +268,7 @@ static mapped_status follow_path(mapped__region *self, mapped_change *change,
     return status;
 }
 
-/* Looks at the file that is mapped, and if it has nothing new at the path. */
+/* Follows the file that is mapped or, if it has nothing new, the path. */
 static mapped_status follow_file(mapped__region *self, mapped_change *change,
                                  mapped_error *error)
 {

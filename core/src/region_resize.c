@@ -379,7 +379,7 @@ mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
     if (unshared)
         guard_only(self, mapping_size(self, length));
     mapped_status status = remap_after_shrink(self, length, unshared, error);
-    mapped__guard_cut(&self->guard, mapping_size(self, length));
+    mapped__guard_forget(&self->guard, mapping_size(self, length));
     return status;
 }
 

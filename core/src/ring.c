@@ -102,8 +102,8 @@ static mapped_status check_header(const mapped_ring *ring,
 }
 
 /* `*is_made`: the slice has the mark of a ring; then it is checked. */
-static mapped_status look_at_header(const mapped_ring *ring, bool *is_made,
-                                    mapped_error *error)
+static mapped_status read_header(const mapped_ring *ring, bool *is_made,
+                                 mapped_error *error)
 {
     unsigned char *header;
     mapped_status checked = MAPPED_OK;
@@ -146,14 +146,15 @@ mapped_status mapped__ring_mutex(const mapped_ring *ring, bool sends,
 }
 
 /* How long to wait for another process that makes the ring, in nanoseconds, and
- * how often to look whether it is made: then its mutex may be held for long. */
+ * how often to check whether it is made: then its mutex may be held for long.
+ */
 #define LONGEST_MAKING ((uint64_t)10000000000)
-#define LOOK_AT_MAKING ((uint64_t)20000000)
+#define CHECK_MAKING ((uint64_t)20000000)
 
 static mapped_status make_locked(const mapped_ring *ring, mapped_error *error)
 {
     bool is_made;
-    mapped_status status = look_at_header(ring, &is_made, error);
+    mapped_status status = read_header(ring, &is_made, error);
     return status == MAPPED_OK && !is_made ? write_header(ring, error) : status;
 }
 
@@ -170,12 +171,12 @@ static mapped_status lock_or_find_made(const mapped_ring *ring,
         if (mapped__now() >= end)
             return mapped_error_set(error, MAPPED_ARGUMENT,
                                     "Ring: neither zero nor a ring");
-        status = mapped_mutex_lock(mutex, mapped_deadline(LOOK_AT_MAKING), NULL,
+        status = mapped_mutex_lock(mutex, mapped_deadline(CHECK_MAKING), NULL,
                                    error);
         if (status == MAPPED_TIMEOUT) {
-            mapped_status looked = look_at_header(ring, is_made, error);
-            if (looked != MAPPED_OK)
-                return looked;
+            mapped_status checked = read_header(ring, is_made, error);
+            if (checked != MAPPED_OK)
+                return checked;
         }
     }
     return *is_made ? MAPPED_OK : status;
@@ -203,13 +204,13 @@ static mapped_status attach_or_make(const mapped_ring *ring,
                                     mapped_error *error)
 {
     bool is_made;
-    mapped_status status = look_at_header(ring, &is_made, error);
+    mapped_status status = read_header(ring, &is_made, error);
     if (status != MAPPED_OK || is_made)
         return status;
     mapped_status empty = check_empty(ring, error);
     if (empty == MAPPED_OK)
         return make(ring, error);
-    status = look_at_header(ring, &is_made, error);
+    status = read_header(ring, &is_made, error);
     return status == MAPPED_OK && !is_made ? empty : status;
 }
 
@@ -256,8 +257,8 @@ typedef struct ring_ends {
 } ring_ends;
 
 /* Reads both positions and checks them. */
-static mapped_status look(const mapped_ring *ring, ring_ends *ends,
-                          mapped_ring_state *state, mapped_error *error)
+static mapped_status read_ends(const mapped_ring *ring, ring_ends *ends,
+                               mapped_ring_state *state, mapped_error *error)
 {
     unsigned char *header;
     mapped_status status =
@@ -277,8 +278,8 @@ static mapped_status look(const mapped_ring *ring, ring_ends *ends,
     return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
 }
 
-/* Between the two loads others may send and receive a ring full. Then it looks
- * again. */
+/* Between the two loads others may send and receive a ring full. Then both are
+ * read again. */
 mapped_status mapped_ring_look(const mapped_ring *ring,
                                mapped_ring_state *state, mapped_error *error)
 {
@@ -288,7 +289,7 @@ mapped_status mapped_ring_look(const mapped_ring *ring,
     bool is_valid = false;
     for (int tries = 0; status == MAPPED_OK && !is_valid && tries < 100;
          tries++) {
-        status = look(ring, &ends, &found, error);
+        status = read_ends(ring, &ends, &found, error);
         is_valid = mapped__ring_are_positions(ring, ends.head, ends.tail);
     }
     if (status == MAPPED_OK && !is_valid)
@@ -300,13 +301,13 @@ mapped_status mapped_ring_look(const mapped_ring *ring,
     return mapped__region_report(ring->slice.region, "look", status, error);
 }
 
-/* What somebody waits for: a record, or room for one of n bytes. */
+/* What a thread waits for: a record, or room for one of n bytes. */
 typedef struct wish {
     bool room;
     size_t n;
 } wish;
 
-/* Damaged positions fulfil every wish: who comes next reports them. */
+/* Damaged positions fulfil every wish: the next call reports them. */
 static bool is_fulfilled(const mapped_ring *ring, const ring_ends *ends,
                          wish wish)
 {
@@ -318,18 +319,18 @@ static bool is_fulfilled(const mapped_ring *ring, const ring_ends *ends,
                      : used > 0;
 }
 
-/* How long to look before a sleep, in nanoseconds: about what it takes to put a
+/* How long to poll before a sleep, in nanoseconds: about what it takes to put a
  * thread to sleep and wake it. */
-#define LOOK_FIRST ((uint64_t)20000)
+#define POLL_FIRST ((uint64_t)20000)
 
-/* Looks until then. Ends with MAPPED_TIMEOUT. */
-static mapped_status look_until(const mapped_ring *ring, wish wish,
+/* Reads the positions until then. Ends with MAPPED_TIMEOUT. */
+static mapped_status poll_until(const mapped_ring *ring, wish wish,
                                 uint64_t end, mapped_error *error)
 {
     ring_ends ends;
     for (;;) {
         for (int i = 0; i < 32; i++) {
-            mapped_status status = look(ring, &ends, NULL, error);
+            mapped_status status = read_ends(ring, &ends, NULL, error);
             if (status != MAPPED_OK || is_fulfilled(ring, &ends, wish))
                 return status;
             MAPPED__PAUSE();
@@ -339,9 +340,9 @@ static mapped_status look_until(const mapped_ring *ring, wish wish,
     }
 }
 
-/* The word at which those sleep who wait for this. */
-static mapped_status find_bed(const mapped_ring *ring, wish wish,
-                              mapped_atomic *word, mapped_error *error)
+/* The word at which threads sleep that wait for this. */
+static mapped_status find_sleep_word(const mapped_ring *ring, wish wish,
+                                     mapped_atomic *word, mapped_error *error)
 {
     return mapped_atomic_at(
         ring->slice,
@@ -349,10 +350,10 @@ static mapped_status find_bed(const mapped_ring *ring, wish wish,
         wish.room ? SENDER_SLEEPS_AT : RECEIVER_SLEEPS_AT, word, error);
 }
 
-/* How long to sleep at most, in nanoseconds. Whoever holds its end for several
- * records looks at the word without a fence after it has moved its position,
- * and may miss that somebody has just gone to sleep; and a process may die
- * between the two. So the first sleep is short. */
+/* How long to sleep at most, in nanoseconds. A process that holds its end for
+ * several records reads the word without a fence after it has moved its
+ * position, and may miss that somebody has just gone to sleep; and a process
+ * may die between the two. So the first sleep is short. */
 #define FIRST_SLEEP ((uint64_t)1000000)
 #define LONG_SLEEP ((uint64_t)100000000)
 
@@ -362,13 +363,13 @@ static mapped_status sleep_until(const mapped_ring *ring, wish wish,
     const mapped_value one = {.u = 1};
     uint64_t longest = FIRST_SLEEP;
     mapped_atomic word;
-    mapped_status status = find_bed(ring, wish, &word, error);
+    mapped_status status = find_sleep_word(ring, wish, &word, error);
     while (status == MAPPED_OK) {
         ring_ends ends;
         mapped_value found;
         status = mapped_atomic_store(&word, one, MAPPED_ORDER_SEQ_CST, error);
         if (status == MAPPED_OK)
-            status = look(ring, &ends, NULL, error);
+            status = read_ends(ring, &ends, NULL, error);
         if (status != MAPPED_OK || is_fulfilled(ring, &ends, wish))
             break;
         if (mapped__now() >= deadline)
@@ -387,9 +388,9 @@ static mapped_status sleep_until(const mapped_ring *ring, wish wish,
 static mapped_status wait_for(const mapped_ring *ring, wish wish,
                               uint64_t deadline, mapped_error *error)
 {
-    uint64_t end = mapped_deadline(LOOK_FIRST);
+    uint64_t end = mapped_deadline(POLL_FIRST);
     mapped_status status =
-        look_until(ring, wish, deadline < end ? deadline : end, error);
+        poll_until(ring, wish, deadline < end ? deadline : end, error);
     if (status != MAPPED_TIMEOUT)
         return status;
     if (deadline <= end)

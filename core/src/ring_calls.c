@@ -116,7 +116,7 @@ mapped_status mapped_ring_send(const mapped_ring *ring, const void *data,
     return mapped_ring_send_all(ring, &one, 1, deadline, &sent, error);
 }
 
-/* Looks at the next records, and leaves them in the ring. */
+/* Reads the lengths of the next records, and leaves them in the ring. */
 static mapped_status measure(mapped_ring_hold *hold, size_t *lengths,
                              size_t count, size_t *found, mapped_error *error)
 {
@@ -164,7 +164,7 @@ static mapped_status take(mapped_ring_hold *hold, mapped_ring_buffer *buffer,
 }
 
 /* Receives what is there. Only those that fit may be released, so the first
- * that doesn't is looked at again from the last release on. */
+ * that doesn't is read again after the last release. */
 static mapped_status take_all(mapped_ring_hold *hold,
                               mapped_ring_buffer *buffers, size_t count,
                               size_t *received, mapped_error *error)

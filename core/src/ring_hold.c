@@ -1,4 +1,4 @@
-/* Holding one end of a ring: sending and receiving. The end is an export, so
+/* Holding one end of a ring: sending and receiving. The hold is an export, so
  * its memory can't go, and its mutex can be unlocked whatever happens to the
  * region. The position of this end is kept here, and not read from memory
  * again.
@@ -162,8 +162,8 @@ void mapped_ring_end(mapped_ring_hold *hold)
 {
     if (hold->owner_ == mapped__process_identity()) {
         unlock(hold);
-        /* The unlock orders the position before this load, so it sees everybody
-         * who slept before. A commit has no fence, and may miss somebody
+        /* The unlock orders the position before this load, so all that
+         * slept before are seen. A commit has no fence, and may miss one
          * (ring.c, FIRST_SLEEP). */
         wake_others(hold);
     }
@@ -258,7 +258,7 @@ static void set_near(mapped_ring_hold *hold)
 
 /* How often to read the other position before a wait: that reads both, and so
  * takes their cache lines from the other processors. */
-#define LOOKS 64
+#define POLLS 64
 
 /* What reserve or peek needs: room for a record of n bytes, which takes
  * `taken`, or a record. */
@@ -285,7 +285,7 @@ static mapped_status wait_for(const mapped_ring_hold *hold, const need *need,
 static mapped_status meet(mapped_ring_hold *hold, const need *need,
                           uint64_t deadline, mapped_error *error)
 {
-    for (int looks = deadline > 0 ? 0 : LOOKS;; looks++) {
+    for (int polls = deadline > 0 ? 0 : POLLS;; polls++) {
         mapped_status status = read_other_position(hold, error);
         if (status == MAPPED_OK)
             status = check_pages(hold, error);
@@ -294,7 +294,7 @@ static mapped_status meet(mapped_ring_hold *hold, const need *need,
         if (is_pending(hold))
             return mapped_error_set(error, MAPPED_TIMEOUT, "hold");
         MAPPED__PAUSE();
-        if (looks < LOOKS)
+        if (polls < POLLS)
             continue;
         status = wait_for(hold, need, deadline, error);
         if (status != MAPPED_OK)

@@ -101,7 +101,8 @@ mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
                                         const char *operation,
                                         mapped_error *error);
 
-/* Is there room for a record of n bytes, as far as the hold has looked? */
+/* Is there room for a record of n bytes, by the positions that the hold has
+ * read? */
 bool mapped__ring_has_room(const mapped_ring_hold *hold, size_t n);
 
 /* Gives an error the name of what was called. */

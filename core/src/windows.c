@@ -1,7 +1,7 @@
 /* Walks over files in windows. Only mapped_windows_advance decides where a
  * window lies, from the file's size, which others may change at any time: so a
  * window that turns out to be past the end when it is mapped is no error, but a
- * reason to look again. A search walks with a copy of the windows, which shares
+ * reason to ask again. A search walks with a copy of the windows, which shares
  * the open file and has no window of its own yet. */
 #include <mapped/windows.h>
 

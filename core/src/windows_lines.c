@@ -21,8 +21,8 @@ void mapped_windows_lines_deinit(mapped_windows_lines *lines)
 }
 
 /* Takes `length` bytes off the rest, without the last `dropped` of them. */
-static void cut(mapped_windows_lines *lines, size_t length, size_t dropped,
-                mapped_slice *line)
+static void take_bytes(mapped_windows_lines *lines, size_t length,
+                       size_t dropped, mapped_slice *line)
 {
     *line = lines->rest_;
     line->length = length - dropped;
@@ -42,7 +42,7 @@ bool mapped_windows_lines_try_next(mapped_windows_lines *lines, size_t limit,
     size_t newline = mapped_needle_first(&lines->newline_, p, n);
     if (newline == MAPPED_NOT_FOUND || !mapped_slice_try_leave(lines->rest_))
         return false;
-    cut(lines, newline + 1, lines->keep_ ? 0 : 1, line);
+    take_bytes(lines, newline + 1, lines->keep_ ? 0 : 1, line);
     return true;
 }
 
@@ -60,7 +60,7 @@ static mapped_status take(mapped_windows_lines *lines, mapped_slice *line,
         error->offset += mapped_region_file_offset(lines->rest_.region);
     if (status != MAPPED_OK || newline == MAPPED_NOT_FOUND)
         return status;
-    cut(lines, newline + 1, lines->keep_ ? 0 : 1, line);
+    take_bytes(lines, newline + 1, lines->keep_ ? 0 : 1, line);
     *taken = true;
     return MAPPED_OK;
 }
@@ -75,14 +75,14 @@ static uint64_t window_length(const mapped_windows_lines *lines)
 
 /* What to do where no line ends in the rest: that is the last line, or more is
  * needed. */
-static mapped_lines_step look(mapped_windows_lines *lines, uint64_t size,
-                              mapped_slice *line)
+static mapped_lines_step step_past_rest(mapped_windows_lines *lines,
+                                        uint64_t size, mapped_slice *line)
 {
     size_t rest = lines->rest_.length;
     if (size <= lines->start_)
         return MAPPED_LINES_END;
     if (rest > 0 && size == lines->start_ + rest) {
-        cut(lines, rest, 0, line);
+        take_bytes(lines, rest, 0, line);
         return MAPPED_LINES_LINE;
     }
     uint64_t left = size - lines->start_, length = window_length(lines);
@@ -115,7 +115,7 @@ mapped_status mapped_windows_lines_step(mapped_windows_lines *lines,
         status = mapped_windows_file_size(lines->windows_, &size, error);
     if (status != MAPPED_OK)
         return end(lines, status, error);
-    *step = taken ? MAPPED_LINES_LINE : look(lines, size, line);
+    *step = taken ? MAPPED_LINES_LINE : step_past_rest(lines, size, line);
     return MAPPED_OK;
 }
 

@@ -279,11 +279,11 @@ static void test_lost_cut_shortens_what_straddles(void)
     add(&losses, 3);
     add(&losses, 4);
     add(&losses, 9);
-    mapped__lost_cut(&losses, 4 * PAGE);
+    mapped__lost_forget(&losses, 4 * PAGE);
     CHECK_UINT(losses.count, 1);
     check_entry(&losses.list[0], (const size_t[3]){3, 1, 3});
     CHECK(!mapped__lost_may_include(&losses, 4 * PAGE, PAGE));
-    mapped__lost_cut(&losses, 3 * PAGE);
+    mapped__lost_forget(&losses, 3 * PAGE);
     CHECK_UINT(losses.count, 0);
     CHECK(!mapped__lost_may_include(&losses, 0, SIZE_MAX));
 }

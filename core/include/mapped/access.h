@@ -41,7 +41,7 @@ MAPPED__INLINE bool mapped__access_is_valid(mapped_slice slice)
     return MAPPED__LOAD_AFTER(&slice.region->state_) == 0;
 }
 
-/* The whole access once more with everything looked at closely, `n` bytes as
+/* The whole access once more with everything checked, `n` bytes as
  * they lie in memory. One call for all that isn't a plain access keeps it out
  * of the caller's loop. (No access to a device is plain, so no register is read
  * twice.) */

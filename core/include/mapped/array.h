@@ -133,7 +133,7 @@ MAPPED__MUST_USE mapped_status mapped_array_copy(const mapped_array *to,
  * `*equal` is set on MAPPED_OK only. MAPPED_CLOSED; MAPPED_RANGE: the items of
  * one lie outside of its slice, or the region has shrunk below them;
  * MAPPED_FAULT: a page was lost before the first difference; MAPPED_ARGUMENT as
- * mapped_array_extent. All of this is looked at before the shapes are. On
+ * mapped_array_extent. All of this is checked before the shapes are. On
  * devices each element is one access, in order, or MAPPED_MISALIGNED.
  *
  * Any thread that holds a reference to both regions; the two may overlap. Goes

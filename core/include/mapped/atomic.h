@@ -118,10 +118,10 @@ MAPPED__MUST_USE mapped_status mapped_deadline_seconds(double seconds,
  *
  * On Linux this is a futex of 32 bits, which another process may use, too
  * (FUTEX_WAIT and FUTEX_WAKE without FUTEX_PRIVATE_FLAG). A 64-bit word is
- * waited for at its first four bytes, and looked at a hundred times a second,
+ * waited for at its first four bytes, and checked a hundred times a second,
  * because the other four may be all that changes. In mode "c", where a futex
- * would make the page a copy, a word is looked at a thousand times a second.
- * Other systems can't wait for another process: there any word is looked at a
+ * would make the page a copy, a word is checked a thousand times a second.
+ * Other systems can't wait for another process: there any word is checked a
  * thousand times a second. */
 MAPPED__MUST_USE mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
                                                   mapped_value expected,

@@ -43,16 +43,16 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
 
 /* Grows the region by n bytes and stores `data` there, which may be the
  * region's own. As mapped_region_resize; MAPPED_FAULT if a page of the source
- * is lost, or somebody has cut the file; MAPPED_RANGE if a refresh in another
- * thread has found that meanwhile. The region gets longer when all bytes are
- * there, so nobody sees some of them, and after an error it is as long as
- * before. Two threads that append at once get places of their own: while the
- * second has ended and the first has not, some bytes of the first may be zeros,
- * and if that fails they stay. A resize that makes the region longer meanwhile
- * shows them, too; one to less than all that is being appended is MAPPED_BUSY,
- * and so is any growth while one goes on that was cut. If the
- * process forks in the middle of one, from a fault handler, the append ends as
- * ever in the parent, and in the child with MAPPED_RANGE.
+ * is lost, or another process has truncated the file; MAPPED_RANGE if a refresh
+ * in another thread has found that meanwhile. The region gets longer when all
+ * bytes are there, so nobody sees some of them, and after an error it is as
+ * long as before. Two threads that append at once get places of their own:
+ * while the second has ended and the first has not, some bytes of the first may
+ * be zeros, and if that fails they stay. A resize that makes the region longer
+ * meanwhile shows them, too; one to less than all that is being appended is
+ * MAPPED_BUSY, and so is any growth while one goes on whose bytes were
+ * truncated. If the process forks in the middle of one, from a fault handler,
+ * the append ends as ever in the parent, and in the child with MAPPED_RANGE.
  *
  * What is appended goes to the end of the region, not to that of a file that
  * others have made longer meanwhile: writers that take turns hold a lock, and
@@ -69,7 +69,7 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * the trailer after the data; what they append meanwhile comes after those,
  * and leaves them in the file. The trailer's bytes, from the end of the file,
  * little-endian; the size is 24 more than a multiple of 65,536, so that
- * hardly any other file has to be looked at:
+ * hardly any other file has to be read:
  *
  *     -24  8  0xAD "mapped" 0x01
  *     -16  8  the size of the file, spare and trailer included

@@ -5,10 +5,11 @@
  * reported by the end of its export (export.h). Intact pages of the region stay
  * usable.
  *
- * What can't be detected: when a file is cut in the middle of a page, the rest
- * of that page reads as zeros without a fault. And a system call that is handed
- * a raw pointer to a page that can't be had fails with EFAULT, or is short, and
- * notes no loss; one that had been noted before gives it the zeros. */
+ * What can't be detected: when a file is truncated in the middle of a page, the
+ * rest of that page reads as zeros without a fault. And a system call that is
+ * handed a raw pointer to a page that can't be had fails with EFAULT, or is
+ * short, and notes no loss; one that had been noted before gives it the zeros.
+ */
 #ifndef MAPPED_FAULT_H
 #define MAPPED_FAULT_H
 

@@ -126,7 +126,7 @@ mapped_fields_compile(const mapped_fields_source *source,
  * `room` measures how many bytes the fields take at most; `init` makes them of
  * the same source in as many bytes at `memory`, aligned as malloc does. Such
  * fields are neither acquired nor released: they go with their memory. `init`
- * finds what `room` doesn't look for, fields that overlap or share a name (in
+ * finds what `room` doesn't check, fields that overlap or share a name (in
  * layouts and lists), and fails in no other way. */
 MAPPED__MUST_USE mapped_status mapped_fields_room(
     const mapped_fields_source *source, size_t *bytes, mapped_error *error);

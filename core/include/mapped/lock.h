@@ -32,18 +32,19 @@ typedef struct mapped_lock {
     uint64_t owner_; /* the process */
 } mapped_lock;
 
-/* Locks the bytes of the slice: with others who share them, or alone. Waits for
- * those who have them, until the deadline at the latest; who waits looks a
- * hundred times a second, so the order of those who wait is open.
+/* Locks the bytes of the slice: exclusively, or `shared` with other holders.
+ * Waits for the others, until the deadline at the latest. It asks a hundred
+ * times a second, so the order of several that wait is open.
  *
  * MAPPED_TIMEOUT: they have them still. MAPPED_INTERRUPTED: a signal handler
- * has run in this thread, and they have them still. MAPPED_READONLY: alone, of
- * a region that can't be written. MAPPED_UNSUPPORTED: the memory is no file, or
- * the file's system has no such locks. MAPPED_ARGUMENT for a slice of no bytes;
- * MAPPED_RANGE, MAPPED_CLOSED, also when the region is closed during the wait;
- * MAPPED_SYSTEM: the system refuses another descriptor or the lock; without
- * /proc, and in mode "r", the file is opened by its path, so it must still have
- * that (MAPPED_STALE), and this process the right to open it. */
+ * has run in this thread, and they have them still. MAPPED_READONLY: not
+ * shared, of a region that can't be written. MAPPED_UNSUPPORTED: the memory is
+ * no file, or the file's system has no such locks. MAPPED_ARGUMENT for a slice
+ * of no bytes; MAPPED_RANGE, MAPPED_CLOSED, also when the region is closed
+ * during the wait; MAPPED_SYSTEM: the system refuses another descriptor or the
+ * lock; without /proc, and in mode "r", the file is opened by its path, so it
+ * must still have that (MAPPED_STALE), and this process the right to open it.
+ */
 MAPPED__MUST_USE mapped_status mapped_lock_acquire(mapped_slice slice,
                                                    bool shared,
                                                    uint64_t deadline,

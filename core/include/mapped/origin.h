@@ -7,8 +7,8 @@
  *     ... in the other process ...
  *     status = mapped_region_open_origin(&origin, &region, &error);
  *
- * The memory is known by its identity. So a file that has been replaced or cut
- * meanwhile is an error, not other bytes. */
+ * The memory is known by its identity. So a file that has been replaced or
+ * truncated meanwhile is an error, not other bytes. */
 #ifndef MAPPED_ORIGIN_H
 #define MAPPED_ORIGIN_H
 
@@ -22,7 +22,7 @@ typedef enum mapped_origin_kind {
     MAPPED_ORIGIN_DESCRIPTOR /* what has neither, by a descriptor */
 } mapped_origin_kind;
 
-/* A plain value. Whoever opens it may have it from anybody: nothing in it is
+/* A plain value. It may come from anybody: nothing in it is
  * trusted. */
 typedef struct mapped_origin {
     mapped_origin_kind kind;
@@ -68,8 +68,8 @@ MAPPED__MUST_USE mapped_status mapped_region_origin(mapped_region *region,
  *
  * MAPPED_STALE: the path, the name or the descriptor is that of another file.
  * MAPPED_SYSTEM: there is none (os_error), and what mapped_region_open says.
- * MAPPED_PAST_END: the file has been cut. MAPPED_ARGUMENT: no origin that a
- * region can have. MAPPED_OVERFLOW, MAPPED_NOT_A_FILE, MAPPED_UNSUPPORTED,
+ * MAPPED_PAST_END: the file has been truncated. MAPPED_ARGUMENT: no origin that
+ * a region can have. MAPPED_OVERFLOW, MAPPED_NOT_A_FILE, MAPPED_UNSUPPORTED,
  * MAPPED_MEMORY as in mapped_region_open. */
 MAPPED__MUST_USE mapped_status mapped_region_open_origin(
     const mapped_origin *origin, mapped_region **region, mapped_error *error);

@@ -9,7 +9,7 @@
  * device, MAPPED_UNSUPPORTED. Only a lost page that was read is a fault: a
  * match in front of it is found. If other processes change the bytes meanwhile,
  * that can change the result, but no byte outside of the slice is read.
- * Matching looks at the region's state from time to time, also within a single
+ * Matching checks the region's state from time to time, also within a single
  * long match, so that a close by another thread ends it. Offsets count from the
  * slice's first byte. Any thread that holds a reference to the region may call
  * these functions, and threads may share a compiled pattern. */
@@ -44,9 +44,9 @@ typedef struct mapped_pattern_classes {
     uint16_t bits_[128];
 } mapped_pattern_classes;
 
-/* Those of the calling thread's locale, which mapped_pattern_init would use.
- * Other threads may call setlocale meanwhile, if that of the C library allows
- * it beside isalpha. */
+/* The classes of the calling thread's locale, which mapped_pattern_init would
+ * use. Other threads may call setlocale meanwhile, if that of the C library
+ * allows it beside isalpha. */
 void mapped_pattern_classes_get(mapped_pattern_classes *classes);
 
 /* Are they still the same? */

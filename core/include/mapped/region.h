@@ -164,7 +164,7 @@ MAPPED__MUST_USE mapped_status mapped_region_open(
     const char *path, mapped_mode mode, const mapped_open_options *options,
     mapped_region **region, mapped_error *error);
 
-/* Removes the name of shared memory. Those who have it mapped keep it. The
+/* Removes the name of shared memory. Processes that have it mapped keep it. The
  * errors are those of a name in mapped_region_open; MAPPED_SYSTEM: there is
  * none (ENOENT), or it is somebody else's (EACCES, EPERM). */
 MAPPED__MUST_USE mapped_status mapped_shared_unlink(const char *name,
@@ -242,7 +242,7 @@ uint64_t mapped_region_file_offset(const mapped_region *region);
 const char *mapped_region_name(const mapped_region *region);
 
 /* The size in bytes of the file or memory behind the region as it is now,
- * which a peer may have changed. Needs a look at the file: MAPPED_SYSTEM
+ * which a peer may have changed. Asks the file: MAPPED_SYSTEM
  * (ESTALE when the path now names another file). MAPPED_CLOSED. */
 MAPPED__MUST_USE mapped_status mapped_region_size(mapped_region *region,
                                                   uint64_t *size,
@@ -288,7 +288,7 @@ MAPPED__MUST_USE mapped_status mapped_region_resize(mapped_region *region,
                                                     uint64_t length,
                                                     mapped_error *error);
 
-/* What has become of a file since it was opened or last looked at, and what the
+/* What has become of a file since it was opened or last refreshed, and what the
  * region is afterwards. */
 typedef enum mapped_change {
     MAPPED_UNCHANGED, /* the same */
@@ -312,8 +312,8 @@ const char *mapped_change_text(mapped_change change);
  * An export that reaches past a new, shorter end reads zeros there and is
  * MAPPED_FAULT when it ends.
  *
- * It looks at the file's size and at its path, and holds a descriptor from then
- * on. So it doesn't notice
+ * It asks for the file's size and for its path, and holds a descriptor from
+ * then on. So it doesn't notice
  * - that a file was truncated and has grown again between two calls;
  * - the first time, in "r" and "c": that a file has grown that was then renamed
  *   or removed;
@@ -325,7 +325,7 @@ const char *mapped_change_text(mapped_change change);
  *
  * MAPPED_BUSY: the region has to move (see mapped_region_resize) or to show
  * another file, while it is exported or there are other references; or it has
- * to get longer while an append goes on whose place was cut off the file.
+ * to get longer while an append goes on whose bytes were truncated.
  * MAPPED_ARGUMENT past the reserve.
  * MAPPED_FAULT, growing: pages are lost and there is no reserve. Recover first.
  * MAPPED_UNSUPPORTED for devices and for memory that is no file.

@@ -7,9 +7,9 @@
  *         status = mapped_ring_send(&ring, "hello", 5, MAPPED_NEVER, &error);
  *
  * Each record is any number of bytes and is received once, in the order in
- * which records were sent. Whoever dies takes nothing with him: of a sender
- * that dies before its commit nothing is received, and what a receiver had not
- * released yet is received by the next one.
+ * which records were sent. A process that dies takes nothing with it: of a
+ * sender that dies before its commit nothing is received, and what a receiver
+ * had not released yet is received by the next one.
  *
  * To write a record in place, or several in one step, hold the senders' end:
  *
@@ -48,9 +48,9 @@
  * bytes apart: it is full. A record is its length (4 bytes), the length with
  * all bits inverted (4 bytes) and its bytes, padded to a multiple of 8. It lies
  * in one piece: where it doesn't fit before the end of the records, the length
- * 0xFFFFFFFF, inverted 0, says that the next record is at 256. Who sends holds
+ * 0xFFFFFFFF, inverted 0, says that the next record is at 256. A sender holds
  * the senders' mutex, writes records behind the tail and then moves the tail;
- * who receives holds the other mutex and moves the head; and then each sets the
+ * a receiver holds the other mutex and moves the head; and then each sets the
  * others' word at 196 or 192 to 0 if it is 1, and wakes all who sleep there.
  *
  * Nothing that is read from the memory is trusted: MAPPED_CORRUPT.

@@ -4,7 +4,7 @@
  * All functions answer MAPPED_RANGE, MAPPED_CLOSED and MAPPED_FAULT, and
  * MAPPED_UNSUPPORTED on a device, whose registers are no text. Only a lost page
  * that the result depends on is a fault: a match in front of it is found. A
- * long search looks at the region's state after every mebibyte or so, so that a
+ * long search checks the region's state after every mebibyte or so, so that a
  * close by another thread ends it soon. To search a part of a slice, search a
  * slice of that part. Offsets count from the slice's first byte. Any thread
  * that holds a reference to the region may call these functions. */

@@ -15,9 +15,9 @@
  *     mapped_windows_close(&windows);
  *
  * Each window is a read-only region of its own. The walk stays with the file
- * that was opened, whatever its path names later, and looks at the file's size
+ * that was opened, whatever its path names later, and asks for the file's size
  * whenever it goes on: what others append meanwhile is walked over, too, and
- * where they made it shorter the walk ends. What is cut off past the end of a
+ * where they made it shorter the walk ends. What is truncated past the end of a
  * window that is mapped already is lost to it (MAPPED_FAULT), as in any region.
  *
  * Offsets are those in the file and have 64 bits everywhere. All functions but
@@ -103,7 +103,7 @@ MAPPED__MUST_USE mapped_status mapped_windows_next(mapped_windows *windows,
                                                    mapped_error *error);
 
 /* The same in three steps, for callers with storage for regions and locks of
- * their own: look at the file's size (mapped_windows_file_size, which may
+ * their own: ask for the file's size (mapped_windows_file_size, which may
  * block), go on, map. */
 
 /* Where in the file a window is, in bytes. */
@@ -124,7 +124,7 @@ void mapped_windows_undo(mapped_windows *windows, mapped_window window,
 
 /* Maps a window as a region, one reference to which is the caller's. `options`,
  * which may be NULL, may give memory for it; its offset and length count for
- * nothing. MAPPED_PAST_END if the file has become too short meanwhile: look at
+ * nothing. MAPPED_PAST_END if the file has become too short meanwhile: ask for
  * its size again. Changes nothing in `windows`. */
 MAPPED__MUST_USE mapped_status
 mapped_windows_map(const mapped_windows *windows, mapped_window window,

@@ -105,8 +105,8 @@ typedef struct stretch {
     uintptr_t to;
 } stretch;
 
-/* Where to look for older signals: on the stack of the thread that raised this
- * one. The kernel tells where an alternate one ends. */
+/* Where to search for older signals: on the stack of the thread that raised
+ * this one. The kernel tells where an alternate one ends. */
 static stretch stack_of(const siginfo_t *info, const ucontext_t *context)
 {
     const uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;

@@ -25,7 +25,7 @@ void mapped__yield(void)
     sched_yield();
 }
 
-/* Whatever else goes wrong, the caller looks at the word again, but not without
+/* Whatever else goes wrong, the caller reads the word again, but not without
  * end in no time. */
 bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
 {

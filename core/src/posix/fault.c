@@ -1,8 +1,8 @@
 /* The handlers of SIGBUS: ours, and how a signal that isn't ours gets to those
- * of others. A process has only one handler of SIGBUS at a time. Whoever
- * installs another gets the old one back, and may call it or install it again
- * later. So handlers form a chain. Ours are called entries, because there may
- * be several:
+ * of others. A process has only one handler of SIGBUS at a time. Code
+ * that installs another gets the old one back, and may call it or install it
+ * again later. So handlers form a chain. Ours are called entries, because there
+ * may be several:
  *
  *     an access to a page that can't be had       kill(), raise(), sigqueue()
  *                      |                                     |

@@ -143,7 +143,7 @@ static void info_from(const struct stat *st, mapped__file_info *info)
     info->kind = kind_of(st->st_mode);
 }
 
-static void look_for_huge_pages(int fd, mapped__file_info *info)
+static void use_huge_page(int fd, mapped__file_info *info)
 {
     size_t page = mapped__file_huge_page(fd);
     if (page == 0)
@@ -177,7 +177,7 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
         found.kind = MAPPED__FILE_UNSIZED;
     /* A file system of huge pages shows their size as its block size. */
     if (S_ISREG(st.st_mode) && (size_t)st.st_blksize > found.page)
-        look_for_huge_pages((int)file, &found);
+        use_huge_page((int)file, &found);
     if (S_ISBLK(st.st_mode)) {
         off_t end = lseek((int)file, 0, SEEK_END);
         if (end < 0)
@@ -318,7 +318,7 @@ mapped_status mapped__directory_sync(const char *path, mapped_error *error)
 
 /* The order matters: past the end nothing else is of interest, and a full disk
  * is only the cause if the page can be read. If it can, and the disk isn't
- * full, the file was cut and has grown again since. */
+ * full, the file was truncated and has grown again since. */
 int mapped__file_diagnose(intptr_t file, uint64_t offset)
 {
     struct stat st;

@@ -1,7 +1,7 @@
 /* Waiting for another thread where the system can't compare a word and sleep in
  * one step. One lock of the process stands for all words: a thread that
- * waits looks at the word under it, and one that wakes others takes it, so no
- * change of a word slips between a look and the sleep. Linux has a way of its
+ * waits reads the word under it, and one that wakes others takes it, so no
+ * change of a word slips between the read and the sleep. Linux has a way of its
  * own (linux/wait.c). */
 #if !defined(__linux__) || defined(MAPPED__WAIT_ANY)
 

@@ -368,7 +368,7 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     return MAPPED_OK;
 }
 
-/* A file that is mapped can't be cut here. */
+/* A file that is mapped can't be truncated here. */
 bool mapped__file_is_writable_at(intptr_t file)
 {
     (void)file;

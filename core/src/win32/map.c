@@ -199,8 +199,8 @@ static mapped_status move(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-static mapped_status cut_off(mapped__mapping *mapping, size_t used,
-                             bool unshared, mapped_error *error)
+static mapped_status shrink_memory(mapped__mapping *mapping, size_t used,
+                                   bool unshared, mapped_error *error)
 {
     size_t length = mapping->used - used;
     if (!unshared)
@@ -218,7 +218,7 @@ static mapped_status resize_memory(mapped__mapping *mapping,
     size_t used = 0;
     mapped_round_up(request->length, mapping->page, &used);
     if (used < mapping->used)
-        return cut_off(mapping, used, unshared, error);
+        return shrink_memory(mapping, used, unshared, error);
     if (used > mapped__view_extent(mapping))
         return move(mapping, request, unshared, error);
     if (!commit(mapping, mapping->used, used))
@@ -229,7 +229,7 @@ static mapped_status resize_memory(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-/* Cutting off the tail of a view means to unmap all of it and to map the head
+/* To shrink a view means to unmap all of it and to map the head
  * again, which needs that nobody else has a reference. Otherwise the tail just
  * stays: the file is as long as before, or mapped__map_detach had refused. */
 static mapped_status resize_views(mapped__mapping *mapping,

@@ -1,5 +1,5 @@
 /* Paging. Windows takes no advice about how memory is used, tells nothing of
- * the cache of a file, and lets nobody cut holes into one that is mapped: that
+ * the cache of a file, and lets nobody make holes in one that is mapped: that
  * isn't supported. */
 #include "system.h"
 

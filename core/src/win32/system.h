@@ -24,7 +24,7 @@ bool mapped__section_size(intptr_t handle, uint64_t *size);
 mapped_status mapped__section_resize(intptr_t section, uint64_t size,
                                      mapped_error *error);
 
-/* Placeholders: address space that can be cut, joined, and swapped for pages
+/* Placeholders: address space that can be split, joined, and swapped for pages
  * and back without ever being free in between. Windows has them
  * since 10.0.17134 (1803); where they are missing, `available` says so and
  * nothing else here may be called (placeholder.c). */
