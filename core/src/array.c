@@ -101,23 +101,19 @@ static mapped_status set_first_length(mapped_array *array, mapped_error *error)
     return MAPPED_OK;
 }
 
-static mapped_status cover(mapped_array *array, mapped_error *error)
-{
-    if (array->dimensions < 1 || array->dimensions > MAPPED_ARRAY_DIMENSIONS)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "array");
-    mapped_status status = array->shape[0] == -1
-                               ? set_first_length(array, error)
-                               : check_counted(array, error);
-    if (status != MAPPED_OK)
-        return status;
-    array->first = 0;
-    set_strides(array);
-    return MAPPED_OK;
-}
-
 mapped_status mapped_array_cover(mapped_array *array, mapped_error *error)
 {
-    mapped_status status = cover(array, error);
+    mapped_status status;
+    if (array->dimensions < 1 || array->dimensions > MAPPED_ARRAY_DIMENSIONS)
+        status = mapped_error_set(error, MAPPED_ARGUMENT, "array");
+    else if (array->shape[0] == -1)
+        status = set_first_length(array, error);
+    else
+        status = check_counted(array, error);
+    if (status == MAPPED_OK) {
+        array->first = 0;
+        set_strides(array);
+    }
     return mapped__region_report(array->slice.region, "cover", status, error);
 }
 

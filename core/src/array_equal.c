@@ -257,8 +257,8 @@ static mapped_status compare(const mapped_array *a, const mapped_array *b,
                : compare_elements(&first.array, &second.array, equal, error);
 }
 
-static mapped_status arrays_equal(const mapped_array *a, const mapped_array *b,
-                                  bool *equal, mapped_error *error)
+mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
+                                 bool *equal, mapped_error *error)
 {
     mapped_extent extent;
     bool result = false;
@@ -269,12 +269,5 @@ static mapped_status arrays_equal(const mapped_array *a, const mapped_array *b,
         status = compare(a, b, &result, error);
     if (status == MAPPED_OK)
         *equal = result;
-    return status;
-}
-
-mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
-                                 bool *equal, mapped_error *error)
-{
-    mapped_status status = arrays_equal(a, b, equal, error);
     return mapped__region_report(a->slice.region, "equal", status, error);
 }

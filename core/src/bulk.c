@@ -8,52 +8,33 @@
 #include "lanes.h"
 #include "region_internal.h"
 
+/* What every bulk operation on [offset, offset + n) begins with. An empty range
+ * must lie inside too, and a closed region says so. */
+static mapped_status check(mapped_slice slice, size_t offset, size_t n,
+                           bool write, mapped_error *error)
+{
+    mapped_slice part;
+    mapped_status status = mapped_slice_sub(slice, offset, n, &part, error);
+    if (status == MAPPED_OK && write && mapped_slice_readonly(part))
+        status = mapped_error_set(error, MAPPED_READONLY, "write");
+    return status;
+}
+
 /* Registers are not memory: their bytes are accessed one by one and in order.
  */
-static mapped_status read_device(mapped_slice slice, size_t offset,
-                                 unsigned char *to, size_t n,
-                                 mapped_error *error)
+static mapped_status access_device(mapped_slice slice, size_t offset,
+                                   unsigned char *memory, size_t n, bool write,
+                                   mapped_error *error)
 {
     mapped_status status = MAPPED_OK;
     for (size_t i = 0; i < n && status == MAPPED_OK; i++) {
         unsigned char *p;
         status = mapped_slice_enter(slice, offset + i, 1, &p, error);
-        if (status == MAPPED_OK)
-            to[i] = *(const volatile unsigned char *)p;
+        if (status == MAPPED_OK && write)
+            *(volatile unsigned char *)p = memory[i];
+        else if (status == MAPPED_OK)
+            memory[i] = *(const volatile unsigned char *)p;
     }
-    return status;
-}
-
-static mapped_status write_device(mapped_slice slice, size_t offset,
-                                  const unsigned char *from, size_t n,
-                                  mapped_error *error)
-{
-    mapped_status status = MAPPED_OK;
-    for (size_t i = 0; i < n && status == MAPPED_OK; i++) {
-        unsigned char *p;
-        status = mapped_slice_enter_write(slice, offset + i, 1, &p, error);
-        if (status == MAPPED_OK)
-            *(volatile unsigned char *)p = from[i];
-    }
-    return status;
-}
-
-/* What every bulk operation on [offset, offset + n) begins with. An empty range
- * must lie inside too, and a closed region says so. */
-static mapped_status check(mapped_slice slice, size_t offset, size_t n,
-                           mapped_error *error)
-{
-    mapped_slice part;
-    return mapped_slice_sub(slice, offset, n, &part, error);
-}
-
-static mapped_status check_write(mapped_slice slice, size_t offset, size_t n,
-                                 mapped_error *error)
-{
-    mapped_slice part;
-    mapped_status status = mapped_slice_sub(slice, offset, n, &part, error);
-    if (status == MAPPED_OK && mapped_slice_readonly(part))
-        status = mapped_error_set(error, MAPPED_READONLY, "write");
     return status;
 }
 
@@ -62,42 +43,34 @@ static unsigned char *address(mapped_slice slice, size_t offset)
     return slice.region->base_ + slice.offset + offset;
 }
 
-static mapped_status read_bytes(mapped_slice slice, size_t offset, void *to,
-                                size_t n, mapped_error *error)
+/* Inline, so that it is compiled once for each direction. */
+MAPPED__INLINE mapped_status copy_bytes(mapped_slice slice, size_t offset,
+                                        unsigned char *memory, size_t n,
+                                        bool write, mapped_error *error)
 {
-    mapped_status status = check(slice, offset, n, error);
+    mapped_status status = check(slice, offset, n, write, error);
     if (status != MAPPED_OK || n == 0)
         return status;
     if (mapped_region_device(slice.region))
-        return read_device(slice, offset, to, n, error);
-    memmove(to, address(slice, offset), n);
+        return access_device(slice, offset, memory, n, write, error);
+    unsigned char *p = address(slice, offset);
+    memmove(write ? p : memory, write ? memory : p, n);
     return mapped_slice_leave(slice, offset, n, error);
 }
 
 mapped_status mapped_read(mapped_slice slice, size_t offset, void *to, size_t n,
                           mapped_error *error)
 {
-    mapped_status status = read_bytes(slice, offset, to, n, error);
+    mapped_status status = copy_bytes(slice, offset, to, n, false, error);
     return mapped__region_report(slice.region, "read", status, error);
-}
-
-static mapped_status write_bytes(mapped_slice slice, size_t offset,
-                                 const void *from, size_t n,
-                                 mapped_error *error)
-{
-    mapped_status status = check_write(slice, offset, n, error);
-    if (status != MAPPED_OK || n == 0)
-        return status;
-    if (mapped_region_device(slice.region))
-        return write_device(slice, offset, from, n, error);
-    memmove(address(slice, offset), from, n);
-    return mapped_slice_leave(slice, offset, n, error);
 }
 
 mapped_status mapped_write(mapped_slice slice, size_t offset, const void *from,
                            size_t n, mapped_error *error)
 {
-    mapped_status status = write_bytes(slice, offset, from, n, error);
+    /* A write only reads from here. */
+    unsigned char *memory = (unsigned char *)(uintptr_t)from;
+    mapped_status status = copy_bytes(slice, offset, memory, n, true, error);
     return mapped__region_report(slice.region, "write", status, error);
 }
 
@@ -231,9 +204,9 @@ static mapped_status copy_rest(mapped_slice to, size_t offset,
                                mapped_slice from, size_t copied,
                                mapped_error *error)
 {
-    mapped_status status = check(from, 0, from.length, error);
+    mapped_status status = check(from, 0, from.length, false, error);
     if (status == MAPPED_OK)
-        status = check_write(to, offset, from.length, error);
+        status = check(to, offset, from.length, true, error);
     if (status != MAPPED_OK)
         return status;
     from.offset += copied;
@@ -253,7 +226,7 @@ mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
 
 static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
 {
-    mapped_status status = check_write(slice, 0, slice.length, error);
+    mapped_status status = check(slice, 0, slice.length, true, error);
     if (status != MAPPED_OK || slice.length == 0)
         return status;
     if (!mapped_region_device(slice.region)) {
@@ -261,7 +234,7 @@ static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)
         return mapped_slice_leave(slice, 0, slice.length, error);
     }
     for (size_t i = 0; i < slice.length && status == MAPPED_OK; i++)
-        status = write_device(slice, i, &byte, 1, error);
+        status = access_device(slice, i, &byte, 1, true, error);
     return status;
 }
 
@@ -271,20 +244,13 @@ mapped_status mapped_fill(mapped_slice slice, uint8_t byte, mapped_error *error)
     return mapped__region_report(slice.region, "fill", status, error);
 }
 
-static mapped_status move(mapped_slice slice, size_t to, size_t from, size_t n,
+mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
                           mapped_error *error)
 {
     mapped_slice source;
     mapped_status status = mapped_slice_sub(slice, from, n, &source, error);
-    if (status != MAPPED_OK)
-        return status;
-    return mapped_copy(slice, to, source, error);
-}
-
-mapped_status mapped_move(mapped_slice slice, size_t to, size_t from, size_t n,
-                          mapped_error *error)
-{
-    mapped_status status = move(slice, to, from, n, error);
+    if (status == MAPPED_OK)
+        status = mapped_copy(slice, to, source, error);
     return mapped__region_report(slice.region, "move", status, error);
 }
 
@@ -328,35 +294,24 @@ mapped_status mapped_region_append(mapped_region *region, const void *data,
     return mapped__region_report(region, "append", status, error);
 }
 
-static mapped_status append_slice(mapped_region *region, mapped_slice data,
-                                  mapped_error *error)
+mapped_status mapped_region_append_slice(mapped_region *region,
+                                         mapped_slice data, mapped_error *error)
 {
     mapped__append_range range;
     mapped_status status = mapped_slice_check(data, error);
     if (status == MAPPED_OK)
         status =
             mapped__region_begin_append(region, data.length, &range, error);
-    if (status != MAPPED_OK)
-        return status;
-    status = copy_pieces(store_appended, mapped_region_slice(region),
-                         range.start, data, error);
-    return mapped__region_end_append(region, &range, status, error);
-}
-
-mapped_status mapped_region_append_slice(mapped_region *region,
-                                         mapped_slice data, mapped_error *error)
-{
-    mapped_status status = append_slice(region, data, error);
+    if (status == MAPPED_OK) {
+        status = copy_pieces(store_appended, mapped_region_slice(region),
+                             range.start, data, error);
+        status = mapped__region_end_append(region, &range, status, error);
+    }
     return mapped__region_report(region, "append", status, error);
 }
 
 /* Bytes compared between two checks of the state. */
 #define BLOCK ((size_t)1 << 20)
-
-static size_t next_block(size_t at, size_t n)
-{
-    return n - at < BLOCK ? n - at : BLOCK;
-}
 
 static mapped_status check_comparable(mapped_slice slice, mapped_error *error)
 {
@@ -366,72 +321,51 @@ static mapped_status check_comparable(mapped_slice slice, mapped_error *error)
     return status;
 }
 
-static int order_of(int common, size_t a, size_t b)
+/* Compares block by block as bytes: with `data`, unless it is NULL, else with
+ * the bytes of `b`, which is checked before and after each block. */
+static mapped_status compare(mapped_slice a, mapped_slice b,
+                             const unsigned char *data, int *order,
+                             mapped_error *error)
 {
-    if (common != 0)
-        return common;
-    return (a > b) - (a < b);
-}
-
-static mapped_status compare_bytes(mapped_slice slice, const void *data,
-                                   size_t n, int *order, mapped_error *error)
-{
-    size_t common = slice.length < n ? slice.length : n, block;
-    mapped_status status = check_comparable(slice, error);
+    size_t common = a.length < b.length ? a.length : b.length, block;
+    mapped_status status =
+        data == NULL ? check_comparable(b, error) : MAPPED_OK;
     int result = 0;
+    if (status == MAPPED_OK)
+        status = check_comparable(a, error);
     for (size_t at = 0; at < common && result == 0; at += block) {
-        unsigned char *p;
-        block = next_block(at, common);
+        unsigned char *p, *q = NULL;
+        block = common - at < BLOCK ? common - at : BLOCK;
+        if (status == MAPPED_OK && data == NULL)
+            status = mapped_slice_enter(b, at, block, &q, error);
         if (status == MAPPED_OK)
-            status = mapped_slice_enter(slice, at, block, &p, error);
+            status = mapped_slice_enter(a, at, block, &p, error);
         if (status != MAPPED_OK)
             return status;
-        result = memcmp(p, (const unsigned char *)data + at, block);
-        status = mapped_slice_leave(slice, at, block, error);
+        result = memcmp(p, data != NULL ? data + at : q, block);
+        status = mapped_slice_leave(a, at, block, error);
+        if (status == MAPPED_OK && data == NULL)
+            status = mapped_slice_leave(b, at, block, error);
     }
+    if (status == MAPPED_OK && result == 0)
+        result = (a.length > b.length) - (a.length < b.length);
     if (status == MAPPED_OK)
-        *order = order_of(result, slice.length, n);
+        *order = result;
     return status;
 }
 
 mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
                                    size_t n, int *order, mapped_error *error)
 {
-    mapped_status status = compare_bytes(slice, data, n, order, error);
+    const mapped_slice none = {.length = n};
+    mapped_status status =
+        compare(slice, none, data != NULL ? data : "", order, error);
     return mapped__region_report(slice.region, "compare", status, error);
-}
-
-/* Compares block by block as bytes, and checks `b` before and after each. */
-static mapped_status compare(mapped_slice a, mapped_slice b, int *order,
-                             mapped_error *error)
-{
-    size_t common = a.length < b.length ? a.length : b.length, block;
-    mapped_status status = check_comparable(b, error);
-    int result = 0;
-    if (status == MAPPED_OK)
-        status = check_comparable(a, error);
-    for (size_t at = 0; at < common && result == 0; at += block) {
-        unsigned char *p, *q;
-        block = next_block(at, common);
-        if (status == MAPPED_OK)
-            status = mapped_slice_enter(b, at, block, &q, error);
-        if (status == MAPPED_OK)
-            status = mapped_slice_enter(a, at, block, &p, error);
-        if (status != MAPPED_OK)
-            return status;
-        result = memcmp(p, q, block);
-        status = mapped_slice_leave(a, at, block, error);
-        if (status == MAPPED_OK)
-            status = mapped_slice_leave(b, at, block, error);
-    }
-    if (status == MAPPED_OK)
-        *order = order_of(result, a.length, b.length);
-    return status;
 }
 
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error)
 {
-    mapped_status status = compare(a, b, order, error);
+    mapped_status status = compare(a, b, NULL, order, error);
     return mapped__region_report(a.region, "compare", status, error);
 }

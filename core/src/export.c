@@ -57,7 +57,8 @@ void mapped_export_begin_operation(mapped_region *region, mapped_export *made)
 /* Checks the list of lost pages first and that of recovered ones second: pages
  * move only from the first to the second, so none is missed. Both remain after
  * the region was retired. */
-static mapped_status check(const mapped_export *made, mapped_error *error)
+mapped_status mapped_export_check(const mapped_export *made,
+                                  mapped_error *error)
 {
     const mapped_slice slice = made->slice;
     const mapped__lost bytes = {.offset = slice.offset,
@@ -70,14 +71,7 @@ static mapped_status check(const mapped_export *made, mapped_error *error)
     if (status == MAPPED_OK)
         status = mapped__region_check_recovered(slice.region, &bytes,
                                                 made->since, error);
-    return status;
-}
-
-mapped_status mapped_export_check(const mapped_export *made,
-                                  mapped_error *error)
-{
-    mapped_status status = check(made, error);
-    return mapped__region_report(made->slice.region, "export", status, error);
+    return mapped__region_report(slice.region, "export", status, error);
 }
 
 mapped_status mapped_export_end(mapped_export *made, mapped_error *error)

@@ -93,25 +93,19 @@ static mapped_status enter(mapped_slice slice, mapped__pages *pages,
     return status;
 }
 
-static mapped_status advise(mapped_slice slice, mapped_advice advice,
-                            mapped_error *error)
-{
-    mapped__pages pages;
-    if ((unsigned)advice >= ADVICES)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "advise");
-    mapped_status status = mapped__paging_check(slice, "advise", error);
-    if (status == MAPPED_OK)
-        status = enter(slice, &pages, error);
-    if (status != MAPPED_OK || pages.length == 0)
-        return status;
-    return mapped__range_advise(pages.start, pages.length,
-                                (mapped__advice)advice, error);
-}
-
 mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
                             mapped_error *error)
 {
-    mapped_status status = advise(slice, advice, error);
+    mapped__pages pages;
+    mapped_status status =
+        (unsigned)advice >= ADVICES
+            ? mapped_error_set(error, MAPPED_ARGUMENT, "advise")
+            : mapped__paging_check(slice, "advise", error);
+    if (status == MAPPED_OK)
+        status = enter(slice, &pages, error);
+    if (status == MAPPED_OK && pages.length > 0)
+        status = mapped__range_advise(pages.start, pages.length,
+                                      (mapped__advice)advice, error);
     return mapped__region_report(slice.region, "advise", status, error);
 }
 
@@ -125,38 +119,26 @@ static mapped_status enter_own(mapped_slice slice, const char *operation,
     return status == MAPPED_OK ? enter(slice, pages, error) : status;
 }
 
-static mapped_status lock(mapped_slice slice, mapped_error *error)
+mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
 {
     mapped__pages pages;
     mapped_status status = enter_own(slice, "mlock", &pages, error);
-    if (status != MAPPED_OK || pages.length == 0)
-        return status;
-    status = mapped_slice_leave(slice, 0, slice.length, error);
-    if (status == MAPPED_OK)
-        status = mapped__range_lock(pages.start, pages.length, error);
-    if (status == MAPPED_FAULT)
-        return mapped__paging_touch(slice, error);
-    return status;
-}
-
-mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
-{
-    mapped_status status = lock(slice, error);
+    if (status == MAPPED_OK && pages.length > 0) {
+        status = mapped_slice_leave(slice, 0, slice.length, error);
+        if (status == MAPPED_OK)
+            status = mapped__range_lock(pages.start, pages.length, error);
+        if (status == MAPPED_FAULT)
+            status = mapped__paging_touch(slice, error);
+    }
     return mapped__region_report(slice.region, "mlock", status, error);
-}
-
-static mapped_status unlock(mapped_slice slice, mapped_error *error)
-{
-    mapped__pages pages;
-    mapped_status status = enter_own(slice, "munlock", &pages, error);
-    if (status != MAPPED_OK || pages.length == 0)
-        return status;
-    return mapped__range_unlock(pages.start, pages.length, error);
 }
 
 mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
 {
-    mapped_status status = unlock(slice, error);
+    mapped__pages pages;
+    mapped_status status = enter_own(slice, "munlock", &pages, error);
+    if (status == MAPPED_OK && pages.length > 0)
+        status = mapped__range_unlock(pages.start, pages.length, error);
     return mapped__region_report(slice.region, "munlock", status, error);
 }
 
@@ -175,7 +157,7 @@ static void zero_ends(unsigned char *first, size_t n, mapped__pages whole_pages)
                (size_t)(end - whole_pages.start - whole_pages.length));
 }
 
-static mapped_status discard_locked(mapped_slice slice, mapped_error *error)
+static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
 {
     unsigned char *first;
     mapped_status status =
@@ -191,50 +173,37 @@ static mapped_status discard_locked(mapped_slice slice, mapped_error *error)
     return status;
 }
 
-/* No append begins in the last page while the region is locked. */
-static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
-{
-    mapped__region *self = mapped__region_of(slice.region);
-    mapped_status status = mapped__region_lock(self, "discard", error);
-    if (status != MAPPED_OK)
-        return status;
-    status = discard_locked(slice, error);
-    mapped__region_unlock(self);
-    if (status != MAPPED_OK || slice.length == 0)
-        return status;
-    return mapped_slice_leave(slice, 0, slice.length, error);
-}
-
-/* The check comes with the region locked: nobody shrinks or protects it then.
- */
 static mapped_status discard_blocks(mapped_slice slice, mapped_error *error)
 {
-    mapped__region *self = mapped__region_of(slice.region);
-    mapped_status status = mapped__region_lock(self, "discard", error);
-    if (status != MAPPED_OK)
+    const mapped__region *self = mapped__region_of(slice.region);
+    mapped_status status = mapped_slice_check_writable(slice, error);
+    if (status != MAPPED_OK || slice.length == 0)
         return status;
-    status = mapped_slice_check_writable(slice, error);
-    if (status == MAPPED_OK && slice.length > 0)
-        status = mapped__file_discard(self->file, self->offset + slice.offset,
-                                      slice.length, error);
-    mapped__region_unlock(self);
-    if (status != MAPPED_OK)
-        return status;
-    return mapped_slice_leave(slice, 0, slice.length, error);
+    return mapped__file_discard(self->file, self->offset + slice.offset,
+                                slice.length, error);
 }
 
+/* While the region is locked no other thread shrinks or protects it, and no
+ * append begins in its last page. */
 static mapped_status discard(mapped_slice slice, mapped_error *error)
 {
+    mapped__region *self = mapped__region_of(slice.region);
     mapped_status status = mapped__paging_check(slice, "discard", error);
     if (status == MAPPED_OK)
         status = mapped_slice_check_writable(slice, error);
+    if (status == MAPPED_OK &&
+        (self->wrapped || self->mode == MAPPED_MODE_COPY))
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "discard");
+    if (status == MAPPED_OK)
+        status = mapped__region_lock(self, "discard", error);
     if (status != MAPPED_OK)
         return status;
-    const mapped__region *self = mapped__region_of(slice.region);
-    if (self->wrapped || self->mode == MAPPED_MODE_COPY)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, "discard");
-    return self->file == MAPPED__NO_FILE ? discard_memory(slice, error)
-                                         : discard_blocks(slice, error);
+    status = self->file == MAPPED__NO_FILE ? discard_memory(slice, error)
+                                           : discard_blocks(slice, error);
+    mapped__region_unlock(self);
+    return status == MAPPED_OK
+               ? mapped_slice_leave(slice, 0, slice.length, error)
+               : status;
 }
 
 mapped_status mapped_discard(mapped_slice slice, mapped_error *error)
@@ -319,19 +288,14 @@ static mapped_status revert_pages(mapped_slice slice, mapped_error *error)
     return mapped_slice_leave(slice, 0, slice.length, error);
 }
 
-static mapped_status revert(mapped_slice slice, mapped_error *error)
-{
-    mapped_status status = mapped__paging_check(slice, "revert", error);
-    if (status != MAPPED_OK)
-        return status;
-    if (mapped_region_mode(slice.region) != MAPPED_MODE_COPY)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
-    return revert_pages(slice, error);
-}
-
 mapped_status mapped_revert(mapped_slice slice, mapped_error *error)
 {
-    mapped_status status = revert(slice, error);
+    mapped_status status = mapped__paging_check(slice, "revert", error);
+    if (status == MAPPED_OK &&
+        mapped_region_mode(slice.region) != MAPPED_MODE_COPY)
+        status = mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
+    if (status == MAPPED_OK)
+        status = revert_pages(slice, error);
     return mapped__region_report(slice.region, "revert", status, error);
 }
 

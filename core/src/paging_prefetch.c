@@ -86,9 +86,10 @@ mapped_status mapped_prefetch_next(mapped_slice slice, size_t *done,
 static mapped_status fetch_all(mapped_slice slice, mapped_error *error)
 {
     size_t done = 0;
-    mapped_status status = fetch_next(slice, &done, error);
-    while (status == MAPPED_OK && done < slice.length)
+    mapped_status status;
+    do {
         status = fetch_next(slice, &done, error);
+    } while (status == MAPPED_OK && done < slice.length);
     return status;
 }
 
@@ -139,21 +140,15 @@ static mapped_status start(mapped_slice slice, mapped_error *error)
     return MAPPED_OK;
 }
 
-static mapped_status prefetch(mapped_slice slice, unsigned flags,
-                              mapped_error *error)
-{
-    if ((flags & ~MAPPED_PREFETCH_START) != 0)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "prefetch: flags");
-    mapped_status status = mapped__paging_check(slice, "prefetch", error);
-    if (status != MAPPED_OK)
-        return status;
-    return flags & MAPPED_PREFETCH_START ? start(slice, error)
-                                         : fetch_all(slice, error);
-}
-
 mapped_status mapped_prefetch(mapped_slice slice, unsigned flags,
                               mapped_error *error)
 {
-    mapped_status status = prefetch(slice, flags, error);
+    mapped_status status =
+        (flags & ~MAPPED_PREFETCH_START) != 0
+            ? mapped_error_set(error, MAPPED_ARGUMENT, "prefetch: flags")
+            : mapped__paging_check(slice, "prefetch", error);
+    if (status == MAPPED_OK)
+        status = flags & MAPPED_PREFETCH_START ? start(slice, error)
+                                               : fetch_all(slice, error);
     return mapped__region_report(slice.region, "prefetch", status, error);
 }

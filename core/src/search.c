@@ -4,9 +4,9 @@
  * for lost pages. */
 #include <mapped/search.h>
 
-#include "region_internal.h"
+#include <mapped/bulk.h>
 
-#include <string.h>
+#include "region_internal.h"
 
 #define BLOCK ((size_t)1 << 20)
 #define NEAR 4096 /* how many bytes mapped_find looks through first */
@@ -166,22 +166,16 @@ mapped_status mapped__count_part(mapped_slice slice, mapped_needle *needle,
     return MAPPED_OK;
 }
 
-static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
-                               size_t *count, mapped_error *error)
-{
-    size_t next;
-    if (needle->length_ > 0)
-        return mapped__count_part(slice, needle, count, &next, error);
-    mapped_status status = mapped__search_check(slice, error);
-    if (status == MAPPED_OK)
-        *count = slice.length + 1;
-    return status;
-}
-
 mapped_status mapped_count(mapped_slice slice, mapped_needle *needle,
                            size_t *count, mapped_error *error)
 {
-    mapped_status status = count_all(slice, needle, count, error);
+    size_t next;
+    mapped_status status =
+        needle->length_ > 0
+            ? mapped__count_part(slice, needle, count, &next, error)
+            : mapped__search_check(slice, error);
+    if (status == MAPPED_OK && needle->length_ == 0)
+        *count = slice.length + 1;
     return mapped__region_report(slice.region, "count", status, error);
 }
 
@@ -189,24 +183,17 @@ static mapped_status equal_at(mapped_slice slice, size_t offset,
                               const unsigned char *data, size_t n, bool *result,
                               mapped_error *error)
 {
-    bool equal = mapped_range_fits(offset, n, slice.length);
+    int order = 1;
+    mapped_slice part;
     mapped_status status = mapped__search_check(slice, error);
-    if (status != MAPPED_OK)
-        return status;
-    for (size_t at = 0; equal && at < n;) {
-        unsigned char *p;
-        size_t block = n - at < BLOCK ? n - at : BLOCK;
-        status = mapped_slice_enter(slice, offset + at, block, &p, error);
-        if (status != MAPPED_OK)
-            return status;
-        equal = memcmp(p, data + at, block) == 0;
-        status = mapped_slice_leave(slice, offset + at, block, error);
-        if (status != MAPPED_OK)
-            return status;
-        at += block;
+    if (status == MAPPED_OK && mapped_range_fits(offset, n, slice.length)) {
+        status = mapped_slice_sub(slice, offset, n, &part, error);
+        if (status == MAPPED_OK)
+            status = mapped_compare_bytes(part, data, n, &order, error);
     }
-    *result = equal;
-    return MAPPED_OK;
+    if (status == MAPPED_OK)
+        *result = order == 0;
+    return status;
 }
 
 mapped_status mapped_starts_with(mapped_slice slice, const void *data, size_t n,
