@@ -7,48 +7,51 @@
 
 #include <mapped/endian.h>
 
-#define SAME_u8(v) (v)
-#define INTEGER_ACCESS(bits, suffix, order)                                   \
-    static mapped_status load_i##bits##suffix(                                \
-        const mapped_element *element, const void *p, mapped_value *value)    \
+#define SAME(v) (v)
+
+/* The load and store of a machine type; `value` is the member of mapped_value
+ * that holds it, and `is_lossy` says of `stored` whether it is another value.
+ */
+#define ACCESS(name, type, bits, order, member, is_lossy)                     \
+    static mapped_status load_##name(const mapped_element *element,           \
+                                     const void *p, mapped_value *value)      \
     {                                                                         \
+        uint##bits##_t raw = order(mapped_load_u##bits(p));                   \
+        type loaded;                                                          \
         (void)element;                                                        \
-        value->i = (int##bits##_t)order(mapped_load_u##bits(p));              \
+        memcpy(&loaded, &raw, sizeof loaded);                                 \
+        value->member = loaded;                                               \
         return MAPPED_OK;                                                     \
     }                                                                         \
-    static mapped_status load_u##bits##suffix(                                \
-        const mapped_element *element, const void *p, mapped_value *value)    \
+    static mapped_status store_##name(const mapped_element *element, void *p, \
+                                      mapped_value value)                     \
     {                                                                         \
+        uint##bits##_t raw;                                                   \
+        type stored = (type)value.member;                                     \
         (void)element;                                                        \
-        value->u = order(mapped_load_u##bits(p));                             \
-        return MAPPED_OK;                                                     \
-    }                                                                         \
-    static mapped_status store_i##bits##suffix(const mapped_element *element, \
-                                               void *p, mapped_value value)   \
-    {                                                                         \
-        (void)element;                                                        \
-        if (value.i < INT##bits##_MIN || value.i > INT##bits##_MAX)           \
+        if (is_lossy(stored, value.member))                                   \
             return MAPPED_VALUE;                                              \
-        mapped_store_u##bits(p, order((uint##bits##_t)value.i));              \
-        return MAPPED_OK;                                                     \
-    }                                                                         \
-    static mapped_status store_u##bits##suffix(const mapped_element *element, \
-                                               void *p, mapped_value value)   \
-    {                                                                         \
-        (void)element;                                                        \
-        if (value.u > UINT##bits##_MAX)                                       \
-            return MAPPED_VALUE;                                              \
-        mapped_store_u##bits(p, order((uint##bits##_t)value.u));              \
+        memcpy(&raw, &stored, sizeof raw);                                    \
+        mapped_store_u##bits(p, order(raw));                                  \
         return MAPPED_OK;                                                     \
     }
+#define BOTH_ORDERS(name, type, bits, member, is_lossy)               \
+    ACCESS(name##le, type, bits, mapped_le_u##bits, member, is_lossy) \
+    ACCESS(name##be, type, bits, mapped_be_u##bits, member, is_lossy)
 
-INTEGER_ACCESS(8, le, SAME_u8)
-INTEGER_ACCESS(16, le, mapped_le_u16)
-INTEGER_ACCESS(16, be, mapped_be_u16)
-INTEGER_ACCESS(32, le, mapped_le_u32)
-INTEGER_ACCESS(32, be, mapped_be_u32)
-INTEGER_ACCESS(64, le, mapped_le_u64)
-INTEGER_ACCESS(64, be, mapped_be_u64)
+#define IS_OTHER(stored, value) ((stored) != (value))
+#define IS_TOO_LARGE(stored, value) (isinf(stored) && !isinf(value))
+
+ACCESS(i8le, int8_t, 8, SAME, i, IS_OTHER)
+ACCESS(u8le, uint8_t, 8, SAME, u, IS_OTHER)
+BOTH_ORDERS(i16, int16_t, 16, i, IS_OTHER)
+BOTH_ORDERS(u16, uint16_t, 16, u, IS_OTHER)
+BOTH_ORDERS(i32, int32_t, 32, i, IS_OTHER)
+BOTH_ORDERS(u32, uint32_t, 32, u, IS_OTHER)
+BOTH_ORDERS(i64, int64_t, 64, i, IS_OTHER)
+BOTH_ORDERS(u64, uint64_t, 64, u, IS_OTHER)
+BOTH_ORDERS(f32, float, 32, f, IS_TOO_LARGE)
+BOTH_ORDERS(f64, double, 64, f, IS_TOO_LARGE)
 
 /* Where the i-th byte, data_length from the least significant, lies. */
 static size_t byte_index(const mapped_element *element, size_t i)
@@ -102,35 +105,6 @@ static mapped_status store_bytes(const mapped_element *element, void *p,
     }
     return MAPPED_OK;
 }
-
-#define FLOAT_ACCESS(type, bits, suffix, order)                               \
-    static mapped_status load_f##bits##suffix(                                \
-        const mapped_element *element, const void *p, mapped_value *value)    \
-    {                                                                         \
-        uint##bits##_t raw = order(mapped_load_u##bits(p));                   \
-        type loaded;                                                          \
-        (void)element;                                                        \
-        memcpy(&loaded, &raw, sizeof loaded);                                 \
-        value->f = loaded;                                                    \
-        return MAPPED_OK;                                                     \
-    }                                                                         \
-    static mapped_status store_f##bits##suffix(const mapped_element *element, \
-                                               void *p, mapped_value value)   \
-    {                                                                         \
-        uint##bits##_t raw;                                                   \
-        type stored = (type)value.f;                                          \
-        (void)element;                                                        \
-        if (isinf(stored) && !isinf(value.f))                                 \
-            return MAPPED_VALUE;                                              \
-        memcpy(&raw, &stored, sizeof raw);                                    \
-        mapped_store_u##bits(p, order(raw));                                  \
-        return MAPPED_OK;                                                     \
-    }
-
-FLOAT_ACCESS(float, 32, le, mapped_le_u32)
-FLOAT_ACCESS(float, 32, be, mapped_be_u32)
-FLOAT_ACCESS(double, 64, le, mapped_le_u64)
-FLOAT_ACCESS(double, 64, be, mapped_be_u64)
 
 /* IEEE 754-2008: binary16 has 10 fraction bits and an exponent bias of 15,
  * binary64 has 52 and 1023. Done on the bits, so that no mathematics library is
@@ -458,18 +432,18 @@ mapped_element_from_struct(const char *code, size_t length, mapped_error *error)
     return mapped_element_find(found->kind, size, big);
 }
 
-/* The size after `i` or `I`: one or two digits, 1 to 16; 0 if malformed. */
-static size_t read_size(const char *digits, size_t length)
+/* A decimal number of at most three digits; 0 for anything else. */
+static size_t read_number(const char *digits, size_t length)
 {
-    size_t size = 0;
-    if (length > 2)
+    size_t number = 0;
+    if (length > 3)
         return 0;
     for (size_t i = 0; i < length; i++) {
         if (digits[i] < '0' || digits[i] > '9')
             return 0;
-        size = size * 10 + (size_t)(digits[i] - '0');
+        number = number * 10 + (size_t)(digits[i] - '0');
     }
-    return size <= INTEGER_SIZE_MAX ? size : 0;
+    return number;
 }
 
 const mapped_element *mapped_element_from_pack(const char *code, size_t length,
@@ -482,9 +456,9 @@ const mapped_element *mapped_element_from_pack(const char *code, size_t length,
     if (size == 0)
         return unknown(error, at);
     if (length > at + 1) {
-        bool sized = code[at] == 'i' || code[at] == 'I';
-        size = sized ? read_size(code + at + 1, length - at - 1) : 0;
-        if (size == 0)
+        bool sized = (code[at] == 'i' || code[at] == 'I') && length - at <= 3;
+        size = sized ? read_number(code + at + 1, length - at - 1) : 0;
+        if (size == 0 || size > INTEGER_SIZE_MAX)
             return unknown(error, at + 1);
     }
     return mapped_element_find(found->kind, size, big);
@@ -506,20 +480,6 @@ static size_t without_order(const char *name, size_t length, bool *big)
     return length - 2;
 }
 
-/* 8 to 128 in decimal; 0 for anything else. */
-static size_t read_bits(const char *digits, size_t length)
-{
-    size_t bits = 0;
-    if (length == 0 || length > 3 || digits[0] == '0')
-        return 0;
-    for (size_t i = 0; i < length; i++) {
-        if (digits[i] < '0' || digits[i] > '9')
-            return 0;
-        bits = bits * 10 + (size_t)(digits[i] - '0');
-    }
-    return bits % 8 == 0 ? bits : 0;
-}
-
 const mapped_element *mapped_element_from_name(const char *name, size_t length,
                                                bool big)
 {
@@ -533,48 +493,34 @@ const mapped_element *mapped_element_from_name(const char *name, size_t length,
         return &upper_rows[big];
     const char *letter =
         length > 0 && name[0] != '\0' ? strchr(letters, name[0]) : NULL;
-    size_t bits = letter != NULL ? read_bits(name + 1, length - 1) : 0;
-    return bits == 0 ? NULL
-                     : mapped_element_find((mapped_kind)(letter - letters),
-                                           bits / 8, big);
-}
-
-static size_t code_row(const mapped_element *element)
-{
-    if (element->load == load_upper)
-        return 4;
-    switch (element->size) {
-    case 1:
-        return 0;
-    case 2:
-        return 1;
-    case 4:
-        return 2;
-    case 8:
-        return 3;
-    default:
-        return 4;
-    }
+    if (letter == NULL || (length > 1 && name[1] == '0'))
+        return NULL;
+    size_t bits = read_number(name + 1, length - 1);
+    return bits % 8 == 0 ? mapped_element_find((mapped_kind)(letter - letters),
+                                               bits / 8, big)
+                         : NULL;
 }
 
 const char *mapped_element_struct_code(const mapped_element *element)
 {
-    static const char *const codes[3][5] = {
-        {"<b", "<h", "<i", "<q", NULL},
-        {"<B", "<H", "<I", "<Q", NULL},
-        {NULL, "<e", "<f", "<d", NULL},
-    };
-    static const char *const big_codes[3][5] = {
-        {"<b", ">h", ">i", ">q", NULL},
-        {"<B", ">H", ">I", ">Q", NULL},
-        {NULL, ">e", ">f", ">d", NULL},
+    static const char *const codes[3][9][2] = {
+        {[1] = {"<b"},
+         [2] = {"<h", ">h"},
+         [4] = {"<i", ">i"},
+         [8] = {"<q", ">q"}},
+        {[1] = {"<B"},
+         [2] = {"<H", ">H"},
+         [4] = {"<I", ">I"},
+         [8] = {"<Q", ">Q"}},
+        {[2] = {"<e", ">e"}, [4] = {"<f", ">f"}, [8] = {"<d", ">d"}},
     };
     if (element->kind == MAPPED_KIND_BOOL)
         return "?";
     if (element->kind == MAPPED_KIND_CHAR)
         return "c";
-    const char *code =
-        (element->big ? big_codes : codes)[element->kind][code_row(element)];
+    if (element->size > 8 || element->load == load_upper)
+        return NULL;
+    const char *code = codes[element->kind][element->size][element->big];
     bool native = element->size == 1 || element->big == MAPPED_BIG_ENDIAN;
     return code != NULL && native ? code + 1 : code;
 }

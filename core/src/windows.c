@@ -61,14 +61,20 @@ static mapped_status check_kind(const mapped_windows *windows,
                             "windows of a device without a size");
 }
 
-/* Owns the file from now on, also when it fails. */
-static mapped_status take_file(mapped_windows *windows, mapped_error *error)
+/* Ends what opens windows, as `made` or not; `status` says whether `made` has a
+ * file, which it owns from now on. */
+static mapped_status end_open(mapped_windows *windows, mapped_windows *made,
+                              mapped_status status, mapped_error *error)
 {
-    mapped_status status = check_kind(windows, error);
-    windows->open_ = status == MAPPED_OK;
-    if (status != MAPPED_OK)
-        mapped__file_close(windows->file_);
-    return status;
+    if (status == MAPPED_OK) {
+        status = check_kind(made, error);
+        if (status != MAPPED_OK)
+            mapped__file_close(made->file_);
+    }
+    made->open_ = status == MAPPED_OK;
+    if (status == MAPPED_OK)
+        *windows = *made;
+    return end(made, "windows", status, error);
 }
 
 mapped_status mapped_windows_open(mapped_windows *windows, const char *path,
@@ -80,11 +86,7 @@ mapped_status mapped_windows_open(mapped_windows *windows, const char *path,
     mapped_status status = init(&made, path, size, overlap, error);
     if (status == MAPPED_OK)
         status = mapped__file_open(path, 0, 0, &made.file_, &created, error);
-    if (status == MAPPED_OK)
-        status = take_file(&made, error);
-    if (status == MAPPED_OK)
-        *windows = made;
-    return end(&made, "windows", status, error);
+    return end_open(windows, &made, status, error);
 }
 
 mapped_status mapped_windows_open_descriptor(mapped_windows *windows,
@@ -97,11 +99,7 @@ mapped_status mapped_windows_open_descriptor(mapped_windows *windows,
     mapped_status status = init(&made, name, size, overlap, error);
     if (status == MAPPED_OK)
         status = mapped__file_duplicate(descriptor, &made.file_, error);
-    if (status == MAPPED_OK)
-        status = take_file(&made, error);
-    if (status == MAPPED_OK)
-        *windows = made;
-    return end(&made, "windows", status, error);
+    return end_open(windows, &made, status, error);
 }
 
 static void release(mapped_region **region)
@@ -256,16 +254,6 @@ static mapped_status end_search(mapped_windows *walk, const char *operation,
     return end(walk, operation, status, error);
 }
 
-static mapped_status find_empty(const mapped_windows *windows, uint64_t from,
-                                uint64_t *offset, mapped_error *error)
-{
-    uint64_t size;
-    mapped_status status = file_size(windows, &size, error);
-    if (status == MAPPED_OK)
-        *offset = from <= size ? from : MAPPED_WINDOWS_NOT_FOUND;
-    return end(windows, "find", status, error);
-}
-
 mapped_status mapped_windows_find(const mapped_windows *windows,
                                   mapped_needle *needle, uint64_t from,
                                   uint64_t *offset, mapped_error *error)
@@ -275,8 +263,13 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
     size_t found = MAPPED_NOT_FOUND;
     bool has_window;
     mapped_status status;
-    if (needle->length_ == 0)
-        return find_empty(windows, from, offset, error);
+    if (needle->length_ == 0) {
+        uint64_t size;
+        status = file_size(windows, &size, error);
+        if (status == MAPPED_OK)
+            *offset = from <= size ? from : MAPPED_WINDOWS_NOT_FOUND;
+        return end(windows, "find", status, error);
+    }
     for (;;) {
         status = next(&walk, &window, &has_window, error);
         if (status != MAPPED_OK || !has_window)
@@ -291,19 +284,9 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
     return end_search(&walk, "find", window, status, error);
 }
 
-/* An empty needle has one match more than there are bytes. */
-static mapped_status count_empty(const mapped_windows *windows, uint64_t *count,
-                                 mapped_error *error)
-{
-    uint64_t size;
-    mapped_status status = file_size(windows, &size, error);
-    if (status == MAPPED_OK)
-        *count = size + 1;
-    return end(windows, "count", status, error);
-}
-
-/* The next window begins where the count goes on, so that no match that
- * overlaps the last one counts. */
+/* An empty needle has one match more than there are bytes. Else the next window
+ * begins where the count goes on, so that no match that overlaps the last one
+ * counts. */
 mapped_status mapped_windows_count(const mapped_windows *windows,
                                    mapped_needle *needle, uint64_t *count,
                                    mapped_error *error)
@@ -313,8 +296,12 @@ mapped_status mapped_windows_count(const mapped_windows *windows,
     uint64_t total = 0;
     bool has_window;
     mapped_status status;
-    if (needle->length_ == 0)
-        return count_empty(windows, count, error);
+    if (needle->length_ == 0) {
+        status = file_size(windows, &total, error);
+        if (status == MAPPED_OK)
+            *count = total + 1;
+        return end(windows, "count", status, error);
+    }
     for (;;) {
         size_t part, counted;
         status = next(&walk, &window, &has_window, error);
