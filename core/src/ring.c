@@ -301,22 +301,16 @@ mapped_status mapped_ring_look(const mapped_ring *ring,
     return mapped__region_report(ring->slice.region, "look", status, error);
 }
 
-/* What a thread waits for: a record, or room for one of n bytes. */
-typedef struct wish {
-    bool room;
-    size_t n;
-} wish;
-
 /* Damaged positions fulfil every wish: the next call reports them. */
 static bool is_fulfilled(const mapped_ring *ring, const ring_ends *ends,
-                         wish wish)
+                         mapped__ring_wish wish)
 {
     if (!mapped__ring_are_positions(ring, ends->head, ends->tail))
         return true;
     uint64_t used = mapped__ring_distance(ring, ends->head, ends->tail);
-    return wish.room ? mapped__ring_bytes_taken(ring, ends->tail, wish.n) <=
-                           ring->capacity - used
-                     : used > 0;
+    return wish.sends ? mapped__ring_bytes_taken(ring, ends->tail, wish.n) <=
+                            ring->capacity - used
+                      : used > 0;
 }
 
 /* How long to poll before a sleep, in nanoseconds: about what it takes to put a
@@ -324,7 +318,7 @@ static bool is_fulfilled(const mapped_ring *ring, const ring_ends *ends,
 #define POLL_FIRST ((uint64_t)20000)
 
 /* Reads the positions until then. Ends with MAPPED_TIMEOUT. */
-static mapped_status poll_until(const mapped_ring *ring, wish wish,
+static mapped_status poll_until(const mapped_ring *ring, mapped__ring_wish wish,
                                 uint64_t end, mapped_error *error)
 {
     ring_ends ends;
@@ -341,13 +335,14 @@ static mapped_status poll_until(const mapped_ring *ring, wish wish,
 }
 
 /* The word at which threads sleep that wait for this. */
-static mapped_status find_sleep_word(const mapped_ring *ring, wish wish,
+static mapped_status find_sleep_word(const mapped_ring *ring,
+                                     mapped__ring_wish wish,
                                      mapped_atomic *word, mapped_error *error)
 {
     return mapped_atomic_at(
         ring->slice,
         mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN),
-        wish.room ? SENDER_SLEEPS_AT : RECEIVER_SLEEPS_AT, word, error);
+        wish.sends ? SENDER_SLEEPS_AT : RECEIVER_SLEEPS_AT, word, error);
 }
 
 /* How long to sleep at most, in nanoseconds. A process that holds its end for
@@ -357,8 +352,9 @@ static mapped_status find_sleep_word(const mapped_ring *ring, wish wish,
 #define FIRST_SLEEP ((uint64_t)1000000)
 #define LONG_SLEEP ((uint64_t)100000000)
 
-static mapped_status sleep_until(const mapped_ring *ring, wish wish,
-                                 uint64_t deadline, mapped_error *error)
+static mapped_status sleep_until(const mapped_ring *ring,
+                                 mapped__ring_wish wish, uint64_t deadline,
+                                 mapped_error *error)
 {
     const mapped_value one = {.u = 1};
     uint64_t longest = FIRST_SLEEP;
@@ -385,7 +381,7 @@ static mapped_status sleep_until(const mapped_ring *ring, wish wish,
     return status;
 }
 
-static mapped_status wait_for(const mapped_ring *ring, wish wish,
+static mapped_status wait_for(const mapped_ring *ring, mapped__ring_wish wish,
                               uint64_t deadline, mapped_error *error)
 {
     uint64_t end = mapped_deadline(POLL_FIRST);
@@ -418,18 +414,26 @@ mapped_status mapped__ring_report_error(const mapped_ring *ring,
     return mapped__region_report(ring->slice.region, operation, status, error);
 }
 
+mapped_status mapped__ring_wait(const mapped_ring *ring, mapped__ring_wish wish,
+                                uint64_t deadline, mapped_error *error)
+{
+    mapped_status status =
+        mapped__ring_check_length(ring, wish.n, "wait", error);
+    if (status == MAPPED_OK)
+        status = wait_for(ring, wish, deadline, error);
+    return mapped__ring_report(ring, "wait", status, error);
+}
+
 mapped_status mapped_ring_wait_record(const mapped_ring *ring,
                                       uint64_t deadline, mapped_error *error)
 {
-    return mapped__ring_report(
-        ring, "wait", wait_for(ring, (wish){false, 0}, deadline, error), error);
+    return mapped__ring_wait(ring, (mapped__ring_wish){false, 0}, deadline,
+                             error);
 }
 
 mapped_status mapped_ring_wait_room(const mapped_ring *ring, size_t n,
                                     uint64_t deadline, mapped_error *error)
 {
-    mapped_status status = mapped__ring_check_length(ring, n, "wait", error);
-    if (status == MAPPED_OK)
-        status = wait_for(ring, (wish){true, n}, deadline, error);
-    return mapped__ring_report(ring, "wait", status, error);
+    return mapped__ring_wait(ring, (mapped__ring_wish){true, n}, deadline,
+                             error);
 }

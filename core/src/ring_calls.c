@@ -6,38 +6,23 @@
 
 #include "ring_internal.h"
 
-/* Holds the senders' end with room for a record of n bytes. */
-static mapped_status begin_with_room(const mapped_ring *ring, size_t n,
-                                     uint64_t deadline, mapped_ring_hold *hold,
-                                     mapped_error *error)
+/* Holds the end with what it wishes for. */
+static mapped_status begin_ready(const mapped_ring *ring,
+                                 mapped__ring_wish wish, uint64_t deadline,
+                                 mapped_ring_hold *hold, mapped_error *error)
 {
     mapped_status status;
     do {
-        status = mapped_ring_begin_send(ring, deadline, hold, error);
-        if (status != MAPPED_OK || mapped__ring_has_room(hold, n))
+        status = mapped__ring_begin(ring, wish.sends, deadline, hold, error);
+        if (status != MAPPED_OK || mapped__ring_is_ready(hold, wish.n))
             return status;
         mapped_ring_end(hold);
-        status = mapped_ring_wait_room(ring, n, deadline, error);
+        status = mapped__ring_wait(ring, wish, deadline, error);
     } while (status == MAPPED_OK);
     return status;
 }
 
-/* Holds the receivers' end with a record to receive. */
-static mapped_status begin_with_record(const mapped_ring *ring,
-                                       uint64_t deadline,
-                                       mapped_ring_hold *hold,
-                                       mapped_error *error)
-{
-    mapped_status status;
-    do {
-        status = mapped_ring_begin_recv(ring, deadline, hold, error);
-        if (status != MAPPED_OK || hold->other_position_ != hold->position_)
-            return status;
-        mapped_ring_end(hold);
-        status = mapped_ring_wait_record(ring, deadline, error);
-    } while (status == MAPPED_OK);
-    return status;
-}
+static const mapped__ring_wish any_record = {.sends = false};
 
 static size_t length_of(const mapped_ring_data *data)
 {
@@ -96,8 +81,8 @@ mapped_status mapped_ring_send_all(const mapped_ring *ring,
     mapped_ring_hold hold;
     mapped_status status = check_lengths(ring, data, count, error);
     while (status == MAPPED_OK && *sent < count) {
-        status = begin_with_room(ring, length_of(&data[*sent]), deadline, &hold,
-                                 error);
+        const mapped__ring_wish wish = {true, length_of(&data[*sent])};
+        status = begin_ready(ring, wish, deadline, &hold, error);
         if (status != MAPPED_OK)
             break;
         status = put_all(&hold, data, count, sent, error);
@@ -139,7 +124,8 @@ mapped_status mapped_ring_measure(const mapped_ring *ring, size_t *lengths,
                                   size_t *found, mapped_error *error)
 {
     mapped_ring_hold hold;
-    mapped_status status = begin_with_record(ring, deadline, &hold, error);
+    mapped_status status =
+        begin_ready(ring, any_record, deadline, &hold, error);
     if (status == MAPPED_OK) {
         status = measure(&hold, lengths, count, found, error);
         mapped_ring_end(&hold);
@@ -198,7 +184,8 @@ mapped_status mapped_ring_recv_all(const mapped_ring *ring,
                                    mapped_error *error)
 {
     mapped_ring_hold hold;
-    mapped_status status = begin_with_record(ring, deadline, &hold, error);
+    mapped_status status =
+        begin_ready(ring, any_record, deadline, &hold, error);
     if (status == MAPPED_OK) {
         status = take_all(&hold, buffers, count, received, error);
         mapped_ring_end(&hold);
@@ -227,7 +214,8 @@ mapped_status mapped_ring_reserve_first(const mapped_ring *ring, size_t n,
 {
     mapped_status status = mapped__ring_check_length(ring, n, "reserve", error);
     if (status == MAPPED_OK)
-        status = begin_with_room(ring, n, deadline, hold, error);
+        status = begin_ready(ring, (mapped__ring_wish){true, n}, deadline, hold,
+                             error);
     if (status == MAPPED_OK) {
         status = mapped_ring_reserve(hold, n, 0, record, error);
         if (status != MAPPED_OK)
@@ -240,7 +228,7 @@ mapped_status mapped_ring_peek_first(const mapped_ring *ring, uint64_t deadline,
                                      mapped_ring_hold *hold,
                                      mapped_slice *record, mapped_error *error)
 {
-    mapped_status status = begin_with_record(ring, deadline, hold, error);
+    mapped_status status = begin_ready(ring, any_record, deadline, hold, error);
     if (status == MAPPED_OK) {
         status = mapped_ring_peek(hold, 0, record, error);
         if (status != MAPPED_OK)

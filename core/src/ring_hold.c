@@ -140,22 +140,27 @@ static mapped_status hold_end(mapped_ring_hold *hold, uint64_t deadline,
     return status;
 }
 
+mapped_status mapped__ring_begin(const mapped_ring *ring, bool sends,
+                                 uint64_t deadline, mapped_ring_hold *hold,
+                                 mapped_error *error)
+{
+    *hold = (mapped_ring_hold){.ring = *ring, .sends_ = sends};
+    return mapped__ring_report(ring, sends ? "send" : "recv",
+                               hold_end(hold, deadline, error), error);
+}
+
 mapped_status mapped_ring_begin_send(const mapped_ring *ring, uint64_t deadline,
                                      mapped_ring_hold *hold,
                                      mapped_error *error)
 {
-    *hold = (mapped_ring_hold){.ring = *ring, .sends_ = true};
-    return mapped__ring_report(ring, "send", hold_end(hold, deadline, error),
-                               error);
+    return mapped__ring_begin(ring, true, deadline, hold, error);
 }
 
 mapped_status mapped_ring_begin_recv(const mapped_ring *ring, uint64_t deadline,
                                      mapped_ring_hold *hold,
                                      mapped_error *error)
 {
-    *hold = (mapped_ring_hold){.ring = *ring, .sends_ = false};
-    return mapped__ring_report(ring, "recv", hold_end(hold, deadline, error),
-                               error);
+    return mapped__ring_begin(ring, false, deadline, hold, error);
 }
 
 void mapped_ring_end(mapped_ring_hold *hold)
@@ -233,13 +238,14 @@ static uint64_t room(const mapped_ring_hold *hold)
                                                        hold->position_);
 }
 
-bool mapped__ring_has_room(const mapped_ring_hold *hold, size_t n)
+bool mapped__ring_is_ready(const mapped_ring_hold *hold, size_t n)
 {
-    return mapped__ring_bytes_taken(&hold->ring, hold->position_, n) <=
-           room(hold);
+    return hold->sends_ ? mapped__ring_bytes_taken(&hold->ring, hold->position_,
+                                                   n) <= room(hold)
+                        : hold->other_position_ != hold->position_;
 }
 
-/* Finds out what the inline calls can do without another look. */
+/* Finds out what the inline calls can do without reading more. */
 static void set_near(mapped_ring_hold *hold)
 {
     const mapped_ring *ring = &hold->ring;
@@ -260,43 +266,24 @@ static void set_near(mapped_ring_hold *hold)
  * takes their cache lines from the other processors. */
 #define POLLS 64
 
-/* What reserve or peek needs: room for a record of n bytes, which takes
- * `taken`, or a record. */
-typedef struct need {
-    size_t n;
-    uint64_t taken;
-} need;
-
-static bool is_met(const mapped_ring_hold *hold, const need *need)
+/* Waits until there is room for a record of n bytes, or a record. With
+ * something pending it doesn't wait. */
+static mapped_status make_ready(mapped_ring_hold *hold, size_t n,
+                                uint64_t deadline, mapped_error *error)
 {
-    return hold->sends_ ? need->taken <= room(hold)
-                        : hold->other_position_ != hold->position_;
-}
-
-static mapped_status wait_for(const mapped_ring_hold *hold, const need *need,
-                              uint64_t deadline, mapped_error *error)
-{
-    return hold->sends_
-               ? mapped_ring_wait_room(&hold->ring, need->n, deadline, error)
-               : mapped_ring_wait_record(&hold->ring, deadline, error);
-}
-
-/* With something pending it doesn't wait. */
-static mapped_status meet(mapped_ring_hold *hold, const need *need,
-                          uint64_t deadline, mapped_error *error)
-{
+    const mapped__ring_wish wish = {hold->sends_, n};
     for (int polls = deadline > 0 ? 0 : POLLS;; polls++) {
         mapped_status status = read_other_position(hold, error);
         if (status == MAPPED_OK)
             status = check_pages(hold, error);
-        if (status != MAPPED_OK || is_met(hold, need))
+        if (status != MAPPED_OK || mapped__ring_is_ready(hold, n))
             return status;
         if (is_pending(hold))
             return mapped_error_set(error, MAPPED_TIMEOUT, "hold");
         MAPPED__PAUSE();
         if (polls < POLLS)
             continue;
-        status = wait_for(hold, need, deadline, error);
+        status = mapped__ring_wait(&hold->ring, wish, deadline, error);
         if (status != MAPPED_OK)
             return status;
     }
@@ -311,9 +298,8 @@ mapped_status mapped__ring_reserve_slow(mapped_ring_hold *hold, size_t n,
     if (status == MAPPED_OK)
         status = mapped__ring_check_length(ring, n, "reserve", error);
     const uint64_t taken = mapped__ring_bytes_taken(ring, hold->position_, n);
-    const need need = {n, taken};
-    if (status == MAPPED_OK && !is_met(hold, &need))
-        status = meet(hold, &need, deadline, error);
+    if (status == MAPPED_OK && !mapped__ring_is_ready(hold, n))
+        status = make_ready(hold, n, deadline, error);
     if (status != MAPPED_OK)
         return mapped__ring_report(ring, "reserve", status, error);
     place at = place_at(ring, hold->position_);
@@ -394,9 +380,8 @@ mapped_status mapped__ring_peek_slow(mapped_ring_hold *hold, uint64_t deadline,
     const mapped_ring *ring = &hold->ring;
     size_t n = 0;
     mapped_status status = check_end(hold, false, error);
-    const need need = {0, 0};
-    if (status == MAPPED_OK && !is_met(hold, &need))
-        status = meet(hold, &need, deadline, error);
+    if (status == MAPPED_OK && !mapped__ring_is_ready(hold, 0))
+        status = make_ready(hold, 0, deadline, error);
     place at = place_at(ring, hold->position_);
     if (status == MAPPED_OK && !read_record_header(hold, &at, &n)) {
         status = check_pages(hold, error);

@@ -101,9 +101,24 @@ mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
                                         const char *operation,
                                         mapped_error *error);
 
-/* Is there room for a record of n bytes, by the positions that the hold has
- * read? */
-bool mapped__ring_has_room(const mapped_ring_hold *hold, size_t n);
+/* What an end waits for: the senders' for room for a record of n bytes, the
+ * receivers' for a record (n is 0). */
+typedef struct mapped__ring_wish {
+    bool sends;
+    size_t n;
+} mapped__ring_wish;
+
+/* Is the end's wish fulfilled, by the positions that the hold has read? */
+bool mapped__ring_is_ready(const mapped_ring_hold *hold, size_t n);
+
+/* Waits until it is, without a hold. Errors as of mapped_ring_wait_room. */
+mapped_status mapped__ring_wait(const mapped_ring *ring, mapped__ring_wish wish,
+                                uint64_t deadline, mapped_error *error);
+
+/* Holds an end, as mapped_ring_begin_send and mapped_ring_begin_recv do. */
+mapped_status mapped__ring_begin(const mapped_ring *ring, bool sends,
+                                 uint64_t deadline, mapped_ring_hold *hold,
+                                 mapped_error *error);
 
 /* Gives an error the name of what was called. */
 mapped_status mapped__ring_report_error(const mapped_ring *ring,
