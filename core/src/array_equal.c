@@ -115,7 +115,6 @@ static bool is_float(const mapped_element *element)
 static bool same_bytes(const mapped_element *a, const unsigned char *p,
                        const mapped_element *b, const unsigned char *q)
 {
-    (void)b;
     return memcmp(p, q, a->size) == 0;
 }
 

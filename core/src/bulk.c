@@ -260,7 +260,6 @@ static mapped_status store_appended(mapped_slice to, size_t offset,
                                     const void *from, size_t n,
                                     mapped_error *error)
 {
-    (void)error;
     if (n > 0)
         memmove(address(to, offset), from, n);
     return MAPPED_OK;

@@ -18,7 +18,6 @@
     {                                                                         \
         uint##bits##_t raw = order(mapped_load_u##bits(p));                   \
         type loaded;                                                          \
-        (void)element;                                                        \
         memcpy(&loaded, &raw, sizeof loaded);                                 \
         value->member = loaded;                                               \
         return MAPPED_OK;                                                     \
@@ -28,7 +27,6 @@
     {                                                                         \
         uint##bits##_t raw;                                                   \
         type stored = (type)value.member;                                     \
-        (void)element;                                                        \
         if (is_lossy(stored, value.member))                                   \
             return MAPPED_VALUE;                                              \
         memcpy(&raw, &stored, sizeof raw);                                    \
@@ -216,7 +214,6 @@ static mapped_status store_upper(const mapped_element *element, void *p,
 static mapped_status load_bool(const mapped_element *element, const void *p,
                                mapped_value *value)
 {
-    (void)element;
     value->u = mapped_load_u8(p) != 0;
     return MAPPED_OK;
 }
@@ -224,7 +221,6 @@ static mapped_status load_bool(const mapped_element *element, const void *p,
 static mapped_status store_bool(const mapped_element *element, void *p,
                                 mapped_value value)
 {
-    (void)element;
     mapped_store_u8(p, value.u != 0);
     return MAPPED_OK;
 }

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-mapped_status mapped__fields_format_wrong(mapped_error *error,
-                                          mapped_format_reason reason,
-                                          size_t source_at, size_t number)
+mapped_status mapped__format_wrong(mapped_error *error,
+                                   mapped_format_reason reason,
+                                   size_t source_at, size_t number)
 {
     static const char *const texts[] = {
 #define REASON_TEXT(name, text) text,
@@ -16,9 +16,9 @@ mapped_status mapped__fields_format_wrong(mapped_error *error,
     return mapped_error_set_range(error, MAPPED_FORMAT, texts[reason], range);
 }
 
-mapped_status mapped__fields_layout_wrong(mapped_error *error,
-                                          mapped_layout_reason reason,
-                                          size_t source_at)
+mapped_status mapped__layout_wrong(mapped_error *error,
+                                   mapped_layout_reason reason,
+                                   size_t source_at)
 {
     static const char *const texts[] = {MAPPED_LAYOUT_REASON_MAP(REASON_TEXT)};
 #undef REASON_TEXT
@@ -138,8 +138,8 @@ static mapped_status index_names(const mapped_fields *fields,
         const mapped_field *field = &fields->fields[i];
         size_t *slot = find_slot(fields, field->name, field->name_length);
         if (*slot != 0)
-            return mapped__fields_layout_wrong(
-                error, MAPPED_LAYOUT_DUPLICATE_WRONG, field->source_at);
+            return mapped__layout_wrong(error, MAPPED_LAYOUT_DUPLICATE_WRONG,
+                                        field->source_at);
         *slot = i + 1;
     }
     return MAPPED_OK;
@@ -162,10 +162,10 @@ static mapped_status put_in_order(mapped_fields *fields, mapped_error *error)
     for (size_t i = 1; i < fields->count; i++) {
         const mapped_field *first = order[i - 1], *second = order[i];
         if (first->offset + first->item.size > second->offset)
-            return mapped__fields_layout_wrong(
-                error, MAPPED_LAYOUT_OVERLAP_WRONG,
-                first->source_at > second->source_at ? first->source_at
-                                                     : second->source_at);
+            return mapped__layout_wrong(error, MAPPED_LAYOUT_OVERLAP_WRONG,
+                                        first->source_at > second->source_at
+                                            ? first->source_at
+                                            : second->source_at);
     }
     return MAPPED_OK;
 }
@@ -299,16 +299,14 @@ static mapped_status check_listed(const mapped_fields_source *source, size_t i,
     const mapped_item *item = &field->item;
     size_t end;
     if (!is_name(field))
-        return mapped__fields_layout_wrong(error, MAPPED_LAYOUT_NAME_WRONG, i);
+        return mapped__layout_wrong(error, MAPPED_LAYOUT_NAME_WRONG, i);
     if (item->kind > MAPPED_ITEM_RECORDS || item->size == 0)
-        return mapped__fields_layout_wrong(error, MAPPED_LAYOUT_TYPE_WRONG, i);
+        return mapped__layout_wrong(error, MAPPED_LAYOUT_TYPE_WRONG, i);
     if (!mapped_add_size(field->offset, item->size, &end) ||
         end > MAPPED__FIELDS_LIMIT || source->size > MAPPED__FIELDS_LIMIT)
-        return mapped__fields_layout_wrong(error, MAPPED_LAYOUT_TOO_LARGE_WRONG,
-                                           i);
+        return mapped__layout_wrong(error, MAPPED_LAYOUT_TOO_LARGE_WRONG, i);
     if (source->size != 0 && end > source->size)
-        return mapped__fields_layout_wrong(error, MAPPED_LAYOUT_TOO_SMALL_WRONG,
-                                           i);
+        return mapped__layout_wrong(error, MAPPED_LAYOUT_TOO_SMALL_WRONG, i);
     if (end > record->size)
         record->size = end;
     return MAPPED_OK;
@@ -326,8 +324,8 @@ static mapped_status read_inner(mapped__parser *parser, int depth, size_t i,
     if (item->record == NULL)
         return MAPPED_OK;
     if (depth == MAPPED_FIELDS_DEPTH)
-        return mapped__fields_layout_wrong(parser->error,
-                                           MAPPED_LAYOUT_DEPTH_WRONG, i);
+        return mapped__layout_wrong(parser->error, MAPPED_LAYOUT_DEPTH_WRONG,
+                                    i);
     const mapped_fields_source source = {.dialect = MAPPED_DIALECT_LIST,
                                          .list = item->record->fields,
                                          .count = item->record->count,
@@ -344,8 +342,8 @@ static mapped_status read_list(mapped__parser *parser,
     mapped__builder record = {.named = true};
     mapped_status status = MAPPED_OK;
     if (source->count == 0)
-        return mapped__fields_layout_wrong(parser->error,
-                                           MAPPED_LAYOUT_EMPTY_WRONG, 0);
+        return mapped__layout_wrong(parser->error, MAPPED_LAYOUT_EMPTY_WRONG,
+                                    0);
     for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
         status = check_listed(source, i, &record, parser->error);
         mapped__builder_add(&record, &source->list[i]);

@@ -49,12 +49,12 @@ void mapped__builder_add(mapped__builder *record, const mapped_field *field);
 mapped_status mapped__builder_end(mapped__parser *parser,
                                   mapped__builder *record);
 
-mapped_status mapped__fields_format_wrong(mapped_error *error,
-                                          mapped_format_reason reason,
-                                          size_t source_at, size_t number);
-mapped_status mapped__fields_layout_wrong(mapped_error *error,
-                                          mapped_layout_reason reason,
-                                          size_t source_at);
+mapped_status mapped__format_wrong(mapped_error *error,
+                                   mapped_format_reason reason,
+                                   size_t source_at, size_t number);
+mapped_status mapped__layout_wrong(mapped_error *error,
+                                   mapped_layout_reason reason,
+                                   size_t source_at);
 
 /* The dialects: they read all of the text and add its fields. */
 mapped_status mapped__fields_read_struct(mapped__parser *parser,

@@ -23,8 +23,7 @@ typedef struct layout {
 static mapped_status wrong(const layout *layout, mapped_layout_reason reason,
                            size_t source_at)
 {
-    return mapped__fields_layout_wrong(layout->parser->error, reason,
-                                       source_at);
+    return mapped__layout_wrong(layout->parser->error, reason, source_at);
 }
 
 static char peek(const mapped__parser *parser)

@@ -58,8 +58,8 @@ static mapped_status read_size(mapped__parser *parser, size_t *size)
     size_t source_at = parser->at;
     size_t number = read_number(parser, *size);
     if (number < 1 || number > SIZE_LIMIT)
-        return mapped__fields_format_wrong(
-            parser->error, MAPPED_FORMAT_NUMBER_WRONG, source_at, number);
+        return mapped__format_wrong(parser->error, MAPPED_FORMAT_NUMBER_WRONG,
+                                    source_at, number);
     *size = number;
     return MAPPED_OK;
 }
@@ -72,8 +72,8 @@ static mapped_status read_element(mapped__parser *parser, const state *state,
     const mapped_element *element = mapped_element_from_pack(code, 2, NULL);
     mapped_status status = MAPPED_OK;
     if (element == NULL)
-        return mapped__fields_format_wrong(
-            parser->error, MAPPED_FORMAT_OPTION_WRONG, field->source_at, 0);
+        return mapped__format_wrong(parser->error, MAPPED_FORMAT_OPTION_WRONG,
+                                    field->source_at, 0);
     option->size = element->size;
     if (field->code == 'i' || field->code == 'I') {
         status = read_size(parser, &option->size);
@@ -103,9 +103,8 @@ static mapped_status read_bytes(mapped__parser *parser, option *option)
 {
     option->size = read_number(parser, SIZE_MAX);
     if (option->size == SIZE_MAX)
-        return mapped__fields_format_wrong(parser->error,
-                                           MAPPED_FORMAT_NO_SIZE_WRONG,
-                                           option->field.source_at, 0);
+        return mapped__format_wrong(parser->error, MAPPED_FORMAT_NO_SIZE_WRONG,
+                                    option->field.source_at, 0);
     option->field.item = mapped_item_of_bytes(MAPPED_ITEM_BYTES, option->size);
     return MAPPED_OK;
 }
@@ -175,9 +174,8 @@ static mapped_status read_next(mapped__parser *parser, state *state,
             return status;
     }
     if (next.size == 0 || next.field.item.kind == MAPPED_ITEM_BYTES)
-        return mapped__fields_format_wrong(parser->error,
-                                           MAPPED_FORMAT_NEXT_WRONG,
-                                           option->field.source_at, 0);
+        return mapped__format_wrong(parser->error, MAPPED_FORMAT_NEXT_WRONG,
+                                    option->field.source_at, 0);
     option->size = next.size;
     return MAPPED_OK;
 }
@@ -191,9 +189,9 @@ static mapped_status align(mapped__parser *parser, const state *state,
     if (unit > state->align_limit)
         unit = state->align_limit;
     if ((unit & (unit - 1)) != 0)
-        return mapped__fields_format_wrong(parser->error,
-                                           MAPPED_FORMAT_ALIGNMENT_WRONG,
-                                           option->field.source_at, unit);
+        return mapped__format_wrong(parser->error,
+                                    MAPPED_FORMAT_ALIGNMENT_WRONG,
+                                    option->field.source_at, unit);
     option->field.align = (uint8_t)unit;
     return MAPPED_OK;
 }

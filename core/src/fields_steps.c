@@ -62,9 +62,8 @@ static void step_over(run *run, size_t bytes)
 
 static mapped_status wrong(const mapped_field *field, mapped_error *error)
 {
-    return mapped__fields_format_wrong(error,
-                                       (mapped_format_reason)field->reason,
-                                       field->source_at, field->item.count);
+    return mapped__format_wrong(error, (mapped_format_reason)field->reason,
+                                field->source_at, field->item.count);
 }
 
 /* Bytes that begin so far after the cursor; the field ends with them. */

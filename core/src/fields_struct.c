@@ -52,8 +52,8 @@ static bool read_count(mapped__parser *parser, size_t *count)
 
 static mapped_status too_large(mapped__parser *parser, size_t place)
 {
-    return mapped__fields_format_wrong(parser->error,
-                                       MAPPED_FORMAT_TOO_LARGE_WRONG, place, 0);
+    return mapped__format_wrong(parser->error, MAPPED_FORMAT_TOO_LARGE_WRONG,
+                                place, 0);
 }
 
 /* Adds the field after a gap, unless it is empty and without a value, and its
@@ -83,8 +83,8 @@ static mapped_status add_element(mapped__parser *parser, char prefix,
     const mapped_element *element =
         mapped_element_from_struct(code + skip, 2 - skip, NULL);
     if (element == NULL)
-        return mapped__fields_format_wrong(
-            parser->error, MAPPED_FORMAT_OPTION_WRONG, field->source_at, 0);
+        return mapped__format_wrong(parser->error, MAPPED_FORMAT_OPTION_WRONG,
+                                    field->source_at, 0);
     if (prefix == '\0' || prefix == '@')
         gap = -record->size & (native_alignment(element) - 1);
     field->item = mapped_item_of(element);
@@ -107,8 +107,8 @@ static mapped_status read_code(mapped__parser *parser, char prefix,
     if (!read_count(parser, &count))
         return too_large(parser, start);
     if (parser->at == parser->length)
-        return mapped__fields_format_wrong(
-            parser->error, MAPPED_FORMAT_NO_CODE_WRONG, start, count);
+        return mapped__format_wrong(parser->error, MAPPED_FORMAT_NO_CODE_WRONG,
+                                    start, count);
     field.source_at = parser->at;
     field.code = parser->text[parser->at++];
     if (field.code == 'p')
@@ -133,9 +133,8 @@ mapped_status mapped__fields_read_struct(mapped__parser *parser,
 {
     const char *nul = memchr(parser->text, '\0', parser->length);
     if (nul != NULL)
-        return mapped__fields_format_wrong(parser->error,
-                                           MAPPED_FORMAT_NUL_WRONG,
-                                           (size_t)(nul - parser->text), 0);
+        return mapped__format_wrong(parser->error, MAPPED_FORMAT_NUL_WRONG,
+                                    (size_t)(nul - parser->text), 0);
     char prefix = read_prefix(parser);
     while (parser->at < parser->length) {
         if (is_space(parser->text[parser->at])) {

@@ -156,40 +156,27 @@ static mapped_status copy_bytes(const item_access *access, size_t offset,
     return mapped_slice_leave(access->slice, offset, n, access->error);
 }
 
-static mapped_status copy_device_elements(const item_access *access,
-                                          const mapped_item *item,
-                                          size_t offset, unsigned char *memory);
-
-static mapped_status copy_device_fields(const item_access *access,
-                                        const mapped_fields *record,
-                                        size_t offset, unsigned char *memory)
-{
-    mapped_status status = MAPPED_OK;
-    for (size_t i = 0; i < record->count && status == MAPPED_OK; i++) {
-        const mapped_field *field = &record->fields[i];
-        status =
-            copy_device_elements(access, &field->item, offset + field->offset,
-                                 memory + field->offset);
-    }
-    return status;
-}
-
 /* On a device each element is an access of its own, in order, and pads are not
  * touched. */
 static mapped_status copy_device_elements(const item_access *access,
                                           const mapped_item *item,
                                           size_t offset, unsigned char *memory)
 {
+    const mapped_item single = mapped_item_single(item);
+    const size_t fields = single.record != NULL ? single.record->count : 0;
+    mapped_status status = MAPPED_OK;
     if (item->kind == MAPPED_ITEM_PAD)
         return MAPPED_OK;
-    mapped_item single = mapped_item_single(item);
-    mapped_status status = MAPPED_OK;
-    size_t end = offset + item->size;
-    for (; offset < end && status == MAPPED_OK; offset += single.size) {
-        status = single.record != NULL
-                     ? copy_device_fields(access, single.record, offset, memory)
-                     : copy_bytes(access, offset, single.size, memory);
-        memory += single.size;
+    for (size_t at = 0; at < item->size && status == MAPPED_OK;
+         at += single.size) {
+        if (single.record == NULL)
+            status = copy_bytes(access, offset + at, single.size, memory + at);
+        for (size_t i = 0; i < fields && status == MAPPED_OK; i++) {
+            const mapped_field *field = &single.record->fields[i];
+            const size_t here = at + field->offset;
+            status = copy_device_elements(access, &field->item, offset + here,
+                                          memory + here);
+        }
     }
     return status;
 }

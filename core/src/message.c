@@ -7,62 +7,40 @@
 
 #include "platform.h"
 
-/* Which of the error's numbers mean something for its status. */
-typedef enum shown {
-    SHOW_NOTHING,
-    SHOW_RANGE,   /* [offset, offset + length) and its limit */
-    SHOW_COUNT,   /* of exports: length alone */
-    SHOW_MISSING, /* bytes of a disk or a limit: length alone */
-    SHOW_PLACE    /* offset alone */
-} shown;
-
-static shown what_to_show(const mapped_error *error)
+/* Writes what goes after the operation and its reason: the numbers of the error
+ * that mean something for its status. */
+static void write_numbers(const mapped_error *error, char *text, size_t room)
 {
+    text[0] = '\0';
     switch (error->status) {
-    case MAPPED_ARGUMENT:
-        return error->limit != 0 ? SHOW_RANGE : SHOW_NOTHING;
     case MAPPED_BUSY:
-        return error->length != 0 ? SHOW_COUNT : SHOW_NOTHING;
+        if (error->length != 0)
+            snprintf(text, room, ": %" PRIu64 " export%s", error->length,
+                     error->length == 1 ? "" : "s");
+        break;
     case MAPPED_SYSTEM:
-        return error->length != 0 ? SHOW_MISSING : SHOW_NOTHING;
+        if (error->length != 0)
+            snprintf(text, room, ": bytes missing: %" PRIu64, error->length);
+        break;
+    case MAPPED_ARGUMENT:
     case MAPPED_RANGE:
     case MAPPED_OVERFLOW:
     case MAPPED_PAST_END:
     case MAPPED_SIZE:
     case MAPPED_MISALIGNED:
     case MAPPED_FAULT:
-        return SHOW_RANGE;
+        if (error->status != MAPPED_ARGUMENT || error->limit != 0)
+            snprintf(text, room,
+                     ": offset %" PRIu64 ", length %" PRIu64 ", limit %" PRIu64,
+                     error->offset, error->length, error->limit);
+        break;
     case MAPPED_CODE:
     case MAPPED_FORMAT:
     case MAPPED_LAYOUT:
     case MAPPED_PATTERN:
-        return SHOW_PLACE;
-    default:
-        return SHOW_NOTHING;
-    }
-}
-
-/* What goes after the operation and its reason. */
-static void write_numbers(const mapped_error *error, char *text, size_t room)
-{
-    text[0] = '\0';
-    switch (what_to_show(error)) {
-    case SHOW_NOTHING:
-        break;
-    case SHOW_PLACE:
         snprintf(text, room, " at offset %" PRIu64, error->offset);
         break;
-    case SHOW_COUNT:
-        snprintf(text, room, ": %" PRIu64 " export%s", error->length,
-                 error->length == 1 ? "" : "s");
-        break;
-    case SHOW_MISSING:
-        snprintf(text, room, ": bytes missing: %" PRIu64, error->length);
-        break;
-    case SHOW_RANGE:
-        snprintf(text, room,
-                 ": offset %" PRIu64 ", length %" PRIu64 ", limit %" PRIu64,
-                 error->offset, error->length, error->limit);
+    default:
         break;
     }
 }

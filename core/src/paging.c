@@ -167,7 +167,7 @@ static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
     mapped__pages whole_pages = inward(slice, first);
     if (whole_pages.length > 0)
         status =
-            mapped__range_discard(whole_pages.start, whole_pages.length, error);
+            mapped__range_drop(whole_pages.start, whole_pages.length, error);
     if (status == MAPPED_OK)
         zero_ends(first, slice.length, whole_pages);
     return status;
@@ -282,7 +282,7 @@ static mapped_status revert_pages(mapped_slice slice, mapped_error *error)
     status = revert_ends(slice, before, behind, error);
     if (status == MAPPED_OK && whole_pages.length > 0)
         status =
-            mapped__range_revert(whole_pages.start, whole_pages.length, error);
+            mapped__range_drop(whole_pages.start, whole_pages.length, error);
     if (status != MAPPED_OK)
         return status;
     return mapped_slice_leave(slice, 0, slice.length, error);

@@ -247,13 +247,10 @@ mapped_status mapped__range_fetch(unsigned char *start, size_t length,
 /* A hint that the pages will be needed. */
 void mapped__range_expect(unsigned char *start, size_t length);
 
-/* Private memory that is no file: its bytes become zero, its memory goes. */
-mapped_status mapped__range_discard(unsigned char *start, size_t length,
-                                    mapped_error *error);
-
-/* Private pages of a file show the file again. */
-mapped_status mapped__range_revert(unsigned char *start, size_t length,
-                                   mapped_error *error);
+/* Private memory goes: its bytes become zero or, in private pages of a file,
+ * those of the file. */
+mapped_status mapped__range_drop(unsigned char *start, size_t length,
+                                 mapped_error *error);
 
 /* Sets the lowest bit of a byte for each page: is it in memory? */
 mapped_status mapped__range_resident(unsigned char *start, size_t length,

@@ -68,6 +68,20 @@ static void take_out(stretch_list *list, stretch less)
     }
 }
 
+static void set_trait(mapped__region *self, uint32_t trait, bool on)
+{
+    if (on)
+        __atomic_fetch_or(&self->head.traits_, trait, __ATOMIC_SEQ_CST);
+    else
+        __atomic_fetch_and(&self->head.traits_, ~trait, __ATOMIC_SEQ_CST);
+}
+
+static stretch_list list_of(const mapped__region *self)
+{
+    return self->protection != NULL ? self->protection->list
+                                    : (stretch_list){0};
+}
+
 /* Writers see the old list or the new one: each store here comes after those
  * before it, and each load in `touches` before those after it. */
 static mapped_status set_list(mapped__region *self, const stretch_list *list,
@@ -92,12 +106,7 @@ static mapped_status set_list(mapped__region *self, const stretch_list *list,
     }
     MAPPED__STORE_RELEASE(&protection->version, version + 2);
     MAPPED__STORE_RELEASE(&self->protection, protection);
-    if (list->count > 0)
-        __atomic_fetch_or(&self->head.traits_, MAPPED__TRAIT_PROTECTED,
-                          __ATOMIC_SEQ_CST);
-    else
-        __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_PROTECTED,
-                           __ATOMIC_SEQ_CST);
+    set_trait(self, MAPPED__TRAIT_PROTECTED, list->count > 0);
     return MAPPED_OK;
 }
 
@@ -162,8 +171,7 @@ mapped_status mapped__region_protect(mapped__region *self, mapped_error *error)
     if (status != MAPPED_OK)
         return status;
     mapped__region_free_old(self);
-    __atomic_fetch_or(&self->head.traits_, MAPPED__TRAIT_READONLY,
-                      __ATOMIC_SEQ_CST);
+    set_trait(self, MAPPED__TRAIT_READONLY, true);
     if (!self->wrapped && mapped__region_is_unshared(self))
         mapped__region_protect_pages(self);
     mapped__region_unlock(self);
@@ -182,8 +190,7 @@ mapped_status mapped__region_unprotect(mapped__region *self,
     if (status == MAPPED_OK && self->protection != NULL)
         status = set_list(self, &(const stretch_list){0}, error);
     if (status == MAPPED_OK)
-        __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_READONLY,
-                           __ATOMIC_SEQ_CST);
+        set_trait(self, MAPPED__TRAIT_READONLY, false);
     mapped__region_unlock(self);
     return status;
 }
@@ -192,7 +199,7 @@ void mapped__region_shrink_protection(mapped__region *self, size_t length)
 {
     if (self->protection == NULL)
         return;
-    stretch_list list = self->protection->list;
+    stretch_list list = list_of(self);
     take_out(&list, (stretch){length, SIZE_MAX});
     mapped_status status = set_list(self, &list, NULL);
     (void)status; /* there are no more stretches than before */
@@ -214,11 +221,9 @@ void mapped__region_list_protected(const mapped__region *self,
                                    mapped_origin *origin)
 {
     assert(mapped__region_is_locked(self));
-    stretch_list list = {0};
+    stretch_list list = list_of(self);
     if (self->mode == MAPPED_MODE_READ)
         return;
-    if (self->protection != NULL)
-        list = self->protection->list;
     if (mapped_region_readonly(&self->head))
         list = (stretch_list){1, {{0, self->length}}};
     origin->protected_count = list.count;
@@ -237,9 +242,7 @@ mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
         mapped__region_lock_unexported(self, "protect", error);
     if (status != MAPPED_OK)
         return status;
-    stretch_list list = {0};
-    if (self->protection != NULL)
-        list = self->protection->list;
+    stretch_list list = list_of(self);
     add(&list, (stretch){start, end});
     status = set_list(self, &list, error);
     mapped__region_unlock(self);
@@ -253,10 +256,8 @@ static mapped_status unprotect_bytes(mapped__region *self, stretch less,
                                      mapped_error *error)
 {
     bool all_protected = mapped_region_readonly(&self->head);
-    stretch_list list = {0};
+    stretch_list list = list_of(self);
     mapped_status status = MAPPED_OK;
-    if (self->protection != NULL)
-        list = self->protection->list;
     if (all_protected)
         add(&list, (stretch){0, self->length});
     take_out(&list, less);
@@ -265,8 +266,7 @@ static mapped_status unprotect_bytes(mapped__region *self, stretch less,
     if (status == MAPPED_OK)
         status = set_list(self, &list, error);
     if (status == MAPPED_OK && all_protected)
-        __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_READONLY,
-                           __ATOMIC_SEQ_CST);
+        set_trait(self, MAPPED__TRAIT_READONLY, false);
     return status;
 }
 

@@ -153,22 +153,7 @@ mapped_set(mapped_slice slice, const mapped_element *element, size_t offset,
                                 sizeof slow, &slow, error);                  \
     }
 
-#define MAPPED__ACCESS_ORDERS(suffix, type, bits)             \
-    MAPPED__ACCESS(suffix, type, bits, )                      \
-    MAPPED__ACCESS(suffix##le, type, bits, mapped_le_u##bits) \
-    MAPPED__ACCESS(suffix##be, type, bits, mapped_be_u##bits)
-
-MAPPED__ACCESS(u8, uint8_t, 8, )
-MAPPED__ACCESS(i8, int8_t, 8, )
-MAPPED__ACCESS_ORDERS(u16, uint16_t, 16)
-MAPPED__ACCESS_ORDERS(i16, int16_t, 16)
-MAPPED__ACCESS_ORDERS(u32, uint32_t, 32)
-MAPPED__ACCESS_ORDERS(i32, int32_t, 32)
-MAPPED__ACCESS_ORDERS(u64, uint64_t, 64)
-MAPPED__ACCESS_ORDERS(i64, int64_t, 64)
-MAPPED__ACCESS_ORDERS(f32, float, 32)
-MAPPED__ACCESS_ORDERS(f64, double, 64)
-#undef MAPPED__ACCESS_ORDERS
+MAPPED__TYPE_MAP(MAPPED__ACCESS)
 #undef MAPPED__ACCESS
 
 MAPPED_END

@@ -49,6 +49,23 @@ MAPPED__ENDIAN_ACCESS(32, __builtin_bswap32)
 MAPPED__ENDIAN_ACCESS(64, __builtin_bswap64)
 #undef MAPPED__ENDIAN_ACCESS
 
+/* Calls X(suffix, type, bits, order) for every machine type in every order. */
+#define MAPPED__TYPE_MAP(X)                   \
+    X(u8, uint8_t, 8, )                       \
+    X(i8, int8_t, 8, )                        \
+    MAPPED__TYPE_ORDERS(X, u16, uint16_t, 16) \
+    MAPPED__TYPE_ORDERS(X, i16, int16_t, 16)  \
+    MAPPED__TYPE_ORDERS(X, u32, uint32_t, 32) \
+    MAPPED__TYPE_ORDERS(X, i32, int32_t, 32)  \
+    MAPPED__TYPE_ORDERS(X, u64, uint64_t, 64) \
+    MAPPED__TYPE_ORDERS(X, i64, int64_t, 64)  \
+    MAPPED__TYPE_ORDERS(X, f32, float, 32)    \
+    MAPPED__TYPE_ORDERS(X, f64, double, 64)
+#define MAPPED__TYPE_ORDERS(X, suffix, type, bits) \
+    X(suffix, type, bits, )                        \
+    X(suffix##le, type, bits, mapped_le_u##bits)   \
+    X(suffix##be, type, bits, mapped_be_u##bits)
+
 MAPPED_END
 
 #endif

@@ -72,22 +72,7 @@ MAPPED__INLINE size_t mapped_span_count(const mapped_span *span, size_t size)
         return true;                                                          \
     }
 
-#define MAPPED__SPAN_ORDERS(suffix, type, bits)             \
-    MAPPED__SPAN(suffix, type, bits, )                      \
-    MAPPED__SPAN(suffix##le, type, bits, mapped_le_u##bits) \
-    MAPPED__SPAN(suffix##be, type, bits, mapped_be_u##bits)
-
-MAPPED__SPAN(u8, uint8_t, 8, )
-MAPPED__SPAN(i8, int8_t, 8, )
-MAPPED__SPAN_ORDERS(u16, uint16_t, 16)
-MAPPED__SPAN_ORDERS(i16, int16_t, 16)
-MAPPED__SPAN_ORDERS(u32, uint32_t, 32)
-MAPPED__SPAN_ORDERS(i32, int32_t, 32)
-MAPPED__SPAN_ORDERS(u64, uint64_t, 64)
-MAPPED__SPAN_ORDERS(i64, int64_t, 64)
-MAPPED__SPAN_ORDERS(f32, float, 32)
-MAPPED__SPAN_ORDERS(f64, double, 64)
-#undef MAPPED__SPAN_ORDERS
+MAPPED__TYPE_MAP(MAPPED__SPAN)
 #undef MAPPED__SPAN
 
 MAPPED_END

@@ -55,12 +55,12 @@ mapped_status mapped__range_fetch(unsigned char *start, size_t length,
 
 void mapped__range_expect(unsigned char *start, size_t length)
 {
-    mapped__pages_expect(start, length);
+    (void)madvise(start, length, MADV_WILLNEED);
 }
 
 /* Pages that mlock holds can be dropped since 5.18, and stay locked. */
-static mapped_status drop(unsigned char *start, size_t length,
-                          mapped_error *error)
+mapped_status mapped__range_drop(unsigned char *start, size_t length,
+                                 mapped_error *error)
 {
     if (madvise(start, length, MADV_DONTNEED) == 0)
         return MAPPED_OK;
@@ -69,18 +69,6 @@ static mapped_status drop(unsigned char *start, size_t length,
         return MAPPED_OK;
     errno = first;
     return mapped__system_error(error, "madvise");
-}
-
-mapped_status mapped__range_discard(unsigned char *start, size_t length,
-                                    mapped_error *error)
-{
-    return drop(start, length, error);
-}
-
-mapped_status mapped__range_revert(unsigned char *start, size_t length,
-                                   mapped_error *error)
-{
-    return drop(start, length, error);
 }
 
 mapped_status mapped__range_resident(unsigned char *start, size_t length,

@@ -28,16 +28,6 @@ void mapped__pages_advise_huge(void *start, size_t length)
     (void)madvise(start, length, MADV_HUGEPAGE);
 }
 
-void mapped__pages_expect(void *start, size_t length)
-{
-    (void)madvise(start, length, MADV_WILLNEED);
-}
-
-void mapped__pages_drop(void *start, size_t length)
-{
-    (void)madvise(start, length, MADV_DONTNEED);
-}
-
 bool mapped__pages_bring_in(void *start, size_t length, bool writable)
 {
     int advice = writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;

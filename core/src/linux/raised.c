@@ -58,8 +58,6 @@ static bool is_served_by_registers(const unsigned char *registers,
            words[REG_TRAPNO - REG_CSGSFS] == PAGE_FAULT &&
            is_served_fault(&guess, serve);
 #else
-    (void)registers;
-    (void)serve;
     return false;
 #endif
 }
@@ -95,7 +93,6 @@ static uintptr_t interrupted_at(const ucontext_t *context)
 #elif defined(__aarch64__)
     return (uintptr_t)context->uc_mcontext.sp;
 #else
-    (void)context;
     return 0;
 #endif
 }

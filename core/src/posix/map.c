@@ -165,7 +165,7 @@ static mapped_status populate(const mapped__map_request *request,
         return report_bad_page(request, start, length, writable, error);
     if (errno != EINVAL)
         return mapped__system_error(error, "madvise");
-    mapped__pages_expect(start, length);
+    mapped__range_expect(start, length);
     return MAPPED_OK;
 }
 
@@ -320,9 +320,6 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
 mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
                                  mapped_error *error)
 {
-    (void)mapping;
-    (void)unshared;
-    (void)error;
     return MAPPED_OK;
 }
 
@@ -348,7 +345,7 @@ static void unmap_or_empty(unsigned char *address, size_t length)
     if (errno == ENOMEM && mapped__give_up_replacements() &&
         munmap(address, length) == 0)
         return;
-    mapped__pages_drop(address, length);
+    (void)mapped__range_drop(address, length, NULL);
 }
 
 void mapped__unmap(mapped__mapping *mapping)

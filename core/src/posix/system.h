@@ -52,10 +52,6 @@ void mapped__pages_advise_huge(void *start, size_t length);
  * signal, EINVAL if the system can't tell for this memory. */
 bool mapped__pages_bring_in(void *start, size_t length, bool writable);
 
-/* A hint that the pages will be needed. / The content may go. */
-void mapped__pages_expect(void *start, size_t length);
-void mapped__pages_drop(void *start, size_t length);
-
 /* Makes a mapping longer or shorter, elsewhere only if it `may_move`. Returns
  * where it is, or MAP_FAILED with errno: ENOMEM where there is no room, EFAULT
  * if it consists of several mappings. */

@@ -96,8 +96,6 @@ static LONG CALLBACK on_exception(EXCEPTION_POINTERS *exception)
 
 static BOOL CALLBACK install(INIT_ONCE *once, void *handler, void **context)
 {
-    (void)once;
-    (void)context;
     guard_handler = *(mapped__fault_handler **)handler;
     return AddVectoredExceptionHandler(1, on_exception) != NULL;
 }
@@ -114,10 +112,6 @@ mapped_status mapped__fault_install(mapped__fault_handler *handler,
 mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
                               void (*child)(void), mapped_error *error)
 {
-    (void)before;
-    (void)parent;
-    (void)child;
-    (void)error;
     return MAPPED_OK;
 }
 
@@ -129,5 +123,4 @@ void mapped__signals_block(mapped__signals *held)
 
 void mapped__signals_unblock(const mapped__signals *held)
 {
-    (void)held;
 }

@@ -147,7 +147,6 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
                                 bool *created, mapped_error *error)
 {
     wchar_t *wide;
-    (void)permissions;
     mapped_status status = widen(path, &wide, error);
     if (status != MAPPED_OK)
         return status;
@@ -371,7 +370,6 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
 /* A file that is mapped can't be truncated here. */
 bool mapped__file_is_writable_at(intptr_t file)
 {
-    (void)file;
     return false;
 }
 
@@ -379,10 +377,6 @@ mapped_status mapped__file_write(intptr_t file, uint64_t offset,
                                  const void *from, size_t n,
                                  mapped_error *error)
 {
-    (void)file;
-    (void)offset;
-    (void)from;
-    (void)n;
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "write");
 }
 
@@ -402,7 +396,6 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
 {
     unsigned char *at = address, *end = address + length;
     mapped__piece piece;
-    (void)offset;
     for (; length > 0 && mapped__view_piece(at, end, &piece); at = piece.end) {
         size_t n = (size_t)((piece.end < end ? piece.end : end) - at);
         if (piece.view && !FlushViewOfFile(at, n))
@@ -422,7 +415,5 @@ mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
  * file has written. */
 mapped_status mapped__directory_sync(const char *path, mapped_error *error)
 {
-    (void)path;
-    (void)error;
     return MAPPED_OK;
 }

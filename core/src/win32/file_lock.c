@@ -31,7 +31,4 @@ mapped_status mapped__file_lock(intptr_t file, uint64_t offset, uint64_t length,
 /* No fork shares the handle, so its close is enough. */
 void mapped__file_unlock(intptr_t file, uint64_t offset, uint64_t length)
 {
-    (void)file;
-    (void)offset;
-    (void)length;
 }

@@ -23,7 +23,6 @@ mapped_status mapped__range_advise(unsigned char *start, size_t length,
 mapped_status mapped__range_fetch(unsigned char *start, size_t length,
                                   bool writable)
 {
-    (void)writable;
     mapped__range_expect(start, length);
     return MAPPED_UNSUPPORTED;
 }
@@ -34,28 +33,15 @@ void mapped__range_expect(unsigned char *start, size_t length)
     PrefetchVirtualMemory(GetCurrentProcess(), 1, &range, 0);
 }
 
-mapped_status mapped__range_discard(unsigned char *start, size_t length,
-                                    mapped_error *error)
+mapped_status mapped__range_drop(unsigned char *start, size_t length,
+                                 mapped_error *error)
 {
-    (void)start;
-    (void)length;
-    return unsupported("discard", error);
-}
-
-mapped_status mapped__range_revert(unsigned char *start, size_t length,
-                                   mapped_error *error)
-{
-    (void)start;
-    (void)length;
-    return unsupported("revert", error);
+    return unsupported("drop", error);
 }
 
 mapped_status mapped__range_resident(unsigned char *start, size_t length,
                                      unsigned char *vector, mapped_error *error)
 {
-    (void)start;
-    (void)length;
-    (void)vector;
     return unsupported("residency", error);
 }
 
@@ -103,29 +89,18 @@ mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
 mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
                                    uint64_t length, mapped_error *error)
 {
-    (void)file;
-    (void)offset;
-    (void)length;
     return unsupported("discard", error);
 }
 
 mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
                                 size_t n, mapped_error *error)
 {
-    (void)file;
-    (void)offset;
-    (void)to;
-    (void)n;
     return unsupported("revert", error);
 }
 
 bool mapped__file_cached(intptr_t file, uint64_t offset, uint64_t length,
                          mapped__cached *cached)
 {
-    (void)file;
-    (void)offset;
-    (void)length;
-    (void)cached;
     return false;
 }
 
@@ -137,14 +112,9 @@ mapped__ahead *mapped__ahead_new(void)
 bool mapped__ahead_start(mapped__ahead *ahead, intptr_t file, uint64_t offset,
                          uint64_t length)
 {
-    (void)ahead;
-    (void)file;
-    (void)offset;
-    (void)length;
     return false;
 }
 
 void mapped__ahead_stop(mapped__ahead *ahead)
 {
-    (void)ahead;
 }

@@ -46,9 +46,6 @@ static bool try_one(void)
 
 static BOOL CALLBACK resolve(INIT_ONCE *once, void *unused, void **context)
 {
-    (void)once;
-    (void)unused;
-    (void)context;
     HMODULE library = GetModuleHandleW(L"kernelbase.dll");
     if (library == NULL)
         return TRUE;

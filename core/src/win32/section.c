@@ -41,14 +41,11 @@ mapped_status mapped__shared_path(const char *name,
                                   char path[MAPPED__SHARED_SIZE],
                                   mapped_error *error)
 {
-    (void)name;
-    (void)path;
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "shared memory");
 }
 
 mapped_status mapped__shared_unlink(const char *name, mapped_error *error)
 {
-    (void)name;
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "shared memory");
 }
 
@@ -70,8 +67,6 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
 mapped_status mapped__memory_seal(intptr_t file, unsigned seals,
                                   mapped_error *error)
 {
-    (void)file;
-    (void)seals;
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "seal");
 }
 

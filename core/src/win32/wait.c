@@ -27,8 +27,6 @@ bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
 
 uint32_t mapped__notify(const uint32_t *word, uint32_t count)
 {
-    (void)word;
-    (void)count;
     return 0;
 }
 
