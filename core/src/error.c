@@ -4,30 +4,31 @@
 
 #include <string.h>
 
-const char *mapped_status_name(int status)
+typedef struct status_texts {
+    const char *name, *text;
+} status_texts;
+
+static status_texts texts_of(int status)
 {
     switch (status) {
-#define MAPPED__STATUS_NAME(name, value, text) \
-    case value:                                \
-        return "MAPPED_" #name;
-        MAPPED_STATUS_MAP(MAPPED__STATUS_NAME)
-#undef MAPPED__STATUS_NAME
+#define MAPPED__STATUS_TEXTS(name, value, text) \
+    case value:                                 \
+        return (status_texts){"MAPPED_" #name, text};
+        MAPPED_STATUS_MAP(MAPPED__STATUS_TEXTS)
+#undef MAPPED__STATUS_TEXTS
     default:
-        return "MAPPED_UNKNOWN";
+        return (status_texts){"MAPPED_UNKNOWN", "unknown status"};
     }
+}
+
+const char *mapped_status_name(int status)
+{
+    return texts_of(status).name;
 }
 
 const char *mapped_status_text(int status)
 {
-    switch (status) {
-#define MAPPED__STATUS_TEXT(name, value, text) \
-    case value:                                \
-        return text;
-        MAPPED_STATUS_MAP(MAPPED__STATUS_TEXT)
-#undef MAPPED__STATUS_TEXT
-    default:
-        return "unknown status";
-    }
+    return texts_of(status).text;
 }
 
 static mapped_status fill(mapped_error *error, const mapped_error *filled)

@@ -20,8 +20,8 @@ static mapped_status check_whole(mapped_slice slice, mapped_error *error)
 /* Counted first: from then on the region neither closes nor shrinks, so that
  * what the check finds stays true. The recoveries are read last: what was lost
  * and recovered before nobody has seen through this pointer. */
-static mapped_status begin(mapped_slice slice, mapped_export *made,
-                           mapped_error *error)
+mapped_status mapped_export_begin(mapped_slice slice, mapped_export *made,
+                                  mapped_error *error)
 {
     unsigned char *base;
     mapped_status status =
@@ -29,20 +29,11 @@ static mapped_status begin(mapped_slice slice, mapped_export *made,
     if (status != MAPPED_OK)
         return status;
     status = check_whole(slice, error);
-    if (status != MAPPED_OK) {
+    if (status == MAPPED_OK)
+        *made = (mapped_export){slice, base + slice.offset,
+                                mapped_region_recovery_count(slice.region)};
+    else
         mapped__region_end_export(slice.region);
-        return status;
-    }
-    made->slice = slice;
-    made->data = base + slice.offset;
-    made->since = mapped_region_recovery_count(slice.region);
-    return MAPPED_OK;
-}
-
-mapped_status mapped_export_begin(mapped_slice slice, mapped_export *made,
-                                  mapped_error *error)
-{
-    mapped_status status = begin(slice, made, error);
     return mapped__region_report(slice.region, "export", status, error);
 }
 

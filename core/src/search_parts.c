@@ -76,9 +76,8 @@ static inline bool take_near(mapped_parts *parts, mapped_slice *part)
 static bool take_within(mapped_parts *parts, size_t limit, mapped_slice *part)
 {
     size_t n = parts->rest_.length < limit ? parts->rest_.length : limit;
-    if (n == 0)
-        return false;
-    const unsigned char *p = mapped_slice_try_enter(parts->rest_, 0, n);
+    const unsigned char *p =
+        n > 0 ? mapped_slice_try_enter(parts->rest_, 0, n) : NULL;
     if (p == NULL)
         return false;
     size_t end = mapped_needle_first(&parts->separator_, p, n);
@@ -95,10 +94,22 @@ bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
            take_within(parts, limit, part);
 }
 
+mapped_status mapped__parts_take(mapped_parts *parts, mapped_slice *part,
+                                 bool *taken, mapped_error *error)
+{
+    size_t end;
+    mapped_status status =
+        mapped_find(parts->rest_, &parts->separator_, &end, error);
+    *taken = status == MAPPED_OK && end != MAPPED_NOT_FOUND;
+    if (*taken)
+        take_part(parts, end, part);
+    return status;
+}
+
 static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
                                bool *has_part, mapped_error *error)
 {
-    size_t end;
+    bool taken;
     if (parts->rest_.region == NULL)
         return mapped_error_set(error, MAPPED_CLOSED, "parts");
     /* Text that ends with a newline has no empty line after it. */
@@ -106,14 +117,11 @@ static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
         *has_part = false;
         return MAPPED_OK;
     }
-    mapped_status status =
-        mapped_find(parts->rest_, &parts->separator_, &end, error);
+    mapped_status status = mapped__parts_take(parts, part, &taken, error);
     if (status != MAPPED_OK)
         return status;
-    if (end == MAPPED_NOT_FOUND)
+    if (!taken)
         take_rest(parts, part);
-    else
-        take_part(parts, end, part);
     *has_part = true;
     return MAPPED_OK;
 }

@@ -9,40 +9,31 @@
 void mapped_windows_lines_init(mapped_windows_lines *lines,
                                const mapped_windows *windows, bool keep)
 {
-    *lines = (mapped_windows_lines){.windows_ = windows, .keep_ = keep};
-    mapped_needle_init(&lines->newline_, "\n", 1);
+    *lines = (mapped_windows_lines){.windows_ = windows};
+    mapped_parts_lines(&lines->parts_, (mapped_slice){NULL, 0, 0}, keep);
 }
 
 void mapped_windows_lines_deinit(mapped_windows_lines *lines)
 {
     mapped_region_release(lines->region_);
     lines->region_ = NULL;
-    lines->rest_ = (mapped_slice){NULL, 0, 0};
+    lines->parts_.rest_ = (mapped_slice){NULL, 0, 0};
 }
 
-/* Takes `length` bytes off the rest, without the last `dropped` of them. */
-static void take_bytes(mapped_windows_lines *lines, size_t length,
-                       size_t dropped, mapped_slice *line)
+/* A line was taken from the rest, which was `before` bytes long. */
+static void move_start(mapped_windows_lines *lines, size_t before)
 {
-    *line = lines->rest_;
-    line->length = length - dropped;
-    lines->rest_.offset += length;
-    lines->rest_.length -= length;
-    lines->start_ += length;
+    lines->start_ += before - mapped_parts_left(&lines->parts_);
 }
 
 bool mapped_windows_lines_try_next(mapped_windows_lines *lines, size_t limit,
                                    mapped_slice *line)
 {
-    size_t n = lines->rest_.length < limit ? lines->rest_.length : limit;
-    const unsigned char *p =
-        n > 0 ? mapped_slice_try_enter(lines->rest_, 0, n) : NULL;
-    if (p == NULL || mapped_windows_closed(lines->windows_))
+    size_t rest = mapped_parts_left(&lines->parts_);
+    if (mapped_windows_closed(lines->windows_) ||
+        !mapped_parts_try_next(&lines->parts_, limit, line))
         return false;
-    size_t newline = mapped_needle_first(&lines->newline_, p, n);
-    if (newline == MAPPED_NOT_FOUND || !mapped_slice_try_leave(lines->rest_))
-        return false;
-    take_bytes(lines, newline + 1, lines->keep_ ? 0 : 1, line);
+    move_start(lines, rest);
     return true;
 }
 
@@ -50,26 +41,23 @@ bool mapped_windows_lines_try_next(mapped_windows_lines *lines, size_t limit,
 static mapped_status take(mapped_windows_lines *lines, mapped_slice *line,
                           bool *taken, mapped_error *error)
 {
-    size_t newline;
+    size_t rest = mapped_parts_left(&lines->parts_);
     *taken = false;
-    if (lines->rest_.length == 0)
+    if (rest == 0)
         return MAPPED_OK;
     mapped_status status =
-        mapped_find(lines->rest_, &lines->newline_, &newline, error);
+        mapped__parts_take(&lines->parts_, line, taken, error);
     if (status == MAPPED_FAULT && error != NULL)
-        error->offset += mapped_region_file_offset(lines->rest_.region);
-    if (status != MAPPED_OK || newline == MAPPED_NOT_FOUND)
-        return status;
-    take_bytes(lines, newline + 1, lines->keep_ ? 0 : 1, line);
-    *taken = true;
-    return MAPPED_OK;
+        error->offset += mapped_region_file_offset(lines->parts_.rest_.region);
+    move_start(lines, rest);
+    return status;
 }
 
 /* How long a window has to be for a line that goes on after the rest. */
 static uint64_t window_length(const mapped_windows_lines *lines)
 {
     uint64_t length = lines->windows_->size_;
-    uint64_t needed = 2 * (uint64_t)lines->rest_.length;
+    uint64_t needed = 2 * (uint64_t)mapped_parts_left(&lines->parts_);
     return needed > length ? needed : length;
 }
 
@@ -78,11 +66,13 @@ static uint64_t window_length(const mapped_windows_lines *lines)
 static mapped_lines_step step_past_rest(mapped_windows_lines *lines,
                                         uint64_t size, mapped_slice *line)
 {
-    size_t rest = lines->rest_.length;
+    size_t rest = mapped_parts_left(&lines->parts_);
     if (size <= lines->start_)
         return MAPPED_LINES_END;
     if (rest > 0 && size == lines->start_ + rest) {
-        take_bytes(lines, rest, 0, line);
+        *line = lines->parts_.rest_;
+        lines->parts_.rest_.length = 0;
+        lines->start_ += rest;
         return MAPPED_LINES_LINE;
     }
     uint64_t left = size - lines->start_, length = window_length(lines);
@@ -127,7 +117,7 @@ mapped_status mapped_windows_lines_map(mapped_windows_lines *lines,
     mapped_status status = mapped_windows_map(lines->windows_, lines->wanted_,
                                               options, region, error);
     if (status == MAPPED_OK)
-        lines->rest_ = mapped_region_slice(*region);
+        lines->parts_.rest_ = mapped_region_slice(*region);
     return end(lines, status, error);
 }
 

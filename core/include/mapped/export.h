@@ -21,10 +21,9 @@
 MAPPED_BEGIN
 
 typedef struct mapped_export {
-    mapped_slice
-        slice;      /* what its end reports on; may be widened or shortened */
-    void *data;     /* the slice's first byte; NULL of an operation */
-    uint64_t since; /* how many recoveries the region had seen */
+    mapped_slice slice; /* what its end reports on; may be changed */
+    void *data;         /* the slice's first byte; NULL of an operation */
+    uint64_t since;     /* how many recoveries the region had seen */
 } mapped_export;
 
 /* Begins an export of the slice: counts it and sets `*made`. MAPPED_FAULT if a

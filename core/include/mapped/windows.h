@@ -159,11 +159,9 @@ mapped_windows_count(const mapped_windows *windows, mapped_needle *needle,
 typedef struct mapped_windows_lines {
     const mapped_windows *windows_;
     mapped_region *region_; /* the window of mapped_windows_lines_next */
-    mapped_slice rest_;     /* of the window: what is still to come */
-    mapped_needle newline_;
-    uint64_t start_; /* of the rest in the file */
+    mapped_parts parts_;    /* of the window */
+    uint64_t start_; /* where in the file those that are still to come begin */
     mapped_window wanted_;
-    bool keep_;
 } mapped_windows_lines;
 
 /* Begins at the file's first byte. A line ends with "\n" or with the file; with
