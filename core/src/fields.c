@@ -217,7 +217,9 @@ static void sum_up(mapped_fields *fields)
     for (size_t i = 0; i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
         const mapped_fields *inner = field->item.record;
-        fields->values += mapped__field_count(field);
+        if (field->item.kind != MAPPED_ITEM_PAD &&
+            field->item.kind != MAPPED_ITEM_WRONG)
+            fields->values += field->spread ? field->item.count : 1;
         bytes += field->item.size;
         if (field->item.align > fields->align)
             fields->align = field->item.align;

@@ -71,19 +71,9 @@ static inline bool mapped__field_varies(const mapped_field *field)
            field->item.kind == MAPPED_ITEM_ZERO;
 }
 
-/* The values that unpack makes of a field. */
-static inline size_t mapped__field_count(const mapped_field *field)
+static inline bool mapped__is_digit(char c)
 {
-    if (field->item.kind == MAPPED_ITEM_PAD ||
-        field->item.kind == MAPPED_ITEM_WRONG)
-        return 0;
-    return field->spread ? field->item.count : 1;
-}
-
-/* The bytes from `offset` up to a multiple of the field's alignment. */
-static inline size_t mapped__field_gap(const mapped_field *field, size_t offset)
-{
-    return field->align > 1 ? -offset & (field->align - 1u) : 0;
+    return c >= '0' && c <= '9';
 }
 
 #endif

@@ -51,14 +51,9 @@ static bool take(mapped__parser *parser, char c)
     return false;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_word(char c)
 {
-    return is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') ||
+    return mapped__is_digit(c) || c == '_' || (c >= 'a' && c <= 'z') ||
            (c >= 'A' && c <= 'Z');
 }
 
@@ -87,7 +82,7 @@ static word read_word(mapped__parser *parser)
 
 static int digit_value(char c)
 {
-    if (is_digit(c))
+    if (mapped__is_digit(c))
         return c - '0';
     if (c >= 'a' && c <= 'f')
         return c - 'a' + 10;
@@ -253,7 +248,7 @@ static mapped_status read_part(layout *layout)
     if (c == '<' || c == '>' || c == '=')
         return read_order(layout);
     word name = read_word(parser);
-    if (name.length == 0 || is_digit(name.text[0]))
+    if (name.length == 0 || mapped__is_digit(name.text[0]))
         return wrong(layout, MAPPED_LAYOUT_NAME_WRONG, name.source_at);
     if (take(parser, ':'))
         return read_field(layout, &name);

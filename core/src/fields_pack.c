@@ -36,8 +36,8 @@ static size_t natural_limit(void)
 
 static bool is_digit(const mapped__parser *parser)
 {
-    return parser->at < parser->length && parser->text[parser->at] >= '0' &&
-           parser->text[parser->at] <= '9';
+    return parser->at < parser->length &&
+           mapped__is_digit(parser->text[parser->at]);
 }
 
 /* `string.pack` stops reading digits before an int could overflow, and takes

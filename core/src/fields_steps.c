@@ -17,15 +17,15 @@ const mapped_field *mapped_fields_at(const mapped_fields *fields,
                                          : NULL;
 }
 
-/* Only the first field of a `struct` format, which aligns nothing here, has
- * bytes before it. */
+/* The bytes before a field: up to a multiple of its alignment. Only the first
+ * field of a `struct` format, which aligns nothing here, has others. */
 static size_t lead(const mapped_cursor *at, const mapped_field *field)
 {
     if (at->done > 0)
         return 0;
-    return at->field == 0 && field->align <= 1
-               ? field->offset
-               : mapped__field_gap(field, at->offset);
+    if (field->align > 1)
+        return -at->offset & (field->align - 1u);
+    return at->field == 0 ? field->offset : 0;
 }
 
 typedef struct run {

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -39,7 +34,7 @@ static bool read_count(mapped__parser *parser, size_t *count)
     size_t number = 0, start = parser->at;
     for (; parser->at < parser->length; parser->at++) {
         char c = parser->text[parser->at];
-        if (!is_digit(c))
+        if (!mapped__is_digit(c))
             break;
         if (!mapped_multiply_size(number, 10, &number) ||
             !mapped_add_size(number, (size_t)(c - '0'), &number) ||

@@ -299,27 +299,18 @@ mapped_status mapped_revert(mapped_slice slice, mapped_error *error)
     return mapped__region_report(slice.region, "revert", status, error);
 }
 
-static mapped_status protect(mapped_slice slice, mapped_mode mode,
-                             mapped_error *error)
-{
-    if (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "protect: mode");
-    mapped_status status = mapped_slice_check(slice, error);
-    if (status != MAPPED_OK)
-        return status;
-    mapped__region *self = mapped__region_of(slice.region);
-    size_t start = slice.offset, end = slice.offset + slice.length;
-    bool reads = mode == MAPPED_MODE_READ;
-    if (start == 0 && end == mapped_region_length(slice.region))
-        return reads ? mapped__region_protect(self, error)
-                     : mapped__region_unprotect(self, error);
-    return reads ? mapped__region_protect_bytes(self, start, end, error)
-                 : mapped__region_unprotect_bytes(self, start, end, error);
-}
-
 mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,
                              mapped_error *error)
 {
-    mapped_status status = protect(slice, mode, error);
+    mapped__region *self = mapped__region_of(slice.region);
+    const size_t start = slice.offset, end = slice.offset + slice.length;
+    mapped_status status =
+        mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE
+            ? mapped_error_set(error, MAPPED_ARGUMENT, "protect: mode")
+            : mapped_slice_check(slice, error);
+    if (status == MAPPED_OK)
+        status = mode == MAPPED_MODE_READ
+                     ? mapped__region_protect(self, start, end, error)
+                     : mapped__region_unprotect(self, start, end, error);
     return mapped__region_report(slice.region, "protect", status, error);
 }

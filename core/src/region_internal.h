@@ -408,17 +408,15 @@ int mapped__region_fault_cause(mapped__region *self, const mapped__lost *lost);
  * find out that its own pages were lost. */
 void mapped__region_recover_past_end(mapped__region *self);
 
-/* What mapped_protect does with a whole region. */
-mapped_status mapped__region_protect(mapped__region *self, mapped_error *error);
 /* Tells whether one of the bytes [start, end) is protected, or all are. */
 bool mapped__region_readonly_at(const mapped_region *region, size_t start,
                                 size_t end);
-/* Notes that these bytes are protected, or not any more. Pages that the system
- * protects stay as they are. */
-mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
-                                           size_t end, mapped_error *error);
-mapped_status mapped__region_unprotect_bytes(mapped__region *self, size_t start,
-                                             size_t end, mapped_error *error);
+/* What mapped_protect does with these bytes, or with the whole region if that
+ * is what they are. Of some bytes the system protects no pages. */
+mapped_status mapped__region_protect(mapped__region *self, size_t start,
+                                     size_t end, mapped_error *error);
+mapped_status mapped__region_unprotect(mapped__region *self, size_t start,
+                                       size_t end, mapped_error *error);
 /* Lists the protected bytes: of a region that is read-only in spite of its
  * mode, all. */
 void mapped__region_list_protected(const mapped__region *self,
@@ -426,8 +424,6 @@ void mapped__region_list_protected(const mapped__region *self,
 /* Forgets the protection of the bytes after the first `length`, which the
  * region doesn't have any more. */
 void mapped__region_shrink_protection(mapped__region *self, size_t length);
-mapped_status mapped__region_unprotect(mapped__region *self,
-                                       mapped_error *error);
 
 /* Code that changes the pages of a protected region unprotects them before, if
  * `pages_protected` is set, and protects them again. The region is locked.

@@ -74,9 +74,7 @@ static mapped_status protect_again(mapped__region *self,
          i++) {
         size_t start = (size_t)origin->protected_bytes[i].start;
         size_t end = (size_t)origin->protected_bytes[i].end;
-        bool whole = start == 0 && end == self->length;
-        status = whole ? mapped__region_protect(self, error)
-                       : mapped__region_protect_bytes(self, start, end, error);
+        status = mapped__region_protect(self, start, end, error);
     }
     return status;
 }

@@ -92,6 +92,8 @@ static mapped_status set_list(mapped__region *self, const stretch_list *list,
     if (list->count > MAPPED_PROTECTED_RANGES)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "protect: too many stretches");
+    if (protection == NULL && list->count == 0)
+        return MAPPED_OK;
     if (protection == NULL)
         protection = calloc(1, sizeof *protection);
     if (protection == NULL)
@@ -161,44 +163,8 @@ mapped_status mapped__region_unprotect_pages(mapped__region *self,
     return status;
 }
 
-/* No export begins between the read of their number and the trait. */
-mapped_status mapped__region_protect(mapped__region *self, mapped_error *error)
-{
-    if (mapped_region_readonly(&self->head))
-        return MAPPED_OK;
-    mapped_status status =
-        mapped__region_lock_unexported(self, "protect", error);
-    if (status != MAPPED_OK)
-        return status;
-    mapped__region_free_old(self);
-    set_trait(self, MAPPED__TRAIT_READONLY, true);
-    if (!self->wrapped && mapped__region_is_unshared(self))
-        mapped__region_protect_pages(self);
-    mapped__region_unlock(self);
-    return MAPPED_OK;
-}
-
-mapped_status mapped__region_unprotect(mapped__region *self,
-                                       mapped_error *error)
-{
-    if (self->mode == MAPPED_MODE_READ)
-        return mapped_error_set(error, MAPPED_READONLY, "protect");
-    mapped_status status = mapped__region_lock(self, "protect", error);
-    if (status != MAPPED_OK)
-        return status;
-    status = mapped__region_unprotect_pages(self, error);
-    if (status == MAPPED_OK && self->protection != NULL)
-        status = set_list(self, &(const stretch_list){0}, error);
-    if (status == MAPPED_OK)
-        set_trait(self, MAPPED__TRAIT_READONLY, false);
-    mapped__region_unlock(self);
-    return status;
-}
-
 void mapped__region_shrink_protection(mapped__region *self, size_t length)
 {
-    if (self->protection == NULL)
-        return;
     stretch_list list = list_of(self);
     take_out(&list, (stretch){length, SIZE_MAX});
     mapped_status status = set_list(self, &list, NULL);
@@ -233,27 +199,40 @@ void mapped__region_list_protected(const mapped__region *self,
     }
 }
 
-mapped_status mapped__region_protect_bytes(mapped__region *self, size_t start,
-                                           size_t end, mapped_error *error)
+static bool is_whole(const mapped__region *self, size_t start, size_t end)
 {
-    if (start == end || mapped_region_readonly(&self->head))
+    return start == 0 && end == mapped_region_length(&self->head);
+}
+
+/* No export begins between the check that there is none and the trait. */
+mapped_status mapped__region_protect(mapped__region *self, size_t start,
+                                     size_t end, mapped_error *error)
+{
+    bool whole = is_whole(self, start, end);
+    if ((start == end && !whole) || mapped_region_readonly(&self->head))
         return MAPPED_OK;
     mapped_status status =
         mapped__region_lock_unexported(self, "protect", error);
     if (status != MAPPED_OK)
         return status;
     stretch_list list = list_of(self);
-    add(&list, (stretch){start, end});
-    status = set_list(self, &list, error);
+    if (!whole) {
+        add(&list, (stretch){start, end});
+        status = set_list(self, &list, error);
+    } else {
+        mapped__region_free_old(self);
+        set_trait(self, MAPPED__TRAIT_READONLY, true);
+        if (!self->wrapped && mapped__region_is_unshared(self))
+            mapped__region_protect_pages(self);
+    }
     mapped__region_unlock(self);
     return status;
 }
 
-/* Ends the protection of some bytes. If all bytes were protected, the others
- * are noted one by one now, and the system no longer protects their pages. The
- * region is locked. */
-static mapped_status unprotect_bytes(mapped__region *self, stretch less,
-                                     mapped_error *error)
+/* If all bytes were protected, the others are noted one by one now, and the
+ * system no longer protects their pages. The region is locked. */
+static mapped_status unprotect(mapped__region *self, stretch less,
+                               mapped_error *error)
 {
     bool all_protected = mapped_region_readonly(&self->head);
     stretch_list list = list_of(self);
@@ -270,17 +249,18 @@ static mapped_status unprotect_bytes(mapped__region *self, stretch less,
     return status;
 }
 
-mapped_status mapped__region_unprotect_bytes(mapped__region *self, size_t start,
-                                             size_t end, mapped_error *error)
+mapped_status mapped__region_unprotect(mapped__region *self, size_t start,
+                                       size_t end, mapped_error *error)
 {
+    bool whole = is_whole(self, start, end);
     if (self->mode == MAPPED_MODE_READ)
         return mapped_error_set(error, MAPPED_READONLY, "protect");
-    if (start == end)
+    if (start == end && !whole)
         return MAPPED_OK;
     mapped_status status = mapped__region_lock(self, "protect", error);
     if (status != MAPPED_OK)
         return status;
-    status = unprotect_bytes(self, (stretch){start, end}, error);
+    status = unprotect(self, (stretch){start, whole ? SIZE_MAX : end}, error);
     mapped__region_unlock(self);
     return status;
 }
