@@ -35,7 +35,7 @@ USES = {
     "paging": {"bulk"},
     "lock": {"atomic"}, "mutex": {"atomic"},
     "ring": {"atomic", "bulk", "mutex"},
-    "search": {"needle", "bulk"}, "pattern": {"needle"},
+    "search": {"needle"}, "pattern": {"needle"},
     "windows": {"needle", "search"},
 }
 BACKEND = FLOORS["platform"]

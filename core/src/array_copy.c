@@ -1,4 +1,5 @@
-/* Copies between arrays, and between an array and plain memory. */
+/* Copies between arrays, and between an array and plain memory: walks
+ * (array_internal.h) from the side FROM to the side TO. */
 #include "array_internal.h"
 
 #include <stdlib.h>
@@ -8,7 +9,6 @@
 
 #include "region_internal.h"
 
-/* The sides of a walk that copies. */
 enum {
     TO,
     FROM

@@ -10,8 +10,8 @@
 
 /* What every bulk operation on [offset, offset + n) begins with. An empty range
  * must lie inside too, and a closed region says so. */
-static mapped_status check(mapped_slice slice, size_t offset, size_t n,
-                           bool write, mapped_error *error)
+MAPPED__INLINE mapped_status check(mapped_slice slice, size_t offset, size_t n,
+                                   bool write, mapped_error *error)
 {
     mapped_slice part;
     mapped_status status = mapped_slice_sub(slice, offset, n, &part, error);
@@ -320,30 +320,29 @@ static mapped_status check_comparable(mapped_slice slice, mapped_error *error)
     return status;
 }
 
-/* Compares block by block as bytes: with `data`, unless it is NULL, else with
- * the bytes of `b`, which is checked before and after each block. */
-static mapped_status compare(mapped_slice a, mapped_slice b,
-                             const unsigned char *data, int *order,
-                             mapped_error *error)
+/* Compares block by block as bytes: with those of `b`, which is checked before
+ * and after each block, or if `plain` with as many of `data`. Inline, too. */
+MAPPED__INLINE mapped_status compare(mapped_slice a, mapped_slice b,
+                                     const unsigned char *data, bool plain,
+                                     int *order, mapped_error *error)
 {
     size_t common = a.length < b.length ? a.length : b.length, block;
-    mapped_status status =
-        data == NULL ? check_comparable(b, error) : MAPPED_OK;
+    mapped_status status = plain ? MAPPED_OK : check_comparable(b, error);
     int result = 0;
     if (status == MAPPED_OK)
         status = check_comparable(a, error);
     for (size_t at = 0; at < common && result == 0; at += block) {
         unsigned char *p, *q = NULL;
         block = common - at < BLOCK ? common - at : BLOCK;
-        if (status == MAPPED_OK && data == NULL)
+        if (status == MAPPED_OK && !plain)
             status = mapped_slice_enter(b, at, block, &q, error);
         if (status == MAPPED_OK)
             status = mapped_slice_enter(a, at, block, &p, error);
         if (status != MAPPED_OK)
             return status;
-        result = memcmp(p, data != NULL ? data + at : q, block);
+        result = memcmp(p, plain ? data + at : q, block);
         status = mapped_slice_leave(a, at, block, error);
-        if (status == MAPPED_OK && data == NULL)
+        if (status == MAPPED_OK && !plain)
             status = mapped_slice_leave(b, at, block, error);
     }
     if (status == MAPPED_OK && result == 0)
@@ -357,14 +356,13 @@ mapped_status mapped_compare_bytes(mapped_slice slice, const void *data,
                                    size_t n, int *order, mapped_error *error)
 {
     const mapped_slice none = {.length = n};
-    mapped_status status =
-        compare(slice, none, data != NULL ? data : "", order, error);
+    mapped_status status = compare(slice, none, data, true, order, error);
     return mapped__region_report(slice.region, "compare", status, error);
 }
 
 mapped_status mapped_compare(mapped_slice a, mapped_slice b, int *order,
                              mapped_error *error)
 {
-    mapped_status status = compare(a, b, NULL, order, error);
+    mapped_status status = compare(a, b, NULL, false, order, error);
     return mapped__region_report(a.region, "compare", status, error);
 }

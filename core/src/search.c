@@ -4,7 +4,7 @@
  * for lost pages. */
 #include <mapped/search.h>
 
-#include <mapped/bulk.h>
+#include <string.h>
 
 #include "region_internal.h"
 
@@ -183,16 +183,20 @@ static mapped_status equal_at(mapped_slice slice, size_t offset,
                               const unsigned char *data, size_t n, bool *result,
                               mapped_error *error)
 {
-    int order = 1;
-    mapped_slice part;
+    bool equal = mapped_range_fits(offset, n, slice.length);
     mapped_status status = mapped__search_check(slice, error);
-    if (status == MAPPED_OK && mapped_range_fits(offset, n, slice.length)) {
-        status = mapped_slice_sub(slice, offset, n, &part, error);
+    for (size_t at = 0, block; equal && at < n; at += block) {
+        unsigned char *p;
+        block = n - at < BLOCK ? n - at : BLOCK;
         if (status == MAPPED_OK)
-            status = mapped_compare_bytes(part, data, n, &order, error);
+            status = mapped_slice_enter(slice, offset + at, block, &p, error);
+        if (status != MAPPED_OK)
+            return status;
+        equal = memcmp(p, data + at, block) == 0;
+        status = mapped_slice_leave(slice, offset + at, block, error);
     }
     if (status == MAPPED_OK)
-        *result = order == 0;
+        *result = equal;
     return status;
 }
 

@@ -94,8 +94,8 @@ bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
            take_within(parts, limit, part);
 }
 
-mapped_status mapped__parts_take(mapped_parts *parts, mapped_slice *part,
-                                 bool *taken, mapped_error *error)
+MAPPED__INLINE mapped_status take(mapped_parts *parts, mapped_slice *part,
+                                  bool *taken, mapped_error *error)
 {
     size_t end;
     mapped_status status =
@@ -104,6 +104,12 @@ mapped_status mapped__parts_take(mapped_parts *parts, mapped_slice *part,
     if (*taken)
         take_part(parts, end, part);
     return status;
+}
+
+mapped_status mapped__parts_take(mapped_parts *parts, mapped_slice *part,
+                                 bool *taken, mapped_error *error)
+{
+    return take(parts, part, taken, error);
 }
 
 static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
@@ -117,7 +123,7 @@ static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
         *has_part = false;
         return MAPPED_OK;
     }
-    mapped_status status = mapped__parts_take(parts, part, &taken, error);
+    mapped_status status = take(parts, part, &taken, error);
     if (status != MAPPED_OK)
         return status;
     if (!taken)
