@@ -13,7 +13,7 @@
 #define FREE_WORK 4096    /* bytes that any search may compare in vain */
 #define RARE_PLACES                                          \
     64 /* how many of a sample's places of the rare byte are \
-        * looked at */
+        * read */
 
 /* Returns which of the `n` costs is the least, the last such one. */
 static size_t least(const uint32_t *costs, size_t n)

@@ -158,7 +158,7 @@ mapped_ring_measure(const mapped_ring *ring, size_t *lengths, size_t count,
 /* Waits until there is a record to receive, or room to send one of n bytes;
  * others may be faster, so a send or receive after it may have to wait again.
  * MAPPED_TIMEOUT, MAPPED_INTERRUPTED, MAPPED_CLOSED, MAPPED_FAULT,
- * MAPPED_RANGE. Looks for 20 microseconds before it sleeps. */
+ * MAPPED_RANGE. Polls for 20 microseconds before it sleeps. */
 MAPPED__MUST_USE mapped_status mapped_ring_wait_record(const mapped_ring *ring,
                                                        uint64_t deadline,
                                                        mapped_error *error);
