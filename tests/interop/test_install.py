@@ -35,6 +35,11 @@ foreach(language c cc)
     endforeach()
 endforeach()
 """
+MESON = """
+project('program', 'c')
+executable('program', 'program.c',
+           dependencies: dependency('mapped', fallback: 'mapped'))
+"""
 pytestmark = pytest.mark.skipif(
     bool(os.environ["MAPPED_SANITIZE"]),
     reason="sanitized builds aren't for installing")
@@ -126,6 +131,25 @@ def test_install_cmake_package_refuses_another_abi(installed, program):
                      "return()", ""))
         run(["cmake", "-GNinja", "-S.", f"-B{version}",
              f"-DCMAKE_PREFIX_PATH={installed}{PREFIX}"], program)
+
+
+@needs("cmake", "ninja", "g++")
+def test_install_cmake_subproject(program):
+    (program / "CMakeLists.txt").write_text(
+        CMAKE % (f"add_subdirectory({readers.TOP}/core mapped)", "static"))
+    run_cmake(program)
+    run_linked(program / "build/c_static", shared=False)
+    run_linked(program / "build/cc_static", shared=False)
+
+
+@needs("meson", "ninja")
+def test_install_meson_subproject(program):
+    (program / "meson.build").write_text(MESON)
+    (program / "subprojects").mkdir()
+    (program / "subprojects/mapped").symlink_to(readers.TOP)
+    run(["meson", "setup", "build"], program)
+    run(["ninja", "-C", "build"], program)
+    run_linked(program / "build/program", shared=True)
 
 
 def test_install_of_the_core_needs_neither_lua_nor_python(tmp_path):
