@@ -219,6 +219,8 @@ static mapped_status ring_at(mapped_ring *ring, mapped_error *error)
     const mapped_slice slice = ring->slice;
     mapped_status status = mapped_slice_enter_write(
         slice, 0, RECORDS_AT + LEAST_CAPACITY, &header, error);
+    if (status == MAPPED_OK)
+        status = mapped_slice_check_writable(slice, error);
     if (status != MAPPED_OK)
         return status;
     if (mapped_region_device(slice.region))

@@ -189,6 +189,34 @@ static void test_ring_has_needs(void)
                  MAPPED_CLOSED);
 }
 
+static void protect(size_t offset, size_t length, mapped_mode mode)
+{
+    CHECK_STATUS(
+        mapped_protect((mapped_slice){region, offset, length}, mode, NULL),
+        MAPPED_OK);
+}
+
+static void test_ring_writes_no_byte_that_is_protected(void)
+{
+    unsigned char before[SIZE], bytes[ROOM];
+    const size_t places[] = {0, 64, 128, 192, 256, SIZE - 8};
+    mapped_ring again;
+    size_t n;
+    make_ring();
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        send_text("hello");
+        memcpy(before, memory, SIZE);
+        protect(places[i], 8, MAPPED_MODE_READ);
+        CHECK_STATUS(try_send("x", 1), MAPPED_READONLY);
+        CHECK_STATUS(try_recv(bytes, &n), MAPPED_READONLY);
+        CHECK_STATUS(attach(0, SIZE, &again, NULL), MAPPED_READONLY);
+        CHECK_BYTES(memory, before, SIZE);
+        protect(places[i], 8, MAPPED_MODE_READ_WRITE);
+        check_next("hello");
+    }
+    end_ring();
+}
+
 /* Against a list, with all lengths, all fill levels and many turns. */
 static void test_ring_keeps_records_in_order(void)
 {
@@ -534,6 +562,7 @@ int main(void)
     RUN(test_ring_that_is_half_made_is_made);
     RUN(test_ring_of_another_kind_is_refused);
     RUN(test_ring_has_needs);
+    RUN(test_ring_writes_no_byte_that_is_protected);
     RUN(test_ring_keeps_records_in_order);
     RUN(test_ring_takes_the_longest_record_wherever_it_is);
     RUN(test_ring_that_is_full_says_so);
