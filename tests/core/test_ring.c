@@ -311,6 +311,21 @@ static void test_ring_keeps_what_the_buffer_is_too_short_for(void)
     end_ring();
 }
 
+static void test_ring_gives_no_records_when_none_are_wanted(void)
+{
+    size_t received = 9, found = 9;
+    make_ring();
+    send_text("hello");
+    CHECK_STATUS(mapped_ring_recv_all(&ring, NULL, 0, 0, &received, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(received, 0);
+    CHECK_STATUS(mapped_ring_measure(&ring, NULL, 0, 0, &found, NULL),
+                 MAPPED_OK);
+    CHECK_UINT(found, 0);
+    check_next("hello");
+    end_ring();
+}
+
 static mapped_ring_hold hold_sends(void)
 {
     mapped_ring_hold hold;
@@ -567,6 +582,7 @@ int main(void)
     RUN(test_ring_takes_the_longest_record_wherever_it_is);
     RUN(test_ring_that_is_full_says_so);
     RUN(test_ring_keeps_what_the_buffer_is_too_short_for);
+    RUN(test_ring_gives_no_records_when_none_are_wanted);
     RUN(test_ring_sends_several_records_in_one_step);
     RUN(test_ring_shortens_a_record);
     RUN(test_ring_waits_for_no_room_with_records_reserved);
