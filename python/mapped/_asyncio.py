@@ -28,8 +28,3 @@ async def recv(ring, timeout=None):
 
 async def send(ring, data, timeout=None):
     await _repeat(lambda: ring.try_send(data) or None, timeout, "send")
-
-
-async def iterate(ring):
-    while True:
-        yield await recv(ring)

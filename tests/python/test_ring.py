@@ -462,6 +462,20 @@ def test_asyncio_waits_without_a_thread(shared):
     assert threading.active_count() == threads
 
 
+def test_asyncio_iterates_on_after_a_step_was_cancelled(shared):
+    ring = mapped.Ring(shared)
+
+    async def run():
+        records = aiter(ring)
+        for i in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(records), 0.005)
+            ring.send(b"%d" % i)
+            assert await anext(records) == b"%d" % i
+
+    asyncio.run(run())
+
+
 def test_ring_goes_to_a_worker(tmp_path):
     path = tmp_path / "ring"
     path.write_bytes(bytes(SIZE))
