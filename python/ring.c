@@ -292,7 +292,9 @@ static PyObject *call_async(const char *name, PyObject *arguments)
 static const char ring_recv_async_doc[] = PyDoc_STR(
     "recv_async($self, /, timeout=None)\n--\n\n"
     "recv() for asyncio, to be awaited: other tasks run meanwhile. It looks\n"
-    "at the ring again and again, after a millisecond at most." RING_ERRORS);
+    "at the ring again and again, after a millisecond at most; later where\n"
+    "the loop's tasks wait for so many rings that the looks would take a\n"
+    "tenth of its time." RING_ERRORS);
 
 static PyObject *ring_recv_async_with(PyObject *self, PyObject *const *values)
 {
