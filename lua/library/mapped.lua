@@ -253,7 +253,7 @@ local Ring = {}
 ---@return string? reason
 function Ring:send(data, timeout) end
 
----Sends if there is room now.
+---Sends if there is room now, and nobody else in the middle of a send.
 ---@param data mapped.Data
 ---@return boolean sent
 function Ring:try_send(data) end
@@ -274,7 +274,8 @@ function Ring:send_many(list, timeout) end
 ---@return string? reason
 function Ring:recv(timeout) end
 
----Receives the next record if there is one now.
+---Receives the next record if there is one now, and nobody else in the middle of
+---a receive.
 ---@return string? record
 function Ring:try_recv() end
 
