@@ -324,20 +324,21 @@ static bool is_fulfilled(const mapped_ring *ring, const ring_ends *ends,
  * thread to sleep and wake it. */
 #define LOOK_FIRST ((uint64_t)20000)
 
-/* Looks until then. Ends with MAPPED_TIMEOUT. */
+/* Looks until then, at least once. Ends with MAPPED_TIMEOUT. */
 static mapped_status look_until(const mapped_ring *ring, wish wish,
                                 uint64_t end, mapped_error *error)
 {
     ring_ends ends;
     for (;;) {
+        bool is_last = mapped__now() >= end;
         for (int i = 0; i < 32; i++) {
             mapped_status status = look(ring, &ends, NULL, error);
             if (status != MAPPED_OK || is_fulfilled(ring, &ends, wish))
                 return status;
+            if (is_last)
+                return MAPPED_TIMEOUT;
             MAPPED__PAUSE();
         }
-        if (mapped__now() >= end)
-            return MAPPED_TIMEOUT;
     }
 }
 
