@@ -384,7 +384,7 @@ static bool read_record_header(const mapped_ring_hold *hold, place *at,
             *n = length;
             return taken <= sent && taken <= left;
         }
-        if (left >= sent || left == ring.capacity)
+        if (left >= sent) /* always so at the start */
             return false;
         *at = place_at(&ring, mapped__ring_advance(&ring, at->position, left));
     }

@@ -518,6 +518,65 @@ static void test_ring_of_a_retired_region_is_let_go(void)
     end_ring();
 }
 
+static void put_record_header(size_t position, uint32_t length)
+{
+    const uint32_t words[2] = {length, ~length};
+    memcpy(memory + MAPPED_RING_RECORDS_AT + position % ROOM, words, 8);
+}
+
+/* What two headers, one at the head and one at the start of the records, say
+ * that was sent up to the tail. */
+typedef struct sent_records {
+    uint64_t head, tail;
+    uint32_t length, length_at_start;
+} sent_records;
+
+static mapped_status recv_of(const sent_records *sent)
+{
+    unsigned char bytes[ROOM];
+    size_t n;
+    make_ring();
+    memcpy(memory + 64, &sent->tail, 8);
+    memcpy(memory + 128, &sent->head, 8);
+    put_record_header(0, sent->length_at_start);
+    put_record_header((size_t)sent->head, sent->length);
+    mapped_status status = try_recv(bytes, &n);
+    end_ring();
+    return status;
+}
+
+/* Headers whose length and inverted length agree, which no chance makes. */
+static void test_ring_believes_no_header(void)
+{
+    const uint32_t go = UINT32_MAX;
+    const sent_records right[] = {{0, 16, 8, 8},
+                                  {ROOM - 16, ROOM, 8, go},
+                                  {ROOM - 16, ROOM + 16, go, 8},
+                                  {ROOM, ROOM + 8, 0, 0},
+                                  {2 * ROOM - 16, 16, go, 8}};
+    const sent_records wrong[] = {{0, 16, 9, 9},
+                                  {0, 16, go - 1, go - 1},
+                                  {0, 16, go, go},
+                                  {0, ROOM, go, go},
+                                  {ROOM - 16, ROOM + 48, 9, 0},
+                                  {ROOM - 16, ROOM + 48, 40, 0},
+                                  {ROOM - 16, ROOM, go, 0},
+                                  {ROOM - 16, ROOM - 8, go, 0},
+                                  {ROOM - 16, ROOM + 16, go, 9},
+                                  {ROOM - 16, ROOM + 16, go, go},
+                                  {2 * ROOM - 16, 16, go, 9}};
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        CHECK_STATUS(recv_of(&right[i]), MAPPED_OK);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        CHECK_STATUS(recv_of(&wrong[i]), MAPPED_CORRUPT);
+    make_ring();
+    send_text("hello");
+    memory[MAPPED_RING_RECORDS_AT + 4] ^= 1;
+    CHECK_STATUS(try_recv((unsigned char[ROOM]){0}, &(size_t){0}),
+                 MAPPED_CORRUPT);
+    end_ring();
+}
+
 /* Everything there is, with any bytes changed: an error or a record inside. */
 static void try_all(void)
 {
@@ -590,6 +649,7 @@ int main(void)
     RUN(test_ring_keeps_records_of_held_ends);
     RUN(test_ring_refuses_the_wrong_end);
     RUN(test_ring_of_a_retired_region_is_let_go);
+    RUN(test_ring_believes_no_header);
     RUN(test_ring_that_is_damaged_stays_inside);
     return check_finish();
 }
