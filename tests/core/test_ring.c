@@ -577,6 +577,26 @@ static void test_ring_believes_no_header(void)
     end_ring();
 }
 
+/* Whoever was told of the damage holds no end any more. */
+static void test_ring_that_is_repaired_goes_on(void)
+{
+    const uint64_t damaged = 3;
+    uint64_t tail;
+    unsigned char bytes[ROOM];
+    size_t n;
+    make_ring();
+    send_text("hello");
+    memcpy(&tail, memory + 64, 8);
+    memcpy(memory + 64, &damaged, 8);
+    CHECK_STATUS(try_send("x", 1), MAPPED_CORRUPT);
+    CHECK_STATUS(try_recv(bytes, &n), MAPPED_CORRUPT);
+    memcpy(memory + 64, &tail, 8);
+    send_text("again");
+    check_next("hello");
+    check_next("again");
+    end_ring();
+}
+
 /* Everything there is, with any bytes changed: an error or a record inside. */
 static void try_all(void)
 {
@@ -650,6 +670,7 @@ int main(void)
     RUN(test_ring_refuses_the_wrong_end);
     RUN(test_ring_of_a_retired_region_is_let_go);
     RUN(test_ring_believes_no_header);
+    RUN(test_ring_that_is_repaired_goes_on);
     RUN(test_ring_that_is_damaged_stays_inside);
     return check_finish();
 }
