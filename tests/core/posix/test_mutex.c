@@ -125,6 +125,37 @@ static void test_mutex_keeps_threads_and_processes_apart(void)
     mapped_region_release(region);
 }
 
+#define WAITERS (UINT64_C(1) << 31)
+
+static void *lock_and_look(void *context)
+{
+    uint64_t *found = context;
+    lock_it();
+    *found = __atomic_load_n(words(), __ATOMIC_SEQ_CST);
+    unlock_it();
+    mapped_region_release(region);
+    return NULL;
+}
+
+/* Others may have slept beside it, whom its unlock has to wake. */
+static void test_mutex_of_one_who_has_slept_says_that_others_may(void)
+{
+    uint64_t found = 0;
+    pthread_t thread;
+    make_it();
+    lock_it();
+    CHECK_UINT(words()[0] & WAITERS, 0);
+    mapped_region_acquire(region);
+    CHECK_INT(pthread_create(&thread, NULL, lock_and_look, &found), 0);
+    while (!(__atomic_load_n(words(), __ATOMIC_SEQ_CST) & WAITERS))
+        sched_yield();
+    unlock_it();
+    pthread_join(thread, NULL);
+    CHECK(found & WAITERS);
+    CHECK_UINT(words()[0], 0);
+    mapped_region_release(region);
+}
+
 static void lock_and_stay(void)
 {
     lock_it();
@@ -355,6 +386,7 @@ int main(void)
     RUN(test_mutex_is_zero_while_it_is_free);
     RUN(test_mutex_is_unlocked_by_its_owner_only);
     RUN(test_mutex_keeps_threads_and_processes_apart);
+    RUN(test_mutex_of_one_who_has_slept_says_that_others_may);
     RUN(test_mutex_of_one_who_dies_goes_to_the_next);
     RUN(test_mutex_owner_may_die_while_others_wait);
     RUN(test_mutex_tells_processes_of_one_number_apart);
