@@ -479,7 +479,7 @@ void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 {
     mapped__signals signals;
     block_signals_and_lock(guard, &signals);
-    mapped__lost_add(&guard->lost_list, lost);
+    record_lost(guard, lost);
     unlock_and_unblock(guard, &signals);
 }
 

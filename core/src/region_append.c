@@ -350,15 +350,6 @@ static mapped_status make_room(mapped__region *self, size_t end,
     return status;
 }
 
-/* Number of appends that this thread is in the middle of: more than one if a
- * fault handler appends, too. */
-static _Thread_local unsigned thread_appends;
-
-bool mapped__thread_appends(void)
-{
-    return thread_appends > 0;
-}
-
 /* Gives an append of `n` bytes (not 0) the place after the last one's. */
 static mapped_status take_target(mapped__region *self, size_t n,
                                  mapped__append_target *target,
@@ -419,7 +410,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
         return status;
     status = begin_locked(self, n, target, error);
     if (status == MAPPED_OK) {
-        thread_appends++;
+        mapped__thread_begin_append(self, target);
         target->recoveries = mapped_region_recovery_count(region);
         MAPPED__STORE(&self->appends.running, self->appends.running + 1);
     }
@@ -500,6 +491,8 @@ static mapped_status end_locked(mapped__region *self,
 {
     if (status == MAPPED_OK)
         status = publish_append(self, target, error);
+    if (self->appends.running == 0)
+        mapped__region_share_again(self);
     if (self->appends.running == 0 && self->appends.next > self->length)
         undo_failed_appends(self);
     if (status == MAPPED_FAULT)
@@ -525,7 +518,7 @@ mapped_status mapped__region_end_append(mapped_region *region,
     mapped__region *self = mapped__region_of(region);
     const mapped__lost bytes = {.offset = target->start,
                                 .length = target->length};
-    thread_appends--;
+    mapped__thread_end_append(target);
     mapped_status lock_status = mapped__region_lock(
         self, false, "append", status == MAPPED_OK ? error : NULL);
     if (lock_status != MAPPED_OK)
