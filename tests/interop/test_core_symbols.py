@@ -23,6 +23,7 @@ HARMLESS = set("""
     getrlimit getrlimit64 sysconf clock_gettime nanosleep
     access kill pthread_once statx sscanf __isoc99_sscanf __tls_get_addr
     sigaddset sigdelset sigfillset sigismember pthread_sigmask
+    pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock
     close unlink
     isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace
     isupper isxdigit tolower __ctype_b_loc __ctype_tolower_loc
