@@ -204,6 +204,13 @@ static METHOD_ONE(mutex___reduce_ex__)
     return slice == NULL ? NULL : Py_BuildValue("(O(N))", Py_TYPE(self), slice);
 }
 
+static PyObject *mutex_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<mapped.Mutex offset=%zu of %R>",
+                                mutex_of(self)->offset,
+                                (PyObject *)mutex_of(self)->owner);
+}
+
 static PyMethodDef mutex_methods[] = {
     METHOD_ROW(mutex, KEYWORDS, lock),
     METHOD_ROW(mutex, NONE, unlock),
@@ -227,13 +234,11 @@ static const char mutex_doc[] = PyDoc_STR(
     "it is free and must lie at a multiple of eight in memory. When its owner\n"
     "dies, the next one gets it and is told so.");
 
-static PyType_Slot mutex_slots[] = {{Py_tp_doc, (void *)mutex_doc},
-                                    {Py_tp_new, mutex_new},
-                                    {Py_tp_dealloc, mutex_dealloc},
-                                    {Py_tp_traverse, mutex_traverse},
-                                    {Py_tp_methods, mutex_methods},
-                                    {Py_tp_getset, mutex_attributes},
-                                    {0, NULL}};
+static PyType_Slot mutex_slots[] = {
+    {Py_tp_doc, (void *)mutex_doc},   {Py_tp_new, mutex_new},
+    {Py_tp_dealloc, mutex_dealloc},   {Py_tp_traverse, mutex_traverse},
+    {Py_tp_repr, mutex_repr},         {Py_tp_methods, mutex_methods},
+    {Py_tp_getset, mutex_attributes}, {0, NULL}};
 
 PyType_Spec mutex_spec = {
     .name = "mapped.Mutex",

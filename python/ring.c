@@ -341,6 +341,14 @@ static METHOD_ONE(ring___reduce_ex__)
 
 #define RING_METHOD_ROW(kind, name) METHOD_ROW(ring, kind, name),
 
+static PyObject *ring_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<mapped.Ring offset=%zu capacity=%zu of %R>",
+                                ring_of(self)->core.slice.offset,
+                                ring_of(self)->core.capacity,
+                                (PyObject *)ring_of(self)->owner);
+}
+
 static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
                                          METHOD_ROW(ring, KEYWORDS, reserve),
                                      METHOD_ROW(ring, KEYWORDS, commit),
@@ -426,6 +434,7 @@ static PyType_Slot ring_slots[] = {{Py_tp_doc, (void *)ring_doc},
                                    {Py_am_aiter, PyObject_SelfIter},
                                    {Py_am_anext, ring_anext},
                                    {Py_tp_methods, ring_methods},
+                                   {Py_tp_repr, ring_repr},
                                    {Py_tp_getset, ring_attributes},
                                    {0, NULL}};
 
