@@ -16,6 +16,14 @@ static mapped_atomic check_atomic(lua_State *L)
     return (mapped_atomic){self->bytes.slice, self->element};
 }
 
+/* The same for a method that changes the word. */
+static mapped_atomic check_writable_atomic(lua_State *L)
+{
+    mapped_atomic atomic = check_atomic(L);
+    mlua_check_writable(L, "atomic", lua_touserdata(L, 1));
+    return atomic;
+}
+
 static int view_atomic(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 3);
@@ -29,8 +37,7 @@ static int view_atomic(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->bytes.slice = atomic.word;
     self->element = atomic.element;
-    self->bytes.owner = mlua_push_owner(L, 1);
-    lua_setiuservalue(L, -2, 1);
+    mlua_adopt(L, 1, &self->bytes);
     lua_pushvalue(L, lua_upvalueindex(MLUA_ATOMIC));
     lua_setmetatable(L, -2);
     return 1;
@@ -88,7 +95,7 @@ static int atomic_store(lua_State *L)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 3);
-    atomic = check_atomic(L);
+    atomic = check_writable_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
     order = opt_order(L, 3);
     if (mapped_atomic_store(&atomic, value, order, &error) != MAPPED_OK)
@@ -103,7 +110,7 @@ static int update(lua_State *L, mapped_atomic_operation operation)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 3);
-    atomic = check_atomic(L);
+    atomic = check_writable_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
     order = opt_order(L, 3);
     if (mapped_atomic_update(&atomic, operation, value, order, &before,
@@ -149,7 +156,7 @@ static int atomic_compare_exchange(lua_State *L)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 4);
-    atomic = check_atomic(L);
+    atomic = check_writable_atomic(L);
     expected = mlua_check_value(L, 2, atomic.element);
     desired = mlua_check_value(L, 3, atomic.element);
     order = opt_order(L, 4);

@@ -49,13 +49,15 @@ static const luaL_Reg *const ring_methods[] = {mlua_ring_methods,
                                                mlua_ring_copy_methods, NULL};
 
 static const luaL_Reg *const region_meta[] = {
-    mlua_view_meta, mlua_region_meta, mlua_equal_meta, mlua_order_meta, NULL};
+    mlua_view_meta,  mlua_region_meta, mlua_equal_meta,
+    mlua_order_meta, mlua_concat_meta, NULL};
 
-static const luaL_Reg *const slice_meta[] = {
-    mlua_view_meta, mlua_slice_meta, mlua_equal_meta, mlua_order_meta, NULL};
+static const luaL_Reg *const slice_meta[] = {mlua_view_meta,   mlua_slice_meta,
+                                             mlua_equal_meta,  mlua_order_meta,
+                                             mlua_concat_meta, NULL};
 
-static const luaL_Reg *const array_meta[] = {mlua_array_meta, mlua_equal_meta,
-                                             mlua_order_meta, NULL};
+static const luaL_Reg *const array_meta[] = {
+    mlua_array_meta, mlua_equal_meta, mlua_order_meta, mlua_concat_meta, NULL};
 
 static const luaL_Reg *const layout_meta[] = {mlua_layout_meta, NULL};
 
@@ -146,13 +148,19 @@ static void push_statuses(lua_State *L)
 #undef MLUA_SET_STATUS
 }
 
-static const luaL_Reg functions[] = {
-    {"open", mlua_open},     {"anonymous", mlua_anonymous},
-    {"guard", mlua_guard},   {"layout", mlua_layout_new},
-    {"stats", mlua_stats},   {"windows", mlua_open_windows},
-    {"fence", mlua_fence},   {"unlink", mlua_unlink},
-    {"shared", mlua_shared}, {"Mutex", mlua_mutex_new},
-    {"Ring", mlua_ring_new}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"open", mlua_open},
+                                     {"anonymous", mlua_anonymous},
+                                     {"guard", mlua_guard},
+                                     {"layout", mlua_layout_new},
+                                     {"stats", mlua_stats},
+                                     {"windows", mlua_open_windows},
+                                     {"fence", mlua_fence},
+                                     {"unlink", mlua_unlink},
+                                     {"shared", mlua_shared},
+                                     {"Mutex", mlua_mutex_new},
+                                     {"Ring", mlua_ring_new},
+                                     {"type", mlua_type},
+                                     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 

@@ -229,6 +229,7 @@ static int record_newindex(lua_State *L)
     const mapped_field *field = check_field(L, self);
     luaL_checkany(L, 3);
     lua_settop(L, 3);
+    mlua_check_writable(L, "set", &self->bytes);
     wrong = mlua_set_item(L, 3, self->bytes.slice, field->offset, &field->item);
     if (wrong != NULL)
         return luaL_error(L, "%s", mlua_push_wrong(L, field, wrong));

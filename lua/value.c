@@ -91,8 +91,7 @@ static void push_record(lua_State *L, int arg, mapped_slice slice,
     mlua_record *self = lua_newuserdatauv(L, sizeof *self, 2);
     self->bytes.slice = part;
     self->fields = fields;
-    self->bytes.owner = mlua_push_owner(L, arg);
-    lua_setiuservalue(L, -2, 1);
+    mlua_adopt(L, arg, &self->bytes);
     lua_getiuservalue(L, arg, 2);
     lua_setiuservalue(L, -2, 2);
     lua_pushvalue(L, lua_upvalueindex(MLUA_RECORD));
@@ -274,7 +273,9 @@ MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
                                                  unsigned char *to)
 {
     size_t length;
-    const char *text = lua_tolstring(L, index, &length);
+    const char *text;
+    mlua_copy_to_string(L, "set", index);
+    text = lua_tolstring(L, index, &length);
     if (text == NULL)
         return expected(L, index, "string");
     if (mapped_item_store_bytes(item, to, text, length))
@@ -472,7 +473,7 @@ static int typed_get(lua_State *L)
 
 static int typed_set(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 4);
+    mapped_slice slice = mlua_check_writable_self(L, 4, "set");
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset =
         mlua_check_span(L, 3, MLUA_REQUIRED, element->size, slice.length);

@@ -134,6 +134,37 @@ function mapped.stats() end
 ---`string.find`.
 ---@alias mapped.Needle mapped.Data|number
 
+---What `mapped.type` calls our objects. Each but the layout may be closed.
+---@alias mapped.TypeName
+---| "region"
+---| "slice"
+---| "array"
+---| "records"
+---| "record"
+---| "layout"
+---| "windows"
+---| "atomic"
+---| "lock"
+---| "mutex"
+---| "ring"
+---| "closed region"
+---| "closed slice"
+---| "closed array"
+---| "closed records"
+---| "closed record"
+---| "closed windows"
+---| "closed atomic"
+---| "closed lock"
+---| "closed mutex"
+---| "closed ring"
+
+---Returns what kind of object `x` is, with "closed " before it if its region, or
+---its file, is closed (of a lock, if it has ended); nil if it is none of ours. As
+---`io.type` does for files.
+---@param x any
+---@return mapped.TypeName?
+function mapped.type(x) end
+
 ---A `string.pack` code of one value: an optional `<`, `>` or `=`, then one of
 ---`b B h H l L j J T i[n] I[n] f d n`, n from 1 to 16; or a layout's name of a
 ---type, such as `u32`, `f16be` or `bf16`, unless it is a code too, as `i8` and `i16`
@@ -149,7 +180,9 @@ function mapped.stats() end
 ---count as arrays of bytes. Arrays are equal if their elements are, whatever
 ---their types, and records if their fields are. Numbers count as what is stored:
 ---a `u64` from 2^63 on equals no `i64`, though Lua reads both as the same
----negative integer. `<` and `<=` compare bytes, also with a string.
+---negative integer. `<` and `<=` compare bytes, also with a string. `..` makes a
+---string, of two views or arrays or of one and a string or number, in both
+---orders. `ipairs(v)` and `pairs(v)` iterate over positions and bytes.
 ---
 ---No function ignores an argument: one that it doesn't take is an error.
 ---Opens a file of any size for a walk in windows of `size` bytes, of which no
@@ -489,6 +522,7 @@ function Windows:closed() end
 
 ---@class mapped.View
 ---@operator len: integer
+---@operator concat(mapped.Needle): string
 ---@field [integer] integer
 local View = {}
 
@@ -582,7 +616,8 @@ function View:set(code, pos, value) end
 ---@return any ...
 function View:unpack(format, pos) end
 
----Stores values as `string.pack` does, with the same formats and errors.
+---Stores values as `string.pack` does, with the same formats and errors. A view
+---may stand for a string.
 ---@param format string
 ---@param pos integer
 ---@param ... any
@@ -601,26 +636,34 @@ function View:pack(format, pos, ...) end
 ---@return any ... captures
 function View:find(pattern, init, plain) end
 
----As `string.match`, in place; see `find`.
----@param pattern string
+---As `string.match`, in place; see `find`. A pattern that is a view matches its
+---bytes and nothing else, here, in `gmatch` and in `gsub`.
+---@param pattern string|mapped.View|mapped.Array
 ---@param init? integer default 1
 ---@return any ... captures, or the whole match; nil if there is none
 function View:match(pattern, init) end
 
 ---As `string.gmatch`, in place; see `find`.
----@param pattern string
+---@param pattern string|mapped.View|mapped.Array
 ---@param init? integer default 1
 ---@return fun(): any ...
 function View:gmatch(pattern, init) end
 
 ---As `string.gsub`: returns a new string, and changes nothing here. It raises if
----the function closes the region.
----@param pattern string
----@param replacement string|number|table|function
+---the function closes the region. A replacement that is a view stands for its
+---bytes; a function and a table may give views, too.
+---
+---With a `target` the result is stored there from its first byte on, no string is
+---made of it, and its length takes the place of the string. Raises if the result
+---doesn't fit, with as much stored as did, and if the target overlaps the bytes
+---that are searched.
+---@param pattern string|mapped.View|mapped.Array
+---@param replacement string|number|table|function|mapped.View|mapped.Array
 ---@param n? integer at most so many times
----@return string result
+---@param target? mapped.View
+---@return string|integer result
 ---@return integer count
-function View:gsub(pattern, replacement, n) end
+function View:gsub(pattern, replacement, n, target) end
 
 ---Returns the first and the last position of the last match that begins at `init`
 ---or behind; nil if there is none. There are no patterns.
@@ -655,7 +698,7 @@ function View:lines(keep) end
 
 ---Iterates over the parts between separators, each a slice, without a copy. There
 ---is always one part more than there are separators. There are no patterns.
----@param separator string not empty
+---@param separator mapped.Needle not empty
 ---@return fun(): mapped.Slice?
 function View:split(separator) end
 
@@ -795,9 +838,16 @@ function View:munlock() end
 ---@return integer? code
 function View:protect(mode) end
 
----Whether a byte of it can't be written.
----@return boolean
-function View:readonly() end
+---Whether a byte of it can't be written. With `true`: returns a slice of the same
+---bytes through which nothing can be written, nor through what is made from it:
+---slices, arrays, records, atomic words. Others go on writing these bytes, and
+---`region` returns the region as it is. The address that `topointer` returns
+---can't say that it is for reading.
+---@param view? true
+---@return boolean|mapped.Slice
+---@overload fun(self: mapped.View): boolean
+---@overload fun(self: mapped.View, view: true): mapped.Slice
+function View:readonly(view) end
 
 ---Returns whether the region was closed. Never raises.
 ---@return boolean
@@ -947,7 +997,8 @@ function Layout:fields() end
 
 ---One record in place. Its fields are read and written by name; `pairs` iterates
 ---over them in the order of the layout. A number is a number, `bool` a boolean,
----`char[n]` a string without trailing zero bytes, any other `[n]` an array in
+---`char[n]` a string without trailing zero bytes, to which a view can be assigned
+---too, any other `[n]` an array in
 ---place, to which a table or an array of as many values can be assigned. A record
 ---in the record is a record in place, and `{...}[n]` are records in place; a
 ---record, a table of all its fields, or as many of these can be assigned. `==`
@@ -1027,8 +1078,12 @@ function Array:copy_from(values, pos) end
 ---@return mapped.Slice
 function Array:bytes() end
 
----@return boolean
-function Array:readonly() end
+---As `View:readonly`; with `true` it returns an array.
+---@param view? true
+---@return boolean|mapped.Array
+---@overload fun(self: mapped.Array): boolean
+---@overload fun(self: mapped.Array, view: true): mapped.Array
+function Array:readonly(view) end
 
 ---Returns whether the region was closed. Never raises.
 ---@return boolean
