@@ -24,7 +24,7 @@ HARMLESS = set("""
     access kill pthread_once statx sscanf __isoc99_sscanf __tls_get_addr
     sigaddset sigdelset sigfillset sigismember pthread_sigmask
     pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock
-    close unlink
+    close unlink fwrite setvbuf
     isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace
     isupper isxdigit tolower __ctype_b_loc __ctype_tolower_loc
 """.split())

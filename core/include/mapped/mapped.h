@@ -46,6 +46,7 @@
 #include <mapped/search.h>
 #include <mapped/slice.h>
 #include <mapped/span.h>
+#include <mapped/stream.h>
 #include <mapped/windows.h>
 
 #endif
