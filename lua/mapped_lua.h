@@ -36,7 +36,8 @@ enum {
     MLUA_LOCK,
     MLUA_MUTEX,
     MLUA_RING,
-    MLUA_METATABLES = MLUA_RING,
+    MLUA_STREAM, /* see stream.c */
+    MLUA_METATABLES = MLUA_STREAM,
     MLUA_RESOURCES, /* see resources.c */
     MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
@@ -521,6 +522,7 @@ extern const luaL_Reg mlua_view_atomic[];     /* atomic.c */
 extern const luaL_Reg mlua_view_lock[];       /* lock.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
 extern const luaL_Reg mlua_paging_methods[];  /* paging.c */
+extern const luaL_Reg mlua_stream_methods[];  /* stream.c */
 
 /* The methods that Region, Slice and Array share. */
 extern const luaL_Reg mlua_about_methods[]; /* view.c */
@@ -546,5 +548,6 @@ extern const luaL_Reg mlua_mutex_meta[]; /* mutex.c */
 extern const luaL_Reg mlua_mutex_methods[];
 extern const luaL_Reg mlua_ring_meta[]; /* ring.c */
 extern const luaL_Reg mlua_ring_methods[];
+extern const luaL_Reg mlua_stream_meta[]; /* stream.c */
 
 #endif

@@ -2,30 +2,23 @@
  * the lists here assign to the types. */
 #include "ring.h"
 
-static const luaL_Reg *const region_methods[] = {mlua_slice_methods,
-                                                 mlua_bytes_methods,
-                                                 mlua_typed_methods,
-                                                 mlua_cast_methods,
-                                                 mlua_view_records,
-                                                 mlua_pointer_methods,
-                                                 mlua_about_methods,
-                                                 mlua_format_methods,
-                                                 mlua_search_methods,
-                                                 mlua_parts_methods,
-                                                 mlua_pattern_methods,
-                                                 mlua_region_methods,
-                                                 mlua_fault_methods,
-                                                 mlua_paging_methods,
-                                                 mlua_view_atomic,
-                                                 mlua_view_lock,
-                                                 NULL};
+static const luaL_Reg *const region_methods[] = {
+    mlua_slice_methods, mlua_bytes_methods,   mlua_typed_methods,
+    mlua_cast_methods,  mlua_view_records,    mlua_pointer_methods,
+    mlua_about_methods, mlua_format_methods,  mlua_search_methods,
+    mlua_parts_methods, mlua_pattern_methods, mlua_region_methods,
+    mlua_fault_methods, mlua_paging_methods,  mlua_view_atomic,
+    mlua_view_lock,     mlua_stream_methods,  NULL};
 
 static const luaL_Reg *const slice_methods[] = {
-    mlua_slice_methods,   mlua_bytes_methods, mlua_typed_methods,
-    mlua_cast_methods,    mlua_view_records,  mlua_format_methods,
-    mlua_search_methods,  mlua_parts_methods, mlua_pattern_methods,
-    mlua_pointer_methods, mlua_about_methods, mlua_paging_methods,
-    mlua_view_atomic,     mlua_view_lock,     NULL};
+    mlua_slice_methods,   mlua_bytes_methods,
+    mlua_typed_methods,   mlua_cast_methods,
+    mlua_view_records,    mlua_format_methods,
+    mlua_search_methods,  mlua_parts_methods,
+    mlua_pattern_methods, mlua_pointer_methods,
+    mlua_about_methods,   mlua_paging_methods,
+    mlua_view_atomic,     mlua_view_lock,
+    mlua_stream_methods,  NULL};
 
 static const luaL_Reg *const array_methods[] = {mlua_array_methods,
                                                 mlua_about_methods, NULL};
@@ -77,6 +70,10 @@ static const luaL_Reg *const mutex_meta[] = {mlua_mutex_meta, NULL};
 
 static const luaL_Reg *const ring_meta[] = {mlua_ring_meta, NULL};
 
+static const luaL_Reg *const no_methods[] = {NULL};
+
+static const luaL_Reg *const stream_meta[] = {mlua_stream_meta, NULL};
+
 typedef struct type {
     const char *name;
     int index; /* of its metatable: on luaopen's stack, and as an upvalue */
@@ -102,7 +99,8 @@ static const type types[] = {
      atomic_methods},
     {"mapped.Lock", MLUA_LOCK, mlua_atomic_index, lock_meta, lock_methods},
     {"mapped.Mutex", MLUA_MUTEX, mlua_atomic_index, mutex_meta, mutex_methods},
-    {"mapped.Ring", MLUA_RING, mlua_atomic_index, ring_meta, ring_methods}};
+    {"mapped.Ring", MLUA_RING, mlua_atomic_index, ring_meta, ring_methods},
+    {"mapped.Stream", MLUA_STREAM, mlua_atomic_index, stream_meta, no_methods}};
 
 static void push_shared(lua_State *L)
 {

@@ -748,6 +748,32 @@ function View:records(layout) end
 ---@return lightuserdata
 function View:topointer() end
 
+---Returns a handle of the io library over the bytes that there are now, at the
+---first one: `read`, `lines`, `seek`, `write`, `io.output` and C libraries that take
+---a handle do with it what they do with a file. It never gets longer: what is
+---written behind the last byte fails with ENOSPC.
+---
+---Where the bytes can be written, the handle has no buffer: a write is in the
+---memory when it returns. To read much, take one of `readonly(true)`, which has a
+---buffer and is ten times as fast. The handle keeps the region alive, but not open: once
+---that is closed, reads and writes fail with EBADF. A lost page fails with its
+---cause, as ENODATA. The handle has no descriptor, so `mapped.open` refuses it.
+---@return file*? handle
+---@return string? message for devices, and where the system has no such streams
+---@return integer? code
+function View:file() end
+
+---Writes the bytes to a handle, whose buffer may keep the last of them until it is
+---flushed, or to a descriptor, at the place where that is, without a string.
+---Returns how many they are; or nil, a message, errno and how many were written
+---before the failure. Raises if a page is lost, and writes nothing of it.
+---@param file file*|integer
+---@return integer? written
+---@return string? message
+---@return integer? errno
+---@return integer? written
+function View:write_to(file) end
+
 ---How bytes will be used. No advice changes a byte.
 ---@alias mapped.Advice
 ---| "normal" as if nothing had been said

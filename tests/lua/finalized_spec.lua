@@ -78,6 +78,7 @@ local METHODS = [[
   local texts = setmetatable({}, { __index = gc, __len = three })
   local numbers = setmetatable({}, { __index = three, __len = three })
   local memory, small = mapped.anonymous(LENGTH), mapped.anonymous(8)
+  local null = assert(io.open("/dev/null", "w"))
   local made = 0
   local function new(text)
     made = made + 1
@@ -113,6 +114,10 @@ local METHODS = [[
       function(o) return o:atomic(new("I8"), 9) end },
     lock = { function(o) return o:lock() end,
       function(o) return o:sub(2):lock { timeout = 0 } end },
+    file = { function(o) return o:file():read("a") end,
+      function(o) return o:file():seek("end") end },
+    write_to = { function(o) return o:write_to(null) end,
+      function(o) return o:write_to(8999) end },
     advise = { function(o) return o:advise("random") end,
       function(o) return o:advise(new("cold")) end },
     discard = { function(o) return o:discard() end },

@@ -31,9 +31,9 @@ typedef struct mapped_stream {
 /* Opens a stream over the bytes that the slice has now, at its first one. It
  * can seek, also behind the end, and never makes the slice longer. It has no
  * descriptor. One that is `writable` has no buffer, so that what is written is
- * in the memory at once and an error is that of its own call; setvbuf gives it
- * one. One that only reads has a buffer, and may show what the bytes were a
- * moment ago.
+ * in the memory at once and an error is that of its own call; setvbuf can give
+ * it one of the caller's. One that only reads has a buffer, and may show what
+ * the bytes were a moment ago.
  *
  * The stream borrows the region and `stream`: call fclose before either goes.
  * The region may be closed before. It is no export. MAPPED_READONLY for a
