@@ -22,7 +22,7 @@ build = {
   build_command = "mkdir -p ../build/rock && $(CC) $(CFLAGS) -std=c11 -fPIC "
     .. "-fno-tree-slp-vectorize "
     .. "-fvisibility=hidden -DNDEBUG -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 "
-    .. "-I../core/include -I../core/src -I$(LUA_INCDIR) *.c ../core/src/*.c "
+    .. "-I../core/include -I../core/src -Iinclude -I$(LUA_INCDIR) *.c ../core/src/*.c "
     .. "../core/src/posix/*.c ../core/src/linux/*.c $(LIBFLAG) -pthread "
     .. "-Wl,-z,nodelete,-Bsymbolic "
     .. "-o ../build/rock/mapped.so",

@@ -470,6 +470,10 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[]);
  * if it is no boolean. */
 bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 
+/* buffer.c: lets our objects lend their memory to other C libraries. The
+ * metatables are at the bottom of the stack. */
+void mlua_register_buffers(lua_State *L);
+
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
 int mlua_shared(lua_State *L);

@@ -184,6 +184,7 @@ int luaopen_mapped(lua_State *L)
     mlua_push_cache(L);
     for (i = 0; i < MLUA_METATABLES; i++)
         fill_metatable(L, &types[i]);
+    mlua_register_buffers(L);
     luaL_newlibtable(L, functions);
     push_shared(L);
     luaL_setfuncs(L, functions, MLUA_SHARED);
