@@ -26,5 +26,11 @@ build = {
     .. "../core/src/posix/*.c ../core/src/linux/*.c $(LIBFLAG) -pthread "
     .. "-Wl,-z,nodelete,-Bsymbolic "
     .. "-o ../build/rock/mapped.so",
-  install = { lib = { mapped = "../build/rock/mapped.so" } },
+  install = {
+    lib = { mapped = "../build/rock/mapped.so" },
+    -- Never loaded: for the language server, which finds it by the name in its
+    -- first line where a workspace has the tree's share/lua, or a tree in it.
+    lua = { ["mapped.meta"] = "library/mapped.lua" },
+  },
+  copy_directories = { "include", "examples" },
 }

@@ -1,5 +1,8 @@
 ---@meta mapped
--- What `require "mapped"` gives, for editors and readers. Never loaded.
+-- What `require "mapped"` gives, for editors and readers. Never loaded. It is
+-- installed as share/lua/5.4/mapped/meta.lua: lua-language-server finds it in a
+-- project that has the rocks in its folder (`luarocks init`), and else where
+-- `Lua.workspace.library` has the folder share/lua/5.4 that the module is of.
 --
 -- Positions count from 1 and, when negative, from the end, as in `string.sub`.
 -- An *offset* counts from 0. Lengths and sizes are bytes unless stated.

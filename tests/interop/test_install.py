@@ -180,6 +180,18 @@ def test_install_lua_module(installed, tmp_path):
     assert output == "7\n"
 
 
+def meta_name(path):
+    """The module that a file describes to lua-language-server, which takes the
+    name in its first line."""
+    return path.read_text().partition("\n")[0].removeprefix("---@meta ")
+
+
+def test_install_lua_meta_file_and_header(installed):
+    inside = installed / PREFIX.lstrip("/")
+    assert meta_name(inside / "share/lua/5.4/mapped/meta.lua") == "mapped"
+    assert (inside / "include/luabuffer.h").exists()
+
+
 @pytest.mark.skipif(not shutil.which("luarocks"), reason="no luarocks here")
 def test_install_luarocks_make(tmp_path):
     tree = tmp_path / "tree"
@@ -190,6 +202,8 @@ def test_install_luarocks_make(tmp_path):
     output = run([readers.LUA, "-e", script], tmp_path,
                  LUA_CPATH_5_4=f"{tree}/lib/lua/5.4/?.so")
     assert output == "4\n"
+    assert meta_name(tree / "share/lua/5.4/mapped/meta.lua") == "mapped"
+    assert len([*tree.rglob("include/luabuffer.h")]) == 1
 
 
 def test_install_python_package(installed, tmp_path):
