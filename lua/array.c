@@ -166,7 +166,7 @@ static int array_newindex(lua_State *L)
     value = mlua_check_value(L, 3, self->item.element);
     if (mapped_set(self->bytes.slice, self->item.element, offset, value,
                    &error) != MAPPED_OK)
-        return mlua_raise_value(L, 3, &error);
+        return mlua_raise_value(L, 3, self->item.element, &error);
     return 0;
 }
 

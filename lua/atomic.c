@@ -61,7 +61,10 @@ static mapped_order opt_order(lua_State *L, int arg)
         return order;
     text = mlua_check_string(L, arg, &length);
     if (mapped_order_parse(text, length, &order, NULL) != MAPPED_OK) {
-        lua_pushfstring(L, "unknown memory order %s", mlua_push_short(L, arg));
+        lua_pushfstring(L,
+                        "unknown memory order '%s', there are: seq_cst, "
+                        "relaxed, acquire, release, acq_rel",
+                        mlua_push_short(L, arg));
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
     return order;
@@ -99,7 +102,7 @@ static int atomic_store(lua_State *L)
     value = mlua_check_value(L, 2, atomic.element);
     order = opt_order(L, 3);
     if (mapped_atomic_store(&atomic, value, order, &error) != MAPPED_OK)
-        return mlua_raise_value(L, 2, &error);
+        return mlua_raise_value(L, 2, atomic.element, &error);
     return 0;
 }
 
@@ -115,7 +118,7 @@ static int update(lua_State *L, mapped_atomic_operation operation)
     order = opt_order(L, 3);
     if (mapped_atomic_update(&atomic, operation, value, order, &before,
                              &error) != MAPPED_OK)
-        return mlua_raise_value(L, 2, &error);
+        return mlua_raise_value(L, 2, atomic.element, &error);
     return push_result(L, &atomic, before);
 }
 
@@ -182,8 +185,9 @@ static int atomic_wait(lua_State *L)
     while (mlua_next_turn(L, &wait, &status, &error));
     if (status == MAPPED_OK)
         return push_result(L, &atomic, found);
-    return error.status == MAPPED_VALUE ? mlua_raise_value(L, 2, &error)
-                                        : mlua_fail(L, &error);
+    return error.status == MAPPED_VALUE
+               ? mlua_raise_value(L, 2, atomic.element, &error)
+               : mlua_fail(L, &error);
 }
 
 static int atomic_notify(lua_State *L)

@@ -145,6 +145,12 @@ void mlua_warn(lua_State *L, const mapped_error *error);
  * well, and returns the text. */
 const char *mlua_push_short(lua_State *L, int arg);
 
+/* hint.c: what can be done about the error, in a few words, or NULL. */
+const char *mlua_find_hint(lua_State *L, const mapped_error *error);
+
+/* hint.c: pushes and returns a list of what would have been right. */
+const char *mlua_push_list(lua_State *L, const char *const names[]);
+
 /* resources.c: pushes a new list of resources. The metatables of this module
  * are at the bottom of the stack; they become mlua_first_metatables if no other
  * state has set these. */
@@ -389,6 +395,10 @@ MAPPED__INLINE mapped_slice mlua_check_writable_self(lua_State *L,
     mlua_check_writable(L, operation, self);
     return slice;
 }
+
+/* Raises unless a Region or Slice is the only argument of a function that is no
+ * method. */
+void mlua_check_place(lua_State *L);
 
 /* Like mlua_to_view, but raises if the bytes are closed. */
 mapped_slice mlua_check_view(lua_State *L, int arg);

@@ -22,6 +22,7 @@ int mlua_mutex_new(lua_State *L)
     mlua_mutex *self;
     mapped_mutex mutex;
     mapped_error error;
+    mlua_check_place(L);
     slice = mlua_check_writable_self(L, 1, "mutex");
     if (mapped_mutex_at(slice, &mutex, &error) != MAPPED_OK)
         return mlua_raise(L, &error);

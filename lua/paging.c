@@ -14,6 +14,15 @@ static bool opt_boolean(lua_State *L, int arg, bool fallback)
     return lua_toboolean(L, arg);
 }
 
+static const char *push_advice(lua_State *L)
+{
+    const char *names[MAPPED_ADVICE_NOHUGEPAGE + 2] = {NULL};
+    int advice;
+    for (advice = 0; advice <= MAPPED_ADVICE_NOHUGEPAGE; advice++)
+        names[advice] = mapped_advice_text((mapped_advice)advice);
+    return mlua_push_list(L, names);
+}
+
 static int paging_advise(lua_State *L)
 {
     mapped_advice advice;
@@ -26,7 +35,8 @@ static int paging_advise(lua_State *L)
     mlua_check_handle(L, 1);
     text = mlua_check_string(L, 2, &length);
     if (mapped_advice_parse(text, length, &advice, NULL) != MAPPED_OK) {
-        lua_pushfstring(L, "unknown advice '%s'", mlua_push_short(L, 2));
+        lua_pushfstring(L, "unknown advice '%s', there are: %s",
+                        mlua_push_short(L, 2), push_advice(L));
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     }
     do

@@ -61,6 +61,7 @@ int mlua_ring_new(lua_State *L)
     mlua_ring *self;
     mapped_ring ring;
     mapped_error error;
+    mlua_check_place(L);
     slice = mlua_check_writable_self(L, 1, "ring");
     if (mapped_ring_at(slice, &ring, &error) != MAPPED_OK)
         return mlua_raise(L, &error);

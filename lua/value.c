@@ -239,13 +239,12 @@ mapped_value mlua_check_value(lua_State *L, int arg,
     return value;
 }
 
-int mlua_raise_value(lua_State *L, int arg, const mapped_error *error)
+int mlua_raise_value(lua_State *L, int arg, const mapped_element *element,
+                     const mapped_error *error)
 {
     if (error->status != MAPPED_VALUE)
         return mlua_raise(L, error);
-    lua_pushfstring(L, "%s: %s", mapped_status_text(MAPPED_VALUE),
-                    mlua_push_short(L, arg));
-    return luaL_argerror(L, arg, lua_tostring(L, -1));
+    return luaL_argerror(L, arg, mlua_push_misfit(L, arg, element));
 }
 
 static const char *expected(lua_State *L, int index, const char *what)
@@ -264,8 +263,7 @@ static const char *convert_element(lua_State *L, int index,
         return expected(L, index, what);
     if (element->store(element, to, value) == MAPPED_OK)
         return NULL;
-    return lua_pushfstring(L, "%s does not fit %s", mlua_push_short(L, index),
-                           element->name);
+    return mlua_push_misfit(L, index, element);
 }
 
 MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
@@ -339,7 +337,7 @@ static void check_names(lua_State *L, int index, const mapped_fields *fields)
                                ? lua_tolstring(L, -2, &length)
                                : NULL;
         if (name == NULL || mapped_fields_find(fields, name, length) == NULL)
-            mlua_raise_field(L, -2);
+            mlua_raise_field(L, fields, lua_gettop(L) - 1);
         lua_pop(L, 1);
     }
 }
@@ -354,7 +352,7 @@ static void check_fields(lua_State *L, const mapped_fields *from,
         if (mapped_fields_find(to, field->name, field->name_length) != NULL)
             continue;
         lua_pushlstring(L, field->name, field->name_length);
-        mlua_raise_field(L, -1);
+        mlua_raise_field(L, to, lua_gettop(L));
     }
 }
 
@@ -365,9 +363,11 @@ const char *mlua_push_wrong(lua_State *L, const mapped_field *field,
     return lua_pushfstring(L, "field '%s': %s", mlua_push_short(L, -1), wrong);
 }
 
-int mlua_raise_field(lua_State *L, int index)
+int mlua_raise_field(lua_State *L, const mapped_fields *fields, int index)
 {
-    return luaL_error(L, "no field '%s'", mlua_push_short(L, index));
+    const char *name = mlua_push_short(L, index);
+    return luaL_error(L, "no field '%s', there are: %s", name,
+                      mlua_push_fields(L, fields));
 }
 
 MAPPED__NOINLINE static const char *convert_record(lua_State *L, int index,
@@ -480,7 +480,7 @@ static int typed_set(lua_State *L)
     mapped_value value = mlua_check_value(L, 4, element);
     mapped_error error;
     if (mapped_set(slice, element, offset, value, &error) != MAPPED_OK)
-        return mlua_raise_value(L, 4, &error);
+        return mlua_raise_value(L, 4, element, &error);
     return 0;
 }
 

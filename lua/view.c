@@ -19,6 +19,13 @@ const mlua_slice *mlua_check_handle(lua_State *L, int arg)
     return self;
 }
 
+void mlua_check_place(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    if (!mlua_test_view(L, 1))
+        mlua_raise_type(L, 1, "a mapped.Region or mapped.Slice");
+}
+
 mapped_slice mlua_to_view(lua_State *L, int arg)
 {
     return mlua_view_bytes(mlua_check_handle(L, arg));

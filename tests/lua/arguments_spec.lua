@@ -323,10 +323,11 @@ describe("an error", function()
   it("names what was called, and the file", function()
     local path = support.file("abc")
     local region <close> = assert(mapped.open(path))
-    assert.equal(path .. ": fill: attempt to write to read-only memory",
+    assert.equal(path .. ': fill: attempt to write to read-only memory (open '
+      .. 'with "r+" to change the file, or with "c" to change a private copy)',
                  failure(region.fill, region, 1))
-    assert.equal(path .. ": append: attempt to write to read-only memory",
-                 failure(region.append, region, "x"))
+    assert.equal(path .. ': append: attempt to write to read-only memory '
+      .. '(open with "r+")', failure(region.append, region, "x"))
     local copy <close> = assert(mapped.open(path, "c"))
     local _, refused = copy:append("x")
     assert.matches(path .. ": append: ", refused, 1, true)
