@@ -746,6 +746,11 @@ function View:records(layout) end
 ---returns nil, message, `mapped.status.BUSY`; growth leaves the exported memory
 ---in place (see `Region:resize`), and `close` fills it with zeros.
 ---
+---A C library that knows `luabuffer.h`, which is installed with this module, takes
+---a region, slice, array or records itself: it gets address, length and whether it
+---may write, for a time that it ends, and is told of lost pages. Until then to
+---close or shrink the region returns `mapped.status.BUSY`.
+---
 ---A lost page reads as zeros through the address, and `close` returns an error
 ---for it. Raises if a page of these bytes is known to be lost.
 ---@return lightuserdata
