@@ -76,9 +76,28 @@ static mlua_handle *push_handle(lua_State *L)
     return handle;
 }
 
-static bool can_be_written(const mlua_slice *view)
+/* Is the handle to write? Argument 2, "r" or "r+", says it, or else whether the
+ * bytes can be written. */
+static bool is_for_writing(lua_State *L)
 {
-    return !view->is_readonly && !mapped_slice_readonly(mlua_view_bytes(view));
+    const mlua_slice *view = lua_touserdata(L, 1);
+    mapped_mode mode;
+    size_t length;
+    const char *text;
+    if (lua_isnoneornil(L, 2))
+        return !view->is_readonly &&
+               !mapped_slice_readonly(mlua_view_bytes(view));
+    text = mlua_check_string(L, 2, &length);
+    if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
+        (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
+        lua_pushfstring(L, "mode must be 'r' or 'r+', not '%s'",
+                        mlua_push_short(L, 2));
+        luaL_argerror(L, 2, lua_tostring(L, -1));
+    }
+    if (mode == MAPPED_MODE_READ)
+        return false;
+    mlua_check_writable(L, "file", view);
+    return true;
 }
 
 static int view_file(lua_State *L)
@@ -87,15 +106,15 @@ static int view_file(lua_State *L)
     mapped_status status;
     mapped_error error;
     FILE *file = NULL;
-    bool retried = false;
-    mlua_at_most(L, 1);
+    bool is_writable, retried = false;
+    mlua_at_most(L, 2);
     mlua_check_view(L, 1);
+    is_writable = is_for_writing(L);
     if (luaL_getmetatable(L, LUA_FILEHANDLE) != LUA_TTABLE)
         return luaL_error(L, "no handles: the io library is not loaded");
     handle = push_handle(L);
     do
-        status = mapped_stream_open(mlua_check_view(L, 1),
-                                    can_be_written(lua_touserdata(L, 1)),
+        status = mapped_stream_open(mlua_check_view(L, 1), is_writable,
                                     &handle->stream->core, &file, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)

@@ -761,15 +761,16 @@ function View:topointer() end
 ---a handle do with it what they do with a file. It never gets longer: what is
 ---written behind the last byte fails with ENOSPC.
 ---
----Where the bytes can be written, the handle has no buffer: a write is in the
----memory when it returns. To read much, take one of `readonly(true)`, which has a
----buffer and is ten times as fast. The handle keeps the region alive, but not open: once
+---In mode "r+", the default where the bytes can be written, the handle has no
+---buffer: a write is in the memory when it returns. In mode "r" it only reads, and
+---has a buffer, which makes it ten times as fast. The handle keeps the region alive, but not open: once
 ---that is closed, reads and writes fail with EBADF. A lost page fails with its
 ---cause, as ENODATA. The handle has no descriptor, so `mapped.open` refuses it.
+---@param mode? "r"|"r+"
 ---@return file*? handle
 ---@return string? message for devices, and where the system has no such streams
 ---@return integer? code
-function View:file() end
+function View:file(mode) end
 
 ---Writes the bytes to a handle, whose buffer may keep the last of them until it is
 ---flushed, or to a descriptor, at the place where that is, without a string.

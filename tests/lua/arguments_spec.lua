@@ -65,7 +65,7 @@ describe("a surplus argument", function()
       match = 2, gmatch = 2, gsub = 4, readonly = 1, offset = 0, closed = 0,
       region = 0, advise = 1, discard = 0, revert = 0, prefetch = 2,
       residency = 1, mlock = 0, munlock = 0, protect = 1, atomic = 2,
-      file = 0, write_to = 1,
+      file = 1, write_to = 1,
       lock = 1 },
     lock = { unlock = 0, held = 0 },
     atomic = { load = 1, store = 2, exchange = 2, compare_exchange = 3, add = 2,

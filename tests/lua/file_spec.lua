@@ -16,7 +16,7 @@ describe("a handle over bytes", function()
     local path = support.file(text)
     local slice = support.slice_of(text)
     for _, file in ipairs { assert(io.open(path)), assert(slice:file()),
-      assert(slice:readonly(true):file()) } do
+      assert(slice:file("rb")), assert(slice:readonly(true):file()) } do
       assert.equal("file", io.type(file))
       assert.matches("^file %(0x", tostring(file))
       assert.equal("one\n", file:read("L"))
@@ -64,7 +64,13 @@ describe("a handle over bytes", function()
       assert.equal(EBADF, code)
     end
     assert.equal("abc", support.content(path))
-    local file <close> = assert(region:file())
+    local reader <close> = assert(region:file("r"))
+    assert.is_nil((reader:write("x")))
+    assert.matches("read%-only memory",
+                   failure(region.file, region:readonly(true), "r+"))
+    assert.matches("read%-only memory",
+                   failure(region.file, assert(mapped.open(path)), "r+"))
+    local file <close> = assert(region:file("r+"))
     assert(region:protect("r"))
     assert.same({ nil, "Bad file descriptor", EBADF }, { file:write("x") })
   end)
@@ -144,7 +150,12 @@ describe("a handle over bytes", function()
 
   it("refuses arguments", function()
     local region = mapped.anonymous(8)
-    assert.matches("arguments expected", failure(region.file, region, "r"))
+    assert.matches("arguments expected", failure(region.file, region, "r", 1))
+    for _, mode in ipairs { "w", "", "a+", "r+\0", 1 } do
+      assert.matches("bad argument #2 to '.*' %(mode must be 'r' or 'r%+', not",
+                     failure(region.file, region, mode))
+    end
+    assert.matches("bad argument #2", failure(region.file, region, {}))
     assert.matches("bad argument #1", failure(region.file, io.stdout))
     assert.matches("bad argument #1", failure(region.file, region:cast("B")))
   end)

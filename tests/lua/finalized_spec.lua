@@ -115,7 +115,7 @@ local METHODS = [[
     lock = { function(o) return o:lock() end,
       function(o) return o:sub(2):lock { timeout = 0 } end },
     file = { function(o) return o:file():read("a") end,
-      function(o) return o:file():seek("end") end },
+      function(o) return o:file("r"):seek("end") end },
     write_to = { function(o) return o:write_to(null) end,
       function(o) return o:write_to(8999) end },
     advise = { function(o) return o:advise("random") end,

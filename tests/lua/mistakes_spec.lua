@@ -532,8 +532,8 @@ local mistakes = {
 }
 
 describe("a natural mistake", function()
-  before_each(set_up)
-  after_each(support.clean)
+  setup(set_up)
+  teardown(support.clean)
 
   local function named(message)
     for name, of in pairs { PATH = path, CUT = cut_path } do
