@@ -268,6 +268,9 @@ void mlua_gather(lua_State *L, const char *operation, int arg)
     mapped_error error;
     size_t n;
     char *to;
+    if (self == NULL && lua_type(L, arg) == LUA_TUSERDATA &&
+        !mlua_test_view(L, arg))
+        mlua_borrow(L, arg);
     if (self == NULL || !mlua_is_strided(self))
         return;
     n = (size_t)self->count * self->item.size;

@@ -73,6 +73,19 @@ static int end(luabuffer_lease *lease)
     return fail(lease, &error);
 }
 
+void mlua_borrow(lua_State *L, int arg)
+{
+    const luabuffer_lease *lease;
+    if (!luabuffer_lends(L, arg))
+        return;
+    lease = luabuffer_hold(L, arg, 0);
+    lua_pushlstring(L, lease->data, lease->length);
+    if (luabuffer_end(lua_touserdata(L, -2)) != LUABUFFER_OK)
+        luaL_error(L, "%s", lease->message);
+    lua_replace(L, arg);
+    lua_pop(L, 1);
+}
+
 void mlua_register_buffers(lua_State *L)
 {
     static const luabuffer_provider views = {sizeof views, begin_view, end};

@@ -407,18 +407,19 @@ mapped_slice mlua_check_view(lua_State *L, int arg);
  * from its first element to its last, whatever lies between. */
 mapped_slice mlua_check_bytes(lua_State *L, int arg);
 
-/* If there is an Array at `arg` whose elements lie apart, puts a string of its
- * elements in its place; does nothing to any other value. May collect garbage.
- * An error names the operation. */
+/* If there is an Array at `arg` whose elements lie apart, or an object of
+ * another library that lends its memory, puts a string of its bytes in its
+ * place; does nothing to any other value. May collect garbage. An error names
+ * the operation. */
 void mlua_gather(lua_State *L, const char *operation, int arg);
 
 /* Returns the bytes of the string, Region, Slice or Array at `arg`, after
  * mlua_gather; raises for other types. */
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
 
-/* Puts a string of the bytes in the place of a Region, Slice or Array at `arg`;
- * does nothing to any other value. May collect garbage. An error names the
- * operation. */
+/* Puts a string of the bytes in the place of a Region, Slice or Array at `arg`,
+ * or of an object that lends its memory; does nothing to any other value. May
+ * collect garbage. An error names the operation. */
 void mlua_copy_to_string(lua_State *L, const char *operation, int arg);
 
 /* Pushes the Region behind the object at `arg`, which is one of ours. */
@@ -479,6 +480,10 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[]);
 /* Returns the option of the table at `arg`, or `fallback` without one; raises
  * if it is no boolean. */
 bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
+
+/* buffer.c: puts a string of the bytes in the place of an object at `arg` that
+ * lends its memory; does nothing to any other value. May collect garbage. */
+void mlua_borrow(lua_State *L, int arg);
 
 /* buffer.c: lets our objects lend their memory to other C libraries. The
  * metatables are at the bottom of the stack. */

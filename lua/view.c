@@ -54,8 +54,10 @@ mapped_slice mlua_check_bytes(lua_State *L, int arg)
 void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
 {
     mlua_data data;
-    if (!mlua_test_view(L, arg) && mlua_test(L, arg, MLUA_ARRAY) == NULL)
+    if (!mlua_test_view(L, arg) && mlua_test(L, arg, MLUA_ARRAY) == NULL) {
+        mlua_borrow(L, arg);
         return;
+    }
     data = mlua_check_data(L, operation, arg);
     if (data.string != NULL)
         return; /* elements that lay apart */

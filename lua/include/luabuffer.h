@@ -134,6 +134,12 @@ LUABUFFER__UNUSED static const luabuffer_provider *luabuffer__find(lua_State *L,
     return found;
 }
 
+/* Does the value at `index` lend? A string doesn't. */
+LUABUFFER__UNUSED static int luabuffer_lends(lua_State *L, int index)
+{
+    return luabuffer__find(L, index) != NULL;
+}
+
 /* Begins a lease of the string or object at `index`, a positive one, where it
  * stays until the end. Returns LUABUFFER_OK, or a code and sets lease->message.
  * Raises only if there is no memory for a short string. */

@@ -131,7 +131,9 @@ function mapped.stats() end
 
 ---Bytes to read. An array stands for the bytes of its elements. If other bytes
 ---lie between them, as in a column, the elements are copied first.
----@alias mapped.Data string|mapped.View|mapped.Array
+---A userdata of a C library that lends its memory by `luabuffer.h` stands for a
+---string of its bytes.
+---@alias mapped.Data string|mapped.View|mapped.Array|userdata
 
 ---A needle: bytes to search for. A number stands for its text, as with
 ---`string.find`.
