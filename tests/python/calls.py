@@ -334,7 +334,7 @@ MAKERS = [
     lambda: mapped.anonymous(90).records("a:u16 b:char[7]")[2],
     lambda: mapped.anonymous(90).records("a:u16 b:char[7]").column("a"),
     lambda: view().lines(), lambda: view().split(b"x"), lambda: iter(view()),
-    lambda: memoryview(view()), closed,
+    lambda: memoryview(view()), closed, lambda: view().file(),
     lambda: np.frombuffer(view(), "u1"),
     lambda: mapped.Ring(mapped.anonymous(any_of([320, 1000, 5000]))),
     lambda: mapped.Mutex(mapped.anonymous(64)),

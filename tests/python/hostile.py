@@ -72,6 +72,13 @@ class Turns:
             list(region.lines())
             list(region.split(b"\n"))
 
+    def files(self):
+        with mapped.anonymous(300) as region:
+            file = region[self.step % 40:].file()
+            file.write(TEXT)
+            file.seek(1)
+            [file.readline(), file.readinto(bytearray(9)), file.readlines()]
+
     def formats(self):
         """Uses formats that are in the cache and new ones, at times more than
         it keeps."""

@@ -57,6 +57,8 @@ READS = {
     "lines": lambda: [len(line) for line in region[:300].lines()],
     "split": lambda: [bytes(part) for part in region[:200].split(b"key")],
     "copy_from": lambda: spare.copy_from(numbers[::2]),
+    "file": lambda: (list(region[:300].file()), region.file().read(300),
+                     region.file().peek()),
     "startswith": lambda: region.startswith((b"a", b"one")),
     "wrap": lambda: mapped.wrap(bytearray(b"abc"))[1:].tobytes(),
     "repr": lambda: (repr(numbers), repr(records), repr(records.layout)),
