@@ -53,7 +53,7 @@ typedef struct KnownFormat {
     X(array)            \
     X(layout)           \
     X(records)          \
-    X(record) X(windows) X(atomic) X(lock) X(mutex) X(ring) X(file)
+    X(record) X(windows) X(atomic) X(lock) X(mutex) X(ring) X(file) X(mmap)
 #define STATE_TYPE(name) PyTypeObject *name;
 
 /* One for each interpreter that imports the module. The types and exceptions

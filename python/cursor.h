@@ -1,5 +1,5 @@
-/* A position in the bytes of a Region or a Slice: what a File is
- * made of.
+/* A position in the bytes of a Region or a Slice: what a File and the base of
+ * mapped.mmap have in common.
  *
  * A read first moves the position past what it takes, and then allocates and
  * copies, which may run the code of others or give up the interpreter's lock.
@@ -13,9 +13,11 @@
 
 typedef struct Cursor {
     PyObject_HEAD PyObject *weakrefs;
-    PyObject *view;  /* a Region, whose live length counts, or a Slice */
-    size_t position; /* may be past the end */
-    bool is_ended;   /* a File was closed */
+    PyObject *view;    /* a Region, whose live length counts, or a Slice */
+    size_t position;   /* may be past the end */
+    bool is_ended;     /* a File was closed */
+    bool was_exported; /* of mapped.mmap: somebody may still have a pointer */
+    bool keeps_addresses; /* of mapped.mmap: has a reference to the core */
 } Cursor;
 
 static inline Cursor *cursor_of(PyObject *self)
@@ -60,5 +62,9 @@ int cursor_write(PyObject *self, const Source *source);
 /* Converts the argument of a read: NULL, None and negative numbers stand for
  * all there is. */
 int cursor_convert_count(PyObject *object, size_t *count);
+
+/* The module's function that makes an object of a subtype of Mmap. */
+PyObject *module__mmap(PyObject *module, PyObject *arguments);
+extern const char module__mmap_doc[];
 
 #endif

@@ -44,6 +44,7 @@ from ._mapped import (
     windows,
     wrap,
 )
+from . import mmap
 
 _io.BufferedIOBase.register(File)
 
@@ -67,6 +68,7 @@ __all__ = [
     "fence",
     "guard",
     "layout",
+    "mmap",
     "open",
     "shared",
     "stats",
