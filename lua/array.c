@@ -31,8 +31,7 @@ void mlua_push_array(lua_State *L, int arg, const mlua_array *copy)
     bool has_layout = copy->item.record != NULL;
     mlua_array *self = lua_newuserdatauv(L, sizeof *self, has_layout ? 2 : 1);
     *self = *copy;
-    self->bytes.owner = mlua_push_owner(L, arg);
-    lua_setiuservalue(L, -2, 1);
+    mlua_adopt(L, arg, &self->bytes);
     if (has_layout) {
         lua_getiuservalue(L, arg, 2);
         lua_setiuservalue(L, -2, 2);
@@ -159,6 +158,7 @@ static int array_newindex(lua_State *L)
     const char *wrong;
     mapped_value value;
     mapped_error error;
+    mlua_check_writable(L, "set", &self->bytes);
     if (self->item.kind != MAPPED_ITEM_ELEMENT) {
         wrong = mlua_set_item(L, 3, self->bytes.slice, offset, &self->item);
         return wrong == NULL ? 0 : luaL_argerror(L, 3, wrong);
@@ -166,7 +166,7 @@ static int array_newindex(lua_State *L)
     value = mlua_check_value(L, 3, self->item.element);
     if (mapped_set(self->bytes.slice, self->item.element, offset, value,
                    &error) != MAPPED_OK)
-        return mlua_raise_value(L, 3, &error);
+        return mlua_raise_value(L, 3, self->item.element, &error);
     return 0;
 }
 
@@ -268,6 +268,9 @@ void mlua_gather(lua_State *L, const char *operation, int arg)
     mapped_error error;
     size_t n;
     char *to;
+    if (self == NULL && lua_type(L, arg) == LUA_TUSERDATA &&
+        !mlua_test_view(L, arg))
+        mlua_borrow(L, arg);
     if (self == NULL || !mlua_is_strided(self))
         return;
     n = (size_t)self->count * self->item.size;
@@ -310,6 +313,7 @@ static int array_copy_from(lua_State *L)
     unsigned char *values;
     mlua_at_most(L, 3);
     copy = *mlua_check_array(L, 1);
+    mlua_check_writable(L, "copy_from", &copy.bytes);
     if (!(lua_istable(L, 2) || lua_isuserdata(L, 2)))
         mlua_raise_type(L, 2, "table or mapped.Array");
     lua_settop(L, 3);

@@ -16,6 +16,14 @@ static mapped_atomic check_atomic(lua_State *L)
     return (mapped_atomic){self->bytes.slice, self->element};
 }
 
+/* The same for a method that changes the word. */
+static mapped_atomic check_writable_atomic(lua_State *L)
+{
+    mapped_atomic atomic = check_atomic(L);
+    mlua_check_writable(L, "atomic", lua_touserdata(L, 1));
+    return atomic;
+}
+
 static int view_atomic(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 3);
@@ -29,8 +37,7 @@ static int view_atomic(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->bytes.slice = atomic.word;
     self->element = atomic.element;
-    self->bytes.owner = mlua_push_owner(L, 1);
-    lua_setiuservalue(L, -2, 1);
+    mlua_adopt(L, 1, &self->bytes);
     lua_pushvalue(L, lua_upvalueindex(MLUA_ATOMIC));
     lua_setmetatable(L, -2);
     return 1;
@@ -54,7 +61,10 @@ static mapped_order opt_order(lua_State *L, int arg)
         return order;
     text = mlua_check_string(L, arg, &length);
     if (mapped_order_parse(text, length, &order, NULL) != MAPPED_OK) {
-        lua_pushfstring(L, "unknown memory order %s", mlua_push_short(L, arg));
+        lua_pushfstring(L,
+                        "unknown memory order '%s', there are: seq_cst, "
+                        "relaxed, acquire, release, acq_rel",
+                        mlua_push_short(L, arg));
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
     return order;
@@ -88,11 +98,11 @@ static int atomic_store(lua_State *L)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 3);
-    atomic = check_atomic(L);
+    atomic = check_writable_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
     order = opt_order(L, 3);
     if (mapped_atomic_store(&atomic, value, order, &error) != MAPPED_OK)
-        return mlua_raise_value(L, 2, &error);
+        return mlua_raise_value(L, 2, atomic.element, &error);
     return 0;
 }
 
@@ -103,12 +113,12 @@ static int update(lua_State *L, mapped_atomic_operation operation)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 3);
-    atomic = check_atomic(L);
+    atomic = check_writable_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
     order = opt_order(L, 3);
     if (mapped_atomic_update(&atomic, operation, value, order, &before,
                              &error) != MAPPED_OK)
-        return mlua_raise_value(L, 2, &error);
+        return mlua_raise_value(L, 2, atomic.element, &error);
     return push_result(L, &atomic, before);
 }
 
@@ -149,7 +159,7 @@ static int atomic_compare_exchange(lua_State *L)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 4);
-    atomic = check_atomic(L);
+    atomic = check_writable_atomic(L);
     expected = mlua_check_value(L, 2, atomic.element);
     desired = mlua_check_value(L, 3, atomic.element);
     order = opt_order(L, 4);
@@ -175,8 +185,9 @@ static int atomic_wait(lua_State *L)
     while (mlua_next_turn(L, &wait, &status, &error));
     if (status == MAPPED_OK)
         return push_result(L, &atomic, found);
-    return error.status == MAPPED_VALUE ? mlua_raise_value(L, 2, &error)
-                                        : mlua_fail(L, &error);
+    return error.status == MAPPED_VALUE
+               ? mlua_raise_value(L, 2, atomic.element, &error)
+               : mlua_fail(L, &error);
 }
 
 static int atomic_notify(lua_State *L)

@@ -2,6 +2,7 @@
  * argument or making a buffer may collect garbage and close the region, so the
  * slice is taken after that. */
 #include <limits.h>
+#include <string.h>
 #include "typed.h"
 
 static int bytes_byte(lua_State *L)
@@ -55,14 +56,14 @@ static int store(lua_State *L, const char *operation, int position_arg,
 
 static int bytes_write(lua_State *L)
 {
-    mlua_check_open_self(L, 3);
+    mlua_check_writable_self(L, 3, "write");
     mlua_check_integer(L, 2);
     return store(L, "write", 2, 3);
 }
 
 static int bytes_copy_from(lua_State *L)
 {
-    mlua_check_open_self(L, 3);
+    mlua_check_writable_self(L, 3, "copy_from");
     return store(L, "copy_from", 3, 2);
 }
 
@@ -73,6 +74,7 @@ static int bytes_copy_to(lua_State *L)
     const mlua_array *array = mlua_test(L, 2, MLUA_ARRAY);
     size_t offset = mlua_check_span(L, 3, 1, from.length, to.length);
     mapped_error error;
+    mlua_check_writable(L, "copy_to", lua_touserdata(L, 2));
     luaL_argcheck(L, array == NULL || !mlua_is_strided(array), 2,
                   "its elements lie apart: use its copy_from");
     if (mapped_copy(to, offset, from, &error) != MAPPED_OK)
@@ -83,7 +85,7 @@ static int bytes_copy_to(lua_State *L)
 static int bytes_fill(lua_State *L)
 {
     mapped_error error;
-    mapped_slice slice = mlua_check_open_self(L, 4);
+    mapped_slice slice = mlua_check_writable_self(L, 4, "fill");
     uint8_t byte = mlua_check_byte(L, 2);
     size_t offset;
     size_t n = mlua_opt_range(L, 3, slice.length, &offset);
@@ -96,7 +98,7 @@ static int bytes_fill(lua_State *L)
 
 static int bytes_move(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 4);
+    mapped_slice slice = mlua_check_writable_self(L, 4, "move");
     size_t n = mlua_check_length(L, 4);
     size_t to = mlua_check_span(L, 2, MLUA_REQUIRED, n, slice.length);
     size_t from = mlua_check_span(L, 3, MLUA_REQUIRED, n, slice.length);
@@ -125,6 +127,44 @@ static int bytes_equals(lua_State *L)
     lua_pushboolean(L, order == 0);
     return 1;
 }
+
+/* Returns the length of the bytes of the operand at `arg`. Like for strings, a
+ * number stands for its text. May collect garbage. */
+static size_t check_operand(lua_State *L, int arg)
+{
+    if (lua_type(L, arg) == LUA_TNUMBER)
+        lua_tolstring(L, arg, NULL); /* converts it in its place */
+    return mlua_check_data(L, "concat", arg).length;
+}
+
+/* Copies the n bytes of the operand, which mlua_check_data has seen before. */
+static void copy_operand(lua_State *L, int arg, char *to, size_t n)
+{
+    mlua_data data = mlua_check_data(L, "concat", arg);
+    mapped_error error;
+    if (data.string != NULL)
+        memcpy(to, data.string, n);
+    else if (mapped_read(data.slice, 0, to, n, &error) != MAPPED_OK)
+        mlua_raise_in(L, "concat", &error);
+}
+
+/* The metamethod __concat: the result is a string. */
+static int concat(lua_State *L)
+{
+    luaL_Buffer buffer;
+    char *to;
+    size_t first = check_operand(L, 1);
+    size_t second = check_operand(L, 2);
+    if (first > SIZE_MAX / 2 - second)
+        return luaL_error(L, "string length overflow");
+    to = luaL_buffinitsize(L, &buffer, first + second);
+    copy_operand(L, 1, to, first);
+    copy_operand(L, 2, to + first, second);
+    luaL_pushresultsize(&buffer, first + second);
+    return 1;
+}
+
+const luaL_Reg mlua_concat_meta[] = {{"__concat", concat}, {NULL, NULL}};
 
 const luaL_Reg mlua_bytes_methods[] = {{"byte", bytes_byte},
                                        {"tostring", bytes_tostring},

@@ -27,8 +27,9 @@ const char *mlua_check_string(lua_State *L, int arg, size_t *length)
 static void raise_span(lua_State *L, int arg, lua_Integer i, size_t n,
                        size_t count)
 {
-    lua_pushfstring(L, "position %I, length %I is outside of 1..%I",
-                    (LUAI_UACINT)i, (LUAI_UACINT)n, (LUAI_UACINT)count);
+    lua_pushfstring(L, "position %I, length %I is outside of 1..%I%s",
+                    (LUAI_UACINT)i, (LUAI_UACINT)n, (LUAI_UACINT)count,
+                    i == 0 ? ": positions count from 1" : "");
     luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 

@@ -1,5 +1,7 @@
 /* Turns a status of the core into an error of Lua. No other file does, so that
  * messages are alike: positions count from 1, and texts of a script are cut. */
+#include <string.h>
+
 #include "mapped_lua.h"
 
 static bool is_position(mapped_status status)
@@ -35,7 +37,13 @@ static const char *push_type_name(lua_State *L, int arg)
 
 int mlua_raise_type(lua_State *L, int arg, const char *expected)
 {
-    lua_pushfstring(L, "%s expected, got %s", expected, push_type_name(L, arg));
+    /* A method that is called with a dot. */
+    const char *hint = arg == 1 && lua_type(L, 1) != LUA_TUSERDATA &&
+                               strncmp(expected, "mapped.", 7) == 0
+                           ? ": methods are called with ':'"
+                           : "";
+    lua_pushfstring(L, "%s expected, got %s%s", expected,
+                    push_type_name(L, arg), hint);
     return luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
@@ -47,7 +55,7 @@ int mlua_raise_surplus(lua_State *L, int max_count)
 
 /* The text is made without the path, which is put in front of it afterwards, so
  * that nothing in the path is replaced. */
-static void push_message(lua_State *L, const mapped_error *error)
+static void push_what(lua_State *L, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
     mapped_error rest = *error;
@@ -69,6 +77,17 @@ static void push_message(lua_State *L, const mapped_error *error)
     lua_concat(L, 2);
 }
 
+/* And then what can be done about it. */
+static void push_message(lua_State *L, const mapped_error *error)
+{
+    const char *hint = mlua_find_hint(L, error);
+    push_what(L, error);
+    if (hint != NULL) {
+        lua_pushfstring(L, " (%s)", hint);
+        lua_concat(L, 2);
+    }
+}
+
 void mlua_warn(lua_State *L, const mapped_error *error)
 {
     lua_pushliteral(L, "mapped: ");
@@ -82,6 +101,15 @@ int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error)
 {
     mapped_error_set_operation(error, operation);
     return mlua_raise(L, error);
+}
+
+int mlua_raise_readonly(lua_State *L, const char *operation,
+                        const mlua_slice *view)
+{
+    mapped_error error;
+    mapped_error_set(&error, MAPPED_READONLY, operation);
+    mapped_error_set_path(&error, mapped_region_name(view->owner->region));
+    return mlua_raise(L, &error);
 }
 
 int mlua_raise_closed(lua_State *L)

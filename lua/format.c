@@ -233,10 +233,12 @@ static void check_value(lua_State *L, int arg, mapped_field_value *value)
     const mapped_item *item = &value->field->item;
     if (item->kind == MAPPED_ITEM_WRONG)
         raise_pack(L, arg, value->field);
-    if (item->kind == MAPPED_ITEM_ELEMENT)
+    if (item->kind == MAPPED_ITEM_ELEMENT) {
         value->value = check_number(L, arg, item->element);
-    else
+    } else {
+        mlua_copy_to_string(L, "pack", arg);
         value->data = mlua_check_string(L, arg, &value->length);
+    }
     if (mapped_field_check(value, NULL) != MAPPED_OK)
         raise_pack(L, arg, value->field);
 }
@@ -284,6 +286,7 @@ static int format_pack(lua_State *L)
     const mlua_compiled *compiled;
     int top = lua_gettop(L);
     mlua_check_view(L, 1);
+    mlua_check_writable(L, "pack", lua_touserdata(L, 1));
     mlua_check_string(L, 2, NULL);
     mlua_check_integer(L, 3);
     compiled = mlua_push_compiled(L, MLUA_FORMAT, 2);

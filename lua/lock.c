@@ -77,6 +77,12 @@ static int lock_unlock(lua_State *L)
     return 0;
 }
 
+bool mlua_lock_is_held(lua_State *L, int arg)
+{
+    const mlua_lock *self = lua_touserdata(L, arg);
+    return self->held;
+}
+
 static int lock_held(lua_State *L)
 {
     mlua_at_most(L, 1);

@@ -22,9 +22,15 @@ build = {
   build_command = "mkdir -p ../build/rock && $(CC) $(CFLAGS) -std=c11 -fPIC "
     .. "-fno-tree-slp-vectorize "
     .. "-fvisibility=hidden -DNDEBUG -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 "
-    .. "-I../core/include -I../core/src -I$(LUA_INCDIR) *.c ../core/src/*.c "
+    .. "-I../core/include -I../core/src -Iinclude -I$(LUA_INCDIR) *.c ../core/src/*.c "
     .. "../core/src/posix/*.c ../core/src/linux/*.c $(LIBFLAG) -pthread "
     .. "-Wl,-z,nodelete,-Bsymbolic "
     .. "-o ../build/rock/mapped.so",
-  install = { lib = { mapped = "../build/rock/mapped.so" } },
+  install = {
+    lib = { mapped = "../build/rock/mapped.so" },
+    -- Never loaded: for the language server, which finds it by the name in its
+    -- first line where a workspace has the tree's share/lua, or a tree in it.
+    lua = { ["mapped.meta"] = "library/mapped.lua" },
+  },
+  copy_directories = { "include", "examples" },
 }

@@ -21,6 +21,8 @@
 #include <lua.h>
 #include <mapped/mapped.h>
 
+#include "arguments.h"
+
 /* Upvalues of every function; the metamethod __index has the methods too. */
 enum {
     MLUA_REGION = 1,
@@ -34,7 +36,8 @@ enum {
     MLUA_LOCK,
     MLUA_MUTEX,
     MLUA_RING,
-    MLUA_METATABLES = MLUA_RING,
+    MLUA_STREAM, /* see stream.c */
+    MLUA_METATABLES = MLUA_STREAM,
     MLUA_RESOURCES, /* see resources.c */
     MLUA_CACHE,     /* see cache.c */
     MLUA_SHARED = MLUA_CACHE,
@@ -58,6 +61,7 @@ typedef struct mlua_resource {
 typedef struct mlua_slice {
     const struct mlua_region *owner;
     mapped_slice slice;
+    bool is_readonly; /* made by readonly(true), or a part of what was */
 } mlua_slice;
 
 /* A Region owns one reference to its core region until it is finalized. It also
@@ -140,6 +144,12 @@ void mlua_warn(lua_State *L, const mapped_error *error);
 /* Pushes the value at `arg` as text for a message, cut to a length that reads
  * well, and returns the text. */
 const char *mlua_push_short(lua_State *L, int arg);
+
+/* hint.c: what can be done about the error, in a few words, or NULL. */
+const char *mlua_find_hint(lua_State *L, const mapped_error *error);
+
+/* hint.c: pushes and returns a list of what would have been right. */
+const char *mlua_push_list(lua_State *L, const char *const names[]);
 
 /* resources.c: pushes a new list of resources. The metatables of this module
  * are at the bottom of the stack; they become mlua_first_metatables if no other
@@ -362,6 +372,34 @@ MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int max_count)
     return slice;
 }
 
+/* Raises the error of a write to a view that readonly(true) has made. */
+int mlua_raise_readonly(lua_State *L, const char *operation,
+                        const mlua_slice *view);
+
+MAPPED__INLINE void mlua_check_writable(lua_State *L, const char *operation,
+                                        const mlua_slice *view)
+{
+    if (MAPPED__UNLIKELY(view->is_readonly))
+        mlua_raise_readonly(L, operation, view);
+}
+
+/* Like mlua_check_open_self, for a method that writes. */
+MAPPED__INLINE mapped_slice mlua_check_writable_self(lua_State *L,
+                                                     int max_count,
+                                                     const char *operation)
+{
+    const mlua_slice *self = mlua_check_self(L, max_count);
+    mapped_slice slice = mlua_view_bytes(self);
+    if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
+        mlua_raise_closed(L);
+    mlua_check_writable(L, operation, self);
+    return slice;
+}
+
+/* Raises unless a Region or Slice is the only argument of a function that is no
+ * method. */
+void mlua_check_place(lua_State *L);
+
 /* Like mlua_to_view, but raises if the bytes are closed. */
 mapped_slice mlua_check_view(lua_State *L, int arg);
 
@@ -369,17 +407,28 @@ mapped_slice mlua_check_view(lua_State *L, int arg);
  * from its first element to its last, whatever lies between. */
 mapped_slice mlua_check_bytes(lua_State *L, int arg);
 
-/* If there is an Array at `arg` whose elements lie apart, puts a string of its
- * elements in its place; does nothing to any other value. May collect garbage.
- * An error names the operation. */
+/* If there is an Array at `arg` whose elements lie apart, or an object of
+ * another library that lends its memory, puts a string of its bytes in its
+ * place; does nothing to any other value. May collect garbage. An error names
+ * the operation. */
 void mlua_gather(lua_State *L, const char *operation, int arg);
 
 /* Returns the bytes of the string, Region, Slice or Array at `arg`, after
  * mlua_gather; raises for other types. */
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
 
+/* Puts a string of the bytes in the place of a Region, Slice or Array at `arg`,
+ * or of an object that lends its memory; does nothing to any other value. May
+ * collect garbage. An error names the operation. */
+void mlua_copy_to_string(lua_State *L, const char *operation, int arg);
+
 /* Pushes the Region behind the object at `arg`, which is one of ours. */
 const mlua_region *mlua_push_owner(lua_State *L, int arg);
+
+/* Makes the new object on top of the stack, whose `bytes` these are, a part of
+ * the object at `arg`: it keeps that one's Region as user value 1, and can be
+ * written only if that one can. */
+void mlua_adopt(lua_State *L, int arg, mlua_slice *bytes);
 
 /* Pushes an empty Region with room for one that is opened with that path, or
  * without one if it is NULL: open the core's region into it, then call
@@ -391,81 +440,12 @@ void mlua_finish_region(lua_State *L, mlua_region *self);
  */
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
 
-/* Is position `i` (from 1, negative from the end) one of `count`? */
-MAPPED__INLINE bool mlua_position(lua_Integer i, size_t count, size_t *offset)
-{
-    lua_Unsigned at = i > 0 ? (lua_Unsigned)i - 1 : count + (lua_Unsigned)i;
-    *offset = (size_t)at;
-    return at < count;
-}
-
-/* The `fallback` of an argument that must be given. */
-#define MLUA_REQUIRED 0
-
-/* Returns the offset of the position at `arg`; raises unless all of [position,
- * position + n) lies within `count`. `fallback` is the position if there is no
- * argument, or MLUA_REQUIRED. */
-size_t mlua_check_span(lua_State *L, int arg, lua_Integer fallback, size_t n,
-                       size_t count);
-
-/* The range that positions `from` to `to` select among `count`, clamped as
- * string.sub does. Returns its length. */
-size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
-                  size_t *offset);
-
-/* The offset of position `init`, as string.find has it: of one before the start
- * it is 0, and of one past the end SIZE_MAX. */
-MAPPED__INLINE size_t mlua_search_offset(lua_Integer init, size_t length)
-{
-    if (init > 0)
-        return (lua_Unsigned)init - 1 > length ? SIZE_MAX : (size_t)init - 1;
-    if (init == 0 || 0 - (lua_Unsigned)init > length)
-        return 0;
-    return length - (size_t)(0 - (lua_Unsigned)init);
-}
-
-/* The range that the optional positions at `arg` and `arg` + 1 select among
- * `count`; without them, all of it. Returns its length. */
-size_t mlua_opt_range(lua_State *L, int arg, size_t count, size_t *offset);
-
-/* Raises like luaL_typeerror. The name of the type is cut, because a script may
- * have chosen it. */
-int mlua_raise_type(lua_State *L, int arg, const char *expected);
-
-/* Raises an error that says that the value at `arg` is no integer. */
-lua_Integer mlua_raise_integer(lua_State *L, int arg);
-
-/* luaL_checkinteger and so on, with the messages of mlua_raise_integer and
- * mlua_raise_type. */
-MAPPED__INLINE lua_Integer mlua_check_integer(lua_State *L, int arg)
-{
-    int is_integer;
-    lua_Integer i = lua_tointegerx(L, arg, &is_integer);
-    return is_integer ? i : mlua_raise_integer(L, arg);
-}
-
-MAPPED__INLINE lua_Integer mlua_opt_integer(lua_State *L, int arg,
-                                            lua_Integer fallback)
-{
-    int is_integer;
-    lua_Integer i = lua_tointegerx(L, arg, &is_integer);
-    if (is_integer)
-        return i;
-    return lua_isnoneornil(L, arg) ? fallback : mlua_raise_integer(L, arg);
-}
-
-lua_Number mlua_check_number(lua_State *L, int arg);
-const char *mlua_check_string(lua_State *L, int arg, size_t *length);
-
-/* The non-negative integer at `arg`. */
-size_t mlua_check_length(lua_State *L, int arg);
-
-/* The byte, 0 to 255, at `arg`. */
-uint8_t mlua_check_byte(lua_State *L, int arg);
-
 /* equal.c: for all types but Layout. */
 extern const luaL_Reg mlua_equal_meta[];
 extern const luaL_Reg mlua_order_meta[]; /* for Region, Slice and Array */
+
+/* bytes.c: `..`, for the same. */
+extern const luaL_Reg mlua_concat_meta[];
 
 /* value.c: pushes a string of `n` bytes at `offset` of a slice, or raises. */
 void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
@@ -501,12 +481,21 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[]);
  * if it is no boolean. */
 bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
 
+/* buffer.c: puts a string of the bytes in the place of an object at `arg` that
+ * lends its memory; does nothing to any other value. May collect garbage. */
+void mlua_borrow(lua_State *L, int arg);
+
+/* buffer.c: lets our objects lend their memory to other C libraries. The
+ * metatables are at the bottom of the stack. */
+void mlua_register_buffers(lua_State *L);
+
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
 int mlua_shared(lua_State *L);
 int mlua_unlink(lua_State *L);
 int mlua_guard(lua_State *L);
 int mlua_stats(lua_State *L);        /* fault.c */
+int mlua_type(lua_State *L);         /* type.c */
 int mlua_open_windows(lua_State *L); /* windows.c: the function windows */
 int mlua_layout_new(lua_State *L);   /* records.c */
 int mlua_fence(lua_State *L);        /* atomic.c */
@@ -534,6 +523,9 @@ mlua_windows *mlua_check_open_windows(lua_State *L, int arg);
 void mlua_close_window(lua_State *L, mlua_region *window);
 int mlua_windows_lines(lua_State *L); /* windows_lines.c: the method lines */
 
+/* lock.c: does the Lock at `arg` still hold its bytes? */
+bool mlua_lock_is_held(lua_State *L, int arg);
+
 /* The methods and metamethods that Region and Slice share. */
 extern const luaL_Reg mlua_view_meta[];       /* view.c */
 extern const luaL_Reg mlua_slice_methods[];   /* slice.c */
@@ -549,6 +541,7 @@ extern const luaL_Reg mlua_view_atomic[];     /* atomic.c */
 extern const luaL_Reg mlua_view_lock[];       /* lock.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
 extern const luaL_Reg mlua_paging_methods[];  /* paging.c */
+extern const luaL_Reg mlua_stream_methods[];  /* stream.c */
 
 /* The methods that Region, Slice and Array share. */
 extern const luaL_Reg mlua_about_methods[]; /* view.c */
@@ -574,5 +567,6 @@ extern const luaL_Reg mlua_mutex_meta[]; /* mutex.c */
 extern const luaL_Reg mlua_mutex_methods[];
 extern const luaL_Reg mlua_ring_meta[]; /* ring.c */
 extern const luaL_Reg mlua_ring_methods[];
+extern const luaL_Reg mlua_stream_meta[]; /* stream.c */
 
 #endif

@@ -2,30 +2,23 @@
  * the lists here assign to the types. */
 #include "ring.h"
 
-static const luaL_Reg *const region_methods[] = {mlua_slice_methods,
-                                                 mlua_bytes_methods,
-                                                 mlua_typed_methods,
-                                                 mlua_cast_methods,
-                                                 mlua_view_records,
-                                                 mlua_pointer_methods,
-                                                 mlua_about_methods,
-                                                 mlua_format_methods,
-                                                 mlua_search_methods,
-                                                 mlua_parts_methods,
-                                                 mlua_pattern_methods,
-                                                 mlua_region_methods,
-                                                 mlua_fault_methods,
-                                                 mlua_paging_methods,
-                                                 mlua_view_atomic,
-                                                 mlua_view_lock,
-                                                 NULL};
+static const luaL_Reg *const region_methods[] = {
+    mlua_slice_methods, mlua_bytes_methods,   mlua_typed_methods,
+    mlua_cast_methods,  mlua_view_records,    mlua_pointer_methods,
+    mlua_about_methods, mlua_format_methods,  mlua_search_methods,
+    mlua_parts_methods, mlua_pattern_methods, mlua_region_methods,
+    mlua_fault_methods, mlua_paging_methods,  mlua_view_atomic,
+    mlua_view_lock,     mlua_stream_methods,  NULL};
 
 static const luaL_Reg *const slice_methods[] = {
-    mlua_slice_methods,   mlua_bytes_methods, mlua_typed_methods,
-    mlua_cast_methods,    mlua_view_records,  mlua_format_methods,
-    mlua_search_methods,  mlua_parts_methods, mlua_pattern_methods,
-    mlua_pointer_methods, mlua_about_methods, mlua_paging_methods,
-    mlua_view_atomic,     mlua_view_lock,     NULL};
+    mlua_slice_methods,   mlua_bytes_methods,
+    mlua_typed_methods,   mlua_cast_methods,
+    mlua_view_records,    mlua_format_methods,
+    mlua_search_methods,  mlua_parts_methods,
+    mlua_pattern_methods, mlua_pointer_methods,
+    mlua_about_methods,   mlua_paging_methods,
+    mlua_view_atomic,     mlua_view_lock,
+    mlua_stream_methods,  NULL};
 
 static const luaL_Reg *const array_methods[] = {mlua_array_methods,
                                                 mlua_about_methods, NULL};
@@ -49,13 +42,15 @@ static const luaL_Reg *const ring_methods[] = {mlua_ring_methods,
                                                mlua_ring_copy_methods, NULL};
 
 static const luaL_Reg *const region_meta[] = {
-    mlua_view_meta, mlua_region_meta, mlua_equal_meta, mlua_order_meta, NULL};
+    mlua_view_meta,  mlua_region_meta, mlua_equal_meta,
+    mlua_order_meta, mlua_concat_meta, NULL};
 
-static const luaL_Reg *const slice_meta[] = {
-    mlua_view_meta, mlua_slice_meta, mlua_equal_meta, mlua_order_meta, NULL};
+static const luaL_Reg *const slice_meta[] = {mlua_view_meta,   mlua_slice_meta,
+                                             mlua_equal_meta,  mlua_order_meta,
+                                             mlua_concat_meta, NULL};
 
-static const luaL_Reg *const array_meta[] = {mlua_array_meta, mlua_equal_meta,
-                                             mlua_order_meta, NULL};
+static const luaL_Reg *const array_meta[] = {
+    mlua_array_meta, mlua_equal_meta, mlua_order_meta, mlua_concat_meta, NULL};
 
 static const luaL_Reg *const layout_meta[] = {mlua_layout_meta, NULL};
 
@@ -74,6 +69,10 @@ static const luaL_Reg *const lock_meta[] = {mlua_lock_meta, NULL};
 static const luaL_Reg *const mutex_meta[] = {mlua_mutex_meta, NULL};
 
 static const luaL_Reg *const ring_meta[] = {mlua_ring_meta, NULL};
+
+static const luaL_Reg *const no_methods[] = {NULL};
+
+static const luaL_Reg *const stream_meta[] = {mlua_stream_meta, NULL};
 
 typedef struct type {
     const char *name;
@@ -100,7 +99,8 @@ static const type types[] = {
      atomic_methods},
     {"mapped.Lock", MLUA_LOCK, mlua_atomic_index, lock_meta, lock_methods},
     {"mapped.Mutex", MLUA_MUTEX, mlua_atomic_index, mutex_meta, mutex_methods},
-    {"mapped.Ring", MLUA_RING, mlua_atomic_index, ring_meta, ring_methods}};
+    {"mapped.Ring", MLUA_RING, mlua_atomic_index, ring_meta, ring_methods},
+    {"mapped.Stream", MLUA_STREAM, mlua_atomic_index, stream_meta, no_methods}};
 
 static void push_shared(lua_State *L)
 {
@@ -146,13 +146,19 @@ static void push_statuses(lua_State *L)
 #undef MLUA_SET_STATUS
 }
 
-static const luaL_Reg functions[] = {
-    {"open", mlua_open},     {"anonymous", mlua_anonymous},
-    {"guard", mlua_guard},   {"layout", mlua_layout_new},
-    {"stats", mlua_stats},   {"windows", mlua_open_windows},
-    {"fence", mlua_fence},   {"unlink", mlua_unlink},
-    {"shared", mlua_shared}, {"Mutex", mlua_mutex_new},
-    {"Ring", mlua_ring_new}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"open", mlua_open},
+                                     {"anonymous", mlua_anonymous},
+                                     {"guard", mlua_guard},
+                                     {"layout", mlua_layout_new},
+                                     {"stats", mlua_stats},
+                                     {"windows", mlua_open_windows},
+                                     {"fence", mlua_fence},
+                                     {"unlink", mlua_unlink},
+                                     {"shared", mlua_shared},
+                                     {"Mutex", mlua_mutex_new},
+                                     {"Ring", mlua_ring_new},
+                                     {"type", mlua_type},
+                                     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 
@@ -178,6 +184,7 @@ int luaopen_mapped(lua_State *L)
     mlua_push_cache(L);
     for (i = 0; i < MLUA_METATABLES; i++)
         fill_metatable(L, &types[i]);
+    mlua_register_buffers(L);
     luaL_newlibtable(L, functions);
     push_shared(L);
     luaL_setfuncs(L, functions, MLUA_SHARED);

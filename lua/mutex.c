@@ -22,16 +22,15 @@ int mlua_mutex_new(lua_State *L)
     mlua_mutex *self;
     mapped_mutex mutex;
     mapped_error error;
-    mlua_at_most(L, 1);
-    slice = mlua_check_view(L, 1);
+    mlua_check_place(L);
+    slice = mlua_check_writable_self(L, 1, "mutex");
     if (mapped_mutex_at(slice, &mutex, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->bytes.slice = slice;
     self->core = mutex;
     self->is_held = false;
-    self->bytes.owner = mlua_push_owner(L, 1);
-    lua_setiuservalue(L, -2, 1);
+    mlua_adopt(L, 1, &self->bytes);
     lua_pushvalue(L, lua_upvalueindex(MLUA_MUTEX));
     lua_setmetatable(L, -2);
     return 1;

@@ -21,6 +21,7 @@ static bool is_one_of(lua_State *L, int at, const char *const names[])
 
 void mlua_check_options(lua_State *L, int arg, const char *const names[])
 {
+    const char *option;
     if (lua_isnoneornil(L, arg))
         return;
     if (!lua_istable(L, arg))
@@ -28,7 +29,9 @@ void mlua_check_options(lua_State *L, int arg, const char *const names[])
     for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) == LUA_TSTRING && is_one_of(L, -2, names))
             continue;
-        lua_pushfstring(L, "unknown option '%s'", mlua_push_short(L, -2));
+        option = mlua_push_short(L, -2);
+        lua_pushfstring(L, "unknown option '%s', there are: %s", option,
+                        mlua_push_list(L, names));
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
 }
@@ -113,7 +116,8 @@ static uint32_t get_permissions(lua_State *L, int arg)
     uint64_t given = get_number(L, arg, "permissions", UINT64_MAX);
     if (given == UINT64_MAX)
         return 0;
-    luaL_argcheck(L, given <= 07777, arg, "permissions are at most 0o7777");
+    luaL_argcheck(L, given <= 07777, arg,
+                  "permissions are at most 4095, octal 7777");
     return given == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)given;
 }
 
@@ -176,6 +180,15 @@ FILE *mlua_check_stream(lua_State *L, int arg)
     return handle->f;
 }
 
+static const char *push_modes(lua_State *L)
+{
+    const char *names[MAPPED_MODE_APPEND + 2] = {NULL};
+    int mode;
+    for (mode = MAPPED_MODE_READ; mode <= MAPPED_MODE_APPEND; mode++)
+        names[mode] = mapped_mode_text((mapped_mode)mode);
+    return mlua_push_list(L, names);
+}
+
 static mapped_mode check_mode(lua_State *L, int arg, mapped_mode fallback)
 {
     size_t length;
@@ -187,7 +200,8 @@ static mapped_mode check_mode(lua_State *L, int arg, mapped_mode fallback)
     if (strlen(text) != length)
         luaL_argerror(L, arg, "unknown mode: it contains a zero byte");
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK) {
-        lua_pushfstring(L, "unknown mode '%s'", mlua_push_short(L, arg));
+        lua_pushfstring(L, "unknown mode '%s', there are: %s",
+                        mlua_push_short(L, arg), push_modes(L));
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
     return mode;

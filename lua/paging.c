@@ -14,6 +14,15 @@ static bool opt_boolean(lua_State *L, int arg, bool fallback)
     return lua_toboolean(L, arg);
 }
 
+static const char *push_advice(lua_State *L)
+{
+    const char *names[MAPPED_ADVICE_NOHUGEPAGE + 2] = {NULL};
+    int advice;
+    for (advice = 0; advice <= MAPPED_ADVICE_NOHUGEPAGE; advice++)
+        names[advice] = mapped_advice_text((mapped_advice)advice);
+    return mlua_push_list(L, names);
+}
+
 static int paging_advise(lua_State *L)
 {
     mapped_advice advice;
@@ -26,7 +35,8 @@ static int paging_advise(lua_State *L)
     mlua_check_handle(L, 1);
     text = mlua_check_string(L, 2, &length);
     if (mapped_advice_parse(text, length, &advice, NULL) != MAPPED_OK) {
-        lua_pushfstring(L, "unknown advice '%s'", mlua_push_short(L, 2));
+        lua_pushfstring(L, "unknown advice '%s', there are: %s",
+                        mlua_push_short(L, 2), push_advice(L));
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     }
     do
@@ -51,11 +61,13 @@ static int run(lua_State *L, operation *core_operation)
 
 static int paging_discard(lua_State *L)
 {
+    mlua_check_writable(L, "discard", mlua_check_handle(L, 1));
     return run(L, mapped_discard);
 }
 
 static int paging_revert(lua_State *L)
 {
+    mlua_check_writable(L, "revert", mlua_check_handle(L, 1));
     return run(L, mapped_revert);
 }
 
@@ -78,7 +90,7 @@ static int paging_protect(lua_State *L)
     size_t length;
     const char *text;
     mlua_at_most(L, 2);
-    mlua_check_handle(L, 1);
+    mlua_check_writable(L, "protect", mlua_check_handle(L, 1));
     text = mlua_check_string(L, 2, &length);
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
         (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
@@ -196,7 +208,7 @@ static int paging_flush(lua_State *L)
     mapped_error error;
     mapped_status status;
     bool retried = false;
-    mlua_check_open_self(L, 2);
+    mlua_check_writable_self(L, 2, "flush");
     mlua_check_options(L, 2, names);
     flags = mlua_get_flag(L, 2, "wait", true) ? 0 : MAPPED_FLUSH_START;
     do

@@ -1,10 +1,10 @@
 /* The methods lines and split, and the iterator over slices that both return.
- * The iterator keeps the region and the separator alive as upvalues. */
+ * The iterator keeps the object and the separator alive as upvalues. */
 #include "mapped_lua.h"
 
 /* Upvalues of the iterator, after the shared ones. */
 enum {
-    OWNER = MLUA_SHARED + 1,
+    WHOLE = MLUA_SHARED + 1,
     PARTS,
     SEPARATOR
 };
@@ -18,7 +18,7 @@ static int next_part(lua_State *L)
     if (mapped_parts_next(parts, &part, &more, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     if (more)
-        mlua_push_slice(L, lua_upvalueindex(OWNER), part);
+        mlua_push_slice(L, lua_upvalueindex(WHOLE), part);
     else
         lua_pushnil(L);
     return 1;
@@ -30,7 +30,7 @@ static int push_iterator(lua_State *L, const mapped_parts *start)
     mapped_parts *parts;
     lua_settop(L, 2);
     mlua_push_shared(L);
-    mlua_push_owner(L, 1);
+    lua_pushvalue(L, 1);
     parts = lua_newuserdatauv(L, sizeof *parts, 0);
     *parts = *start;
     lua_pushvalue(L, 2);
@@ -54,6 +54,7 @@ static int parts_split(lua_State *L)
     mapped_error error;
     const char *separator;
     mlua_at_most(L, 2);
+    mlua_copy_to_string(L, "split", 2);
     separator = mlua_check_string(L, 2, &length);
     subject = mlua_check_view(L, 1);
     luaL_argcheck(L, length > 0, 2, "empty separator");

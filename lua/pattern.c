@@ -88,6 +88,40 @@ static int push_fail(lua_State *L)
     return 1;
 }
 
+/* Puts the text that stands for exactly these bytes in the place of the Region,
+ * Slice or Array at `arg`: a "%" comes before each of the special characters.
+ * Does nothing to any other value. */
+static void escape_view(lua_State *L, const char *operation, int arg,
+                        const char *special)
+{
+    luaL_Buffer buffer;
+    const char *text;
+    size_t length, i;
+    if (lua_type(L, arg) != LUA_TUSERDATA)
+        return;
+    mlua_copy_to_string(L, operation, arg);
+    text = lua_tolstring(L, arg, &length);
+    if (text == NULL)
+        return;
+    luaL_buffinit(L, &buffer);
+    for (i = 0; i < length; i++) {
+        if (text[i] != '\0' && strchr(special, text[i]) != NULL)
+            luaL_addchar(&buffer, '%');
+        luaL_addchar(&buffer, text[i]);
+    }
+    luaL_pushresult(&buffer);
+    lua_replace(L, arg);
+}
+
+#define SPECIAL "^$()%.[]*+-?"
+
+/* Returns the pattern at argument 2. A view is one that matches its bytes. */
+static const char *check_pattern(lua_State *L, const char *operation)
+{
+    escape_view(L, operation, 2, SPECIAL);
+    return mlua_check_string(L, 2, NULL);
+}
+
 static bool find_first(lua_State *L, const char *operation, mapped_match *match,
                        const mapped_pattern *pattern, mapped_slice slice)
 {
@@ -148,7 +182,7 @@ static int pattern_match(lua_State *L)
     size_t offset;
     mapped_match match;
     mlua_at_most(L, 3);
-    text = mlua_check_string(L, 2, NULL);
+    text = check_pattern(L, "match");
     init = mlua_opt_integer(L, 3, 1);
     compiled = get_pattern(L, 2, text);
     subject = mlua_check_view(L, 1);
@@ -187,7 +221,7 @@ static int pattern_gmatch(lua_State *L)
     lua_Integer init;
     iterator *self;
     mlua_at_most(L, 3);
-    text = mlua_check_string(L, 2, NULL);
+    text = check_pattern(L, "gmatch");
     init = mlua_opt_integer(L, 3, 1);
     mlua_check_view(L, 1);
     self = lua_newuserdatauv(L, sizeof *self, 0);
@@ -202,22 +236,62 @@ static int pattern_gmatch(lua_State *L)
     return 1;
 }
 
+/* gsub: the result goes to a string or, if there is a target, there. */
 typedef struct substitution {
     lua_State *L;
     mapped_slice subject;
     mapped_match match;
-    luaL_Buffer result;
+    bool has_target;
+    mapped_slice target;
+    size_t stored;        /* bytes of the target that have been written */
+    luaL_Buffer result;   /* only without a target */
     int replacement_type; /* of argument 3: LUA_TSTRING and so on */
 } substitution;
 
+static void add_text(substitution *self, const char *text, size_t n)
+{
+    mapped_error error;
+    if (!self->has_target) {
+        luaL_addlstring(&self->result, text, n);
+        return;
+    }
+    if (mapped_write(self->target, self->stored, text, n, &error) != MAPPED_OK)
+        mlua_raise_in(self->L, "gsub", &error);
+    self->stored += n;
+}
+
+/* Adds the string or number on top of the stack, and pops it. */
+static void add_value(substitution *self)
+{
+    size_t n;
+    const char *text;
+    if (!self->has_target) {
+        luaL_addvalue(&self->result);
+        return;
+    }
+    text = lua_tolstring(self->L, -1, &n);
+    add_text(self, text, n);
+    lua_pop(self->L, 1);
+}
+
+/* Adds the bytes [start, end) of the subject. */
 static void add_bytes(substitution *self, size_t start, size_t end)
 {
     mapped_error error;
+    mapped_status status;
     size_t n = end - start;
-    char *to = luaL_prepbuffsize(&self->result, n);
-    if (mapped_read(self->subject, start, to, n, &error) != MAPPED_OK)
+    if (self->has_target) {
+        const mapped_slice part = {self->subject.region,
+                                   self->subject.offset + start, n};
+        status = mapped_copy(self->target, self->stored, part, &error);
+        self->stored += n;
+    } else {
+        char *to = luaL_prepbuffsize(&self->result, n);
+        status = mapped_read(self->subject, start, to, n, &error);
+        luaL_addsize(&self->result, n);
+    }
+    if (status != MAPPED_OK)
         mlua_raise_in(self->L, "gsub", &error);
-    luaL_addsize(&self->result, n);
 }
 
 static void get_capture(substitution *self, size_t index,
@@ -249,7 +323,7 @@ static void add_capture(substitution *self, size_t index, size_t offset)
         return;
     }
     lua_pushinteger(self->L, (lua_Integer)capture.start + 1);
-    luaL_addvalue(&self->result);
+    add_value(self);
 }
 
 /* Adds what "%" and `c` stand for; `offset` is that of the "%" in the
@@ -257,7 +331,7 @@ static void add_capture(substitution *self, size_t index, size_t offset)
 static void add_escaped(substitution *self, char c, size_t offset)
 {
     if (c == '%')
-        luaL_addchar(&self->result, c);
+        add_text(self, "%", 1);
     else if (c == '0')
         add_bytes(self, self->match.start, self->match.end);
     else if (c >= '1' && c <= '9')
@@ -274,11 +348,11 @@ static void add_template(substitution *self)
     const char *text = start, *end = start + length;
     const char *escape;
     while ((escape = memchr(text, '%', (size_t)(end - text))) != NULL) {
-        luaL_addlstring(&self->result, text, (size_t)(escape - text));
+        add_text(self, text, (size_t)(escape - text));
         add_escaped(self, escape[1], (size_t)(escape - start));
         text = escape + 2;
     }
-    luaL_addlstring(&self->result, text, (size_t)(end - text));
+    add_text(self, text, (size_t)(end - text));
 }
 
 /* Pushes the value that the table or the function at argument 3 has for the
@@ -308,11 +382,12 @@ static void add_replacement(substitution *self)
         return;
     }
     push_replacement(self);
+    mlua_copy_to_string(L, "gsub", lua_gettop(L));
     if (!lua_toboolean(L, -1)) {
         lua_pop(L, 1);
         add_bytes(self, self->match.start, self->match.end);
     } else if (lua_isstring(L, -1)) {
-        luaL_addvalue(&self->result);
+        add_value(self);
     } else {
         luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
     }
@@ -341,28 +416,58 @@ static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
     return count;
 }
 
+/* Takes the target at argument 5, if there is one. The subject must not change
+ * while it is read. */
+static void take_target(lua_State *L, substitution *self)
+{
+    const mapped_slice *a = &self->subject, *b = &self->target;
+    self->has_target = !lua_isnoneornil(L, 5);
+    if (!self->has_target)
+        return;
+    self->target = mlua_check_view(L, 5);
+    mlua_check_writable(L, "gsub", lua_touserdata(L, 5));
+    luaL_argcheck(L,
+                  a->region != b->region ||
+                      a->offset + a->length <= b->offset ||
+                      b->offset + b->length <= a->offset,
+                  5, "the target overlaps the bytes that are searched");
+}
+
+static void check_replacement(lua_State *L, substitution *self)
+{
+    escape_view(L, "gsub", 3, "%");
+    self->replacement_type = lua_type(L, 3);
+    if (!(self->replacement_type == LUA_TNUMBER ||
+          self->replacement_type == LUA_TSTRING ||
+          self->replacement_type == LUA_TTABLE ||
+          self->replacement_type == LUA_TFUNCTION))
+        mlua_raise_type(L, 3, "string/function/table");
+}
+
+/* gsub(pattern, replacement, n, target) */
 static int pattern_gsub(lua_State *L)
 {
     substitution self;
     const mlua_compiled *compiled;
     lua_Integer max_count, count;
-    mlua_at_most(L, 4);
-    mlua_check_string(L, 2, NULL);
+    mlua_at_most(L, 5);
     self.L = L;
-    self.replacement_type = lua_type(L, 3);
+    self.stored = 0;
+    check_pattern(L, "gsub");
     max_count = mlua_opt_integer(L, 4, LUA_MAXINTEGER);
-    if (!(self.replacement_type == LUA_TNUMBER ||
-          self.replacement_type == LUA_TSTRING ||
-          self.replacement_type == LUA_TTABLE ||
-          self.replacement_type == LUA_TFUNCTION))
-        mlua_raise_type(L, 3, "string/function/table");
-    lua_settop(L, 3);
+    check_replacement(L, &self);
+    lua_settop(L, 5);
     compiled = mlua_push_compiled(L, MLUA_PATTERN, 2);
     self.subject = mlua_check_view(L, 1);
+    take_target(L, &self);
     mapped_match_init(&self.match, 0);
-    luaL_buffinit(L, &self.result);
+    if (!self.has_target)
+        luaL_buffinit(L, &self.result);
     count = substitute(&self, compiled->pattern, max_count);
-    luaL_pushresult(&self.result);
+    if (self.has_target)
+        lua_pushinteger(L, (lua_Integer)self.stored);
+    else
+        luaL_pushresult(&self.result);
     lua_pushinteger(L, count);
     return 2;
 }

@@ -5,7 +5,7 @@ static const mlua_layout *check_layout(lua_State *L, int arg)
 {
     const mlua_layout *self = mlua_test(L, arg, MLUA_LAYOUT);
     if (self == NULL)
-        mlua_raise_type(L, arg, "mapped.Layout");
+        mlua_raise_type(L, arg, "mapped.Layout or the text of one");
     return self;
 }
 
@@ -181,7 +181,7 @@ static int records_column(lua_State *L)
     name = mlua_check_string(L, 2, &length);
     field = mapped_fields_find(self->item.record, name, length);
     if (field == NULL)
-        return mlua_raise_field(L, 2);
+        return mlua_raise_field(L, self->item.record, 2);
     array = mlua_core_array(self);
     mapped_array_column(&array, field, &column);
     choice = check_choice(L, 3, &field->item);
@@ -210,7 +210,7 @@ static const mapped_field *check_field(lua_State *L, const mlua_record *self)
     const char *name = mlua_check_string(L, 2, &length);
     const mapped_field *field = mapped_fields_find(self->fields, name, length);
     if (field == NULL)
-        mlua_raise_field(L, 2);
+        mlua_raise_field(L, self->fields, 2);
     return field;
 }
 
@@ -229,6 +229,7 @@ static int record_newindex(lua_State *L)
     const mapped_field *field = check_field(L, self);
     luaL_checkany(L, 3);
     lua_settop(L, 3);
+    mlua_check_writable(L, "set", &self->bytes);
     wrong = mlua_set_item(L, 3, self->bytes.slice, field->offset, &field->item);
     if (wrong != NULL)
         return luaL_error(L, "%s", mlua_push_wrong(L, field, wrong));

@@ -61,16 +61,15 @@ int mlua_ring_new(lua_State *L)
     mlua_ring *self;
     mapped_ring ring;
     mapped_error error;
-    mlua_at_most(L, 1);
-    slice = mlua_check_view(L, 1);
+    mlua_check_place(L);
+    slice = mlua_check_writable_self(L, 1, "ring");
     if (mapped_ring_at(slice, &ring, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
     memset(self, 0, sizeof *self);
     self->bytes.slice = slice;
     self->core = ring;
-    self->bytes.owner = mlua_push_owner(L, 1);
-    lua_setiuservalue(L, -2, 1);
+    mlua_adopt(L, 1, &self->bytes);
     lua_pushvalue(L, lua_upvalueindex(MLUA_RING));
     lua_setmetatable(L, -2);
     mlua_add_resource(L, &self->resource, free_ring);

@@ -7,8 +7,7 @@ void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
     mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
     self->slice = slice;
-    self->owner = mlua_push_owner(L, arg);
-    lua_setiuservalue(L, -2, 1);
+    mlua_adopt(L, arg, self);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }

@@ -154,8 +154,16 @@ mapped_value mlua_check_value(lua_State *L, int arg,
                               const mapped_element *element);
 
 /* value.c: raises an error of an access; MAPPED_VALUE becomes an error about
- * the argument at `arg`. */
-int mlua_raise_value(lua_State *L, int arg, const mapped_error *error);
+ * the argument at `arg`, which was to be stored as that element. */
+int mlua_raise_value(lua_State *L, int arg, const mapped_element *element,
+                     const mapped_error *error);
+
+/* hint.c: pushes and returns that the value doesn't fit, and what does. */
+const char *mlua_push_misfit(lua_State *L, int index,
+                             const mapped_element *element);
+
+/* hint.c: pushes and returns the names of the first fields. */
+const char *mlua_push_fields(lua_State *L, const mapped_fields *fields);
 
 /* value.c: stores the value at `index`, a positive one, as an item at `to`,
  * plain memory on the stack; bytes between fields are left as they are. Returns
@@ -177,7 +185,8 @@ unsigned char *mlua_take_room(lua_State *L, void *room, size_t capacity,
 const char *mlua_push_wrong(lua_State *L, const mapped_field *field,
                             const char *wrong);
 
-/* value.c: raises an error that says that no field has the name at `index`. */
-int mlua_raise_field(lua_State *L, int index);
+/* value.c: raises an error that says that none of the fields has the name at
+ * `index`. */
+int mlua_raise_field(lua_State *L, const mapped_fields *fields, int index);
 
 #endif

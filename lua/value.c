@@ -91,8 +91,7 @@ static void push_record(lua_State *L, int arg, mapped_slice slice,
     mlua_record *self = lua_newuserdatauv(L, sizeof *self, 2);
     self->bytes.slice = part;
     self->fields = fields;
-    self->bytes.owner = mlua_push_owner(L, arg);
-    lua_setiuservalue(L, -2, 1);
+    mlua_adopt(L, arg, &self->bytes);
     lua_getiuservalue(L, arg, 2);
     lua_setiuservalue(L, -2, 2);
     lua_pushvalue(L, lua_upvalueindex(MLUA_RECORD));
@@ -240,13 +239,12 @@ mapped_value mlua_check_value(lua_State *L, int arg,
     return value;
 }
 
-int mlua_raise_value(lua_State *L, int arg, const mapped_error *error)
+int mlua_raise_value(lua_State *L, int arg, const mapped_element *element,
+                     const mapped_error *error)
 {
     if (error->status != MAPPED_VALUE)
         return mlua_raise(L, error);
-    lua_pushfstring(L, "%s: %s", mapped_status_text(MAPPED_VALUE),
-                    mlua_push_short(L, arg));
-    return luaL_argerror(L, arg, lua_tostring(L, -1));
+    return luaL_argerror(L, arg, mlua_push_misfit(L, arg, element));
 }
 
 static const char *expected(lua_State *L, int index, const char *what)
@@ -265,8 +263,7 @@ static const char *convert_element(lua_State *L, int index,
         return expected(L, index, what);
     if (element->store(element, to, value) == MAPPED_OK)
         return NULL;
-    return lua_pushfstring(L, "%s does not fit %s", mlua_push_short(L, index),
-                           element->name);
+    return mlua_push_misfit(L, index, element);
 }
 
 MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
@@ -274,7 +271,9 @@ MAPPED__NOINLINE static const char *convert_text(lua_State *L, int index,
                                                  unsigned char *to)
 {
     size_t length;
-    const char *text = lua_tolstring(L, index, &length);
+    const char *text;
+    mlua_copy_to_string(L, "set", index);
+    text = lua_tolstring(L, index, &length);
     if (text == NULL)
         return expected(L, index, "string");
     if (mapped_item_store_bytes(item, to, text, length))
@@ -338,7 +337,7 @@ static void check_names(lua_State *L, int index, const mapped_fields *fields)
                                ? lua_tolstring(L, -2, &length)
                                : NULL;
         if (name == NULL || mapped_fields_find(fields, name, length) == NULL)
-            mlua_raise_field(L, -2);
+            mlua_raise_field(L, fields, lua_gettop(L) - 1);
         lua_pop(L, 1);
     }
 }
@@ -353,7 +352,7 @@ static void check_fields(lua_State *L, const mapped_fields *from,
         if (mapped_fields_find(to, field->name, field->name_length) != NULL)
             continue;
         lua_pushlstring(L, field->name, field->name_length);
-        mlua_raise_field(L, -1);
+        mlua_raise_field(L, to, lua_gettop(L));
     }
 }
 
@@ -364,9 +363,11 @@ const char *mlua_push_wrong(lua_State *L, const mapped_field *field,
     return lua_pushfstring(L, "field '%s': %s", mlua_push_short(L, -1), wrong);
 }
 
-int mlua_raise_field(lua_State *L, int index)
+int mlua_raise_field(lua_State *L, const mapped_fields *fields, int index)
 {
-    return luaL_error(L, "no field '%s'", mlua_push_short(L, index));
+    const char *name = mlua_push_short(L, index);
+    return luaL_error(L, "no field '%s', there are: %s", name,
+                      mlua_push_fields(L, fields));
 }
 
 MAPPED__NOINLINE static const char *convert_record(lua_State *L, int index,
@@ -472,14 +473,14 @@ static int typed_get(lua_State *L)
 
 static int typed_set(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 4);
+    mapped_slice slice = mlua_check_writable_self(L, 4, "set");
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset =
         mlua_check_span(L, 3, MLUA_REQUIRED, element->size, slice.length);
     mapped_value value = mlua_check_value(L, 4, element);
     mapped_error error;
     if (mapped_set(slice, element, offset, value, &error) != MAPPED_OK)
-        return mlua_raise_value(L, 4, &error);
+        return mlua_raise_value(L, 4, element, &error);
     return 0;
 }
 

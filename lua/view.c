@@ -19,6 +19,13 @@ const mlua_slice *mlua_check_handle(lua_State *L, int arg)
     return self;
 }
 
+void mlua_check_place(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    if (!mlua_test_view(L, 1))
+        mlua_raise_type(L, 1, "a mapped.Region or mapped.Slice");
+}
+
 mapped_slice mlua_to_view(lua_State *L, int arg)
 {
     return mlua_view_bytes(mlua_check_handle(L, arg));
@@ -42,6 +49,20 @@ mapped_slice mlua_check_bytes(lua_State *L, int arg)
     if (array == NULL)
         return mlua_check_view(L, arg);
     return check_open_slice(L, mlua_view_bytes(&array->bytes));
+}
+
+void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
+{
+    mlua_data data;
+    if (!mlua_test_view(L, arg) && mlua_test(L, arg, MLUA_ARRAY) == NULL) {
+        mlua_borrow(L, arg);
+        return;
+    }
+    data = mlua_check_data(L, operation, arg);
+    if (data.string != NULL)
+        return; /* elements that lay apart */
+    mlua_push_bytes(L, operation, data.slice, 0, data.length);
+    lua_replace(L, arg);
 }
 
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
@@ -71,6 +92,14 @@ const mlua_region *mlua_push_owner(lua_State *L, int arg)
     else
         lua_getiuservalue(L, arg, 1);
     return self->owner;
+}
+
+void mlua_adopt(lua_State *L, int arg, mlua_slice *bytes)
+{
+    const mlua_slice *from = lua_touserdata(L, arg);
+    bytes->is_readonly = from->is_readonly;
+    bytes->owner = mlua_push_owner(L, arg);
+    lua_setiuservalue(L, -2, 1);
 }
 
 /* The value of a position that no byte has: nil, unless the region is closed.
@@ -111,7 +140,7 @@ int mlua_view_index(lua_State *L)
 
 static int view_newindex(lua_State *L)
 {
-    mapped_slice slice = mlua_check_view(L, 1);
+    mapped_slice slice = mlua_check_writable_self(L, 3, "set");
     mapped_error error;
     size_t offset;
     uint8_t byte;
@@ -132,15 +161,66 @@ static int view_len(lua_State *L)
     return 1;
 }
 
-const luaL_Reg mlua_view_meta[] = {
-    {"__newindex", view_newindex}, {"__len", view_len}, {NULL, NULL}};
+static int view_next(lua_State *L)
+{
+    mapped_slice slice = mlua_check_view(L, 1);
+    lua_Integer i = mlua_check_integer(L, 2);
+    mapped_error error;
+    uint8_t byte;
+    if (i < 0 || (lua_Unsigned)i >= slice.length)
+        return 0;
+    if (mapped_get_u8(slice, (size_t)i, &byte, &error) != MAPPED_OK)
+        return mlua_raise(L, &error);
+    lua_pushinteger(L, i + 1);
+    lua_pushinteger(L, byte);
+    return 2;
+}
+
+/* Like ipairs, without a look-up by metamethod for each byte. */
+static int view_pairs(lua_State *L)
+{
+    mlua_check_view(L, 1);
+    mlua_push_shared(L);
+    lua_pushcclosure(L, view_next, MLUA_SHARED);
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, 0);
+    return 3;
+}
+
+const luaL_Reg mlua_view_meta[] = {{"__newindex", view_newindex},
+                                   {"__len", view_len},
+                                   {"__pairs", view_pairs},
+                                   {NULL, NULL}};
+
+/* Pushes an object over the bytes of that at argument 1 that can't be written.
+ */
+static int push_readonly(lua_State *L)
+{
+    mlua_slice *made;
+    const mlua_array *array = mlua_test(L, 1, MLUA_ARRAY);
+    if (array != NULL)
+        mlua_push_array(L, 1, array);
+    else
+        mlua_push_slice(L, 1, mlua_check_view(L, 1));
+    made = lua_touserdata(L, -1);
+    made->is_readonly = true;
+    return 1;
+}
 
 static int about_readonly(lua_State *L)
 {
+    const mlua_slice *self;
     mapped_slice slice;
-    mlua_at_most(L, 1);
+    mlua_at_most(L, 2);
     slice = mlua_check_bytes(L, 1);
-    lua_pushboolean(L, mapped_slice_readonly(slice));
+    if (!lua_isnoneornil(L, 2)) {
+        luaL_argcheck(L, lua_isboolean(L, 2) && lua_toboolean(L, 2), 2,
+                      "true or nil expected: readonly(true) makes a read-only "
+                      "view, and no view can be made writable again");
+        return push_readonly(L);
+    }
+    self = lua_touserdata(L, 1);
+    lua_pushboolean(L, self->is_readonly || mapped_slice_readonly(slice));
     return 1;
 }
 

@@ -106,4 +106,9 @@ const mapped_element *buffer_element(const Py_buffer *buffer);
 int array_assign(PyObject *self, PyObject *key, PyObject *value);
 int array_assign_all(PyObject *self, PyObject *value); /* self[:] = value */
 
+/* view.c: the bytes of a Region or a Slice from `start` to `stop`, with any
+ * step. */
+PyObject *view_strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
+                       Py_ssize_t step);
+
 #endif

@@ -1,23 +1,40 @@
-"""The build backend of `pip install ./python`: PEP 517 with nothing but Python
-and a C compiler.
+"""The build backend of `pip install ./python`: PEP 517 and PEP 660 with nothing
+but Python and a C compiler.
 
 The extension is the C core and the binding compiled together, against the
 limited API, so one wheel serves CPython 3.11 and later. CC, CFLAGS and LDFLAGS
 are honoured. Wheels and sdists are reproducible: the same sources and compiler
 give the same bytes (SOURCE_DATE_EPOCH sets the time in them). An sdist has the
 core's sources too, which lie outside this directory in a checkout.
+
+A wheel for other machines than the one it is built on names its platform:
+
+    pip wheel ./python --config-settings platform=manylinux_2_28_x86_64
+    CC="clang --target=aarch64-linux-gnu" \\
+        pip wheel ./python --config-settings platform=manylinux_2_28_aarch64
+
+It then uses nothing that came to glibc later, and the build fails if it would.
+An editable install puts the extension beside the package's own files in this
+folder; after a change of the C sources it is to be repeated.
 """
+# An interpreter from 3.6 on must be able to read this file up to its end.
+import os
+import sys
+
+if sys.version_info < (3, 11):
+    raise SystemExit("mapped: needs CPython 3.11 or later, and {} is {}.{}".format(
+        sys.executable, *sys.version_info[:2]))
+
 import base64
 import concurrent.futures
 import gzip
 import hashlib
 import io
-import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
-import sys
 import sysconfig
 import tarfile
 import tempfile
@@ -29,7 +46,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 # An sdist has the core and the licence in this folder, a checkout one level up.
 TOP = HERE if (HERE / "core").is_dir() else HERE.parent
 PROJECT = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
-BASE = f"{PROJECT['name']}-{PROJECT['version']}"
+BASE = f"{PROJECT['name'].replace('-', '_')}-{PROJECT['version']}"
+INFORMATION = f"{BASE}.dist-info"
+EXTENSION = "_mapped.abi3.so"
 EARLIEST = 315532800  # 1980-01-01: a zip file can hold no earlier time
 
 DEFINES = ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64", "NDEBUG",
@@ -38,45 +57,62 @@ DEFINES = ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64", "NDEBUG",
 COMPILE = ["-std=c11", "-O2", "-fno-tree-slp-vectorize", "-fPIC",
            "-fvisibility=hidden"]
 LINK = ["-shared", "-pthread", "-Wl,-z,nodelete,-Bsymbolic,--exclude-libs,ALL"]
+MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_(x86_64|aarch64)")
+MACHINES = {"x86_64": 62, "aarch64": 183}  # as an ELF header has them
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     """Compile and pack; returns the name of the file made."""
-    name = f"{BASE}-{wheel_tag()}.whl"
+    platform = (config_settings or {}).get("platform")
     files = {f"mapped/{path.name}": path.read_bytes()
              for path in package_files()}
     with tempfile.TemporaryDirectory() as scratch:
+        extension = compile_extension(pathlib.Path(scratch), platform)
+        files[f"mapped/{EXTENSION}"] = extension.read_bytes()
+    return write_wheel(wheel_directory, files, platform)
+
+
+def build_editable(wheel_directory, config_settings=None,
+                   metadata_directory=None):
+    """Compile in place, and pack no more than the path to this folder."""
+    with tempfile.TemporaryDirectory(dir=HERE) as scratch:
         extension = compile_extension(pathlib.Path(scratch))
-        files["mapped/_mapped.abi3.so"] = extension.read_bytes()
-    information = f"{BASE}.dist-info"
-    files[f"{information}/METADATA"] = metadata().encode()
-    files[f"{information}/LICENSE"] = (TOP / "LICENSE").read_bytes()
-    files[f"{information}/WHEEL"] = (
-        "Wheel-Version: 1.0\nGenerator: mapped\nRoot-Is-Purelib: false\n"
-        f"Tag: {wheel_tag()}\n").encode()
-    write_wheel(pathlib.Path(wheel_directory) / name, files,
-                f"{information}/RECORD")
-    return name
+        os.replace(extension, HERE / "mapped" / EXTENSION)  # others may run it
+    return write_wheel(wheel_directory, {"mapped_memory.pth": f"{HERE}\n".encode()})
+
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    """Write what installers ask for first, without a compiler."""
+    folder = pathlib.Path(metadata_directory) / INFORMATION
+    folder.mkdir()
+    for name, content in information().items():
+        (folder / name).write_bytes(content)
+    return INFORMATION
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_sdist(sdist_directory, config_settings=None):
     """Pack all sources; returns the name of the file made."""
     name = f"{BASE}.tar.gz"
     files = {path.relative_to(HERE): path.read_bytes()
-             for path in [*package_files(), *binding_files(),
-                          HERE / "pyproject.toml", HERE / "backend.py"]}
-    files |= {path.relative_to(TOP): path.read_bytes()
-              for path in [*core_files(), TOP / "LICENSE"]}
-    files[pathlib.Path("PKG-INFO")] = metadata().encode()
-    target = pathlib.Path(sdist_directory) / name
-    with (open(target, "wb") as raw,
-          gzip.GzipFile("", "wb", fileobj=raw, mtime=build_time()) as packed,
-          tarfile.open(fileobj=packed, mode="w",
-                       format=tarfile.PAX_FORMAT) as archive):
+             for path in [*package_files(), *binding_files(), *old_files(),
+                          HERE / "pyproject.toml", HERE / "backend.py",
+                          HERE / PROJECT["readme"]]}
+    files.update((path.relative_to(TOP), path.read_bytes())
+                 for path in [*core_files(), TOP / "LICENSE",
+                              TOP / "CHANGELOG.md"])
+    files[pathlib.Path("PKG-INFO")] = metadata()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w",
+                      format=tarfile.PAX_FORMAT) as archive:
         for path, content in sorted(files.items()):
             entry = tarfile.TarInfo(f"{BASE}/{path.as_posix()}")
             entry.size, entry.mtime = len(content), build_time()
             archive.addfile(entry, io.BytesIO(content))
+    (pathlib.Path(sdist_directory) / name).write_bytes(
+        gzip.compress(packed.getvalue(), mtime=build_time()))
     return name
 
 
@@ -88,6 +124,10 @@ def package_files():
 
 def binding_files():
     return sorted([*HERE.glob("*.c"), *HERE.glob("*.h")])
+
+
+def old_files():
+    return sorted((HERE / "manylinux").glob("*.c"))
 
 
 def core_files():
@@ -102,23 +142,59 @@ def build_time():
     return max(int(os.environ.get("SOURCE_DATE_EPOCH", EARLIEST)), EARLIEST)
 
 
-def wheel_tag():
-    platform = re.sub(r"[-. ]", "_", sysconfig.get_platform())
-    return f"cp311-abi3-{platform}"
+def wheel_tag(platform=None):
+    own = re.sub(r"[-. ]", "_", sysconfig.get_platform())
+    return f"cp311-abi3-{platform or own}"
 
 
 def metadata():
     fields = [("Metadata-Version", "2.1"), ("Name", PROJECT["name"]),
               ("Version", PROJECT["version"]),
               ("Summary", PROJECT["description"]),
+              ("Keywords", ",".join(PROJECT["keywords"])),
               ("License", PROJECT["license"]["text"]),
-              ("Requires-Python", PROJECT["requires-python"])]
+              ("Requires-Python", PROJECT["requires-python"]),
+              ("Description-Content-Type", "text/markdown; charset=UTF-8")]
     fields += [("Classifier", text) for text in PROJECT["classifiers"]]
-    return "".join(f"{name}: {text}\n" for name, text in fields)
+    head = "".join(f"{name}: {text}\n" for name, text in fields)
+    return f"{head}\n{(HERE / PROJECT['readme']).read_text('utf-8')}".encode()
+
+
+def information(platform=None):
+    """The files of the folder .dist-info, without RECORD."""
+    return {"METADATA": metadata(), "LICENSE": (TOP / "LICENSE").read_bytes(),
+            "WHEEL": "Wheel-Version: 1.0\nGenerator: mapped\n"
+                     "Root-Is-Purelib: false\n"
+                     f"Tag: {wheel_tag(platform)}\n".encode()}
 
 
 def compiler():
-    return shlex.split(os.environ.get("CC", "")) or ["cc"]
+    """The compiler's command, once it has shown that it can be used."""
+    asked = shlex.split(os.environ.get("CC", ""))
+    command = asked or [next(filter(shutil.which, ("cc", "gcc", "clang")), "cc")]
+    hint = ("Install gcc or clang (on Debian: apt-get install gcc libc6-dev), or "
+            "name one in the environment variable CC.")
+    if not shutil.which(command[0]):
+        raise SystemExit(f"mapped: there is no C compiler '{command[0]}'. {hint}")
+    probe = subprocess.run([*command, "-E", "-xc", "-o", os.devnull, "-"],
+                           input=b"#include <stdlib.h>\n", capture_output=True)
+    if probe.returncode != 0:
+        raise SystemExit(f"mapped: '{shlex.join(command)}' is no C compiler, or "
+                         f"finds no headers of the C library. {hint}")
+    return command
+
+
+def check_machine():
+    """Ends the build where it can't succeed."""
+    if not sys.platform.startswith("linux"):
+        raise SystemExit(f"mapped: this version is for Linux, not {sys.platform}")
+    if sys.implementation.name != "cpython":
+        raise SystemExit("mapped: needs CPython, and this is "
+                         f"{sys.implementation.name}")
+    include = pathlib.Path(sysconfig.get_paths()["include"])
+    if not (include / "Python.h").exists():
+        raise SystemExit(f"mapped: there is no Python.h in {include} (on Debian "
+                         "it is in python3-dev)")
 
 
 def run(command):
@@ -127,31 +203,50 @@ def run(command):
         raise SystemExit(f"mapped: failed: {shlex.join(map(str, command))}")
 
 
-def compile_one(source, target):
+def compile_one(command, source, target):
     includes = [TOP / "core/include", TOP / "core/src",
                 sysconfig.get_paths()["include"]]
-    run([*compiler(), *COMPILE, *(f"-D{define}" for define in DEFINES),
+    run([*command, *COMPILE, *(f"-D{define}" for define in DEFINES),
          f"-ffile-prefix-map={TOP}=.", *(f"-I{path}" for path in includes),
          *shlex.split(os.environ.get("CFLAGS", "")),
          "-c", source, "-o", target])
     return target
 
 
-def compile_extension(scratch):
-    if os.name != "posix":
-        raise SystemExit("mapped: this build is for POSIX systems")
-    if sys.implementation.name != "cpython":
-        raise SystemExit("mapped: needs CPython")
-    sources = [path for path in [*core_files(), *binding_files()]
+def compile_extension(scratch, platform=None):
+    check_machine()
+    command = compiler()
+    many = MANYLINUX.fullmatch(platform or "")
+    if platform and not many:
+        raise SystemExit(f"mapped: the platform '{platform}' is not of the form "
+                         "manylinux_2_28_x86_64 or manylinux_2_28_aarch64")
+    sources = [path for path in [*core_files(), *binding_files(),
+                                 *(old_files() if many else ())]
                if path.suffix == ".c"]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(
-            compile_one, sources,
+            compile_one, [command] * len(sources), sources,
             (scratch / f"{i}.o" for i in range(len(sources)))))
-    extension = scratch / "_mapped.abi3.so"
-    run([*compiler(), *objects, *LINK,
+    extension = scratch / EXTENSION
+    run([*command, *objects, *LINK,
          *shlex.split(os.environ.get("LDFLAGS", "")), "-o", extension])
+    if many:
+        check_manylinux(extension.read_bytes(), many)
     return extension
+
+
+def check_manylinux(content, many):
+    """Ends the build if an extension needs another machine or a newer glibc."""
+    major, minor, machine = many.groups()
+    if content[18] != MACHINES[machine]:
+        raise SystemExit(f"mapped: the compiler doesn't compile for {machine}; "
+                         "name one that does in CC")
+    versions = {(int(a), int(b)) for a, b in
+                re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)}
+    newest = max(versions)
+    if newest > (int(major), int(minor)):
+        raise SystemExit("mapped: the extension needs glibc {}.{}, which {} "
+                         "doesn't promise".format(*newest, many[0]))
 
 
 def record_line(path, content):
@@ -159,14 +254,21 @@ def record_line(path, content):
     return f"{path},sha256={digest.rstrip(b'=').decode()},{len(content)}\n"
 
 
-def write_wheel(target, files, record):
+def write_wheel(folder, files, platform=None):
+    """Packs files and what describes them; returns the wheel's name."""
+    name = f"{BASE}-{wheel_tag(platform)}.whl"
+    files.update((f"{INFORMATION}/{path}", content)
+                 for path, content in information(platform).items())
+    record = f"{INFORMATION}/RECORD"
     lines = [record_line(*item) for item in sorted(files.items())]
-    files = files | {record: ("".join(lines) + f"{record},,\n").encode()}
+    files[record] = ("".join(lines) + f"{record},,\n").encode()
     when = time.gmtime(build_time())[:6]
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as wheel:
+    with zipfile.ZipFile(pathlib.Path(folder) / name, "w",
+                         zipfile.ZIP_DEFLATED) as wheel:
         for path, content in sorted(files.items()):
             entry = zipfile.ZipInfo(path, when)
             mode = 0o755 if path.endswith(".so") else 0o644
             entry.external_attr = (0o100000 | mode) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             wheel.writestr(entry, content)
+    return name

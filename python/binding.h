@@ -51,7 +51,9 @@ typedef struct KnownFormat {
     X(region)           \
     X(slice)            \
     X(array)            \
-    X(layout) X(records) X(record) X(windows) X(atomic) X(lock) X(mutex) X(ring)
+    X(layout)           \
+    X(records)          \
+    X(record) X(windows) X(atomic) X(lock) X(mutex) X(ring) X(file) X(mmap)
 #define STATE_TYPE(name) PyTypeObject *name;
 
 /* One for each interpreter that imports the module. The types and exceptions
@@ -438,6 +440,7 @@ PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
     X(KEYWORDS, endswith)   \
     X(KEYWORDS, lines)      \
     X(KEYWORDS, split)      \
+    X(NONE, file)           \
     X(NONE, tobytes)        \
     X(NONE, __bytes__)      \
     X(NONE, __reversed__)   \

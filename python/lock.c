@@ -142,6 +142,12 @@ static PyObject *lock___exit__(PyObject *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static PyObject *lock_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<mapped.Lock %s>",
+                                lock_of(self)->held ? "held" : "ended");
+}
+
 static PyMethodDef lock_methods[] = {
     METHOD_ROW(lock, NONE, unlock),
     METHOD_ROW(lock, NONE, __enter__),
@@ -159,10 +165,9 @@ static const char lock_doc[] = PyDoc_STR(
     "Made by lock() of a Region or a Slice, and ends with its `with`\n"
     "block, unlock(), or its last reference.");
 
-static PyType_Slot lock_slots[] = {{Py_tp_doc, (void *)lock_doc},
-                                   {Py_tp_dealloc, lock_dealloc},
-                                   {Py_tp_methods, lock_methods},
-                                   {Py_tp_getset, lock_attributes},
-                                   {0, NULL}};
+static PyType_Slot lock_slots[] = {
+    {Py_tp_doc, (void *)lock_doc},   {Py_tp_dealloc, lock_dealloc},
+    {Py_tp_repr, lock_repr},         {Py_tp_methods, lock_methods},
+    {Py_tp_getset, lock_attributes}, {0, NULL}};
 
 TYPE(lock, "mapped.Lock", sizeof(Lock), 0, 0)

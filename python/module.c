@@ -1,5 +1,6 @@
 /* The extension module: its state, its types and its functions. Nothing is
  * global, so each interpreter that imports it has a copy of its own. */
+#include "cursor.h"
 #include "hand_over.h"
 #include "unlocked.h"
 
@@ -57,7 +58,9 @@ static int make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 }
 
 static PyMethodDef module_functions[] = {
-    MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){NULL, NULL, 0, NULL}};
+    MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){"_mmap", module__mmap, METH_VARARGS,
+                                          module__mmap_doc},
+    {NULL, NULL, 0, NULL}};
 
 #define NOT_MADE(name) make_type(module, &name##_spec, &state->name) < 0 ||
 #define NOT_ADDED(name) PyModule_AddType(module, state->name) < 0 ||

@@ -10,6 +10,7 @@ typedef struct Mutex {
     mapped_mutex core;
     size_t offset; /* of its eight bytes in the region */
     bool owner_died;
+    bool is_held; /* locked by this object, and not unlocked */
 } Mutex;
 
 static Mutex *mutex_of(PyObject *self)
@@ -35,7 +36,7 @@ static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
         return NULL;
     mutex_of(made)->owner = (Region *)Py_NewRef((PyObject *)owner);
     mutex_of(made)->offset = view_span(slice).offset;
-    mutex_of(made)->owner_died = false;
+    mutex_of(made)->owner_died = mutex_of(made)->is_held = false;
     mutex_of(made)->core = (mapped_mutex){.word_ = {.element = NULL}};
     if (owner->is_wrap)
         PyObject_GC_Track(made);
@@ -103,6 +104,7 @@ static int lock_core(Mutex *mutex, uint64_t deadline)
     if (wait.status != MAPPED_OK)
         return raised_as_int(raise_of(mutex->owner, &wait.error));
     mutex->owner_died = context.owner_died;
+    mutex->is_held = true;
     return 0;
 }
 
@@ -139,6 +141,7 @@ static const char mutex_unlock_doc[] =
 static PyObject *mutex_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error;
+    mutex_of(self)->is_held = false;
     if (mapped_mutex_unlock(&mutex_of(self)->core, &error) != MAPPED_OK)
         return raise_of(mutex_of(self)->owner, &error);
     Py_RETURN_NONE;
@@ -153,6 +156,7 @@ static const char mutex_abandon_doc[] =
 static PyObject *mutex_abandon(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     mapped_error error;
+    mutex_of(self)->is_held = false;
     if (mapped_mutex_abandon(&mutex_of(self)->core, &error) != MAPPED_OK)
         return raise_of(mutex_of(self)->owner, &error);
     Py_RETURN_NONE;
@@ -168,15 +172,24 @@ static PyObject *mutex___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
 
 static const char mutex___exit___doc[] =
     PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
-              "Give the mutex back.");
+              "Give the mutex back, unless the block has done so.");
 
+/* After a fork in the block the child doesn't hold it. */
 static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
 {
     PyObject *type, *value, *traceback;
+    mapped_error error;
+    Mutex *mutex = mutex_of(self);
     if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
                            &traceback))
         return NULL;
-    return mutex_unlock(self, NULL);
+    if (!mutex->is_held)
+        Py_RETURN_NONE;
+    mutex->is_held = false;
+    mapped_status status = mapped_mutex_unlock(&mutex->core, &error);
+    return status == MAPPED_OK || status == MAPPED_ARGUMENT
+               ? Py_NewRef(Py_None)
+               : raise_of(mutex->owner, &error);
 }
 
 static const char mutex___reduce_ex___doc[] = REDUCE_DOC;
@@ -189,6 +202,13 @@ static METHOD_ONE(mutex___reduce_ex__)
         return NULL;
     PyObject *slice = slice_new(owner, mutex_of(self)->offset, MUTEX_BYTES);
     return slice == NULL ? NULL : Py_BuildValue("(O(N))", Py_TYPE(self), slice);
+}
+
+static PyObject *mutex_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<mapped.Mutex offset=%zu of %R>",
+                                mutex_of(self)->offset,
+                                (PyObject *)mutex_of(self)->owner);
 }
 
 static PyMethodDef mutex_methods[] = {
@@ -214,13 +234,11 @@ static const char mutex_doc[] = PyDoc_STR(
     "it is free and must lie at a multiple of eight in memory. When its owner\n"
     "dies, the next one gets it and is told so.");
 
-static PyType_Slot mutex_slots[] = {{Py_tp_doc, (void *)mutex_doc},
-                                    {Py_tp_new, mutex_new},
-                                    {Py_tp_dealloc, mutex_dealloc},
-                                    {Py_tp_traverse, mutex_traverse},
-                                    {Py_tp_methods, mutex_methods},
-                                    {Py_tp_getset, mutex_attributes},
-                                    {0, NULL}};
+static PyType_Slot mutex_slots[] = {
+    {Py_tp_doc, (void *)mutex_doc},   {Py_tp_new, mutex_new},
+    {Py_tp_dealloc, mutex_dealloc},   {Py_tp_traverse, mutex_traverse},
+    {Py_tp_repr, mutex_repr},         {Py_tp_methods, mutex_methods},
+    {Py_tp_getset, mutex_attributes}, {0, NULL}};
 
 PyType_Spec mutex_spec = {
     .name = "mapped.Mutex",

@@ -292,7 +292,9 @@ static PyObject *call_async(const char *name, PyObject *arguments)
 static const char ring_recv_async_doc[] = PyDoc_STR(
     "recv_async($self, /, timeout=None)\n--\n\n"
     "recv() for asyncio, to be awaited: other tasks run meanwhile. It looks\n"
-    "at the ring again and again, after a millisecond at most." RING_ERRORS);
+    "at the ring again and again, after a millisecond at most; later where\n"
+    "the loop's tasks wait for so many rings that the looks would take a\n"
+    "tenth of its time." RING_ERRORS);
 
 static PyObject *ring_recv_async_with(PyObject *self, PyObject *const *values)
 {
@@ -318,9 +320,10 @@ static PyObject *ring_send_async_with(PyObject *self, PyObject *const *values)
 static KEYWORD_METHOD(ring_send_async, ring_send_async_with, "send_async", 1, 2,
                       "data", "timeout")
 
-    static PyObject *ring_aiter(PyObject *self)
+    /* The Ring itself is the iterator: one whose step was cancelled goes on. */
+    static PyObject *ring_anext(PyObject *self)
 {
-    return call_async("iterate", Py_BuildValue("(O)", self));
+    return call_async("recv", Py_BuildValue("(O)", self));
 }
 
 static const char ring___reduce_ex___doc[] = REDUCE_DOC;
@@ -337,6 +340,14 @@ static METHOD_ONE(ring___reduce_ex__)
 }
 
 #define RING_METHOD_ROW(kind, name) METHOD_ROW(ring, kind, name),
+
+static PyObject *ring_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<mapped.Ring offset=%zu capacity=%zu of %R>",
+                                ring_of(self)->core.slice.offset,
+                                ring_of(self)->core.capacity,
+                                (PyObject *)ring_of(self)->owner);
+}
 
 static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
                                          METHOD_ROW(ring, KEYWORDS, reserve),
@@ -414,12 +425,18 @@ static const char ring_doc[] = PyDoc_STR(
     "io.UnsupportedOperation of another version or byte order; IndexError\n"
     "below 320 bytes; TypeError if it is read-only.");
 
-static PyType_Slot ring_slots[] = {
-    {Py_tp_doc, (void *)ring_doc},   {Py_tp_new, ring_new},
-    {Py_tp_dealloc, ring_dealloc},   {Py_tp_traverse, ring_traverse},
-    {Py_tp_iter, PyObject_SelfIter}, {Py_tp_iternext, ring_next},
-    {Py_am_aiter, ring_aiter},       {Py_tp_methods, ring_methods},
-    {Py_tp_getset, ring_attributes}, {0, NULL}};
+static PyType_Slot ring_slots[] = {{Py_tp_doc, (void *)ring_doc},
+                                   {Py_tp_new, ring_new},
+                                   {Py_tp_dealloc, ring_dealloc},
+                                   {Py_tp_traverse, ring_traverse},
+                                   {Py_tp_iter, PyObject_SelfIter},
+                                   {Py_tp_iternext, ring_next},
+                                   {Py_am_aiter, PyObject_SelfIter},
+                                   {Py_am_anext, ring_anext},
+                                   {Py_tp_methods, ring_methods},
+                                   {Py_tp_repr, ring_repr},
+                                   {Py_tp_getset, ring_attributes},
+                                   {0, NULL}};
 
 PyType_Spec ring_spec = {
     .name = "mapped.Ring",

@@ -20,9 +20,9 @@ static inline Ring *ring_of(PyObject *self)
     return (Ring *)self;
 }
 
-#define RING_ERRORS                                                       \
-    "\n\nValueError when the region is closed, FaultError if a page is\n" \
-    "lost."
+#define RING_ERRORS                                                          \
+    "\n\nValueError when the region is closed, TypeError if a byte of the\n" \
+    "ring is protected, FaultError if a page is lost."
 
 /* Returns 0, or -1 with a ValueError. */
 int ring_require(bool condition, const char *reason);

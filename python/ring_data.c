@@ -111,8 +111,8 @@ KEYWORD_METHOD(ring_send, ring_send_with, "send", 1, 2, "data", "timeout")
 
 const char ring_try_send_doc[] = PyDoc_STR(
     "try_send($self, data, /)\n--\n\n"
-    "Send a copy of `data` if there is room now. Return whether there "
-    "was.\n\n"
+    "Send a copy of `data` if there is room now, and nobody else in the\n"
+    "middle of a send. Return whether it was sent.\n\n"
     "IndexError if it is longer than `longest`." RING_ERRORS);
 
 PyObject *ring_try_send(PyObject *self, PyObject *data)
@@ -353,10 +353,10 @@ static PyObject *ring_recv_with(PyObject *self, PyObject *const *values)
 
 KEYWORD_METHOD(ring_recv, ring_recv_with, "recv", 0, 1, "timeout")
 
-const char ring_try_recv_doc[] =
-    PyDoc_STR("try_recv($self, /)\n--\n\n"
-              "Receive the next record, as bytes, if there is one now, "
-              "else None." RING_ERRORS);
+const char ring_try_recv_doc[] = PyDoc_STR(
+    "try_recv($self, /)\n--\n\n"
+    "Receive the next record, as bytes, if there is one now, and "
+    "nobody else\nin the middle of a receive, else None." RING_ERRORS);
 
 PyObject *ring_try_recv(PyObject *self, PyObject *Py_UNUSED(nothing))
 {

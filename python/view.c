@@ -78,8 +78,8 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
 }
 
 /* A slice with a step is an array of bytes with that stride. */
-COLD static PyObject *strided_slice(PyObject *self, Py_ssize_t start,
-                                    Py_ssize_t stop, Py_ssize_t step)
+COLD PyObject *view_strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
+                            Py_ssize_t step)
 {
     Py_ssize_t length, stride;
     mapped_array bytes = {.shape = &length, .strides = &stride};
@@ -115,7 +115,7 @@ static PyObject *slice_from_key(PyObject *self, PyObject *key)
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return NULL;
     if (step != 1)
-        return strided_slice(self, start, stop, step);
+        return view_strided(self, start, stop, step);
     mapped_slice span = view_span(self);
     start = clamp(start, (Py_ssize_t)span.length);
     stop = clamp(stop, (Py_ssize_t)span.length);
@@ -178,7 +178,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return -1;
     if (step != 1)
-        return assign_strided(strided_slice(self, start, stop, step), value);
+        return assign_strided(view_strided(self, start, stop, step), value);
     if (source_open(view_owner(self)->state, value, ASSIGN, &source) < 0)
         return -1;
     mapped_slice span = view_span(self);

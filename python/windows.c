@@ -451,6 +451,23 @@ static METHOD_ONE(windows___reduce_ex__)
                        "pickle", self);
 }
 
+static PyObject *windows_repr(PyObject *self)
+{
+    const Windows *windows = (Windows *)self;
+    PyObject *name = shown_in_repr(windows->name);
+    PyObject *text = NULL;
+    if (name == NULL)
+        return NULL;
+    if (windows->is_closed)
+        text = PyUnicode_FromFormat("<mapped.Windows %U closed>", name);
+    else
+        text = PyUnicode_FromFormat(
+            "<mapped.Windows %U length=%llu>", name,
+            (unsigned long long)mapped_windows_length(&windows->core));
+    Py_DECREF(name);
+    return text;
+}
+
 static PyMethodDef windows_methods[] = {
     METHOD_ROW(windows, KEYWORDS, find),
     METHOD_ROW(windows, ONE, count),
@@ -471,12 +488,10 @@ static const char windows_doc[] = PyDoc_STR(
     "It yields Slices of at most the size asked for. It can be closed, and is\n"
     "a context manager.");
 
-static PyType_Slot windows_slots[] = {{Py_tp_doc, (void *)windows_doc},
-                                      {Py_tp_dealloc, windows_dealloc},
-                                      {Py_tp_iter, PyObject_SelfIter},
-                                      {Py_tp_iternext, windows_next},
-                                      {Py_tp_methods, windows_methods},
-                                      {Py_tp_getset, windows_attributes},
-                                      {0, NULL}};
+static PyType_Slot windows_slots[] = {
+    {Py_tp_doc, (void *)windows_doc},   {Py_tp_dealloc, windows_dealloc},
+    {Py_tp_repr, windows_repr},         {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, windows_next},     {Py_tp_methods, windows_methods},
+    {Py_tp_getset, windows_attributes}, {0, NULL}};
 
 TYPE(windows, "mapped.Windows", sizeof(Windows), 0, 0)

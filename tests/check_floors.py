@@ -18,7 +18,7 @@ STOREYS = [
     ["region", "fault", "origin"],
     ["slice", "export", "span"],
     ["access", "atomic", "bulk", "flush", "item", "lock", "mutex", "ring", "fields", "array", "needle",
-     "search", "pattern", "paging", "windows"],
+     "search", "pattern", "paging", "stream", "windows"],
     ["mapped"],
 ]
 FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)
@@ -35,6 +35,7 @@ USES = {
     "paging": {"bulk"},
     "lock": {"atomic"}, "mutex": {"atomic"},
     "ring": {"atomic", "bulk", "mutex"},
+    "stream": {"bulk"},
     "search": {"needle"}, "pattern": {"needle"},
     "windows": {"needle", "search"},
 }

@@ -16,7 +16,7 @@ FUNCTION_LINES = 60
 PARAMETERS = 5
 NESTING = 3
 INDENT = 4
-TOP_FILES = {"SConstruct", "README.md", "LICENSE", "CHANGELOG.md"}
+TOP_FILES = {"SConstruct", "README.md", "LICENSE", "CHANGELOG.md", "meson.build"}
 FUNCTION = re.compile(r"^[A-Za-z_](?:(?!\n\n)[^;{}#])*?\b(?P<name>\w+)"
                       r"\((?P<parameters>(?:(?!\n\n)[^;{}#])*)\)\n"
                       r"\{\n(?P<body>.*?)^\}", re.M | re.S)

@@ -9,6 +9,8 @@
 #ifndef MAPPED_PLATFORM_H
 #define MAPPED_PLATFORM_H
 
+#include <stdio.h>
+
 #include <mapped/error.h>
 
 #define MAPPED__NO_FILE ((intptr_t)-1)
@@ -287,6 +289,26 @@ mapped_status mapped__file_write(intptr_t file, uint64_t offset,
 /* Reads `n` bytes; those past the end of the file are zero. */
 mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
                                 size_t n, mapped_error *error);
+
+/* Writes at the place where the descriptor is; `*put` is how many bytes of n,
+ * and not 0 unless n is. */
+mapped_status mapped__file_put(intptr_t file, const void *from, size_t n,
+                               size_t *put, mapped_error *error);
+
+/* What a stream of the C library calls. The first two return how many bytes,
+ * the third returns 0 and sets `*offset` to the new place. When they fail they
+ * set errno; `write` returns less than n, the others -1. */
+typedef struct mapped__stream_calls {
+    ptrdiff_t (*read)(void *context, char *to, size_t n);
+    ptrdiff_t (*write)(void *context, const char *from, size_t n);
+    int (*seek)(void *context, int64_t *offset, int whence);
+} mapped__stream_calls;
+
+/* Opens one; fclose ends it. MAPPED_UNSUPPORTED. */
+mapped_status mapped__stream_open(void *context,
+                                  const mapped__stream_calls *calls,
+                                  bool writable, FILE **stream,
+                                  mapped_error *error);
 
 /* How many pages of [offset, offset + length) of a file are in memory. */
 typedef struct mapped__cached {

@@ -350,15 +350,6 @@ static mapped_status make_longer(mapped__region *self, size_t end,
     return status;
 }
 
-/* Number of appends that this thread is in the middle of: more than one if a
- * fault handler appends, too. */
-static _Thread_local unsigned thread_appends;
-
-bool mapped__thread_appends(void)
-{
-    return thread_appends > 0;
-}
-
 /* Gives an append of `n` bytes the range after the last one's. An append of no
  * bytes gets its errors from a resize to the length that the region has. */
 static mapped_status take_range(mapped__region *self, size_t n,
@@ -405,7 +396,7 @@ mapped_status mapped__region_begin_append(mapped_region *region, size_t n,
         return status;
     status = begin_locked(self, n, range, error);
     if (status == MAPPED_OK) {
-        thread_appends++;
+        mapped__thread_begin_append(self, range);
         range->recoveries = mapped_region_recovery_count(region);
         MAPPED__STORE(&self->appends.running, self->appends.running + 1);
     }
@@ -485,6 +476,8 @@ static mapped_status end_locked(mapped__region *self,
 {
     if (status == MAPPED_OK)
         status = publish_append(self, range, error);
+    if (self->appends.running == 0)
+        mapped__region_share_again(self);
     if (self->appends.running == 0 && self->appends.next > self->length)
         undo_failed_appends(self);
     if (status == MAPPED_FAULT)
@@ -509,7 +502,7 @@ mapped_status mapped__region_end_append(mapped_region *region,
     mapped__region *self = mapped__region_of(region);
     const mapped__lost bytes = {.offset = range->start,
                                 .length = range->length};
-    thread_appends--;
+    mapped__thread_end_append(range);
     mapped_status lock_status =
         mapped__region_lock(self, "append", status == MAPPED_OK ? error : NULL);
     if (lock_status != MAPPED_OK) {

@@ -12,45 +12,12 @@
 
 #include "region_internal.h"
 
-/* Called in the child of a fork. If another thread of the parent had the region
- * locked, to resize or close it, that thread doesn't exist here to finish this,
- * and how far it had come is unknown. So the region is closed, and its memory
- * stays out of reach until the process ends. */
-static void after_fork(mapped__guard *guard)
-{
-    mapped__region *self = mapped__region_of_guard(guard);
-    uint64_t control = MAPPED__LOAD(&self->control);
-    self->appends.capacity = 0; /* the spare stays the parent's */
-    if (mapped__thread_appends()) {
-        /* A fault handler has forked in the middle of an append, which goes on
-         * in the child and must fail there. */
-        mapped__region_invalidate_appends(self);
-    } else {
-        self->appends.running = 0;
-        self->appends.invalidated = 0;
-        self->appends.next = self->length;
-    }
-    if (!(control & MAPPED__CONTROL_LOCKED))
-        return;
-    __atomic_fetch_or(&self->head.state_, MAPPED__STATE_CLOSED,
-                      __ATOMIC_SEQ_CST);
-    __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_PROTECTED,
-                       __ATOMIC_SEQ_CST);
-    mapped__region_publish_length(self, 0);
-    self->mapping.address = NULL;
-    for (mapped__old_mapping *old = self->old_mappings; old != NULL;
-         old = old->next)
-        old->mapping.address = NULL;
-    MAPPED__STORE(&self->control, (control & ~MAPPED__CONTROL_WHILE_LOCKED) |
-                                      MAPPED__CONTROL_CLOSED);
-}
-
 mapped_status mapped__region_watch(mapped__region *self, mapped_error *error)
 {
     mapped__guard *guard = &self->guard;
     guard->state = &self->head.state_;
     guard->lost_bit = MAPPED__STATE_LOST;
-    guard->after_fork = after_fork;
+    guard->after_fork = mapped__region_reset_in_child;
     return mapped__guard_add(guard, error);
 }
 

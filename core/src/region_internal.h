@@ -33,6 +33,10 @@ typedef struct mapped__appends {
                            * last truncation: they will fail */
     uint64_t file_end_before; /* where the file ended before running appends
                                * made it longer; UINT64_MAX: they haven't */
+    size_t private_start;     /* in a child that was forked in the middle of an
+                               * append, [private_start, private_end) of the
+                               * mapping is private until that ends */
+    size_t private_end;       /* 0: nothing is */
 } mapped__appends;
 
 typedef struct mapped__protection mapped__protection;
@@ -293,6 +297,7 @@ typedef struct mapped__append_range {
     size_t length;
     uint32_t truncations; /* appends.truncations when this append began */
     uint64_t recoveries;  /* mapped_region_recovery_count at that time */
+    unsigned outer;       /* number of appends that its thread was in before */
 } mapped__append_range;
 
 /* Makes the file and the mapping long enough for `n` bytes more (0: only checks
@@ -313,8 +318,16 @@ mapped_status mapped__region_end_append(mapped_region *region,
                                         const mapped__append_range *range,
                                         mapped_status status,
                                         mapped_error *error);
-/* Is this thread in the middle of an append, to whatever region? */
-bool mapped__thread_appends(void);
+/* To be called when this thread begins and ends an append that isn't done with
+ * the region locked: it may fork in the middle of it. */
+void mapped__thread_begin_append(const mapped__region *self,
+                                 mapped__append_range *target);
+void mapped__thread_end_append(const mapped__append_range *target);
+/* In the child of such a fork, after the last of these appends: its pages are
+ * the file's again. */
+void mapped__region_share_again(mapped__region *self);
+/* Called in the child of a fork. */
+void mapped__region_reset_in_child(mapped__guard *guard);
 /* Counts a truncation: the bytes past the region's end are dropped, so running
  * appends will fail. */
 void mapped__region_invalidate_appends(mapped__region *self);

@@ -220,6 +220,8 @@ static mapped_status ring_at(mapped_ring *ring, mapped_error *error)
     const mapped_slice slice = ring->slice;
     mapped_status status = mapped_slice_enter_write(
         slice, 0, RECORDS_AT + LEAST_CAPACITY, &header, error);
+    if (status == MAPPED_OK)
+        status = mapped_slice_check_writable(slice, error);
     if (status != MAPPED_OK)
         return status;
     if (mapped_region_device(slice.region))
@@ -317,20 +319,21 @@ static bool is_fulfilled(const mapped_ring *ring, const ring_ends *ends,
  * thread to sleep and wake it. */
 #define POLL_FIRST ((uint64_t)20000)
 
-/* Reads the positions until then. Ends with MAPPED_TIMEOUT. */
+/* Reads the positions until then, at least once. Ends with MAPPED_TIMEOUT. */
 static mapped_status poll_until(const mapped_ring *ring, mapped__ring_wish wish,
                                 uint64_t end, mapped_error *error)
 {
     ring_ends ends;
     for (;;) {
+        bool is_last = mapped__now() >= end;
         for (int i = 0; i < 32; i++) {
             mapped_status status = read_ends(ring, &ends, NULL, error);
             if (status != MAPPED_OK || is_fulfilled(ring, &ends, wish))
                 return status;
+            if (is_last)
+                return MAPPED_TIMEOUT;
             MAPPED__PAUSE();
         }
-        if (mapped__now() >= end)
-            return MAPPED_TIMEOUT;
     }
 }
 

@@ -113,7 +113,7 @@ static mapped_status measure(mapped_ring_hold *hold, size_t *lengths,
         if (status == MAPPED_OK)
             lengths[i++] = record.length;
     }
-    if (i == 0)
+    if (i == 0 && status != MAPPED_OK)
         return status;
     *found = i;
     return MAPPED_OK;
@@ -170,7 +170,7 @@ static mapped_status take_all(mapped_ring_hold *hold,
                                           buffers[0].size};
         return mapped_error_set_range(error, MAPPED_RANGE, "recv", range);
     }
-    if (i == 0)
+    if (i == 0 && status != MAPPED_OK)
         return status;
     status = mapped_ring_release(hold, error);
     if (status == MAPPED_OK)

@@ -102,7 +102,8 @@ static mapped_status begin(mapped_ring_hold *hold, bool owner_died,
 }
 
 /* Holds the end; MAPPED_TIMEOUT if somebody else does. The mutex is locked
- * after the export has begun, so that it can always be unlocked. */
+ * after the export has begun, so that it can always be unlocked; and no byte
+ * becomes protected while there is an export. */
 static mapped_status try_begin(mapped_ring_hold *hold,
                                const mapped_mutex *mutex, bool slept,
                                mapped_error *error)
@@ -112,7 +113,9 @@ static mapped_status try_begin(mapped_ring_hold *hold,
         mapped_export_begin(hold->ring.slice, &hold->held_, error);
     if (status != MAPPED_OK)
         return status;
-    status = mapped__mutex_try(mutex, slept, &owner_died, error);
+    status = mapped_slice_check_writable(hold->ring.slice, error);
+    if (status == MAPPED_OK)
+        status = mapped__mutex_try(mutex, slept, &owner_died, error);
     if (status == MAPPED_OK) {
         status = begin(hold, owner_died, error);
         if (status != MAPPED_OK)
@@ -367,7 +370,7 @@ static bool read_record_header(const mapped_ring_hold *hold, place *at,
             *n = length;
             return taken <= sent && taken <= left;
         }
-        if (left >= sent || left == ring.capacity)
+        if (left >= sent) /* always so at the start */
             return false;
         *at = place_at(&ring, mapped__ring_advance(&ring, at->position, left));
     }

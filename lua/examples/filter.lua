@@ -20,7 +20,7 @@ local function main(from, to, pattern)
         kept[#kept + 1] = line
       end
     end
-    target:send_many(kept)
+    assert(target:send_many(kept) == #kept, "interrupted")
   end
 end
 

@@ -1,5 +1,8 @@
 ---@meta mapped
--- What `require "mapped"` gives, for editors and readers. Never loaded.
+-- What `require "mapped"` gives, for editors and readers. Never loaded. It is
+-- installed as share/lua/5.4/mapped/meta.lua: lua-language-server finds it in a
+-- project that has the rocks in its folder (`luarocks init`), and else where
+-- `Lua.workspace.library` has the folder share/lua/5.4 that the module is of.
 --
 -- Positions count from 1 and, when negative, from the end, as in `string.sub`.
 -- An *offset* counts from 0. Lengths and sizes are bytes unless stated.
@@ -128,11 +131,44 @@ function mapped.stats() end
 
 ---Bytes to read. An array stands for the bytes of its elements. If other bytes
 ---lie between them, as in a column, the elements are copied first.
----@alias mapped.Data string|mapped.View|mapped.Array
+---A userdata of a C library that lends its memory by `luabuffer.h` stands for a
+---string of its bytes.
+---@alias mapped.Data string|mapped.View|mapped.Array|userdata
 
 ---A needle: bytes to search for. A number stands for its text, as with
 ---`string.find`.
 ---@alias mapped.Needle mapped.Data|number
+
+---What `mapped.type` calls our objects. Each but the layout may be closed.
+---@alias mapped.TypeName
+---| "region"
+---| "slice"
+---| "array"
+---| "records"
+---| "record"
+---| "layout"
+---| "windows"
+---| "atomic"
+---| "lock"
+---| "mutex"
+---| "ring"
+---| "closed region"
+---| "closed slice"
+---| "closed array"
+---| "closed records"
+---| "closed record"
+---| "closed windows"
+---| "closed atomic"
+---| "closed lock"
+---| "closed mutex"
+---| "closed ring"
+
+---Returns what kind of object `x` is, with "closed " before it if its region, or
+---its file, is closed (of a lock, if it has ended); nil if it is none of ours. As
+---`io.type` does for files.
+---@param x any
+---@return mapped.TypeName?
+function mapped.type(x) end
 
 ---A `string.pack` code of one value: an optional `<`, `>` or `=`, then one of
 ---`b B h H l L j J T i[n] I[n] f d n`, n from 1 to 16; or a layout's name of a
@@ -149,7 +185,9 @@ function mapped.stats() end
 ---count as arrays of bytes. Arrays are equal if their elements are, whatever
 ---their types, and records if their fields are. Numbers count as what is stored:
 ---a `u64` from 2^63 on equals no `i64`, though Lua reads both as the same
----negative integer. `<` and `<=` compare bytes, also with a string.
+---negative integer. `<` and `<=` compare bytes, also with a string. `..` makes a
+---string, of two views or arrays or of one and a string or number, in both
+---orders. `ipairs(v)` and `pairs(v)` iterate over positions and bytes.
 ---
 ---No function ignores an argument: one that it doesn't take is an error.
 ---Opens a file of any size for a walk in windows of `size` bytes, of which no
@@ -253,7 +291,7 @@ local Ring = {}
 ---@return string? reason
 function Ring:send(data, timeout) end
 
----Sends if there is room now.
+---Sends if there is room now, and nobody else in the middle of a send.
 ---@param data mapped.Data
 ---@return boolean sent
 function Ring:try_send(data) end
@@ -274,7 +312,8 @@ function Ring:send_many(list, timeout) end
 ---@return string? reason
 function Ring:recv(timeout) end
 
----Receives the next record if there is one now.
+---Receives the next record if there is one now, and nobody else in the middle of
+---a receive.
 ---@return string? record
 function Ring:try_recv() end
 
@@ -488,6 +527,7 @@ function Windows:closed() end
 
 ---@class mapped.View
 ---@operator len: integer
+---@operator concat(mapped.Needle): string
 ---@field [integer] integer
 local View = {}
 
@@ -581,7 +621,8 @@ function View:set(code, pos, value) end
 ---@return any ...
 function View:unpack(format, pos) end
 
----Stores values as `string.pack` does, with the same formats and errors.
+---Stores values as `string.pack` does, with the same formats and errors. A view
+---may stand for a string.
 ---@param format string
 ---@param pos integer
 ---@param ... any
@@ -600,26 +641,34 @@ function View:pack(format, pos, ...) end
 ---@return any ... captures
 function View:find(pattern, init, plain) end
 
----As `string.match`, in place; see `find`.
----@param pattern string
+---As `string.match`, in place; see `find`. A pattern that is a view matches its
+---bytes and nothing else, here, in `gmatch` and in `gsub`.
+---@param pattern string|mapped.View|mapped.Array
 ---@param init? integer default 1
 ---@return any ... captures, or the whole match; nil if there is none
 function View:match(pattern, init) end
 
 ---As `string.gmatch`, in place; see `find`.
----@param pattern string
+---@param pattern string|mapped.View|mapped.Array
 ---@param init? integer default 1
 ---@return fun(): any ...
 function View:gmatch(pattern, init) end
 
 ---As `string.gsub`: returns a new string, and changes nothing here. It raises if
----the function closes the region.
----@param pattern string
----@param replacement string|number|table|function
+---the function closes the region. A replacement that is a view stands for its
+---bytes; a function and a table may give views, too.
+---
+---With a `target` the result is stored there from its first byte on, no string is
+---made of it, and its length takes the place of the string. Raises if the result
+---doesn't fit, with as much stored as did, and if the target overlaps the bytes
+---that are searched.
+---@param pattern string|mapped.View|mapped.Array
+---@param replacement string|number|table|function|mapped.View|mapped.Array
 ---@param n? integer at most so many times
----@return string result
+---@param target? mapped.View
+---@return string|integer result
 ---@return integer count
-function View:gsub(pattern, replacement, n) end
+function View:gsub(pattern, replacement, n, target) end
 
 ---Returns the first and the last position of the last match that begins at `init`
 ---or behind; nil if there is none. There are no patterns.
@@ -654,7 +703,7 @@ function View:lines(keep) end
 
 ---Iterates over the parts between separators, each a slice, without a copy. There
 ---is always one part more than there are separators. There are no patterns.
----@param separator string not empty
+---@param separator mapped.Needle not empty
 ---@return fun(): mapped.Slice?
 function View:split(separator) end
 
@@ -699,10 +748,42 @@ function View:records(layout) end
 ---returns nil, message, `mapped.status.BUSY`; growth leaves the exported memory
 ---in place (see `Region:resize`), and `close` fills it with zeros.
 ---
+---A C library that knows `luabuffer.h`, which is installed with this module, takes
+---a region, slice, array or records itself: it gets address, length and whether it
+---may write, for a time that it ends, and is told of lost pages. Until then to
+---close or shrink the region returns `mapped.status.BUSY`.
+---
 ---A lost page reads as zeros through the address, and `close` returns an error
 ---for it. Raises if a page of these bytes is known to be lost.
 ---@return lightuserdata
 function View:topointer() end
+
+---Returns a handle of the io library over the bytes that there are now, at the
+---first one: `read`, `lines`, `seek`, `write`, `io.output` and C libraries that take
+---a handle do with it what they do with a file. It never gets longer: what is
+---written behind the last byte fails with ENOSPC.
+---
+---In mode "r+", the default where the bytes can be written, the handle has no
+---buffer: a write is in the memory when it returns. In mode "r" it only reads, and
+---has a buffer, which makes it ten times as fast. The handle keeps the region alive, but not open: once
+---that is closed, reads and writes fail with EBADF. A lost page fails with its
+---cause, as ENODATA. The handle has no descriptor, so `mapped.open` refuses it.
+---@param mode? "r"|"r+"
+---@return file*? handle
+---@return string? message for devices, and where the system has no such streams
+---@return integer? code
+function View:file(mode) end
+
+---Writes the bytes to a handle, whose buffer may keep the last of them until it is
+---flushed, or to a descriptor, at the place where that is, without a string.
+---Returns how many they are; or nil, a message, errno and how many were written
+---before the failure. Raises if a page is lost, and writes nothing of it.
+---@param file file*|integer
+---@return integer? written
+---@return string? message
+---@return integer? errno
+---@return integer? written
+function View:write_to(file) end
 
 ---How bytes will be used. No advice changes a byte.
 ---@alias mapped.Advice
@@ -794,9 +875,16 @@ function View:munlock() end
 ---@return integer? code
 function View:protect(mode) end
 
----Whether a byte of it can't be written.
----@return boolean
-function View:readonly() end
+---Whether a byte of it can't be written. With `true`: returns a slice of the same
+---bytes through which nothing can be written, nor through what is made from it:
+---slices, arrays, records, atomic words. Others go on writing these bytes, and
+---`region` returns the region as it is. The address that `topointer` returns
+---can't say that it is for reading.
+---@param view? true
+---@return boolean|mapped.Slice
+---@overload fun(self: mapped.View): boolean
+---@overload fun(self: mapped.View, view: true): mapped.Slice
+function View:readonly(view) end
 
 ---Returns whether the region was closed. Never raises.
 ---@return boolean
@@ -946,7 +1034,8 @@ function Layout:fields() end
 
 ---One record in place. Its fields are read and written by name; `pairs` iterates
 ---over them in the order of the layout. A number is a number, `bool` a boolean,
----`char[n]` a string without trailing zero bytes, any other `[n]` an array in
+---`char[n]` a string without trailing zero bytes, to which a view can be assigned
+---too, any other `[n]` an array in
 ---place, to which a table or an array of as many values can be assigned. A record
 ---in the record is a record in place, and `{...}[n]` are records in place; a
 ---record, a table of all its fields, or as many of these can be assigned. `==`
@@ -1026,8 +1115,12 @@ function Array:copy_from(values, pos) end
 ---@return mapped.Slice
 function Array:bytes() end
 
----@return boolean
-function Array:readonly() end
+---As `View:readonly`; with `true` it returns an array.
+---@param view? true
+---@return boolean|mapped.Array
+---@overload fun(self: mapped.Array): boolean
+---@overload fun(self: mapped.Array, view: true): mapped.Array
+function Array:readonly(view) end
 
 ---Returns whether the region was closed. Never raises.
 ---@return boolean

@@ -40,9 +40,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200 if self.path == "/" else 404, str(counts))
 
     def do_POST(self):
-        length, jobs = int(self.headers["Content-Length"]), self.server.jobs
-        sent = (self.path == "/jobs" and length <= jobs.longest
-                and jobs.try_send(self.rfile.read(length)))
+        length, jobs = self.headers.get("Content-Length", ""), self.server.jobs
+        sent = (self.path == "/jobs" and re.fullmatch("[0-9]{1,9}", length)
+                and int(length) <= jobs.longest
+                and jobs.try_send(self.rfile.read(int(length))))
         self.answer(202 if sent else 503)
 
 

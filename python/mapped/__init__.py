@@ -13,11 +13,14 @@ IndexError (from unpack and pack a PackRangeError, which is one), a closed regio
 a ValueError, a lost page a FaultError.
 """
 
+import io as _io
+
 from . import _layouts  # used by the extension, which needs no descriptor then
 from ._mapped import (
     Array,
     Atomic,
     FaultError,
+    File,
     Layout,
     Lock,
     Mutex,
@@ -41,11 +44,15 @@ from ._mapped import (
     windows,
     wrap,
 )
+from . import mmap
+
+_io.BufferedIOBase.register(File)
 
 __all__ = [
     "Array",
     "Atomic",
     "FaultError",
+    "File",
     "Layout",
     "Lock",
     "Mutex",
@@ -61,6 +68,7 @@ __all__ = [
     "fence",
     "guard",
     "layout",
+    "mmap",
     "open",
     "shared",
     "stats",

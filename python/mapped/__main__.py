@@ -2,7 +2,7 @@
 
 A command reads no more of a file than it needs. Exit status: 0; 1 if `find` found
 nothing or `lost` found lost pages; 2 for wrong usage and for files that can't be
-mapped; 130 after Ctrl-C.
+mapped, which keep no other file from its turn; 130 after Ctrl-C.
 """
 import argparse
 import io
@@ -19,6 +19,7 @@ import time
 import mapped
 
 FOUND, NOT_FOUND, TROUBLE, INTERRUPTED = 0, 1, 2, 130
+LOST = 1
 LINE_BYTES = 16
 SHOWN_BYTES = 80  # of a match
 BAR_WIDTH = 30
@@ -131,22 +132,21 @@ def part(region, arguments):
     return region[arguments.offset:end]
 
 
-def command_info(arguments, output):
+def command_info(path, arguments, output):
     """size, blocks on the disk, and identity of files"""
-    for path in arguments.files:
-        with mapped.open(path) as region:
-            found = os.stat(path)
-            spare = found.st_size - region.size if found.st_size else 0
-            facts = {"file": path, "size": region.size, "spare": spare,
-                     "allocated": found.st_blocks * 512,
-                     "device": found.st_dev, "inode": found.st_ino,
-                     "mode": oct(found.st_mode & 0o7777),
-                     "modified": found.st_mtime}
-            output.result(
-                facts, f"{path}: {region.size} bytes ({human(region.size)}), "
-                f"{human(facts['allocated'])} on the disk, "
-                f"inode {facts['inode']} of device {facts['device']}"
-                + (f", and {spare} bytes spare of append" if spare else ""))
+    with mapped.open(path) as region:
+        found = os.stat(path)
+        spare = found.st_size - region.size if found.st_size else 0
+        facts = {"file": path, "size": region.size, "spare": spare,
+                 "allocated": found.st_blocks * 512,
+                 "device": found.st_dev, "inode": found.st_ino,
+                 "mode": oct(found.st_mode & 0o7777),
+                 "modified": found.st_mtime}
+        output.result(
+            facts, f"{path}: {region.size} bytes ({human(region.size)}), "
+            f"{human(facts['allocated'])} on the disk, "
+            f"inode {facts['inode']} of device {facts['device']}"
+            + (f", and {spare} bytes spare of append" if spare else ""))
     return FOUND
 
 
@@ -191,9 +191,9 @@ def whole(data, item):
     return data[:len(data) // item * item]
 
 
-def command_dump(arguments, output):
+def command_dump(path, arguments, output):
     """bytes in hex, as elements of a type, or as records of a layout"""
-    with mapped.open(arguments.file) as region:
+    with mapped.open(path) as region:
         data = part(region, arguments)
         if arguments.layout is not None:
             layout = mapped.layout(arguments.layout)
@@ -223,8 +223,8 @@ def matches(data, arguments):
         yield at, len(needle)
 
 
-def find_in(path, arguments, output):
-    """How many matches were shown."""
+def command_find(path, arguments, output):
+    """text, bytes or a regular expression: offset and match, as grep -ob does"""
     count = 0
     several = len(arguments.files) > 1
     with mapped.open(path) as region:
@@ -241,13 +241,7 @@ def find_in(path, arguments, output):
     if arguments.count:
         output.result({"file": path, "count": count},
                       f"{path}:" * several + str(count))
-    return count
-
-
-def command_find(arguments, output):
-    """text, bytes or a regular expression: offset and match, as grep -ob does"""
-    counts = [find_in(path, arguments, output) for path in arguments.files]
-    return FOUND if any(counts) else NOT_FOUND
+    return FOUND if count else NOT_FOUND
 
 
 def lost_pages(path, progress):
@@ -273,21 +267,18 @@ def lost_pages(path, progress):
     progress(total, total)
 
 
-def command_lost(arguments, output):
+def command_lost(path, arguments, output):
     """pages that can't be read, and why: every page of the files is tried"""
-    status = FOUND
-    for path in arguments.files:
-        progress = Progress("trying", path, arguments.quiet)
-        count = 0
-        for count, (at, reason) in enumerate(lost_pages(path, progress), 1):
-            output.result({"file": path, "offset": at, "errno": reason,
-                           "reason": os.strerror(reason)},
-                          f"{path}: page at {at} lost: {os.strerror(reason)}")
-        if count == 0:
-            output.result({"file": path, "lost": 0}, f"{path}: no page lost")
-        else:
-            status = NOT_FOUND
-    return status
+    progress = Progress("trying", path, arguments.quiet)
+    count = 0
+    for count, (at, reason) in enumerate(lost_pages(path, progress), 1):
+        output.result({"file": path, "offset": at, "errno": reason,
+                       "reason": os.strerror(reason)},
+                      f"{path}: page at {at} lost: {os.strerror(reason)}")
+    if count > 0:
+        return LOST
+    output.result({"file": path, "lost": 0}, f"{path}: no page lost")
+    return FOUND
 
 
 SHADES = " .:-=+*#%@"
@@ -314,49 +305,46 @@ def draw(text):
                    for shade in text)
 
 
-def command_residency(arguments, output):
+def command_residency(path, arguments, output):
     """which pages are in memory: counts, and a map of the file"""
-    for path in arguments.files:
-        with mapped.open(path) as region:
-            found = region.residency(map=True)
-        facts = {"file": path, "page_size": found.page_size,
-                 "pages": found.pages, "resident": found.resident,
-                 "dirty": found.dirty, "writeback": found.writeback}
-        line = (f"{path}: {found.resident} of {found.pages} pages in memory "
-                f"({human(found.resident * found.page_size)})")
-        if found.dirty is not None:
-            line += f", {found.dirty} dirty, {found.writeback} being written"
-        width = max(shutil.get_terminal_size().columns - 2, 1)
-        text = shades(found.map, found.pages, MAP_ROWS * width)
-        output.result(facts, line, *(
-            f"|{draw(text[at:at + width])}|" for at in range(0, len(text), width)))
+    with mapped.open(path) as region:
+        found = region.residency(map=True)
+    facts = {"file": path, "page_size": found.page_size,
+             "pages": found.pages, "resident": found.resident,
+             "dirty": found.dirty, "writeback": found.writeback}
+    line = (f"{path}: {found.resident} of {found.pages} pages in memory "
+            f"({human(found.resident * found.page_size)})")
+    if found.dirty is not None:
+        line += f", {found.dirty} dirty, {found.writeback} being written"
+    width = max(shutil.get_terminal_size().columns - 2, 1)
+    text = shades(found.map, found.pages, MAP_ROWS * width)
+    output.result(facts, line, *(
+        f"|{draw(text[at:at + width])}|" for at in range(0, len(text), width)))
     return FOUND
 
 
-def command_warm(arguments, output):
+def command_warm(path, arguments, output):
     """read files into memory"""
-    for path in arguments.files:
-        with mapped.open(path) as region:
-            region.prefetch(progress=Progress("warming", path, arguments.quiet))
-            output.result({"file": path, "bytes": len(region)},
-                          f"{path}: {human(len(region))} in memory")
+    with mapped.open(path) as region:
+        region.prefetch(progress=Progress("warming", path, arguments.quiet))
+        output.result({"file": path, "bytes": len(region)},
+                      f"{path}: {human(len(region))} in memory")
     return FOUND
 
 
 FLUSHED_AT_ONCE = 16 << 20
 
 
-def command_flush(arguments, output):
+def command_flush(path, arguments, output):
     """write to the disk what has been changed in files, and wait for it"""
-    for path in arguments.files:
-        progress = Progress("flushing", path, arguments.quiet)
-        with mapped.open(path, "r+") as region:
-            total = len(region)
-            for at in range(0, total or 1, FLUSHED_AT_ONCE):
-                region[at:at + FLUSHED_AT_ONCE].flush()
-                progress(min(at + FLUSHED_AT_ONCE, total), total)
-        output.result({"file": path, "bytes": total},
-                      f"{path}: {human(total)} on the disk")
+    progress = Progress("flushing", path, arguments.quiet)
+    with mapped.open(path, "r+") as region:
+        total = len(region)
+        for at in range(0, total or 1, FLUSHED_AT_ONCE):
+            region[at:at + FLUSHED_AT_ONCE].flush()
+            progress(min(at + FLUSHED_AT_ONCE, total), total)
+    output.result({"file": path, "bytes": total},
+                  f"{path}: {human(total)} on the disk")
     return FOUND
 
 
@@ -365,7 +353,7 @@ def add_command(commands, function, parents):
     command = commands.add_parser(
         name, help=function.__doc__, description=function.__doc__,
         parents=parents)
-    command.set_defaults(run=function)
+    command.set_defaults(run=function, combine=max)
     return command
 
 
@@ -399,7 +387,7 @@ def make_parser():
     as_json, files, span, quiet = common_options()
     add_command(commands, command_info, [as_json, files])
     dump = add_command(commands, command_dump, [as_json, span])
-    dump.add_argument("file", metavar="FILE")
+    dump.add_argument("files", nargs=1, metavar="FILE")
     kind = dump.add_mutually_exclusive_group()
     kind.add_argument("--type", metavar="CODE",
                       help="elements, as cast() takes them: '<I', u24be, f16")
@@ -408,6 +396,7 @@ def make_parser():
     find = add_command(commands, command_find, [as_json, span])
     find.add_argument("pattern", metavar="PATTERN")
     find.add_argument("files", nargs="+", metavar="FILE")
+    find.set_defaults(combine=min)
     how = find.add_mutually_exclusive_group()
     how.add_argument("-e", "--regex", action="store_true",
                      help="the pattern is a regular expression of bytes")
@@ -445,22 +434,40 @@ def prepare_streams():
             stream.reconfigure(errors="backslashreplace")
 
 
+def report(error):
+    """Shows an OSError."""
+    named = f"{error.filename}: " if error.filename is not None else ""
+    print(f"mapped: {named}{error.strerror}", file=sys.stderr)
+
+
+def run_for_each_file(arguments, output):
+    """Returns the status of all files together."""
+    statuses, trouble = [], False
+    for path in arguments.files:
+        try:
+            statuses.append(arguments.run(path, arguments, output))
+        except OSError as error:
+            if error.filename is None:  # standard output's
+                raise
+            report(error)
+            trouble = True
+    return TROUBLE if trouble else arguments.combine(statuses)
+
+
 def main(words=None):
     prepare_streams()
     parser, commands = make_parser()
     words = sys.argv[1:] if words is None else words
     arguments = parser.parse_args(completed(words, commands.choices))
     try:
-        status = arguments.run(arguments, Output(arguments.json))
+        status = run_for_each_file(arguments, Output(arguments.json))
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # the reader has seen enough, as with any filter
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        named = error.filename is not None
-        print("mapped: " + f"{error.filename}: " * named + f"{error.strerror}",
-              file=sys.stderr)
+        report(error)
     except (ValueError, OverflowError, RecursionError, MemoryError,
             re.error) as error:
         print(f"mapped: {shortened(str(error) or type(error).__name__)}",

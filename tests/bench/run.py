@@ -84,10 +84,57 @@ def table(results):
                      for row in rows)
 
 
+def first_line(*command):
+    """What a command says first, of a version for example; empty without it."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.STDOUT, check=True, cwd=HERE)
+    except (subprocess.SubprocessError, OSError):
+        return ""
+    return done.stdout.partition("\n")[0]
+
+
+def processor():
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in text.splitlines()
+             if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def circumstances():
+    """Where and of what something was measured."""
+    return {"machine": platform.machine(), "processor": processor(),
+            "processors": os.cpu_count(), "system": platform.platform(),
+            "commit": first_line("git", "describe", "--always", "--dirty",
+                                 "--abbrev=40"),
+            "versions": {
+                "compiler": first_line(os.environ["MAPPED_CC"], "--version"),
+                "libc": " ".join(platform.libc_ver()),
+                "lua": first_line(os.environ["MAPPED_LUA"], "-v"),
+                "python": first_line(os.environ["MAPPED_PYTHON"], "-V")}}
+
+
+def draw(results, sizes, target):
+    """Draws bench.svg and bench-sizes.svg."""
+    try:
+        from plot import draw_sizes, draw_table
+    except ImportError as error:
+        print(f"not drawn: {error}")
+        return
+    draw_table(results, target.with_suffix(".svg"))
+    draw_sizes(sizes, target.with_name(f"{target.stem}-sizes.svg"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--json", required=True, help="where to write results")
+    parser.add_argument("--plot", action="store_true",
+                        help="also draw the results beside the JSON, and "
+                             "measure and draw how times grow with size")
     arguments = parser.parse_args()
     collected, failures = {}, []
     for _ in range(max(arguments.runs, 1)):
@@ -100,12 +147,16 @@ def main():
             for row in rows:
                 collected.setdefault(row["row"], []).append(row)
     results = [summary(rows) for rows in collected.values()]
-    pathlib.Path(arguments.json).write_text(json.dumps({
-        "machine": platform.machine(), "system": platform.platform(),
-        "rows": results}, indent=1) + "\n")
+    sizes = measure([os.environ["MAPPED_PYTHON"], str(HERE / "sizes.py")]) \
+        if arguments.plot else []
+    target = pathlib.Path(arguments.json)
+    target.write_text(json.dumps({**circumstances(), "rows": results,
+                                  "sizes": sizes}, indent=1) + "\n")
     print(table(results))
     for failure in failures:
         print(f"FAILED {failure}")
+    if arguments.plot:
+        draw(results, sizes, target)
     return 1 if failures or not results else 0
 
 

@@ -23,7 +23,8 @@ HARMLESS = set("""
     getrlimit getrlimit64 sysconf clock_gettime nanosleep
     access kill pthread_once statx sscanf __isoc99_sscanf __tls_get_addr
     sigaddset sigdelset sigfillset sigismember pthread_sigmask
-    close unlink
+    pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock
+    close unlink fwrite setvbuf
     isalnum isalpha iscntrl isdigit isgraph islower isprint ispunct isspace
     isupper isxdigit tolower __ctype_b_loc __ctype_tolower_loc
 """.split())

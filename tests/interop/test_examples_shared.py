@@ -1,5 +1,6 @@
 """Guards against examples of shared memory that lose or repeat what they share,
 or leave a process or shared memory behind."""
+import http.client
 import os
 import pathlib
 import re
@@ -200,6 +201,18 @@ def test_web_counter_answers(web):
             web.get(path, data)
         assert refused.value.code == status
         refused.value.close()
+
+
+@pytest.mark.parametrize("length", [None, "-1", "a",
+                                    pytest.param("1" * 5000, id="long")])
+def test_web_counter_refuses_a_length_that_is_none(web, length):
+    connection = http.client.HTTPConnection(web.address.split("/")[2], timeout=60)
+    connection.putrequest("POST", "/jobs")
+    if length is not None:
+        connection.putheader("Content-Length", length)
+    connection.endheaders()
+    assert connection.getresponse().status == 503
+    connection.close()
 
 
 def test_web_counter_starts_a_killed_worker_again(web):

@@ -39,7 +39,7 @@ HARMLESS = {"lua": set("""
     PyObject_GC_UnTrack PyObject_HashNotImplemented PyObject_Init
     PyObject_SelfIter PySlice_AdjustIndices PySlice_Type PyTuple_GetItem
     PyTuple_SetItem PyTuple_Size PyTuple_Type PyType_GetFlags
-    PyType_GetModuleState PyType_IsSubtype PyUnicode_CompareWithASCIIString
+    PyType_GetModuleState PyType_GetSlot PyType_IsSubtype PyUnicode_CompareWithASCIIString
     PyUnicode_Type PyUnicode_GetLength Py_Version
     _Py_FalseStruct _Py_NoneStruct _Py_NotImplementedStruct _Py_TrueStruct
     """.split())}

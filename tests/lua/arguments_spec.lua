@@ -62,15 +62,16 @@ describe("a surplus argument", function()
       copy_from = 2, copy_to = 2, fill = 3, move = 3, get = 2, set = 3,
       cast = 1, records = 1, topointer = 0, unpack = 2, rfind = 2, count = 3,
       startswith = 1, endswith = 1, flush = 1, lines = 1, split = 1, find = 3,
-      match = 2, gmatch = 2, gsub = 3, readonly = 0, offset = 0, closed = 0,
+      match = 2, gmatch = 2, gsub = 4, readonly = 1, offset = 0, closed = 0,
       region = 0, advise = 1, discard = 0, revert = 0, prefetch = 2,
       residency = 1, mlock = 0, munlock = 0, protect = 1, atomic = 2,
+      file = 1, write_to = 1,
       lock = 1 },
     lock = { unlock = 0, held = 0 },
     atomic = { load = 1, store = 2, exchange = 2, compare_exchange = 3, add = 2,
       sub = 2, and_ = 2, or_ = 2, xor = 2, wait = 2, notify = 1, region = 0,
       offset = 0 },
-    array = { sub = 2, bytes = 0, totable = 2, copy_from = 2, readonly = 0,
+    array = { sub = 2, bytes = 0, totable = 2, copy_from = 2, readonly = 1,
       offset = 0, closed = 0, region = 0 },
     records = { sub = 2, bytes = 0, totable = 2, copy_from = 2, layout = 0,
       column = 2 },
@@ -78,7 +79,7 @@ describe("a surplus argument", function()
     windows = { find = 2, count = 1, lines = 1, seek = 1, size = 0, close = 0,
       closed = 0 },
     module = { open = 3, anonymous = 2, layout = 1, guard = 1, stats = 0, windows = 3,
-      fence = 1, unlink = 1, shared = 4, Mutex = 1, Ring = 1 },
+      fence = 1, unlink = 1, shared = 4, Mutex = 1, Ring = 1, type = 1 },
     mutex = { lock = 1, unlock = 0, abandon = 0 },
     ring = { send = 2, try_send = 1, send_many = 2, recv = 1, try_recv = 0,
       recv_many = 2, reserve = 2, commit = 1, peek = 1, release = 0, cancel = 0,
@@ -322,10 +323,11 @@ describe("an error", function()
   it("names what was called, and the file", function()
     local path = support.file("abc")
     local region <close> = assert(mapped.open(path))
-    assert.equal(path .. ": fill: attempt to write to read-only memory",
+    assert.equal(path .. ': fill: attempt to write to read-only memory (open '
+      .. 'with "r+" to change the file, or with "c" to change a private copy)',
                  failure(region.fill, region, 1))
-    assert.equal(path .. ": append: attempt to write to read-only memory",
-                 failure(region.append, region, "x"))
+    assert.equal(path .. ': append: attempt to write to read-only memory '
+      .. '(open with "r+")', failure(region.append, region, "x"))
     local copy <close> = assert(mapped.open(path, "c"))
     local _, refused = copy:append("x")
     assert.matches(path .. ": append: ", refused, 1, true)

@@ -232,6 +232,8 @@ local makers = {
     return mapped.Ring(region)
   end,
   function() return view():gmatch(any(PATTERNS)) end,
+  function() return view():file() end,
+  function() return view():readonly(true) end,
   function() return view():lines() end,
   function() return view():split("x") end,
   function()
@@ -318,6 +320,14 @@ local function at_once(f, last)
   end
 end
 
+-- Returns the method write_to for handles alone: a number might be any
+-- descriptor.
+local function to_handles(f)
+  return function(object, to, ...)
+    return f(object, tonumber(to) == nil and to or nil, ...)
+  end
+end
+
 -- Returns every method and metamethod of an object, by name.
 local function functions_of(object)
   local found = {}
@@ -327,7 +337,8 @@ local function functions_of(object)
     local _, methods = debug.getupvalue(index, debug.getinfo(index).nups)
     local waits = WAITS[rawget(meta, "__name")] or {}
     for name, f in pairs(type(methods) == "table" and methods or {}) do
-      found[name] = waits[name] and at_once(f, waits[name]) or f
+      found[name] = waits[name] and at_once(f, waits[name])
+        or name == "write_to" and to_handles(f) or f
     end
   end
   for name, f in pairs(meta or {}) do
@@ -362,6 +373,8 @@ local operators = {
   function(a, b) return a < b end,
   function(a, b) return a <= b end,
   function(a, b) return a .. b end,
+  function(a, b) return a:write(b) end,
+  function(a, b) return a:read(b) end,
   function(a, b) return a + b end,
   function(a) return -a end,
   function(a, b, c) return a(b, c) end,

@@ -78,6 +78,7 @@ local METHODS = [[
   local texts = setmetatable({}, { __index = gc, __len = three })
   local numbers = setmetatable({}, { __index = three, __len = three })
   local memory, small = mapped.anonymous(LENGTH), mapped.anonymous(8)
+  local null = assert(io.open("/dev/null", "w"))
   local made = 0
   local function new(text)
     made = made + 1
@@ -93,6 +94,10 @@ local METHODS = [[
   end
 
   local view = {
+    __concat = { function(o) return o .. "a" end,
+      function(o) return 12.5 .. o end,
+      function(o) return o .. memory:records(LAYOUT):column("c") end },
+    __pairs = { first_pair },
     __eq = { function(o) return o == memory end,
       function(o) return memory == o end },
     __index = { function(o) return o[1] end, function(o) return o.find end,
@@ -109,6 +114,10 @@ local METHODS = [[
       function(o) return o:atomic(new("I8"), 9) end },
     lock = { function(o) return o:lock() end,
       function(o) return o:sub(2):lock { timeout = 0 } end },
+    file = { function(o) return o:file():read("a") end,
+      function(o) return o:file("r"):seek("end") end },
+    write_to = { function(o) return o:write_to(null) end,
+      function(o) return o:write_to(8999) end },
     advise = { function(o) return o:advise("random") end,
       function(o) return o:advise(new("cold")) end },
     discard = { function(o) return o:discard() end },
@@ -156,17 +165,23 @@ local METHODS = [[
       function(o) return o:gsub("a", texts, 3) end,
       function(o) return o:gsub("a", "%0%0") end,
       function(o) return o:gsub("a", { a = "bb" }) end,
-      function(o) return o:gsub(new("a"), "") end },
+      function(o) return o:gsub(new("a"), "") end,
+      function(o) return o:gsub(small, small) end,
+      function(o) return o:gsub("a", gc, 3, memory) end,
+      function(o) return o:gsub("a", "%0", nil, memory) end },
     lines = { function(o) return first(o:lines()) end,
       function(o) return first(o:lines(true)) end },
     match = { function(o) return o:match("(a+)()") end,
-      function(o) return o:match(new("a")) end },
+      function(o) return o:match(new("a")) end,
+      function(o) return memory:match(o) end },
     move = { function(o) return o:move(1, 9, 90) end },
     offset = { function(o) return o:offset() end },
     pack = { function(o) return o:pack("s4 z", 1, ("x"):rep(900), "x") end,
       function(o) return o:pack(("<I4 "):rep(made % 90 + 1), 1) end,
-      function(o) return o:pack("c4", 1, 12.5) end },
-    readonly = { function(o) return o:readonly() end },
+      function(o) return o:pack("c4", 1, 12.5) end,
+      function(o) return o:pack("s4", 1, memory:sub(1, 900)) end },
+    readonly = { function(o) return o:readonly() end,
+      function(o) return o:readonly(true):tostring() end },
     records = { function(o) return o:records(LAYOUT)[1].c end,
       function(o) return o:records(new("a:u8 ")) end },
     region = { function(o) return o:region():tostring() end },
@@ -213,6 +228,7 @@ local METHODS = [[
   }
   for name, calls in pairs(view) do region[name] = calls end
   local array = {
+    __concat = view.__concat,
     __eq = { function(o) return o == memory end,
       function(o) return o == o:sub(1) end },
     __index = { function(o) return o[1] end,
@@ -233,7 +249,8 @@ local METHODS = [[
       function(o) return o:copy_from(o, 1) end,
       function(o) return memory:copy_from(o) end },
     offset = view.offset,
-    readonly = view.readonly,
+    readonly = { function(o) return o:readonly() end,
+      function(o) return o:readonly(true)[1] end },
     region = view.region,
     sub = { function(o) return o:sub(2)[1] end },
     totable = { function(o) return o:totable() end,

@@ -20,7 +20,7 @@ describe("paging", function()
     local region <close> = assert(mapped.open(path))
     assert.matches("unknown advice 'dontneed'", failure(region.advise, region, "dontneed"), 1, true)
     assert.matches("string expected", failure(region.advise, region))
-    assert.is_true(#failure(region.advise, region, ("x"):rep(1000)) < 150)
+    assert.is_true(#failure(region.advise, region, ("x"):rep(1000)) < 250)
   end)
 
   it("refuses arguments that it doesn't know", function()

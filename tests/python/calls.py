@@ -317,6 +317,11 @@ def closed():
     return region
 
 
+def stand_in():
+    with open(file_of(any_of(SIZES)), "r+b") as file:
+        return mapped.mmap.mmap(file.fileno(), 0, access=any_of([0, 1, 2, 3]))
+
+
 MAKERS = [
     lambda: mapped.anonymous(any_of(SIZES)), lambda: mapped.anonymous(0),
     lambda: mapped.anonymous(any_of(SIZES), shared=True),
@@ -334,7 +339,8 @@ MAKERS = [
     lambda: mapped.anonymous(90).records("a:u16 b:char[7]")[2],
     lambda: mapped.anonymous(90).records("a:u16 b:char[7]").column("a"),
     lambda: view().lines(), lambda: view().split(b"x"), lambda: iter(view()),
-    lambda: memoryview(view()), closed,
+    lambda: memoryview(view()), closed, lambda: view().file(), stand_in,
+    lambda: mapped.mmap.mmap(-1, any_of(SIZES), any_of([1, 2])),
     lambda: np.frombuffer(view(), "u1"),
     lambda: mapped.Ring(mapped.anonymous(any_of([320, 1000, 5000]))),
     lambda: mapped.Mutex(mapped.anonymous(64)),

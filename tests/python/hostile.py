@@ -72,6 +72,15 @@ class Turns:
             list(region.lines())
             list(region.split(b"\n"))
 
+    def files(self):
+        with mapped.anonymous(300) as region:
+            file = region[self.step % 40:].file()
+            file.write(TEXT)
+            file.seek(1)
+            [file.readline(), file.readinto(bytearray(9)), file.readlines()]
+        with mapped.mmap.mmap(-1, 300) as copied:
+            copied[3:6] = copied.read(3) + copied[9::-99][:0]
+
     def formats(self):
         """Uses formats that are in the cache and new ones, at times more than
         it keeps."""

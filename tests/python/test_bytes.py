@@ -263,6 +263,27 @@ def test_repr_tells_what_it_is(path):
     assert "wrapped" in repr(mapped.wrap(b"x").region)
 
 
+def test_repr_of_what_belongs_to_a_region(path):
+    with mapped.open(path, "r+") as region:
+        lock = region.lock()
+        assert repr(lock) == "<mapped.Lock held>"
+        lock.unlock()
+        assert repr(lock) == "<mapped.Lock ended>"
+        region[:4096] = bytes(4096)
+        assert repr(mapped.Mutex(region[8:])) == (
+            f"<mapped.Mutex offset=8 of {region!r}>")
+        ring = mapped.Ring(region[64:4096])
+        assert repr(ring) == (
+            f"<mapped.Ring offset=64 capacity={ring.capacity} of {region!r}>")
+
+
+def test_repr_of_windows(path):
+    with mapped.windows(path, 1000) as windows:
+        assert repr(windows) == (
+            f"<mapped.Windows {str(path)!r} length=1000>")
+    assert repr(windows) == f"<mapped.Windows {str(path)!r} closed>"
+
+
 def shifted(data, up):
     return data[:1] + data[:-1] if up else data[1:] + data[-1:]
 

@@ -68,6 +68,26 @@ def test_messages_stay_short(words):
     assert len(done.err.splitlines()[-1]) < 400
 
 
+@pytest.mark.parametrize("words, shown", [
+    (["info"], "{}: 128 bytes"), (["find", "Needle"], "{}:72:Needle"),
+    (["find", "-c", "absent"], "{}:0"), (["residency"], "{}: "),
+    (["warm"], "{}: 128 B"), (["flush"], "{}: 128 B"), (["lost"], "{}: no page")])
+def test_a_file_in_trouble_keeps_no_other_from_its_turn(data, words, shown):
+    done = run(*words, "/nowhere", data, "/")
+    assert done.returncode == 2
+    assert done.out.startswith(shown.format(data))
+    assert done.err.splitlines() == ["mapped: /nowhere: No such file or directory",
+                                     "mapped: /: Is a directory"]
+
+
+def test_status_of_several_files(data, tmp_path):
+    other = tmp_path / "other"
+    other.write_bytes(b"another needle")
+    assert run("find", "Needle", data, other).returncode == 0
+    assert run("find", "another", data, other).returncode == 0
+    assert run("find", "absent", data, other).returncode == 1
+
+
 def test_find_stops_after_any_number(data):
     for most in ("9" * 18, "9" * 20, "9" * 9000):
         assert run("find", "-m", most, "eed", data).out == "65:eed\n73:eed\n"

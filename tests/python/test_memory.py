@@ -27,6 +27,7 @@ trades = "< id:u32 name:char[5] levels:u64[3]"
 records = region[:330].records(trades)
 spare = mapped.anonymous(1000)
 items = spare[:160].cast("I")
+mapping = mapped.mmap.mmap(-1, SIZE)
 rows = spare[200:266].records(trades)
 
 READS = {
@@ -57,6 +58,10 @@ READS = {
     "lines": lambda: [len(line) for line in region[:300].lines()],
     "split": lambda: [bytes(part) for part in region[:200].split(b"key")],
     "copy_from": lambda: spare.copy_from(numbers[::2]),
+    "file": lambda: (list(region[:300].file()), region.file().read(300),
+                     region.file().peek()),
+    "mmap": lambda: (mapping[:300], mapping[::-70], mapping.find(b"key", 0),
+                     list(mapping[:9])),
     "startswith": lambda: region.startswith((b"a", b"one")),
     "wrap": lambda: mapped.wrap(bytearray(b"abc"))[1:].tobytes(),
     "repr": lambda: (repr(numbers), repr(records), repr(records.layout)),

@@ -165,6 +165,28 @@ def test_abandoned_mutex_says_so(shared):
     mutex.unlock()
 
 
+def test_block_gives_back_what_it_still_holds_and_no_more(shared):
+    mutex, other = mapped.Mutex(shared), mapped.Mutex(shared)
+    with pytest.raises(KeyError):
+        with mutex:
+            mutex.abandon()
+            raise KeyError
+    with mutex:
+        assert mutex.owner_died
+        mutex.unlock()
+        assert not other.lock(0)
+    with pytest.raises(TimeoutError):
+        mutex.lock(0)
+    other.unlock()
+    with mutex:
+        child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with mutex:
+        pass
+
+
 @unless_hostile
 def test_death_is_not_forgotten_when_a_handler_raises(shared):
     """The mutex was taken from a dead owner when the handler raised."""

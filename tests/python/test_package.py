@@ -1,11 +1,13 @@
 """Guards against a wheel whose files depend on whether it is built from the
-checkout or from an sdist, or on the time; against an extension that works in
-one version of CPython only; and against names, docstrings, signatures and stubs
-that disagree."""
+checkout or from an sdist, or on the time, or that needs a newer Linux than it
+says; against an extension that works in one version of CPython only; and against
+names, docstrings, signatures and stubs that disagree."""
 import importlib.util
 import inspect
 import os
 import pathlib
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +17,10 @@ import zipfile
 import pytest
 
 import mapped
-from support import run
+from support import copying_compiler, run
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+PLATFORM = f"manylinux_2_28_{platform.machine()}"
 BUILT = pathlib.Path(mapped.__file__).parent
 USE = """
 import mapped, sys
@@ -35,7 +38,11 @@ except ValueError:
 """
 sanitized = pytest.mark.skipif(
     os.environ.get("MAPPED_SANITIZE", "") != "",
-    reason="a wheel is built without sanitizers")
+    reason="a plain interpreter can't load a sanitized extension")
+wheels = pytest.mark.skipif(
+    os.environ.get("MAPPED_SANITIZE", "") != "" or
+    os.environ.get("MAPPED_CC", "gcc") != "gcc",
+    reason="a wheel is the same beside every build of scons")
 
 
 def build(function, source, target):
@@ -43,8 +50,8 @@ def build(function, source, target):
     does."""
     target.mkdir(exist_ok=True)
     name = run(sys.executable, "-B", "-c",
-               f"import backend, sys; print(backend.{function}(sys.argv[1]))",
-               target, cwd=source).split()[-1]
+               f"import backend, sys; print(backend.{function}(sys.argv[1], "
+               f"{{'platform': '{PLATFORM}'}}))", target, cwd=source).split()[-1]
     return target / name
 
 
@@ -58,10 +65,10 @@ def sdist(tmp_path_factory):
     return build("build_sdist", TOP / "python", tmp_path_factory.mktemp("s"))
 
 
-@sanitized
+@wheels
 @pytest.mark.slow
 def test_wheel_holds_what_scons_builds(wheel):
-    assert wheel.name.startswith("mapped-0.1.0-cp311-abi3-")
+    assert wheel.name == f"mapped_memory-0.1.0-cp311-abi3-{PLATFORM}.whl"
     with zipfile.ZipFile(wheel) as archive:
         assert archive.testzip() is None
         inside = {name for name in archive.namelist()
@@ -73,16 +80,47 @@ def test_wheel_holds_what_scons_builds(wheel):
                       if path.name != "__pycache__"}
 
 
-@sanitized
+@wheels
 @pytest.mark.slow
 def test_wheel_is_the_same_from_the_sdist_and_every_time(wheel, sdist, tmp_path):
     with tarfile.open(sdist) as archive:
         assert {member.name.split("/")[0] for member in archive} == {
-            "mapped-0.1.0"}
+            "mapped_memory-0.1.0"}
         archive.extractall(tmp_path)
-    again = build("build_wheel", tmp_path / "mapped-0.1.0", tmp_path / "again")
+    again = build("build_wheel", tmp_path / "mapped_memory-0.1.0",
+                  tmp_path / "again")
     assert again.name == wheel.name
     assert again.read_bytes() == wheel.read_bytes()
+
+
+@wheels
+@pytest.mark.slow
+def test_wheel_needs_no_newer_glibc_than_it_says(wheel, tmp_path):
+    """backend.py looks for the same by itself."""
+    with zipfile.ZipFile(wheel) as archive:
+        extension = archive.extract("mapped/_mapped.abi3.so", tmp_path)
+    needed = re.findall(r"\bGLIBC_(\d+)\.(\d+)", run("objdump", "-T", extension))
+    assert (2, 2) < max((int(a), int(b)) for a, b in needed) <= (2, 28)
+    libraries = re.findall(r"NEEDED +(\S+)", run("objdump", "-p", extension))
+    assert {name.split(".")[0] for name in libraries} <= {
+        "libc", "libpthread", "ld-linux-x86-64", "ld-linux-aarch64"}
+
+
+@wheels
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("auditwheel"), reason="no auditwheel here")
+def test_wheel_is_one_that_auditwheel_accepts(wheel):
+    assert f'platform tag: "{PLATFORM}"' in " ".join(
+        run("auditwheel", "show", wheel).split())
+
+
+@wheels
+@pytest.mark.slow
+def test_wheel_works(wheel, tmp_path, path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    assert run(sys.executable, "-c", USE, path, cwd=tmp_path, env={
+        **os.environ, "PYTHONPATH": str(tmp_path / "site")}) == "fine\n"
 
 
 def test_sdist_is_the_same_every_time(sdist, tmp_path):
@@ -90,21 +128,47 @@ def test_sdist_is_the_same_every_time(sdist, tmp_path):
     assert again.read_bytes() == sdist.read_bytes()
 
 
-@sanitized
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A copy of the sources, and an interpreter with nothing but pip."""
+    if importlib.util.find_spec("ensurepip") is None:
+        pytest.skip("this Python has no ensurepip (python3-venv)")
+    folder = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", folder / "env")
+    shutil.copytree(TOP, folder / "source", ignore=shutil.ignore_patterns(
+        "build", ".git", "tests", "docs"))
+    return folder / "env/bin/python", folder / "source/python"
+
+
+def pip(python, *arguments, **variables):
+    return run(python, "-m", "pip", *arguments, env={
+        **os.environ, "PYTHONPATH": "", "CFLAGS": "-O0", **variables})
+
+
+@wheels
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("ensurepip") is None,
-                    reason="this Python has no ensurepip (python3-venv)")
-def test_pip_installs_it_without_a_network(tmp_path, path):
-    run(sys.executable, "-m", "venv", tmp_path / "env")
-    source = tmp_path / "source"
-    shutil.copytree(TOP / "python", source / "python")
-    shutil.copytree(TOP / "core", source / "core")
-    shutil.copy(TOP / "LICENSE", source)
-    python = tmp_path / "env/bin/python"
-    run(python, "-m", "pip", "install", "--no-index", source / "python",
-        env={**os.environ, "PYTHONPATH": ""})
+def test_pip_installs_it_without_a_network(environment, tmp_path, path):
+    python, source = environment
+    pip(python, "install", "--no-index", source)
     assert run(python, "-c", USE, path, cwd=tmp_path,
                env={**os.environ, "PYTHONPATH": ""}) == "fine\n"
+    pip(python, "uninstall", "-y", "mapped-memory")
+
+
+@wheels
+@pytest.mark.slow
+def test_pip_installs_it_editable(environment, tmp_path):
+    python, source = environment
+    compiler = copying_compiler(tmp_path, BUILT / "_mapped.abi3.so")
+    pip(python, "install", "--no-index", "--editable", source, CC=compiler)
+    with open(source / "mapped/__init__.py", "a") as file:
+        file.write("\nchanged = len(anonymous(4096))\n")
+    output = run(python, "-c", "import mapped; print(mapped.__file__, "
+                 "mapped.changed)", cwd=tmp_path,
+                 env={**os.environ, "PYTHONPATH": ""})
+    assert output == f"{source / 'mapped/__init__.py'} 4096\n"
+    assert "mapped-memory" in pip(python, "list", "--editable")
+    pip(python, "uninstall", "-y", "mapped-memory")
 
 
 def interpreters():

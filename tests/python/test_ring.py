@@ -15,6 +15,7 @@ import time
 import pytest
 
 import mapped
+from mapped import _asyncio
 
 SIZE = 4096
 
@@ -460,6 +461,54 @@ def test_asyncio_waits_without_a_thread(shared):
     threads = threading.active_count()
     assert asyncio.run(ask()) == [b"aa", b"bb", b"endend"]
     assert threading.active_count() == threads
+
+
+def test_asyncio_iterates_on_after_a_step_was_cancelled(shared):
+    ring = mapped.Ring(shared)
+
+    async def run():
+        records = aiter(ring)
+        for i in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(records), 0.005)
+            ring.send(b"%d" % i)
+            assert await anext(records) == b"%d" % i
+
+    asyncio.run(run())
+
+
+def test_asyncio_wakes_only_the_task_that_has_a_record(shared):
+    """The others are not run again and again to look for themselves."""
+    rings = [mapped.Ring(shared[at:at + 512]) for at in range(0, SIZE, 512)]
+    tries = []
+
+    class Counted:
+        def __init__(self, ring):
+            self.ring = ring
+
+        def __getattr__(self, name):
+            if name == "try_recv":
+                tries.append(self.ring)
+            return getattr(self.ring, name)
+
+    async def run():
+        tasks = [asyncio.create_task(_asyncio.recv(Counted(ring)))
+                 for ring in rings]
+        turns = _asyncio._turns
+        loop = asyncio.get_running_loop()
+        while loop not in turns or len(turns[loop]._waiting) < len(rings):
+            await asyncio.sleep(0)
+        before = len(tries)
+        await asyncio.sleep(0.02)
+        assert len(tries) == before
+        rings[1].send(b"x")
+        assert await tasks[1] == b"x"
+        shared.close()
+        for task in [*tasks[:1], *tasks[2:]]:
+            with pytest.raises(ValueError, match="closed region"):
+                await task
+
+    asyncio.run(run())
 
 
 def test_ring_goes_to_a_worker(tmp_path):

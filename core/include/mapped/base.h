@@ -27,7 +27,10 @@
 
 #define MAPPED__LIKELY(x) __builtin_expect(!!(x), 1)
 #define MAPPED__UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define MAPPED__INLINE static inline __attribute__((always_inline, unused))
+/* src/library/mapped.c makes symbols of the inline functions with another. */
+#ifndef MAPPED__INLINE
+#    define MAPPED__INLINE static inline __attribute__((always_inline, unused))
+#endif
 #define MAPPED__NOINLINE __attribute__((noinline))
 /* A result that says whether what was done or read counts. */
 #define MAPPED__MUST_USE __attribute__((warn_unused_result))

@@ -52,7 +52,10 @@ MAPPED__MUST_USE mapped_status mapped_move(mapped_slice slice, size_t to,
  * meanwhile shows them, too; one to less than all that is being appended is
  * MAPPED_BUSY, and so is any growth while one goes on whose bytes were
  * truncated. If the process forks in the middle of one, from a fault handler,
- * the append ends as ever in the parent, and in the child with MAPPED_RANGE.
+ * the append ends as ever in the parent, and in the child with MAPPED_RANGE (at
+ * a limit on memory the child's region is closed instead). It stores nothing to
+ * the file there. Until it ends, what the handler writes in the child to pages
+ * that the append stores to stays in the child, and is gone then.
  *
  * What is appended goes to the end of the region, not to that of a file that
  * others have made longer meanwhile: writers that take turns hold a lock, and

@@ -12,7 +12,11 @@
  *     mapped_region_release(region);
  *
  * Every fallible function returns a mapped_status and takes a mapped_error that
- * may be NULL. Outputs are untouched on failure unless said otherwise. */
+ * may be NULL. Outputs are untouched on failure unless said otherwise.
+ *
+ * Inline functions are symbols of the libraries, too, for languages that call C
+ * without its headers. Such a language must be able to pass a mapped_slice, a
+ * struct of three words, by value. */
 #ifndef MAPPED_MAPPED_H
 #define MAPPED_MAPPED_H
 
@@ -42,6 +46,7 @@
 #include <mapped/search.h>
 #include <mapped/slice.h>
 #include <mapped/span.h>
+#include <mapped/stream.h>
 #include <mapped/windows.h>
 
 #endif

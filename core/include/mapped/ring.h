@@ -103,8 +103,8 @@ MAPPED__MUST_USE mapped_status mapped_ring_look(const mapped_ring *ring,
 /* Sends a copy of n bytes. Waits for room until the deadline; a deadline in the
  * past waits for nothing. MAPPED_TIMEOUT, MAPPED_INTERRUPTED by a signal
  * handler in this thread: nothing was sent. MAPPED_RANGE: longer than
- * mapped_ring_longest. MAPPED_CORRUPT, MAPPED_CLOSED (also while it waits),
- * MAPPED_FAULT. */
+ * mapped_ring_longest. MAPPED_READONLY: a byte of the slice is protected.
+ * MAPPED_CORRUPT, MAPPED_CLOSED (also while it waits), MAPPED_FAULT. */
 MAPPED__MUST_USE mapped_status mapped_ring_send(const mapped_ring *ring,
                                                 const void *data, size_t n,
                                                 uint64_t deadline,
@@ -186,8 +186,8 @@ typedef struct mapped_ring_hold {
 } mapped_ring_hold;
 
 /* Waits for other senders, or receivers, and holds that end until
- * mapped_ring_end. MAPPED_TIMEOUT, MAPPED_INTERRUPTED, MAPPED_CORRUPT,
- * MAPPED_CLOSED, MAPPED_FAULT: there is nothing to end. */
+ * mapped_ring_end. MAPPED_TIMEOUT, MAPPED_INTERRUPTED, MAPPED_READONLY,
+ * MAPPED_CORRUPT, MAPPED_CLOSED, MAPPED_FAULT: there is nothing to end. */
 MAPPED__MUST_USE mapped_status mapped_ring_begin_send(const mapped_ring *ring,
                                                       uint64_t deadline,
                                                       mapped_ring_hold *hold,

@@ -2,8 +2,11 @@
  * mebibytes, and those in small pages; reading a mapping from its beginning to
  * its end makes the kernel read ahead in large ones. So a thread does that,
  * by a mapping of its own, in which a page that can't be had raises no signal.
- * It has nothing that belongs to anybody else, and needs no lock: a flag that
- * it looks at between two pieces says when to stop. */
+ * A flag that it looks at between two pieces says when to stop.
+ *
+ * The child of a fork has no such thread, and lets go of what the threads had:
+ * so each descriptor and each mapping of theirs is in the table of jobs, and
+ * both change in one step with respect to a fork, which waits for the lock. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -21,28 +24,17 @@ struct mapped__ahead {
 };
 
 typedef struct job {
-    mapped__ahead *ahead;
+    mapped__ahead *ahead; /* NULL: the job is free */
     int fd;
     uint64_t offset; /* a multiple of the page size */
     uint64_t end;
+    unsigned char *window; /* what is mapped of the file, or NULL */
+    size_t length;
 } job;
 
-/* How many threads this process has. A child of a fork has none of them. */
-static int threads;
-static int threads_pid; /* the process that counts */
-
-static bool count_thread(void)
-{
-    int self = (int)getpid();
-    if (MAPPED__LOAD(&threads_pid) != self) {
-        MAPPED__STORE(&threads, 0);
-        MAPPED__STORE(&threads_pid, self);
-    }
-    if (__atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED) <= THREADS)
-        return true;
-    __atomic_sub_fetch(&threads, 1, __ATOMIC_RELAXED);
-    return false;
-}
+static job jobs[THREADS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 
 mapped__ahead *mapped__ahead_new(void)
 {
@@ -52,9 +44,14 @@ mapped__ahead *mapped__ahead_new(void)
     return ahead;
 }
 
+static bool is_last(mapped__ahead *ahead)
+{
+    return __atomic_sub_fetch(&ahead->references, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
 static void release(mapped__ahead *ahead)
 {
-    if (__atomic_sub_fetch(&ahead->references, 1, __ATOMIC_ACQ_REL) == 0)
+    if (is_last(ahead))
         free(ahead);
 }
 
@@ -66,79 +63,140 @@ void mapped__ahead_stop(mapped__ahead *ahead)
     release(ahead);
 }
 
-/* False: stopped, or a page can't be had. */
-static bool read_window(const job *todo, uint64_t offset, size_t length)
+static void before_fork(void)
 {
-    bool on = true;
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* A handler may have forked in the middle of an allocation, so nothing is freed
+ * here. */
+static void in_child(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    for (job *todo = jobs; todo < jobs + THREADS; todo++) {
+        if (todo->ahead == NULL)
+            continue;
+        (void)is_last(todo->ahead);
+        close(todo->fd);
+        if (todo->window != NULL)
+            munmap(todo->window, todo->length);
+        *todo = (job){.ahead = NULL};
+    }
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(before_fork, after_fork, in_child);
+}
+
+static bool map_window(job *todo, uint64_t offset, size_t length)
+{
+    pthread_mutex_lock(&lock);
     unsigned char *window =
         mmap(NULL, length, PROT_READ, MAP_SHARED, todo->fd, (off_t)offset);
-    if (window == MAP_FAILED)
+    bool is_mapped = window != MAP_FAILED;
+    todo->window = is_mapped ? window : NULL;
+    todo->length = length;
+    pthread_mutex_unlock(&lock);
+    return is_mapped;
+}
+
+static void unmap_window(job *todo)
+{
+    pthread_mutex_lock(&lock);
+    munmap(todo->window, todo->length);
+    todo->window = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+/* False: stopped, or a page can't be had. */
+static bool read_window(job *todo, uint64_t offset, size_t length)
+{
+    bool on = true;
+    if (!map_window(todo, offset, length))
         return false;
-    (void)madvise(window, length, MADV_SEQUENTIAL);
+    (void)madvise(todo->window, length, MADV_SEQUENTIAL);
     for (size_t at = 0; at < length && on; at += PIECE) {
         size_t n = length - at < PIECE ? length - at : PIECE;
         on = !MAPPED__LOAD(&todo->ahead->stopped) &&
-             mapped__pages_bring_in(window + at, n, false);
+             mapped__pages_bring_in(todo->window + at, n, false);
     }
-    munmap(window, length);
+    unmap_window(todo);
     return on;
+}
+
+static void free_job(job *todo)
+{
+    pthread_mutex_lock(&lock);
+    mapped__ahead *ahead = todo->ahead;
+    close(todo->fd);
+    todo->ahead = NULL;
+    pthread_mutex_unlock(&lock);
+    release(ahead);
 }
 
 static void *read_file(void *context)
 {
-    job todo = *(job *)context;
-    free(context);
+    job *todo = context;
     bool on = true;
-    for (uint64_t at = todo.offset; at < todo.end && on; at += WINDOW) {
-        uint64_t left = todo.end - at;
-        on = read_window(&todo, at, (size_t)(left < WINDOW ? left : WINDOW));
+    for (uint64_t at = todo->offset; at < todo->end && on; at += WINDOW) {
+        uint64_t left = todo->end - at;
+        on = read_window(todo, at, (size_t)(left < WINDOW ? left : WINDOW));
     }
-    close(todo.fd);
-    release(todo.ahead);
-    __atomic_sub_fetch(&threads, 1, __ATOMIC_RELAXED);
+    free_job(todo);
     return NULL;
 }
 
-/* The thread inherits that every signal is blocked: they are for others. */
-static bool start_thread(job *todo)
+/* Returns NULL if every job is taken, or there is no descriptor for it. */
+static job *take_job(const job *wanted, intptr_t file)
 {
-    pthread_t thread;
-    mapped__signals held;
-    mapped__signals_block(&held);
-    bool is_started = pthread_create(&thread, NULL, read_file, todo) == 0;
-    mapped__signals_unblock(&held);
-    if (is_started)
-        pthread_detach(thread);
-    return is_started;
+    intptr_t copy;
+    job *todo = jobs;
+    pthread_mutex_lock(&lock);
+    while (todo < jobs + THREADS && todo->ahead != NULL)
+        todo++;
+    bool taken = todo < jobs + THREADS &&
+                 mapped__file_duplicate(file, &copy, NULL) == MAPPED_OK;
+    if (taken) {
+        *todo = *wanted;
+        todo->fd = (int)copy;
+        __atomic_add_fetch(&todo->ahead->references, 1, __ATOMIC_RELAXED);
+    }
+    pthread_mutex_unlock(&lock);
+    return taken ? todo : NULL;
 }
 
-static bool start_job(const job *wanted)
+static bool start_job(const job *wanted, intptr_t file)
 {
-    job *todo = malloc(sizeof *todo);
+    pthread_t thread;
+    job *todo = take_job(wanted, file);
     if (todo == NULL)
         return false;
-    *todo = *wanted;
-    if (start_thread(todo))
+    if (pthread_create(&thread, NULL, read_file, todo) == 0) {
+        pthread_detach(thread);
         return true;
-    free(todo);
+    }
+    free_job(todo);
     return false;
 }
 
+/* Signals are blocked: a handler that forks would wait for the lock that this
+ * thread has. And the new thread inherits that, because they are for others. */
 bool mapped__ahead_start(mapped__ahead *ahead, intptr_t file, uint64_t offset,
                          uint64_t length)
 {
-    intptr_t copy;
-    if (!count_thread())
-        return false;
-    if (mapped__file_duplicate(file, &copy, NULL) == MAPPED_OK) {
-        job todo = {ahead, (int)copy, offset - offset % mapped__page_size(),
-                    offset + length};
-        __atomic_add_fetch(&ahead->references, 1, __ATOMIC_RELAXED);
-        if (start_job(&todo))
-            return true;
-        release(ahead);
-        close((int)copy);
-    }
-    __atomic_sub_fetch(&threads, 1, __ATOMIC_RELAXED);
-    return false;
+    mapped__signals held;
+    const job wanted = {.ahead = ahead,
+                        .offset = offset - offset % mapped__page_size(),
+                        .end = offset + length};
+    pthread_once(&forks_watched, watch_forks);
+    mapped__signals_block(&held);
+    bool is_started = start_job(&wanted, file);
+    mapped__signals_unblock(&held);
+    return is_started;
 }

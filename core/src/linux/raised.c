@@ -30,43 +30,68 @@ static size_t read_stack(uintptr_t at, void *to, size_t n)
 }
 
 #define BLOCK 1024
+#define ALIGNMENT _Alignof(siginfo_t) /* of registers, too */
 
 /* More than two frames of the kernel take. */
 #define FRAMES ((uintptr_t)65536)
 
 /* A handler that took no siginfo leaves no record of it, but the interrupted
- * registers: the code segment of a 64-bit program, the kind of access (the bit
- * USER is set if a program made it), the number of the trap, the signal mask,
- * and the address that faulted. */
+ * registers. Among them is the address that faulted. They count only if they
+ * are those of a page fault: the code segment of a program, the kind of access
+ * (the bit USER is set if a program made it) and the number of the trap. */
 enum {
-    CODE_SEGMENT = 0x33,
     USER = 4,
     PAGE_FAULT = 14
 };
 
+#if defined(__x86_64__)
+typedef struct trap {
+    greg_t segment, access, number, mask, address;
+} trap;
+
+static bool is_segment(greg_t segment)
+{
+    return (segment & 0xffff) == 0x33;
+}
+#elif defined(__i386__)
+typedef struct trap {
+    greg_t number, access, ip, segment, flags, sp, ss, fp, mask, address;
+} trap;
+
+/* That of a 64-bit kernel and that of a 32-bit one. */
+static bool is_segment(greg_t segment)
+{
+    return (segment & 0xffff) == 0x23 || (segment & 0xffff) == 0x73;
+}
+#else
+typedef struct trap {
+    int segment, access, number, address;
+} trap;
+
+static bool is_segment(int segment)
+{
+    (void)segment;
+    return false;
+}
+#endif
+
 static bool is_served_by_registers(const unsigned char *registers,
                                    mapped__fault_handler *serve)
 {
-#ifdef __x86_64__
-    greg_t words[REG_CR2 - REG_CSGSFS + 1];
-    memcpy(words, registers, sizeof words);
+    trap found;
+    memcpy(&found, registers, sizeof found);
     siginfo_t guess = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
-    guess.si_addr = (void *)(uintptr_t)words[REG_CR2 - REG_CSGSFS];
-    greg_t access = words[REG_ERR - REG_CSGSFS];
-    return (words[0] & 0xffff) == CODE_SEGMENT && (access & ~63) == 0 &&
-           (access & USER) != 0 &&
-           words[REG_TRAPNO - REG_CSGSFS] == PAGE_FAULT &&
+    guess.si_addr = (void *)(uintptr_t)found.address;
+    return is_segment(found.segment) && (found.access & ~63) == 0 &&
+           (found.access & USER) != 0 && found.number == PAGE_FAULT &&
            is_served_fault(&guess, serve);
-#else
-    return false;
-#endif
 }
 
 static bool search_block(const unsigned char *block, size_t n,
                          mapped__fault_handler *serve)
 {
     siginfo_t older;
-    for (size_t at = 0; at + sizeof older <= n; at += 8) {
+    for (size_t at = 0; at + sizeof older <= n; at += ALIGNMENT) {
         memcpy(&older, block + at, sizeof older);
         if (older.si_errno == 0 && is_served_fault(&older, serve))
             return true;
@@ -90,6 +115,8 @@ static uintptr_t interrupted_at(const ucontext_t *context)
 {
 #if defined(__x86_64__)
     return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__i386__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_ESP];
 #elif defined(__aarch64__)
     return (uintptr_t)context->uc_mcontext.sp;
 #else
@@ -115,7 +142,7 @@ static stretch stack_of(const siginfo_t *info, const ucontext_t *context)
         here = there;
         alternate = false;
     }
-    here = (here + 7) & ~(uintptr_t)7;
+    here = (here + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
     stretch found = {here, here + FRAMES};
     if (alternate && low + size < found.to)
         found.to = low + size;

@@ -282,6 +282,18 @@ mapped_status mapped__file_write(intptr_t file, uint64_t offset,
     return MAPPED_OK;
 }
 
+mapped_status mapped__file_put(intptr_t file, const void *from, size_t n,
+                               size_t *put, mapped_error *error)
+{
+    ssize_t written = write((int)file, from, n);
+    if (written < 0)
+        return mapped__system_error(error, "write");
+    if (written == 0 && n > 0)
+        return mapped_error_set_system(error, ENOSPC, "write");
+    *put = (size_t)written;
+    return MAPPED_OK;
+}
+
 void mapped__file_remove(const char *path)
 {
     unlink(path);

@@ -380,6 +380,29 @@ mapped_status mapped__file_write(intptr_t file, uint64_t offset,
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "write");
 }
 
+mapped_status mapped__file_put(intptr_t file, const void *from, size_t n,
+                               size_t *put, mapped_error *error)
+{
+    DWORD written;
+    if (!WriteFile((HANDLE)file, from, (DWORD)n, &written, NULL))
+        return mapped_error_set_system(error, (int)GetLastError(), "WriteFile");
+    *put = written;
+    return MAPPED_OK;
+}
+
+/* The C library has no streams of other people's bytes. */
+mapped_status mapped__stream_open(void *context,
+                                  const mapped__stream_calls *calls,
+                                  bool writable, FILE **stream,
+                                  mapped_error *error)
+{
+    (void)context;
+    (void)calls;
+    (void)writable;
+    (void)stream;
+    return mapped_error_set(error, MAPPED_UNSUPPORTED, "file");
+}
+
 void mapped__file_remove(const char *path)
 {
     wchar_t *wide;

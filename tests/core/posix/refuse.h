@@ -108,6 +108,12 @@ REFUSE_CALL(int, msync, (void *at, size_t n, int how), (at, n, how), -1)
 REFUSE_CALL(int, sync_file_range, (int fd, off_t from, off_t n, unsigned how),
             (fd, from, n, how), -1)
 
+REFUSE_CALL(ssize_t, write, (int fd, const void *from, size_t n), (fd, from, n),
+            -1)
+REFUSE_CALL(FILE *, fopencookie,
+            (void *cookie, const char *mode, cookie_io_functions_t calls),
+            (cookie, mode, calls), NULL)
+
 #define REFUSE_OPEN(name)                                \
     int __real_##name(const char *path, int flags, ...); \
     int __wrap_##name(const char *path, int flags, ...); \

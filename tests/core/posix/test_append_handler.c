@@ -6,7 +6,9 @@
 
 #include <mapped/paging.h>
 
+#include <pthread.h>
 #include <setjmp.h>
+#include <sys/resource.h>
 
 /* What a fault handler does in the middle of an append. */
 static mapped_status (*meddle)(void);
@@ -144,29 +146,89 @@ static const struct {
     mapped_status (*meddle)(void);
     mapped_status meddled;
     mapped_status appended;
-} child_meddlings[] = {{meddle_by_growth, MAPPED_BUSY, MAPPED_RANGE},
-                       {meddle_by_shrinking, MAPPED_BUSY, MAPPED_RANGE},
-                       {meddle_by_close, MAPPED_OK, MAPPED_CLOSED},
-                       {meddle_by_retire, MAPPED_OK, MAPPED_CLOSED},
-                       {meddle_by_protection, MAPPED_OK, MAPPED_RANGE}};
+    bool limited; /* the child's pages can't be made private */
+} child_meddlings[] = {{meddle_by_growth, MAPPED_BUSY, MAPPED_RANGE, false},
+                       {meddle_by_shrinking, MAPPED_BUSY, MAPPED_RANGE, false},
+                       {meddle_by_close, MAPPED_OK, MAPPED_CLOSED, false},
+                       {meddle_by_retire, MAPPED_OK, MAPPED_CLOSED, false},
+                       {meddle_by_protection, MAPPED_OK, MAPPED_RANGE, false},
+                       {meddle_by_close, MAPPED_OK, MAPPED_CLOSED, true}};
 
+/* Where the region's bytes can be read without it; -1: nowhere. */
+static int watched;
+
+static int watch(void)
+{
+    intptr_t descriptor;
+    return mapped_region_descriptor(appended, &descriptor, NULL) == MAPPED_OK
+               ? dup((int)descriptor)
+               : -1;
+}
+
+static void fill_source(int byte)
+{
+    CHECK_INT(mprotect(slow_source, scratch_page(), PROT_READ | PROT_WRITE), 0);
+    memset(slow_source, byte, LONG);
+}
+
+static pid_t fork_limited(bool limited)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_DATA, &limit);
+    const struct rlimit within = {limited ? scratch_page() : limit.rlim_cur,
+                                  limit.rlim_max};
+    setrlimit(RLIMIT_DATA, &within);
+    pid_t pid = fork();
+    setrlimit(RLIMIT_DATA, &limit);
+    return pid;
+}
+
+/* The child goes on, and stores its bytes, after the append of the parent has
+ * ended. */
 static mapped_status meddle_by_fork(void)
 {
+    char nothing;
     CHECK_INT(pipe(appended_in_parent), 0);
-    forked = fork();
-    return forked == 0 ? child_meddlings[meddling].meddle() : MAPPED_OK;
+    forked = fork_limited(child_meddlings[meddling].limited);
+    fill_source(forked == 0 ? 'c' : 'p');
+    if (forked != 0)
+        return MAPPED_OK;
+    check_test_failed = false;
+    mapped_status status = child_meddlings[meddling].meddle();
+    close(appended_in_parent[1]);
+    CHECK_INT(read(appended_in_parent[0], &nothing, 1), 0);
+    return status;
+}
+
+static int watched_byte(off_t at)
+{
+    unsigned char byte;
+    return pread(watched, &byte, 1, at) == 1 ? byte : -1;
+}
+
+/* The append in the child has stored nothing to the parent's file, and the
+ * child's region shows that file. */
+static void check_file_in_child(bool writes)
+{
+    if (watched == -1)
+        return;
+    CHECK_INT(watched_byte(RECORD), 'p');
+    CHECK_INT(watched_byte(RECORD + LONG - 1), 'p');
+    if (!writes)
+        return;
+    CHECK_STATUS(mapped_set_u8(mapped_region_slice(appended), 5, 'w', NULL),
+                 MAPPED_OK);
+    CHECK_INT(watched_byte(5), 'w');
 }
 
 /* The parent's file is not the child's to append to. */
 static void end_in_child(mapped_status status)
 {
-    char nothing;
-    check_test_failed = false;
     CHECK_STATUS(meddled, child_meddlings[meddling].meddled);
     CHECK_STATUS(status, child_meddlings[meddling].appended);
-    close(appended_in_parent[1]);
-    CHECK_INT(read(appended_in_parent[0], &nothing, 1), 0);
-    if (status == MAPPED_RANGE && !mapped_region_readonly(appended)) {
+    bool writes = status == MAPPED_RANGE && !mapped_region_readonly(appended);
+    check_file_in_child(writes);
+    if (writes) {
         CHECK_UINT(mapped_region_length(appended), RECORD);
         CHECK_STATUS(mapped_region_resize(appended, STEP, NULL), MAPPED_OK);
         CHECK_STATUS(mapped_region_resize(appended, 10, NULL), MAPPED_OK);
@@ -179,6 +241,7 @@ static void end_in_child(mapped_status status)
 static void append_and_fork(void)
 {
     int how = -1;
+    watched = watch();
     mapped_status status =
         mapped_region_append(appended, slow_source, LONG, NULL);
     if (forked == 0)
@@ -189,6 +252,7 @@ static void append_and_fork(void)
     waitpid(forked, &how, 0);
     CHECK_INT(how, 0);
     close(appended_in_parent[0]);
+    close(watched);
     mapped_region_release(appended);
     munmap(slow_source, scratch_page());
 }
@@ -200,15 +264,16 @@ static void test_append_that_forks_ends_in_both_processes(void)
         return;
     fflush(stdout);
     meddle = meddle_by_fork;
-    for (int anonymous = 0; anonymous < 2; anonymous++)
+    for (int memory = 0; memory < 3; memory++)
         for (meddling = 0;
              meddling < sizeof child_meddlings / sizeof child_meddlings[0];
              meddling++) {
             open_slowly(meddle_in_between, &before);
-            if (anonymous) {
+            if (memory > 0) {
+                const mapped_anonymous_options options = {.shared = memory > 1};
                 mapped_region_release(appended);
                 CHECK_STATUS(
-                    mapped_region_anonymous(RECORD, NULL, &appended, NULL),
+                    mapped_region_anonymous(RECORD, &options, &appended, NULL),
                     MAPPED_OK);
             }
             append_and_fork();
@@ -216,10 +281,81 @@ static void test_append_that_forks_ends_in_both_processes(void)
         }
 }
 
+static pthread_t forking_thread;
+static mapped_region *others;
+static unsigned char *other_source;
+static unsigned is_appending, may_end;
+
+/* Keeps the append of the other thread from its end, and forks in that of this
+ * one. */
+static void fork_beside_an_append(int number)
+{
+    (void)number;
+    if (pthread_equal(pthread_self(), forking_thread)) {
+        forked = fork();
+        fill_source('f');
+        return;
+    }
+    MAPPED__STORE(&is_appending, 1);
+    while (!MAPPED__LOAD(&may_end))
+        scratch_pause();
+    CHECK_INT(mprotect(other_source, scratch_page(), PROT_READ), 0);
+}
+
+static void *append_to_others(void *unused)
+{
+    CHECK_STATUS(mapped_region_append(others, other_source, LONG, NULL),
+                 MAPPED_OK);
+    return unused;
+}
+
+static void append_in_both(void)
+{
+    CHECK_STATUS(mapped_region_append(appended, slow_source, LONG, NULL),
+                 forked == 0 ? MAPPED_RANGE : MAPPED_OK);
+    if (forked == 0)
+        CHECK_STATUS(append_record(others, 1), MAPPED_OK);
+}
+
+/* The child has no other thread that could end its append. */
+static void test_append_of_another_thread_ends_with_a_fork(void)
+{
+    struct sigaction before;
+    pthread_t thread;
+    if (skip_handlers())
+        return;
+    forking_thread = pthread_self();
+    open_slowly(fork_beside_an_append, &before);
+    other_source = mmap(NULL, scratch_page(), PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    others = scratch_open(scratch_file("others", RECORD),
+                          MAPPED_MODE_READ_WRITE, NULL);
+    fflush(stdout);
+    pthread_create(&thread, NULL, append_to_others, NULL);
+    while (!MAPPED__LOAD(&is_appending))
+        scratch_pause();
+    append_in_both();
+    if (forked == 0) {
+        fflush(stdout);
+        _exit(check_test_failed);
+    }
+    MAPPED__STORE(&may_end, 1);
+    pthread_join(thread, NULL);
+    int how = -1;
+    waitpid(forked, &how, 0);
+    CHECK_INT(how, 0);
+    sigaction(SIGSEGV, &before, NULL);
+    munmap(slow_source, scratch_page());
+    munmap(other_source, scratch_page());
+    mapped_region_release(others);
+    mapped_region_release(appended);
+}
+
 int main(void)
 {
     RUN(test_append_keeps_its_addresses_whatever_a_handler_does);
     RUN(test_append_that_is_left_by_a_jump_leaks_nothing);
     RUN(test_append_that_forks_ends_in_both_processes);
+    RUN(test_append_of_another_thread_ends_with_a_fork);
     return check_finish();
 }

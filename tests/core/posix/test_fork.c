@@ -1,8 +1,11 @@
 /* Guards against a fork while other threads use the library. The child inherits
  * locks whose holders it doesn't have, regions that are being opened or
- * resized, and a fault handler, which must work there too. */
+ * resized, what threads read files ahead with, and a fault handler, which must
+ * work there too. */
 #include "faulty.h"
 #include "region_internal.h"
+
+#include <mapped/paging.h>
 
 #define PAGES 64
 #define FORKS 100
@@ -156,6 +159,40 @@ static void test_fork_keeps_what_was_lost(void)
     mapped_region_release(busy);
 }
 
+#define AHEAD "read ahead"
+
+static int descriptors; /* before there were threads that read ahead */
+
+static const char *count_descriptors(void)
+{
+    CHECK_INT(scratch_descriptors(), descriptors);
+    CHECK_INT(scratch_mappings_of("/" AHEAD), 1);
+#ifndef MAPPED__THREAD_SANITIZER /* which has no threads after such a fork */
+    CHECK_STATUS(
+        mapped_prefetch(mapped_region_slice(busy), MAPPED_PREFETCH_START, NULL),
+        MAPPED_OK);
+#endif
+    CHECK_STATUS(mapped_region_close(busy, NULL), MAPPED_OK);
+    return NULL;
+}
+
+/* The threads still read, most probably: for a hole of the file they make as
+ * many pages as it has. */
+static void test_fork_leaves_what_threads_read_ahead_with(void)
+{
+    mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
+    options.length = (uint64_t)128 << 20;
+    options.flags = MAPPED_OPEN_SPARSE;
+    busy = scratch_open(scratch_path(AHEAD), MAPPED_MODE_CREATE, &options);
+    descriptors = scratch_descriptors() + 2; /* the pipe to the child */
+    for (int i = 0; i < 8; i++)
+        CHECK_STATUS(mapped_prefetch(mapped_region_slice(busy),
+                                     MAPPED_PREFETCH_START, NULL),
+                     MAPPED_OK);
+    CHECK_INT(scratch_child(count_descriptors), 0);
+    mapped_region_release(busy);
+}
+
 int main(void)
 {
     if (scratch_valgrind()) {
@@ -167,5 +204,6 @@ int main(void)
     RUN(test_fork_beside_a_thread_that_opens_and_closes);
     RUN(test_fork_while_a_region_without_memory_is_locked);
     RUN(test_fork_keeps_what_was_lost);
+    RUN(test_fork_leaves_what_threads_read_ahead_with);
     return check_finish();
 }

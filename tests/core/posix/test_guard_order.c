@@ -266,10 +266,6 @@ static const char *raise_again(void)
 
 static void test_guard_raised_again_is_recognised(void)
 {
-    if (sizeof(void *) < 8) {
-        check_skip("32-bit stacks of signals are not understood");
-        return;
-    }
 #ifdef MAPPED__THREAD_SANITIZER
     check_skip("ThreadSanitizer holds signals back while a handler runs");
     return;

@@ -125,6 +125,37 @@ static void test_mutex_keeps_threads_and_processes_apart(void)
     mapped_region_release(region);
 }
 
+#define WAITERS (UINT64_C(1) << 31)
+
+static void *lock_and_look(void *context)
+{
+    uint64_t *found = context;
+    lock_it();
+    *found = __atomic_load_n(words(), __ATOMIC_SEQ_CST);
+    unlock_it();
+    mapped_region_release(region);
+    return NULL;
+}
+
+/* Others may have slept beside it, whom its unlock has to wake. */
+static void test_mutex_of_one_who_has_slept_says_that_others_may(void)
+{
+    uint64_t found = 0;
+    pthread_t thread;
+    make_it();
+    lock_it();
+    CHECK_UINT(words()[0] & WAITERS, 0);
+    mapped_region_acquire(region);
+    CHECK_INT(pthread_create(&thread, NULL, lock_and_look, &found), 0);
+    while (!(__atomic_load_n(words(), __ATOMIC_SEQ_CST) & WAITERS))
+        sched_yield();
+    unlock_it();
+    pthread_join(thread, NULL);
+    CHECK(found & WAITERS);
+    CHECK_UINT(words()[0], 0);
+    mapped_region_release(region);
+}
+
 static void lock_and_stay(void)
 {
     lock_it();
@@ -173,6 +204,51 @@ static void test_mutex_owner_may_die_while_others_wait(void)
     CHECK_INT(pthread_create(&thread, NULL, end_soon, &child), 0);
     CHECK(lock_it());
     pthread_join(thread, NULL);
+    unlock_it();
+    waitpid(child, NULL, 0);
+    mapped_region_release(region);
+}
+
+static void *stay_in_thread(void *context)
+{
+    (void)context;
+    lock_and_stay();
+    return NULL;
+}
+
+static void leave_it_to_a_thread(void)
+{
+    pthread_t thread;
+    CHECK_INT(pthread_create(&thread, NULL, stay_in_thread, NULL), 0);
+    pthread_exit(NULL);
+}
+
+/* The letter that /proc has for a process. */
+static char state_of(pid_t process)
+{
+    char path[40], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL && fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+    if (file != NULL)
+        fclose(file);
+    return state;
+}
+
+/* Such a process looks like a zombie. */
+static void test_mutex_owner_lives_when_its_first_thread_has_ended(void)
+{
+    if (scratch_valgrind()) {
+        check_skip("under valgrind the first thread ends last");
+        return;
+    }
+    make_it();
+    pid_t child = scratch_begin_child(leave_it_to_a_thread);
+    while (MAPPED__LOAD_ACQUIRE(&words()[1]) == 0 || state_of(child) != 'Z')
+        scratch_pause();
+    CHECK_STATUS(try_it(), MAPPED_TIMEOUT);
+    kill(child, SIGKILL);
+    CHECK(lock_it());
     unlock_it();
     waitpid(child, NULL, 0);
     mapped_region_release(region);
@@ -355,8 +431,10 @@ int main(void)
     RUN(test_mutex_is_zero_while_it_is_free);
     RUN(test_mutex_is_unlocked_by_its_owner_only);
     RUN(test_mutex_keeps_threads_and_processes_apart);
+    RUN(test_mutex_of_one_who_has_slept_says_that_others_may);
     RUN(test_mutex_of_one_who_dies_goes_to_the_next);
     RUN(test_mutex_owner_may_die_while_others_wait);
+    RUN(test_mutex_owner_lives_when_its_first_thread_has_ended);
     RUN(test_mutex_tells_processes_of_one_number_apart);
     RUN(test_mutex_is_not_taken_for_want_of_a_descriptor);
     RUN(test_mutex_wait_ends_with_an_error);

@@ -1,0 +1,146 @@
+/* What a fork leaves of a region in the child, which has no other thread than
+ * the one that forked.
+ *
+ * If a fault handler has forked in the middle of an append, the child goes on
+ * with that append, too, and would store its bytes in the file of the parent,
+ * perhaps where another append has its bytes by then. So from the fork until
+ * that append ends, the child's pages at this place are private: they show the
+ * file, and what is stored there stays in the child. Then they are the file's
+ * again, and the append fails. */
+#include <assert.h>
+
+#include <mapped/checked.h>
+
+#include "region_internal.h"
+
+/* The latest appends that this thread is in the middle of: more than one if a
+ * fault handler appends, too. One that a handler has left by a jump stays here,
+ * and another region may be where its region was. So `region` is only compared
+ * with one that has running appends. */
+#define KNOWN 8
+typedef struct own_append {
+    const mapped__region *region;
+    size_t start; /* from here to `end` of the mapping it stores its bytes */
+    size_t end;
+} own_append;
+static _Thread_local own_append own_appends[KNOWN];
+static _Thread_local unsigned own_count;
+
+void mapped__thread_begin_append(const mapped__region *self,
+                                 mapped__append_range *target)
+{
+    size_t start = self->lead + target->start;
+    target->outer = own_count++;
+    own_appends[target->outer % KNOWN] =
+        (own_append){self, start, start + target->length};
+}
+
+void mapped__thread_end_append(const mapped__append_range *target)
+{
+    own_count = target->outer;
+}
+
+/* Maps [start, end) of the mapping anew, whole pages. */
+static mapped_status map_again(mapped__region *self, size_t start, size_t end,
+                               unsigned added_flags)
+{
+    mapped__map_request request;
+    if (!mapped__region_describe(self, self->length, &request))
+        return MAPPED_OVERFLOW;
+    request.flags |= added_flags;
+    return mapped__map_restore(&self->mapping, &request, start, end - start,
+                               NULL);
+}
+
+/* False: the pages can't be made private. In memory without a file, and in a
+ * region that an earlier fork has closed, they are so already. */
+static bool make_private(mapped__region *self, const own_append *append)
+{
+    mapped__appends *appends = &self->appends;
+    const size_t page = self->mapping.page;
+    size_t start = append->start - append->start % page;
+    size_t end = self->mapping.used;
+    (void)mapped_round_up(append->end, page, &end);
+    if (self->file == MAPPED__NO_FILE || self->mapping.address == NULL ||
+        append->start == append->end || end > self->mapping.used)
+        return true;
+    if (appends->private_end == 0 || start < appends->private_start)
+        appends->private_start = start;
+    if (end > appends->private_end)
+        appends->private_end = end;
+    return map_again(self, start, end, MAPPED__MAP_PRIVATE) == MAPPED_OK;
+}
+
+/* If they can't be the file's again they are lost, until a recovery. A refresh
+ * may have cut some of them off the mapping. */
+void mapped__region_share_again(mapped__region *self)
+{
+    size_t start = self->appends.private_start;
+    size_t end = self->appends.private_end;
+    assert(mapped__region_is_locked(self) && self->appends.running == 0);
+    self->appends.private_end = 0;
+    if (end > self->mapping.used)
+        end = self->mapping.used;
+    if (end <= start)
+        return;
+    const mapped__lost lost = {
+        .offset = start, .length = end - start, .first = start};
+    if (map_again(self, start, end, 0) != MAPPED_OK)
+        mapped__guard_add_lost(&self->guard, &lost);
+    if (self->pages_protected)
+        mapped__region_protect_pages(self);
+}
+
+/* Only this thread's appends are running in the child, and they will fail.
+ * Newer ones come first: of the older ones as many may be left by a jump as are
+ * more than ran. Returns false if an append would store to the parent's file.
+ */
+static bool reset_appends(mapped__region *self)
+{
+    mapped__appends *appends = &self->appends;
+    unsigned known = own_count < KNOWN ? own_count : KNOWN;
+    size_t ran = appends->running;
+    bool is_private = true;
+    appends->capacity = 0; /* the spare stays the parent's */
+    appends->running = 0;
+    for (unsigned i = 1; i <= known && appends->running < ran; i++) {
+        const own_append *append = &own_appends[(own_count - i) % KNOWN];
+        if (append->region != self)
+            continue;
+        appends->running++;
+        is_private &= make_private(self, append);
+    }
+    mapped__region_invalidate_appends(self);
+    return is_private;
+}
+
+/* A thread of the parent that had the region locked, to resize or close it,
+ * doesn't exist here to finish this, and how far it had come is unknown. So the
+ * region is closed, and its memory stays out of reach until the process ends.
+ */
+static void close_in_child(mapped__region *self, uint64_t control)
+{
+    __atomic_fetch_or(&self->head.state_, MAPPED__STATE_CLOSED,
+                      __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(&self->head.traits_, ~MAPPED__TRAIT_PROTECTED,
+                       __ATOMIC_SEQ_CST);
+    mapped__region_publish_length(self, 0);
+    self->mapping.address = NULL;
+    for (mapped__old_mapping *old = self->old_mappings; old != NULL;
+         old = old->next)
+        old->mapping.address = NULL;
+    MAPPED__STORE(&self->control, (control & ~MAPPED__CONTROL_WHILE_LOCKED) |
+                                      MAPPED__CONTROL_CLOSED);
+}
+
+void mapped__region_reset_in_child(mapped__guard *guard)
+{
+    mapped__region *self = mapped__region_of_guard(guard);
+    uint64_t control = MAPPED__LOAD(&self->control);
+    bool is_private = reset_appends(self);
+    if (!is_private)
+        (void)mapped__whole_replace(self->mapping.address, self->mapping.used,
+                                    true);
+    if (!is_private || control & MAPPED__CONTROL_LOCKED)
+        close_in_child(self, control);
+}

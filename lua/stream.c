@@ -1,0 +1,166 @@
+/* The methods file and write_to: handles of the io library over our bytes, and
+ * our bytes written to handles and descriptors.
+ *
+ * A handle is a userdata with the io library's metatable, whose `__gc` a script
+ * may remove. So the stream belongs to a second userdata, a Stream, with a
+ * metatable of ours: the two are user value 1 and 2 of each other, and thus are
+ * finalized together, in any order. Whichever is first closes the stream, and
+ * marks the handle as closed. User value 1 of a Stream is the Region, whose
+ * memory the stream borrows. No script sees a Stream. */
+#include <limits.h>
+
+#include "mapped_lua.h"
+
+typedef struct mlua_stream {
+    mlua_resource resource; /* first: a pointer to it is one to the Stream */
+    luaL_Stream *handle;
+    mapped_stream core;
+} mlua_stream;
+
+/* What io.open makes, and the Stream. */
+typedef struct mlua_handle {
+    luaL_Stream base; /* first: what the io library knows */
+    mlua_stream *stream;
+} mlua_handle;
+
+/* The io library calls it for a handle that it has marked as closed: not with
+ * our upvalues, but always with the handle at 1. */
+static int close_handle(lua_State *L)
+{
+    mlua_handle *handle = lua_touserdata(L, 1);
+    mlua_remove_resource(&handle->stream->resource);
+    return luaL_fileresult(L, fclose(handle->base.f) == 0, NULL);
+}
+
+static void free_stream(mlua_resource *resource)
+{
+    luaL_Stream *handle = ((mlua_stream *)resource)->handle;
+    if (handle->closef != close_handle)
+        return;
+    handle->closef = NULL;
+    fclose(handle->f);
+}
+
+static int stream_gc(lua_State *L)
+{
+    mlua_stream *self = mlua_test(L, 1, MLUA_STREAM);
+    if (self == NULL)
+        return mlua_raise_type(L, 1, "mapped.Stream");
+    mlua_remove_resource(&self->resource);
+    free_stream(&self->resource);
+    return 0;
+}
+
+const luaL_Reg mlua_stream_meta[] = {{"__gc", stream_gc}, {NULL, NULL}};
+
+/* Pushes a Stream of the object at argument 1 and its handle, which is closed
+ * so far. The io library's metatable is on top of the stack, and is popped. */
+static mlua_handle *push_handle(lua_State *L)
+{
+    mlua_handle *handle;
+    mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, 2);
+    *stream = (mlua_stream){.handle = NULL};
+    mlua_push_owner(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    handle = lua_newuserdatauv(L, sizeof *handle, 1);
+    *handle = (mlua_handle){.stream = stream};
+    stream->handle = &handle->base;
+    lua_pushvalue(L, -2);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, -3, 2);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_STREAM));
+    lua_setmetatable(L, -3);
+    lua_rotate(L, -3, -1);
+    lua_setmetatable(L, -2);
+    return handle;
+}
+
+/* Is the handle to write? Argument 2, "r" or "r+", says it, or else whether the
+ * bytes can be written. */
+static bool is_for_writing(lua_State *L)
+{
+    const mlua_slice *view = lua_touserdata(L, 1);
+    mapped_mode mode;
+    size_t length;
+    const char *text;
+    if (lua_isnoneornil(L, 2))
+        return !view->is_readonly &&
+               !mapped_slice_readonly(mlua_view_bytes(view));
+    text = mlua_check_string(L, 2, &length);
+    if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
+        (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
+        lua_pushfstring(L, "mode must be 'r' or 'r+', not '%s'",
+                        mlua_push_short(L, 2));
+        luaL_argerror(L, 2, lua_tostring(L, -1));
+    }
+    if (mode == MAPPED_MODE_READ)
+        return false;
+    mlua_check_writable(L, "file", view);
+    return true;
+}
+
+static int view_file(lua_State *L)
+{
+    mlua_handle *handle;
+    mapped_status status;
+    mapped_error error;
+    FILE *file = NULL;
+    bool is_writable, retried = false;
+    mlua_at_most(L, 2);
+    mlua_check_view(L, 1);
+    is_writable = is_for_writing(L);
+    if (luaL_getmetatable(L, LUA_FILEHANDLE) != LUA_TTABLE)
+        return luaL_error(L, "no handles: the io library is not loaded");
+    handle = push_handle(L);
+    do
+        status = mapped_stream_open(mlua_check_view(L, 1), is_writable,
+                                    &handle->stream->core, &file, &error);
+    while (mlua_retry_after_gc(L, status, &error, &retried));
+    if (status != MAPPED_OK)
+        return mlua_fail(L, &error);
+    handle->base.f = file;
+    handle->base.closef = close_handle;
+    mlua_add_resource(L, &handle->stream->resource, free_stream);
+    return 1;
+}
+
+/* Writes the bytes of argument 1 to the handle or descriptor at argument 2. A
+ * finalizer may close either before. */
+static mapped_status write_out(lua_State *L, size_t *written,
+                               mapped_error *error)
+{
+    int is_integer;
+    lua_Integer descriptor = lua_tointegerx(L, 2, &is_integer);
+    FILE *file;
+    if (is_integer) {
+        luaL_argcheck(L, descriptor >= 0 && descriptor <= INT_MAX, 2,
+                      "no descriptor");
+        return mapped_descriptor_write(
+            mlua_check_view(L, 1), mapped_system_descriptor((int)descriptor),
+            written, error);
+    }
+    if (luaL_testudata(L, 2, LUA_FILEHANDLE) == NULL)
+        mlua_raise_type(L, 2, "file handle or descriptor");
+    file = mlua_check_stream(L, 2);
+    return mapped_stream_write(mlua_check_view(L, 1), file, written, error);
+}
+
+static int view_write_to(lua_State *L)
+{
+    size_t written = 0;
+    mapped_error error;
+    int count;
+    mlua_at_most(L, 2);
+    mlua_check_view(L, 1);
+    if (write_out(L, &written, &error) == MAPPED_OK) {
+        lua_pushinteger(L, (lua_Integer)written);
+        return 1;
+    }
+    count = mlua_fail(L, &error);
+    lua_pushinteger(L, (lua_Integer)written);
+    return count + 1;
+}
+
+const luaL_Reg mlua_stream_methods[] = {
+    {"file", view_file}, {"write_to", view_write_to}, {NULL, NULL}};

@@ -1,0 +1,492 @@
+/* The type File: the file object of Python's io protocol over the bytes of a
+ * Region or a Slice. It has a position and nothing to buffer, because the
+ * memory is the buffer. What it is asked for is converted first, then it and
+ * the region are found open, and then the position is used. */
+#include "cursor.h"
+#include "unlocked.h"
+
+#include <errno.h>
+
+/* What peek() and read1() return at most, unless read1() is given a number. */
+#define CHUNK 8192
+
+const char view_file_doc[] = PyDoc_STR(
+    "file($self, /)\n--\n\n"
+    "Return a File over these bytes: a binary file object that reads and\n"
+    "writes them in place. Of a Region it follows the length.\n\n"
+    "ValueError if the region is closed.");
+
+PyObject *view_file(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    Region *owner = view_owner(self);
+    if (require_open(owner, "file") < 0)
+        return NULL;
+    Cursor *file = PyObject_GC_New(Cursor, owner->state->file);
+    if (file == NULL)
+        return NULL;
+    file->weakrefs = NULL;
+    file->view = Py_NewRef(self);
+    file->position = 0;
+    file->is_ended = false;
+    if (owner->is_wrap)
+        PyObject_GC_Track((PyObject *)file);
+    return (PyObject *)file;
+}
+
+static void file_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (cursor_of(self)->weakrefs != NULL)
+        PyObject_ClearWeakRefs(self);
+    Py_DECREF(cursor_of(self)->view);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+static bool is_closed(PyObject *self)
+{
+    return cursor_of(self)->is_ended ||
+           mapped_region_closed(core_of(cursor_of(self)->view));
+}
+
+/* Returns 0, or -1 with a ValueError. */
+static inline int require_usable(PyObject *self, const char *operation)
+{
+    if (!is_closed(self))
+        return 0;
+    if (!cursor_of(self)->is_ended)
+        return require_open(cursor_owner(self), operation);
+    PyErr_SetString(PyExc_ValueError, "I/O operation on closed file");
+    return -1;
+}
+
+static PyObject *refuse(PyObject *self, const char *operation, const char *why)
+{
+    if (require_usable(self, operation) < 0)
+        return NULL;
+    return PyErr_Format(cursor_owner(self)->state->unsupported, "%s: %s",
+                        operation, why);
+}
+
+/* Sorts the arguments of a call that takes at most one, a number. */
+static inline int take_count(const Signature *signature, PyObject *const *given,
+                             Py_ssize_t arguments, PyObject *keywords,
+                             size_t *count)
+{
+    PyObject *value = arguments == 1 ? given[0] : NULL;
+    if ((arguments > 1 || keywords != NULL) &&
+        arguments_sort(signature, given, arguments, keywords, &value) < 0)
+        return -1;
+    return cursor_convert_count(value, count);
+}
+
+/* Defines a method that takes at most one argument, a number of bytes. */
+#define COUNT_METHOD(name, argument, result)                          \
+    static METHOD_KEYWORDS(file_##name)                               \
+    {                                                                 \
+        static const Signature signature = {#name, 0, 1, {argument}}; \
+        size_t n;                                                     \
+        if (take_count(&signature, given, count, keywords, &n) < 0 || \
+            require_usable(self, #name) < 0)                          \
+            return NULL;                                              \
+        return result;                                                \
+    }
+
+#define READ_ERRORS                                                         \
+    "ValueError if the file or the region is closed, FaultError if a page " \
+    "is\n"                                                                  \
+    "lost: then the position stays."
+
+static const char file_read_doc[] = PyDoc_STR(
+    "read($self, /, size=-1)\n--\n\n"
+    "Return the next `size` bytes, or what there is; all of it with -1 or\n"
+    "None; b'' at the end. Other threads run while many bytes are "
+    "copied.\n\n" READ_ERRORS);
+COUNT_METHOD(read, "size", cursor_read(self, n, "read"))
+
+static const char file_read1_doc[] =
+    PyDoc_STR("read1($self, /, size=-1)\n--\n\n"
+              "Like read(), but with -1 or None return 8 KiB at most.");
+COUNT_METHOD(read1, "size",
+             cursor_read(self, n == SIZE_MAX ? CHUNK : n, "read1"))
+
+static const char file_readline_doc[] = PyDoc_STR(
+    "readline($self, /, size=-1)\n--\n\n"
+    "Return the next line with its b'\\n', which the last one may lack, or\n"
+    "its first `size` bytes; b'' at the end.\n\n" READ_ERRORS);
+COUNT_METHOD(readline, "size", cursor_read_line(self, n))
+
+/* Reads without moving. */
+static PyObject *peek(PyObject *self)
+{
+    mapped_slice part = cursor_rest(self);
+    if (part.length > CHUNK)
+        part.length = CHUNK;
+    PyObject *bytes = bytes_new(part.length);
+    if (bytes != NULL && bytes_read(cursor_owner(self), part,
+                                    PyBytes_AsString(bytes), "peek") < 0)
+        Py_CLEAR(bytes);
+    return bytes;
+}
+
+static const char file_peek_doc[] = PyDoc_STR(
+    "peek($self, /, size=0)\n--\n\n"
+    "Return the next bytes, 8 KiB at most whatever `size` is, and stay there.");
+COUNT_METHOD(peek, "size", peek(self))
+
+static PyObject *file_next(PyObject *self)
+{
+    if (require_usable(self, "readline") < 0)
+        return NULL;
+    PyObject *line = cursor_read_line(self, SIZE_MAX);
+    if (line != NULL && Py_SIZE(line) == 0)
+        Py_CLEAR(line);
+    return line;
+}
+
+static const char file_readlines_doc[] = PyDoc_STR(
+    "readlines($self, /, hint=-1)\n--\n\n"
+    "Return a list of the lines that are left, or of so many that they have\n"
+    "`hint` bytes, if that is more than 0.\n\n" READ_ERRORS);
+
+static PyObject *read_lines(PyObject *self, size_t hint)
+{
+    PyObject *line, *lines = PyList_New(0);
+    size_t total = 0;
+    while (lines != NULL && total < hint && (line = file_next(self)) != NULL) {
+        total += (size_t)PyBytes_Size(line);
+        if (PyList_Append(lines, line) < 0)
+            Py_CLEAR(lines);
+        Py_DECREF(line);
+    }
+    if (PyErr_Occurred())
+        Py_CLEAR(lines);
+    return lines;
+}
+COUNT_METHOD(readlines, "hint", read_lines(self, n > 0 ? n : SIZE_MAX))
+
+/* Reads into another object of ours. */
+static PyObject *read_into_own(PyObject *self, const Extent *to,
+                               const char *operation)
+{
+    if (require_usable(self, operation) < 0 ||
+        require_open(to->owner, operation) < 0)
+        return NULL;
+    mapped_slice taken = cursor_take(self, to->slice.length);
+    const Source source = {.owner = cursor_owner(self),
+                           .slice = taken,
+                           .length = taken.length,
+                           .operation = operation};
+    if (source_store(&source, to->owner, to->slice, 0) == 0)
+        return PyLong_FromSize_t(taken.length);
+    cursor_give_back(self, taken);
+    return NULL;
+}
+
+static PyObject *read_into_buffer(PyObject *self, const Py_buffer *to,
+                                  const char *operation)
+{
+    if (require_usable(self, operation) < 0)
+        return NULL;
+    mapped_slice taken = cursor_take(self, (size_t)to->len);
+    if (bytes_read(cursor_owner(self), taken, to->buf, operation) == 0)
+        return PyLong_FromSize_t(taken.length);
+    cursor_give_back(self, taken);
+    return NULL;
+}
+
+/* The buffer comes first, because its provider may be code of others that
+ * closes the region or moves the position. */
+static PyObject *read_into(PyObject *self, PyObject *to, const char *operation)
+{
+    Extent extent;
+    Py_buffer buffer;
+    int is_ours = extent_of(cursor_owner(self)->state, to, operation, &extent);
+    if (is_ours < 0)
+        return NULL;
+    if (is_ours > 0 && extent.is_contiguous)
+        return read_into_own(self, &extent, operation);
+    if (!PyObject_CheckBuffer(to))
+        return raise_kind("a read-write bytes-like object is required", to);
+    if (PyObject_GetBuffer(to, &buffer, PyBUF_WRITABLE) < 0)
+        return NULL;
+    PyObject *result = read_into_buffer(self, &buffer, operation);
+    PyBuffer_Release(&buffer);
+    return result;
+}
+
+static const char file_readinto_doc[] = PyDoc_STR(
+    "readinto($self, buffer, /)\n--\n\n"
+    "Read into a writable buffer, and return how many bytes: fewer than it\n"
+    "takes only at the end.\n\n" READ_ERRORS);
+
+static PyObject *file_readinto(PyObject *self, PyObject *argument)
+{
+    return read_into(self, argument, "readinto");
+}
+
+static const char file_readinto1_doc[] =
+    PyDoc_STR("readinto1($self, buffer, /)\n--\n\nThe same as readinto().");
+
+static PyObject *file_readinto1(PyObject *self, PyObject *argument)
+{
+    return read_into(self, argument, "readinto1");
+}
+
+static PyObject *write_source(PyObject *self, const Source *source)
+{
+    if (require_usable(self, "write") < 0)
+        return NULL;
+    size_t room = cursor_rest(self).length;
+    if (mapped_slice_readonly(view_span(cursor_of(self)->view)))
+        return refuse(self, "write", "the memory is read-only");
+    if (source->length > room) {
+        raise_room(cursor_owner(self), "write", source->length, room);
+        return NULL;
+    }
+    return cursor_write(self, source) < 0 ? NULL
+                                          : PyLong_FromSize_t(source->length);
+}
+
+static const char file_write_doc[] = PyDoc_STR(
+    "write($self, data, /)\n--\n\n"
+    "Store all bytes of `data`, any buffer, at the position; return how many.\n"
+    "They are in the memory, and so in the file behind it, at once.\n\n"
+    "ValueError, and nothing is written, if they don't fit: a File never\n"
+    "makes the memory longer. io.UnsupportedOperation if it is read-only,\n"
+    "ValueError if the file or the region is closed, FaultError if a page is\n"
+    "lost.");
+
+static PyObject *file_write(PyObject *self, PyObject *argument)
+{
+    Source source;
+    if (!PyObject_CheckBuffer(argument))
+        return raise_kind("a bytes-like object is required", argument);
+    if (source_open(cursor_owner(self)->state, argument, "write", &source) < 0)
+        return NULL;
+    PyObject *result = write_source(self, &source);
+    source_close(&source);
+    return result;
+}
+
+static const char file_writelines_doc[] =
+    PyDoc_STR("writelines($self, lines, /)\n--\n\n"
+              "Write each of `lines`, which have their newlines already.");
+
+static PyObject *file_writelines(PyObject *self, PyObject *argument)
+{
+    PyObject *line, *lines = PyObject_GetIter(argument);
+    if (lines == NULL)
+        return NULL;
+    while ((line = PyIter_Next(lines)) != NULL) {
+        PyObject *written = file_write(self, line);
+        Py_DECREF(line);
+        if (written == NULL)
+            break;
+        Py_DECREF(written);
+    }
+    Py_DECREF(lines);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+static const char file_seek_doc[] = PyDoc_STR(
+    "seek($self, /, offset, whence=0)\n--\n\n"
+    "Move to `offset` bytes from the start (0), the position (1) or the end\n"
+    "(2), and return the new position, which may be past the end.\n\n"
+    "OSError if it is before the start, ValueError for another `whence` or if\n"
+    "the file or the region is closed.");
+
+/* Returns 0; 1 if there is no such position; or -1 with an exception. */
+static int seek(PyObject *self, Py_ssize_t offset, Py_ssize_t whence)
+{
+    size_t base = 0;
+    if (whence == 1)
+        base = cursor_of(self)->position;
+    else if (whence == 2)
+        base = view_span(cursor_of(self)->view).length;
+    else if (whence != 0)
+        return raised_as_int(
+            PyErr_Format(PyExc_ValueError,
+                         "invalid whence (%zd, should be 0, 1 or 2)", whence));
+    if (offset < 0 ? (size_t)0 - (size_t)offset > base
+                   : (size_t)offset > (size_t)PY_SSIZE_T_MAX - base)
+        return 1;
+    cursor_of(self)->position = base + (size_t)offset;
+    return 0;
+}
+
+static PyObject *file_seek_with(PyObject *self, PyObject *const *values)
+{
+    Py_ssize_t offset = PyNumber_AsSsize_t(values[0], PyExc_OverflowError);
+    if (offset == -1 && PyErr_Occurred())
+        return NULL;
+    Py_ssize_t whence =
+        values[1] == NULL ? 0 : PyNumber_AsSsize_t(values[1], PyExc_ValueError);
+    if ((whence == -1 && PyErr_Occurred()) || require_usable(self, "seek") < 0)
+        return NULL;
+    int status = seek(self, offset, whence);
+    if (status == 0)
+        return PyLong_FromSize_t(cursor_of(self)->position);
+    const mapped_error error = {
+        .status = MAPPED_SYSTEM, .operation = "seek", .os_error = EINVAL};
+    return status < 0 ? NULL : raise_of(cursor_owner(self), &error);
+}
+
+static KEYWORD_METHOD(file_seek, file_seek_with, "seek", 1, 2, "offset",
+                      "whence")
+
+/* Defines a method without arguments whose result is an expression of `self`,
+ * and which a closed file refuses. */
+#define PLAIN_METHOD(name, doc, result)                                        \
+    static const char file_##name##_doc[] = PyDoc_STR(doc);                    \
+    static PyObject *file_##name(PyObject *self, PyObject *Py_UNUSED(nothing)) \
+    {                                                                          \
+        return require_usable(self, #name) < 0 ? NULL : (result);              \
+    }
+
+    PLAIN_METHOD(tell, "tell($self, /)\n--\n\nReturn the position.",
+                 PyLong_FromSize_t(cursor_of(self)->position))
+        PLAIN_METHOD(
+            readable, "readable($self, /)\n--\n\nReturn True.",
+            Py_NewRef(
+                Py_True)) PLAIN_METHOD(seekable,
+                                       "seekable($self, /)\n--\n\nReturn True.",
+                                       Py_NewRef(Py_True))
+            PLAIN_METHOD(writable,
+                         "writable($self, /)\n--\n\n"
+                         "Return whether the memory can be written.",
+                         PyBool_FromLong(!mapped_slice_readonly(
+                             view_span(cursor_of(self)->view))))
+                PLAIN_METHOD(isatty, "isatty($self, /)\n--\n\nReturn False.",
+                             Py_NewRef(Py_False))
+                    PLAIN_METHOD(flush,
+                                 "flush($self, /)\n--\n\n"
+                                 "Do nothing: there is no buffer. flush() of "
+                                 "the Region or the\n"
+                                 "Slice is what survives a loss of power.",
+                                 Py_NewRef(Py_None))
+                        PLAIN_METHOD(
+                            getbuffer,
+                            "getbuffer($self, /)\n--\n\n"
+                            "Return a memoryview of all the bytes, without a "
+                            "copy. While it\n"
+                            "exists, close() of the Region raises BufferError.",
+                            PyMemoryView_FromObject(cursor_of(self)->view))
+                            PLAIN_METHOD(
+                                fileno,
+                                "fileno($self, /)\n--\n\n"
+                                "Raise io.UnsupportedOperation: no descriptor "
+                                "has this position.",
+                                refuse(self, "fileno",
+                                       "a File over memory has no descriptor"))
+                                PLAIN_METHOD(
+                                    detach,
+                                    "detach($self, /)\n--\n\n"
+                                    "Raise io.UnsupportedOperation: there is "
+                                    "no raw file below.",
+                                    refuse(self, "detach",
+                                           "there is no raw file below"))
+                                    PLAIN_METHOD(__enter__,
+                                                 "__enter__($self, /)\n--\n\n"
+                                                 "Return the file. ValueError "
+                                                 "if it is closed.",
+                                                 Py_NewRef(self))
+
+                                        static const
+    char file_truncate_doc[] = PyDoc_STR(
+        "truncate($self, /, size=None)\n--\n\n"
+        "Raise io.UnsupportedOperation: resize() of the Region does that.");
+
+COUNT_METHOD(truncate, "size",
+             (refuse(self, "truncate", "resize() of the Region does that")))
+
+static const char file_close_doc[] =
+    PyDoc_STR("close($self, /)\n--\n\n"
+              "Close the file, and not the region. Closing twice is fine.");
+
+static PyObject *file_close(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    cursor_of(self)->is_ended = true;
+    Py_RETURN_NONE;
+}
+
+static const char file___exit___doc[] =
+    PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
+              "Close the file, and not the region.");
+
+static PyObject *file___exit__(PyObject *self, PyObject *arguments)
+{
+    PyObject *type, *value, *traceback;
+    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
+                           &traceback))
+        return NULL;
+    return file_close(self, NULL);
+}
+
+static PyObject *file_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat(
+        "<mapped.File%s position=%zu of %R>", is_closed(self) ? " closed" : "",
+        cursor_of(self)->position, cursor_of(self)->view);
+}
+
+GETTER(file, closed, "True once the file or the region was closed.",
+       PyBool_FromLong(is_closed(self)))
+GETTER(file, mode, "'rb+', or 'rb' if a byte of it can't be written.",
+       PyUnicode_FromString(
+           mapped_slice_readonly(view_span(cursor_of(self)->view)) ? "rb"
+                                                                   : "rb+"))
+GETTER(file, name, "The name of the Region: a path, a descriptor or None.",
+       Py_NewRef(cursor_owner(self)->name))
+
+static PyMethodDef file_methods[] = {
+    METHOD_ROW(file, KEYWORDS, read),
+    METHOD_ROW(file, KEYWORDS, read1),
+    METHOD_ROW(file, KEYWORDS, readline),
+    METHOD_ROW(file, KEYWORDS, readlines),
+    METHOD_ROW(file, KEYWORDS, peek),
+    METHOD_ROW(file, ONE, readinto),
+    METHOD_ROW(file, ONE, readinto1),
+    METHOD_ROW(file, ONE, write),
+    METHOD_ROW(file, ONE, writelines),
+    METHOD_ROW(file, KEYWORDS, seek),
+    METHOD_ROW(file, NONE, tell),
+    METHOD_ROW(file, KEYWORDS, truncate),
+    METHOD_ROW(file, NONE, readable),
+    METHOD_ROW(file, NONE, seekable),
+    METHOD_ROW(file, NONE, writable),
+    METHOD_ROW(file, NONE, isatty),
+    METHOD_ROW(file, NONE, flush),
+    METHOD_ROW(file, NONE, getbuffer),
+    METHOD_ROW(file, NONE, fileno),
+    METHOD_ROW(file, NONE, detach),
+    METHOD_ROW(file, NONE, close),
+    METHOD_ROW(file, NONE, __enter__),
+    {"__exit__", file___exit__, METH_VARARGS, file___exit___doc},
+    {NULL, NULL, 0, NULL}};
+
+static PyGetSetDef file_attributes[] = {ATTRIBUTE_ROW(file, closed),
+                                        ATTRIBUTE_ROW(file, mode),
+                                        ATTRIBUTE_ROW(file, name),
+                                        {NULL, NULL, NULL, NULL, NULL}};
+
+static PyMemberDef file_members[] = WEAKREFS_AT(Cursor, weakrefs);
+
+static const char file_doc[] = PyDoc_STR(
+    "A binary file object over the bytes of a Region or a Slice.\n\n"
+    "Made by file() of either, with a position of its own at 0. It has the\n"
+    "methods of io.BufferedRandom, so zipfile, tarfile, csv, json, pickle,\n"
+    "gzip, io.TextIOWrapper and shutil.copyfileobj take it. It reads in\n"
+    "place: what a call returns is copied, and nothing else. Closing it does\n"
+    "not close the region.\n\n"
+    "Threads may share one: none of them gets bytes that another has got.");
+
+static PyType_Slot file_slots[] = {
+    {Py_tp_doc, (void *)file_doc},     {Py_tp_dealloc, file_dealloc},
+    {Py_tp_traverse, cursor_traverse}, {Py_tp_repr, file_repr},
+    {Py_tp_iter, PyObject_SelfIter},   {Py_tp_iternext, file_next},
+    {Py_tp_methods, file_methods},     {Py_tp_getset, file_attributes},
+    {Py_tp_members, file_members},     {0, NULL}};
+
+TYPE(file, "mapped.File", sizeof(Cursor), 0, Py_TPFLAGS_HAVE_GC)

@@ -1,0 +1,343 @@
+"""Stands in for the standard module mmap, and keeps the guarantees of mapped.
+
+    import sys, mapped.mmap
+    sys.modules["mmap"] = mapped.mmap    # or: from mapped import mmap
+
+Names, arguments, results, errors and their texts are those of the standard
+module of this Python, but for what follows.
+
+- A file that is cut short raises mapped.FaultError, which is an OSError, where
+  the standard module ends the process. So does a full disk.
+- `offset` is any byte of the file, not only a multiple of
+  ALLOCATIONGRANULARITY.
+- mmap(fileno, 0, empty=True) maps an empty file, and mmap(-1, 0, empty=True)
+  nothing; without `empty` both are refused, as by the standard module.
+- The descriptor is kept by the mapping, and closed with it; `trackfd=False`,
+  which every version takes here, only makes size() and resize() refuse. Shared
+  memory that is no file has a descriptor too.
+- After close() an array of NumPy that was made with buffer= reads zeros.
+- resize() never cuts off what lies in the file behind the mapping, and makes
+  shared anonymous memory longer too. It raises mapped.FaultError, and changes
+  nothing, if somebody has cut the file.
+- flush() returns when the bytes survive a loss of power.
+- Memory is never executable: PROT_EXEC raises PermissionError. Flags other than
+  MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS and MAP_POPULATE, and those without an
+  effect, are refused with OSError (EINVAL); so is advice that has no counterpart
+  (see madvise).
+
+Many bytes are read, written, searched and flushed without the interpreter's
+lock. Threads may share an object; none of them gets bytes by read() or
+readline() that another has got.
+"""
+import errno as _errno
+import mmap as _standard
+import os as _os
+import stat as _stat
+import sys as _sys
+from mmap import *
+from operator import index as _index
+
+from . import _mapped
+
+_TYPE = 0x0f  # the bits of `flags` that say shared or private
+_SHARED_VALIDATE = 3
+_POPULATE = getattr(_standard, "MAP_POPULATE", 0)
+_IGNORED = (getattr(_standard, "MAP_DENYWRITE", 0)
+            | getattr(_standard, "MAP_EXECUTABLE", 0)
+            | getattr(_standard, "MAP_NORESERVE", 0x4000)
+            | getattr(_standard, "MAP_STACK", 0))
+_ADVICE = {
+    "MADV_NORMAL": "normal", "MADV_RANDOM": "random",
+    "MADV_SEQUENTIAL": "sequential", "MADV_WILLNEED": "willneed",
+    "MADV_DONTNEED": "pageout", "MADV_FREE": "cold",
+    "MADV_HUGEPAGE": "hugepage", "MADV_NOHUGEPAGE": "nohugepage",
+}
+_ADVICE = {getattr(_standard, _name): _value
+           for _name, _value in _ADVICE.items() if hasattr(_standard, _name)}
+_DONTNEED = getattr(_standard, "MADV_DONTNEED", None)
+_REMOVE = getattr(_standard, "MADV_REMOVE", None)
+
+
+def _invalid(what=None):
+    text = _os.strerror(_errno.EINVAL)
+    return OSError(_errno.EINVAL, f"{text}: {what}" if what else text)
+
+
+def _access_of(flags, prot, access):
+    """What `flags`, `prot` and `access` come to: the flags and the access."""
+    if access != ACCESS_DEFAULT:
+        if flags != MAP_SHARED or prot != PROT_READ | PROT_WRITE:
+            raise ValueError("mmap can't specify both access and flags, prot.")
+        if access not in (ACCESS_READ, ACCESS_WRITE, ACCESS_COPY):
+            raise ValueError("mmap invalid access parameter.")
+        return MAP_PRIVATE if access == ACCESS_COPY else MAP_SHARED, access
+    if prot & PROT_READ and prot & PROT_WRITE:
+        return flags, ACCESS_DEFAULT
+    return flags, ACCESS_WRITE if prot & PROT_WRITE else ACCESS_READ
+
+
+def _check_flags(flags, prot):
+    if flags & _TYPE not in (MAP_SHARED, MAP_PRIVATE, _SHARED_VALIDATE):
+        raise _invalid()
+    unknown = flags & ~(_TYPE | MAP_ANONYMOUS | _POPULATE | _IGNORED)
+    if unknown:
+        raise _invalid(f"mapped.mmap has no flags {unknown:#x}")
+    if prot & PROT_EXEC:
+        raise PermissionError(_errno.EPERM, "mapped memory is never executable")
+
+
+def _checked_length(fileno, length, offset, empty):
+    """The length to be mapped. Of what is no regular file it is as given."""
+    status = _os.fstat(fileno)
+    if not _stat.S_ISREG(status.st_mode):
+        return length
+    size = status.st_size
+    if length > 0:
+        if offset > size or size - offset < length:
+            raise ValueError("mmap length is greater than file size")
+        return length
+    if size == 0 and not empty:
+        raise ValueError("cannot mmap an empty file")
+    if offset >= size and not (empty and offset == size):
+        raise ValueError("mmap offset is greater than file size")
+    return size - offset
+
+
+def _map_shared(length):
+    """Shared memory that takes room page by page, as it is used."""
+    descriptor = _os.memfd_create("mapped.mmap")
+    try:
+        return _mapped.open(descriptor, "r+", length=length, sparse=True)
+    finally:
+        _os.close(descriptor)
+
+
+def _map_anonymous(length, flags, access):
+    region = (_mapped.anonymous(length) if flags & _TYPE == MAP_PRIVATE
+              else _map_shared(length))
+    if access == ACCESS_READ:
+        region.protect("r")
+    return region
+
+
+def _map_file(fileno, length, offset, flags, access):
+    mode = ("r" if access == ACCESS_READ else
+            "c" if flags & _TYPE == MAP_PRIVATE else "r+")
+    return _mapped.open(fileno, mode, offset=offset, length=length,
+                        populate=bool(flags & _POPULATE))
+
+
+class mmap(_mapped.Mmap):
+    """Memory that is a file, or with `fileno` -1 no file.
+
+    fileno   a descriptor, which may be closed afterwards
+    length   bytes, 0: to the end of the file
+    flags    MAP_SHARED or MAP_PRIVATE, see the module's text for others
+    prot     PROT_READ, and PROT_WRITE
+    access   instead of both: ACCESS_READ, ACCESS_WRITE or ACCESS_COPY
+    offset   where in the file it begins, any byte
+    trackfd  False: size() and resize() refuse
+    empty    True: there may be no bytes
+
+    ValueError for arguments that contradict each other or the file's size,
+    OverflowError for negative ones, OSError as the system says.
+    """
+
+    __slots__ = ("_access", "_flags", "_is_file", "_trackfd", "_empty")
+
+    def __new__(cls, fileno, length, flags=MAP_SHARED,
+                prot=PROT_READ | PROT_WRITE, access=ACCESS_DEFAULT, offset=0,
+                *, trackfd=True, empty=False):
+        fileno, length, offset = map(_index, (fileno, length, offset))
+        flags, prot, access = map(_index, (flags, prot, access))
+        if length < 0:
+            raise OverflowError("memory mapped length must be positive")
+        if offset < 0:
+            raise OverflowError("memory mapped offset must be positive")
+        if max(length, offset) > _sys.maxsize:
+            raise OverflowError("Python int too large to convert to C ssize_t")
+        flags, access = _access_of(flags, prot, access)
+        _check_flags(flags, prot)
+        _sys.audit("mmap.__new__", fileno, length, access, offset)
+        is_file = fileno != -1 and not flags & MAP_ANONYMOUS
+        if is_file:
+            length = _checked_length(fileno, length, offset, empty)
+        if length == 0 and not empty:
+            raise _invalid()
+        region = (_map_file(fileno, length, offset, flags, access) if is_file
+                  else _map_anonymous(length, flags, access))
+        self = _mapped._mmap(cls, region)
+        self._access, self._flags, self._is_file = access, flags, is_file
+        self._trackfd, self._empty = bool(trackfd), bool(empty)
+        return self
+
+    def __repr__(self):
+        region = self._region
+        if region.closed:
+            return "<mmap.mmap closed=True>"
+        access = ("ACCESS_DEFAULT", "ACCESS_READ", "ACCESS_WRITE",
+                  "ACCESS_COPY")[self._access]
+        return (f"<mmap.mmap closed=False, access={access}, "
+                f"length={len(region)}, pos={self.tell()}, "
+                f"offset={region.file_offset}>")
+
+    def __reduce__(self):
+        raise TypeError("cannot pickle 'mmap.mmap' object")
+
+    def __enter__(self):
+        return self._opened() and self
+
+    def __exit__(self, *arguments):
+        self.close()
+
+    def __iter__(self):
+        """Iterate over the bytes, each as bytes of length 1."""
+        at = 0
+        while byte := self[at:at + 1]:
+            yield byte
+            at += 1
+
+    def __reversed__(self):
+        for at in range(len(self) - 1, -1, -1):
+            yield self[at:at + 1]
+
+    def __contains__(self, item):
+        if isinstance(item, (bytes, bytearray)):
+            return len(item) == 1 and self.find(item, 0) >= 0
+        return any(byte == item for byte in self)
+
+    @property
+    def closed(self):
+        """True once it was closed."""
+        return self._region.closed
+
+    def _opened(self):
+        if self._region.closed:
+            raise ValueError("mmap closed or invalid")
+        return self._region
+
+    def close(self):
+        """End all access. Closing twice is fine.
+
+        BufferError, which was raised from one that tells how many, while there
+        are memoryviews or other exports; FaultError, but it is closed, if one
+        of them has met lost pages.
+        """
+        self._keep_addresses(True)
+        try:
+            self._region.close()
+        except BufferError as busy:
+            self._keep_addresses(False)
+            raise BufferError("cannot close exported pointers exist") from busy
+
+    def size(self):
+        """Return the size of the file in bytes, which may be longer.
+
+        OSError if there is no file, or with trackfd=False.
+        """
+        region = self._opened()
+        if not self._is_file or not self._trackfd:
+            raise OSError(_errno.EBADF, _os.strerror(_errno.EBADF))
+        return region.size
+
+    def seekable(self):
+        """Return True."""
+        return True
+
+    def resize(self, newsize, /):
+        """Make the mapping `newsize` bytes long, and the file to end with it.
+
+        A file that goes on behind the mapping is not cut. TypeError if it is
+        read-only or copy-on-write; ValueError with trackfd=False, BufferError
+        while there are exports that would lose bytes or would have to move;
+        OSError as the system says.
+        """
+        region = self._opened()
+        newsize = _index(newsize)
+        if not self._trackfd:
+            raise ValueError("mmap can't resize with trackfd=False.")
+        if self._access not in (ACCESS_DEFAULT, ACCESS_WRITE) or (
+                region.mode == "c"):
+            raise TypeError(
+                "mmap can't resize a readonly or copy-on-write memory map.")
+        if not 0 <= newsize <= _sys.maxsize - region.file_offset:
+            raise ValueError("new size out of range")
+        if newsize == 0 and not self._empty:
+            raise _invalid()
+        self._opened()
+        try:
+            region.resize(newsize)
+        except BufferError as busy:
+            raise BufferError(
+                "mmap can't resize with extant buffers exported.") from busy
+
+    def flush(self, offset=0, size=None, /):
+        """Write the bytes to the disk and wait until it has them.
+
+        Nothing is to be done where nothing goes to a file. ValueError if they
+        are out of range, OSError if `offset` is no multiple of PAGESIZE or the
+        disk fails, FaultError if a page is lost.
+        """
+        region = self._opened()
+        offset = _index(offset)
+        size = len(self) - offset if size is None else _index(size)
+        length = len(self)
+        if size < 0 or offset < 0 or length - offset < size:
+            raise ValueError("flush values out of range")
+        if self._access == ACCESS_READ or self._flags & _TYPE == MAP_PRIVATE:
+            return
+        if offset % PAGESIZE:
+            raise _invalid()
+        region[offset:offset + size].flush()
+
+    def move(self, dest, src, count, /):
+        """Copy `count` bytes from `src` to `dest`; they may overlap.
+
+        ValueError if they are out of range, TypeError if it is read-only.
+        """
+        dest, src, count = _index(dest), _index(src), _index(count)
+        region = self._opened()
+        if region.readonly:
+            raise TypeError("mmap can't modify a readonly memory map.")
+        room = len(self) - max(dest, src)
+        if min(dest, src, count) < 0 or count > room:
+            raise ValueError("source, destination, or count out of range")
+        region.move(dest, src, count)
+
+    def madvise(self, option, start=0, length=None, /):
+        """Tell the system how the bytes will be used.
+
+        MADV_NORMAL, RANDOM, SEQUENTIAL, WILLNEED, HUGEPAGE and NOHUGEPAGE are
+        advice. MADV_DONTNEED and MADV_REMOVE do to the bytes what the system
+        does: the first makes private memory zero, or what the file has, and
+        has shared pages written back and let go; the second makes shared memory
+        zero. MADV_FREE lets private memory that is no file go first, with its
+        bytes. OSError (EINVAL) for other options, and if `start` is no multiple
+        of PAGESIZE.
+        """
+        self._opened()
+        option, start = _index(option), _index(start)
+        size = len(self)
+        length = size if length is None else _index(length)
+        if not 0 <= start < size:
+            raise ValueError("madvise start out of bounds")
+        if length < 0:
+            raise ValueError("madvise length invalid")
+        if start + length > _sys.maxsize:
+            raise OverflowError("madvise length too large")
+        if start % PAGESIZE:
+            raise _invalid()
+        end = min(start + length, size)
+        self._advise(self._opened()[start:end], option)
+
+    def _advise(self, part, option):
+        is_private = self._flags & _TYPE == MAP_PRIVATE
+        if option == _REMOVE and not is_private:
+            part.discard()
+        elif option == _DONTNEED and is_private:
+            part.revert() if self._is_file else part.discard()
+        elif option in _ADVICE:
+            part.advise(_ADVICE[option])
+        else:
+            raise _invalid(f"mapped.mmap has no advice {option}")
+

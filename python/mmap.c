@@ -1,0 +1,548 @@
+/* The base of mapped.mmap.mmap: what Python itself can't do, or not fast
+ * enough. It has the buffer protocol, and the texts and the order of the
+ * standard mmap's errors: arguments are converted, then "mmap closed or
+ * invalid" is raised, and then the bytes are accessed.
+ *
+ * It owns its Region, and nobody else need know that. The standard mmap unmaps
+ * the memory of those who keep a pointer after they have released the buffer,
+ * as NumPy does for numpy.ndarray(buffer=...). Here the addresses of a mapping
+ * that was exported once stay taken, with zero pages after a close, until the
+ * object is gone. */
+#include "array.h"
+#include "cursor.h"
+#include "unlocked.h"
+
+const char module__mmap_doc[] =
+    PyDoc_STR("_mmap($module, type, region, /)\n--\n\n"
+              "Make an object of a subtype of Mmap, which owns the Region.");
+
+PyObject *module__mmap(PyObject *module, PyObject *arguments)
+{
+    PyObject *type, *region;
+    const State *state = PyModule_GetState(module);
+    if (!PyArg_UnpackTuple(arguments, "_mmap", 2, 2, &type, &region))
+        return NULL;
+    if (!PyType_Check(type) ||
+        !PyType_IsSubtype((PyTypeObject *)type, state->mmap) ||
+        !Py_IS_TYPE(region, state->region))
+        return PyErr_Format(PyExc_TypeError,
+                            "expected a type of mmap and a Region");
+    allocfunc allocate =
+        (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
+    PyObject *self = allocate((PyTypeObject *)type, 0);
+    if (self != NULL)
+        cursor_of(self)->view = Py_NewRef(region);
+    return self;
+}
+
+static PyObject *region_of(PyObject *self)
+{
+    return cursor_of(self)->view;
+}
+
+static void mmap_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    PyObject_GC_UnTrack(self);
+    if (cursor_of(self)->weakrefs != NULL)
+        PyObject_ClearWeakRefs(self);
+    if (cursor_of(self)->keeps_addresses)
+        mapped_region_release(core_of(region_of(self)));
+    Py_DECREF(region_of(self));
+    free_object(self);
+    Py_DECREF(type);
+}
+
+static int require_valid(PyObject *self)
+{
+    if (!mapped_region_closed(core_of(region_of(self))))
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "mmap closed or invalid");
+    return -1;
+}
+
+static int require_writable(PyObject *self)
+{
+    if (require_valid(self) < 0)
+        return -1;
+    if (!mapped_slice_readonly(view_span(region_of(self))))
+        return 0;
+    PyErr_SetString(PyExc_TypeError,
+                    "mmap can't modify a readonly memory map.");
+    return -1;
+}
+
+static int mmap_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
+{
+    buffer->obj = NULL;
+    if (require_valid(self) < 0 ||
+        view_get_buffer(region_of(self), buffer, flags) < 0)
+        return -1;
+    Py_DECREF(buffer->obj);
+    buffer->obj = Py_NewRef(self);
+    cursor_of(self)->was_exported = true;
+    return 0;
+}
+
+static void mmap_release_buffer(PyObject *self, Py_buffer *buffer)
+{
+    export_release(cursor_owner(self), buffer);
+}
+
+static const char mmap__keep_addresses_doc[] = PyDoc_STR(
+    "_keep_addresses($self, keep, /)\n--\n\n"
+    "Keep the addresses that were exported, for a close, or no longer.");
+
+/* With a second reference to the core's region, a close puts zero pages there
+ * and does not unmap. While the mapping is open there is no such reference: a
+ * region that others refer to can't move to grow. */
+static PyObject *mmap__keep_addresses(PyObject *self, PyObject *argument)
+{
+    Cursor *cursor = cursor_of(self);
+    mapped_region *region = core_of(cursor->view);
+    bool keeps = argument == Py_True && cursor->was_exported;
+    if (mapped_region_closed(region) || keeps == cursor->keeps_addresses)
+        Py_RETURN_NONE;
+    cursor->keeps_addresses = keeps;
+    if (keeps)
+        mapped_region_acquire(region);
+    else
+        mapped_region_release(region);
+    Py_RETURN_NONE;
+}
+
+static Py_ssize_t mmap_length(PyObject *self)
+{
+    if (require_valid(self) < 0)
+        return -1;
+    return (Py_ssize_t)view_span(region_of(self)).length;
+}
+
+static int refuse_index_of_mmap(void)
+{
+    PyErr_SetString(PyExc_IndexError, "mmap index out of range");
+    return -1;
+}
+
+static PyObject *bytes_of(PyObject *self, Py_ssize_t start, Py_ssize_t length)
+{
+    mapped_slice part = view_span(region_of(self));
+    part.offset += (size_t)start;
+    part.length = (size_t)length;
+    PyObject *bytes = bytes_new(part.length);
+    if (bytes != NULL && bytes_read(cursor_owner(self), part,
+                                    PyBytes_AsString(bytes), "get") < 0)
+        Py_CLEAR(bytes);
+    return bytes;
+}
+
+/* An item of the sequence is one byte as bytes, and one by subscript is a
+ * number, as the standard mmap has it. */
+static PyObject *mmap_item(PyObject *self, Py_ssize_t index)
+{
+    Py_ssize_t length = mmap_length(self);
+    if (length < 0)
+        return NULL;
+    if (index < 0 || index >= length) {
+        refuse_index_of_mmap();
+        return NULL;
+    }
+    return bytes_of(self, index, 1);
+}
+
+/* Converts a key, and finds its place in the bytes. Returns 0, or -1 with an
+ * exception. */
+static int find_index(PyObject *self, PyObject *key, Py_ssize_t *index)
+{
+    *index = PyNumber_AsSsize_t(key, PyExc_IndexError);
+    if (*index == -1 && PyErr_Occurred())
+        return -1;
+    Py_ssize_t length = mmap_length(self);
+    if (length < 0)
+        return -1;
+    if (*index < 0)
+        *index += length;
+    return *index < 0 || *index >= length ? refuse_index_of_mmap() : 0;
+}
+
+typedef struct Bounds {
+    Py_ssize_t start;
+    Py_ssize_t stop;
+    Py_ssize_t step;
+    Py_ssize_t length; /* in items */
+} Bounds;
+
+static int find_bounds(PyObject *self, PyObject *key, Bounds *bounds)
+{
+    if (!Py_IS_TYPE(key, &PySlice_Type)) {
+        PyErr_SetString(PyExc_TypeError, "mmap indices must be integers");
+        return -1;
+    }
+    if (PySlice_Unpack(key, &bounds->start, &bounds->stop, &bounds->step) < 0)
+        return -1;
+    Py_ssize_t length = mmap_length(self);
+    if (length < 0)
+        return -1;
+    bounds->length = PySlice_AdjustIndices(length, &bounds->start,
+                                           &bounds->stop, bounds->step);
+    return 0;
+}
+
+/* The items as an Array. PySlice_AdjustIndices gives -1 for the end of a slice
+ * that goes backwards down to the first byte; there it must not count from the
+ * end. */
+static PyObject *array_in(PyObject *self, const Bounds *bounds)
+{
+    Py_ssize_t stop = bounds->stop < 0 ? PY_SSIZE_T_MIN : bounds->stop;
+    Py_ssize_t start = bounds->start < 0 ? PY_SSIZE_T_MIN : bounds->start;
+    return view_strided(region_of(self), start, stop, bounds->step);
+}
+
+static PyObject *subscript_slice(PyObject *self, PyObject *key)
+{
+    Bounds bounds;
+    if (find_bounds(self, key, &bounds) < 0)
+        return NULL;
+    if (bounds.step == 1)
+        return bytes_of(self, bounds.start, bounds.length);
+    PyObject *array = array_in(self, &bounds);
+    PyObject *bytes = array == NULL ? NULL : array_tobytes(array, NULL);
+    Py_XDECREF(array);
+    return bytes;
+}
+
+static PyObject *mmap_subscript(PyObject *self, PyObject *key)
+{
+    Py_ssize_t index;
+    if (require_valid(self) < 0)
+        return NULL;
+    if (!PyIndex_Check(key))
+        return subscript_slice(self, key);
+    return find_index(self, key, &index) < 0
+               ? NULL
+               : view_item(region_of(self), index);
+}
+
+static int assign_item(PyObject *self, PyObject *key, PyObject *value)
+{
+    Py_ssize_t index;
+    mapped_error error;
+    if (find_index(self, key, &index) < 0)
+        return -1;
+    if (!PyIndex_Check(value)) {
+        PyErr_SetString(PyExc_TypeError, "mmap item value must be an int");
+        return -1;
+    }
+    Py_ssize_t number = PyNumber_AsSsize_t(value, PyExc_TypeError);
+    if (number == -1 && PyErr_Occurred())
+        return -1;
+    if (number < 0 || number > UINT8_MAX) {
+        PyErr_SetString(PyExc_ValueError,
+                        "mmap item value must be in range(0, 256)");
+        return -1;
+    }
+    if (require_valid(self) < 0)
+        return -1;
+    return check_status(cursor_owner(self), ASSIGN,
+                        mapped_set_u8(view_span(region_of(self)), (size_t)index,
+                                      (uint8_t)number, &error),
+                        &error);
+}
+
+/* Opens what is to be written. Only then is the key looked at again, because
+ * the buffer's provider may have closed or resized the mapping. */
+static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
+{
+    Bounds bounds;
+    Source source;
+    if (!PyObject_CheckBuffer(value))
+        return raised_as_int(
+            raise_kind("a bytes-like object is required", value));
+    if (source_open(cursor_owner(self)->state, value, ASSIGN, &source) < 0)
+        return -1;
+    int status = find_bounds(self, key, &bounds);
+    if (status == 0 && source.length != (size_t)bounds.length) {
+        PyErr_SetString(PyExc_IndexError,
+                        "mmap slice assignment is wrong size");
+        status = -1;
+    } else if (status == 0 && bounds.step == 1) {
+        status = source_store(&source, cursor_owner(self),
+                              view_span(region_of(self)), (size_t)bounds.start);
+    } else if (status == 0) {
+        PyObject *array = array_in(self, &bounds);
+        status = array == NULL ? -1 : array_assign_all(array, value);
+        Py_XDECREF(array);
+    }
+    source_close(&source);
+    return status;
+}
+
+static int mmap_assign(PyObject *self, PyObject *key, PyObject *value)
+{
+    if (require_writable(self) < 0)
+        return -1;
+    if (value == NULL) {
+        PyErr_Format(PyExc_TypeError, "mmap object doesn't support %s deletion",
+                     PyIndex_Check(key) ? "item" : "slice");
+        return -1;
+    }
+    return PyIndex_Check(key) ? assign_item(self, key, value)
+                              : assign_slice(self, key, value);
+}
+
+static const char mmap_read_doc[] = PyDoc_STR(
+    "read($self, /, n=None)\n--\n\n"
+    "Return up to `n` bytes from the position, all with None, and move on.");
+
+static PyObject *mmap_read_with(PyObject *self, PyObject *const *values)
+{
+    size_t count;
+    if (require_valid(self) < 0 ||
+        cursor_convert_count(values[0], &count) < 0 || require_valid(self) < 0)
+        return NULL;
+    return cursor_read(self, count, "read");
+}
+
+static KEYWORD_METHOD(mmap_read, mmap_read_with, "read", 0, 1, "n")
+
+    static const char mmap_readline_doc[] =
+        PyDoc_STR("readline($self, /)\n--\n\n"
+                  "Return the next line with its b'\\n', and move past it.");
+
+static PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return require_valid(self) < 0 ? NULL : cursor_read_line(self, SIZE_MAX);
+}
+
+static const char mmap_read_byte_doc[] =
+    PyDoc_STR("read_byte($self, /)\n--\n\n"
+              "Return the next byte as a number. ValueError at the end.");
+
+static PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    Py_ssize_t length = mmap_length(self);
+    size_t position = cursor_of(self)->position;
+    if (length < 0)
+        return NULL;
+    if (position >= (size_t)length)
+        return PyErr_Format(PyExc_ValueError, "read byte out of range");
+    PyObject *byte = view_item(region_of(self), (Py_ssize_t)position);
+    if (byte != NULL)
+        cursor_of(self)->position = position + 1;
+    return byte;
+}
+
+static int write_source(PyObject *self, const Source *source)
+{
+    if (require_writable(self) < 0)
+        return -1;
+    if (source->length <= cursor_rest(self).length)
+        return cursor_write(self, source);
+    PyErr_SetString(PyExc_ValueError, "data out of range");
+    return -1;
+}
+
+static const char mmap_write_doc[] = PyDoc_STR(
+    "write($self, data, /)\n--\n\n"
+    "Store all of `data` at the position, move past it, return its length.\n"
+    "ValueError, and nothing is written, if it doesn't fit.");
+
+static PyObject *mmap_write(PyObject *self, PyObject *argument)
+{
+    Source source;
+    if (require_valid(self) < 0)
+        return NULL;
+    if (!PyObject_CheckBuffer(argument))
+        return raise_kind("a bytes-like object is required", argument);
+    if (source_open(cursor_owner(self)->state, argument, "write", &source) < 0)
+        return NULL;
+    int status = write_source(self, &source);
+    size_t length = source.length;
+    source_close(&source);
+    return status < 0 ? NULL : PyLong_FromSize_t(length);
+}
+
+static const char mmap_write_byte_doc[] = PyDoc_STR(
+    "write_byte($self, byte, /)\n--\n\n"
+    "Store a number from 0 to 255 at the position, and move past it.");
+
+static PyObject *mmap_write_byte(PyObject *self, PyObject *argument)
+{
+    mapped_error error;
+    if (require_valid(self) < 0)
+        return NULL;
+    Py_ssize_t byte = PyNumber_AsSsize_t(argument, NULL);
+    if (byte == -1 && PyErr_Occurred())
+        return NULL;
+    if (byte < 0 || byte > UINT8_MAX)
+        return PyErr_Format(
+            PyExc_OverflowError, "unsigned byte integer is %s than %simum",
+            byte < 0 ? "less" : "greater", byte < 0 ? "min" : "max");
+    if (require_writable(self) < 0)
+        return NULL;
+    mapped_slice rest = cursor_rest(self);
+    if (rest.length == 0)
+        return PyErr_Format(PyExc_ValueError, "write byte out of range");
+    if (check_status(cursor_owner(self), "write_byte",
+                     mapped_set_u8(rest, 0, (uint8_t)byte, &error), &error) < 0)
+        return NULL;
+    cursor_of(self)->position++;
+    Py_RETURN_NONE;
+}
+
+static const char mmap_tell_doc[] =
+    PyDoc_STR("tell($self, /)\n--\n\nReturn the position.");
+
+static PyObject *mmap_tell(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return require_valid(self) < 0
+               ? NULL
+               : PyLong_FromSize_t(cursor_of(self)->position);
+}
+
+static const char mmap_seek_doc[] = PyDoc_STR(
+    "seek($self, /, pos, whence=0)\n--\n\n"
+    "Move to `pos` bytes from the start (0), the position (1) or the end (2),\n"
+    "and return the new position. ValueError if it is out of range.");
+
+/* Returns 0, or -1 with an exception. */
+static int seek(PyObject *self, Py_ssize_t offset, Py_ssize_t whence)
+{
+    Py_ssize_t length = (Py_ssize_t)view_span(region_of(self)).length;
+    Py_ssize_t base = whence == 0   ? 0
+                      : whence == 1 ? (Py_ssize_t)cursor_of(self)->position
+                                    : length;
+    const char *problem = NULL;
+    if (whence < 0 || whence > 2)
+        problem = "unknown seek type";
+    else if (offset < -base || offset > length - base)
+        problem = "seek out of range";
+    if (problem == NULL) {
+        cursor_of(self)->position = (size_t)(base + offset);
+        return 0;
+    }
+    PyErr_SetString(PyExc_ValueError, problem);
+    return -1;
+}
+
+static PyObject *mmap_seek_with(PyObject *self, PyObject *const *values)
+{
+    Py_ssize_t whence = 0;
+    if (require_valid(self) < 0)
+        return NULL;
+    Py_ssize_t offset = PyNumber_AsSsize_t(values[0], PyExc_OverflowError);
+    if (offset == -1 && PyErr_Occurred())
+        return NULL;
+    if (values[1] != NULL)
+        whence = PyNumber_AsSsize_t(values[1], PyExc_OverflowError);
+    if ((whence == -1 && PyErr_Occurred()) || require_valid(self) < 0 ||
+        seek(self, offset, whence) < 0)
+        return NULL;
+    return PyLong_FromSize_t(cursor_of(self)->position);
+}
+
+static KEYWORD_METHOD(mmap_seek, mmap_seek_with, "seek", 1, 2, "pos", "whence")
+
+    /* Converts a bound of a search. NULL leaves `*bound` as it is. */
+    static int convert_bound(PyObject *object, Py_ssize_t *bound)
+{
+    if (object == NULL)
+        return 0;
+    *bound = PyNumber_AsSsize_t(object, PyExc_OverflowError);
+    return *bound == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* Searches as a Region does, but for a start past the end, which is the end. */
+static PyObject *find(PyObject *self, PyObject *const *values,
+                      METHOD_KEYWORDS((*method)))
+{
+    Py_ssize_t start = (Py_ssize_t)cursor_of(self)->position;
+    Py_ssize_t end = PY_SSIZE_T_MAX;
+    if (require_valid(self) < 0)
+        return NULL;
+    if (!PyObject_CheckBuffer(values[0]))
+        return raise_kind("a bytes-like object is required", values[0]);
+    if (convert_bound(values[1], &start) < 0 ||
+        convert_bound(values[2], &end) < 0)
+        return NULL;
+    Py_ssize_t length = mmap_length(self);
+    if (length < 0)
+        return NULL;
+    PyObject *first = PyLong_FromSsize_t(start < length ? start : length);
+    PyObject *last = PyLong_FromSsize_t(end);
+    PyObject *const given[3] = {values[0], first, last};
+    PyObject *found = first == NULL || last == NULL
+                          ? NULL
+                          : method(region_of(self), given, 3, NULL);
+    Py_XDECREF(first);
+    Py_XDECREF(last);
+    return found;
+}
+
+static const char mmap_find_doc[] = PyDoc_STR(
+    "find($self, /, sub, start=..., end=...)\n--\n\n"
+    "Return the lowest index where the bytes `sub` begin in [start:end], or\n"
+    "-1. `start` is the position if it is left out.");
+
+static PyObject *mmap_find_with(PyObject *self, PyObject *const *values)
+{
+    return find(self, values, view_find);
+}
+
+static KEYWORD_METHOD(mmap_find, mmap_find_with, "find", 1, 3, "sub", "start",
+                      "end")
+
+    static const char mmap_rfind_doc[] =
+        PyDoc_STR("rfind($self, /, sub, start=..., end=...)\n--\n\n"
+                  "Like find(), but return the highest index.");
+
+static PyObject *mmap_rfind_with(PyObject *self, PyObject *const *values)
+{
+    return find(self, values, view_rfind);
+}
+
+static KEYWORD_METHOD(mmap_rfind, mmap_rfind_with, "rfind", 1, 3, "sub",
+                      "start", "end")
+
+    GETTER(mmap, _region, "The Region that the bytes are of.",
+           Py_NewRef(region_of(self)))
+
+        static PyMethodDef mmap_methods[] = {
+            METHOD_ROW(mmap, KEYWORDS, read),
+            METHOD_ROW(mmap, NONE, readline),
+            METHOD_ROW(mmap, NONE, read_byte),
+            METHOD_ROW(mmap, ONE, write),
+            METHOD_ROW(mmap, ONE, write_byte),
+            METHOD_ROW(mmap, NONE, tell),
+            METHOD_ROW(mmap, KEYWORDS, seek),
+            METHOD_ROW(mmap, KEYWORDS, find),
+            METHOD_ROW(mmap, KEYWORDS, rfind),
+            METHOD_ROW(mmap, ONE, _keep_addresses),
+            {NULL, NULL, 0, NULL}};
+
+static PyGetSetDef mmap_attributes[] = {ATTRIBUTE_ROW(mmap, _region),
+                                        {NULL, NULL, NULL, NULL, NULL}};
+
+static PyMemberDef mmap_members[] = WEAKREFS_AT(Cursor, weakrefs);
+
+static const char mmap_doc[] =
+    PyDoc_STR("The bytes and the position of a mapped.mmap.mmap.");
+
+static PyType_Slot mmap_slots[] = {{Py_tp_doc, (void *)mmap_doc},
+                                   {Py_tp_dealloc, mmap_dealloc},
+                                   {Py_tp_traverse, cursor_traverse},
+                                   {Py_tp_methods, mmap_methods},
+                                   {Py_tp_getset, mmap_attributes},
+                                   {Py_tp_members, mmap_members},
+                                   {Py_sq_length, mmap_length},
+                                   {Py_sq_item, mmap_item},
+                                   {Py_mp_length, mmap_length},
+                                   {Py_mp_subscript, mmap_subscript},
+                                   {Py_mp_ass_subscript, mmap_assign},
+                                   {Py_bf_getbuffer, mmap_get_buffer},
+                                   {Py_bf_releasebuffer, mmap_release_buffer},
+                                   {0, NULL}};
+
+TYPE(mmap, "mapped._mapped.Mmap", sizeof(Cursor), 0,
+     Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE)
