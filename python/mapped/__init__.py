@@ -11,6 +11,9 @@ A Region owns a mapping, a Slice views a part of it, and an Array has typed
 elements. No access through them can crash the process: out of range is an
 IndexError (from unpack and pack a PackRangeError, which is one), a closed region
 a ValueError, a lost page a FaultError.
+
+file() of a Region or a Slice is a binary file object over the same bytes, and
+the module mapped.mmap stands in for the standard mmap.
 """
 
 import io as _io
