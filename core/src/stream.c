@@ -118,8 +118,9 @@ mapped_status mapped_stream_open(mapped_slice slice, bool writable,
 typedef mapped_status put_function(void *to, const unsigned char *from,
                                    size_t n, size_t *put, mapped_error *error);
 
-/* Large enough that the calls of the system don't count. */
-#define PIECE ((size_t)32768)
+/* Stays in the first-level cache. Larger ones on the stack are too much for the
+ * handler of a lost page where valgrind runs the program. */
+#define PIECE ((size_t)8192)
 
 static mapped_status write_pieces(mapped_slice slice, put_function *put,
                                   void *to, size_t *written,

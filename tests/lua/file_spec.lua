@@ -305,7 +305,7 @@ describe("write_to", function()
     local file <close> = assert(io.open(target, "wb"))
     assert.matches("write_to: page lost: position", failure(region.write_to, region, file))
     file:close()
-    assert.equal(("a"):rep(32768), support.content(target))
+    assert.equal(("a"):rep(40960), support.content(target))
   end)
 
   it("refuses everything else", function()

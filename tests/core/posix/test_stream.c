@@ -172,7 +172,7 @@ static void check_written(bool by_stream)
                            : mapped_descriptor_write(slice, fileno(file),
                                                      &written, NULL),
                  MAPPED_FAULT);
-    CHECK_INT(written, 32768);
+    CHECK_INT(written, 40960);
     free(bytes);
     fclose(file);
     mapped_region_release(region);
@@ -246,7 +246,7 @@ static bool write_with_call_refused(long n)
         CHECK_STATUS(status, MAPPED_OK);
     else
         refuse_check_error(status, &error);
-    CHECK_INT(written, over ? SIZE : (size_t)(n - 1) * 32768);
+    CHECK_INT(written, over ? SIZE : (size_t)(n - 1) * 8192);
     fclose(file);
     mapped_region_release(region);
     return over;
