@@ -81,10 +81,17 @@ static bool is_dense(const mapped_item *item)
     return item->record == NULL || item->record->dense_;
 }
 
-/* Copies all items to plain memory or, to `write`, from there. */
+typedef enum Direction {
+    GATHER,
+    SCATTER,
+    FILL /* like SCATTER, but the memory is one item */
+} Direction;
+
+/* Copies all items to plain memory, or from there. */
 static mapped_status transfer(const mapped_array *array, unsigned char *memory,
-                              bool write, mapped_error *error)
+                              Direction direction, mapped_error *error)
 {
+    const bool write = direction != GATHER;
     bool bytes = !write || is_dense(&array->item);
     mapped__walk walk = {.act = bytes ? copy_items : store_items,
                          .act_one = write ? write_one : read_one,
@@ -99,6 +106,8 @@ static mapped_status transfer(const mapped_array *array, unsigned char *memory,
         return status;
     mapped__side_set(&walk.sides[write ? TO : FROM], array);
     set_memory(&walk.sides[write ? FROM : TO], array, memory);
+    if (direction == FILL)
+        memset(walk.sides[FROM].strides, 0, sizeof walk.sides[FROM].strides);
     walk.sides[TO].write = write;
     return mapped__walk_all(&walk, array);
 }
@@ -106,7 +115,7 @@ static mapped_status transfer(const mapped_array *array, unsigned char *memory,
 mapped_status mapped_array_gather(const mapped_array *array, void *to,
                                   mapped_error *error)
 {
-    mapped_status status = transfer(array, to, false, error);
+    mapped_status status = transfer(array, to, GATHER, error);
     return mapped__region_report(array->slice.region, "gather", status, error);
 }
 
@@ -114,8 +123,16 @@ mapped_status mapped_array_scatter(const mapped_array *array, const void *from,
                                    mapped_error *error)
 {
     mapped_status status =
-        transfer(array, (unsigned char *)(uintptr_t)from, true, error);
+        transfer(array, (unsigned char *)(uintptr_t)from, SCATTER, error);
     return mapped__region_report(array->slice.region, "scatter", status, error);
+}
+
+mapped_status mapped_array_fill(const mapped_array *array, const void *item,
+                                mapped_error *error)
+{
+    mapped_status status =
+        transfer(array, (unsigned char *)(uintptr_t)item, FILL, error);
+    return mapped__region_report(array->slice.region, "fill", status, error);
 }
 
 static bool is_plain(const mapped_array *array, const mapped_extent *extent)

@@ -1,6 +1,6 @@
-/* Comparing arrays by value: elements by the number they are, records field by
- * field. What is compared was checked before: all items lie inside of their
- * slices, whatever is made of them. */
+/* Comparing arrays by value, and items with one value: elements by the number
+ * they are, records field by field. What is compared was checked before: all
+ * items lie inside of their slices, whatever is made of them. */
 #include "array_internal.h"
 
 #include <string.h>
@@ -269,4 +269,89 @@ mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
     if (status == MAPPED_OK)
         *equal = result;
     return mapped__region_report(a->slice.region, "equal", status, error);
+}
+
+/* The walk goes over the array and, with strides of 0, over the one value. */
+typedef struct Search {
+    mapped__walk walk;
+    Pair pair;
+    bool counts; /* all matches, and doesn't stop at the first */
+    size_t seen; /* items before this block */
+    size_t found;
+    size_t count;
+} Search;
+
+static void search_run(mapped__walk *walk, const mapped__run runs[2], size_t n)
+{
+    Search *self = (Search *)walk;
+    const unsigned char *p = runs[0].p;
+    for (size_t i = 0; i < n; i++, p += runs[0].stride) {
+        if (!self->pair.same(self->pair.a, p, self->pair.b, runs[1].p))
+            continue;
+        self->count++;
+        self->found = self->seen + i;
+        if (!self->counts) {
+            walk->stop = true;
+            return;
+        }
+    }
+    self->seen += n;
+}
+
+static mapped_status search_one(mapped__walk *walk, const size_t at[2])
+{
+    const Search *self = (const Search *)walk;
+    const mapped_item item = mapped_item_of(self->pair.a);
+    unsigned char bytes[ELEMENT_SIZE];
+    const mapped__run runs[2] = {{bytes, 0}, {walk->sides[1].memory, 0}};
+    mapped_status status = mapped_item_read(walk->sides[0].slice, &item, at[0],
+                                            bytes, walk->error);
+    if (status == MAPPED_OK)
+        search_run(walk, runs, 1);
+    return status;
+}
+
+static mapped_status search(const mapped_array *array,
+                            const mapped_element *element, const void *value,
+                            Search *self, mapped_error *error)
+{
+    const mapped_element *own = array->item.element;
+    mapped_extent extent;
+    mapped_status status = mapped_array_extent(array, &extent, error);
+    if (status != MAPPED_OK || extent.count == 0 ||
+        array->item.kind != MAPPED_ITEM_ELEMENT ||
+        (own->kind == MAPPED_KIND_CHAR) != (element->kind == MAPPED_KIND_CHAR))
+        return status;
+    self->pair = (Pair){own, element, choose(own, element)};
+    self->walk.act = search_run;
+    self->walk.act_one = search_one;
+    self->walk.error = error;
+    mapped__side_set(&self->walk.sides[0], array);
+    self->walk.sides[1].memory = (unsigned char *)(uintptr_t)value;
+    self->walk.sides[1].size = element->size;
+    return mapped__walk_all(&self->walk, array);
+}
+
+mapped_status mapped_array_find(const mapped_array *array,
+                                const mapped_element *element,
+                                const void *value, size_t *index,
+                                mapped_error *error)
+{
+    Search self = {.found = MAPPED_NOT_FOUND};
+    mapped_status status = search(array, element, value, &self, error);
+    if (status == MAPPED_OK)
+        *index = self.found;
+    return mapped__region_report(array->slice.region, "index", status, error);
+}
+
+mapped_status mapped_array_count_value(const mapped_array *array,
+                                       const mapped_element *element,
+                                       const void *value, size_t *count,
+                                       mapped_error *error)
+{
+    Search self = {.counts = true};
+    mapped_status status = search(array, element, value, &self, error);
+    if (status == MAPPED_OK)
+        *count = self.count;
+    return mapped__region_report(array->slice.region, "count", status, error);
 }

@@ -56,6 +56,20 @@ static void take_rest(mapped_parts *parts, mapped_slice *part)
     parts->is_done_ = true;
 }
 
+/* Text that ends with a newline has no empty line after it. */
+static bool is_done(const mapped_parts *parts)
+{
+    return parts->is_done_ || (parts->are_lines_ && parts->rest_.length == 0);
+}
+
+bool mapped_parts_take_rest(mapped_parts *parts, mapped_slice *part)
+{
+    if (is_done(parts))
+        return false;
+    take_rest(parts, part);
+    return true;
+}
+
 /* Most parts are short, so the next STRIDE bytes are looked through here. */
 static inline bool take_near(mapped_parts *parts, mapped_slice *part)
 {
@@ -118,8 +132,7 @@ static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
     bool taken;
     if (parts->rest_.region == NULL)
         return mapped_error_set(error, MAPPED_CLOSED, "parts");
-    /* Text that ends with a newline has no empty line after it. */
-    if (parts->is_done_ || (parts->are_lines_ && parts->rest_.length == 0)) {
+    if (is_done(parts)) {
         *has_part = false;
         return MAPPED_OK;
     }

@@ -226,6 +226,32 @@ static void test_array_gather_and_scatter_move_every_item(void)
     check_copies(4, 5000, false);
 }
 
+static void test_array_fill_repeats_one_item(void)
+{
+    mapped_region *region = memory_region(16);
+    const uint16_t value = 0x0101;
+    unsigned char bytes[16];
+    Array a;
+    array_of(&a, mapped_region_slice(region), item_named("u16"), 1);
+    a.shape[0] = 3;
+    a.strides[0] = -4;
+    a.array.first = 9;
+    CHECK_STATUS(mapped_array_fill(&a.array, &value, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_read(mapped_region_slice(region), 0, bytes, 16, NULL),
+                 MAPPED_OK);
+    for (size_t i = 0; i < 16; i++)
+        CHECK_INT(bytes[i],
+                  i == 1 || i == 2 || i == 5 || i == 6 || i == 9 || i == 10
+                      ? 1
+                      : memory_byte(i));
+    a.shape[0] = 4;
+    CHECK_STATUS(mapped_array_fill(&a.array, &value, NULL), MAPPED_RANGE);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    a.shape[0] = 3;
+    CHECK_STATUS(mapped_array_fill(&a.array, &value, NULL), MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
 static void test_array_scatter_leaves_gaps_alone(void)
 {
     unsigned char bytes[24], from[16];
@@ -356,6 +382,7 @@ int main(void)
     RUN(test_array_select_chooses_and_refuses);
     RUN(test_array_extent_is_what_items_span);
     RUN(test_array_gather_and_scatter_move_every_item);
+    RUN(test_array_fill_repeats_one_item);
     RUN(test_array_scatter_leaves_gaps_alone);
     RUN(test_array_copy_survives_overlap);
     RUN(test_array_column_and_expansion);

@@ -362,8 +362,77 @@ static void test_records_equal_trusts_no_description(void)
     drop(&records);
 }
 
+static void test_array_find_compares_numbers_of_any_type(void)
+{
+    double numbers[] = {1.5, 3, 0, 3, -1};
+    ptrdiff_t length = 5, stride = sizeof numbers[0];
+    const int64_t three = 3, absent = 4;
+    const float half = 1.5F;
+    size_t found = 7, count = 7;
+    mapped_region *region = memory_wrap(numbers, sizeof numbers, true);
+    mapped_array a = {mapped_region_slice(region),
+                      0,
+                      mapped_item_of(element_of("d")),
+                      1,
+                      &length,
+                      &stride};
+    const mapped_element *integer = element_of("q");
+    CHECK_STATUS(mapped_array_find(&a, integer, &three, &found, NULL),
+                 MAPPED_OK);
+    CHECK_INT(found, 1);
+    CHECK_STATUS(mapped_array_count_value(&a, integer, &three, &count, NULL),
+                 MAPPED_OK);
+    CHECK_INT(count, 2);
+    CHECK_STATUS(mapped_array_find(&a, integer, &absent, &found, NULL),
+                 MAPPED_OK);
+    CHECK(found == MAPPED_NOT_FOUND);
+    CHECK_STATUS(mapped_array_find(&a, element_of("f"), &half, &found, NULL),
+                 MAPPED_OK);
+    CHECK_INT(found, 0);
+    CHECK_STATUS(mapped_array_find(&a, element_of("c"), "\3", &found, NULL),
+                 MAPPED_OK);
+    CHECK(found == MAPPED_NOT_FOUND);
+    length = 6;
+    CHECK_STATUS(mapped_array_find(&a, integer, &three, &found, NULL),
+                 MAPPED_RANGE);
+    mapped_region_release(region);
+}
+
+static void test_array_find_counts_over_many_blocks(void)
+{
+    enum {
+        LENGTH = 1 << 20
+    };
+    const uint8_t one = 1;
+    ptrdiff_t length = LENGTH / 2, stride = -2;
+    size_t found, count;
+    mapped_region *region = memory_region(LENGTH);
+    mapped_array a = {mapped_region_slice(region),
+                      LENGTH - 1,
+                      mapped_item_of(element_of("B")),
+                      1,
+                      &length,
+                      &stride};
+    CHECK_STATUS(mapped_fill(a.slice, 0, NULL), MAPPED_OK);
+    for (size_t at = 1; at < LENGTH; at *= 4)
+        CHECK_STATUS(mapped_set_u8(a.slice, at, 1, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_array_find(&a, element_of("B"), &one, &found, NULL),
+                 MAPPED_OK);
+    CHECK_INT(found, LENGTH / 2 - 1);
+    CHECK_STATUS(
+        mapped_array_count_value(&a, element_of("B"), &one, &count, NULL),
+        MAPPED_OK);
+    CHECK_INT(count, 1);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_array_find(&a, element_of("B"), &one, &found, NULL),
+                 MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
 int main(void)
 {
+    RUN(test_array_find_compares_numbers_of_any_type);
+    RUN(test_array_find_counts_over_many_blocks);
     RUN(test_array_equal_compares_numbers_of_any_type);
     RUN(test_array_equal_rounds_no_integer);
     RUN(test_array_equal_compares_floats_by_value);

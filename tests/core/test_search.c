@@ -493,8 +493,25 @@ static void test_parts_split(void)
     CHECK_TEXT(split_of("a::b:::c::", "::"), "0+1 3+1 6+2 10+0");
 }
 
+static void test_parts_take_rest_ends_them(void)
+{
+    mapped_region *region = memory_region(6);
+    mapped_slice part = mapped_region_slice(region);
+    mapped_parts parts;
+    CHECK_STATUS(mapped_write(part, 0, "a\nb\nc\n", 6, NULL), MAPPED_OK);
+    mapped_parts_lines(&parts, part, false);
+    CHECK(mapped_parts_try_next(&parts, 6, &part));
+    CHECK(mapped_parts_take_rest(&parts, &part));
+    CHECK_INT(part.offset, 2);
+    CHECK_INT(part.length, 4);
+    CHECK(!mapped_parts_take_rest(&parts, &part));
+    CHECK(!mapped_parts_try_next(&parts, 6, &part));
+    mapped_region_release(region);
+}
+
 int main(void)
 {
+    RUN(test_parts_take_rest_ends_them);
     RUN(test_search_closed_region_is_an_error);
     RUN(test_search_shrunk_region_is_out_of_range);
     RUN(test_search_needle_longer_than_the_data);

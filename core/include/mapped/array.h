@@ -113,6 +113,12 @@ MAPPED__MUST_USE mapped_status mapped_array_scatter(const mapped_array *array,
                                                     const void *from,
                                                     mapped_error *error);
 
+/* Stores the same item, of `item.size` bytes of plain memory, into all. As
+ * scatter. */
+MAPPED__MUST_USE mapped_status mapped_array_fill(const mapped_array *array,
+                                                 const void *item,
+                                                 mapped_error *error);
+
 /* Copies items between arrays of the same shape and item (mapped_item_equal),
  * as if all were read before the first is written: the two may overlap in any
  * way. As gather and scatter; MAPPED_ARGUMENT if shapes or items differ,
@@ -142,6 +148,22 @@ MAPPED__MUST_USE mapped_status mapped_array_equal(const mapped_array *a,
                                                   const mapped_array *b,
                                                   bool *equal,
                                                   mapped_error *error);
+
+/* Search for items that equal `value`, one element in plain memory, as
+ * mapped_array_equal compares: an integer finds the float that is the same
+ * number. mapped_array_find sets `*index` to the first of them, in order, the
+ * last dimension fastest, or to MAPPED_NOT_FOUND; mapped_array_count_value sets
+ * `*count` to their number. Arrays of records or of items that repeat have
+ * none. The errors are those of mapped_array_equal; only a page that the result
+ * depends on is a fault. Any thread that holds a reference to the region. */
+MAPPED__MUST_USE mapped_status mapped_array_find(const mapped_array *array,
+                                                 const mapped_element *element,
+                                                 const void *value,
+                                                 size_t *index,
+                                                 mapped_error *error);
+MAPPED__MUST_USE mapped_status mapped_array_count_value(
+    const mapped_array *array, const mapped_element *element, const void *value,
+    size_t *count, mapped_error *error);
 
 MAPPED_END
 

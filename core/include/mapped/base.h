@@ -87,4 +87,7 @@
 #    define MAPPED_BIG_ENDIAN 0
 #endif
 
+/* The result of a search without a match. */
+#define MAPPED_NOT_FOUND SIZE_MAX
+
 #endif

@@ -13,9 +13,6 @@
 
 MAPPED_BEGIN
 
-/* The result of a search without a match. */
-#define MAPPED_NOT_FOUND SIZE_MAX
-
 /* A needle borrows its bytes, which must stay valid until the last search.
  * Searches in plain memory only read it, so threads may share one. The fields
  * are private. */

@@ -84,10 +84,16 @@ MAPPED__MUST_USE mapped_status mapped_parts_next(mapped_parts *parts,
                                                  bool *has_part,
                                                  mapped_error *error);
 
-/* The same, but searches no more than `limit` bytes: returns true with the next
- * part if its separator is found there. Otherwise, and also on any error,
- * returns false and changes nothing; then call mapped_parts_next. This is for
- * callers that release a lock before a long search. */
+/* Takes all that is left, with the separators in it, as the last part: for
+ * callers that want no more than some number of parts. False if none is left.
+ */
+bool mapped_parts_take_rest(mapped_parts *parts, mapped_slice *part);
+
+/* The same as mapped_parts_next, but searches no more than `limit` bytes:
+ * returns true with the next part if its separator is found there. Otherwise,
+ * and also on any error, returns false and changes nothing; then call
+ * mapped_parts_next. This is for callers that release a lock before a long
+ * search. */
 bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
                            mapped_slice *part);
 
