@@ -183,6 +183,8 @@ COLD static PyObject *select_and_get(const Array *array, PyObject *key)
 {
     Part part;
     PyErr_Clear(); /* The fast path may have raised. */
+    if (array->layout != NULL && PyUnicode_Check(key))
+        return records_column((PyObject *)array, key);
     if (array_select(array, key, &part) < 0)
         return NULL;
     if (part.core.dimensions == 0)
@@ -239,9 +241,10 @@ static const char records_column_doc[] = PyDoc_STR(
     "its format and strides, so that numpy.asarray() reads and writes it in\n"
     "place. A field with [n], char too, makes one dimension more; a field of\n"
     "records gives Records.\n\n"
+    "records[name] is the same, and can be assigned.\n\n"
     "KeyError if there is no such field, ValueError if the region is closed.");
 
-static PyObject *records_column(PyObject *self, PyObject *argument)
+PyObject *records_column(PyObject *self, PyObject *argument)
 {
     const Array *records = array_of(self);
     Region *owner = records->owner;
@@ -273,7 +276,7 @@ static PyObject *records_column(PyObject *self, PyObject *argument)
     return result;
 }
 
-static PyObject *tuple_of_numbers(const Py_ssize_t *numbers, int count)
+PyObject *array_tuple(const Py_ssize_t *numbers, int count)
 {
     PyObject *tuple = container_untrack(PyTuple_New(count));
     for (int i = 0; tuple != NULL && i < count; i++)
@@ -292,33 +295,33 @@ GETTER(array, ndim, "The number of dimensions.",
        PyLong_FromLong(array_of(self)->core.dimensions))
 
 GETTER(array, shape, "A tuple of the length of each dimension, in items.",
-       tuple_of_numbers(array_of(self)->core.shape,
-                        array_of(self)->core.dimensions))
+       array_tuple(array_of(self)->core.shape, array_of(self)->core.dimensions))
 
 GETTER(array, strides,
        "A tuple of the bytes from one item to the next in each dimension.",
-       tuple_of_numbers(array_of(self)->core.strides,
-                        array_of(self)->core.dimensions))
+       array_tuple(array_of(self)->core.strides,
+                   array_of(self)->core.dimensions))
 
 GETTER(array, nbytes, "The bytes of all items.",
        PyLong_FromSize_t(array_bytes(&array_of(self)->core)))
 
 /* Is one of the bytes from the first item to the last read-only? */
-static bool is_readonly(const mapped_array *array)
+static bool is_readonly(const Array *array)
 {
     mapped_extent extent;
-    return mapped_array_extent(array, &extent, NULL) == MAPPED_OK
-               ? mapped_slice_readonly(extent.bytes)
-               : mapped_region_readonly(array->slice.region);
+    return mapped_array_extent(&array->core, &extent, NULL) == MAPPED_OK
+               ? slice_readonly(array->owner, extent.bytes)
+               : mapped_region_readonly(array->core.slice.region);
 }
 
 GETTER(array, readonly, READONLY_DOC,
-       PyBool_FromLong(is_readonly(&array_of(self)->core)))
+       PyBool_FromLong(is_readonly(array_of(self))))
 
 GETTER(array, closed, CLOSED_DOC,
        PyBool_FromLong(mapped_region_closed(array_of(self)->core.slice.region)))
 
-GETTER(array, region, REGION_DOC, Py_NewRef((PyObject *)array_of(self)->owner))
+GETTER(array, region, REGION_DOC,
+       Py_NewRef((PyObject *)region_shown(array_of(self)->owner)))
 
 GETTER(array, offset, "Where in the region the first item is, in bytes.",
        PyLong_FromSize_t(array_of(self)->core.slice.offset +
@@ -329,8 +332,7 @@ static PyObject *array_repr(PyObject *self)
     const Array *array = array_of(self);
     const mapped_element *element = array->core.item.element;
     const char *code = mapped_element_struct_code(element);
-    PyObject *shape =
-        tuple_of_numbers(array->core.shape, array->core.dimensions);
+    PyObject *shape = array_tuple(array->core.shape, array->core.dimensions);
     if (shape == NULL)
         return NULL;
     PyObject *text = PyUnicode_FromFormat(
@@ -363,24 +365,31 @@ static const char array___bytes___doc[] =
     PyDoc_STR("__bytes__($self, /)\n--\n\n"
               "Return a copy of the items' bytes.");
 
-#define ARRAY_METHODS                                                   \
-    METHOD_ROW(array, NONE, tolist), METHOD_ROW(array, NONE, tobytes),  \
-        {"__bytes__", array_tobytes, METH_NOARGS, array___bytes___doc}, \
-        {"__reversed__", array___reversed__, METH_NOARGS,               \
-         view___reversed___doc},                                        \
-        HAND_OVER_METHODS(array),                                       \
-    {                                                                   \
-        NULL, NULL, 0, NULL                                             \
+#define ARRAY_METHODS                                                          \
+    METHOD_ROW(array, NONE, tolist), METHOD_ROW(array, NONE, tobytes),         \
+        METHOD_ROW(array, NONE, toreadonly), METHOD_ROW(view, KEYWORDS, hex),  \
+        METHOD_ROW(view, KEYWORDS, decode), METHOD_ROW(items, KEYWORDS, cast), \
+        METHOD_ROW(items, ONE, fill), METHOD_ROW(items, KEYWORDS, index),      \
+        METHOD_ROW(items, ONE, count),                                         \
+        {"__bytes__", array_tobytes, METH_NOARGS, array___bytes___doc},        \
+        {"__reversed__", array___reversed__, METH_NOARGS,                      \
+         view___reversed___doc},                                               \
+        HAND_OVER_METHODS(array),                                              \
+    {                                                                          \
+        NULL, NULL, 0, NULL                                                    \
     }
 
-#define ARRAY_ATTRIBUTES                                              \
-    ATTRIBUTE_ROW(array, format), ATTRIBUTE_ROW(array, itemsize),     \
-        ATTRIBUTE_ROW(array, ndim), ATTRIBUTE_ROW(array, shape),      \
-        ATTRIBUTE_ROW(array, strides), ATTRIBUTE_ROW(array, nbytes),  \
-        ATTRIBUTE_ROW(array, readonly), ATTRIBUTE_ROW(array, closed), \
-        ATTRIBUTE_ROW(array, region), ATTRIBUTE_ROW(array, offset),   \
-    {                                                                 \
-        NULL, NULL, NULL, NULL, NULL                                  \
+#define ARRAY_ATTRIBUTES                                                      \
+    ATTRIBUTE_ROW(array, format), ATTRIBUTE_ROW(array, itemsize),             \
+        ATTRIBUTE_ROW(array, ndim), ATTRIBUTE_ROW(array, shape),              \
+        ATTRIBUTE_ROW(array, strides), ATTRIBUTE_ROW(array, nbytes),          \
+        ATTRIBUTE_ROW(view, suboffsets), ATTRIBUTE_ROW(view, obj),            \
+        ATTRIBUTE_ROW(view, c_contiguous), ATTRIBUTE_ROW(view, f_contiguous), \
+        ATTRIBUTE_ROW(view, contiguous), ATTRIBUTE_ROW(array, readonly),      \
+        ATTRIBUTE_ROW(array, closed), ATTRIBUTE_ROW(array, region),           \
+        ATTRIBUTE_ROW(array, offset),                                         \
+    {                                                                         \
+        NULL, NULL, NULL, NULL, NULL                                          \
     }
 
 static PyMethodDef array_methods[] = {ARRAY_METHODS};
@@ -397,16 +406,19 @@ static const char array_doc[] = PyDoc_STR(
     "Made by cast() of a Region or Slice. Supports items, slices with any\n"
     "step, several dimensions, and the buffer protocol with its format,\n"
     "shape and strides. Every access is checked.\n\n"
-    "What is assigned to a slice is any buffer or sequence of the same\n"
-    "shape. Where both are of one type and without gaps, the bytes are\n"
+    "What is assigned to a slice, or to [...] for all, is any buffer or\n"
+    "sequence of the same shape, or one value for all items. Where both are of "
+    "one type and without gaps, the bytes are\n"
     "copied directly; everything else is converted in memory of its own\n"
     "first, so that a value that doesn't fit changes nothing.");
 
 static const char records_doc[] = PyDoc_STR(
     "Records of one layout over the bytes of a Region, without a copy.\n\n"
     "Made by records() of a Region or Slice, and of fields that are records.\n"
-    "Items are Records in place, slices are Records again; assign a tuple in\n"
-    "the order of the layout, a dict or a Record. numpy.asarray() makes a\n"
+    "Items are Records in place, slices are Records again, and [name] is a\n"
+    "column; assign a tuple in the order of the layout, a dict or a Record,\n"
+    "and the latter two to a slice for all of its records. numpy.asarray() "
+    "makes a\n"
     "structured array of it, in place.");
 
 #define ARRAY_SLOTS(type)                                                   \
@@ -416,8 +428,8 @@ static const char records_doc[] = PyDoc_STR(
         {Py_tp_hash, PyObject_HashNotImplemented},                          \
         {Py_tp_richcompare, equal_compare}, {Py_tp_iter, array_iterate},    \
         {Py_tp_members, array_members}, {Py_sq_length, array_length},       \
-        {Py_sq_item, array_item}, {Py_mp_length, array_length},             \
-        {Py_mp_subscript, array_subscript},                                 \
+        {Py_sq_item, array_item}, {Py_sq_contains, items_contains},         \
+        {Py_mp_length, array_length}, {Py_mp_subscript, array_subscript},   \
         {Py_mp_ass_subscript, array_assign},                                \
         {Py_bf_getbuffer, array_get_buffer},                                \
         {Py_bf_releasebuffer, array_release_buffer},                        \
@@ -429,6 +441,6 @@ static PyType_Slot array_slots[] = {ARRAY_SLOTS(array)};
 static PyType_Slot records_slots[] = {ARRAY_SLOTS(records)};
 
 TYPE(array, "mapped.Array", offsetof(Array, numbers), sizeof(Py_ssize_t),
-     Py_TPFLAGS_HAVE_GC)
+     Py_TPFLAGS_HAVE_GC | PATTERN_SEQUENCE)
 TYPE(records, "mapped.Records", offsetof(Array, numbers), sizeof(Py_ssize_t),
-     Py_TPFLAGS_HAVE_GC)
+     Py_TPFLAGS_HAVE_GC | PATTERN_SEQUENCE)

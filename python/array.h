@@ -60,6 +60,12 @@ PyObject *array_make(Region *owner, Layout *layout, char native,
  * strides from it, even if there is a 0 in the shape. */
 bool array_lengths_fit(const mapped_array *array);
 
+/* array.c: the column of a name, an Array or Records. */
+PyObject *records_column(PyObject *self, PyObject *name);
+
+/* array.c: the item at an index that doesn't count from the end, or raises. */
+PyObject *array_item(PyObject *self, Py_ssize_t index);
+
 /* array.c: makes an array over all bytes of a Region or Slice. It has one
  * dimension if `shape` is NULL. */
 PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
@@ -74,6 +80,10 @@ PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape);
  * exception if the object isn't ours. */
 Region *array_of_object(const State *state, PyObject *object,
                         mapped_array *array);
+
+/* extent.c: the same, of an object that is ours, with memory for its numbers.
+ */
+Region *array_described(PyObject *self, Part *part);
 
 /* extent.c: returns 0, or -1 with an exception if some items can't be reached.
  */
@@ -99,11 +109,27 @@ int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
 void array_release_buffer(PyObject *self, Py_buffer *buffer);
 METHOD_NONE(array_tolist);
 METHOD_NONE(array_tobytes);
+PyObject *array_tuple(const Py_ssize_t *numbers, int count);
+
+/* memory.c: what Array and Records have besides. */
+METHOD_NONE(array_toreadonly);
+METHOD_KEYWORDS(items_cast);
+extern const char array_toreadonly_doc[];
+extern const char items_cast_doc[];
+
+/* array_find.c */
+METHOD_KEYWORDS(items_index);
+METHOD_ONE(items_count);
+int items_contains(PyObject *self, PyObject *value);
+extern const char items_index_doc[];
+extern const char items_count_doc[];
 
 /* array_assign.c: returns the element that a buffer's items are, or NULL if
  * they are something else. */
 const mapped_element *buffer_element(const Py_buffer *buffer);
 int array_assign(PyObject *self, PyObject *key, PyObject *value);
+METHOD_ONE(items_fill);
+extern const char items_fill_doc[];
 int array_assign_all(PyObject *self, PyObject *value); /* self[:] = value */
 
 /* view.c: the bytes of a Region or a Slice from `start` to `stop`, with any

@@ -4,6 +4,8 @@
  *
  * `a[i:j] = v` is assign_range, which uses the first of these that can do it:
  *
+ * - assign_scalar, if `v` is one value for all items;
+ *
  * - copy_items, if `v` is an array of ours with items of the same type;
  *
  * - scatter_source, if `v` is another object's buffer of the same elements;
@@ -33,6 +35,8 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
     ValueStatus status = value_from(element, array->native, object, &value);
     if (status != VALUE_CONVERTED)
         return value_refuse(element, object, status);
+    if (require_writable(array->owner, ASSIGN) < 0)
+        return -1;
     if (mapped_set(array->core.slice, element, offset, value, &error) ==
         MAPPED_OK)
         return 0;
@@ -159,6 +163,8 @@ static int copy_items(const Array *array, const mapped_array *target,
             return -1;
         return raise_shapes_differ();
     }
+    if (require_writable(array->owner, ASSIGN) < 0)
+        return -1;
     if (TRY_TWICE(copy_core(target, source, &error), &error))
         return 0;
     return raised_as_int(raise_in(
@@ -212,6 +218,64 @@ static int assign_buffer(const Array *array, const mapped_array *target,
     return status;
 }
 
+/* Is it one value, and no sequence of them? Of records only what has names is,
+ * because a tuple could be either. */
+static bool is_scalar(const Array *array, PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (array->layout != NULL)
+        return PyDict_Check(object) ||
+               Py_IS_TYPE(object, array->owner->state->record);
+    return PyNumber_Check(object) &&
+           PyType_GetSlot(type, Py_mp_length) == NULL &&
+           PyType_GetSlot(type, Py_sq_length) == NULL;
+}
+
+static mapped_status fill_core(const mapped_array *target, const void *item,
+                               mapped_error *error)
+{
+    Unlocked unlocked =
+        unlocked_begin(target->slice.region, NULL, array_bytes(target));
+    return unlocked_end_access(&unlocked,
+                               mapped_array_fill(target, item, error), error);
+}
+
+/* Stores one value into all items of `target`. */
+static int assign_scalar(const Array *array, const char *operation,
+                         const mapped_array *target, PyObject *object)
+{
+    const mapped_item *item = &target->item;
+    mapped_error error;
+    unsigned char *value = memory_new(item->size, 1);
+    if (value == NULL)
+        return -1;
+    int status =
+        item->kind == MAPPED_ITEM_ELEMENT
+            ? element_store(item->element, array->native, object, value)
+            : record_store(array->owner->state, item->record, object, value);
+    if (status == 0)
+        status = require_writable(array->owner, operation);
+    if (status == 0)
+        status = check_status(array->owner, operation,
+                              fill_core(target, value, &error), &error);
+    PyMem_Free(value);
+    return status;
+}
+
+const char items_fill_doc[] =
+    PyDoc_STR("fill($self, value, /)\n--\n\n"
+              "Store one value, or one record, into all items. Raises what\n"
+              "assigning an item does.");
+
+METHOD_ONE(items_fill)
+{
+    const Array *array = array_of(self);
+    if (require_open(array->owner, "fill") < 0 ||
+        assign_scalar(array, "fill", &array->core, argument) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 /* Stores `object` into all items of `target`, a part of `array` or all of it.
  */
 static int assign_range(const Array *array, const mapped_array *target,
@@ -221,6 +285,8 @@ static int assign_range(const Array *array, const mapped_array *target,
     mapped_array source = {.shape = &length, .strides = &stride};
     Region *source_owner =
         array_of_object(array->owner->state, object, &source);
+    if (is_scalar(array, object))
+        return assign_scalar(array, ASSIGN, target, object);
     if (source_owner == NULL)
         return PyObject_CheckBuffer(object)
                    ? assign_buffer(array, target, object)
@@ -243,6 +309,14 @@ static int assign_record(const Array *array, size_t offset, PyObject *object)
     return field_write(array->owner, array->core.slice, &field, object);
 }
 
+static int assign_column(const Array *array, PyObject *name, PyObject *value)
+{
+    PyObject *column = records_column((PyObject *)array, name);
+    int status = column == NULL ? -1 : array_assign_all(column, value);
+    Py_XDECREF(column);
+    return status;
+}
+
 /* Assigns with any key, and refuses to delete. */
 COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
 {
@@ -254,6 +328,8 @@ COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
                                              : "array items can't be deleted");
         return -1;
     }
+    if (array->layout != NULL && PyUnicode_Check(key))
+        return assign_column(array, key, value);
     if (array_select(array, key, &part) < 0)
         return -1;
     if (part.core.dimensions > 0)

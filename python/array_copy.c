@@ -18,6 +18,8 @@ int array_gather(Region *owner, const char *operation,
 int array_scatter(Region *owner, const mapped_array *array, const void *from)
 {
     mapped_error error;
+    if (require_writable(owner, ASSIGN) < 0)
+        return -1;
     Unlocked unlocked =
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = unlocked_end_access(
@@ -113,22 +115,37 @@ static PyObject *list_of(const Lister *lister, int dimension, size_t first)
     return NULL;
 }
 
-PyObject *array_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
+static PyObject *list_all(Region *owner, const mapped_array *array)
 {
-    const Array *array = array_of(self);
     unsigned char block[BLOCK_BYTES];
-    Lister lister = {array->owner, &array->core, block};
-    size_t size = array->core.item.size;
-    if (require_open(array->owner, "tolist") < 0)
+    Lister lister = {owner, array, block};
+    size_t size = array->item.size;
+    if (require_open(owner, "tolist") < 0)
         return NULL;
-    bool has_items = array_bytes(&array->core) > 0;
+    bool has_items = array_bytes(array) > 0;
     if (has_items && size > sizeof block &&
         (lister.block = memory_new(size, 1)) == NULL)
         return NULL;
-    PyObject *list = list_of(&lister, 0, array->core.first);
+    PyObject *list = list_of(&lister, 0, array->first);
     if (lister.block != block)
         PyMem_Free(lister.block);
     return list;
+}
+
+PyObject *array_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return list_all(array_of(self)->owner, &array_of(self)->core);
+}
+
+const char view_tolist_doc[] =
+    PyDoc_STR("tolist($self, /)\n--\n\n"
+              "Return all bytes as a list of integers.");
+
+PyObject *view_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    Part part;
+    Region *owner = array_described(self, &part);
+    return owner == NULL ? NULL : list_all(owner, &part.core);
 }
 
 PyObject *item_spelled(const mapped_item *item, mapped_spelling spelling)

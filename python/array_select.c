@@ -3,6 +3,15 @@
  * region is touched here. */
 #include "array.h"
 
+/* Stands for `count` dimensions that are taken as they are. */
+static void take_all(const Array *array, int from, int count,
+                     mapped_subscript *subscripts)
+{
+    for (int i = from; i < from + count; i++)
+        subscripts[i] = (mapped_subscript){
+            .start = 0, .step = 1, .length = array->core.shape[i]};
+}
+
 /* Converts an index or a slice of Python. A step of 0 stands for an index,
  * which leaves its dimension out of the part. */
 static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
@@ -30,16 +39,30 @@ static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
 static int convert_keys(const Array *array, PyObject *keys,
                         mapped_subscript *subscripts)
 {
-    Py_ssize_t count = PyTuple_Size(keys);
-    if (count > array->core.dimensions)
+    Py_ssize_t count = PyTuple_Size(keys), ellipses = 0;
+    int at = 0;
+    for (Py_ssize_t i = 0; i < count; i++)
+        ellipses += PyTuple_GetItem(keys, i) == Py_Ellipsis;
+    if (ellipses > 1)
+        return raised_as_int(PyErr_Format(
+            PyExc_IndexError, "more than one ellipsis (...) in an index"));
+    if (count - ellipses > array->core.dimensions)
         return raised_as_int(PyErr_Format(
             PyExc_IndexError, "%zd indices for an array of %d dimensions",
-            count, array->core.dimensions));
-    for (int i = 0; i < count; i++)
-        if (convert_key(array, array->core.shape[i], PyTuple_GetItem(keys, i),
-                        &subscripts[i]) < 0)
+            count - ellipses, array->core.dimensions));
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *key = PyTuple_GetItem(keys, i);
+        int taken = 1;
+        if (key == Py_Ellipsis) {
+            taken = array->core.dimensions - (int)(count - 1);
+            take_all(array, at, taken, subscripts);
+        } else if (convert_key(array, array->core.shape[at], key,
+                               &subscripts[at]) < 0) {
             return -1;
-    return (int)count;
+        }
+        at += taken;
+    }
+    return at;
 }
 
 int array_select(const Array *array, PyObject *key, Part *part)
@@ -47,7 +70,9 @@ int array_select(const Array *array, PyObject *key, Part *part)
     mapped_subscript subscripts[MAX_DIMENSIONS];
     mapped_error error;
     int count = 1;
-    if (PyTuple_Check(key))
+    if (key == Py_Ellipsis)
+        count = 0;
+    else if (PyTuple_Check(key))
         count = convert_keys(array, key, subscripts);
     else if (convert_key(array, array->core.shape[0], key, subscripts) < 0)
         count = -1;

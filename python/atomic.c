@@ -155,7 +155,8 @@ static PyObject *atomic_store_with(PyObject *self, PyObject *const *values)
     mapped_error error;
     const Atomic *atomic = atomic_of(self);
     if (convert_operand(atomic, values[0], &value) < 0 ||
-        convert_order(values[1], &order) < 0)
+        convert_order(values[1], &order) < 0 ||
+        require_writable(atomic->owner, "store") < 0)
         return NULL;
     if (mapped_atomic_store(&atomic->core, value, order, &error) != MAPPED_OK)
         return raise_of(atomic->owner, &error);
@@ -173,7 +174,8 @@ static KEYWORD_METHOD(atomic_store, atomic_store_with, "store", 1, 2, "value",
     mapped_error error;
     const Atomic *atomic = atomic_of(self);
     if (convert_operand(atomic, values[0], &value) < 0 ||
-        convert_order(values[1], &order) < 0)
+        convert_order(values[1], &order) < 0 ||
+        require_writable(atomic->owner, "update") < 0)
         return NULL;
     mapped_status status = mapped_atomic_update(&atomic->core, operation, value,
                                                 order, &before, &error);
@@ -215,7 +217,8 @@ static PyObject *atomic_compare_exchange_with(PyObject *self,
     const Atomic *atomic = atomic_of(self);
     if (convert_operand(atomic, values[0], &expected) < 0 ||
         convert_operand(atomic, values[1], &desired) < 0 ||
-        convert_order(values[2], &order) < 0)
+        convert_order(values[2], &order) < 0 ||
+        require_writable(atomic->owner, "compare_exchange") < 0)
         return NULL;
     mapped_status status = mapped_atomic_compare_exchange(
         &atomic->core, expected, desired, order, &before, &error);
@@ -325,7 +328,7 @@ static PyMethodDef atomic_methods[] = {
     {NULL, NULL, 0, NULL}};
 
 GETTER(atomic, region, REGION_DOC,
-       Py_NewRef((PyObject *)atomic_of(self)->owner))
+       Py_NewRef((PyObject *)region_shown(atomic_of(self)->owner)))
 GETTER(atomic, offset, "Where the word begins, in bytes of the region.",
        PyLong_FromSize_t(atomic_of(self)->core.word.offset))
 

@@ -10,7 +10,8 @@
  *
  * The pointers in an object are set before anyone sees it and never change
  * until it is gone, `close` included: what changes is inside the core, which
- * says what threads may do. */
+ * says what threads may do. Only release() gives a Slice another owner, and it
+ * keeps the one that it had. */
 #ifndef MAPPED_BINDING_H
 #define MAPPED_BINDING_H
 
@@ -107,6 +108,8 @@ static inline void put_item(PyObject **tuple, size_t i, PyObject *object)
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
     Region *owner;      /* a Slice has a reference; a Region is its own owner */
+    Region *released;   /* the owner before release(), kept for those who still
+                         * use it; else NULL */
     mapped_slice slice; /* a Region's has no length, and its offset is 0 */
 } View;
 
@@ -114,7 +117,9 @@ struct Region {
     View view;
     mapped_error *pending_fault; /* what the next check() or close() raises */
     State *state;
-    PyObject *name;        /* the path or descriptor as given, or None */
+    Region *original; /* of a read-only twin, which shares its core; or NULL */
+    PyObject *name;   /* the path or descriptor as given, or None */
+    Py_ssize_t released;   /* references of Slices after their release() */
     bool is_wrap;          /* made by wrap(), so it can be part of a cycle */
     bool exit_warned;      /* __exit__ has warned, or had no need to */
     Py_buffer wrap_buffer; /* `obj` is NULL if no buffer is held */
@@ -158,9 +163,30 @@ TYPES(SPEC_DECLARATION)
 Region *region_new(State *state, PyObject *name);
 void region_end_wrap(void *region); /* the hook of a wrapped region */
 
+/* A read-only twin of the Region: what it owns views the same memory and writes
+ * nothing. Returns a reference. */
+Region *region_twin(Region *owner);
+
+/* The Region that scripts see: the original of a twin. */
+static inline Region *region_shown(Region *owner)
+{
+    return owner->original != NULL ? owner->original : owner;
+}
+
+/* Raises TypeError and returns -1 for what a twin owns. */
+int require_writable(Region *owner, const char *operation);
+
+static inline bool slice_readonly(const Region *owner, mapped_slice slice)
+{
+    return owner->original != NULL || mapped_slice_readonly(slice);
+}
+
 /* Gives the wrapped buffer back if the core has said that it needs it no more,
  * as after the last export of a closed region. Runs the code of others. */
 void region_release_wrap(Region *self);
+
+/* Closes a Region that no script has, if its memory isn't exported. */
+void region_close_unused(Region *self);
 
 PyObject *slice_new(Region *owner, size_t offset, size_t length);
 PyObject *slice_all(PyObject *parent); /* parent[:] */
@@ -344,6 +370,21 @@ static inline int convert_index(PyObject *number, Py_ssize_t *result)
     return 0;
 }
 
+/* Converts a bound as bytes does: None, which leaves `*result` alone, or an
+ * index of any size. */
+int convert_bound(PyObject *object, Py_ssize_t *result);
+
+/* Makes a bound count from the start, and clamps it: what PySlice_AdjustIndices
+ * does for a step of 1. */
+static inline Py_ssize_t bound_from_start(Py_ssize_t bound, Py_ssize_t length)
+{
+    if (bound < 0) {
+        bound += length;
+        return bound < 0 ? 0 : bound;
+    }
+    return bound < length ? bound : length;
+}
+
 /* Convert a size or a position in a file; `what` is the argument's name. They
  * raise ValueError if it is negative, and OverflowError from 2**63 on. */
 int convert_u64(PyObject *number, const char *what, uint64_t *result);
@@ -413,166 +454,7 @@ bool fault_raise_pending(Region *owner);
 /* == and != for Region, Slice, Array and Records. */
 PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
 
-/* The shared methods: how each takes its arguments, and its name. A method is
- * the function view_<name> and the text view_<name>_doc, in any file. */
-#define VIEW_METHODS(X)     \
-    PAGE_METHODS(X)         \
-    X(KEYWORDS, slice)      \
-    X(KEYWORDS, get)        \
-    X(KEYWORDS, set)        \
-    X(KEYWORDS, unpack)     \
-    X(KEYWORDS, pack)       \
-    X(KEYWORDS, cast)       \
-    X(ONE, records)         \
-    X(KEYWORDS, atomic)     \
-    X(KEYWORDS, lock)       \
-    X(KEYWORDS, copy_from)  \
-    X(ONE, copy_to)         \
-    X(ONE, fill)            \
-    X(KEYWORDS, move)       \
-    X(KEYWORDS, find)       \
-    X(KEYWORDS, rfind)      \
-    X(KEYWORDS, index)      \
-    X(KEYWORDS, rindex)     \
-    X(KEYWORDS, count)      \
-    X(KEYWORDS, find_all)   \
-    X(KEYWORDS, startswith) \
-    X(KEYWORDS, endswith)   \
-    X(KEYWORDS, lines)      \
-    X(KEYWORDS, split)      \
-    X(NONE, file)           \
-    X(NONE, tobytes)        \
-    X(NONE, __bytes__)      \
-    X(NONE, __reversed__)   \
-    X(ONE, __reduce_ex__)   \
-    X(NONE, __copy__)       \
-    X(ONE, __deepcopy__)
-
-/* The shared methods about pages in memory and on the disk. */
-#define PAGE_METHODS(X)    \
-    X(ONE, advise)         \
-    X(NONE, discard)       \
-    X(KEYWORDS, flush)     \
-    X(NONE, mlock)         \
-    X(NONE, munlock)       \
-    X(KEYWORDS, prefetch)  \
-    X(ONE, protect)        \
-    X(KEYWORDS, residency) \
-    X(NONE, revert)
-
-/* The texts of the attributes that arrays have too. */
-#define READONLY_DOC "True if a byte of it can't be written."
-#define CLOSED_DOC "True once the region was closed."
-#define REGION_DOC "The Region whose bytes these are; of a Region, itself."
-
-#define VIEW_ATTRIBUTES(X) \
-    X(nbytes)              \
-    X(readonly)            \
-    X(closed)              \
-    X(region)              \
-    X(offset)
-
-/* The slots of a Region or a Slice, and the end of the slots. */
-#define VIEW_SLOTS(type)                                                       \
-    {Py_tp_doc, (void *)type##_doc}, {Py_tp_dealloc, type##_dealloc},          \
-        {Py_tp_traverse, type##_traverse}, {Py_tp_repr, type##_repr},          \
-        {Py_tp_methods, type##_methods}, {Py_tp_getset, type##_attributes},    \
-        {Py_tp_members, type##_members},                                       \
-        {Py_tp_hash, PyObject_HashNotImplemented},                             \
-        {Py_tp_richcompare, equal_compare}, {Py_tp_iter, view_iterate},        \
-        {Py_sq_length, view_length}, {Py_sq_item, view_item},                  \
-        {Py_sq_contains, view_contains}, {Py_mp_length, view_length},          \
-        {Py_mp_subscript, view_subscript}, {Py_mp_ass_subscript, view_assign}, \
-        {Py_bf_getbuffer, view_get_buffer},                                    \
-        {Py_bf_releasebuffer, view_release_buffer},                            \
-    {                                                                          \
-        0, NULL                                                                \
-    }
-
-/* Defines the spec of a type, from its slots. None of our types can be changed,
- * or be called to make an object. */
-#define TYPE(type, type_name, size, item_size, more_flags)         \
-    PyType_Spec type##_spec = {                                    \
-        .name = type_name,                                         \
-        .basicsize = size,                                         \
-        .itemsize = item_size,                                     \
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |   \
-                 Py_TPFLAGS_DISALLOW_INSTANTIATION | (more_flags), \
-        .slots = type##_slots,                                     \
-    };
-
-/* The members of a type whose objects can be referred to weakly. */
-#define WEAKREFS_AT(type, member)                                            \
-    {                                                                        \
-        {"__weaklistoffset__", T_PYSSIZET, offsetof(type, member), READONLY, \
-         NULL},                                                              \
-        {                                                                    \
-            NULL, 0, 0, 0, NULL                                              \
-        }                                                                    \
-    }
-
-#define METHOD_KEYWORDS(function)                              \
-    PyObject *function(PyObject *self, PyObject *const *given, \
-                       Py_ssize_t count, PyObject *keywords)
-#define METHOD_ONE(function) \
-    PyObject *function(PyObject *self, PyObject *argument)
-#define METHOD_NONE(function) \
-    PyObject *function(PyObject *self, PyObject *Py_UNUSED(nothing))
-#define ATTRIBUTE(function) \
-    PyObject *function(PyObject *self, void *Py_UNUSED(closure))
-
-#define FLAGS_KEYWORDS (METH_FASTCALL | METH_KEYWORDS)
-#define FLAGS_ONE METH_O
-#define FLAGS_NONE METH_NOARGS
-
-/* One row of a method table or an attribute table. */
-#define METHOD_ROW(class, kind, name)                                      \
-    {                                                                      \
-#        name, (PyCFunction)(void (*)(void)) class##_##name, FLAGS_##kind, \
-            class##_##name##_doc                                           \
-    }
-#define ATTRIBUTE_ROW(class, name)                              \
-    {                                                           \
-#        name, class##_##name, NULL, class##_##name##_doc, NULL \
-    }
-
-/* An attribute and its text; `value` is an expression of `self`. */
-#define GETTER(class, name, doc, value)                        \
-    static const char class##_##name##_doc[] = PyDoc_STR(doc); \
-    static ATTRIBUTE(class##_##name)                           \
-    {                                                          \
-        return value;                                          \
-    }
-
-#define VIEW_METHOD_ROW(kind, name) METHOD_ROW(view, kind, name),
-#define VIEW_ATTRIBUTE_ROW(name) ATTRIBUTE_ROW(view, name),
-
-#define VIEW_METHOD_DECLARATION(kind, name) \
-    METHOD_##kind(view_##name);             \
-    extern const char view_##name##_doc[];
-#define VIEW_ATTRIBUTE_DECLARATION(name) \
-    ATTRIBUTE(view_##name);              \
-    extern const char view_##name##_doc[];
-VIEW_METHODS(VIEW_METHOD_DECLARATION)
-VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_DECLARATION)
-
-#define MODULE_FUNCTIONS(X) \
-    X(KEYWORDS, open)       \
-    X(KEYWORDS, anonymous)  \
-    X(ONE, wrap)            \
-    X(KEYWORDS, layout)     \
-    X(KEYWORDS, guard)      \
-    X(NONE, stats)          \
-    X(KEYWORDS, fence)      \
-    X(KEYWORDS, shared)     \
-    X(ONE, unlink)          \
-    X(KEYWORDS, windows)
-
-#define MODULE_FUNCTION_ROW(kind, name) METHOD_ROW(module, kind, name),
-#define MODULE_FUNCTION_DECLARATION(kind, name) \
-    METHOD_##kind(module_##name);               \
-    extern const char module_##name##_doc[];
-MODULE_FUNCTIONS(MODULE_FUNCTION_DECLARATION)
+#include "tables.h"
 
 METHOD_NONE(region_check);
 METHOD_NONE(region_recover);

@@ -47,6 +47,19 @@ void refuse_index(PyObject *number)
         refuse_size("index", number);
 }
 
+int convert_bound(PyObject *object, Py_ssize_t *result)
+{
+    if (object == NULL || object == Py_None)
+        return 0;
+    if (!PyIndex_Check(object))
+        return raised_as_int(
+            PyErr_Format(PyExc_TypeError,
+                         "slice indices must be integers or None or have an "
+                         "__index__ method"));
+    *result = PyNumber_AsSsize_t(object, NULL);
+    return *result == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
 int convert_u64(PyObject *object, const char *what, uint64_t *result)
 {
     if (object == NULL)

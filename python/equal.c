@@ -235,6 +235,8 @@ static mapped_array record_described(const Record *record)
 
 PyObject *record_compare(PyObject *self, PyObject *other, int operation)
 {
+    if (PyTuple_Check(other) && (operation == Py_EQ || operation == Py_NE))
+        return record_compare_values(self, other, operation);
     if ((operation != Py_EQ && operation != Py_NE) ||
         Py_TYPE(other) != Py_TYPE(self))
         Py_RETURN_NOTIMPLEMENTED;

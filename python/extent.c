@@ -6,6 +6,13 @@ Extent view_extent(PyObject *self)
     return (Extent){view_owner(self), view_span(self), 0, true};
 }
 
+Region *array_described(PyObject *self, Part *part)
+{
+    const State *state = PyType_GetModuleState(Py_TYPE(self));
+    part->core = (mapped_array){.shape = part->shape, .strides = part->strides};
+    return state == NULL ? NULL : array_of_object(state, self, &part->core);
+}
+
 int array_extent(const Array *array, const char *operation, Extent *extent)
 {
     mapped_extent core_extent;

@@ -131,6 +131,8 @@ static PyObject *reduce_region(Region *region)
                    ? hand_over_refuse("pickle", (PyObject *)region,
                                       error.operation)
                    : raise_in(region, "pickle", &error);
+    if (region->original != NULL)
+        origin.mode = MAPPED_MODE_READ;
     PyObject *numbers = numbers_of(&origin);
     PyObject *reduced;
     if (origin.kind == MAPPED_ORIGIN_DESCRIPTOR)

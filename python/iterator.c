@@ -23,6 +23,7 @@ PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
         return NULL;
     self->sequence = Py_NewRef(sequence);
     self->row = NULL;
+    self->read = NULL;
     self->offset = backwards ? (size_t)length - 1 : 0;
     self->step = backwards ? (size_t)-1 : 1;
     self->items_left = length;
@@ -89,8 +90,30 @@ static PyObject *iterator___length_hint__(PyObject *self,
     return PyLong_FromSsize_t(((Iterator *)self)->items_left);
 }
 
+static const char iterator___copy___doc[] =
+    PyDoc_STR("__copy__($self, /)\n--\n\n"
+              "Return an iterator that goes on from here by itself.");
+
+static PyObject *iterator___copy__(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    const Iterator *from = (Iterator *)self;
+    Iterator *copy = PyObject_GC_New(Iterator, Py_TYPE(self));
+    if (copy == NULL)
+        return NULL;
+    copy->sequence = Py_XNewRef(from->sequence);
+    copy->items_left = from->items_left;
+    copy->row = from->row;
+    copy->read = from->read;
+    copy->offset = from->offset;
+    copy->step = from->step;
+    PyObject_GC_Track((PyObject *)copy);
+    return (PyObject *)copy;
+}
+
 static PyMethodDef iterator_methods[] = {
-    METHOD_ROW(iterator, NONE, __length_hint__), {NULL, NULL, 0, NULL}};
+    METHOD_ROW(iterator, NONE, __copy__),
+    METHOD_ROW(iterator, NONE, __length_hint__),
+    {NULL, NULL, 0, NULL}};
 
 static const char iterator_doc[] = PyDoc_STR("Iterator of a mapped object.");
 

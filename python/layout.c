@@ -227,15 +227,45 @@ GETTER(
     "their offsets.",
     layout_converted(layout_of(self)->fields, "to_struct"))
 
+/* The longest text of a layout whose repr has all of it. */
+#define WHOLE_TEXT 900
+
 static PyObject *layout_repr(PyObject *self)
 {
-    PyObject *start = show_layout_text(layout_of(self), shown_in_repr);
+    PyObject *whole = layout_text(layout_of(self));
+    PyObject *start = whole == NULL ? NULL : shown_in_repr(whole);
     PyObject *text = NULL;
-    if (start != NULL)
+    if (start != NULL && PyUnicode_GetLength(whole) <= WHOLE_TEXT)
+        text = PyUnicode_FromFormat("mapped.layout(%U)", start);
+    else if (start != NULL)
         text = PyUnicode_FromFormat("<mapped.Layout %U of %zu bytes>", start,
                                     layout_of(self)->fields->size);
     Py_XDECREF(start);
+    Py_XDECREF(whole);
     return text;
+}
+
+/* Layouts are equal if the same fields have the same names, types and places,
+ * whatever the texts. */
+static PyObject *layout_compare(PyObject *self, PyObject *other, int operation)
+{
+    if ((operation != Py_EQ && operation != Py_NE) ||
+        Py_TYPE(other) != Py_TYPE(self))
+        Py_RETURN_NOTIMPLEMENTED;
+    PyObject *a = layout_record(layout_of(self));
+    PyObject *b = a == NULL ? NULL : layout_record(layout_of(other));
+    PyObject *result = b == NULL ? NULL : PyObject_RichCompare(a, b, operation);
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    return result;
+}
+
+static Py_hash_t layout_hash(PyObject *self)
+{
+    PyObject *record = layout_record(layout_of(self));
+    Py_hash_t hash = record == NULL ? -1 : PyObject_Hash(record);
+    Py_XDECREF(record);
+    return hash;
 }
 
 static PyGetSetDef layout_attributes[] = {
@@ -244,14 +274,17 @@ static PyGetSetDef layout_attributes[] = {
     ATTRIBUTE_ROW(layout, dtype),  ATTRIBUTE_ROW(layout, struct_format),
     {NULL, NULL, NULL, NULL, NULL}};
 
-static const char layout_doc[] =
-    PyDoc_STR("What a record looks like. Made by mapped.layout().");
+static const char layout_doc[] = PyDoc_STR(
+    "What a record looks like. Made by mapped.layout().\n\n"
+    "Layouts are equal, and have the same hash, if their fields have\n"
+    "the same names, types and offsets, and records the same size.");
 
 static PyMethodDef layout_methods[] = {METHOD_ROW(layout, ONE, __reduce_ex__),
                                        {NULL, NULL, 0, NULL}};
 
 static PyType_Slot layout_slots[] = {
     {Py_tp_doc, (void *)layout_doc},   {Py_tp_dealloc, layout_dealloc},
+    {Py_tp_hash, layout_hash},         {Py_tp_richcompare, layout_compare},
     {Py_tp_repr, layout_repr},         {Py_tp_methods, layout_methods},
     {Py_tp_getset, layout_attributes}, {0, NULL}};
 

@@ -31,6 +31,8 @@ static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
     if (slice == NULL)
         return NULL;
     Region *owner = view_owner(slice);
+    if (require_writable(owner, "Mutex") < 0)
+        return NULL;
     PyObject *made = (PyObject *)PyObject_GC_New(Mutex, type);
     if (made == NULL)
         return NULL;

@@ -22,8 +22,8 @@ int needle_open(const State *state, PyObject *object, const char *operation,
  * exception that is set already stays as it is. */
 int needle_close(Needle *needle);
 
-/* Returns a copy of the bytes, for PyMem_Free, or NULL with an exception. */
-void *needle_copy(const Needle *needle);
+/* Returns a copy of the bytes, a bytes object. */
+PyObject *needle_copy(const Needle *needle);
 
 /* Finds the first match. If it is far away, that runs unlocked. */
 mapped_status find_first(mapped_slice slice, mapped_needle *needle,

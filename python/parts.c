@@ -13,9 +13,11 @@ typedef struct PartsIterator PartsIterator;
 struct PartsIterator {
     PyObject_HEAD Region *owner;
     PyObject *(*next)(PartsIterator *self);
-    void *bytes; /* those of the needle or the separator; NULL for lines */
+    PyObject *bytes; /* those of the needle or the separator; NULL for lines */
 
-    mapped_parts parts; /* only lines and split use this */
+    /* Only lines and split use these. */
+    mapped_parts parts;
+    Py_ssize_t splits; /* how many more there may be; negative: any number */
 
     /* Only find_all uses these. */
     mapped_slice rest; /* what has not been searched yet */
@@ -23,15 +25,15 @@ struct PartsIterator {
     mapped_needle needle;
 };
 
-/* Frees `bytes` with the iterator, and also if there is no memory for it. */
+/* Takes over the reference to `bytes`, also if there is no memory. */
 static PartsIterator *parts_iterator_new(Region *owner,
                                          PyObject *(*next)(PartsIterator *self),
-                                         void *bytes)
+                                         PyObject *bytes)
 {
     PartsIterator *self =
         PyObject_GC_New(PartsIterator, owner->state->parts_iterator);
     if (self == NULL) {
-        PyMem_Free(bytes);
+        Py_XDECREF(bytes);
         return NULL;
     }
     self->owner = (Region *)Py_NewRef((PyObject *)owner);
@@ -46,7 +48,7 @@ static void parts_iterator_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    PyMem_Free(((PartsIterator *)self)->bytes);
+    Py_XDECREF(((PartsIterator *)self)->bytes);
     Py_DECREF((PyObject *)((PartsIterator *)self)->owner);
     PyObject_GC_Del(self);
     Py_DECREF(type);
@@ -65,6 +67,29 @@ static PyObject *parts_iterator_next(PyObject *self)
     return ((PartsIterator *)self)->next((PartsIterator *)self);
 }
 
+static const char parts_iterator___copy___doc[] =
+    PyDoc_STR("__copy__($self, /)\n--\n\n"
+              "Return an iterator that goes on from here by itself.");
+
+static PyObject *parts_iterator___copy__(PyObject *self,
+                                         PyObject *Py_UNUSED(nothing))
+{
+    const PartsIterator *from = (PartsIterator *)self;
+    PartsIterator *copy =
+        parts_iterator_new(from->owner, from->next, Py_XNewRef(from->bytes));
+    if (copy == NULL)
+        return NULL;
+    copy->parts = from->parts;
+    copy->splits = from->splits;
+    copy->rest = from->rest;
+    copy->base = from->base;
+    copy->needle = from->needle;
+    return (PyObject *)copy;
+}
+
+static PyMethodDef parts_iterator_methods[] = {
+    METHOD_ROW(parts_iterator, NONE, __copy__), {NULL, NULL, 0, NULL}};
+
 static const char parts_iterator_doc[] = PyDoc_STR(
     "Iterator over parts of a mapped object, or over the indexes at which\n"
     "something was found.");
@@ -75,6 +100,7 @@ static PyType_Slot parts_iterator_slots[] = {
     {Py_tp_traverse, parts_iterator_traverse},
     {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, parts_iterator_next},
+    {Py_tp_methods, parts_iterator_methods},
     {0, NULL}};
 
 TYPE(parts_iterator, "mapped._mapped.PartsIterator", sizeof(PartsIterator), 0,
@@ -96,25 +122,50 @@ static PyObject *next_far(PartsIterator *self)
         return raise_in(self->owner, self->bytes != NULL ? "split" : "lines",
                         &error);
     bool is_unchanged = mapped_parts_left(&self->parts) == bytes_left;
-    if (is_unchanged)
+    if (is_unchanged) {
         self->parts = parts;
+        self->splits--;
+    }
     return has_part ? slice_new(self->owner, part.offset, part.length) : NULL;
+}
+
+/* The last part, after as many splits as were asked for. */
+static PyObject *next_rest(PartsIterator *self)
+{
+    mapped_parts parts = self->parts;
+    mapped_slice part;
+    mapped_error error;
+    if (!mapped_parts_take_rest(&parts, &part))
+        return NULL;
+    if (mapped_slice_check(part, &error) != MAPPED_OK)
+        return raise_in(self->owner, "split", &error);
+    self->parts = parts;
+    return slice_new(self->owner, part.offset, part.length);
 }
 
 static PyObject *parts_next(PartsIterator *self)
 {
     mapped_slice part;
-    if (mapped_parts_try_next(&self->parts, UNLOCKED_BYTES, &part))
+    if (self->splits == 0)
+        return next_rest(self);
+    if (mapped_parts_try_next(&self->parts, UNLOCKED_BYTES, &part)) {
+        self->splits--;
         return slice_new(self->owner, part.offset, part.length);
+    }
     return next_far(self);
 }
 
 static PyObject *parts_new(Region *owner, const mapped_parts *parts,
-                           void *separator)
+                           PyObject *separator, Py_ssize_t splits)
 {
     PartsIterator *self = parts_iterator_new(owner, parts_next, separator);
-    if (self != NULL)
-        self->parts = *parts;
+    if (self == NULL)
+        return NULL;
+    self->parts = *parts;
+    self->splits = splits;
+    self->rest = (mapped_slice){NULL, 0, 0};
+    self->base = MAPPED_NOT_FOUND;
+    mapped_needle_init(&self->needle, "", 0);
     return (PyObject *)self;
 }
 
@@ -133,46 +184,49 @@ static PyObject *view_lines_with(PyObject *self, PyObject *const *values)
         require_open(view_owner(self), "lines") < 0)
         return NULL;
     mapped_parts_lines(&parts, view_span(self), keep_newlines != 0);
-    return parts_new(view_owner(self), &parts, NULL);
+    return parts_new(view_owner(self), &parts, NULL, -1);
 }
 
 KEYWORD_METHOD(view_lines, view_lines_with, "lines", 0, 1, "keepends")
 
-static PyObject *split(PyObject *self, const Needle *needle)
+static PyObject *split(PyObject *self, const Needle *needle, Py_ssize_t most)
 {
     mapped_parts parts;
     mapped_error error;
     if (needle->length == 0)
         return PyErr_Format(PyExc_ValueError, "empty separator");
-    void *separator = needle_copy(needle);
+    PyObject *separator = needle_copy(needle);
     if (separator == NULL)
         return NULL;
-    if (mapped_parts_split(&parts, view_span(self), separator, needle->length,
-                           &error) == MAPPED_OK)
-        return parts_new(view_owner(self), &parts, separator);
-    PyMem_Free(separator);
+    if (mapped_parts_split(&parts, view_span(self), PyBytes_AsString(separator),
+                           needle->length, &error) == MAPPED_OK)
+        return parts_new(view_owner(self), &parts, separator, most);
+    Py_DECREF(separator);
     return raise_of(view_owner(self), &error);
 }
 
 const char view_split_doc[] = PyDoc_STR(
-    "split($self, /, sep)\n--\n\n"
+    "split($self, /, sep, maxsplit=-1)\n--\n\n"
     "Return an iterator over what lies between the separators, each a "
     "Slice.\n\n"
     "As bytes.split with a separator: always one more than there are\n"
-    "separators. ValueError if `sep` is empty.");
+    "separators; after `maxsplit` separators, if that isn't negative, the\n"
+    "last part is all of the rest. ValueError if `sep` is empty.");
 
 static PyObject *view_split_with(PyObject *self, PyObject *const *values)
 {
     Needle needle;
-    if (needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
+    Py_ssize_t most = -1;
+    if (convert_bound(values[1], &most) < 0 ||
+        needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
         return NULL;
-    PyObject *result = split(self, &needle);
+    PyObject *result = split(self, &needle, most);
     if (needle_close(&needle) < 0)
         Py_CLEAR(result);
     return result;
 }
 
-KEYWORD_METHOD(view_split, view_split_with, "split", 1, 1, "sep")
+KEYWORD_METHOD(view_split, view_split_with, "split", 1, 2, "sep", "maxsplit")
 
 /* Moves to the end of the match at `offset`; if the match is empty, one byte
  * further. */
@@ -213,7 +267,7 @@ static PyObject *matches_next(PartsIterator *self)
 PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
                       const Needle *needle)
 {
-    void *bytes = needle_copy(needle);
+    PyObject *bytes = needle_copy(needle);
     PartsIterator *self =
         bytes == NULL ? NULL : parts_iterator_new(owner, matches_next, bytes);
     if (self == NULL)
@@ -221,6 +275,8 @@ PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
     self->base = slice != NULL ? base : MAPPED_NOT_FOUND;
     if (slice != NULL)
         self->rest = *slice;
-    mapped_needle_init(&self->needle, bytes, needle->length);
+    mapped_needle_init(&self->needle, PyBytes_AsString(bytes), needle->length);
+    self->parts = (mapped_parts){.is_done_ = true};
+    self->splits = -1;
     return (PyObject *)self;
 }

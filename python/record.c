@@ -139,6 +139,8 @@ int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
     if (room == NULL)
         return -1;
     int status = field_store(owner->state, field, value, room);
+    if (status == 0)
+        status = require_writable(owner, ASSIGN);
     if (status == 0 && mapped_item_write(slice, &field->item, field->offset,
                                          room, &error) != MAPPED_OK) {
         status = raised_as_int(raise_in(owner, ASSIGN, &error));
@@ -200,18 +202,47 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
         PyExc_AttributeError, "%s %U is set as record[name]", "field", name));
 }
 
-static PyObject *record_subscript(PyObject *self, PyObject *name)
+/* Finds the field of a name, or of an index that may count from the end. */
+static const mapped_field *field_of_key(PyObject *self, PyObject *key)
 {
-    const mapped_field *field =
-        layout_field(record_of(self)->layout, name, PyExc_KeyError);
+    const Record *record = record_of(self);
+    const mapped_fields *fields = record->layout->fields;
+    Py_ssize_t index;
+    if (PyUnicode_Check(key) || !PyIndex_Check(key))
+        return layout_field(record->layout, key, PyExc_KeyError);
+    if (convert_index(key, &index) < 0)
+        return NULL;
+    size_t at = index < 0 ? fields->count + (size_t)index : (size_t)index;
+    return at < fields->count
+               ? &fields->fields[at]
+               : raise_index(record->owner, index, fields->count);
+}
+
+static PyObject *record_item(PyObject *self, Py_ssize_t index)
+{
+    const mapped_fields *fields = record_of(self)->layout->fields;
+    return (size_t)index < fields->count
+               ? get_field(self, &fields->fields[index])
+               : raise_index(record_of(self)->owner, index, fields->count);
+}
+
+static PyObject *values_of(PyObject *self);
+
+static PyObject *record_subscript(PyObject *self, PyObject *key)
+{
+    if (PySlice_Check(key)) {
+        PyObject *values = values_of(self);
+        PyObject *part = values == NULL ? NULL : PyObject_GetItem(values, key);
+        Py_XDECREF(values);
+        return part;
+    }
+    const mapped_field *field = field_of_key(self, key);
     return field == NULL ? NULL : get_field(self, field);
 }
 
-static int record_assign(PyObject *self, PyObject *name, PyObject *value)
+static int record_assign(PyObject *self, PyObject *key, PyObject *value)
 {
-    return set_field(
-        self, layout_field(record_of(self)->layout, name, PyExc_KeyError),
-        value);
+    return set_field(self, field_of_key(self, key), value);
 }
 
 static PyObject *values_of(PyObject *self)
@@ -257,12 +288,36 @@ static bool is_long(const Layout *layout)
                                0) > MAX_SHOWN_BYTES;
 }
 
+/* Returns a tuple of the values with no part of the region in it: records
+ * inside are tuples too. */
+static PyObject *copy_values(const Record *record)
+{
+    const mapped_field whole = {
+        .item = mapped_item_of_record(record->layout->fields)};
+    return copy_field(record, &whole);
+}
+
+PyObject *record_compare_values(PyObject *self, PyObject *tuple, int operation)
+{
+    PyObject *values = copy_values(record_of(self));
+    if (values == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception) ||
+            PyErr_ExceptionMatches(PyExc_MemoryError))
+            return NULL;
+        PyErr_Clear();
+        return PyBool_FromLong(operation == Py_NE);
+    }
+    PyObject *result = PyObject_RichCompare(values, tuple, operation);
+    Py_DECREF(values);
+    return result;
+}
+
 static PyObject *record_repr(PyObject *self)
 {
     Layout *layout = record_of(self)->layout;
     if (is_long(layout))
         return PyUnicode_FromFormat("<mapped.Record of %R>", layout);
-    PyObject *values = values_of(self);
+    PyObject *values = copy_values(record_of(self));
     if (values == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_Exception))
             return NULL;
@@ -270,13 +325,120 @@ static PyObject *record_repr(PyObject *self)
         return PyUnicode_FromFormat("<mapped.Record of %R, out of reach>",
                                     layout);
     }
-    PyObject *names = record_dir(self, NULL);
+    PyObject *layout_line = layout_text(layout);
     PyObject *text = NULL;
-    if (names != NULL)
-        text = PyUnicode_FromFormat("<mapped.Record %R = %R>", names, values);
-    Py_XDECREF(names);
+    if (layout_line != NULL)
+        text =
+            PyUnicode_FromFormat("mapped.Record(%R, %R)", layout_line, values);
+    Py_XDECREF(layout_line);
     Py_DECREF(values);
     return text;
+}
+
+static const char record_keys_doc[] =
+    PyDoc_STR("keys($self, /)\n--\n\n"
+              "Return a list of the fields' names, so that dict(record) works\n"
+              "if none of them is 'keys'.");
+
+static PyObject *record_keys(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return record_dir(self, NULL);
+}
+
+static const char record__asdict_doc[] =
+    PyDoc_STR("_asdict($self, /)\n--\n\n"
+              "Return a dict of the fields' names and values.");
+
+static PyObject *record__asdict(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    const mapped_fields *fields = record_of(self)->layout->fields;
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < fields->count; i++) {
+        const mapped_field *field = &fields->fields[i];
+        PyObject *name = PyUnicode_FromString(field->name);
+        PyObject *value = name == NULL ? NULL : get_field(self, field);
+        if (value == NULL || PyDict_SetItem(dict, name, value) < 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(name);
+        Py_XDECREF(value);
+    }
+    return dict;
+}
+
+/* Calls a method of the tuple of the values. */
+static PyObject *call_of_values(PyObject *self, const char *name,
+                                PyObject *arguments)
+{
+    PyObject *values = values_of(self);
+    PyObject *method =
+        values == NULL ? NULL : PyObject_GetAttrString(values, name);
+    PyObject *result =
+        method == NULL ? NULL : PyObject_Call(method, arguments, NULL);
+    Py_XDECREF(method);
+    Py_XDECREF(values);
+    return result;
+}
+
+static const char record_index_doc[] =
+    PyDoc_STR("index($self, value, /, *bounds)\n--\n\n"
+              "As that of a tuple of the values.");
+
+static PyObject *record_index(PyObject *self, PyObject *arguments)
+{
+    return call_of_values(self, "index", arguments);
+}
+
+static const char record_count_doc[] =
+    PyDoc_STR("count($self, value, /)\n--\n\n"
+              "As that of a tuple of the values.");
+
+static PyObject *record_count(PyObject *self, PyObject *arguments)
+{
+    return call_of_values(self, "count", arguments);
+}
+
+/* A Record of its own, in memory that is wrapped as that of any object. */
+static PyObject *record_make(const State *state, Layout *layout)
+{
+    PyObject *bytes =
+        PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)layout->fields->size);
+    if (bytes == NULL)
+        return NULL;
+    memset(PyByteArray_AsString(bytes), 0, layout->fields->size);
+    PyObject *memory = module_wrap(state->module, bytes);
+    PyObject *made = NULL;
+    if (memory != NULL)
+        made = record_new(view_owner(memory), layout, view_span(memory));
+    Py_XDECREF(memory);
+    Py_DECREF(bytes);
+    return made;
+}
+
+static int assign_all(PyObject *self, PyObject *values)
+{
+    const Record *record = record_of(self);
+    const mapped_field whole = {
+        .item = mapped_item_of_record(record->layout->fields)};
+    return field_write(record->owner, record->slice, &whole, values);
+}
+
+static PyObject *record_create(PyTypeObject *type, PyObject *arguments,
+                               PyObject *keywords)
+{
+    static char *names[] = {"layout", "values", NULL};
+    PyObject *text, *values = Py_None;
+    State *state = PyType_GetModuleState(type);
+    if (state == NULL ||
+        !PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:Record", names,
+                                     &text, &values))
+        return NULL;
+    PyObject *layout = layout_from(state, text);
+    PyObject *made =
+        layout == NULL ? NULL : record_make(state, layout_of(layout));
+    Py_XDECREF(layout);
+    if (made != NULL && values != Py_None && assign_all(made, values) < 0)
+        Py_CLEAR(made);
+    return made;
 }
 
 static const char record_dir_doc[] = PyDoc_STR("__dir__($self, /)\n--\n\n"
@@ -284,14 +446,22 @@ static const char record_dir_doc[] = PyDoc_STR("__dir__($self, /)\n--\n\n"
 
 static PyMethodDef record_methods[] = {
     {"__dir__", record_dir, METH_NOARGS, record_dir_doc},
+    METHOD_ROW(record, NONE, keys),
+    METHOD_ROW(record, NONE, _asdict),
+    {"index", record_index, METH_VARARGS, record_index_doc},
+    {"count", record_count, METH_VARARGS, record_count_doc},
     HAND_OVER_METHODS(record),
     {NULL, NULL, 0, NULL}};
 
 static const char record_doc[] = PyDoc_STR(
+    "Record(layout, values=None)\n--\n\n"
     "One record in place: each field is an attribute, read and written where\n"
     "it lies, and an item by name, which alone reaches a field that has a\n"
-    "name of Python's own such as __len__. Iteration gives the values in the\n"
-    "order of the layout.\n\n"
+    "name of Python's own such as __len__. Otherwise it is a sequence of the\n"
+    "values in the order of the layout, and equals a tuple of them; a method\n"
+    "is hidden by a field of its name.\n\n"
+    "Records are the items of Records. Called, the type makes one in memory\n"
+    "of its own: of zeros, or of what can be assigned to a record.\n\n"
     "Numbers are int, float or bool; char[n] is bytes without the zero bytes\n"
     "that fill it up; other fields with [n] are tuples.");
 
@@ -304,10 +474,19 @@ static PyType_Slot record_slots[] = {{Py_tp_doc, (void *)record_doc},
                                      {Py_tp_hash, PyObject_HashNotImplemented},
                                      {Py_tp_richcompare, record_compare},
                                      {Py_tp_iter, record_iterate},
+                                     {Py_tp_new, record_create},
+                                     {Py_sq_item, record_item},
+                                     {Py_sq_length, record_length},
                                      {Py_tp_methods, record_methods},
                                      {Py_mp_length, record_length},
                                      {Py_mp_subscript, record_subscript},
                                      {Py_mp_ass_subscript, record_assign},
                                      {0, NULL}};
 
-TYPE(record, "mapped.Record", sizeof(Record), 0, Py_TPFLAGS_HAVE_GC)
+PyType_Spec record_spec = {
+    .name = "mapped.Record",
+    .basicsize = sizeof(Record),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_HAVE_GC | PATTERN_SEQUENCE,
+    .slots = record_slots,
+};

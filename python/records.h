@@ -73,6 +73,9 @@ int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
 /* record.c: makes a Record whose bytes are `slice`. */
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice);
 
+/* record.c: == and != between the values of a Record and a tuple. */
+PyObject *record_compare_values(PyObject *self, PyObject *tuple, int operation);
+
 /* equal.c: == and != for Record. */
 PyObject *record_compare(PyObject *self, PyObject *other, int operation);
 

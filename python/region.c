@@ -11,17 +11,45 @@ Region *region_new(State *state, PyObject *name)
         return NULL;
     self->view.weakrefs = NULL;
     self->view.owner = self;
+    self->view.released = NULL;
     self->view.slice = (mapped_slice){NULL, 0, 0};
     self->pending_fault = NULL;
     self->state = state;
+    self->original = NULL;
     Py_INCREF(state->module);
     self->name = Py_NewRef(name);
+    self->released = 0;
     self->is_wrap = false;
     self->exit_warned = false;
     self->wrap_buffer.obj = NULL;
     self->wrap_ended = false;
     self->wrap_traversed = false;
     return self;
+}
+
+Region *region_twin(Region *owner)
+{
+    if (owner->original != NULL)
+        return (Region *)Py_NewRef((PyObject *)owner);
+    Region *twin = region_new(owner->state, owner->name);
+    if (twin == NULL)
+        return NULL;
+    twin->original = (Region *)Py_NewRef((PyObject *)owner);
+    twin->view.slice.region = owner->view.slice.region;
+    twin->is_wrap = owner->is_wrap;
+    if (twin->is_wrap)
+        PyObject_GC_Track((PyObject *)twin);
+    return twin;
+}
+
+int require_writable(Region *owner, const char *operation)
+{
+    mapped_error error;
+    if (owner->original == NULL)
+        return 0;
+    mapped_error_set(&error, MAPPED_READONLY, operation);
+    mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
+    return raised_as_int(raise_of(owner, &error));
 }
 
 /* The core calls this hook in the middle of its own work. To release the buffer
@@ -34,6 +62,7 @@ void region_end_wrap(void *context)
 
 void region_release_wrap(Region *self)
 {
+    self = region_shown(self);
     if (!self->wrap_ended || self->wrap_buffer.obj == NULL)
         return;
     self->wrap_ended = false;
@@ -53,6 +82,11 @@ static mapped_status close_core(Region *self, mapped_error *error)
     return status;
 }
 
+void region_close_unused(Region *self)
+{
+    (void)close_core(self, NULL);
+}
+
 /* Closes the region to every new access, and leaves the memory to its exports.
  * Returns how many exports there are. */
 static size_t retire_core(Region *self)
@@ -67,8 +101,11 @@ static void region_free(Region *region)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)region);
     PyObject *module = region->state->module;
-    mapped_region_release(core_of((PyObject *)region));
-    region_release_wrap(region);
+    if (region->original == NULL) {
+        mapped_region_release(core_of((PyObject *)region));
+        region_release_wrap(region);
+    }
+    Py_XDECREF((PyObject *)region->original);
     PyMem_Free(region->pending_fault);
     Py_DECREF(region->name);
     PyObject_GC_Del(region);
@@ -128,17 +165,20 @@ static int region_traverse(PyObject *self, visitproc visit, void *arg)
     PyObject *wrapped = ((Region *)self)->wrap_buffer.obj;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Region *)self)->state->module);
+    Py_VISIT((PyObject *)((Region *)self)->original);
     if (((Region *)self)->wrap_traversed)
         Py_VISIT(wrapped);
     return 0;
 }
 
-/* Every cycle goes through the wrapped buffer, which a close gives back. While
+/* Every cycle goes through the wrapped buffer, which a close gives back; the
+ * twin of a Region leaves that to it. While
  * our memory is exported the close fails; but then the holder of the export is
  * in the same cycle, and is cleared too. */
 static int region_clear(PyObject *self)
 {
-    (void)close_core((Region *)self, NULL);
+    if (((Region *)self)->original == NULL)
+        (void)close_core((Region *)self, NULL);
     return 0;
 }
 
@@ -160,6 +200,10 @@ static PyObject *region_close(PyObject *self, PyObject *Py_UNUSED(nothing))
         return NULL;
     Py_RETURN_NONE;
 }
+
+static const char region_release_doc[] =
+    PyDoc_STR("release($self, /)\n--\n\n"
+              "The same as close(), by its name in memoryview.");
 
 static const char region___enter___doc[] =
     PyDoc_STR("__enter__($self, /)\n--\n\n"
@@ -458,6 +502,7 @@ static PyMethodDef region_methods[] = {
     METHOD_ROW(region, KEYWORDS, seal),
     METHOD_ROW(region, NONE, check),
     METHOD_ROW(region, NONE, recover),
+    {"release", region_close, METH_NOARGS, region_release_doc},
     METHOD_ROW(region, NONE, __enter__),
     {"__exit__", region___exit__, METH_VARARGS, region___exit___doc},
     {NULL, NULL, 0, NULL}};
@@ -482,4 +527,5 @@ static const char region_doc[] = PyDoc_STR(
 static PyType_Slot region_slots[] = {{Py_tp_clear, region_clear},
                                      VIEW_SLOTS(region)};
 
-TYPE(region, "mapped.Region", sizeof(Region), 0, Py_TPFLAGS_HAVE_GC)
+TYPE(region, "mapped.Region", sizeof(Region), 0,
+     Py_TPFLAGS_HAVE_GC | PATTERN_SEQUENCE)

@@ -19,6 +19,8 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
     if (slice == NULL)
         return NULL;
     Region *owner = view_owner(slice);
+    if (require_writable(owner, "Ring") < 0)
+        return NULL;
     Ring *made = PyObject_GC_New(Ring, type);
     if (made == NULL)
         return NULL;
@@ -400,7 +402,8 @@ GETTER(ring, senders_died, "How many died in the middle of a send.",
        senders_died_of(self))
 GETTER(ring, receivers_died, "How many died in the middle of a receive.",
        receivers_died_of(self))
-GETTER(ring, region, REGION_DOC, Py_NewRef((PyObject *)ring_of(self)->owner))
+GETTER(ring, region, REGION_DOC,
+       Py_NewRef((PyObject *)region_shown(ring_of(self)->owner)))
 GETTER(ring, offset, "Where in the region the ring begins, in bytes.",
        PyLong_FromSize_t(ring_of(self)->core.slice.offset))
 

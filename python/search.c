@@ -59,26 +59,12 @@ int needle_close(Needle *needle)
     return status == MAPPED_OK ? 0 : -1;
 }
 
-void *needle_copy(const Needle *needle)
+PyObject *needle_copy(const Needle *needle)
 {
-    void *copy = memory_new(needle->length, 1);
+    PyObject *copy = bytes_new(needle->length);
     if (copy != NULL)
-        memcpy(copy, needle->bytes, needle->length);
+        memcpy(PyBytes_AsString(copy), needle->bytes, needle->length);
     return copy;
-}
-
-/* Converts a bound as bytes does: None, or an index of any size. */
-static int convert_bound(PyObject *object, Py_ssize_t *result)
-{
-    if (object == NULL || object == Py_None)
-        return 0;
-    if (!PyIndex_Check(object))
-        return raised_as_int(
-            PyErr_Format(PyExc_TypeError,
-                         "slice indices must be integers or None or have an "
-                         "__index__ method"));
-    *result = PyNumber_AsSsize_t(object, NULL);
-    return *result == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
 typedef struct Range {
@@ -97,14 +83,6 @@ static int range_convert(PyObject *start, PyObject *end, Range *range)
                : 0;
 }
 
-/* Makes a negative bound count from the start, and 0 if it is before that. */
-static Py_ssize_t from_start(Py_ssize_t bound, Py_ssize_t length)
-{
-    if (bound < 0)
-        bound += length;
-    return bound < 0 ? 0 : bound;
-}
-
 /* Sets the range's slice to bytes of what `self` views now. Returns 1; 0 if the
  * range ends before it starts, so that not even an empty needle is in it; or -1
  * with an exception if the region is closed. */
@@ -114,10 +92,10 @@ static int range_take(PyObject *self, const char *operation, Range *range)
     Py_ssize_t length = (Py_ssize_t)span.length;
     if (require_open(view_owner(self), operation) < 0)
         return -1;
-    range->start = from_start(range->start, length);
-    range->end = from_start(range->end, length);
-    if (range->end > length)
-        range->end = length;
+    if (range->start > length)
+        return 0;
+    range->start = bound_from_start(range->start, length);
+    range->end = bound_from_start(range->end, length);
     if (range->start > range->end)
         return 0;
     range->slice = span;

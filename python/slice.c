@@ -37,6 +37,7 @@ PyObject *slice_new(Region *owner, size_t offset, size_t length)
     View *view = (View *)self;
     view->weakrefs = NULL;
     view->owner = owner;
+    view->released = NULL;
     view->slice.region = owner->view.slice.region;
     view->slice.offset = offset;
     view->slice.length = length;
@@ -61,10 +62,10 @@ PyObject *slice_all(PyObject *parent)
 static void slice_dealloc(PyObject *self)
 {
     View *view = (View *)self;
-    Region *owner = view->owner;
+    Region *owner = view->owner, *released = view->released;
     State *state = owner->state;
     PyTypeObject *type = Py_TYPE(self);
-    bool is_tracked = owner->is_wrap;
+    bool is_tracked = (released != NULL ? released : owner)->is_wrap;
     if (is_tracked)
         PyObject_GC_UnTrack(self);
     if (view->weakrefs != NULL)
@@ -73,6 +74,9 @@ static void slice_dealloc(PyObject *self)
         PyObject_GC_Del(self);
     else
         free_memory(state, self);
+    if (released != NULL)
+        released->released--;
+    Py_XDECREF((PyObject *)released);
     Py_DECREF((PyObject *)owner);
     Py_DECREF(type);
 }
@@ -83,6 +87,7 @@ static int slice_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT((PyObject *)view_owner(self));
+    Py_VISIT((PyObject *)((View *)self)->released);
     return 0;
 }
 
@@ -94,8 +99,80 @@ static PyObject *slice_repr(PyObject *self)
                                 (PyObject *)view->owner);
 }
 
+/* A closed Region without memory. */
+static Region *closed_region(State *state)
+{
+    mapped_error error;
+    Region *made = region_new(state, Py_None);
+    if (made == NULL)
+        return NULL;
+    if (!TRY_TWICE(mapped_region_wrap(NULL, 0, true, NULL, NULL,
+                                      &made->view.slice.region, &error),
+                   &error)) {
+        Py_DECREF((PyObject *)made);
+        return raise_error(state, &error, NULL);
+    }
+    (void)mapped_region_retire(made->view.slice.region);
+    return made;
+}
+
+static const char slice_release_doc[] = PyDoc_STR(
+    "release($self, /)\n--\n\n"
+    "End the access through this Slice, which raises ValueError from now on,\n"
+    "as of a closed region. Other slices and the region go on; but if this\n"
+    "was the only one of a wrapped buffer, the buffer is given back, unless\n"
+    "its memory is exported. Releasing twice is fine.");
+
+static PyObject *slice_release(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    View *view = (View *)self;
+    Region *closed =
+        view->released == NULL ? closed_region(view->owner->state) : NULL;
+    if (closed == NULL && view->released == NULL)
+        return NULL;
+    if (view->released != NULL) { /* perhaps by a finalizer meanwhile */
+        Py_XDECREF((PyObject *)closed);
+        Py_RETURN_NONE;
+    }
+    Region *owner = view->owner;
+    view->released = owner;
+    owner->released++;
+    view->owner = closed;
+    view->slice = (mapped_slice){closed->view.slice.region, 0, 0};
+    if (owner->is_wrap && owner->original == NULL &&
+        Py_REFCNT((PyObject *)owner) == owner->released)
+        region_close_unused(owner);
+    Py_RETURN_NONE;
+}
+
+static const char slice___enter___doc[] =
+    PyDoc_STR("__enter__($self, /)\n--\n\n"
+              "Return the slice. ValueError if it is released or its region\n"
+              "closed.");
+
+static PyObject *slice___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return require_open(view_owner(self), "") < 0 ? NULL : Py_NewRef(self);
+}
+
+static const char slice___exit___doc[] =
+    PyDoc_STR("__exit__($self, type, value, traceback, /)\n--\n\n"
+              "Release the slice.");
+
+static PyObject *slice___exit__(PyObject *self, PyObject *arguments)
+{
+    PyObject *type, *value, *traceback;
+    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
+                           &traceback))
+        return NULL;
+    return slice_release(self, NULL);
+}
+
 static PyMethodDef slice_methods[] = {
-    VIEW_METHODS(VIEW_METHOD_ROW){NULL, NULL, 0, NULL}};
+    VIEW_METHODS(VIEW_METHOD_ROW) METHOD_ROW(slice, NONE, release),
+    METHOD_ROW(slice, NONE, __enter__),
+    {"__exit__", slice___exit__, METH_VARARGS, slice___exit___doc},
+    {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef slice_attributes[] = {
     VIEW_ATTRIBUTES(VIEW_ATTRIBUTE_ROW){NULL, NULL, NULL, NULL, NULL}};
@@ -111,4 +188,5 @@ static const char slice_doc[] = PyDoc_STR(
 
 static PyType_Slot slice_slots[] = {VIEW_SLOTS(slice)};
 
-TYPE(slice, "mapped.Slice", sizeof(View), 0, Py_TPFLAGS_HAVE_GC)
+TYPE(slice, "mapped.Slice", sizeof(View), 0,
+     Py_TPFLAGS_HAVE_GC | PATTERN_SEQUENCE)

@@ -58,6 +58,8 @@ static PyObject *view_set_with(PyObject *self, PyObject *const *values)
         return NULL;
     const mapped_element *element = code->element;
     ValueStatus status = value_from(element, code->native, values[2], &value);
+    if (require_writable(view_owner(self), "set") < 0)
+        return NULL;
     if (status == VALUE_CONVERTED &&
         mapped_set(view_span(self), element, offset, value, &error) ==
             MAPPED_OK)

@@ -71,6 +71,8 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     mapped_error error;
     if (convert_index(key, &index) < 0 || convert_byte(value, &byte) < 0)
         return -1;
+    if (require_writable(view_owner(self), ASSIGN) < 0)
+        return -1;
     mapped_slice span = view_span(self);
     if (mapped_set_u8(span, offset_of(span, index), byte, &error) == MAPPED_OK)
         return 0;
@@ -97,16 +99,6 @@ COLD PyObject *view_strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
     return array_make(owner, NULL, 0, &part.core);
 }
 
-/* Does what PySlice_AdjustIndices does for a step of 1, without a call. */
-static inline Py_ssize_t clamp(Py_ssize_t index, Py_ssize_t length)
-{
-    if (index < 0) {
-        index += length;
-        return index < 0 ? 0 : index;
-    }
-    return index < length ? index : length;
-}
-
 static PyObject *slice_from_key(PyObject *self, PyObject *key)
 {
     Py_ssize_t start, stop, step;
@@ -117,8 +109,8 @@ static PyObject *slice_from_key(PyObject *self, PyObject *key)
     if (step != 1)
         return view_strided(self, start, stop, step);
     mapped_slice span = view_span(self);
-    start = clamp(start, (Py_ssize_t)span.length);
-    stop = clamp(stop, (Py_ssize_t)span.length);
+    start = bound_from_start(start, (Py_ssize_t)span.length);
+    stop = bound_from_start(stop, (Py_ssize_t)span.length);
     size_t length = stop > start ? (size_t)(stop - start) : 0;
     if (mapped_slice_sub(span, (size_t)start, length, &part, &error) !=
         MAPPED_OK)
@@ -250,7 +242,7 @@ const char view_readonly_doc[] = PyDoc_STR(READONLY_DOC);
 
 PyObject *view_readonly(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(mapped_slice_readonly(view_span(self)));
+    return PyBool_FromLong(slice_readonly(view_owner(self), view_span(self)));
 }
 
 const char view_closed_doc[] = PyDoc_STR(CLOSED_DOC);
@@ -264,7 +256,7 @@ const char view_region_doc[] = PyDoc_STR(REGION_DOC);
 
 PyObject *view_region(PyObject *self, void *Py_UNUSED(closure))
 {
-    return Py_NewRef((PyObject *)view_owner(self));
+    return Py_NewRef((PyObject *)region_shown(view_owner(self)));
 }
 
 const char view_offset_doc[] =

@@ -352,6 +352,26 @@ int __wrap__PyArg_ParseTuple_SizeT(PyObject *tuple, const char *format, ...)
     return result;
 }
 
+int __wrap__PyArg_ParseTupleAndKeywords_SizeT(PyObject *tuple,
+                                              PyObject *keywords,
+                                              const char *format, char **names,
+                                              ...);
+int __wrap__PyArg_ParseTupleAndKeywords_SizeT(PyObject *tuple,
+                                              PyObject *keywords,
+                                              const char *format, char **names,
+                                              ...)
+{
+    int result;
+    va_list list;
+    collect();
+    va_start(list, names);
+    result = _PyArg_VaParseTupleAndKeywords_SizeT(tuple, keywords, format,
+                                                  names, list);
+    va_end(list);
+    collect_after();
+    return result;
+}
+
 PyObject *__wrap_PyTuple_Pack(Py_ssize_t n, ...);
 PyObject *__wrap_PyTuple_Pack(Py_ssize_t n, ...)
 {

@@ -207,9 +207,7 @@ def test_other_versions_pass_the_lifetime_tests(version, interpreter, path, chil
 def test_stubs_match_the_module():
     if importlib.util.find_spec("mypy") is None:
         pytest.skip("mypy (stubtest) is not installed")
-    allowed = r"mapped\..*Record\.__getattr__" "\n"  # the fields of a record
-    run(sys.executable, "-m", "mypy.stubtest", "mapped",
-        "--allowlist=/dev/stdin", input=allowed, cwd=BUILT.parent)
+    run(sys.executable, "-m", "mypy.stubtest", "mapped", cwd=BUILT.parent)
 
 
 def public():

@@ -176,7 +176,7 @@ def test_missing_or_strange_arguments_are_type_errors():
     view = mapped.wrap(b"abc")
     for call in (lambda: view.find(), lambda: view.find(b"", 0, 1, 2),
                  lambda: view.find(b"", begin=1), lambda: view.lines(1, 2),
-                 lambda: view.split(), lambda: view.split(b",", 1)):
+                 lambda: view.split(), lambda: view.split(b",", 1, 2)):
         with pytest.raises(TypeError):
             call()
 

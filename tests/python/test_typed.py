@@ -173,8 +173,7 @@ def test_region_and_slice_have_the_same_methods():
         return {name for name in dir(kind)} - {name for name in dir(object)}
     own = names(mapped.Region) - names(mapped.Slice)
     assert own == {"close", "resize", "append", "fileno", "size", "mode", "file_offset",
-                   "name", "check", "faults", "recover", "seal", "refresh", "__enter__",
-                   "__exit__"}
+                   "name", "check", "faults", "recover", "seal", "refresh"}
     assert names(mapped.Slice) <= names(mapped.Region)
 
 

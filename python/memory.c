@@ -1,0 +1,220 @@
+/* The names of memoryview and bytes that aren't accesses: what a Region, a
+ * Slice, an Array and Records say of their memory, and their bytes as text.
+ *
+ * A text is made of a copy of the bytes, and not of their buffer, because a
+ * lost page would read as zeros there. */
+#include "array.h"
+
+/* Calls a method of the object's bytes with the arguments before a NULL. */
+static PyObject *call_of_bytes(PyObject *self, const char *name,
+                               PyObject *first, PyObject *second)
+{
+    const char *format = second != NULL ? "OO" : first != NULL ? "(O)" : "()";
+    const State *state = PyType_GetModuleState(Py_TYPE(self));
+    PyObject *bytes = state == NULL          ? NULL
+                      : is_view(state, self) ? view_tobytes(self, NULL)
+                                             : array_tobytes(self, NULL);
+    PyObject *method =
+        bytes == NULL ? NULL : PyObject_GetAttrString(bytes, name);
+    PyObject *result =
+        method == NULL ? NULL
+                       : PyObject_CallFunction(method, format, first, second);
+    Py_XDECREF(method);
+    Py_XDECREF(bytes);
+    return result;
+}
+
+const char view_hex_doc[] = PyDoc_STR(
+    "hex($self, /, sep=None, bytes_per_sep=1)\n--\n\n"
+    "Return the bytes as hexadecimal digits. As bytes.hex: `sep`, one\n"
+    "character, goes between groups of `bytes_per_sep`, counted from the\n"
+    "right or, if that is negative, from the left.");
+
+static PyObject *view_hex_with(PyObject *self, PyObject *const *values)
+{
+    bool has_separator = values[0] != NULL && values[0] != Py_None;
+    return call_of_bytes(self, "hex", has_separator ? values[0] : NULL,
+                         has_separator ? values[1] : NULL);
+}
+
+KEYWORD_METHOD(view_hex, view_hex_with, "hex", 0, 2, "sep", "bytes_per_sep")
+
+const char view_decode_doc[] = PyDoc_STR(
+    "decode($self, /, encoding='utf-8', errors='strict')\n--\n\n"
+    "Return the bytes as a str. As bytes.decode: UnicodeDecodeError, which is\n"
+    "a ValueError, if they are no text in that encoding.");
+
+static PyObject *view_decode_with(PyObject *self, PyObject *const *values)
+{
+    PyObject *encoding = values[0] != NULL ? Py_NewRef(values[0])
+                                           : PyUnicode_FromString("utf-8");
+    PyObject *text = encoding == NULL
+                         ? NULL
+                         : call_of_bytes(self, "decode", encoding, values[1]);
+    Py_XDECREF(encoding);
+    return text;
+}
+
+KEYWORD_METHOD(view_decode, view_decode_with, "decode", 0, 2, "encoding",
+               "errors")
+
+#define READ_ONLY_DOC                                                          \
+    "toreadonly($self, /)\n--\n\n"                                             \
+    "Return the same, over the same memory, but read-only. Of a Region that\n" \
+    "is a Slice."
+
+const char view_toreadonly_doc[] = PyDoc_STR(READ_ONLY_DOC);
+const char array_toreadonly_doc[] = PyDoc_STR(READ_ONLY_DOC);
+
+METHOD_NONE(view_toreadonly)
+{
+    if (require_open(view_owner(self), "toreadonly") < 0)
+        return NULL;
+    mapped_slice span = view_span(self);
+    Region *twin = region_twin(view_owner(self));
+    if (twin == NULL)
+        return NULL;
+    PyObject *made = slice_new(twin, span.offset, span.length);
+    Py_DECREF((PyObject *)twin);
+    return made;
+}
+
+METHOD_NONE(array_toreadonly)
+{
+    const Array *array = array_of(self);
+    Region *twin = require_open(array->owner, "toreadonly") < 0
+                       ? NULL
+                       : region_twin(array->owner);
+    if (twin == NULL)
+        return NULL;
+    PyObject *made =
+        array_make(twin, array->layout, array->native, &array->core);
+    Py_DECREF((PyObject *)twin);
+    return made;
+}
+
+const char items_cast_doc[] = PyDoc_STR(
+    "cast($self, /, code, shape=None)\n--\n\n"
+    "Return an Array of values of type `code` over the same bytes, as cast()\n"
+    "of a Slice does. TypeError if there are gaps between the items.");
+
+static PyObject *items_cast_with(PyObject *self, PyObject *const *values)
+{
+    Extent extent;
+    Code named;
+    const Array *array = array_of(self);
+    const Code *code = convert_code(array->owner->state, values[0], &named);
+    if (code == NULL || array_extent(array, "cast", &extent) < 0)
+        return NULL;
+    if (!extent.is_contiguous)
+        return PyErr_Format(PyExc_TypeError,
+                            "cast: there are gaps between the items, which "
+                            "tobytes() leaves out");
+    PyObject *bytes = slice_of(&extent);
+    if (bytes == NULL)
+        return NULL;
+    PyObject *made =
+        array_new(bytes, code, values[1] == Py_None ? NULL : values[1]);
+    Py_DECREF(bytes);
+    return made;
+}
+
+KEYWORD_METHOD(items_cast, items_cast_with, "cast", 1, 2, "code", "shape")
+
+const char view_format_doc[] = PyDoc_STR("'B': the items are bytes.");
+const char view_itemsize_doc[] = PyDoc_STR("1: the items are bytes.");
+const char view_ndim_doc[] = PyDoc_STR("1: the bytes have one dimension.");
+const char view_shape_doc[] =
+    PyDoc_STR("(nbytes,): the length. ValueError once closed.");
+const char view_strides_doc[] = PyDoc_STR("(1,): the bytes follow each other.");
+const char view_suboffsets_doc[] =
+    PyDoc_STR("(): no item is behind a pointer.");
+const char view_c_contiguous_doc[] = PyDoc_STR(
+    "True if the items follow each other without gaps, the last dimension\n"
+    "varying fastest.");
+const char view_f_contiguous_doc[] = PyDoc_STR(
+    "True if the items follow each other without gaps, the first dimension\n"
+    "varying fastest.");
+const char view_contiguous_doc[] =
+    PyDoc_STR("True if it is contiguous in one of the two orders.");
+const char view_obj_doc[] =
+    PyDoc_STR("Whose memory it is: the wrapped object, or else the Region.");
+
+static PyObject *tuple_of_one(Py_ssize_t number)
+{
+    return number < 0 ? NULL : array_tuple(&number, 1);
+}
+
+ATTRIBUTE(view_format)
+{
+    (void)self;
+    return PyUnicode_FromString("B");
+}
+
+ATTRIBUTE(view_itemsize)
+{
+    (void)self;
+    return PyLong_FromLong(1);
+}
+
+ATTRIBUTE(view_ndim)
+{
+    (void)self;
+    return PyLong_FromLong(1);
+}
+
+ATTRIBUTE(view_shape)
+{
+    return tuple_of_one(view_length(self));
+}
+
+ATTRIBUTE(view_strides)
+{
+    (void)self;
+    return tuple_of_one(1);
+}
+
+ATTRIBUTE(view_suboffsets)
+{
+    (void)self;
+    return PyTuple_New(0);
+}
+
+static PyObject *contiguous_in(PyObject *self, char order)
+{
+    Part part;
+    if (array_described(self, &part) == NULL)
+        return NULL;
+    const Py_buffer buffer = {.len = (Py_ssize_t)array_bytes(&part.core),
+                              .itemsize = (Py_ssize_t)part.core.item.size,
+                              .ndim = part.core.dimensions,
+                              .shape = part.core.shape,
+                              .strides = part.core.strides};
+    return PyBool_FromLong(PyBuffer_IsContiguous(&buffer, order));
+}
+
+ATTRIBUTE(view_c_contiguous)
+{
+    return contiguous_in(self, 'C');
+}
+
+ATTRIBUTE(view_f_contiguous)
+{
+    return contiguous_in(self, 'F');
+}
+
+ATTRIBUTE(view_contiguous)
+{
+    return contiguous_in(self, 'A');
+}
+
+ATTRIBUTE(view_obj)
+{
+    Part part;
+    Region *owner = array_described(self, &part);
+    if (owner == NULL)
+        return NULL;
+    owner = region_shown(owner);
+    PyObject *wrapped = owner->wrap_buffer.obj;
+    return Py_NewRef(wrapped != NULL ? wrapped : (PyObject *)owner);
+}
