@@ -392,7 +392,19 @@ static const char array___bytes___doc[] =
         NULL, NULL, NULL, NULL, NULL                                          \
     }
 
-static PyMethodDef array_methods[] = {ARRAY_METHODS};
+static const char array___class_getitem___doc[] =
+    PyDoc_STR("__class_getitem__($type, item, /)\n--\n\n"
+              "Array[int] is the type of arrays of ints, for type checkers.");
+
+static PyObject *array___class_getitem__(PyObject *type, PyObject *item)
+{
+    return Py_GenericAlias(type, item);
+}
+
+static PyMethodDef array_methods[] = {
+    {"__class_getitem__", array___class_getitem__, METH_O | METH_CLASS,
+     array___class_getitem___doc},
+    ARRAY_METHODS};
 static PyMethodDef records_methods[] = {METHOD_ROW(records, ONE, column),
                                         ARRAY_METHODS};
 static PyGetSetDef array_attributes[] = {ARRAY_ATTRIBUTES};

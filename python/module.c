@@ -57,6 +57,26 @@ static int make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
     return *type == NULL ? -1 : 0;
 }
 
+/* Makes the types subclasses of collections.abc.Sequence, as tuple is. */
+static int register_sequences(const State *state)
+{
+    PyTypeObject *const types[] = {state->region, state->slice, state->array,
+                                   state->records, state->record};
+    PyObject *sequence;
+    if (import_object("collections.abc", "Sequence", &sequence) < 0)
+        return -1;
+    PyObject *add = PyObject_GetAttrString(sequence, "register");
+    int status = add == NULL ? -1 : 0;
+    for (size_t i = 0; i < sizeof types / sizeof types[0] && status == 0; i++) {
+        PyObject *same = PyObject_CallFunction(add, "O", types[i]);
+        status = same == NULL ? -1 : 0;
+        Py_XDECREF(same);
+    }
+    Py_XDECREF(add);
+    Py_DECREF(sequence);
+    return status;
+}
+
 static PyMethodDef module_functions[] = {
     MODULE_FUNCTIONS(MODULE_FUNCTION_ROW){"_mmap", module__mmap, METH_VARARGS,
                                           module__mmap_doc},
@@ -81,7 +101,7 @@ static int module_exec(PyObject *module)
         import_object("io", "UnsupportedOperation", &state->unsupported) < 0 ||
         import_object("struct", "error", &state->struct_error) < 0 ||
         add_fault_error(module, state) < 0 ||
-        add_range_error(module, state) < 0 ||
+        add_range_error(module, state) < 0 || register_sequences(state) < 0 ||
         PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION) < 0)
         return -1;
     if (PyModule_AddFunctions(module, module_functions) < 0)

@@ -17,7 +17,6 @@ the module mapped.mmap stands in for the standard mmap.
 """
 
 import io as _io
-from collections.abc import Sequence as _Sequence
 
 from . import _layouts  # used by the extension, which needs no descriptor then
 from ._mapped import (
@@ -51,10 +50,6 @@ from ._mapped import (
 from . import mmap
 
 _io.BufferedIOBase.register(File)
-
-for _type in (Array, Record, Records, Region, Slice):
-    _Sequence.register(_type)
-del _type, _Sequence
 
 __all__ = [
     "Array",
