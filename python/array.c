@@ -51,7 +51,8 @@ static int read_length(PyObject *object, Py_ssize_t *length)
 /* Reads the lengths into `shape`; returns how many there are. */
 static int read_shape(PyObject *object, Py_ssize_t *shape)
 {
-    PyObject *lengths = PySequence_Tuple(object);
+    PyObject *lengths =
+        values_tuple("shape must be a sequence of lengths", object);
     if (lengths == NULL)
         return -1;
     Py_ssize_t count = PyTuple_Size(lengths);
@@ -86,6 +87,18 @@ static const char *cast_name(const mapped_item *item)
     return item->record != NULL ? "records" : "cast";
 }
 
+static void raise_shape(const mapped_array *array)
+{
+    PyObject *shape = array_tuple(array->shape, array->dimensions);
+    if (shape != NULL)
+        PyErr_Format(PyExc_ValueError,
+                     "the shape %R doesn't match %zu bytes in items of %zu: "
+                     "there are %zu",
+                     shape, array->slice.length, array->item.size,
+                     array->slice.length / array->item.size);
+    Py_XDECREF(shape);
+}
+
 /* Raises that items of this size and shape don't add up to the bytes. */
 static void *refuse_cover(Region *owner, const mapped_array *array,
                           const mapped_error *error)
@@ -98,9 +111,7 @@ static void *refuse_cover(Region *owner, const mapped_array *array,
                      "%zu bytes are no whole number of %s of %zu bytes", bytes,
                      array->item.record != NULL ? "records" : "items", size);
     else
-        PyErr_Format(PyExc_ValueError,
-                     "the shape doesn't match %zu bytes in items of %zu", bytes,
-                     size);
+        raise_shape(array);
     return NULL;
 }
 

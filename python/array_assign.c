@@ -21,10 +21,26 @@
 #include "unlocked.h"
 #include "value.h"
 
-static int raise_shapes_differ(void)
+/* Raises that values of another shape can't be assigned. Without `shape` it is
+ * not known. */
+static int raise_shapes(const mapped_array *target, int dimensions,
+                        const Py_ssize_t *shape)
 {
-    return raised_as_int(PyErr_Format(
-        PyExc_ValueError, "the shapes of the array and of the values differ"));
+    PyObject *wanted = array_tuple(target->shape, target->dimensions);
+    PyObject *given =
+        wanted == NULL || shape == NULL ? NULL : array_tuple(shape, dimensions);
+    if (wanted != NULL && shape == NULL)
+        PyErr_Format(PyExc_ValueError,
+                     "the shapes of the items, %R, and of the values differ",
+                     wanted);
+    if (given != NULL)
+        PyErr_Format(PyExc_ValueError,
+                     "the shapes of the items, %R, and of the values, %R, "
+                     "differ",
+                     wanted, given);
+    Py_XDECREF(given);
+    Py_XDECREF(wanted);
+    return -1;
 }
 
 static int assign_element(const Array *array, size_t offset, PyObject *object)
@@ -87,6 +103,13 @@ const mapped_element *buffer_element(const Py_buffer *buffer)
                                                                 : NULL;
 }
 
+static int raise_count(Py_ssize_t count, const mapped_array *target)
+{
+    return raised_as_int(PyErr_Format(
+        PyExc_ValueError, "the shapes differ: %zd values for %zd items", count,
+        target->shape[0]));
+}
+
 /* Converts a nested sequence to items, which it stores at `*to`, and advances
  * that. Each sequence becomes a tuple first, because converting a value may
  * change it. Returns 0, or -1 with an exception. */
@@ -102,14 +125,15 @@ static int convert_values(const Array *array, const mapped_array *target,
                    : record_store(array->owner->state, target->item.record,
                                   object, item);
     }
-    PyObject *values = PySequence_Tuple(object);
+    PyObject *values =
+        values_tuple("items take a sequence, a buffer or one value", object);
     if (values == NULL)
         return -1;
     mapped_array row = *target; /* without the first dimension */
     row.dimensions--;
     row.shape++;
     Py_ssize_t count = PyTuple_Size(values);
-    int status = count == target->shape[0] ? 0 : raise_shapes_differ();
+    int status = count == target->shape[0] ? 0 : raise_count(count, target);
     for (Py_ssize_t i = 0; i < count && status == 0; i++)
         status = convert_values(array, &row, PyTuple_GetItem(values, i), to);
     Py_DECREF(values);
@@ -161,7 +185,7 @@ static int copy_items(const Array *array, const mapped_array *target,
         /* A closed Region has no bytes, so its shape differs too. */
         if (require_open(source_owner, ASSIGN) < 0)
             return -1;
-        return raise_shapes_differ();
+        return raise_shapes(target, source->dimensions, source->shape);
     }
     if (require_writable(array->owner, ASSIGN) < 0)
         return -1;
@@ -179,7 +203,7 @@ static int scatter_source(const Array *array, const mapped_array *target,
     mapped_extent extent;
     mapped_error error;
     if (source->length != array_bytes(target))
-        return raise_shapes_differ();
+        return raise_shapes(target, 0, NULL);
     if (mapped_array_extent(target, &extent, &error) != MAPPED_OK)
         return raised_as_int(raise_in(array->owner, ASSIGN, &error));
     if (extent.contiguous && !mapped_region_device(target->slice.region))
@@ -213,7 +237,7 @@ static int assign_buffer(const Array *array, const mapped_array *target,
     }
     int status = same_shape(target, buffer->ndim, buffer->shape)
                      ? scatter_source(array, target, &source)
-                     : raise_shapes_differ();
+                     : raise_shapes(target, buffer->ndim, buffer->shape);
     source_close(&source);
     return status;
 }

@@ -19,6 +19,7 @@ const char view_atomic_doc[] = PyDoc_STR(
     "Return the Atomic of type `code` at byte `offset`: an integer of 32 or\n"
     "64 bits, signed or not, such as 'u32' or '<q'. It must lie at a\n"
     "multiple of its size in memory.\n\n"
+    "A negative offset counts from the end.\n\n"
     "IndexError if it lies outside, ValueError if the code is unknown or no\n"
     "such integer, if the word is misaligned or the region closed,\n"
     "io.UnsupportedOperation on a device.");
@@ -47,6 +48,8 @@ static PyObject *view_atomic_with(PyObject *self, PyObject *const *values)
     Code named;
     const Code *code = convert_code(view_owner(self)->state, values[0], &named);
     if (code == NULL || convert_offset(values[1], &offset) < 0)
+        return NULL;
+    if (offset_place(view_owner(self), view_span(self).length, &offset) < 0)
         return NULL;
     return atomic_new(self, code->element, offset);
 }
@@ -90,8 +93,11 @@ static int convert_order(PyObject *object, mapped_order *order)
         return -1;
     if (mapped_order_parse(text, (size_t)length, order, NULL) == MAPPED_OK)
         return 0;
-    return raised_as_int(raise_about(PyExc_ValueError, "%s: unknown: %U",
-                                     "memory order", object));
+    return raised_as_int(
+        raise_about(PyExc_ValueError,
+                    "%s must be 'seq_cst', 'relaxed', 'acquire', 'release' or "
+                    "'acq_rel', not %U",
+                    "a memory order", object));
 }
 
 /* A number that the word can hold. */

@@ -242,6 +242,10 @@ PyObject *fault_new(Region *owner, const mapped_error *error);
  * is closed; returns NULL. */
 void *raise_index(Region *owner, Py_ssize_t index, size_t length);
 
+/* The same of what isn't called an index. */
+void *raise_position(Region *owner, const char *what, Py_ssize_t index,
+                     size_t length);
+
 /* Raises PackRangeError, because `size` bytes at `offset` are not within
  * `length`; returns NULL. */
 void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length);
@@ -256,6 +260,10 @@ void *raise_packing(Region *owner, const char *operation,
 /* Raises ValueError, because the value doesn't fit the element; returns NULL.
  */
 void *raise_value(const mapped_element *element, PyObject *value);
+
+/* Writes what a message says of the numbers that an element can hold: "", or ",
+ * which holds 0 to 255". Returns the text. */
+const char *value_range(const mapped_element *element, char *text, size_t room);
 
 /* Make the text by which a message, or a repr, shows what a caller passed in.
  * It is cut short, for a message sooner, and no code of the object's own runs.
@@ -331,9 +339,17 @@ PyObject *exact_text(PyObject *text);
 int convert_byte(PyObject *number, uint8_t *result);
 int convert_flag(PyObject *object, uint32_t bit, uint32_t *flags);
 
-/* Converts a position or a length in memory. Raises IndexError, which calls it
- * `what`. */
+/* Returns the integer that an object is by its __index__, a new reference; or
+ * raises TypeError, which calls it `what`. */
+PyObject *convert_integer(PyObject *object, const char *what);
+
+/* Converts a length in memory, which the errors call `what`. Raises IndexError.
+ */
 int convert_size(PyObject *number, const char *what, size_t *result);
+
+/* Convert an offset in memory, which may count from the end: a negative one
+ * becomes a huge number, which offset_place takes. Raise IndexError. */
+int convert_any_offset(PyObject *number, size_t *result);
 
 static inline int convert_offset(PyObject *number, size_t *result)
 {
@@ -344,15 +360,23 @@ static inline int convert_offset(PyObject *number, size_t *result)
             return 0;
         }
     }
-    return convert_size(number, "offset", result);
+    return convert_any_offset(number, result);
 }
 
-static inline int convert_length(PyObject *number, size_t *result)
+/* Makes a converted offset count from the start of so many bytes. This is the
+ * only rule for offsets in memory: get, set, unpack, pack, slice, atomic,
+ * copy_from and move follow it, and so do indices. Whether there are bytes at
+ * the offset is left to the access. Returns 0, or -1 with an IndexError. */
+COLD int offset_from_end(Region *owner, size_t length, size_t *offset);
+
+static inline int offset_place(Region *owner, size_t length, size_t *offset)
 {
-    return convert_size(number, "length", result);
+    return (Py_ssize_t)*offset >= 0 ? 0
+                                    : offset_from_end(owner, length, offset);
 }
 
-/* Replaces the OverflowError for an index by an IndexError. */
+/* Replaces the error for an index: the OverflowError by an IndexError, and the
+ * TypeError by one that says what is wrong. */
 void refuse_index(PyObject *number);
 
 /* Converts an index that may count from the end, as sequences take it. Raises
@@ -386,7 +410,7 @@ static inline Py_ssize_t bound_from_start(Py_ssize_t bound, Py_ssize_t length)
 }
 
 /* Convert a size or a position in a file; `what` is the argument's name. They
- * raise ValueError if it is negative, and OverflowError from 2**63 on. */
+ * raise ValueError if it is negative, and from 2**63 on. */
 int convert_u64(PyObject *number, const char *what, uint64_t *result);
 int convert_u64_or_none(PyObject *number, const char *what, uint64_t *result);
 

@@ -11,8 +11,8 @@
 
 const char view_copy_from_doc[] = PyDoc_STR(
     "copy_from($self, /, data, offset=0)\n--\n\n"
-    "Store all bytes of `data`, any buffer, from `offset` on. The two may\n"
-    "overlap." BULK_ERRORS);
+    "Store all bytes of `data`, any buffer, from `offset` on, which counts\n"
+    "from the end if negative. The two may overlap." BULK_ERRORS);
 
 static PyObject *view_copy_from_with(PyObject *self, PyObject *const *values)
 {
@@ -22,8 +22,10 @@ static PyObject *view_copy_from_with(PyObject *self, PyObject *const *values)
         source_open(view_owner(self)->state, values[0], "copy_from", &source) <
             0)
         return NULL;
-    int status =
-        source_store(&source, view_owner(self), view_span(self), offset);
+    mapped_slice span = view_span(self);
+    int status = offset_place(view_owner(self), span.length, &offset);
+    if (status == 0)
+        status = source_store(&source, view_owner(self), span, offset);
     source_close(&source);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
@@ -162,8 +164,8 @@ PyObject *view_fill(PyObject *self, PyObject *argument)
 
 const char view_move_doc[] =
     PyDoc_STR("move($self, /, dest, src, n)\n--\n\n"
-              "Copy `n` bytes from offset `src` to offset `dest`; the two may "
-              "overlap." BULK_ERRORS);
+              "Copy `n` bytes from offset `src` to offset `dest`, which count\n"
+              "from the end if negative; the two may overlap." BULK_ERRORS);
 
 static PyObject *view_move_with(PyObject *self, PyObject *const *values)
 {
@@ -171,10 +173,13 @@ static PyObject *view_move_with(PyObject *self, PyObject *const *values)
     mapped_error error;
     if (convert_offset(values[0], &to) < 0 ||
         convert_offset(values[1], &from) < 0 ||
-        convert_length(values[2], &n) < 0 ||
+        convert_size(values[2], "n", &n) < 0 ||
         require_writable(view_owner(self), "move") < 0)
         return NULL;
     mapped_slice span = view_span(self);
+    if (offset_place(view_owner(self), span.length, &to) < 0 ||
+        offset_place(view_owner(self), span.length, &from) < 0)
+        return NULL;
     Unlocked unlocked = unlocked_begin(span.region, NULL, n);
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_move(span, to, from, n, &error), &error);

@@ -2,6 +2,8 @@
  * before they look at memory of ours, because __index__ is code of others. */
 #include "binding.h"
 
+#include <stdio.h>
+
 PyObject *exact_text(PyObject *text)
 {
     if (PyUnicode_Check(text))
@@ -21,12 +23,19 @@ static int refuse_size(const char *what, PyObject *number)
     return -1;
 }
 
+PyObject *convert_integer(PyObject *object, const char *what)
+{
+    if (PyIndex_Check(object))
+        return PyNumber_Index(object);
+    PyErr_Clear(); /* The caller may have tried it as a number. */
+    char text[64];
+    snprintf(text, sizeof text, "%s must be an integer", what);
+    return raise_kind(text, object);
+}
+
 int convert_size(PyObject *object, const char *what, size_t *result)
 {
-    PyErr_Clear(); /* The fast path may have raised. */
-    if (object == NULL)
-        return 0;
-    PyObject *number = PyNumber_Index(object);
+    PyObject *number = convert_integer(object, what);
     if (number == NULL)
         return -1;
     size_t value = PyLong_AsSize_t(number);
@@ -39,8 +48,41 @@ int convert_size(PyObject *object, const char *what, size_t *result)
     return status;
 }
 
+int convert_any_offset(PyObject *object, size_t *result)
+{
+    PyErr_Clear(); /* The fast path may have raised. */
+    if (object == NULL)
+        return 0;
+    PyObject *number = convert_integer(object, "offset");
+    if (number == NULL)
+        return -1;
+    Py_ssize_t value = PyLong_AsSsize_t(number);
+    int status = 0;
+    if (value == -1 && PyErr_Occurred())
+        status = refuse_size("offset", number);
+    else
+        *result = (size_t)value;
+    Py_DECREF(number);
+    return status;
+}
+
+int offset_from_end(Region *owner, size_t length, size_t *offset)
+{
+    size_t given = *offset;
+    *offset += length;
+    return given + length < length
+               ? 0
+               : raised_as_int(raise_position(owner, "offset",
+                                              (Py_ssize_t)given, length));
+}
+
 void refuse_index(PyObject *number)
 {
+    if (!PyIndex_Check(number)) {
+        PyErr_Clear();
+        raise_kind("an index or offset must be an integer", number);
+        return;
+    }
     /* The __index__ of another type may have raised the OverflowError itself.
      */
     if (Py_IS_TYPE(number, &PyLong_Type))
@@ -64,14 +106,14 @@ int convert_u64(PyObject *object, const char *what, uint64_t *result)
 {
     if (object == NULL)
         return 0;
-    PyObject *number = PyNumber_Index(object);
+    PyObject *number = convert_integer(object, what);
     if (number == NULL)
         return -1;
     int overflow, status = 0;
     long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
     if (overflow > 0)
-        status = raised_as_int(raise_about(
-            PyExc_OverflowError, "%s is too large: %U", what, number));
+        status = raised_as_int(
+            raise_about(PyExc_ValueError, "%s is too large: %U", what, number));
     else if (value < 0)
         status = raised_as_int(raise_about(
             PyExc_ValueError, "%s must not be negative: %U", what, number));
@@ -88,7 +130,7 @@ int convert_u64_or_none(PyObject *object, const char *what, uint64_t *result)
 
 int convert_byte(PyObject *object, uint8_t *result)
 {
-    PyObject *number = PyNumber_Index(object);
+    PyObject *number = convert_integer(object, "byte");
     if (number == NULL)
         return -1;
     int overflow, status = 0;
@@ -137,9 +179,15 @@ int convert_deadline(PyObject *timeout, uint64_t *deadline)
     if (timeout == NULL || timeout == Py_None)
         return 0;
     double seconds = PyFloat_AsDouble(timeout);
-    if (seconds == -1.0 && PyErr_Occurred())
+    bool failed = seconds == -1.0 && PyErr_Occurred();
+    if (failed && PyErr_ExceptionMatches(PyExc_TypeError) &&
+        !PyNumber_Check(timeout))
+        return raised_as_int(
+            raise_kind("timeout must be a number of seconds or None", timeout));
+    if (failed && !PyErr_ExceptionMatches(PyExc_OverflowError))
         return -1;
-    if (mapped_deadline_seconds(seconds, deadline, &error) == MAPPED_OK)
+    if (!failed &&
+        mapped_deadline_seconds(seconds, deadline, &error) == MAPPED_OK)
         return 0;
     return raised_as_int(raise_about(PyExc_ValueError,
                                      "%s must be 0 or more seconds: %U",
@@ -198,7 +246,7 @@ const Code *convert_code(const State *state, PyObject *code, Code *named)
     const Code *found = NULL;
     Py_ssize_t length;
     if (!PyUnicode_Check(code))
-        return raise_kind("code must be str", code);
+        return raise_kind("code must be str, as '<I' or 'u32'", code);
     const char *text = PyUnicode_AsUTF8AndSize(code, &length);
     if (text != NULL)
         found = look_up(state, text, length);
@@ -208,5 +256,8 @@ const Code *convert_code(const State *state, PyObject *code, Code *named)
         return found;
     if (text != NULL && (found = look_up_name(text, length, named)) != NULL)
         return found;
-    return raise_about(PyExc_ValueError, "unknown %s %U", "element code", code);
+    return raise_about(PyExc_ValueError,
+                       "unknown %s %U: codes are those of struct, as '<I' and "
+                       "'d', and of layouts, as 'u32' and 'f64be'",
+                       "element code", code);
 }

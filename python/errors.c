@@ -4,6 +4,7 @@
 #include "binding.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static PyObject *exception_type(mapped_status status)
@@ -11,8 +12,6 @@ static PyObject *exception_type(mapped_status status)
     switch (status) {
     case MAPPED_RANGE:
         return PyExc_IndexError;
-    case MAPPED_OVERFLOW:
-        return PyExc_OverflowError;
     case MAPPED_READONLY:
         return PyExc_TypeError;
     case MAPPED_BUSY:
@@ -338,8 +337,27 @@ PyObject *bytes_new(size_t length)
     return container_new(make_bytes, length);
 }
 
+/* What is read-only because the file was opened so gets the way out. */
+static void *raise_readonly(const Region *owner, const mapped_error *error)
+{
+    char text[MAPPED_ERROR_MESSAGE_SIZE];
+    mapped_error_message(error, text, sizeof text);
+    PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text),
+                                             "backslashreplace");
+    bool has_mode =
+        owner->name != Py_None &&
+        mapped_region_mode(owner->view.slice.region) == MAPPED_MODE_READ;
+    if (message != NULL)
+        PyErr_Format(PyExc_TypeError, "%U%s", message,
+                     has_mode ? " (open it with mode \"r+\" to write)" : "");
+    Py_XDECREF(message);
+    return NULL;
+}
+
 void *raise_of(Region *owner, const mapped_error *error)
 {
+    if (error->status == MAPPED_READONLY)
+        return raise_readonly(owner, error);
     return raise_error(owner->state, error, name_of(owner));
 }
 
@@ -386,11 +404,16 @@ static PyObject *prefix_of(const Region *owner)
 
 void *raise_index(Region *owner, Py_ssize_t index, size_t length)
 {
+    return raise_position(owner, "index", index, length);
+}
+
+void *raise_position(Region *owner, const char *what, Py_ssize_t index,
+                     size_t length)
+{
     PyObject *prefix = require_open(owner, "") < 0 ? NULL : prefix_of(owner);
     if (prefix != NULL)
-        PyErr_Format(PyExc_IndexError,
-                     "%Uindex %zd is out of range, length %zu", prefix, index,
-                     length);
+        PyErr_Format(PyExc_IndexError, "%U%s %zd is out of range, length %zu",
+                     prefix, what, index, length);
     Py_XDECREF(prefix);
     return NULL;
 }
@@ -426,14 +449,30 @@ void *raise_packing(Region *owner, const char *operation,
     return raise_of(owner, &copy);
 }
 
+const char *value_range(const mapped_element *element, char *text, size_t room)
+{
+    unsigned bits = 8u * element->size;
+    text[0] = '\0';
+    if (element->kind == MAPPED_KIND_SIGNED && bits <= 64)
+        snprintf(text, room, ", which holds %lld to %lld",
+                 (long long)(INT64_MIN >> (64 - bits)),
+                 (long long)(INT64_MAX >> (64 - bits)));
+    else if (element->kind == MAPPED_KIND_UNSIGNED && bits <= 64)
+        snprintf(text, room, ", which holds 0 to %llu",
+                 (unsigned long long)(UINT64_MAX >> (64 - bits)));
+    return text;
+}
+
 void *raise_value(const mapped_element *element, PyObject *value)
 {
     const char *code = mapped_element_struct_code(element);
+    char range[64];
     PyErr_Clear(); /* An OverflowError, which may be set, says less. */
     PyObject *text = shown(value);
     if (text != NULL)
-        PyErr_Format(PyExc_ValueError, "%U does not fit element '%s'", text,
-                     code != NULL ? code : element->name);
+        PyErr_Format(PyExc_ValueError, "%U does not fit element '%s'%s", text,
+                     code != NULL ? code : element->name,
+                     value_range(element, range, sizeof range));
     Py_XDECREF(text);
     return NULL;
 }

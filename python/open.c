@@ -53,7 +53,7 @@ static int returned_descriptor(PyObject *number)
             PyErr_Format(PyExc_TypeError, "fileno() returned a non-integer"));
     long value = PyLong_AsLongAndOverflow(number, &overflow);
     if (overflow != 0 || value < INT_MIN || value > INT_MAX)
-        PyErr_SetString(PyExc_OverflowError,
+        PyErr_SetString(PyExc_ValueError,
                         "Python int too large to convert to C int");
     else if (value < 0)
         PyErr_Format(PyExc_ValueError,
@@ -134,10 +134,12 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
         if (mapped_mode_parse(text, (size_t)length, mode, NULL) == MAPPED_OK)
             return 0;
     }
-    return raised_as_int(
-        raise_about(PyExc_ValueError,
-                    "%s must be 'r', 'r+', 'a+', 'c', 'w+' or 'x+', not %U",
-                    "mode", object));
+    return raised_as_int(raise_about(
+        PyExc_ValueError,
+        "%s must be 'r' (read), 'r+' (read and write), 'a+' (create "
+        "if missing), 'c' (private copy), 'w+' (create or empty) "
+        "or 'x+' (create), not %U",
+        "mode", object));
 }
 
 /* The indices of the arguments of open. */
@@ -359,7 +361,7 @@ const char module_anonymous_doc[] = PyDoc_STR(
     "reserve   bytes of address space to keep for growth without moving\n"
     "huge      True: transparent huge pages, a number: pages of that size\n\n"
     "OSError if there is no memory, ValueError for a negative number,\n"
-    "OverflowError for one that no memory can have.");
+    "ValueError for one that no memory can have.");
 
 static mapped_status anonymous_core(uint64_t length,
                                     const mapped_anonymous_options *options,

@@ -46,8 +46,11 @@ PyObject *view_advise(PyObject *self, PyObject *argument)
     if (text == NULL)
         return NULL;
     if (mapped_advice_parse(text, (size_t)length, &advice, NULL) != MAPPED_OK)
-        return raise_about(PyExc_ValueError, "unknown %s %U", "advice",
-                           argument);
+        return raise_about(PyExc_ValueError,
+                           "%s must be 'normal', 'sequential', 'random', "
+                           "'willneed', 'cold', 'pageout', 'hugepage' or "
+                           "'nohugepage', not %U",
+                           "advice", argument);
     if (TRY_TWICE(advise_core(view_span(self), advice, &error), &error))
         Py_RETURN_NONE;
     return raise_of(view_owner(self), &error);

@@ -182,8 +182,16 @@ static PyObject *record_getattr(PyObject *self, PyObject *name)
         return NULL;
     if (field != NULL && !is_special)
         return get_field(self, field);
-    return is_too_long(name) ? refuse_name(name)
-                             : PyObject_GenericGetAttr(self, name);
+    if (is_too_long(name))
+        return refuse_name(name);
+    PyObject *found = PyObject_GenericGetAttr(self, name);
+    if (found == NULL && !is_special && PyUnicode_Check(name) &&
+        PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        return (void *)layout_field(record_of(self)->layout, name,
+                                    PyExc_AttributeError);
+    }
+    return found;
 }
 
 static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
@@ -194,8 +202,11 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
         return -1;
     if (field == NULL && is_too_long(name))
         return raised_as_int(refuse_name(name));
-    if (field == NULL)
+    if (field == NULL && (is_special || !PyUnicode_Check(name)))
         return PyObject_GenericSetAttr(self, name, value);
+    if (field == NULL)
+        return raised_as_int(layout_field(record_of(self)->layout, name,
+                                          PyExc_AttributeError));
     if (!is_special)
         return set_field(self, field, value);
     return raised_as_int(raise_about(

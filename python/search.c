@@ -186,7 +186,8 @@ static PyObject *index_of(PyObject *self, const char *name, Search *core_search,
         return NULL;
     if (found != MAPPED_NOT_FOUND)
         return PyLong_FromSize_t(found);
-    return raises ? PyErr_Format(PyExc_ValueError, "subsection not found")
+    return raises ? raise_about(PyExc_ValueError, "subsection not found%s: %U",
+                                "", values[0])
                   : PyLong_FromLong(-1);
 }
 

@@ -19,6 +19,12 @@ static int allocate_copy(Source *source)
 static int open_buffer(PyObject *object, Source *source)
 {
     Py_buffer *buffer = &source->buffer;
+    if (PyUnicode_Check(object))
+        return raised_as_int(PyErr_Format(
+            PyExc_TypeError,
+            "%s: a bytes-like object is required, not 'str': encode() makes "
+            "one",
+            source->operation));
     if (PyObject_GetBuffer(object, buffer, PyBUF_FULL_RO) < 0)
         return -1;
     source->length = (size_t)buffer->len;

@@ -7,7 +7,8 @@
 const char view_get_doc[] = PyDoc_STR(
     "get($self, /, code, offset=0)\n--\n\n"
     "Return the value of type `code`, a struct code such as '<I' or '>d' or\n"
-    "a layout's name such as 'u24be', at byte `offset`, at any alignment.\n\n"
+    "a layout's name such as 'u24be', at byte `offset`, which counts from\n"
+    "the end if negative, at any alignment.\n\n"
     "IndexError if it lies outside, ValueError if the code is unknown or the\n"
     "region closed, FaultError if the page is lost.");
 
@@ -20,6 +21,8 @@ static inline PyObject *get(PyObject *self, PyObject *code_text,
     if (code == NULL || convert_offset(where, &offset) < 0)
         return NULL;
     mapped_slice span = view_span(self);
+    if (offset_place(view_owner(self), span.length, &offset) < 0)
+        return NULL;
     return element_read(view_owner(self), &span, code->element, offset);
 }
 
@@ -39,7 +42,8 @@ PyObject *view_get(PyObject *self, PyObject *const *given, Py_ssize_t count,
 const char view_set_doc[] = PyDoc_STR(
     "set($self, /, code, offset, value)\n--\n\n"
     "Store `value` as type `code`, a struct code such as '<I' or '>d' or a\n"
-    "layout's name such as 'u24be', at byte `offset`, at any alignment. As\n"
+    "layout's name such as 'u24be', at byte `offset`, which counts from the\n"
+    "end if negative, at any alignment. As\n"
     "in struct, a native 'f' that overflows is an infinity, and a 'P' may be\n"
     "negative.\n\n"
     "IndexError if it lies outside, ValueError if the code is unknown, the\n"
@@ -58,11 +62,12 @@ static PyObject *view_set_with(PyObject *self, PyObject *const *values)
         return NULL;
     const mapped_element *element = code->element;
     ValueStatus status = value_from(element, code->native, values[2], &value);
-    if (require_writable(view_owner(self), "set") < 0)
+    mapped_slice span = view_span(self);
+    if (require_writable(view_owner(self), "set") < 0 ||
+        offset_place(view_owner(self), span.length, &offset) < 0)
         return NULL;
     if (status == VALUE_CONVERTED &&
-        mapped_set(view_span(self), element, offset, value, &error) ==
-            MAPPED_OK)
+        mapped_set(span, element, offset, value, &error) == MAPPED_OK)
         Py_RETURN_NONE;
     if (status == VALUE_CONVERTED && error.status != MAPPED_VALUE)
         return raise_of(view_owner(self), &error);

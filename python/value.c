@@ -142,7 +142,7 @@ Fill *const value_fill[MAPPED_FORMS] = TABLE(fill);
 static ValueStatus integer_from(const mapped_element *element, bool is_address,
                                 PyObject *object, mapped_value *value)
 {
-    PyObject *number = PyNumber_Index(object);
+    PyObject *number = convert_integer(object, "the value");
     if (number == NULL)
         return VALUE_RAISED;
     if (is_address)
@@ -179,8 +179,14 @@ ValueStatus value_convert(const mapped_element *element, char native,
         return integer_from(element, native == 'P', object, value);
     case MAPPED_KIND_FLOAT:
         value->f = PyFloat_AsDouble(object);
-        if (value->f == -1.0 && PyErr_Occurred())
+        if (value->f == -1.0 && PyErr_Occurred()) {
+            if (PyErr_ExceptionMatches(PyExc_TypeError) &&
+                !PyNumber_Check(object)) {
+                PyErr_Clear();
+                raise_kind("the value must be a number", object);
+            }
             return VALUE_RAISED;
+        }
         if (native == 'f')
             value->f = (float)value->f;
         return VALUE_CONVERTED;
@@ -265,11 +271,16 @@ PyObject *item_make(const mapped_item *item, const unsigned char *p)
 static int refuse_field(const mapped_field *field, PyObject *object)
 {
     const mapped_element *element = field->item.element;
+    char range[64] = "";
+    PyErr_Clear(); /* An OverflowError, which may be set, says less. */
     PyObject *text = shown(object);
+    if (text != NULL && element != NULL && field->item.kind != MAPPED_ITEM_TEXT)
+        value_range(element, range, sizeof range);
     if (text != NULL)
-        PyErr_Format(PyExc_ValueError, "%U does not fit field '%.60s' (%s)",
+        PyErr_Format(PyExc_ValueError, "%U does not fit field '%.60s' (%s%s%s)",
                      text, field->name,
-                     element != NULL ? element->name : "records");
+                     element != NULL ? element->name : "records",
+                     field->item.count > 1 ? ", repeated" : "", range);
     Py_XDECREF(text);
     return -1;
 }
@@ -293,9 +304,10 @@ static int store_element(const mapped_field *field, PyObject *object,
     mapped_value value;
     const mapped_element *element = field->item.element;
     ValueStatus status = value_from(element, 0, object, &value);
-    if (status != VALUE_CONVERTED)
-        return value_refuse(element, object, status);
-    if (element->store(element, to, value) == MAPPED_OK)
+    if (status == VALUE_RAISED && !PyErr_ExceptionMatches(PyExc_OverflowError))
+        return -1;
+    if (status == VALUE_CONVERTED &&
+        element->store(element, to, value) == MAPPED_OK)
         return 0;
     return refuse_field(field, object);
 }
@@ -378,6 +390,18 @@ static Py_ssize_t size_of(PyObject *object)
     return PyDict_Check(object) ? PyDict_Size(object) : PyObject_Size(object);
 }
 
+PyObject *values_tuple(const char *what, PyObject *object)
+{
+    PyObject *values = PySequence_Tuple(object);
+    if (values == NULL && PyErr_ExceptionMatches(PyExc_TypeError) &&
+        !PySequence_Check(object) &&
+        PyType_GetSlot(Py_TYPE(object), Py_tp_iter) == NULL) {
+        PyErr_Clear();
+        raise_kind(what, object);
+    }
+    return values;
+}
+
 /* Returns a tuple of as many values as there are fields, or NULL with an
  * exception. */
 static PyObject *record_values(const State *state, const mapped_fields *fields,
@@ -385,8 +409,11 @@ static PyObject *record_values(const State *state, const mapped_fields *fields,
 {
     const char *kind = named_kind(state, object);
     Py_ssize_t count = (Py_ssize_t)fields->count;
-    PyObject *values = kind != NULL ? named_values(kind, fields, object)
-                                    : PySequence_Tuple(object);
+    PyObject *values = kind != NULL
+                           ? named_values(kind, fields, object)
+                           : values_tuple("a record takes a tuple, a dict or a "
+                                          "Record",
+                                          object);
     if (values == NULL)
         return NULL;
     if (size_of(kind != NULL ? object : values) == count)

@@ -92,6 +92,10 @@ PyObject *item_make(const mapped_item *item, const unsigned char *p);
 int field_store(const State *state, const mapped_field *field, PyObject *object,
                 unsigned char *to);
 
+/* Returns a tuple of a sequence's values; or raises what PySequence_Tuple does,
+ * but "`what`, not 'int'" for an object that isn't iterable. */
+PyObject *values_tuple(const char *what, PyObject *object);
+
 /* Converts an object to a record at `to`: a dict or a Record by the names of
  * the fields, or a sequence in their order. Returns 0, or -1 with an exception.
  */

@@ -195,7 +195,8 @@ int view_assign(PyObject *self, PyObject *key, PyObject *value)
 
 const char view_slice_doc[] = PyDoc_STR(
     "slice($self, /, offset, length)\n--\n\n"
-    "Return `length` bytes from `offset` on as a Slice, without a copy.\n\n"
+    "Return `length` bytes from `offset` on as a Slice, without a copy. A\n"
+    "negative offset counts from the end.\n\n"
     "Strict, unlike [a:b]: IndexError if they don't all exist. ValueError if\n"
     "the region is closed.");
 
@@ -205,10 +206,12 @@ static PyObject *view_slice_with(PyObject *self, PyObject *const *values)
     mapped_slice part;
     mapped_error error;
     if (convert_offset(values[0], &offset) < 0 ||
-        convert_length(values[1], &length) < 0)
+        convert_size(values[1], "length", &length) < 0)
         return NULL;
-    if (mapped_slice_sub(view_span(self), offset, length, &part, &error) !=
-        MAPPED_OK)
+    mapped_slice span = view_span(self);
+    if (offset_place(view_owner(self), span.length, &offset) < 0)
+        return NULL;
+    if (mapped_slice_sub(span, offset, length, &part, &error) != MAPPED_OK)
         return raise_of(view_owner(self), &error);
     return slice_new(view_owner(self), part.offset, part.length);
 }

@@ -239,7 +239,7 @@ const char module_windows_doc[] = PyDoc_STR(
     "too.\n\n"
     "file as for open(). OSError as the system says; ValueError if `size` is "
     "0\n"
-    "or not more than `overlap`; OverflowError for a size without addresses.");
+    "or not more than `overlap`.");
 
 static PyObject *module_windows_with(PyObject *self, PyObject *const *values)
 {

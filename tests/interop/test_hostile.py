@@ -34,7 +34,7 @@ HARMLESS = {"lua": set("""
     PyBytes_Size PyBytes_Type PyCallable_Check PyCapsule_GetPointer PyDict_Size PyErr_ExceptionMatches
     PyErr_Fetch PyErr_Occurred PyEval_AcquireThread PyEval_SaveThread
     PyFloat_Type PyGC_Collect PyIndex_Check PyList_SetItem PyList_SetSlice
-    PyLong_Type PyMemoryView_Type PyMem_Free PyModuleDef_Init PyNumber_Check PyModule_GetState
+    PyLong_Type PyMemoryView_Type PyMem_Free PyModuleDef_Init PyNumber_Check PySequence_Check PyModule_GetState
     PyObject_CheckBuffer PyObject_Free PyObject_GC_Del PyObject_GC_Track
     PyObject_GC_UnTrack PyObject_HashNotImplemented PyObject_Init
     PyObject_SelfIter PySlice_AdjustIndices PySlice_Type PyTuple_GetItem

@@ -73,7 +73,8 @@ def test_word_must_lie_inside(region):
             region.atomic("I", offset)
     with pytest.raises(IndexError):
         region[4:7].atomic("I")
-    for offset in -4, 2**64:
+    assert region.atomic("I", -4).offset == len(region) - 4
+    for offset in -len(region) - 4, 2**64:
         with pytest.raises(IndexError, match="offset"):
             region.atomic("I", offset)
     with pytest.raises(TypeError):
@@ -211,7 +212,7 @@ def test_wait_ends_in_time(region, timeout):
 
 @pytest.mark.parametrize("timeout, error", [
     (-1, ValueError), (-0.1, ValueError), (math.nan, ValueError),
-    (-math.inf, ValueError), (10**400, OverflowError), ("1", TypeError)])
+    (-math.inf, ValueError), (10**400, ValueError), ("1", TypeError)])
 def test_wrong_timeout_is_refused(region, timeout, error):
     word = region.atomic("I")
     with pytest.raises(error):
@@ -246,7 +247,7 @@ def test_notify_takes_a_count(region, count):
 def test_notify_refuses_other_counts(region):
     with pytest.raises(ValueError, match="count"):
         region.atomic("I").notify(-1)
-    with pytest.raises(OverflowError):
+    with pytest.raises(ValueError):
         region.atomic("I").notify(2**64)
     with pytest.raises(TypeError):
         region.atomic("I").notify("1")

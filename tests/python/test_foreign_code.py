@@ -339,8 +339,8 @@ def test_file_is_the_one_that_fileno_meant(child, path, tmp_path, name):
 @pytest.mark.parametrize("number, error, text", [
     ("1", TypeError, "non-integer"), (1.0, TypeError, "non-integer"),
     (None, TypeError, "non-integer"), (-1, ValueError, "negative"),
-    (-2**31, ValueError, "negative"), (2**31, OverflowError, "too large"),
-    (-2**31 - 1, OverflowError, "too large"), (2**99, OverflowError, "large")])
+    (-2**31, ValueError, "negative"), (2**31, ValueError, "too large"),
+    (-2**31 - 1, ValueError, "too large"), (2**99, ValueError, "large")])
 def test_number_of_a_file_that_is_none_is_refused(number, error, text):
     class File:
         def fileno(self):

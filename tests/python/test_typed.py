@@ -83,7 +83,7 @@ def test_code_of_wrong_type_is_refused(bad):
 
 
 @pytest.mark.parametrize("offset", [13, 16, 17, 2**31, 2**63 - 1, 2**63, 2**64,
-                                    2**200, -1, -4, -2**63, -2**200])
+                                    2**200, -17, -2**63, -2**200])
 def test_offset_out_of_range_is_named(offset):
     data = bytearray(16)
     view = mapped.wrap(data)
@@ -190,3 +190,22 @@ def test_typed_names_of_a_layout_are_codes_too():
     for wrong in ("u7", "u136", "x8", "f24"):
         with pytest.raises(ValueError, match="unknown element code"):
             region.get(wrong)
+
+
+@pytest.mark.parametrize("offset", range(-8, 8))
+def test_negative_offsets_count_from_the_end_everywhere(offset):
+    region = mapped.anonymous(8)
+    region[:] = bytes(range(8))
+    assert (region.get("B", offset) == region[offset] ==
+            region.unpack("B", offset)[0] == region.slice(offset, 1)[0])
+    region.set("B", offset, 50)
+    assert region[offset] == 50
+    region.pack("B", offset, 60)
+    assert region[offset] == 60
+    region.copy_from(b"F", offset)
+    assert region[offset] == 70
+    region.move(offset, 0, 1)
+    assert region[offset] == region[0]
+    region.move(0, offset, 1)
+    if offset % 4 == 0:
+        assert region.atomic("u32", offset).offset == offset % 8

@@ -26,7 +26,7 @@ def text(tmp_path):
 @pytest.mark.parametrize("size, overlap, error", [
     (0, 0, ValueError), (-1, 0, ValueError), (4, 4, ValueError),
     (4, 5, ValueError), (4, -1, ValueError), (4, 2**63 - 1, ValueError),
-    (2**64, 0, OverflowError), (4, 2**64, OverflowError), ("4", 0, TypeError),
+    (2**64, 0, ValueError), (4, 2**64, ValueError), ("4", 0, TypeError),
     (4.0, 0, TypeError), (None, 0, TypeError), (4, None, TypeError)])
 def test_windows_refuse_bad_numbers(path, size, overlap, error):
     with pytest.raises(error):
@@ -112,7 +112,7 @@ def test_windows_find_refuses_bad_arguments(path):
                         (lambda: windows.find("a"), TypeError),
                         (lambda: windows.find(256), ValueError),
                         (lambda: windows.find(b"a", -1), ValueError),
-                        (lambda: windows.find(b"a", 2**64), OverflowError),
+                        (lambda: windows.find(b"a", 2**64), ValueError),
                         (lambda: windows.find(b"a", None), TypeError),
                         (lambda: windows.seek(-1), ValueError),
                         (lambda: windows.seek("a"), TypeError)):
