@@ -62,7 +62,7 @@ static int require_valid(PyObject *self)
     return -1;
 }
 
-static int require_writable(PyObject *self)
+static int require_shared_write(PyObject *self)
 {
     if (require_valid(self) < 0)
         return -1;
@@ -280,7 +280,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
 
 static int mmap_assign(PyObject *self, PyObject *key, PyObject *value)
 {
-    if (require_writable(self) < 0)
+    if (require_shared_write(self) < 0)
         return -1;
     if (value == NULL) {
         PyErr_Format(PyExc_TypeError, "mmap object doesn't support %s deletion",
@@ -335,7 +335,7 @@ static PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(nothing))
 
 static int write_source(PyObject *self, const Source *source)
 {
-    if (require_writable(self) < 0)
+    if (require_shared_write(self) < 0)
         return -1;
     if (source->length <= cursor_rest(self).length)
         return cursor_write(self, source);
@@ -379,7 +379,7 @@ static PyObject *mmap_write_byte(PyObject *self, PyObject *argument)
         return PyErr_Format(
             PyExc_OverflowError, "unsigned byte integer is %s than %simum",
             byte < 0 ? "less" : "greater", byte < 0 ? "min" : "max");
-    if (require_writable(self) < 0)
+    if (require_shared_write(self) < 0)
         return NULL;
     mapped_slice rest = cursor_rest(self);
     if (rest.length == 0)
@@ -445,7 +445,7 @@ static PyObject *mmap_seek_with(PyObject *self, PyObject *const *values)
 static KEYWORD_METHOD(mmap_seek, mmap_seek_with, "seek", 1, 2, "pos", "whence")
 
     /* Converts a bound of a search. NULL leaves `*bound` as it is. */
-    static int convert_bound(PyObject *object, Py_ssize_t *bound)
+    static int convert_position(PyObject *object, Py_ssize_t *bound)
 {
     if (object == NULL)
         return 0;
@@ -463,8 +463,8 @@ static PyObject *find(PyObject *self, PyObject *const *values,
         return NULL;
     if (!PyObject_CheckBuffer(values[0]))
         return raise_kind("a bytes-like object is required", values[0]);
-    if (convert_bound(values[1], &start) < 0 ||
-        convert_bound(values[2], &end) < 0)
+    if (convert_position(values[1], &start) < 0 ||
+        convert_position(values[2], &end) < 0)
         return NULL;
     Py_ssize_t length = mmap_length(self);
     if (length < 0)

@@ -10,14 +10,14 @@ ROW = mapped.layout("used:u32 _:u32 count:u64 name:char[16]")
 
 
 class Counters:
-    def __init__(self, region):
+    def __init__(self, region: mapped.Region) -> None:
         self.mutex = mapped.Mutex(region)
         self.bytes = region.slice(TABLE, ROWS * ROW.size)
         self.rows = self.bytes.records(ROW)
         self.counts = [self.bytes.atomic("Q", i * ROW.size + 8)
                        for i in range(ROWS)]
 
-    def find(self, name):
+    def find(self, name: bytes) -> mapped.Atomic:
         """Returns the counter of a name, which gets one if it has none."""
         with self.mutex:
             for row, count in zip(self.rows, self.counts):
@@ -26,9 +26,9 @@ class Counters:
                     row.used = 1  # after the name: we may die
                 if row.name == name:
                     return count
-        raise ValueError(f"no room for {name}")
+        raise ValueError(f"no room for {name!r}")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "".join(sorted(
             f"{row.name.decode()} {count.load()}\n"
             for row, count in zip(self.rows, self.counts) if row.used))

@@ -1,10 +1,11 @@
 """Lists the sections of an ELF file: 32 or 64 bits, either byte order."""
 import sys
+from collections.abc import Iterator
 
 import mapped
 
 
-def sections(elf):
+def sections(elf: mapped.Region) -> Iterator[tuple[str, int, int, int, int]]:
     """Yields name, type, address, offset and size of every section."""
     if elf[:4] != b"\x7fELF":
         raise ValueError("not an ELF file")
@@ -23,7 +24,8 @@ def sections(elf):
         row = table.slice(size * i, size)
         start = row.get(int_, 0)
         yield (names[start:names.index(0, start)].decode(), row.get(int_, 4),
-               *(row.get(long, 8 + field * word) for field in (1, 2, 3)))
+               row.get(long, 8 + word), row.get(long, 8 + 2 * word),
+               row.get(long, 8 + 3 * word))
 
 
 if len(sys.argv) != 2:

@@ -14,7 +14,7 @@ import mapped
 ENTRY = mapped.layout("key:u64 offset:u64 length:u32 crc:u32")
 
 
-def find(index, key):
+def find(index: mapped.Region, key: int) -> mapped.Record | None:
     """Returns the entry of a key, waiting for it; None if there is none."""
     while not (rows := index.records(ENTRY)) or rows[-1].key < key:
         if index.refresh() == "unchanged":
@@ -23,7 +23,7 @@ def find(index, key):
     return row if row.key == key else None
 
 
-def main(index_path, data_path, *keys):
+def main(index_path: str, data_path: str, *keys: str) -> None:
     with mapped.open(index_path) as index, mapped.open(data_path) as data:
         for key in map(int, keys):
             row = find(index, key)

@@ -14,7 +14,7 @@ import mapped
 ENTRY = mapped.layout("key:u64 offset:u64 length:u32 crc:u32")
 
 
-def main(index_path, data_path):
+def main(index_path: str, data_path: str) -> None:
     with (mapped.open(data_path, "a+") as data,
           mapped.open(index_path, "a+") as index):
         last = index.records(ENTRY)[-1].key if len(index) else -1

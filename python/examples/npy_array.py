@@ -10,7 +10,7 @@ CODES = {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H",
          "u4": "I", "u8": "Q", "f2": "e", "f4": "f", "f8": "d"}
 
 
-def describe(header):
+def describe(header: mapped.Slice) -> tuple[str, tuple[int, ...]]:
     """The type and the shape of the array: the header is a dict of Python."""
     try:
         fields = ast.literal_eval(header.tobytes().decode().strip())
@@ -20,7 +20,7 @@ def describe(header):
         raise ValueError("malformed header") from None
 
 
-def numbers(file):
+def numbers(file: mapped.Region) -> tuple[str, tuple[int, ...], mapped.Array[float]]:
     """The type, the shape and all numbers of the array, typed in place."""
     if not file.startswith(b"\x93NUMPY"):
         raise ValueError("not a .npy file")

@@ -20,7 +20,7 @@ LUA = os.environ.get("MAPPED_LUA", "lua5.4")
 RING_SIZE = 1 << 20
 
 
-async def stage(*command):
+async def stage(*command: object) -> None:
     """Runs a program, which must succeed, and ends it if we are cancelled."""
     process = await asyncio.create_subprocess_exec(*map(str, command))
     try:
@@ -32,10 +32,12 @@ async def stage(*command):
             await process.wait()
 
 
-async def run(produce, count, pattern, lines, kept):
+async def run(produce: str, count: str, pattern: str, lines: str, kept: str) -> None:
+    task = asyncio.current_task()
+    assert task is not None
     for number in signal.SIGINT, signal.SIGTERM:
         asyncio.get_running_loop().add_signal_handler(
-            number, asyncio.current_task().cancel)
+            number, task.cancel)
     async with asyncio.TaskGroup() as group:
         for command in [
                 (produce, lines, count),
@@ -44,7 +46,8 @@ async def run(produce, count, pattern, lines, kept):
             group.create_task(stage(*command))
 
 
-def main(produce, count="1000000", pattern="ERROR .* ms=9%d%d$"):
+def main(produce: str, count: str = "1000000",
+         pattern: str = "ERROR .* ms=9%d%d$") -> None:
     names = [f"pipeline-{os.getpid()}-{ring}" for ring in ("lines", "kept")]
     with contextlib.ExitStack() as stack:
         for name in names:

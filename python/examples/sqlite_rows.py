@@ -1,6 +1,7 @@
 """Lists the rows of every table of an SQLite database: table, row id and length
 of the record, after the page size, the pages and the user's version."""
 import sys
+from collections.abc import Iterator
 
 import mapped
 
@@ -9,7 +10,7 @@ INDEX = 2, 10
 WIDTHS = 0, 1, 2, 3, 4, 6, 8, 8, 0, 0  # of what isn't a text or a blob
 
 
-def varint(data, at):
+def varint(data: mapped.Slice | bytes, at: int) -> tuple[int, int]:
     """A signed number of seven bits a byte, eight in a ninth; where it ends."""
     value = 0
     for i in range(8):
@@ -21,7 +22,7 @@ def varint(data, at):
     return value - (value >> 63 << 64), at + 9
 
 
-def columns(record):
+def columns(record: bytes) -> Iterator[bytes]:
     """Yields the bytes of each value of a record."""
     end, at = varint(record, 0)
     start = end
@@ -33,7 +34,7 @@ def columns(record):
 
 
 class Database:
-    def __init__(self, file):
+    def __init__(self, file: mapped.Region) -> None:
         if not file.startswith(b"SQLite format 3\0"):
             raise ValueError("not an SQLite database")
         self.file, self.size = file, file.get(">H", 16)
@@ -43,12 +44,12 @@ class Database:
         if self.usable < 480 or file.get(">I", 56) > 1:
             raise ValueError("neither pages nor text as they should be")
 
-    def page(self, number):
+    def page(self, number: int) -> mapped.Slice:
         return self.file.slice((number - 1) * self.size, self.size)
 
-    def cells(self, root):
+    def cells(self, root: int) -> Iterator[tuple[mapped.Slice, int, int, int]]:
         """Yields page, offset on it, row id and length of a tree's records."""
-        pages, seen = [root], set()
+        pages, seen = [root], set[int]()
         while pages:
             number = pages.pop()
             if number in seen:
@@ -68,7 +69,7 @@ class Database:
             elif number != root or kind not in INDEX:
                 raise ValueError(f"page {number} is not of a table")
 
-    def record(self, page, at, length):
+    def record(self, page: mapped.Slice, at: int, length: int) -> bytes:
         """The bytes of a record, whose rest may lie in a chain of pages."""
         if not 0 <= length <= len(self.file):
             raise ValueError(f"a record of {length} bytes")
@@ -85,7 +86,7 @@ class Database:
             data += page.slice(4, min(step, length - len(data))).tobytes()
         return data
 
-    def tables(self):
+    def tables(self) -> Iterator[tuple[str, int]]:
         """Yields name and first page of each; the schema is a table too."""
         for page, at, _, length in self.cells(1):
             kind, name, _, root, *_ = columns(self.record(page, at, length))
@@ -100,7 +101,7 @@ try:
         database = Database(file)
         print(database.size, file.get(">I", 28), file.get(">I", 60))
         for name, root in database.tables():
-            for _, _, row, length in database.cells(root):
+            for _page, _at, row, length in database.cells(root):
                 print(name, row, length)
 except (IndexError, OSError, ValueError) as error:
     sys.exit(f"error: {error}")

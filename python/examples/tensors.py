@@ -4,6 +4,7 @@ import json
 import math
 import operator
 import sys
+from collections.abc import Iterator
 
 import mapped
 
@@ -11,28 +12,30 @@ CODES = {"F64": "<d", "F32": "<f", "F16": "<e", "I64": "<q", "I32": "<i",
          "I16": "<h", "I8": "<b", "U32": "<I", "U16": "<H", "U8": "<B"}
 
 
-def describe(header):
+def describe(header: mapped.Slice) -> list[tuple[str, str, list[int], int, int]]:
     """A list of name, type, shape, start and end of each tensor."""
     try:
-        return sorted((name, str(tensor["dtype"]),
-                       [*map(operator.index, tensor["shape"])],
-                       *map(operator.index, tensor["data_offsets"]))
-                      for name, tensor in json.loads(header.tobytes()).items()
-                      if name != "__metadata__")
+        found = []
+        for name, tensor in json.loads(header.tobytes()).items():
+            if name != "__metadata__":
+                start, end = map(operator.index, tensor["data_offsets"])
+                shape = [*map(operator.index, tensor["shape"])]
+                found.append((name, str(tensor["dtype"]), shape, start, end))
+        return sorted(found)
     except (AttributeError, KeyError, RecursionError, TypeError):
         raise ValueError("malformed header") from None
 
 
-def text_of(value):
+def text_of(value: float) -> str:
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
-def limits(array):
+def limits(array: mapped.Array[float]) -> list[str]:
     values = [value for value in array if value == value]  # no NaN
-    return map(text_of, (min(values), max(values)) if values else "--")
+    return [text_of(min(values)), text_of(max(values))] if values else ["-", "-"]
 
 
-def tensors(file):
+def tensors(file: mapped.Region) -> Iterator[tuple[str | int, ...]]:
     """Yields the words that tell of a tensor."""
     length = file.get("<Q")
     data = file[8 + length:]

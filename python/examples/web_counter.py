@@ -27,19 +27,21 @@ LUA = os.environ.get("MAPPED_LUA", "lua5.4")
 class Handler(http.server.BaseHTTPRequestHandler):
     timeout = 5  # a client that says nothing for so long is dropped
 
-    def answer(self, status, text=""):
+    def answer(self, status: int, text: str = "") -> None:
         self.send_response(status)
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def do_GET(self):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Server)
         counts = self.server.counters
         if hit := re.fullmatch("/hit/([a-z]{1,16})", self.path):
             self.answer(200, f"{counts.find(hit[1].encode()).add(1) + 1}\n")
         else:
             self.answer(200 if self.path == "/" else 404, str(counts))
 
-    def do_POST(self):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Server)
         length, jobs = self.headers.get("Content-Length", ""), self.server.jobs
         sent = (self.path == "/jobs" and re.fullmatch("[0-9]{1,9}", length)
                 and int(length) <= jobs.longest
@@ -49,28 +51,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = False  # server_close waits for them
-    worker = None
+    worker: subprocess.Popen[bytes] | None = None
+    command: list[str]
+    counters: counters.Counters
+    jobs: mapped.Ring
 
-    def service_actions(self):
+    def service_actions(self) -> None:
         """Is called ten times a second: sees to it that there is a worker."""
         if self.worker is None or self.worker.poll() is not None:
             self.worker = subprocess.Popen(self.command, process_group=0)
 
-    def server_close(self):
+    def server_close(self) -> None:
         super().server_close()
         if self.worker is not None:
             self.worker.terminate()
             self.worker.wait()
 
 
-def main(path, port="8000"):
+def main(path: str, port: str = "8000") -> None:
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, lambda *_: sys.exit())
     with mapped.open(path, "a+", length=SIZE) as region:
         table = counters.Counters(region)
         with (table.bytes.lock(timeout=0),
               Server(("127.0.0.1", int(port)), Handler) as server):
-            server.command = [LUA, WORKER, path]
+            server.command = [LUA, str(WORKER), path]
             server.counters, server.jobs = table, mapped.Ring(region[RING:])
             print(f"http://127.0.0.1:{server.server_port}/", flush=True)
             server.serve_forever(poll_interval=0.1)

@@ -1,12 +1,13 @@
 """Lists the changes of a time zone from a TZif file (big-endian, RFC 8536)."""
 import sys
+from collections.abc import Iterator
 
 import mapped
 
 COUNTS = ">6I"  # utc and standard flags, leap seconds, changes, types, letters
 
 
-def changes(zone):
+def changes(zone: mapped.Region) -> Iterator[tuple[int, int, int, str]]:
     """Yields second, offset from UTC, daylight saving and name of each."""
     if not zone.startswith(b"TZif") or zone[4] not in b"23456789":
         raise ValueError("not a TZif file of version 2 or later")

@@ -4,6 +4,7 @@ says; against an extension that works in one version of CPython only; and agains
 names, docstrings, signatures and stubs that disagree."""
 import importlib.util
 import inspect
+import json
 import os
 import pathlib
 import platform
@@ -208,6 +209,49 @@ def test_stubs_match_the_module():
     if importlib.util.find_spec("mypy") is None:
         pytest.skip("mypy (stubtest) is not installed")
     run(sys.executable, "-m", "mypy.stubtest", "mapped", cwd=BUILT.parent)
+
+
+EXAMPLES = sorted((TOP / "python/examples").glob("*.py"))
+
+
+def test_examples_pass_mypy():
+    if importlib.util.find_spec("mypy") is None:
+        pytest.skip("mypy is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent",
+         "--scripts-are-modules", "--no-error-summary", *EXAMPLES],
+        capture_output=True, text=True, cwd=BUILT.parent,
+        env={**os.environ, "MYPYPATH": f"{BUILT.parent}:{EXAMPLES[0].parent}"})
+    # Before version 1.5 mypy takes nothing for a buffer that it doesn't know.
+    errors = [line for line in done.stdout.splitlines()
+              if 'incompatible type "Slice"; expected "Union[bytes' not in line]
+    assert errors == [] and done.stderr == ""
+
+
+def test_examples_pass_pyright(tmp_path):
+    if shutil.which("pyright") is None:
+        pytest.skip("pyright is not installed")
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({
+        "include": ["examples"], "extraPaths": [str(BUILT.parent), "examples"]}))
+    shutil.copytree(EXAMPLES[0].parent, tmp_path / "examples")
+    run("pyright", "--pythonpath", sys.executable, "-p", tmp_path)
+
+
+def test_types_are_known_from_codes(tmp_path):
+    if importlib.util.find_spec("mypy") is None:
+        pytest.skip("mypy is not installed")
+    kinds = {'"<I"': "int", '"u24be"': "int", '"d"': "float", '"bf16"': "float",
+             '"?"': "bool", '"c"': "bytes", "input()": "Any"}
+    script = tmp_path / "use.py"
+    script.write_text("import mapped\nview = mapped.anonymous(8)\n" + "".join(
+        f"reveal_type(view.cast({code}))\nreveal_type(view.get({code}))\n"
+        for code in kinds))
+    said = run(sys.executable, "-m", "mypy", "--follow-imports=silent", script,
+               cwd=BUILT.parent).split('Revealed type is "')[1:]
+    for i, kind in enumerate(kinds.values()):
+        name = kind if kind == "Any" else f"builtins.{kind}"
+        assert said[2 * i].startswith(f'mapped._mapped.Array[{name}]"')
+        assert said[2 * i + 1].startswith(f'{name}"')
 
 
 def public():
