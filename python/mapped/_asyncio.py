@@ -3,8 +3,8 @@ run in between. A task that has waited for a while is left alone until there is
 something for it: all that wait in one event loop are looked at in one turn, so
 that many rings cost the loop little more than those looks."""
 import asyncio
+import weakref
 from time import thread_time
-from weakref import WeakKeyDictionary
 
 # How long to wait between two looks, in seconds: short at first.
 _FIRST_PAUSE = 0.00005
@@ -50,7 +50,7 @@ class _Turns:
                 self._schedule(max(_LONGEST_PAUSE, took / _LONGEST_SHARE))
 
 
-_turns = WeakKeyDictionary()  # of each event loop
+_turns: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # of each event loop
 
 
 async def _repeat(attempt, may_succeed, timeout, operation):
