@@ -205,8 +205,8 @@ static int record_setattr(PyObject *self, PyObject *name, PyObject *value)
     if (field == NULL && (is_special || !PyUnicode_Check(name)))
         return PyObject_GenericSetAttr(self, name, value);
     if (field == NULL)
-        return raised_as_int(layout_field(record_of(self)->layout, name,
-                                          PyExc_AttributeError));
+        return raised_as_int(
+            layout_field(record_of(self)->layout, name, PyExc_AttributeError));
     if (!is_special)
         return set_field(self, field, value);
     return raised_as_int(raise_about(
