@@ -176,20 +176,6 @@ function mapped.type(x) end
 ---are. `bool` is a boolean, `char` a string of one byte.
 ---@alias mapped.Code string
 
----What regions and slices have in common. `#v` is the length in bytes. `v[i]` is
----a byte as an integer, or nil out of range; `v[i] = byte` stores one, and raises
----out of range.
----
----`a == b` compares contents and never raises: an object that can't be read,
----because it is closed or has lost a page, equals only itself. Regions and slices
----count as arrays of bytes. Arrays are equal if their elements are, whatever
----their types, and records if their fields are. Numbers count as what is stored:
----a `u64` from 2^63 on equals no `i64`, though Lua reads both as the same
----negative integer. `<` and `<=` compare bytes, also with a string. `..` makes a
----string, of two views or arrays or of one and a string or number, in both
----orders. `ipairs(v)` and `pairs(v)` iterate over positions and bytes.
----
----No function ignores an argument: one that it doesn't take is an error.
 ---Opens a file of any size for a walk in windows of `size` bytes, of which no
 ---more than one is mapped at a time:
 ---
@@ -248,6 +234,7 @@ function Mutex:unlock() end
 ---Gives the mutex back with what it guards half changed: the next one to lock it
 ---is told that its owner died. Raises as `unlock`.
 function Mutex:abandon() end
+
 ---Returns the ring in the slice, which begins at a multiple of eight in memory. A
 ---slice that is all zero becomes an empty ring. Raises for one that is neither
 ---that nor a ring of its size, for less than 320 bytes, a misaligned place, and
@@ -379,6 +366,7 @@ function Ring:senders_died() end
 ---@return integer
 function Ring:receivers_died() end
 
+---Returns the region that the ring is in.
 ---@return mapped.Region
 function Ring:region() end
 
@@ -404,10 +392,12 @@ function Lock:held() end
 ---@class mapped.Atomic
 local Atomic = {}
 
+---Returns the word.
 ---@param order? mapped.Order default "seq_cst"
 ---@return integer
 function Atomic:load(order) end
 
+---Stores `value`.
 ---@param value integer
 ---@param order? mapped.Order default "seq_cst"
 function Atomic:store(value, order) end
@@ -522,9 +512,24 @@ function Windows:size() end
 ---Closes the file. The last window stays open.
 function Windows:close() end
 
+---Returns whether the windows were closed. Never raises.
 ---@return boolean
 function Windows:closed() end
 
+---What regions and slices have in common. `#v` is the length in bytes. `v[i]` is
+---a byte as an integer, or nil out of range; `v[i] = byte` stores one, and raises
+---out of range.
+---
+---`a == b` compares contents and never raises: an object that can't be read,
+---because it is closed or has lost a page, equals only itself. Regions and slices
+---count as arrays of bytes. Arrays are equal if their elements are, whatever
+---their types, and records if their fields are. Numbers count as what is stored:
+---a `u64` from 2^63 on equals no `i64`, though Lua reads both as the same
+---negative integer. `<` and `<=` compare bytes, also with a string. `..` makes a
+---string, of two views or arrays or of one and a string or number, in both
+---orders. `ipairs(v)` and `pairs(v)` iterate over positions and bytes.
+---
+---No function ignores an argument: one that it doesn't take is an error.
 ---@class mapped.View
 ---@operator len: integer
 ---@operator concat(mapped.Needle): string
@@ -687,10 +692,12 @@ function View:rfind(data, init) end
 ---@return integer
 function View:count(data, i, j) end
 
+---Returns whether the bytes begin with these.
 ---@param data mapped.Needle
 ---@return boolean
 function View:startswith(data) end
 
+---Returns whether the bytes end with these.
 ---@param data mapped.Needle
 ---@return boolean
 function View:endswith(data) end
@@ -970,6 +977,7 @@ function Region:size() end
 ---@return integer
 function Region:file_offset() end
 
+---Returns the mode that the region was opened with.
 ---@return mapped.Mode
 function Region:mode() end
 
@@ -1074,6 +1082,7 @@ function Records:totable(i, j) end
 ---@param pos? integer default 1
 function Records:copy_from(values, pos) end
 
+---Returns the layout of the records.
 ---@return mapped.Layout
 function Records:layout() end
 
@@ -1126,6 +1135,7 @@ function Array:readonly(view) end
 ---@return boolean
 function Array:closed() end
 
+---Returns the region that the elements are in.
 ---@return mapped.Region
 function Array:region() end
 

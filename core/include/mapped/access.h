@@ -153,6 +153,8 @@ mapped_set(mapped_slice slice, const mapped_element *element, size_t offset,
                                 sizeof slow, &slow, error);                  \
     }
 
+/* For each type a pair of functions: so many bits without a sign (u), with a
+ * sign (i), or of an IEEE 754 float (f); in native order, `le` and `be`. */
 MAPPED__TYPE_MAP(MAPPED__ACCESS)
 #undef MAPPED__ACCESS
 

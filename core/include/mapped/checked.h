@@ -13,13 +13,14 @@ MAPPED__INLINE bool mapped_range_fits(size_t offset, size_t n, size_t limit)
     return n <= limit && offset <= limit - n;
 }
 
+/* The same for the 64 bits of files, on any machine. */
 MAPPED__INLINE bool mapped_range_fits_u64(uint64_t offset, uint64_t n,
                                           uint64_t limit)
 {
     return n <= limit && offset <= limit - n;
 }
 
-/* `*result` = a op b and true, or false and `*result` untouched on overflow. */
+/* `*result` = a + b and true, or false and `*result` untouched on overflow. */
 MAPPED__INLINE bool mapped_add_size(size_t a, size_t b, size_t *result)
 {
     size_t sum;
@@ -29,6 +30,7 @@ MAPPED__INLINE bool mapped_add_size(size_t a, size_t b, size_t *result)
     return true;
 }
 
+/* The same in 64 bits. */
 MAPPED__INLINE bool mapped_add_u64(uint64_t a, uint64_t b, uint64_t *result)
 {
     uint64_t sum;
@@ -38,6 +40,7 @@ MAPPED__INLINE bool mapped_add_u64(uint64_t a, uint64_t b, uint64_t *result)
     return true;
 }
 
+/* `*result` = a times b and true, or false as above. */
 MAPPED__INLINE bool mapped_multiply_size(size_t a, size_t b, size_t *result)
 {
     size_t product;
@@ -47,7 +50,8 @@ MAPPED__INLINE bool mapped_multiply_size(size_t a, size_t b, size_t *result)
     return true;
 }
 
-/* `value` rounded up to a multiple of `unit`, a power of two. */
+/* `*result` = `value` rounded up to a multiple of `unit`, a power of two, and
+ * true, or false as above. */
 MAPPED__INLINE bool mapped_round_up(size_t value, size_t unit, size_t *result)
 {
     size_t padded;

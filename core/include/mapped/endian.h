@@ -7,11 +7,11 @@
 
 MAPPED_BEGIN
 
+/* One byte, for the sake of symmetry. */
 MAPPED__INLINE uint8_t mapped_load_u8(const void *p)
 {
     return *(const volatile uint8_t *)p;
 }
-
 MAPPED__INLINE void mapped_store_u8(void *p, uint8_t v)
 {
     *(volatile uint8_t *)p = v;
@@ -44,8 +44,14 @@ MAPPED__INLINE void mapped_store_u8(void *p, uint8_t v)
         return MAPPED_BIG_ENDIAN ? v : mapped_swap_u##bits(v);          \
     }
 
+/* 16 bits: loaded and stored in native order; with their bytes swapped; and
+ * turned from native order to `le` or `be`, or back. */
 MAPPED__ENDIAN_ACCESS(16, __builtin_bswap16)
+/* 32 bits: loaded and stored in native order; with their bytes swapped; and
+ * turned from native order to `le` or `be`, or back. */
 MAPPED__ENDIAN_ACCESS(32, __builtin_bswap32)
+/* 64 bits: loaded and stored in native order; with their bytes swapped; and
+ * turned from native order to `le` or `be`, or back. */
 MAPPED__ENDIAN_ACCESS(64, __builtin_bswap64)
 #undef MAPPED__ENDIAN_ACCESS
 

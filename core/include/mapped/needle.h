@@ -25,7 +25,7 @@ typedef struct mapped_needle {
     bool unseen_;   /* the sample doesn't contain the byte at `rare_` */
 } mapped_needle;
 
-/* `bytes` may be NULL if `length` is 0. */
+/* Prepares a needle of these bytes; `bytes` may be NULL if `length` is 0. */
 MAPPED__INLINE void mapped_needle_init(mapped_needle *needle, const void *bytes,
                                        size_t length)
 {
@@ -37,11 +37,11 @@ MAPPED__INLINE void mapped_needle_init(mapped_needle *needle, const void *bytes,
     needle->unseen_ = false;
 }
 
+/* The bytes that were given, and how many. */
 MAPPED__INLINE const void *mapped_needle_bytes(const mapped_needle *needle)
 {
     return needle->bytes_;
 }
-
 MAPPED__INLINE size_t mapped_needle_length(const mapped_needle *needle)
 {
     return needle->length_;

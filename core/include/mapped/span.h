@@ -72,6 +72,8 @@ MAPPED__INLINE size_t mapped_span_count(const mapped_span *span, size_t size)
         return true;                                                          \
     }
 
+/* For each type a function: so many bits without a sign (u), with a sign (i),
+ * or of an IEEE 754 float (f); in native order, `le` and `be`. */
 MAPPED__TYPE_MAP(MAPPED__SPAN)
 #undef MAPPED__SPAN
 

@@ -68,6 +68,7 @@ MAPPED__MUST_USE mapped_status mapped_windows_open_descriptor(
 /* Releases the window and closes the file. Takes what is closed or all zero. */
 void mapped_windows_close(mapped_windows *windows);
 
+/* Are they closed, or all zero? */
 MAPPED__INLINE bool mapped_windows_closed(const mapped_windows *windows)
 {
     return !windows->open_;
@@ -185,6 +186,7 @@ typedef enum mapped_lines_step {
     MAPPED_LINES_WINDOW /* map a window (below) and try again */
 } mapped_lines_step;
 
+/* Sets `*step` to what comes next, and `*line` if that is a line. */
 MAPPED__MUST_USE mapped_status
 mapped_windows_lines_step(mapped_windows_lines *lines, mapped_slice *line,
                           mapped_lines_step *step, mapped_error *error);
