@@ -76,7 +76,7 @@ def cells(row):
 
 
 def table(results):
-    """The results in Markdown, readable as it is and as the README shows it."""
+    """The results in Markdown, readable as it is and as docs/figures.txt has it."""
     rows = [HEAD, *map(cells, results)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     rows.insert(1, ["-" * width for width in widths])

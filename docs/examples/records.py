@@ -1,0 +1,33 @@
+"""Records: values with names, in place."""
+import mapped
+
+layout = mapped.layout("< id:u32 price:f64@8 name:char[8] levels:u8[2]")
+assert layout.size == 26
+assert layout.names == ("id", "price", "name", "levels")
+assert layout.fields[1] == ("price", "f64", 8)
+assert layout.struct_format and layout.format.startswith("T{")
+assert layout.dtype["itemsize"] == 26  # numpy.dtype() takes it
+
+region = mapped.anonymous(26 * 3)
+records = region.records(layout)
+records[0] = (7, 1.5, b"ore", (1, 2))  # in the order of the layout
+records[1] = {"id": 8, "price": 2.5, "name": b"coal", "levels": (0, 0)}
+first = records[0]
+first.price *= 2  # in the memory itself
+assert first["price"] == 3.0 and first.name == b"ore" and first.levels == (1, 2)
+assert list(first) == [7, 3.0, b"ore", (1, 2)]
+
+prices = records.column("price")  # an Array; numpy.asarray takes it
+assert prices.tolist() == [3.0, 2.5, 0.0]
+assert records.layout.names == layout.names and len(records) == 3
+assert records.shape == (3,) and records.strides == (26,)
+assert records.itemsize == 26 and records.ndim == 1 and records.nbytes == 78
+assert records.format.startswith("T{") and records.offset == 0
+assert records.tolist()[1][:2] == (8, 2.5)
+assert records[:1].tobytes() == region[:26].tobytes()
+assert records.region is region and not records.readonly
+region.close()
+assert records.closed
+
+# Of a struct format and names.
+assert mapped.layout("<IH", ["id", "count"]).size == 6

@@ -1,0 +1,34 @@
+"""Values: one at a time, several, bytes in bulk."""
+import mapped
+
+region = mapped.anonymous(4096)
+
+# One value, at any offset.
+region.set("<I", 9, 42)
+assert region.get("<I", 9) == 42
+region.set("u24be", 100, 0x010203)  # the names of layouts are codes, too
+assert bytes(region[100:103]) == b"\1\2\3"
+try:
+    region.get("<I", 4093)
+except IndexError as error:
+    print(error)
+
+# Several values, in the language of struct.
+region.pack("<I8s", 200, 7, b"ore")
+assert region.unpack("<I8s", 200) == (7, b"ore\0\0\0\0\0")
+try:
+    region.unpack("<I", 4093)
+except mapped.PackRangeError:
+    pass  # an IndexError, and a struct.error
+
+# Bytes: items are integers, slices are views, tobytes and bytes() copy.
+region[0:5] = b"hello"
+assert region[0] == 104 and region[0:5] == b"hello"
+assert region.slice(0, 5).tobytes() == bytes(region[0:5])
+region.move(10, 0, 5)  # to 10 from 0
+region.copy_from(b"HE", 10)
+copy = bytearray(5)
+region[10:15].copy_to(copy)
+assert copy == b"HEllo" and region[10:15].endswith((b"llo", b"LLO"))
+region[10:15].fill(0)
+assert region[10:15].tobytes() == b"\0" * 5
