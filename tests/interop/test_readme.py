@@ -2,7 +2,9 @@
 or links have stopped working."""
 import os
 import re
+import struct
 
+import mapped
 import pytest
 import readers
 from support import run
@@ -45,6 +47,38 @@ def test_readme_c_block_runs(tmp_path):
         "-I", readers.TOP / "core/include", "first.c", "-o", "first",
         readers.BUILD / "core/libmapped.a", "-pthread", cwd=tmp_path)
     check(run(tmp_path / "first", cwd=tmp_path), "4093", tmp_path)
+
+
+def recipe(language, words):
+    """The one recipe that has these words in it."""
+    found = [text for name, text in BLOCKS if name == language and words in text]
+    assert len(found) == 1, f"{len(found)} {language} recipes with {words}"
+    return found[0]
+
+
+def test_readme_numpy_recipe_runs(tmp_path):
+    pytest.importorskip("numpy")
+    (tmp_path / "samples.bin").write_bytes(struct.pack("<6f", *range(6)))
+    (tmp_path / "recipe.py").write_text(
+        "import mapped, numpy\n" + recipe("py", "numpy.asarray"))
+    run(readers.PYTHON, "-W", "error", "recipe.py", cwd=tmp_path)
+    assert struct.unpack("<6f", (tmp_path / "samples.bin").read_bytes()) == (
+        0, 2, 4, 6, 8, 10)
+
+
+def test_readme_two_processes_recipe_runs(tmp_path):
+    name = f"mapped-readme-{os.getpid()}"
+    sender = recipe("py", "mapped.Ring(").replace("jobs", name)
+    receiver = recipe("Lua", "mapped.Ring(").replace('"jobs"', f'"{name}"')
+    (tmp_path / "send.py").write_text("import mapped\n" + sender)
+    (tmp_path / "receive.lua").write_text(
+        "local mapped = require 'mapped'\n"
+        + receiver.replace("iter()", "iter(0.1)"))
+    try:
+        run(readers.PYTHON, "send.py", cwd=tmp_path)
+        assert run(readers.LUA, "receive.lua", cwd=tmp_path) == "resize image 17\n"
+    finally:
+        mapped.unlink(name)
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])
