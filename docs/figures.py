@@ -5,6 +5,7 @@ build/bench.json there are also plots of what was measured here."""
 import json
 import pathlib
 import re
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 MEASURED = HERE.parent / "build/bench.json"
@@ -41,59 +42,40 @@ def table():
     return "\n".join(text)
 
 
-def ratios():
-    """{title: rows of (name, ratio, at most or None)}, for the plots."""
-    _, rows = read()
-    found = {part: [(row[0], float(row[4]),
-                     None if row[5] == "-" else float(row[5]))
-                    for row in rows if part_of(row[0]) == part]
+def measured():
+    """What `scons bench` has left here, or nothing."""
+    return json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+
+
+def number(cell):
+    return None if cell == "-" else float(cell)
+
+
+def rows_by_title():
+    """{title: rows} for the plots of ratios."""
+    rows = [{"row": row[0], "ratio": number(row[4]), "at_most": number(row[5])}
+            for row in read()[1]]
+    found = {(part, ""): [row for row in rows if part_of(row["row"]) == part]
              for part in PARTS}
-    if MEASURED.exists():
-        rows = json.loads(MEASURED.read_text())["rows"]
-        for part in PARTS:
-            found[f"{part}, here"] = [
-                (row["row"], row["ratio"], row["at_most"]) for row in rows
-                if part_of(row["row"]) == part]
-    return {title: rows for title, rows in found.items() if rows}
-
-
-def draw(rows, path):
-    """A bar for each row, on a logarithmic scale around 1."""
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-    names = [name.partition(" ")[2] for name, _, _ in rows]
-    values = [max(ratio, 0.001) for _, ratio, _ in rows]
-    colours = ["#2a7d4f" if ratio <= 1 else "#b3541e" for ratio in values]
-    figure, axes = pyplot.subplots(figsize=(9, 0.8 + 0.24 * len(rows)))
-    places = range(len(rows))
-    axes.barh(places, [value - 1 for value in values], left=1, color=colours,
-              height=0.65)
-    axes.scatter([limit for _, _, limit in rows if limit],
-                 [i for i in places if rows[i][2]], marker="|", s=60,
-                 color="#444444", label="target", zorder=3)
-    axes.axvline(1, color="#444444", linewidth=1)
-    axes.set_xscale("log")
-    axes.set_yticks(list(places), names, fontsize=8)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel("time or memory, ours by theirs (left of 1: ours is less)")
-    axes.legend(loc="lower left", fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", color="#dddddd")
-    axes.set_axisbelow(True)
-    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-    pyplot.close(figure)
+    found.update({(part, ", here"): [
+        row for row in measured().get("rows", ()) if part_of(row["row"]) == part]
+        for part in PARTS})
+    return {part + place: rows for (part, place), rows in found.items() if rows}
 
 
 def plots(folder):
-    """Draws all plots into the folder: {title: file name}. None without
-    matplotlib."""
+    """Draws all plots into the folder, as `scons bench plot=yes` does: {title:
+    file name}. None without matplotlib."""
+    sys.path.insert(0, str(HERE.parent / "tests/bench"))
     try:
-        import matplotlib  # noqa: F401
+        import plot
     except ImportError:
         return {}
     made = {}
-    for title, rows in ratios().items():
+    for title, rows in rows_by_title().items():
         made[title] = f"plot-{title.replace(', ', '-').lower()}.svg"
-        draw(rows, folder / made[title])
+        plot.draw_table(rows, folder / made[title])
+    if sizes := measured().get("sizes"):
+        made["by size, here"] = "plot-sizes.svg"
+        plot.draw_sizes(sizes, folder / made["by size, here"])
     return made

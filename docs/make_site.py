@@ -92,7 +92,7 @@ def with_figures(text, drawn):
             text += (f"\n## Measured here: {title.partition(',')[0]}\n\n"
                      f"<!-- plot {title} -->\n")
         text = text.replace(f"<!-- plot {title} -->",
-                            f"![the ratios of {title} as bars]({name})")
+                            f"![plot: {title}]({name})")
     return text
 
 
