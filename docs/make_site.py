@@ -116,7 +116,8 @@ def put_together(source):
     import reference
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(HERE / "examples", source / "examples")
-    shutil.copy(HERE / "command-line.svg", source)
+    for name in ("command-line.svg", "figures.txt"):
+        shutil.copy(HERE / name, source)
     pages = {path.stem: path.read_text() for path in HERE.glob("*.md")}
     pages["changelog"] = (HERE.parent / "CHANGELOG.md").read_text()
     drawn = figures.plots(source)

@@ -22,6 +22,7 @@ import stubs  # noqa: E402
 from texts import to_rst  # noqa: E402
 
 INCLUDE = readers.TOP / "core/include"
+SHOW_IT = "call it in a program in docs/examples (docs/examples.py has the topics)"
 NO_SANITIZER = pytest.mark.skipif(
     bool(os.environ["MAPPED_SANITIZE"]),
     reason="a plain program can't link a sanitized library")
@@ -85,7 +86,7 @@ def test_docs_c_functions_have_example():
     called = "".join(preprocessed(examples.FOLDER / name, name)
                      for name in programs("c"))
     assert [name for name in sorted(c_functions())
-            if not re.search(rf"\b{name}\(", called)] == []
+            if not re.search(rf"\b{name}\(", called)] == [], SHOW_IT
 
 
 def python_names():
@@ -112,7 +113,8 @@ def test_docs_python_functions_have_entry_and_example():
             *(members.get(base, set()) for base in bases))
     wanted = list(python_names())
     assert [pair for pair in wanted if pair[1] not in of_class[pair[0]]] == []
-    assert [pair for pair in wanted if not examples.of_python(*pair)] == []
+    assert [pair for pair in wanted
+            if not examples.of_python(*pair)] == [], SHOW_IT
 
 
 def test_docs_lua_functions_have_text_and_example():
@@ -122,7 +124,7 @@ def test_docs_lua_functions_have_text_and_example():
     assert len(functions) > 100
     assert [function.name for function in functions if not function.text] == []
     assert [function.name for function in functions
-            if not examples.of_lua(function.name)] == []
+            if not examples.of_lua(function.name)] == [], SHOW_IT
 
 
 @pytest.mark.parametrize("script", ["stub_texts.py", "manual.py"])
