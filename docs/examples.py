@@ -8,12 +8,12 @@ TOPICS = {
     "Array": "arrays", "Atomic": "atomics", "Layout": "records",
     "Lock": "atomics", "Mutex": "atomics", "Record": "records",
     "Records": "records", "Ring": "rings", "Windows": "windows",
-    "Residency": "pages", "FaultError": "faults"}
+    "Residency": "pages", "FaultError": "faults", "File": "files"}
 
 
 # The order in which a reader meets them; what isn't listed comes last.
 ORDER = ("opening values arrays records searching growing faults durability "
-         "sharing windows atomics rings pages workers devices").split()
+         "sharing windows files atomics rings pages workers devices").split()
 
 
 def read(ending):

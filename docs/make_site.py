@@ -21,10 +21,10 @@ NEEDED = {"sphinx": "python3-sphinx", "myst_parser": "python3-myst-parser",
           "furo": "furo"}
 LANGUAGES = {"py": ("Python", "python"), "lua": ("Lua", "lua"), "c": ("C", "c")}
 CONTENTS = {
-    "Guide": ["guide", "opening", "values", "records", "searching"],
+    "Guide": ["guide", "installing", "opening", "values", "records", "searching"],
     "Files": ["growing", "windows", "durability", "faults", "pages"],
     "Processes": ["sharing", "workers", "atomics", "rings"],
-    "More topics": ["devices", "command_line"],
+    "More topics": ["files", "devices", "command_line"],
     "Reference": ["reference/python", "reference/lua", "reference/c", "formats"],
     "About": ["guarantees", "limits", "promises", "performance", "comparison",
               "changelog"],

@@ -9,7 +9,7 @@ import stubs
 from texts import prose, to_rst
 
 GROUPS_OF_HEADERS = {
-    "Regions": "region slice export fault guard flush paging origin",
+    "Regions": "region slice export fault guard flush paging origin stream",
     "Values": "access span bulk element endian array item fields",
     "Searching": "search needle pattern windows",
     "Processes": "atomic mutex lock ring",
@@ -180,7 +180,11 @@ def python_pages():
              + ".. py:module:: mapped\n\n" + "".join(
                  python_member("", function, link_in_python(names, classes, ""))
                  for function in sorted(functions, key=lambda entry: entry.name))}
+    pages["python/mmap"] = title("mapped.mmap") + to_rst(stubs.text_of_mmap()) + (
+        "\n\nExample: :ref:`stand_in.py <example-stand_in-py>`\n")
     for entry in sorted(classes, key=lambda entry: entry.name.startswith("_")):
+        if entry.name == "Mmap":
+            continue  # the base of what mapped.mmap has
         shown = SHOWN_AS.get(entry.name, entry.name)
         page = "python/" + PYTHON_PAGES.get(entry.name, entry.name.lower())
         link = link_in_python(names, classes, shown)

@@ -12,17 +12,17 @@ import pathlib
 import sys
 import textwrap
 
-import mapped
+from mapped import _mapped
 
 STUBS = (pathlib.Path(__file__).resolve().parents[1]
          / "python/mapped/_mapped.pyi")
 OWNERS = {"_Memory": "Region", "_View": "Region", "_Items": "Array"}
-KEPT = {"_Memory", "_View", "_Items", "_HasFileno", "_Dtype"}  # and their own texts
+KEPT = {"_Exporter", "_Memory", "_View", "_Items"}  # and their own texts
 
 
 def text_of(names):
     """The docstring of what the names lead to, or None."""
-    found = mapped
+    found = _mapped
     for name in names:
         found = inspect.getattr_static(found, OWNERS.get(name, name), None)
     text = getattr(found, "__doc__", None)

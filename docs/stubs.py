@@ -7,6 +7,7 @@ import re
 
 STUBS = (pathlib.Path(__file__).resolve().parents[1]
          / "python/mapped/_mapped.pyi")
+MMAP = STUBS.with_name("mmap.py")
 TITLES = {"_Memory": "Memory", "_View": "Bytes", "_Items": "Items"}
 
 
@@ -86,6 +87,11 @@ def entries(body, is_method):
                 node.target.id, "attribute",
                 [shortened(ast.unparse(node.annotation))], "")
     return list(found.values())
+
+
+def text_of_mmap():
+    """What the module that stands in for the standard mmap says of itself."""
+    return text_of(ast.parse(MMAP.read_text()))
 
 
 def aliases():
