@@ -428,18 +428,13 @@ static const char ring_doc[] = PyDoc_STR(
     "io.UnsupportedOperation of another version or byte order; IndexError\n"
     "below 320 bytes; TypeError if it is read-only.");
 
-static PyType_Slot ring_slots[] = {{Py_tp_doc, (void *)ring_doc},
-                                   {Py_tp_new, ring_new},
-                                   {Py_tp_dealloc, ring_dealloc},
-                                   {Py_tp_traverse, ring_traverse},
-                                   {Py_tp_iter, PyObject_SelfIter},
-                                   {Py_tp_iternext, ring_next},
-                                   {Py_am_aiter, PyObject_SelfIter},
-                                   {Py_am_anext, ring_anext},
-                                   {Py_tp_methods, ring_methods},
-                                   {Py_tp_repr, ring_repr},
-                                   {Py_tp_getset, ring_attributes},
-                                   {0, NULL}};
+static PyType_Slot ring_slots[] = {
+    {Py_tp_doc, (void *)ring_doc},    {Py_tp_new, ring_new},
+    {Py_tp_dealloc, ring_dealloc},    {Py_tp_traverse, ring_traverse},
+    {Py_tp_iter, PyObject_SelfIter},  {Py_tp_iternext, ring_next},
+    {Py_am_aiter, PyObject_SelfIter}, {Py_am_anext, ring_anext},
+    {Py_tp_methods, ring_methods},    {Py_tp_repr, ring_repr},
+    {Py_tp_getset, ring_attributes},  {0, NULL}};
 
 PyType_Spec ring_spec = {
     .name = "mapped.Ring",

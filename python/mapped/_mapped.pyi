@@ -764,8 +764,11 @@ class File(BufferedIOBase, BinaryIO):  # type: ignore[misc]
 
 # The base of mapped.mmap.mmap.
 class Mmap(_Exporter):
+    """The bytes and the position of a mapped.mmap.mmap."""
+
     @property
-    def _region(self) -> Region: ...
+    def _region(self) -> Region:
+        """The Region that the bytes are of."""
     def __len__(self) -> int: ...
     @overload
     def __getitem__(self, key: SupportsIndex, /) -> int: ...
@@ -776,16 +779,32 @@ class Mmap(_Exporter):
     @overload
     def __setitem__(self, key: slice, value: Buffer, /) -> None: ...
     def __delitem__(self, key: Never, /) -> Never: ...
-    def read(self, n: SupportsIndex | None = None) -> bytes: ...
-    def readline(self) -> bytes: ...
-    def read_byte(self) -> int: ...
-    def write(self, data: Buffer, /) -> int: ...
-    def write_byte(self, byte: SupportsIndex, /) -> None: ...
-    def tell(self) -> int: ...
-    def seek(self, pos: SupportsIndex, whence: SupportsIndex = 0) -> int: ...
-    def find(self, sub: Buffer, start: SupportsIndex = ..., end: SupportsIndex = ...) -> int: ...
-    def rfind(self, sub: Buffer, start: SupportsIndex = ..., end: SupportsIndex = ...) -> int: ...
-    def _keep_addresses(self, keep: bool, /) -> None: ...
+    def read(self, n: SupportsIndex | None = None) -> bytes:
+        """Return up to `n` bytes from the position, all with None, and move on."""
+    def readline(self) -> bytes:
+        """Return the next line with its b'\\n', and move past it."""
+    def read_byte(self) -> int:
+        """Return the next byte as a number. ValueError at the end."""
+    def write(self, data: Buffer, /) -> int:
+        """Store all of `data` at the position, move past it, return its length.
+        ValueError, and nothing is written, if it doesn't fit.
+        """
+    def write_byte(self, byte: SupportsIndex, /) -> None:
+        """Store a number from 0 to 255 at the position, and move past it."""
+    def tell(self) -> int:
+        """Return the position."""
+    def seek(self, pos: SupportsIndex, whence: SupportsIndex = 0) -> int:
+        """Move to `pos` bytes from the start (0), the position (1) or the end (2),
+        and return the new position. ValueError if it is out of range.
+        """
+    def find(self, sub: Buffer, start: SupportsIndex = ..., end: SupportsIndex = ...) -> int:
+        """Return the lowest index where the bytes `sub` begin in [start:end], or
+        -1. `start` is the position if it is left out.
+        """
+    def rfind(self, sub: Buffer, start: SupportsIndex = ..., end: SupportsIndex = ...) -> int:
+        """Like find(), but return the highest index."""
+    def _keep_addresses(self, keep: bool, /) -> None:
+        """Keep the addresses that were exported, for a close, or no longer."""
 
 _Order: TypeAlias = Literal["seq_cst", "relaxed", "acquire", "release", "acq_rel"]
 
