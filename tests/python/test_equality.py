@@ -160,11 +160,12 @@ def test_padding_of_records_does_not_count():
     assert agree(ours, theirs) and ours.region != theirs.region
 
 
-def test_records_equal_no_bytes_and_a_record_no_tuple():
+def test_records_equal_no_bytes_and_a_record_its_tuple():
     ours = rows(LAYOUT, *VALUES)
     assert not agree(ours, bytes(ours)) and not agree(ours, memoryview(ours))
     assert not agree(ours, ours.region) and not agree(ours, ours.column("id"))
-    assert not agree(ours[0], VALUES[0]) and not agree(ours[0], ours)
+    assert agree(ours[0], VALUES[0]) and not agree(ours[0], VALUES[1])
+    assert not agree(ours[0], ours)
 
 
 @pytest.mark.parametrize("make", [
