@@ -9,9 +9,10 @@ typedef struct Iterator {
     /* The sequence, if it is an Array whose items are single elements; then the
      * numbers below are offsets, and else indices. */
     const Array *row;
-    Read *read;    /* reads an element of the row */
-    size_t offset; /* the next item */
-    size_t step;   /* from an item to the next one, modulo 2^N */
+    Read *read;       /* reads an element of the row */
+    ssizeargfunc get; /* reads an item of any other sequence */
+    size_t offset;    /* the next item */
+    size_t step;      /* from an item to the next one, modulo 2^N */
 } Iterator;
 
 PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
@@ -24,6 +25,8 @@ PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
     self->sequence = Py_NewRef(sequence);
     self->row = NULL;
     self->read = NULL;
+    self->get =
+        is_view(owner->state, sequence) ? view_item : PySequence_GetItem;
     self->offset = backwards ? (size_t)length - 1 : 0;
     self->step = backwards ? (size_t)-1 : 1;
     self->items_left = length;
@@ -75,7 +78,7 @@ static PyObject *iterator_next(PyObject *self)
     iterator->offset += iterator->step;
     iterator->items_left--;
     if (row == NULL)
-        return PySequence_GetItem(iterator->sequence, (Py_ssize_t)offset);
+        return iterator->get(iterator->sequence, (Py_ssize_t)offset);
     return iterator->read(row->owner, &row->core.slice, row->core.item.element,
                           offset);
 }
@@ -104,6 +107,7 @@ static PyObject *iterator___copy__(PyObject *self, PyObject *Py_UNUSED(nothing))
     copy->items_left = from->items_left;
     copy->row = from->row;
     copy->read = from->read;
+    copy->get = from->get;
     copy->offset = from->offset;
     copy->step = from->step;
     PyObject_GC_Track((PyObject *)copy);
