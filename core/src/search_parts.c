@@ -70,19 +70,27 @@ bool mapped_parts_take_rest(mapped_parts *parts, mapped_slice *part)
     return true;
 }
 
-/* Most parts are short, so the next STRIDE bytes are looked through here. */
+/* Most parts are short, so the next two strides are looked through here. */
 static inline bool take_near(mapped_parts *parts, mapped_slice *part)
 {
+    const mapped_slice rest = parts->rest_;
+    const size_t n = rest.length < 2 * STRIDE ? STRIDE : 2 * STRIDE;
     if (parts->separator_.length_ != 1)
         return false;
-    const unsigned char *p = mapped_slice_try_enter(parts->rest_, 0, STRIDE);
+    const unsigned char *p = mapped_slice_try_enter(rest, 0, n);
     if (p == NULL)
         return false;
-    const uint64_t ends =
-        mapped__stride_mask(p, mapped__lanes_of(parts->separator_.bytes_[0]));
-    if (ends == 0 || !mapped_slice_try_leave(parts->rest_))
+    const mapped__lanes separator =
+        mapped__lanes_of(parts->separator_.bytes_[0]);
+    size_t at = 0;
+    uint64_t ends = mapped__stride_mask(p, separator);
+    if (ends == 0 && n > STRIDE) {
+        at = STRIDE;
+        ends = mapped__stride_mask(p + STRIDE, separator);
+    }
+    if (ends == 0 || !mapped_slice_try_leave(rest))
         return false;
-    take_part(parts, (unsigned)__builtin_ctzll(ends), part);
+    take_part(parts, at + (unsigned)__builtin_ctzll(ends), part);
     return true;
 }
 
@@ -104,7 +112,7 @@ static bool take_within(mapped_parts *parts, size_t limit, mapped_slice *part)
 bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
                            mapped_slice *part)
 {
-    return (limit >= STRIDE && take_near(parts, part)) ||
+    return (limit >= 2 * STRIDE && take_near(parts, part)) ||
            take_within(parts, limit, part);
 }
 
