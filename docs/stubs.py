@@ -106,7 +106,8 @@ def read():
     """(functions, classes) of the stubs, in their order."""
     tree = ast.parse(STUBS.read_text())
     classes = [
-        Class(node.name, [ast.unparse(base) for base in node.bases],
+        Class(node.name, [re.sub(r"\[.*", "", ast.unparse(base))
+                          for base in node.bases],
               text_of(node), entries(node.body, True))
         for node in tree.body if isinstance(node, ast.ClassDef)
         and (node.name in TITLES or not node.name.startswith("_"))]

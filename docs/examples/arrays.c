@@ -64,6 +64,22 @@ static void copy_and_compare(const mapped_array *array)
     mapped_region_release(region);
 }
 
+static void search_and_fill(const mapped_array *array)
+{
+    const mapped_element *number =
+        mapped_element_find(MAPPED_KIND_UNSIGNED, 2, false);
+    uint16_t seven = mapped_le_u16(7), back[12];
+    size_t index, count;
+
+    must(mapped_array_find(array, number, &seven, &index, &error));
+    assert(index == 7);
+    must(mapped_array_fill(array, &seven, &error));
+    must(mapped_array_count_value(array, number, &seven, &count, &error));
+    assert(count == 12);
+    must(mapped_array_gather(array, back, &error));
+    assert(back[0] == seven && back[11] == seven);
+}
+
 int main(void)
 {
     ptrdiff_t shape[2], strides[2];
@@ -73,6 +89,7 @@ int main(void)
     fill_and_read(&array);
     select_a_column(&array);
     copy_and_compare(&array);
+    search_and_fill(&array);
     mapped_region_release(region);
     return 0;
 }

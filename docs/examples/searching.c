@@ -51,6 +51,7 @@ static void parts(mapped_slice slice)
     assert(lines == 3 && mapped_parts_left(&parts) == 0);
     must(mapped_parts_split(&parts, slice, "=", 1, &error));
     assert(mapped_parts_try_next(&parts, 100, &part) && part.length == 3);
+    assert(mapped_parts_take_rest(&parts, &part) && part.length == 18);
 }
 
 static void patterns(mapped_slice slice)

@@ -1,4 +1,5 @@
 """Searching, in place."""
+import copy
 import re
 
 import mapped
@@ -15,6 +16,12 @@ assert log.startswith(b"key") and log.endswith((b"\n", b"\r"))
 for line in log.lines():  # slices: nothing is copied
     print(bytes(line))
 assert [bytes(part) for part in log.split(b"=")][0] == b"key"
+key, rest = log.split(b"=", maxsplit=1)
+assert key == b"key" and rest.startswith(b"1\nname")
+
+lines = log.lines()
+ahead = copy.copy(lines)  # looks ahead, and lines stays where it is
+assert next(ahead) == next(lines) == b"key=1"
 
 match = re.search(rb"name=(\w+)", log)
 assert match[1] == b"ore"
