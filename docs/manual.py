@@ -12,7 +12,8 @@ from mapped import __main__ as command_line
 PAGE = pathlib.Path(__file__).resolve().parent / "mapped.1"
 STATUS = [("0", "It went well."),
           ("1", "find found nothing, or lost found lost pages."),
-          ("2", "Wrong usage, or a file that can't be mapped."),
+          ("2", "Wrong usage, or a file that can't be mapped, which keeps no "
+           "other file from its turn."),
           ("130", "Ctrl-C ended it.")]
 EXAMPLES = [
     ("What a file is:", "python3 -m mapped info words.txt"),
