@@ -49,6 +49,21 @@ if sys.version_info >= (3, 13):
 error = OSError
 
 class mmap(_Mmap):
+    """Memory that is a file, or with `fileno` -1 no file.
+
+    fileno   a descriptor, which may be closed afterwards
+    length   bytes, 0: to the end of the file
+    flags    MAP_SHARED or MAP_PRIVATE, see the module's text for others
+    prot     PROT_READ, and PROT_WRITE
+    access   instead of both: ACCESS_READ, ACCESS_WRITE or ACCESS_COPY
+    offset   where in the file it begins, any byte
+    trackfd  False: size() and resize() refuse
+    empty    True: there may be no bytes
+
+    ValueError for arguments that contradict each other or the file's size,
+    OverflowError for negative ones, OSError as the system says.
+    """
+
     def __new__(
         cls,
         fileno: _Index,
@@ -68,11 +83,50 @@ class mmap(_Mmap):
     def __contains__(self, item: object) -> bool: ...
     def __reduce__(self) -> _Never: ...
     @property
-    def closed(self) -> bool: ...
-    def close(self) -> None: ...
-    def size(self) -> int: ...
-    def seekable(self) -> bool: ...
-    def resize(self, newsize: _Index, /) -> None: ...
-    def flush(self, offset: _Index = 0, size: _Index | None = None, /) -> None: ...
-    def move(self, dest: _Index, src: _Index, count: _Index, /) -> None: ...
-    def madvise(self, option: _Index, start: _Index = 0, length: _Index | None = None, /) -> None: ...
+    def closed(self) -> bool:
+        """True once it was closed."""
+    def close(self) -> None:
+        """End all access. Closing twice is fine.
+
+        BufferError, which was raised from one that tells how many, while there
+        are memoryviews or other exports; FaultError, but it is closed, if one
+        of them has met lost pages.
+        """
+    def size(self) -> int:
+        """Return the size of the file in bytes, which may be longer.
+
+        OSError if there is no file, or with trackfd=False.
+        """
+    def seekable(self) -> bool:
+        """Return True."""
+    def resize(self, newsize: _Index, /) -> None:
+        """Make the mapping `newsize` bytes long, and the file to end with it.
+
+        A file that goes on behind the mapping is not cut. TypeError if it is
+        read-only or copy-on-write; ValueError with trackfd=False, BufferError
+        while there are exports that would lose bytes or would have to move;
+        OSError as the system says.
+        """
+    def flush(self, offset: _Index = 0, size: _Index | None = None, /) -> None:
+        """Write the bytes to the disk and wait until it has them.
+
+        Nothing is to be done where nothing goes to a file. ValueError if they
+        are out of range, OSError if `offset` is no multiple of PAGESIZE or the
+        disk fails, FaultError if a page is lost.
+        """
+    def move(self, dest: _Index, src: _Index, count: _Index, /) -> None:
+        """Copy `count` bytes from `src` to `dest`; they may overlap.
+
+        ValueError if they are out of range, TypeError if it is read-only.
+        """
+    def madvise(self, option: _Index, start: _Index = 0, length: _Index | None = None, /) -> None:
+        """Tell the system how the bytes will be used.
+
+        MADV_NORMAL, RANDOM, SEQUENTIAL, WILLNEED, HUGEPAGE and NOHUGEPAGE are
+        advice. MADV_DONTNEED and MADV_REMOVE do to the bytes what the system
+        does: the first makes private memory zero, or what the file has, and
+        has shared pages written back and let go; the second makes shared memory
+        zero. MADV_FREE lets private memory that is no file go first, with its
+        bytes. OSError (EINVAL) for other options, and if `start` is no multiple
+        of PAGESIZE.
+        """
