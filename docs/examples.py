@@ -8,7 +8,8 @@ TOPICS = {
     "Array": "arrays", "Atomic": "atomics", "Layout": "records",
     "Lock": "atomics", "Mutex": "atomics", "Record": "records",
     "Records": "records", "Ring": "rings", "Windows": "windows",
-    "Residency": "pages", "FaultError": "faults", "File": "files"}
+    "Residency": "pages", "FaultError": "faults", "File": "files",
+    "mmap": "stand_in"}
 
 
 # The order in which a reader meets them; what isn't listed comes last.

@@ -172,6 +172,18 @@ def python_member(owner, member, link):
                      [prefix + text for text in member.signatures], body)
 
 
+def mmap_page(names, classes):
+    entry = stubs.read_mmap()
+    link = link_in_python(names, [*classes, entry], entry.name)
+    return (title("mapped.mmap") + ".. py:module:: mapped.mmap\n\n"
+            + to_rst(stubs.text_of_mmap())
+            + "\n\nExample: :ref:`stand_in.py <example-stand_in-py>`\n\n"
+            + directive("py:class", [entry.name],
+                        [to_rst(entry.text, link, "python")])
+            + "".join(python_member(entry.name, member, link)
+                      for member in entry.members))
+
+
 def python_pages():
     functions, classes = stubs.read()
     names = {function.name for function in functions}
@@ -180,8 +192,7 @@ def python_pages():
              + ".. py:module:: mapped\n\n" + "".join(
                  python_member("", function, link_in_python(names, classes, ""))
                  for function in sorted(functions, key=lambda entry: entry.name))}
-    pages["python/mmap"] = title("mapped.mmap") + to_rst(stubs.text_of_mmap()) + (
-        "\n\nExample: :ref:`stand_in.py <example-stand_in-py>`\n")
+    pages["python/mmap"] = mmap_page(names, classes)
     for entry in sorted(classes, key=lambda entry: entry.name.startswith("_")):
         if entry.name == "Mmap":
             continue  # the base of what mapped.mmap has

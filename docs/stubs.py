@@ -48,7 +48,8 @@ def signature(node, is_method):
 
 def shortened(text):
     """Types as readers know them."""
-    for long, short in (("SupportsIndex", "int"), ("_Iterator", "Iterator"),
+    for long, short in (("SupportsIndex", "int"), ("_Index", "int"),
+                        ("_Iterator", "Iterator"),
                         ("_AsyncIterator", "AsyncIterator"),
                         ("_Coroutine", "Coroutine")):
         text = re.sub(rf"\b{long}\b", short, text)
@@ -102,13 +103,27 @@ def aliases():
             and ast.unparse(node.annotation) == "TypeAlias"]
 
 
-def read():
-    """(functions, classes) of the stubs, in their order."""
-    tree = ast.parse(STUBS.read_text())
-    classes = [
+def classes_of(tree):
+    """The classes that the reference has."""
+    return [
         Class(node.name, [re.sub(r"\[.*", "", ast.unparse(base))
                           for base in node.bases],
               text_of(node), entries(node.body, True))
         for node in tree.body if isinstance(node, ast.ClassDef)
         and (node.name in TITLES or not node.name.startswith("_"))]
-    return entries(tree.body, False), classes
+
+
+def read():
+    """(functions, classes) of the stubs, in their order."""
+    tree = ast.parse(STUBS.read_text())
+    return entries(tree.body, False), classes_of(tree)
+
+
+def read_mmap():
+    """The class of mapped.mmap, with what it inherits."""
+    [entry] = classes_of(ast.parse(MMAP.with_suffix(".pyi").read_text()))
+    base = next(base for base in read()[1] if base.name == "Mmap")
+    names = {member.name for member in entry.members}
+    entry.members += [member for member in base.members
+                      if member.name not in names]
+    return entry

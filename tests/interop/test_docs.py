@@ -117,6 +117,14 @@ def test_docs_python_functions_have_entry_and_example():
             if not examples.of_python(*pair)] == [], SHOW_IT
 
 
+def test_docs_functions_of_mmap_have_text_and_example():
+    members = stubs.read_mmap().members
+    assert len(members) > 15
+    assert [member.name for member in members if not member.text] == []
+    assert [member.name for member in members
+            if not examples.of_python("mmap", member.name)] == [], SHOW_IT
+
+
 def test_docs_lua_functions_have_text_and_example():
     # tests/lua/meta_spec.lua compares the names with the module.
     functions, classes = meta.read()
