@@ -3,9 +3,9 @@
 #ifndef MAPPED_LUA_ARGUMENTS_H
 #define MAPPED_LUA_ARGUMENTS_H
 
-#include <lauxlib.h>
-#include <lua.h>
 #include <mapped/base.h>
+
+#include "compat.h"
 
 /* Is position `i` (from 1, negative from the end) one of `count`? */
 MAPPED__INLINE bool mlua_position(lua_Integer i, size_t count, size_t *offset)
@@ -58,6 +58,15 @@ MAPPED__INLINE lua_Integer mlua_check_integer(lua_State *L, int arg)
     int is_integer;
     lua_Integer i = lua_tointegerx(L, arg, &is_integer);
     return is_integer ? i : mlua_raise_integer(L, arg);
+}
+
+/* The same for a 64-bit value to store: see mlua_to_int64. */
+MAPPED__INLINE uint64_t mlua_check_int64(lua_State *L, int arg,
+                                         bool is_unsigned)
+{
+    int is_valid;
+    uint64_t bits = mlua_to_int64(L, arg, is_unsigned, &is_valid);
+    return is_valid ? bits : (uint64_t)mlua_raise_integer(L, arg);
 }
 
 MAPPED__INLINE lua_Integer mlua_opt_integer(lua_State *L, int arg,

@@ -183,7 +183,8 @@ static mapped_value check_number(lua_State *L, int arg,
 {
     mapped_value value;
     if (element->kind != MAPPED_KIND_FLOAT)
-        value.i = mlua_check_integer(L, arg);
+        value.u =
+            mlua_check_int64(L, arg, element->kind == MAPPED_KIND_UNSIGNED);
     else if (element->size == sizeof(float))
         value.f = (float)mlua_check_number(L, arg);
     else

@@ -11,7 +11,7 @@ typed arrays, checked on every access and never copied. A file that shrinks or
 a region that is closed gives an error, never a crash.]],
   license = "MIT",
 }
-dependencies = { "lua >= 5.4, < 5.5" }
+dependencies = { "lua >= 5.1, < 5.6" }
 supported_platforms = { "unix" }
 build = {
   -- One command, because the core's sources are found by name patterns, and

@@ -17,8 +17,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include <lauxlib.h>
-#include <lua.h>
 #include <mapped/mapped.h>
 
 #include "arguments.h"

@@ -135,6 +135,23 @@ static void fill_metatable(lua_State *L, const type *it)
     lua_pop(L, 1);
 }
 
+#if !MLUA_COMPARES_TYPES
+/* Gives all types that have the metamethod the same function: that of Region,
+ * which takes all. Objects of two types compare only then. */
+static void share_metamethod(lua_State *L, const char *name)
+{
+    size_t i;
+    for (i = 1; i < MLUA_METATABLES; i++) {
+        const int index = types[i].index;
+        if (lua_getfield(L, index, name) != LUA_TNIL) {
+            lua_getfield(L, MLUA_REGION, name);
+            lua_setfield(L, index, name);
+        }
+        lua_pop(L, 1);
+    }
+}
+#endif
+
 /* Pushes the table mapped.status: the codes of errors that have no errno. */
 static void push_statuses(lua_State *L)
 {
@@ -184,6 +201,11 @@ int luaopen_mapped(lua_State *L)
     mlua_push_cache(L);
     for (i = 0; i < MLUA_METATABLES; i++)
         fill_metatable(L, &types[i]);
+#if !MLUA_COMPARES_TYPES
+    share_metamethod(L, "__eq");
+    share_metamethod(L, "__lt");
+    share_metamethod(L, "__le");
+#endif
     mlua_register_buffers(L);
     luaL_newlibtable(L, functions);
     push_shared(L);

@@ -174,8 +174,12 @@ FILE *mlua_check_stream(lua_State *L, int arg)
     luaL_Stream *handle = luaL_testudata(L, arg, LUA_FILEHANDLE);
     if (handle == NULL)
         mlua_raise_type(L, arg, "path or file handle");
-    /* A handle without `f` was never opened. */
-    if (handle->closef == NULL || handle->f == NULL)
+    /* A handle without `f` was never opened; in Lua 5.1 it is closed. */
+    if (handle->f == NULL
+#if LUA_VERSION_NUM >= 502
+        || handle->closef == NULL
+#endif
+    )
         luaL_argerror(L, arg, "attempt to use a closed file");
     return handle->f;
 }

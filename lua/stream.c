@@ -28,8 +28,11 @@ typedef struct mlua_handle {
 static int close_handle(lua_State *L)
 {
     mlua_handle *handle = lua_touserdata(L, 1);
+    FILE *file = handle->base.f;
     mlua_remove_resource(&handle->stream->resource);
-    return luaL_fileresult(L, fclose(handle->base.f) == 0, NULL);
+    handle->base.closef = NULL;
+    handle->base.f = NULL;
+    return luaL_fileresult(L, fclose(file) == 0, NULL);
 }
 
 static void free_stream(mlua_resource *resource)
@@ -39,6 +42,7 @@ static void free_stream(mlua_resource *resource)
         return;
     handle->closef = NULL;
     fclose(handle->f);
+    handle->f = NULL;
 }
 
 static int stream_gc(lua_State *L)
@@ -52,6 +56,22 @@ static int stream_gc(lua_State *L)
 }
 
 const luaL_Reg mlua_stream_meta[] = {{"__gc", stream_gc}, {NULL, NULL}};
+
+/* Tells the io library how the handle on top of the stack is closed. Lua 5.1
+ * looks into the userdata's environment, which has its user values, too. */
+static void set_closer(lua_State *L, luaL_Stream *handle, FILE *file)
+{
+    handle->f = file;
+    handle->closef = close_handle;
+#if LUA_VERSION_NUM >= 502
+    (void)L;
+#else
+    lua_getfenv(L, -1);
+    lua_pushcfunction(L, close_handle);
+    lua_setfield(L, -2, "__close");
+    lua_pop(L, 1);
+#endif
+}
 
 /* Pushes a Stream of the object at argument 1 and its handle, which is closed
  * so far. The io library's metatable is on top of the stack, and is popped. */
@@ -71,7 +91,8 @@ static mlua_handle *push_handle(lua_State *L)
     lua_setiuservalue(L, -3, 2);
     lua_pushvalue(L, lua_upvalueindex(MLUA_STREAM));
     lua_setmetatable(L, -3);
-    lua_rotate(L, -3, -1);
+    lua_pushvalue(L, -3);
+    lua_remove(L, -4);
     lua_setmetatable(L, -2);
     return handle;
 }
@@ -110,6 +131,8 @@ static int view_file(lua_State *L)
     mlua_at_most(L, 2);
     mlua_check_view(L, 1);
     is_writable = is_for_writing(L);
+    if (mlua_is_luajit(L)) /* which makes all handles itself */
+        return luaL_error(L, "LuaJIT has no handles over memory");
     if (luaL_getmetatable(L, LUA_FILEHANDLE) != LUA_TTABLE)
         return luaL_error(L, "no handles: the io library is not loaded");
     handle = push_handle(L);
@@ -119,8 +142,7 @@ static int view_file(lua_State *L)
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    handle->base.f = file;
-    handle->base.closef = close_handle;
+    set_closer(L, &handle->base, file);
     mlua_add_resource(L, &handle->stream->resource, free_stream);
     return 1;
 }

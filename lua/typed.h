@@ -71,7 +71,7 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
                      mapped_value value);
 
 /* value.c: pushes the value of an element at `p`, plain memory. Returns false
- * and pushes nothing for an integer that is too large for Lua. */
+ * and pushes nothing for an integer that is too large for a number of Lua. */
 bool mlua_push_other(lua_State *L, const mapped_element *element,
                      const void *p);
 
@@ -100,8 +100,8 @@ mlua_push_loaded(lua_State *L, const mapped_element *element, const void *p)
         return true;
     case MAPPED_FORM_I64:
     case MAPPED_FORM_U64:
-        lua_pushinteger(L, (lua_Integer)mapped_load_u64(p));
-        return true;
+        return mlua_push_exact(L, mapped_load_u64(p),
+                               element->form == MAPPED_FORM_U64);
     case MAPPED_FORM_F64: {
         const union {
             uint64_t u;

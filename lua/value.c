@@ -20,7 +20,7 @@ void mlua_push_value(lua_State *L, const mapped_element *element,
         lua_pushlstring(L, &byte, 1);
         break;
     default:
-        lua_pushinteger(L, value.i);
+        mlua_push_int64(L, value.u, element->kind == MAPPED_KIND_UNSIGNED);
     }
 }
 
@@ -151,7 +151,8 @@ void mlua_push_copy(lua_State *L, const mapped_item *item,
     const char *text;
     switch ((mapped_item_kind)item->kind) {
     case MAPPED_ITEM_ELEMENT:
-        if (!mlua_push_loaded(L, item->element, p))
+        if (!mlua_push_loaded(L, item->element, p) &&
+            !mlua_push_other(L, item->element, p))
             luaL_error(L, "%d-byte integer does not fit into Lua Integer",
                        (int)item->size);
         break;
@@ -221,7 +222,8 @@ MAPPED__INLINE const char *to_value(lua_State *L, int index,
         value->u = is_valid ? (unsigned char)*text : 0;
         return is_valid ? NULL : "string of one byte";
     default:
-        value->i = lua_tointegerx(L, index, &is_valid);
+        value->u = mlua_to_int64(
+            L, index, element->kind == MAPPED_KIND_UNSIGNED, &is_valid);
         return is_valid ? NULL : "integer";
     }
 }

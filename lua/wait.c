@@ -21,13 +21,18 @@ static uint64_t end_of_turn(uint64_t deadline)
     return deadline < soon ? deadline : soon;
 }
 
+/* Lua 5.1 doesn't tell its main thread: there the thread that waits counts. */
 static lua_Hook main_hook(lua_State *L)
 {
+#ifdef LUA_RIDX_MAINTHREAD
     lua_State *main;
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     main = lua_tothread(L, -1);
     lua_pop(L, 1);
     return lua_gethook(main != NULL ? main : L);
+#else
+    return lua_gethook(L);
+#endif
 }
 
 mlua_wait mlua_begin_wait(lua_State *L, uint64_t deadline)

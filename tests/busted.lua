@@ -1,3 +1,6 @@
 -- Runs busted in the Lua that runs this file, because busted's own command
 -- starts Lua 5.1.
+if _VERSION < "Lua 5.4" then
+  require("tests.old_lua").install()
+end
 require "busted.runner" { standalone = false }

@@ -127,6 +127,11 @@ int luaopen_crc(lua_State *L)
                                          {NULL, NULL}};
     luaL_newmetatable(L, "crc.block");
     luabuffer_register(L, -1, &provider);
+#if LUA_VERSION_NUM < 502
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+#else
     luaL_newlib(L, functions);
+#endif
     return 1;
 }

@@ -13,7 +13,7 @@ local valgrind = (os.getenv("LD_PRELOAD") or ""):find("vgpreload", 1, true)
 -- How often to repeat what finds nothing new in most rounds: `n` times, and a
 -- tenth of that under valgrind, where everything takes forty times as long.
 function support.rounds(n)
-  return valgrind and n // 10 or n
+  return math.floor(valgrind and n / 10 or n)
 end
 
 -- Returns the error of a call that must fail, without its position in the source.
@@ -26,8 +26,9 @@ end
 local made = {}
 
 function support.write(path, content)
-  local file <close> = assert(io.open(path, "wb"))
+  local file = assert(io.open(path, "wb"))
   assert(file:write(content))
+  file:close()
 end
 
 -- Makes a new file with this content, which `support.clean` removes.
@@ -53,8 +54,10 @@ function support.clean()
 end
 
 function support.content(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read("a")
+  local file = assert(io.open(path, "rb"))
+  local content = file:read("*a")
+  file:close()
+  return content
 end
 
 -- Returns a region of these bytes, and of `extra` zeros.
@@ -114,12 +117,16 @@ end
 -- Runs Lua code in a process of its own, after the shell commands `before`.
 -- Returns what it printed.
 function support.child(code, before)
+  if _VERSION < "Lua 5.4" then
+    code = "require('tests.old_lua').install(); "
+      .. require("tests.old_lua").translate(code)
+  end
   local script = support.file(code)
   local lua = os.getenv("MAPPED_LUA") or "lua5.4"
   local init = support.hostile and "LUA_INIT=@tests/lua/hostile.lua" or ""
   local child = assert(io.popen(("%s %s %s %s 2>&1"):format(
     before and before .. ";" or "", init, lua, script)))
-  local output = child:read("a")
+  local output = child:read("*a")
   local ok, kind, number = child:close()
   if not ok then
     output = ("%s\n(ended with %s %s)"):format(output, kind, number)
