@@ -38,7 +38,7 @@ end
 
 local skips = require "tests.old_lua_skips"
 
-local function reason_to_skip(file, name)
+function old_lua.reason(file, name)
   for _, list in ipairs(skips[file] or {}) do
     if (list[2] .. " "):find(LUA .. " ", 1, true) and has(list, name) then
       return list[1]
@@ -50,7 +50,7 @@ end
 function old_lua.it(it, pending, path)
   local file = path:match("([%w_]+)%.lua$")
   return function(name, f)
-    local reason = reason_to_skip(file, name)
+    local reason = old_lua.reason(file, name)
     if reason then
       return pending(name .. " # " .. reason)
     end
@@ -66,7 +66,7 @@ local function load_old(path)
   end
   local text = file:read("*a")
   file:close()
-  local reason = reason_to_skip(path:match("([%w_]+)%.lua$"), "*")
+  local reason = old_lua.reason(path:match("([%w_]+)%.lua$"), "*")
   if reason then
     return loadstring_of(("pending %q"):format("all tests # " .. reason))
   end

@@ -11,6 +11,9 @@ return {
     { "operators of Lua 5.3", "lua5.1 lua5.2 luajit", "*" },
   },
   bad_input_spec = {
+    { "lfs is not built for Lua 5.5", "lua5.5",
+      "opening leaks neither descriptors nor mappings",
+    },
     { "messages name functions as this Lua does", "lua5.1 lua5.2 luajit",
       "opening a number that is no descriptor",
     },
@@ -54,6 +57,9 @@ return {
     },
   },
   fault_export_spec = {
+    { "lrexlib is not built for Lua 5.5", "lua5.5",
+      "*",
+    },
     { "no variables with <close>", "lua5.1 lua5.2 lua5.3 luajit",
       "topointer over lost pages makes the end of a scope raise",
     },
@@ -62,6 +68,11 @@ return {
     },
   },
   file_spec = {
+    { "writing returns a number more in Lua 5.5", "lua5.5",
+      "a handle over bytes refuses to write what can't be written",
+      "a handle over bytes fails once the region is closed, and closes",
+      "a handle over bytes keeps the region, and no descriptor",
+    },
     { "LuaJIT has no handles over memory", "luajit",
       "a handle over bytes doesn't keep a region from growing or closing",
       "a handle over bytes fails at a lost page, and reads what is before",
@@ -98,9 +109,15 @@ return {
     },
   },
   finalized_spec = {
+    { "the collector of Lua 5.5 finalizes earlier", "lua5.5",
+      "*",
+    },
     { "finalizers of tables are Lua 5.4's", "lua5.1 lua5.2 lua5.3 luajit", "*" },
   },
   foreign_spec = {
+    { "lfs is not built for Lua 5.5", "lua5.5",
+      "a finalizer in the middle of a call may change the folder that a path begins in",
+    },
     { "finalizers of tables and their order are Lua 5.4's", "lua5.1 lua5.2 lua5.3 luajit",
       "a finalizer can't load the module",
     },
@@ -122,6 +139,10 @@ return {
     },
   },
   format_spec = {
+    { "string.pack of Lua 5.5 looks for mistakes in another order", "lua5.5",
+      "unpack agrees with string.unpack on random formats and data",
+      "pack agrees with string.pack on random formats and values",
+    },
     { "string.pack is Lua 5.4's, and its integers", "lua5.1 lua5.2",
       "the formats in tests/vectors 11: >i16",
     },
@@ -140,6 +161,9 @@ return {
     },
   },
   lifetime_spec = {
+    { "lrexlib is not built for Lua 5.5", "lua5.5",
+      "*",
+    },
     { "finalizers of tables and their order are Lua 5.4's", "lua5.1 luajit",
       "collection at the end of a state harms no finalizer",
       "collection of region and slices together harms no finalizer",
@@ -154,6 +178,9 @@ return {
     },
   },
   limits_spec = {
+    { "links the library of Lua 5.4", "lua5.5",
+      "several states load, use and close the module independently",
+    },
     { "written for Lua 5.4's library", "lua5.1 lua5.2 lua5.3 luajit",
       "several states load, use and close the module independently",
     },
@@ -316,6 +343,9 @@ return {
     },
   },
   random_spec = {
+    { "lfs is not built for Lua 5.5", "lua5.5",
+      "*",
+    },
     { "the calls of calls.lua are written for Lua 5.4", "lua5.1 lua5.2 lua5.3 luajit", "*" },
   },
   records_spec = {
@@ -350,6 +380,9 @@ return {
     },
   },
   region_spec = {
+    { "lfs is not built for Lua 5.5", "lua5.5",
+      "a region of a file extends with blocks, unless sparse",
+    },
     { "written for Lua 5.4's library", "lua5.1 lua5.2 lua5.3 luajit",
       "stats counts open regions, their bytes and exports",
     },
@@ -377,6 +410,9 @@ return {
     },
   },
   search_spec = {
+    { "lrexlib is not built for Lua 5.5", "lua5.5",
+      "a big file is searched by lrexlib without a copy",
+    },
     { "written for Lua 5.4's library", "lua5.1 luajit",
       "plain search finds what string.find finds",
     },
@@ -424,6 +460,9 @@ return {
     },
   },
   windows_spec = {
+    { "lfs is not built for Lua 5.5", "lua5.5",
+      "windows close the previous one, and the file at the end of the loop",
+    },
     { "finalizers of tables and their order are Lua 5.4's", "lua5.2 lua5.3",
       "windows have one window open, also after a finalizer that took one",
       "windows survive finalizers that use them",
@@ -446,6 +485,11 @@ return {
     { "written for Lua 5.4's library", "lua5.2 lua5.3",
       "windows go on after a window that lost a page under a pointer",
       "windows walk over 6 GiB",
+    },
+  },
+  pains_spec = {
+    { "lrexlib is not built for Lua 5.5", "lua5.5",
+      "*",
     },
   },
 }

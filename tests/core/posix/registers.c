@@ -272,7 +272,12 @@ EXPORTED int luaopen_registers(lua_State *L)
                                          {"watch", lua_watch},
                                          {"stop", lua_stop},
                                          {NULL, NULL}};
+#    if LUA_VERSION_NUM < 502
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+#    else
     luaL_newlib(L, functions);
+#    endif
     return 1;
 }
 #endif
