@@ -14,6 +14,13 @@
 --   of range, closed regions (`attempt to use a closed region`), writing to
 --   read-only memory, and a lost page, because the file was truncated or the
 --   disk failed (`page lost`, with position and cause).
+--
+-- Lua 5.1, 5.2 and LuaJIT have no integers: there a 64-bit value beyond 2^53 is
+-- read as a string of digits, in LuaJIT as an int64_t or uint64_t, and either is
+-- taken where one is written. u64 isn't wrapped round to a negative number as in
+-- later Luas. These Luas have no `<close>`, no `pairs` (5.1 and LuaJIT) or
+-- `ipairs` over objects, and no warnings; 5.1 and LuaJIT don't compare an object
+-- with a string by `<`, and LuaJIT has no handles of `s:file()`.
 
 ---@class mappedlib
 ---@field version string

@@ -204,6 +204,15 @@ def test_install_luarocks_make(tmp_path):
     assert output == "4\n"
     assert meta_name(tree / "share/lua/5.4/mapped/meta.lua") == "mapped"
     assert len([*tree.rglob("include/luabuffer.h")]) == 1
+    # The tree, packed to a rock, installs into another.
+    run(["luarocks", "--lua-version=5.4", f"--tree={tree}", "pack", "mapped"],
+        tmp_path, HOME=str(tmp_path / "home"))
+    rock, = tmp_path.glob("mapped-*.rock")
+    other = tmp_path / "other"
+    run(["luarocks", "--lua-version=5.4", f"--tree={other}", "install",
+         str(rock)], tmp_path, HOME=str(tmp_path / "home"))
+    assert run([readers.LUA, "-e", script], tmp_path,
+               LUA_CPATH_5_4=f"{other}/lib/lua/5.4/?.so") == "4\n"
 
 
 def test_install_python_package(installed, tmp_path):
