@@ -5,9 +5,10 @@
 #include "source.h"
 #include "unlocked.h"
 
-#define BULK_ERRORS                                                        \
-    "\n\nIndexError if it doesn't fit, TypeError on a read-only region,\n" \
-    "ValueError if the region is closed, FaultError if a page is lost."
+#define WRITE_ERRORS                                \
+    "TypeError on a read-only region,\nValueError " \
+    "if the region is closed, FaultError if a page is lost."
+#define BULK_ERRORS "\n\nIndexError if it doesn't fit, " WRITE_ERRORS
 
 const char view_copy_from_doc[] = PyDoc_STR(
     "copy_from($self, /, data, offset=0)\n--\n\n"
@@ -141,9 +142,10 @@ PyObject *view___bytes__(PyObject *self, PyObject *Py_UNUSED(nothing))
     return view_tobytes(self, NULL);
 }
 
-const char view_fill_doc[] = PyDoc_STR(
-    "fill($self, byte, /)\n--\n\n"
-    "Set every byte to `byte`, an integer from 0 to 255." BULK_ERRORS);
+const char view_fill_doc[] =
+    PyDoc_STR("fill($self, byte, /)\n--\n\n"
+              "Set every byte to `byte`.\n\n"
+              "ValueError if that is not from 0 to 255, " WRITE_ERRORS);
 
 PyObject *view_fill(PyObject *self, PyObject *argument)
 {

@@ -58,12 +58,12 @@ static PyObject *view_decode_with(PyObject *self, PyObject *const *values)
 KEYWORD_METHOD(view_decode, view_decode_with, "decode", 0, 2, "encoding",
                "errors")
 
-#define READ_ONLY_DOC                                                          \
-    "toreadonly($self, /)\n--\n\n"                                             \
-    "Return the same, over the same memory, but read-only. Of a Region that\n" \
-    "is a Slice."
+#define READ_ONLY_DOC              \
+    "toreadonly($self, /)\n--\n\n" \
+    "Return the same, over the same memory, but read-only."
 
-const char view_toreadonly_doc[] = PyDoc_STR(READ_ONLY_DOC);
+const char view_toreadonly_doc[] =
+    PyDoc_STR(READ_ONLY_DOC " Of a Region\nthat is a Slice.");
 const char array_toreadonly_doc[] = PyDoc_STR(READ_ONLY_DOC);
 
 METHOD_NONE(view_toreadonly)

@@ -207,8 +207,8 @@ class _View(_Memory, Sequence[Any]):
     def tolist(self) -> list[int]:
         """Return all bytes as a list of integers."""
     def toreadonly(self) -> Slice:
-        """Return the same, over the same memory, but read-only. Of a Region that
-        is a Slice.
+        """Return the same, over the same memory, but read-only. Of a Region
+        that is a Slice.
         """
     def slice(self, offset: SupportsIndex, length: SupportsIndex) -> Slice:
         """Return `length` bytes from `offset` on as a Slice, without a copy. A
@@ -333,9 +333,9 @@ class _View(_Memory, Sequence[Any]):
         it can't be written, FaultError if a page is lost.
         """
     def fill(self, byte: SupportsIndex, /) -> None:
-        """Set every byte to `byte`, an integer from 0 to 255.
+        """Set every byte to `byte`.
 
-        IndexError if it doesn't fit, TypeError on a read-only region,
+        ValueError if that is not from 0 to 255, TypeError on a read-only region,
         ValueError if the region is closed, FaultError if a page is lost.
         """
     def flush(self, wait: bool = True) -> None:
@@ -476,9 +476,7 @@ class _Items(_Memory, Sequence[_T]):
     def __reversed__(self) -> _Iterator[_T]: ...
     def __getitem__(self, key: Any, /) -> Any: ...
     def toreadonly(self) -> Self:
-        """Return the same, over the same memory, but read-only. Of a Region that
-        is a Slice.
-        """
+        """Return the same, over the same memory, but read-only."""
     @overload
     def cast(self, code: _IntCode, shape: None = None) -> Array[int]:
         """Return an Array of values of type `code` over the same bytes, as cast()
