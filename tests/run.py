@@ -26,6 +26,7 @@ COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 # The guard resumes an access that faulted, which needs every register as it was
 # at that very instruction. Threads that wait for each other take turns.
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--num-callers=30",
+            f"--suppressions={TOP}/tests/valgrind.supp",
             "--vex-iropt-register-updates=allregs-at-each-insn",
             "--fair-sched=yes"]
 TIMEOUT = 1800

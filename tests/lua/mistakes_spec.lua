@@ -547,6 +547,10 @@ describe("a natural mistake", function()
 
   for _, mistake in ipairs(mistakes) do
     it("is explained: " .. mistake[1], function()
+      if support.valgrind and mistake[1] == "a length that no machine has" then
+        pending("valgrind answers another error than the system")
+        return
+      end
       assert.equal(mistake[3], named(failure(mistake[2])))
     end)
   end

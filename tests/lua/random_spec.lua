@@ -48,6 +48,9 @@ describe("random calls", function()
     assert(kind == "exit" and number == 0,
       ("MAPPED_RANDOM_SEED=%s ended with %s %d:\n%s\nthe last calls:\n%s")
       :format(SEED, kind, number, output:sub(1, 6000), last_calls(log)))
+    -- Lua's own handles allocate as many bytes as they are told to read.
+    output = output:gsub("==%d+==WARNING: AddressSanitizer failed to "
+      .. "allocate 0x%x+ bytes\n", "")
     assert.matches("^%d%d%d+ calls, 0 descriptors left\n$", output)
   end)
 end)

@@ -6,14 +6,13 @@ local mapped = require "mapped"
 local support = {
   hostile = (os.getenv("MAPPED_HOSTILE") or "") ~= "",
   sanitized = (os.getenv("MAPPED_SANITIZE") or "") ~= "",
+  valgrind = (os.getenv("LD_PRELOAD") or ""):find("vgpreload", 1, true) ~= nil,
 }
-
-local valgrind = (os.getenv("LD_PRELOAD") or ""):find("vgpreload", 1, true)
 
 -- How often to repeat what finds nothing new in most rounds: `n` times, and a
 -- tenth of that under valgrind, where everything takes forty times as long.
 function support.rounds(n)
-  return math.floor(valgrind and n / 10 or n)
+  return math.floor(support.valgrind and n / 10 or n)
 end
 
 -- Returns the error of a call that must fail, without its position in the source.
