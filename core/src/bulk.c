@@ -114,7 +114,8 @@ static uint64_t distance(mapped_slice to, size_t offset, mapped_slice from)
         return within;
     if (!a->wrapped && !b->wrapped && is_same_file(a, b))
         return a->offset - b->offset + within;
-    return (uintptr_t)a->head.base_ - (uintptr_t)b->head.base_ + within;
+    return (uint64_t)(uintptr_t)a->head.base_ -
+           (uint64_t)(uintptr_t)b->head.base_ + within;
 }
 
 /* Copies the last piece first where the pieces would overwrite each other. */
