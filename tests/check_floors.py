@@ -13,7 +13,7 @@ import sys
 
 STOREYS = [
     ["base", "error", "checked", "endian", "element"],
-    ["platform", "message", "lanes"],
+    ["platform", "message", "lanes", "wide"],
     ["guard", "lost"],
     ["region", "fault", "origin"],
     ["slice", "export", "span"],
@@ -26,7 +26,7 @@ FLOORS = {topic: floor for floor, topics in enumerate(STOREYS)
 # Lists the topics of the same floor that a topic may include.
 USES = {
     "element": {"error", "endian"},
-    "message": {"platform"},
+    "message": {"platform"}, "wide": {"lanes"},
     "guard": {"lost"},
     "region": {"fault", "origin"}, "fault": {"region"}, "origin": {"region"},  # sides of a region
     "export": {"slice", "span"}, "span": {"export"},

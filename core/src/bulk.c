@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "lanes.h"
 #include "region_internal.h"
+#include "wide.h"
 
 /* What every bulk operation on [offset, offset + n) begins with. An empty range
  * must lie inside too, and a closed region says so. */
@@ -142,35 +142,6 @@ static bool may_overlap(mapped_slice to, size_t offset, mapped_slice from)
     return behind < from.length || 0 - behind < from.length;
 }
 
-#define CLEAN (2 * STRIDE) /* bytes that copy_registers copies */
-
-/* Copies through the processor's registers, if the state of both regions is
- * clean after all was loaded. Returns whether it has. */
-static inline bool copy_registers(unsigned char *to, const unsigned char *from,
-                                  mapped_slice target, mapped_slice source)
-{
-    const mapped__lanes a = mapped__lanes_load(from);
-    const mapped__lanes b = mapped__lanes_load(from + LANES);
-    const mapped__lanes c = mapped__lanes_load(from + 2 * LANES);
-    const mapped__lanes d = mapped__lanes_load(from + 3 * LANES);
-    const mapped__lanes e = mapped__lanes_load(from + 4 * LANES);
-    const mapped__lanes f = mapped__lanes_load(from + 5 * LANES);
-    const mapped__lanes g = mapped__lanes_load(from + 6 * LANES);
-    const mapped__lanes h = mapped__lanes_load(from + 7 * LANES);
-    if (MAPPED__UNLIKELY(!mapped_slice_try_leave(source) ||
-                         !mapped_slice_try_leave(target)))
-        return false;
-    mapped__lanes_store(to, a);
-    mapped__lanes_store(to + LANES, b);
-    mapped__lanes_store(to + 2 * LANES, c);
-    mapped__lanes_store(to + 3 * LANES, d);
-    mapped__lanes_store(to + 4 * LANES, e);
-    mapped__lanes_store(to + 5 * LANES, f);
-    mapped__lanes_store(to + 6 * LANES, g);
-    mapped__lanes_store(to + 7 * LANES, h);
-    return true;
-}
-
 /* The first of n bytes to write, or NULL if they are not plain memory. */
 static unsigned char *plain_target(mapped_slice to, size_t offset, size_t n)
 {
@@ -181,48 +152,47 @@ static unsigned char *plain_target(mapped_slice to, size_t offset, size_t n)
 }
 
 /* Copies as long as both are plain memory that doesn't overlap, and no page of
- * either region is lost. Returns how many bytes; the rest is for others. The
- * last bytes may be copied twice. */
-static size_t copy_plain(mapped_slice to, size_t offset, mapped_slice from)
+ * either region is lost. Returns how many bytes; the rest is for others. */
+static inline size_t copy_plain(mapped_slice to, size_t offset,
+                                mapped_slice from)
 {
     const size_t n = from.length;
-    if (n < CLEAN)
+    if (n < MAPPED__COPY_LEAST)
         return 0;
     const unsigned char *source = mapped_slice_try_enter(from, 0, n);
     unsigned char *target = plain_target(to, offset, n);
     if (source == NULL || target == NULL || may_overlap(to, offset, from))
         return 0;
-    for (size_t at = 0; at < n - CLEAN; at += CLEAN)
-        if (!copy_registers(target + at, source + at, to, from))
-            return at;
-    return copy_registers(target + n - CLEAN, source + n - CLEAN, to, from) &&
-                   mapped_slice_try_leave(to)
-               ? n
-               : 0;
+    const uint32_t *state = &from.region->state_;
+    const size_t copied = n >= MAPPED__COPY_WIDE_LEAST && mapped__has_wide()
+                              ? mapped__copy_wide(target, source, n, state)
+                              : mapped__copy_portable(target, source, n, state);
+    return mapped_slice_try_leave(to) ? copied : 0;
 }
 
-static mapped_status copy_rest(mapped_slice to, size_t offset,
-                               mapped_slice from, size_t copied,
-                               mapped_error *error)
+static MAPPED__NOINLINE mapped_status copy_rest(mapped_slice to, size_t offset,
+                                                mapped_slice from,
+                                                size_t copied,
+                                                mapped_error *error)
 {
     mapped_status status = check(from, 0, from.length, false, error);
     if (status == MAPPED_OK)
         status = check(to, offset, from.length, true, error);
-    if (status != MAPPED_OK)
-        return status;
-    from.offset += copied;
-    from.length -= copied;
-    return copy_pieces(mapped_write, to, offset + copied, from, error);
+    if (status == MAPPED_OK) {
+        from.offset += copied;
+        from.length -= copied;
+        status = copy_pieces(mapped_write, to, offset + copied, from, error);
+    }
+    return mapped__region_report(to.region, "copy", status, error);
 }
 
 mapped_status mapped_copy(mapped_slice to, size_t offset, mapped_slice from,
                           mapped_error *error)
 {
     const size_t copied = copy_plain(to, offset, from);
-    if (copied > 0 && copied == from.length)
+    if (MAPPED__LIKELY(copied > 0 && copied == from.length))
         return MAPPED_OK;
-    mapped_status status = copy_rest(to, offset, from, copied, error);
-    return mapped__region_report(to.region, "copy", status, error);
+    return copy_rest(to, offset, from, copied, error);
 }
 
 static mapped_status fill(mapped_slice slice, uint8_t byte, mapped_error *error)

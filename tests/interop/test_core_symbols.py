@@ -15,7 +15,7 @@ LIBRARY = pathlib.Path(os.environ.get("MAPPED_BUILD", "")) / "core/libmapped.a"
 
 # These calls can't fail, or nothing could be done about a failure.
 HARMLESS = set("""
-    __assert_fail __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail
+    __assert_fail __cpu_model __errno_location _GLOBAL_OFFSET_TABLE_ __stack_chk_fail
     memchr memcmp memcpy memmem memmove memrchr memset
     strchr strspn strrchr strcmp strlen snprintf strerror_l freelocale
     __memcpy_chk __memmove_chk __memset_chk __snprintf_chk

@@ -1,0 +1,169 @@
+/* Guards against a processor's own way that does something else than the
+ * portable one: bytes that are left out or written past the end, bytes that are
+ * written although the state is no longer clean, and candidates that a search
+ * skips. On a machine without AVX2 both ways are the portable one. */
+#include "wide.h"
+
+#include "check.h"
+#include "lanes.h"
+
+#define LONGEST 1300
+
+static mapped__copy_function *const copies[] = {mapped__copy_portable,
+                                                mapped__copy_wide};
+static mapped__skip_function *const skips[] = {mapped__skip_portable,
+                                               mapped__skip_wide};
+
+/* How many of the ways can be taken here. */
+static size_t ways(void)
+{
+    return mapped__has_wide() ? 2 : 1;
+}
+
+static unsigned random_below(unsigned limit)
+{
+    static uint32_t state = 1;
+    state = state * 1664525u + 1013904223u;
+    return (state >> 16) % limit;
+}
+
+/* In memory of their own, so that the sanitizer sees what lies outside. */
+static unsigned char *random_bytes(size_t n, unsigned kinds)
+{
+    unsigned char *bytes = malloc(n);
+    if (bytes == NULL)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)random_below(kinds);
+    return bytes;
+}
+
+static void test_wide_copies_every_length(void)
+{
+    const uint32_t clean = 0;
+    for (size_t way = 0; way < ways(); way++)
+        for (size_t n = MAPPED__COPY_WIDE_LEAST; n < LONGEST; n++) {
+            unsigned char *from = random_bytes(n, 256);
+            unsigned char *to = random_bytes(n, 256);
+            CHECK_UINT(copies[way](to, from, n, &clean), n);
+            CHECK(memcmp(to, from, n) == 0);
+            free(from);
+            free(to);
+        }
+}
+
+static void test_wide_portable_copies_short_ones(void)
+{
+    const uint32_t clean = 0;
+    for (size_t n = MAPPED__COPY_LEAST; n < MAPPED__COPY_WIDE_LEAST; n++) {
+        unsigned char *from = random_bytes(n, 256);
+        unsigned char *to = random_bytes(n, 256);
+        CHECK_UINT(mapped__copy_portable(to, from, n, &clean), n);
+        CHECK(memcmp(to, from, n) == 0);
+        free(from);
+        free(to);
+    }
+}
+
+static void test_wide_copies_nothing_if_the_state_is_set(void)
+{
+    const uint32_t lost = 2;
+    for (size_t way = 0; way < ways(); way++) {
+        unsigned char *from = random_bytes(LONGEST, 256);
+        unsigned char to[LONGEST] = {0}, before[LONGEST] = {0};
+        CHECK_UINT(copies[way](to, from, LONGEST, &lost), 0);
+        CHECK(memcmp(to, before, LONGEST) == 0);
+        free(from);
+    }
+}
+
+static size_t count_leading(const unsigned char *bytes, unsigned char byte)
+{
+    size_t n = 0;
+    while (n < LONGEST && bytes[n] == byte)
+        n++;
+    return n;
+}
+
+/* The state is among the bytes that are written, so the copy itself sets it.
+ * What it says it has copied is there, and the turn was the last one. */
+static void check_stop(mapped__copy_function *copy, size_t word)
+{
+    const unsigned char none[LONGEST] = {0};
+    unsigned char from[LONGEST];
+    uint32_t to[LONGEST / 4] = {0};
+    const unsigned char *bytes = (const unsigned char *)to;
+    memset(from, 7, sizeof from);
+    size_t n = copy((unsigned char *)to, from, LONGEST, &to[word]);
+    size_t written = count_leading(bytes, 7);
+    CHECK(n <= written && written > 4 * word);
+    CHECK(written <= 4 * word + MAPPED__COPY_WIDE_LEAST);
+    CHECK(n < LONGEST || written == LONGEST);
+    CHECK(memcmp(bytes + written, none, LONGEST - written) == 0);
+}
+
+static void test_wide_stops_when_the_state_is_set_on_the_way(void)
+{
+    for (size_t way = 0; way < ways(); way++)
+        for (size_t word = 0; word < LONGEST / 4; word++)
+            check_stop(copies[way], word);
+}
+
+/* The stride where a skip has to end. */
+static size_t naive_skip(const mapped__two_bytes *bytes, size_t at, size_t end)
+{
+    for (; end - at >= STRIDE; at += STRIDE)
+        for (size_t i = at; i < at + STRIDE; i++)
+            if (bytes->first_at[i] == bytes->first &&
+                bytes->second_at[i] == bytes->second)
+                return at;
+    return at;
+}
+
+static void test_wide_skips_to_the_next_candidate(void)
+{
+    for (unsigned kinds = 2; kinds < 256; kinds += 11)
+        for (size_t n = 40; n < LONGEST; n += 1 + random_below(40)) {
+            unsigned char *haystack = random_bytes(n, kinds);
+            const size_t later = random_below(40);
+            const size_t end = n - later;
+            const size_t at = random_below((unsigned)end);
+            const mapped__two_bytes bytes = {
+                .first_at = haystack,
+                .second_at = haystack + later,
+                .first = (unsigned char)random_below(kinds),
+                .second = (unsigned char)random_below(kinds)};
+            for (size_t way = 0; way < ways(); way++)
+                CHECK_UINT(skips[way](&bytes, at, end),
+                           naive_skip(&bytes, at, end));
+            free(haystack);
+        }
+}
+
+static void test_wide_sees_a_candidate_in_every_lane(void)
+{
+    unsigned char haystack[3 * STRIDE] = {0};
+    const mapped__two_bytes bytes = {.first_at = haystack,
+                                     .second_at = haystack + 1,
+                                     .first = 1,
+                                     .second = 2};
+    for (size_t way = 0; way < ways(); way++)
+        for (size_t i = 0; i < 2 * STRIDE; i++) {
+            haystack[i] = 1;
+            CHECK_UINT(skips[way](&bytes, 0, 2 * STRIDE), 2 * STRIDE);
+            haystack[i + 1] = 2;
+            CHECK_UINT(skips[way](&bytes, 0, 2 * STRIDE), i / STRIDE * STRIDE);
+            haystack[i] = haystack[i + 1] = 0;
+        }
+}
+
+int main(void)
+{
+    RUN(test_wide_copies_every_length);
+    RUN(test_wide_portable_copies_short_ones);
+    RUN(test_wide_copies_nothing_if_the_state_is_set);
+    RUN(test_wide_stops_when_the_state_is_set_on_the_way);
+    RUN(test_wide_skips_to_the_next_candidate);
+    RUN(test_wide_sees_a_candidate_in_every_lane);
+    return check_finish();
+}
