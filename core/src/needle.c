@@ -7,6 +7,7 @@
 #include <mapped/needle.h>
 
 #include "lanes.h"
+#include "wide.h"
 
 #define NEEDLE_SAMPLE 256 /* bytes of the needle among which two are chosen */
 #define HEAD 16           /* bytes of a candidate that are compared first */
@@ -185,11 +186,24 @@ static size_t two_way_rest(const scan *s, size_t at)
     return found == MAPPED_NOT_FOUND ? found : at + found;
 }
 
+/* Strides in which a search looks for candidates itself, before a skip. */
+#define NEAR 4
+
+static inline size_t skip(const scan *s)
+{
+    const mapped_needle *needle = s->needle;
+    const mapped__two_bytes bytes = {s->rare_at, s->second_at,
+                                     needle->bytes_[needle->rare_],
+                                     needle->bytes_[needle->second_]};
+    return mapped__has_wide() ? mapped__skip_wide(&bytes, s->at, s->starts)
+                              : mapped__skip_portable(&bytes, s->at, s->starts);
+}
+
 /* Finds the next candidates. Returns false if there are none. The last LANES
  * offsets may overlap with some that were searched before. */
 static inline bool next_mask(scan *s)
 {
-    while (s->starts - s->at >= STRIDE) {
+    for (int near = NEAR; s->starts - s->at >= STRIDE; near--) {
         mapped__lanes_prefetch(s->haystack + s->at + AHEAD);
         if (any_in_stride(s, s->at)) {
             s->base = s->at;
@@ -198,6 +212,8 @@ static inline bool next_mask(scan *s)
             return true;
         }
         s->at += STRIDE;
+        if (near == 0)
+            s->at = skip(s);
     }
     while (s->at < s->starts) {
         const bool is_last = s->starts - s->at < LANES;
