@@ -145,8 +145,7 @@ static bool may_overlap(mapped_slice to, size_t offset, mapped_slice from)
 /* The first of n bytes to write, or NULL if they are not plain memory. */
 static unsigned char *plain_target(mapped_slice to, size_t offset, size_t n)
 {
-    return mapped__slice_is_plain(to, offset, n) &&
-                   MAPPED__LOAD(&to.region->traits_) == 0
+    return mapped__slice_is_writable(to, offset, n)
                ? mapped__slice_first(to) + offset
                : NULL;
 }

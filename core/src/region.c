@@ -231,6 +231,7 @@ static void store_length(mapped__region *self, size_t length)
     bool device = self->head.traits_ & MAPPED__TRAIT_DEVICE;
     MAPPED__STORE(&self->length, length);
     MAPPED__STORE_RELEASE(&self->head.live_, device ? 0 : length);
+    mapped__region_publish_writable(self);
 }
 
 /* Inline code may check against a live length that it has read some time ago.

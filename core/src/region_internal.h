@@ -257,6 +257,15 @@ void mapped__region_free_old(mapped__region *self);
  * shorter length makes running appends fail. */
 void mapped__region_publish(mapped__region *self, size_t length);
 void mapped__region_publish_length(mapped__region *self, size_t length);
+/* To be called after each change of the live length and of the traits, which
+ * only happen with the region locked, closed, or not shown to anybody yet. */
+static inline void mapped__region_publish_writable(mapped__region *self)
+{
+    const size_t live = MAPPED__LOAD(&self->head.live_);
+    const bool has_traits = MAPPED__LOAD(&self->head.traits_) != 0;
+    __atomic_store_n(&self->head.writable_, has_traits ? 0 : live,
+                     __ATOMIC_SEQ_CST);
+}
 
 /* The request that maps the region at `length` bytes; false if no address space
  * could hold it. */

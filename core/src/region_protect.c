@@ -74,6 +74,7 @@ static void set_trait(mapped__region *self, uint32_t trait, bool on)
         __atomic_fetch_or(&self->head.traits_, trait, __ATOMIC_SEQ_CST);
     else
         __atomic_fetch_and(&self->head.traits_, ~trait, __ATOMIC_SEQ_CST);
+    mapped__region_publish_writable(self);
 }
 
 static stretch_list list_of(const mapped__region *self)

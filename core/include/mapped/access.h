@@ -87,12 +87,11 @@ MAPPED__MUST_USE MAPPED__INLINE mapped_status
 mapped_set(mapped_slice slice, const mapped_element *element, size_t offset,
            mapped_value value, mapped_error *error)
 {
-    if (MAPPED__LIKELY(mapped__slice_is_plain(slice, offset, element->size) &&
-                       MAPPED__LOAD(&slice.region->traits_) == 0 &&
-                       element->store(element,
-                                      mapped__slice_first(slice) + offset,
-                                      value) == MAPPED_OK &&
-                       mapped__access_is_valid(slice)))
+    if (MAPPED__LIKELY(
+            mapped__slice_is_writable(slice, offset, element->size) &&
+            element->store(element, mapped__slice_first(slice) + offset,
+                           value) == MAPPED_OK &&
+            mapped__access_is_valid(slice)))
         return MAPPED_OK;
     return mapped__set_element_slow(mapped__slice_anew(slice), element, offset,
                                     value, error);
@@ -141,8 +140,7 @@ mapped_set(mapped_slice slice, const mapped_element *element, size_t offset,
         } cell;                                                              \
         cell.v = value;                                                      \
         if (MAPPED__LIKELY(                                                  \
-                mapped__slice_is_plain(slice, offset, sizeof(type)) &&       \
-                MAPPED__LOAD(&slice.region->traits_) == 0)) {                \
+                mapped__slice_is_writable(slice, offset, sizeof(type)))) {   \
             mapped_store_u##bits(mapped__slice_first(slice) + offset,        \
                                  order(cell.u));                             \
             if (MAPPED__LIKELY(mapped__access_is_valid(slice)))              \

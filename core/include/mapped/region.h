@@ -39,6 +39,7 @@ typedef struct mapped_region {
     size_t live_;         /* length that inline code may access; 0: closed */
     uint32_t state_;      /* MAPPED__STATE_*; 0 is clean */
     uint32_t traits_;     /* MAPPED__TRAIT_* */
+    size_t writable_;     /* live_ without traits, else 0 */
 } mapped_region;
 
 #define MAPPED__STATE_CLOSED 1u

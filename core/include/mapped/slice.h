@@ -143,6 +143,17 @@ MAPPED__INLINE bool mapped__slice_is_plain(mapped_slice slice, size_t offset,
     return offset < room && end <= MAPPED__PEEK(&slice.region->live_);
 }
 
+/* The same, and the bytes may be written: one length says both. It is compared
+ * with the end of the slice, which takes nothing from a loop over its bytes. A
+ * slice that ends behind it is for the slow path. */
+MAPPED__INLINE bool mapped__slice_is_writable(mapped_slice slice, size_t offset,
+                                              size_t n)
+{
+    size_t room = slice.length > n - 1 ? slice.length - (n - 1) : 0;
+    return offset < room && slice.offset + slice.length <=
+                                MAPPED__LOAD(&slice.region->writable_);
+}
+
 MAPPED__INLINE unsigned char *mapped__slice_first(mapped_slice slice)
 {
     return MAPPED__PEEK(&slice.region->base_) + slice.offset;
@@ -214,8 +225,7 @@ MAPPED__INLINE mapped_status mapped_slice_enter_write(mapped_slice slice,
                                                       unsigned char **p,
                                                       mapped_error *error)
 {
-    if (MAPPED__UNLIKELY(!mapped__slice_is_plain(slice, offset, n) ||
-                         MAPPED__LOAD(&slice.region->traits_) != 0)) {
+    if (MAPPED__UNLIKELY(!mapped__slice_is_writable(slice, offset, n))) {
         unsigned char *found = NULL;
         mapped_status status = mapped__slice_enter_write_slow(
             mapped__slice_anew(slice), offset, n, &found, error);
