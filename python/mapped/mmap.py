@@ -185,7 +185,8 @@ class mmap(_mapped.Mmap):
         raise TypeError("cannot pickle 'mmap.mmap' object")
 
     def __enter__(self):
-        return self._opened() and self
+        self._opened()
+        return self
 
     def __exit__(self, *arguments):
         self.close()

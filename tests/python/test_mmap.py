@@ -265,6 +265,8 @@ def test_empty_only_if_asked(tmp_path):
         assert len(ours.mmap(file.fileno(), 0, offset=3, empty=True)) == 0
     assert path.read_bytes() == b"abc"
     assert len(ours.mmap(-1, 0, empty=True)) == 0
+    with ours.mmap(-1, 0, empty=True) as m:
+        assert isinstance(m, ours.mmap)
     with pytest.raises(OSError):
         ours.mmap(-1, 1).resize(0)
 
