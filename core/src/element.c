@@ -51,7 +51,8 @@ BOTH_ORDERS(u64, uint64_t, 64, u, IS_OTHER)
 BOTH_ORDERS(f32, float, 32, f, IS_TOO_LARGE)
 BOTH_ORDERS(f64, double, 64, f, IS_TOO_LARGE)
 
-/* Where the i-th byte, data_length from the least significant, lies. */
+/* Returns where in memory the i-th byte is, counted from the least significant
+ * one. */
 static size_t byte_index(const mapped_element *element, size_t i)
 {
     return element->big ? element->size - 1u - i : i;
@@ -123,7 +124,7 @@ static double half_to_double(uint16_t half)
     return value;
 }
 
-/* `value` / 2^shift, to nearest, ties to even; shift is at least 1. */
+/* Returns `value` / 2^shift, to nearest, ties to even; shift is at least 1. */
 static uint64_t shift_rounded(uint64_t value, int shift)
 {
     if (shift > 63)
@@ -134,9 +135,9 @@ static uint64_t shift_rounded(uint64_t value, int shift)
     return down + (rest > tie || (rest == tie && (down & 1)));
 }
 
-/* To a float of 16 bits, of which so many are its fraction, to nearest, ties to
- * even; the others are the sign and the exponent. False if a number is too
- * large. */
+/* Rounds to a float of 16 bits, to nearest, ties to even. So many of these are
+ * its fraction; the others are the sign and the exponent. Returns false if a
+ * number is too large. */
 static bool narrow(double value, int fraction_bits, uint16_t *narrowed)
 {
     uint64_t bits;
@@ -230,7 +231,7 @@ static mapped_status store_bool(const mapped_element *element, void *p,
 #define BIG(FORM) \
     (MAPPED_FORM_##FORM + (MAPPED_BIG_ENDIAN ? 0 : MAPPED_FORM_SWAPPED))
 
-/* Both orders of what has a machine type, and of what hasn't. */
+/* The rows of both byte orders, of a machine type and of any other. */
 #define MACHINE(name, type, bits, KIND, FORM)                                \
     {                                                                        \
         {name, bits / 8,     bits / 8,        MAPPED_KIND_##KIND,            \
@@ -396,8 +397,8 @@ static const spelling *look_up(const spelling *codes, const char *code,
     return c < 128 ? &codes[c] : &none;
 }
 
-/* The order prefix at code[0], if it is one of `prefixes`; those lie in the
- * order native, native, little, big, big. */
+/* Returns whether code[0] is one of `prefixes`, and sets `*big` to the byte
+ * order that it means; without one that is the machine's. */
 static bool read_prefix(const char *prefixes, const char *code, size_t length,
                         bool *big)
 {
@@ -428,7 +429,7 @@ mapped_element_from_struct(const char *code, size_t length, mapped_error *error)
     return mapped_element_find(found->kind, size, big);
 }
 
-/* A decimal number of at most three digits; 0 for anything else. */
+/* Returns a decimal number of at most three digits, or 0 for anything else. */
 static size_t read_number(const char *digits, size_t length)
 {
     size_t number = 0;
@@ -465,7 +466,8 @@ static bool is_name(const char *name, size_t length, const char *other)
     return length == strlen(other) && memcmp(name, other, length) == 0;
 }
 
-/* Without an "le" or "be" at its end, which sets `*big`. */
+/* Returns the length of the name without an "le" or "be" at its end, which sets
+ * `*big`. */
 static size_t without_order(const char *name, size_t length, bool *big)
 {
     if (length < 3 || name[length - 1] != 'e')

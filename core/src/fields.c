@@ -26,7 +26,7 @@ mapped_status mapped__layout_wrong(mapped_error *error,
     return mapped_error_set_range(error, MAPPED_LAYOUT, texts[reason], range);
 }
 
-/* FNV-1a. */
+/* The hash function FNV-1a. */
 static size_t hash(const char *name, size_t length)
 {
     uint64_t value = UINT64_C(0xCBF29CE484222325);
@@ -35,7 +35,7 @@ static size_t hash(const char *name, size_t length)
     return (size_t)(value ^ value >> 32);
 }
 
-/* The slot of that name, or the empty one where it belongs. */
+/* Returns the slot of that name, or the empty one where it belongs. */
 static size_t *find_slot(const mapped_fields *fields, const char *name,
                          size_t length)
 {
@@ -65,36 +65,36 @@ static size_t table_size(size_t count)
     return size;
 }
 
-/* One record's part of the block: where the things in it begin. */
-typedef struct parts {
+/* Where the arrays of one record begin, in bytes from its struct. */
+typedef struct sections {
     size_t order, table, names, end;
-} parts;
+} sections;
 
-/* False if the bytes overflow. */
-static bool divide(const mapped__builder *record, parts *parts)
+/* Returns false if the bytes overflow. */
+static bool find_sections(const mapped__builder *record, sections *at)
 {
     size_t named = record->named ? record->count : 0, bytes;
     if (record->count > MAPPED__FIELDS_LIMIT / 256)
         return false;
-    parts->order = sizeof(mapped_fields) + record->count * sizeof(mapped_field);
-    parts->table = parts->order + named * sizeof(mapped_field *);
-    parts->names =
-        parts->table + (record->named ? table_size(named) * sizeof(size_t) : 0);
-    return mapped_add_size(parts->names, record->name_bytes, &bytes) &&
-           mapped_round_up(bytes, 16, &parts->end);
+    at->order = sizeof(mapped_fields) + record->count * sizeof(mapped_field);
+    at->table = at->order + named * sizeof(mapped_field *);
+    at->names =
+        at->table + (record->named ? table_size(named) * sizeof(size_t) : 0);
+    return mapped_add_size(at->names, record->name_bytes, &bytes) &&
+           mapped_round_up(bytes, 16, &at->end);
 }
 
 mapped_status mapped__builder_begin(mapped__parser *parser,
                                     mapped__builder *record)
 {
-    parts parts;
-    if (!divide(record, &parts) ||
-        !mapped_add_size(parser->bytes, parts.end, &parser->bytes))
+    sections at;
+    if (!find_sections(record, &at) ||
+        !mapped_add_size(parser->bytes, at.end, &parser->bytes))
         return mapped_error_set(parser->error, MAPPED_MEMORY, "fields");
     if (parser->memory == NULL)
         return MAPPED_OK;
     mapped_fields *fields = (mapped_fields *)parser->memory;
-    memset(fields, 0, parts.names);
+    memset(fields, 0, at.names);
     if (parser->root == NULL)
         parser->root = fields;
     fields->fields = (const mapped_field *)(fields + 1);
@@ -102,15 +102,15 @@ mapped_status mapped__builder_begin(mapped__parser *parser,
     fields->references_ = 1;
     fields->named = record->named;
     if (record->named) {
-        fields->order_ = (const mapped_field **)(parser->memory + parts.order);
-        fields->table_ = (size_t *)(parser->memory + parts.table);
+        fields->order_ = (const mapped_field **)(parser->memory + at.order);
+        fields->table_ = (size_t *)(parser->memory + at.table);
         fields->mask_ = table_size(record->count) - 1;
     }
     record->fields = fields;
-    record->names = (char *)parser->memory + parts.names;
+    record->names = (char *)parser->memory + at.names;
     record->count = 0;
     record->size = 0;
-    parser->memory += parts.end;
+    parser->memory += at.end;
     return MAPPED_OK;
 }
 
@@ -152,7 +152,8 @@ static int by_offset(const void *a, const void *b)
     return (first->offset > second->offset) - (first->offset < second->offset);
 }
 
-/* Fields are never empty, so neighbours in the order of their offsets tell. */
+/* Sorts the fields by their offsets. No field is empty, so if any two overlap,
+ * two that follow one another overlap. */
 static mapped_status put_in_order(mapped_fields *fields, mapped_error *error)
 {
     const mapped_field **order = fields->order_;
@@ -318,7 +319,7 @@ static mapped_status read_list(mapped__parser *parser,
                                const mapped_fields_source *source, int depth,
                                mapped_fields **made);
 
-/* The fields of a record in it, once more. */
+/* Compiles the record of the i-th field once more, if that is one. */
 static mapped_status read_inner(mapped__parser *parser, int depth, size_t i,
                                 mapped_item *item)
 {

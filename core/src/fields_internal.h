@@ -10,8 +10,7 @@
 #include <mapped/checked.h>
 #include <mapped/fields.h>
 
-/* Sizes and offsets stay in the positive half, where every language can say
- * them. */
+/* The largest size and offset, so that every language's integers hold them. */
 #define MAPPED__FIELDS_LIMIT ((size_t)PTRDIFF_MAX)
 
 /* A text that is being read. */
@@ -21,7 +20,7 @@ typedef struct mapped__parser {
     size_t at;
     mapped_error *error;
     unsigned char *memory; /* where the next record goes; NULL: measure only */
-    size_t bytes;          /* that all of them take */
+    size_t bytes;          /* how many all records take */
     mapped_fields *root;
 } mapped__parser;
 
@@ -36,16 +35,17 @@ typedef struct mapped__builder {
     bool fixed;
 } mapped__builder;
 
-/* Takes memory for a record of which was measured what it has; in there fields
- * are then added once more. MAPPED_MEMORY if the bytes overflow. */
+/* Takes memory for a record whose fields have all been added, which measured
+ * them. To store them there, they are then added once more. MAPPED_MEMORY if
+ * the bytes overflow. */
 mapped_status mapped__builder_begin(mapped__parser *parser,
                                     mapped__builder *record);
 
 /* Adds a field; its name is copied. */
 void mapped__builder_add(mapped__builder *record, const mapped_field *field);
 
-/* What can be said when all fields are there. Of named fields MAPPED_LAYOUT:
- * two share a name or bytes. */
+/* Works out what depends on all fields. MAPPED_LAYOUT if two named fields share
+ * a name or bytes. */
 mapped_status mapped__builder_end(mapped__parser *parser,
                                   mapped__builder *record);
 

@@ -1,6 +1,6 @@
-/* Running fields over a slice value by value, for distances that depend on the
- * data or on the position. Lengths in the data are read once, and believed no
- * further than the slice goes. */
+/* Unpacks and packs values one by one, for fields whose distances depend on the
+ * data or on the position. A length in the data is read once, and refused if
+ * it leads out of the slice. */
 #include "fields_internal.h"
 
 #include <string.h>
@@ -17,9 +17,10 @@ const mapped_field *mapped_fields_at(const mapped_fields *fields,
                                          : NULL;
 }
 
-/* The bytes before a field: up to a multiple of its alignment. Only the first
- * field of a `struct` format, which aligns nothing here, has others. */
-static size_t lead(const mapped_cursor *at, const mapped_field *field)
+/* Returns the bytes between the cursor and the field: those up to a multiple of
+ * its alignment. The offsets of a `struct` format are fixed, so of its fields
+ * only the first can have such a gap. */
+static size_t gap_before(const mapped_cursor *at, const mapped_field *field)
 {
     if (at->done > 0)
         return 0;
@@ -28,36 +29,46 @@ static size_t lead(const mapped_cursor *at, const mapped_field *field)
     return at->field == 0 ? field->offset : 0;
 }
 
-typedef struct run {
+/* An unpack that is under way. */
+typedef struct unpacker {
     const mapped_fields *fields;
     mapped_slice slice;
     mapped_cursor at;
     mapped_field_values *values;
     mapped_error *error;
-} run;
+} unpacker;
 
-static const mapped_field *field_of(const run *run)
+static const mapped_field *field_of(const unpacker *self)
 {
-    return &run->fields->fields[run->at.field];
+    return &self->fields->fields[self->at.field];
 }
 
-static bool has_room(const run *run)
+static bool has_room(const unpacker *self)
 {
-    return run->values->count < run->values->capacity;
+    return self->values->count < self->values->capacity;
 }
 
-static mapped_field_value *add_value(run *run)
+/* Are the n bytes from `offset` on in the slice, and is that open? */
+static mapped_status check_range(mapped_slice slice, size_t offset, size_t n,
+                                 mapped_error *error)
 {
-    mapped_field_value *value = &run->values->values[run->values->count++];
-    value->field = field_of(run);
+    mapped_slice range;
+    return mapped_slice_sub(slice, offset, n, &range, error);
+}
+
+static mapped_field_value *add_value(unpacker *self)
+{
+    mapped_field_value *value = &self->values->values[self->values->count++];
+    value->field = field_of(self);
     return value;
 }
 
-static void step_over(run *run, size_t bytes)
+/* Moves the cursor past a field of so many bytes, and its gap. */
+static void pass_field(unpacker *self, size_t bytes)
 {
-    run->at.offset += bytes + field_of(run)->gap_;
-    run->at.field++;
-    run->at.done = 0;
+    self->at.offset += bytes + field_of(self)->gap_;
+    self->at.field++;
+    self->at.done = 0;
 }
 
 static mapped_status wrong(const mapped_field *field, mapped_error *error)
@@ -66,137 +77,140 @@ static mapped_status wrong(const mapped_field *field, mapped_error *error)
                                 field->source_at, field->item.count);
 }
 
-/* Bytes that begin so far after the cursor; the field ends with them. */
-static void locate(run *run, size_t skip, size_t length, size_t whole)
+/* Adds a value of bytes that begin `skip` bytes after the cursor, and passes
+ * the field, which has `size` bytes. */
+static void add_bytes(unpacker *self, size_t skip, size_t length, size_t size)
 {
-    mapped_field_value *value = add_value(run);
-    value->offset = run->at.offset + skip;
+    mapped_field_value *value = add_value(self);
+    value->offset = self->at.offset + skip;
     value->length = length;
-    step_over(run, whole);
+    pass_field(self, size);
 }
 
-/* The value at the cursor, which is at `p`. */
-static mapped_status load_value(run *run, const unsigned char *p)
+/* Adds the value at the cursor, whose bytes begin at `p`. */
+static mapped_status load_value(unpacker *self, const unsigned char *p)
 {
-    const mapped_field *field = field_of(run);
+    const mapped_field *field = field_of(self);
     const mapped_element *element = field->item.element;
     const unsigned char *bytes;
     size_t length;
     if (field->item.kind > MAPPED_ITEM_ELEMENTS) {
         if (field->item.kind == MAPPED_ITEM_PAD) {
-            step_over(run, field->item.count);
+            pass_field(self, field->item.count);
             return MAPPED_OK;
         }
         bytes = mapped_item_load_bytes(&field->item, p, &length);
-        locate(run, (size_t)(bytes - p), length, field->item.count);
+        add_bytes(self, (size_t)(bytes - p), length, field->item.count);
         return MAPPED_OK;
     }
-    if (element->load(element, p, &add_value(run)->value) != MAPPED_OK)
+    if (element->load(element, p, &add_value(self)->value) != MAPPED_OK)
         return MAPPED_VALUE;
-    run->at.offset += element->size;
-    if (++run->at.done == field->item.count) {
-        run->at.offset -= element->size;
-        step_over(run, element->size);
+    self->at.offset += element->size;
+    if (++self->at.done == field->item.count) {
+        self->at.offset -= element->size;
+        pass_field(self, element->size);
     }
     return MAPPED_OK;
 }
 
-/* All values that lie in the next `bytes`, or one. */
-static mapped_status load(run *run, size_t bytes, bool one)
+/* Adds all values that lie in the next `bytes`, or one of them. */
+static mapped_status load(unpacker *self, size_t bytes, bool one)
 {
-    size_t start = run->at.offset, end = field_of(run)->end_;
+    size_t start = self->at.offset, end = field_of(self)->end_;
     unsigned char *p;
     mapped_status fit = MAPPED_OK,
-                  status = mapped_slice_enter(run->slice, start, bytes, &p,
-                                              run->error);
+                  status = mapped_slice_enter(self->slice, start, bytes, &p,
+                                              self->error);
     if (status != MAPPED_OK)
         return status;
     do {
-        fit = load_value(run, p + (run->at.offset - start));
-    } while (!one && fit == MAPPED_OK && run->at.field < end && has_room(run));
-    size_t passed = run->at.offset - start;
-    status = mapped_slice_leave(run->slice, start,
-                                passed < bytes ? passed : bytes, run->error);
+        fit = load_value(self, p + (self->at.offset - start));
+    } while (!one && fit == MAPPED_OK && self->at.field < end &&
+             has_room(self));
+    size_t passed = self->at.offset - start;
+    status = mapped_slice_leave(self->slice, start,
+                                passed < bytes ? passed : bytes, self->error);
     if (status == MAPPED_OK && fit != MAPPED_OK)
-        return mapped_error_set(run->error, fit, "unpack");
+        return mapped_error_set(self->error, fit, "unpack");
     return status;
 }
 
-/* On devices, where each value is one access, and where the data ends early, so
- * that the first error is the one that is reported. Of bytes, only the length
- * of a PASCAL is touched; a gap belongs to the value before it. */
-static mapped_status load_one(run *run)
+/* Adds one value: on devices, where each value is one access, and where the
+ * data ends early, so that the first value that lacks bytes is reported. Of
+ * bytes, only the length of a PASCAL is read. A gap belongs to the value before
+ * it. */
+static mapped_status load_one(unpacker *self)
 {
-    const mapped_field *field = field_of(run);
+    const mapped_field *field = field_of(self);
     const mapped_item *item = &field->item;
     bool number = item->kind <= MAPPED_ITEM_ELEMENTS;
-    bool last = !field->spread || run->at.done + 1 == item->count;
-    size_t whole = number ? item->element->size : item->count;
-    mapped_slice part;
+    bool last = !field->spread || self->at.done + 1 == item->count;
+    size_t size = number ? item->element->size : item->count;
     mapped_status status =
-        mapped_slice_sub(run->slice, run->at.offset,
-                         whole + (last ? field->gap_ : 0), &part, run->error);
+        check_range(self->slice, self->at.offset,
+                    size + (last ? field->gap_ : 0), self->error);
     if (status != MAPPED_OK)
         return status;
     if (number)
-        return load(run, whole, true);
-    if (item->kind == MAPPED_ITEM_PASCAL && whole > 0)
-        return load(run, 1, true);
-    return load_value(run, (const unsigned char *)"");
+        return load(self, size, true);
+    if (item->kind == MAPPED_ITEM_PASCAL && size > 0)
+        return load(self, 1, true);
+    return load_value(self, (const unsigned char *)"");
 }
 
-/* The fields from the cursor on whose distances are fixed. */
-static mapped_status unpack_stretch(run *run)
+/* Adds the values of a run: of the fields from the cursor on whose distances
+ * are fixed. */
+static mapped_status unpack_run(unpacker *self)
 {
-    const mapped_field *field = field_of(run);
+    const mapped_field *field = field_of(self);
     size_t bytes = field->rest_;
-    if (run->at.done > 0)
-        bytes -= run->at.done * field->item.element->size;
-    if (mapped__is_device(run->slice.region) ||
-        !mapped_range_fits(run->at.offset, bytes, run->slice.length))
-        return load_one(run);
-    return load(run, bytes, false);
+    if (self->at.done > 0)
+        bytes -= self->at.done * field->item.element->size;
+    if (mapped__is_device(self->slice.region) ||
+        !mapped_range_fits(self->at.offset, bytes, self->slice.length))
+        return load_one(self);
+    return load(self, bytes, false);
 }
 
 /* The length is read once and must fit what is left of the slice. */
-static mapped_status unpack_counted(run *run)
+static mapped_status unpack_counted(unpacker *self)
 {
-    const mapped_element *element = field_of(run)->item.element;
+    const mapped_element *element = field_of(self)->item.element;
     size_t size = element->size;
-    mapped_value said;
-    mapped_slice part;
+    mapped_value stored;
     mapped_status status =
-        mapped_get(run->slice, element, run->at.offset, &said, run->error);
+        mapped_get(self->slice, element, self->at.offset, &stored, self->error);
     if (status != MAPPED_OK)
         return status;
-    size_t length = said.u < SIZE_MAX ? (size_t)said.u : SIZE_MAX;
-    status = mapped_slice_sub(run->slice, run->at.offset + size, length, &part,
-                              run->error);
+    size_t length = stored.u < SIZE_MAX ? (size_t)stored.u : SIZE_MAX;
+    status =
+        check_range(self->slice, self->at.offset + size, length, self->error);
     if (status == MAPPED_OK)
-        locate(run, size, length, size + length);
+        add_bytes(self, size, length, size + length);
     return status;
 }
 
 #define SEARCH_BYTES ((size_t)4096)
 
-/* Where the first zero byte at or after `offset` is; bounded stretches, so that
- * a close in the middle is noticed. */
-static mapped_status find_zero(const run *run, size_t offset, size_t *found)
+/* Finds the first zero byte at or after `offset`. It looks at a bounded number
+ * of bytes at a time, so that it notices a close. */
+static mapped_status find_zero(const unpacker *self, size_t offset,
+                               size_t *found)
 {
-    while (offset < run->slice.length) {
-        size_t left = run->slice.length - offset;
+    while (offset < self->slice.length) {
+        size_t left = self->slice.length - offset;
         size_t n = left < SEARCH_BYTES ? left : SEARCH_BYTES;
         unsigned char *p;
-        if (mapped__is_device(run->slice.region))
+        if (mapped__is_device(self->slice.region))
             n = 1;
         mapped_status status =
-            mapped_slice_enter(run->slice, offset, n, &p, run->error);
+            mapped_slice_enter(self->slice, offset, n, &p, self->error);
         if (status != MAPPED_OK)
             return status;
         const unsigned char *zero = memchr(p, '\0', n);
         size_t passed = zero != NULL ? (size_t)(zero - p) : n;
-        status = mapped_slice_leave(run->slice, offset, passed + (zero != NULL),
-                                    run->error);
+        status = mapped_slice_leave(self->slice, offset,
+                                    passed + (zero != NULL), self->error);
         if (status != MAPPED_OK)
             return status;
         offset += passed;
@@ -205,70 +219,67 @@ static mapped_status find_zero(const run *run, size_t offset, size_t *found)
             return MAPPED_OK;
         }
     }
-    mapped_slice part; /* there is none: closed, or too short */
-    return mapped_slice_sub(run->slice, offset, 1, &part, run->error);
+    return check_range(self->slice, offset, 1, self->error);
 }
 
-static mapped_status unpack_zero(run *run)
+static mapped_status unpack_zero(unpacker *self)
 {
     size_t zero = 0;
-    mapped_status status = find_zero(run, run->at.offset, &zero);
+    mapped_status status = find_zero(self, self->at.offset, &zero);
     if (status != MAPPED_OK)
         return status;
-    size_t length = zero - run->at.offset;
-    locate(run, 0, length, length + 1);
+    size_t length = zero - self->at.offset;
+    add_bytes(self, 0, length, length + 1);
     return MAPPED_OK;
 }
 
-/* The gap counts to the field: without room for the field after it, it is not
- * passed either. */
-static mapped_status pass_gap(run *run)
+/* Moves the cursor to where the field begins. */
+static mapped_status pass_gap(unpacker *self)
 {
-    size_t gap = lead(&run->at, field_of(run));
-    mapped_slice part;
+    size_t gap = gap_before(&self->at, field_of(self));
     if (gap == 0)
         return MAPPED_OK;
     mapped_status status =
-        mapped_slice_sub(run->slice, run->at.offset, gap, &part, run->error);
+        check_range(self->slice, self->at.offset, gap, self->error);
     if (status == MAPPED_OK)
-        run->at.offset += gap;
+        self->at.offset += gap;
     return status;
 }
 
-static mapped_status unpack_next(run *run)
+static mapped_status unpack_next(unpacker *self)
 {
-    const mapped_field *field = field_of(run);
+    const mapped_field *field = field_of(self);
     if (field->item.kind == MAPPED_ITEM_WRONG)
-        return wrong(field, run->error);
-    mapped_status status = pass_gap(run);
+        return wrong(field, self->error);
+    mapped_status status = pass_gap(self);
     if (status != MAPPED_OK)
         return status;
     if (field->item.kind == MAPPED_ITEM_COUNTED)
-        return unpack_counted(run);
+        return unpack_counted(self);
     if (field->item.kind == MAPPED_ITEM_ZERO)
-        return unpack_zero(run);
-    return unpack_stretch(run);
+        return unpack_zero(self);
+    return unpack_run(self);
 }
 
-static mapped_status unpack(run *run)
+static mapped_status unpack(unpacker *self)
 {
-    size_t count = run->fields->count;
-    mapped_slice part;
+    size_t count = self->fields->count;
     mapped_status status = MAPPED_OK;
-    run->values->count = 0;
-    if (run->fields->named)
-        return mapped_error_set(run->error, MAPPED_ARGUMENT, "unpack");
+    self->values->count = 0;
+    if (self->fields->named)
+        return mapped_error_set(self->error, MAPPED_ARGUMENT, "unpack");
     if (count == 0)
-        status = mapped_slice_sub(run->slice, run->at.offset, run->fields->size,
-                                  &part, run->error);
+        status = check_range(self->slice, self->at.offset, self->fields->size,
+                             self->error);
     if (count == 0 && status == MAPPED_OK)
-        run->at.offset += run->fields->size;
-    while (status == MAPPED_OK && run->at.field < count && has_room(run))
-        status = unpack_next(run);
+        self->at.offset += self->fields->size;
+    while (status == MAPPED_OK && self->at.field < count && has_room(self))
+        status = unpack_next(self);
     if (status != MAPPED_OK)
-        run->values->count = 0;
-    else if (run->values->count == 0 && mapped_region_closed(run->slice.region))
-        status = mapped_error_set(run->error, MAPPED_CLOSED, "unpack");
+        self->values->count = 0;
+    else if (self->values->count == 0 &&
+             mapped_region_closed(self->slice.region))
+        status = mapped_error_set(self->error, MAPPED_CLOSED, "unpack");
     return status;
 }
 
@@ -277,9 +288,9 @@ mapped_status mapped_fields_unpack(const mapped_fields *fields,
                                    mapped_field_values *values,
                                    mapped_error *error)
 {
-    run run = {fields, slice, *cursor, values, error};
-    mapped_status status = unpack(&run);
-    *cursor = run.at;
+    unpacker self = {fields, slice, *cursor, values, error};
+    mapped_status status = unpack(&self);
+    *cursor = self.at;
     return mapped__region_report(slice.region, "unpack", status, error);
 }
 
@@ -293,8 +304,8 @@ static mapped_status refuse(const mapped_field_value *value,
     return mapped_error_set_range(error, status, "pack", range);
 }
 
-/* Would the element take the value? Stored where it does no harm. */
-static bool takes(const mapped_element *element, mapped_value value)
+/* Does the value fit the element? Finds out by storing it in scratch memory. */
+static bool fits(const mapped_element *element, mapped_value value)
 {
     unsigned char scratch[16];
     return element->store(element, scratch, value) == MAPPED_OK;
@@ -309,11 +320,11 @@ mapped_status mapped_field_check(const mapped_field_value *value,
     switch ((mapped_item_kind)item->kind) {
     case MAPPED_ITEM_ELEMENT:
     case MAPPED_ITEM_ELEMENTS:
-        if (!takes(item->element, value->value))
+        if (!fits(item->element, value->value))
             return refuse(value, MAPPED_VALUE, error);
         return MAPPED_OK;
     case MAPPED_ITEM_COUNTED:
-        if (!takes(item->element, length))
+        if (!fits(item->element, length))
             return refuse(value, MAPPED_VALUE, error);
         return MAPPED_OK;
     case MAPPED_ITEM_ZERO:
@@ -332,21 +343,23 @@ mapped_status mapped_field_check(const mapped_field_value *value,
                                  : refuse(value, MAPPED_SIZE, error);
 }
 
-/* The bytes that such a field has at a fixed distance, or one value of it. */
-static size_t step_size(const mapped_field *field)
+/* Returns the bytes of one value of the field, without those that a value of
+ * variable length adds. */
+static size_t value_size(const mapped_field *field)
 {
     if (field->item.kind == MAPPED_ITEM_ELEMENTS)
         return field->item.element->size;
     return field->item.size;
 }
 
-/* To the next field with a value, and to where that begins. */
+/* Moves the cursor to where the next value begins, and returns its field; NULL
+ * if there is none. */
 static const mapped_field *pass_pads(const mapped_fields *fields,
                                      mapped_cursor *cursor)
 {
     const mapped_field *field;
     while ((field = mapped_fields_at(fields, cursor)) != NULL) {
-        cursor->offset += lead(cursor, field);
+        cursor->offset += gap_before(cursor, field);
         if (field->item.kind != MAPPED_ITEM_PAD)
             return field;
         cursor->offset += field->item.count;
@@ -355,7 +368,7 @@ static const mapped_field *pass_pads(const mapped_fields *fields,
     return NULL;
 }
 
-/* Past one value that takes so many bytes. */
+/* Moves the cursor past one value of the field, which has so many bytes. */
 static void pass_value(const mapped_field *field, size_t bytes,
                        mapped_cursor *cursor)
 {
@@ -375,7 +388,7 @@ bool mapped_fields_next(const mapped_fields *fields, mapped_cursor *cursor,
         return false;
     value->field = field;
     value->offset = cursor->offset;
-    pass_value(field, step_size(field), cursor);
+    pass_value(field, value_size(field), cursor);
     return true;
 }
 
@@ -390,14 +403,15 @@ typedef struct walk {
 
 static mapped_status store_zeros(walk *walk, size_t offset, size_t n)
 {
-    mapped_slice part;
+    mapped_slice gap;
     mapped_status status =
-        mapped_slice_sub(walk->slice, offset, n, &part, walk->error);
-    return status == MAPPED_OK && n > 0 ? mapped_fill(part, 0, walk->error)
+        mapped_slice_sub(walk->slice, offset, n, &gap, walk->error);
+    return status == MAPPED_OK && n > 0 ? mapped_fill(gap, 0, walk->error)
                                         : status;
 }
 
-/* From `offset` to where the walk is now. */
+/* Stores zeros from `offset` to the cursor, in the pass that stores. Registers
+ * of a device are left as they are. */
 static mapped_status store_gap(walk *walk, size_t offset)
 {
     return !walk->store || mapped__is_device(walk->slice.region)
@@ -405,7 +419,8 @@ static mapped_status store_gap(walk *walk, size_t offset)
                : store_zeros(walk, offset, walk->at.offset - offset);
 }
 
-/* A number, or bytes: their length if it is stored, themselves, zero bytes. */
+/* Stores a number; or bytes, after their length if the item has one, and then
+ * zeros up to `size`. */
 static mapped_status store_value(walk *walk, const mapped_field_value *value,
                                  size_t size)
 {
@@ -431,7 +446,7 @@ static mapped_status store_value(walk *walk, const mapped_field_value *value,
                                : status;
 }
 
-/* The bytes that the data of a value adds. */
+/* Returns the bytes that a value of variable length adds to its field. */
 static size_t data_size(const mapped_field_value *value)
 {
     if (value->field->item.kind == MAPPED_ITEM_ZERO)
@@ -442,7 +457,7 @@ static size_t data_size(const mapped_field_value *value)
 static mapped_status visit(walk *walk, const mapped_field_value *value)
 {
     size_t size, end;
-    if (!mapped_add_size(step_size(value->field), data_size(value), &size) ||
+    if (!mapped_add_size(value_size(value->field), data_size(value), &size) ||
         !mapped_add_size(walk->at.offset, size, &end) ||
         !mapped_add_size(end, value->field->gap_, &end))
         return mapped_error_set(walk->error, MAPPED_OVERFLOW, "pack");
@@ -481,15 +496,15 @@ static mapped_status pack(walk *walk, const mapped_fields *fields,
                           const mapped_field_values *values)
 {
     size_t start = walk->at.offset;
-    mapped_slice part;
+    mapped_slice packed;
     if (fields->named)
         return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
     mapped_status status = visit_all(walk, fields, values);
     if (status == MAPPED_OK)
         status = mapped_slice_sub(walk->slice, start, walk->at.offset - start,
-                                  &part, walk->error);
+                                  &packed, walk->error);
     if (status == MAPPED_OK)
-        status = mapped_slice_check_writable(part, walk->error);
+        status = mapped_slice_check_writable(packed, walk->error);
     if (status != MAPPED_OK)
         return status;
     walk->store = true;

@@ -221,12 +221,12 @@ static bool are_equal(matcher *m, cursor before, cursor s, size_t n)
 {
     cursor end = s + n;
     while (s < end) {
-        size_t part = (size_t)(end - s) < STEPS ? (size_t)(end - s) : STEPS;
-        note_read(m, s + part);
-        if (memcmp(before, s, part) != 0 || !count_steps(m, part))
+        size_t some = (size_t)(end - s) < STEPS ? (size_t)(end - s) : STEPS;
+        note_read(m, s + some);
+        if (memcmp(before, s, some) != 0 || !count_steps(m, some))
             return false;
-        before += part;
-        s += part;
+        before += some;
+        s += some;
     }
     return true;
 }
@@ -251,7 +251,7 @@ static cursor match_back(matcher *m, const node *item, cursor s)
 /* Returns the end of the byte that closes the last of `*open`, or `stop`. */
 static cursor close_all(const node *item, cursor s, cursor stop, size_t *open)
 {
-    while (s<stop && * open> 0) {
+    while (*open > 0 && s < stop) {
         unsigned char byte = *s++;
         if (byte == item->second)
             --*open;
@@ -284,16 +284,15 @@ static bool is_frontier(matcher *m, const node *item, cursor s)
 {
     const set *wanted = &m->sets[item->set];
     unsigned char before = s == m->begin ? 0 : s[-1];
-    unsigned char behind = s == m->end ? 0 : *s;
+    unsigned char after = s == m->end ? 0 : *s;
     note_read(m, s < m->end ? s + 1 : s);
     return !mapped__pattern_set_has(wanted, before) &&
-           mapped__pattern_set_has(wanted, behind);
+           mapped__pattern_set_has(wanted, after);
 }
 
-/* Matches an item of one byte with its repetition. Returns true with `*item`
- * and
- * `*s` after it if the caller can go on without backtracking; else false with
- * the result of the whole match in `*end`. */
+/* Matches an item of one byte with its repetition. Returns true if the caller
+ * can go on from `*item` and `*s`, which are after it, without backtracking;
+ * else false with the result of the whole match in `*end`. */
 static bool match_single(matcher *m, const node **item, cursor *s, cursor *end)
 {
     const node *now = *item;
