@@ -2,10 +2,10 @@
  * the core), and everything else to its Region and numbers. So what shares a
  * Region in one pickle shares it where it arrives.
  *
- * A descriptor is sent by multiprocessing, of which mapped/_hand_over.py knows.
+ * Memory without a path or name is sent by its descriptor, through
+ * multiprocessing: mapped/_hand_over.py does that.
  *
- * Where they arrive, the numbers are as good as anybody's: the core checks
- * them. */
+ * A pickle may come from anybody, so the core checks the numbers in it. */
 #include "hand_over.h"
 #include "open.h"
 #include "unlocked.h"
@@ -93,7 +93,7 @@ static PyObject *numbers_of(const mapped_origin *origin)
     return container_track(tuple);
 }
 
-/* Looking at the path may wait for a network or a disk. */
+/* The core looks at the path, which may wait for a network or a disk. */
 static mapped_status origin_core(mapped_region *region, mapped_origin *origin,
                                  mapped_error *error)
 {
@@ -101,7 +101,7 @@ static mapped_status origin_core(mapped_region *region, mapped_origin *origin,
     return unlocked_end(&unlocked, mapped_region_origin(region, origin, error));
 }
 
-/* A path or name is of the type that the region was opened with. */
+/* Returns the path or name, of the type that the region was opened with. */
 static PyObject *path_of(const Region *region, const mapped_origin *origin)
 {
     return PyBytes_Check(region->name)
@@ -165,8 +165,8 @@ METHOD_ONE(view___reduce_ex__)
                                            (Py_ssize_t)span.length));
 }
 
-/* The Layout of records, or the name of an element. If limits are those of a
- * native code, its letter. */
+/* Returns the Layout of records; or the letter of a native code, which has
+ * limits of its own; or the name of an element. */
 static PyObject *item_type(const Array *array)
 {
     if (array->layout != NULL)
@@ -229,7 +229,7 @@ METHOD_ONE(layout___reduce_ex__)
                              Py_BuildValue("(N)", layout_record(layout)));
 }
 
-/* From here on: the way back. */
+/* From here on: making the objects again. */
 
 static int refuse_numbers(void)
 {
@@ -277,7 +277,7 @@ static int read_origin(PyObject *tuple, mapped_origin *origin)
     return 0;
 }
 
-/* What was opened, and how it is called. */
+/* Sets what the request names: a path, a shared name or a descriptor. */
 static void place_origin(const Request *request, mapped_origin *origin)
 {
     bool shared = (origin->flags & MAPPED_OPEN_SHARED) != 0;
@@ -299,7 +299,8 @@ static mapped_status open_core(const mapped_origin *origin,
     return status;
 }
 
-/* Memory without a name has none here either. */
+/* Opens the Region's core, and names it as the request does; shared memory that
+ * came by descriptor stays without a name. */
 static int open_origin(Region *region, const Request *request,
                        mapped_origin *origin)
 {
@@ -342,8 +343,8 @@ static PyObject *hand_over__open(PyObject *self, PyObject *arguments)
     return NULL;
 }
 
-/* The slice of a Region, which must be one of this module; NULL with an
- * exception. */
+/* Sets `*slice` and returns the Region that it belongs to, which must be of
+ * this module; or NULL with an exception. */
 static Region *read_slice(const State *state, PyObject *object,
                           const Py_ssize_t offset_length[2],
                           mapped_slice *slice)
@@ -365,15 +366,15 @@ static const char hand_over__slice_doc[] =
 static PyObject *hand_over__slice(PyObject *self, PyObject *arguments)
 {
     PyObject *object;
-    Py_ssize_t place[2];
+    Py_ssize_t range[2];
     mapped_slice slice;
-    if (!PyArg_ParseTuple(arguments, "Onn", &object, &place[0], &place[1]))
+    if (!PyArg_ParseTuple(arguments, "Onn", &object, &range[0], &range[1]))
         return NULL;
-    Region *owner = read_slice(PyModule_GetState(self), object, place, &slice);
+    Region *owner = read_slice(PyModule_GetState(self), object, range, &slice);
     return owner == NULL ? NULL : slice_new(owner, slice.offset, slice.length);
 }
 
-/* What item_type has made. */
+/* Returns the element for what item_type has written, which isn't a Layout. */
 static const mapped_element *read_element(const State *state, PyObject *name,
                                           char *native)
 {
@@ -441,12 +442,12 @@ static PyObject *hand_over__array(PyObject *self, PyObject *arguments)
 {
     const State *state = PyModule_GetState(self);
     PyObject *object, *type, *shape, *strides;
-    Py_ssize_t place[2], first;
+    Py_ssize_t range[2], first;
     Part part;
     char native = 0;
     Layout *layout = NULL;
-    if (!PyArg_ParseTuple(arguments, "OOnnnO!O!", &object, &type, &place[0],
-                          &place[1], &first, &PyTuple_Type, &shape,
+    if (!PyArg_ParseTuple(arguments, "OOnnnO!O!", &object, &type, &range[0],
+                          &range[1], &first, &PyTuple_Type, &shape,
                           &PyTuple_Type, &strides) ||
         read_shape(shape, strides, &part) < 0)
         return NULL;
@@ -460,7 +461,7 @@ static PyObject *hand_over__array(PyObject *self, PyObject *arguments)
             return NULL;
         part.core.item = mapped_item_of(element);
     }
-    Region *owner = read_slice(state, object, place, &part.core.slice);
+    Region *owner = read_slice(state, object, range, &part.core.slice);
     if (owner == NULL || check_array(owner, &part.core) < 0)
         return NULL;
     return array_make(owner, layout, native, &part.core);
@@ -474,13 +475,13 @@ static PyObject *hand_over__record(PyObject *self, PyObject *arguments)
 {
     const State *state = PyModule_GetState(self);
     PyObject *object, *layout;
-    Py_ssize_t place[2];
+    Py_ssize_t range[2];
     mapped_slice slice;
     if (!PyArg_ParseTuple(arguments, "OO!n", &object, state->layout, &layout,
-                          &place[0]))
+                          &range[0]))
         return NULL;
-    place[1] = (Py_ssize_t)layout_of(layout)->fields->size;
-    Region *owner = read_slice(state, object, place, &slice);
+    range[1] = (Py_ssize_t)layout_of(layout)->fields->size;
+    Region *owner = read_slice(state, object, range, &slice);
     return owner == NULL ? NULL : record_new(owner, layout_of(layout), slice);
 }
 

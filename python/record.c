@@ -279,6 +279,7 @@ static PyObject *record_iterate(PyObject *self)
     return iterator;
 }
 
+/* Both keys() and __dir__(). */
 static PyObject *record_dir(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     PyObject *names =
@@ -351,11 +352,6 @@ static const char record_keys_doc[] =
               "Return a list of the fields' names, so that dict(record) works\n"
               "if none of them is 'keys'.");
 
-static PyObject *record_keys(PyObject *self, PyObject *Py_UNUSED(nothing))
-{
-    return record_dir(self, NULL);
-}
-
 static const char record__asdict_doc[] =
     PyDoc_STR("_asdict($self, /)\n--\n\n"
               "Return a dict of the fields' names and values.");
@@ -408,7 +404,8 @@ static PyObject *record_count(PyObject *self, PyObject *arguments)
     return call_of_values(self, "count", arguments);
 }
 
-/* A Record of its own, in memory that is wrapped as that of any object. */
+/* Makes a Record in memory of its own: that of a bytearray, which is wrapped.
+ */
 static PyObject *record_make(const State *state, Layout *layout)
 {
     PyObject *bytes =
@@ -457,7 +454,7 @@ static const char record_dir_doc[] = PyDoc_STR("__dir__($self, /)\n--\n\n"
 
 static PyMethodDef record_methods[] = {
     {"__dir__", record_dir, METH_NOARGS, record_dir_doc},
-    METHOD_ROW(record, NONE, keys),
+    {"keys", record_dir, METH_NOARGS, record_keys_doc},
     METHOD_ROW(record, NONE, _asdict),
     {"index", record_index, METH_VARARGS, record_index_doc},
     {"count", record_count, METH_VARARGS, record_count_doc},

@@ -18,7 +18,7 @@ static inline double double_of(uint64_t bits)
     return value;
 }
 
-/* Python makes an int of a long faster than of its longer relatives. */
+/* PyLong_FromLong is faster than PyLong_FromLongLong. */
 #if LONG_MAX >= INT64_MAX
 #    define INT_OF_I64 PyLong_FromLong
 #else
@@ -45,8 +45,8 @@ PyObject *value_object(const mapped_element *element, mapped_value value)
     Py_UNREACHABLE();
 }
 
-/* The slow path of every element: read_<form> calls it unless the access is a
- * plain access. */
+/* The slow path of every element: read_<form> calls it when the core's inline
+ * checks don't pass. */
 COLD static PyObject *read_any(Region *owner, const mapped_slice *slice,
                                const mapped_element *element, size_t offset)
 {

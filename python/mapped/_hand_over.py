@@ -4,7 +4,7 @@ descriptor is one that it inherits. At any other time a thread of multiprocessin
 keeps a duplicate of it until the receiver asks for it, which only a process of
 the same family can, and only once.
 
-Of multiprocessing nothing is imported until it is needed."""
+multiprocessing is imported only when it is needed."""
 from errno import EBADF, ESTALE
 from os import close
 
@@ -12,7 +12,8 @@ from . import _mapped
 
 
 def send(descriptor, numbers):
-    """What pickle is to make of a region that is known by its descriptor."""
+    """Returns what pickle is to call, and its arguments, for a region that is
+    known by its descriptor."""
     from multiprocessing.reduction import DupFd
     return receive, (DupFd(descriptor), numbers)
 
@@ -44,4 +45,4 @@ def _close(descriptor):
     try:
         close(descriptor)
     except OSError:
-        pass  # it has been said
+        pass  # the exception that is being raised says it
