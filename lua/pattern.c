@@ -37,8 +37,8 @@ static bool push_short(lua_State *L, mapped_slice subject, size_t start,
     return true;
 }
 
-static void push_part(lua_State *L, const char *operation, mapped_slice subject,
-                      size_t start, size_t n)
+static void push_bytes(lua_State *L, const char *operation,
+                       mapped_slice subject, size_t start, size_t n)
 {
     if (!push_short(L, subject, start, n))
         mlua_push_bytes(L, operation, subject, start, n);
@@ -50,7 +50,7 @@ static void push_capture(lua_State *L, const char *operation,
     if (capture->length == MAPPED_CAPTURE_POSITION)
         lua_pushinteger(L, (lua_Integer)capture->start + 1);
     else
-        push_part(L, operation, subject, capture->start, capture->length);
+        push_bytes(L, operation, subject, capture->start, capture->length);
 }
 
 /* Pushes all captures and returns their number. Pushing may run a finalizer
@@ -78,7 +78,7 @@ static int push_match(lua_State *L, const char *operation, mapped_slice subject,
 {
     if (match->count > 0)
         return push_captures(L, operation, subject, match);
-    push_part(L, operation, subject, match->start, match->end - match->start);
+    push_bytes(L, operation, subject, match->start, match->end - match->start);
     return 1;
 }
 
@@ -281,9 +281,9 @@ static void add_bytes(substitution *self, size_t start, size_t end)
     mapped_status status;
     size_t n = end - start;
     if (self->has_target) {
-        const mapped_slice part = {self->subject.region,
-                                   self->subject.offset + start, n};
-        status = mapped_copy(self->target, self->stored, part, &error);
+        const mapped_slice bytes = {self->subject.region,
+                                    self->subject.offset + start, n};
+        status = mapped_copy(self->target, self->stored, bytes, &error);
         self->stored += n;
     } else {
         char *to = luaL_prepbuffsize(&self->result, n);

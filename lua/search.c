@@ -108,14 +108,14 @@ static int search_count(lua_State *L)
 {
     size_t offset, length, count;
     lua_Integer from, to;
-    mapped_slice part;
+    mapped_slice slice;
     mlua_at_most(L, 4);
     from = mlua_opt_integer(L, 3, 1);
     to = mlua_opt_integer(L, 4, -1);
-    part = mlua_check_search(L, "count");
-    part.length = mlua_clamp(from, to, part.length, &offset);
-    part.offset += offset;
-    count = search(L, "count", mapped_count, part, &length);
+    slice = mlua_check_search(L, "count");
+    slice.length = mlua_clamp(from, to, slice.length, &offset);
+    slice.offset += offset;
+    count = search(L, "count", mapped_count, slice, &length);
     lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }

@@ -62,21 +62,23 @@ static void push_text(lua_State *L, mapped_slice slice, size_t offset,
         lua_remove(L, -2);
 }
 
-static mapped_slice check_part(lua_State *L, mapped_slice slice, size_t offset,
+/* Returns the slice of the item's bytes, or raises. */
+static mapped_slice item_slice(lua_State *L, mapped_slice slice, size_t offset,
                                const mapped_item *item)
 {
-    mapped_slice part;
+    mapped_slice bytes;
     mapped_error error;
-    if (mapped_slice_sub(slice, offset, item->size, &part, &error) != MAPPED_OK)
+    if (mapped_slice_sub(slice, offset, item->size, &bytes, &error) !=
+        MAPPED_OK)
         mlua_raise_in(L, item->record != NULL ? "record" : "get", &error);
-    return part;
+    return bytes;
 }
 
 /* Pushes an Array over the field, in place. */
 static void push_array(lua_State *L, int arg, mapped_slice slice, size_t offset,
                        const mapped_item *item)
 {
-    mlua_array shape = {.bytes.slice = check_part(L, slice, offset, item),
+    mlua_array shape = {.bytes.slice = item_slice(L, slice, offset, item),
                         .item = mapped_item_single(item),
                         .count = (ptrdiff_t)item->count};
     shape.stride = (ptrdiff_t)shape.item.size;
@@ -86,10 +88,10 @@ static void push_array(lua_State *L, int arg, mapped_slice slice, size_t offset,
 static void push_record(lua_State *L, int arg, mapped_slice slice,
                         size_t offset, const mapped_item *item)
 {
-    mapped_slice part = check_part(L, slice, offset, item);
+    mapped_slice bytes = item_slice(L, slice, offset, item);
     const mapped_fields *fields = item->record;
     mlua_record *self = lua_newuserdatauv(L, sizeof *self, 2);
-    self->bytes.slice = part;
+    self->bytes.slice = bytes;
     self->fields = fields;
     mlua_adopt(L, arg, &self->bytes);
     lua_getiuservalue(L, arg, 2);

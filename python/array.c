@@ -31,9 +31,9 @@ PyObject *array_make(Region *owner, Layout *layout, char native,
     return (PyObject *)self;
 }
 
-static PyObject *array_part(const Array *array, const mapped_array *part)
+static PyObject *array_like(const Array *array, const mapped_array *core)
 {
-    return array_make(array->owner, array->layout, array->native, part);
+    return array_make(array->owner, array->layout, array->native, core);
 }
 
 static int read_length(PyObject *object, Py_ssize_t *length)
@@ -118,23 +118,23 @@ static void *refuse_cover(Region *owner, const mapped_array *array,
 PyObject *array_cast(PyObject *parent, const mapped_item *item, Layout *layout,
                      char native, PyObject *shape)
 {
-    Part part;
+    CoreArray made;
     mapped_error error = {.status = MAPPED_OK};
     Region *owner = view_owner(parent);
-    part.core = (mapped_array){.item = *item,
+    made.core = (mapped_array){.item = *item,
                                .dimensions = 1,
-                               .shape = part.shape,
-                               .strides = part.strides};
-    part.shape[0] = -1;
+                               .shape = made.shape,
+                               .strides = made.strides};
+    made.shape[0] = -1;
     if (shape != NULL)
-        part.core.dimensions = read_shape(shape, part.shape);
-    if (part.core.dimensions < 0 || require_open(owner, cast_name(item)) < 0)
+        made.core.dimensions = read_shape(shape, made.shape);
+    if (made.core.dimensions < 0 || require_open(owner, cast_name(item)) < 0)
         return NULL;
-    part.core.slice = view_span(parent);
-    if (mapped_array_cover(&part.core, &error) != MAPPED_OK ||
-        !array_lengths_fit(&part.core))
-        return refuse_cover(owner, &part.core, &error);
-    return array_make(owner, layout, native, &part.core);
+    made.core.slice = view_span(parent);
+    if (mapped_array_cover(&made.core, &error) != MAPPED_OK ||
+        !array_lengths_fit(&made.core))
+        return refuse_cover(owner, &made.core, &error);
+    return array_make(owner, layout, native, &made.core);
 }
 
 PyObject *array_new(PyObject *parent, const Code *code, PyObject *shape)
@@ -173,12 +173,12 @@ static Py_ssize_t array_length(PyObject *self)
 
 static PyObject *record_at(const Array *array, size_t offset)
 {
-    mapped_slice part;
+    mapped_slice bytes;
     mapped_error error;
     if (mapped_slice_sub(array->core.slice, offset, array->core.item.size,
-                         &part, &error) != MAPPED_OK)
+                         &bytes, &error) != MAPPED_OK)
         return raise_in(array->owner, "get", &error);
-    return record_new(array->owner, array->layout, part);
+    return record_new(array->owner, array->layout, bytes);
 }
 
 static inline PyObject *item_at(const Array *array, size_t offset)
@@ -192,16 +192,17 @@ static inline PyObject *item_at(const Array *array, size_t offset)
 /* Gets any key. */
 COLD static PyObject *select_and_get(const Array *array, PyObject *key)
 {
-    Part part;
+    CoreArray selected;
     PyErr_Clear(); /* The fast path may have raised. */
     if (array->layout != NULL && PyUnicode_Check(key))
         return records_column((PyObject *)array, key);
-    if (array_select(array, key, &part) < 0)
+    if (array_select(array, key, &selected) < 0)
         return NULL;
-    if (part.core.dimensions == 0)
-        return item_at(array, part.core.first);
-    return require_open(array->owner, "") < 0 ? NULL
-                                              : array_part(array, &part.core);
+    if (selected.core.dimensions == 0)
+        return item_at(array, selected.core.first);
+    return require_open(array->owner, "") < 0
+               ? NULL
+               : array_like(array, &selected.core);
 }
 
 /* The fast path is for an index that is an int and not negative. */
@@ -219,20 +220,20 @@ static PyObject *array_subscript(PyObject *self, PyObject *key)
 PyObject *array_item(PyObject *self, Py_ssize_t index)
 {
     const Array *array = array_of(self);
-    mapped_array part = array->core;
-    if (index < 0 || index >= part.shape[0])
-        return raise_index(array->owner, index, (size_t)part.shape[0]);
-    part.first = mapped_array_offset(&part, (size_t)index);
-    if (part.dimensions == 1)
-        return item_at(array, part.first);
+    mapped_array row = array->core;
+    if (index < 0 || index >= row.shape[0])
+        return raise_index(array->owner, index, (size_t)row.shape[0]);
+    row.first = mapped_array_offset(&row, (size_t)index);
+    if (row.dimensions == 1)
+        return item_at(array, row.first);
     if (require_open(array->owner, "") < 0)
         return NULL;
-    part.dimensions--;
-    part.shape++;
-    part.strides++;
-    if (mapped_array_count(&part) == 0)
-        part.first = array->core.first;
-    return array_part(array, &part);
+    row.dimensions--;
+    row.shape++;
+    row.strides++;
+    if (mapped_array_count(&row) == 0)
+        row.first = array->core.first;
+    return array_like(array, &row);
 }
 
 static PyObject *array_iterate(PyObject *self)
@@ -259,30 +260,30 @@ PyObject *records_column(PyObject *self, PyObject *argument)
 {
     const Array *records = array_of(self);
     Region *owner = records->owner;
-    Part part;
+    CoreArray made;
     const mapped_field *field =
         layout_field(records->layout, argument, PyExc_KeyError);
     if (field == NULL || require_open(owner, "column") < 0)
         return NULL;
     int dimensions = records->core.dimensions;
-    mapped_array_column(&records->core, field, &part.core);
-    memcpy(part.shape, part.core.shape,
-           (size_t)dimensions * sizeof *part.shape);
-    memcpy(part.strides, part.core.strides,
-           (size_t)dimensions * sizeof *part.strides);
-    part.core.shape = part.shape;
-    part.core.strides = part.strides;
-    mapped_array_expand(&part.core);
-    if (part.core.dimensions > MAX_DIMENSIONS)
+    mapped_array_column(&records->core, field, &made.core);
+    memcpy(made.shape, made.core.shape,
+           (size_t)dimensions * sizeof *made.shape);
+    memcpy(made.strides, made.core.strides,
+           (size_t)dimensions * sizeof *made.strides);
+    made.core.shape = made.shape;
+    made.core.strides = made.strides;
+    mapped_array_expand(&made.core);
+    if (made.core.dimensions > MAX_DIMENSIONS)
         return PyErr_Format(PyExc_ValueError,
                             "an array has 1 to %d dimensions, not %d",
-                            MAX_DIMENSIONS, part.core.dimensions);
+                            MAX_DIMENSIONS, made.core.dimensions);
     if (field->item.record == NULL)
-        return array_make(owner, NULL, 0, &part.core);
+        return array_make(owner, NULL, 0, &made.core);
     Layout *layout = layout_inner(owner->state, field->item.record);
     if (layout == NULL)
         return NULL;
-    PyObject *result = array_make(owner, layout, 0, &part.core);
+    PyObject *result = array_make(owner, layout, 0, &made.core);
     Py_DECREF((PyObject *)layout);
     return result;
 }

@@ -27,12 +27,12 @@ static inline Array *array_of(PyObject *self)
     return (Array *)self;
 }
 
-/* An array of the core, with memory for its numbers. */
-typedef struct Part {
+/* An array of the core, with memory for its shape and strides. */
+typedef struct CoreArray {
     mapped_array core;
     Py_ssize_t shape[MAX_DIMENSIONS + 1];
     Py_ssize_t strides[MAX_DIMENSIONS + 1];
-} Part;
+} CoreArray;
 
 static inline bool is_array(const State *state, PyObject *object)
 {
@@ -83,16 +83,16 @@ Region *array_of_object(const State *state, PyObject *object,
 
 /* extent.c: the same, of an object that is ours, with memory for its numbers.
  */
-Region *array_described(PyObject *self, Part *part);
+Region *array_described(PyObject *self, CoreArray *array);
 
 /* extent.c: returns 0, or -1 with an exception if some items can't be reached.
  */
 int array_extent(const Array *array, const char *operation, Extent *extent);
 
-/* array_select.c: finds the part that `array[key]` means, and touches no memory
- * of a region. A single item has no dimensions. Returns 0, or -1 with an
+/* array_select.c: selects the items that `array[key]` means, and touches no
+ * memory of a region. A single item has no dimensions. Returns 0, or -1 with an
  * exception. */
-int array_select(const Array *array, PyObject *key, Part *part);
+int array_select(const Array *array, PyObject *key, CoreArray *selected);
 
 /* array_copy.c: copy all items, in order, to plain memory or from there; many
  * bytes unlocked. They return 0, or -1 with an exception. */

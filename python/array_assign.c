@@ -300,7 +300,8 @@ METHOD_ONE(items_fill)
     Py_RETURN_NONE;
 }
 
-/* Stores `object` into all items of `target`, a part of `array` or all of it.
+/* Stores `object` into all items of `target`, some or all of those of
+ * `array`.
  */
 static int assign_range(const Array *array, const mapped_array *target,
                         PyObject *object)
@@ -344,7 +345,7 @@ static int assign_column(const Array *array, PyObject *name, PyObject *value)
 /* Assigns with any key, and refuses to delete. */
 COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
 {
-    Part part;
+    CoreArray selected;
     PyErr_Clear(); /* The fast path may have raised. */
     if (value == NULL) {
         PyErr_SetString(PyExc_TypeError, array->layout != NULL
@@ -354,13 +355,13 @@ COLD static int assign_any(const Array *array, PyObject *key, PyObject *value)
     }
     if (array->layout != NULL && PyUnicode_Check(key))
         return assign_column(array, key, value);
-    if (array_select(array, key, &part) < 0)
+    if (array_select(array, key, &selected) < 0)
         return -1;
-    if (part.core.dimensions > 0)
-        return assign_range(array, &part.core, value);
+    if (selected.core.dimensions > 0)
+        return assign_range(array, &selected.core, value);
     return array->layout != NULL
-               ? assign_record(array, part.core.first, value)
-               : assign_element(array, part.core.first, value);
+               ? assign_record(array, selected.core.first, value)
+               : assign_element(array, selected.core.first, value);
 }
 
 /* The fast path is for an index that is an int and not negative. */

@@ -143,9 +143,9 @@ const char view_tolist_doc[] =
 
 PyObject *view_tolist(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    Part part;
-    Region *owner = array_described(self, &part);
-    return owner == NULL ? NULL : list_all(owner, &part.core);
+    CoreArray array;
+    Region *owner = array_described(self, &array);
+    return owner == NULL ? NULL : list_all(owner, &array.core);
 }
 
 PyObject *item_spelled(const mapped_item *item, mapped_spelling spelling)

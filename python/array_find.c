@@ -66,14 +66,14 @@ static bool is_in_core(const Array *array, const Probe *probe)
            array->layout == NULL;
 }
 
-static int search(const Array *array, const mapped_array *part,
+static int search(const Array *array, const mapped_array *items,
                   const Probe *probe, size_t *result)
 {
     mapped_error error;
     Unlocked unlocked =
-        unlocked_begin(part->slice.region, NULL, array_bytes(part));
+        unlocked_begin(items->slice.region, NULL, array_bytes(items));
     mapped_status status =
-        probe->search(part, probe->element, &probe->value, result, &error);
+        probe->search(items, probe->element, &probe->value, result, &error);
     return check_status(array->owner, probe->operation,
                         unlocked_end_access(&unlocked, status, &error), &error);
 }
@@ -104,10 +104,10 @@ static int find(PyObject *self, const char *operation, PyObject *value,
     if (at < stop && is_in_core(array, &probe)) {
         size_t index = MAPPED_NOT_FOUND;
         Py_ssize_t length = stop - at;
-        mapped_array part = array->core;
-        part.first = mapped_array_offset(&part, (size_t)at);
-        part.shape = &length;
-        if (search(array, &part, &probe, &index) < 0)
+        mapped_array items = array->core;
+        items.first = mapped_array_offset(&items, (size_t)at);
+        items.shape = &length;
+        if (search(array, &items, &probe, &index) < 0)
             return -1;
         if (index != MAPPED_NOT_FOUND)
             *found = at + (Py_ssize_t)index;

@@ -1,4 +1,4 @@
-/* Finds the part of an array that a subscript chooses. The conversion of an
+/* Selects the items of an array that a subscript means. The conversion of an
  * index may run any code; but that can't change an Array, and no memory of a
  * region is touched here. */
 #include "array.h"
@@ -13,7 +13,7 @@ static void take_all(const Array *array, int from, int count,
 }
 
 /* Converts an index or a slice of Python. A step of 0 stands for an index,
- * which leaves its dimension out of the part. */
+ * which leaves its dimension out of the selected. */
 static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
                        mapped_subscript *subscript)
 {
@@ -65,7 +65,7 @@ static int convert_keys(const Array *array, PyObject *keys,
     return at;
 }
 
-int array_select(const Array *array, PyObject *key, Part *part)
+int array_select(const Array *array, PyObject *key, CoreArray *selected)
 {
     mapped_subscript subscripts[MAX_DIMENSIONS];
     mapped_error error;
@@ -78,9 +78,9 @@ int array_select(const Array *array, PyObject *key, Part *part)
         count = -1;
     if (count < 0)
         return -1;
-    part->core.shape = part->shape;
-    part->core.strides = part->strides;
-    if (mapped_array_select(&array->core, subscripts, count, &part->core,
+    selected->core.shape = selected->shape;
+    selected->core.strides = selected->strides;
+    if (mapped_array_select(&array->core, subscripts, count, &selected->core,
                             &error) == MAPPED_OK)
         return 0;
     return raised_as_int(raise_of(array->owner, &error));

@@ -6,11 +6,12 @@ Extent view_extent(PyObject *self)
     return (Extent){view_owner(self), view_span(self), 0, true};
 }
 
-Region *array_described(PyObject *self, Part *part)
+Region *array_described(PyObject *self, CoreArray *array)
 {
     const State *state = PyType_GetModuleState(Py_TYPE(self));
-    part->core = (mapped_array){.shape = part->shape, .strides = part->strides};
-    return state == NULL ? NULL : array_of_object(state, self, &part->core);
+    array->core =
+        (mapped_array){.shape = array->shape, .strides = array->strides};
+    return state == NULL ? NULL : array_of_object(state, self, &array->core);
 }
 
 int array_extent(const Array *array, const char *operation, Extent *extent)

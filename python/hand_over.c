@@ -404,17 +404,17 @@ static int read_sizes(PyObject *tuple, Py_ssize_t *sizes, int count)
     return 0;
 }
 
-static int read_shape(PyObject *shape, PyObject *strides, Part *part)
+static int read_shape(PyObject *shape, PyObject *strides, CoreArray *made)
 {
     Py_ssize_t count = PyTuple_Size(shape);
     if (count < 1 || count > MAX_DIMENSIONS || PyTuple_Size(strides) != count)
         return raised_as_int(PyErr_Format(
             PyExc_ValueError, "not the shape and strides of an array"));
-    part->core.dimensions = (int)count;
-    part->core.shape = part->shape;
-    part->core.strides = part->strides;
-    return read_sizes(shape, part->shape, (int)count) < 0 ||
-                   read_sizes(strides, part->strides, (int)count) < 0
+    made->core.dimensions = (int)count;
+    made->core.shape = made->shape;
+    made->core.strides = made->strides;
+    return read_sizes(shape, made->shape, (int)count) < 0 ||
+                   read_sizes(strides, made->strides, (int)count) < 0
                ? -1
                : 0;
 }
@@ -443,28 +443,28 @@ static PyObject *hand_over__array(PyObject *self, PyObject *arguments)
     const State *state = PyModule_GetState(self);
     PyObject *object, *type, *shape, *strides;
     Py_ssize_t range[2], first;
-    Part part;
+    CoreArray made;
     char native = 0;
     Layout *layout = NULL;
     if (!PyArg_ParseTuple(arguments, "OOnnnO!O!", &object, &type, &range[0],
                           &range[1], &first, &PyTuple_Type, &shape,
                           &PyTuple_Type, &strides) ||
-        read_shape(shape, strides, &part) < 0)
+        read_shape(shape, strides, &made) < 0)
         return NULL;
-    part.core.first = (size_t)first;
+    made.core.first = (size_t)first;
     if (Py_IS_TYPE(type, state->layout)) {
         layout = layout_of(type);
-        part.core.item = mapped_item_of_record(layout->fields);
+        made.core.item = mapped_item_of_record(layout->fields);
     } else {
         const mapped_element *element = read_element(state, type, &native);
         if (element == NULL)
             return NULL;
-        part.core.item = mapped_item_of(element);
+        made.core.item = mapped_item_of(element);
     }
-    Region *owner = read_slice(state, object, range, &part.core.slice);
-    if (owner == NULL || check_array(owner, &part.core) < 0)
+    Region *owner = read_slice(state, object, range, &made.core.slice);
+    if (owner == NULL || check_array(owner, &made.core) < 0)
         return NULL;
-    return array_make(owner, layout, native, &part.core);
+    return array_make(owner, layout, native, &made.core);
 }
 
 static const char hand_over__record_doc[] =

@@ -182,14 +182,14 @@ ATTRIBUTE(view_suboffsets)
 
 static PyObject *contiguous_in(PyObject *self, char order)
 {
-    Part part;
-    if (array_described(self, &part) == NULL)
+    CoreArray array;
+    if (array_described(self, &array) == NULL)
         return NULL;
-    const Py_buffer buffer = {.len = (Py_ssize_t)array_bytes(&part.core),
-                              .itemsize = (Py_ssize_t)part.core.item.size,
-                              .ndim = part.core.dimensions,
-                              .shape = part.core.shape,
-                              .strides = part.core.strides};
+    const Py_buffer buffer = {.len = (Py_ssize_t)array_bytes(&array.core),
+                              .itemsize = (Py_ssize_t)array.core.item.size,
+                              .ndim = array.core.dimensions,
+                              .shape = array.core.shape,
+                              .strides = array.core.strides};
     return PyBool_FromLong(PyBuffer_IsContiguous(&buffer, order));
 }
 
@@ -210,8 +210,8 @@ ATTRIBUTE(view_contiguous)
 
 ATTRIBUTE(view_obj)
 {
-    Part part;
-    Region *owner = array_described(self, &part);
+    CoreArray array;
+    Region *owner = array_described(self, &array);
     if (owner == NULL)
         return NULL;
     owner = region_shown(owner);

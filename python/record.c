@@ -102,18 +102,18 @@ static PyObject *inner_records(const Record *record, const mapped_field *field)
                           .dimensions = 1,
                           .shape = &count};
     Py_ssize_t stride = (Py_ssize_t)array.item.size;
-    mapped_slice part;
+    mapped_slice bytes;
     mapped_error error;
     PyObject *result = NULL;
     array.strides = &stride;
-    if (mapped_slice_sub(record->slice, field->offset, field->item.size, &part,
+    if (mapped_slice_sub(record->slice, field->offset, field->item.size, &bytes,
                          &error) != MAPPED_OK)
         return raise_in(owner, "get", &error);
     Layout *layout = layout_inner(owner->state, field->item.record);
     if (layout == NULL)
         return NULL;
     if (field->item.kind == MAPPED_ITEM_RECORD)
-        result = record_new(owner, layout, part);
+        result = record_new(owner, layout, bytes);
     else
         result = array_make(owner, layout, 0, &array);
     Py_DECREF((PyObject *)layout);
@@ -243,9 +243,10 @@ static PyObject *record_subscript(PyObject *self, PyObject *key)
 {
     if (PySlice_Check(key)) {
         PyObject *values = values_of(self);
-        PyObject *part = values == NULL ? NULL : PyObject_GetItem(values, key);
+        PyObject *chosen =
+            values == NULL ? NULL : PyObject_GetItem(values, key);
         Py_XDECREF(values);
-        return part;
+        return chosen;
     }
     const mapped_field *field = field_of_key(self, key);
     return field == NULL ? NULL : get_field(self, field);
@@ -300,8 +301,7 @@ static bool is_long(const Layout *layout)
                                0) > MAX_SHOWN_BYTES;
 }
 
-/* Returns a tuple of the values with no part of the region in it: records
- * inside are tuples too. */
+/* Returns a tuple of copies of the values, in which records are tuples too. */
 static PyObject *copy_values(const Record *record)
 {
     const mapped_field whole = {

@@ -85,7 +85,7 @@ COLD PyObject *view_strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
 {
     Py_ssize_t length, stride;
     mapped_array bytes = {.shape = &length, .strides = &stride};
-    Part part = {.core = {.shape = part.shape, .strides = part.strides}};
+    CoreArray made = {.core = {.shape = made.shape, .strides = made.strides}};
     mapped_error error;
     Region *owner = array_of_object(view_owner(self)->state, self, &bytes);
     if (require_open(owner, "") < 0)
@@ -93,16 +93,16 @@ COLD PyObject *view_strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
     Py_ssize_t count = PySlice_AdjustIndices(length, &start, &stop, step);
     const mapped_subscript subscript = {
         .start = start, .length = count, .step = step};
-    if (mapped_array_select(&bytes, &subscript, 1, &part.core, &error) !=
+    if (mapped_array_select(&bytes, &subscript, 1, &made.core, &error) !=
         MAPPED_OK)
         return raise_of(owner, &error);
-    return array_make(owner, NULL, 0, &part.core);
+    return array_make(owner, NULL, 0, &made.core);
 }
 
 static PyObject *slice_from_key(PyObject *self, PyObject *key)
 {
     Py_ssize_t start, stop, step;
-    mapped_slice part;
+    mapped_slice sub;
     mapped_error error;
     if (PySlice_Unpack(key, &start, &stop, &step) < 0)
         return NULL;
@@ -112,10 +112,10 @@ static PyObject *slice_from_key(PyObject *self, PyObject *key)
     start = bound_from_start(start, (Py_ssize_t)span.length);
     stop = bound_from_start(stop, (Py_ssize_t)span.length);
     size_t length = stop > start ? (size_t)(stop - start) : 0;
-    if (mapped_slice_sub(span, (size_t)start, length, &part, &error) !=
+    if (mapped_slice_sub(span, (size_t)start, length, &sub, &error) !=
         MAPPED_OK)
         return raise_of(view_owner(self), &error);
-    return slice_new(view_owner(self), part.offset, part.length);
+    return slice_new(view_owner(self), sub.offset, sub.length);
 }
 
 COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
@@ -203,7 +203,7 @@ const char view_slice_doc[] = PyDoc_STR(
 static PyObject *view_slice_with(PyObject *self, PyObject *const *values)
 {
     size_t offset, length;
-    mapped_slice part;
+    mapped_slice sub;
     mapped_error error;
     if (convert_offset(values[0], &offset) < 0 ||
         convert_size(values[1], "length", &length) < 0)
@@ -211,9 +211,9 @@ static PyObject *view_slice_with(PyObject *self, PyObject *const *values)
     mapped_slice span = view_span(self);
     if (offset_place(view_owner(self), span.length, &offset) < 0)
         return NULL;
-    if (mapped_slice_sub(span, offset, length, &part, &error) != MAPPED_OK)
+    if (mapped_slice_sub(span, offset, length, &sub, &error) != MAPPED_OK)
         return raise_of(view_owner(self), &error);
-    return slice_new(view_owner(self), part.offset, part.length);
+    return slice_new(view_owner(self), sub.offset, sub.length);
 }
 
 KEYWORD_METHOD(view_slice, view_slice_with, "slice", 2, 2, "offset", "length")

@@ -45,15 +45,15 @@ static mapped_status check_range(mapped_slice slice, size_t offset, size_t n,
 }
 
 mapped_status mapped__slice_sub_slow(mapped_slice slice, size_t offset,
-                                     size_t length, mapped_slice *part,
+                                     size_t length, mapped_slice *sub,
                                      mapped_error *error)
 {
     mapped_status status = check_range(slice, offset, length, error);
     if (status != MAPPED_OK)
         return status;
-    part->region = slice.region;
-    part->offset = slice.offset + offset;
-    part->length = length;
+    sub->region = slice.region;
+    sub->offset = slice.offset + offset;
+    sub->length = length;
     return MAPPED_OK;
 }
 

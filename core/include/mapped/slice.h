@@ -23,12 +23,12 @@ typedef struct mapped_slice {
  * region is closed. For NULL the slice is closed. */
 MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region);
 
-/* Sets `*part` to `length` bytes of `slice` from `offset` on. MAPPED_RANGE if
+/* Sets `*sub` to `length` bytes of `slice` from `offset` on. MAPPED_RANGE if
  * they are not all inside the slice and inside the region's present length;
- * MAPPED_CLOSED. `part` may point to `slice` itself. Meets no fault. */
+ * MAPPED_CLOSED. `sub` may point to `slice` itself. Meets no fault. */
 MAPPED__MUST_USE MAPPED__INLINE mapped_status
 mapped_slice_sub(mapped_slice slice, size_t offset, size_t length,
-                 mapped_slice *part, mapped_error *error);
+                 mapped_slice *sub, mapped_error *error);
 
 /* Answers MAPPED_OK if all of the slice can be accessed now, else MAPPED_CLOSED
  * or, if the region has shrunk, MAPPED_RANGE. Meets no fault: a page is found
@@ -113,7 +113,7 @@ mapped_block_leave(mapped_slice slice, mapped_error *error);
 mapped_slice mapped__region_slice_slow(mapped_region *region);
 MAPPED__MUST_USE mapped_status mapped__slice_sub_slow(mapped_slice slice,
                                                       size_t offset, size_t n,
-                                                      mapped_slice *part,
+                                                      mapped_slice *sub,
                                                       mapped_error *error);
 MAPPED__MUST_USE mapped_status mapped__slice_enter_slow(mapped_slice slice,
                                                         size_t offset, size_t n,
@@ -178,15 +178,15 @@ MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region)
 }
 
 MAPPED__INLINE mapped_status mapped_slice_sub(mapped_slice slice, size_t offset,
-                                              size_t length, mapped_slice *part,
+                                              size_t length, mapped_slice *sub,
                                               mapped_error *error)
 {
     if (MAPPED__UNLIKELY(!mapped__slice_is_plain(slice, offset, length)))
         return mapped__slice_sub_slow(mapped__slice_anew(slice), offset, length,
-                                      part, error);
-    part->region = slice.region;
-    part->offset = slice.offset + offset;
-    part->length = length;
+                                      sub, error);
+    sub->region = slice.region;
+    sub->offset = slice.offset + offset;
+    sub->length = length;
     return MAPPED_OK;
 }
 
