@@ -1,7 +1,7 @@
 /* The type Atomic: a word of a Region that is loaded, changed and waited for in
  * one step. Like a Slice it borrows: user value 1 is the Region. */
 #include "typed.h"
-#include "wait.h"
+#include "sharing.h"
 
 typedef struct mlua_atomic {
     mlua_slice bytes; /* the bytes of the word */

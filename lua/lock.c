@@ -2,7 +2,7 @@
  * goes out of scope. */
 #include <string.h>
 
-#include "wait.h"
+#include "sharing.h"
 
 typedef struct mlua_lock {
     mlua_resource resource; /* first: a pointer to it is one to the lock */

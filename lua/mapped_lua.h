@@ -507,20 +507,6 @@ int mlua_record_index(lua_State *L);
 int mlua_windows_index(lua_State *L); /* windows.c */
 int mlua_atomic_index(lua_State *L);  /* atomic.c: also for Lock, Mutex, Ring */
 
-/* Windows: an iterator over the windows of a file. */
-typedef struct mlua_windows {
-    mlua_resource resource;
-    mapped_windows core;
-    mlua_region *window; /* the last window's Region; NULL before the first */
-} mlua_windows;
-
-/* windows.c: returns the Windows at `arg`; raises if it is none or is closed.
- */
-mlua_windows *mlua_check_open_windows(lua_State *L, int arg);
-/* windows.c: closes the Region of a window; does nothing to NULL. */
-void mlua_close_window(lua_State *L, mlua_region *window);
-int mlua_windows_lines(lua_State *L); /* windows_lines.c: the method lines */
-
 /* lock.c: does the Lock at `arg` still hold its bytes? */
 bool mlua_lock_is_held(lua_State *L, int arg);
 

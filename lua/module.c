@@ -1,6 +1,6 @@
 /* Puts the module together. Each topic has a file with tables of methods, which
  * the lists here assign to the types. */
-#include "ring.h"
+#include "sharing.h"
 
 static const luaL_Reg *const region_methods[] = {
     mlua_slice_methods, mlua_bytes_methods,   mlua_typed_methods,

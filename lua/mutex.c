@@ -1,6 +1,6 @@
 /* The type Mutex: a robust lock in shared memory. Like a Slice it borrows: user
  * value 1 is the Region. */
-#include "wait.h"
+#include "sharing.h"
 
 typedef struct mlua_mutex {
     mlua_slice bytes; /* the bytes of the word */

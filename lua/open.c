@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include "wait.h"
+#include "sharing.h"
 
 /* A key of a script's table may have zero bytes, which strcmp can't see. */
 static bool is_one_of(lua_State *L, int at, const char *const names[])

@@ -2,7 +2,7 @@
  * with the results and the errors of string.*. A compiled pattern is used only
  * until Lua may collect garbage, or as long as it is on the stack. */
 #include <string.h>
-#include "needle.h"
+#include "search.h"
 
 /* Returns the compiled pattern at `arg`, whose string is `text`. It is valid
  * until Lua may collect garbage; if the cache's slots don't have it, it is also

@@ -7,7 +7,7 @@
  * made before an end is held. */
 #include <string.h>
 
-#include "ring.h"
+#include "sharing.h"
 
 static void let_go(ring_end *end)
 {

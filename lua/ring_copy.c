@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "ring.h"
+#include "sharing.h"
 
 /* Who sends or receives while this Ring holds that end would wait for itself.
  * Asked after the last allocation, which may have run a finalizer. */

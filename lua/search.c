@@ -1,7 +1,7 @@
 /* Searches for plain bytes, in place: the methods rfind, count, startswith and
  * endswith, and find without a pattern. A needle's bytes may be those of a
  * region; then they are exported during the search. */
-#include "needle.h"
+#include "search.h"
 
 void mlua_prepare_needle(lua_State *L, const char *operation)
 {

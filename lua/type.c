@@ -1,4 +1,5 @@
 /* The function type, which tells our objects from everything else. */
+#include "search.h"
 #include "typed.h"
 
 static const char *const names[] = {

@@ -1,6 +1,6 @@
 /* Waits in turns. The command `lua` handles a signal by a hook that it sets in
  * the main thread: that is what the end of a turn looks for. */
-#include "wait.h"
+#include "sharing.h"
 
 uint64_t mlua_opt_deadline(lua_State *L, int arg)
 {

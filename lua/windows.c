@@ -7,7 +7,7 @@
  *
  * Any allocation may run a finalizer that uses or closes the same Windows. So
  * what was read from a Windows is read anew after each allocation. */
-#include "needle.h"
+#include "search.h"
 
 static mlua_windows *check_windows(lua_State *L, int arg)
 {

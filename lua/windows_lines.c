@@ -16,7 +16,7 @@
  * A Region must be allocated before the window can be mapped into it. This may
  * run a finalizer that calls the same iterator or closes the Windows. So the
  * line is looked for again, and the window that is wanted then is mapped. */
-#include "mapped_lua.h"
+#include "search.h"
 
 typedef enum search_state {
     FIND_LINE,

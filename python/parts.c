@@ -5,7 +5,7 @@
  * Two threads may ask one iterator at the same time. So a call that may run
  * unlocked works with copies of the fields that say how far the iterator is,
  * and stores them back only if no other call has done so meanwhile. */
-#include "needle.h"
+#include "source.h"
 #include "unlocked.h"
 
 typedef struct PartsIterator PartsIterator;

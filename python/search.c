@@ -2,7 +2,7 @@
  * those of bytes. Arguments are converted first, which may run the code of
  * others; the bytes that are searched are looked up after that. A long search
  * runs unlocked. */
-#include "needle.h"
+#include "source.h"
 #include "unlocked.h"
 
 #include <string.h>

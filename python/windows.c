@@ -7,11 +7,9 @@
  * object meanwhile. So each call counts as a use, and after a close the last
  * use closes the file. The place changes only with the lock held, so that
  * threads that share the object get different windows. */
-#include "unlocked.h"
-#include "windows.h"
-
-#include "needle.h"
 #include "open.h"
+#include "source.h"
+#include "unlocked.h"
 
 int windows_require_open(const Windows *self)
 {

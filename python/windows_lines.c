@@ -4,8 +4,8 @@
  * Two threads may ask one iterator at the same time. So each call works with a
  * copy of the iterator's state, a Search, which becomes the state of the
  * iterator once a line has been found. */
+#include "open.h"
 #include "unlocked.h"
-#include "windows.h"
 
 typedef struct Lines {
     PyObject_HEAD Windows *windows;

@@ -1,7 +1,9 @@
 /* What the kind of a file system, the seals of memory and the times that only
- * Linux knows say about files. */
+ * Linux knows say about files; and streams of the C library over other bytes
+ * than a file's, which only its C libraries have. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -114,5 +116,20 @@ mapped_status mapped__path_identify(const char *path,
     identity->device = (uint64_t)known.st_dev;
     identity->serial = (uint64_t)known.st_ino;
     identity->birth = 0;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__stream_open(void *context,
+                                  const mapped__stream_calls *calls,
+                                  bool writable, FILE **stream,
+                                  mapped_error *error)
+{
+    const cookie_io_functions_t functions = {.read = calls->read,
+                                             .write =
+                                                 writable ? calls->write : NULL,
+                                             .seek = calls->seek};
+    *stream = fopencookie(context, writable ? "r+" : "r", functions);
+    if (*stream == NULL)
+        return mapped_error_set_system(error, errno, "fopencookie");
     return MAPPED_OK;
 }

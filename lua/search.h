@@ -1,7 +1,7 @@
-/* Searching for plain bytes: what the files share whose methods do it. All of
- * it is in search.c. */
-#ifndef MAPPED_LUA_NEEDLE_H
-#define MAPPED_LUA_NEEDLE_H
+/* What the files share that search for plain bytes: needles, which are in
+ * search.c, and the type Windows. */
+#ifndef MAPPED_LUA_SEARCH_H
+#define MAPPED_LUA_SEARCH_H
 
 #include "mapped_lua.h"
 
@@ -33,5 +33,19 @@ mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
  * the needle at argument 2. Pushes the result and returns how many values that
  * is. */
 int mlua_find_plain(lua_State *L, mapped_slice subject, size_t offset);
+
+/* Windows: an iterator over the windows of a file. */
+typedef struct mlua_windows {
+    mlua_resource resource;
+    mapped_windows core;
+    mlua_region *window; /* the last window's Region; NULL before the first */
+} mlua_windows;
+
+/* windows.c: returns the Windows at `arg`; raises if it is none or is closed.
+ */
+mlua_windows *mlua_check_open_windows(lua_State *L, int arg);
+/* windows.c: closes the Region of a window; does nothing to NULL. */
+void mlua_close_window(lua_State *L, mlua_region *window);
+int mlua_windows_lines(lua_State *L); /* windows_lines.c: the method lines */
 
 #endif
