@@ -16,7 +16,9 @@ mlua_array *mlua_test_array(lua_State *L, int arg)
     return self;
 }
 
-mlua_array *mlua_check_array(lua_State *L, int arg)
+/* Returns the Array or Records at `arg`; raises if it is neither, or is closed.
+ */
+static mlua_array *check_array(lua_State *L, int arg)
 {
     mlua_array *self = mlua_test_array(L, arg);
     if (self == NULL)
@@ -91,7 +93,7 @@ static int array_sub(lua_State *L)
     lua_Integer from, to;
     size_t index;
     mlua_at_most(L, 3);
-    copy = *mlua_check_array(L, 1);
+    copy = *check_array(L, 1);
     from = mlua_check_integer(L, 2);
     to = mlua_opt_integer(L, 3, -1);
     copy.count = (ptrdiff_t)mlua_clamp(from, to, (size_t)copy.count, &index);
@@ -103,7 +105,7 @@ static int array_sub(lua_State *L)
 static int array_bytes(lua_State *L)
 {
     mlua_at_most(L, 1);
-    mlua_push_slice(L, 1, mlua_check_array(L, 1)->bytes.slice);
+    mlua_push_slice(L, 1, check_array(L, 1)->bytes.slice);
     return 1;
 }
 
@@ -152,7 +154,7 @@ int mlua_array_index(lua_State *L)
 
 static int array_newindex(lua_State *L)
 {
-    mlua_array *self = mlua_check_array(L, 1);
+    mlua_array *self = check_array(L, 1);
     size_t index = mlua_check_span(L, 2, MLUA_REQUIRED, 1, (size_t)self->count);
     size_t offset = index * (size_t)self->stride;
     const char *wrong;
@@ -172,13 +174,13 @@ static int array_newindex(lua_State *L)
 
 static int array_len(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)mlua_check_array(L, 1)->count);
+    lua_pushinteger(L, (lua_Integer)check_array(L, 1)->count);
     return 1;
 }
 
 static int array_next(lua_State *L)
 {
-    mlua_array *self = mlua_check_array(L, 1);
+    mlua_array *self = check_array(L, 1);
     lua_Integer i = mlua_check_integer(L, 2);
     if (i < 0 || i >= self->count)
         return 0;
@@ -190,7 +192,7 @@ static int array_next(lua_State *L)
 /* Like ipairs, without a look-up by metamethod for each item. */
 static int array_pairs(lua_State *L)
 {
-    mlua_check_array(L, 1);
+    check_array(L, 1);
     mlua_push_shared(L);
     lua_pushcclosure(L, array_next, MLUA_SHARED);
     lua_pushvalue(L, 1);
@@ -243,7 +245,7 @@ static int array_totable(lua_State *L)
     mapped_error error;
     size_t first, n, at, block_items;
     mlua_at_most(L, 3);
-    copy = *mlua_check_array(L, 1);
+    copy = *check_array(L, 1);
     n = mlua_opt_range(L, 2, (size_t)copy.count, &first);
     block_items =
         copy.item.size < BLOCK_BYTES ? BLOCK_BYTES / copy.item.size : 1;
@@ -312,7 +314,7 @@ static int array_copy_from(lua_State *L)
     lua_Integer count;
     unsigned char *values;
     mlua_at_most(L, 3);
-    copy = *mlua_check_array(L, 1);
+    copy = *check_array(L, 1);
     mlua_check_writable(L, "copy_from", &copy.bytes);
     if (!(lua_istable(L, 2) || lua_isuserdata(L, 2)))
         mlua_raise_type(L, 2, "table or mapped.Array");

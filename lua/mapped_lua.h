@@ -467,10 +467,6 @@ mlua_region *mlua_check_region(lua_State *L, int arg);
 /* region.c: closes the Region, and ends its export. */
 mapped_status mlua_close_region(mlua_region *self, mapped_error *error);
 
-/* region.c: mlua_charge for a Region whose pages are the process's own; does
- * nothing for others. */
-void mlua_charge_region(lua_State *L, mlua_region *self);
-
 /* open.c: raises unless the value at `arg` is missing or is a table that has no
  * other options than these. */
 void mlua_check_options(lua_State *L, int arg, const char *const names[]);

@@ -50,12 +50,22 @@ mlua_region *mlua_push_region(lua_State *L, const char *path)
     return self;
 }
 
+/* Calls mlua_charge for a Region whose pages are the process's own; does
+ * nothing for others. */
+static void charge_region(lua_State *L, mlua_region *self)
+{
+    if (self->has_private_pages)
+        mlua_charge(L, &self->resource,
+                    mapped_region_length(self->region) +
+                        mapped_region_copied(self->region));
+}
+
 void mlua_finish_region(lua_State *L, mlua_region *self)
 {
     lua_pushvalue(L, lua_upvalueindex(MLUA_REGION));
     lua_setmetatable(L, -2);
     mlua_add_resource(L, &self->resource, free_region);
-    mlua_charge_region(L, self);
+    charge_region(L, self);
 }
 
 /* Ends the export, if there is one; MAPPED_FAULT if a page of it was lost. */
@@ -90,7 +100,7 @@ static int region_close(lua_State *L)
     mlua_at_most(L, 1);
     self = mlua_check_region(L, 1);
     status = mlua_close_region(self, &error);
-    mlua_charge_region(L, self);
+    charge_region(L, self);
     return mlua_result_or_fault(L, status, &error);
 }
 
@@ -111,7 +121,7 @@ static int region_close_metamethod(lua_State *L)
                     "until it is collected",
                     0);
     if (!self->has_export)
-        mlua_charge_region(L, self);
+        charge_region(L, self);
     if (export_status == MAPPED_FAULT && lua_isnoneornil(L, 2))
         return mlua_raise(L, &error);
     return 0;
@@ -183,14 +193,6 @@ static int view_topointer(lua_State *L)
 const luaL_Reg mlua_pointer_methods[] = {{"topointer", view_topointer},
                                          {NULL, NULL}};
 
-void mlua_charge_region(lua_State *L, mlua_region *self)
-{
-    if (self->has_private_pages)
-        mlua_charge(L, &self->resource,
-                    mapped_region_length(self->region) +
-                        mapped_region_copied(self->region));
-}
-
 static int region_resize(lua_State *L)
 {
     mlua_region *self;
@@ -205,7 +207,7 @@ static int region_resize(lua_State *L)
         status = mapped_region_resize(self->region, n, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_OK)
-        mlua_charge_region(L, self);
+        charge_region(L, self);
     return mlua_result(L, status, &error);
 }
 
@@ -234,7 +236,7 @@ static int region_append(lua_State *L)
         status = append(self->region, &data, &error);
     } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_OK)
-        mlua_charge_region(L, self);
+        charge_region(L, self);
     return mlua_result(L, status, &error);
 }
 
@@ -259,7 +261,7 @@ static int region_refresh(lua_State *L)
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    mlua_charge_region(L, self);
+    charge_region(L, self);
     lua_pushstring(L, mapped_change_text(change));
     return 1;
 }

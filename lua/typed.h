@@ -36,10 +36,6 @@ MAPPED__INLINE mapped_array mlua_core_array(mlua_array *array)
                           .strides = &array->stride};
 }
 
-/* array.c: returns the Array or Records at `arg`; raises if it is neither, or
- * is closed. */
-mlua_array *mlua_check_array(lua_State *L, int arg);
-
 /* array.c: returns the Array or Records at `arg`, which may be closed, or NULL.
  */
 mlua_array *mlua_test_array(lua_State *L, int arg);

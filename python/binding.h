@@ -456,10 +456,6 @@ PyObject *view_iterate(PyObject *self);
 int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
 void view_release_buffer(PyObject *self, Py_buffer *buffer);
 
-/* Calls mapped_export_begin. Returns 0, or -1 with an exception: a FaultError
- * if a page is known to be lost. */
-int export_begin(Region *owner, mapped_slice slice, mapped_export *new_export);
-
 /* Does the rest of a getbuffer, once the buffer has its length, format, shape
  * and strides; leaves out what was not asked for. */
 int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,

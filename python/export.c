@@ -4,14 +4,6 @@
  * was lost meanwhile. */
 #include "binding.h"
 
-int export_begin(Region *owner, mapped_slice slice, mapped_export *new_export)
-{
-    mapped_error error;
-    if (mapped_export_begin(slice, new_export, &error) == MAPPED_OK)
-        return 0;
-    return raised_as_int(raise_of(owner, &error));
-}
-
 /* A request such as PyBUF_STRIDES has several bits: are all of them in `flags`?
  */
 static bool asks(int flags, int request)
@@ -67,13 +59,14 @@ static int fit_to_request(Py_buffer *buffer, int flags)
  * exception. */
 static void *begin_export(Region *owner, mapped_slice slice, Py_buffer *buffer)
 {
+    mapped_error error;
     mapped_export *new_export = PyMem_Malloc(sizeof *new_export);
     buffer->obj = NULL;
     if (new_export == NULL)
         return PyErr_NoMemory();
-    if (export_begin(owner, slice, new_export) < 0) {
+    if (mapped_export_begin(slice, new_export, &error) != MAPPED_OK) {
         PyMem_Free(new_export);
-        return NULL;
+        return raise_of(owner, &error);
     }
     buffer->internal = new_export;
     return new_export->data;

@@ -40,7 +40,9 @@ PyObject *hand_over_reduced(const State *state, const char *function,
     return reduced;
 }
 
-void *hand_over_refuse(const char *what, PyObject *object, const char *why)
+/* Raises the TypeError of an object that can't be pickled or copied: "cannot
+ * `what` <Region object>: `why`". */
+static void *refuse(const char *what, PyObject *object, const char *why)
 {
     PyObject *text = shown(object);
     if (text != NULL)
@@ -51,8 +53,7 @@ void *hand_over_refuse(const char *what, PyObject *object, const char *why)
 
 static PyObject *refuse_copy(PyObject *self)
 {
-    return hand_over_refuse("copy", self,
-                            "slices share its memory, bytes() copies it");
+    return refuse("copy", self, "slices share its memory, bytes() copies it");
 }
 
 const char view___copy___doc[] = COPY_DOC("__copy__($self, /)");
@@ -128,8 +129,7 @@ static PyObject *reduce_region(Region *region)
     mapped_region *core = core_of((PyObject *)region);
     if (!TRY_TWICE(origin_core(core, &origin, &error), &error))
         return error.status == MAPPED_UNSUPPORTED
-                   ? hand_over_refuse("pickle", (PyObject *)region,
-                                      error.operation)
+                   ? refuse("pickle", (PyObject *)region, error.operation)
                    : raise_in(region, "pickle", &error);
     if (region->original != NULL)
         origin.mode = MAPPED_MODE_READ;

@@ -9,10 +9,6 @@
 PyObject *hand_over_reduced(const State *state, const char *function,
                             PyObject *arguments);
 
-/* Raises the TypeError of an object that can't be pickled or copied: "cannot
- * `what` <Region object>: `why`". */
-void *hand_over_refuse(const char *what, PyObject *object, const char *why);
-
 #define REDUCE_DOC                                                           \
     PyDoc_STR("__reduce_ex__($self, protocol, /)\n--\n\n"                    \
               "Reduce to what it is made from again, for pickle: memory\n"   \

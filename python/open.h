@@ -38,9 +38,6 @@ typedef struct Windows {
     bool is_closed;
 } Windows;
 
-/* Raises and returns -1 if the windows are closed; else returns 0. */
-int windows_require_open(const Windows *self);
-
 /* Every use of `core` is between these two. windows_begin raises and returns -1
  * if the windows are closed; else it returns 0. */
 int windows_begin(Windows *self);

@@ -11,7 +11,8 @@
 #include "source.h"
 #include "unlocked.h"
 
-int windows_require_open(const Windows *self)
+/* Raises and returns -1 if the windows are closed; else returns 0. */
+static int require_open_windows(const Windows *self)
 {
     if (!self->is_closed)
         return 0;
@@ -25,7 +26,7 @@ int windows_require_open(const Windows *self)
 
 int windows_begin(Windows *self)
 {
-    if (windows_require_open(self) < 0)
+    if (require_open_windows(self) < 0)
         return -1;
     self->uses++;
     return 0;
@@ -353,7 +354,7 @@ static PyObject *windows_lines_with(PyObject *self, PyObject *const *values)
     uint32_t keep_newlines = 0;
     if (convert_flag(values[0], 1, &keep_newlines) < 0)
         return NULL;
-    if (windows_require_open((Windows *)self) < 0)
+    if (require_open_windows((Windows *)self) < 0)
         return NULL;
     return windows_lines_new((Windows *)self, keep_newlines != 0);
 }
@@ -394,7 +395,7 @@ static const char windows___enter___doc[] =
 
 static PyObject *windows___enter__(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    if (windows_require_open((Windows *)self) < 0)
+    if (require_open_windows((Windows *)self) < 0)
         return NULL;
     return Py_NewRef(self);
 }

@@ -46,7 +46,8 @@ mapped_status mapped__paging_check(mapped_slice slice, const char *operation,
     return status;
 }
 
-size_t mapped__paging_unit(const mapped__region *self)
+/* The size of the region's pages, which may be huge ones. */
+static size_t page_size(const mapped__region *self)
 {
     return self->mapping.page != 0 ? self->mapping.page : mapped__page_size();
 }
@@ -54,7 +55,7 @@ size_t mapped__paging_unit(const mapped__region *self)
 mapped__pages mapped__paging_outward(const mapped__region *self,
                                      unsigned char *first, size_t n)
 {
-    const size_t unit = mapped__paging_unit(self);
+    const size_t unit = page_size(self);
     size_t before = (uintptr_t)first % unit;
     size_t length = before + n;
     (void)mapped_round_up(before + n, unit, &length);
@@ -67,7 +68,7 @@ mapped__pages mapped__paging_outward(const mapped__region *self,
 static mapped__pages inward(mapped_slice slice, unsigned char *first)
 {
     const mapped__region *self = mapped__region_of(slice.region);
-    const size_t unit = mapped__paging_unit(self);
+    const size_t unit = page_size(self);
     mapped__pages outer = mapped__paging_outward(self, first, slice.length);
     unsigned char *start = outer.start;
     unsigned char *end = outer.start + outer.length;

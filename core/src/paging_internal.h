@@ -18,9 +18,6 @@ typedef struct mapped__pages {
 mapped_status mapped__paging_check(mapped_slice slice, const char *operation,
                                    mapped_error *error);
 
-/* The size of the region's pages, which may be huge ones. */
-size_t mapped__paging_unit(const mapped__region *self);
-
 /* All pages that [first, first + n) has a byte of. */
 mapped__pages mapped__paging_outward(const mapped__region *self,
                                      unsigned char *first, size_t n);
