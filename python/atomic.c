@@ -5,7 +5,7 @@
 #include "value.h"
 
 typedef struct Atomic {
-    PyObject_HEAD Region *owner;
+    Owned owned;
     mapped_atomic core;
 } Atomic;
 
@@ -29,12 +29,9 @@ PyObject *atomic_new(PyObject *view, const mapped_element *element,
 {
     mapped_error error;
     Region *owner = view_owner(view);
-    PyObject *made = (PyObject *)PyObject_GC_New(Atomic, owner->state->atomic);
+    PyObject *made = owned_new(owner->state->atomic, owner);
     if (made == NULL)
         return NULL;
-    atomic_of(made)->owner = (Region *)Py_NewRef((PyObject *)owner);
-    if (owner->is_wrap)
-        PyObject_GC_Track(made);
     if (mapped_atomic_at(view_span(view), element, offset,
                          &atomic_of(made)->core, &error) == MAPPED_OK)
         return made;
@@ -56,30 +53,12 @@ static PyObject *view_atomic_with(PyObject *self, PyObject *const *values)
 
 KEYWORD_METHOD(view_atomic, view_atomic_with, "atomic", 1, 2, "code", "offset")
 
-static void atomic_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    Region *owner = atomic_of(self)->owner;
-    PyObject_GC_UnTrack(self);
-    PyObject_GC_Del(self);
-    Py_DECREF((PyObject *)owner);
-    Py_DECREF(type);
-}
-
-/* There is no tp_clear, as for a Slice. */
-static int atomic_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT((PyObject *)atomic_of(self)->owner);
-    return 0;
-}
-
 static PyObject *atomic_repr(PyObject *self)
 {
     const Atomic *atomic = atomic_of(self);
     return PyUnicode_FromFormat(
         "<mapped.Atomic %s offset=%zu of %R>", atomic->core.element->name,
-        atomic->core.word.offset, (PyObject *)atomic->owner);
+        atomic->core.word.offset, (PyObject *)atomic->owned.owner);
 }
 
 static int convert_order(PyObject *object, mapped_order *order)
@@ -116,7 +95,7 @@ static PyObject *result_of(const Atomic *atomic, mapped_status status,
                            mapped_value value, const mapped_error *error)
 {
     return status == MAPPED_OK ? value_object(atomic->core.element, value)
-                               : raise_of(atomic->owner, error);
+                               : raise_of(atomic->owned.owner, error);
 }
 
 #define ORDER_DOC                                                            \
@@ -162,10 +141,10 @@ static PyObject *atomic_store_with(PyObject *self, PyObject *const *values)
     const Atomic *atomic = atomic_of(self);
     if (convert_operand(atomic, values[0], &value) < 0 ||
         convert_order(values[1], &order) < 0 ||
-        require_writable(atomic->owner, "store") < 0)
+        require_writable(atomic->owned.owner, "store") < 0)
         return NULL;
     if (mapped_atomic_store(&atomic->core, value, order, &error) != MAPPED_OK)
-        return raise_of(atomic->owner, &error);
+        return raise_of(atomic->owned.owner, &error);
     Py_RETURN_NONE;
 }
 
@@ -181,7 +160,7 @@ static KEYWORD_METHOD(atomic_store, atomic_store_with, "store", 1, 2, "value",
     const Atomic *atomic = atomic_of(self);
     if (convert_operand(atomic, values[0], &value) < 0 ||
         convert_order(values[1], &order) < 0 ||
-        require_writable(atomic->owner, "update") < 0)
+        require_writable(atomic->owned.owner, "update") < 0)
         return NULL;
     mapped_status status = mapped_atomic_update(&atomic->core, operation, value,
                                                 order, &before, &error);
@@ -224,7 +203,7 @@ static PyObject *atomic_compare_exchange_with(PyObject *self,
     if (convert_operand(atomic, values[0], &expected) < 0 ||
         convert_operand(atomic, values[1], &desired) < 0 ||
         convert_order(values[2], &order) < 0 ||
-        require_writable(atomic->owner, "compare_exchange") < 0)
+        require_writable(atomic->owned.owner, "compare_exchange") < 0)
         return NULL;
     mapped_status status = mapped_atomic_compare_exchange(
         &atomic->core, expected, desired, order, &before, &error);
@@ -295,7 +274,7 @@ static PyObject *atomic_notify_with(PyObject *self, PyObject *const *values)
         return NULL;
     uint32_t most = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
     if (mapped_atomic_notify(&atomic->core, most, &woken, &error) != MAPPED_OK)
-        return raise_of(atomic->owner, &error);
+        return raise_of(atomic->owned.owner, &error);
     return PyLong_FromUnsignedLong(woken);
 }
 
@@ -311,9 +290,9 @@ static METHOD_ONE(atomic___reduce_ex__)
     mapped_slice word = atomic->core.word;
     (void)argument;
     if (mapped_slice_check(word, &error) != MAPPED_OK)
-        return raise_in(atomic->owner, "pickle", &error);
-    return hand_over_reduced(atomic->owner->state, "_atomic",
-                             Py_BuildValue("(Osn)", atomic->owner,
+        return raise_in(atomic->owned.owner, "pickle", &error);
+    return hand_over_reduced(atomic->owned.owner->state, "_atomic",
+                             Py_BuildValue("(Osn)", atomic->owned.owner,
                                            atomic->core.element->name,
                                            (Py_ssize_t)word.offset));
 }
@@ -334,7 +313,7 @@ static PyMethodDef atomic_methods[] = {
     {NULL, NULL, 0, NULL}};
 
 GETTER(atomic, region, REGION_DOC,
-       Py_NewRef((PyObject *)region_shown(atomic_of(self)->owner)))
+       Py_NewRef((PyObject *)region_shown(atomic_of(self)->owned.owner)))
 GETTER(atomic, offset, "Where the word begins, in bytes of the region.",
        PyLong_FromSize_t(atomic_of(self)->core.word.offset))
 
@@ -348,8 +327,8 @@ static const char atomic_doc[] = PyDoc_STR(
     "other language's atomics of that width mean the same by it.");
 
 static PyType_Slot atomic_slots[] = {{Py_tp_doc, (void *)atomic_doc},
-                                     {Py_tp_dealloc, atomic_dealloc},
-                                     {Py_tp_traverse, atomic_traverse},
+                                     {Py_tp_dealloc, owned_dealloc},
+                                     {Py_tp_traverse, owned_traverse},
                                      {Py_tp_repr, atomic_repr},
                                      {Py_tp_methods, atomic_methods},
                                      {Py_tp_getset, atomic_attributes},

@@ -128,6 +128,26 @@ struct Region {
     Region *next;          /* the next one in State.dealloc_queue */
 };
 
+/* What an object begins with that keeps a Region. */
+typedef struct Owned {
+    PyObject_HEAD Region *owner;
+} Owned;
+
+/* owned.c: makes an object of such a type; what follows the Owned in it is not
+ * initialised. */
+PyObject *owned_new(PyTypeObject *type, Region *owner);
+
+/* The same, called with the arguments of the type's constructor: a Region or
+ * Slice that can be written, whose bytes are `*span`. */
+PyObject *owned_create(PyTypeObject *type, const char *name,
+                       PyObject *arguments, PyObject *keywords,
+                       mapped_slice *span);
+
+/* The slots of these types. A type that keeps more has a tp_dealloc of its own,
+ * which untracks the object, releases that, and then calls this one. */
+void owned_dealloc(PyObject *self);
+int owned_traverse(PyObject *self, visitproc visit, void *arg);
+
 /* The bytes that an object of ours stands for, from its first to its last. */
 typedef struct Extent {
     Region *owner;

@@ -206,9 +206,9 @@ METHOD_ONE(record___reduce_ex__)
     const Record *record = record_of(self);
     (void)argument;
     if (mapped_slice_check(record->slice, &error) != MAPPED_OK)
-        return raise_in(record->owner, "pickle", &error);
-    return hand_over_reduced(record->owner->state, "_record",
-                             Py_BuildValue("(OOn)", record->owner,
+        return raise_in(record->owned.owner, "pickle", &error);
+    return hand_over_reduced(record->owned.owner->state, "_record",
+                             Py_BuildValue("(OOn)", record->owned.owner,
                                            record->layout,
                                            (Py_ssize_t)record->slice.offset));
 }

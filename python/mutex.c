@@ -6,7 +6,7 @@
 #define MUTEX_BYTES 8
 
 typedef struct Mutex {
-    PyObject_HEAD Region *owner;
+    Owned owned;
     mapped_mutex core;
     size_t offset; /* of its eight bytes in the region */
     bool owner_died;
@@ -18,53 +18,22 @@ static Mutex *mutex_of(PyObject *self)
     return (Mutex *)self;
 }
 
-/* The type is called with a Region or Slice, which has the module's state. */
 static PyObject *mutex_new(PyTypeObject *type, PyObject *arguments,
                            PyObject *keywords)
 {
-    PyObject *slice;
+    mapped_slice span;
     mapped_error error;
-    const State *state = PyType_GetModuleState(type);
-    if (state == NULL)
-        return NULL;
-    slice = only_view(state, "Mutex", arguments, keywords);
-    if (slice == NULL)
-        return NULL;
-    Region *owner = view_owner(slice);
-    if (require_writable(owner, "Mutex") < 0)
-        return NULL;
-    PyObject *made = (PyObject *)PyObject_GC_New(Mutex, type);
+    PyObject *made = owned_create(type, "Mutex", arguments, keywords, &span);
     if (made == NULL)
         return NULL;
-    mutex_of(made)->owner = (Region *)Py_NewRef((PyObject *)owner);
-    mutex_of(made)->offset = view_span(slice).offset;
+    mutex_of(made)->offset = span.offset;
     mutex_of(made)->owner_died = mutex_of(made)->is_held = false;
     mutex_of(made)->core = (mapped_mutex){.word_ = {.element = NULL}};
-    if (owner->is_wrap)
-        PyObject_GC_Track(made);
-    if (mapped_mutex_at(view_span(slice), &mutex_of(made)->core, &error) ==
-        MAPPED_OK)
+    if (mapped_mutex_at(span, &mutex_of(made)->core, &error) == MAPPED_OK)
         return made;
+    raise_of(mutex_of(made)->owned.owner, &error);
     Py_DECREF(made);
-    return raise_of(owner, &error);
-}
-
-static void mutex_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    Region *owner = mutex_of(self)->owner;
-    PyObject_GC_UnTrack(self);
-    PyObject_GC_Del(self);
-    Py_DECREF((PyObject *)owner);
-    Py_DECREF(type);
-}
-
-/* There is no tp_clear, as for a Slice. */
-static int mutex_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT((PyObject *)mutex_of(self)->owner);
-    return 0;
+    return NULL;
 }
 
 typedef struct MutexWait {
@@ -93,7 +62,7 @@ static void give_back(const MutexWait *self)
 static int lock_core(Mutex *mutex, uint64_t deadline)
 {
     MutexWait context = {.mutex = &mutex->core};
-    Wait wait = {.region = core_of((PyObject *)mutex->owner),
+    Wait wait = {.region = core_of((PyObject *)mutex->owned.owner),
                  .turn = wait_turn,
                  .context = &context,
                  .deadline = deadline};
@@ -104,7 +73,7 @@ static int lock_core(Mutex *mutex, uint64_t deadline)
         return -1;
     }
     if (wait.status != MAPPED_OK)
-        return raised_as_int(raise_of(mutex->owner, &wait.error));
+        return raised_as_int(raise_of(mutex->owned.owner, &wait.error));
     mutex->owner_died = context.owner_died;
     mutex->is_held = true;
     return 0;
@@ -145,7 +114,7 @@ static PyObject *mutex_unlock(PyObject *self, PyObject *Py_UNUSED(nothing))
     mapped_error error;
     mutex_of(self)->is_held = false;
     if (mapped_mutex_unlock(&mutex_of(self)->core, &error) != MAPPED_OK)
-        return raise_of(mutex_of(self)->owner, &error);
+        return raise_of(mutex_of(self)->owned.owner, &error);
     Py_RETURN_NONE;
 }
 
@@ -160,7 +129,7 @@ static PyObject *mutex_abandon(PyObject *self, PyObject *Py_UNUSED(nothing))
     mapped_error error;
     mutex_of(self)->is_held = false;
     if (mapped_mutex_abandon(&mutex_of(self)->core, &error) != MAPPED_OK)
-        return raise_of(mutex_of(self)->owner, &error);
+        return raise_of(mutex_of(self)->owned.owner, &error);
     Py_RETURN_NONE;
 }
 
@@ -191,14 +160,14 @@ static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
     mapped_status status = mapped_mutex_unlock(&mutex->core, &error);
     return status == MAPPED_OK || status == MAPPED_ARGUMENT
                ? Py_NewRef(Py_None)
-               : raise_of(mutex->owner, &error);
+               : raise_of(mutex->owned.owner, &error);
 }
 
 static const char mutex___reduce_ex___doc[] = REDUCE_DOC;
 
 static METHOD_ONE(mutex___reduce_ex__)
 {
-    Region *owner = mutex_of(self)->owner;
+    Region *owner = mutex_of(self)->owned.owner;
     (void)argument;
     if (require_open(owner, "pickle") < 0)
         return NULL;
@@ -210,7 +179,7 @@ static PyObject *mutex_repr(PyObject *self)
 {
     return PyUnicode_FromFormat("<mapped.Mutex offset=%zu of %R>",
                                 mutex_of(self)->offset,
-                                (PyObject *)mutex_of(self)->owner);
+                                (PyObject *)mutex_of(self)->owned.owner);
 }
 
 static PyMethodDef mutex_methods[] = {
@@ -238,7 +207,7 @@ static const char mutex_doc[] = PyDoc_STR(
 
 static PyType_Slot mutex_slots[] = {
     {Py_tp_doc, (void *)mutex_doc},   {Py_tp_new, mutex_new},
-    {Py_tp_dealloc, mutex_dealloc},   {Py_tp_traverse, mutex_traverse},
+    {Py_tp_dealloc, owned_dealloc},   {Py_tp_traverse, owned_traverse},
     {Py_tp_repr, mutex_repr},         {Py_tp_methods, mutex_methods},
     {Py_tp_getset, mutex_attributes}, {0, NULL}};
 

@@ -11,7 +11,7 @@
 typedef struct PartsIterator PartsIterator;
 
 struct PartsIterator {
-    PyObject_HEAD Region *owner;
+    Owned owned;
     PyObject *(*next)(PartsIterator *self);
     PyObject *bytes; /* those of the needle or the separator; NULL for lines */
 
@@ -31,35 +31,21 @@ static PartsIterator *parts_iterator_new(Region *owner,
                                          PyObject *bytes)
 {
     PartsIterator *self =
-        PyObject_GC_New(PartsIterator, owner->state->parts_iterator);
+        (PartsIterator *)owned_new(owner->state->parts_iterator, owner);
     if (self == NULL) {
         Py_XDECREF(bytes);
         return NULL;
     }
-    self->owner = (Region *)Py_NewRef((PyObject *)owner);
     self->next = next;
     self->bytes = bytes;
-    if (owner->is_wrap)
-        PyObject_GC_Track(self);
     return self;
 }
 
 static void parts_iterator_dealloc(PyObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     Py_XDECREF(((PartsIterator *)self)->bytes);
-    Py_DECREF((PyObject *)((PartsIterator *)self)->owner);
-    PyObject_GC_Del(self);
-    Py_DECREF(type);
-}
-
-/* There is no tp_clear: that of the Region breaks every cycle. */
-static int parts_iterator_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT((PyObject *)((PartsIterator *)self)->owner);
-    return 0;
+    owned_dealloc(self);
 }
 
 static PyObject *parts_iterator_next(PyObject *self)
@@ -76,7 +62,7 @@ static PyObject *parts_iterator___copy__(PyObject *self,
 {
     const PartsIterator *from = (PartsIterator *)self;
     PartsIterator *copy =
-        parts_iterator_new(from->owner, from->next, Py_XNewRef(from->bytes));
+        parts_iterator_new(from->owned.owner, from->next, Py_XNewRef(from->bytes));
     if (copy == NULL)
         return NULL;
     copy->parts = from->parts;
@@ -97,7 +83,7 @@ static const char parts_iterator_doc[] = PyDoc_STR(
 static PyType_Slot parts_iterator_slots[] = {
     {Py_tp_doc, (void *)parts_iterator_doc},
     {Py_tp_dealloc, parts_iterator_dealloc},
-    {Py_tp_traverse, parts_iterator_traverse},
+    {Py_tp_traverse, owned_traverse},
     {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, parts_iterator_next},
     {Py_tp_methods, parts_iterator_methods},
@@ -115,18 +101,19 @@ static PyObject *next_far(PartsIterator *self)
     mapped_error error;
     bool has_part;
     Unlocked unlocked =
-        unlocked_begin(self->owner->view.slice.region, NULL, bytes_left);
+        unlocked_begin(self->owned.owner->view.slice.region, NULL, bytes_left);
     mapped_status status = unlocked_end_access(
         &unlocked, mapped_parts_next(&parts, &part, &has_part, &error), &error);
     if (status != MAPPED_OK)
-        return raise_in(self->owner, self->bytes != NULL ? "split" : "lines",
-                        &error);
+        return raise_in(self->owned.owner,
+                        self->bytes != NULL ? "split" : "lines", &error);
     bool is_unchanged = mapped_parts_left(&self->parts) == bytes_left;
     if (is_unchanged) {
         self->parts = parts;
         self->splits--;
     }
-    return has_part ? slice_new(self->owner, part.offset, part.length) : NULL;
+    return has_part ? slice_new(self->owned.owner, part.offset, part.length)
+                    : NULL;
 }
 
 /* The last part, after as many splits as were asked for. */
@@ -138,9 +125,9 @@ static PyObject *next_rest(PartsIterator *self)
     if (!mapped_parts_take_rest(&parts, &part))
         return NULL;
     if (mapped_slice_check(part, &error) != MAPPED_OK)
-        return raise_in(self->owner, "split", &error);
+        return raise_in(self->owned.owner, "split", &error);
     self->parts = parts;
-    return slice_new(self->owner, part.offset, part.length);
+    return slice_new(self->owned.owner, part.offset, part.length);
 }
 
 static PyObject *parts_next(PartsIterator *self)
@@ -150,7 +137,7 @@ static PyObject *parts_next(PartsIterator *self)
         return next_rest(self);
     if (mapped_parts_try_next(&self->parts, UNLOCKED_BYTES, &part)) {
         self->splits--;
-        return slice_new(self->owner, part.offset, part.length);
+        return slice_new(self->owned.owner, part.offset, part.length);
     }
     return next_far(self);
 }
@@ -255,7 +242,7 @@ static PyObject *matches_next(PartsIterator *self)
     if (base == MAPPED_NOT_FOUND)
         return NULL;
     if (find_first(rest, &needle, &offset, &error) != MAPPED_OK)
-        return raise_in(self->owner, "find_all", &error);
+        return raise_in(self->owned.owner, "find_all", &error);
     bool is_unchanged = self->base == base;
     if (is_unchanged) {
         self->needle = needle;

@@ -6,32 +6,19 @@
 
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice)
 {
-    Record *self = PyObject_GC_New(Record, owner->state->record);
+    Record *self = (Record *)owned_new(owner->state->record, owner);
     if (self == NULL)
         return NULL;
-    self->owner = (Region *)Py_NewRef((PyObject *)owner);
     self->layout = (Layout *)Py_NewRef((PyObject *)layout);
     self->slice = slice;
-    if (owner->is_wrap)
-        PyObject_GC_Track(self);
     return (PyObject *)self;
 }
 
 static void record_dealloc(PyObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    Py_DECREF((PyObject *)record_of(self)->owner);
     Py_DECREF((PyObject *)record_of(self)->layout);
-    PyObject_GC_Del(self);
-    Py_DECREF(type);
-}
-
-static int record_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT((PyObject *)record_of(self)->owner);
-    return 0;
+    owned_dealloc(self);
 }
 
 /* Finds the field that has an attribute's name; NULL if there is none. A name
@@ -84,7 +71,7 @@ static PyObject *copy_field(const Record *record, const mapped_field *field)
                          &error) == MAPPED_OK)
         result = item_make(&field->item, room);
     else
-        raise_in(record->owner, "get", &error);
+        raise_in(record->owned.owner, "get", &error);
     if (room != on_stack)
         PyMem_Free(room);
     return result;
@@ -94,7 +81,7 @@ static PyObject *copy_field(const Record *record, const mapped_field *field)
  * records. */
 static PyObject *inner_records(const Record *record, const mapped_field *field)
 {
-    Region *owner = record->owner;
+    Region *owner = record->owned.owner;
     Py_ssize_t count = (Py_ssize_t)field->item.count;
     mapped_array array = {.slice = record->slice,
                           .first = field->offset,
@@ -124,8 +111,8 @@ static PyObject *get_field(PyObject *self, const mapped_field *field)
 {
     const Record *record = record_of(self);
     if (field->item.kind == MAPPED_ITEM_ELEMENT)
-        return element_read(record->owner, &record->slice, field->item.element,
-                            field->offset);
+        return element_read(record->owned.owner, &record->slice,
+                            field->item.element, field->offset);
     if (field->item.record != NULL)
         return inner_records(record, field);
     return copy_field(record, field);
@@ -157,8 +144,8 @@ static int set_field(PyObject *self, const mapped_field *field, PyObject *value)
     if (value == NULL)
         return raised_as_int(
             PyErr_Format(PyExc_TypeError, "fields can't be deleted"));
-    return field_write(record_of(self)->owner, record_of(self)->slice, field,
-                       value);
+    return field_write(record_of(self)->owned.owner, record_of(self)->slice,
+                       field, value);
 }
 
 /* Is the name longer than any attribute of Python's own? Python's error would
@@ -226,7 +213,7 @@ static const mapped_field *field_of_key(PyObject *self, PyObject *key)
     size_t at = index < 0 ? fields->count + (size_t)index : (size_t)index;
     return at < fields->count
                ? &fields->fields[at]
-               : raise_index(record->owner, index, fields->count);
+               : raise_index(record->owned.owner, index, fields->count);
 }
 
 static PyObject *record_item(PyObject *self, Py_ssize_t index)
@@ -234,7 +221,8 @@ static PyObject *record_item(PyObject *self, Py_ssize_t index)
     const mapped_fields *fields = record_of(self)->layout->fields;
     return (size_t)index < fields->count
                ? get_field(self, &fields->fields[index])
-               : raise_index(record_of(self)->owner, index, fields->count);
+               : raise_index(record_of(self)->owned.owner, index,
+                             fields->count);
 }
 
 static PyObject *values_of(PyObject *self);
@@ -427,7 +415,7 @@ static int assign_all(PyObject *self, PyObject *values)
     const Record *record = record_of(self);
     const mapped_field whole = {
         .item = mapped_item_of_record(record->layout->fields)};
-    return field_write(record->owner, record->slice, &whole, values);
+    return field_write(record->owned.owner, record->slice, &whole, values);
 }
 
 static PyObject *record_create(PyTypeObject *type, PyObject *arguments,
@@ -475,7 +463,7 @@ static const char record_doc[] = PyDoc_STR(
 
 static PyType_Slot record_slots[] = {{Py_tp_doc, (void *)record_doc},
                                      {Py_tp_dealloc, record_dealloc},
-                                     {Py_tp_traverse, record_traverse},
+                                     {Py_tp_traverse, owned_traverse},
                                      {Py_tp_repr, record_repr},
                                      {Py_tp_getattro, record_getattr},
                                      {Py_tp_setattro, record_setattr},

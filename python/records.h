@@ -12,7 +12,7 @@ struct Layout {
 };
 
 typedef struct Record {
-    PyObject_HEAD Region *owner;
+    Owned owned;
     Layout *layout;
     mapped_slice slice; /* the bytes of the record */
 } Record;

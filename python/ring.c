@@ -6,32 +6,18 @@
 #include "hand_over.h"
 #include "ring.h"
 
-/* The type is called with a Region or Slice, which has the module's state. */
 static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
                           PyObject *keywords)
 {
-    PyObject *slice;
+    mapped_slice span;
+    mapped_status status;
     mapped_error error;
-    const State *state = PyType_GetModuleState(type);
-    if (state == NULL)
-        return NULL;
-    slice = only_view(state, "Ring", arguments, keywords);
-    if (slice == NULL)
-        return NULL;
-    Region *owner = view_owner(slice);
-    if (require_writable(owner, "Ring") < 0)
-        return NULL;
-    Ring *made = PyObject_GC_New(Ring, type);
+    Ring *made = (Ring *)owned_create(type, "Ring", arguments, keywords, &span);
     if (made == NULL)
         return NULL;
-    made->owner = (Region *)Py_NewRef((PyObject *)owner);
     made->core = (mapped_ring){.capacity = 0};
     made->has_sender = made->has_receiver = false;
     made->waiting_process = 0;
-    if (owner->is_wrap)
-        PyObject_GC_Track((PyObject *)made);
-    const mapped_slice span = view_span(slice);
-    mapped_status status;
     do {
         PyThreadState *thread = unlocked_enter();
         status = mapped_ring_at(span, &made->core, &error);
@@ -40,7 +26,7 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
     if (status == MAPPED_OK)
         return (PyObject *)made;
     if (!PyErr_Occurred())
-        raise_of(owner, &error);
+        raise_of(made->owned.owner, &error);
     Py_DECREF((PyObject *)made);
     return NULL;
 }
@@ -52,7 +38,7 @@ static void end_hold(Ring *ring, const mapped_ring_hold *hold)
 {
     mapped_ring_hold ended = *hold;
     mapped_ring_end(&ended);
-    region_release_wrap(ring->owner);
+    region_release_wrap(ring->owned.owner);
 }
 
 static void let_go(Ring *ring)
@@ -68,21 +54,9 @@ static void let_go(Ring *ring)
 
 static void ring_dealloc(PyObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
-    Region *owner = ring_of(self)->owner;
     PyObject_GC_UnTrack(self);
     let_go(ring_of(self));
-    PyObject_GC_Del(self);
-    Py_DECREF((PyObject *)owner);
-    Py_DECREF(type);
-}
-
-/* As of a Slice: there is no tp_clear. */
-static int ring_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT((PyObject *)ring_of(self)->owner);
-    return 0;
+    owned_dealloc(self);
 }
 
 int ring_require(bool condition, const char *reason)
@@ -155,13 +129,13 @@ static int place_record(Ring *ring, Placing *placing, uint64_t deadline)
     *hold = placing->hold;
     return wait.status == MAPPED_OK
                ? 0
-               : raised_as_int(raise_of(ring->owner, &wait.error));
+               : raised_as_int(raise_of(ring->owned.owner, &wait.error));
 }
 
 /* The Slice is made before the record is reserved. */
 static PyObject *place(Ring *ring, Placing *placing, uint64_t deadline)
 {
-    PyObject *slice = slice_new(ring->owner, 0, 0);
+    PyObject *slice = slice_new(ring->owned.owner, 0, 0);
     if (slice == NULL)
         return NULL;
     if (place_record(ring, placing, deadline) == 0) {
@@ -212,13 +186,13 @@ static PyObject *ring_commit_with(PyObject *self, PyObject *const *values)
     size_t shorter = length < SIZE_MAX ? (size_t)length : SIZE_MAX;
     if (length != UINT64_MAX &&
         mapped_ring_shorten(&ring->sender, shorter, &error) != MAPPED_OK)
-        return raise_of(ring->owner, &error);
+        return raise_of(ring->owned.owner, &error);
     mapped_ring_hold hold = ring->sender;
     ring->has_sender = false;
     mapped_status status = mapped_ring_commit(&hold, &error);
     end_hold(ring, &hold);
     return status == MAPPED_OK ? Py_NewRef(Py_None)
-                               : raise_of(ring->owner, &error);
+                               : raise_of(ring->owned.owner, &error);
 }
 
 static KEYWORD_METHOD(ring_commit, ring_commit_with, "commit", 0, 1, "length")
@@ -261,7 +235,7 @@ static PyObject *ring_release(PyObject *self, PyObject *Py_UNUSED(nothing))
     mapped_status status = mapped_ring_release(&hold, &error);
     end_hold(ring, &hold);
     return status == MAPPED_OK ? Py_NewRef(Py_None)
-                               : raise_of(ring->owner, &error);
+                               : raise_of(ring->owned.owner, &error);
 }
 
 static const char ring_cancel_doc[] = PyDoc_STR(
@@ -333,7 +307,7 @@ static const char ring___reduce_ex___doc[] = REDUCE_DOC;
 static METHOD_ONE(ring___reduce_ex__)
 {
     const mapped_slice slice = ring_of(self)->core.slice;
-    Region *owner = ring_of(self)->owner;
+    Region *owner = ring_of(self)->owned.owner;
     (void)argument;
     if (require_open(owner, "pickle") < 0)
         return NULL;
@@ -348,7 +322,7 @@ static PyObject *ring_repr(PyObject *self)
     return PyUnicode_FromFormat("<mapped.Ring offset=%zu capacity=%zu of %R>",
                                 ring_of(self)->core.slice.offset,
                                 ring_of(self)->core.capacity,
-                                (PyObject *)ring_of(self)->owner);
+                                (PyObject *)ring_of(self)->owned.owner);
 }
 
 static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
@@ -368,7 +342,7 @@ static int look(PyObject *self, mapped_ring_state *state)
     mapped_error error;
     if (mapped_ring_look(&ring_of(self)->core, state, &error) == MAPPED_OK)
         return 0;
-    return raised_as_int(raise_of(ring_of(self)->owner, &error));
+    return raised_as_int(raise_of(ring_of(self)->owned.owner, &error));
 }
 
 static PyObject *used_of(PyObject *self)
@@ -403,7 +377,7 @@ GETTER(ring, senders_died, "How many died in the middle of a send.",
 GETTER(ring, receivers_died, "How many died in the middle of a receive.",
        receivers_died_of(self))
 GETTER(ring, region, REGION_DOC,
-       Py_NewRef((PyObject *)region_shown(ring_of(self)->owner)))
+       Py_NewRef((PyObject *)region_shown(ring_of(self)->owned.owner)))
 GETTER(ring, offset, "Where in the region the ring begins, in bytes.",
        PyLong_FromSize_t(ring_of(self)->core.slice.offset))
 
@@ -430,7 +404,7 @@ static const char ring_doc[] = PyDoc_STR(
 
 static PyType_Slot ring_slots[] = {
     {Py_tp_doc, (void *)ring_doc},    {Py_tp_new, ring_new},
-    {Py_tp_dealloc, ring_dealloc},    {Py_tp_traverse, ring_traverse},
+    {Py_tp_dealloc, ring_dealloc},    {Py_tp_traverse, owned_traverse},
     {Py_tp_iter, PyObject_SelfIter},  {Py_tp_iternext, ring_next},
     {Py_am_aiter, PyObject_SelfIter}, {Py_am_anext, ring_anext},
     {Py_tp_methods, ring_methods},    {Py_tp_repr, ring_repr},

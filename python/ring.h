@@ -7,7 +7,7 @@
 #include "unlocked.h"
 
 typedef struct Ring {
-    PyObject_HEAD Region *owner;
+    Owned owned;
     mapped_ring core;
     mapped_ring_hold sender;   /* while records are reserved */
     mapped_ring_hold receiver; /* while records are peeked at */

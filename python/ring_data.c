@@ -58,7 +58,7 @@ static int send_data(Ring *ring, const mapped_ring_data *data, size_t count,
         return -1;
     if (wait.status == MAPPED_OK || wait.status == MAPPED_TIMEOUT)
         return wait.status;
-    return raised_as_int(raise_of(ring->owner, &wait.error));
+    return raised_as_int(raise_of(ring->owned.owner, &wait.error));
 }
 
 static mapped_ring_data data_of(const Source *source)
@@ -73,7 +73,7 @@ static int send_one(Ring *ring, PyObject *object, uint64_t deadline)
 {
     Source source;
     size_t sent;
-    if (source_open(ring->owner->state, object, "send", &source) < 0)
+    if (source_open(ring->owned.owner->state, object, "send", &source) < 0)
         return -1;
     mapped_ring_data data = data_of(&source);
     int status = send_data(ring, &data, 1, deadline, &sent);
@@ -85,7 +85,7 @@ static void *raise_timeout(Ring *ring, const char *operation)
 {
     mapped_error error = MAPPED_ERROR_INIT;
     mapped_error_set(&error, MAPPED_TIMEOUT, operation);
-    return raise_of(ring->owner, &error);
+    return raise_of(ring->owned.owner, &error);
 }
 
 const char ring_send_doc[] = PyDoc_STR(
@@ -176,7 +176,7 @@ static PyObject *ring_send_many_with(PyObject *self, PyObject *const *values)
     PyObject *tuple = PySequence_Tuple(values[0]);
     if (tuple == NULL)
         return NULL;
-    int status = batch_open(ring->owner->state, tuple, &batch);
+    int status = batch_open(ring->owned.owner->state, tuple, &batch);
     if (status == 0)
         status = send_data(ring, batch.data, batch.count, deadline, &sent);
     batch_close(&batch);
@@ -265,7 +265,7 @@ static int fill_objects(Ring *ring, Receiving *self, size_t *received)
     if (status == MAPPED_OK || status == MAPPED_TIMEOUT ||
         status == MAPPED_RANGE)
         return 0;
-    return raised_as_int(raise_of(ring->owner, &error));
+    return raised_as_int(raise_of(ring->owned.owner, &error));
 }
 
 /* Replaces bytes that are too long for what was received. Returns 0 or -1. */
@@ -302,7 +302,7 @@ static int receive(Ring *ring, Receiving *self, size_t most, uint64_t deadline,
         if (wait.status == MAPPED_TIMEOUT)
             return 0;
         if (wait.status != MAPPED_OK)
-            return raised_as_int(raise_of(ring->owner, &wait.error));
+            return raised_as_int(raise_of(ring->owned.owner, &wait.error));
         limit_bytes(self);
         if (make_objects(self) < 0)
             return -1;

@@ -1,0 +1,46 @@
+/* Objects that keep a Region: they begin with an Owned. There is no tp_clear,
+ * because that of the Region breaks every cycle. The collector tracks them only
+ * if the Region is a wrap. */
+#include "array.h"
+
+PyObject *owned_new(PyTypeObject *type, Region *owner)
+{
+    Owned *self = PyObject_GC_New(Owned, type);
+    if (self == NULL)
+        return NULL;
+    self->owner = (Region *)Py_NewRef((PyObject *)owner);
+    if (owner->is_wrap)
+        PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+/* The module's state is that of the type, because none can be subclassed. */
+PyObject *owned_create(PyTypeObject *type, const char *name,
+                       PyObject *arguments, PyObject *keywords,
+                       mapped_slice *span)
+{
+    const State *state = PyType_GetModuleState(type);
+    PyObject *slice =
+        state == NULL ? NULL : only_view(state, name, arguments, keywords);
+    if (slice == NULL || require_writable(view_owner(slice), name) < 0)
+        return NULL;
+    *span = view_span(slice);
+    return owned_new(type, view_owner(slice));
+}
+
+void owned_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    Region *owner = ((Owned *)self)->owner;
+    PyObject_GC_UnTrack(self);
+    PyObject_GC_Del(self);
+    Py_DECREF((PyObject *)owner);
+    Py_DECREF(type);
+}
+
+int owned_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT((PyObject *)((Owned *)self)->owner);
+    return 0;
+}
