@@ -58,16 +58,11 @@ int arguments_sort(const Signature *signature, PyObject *const *given,
     return 0;
 }
 
-PyObject *only_view(const State *state, const char *type, PyObject *arguments,
-                    PyObject *keywords)
+PyObject *exit_type(PyObject *arguments)
 {
-    PyObject *view;
-    if (keywords != NULL && PyDict_Size(keywords) > 0)
-        return PyErr_Format(PyExc_TypeError, "%s() takes no keyword arguments",
-                            type);
-    if (!PyArg_UnpackTuple(arguments, type, 1, 1, &view))
-        return NULL;
-    return is_view(state, view)
-               ? view
-               : raise_kind("expected a Region or a Slice", view);
+    PyObject *type, *value, *traceback;
+    return PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
+                             &traceback)
+               ? type
+               : NULL;
 }

@@ -343,10 +343,9 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
         return with(self, values);                                          \
     }
 
-/* The only argument of a call of the type, a Region or a Slice: a borrowed
- * reference, or NULL with a TypeError. */
-PyObject *only_view(const State *state, const char *type, PyObject *arguments,
-                    PyObject *keywords);
+/* Returns the type of the exception that ended a block, or None, of the
+ * arguments of __exit__; NULL with an exception if they aren't three. */
+PyObject *exit_type(PyObject *arguments);
 
 /* Returns a str or bytes object with the same text and of the exact type. All
  * texts that we keep are made so, because an object of a subclass has

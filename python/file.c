@@ -419,9 +419,7 @@ static const char file___exit___doc[] =
 
 static PyObject *file___exit__(PyObject *self, PyObject *arguments)
 {
-    PyObject *type, *value, *traceback;
-    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
-                           &traceback))
+    if (exit_type(arguments) == NULL)
         return NULL;
     return file_close(self, NULL);
 }

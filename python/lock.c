@@ -134,9 +134,7 @@ static const char lock___exit___doc[] =
 
 static PyObject *lock___exit__(PyObject *self, PyObject *arguments)
 {
-    PyObject *type, *value, *traceback;
-    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
-                           &traceback))
+    if (exit_type(arguments) == NULL)
         return NULL;
     release(lock_of(self));
     Py_RETURN_NONE;

@@ -148,11 +148,9 @@ static const char mutex___exit___doc[] =
 /* After a fork in the block the child doesn't hold it. */
 static PyObject *mutex___exit__(PyObject *self, PyObject *arguments)
 {
-    PyObject *type, *value, *traceback;
     mapped_error error;
     Mutex *mutex = mutex_of(self);
-    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
-                           &traceback))
+    if (exit_type(arguments) == NULL)
         return NULL;
     if (!mutex->is_held)
         Py_RETURN_NONE;

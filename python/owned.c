@@ -14,6 +14,22 @@ PyObject *owned_new(PyTypeObject *type, Region *owner)
     return (PyObject *)self;
 }
 
+/* Returns the only argument of a call of the type, a Region or a Slice: a
+ * borrowed reference, or NULL with a TypeError. */
+static PyObject *only_view(const State *state, const char *type,
+                           PyObject *arguments, PyObject *keywords)
+{
+    PyObject *view;
+    if (keywords != NULL && PyDict_Size(keywords) > 0)
+        return PyErr_Format(PyExc_TypeError, "%s() takes no keyword arguments",
+                            type);
+    if (!PyArg_UnpackTuple(arguments, type, 1, 1, &view))
+        return NULL;
+    return is_view(state, view)
+               ? view
+               : raise_kind("expected a Region or a Slice", view);
+}
+
 /* The module's state is that of the type, because none can be subclassed. */
 PyObject *owned_create(PyTypeObject *type, const char *name,
                        PyObject *arguments, PyObject *keywords,

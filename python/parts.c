@@ -61,8 +61,8 @@ static PyObject *parts_iterator___copy__(PyObject *self,
                                          PyObject *Py_UNUSED(nothing))
 {
     const PartsIterator *from = (PartsIterator *)self;
-    PartsIterator *copy =
-        parts_iterator_new(from->owned.owner, from->next, Py_XNewRef(from->bytes));
+    PartsIterator *copy = parts_iterator_new(from->owned.owner, from->next,
+                                             Py_XNewRef(from->bytes));
     if (copy == NULL)
         return NULL;
     copy->parts = from->parts;

@@ -234,9 +234,8 @@ static int warn_of_exports(PyObject *self, size_t count)
 
 static PyObject *region___exit__(PyObject *self, PyObject *arguments)
 {
-    PyObject *type, *value, *traceback;
-    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
-                           &traceback))
+    const PyObject *type = exit_type(arguments);
+    if (type == NULL)
         return NULL;
     Region *region = (Region *)self;
     const bool body_raised = type != Py_None;

@@ -161,9 +161,7 @@ static const char slice___exit___doc[] =
 
 static PyObject *slice___exit__(PyObject *self, PyObject *arguments)
 {
-    PyObject *type, *value, *traceback;
-    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
-                           &traceback))
+    if (exit_type(arguments) == NULL)
         return NULL;
     return slice_release(self, NULL);
 }

@@ -406,9 +406,7 @@ static const char windows___exit___doc[] =
 
 static PyObject *windows___exit__(PyObject *self, PyObject *arguments)
 {
-    PyObject *type, *value, *traceback;
-    if (!PyArg_UnpackTuple(arguments, "__exit__", 3, 3, &type, &value,
-                           &traceback))
+    if (exit_type(arguments) == NULL)
         return NULL;
     close_windows((Windows *)self);
     Py_RETURN_NONE;
