@@ -2,6 +2,7 @@
 can't reach, against private ones that they can, and against an ABI that is
 called by two names."""
 import os
+import pathlib
 import re
 import shutil
 import struct
@@ -90,3 +91,34 @@ def test_shared_library_serves_ruby(tmp_path):
     output = run("ruby", readers.TOP / "tests/interop/foreign.rb", LIBRARY, path)
     assert output.split() == [
         str(0x12345678), "MAPPED_RANGE", "MAPPED_FAULT", "MAPPED_CLOSED"]
+
+
+def foreign_java():
+    """Returns the command of a Java that has foreign functions: 22 or later."""
+    homes = [os.environ.get("JAVA_HOME", "/none"), "/usr",
+             *sorted(map(str, pathlib.Path("/usr/lib/jvm").glob("*")))]
+    for command in (f"{home}/bin/java" for home in homes):
+        if not os.access(command, os.X_OK):
+            continue
+        version = subprocess.run([command, "-version"], capture_output=True,
+                                 text=True).stderr
+        if int((re.search(r'version "(\d+)', version) or [0, 0])[1]) >= 22:
+            return command
+    return None
+
+
+def test_shared_library_serves_java(tmp_path):
+    """The library's handler of SIGBUS and Java's own both do their work."""
+    java = foreign_java()
+    if not java:
+        pytest.skip("no Java 22 or later here")
+    path = tmp_path / "data"
+    path.write_bytes(struct.pack("<II", 1, 0x12345678) + bytes(4 * 4096))
+    output = run(java, "--enable-native-access=ALL-UNNAMED",
+                 readers.TOP / "tests/interop/Foreign.java", LIBRARY, path)
+    texts = output.splitlines()
+    assert texts[0] == str(0x12345678)
+    assert "get: out of range: offset 16389, length 4, limit 16392" in texts[1]
+    assert "page lost: offset 8192, length 4096, limit 16392" in texts[2]
+    assert "fault occurred in an unsafe memory access" in texts[3]
+    assert "get: attempt to use a closed region" in texts[4]
