@@ -47,10 +47,26 @@ int mlua_raise_type(lua_State *L, int arg, const char *expected)
     return luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
+bool mlua_opt_boolean(lua_State *L, int arg, bool fallback)
+{
+    if (lua_isnoneornil(L, arg))
+        return fallback;
+    if (!lua_isboolean(L, arg))
+        mlua_raise_type(L, arg, "boolean");
+    return lua_toboolean(L, arg);
+}
+
 int mlua_raise_surplus(lua_State *L, int max_count)
 {
-    return luaL_error(L, "%d arguments expected at most, got %d", max_count,
-                      lua_gettop(L));
+    lua_Debug call;
+    int count = lua_gettop(L);
+    if (lua_getstack(L, 0, &call) != 0 && lua_getinfo(L, "n", &call) != 0 &&
+        strcmp(call.namewhat, "method") == 0) {
+        max_count--; /* The object isn't what a caller counts. */
+        count--;
+    }
+    return luaL_error(L, "%d argument%s expected at most, got %d", max_count,
+                      max_count == 1 ? "" : "s", count);
 }
 
 /* The text is made without the path, which is put in front of it afterwards, so

@@ -1,5 +1,6 @@
 /* The way out: what a message says after what is wrong, where there is
  * something that the caller can do. */
+#include <errno.h>
 #include <string.h>
 
 #include "typed.h"
@@ -70,6 +71,20 @@ static const char *hint_unsupported(const char *operation)
     return NULL;
 }
 
+static bool is_sealed(const mapped_error *error)
+{
+    return error->os_error == EPERM && strcmp(error->call, "ftruncate") == 0;
+}
+
+static const char *hint_range(const char *operation)
+{
+    if (strcmp(operation, "Ring") == 0)
+        return "it needs that length at least, and the limit is there";
+    if (strcmp(operation, "Mutex") == 0)
+        return "it needs that length, and the limit is there";
+    return NULL;
+}
+
 const char *mlua_find_hint(lua_State *L, const mapped_error *error)
 {
     switch (error->status) {
@@ -88,6 +103,14 @@ const char *mlua_find_hint(lua_State *L, const mapped_error *error)
                    : NULL;
     case MAPPED_FAULT:
         return "refresh() follows a file that was cut, recover() tries again";
+    case MAPPED_ARGUMENT:
+        return strcmp(error->operation, "Ring: neither zero nor a ring") == 0
+                   ? "fill(0) makes room for a new one"
+                   : NULL;
+    case MAPPED_RANGE:
+        return hint_range(error->operation);
+    case MAPPED_SYSTEM:
+        return is_sealed(error) ? "it is sealed against that" : NULL;
     case MAPPED_MISALIGNED:
         return "it must begin at a multiple of the limit in memory";
     default:

@@ -315,6 +315,9 @@ MAPPED__INLINE void mlua_push_shared(lua_State *L)
 /* Raises an error that says how many arguments the function takes at most. */
 int mlua_raise_surplus(lua_State *L, int max_count);
 
+/* The boolean at `arg`, or what is meant if there is none. */
+bool mlua_opt_boolean(lua_State *L, int arg, bool fallback);
+
 /* Every function begins with this check of the number of its arguments: a
  * surplus argument is an error and not ignored. */
 MAPPED__INLINE void mlua_at_most(lua_State *L, int max_count)

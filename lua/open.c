@@ -113,7 +113,14 @@ static uint64_t get_huge(lua_State *L, int arg)
 
 static uint32_t get_permissions(lua_State *L, int arg)
 {
-    uint64_t given = get_number(L, arg, "permissions", UINT64_MAX);
+    uint64_t given;
+    if (push_option(L, arg, "permissions")) {
+        if (lua_type(L, -1) != LUA_TNUMBER) /* "600" would be read as decimal */
+            raise_option(L, arg, "permissions",
+                         "a number, as tonumber(\"600\", 8),");
+        lua_pop(L, 1);
+    }
+    given = get_number(L, arg, "permissions", UINT64_MAX);
     if (given == UINT64_MAX)
         return 0;
     luaL_argcheck(L, given <= 07777, arg,
@@ -272,6 +279,8 @@ int mlua_open(lua_State *L)
         "device", "huge",   "fd",      "permissions", NULL};
     source from;
     mlua_at_most(L, 3);
+    if (lua_istable(L, 1)) /* perhaps mapped itself, of mapped:open(path) */
+        mlua_check_stream(L, 1);
     from.mode = check_mode(L, 2, MAPPED_MODE_READ);
     from.options = check_open_options(L, 3, names);
     from.descriptor = check_descriptor(L, 1, 3);

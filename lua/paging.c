@@ -5,15 +5,6 @@
  * object at argument 1. */
 #include "mapped_lua.h"
 
-static bool opt_boolean(lua_State *L, int arg, bool fallback)
-{
-    if (lua_isnoneornil(L, arg))
-        return fallback;
-    if (!lua_isboolean(L, arg))
-        mlua_raise_type(L, arg, "boolean");
-    return lua_toboolean(L, arg);
-}
-
 static const char *push_advice(lua_State *L)
 {
     const char *names[MAPPED_ADVICE_NOHUGEPAGE + 2] = {NULL};
@@ -146,7 +137,7 @@ static int paging_prefetch(lua_State *L)
     bool has_progress, waits, retried = false;
     mlua_at_most(L, 3);
     mlua_check_handle(L, 1);
-    waits = opt_boolean(L, 2, true);
+    waits = mlua_opt_boolean(L, 2, true);
     has_progress = !lua_isnoneornil(L, 3);
     if (has_progress && !lua_isfunction(L, 3))
         mlua_raise_type(L, 3, "function");
@@ -198,7 +189,7 @@ static int paging_residency(lua_State *L)
 {
     mlua_at_most(L, 2);
     mlua_check_handle(L, 1);
-    return push_residency(L, opt_boolean(L, 2, false));
+    return push_residency(L, mlua_opt_boolean(L, 2, false));
 }
 
 static int paging_flush(lua_State *L)

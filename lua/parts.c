@@ -41,8 +41,10 @@ static int push_iterator(lua_State *L, const mapped_parts *start)
 static int parts_lines(lua_State *L)
 {
     mapped_parts parts;
+    bool keep_newlines;
     mlua_at_most(L, 2);
-    mapped_parts_lines(&parts, mlua_check_view(L, 1), lua_toboolean(L, 2));
+    keep_newlines = mlua_opt_boolean(L, 2, false);
+    mapped_parts_lines(&parts, mlua_check_view(L, 1), keep_newlines);
     return push_iterator(L, &parts);
 }
 

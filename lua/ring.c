@@ -171,7 +171,8 @@ static int ring_commit(lua_State *L)
     shortens = !lua_isnoneornil(L, 2);
     if (shortens)
         n = mlua_check_length(L, 2);
-    luaL_argcheck(L, self->sender.open, 1, "no record is reserved");
+    if (!self->sender.open)
+        return luaL_error(L, "commit: no record is reserved");
     if (shortens)
         status = mapped_ring_shorten(&self->sender.hold, n, &error);
     if (status != MAPPED_OK)
@@ -188,7 +189,8 @@ static int ring_release(lua_State *L)
     mlua_ring *self;
     mlua_at_most(L, 1);
     self = mlua_check_ring(L);
-    luaL_argcheck(L, self->receiver.open, 1, "no record is peeked at");
+    if (!self->receiver.open)
+        return luaL_error(L, "release: no record is peeked at");
     status = mapped_ring_release(&self->receiver.hold, &error);
     let_go(&self->receiver);
     return status == MAPPED_OK ? 0 : mlua_raise(L, &error);

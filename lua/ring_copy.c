@@ -280,7 +280,7 @@ static size_t opt_most(lua_State *L, int arg)
 {
     size_t most =
         lua_isnoneornil(L, arg) ? SIZE_MAX : mlua_check_length(L, arg);
-    luaL_argcheck(L, most > 0, arg, "no records to receive");
+    luaL_argcheck(L, most > 0, arg, "1 or more records expected, got 0");
     return most;
 }
 

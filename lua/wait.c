@@ -7,8 +7,11 @@ uint64_t mlua_opt_deadline(lua_State *L, int arg)
     uint64_t deadline = MAPPED_NEVER;
     if (!lua_isnoneornil(L, arg) &&
         mapped_deadline_seconds(mlua_check_number(L, arg), &deadline, NULL) !=
-            MAPPED_OK)
-        luaL_argerror(L, arg, "a timeout must be 0 or more seconds");
+            MAPPED_OK) {
+        lua_pushfstring(L, "a timeout must be 0 or more seconds, got %s",
+                        mlua_push_short(L, arg));
+        luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
     return deadline;
 }
 

@@ -42,7 +42,10 @@ void mlua_close_window(lua_State *L, mlua_region *window)
 static uint64_t check_byte_count(lua_State *L, int arg)
 {
     lua_Integer n = mlua_check_integer(L, arg);
-    luaL_argcheck(L, n >= 0, arg, "must not be negative");
+    if (n < 0) {
+        lua_pushfstring(L, "must not be negative, got %I", (LUAI_UACINT)n);
+        luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
     return (uint64_t)n;
 }
 

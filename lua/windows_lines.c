@@ -140,7 +140,7 @@ int mlua_windows_lines(lua_State *L)
     const mlua_windows *windows;
     bool keep_newlines;
     mlua_at_most(L, 2);
-    keep_newlines = lua_toboolean(L, 2);
+    keep_newlines = mlua_opt_boolean(L, 2, false);
     mlua_check_open_windows(L, 1);
     mlua_push_shared(L);
     lua_pushvalue(L, 1);

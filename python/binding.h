@@ -121,6 +121,7 @@ struct Region {
     PyObject *name;   /* the path or descriptor as given, or None */
     Py_ssize_t released;   /* references of Slices after their release() */
     bool is_wrap;          /* made by wrap(), so it can be part of a cycle */
+    bool is_released;      /* what Slices are of after their release() */
     bool exit_warned;      /* __exit__ has warned, or had no need to */
     Py_buffer wrap_buffer; /* `obj` is NULL if no buffer is held */
     bool wrap_ended;       /* the core no longer needs `wrap_buffer` */
@@ -241,6 +242,10 @@ PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length);
  */
 void *raise_error(const State *state, const mapped_error *error,
                   PyObject *name);
+
+/* Returns the way out of an error, a phrase for its message, or NULL if there
+ * is none that is known. `owner` is the region that was accessed, or NULL. */
+const char *find_hint(const Region *owner, const mapped_error *error);
 
 /* The same, of an access to that Region. */
 void *raise_of(Region *owner, const mapped_error *error);

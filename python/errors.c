@@ -159,17 +159,18 @@ static void *raise_os(int number, PyObject *name)
     return NULL;
 }
 
-/* The system's own words for it don't say what has happened. */
-static void *raise_stale(PyObject *name)
+/* The same with the text of the status, where the system's own words don't say
+ * what has happened. */
+static void *raise_os_text(int number, mapped_status status, PyObject *name)
 {
     PyObject *filename = filename_of(name != NULL ? name : Py_None);
     PyObject *raised =
         filename == NULL
             ? NULL
-            : PyObject_CallFunction(PyExc_OSError, "isO", ESTALE,
-                                    mapped_status_text(MAPPED_STALE), filename);
+            : PyObject_CallFunction(PyExc_OSError, "isO", number,
+                                    mapped_status_text(status), filename);
     if (raised != NULL)
-        PyErr_SetObject(PyExc_OSError, raised);
+        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
     Py_XDECREF(raised);
     Py_XDECREF(filename);
     return NULL;
@@ -179,6 +180,8 @@ static void *raise_stale(PyObject *name)
  * full disk. */
 static PyObject *note_of(const mapped_error *error)
 {
+    if (error->os_error == EPERM && strcmp(error->call, "ftruncate") == 0)
+        return PyUnicode_FromString("ftruncate: it is sealed against that");
     if (error->length == 0)
         return PyUnicode_FromString(error->call);
     return PyUnicode_FromFormat("%s: bytes missing: %llu", error->call,
@@ -216,30 +219,46 @@ static int set_number(PyObject *object, const char *name, uint64_t value)
     return result;
 }
 
-static PyObject *make_fault(const State *state, const mapped_error *error,
-                            PyObject *name)
+/* Returns the text, which may contain a path that isn't UTF-8, and the way out
+ * in brackets. `owner` may be NULL. */
+static PyObject *message_of(const Region *owner, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
+    const char *hint = find_hint(owner, error);
+    mapped_error_message(error, text, sizeof text);
+    PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text),
+                                             "backslashreplace");
+    if (message == NULL || hint == NULL)
+        return message;
+    PyObject *longer = PyUnicode_FromFormat("%U (%s)", message, hint);
+    Py_DECREF(message);
+    return longer;
+}
+
+static PyObject *make_fault(const State *state, const Region *owner,
+                            const mapped_error *error, PyObject *name)
+{
     int number = error->os_error != 0 ? error->os_error : EIO;
     mapped_error pathless = *error;
     pathless.path[0] = '\0'; /* The OSError names the file. */
-    mapped_error_message(&pathless, text, sizeof text);
     PyObject *filename = filename_of(name != NULL ? name : Py_None);
-    if (filename == NULL)
-        return NULL;
-    PyObject *fault = PyObject_CallFunction(state->fault_error, "isO", number,
-                                            text, filename);
-    Py_DECREF(filename);
+    PyObject *text = filename == NULL ? NULL : message_of(owner, &pathless);
+    PyObject *fault = text == NULL
+                          ? NULL
+                          : PyObject_CallFunction(state->fault_error, "iOO",
+                                                  number, text, filename);
+    Py_XDECREF(text);
+    Py_XDECREF(filename);
     if (fault != NULL && (set_number(fault, "offset", error->offset) < 0 ||
                           set_number(fault, "length", error->length) < 0))
         Py_CLEAR(fault);
     return fault;
 }
 
-static void *raise_fault(const State *state, const mapped_error *error,
-                         PyObject *name)
+static void *raise_fault(const State *state, const Region *owner,
+                         const mapped_error *error, PyObject *name)
 {
-    PyObject *fault = make_fault(state, error, name);
+    PyObject *fault = make_fault(state, owner, error, name);
     if (fault == NULL)
         return NULL;
     PyErr_SetObject(state->fault_error, fault);
@@ -254,40 +273,46 @@ static PyObject *name_of(const Region *owner)
 
 PyObject *fault_new(Region *owner, const mapped_error *error)
 {
-    return make_fault(owner->state, error, name_of(owner));
+    return make_fault(owner->state, owner, error, name_of(owner));
 }
 
-/* The text may contain a path, which need not be UTF-8. */
-static void *raise_message(PyObject *type, const mapped_error *error)
+static void *raise_message(PyObject *type, const Region *owner,
+                           const mapped_error *error)
 {
-    char text[MAPPED_ERROR_MESSAGE_SIZE];
-    mapped_error_message(error, text, sizeof text);
-    PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text),
-                                             "backslashreplace");
+    PyObject *message = message_of(owner, error);
     if (message != NULL)
         PyErr_SetObject(type, message);
     Py_XDECREF(message);
     return NULL;
 }
 
-void *raise_error(const State *state, const mapped_error *error, PyObject *name)
+/* `owner` is the region that was accessed, or NULL. */
+static void *raise_status(const State *state, const Region *owner,
+                          const mapped_error *error, PyObject *name)
 {
     switch (error->status) {
     case MAPPED_SYSTEM:
         return raise_system(error, name);
     case MAPPED_NOT_A_FILE:
-        return raise_os(error->os_error, name);
+        return error->os_error == EISDIR
+                   ? raise_os(EISDIR, name)
+                   : raise_os_text(error->os_error, error->status, name);
     case MAPPED_STALE:
-        return raise_stale(name);
+        return raise_os_text(ESTALE, error->status, name);
     case MAPPED_MEMORY:
         return PyErr_NoMemory();
     case MAPPED_FAULT:
-        return raise_fault(state, error, name);
+        return raise_fault(state, owner, error, name);
     case MAPPED_UNSUPPORTED:
-        return raise_message(state->unsupported, error);
+        return raise_message(state->unsupported, owner, error);
     default:
-        return raise_message(exception_type(error->status), error);
+        return raise_message(exception_type(error->status), owner, error);
     }
+}
+
+void *raise_error(const State *state, const mapped_error *error, PyObject *name)
+{
+    return raise_status(state, NULL, error, name);
 }
 
 static void collect(void)
@@ -337,28 +362,9 @@ PyObject *bytes_new(size_t length)
     return container_new(make_bytes, length);
 }
 
-/* What is read-only because the file was opened so gets the way out. */
-static void *raise_readonly(const Region *owner, const mapped_error *error)
-{
-    char text[MAPPED_ERROR_MESSAGE_SIZE];
-    mapped_error_message(error, text, sizeof text);
-    PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text),
-                                             "backslashreplace");
-    bool has_mode =
-        owner->name != Py_None &&
-        mapped_region_mode(owner->view.slice.region) == MAPPED_MODE_READ;
-    if (message != NULL)
-        PyErr_Format(PyExc_TypeError, "%U%s", message,
-                     has_mode ? " (open it with mode \"r+\" to write)" : "");
-    Py_XDECREF(message);
-    return NULL;
-}
-
 void *raise_of(Region *owner, const mapped_error *error)
 {
-    if (error->status == MAPPED_READONLY)
-        return raise_readonly(owner, error);
-    return raise_error(owner->state, error, name_of(owner));
+    return raise_status(owner->state, owner, error, name_of(owner));
 }
 
 void *raise_in(Region *owner, const char *operation, const mapped_error *error)
@@ -383,7 +389,7 @@ int require_open(Region *owner, const char *operation)
     mapped_error error;
     mapped_error_set(&error, MAPPED_CLOSED, operation);
     mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
-    return raised_as_int(raise_message(PyExc_ValueError, &error));
+    return raised_as_int(raise_message(PyExc_ValueError, owner, &error));
 }
 
 /* Returns how messages about this region begin: with the path as errors of the
@@ -445,7 +451,7 @@ void *raise_packing(Region *owner, const char *operation,
     mapped_error copy = *error;
     mapped_error_set_operation(&copy, operation);
     if (error->status == MAPPED_RANGE)
-        return raise_message(owner->state->range_error, &copy);
+        return raise_message(owner->state->range_error, NULL, &copy);
     return raise_of(owner, &copy);
 }
 

@@ -62,16 +62,17 @@ static int acquire(PyObject *self, bool shared, uint64_t deadline, Lock *lock)
 static PyObject *view_lock_with(PyObject *self, PyObject *const *values)
 {
     uint64_t deadline;
-    uint32_t shared = 0;
-    if (convert_flag(values[0], 1, &shared) < 0 ||
-        convert_deadline(values[1], &deadline) < 0)
+    /* A number would be meant as the timeout. */
+    if (values[0] != NULL && !PyBool_Check(values[0]))
+        return raise_kind("shared must be a bool", values[0]);
+    if (convert_deadline(values[1], &deadline) < 0)
         return NULL;
     PyObject *made =
         (PyObject *)PyObject_New(Lock, view_owner(self)->state->lock);
     if (made == NULL)
         return NULL;
     lock_of(made)->held = false;
-    if (acquire(self, shared != 0, deadline, lock_of(made)) == 0)
+    if (acquire(self, values[0] == Py_True, deadline, lock_of(made)) == 0)
         return made;
     Py_DECREF(made);
     return NULL;

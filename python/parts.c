@@ -200,11 +200,23 @@ const char view_split_doc[] = PyDoc_STR(
     "separators; after `maxsplit` separators, if that isn't negative, the\n"
     "last part is all of the rest. ValueError if `sep` is empty.");
 
+static int convert_most(PyObject *object, Py_ssize_t *most)
+{
+    if (object == NULL)
+        return 0;
+    PyObject *number = convert_integer(object, "maxsplit");
+    if (number == NULL)
+        return -1;
+    *most = PyNumber_AsSsize_t(number, NULL); /* the nearest that there is */
+    Py_DECREF(number);
+    return 0;
+}
+
 static PyObject *view_split_with(PyObject *self, PyObject *const *values)
 {
     Needle needle;
     Py_ssize_t most = -1;
-    if (convert_bound(values[1], &most) < 0 ||
+    if (convert_most(values[1], &most) < 0 ||
         needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
         return NULL;
     PyObject *result = split(self, &needle, most);

@@ -20,6 +20,7 @@ Region *region_new(State *state, PyObject *name)
     self->name = Py_NewRef(name);
     self->released = 0;
     self->is_wrap = false;
+    self->is_released = false;
     self->exit_warned = false;
     self->wrap_buffer.obj = NULL;
     self->wrap_ended = false;

@@ -113,6 +113,7 @@ static Region *closed_region(State *state)
         return raise_error(state, &error, NULL);
     }
     (void)mapped_region_retire(made->view.slice.region);
+    made->is_released = true;
     return made;
 }
 

@@ -34,7 +34,8 @@ mapped_status mapped_mode_parse(const char *text, size_t length,
             return MAPPED_OK;
         }
     }
-    return mapped_error_set(error, MAPPED_ARGUMENT, "mode");
+    return mapped_error_set(error, MAPPED_ARGUMENT,
+                            "no mode as r, r+, c, w+, x+ or a+");
 }
 
 const char *mapped_mode_text(mapped_mode mode)

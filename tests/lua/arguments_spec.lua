@@ -91,9 +91,9 @@ describe("a surplus argument", function()
     for name, count in pairs(methods) do
       local arguments = { self }
       for i = #arguments + 1, count + #arguments + 1 do arguments[i] = 1 end
-      assert.equal(("%d arguments expected at most, got %d"):format(
-        #arguments - 1, #arguments), failure(object[name],
-        table.unpack(arguments)), name)
+      assert.equal(("%d argument%s expected at most, got %d"):format(
+        #arguments - 1, #arguments == 2 and "" or "s", #arguments),
+        failure(object[name], table.unpack(arguments)), name)
     end
   end
 

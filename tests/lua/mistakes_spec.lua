@@ -144,7 +144,8 @@ local mistakes = {
     "bad argument #2 to 'anonymous' (table expected, got boolean)" },
   { "a name of shared memory with a slash in it",
     function() return mapped.shared("a/b", 10) end,
-    "a/b: name of shared memory: invalid argument" },
+    "a/b: a name of shared memory that is empty or has a '/': invalid "
+      .. "argument" },
   { "shared memory that isn't there",
     function() return assert(mapped.shared("mapped-mistakes-none")) end,
     "mapped-mistakes-none: open: No such file or directory" },
@@ -165,8 +166,8 @@ local mistakes = {
     "bad argument #2 to 'windows' (number expected, got no value)" },
   -- Layouts
   { "a type that doesn't exist", function() return mapped.layout("a:u99") end,
-    "bad argument #1 to 'layout' (unknown field type at position 3 "
-      .. "of the layout)" },
+    "bad argument #1 to 'layout' (unknown field type (some are u8, "
+      .. "i32be, f64, char[8]) at position 3 of the layout)" },
   { "a field twice", function() return mapped.layout("a:u8 a:u8") end,
     "bad argument #1 to 'layout' (duplicate field name at position 6 "
       .. "of the layout)" },
@@ -317,7 +318,7 @@ local mistakes = {
   { "sub without a position", function() return region:sub() end,
     "bad argument #1 to 'sub' (number expected, got no value)" },
   { "a surplus argument", function() return region:tostring(1, 2, 3) end,
-    "3 arguments expected at most, got 4" },
+    "2 arguments expected at most, got 3" },
   { "making a read-only view writable",
     function() return region:readonly(false) end,
     "bad argument #1 to 'readonly' (true or nil expected: "
@@ -405,7 +406,7 @@ local mistakes = {
     "bad argument #4 to 'pack' (number expected, got nil)" },
   { "more values than the format has",
     function() return region:pack("B", 1, 1, 2) end,
-    "4 arguments expected at most, got 5" },
+    "3 arguments expected at most, got 4" },
   { "packing past the end", function() return region:pack("I8", 12, 1) end,
     "pack: out of range: position 12, length 8, limit 16" },
   { "a packed value too large", function() return region:pack("B", 1, 256) end,
@@ -508,7 +509,8 @@ local mistakes = {
       .. "4294967295)" },
   { "a mutex in too few bytes",
     function() return mapped.Mutex(region:sub(1, 4)) end,
-    "Mutex: out of range: position 1, length 8, limit 4" },
+    "Mutex: out of range: position 1, length 8, limit 4 (it needs that "
+      .. "length, and the limit is there)" },
   { "a mutex of a name", function() return mapped.Mutex("lock") end,
     "bad argument #1 to 'Mutex' (a mapped.Region or mapped.Slice "
       .. "expected, got string)" },
@@ -516,13 +518,49 @@ local mistakes = {
     function() return mapped.Mutex(mapped.anonymous(8)):unlock() end,
     "unlock: not held by this process: invalid argument" },
   { "a ring in too few bytes", function() return mapped.Ring(region) end,
-    "Ring: out of range: position 1, length 320, limit 16" },
+    "Ring: out of range: position 1, length 320, limit 16 (it needs "
+      .. "that length at least, and the limit is there)" },
   { "a record too long for the ring",
     function() return mapped.Ring(mapped.anonymous(320)):send(("x"):rep(99)) end,
     "bad argument #1 to 'send' (99 bytes are more than the longest "
       .. "record's 24)" },
   { "a ring over other data", function() return mapped.Ring(filled) end,
-    "Ring: neither zero nor a ring: invalid argument" },
+    "Ring: neither zero nor a ring: invalid argument (fill(0) makes "
+      .. "room for a new one)" },
+  { "committing what isn't reserved",
+    function() return mapped.Ring(mapped.anonymous(320)):commit() end,
+    "commit: no record is reserved" },
+  { "releasing what isn't peeked at",
+    function() return mapped.Ring(mapped.anonymous(320)):release() end,
+    "release: no record is peeked at" },
+  { "receiving no records",
+    function() return mapped.Ring(mapped.anonymous(320)):recv_many(0) end,
+    "bad argument #1 to 'recv_many' (1 or more records expected, got 0)" },
+  { "waiting for less than no time",
+    function() return mapped.Mutex(mapped.anonymous(8)):lock(-1) end,
+    "bad argument #1 to 'lock' (a timeout must be 0 or more seconds, "
+      .. "got -1)" },
+  { "a negative overlap", function() return mapped.windows(path, 10, -1) end,
+    "bad argument #3 to 'windows' (must not be negative, got -1)" },
+  { "a new length for what is sealed",
+    function()
+      local sealed <close> = mapped.anonymous(8, { shared = true })
+      assert(sealed:seal())
+      return assert(sealed:resize(5))
+    end,
+    "resize: ftruncate: Operation not permitted (it is sealed against "
+      .. "that)" },
+  { "opening with a colon", function() return mapped:open(path) end,
+    "calling 'open' on bad self (path or file handle expected, got table)" },
+  { "permissions as a text",
+    function() return mapped.open(path, "r", { permissions = "600" }) end,
+    "bad argument #3 to 'open' (option 'permissions': a number, as "
+      .. 'tonumber("600", 8), expected, got 600)' },
+  { "the formats of io.lines", function() return region:lines("l") end,
+    "bad argument #1 to 'lines' (boolean expected, got string)" },
+  { "a surplus argument of a method that takes none",
+    function() return region:mlock(1) end,
+    "0 arguments expected at most, got 1" },
   { "the guard switched by a word", function() return mapped.guard("off") end,
     "bad argument #1 to 'guard' (boolean expected, got string)" },
   { "a page of a file that was cut", function() return cut[5000] end,

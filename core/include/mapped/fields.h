@@ -72,21 +72,21 @@ typedef enum mapped_format_reason {
 } mapped_format_reason;
 
 /* name, text: what can be wrong with a layout or a list. */
-#define MAPPED_LAYOUT_REASON_MAP(X)                     \
-    X(NAME, "a field name is missing")                  \
-    X(COLON, "a ':' and a type are missing")            \
-    X(TYPE, "unknown field type")                       \
-    X(COUNT, "not a number of elements")                \
-    X(BRACKET, "a ']' is missing")                      \
-    X(OFFSET, "not an offset")                          \
-    X(SIZE, "not a size")                               \
-    X(LATE, "a setting after the first field or twice") \
-    X(DUPLICATE, "duplicate field name")                \
-    X(OVERLAP, "the field overlaps another")            \
-    X(TOO_LARGE, "the record is too large")             \
-    X(TOO_SMALL, "the size is smaller than the fields") \
-    X(EMPTY, "no fields")                               \
-    X(BRACE, "a '}' is missing")                        \
+#define MAPPED_LAYOUT_REASON_MAP(X)                                  \
+    X(NAME, "a field name is missing")                               \
+    X(COLON, "a ':' and a type are missing")                         \
+    X(TYPE, "unknown field type (some are u8, i32be, f64, char[8])") \
+    X(COUNT, "not a number of elements")                             \
+    X(BRACKET, "a ']' is missing")                                   \
+    X(OFFSET, "not an offset")                                       \
+    X(SIZE, "not a size")                                            \
+    X(LATE, "a setting after the first field or twice")              \
+    X(DUPLICATE, "duplicate field name")                             \
+    X(OVERLAP, "the field overlaps another")                         \
+    X(TOO_LARGE, "the record is too large")                          \
+    X(TOO_SMALL, "the size is smaller than the fields")              \
+    X(EMPTY, "no fields")                                            \
+    X(BRACE, "a '}' is missing")                                     \
     X(DEPTH, "too many records in records")
 
 typedef enum mapped_layout_reason {

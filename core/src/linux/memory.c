@@ -48,8 +48,9 @@ mapped_status mapped__shared_path(const char *name,
     name += strspn(name, "/");
     if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
         strcmp(name, "..") == 0)
-        return mapped_error_set(error, MAPPED_ARGUMENT,
-                                "name of shared memory");
+        return mapped_error_set(
+            error, MAPPED_ARGUMENT,
+            "a name of shared memory that is empty or has a '/'");
     if (strlen(name) > LONGEST_NAME)
         return mapped_error_set_system(error, ENAMETOOLONG, "open");
     snprintf(path, MAPPED__SHARED_SIZE, SHARED_FOLDER "%s", name);
