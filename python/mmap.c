@@ -250,6 +250,21 @@ static int assign_item(PyObject *self, PyObject *key, PyObject *value)
                         &error);
 }
 
+/* The bytes count, whatever the items of the source are. */
+static int store_strided(PyObject *self, const Bounds *bounds,
+                         const Source *source)
+{
+    unsigned char *bytes = memory_new(source->length, 1);
+    PyObject *array = bytes == NULL ? NULL : array_in(self, bounds);
+    int status = array == NULL ? -1 : source_read(source, bytes);
+    if (status == 0)
+        status =
+            array_scatter(cursor_owner(self), &array_of(array)->core, bytes);
+    Py_XDECREF(array);
+    PyMem_Free(bytes);
+    return status;
+}
+
 /* Opens what is to be written. Only then is the key looked at again, because
  * the buffer's provider may have closed or resized the mapping. */
 static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
@@ -270,9 +285,7 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
         status = source_store(&source, cursor_owner(self),
                               view_span(region_of(self)), (size_t)bounds.start);
     } else if (status == 0) {
-        PyObject *array = array_in(self, &bounds);
-        status = array == NULL ? -1 : array_assign_all(array, value);
-        Py_XDECREF(array);
+        status = store_strided(self, &bounds, &source);
     }
     source_close(&source);
     return status;

@@ -63,6 +63,14 @@ def _invalid(what=None):
     return OSError(_errno.EINVAL, f"{text}: {what}" if what else text)
 
 
+def _size(value):
+    """A number as the standard module takes it."""
+    value = _index(value)
+    if not ~_sys.maxsize <= value <= _sys.maxsize:
+        raise OverflowError("Python int too large to convert to C ssize_t")
+    return value
+
+
 def _access_of(flags, prot, access):
     """What `flags`, `prot` and `access` come to: the flags and the access."""
     if access != ACCESS_DEFAULT:
@@ -154,8 +162,7 @@ class mmap(_mapped.Mmap):
             raise OverflowError("memory mapped length must be positive")
         if offset < 0:
             raise OverflowError("memory mapped offset must be positive")
-        if max(length, offset) > _sys.maxsize:
-            raise OverflowError("Python int too large to convert to C ssize_t")
+        length, offset = _size(length), _size(offset)
         flags, access = _access_of(flags, prot, access)
         _check_flags(flags, prot)
         _sys.audit("mmap.__new__", fileno, length, access, offset)
@@ -254,7 +261,7 @@ class mmap(_mapped.Mmap):
         OSError as the system says.
         """
         region = self._opened()
-        newsize = _index(newsize)
+        newsize = _size(newsize)
         if not self._trackfd:
             raise ValueError("mmap can't resize with trackfd=False.")
         if self._access not in (ACCESS_DEFAULT, ACCESS_WRITE) or (
@@ -280,8 +287,8 @@ class mmap(_mapped.Mmap):
         disk fails, FaultError if a page is lost.
         """
         region = self._opened()
-        offset = _index(offset)
-        size = len(self) - offset if size is None else _index(size)
+        offset = _size(offset)
+        size = len(self) - offset if size is None else _size(size)
         length = len(self)
         if size < 0 or offset < 0 or length - offset < size:
             raise ValueError("flush values out of range")
@@ -296,7 +303,7 @@ class mmap(_mapped.Mmap):
 
         ValueError if they are out of range, TypeError if it is read-only.
         """
-        dest, src, count = _index(dest), _index(src), _index(count)
+        dest, src, count = _size(dest), _size(src), _size(count)
         region = self._opened()
         if region.readonly:
             raise TypeError("mmap can't modify a readonly memory map.")
@@ -317,9 +324,9 @@ class mmap(_mapped.Mmap):
         of PAGESIZE.
         """
         self._opened()
-        option, start = _index(option), _index(start)
+        option, start = _index(option), _size(start)
         size = len(self)
-        length = size if length is None else _index(length)
+        length = size if length is None else _size(length)
         if not 0 <= start < size:
             raise ValueError("madvise start out of bounds")
         if length < 0:

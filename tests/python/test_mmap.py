@@ -1,6 +1,7 @@
 """Guards against a stand-in for the standard mmap that fails where that works,
 that says something else, or that ends the process where ours must not. CPython's
 own tests run with it, and both modules are compared call by call."""
+import array
 import copy
 import gc
 import io
@@ -177,6 +178,28 @@ def same(result, expected):
     if isinstance(expected, tuple) and expected[0] in (OverflowError, TypeError):
         return result[0] is expected[0]
     return result == expected or expected is None
+
+
+@pytest.mark.parametrize("call", [
+    lambda m: m.resize(2**64), lambda m: m.flush(0, 2**64),
+    lambda m: m.flush(-2**64), lambda m: m.move(0, 1, 2**64),
+    lambda m: m.madvise(0, 2**64), lambda m: m.madvise(0, 0, 2**64)])
+def test_what_no_machine_can_address_overflows_alike(call):
+    for module in standard, ours:
+        with module.mmap(-1, 8) as m, pytest.raises(OverflowError):
+            call(m)
+
+
+@pytest.mark.parametrize("source", [
+    array.array("H", [1, 2, 3, 4]), memoryview(b"abcdefgh").cast("I"),
+    ours.mmap(-1, 8), mapped.wrap(bytearray(b"ABCDEFGH")).cast("Q")])
+def test_bytes_of_any_items_go_to_a_slice_with_a_step(source):
+    for module in standard, ours:
+        m = module.mmap(-1, 20)
+        m[:16:2] = source
+        m[19:11:-1] = source
+        expected = bytes(source)
+        assert m[:16:2][:4] == expected[:4] and m[19:11:-1] == expected
 
 
 @pytest.mark.parametrize("seed", range(40))
