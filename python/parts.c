@@ -215,11 +215,11 @@ static int convert_most(PyObject *object, Py_ssize_t *most)
 static PyObject *view_split_with(PyObject *self, PyObject *const *values)
 {
     Needle needle;
-    Py_ssize_t most = -1;
+    Py_ssize_t most = -1; /* is counted down, and so can't be the lowest */
     if (convert_most(values[1], &most) < 0 ||
         needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
         return NULL;
-    PyObject *result = split(self, &needle, most);
+    PyObject *result = split(self, &needle, most < 0 ? -1 : most);
     if (needle_close(&needle) < 0)
         Py_CLEAR(result);
     return result;

@@ -406,11 +406,11 @@ def test_layouts_are_equal_by_their_fields():
         layout < ordered
 
 
-@pytest.mark.parametrize("maxsplit", [-5, -1, 0, 1, 2, 3, 10**30])
+@pytest.mark.parametrize("maxsplit", [-10**30, -5, -1, 0, 1, 2, 3, 10**30])
 @pytest.mark.parametrize("data", [b"", b"a", b",", b"a,b,c,", b",,a"])
 def test_split_stops_after_maxsplit(data, maxsplit):
     view = mapped.wrap(data)
-    expected = data.split(b",", min(maxsplit, 100))
+    expected = data.split(b",", max(min(maxsplit, 100), -1))
     assert [bytes(part) for part in view.split(b",", maxsplit)] == expected
     assert [bytes(part) for part in view.split(b",", maxsplit=maxsplit)] == expected
 
