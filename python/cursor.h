@@ -13,11 +13,9 @@
 
 typedef struct Cursor {
     PyObject_HEAD PyObject *weakrefs;
-    PyObject *view;    /* a Region, whose live length counts, or a Slice */
-    size_t position;   /* may be past the end */
-    bool is_ended;     /* a File was closed */
-    bool was_exported; /* of mapped.mmap: somebody may still have a pointer */
-    bool keeps_addresses; /* of mapped.mmap: has a reference to the core */
+    PyObject *view;  /* a Region, whose live length counts, or a Slice */
+    size_t position; /* may be past the end */
+    bool is_ended;   /* a File was closed */
 } Cursor;
 
 static inline Cursor *cursor_of(PyObject *self)

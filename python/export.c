@@ -55,8 +55,9 @@ static int fit_to_request(Py_buffer *buffer, int flags)
 }
 
 /* Begins the export of a buffer. It stays in `buffer->internal` until the
- * buffer is released. Returns the slice's first byte, or NULL with an
- * exception. */
+ * buffer is released. Even then some go on using the pointer, as NumPy does for
+ * numpy.ndarray(buffer=...): they keep the object alive, and so the addresses.
+ * Returns the slice's first byte, or NULL with an exception. */
 static void *begin_export(Region *owner, mapped_slice slice, Py_buffer *buffer)
 {
     mapped_error error;
@@ -68,6 +69,7 @@ static void *begin_export(Region *owner, mapped_slice slice, Py_buffer *buffer)
         PyMem_Free(new_export);
         return raise_of(owner, &error);
     }
+    mapped_region_keep_addresses(slice.region);
     buffer->internal = new_export;
     return new_export->data;
 }

@@ -3,11 +3,7 @@
  * standard mmap's errors: arguments are converted, then "mmap closed or
  * invalid" is raised, and then the bytes are accessed.
  *
- * It owns its Region, and nobody else need know that. The standard mmap unmaps
- * the memory of those who keep a pointer after they have released the buffer,
- * as NumPy does for numpy.ndarray(buffer=...). Here the addresses of a mapping
- * that was exported once stay taken, with zero pages after a close, until the
- * object is gone. */
+ * It owns its Region, and nobody else need know that. */
 #include "array.h"
 #include "cursor.h"
 #include "unlocked.h"
@@ -47,8 +43,6 @@ static void mmap_dealloc(PyObject *self)
     PyObject_GC_UnTrack(self);
     if (cursor_of(self)->weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
-    if (cursor_of(self)->keeps_addresses)
-        mapped_region_release(core_of(region_of(self)));
     Py_DECREF(region_of(self));
     free_object(self);
     Py_DECREF(type);
@@ -81,35 +75,12 @@ static int mmap_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
         return -1;
     Py_DECREF(buffer->obj);
     buffer->obj = Py_NewRef(self);
-    cursor_of(self)->was_exported = true;
     return 0;
 }
 
 static void mmap_release_buffer(PyObject *self, Py_buffer *buffer)
 {
     export_release(cursor_owner(self), buffer);
-}
-
-static const char mmap__keep_addresses_doc[] = PyDoc_STR(
-    "_keep_addresses($self, keep, /)\n--\n\n"
-    "Keep the addresses that were exported, for a close, or no longer.");
-
-/* With a second reference to the core's region, a close puts zero pages there
- * and does not unmap. While the mapping is open there is no such reference: a
- * region that others refer to can't move to grow. */
-static PyObject *mmap__keep_addresses(PyObject *self, PyObject *argument)
-{
-    Cursor *cursor = cursor_of(self);
-    mapped_region *region = core_of(cursor->view);
-    bool keeps = argument == Py_True && cursor->was_exported;
-    if (mapped_region_closed(region) || keeps == cursor->keeps_addresses)
-        Py_RETURN_NONE;
-    cursor->keeps_addresses = keeps;
-    if (keeps)
-        mapped_region_acquire(region);
-    else
-        mapped_region_release(region);
-    Py_RETURN_NONE;
 }
 
 static Py_ssize_t mmap_length(PyObject *self)
@@ -522,17 +493,11 @@ static KEYWORD_METHOD(mmap_rfind, mmap_rfind_with, "rfind", 1, 3, "sub",
            Py_NewRef(region_of(self)))
 
         static PyMethodDef mmap_methods[] = {
-            METHOD_ROW(mmap, KEYWORDS, read),
-            METHOD_ROW(mmap, NONE, readline),
-            METHOD_ROW(mmap, NONE, read_byte),
-            METHOD_ROW(mmap, ONE, write),
-            METHOD_ROW(mmap, ONE, write_byte),
-            METHOD_ROW(mmap, NONE, tell),
-            METHOD_ROW(mmap, KEYWORDS, seek),
-            METHOD_ROW(mmap, KEYWORDS, find),
-            METHOD_ROW(mmap, KEYWORDS, rfind),
-            METHOD_ROW(mmap, ONE, _keep_addresses),
-            {NULL, NULL, 0, NULL}};
+            METHOD_ROW(mmap, KEYWORDS, read),  METHOD_ROW(mmap, NONE, readline),
+            METHOD_ROW(mmap, NONE, read_byte), METHOD_ROW(mmap, ONE, write),
+            METHOD_ROW(mmap, ONE, write_byte), METHOD_ROW(mmap, NONE, tell),
+            METHOD_ROW(mmap, KEYWORDS, seek),  METHOD_ROW(mmap, KEYWORDS, find),
+            METHOD_ROW(mmap, KEYWORDS, rfind), {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef mmap_attributes[] = {ATTRIBUTE_ROW(mmap, _region),
                                         {NULL, NULL, NULL, NULL, NULL}};

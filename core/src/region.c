@@ -189,7 +189,7 @@ bool mapped__region_stop_new_exports(mapped__region *self)
     uint64_t seen = __atomic_or_fetch(
         &self->control, MAPPED__CONTROL_NO_NEW_EXPORTS, __ATOMIC_ACQ_REL);
     return (seen & MAPPED__CONTROL_EXPORTED) != 0 &&
-           (seen & MAPPED__CONTROL_EXPORTS) != 0;
+           (self->keeps || (seen & MAPPED__CONTROL_EXPORTS) != 0);
 }
 
 void mapped__region_moved(mapped__region *self)
@@ -296,23 +296,32 @@ bool mapped__region_describe(const mapped__region *self, size_t length,
                             &request->reserve));
 }
 
-/* Frees the mappings that the region has moved away from. */
-static void free_old(mapped__region *self)
+/* Frees the mappings that the region has moved away from, but for the `kept`
+ * latest. */
+static void free_old(mapped__region *self, size_t kept)
 {
-    while (self->old_mappings != NULL) {
-        mapped__old_mapping *old = self->old_mappings;
-        self->old_mappings = old->next;
-        mapped__guard_remove_slot(old->slot);
+    mapped__old_mapping **first = &self->old_mappings;
+    for (; *first != NULL && kept > 0; kept--)
+        first = &(*first)->next;
+    while (*first != NULL) {
+        mapped__old_mapping *old = *first;
+        *first = old->next;
+        if (old->slot != NULL)
+            mapped__guard_remove_slot(old->slot);
         mapped__unmap(&old->mapping);
         free(old);
     }
     MAPPED__STORE(&self->copied, 0);
 }
 
+/* So many mappings are kept for pointers whose exports have ended. Few regions
+ * move as often, and none may fill the address space. */
+#define MOST_KEPT 64
+
 void mapped__region_free_old(mapped__region *self)
 {
     if (mapped_region_exports(&self->head) == 0)
-        free_old(self);
+        free_old(self, self->keeps ? MOST_KEPT : 0);
 }
 
 /* To unmap this much may take long. */
@@ -323,7 +332,7 @@ static void free_memory(mapped__region *self)
 {
     bool much = self->mapping.reserved >= MUCH;
     void *context = much ? begin_wait() : NULL;
-    free_old(self);
+    free_old(self, 0);
     mapped__guard_remove(&self->guard);
     mapped__unmap(&self->mapping);
     if (much)
@@ -333,9 +342,10 @@ static void free_memory(mapped__region *self)
     self->hook = NULL;
 }
 
-/* Other threads may be between their two checks, so the pages go and the
- * addresses stay. If even that fails the file stays mapped until the last
- * release; nobody reaches it, because the live length is 0. */
+/* Other threads may be between their two checks, or use a pointer that they
+ * have kept, so the pages go and the addresses stay. If even that fails the
+ * file stays mapped until the last release; nobody reaches it, because the live
+ * length is 0. */
 static void revoke_memory(mapped__region *self)
 {
     (void)mapped__region_unprotect_pages(self, NULL);
@@ -372,7 +382,7 @@ static void end_access(mapped__region *self)
 /* Runs once, when access has ended and no export is left. */
 static void end_memory(mapped__region *self)
 {
-    if (mapped__region_is_unshared(self))
+    if (mapped__region_is_unreached(self))
         free_memory(self);
     else
         revoke_memory(self);
@@ -380,7 +390,7 @@ static void end_memory(mapped__region *self)
 
 static bool is_unused(const mapped__region *self)
 {
-    return mapped__region_is_unshared(self) &&
+    return mapped__region_is_unreached(self) &&
            mapped_region_exports(&self->head) == 0;
 }
 
@@ -441,8 +451,9 @@ size_t mapped_region_retire(mapped_region *region)
 static void end_retired(mapped__region *self)
 {
     assert(!mapped__region_is_locked(self));
-    MAPPED__STORE_RELEASE(&self->control,
-                          MAPPED__CONTROL_CLOSED | MAPPED__CONTROL_LOCKED);
+    uint64_t kept = control_of(self) & MAPPED__CONTROL_EXPORTED;
+    MAPPED__STORE_RELEASE(&self->control, kept | MAPPED__CONTROL_CLOSED |
+                                              MAPPED__CONTROL_LOCKED);
     end_memory(self);
     unlock(self, MAPPED__CONTROL_CLOSED);
 }
@@ -501,6 +512,12 @@ void mapped_region_copy_on_move(mapped_region *region)
 {
     if (region != NULL)
         MAPPED__STORE(&mapped__region_of(region)->copies, true);
+}
+
+void mapped_region_keep_addresses(mapped_region *region)
+{
+    if (region != NULL && !mapped__region_of(region)->wrapped)
+        MAPPED__STORE(&mapped__region_of(region)->keeps, true);
 }
 
 size_t mapped_region_length(const mapped_region *region)

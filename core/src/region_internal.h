@@ -60,6 +60,7 @@ typedef struct mapped__region {
     bool by_path;     /* opened by its path, not by a descriptor */
     bool fixed;       /* a device: nobody changes its size */
     bool copies;      /* see mapped_region_copy_on_move */
+    bool keeps;       /* see mapped_region_keep_addresses */
 
     /* The file. */
     intptr_t file;        /* MAPPED__NO_FILE if no descriptor is held */
@@ -77,7 +78,8 @@ typedef struct mapped__region {
                      * than a page */
     size_t length;  /* as head.live_, but of devices, too */
     size_t longest; /* the largest value that `length` has had */
-    mapped__old_mapping *old_mappings; /* freed when no export is left */
+    mapped__old_mapping *old_mappings; /* freed when no export is left, if
+                                        * the region doesn't keep them */
     size_t copied; /* how many bytes of old mappings are private memory */
 
     mapped__appends appends;
@@ -146,6 +148,20 @@ static inline bool mapped__region_is_unshared(const mapped__region *self)
            MAPPED__LOAD(&self->appends.running) == 0;
 }
 
+/* May a pointer be in use that the region keeps its addresses for? */
+static inline bool mapped__region_is_kept(const mapped__region *self)
+{
+    return self->keeps &&
+           (self->old_mappings != NULL ||
+            MAPPED__LOAD_ACQUIRE(&self->control) & MAPPED__CONTROL_EXPORTED);
+}
+
+/* May the pages go, and their addresses be given back? */
+static inline bool mapped__region_is_unreached(const mapped__region *self)
+{
+    return mapped__region_is_unshared(self) && !mapped__region_is_kept(self);
+}
+
 static inline bool mapped__region_is_locked(const mapped__region *self)
 {
     return MAPPED__LOAD_ACQUIRE(&self->control) & MAPPED__CONTROL_LOCKED;
@@ -188,8 +204,8 @@ mapped_status mapped__region_lock_unexported(mapped__region *self,
                                              const char *what,
                                              mapped_error *error);
 /* Lets no export begin until the region, which is locked, is unlocked. Returns
- * true if an export that has begun before may show the mapping where it is
- * now, and false if the mapping may go. */
+ * true if an export that has begun before, or a pointer that is kept, may show
+ * the mapping where it is now, and false if the mapping may go. */
 bool mapped__region_stop_new_exports(mapped__region *self);
 /* To be called when the mapping has moved: no export shows it where it is now.
  */
@@ -249,8 +265,8 @@ static inline mapped_status mapped__region_report(const mapped_region *region,
     return mapped__region_report_error(region, operation, status, error);
 }
 
-/* Frees what exports have kept, unless there is one. The region is locked, or
- * nobody else can reach it. */
+/* Frees what exports have kept, unless there is one, but for what the region
+ * keeps. The region is locked, or nobody else can reach it. */
 void mapped__region_free_old(mapped__region *self);
 
 /* Shows the mapping and the length to the inline checks, in that order. A

@@ -223,7 +223,7 @@ mapped_status mapped__region_protect(mapped__region *self, size_t start,
     } else {
         mapped__region_free_old(self);
         set_trait(self, MAPPED__TRAIT_READONLY, true);
-        if (!self->wrapped && mapped__region_is_unshared(self))
+        if (!self->wrapped && mapped__region_is_unreached(self))
             mapped__region_protect_pages(self);
     }
     mapped__region_unlock(self);

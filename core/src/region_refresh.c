@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "region_internal.h"
@@ -173,16 +174,33 @@ static mapped_status check_alone(mapped__region *self, mapped_error *error)
     return status;
 }
 
-/* Gives the region another file and its mapping. Nothing of this can fail. */
+/* Gives the addresses back, or keeps them with zero pages in `old`. */
+static void leave_mapping(mapped__region *self, mapped__old_mapping *old)
+{
+    if (old == NULL) {
+        mapped__unmap(&self->mapping);
+        return;
+    }
+    (void)mapped__map_revoke(&self->mapping, 0, self->mapping.used, NULL);
+    old->mapping = self->mapping;
+    old->mapping.used = 0;
+    old->next = self->old_mappings;
+    self->old_mappings = old;
+    mapped__region_moved(self);
+}
+
+/* Gives the region another file and its mapping. Nothing of this can fail.
+ * `old` is memory to keep the addresses in, if they are to be kept. */
 static void replace_file(mapped__region *self, intptr_t file,
                          const mapped__file_info *info,
-                         const mapped__mapping *mapping)
+                         const mapped__mapping *mapping,
+                         mapped__old_mapping *old)
 {
     mapped__region_trim(self, self->length, self->length);
     mapped__region_free_old(self);
     mapped__guard_suspend(&self->guard);
     mapped__guard_forget(&self->guard, 0);
-    mapped__unmap(&self->mapping);
+    leave_mapping(self, old);
     mapped__file_close(self->file);
     mapped__ahead_stop(self->ahead);
     self->ahead = NULL;
@@ -211,11 +229,17 @@ static mapped_status change_file(mapped__region *self, intptr_t file,
     if (!mapped__region_describe(self, length, &request))
         return mapped_error_set(error, MAPPED_OVERFLOW, "refresh");
     request.file = file;
+    mapped__old_mapping *old =
+        mapped__region_is_kept(self) ? calloc(1, sizeof *old) : NULL;
+    if (mapped__region_is_kept(self) && old == NULL)
+        return mapped_error_set(error, MAPPED_MEMORY, "refresh");
     status = mapped__map(&request, &mapping, error);
-    if (status != MAPPED_OK)
+    if (status != MAPPED_OK) {
+        free(old);
         return status;
+    }
     bool pages_protected = self->pages_protected;
-    replace_file(self, file, info, &mapping);
+    replace_file(self, file, info, &mapping, old);
     mapped__region_shrink_protection(self, 0);
     mapped__region_invalidate_appends(self);
     mapped__region_publish(self, length);

@@ -128,22 +128,27 @@ static mapped_status add_mapping(mapped__region *self, size_t length,
     if (!is_private(self))
         return MAPPED_OK;
     memcpy(mapping.address, old->mapping.address, old->mapping.used);
-    MAPPED__STORE(&self->copied, self->copied + old->mapping.used);
+    if (mapped_region_exports(&self->head) > 0)
+        MAPPED__STORE(&self->copied, self->copied + old->mapping.used);
+    else
+        (void)mapped__map_revoke(&old->mapping, 0, old->mapping.used, NULL);
     return MAPPED_OK;
 }
 
 /* Moves the mapping to where `length` bytes fit; MAPPED_BUSY if the region is
- * not unshared. If there are exports, the region gets a second mapping instead:
- * they keep the mapping that they show, and so go on showing what private
- * memory held at this time. It gets a second mapping also if the system can't
- * move the first, because locks or advice have split it into several. */
+ * not unshared. If there are exports, or pointers are kept, the region gets a
+ * second mapping instead: exports keep the mapping that they show, and so go on
+ * showing what private memory held at this time. It gets a second mapping also
+ * if the system can't move the first, because locks or advice have split it
+ * into several. */
 static mapped_status move_mapping(mapped__region *self, size_t length,
                                   mapped_error *error)
 {
     if (!mapped__region_is_unshared(self))
         return mapped__region_busy(self, "resize", error);
     if (mapped__region_stop_new_exports(self))
-        return is_private(self) && !self->copies
+        return is_private(self) && !self->copies &&
+                       mapped_region_exports(&self->head) > 0
                    ? mapped__region_busy(self, "resize", error)
                    : add_mapping(self, length, error);
     /* Somebody else's memory may take the addresses as soon as the mapping has
@@ -375,7 +380,7 @@ static void guard_only(mapped__region *self, size_t size)
 mapped_status mapped__region_drop_pages(mapped__region *self, size_t length,
                                         mapped_error *error)
 {
-    bool unshared = mapped__region_is_unshared(self);
+    bool unshared = mapped__region_is_unreached(self);
     if (unshared)
         guard_only(self, mapping_size(self, length));
     mapped_status status = remap_after_shrink(self, length, unshared, error);
@@ -393,7 +398,7 @@ static mapped_status shrink(mapped__region *self, size_t length,
     mapped_status status = mapped__region_lock_exports(self, "resize", error);
     if (status != MAPPED_OK)
         return status;
-    bool unshared = mapped__region_is_unshared(self);
+    bool unshared = mapped__region_is_unreached(self);
     mapped__region_free_old(self);
     mapped__region_publish_length(self, length);
     status = shrink_file(self, old_length, length, unshared, error);
@@ -413,7 +418,7 @@ void mapped__region_undo_growth(mapped__region *self)
     mapped_status lock_status =
         mapped__region_lock_exports(self, "append", NULL);
     bool unshared =
-        lock_status == MAPPED_OK && mapped__region_is_unshared(self);
+        lock_status == MAPPED_OK && mapped__region_is_unreached(self);
     if (self->appends.file_end_before == UINT64_MAX ||
         get_file_ends(self, &ends, NULL) != MAPPED_OK ||
         ends.data_end != self->offset + self->appends.next)

@@ -52,10 +52,26 @@ static void move_private_memory(void)
     mapped_region_release(region);
 }
 
+/* A pointer that is used after its export has ended shows the file, or zeros.
+ */
+static void keep_addresses(void)
+{
+    mapped_region *region = zeros(4096);
+    mapped_export pointer;
+
+    mapped_region_keep_addresses(region);
+    must(mapped_export_begin(mapped_region_slice(region), &pointer, &error));
+    must(mapped_export_end(&pointer, &error));
+    must(mapped_region_close(region, &error));
+    assert(*(const char *)pointer.data == 0);
+    mapped_region_release(region);
+}
+
 int main(void)
 {
     grow();
     follow();
     move_private_memory();
+    keep_addresses();
     return 0;
 }

@@ -801,8 +801,6 @@ class Mmap(_Exporter):
         """
     def rfind(self, sub: Buffer, start: SupportsIndex = ..., end: SupportsIndex = ...) -> int:
         """Like find(), but return the highest index."""
-    def _keep_addresses(self, keep: bool, /) -> None:
-        """Keep the addresses that were exported, for a close, or no longer."""
 
 _Order: TypeAlias = Literal["seq_cst", "relaxed", "acquire", "release", "acq_rel"]
 

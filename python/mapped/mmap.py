@@ -15,7 +15,9 @@ module of this Python, but for what follows.
 - The descriptor is kept by the mapping, and closed with it; `trackfd=False`,
   which every version takes here, only makes size() and resize() refuse. Shared
   memory that is no file has a descriptor too.
-- After close() an array of NumPy that was made with buffer= reads zeros.
+- An array of NumPy that was made with buffer= never reads memory that is gone:
+  after close() it reads zeros, and after resize() the file, or zeros if there
+  is none.
 - resize() never cuts off what lies in the file behind the mapping, and makes
   shared anonymous memory longer too. It raises mapped.FaultError, and changes
   nothing, if somebody has cut the file.
@@ -231,11 +233,9 @@ class mmap(_mapped.Mmap):
         are memoryviews or other exports; FaultError, but it is closed, if one
         of them has met lost pages.
         """
-        self._keep_addresses(True)
         try:
             self._region.close()
         except BufferError as busy:
-            self._keep_addresses(False)
             raise BufferError("cannot close exported pointers exist") from busy
 
     def size(self):

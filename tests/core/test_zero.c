@@ -195,6 +195,7 @@ static void test_no_region_can_be_changed(void)
     CHECK_STATUS(mapped_region_size(NULL, &size, NULL), MAPPED_CLOSED);
     mapped_region_acquire(NULL);
     mapped_region_copy_on_move(NULL);
+    mapped_region_keep_addresses(NULL);
     CHECK_STATUS(mapped_region_close(NULL, NULL), MAPPED_OK);
     CHECK_UINT(mapped_region_retire(NULL), 0);
 }

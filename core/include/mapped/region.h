@@ -342,6 +342,14 @@ MAPPED__MUST_USE mapped_status mapped_region_refresh(mapped_region *region,
  * ask the holder of a pointer to let go of it. */
 void mapped_region_copy_on_move(mapped_region *region);
 
+/* From now on addresses that an export has had stay taken until the last
+ * release of the region, for those who go on using a pointer after the export
+ * has ended. Where the region has left them they show the file; zero pages
+ * after a close, of private memory, and of what a shrink or a refresh has taken
+ * away. After many moves the oldest addresses go. Of wrapped memory it does
+ * nothing. */
+void mapped_region_keep_addresses(mapped_region *region);
+
 #define MAPPED_SEAL_GROW 1u
 #define MAPPED_SEAL_SHRINK 2u /* which would cost the others their pages */
 #define MAPPED_SEAL_WRITE 4u  /* by those who open or map it from now on */
