@@ -382,7 +382,7 @@ static const char array___bytes___doc[] =
         METHOD_ROW(array, NONE, toreadonly), METHOD_ROW(view, KEYWORDS, hex),  \
         METHOD_ROW(view, KEYWORDS, decode), METHOD_ROW(items, KEYWORDS, cast), \
         METHOD_ROW(items, ONE, fill), METHOD_ROW(items, KEYWORDS, index),      \
-        METHOD_ROW(items, ONE, count),                                         \
+        METHOD_ROW(items, ONE, count), METHOD_ROW(items, ONE, copy_to),        \
         {"__bytes__", array_tobytes, METH_NOARGS, array___bytes___doc},        \
         {"__reversed__", array___reversed__, METH_NOARGS,                      \
          view___reversed___doc},                                               \

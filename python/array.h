@@ -109,6 +109,8 @@ int array_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
 void array_release_buffer(PyObject *self, Py_buffer *buffer);
 METHOD_NONE(array_tolist);
 METHOD_NONE(array_tobytes);
+METHOD_ONE(items_copy_to);
+extern const char items_copy_to_doc[];
 PyObject *array_tuple(const Py_ssize_t *numbers, int count);
 
 /* memory.c: what Array and Records have besides. */

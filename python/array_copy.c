@@ -42,6 +42,39 @@ PyObject *array_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
     return NULL;
 }
 
+const char items_copy_to_doc[] = PyDoc_STR(
+    "copy_to($self, dest, /)\n--\n\n"
+    "Copy the bytes of all items, in order, to the beginning of `dest`, a\n"
+    "writable buffer.\n\n"
+    "ValueError if `dest` is too small or a region is closed, TypeError if\n"
+    "it can't be written, FaultError if a page is lost.");
+
+/* The bytes as a Slice: in place, or a copy of those that have others between
+ * them, or are on a device. */
+static PyObject *bytes_in_order(PyObject *self)
+{
+    const Array *array = array_of(self);
+    Extent extent;
+    if (array_extent(array, "copy_to", &extent) < 0)
+        return NULL;
+    if (extent.is_contiguous && !mapped_region_device(extent.slice.region))
+        return slice_new(array->owner, extent.slice.offset,
+                         extent.slice.length);
+    PyObject *bytes = array_tobytes(self, NULL);
+    PyObject *slice =
+        bytes == NULL ? NULL : module_wrap(array->owner->state->module, bytes);
+    Py_XDECREF(bytes);
+    return slice;
+}
+
+PyObject *items_copy_to(PyObject *self, PyObject *argument)
+{
+    PyObject *slice = bytes_in_order(self);
+    PyObject *result = slice == NULL ? NULL : view_copy_to(slice, argument);
+    Py_XDECREF(slice);
+    return result;
+}
+
 /* Lists are made of blocks of items, so that the checks cost little. */
 #define BLOCK_BYTES 4096
 

@@ -140,13 +140,33 @@ static PyObject *lines_next(PyObject *object)
     return result;
 }
 
+static const char windows_lines___copy___doc[] =
+    PyDoc_STR("__copy__($self, /)\n--\n\n"
+              "Return an iterator that goes on from here by itself.");
+
+/* The core of an iterator is what a Search copies, too. */
+static PyObject *windows_lines___copy__(PyObject *object,
+                                        PyObject *Py_UNUSED(nothing))
+{
+    const Lines *from = (Lines *)object;
+    Lines *copy = PyObject_New(Lines, Py_TYPE(object));
+    if (copy == NULL)
+        return NULL;
+    copy->windows = (Windows *)Py_NewRef((PyObject *)from->windows);
+    copy->region = (Region *)Py_XNewRef((PyObject *)from->region);
+    copy->core = from->core;
+    return (PyObject *)copy;
+}
+
+static PyMethodDef windows_lines_methods[] = {
+    METHOD_ROW(windows_lines, NONE, __copy__), {NULL, NULL, 0, NULL}};
+
 static const char lines_doc[] =
     PyDoc_STR("Iterator over the lines of a file in windows.");
 
-static PyType_Slot windows_lines_slots[] = {{Py_tp_doc, (void *)lines_doc},
-                                            {Py_tp_dealloc, lines_dealloc},
-                                            {Py_tp_iter, PyObject_SelfIter},
-                                            {Py_tp_iternext, lines_next},
-                                            {0, NULL}};
+static PyType_Slot windows_lines_slots[] = {
+    {Py_tp_doc, (void *)lines_doc},         {Py_tp_dealloc, lines_dealloc},
+    {Py_tp_iter, PyObject_SelfIter},        {Py_tp_iternext, lines_next},
+    {Py_tp_methods, windows_lines_methods}, {0, NULL}};
 
 TYPE(windows_lines, "mapped._mapped.WindowsLines", sizeof(Lines), 0, 0)

@@ -496,6 +496,13 @@ class _Items(_Memory, Sequence[_T]):
         """
     def count(self, value: Any, /) -> int:
         """Return how many items equal `value`."""
+    def copy_to(self, dest: Buffer, /) -> None:
+        """Copy the bytes of all items, in order, to the beginning of `dest`, a
+        writable buffer.
+
+        ValueError if `dest` is too small or a region is closed, TypeError if
+        it can't be written, FaultError if a page is lost.
+        """
     def fill(self, value: Any, /) -> None:
         """Store one value, or one record, into all items. Raises what
         assigning an item does.

@@ -440,3 +440,44 @@ def test_a_copied_iterator_goes_on_by_itself(make):
     assert list(twin) == rest and rest
     assert list(copy.copy(twin)) == []
     assert [first, *rest] == list(make(text))
+
+
+def test_copied_lines_of_windows_go_on_by_themselves(tmp_path):
+    path = tmp_path / "lines"
+    path.write_bytes(b"".join(b"line %d\n" % i for i in range(5000)))
+    with mapped.windows(path, 4096) as windows:
+        lines = windows.lines()
+        before = copy.copy(lines)
+        first = bytes(next(lines))
+        assert first == bytes(next(before)) == b"line 0"
+        for _ in range(1000):
+            next(lines)
+        twin = copy.copy(lines)
+        rest = [bytes(line) for line in lines]
+        assert rest[0] == b"line 1001" and len(rest) == 3999
+        assert [bytes(line) for line in twin] == rest
+        assert len(list(before)) == 4999
+        twin = copy.copy(before)
+    with pytest.raises(ValueError, match="closed"):
+        next(twin)
+
+
+@pytest.mark.parametrize("view", [
+    lambda r: r[::3], lambda r: r[::-1], lambda r: r.cast("H"),
+    lambda r: r.cast("H")[::2], lambda r: r.records("a:u8 b:u8"),
+    lambda r: r.records("a:u8 b:u24")["b"], lambda r: r[:0].cast("I")])
+def test_items_are_copied_to_a_buffer(region, view):
+    view, target = view(region), bytearray(b"x" * 70)
+    view.copy_to(target)
+    assert target == bytes(view) + b"x" * (70 - view.nbytes)
+    own = mapped.anonymous(70)
+    view.copy_to(own)
+    assert own[:view.nbytes] == bytes(view)
+    with pytest.raises(TypeError, match="can't be written"):
+        view.copy_to(bytes(70))
+    if view.nbytes:
+        with pytest.raises(ValueError, match="copy_to"):
+            view.copy_to(bytearray(view.nbytes - 1))
+    region.close()
+    with pytest.raises(ValueError, match="closed"):
+        view.copy_to(target)
