@@ -186,9 +186,14 @@ def dump_records(data, arguments, output):
             f"{name}={json.dumps(value)}" for name, value in fields.items()))
 
 
-def whole(data, item):
-    """Without what is left over after the last whole item."""
-    return data[:len(data) // item * item]
+def dump_items(data, item, dump, arguments, output):
+    """Dumps the whole items of so many bytes, and what is left over in hex."""
+    at = len(data) // item * item
+    dump(data[:at], arguments, output)
+    if rest := data[at:].hex(" "):
+        at += arguments.offset
+        output.result({"offset": at, "hex": rest.replace(" ", "")},
+                      f"{at:08x}  {rest} (no whole item)")
 
 
 def command_dump(path, arguments, output):
@@ -196,11 +201,11 @@ def command_dump(path, arguments, output):
     with mapped.open(path) as region:
         data = part(region, arguments)
         if arguments.layout is not None:
-            layout = mapped.layout(arguments.layout)
-            dump_records(whole(data, layout.size), arguments, output)
+            item = mapped.layout(arguments.layout).size
+            dump_items(data, item, dump_records, arguments, output)
         elif arguments.type is not None:
             item = mapped.wrap(b"").cast(arguments.type).itemsize
-            dump_values(whole(data, item), arguments, output)
+            dump_items(data, item, dump_values, arguments, output)
         elif output.as_json:
             for at in range(0, len(data), LINE_BYTES):
                 output.result({"offset": arguments.offset + at,
