@@ -70,6 +70,9 @@ static void add_argument(luaL_Buffer *buffer, char kind, va_list *arguments)
     case 'd':
         snprintf(text, sizeof text, "%d", va_arg(*arguments, int));
         break;
+    case 'p':
+        snprintf(text, sizeof text, "%p", va_arg(*arguments, void *));
+        break;
     case 'I':
         snprintf(text, sizeof text, "%lld", va_arg(*arguments, LUAI_UACINT));
         break;
@@ -125,36 +128,50 @@ int mlua_get_index(lua_State *L, int index, lua_Integer i)
     return lua_type(L, -1);
 }
 
-/* The digits of a string, or of what LuaJIT writes for its integers. */
-static bool parse(const char *text, bool is_unsigned, uint64_t *value)
+#    define SPACE " \f\n\r\t\v"
+
+/* The digits of a string of this length, or of what LuaJIT writes for its
+ * integers. A 0 in front makes no octal number, as in Lua. */
+static bool parse(const char *text, size_t length, bool is_unsigned,
+                  uint64_t *value)
 {
-    const bool is_negative = text[strspn(text, " \t\n")] == '-';
+    const char *const limit = text + length;
+    const char *digits = text + strspn(text, SPACE);
+    const bool is_negative = *digits == '-';
+    int base;
     char *end;
+    digits += *digits == '-' || *digits == '+';
+    base = digits[0] == '0' && (digits[1] | 32) == 'x' ? 16 : 10;
     errno = 0;
     if (is_unsigned && !is_negative)
-        *value = strtoull(text, &end, 0);
+        *value = strtoull(text, &end, base);
     else
-        *value = (uint64_t)strtoll(text, &end, 0);
+        *value = (uint64_t)strtoll(text, &end, base);
     if (end == text || errno != 0)
         return false;
     if (strncmp(end, "ULL", 3) == 0)
-        return end[3] == '\0' && (is_unsigned || (int64_t)*value >= 0);
+        return end + 3 == limit && (is_unsigned || (int64_t)*value >= 0);
     if (strncmp(end, "LL", 2) == 0)
         end += 2;
-    return end[strspn(end, " \t\n")] == '\0';
+    return end + strspn(end, SPACE) == limit;
 }
 
 /* A string of digits without a fraction, or a cdata. */
 static bool to_int64_text(lua_State *L, int index, bool is_unsigned,
                           uint64_t *value)
 {
+    const char *text;
+    size_t length;
     bool is_valid;
     index = lua_absindex(L, index);
-    if (lua_type(L, index) == LUA_TSTRING)
-        return parse(lua_tostring(L, index), is_unsigned, value);
+    if (lua_type(L, index) == LUA_TSTRING) {
+        text = lua_tolstring(L, index, &length);
+        return parse(text, length, is_unsigned, value);
+    }
     if (strcmp(luaL_typename(L, index), "cdata") != 0)
         return false;
-    is_valid = parse(luaL_tolstring(L, index, NULL), is_unsigned, value);
+    text = luaL_tolstring(L, index, &length);
+    is_valid = parse(text, length, is_unsigned, value);
     lua_pop(L, 1);
     return is_valid;
 }
@@ -162,7 +179,7 @@ static bool to_int64_text(lua_State *L, int index, bool is_unsigned,
 uint64_t mlua_to_int64(lua_State *L, int index, bool is_unsigned, int *is_valid)
 {
     const lua_Number n = lua_tonumber(L, index);
-    uint64_t value = 0;
+    uint64_t value = 0, exact;
     *is_valid = 1;
     if (n >= -INT64_LIMIT && n < INT64_LIMIT)
         value = (uint64_t)(int64_t)n;
@@ -175,9 +192,9 @@ uint64_t mlua_to_int64(lua_State *L, int index, bool is_unsigned, int *is_valid)
                                       : (lua_Number)value) == n;
         return value;
     }
-    if (to_int64_text(L, index, is_unsigned, &value)) {
+    if (to_int64_text(L, index, is_unsigned, &exact)) {
         *is_valid = 1;
-        return value;
+        return exact;
     }
     *is_valid &= lua_isnumber(L, index) &&
                  (lua_Number)(int64_t)n == n; /* as "1e3" or "2.0" */
@@ -300,8 +317,8 @@ const char *mlua_tostring(lua_State *L, int index, size_t *length)
         lua_pushliteral(L, "nil");
         break;
     default:
-        (lua_pushfstring)(L, "%s: %p", luaL_typename(L, index),
-                          lua_topointer(L, index));
+        lua_pushfstring(L, "%s: %p", luaL_typename(L, index),
+                        lua_topointer(L, index));
     }
     return lua_tolstring(L, -1, length);
 }

@@ -55,8 +55,19 @@ describe("64-bit integers", function()
     local region = mapped.anonymous(8)
     region:set("<i8", 1, "-9214364837600034815")
     assert.equal(BYTES, region:tostring())
-    for _, text in ipairs { "9223372036854775808", "1x", "", "-" } do
+    for text, value in pairs { ["010"] = 10, [" 0x10\v"] = 16, ["-0011"] = -11,
+      ["08"] = 8, ["1e3"] = 1000, ["+7"] = 7 } do
+      assert.equal(value, tonumber(text))
+      region:set("<i8", 1, text)
+      assert.equal(value, region:get("<i8", 1), text)
+    end
+    region:set("<i8", 1, "-9214364837600034815")
+    for _, text in ipairs { "9223372036854775808", "1x", "", "-", "0x", "1LL2",
+      "\v-18446744073709551615", not tonumber("1\0x") and "1\0x" or nil } do
       assert.is_false(pcall(region.set, region, "<i8", 1, text))
+      assert.equal(text == "9223372036854775808" and not HAS_INTEGERS,
+                   pcall(region.set, region, "<I8", 1, text))
+      region:set("<i8", 1, "-9214364837600034815")
     end
     assert.equal(BYTES, region:tostring())
   end)
