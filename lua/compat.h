@@ -96,10 +96,9 @@ typedef struct mlua_buffer {
     char room[256];
 } mlua_buffer;
 
-/* Lua 5.1 and LuaJIT know the first member. The second is for our handles. */
+/* What is first in a file handle of Lua 5.1 and LuaJIT. */
 typedef struct mlua_file_handle {
     FILE *f;
-    lua_CFunction closef;
 } mlua_file_handle;
 
 bool mlua_is_luajit(lua_State *L);

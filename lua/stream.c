@@ -14,6 +14,7 @@
 typedef struct mlua_stream {
     mlua_resource resource; /* first: a pointer to it is one to the Stream */
     luaL_Stream *handle;
+    FILE *file; /* what `handle` has while it is open */
     mapped_stream core;
 } mlua_stream;
 
@@ -23,6 +24,14 @@ typedef struct mlua_handle {
     mlua_stream *stream;
 } mlua_handle;
 
+static void mark_closed(luaL_Stream *handle)
+{
+    handle->f = NULL;
+#if LUA_VERSION_NUM >= 502
+    handle->closef = NULL;
+#endif
+}
+
 /* The io library calls it for a handle that it has marked as closed: not with
  * our upvalues, but always with the handle at 1. */
 static int close_handle(lua_State *L)
@@ -30,19 +39,17 @@ static int close_handle(lua_State *L)
     mlua_handle *handle = lua_touserdata(L, 1);
     FILE *file = handle->base.f;
     mlua_remove_resource(&handle->stream->resource);
-    handle->base.closef = NULL;
-    handle->base.f = NULL;
+    mark_closed(&handle->base);
     return luaL_fileresult(L, fclose(file) == 0, NULL);
 }
 
 static void free_stream(mlua_resource *resource)
 {
-    luaL_Stream *handle = ((mlua_stream *)resource)->handle;
-    if (handle->closef != close_handle)
+    const mlua_stream *self = (mlua_stream *)resource;
+    if (self->file == NULL || self->handle->f != self->file)
         return;
-    handle->closef = NULL;
-    fclose(handle->f);
-    handle->f = NULL;
+    mark_closed(self->handle);
+    fclose(self->file);
 }
 
 static int stream_gc(lua_State *L)
@@ -57,44 +64,101 @@ static int stream_gc(lua_State *L)
 
 const luaL_Reg mlua_stream_meta[] = {{"__gc", stream_gc}, {NULL, NULL}};
 
-/* Tells the io library how the handle on top of the stack is closed. Lua 5.1
- * looks into the userdata's environment, which has its user values, too. */
-static void set_closer(lua_State *L, luaL_Stream *handle, FILE *file)
+/* Tells Lua 5.1 how the handle on top of the stack is closed: it looks for that
+ * into the userdata's environment, which has its user values, too. */
+static void add_closer(lua_State *L)
 {
-    handle->f = file;
-    handle->closef = close_handle;
-#if LUA_VERSION_NUM >= 502
-    (void)L;
-#else
+#if LUA_VERSION_NUM < 502
     lua_getfenv(L, -1);
     lua_pushcfunction(L, close_handle);
     lua_setfield(L, -2, "__close");
     lua_pop(L, 1);
 #endif
+    (void)L;
 }
 
-/* Pushes a Stream of the object at argument 1 and its handle, which is closed
- * so far. The io library's metatable is on top of the stack, and is popped. */
-static mlua_handle *push_handle(lua_State *L)
+/* Pushes a handle that is closed, with room for one user value. */
+static luaL_Stream *push_closed_handle(lua_State *L, mlua_stream *stream)
 {
     mlua_handle *handle;
-    mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, 2);
-    *stream = (mlua_stream){.handle = NULL};
-    mlua_push_owner(L, 1);
-    lua_setiuservalue(L, -2, 1);
+    if (luaL_getmetatable(L, LUA_FILEHANDLE) != LUA_TTABLE)
+        luaL_error(L, "no handles: the io library is not loaded");
     handle = lua_newuserdatauv(L, sizeof *handle, 1);
     *handle = (mlua_handle){.stream = stream};
-    stream->handle = &handle->base;
-    lua_pushvalue(L, -2);
+    add_closer(L);
+    lua_insert(L, -2);
+    lua_setmetatable(L, -2);
+    return &handle->base;
+}
+
+#if LUA_VERSION_NUM < 502
+
+/* LuaJIT's io library knows its handles by a mark that only itself can make, so
+ * a handle of its own is opened, closed, and taken for ours. It closes them by
+ * fclose, and sets the first member to NULL. Returns NULL and pushes what
+ * io.open has returned if that fails. */
+static luaL_Stream *push_luajit_handle(lua_State *L)
+{
+    luaL_Stream *handle;
+    lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+    if (lua_getfield(L, -1, LUA_IOLIBNAME) != LUA_TTABLE)
+        luaL_error(L, "no handles: the io library is not loaded");
+    lua_getfield(L, -1, "open");
+    if (!lua_iscfunction(L, -1))
+        luaL_error(L, "no handles: io.open is not LuaJIT's own");
+    lua_pushliteral(L, "/dev/null");
+    lua_call(L, 1, 3);
+    if (lua_isnil(L, -3))
+        return NULL;
+    handle = luaL_testudata(L, -3, LUA_FILEHANDLE);
+    if (handle == NULL || handle->f == NULL)
+        luaL_error(L, "no handles: the io library is not loaded");
+    lua_pop(L, 2);
+    fclose(handle->f);
+    handle->f = NULL;
+    lua_createtable(L, 1, 0);
+    lua_setfenv(L, -2);
+    return handle;
+}
+
+static luaL_Stream *push_any_handle(lua_State *L, mlua_stream *stream)
+{
+    return mlua_is_luajit(L) ? push_luajit_handle(L)
+                             : push_closed_handle(L, stream);
+}
+
+#else
+#    define push_any_handle push_closed_handle
+#endif
+
+/* Allocates nothing, so nothing comes between the opening and this. */
+static void open_handle(mlua_stream *stream, FILE *file)
+{
+    stream->file = stream->handle->f = file;
+#if LUA_VERSION_NUM >= 502
+    stream->handle->closef = close_handle;
+#endif
+}
+
+/* Pushes the handle of a new Stream of the object at argument 1, which is
+ * closed so far, and returns the Stream; or what push_any_handle does. */
+static mlua_stream *push_stream(lua_State *L)
+{
+    mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, 2);
+    const int at = lua_gettop(L);
+    *stream = (mlua_stream){.handle = NULL};
+    mlua_push_owner(L, 1);
+    lua_setiuservalue(L, at, 1);
+    stream->handle = push_any_handle(L, stream);
+    if (stream->handle == NULL)
+        return NULL;
+    lua_pushvalue(L, at);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, -3, 2);
+    lua_setiuservalue(L, at, 2);
     lua_pushvalue(L, lua_upvalueindex(MLUA_STREAM));
-    lua_setmetatable(L, -3);
-    lua_pushvalue(L, -3);
-    lua_remove(L, -4);
-    lua_setmetatable(L, -2);
-    return handle;
+    lua_setmetatable(L, at);
+    return stream;
 }
 
 /* Is the handle to write? Argument 2, "r" or "r+", says it, or else whether the
@@ -123,7 +187,7 @@ static bool is_for_writing(lua_State *L)
 
 static int view_file(lua_State *L)
 {
-    mlua_handle *handle;
+    mlua_stream *stream;
     mapped_status status;
     mapped_error error;
     FILE *file = NULL;
@@ -131,19 +195,17 @@ static int view_file(lua_State *L)
     mlua_at_most(L, 2);
     mlua_check_view(L, 1);
     is_writable = is_for_writing(L);
-    if (mlua_is_luajit(L)) /* which makes all handles itself */
-        return luaL_error(L, "LuaJIT has no handles over memory");
-    if (luaL_getmetatable(L, LUA_FILEHANDLE) != LUA_TTABLE)
-        return luaL_error(L, "no handles: the io library is not loaded");
-    handle = push_handle(L);
+    stream = push_stream(L);
+    if (stream == NULL)
+        return 3;
     do
         status = mapped_stream_open(mlua_check_view(L, 1), is_writable,
-                                    &handle->stream->core, &file, &error);
+                                    &stream->core, &file, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    set_closer(L, &handle->base, file);
-    mlua_add_resource(L, &handle->stream->resource, free_stream);
+    open_handle(stream, file);
+    mlua_add_resource(L, &stream->resource, free_stream);
     return 1;
 }
 

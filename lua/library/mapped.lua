@@ -20,7 +20,7 @@
 -- taken where one is written. u64 isn't wrapped round to a negative number as in
 -- later Luas. These Luas have no `<close>`, no `pairs` (5.1 and LuaJIT) or
 -- `ipairs` over objects, and no warnings; 5.1 and LuaJIT don't compare an object
--- with a string by `<`, and LuaJIT has no handles of `s:file()`.
+-- with a string by `<`.
 
 ---@class mappedlib
 ---@field version string

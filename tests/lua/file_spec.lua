@@ -19,7 +19,11 @@ describe("a handle over bytes", function()
       assert(slice:file("rb")), assert(slice:readonly(true):file()) } do
       assert.equal("file", io.type(file))
       assert.matches("^file %(0x", tostring(file))
-      assert.equal("one\n", file:read("L"))
+      if _VERSION ~= "Lua 5.1" then
+        assert.equal("one\n", file:read("L"))
+      else
+        assert.equal("one", file:read("l"))
+      end
       assert.same({ 42, 16 }, { file:read("n", "n") })
       assert.equal(" two", file:read("l"))
       local lines = {}
@@ -43,7 +47,7 @@ describe("a handle over bytes", function()
     local region = mapped.anonymous(12)
     region:fill(46)
     local file <close> = assert(region:sub(3, 8):file())
-    assert.equal(file, file:write("ab", 12))
+    assert.truthy(file:write("ab", 12))
     assert.equal("..ab12......", region:tostring())
     local ok, message, code = file:write("xyz")
     assert.is_nil(ok)
@@ -224,7 +228,7 @@ describe("the end of a handle", function()
           end
         end
       end
-      kept = nil
+      kept = {}
       collectgarbage()
       print "done"
     ]])
@@ -234,7 +238,11 @@ describe("the end of a handle", function()
     assert.equal("closed file\n", child [[
       local file = require "mapped".anonymous(8):file()
       file:write("abc")
-      debug.setuservalue(file, nil, 1)
+      if debug.setfenv then
+        debug.setfenv(file, {})
+      else
+        debug.setuservalue(file, nil, 1)
+      end
       collectgarbage()
       collectgarbage()
       print(io.type(file))
@@ -256,6 +264,27 @@ describe("the end of a handle", function()
   end)
 end)
 
+describe("a handle of LuaJIT", _G.jit and function()
+  it("is one of its own, and needs its io.open", function()
+    assert.equal("io.open is not LuaJIT's own\nfile\nabc\nclosed file\n", child [[
+      local region = require "mapped".anonymous(3)
+      local original = io.open
+      io.open = function() return io.stdout end
+      local _, message = pcall(region.file, region)
+      print((message:gsub("^.*: ", "")))
+      io.open = original
+      local file = region:file()
+      print(io.type(file))
+      file:write("abc")
+      print(region:tostring())
+      debug.setfenv(file, {})
+      collectgarbage()
+      collectgarbage()
+      print(io.type(file))
+    ]])
+  end)
+end or function() end)
+
 describe("write_to", function()
   after_each(support.clean)
 
@@ -268,6 +297,7 @@ describe("write_to", function()
       file:write("<")
       assert.equal(#text, slice:write_to(file))
       file:write(">")
+      file:close()
     end
     assert.equal("<" .. text .. ">", support.content(path))
     local region <close> = assert(mapped.open(path, "r+"))
