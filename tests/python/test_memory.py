@@ -92,7 +92,10 @@ def starve(action, point):
 def leaked(action):
     """Returns how many blocks are left when every allocation has failed once.
     This is done before too, without a collection, so that Python's free lists
-    are full."""
+    are full. An interpreter that allocates by malloc, as under valgrind and in
+    a hostile build, counts no blocks, so nothing is done there."""
+    if sys.getallocatedblocks() == 0:
+        return 0
     def starve_everywhere():
         for point in range(1, POINTS):
             starve(action, point)
