@@ -23,10 +23,10 @@ BUILT = pathlib.Path(mapped.__file__).parent
 MACHINE = platform.machine()
 OTHER_MACHINE = "x86_64" if MACHINE == "aarch64" else "aarch64"
 INFORMATION = "mapped_memory-0.1.0.dist-info"
-pytestmark = pytest.mark.skipif(
+pytestmark = [pytest.mark.children, pytest.mark.skipif(
     os.environ.get("MAPPED_SANITIZE", "") != "" or
     os.environ.get("MAPPED_CC", "gcc") != "gcc",
-    reason="a wheel is the same beside every build of scons")
+    reason="a wheel is the same beside every build of scons")]
 
 
 def fail(code, python=sys.executable, **environment):

@@ -23,7 +23,10 @@ import support
 import workers
 from conftest import descriptors, mappings_of
 
-METHODS = ["fork", "spawn", "forkserver"]
+# The workers of a fork server differ from spawned ones in nothing that their
+# parent does.
+SPAWNED = ["spawn", pytest.param("forkserver", marks=pytest.mark.children)]
+METHODS = ["fork", *SPAWNED]
 TRADES = "< id:u32 price:f64@8 name:char[16] levels:f32[3] size=64"
 
 
@@ -686,7 +689,7 @@ def test_pickling_drops_every_reference(file):
         assert [sys.getrefcount(thing) for thing in things] == before
 
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+@pytest.mark.parametrize("method", SPAWNED)
 def test_resource_tracker_leaves_shared_memory_alone(tmp_path, name, method):
     """Neither the end of a worker nor that of the sender unlinks it, and nobody
     is warned of anything."""

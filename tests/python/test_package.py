@@ -44,6 +44,10 @@ wheels = pytest.mark.skipif(
     os.environ.get("MAPPED_SANITIZE", "") != "" or
     os.environ.get("MAPPED_CC", "gcc") != "gcc",
     reason="a wheel is the same beside every build of scons")
+typing = pytest.mark.skipif(
+    os.environ.get("MAPPED_SANITIZE", "") != "" or
+    os.environ.get("MAPPED_CC", "gcc") != "gcc",
+    reason="a checker of types reads the same files beside every build")
 
 
 def build(function, source, target):
@@ -124,6 +128,7 @@ def test_wheel_works(wheel, tmp_path, path):
         **os.environ, "PYTHONPATH": str(tmp_path / "site")}) == "fine\n"
 
 
+@pytest.mark.children
 def test_sdist_is_the_same_every_time(sdist, tmp_path):
     again = build("build_sdist", TOP / "python", tmp_path / "again")
     assert again.read_bytes() == sdist.read_bytes()
@@ -205,6 +210,7 @@ def test_other_versions_pass_the_lifetime_tests(version, interpreter, path, chil
         env={**os.environ, "PYTHONPATH": str(BUILT.parent)})
 
 
+@pytest.mark.children
 def test_stubs_match_the_module():
     if importlib.util.find_spec("mypy") is None:
         pytest.skip("mypy (stubtest) is not installed")
@@ -214,6 +220,8 @@ def test_stubs_match_the_module():
 EXAMPLES = sorted((TOP / "python/examples").glob("*.py"))
 
 
+@typing
+@pytest.mark.children
 def test_examples_pass_mypy():
     if importlib.util.find_spec("mypy") is None:
         pytest.skip("mypy is not installed")
@@ -228,6 +236,8 @@ def test_examples_pass_mypy():
     assert errors == [] and done.stderr == ""
 
 
+@typing
+@pytest.mark.children
 def test_examples_pass_pyright(tmp_path):
     if shutil.which("pyright") is None:
         pytest.skip("pyright is not installed")
@@ -237,6 +247,8 @@ def test_examples_pass_pyright(tmp_path):
     run("pyright", "--pythonpath", sys.executable, "-p", tmp_path)
 
 
+@typing
+@pytest.mark.children
 def test_types_are_known_from_codes(tmp_path):
     if importlib.util.find_spec("mypy") is None:
         pytest.skip("mypy is not installed")
