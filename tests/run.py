@@ -23,6 +23,8 @@ LUA = os.environ.get("MAPPED_LUA")
 PYTHON = os.environ.get("MAPPED_PYTHON")
 HOSTILE = bool(os.environ.get("MAPPED_HOSTILE"))
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+# Jobs that take longest, or wait most, and so start first.
+LONGEST = re.compile("tests/(faults|interop)$|_package|ring_killed|random|_backend")
 # The guard resumes an access that faulted, which needs every register as it was
 # at that very instruction. Threads that wait for each other take turns.
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--num-callers=30",
@@ -229,13 +231,13 @@ def pytest(sources, name):
 
 
 def python():
-    """A process for each file; under valgrind, where Python takes 20 s to start, a
-    few for all. C and Lua have the vectors under valgrind too."""
+    """A process for each file; under valgrind, where Python takes 20 s to start,
+    one for each processor. C and Lua have the vectors under valgrind too."""
     sources = having((TOP / "tests/python").glob("test_*.py"))
     share = len(sources)
     if ARGUMENTS.valgrind:
         sources = [source for source in sources if source.stem != "test_vectors"]
-        share = min(2 * os.cpu_count(), len(sources))
+        share = min(os.cpu_count(), len(sources))
     for first in range(share):
         files = sources[first::share]
         name = str(files[0].relative_to(TOP))
@@ -261,8 +263,10 @@ def main():
     passed, skipped, failures = 0, 0, []
     # The longest jobs first, so that no processor is idle at the end.
     names = [name for name in reversed(SUITES) if name in ARGUMENTS.suites]
+    jobs = sorted((job for name in names for job in SUITES[name]()),
+                  key=lambda job: not LONGEST.search(str(job.name)))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(job.run) for name in names for job in SUITES[name]()]
+        jobs = [pool.submit(job.run) for job in jobs]
         for job in concurrent.futures.as_completed(jobs):
             more_passed, more_skipped, more_failures, text = job.result()
             if not ONLY or more_passed or more_skipped or more_failures:
