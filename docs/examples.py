@@ -13,7 +13,7 @@ TOPICS = {
 
 
 # The order in which a reader meets them; what isn't listed comes last.
-ORDER = ("opening values arrays records searching growing faults durability "
+ORDER = ("opening values arrays luajit records searching growing faults durability "
          "sharing windows files atomics rings pages workers devices").split()
 
 

@@ -28,9 +28,14 @@ build = {
     .. "-o ../build/rock/mapped.so",
   install = {
     lib = { mapped = "../build/rock/mapped.so" },
-    -- Never loaded: for the language server, which finds it by the name in its
-    -- first line where a workspace has the tree's share/lua, or a tree in it.
-    lua = { ["mapped.meta"] = "library/mapped.lua" },
+    lua = {
+      -- For s:ffi, in LuaJIT.
+      ["mapped.ffi"] = "library/ffi.lua",
+      -- Never loaded: for the language server, which finds it by the name in
+      -- its first line where a workspace has the tree's share/lua, or a tree
+      -- in it.
+      ["mapped.meta"] = "library/mapped.lua",
+    },
   },
   copy_directories = { "include", "examples" },
 }

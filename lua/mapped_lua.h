@@ -76,6 +76,7 @@ typedef struct mlua_region {
     bool has_export;           /* `pointer_export` has begun, and not ended */
     bool has_second_reference; /* of the core region: see region.c */
     bool has_private_pages;    /* pages that the system can't drop */
+    bool is_accessed;          /* a view of ffi.lua is at it */
     size_t room;
     unsigned char memory[]; /* `room` bytes for `region`, after the alignment */
 } mlua_region;
@@ -467,6 +468,12 @@ mapped_status mlua_flush_stream(lua_State *L, int arg, const char *operation,
 /* region.c: returns the Region at `arg`, or raises. It may be closed. */
 mlua_region *mlua_check_region(lua_State *L, int arg);
 
+/* region.c: keeps the region's addresses, also when it is closed, if this
+ * interrupts an access of library/ffi.lua, in a finalizer or a debug hook. (If
+ * an error has ended the access, nobody notices that, and the addresses are
+ * kept for nothing.) */
+void mlua_keep_accessed(mlua_region *self);
+
 /* region.c: closes the Region, and ends its export. */
 mapped_status mlua_close_region(mlua_region *self, mapped_error *error);
 
@@ -523,6 +530,7 @@ extern const luaL_Reg mlua_view_records[];    /* records.c */
 extern const luaL_Reg mlua_view_atomic[];     /* atomic.c */
 extern const luaL_Reg mlua_view_lock[];       /* lock.c */
 extern const luaL_Reg mlua_pointer_methods[]; /* region.c */
+extern const luaL_Reg mlua_ffi_methods[];     /* ffi.c */
 extern const luaL_Reg mlua_paging_methods[];  /* paging.c */
 extern const luaL_Reg mlua_stream_methods[];  /* stream.c */
 

@@ -89,6 +89,8 @@ static int paging_protect(lua_State *L)
                         mlua_push_short(L, 2));
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     }
+    mlua_push_owner(L, 1);
+    mlua_keep_accessed(lua_touserdata(L, -1));
     do
         status = mapped_protect(mlua_check_view(L, 1), mode, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));

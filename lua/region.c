@@ -21,11 +21,30 @@ mlua_region *mlua_check_region(lua_State *L, int arg)
     return self;
 }
 
+/* From now on the core keeps the region's addresses until the Region is
+ * collected: when it is closed, zero pages take their place, and it can't move.
+ * Nor does the core write-protect its pages.
+ */
+static void keep_addresses(mlua_region *self)
+{
+    if (!self->has_second_reference)
+        mapped_region_acquire(self->region);
+    self->has_second_reference = true;
+}
+
+void mlua_keep_accessed(mlua_region *self)
+{
+    if (MAPPED__UNLIKELY(self->is_accessed) &&
+        !mapped_region_closed(self->region))
+        keep_addresses(self);
+}
+
 static mlua_region *check_open_region(lua_State *L, int arg)
 {
     mlua_region *self = mlua_check_region(L, arg);
     if (mapped_region_closed(self->region))
         mlua_raise_closed(L);
+    mlua_keep_accessed(self);
     return self;
 }
 
@@ -80,10 +99,9 @@ static mapped_status end_export(mlua_region *self, mapped_error *error)
 mapped_status mlua_close_region(mlua_region *self, mapped_error *error)
 {
     mapped_status close_status, export_status = MAPPED_OK;
+    mlua_keep_accessed(self);
     if (self->has_export && !mapped_region_closed(self->region)) {
-        if (!self->has_second_reference)
-            mapped_region_acquire(self->region);
-        self->has_second_reference = true;
+        keep_addresses(self);
         export_status = end_export(self, error);
     }
     /* The export's error, if there is one, must not be overwritten. */
@@ -111,6 +129,7 @@ static int region_close_metamethod(lua_State *L)
     mlua_region *self = mlua_check_region(L, 1);
     mapped_error error;
     mapped_status export_status = MAPPED_OK;
+    mlua_keep_accessed(self);
     if (self->has_export)
         export_status = mapped_export_check(&self->pointer_export, &error);
     if (!mapped_region_closed(self->region) &&

@@ -200,6 +200,9 @@ return {
     { "reads methods with debug functions of Lua 5.4", "lua5.1", "*" },
   },
   mistakes_spec = {
+    { "LuaJIT has the view", "luajit",
+      "a natural mistake is explained: the view of LuaJIT, in another Lua",
+    },
     { "messages name functions as this Lua does", "lua5.1 lua5.2 lua5.3 luajit",
       "a natural mistake is explained: a byte as a text",
       "a natural mistake is explained: a byte behind the end",

@@ -727,6 +727,27 @@ function View:split(separator) end
 ---@return mapped.Array
 function View:cast(code) end
 
+---Returns, in LuaJIT, a view of the bytes as elements of a C type of its library
+---ffi; other Luas raise. LuaJIT compiles its accesses to loads and stores between
+---the checks. It has `#view`, `view[i]` and `view[i] = value` with positions from
+---1, as all of this module; outside, `view[i]` is nil and a write raises. The
+---bytes are in the machine's order and need not be aligned. The view keeps the
+---region alive, but not open.
+---
+---A value that doesn't fit the type raises and is not stored, unlike with ffi
+---itself. 64-bit integers are `int64_t` and `uint64_t`, as always in ffi.
+---
+---An element that is a struct or an array is no copy and no reference: it stands
+---for the place, and each access to its fields and items (from 1) is checked
+---again. A struct or array can be assigned as a whole where it is an element of
+---the view, as cdata or table; `view:copy(i)` returns one as a cdata of its own.
+---
+---Raises for types without a fixed size, for pointers, which mean nothing in a
+---file, unless the length is a multiple of the size, and on a device.
+---@param ctype any a C type as text, `ffi.typeof(...)` or a cdata of it
+---@return any view
+function View:ffi(ctype) end
+
 ---Locks these bytes of the file, with others who share them or alone, and returns
 ---the lock, which ends when its variable goes out of scope (`<close>`) or by
 ---`unlock`. It keeps out all who ask for a lock: in other processes, also by

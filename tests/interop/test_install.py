@@ -180,6 +180,13 @@ def test_install_lua_module(installed, tmp_path):
     assert output == "7\n"
 
 
+def test_install_ffi_view(installed, tmp_path):
+    folder = installed / PREFIX.lstrip("/") / "share/lua/5.4"
+    script = "print(package.searchpath('mapped.ffi', package.path))"
+    assert run([readers.LUA, "-e", script], tmp_path,
+               LUA_PATH_5_4=f"{folder}/?.lua") == f"{folder}/mapped/ffi.lua\n"
+
+
 def meta_name(path):
     """The module that a file describes to lua-language-server, which takes the
     name in its first line."""
@@ -203,6 +210,7 @@ def test_install_luarocks_make(tmp_path):
                  LUA_CPATH_5_4=f"{tree}/lib/lua/5.4/?.so")
     assert output == "4\n"
     assert meta_name(tree / "share/lua/5.4/mapped/meta.lua") == "mapped"
+    assert (tree / "share/lua/5.4/mapped/ffi.lua").exists()
     assert len([*tree.rglob("include/luabuffer.h")]) == 1
     # The tree, packed to a rock, installs into another.
     run(["luarocks", "--lua-version=5.4", f"--tree={tree}", "pack", "mapped"],

@@ -60,7 +60,7 @@ describe("a surplus argument", function()
       fileno = 0, seal = 1, check = 0, recover = 0, faults = 0 },
     view = { sub = 2, slice = 2, byte = 2, tostring = 2, write = 2, equals = 1,
       copy_from = 2, copy_to = 2, fill = 3, move = 3, get = 2, set = 3,
-      cast = 1, records = 1, topointer = 0, unpack = 2, rfind = 2, count = 3,
+      cast = 1, ffi = 1, records = 1, topointer = 0, unpack = 2, rfind = 2, count = 3,
       startswith = 1, endswith = 1, flush = 1, lines = 1, split = 1, find = 3,
       match = 2, gmatch = 2, gsub = 4, readonly = 1, offset = 0, closed = 0,
       region = 0, advise = 1, discard = 0, revert = 0, prefetch = 2,

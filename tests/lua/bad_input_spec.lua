@@ -193,7 +193,7 @@ end)
 local methods = {
   sub = { 1, 2 }, slice = { 1, 2 }, byte = { 1 }, write = { 1, "x" },
   tostring = {}, equals = { "x" }, get = { "B", 1 }, set = { "B", 1, 2 },
-  cast = { "B" }, copy_from = { "x" }, copy_to = { mapped.anonymous(16) },
+  cast = { "B" }, ffi = { "int" }, copy_from = { "x" }, copy_to = { mapped.anonymous(16) },
   fill = { 1 }, move = { 1, 2, 3 }, topointer = {}, readonly = {},
   offset = {},
 }

@@ -132,6 +132,7 @@ local METHODS = [[
     revert = { function(o) return o:revert() end },
     byte = { function(o) return o:byte() end,
       function(o) return o:byte(1, 200) end },
+    ffi = { function(o) return pcall(o.ffi, o, "uint8_t") end },
     cast = { function(o) return o:cast("<I4")[1] end,
       function(o) return o:cast("f") end },
     closed = { function(o) return o:closed() end },

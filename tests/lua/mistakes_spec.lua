@@ -336,6 +336,8 @@ local mistakes = {
       .. "expected, got string)" },
   { "a handle over a closed region", function() return closed:file() end,
     "attempt to use a closed region" },
+  { "the view of LuaJIT, in another Lua", function() return region:ffi("int") end,
+    "ffi is for LuaJIT alone; cast and records are for every Lua" },
   -- Arrays and records
   { "an array of a length that doesn't fit",
     function() return region:sub(1, 5):cast("I4") end,

@@ -1,0 +1,474 @@
+-- The view that s:ffi(ctype) returns in LuaJIT: elements of a C type, whose
+-- accesses the JIT compiler turns into plain loads and stores between checks.
+--
+-- The checks are those of C's inline functions. While the region's state word is
+-- 0, the region is open, as long as it ever was, and has lost no page, so that
+-- all bytes of a view are there. Everything else is left to `check`, in C.
+--
+-- An access of the interpreter may be interrupted between check and load, by a
+-- finalizer or a debug hook, which may close or resize the region. So the access
+-- sets the region's mark meanwhile, with which the module keeps the addresses.
+-- ffi.fill sets it, because that is also a barrier for the JIT compiler: what
+-- stands before and after is not moved across it, nor out of a loop.
+--
+-- No reference into the region leaves this file: what is no plain value is
+-- given out as a place, which is checked again at every access.
+local ffi = require "ffi"
+local newproxy, loadstring = rawget(_G, "newproxy"), rawget(_G, "loadstring")
+
+local cast, fill, floor, istype = ffi.cast, ffi.fill, math.floor, ffi.istype
+local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
+
+-- The keys of a place. A struct's place is also what scripts see, with the
+-- names of its fields; so these can be no names.
+local HOLD, PARENT, KEY, KIND = "\0hold", "\0parent", "\0key", "\0kind"
+
+-- The places behind the views and arrays that scripts see. A userdata hides
+-- them, and only a userdata has a length.
+local places = setmetatable({}, { __mode = "k" })
+local methods, record_meta, make_array = {}, {}, nil
+
+-- Kinds: what an element or a field is. They are found out with `target`, which
+-- is memory of our own that has the type: `target[key]` is a value of the kind.
+
+local function assign(target, key, value)
+  target[key] = value
+end
+
+local function text_of(ctype)
+  return tostring(ctype):match "^ctype<(.*)>$":gsub(" ?%(?&%)?", "")
+end
+
+local function find_form(kind, x)
+  if type(x) == "boolean" then
+    return "boolean"
+  elseif type(x) == "number" then
+    pcall(assign, kind.target, kind.key, 0.5)
+    return kind.target[kind.key] == 0.5 and "float" or "integer"
+  end
+  local text = tostring(ffi.typeof(x))
+  if text:find("vector_size", 1, true) then
+    return "vector"
+  elseif text:find("[", 1, true) then
+    kind.value, kind.proxies = x, {}
+    kind.count = tonumber(text:match "%(&%)%[(%d+)%]") or 0
+    return "array"
+  elseif text:find("&", 1, true) then
+    kind.value, kind.fields = x, {}
+    return "struct"
+  elseif text:find("*", 1, true) then
+    return "pointer"
+  end
+  return istype(int64, x) and "int64" or istype(uint64, x) and "uint64"
+    or "other"
+end
+
+-- Returns the kind of `target[key]`, or nil and why a view can't have it.
+local function classify(target, key)
+  local x = target[key]
+  local kind = { target = target, key = key }
+  if type(x) == "cdata" then
+    kind.text = text_of(ffi.typeof(x))
+  elseif type(key) == "string" then
+    kind.text = ("field '%s'"):format(key)
+  else
+    kind.text = text_of(ffi.typeof(target)):gsub(" ?%[%d+%]$", "")
+  end
+  kind.form = find_form(kind, x)
+  if kind.form == "pointer" or kind.form == "vector" then
+    return nil, ("a view has no values of type %s"):format(kind.text)
+  end
+  kind.is_aggregate = kind.value ~= nil
+  kind.is_constant = not pcall(assign, target, key, x)
+  return kind
+end
+
+local function element_kind(kind)
+  local problem
+  if not kind.element then
+    kind.element, problem = classify(kind.value, 0)
+  end
+  return kind.element or error(problem, 3)
+end
+
+local function field_kind(kind, name)
+  local field = kind.fields[name]
+  if field then
+    return field
+  end
+  local ok, problem
+  if type(name) == "string" then
+    ok, field, problem = pcall(classify, kind.value, name)
+  end
+  if not ok then
+    error(("no field '%s' in %s"):format(tostring(name), kind.text), 3)
+  end
+  kind.fields[name] = field
+  return field or error(problem, 3)
+end
+
+-- Accesses. A place's `reach` is a pointer or a reference into the region, and
+-- good only while the mark is set.
+
+local function reach(place)
+  local parent = place[PARENT]
+  if parent then
+    return reach(parent)[place[KEY]]
+  end
+  local hold = place[HOLD]
+  return cast(hold.pointer, hold.base[0] + hold.offset)
+end
+
+-- Asks C about the element of the view that the place is in.
+local function ask(place, key, is_write)
+  while place[PARENT] do
+    place, key = place[PARENT], place[KEY]
+  end
+  local hold = place[HOLD]
+  return pcall(hold.check, hold.owner, key * hold.size, hold.size, is_write)
+end
+
+-- Does the access with all checks in C: calls `f` with the place's pointer or
+-- reference, the key and a value. `f` must not raise.
+local function access_slowly(f, place, key, value, is_write)
+  local mark = place[HOLD].mark
+  local was = mark[0]
+  fill(mark, 1, 1)
+  local ok, result = ask(place, key, is_write)
+  if ok then
+    result = f(reach(place), key, value)
+  end
+  fill(mark, 1, was)
+  local problem = result
+  if ok then
+    ok, problem = ask(place, key, is_write)
+  end
+  if not ok then
+    error(problem, 5) -- the script's access is four calls above
+  end
+  return result
+end
+
+local function fetch(from, key)
+  return from[key]
+end
+
+local function load_slowly(place, key)
+  return (access_slowly(fetch, place, key, nil, false))
+end
+
+local function store_slowly(place, key, value)
+  access_slowly(assign, place, key, value, true)
+end
+
+local function load(place, key)
+  local hold = place[HOLD]
+  local mark, state = hold.mark, hold.state
+  local was = mark[0]
+  fill(mark, 1, 1)
+  if state[0] ~= 0 then
+    fill(mark, 1, was)
+    return (load_slowly(place, key))
+  end
+  local x = reach(place)[key]
+  fill(mark, 1, was)
+  if state[0] ~= 0 then
+    return (load_slowly(place, key))
+  end
+  return x
+end
+
+local function store(place, key, value)
+  local hold = place[HOLD]
+  local mark, state = hold.mark, hold.state
+  local was = mark[0]
+  fill(mark, 1, 1)
+  if state[0] == 0 and hold.traits[0] == 0 and not hold.is_readonly then
+    reach(place)[key] = value
+    fill(mark, 1, was)
+    if state[0] == 0 then
+      return
+    end
+  end
+  fill(mark, 1, was)
+  store_slowly(place, key, value)
+end
+
+-- Values. All is converted before memory is touched.
+
+local function misfit(value, kind)
+  error(("%s does not fit %s"):format(tostring(value), kind.text), 4)
+end
+
+-- Does the value have the bits that it has here in the other 64-bit type, too?
+local function fits_64(value, form)
+  if type(value) == "number" then
+    local low, high = -0x1p63, 0x1p63
+    if form == "uint64" then
+      low, high = 0, 0x1p64
+    end
+    return value >= low and value < high and floor(value) == value
+  end
+  return istype(form == "int64" and int64 or uint64, value)
+    or (istype(int64, value) or istype(uint64, value))
+    and cast(int64, value) >= 0
+end
+
+local function check_type(value, expected)
+  local actual = type(value)
+  if actual ~= expected and (actual ~= "cdata" or expected ~= "number") then
+    error(("%s expected, got %s"):format(expected, actual), 4)
+  end
+end
+
+-- Raises unless the value can be stored as such an element or field.
+local function check_value(kind, value)
+  local form = kind.form
+  if kind.is_constant then
+    error("attempt to write to constant location", 3)
+  elseif form == "boolean" then
+    check_type(value, "boolean")
+    return
+  elseif form ~= "other" then
+    check_type(value, "number")
+  end
+  if form == "int64" or form == "uint64" then
+    if not fits_64(value, form) then
+      misfit(value, kind)
+    end
+  elseif type(value) ~= "number" or form == "other" then
+    local ok, problem = pcall(assign, kind.target, kind.key, value)
+    if not ok then
+      error(problem, 3)
+    elseif form == "integer" and (not fits_64(value, "int64")
+        or kind.target[kind.key] ~= tonumber(value)) then
+      misfit(value, kind)
+    end
+  elseif form == "integer" then
+    kind.target[kind.key] = value
+    if kind.target[kind.key] ~= value then
+      misfit(value, kind)
+    end
+  end
+end
+
+-- What scripts see.
+
+local function child(place, key, kind)
+  local part = { [HOLD] = place[HOLD], [PARENT] = place, [KEY] = key,
+                 [KIND] = kind }
+  if kind.form == "struct" then
+    return setmetatable(part, record_meta)
+  end
+  return make_array(part, kind.proxies)
+end
+
+-- Returns the key of a position, or nil.
+local function find(place, i)
+  local count = place[KIND].count
+  if type(i) ~= "number" then
+    if not istype(int64, i) and not istype(uint64, i) then
+      return nil
+    end
+    i = tonumber(i)
+  end
+  if i >= 1 and i <= count and floor(i) == i then
+    return i - 1
+  elseif i <= -1 and i >= -count and floor(i) == i then
+    return count + i
+  end
+end
+
+-- Raises if the region is closed.
+local function check_open(place, level)
+  local hold = place[HOLD]
+  if hold.state[0] ~= 0 and hold.region:closed() then
+    error("attempt to use a closed region", level + 1)
+  end
+end
+
+local function array_index(self, i)
+  local place = places[self]
+  local key = find(place, i)
+  if not key then
+    if type(i) == "string" then
+      return methods[i]
+    end
+    check_open(place, 2)
+    return nil
+  end
+  local kind = element_kind(place[KIND])
+  if kind.is_aggregate then
+    return child(place, key, kind)
+  end
+  return (load(place, key))
+end
+
+local function copy(place, key, new)
+  local function fetch_all(from)
+    ffi.copy(new, from + key, place[HOLD].size)
+  end
+  access_slowly(fetch_all, place, key, nil, false)
+  return new
+end
+
+-- A whole element of the view, as a cdata that the caller owns.
+local function make_element(place, value)
+  local hold = place[HOLD]
+  if getmetatable(value) == "mapped.FFI" and type(value) == "table" then
+    if value[KIND] ~= place[KIND].element or value[PARENT][PARENT] then
+      error("an element of another type", 3)
+    end
+    return copy(value[PARENT], value[KEY], hold.ctype())
+  end
+  local ok, new = pcall(hold.ctype, value)
+  return ok and new or error(new, 3)
+end
+
+local function array_newindex(self, i, value)
+  local place = places[self]
+  local key = find(place, i)
+  if not key then
+    check_open(place, 2)
+    error(("position %s is out of range, there are %d elements"):format(
+      tostring(i), place[KIND].count), 2)
+  end
+  local kind = element_kind(place[KIND])
+  if kind.is_aggregate then
+    if kind.is_constant or place[PARENT] then
+      error("this aggregate is set field by field", 2)
+    end
+    value = make_element(place, value)
+  else
+    check_value(kind, value)
+  end
+  store(place, key, value)
+end
+
+function record_meta.__index(self, name)
+  local kind = field_kind(self[KIND], name)
+  if kind.is_aggregate then
+    return child(self, name, kind)
+  end
+  return (load(self, name))
+end
+
+function record_meta.__newindex(self, name, value)
+  local kind = field_kind(self[KIND], name)
+  if kind.is_aggregate then
+    error("this aggregate is set field by field", 2)
+  end
+  check_value(kind, value)
+  store(self, name, value)
+end
+
+record_meta.__metatable = "mapped.FFI"
+
+local function array_len(self)
+  local place = places[self]
+  check_open(place, 2)
+  return place[KIND].count
+end
+
+local function array_tostring(self)
+  local kind = places[self][KIND]
+  return ("mapped.FFI (%d elements of %s)"):format(
+    kind.count, element_kind(kind).text)
+end
+
+-- Returns a function that is `f`, but has bytecode of its own. By that the JIT
+-- compiler knows a type at the begin of an access; so a loop over views of
+-- several types has a whole trace for each.
+local function renew(f)
+  return loadstring("local f = ... return function(...) return f(...) end",
+                    "=mapped.ffi")(f)
+end
+
+-- Returns a new array or view. Those of one type share a metatable.
+function make_array(place, proxies)
+  if not proxies[1] then
+    proxies[1] = newproxy(true)
+    local meta = getmetatable(proxies[1])
+    meta.__index, meta.__newindex = renew(array_index), renew(array_newindex)
+    meta.__len, meta.__tostring = array_len, array_tostring
+    meta.__metatable = "mapped.FFI"
+  end
+  local array = newproxy(proxies[1])
+  places[array] = place
+  return array
+end
+
+function methods.copy(self, i)
+  local place = places[self]
+  local key = place and not place[PARENT] and find(place, i)
+  if not key then
+    error("view and position of an element expected", 2)
+  end
+  return copy(place, key, place[HOLD].ctype())
+end
+
+-- What make_type has made, by the number of the C type. LuaJIT has at most 65536
+-- of them, and keeps them for ever, too.
+local types = {}
+
+-- busted replaces ffi.typeof by a function that knows a result by its first
+-- argument alone. So that has the number, in a comment.
+local function derive(declaration, ctype)
+  return ffi.typeof(("%s /* %d */"):format(declaration, tonumber(ctype)), ctype)
+end
+
+-- Returns what a view has to know of a C type, or nil and what is wrong with it.
+local function make_type(ctype)
+  local has_size, size = pcall(ffi.sizeof, ctype)
+  local made, target = pcall(derive, "$[1]", ctype)
+  if not has_size or not size or size == 0 or not made then
+    return nil, ("%s has no fixed size"):format(text_of(ctype))
+  end
+  local kind, problem = classify(ffi.new(target), 0)
+  if not kind then
+    return nil, problem
+  end
+  return { ctype = ctype, size = size, kind = kind, proxies = {},
+           pointer = derive("$ *", ctype) }
+end
+
+local function find_type(ctype)
+  local ok, found = pcall(ffi.typeof, ctype)
+  if not ok then
+    return nil, "C type expected: " .. tostring(found)
+  end
+  local id = tonumber(found)
+  local problem
+  if not types[id] then
+    types[id], problem = make_type(found)
+  end
+  return types[id], problem
+end
+
+-- The processors that load and store values at any address.
+local ANY_ADDRESS = { x86 = true, x64 = true, arm64 = true }
+
+local byte_at = ffi.typeof "uint8_t *"
+local word_at = ffi.typeof "const uint32_t *"
+local pointer_at = ffi.typeof "uint8_t *const *"
+
+-- Makes a view of the Slice `hold.owner`; the rest of the table is C's, too.
+-- Returns it, or nil and what is wrong with the type.
+return function(hold, ctype)
+  local of, problem = find_type(ctype)
+  if not of then
+    return nil, problem
+  elseif hold.length % of.size ~= 0 then
+    return nil, ("length %.0f is not a multiple of %d"):format(hold.length,
+                                                               of.size)
+  end
+  hold.ctype, hold.size, hold.pointer = of.ctype, of.size, of.pointer
+  hold.mark, hold.base = cast(byte_at, hold.mark), cast(pointer_at, hold.base)
+  hold.state, hold.traits = cast(word_at, hold.state), cast(word_at, hold.traits)
+  if not ANY_ADDRESS[ffi.arch] and
+      (cast("uintptr_t", hold.base[0]) + hold.offset) % ffi.alignof(of.ctype) ~= 0 then
+    return nil, "this processor needs aligned values"
+  end
+  local kind = { count = hold.length / hold.size, element = of.kind }
+  return make_array({ [HOLD] = hold, [KIND] = kind }, of.proxies)
+end
