@@ -15,6 +15,8 @@
 -- given out as a place, which is checked again at every access.
 local ffi = require "ffi"
 local newproxy, loadstring = rawget(_G, "newproxy"), rawget(_G, "loadstring")
+local error, pcall, type, tonumber, tostring, getmetatable, setmetatable =
+  error, pcall, type, tonumber, tostring, getmetatable, setmetatable
 
 local cast, fill, floor, istype = ffi.cast, ffi.fill, math.floor, ffi.istype
 local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
@@ -96,13 +98,13 @@ local function field_kind(kind, name)
   if field then
     return field
   end
-  local ok, problem
-  if type(name) == "string" then
-    ok, field, problem = pcall(classify, kind.value, name)
-  end
-  if not ok then
+  -- A name that only a metatype's __index knows is none: that function would
+  -- get a reference into the region.
+  if type(name) ~= "string" or not ffi.offsetof(kind.value, name) then
     error(("no field '%s' in %s"):format(tostring(name), kind.text), 3)
   end
+  local problem
+  field, problem = classify(kind.value, name)
   kind.fields[name] = field
   return field or error(problem, 3)
 end
@@ -304,25 +306,27 @@ local function array_index(self, i)
   return (load(place, key))
 end
 
-local function copy(place, key, new)
-  local function fetch_all(from)
-    ffi.copy(new, from + key, place[HOLD].size)
-  end
-  access_slowly(fetch_all, place, key, nil, false)
-  return new
+local function fetch_all(from, key, to)
+  ffi.copy(to, from + key, ffi.sizeof(to))
 end
 
--- A whole element of the view, as a cdata that the caller owns.
+local function copy(place, key, to)
+  access_slowly(fetch_all, place, key, to, false)
+  return to
+end
+
+-- Converts a whole element of the view. Returns an array of it alone: arrays
+-- have no metatype, whose finalizer would take the element for an object.
 local function make_element(place, value)
-  local hold = place[HOLD]
+  local new = ffi.new(place[HOLD].array)
   if getmetatable(value) == "mapped.FFI" and type(value) == "table" then
     if value[KIND] ~= place[KIND].element or value[PARENT][PARENT] then
       error("an element of another type", 3)
     end
-    return copy(value[PARENT], value[KEY], hold.ctype())
+    return copy(value[PARENT], value[KEY], new)
   end
-  local ok, new = pcall(hold.ctype, value)
-  return ok and new or error(new, 3)
+  local ok, problem = pcall(assign, new, 0, value)
+  return ok and new or error(problem, 3)
 end
 
 local function array_newindex(self, i, value)
@@ -334,15 +338,15 @@ local function array_newindex(self, i, value)
       tostring(i), place[KIND].count), 2)
   end
   local kind = element_kind(place[KIND])
-  if kind.is_aggregate then
-    if kind.is_constant or place[PARENT] then
-      error("this aggregate is set field by field", 2)
-    end
-    value = make_element(place, value)
-  else
+  if not kind.is_aggregate then
     check_value(kind, value)
+    store(place, key, value)
+  elseif kind.is_constant or place[PARENT] then
+    error("this aggregate is set field by field", 2)
+  else
+    local new = make_element(place, value)
+    store(place, key, new[0])
   end
-  store(place, key, value)
 end
 
 function record_meta.__index(self, name)
@@ -404,7 +408,7 @@ function methods.copy(self, i)
   if not key then
     error("view and position of an element expected", 2)
   end
-  return copy(place, key, place[HOLD].ctype())
+  return copy(place, key, ffi.new(place[HOLD].ctype))
 end
 
 -- What make_type has made, by the number of the C type. LuaJIT has at most 65536
@@ -429,7 +433,7 @@ local function make_type(ctype)
     return nil, problem
   end
   return { ctype = ctype, size = size, kind = kind, proxies = {},
-           pointer = derive("$ *", ctype) }
+           array = target, pointer = derive("$ *", ctype) }
 end
 
 local function find_type(ctype)
@@ -462,7 +466,8 @@ return function(hold, ctype)
     return nil, ("length %.0f is not a multiple of %d"):format(hold.length,
                                                                of.size)
   end
-  hold.ctype, hold.size, hold.pointer = of.ctype, of.size, of.pointer
+  hold.ctype, hold.size = of.ctype, of.size
+  hold.array, hold.pointer = of.array, of.pointer
   hold.mark, hold.base = cast(byte_at, hold.mark), cast(pointer_at, hold.base)
   hold.state, hold.traits = cast(word_at, hold.state), cast(word_at, hold.traits)
   if not ANY_ADDRESS[ffi.arch] and

@@ -187,6 +187,45 @@ describe("an ffi view", function()
     assert.matches("no values of type void", failure(function() record.pointer = nil end))
   end)
 
+  it("of structs shows no reference to a metatype", function()
+    local shown, freed = 0, 0
+    local function show()
+      shown = shown + 1
+      return 1
+    end
+    ffi.cdef "struct mapped_test_object { int handle; };"
+    ffi.metatype("struct mapped_test_object", { __index = show,
+      __newindex = show, __new = show, __gc = function() freed = freed + 1 end })
+    local view = mapped.anonymous(8):ffi "struct mapped_test_object"
+    view[1].handle = 5
+    view[2] = { handle = 7 }
+    view[1] = view[2]
+    assert.equal(7, view[1].handle)
+    assert.matches("no field 'other'", failure(function() return view[1].other end))
+    assert.matches("no field 'other'", failure(function() view[1].other = 1 end))
+    collectgarbage()
+    collectgarbage()
+    assert.same({ 0, 0 }, { shown, freed })
+  end)
+
+  it("reaches far into a large region", function()
+    local path = support.file("")
+    local region = assert(mapped.open(path, "r+",
+      { length = 5 * 2 ^ 30, sparse = true }))
+    for _, name in ipairs { "uint8_t", "double", "uint32_t" } do
+      local view = region:ffi(name)
+      for i = #view - 200, #view do
+        view[i] = i % 100
+      end
+      for i = -1, -200, -1 do
+        assert(view[i] == (#view + 1 + i) % 100)
+      end
+    end
+    assert.equal(2 ^ 30 * 5 % 400 / 4, region:get("<I4", -4))
+    region:close()
+    os.remove(path)
+  end)
+
   it("of a read-only region or slice refuses writes", function()
     local path = support.file(("x"):rep(8))
     local region = assert(mapped.open(path))
