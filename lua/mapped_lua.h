@@ -441,6 +441,8 @@ void mlua_finish_region(lua_State *L, mlua_region *self);
 /* Pushes a new Slice, which is a part of the Region, Slice or Array at `arg`.
  */
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
+/* Pushes a Slice like `part`, with the Region at the index `owner`. */
+void mlua_push_slice_of(lua_State *L, int owner, const mlua_slice *part);
 
 /* equal.c: for all types but Layout. */
 extern const luaL_Reg mlua_equal_meta[];

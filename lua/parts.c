@@ -1,24 +1,32 @@
 /* The methods lines and split, and the iterator over slices that both return.
- * The iterator keeps the object and the separator alive as upvalues. */
+ * The iterator keeps the Region and the separator alive as upvalues. */
 #include "mapped_lua.h"
 
 /* Upvalues of the iterator, after the shared ones. */
 enum {
-    WHOLE = MLUA_SHARED + 1,
-    PARTS,
+    OWNER = MLUA_SHARED + 1,
+    ITERATOR,
     SEPARATOR
 };
 
+typedef struct iterator {
+    mapped_parts parts;
+    mlua_slice part; /* what all parts have, without their bytes */
+} iterator;
+
+/* The part is copied: a finalizer that runs while it gets its userdata may use
+ * the same iterator. */
 static int next_part(lua_State *L)
 {
-    mapped_parts *parts = lua_touserdata(L, lua_upvalueindex(PARTS));
-    mapped_slice part;
+    iterator *self = lua_touserdata(L, lua_upvalueindex(ITERATOR));
+    mlua_slice part = self->part;
     mapped_error error;
     bool more;
-    if (mapped_parts_next(parts, &part, &more, &error) != MAPPED_OK)
+    if (mapped_parts_next(&self->parts, &part.slice, &more, &error) !=
+        MAPPED_OK)
         return mlua_raise(L, &error);
     if (more)
-        mlua_push_slice(L, lua_upvalueindex(WHOLE), part);
+        mlua_push_slice_of(L, lua_upvalueindex(OWNER), &part);
     else
         lua_pushnil(L);
     return 1;
@@ -27,12 +35,13 @@ static int next_part(lua_State *L)
 /* Pushes the iterator. Argument 2 may be the separator. */
 static int push_iterator(lua_State *L, const mapped_parts *start)
 {
-    mapped_parts *parts;
+    iterator *self;
     lua_settop(L, 2);
     mlua_push_shared(L);
-    lua_pushvalue(L, 1);
-    parts = lua_newuserdatauv(L, sizeof *parts, 0);
-    *parts = *start;
+    mlua_push_owner(L, 1);
+    self = lua_newuserdatauv(L, sizeof *self, 0);
+    self->parts = *start;
+    self->part = *mlua_check_handle(L, 1);
     lua_pushvalue(L, 2);
     lua_pushcclosure(L, next_part, SEPARATOR);
     return 1;

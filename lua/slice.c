@@ -12,6 +12,16 @@ void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
     lua_setmetatable(L, -2);
 }
 
+void mlua_push_slice_of(lua_State *L, int owner, const mlua_slice *part)
+{
+    mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = *part;
+    lua_pushvalue(L, owner);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
+    lua_setmetatable(L, -2);
+}
+
 /* Pushes a Slice of the bytes [offset, offset + n) of `slice`. These are bytes
  * of the Region or Slice at argument 1. */
 static int push_subslice(lua_State *L, const char *operation,
