@@ -207,7 +207,7 @@ static int array_tostring(lua_State *L)
     if (self == NULL)
         return mlua_raise_type(L, 1, EITHER_TYPE);
     mapped_item_spell(&self->item, MAPPED_SPELLING_LAYOUT, type, sizeof type);
-    if (mapped_region_closed(self->bytes.owner->region))
+    if (mapped_region_closed(mlua_owner(&self->bytes)->region))
         lua_pushfstring(L, "mapped.%s (closed)",
                         self->item.record != NULL ? "Records" : "Array");
     else if (self->item.record != NULL)

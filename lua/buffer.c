@@ -31,7 +31,7 @@ static int begin(const mlua_slice *view, mapped_slice slice, unsigned flags,
     mapped_status status = mapped_export_begin(slice, &made, &error);
     if (status != MAPPED_OK)
         return fail(lease, &error);
-    is_readonly = view->is_readonly || mapped_slice_readonly(slice);
+    is_readonly = mlua_is_readonly(view) || mapped_slice_readonly(slice);
     if (is_readonly && flags & LUABUFFER_WRITE) {
         status = mapped_export_end(&made, NULL);
         (void)status;

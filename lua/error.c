@@ -124,7 +124,7 @@ int mlua_raise_readonly(lua_State *L, const char *operation,
 {
     mapped_error error;
     mapped_error_set(&error, MAPPED_READONLY, operation);
-    mapped_error_set_path(&error, mapped_region_name(view->owner->region));
+    mapped_error_set_path(&error, mapped_region_name(mlua_owner(view)->region));
     return mlua_raise(L, &error);
 }
 

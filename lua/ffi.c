@@ -48,11 +48,11 @@ static void push_hold(lua_State *L, mapped_slice slice)
     mlua_push_shared(L);
     lua_pushcclosure(L, check_span, MLUA_SHARED);
     lua_setfield(L, -2, "check");
-    lua_pushboolean(L, self->is_readonly);
+    lua_pushboolean(L, mlua_is_readonly(self));
     lua_setfield(L, -2, "is_readonly");
     mlua_set_number(L, "offset", slice.offset);
     mlua_set_number(L, "length", slice.length);
-    set_address(L, "mark", &self->owner->is_accessed);
+    set_address(L, "mark", &mlua_owner(self)->is_accessed);
     set_address(L, "base", &region->base_);
     set_address(L, "state", &region->state_);
     set_address(L, "traits", &region->traits_);

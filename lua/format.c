@@ -162,7 +162,7 @@ static int format_unpack(lua_State *L)
     mapped_slice slice = mlua_view_bytes(self);
     size_t offset = check_start(L, 3, slice);
     const mlua_compiled *found = mlua_find_compiled(
-        self->owner->cache, MLUA_FORMAT, lua_tolstring(L, 2, NULL));
+        mlua_owner(self)->cache, MLUA_FORMAT, lua_tolstring(L, 2, NULL));
     size_t pushed;
     if (MAPPED__UNLIKELY(found == NULL || !found->is_plain))
         return unpack_steps(L, slice, offset);

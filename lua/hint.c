@@ -35,9 +35,9 @@ static const char *hint_readonly(lua_State *L, const char *operation)
         const mlua_slice *bytes = find_bytes(L, arg);
         if (bytes == NULL)
             continue;
-        if (bytes->is_readonly)
+        if (mlua_is_readonly(bytes))
             return "the view is one of readonly(true)";
-        if (mapped_region_mode(bytes->owner->region) == MAPPED_MODE_READ)
+        if (mapped_region_mode(mlua_owner(bytes)->region) == MAPPED_MODE_READ)
             return is_named(operation, of_files)
                        ? "open with \"r+\""
                        : "open with \"r+\" to change the file, or with \"c\" "

@@ -57,10 +57,12 @@ typedef struct mlua_resource {
 /* A Slice borrows. Its user value 1 is the Region, whose memory therefore
  * outlives it. */
 typedef struct mlua_slice {
-    const struct mlua_region *owner;
+    uintptr_t owner_bits; /* the Region's address, and MLUA_READONLY or not: a
+                           * word more would be a sixth of a Slice */
     mapped_slice slice;
-    bool is_readonly; /* made by readonly(true), or a part of what was */
 } mlua_slice;
+
+#define MLUA_READONLY ((uintptr_t)1) /* readonly(true), or a part of that */
 
 /* A Region owns one reference to its core region until it is finalized. It also
  * owns the memory that the core region lies in, so that it can still answer, as
@@ -333,11 +335,22 @@ MAPPED__INLINE void mlua_at_most(lua_State *L, int max_count)
  * may do anything. */
 mapped_slice mlua_to_view(lua_State *L, int arg);
 
+MAPPED__INLINE const mlua_region *mlua_owner(const mlua_slice *view)
+{
+    return (const mlua_region *)(view->owner_bits & ~MLUA_READONLY);
+}
+
+MAPPED__INLINE bool mlua_is_readonly(const mlua_slice *view)
+{
+    return view->owner_bits & MLUA_READONLY;
+}
+
 /* The bytes of a Region, all of its length as it is now, or of a Slice. */
 MAPPED__INLINE mapped_slice mlua_view_bytes(const mlua_slice *view)
 {
-    if ((const void *)view->owner == view)
-        return mapped_region_slice(view->owner->region);
+    const mlua_region *owner = mlua_owner(view);
+    if ((const void *)owner == view)
+        return mapped_region_slice(owner->region);
     return view->slice;
 }
 
@@ -381,7 +394,7 @@ int mlua_raise_readonly(lua_State *L, const char *operation,
 MAPPED__INLINE void mlua_check_writable(lua_State *L, const char *operation,
                                         const mlua_slice *view)
 {
-    if (MAPPED__UNLIKELY(view->is_readonly))
+    if (MAPPED__UNLIKELY(mlua_is_readonly(view)))
         mlua_raise_readonly(L, operation, view);
 }
 

@@ -264,7 +264,7 @@ static int record_pairs(lua_State *L)
 static int record_tostring(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
-    if (mapped_region_closed(self->bytes.owner->region))
+    if (mapped_region_closed(mlua_owner(&self->bytes)->region))
         lua_pushliteral(L, "mapped.Record (closed)");
     else
         lua_pushfstring(L, "mapped.Record (%I fields at offset %I)",

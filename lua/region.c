@@ -63,7 +63,7 @@ mlua_region *mlua_push_region(lua_State *L, const char *path)
     mlua_region *self = lua_newuserdatauv(
         L, sizeof *self + _Alignof(max_align_t) - 1 + room, 0);
     *self =
-        (mlua_region){.view.owner = self,
+        (mlua_region){.view.owner_bits = (uintptr_t)self,
                       .cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE)),
                       .room = room};
     return self;

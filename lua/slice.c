@@ -65,7 +65,7 @@ static int slice_tostring(lua_State *L)
     const mapped_region *region;
     if (self == NULL)
         return mlua_raise_type(L, 1, "mapped.Slice");
-    region = self->owner->region;
+    region = mlua_owner(self)->region;
     if (mapped_region_closed(region))
         lua_pushliteral(L, "mapped.Slice (closed)");
     else

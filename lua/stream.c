@@ -170,7 +170,7 @@ static bool is_for_writing(lua_State *L)
     size_t length;
     const char *text;
     if (lua_isnoneornil(L, 2))
-        return !view->is_readonly &&
+        return !mlua_is_readonly(view) &&
                !mapped_slice_readonly(mlua_view_bytes(view));
     text = mlua_check_string(L, 2, &length);
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||

@@ -34,7 +34,7 @@ static bool is_closed(lua_State *L, int arg, int type)
     case MLUA_WINDOWS:
         return mapped_windows_closed(&windows->core);
     default:
-        return mapped_region_closed(bytes->owner->region);
+        return mapped_region_closed(mlua_owner(bytes)->region);
     }
 }
 

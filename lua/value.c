@@ -456,7 +456,7 @@ static int typed_get(lua_State *L)
     const mlua_slice *self = mlua_check_self(L, 3);
     mapped_slice slice = mlua_view_bytes(self);
     const mlua_compiled *found = mlua_find_compiled(
-        self->owner->cache, MLUA_CODE, lua_tolstring(L, 2, NULL));
+        mlua_owner(self)->cache, MLUA_CODE, lua_tolstring(L, 2, NULL));
     int is_integer;
     lua_Integer i = lua_tointegerx(L, 3, &is_integer);
     const unsigned char *p;

@@ -87,18 +87,19 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
 const mlua_region *mlua_push_owner(lua_State *L, int arg)
 {
     const mlua_slice *self = lua_touserdata(L, arg);
-    if ((const void *)self->owner == self)
+    const mlua_region *owner = mlua_owner(self);
+    if ((const void *)owner == self)
         lua_pushvalue(L, arg);
     else
         lua_getiuservalue(L, arg, 1);
-    return self->owner;
+    return owner;
 }
 
 void mlua_adopt(lua_State *L, int arg, mlua_slice *bytes)
 {
     const mlua_slice *from = lua_touserdata(L, arg);
-    bytes->is_readonly = from->is_readonly;
-    bytes->owner = mlua_push_owner(L, arg);
+    bytes->owner_bits = from->owner_bits;
+    mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
 }
 
@@ -203,7 +204,7 @@ static int push_readonly(lua_State *L)
     else
         mlua_push_slice(L, 1, mlua_check_view(L, 1));
     made = lua_touserdata(L, -1);
-    made->is_readonly = true;
+    made->owner_bits |= MLUA_READONLY;
     return 1;
 }
 
@@ -220,7 +221,7 @@ static int about_readonly(lua_State *L)
         return push_readonly(L);
     }
     self = lua_touserdata(L, 1);
-    lua_pushboolean(L, self->is_readonly || mapped_slice_readonly(slice));
+    lua_pushboolean(L, mlua_is_readonly(self) || mapped_slice_readonly(slice));
     return 1;
 }
 
