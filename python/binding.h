@@ -69,7 +69,8 @@ typedef struct State {
     PyObject *struct_error; /* struct.error */
     PyObject *range_error;  /* PackRangeError, a struct.error and IndexError */
     PyObject *formats;      /* a dict from exact texts to capsules of formats */
-    size_t formats_size;    /* no fewer bytes than these formats take */
+    PyObject *bytes[UCHAR_MAX + 1]; /* the integers that a byte can be */
+    size_t formats_size;            /* no fewer bytes than these formats take */
     KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
     int dealloc_depth; /* calls of free_wrap that are inside of each other */

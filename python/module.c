@@ -85,6 +85,17 @@ static PyMethodDef module_functions[] = {
 #define NOT_MADE(name) make_type(module, &name##_spec, &state->name) < 0 ||
 #define NOT_ADDED(name) PyModule_AddType(module, state->name) < 0 ||
 
+/* Views give these away instead of asking Python for each. */
+static int make_bytes(State *state)
+{
+    for (int i = 0; i <= UCHAR_MAX; i++) {
+        state->bytes[i] = PyLong_FromLong(i);
+        if (state->bytes[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 /* Code that an import or an allocation runs may find the module before it is
  * complete. The functions are added last, so it finds nothing to call. */
 static int module_exec(PyObject *module)
@@ -95,7 +106,8 @@ static int module_exec(PyObject *module)
     codes_fill(state);
     state->formats = PyDict_New();
     state->residency = state->formats == NULL ? NULL : residency_type();
-    if (state->formats == NULL || state->residency == NULL ||
+    if (make_bytes(state) < 0 || state->formats == NULL ||
+        state->residency == NULL ||
         TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) PyModule_AddObjectRef(
             module, "Residency", state->residency) < 0 ||
         import_object("io", "UnsupportedOperation", &state->unsupported) < 0 ||
@@ -144,6 +156,8 @@ static void module_free(void *module)
     Py_CLEAR(state->unsupported);
     Py_CLEAR(state->struct_error);
     Py_CLEAR(state->range_error);
+    for (int i = 0; i <= UCHAR_MAX; i++)
+        Py_CLEAR(state->bytes[i]);
 }
 
 /* Python 3.12 knows a slot for modules that support interpreters with a lock of

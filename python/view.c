@@ -52,7 +52,7 @@ static inline PyObject *byte_at(PyObject *self, Py_ssize_t index)
     uint8_t byte = mapped_load_u8(p);
     if (!mapped_slice_try_leave(span))
         return byte_at_slow(self, index);
-    return PyLong_FromLong(byte);
+    return Py_NewRef(view_owner(self)->state->bytes[byte]);
 }
 
 /* Python has added the length to a negative index already. Adding it again
