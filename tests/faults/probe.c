@@ -20,7 +20,7 @@ static mapped_status touch(mapped_slice slice, bool reads, size_t page,
     return status;
 }
 
-static void print_losses(mapped_region *region)
+static void print_lost_pages(mapped_region *region)
 {
     mapped_lost_range lost[MOST];
     size_t count;
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
             return 3;
         printf("%zu %d\n", page, status == MAPPED_OK ? 0 : error.os_error);
     }
-    print_losses(region);
+    print_lost_pages(region);
     mapped_region_release(region);
     return 0;
 }

@@ -19,6 +19,7 @@ import zipfile
 import pytest
 
 import mapped
+from support import private_bytes
 
 PAGE = os.sysconf("SC_PAGESIZE")
 MIB = 1 << 20
@@ -327,13 +328,6 @@ def test_libraries_write_it():
     text.write("\N{EURO SIGN}")
     text.close()
     assert region[2048:2051].tobytes().decode() == "\N{EURO SIGN}"
-
-
-def private_bytes():
-    """Returns how much memory this process uses that belongs to no file."""
-    with open("/proc/self/smaps_rollup") as file:
-        anonymous = next(line for line in file if line.startswith("Anonymous"))
-    return int(anonymous.split()[1]) << 10
 
 
 class Meter:

@@ -9,7 +9,7 @@ import re
 import threading
 
 import mapped
-from support import outcome
+from support import outcome, private_bytes
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -298,13 +298,6 @@ def test_search_that_needs_a_lost_page_is_a_fault(cut, search):
         search(cut)
     assert cut.find(b"needle") == mmap.PAGESIZE - 3
 
-
-
-def private_bytes():
-    """Returns how much memory this process uses that belongs to no file."""
-    with open("/proc/self/smaps_rollup") as file:
-        anonymous = next(line for line in file if line.startswith("Anonymous"))
-    return int(anonymous.split()[1]) << 10
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ static mapped_status read_byte(const subject *s, size_t offset)
 }
 
 /* Returns the lost ranges of the region as one text: "offset+length ...". */
-static const char *losses(const subject *s)
+static const char *lost_pages(const subject *s)
 {
     static char text[2048];
     mapped_lost_range ranges[64];
@@ -172,7 +172,7 @@ static void test_fault_neighbours_become_one_range(void)
         for (size_t j = 0; j < PAGES; j++)
             CHECK_STATUS(read_byte(&s, (size_t)orders[i][j] * page),
                          MAPPED_FAULT);
-        CHECK_TEXT(losses(&s), "0+8");
+        CHECK_TEXT(lost_pages(&s), "0+8");
         CHECK_UINT(mapped_region_fault_count(s.region), PAGES);
         done(&s);
     }
@@ -187,7 +187,7 @@ static void test_fault_backward_move_becomes_one_range(void)
         MAPPED_OK);
     cut(&s, 0);
     memmove((unsigned char *)held.data + page, held.data, (PAGES - 1) * page);
-    CHECK_TEXT(losses(&s), "0+8");
+    CHECK_TEXT(lost_pages(&s), "0+8");
     CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_FAULT);
     done(&s);
 }
@@ -218,7 +218,7 @@ static void test_fault_ranges_come_in_the_order_of_loss(void)
     read_byte(&s, 2 * page);
     read_byte(&s, 4 * page);
     read_byte(&s, 1 * page);
-    CHECK_TEXT(losses(&s), "6+1 1+2 4+1");
+    CHECK_TEXT(lost_pages(&s), "6+1 1+2 4+1");
     done(&s);
 }
 
@@ -244,7 +244,7 @@ static void test_fault_too_many_ranges_lose_everything(void)
     CHECK_STATUS(mapped_region_faults(s.region, NULL, 0, &count, NULL),
                  MAPPED_OK);
     CHECK_UINT(count, 1);
-    CHECK_TEXT(losses(&s), "0+200");
+    CHECK_TEXT(lost_pages(&s), "0+200");
     CHECK_STATUS(read_byte(&s, 0), MAPPED_FAULT);
     scratch_file("many", MANY * page);
     CHECK_STATUS(mapped_region_recover(s.region, NULL), MAPPED_OK);
@@ -281,7 +281,7 @@ static void test_recover_brings_pages_back_in_place(void)
         for (size_t at = 0; at < PAGES * page; at += 512)
             CHECK_STATUS(read_byte(&s, at), MAPPED_OK);
         CHECK_STATUS(mapped_region_check(s.region, NULL), MAPPED_OK);
-        CHECK_TEXT(losses(&s), "");
+        CHECK_TEXT(lost_pages(&s), "");
         done(&s);
     }
 }
@@ -297,7 +297,7 @@ static void test_recover_keeps_what_is_still_lost(void)
     CHECK_STATUS(mapped_region_recover(s.region, &error), MAPPED_FAULT);
     CHECK_UINT(error.offset, 3 * page);
     CHECK_UINT(error.length, 5 * page);
-    CHECK_TEXT(losses(&s), "3+5");
+    CHECK_TEXT(lost_pages(&s), "3+5");
     CHECK_STATUS(read_byte(&s, 2 * page), MAPPED_OK);
     CHECK_STATUS(read_byte(&s, 3 * page), MAPPED_FAULT);
     done(&s);
@@ -358,7 +358,7 @@ static void test_recover_page_lost_between_the_halves_stays_lost(void)
     cut(&s, page);
     read_byte(&s, 4 * page);
     CHECK_STATUS(mapped_region_recover_end(s.region, NULL), MAPPED_FAULT);
-    CHECK_TEXT(losses(&s), "4+1");
+    CHECK_TEXT(lost_pages(&s), "4+1");
     CHECK_STATUS(read_byte(&s, 0), MAPPED_OK);
     done(&s);
 }
@@ -440,7 +440,7 @@ static void test_fault_growth_into_reserve_keeps_losses(void)
     CHECK_STATUS(mapped_region_resize(s.region, 64 * page, NULL), MAPPED_FAULT);
     refill(&s, PAGES * page);
     CHECK_STATUS(mapped_region_resize(s.region, 64 * page, NULL), MAPPED_OK);
-    CHECK_TEXT(losses(&s), "1+1");
+    CHECK_TEXT(lost_pages(&s), "1+1");
     CHECK_STATUS(read_byte(&s, page), MAPPED_FAULT);
     uint8_t byte = 1;
     s.all = mapped_region_slice(s.region);
@@ -456,9 +456,9 @@ static void test_fault_shrinking_forgets_what_is_cut_off(void)
     read_byte(&s, 2 * page);
     read_byte(&s, 5 * page);
     CHECK_STATUS(mapped_region_resize(s.region, 4 * page, NULL), MAPPED_OK);
-    CHECK_TEXT(losses(&s), "2+1");
+    CHECK_TEXT(lost_pages(&s), "2+1");
     CHECK_STATUS(mapped_region_resize(s.region, 2 * page, NULL), MAPPED_OK);
-    CHECK_TEXT(losses(&s), "");
+    CHECK_TEXT(lost_pages(&s), "");
     CHECK_STATUS(mapped_region_resize(s.region, 6 * page, NULL), MAPPED_OK);
     uint8_t byte = 1;
     s.all = mapped_region_slice(s.region);

@@ -46,17 +46,17 @@ static const volatile unsigned char *slow_page; /* replacing it takes long */
 
 static bool interrupt_copy;
 
-size_t __real_mapped__lost_copy(const mapped__lost_list *losses,
+size_t __real_mapped__lost_copy(const mapped__lost_list *lost_list,
                                 mapped__lost *list, size_t capacity);
-size_t __wrap_mapped__lost_copy(const mapped__lost_list *losses,
+size_t __wrap_mapped__lost_copy(const mapped__lost_list *lost_list,
                                 mapped__lost *list, size_t capacity);
-size_t __wrap_mapped__lost_copy(const mapped__lost_list *losses,
+size_t __wrap_mapped__lost_copy(const mapped__lost_list *lost_list,
                                 mapped__lost *list, size_t capacity)
 {
     if (interrupt_copy)
         raise(SIGUSR1);
     interrupt_copy = false;
-    return __real_mapped__lost_copy(losses, list, capacity);
+    return __real_mapped__lost_copy(lost_list, list, capacity);
 }
 
 static volatile sig_atomic_t handled;

@@ -58,17 +58,23 @@ static void *read_until_closed(void *context)
     return NULL;
 }
 
-static void test_threads_reader_meets_closed_and_no_crash(void)
+/* Closes regions while a thread uses them. */
+static void close_meanwhile(void *(*use)(void *))
 {
     for (int round = 0; round < ROUNDS; round++) {
         job j = {.region = opened()};
         pthread_t thread;
-        start(&thread, read_until_closed, &j);
+        start(&thread, use, &j);
         CHECK_STATUS(mapped_region_close(j.region, NULL), MAPPED_OK);
         mapped_region_release(j.region);
         pthread_join(thread, NULL);
         CHECK_UINT(j.wrong, 0);
     }
+}
+
+static void test_threads_reader_meets_closed_and_no_crash(void)
+{
+    close_meanwhile(read_until_closed);
 }
 
 static void *copy_until_closed(void *context)
@@ -90,15 +96,7 @@ static void *copy_until_closed(void *context)
 
 static void test_threads_copy_meets_closed_and_no_crash(void)
 {
-    for (int round = 0; round < ROUNDS; round++) {
-        job j = {.region = opened()};
-        pthread_t thread;
-        start(&thread, copy_until_closed, &j);
-        CHECK_STATUS(mapped_region_close(j.region, NULL), MAPPED_OK);
-        mapped_region_release(j.region);
-        pthread_join(thread, NULL);
-        CHECK_UINT(j.wrong, 0);
-    }
+    close_meanwhile(copy_until_closed);
 }
 
 static void *write_until_closed(void *context)
@@ -118,15 +116,7 @@ static void *write_until_closed(void *context)
 
 static void test_threads_writer_meets_closed_and_no_crash(void)
 {
-    for (int round = 0; round < ROUNDS; round++) {
-        job j = {.region = opened()};
-        pthread_t thread;
-        start(&thread, write_until_closed, &j);
-        CHECK_STATUS(mapped_region_close(j.region, NULL), MAPPED_OK);
-        mapped_region_release(j.region);
-        pthread_join(thread, NULL);
-        CHECK_UINT(j.wrong, 0);
-    }
+    close_meanwhile(write_until_closed);
 }
 
 static void *export_until_closed(void *context)
