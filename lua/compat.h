@@ -197,9 +197,8 @@ MAPPED__INLINE bool mlua_push_exact(lua_State *L, uint64_t bits,
     return true;
 }
 
-/* The same for any value: one beyond 2^53 becomes a string of
- * decimal digits; in LuaJIT, an int64_t or uint64_t of its FFI. May run any
- * code. */
+/* The same for any value: one beyond 2^53 becomes a string of decimal digits;
+ * in LuaJIT, an int64_t or uint64_t of its FFI. May run any code. */
 void mlua_push_int64(lua_State *L, uint64_t bits, bool is_unsigned);
 
 /* The value of such a number, string or cdata; of an unsigned integer up to

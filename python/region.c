@@ -173,9 +173,9 @@ static int region_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 /* Every cycle goes through the wrapped buffer, which a close gives back; the
- * twin of a Region leaves that to it. While
- * our memory is exported the close fails; but then the holder of the export is
- * in the same cycle, and is cleared too. */
+ * twin of a Region leaves that to it. While our memory is exported the close
+ * fails; but then the holder of the export is in the same cycle, and is
+ * cleared too. */
 static int region_clear(PyObject *self)
 {
     if (((Region *)self)->original == NULL)

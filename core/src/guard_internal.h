@@ -1,5 +1,5 @@
-/* Guarded address ranges. What happens when a page of one is lost is told in
- * guard.c. This floor knows ranges and not what they belong to. */
+/* Guarded address ranges; guard.c says what happens when a page of one is lost.
+ * This file knows ranges, and not what they belong to. */
 #ifndef MAPPED_GUARD_INTERNAL_H
 #define MAPPED_GUARD_INTERNAL_H
 

@@ -94,8 +94,7 @@ static mapped_status sleep_a_while(const mapped_mutex *mutex, uint64_t word,
 }
 
 /* Announces, or sleeps until it is woken, that this thread waits for a mutex
- * that
- * `*word` says is somebody's. `*word` becomes what it is after that. */
+ * that `*word` says is somebody's. `*word` becomes what it is after that. */
 static mapped_status wait_once(const mapped_mutex *mutex, uint64_t *word,
                                uint64_t deadline, mapped_error *error)
 {

@@ -131,10 +131,10 @@ MAPPED__MUST_USE mapped_status mapped_array_copy(const mapped_array *to,
  * value: numbers and bools compare as numbers, exactly, whatever their types
  * (no integer is rounded to compare with a float); a float that is no number
  * equals nothing, not even itself; `char` equals only `char`, and of two bools
- * the bytes are compared, as memoryview has it. What repeats
- * counts as a further dimension (mapped_array_expand). Records are equal if
- * their fields have the same names in the same order and are equal; offsets and
- * padding don't matter.
+ * the bytes are compared, as memoryview has it. What repeats counts as a
+ * further dimension (mapped_array_expand). Records are equal if their fields
+ * have the same names in the same order and are equal; offsets and padding
+ * don't matter.
  *
  * `*equal` is set on MAPPED_OK only. MAPPED_CLOSED; MAPPED_RANGE: the items of
  * one lie outside of its slice, or the region has shrunk below them;

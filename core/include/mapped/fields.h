@@ -95,7 +95,7 @@ typedef enum mapped_layout_reason {
 #undef MAPPED__LAYOUT_REASON_ENUM
 } mapped_layout_reason;
 
-/* Records in records in records: as many levels at most. */
+/* So many records lie in one another at most. */
 #define MAPPED_FIELDS_DEPTH 16
 
 /* What fields are made of. Of a text: `text` and `length`. Of a LIST: `count`
@@ -200,8 +200,8 @@ const mapped_field *mapped_fields_at(const mapped_fields *fields,
  * byte); MAPPED_VALUE: an integer of more than 8 bytes doesn't fit 64 bits;
  * MAPPED_FORMAT at a WRONG field; MAPPED_CLOSED, MAPPED_FAULT,
  * MAPPED_MISALIGNED on devices; MAPPED_ARGUMENT: the fields are a layout's or a
- * list's. The cursor is then at the offending value,
- * and no value counts. Any thread that holds a reference to the region. */
+ * list's. The cursor is then at the offending value, and no value counts. Any
+ * thread that holds a reference to the region. */
 MAPPED__MUST_USE mapped_status mapped_fields_unpack(const mapped_fields *fields,
                                                     mapped_slice slice,
                                                     mapped_cursor *cursor,

@@ -15,9 +15,9 @@
  * the same times for each other (one PID and one time namespace), and fork by
  * the C library's fork.
  *
- * A fork while another thread locks leaves the child's region closed. A process
- * that calls exec keeps what it holds. What is held when the region
- * is closed stays held while the process lives. */
+ * A fork while another thread locks leaves the child's region closed. A
+ * process that calls exec keeps what it holds. What is held when the region is
+ * closed stays held while the process lives. */
 #ifndef MAPPED_MUTEX_H
 #define MAPPED_MUTEX_H
 

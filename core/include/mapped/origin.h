@@ -22,8 +22,7 @@ typedef enum mapped_origin_kind {
     MAPPED_ORIGIN_DESCRIPTOR /* what has neither, by a descriptor */
 } mapped_origin_kind;
 
-/* A plain value. It may come from anybody: nothing in it is
- * trusted. */
+/* A plain value. It may come from anybody: nothing in it is trusted. */
 typedef struct mapped_origin {
     mapped_origin_kind kind;
     const char *path;    /* or the name; NULL with a descriptor */

@@ -127,8 +127,8 @@ MAPPED__MUST_USE mapped_status mapped_munlock(mapped_slice slice,
  * A slice that isn't the whole region has only its own bytes protected, or not
  * any more, and no pages write-protected: a write is refused as a whole if a
  * byte between its first and its last is protected, also one that it leaves
- * out; others are done, more slowly. New exports are
- * read-only if they show such a byte. The region may shrink down to them.
+ * out; others are done, more slowly. New exports are read-only if they show
+ * such a byte. The region may shrink down to them.
  *
  * MAPPED_BUSY while there is an export, which may write. MAPPED_READONLY if the
  * region was opened for reading and shall be written. MAPPED_ARGUMENT: another

@@ -138,11 +138,11 @@ size_t mapped_region_room(const char *name);
  * created is removed, one it extended has its old size again.
  *
  * "r+" extends the file when offset + length lies past its end, with allocated
- * blocks (or without, MAPPED_OPEN_SPARSE). "a+" does too, and
- * creates the file if it is missing; that file stays if the call fails, because
- * somebody else may have opened it meanwhile. "w+" and "x+" make the file
- * offset + length bytes long; without a length, empty. "r" and "c" never change
- * the file. A device has no size of its own: give a length.
+ * blocks (or without, MAPPED_OPEN_SPARSE). "a+" does too, and creates the file
+ * if it is missing; that file stays if the call fails, because somebody else
+ * may have opened it meanwhile. "w+" and "x+" make the file offset + length
+ * bytes long; without a length, empty. "r" and "c" never change the file. A
+ * device has no size of its own: give a length.
  *
  * MAPPED_SYSTEM: the open, the allocation or the mapping failed (os_error).
  * MAPPED_NOT_A_FILE: a directory, a pipe, a socket, a file whose size the
@@ -243,8 +243,8 @@ uint64_t mapped_region_file_offset(const mapped_region *region);
 const char *mapped_region_name(const mapped_region *region);
 
 /* The size in bytes of the file or memory behind the region as it is now,
- * which a peer may have changed. Asks the file: MAPPED_SYSTEM
- * (ESTALE when the path now names another file). MAPPED_CLOSED. */
+ * which a peer may have changed. Asks the file: MAPPED_SYSTEM (ESTALE when the
+ * path now names another file). MAPPED_CLOSED. */
 MAPPED__MUST_USE mapped_status mapped_region_size(mapped_region *region,
                                                   uint64_t *size,
                                                   mapped_error *error);

@@ -57,12 +57,12 @@ bool mapped_slice_readonly(mapped_slice slice);
  *
  * `enter` answers MAPPED_RANGE or MAPPED_CLOSED, and `enter_write` also
  * MAPPED_READONLY; then `*p` is NULL, and there is nothing to leave. Otherwise
- * `*p` is valid for n bytes until `leave`. What was read counts only if `leave`
- * answers MAPPED_OK: otherwise the region was closed meanwhile (MAPPED_CLOSED)
- * or a page of [offset, offset
- * + n) is lost (MAPPED_FAULT). On a device n must be 1, 2, 4 or 8 and the
- * address a multiple of n, else `enter` answers MAPPED_MISALIGNED; 8 on a
- * 32-bit machine, which makes that two accesses, is MAPPED_UNSUPPORTED. */
+ * `*p` is valid for n bytes until `leave`. What was read counts only if
+ * `leave` answers MAPPED_OK: otherwise the region was closed meanwhile
+ * (MAPPED_CLOSED) or a page of [offset, offset + n) is lost (MAPPED_FAULT). On
+ * a device n must be 1, 2, 4 or 8 and the address a multiple of n, else
+ * `enter` answers MAPPED_MISALIGNED; 8 on a 32-bit machine, which makes that
+ * two accesses, is MAPPED_UNSUPPORTED. */
 MAPPED__MUST_USE MAPPED__INLINE mapped_status
 mapped_slice_enter(mapped_slice slice, size_t offset, size_t n,
                    unsigned char **p, mapped_error *error);

@@ -47,7 +47,7 @@ static mapped_status map_memory(mapped__mapping *mapping, mapped_error *error)
 {
     if (mapping->flags & MAPPED__MAP_HUGETLB)
         return map_large(mapping, error);
-    mapping->address = VirtualAlloc(NULL, mapped__view_extent(mapping),
+    mapping->address = VirtualAlloc(NULL, mapped__view_size(mapping),
                                     MEM_RESERVE, PAGE_READWRITE);
     if (mapping->address == NULL)
         return mapped__system_error(error, "VirtualAlloc of the reserve");
@@ -131,7 +131,7 @@ void mapped__unmap(mapped__mapping *mapping)
     unsigned char *at = mapping->address;
     mapped__piece piece;
     if (at != NULL) {
-        unsigned char *end = at + mapped__view_extent(mapping);
+        unsigned char *end = at + mapped__view_size(mapping);
         for (; mapped__view_piece(at, end, &piece); at = piece.end) {
             if (piece.view)
                 UnmapViewOfFile(piece.start);
@@ -219,7 +219,7 @@ static mapped_status resize_memory(mapped__mapping *mapping,
     mapped_round_up(request->length, mapping->page, &used);
     if (used < mapping->used)
         return shrink_memory(mapping, used, unshared, error);
-    if (used > mapped__view_extent(mapping))
+    if (used > mapped__view_size(mapping))
         return move(mapping, request, unshared, error);
     if (!commit(mapping, mapping->used, used))
         return mapped__system_error(error, "VirtualAlloc");
@@ -229,9 +229,9 @@ static mapped_status resize_memory(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-/* To shrink a view means to unmap all of it and to map the head
- * again, which needs that nobody else has a reference. Otherwise the tail just
- * stays: the file is as long as before, or mapped__map_detach had refused. */
+/* To shrink a view means to unmap all of it and to map the head again, which
+ * needs that nobody else has a reference. Otherwise the tail just stays: the
+ * file is as long as before, or mapped__map_detach had refused. */
 static mapped_status resize_views(mapped__mapping *mapping,
                                   const mapped__map_request *request,
                                   bool unshared, mapped_error *error)

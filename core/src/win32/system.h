@@ -25,9 +25,9 @@ mapped_status mapped__section_resize(intptr_t section, uint64_t size,
                                      mapped_error *error);
 
 /* Placeholders: address space that can be split, joined, and swapped for pages
- * and back without ever being free in between. Windows has them
- * since 10.0.17134 (1803); where they are missing, `available` says so and
- * nothing else here may be called (placeholder.c). */
+ * and back without ever being free in between. Windows has them since
+ * 10.0.17134 (1803); where they are missing, `available` says so and nothing
+ * else here may be called (placeholder.c). */
 
 bool mapped__placeholder_available(void);
 
@@ -49,7 +49,7 @@ typedef struct mapped__view {
 } mapped__view;
 
 /* Swaps the placeholder at `start`, which is as large as the view rounded up to
- * pages, for the view / the view for a placeholder of the same extent. */
+ * pages, for the view / the view for a placeholder of the same size. */
 bool mapped__placeholder_to_view(unsigned char *start,
                                  const mapped__view *view);
 bool mapped__placeholder_from_view(unsigned char *start);
@@ -62,7 +62,7 @@ bool mapped__placeholder_from_view(unsigned char *start);
 
 /* The address space a mapping owns: nothing else can begin before the next
  * multiple of the allocation granularity, so that much is always its own. */
-size_t mapped__view_extent(const mapped__mapping *mapping);
+size_t mapped__view_size(const mapped__mapping *mapping);
 
 /* One allocation of the system inside a mapping. */
 typedef struct mapped__piece {

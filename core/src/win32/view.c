@@ -14,11 +14,11 @@ static size_t granularity(void)
     return system.dwAllocationGranularity;
 }
 
-size_t mapped__view_extent(const mapped__mapping *mapping)
+size_t mapped__view_size(const mapped__mapping *mapping)
 {
-    size_t extent = mapping->reserved;
-    mapped_round_up(mapping->reserved, granularity(), &extent);
-    return extent;
+    size_t size = mapping->reserved;
+    mapped_round_up(mapping->reserved, granularity(), &size);
+    return size;
 }
 
 bool mapped__view_piece(unsigned char *at, unsigned char *end,
@@ -103,7 +103,7 @@ static mapped_status place(mapped__mapping *mapping,
                            const mapped__map_request *request, size_t from,
                            size_t to, mapped_error *error)
 {
-    unsigned char *end = mapping->address + mapped__view_extent(mapping);
+    unsigned char *end = mapping->address + mapped__view_size(mapping);
     HANDLE section = open_section(request);
     if (section == NULL)
         return mapped__system_error(error, "CreateFileMapping");
@@ -123,7 +123,7 @@ static mapped_status map_placed(const mapped__map_request *request,
 {
     mapped__mapping made = *mapping;
     made.section = MAPPED__VIEW_PLACED;
-    made.address = mapped__placeholder_reserve(mapped__view_extent(&made));
+    made.address = mapped__placeholder_reserve(mapped__view_size(&made));
     if (made.address == NULL)
         return mapped__system_error(error, "VirtualAlloc2 of the reserve");
     if (made.used > 0) {
@@ -140,7 +140,7 @@ static mapped_status map_placed(const mapped__map_request *request,
 static bool is_room(const mapped__mapping *mapping, size_t used)
 {
     unsigned char *start = mapping->address + mapping->used;
-    unsigned char *end = mapping->address + mapped__view_extent(mapping);
+    unsigned char *end = mapping->address + mapped__view_size(mapping);
     mapped__piece piece;
     return mapping->address + used <= end &&
            mapped__view_piece(start, end, &piece) && piece.start == start &&
@@ -164,9 +164,9 @@ mapped_status mapped__view_extend(mapped__mapping *mapping,
 
 void mapped__view_detach(mapped__mapping *mapping)
 {
-    size_t extent = mapped__view_extent(mapping);
+    size_t size = mapped__view_size(mapping);
     unsigned char *at = mapping->address;
-    unsigned char *end = at + extent;
+    unsigned char *end = at + size;
     mapped__piece piece;
     int pieces = 0;
     for (; mapped__view_piece(at, end, &piece); at = piece.end) {
@@ -175,7 +175,7 @@ void mapped__view_detach(mapped__mapping *mapping)
         pieces++;
     }
     if (pieces > 1)
-        mapped__placeholder_join(mapping->address, extent);
+        mapped__placeholder_join(mapping->address, size);
     mapping->used = 0;
 }
 
@@ -254,15 +254,15 @@ mapped_status mapped__view_restore(mapped__mapping *mapping,
 {
     mapped__view zeros;
     size_t used = mapping->used;
-    size_t extent = mapped__view_extent(mapping);
+    size_t size = mapped__view_size(mapping);
     bool writable = mapping->flags & MAPPED__MAP_WRITE;
-    if (!create_zeros(extent, writable, &zeros))
+    if (!create_zeros(size, writable, &zeros))
         return mapped__system_error(error, "CreateFileMapping");
     mapped__swap_begin(mapping->address, used);
     mapped__view_detach(mapping);
     mapped_status status = mapped__view_extend(mapping, request, used, error);
     if (status != MAPPED_OK)
-        show_zeros(mapping->address, mapping->address + extent, &zeros);
+        show_zeros(mapping->address, mapping->address + size, &zeros);
     mapping->used = used;
     mapped__swap_end();
     CloseHandle(zeros.section);
