@@ -20,6 +20,9 @@ assert numbers.index(100) == 6 and numbers.index(8, 7) == 8
 assert numbers.count(100) == 1 and 100 in numbers
 table[2] = 7  # one value for a row; [...] stands for all
 numbers[-2:].fill(9)
+evens = bytearray(numbers[::2].nbytes)
+numbers[::2].copy_to(evens)  # in order, without what lies between
+assert evens == numbers[::2].tobytes()
 assert table[2].tolist() == [7, 7, 9, 9]
 pairs = table.cast("<I", (3, 2))  # the same bytes as another type
 assert pairs[2, 0] == 7 << 16 | 7

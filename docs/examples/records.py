@@ -44,6 +44,9 @@ assert records[:1].hex().startswith("00000000")
 assert records[1:2].cast("B")[16:20].decode() == "coal"
 assert records.contiguous and records.c_contiguous and records.f_contiguous
 assert records.suboffsets == () and records.toreadonly().readonly
+copied = bytearray(records.nbytes)
+records.copy_to(copied)
+assert copied == bytes(records)
 assert records.obj is records.region is region and not records.readonly
 region.close()
 assert records.closed
