@@ -108,10 +108,12 @@ describe("plain search", function()
     end
     region:close()
     for _, name in ipairs { "rfind", "count", "startswith", "endswith",
-      "lines", "split" } do
+      "split" } do
       assert.equal("attempt to use a closed region",
         support.failure(slice[name], slice, "x"))
     end
+    assert.equal("attempt to use a closed region",
+      support.failure(slice.lines, slice, true))
   end)
 
   it("leaves no export behind", function()
