@@ -68,9 +68,9 @@ static int end(luabuffer_lease *lease)
     mapped_export made;
     mapped_error error;
     memcpy(&made, lease->storage, sizeof made);
-    if (mapped_export_end(&made, &error) == MAPPED_OK)
-        return LUABUFFER_OK;
-    return fail(lease, &error);
+    mapped_status status = mapped_export_end(&made, &error);
+    memcpy(lease->storage, &made, sizeof made); /* of which no end is left */
+    return status == MAPPED_OK ? LUABUFFER_OK : fail(lease, &error);
 }
 
 void mlua_borrow(lua_State *L, int arg)

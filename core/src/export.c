@@ -56,6 +56,8 @@ mapped_status mapped_export_check(const mapped_export *made,
                                 .length = slice.length,
                                 .truncated = made->data != NULL};
     mapped_status status = MAPPED_OK;
+    if (slice.region == NULL)
+        return mapped_error_set(error, MAPPED_CLOSED, "export");
     if (made->data != NULL)
         status = mapped__region_check_export(slice.region, slice.offset,
                                              slice.length, error);
@@ -67,12 +69,15 @@ mapped_status mapped_export_check(const mapped_export *made,
 
 mapped_status mapped_export_end(mapped_export *made, mapped_error *error)
 {
-    assert(made->data == NULL || mapped_region_exports(made->slice.region) > 0);
+    mapped_region *region = made->slice.region;
+    assert(region == NULL || made->data == NULL ||
+           mapped_region_exports(region) > 0);
     mapped_status status = mapped_export_check(made, error);
-    if (made->data != NULL)
-        mapped__region_end_export(made->slice.region);
+    made->slice.region = NULL;
+    if (region != NULL && made->data != NULL)
+        mapped__region_end_export(region);
     else
-        mapped_region_release(made->slice.region);
+        mapped_region_release(region);
     return status;
 }
 

@@ -160,7 +160,7 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
         error = &local;
     mapped_status status = MAPPED_OK;
     if ((flags & ~MAPPED_FLUSH_START) != 0)
-        status = mapped_error_set(error, MAPPED_ARGUMENT, "flush");
+        status = mapped_error_set(error, MAPPED_ARGUMENT, "flush: flags");
     else
         status = mapped_slice_check(slice, error);
     if (status != MAPPED_OK)

@@ -86,7 +86,7 @@ mapped_status mapped_lock_acquire(mapped_slice slice, bool shared,
             mapped__file_close(file);
     }
     if (status == MAPPED_OK)
-        *lock = (mapped_lock){.file_ = file,
+        *lock = (mapped_lock){.file_ = file + 1,
                               .start_ = start_of(slice),
                               .length_ = slice.length,
                               .owner_ = mapped__process_identity()};
@@ -97,9 +97,11 @@ mapped_status mapped_lock_acquire(mapped_slice slice, bool shared,
  */
 void mapped_lock_release(mapped_lock *lock)
 {
-    if (lock->file_ != MAPPED__NO_FILE && lock->owner_ != 0 &&
-        lock->owner_ == mapped__process_identity())
-        mapped__file_unlock(lock->file_, lock->start_, lock->length_);
-    mapped__file_close(lock->file_);
-    lock->file_ = MAPPED__NO_FILE;
+    if (lock == NULL || lock->file_ == 0)
+        return;
+    intptr_t file = lock->file_ - 1;
+    if (lock->owner_ != 0 && lock->owner_ == mapped__process_identity())
+        mapped__file_unlock(file, lock->start_, lock->length_);
+    mapped__file_close(file);
+    lock->file_ = 0;
 }

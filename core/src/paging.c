@@ -34,7 +34,8 @@ mapped_status mapped_advice_parse(const char *text, size_t length,
 
 const char *mapped_advice_text(mapped_advice advice)
 {
-    return advice_texts[advice];
+    bool known = (unsigned)advice < ADVICES;
+    return known ? advice_texts[advice] : "unknown advice";
 }
 
 mapped_status mapped__paging_check(mapped_slice slice, const char *operation,
@@ -100,7 +101,7 @@ mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
     mapped__pages pages;
     mapped_status status =
         (unsigned)advice >= ADVICES
-            ? mapped_error_set(error, MAPPED_ARGUMENT, "advise")
+            ? mapped_error_set(error, MAPPED_ARGUMENT, "advice")
             : mapped__paging_check(slice, "advise", error);
     if (status == MAPPED_OK)
         status = enter(slice, &pages, error);

@@ -97,8 +97,12 @@ mapped_status mapped_region_wrap(void *data, size_t length, bool readonly,
                                  mapped_region **region, mapped_error *error)
 {
     mapped__region *self;
-    mapped_status status = mapped__region_new((mapped__storage){.memory = NULL},
-                                              NULL, &self, error);
+    bool exists = length == 0 || (data != NULL && length <= SIZE_MAX / 2 &&
+                                  length <= UINTPTR_MAX - (uintptr_t)data);
+    mapped_status status =
+        exists ? mapped__region_new((mapped__storage){.memory = NULL}, NULL,
+                                    &self, error)
+               : mapped_error_set(error, MAPPED_ARGUMENT, "wrap no memory");
     if (status != MAPPED_OK)
         return mapped__region_report(NULL, "wrap", status, error);
     self->mode = readonly ? MAPPED_MODE_READ : MAPPED_MODE_READ_WRITE;

@@ -73,12 +73,18 @@ mapped_status mapped__opening_check(const mapped__opening *o,
     const mapped_open_options *options = &o->options;
     const uint32_t known = MAPPED_OPEN_SPARSE | MAPPED_OPEN_POPULATE |
                            MAPPED_OPEN_DEVICE | MAPPED_OPEN_SHARED;
-    if (!is_known_size(options->size, sizeof *options) ||
-        (options->flags & ~known) != 0 ||
-        (options->permissions > 07777 &&
-         options->permissions != MAPPED_PERMISSIONS_NONE) ||
-        o->mode < MAPPED_MODE_READ || o->mode > MAPPED_MODE_APPEND)
-        return mapped_error_set(error, MAPPED_ARGUMENT, "open");
+    const char *wrong = NULL;
+    if (!is_known_size(options->size, sizeof *options))
+        wrong = "open: size of the options";
+    else if ((options->flags & ~known) != 0)
+        wrong = "open: flags";
+    else if (options->permissions > 07777 &&
+             options->permissions != MAPPED_PERMISSIONS_NONE)
+        wrong = "open: permissions above 07777";
+    else if (o->mode < MAPPED_MODE_READ || o->mode > MAPPED_MODE_APPEND)
+        wrong = "open: mode";
+    if (wrong != NULL)
+        return mapped_error_set(error, MAPPED_ARGUMENT, wrong);
     if (options->huge > MAPPED_HUGE_ADVISE)
         return mapped_error_set(error, MAPPED_UNSUPPORTED,
                                 "open a file with a huge page size");
@@ -415,13 +421,16 @@ static mapped_status check_anonymous(uint64_t length,
 {
     uint64_t huge = options->huge;
     if (!is_known_size(options->size, sizeof *options))
-        return mapped_error_set(error, MAPPED_ARGUMENT, "anonymous");
+        return mapped_error_set(error, MAPPED_ARGUMENT,
+                                "anonymous: size of the options");
     if (huge > MAPPED_HUGE_ADVISE && (huge & (huge - 1)) != 0)
         return mapped_error_set(error, MAPPED_ARGUMENT,
                                 "anonymous: huge page size");
-    if (length > SIZE_MAX / 2 || options->reserve > SIZE_MAX / 2 ||
-        huge > SIZE_MAX / 2)
-        return bad_range(error, MAPPED_OVERFLOW, 0, length, SIZE_MAX / 2);
+    uint64_t longest = length > options->reserve ? length : options->reserve;
+    if (longest < huge)
+        longest = huge;
+    if (longest > SIZE_MAX / 2)
+        return bad_range(error, MAPPED_OVERFLOW, 0, longest, SIZE_MAX / 2);
     return check_reserve(options->reserve, length,
                          "anonymous: longer than the reserve", error);
 }

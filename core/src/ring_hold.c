@@ -168,6 +168,9 @@ mapped_status mapped_ring_begin_recv(const mapped_ring *ring, uint64_t deadline,
 
 void mapped_ring_end(mapped_ring_hold *hold)
 {
+    mapped_region *region = hold->ring.slice.region;
+    if (region == NULL)
+        return;
     if (hold->owner_ == mapped__process_identity()) {
         unlock(hold);
         /* The unlock orders the position before this load, so all that
@@ -175,7 +178,8 @@ void mapped_ring_end(mapped_ring_hold *hold)
          * (ring.c, FIRST_SLEEP). */
         wake_others(hold);
     }
-    mapped__region_end_export(hold->ring.slice.region);
+    hold->ring.slice.region = NULL;
+    mapped__region_end_export(region);
 }
 
 /* Is something reserved, or peeked at? */

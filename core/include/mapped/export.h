@@ -48,7 +48,8 @@ MAPPED__MUST_USE mapped_status mapped_export_check(const mapped_export *made,
 
 /* Answers as mapped_export_check and ends the export in any case, from any
  * thread. The end of the last one of a retired region ends its memory, and
- * calls the hook of a wrapped one. */
+ * calls the hook of a wrapped one. Once it has ended, the check and another end
+ * answer MAPPED_CLOSED and do nothing, as they do of one that is all zero. */
 MAPPED__MUST_USE mapped_status mapped_export_end(mapped_export *made,
                                                  mapped_error *error);
 

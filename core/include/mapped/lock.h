@@ -27,7 +27,7 @@ MAPPED_BEGIN
 
 /* A lock that is held. It outlives its region. */
 typedef struct mapped_lock {
-    intptr_t file_; /* private: all below */
+    intptr_t file_; /* private: all below; 1 more than the file, or 0 */
     uint64_t start_, length_;
     uint64_t owner_; /* the process */
 } mapped_lock;
@@ -51,7 +51,7 @@ MAPPED__MUST_USE mapped_status mapped_lock_acquire(mapped_slice slice,
                                                    mapped_lock *lock,
                                                    mapped_error *error);
 
-/* Ends it; once for each. */
+/* Ends it. Takes what has ended, is all zero, or NULL. */
 void mapped_lock_release(mapped_lock *lock);
 
 MAPPED_END

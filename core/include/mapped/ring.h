@@ -246,7 +246,8 @@ MAPPED__MUST_USE mapped_status mapped_ring_peek_first(const mapped_ring *ring,
                                                       mapped_error *error);
 
 /* Lets go. What was reserved and not committed is dropped; what was peeked at
- * and not released is received by the next one. */
+ * and not released is received by the next one. Takes what has ended or is all
+ * zero. */
 void mapped_ring_end(mapped_ring_hold *hold);
 
 /* Private: all below. */

@@ -101,7 +101,8 @@ MAPPED__INLINE bool mapped_slice_try_leave(mapped_slice slice);
  * `leave` answers MAPPED_OK. Where others write the bytes meanwhile, the
  * compiler may read one twice and find two values: make no decision with it but
  * through a volatile copy. MAPPED_RANGE, MAPPED_CLOSED; MAPPED_MISALIGNED if
- * the block doesn't begin at a multiple of `size` in memory, and for devices.
+ * the block doesn't begin at a multiple of `size`, which isn't 0, in memory,
+ * and for devices.
  */
 MAPPED__MUST_USE MAPPED__INLINE mapped_status
 mapped_block_enter(mapped_slice slice, size_t size, const void **block,
@@ -255,10 +256,13 @@ MAPPED__INLINE mapped_status mapped_block_enter(mapped_slice slice, size_t size,
     mapped_status status =
         mapped_slice_enter(slice, 0, slice.length, &first, error);
     if (status == MAPPED_OK &&
-        MAPPED__UNLIKELY((uintptr_t)first % size != 0 ||
+        MAPPED__UNLIKELY(size == 0 || (uintptr_t)first % size != 0 ||
                          MAPPED__LOAD(&slice.region->traits_) &
-                             MAPPED__TRAIT_DEVICE))
-        status = mapped_error_set(error, MAPPED_MISALIGNED, "block");
+                             MAPPED__TRAIT_DEVICE)) {
+        mapped_error_range range = {slice.offset, slice.length, size};
+        status =
+            mapped_error_set_range(error, MAPPED_MISALIGNED, "block", range);
+    }
     if (status != MAPPED_OK)
         return status;
     *block = first;

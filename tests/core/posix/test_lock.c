@@ -272,8 +272,32 @@ static void test_lock_of_a_file_without_a_name(void)
     mapped_region_release(region);
 }
 
+/* A descriptor of the number 0 is standard input. */
+static void test_lock_that_was_never_taken_closes_nothing(void)
+{
+    mapped_lock none = {0};
+    int before = scratch_descriptors();
+    mapped_lock_release(&none);
+    mapped_lock_release(NULL);
+    CHECK_INT(scratch_descriptors(), before);
+}
+
+static void test_lock_ends_once(void)
+{
+    mapped_lock lock;
+    int before = scratch_descriptors();
+    open_it(MAPPED_MODE_READ_WRITE);
+    lock_it(part(0, 1), false, &lock);
+    mapped_lock_release(&lock);
+    mapped_lock_release(&lock);
+    mapped_region_release(region);
+    CHECK_INT(scratch_descriptors(), before);
+}
+
 int main(void)
 {
+    RUN(test_lock_that_was_never_taken_closes_nothing);
+    RUN(test_lock_ends_once);
     RUN(test_lock_of_bytes_that_overlap_waits);
     RUN(test_lock_is_shared_with_those_who_share);
     RUN(test_lock_survives_the_close_of_other_descriptors);

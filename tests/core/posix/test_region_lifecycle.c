@@ -144,15 +144,15 @@ static void test_lifecycle_exported_region_is_busy(void)
 static void test_lifecycle_every_pin_counts(void)
 {
     mapped_region *region = opened(MAPPED_MODE_READ);
-    mapped_export held;
+    mapped_export held[3];
     for (int i = 0; i < 3; i++)
         CHECK_STATUS(
-            mapped_export_begin(mapped_region_slice(region), &held, NULL),
+            mapped_export_begin(mapped_region_slice(region), &held[i], NULL),
             MAPPED_OK);
     CHECK_UINT(mapped_region_exports(region), 3);
     for (int i = 0; i < 3; i++) {
         CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_BUSY);
-        CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
+        CHECK_STATUS(mapped_export_end(&held[i], NULL), MAPPED_OK);
     }
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     mapped_region_release(region);

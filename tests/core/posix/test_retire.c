@@ -106,20 +106,20 @@ static void test_refused_close_counts_exports(void)
     mapped_region *region = opened(MAPPED_MODE_READ);
     mapped_error error = MAPPED_ERROR_INIT;
     char text[MAPPED_ERROR_MESSAGE_SIZE];
-    mapped_export held;
-    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+    mapped_export one, two;
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &one, NULL),
                  MAPPED_OK);
     CHECK_STATUS(mapped_region_close(region, &error), MAPPED_BUSY);
     CHECK_UINT(error.length, 1);
-    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &held, NULL),
+    CHECK_STATUS(mapped_export_begin(mapped_region_slice(region), &two, NULL),
                  MAPPED_OK);
     CHECK_STATUS(mapped_region_close(region, &error), MAPPED_BUSY);
     CHECK_UINT(error.length, 2);
     mapped_error_message(&error, text, sizeof text);
     CHECK(strstr(text, "close: memory is exported or in use elsewhere: "
                        "2 exports") != NULL);
-    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&one, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_export_end(&two, NULL), MAPPED_OK);
     done(region);
 }
 
