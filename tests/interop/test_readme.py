@@ -49,6 +49,17 @@ def test_readme_c_block_runs(tmp_path):
     check(run(tmp_path / "first", cwd=tmp_path), "4093", tmp_path)
 
 
+def test_readme_names_every_method():
+    """Of the table under "Methods", in Python. What memoryview has, it may
+    leave out, but not what it alone can't do."""
+    table = README.partition("## Methods")[2].partition("How the languages")[0]
+    known = set(re.findall(r"\w+", table)) | set(dir(memoryview))
+    types = (mapped.Region, mapped.Slice, mapped.Array, mapped.Records,
+             mapped.Windows, mapped.Atomic, mapped.Mutex)
+    names = {name for one in types for name in dir(one) if name[0] != "_"}
+    assert sorted(names - known) == []
+
+
 def recipe(language, words):
     """The one recipe that has these words in it."""
     found = [text for name, text in BLOCKS if name == language and words in text]
