@@ -70,6 +70,7 @@ def page():
         ".SH SYNOPSIS"]
     for name, command in commands.choices.items():
         lines += [usage(name, command), ".br"]
+    lines.pop()  # no line follows the last
     about, _, _ = parser.description.partition("Exit status")
     lines += [".SH DESCRIPTION", escape(sentence(about)),
               escape(sentence(parser.epilog))]
@@ -84,7 +85,7 @@ def page():
     for what, example in EXAMPLES:
         lines += [escape(what), ".PP", ".nf", ".RS", escape(example), ".RE",
                   ".fi", ".PP"]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines[:-1]) + "\n"  # nor a paragraph
 
 
 def main():

@@ -5,6 +5,7 @@ import inspect
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 import mapped
@@ -172,4 +173,9 @@ def test_docs_texts_keep_code_and_escape_markup():
 
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="no mandoc here")
 def test_docs_manual_page_is_well_formed():
-    run("mandoc", "-Tlint", "-Werror", readers.TOP / "docs/mapped.1")
+    """A version that isn't released has no date."""
+    page = readers.TOP / "docs/mapped.1"
+    run("mandoc", "-Tlint", "-Werror", page)
+    found = subprocess.run(["mandoc", "-Tlint", "-Wwarning", page], text=True,
+                           capture_output=True).stdout
+    assert [line for line in found.splitlines() if "missing date" not in line] == []
