@@ -101,7 +101,8 @@ static mapped_status get(mapped_slice slice, mapped_residency *residency,
     found.page_size = mapped__page_size();
     found.pages = mapped_residency_pages(slice);
     if (status == MAPPED_OK && bits != NULL && capacity < (found.pages + 7) / 8)
-        status = mapped_error_set(error, MAPPED_SIZE, "residency");
+        status = mapped__error_set_length(error, MAPPED_SIZE, "residency",
+                                          capacity, (found.pages + 7) / 8);
     if (status == MAPPED_OK && found.pages > 0)
         status = ask_cache(slice, &cached, &found.counted, error);
     if (status != MAPPED_OK)

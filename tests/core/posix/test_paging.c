@@ -455,6 +455,7 @@ static void test_paging_residency_bits(void)
     const size_t page = scratch_page();
     const size_t touched[] = {1, 2, 9, 20};
     unsigned char bits[4] = {0xff, 0xff, 0xff, 0xff};
+    mapped_error error = MAPPED_ERROR_INIT;
     mapped_residency found = {.pages = 0};
     mapped_region *region = NULL;
     CHECK_STATUS(mapped_region_anonymous(21 * page, NULL, &region, NULL),
@@ -462,7 +463,10 @@ static void test_paging_residency_bits(void)
     mapped_slice all = mapped_region_slice(region);
     for (size_t i = 0; i < 4; i++)
         CHECK_STATUS(mapped_set_u8(all, touched[i] * page, 1, NULL), MAPPED_OK);
-    CHECK_STATUS(mapped_residency_get(all, &found, bits, 2, NULL), MAPPED_SIZE);
+    CHECK_STATUS(mapped_residency_get(all, &found, bits, 2, &error),
+                 MAPPED_SIZE);
+    CHECK_UINT(error.length, 2);
+    CHECK_UINT(error.limit, 3);
     CHECK_UINT(found.pages, 0);
     CHECK_STATUS(mapped_residency_get(all, &found, bits, 4, NULL), MAPPED_OK);
     CHECK_BYTES(bits, "\x06\x02\x10\xff", 4);
