@@ -35,7 +35,8 @@ static size_t available(const mapped_stream *self, size_t n)
     return left < n ? (size_t)left : n;
 }
 
-/* A stream reads ahead: what lies before a lost page is given first. */
+/* A stream reads ahead: what lies before a lost page, or before the end of what
+ * has got shorter, is given first. */
 static ptrdiff_t read_some(void *context, char *to, size_t n)
 {
     mapped_stream *self = context;
@@ -43,9 +44,9 @@ static ptrdiff_t read_some(void *context, char *to, size_t n)
     mapped_status status;
     size_t found = available(self, n);
     const size_t at = found > 0 ? (size_t)self->position_ : 0;
-    while ((status = mapped_read(self->slice_, at, to, found, &error)) ==
-               MAPPED_FAULT &&
-           found > 1)
+    while ((status = mapped_read(self->slice_, at, to, found, &error)) !=
+               MAPPED_OK &&
+           status != MAPPED_CLOSED && found > 1)
         found /= 2;
     if (status != MAPPED_OK)
         return fail(&error);

@@ -75,6 +75,69 @@ static void test_stream_writes_at_once_and_not_behind_the_end(void)
     mapped_region_release(region);
 }
 
+enum {
+    MODEL = 700
+};
+
+typedef struct model {
+    unsigned char bytes[MODEL];
+    size_t at;
+} model;
+
+static void read_as_model(FILE *file, model *self, size_t n)
+{
+    unsigned char found[MODEL];
+    const size_t left = MODEL - self->at, wanted = n < left ? n : left;
+    const size_t count =
+        n == 1 ? (size_t)((found[0] = (unsigned char)fgetc(file)), !feof(file))
+               : fread(found, 1, n, file);
+    CHECK_INT(count, wanted);
+    CHECK(memcmp(found, self->bytes + self->at, wanted) == 0);
+    self->at += wanted;
+}
+
+static void write_as_model(FILE *file, model *self, size_t n)
+{
+    unsigned char data[MODEL];
+    const size_t left = MODEL - self->at, room = n < left ? n : left;
+    size_t i;
+    for (i = 0; i < n; i++)
+        data[i] = (unsigned char)rand();
+    CHECK_INT(n == 1 ? fputc(data[0], file) != EOF : fwrite(data, 1, n, file),
+              room);
+    memcpy(self->bytes + self->at, data, room);
+    self->at += room;
+}
+
+static void test_stream_does_what_a_model_does(void)
+{
+    static model self;
+    mapped_region *region = memory_region(MODEL);
+    FILE *file = opened(mapped_region_slice(region), true);
+    unsigned char bytes[MODEL];
+    int round;
+    CHECK_STATUS(mapped_fill(mapped_region_slice(region), 0, NULL), MAPPED_OK);
+    for (round = 0; round < 20000; round++) {
+        const size_t n = (size_t)(rand() % 3 ? rand() % 9 : rand() % 400) + 1;
+        if (rand() % 8 == 0) {
+            self.at = (size_t)rand() % MODEL;
+            CHECK_INT(fseek(file, (long)self.at, SEEK_SET), 0);
+        } else if (rand() % 2) {
+            read_as_model(file, &self, n);
+        } else {
+            write_as_model(file, &self, n);
+        }
+        clearerr(file);
+        CHECK_STATUS(
+            mapped_read(mapped_region_slice(region), 0, bytes, MODEL, NULL),
+            MAPPED_OK);
+        CHECK(memcmp(bytes, self.bytes, MODEL) == 0);
+        CHECK_INT(ftell(file), self.at);
+    }
+    CHECK_INT(fclose(file), 0);
+    mapped_region_release(region);
+}
+
 static void test_stream_outlives_the_close(void)
 {
     for (int writable = 0; writable < 2; writable++) {
@@ -116,10 +179,10 @@ static void test_stream_of_a_lost_page_fails(void)
     mapped_region_release(region);
 }
 
-static void test_stream_of_a_shorter_region_fails(void)
+static void check_shorter_region(bool writable)
 {
     mapped_region *region = memory_region(SIZE);
-    FILE *file = opened(mapped_region_slice(region), true);
+    FILE *file = opened(mapped_region_slice(region), writable);
     CHECK_STATUS(mapped_region_resize(region, 10, NULL), MAPPED_OK);
     CHECK_INT(fseek(file, 50000, SEEK_SET), 0);
     errno = 0;
@@ -129,6 +192,13 @@ static void test_stream_of_a_shorter_region_fails(void)
     CHECK_INT(fgetc(file), 1);
     fclose(file);
     mapped_region_release(region);
+}
+
+/* Also one that reads ahead has what there still is. */
+static void test_stream_of_a_shorter_region_fails(void)
+{
+    check_shorter_region(true);
+    check_shorter_region(false);
 }
 
 static void test_stream_is_refused(void)
@@ -262,6 +332,7 @@ int main(void)
 {
     RUN(test_stream_reads_the_bytes_of_the_slice);
     RUN(test_stream_writes_at_once_and_not_behind_the_end);
+    RUN(test_stream_does_what_a_model_does);
     RUN(test_stream_outlives_the_close);
     RUN(test_stream_of_a_lost_page_fails);
     RUN(test_stream_of_a_shorter_region_fails);
