@@ -237,7 +237,13 @@ describe("after close", function()
       check_closed(function() object[1] = 1 end)
     end
     check_closed(function() return region < slice end)
+  end)
+
+  it("a comparison with a string says so", function()
     check_closed(function() return "text" <= slice end)
+  end)
+
+  it("every iteration says so", function()
     check_closed(pairs, array)
     check_closed(ipairs(array), array, 0)
   end)

@@ -153,8 +153,9 @@ describe("another library's object", function()
     local ring = mapped.Ring(mapped.anonymous(400))
     ring:send(block)
     assert.equal("a%b", ring:recv())
-    assert.matches("expected, got crc.block", failure(region.get, region, block))
-    assert.matches("expected, got crc.block", failure(region.copy_to, region, block))
+    local name = _VERSION >= "Lua 5.3" and "crc.block" or "userdata"
+    assert.matches("expected, got " .. name, failure(region.get, region, block))
+    assert.matches("expected, got " .. name, failure(region.copy_to, region, block))
     region:write(1, crc.block(0))
   end)
 
@@ -169,12 +170,11 @@ describe("another library's object", function()
     meta.__buffer = region:topointer()
     assert.matches("expected, got userdata", failure(crc.crc32, io.stdout))
     meta.__buffer = nil
-    assert.equal("crc.block", debug.getmetatable(crc.block(1)).__name)
-    local with_it = debug.setmetatable({}, debug.getmetatable(region))
+    local with_it = {}
+    debug.setmetatable(with_it, debug.getmetatable(region))
     assert.matches("expected, got table", failure(crc.crc32, with_it))
     if has_rex then
-      local address = tonumber(("%p"):format(region):sub(3), 16)
-      local bytes = string.pack("<I8", address):rep(16)
+      local bytes = string.pack("<I8", support.address(region)):rep(16)
       assert.matches("expected, got userdata",
                      failure(crc.crc32, rex._newmembuffer(bytes)))
     end

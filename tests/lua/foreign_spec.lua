@@ -34,8 +34,8 @@ describe("a userdata of another library", function()
   -- Makes a userdata whose bytes are those of a region's, as far as a script
   -- can know them.
   local function forged(object, size)
-    local address = tonumber(("%p"):format(object):sub(3), 16)
-    return rex._newmembuffer(string.pack("<I8", address):rep(size // 8))
+    local address = string.pack("<I8", support.address(object))
+    return rex._newmembuffer(address:rep(size // 8))
   end
 
   it("is refused, whatever its bytes are", function()

@@ -585,13 +585,25 @@ describe("a natural mistake", function()
     return message
   end
 
+  -- Older Luas know fewer names of functions, and put methods in other words.
+  local function common(message)
+    if _VERSION >= "Lua 5.4" then
+      return message
+    end
+    if _G.jit then -- which counts the object, too, in a tail call
+      message = message:gsub("bad argument #%d", "bad argument #?")
+    end
+    return (message:gsub("to '[%w_?]+' %(", "to '?' (")
+      :gsub("call method ('.-') %(a nil value%)", "call a nil value (method %1)"))
+  end
+
   for _, mistake in ipairs(mistakes) do
     it("is explained: " .. mistake[1], function()
       if support.valgrind and mistake[1] == "a length that no machine has" then
         pending("valgrind answers another error than the system")
         return
       end
-      assert.equal(mistake[3], named(failure(mistake[2])))
+      assert.equal(common(mistake[3]), common(named(failure(mistake[2]))))
     end)
   end
 

@@ -17,7 +17,7 @@ local HEADER = [[
 
 -- Starts a program that has the ring in the file.
 local function start(path, code)
-  local script = support.file(HEADER .. code)
+  local script = support.script(HEADER .. code)
   local lua = os.getenv("MAPPED_LUA") or "lua5.4"
   return assert(io.popen(("exec %s %s %s 2>&1"):format(lua, script, path)))
 end

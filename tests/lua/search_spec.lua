@@ -30,6 +30,13 @@ local function strings(iterator)
   return all
 end
 
+-- As in Lua 5.4; older ones also find nothing behind the end.
+local function find(text, needle, init)
+  if init <= #text + 1 then
+    return text:find(needle, init, true)
+  end
+end
+
 describe("plain search", function()
   setup(function()
     math.randomseed(77)
@@ -41,7 +48,7 @@ describe("plain search", function()
       local needle = random_text(math.random(0, 4), "ab.")
       local slice, init = slice_of(text), math.random(-9, 9)
       for _, wanted in ipairs { needle, slice_of(needle) } do
-        assert.same({ text:find(needle, init, true) },
+        assert.same({ find(text, needle, init) },
           { slice:find(wanted, init, true) })
         assert.same({ last(text, needle) }, { slice:rfind(wanted) })
         assert.equal(count(text, needle), slice:count(wanted))

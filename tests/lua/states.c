@@ -38,7 +38,7 @@ static void *run_state(void *result)
     luaL_openlibs(L);
     lua_pushboolean(L, result == failed);
     lua_setglobal(L, "FIRST");
-    if (luaL_dostring(L, script) != LUA_OK) {
+    if (luaL_dostring(L, script) != 0) {
         fprintf(stderr, "%s\n", lua_tostring(L, -1));
         *(int *)result = 1;
     }

@@ -22,6 +22,16 @@ function support.failure(f, ...)
   return (tostring(message):gsub("^[^:]+:%d+: ", ""))
 end
 
+-- Returns the address of a userdata.
+function support.address(object)
+  local meta = debug.getmetatable(object)
+  local original = meta.__tostring
+  meta.__tostring = nil
+  local text = tostring(object)
+  meta.__tostring = original
+  return tonumber(text:match("0x(%x+)"), 16)
+end
+
 local made = {}
 
 function support.write(path, content)
@@ -113,14 +123,19 @@ function support.mappings(path)
   return count
 end
 
--- Runs Lua code in a process of its own, after the shell commands `before`.
--- Returns what it printed.
-function support.child(code, before)
+-- Makes a file of Lua code that runs in older Luas, too.
+function support.script(code)
   if _VERSION < "Lua 5.4" then
     code = "require('tests.old_lua').install(); "
       .. require("tests.old_lua").translate(code)
   end
-  local script = support.file(code)
+  return support.file(code)
+end
+
+-- Runs Lua code in a process of its own, after the shell commands `before`.
+-- Returns what it printed.
+function support.child(code, before)
+  local script = support.script(code)
   local lua = os.getenv("MAPPED_LUA") or "lua5.4"
   local init = support.hostile and "LUA_INIT=@tests/lua/hostile.lua" or ""
   local child = assert(io.popen(("%s %s %s %s 2>&1"):format(

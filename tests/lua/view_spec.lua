@@ -15,12 +15,18 @@ end
 
 -- Returns a position inside, at the borders, outside, or as far outside as
 -- possible.
+-- The functions of LuaJIT's strings take integers of 32 bits.
+local MIN, MAX = math.mininteger, math.maxinteger
+if _G.jit then
+  MIN, MAX = -2 ^ 31, 2 ^ 31 - 1
+end
+
 local function random_position(n)
   local choice = math.random(10)
   if choice == 1 then
-    return math.maxinteger
+    return MAX
   elseif choice == 2 then
-    return math.mininteger
+    return MIN
   end
   return math.random(-n - 3, n + 3)
 end
