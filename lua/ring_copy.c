@@ -120,6 +120,7 @@ static void push_records(lua_State *L, const mlua_ring *self, outgoing *batch)
     for (i = 0; i < batch->count; i++) {
         mlua_data data;
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        mlua_gather(L, "send_many", lua_gettop(L));
         check_record(L, i + 1);
         data = mlua_check_data(L, "send_many", lua_gettop(L));
         mlua_check_record_length(L, self, data.length, i + 1);

@@ -153,6 +153,8 @@ describe("another library's object", function()
     local ring = mapped.Ring(mapped.anonymous(400))
     ring:send(block)
     assert.equal("a%b", ring:recv())
+    assert.equal(2, ring:send_many { block, block })
+    assert.same({ "a%b", "a%b" }, ring:recv_many())
     local name = _VERSION >= "Lua 5.3" and "crc.block" or "userdata"
     assert.matches("expected, got " .. name, failure(region.get, region, block))
     assert.matches("expected, got " .. name, failure(region.copy_to, region, block))
