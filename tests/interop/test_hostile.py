@@ -20,14 +20,14 @@ OF_INTERPRETER = re.compile(r"^(?:lua|_?Py)\w+", re.M)
 HARMLESS = {"lua": set("""
     luaL_buffinit luaL_checkany luaL_checkinteger luaL_checknumber
     luaL_checkstack luaL_checktype luaL_checkversion_ luaL_optinteger lua_copy
-    lua_checkstack lua_error lua_getiuservalue lua_getmetatable lua_gettop
-    lua_gc lua_iscfunction lua_isinteger lua_isnumber lua_isstring lua_isuserdata
-    lua_next lua_pushboolean lua_pushinteger lua_pushlightuserdata lua_pushnil
+    lua_checkstack lua_error lua_getinfo lua_getiuservalue lua_getmetatable
+    lua_getstack lua_gettop lua_gc lua_iscfunction lua_isinteger lua_isnumber lua_isstring
+    lua_isuserdata lua_next lua_pushboolean lua_pushinteger lua_pushlightuserdata lua_pushnil
     lua_pushnumber lua_pushthread lua_pushvalue lua_rawequal lua_rawget
     lua_rawgeti lua_rawgetp lua_rawlen lua_rawset lua_rawseti lua_rawsetp
     lua_rotate lua_setiuservalue lua_setmetatable lua_settop lua_toboolean
-    lua_gethook lua_tointegerx lua_tonumberx lua_topointer lua_tothread lua_touserdata lua_type
-    lua_typename lua_upvalueindex lua_warning
+    lua_gethook lua_tointegerx lua_tonumberx lua_topointer lua_tothread
+    lua_touserdata lua_type lua_typename lua_upvalueindex lua_warning
     """.split()), "python": set("""
     PyArg_UnpackTuple PyBool_FromLong PyBool_Type PyBuffer_FillInfo PyBuffer_IsContiguous
     PyByteArray_AsString PyByteArray_Size PyByteArray_Type PyBytes_AsString

@@ -121,7 +121,7 @@ static void test_error_names_what_is_about_pages(void)
 {
     begin(MAPPED_MODE_READ, 0);
     CHECK_ERROR(mapped_flush(all, 0, &error), MAPPED_READONLY, "flush");
-    CHECK_ERROR(mapped_flush(all, 8, &error), MAPPED_ARGUMENT, "flush");
+    CHECK_ERROR(mapped_flush(all, 8, &error), MAPPED_ARGUMENT, "flush: flags");
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_ERROR(mapped_flush(all, 0, &error), MAPPED_CLOSED, "flush");
     CHECK_ERROR(mapped_advise(all, MAPPED_ADVICE_RANDOM, &error), MAPPED_CLOSED,
