@@ -116,7 +116,7 @@ static int bytes_equals(lua_State *L)
     mapped_error error;
     int order = 1;
     /* mlua_check_data may have collected garbage. */
-    slice = mlua_to_view(L, 1);
+    slice = mlua_check_view(L, 1);
     if (slice.length == data.length && data.string != NULL)
         status = mapped_compare_bytes(slice, data.string, data.length, &order,
                                       &error);

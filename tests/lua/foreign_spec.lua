@@ -81,6 +81,20 @@ describe("a finalizer", function()
 end)
 
 describe("a finalizer in the middle of a call", function()
+  -- The elements are gathered in a userdata that is large enough for a whole
+  -- collection.
+  it("may close the region that is compared", function()
+    assert.equal("false\tattempt to use a closed region\n", child [[
+      local mapped = require "mapped"
+      local region = mapped.anonymous(1048576)
+      local column = mapped.anonymous(2097152):records("a:u8 b:u8"):column("a")
+      collectgarbage("incremental", 200, 1000, 63)
+      collectgarbage()
+      setmetatable({}, { __gc = function() region:close() end })
+      print(pcall(region.equals, region, column))
+    ]])
+  end)
+
   it("may close the handle that is to be mapped", function()
     local path = support.file("file a")
     local other = support.file("SECRET b")
