@@ -93,13 +93,20 @@ static luaL_Stream *push_closed_handle(lua_State *L, mlua_stream *stream)
 
 #if LUA_VERSION_NUM < 502
 
+/* How a handle of LuaJIT begins. It closes a file by fclose if `kind` is 0;
+ * those of popen and the standard ones have other kinds. */
+typedef struct luajit_handle {
+    luaL_Stream base;
+    uint32_t kind;
+} luajit_handle;
+
 /* LuaJIT's io library knows its handles by a mark that only itself can make, so
- * a handle of its own is opened, closed, and taken for ours. It closes them by
- * fclose, and sets the first member to NULL. Returns NULL and pushes what
- * io.open has returned if that fails. */
+ * a handle of its own is opened, closed, and taken for ours. It sets the first
+ * member to NULL when it closes one. Returns NULL and pushes what io.open has
+ * returned if that fails. */
 static luaL_Stream *push_luajit_handle(lua_State *L)
 {
-    luaL_Stream *handle;
+    luajit_handle *handle;
     lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
     if (lua_getfield(L, -1, LUA_IOLIBNAME) != LUA_TTABLE)
         luaL_error(L, "no handles: the io library is not loaded");
@@ -110,15 +117,18 @@ static luaL_Stream *push_luajit_handle(lua_State *L)
     lua_call(L, 1, 3);
     if (lua_isnil(L, -3))
         return NULL;
-    handle = luaL_testudata(L, -3, LUA_FILEHANDLE);
-    if (handle == NULL || handle->f == NULL)
-        luaL_error(L, "no handles: the io library is not loaded");
     lua_pop(L, 2);
-    fclose(handle->f);
-    handle->f = NULL;
+    handle = luaL_testudata(L, -1, LUA_FILEHANDLE);
+    if (handle == NULL)
+        luaL_error(L, "no handles: the io library is not loaded");
+    if (lua_rawlen(L, -1) < sizeof *handle || handle->base.f == NULL ||
+        handle->kind != 0)
+        luaL_error(L, "no handles: io.open is not LuaJIT's own");
+    fclose(handle->base.f);
+    handle->base.f = NULL;
     lua_createtable(L, 1, 0);
     lua_setfenv(L, -2);
-    return handle;
+    return &handle->base;
 }
 
 static luaL_Stream *push_any_handle(lua_State *L, mlua_stream *stream)

@@ -283,6 +283,25 @@ describe("a handle of LuaJIT", _G.jit and function()
       print(io.type(file))
     ]])
   end)
+
+  it("takes no pipe, no standard file and no closed one", function()
+    local refused = "io.open is not LuaJIT's own\n"
+    assert.equal(refused:rep(5) .. "file\n", child [[
+      local region = require "mapped".anonymous(3)
+      local original = io.open
+      local function result(x) return coroutine.wrap(function() return x end) end
+      local closed = io.tmpfile()
+      closed:close()
+      for _, open in ipairs { result(io.popen("true")), result(io.stdin),
+        result(io.stdout), result(io.stderr), result(closed) } do
+        io.open = open
+        local ok, message = pcall(region.file, region)
+        print(ok or (message:gsub("^.*: ", "")))
+      end
+      io.open = original
+      print(io.type(region:file()))
+    ]])
+  end)
 end or function() end)
 
 describe("write_to", function()
