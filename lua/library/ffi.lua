@@ -13,12 +13,13 @@
 --
 -- No reference into the region leaves this file: what is no plain value is
 -- given out as a place, which is checked again at every access.
-local ffi = require "ffi"
+local bit, ffi = require "bit", require "ffi"
 local newproxy, loadstring = rawget(_G, "newproxy"), rawget(_G, "loadstring")
 local error, pcall, type, tonumber, tostring, getmetatable, setmetatable =
   error, pcall, type, tonumber, tostring, getmetatable, setmetatable
 
 local cast, fill, floor, istype = ffi.cast, ffi.fill, math.floor, ffi.istype
+local band, rshift = bit.band, bit.rshift
 local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
 
 -- The keys of a place. A struct's place is also what scripts see, with the
@@ -37,8 +38,17 @@ local function assign(target, key, value)
   target[key] = value
 end
 
+-- A message without the position in this file.
+local function plain(problem)
+  return (tostring(problem):gsub("^.*:%d+: ", ""))
+end
+
 local function text_of(ctype)
   return tostring(ctype):match "^ctype<(.*)>$":gsub(" ?%(?&%)?", "")
+end
+
+local function fetch(from, key)
+  return from[key]
 end
 
 local function find_form(kind, x)
@@ -51,15 +61,17 @@ local function find_form(kind, x)
   local text = tostring(ffi.typeof(x))
   if text:find("vector_size", 1, true) then
     return "vector"
-  elseif text:find("[", 1, true) then
+  elseif text:find("(&)[", 1, true) then
     kind.value, kind.proxies = x, {}
     kind.count = tonumber(text:match "%(&%)%[(%d+)%]") or 0
     return "array"
+  elseif text:find("*", 1, true) then -- also one to an array: "int (*)[2]"
+    return "pointer"
   elseif text:find("&", 1, true) then
     kind.value, kind.fields = x, {}
     return "struct"
-  elseif text:find("*", 1, true) then
-    return "pointer"
+  elseif text:find("enum", 1, true) then
+    return "enum"
   end
   return istype(int64, x) and "int64" or istype(uint64, x) and "uint64"
     or "other"
@@ -67,7 +79,10 @@ end
 
 -- Returns the kind of `target[key]`, or nil and why a view can't have it.
 local function classify(target, key)
-  local x = target[key]
+  local ok, x = pcall(fetch, target, key)
+  if not ok then
+    return nil, plain(x)
+  end
   local kind = { target = target, key = key }
   if type(x) == "cdata" then
     kind.text = text_of(ffi.typeof(x))
@@ -82,15 +97,14 @@ local function classify(target, key)
   end
   kind.is_aggregate = kind.value ~= nil
   kind.is_constant = not pcall(assign, target, key, x)
-  return kind
-end
-
-local function element_kind(kind)
-  local problem
-  if not kind.element then
-    kind.element, problem = classify(kind.value, 0)
+  if kind.form == "array" and kind.count > 0 then
+    local problem
+    kind.element, problem = classify(x, 0)
+    if not kind.element then
+      return nil, problem
+    end
   end
-  return kind.element or error(problem, 3)
+  return kind
 end
 
 local function field_kind(kind, name)
@@ -149,10 +163,6 @@ local function access_slowly(f, place, key, value, is_write)
     error(problem, 5) -- the script's access is four calls above
   end
   return result
-end
-
-local function fetch(from, key)
-  return from[key]
 end
 
 local function load_slowly(place, key)
@@ -231,19 +241,22 @@ local function check_value(kind, value)
   elseif form == "boolean" then
     check_type(value, "boolean")
     return
-  elseif form ~= "other" then
+  elseif form ~= "other" and (form ~= "enum" or type(value) ~= "string") then
     check_type(value, "number")
   end
   if form == "int64" or form == "uint64" then
     if not fits_64(value, form) then
       misfit(value, kind)
     end
-  elseif type(value) ~= "number" or form == "other" then
+  elseif type(value) ~= "number" or form == "other" or form == "enum" then
     local ok, problem = pcall(assign, kind.target, kind.key, value)
     if not ok then
-      error(problem, 3)
+      error(plain(problem), 3)
     elseif form == "integer" and (not fits_64(value, "int64")
         or kind.target[kind.key] ~= tonumber(value)) then
+      misfit(value, kind)
+    elseif form == "enum" and type(value) ~= "string"
+        and tonumber(kind.target[kind.key]) ~= tonumber(value) then
       misfit(value, kind)
     end
   elseif form == "integer" then
@@ -299,7 +312,7 @@ local function array_index(self, i)
     check_open(place, 2)
     return nil
   end
-  local kind = element_kind(place[KIND])
+  local kind = place[KIND].element
   if kind.is_aggregate then
     return child(place, key, kind)
   end
@@ -326,7 +339,7 @@ local function make_element(place, value)
     return copy(value[PARENT], value[KEY], new)
   end
   local ok, problem = pcall(assign, new, 0, value)
-  return ok and new or error(problem, 3)
+  return ok and new or error(plain(problem), 3)
 end
 
 local function array_newindex(self, i, value)
@@ -337,7 +350,7 @@ local function array_newindex(self, i, value)
     error(("position %s is out of range, there are %d elements"):format(
       tostring(i), place[KIND].count), 2)
   end
-  local kind = element_kind(place[KIND])
+  local kind = place[KIND].element
   if not kind.is_aggregate then
     check_value(kind, value)
     store(place, key, value)
@@ -377,7 +390,7 @@ end
 local function array_tostring(self)
   local kind = places[self][KIND]
   return ("mapped.FFI (%d elements of %s)"):format(
-    kind.count, element_kind(kind).text)
+    kind.count, (kind.element or kind).text)
 end
 
 -- Returns a function that is `f`, but has bytecode of its own. By that the JIT
@@ -408,7 +421,11 @@ function methods.copy(self, i)
   if not key then
     error("view and position of an element expected", 2)
   end
-  return copy(place, key, ffi.new(place[HOLD].ctype))
+  if not place[KIND].element.is_aggregate then
+    return (load(place, key))
+  end
+  -- What a metatype's finalizer would end is not the copy's.
+  return copy(place, key, ffi.gc(ffi.new(place[HOLD].ctype), nil))
 end
 
 -- What make_type has made, by the number of the C type. LuaJIT has at most 65536
@@ -421,12 +438,38 @@ local function derive(declaration, ctype)
   return ffi.typeof(("%s /* %d */"):format(declaration, tonumber(ctype)), ctype)
 end
 
+-- What ffi.typeinfo answers has the kind of a type at the top of `info`, and the
+-- number of the type below it at the end.
+local STRUCT, POINTER, ARRAY, ATTRIBUTE, FIELD = 1, 2, 3, 8, 9
+local IS_REFERENCE = 0x800000
+
+-- Has the type a field that is a C++ reference? To read one is to follow it.
+local function has_reference(id)
+  local found = ffi.typeinfo(id)
+  local form = rshift(found.info, 28)
+  if form == STRUCT then
+    local field = found.sib
+    while field do
+      if has_reference(field) then
+        return true
+      end
+      field = ffi.typeinfo(field).sib
+    end
+    return false
+  elseif form == POINTER then
+    return band(found.info, IS_REFERENCE) ~= 0
+  end
+  return (form == ARRAY or form == ATTRIBUTE or form == FIELD)
+    and has_reference(band(found.info, 0xffff))
+end
+
 -- Returns what a view has to know of a C type, or nil and what is wrong with it.
-local function make_type(ctype)
-  local has_size, size = pcall(ffi.sizeof, ctype)
+local function make_type(ctype, size)
   local made, target = pcall(derive, "$[1]", ctype)
-  if not has_size or not size or size == 0 or not made then
+  if not made then
     return nil, ("%s has no fixed size"):format(text_of(ctype))
+  elseif has_reference(tonumber(ctype)) then
+    return nil, ("a view has no references, but %s has"):format(text_of(ctype))
   end
   local kind, problem = classify(ffi.new(target), 0)
   if not kind then
@@ -436,15 +479,23 @@ local function make_type(ctype)
            array = target, pointer = derive("$ *", ctype) }
 end
 
-local function find_type(ctype)
+-- Finds the type of elements of `length` bytes. That is asked first because the
+-- rest needs memory of the type's size.
+local function find_type(ctype, length)
   local ok, found = pcall(ffi.typeof, ctype)
   if not ok then
     return nil, "C type expected: " .. tostring(found)
   end
+  local has_size, size = pcall(ffi.sizeof, found)
+  if not has_size or not size or size == 0 then
+    return nil, ("%s has no fixed size"):format(text_of(found))
+  elseif length % size ~= 0 then
+    return nil, ("length %.0f is not a multiple of %d"):format(length, size)
+  end
   local id = tonumber(found)
   local problem
   if not types[id] then
-    types[id], problem = make_type(found)
+    types[id], problem = make_type(found, size)
   end
   return types[id], problem
 end
@@ -459,12 +510,9 @@ local pointer_at = ffi.typeof "uint8_t *const *"
 -- Makes a view of the Slice `hold.owner`; the rest of the table is C's, too.
 -- Returns it, or nil and what is wrong with the type.
 return function(hold, ctype)
-  local of, problem = find_type(ctype)
+  local of, problem = find_type(ctype, hold.length)
   if not of then
     return nil, problem
-  elseif hold.length % of.size ~= 0 then
-    return nil, ("length %.0f is not a multiple of %d"):format(hold.length,
-                                                               of.size)
   end
   hold.ctype, hold.size = of.ctype, of.size
   hold.array, hold.pointer = of.array, of.pointer

@@ -74,7 +74,8 @@ describe("an ffi view", function()
       "struct { int n; char rest[?]; }" } do
       assert.matches("has no fixed size", failure(region.ffi, region, name))
     end
-    for _, name in ipairs { "void *", "int (*)(void)",
+    for _, name in ipairs { "void *", "int (*)(void)", "int *[2]",
+      "int (*)[4]", "int (*[2])[4]", "int &(*)(void)",
       "float __attribute__((vector_size(16)))" } do
       assert.matches("a view has no values of type", failure(region.ffi, region, name))
     end
@@ -83,8 +84,38 @@ describe("an ffi view", function()
     end
     assert.matches("length 16 is not a multiple of 3",
                    failure(region.ffi, region, "char[3]"))
-    assert.matches("a view has no values of type int %*",
-                   failure(function() return region:ffi("int *[2]")[1][1] end))
+  end)
+
+  it("refuses references, which reading follows", function()
+    local region = mapped.anonymous(16)
+    for _, name in ipairs { "struct { int &r, &s; }", "struct { int n; const int (&r)[3]; }",
+      "struct { int n; union { double d; struct { int &r; } s[1]; }; }" } do
+      assert.matches("a view has no references, but struct %d+ has",
+                     failure(region.ffi, region, name))
+    end
+  end)
+
+  it("needs no memory for a type that is too large", function()
+    local region = mapped.anonymous(16)
+    local before = collectgarbage "count"
+    assert.matches("not a multiple", failure(region.ffi, region, "char[100000000]"))
+    assert.is_true(collectgarbage "count" < before + 50000)
+  end)
+
+  it("of what C converts without a word has only what it can store", function()
+    local region = mapped.anonymous(16)
+    local choices = region:ffi "enum { MAPPED_C, MAPPED_D }"
+    for _, value in ipairs { 2 ^ 32, 1.5, 0 / 0, int64(-1) * 2 ^ 40 } do
+      assert.matches("does not fit enum", failure(function() choices[1] = value end))
+    end
+    assert.matches("number expected", failure(function() choices[1] = true end))
+    assert.matches("^cannot convert",
+                   failure(function() choices[1] = "MAPPED_E" end))
+    for _, value in ipairs { choices[1], "MAPPED_D", 1, int64(1) } do
+      choices[1] = value
+    end
+    assert.equal("\1" .. ("\0"):rep(15), region:tostring())
+    assert.matches("^[^:]*$", select(2, pcall(region.ffi, region, "long double")))
   end)
 
   it("reads nil outside, and raises for a write there", function()
@@ -187,6 +218,15 @@ describe("an ffi view", function()
     assert.matches("no values of type void", failure(function() record.pointer = nil end))
   end)
 
+  it("copies numbers, too, and has arrays without elements", function()
+    local region = mapped.anonymous(8)
+    assert.equal(0, region:ffi("int"):copy(2))
+    assert(region:protect("r")) -- which an access that did not end would refuse
+    local tail = region:ffi("struct { int n; double rest[]; }")[1].rest
+    assert.equal("mapped.FFI (0 elements of double[])", tostring(tail))
+    assert.is_nil(tail[1])
+  end)
+
   it("of structs shows no reference to a metatype", function()
     local shown, freed = 0, 0
     local function show()
@@ -201,6 +241,7 @@ describe("an ffi view", function()
     view[2] = { handle = 7 }
     view[1] = view[2]
     assert.equal(7, view[1].handle)
+    assert.equal(7, view:copy(1).handle)
     assert.matches("no field 'other'", failure(function() return view[1].other end))
     assert.matches("no field 'other'", failure(function() view[1].other = 1 end))
     collectgarbage()
