@@ -740,10 +740,13 @@ function View:cast(code) end
 ---An element that is a struct or an array is no copy and no reference: it stands
 ---for the place, and each access to its fields and items (from 1) is checked
 ---again. A struct or array can be assigned as a whole where it is an element of
----the view, as cdata or table; `view:copy(i)` returns one as a cdata of its own.
+---the view, as cdata or table, whose numbers ffi converts without a check;
+---`view:copy(i)` returns one as a cdata of its own. Nothing checks the items of
+---that, and a struct's place is a table that holds addresses: whoever may call
+---this method can do what ffi can.
 ---
----Raises for types without a fixed size, for pointers, which mean nothing in a
----file, unless the length is a multiple of the size, and on a device.
+---Raises for types without a fixed size, for pointers and references, which mean
+---nothing in a file, unless the length is a multiple of the size, and on a device.
 ---@param ctype any a C type as text, `ffi.typeof(...)` or a cdata of it
 ---@return any view
 function View:ffi(ctype) end
