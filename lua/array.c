@@ -23,7 +23,7 @@ static mlua_array *check_array(lua_State *L, int arg)
     mlua_array *self = mlua_test_array(L, arg);
     if (self == NULL)
         mlua_raise_type(L, arg, EITHER_TYPE);
-    if (mapped_region_closed(self->bytes.slice.region))
+    if (mapped_region_closed(self->bytes.region))
         mlua_raise_closed(L);
     return self;
 }
@@ -33,7 +33,7 @@ void mlua_push_array(lua_State *L, int arg, const mlua_array *copy)
     bool has_layout = copy->item.record != NULL;
     mlua_array *self = lua_newuserdatauv(L, sizeof *self, has_layout ? 2 : 1);
     *self = *copy;
-    mlua_adopt(L, arg, &self->bytes);
+    mlua_adopt(L, arg);
     if (has_layout) {
         lua_getiuservalue(L, arg, 2);
         lua_setiuservalue(L, -2, 2);
@@ -53,7 +53,7 @@ int mlua_push_subarray(lua_State *L, const char *operation,
     if (copy.count > 0)
         span = (size_t)((copy.count - 1) * copy.stride) + copy.item.size;
     if (mapped_slice_sub(array->slice, span > 0 ? array->first : 0, span,
-                         &copy.bytes.slice, &error) != MAPPED_OK)
+                         &copy.bytes, &error) != MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
     mlua_push_array(L, 1, &copy);
     return 1;
@@ -62,7 +62,7 @@ int mlua_push_subarray(lua_State *L, const char *operation,
 int mlua_push_cast(lua_State *L, const char *operation, mapped_slice slice,
                    const mapped_item *item)
 {
-    mlua_array copy = {.bytes.slice = slice, .item = *item, .count = -1};
+    mlua_array copy = {.bytes = slice, .item = *item, .count = -1};
     mapped_array array = mlua_core_array(&copy);
     mapped_error error;
     if (mapped_array_cover(&array, &error) == MAPPED_OK) {
@@ -105,7 +105,7 @@ static int array_sub(lua_State *L)
 static int array_bytes(lua_State *L)
 {
     mlua_at_most(L, 1);
-    mlua_push_slice(L, 1, check_array(L, 1)->bytes.slice);
+    mlua_push_slice(L, 1, check_array(L, 1)->bytes);
     return 1;
 }
 
@@ -113,16 +113,16 @@ MAPPED__INLINE void push_item(lua_State *L, mlua_array *self, size_t index)
 {
     size_t offset = index * (size_t)self->stride;
     if (MAPPED__LIKELY(self->item.kind == MAPPED_ITEM_ELEMENT))
-        mlua_push_element(L, self->bytes.slice, offset, self->item.element);
+        mlua_push_element(L, self->bytes, offset, self->item.element);
     else
-        mlua_push_item(L, 1, self->bytes.slice, offset, &self->item);
+        mlua_push_item(L, 1, self->bytes, offset, &self->item);
 }
 
 /* The value of a position that no item has: nil, unless the region is closed.
  */
 static int push_absent_item(lua_State *L, const mlua_array *self)
 {
-    if (mapped_region_closed(self->bytes.slice.region))
+    if (mapped_region_closed(self->bytes.region))
         return mlua_raise_closed(L);
     lua_pushnil(L);
     return 1;
@@ -160,14 +160,13 @@ static int array_newindex(lua_State *L)
     const char *wrong;
     mapped_value value;
     mapped_error error;
-    mlua_check_writable(L, "set", &self->bytes);
     if (self->item.kind != MAPPED_ITEM_ELEMENT) {
-        wrong = mlua_set_item(L, 3, self->bytes.slice, offset, &self->item);
+        wrong = mlua_set_item(L, 3, self->bytes, offset, &self->item);
         return wrong == NULL ? 0 : luaL_argerror(L, 3, wrong);
     }
     value = mlua_check_value(L, 3, self->item.element);
-    if (mapped_set(self->bytes.slice, self->item.element, offset, value,
-                   &error) != MAPPED_OK)
+    if (mapped_set(self->bytes, self->item.element, offset, value, &error) !=
+        MAPPED_OK)
         return mlua_raise_value(L, 3, self->item.element, &error);
     return 0;
 }
@@ -207,7 +206,7 @@ static int array_tostring(lua_State *L)
     if (self == NULL)
         return mlua_raise_type(L, 1, EITHER_TYPE);
     mapped_item_spell(&self->item, MAPPED_SPELLING_LAYOUT, type, sizeof type);
-    if (mapped_region_closed(mlua_owner(&self->bytes)->region))
+    if (mapped_region_closed(self->bytes.region))
         lua_pushfstring(L, "mapped.%s (closed)",
                         self->item.record != NULL ? "Records" : "Array");
     else if (self->item.record != NULL)
@@ -315,7 +314,6 @@ static int array_copy_from(lua_State *L)
     unsigned char *values;
     mlua_at_most(L, 3);
     copy = *check_array(L, 1);
-    mlua_check_writable(L, "copy_from", &copy.bytes);
     if (!(lua_istable(L, 2) || lua_isuserdata(L, 2)))
         mlua_raise_type(L, 2, "table or mapped.Array");
     lua_settop(L, 3);

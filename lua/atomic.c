@@ -4,7 +4,7 @@
 #include "sharing.h"
 
 typedef struct mlua_atomic {
-    mlua_slice bytes; /* the bytes of the word */
+    mapped_slice bytes; /* the bytes of the word */
     const mapped_element *element;
 } mlua_atomic;
 
@@ -13,15 +13,7 @@ static mapped_atomic check_atomic(lua_State *L)
     const mlua_atomic *self = mlua_test(L, 1, MLUA_ATOMIC);
     if (self == NULL)
         mlua_raise_type(L, 1, "mapped.Atomic");
-    return (mapped_atomic){self->bytes.slice, self->element};
-}
-
-/* The same for a method that changes the word. */
-static mapped_atomic check_writable_atomic(lua_State *L)
-{
-    mapped_atomic atomic = check_atomic(L);
-    mlua_check_writable(L, "atomic", lua_touserdata(L, 1));
-    return atomic;
+    return (mapped_atomic){self->bytes, self->element};
 }
 
 static int view_atomic(lua_State *L)
@@ -35,9 +27,9 @@ static int view_atomic(lua_State *L)
     if (mapped_atomic_at(slice, element, offset, &atomic, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
-    self->bytes.slice = atomic.word;
+    self->bytes = atomic.word;
     self->element = atomic.element;
-    mlua_adopt(L, 1, &self->bytes);
+    mlua_adopt(L, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_ATOMIC));
     lua_setmetatable(L, -2);
     return 1;
@@ -98,7 +90,7 @@ static int atomic_store(lua_State *L)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 3);
-    atomic = check_writable_atomic(L);
+    atomic = check_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
     order = opt_order(L, 3);
     if (mapped_atomic_store(&atomic, value, order, &error) != MAPPED_OK)
@@ -113,7 +105,7 @@ static int update(lua_State *L, mapped_atomic_operation operation)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 3);
-    atomic = check_writable_atomic(L);
+    atomic = check_atomic(L);
     value = mlua_check_value(L, 2, atomic.element);
     order = opt_order(L, 3);
     if (mapped_atomic_update(&atomic, operation, value, order, &before,
@@ -159,7 +151,7 @@ static int atomic_compare_exchange(lua_State *L)
     mapped_atomic atomic;
     mapped_order order;
     mlua_at_most(L, 4);
-    atomic = check_writable_atomic(L);
+    atomic = check_atomic(L);
     expected = mlua_check_value(L, 2, atomic.element);
     desired = mlua_check_value(L, 3, atomic.element);
     order = opt_order(L, 4);

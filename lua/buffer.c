@@ -20,9 +20,8 @@ static int fail(luabuffer_lease *lease, const mapped_error *error)
     }
 }
 
-/* Begins a lease of these bytes of the view. */
-static int begin(const mlua_slice *view, mapped_slice slice, unsigned flags,
-                 luabuffer_lease *lease)
+/* Begins a lease of these bytes. */
+static int begin(mapped_slice slice, unsigned flags, luabuffer_lease *lease)
 {
     mapped_export made;
     mapped_error error;
@@ -31,7 +30,7 @@ static int begin(const mlua_slice *view, mapped_slice slice, unsigned flags,
     mapped_status status = mapped_export_begin(slice, &made, &error);
     if (status != MAPPED_OK)
         return fail(lease, &error);
-    is_readonly = mlua_is_readonly(view) || mapped_slice_readonly(slice);
+    is_readonly = mapped_slice_readonly(slice);
     if (is_readonly && flags & LUABUFFER_WRITE) {
         status = mapped_export_end(&made, NULL);
         (void)status;
@@ -48,8 +47,7 @@ static int begin(const mlua_slice *view, mapped_slice slice, unsigned flags,
 static int begin_view(lua_State *L, int index, unsigned flags,
                       luabuffer_lease *lease)
 {
-    const mlua_slice *view = lua_touserdata(L, index);
-    return begin(view, mlua_view_bytes(view), flags, lease);
+    return begin(mlua_view_bytes(lua_touserdata(L, index)), flags, lease);
 }
 
 static int begin_array(lua_State *L, int index, unsigned flags,
@@ -60,7 +58,7 @@ static int begin_array(lua_State *L, int index, unsigned flags,
         strcpy(lease->message, "the elements of a column lie apart");
         return LUABUFFER_FAILED;
     }
-    return begin(&array->bytes, array->bytes.slice, flags, lease);
+    return begin(array->bytes, flags, lease);
 }
 
 static int end(luabuffer_lease *lease)

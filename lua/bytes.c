@@ -56,14 +56,14 @@ static int store(lua_State *L, const char *operation, int position_arg,
 
 static int bytes_write(lua_State *L)
 {
-    mlua_check_writable_self(L, 3, "write");
+    mlua_check_open_self(L, 3);
     mlua_check_integer(L, 2);
     return store(L, "write", 2, 3);
 }
 
 static int bytes_copy_from(lua_State *L)
 {
-    mlua_check_writable_self(L, 3, "copy_from");
+    mlua_check_open_self(L, 3);
     return store(L, "copy_from", 3, 2);
 }
 
@@ -74,7 +74,6 @@ static int bytes_copy_to(lua_State *L)
     const mlua_array *array = mlua_test(L, 2, MLUA_ARRAY);
     size_t offset = mlua_check_span(L, 3, 1, from.length, to.length);
     mapped_error error;
-    mlua_check_writable(L, "copy_to", lua_touserdata(L, 2));
     luaL_argcheck(L, array == NULL || !mlua_is_strided(array), 2,
                   "its elements lie apart: use its copy_from");
     if (mapped_copy(to, offset, from, &error) != MAPPED_OK)
@@ -85,7 +84,7 @@ static int bytes_copy_to(lua_State *L)
 static int bytes_fill(lua_State *L)
 {
     mapped_error error;
-    mapped_slice slice = mlua_check_writable_self(L, 4, "fill");
+    mapped_slice slice = mlua_check_open_self(L, 4);
     uint8_t byte = mlua_check_byte(L, 2);
     size_t offset;
     size_t n = mlua_opt_range(L, 3, slice.length, &offset);
@@ -98,7 +97,7 @@ static int bytes_fill(lua_State *L)
 
 static int bytes_move(lua_State *L)
 {
-    mapped_slice slice = mlua_check_writable_self(L, 4, "move");
+    mapped_slice slice = mlua_check_open_self(L, 4);
     size_t n = mlua_check_length(L, 4);
     size_t to = mlua_check_span(L, 2, MLUA_REQUIRED, n, slice.length);
     size_t from = mlua_check_span(L, 3, MLUA_REQUIRED, n, slice.length);

@@ -21,10 +21,10 @@ static bool get_array(lua_State *L, int arg, mlua_array *copy,
         copy->bytes = record->bytes;
         copy->item = mapped_item_of_record(record->fields);
     } else if (mlua_test_view(L, arg)) {
-        copy->bytes.slice = mlua_view_bytes(lua_touserdata(L, arg));
+        copy->bytes = mlua_view_bytes(lua_touserdata(L, arg));
         copy->item =
             mapped_item_of(mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false));
-        copy->count = (ptrdiff_t)copy->bytes.slice.length;
+        copy->count = (ptrdiff_t)copy->bytes.length;
         copy->stride = 1;
     } else {
         return false;

@@ -119,15 +119,6 @@ int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error)
     return mlua_raise(L, error);
 }
 
-int mlua_raise_readonly(lua_State *L, const char *operation,
-                        const mlua_slice *view)
-{
-    mapped_error error;
-    mapped_error_set(&error, MAPPED_READONLY, operation);
-    mapped_error_set_path(&error, mapped_region_name(mlua_owner(view)->region));
-    return mlua_raise(L, &error);
-}
-
 int mlua_raise_closed(lua_State *L)
 {
     return luaL_error(L, "%s", mapped_status_text(MAPPED_CLOSED));

@@ -11,7 +11,7 @@ static int region_check(lua_State *L)
     mapped_error error;
     mapped_status status;
     mlua_at_most(L, 1);
-    status = mapped_region_check(mlua_check_region(L, 1)->region, &error);
+    status = mapped_region_check(mlua_check_region(L, 1)->view.region, &error);
     return mlua_result_or_fault(L, status, &error);
 }
 
@@ -22,7 +22,8 @@ static int region_recover(lua_State *L)
     bool retried = false;
     mlua_at_most(L, 1);
     do
-        status = mapped_region_recover(mlua_check_region(L, 1)->region, &error);
+        status =
+            mapped_region_recover(mlua_check_region(L, 1)->view.region, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     return mlua_result_or_fault(L, status, &error);
 }
@@ -33,7 +34,7 @@ static int region_faults(lua_State *L)
     size_t count, i;
     mapped_error error;
     mlua_at_most(L, 1);
-    if (mapped_region_faults(mlua_check_region(L, 1)->region, ranges,
+    if (mapped_region_faults(mlua_check_region(L, 1)->view.region, ranges,
                              MAX_RANGES, &count, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     lua_newtable(L);

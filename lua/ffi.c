@@ -6,8 +6,7 @@
  * and none of them is lost. */
 static int check_span(lua_State *L)
 {
-    const mlua_slice *self = mlua_check_handle(L, 1);
-    const mapped_slice slice = mlua_view_bytes(self);
+    const mapped_slice slice = mlua_to_view(L, 1);
     const size_t offset = (size_t)lua_tonumber(L, 2);
     const size_t n = (size_t)lua_tonumber(L, 3);
     const bool is_write = lua_toboolean(L, 4);
@@ -17,7 +16,6 @@ static int check_span(lua_State *L)
     if (mapped_region_closed(slice.region))
         mlua_raise_closed(L);
     if (is_write) {
-        mlua_check_writable(L, "set", self);
         status = mapped_slice_enter_write(slice, offset, n, &p, &error);
     } else {
         status = mapped_slice_enter(slice, offset, n, &p, &error);
@@ -38,7 +36,6 @@ static void set_address(lua_State *L, const char *name, const void *address)
 /* Pushes the table of what a view has to know of the Slice at index 3. */
 static void push_hold(lua_State *L, mapped_slice slice)
 {
-    const mlua_slice *self = lua_touserdata(L, 3);
     const mapped_region *region = slice.region;
     lua_newtable(L);
     lua_pushvalue(L, 3);
@@ -48,11 +45,11 @@ static void push_hold(lua_State *L, mapped_slice slice)
     mlua_push_shared(L);
     lua_pushcclosure(L, check_span, MLUA_SHARED);
     lua_setfield(L, -2, "check");
-    lua_pushboolean(L, mlua_is_readonly(self));
+    lua_pushboolean(L, slice.readonly != 0);
     lua_setfield(L, -2, "is_readonly");
     mlua_set_number(L, "offset", slice.offset);
     mlua_set_number(L, "length", slice.length);
-    set_address(L, "mark", &mlua_owner(self)->is_accessed);
+    set_address(L, "mark", &mlua_owner(&slice)->is_accessed);
     set_address(L, "base", &region->base_);
     set_address(L, "state", &region->state_);
     set_address(L, "traits", &region->traits_);

@@ -158,7 +158,7 @@ static size_t push_plain(lua_State *L, const mapped_fields *fields,
  * succeeds; everything else is left to unpack_steps. */
 static int format_unpack(lua_State *L)
 {
-    const mlua_slice *self = mlua_check_self(L, 3);
+    const mapped_slice *self = mlua_check_self(L, 3);
     mapped_slice slice = mlua_view_bytes(self);
     size_t offset = check_start(L, 3, slice);
     const mlua_compiled *found = mlua_find_compiled(
@@ -287,7 +287,6 @@ static int format_pack(lua_State *L)
     const mlua_compiled *compiled;
     int top = lua_gettop(L);
     mlua_check_view(L, 1);
-    mlua_check_writable(L, "pack", lua_touserdata(L, 1));
     mlua_check_string(L, 2, NULL);
     mlua_check_integer(L, 3);
     compiled = mlua_push_compiled(L, MLUA_FORMAT, 2);

@@ -6,7 +6,7 @@
 #include "typed.h"
 
 /* The object at `arg` that stands for bytes of a region, or NULL. */
-static const mlua_slice *find_bytes(lua_State *L, int arg)
+static const mapped_slice *find_bytes(lua_State *L, int arg)
 {
     if (mlua_test_view(L, arg) || mlua_test_array(L, arg) != NULL ||
         mlua_test(L, arg, MLUA_RECORD) != NULL ||
@@ -26,19 +26,19 @@ static bool is_named(const char *name, const char *const names[])
 
 /* Why the first argument that can't be written can't be. A private copy has no
  * length of its own, no lock and no flush. */
-static const char *hint_readonly(lua_State *L, const char *operation)
+static const char *hint_readonly(lua_State *L, const mapped_error *error)
 {
     static const char *const of_files[] = {"append", "resize",  "lock",
                                            "flush",  "protect", NULL};
     int arg;
+    if (error->limit == MAPPED_READONLY_SLICE)
+        return "the view is one of readonly(true)";
     for (arg = 1; arg <= MAX_ARGUMENTS; arg++) {
-        const mlua_slice *bytes = find_bytes(L, arg);
+        const mapped_slice *bytes = find_bytes(L, arg);
         if (bytes == NULL)
             continue;
-        if (mlua_is_readonly(bytes))
-            return "the view is one of readonly(true)";
-        if (mapped_region_mode(mlua_owner(bytes)->region) == MAPPED_MODE_READ)
-            return is_named(operation, of_files)
+        if (mapped_region_mode(bytes->region) == MAPPED_MODE_READ)
+            return is_named(error->operation, of_files)
                        ? "open with \"r+\""
                        : "open with \"r+\" to change the file, or with \"c\" "
                          "to change a private copy";
@@ -89,7 +89,7 @@ const char *mlua_find_hint(lua_State *L, const mapped_error *error)
 {
     switch (error->status) {
     case MAPPED_READONLY:
-        return hint_readonly(L, error->operation);
+        return hint_readonly(L, error);
     case MAPPED_UNSUPPORTED:
         return hint_unsupported(error->operation);
     case MAPPED_BUSY:

@@ -54,24 +54,16 @@ typedef struct mlua_resource {
     void (*free)(struct mlua_resource *resource);
 } mlua_resource;
 
-/* A Slice borrows. Its user value 1 is the Region, whose memory therefore
- * outlives it. */
-typedef struct mlua_slice {
-    uintptr_t owner_bits; /* the Region's address, and MLUA_READONLY or not: a
-                           * word more would be a sixth of a Slice */
-    mapped_slice slice;
-} mlua_slice;
-
-#define MLUA_READONLY ((uintptr_t)1) /* readonly(true), or a part of that */
-
-/* A Region owns one reference to its core region until it is finalized. It also
+/* A Slice is a mapped_slice, and the other objects over bytes begin with one.
+ * It borrows: user value 1 is the Region, whose memory therefore outlives it.
+ *
+ * A Region owns one reference to its core region until it is finalized. It also
  * owns the memory that the core region lies in, so that it can still answer, as
  * a closed one, when it has been finalized. */
 typedef struct mlua_region {
-    mlua_slice view; /* its owner is the Region itself, its slice unused */
+    mapped_slice view; /* the core region, and MLUA_WHOLE as the offset */
     mlua_resource resource;
     struct mlua_cache *cache; /* the cache of its Lua state */
-    mapped_region *region;
     /* The export of `topointer`. Its slice holds all bytes that the addresses
      * were asked for. */
     mapped_export pointer_export;
@@ -80,15 +72,22 @@ typedef struct mlua_region {
     bool has_private_pages;    /* pages that the system can't drop */
     bool is_accessed;          /* a view of ffi.lua is at it */
     size_t room;
-    unsigned char memory[]; /* `room` bytes for `region`, after the alignment */
+    /* The address of this object, for mlua_owner, and right after it `room`
+     * bytes for the core region; both after the alignment. */
+    unsigned char memory[];
 } mlua_region;
+
+#define MLUA_WHOLE SIZE_MAX /* no offset of a byte */
+
+/* What mlua_region_memory takes more than the core region. */
+#define MLUA_REGION_EXTRA (sizeof(mlua_region *) + _Alignof(max_align_t) - 1)
 
 /* The memory for the core's region, aligned as malloc does it: Lua's own is not
  * everywhere. */
 MAPPED__INLINE void *mlua_region_memory(mlua_region *self)
 {
-    const uintptr_t unit = _Alignof(max_align_t);
-    return self->memory + (0 - (uintptr_t)self->memory) % unit;
+    unsigned char *first = self->memory + sizeof self;
+    return first + (0 - (uintptr_t)first) % _Alignof(max_align_t);
 }
 
 /* Options to open the core's region in there. */
@@ -335,36 +334,29 @@ MAPPED__INLINE void mlua_at_most(lua_State *L, int max_count)
  * may do anything. */
 mapped_slice mlua_to_view(lua_State *L, int arg);
 
-MAPPED__INLINE const mlua_region *mlua_owner(const mlua_slice *view)
+MAPPED__INLINE const mlua_region *mlua_owner(const mapped_slice *view)
 {
-    return (const mlua_region *)(view->owner_bits & ~MLUA_READONLY);
-}
-
-MAPPED__INLINE bool mlua_is_readonly(const mlua_slice *view)
-{
-    return view->owner_bits & MLUA_READONLY;
+    return ((mlua_region **)(void *)view->region)[-1];
 }
 
 /* The bytes of a Region, all of its length as it is now, or of a Slice. */
-MAPPED__INLINE mapped_slice mlua_view_bytes(const mlua_slice *view)
+MAPPED__INLINE mapped_slice mlua_view_bytes(const mapped_slice *view)
 {
-    const mlua_region *owner = mlua_owner(view);
-    if ((const void *)owner == view)
-        return mapped_region_slice(owner->region);
-    return view->slice;
+    return view->offset == MLUA_WHOLE ? mapped_region_slice(view->region)
+                                      : *view;
 }
 
 /* Returns the Region or Slice at `arg`; raises for other types. */
-const mlua_slice *mlua_check_handle(lua_State *L, int arg);
+const mapped_slice *mlua_check_handle(lua_State *L, int arg);
 
 /* Returns the Region or Slice at argument 1 of a method that takes at most
  * `max_count` arguments; raises for other types and for surplus arguments.
  * Where all arguments are given, the metatable of argument 1 is left on the
  * stack above them, which saves the call that pops it. */
-MAPPED__INLINE const mlua_slice *mlua_check_self(lua_State *L, int max_count)
+MAPPED__INLINE const mapped_slice *mlua_check_self(lua_State *L, int max_count)
 {
     int top = lua_gettop(L);
-    const mlua_slice *self;
+    const mapped_slice *self;
     if (MAPPED__UNLIKELY(top > max_count))
         mlua_raise_surplus(L, max_count);
     self = mlua_push_metatable(L, 1);
@@ -384,30 +376,6 @@ MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int max_count)
     mapped_slice slice = mlua_view_bytes(mlua_check_self(L, max_count));
     if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
         mlua_raise_closed(L);
-    return slice;
-}
-
-/* Raises the error of a write to a view that readonly(true) has made. */
-int mlua_raise_readonly(lua_State *L, const char *operation,
-                        const mlua_slice *view);
-
-MAPPED__INLINE void mlua_check_writable(lua_State *L, const char *operation,
-                                        const mlua_slice *view)
-{
-    if (MAPPED__UNLIKELY(mlua_is_readonly(view)))
-        mlua_raise_readonly(L, operation, view);
-}
-
-/* Like mlua_check_open_self, for a method that writes. */
-MAPPED__INLINE mapped_slice mlua_check_writable_self(lua_State *L,
-                                                     int max_count,
-                                                     const char *operation)
-{
-    const mlua_slice *self = mlua_check_self(L, max_count);
-    mapped_slice slice = mlua_view_bytes(self);
-    if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
-        mlua_raise_closed(L);
-    mlua_check_writable(L, operation, self);
     return slice;
 }
 
@@ -438,12 +406,11 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
 void mlua_copy_to_string(lua_State *L, const char *operation, int arg);
 
 /* Pushes the Region behind the object at `arg`, which is one of ours. */
-const mlua_region *mlua_push_owner(lua_State *L, int arg);
+void mlua_push_owner(lua_State *L, int arg);
 
-/* Makes the new object on top of the stack, whose `bytes` these are, a part of
- * the object at `arg`: it keeps that one's Region as user value 1, and can be
- * written only if that one can. */
-void mlua_adopt(lua_State *L, int arg, mlua_slice *bytes);
+/* Makes the new object on top of the stack keep the Region of the object at
+ * `arg`, whose bytes it has a part of, as user value 1. */
+void mlua_adopt(lua_State *L, int arg);
 
 /* Pushes an empty Region with room for one that is opened with that path, or
  * without one if it is NULL: open the core's region into it, then call
@@ -454,8 +421,8 @@ void mlua_finish_region(lua_State *L, mlua_region *self);
 /* Pushes a new Slice, which is a part of the Region, Slice or Array at `arg`.
  */
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
-/* Pushes a Slice like `part`, with the Region at the index `owner`. */
-void mlua_push_slice_of(lua_State *L, int owner, const mlua_slice *part);
+/* The same of the Region at the index `owner`. */
+void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice);
 
 /* equal.c: for all types but Layout. */
 extern const luaL_Reg mlua_equal_meta[];

@@ -3,7 +3,7 @@
 #include "sharing.h"
 
 typedef struct mlua_mutex {
-    mlua_slice bytes; /* the bytes of the word */
+    mapped_slice bytes; /* the bytes of the word */
     mapped_mutex core;
     bool is_held; /* locked by this object, and not unlocked */
 } mlua_mutex;
@@ -23,14 +23,14 @@ int mlua_mutex_new(lua_State *L)
     mapped_mutex mutex;
     mapped_error error;
     mlua_check_place(L);
-    slice = mlua_check_writable_self(L, 1, "mutex");
+    slice = mlua_check_open_self(L, 1);
     if (mapped_mutex_at(slice, &mutex, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
-    self->bytes.slice = slice;
+    self->bytes = slice;
     self->core = mutex;
     self->is_held = false;
-    mlua_adopt(L, 1, &self->bytes);
+    mlua_adopt(L, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_MUTEX));
     lua_setmetatable(L, -2);
     return 1;

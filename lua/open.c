@@ -263,7 +263,7 @@ static int push_opened(lua_State *L, source *from)
     from->options.memory = mlua_region_memory(self);
     from->options.memory_size = self->room;
     do
-        status = open_source(L, from, &self->region, &error);
+        status = open_source(L, from, &self->view.region, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
@@ -343,8 +343,8 @@ int mlua_anonymous(lua_State *L)
     options.memory = mlua_region_memory(self);
     options.memory_size = self->room;
     do
-        status =
-            mapped_region_anonymous(length, &options, &self->region, &error);
+        status = mapped_region_anonymous(length, &options, &self->view.region,
+                                         &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);

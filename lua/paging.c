@@ -52,13 +52,11 @@ static int run(lua_State *L, operation *core_operation)
 
 static int paging_discard(lua_State *L)
 {
-    mlua_check_writable(L, "discard", mlua_check_handle(L, 1));
     return run(L, mapped_discard);
 }
 
 static int paging_revert(lua_State *L)
 {
-    mlua_check_writable(L, "revert", mlua_check_handle(L, 1));
     return run(L, mapped_revert);
 }
 
@@ -81,7 +79,7 @@ static int paging_protect(lua_State *L)
     size_t length;
     const char *text;
     mlua_at_most(L, 2);
-    mlua_check_writable(L, "protect", mlua_check_handle(L, 1));
+    mlua_check_handle(L, 1);
     text = mlua_check_string(L, 2, &length);
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
         (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
@@ -197,11 +195,15 @@ static int paging_residency(lua_State *L)
 static int paging_flush(lua_State *L)
 {
     static const char *const names[] = {"wait", NULL};
+    mapped_slice slice;
     unsigned flags;
     mapped_error error;
     mapped_status status;
     bool retried = false;
-    mlua_check_writable_self(L, 2, "flush");
+    slice = mlua_check_open_self(L, 2);
+    if (slice.readonly != 0 &&
+        mapped_slice_check_writable(slice, &error) != MAPPED_OK)
+        return mlua_raise_in(L, "flush", &error);
     mlua_check_options(L, 2, names);
     flags = mlua_get_flag(L, 2, "wait", true) ? 0 : MAPPED_FLUSH_START;
     do

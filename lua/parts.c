@@ -11,7 +11,6 @@ enum {
 
 typedef struct iterator {
     mapped_parts parts;
-    mlua_slice part; /* what all parts have, without their bytes */
 } iterator;
 
 /* The part is copied: a finalizer that runs while it gets its userdata may use
@@ -19,14 +18,13 @@ typedef struct iterator {
 static int next_part(lua_State *L)
 {
     iterator *self = lua_touserdata(L, lua_upvalueindex(ITERATOR));
-    mlua_slice part = self->part;
+    mapped_slice part;
     mapped_error error;
     bool more;
-    if (mapped_parts_next(&self->parts, &part.slice, &more, &error) !=
-        MAPPED_OK)
+    if (mapped_parts_next(&self->parts, &part, &more, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     if (more)
-        mlua_push_slice_of(L, lua_upvalueindex(OWNER), &part);
+        mlua_push_slice_of(L, lua_upvalueindex(OWNER), part);
     else
         lua_pushnil(L);
     return 1;
@@ -41,7 +39,6 @@ static int push_iterator(lua_State *L, const mapped_parts *start)
     mlua_push_owner(L, 1);
     self = lua_newuserdatauv(L, sizeof *self, 0);
     self->parts = *start;
-    self->part = *mlua_check_handle(L, 1);
     lua_pushvalue(L, 2);
     lua_pushcclosure(L, next_part, SEPARATOR);
     return 1;

@@ -281,9 +281,10 @@ static void add_bytes(substitution *self, size_t start, size_t end)
     mapped_status status;
     size_t n = end - start;
     if (self->has_target) {
-        const mapped_slice bytes = {self->subject.region,
-                                    self->subject.offset + start, n};
-        status = mapped_copy(self->target, self->stored, bytes, &error);
+        const mapped_slice part = {.region = self->subject.region,
+                                   .offset = self->subject.offset + start,
+                                   .length = n};
+        status = mapped_copy(self->target, self->stored, part, &error);
         self->stored += n;
     } else {
         char *to = luaL_prepbuffsize(&self->result, n);
@@ -425,7 +426,6 @@ static void take_target(lua_State *L, substitution *self)
     if (!self->has_target)
         return;
     self->target = mlua_check_view(L, 5);
-    mlua_check_writable(L, "gsub", lua_touserdata(L, 5));
     luaL_argcheck(L,
                   a->region != b->region ||
                       a->offset + a->length <= b->offset ||

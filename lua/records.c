@@ -132,7 +132,7 @@ static mlua_array *check_records(lua_State *L, int arg)
     mlua_array *self = mlua_test(L, arg, MLUA_RECORDS);
     if (self == NULL)
         mlua_raise_type(L, arg, "mapped.Records");
-    if (mapped_region_closed(self->bytes.slice.region))
+    if (mapped_region_closed(self->bytes.region))
         mlua_raise_closed(L);
     return self;
 }
@@ -218,7 +218,7 @@ int mlua_record_index(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
     const mapped_field *field = check_field(L, self);
-    mlua_push_item(L, 1, self->bytes.slice, field->offset, &field->item);
+    mlua_push_item(L, 1, self->bytes, field->offset, &field->item);
     return 1;
 }
 
@@ -229,8 +229,7 @@ static int record_newindex(lua_State *L)
     const mapped_field *field = check_field(L, self);
     luaL_checkany(L, 3);
     lua_settop(L, 3);
-    mlua_check_writable(L, "set", &self->bytes);
-    wrong = mlua_set_item(L, 3, self->bytes.slice, field->offset, &field->item);
+    wrong = mlua_set_item(L, 3, self->bytes, field->offset, &field->item);
     if (wrong != NULL)
         return luaL_error(L, "%s", mlua_push_wrong(L, field, wrong));
     return 0;
@@ -247,7 +246,7 @@ static int record_next(lua_State *L)
     if (field == fields->fields + fields->count)
         return 0;
     lua_pushlstring(L, field->name, field->name_length);
-    mlua_push_item(L, 1, self->bytes.slice, field->offset, &field->item);
+    mlua_push_item(L, 1, self->bytes, field->offset, &field->item);
     return 2;
 }
 
@@ -264,12 +263,12 @@ static int record_pairs(lua_State *L)
 static int record_tostring(lua_State *L)
 {
     const mlua_record *self = check_record(L, 1);
-    if (mapped_region_closed(mlua_owner(&self->bytes)->region))
+    if (mapped_region_closed(self->bytes.region))
         lua_pushliteral(L, "mapped.Record (closed)");
     else
         lua_pushfstring(L, "mapped.Record (%I fields at offset %I)",
                         (LUAI_UACINT)self->fields->count,
-                        (LUAI_UACINT)self->bytes.slice.offset);
+                        (LUAI_UACINT)self->bytes.offset);
     return 1;
 }
 

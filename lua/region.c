@@ -28,21 +28,21 @@ mlua_region *mlua_check_region(lua_State *L, int arg)
 static void keep_addresses(mlua_region *self)
 {
     if (!self->has_second_reference)
-        mapped_region_acquire(self->region);
+        mapped_region_acquire(self->view.region);
     self->has_second_reference = true;
 }
 
 void mlua_keep_accessed(mlua_region *self)
 {
     if (MAPPED__UNLIKELY(self->is_accessed) &&
-        !mapped_region_closed(self->region))
+        !mapped_region_closed(self->view.region))
         keep_addresses(self);
 }
 
 static mlua_region *check_open_region(lua_State *L, int arg)
 {
     mlua_region *self = mlua_check_region(L, arg);
-    if (mapped_region_closed(self->region))
+    if (mapped_region_closed(self->view.region))
         mlua_raise_closed(L);
     mlua_keep_accessed(self);
     return self;
@@ -53,19 +53,20 @@ static void free_region(mlua_resource *resource)
     mlua_region *self =
         (mlua_region *)((char *)resource - offsetof(mlua_region, resource));
     if (self->has_second_reference)
-        mapped_region_release(self->region);
-    mapped_region_release(self->region);
+        mapped_region_release(self->view.region);
+    mapped_region_release(self->view.region);
 }
 
 mlua_region *mlua_push_region(lua_State *L, const char *path)
 {
     size_t room = mapped_region_room(path);
-    mlua_region *self = lua_newuserdatauv(
-        L, sizeof *self + _Alignof(max_align_t) - 1 + room, 0);
+    mlua_region *self =
+        lua_newuserdatauv(L, sizeof *self + MLUA_REGION_EXTRA + room, 0);
     *self =
-        (mlua_region){.view.owner_bits = (uintptr_t)self,
+        (mlua_region){.view.offset = MLUA_WHOLE,
                       .cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE)),
                       .room = room};
+    ((mlua_region **)mlua_region_memory(self))[-1] = self;
     return self;
 }
 
@@ -75,8 +76,8 @@ static void charge_region(lua_State *L, mlua_region *self)
 {
     if (self->has_private_pages)
         mlua_charge(L, &self->resource,
-                    mapped_region_length(self->region) +
-                        mapped_region_copied(self->region));
+                    mapped_region_length(self->view.region) +
+                        mapped_region_copied(self->view.region));
 }
 
 void mlua_finish_region(lua_State *L, mlua_region *self)
@@ -100,13 +101,13 @@ mapped_status mlua_close_region(mlua_region *self, mapped_error *error)
 {
     mapped_status close_status, export_status = MAPPED_OK;
     mlua_keep_accessed(self);
-    if (self->has_export && !mapped_region_closed(self->region)) {
+    if (self->has_export && !mapped_region_closed(self->view.region)) {
         keep_addresses(self);
         export_status = end_export(self, error);
     }
     /* The export's error, if there is one, must not be overwritten. */
     close_status = mapped_region_close(
-        self->region, export_status == MAPPED_OK ? error : NULL);
+        self->view.region, export_status == MAPPED_OK ? error : NULL);
     return close_status != MAPPED_OK ? close_status : export_status;
 }
 
@@ -132,8 +133,8 @@ static int region_close_metamethod(lua_State *L)
     mlua_keep_accessed(self);
     if (self->has_export)
         export_status = mapped_export_check(&self->pointer_export, &error);
-    if (!mapped_region_closed(self->region) &&
-        mapped_region_retire(self->region) > 0)
+    if (!mapped_region_closed(self->view.region) &&
+        mapped_region_retire(self->view.region) > 0)
         lua_warning(L,
                     "mapped: a region was closed by the end of its block, and "
                     "the pointer to its memory that was given away is valid "
@@ -184,7 +185,7 @@ static mapped_status export_slice(mlua_region *self, mapped_slice slice,
         return status;
     *address = new_export.data;
     if (!self->has_export) {
-        mapped_region_copy_on_move(self->region);
+        mapped_region_copy_on_move(self->view.region);
         self->has_export = true;
         self->pointer_export = new_export;
         return MAPPED_OK;
@@ -223,7 +224,7 @@ static int region_resize(lua_State *L)
     self = check_open_region(L, 1);
     n = mlua_check_length(L, 2);
     do
-        status = mapped_region_resize(self->region, n, &error);
+        status = mapped_region_resize(self->view.region, n, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_OK)
         charge_region(L, self);
@@ -252,7 +253,7 @@ static int region_append(lua_State *L)
     do {
         data = mlua_check_data(L, "append", 2);
         self = check_open_region(L, 1);
-        status = append(self->region, &data, &error);
+        status = append(self->view.region, &data, &error);
     } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status == MAPPED_OK)
         charge_region(L, self);
@@ -263,7 +264,7 @@ static int region_append(lua_State *L)
 static mapped_region *check_only_self(lua_State *L)
 {
     mlua_at_most(L, 1);
-    return check_open_region(L, 1)->region;
+    return check_open_region(L, 1)->view.region;
 }
 
 static int region_refresh(lua_State *L)
@@ -276,7 +277,7 @@ static int region_refresh(lua_State *L)
     mlua_at_most(L, 1);
     self = check_open_region(L, 1);
     do
-        status = mapped_region_refresh(self->region, &change, &error);
+        status = mapped_region_refresh(self->view.region, &change, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
@@ -346,14 +347,15 @@ static int region_seal(lua_State *L)
     if (mlua_get_flag(L, 2, "write", false))
         seals |= MAPPED_SEAL_WRITE;
     return mlua_result(
-        L, mapped_region_seal(check_open_region(L, 1)->region, seals, &error),
+        L,
+        mapped_region_seal(check_open_region(L, 1)->view.region, seals, &error),
         &error);
 }
 
 static int region_tostring(lua_State *L)
 {
     const mlua_region *self = mlua_check_region(L, 1);
-    const mapped_region *region = self->region;
+    const mapped_region *region = self->view.region;
     const char *name;
     if (mapped_region_closed(region)) {
         lua_pushliteral(L, "mapped.Region (closed)");

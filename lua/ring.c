@@ -62,14 +62,14 @@ int mlua_ring_new(lua_State *L)
     mapped_ring ring;
     mapped_error error;
     mlua_check_place(L);
-    slice = mlua_check_writable_self(L, 1, "ring");
+    slice = mlua_check_open_self(L, 1);
     if (mapped_ring_at(slice, &ring, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
     memset(self, 0, sizeof *self);
-    self->bytes.slice = slice;
+    self->bytes = slice;
     self->core = ring;
-    mlua_adopt(L, 1, &self->bytes);
+    mlua_adopt(L, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_RING));
     lua_setmetatable(L, -2);
     mlua_add_resource(L, &self->resource, free_ring);
@@ -119,10 +119,10 @@ static mapped_status open_end(lua_State *L, const mapped_ring *ring,
 static int push_record(lua_State *L, mlua_ring *self, wish *wish)
 {
     ring_end *end = wish->sends ? &self->sender : &self->receiver;
-    mapped_slice record = {self->core.slice.region, 0, 0};
+    mapped_slice record = {.region = self->core.slice.region};
     mapped_status status;
     mapped_error error;
-    mlua_slice *slice;
+    mapped_slice *slice;
     mlua_push_slice(L, 1, record);
     slice = lua_touserdata(L, -1);
     if (self->resource.link == NULL)
@@ -133,7 +133,7 @@ static int push_record(lua_State *L, mlua_ring *self, wish *wish)
         status = open_end(L, &self->core, end, wish, &error);
     if (status != MAPPED_OK)
         return mlua_fail(L, &error);
-    slice->slice = wish->record;
+    *slice = wish->record;
     return 1;
 }
 

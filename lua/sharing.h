@@ -39,7 +39,7 @@ typedef struct ring_end {
 } ring_end;
 
 typedef struct mlua_ring {
-    mlua_slice bytes;
+    mapped_slice bytes;
     mlua_resource resource;
     mapped_ring core;
     ring_end sender;

@@ -5,17 +5,17 @@
 
 void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
-    mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
-    self->slice = slice;
-    mlua_adopt(L, arg, self);
+    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = slice;
+    mlua_adopt(L, arg);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }
 
-void mlua_push_slice_of(lua_State *L, int owner, const mlua_slice *part)
+void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice)
 {
-    mlua_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
-    *self = *part;
+    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = slice;
     lua_pushvalue(L, owner);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
@@ -61,17 +61,14 @@ const luaL_Reg mlua_slice_methods[] = {
 
 static int slice_tostring(lua_State *L)
 {
-    const mlua_slice *self = mlua_test(L, 1, MLUA_SLICE);
-    const mapped_region *region;
+    const mapped_slice *self = mlua_test(L, 1, MLUA_SLICE);
     if (self == NULL)
         return mlua_raise_type(L, 1, "mapped.Slice");
-    region = mlua_owner(self)->region;
-    if (mapped_region_closed(region))
+    if (mapped_region_closed(self->region))
         lua_pushliteral(L, "mapped.Slice (closed)");
     else
         lua_pushfstring(L, "mapped.Slice (%I bytes at offset %I)",
-                        (LUAI_UACINT)self->slice.length,
-                        (LUAI_UACINT)self->slice.offset);
+                        (LUAI_UACINT)self->length, (LUAI_UACINT)self->offset);
     return 1;
 }
 

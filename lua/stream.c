@@ -175,13 +175,11 @@ static mlua_stream *push_stream(lua_State *L)
  * bytes can be written. */
 static bool is_for_writing(lua_State *L)
 {
-    const mlua_slice *view = lua_touserdata(L, 1);
     mapped_mode mode;
     size_t length;
     const char *text;
     if (lua_isnoneornil(L, 2))
-        return !mlua_is_readonly(view) &&
-               !mapped_slice_readonly(mlua_view_bytes(view));
+        return !mapped_slice_readonly(mlua_check_view(L, 1));
     text = mlua_check_string(L, 2, &length);
     if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
         (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
@@ -189,10 +187,7 @@ static bool is_for_writing(lua_State *L)
                         mlua_push_short(L, 2));
         luaL_argerror(L, 2, lua_tostring(L, -1));
     }
-    if (mode == MAPPED_MODE_READ)
-        return false;
-    mlua_check_writable(L, "file", view);
-    return true;
+    return mode == MAPPED_MODE_READ_WRITE;
 }
 
 static int view_file(lua_State *L)

@@ -24,7 +24,7 @@ static int find_type(lua_State *L, int arg)
 
 static bool is_closed(lua_State *L, int arg, int type)
 {
-    const mlua_slice *bytes = lua_touserdata(L, arg);
+    const mapped_slice *bytes = lua_touserdata(L, arg);
     const mlua_windows *windows = lua_touserdata(L, arg);
     switch (type) {
     case MLUA_LAYOUT:
@@ -34,7 +34,7 @@ static bool is_closed(lua_State *L, int arg, int type)
     case MLUA_WINDOWS:
         return mapped_windows_closed(&windows->core);
     default:
-        return mapped_region_closed(mlua_owner(bytes)->region);
+        return mapped_region_closed(bytes->region);
     }
 }
 

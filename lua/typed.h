@@ -8,7 +8,7 @@
  * of the slice to the last. Records keep the Layout that their fields belong to
  * as user value 2. Immutable. */
 typedef struct mlua_array {
-    mlua_slice bytes;
+    mapped_slice bytes;
     mapped_item item;
     ptrdiff_t count;
     ptrdiff_t stride;
@@ -16,7 +16,7 @@ typedef struct mlua_array {
 
 /* One record. A script makes many of them, so it is small. */
 typedef struct mlua_record {
-    mlua_slice bytes;
+    mapped_slice bytes;
     const mapped_fields *fields;
 } mlua_record;
 
@@ -29,7 +29,7 @@ typedef struct mlua_layout {
 /* Returns the core's array, whose shape and strides are numbers in `array`. */
 MAPPED__INLINE mapped_array mlua_core_array(mlua_array *array)
 {
-    return (mapped_array){.slice = array->bytes.slice,
+    return (mapped_array){.slice = array->bytes,
                           .item = array->item,
                           .dimensions = 1,
                           .shape = &array->count,

@@ -78,7 +78,7 @@ static mapped_slice item_slice(lua_State *L, mapped_slice slice, size_t offset,
 static void push_array(lua_State *L, int arg, mapped_slice slice, size_t offset,
                        const mapped_item *item)
 {
-    mlua_array shape = {.bytes.slice = item_slice(L, slice, offset, item),
+    mlua_array shape = {.bytes = item_slice(L, slice, offset, item),
                         .item = mapped_item_single(item),
                         .count = (ptrdiff_t)item->count};
     shape.stride = (ptrdiff_t)shape.item.size;
@@ -91,9 +91,9 @@ static void push_record(lua_State *L, int arg, mapped_slice slice,
     mapped_slice bytes = item_slice(L, slice, offset, item);
     const mapped_fields *fields = item->record;
     mlua_record *self = lua_newuserdatauv(L, sizeof *self, 2);
-    self->bytes.slice = bytes;
+    self->bytes = bytes;
     self->fields = fields;
-    mlua_adopt(L, arg, &self->bytes);
+    mlua_adopt(L, arg);
     lua_getiuservalue(L, arg, 2);
     lua_setiuservalue(L, -2, 2);
     lua_pushvalue(L, lua_upvalueindex(MLUA_RECORD));
@@ -453,7 +453,7 @@ static int get_slow(lua_State *L)
  * integer and the access succeeds; everything else is left to get_slow. */
 static int typed_get(lua_State *L)
 {
-    const mlua_slice *self = mlua_check_self(L, 3);
+    const mapped_slice *self = mlua_check_self(L, 3);
     mapped_slice slice = mlua_view_bytes(self);
     const mlua_compiled *found = mlua_find_compiled(
         mlua_owner(self)->cache, MLUA_CODE, lua_tolstring(L, 2, NULL));
@@ -477,7 +477,7 @@ static int typed_get(lua_State *L)
 
 static int typed_set(lua_State *L)
 {
-    mapped_slice slice = mlua_check_writable_self(L, 4, "set");
+    mapped_slice slice = mlua_check_open_self(L, 4);
     const mapped_element *element = mlua_check_element(L, 2);
     size_t offset =
         mlua_check_span(L, 3, MLUA_REQUIRED, element->size, slice.length);

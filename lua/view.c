@@ -4,17 +4,17 @@
 #include "typed.h"
 
 /* Returns the Region or Slice at `arg`, or raises. Pushes its metatable. */
-static const mlua_slice *push_view(lua_State *L, int arg)
+static const mapped_slice *push_view(lua_State *L, int arg)
 {
-    const mlua_slice *self = mlua_push_metatable(L, arg);
+    const mapped_slice *self = mlua_push_metatable(L, arg);
     if (self == NULL || !mlua_is_view(L))
         mlua_raise_type(L, arg, "mapped.Region or mapped.Slice");
     return self;
 }
 
-const mlua_slice *mlua_check_handle(lua_State *L, int arg)
+const mapped_slice *mlua_check_handle(lua_State *L, int arg)
 {
-    const mlua_slice *self = push_view(L, arg);
+    const mapped_slice *self = push_view(L, arg);
     lua_pop(L, 1);
     return self;
 }
@@ -67,7 +67,7 @@ void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
 
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
 {
-    mlua_data data = {NULL, {NULL, 0, 0}, 0};
+    mlua_data data = {.string = NULL};
     mlua_gather(L, operation, arg);
     switch (lua_type(L, arg)) {
     case LUA_TSTRING:
@@ -84,21 +84,17 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
 }
 
 /* A Region is its own owner; the other types keep theirs as user value 1. */
-const mlua_region *mlua_push_owner(lua_State *L, int arg)
+void mlua_push_owner(lua_State *L, int arg)
 {
-    const mlua_slice *self = lua_touserdata(L, arg);
-    const mlua_region *owner = mlua_owner(self);
-    if ((const void *)owner == self)
+    const mapped_slice *self = lua_touserdata(L, arg);
+    if (self->offset == MLUA_WHOLE)
         lua_pushvalue(L, arg);
     else
         lua_getiuservalue(L, arg, 1);
-    return owner;
 }
 
-void mlua_adopt(lua_State *L, int arg, mlua_slice *bytes)
+void mlua_adopt(lua_State *L, int arg)
 {
-    const mlua_slice *from = lua_touserdata(L, arg);
-    bytes->owner_bits = from->owner_bits;
     mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
 }
@@ -117,7 +113,7 @@ static int push_absent_byte(lua_State *L, mapped_slice slice)
  * saves a call. */
 int mlua_view_index(lua_State *L)
 {
-    const mlua_slice *self;
+    const mapped_slice *self;
     mapped_slice slice;
     mapped_error error;
     size_t offset;
@@ -141,7 +137,7 @@ int mlua_view_index(lua_State *L)
 
 static int view_newindex(lua_State *L)
 {
-    mapped_slice slice = mlua_check_writable_self(L, 3, "set");
+    mapped_slice slice = mlua_check_open_self(L, 3);
     mapped_error error;
     size_t offset;
     uint8_t byte;
@@ -197,20 +193,19 @@ const luaL_Reg mlua_view_meta[] = {{"__newindex", view_newindex},
  */
 static int push_readonly(lua_State *L)
 {
-    mlua_slice *made;
+    mapped_slice *made; /* or what an Array begins with */
     const mlua_array *array = mlua_test(L, 1, MLUA_ARRAY);
     if (array != NULL)
         mlua_push_array(L, 1, array);
     else
         mlua_push_slice(L, 1, mlua_check_view(L, 1));
     made = lua_touserdata(L, -1);
-    made->owner_bits |= MLUA_READONLY;
+    *made = mapped_slice_toreadonly(*made);
     return 1;
 }
 
 static int about_readonly(lua_State *L)
 {
-    const mlua_slice *self;
     mapped_slice slice;
     mlua_at_most(L, 2);
     slice = mlua_check_bytes(L, 1);
@@ -220,8 +215,7 @@ static int about_readonly(lua_State *L)
                       "view, and no view can be made writable again");
         return push_readonly(L);
     }
-    self = lua_touserdata(L, 1);
-    lua_pushboolean(L, mlua_is_readonly(self) || mapped_slice_readonly(slice));
+    lua_pushboolean(L, mapped_slice_readonly(slice));
     return 1;
 }
 
@@ -244,10 +238,9 @@ static void check_owned(lua_State *L)
 
 static int about_closed(lua_State *L)
 {
-    const mlua_region *owner;
+    const mapped_slice *self = lua_touserdata(L, 1);
     check_owned(L);
-    owner = mlua_push_owner(L, 1);
-    lua_pushboolean(L, mapped_region_closed(owner->region));
+    lua_pushboolean(L, mapped_region_closed(self->region));
     return 1;
 }
 

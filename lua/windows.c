@@ -132,8 +132,8 @@ static mapped_status map_next_window(mlua_windows *self, mlua_region *region,
     *at_end = !mapped_windows_advance(&self->core, size, &window);
     if (*at_end)
         return MAPPED_OK;
-    status = mapped_windows_map(&self->core, window, &options, &region->region,
-                                error);
+    status = mapped_windows_map(&self->core, window, &options,
+                                &region->view.region, error);
     if (status != MAPPED_OK)
         mapped_windows_undo(&self->core, window, &before);
     return status;
@@ -170,7 +170,7 @@ static int windows_call(lua_State *L)
     self->window = region;
     lua_pushvalue(L, 2); /* the Region */
     lua_setiuservalue(L, 1, 1);
-    mlua_push_slice(L, 2, mapped_region_slice(region->region));
+    mlua_push_slice(L, 2, mapped_region_slice(region->view.region));
     return 1;
 }
 

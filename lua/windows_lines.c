@@ -74,8 +74,8 @@ static search_state map_window(lua_State *L, line_iterator *self,
     const mapped_open_options options = mlua_region_options(region);
     mlua_region *previous = self->window;
     mapped_error error;
-    mapped_status status = mapped_windows_lines_map(&self->core, &options,
-                                                    &region->region, &error);
+    mapped_status status = mapped_windows_lines_map(
+        &self->core, &options, &region->view.region, &error);
     if (status == MAPPED_PAST_END ||
         mlua_retry_after_gc(L, status, &error, retried))
         return FIND_LINE_AGAIN;

@@ -322,7 +322,7 @@ static bool is_readonly(const Array *array)
 {
     mapped_extent extent;
     return mapped_array_extent(&array->core, &extent, NULL) == MAPPED_OK
-               ? slice_readonly(array->owner, extent.bytes)
+               ? mapped_slice_readonly(extent.bytes)
                : mapped_region_readonly(array->core.slice.region);
 }
 
@@ -332,8 +332,7 @@ GETTER(array, readonly, READONLY_DOC,
 GETTER(array, closed, CLOSED_DOC,
        PyBool_FromLong(mapped_region_closed(array_of(self)->core.slice.region)))
 
-GETTER(array, region, REGION_DOC,
-       Py_NewRef((PyObject *)region_shown(array_of(self)->owner)))
+GETTER(array, region, REGION_DOC, Py_NewRef((PyObject *)array_of(self)->owner))
 
 GETTER(array, offset, "Where in the region the first item is, in bytes.",
        PyLong_FromSize_t(array_of(self)->core.slice.offset +

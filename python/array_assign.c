@@ -51,8 +51,6 @@ static int assign_element(const Array *array, size_t offset, PyObject *object)
     ValueStatus status = value_from(element, array->native, object, &value);
     if (status != VALUE_CONVERTED)
         return value_refuse(element, object, status);
-    if (require_writable(array->owner, ASSIGN) < 0)
-        return -1;
     if (mapped_set(array->core.slice, element, offset, value, &error) ==
         MAPPED_OK)
         return 0;
@@ -187,8 +185,6 @@ static int copy_items(const Array *array, const mapped_array *target,
             return -1;
         return raise_shapes(target, source->dimensions, source->shape);
     }
-    if (require_writable(array->owner, ASSIGN) < 0)
-        return -1;
     if (TRY_TWICE(copy_core(target, source, &error), &error))
         return 0;
     return raised_as_int(raise_in(
@@ -277,8 +273,6 @@ static int assign_scalar(const Array *array, const char *operation,
         item->kind == MAPPED_ITEM_ELEMENT
             ? element_store(item->element, array->native, object, value)
             : record_store(array->owner->state, item->record, object, value);
-    if (status == 0)
-        status = require_writable(array->owner, operation);
     if (status == 0)
         status = check_status(array->owner, operation,
                               fill_core(target, value, &error), &error);

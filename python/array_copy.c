@@ -18,8 +18,6 @@ int array_gather(Region *owner, const char *operation,
 int array_scatter(Region *owner, const mapped_array *array, const void *from)
 {
     mapped_error error;
-    if (require_writable(owner, ASSIGN) < 0)
-        return -1;
     Unlocked unlocked =
         unlocked_begin(array->slice.region, NULL, array_bytes(array));
     mapped_status status = unlocked_end_access(
@@ -58,8 +56,7 @@ static PyObject *bytes_in_order(PyObject *self)
     if (array_extent(array, "copy_to", &extent) < 0)
         return NULL;
     if (extent.is_contiguous && !mapped_region_device(extent.slice.region))
-        return slice_new(array->owner, extent.slice.offset,
-                         extent.slice.length);
+        return slice_new(array->owner, extent.slice);
     PyObject *bytes = array_tobytes(self, NULL);
     PyObject *slice =
         bytes == NULL ? NULL : module_wrap(array->owner->state->module, bytes);

@@ -140,8 +140,7 @@ static PyObject *atomic_store_with(PyObject *self, PyObject *const *values)
     mapped_error error;
     const Atomic *atomic = atomic_of(self);
     if (convert_operand(atomic, values[0], &value) < 0 ||
-        convert_order(values[1], &order) < 0 ||
-        require_writable(atomic->owned.owner, "store") < 0)
+        convert_order(values[1], &order) < 0)
         return NULL;
     if (mapped_atomic_store(&atomic->core, value, order, &error) != MAPPED_OK)
         return raise_of(atomic->owned.owner, &error);
@@ -159,8 +158,7 @@ static KEYWORD_METHOD(atomic_store, atomic_store_with, "store", 1, 2, "value",
     mapped_error error;
     const Atomic *atomic = atomic_of(self);
     if (convert_operand(atomic, values[0], &value) < 0 ||
-        convert_order(values[1], &order) < 0 ||
-        require_writable(atomic->owned.owner, "update") < 0)
+        convert_order(values[1], &order) < 0)
         return NULL;
     mapped_status status = mapped_atomic_update(&atomic->core, operation, value,
                                                 order, &before, &error);
@@ -202,8 +200,7 @@ static PyObject *atomic_compare_exchange_with(PyObject *self,
     const Atomic *atomic = atomic_of(self);
     if (convert_operand(atomic, values[0], &expected) < 0 ||
         convert_operand(atomic, values[1], &desired) < 0 ||
-        convert_order(values[2], &order) < 0 ||
-        require_writable(atomic->owned.owner, "compare_exchange") < 0)
+        convert_order(values[2], &order) < 0)
         return NULL;
     mapped_status status = mapped_atomic_compare_exchange(
         &atomic->core, expected, desired, order, &before, &error);
@@ -291,10 +288,10 @@ static METHOD_ONE(atomic___reduce_ex__)
     (void)argument;
     if (mapped_slice_check(word, &error) != MAPPED_OK)
         return raise_in(atomic->owned.owner, "pickle", &error);
-    return hand_over_reduced(atomic->owned.owner->state, "_atomic",
-                             Py_BuildValue("(Osn)", atomic->owned.owner,
-                                           atomic->core.element->name,
-                                           (Py_ssize_t)word.offset));
+    return hand_over_reduced(
+        atomic->owned.owner->state, "_atomic",
+        Py_BuildValue("(Nsn)", hand_over_memory(atomic->owned.owner, word),
+                      atomic->core.element->name, (Py_ssize_t)word.offset));
 }
 
 static PyMethodDef atomic_methods[] = {
@@ -313,7 +310,7 @@ static PyMethodDef atomic_methods[] = {
     {NULL, NULL, 0, NULL}};
 
 GETTER(atomic, region, REGION_DOC,
-       Py_NewRef((PyObject *)region_shown(atomic_of(self)->owned.owner)))
+       Py_NewRef((PyObject *)atomic_of(self)->owned.owner))
 GETTER(atomic, offset, "Where the word begins, in bytes of the region.",
        PyLong_FromSize_t(atomic_of(self)->core.word.offset))
 

@@ -118,8 +118,7 @@ struct Region {
     View view;
     mapped_error *pending_fault; /* what the next check() or close() raises */
     State *state;
-    Region *original; /* of a read-only twin, which shares its core; or NULL */
-    PyObject *name;   /* the path or descriptor as given, or None */
+    PyObject *name;        /* the path or descriptor as given, or None */
     Py_ssize_t released;   /* references of Slices after their release() */
     bool is_wrap;          /* made by wrap(), so it can be part of a cycle */
     bool is_released;      /* what Slices are of after their release() */
@@ -140,7 +139,7 @@ typedef struct Owned {
 PyObject *owned_new(PyTypeObject *type, Region *owner);
 
 /* The same, called with the arguments of the type's constructor: a Region or
- * Slice that can be written, whose bytes are `*span`. */
+ * Slice, whose bytes are `*span`. */
 PyObject *owned_create(PyTypeObject *type, const char *name,
                        PyObject *arguments, PyObject *keywords,
                        mapped_slice *span);
@@ -185,24 +184,6 @@ TYPES(SPEC_DECLARATION)
 Region *region_new(State *state, PyObject *name);
 void region_end_wrap(void *region); /* the hook of a wrapped region */
 
-/* A read-only twin of the Region: what it owns views the same memory and writes
- * nothing. Returns a reference. */
-Region *region_twin(Region *owner);
-
-/* The Region that scripts see: the original of a twin. */
-static inline Region *region_shown(Region *owner)
-{
-    return owner->original != NULL ? owner->original : owner;
-}
-
-/* Raises TypeError and returns -1 for what a twin owns. */
-int require_writable(Region *owner, const char *operation);
-
-static inline bool slice_readonly(const Region *owner, mapped_slice slice)
-{
-    return owner->original != NULL || mapped_slice_readonly(slice);
-}
-
 /* Gives the wrapped buffer back if the core has said that it needs it no more,
  * as after the last export of a closed region. Runs the code of others. */
 void region_release_wrap(Region *self);
@@ -210,7 +191,7 @@ void region_release_wrap(Region *self);
 /* Closes a Region that no script has, if its memory isn't exported. */
 void region_close_unused(Region *self);
 
-PyObject *slice_new(Region *owner, size_t offset, size_t length);
+PyObject *slice_new(Region *owner, mapped_slice slice);
 PyObject *slice_all(PyObject *parent); /* parent[:] */
 PyObject *slice_of(const Extent *extent);
 void slice_free_memory(State *state);

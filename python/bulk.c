@@ -152,8 +152,7 @@ PyObject *view_fill(PyObject *self, PyObject *argument)
     uint8_t byte;
     mapped_error error;
     if (convert_byte(argument, &byte) < 0 ||
-        require_open(view_owner(self), "fill") < 0 ||
-        require_writable(view_owner(self), "fill") < 0)
+        require_open(view_owner(self), "fill") < 0)
         return NULL;
     mapped_slice span = view_span(self);
     Unlocked unlocked = unlocked_begin(span.region, NULL, span.length);
@@ -175,8 +174,7 @@ static PyObject *view_move_with(PyObject *self, PyObject *const *values)
     mapped_error error;
     if (convert_offset(values[0], &to) < 0 ||
         convert_offset(values[1], &from) < 0 ||
-        convert_size(values[2], "n", &n) < 0 ||
-        require_writable(view_owner(self), "move") < 0)
+        convert_size(values[2], "n", &n) < 0)
         return NULL;
     mapped_slice span = view_span(self);
     if (offset_place(view_owner(self), span.length, &to) < 0 ||

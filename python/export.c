@@ -95,7 +95,7 @@ int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
     if (data == NULL)
         return -1;
     buffer->buf = data + extent->first;
-    buffer->readonly = slice_readonly(extent->owner, extent->slice);
+    buffer->readonly = mapped_slice_readonly(extent->slice);
     buffer->suboffsets = NULL;
     if (fit_to_request(buffer, flags) < 0) {
         end_unused_export(buffer->internal);
@@ -112,9 +112,8 @@ int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
     if (data == NULL)
         return -1;
     mapped_export *new_export = buffer->internal;
-    int status =
-        PyBuffer_FillInfo(buffer, self, data, (Py_ssize_t)slice.length,
-                          slice_readonly(view_owner(self), slice), flags);
+    int status = PyBuffer_FillInfo(buffer, self, data, (Py_ssize_t)slice.length,
+                                   mapped_slice_readonly(slice), flags);
     buffer->internal = new_export; /* PyBuffer_FillInfo has cleared it. */
     if (status < 0)
         end_unused_export(new_export);

@@ -12,7 +12,6 @@
 static void set_pending(Region *owner, const mapped_error *error)
 {
     mapped_error *none = NULL;
-    owner = region_shown(owner);
     mapped_error *fault = PyMem_Malloc(sizeof *fault);
     if (fault == NULL)
         return;

@@ -239,8 +239,7 @@ static PyObject *write_source(PyObject *self, const Source *source)
     if (require_usable(self, "write") < 0)
         return NULL;
     size_t room = cursor_rest(self).length;
-    if (slice_readonly(view_owner(cursor_of(self)->view),
-                       view_span(cursor_of(self)->view)))
+    if (mapped_slice_readonly(view_span(cursor_of(self)->view)))
         return refuse(self, "write", "the memory is read-only");
     if (source->length > room) {
         raise_room(cursor_owner(self), "write", source->length, room);
@@ -357,9 +356,8 @@ static KEYWORD_METHOD(file_seek, file_seek_with, "seek", 1, 2, "offset",
             PLAIN_METHOD(writable,
                          "writable($self, /)\n--\n\n"
                          "Return whether the memory can be written.",
-                         PyBool_FromLong(
-                             !slice_readonly(view_owner(cursor_of(self)->view),
-                                             view_span(cursor_of(self)->view))))
+                         PyBool_FromLong(!mapped_slice_readonly(
+                             view_span(cursor_of(self)->view))))
                 PLAIN_METHOD(isatty, "isatty($self, /)\n--\n\nReturn False.",
                              Py_NewRef(Py_False))
                     PLAIN_METHOD(flush,
@@ -434,10 +432,9 @@ static PyObject *file_repr(PyObject *self)
 GETTER(file, closed, "True once the file or the region was closed.",
        PyBool_FromLong(is_closed(self)))
 GETTER(file, mode, "'rb+', or 'rb' if a byte of it can't be written.",
-       PyUnicode_FromString(slice_readonly(view_owner(cursor_of(self)->view),
-                                           view_span(cursor_of(self)->view))
-                                ? "rb"
-                                : "rb+"))
+       PyUnicode_FromString(
+           mapped_slice_readonly(view_span(cursor_of(self)->view)) ? "rb"
+                                                                   : "rb+"))
 GETTER(file, name, "The name of the Region: a path, a descriptor or None.",
        Py_NewRef(cursor_owner(self)->name))
 

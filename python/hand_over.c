@@ -131,8 +131,6 @@ static PyObject *reduce_region(Region *region)
         return error.status == MAPPED_UNSUPPORTED
                    ? refuse("pickle", (PyObject *)region, error.operation)
                    : raise_in(region, "pickle", &error);
-    if (region->original != NULL)
-        origin.mode = MAPPED_MODE_READ;
     PyObject *numbers = numbers_of(&origin);
     PyObject *reduced;
     if (origin.kind == MAPPED_ORIGIN_DESCRIPTOR)
@@ -145,6 +143,15 @@ static PyObject *reduce_region(Region *region)
                 : Py_BuildValue("(NO)", path_of(region, &origin), numbers));
     Py_XDECREF(numbers);
     return reduced;
+}
+
+PyObject *hand_over_memory(Region *owner, mapped_slice slice)
+{
+    if (slice.readonly == 0)
+        return Py_NewRef((PyObject *)owner);
+    slice.length += slice.offset;
+    slice.offset = 0;
+    return slice_new(owner, slice);
 }
 
 const char view___reduce_ex___doc[] = REDUCE_DOC;
@@ -160,9 +167,10 @@ METHOD_ONE(view___reduce_ex__)
     if (mapped_slice_check(span, &error) != MAPPED_OK)
         return raise_in(owner, "pickle", &error);
     return hand_over_reduced(owner->state, "_slice",
-                             Py_BuildValue("(Onn)", owner,
+                             Py_BuildValue("(Onnn)", owner,
                                            (Py_ssize_t)span.offset,
-                                           (Py_ssize_t)span.length));
+                                           (Py_ssize_t)span.length,
+                                           (Py_ssize_t)(span.readonly != 0)));
 }
 
 /* Returns the Layout of records; or the letter of a native code, which has
@@ -192,8 +200,8 @@ METHOD_ONE(array___reduce_ex__)
         return NULL;
     return hand_over_reduced(
         extent.owner->state, "_array",
-        Py_BuildValue("(ONnnnNN)", extent.owner, item_type(array),
-                      (Py_ssize_t)extent.slice.offset,
+        Py_BuildValue("(NNnnnNN)", hand_over_memory(extent.owner, extent.slice),
+                      item_type(array), (Py_ssize_t)extent.slice.offset,
                       (Py_ssize_t)extent.slice.length, extent.first,
                       attribute(self, "shape"), attribute(self, "strides")));
 }
@@ -207,10 +215,11 @@ METHOD_ONE(record___reduce_ex__)
     (void)argument;
     if (mapped_slice_check(record->slice, &error) != MAPPED_OK)
         return raise_in(record->owned.owner, "pickle", &error);
-    return hand_over_reduced(record->owned.owner->state, "_record",
-                             Py_BuildValue("(OOn)", record->owned.owner,
-                                           record->layout,
-                                           (Py_ssize_t)record->slice.offset));
+    return hand_over_reduced(
+        record->owned.owner->state, "_record",
+        Py_BuildValue("(NOn)",
+                      hand_over_memory(record->owned.owner, record->slice),
+                      record->layout, (Py_ssize_t)record->slice.offset));
 }
 
 const char layout___reduce_ex___doc[] =
@@ -343,6 +352,14 @@ static PyObject *hand_over__open(PyObject *self, PyObject *arguments)
     return NULL;
 }
 
+static int require_memory(const State *state, PyObject *object)
+{
+    return is_view(state, object)
+               ? 0
+               : raised_as_int(raise_kind(
+                     "memory is handed over in a Region or Slice", object));
+}
+
 /* Sets `*slice` and returns the Region that it belongs to, which must be of
  * this module; or NULL with an exception. */
 static Region *read_slice(const State *state, PyObject *object,
@@ -350,8 +367,8 @@ static Region *read_slice(const State *state, PyObject *object,
                           mapped_slice *slice)
 {
     mapped_error error;
-    if (!Py_IS_TYPE(object, state->region))
-        return raise_kind("memory is handed over in a Region", object);
+    if (require_memory(state, object) < 0)
+        return NULL;
     Region *owner = view_owner(object);
     if (mapped_slice_sub(view_span(object), (size_t)offset_length[0],
                          (size_t)offset_length[1], slice, &error) != MAPPED_OK)
@@ -360,18 +377,21 @@ static Region *read_slice(const State *state, PyObject *object,
 }
 
 static const char hand_over__slice_doc[] =
-    PyDoc_STR("_slice($module, region, offset, length, /)\n--\n\n"
+    PyDoc_STR("_slice($module, region, offset, length, readonly=0, /)\n--\n\n"
               "Return a Slice that has been handed over.");
 
 static PyObject *hand_over__slice(PyObject *self, PyObject *arguments)
 {
     PyObject *object;
-    Py_ssize_t range[2];
+    Py_ssize_t range[2], readonly = 0;
     mapped_slice slice;
-    if (!PyArg_ParseTuple(arguments, "Onn", &object, &range[0], &range[1]))
+    if (!PyArg_ParseTuple(arguments, "Onn|n", &object, &range[0], &range[1],
+                          &readonly))
         return NULL;
     Region *owner = read_slice(PyModule_GetState(self), object, range, &slice);
-    return owner == NULL ? NULL : slice_new(owner, slice.offset, slice.length);
+    if (owner != NULL && readonly != 0)
+        slice = mapped_slice_toreadonly(slice);
+    return owner == NULL ? NULL : slice_new(owner, slice);
 }
 
 /* Returns the element for what item_type has written, which isn't a Layout. */
@@ -492,14 +512,14 @@ static const char hand_over__atomic_doc[] =
 static PyObject *hand_over__atomic(PyObject *self, PyObject *arguments)
 {
     const State *state = PyModule_GetState(self);
-    PyObject *region, *type;
+    PyObject *object, *type;
     Py_ssize_t offset;
     char native;
-    if (!PyArg_ParseTuple(arguments, "O!On", state->region, &region, &type,
-                          &offset))
+    if (!PyArg_ParseTuple(arguments, "OOn", &object, &type, &offset) ||
+        require_memory(state, object) < 0)
         return NULL;
     const mapped_element *element = read_element(state, type, &native);
-    return element == NULL ? NULL : atomic_new(region, element, (size_t)offset);
+    return element == NULL ? NULL : atomic_new(object, element, (size_t)offset);
 }
 
 static const char hand_over__layout_doc[] =

@@ -9,6 +9,11 @@
 PyObject *hand_over_reduced(const State *state, const char *function,
                             PyObject *arguments);
 
+/* What the memory of a slice travels in: its Region or, for one to read only,
+ * a Slice to read only that begins where the Region does. Returns a reference.
+ */
+PyObject *hand_over_memory(Region *owner, mapped_slice slice);
+
 #define REDUCE_DOC                                                           \
     PyDoc_STR("__reduce_ex__($self, protocol, /)\n--\n\n"                    \
               "Reduce to what it is made from again, for pickle: memory\n"   \

@@ -21,13 +21,13 @@ static bool has_mode(const Region *owner, mapped_mode mode)
 }
 
 /* Why a region can't be written. A shared lock needs no right to write. */
-static const char *hint_readonly(const Region *owner, const char *operation)
+static const char *hint_readonly(const Region *owner, const mapped_error *error)
 {
     if (owner->name != Py_None && has_mode(owner, MAPPED_MODE_READ))
-        return strcmp(operation, "lock") == 0
+        return strcmp(error->operation, "lock") == 0
                    ? "open it with mode \"r+\", or give shared=True"
                    : "open it with mode \"r+\" to write";
-    if (owner->original != NULL)
+    if (error->limit == MAPPED_READONLY_SLICE)
         return "it is of toreadonly()";
     if (owner->is_wrap)
         return "a bytearray can be written, bytes can't";
@@ -73,7 +73,7 @@ static const char *hint_of_region(const Region *owner,
     case MAPPED_CLOSED:
         return owner->is_released ? "the slice is released" : NULL;
     case MAPPED_READONLY:
-        return hint_readonly(owner, error->operation);
+        return hint_readonly(owner, error);
     case MAPPED_UNSUPPORTED:
         return hint_unsupported(owner, error->operation);
     case MAPPED_BUSY:

@@ -68,29 +68,20 @@ const char array_toreadonly_doc[] = PyDoc_STR(READ_ONLY_DOC);
 
 METHOD_NONE(view_toreadonly)
 {
-    if (require_open(view_owner(self), "toreadonly") < 0)
-        return NULL;
-    mapped_slice span = view_span(self);
-    Region *twin = region_twin(view_owner(self));
-    if (twin == NULL)
-        return NULL;
-    PyObject *made = slice_new(twin, span.offset, span.length);
-    Py_DECREF((PyObject *)twin);
-    return made;
+    Region *owner = view_owner(self);
+    return require_open(owner, "toreadonly") < 0
+               ? NULL
+               : slice_new(owner, mapped_slice_toreadonly(view_span(self)));
 }
 
 METHOD_NONE(array_toreadonly)
 {
     const Array *array = array_of(self);
-    Region *twin = require_open(array->owner, "toreadonly") < 0
-                       ? NULL
-                       : region_twin(array->owner);
-    if (twin == NULL)
-        return NULL;
-    PyObject *made =
-        array_make(twin, array->layout, array->native, &array->core);
-    Py_DECREF((PyObject *)twin);
-    return made;
+    mapped_array core = array->core;
+    core.slice = mapped_slice_toreadonly(core.slice);
+    return require_open(array->owner, "toreadonly") < 0
+               ? NULL
+               : array_make(array->owner, array->layout, array->native, &core);
 }
 
 const char items_cast_doc[] = PyDoc_STR(
@@ -214,7 +205,6 @@ ATTRIBUTE(view_obj)
     Region *owner = array_described(self, &array);
     if (owner == NULL)
         return NULL;
-    owner = region_shown(owner);
     PyObject *wrapped = owner->wrap_buffer.obj;
     return Py_NewRef(wrapped != NULL ? wrapped : (PyObject *)owner);
 }

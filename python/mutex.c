@@ -169,7 +169,10 @@ static METHOD_ONE(mutex___reduce_ex__)
     (void)argument;
     if (require_open(owner, "pickle") < 0)
         return NULL;
-    PyObject *slice = slice_new(owner, mutex_of(self)->offset, MUTEX_BYTES);
+    const mapped_slice word = {.region = core_of((PyObject *)owner),
+                               .offset = mutex_of(self)->offset,
+                               .length = MUTEX_BYTES};
+    PyObject *slice = slice_new(owner, word);
     return slice == NULL ? NULL : Py_BuildValue("(O(N))", Py_TYPE(self), slice);
 }
 

@@ -168,8 +168,7 @@ static int write_all(PyObject *self, const mapped_fields *fields,
     mapped_slice span = view_span(self);
     mapped_item item = mapped_item_of_record(fields);
     mapped_error error;
-    if (format_offset(owner, "pack", span.length, fields->size, &offset) < 0 ||
-        require_writable(owner, "pack") < 0)
+    if (format_offset(owner, "pack", span.length, fields->size, &offset) < 0)
         return -1;
     if (mapped_item_write(span, &item, (size_t)offset, from, &error) ==
         MAPPED_OK)

@@ -67,9 +67,7 @@ const char view_discard_doc[] = PyDoc_STR(
 
 PyObject *view_discard(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    return require_writable(view_owner(self), "discard") < 0
-               ? NULL
-               : run(self, "discard", mapped_discard);
+    return run(self, "discard", mapped_discard);
 }
 
 const char view_revert_doc[] = PyDoc_STR(
@@ -82,9 +80,7 @@ const char view_revert_doc[] = PyDoc_STR(
 
 PyObject *view_revert(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    return require_writable(view_owner(self), "revert") < 0
-               ? NULL
-               : run(self, "revert", mapped_revert);
+    return run(self, "revert", mapped_revert);
 }
 
 const char view_flush_doc[] = PyDoc_STR(
@@ -188,8 +184,7 @@ PyObject *view_protect(PyObject *self, PyObject *argument)
 {
     mapped_mode mode;
     mapped_error error;
-    if (convert_protection(argument, &mode) < 0 ||
-        require_writable(view_owner(self), "protect") < 0)
+    if (convert_protection(argument, &mode) < 0)
         return NULL;
     if (TRY_TWICE(protect_core(view_span(self), mode, &error), &error))
         Py_RETURN_NONE;

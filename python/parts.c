@@ -112,8 +112,7 @@ static PyObject *next_far(PartsIterator *self)
         self->parts = parts;
         self->splits--;
     }
-    return has_part ? slice_new(self->owned.owner, part.offset, part.length)
-                    : NULL;
+    return has_part ? slice_new(self->owned.owner, part) : NULL;
 }
 
 /* The last part, after as many splits as were asked for. */
@@ -127,7 +126,7 @@ static PyObject *next_rest(PartsIterator *self)
     if (mapped_slice_check(part, &error) != MAPPED_OK)
         return raise_in(self->owned.owner, "split", &error);
     self->parts = parts;
-    return slice_new(self->owned.owner, part.offset, part.length);
+    return slice_new(self->owned.owner, part);
 }
 
 static PyObject *parts_next(PartsIterator *self)
@@ -137,7 +136,7 @@ static PyObject *parts_next(PartsIterator *self)
         return next_rest(self);
     if (mapped_parts_try_next(&self->parts, UNLOCKED_BYTES, &part)) {
         self->splits--;
-        return slice_new(self->owned.owner, part.offset, part.length);
+        return slice_new(self->owned.owner, part);
     }
     return next_far(self);
 }
@@ -150,7 +149,7 @@ static PyObject *parts_new(Region *owner, const mapped_parts *parts,
         return NULL;
     self->parts = *parts;
     self->splits = splits;
-    self->rest = (mapped_slice){NULL, 0, 0};
+    self->rest = (mapped_slice){0};
     self->base = MAPPED_NOT_FOUND;
     mapped_needle_init(&self->needle, "", 0);
     return (PyObject *)self;
@@ -235,12 +234,12 @@ static void move_past_match(PartsIterator *self, mapped_slice rest, size_t base,
     size_t length = mapped_needle_length(&self->needle);
     size_t end = offset + (length > 0 ? length : 1);
     if (offset == MAPPED_NOT_FOUND || end > rest.length) {
-        self->rest = (mapped_slice){rest.region, rest.offset, 0};
+        self->rest.length = 0;
         self->base = MAPPED_NOT_FOUND;
         return;
     }
-    self->rest =
-        (mapped_slice){rest.region, rest.offset + end, rest.length - end};
+    self->rest.offset = rest.offset + end;
+    self->rest.length = rest.length - end;
     self->base = base + end;
 }
 

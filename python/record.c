@@ -126,8 +126,6 @@ int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
     if (room == NULL)
         return -1;
     int status = field_store(owner->state, field, value, room);
-    if (status == 0)
-        status = require_writable(owner, ASSIGN);
     if (status == 0 && mapped_item_write(slice, &field->item, field->offset,
                                          room, &error) != MAPPED_OK) {
         status = raised_as_int(raise_in(owner, ASSIGN, &error));

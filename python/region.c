@@ -12,10 +12,9 @@ Region *region_new(State *state, PyObject *name)
     self->view.weakrefs = NULL;
     self->view.owner = self;
     self->view.released = NULL;
-    self->view.slice = (mapped_slice){NULL, 0, 0};
+    self->view.slice = (mapped_slice){0};
     self->pending_fault = NULL;
     self->state = state;
-    self->original = NULL;
     Py_INCREF(state->module);
     self->name = Py_NewRef(name);
     self->released = 0;
@@ -28,31 +27,6 @@ Region *region_new(State *state, PyObject *name)
     return self;
 }
 
-Region *region_twin(Region *owner)
-{
-    if (owner->original != NULL)
-        return (Region *)Py_NewRef((PyObject *)owner);
-    Region *twin = region_new(owner->state, owner->name);
-    if (twin == NULL)
-        return NULL;
-    twin->original = (Region *)Py_NewRef((PyObject *)owner);
-    twin->view.slice.region = owner->view.slice.region;
-    twin->is_wrap = owner->is_wrap;
-    if (twin->is_wrap)
-        PyObject_GC_Track((PyObject *)twin);
-    return twin;
-}
-
-int require_writable(Region *owner, const char *operation)
-{
-    mapped_error error;
-    if (owner->original == NULL)
-        return 0;
-    mapped_error_set(&error, MAPPED_READONLY, operation);
-    mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
-    return raised_as_int(raise_of(owner, &error));
-}
-
 /* The core calls this hook in the middle of its own work. To release the buffer
  * may run the code of others, so that is left to region_release_wrap. */
 void region_end_wrap(void *context)
@@ -63,7 +37,6 @@ void region_end_wrap(void *context)
 
 void region_release_wrap(Region *self)
 {
-    self = region_shown(self);
     if (!self->wrap_ended || self->wrap_buffer.obj == NULL)
         return;
     self->wrap_ended = false;
@@ -102,11 +75,8 @@ static void region_free(Region *region)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)region);
     PyObject *module = region->state->module;
-    if (region->original == NULL) {
-        mapped_region_release(core_of((PyObject *)region));
-        region_release_wrap(region);
-    }
-    Py_XDECREF((PyObject *)region->original);
+    mapped_region_release(core_of((PyObject *)region));
+    region_release_wrap(region);
     PyMem_Free(region->pending_fault);
     Py_DECREF(region->name);
     PyObject_GC_Del(region);
@@ -166,20 +136,17 @@ static int region_traverse(PyObject *self, visitproc visit, void *arg)
     PyObject *wrapped = ((Region *)self)->wrap_buffer.obj;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Region *)self)->state->module);
-    Py_VISIT((PyObject *)((Region *)self)->original);
     if (((Region *)self)->wrap_traversed)
         Py_VISIT(wrapped);
     return 0;
 }
 
-/* Every cycle goes through the wrapped buffer, which a close gives back; the
- * twin of a Region leaves that to it. While our memory is exported the close
- * fails; but then the holder of the export is in the same cycle, and is
- * cleared too. */
+/* Every cycle goes through the wrapped buffer, which a close gives back. While
+ * our memory is exported the close fails; but then the holder of the export is
+ * in the same cycle, and is cleared too. */
 static int region_clear(PyObject *self)
 {
-    if (((Region *)self)->original == NULL)
-        (void)close_core((Region *)self, NULL);
+    (void)close_core((Region *)self, NULL);
     return 0;
 }
 

@@ -135,7 +135,7 @@ static int place_record(Ring *ring, Placing *placing, uint64_t deadline)
 /* The Slice is made before the record is reserved. */
 static PyObject *place(Ring *ring, Placing *placing, uint64_t deadline)
 {
-    PyObject *slice = slice_new(ring->owned.owner, 0, 0);
+    PyObject *slice = slice_new(ring->owned.owner, ring->core.slice);
     if (slice == NULL)
         return NULL;
     if (place_record(ring, placing, deadline) == 0) {
@@ -311,7 +311,7 @@ static METHOD_ONE(ring___reduce_ex__)
     (void)argument;
     if (require_open(owner, "pickle") < 0)
         return NULL;
-    PyObject *bytes = slice_new(owner, slice.offset, slice.length);
+    PyObject *bytes = slice_new(owner, slice);
     return bytes == NULL ? NULL : Py_BuildValue("(O(N))", Py_TYPE(self), bytes);
 }
 
@@ -377,7 +377,7 @@ GETTER(ring, senders_died, "How many died in the middle of a send.",
 GETTER(ring, receivers_died, "How many died in the middle of a receive.",
        receivers_died_of(self))
 GETTER(ring, region, REGION_DOC,
-       Py_NewRef((PyObject *)region_shown(ring_of(self)->owned.owner)))
+       Py_NewRef((PyObject *)ring_of(self)->owned.owner))
 GETTER(ring, offset, "Where in the region the ring begins, in bytes.",
        PyLong_FromSize_t(ring_of(self)->core.slice.offset))
 

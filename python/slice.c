@@ -25,7 +25,7 @@ void slice_free_memory(State *state)
         PyObject_GC_Del(state->free_slices[--state->free_slice_count]);
 }
 
-PyObject *slice_new(Region *owner, size_t offset, size_t length)
+PyObject *slice_new(Region *owner, mapped_slice slice)
 {
     /* The caller may lose the Region while this allocates. */
     Py_INCREF((PyObject *)owner);
@@ -38,9 +38,7 @@ PyObject *slice_new(Region *owner, size_t offset, size_t length)
     view->weakrefs = NULL;
     view->owner = owner;
     view->released = NULL;
-    view->slice.region = owner->view.slice.region;
-    view->slice.offset = offset;
-    view->slice.length = length;
+    view->slice = slice;
     if (owner->is_wrap)
         PyObject_GC_Track(self);
     return self;
@@ -50,7 +48,7 @@ PyObject *slice_of(const Extent *extent)
 {
     if (require_open(extent->owner, "wrap") < 0)
         return NULL;
-    return slice_new(extent->owner, extent->slice.offset, extent->slice.length);
+    return slice_new(extent->owner, extent->slice);
 }
 
 PyObject *slice_all(PyObject *parent)
@@ -139,9 +137,8 @@ static PyObject *slice_release(PyObject *self, PyObject *Py_UNUSED(nothing))
     view->released = owner;
     owner->released++;
     view->owner = closed;
-    view->slice = (mapped_slice){closed->view.slice.region, 0, 0};
-    if (owner->is_wrap && owner->original == NULL &&
-        Py_REFCNT((PyObject *)owner) == owner->released)
+    view->slice = closed->view.slice;
+    if (owner->is_wrap && Py_REFCNT((PyObject *)owner) == owner->released)
         region_close_unused(owner);
     Py_RETURN_NONE;
 }

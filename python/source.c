@@ -113,8 +113,6 @@ int source_store(const Source *source, Region *target, mapped_slice to,
                  size_t offset)
 {
     mapped_error error;
-    if (require_writable(target, source->operation) < 0)
-        return -1;
     Unlocked unlocked =
         unlocked_begin(to.region, source->slice.region, source->length);
     mapped_status status =

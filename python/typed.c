@@ -63,8 +63,7 @@ static PyObject *view_set_with(PyObject *self, PyObject *const *values)
     const mapped_element *element = code->element;
     ValueStatus status = value_from(element, code->native, values[2], &value);
     mapped_slice span = view_span(self);
-    if (require_writable(view_owner(self), "set") < 0 ||
-        offset_place(view_owner(self), span.length, &offset) < 0)
+    if (offset_place(view_owner(self), span.length, &offset) < 0)
         return NULL;
     if (status == VALUE_CONVERTED &&
         mapped_set(span, element, offset, value, &error) == MAPPED_OK)

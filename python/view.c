@@ -71,8 +71,6 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     mapped_error error;
     if (convert_index(key, &index) < 0 || convert_byte(value, &byte) < 0)
         return -1;
-    if (require_writable(view_owner(self), ASSIGN) < 0)
-        return -1;
     mapped_slice span = view_span(self);
     if (mapped_set_u8(span, offset_of(span, index), byte, &error) == MAPPED_OK)
         return 0;
@@ -115,7 +113,7 @@ static PyObject *slice_from_key(PyObject *self, PyObject *key)
     if (mapped_slice_sub(span, (size_t)start, length, &sub, &error) !=
         MAPPED_OK)
         return raise_of(view_owner(self), &error);
-    return slice_new(view_owner(self), sub.offset, sub.length);
+    return slice_new(view_owner(self), sub);
 }
 
 COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
@@ -213,7 +211,7 @@ static PyObject *view_slice_with(PyObject *self, PyObject *const *values)
         return NULL;
     if (mapped_slice_sub(span, offset, length, &sub, &error) != MAPPED_OK)
         return raise_of(view_owner(self), &error);
-    return slice_new(view_owner(self), sub.offset, sub.length);
+    return slice_new(view_owner(self), sub);
 }
 
 KEYWORD_METHOD(view_slice, view_slice_with, "slice", 2, 2, "offset", "length")
@@ -245,7 +243,7 @@ const char view_readonly_doc[] = PyDoc_STR(READONLY_DOC);
 
 PyObject *view_readonly(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(slice_readonly(view_owner(self), view_span(self)));
+    return PyBool_FromLong(mapped_slice_readonly(view_span(self)));
 }
 
 const char view_closed_doc[] = PyDoc_STR(CLOSED_DOC);
@@ -259,7 +257,7 @@ const char view_region_doc[] = PyDoc_STR(REGION_DOC);
 
 PyObject *view_region(PyObject *self, void *Py_UNUSED(closure))
 {
-    return Py_NewRef((PyObject *)region_shown(view_owner(self)));
+    return Py_NewRef((PyObject *)view_owner(self));
 }
 
 const char view_offset_doc[] =

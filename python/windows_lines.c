@@ -117,8 +117,7 @@ static PyObject *next_far(Lines *self)
         Region *previous = self->region;
         self->core = search.lines;
         self->region = (Region *)Py_NewRef((PyObject *)search.region);
-        result =
-            slice_new(search.region, search.line.offset, search.line.length);
+        result = slice_new(search.region, search.line);
         Py_XDECREF((PyObject *)previous);
     }
     Py_XDECREF((PyObject *)search.region);
@@ -133,7 +132,7 @@ static PyObject *lines_next(PyObject *object)
     if (windows_begin(self->windows) < 0)
         return NULL;
     if (mapped_windows_lines_try_next(&self->core, UNLOCKED_BYTES, &line))
-        result = slice_new(self->region, line.offset, line.length);
+        result = slice_new(self->region, line);
     else
         result = next_far(self);
     windows_end(self->windows);

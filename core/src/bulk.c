@@ -15,8 +15,8 @@ MAPPED__INLINE mapped_status check(mapped_slice slice, size_t offset, size_t n,
 {
     mapped_slice part;
     mapped_status status = mapped_slice_sub(slice, offset, n, &part, error);
-    if (status == MAPPED_OK && write && mapped_slice_readonly(part))
-        status = mapped_error_set(error, MAPPED_READONLY, "write");
+    if (status == MAPPED_OK && write)
+        status = mapped_slice_check_writable(part, error);
     return status;
 }
 
@@ -129,8 +129,9 @@ static mapped_status copy_pieces(write_function *write, mapped_slice to,
     for (size_t i = 0; i < pieces && status == MAPPED_OK; i++) {
         size_t at = PIECE * (backwards ? pieces - 1 - i : i);
         size_t left = from.length - at;
-        const mapped_slice piece = {from.region, from.offset + at,
-                                    left < PIECE ? left : PIECE};
+        const mapped_slice piece = {.region = from.region,
+                                    .offset = from.offset + at,
+                                    .length = left < PIECE ? left : PIECE};
         status = copy_piece(write, to, offset + at, piece, error);
     }
     return status;
@@ -242,7 +243,7 @@ static mapped_status append(mapped_region *region, const void *data, size_t n,
     size_t own = SIZE_MAX; /* where in the region the data is */
     if (region != NULL)
         own = (size_t)((uintptr_t)data - (uintptr_t)region->base_);
-    const mapped_slice source = {region, own, n};
+    const mapped_slice source = {region, own, n, 0};
     if (own < mapped_region_length(region))
         return mapped_region_append_slice(region, source, error);
     if (n > 0 && n <= MAPPED__SHORT)

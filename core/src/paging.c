@@ -293,6 +293,8 @@ static mapped_status revert_pages(mapped_slice slice, mapped_error *error)
 mapped_status mapped_revert(mapped_slice slice, mapped_error *error)
 {
     mapped_status status = mapped__paging_check(slice, "revert", error);
+    if (status == MAPPED_OK && slice.readonly != 0)
+        status = mapped_slice_check_writable(slice, error);
     if (status == MAPPED_OK &&
         mapped_region_mode(slice.region) != MAPPED_MODE_COPY)
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
@@ -310,6 +312,8 @@ mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,
         mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE
             ? mapped_error_set(error, MAPPED_ARGUMENT, "protect: mode")
             : mapped_slice_check(slice, error);
+    if (status == MAPPED_OK && slice.readonly != 0)
+        status = mapped_slice_check_writable(slice, error);
     if (status == MAPPED_OK)
         status = mode == MAPPED_MODE_READ
                      ? mapped__region_protect(self, start, end, error)

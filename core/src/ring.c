@@ -218,10 +218,10 @@ static mapped_status ring_at(mapped_ring *ring, mapped_error *error)
 {
     unsigned char *header;
     const mapped_slice slice = ring->slice;
-    mapped_status status = mapped_slice_enter_write(
-        slice, 0, RECORDS_AT + LEAST_CAPACITY, &header, error);
+    mapped_status status = mapped_slice_check_writable(slice, error);
     if (status == MAPPED_OK)
-        status = mapped_slice_check_writable(slice, error);
+        status = mapped_slice_enter_write(slice, 0, RECORDS_AT + LEAST_CAPACITY,
+                                          &header, error);
     if (status != MAPPED_OK)
         return status;
     if (mapped_region_device(slice.region))

@@ -234,8 +234,9 @@ static mapped_slice take_record(mapped_ring_hold *hold, place at, size_t n)
     const mapped_slice slice = hold->ring.slice;
     hold->position_ = mapped__ring_advance(
         &hold->ring, at.position, RECORD_HEADER + mapped__ring_padded(n));
-    return (mapped_slice){
-        slice.region, slice.offset + RECORDS_AT + RECORD_HEADER + at.index, n};
+    return (mapped_slice){slice.region,
+                          slice.offset + RECORDS_AT + RECORD_HEADER + at.index,
+                          n, 0};
 }
 
 static uint64_t room(const mapped_ring_hold *hold)

@@ -7,7 +7,7 @@
 
 mapped_slice mapped__region_slice_slow(mapped_region *region)
 {
-    mapped_slice whole = {region, 0, mapped_region_length(region)};
+    mapped_slice whole = {region, 0, mapped_region_length(region), 0};
     return whole;
 }
 
@@ -54,6 +54,7 @@ mapped_status mapped__slice_sub_slow(mapped_slice slice, size_t offset,
     sub->region = slice.region;
     sub->offset = slice.offset + offset;
     sub->length = length;
+    sub->readonly = slice.readonly;
     return MAPPED_OK;
 }
 
@@ -66,8 +67,18 @@ bool mapped_slice_readonly(mapped_slice slice)
 {
     size_t max_length = SIZE_MAX - slice.offset;
     size_t length = slice.length < max_length ? slice.length : max_length;
-    return mapped__region_readonly_at(slice.region, slice.offset,
+    return slice.readonly != 0 ||
+           mapped__region_readonly_at(slice.region, slice.offset,
                                       slice.offset + length);
+}
+
+static mapped_status refuse_write(mapped_slice slice, mapped_error *error)
+{
+    const mapped_error_range reason = {
+        .limit = slice.readonly != 0 ? MAPPED_READONLY_SLICE : 0};
+    mapped_error_set_range(error, MAPPED_READONLY, "slice", reason);
+    return mapped__region_report_error(slice.region, "slice", MAPPED_READONLY,
+                                       error);
 }
 
 mapped_status mapped_slice_check_writable(mapped_slice slice,
@@ -75,7 +86,7 @@ mapped_status mapped_slice_check_writable(mapped_slice slice,
 {
     mapped_status status = mapped_slice_check(slice, error);
     if (status == MAPPED_OK && mapped_slice_readonly(slice))
-        status = refuse(slice, MAPPED_READONLY, error);
+        status = refuse_write(slice, error);
     return status;
 }
 
@@ -116,9 +127,10 @@ mapped_status mapped__slice_enter_write_slow(mapped_slice slice, size_t offset,
     unsigned char *found;
     mapped_status status =
         mapped__slice_enter_slow(slice, offset, n, &found, error);
-    const mapped_slice written = {slice.region, slice.offset + offset, n};
+    const mapped_slice written = {slice.region, slice.offset + offset, n,
+                                  slice.readonly};
     if (status == MAPPED_OK && mapped_slice_readonly(written))
-        status = refuse(slice, MAPPED_READONLY, error);
+        status = refuse_write(slice, error);
     if (status == MAPPED_OK)
         *p = found;
     return status;

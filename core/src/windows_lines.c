@@ -10,14 +10,14 @@ void mapped_windows_lines_init(mapped_windows_lines *lines,
                                const mapped_windows *windows, bool keep)
 {
     *lines = (mapped_windows_lines){.windows_ = windows};
-    mapped_parts_lines(&lines->parts_, (mapped_slice){NULL, 0, 0}, keep);
+    mapped_parts_lines(&lines->parts_, (mapped_slice){0}, keep);
 }
 
 void mapped_windows_lines_deinit(mapped_windows_lines *lines)
 {
     mapped_region_release(lines->region_);
     lines->region_ = NULL;
-    lines->parts_.rest_ = (mapped_slice){NULL, 0, 0};
+    lines->parts_.rest_ = (mapped_slice){0};
 }
 
 /* A line was taken from the rest, which was `before` bytes long. */

@@ -129,6 +129,8 @@ static void in_bulk(mapped_slice slice)
     assert(order < 0);
     must(mapped_compare(part, slice, &order, &error));
     assert(order < 0); /* the shorter comes first */
+    part = mapped_slice_toreadonly(part);
+    assert(mapped_fill(part, 0, &error) == MAPPED_READONLY);
     must(mapped_fill(slice, 0, &error));
 }
 

@@ -164,7 +164,7 @@ static size_t copied; /* how many bytes a copy is */
 
 static size_t copy(size_t count)
 {
-    const mapped_slice from = {slice.region, slice.offset, copied};
+    const mapped_slice from = {slice.region, slice.offset, copied, 0};
     for (size_t i = 0; i < count; i++)
         require(mapped_copy(other, 0, from, NULL) == MAPPED_OK);
     return 0;

@@ -14,7 +14,8 @@ static mapped_ring ring;
 static inline mapped_status attach(size_t offset, size_t length,
                                    mapped_ring *made, mapped_error *error)
 {
-    return mapped_ring_at((mapped_slice){region, offset, length}, made, error);
+    return mapped_ring_at((mapped_slice){region, offset, length, 0}, made,
+                          error);
 }
 
 static inline void make_zero(void)

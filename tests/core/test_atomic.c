@@ -21,7 +21,7 @@ static const mapped_element *row(const char *name)
 static mapped_atomic word_at(mapped_slice slice, const char *name,
                              size_t offset)
 {
-    mapped_atomic atomic = {{NULL, 0, 0}, NULL};
+    mapped_atomic atomic = {{0}, NULL};
     CHECK_STATUS(mapped_atomic_at(slice, row(name), offset, &atomic, NULL),
                  MAPPED_OK);
     return atomic;

@@ -99,7 +99,7 @@ static void test_ring_of_another_kind_is_refused(void)
 static void test_ring_has_needs(void)
 {
     mapped_error error = MAPPED_ERROR_INIT;
-    const mapped_ring none = {.slice = {NULL, 0, 0}};
+    const mapped_ring none = {.slice = {0}};
     mapped_ring_hold hold;
     mapped_ring_state state;
     make_zero();
@@ -126,7 +126,7 @@ static void test_ring_has_needs(void)
 static void protect(size_t offset, size_t length, mapped_mode mode)
 {
     CHECK_STATUS(
-        mapped_protect((mapped_slice){region, offset, length}, mode, NULL),
+        mapped_protect((mapped_slice){region, offset, length, 0}, mode, NULL),
         MAPPED_OK);
 }
 

@@ -441,7 +441,7 @@ static void test_parts_empty_separator_is_refused(void)
 static void test_parts_end_with_the_region(void)
 {
     mapped_parts parts;
-    mapped_slice part = {NULL, 0, 0};
+    mapped_slice part = {0};
     bool more = true;
     mapped_region *region = memory_region(10);
     mapped_parts_lines(&parts, mapped_region_slice(region), false);
@@ -466,7 +466,7 @@ static void test_parts_lines(void)
 static void test_parts_near(void)
 {
     mapped_parts parts;
-    mapped_slice part = {NULL, 0, 0};
+    mapped_slice part = {0};
     mapped_region *region = memory_wrap((void *)"ab\ncdefgh\ni", 11, true);
     mapped_parts_lines(&parts, mapped_region_slice(region), true);
     CHECK(!mapped_parts_try_next(&parts, 2, &part));

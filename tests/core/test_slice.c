@@ -11,7 +11,7 @@ static const size_t huge[] = {SIZE_MAX,         SIZE_MAX - 1,
 static void check_sub_refused(mapped_slice slice, size_t offset, size_t length,
                               mapped_status expected)
 {
-    mapped_slice part = {NULL, 11, 22};
+    mapped_slice part = {NULL, 11, 22, 0};
     mapped_error error = MAPPED_ERROR_INIT;
     CHECK_STATUS(mapped_slice_sub(slice, offset, length, &part, &error),
                  expected);
@@ -302,6 +302,123 @@ static void test_block_of_no_bytes_has_no_elements(void)
     mapped_region_release(region);
 }
 
+/* Calls every function that changes one word, as an atomic. */
+static void check_no_word_is_stored(mapped_slice slice)
+{
+    const mapped_element *u32 =
+        mapped_element_find(MAPPED_KIND_UNSIGNED, 4, false);
+    const mapped_order order = MAPPED_ORDER_SEQ_CST;
+    const mapped_value zero = {.u = 0}, one = {.u = 1};
+    mapped_atomic word = {{0}, NULL};
+    mapped_mutex mutex;
+    mapped_value found = one;
+    CHECK_STATUS(mapped_atomic_at(slice, u32, 0, &word, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_atomic_load(&word, order, &found, NULL), MAPPED_OK);
+    CHECK_UINT(found.u, 0);
+    CHECK_STATUS(mapped_atomic_store(&word, one, order, NULL), MAPPED_READONLY);
+    for (int i = MAPPED_ATOMIC_EXCHANGE; i <= MAPPED_ATOMIC_XOR; i++)
+        CHECK_STATUS(mapped_atomic_update(&word, (mapped_atomic_operation)i,
+                                          one, order, NULL, NULL),
+                     MAPPED_READONLY);
+    CHECK_STATUS(
+        mapped_atomic_compare_exchange(&word, zero, one, order, NULL, NULL),
+        MAPPED_READONLY);
+    CHECK_STATUS(mapped_mutex_at(slice, &mutex, NULL), MAPPED_READONLY);
+}
+
+/* And every function that stores items. */
+static void check_no_item_is_stored(mapped_slice slice)
+{
+    static const mapped_fields_source source = {
+        .dialect = MAPPED_DIALECT_PACK, .text = "=I4", .length = 3};
+    const mapped_element *u32 =
+        mapped_element_find(MAPPED_KIND_UNSIGNED, 4, false);
+    const mapped_item item = mapped_item_of(u32);
+    const mapped_value one = {.u = 1};
+    unsigned char bytes[400];
+    mapped_array array = {.slice = slice, .item = item, .dimensions = 1};
+    ptrdiff_t count = -1, stride = 4;
+    mapped_field_value value = {.data = bytes};
+    const mapped_field_values values = {&value, 1, 1};
+    mapped_cursor cursor = {0};
+    mapped_fields *fields;
+    memset(bytes, 1, sizeof bytes);
+    array.shape = &count;
+    array.strides = &stride;
+    CHECK_STATUS(mapped_array_cover(&array, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_array_scatter(&array, bytes, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_array_fill(&array, bytes, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_array_copy(&array, &array, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_item_write(slice, &item, 0, bytes, NULL),
+                 MAPPED_READONLY);
+    CHECK_STATUS(mapped_set(slice, u32, 0, one, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_set_u8(slice, 0, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_set_f64be(slice, 0, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_fields_compile(&source, &fields, NULL), MAPPED_OK);
+    CHECK(mapped_fields_next(fields, &cursor, &value));
+    cursor = (mapped_cursor){0};
+    CHECK_STATUS(mapped_fields_pack(fields, slice, &cursor, &values, NULL),
+                 MAPPED_READONLY);
+    mapped_fields_release(fields);
+}
+
+/* And those that change bytes. */
+static void check_nothing_is_stored(mapped_slice slice)
+{
+    unsigned char *p = NULL;
+    mapped_ring ring;
+    mapped_error error = MAPPED_ERROR_INIT;
+    CHECK(mapped_slice_readonly(slice));
+    CHECK_STATUS(mapped_slice_check(slice, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_slice_check_writable(slice, &error), MAPPED_READONLY);
+    CHECK_UINT(error.limit, MAPPED_READONLY_SLICE);
+    CHECK_STATUS(mapped_slice_enter_write(slice, 0, 1, &p, NULL),
+                 MAPPED_READONLY);
+    CHECK(p == NULL);
+    CHECK_STATUS(mapped_write(slice, 0, "ab", 2, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_write(slice, 0, "", 0, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_copy(slice, 0, slice, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_move(slice, 0, 1, 1, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_fill(slice, 1, &error), MAPPED_READONLY);
+    CHECK_UINT(error.limit, MAPPED_READONLY_SLICE);
+    CHECK_STATUS(mapped_ring_at(slice, &ring, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_discard(slice, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_revert(slice, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_protect(slice, MAPPED_MODE_READ, NULL),
+                 MAPPED_READONLY);
+    CHECK_STATUS(mapped_protect(slice, MAPPED_MODE_READ_WRITE, NULL),
+                 MAPPED_READONLY);
+    check_no_word_is_stored(slice);
+    check_no_item_is_stored(slice);
+}
+
+static void test_slice_to_read_only_stores_nothing(void)
+{
+    mapped_region *region = memory_region(400);
+    const mapped_slice all = mapped_region_slice(region);
+    const mapped_slice fixed = mapped_slice_toreadonly(all);
+    mapped_slice part;
+    mapped_export made;
+    uint8_t byte = 0;
+    CHECK_STATUS(mapped_fill(all, 0, NULL), MAPPED_OK);
+    CHECK(!mapped_slice_readonly(all));
+    check_nothing_is_stored(fixed);
+    CHECK_STATUS(mapped_slice_sub(fixed, 8, 384, &part, NULL), MAPPED_OK);
+    check_nothing_is_stored(part);
+    CHECK_STATUS(mapped_slice_sub(fixed, 8, 0, &part, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_slice_check_writable(part, NULL), MAPPED_READONLY);
+    CHECK_STATUS(mapped_export_begin(fixed, &made, NULL), MAPPED_OK);
+    for (size_t i = 0; i < 400; i++)
+        CHECK_UINT(((unsigned char *)made.data)[i], 0);
+    CHECK_STATUS(mapped_export_end(&made, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_set_u8(all, 0, 7, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_get_u8(fixed, 0, &byte, NULL), MAPPED_OK);
+    CHECK_UINT(byte, 7);
+    CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
+    CHECK_STATUS(mapped_set_u8(fixed, 0, 1, NULL), MAPPED_CLOSED);
+    mapped_region_release(region);
+}
+
 int main(void)
 {
     RUN(test_slice_sub_refuses_huge_numbers);
@@ -319,6 +436,7 @@ int main(void)
     RUN(test_slice_enter_out_of_range_after_close_is_closed);
     RUN(test_slice_leave_after_close_is_refused);
     RUN(test_slice_readonly_is_not_entered_for_writing);
+    RUN(test_slice_to_read_only_stores_nothing);
     RUN(test_slice_outside_a_shrunken_region_is_refused);
     RUN(test_slice_is_whole_again_after_regrowth);
     RUN(test_block_is_all_whole_elements);

@@ -140,8 +140,8 @@ static void test_zero_slice_has_no_fields(void)
 
 static void test_zero_word_has_no_integer(void)
 {
-    const mapped_atomic word = {{NULL, 0, 0}, NULL};
-    const mapped_mutex mutex = {{{NULL, 0, 0}, NULL}};
+    const mapped_atomic word = {{0}, NULL};
+    const mapped_mutex mutex = {{{0}, NULL}};
     const mapped_value one = {.u = 1};
     mapped_value found;
     CHECK_STATUS(mapped_atomic_load(&word, MAPPED_ORDER_SEQ_CST, &found, NULL),

@@ -59,7 +59,7 @@ class Mapped {
     // On 64-bit machines size_t is a long.
     static final StructLayout SLICE = MemoryLayout.structLayout(
         ADDRESS.withName("region"), JAVA_LONG.withName("offset"),
-        JAVA_LONG.withName("length"));
+        JAVA_LONG.withName("length"), JAVA_LONG.withName("readonly"));
     static final StructLayout ERROR = MemoryLayout.structLayout(
         JAVA_INT.withName("status"), JAVA_INT.withName("os_error"),
         ADDRESS.withName("operation"), ADDRESS.withName("call"),

@@ -1,5 +1,5 @@
 # The shared library from another language, with nothing but what its headers
-# say: `ruby foreign.rb libmapped.so FILE`. A slice is a struct of three words
+# say: `ruby foreign.rb libmapped.so FILE`. A slice is a struct of four words
 # that goes by value. The gem ffi can do that; fiddle can't.
 require "ffi"
 
@@ -8,7 +8,8 @@ module Mapped
   ffi_lib ARGV[0]
 
   class Slice < FFI::Struct
-    layout :region, :pointer, :offset, :size_t, :length, :size_t
+    layout :region, :pointer, :offset, :size_t, :length, :size_t,
+           :readonly, :size_t
   end
 
   class Error < FFI::Struct

@@ -229,6 +229,17 @@ describe("readonly(true)", function()
     assert.equal(("\0"):rep(320), region:tostring())
   end)
 
+  it("is named before protection", function()
+    local region <close> = mapped.anonymous(20)
+    region:sub(1, 9):protect("r")
+    for _, view in ipairs { region, region:sub(1, 3), region:sub(12) } do
+      assert.matches("%(the view is one of readonly%(true%)%)$",
+                     failure(view.fill, view:readonly(true), 1))
+    end
+    assert.matches("%(it is protected: protect%(\"r%+\"%) ends that%)$",
+                   failure(region.fill, region, 1))
+  end)
+
   it("reads what others write", function()
     local region = region_of("abcd")
     local view = region:sub(2):readonly(true)

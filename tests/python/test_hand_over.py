@@ -290,6 +290,15 @@ def test_read_only_arrives_read_only(file, name):
             with pytest.raises(TypeError):
                 there[0] = 1
         assert again(region).mode == "r"
+    with mapped.open(file, "r+") as region:
+        view = region[8:40].toreadonly()
+        records = view.records("a:u32")
+        for sent in view, view.cast("I"), records, records[1]:
+            assert again(sent) == sent
+            with pytest.raises(TypeError, match="read-only"):
+                again(sent)[0] = sent[0]
+        with pytest.raises(TypeError, match="read-only"):
+            again(view.atomic("u32")).store(1)
     with mapped.shared(name, 10, "x+") as region:
         region[2:4].protect("r")
         there = again(region)

@@ -181,6 +181,15 @@ def test_read_only_view_of_writable_memory_writes_nothing(region, memory, name):
     assert view.toreadonly().readonly and view.cast("H").toreadonly().readonly
 
 
+def test_read_only_view_is_named_before_protection(region):
+    region[:8].protect("r")
+    for view in region, region[:4], region[12:]:
+        with pytest.raises(TypeError, match=r"\(it is of toreadonly\(\)\)$"):
+            view.toreadonly().fill(1)
+    with pytest.raises(TypeError, match="it is protected"):
+        region.fill(1)
+
+
 def test_read_only_array_and_its_atomics_can_be_read(region):
     array = region.cast("H").toreadonly()
     assert array.readonly and array == region.cast("H") and array[2:].readonly

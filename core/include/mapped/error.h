@@ -54,10 +54,14 @@ typedef struct mapped_error {
                             * number of exports; of MAPPED_SYSTEM how much a
                             * file could not grow by, if that is known */
     uint64_t limit;        /* what the position had to stay within; of a format
-                            * or layout the reason */
+                            * or layout the reason, and of MAPPED_READONLY, too:
+                            * MAPPED_READONLY_SLICE or 0 */
     char path[MAPPED_ERROR_PATH_SIZE]; /* of the region's file, "" if none; of
                                         * a long one "..." and its end */
 } mapped_error;
+
+/* It is the slice that is to read only, by mapped_slice_toreadonly. */
+#define MAPPED_READONLY_SLICE 1u
 
 /* What mapped_error_set_range stores in the members of these names. */
 typedef struct mapped_error_range {

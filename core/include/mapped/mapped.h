@@ -16,7 +16,7 @@
  *
  * Inline functions are symbols of the libraries, too, for languages that call C
  * without its headers. Such a language must be able to pass a mapped_slice, a
- * struct of three words, by value. */
+ * struct of four words, by value. */
 #ifndef MAPPED_MAPPED_H
 #define MAPPED_MAPPED_H
 

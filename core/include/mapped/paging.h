@@ -131,9 +131,10 @@ MAPPED__MUST_USE mapped_status mapped_munlock(mapped_slice slice,
  * such a byte. The region may shrink down to them.
  *
  * MAPPED_BUSY while there is an export, which may write. MAPPED_READONLY if the
- * region was opened for reading and shall be written. MAPPED_ARGUMENT: another
- * mode. MAPPED_UNSUPPORTED: more than MAPPED_PROTECTED_RANGES stretches that
- * don't touch. MAPPED_MEMORY, MAPPED_SYSTEM. */
+ * region was opened for reading and shall be written, and for a slice of
+ * mapped_slice_toreadonly. MAPPED_ARGUMENT: another mode. MAPPED_UNSUPPORTED:
+ * more than MAPPED_PROTECTED_RANGES stretches that don't touch. MAPPED_MEMORY,
+ * MAPPED_SYSTEM. */
 MAPPED__MUST_USE mapped_status mapped_protect(mapped_slice slice,
                                               mapped_mode mode,
                                               mapped_error *error);

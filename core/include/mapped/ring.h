@@ -284,7 +284,7 @@ MAPPED__INLINE mapped_slice mapped__ring_take_near(mapped_ring_hold *hold,
     const size_t taken = 8 + ((n + 7) & ~(size_t)7);
     const mapped_slice slice = hold->ring.slice;
     const mapped_slice record = {
-        slice.region, slice.offset + MAPPED_RING_RECORDS_AT + 8 + index, n};
+        slice.region, slice.offset + MAPPED_RING_RECORDS_AT + 8 + index, n, 0};
     hold->near_ = hold->near_ > taken ? hold->near_ - taken : 0;
     hold->position_ += taken;
     return record;

@@ -1,4 +1,4 @@
-/* A slice: a bounded view of a region. It has three words, is passed by value
+/* A slice: a bounded view of a region. It has four words, is passed by value
  * and never freed. It holds an offset and no pointer, so it survives growth, a
  * moved base and `close`, and is checked again at every access.
  *
@@ -15,8 +15,9 @@ MAPPED_BEGIN
 
 typedef struct mapped_slice {
     mapped_region *region;
-    size_t offset; /* from the region's first byte */
-    size_t length; /* bytes */
+    size_t offset;   /* from the region's first byte */
+    size_t length;   /* bytes */
+    size_t readonly; /* 0; SIZE_MAX if nothing is written through it */
 } mapped_slice;
 
 /* Returns the slice of the region's whole live length, which is 0 once the
@@ -30,6 +31,11 @@ MAPPED__MUST_USE MAPPED__INLINE mapped_status
 mapped_slice_sub(mapped_slice slice, size_t offset, size_t length,
                  mapped_slice *sub, mapped_error *error);
 
+/* The same bytes, to read only: what would change them through this slice, or
+ * through what is made of it, answers MAPPED_READONLY. Others may still write
+ * them. */
+MAPPED__INLINE mapped_slice mapped_slice_toreadonly(mapped_slice slice);
+
 /* Answers MAPPED_OK if all of the slice can be accessed now, else MAPPED_CLOSED
  * or, if the region has shrunk, MAPPED_RANGE. Meets no fault: a page is found
  * to be lost only when it is read or written. */
@@ -40,9 +46,9 @@ MAPPED__MUST_USE mapped_status mapped_slice_check(mapped_slice slice,
 MAPPED__MUST_USE mapped_status mapped_slice_check_writable(mapped_slice slice,
                                                            mapped_error *error);
 
-/* Whether a byte of it must not be written: the region was opened for reading,
- * or mapped_protect has it so. Of no bytes that is only what holds for the
- * whole region. */
+/* Whether a byte of it must not be written: by mapped_slice_toreadonly, because
+ * the region was opened for reading, or by mapped_protect. Of no bytes that is
+ * only what holds for the slice or the whole region. */
 bool mapped_slice_readonly(mapped_slice slice);
 
 /* An access by hand. Between `enter` and `leave` the code must be a short leaf:
@@ -146,13 +152,13 @@ MAPPED__INLINE bool mapped__slice_is_plain(mapped_slice slice, size_t offset,
 
 /* The same, and the bytes may be written: one length says both. It is compared
  * with the end of the slice, which takes nothing from a loop over its bytes. A
- * slice that ends behind it is for the slow path. */
+ * slice that ends behind it, or is to read only, is for the slow path. */
 MAPPED__INLINE bool mapped__slice_is_writable(mapped_slice slice, size_t offset,
                                               size_t n)
 {
     size_t room = slice.length > n - 1 ? slice.length - (n - 1) : 0;
-    return offset < room && slice.offset + slice.length <=
-                                MAPPED__LOAD(&slice.region->writable_);
+    size_t end = (slice.offset + slice.length) | slice.readonly;
+    return offset < room && end <= MAPPED__LOAD(&slice.region->writable_);
 }
 
 MAPPED__INLINE unsigned char *mapped__slice_first(mapped_slice slice)
@@ -161,21 +167,30 @@ MAPPED__INLINE unsigned char *mapped__slice_first(mapped_slice slice)
 }
 
 /* Copies a slice for a slow path. Thus the fast path's own slice, like its
- * `*p`, never needs an address and stays in registers. */
+ * `*p`, never needs an address and stays in registers. One word is stored
+ * apart, so that the compiler doesn't load two at once, in a vector register,
+ * which the fast path would have to take apart. */
 MAPPED__INLINE mapped_slice mapped__slice_anew(mapped_slice slice)
 {
-    mapped_slice anew = {slice.region, slice.offset, slice.length};
+    mapped_slice anew = {slice.region, slice.offset, 0, slice.readonly};
+    MAPPED__STORE(&anew.length, slice.length);
     return anew;
 }
 
 MAPPED__INLINE mapped_slice mapped_region_slice(mapped_region *region)
 {
-    mapped_slice whole = {region, 0, 0};
+    mapped_slice whole = {region, 0, 0, 0};
     if (MAPPED__LIKELY(region != NULL))
         whole.length = MAPPED__LOAD_ACQUIRE(&region->live_);
     if (MAPPED__UNLIKELY(whole.length == 0))
         return mapped__region_slice_slow(region);
     return whole;
+}
+
+MAPPED__INLINE mapped_slice mapped_slice_toreadonly(mapped_slice slice)
+{
+    slice.readonly = SIZE_MAX;
+    return slice;
 }
 
 MAPPED__INLINE mapped_status mapped_slice_sub(mapped_slice slice, size_t offset,
@@ -188,6 +203,7 @@ MAPPED__INLINE mapped_status mapped_slice_sub(mapped_slice slice, size_t offset,
     sub->region = slice.region;
     sub->offset = slice.offset + offset;
     sub->length = length;
+    sub->readonly = slice.readonly;
     return MAPPED_OK;
 }
 

@@ -69,9 +69,9 @@ static void check_nothing_left(mapped_region *region, bool is_file)
     CHECK_STATUS(append_record(region, 7), MAPPED_OK);
     CHECK_UINT(mapped_region_length(region), length + RECORD);
     CHECK_INT(scratch_get(region, length + RECORD - 1), 8);
-    CHECK_STATUS(
-        mapped_region_append_slice(region, (mapped_slice){region, 0, 0}, NULL),
-        MAPPED_OK);
+    CHECK_STATUS(mapped_region_append_slice(
+                     region, (mapped_slice){region, 0, 0, 0}, NULL),
+                 MAPPED_OK);
     CHECK_STATUS(mapped_region_resize(region, length + LONG, NULL), MAPPED_OK);
     CHECK_INT(scratch_get(region, length + LONG - 1), 0);
     CHECK_STATUS(mapped_export_end(&held, NULL), MAPPED_OK);

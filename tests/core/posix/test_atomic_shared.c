@@ -23,7 +23,7 @@ static void make_shared(void)
 
 static mapped_atomic word_at(mapped_region *region, size_t size, size_t offset)
 {
-    mapped_atomic word = {{NULL, 0, 0}, NULL};
+    mapped_atomic word = {{0}, NULL};
     CHECK_STATUS(
         mapped_atomic_at(mapped_region_slice(region),
                          mapped_element_find(MAPPED_KIND_UNSIGNED, size, false),

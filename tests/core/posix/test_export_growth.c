@@ -444,7 +444,7 @@ static void test_export_is_told_of_the_rest_of_the_last_page(void)
 {
     subject s = begun_on_file();
     mapped_export front, later;
-    mapped_slice slice = {s.region, 0, 10};
+    mapped_slice slice = {s.region, 0, 10, 0};
     mapped_change change;
     mapped_error error = MAPPED_ERROR_INIT;
     CHECK_STATUS(mapped_export_begin(slice, &front, NULL), MAPPED_OK);
@@ -472,7 +472,7 @@ static void test_export_is_told_of_a_cut_that_was_made_good(void)
         subject s = begun(opened(8 * scratch_page()));
         mapped_export front;
         mapped_change change;
-        mapped_slice slice = {s.region, 0, 10};
+        mapped_slice slice = {s.region, 0, 10, 0};
         off_t length = (off_t)(aligned ? scratch_page() : 10);
         CHECK_STATUS(mapped_export_begin(slice, &front, NULL), MAPPED_OK);
         s.data[5 * scratch_page()] = 77;

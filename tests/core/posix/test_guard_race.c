@@ -144,7 +144,7 @@ static void hold_up(int signal_number, siginfo_t *info, void *context)
 
 static void *read_last_page(void *region)
 {
-    mapped_slice slice = {region, 0, 4 * scratch_page()};
+    mapped_slice slice = {region, 0, 4 * scratch_page(), 0};
     static uint8_t byte;
     byte = 1;
     if (sigsetjmp(no_page, 1) == 0)
@@ -251,7 +251,7 @@ static const char *copy_what_is_lost(void)
     const char *path = scratch_file(FILE_NAME, 8 * page);
     mapped_region *region = scratch_open(path, MAPPED_MODE_COPY, NULL);
     mapped_change change;
-    mapped_slice part = {region, 4 * page, page};
+    mapped_slice part = {region, 4 * page, page, 0};
     CHECK_STATUS(mapped_region_refresh(region, &change, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_advise(part, MAPPED_ADVICE_RANDOM, NULL), MAPPED_OK);
     (void)scratch_block_growth(region);

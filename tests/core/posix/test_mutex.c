@@ -347,11 +347,11 @@ static void test_mutex_needs_eight_aligned_bytes_to_write(void)
     region =
         scratch_open(scratch_file("mutex", 100), MAPPED_MODE_READ_WRITE, NULL);
     all = mapped_region_slice(region);
-    CHECK_STATUS(mapped_mutex_at((mapped_slice){region, 0, 7}, &other, NULL),
+    CHECK_STATUS(mapped_mutex_at((mapped_slice){region, 0, 7, 0}, &other, NULL),
                  MAPPED_RANGE);
-    CHECK_STATUS(mapped_mutex_at((mapped_slice){region, 4, 8}, &other, NULL),
+    CHECK_STATUS(mapped_mutex_at((mapped_slice){region, 4, 8, 0}, &other, NULL),
                  MAPPED_MISALIGNED);
-    CHECK_STATUS(mapped_mutex_at((mapped_slice){region, 8, 8}, &other, NULL),
+    CHECK_STATUS(mapped_mutex_at((mapped_slice){region, 8, 8, 0}, &other, NULL),
                  MAPPED_OK);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_mutex_at(all, &other, NULL), MAPPED_CLOSED);

@@ -92,7 +92,7 @@ static void test_paging_closed(void)
     mapped_slice slice = memory_slice(region, 10, 100);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     check_all(slice, MAPPED_CLOSED);
-    check_all((mapped_slice){NULL, 0, 0}, MAPPED_CLOSED);
+    check_all((mapped_slice){0}, MAPPED_CLOSED);
     mapped_region_release(region);
 }
 

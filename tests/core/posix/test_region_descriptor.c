@@ -153,7 +153,7 @@ static void test_descriptor_of_shared_memory_may_overlap(void)
     for (size_t i = 0; i < 40000; i++)
         first->base_[i] = scratch_byte(i);
     CHECK_STATUS(mapped_copy(mapped_region_slice(first), 4097,
-                             (mapped_slice){second, 0, 40000}, NULL),
+                             (mapped_slice){second, 0, 40000, 0}, NULL),
                  MAPPED_OK);
     for (size_t i = 0; i < 40000; i++)
         wrong += scratch_get(second, 4097 + i) != scratch_byte(i);

@@ -23,7 +23,7 @@ static FILE *opened(mapped_slice slice, bool writable)
 
 static mapped_slice part(mapped_region *region, size_t offset, size_t length)
 {
-    return (mapped_slice){region, offset, length};
+    return (mapped_slice){region, offset, length, 0};
 }
 
 static void test_stream_reads_the_bytes_of_the_slice(void)
@@ -209,6 +209,12 @@ static void test_stream_is_refused(void)
     mapped_slice slice = mapped_region_slice(region);
     CHECK_STATUS(mapped_stream_open(slice, true, &cookie, &file, NULL),
                  MAPPED_READONLY);
+    mapped_region *memory = memory_region(10);
+    CHECK_STATUS(
+        mapped_stream_open(mapped_slice_toreadonly(mapped_region_slice(memory)),
+                           true, &cookie, &file, NULL),
+        MAPPED_READONLY);
+    mapped_region_release(memory);
     CHECK_STATUS(mapped_region_close(region, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_stream_open(slice, false, &cookie, &file, NULL),
                  MAPPED_CLOSED);

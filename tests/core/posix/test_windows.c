@@ -402,7 +402,7 @@ static const char *huge_file(void)
 static void test_windows_walk_over_six_gibibytes(void)
 {
     mapped_windows windows = opened(huge_file(), GIB / 4, 0);
-    mapped_slice window = {NULL, 0, 0};
+    mapped_slice window = {0};
     uint64_t windows_seen = 0, size;
     uint8_t byte = 0;
     while (next(&windows, &window)) {
@@ -443,7 +443,7 @@ static void test_windows_lines_longer_than_addresses(void)
 {
     mapped_windows windows = opened(huge_file(), GIB / 4, 0);
     mapped_windows_lines lines;
-    mapped_slice line = {NULL, 0, 0};
+    mapped_slice line = {0};
     mapped_error error = MAPPED_ERROR_INIT;
     bool more;
     mapped_windows_lines_init(&lines, &windows, false);

@@ -45,7 +45,7 @@ static void test_paging_prefetch_and_lock(void)
 {
     mapped_region *region = open_file(MAPPED_MODE_READ, 0);
     mapped_slice all = mapped_region_slice(region);
-    mapped_slice part = {region, 5000, 10};
+    mapped_slice part = {region, 5000, 10, 0};
     CHECK_STATUS(mapped_advise(all, MAPPED_ADVICE_NORMAL, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_advise(all, MAPPED_ADVICE_WILLNEED, NULL), MAPPED_OK);
     CHECK_STATUS(mapped_prefetch(all, 0, NULL), MAPPED_OK);
