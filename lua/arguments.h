@@ -82,6 +82,9 @@ MAPPED__INLINE lua_Integer mlua_opt_integer(lua_State *L, int arg,
 lua_Number mlua_check_number(lua_State *L, int arg);
 const char *mlua_check_string(lua_State *L, int arg, size_t *length);
 
+/* Returns the mode that argument is, "r" or "r+", or raises. */
+mapped_mode mlua_check_access(lua_State *L, int arg);
+
 /* The non-negative integer at `arg`. */
 size_t mlua_check_length(lua_State *L, int arg);
 

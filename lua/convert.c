@@ -102,3 +102,17 @@ uint8_t mlua_check_byte(lua_State *L, int arg)
     }
     return (uint8_t)byte;
 }
+
+mapped_mode mlua_check_access(lua_State *L, int arg)
+{
+    mapped_mode mode;
+    size_t length;
+    const char *text = mlua_check_string(L, arg, &length);
+    if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
+        (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
+        lua_pushfstring(L, "mode must be 'r' or 'r+', not '%s'",
+                        mlua_push_short(L, arg));
+        luaL_argerror(L, arg, lua_tostring(L, -1));
+    }
+    return mode;
+}

@@ -76,17 +76,9 @@ static int paging_protect(lua_State *L)
     mapped_error error;
     mapped_status status;
     bool retried = false;
-    size_t length;
-    const char *text;
     mlua_at_most(L, 2);
     mlua_check_handle(L, 1);
-    text = mlua_check_string(L, 2, &length);
-    if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
-        (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
-        lua_pushfstring(L, "mode must be 'r' or 'r+', not '%s'",
-                        mlua_push_short(L, 2));
-        return luaL_argerror(L, 2, lua_tostring(L, -1));
-    }
+    mode = mlua_check_access(L, 2);
     mlua_push_owner(L, 1);
     mlua_keep_accessed(lua_touserdata(L, -1));
     do

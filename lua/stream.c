@@ -175,19 +175,9 @@ static mlua_stream *push_stream(lua_State *L)
  * bytes can be written. */
 static bool is_for_writing(lua_State *L)
 {
-    mapped_mode mode;
-    size_t length;
-    const char *text;
-    if (lua_isnoneornil(L, 2))
-        return !mapped_slice_readonly(mlua_check_view(L, 1));
-    text = mlua_check_string(L, 2, &length);
-    if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK ||
-        (mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE)) {
-        lua_pushfstring(L, "mode must be 'r' or 'r+', not '%s'",
-                        mlua_push_short(L, 2));
-        luaL_argerror(L, 2, lua_tostring(L, -1));
-    }
-    return mode == MAPPED_MODE_READ_WRITE;
+    return lua_isnoneornil(L, 2)
+               ? !mapped_slice_readonly(mlua_check_view(L, 1))
+               : mlua_check_access(L, 2) == MAPPED_MODE_READ_WRITE;
 }
 
 static int view_file(lua_State *L)
