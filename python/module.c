@@ -110,6 +110,7 @@ static int module_exec(PyObject *module)
         state->residency == NULL ||
         TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) PyModule_AddObjectRef(
             module, "Residency", state->residency) < 0 ||
+        record_add_patterns(state->record) < 0 ||
         import_object("io", "UnsupportedOperation", &state->unsupported) < 0 ||
         import_object("struct", "error", &state->struct_error) < 0 ||
         add_fault_error(module, state) < 0 ||

@@ -1,4 +1,5 @@
 /* The type Record: one record in place, its fields as attributes. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "hand_over.h"
@@ -159,6 +160,41 @@ static void *refuse_name(PyObject *name)
                        "'mapped.Record' object", name);
 }
 
+/* The attributes "[0]", "[1]" and so on are the fields by position, for
+ * positional patterns, which ask for attributes that __match_args__ names.
+ * Returns NULL and raises nothing for other names and further positions. */
+#define MOST_PATTERNS 256
+
+static const mapped_field *field_of_pattern(PyObject *self, PyObject *name)
+{
+    const mapped_fields *fields = record_of(self)->layout->fields;
+    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+    char *end;
+    if (text == NULL)
+        PyErr_Clear();
+    if (text == NULL || text[0] != '[' || text[1] < '0' || text[1] > '9')
+        return NULL;
+    unsigned long at = strtoul(text + 1, &end, 10);
+    return strcmp(end, "]") == 0 && at < fields->count ? &fields->fields[at]
+                                                       : NULL;
+}
+
+/* The type is immutable, but its dict is filled before anybody has seen it. */
+int record_add_patterns(PyTypeObject *type)
+{
+    PyObject *names = PyTuple_New(MOST_PATTERNS);
+    int status = names == NULL ? -1 : 0;
+    for (int i = 0; i < MOST_PATTERNS && status == 0; i++)
+        status = PyTuple_SetItem(names, i, PyUnicode_FromFormat("[%d]", i));
+    PyObject *key = status == 0 ? PyUnicode_FromString("__match_args__") : NULL;
+    if (key == NULL ||
+        PyObject_GenericSetAttr((PyObject *)type, key, names) < 0)
+        status = -1;
+    Py_XDECREF(key);
+    Py_XDECREF(names);
+    return status;
+}
+
 static PyObject *record_getattr(PyObject *self, PyObject *name)
 {
     bool is_special;
@@ -173,6 +209,9 @@ static PyObject *record_getattr(PyObject *self, PyObject *name)
     if (found == NULL && !is_special && PyUnicode_Check(name) &&
         PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear();
+        field = field_of_pattern(self, name);
+        if (field != NULL)
+            return get_field(self, field);
         return (void *)layout_field(record_of(self)->layout, name,
                                     PyExc_AttributeError);
     }

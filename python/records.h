@@ -70,6 +70,10 @@ PyObject *layout_converted(const mapped_fields *fields, const char *function);
 int field_write(Region *owner, mapped_slice slice, const mapped_field *field,
                 PyObject *value);
 
+/* record.c: gives the type Record, which is new, its __match_args__. Returns 0,
+ * or -1 with an exception. */
+int record_add_patterns(PyTypeObject *type);
+
 /* record.c: makes a Record whose bytes are `slice`. */
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice);
 

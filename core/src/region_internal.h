@@ -273,6 +273,7 @@ void mapped__region_free_old(mapped__region *self);
  * shorter length makes running appends fail. */
 void mapped__region_publish(mapped__region *self, size_t length);
 void mapped__region_publish_length(mapped__region *self, size_t length);
+
 /* To be called after each change of the live length and of the traits, which
  * only happen with the region locked, closed, or not shown to anybody yet. */
 static inline void mapped__region_publish_writable(mapped__region *self)

@@ -21,6 +21,9 @@ assert first == (7, 3.0, b"ore", (1, 2)) and first[1] == 3.0
 assert first.index(3.0) == 1 and first.count(3.0) == 1
 assert dict(first)["id"] == first._asdict()["id"] == 7
 assert first.keys() == ["id", "price", "name", "levels"]
+match first:
+    case mapped.Record(7, price, levels=(low, _)):
+        assert (price, low) == (3.0, 1)
 
 prices = records["price"]  # a column: an Array; numpy.asarray takes it
 assert prices.tolist() == [3.0, 2.5, 0.0]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from io import BufferedIOBase
 from os import PathLike
 from types import EllipsisType, GenericAlias, TracebackType
-from typing import Any, BinaryIO, Final, Literal, NamedTuple, Protocol, SupportsFloat
-from typing import SupportsIndex, TypeVar, final, overload, type_check_only
+from typing import Any, BinaryIO, ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import SupportsFloat, SupportsIndex, TypeVar, final, overload, type_check_only
 
 from _typeshed import ReadableBuffer as Buffer
 from typing_extensions import Never, Self, TypeAlias
@@ -1291,6 +1291,7 @@ class Record(Sequence[Any]):
     that fill it up; other fields with [n] are tuples.
     """
 
+    __match_args__: ClassVar[Any]  # positional patterns are the values in order
     def __new__(cls, layout: str | Layout | _Dtype, values: _Row | None = None) -> Self: ...
     def __getattribute__(self, name: str, /) -> Any: ...  # a field
     def __setattr__(self, name: str, value: Any, /) -> None: ...

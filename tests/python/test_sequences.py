@@ -372,6 +372,26 @@ def test_a_record_is_a_tuple_with_names(records):
             pytest.fail("no match")
 
 
+def test_a_positional_pattern_takes_fields_in_order():
+    record = mapped.Record("id:u32 price:f64", (1, 2.5))
+    found = []
+    match record:
+        case mapped.Record(1, _, _) | mapped.Record(2):
+            pytest.fail("three fields, or another id")
+        case mapped.Record(1, price):
+            found.append(price)
+    match mapped.Record(numpy.dtype([("a", "u1"), ("[0]", "u1")]), (3, 4)):
+        case mapped.Record(value):
+            found.append(value)
+    assert found == [2.5, 4]
+    many = mapped.Record(" ".join(f"f{i}:u8" for i in range(256)), range(256))
+    names = mapped.Record.__match_args__
+    assert [getattr(many, name) for name in names] == list(many)
+    for name in ("[2]", "[-1]", "[x]", "[0", "[]", "[1]x", f"[{2**64}]", "\ud800"):
+        with pytest.raises(AttributeError, match="no field"):
+            getattr(record, name)
+
+
 def test_a_field_hides_a_method_of_its_name():
     record = mapped.Record("keys:u8 count:u8 _asdict:u8", (1, 2, 3))
     assert (record.keys, record.count, record._asdict) == (1, 2, 3)
