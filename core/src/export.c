@@ -1,5 +1,9 @@
-/* Pointers that leave. An export counts in its region while it lives. Its end
- * reports every page of the slice that was lost meanwhile. */
+/* Exports: pointers handed to code outside of the library. A region counts its
+ * exports, and neither closes nor shrinks while there is one. Their end reports
+ * every page of the slice that was lost meanwhile.
+ *
+ * An operation is an export without a pointer (`data` is NULL): it keeps a
+ * reference to the region and is not counted. */
 #include <mapped/export.h>
 
 #include <assert.h>
@@ -9,6 +13,11 @@
 
 #include "region_internal.h"
 
+static bool is_counted(const mapped_export *made)
+{
+    return made->data != NULL;
+}
+
 static mapped_status check_whole(mapped_slice slice, mapped_error *error)
 {
     mapped_status status = mapped_slice_check(slice, error);
@@ -17,9 +26,9 @@ static mapped_status check_whole(mapped_slice slice, mapped_error *error)
     return mapped_slice_leave(slice, 0, slice.length, error);
 }
 
-/* Counted first: from then on the region neither closes nor shrinks, so that
- * what the check finds stays true. The recoveries are read last: what was lost
- * and recovered before nobody has seen through this pointer. */
+/* The export is counted before the check, so that the slice stays inside of the
+ * region. The number of recoveries is read after it, because nobody has seen
+ * pages through this pointer that were lost and recovered earlier. */
 mapped_status mapped_export_begin(mapped_slice slice, mapped_export *made,
                                   mapped_error *error)
 {
@@ -30,8 +39,10 @@ mapped_status mapped_export_begin(mapped_slice slice, mapped_export *made,
         return status;
     status = check_whole(slice, error);
     if (status == MAPPED_OK)
-        *made = (mapped_export){slice, base + slice.offset,
-                                mapped_region_recovery_count(slice.region)};
+        *made = (mapped_export){.slice = slice,
+                                .data = base + slice.offset,
+                                .since =
+                                    mapped_region_recovery_count(slice.region)};
     else
         mapped__region_end_export(slice.region);
     return mapped__region_report(slice.region, "export", status, error);
@@ -45,20 +56,20 @@ void mapped_export_begin_operation(mapped_region *region, mapped_export *made)
     made->since = mapped_region_recovery_count(region);
 }
 
-/* Checks the list of lost pages first and that of recovered ones second: pages
- * move only from the first to the second, so none is missed. Both remain after
- * the region was retired. */
+/* Checks what is lost first and what was recovered second: pages move only from
+ * the first to the second, so none is missed. Both remain after the region was
+ * closed by mapped_region_retire. */
 mapped_status mapped_export_check(const mapped_export *made,
                                   mapped_error *error)
 {
     const mapped_slice slice = made->slice;
     const mapped__lost bytes = {.offset = slice.offset,
                                 .length = slice.length,
-                                .truncated = made->data != NULL};
+                                .truncated = is_counted(made)};
     mapped_status status = MAPPED_OK;
     if (slice.region == NULL)
         return mapped_error_set(error, MAPPED_CLOSED, "export");
-    if (made->data != NULL)
+    if (is_counted(made))
         status = mapped__region_check_export(slice.region, slice.offset,
                                              slice.length, error);
     if (status == MAPPED_OK)
@@ -70,11 +81,11 @@ mapped_status mapped_export_check(const mapped_export *made,
 mapped_status mapped_export_end(mapped_export *made, mapped_error *error)
 {
     mapped_region *region = made->slice.region;
-    assert(region == NULL || made->data == NULL ||
+    assert(region == NULL || !is_counted(made) ||
            mapped_region_exports(region) > 0);
     mapped_status status = mapped_export_check(made, error);
     made->slice.region = NULL;
-    if (region != NULL && made->data != NULL)
+    if (region != NULL && is_counted(made))
         mapped__region_end_export(region);
     else
         mapped_region_release(region);

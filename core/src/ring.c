@@ -6,8 +6,11 @@
  * positions are multiples of 8 below twice the capacity and at most the
  * capacity apart, and a record ends before the tail and the end of the records.
  *
- * Nobody waits with a mutex held, but by the caller's own hold: others go on
- * while one of them is stopped. */
+ * No function waits while it holds a mutex, except one that the caller has
+ * taken with a hold. So a process that is stopped doesn't stop the others.
+ *
+ * Here a ring is made, attached, looked at and waited for; ring_hold.c and
+ * ring_calls.c send and receive. */
 #include <mapped/ring.h>
 
 #include <string.h>
@@ -32,8 +35,9 @@ static bool is_zero(const unsigned char *bytes, size_t n)
     return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
 }
 
-/* The words of the header that are not zero in an empty ring. */
-static void find_header(const mapped_ring *ring, uint64_t words[RECORDS_AT / 8])
+/* Fills `words` with the header of an empty ring. */
+static void build_header(const mapped_ring *ring,
+                         uint64_t words[RECORDS_AT / 8])
 {
     const uint32_t version[2] = {VERSION, BYTE_ORDER_MARK};
     memset(words, 0, RECORDS_AT);
@@ -48,7 +52,7 @@ static void find_header(const mapped_ring *ring, uint64_t words[RECORDS_AT / 8])
 static bool is_unmade(const mapped_ring *ring, unsigned char *header)
 {
     uint64_t words[RECORDS_AT / 8];
-    find_header(ring, words);
+    build_header(ring, words);
     for (size_t at = 0; at < RECORDS_AT; at += 8) {
         uint64_t found = MAPPED__LOAD(mapped__ring_long_at(header, at));
         if (found != 0 && found != words[at / 8] && at != SENDERS_AT)
@@ -129,7 +133,7 @@ static mapped_status write_header(const mapped_ring *ring, mapped_error *error)
         mapped_slice_enter_write(ring->slice, 0, RECORDS_AT, &header, error);
     if (status != MAPPED_OK)
         return status;
-    find_header(ring, words);
+    build_header(ring, words);
     for (size_t at = VERSION_AT; at <= RECORDS_OFFSET_AT; at += 8)
         MAPPED__STORE(mapped__ring_long_at(header, at), words[at / 8]);
     MAPPED__STORE_RELEASE(mapped__ring_long_at(header, 0), words[0]);
@@ -258,7 +262,8 @@ typedef struct ring_ends {
     uint64_t head, tail;
 } ring_ends;
 
-/* Reads both positions and checks them. */
+/* Reads both positions, unchecked, and into `state`, if it isn't NULL, how
+ * often a process died that held a mutex. */
 static mapped_status read_ends(const mapped_ring *ring, ring_ends *ends,
                                mapped_ring_state *state, mapped_error *error)
 {
@@ -280,8 +285,8 @@ static mapped_status read_ends(const mapped_ring *ring, ring_ends *ends,
     return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
 }
 
-/* Between the two loads others may send and receive a ring full. Then both are
- * read again. */
+/* Other processes may move both positions between the two loads, so two that
+ * don't fit are read again. If they never fit, they are damaged. */
 mapped_status mapped_ring_look(const mapped_ring *ring,
                                mapped_ring_state *state, mapped_error *error)
 {
@@ -303,9 +308,10 @@ mapped_status mapped_ring_look(const mapped_ring *ring,
     return mapped__region_report(ring->slice.region, "look", status, error);
 }
 
-/* Damaged positions fulfil every wish: the next call reports them. */
-static bool is_fulfilled(const mapped_ring *ring, const ring_ends *ends,
-                         mapped__ring_wish wish)
+/* Also true of damaged positions, so that a wait ends and the next call reports
+ * them. */
+static bool is_ready(const mapped_ring *ring, const ring_ends *ends,
+                     mapped__ring_wish wish)
 {
     if (!mapped__ring_are_positions(ring, ends->head, ends->tail))
         return true;
@@ -315,9 +321,9 @@ static bool is_fulfilled(const mapped_ring *ring, const ring_ends *ends,
                       : used > 0;
 }
 
-/* How long to poll before a sleep, in nanoseconds: about what it takes to put a
- * thread to sleep and wake it. */
-#define POLL_FIRST ((uint64_t)20000)
+/* How long to poll before a sleep: about as long as it takes to put a thread to
+ * sleep and wake it. */
+#define POLL_NS ((uint64_t)20000)
 
 /* Reads the positions until then, at least once. Ends with MAPPED_TIMEOUT. */
 static mapped_status poll_until(const mapped_ring *ring, mapped__ring_wish wish,
@@ -328,7 +334,7 @@ static mapped_status poll_until(const mapped_ring *ring, mapped__ring_wish wish,
         bool is_last = mapped__now() >= end;
         for (int i = 0; i < 32; i++) {
             mapped_status status = read_ends(ring, &ends, NULL, error);
-            if (status != MAPPED_OK || is_fulfilled(ring, &ends, wish))
+            if (status != MAPPED_OK || is_ready(ring, &ends, wish))
                 return status;
             if (is_last)
                 return MAPPED_TIMEOUT;
@@ -337,7 +343,8 @@ static mapped_status poll_until(const mapped_ring *ring, mapped__ring_wish wish,
     }
 }
 
-/* The word at which threads sleep that wait for this. */
+/* The futex word at which threads sleep that wait for this, in this machine's
+ * byte order. */
 static mapped_status find_sleep_word(const mapped_ring *ring,
                                      mapped__ring_wish wish,
                                      mapped_atomic *word, mapped_error *error)
@@ -348,10 +355,10 @@ static mapped_status find_sleep_word(const mapped_ring *ring,
         wish.sends ? SENDER_SLEEPS_AT : RECEIVER_SLEEPS_AT, word, error);
 }
 
-/* How long to sleep at most, in nanoseconds. A process that holds its end for
- * several records reads the word without a fence after it has moved its
- * position, and may miss that somebody has just gone to sleep; and a process
- * may die between the two. So the first sleep is short. */
+/* How long to sleep at most, in nanoseconds. A wake can be missed: a process
+ * that holds its end for several records moves its position and reads the word
+ * without a fence in between, and may die between the two. So the first sleep
+ * is short. */
 #define FIRST_SLEEP ((uint64_t)1000000)
 #define LONG_SLEEP ((uint64_t)100000000)
 
@@ -369,7 +376,7 @@ static mapped_status sleep_until(const mapped_ring *ring,
         status = mapped_atomic_store(&word, one, MAPPED_ORDER_SEQ_CST, error);
         if (status == MAPPED_OK)
             status = read_ends(ring, &ends, NULL, error);
-        if (status != MAPPED_OK || is_fulfilled(ring, &ends, wish))
+        if (status != MAPPED_OK || is_ready(ring, &ends, wish))
             break;
         if (mapped__now() >= deadline)
             return mapped_error_set(error, MAPPED_TIMEOUT, "wait");
@@ -387,7 +394,7 @@ static mapped_status sleep_until(const mapped_ring *ring,
 static mapped_status wait_for(const mapped_ring *ring, mapped__ring_wish wish,
                               uint64_t deadline, mapped_error *error)
 {
-    uint64_t end = mapped_deadline(POLL_FIRST);
+    uint64_t end = mapped_deadline(POLL_NS);
     mapped_status status =
         poll_until(ring, wish, deadline < end ? deadline : end, error);
     if (status != MAPPED_TIMEOUT)

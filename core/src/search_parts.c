@@ -1,13 +1,17 @@
 /* The iterator over the parts of a slice: its lines, or what lies between the
- * matches of a separator. The iterator keeps the rest of the slice, and takes
- * one part after the other off its front. */
+ * matches of a separator. The iterator keeps the rest of the slice, and removes
+ * one part at a time from its front.
+ *
+ * A part is looked for in three steps, the cheapest first: two strides inline,
+ * FIRST_LIMIT bytes without errors, and the whole rest with all checks. The
+ * first two answer false when anything is wrong, so that the last reports it.
+ */
 #include <mapped/search.h>
 
 #include "lanes.h"
 #include "region_internal.h"
 
-/* A part that ends within so many bytes is found before anything else. */
-#define NEAR 4096
+#define FIRST_LIMIT 4096 /* bytes that are searched before the full checks */
 
 static void init_parts(mapped_parts *parts, mapped_slice slice,
                        const void *separator, size_t n)
@@ -70,8 +74,9 @@ bool mapped_parts_take_rest(mapped_parts *parts, mapped_slice *part)
     return true;
 }
 
-/* Most parts are short, so the next two strides are looked through here. */
-static inline bool take_near(mapped_parts *parts, mapped_slice *part)
+/* Most parts are short, so this looks for a separator of one byte in the next
+ * two strides of lanes.h, without a call. */
+static inline bool take_in_strides(mapped_parts *parts, mapped_slice *part)
 {
     const mapped_slice rest = parts->rest_;
     const size_t n = rest.length < 2 * STRIDE ? STRIDE : 2 * STRIDE;
@@ -80,21 +85,21 @@ static inline bool take_near(mapped_parts *parts, mapped_slice *part)
     const unsigned char *p = mapped_slice_try_enter(rest, 0, n);
     if (p == NULL)
         return false;
-    const mapped__lanes separator =
-        mapped__lanes_of(parts->separator_.bytes_[0]);
+    const mapped__lanes lanes = mapped__lanes_of(parts->separator_.bytes_[0]);
     size_t at = 0;
-    uint64_t ends = mapped__stride_mask(p, separator);
-    if (ends == 0 && n > STRIDE) {
+    uint64_t end_bits = mapped__stride_mask(p, lanes);
+    if (end_bits == 0 && n > STRIDE) {
         at = STRIDE;
-        ends = mapped__stride_mask(p + STRIDE, separator);
+        end_bits = mapped__stride_mask(p + STRIDE, lanes);
     }
-    if (ends == 0 || !mapped_slice_try_leave(rest))
+    if (end_bits == 0 || !mapped_slice_try_leave(rest))
         return false;
-    take_part(parts, at + (unsigned)__builtin_ctzll(ends), part);
+    take_part(parts, at + (unsigned)__builtin_ctzll(end_bits), part);
     return true;
 }
 
-/* The same with the next `limit` bytes at most. */
+/* Takes the next part if its separator, of any length, ends within `limit`
+ * bytes. */
 static bool take_within(mapped_parts *parts, size_t limit, mapped_slice *part)
 {
     size_t n = parts->rest_.length < limit ? parts->rest_.length : limit;
@@ -112,7 +117,7 @@ static bool take_within(mapped_parts *parts, size_t limit, mapped_slice *part)
 bool mapped_parts_try_next(mapped_parts *parts, size_t limit,
                            mapped_slice *part)
 {
-    return (limit >= 2 * STRIDE && take_near(parts, part)) ||
+    return (limit >= 2 * STRIDE && take_in_strides(parts, part)) ||
            take_within(parts, limit, part);
 }
 
@@ -156,7 +161,7 @@ static mapped_status next_part(mapped_parts *parts, mapped_slice *part,
 mapped_status mapped_parts_next(mapped_parts *parts, mapped_slice *part,
                                 bool *has_part, mapped_error *error)
 {
-    if (take_near(parts, part) || take_within(parts, NEAR, part)) {
+    if (take_in_strides(parts, part) || take_within(parts, FIRST_LIMIT, part)) {
         *has_part = true;
         return MAPPED_OK;
     }

@@ -104,7 +104,7 @@ static mapped_status open_stream(mapped_slice slice, bool writable,
     *stream = (mapped_stream){.slice_ = slice, .position_ = 0};
     status = mapped__stream_open(stream, &calls, writable, file, error);
     if (status == MAPPED_OK && writable)
-        setvbuf(*file, NULL, _IONBF, 0);
+        setvbuf(*file, NULL, _IONBF, 0); /* an error is that of its own call */
     return status;
 }
 

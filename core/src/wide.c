@@ -1,27 +1,33 @@
-/* Copies through registers and the filter of searches, with 16 and with 32
- * bytes at a time. */
+/* Two loops, each for 16 and for 32 bytes at a time: a copy that stores only
+ * what it has loaded from a region without lost pages, and a skip over bytes
+ * where no match can begin.
+ *
+ * The copy loads a whole block before it looks at the state, and stores it
+ * after that, so that the zeros of a lost page never get to the target. Eight
+ * registers a block spread the cost of the look. */
 #include "wide.h"
 
 #include "lanes.h"
 
+/* Was no page lost and the region not closed, as of the loads before? */
 static inline bool is_clean(const uint32_t *state)
 {
     MAPPED__LOAD_FENCE();
     return MAPPED__LIKELY(MAPPED__LOAD(state) == 0);
 }
 
-/* Where the next turn begins: the last one ends with the last byte, so it may
- * copy some bytes again. */
-static inline size_t next_turn(size_t at, size_t turn, size_t last)
+/* The offset of the next block. The last block ends with the last byte, so it
+ * may overlap the one before. */
+static inline size_t next_block(size_t at, size_t block, size_t last)
 {
-    return at + turn < last ? at + turn : last;
+    return at + block < last ? at + block : last;
 }
 
 size_t mapped__copy_portable(unsigned char *to, const unsigned char *from,
                              size_t n, const uint32_t *state)
 {
     const size_t last = n - 8 * LANES;
-    for (size_t at = 0;; at = next_turn(at, 8 * LANES, last)) {
+    for (size_t at = 0;; at = next_block(at, 8 * LANES, last)) {
         const unsigned char *p = from + at;
         unsigned char *q = to + at;
         const mapped__lanes a = mapped__lanes_load(p);
@@ -47,8 +53,8 @@ size_t mapped__copy_portable(unsigned char *to, const unsigned char *from,
     }
 }
 
-/* All bits are set in the lanes of the LANES offsets from `at` on that have
- * both bytes. */
+/* Lane i is all ones if a match can begin at `at + i`: both bytes are in their
+ * places. */
 static inline mapped__lanes lanes_with_both(const mapped__two_bytes *bytes,
                                             size_t at, mapped__lanes first,
                                             mapped__lanes second)
@@ -98,7 +104,7 @@ MAPPED__WIDE size_t mapped__copy_wide(unsigned char *to,
                                       const uint32_t *state)
 {
     const size_t last = n - 8 * WIDE;
-    for (size_t at = 0;; at = next_turn(at, 8 * WIDE, last)) {
+    for (size_t at = 0;; at = next_block(at, 8 * WIDE, last)) {
         const unsigned char *p = from + at;
         unsigned char *q = to + at;
         const wide a = load(p);
