@@ -3,10 +3,11 @@
  *
  * A handle is a userdata with the io library's metatable, whose `__gc` a script
  * may remove. So the stream belongs to a second userdata, a Stream, with a
- * metatable of ours: the two are user value 1 and 2 of each other, and thus are
- * finalized together, in any order. Whichever is first closes the stream, and
- * marks the handle as closed. User value 1 of a Stream is the Region, whose
- * memory the stream borrows. No script sees a Stream. */
+ * metatable of ours. The handle keeps the Stream as user value 1; the Stream
+ * keeps the Region, whose memory it borrows, as user value 1 and the handle as
+ * user value 2. So both become garbage together, and either may be finalized
+ * first: that one closes the stream, and marks the handle as closed. No script
+ * sees a Stream. */
 #include <limits.h>
 
 #include "mapped_lua.h"
@@ -32,8 +33,9 @@ static void mark_closed(luaL_Stream *handle)
 #endif
 }
 
-/* The io library calls it for a handle that it has marked as closed: not with
- * our upvalues, but always with the handle at 1. */
+/* The io library calls this to close a handle, after it has cleared `closef`,
+ * but not `f`. There are no upvalues here to check the type with; argument 1 is
+ * always the handle. */
 static int close_handle(lua_State *L)
 {
     mlua_handle *handle = lua_touserdata(L, 1);
@@ -47,7 +49,7 @@ static void free_stream(mlua_resource *resource)
 {
     const mlua_stream *self = (mlua_stream *)resource;
     if (self->file == NULL || self->handle->f != self->file)
-        return;
+        return; /* was never opened, or LuaJIT has closed the handle itself */
     mark_closed(self->handle);
     fclose(self->file);
 }
@@ -100,10 +102,10 @@ typedef struct luajit_handle {
     uint32_t kind;
 } luajit_handle;
 
-/* LuaJIT's io library knows its handles by a mark that only itself can make, so
- * a handle of its own is opened, closed, and taken for ours. It sets the first
- * member to NULL when it closes one. Returns NULL and pushes what io.open has
- * returned if that fails. */
+/* LuaJIT accepts only handles that its own io.open has made. So this opens
+ * /dev/null with it, closes the file, and reuses the handle. LuaJIT sets the
+ * first member to NULL when it closes one. Returns NULL if io.open failed; its
+ * nil, message and errno are on top of the stack then. */
 static luaL_Stream *push_luajit_handle(lua_State *L)
 {
     luajit_handle *handle;
@@ -141,7 +143,8 @@ static luaL_Stream *push_any_handle(lua_State *L, mlua_stream *stream)
 #    define push_any_handle push_closed_handle
 #endif
 
-/* Allocates nothing, so nothing comes between the opening and this. */
+/* To be called right after mapped_stream_open. It allocates nothing, so no
+ * finalizer runs before the handle has the file. */
 static void open_handle(mlua_stream *stream, FILE *file)
 {
     stream->file = stream->handle->f = file;
@@ -150,8 +153,9 @@ static void open_handle(mlua_stream *stream, FILE *file)
 #endif
 }
 
-/* Pushes the handle of a new Stream of the object at argument 1, which is
- * closed so far, and returns the Stream; or what push_any_handle does. */
+/* Pushes a closed handle of a new Stream of the object at argument 1 and
+ * returns the Stream. Returns NULL if LuaJIT's io.open failed; its nil, message
+ * and errno are on top of the stack then. */
 static mlua_stream *push_stream(lua_State *L)
 {
     mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, 2);
@@ -171,8 +175,8 @@ static mlua_stream *push_stream(lua_State *L)
     return stream;
 }
 
-/* Is the handle to write? Argument 2, "r" or "r+", says it, or else whether the
- * bytes can be written. */
+/* Should the handle be writable? Argument 2, "r" or "r+", decides; without it,
+ * whether the bytes can be written. */
 static bool is_for_writing(lua_State *L)
 {
     return lua_isnoneornil(L, 2)
@@ -192,7 +196,7 @@ static int view_file(lua_State *L)
     is_writable = is_for_writing(L);
     stream = push_stream(L);
     if (stream == NULL)
-        return 3;
+        return 3; /* nil, message and errno of io.open */
     do
         status = mapped_stream_open(mlua_check_view(L, 1), is_writable,
                                     &stream->core, &file, &error);
@@ -204,8 +208,9 @@ static int view_file(lua_State *L)
     return 1;
 }
 
-/* Writes the bytes of argument 1 to the handle or descriptor at argument 2. A
- * finalizer may close either before. */
+/* Writes the bytes of argument 1 to the handle or descriptor at argument 2.
+ * Both are checked anew: a finalizer may have closed either since the last
+ * check. */
 static mapped_status write_out(lua_State *L, size_t *written,
                                mapped_error *error)
 {

@@ -1,6 +1,10 @@
 /* What Region and Slice share: the checks that turn an argument into the bytes
  * that it stands for, the metamethods, and the methods about the object itself,
- * which Array has too. */
+ * which Array has too.
+ *
+ * The checks by what they take: mlua_to_view a Region or Slice, perhaps closed;
+ * mlua_check_view one that is open; mlua_check_bytes an Array, too;
+ * mlua_check_data a string, too. */
 #include "typed.h"
 
 /* Returns the Region or Slice at `arg`, or raises. Pushes its metatable. */
@@ -60,7 +64,7 @@ void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
     }
     data = mlua_check_data(L, operation, arg);
     if (data.string != NULL)
-        return; /* elements that lay apart */
+        return; /* its elements lay apart and were gathered into a string */
     mlua_push_bytes(L, operation, data.slice, 0, data.length);
     lua_replace(L, arg);
 }
@@ -83,7 +87,8 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
     return data;
 }
 
-/* A Region is its own owner; the other types keep theirs as user value 1. */
+/* A Region, whose offset is MLUA_WHOLE, is its own owner; the other types keep
+ * theirs as user value 1. */
 void mlua_push_owner(lua_State *L, int arg)
 {
     const mapped_slice *self = lua_touserdata(L, arg);

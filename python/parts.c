@@ -13,19 +13,20 @@ typedef struct PartsIterator PartsIterator;
 struct PartsIterator {
     Owned owned;
     PyObject *(*next)(PartsIterator *self);
-    PyObject *bytes; /* those of the needle or the separator; NULL for lines */
+    PyObject *bytes; /* of the needle or the separator; NULL for lines */
 
     /* Only lines and split use these. */
     mapped_parts parts;
-    Py_ssize_t splits; /* how many more there may be; negative: any number */
+    Py_ssize_t splits; /* how many are left; negative: any number */
 
     /* Only find_all uses these. */
     mapped_slice rest; /* what has not been searched yet */
-    size_t base; /* index of its first byte; MAPPED_NOT_FOUND at the end */
+    size_t base;       /* where `rest` begins in what is searched;
+                        * MAPPED_NOT_FOUND: no more matches */
     mapped_needle needle;
 };
 
-/* Takes over the reference to `bytes`, also if there is no memory. */
+/* Takes the reference to `bytes`, also on failure. */
 static PartsIterator *parts_iterator_new(Region *owner,
                                          PyObject *(*next)(PartsIterator *self),
                                          PyObject *bytes)
@@ -92,7 +93,9 @@ static PyType_Slot parts_iterator_slots[] = {
 TYPE(parts_iterator, "mapped._mapped.PartsIterator", sizeof(PartsIterator), 0,
      Py_TPFLAGS_HAVE_GC)
 
-/* Returns the next part where its end isn't near. */
+/* Returns the next part when its end isn't within UNLOCKED_BYTES: searches
+ * without the interpreter's lock. The bytes that are left only get fewer, so
+ * the same number means that no other call has moved the iterator. */
 static PyObject *next_far(PartsIterator *self)
 {
     mapped_parts parts = self->parts;
@@ -214,7 +217,7 @@ static int convert_most(PyObject *object, Py_ssize_t *most)
 static PyObject *view_split_with(PyObject *self, PyObject *const *values)
 {
     Needle needle;
-    Py_ssize_t most = -1; /* is counted down, and so can't be the lowest */
+    Py_ssize_t most = -1; /* negative ones become -1: they are counted down */
     if (convert_most(values[1], &most) < 0 ||
         needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
         return NULL;

@@ -97,7 +97,7 @@ static PyObject *slice_repr(PyObject *self)
                                 (PyObject *)view->owner);
 }
 
-/* A closed Region without memory. */
+/* Returns a new closed Region, to be the owner of a Slice that is released. */
 static Region *closed_region(State *state)
 {
     mapped_error error;
@@ -122,6 +122,9 @@ static const char slice_release_doc[] = PyDoc_STR(
     "was the only one of a wrapped buffer, the buffer is given back, unless\n"
     "its memory is exported. Releasing twice is fine.");
 
+/* The Slice becomes one of a closed Region, so every method raises without a
+ * check of its own. It keeps its reference to the owner of before, which a call
+ * that is under way may still use. */
 static PyObject *slice_release(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     View *view = (View *)self;
@@ -129,7 +132,8 @@ static PyObject *slice_release(PyObject *self, PyObject *Py_UNUSED(nothing))
         view->released == NULL ? closed_region(view->owner->state) : NULL;
     if (closed == NULL && view->released == NULL)
         return NULL;
-    if (view->released != NULL) { /* perhaps by a finalizer meanwhile */
+    /* A finalizer that ran in closed_region may have released it, too. */
+    if (view->released != NULL) {
         Py_XDECREF((PyObject *)closed);
         Py_RETURN_NONE;
     }
@@ -138,6 +142,7 @@ static PyObject *slice_release(PyObject *self, PyObject *Py_UNUSED(nothing))
     owner->released++;
     view->owner = closed;
     view->slice = closed->view.slice;
+    /* Do only Slices that are released refer to it? */
     if (owner->is_wrap && Py_REFCNT((PyObject *)owner) == owner->released)
         region_close_unused(owner);
     Py_RETURN_NONE;

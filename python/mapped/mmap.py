@@ -137,8 +137,10 @@ def _map_file(fileno, length, offset, flags, access):
                         populate=bool(flags & _POPULATE))
 
 
+# read, write, find, seek, subscripts and the buffer are in the base class, which
+# is C (python/mmap.c); its _region is the Region.
 class mmap(_mapped.Mmap):
-    """Memory that is a file, or with `fileno` -1 no file.
+    """A mapping of a file, or of anonymous memory if `fileno` is -1.
 
     fileno   a descriptor, which may be closed afterwards
     length   bytes, 0: to the end of the file
@@ -229,9 +231,9 @@ class mmap(_mapped.Mmap):
     def close(self):
         """End all access. Closing twice is fine.
 
-        BufferError, which was raised from one that tells how many, while there
-        are memoryviews or other exports; FaultError, but it is closed, if one
-        of them has met lost pages.
+        BufferError while there are memoryviews or other exports; its __cause__
+        says how many. FaultError if one of them has met lost pages; it is
+        closed then all the same.
         """
         try:
             self._region.close()
@@ -316,11 +318,10 @@ class mmap(_mapped.Mmap):
         """Tell the system how the bytes will be used.
 
         MADV_NORMAL, RANDOM, SEQUENTIAL, WILLNEED, HUGEPAGE and NOHUGEPAGE are
-        advice. MADV_DONTNEED and MADV_REMOVE do to the bytes what the system
-        does: the first makes private memory zero, or what the file has, and
-        has shared pages written back and let go; the second makes shared memory
-        zero. MADV_FREE lets private memory that is no file go first, with its
-        bytes. OSError (EINVAL) for other options, and if `start` is no multiple
+        advice. After MADV_DONTNEED private memory reads as zeros, or as the
+        file, again, and shared pages are written back and evicted; after
+        MADV_REMOVE shared memory reads as zeros. With MADV_FREE the system may
+        drop private anonymous pages, and their bytes, before others. OSError (EINVAL) for other options, and if `start` is no multiple
         of PAGESIZE.
         """
         self._opened()
@@ -343,7 +344,10 @@ class mmap(_mapped.Mmap):
         if option == _REMOVE and not is_private:
             part.discard()
         elif option == _DONTNEED and is_private:
-            part.revert() if self._is_file else part.discard()
+            if self._is_file:
+                part.revert()
+            else:
+                part.discard()
         elif option in _ADVICE:
             part.advise(_ADVICE[option])
         else:

@@ -49,7 +49,7 @@ if sys.version_info >= (3, 13):
 error = OSError
 
 class mmap(_Mmap):
-    """Memory that is a file, or with `fileno` -1 no file.
+    """A mapping of a file, or of anonymous memory if `fileno` is -1.
 
     fileno   a descriptor, which may be closed afterwards
     length   bytes, 0: to the end of the file
@@ -88,9 +88,9 @@ class mmap(_Mmap):
     def close(self) -> None:
         """End all access. Closing twice is fine.
 
-        BufferError, which was raised from one that tells how many, while there
-        are memoryviews or other exports; FaultError, but it is closed, if one
-        of them has met lost pages.
+        BufferError while there are memoryviews or other exports; its __cause__
+        says how many. FaultError if one of them has met lost pages; it is
+        closed then all the same.
         """
     def size(self) -> int:
         """Return the size of the file in bytes, which may be longer.
@@ -123,10 +123,9 @@ class mmap(_Mmap):
         """Tell the system how the bytes will be used.
 
         MADV_NORMAL, RANDOM, SEQUENTIAL, WILLNEED, HUGEPAGE and NOHUGEPAGE are
-        advice. MADV_DONTNEED and MADV_REMOVE do to the bytes what the system
-        does: the first makes private memory zero, or what the file has, and
-        has shared pages written back and let go; the second makes shared memory
-        zero. MADV_FREE lets private memory that is no file go first, with its
-        bytes. OSError (EINVAL) for other options, and if `start` is no multiple
+        advice. After MADV_DONTNEED private memory reads as zeros, or as the
+        file, again, and shared pages are written back and evicted; after
+        MADV_REMOVE shared memory reads as zeros. With MADV_FREE the system may
+        drop private anonymous pages, and their bytes, before others. OSError (EINVAL) for other options, and if `start` is no multiple
         of PAGESIZE.
         """
