@@ -320,6 +320,19 @@ local function at_once(f, last)
   end
 end
 
+-- Returns the method lock of a Region or Slice without the wait, which may be
+-- for a lock of this process.
+local function lock_at_once(f)
+  return function(object, given, ...)
+    if given == nil then
+      given = { timeout = 0 }
+    elseif type(given) == "table" then
+      given = { shared = rawget(given, "shared"), timeout = 0 }
+    end
+    return f(object, given, ...)
+  end
+end
+
 -- Returns the method write_to for handles alone: a number might be any
 -- descriptor.
 local function to_handles(f)
@@ -338,7 +351,8 @@ local function functions_of(object)
     local waits = WAITS[rawget(meta, "__name")] or {}
     for name, f in pairs(type(methods) == "table" and methods or {}) do
       found[name] = waits[name] and at_once(f, waits[name])
-        or name == "write_to" and to_handles(f) or f
+        or name == "write_to" and to_handles(f)
+        or name == "lock" and methods.flush and lock_at_once(f) or f
     end
   end
   for name, f in pairs(meta or {}) do
