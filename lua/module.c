@@ -2,43 +2,19 @@
  * the lists here assign to the types. */
 #include "sharing.h"
 
-static const luaL_Reg *const region_methods[] = {mlua_slice_methods,
-                                                 mlua_bytes_methods,
-                                                 mlua_typed_methods,
-                                                 mlua_cast_methods,
-                                                 mlua_view_records,
-                                                 mlua_pointer_methods,
-                                                 mlua_about_methods,
-                                                 mlua_format_methods,
-                                                 mlua_search_methods,
-                                                 mlua_parts_methods,
-                                                 mlua_pattern_methods,
-                                                 mlua_region_methods,
-                                                 mlua_fault_methods,
-                                                 mlua_paging_methods,
-                                                 mlua_view_atomic,
-                                                 mlua_view_lock,
-                                                 mlua_stream_methods,
-                                                 mlua_ffi_methods,
-                                                 NULL};
+/* What Region and Slice have. */
+#define VIEW_METHODS                                                   \
+    mlua_slice_methods, mlua_bytes_methods, mlua_typed_methods,        \
+        mlua_cast_methods, mlua_view_records, mlua_format_methods,     \
+        mlua_search_methods, mlua_parts_methods, mlua_pattern_methods, \
+        mlua_pointer_methods, mlua_about_methods, mlua_paging_methods, \
+        mlua_view_atomic, mlua_view_lock, mlua_stream_methods,         \
+        mlua_ffi_methods
 
-static const luaL_Reg *const slice_methods[] = {mlua_slice_methods,
-                                                mlua_bytes_methods,
-                                                mlua_typed_methods,
-                                                mlua_cast_methods,
-                                                mlua_view_records,
-                                                mlua_format_methods,
-                                                mlua_search_methods,
-                                                mlua_parts_methods,
-                                                mlua_pattern_methods,
-                                                mlua_pointer_methods,
-                                                mlua_about_methods,
-                                                mlua_paging_methods,
-                                                mlua_view_atomic,
-                                                mlua_view_lock,
-                                                mlua_stream_methods,
-                                                mlua_ffi_methods,
-                                                NULL};
+static const luaL_Reg *const region_methods[] = {
+    VIEW_METHODS, mlua_region_methods, mlua_fault_methods, NULL};
+
+static const luaL_Reg *const slice_methods[] = {VIEW_METHODS, NULL};
 
 static const luaL_Reg *const array_methods[] = {mlua_array_methods,
                                                 mlua_about_methods, NULL};

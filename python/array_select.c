@@ -13,7 +13,7 @@ static void take_all(const Array *array, int from, int count,
 }
 
 /* Converts an index or a slice of Python. A step of 0 stands for an index,
- * which leaves its dimension out of the selected. */
+ * which leaves its dimension out of what is selected. */
 static int convert_key(const Array *array, Py_ssize_t length, PyObject *key,
                        mapped_subscript *subscript)
 {
