@@ -180,8 +180,10 @@ static void *raise_os_text(int number, mapped_status status, PyObject *name)
  * full disk. */
 static PyObject *note_of(const mapped_error *error)
 {
-    if (error->os_error == EPERM && strcmp(error->call, "ftruncate") == 0)
-        return PyUnicode_FromString("ftruncate: it is sealed against that");
+    mapped_hint hint = mapped_error_hint(error, NULL);
+    if (hint != MAPPED_HINT_NONE)
+        return PyUnicode_FromFormat("%s: %s", error->call,
+                                    mapped_hint_text(hint));
     if (error->length == 0)
         return PyUnicode_FromString(error->call);
     return PyUnicode_FromFormat("%s: bytes missing: %llu", error->call,

@@ -17,7 +17,7 @@ STOREYS = [
     ["guard", "lost"],
     ["region", "fault", "origin"],
     ["slice", "export", "span"],
-    ["access", "atomic", "bulk", "flush", "item", "lock", "mutex", "ring", "fields", "array", "needle",
+    ["access", "atomic", "bulk", "flush", "hint", "item", "lock", "mutex", "ring", "fields", "array", "needle",
      "search", "pattern", "paging", "stream", "windows"],
     ["mapped"],
 ]

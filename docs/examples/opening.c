@@ -89,6 +89,21 @@ static void errors(void)
     assert(error.status == MAPPED_SYSTEM && error.os_error == 2);
 }
 
+/* What a message can say after what is wrong. */
+static void hints(void)
+{
+    mapped_region *region;
+    must(mapped_region_open("data.bin", MAPPED_MODE_READ, NULL, &region,
+                            &error));
+    mapped_slice all = mapped_region_slice(region);
+    if (mapped_set_u8(all, 0, 1, &error) == MAPPED_READONLY) {
+        mapped_hint hint = mapped_error_hint(&error, &all);
+        assert(hint == MAPPED_HINT_OPEN_WRITABLE_OR_COPY);
+        assert(strncmp(mapped_hint_text(hint), "open with \"r+\"", 14) == 0);
+    }
+    mapped_region_release(region);
+}
+
 /* Called when the memory that was wrapped is not needed any more. */
 static void free_it(void *memory)
 {
@@ -127,6 +142,7 @@ int main(void)
     open_a_part("c");
     open_a_descriptor();
     errors();
+    hints();
     memory_of_others();
     return 0;
 }

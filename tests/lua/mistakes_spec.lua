@@ -451,7 +451,7 @@ local mistakes = {
       .. '"r+")' },
   { "appending to a private copy",
     function() return assert(copy:append("x")) end,
-    'PATH: append: not supported here (what is mapped with "c" can\'t '
+    'PATH: append: not supported here (what is opened with "c" can\'t '
       .. 'get longer: open with "r+")' },
   { "growing past the reserve", function() return reserved:resize(100) end,
     "resize: longer than the reserve: invalid argument: offset 0, "
@@ -488,7 +488,7 @@ local mistakes = {
       .. "{shared = true}))" },
   { "locking a file opened for reading", function() return file:lock() end,
     "PATH: lock: attempt to write to read-only memory (open with "
-      .. '"r+")' },
+      .. '"r+", or give {shared = true})' },
   { "a negative timeout", function() return region:lock({ timeout = -1 }) end,
     "bad argument #1 to 'lock' (option 'timeout': 0 or more seconds "
       .. "expected, got -1)" },

@@ -34,6 +34,7 @@
 #include <mapped/fields.h>
 #include <mapped/flush.h>
 #include <mapped/guard.h>
+#include <mapped/hint.h>
 #include <mapped/item.h>
 #include <mapped/lock.h>
 #include <mapped/mutex.h>
