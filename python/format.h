@@ -46,4 +46,19 @@ static inline PyObject *format_get(State *state, PyObject *object,
     return Py_NewRef(known->capsule);
 }
 
+/* Copies the few bytes of a format, in words, the last of which may overlap the
+ * one before. A call of memcpy takes longer, and its vectors are slow to load
+ * where values have just been stored one by one, and the other way round. */
+static inline void copy_short(unsigned char *to, const unsigned char *from,
+                              size_t n)
+{
+    size_t i = 0;
+    for (; n < 8 && i < n; i++)
+        to[i] = from[i];
+    for (; i + 8 < n; i += 8)
+        mapped_store_u64(to + i, mapped_load_u64(from + i));
+    if (n >= 8)
+        mapped_store_u64(to + n - 8, mapped_load_u64(from + n - 8));
+}
+
 #endif

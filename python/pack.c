@@ -141,7 +141,9 @@ static int store_all(State *state, const Format *format,
         char native = format->native ? field->code : 0;
         unsigned char *p = to + field->offset;
         int status = 0;
-        if (is_bytes(field)) {
+        if (MAPPED__LIKELY(field->item.kind == MAPPED_ITEM_ELEMENT)) {
+            status = store_value(state, field, native, *value++, p);
+        } else if (!field->spread) {
             status = check_bytes(state, field, *value++);
             has_bytes = true;
         } else {
@@ -159,6 +161,21 @@ static int store_all(State *state, const Format *format,
         values += field->spread ? field->item.count : 1;
     }
     return 0;
+}
+
+/* Writes where that takes no call. Returns false if write_all has to decide;
+ * the bytes may be written then, which it does again. */
+static inline bool try_write(PyObject *self, Py_ssize_t offset,
+                             const unsigned char *from, size_t size)
+{
+    mapped_slice span = view_span(self);
+    unsigned char *p =
+        offset < 0 ? NULL
+                   : mapped_slice_try_enter_write(span, (size_t)offset, size);
+    if (p == NULL)
+        return false;
+    copy_short(p, from, size);
+    return mapped_slice_try_leave(span);
 }
 
 static int write_all(PyObject *self, const mapped_fields *fields,
@@ -208,7 +225,7 @@ static int pack(PyObject *self, const Format *format, Py_ssize_t offset,
     else if ((bytes = memory_new(size, 1)) == NULL)
         return -1;
     int status = store_all(view_owner(self)->state, format, values, bytes);
-    if (status == 0)
+    if (status == 0 && !try_write(self, offset, bytes, size))
         status = write_all(self, format->fields, offset, bytes);
     if (bytes != on_stack)
         PyMem_Free(bytes);

@@ -145,7 +145,7 @@ static inline PyObject *unpack_at(PyObject *self, const mapped_fields *fields,
         p = mapped_slice_try_enter(span, (size_t)offset, fields->size);
     if (p == NULL)
         return unpack_any(self, fields, offset);
-    memcpy(bytes, p, fields->size);
+    copy_short(bytes, p, fields->size);
     if (MAPPED__UNLIKELY(!mapped_slice_try_leave(span)))
         return unpack_any(self, fields, offset);
     for (int i = 0; i < SHORT_PACKED; i++)

@@ -68,6 +68,10 @@ static inline ValueStatus value_from(const mapped_element *element, char native,
             value->i = number;
             return VALUE_CONVERTED;
         }
+    } else if (Py_IS_TYPE(object, &PyFloat_Type) &&
+               element->kind == MAPPED_KIND_FLOAT && native != 'f') {
+        value->f = PyFloat_AsDouble(object);
+        return VALUE_CONVERTED;
     }
     return value_convert(element, native, object, value);
 }

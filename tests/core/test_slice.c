@@ -118,6 +118,10 @@ static void check_enter_refused(mapped_slice slice, size_t offset, size_t n,
     CHECK_STATUS(mapped_slice_enter(slice, offset, n, &p, NULL), expected);
     CHECK_STATUS(mapped_slice_enter_write(slice, offset, n, &p, NULL),
                  expected);
+    if (n > 0) {
+        CHECK(mapped_slice_try_enter(slice, offset, n) == NULL);
+        CHECK(mapped_slice_try_enter_write(slice, offset, n) == NULL);
+    }
 }
 
 static void test_slice_enter_refuses_huge_numbers(void)
@@ -375,6 +379,8 @@ static void check_nothing_is_stored(mapped_slice slice)
     CHECK_STATUS(mapped_slice_enter_write(slice, 0, 1, &p, NULL),
                  MAPPED_READONLY);
     CHECK(p == NULL);
+    CHECK(mapped_slice_try_enter(slice, 0, 1) != NULL);
+    CHECK(mapped_slice_try_enter_write(slice, 0, 1) == NULL);
     CHECK_STATUS(mapped_write(slice, 0, "ab", 2, NULL), MAPPED_READONLY);
     CHECK_STATUS(mapped_write(slice, 0, "", 0, NULL), MAPPED_READONLY);
     CHECK_STATUS(mapped_copy(slice, 0, slice, NULL), MAPPED_READONLY);

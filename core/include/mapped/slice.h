@@ -79,12 +79,15 @@ MAPPED__MUST_USE MAPPED__INLINE mapped_status mapped_slice_leave(
     mapped_slice slice, size_t offset, size_t n, mapped_error *error);
 
 /* The same for a hot path that must not contain a call. mapped_slice_try_enter
- * returns the pointer, or NULL if mapped_slice_enter has to decide: that
- * answers an error, or MAPPED_OK on a device. Once it has returned a pointer,
+ * and mapped_slice_try_enter_write return the pointer, or NULL if
+ * mapped_slice_enter or mapped_slice_enter_write has to decide: that answers an
+ * error, or MAPPED_OK on a device. Once they have returned a pointer,
  * mapped_slice_try_leave ends the access; it returns false if
  * mapped_slice_leave has to decide. n must not be 0. */
 MAPPED__INLINE const unsigned char *
 mapped_slice_try_enter(mapped_slice slice, size_t offset, size_t n);
+MAPPED__INLINE unsigned char *
+mapped_slice_try_enter_write(mapped_slice slice, size_t offset, size_t n);
 MAPPED__INLINE bool mapped_slice_try_leave(mapped_slice slice);
 
 /* A block: all of a slice as a plain array, entered once, for a loop that the
@@ -211,6 +214,14 @@ MAPPED__INLINE const unsigned char *
 mapped_slice_try_enter(mapped_slice slice, size_t offset, size_t n)
 {
     if (MAPPED__UNLIKELY(!mapped__slice_is_plain(slice, offset, n)))
+        return NULL;
+    return mapped__slice_first(slice) + offset;
+}
+
+MAPPED__INLINE unsigned char *
+mapped_slice_try_enter_write(mapped_slice slice, size_t offset, size_t n)
+{
+    if (MAPPED__UNLIKELY(!mapped__slice_is_writable(slice, offset, n)))
         return NULL;
     return mapped__slice_first(slice) + offset;
 }
