@@ -1,4 +1,6 @@
-/* Compiling fields from any source, and finding them by name. */
+/* Compiles fields from a source of any dialect, and finds them by name. See
+ * fields_internal.h for how; the readers of the three languages have files of
+ * their own, that of lists is here. */
 #include "fields_internal.h"
 
 #include <stdlib.h>
@@ -35,7 +37,8 @@ static size_t hash(const char *name, size_t length)
     return (size_t)(value ^ value >> 32);
 }
 
-/* Returns the slot of that name, or the empty one where it belongs. */
+/* Returns the slot of that name, or the empty one where it belongs. At least
+ * half of the slots are empty. */
 static size_t *find_slot(const mapped_fields *fields, const char *name,
                          size_t length)
 {
@@ -57,80 +60,6 @@ const mapped_field *mapped_fields_find(const mapped_fields *fields,
     return slot == 0 ? NULL : &fields->fields[slot - 1];
 }
 
-static size_t table_size(size_t count)
-{
-    size_t size = 8;
-    while (size < count * 2)
-        size *= 2;
-    return size;
-}
-
-/* Where the arrays of one record begin, in bytes from its struct. */
-typedef struct sections {
-    size_t order, table, names, end;
-} sections;
-
-/* Returns false if the bytes overflow. */
-static bool find_sections(const mapped__builder *record, sections *at)
-{
-    size_t named = record->named ? record->count : 0, bytes;
-    if (record->count > MAPPED__FIELDS_LIMIT / 256)
-        return false;
-    at->order = sizeof(mapped_fields) + record->count * sizeof(mapped_field);
-    at->table = at->order + named * sizeof(mapped_field *);
-    at->names =
-        at->table + (record->named ? table_size(named) * sizeof(size_t) : 0);
-    return mapped_add_size(at->names, record->name_bytes, &bytes) &&
-           mapped_round_up(bytes, 16, &at->end);
-}
-
-mapped_status mapped__builder_begin(mapped__parser *parser,
-                                    mapped__builder *record)
-{
-    sections at;
-    if (!find_sections(record, &at) ||
-        !mapped_add_size(parser->bytes, at.end, &parser->bytes))
-        return mapped_error_set(parser->error, MAPPED_MEMORY, "fields");
-    if (parser->memory == NULL)
-        return MAPPED_OK;
-    mapped_fields *fields = (mapped_fields *)parser->memory;
-    memset(fields, 0, at.names);
-    if (parser->root == NULL)
-        parser->root = fields;
-    fields->fields = (const mapped_field *)(fields + 1);
-    fields->root_ = parser->root;
-    fields->references_ = 1;
-    fields->named = record->named;
-    if (record->named) {
-        fields->order_ = (const mapped_field **)(parser->memory + at.order);
-        fields->table_ = (size_t *)(parser->memory + at.table);
-        fields->mask_ = table_size(record->count) - 1;
-    }
-    record->fields = fields;
-    record->names = (char *)parser->memory + at.names;
-    record->count = 0;
-    record->size = 0;
-    parser->memory += at.end;
-    return MAPPED_OK;
-}
-
-void mapped__builder_add(mapped__builder *record, const mapped_field *field)
-{
-    if (record->fields != NULL) {
-        mapped_field *to = (mapped_field *)(record->fields + 1) + record->count;
-        *to = *field;
-        if (field->name != NULL) {
-            to->name = record->names;
-            memcpy(record->names, field->name, field->name_length);
-            record->names[field->name_length] = '\0';
-            record->names += field->name_length + 1;
-        }
-    } else if (field->name != NULL) {
-        record->name_bytes += field->name_length + 1;
-    }
-    record->count++;
-}
-
 static mapped_status index_names(const mapped_fields *fields,
                                  mapped_error *error)
 {
@@ -145,7 +74,7 @@ static mapped_status index_names(const mapped_fields *fields,
     return MAPPED_OK;
 }
 
-static int by_offset(const void *a, const void *b)
+static int compare_offsets(const void *a, const void *b)
 {
     const mapped_field *first = *(const mapped_field *const *)a;
     const mapped_field *second = *(const mapped_field *const *)b;
@@ -154,12 +83,13 @@ static int by_offset(const void *a, const void *b)
 
 /* Sorts the fields by their offsets. No field is empty, so if any two overlap,
  * two that follow one another overlap. */
-static mapped_status put_in_order(mapped_fields *fields, mapped_error *error)
+static mapped_status sort_by_offset(const mapped_fields *fields,
+                                    mapped_error *error)
 {
     const mapped_field **order = fields->order_;
     for (size_t i = 0; i < fields->count; i++)
         order[i] = &fields->fields[i];
-    qsort(order, fields->count, sizeof(const mapped_field *), by_offset);
+    qsort(order, fields->count, sizeof(const mapped_field *), compare_offsets);
     for (size_t i = 1; i < fields->count; i++) {
         const mapped_field *first = order[i - 1], *second = order[i];
         if (first->offset + first->item.size > second->offset)
@@ -171,122 +101,162 @@ static mapped_status put_in_order(mapped_fields *fields, mapped_error *error)
     return MAPPED_OK;
 }
 
-/* Does the next field follow at a fixed distance? */
-static bool is_followed(const mapped_field *field)
+static size_t table_size(size_t count)
 {
-    const mapped_field *next = field + 1;
-    return !mapped__field_varies(field) && !mapped__field_varies(next) &&
-           next->item.kind != MAPPED_ITEM_WRONG && next->align <= 1 &&
-           next->offset >= field->offset + field->item.size;
+    size_t size = 8;
+    while (size < count * 2)
+        size *= 2;
+    return size;
 }
 
-/* A run is a series of fields at fixed distances. From the last field to the
- * first, each gets `end_`, the index after its run, `rest_`, the bytes to the
- * end of the run, and `gap_`, the bytes between it and the next field. */
-static void find_runs(mapped_fields *fields, mapped__builder *record)
+/* Where the parts of a record begin, in bytes from its mapped_fields. */
+typedef struct sections {
+    size_t order, table, names, end;
+} sections;
+
+/* Returns false if the bytes overflow. */
+static bool find_sections(const mapped__builder *builder, sections *at)
 {
-    mapped_field *all = (mapped_field *)(fields + 1);
-    for (size_t i = fields->count; i-- > 0;) {
-        mapped_field *field = &all[i], *next = field + 1;
-        size_t size = field->item.size;
-        field->end_ = i + 1;
-        field->rest_ = size;
-        if (i + 1 == fields->count && record->fixed)
-            field->rest_ = record->size - field->offset;
-        if (i + 1 < fields->count && is_followed(field)) {
-            field->end_ = next->end_;
-            field->rest_ = next->offset - field->offset + next->rest_;
-            field->gap_ = next->offset - field->offset - size;
-        } else if (record->fixed) {
-            field->gap_ = field->rest_ - size;
-        }
-    }
-    fields->fixed =
-        record->fixed || fields->count == 0 ||
-        (all->end_ == fields->count && all->align <= 1 &&
-         !mapped__field_varies(all) && all->item.kind != MAPPED_ITEM_WRONG);
-    fields->size = fields->fixed ? record->size : 0;
+    bool named = builder->fields.named;
+    size_t count = builder->fields.count, bytes;
+    if (count > MAPPED__FIELDS_LIMIT / 256)
+        return false;
+    at->order = sizeof(mapped_fields) + count * sizeof(mapped_field);
+    at->table = at->order + (named ? count * sizeof(mapped_field *) : 0);
+    at->names = at->table + (named ? table_size(count) * sizeof(size_t) : 0);
+    return mapped_add_size(at->names, builder->name_bytes, &bytes) &&
+           mapped_round_up(bytes, 16, &at->end);
 }
 
-/* No sum overflows: a field that isn't spread adds one value, and one that is
- * adds at most as many as it has bytes. */
-static void sum_up(mapped_fields *fields)
+void mapped__fields_add(mapped__builder *builder, const mapped_field *field)
 {
-    size_t bytes = 0;
-    fields->align = 1;
-    fields->dense_ = true;
-    for (size_t i = 0; i < fields->count; i++) {
-        const mapped_field *field = &fields->fields[i];
-        const mapped_fields *inner = field->item.record;
-        if (field->item.kind != MAPPED_ITEM_PAD &&
-            field->item.kind != MAPPED_ITEM_WRONG)
-            fields->values += field->spread ? field->item.count : 1;
-        bytes += field->item.size;
-        if (field->item.align > fields->align)
-            fields->align = field->item.align;
-        if (inner != NULL && !inner->dense_)
-            fields->dense_ = false;
-    }
-    if (fields->named && bytes != fields->size)
+    mapped_fields *fields = &builder->fields;
+    const mapped_item *item = &field->item;
+    /* No sum overflows: a field that isn't spread adds one value, and one that
+     * is adds at most as many as it has bytes. */
+    if (item->kind != MAPPED_ITEM_PAD && item->kind != MAPPED_ITEM_WRONG)
+        fields->values += field->spread ? item->count : 1;
+    if (item->align > fields->align)
+        fields->align = item->align;
+    if (item->record != NULL && !item->record->dense_)
         fields->dense_ = false;
-}
-
-mapped_status mapped__builder_end(mapped__parser *parser,
-                                  mapped__builder *record)
-{
-    mapped_fields *fields = record->fields;
-    fields->count = record->count;
-    if (!record->named) {
-        find_runs(fields, record);
-        sum_up(fields);
-        return MAPPED_OK;
+    fields->count++;
+    builder->item_bytes += item->size;
+    if (field->name != NULL)
+        builder->name_bytes += field->name_length + 1;
+    if (builder->next == NULL)
+        return;
+    mapped_field *to = builder->next++;
+    *to = *field;
+    if (field->name != NULL) {
+        to->name = builder->names;
+        memcpy(builder->names, field->name, field->name_length);
+        builder->names[field->name_length] = '\0';
+        builder->names += field->name_length + 1;
     }
-    fields->fixed = true;
-    fields->size = record->size;
-    sum_up(fields);
-    mapped_status status = index_names(fields, parser->error);
-    return status == MAPPED_OK ? put_in_order(fields, parser->error) : status;
 }
 
-/* For MAPPED_DIALECT_PACK_LATE: a mistake in the text becomes the last field,
- * so that it is reported only after all fields before it have succeeded. */
-static mapped_status read_late(mapped__parser *parser, mapped__builder *record)
+static const mapped__builder empty = {.fields = {.align = 1, .dense_ = true}};
+
+/* Takes memory for the record that has been measured, and readies the builder
+ * to store it there. */
+static mapped_fields *begin_record(mapped__parser *parser, const sections *at,
+                                   mapped__builder *builder)
+{
+    unsigned char *memory = parser->memory;
+    mapped_fields *stored = (mapped_fields *)memory, *fields = &builder->fields;
+    size_t count = fields->count;
+    bool named = fields->named;
+    memset(memory, 0, at->names);
+    parser->memory += at->end;
+    if (parser->root == NULL)
+        parser->root = stored;
+    *builder = empty;
+    builder->next = (mapped_field *)(stored + 1);
+    builder->names = (char *)memory + at->names;
+    fields->fields = builder->next;
+    fields->root_ = parser->root;
+    fields->references_ = 1;
+    if (named) {
+        fields->order_ = (const mapped_field **)(memory + at->order);
+        fields->table_ = (size_t *)(memory + at->table);
+        fields->mask_ = table_size(count) - 1;
+    }
+    return stored;
+}
+
+/* Stores what is known now that all fields have been added. */
+static mapped_status end_record(const mapped__builder *builder,
+                                mapped_fields *stored, mapped_error *error)
+{
+    *stored = builder->fields;
+    if (!stored->named)
+        return MAPPED_OK;
+    if (builder->item_bytes != stored->size)
+        stored->dense_ = false;
+    mapped_status status = index_names(stored, error);
+    return status == MAPPED_OK ? sort_by_offset(stored, error) : status;
+}
+
+mapped_status mapped__fields_build(mapped__parser *parser,
+                                   mapped__fields_reader *read,
+                                   const void *context, mapped_item *item)
+{
+    mapped__builder builder = empty;
+    mapped__parser measuring = *parser;
+    mapped_fields *stored = NULL;
+    sections at;
+    measuring.memory = NULL;
+    mapped_status status = read(&measuring, &builder, context);
+    if (status != MAPPED_OK)
+        return status;
+    if (!find_sections(&builder, &at) ||
+        !mapped_add_size(measuring.bytes, at.end, &measuring.bytes))
+        return mapped_error_set(parser->error, MAPPED_MEMORY, "fields");
+    if (parser->memory == NULL) {
+        *parser = measuring;
+    } else {
+        stored = begin_record(parser, &at, &builder);
+        status = read(parser, &builder, context);
+        if (status == MAPPED_OK)
+            status = end_record(&builder, stored, parser->error);
+    }
+    *item = mapped_item_of_record(&builder.fields);
+    item->record = stored;
+    return status;
+}
+
+/* Reads a format of the dialect PACK_LATE: a mistake in the text becomes the
+ * last field, so that it is reported only after all fields before it have
+ * succeeded. */
+static mapped_status read_pack_late(mapped__parser *parser,
+                                    mapped__builder *builder,
+                                    const void *context)
 {
     mapped_error *error = parser->error, found = MAPPED_ERROR_INIT;
     parser->error = &found;
-    if (mapped__fields_read_pack(parser, record) != MAPPED_OK) {
+    if (mapped__fields_read_pack(parser, builder, context) != MAPPED_OK) {
         mapped_field field = {
             .reason = (uint8_t)found.limit,
             .source_at = (size_t)found.offset,
             .item = {.kind = MAPPED_ITEM_WRONG, .count = (size_t)found.length}};
         if (field.source_at < parser->length)
             field.code = parser->text[field.source_at];
-        mapped__builder_add(record, &field);
+        builder->fields.fixed = false;
+        builder->fields.size = 0;
+        mapped__fields_add(builder, &field);
     }
     parser->error = error;
     return MAPPED_OK;
 }
 
-typedef mapped_status read_fields(mapped__parser *parser,
-                                  mapped__builder *record);
-
-static mapped_status read_format(mapped__parser *parser, mapped_dialect dialect)
-{
-    read_fields *read =
-        dialect == MAPPED_DIALECT_STRUCT ? mapped__fields_read_struct
-        : dialect == MAPPED_DIALECT_PACK ? mapped__fields_read_pack
-                                         : read_late;
-    mapped__builder record = {.fixed = dialect == MAPPED_DIALECT_STRUCT};
-    mapped__parser second = *parser;
-    mapped_status status = read(parser, &record);
-    if (status == MAPPED_OK)
-        status = mapped__builder_begin(parser, &record);
-    if (status != MAPPED_OK || parser->memory == NULL)
-        return status;
-    (void)read(&second, &record);
-    parser->root->late_ = dialect != MAPPED_DIALECT_STRUCT;
-    return mapped__builder_end(parser, &record);
-}
+/* A source of the dialect LIST, or the fields of a record in one. */
+typedef struct list {
+    const mapped_field *fields;
+    size_t count;
+    size_t size; /* of the record; 0: it ends with its farthest field */
+    int depth;   /* 1: the outermost */
+} list;
 
 static bool is_name(const mapped_field *field)
 {
@@ -295,99 +265,101 @@ static bool is_name(const mapped_field *field)
            memchr(field->name, '\0', field->name_length) == NULL;
 }
 
-static mapped_status check_listed(const mapped_fields_source *source, size_t i,
-                                  mapped__builder *record, mapped_error *error)
+/* Checks the i-th field, and sets `*end` to where it ends. */
+static mapped_status check_listed(const list *list, size_t i, size_t *end,
+                                  mapped_error *error)
 {
-    const mapped_field *field = &source->list[i];
+    const mapped_field *field = &list->fields[i];
     const mapped_item *item = &field->item;
-    size_t end;
     if (!is_name(field))
         return mapped__layout_wrong(error, MAPPED_LAYOUT_NAME_WRONG, i);
     if (item->kind > MAPPED_ITEM_RECORDS || item->size == 0)
         return mapped__layout_wrong(error, MAPPED_LAYOUT_TYPE_WRONG, i);
-    if (!mapped_add_size(field->offset, item->size, &end) ||
-        end > MAPPED__FIELDS_LIMIT || source->size > MAPPED__FIELDS_LIMIT)
+    if (!mapped_add_size(field->offset, item->size, end) ||
+        *end > MAPPED__FIELDS_LIMIT || list->size > MAPPED__FIELDS_LIMIT)
         return mapped__layout_wrong(error, MAPPED_LAYOUT_TOO_LARGE_WRONG, i);
-    if (source->size != 0 && end > source->size)
+    if (list->size != 0 && *end > list->size)
         return mapped__layout_wrong(error, MAPPED_LAYOUT_TOO_SMALL_WRONG, i);
-    if (end > record->size)
-        record->size = end;
+    if (item->record != NULL && list->depth == MAPPED_FIELDS_DEPTH)
+        return mapped__layout_wrong(error, MAPPED_LAYOUT_DEPTH_WRONG, i);
     return MAPPED_OK;
 }
 
-static mapped_status read_list(mapped__parser *parser,
-                               const mapped_fields_source *source, int depth,
-                               mapped_fields **made);
+static mapped_status read_list(mapped__parser *parser, mapped__builder *builder,
+                               const void *context);
 
-/* Compiles the record of the i-th field once more, if that is one. */
-static mapped_status read_inner(mapped__parser *parser, int depth, size_t i,
-                                mapped_item *item)
+/* Compiles the record once more, for this compiled object. */
+static mapped_status copy_record(mapped__parser *parser, int depth,
+                                 const mapped_fields **record)
 {
-    mapped_fields *inner = NULL;
-    if (item->record == NULL)
-        return MAPPED_OK;
-    if (depth == MAPPED_FIELDS_DEPTH)
-        return mapped__layout_wrong(parser->error, MAPPED_LAYOUT_DEPTH_WRONG,
-                                    i);
-    const mapped_fields_source source = {.dialect = MAPPED_DIALECT_LIST,
-                                         .list = item->record->fields,
-                                         .count = item->record->count,
-                                         .size = item->record->size};
-    mapped_status status = read_list(parser, &source, depth + 1, &inner);
-    item->record = inner;
+    const list inner = {(*record)->fields, (*record)->count, (*record)->size,
+                        depth};
+    mapped_item item;
+    mapped_status status =
+        mapped__fields_build(parser, read_list, &inner, &item);
+    *record = item.record;
     return status;
 }
 
-static mapped_status read_list(mapped__parser *parser,
-                               const mapped_fields_source *source, int depth,
-                               mapped_fields **made)
+static mapped_status read_listed(mapped__parser *parser,
+                                 mapped__builder *builder, const list *list,
+                                 size_t i)
 {
-    mapped__builder record = {.named = true};
-    mapped_status status = MAPPED_OK;
-    if (source->count == 0)
-        return mapped__layout_wrong(parser->error, MAPPED_LAYOUT_EMPTY_WRONG,
-                                    0);
-    for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
-        status = check_listed(source, i, &record, parser->error);
-        mapped__builder_add(&record, &source->list[i]);
-    }
-    size_t end = record.size;
-    if (status == MAPPED_OK)
-        status = mapped__builder_begin(parser, &record);
-    for (size_t i = 0; i < source->count && status == MAPPED_OK; i++) {
-        mapped_field field = source->list[i];
-        field.source_at = i;
-        field.align = 0;
-        field.spread = false;
-        status = read_inner(parser, depth, i, &field.item);
-        if (parser->memory != NULL && status == MAPPED_OK)
-            mapped__builder_add(&record, &field);
-    }
-    if (status != MAPPED_OK || parser->memory == NULL)
+    mapped_field field = list->fields[i];
+    size_t end = 0;
+    mapped_status status = check_listed(list, i, &end, parser->error);
+    if (status == MAPPED_OK && field.item.record != NULL)
+        status = copy_record(parser, list->depth + 1, &field.item.record);
+    if (status != MAPPED_OK)
         return status;
-    record.size = source->size != 0 ? source->size : end;
-    *made = record.fields;
-    return mapped__builder_end(parser, &record);
+    field.source_at = i;
+    field.align = 0;
+    field.spread = false;
+    mapped__fields_add(builder, &field);
+    if (end > builder->fields.size)
+        builder->fields.size = end;
+    return MAPPED_OK;
 }
 
-static mapped_status read_all(const mapped_fields_source *source,
-                              mapped__parser *parser)
+static mapped_status read_list(mapped__parser *parser, mapped__builder *builder,
+                               const void *context)
 {
-    mapped_fields *made;
+    const list *list = context;
+    mapped_status status = MAPPED_OK;
+    builder->fields.named = builder->fields.fixed = true;
+    if (list->count == 0)
+        return mapped__layout_wrong(parser->error, MAPPED_LAYOUT_EMPTY_WRONG,
+                                    0);
+    for (size_t i = 0; i < list->count && status == MAPPED_OK; i++)
+        status = read_listed(parser, builder, list, i);
+    if (list->size != 0)
+        builder->fields.size = list->size;
+    return status;
+}
+
+static mapped_status read_source(mapped__parser *parser,
+                                 const mapped_fields_source *source)
+{
+    static mapped__fields_reader *const readers[] = {
+        [MAPPED_DIALECT_STRUCT] = mapped__fields_read_struct,
+        [MAPPED_DIALECT_PACK] = mapped__fields_read_pack,
+        [MAPPED_DIALECT_PACK_LATE] = read_pack_late,
+        [MAPPED_DIALECT_LAYOUT] = mapped__fields_read_layout,
+        [MAPPED_DIALECT_LIST] = read_list};
+    const list list = {source->list, source->count, source->size, 1};
+    bool is_list = source->dialect == MAPPED_DIALECT_LIST;
+    mapped_item item;
     parser->text = source->length == 0 ? "" : source->text;
     parser->length = source->length;
-    if (source->dialect == MAPPED_DIALECT_LIST)
-        return read_list(parser, source, 1, &made);
-    if (source->dialect == MAPPED_DIALECT_LAYOUT)
-        return mapped__fields_read_layout(parser);
-    return read_format(parser, source->dialect);
+    return mapped__fields_build(parser, readers[source->dialect],
+                                is_list ? &list : NULL, &item);
 }
 
 mapped_status mapped_fields_room(const mapped_fields_source *source,
                                  size_t *bytes, mapped_error *error)
 {
     mapped__parser parser = {.error = error};
-    mapped_status status = read_all(source, &parser);
+    mapped_status status = read_source(&parser, source);
     if (status == MAPPED_OK)
         *bytes = parser.bytes;
     return status;
@@ -398,7 +370,7 @@ mapped_status mapped_fields_init(const mapped_fields_source *source,
                                  mapped_error *error)
 {
     mapped__parser parser = {.memory = memory, .error = error};
-    mapped_status status = read_all(source, &parser);
+    mapped_status status = read_source(&parser, source);
     if (status == MAPPED_OK)
         *fields = parser.root;
     return status;

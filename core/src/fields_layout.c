@@ -1,5 +1,6 @@
-/* The language of layouts. A record in a record is read by the same functions,
- * as a record of its own. */
+/* The reader of layouts, whose grammar stands in fields.h. A record in a record
+ * is read as one of its own, which begins with the settings of that around it.
+ */
 #include "fields_internal.h"
 
 #include <string.h>
@@ -7,13 +8,12 @@
 /* A record that is being read. */
 typedef struct layout {
     mapped__parser *parser;
-    mapped__builder *record;
-    int depth;
-    size_t next;      /* where a field goes that doesn't say where */
-    size_t end;       /* the farthest byte of any field, padding included */
-    size_t alignment; /* of the record */
-    size_t size;      /* as given, else 0 */
-    size_t size_at;   /* where it is given */
+    mapped__builder *builder;
+    int depth;      /* 1: the outermost */
+    size_t next;    /* where a field goes that doesn't say where */
+    size_t end;     /* the farthest byte of any field, padding included */
+    size_t size;    /* as given, else 0 */
+    size_t size_at; /* where it is given */
     bool align;
     bool big;
     bool align_given; /* in this record */
@@ -39,7 +39,7 @@ static void skip_spaces(mapped__parser *parser)
 }
 
 /* Passes `c`, and spaces before it, if it comes next. */
-static bool take(mapped__parser *parser, char c)
+static bool accept(mapped__parser *parser, char c)
 {
     size_t start = parser->at;
     skip_spaces(parser);
@@ -63,7 +63,7 @@ typedef struct word {
     size_t source_at;
 } word;
 
-static bool is(const word *word, const char *text)
+static bool word_is(const word *word, const char *text)
 {
     return word->length == strlen(text) &&
            memcmp(word->text, text, word->length) == 0;
@@ -91,8 +91,9 @@ static int digit_value(char c)
     return 16;
 }
 
-/* A number that is all of the word; what doesn't fit is not one. */
-static bool word_number(const word *word, size_t *number)
+/* Reads the word as a number, decimal or hexadecimal. Returns false if it isn't
+ * one, or is too large. */
+static bool read_number(const word *word, size_t *number)
 {
     size_t base = 10, i = 0, value = 0;
     if (word->length > 2 && word->text[0] == '0' &&
@@ -127,24 +128,25 @@ static mapped_status place_field(layout *layout, mapped_field *field,
     if (!fits || !mapped_add_size(field->offset, item->size, &end) ||
         end > MAPPED__FIELDS_LIMIT)
         return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field->source_at);
-    if (item->align > layout->alignment)
-        layout->alignment = item->align;
+    if (item->align > layout->builder->fields.align)
+        layout->builder->fields.align = item->align; /* padding counts, too */
     if (end > layout->end)
         layout->end = end;
     layout->next = end;
     return MAPPED_OK;
 }
 
+/* Reads how many there are of the field: 0 if it isn't an array. */
 static mapped_status read_count(layout *layout, size_t *count)
 {
     mapped__parser *parser = layout->parser;
     *count = 0;
-    if (!take(parser, '['))
+    if (!accept(parser, '['))
         return MAPPED_OK;
     word number = read_word(parser);
-    if (!word_number(&number, count) || *count == 0)
+    if (!read_number(&number, count) || *count == 0)
         return wrong(layout, MAPPED_LAYOUT_COUNT_WRONG, number.source_at);
-    if (!take(parser, ']'))
+    if (!accept(parser, ']'))
         return wrong(layout, MAPPED_LAYOUT_BRACKET_WRONG, parser->at);
     return MAPPED_OK;
 }
@@ -152,27 +154,26 @@ static mapped_status read_count(layout *layout, size_t *count)
 static mapped_status read_offset(layout *layout, mapped_field *field,
                                  bool *given)
 {
-    *given = take(layout->parser, '@');
+    *given = accept(layout->parser, '@');
     if (!*given)
         return MAPPED_OK;
     word number = read_word(layout->parser);
-    if (!word_number(&number, &field->offset))
+    if (!read_number(&number, &field->offset))
         return wrong(layout, MAPPED_LAYOUT_OFFSET_WRONG, number.source_at);
     return MAPPED_OK;
 }
 
-static mapped_status read_record(mapped__parser *parser, const layout *around,
-                                 mapped_item *item);
-
-/* What one of the field is: an element or, in braces, a record. */
+/* Reads what one of the field is: an element or, in braces, a record. */
 static mapped_status read_single(layout *layout, mapped_item *item)
 {
     mapped__parser *parser = layout->parser;
     size_t source_at = parser->at;
-    if (take(parser, '{'))
-        return layout->depth < MAPPED_FIELDS_DEPTH
-                   ? read_record(parser, layout, item)
-                   : wrong(layout, MAPPED_LAYOUT_DEPTH_WRONG, source_at);
+    if (accept(parser, '{')) {
+        if (layout->depth == MAPPED_FIELDS_DEPTH)
+            return wrong(layout, MAPPED_LAYOUT_DEPTH_WRONG, source_at);
+        return mapped__fields_build(parser, mapped__fields_read_layout, layout,
+                                    item);
+    }
     word type = read_word(parser);
     const mapped_element *element =
         mapped_element_from_name(type.text, type.length, layout->big);
@@ -182,7 +183,7 @@ static mapped_status read_single(layout *layout, mapped_item *item)
     return MAPPED_OK;
 }
 
-/* What follows the name and its colon. */
+/* Reads what follows the name of a field and its colon. */
 static mapped_status read_field(layout *layout, const word *name)
 {
     mapped_field field = {.name = name->text,
@@ -201,8 +202,8 @@ static mapped_status read_field(layout *layout, const word *name)
     if (count != 0 && !mapped_item_repeat(&single, count, &field.item))
         return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field.source_at);
     status = place_field(layout, &field, given);
-    if (status == MAPPED_OK && !is(name, "_"))
-        mapped__builder_add(layout->record, &field);
+    if (status == MAPPED_OK && !word_is(name, "_"))
+        mapped__fields_add(layout->builder, &field);
     return status;
 }
 
@@ -211,7 +212,7 @@ static mapped_status read_size(layout *layout, const word *name)
     word number = read_word(layout->parser);
     if (layout->size != 0)
         return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, name->source_at);
-    if (!word_number(&number, &layout->size) || layout->size == 0)
+    if (!read_number(&number, &layout->size) || layout->size == 0)
         return wrong(layout, MAPPED_LAYOUT_SIZE_WRONG, number.source_at);
     layout->size_at = number.source_at;
     return MAPPED_OK;
@@ -219,7 +220,7 @@ static mapped_status read_size(layout *layout, const word *name)
 
 static bool is_before_fields(const layout *layout)
 {
-    return layout->record->count == 0 && layout->end == 0;
+    return layout->builder->fields.count == 0 && layout->end == 0;
 }
 
 static mapped_status read_order(layout *layout)
@@ -241,6 +242,7 @@ static mapped_status read_align(layout *layout, const word *name)
     return MAPPED_OK;
 }
 
+/* Reads a field or a setting. */
 static mapped_status read_part(layout *layout)
 {
     mapped__parser *parser = layout->parser;
@@ -250,31 +252,32 @@ static mapped_status read_part(layout *layout)
     word name = read_word(parser);
     if (name.length == 0 || mapped__is_digit(name.text[0]))
         return wrong(layout, MAPPED_LAYOUT_NAME_WRONG, name.source_at);
-    if (take(parser, ':'))
+    if (accept(parser, ':'))
         return read_field(layout, &name);
-    if (is(&name, "align"))
+    if (word_is(&name, "align"))
         return read_align(layout, &name);
-    if (is(&name, "size") && take(parser, '='))
+    if (word_is(&name, "size") && accept(parser, '='))
         return read_size(layout, &name);
     return wrong(layout, MAPPED_LAYOUT_COLON_WRONG, parser->at);
 }
 
+/* Works out the size of the record, all of which has been read. */
 static mapped_status find_size(layout *layout)
 {
     size_t size = layout->size != 0 ? layout->size : layout->end;
-    if (layout->record->count == 0)
+    if (layout->builder->fields.count == 0)
         return wrong(layout, MAPPED_LAYOUT_EMPTY_WRONG, layout->parser->at);
     if (size < layout->end)
         return wrong(layout, MAPPED_LAYOUT_TOO_SMALL_WRONG, layout->size_at);
     if (layout->align && layout->size == 0 &&
-        (!mapped_round_up(size, layout->alignment, &size) ||
+        (!mapped_round_up(size, layout->builder->fields.align, &size) ||
          size > MAPPED__FIELDS_LIMIT))
         return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, layout->parser->at);
-    layout->record->size = size;
+    layout->builder->fields.size = size;
     return MAPPED_OK;
 }
 
-/* Up to the end of the text, or to the brace that ends the record. */
+/* Reads up to the end of the text, or past the brace that ends the record. */
 static mapped_status read_parts(layout *layout)
 {
     mapped__parser *parser = layout->parser;
@@ -284,7 +287,7 @@ static mapped_status read_parts(layout *layout)
         mapped_status status = read_part(layout);
         if (status != MAPPED_OK)
             return status;
-        take(parser, ',');
+        accept(parser, ',');
         skip_spaces(parser);
     }
     if (inner && parser->at == parser->length)
@@ -294,45 +297,17 @@ static mapped_status read_parts(layout *layout)
     return status;
 }
 
-/* Reads the record twice if it is to be stored: what is in it must be known
- * before the first of it has its place. */
-static mapped_status read_record(mapped__parser *parser, const layout *around,
-                                 mapped_item *item)
+mapped_status mapped__fields_read_layout(mapped__parser *parser,
+                                         mapped__builder *builder,
+                                         const void *context)
 {
-    mapped__builder record = {.named = true};
-    mapped__parser first = *parser;
-    layout layout = {.parser = &first,
-                     .record = &record,
+    static const layout outside = {.big = MAPPED_BIG_ENDIAN};
+    const layout *around = context != NULL ? context : &outside;
+    layout layout = {.parser = parser,
+                     .builder = builder,
                      .depth = around->depth + 1,
-                     .alignment = 1,
                      .align = around->align,
                      .big = around->big};
-    struct layout again = layout;
-    first.memory = NULL;
-    mapped_status status = read_parts(&layout);
-    if (status != MAPPED_OK)
-        return status;
-    item->kind = MAPPED_ITEM_RECORD;
-    item->align = (uint8_t)layout.alignment;
-    item->count = 1;
-    item->size = record.size;
-    if (parser->memory == NULL) {
-        *parser = first;
-        return mapped__builder_begin(parser, &record);
-    }
-    status = mapped__builder_begin(parser, &record);
-    again.parser = parser;
-    if (status == MAPPED_OK)
-        status = read_parts(&again);
-    if (status != MAPPED_OK)
-        return status;
-    item->record = record.fields;
-    return mapped__builder_end(parser, &record);
-}
-
-mapped_status mapped__fields_read_layout(mapped__parser *parser)
-{
-    const layout around = {.big = MAPPED_BIG_ENDIAN};
-    mapped_item item;
-    return read_record(parser, &around, &item);
+    builder->fields.named = builder->fields.fixed = true;
+    return read_parts(&layout);
 }

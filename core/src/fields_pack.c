@@ -1,16 +1,17 @@
-/* Lua 5.4's `string.pack` language. Alignment is relative to the start of
- * the data, whose length so far is known only while values are packed or
- * unpacked. So each field stores its alignment instead of a fixed offset. */
+/* The reader of Lua 5.4's `string.pack` language. What precedes a field may
+ * depend on the data, and alignment on where the data lies. So each field
+ * stores its alignment, and only in a format without alignment, `s` and `z` has
+ * it an offset that counts. */
 #include "fields_internal.h"
 
 #include <string.h>
 
 #define SIZE_LIMIT 16u
 
+/* What the options so far have set. */
 typedef struct state {
     bool big;
-    bool previous_varies; /* that field's length depends on the data */
-    size_t align_limit;   /* set by `!`; 1: no alignment */
+    size_t align_limit; /* by `!`; 1: no alignment */
 } state;
 
 /* What one option says. */
@@ -196,27 +197,23 @@ static mapped_status align(mapped__parser *parser, const state *state,
     return MAPPED_OK;
 }
 
-/* Offsets begin at 0 again after a field of variable length, at an aligned
- * field, and where the sum would be too large. */
-static void add(mapped__builder *record, mapped_field *field,
-                bool *previous_varies)
+/* Adds the field, and its bytes to the size for as long as that is known. */
+static void add(mapped__builder *builder, mapped_field *field)
 {
-    size_t end;
-    bool varies = mapped__field_varies(field);
-    if (*previous_varies || varies || field->align > 1 ||
-        !mapped_add_size(record->size, field->item.size, &end) ||
-        end > MAPPED__FIELDS_LIMIT) {
-        record->size = 0;
-        end = field->item.size;
-    }
-    field->offset = record->size;
-    record->size = end;
-    *previous_varies = varies;
-    mapped__builder_add(record, field);
+    mapped_fields *fields = &builder->fields;
+    size_t end = 0;
+    if (field->item.kind == MAPPED_ITEM_COUNTED ||
+        field->item.kind == MAPPED_ITEM_ZERO || field->align > 1 ||
+        !mapped_add_size(fields->size, field->item.size, &end) ||
+        end > MAPPED__FIELDS_LIMIT)
+        fields->fixed = false;
+    field->offset = fields->size;
+    fields->size = fields->fixed ? end : 0;
+    mapped__fields_add(builder, field);
 }
 
 static mapped_status read_field(mapped__parser *parser, state *state,
-                                mapped__builder *record)
+                                mapped__builder *builder)
 {
     option option;
     mapped_status status = read_option(parser, state, &option);
@@ -225,19 +222,22 @@ static mapped_status read_field(mapped__parser *parser, state *state,
     if (status == MAPPED_OK && !option.is_setting)
         status = align(parser, state, &option);
     if (status == MAPPED_OK && !option.is_setting)
-        add(record, &option.field, &state->previous_varies);
+        add(builder, &option.field);
     return status;
 }
 
 mapped_status mapped__fields_read_pack(mapped__parser *parser,
-                                       mapped__builder *record)
+                                       mapped__builder *builder,
+                                       const void *context)
 {
-    state state = {MAPPED_BIG_ENDIAN, false, 1};
+    state state = {.big = MAPPED_BIG_ENDIAN, .align_limit = 1};
+    (void)context;
+    builder->fields.fixed = true;
     const char *nul = memchr(parser->text, '\0', parser->length);
     if (nul != NULL)
         parser->length = (size_t)(nul - parser->text);
     while (parser->at < parser->length) {
-        mapped_status status = read_field(parser, &state, record);
+        mapped_status status = read_field(parser, &state, builder);
         if (status != MAPPED_OK)
             return status;
     }

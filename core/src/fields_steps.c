@@ -1,6 +1,17 @@
-/* Unpacks and packs values one by one, for fields whose distances depend on the
- * data or on the position. A length in the data is read once, and refused if
- * it leads out of the slice. */
+/* Unpacks and packs the values of fields one by one.
+ *
+ * A cursor stands before a value: it is a position in the slice, a field and,
+ * of a spread field, how many of its elements are behind the cursor. From one
+ * value to the next there are
+ *
+ *  - the padding before a field: bytes up to a multiple of its alignment;
+ *  - the bytes of the value, whose number may depend on the data;
+ *  - the gap after a field of a `struct` format, up to the next field.
+ *
+ * Three walks add these up: mapped_fields_next without any data,
+ * mapped_fields_unpack with the lengths that are stored in the slice, and
+ * mapped_fields_pack with those of the values to pack. A length in the slice is
+ * read once, and refused if it leads out of the slice. */
 #include "fields_internal.h"
 
 #include <string.h>
@@ -17,58 +28,85 @@ const mapped_field *mapped_fields_at(const mapped_fields *fields,
                                          : NULL;
 }
 
-/* Returns the bytes between the cursor and the field: those up to a multiple of
- * its alignment. The offsets of a `struct` format are fixed, so of its fields
- * only the first can have such a gap. */
-static size_t gap_before(const mapped_cursor *at, const mapped_field *field)
+/* Returns the bytes between the cursor and the field at it. Only the first
+ * field of a `struct` format can have an offset that the cursor hasn't. */
+static size_t padding_before(const mapped_cursor *cursor,
+                             const mapped_field *field)
 {
-    if (at->done > 0)
+    if (cursor->done > 0)
         return 0;
     if (field->align > 1)
-        return -at->offset & (field->align - 1u);
-    return at->field == 0 ? field->offset : 0;
+        return -cursor->offset & (field->align - 1u);
+    return cursor->field == 0 ? field->offset : 0;
 }
 
-/* An unpack that is under way. */
-typedef struct unpacker {
-    const mapped_fields *fields;
-    mapped_slice slice;
-    mapped_cursor at;
-    mapped_field_values *values;
-    mapped_error *error;
-} unpacker;
-
-static const mapped_field *field_of(const unpacker *self)
+/* Is the value at the cursor the last one of its field? */
+static bool is_last_value(const mapped_cursor *cursor,
+                          const mapped_field *field)
 {
-    return &self->fields->fields[self->at.field];
+    return !field->spread || cursor->done + 1 == field->item.count;
 }
 
-static bool has_room(const unpacker *self)
+/* Returns the bytes between the value at the cursor and the next one, or the
+ * end of the fields. Where distances depend on the data there are none. */
+static size_t gap_after(const mapped_fields *fields,
+                        const mapped_cursor *cursor, const mapped_field *field)
 {
-    return self->values->count < self->values->capacity;
+    if (!fields->fixed || !is_last_value(cursor, field))
+        return 0;
+    bool is_last_field = cursor->field + 1 == fields->count;
+    size_t next = is_last_field ? fields->size : field[1].offset;
+    return next - field->offset - field->item.size;
 }
 
-/* Are the n bytes from `offset` on in the slice, and is that open? */
-static mapped_status check_range(mapped_slice slice, size_t offset, size_t n,
-                                 mapped_error *error)
+/* Returns the bytes of one value of the field, without those that a value of
+ * variable length adds. */
+static size_t value_size(const mapped_field *field)
 {
-    mapped_slice range;
-    return mapped_slice_sub(slice, offset, n, &range, error);
+    if (field->item.kind == MAPPED_ITEM_ELEMENTS)
+        return field->item.element->size;
+    return field->item.size;
 }
 
-static mapped_field_value *add_value(unpacker *self)
+/* Moves the cursor past `bytes` bytes and one value of the field. */
+static void pass_value(const mapped_field *field, size_t bytes,
+                       mapped_cursor *cursor)
 {
-    mapped_field_value *value = &self->values->values[self->values->count++];
-    value->field = field_of(self);
-    return value;
+    if (is_last_value(cursor, field)) {
+        cursor->field++;
+        cursor->done = 0;
+    } else {
+        cursor->done++;
+    }
+    cursor->offset += bytes;
 }
 
-/* Moves the cursor past a field of so many bytes, and its gap. */
-static void pass_field(unpacker *self, size_t bytes)
+/* Moves the cursor past padding and pads to where the next value begins, and
+ * returns its field; NULL if there is none. */
+static const mapped_field *pass_pads(const mapped_fields *fields,
+                                     mapped_cursor *cursor)
 {
-    self->at.offset += bytes + field_of(self)->gap_;
-    self->at.field++;
-    self->at.done = 0;
+    const mapped_field *field;
+    while ((field = mapped_fields_at(fields, cursor)) != NULL) {
+        cursor->offset += padding_before(cursor, field);
+        if (field->item.kind != MAPPED_ITEM_PAD)
+            return field;
+        pass_value(field, field->item.count, cursor);
+    }
+    return NULL;
+}
+
+bool mapped_fields_next(const mapped_fields *fields, mapped_cursor *cursor,
+                        mapped_field_value *value)
+{
+    const mapped_field *field = pass_pads(fields, cursor);
+    if (field == NULL)
+        return false;
+    value->field = field;
+    value->offset = cursor->offset;
+    pass_value(field, value_size(field) + gap_after(fields, cursor, field),
+               cursor);
+    return true;
 }
 
 static mapped_status wrong(const mapped_field *field, mapped_error *error)
@@ -77,209 +115,146 @@ static mapped_status wrong(const mapped_field *field, mapped_error *error)
                                 field->source_at, field->item.count);
 }
 
-/* Adds a value of bytes that begin `skip` bytes after the cursor, and passes
- * the field, which has `size` bytes. */
-static void add_bytes(unpacker *self, size_t skip, size_t length, size_t size)
+/* Are the n bytes from `offset` on in the slice, and is that open? */
+static inline mapped_status check_range(mapped_slice slice, size_t offset,
+                                        size_t n, mapped_error *error)
 {
-    mapped_field_value *value = add_value(self);
-    value->offset = self->at.offset + skip;
-    value->length = length;
-    pass_field(self, size);
+    mapped_slice range;
+    return mapped_slice_sub(slice, offset, n, &range, error);
 }
 
-/* Adds the value at the cursor, whose bytes begin at `p`. */
-static mapped_status load_value(unpacker *self, const unsigned char *p)
+/* The value begins with its length, `*size` bytes, to which this adds those
+ * that follow. */
+static mapped_status locate_counted(mapped_slice slice,
+                                    mapped_field_value *value, size_t *size,
+                                    mapped_error *error)
 {
-    const mapped_field *field = field_of(self);
-    const mapped_element *element = field->item.element;
-    const unsigned char *bytes;
-    size_t length;
-    if (field->item.kind > MAPPED_ITEM_ELEMENTS) {
-        if (field->item.kind == MAPPED_ITEM_PAD) {
-            pass_field(self, field->item.count);
-            return MAPPED_OK;
-        }
-        bytes = mapped_item_load_bytes(&field->item, p, &length);
-        add_bytes(self, (size_t)(bytes - p), length, field->item.count);
-        return MAPPED_OK;
-    }
-    if (element->load(element, p, &add_value(self)->value) != MAPPED_OK)
-        return MAPPED_VALUE;
-    self->at.offset += element->size;
-    if (++self->at.done == field->item.count) {
-        self->at.offset -= element->size;
-        pass_field(self, element->size);
-    }
-    return MAPPED_OK;
-}
-
-/* Adds all values that lie in the next `bytes`, or one of them. */
-static mapped_status load(unpacker *self, size_t bytes, bool one)
-{
-    size_t start = self->at.offset, end = field_of(self)->end_;
-    unsigned char *p;
-    mapped_status fit = MAPPED_OK,
-                  status = mapped_slice_enter(self->slice, start, bytes, &p,
-                                              self->error);
-    if (status != MAPPED_OK)
-        return status;
-    do {
-        fit = load_value(self, p + (self->at.offset - start));
-    } while (!one && fit == MAPPED_OK && self->at.field < end &&
-             has_room(self));
-    size_t passed = self->at.offset - start;
-    status = mapped_slice_leave(self->slice, start,
-                                passed < bytes ? passed : bytes, self->error);
-    if (status == MAPPED_OK && fit != MAPPED_OK)
-        return mapped_error_set(self->error, fit, "unpack");
-    return status;
-}
-
-/* Adds one value: on devices, where each value is one access, and where the
- * data ends early, so that the first value that lacks bytes is reported. Of
- * bytes, only the length of a PASCAL is read. A gap belongs to the value before
- * it. */
-static mapped_status load_one(unpacker *self)
-{
-    const mapped_field *field = field_of(self);
-    const mapped_item *item = &field->item;
-    bool number = item->kind <= MAPPED_ITEM_ELEMENTS;
-    bool last = !field->spread || self->at.done + 1 == item->count;
-    size_t size = number ? item->element->size : item->count;
-    mapped_status status =
-        check_range(self->slice, self->at.offset,
-                    size + (last ? field->gap_ : 0), self->error);
-    if (status != MAPPED_OK)
-        return status;
-    if (number)
-        return load(self, size, true);
-    if (item->kind == MAPPED_ITEM_PASCAL && size > 0)
-        return load(self, 1, true);
-    return load_value(self, (const unsigned char *)"");
-}
-
-/* Adds the values of a run: of the fields from the cursor on whose distances
- * are fixed. */
-static mapped_status unpack_run(unpacker *self)
-{
-    const mapped_field *field = field_of(self);
-    size_t bytes = field->rest_;
-    if (self->at.done > 0)
-        bytes -= self->at.done * field->item.element->size;
-    if (mapped__is_device(self->slice.region) ||
-        !mapped_range_fits(self->at.offset, bytes, self->slice.length))
-        return load_one(self);
-    return load(self, bytes, false);
-}
-
-/* The length is read once and must fit what is left of the slice. */
-static mapped_status unpack_counted(unpacker *self)
-{
-    const mapped_element *element = field_of(self)->item.element;
-    size_t size = element->size;
     mapped_value stored;
-    mapped_status status =
-        mapped_get(self->slice, element, self->at.offset, &stored, self->error);
+    mapped_status status = mapped_get(slice, value->field->item.element,
+                                      value->offset, &stored, error);
     if (status != MAPPED_OK)
         return status;
-    size_t length = stored.u < SIZE_MAX ? (size_t)stored.u : SIZE_MAX;
-    status =
-        check_range(self->slice, self->at.offset + size, length, self->error);
-    if (status == MAPPED_OK)
-        add_bytes(self, size, length, size + length);
-    return status;
+    value->offset += *size;
+    value->length = stored.u < SIZE_MAX ? (size_t)stored.u : SIZE_MAX;
+    *size += value->length;
+    return check_range(slice, value->offset, value->length, error);
 }
 
 #define SEARCH_BYTES ((size_t)4096)
 
-/* Finds the first zero byte at or after `offset`. It looks at a bounded number
- * of bytes at a time, so that it notices a close. */
-static mapped_status find_zero(const unpacker *self, size_t offset,
-                               size_t *found)
+/* Finds the zero byte that ends the value; it counts in `*size`. Looks at a
+ * bounded number of bytes at a time, so that it notices a close, and on devices
+ * at one. */
+static mapped_status locate_zero(mapped_slice slice, mapped_field_value *value,
+                                 size_t *size, mapped_error *error)
 {
-    while (offset < self->slice.length) {
-        size_t left = self->slice.length - offset;
-        size_t n = left < SEARCH_BYTES ? left : SEARCH_BYTES;
+    const unsigned char *zero = NULL;
+    size_t at = value->offset,
+           limit = mapped__is_device(slice.region) ? 1 : SEARCH_BYTES;
+    while (zero == NULL && at < slice.length) {
+        size_t left = slice.length - at, n = left < limit ? left : limit;
         unsigned char *p;
-        if (mapped__is_device(self->slice.region))
-            n = 1;
-        mapped_status status =
-            mapped_slice_enter(self->slice, offset, n, &p, self->error);
+        mapped_status status = mapped_slice_enter(slice, at, n, &p, error);
         if (status != MAPPED_OK)
             return status;
-        const unsigned char *zero = memchr(p, '\0', n);
-        size_t passed = zero != NULL ? (size_t)(zero - p) : n;
-        status = mapped_slice_leave(self->slice, offset,
-                                    passed + (zero != NULL), self->error);
+        zero = memchr(p, '\0', n);
+        if (zero != NULL)
+            n = (size_t)(zero - p) + 1;
+        status = mapped_slice_leave(slice, at, n, error);
         if (status != MAPPED_OK)
             return status;
-        offset += passed;
-        if (zero != NULL) {
-            *found = offset;
-            return MAPPED_OK;
-        }
+        at += n;
     }
-    return check_range(self->slice, offset, 1, self->error);
-}
-
-static mapped_status unpack_zero(unpacker *self)
-{
-    size_t zero = 0;
-    mapped_status status = find_zero(self, self->at.offset, &zero);
-    if (status != MAPPED_OK)
-        return status;
-    size_t length = zero - self->at.offset;
-    add_bytes(self, 0, length, length + 1);
+    if (zero == NULL)
+        return check_range(slice, at, 1, error);
+    *size = at - value->offset;
+    value->length = *size - 1;
     return MAPPED_OK;
 }
 
-/* Moves the cursor to where the field begins. */
-static mapped_status pass_gap(unpacker *self)
+/* Only the first byte of the item is read, which is all that tells where the
+ * bytes of a PASCAL are. */
+static mapped_status locate_pascal(mapped_slice slice,
+                                   mapped_field_value *value,
+                                   mapped_error *error)
 {
-    size_t gap = gap_before(&self->at, field_of(self));
-    if (gap == 0)
-        return MAPPED_OK;
-    mapped_status status =
-        check_range(self->slice, self->at.offset, gap, self->error);
-    if (status == MAPPED_OK)
-        self->at.offset += gap;
+    const mapped_item *item = &value->field->item;
+    uint8_t first = 0;
+    mapped_status status = MAPPED_OK;
+    if (item->count > 0)
+        status = mapped_get_u8(slice, value->offset, &first, error);
+    const uint8_t *bytes = mapped_item_load_bytes(item, &first, &value->length);
+    value->offset += (size_t)(bytes - &first);
     return status;
 }
 
-static mapped_status unpack_next(unpacker *self)
+/* Loads the value at its offset, or locates its bytes. Adds to `*size`, what
+ * every value of the field has, the bytes that only this one has. */
+static mapped_status unpack_value(mapped_slice slice, mapped_field_value *value,
+                                  size_t *size, mapped_error *error)
 {
-    const mapped_field *field = field_of(self);
-    if (field->item.kind == MAPPED_ITEM_WRONG)
-        return wrong(field, self->error);
-    mapped_status status = pass_gap(self);
-    if (status != MAPPED_OK)
-        return status;
-    if (field->item.kind == MAPPED_ITEM_COUNTED)
-        return unpack_counted(self);
-    if (field->item.kind == MAPPED_ITEM_ZERO)
-        return unpack_zero(self);
-    return unpack_run(self);
+    const mapped_field *field = value->field;
+    switch ((mapped_item_kind)field->item.kind) {
+    case MAPPED_ITEM_ELEMENT:
+    case MAPPED_ITEM_ELEMENTS:
+        return mapped_get(slice, field->item.element, value->offset,
+                          &value->value, error);
+    case MAPPED_ITEM_COUNTED:
+        return locate_counted(slice, value, size, error);
+    case MAPPED_ITEM_ZERO:
+        return locate_zero(slice, value, size, error);
+    case MAPPED_ITEM_PASCAL:
+        return locate_pascal(slice, value, error);
+    case MAPPED_ITEM_WRONG:
+        return wrong(field, error);
+    default: /* bytes or a pad, and unpack_next has checked their range */
+        value->length = *size;
+        return MAPPED_OK;
+    }
 }
 
-static mapped_status unpack(unpacker *self)
+/* Unpacks one value, or passes one pad. */
+static mapped_status unpack_next(const mapped_fields *fields,
+                                 mapped_slice slice, mapped_cursor *cursor,
+                                 mapped_field_values *values,
+                                 mapped_error *error)
 {
-    size_t count = self->fields->count;
+    const mapped_field *field = mapped_fields_at(fields, cursor);
+    size_t padding = padding_before(cursor, field);
+    size_t size = value_size(field), gap = gap_after(fields, cursor, field);
+    mapped_field_value *value = &values->values[values->count];
+    /* The access to an element checks the range of that by itself. */
     mapped_status status = MAPPED_OK;
-    self->values->count = 0;
-    if (self->fields->named)
-        return mapped_error_set(self->error, MAPPED_ARGUMENT, "unpack");
-    if (count == 0)
-        status = check_range(self->slice, self->at.offset, self->fields->size,
-                             self->error);
-    if (count == 0 && status == MAPPED_OK)
-        self->at.offset += self->fields->size;
-    while (status == MAPPED_OK && self->at.field < count && has_room(self))
-        status = unpack_next(self);
+    if (padding + gap > 0 || field->item.kind > MAPPED_ITEM_ELEMENTS)
+        status =
+            check_range(slice, cursor->offset, padding + size + gap, error);
     if (status != MAPPED_OK)
-        self->values->count = 0;
-    else if (self->values->count == 0 &&
-             mapped_region_closed(self->slice.region))
-        status = mapped_error_set(self->error, MAPPED_CLOSED, "unpack");
+        return status;
+    value->field = field;
+    value->offset = cursor->offset + padding;
+    status = unpack_value(slice, value, &size, error);
+    if (status != MAPPED_OK)
+        return status;
+    if (field->item.kind != MAPPED_ITEM_PAD)
+        values->count++;
+    pass_value(field, padding + size + gap, cursor);
+    return MAPPED_OK;
+}
+
+static mapped_status unpack(const mapped_fields *fields, mapped_slice slice,
+                            mapped_cursor *cursor, mapped_field_values *values,
+                            mapped_error *error)
+{
+    mapped_status status = MAPPED_OK;
+    if (fields->named)
+        return mapped_error_set(error, MAPPED_ARGUMENT, "unpack");
+    if (fields->count == 0) {
+        status = check_range(slice, cursor->offset, fields->size, error);
+        cursor->offset += status == MAPPED_OK ? fields->size : 0;
+    }
+    while (status == MAPPED_OK && cursor->field < fields->count &&
+           values->count < values->capacity)
+        status = unpack_next(fields, slice, cursor, values, error);
     return status;
 }
 
@@ -288,9 +263,12 @@ mapped_status mapped_fields_unpack(const mapped_fields *fields,
                                    mapped_field_values *values,
                                    mapped_error *error)
 {
-    unpacker self = {fields, slice, *cursor, values, error};
-    mapped_status status = unpack(&self);
-    *cursor = self.at;
+    mapped_cursor at = *cursor; /* a copy, which can stay in registers */
+    values->count = 0;
+    mapped_status status = unpack(fields, slice, &at, values, error);
+    *cursor = at;
+    if (status != MAPPED_OK)
+        values->count = 0;
     return mapped__region_report(slice.region, "unpack", status, error);
 }
 
@@ -316,7 +294,7 @@ mapped_status mapped_field_check(const mapped_field_value *value,
 {
     const mapped_item *item = &value->field->item;
     const mapped_value length = {.u = value->length};
-    size_t most = item->count;
+    size_t max_length = item->count;
     switch ((mapped_item_kind)item->kind) {
     case MAPPED_ITEM_ELEMENT:
     case MAPPED_ITEM_ELEMENTS:
@@ -334,115 +312,69 @@ mapped_status mapped_field_check(const mapped_field_value *value,
     case MAPPED_ITEM_WRONG:
         return wrong(value->field, error);
     case MAPPED_ITEM_PASCAL:
-        most -= most > 0;
+        max_length -= max_length > 0;
         break;
     default:
         break;
     }
-    return value->length <= most ? MAPPED_OK
-                                 : refuse(value, MAPPED_SIZE, error);
+    if (value->length > max_length)
+        return refuse(value, MAPPED_SIZE, error);
+    return MAPPED_OK;
 }
 
-/* Returns the bytes of one value of the field, without those that a value of
- * variable length adds. */
-static size_t value_size(const mapped_field *field)
-{
-    if (field->item.kind == MAPPED_ITEM_ELEMENTS)
-        return field->item.element->size;
-    return field->item.size;
-}
-
-/* Moves the cursor to where the next value begins, and returns its field; NULL
- * if there is none. */
-static const mapped_field *pass_pads(const mapped_fields *fields,
-                                     mapped_cursor *cursor)
-{
-    const mapped_field *field;
-    while ((field = mapped_fields_at(fields, cursor)) != NULL) {
-        cursor->offset += gap_before(cursor, field);
-        if (field->item.kind != MAPPED_ITEM_PAD)
-            return field;
-        cursor->offset += field->item.count;
-        cursor->field++;
-    }
-    return NULL;
-}
-
-/* Moves the cursor past one value of the field, which has so many bytes. */
-static void pass_value(const mapped_field *field, size_t bytes,
-                       mapped_cursor *cursor)
-{
-    cursor->offset += bytes;
-    if (field->spread && ++cursor->done < field->item.count)
-        return;
-    cursor->offset += field->gap_;
-    cursor->field++;
-    cursor->done = 0;
-}
-
-bool mapped_fields_next(const mapped_fields *fields, mapped_cursor *cursor,
-                        mapped_field_value *value)
-{
-    const mapped_field *field = pass_pads(fields, cursor);
-    if (field == NULL)
-        return false;
-    value->field = field;
-    value->offset = cursor->offset;
-    pass_value(field, value_size(field), cursor);
-    return true;
-}
-
-/* The walk over fields and values that both passes of pack share: the first
- * checks and measures, the second stores. */
-typedef struct walk {
+/* A pack that is under way. It walks over all values twice: first it checks and
+ * measures them, then it stores them. */
+typedef struct packer {
+    const mapped_fields *fields;
     mapped_slice slice;
     mapped_cursor at;
     bool store;
     mapped_error *error;
-} walk;
+} packer;
 
-static mapped_status store_zeros(walk *walk, size_t offset, size_t n)
+static mapped_status store_zeros(const packer *self, size_t offset, size_t n)
 {
     mapped_slice gap;
     mapped_status status =
-        mapped_slice_sub(walk->slice, offset, n, &gap, walk->error);
-    return status == MAPPED_OK && n > 0 ? mapped_fill(gap, 0, walk->error)
+        mapped_slice_sub(self->slice, offset, n, &gap, self->error);
+    return status == MAPPED_OK && n > 0 ? mapped_fill(gap, 0, self->error)
                                         : status;
 }
 
-/* Stores zeros from `offset` to the cursor, in the pass that stores. Registers
+/* Stores zeros from `offset` to the cursor, in the walk that stores. Registers
  * of a device are left as they are. */
-static mapped_status store_gap(walk *walk, size_t offset)
+static mapped_status store_gap(const packer *self, size_t offset)
 {
-    return !walk->store || mapped__is_device(walk->slice.region)
-               ? MAPPED_OK
-               : store_zeros(walk, offset, walk->at.offset - offset);
+    if (!self->store || mapped__is_device(self->slice.region))
+        return MAPPED_OK;
+    return store_zeros(self, offset, self->at.offset - offset);
 }
 
 /* Stores a number; or bytes, after their length if the item has one, and then
  * zeros up to `size`. */
-static mapped_status store_value(walk *walk, const mapped_field_value *value,
-                                 size_t size)
+static mapped_status store_value(const packer *self,
+                                 const mapped_field_value *value, size_t size)
 {
     const mapped_item *item = &value->field->item;
-    const mapped_element *head = item->element;
-    size_t offset = walk->at.offset, end = offset + size;
-    mapped_value number = {.u = value->length};
+    const mapped_element *element = item->element;
+    size_t offset = self->at.offset, end = offset + size;
+    mapped_value length = {.u = value->length};
     mapped_status status = MAPPED_OK;
     if (item->kind <= MAPPED_ITEM_ELEMENTS)
-        return mapped_set(walk->slice, head, offset, value->value, walk->error);
-    if (item->kind == MAPPED_ITEM_PASCAL && number.u > 255)
-        number.u = 255;
+        return mapped_set(self->slice, element, offset, value->value,
+                          self->error);
+    if (item->kind == MAPPED_ITEM_PASCAL && length.u > 255)
+        length.u = 255; /* all that one byte can tell */
     if (item->kind == MAPPED_ITEM_COUNTED ||
         (item->kind == MAPPED_ITEM_PASCAL && size > 0)) {
-        status = mapped_set(walk->slice, head, offset, number, walk->error);
-        offset += head->size;
+        status = mapped_set(self->slice, element, offset, length, self->error);
+        offset += element->size;
     }
     if (status == MAPPED_OK)
-        status = mapped_write(walk->slice, offset, value->data, value->length,
-                              walk->error);
+        status = mapped_write(self->slice, offset, value->data, value->length,
+                              self->error);
     offset += value->length;
-    return status == MAPPED_OK ? store_zeros(walk, offset, end - offset)
+    return status == MAPPED_OK ? store_zeros(self, offset, end - offset)
                                : status;
 }
 
@@ -454,62 +386,63 @@ static size_t data_size(const mapped_field_value *value)
     return value->field->item.kind == MAPPED_ITEM_COUNTED ? value->length : 0;
 }
 
-static mapped_status visit(walk *walk, const mapped_field_value *value)
+/* Checks or stores the value at the cursor, sets `*end` to where it ends, and
+ * moves the cursor past it. */
+static mapped_status pack_value(packer *self, const mapped_field_value *value,
+                                size_t *end)
 {
-    size_t size, end;
-    if (!mapped_add_size(value_size(value->field), data_size(value), &size) ||
-        !mapped_add_size(walk->at.offset, size, &end) ||
-        !mapped_add_size(end, value->field->gap_, &end))
-        return mapped_error_set(walk->error, MAPPED_OVERFLOW, "pack");
-    mapped_status status = walk->store ? store_value(walk, value, size)
-                                       : mapped_field_check(value, walk->error);
-    end = walk->at.offset + size;
-    pass_value(value->field, size, &walk->at);
-    return status == MAPPED_OK ? store_gap(walk, end) : status;
+    const mapped_field *field = value->field;
+    size_t gap = gap_after(self->fields, &self->at, field), size, next;
+    if (!mapped_add_size(value_size(field), data_size(value), &size) ||
+        !mapped_add_size(self->at.offset, size, end) ||
+        !mapped_add_size(*end, gap, &next))
+        return mapped_error_set(self->error, MAPPED_OVERFLOW, "pack");
+    mapped_status status = self->store ? store_value(self, value, size)
+                                       : mapped_field_check(value, self->error);
+    pass_value(field, size + gap, &self->at);
+    return status;
 }
 
-static mapped_status visit_all(walk *walk, const mapped_fields *fields,
-                               const mapped_field_values *values)
+static mapped_status pack_values(packer *self,
+                                 const mapped_field_values *values)
 {
     const mapped_field *field;
-    size_t start = walk->at.offset, k = 0;
+    size_t end = self->at.offset, i = 0; /* end: of the value before */
     mapped_status status = MAPPED_OK;
     while (status == MAPPED_OK &&
-           (field = pass_pads(fields, &walk->at)) != NULL) {
+           (field = pass_pads(self->fields, &self->at)) != NULL) {
         if (field->item.kind == MAPPED_ITEM_WRONG)
-            return wrong(field, walk->error);
-        if (k == values->count || values->values[k].field != field)
-            return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
-        status = store_gap(walk, start);
+            return wrong(field, self->error);
+        if (i == values->count || values->values[i].field != field)
+            return mapped_error_set(self->error, MAPPED_ARGUMENT, "pack");
+        status = store_gap(self, end);
         if (status == MAPPED_OK)
-            status = visit(walk, &values->values[k++]);
-        start = walk->at.offset;
+            status = pack_value(self, &values->values[i++], &end);
     }
-    if (status == MAPPED_OK && k != values->count)
-        return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
-    if (fields->count == 0)
-        walk->at.offset += fields->size;
-    return status == MAPPED_OK ? store_gap(walk, start) : status;
+    if (status == MAPPED_OK && i != values->count)
+        return mapped_error_set(self->error, MAPPED_ARGUMENT, "pack");
+    if (self->fields->count == 0)
+        self->at.offset += self->fields->size;
+    return status == MAPPED_OK ? store_gap(self, end) : status;
 }
 
-static mapped_status pack(walk *walk, const mapped_fields *fields,
-                          const mapped_field_values *values)
+static mapped_status pack(packer *self, const mapped_field_values *values)
 {
-    size_t start = walk->at.offset;
+    size_t start = self->at.offset;
     mapped_slice packed;
-    if (fields->named)
-        return mapped_error_set(walk->error, MAPPED_ARGUMENT, "pack");
-    mapped_status status = visit_all(walk, fields, values);
+    if (self->fields->named)
+        return mapped_error_set(self->error, MAPPED_ARGUMENT, "pack");
+    mapped_status status = pack_values(self, values);
     if (status == MAPPED_OK)
-        status = mapped_slice_sub(walk->slice, start, walk->at.offset - start,
-                                  &packed, walk->error);
+        status = mapped_slice_sub(self->slice, start, self->at.offset - start,
+                                  &packed, self->error);
     if (status == MAPPED_OK)
-        status = mapped_slice_check_writable(packed, walk->error);
+        status = mapped_slice_check_writable(packed, self->error);
     if (status != MAPPED_OK)
         return status;
-    walk->store = true;
-    walk->at = (mapped_cursor){.offset = start};
-    return visit_all(walk, fields, values);
+    self->store = true;
+    self->at = (mapped_cursor){.offset = start};
+    return pack_values(self, values);
 }
 
 mapped_status mapped_fields_pack(const mapped_fields *fields,
@@ -517,10 +450,12 @@ mapped_status mapped_fields_pack(const mapped_fields *fields,
                                  const mapped_field_values *values,
                                  mapped_error *error)
 {
-    walk walk = {
-        .slice = slice, .at = {.offset = cursor->offset}, .error = error};
-    mapped_status status = pack(&walk, fields, values);
+    packer self = {.fields = fields,
+                   .slice = slice,
+                   .at = {.offset = cursor->offset},
+                   .error = error};
+    mapped_status status = pack(&self, values);
     if (status == MAPPED_OK)
-        *cursor = walk.at;
+        *cursor = self.at;
     return mapped__region_report(slice.region, "pack", status, error);
 }

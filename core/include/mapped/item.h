@@ -53,9 +53,6 @@ typedef struct mapped_field {
     uint8_t reason;   /* of a WRONG one: a mapped_format_reason; `item.count` is
                          the offending number, or 0 */
     bool spread;      /* of a format: each of its elements is a value */
-    size_t gap_;      /* bytes after it, up to the next field */
-    size_t rest_; /* bytes from here to where the distances become unknown */
-    size_t end_;  /* the index of the field after those */
 } mapped_field;
 
 /* Fields, compiled: see fields.h. Immutable, so any thread may read all members
@@ -71,7 +68,6 @@ struct mapped_fields {
     bool fixed;    /* it spans the same bytes at every offset, for all data */
     bool named;
     bool dense_; /* no gaps, which writing must leave alone */
-    bool late_;  /* errors in the order of the values, as string.pack's */
     uint32_t references_;
     struct mapped_fields *root_; /* the outermost, which owns the memory */
     const mapped_field **order_; /* by offset; NULL: as in `fields` */
