@@ -11,7 +11,7 @@ typedef struct layout {
     mapped__builder *builder;
     int depth;      /* 1: the outermost */
     size_t next;    /* where a field goes that doesn't say where */
-    size_t end;     /* the farthest byte of any field, padding included */
+    size_t end;     /* of the farthest field or padding; 0: none so far */
     size_t size;    /* as given, else 0 */
     size_t size_at; /* where it is given */
     bool align;
@@ -57,6 +57,7 @@ static bool is_word(char c)
            (c >= 'A' && c <= 'Z');
 }
 
+/* Letters, digits and underscores. */
 typedef struct word {
     const char *text;
     size_t length;
@@ -69,7 +70,7 @@ static bool word_is(const word *word, const char *text)
            memcmp(word->text, text, word->length) == 0;
 }
 
-/* Letters, digits and underscores; empty if none come next. */
+/* Returns the word that comes next, or an empty one. */
 static word read_word(mapped__parser *parser)
 {
     skip_spaces(parser);
@@ -113,56 +114,6 @@ static bool read_number(const word *word, size_t *number)
     return value <= MAPPED__FIELDS_LIMIT;
 }
 
-/* Puts the field at its offset, given or not, and moves on after it. */
-static mapped_status place_field(layout *layout, mapped_field *field,
-                                 bool given)
-{
-    const mapped_item *item = &field->item;
-    size_t end;
-    bool fits = true;
-    if (!given) {
-        field->offset = layout->next;
-        if (layout->align)
-            fits = mapped_round_up(layout->next, item->align, &field->offset);
-    }
-    if (!fits || !mapped_add_size(field->offset, item->size, &end) ||
-        end > MAPPED__FIELDS_LIMIT)
-        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field->source_at);
-    if (item->align > layout->builder->fields.align)
-        layout->builder->fields.align = item->align; /* padding counts, too */
-    if (end > layout->end)
-        layout->end = end;
-    layout->next = end;
-    return MAPPED_OK;
-}
-
-/* Reads how many there are of the field: 0 if it isn't an array. */
-static mapped_status read_count(layout *layout, size_t *count)
-{
-    mapped__parser *parser = layout->parser;
-    *count = 0;
-    if (!accept(parser, '['))
-        return MAPPED_OK;
-    word number = read_word(parser);
-    if (!read_number(&number, count) || *count == 0)
-        return wrong(layout, MAPPED_LAYOUT_COUNT_WRONG, number.source_at);
-    if (!accept(parser, ']'))
-        return wrong(layout, MAPPED_LAYOUT_BRACKET_WRONG, parser->at);
-    return MAPPED_OK;
-}
-
-static mapped_status read_offset(layout *layout, mapped_field *field,
-                                 bool *given)
-{
-    *given = accept(layout->parser, '@');
-    if (!*given)
-        return MAPPED_OK;
-    word number = read_word(layout->parser);
-    if (!read_number(&number, &field->offset))
-        return wrong(layout, MAPPED_LAYOUT_OFFSET_WRONG, number.source_at);
-    return MAPPED_OK;
-}
-
 /* Reads what one of the field is: an element or, in braces, a record. */
 static mapped_status read_single(layout *layout, mapped_item *item)
 {
@@ -183,28 +134,70 @@ static mapped_status read_single(layout *layout, mapped_item *item)
     return MAPPED_OK;
 }
 
+/* Reads how many there are of the field, and repeats its item. */
+static mapped_status read_count(layout *layout, mapped_field *field)
+{
+    mapped__parser *parser = layout->parser;
+    const mapped_item single = field->item;
+    size_t count;
+    if (!accept(parser, '['))
+        return MAPPED_OK;
+    word number = read_word(parser);
+    if (!read_number(&number, &count) || count == 0)
+        return wrong(layout, MAPPED_LAYOUT_COUNT_WRONG, number.source_at);
+    if (!accept(parser, ']'))
+        return wrong(layout, MAPPED_LAYOUT_BRACKET_WRONG, parser->at);
+    if (!mapped_item_repeat(&single, count, &field->item))
+        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field->source_at);
+    return MAPPED_OK;
+}
+
+/* Reads where the field goes, or else puts it after the one before. */
+static mapped_status read_offset(layout *layout, mapped_field *field)
+{
+    if (accept(layout->parser, '@')) {
+        word number = read_word(layout->parser);
+        return read_number(&number, &field->offset)
+                   ? MAPPED_OK
+                   : wrong(layout, MAPPED_LAYOUT_OFFSET_WRONG,
+                           number.source_at);
+    }
+    field->offset = layout->next;
+    if (layout->align) /* can't overflow: `next` is below the limit */
+        (void)mapped_round_up(layout->next, field->item.align, &field->offset);
+    return MAPPED_OK;
+}
+
+/* Adds the field, or moves past its bytes if it is padding. */
+static mapped_status add_field(layout *layout, const mapped_field *field)
+{
+    mapped_fields *fields = &layout->builder->fields;
+    size_t end;
+    if (!mapped_add_size(field->offset, field->item.size, &end) ||
+        end > MAPPED__FIELDS_LIMIT)
+        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field->source_at);
+    layout->next = end;
+    if (end > layout->end)
+        layout->end = end;
+    if (field->item.align > fields->align)
+        fields->align = field->item.align;
+    if (field->name_length > 1 || field->name[0] != '_')
+        mapped__fields_add(layout->builder, field);
+    return MAPPED_OK;
+}
+
 /* Reads what follows the name of a field and its colon. */
 static mapped_status read_field(layout *layout, const word *name)
 {
     mapped_field field = {.name = name->text,
                           .name_length = name->length,
                           .source_at = name->source_at};
-    bool given;
-    size_t count;
     mapped_status status = read_single(layout, &field.item);
-    mapped_item single = field.item;
     if (status == MAPPED_OK)
-        status = read_count(layout, &count);
+        status = read_count(layout, &field);
     if (status == MAPPED_OK)
-        status = read_offset(layout, &field, &given);
-    if (status != MAPPED_OK)
-        return status;
-    if (count != 0 && !mapped_item_repeat(&single, count, &field.item))
-        return wrong(layout, MAPPED_LAYOUT_TOO_LARGE_WRONG, field.source_at);
-    status = place_field(layout, &field, given);
-    if (status == MAPPED_OK && !word_is(name, "_"))
-        mapped__fields_add(layout->builder, &field);
-    return status;
+        status = read_offset(layout, &field);
+    return status == MAPPED_OK ? add_field(layout, &field) : status;
 }
 
 static mapped_status read_size(layout *layout, const word *name)
@@ -218,15 +211,10 @@ static mapped_status read_size(layout *layout, const word *name)
     return MAPPED_OK;
 }
 
-static bool is_before_fields(const layout *layout)
-{
-    return layout->builder->fields.count == 0 && layout->end == 0;
-}
-
 static mapped_status read_order(layout *layout)
 {
     mapped__parser *parser = layout->parser;
-    if (layout->order_given || !is_before_fields(layout))
+    if (layout->order_given || layout->end > 0)
         return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, parser->at);
     char order = parser->text[parser->at++];
     layout->order_given = true;
@@ -236,7 +224,7 @@ static mapped_status read_order(layout *layout)
 
 static mapped_status read_align(layout *layout, const word *name)
 {
-    if (layout->align_given || !is_before_fields(layout))
+    if (layout->align_given || layout->end > 0)
         return wrong(layout, MAPPED_LAYOUT_LATE_WRONG, name->source_at);
     layout->align = layout->align_given = true;
     return MAPPED_OK;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define SIZE_LIMIT 16u
+#define MAX_INTEGER_SIZE 16u
 
 /* What the options so far have set. */
 typedef struct state {
@@ -17,7 +17,7 @@ typedef struct state {
 /* What one option says. */
 typedef struct option {
     mapped_field field;
-    size_t size;     /* bytes, of `s` those of its length; it aligns to them */
+    size_t align_to; /* its alignment before the limit; 0: it has none */
     bool is_setting; /* changes the state and adds no field */
 } option;
 
@@ -41,8 +41,9 @@ static bool is_digit(const mapped__parser *parser)
            mapped__is_digit(parser->text[parser->at]);
 }
 
-/* `string.pack` stops reading digits before an int could overflow, and takes
- * the next one for an option. */
+/* Returns the number that comes next, or `otherwise`. As `string.pack`, it
+ * stops reading digits before an int could overflow, so that the next digit is
+ * taken for an option. */
 static size_t read_number(mapped__parser *parser, size_t otherwise)
 {
     size_t number = 0;
@@ -54,11 +55,12 @@ static size_t read_number(mapped__parser *parser, size_t otherwise)
     return number;
 }
 
+/* Sets `*size` to the number that comes next, if there is one. */
 static mapped_status read_size(mapped__parser *parser, size_t *size)
 {
     size_t source_at = parser->at;
     size_t number = read_number(parser, *size);
-    if (number < 1 || number > SIZE_LIMIT)
+    if (number < 1 || number > MAX_INTEGER_SIZE)
         return mapped__format_wrong(parser->error, MAPPED_FORMAT_NUMBER_WRONG,
                                     source_at, number);
     *size = number;
@@ -71,42 +73,42 @@ static mapped_status read_element(mapped__parser *parser, const state *state,
     const mapped_field *field = &option->field;
     const char code[2] = {state->big ? '>' : '<', field->code};
     const mapped_element *element = mapped_element_from_pack(code, 2, NULL);
-    mapped_status status = MAPPED_OK;
     if (element == NULL)
         return mapped__format_wrong(parser->error, MAPPED_FORMAT_OPTION_WRONG,
                                     field->source_at, 0);
-    option->size = element->size;
+    option->align_to = element->size;
     if (field->code == 'i' || field->code == 'I') {
-        status = read_size(parser, &option->size);
+        mapped_status status = read_size(parser, &option->align_to);
         if (status != MAPPED_OK)
             return status;
-        element = mapped_element_find((mapped_kind)element->kind, option->size,
-                                      state->big);
+        element = mapped_element_find((mapped_kind)element->kind,
+                                      option->align_to, state->big);
     }
     option->field.item = mapped_item_of(element);
     return MAPPED_OK;
 }
 
+/* A text after its length, to which it aligns. */
 static mapped_status read_counted(mapped__parser *parser, const state *state,
                                   option *option)
 {
-    option->size = sizeof(size_t);
-    mapped_status status = read_size(parser, &option->size);
+    option->align_to = sizeof(size_t);
+    mapped_status status = read_size(parser, &option->align_to);
     if (status != MAPPED_OK)
         return status;
-    option->field.item = mapped_item_of(
-        mapped_element_find(MAPPED_KIND_UNSIGNED, option->size, state->big));
+    option->field.item = mapped_item_of(mapped_element_find(
+        MAPPED_KIND_UNSIGNED, option->align_to, state->big));
     option->field.item.kind = MAPPED_ITEM_COUNTED;
     return MAPPED_OK;
 }
 
 static mapped_status read_bytes(mapped__parser *parser, option *option)
 {
-    option->size = read_number(parser, SIZE_MAX);
-    if (option->size == SIZE_MAX)
+    size_t count = read_number(parser, SIZE_MAX);
+    if (count == SIZE_MAX)
         return mapped__format_wrong(parser->error, MAPPED_FORMAT_NO_SIZE_WRONG,
                                     option->field.source_at, 0);
-    option->field.item = mapped_item_of_bytes(MAPPED_ITEM_BYTES, option->size);
+    option->field.item = mapped_item_of_bytes(MAPPED_ITEM_BYTES, count);
     return MAPPED_OK;
 }
 
@@ -153,7 +155,7 @@ static mapped_status read_option(mapped__parser *parser, state *state,
         option->field.item = (mapped_item){.kind = MAPPED_ITEM_ZERO};
         return MAPPED_OK;
     case 'x':
-        option->size = 1;
+        option->align_to = 1;
         option->field.item = pad_of(1);
         return MAPPED_OK;
     case 'X':
@@ -164,36 +166,36 @@ static mapped_status read_option(mapped__parser *parser, state *state,
     }
 }
 
-/* X takes the option after it, for nothing but its size. */
-static mapped_status read_next(mapped__parser *parser, state *state,
-                               option *option)
+/* Reads the option after `X`, which stands only for its alignment. */
+static mapped_status read_aligned(mapped__parser *parser, state *state,
+                                  option *option)
 {
-    struct option next = {.size = 0};
+    struct option next = {.align_to = 0};
     if (parser->at < parser->length) {
         mapped_status status = read_option(parser, state, &next);
         if (status != MAPPED_OK)
             return status;
     }
-    if (next.size == 0 || next.field.item.kind == MAPPED_ITEM_BYTES)
+    if (next.align_to == 0)
         return mapped__format_wrong(parser->error, MAPPED_FORMAT_NEXT_WRONG,
                                     option->field.source_at, 0);
-    option->size = next.size;
+    option->align_to = next.align_to;
     return MAPPED_OK;
 }
 
-static mapped_status align(mapped__parser *parser, const state *state,
-                           option *option)
+static mapped_status set_alignment(const mapped__parser *parser,
+                                   const state *state, option *option)
 {
-    size_t unit = option->size;
-    if (unit <= 1 || option->field.item.kind == MAPPED_ITEM_BYTES)
+    size_t align = option->align_to;
+    if (align <= 1)
         return MAPPED_OK;
-    if (unit > state->align_limit)
-        unit = state->align_limit;
-    if ((unit & (unit - 1)) != 0)
+    if (align > state->align_limit)
+        align = state->align_limit;
+    if ((align & (align - 1)) != 0)
         return mapped__format_wrong(parser->error,
                                     MAPPED_FORMAT_ALIGNMENT_WRONG,
-                                    option->field.source_at, unit);
-    option->field.align = (uint8_t)unit;
+                                    option->field.source_at, align);
+    option->field.align = (uint8_t)align;
     return MAPPED_OK;
 }
 
@@ -217,11 +219,13 @@ static mapped_status read_field(mapped__parser *parser, state *state,
 {
     option option;
     mapped_status status = read_option(parser, state, &option);
-    if (status == MAPPED_OK && option.field.code == 'X')
-        status = read_next(parser, state, &option);
-    if (status == MAPPED_OK && !option.is_setting)
-        status = align(parser, state, &option);
-    if (status == MAPPED_OK && !option.is_setting)
+    if (status != MAPPED_OK || option.is_setting)
+        return status;
+    if (option.field.code == 'X')
+        status = read_aligned(parser, state, &option);
+    if (status == MAPPED_OK)
+        status = set_alignment(parser, state, &option);
+    if (status == MAPPED_OK)
         add(builder, &option.field);
     return status;
 }

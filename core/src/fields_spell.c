@@ -1,5 +1,5 @@
-/* Types as text: items and fields in the spelling of the buffer protocol and in
- * that of layouts. */
+/* Writes types as text: items and fields as the buffer protocol spells them
+ * (put_buffer_...) and as a layout does (put_layout_...). */
 #include <mapped/fields.h>
 
 #include <stdio.h>
@@ -9,8 +9,7 @@
 typedef struct writer {
     char *text;
     size_t capacity;
-    size_t length;
-    mapped_spelling spelling;
+    size_t length; /* of all that was put, also where there was no room */
 } writer;
 
 static void put_bytes(writer *out, const char *text, size_t length)
@@ -39,49 +38,50 @@ static void put_number(writer *out, const char *before, size_t number,
     put(out, behind);
 }
 
-/* In a record the code has its order; alone, one that memoryview knows. */
-static void put_code(writer *out, const mapped_item *item, bool inside)
+/* ELEMENT and RECORD, or several of them? */
+static bool is_single(const mapped_item *item)
 {
+    return item->kind == MAPPED_ITEM_ELEMENT ||
+           item->kind == MAPPED_ITEM_RECORD;
+}
+
+static void put_buffer_fields(writer *out, const mapped_fields *fields);
+
+static void put_buffer_record(writer *out, const mapped_item *item)
+{
+    if (!is_single(item))
+        put_number(out, "(", item->count, ")");
+    put(out, "T{");
+    put_buffer_fields(out, item->record);
+    put(out, "}");
+}
+
+/* A code in a record tells its byte order, whatever the machine's; one that
+ * stands alone is the one that memoryview knows. */
+static void put_buffer_item(writer *out, const mapped_item *item,
+                            bool in_record)
+{
+    if (item->record != NULL) {
+        put_buffer_record(out, item);
+        return;
+    }
     const char *code = mapped_element_struct_code(item->element);
-    bool one = item->kind == MAPPED_ITEM_ELEMENT;
     if (code == NULL) {
         put_number(out, "(", item->size, ")B");
-    } else if (one && !inside) {
+    } else if (is_single(item) && !in_record) {
         put(out, code);
     } else if (code[0] == 'c') {
-        bool pascal = item->kind == MAPPED_ITEM_PASCAL;
-        put_number(out, "", item->count, pascal ? "p" : "s");
+        bool is_pascal = item->kind == MAPPED_ITEM_PASCAL;
+        put_number(out, "", item->count, is_pascal ? "p" : "s");
     } else {
-        if (!one)
+        if (!is_single(item))
             put_number(out, "(", item->count, ")");
         put(out, item->element->big ? ">" : "<");
         put(out, code + strlen(code) - 1);
     }
 }
 
-static void put_fields(writer *out, const mapped_fields *fields);
-
-static void put_item(writer *out, const mapped_item *item, bool inside)
-{
-    bool buffer = out->spelling == MAPPED_SPELLING_BUFFER;
-    bool repeated =
-        item->kind != MAPPED_ITEM_ELEMENT && item->kind != MAPPED_ITEM_RECORD;
-    if (item->record != NULL) {
-        if (buffer && repeated)
-            put_number(out, "(", item->count, ")");
-        put(out, buffer ? "T{" : "{");
-        put_fields(out, item->record);
-        put(out, "}");
-    } else if (buffer) {
-        put_code(out, item, inside);
-    } else {
-        put(out, item->element->name);
-    }
-    if (!buffer && repeated)
-        put_number(out, "[", item->count, "]");
-}
-
-static void put_gap(writer *out, size_t gap)
+static void put_buffer_gap(writer *out, size_t gap)
 {
     if (gap > 0)
         put_number(out, "", gap, "x");
@@ -89,55 +89,65 @@ static void put_gap(writer *out, size_t gap)
 
 static void put_buffer_fields(writer *out, const mapped_fields *fields)
 {
-    size_t at = 0;
+    size_t end = 0; /* of the field before */
     for (size_t i = 0; i < fields->count; i++) {
         const mapped_field *field =
             fields->order_ != NULL ? fields->order_[i] : &fields->fields[i];
         if (field->item.element == NULL && field->item.record == NULL)
-            continue; /* a pad */
-        put_gap(out, field->offset - at);
-        put_item(out, &field->item, true);
+            continue; /* a pad is a gap */
+        put_buffer_gap(out, field->offset - end);
+        put_buffer_item(out, &field->item, true);
         if (field->name != NULL) {
             put(out, ":");
             put_bytes(out, field->name, field->name_length);
             put(out, ":");
         }
-        at = field->offset + field->item.size;
+        end = field->offset + field->item.size;
     }
-    put_gap(out, fields->size - at);
+    put_buffer_gap(out, fields->size - end);
+}
+
+static void put_layout_fields(writer *out, const mapped_fields *fields);
+
+static void put_layout_item(writer *out, const mapped_item *item)
+{
+    if (item->record != NULL) {
+        put(out, "{");
+        put_layout_fields(out, item->record);
+        put(out, "}");
+    } else {
+        put(out, item->element->name);
+    }
+    if (!is_single(item))
+        put_number(out, "[", item->count, "]");
 }
 
 static void put_layout_fields(writer *out, const mapped_fields *fields)
 {
-    size_t at = 0, end = 0;
+    size_t next = 0, end = 0;
     for (size_t i = 0; i < fields->count; i++) {
         const mapped_field *field = &fields->fields[i];
         put(out, i > 0 ? " " : "");
         put_bytes(out, field->name, field->name_length);
         put(out, ":");
-        put_item(out, &field->item, true);
-        if (field->offset != at)
+        put_layout_item(out, &field->item);
+        if (field->offset != next)
             put_number(out, "@", field->offset, "");
-        at = field->offset + field->item.size;
-        end = at > end ? at : end;
+        next = field->offset + field->item.size;
+        end = next > end ? next : end;
     }
     if (fields->size != end)
         put_number(out, " size=", fields->size, "");
 }
 
-static void put_fields(writer *out, const mapped_fields *fields)
-{
-    if (out->spelling == MAPPED_SPELLING_BUFFER)
-        put_buffer_fields(out, fields);
-    else
-        put_layout_fields(out, fields);
-}
-
 size_t mapped_item_spell(const mapped_item *item, mapped_spelling spelling,
                          char *text, size_t capacity)
 {
-    writer out = {text, capacity, 0, spelling};
-    put_item(&out, item, false);
+    writer out = {text, capacity, 0};
+    if (spelling == MAPPED_SPELLING_BUFFER)
+        put_buffer_item(&out, item, false);
+    else
+        put_layout_item(&out, item);
     return out.length;
 }
 
@@ -145,9 +155,13 @@ size_t mapped_fields_spell(const mapped_fields *fields,
                            mapped_spelling spelling, char *text,
                            size_t capacity)
 {
-    writer out = {text, capacity, 0, spelling};
-    put(&out, spelling == MAPPED_SPELLING_BUFFER ? "T{" : "< ");
-    put_fields(&out, fields);
-    put(&out, spelling == MAPPED_SPELLING_BUFFER ? "}" : "");
+    writer out = {text, capacity, 0};
+    if (spelling == MAPPED_SPELLING_BUFFER) {
+        const mapped_item record = mapped_item_of_record(fields);
+        put_buffer_record(&out, &record);
+    } else {
+        put(&out, "< ");
+        put_layout_fields(&out, fields);
+    }
     return out.length;
 }
