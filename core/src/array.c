@@ -1,7 +1,5 @@
 /* Arrays: what lies where. Nothing here touches the items. */
-#include <mapped/array.h>
-
-#include <string.h>
+#include "array_internal.h"
 
 #include "region_internal.h"
 
@@ -42,11 +40,11 @@ static bool is_sound(const mapped_array *array)
 }
 
 /* Unsigned, since without items a product may overflow. */
-static void set_strides(mapped_array *array)
+void mapped__array_dense_strides(const mapped_array *array, ptrdiff_t *strides)
 {
     size_t stride = array->item.size;
     for (int i = array->dimensions - 1; i >= 0; i--) {
-        array->strides[i] = (ptrdiff_t)stride;
+        strides[i] = (ptrdiff_t)stride;
         stride *= (size_t)array->shape[i];
     }
 }
@@ -112,7 +110,7 @@ mapped_status mapped_array_cover(mapped_array *array, mapped_error *error)
         status = check_counted(array, error);
     if (status == MAPPED_OK) {
         array->first = 0;
-        set_strides(array);
+        mapped__array_dense_strides(array, array->strides);
     }
     return mapped__region_report(array->slice.region, "cover", status, error);
 }

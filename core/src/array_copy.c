@@ -46,34 +46,23 @@ static void copy_items(mapped__walk *walk, const mapped__run runs[2], size_t n)
 static void store_items(mapped__walk *walk, const mapped__run runs[2], size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        mapped__item_store(walk->context,
+        mapped__item_store(&walk->sides[TO].item,
                            runs[TO].p + (ptrdiff_t)i * runs[TO].stride,
                            runs[FROM].p + (ptrdiff_t)i * runs[FROM].stride);
 }
 
 static mapped_status read_one(mapped__walk *walk, const size_t at[2])
 {
-    return mapped_item_read(walk->sides[FROM].slice, walk->context, at[FROM],
+    const mapped__side *from = &walk->sides[FROM];
+    return mapped_item_read(from->slice, &from->item, at[FROM],
                             walk->sides[TO].memory + at[TO], walk->error);
 }
 
 static mapped_status write_one(mapped__walk *walk, const size_t at[2])
 {
-    return mapped_item_write(walk->sides[TO].slice, walk->context, at[TO],
+    const mapped__side *to = &walk->sides[TO];
+    return mapped_item_write(to->slice, &to->item, at[TO],
                              walk->sides[FROM].memory + at[FROM], walk->error);
-}
-
-/* Sets a side to plain memory with the array's items in their order. */
-static void set_memory(mapped__side *side, const mapped_array *array,
-                       unsigned char *memory)
-{
-    ptrdiff_t stride = (ptrdiff_t)array->item.size;
-    side->memory = memory;
-    side->size = array->item.size;
-    for (int i = array->dimensions - 1; i >= 0; i--) {
-        side->strides[i] = stride;
-        stride *= array->shape[i];
-    }
 }
 
 static bool is_dense(const mapped_item *item)
@@ -81,23 +70,23 @@ static bool is_dense(const mapped_item *item)
     return item->record == NULL || item->record->dense_;
 }
 
-typedef enum Direction {
+typedef enum direction {
     GATHER,
     SCATTER,
-    FILL /* like SCATTER, but the memory is one item */
-} Direction;
+    FILL /* as SCATTER, but the memory is one item */
+} direction;
 
-/* Copies all items to plain memory, or from there. */
+/* Copies all items to plain memory, which has them without gaps, or from it. */
 static mapped_status transfer(const mapped_array *array, unsigned char *memory,
-                              Direction direction, mapped_error *error)
+                              direction direction, mapped_error *error)
 {
     const bool write = direction != GATHER;
-    bool bytes = !write || is_dense(&array->item);
-    mapped__walk walk = {.act = bytes ? copy_items : store_items,
-                         .act_one = write ? write_one : read_one,
-                         .context = &array->item,
-                         .bytes = bytes,
+    const bool only_copy = !write || is_dense(&array->item);
+    mapped__walk walk = {.visit_run = only_copy ? copy_items : store_items,
+                         .visit_one = write ? write_one : read_one,
+                         .only_copy = only_copy,
                          .error = error};
+    mapped__side *plain = &walk.sides[write ? FROM : TO];
     mapped_extent extent;
     mapped_status status = mapped_array_extent(array, &extent, error);
     if (status == MAPPED_OK && write)
@@ -105,10 +94,11 @@ static mapped_status transfer(const mapped_array *array, unsigned char *memory,
     if (status != MAPPED_OK || extent.count == 0)
         return status;
     mapped__side_set(&walk.sides[write ? TO : FROM], array);
-    set_memory(&walk.sides[write ? FROM : TO], array, memory);
-    if (direction == FILL)
-        memset(walk.sides[FROM].strides, 0, sizeof walk.sides[FROM].strides);
     walk.sides[TO].write = write;
+    plain->memory = memory;
+    plain->size = array->item.size;
+    if (direction != FILL)
+        mapped__array_dense_strides(array, plain->strides);
     return mapped__walk_all(&walk, array);
 }
 
@@ -162,9 +152,9 @@ static mapped_status copy(const mapped_array *to, const mapped_array *from,
     void *items = malloc(source.count * from->item.size + 1); /* never of 0 */
     if (items == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "copy");
-    status = transfer(from, items, false, error);
+    status = transfer(from, items, GATHER, error);
     if (status == MAPPED_OK)
-        status = transfer(to, items, true, error);
+        status = transfer(to, items, SCATTER, error);
     free(items);
     return status;
 }

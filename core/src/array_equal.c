@@ -1,31 +1,33 @@
-/* Comparing arrays by value, and items with one value: elements by the number
- * they are, records field by field. What is compared was checked before: all
- * items lie inside of their slices, whatever is made of them. */
+/* Compares arrays by value, and searches them for one value.
+ *
+ * Elements are equal if they are the same number. An array of records is
+ * compared column by column, each of them an array again; what the items of an
+ * array repeat becomes a dimension of it. So in the end all comparisons are
+ * walks (array_internal.h) over elements. */
 #include "array_internal.h"
 
 #include <string.h>
 
 #include "region_internal.h"
 
-/* As much as the largest element needs. */
-#define ELEMENT_SIZE 16
+#define MAX_ELEMENT_SIZE 16
 
-/* A number that both integers of 16 bytes and floats can be. */
-typedef struct Number {
+/* Any integer of up to 16 bytes, as sign and magnitude. */
+typedef struct number {
     bool negative;
     uint64_t high; /* of the magnitude */
     uint64_t low;
-} Number;
+} number;
 
-static Number small_number(const mapped_element *element, mapped_value value)
+static number small_number(const mapped_element *element, mapped_value value)
 {
     if (element->kind != MAPPED_KIND_SIGNED || value.i >= 0)
-        return (Number){false, 0, value.u};
-    return (Number){true, 0, 0 - value.u};
+        return (number){false, 0, value.u};
+    return (number){true, 0, 0 - value.u};
 }
 
-/* Two's complement of 9 to 16 bytes. */
-static Number large_number(const mapped_element *element,
+/* Reads two's complement of 9 to 16 bytes. */
+static number large_number(const mapped_element *element,
                            const unsigned char *p)
 {
     size_t size = element->size, sign = element->big ? 0 : size - 1;
@@ -41,52 +43,54 @@ static Number large_number(const mapped_element *element,
         words[0] = 0 - words[0];
         words[1] = ~words[1] + (words[0] == 0);
     }
-    return (Number){negative, words[1], words[0]};
+    return (number){negative, words[1], words[0]};
 }
 
-/* False if it is no integer or none that 16 bytes can hold. All steps are
+/* Returns false if the value isn't an integer of up to 16 bytes. All steps are
  * exact. */
-static bool float_number(double value, Number *number)
+static bool float_number(double value, number *result)
 {
     double magnitude = value < 0 ? -value : value;
     if (!(magnitude < 0x1p128))
         return false;
-    number->negative = value < 0;
-    number->high = (uint64_t)(magnitude * 0x1p-64);
-    magnitude -= (double)number->high * 0x1p64;
-    number->low = (uint64_t)magnitude;
-    return (double)number->low == magnitude;
+    result->negative = value < 0;
+    result->high = (uint64_t)(magnitude * 0x1p-64);
+    magnitude -= (double)result->high * 0x1p64;
+    result->low = (uint64_t)magnitude;
+    return (double)result->low == magnitude;
 }
 
-static bool number_of(const mapped_element *element, const unsigned char *p,
-                      Number *number)
+/* Reads an element as an integer. Returns false if it isn't one. */
+static bool read_number(const mapped_element *element, const unsigned char *p,
+                        number *result)
 {
     mapped_value value;
     if (element->size > 8) {
-        *number = large_number(element, p);
+        *result = large_number(element, p);
         return true;
     }
     (void)element->load(element, p, &value);
     if (element->kind == MAPPED_KIND_FLOAT)
-        return float_number(value.f, number);
-    *number = small_number(element, value);
+        return float_number(value.f, result);
+    *result = small_number(element, value);
     return true;
 }
 
-typedef bool Same(const mapped_element *a, const unsigned char *p,
-                  const mapped_element *b, const unsigned char *q);
+/* Do two elements, `a` at `p` and `b` at `q`, have the same value? */
+typedef bool equality(const mapped_element *a, const unsigned char *p,
+                      const mapped_element *b, const unsigned char *q);
 
-static bool same_numbers(const mapped_element *a, const unsigned char *p,
-                         const mapped_element *b, const unsigned char *q)
+static bool equal_numbers(const mapped_element *a, const unsigned char *p,
+                          const mapped_element *b, const unsigned char *q)
 {
-    Number first, second;
-    return number_of(a, p, &first) && number_of(b, q, &second) &&
+    number first, second;
+    return read_number(a, p, &first) && read_number(b, q, &second) &&
            first.negative == second.negative && first.high == second.high &&
            first.low == second.low;
 }
 
-static bool same_floats(const mapped_element *a, const unsigned char *p,
-                        const mapped_element *b, const unsigned char *q)
+static bool equal_floats(const mapped_element *a, const unsigned char *p,
+                         const mapped_element *b, const unsigned char *q)
 {
     mapped_value first, second;
     (void)a->load(a, p, &first);
@@ -94,11 +98,10 @@ static bool same_floats(const mapped_element *a, const unsigned char *p,
     return first.f == second.f;
 }
 
-/* Items of which both have 8 bytes at most and none is a float: the bits of
- * their values are the same, and if these mean different things, then not as
- * negative numbers. */
-static bool same_words(const mapped_element *a, const unsigned char *p,
-                       const mapped_element *b, const unsigned char *q)
+/* Integers of at most 8 bytes are equal if the bits of their values are; if one
+ * has a sign and the other has none, then only if it isn't negative. */
+static bool equal_words(const mapped_element *a, const unsigned char *p,
+                        const mapped_element *b, const unsigned char *q)
 {
     mapped_value first, second;
     (void)a->load(a, p, &first);
@@ -106,83 +109,84 @@ static bool same_words(const mapped_element *a, const unsigned char *p,
     return first.u == second.u && (a->kind == b->kind || first.i >= 0);
 }
 
+/* Elements of one type that isn't a float. Bools too, as memoryview has it. */
+static bool equal_bytes(const mapped_element *a, const unsigned char *p,
+                        const mapped_element *b, const unsigned char *q)
+{
+    return memcmp(p, q, a->size) == 0;
+}
+
 static bool is_float(const mapped_element *element)
 {
     return element->kind == MAPPED_KIND_FLOAT;
 }
 
-/* Items of one type that isn't a float. Bools too, as memoryview has it. */
-static bool same_bytes(const mapped_element *a, const unsigned char *p,
-                       const mapped_element *b, const unsigned char *q)
-{
-    return memcmp(p, q, a->size) == 0;
-}
-
-static Same *choose(const mapped_element *a, const mapped_element *b)
+static equality *choose_equality(const mapped_element *a,
+                                 const mapped_element *b)
 {
     if (is_float(a) && is_float(b))
-        return same_floats;
+        return equal_floats;
     if (a == b)
-        return same_bytes;
+        return equal_bytes;
     if (is_float(a) || is_float(b) || a->size > 8 || b->size > 8)
-        return same_numbers;
-    return same_words;
+        return equal_numbers;
+    return equal_words;
 }
 
-/* What the walk over elements needs to know. */
-typedef struct Pair {
-    const mapped_element *a, *b;
-    Same *same;
-} Pair;
-
-static bool runs_are_same(const Pair *pair, const mapped__run runs[2], size_t n)
+/* Hands over one item, of which the sides that are a device's have been read in
+ * one access. */
+static mapped_status visit_one(mapped__walk *walk, const size_t at[2])
 {
-    const unsigned char *p = runs[0].p, *q = runs[1].p;
-    if (pair->same == same_bytes && runs[0].stride == pair->a->size &&
-        runs[1].stride == pair->b->size)
-        return memcmp(p, q, n * pair->a->size) == 0;
-    for (; n > 0; n--, p += runs[0].stride, q += runs[1].stride)
-        if (!pair->same(pair->a, p, pair->b, q))
-            return false;
-    return true;
+    unsigned char bytes[2][MAX_ELEMENT_SIZE];
+    const mapped__run runs[2] = {{bytes[0], 0}, {bytes[1], 0}};
+    mapped_status status = MAPPED_OK;
+    for (int i = 0; i < 2 && status == MAPPED_OK; i++) {
+        const mapped__side *side = &walk->sides[i];
+        if (side->slice.region == NULL)
+            memcpy(bytes[i], side->memory + at[i], side->size);
+        else
+            status = mapped_item_read(side->slice, &side->item, at[i], bytes[i],
+                                      walk->error);
+    }
+    if (status == MAPPED_OK)
+        walk->visit_run(walk, runs, 1);
+    return status;
 }
 
+/* Stops at the first two items that differ. */
 static void compare_run(mapped__walk *walk, const mapped__run runs[2], size_t n)
 {
-    walk->stop = !runs_are_same(walk->context, runs, n);
+    const mapped_element *a = walk->sides[0].item.element;
+    const mapped_element *b = walk->sides[1].item.element;
+    const unsigned char *p = runs[0].p, *q = runs[1].p;
+    equality *equal = choose_equality(a, b);
+    if (equal == equal_bytes && runs[0].stride == a->size &&
+        runs[1].stride == b->size) {
+        walk->stop = memcmp(p, q, n * a->size) != 0;
+        return;
+    }
+    while (n > 0 && equal(a, p, b, q)) {
+        n--;
+        p += runs[0].stride;
+        q += runs[1].stride;
+    }
+    walk->stop = n > 0;
 }
 
-static mapped_status compare_one(mapped__walk *walk, const size_t at[2])
+static bool is_char(const mapped_element *element)
 {
-    const Pair *pair = walk->context;
-    const mapped_item first = mapped_item_of(pair->a);
-    const mapped_item second = mapped_item_of(pair->b);
-    unsigned char p[ELEMENT_SIZE], q[ELEMENT_SIZE];
-    mapped_status status =
-        mapped_item_read(walk->sides[0].slice, &first, at[0], p, walk->error);
-    if (status == MAPPED_OK)
-        status = mapped_item_read(walk->sides[1].slice, &second, at[1], q,
-                                  walk->error);
-    if (status == MAPPED_OK)
-        walk->stop = !pair->same(pair->a, p, pair->b, q);
-    return status;
+    return element->kind == MAPPED_KIND_CHAR;
 }
 
 static mapped_status compare_elements(const mapped_array *a,
                                       const mapped_array *b, bool *equal,
                                       mapped_error *error)
 {
-    const mapped_element *first = a->item.element, *second = b->item.element;
-    const Pair pair = {first, second, choose(first, second)};
-    mapped__walk walk = {.act = compare_run,
-                         .act_one = compare_one,
-                         .context = &pair,
-                         .error = error};
-    *equal = true;
-    if (mapped_array_count(a) == 0)
-        return MAPPED_OK;
-    *equal = false;
-    if ((first->kind == MAPPED_KIND_CHAR) != (second->kind == MAPPED_KIND_CHAR))
+    mapped__walk walk = {
+        .visit_run = compare_run, .visit_one = visit_one, .error = error};
+    bool is_empty = mapped_array_count(a) == 0;
+    *equal = is_empty;
+    if (is_empty || is_char(a->item.element) != is_char(b->item.element))
         return MAPPED_OK;
     mapped__side_set(&walk.sides[0], a);
     mapped__side_set(&walk.sides[1], b);
@@ -192,23 +196,23 @@ static mapped_status compare_elements(const mapped_array *a,
 }
 
 /* An array with room for what its items repeat. */
-typedef struct Expanded {
+typedef struct expanded {
     mapped_array array;
     ptrdiff_t shape[MAPPED__ARRAY_ROOM];
     ptrdiff_t strides[MAPPED__ARRAY_ROOM];
-} Expanded;
+} expanded;
 
-static void expand(const mapped_array *array, Expanded *expanded)
+static void expand(const mapped_array *array, expanded *result)
 {
     size_t bytes = (size_t)array->dimensions * sizeof array->shape[0];
-    expanded->array = *array;
-    expanded->array.shape = expanded->shape;
-    expanded->array.strides = expanded->strides;
+    result->array = *array;
+    result->array.shape = result->shape;
+    result->array.strides = result->strides;
     if (bytes > 0) {
-        memcpy(expanded->shape, array->shape, bytes);
-        memcpy(expanded->strides, array->strides, bytes);
+        memcpy(result->shape, array->shape, bytes);
+        memcpy(result->strides, array->strides, bytes);
     }
-    mapped_array_expand(&expanded->array);
+    mapped_array_expand(&result->array);
 }
 
 static bool same_names(const mapped_fields *a, const mapped_fields *b)
@@ -243,7 +247,7 @@ static mapped_status compare_records(const mapped_array *a,
 static mapped_status compare(const mapped_array *a, const mapped_array *b,
                              bool *equal, mapped_error *error)
 {
-    Expanded first, second;
+    expanded first, second;
     const mapped_item *p = &first.array.item, *q = &second.array.item;
     expand(a, &first);
     expand(b, &second);
@@ -271,65 +275,55 @@ mapped_status mapped_array_equal(const mapped_array *a, const mapped_array *b,
     return mapped__region_report(a->slice.region, "equal", status, error);
 }
 
-/* The walk goes over the array and, with strides of 0, over the one value. */
-typedef struct Search {
-    mapped__walk walk;
-    Pair pair;
-    bool counts; /* all matches, and doesn't stop at the first */
-    size_t seen; /* items before this block */
-    size_t found;
+/* A search under way. Its walk goes over the array and, with strides of 0, over
+ * the one value. */
+typedef struct search {
+    bool counts;   /* all matches; doesn't stop at the first */
+    size_t before; /* items before this block */
+    size_t found;  /* the first match; unless it counts */
     size_t count;
-} Search;
+} search;
 
 static void search_run(mapped__walk *walk, const mapped__run runs[2], size_t n)
 {
-    Search *self = (Search *)walk;
+    search *self = walk->context;
+    const mapped_element *a = walk->sides[0].item.element;
+    const mapped_element *b = walk->sides[1].item.element;
     const unsigned char *p = runs[0].p;
+    equality *equal = choose_equality(a, b);
     for (size_t i = 0; i < n; i++, p += runs[0].stride) {
-        if (!self->pair.same(self->pair.a, p, self->pair.b, runs[1].p))
+        if (!equal(a, p, b, runs[1].p))
             continue;
         self->count++;
-        self->found = self->seen + i;
         if (!self->counts) {
+            self->found = self->before + i;
             walk->stop = true;
             return;
         }
     }
-    self->seen += n;
+    self->before += n;
 }
 
-static mapped_status search_one(mapped__walk *walk, const size_t at[2])
+static mapped_status search_array(const mapped_array *array,
+                                  const mapped_element *element,
+                                  const void *value, search *self,
+                                  mapped_error *error)
 {
-    const Search *self = (const Search *)walk;
-    const mapped_item item = mapped_item_of(self->pair.a);
-    unsigned char bytes[ELEMENT_SIZE];
-    const mapped__run runs[2] = {{bytes, 0}, {walk->sides[1].memory, 0}};
-    mapped_status status = mapped_item_read(walk->sides[0].slice, &item, at[0],
-                                            bytes, walk->error);
-    if (status == MAPPED_OK)
-        search_run(walk, runs, 1);
-    return status;
-}
-
-static mapped_status search(const mapped_array *array,
-                            const mapped_element *element, const void *value,
-                            Search *self, mapped_error *error)
-{
-    const mapped_element *own = array->item.element;
+    mapped__walk walk = {.visit_run = search_run,
+                         .visit_one = visit_one,
+                         .context = self,
+                         .error = error};
     mapped_extent extent;
     mapped_status status = mapped_array_extent(array, &extent, error);
     if (status != MAPPED_OK || extent.count == 0 ||
         array->item.kind != MAPPED_ITEM_ELEMENT ||
-        (own->kind == MAPPED_KIND_CHAR) != (element->kind == MAPPED_KIND_CHAR))
+        is_char(array->item.element) != is_char(element))
         return status;
-    self->pair = (Pair){own, element, choose(own, element)};
-    self->walk.act = search_run;
-    self->walk.act_one = search_one;
-    self->walk.error = error;
-    mapped__side_set(&self->walk.sides[0], array);
-    self->walk.sides[1].memory = (unsigned char *)(uintptr_t)value;
-    self->walk.sides[1].size = element->size;
-    return mapped__walk_all(&self->walk, array);
+    mapped__side_set(&walk.sides[0], array);
+    walk.sides[1].memory = (unsigned char *)(uintptr_t)value; /* only read */
+    walk.sides[1].item = mapped_item_of(element);
+    walk.sides[1].size = element->size;
+    return mapped__walk_all(&walk, array);
 }
 
 mapped_status mapped_array_find(const mapped_array *array,
@@ -337,8 +331,8 @@ mapped_status mapped_array_find(const mapped_array *array,
                                 const void *value, size_t *index,
                                 mapped_error *error)
 {
-    Search self = {.found = MAPPED_NOT_FOUND};
-    mapped_status status = search(array, element, value, &self, error);
+    search self = {.found = MAPPED_NOT_FOUND};
+    mapped_status status = search_array(array, element, value, &self, error);
     if (status == MAPPED_OK)
         *index = self.found;
     return mapped__region_report(array->slice.region, "index", status, error);
@@ -349,8 +343,8 @@ mapped_status mapped_array_count_value(const mapped_array *array,
                                        const void *value, size_t *count,
                                        mapped_error *error)
 {
-    Search self = {.counts = true};
-    mapped_status status = search(array, element, value, &self, error);
+    search self = {.counts = true};
+    mapped_status status = search_array(array, element, value, &self, error);
     if (status == MAPPED_OK)
         *count = self.count;
     return mapped__region_report(array->slice.region, "count", status, error);

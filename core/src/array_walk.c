@@ -1,5 +1,6 @@
-/* The walk over the items of two arrays of one shape, or of an array and plain
- * memory, in blocks: each is entered, handed to a function, and left. */
+/* The walk over two sides: see array_internal.h. mapped__walk_all merges the
+ * dimensions that it can, walk_rows goes down the dimensions, walk_row cuts the
+ * last one into blocks, and walk_block enters one, hands it over and leaves. */
 #include "array_internal.h"
 
 #include <string.h>
@@ -23,6 +24,7 @@ void mapped__side_set(mapped__side *side, const mapped_array *array)
 {
     side->slice = array->slice;
     side->first = array->first;
+    side->item = array->item;
     side->size = array->item.size;
     memcpy(side->strides, array->strides,
            (size_t)array->dimensions * sizeof side->strides[0]);
@@ -79,7 +81,7 @@ static mapped_status walk_block(mapped__walk *walk, const size_t at[2],
     byte_range ranges[2];
     mapped_status status = MAPPED_OK;
     if (walk->device)
-        return walk->act_one(walk, at);
+        return walk->visit_one(walk, at);
     for (int i = 1; i >= 0 && status == MAPPED_OK; i--) {
         const mapped__side *side = &walk->sides[i];
         runs[i].stride = side->strides[last];
@@ -89,7 +91,7 @@ static mapped_status walk_block(mapped__walk *walk, const size_t at[2],
             runs[i].p += ranges[i].first_item;
     }
     if (status == MAPPED_OK)
-        walk->act(walk, runs, n);
+        walk->visit_run(walk, runs, n);
     for (int i = 1; i >= 0 && status == MAPPED_OK; i--)
         if (walk->sides[i].slice.region != NULL)
             status = mapped_slice_leave(walk->sides[i].slice, ranges[i].start,
@@ -188,7 +190,7 @@ mapped_status mapped__walk_all(mapped__walk *walk, const mapped_array *array)
         if (walk->sides[i].slice.region != NULL &&
             mapped_region_device(walk->sides[i].slice.region))
             walk->device = true;
-    if (walk->bytes && !walk->device)
+    if (walk->only_copy && !walk->device)
         fold(walk);
     return walk_rows(walk, 0, at);
 }

@@ -235,7 +235,6 @@ mapped_status mapped__fields_read_pack(mapped__parser *parser,
                                        const void *context)
 {
     state state = {.big = MAPPED_BIG_ENDIAN, .align_limit = 1};
-    (void)context;
     builder->fields.fixed = true;
     const char *nul = memchr(parser->text, '\0', parser->length);
     if (nul != NULL)

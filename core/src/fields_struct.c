@@ -134,7 +134,6 @@ mapped_status mapped__fields_read_struct(mapped__parser *parser,
                                          mapped__builder *builder,
                                          const void *context)
 {
-    (void)context;
     builder->fields.fixed = true;
     const char *nul = memchr(parser->text, '\0', parser->length);
     if (nul != NULL)
