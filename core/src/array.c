@@ -1,4 +1,5 @@
-/* Arrays: what lies where. Nothing here touches the items. */
+/* Arrays: which bytes of the slice belong to which item. Makes arrays, finds
+ * what they span, and takes parts of them. Nothing here accesses the items. */
 #include "array_internal.h"
 
 #include "region_internal.h"
@@ -11,7 +12,7 @@ size_t mapped_array_count(const mapped_array *array)
     return count;
 }
 
-/* The bytes of all items; false if they overflow. */
+/* Counts the bytes of all items. Returns false if they overflow. */
 static bool count_bytes(const mapped_array *array, size_t *bytes)
 {
     bool fits = true;
@@ -59,9 +60,9 @@ static mapped_status check_shape(const mapped_array *array, size_t *bytes,
     return MAPPED_OK;
 }
 
-/* The shape says how many bytes there must be. */
-static mapped_status check_counted(const mapped_array *array,
-                                   mapped_error *error)
+/* Checks that the items are all of the slice. */
+static mapped_status check_length(const mapped_array *array,
+                                  mapped_error *error)
 {
     size_t bytes, length = array->slice.length;
     mapped_status status = check_shape(array, &bytes, error);
@@ -74,7 +75,7 @@ static mapped_status check_counted(const mapped_array *array,
     return mapped_error_set_range(error, MAPPED_SIZE, "array", range);
 }
 
-/* The first length follows from the bytes there are. */
+/* Sets the first length to as many as the bytes are enough for. */
 static mapped_status set_first_length(mapped_array *array, mapped_error *error)
 {
     size_t bytes, length = array->slice.length;
@@ -107,7 +108,7 @@ mapped_status mapped_array_cover(mapped_array *array, mapped_error *error)
     else if (array->shape[0] == -1)
         status = set_first_length(array, error);
     else
-        status = check_counted(array, error);
+        status = check_length(array, error);
     if (status == MAPPED_OK) {
         array->first = 0;
         mapped__array_dense_strides(array, array->strides);
@@ -119,10 +120,10 @@ mapped_status mapped_array_cover(mapped_array *array, mapped_error *error)
 static bool add_reach(ptrdiff_t length, ptrdiff_t stride, size_t *before,
                       size_t *behind)
 {
-    size_t step = stride < 0 ? 0 - (size_t)stride : (size_t)stride, reach;
-    return mapped_multiply_size((size_t)length - 1, step, &reach) &&
-           mapped_add_size(stride < 0 ? *before : *behind, reach,
-                           stride < 0 ? before : behind);
+    size_t *side = stride < 0 ? before : behind, reach;
+    return mapped_multiply_size((size_t)length - 1, mapped__array_step(stride),
+                                &reach) &&
+           mapped_add_size(*side, reach, side);
 }
 
 static mapped_status refuse(const mapped_array *array, mapped_error *error)
@@ -144,7 +145,7 @@ static bool is_contiguous(const mapped_array *array)
     return true;
 }
 
-/* From the first byte to the last. */
+/* Finds the bytes of an array that has items. */
 static mapped_status find_bytes(const mapped_array *array,
                                 mapped_extent *extent, mapped_error *error)
 {
@@ -162,8 +163,8 @@ static mapped_status find_bytes(const mapped_array *array,
 static mapped_status find_extent(const mapped_array *array,
                                  mapped_extent *extent, mapped_error *error)
 {
-    mapped_extent found = {.bytes = array->slice, .contiguous = true};
-    size_t bytes;
+    mapped_extent result = {.bytes = array->slice, .contiguous = true};
+    size_t bytes, end = array->slice.length;
     mapped_status status;
     if (!is_sound(array))
         return mapped_error_set(error, MAPPED_ARGUMENT, "array");
@@ -171,18 +172,15 @@ static mapped_status find_extent(const mapped_array *array,
         return refuse(array, error);
     if (bytes == 0) {
         status = mapped_slice_check(array->slice, error);
-        if (array->first < array->slice.length)
-            found.bytes.offset += array->first;
-        else
-            found.bytes.offset += array->slice.length;
-        found.bytes.length = 0;
+        result.bytes.offset += array->first < end ? array->first : end;
+        result.bytes.length = 0;
     } else {
-        found.count = bytes / array->item.size;
-        found.contiguous = is_contiguous(array);
-        status = find_bytes(array, &found, error);
+        result.count = bytes / array->item.size;
+        result.contiguous = is_contiguous(array);
+        status = find_bytes(array, &result, error);
     }
     if (status == MAPPED_OK)
-        *extent = found;
+        *extent = result;
     return status;
 }
 
@@ -193,12 +191,13 @@ mapped_status mapped_array_extent(const mapped_array *array,
     return mapped__region_report(array->slice.region, "extent", status, error);
 }
 
-static bool lies_inside(ptrdiff_t index, ptrdiff_t length)
+static bool is_index(ptrdiff_t index, ptrdiff_t length)
 {
     return index >= 0 && index < length;
 }
 
-/* Sets `*outside` to the first index that isn't in the dimension. */
+/* Does the subscript select only indices of the dimension? Otherwise `*outside`
+ * is the first other one. */
 static bool is_inside(const mapped_subscript *subscript, ptrdiff_t length,
                       ptrdiff_t *outside)
 {
@@ -206,7 +205,7 @@ static bool is_inside(const mapped_subscript *subscript, ptrdiff_t length,
     *outside = subscript->start;
     if (subscript->step != 0 && subscript->length == 0)
         return true;
-    if (!lies_inside(subscript->start, length))
+    if (!is_index(subscript->start, length))
         return false;
     if (subscript->step == 0 || subscript->length == 1)
         return true;
@@ -215,24 +214,24 @@ static bool is_inside(const mapped_subscript *subscript, ptrdiff_t length,
            !__builtin_mul_overflow(subscript->length - 1, subscript->step,
                                    &reach) &&
            !__builtin_add_overflow(subscript->start, reach, &reach) &&
-           lies_inside(reach, length);
+           is_index(reach, length);
 }
 
-/* An index leaves its dimension out. Unsigned, since nothing is known of the
- * array. */
-static void narrow(const mapped_subscript *subscript, ptrdiff_t stride,
-                   mapped_array *part)
+/* Applies a subscript to a dimension of that stride: moves the first item of
+ * the part and, unless the subscript is one index, adds a dimension. Unsigned,
+ * since the stride was not checked and a product may overflow. */
+static void apply_subscript(const mapped_subscript *subscript, ptrdiff_t stride,
+                            mapped_array *part)
 {
     ptrdiff_t length = subscript->length;
-    int last = part->dimensions;
     if (subscript->step == 0 || length > 0)
         part->first += (size_t)subscript->start * (size_t)stride;
     if (subscript->step == 0)
         return;
-    part->shape[last] = length;
-    part->strides[last] =
-        length > 1 ? (ptrdiff_t)((size_t)subscript->step * (size_t)stride)
-                   : stride;
+    if (length > 1)
+        stride = (ptrdiff_t)((size_t)subscript->step * (size_t)stride);
+    part->shape[part->dimensions] = length;
+    part->strides[part->dimensions] = stride;
     part->dimensions++;
 }
 
@@ -251,13 +250,13 @@ mapped_status mapped_array_select(const mapped_array *array,
         const mapped_subscript *subscript = i < count ? &subscripts[i] : &all;
         ptrdiff_t outside;
         if (!is_inside(subscript, array->shape[i], &outside)) {
-            uint64_t length = (uint64_t)array->shape[i];
             const mapped_error_range range = {.offset = (uint64_t)outside,
                                               .length = (uint64_t)i,
-                                              .limit = length};
+                                              .limit =
+                                                  (uint64_t)array->shape[i]};
             return mapped_error_set_range(error, MAPPED_RANGE, "array", range);
         }
-        narrow(subscript, array->strides[i], part);
+        apply_subscript(subscript, array->strides[i], part);
     }
     if (mapped_array_count(part) == 0)
         part->first = array->first;

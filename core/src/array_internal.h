@@ -55,6 +55,12 @@ struct mapped__walk {
     mapped_error *error;
 };
 
+/* Returns how many bytes apart two items are. */
+static inline size_t mapped__array_step(ptrdiff_t stride)
+{
+    return stride < 0 ? 0 - (size_t)stride : (size_t)stride;
+}
+
 /* Have the two the same dimensions? */
 bool mapped__array_same_shape(const mapped_array *a, const mapped_array *b);
 

@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-/* Bytes accessed between two checks. Items that lie apart take the smaller
- * number, so that no page without an item is touched. */
+/* At most so many bytes are one block. Of items that lie apart it is a page at
+ * most, so that a page without an item is not accessed. */
 #define BLOCK ((size_t)4096)
-#define WHOLE_BLOCK ((size_t)256 << 10)
+#define DENSE_BLOCK ((size_t)256 << 10)
 
 bool mapped__array_same_shape(const mapped_array *a, const mapped_array *b)
 {
@@ -32,27 +32,27 @@ void mapped__side_set(mapped__side *side, const mapped_array *array)
 
 static size_t items_per_block(const mapped__side *side, ptrdiff_t stride)
 {
-    size_t step = stride < 0 ? 0 - (size_t)stride : (size_t)stride;
-    size_t block = stride == (ptrdiff_t)side->size ? WHOLE_BLOCK : BLOCK;
+    size_t step = mapped__array_step(stride);
+    size_t block = stride == (ptrdiff_t)side->size ? DENSE_BLOCK : BLOCK;
     if (side->slice.region == NULL || step == 0)
-        return block;
+        return block; /* any number would do */
     return step >= block ? 1 : block / step;
 }
 
-/* The bytes that some items cover. With a negative stride the first item is the
- * last in memory. */
+/* The bytes of a block. With a negative stride its first item is the last in
+ * memory. */
 typedef struct byte_range {
-    size_t start, first_item, length;
+    size_t start;
+    size_t length;
+    size_t first_item; /* where in these bytes that begins */
 } byte_range;
 
 static byte_range range_of(const mapped__side *side, size_t at, size_t n,
                            ptrdiff_t stride)
 {
-    bool backwards = stride < 0;
-    size_t step = backwards ? 0 - (size_t)stride : (size_t)stride;
-    size_t last = (n - 1) * step;
-    return (byte_range){backwards ? at - last : at, backwards ? last : 0,
-                        last + side->size};
+    size_t reach = (n - 1) * mapped__array_step(stride);
+    size_t before = stride < 0 ? reach : 0;
+    return (byte_range){at - before, reach + side->size, before};
 }
 
 static mapped_status enter(const mapped__walk *walk, const mapped__side *side,
@@ -70,9 +70,9 @@ static mapped_status enter(const mapped__walk *walk, const mapped__side *side,
     return status;
 }
 
-/* Side 1, which is only read, is entered first and left first, so of two errors
- * its one is reported. To have entered holds nothing, so there is nothing to
- * undo if the other side fails. */
+/* Handles `n` items of the last dimension. Side 1, which is only read, is
+ * entered and left first, so of two errors its one is reported. Entering holds
+ * nothing, so there is nothing to undo if the other side fails. */
 static mapped_status walk_block(mapped__walk *walk, const size_t at[2],
                                 size_t n)
 {
@@ -99,7 +99,7 @@ static mapped_status walk_block(mapped__walk *walk, const size_t at[2],
     return status;
 }
 
-/* The items of the last dimension. */
+/* Handles all items of the last dimension, in blocks. */
 static mapped_status walk_row(mapped__walk *walk, const size_t start[2])
 {
     int last = walk->dimensions - 1;
@@ -107,9 +107,10 @@ static mapped_status walk_row(mapped__walk *walk, const size_t start[2])
               b = walk->sides[1].strides[last];
     size_t at[2] = {start[0], start[1]}, left = (size_t)walk->shape[last], n;
     size_t max_items = items_per_block(&walk->sides[0], a);
+    size_t max_other = items_per_block(&walk->sides[1], b);
     mapped_status status = MAPPED_OK;
-    if (max_items > items_per_block(&walk->sides[1], b))
-        max_items = items_per_block(&walk->sides[1], b);
+    if (max_items > max_other)
+        max_items = max_other;
     if (walk->device)
         max_items = 1;
     for (; left > 0 && status == MAPPED_OK && !walk->stop; left -= n) {
@@ -121,13 +122,14 @@ static mapped_status walk_row(mapped__walk *walk, const size_t start[2])
     return status;
 }
 
+/* Handles all items from `start` on, of this dimension and those after it. */
 static mapped_status walk_rows(mapped__walk *walk, int dimension,
                                const size_t start[2])
 {
     size_t at[2] = {start[0], start[1]};
     mapped_status status = MAPPED_OK;
     if (dimension == walk->dimensions - 1)
-        return walk_row(walk, at);
+        return walk_row(walk, start);
     for (ptrdiff_t i = 0;
          i < walk->shape[dimension] && status == MAPPED_OK && !walk->stop;
          i++) {
@@ -138,8 +140,9 @@ static mapped_status walk_rows(mapped__walk *walk, int dimension,
     return status;
 }
 
-static bool continues(const mapped__side *side, int outer, ptrdiff_t length,
-                      ptrdiff_t stride)
+/* Is a step in the dimension `outer` as far as `length` steps of `stride`? */
+static bool is_even(const mapped__side *side, int outer, ptrdiff_t length,
+                    ptrdiff_t stride)
 {
     return (size_t)side->strides[outer] == (size_t)length * (size_t)stride;
 }
@@ -150,8 +153,8 @@ static void add_dimension(mapped__walk *walk, ptrdiff_t length, ptrdiff_t a,
                           ptrdiff_t b)
 {
     int last = walk->dimensions - 1;
-    if (last >= 0 && continues(&walk->sides[0], last, length, a) &&
-        continues(&walk->sides[1], last, length, b)) {
+    if (last >= 0 && is_even(&walk->sides[0], last, length, a) &&
+        is_even(&walk->sides[1], last, length, b)) {
         walk->shape[last] *= length;
     } else {
         last = walk->dimensions++;
@@ -161,7 +164,8 @@ static void add_dimension(mapped__walk *walk, ptrdiff_t length, ptrdiff_t a,
     walk->sides[1].strides[last] = b;
 }
 
-/* Makes rows without gaps one larger item each, if that fits a block. */
+/* Makes each row of items without gaps one larger item, if that fits a block.
+ * Then there are fewer and longer rows. */
 static void fold(mapped__walk *walk)
 {
     int last = walk->dimensions - 1;
