@@ -1,5 +1,10 @@
-/* The table of element types and its spellings. A row's functions touch each
- * byte of the memory once and never more than `size` of them. */
+/* The table of element types, and the names that languages have for them.
+ *
+ * First come the functions that load and store: of machine types, made by a
+ * macro; of other integers, byte by byte; of floats of 16 bits, which no C type
+ * has. Then come the rows, which these are in, in pairs, little-endian and
+ * big-endian, and at last the names. A row's functions access each byte once
+ * and never more than `size` of them. */
 #include <mapped/element.h>
 
 #include <math.h>
@@ -7,11 +12,9 @@
 
 #include <mapped/endian.h>
 
-#define SAME(v) (v)
-
-/* The load and store of a machine type; `value` is the member of mapped_value
- * that holds it, and `is_lossy` says of `stored` whether it is another value.
- */
+/* Defines load_NAME and store_NAME of a machine type. `order` turns its bits
+ * from or to the byte order in memory; `member`, of mapped_value, holds the
+ * value; `is_lossy` tells whether `stored` has become another value. */
 #define ACCESS(name, type, bits, order, member, is_lossy)                     \
     static mapped_status load_##name(const mapped_element *element,           \
                                      const void *p, mapped_value *value)      \
@@ -40,8 +43,8 @@
 #define IS_OTHER(stored, value) ((stored) != (value))
 #define IS_TOO_LARGE(stored, value) (isinf(stored) && !isinf(value))
 
-ACCESS(i8le, int8_t, 8, SAME, i, IS_OTHER)
-ACCESS(u8le, uint8_t, 8, SAME, u, IS_OTHER)
+ACCESS(i8, int8_t, 8, , i, IS_OTHER)
+ACCESS(u8, uint8_t, 8, , u, IS_OTHER)
 BOTH_ORDERS(i16, int16_t, 16, i, IS_OTHER)
 BOTH_ORDERS(u16, uint16_t, 16, u, IS_OTHER)
 BOTH_ORDERS(i32, int32_t, 32, i, IS_OTHER)
@@ -106,8 +109,8 @@ static mapped_status store_bytes(const mapped_element *element, void *p,
 }
 
 /* IEEE 754-2008: binary16 has 10 fraction bits and an exponent bias of 15,
- * binary64 has 52 and 1023. Done on the bits, so that no mathematics library is
- * needed and no rounding mode matters. */
+ * binary64 has 52 and 1023. This works on the bits, so that it needs no
+ * mathematics library and depends on no rounding mode. */
 static double half_to_double(uint16_t half)
 {
     uint64_t exponent = (half >> 10) & 31;
@@ -135,10 +138,10 @@ static uint64_t shift_rounded(uint64_t value, int shift)
     return down + (rest > tie || (rest == tie && (down & 1)));
 }
 
-/* Rounds to a float of 16 bits, to nearest, ties to even. So many of these are
- * its fraction; the others are the sign and the exponent. Returns false if a
- * number is too large. */
-static bool narrow(double value, int fraction_bits, uint16_t *narrowed)
+/* Rounds to a float of 16 bits, to nearest, ties to even. Of these bits,
+ * `fraction_bits` are the fraction; the others are the sign and the exponent.
+ * Returns false if the number is too large. */
+static bool round_to_16_bits(double value, int fraction_bits, uint16_t *rounded)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -149,7 +152,7 @@ static bool narrow(double value, int fraction_bits, uint16_t *narrowed)
     uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
     if (exponent == 1024) {
         uint64_t quiet = UINT64_C(1) << (fraction_bits - 1);
-        *narrowed =
+        *rounded =
             (uint16_t)(sign | infinite |
                        (fraction != 0 ? quiet | fraction >> dropped : 0));
         return true;
@@ -163,7 +166,7 @@ static bool narrow(double value, int fraction_bits, uint16_t *narrowed)
         ((uint64_t)(scale + bias - 1) << fraction_bits) + steps;
     if (scale > bias || magnitude >= infinite)
         return false;
-    *narrowed = (uint16_t)(sign | magnitude);
+    *rounded = (uint16_t)(sign | magnitude);
     return true;
 }
 
@@ -172,11 +175,11 @@ static uint16_t in_order(const mapped_element *element, uint16_t raw)
     return element->big ? mapped_be_u16(raw) : mapped_le_u16(raw);
 }
 
-static mapped_status store_narrow(const mapped_element *element, void *p,
-                                  mapped_value value, int fraction_bits)
+static mapped_status store_16_bits(const mapped_element *element, void *p,
+                                   mapped_value value, int fraction_bits)
 {
     uint16_t raw;
-    if (!narrow(value.f, fraction_bits, &raw))
+    if (!round_to_16_bits(value.f, fraction_bits, &raw))
         return MAPPED_VALUE;
     mapped_store_u16(p, in_order(element, raw));
     return MAPPED_OK;
@@ -192,12 +195,12 @@ static mapped_status load_half(const mapped_element *element, const void *p,
 static mapped_status store_half(const mapped_element *element, void *p,
                                 mapped_value value)
 {
-    return store_narrow(element, p, value, 10);
+    return store_16_bits(element, p, value, 10);
 }
 
 /* bfloat16: the upper half of a binary32. */
-static mapped_status load_upper(const mapped_element *element, const void *p,
-                                mapped_value *value)
+static mapped_status load_bfloat(const mapped_element *element, const void *p,
+                                 mapped_value *value)
 {
     uint32_t bits = (uint32_t)in_order(element, mapped_load_u16(p)) << 16;
     float single;
@@ -206,20 +209,20 @@ static mapped_status load_upper(const mapped_element *element, const void *p,
     return MAPPED_OK;
 }
 
-static mapped_status store_upper(const mapped_element *element, void *p,
-                                 mapped_value value)
+static mapped_status store_bfloat(const mapped_element *element, void *p,
+                                  mapped_value value)
 {
-    return store_narrow(element, p, value, 7);
+    return store_16_bits(element, p, value, 7);
 }
 
-static mapped_status load_bool(const mapped_element *element, const void *p,
+static mapped_status load_flag(const mapped_element *element, const void *p,
                                mapped_value *value)
 {
     value->u = mapped_load_u8(p) != 0;
     return MAPPED_OK;
 }
 
-static mapped_status store_bool(const mapped_element *element, void *p,
+static mapped_status store_flag(const mapped_element *element, void *p,
                                 mapped_value value)
 {
     mapped_store_u8(p, value.u != 0);
@@ -231,66 +234,62 @@ static mapped_status store_bool(const mapped_element *element, void *p,
 #define BIG(FORM) \
     (MAPPED_FORM_##FORM + (MAPPED_BIG_ENDIAN ? 0 : MAPPED_FORM_SWAPPED))
 
-/* The rows of both byte orders, of a machine type and of any other. */
-#define MACHINE(name, type, bits, KIND, FORM)                                \
+/* A row whose functions are load_ACCESS and store_ACCESS. */
+#define ROW(name, bytes, align, KIND, big, form, access)                  \
+    {                                                                     \
+        name, bytes, align, MAPPED_KIND_##KIND, big, form, load_##access, \
+            store_##access                                                \
+    }
+#define BYTE(name, KIND, FORM, access) \
+    ROW(name, 1, 1, KIND, 0, MAPPED_FORM_##FORM, access)
+
+/* The rows of both byte orders: of a machine type, and of another one, whose
+ * functions know both. */
+#define MACHINE(name, bytes, KIND, FORM, access)                         \
+    {                                                                    \
+        ROW(name, bytes, bytes, KIND, 0, LITTLE(FORM), access##le),      \
+            ROW(name "be", bytes, bytes, KIND, 1, BIG(FORM), access##be) \
+    }
+#define OTHER(name, bytes, align, KIND, access)                              \
     {                                                                        \
-        {name, bits / 8,     bits / 8,        MAPPED_KIND_##KIND,            \
-         0,    LITTLE(FORM), load_##type##le, store_##type##le},             \
-        {                                                                    \
-            name "be", bits / 8, bits / 8, MAPPED_KIND_##KIND, 1, BIG(FORM), \
-                load_##type##be, store_##type##be                            \
-        }                                                                    \
-    }
-#define OTHER(name, bytes, align, KIND, load, store)                           \
-    {                                                                          \
-        {name, bytes, align, MAPPED_KIND_##KIND, 0, MAPPED_FORM_OTHER,         \
-         load, store},                                                         \
-        {                                                                      \
-            name "be", bytes, align, MAPPED_KIND_##KIND, 1, MAPPED_FORM_OTHER, \
-                load, store                                                    \
-        }                                                                      \
+        ROW(name, bytes, align, KIND, 0, MAPPED_FORM_OTHER, access),         \
+            ROW(name "be", bytes, align, KIND, 1, MAPPED_FORM_OTHER, access) \
     }
 
-/* One byte has no order: `[1]` is never handed out. */
-#define BYTE(name, type, KIND, FORM)                                        \
-    {                                                                       \
-        name, 1, 1, MAPPED_KIND_##KIND, 0, MAPPED_FORM_##FORM, load_##type, \
-            store_##type                                                    \
-    }
-#define ODD(name, bytes, KIND) \
-    OTHER(name, bytes, 1, KIND, load_bytes, store_bytes)
-
-#define INTEGER_ROWS(sign, type, KIND, FORM)                      \
-    {                                                             \
-        {BYTE(sign "8", type##8le, KIND, FORM##8)},               \
-            MACHINE(sign "16", type##16, 16, KIND, FORM##16),     \
-            ODD(sign "24", 3, KIND),                              \
-            MACHINE(sign "32", type##32, 32, KIND, FORM##32),     \
-            ODD(sign "40", 5, KIND), ODD(sign "48", 6, KIND),     \
-            ODD(sign "56", 7, KIND),                              \
-            MACHINE(sign "64", type##64, 64, KIND, FORM##64),     \
-            ODD(sign "72", 9, KIND), ODD(sign "80", 10, KIND),    \
-            ODD(sign "88", 11, KIND), ODD(sign "96", 12, KIND),   \
-            ODD(sign "104", 13, KIND), ODD(sign "112", 14, KIND), \
-            ODD(sign "120", 15, KIND), ODD(sign "128", 16, KIND)  \
+/* All integers, by their size less 1. One byte has no order, and the second row
+ * of such a pair is never handed out. */
+#define INTEGER_ROWS(letter, KIND, FORM, access)                 \
+    {                                                            \
+        {BYTE(letter "8", KIND, FORM##8, access##8)},            \
+            MACHINE(letter "16", 2, KIND, FORM##16, access##16), \
+            OTHER(letter "24", 3, 1, KIND, bytes),               \
+            MACHINE(letter "32", 4, KIND, FORM##32, access##32), \
+            OTHER(letter "40", 5, 1, KIND, bytes),               \
+            OTHER(letter "48", 6, 1, KIND, bytes),               \
+            OTHER(letter "56", 7, 1, KIND, bytes),               \
+            MACHINE(letter "64", 8, KIND, FORM##64, access##64), \
+            OTHER(letter "72", 9, 1, KIND, bytes),               \
+            OTHER(letter "80", 10, 1, KIND, bytes),              \
+            OTHER(letter "88", 11, 1, KIND, bytes),              \
+            OTHER(letter "96", 12, 1, KIND, bytes),              \
+            OTHER(letter "104", 13, 1, KIND, bytes),             \
+            OTHER(letter "112", 14, 1, KIND, bytes),             \
+            OTHER(letter "120", 15, 1, KIND, bytes),             \
+            OTHER(letter "128", 16, 1, KIND, bytes)              \
     }
 
-#define INTEGER_SIZE_MAX 16
+#define MAX_INTEGER_SIZE 16
 
-static const mapped_element signed_rows[INTEGER_SIZE_MAX][2] =
-    INTEGER_ROWS("i", i, SIGNED, I);
-static const mapped_element unsigned_rows[INTEGER_SIZE_MAX][2] =
-    INTEGER_ROWS("u", u, UNSIGNED, U);
-static const mapped_element half_rows[2] =
-    OTHER("f16", 2, 2, FLOAT, load_half, store_half);
-static const mapped_element upper_rows[2] =
-    OTHER("bf16", 2, 2, FLOAT, load_upper, store_upper);
-static const mapped_element single_rows[2] =
-    MACHINE("f32", f32, 32, FLOAT, F32);
-static const mapped_element double_rows[2] =
-    MACHINE("f64", f64, 64, FLOAT, F64);
-static const mapped_element bool_row = BYTE("bool", bool, BOOL, BOOL);
-static const mapped_element char_row = BYTE("char", u8le, CHAR, CHAR);
+static const mapped_element signed_rows[MAX_INTEGER_SIZE][2] =
+    INTEGER_ROWS("i", SIGNED, I, i);
+static const mapped_element unsigned_rows[MAX_INTEGER_SIZE][2] =
+    INTEGER_ROWS("u", UNSIGNED, U, u);
+static const mapped_element half_rows[2] = OTHER("f16", 2, 2, FLOAT, half);
+static const mapped_element bfloat_rows[2] = OTHER("bf16", 2, 2, FLOAT, bfloat);
+static const mapped_element single_rows[2] = MACHINE("f32", 4, FLOAT, F32, f32);
+static const mapped_element double_rows[2] = MACHINE("f64", 8, FLOAT, F64, f64);
+static const mapped_element bool_row = BYTE("bool", BOOL, BOOL, flag);
+static const mapped_element char_row = BYTE("char", CHAR, CHAR, u8);
 
 static const mapped_element *find_float(size_t size, bool big)
 {
@@ -309,7 +308,7 @@ static const mapped_element *find_float(size_t size, bool big)
 const mapped_element *mapped_element_find(mapped_kind kind, size_t size,
                                           bool big)
 {
-    bool integer = size >= 1 && size <= INTEGER_SIZE_MAX;
+    bool integer = size >= 1 && size <= MAX_INTEGER_SIZE;
     size_t row = size - 1;
     if (size == 1)
         big = false;
@@ -328,17 +327,18 @@ const mapped_element *mapped_element_find(mapped_kind kind, size_t size,
     return NULL;
 }
 
+/* What one character of a format means. */
 typedef struct spelling {
     mapped_kind kind;
-    uint8_t standard; /* bytes with an order prefix; 0: not allowed there */
-    uint8_t native;   /* bytes without; 0: no such code */
+    uint8_t standard; /* bytes after a prefix like `<`; 0: unknown there */
+    uint8_t native;   /* bytes otherwise; 0: unknown */
 } spelling;
 
 #define S MAPPED_KIND_SIGNED
 #define U MAPPED_KIND_UNSIGNED
 #define F MAPPED_KIND_FLOAT
 
-static const spelling struct_codes[128] = {
+static const spelling struct_codes[256] = {
     ['c'] = {MAPPED_KIND_CHAR, 1, 1},
     ['?'] = {MAPPED_KIND_BOOL, 1, 1},
     ['b'] = {S, 1, 1},
@@ -361,7 +361,7 @@ static const spelling struct_codes[128] = {
 
 /* `string.pack` sizes are the C compiler's with and without a prefix;
  * lua_Integer and lua_Number are 8 bytes in every default build. */
-static const spelling pack_codes[128] = {
+static const spelling pack_codes[256] = {
     ['b'] = {S, 1, 1},
     ['B'] = {U, 1, 1},
     ['h'] = {S, sizeof(short), sizeof(short)},
@@ -382,19 +382,20 @@ static const spelling pack_codes[128] = {
 #undef U
 #undef F
 
-static const mapped_element *unknown(mapped_error *error, size_t place)
+/* Refuses the character of a code at `offset`. */
+static const mapped_element *unknown(mapped_error *error, size_t offset)
 {
-    const mapped_error_range range = {.offset = place, .length = 1};
+    const mapped_error_range range = {.offset = offset, .length = 1};
     mapped_error_set_range(error, MAPPED_CODE, "code", range);
     return NULL;
 }
 
+/* Returns the meaning of code[at]. The end of the code has the one of NUL,
+ * which is unknown. */
 static const spelling *look_up(const spelling *codes, const char *code,
                                size_t length, size_t at)
 {
-    static const spelling none = {MAPPED_KIND_CHAR, 0, 0};
-    unsigned char c = at < length ? (unsigned char)code[at] : 0;
-    return c < 128 ? &codes[c] : &none;
+    return &codes[at < length ? (unsigned char)code[at] : 0];
 }
 
 /* Returns whether code[0] is one of `prefixes`, and sets `*big` to the byte
@@ -402,14 +403,12 @@ static const spelling *look_up(const spelling *codes, const char *code,
 static bool read_prefix(const char *prefixes, const char *code, size_t length,
                         bool *big)
 {
-    const char *found =
-        length > 0 && code[0] != '\0' ? strchr(prefixes, code[0]) : NULL;
     *big = MAPPED_BIG_ENDIAN;
-    if (found == NULL)
+    if (length == 0 || code[0] == '\0' || strchr(prefixes, code[0]) == NULL)
         return false;
-    if (*found == '<')
+    if (code[0] == '<')
         *big = false;
-    else if (*found == '>' || *found == '!')
+    else if (code[0] == '>' || code[0] == '!')
         *big = true;
     return true;
 }
@@ -420,13 +419,13 @@ mapped_element_from_struct(const char *code, size_t length, mapped_error *error)
     bool big;
     size_t at = read_prefix("@=<>!", code, length, &big) ? 1 : 0;
     bool standard = at == 1 && code[0] != '@';
-    const spelling *found = look_up(struct_codes, code, length, at);
-    size_t size = standard ? found->standard : found->native;
+    const spelling *meaning = look_up(struct_codes, code, length, at);
+    size_t size = standard ? meaning->standard : meaning->native;
     if (size == 0)
         return unknown(error, at);
     if (length != at + 1)
         return unknown(error, at + 1);
-    return mapped_element_find(found->kind, size, big);
+    return mapped_element_find(meaning->kind, size, big);
 }
 
 /* Returns a decimal number of at most three digits, or 0 for anything else. */
@@ -448,20 +447,20 @@ const mapped_element *mapped_element_from_pack(const char *code, size_t length,
 {
     bool big;
     size_t at = read_prefix("=<>", code, length, &big) ? 1 : 0;
-    const spelling *found = look_up(pack_codes, code, length, at);
-    size_t size = found->native;
+    const spelling *meaning = look_up(pack_codes, code, length, at);
+    size_t size = meaning->native;
     if (size == 0)
         return unknown(error, at);
     if (length > at + 1) {
         bool sized = (code[at] == 'i' || code[at] == 'I') && length - at <= 3;
         size = sized ? read_number(code + at + 1, length - at - 1) : 0;
-        if (size == 0 || size > INTEGER_SIZE_MAX)
+        if (size == 0 || size > MAX_INTEGER_SIZE)
             return unknown(error, at + 1);
     }
-    return mapped_element_find(found->kind, size, big);
+    return mapped_element_find(meaning->kind, size, big);
 }
 
-static bool is_name(const char *name, size_t length, const char *other)
+static bool name_is(const char *name, size_t length, const char *other)
 {
     return length == strlen(other) && memcmp(name, other, length) == 0;
 }
@@ -482,25 +481,26 @@ const mapped_element *mapped_element_from_name(const char *name, size_t length,
                                                bool big)
 {
     static const char letters[] = "iuf"; /* in the order of the kinds */
-    if (is_name(name, length, "bool"))
+    if (name_is(name, length, "bool"))
         return mapped_element_find(MAPPED_KIND_BOOL, 1, false);
-    if (is_name(name, length, "char"))
+    if (name_is(name, length, "char"))
         return mapped_element_find(MAPPED_KIND_CHAR, 1, false);
     length = without_order(name, length, &big);
-    if (is_name(name, length, "bf16"))
-        return &upper_rows[big];
+    if (name_is(name, length, "bf16"))
+        return &bfloat_rows[big];
     const char *letter =
         length > 0 && name[0] != '\0' ? strchr(letters, name[0]) : NULL;
     if (letter == NULL || (length > 1 && name[1] == '0'))
         return NULL;
     size_t bits = read_number(name + 1, length - 1);
-    return bits % 8 == 0 ? mapped_element_find((mapped_kind)(letter - letters),
-                                               bits / 8, big)
-                         : NULL;
+    if (bits % 8 != 0)
+        return NULL;
+    return mapped_element_find((mapped_kind)(letter - letters), bits / 8, big);
 }
 
 const char *mapped_element_struct_code(const mapped_element *element)
 {
+    /* By kind, size and byte order. One byte has a code without an order. */
     static const char *const codes[3][9][2] = {
         {[1] = {"<b"},
          [2] = {"<h", ">h"},
@@ -516,7 +516,7 @@ const char *mapped_element_struct_code(const mapped_element *element)
         return "?";
     if (element->kind == MAPPED_KIND_CHAR)
         return "c";
-    if (element->size > 8 || element->load == load_upper)
+    if (element->size > 8 || element->load == load_bfloat)
         return NULL;
     const char *code = codes[element->kind][element->size][element->big];
     bool native = element->size == 1 || element->big == MAPPED_BIG_ENDIAN;
