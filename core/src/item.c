@@ -1,7 +1,7 @@
-/* The functions that make items, and those that copy one item between a slice
- * and memory of the caller's. Another process may change the bytes of a slice
- * at any time. So each byte is read or written once, and values are checked
- * only in the caller's memory, which nobody else changes. */
+/* Makes items, and copies one item between a slice and the caller's memory.
+ * Another process may change the bytes of a slice at any time. So each byte is
+ * read or written once, and values are checked only in the caller's memory,
+ * which nobody else changes. */
 #include <mapped/item.h>
 
 #include <string.h>
@@ -108,8 +108,6 @@ bool mapped_item_equal(const mapped_item *a, const mapped_item *b)
            a->element == b->element && fields_equal(a->record, b->record);
 }
 
-/* Copies field by field if there are gaps between the fields, because what lies
- * in a gap of `to` is not the item's to change. */
 void mapped__item_store(const mapped_item *item, unsigned char *to,
                         const unsigned char *from)
 {
@@ -117,6 +115,8 @@ void mapped__item_store(const mapped_item *item, unsigned char *to,
         mapped__access_copy(to, from, item->size);
         return;
     }
+    /* There are gaps between the fields. What lies there isn't the item's to
+     * change, so each field is copied by itself. */
     size_t size = item->record->size;
     for (size_t i = 0; i < item->count; i++, to += size, from += size)
         for (size_t k = 0; k < item->record->count; k++) {
@@ -126,10 +126,10 @@ void mapped__item_store(const mapped_item *item, unsigned char *to,
         }
 }
 
-/* What is the same for all parts of one item that is read or written. */
+/* One item is read or written: what is the same for all its parts. */
 typedef struct item_access {
     mapped_slice slice;
-    bool write; /* from the memory to the slice; false: the other way */
+    bool write; /* from the caller's memory to the slice; else from the slice */
     mapped_error *error;
 } item_access;
 
@@ -142,6 +142,7 @@ static mapped_status enter(const item_access *access, size_t offset, size_t n,
                : mapped_slice_enter(access->slice, offset, n, p, access->error);
 }
 
+/* Copies `n` bytes in one access. */
 static mapped_status copy_bytes(const item_access *access, size_t offset,
                                 size_t n, unsigned char *memory)
 {
@@ -156,8 +157,8 @@ static mapped_status copy_bytes(const item_access *access, size_t offset,
     return mapped_slice_leave(access->slice, offset, n, access->error);
 }
 
-/* On a device each element is an access of its own, in order, and pads are not
- * touched. */
+/* Copies each element by itself, in order, and no pads. An item that repeats
+ * others is several `single` ones. */
 static mapped_status copy_device_elements(const item_access *access,
                                           const mapped_item *item,
                                           size_t offset, unsigned char *memory)
@@ -173,14 +174,15 @@ static mapped_status copy_device_elements(const item_access *access,
             status = copy_bytes(access, offset + at, single.size, memory + at);
         for (size_t i = 0; i < fields && status == MAPPED_OK; i++) {
             const mapped_field *field = &single.record->fields[i];
-            const size_t here = at + field->offset;
-            status = copy_device_elements(access, &field->item, offset + here,
-                                          memory + here);
+            const size_t field_at = at + field->offset;
+            status = copy_device_elements(access, &field->item,
+                                          offset + field_at, memory + field_at);
         }
     }
     return status;
 }
 
+/* Checks the whole item before its first element is accessed. */
 static mapped_status copy_device_item(const item_access *access,
                                       const mapped_item *item, size_t offset,
                                       unsigned char *memory)
@@ -198,8 +200,7 @@ static mapped_status copy_device_item(const item_access *access,
     return copy_device_elements(access, item, offset, memory);
 }
 
-/* Items of the kinds from MAPPED_ITEM_COUNTED on have sizes that depend on the
- * data. */
+/* The sizes of the kinds from MAPPED_ITEM_COUNTED on depend on the data. */
 static bool has_fixed_size(const mapped_item *item)
 {
     return item->record != NULL ? item->record->fixed

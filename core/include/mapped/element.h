@@ -16,9 +16,9 @@ typedef enum mapped_kind {
     MAPPED_KIND_CHAR      /* one byte that is text, not a number; in `.u` */
 } mapped_kind;
 
-/* How a value lies in memory, for tables and `switch`es of one's own where an
- * indirect call costs too much: what `mapped_load_u8` to `u64` loads, or that
- * swapped, is the value. */
+/* How a value lies in memory, for code that prefers a table or a `switch` of
+ * its own to an indirect call: the bits of the value are what mapped_load_u8 to
+ * mapped_load_u64 load, swapped if MAPPED_FORM_SWAPPED was added. */
 typedef enum mapped_form {
     MAPPED_FORM_OTHER, /* only `load` and `store` know */
     MAPPED_FORM_I8,
@@ -33,7 +33,7 @@ typedef enum mapped_form {
     MAPPED_FORM_F64,
     MAPPED_FORM_BOOL,
     MAPPED_FORM_CHAR,
-    MAPPED_FORM_SWAPPED /* added to one of I16 to F64: in the other order */
+    MAPPED_FORM_SWAPPED /* is added to I16 to F64: not in native byte order */
 } mapped_form;
 
 #define MAPPED_FORMS (2 * MAPPED_FORM_SWAPPED)

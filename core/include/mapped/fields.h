@@ -177,12 +177,12 @@ typedef struct mapped_field_values {
     size_t count;
 } mapped_field_values;
 
-/* How far they have come. Set `offset`, the position in the slice, and let the
- * rest be 0. */
+/* Where the next value is. To begin, set `offset`, the position in the slice,
+ * and let the rest be 0. */
 typedef struct mapped_cursor {
     size_t offset;
-    size_t field; /* an index */
-    size_t done;  /* values of that field */
+    size_t field; /* its index */
+    size_t done;  /* values of that field that are behind the cursor */
 } mapped_cursor;
 
 /* The field at a cursor, for the place in the text where a failed unpack

@@ -30,7 +30,7 @@ typedef enum mapped_item_kind {
 
 typedef struct mapped_fields mapped_fields;
 
-/* Read it as you like, but make it with the functions below. */
+/* All members may be read; the functions below make items. */
 typedef struct mapped_item {
     uint8_t kind;  /* a mapped_item_kind */
     uint8_t align; /* natural alignment: that of its largest element */
@@ -152,8 +152,8 @@ typedef enum mapped_spelling {
 size_t mapped_item_spell(const mapped_item *item, mapped_spelling spelling,
                          char *text, size_t capacity);
 
-/* Private: copies one item from plain memory to memory of a slice that is no
- * device, as mapped_item_write does. The slice is entered before. */
+/* Private: copies one item from plain memory to memory of a slice, which has
+ * been entered and isn't a device, as mapped_item_write does. */
 void mapped__item_store(const mapped_item *item, unsigned char *to,
                         const unsigned char *from);
 
