@@ -115,7 +115,7 @@ static mapped_status wrong(const mapped_field *field, mapped_error *error)
                                 field->source_at, field->item.count);
 }
 
-/* Are the n bytes from `offset` on in the slice, and is that open? */
+/* Are the n bytes from `offset` on in the slice, and is the region open? */
 static inline mapped_status check_range(mapped_slice slice, size_t offset,
                                         size_t n, mapped_error *error)
 {
@@ -123,8 +123,7 @@ static inline mapped_status check_range(mapped_slice slice, size_t offset,
     return mapped_slice_sub(slice, offset, n, &range, error);
 }
 
-/* The value begins with its length, `*size` bytes, to which this adds those
- * that follow. */
+/* The length takes `*size` bytes, and the value's bytes follow it. */
 static mapped_status locate_counted(mapped_slice slice,
                                     mapped_field_value *value, size_t *size,
                                     mapped_error *error)
@@ -142,9 +141,8 @@ static mapped_status locate_counted(mapped_slice slice,
 
 #define SEARCH_BYTES ((size_t)4096)
 
-/* Finds the zero byte that ends the value; it counts in `*size`. Looks at a
- * bounded number of bytes at a time, so that it notices a close, and on devices
- * at one. */
+/* Finds the zero byte that ends the value. It looks at a bounded number of
+ * bytes at a time, so that it notices a close; on devices at one byte. */
 static mapped_status locate_zero(mapped_slice slice, mapped_field_value *value,
                                  size_t *size, mapped_error *error)
 {
@@ -172,8 +170,7 @@ static mapped_status locate_zero(mapped_slice slice, mapped_field_value *value,
     return MAPPED_OK;
 }
 
-/* Only the first byte of the item is read, which is all that tells where the
- * bytes of a PASCAL are. */
+/* Only the first byte of the item tells where the value's bytes are. */
 static mapped_status locate_pascal(mapped_slice slice,
                                    mapped_field_value *value,
                                    mapped_error *error)
@@ -188,8 +185,9 @@ static mapped_status locate_pascal(mapped_slice slice,
     return status;
 }
 
-/* Loads the value at its offset, or locates its bytes. Adds to `*size`, what
- * every value of the field has, the bytes that only this one has. */
+/* Loads a number at `value->offset`, or finds where the bytes of a value are.
+ * `*size` is what the value takes without the data that its length depends on;
+ * this makes it what the value takes. */
 static mapped_status unpack_value(mapped_slice slice, mapped_field_value *value,
                                   size_t *size, mapped_error *error)
 {
@@ -207,7 +205,7 @@ static mapped_status unpack_value(mapped_slice slice, mapped_field_value *value,
         return locate_pascal(slice, value, error);
     case MAPPED_ITEM_WRONG:
         return wrong(field, error);
-    default: /* bytes or a pad, and unpack_next has checked their range */
+    default: /* bytes or a pad: unpack_next has checked the range */
         value->length = *size;
         return MAPPED_OK;
     }
@@ -223,8 +221,8 @@ static mapped_status unpack_next(const mapped_fields *fields,
     size_t padding = padding_before(cursor, field);
     size_t size = value_size(field), gap = gap_after(fields, cursor, field);
     mapped_field_value *value = &values->values[values->count];
-    /* The access to an element checks the range of that by itself. */
     mapped_status status = MAPPED_OK;
+    /* mapped_get will check the range of a number. */
     if (padding + gap > 0 || field->item.kind > MAPPED_ITEM_ELEMENTS)
         status =
             check_range(slice, cursor->offset, padding + size + gap, error);
