@@ -1,5 +1,5 @@
-/* Copies between arrays, and between an array and plain memory: walks
- * (array_internal.h) from the side FROM to the side TO. */
+/* Copies between an array and plain memory, and between arrays by way of plain
+ * memory: walks (array_internal.h) from the side FROM to the side TO. */
 #include "array_internal.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #include "region_internal.h"
 
-enum {
+enum { /* the sides of a walk */
     TO,
     FROM
 };
@@ -51,6 +51,7 @@ static void store_items(mapped__walk *walk, const mapped__run runs[2], size_t n)
                            runs[FROM].p + (ptrdiff_t)i * runs[FROM].stride);
 }
 
+/* Copies one item from a device. */
 static mapped_status read_one(mapped__walk *walk, const size_t at[2])
 {
     const mapped__side *from = &walk->sides[FROM];
@@ -58,6 +59,7 @@ static mapped_status read_one(mapped__walk *walk, const size_t at[2])
                             walk->sides[TO].memory + at[TO], walk->error);
 }
 
+/* Copies one item to a device. */
 static mapped_status write_one(mapped__walk *walk, const size_t at[2])
 {
     const mapped__side *to = &walk->sides[TO];
@@ -65,6 +67,7 @@ static mapped_status write_one(mapped__walk *walk, const size_t at[2])
                              walk->sides[FROM].memory + at[FROM], walk->error);
 }
 
+/* May all bytes of such an item be written? */
 static bool is_dense(const mapped_item *item)
 {
     return item->record == NULL || item->record->dense_;
@@ -86,7 +89,7 @@ static mapped_status transfer(const mapped_array *array, unsigned char *memory,
                          .visit_one = write ? write_one : read_one,
                          .only_copy = only_copy,
                          .error = error};
-    mapped__side *plain = &walk.sides[write ? FROM : TO];
+    mapped__side *other = &walk.sides[write ? FROM : TO];
     mapped_extent extent;
     mapped_status status = mapped_array_extent(array, &extent, error);
     if (status == MAPPED_OK && write)
@@ -95,10 +98,10 @@ static mapped_status transfer(const mapped_array *array, unsigned char *memory,
         return status;
     mapped__side_set(&walk.sides[write ? TO : FROM], array);
     walk.sides[TO].write = write;
-    plain->memory = memory;
-    plain->size = array->item.size;
+    other->memory = memory;
+    other->size = array->item.size;
     if (direction != FILL)
-        mapped__array_dense_strides(array, plain->strides);
+        mapped__array_dense_strides(array, other->strides);
     return mapped__walk_all(&walk, array);
 }
 
@@ -125,13 +128,14 @@ mapped_status mapped_array_fill(const mapped_array *array, const void *item,
     return mapped__region_report(array->slice.region, "fill", status, error);
 }
 
-static bool is_plain(const mapped_array *array, const mapped_extent *extent)
+/* Are the items one block, that can be copied as bytes? */
+static bool is_block(const mapped_array *array, const mapped_extent *extent)
 {
     return extent->contiguous && is_dense(&array->item) &&
            !mapped_region_device(array->slice.region);
 }
 
-/* The two may overlap, so what isn't contiguous goes through a buffer. */
+/* The two may overlap, so what isn't a block goes through a buffer. */
 static mapped_status copy(const mapped_array *to, const mapped_array *from,
                           mapped_error *error)
 {
@@ -147,7 +151,7 @@ static mapped_status copy(const mapped_array *to, const mapped_array *from,
         !mapped_item_equal(&to->item, &from->item))
         return mapped_error_set(error, MAPPED_ARGUMENT,
                                 "copy: another shape or another item");
-    if (is_plain(to, &target) && is_plain(from, &source))
+    if (is_block(to, &target) && is_block(from, &source))
         return mapped_copy(target.bytes, 0, source.bytes, error);
     void *items = malloc(source.count * from->item.size + 1); /* never of 0 */
     if (items == NULL)

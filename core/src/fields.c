@@ -250,7 +250,7 @@ static mapped_status read_pack_late(mapped__parser *parser,
     return MAPPED_OK;
 }
 
-/* A source of the dialect LIST, or the fields of a record in one. */
+/* What read_list reads: a source of the dialect LIST, or a record in one. */
 typedef struct list {
     const mapped_field *fields;
     size_t count;
@@ -258,6 +258,7 @@ typedef struct list {
     int depth;   /* 1: the outermost */
 } list;
 
+/* The buffer protocol ends a name with a colon, and C with a NUL. */
 static bool is_name(const mapped_field *field)
 {
     return field->name != NULL && field->name_length > 0 &&
@@ -288,7 +289,7 @@ static mapped_status check_listed(const list *list, size_t i, size_t *end,
 static mapped_status read_list(mapped__parser *parser, mapped__builder *builder,
                                const void *context);
 
-/* Compiles the record once more, for this compiled object. */
+/* Compiles the record in a field once more, as part of this compiled object. */
 static mapped_status copy_record(mapped__parser *parser, int depth,
                                  const mapped_fields **record)
 {

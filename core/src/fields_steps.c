@@ -310,7 +310,8 @@ mapped_status mapped_field_check(const mapped_field_value *value,
     case MAPPED_ITEM_WRONG:
         return wrong(value->field, error);
     case MAPPED_ITEM_PASCAL:
-        max_length -= max_length > 0;
+        if (max_length > 0)
+            max_length--; /* one byte is the length */
         break;
     default:
         break;
@@ -405,7 +406,7 @@ static mapped_status pack_values(packer *self,
                                  const mapped_field_values *values)
 {
     const mapped_field *field;
-    size_t end = self->at.offset, i = 0; /* end: of the value before */
+    size_t i = 0, end = self->at.offset; /* where the value before ends */
     mapped_status status = MAPPED_OK;
     while (status == MAPPED_OK &&
            (field = pass_pads(self->fields, &self->at)) != NULL) {

@@ -64,7 +64,7 @@ struct mapped_fields {
     size_t values; /* what unpack makes of them: as `count`, but each element
                       of a spread field counts, and pads don't */
     const mapped_field *fields;
-    uint8_t align; /* of the record: that of its largest element */
+    uint8_t align; /* of the record: that of its largest element or padding */
     bool fixed;    /* it spans the same bytes at every offset, for all data */
     bool named;
     bool dense_; /* no gaps, which writing must leave alone */
