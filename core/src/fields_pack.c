@@ -112,12 +112,7 @@ static mapped_status read_bytes(mapped__parser *parser, option *option)
     return MAPPED_OK;
 }
 
-static mapped_item pad_of(size_t count)
-{
-    return (mapped_item){
-        .kind = MAPPED_ITEM_PAD, .align = 1, .count = count, .size = count};
-}
-
+/* Reads what stands after `!`. */
 static mapped_status read_limit(mapped__parser *parser, state *state)
 {
     size_t limit = natural_limit();
@@ -156,10 +151,10 @@ static mapped_status read_option(mapped__parser *parser, state *state,
         return MAPPED_OK;
     case 'x':
         option->align_to = 1;
-        option->field.item = pad_of(1);
+        option->field.item = mapped_item_of_bytes(MAPPED_ITEM_PAD, 1);
         return MAPPED_OK;
     case 'X':
-        option->field.item = pad_of(0);
+        option->field.item = mapped_item_of_bytes(MAPPED_ITEM_PAD, 0);
         return MAPPED_OK;
     default:
         return read_element(parser, state, option);

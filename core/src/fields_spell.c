@@ -93,8 +93,8 @@ static void put_buffer_fields(writer *out, const mapped_fields *fields)
     for (size_t i = 0; i < fields->count; i++) {
         const mapped_field *field =
             fields->order_ != NULL ? fields->order_[i] : &fields->fields[i];
-        if (field->item.element == NULL && field->item.record == NULL)
-            continue; /* a pad is a gap */
+        if (field->item.kind == MAPPED_ITEM_PAD)
+            continue; /* a gap before the next field */
         put_buffer_gap(out, field->offset - end);
         put_buffer_item(out, &field->item, true);
         if (field->name != NULL) {

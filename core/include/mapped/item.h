@@ -36,7 +36,7 @@ typedef struct mapped_item {
     uint8_t align; /* natural alignment: that of its largest element */
     size_t count;  /* 1 of an ELEMENT and a RECORD */
     size_t size;   /* bytes of all, as far as they don't depend on data */
-    const mapped_element *element; /* of texts and bytes `char`; else NULL */
+    const mapped_element *element; /* of bytes of any kind `char`; or NULL */
     const mapped_fields *record;   /* of records, else NULL */
 } mapped_item;
 
@@ -81,7 +81,7 @@ mapped_item mapped_item_of(const mapped_element *element);
 /* One record of fixed fields. */
 mapped_item mapped_item_of_record(const mapped_fields *fields);
 
-/* `count` bytes: kind TEXT, BYTES or PASCAL. */
+/* `count` bytes: kind TEXT, BYTES, PASCAL or PAD. */
 mapped_item mapped_item_of_bytes(mapped_item_kind kind, size_t count);
 
 /* `*item` = `count` of `one`, an ELEMENT or a RECORD; `char` becomes TEXT.
