@@ -67,13 +67,8 @@ mapped_item mapped_item_single(const mapped_item *item)
     case MAPPED_ITEM_BYTES:
     case MAPPED_ITEM_PASCAL:
         return mapped_item_of(item->element);
-    case MAPPED_ITEM_RECORDS: {
-        mapped_item single = *item;
-        single.kind = MAPPED_ITEM_RECORD;
-        single.size /= single.count;
-        single.count = 1;
-        return single;
-    }
+    case MAPPED_ITEM_RECORDS:
+        return mapped_item_of_record(item->record);
     default:
         return *item;
     }
