@@ -438,14 +438,26 @@ void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
 /* open.c: raises if the string at `arg` can be no path. */
 void mlua_check_path(lua_State *L, int arg);
 
-/* open.c: returns the stream of the file handle at `arg`; raises if it is none
+/* handle.c: returns the FILE of the file handle at `arg`; raises if it is none
  * or is closed. Any call that may run a script's code may close the handle. */
-FILE *mlua_check_stream(lua_State *L, int arg);
+FILE *mlua_check_file(lua_State *L, int arg);
 
-/* open.c: the same, writes what the stream has buffered to its file, and
- * returns that file's descriptor. `operation` is what an error names. */
-mapped_status mlua_flush_stream(lua_State *L, int arg, const char *operation,
-                                intptr_t *descriptor, mapped_error *error);
+/* handle.c: the same, writes what the FILE has buffered, and returns its
+ * descriptor. `operation` is what an error names. */
+mapped_status mlua_flush_file(lua_State *L, int arg, const char *operation,
+                              intptr_t *descriptor, mapped_error *error);
+
+/* handle.c: pushes and returns a closed file handle with room for one user
+ * value. Returns NULL if LuaJIT's io.open failed, whose nil, message and errno
+ * it pushes then. */
+luaL_Stream *mlua_push_handle(lua_State *L);
+
+/* Gives the handle a FILE, which is closed with it by fclose. Allocates
+ * nothing. */
+void mlua_open_handle(luaL_Stream *handle, FILE *file);
+
+/* Closes the handle as a script would; does nothing to a closed one. */
+void mlua_close_handle(luaL_Stream *handle);
 
 /* region.c: returns the Region at `arg`, or raises. It may be closed. */
 mlua_region *mlua_check_region(lua_State *L, int arg);

@@ -2,9 +2,7 @@
  * script's code, so they are read before anything is opened. The Region's
  * memory is allocated before too, so that no error can lose what was opened. A
  * file handle is read last of all, because a finalizer may close it before. */
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include "sharing.h"
 
@@ -176,21 +174,6 @@ void mlua_check_path(lua_State *L, int arg)
         luaL_argerror(L, arg, "path contains a zero byte");
 }
 
-FILE *mlua_check_stream(lua_State *L, int arg)
-{
-    luaL_Stream *handle = luaL_testudata(L, arg, LUA_FILEHANDLE);
-    if (handle == NULL)
-        mlua_raise_type(L, arg, "path or file handle");
-    /* A handle without `f` was never opened; in Lua 5.1 it is closed. */
-    if (handle->f == NULL
-#if LUA_VERSION_NUM >= 502
-        || handle->closef == NULL
-#endif
-    )
-        luaL_argerror(L, arg, "attempt to use a closed file");
-    return handle->f;
-}
-
 static const char *push_modes(lua_State *L)
 {
     const char *names[MAPPED_MODE_APPEND + 2] = {NULL};
@@ -218,19 +201,6 @@ static mapped_mode check_mode(lua_State *L, int arg, mapped_mode fallback)
     return mode;
 }
 
-mapped_status mlua_flush_stream(lua_State *L, int arg, const char *operation,
-                                intptr_t *descriptor, mapped_error *error)
-{
-    FILE *stream = mlua_check_stream(L, arg);
-    if (fflush(stream) != 0) {
-        mapped_status status = mapped_error_set_system(error, errno, "fflush");
-        mapped_error_set_operation(error, operation);
-        return status;
-    }
-    *descriptor = mapped_system_descriptor(fileno(stream));
-    return MAPPED_OK;
-}
-
 /* Lua runs no code between the check of a file handle and the use of its
  * descriptor. */
 static mapped_status open_source(lua_State *L, const source *from,
@@ -244,7 +214,7 @@ static mapped_status open_source(lua_State *L, const source *from,
         return mapped_region_open(lua_tostring(L, 1), from->mode,
                                   &from->options, region, error);
     else
-        status = mlua_flush_stream(L, 1, "open", &descriptor, error);
+        status = mlua_flush_file(L, 1, "open", &descriptor, error);
     if (status != MAPPED_OK)
         return status;
     return mapped_region_open_descriptor(descriptor, NULL, from->mode,
@@ -280,14 +250,14 @@ int mlua_open(lua_State *L)
     source from;
     mlua_at_most(L, 3);
     if (lua_istable(L, 1)) /* perhaps mapped itself, of mapped:open(path) */
-        mlua_check_stream(L, 1);
+        mlua_check_file(L, 1);
     from.mode = check_mode(L, 2, MAPPED_MODE_READ);
     from.options = check_open_options(L, 3, names);
     from.descriptor = check_descriptor(L, 1, 3);
     if (lua_type(L, 1) == LUA_TSTRING)
         mlua_check_path(L, 1);
     else if (from.descriptor < 0)
-        mlua_check_stream(L, 1);
+        mlua_check_file(L, 1);
     lua_settop(L, 3);
     return push_opened(L, &from);
 }
