@@ -33,7 +33,7 @@ void mlua_push_array(lua_State *L, int arg, const mlua_array *copy)
     bool has_layout = copy->item.record != NULL;
     mlua_array *self = lua_newuserdatauv(L, sizeof *self, has_layout ? 2 : 1);
     *self = *copy;
-    mlua_adopt(L, arg);
+    mlua_set_owner(L, arg);
     if (has_layout) {
         lua_getiuservalue(L, arg, 2);
         lua_setiuservalue(L, -2, 2);
@@ -261,7 +261,7 @@ static int array_totable(lua_State *L)
     return 1;
 }
 
-void mlua_gather(lua_State *L, const char *operation, int arg)
+void mlua_make_contiguous(lua_State *L, const char *operation, int arg)
 {
     mlua_array *self = mlua_test(L, arg, MLUA_ARRAY);
     luaL_Buffer buffer;
@@ -270,8 +270,8 @@ void mlua_gather(lua_State *L, const char *operation, int arg)
     size_t n;
     char *to;
     if (self == NULL && lua_type(L, arg) == LUA_TUSERDATA &&
-        !mlua_test_view(L, arg))
-        mlua_borrow(L, arg);
+        mlua_test_view(L, arg) == NULL)
+        mlua_copy_foreign(L, arg);
     if (self == NULL || !mlua_is_strided(self))
         return;
     n = (size_t)self->count * self->item.size;

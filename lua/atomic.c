@@ -29,7 +29,7 @@ static int view_atomic(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->bytes = atomic.word;
     self->element = atomic.element;
-    mlua_adopt(L, 1);
+    mlua_set_owner(L, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_ATOMIC));
     lua_setmetatable(L, -2);
     return 1;

@@ -71,7 +71,7 @@ static int end(luabuffer_lease *lease)
     return status == MAPPED_OK ? LUABUFFER_OK : fail(lease, &error);
 }
 
-void mlua_borrow(lua_State *L, int arg)
+void mlua_copy_foreign(lua_State *L, int arg)
 {
     const luabuffer_lease *lease;
     if (!luabuffer_lends(L, arg))

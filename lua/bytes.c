@@ -33,7 +33,8 @@ static int bytes_tostring(lua_State *L)
     size_t n = mlua_opt_range(L, 2, mlua_check_open_self(L, 3).length, &offset);
     char *copy = luaL_buffinitsize(L, &buffer, n);
     /* Making the buffer may have collected garbage. */
-    if (mapped_read(mlua_to_view(L, 1), offset, copy, n, &error) != MAPPED_OK)
+    if (mapped_read(mlua_check_view(L, 1), offset, copy, n, &error) !=
+        MAPPED_OK)
         return mlua_raise_in(L, "tostring", &error);
     luaL_pushresultsize(&buffer, n);
     return 1;

@@ -15,13 +15,14 @@ static bool get_array(lua_State *L, int arg, mlua_array *copy,
 {
     const mlua_array *array = mlua_test_array(L, arg);
     const mlua_record *record = mlua_test(L, arg, MLUA_RECORD);
+    const mapped_slice *view = mlua_test_view(L, arg);
     if (array != NULL) {
         *copy = *array;
     } else if (record != NULL) {
         copy->bytes = record->bytes;
         copy->item = mapped_item_of_record(record->fields);
-    } else if (mlua_test_view(L, arg)) {
-        copy->bytes = mlua_view_bytes(lua_touserdata(L, arg));
+    } else if (view != NULL) {
+        copy->bytes = mlua_view_bytes(view);
         copy->item =
             mapped_item_of(mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false));
         copy->count = (ptrdiff_t)copy->bytes.length;

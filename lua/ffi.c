@@ -6,15 +6,13 @@
  * and none of them is lost. */
 static int check_span(lua_State *L)
 {
-    const mapped_slice slice = mlua_to_view(L, 1);
+    const mapped_slice slice = mlua_check_view(L, 1);
     const size_t offset = (size_t)lua_tonumber(L, 2);
     const size_t n = (size_t)lua_tonumber(L, 3);
     const bool is_write = lua_toboolean(L, 4);
     unsigned char *p;
     mapped_error error;
     mapped_status status;
-    if (mapped_region_closed(slice.region))
-        mlua_raise_closed(L);
     if (is_write) {
         status = mapped_slice_enter_write(slice, offset, n, &p, &error);
     } else {

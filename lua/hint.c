@@ -8,7 +8,7 @@
 /* Returns the bytes that the object at `arg` stands for, or NULL. */
 static const mapped_slice *test_bytes(lua_State *L, int arg)
 {
-    if (mlua_test_view(L, arg) || mlua_test_array(L, arg) != NULL ||
+    if (mlua_test_view(L, arg) != NULL || mlua_test_array(L, arg) != NULL ||
         mlua_test(L, arg, MLUA_RECORD) != NULL ||
         mlua_test(L, arg, MLUA_ATOMIC) != NULL)
         return lua_touserdata(L, arg);

@@ -1,5 +1,6 @@
-/* What the files of the Lua module share: the layout of its userdata, argument
- * conversion, and the one way from a status to Lua.
+/* What the files of the Lua module share: what its userdata are, how a function
+ * reads its arguments, how a status of the core gets to Lua, and the tables of
+ * methods that module.c puts together.
  *
  * Every function that a script can call has the metatables as its first
  * upvalues: nothing is global, and several copies of the module, or several
@@ -7,10 +8,11 @@
  *
  * Whatever allocates may run a finalizer, and that may close, resize, search,
  * raise or set the locale. So nothing that came from outside of the module is
- * used after such a call unless it is on the stack: no address, no handle. An
- * object on the stack may even be finalized there, by a collector that another
- * finalizer has handed it to. So what a finalizer frees must go on answering:
- * it lies in memory of Lua's, which goes when nobody can reach it. */
+ * used after such a call unless it is on the stack: no address, no file handle.
+ * An object on the stack may even be finalized there, by a collector that
+ * another finalizer has handed it to. So what a finalizer frees must go on
+ * answering: it lies in memory of Lua's, which goes when nobody can reach it.
+ */
 #ifndef MAPPED_LUA_H
 #define MAPPED_LUA_H
 
@@ -21,7 +23,8 @@
 
 #include "arguments.h"
 
-/* Upvalues of every function; the metamethod __index has the methods too. */
+/* The upvalues that every function has: the metatables of all types, the list
+ * of resources, and the cache. The metamethod __index has the methods, too. */
 enum {
     MLUA_REGION = 1,
     MLUA_SLICE,
@@ -34,17 +37,17 @@ enum {
     MLUA_LOCK,
     MLUA_MUTEX,
     MLUA_RING,
-    MLUA_STREAM, /* see stream.c */
+    MLUA_STREAM, /* no script sees one: see stream.c */
     MLUA_METATABLES = MLUA_STREAM,
-    MLUA_RESOURCES, /* see resources.c */
-    MLUA_CACHE,     /* see cache.c */
+    MLUA_RESOURCES,
+    MLUA_CACHE,
     MLUA_SHARED = MLUA_CACHE,
     MLUA_METHODS
 };
 
-/* An object of the core that a userdata owns. A list has all of one state, so
- * that the end of the state frees also those that were made too late to be
- * finalized. */
+/* An object of the core that a userdata owns. All those of one state are in a
+ * list, so that the end of the state frees also the ones that were made too
+ * late to be finalized: see resources.c. */
 typedef struct mlua_resource {
     struct mlua_resource *next;
     /* The pointer that points here; NULL if this is not in the list. */
@@ -61,7 +64,7 @@ typedef struct mlua_resource {
  * owns the memory that the core region lies in, so that it can still answer, as
  * a closed one, when it has been finalized. */
 typedef struct mlua_region {
-    mapped_slice view; /* the core region, and MLUA_WHOLE as the offset */
+    mapped_slice view; /* of the core region, with MLUA_WHOLE as the offset */
     mlua_resource resource;
     struct mlua_cache *cache; /* the cache of its Lua state */
     /* The export of `topointer`. Its slice holds all bytes that the addresses
@@ -70,19 +73,21 @@ typedef struct mlua_region {
     bool has_export;           /* `pointer_export` has begun, and not ended */
     bool has_second_reference; /* of the core region: see region.c */
     bool has_private_pages;    /* pages that the system can't drop */
-    bool is_accessed;          /* a view of ffi.lua is at it */
-    size_t room;
-    /* The address of this object, for mlua_owner, and right after it `room`
-     * bytes for the core region; both after the alignment. */
+    bool is_accessed;          /* by library/ffi.lua, at this moment */
+    size_t core_size;
+    /* Padding, the address of this object (see mlua_owner), and `core_size`
+     * bytes for the core region. */
     unsigned char memory[];
 } mlua_region;
 
-#define MLUA_WHOLE SIZE_MAX /* no offset of a byte */
+/* The offset of a Region's `view`, which stands for all of its length. It is no
+ * offset of a Slice. */
+#define MLUA_WHOLE SIZE_MAX
 
-/* What mlua_region_memory takes more than the core region. */
+/* The size of `memory` without `core_size`. */
 #define MLUA_REGION_EXTRA (sizeof(mlua_region *) + _Alignof(max_align_t) - 1)
 
-/* The memory for the core's region, aligned as malloc does it: Lua's own is not
+/* The memory for the core region, aligned as by malloc: a userdata is not
  * everywhere. */
 MAPPED__INLINE void *mlua_region_memory(mlua_region *self)
 {
@@ -90,12 +95,12 @@ MAPPED__INLINE void *mlua_region_memory(mlua_region *self)
     return first + (0 - (uintptr_t)first) % _Alignof(max_align_t);
 }
 
-/* Options to open the core's region in there. */
+/* Options to open the core region in that memory. */
 MAPPED__INLINE mapped_open_options mlua_region_options(mlua_region *self)
 {
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
     options.memory = mlua_region_memory(self);
-    options.memory_size = self->room;
+    options.memory_size = self->core_size;
     return options;
 }
 
@@ -106,11 +111,16 @@ typedef struct mlua_data {
     size_t length;
 } mlua_data;
 
-/* Raises the error of an access. Positions in the message count from 1. */
+/* error.c: raises the error of an access. Positions in the message count from
+ * 1. */
 int mlua_raise(lua_State *L, const mapped_error *error);
 int mlua_raise_closed(lua_State *L);
 
-/* The same; the message names `operation` instead of the core's function. */
+/* Raises an error that says how many arguments the function takes at most. */
+int mlua_raise_surplus(lua_State *L, int max_count);
+
+/* Like mlua_raise; the message names `operation` instead of the core's
+ * function. */
 int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error);
 
 /* Returns or raises the error of a change of a whole region:
@@ -135,9 +145,6 @@ int mlua_result(lua_State *L, mapped_status status, const mapped_error *error);
 int mlua_result_or_fault(lua_State *L, mapped_status status,
                          const mapped_error *error);
 
-/* Sets the field `name` of the table on top of the stack. */
-void mlua_set_number(lua_State *L, const char *name, size_t value);
-
 /* Warns of an error in a finalizer, whose errors and results reach nobody. */
 void mlua_warn(lua_State *L, const mapped_error *error);
 
@@ -150,6 +157,244 @@ const char *mlua_find_hint(lua_State *L, const mapped_error *error);
 
 /* hint.c: pushes and returns a list of what would have been right. */
 const char *mlua_push_list(lua_State *L, const char *const names[]);
+
+/* Pushes the metatable of the userdata at `arg` and returns the userdata,
+ * whatever its type.
+ * Returns NULL and pushes nothing if it is no userdata or has no metatable. The
+ * metatable alone decides what type an object is: scripts can't give ours to an
+ * object of another library, but some libraries let them choose every byte of
+ * their own. */
+MAPPED__INLINE void *mlua_push_metatable(lua_State *L, int arg)
+{
+    void *self = lua_touserdata(L, arg);
+    return self != NULL && lua_getmetatable(L, arg) ? self : NULL;
+}
+
+/* The metatables of one state of the process, the first that loads the module,
+ * by their upvalue's index; NULL when there is none. A metatable that is equal
+ * to one of them is of our type in any state, for they live as long as they
+ * stand here. */
+extern const void *mlua_first_metatables[MLUA_METATABLES + 1];
+
+/* Is the metatable that of this type? A look at mlua_first_metatables takes a
+ * quarter of the instructions that one at the upvalue takes. */
+MAPPED__INLINE bool mlua_is_metatable(lua_State *L, const void *metatable,
+                                      int type)
+{
+    return metatable == MAPPED__LOAD(&mlua_first_metatables[type]) ||
+           metatable == lua_topointer(L, lua_upvalueindex(type));
+}
+
+/* Is the metatable on top of the stack that of this type? */
+MAPPED__INLINE bool mlua_is_type(lua_State *L, int type)
+{
+    return mlua_is_metatable(L, lua_topointer(L, -1), type);
+}
+
+/* Is the metatable on top of the stack that of one of these two types? */
+MAPPED__INLINE bool mlua_is_either(lua_State *L, int type, int other)
+{
+    const void *metatable = lua_topointer(L, -1);
+    return metatable == MAPPED__LOAD(&mlua_first_metatables[type]) ||
+           mlua_is_metatable(L, metatable, other) ||
+           mlua_is_metatable(L, metatable, type);
+}
+
+/* Is the metatable on top of the stack that of a Region or a Slice? */
+MAPPED__INLINE bool mlua_is_view(lua_State *L)
+{
+    return mlua_is_either(L, MLUA_REGION, MLUA_SLICE);
+}
+
+/* Returns the userdata at `arg` if it is of that type, else NULL. */
+MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
+{
+    void *self = mlua_push_metatable(L, arg);
+    if (self == NULL)
+        return NULL;
+    if (!mlua_is_type(L, type))
+        self = NULL;
+    lua_pop(L, 1);
+    return self;
+}
+
+#define MLUA_VIEW_TYPES "mapped.Region or mapped.Slice"
+
+/* Returns the view at `arg`, or NULL for any other value. */
+MAPPED__INLINE const mapped_slice *mlua_test_view(lua_State *L, int arg)
+{
+    const mapped_slice *self = mlua_push_metatable(L, arg);
+    if (self == NULL)
+        return NULL;
+    if (!mlua_is_view(L))
+        self = NULL;
+    lua_pop(L, 1);
+    return self;
+}
+
+/* The bytes of a view: of a Region, all of its length as it is now. They may be
+ * closed. */
+MAPPED__INLINE mapped_slice mlua_view_bytes(const mapped_slice *view)
+{
+    return view->offset == MLUA_WHOLE ? mapped_region_slice(view->region)
+                                      : *view;
+}
+
+/* The Region that a view is, or is a part of. */
+MAPPED__INLINE const mlua_region *mlua_owner(const mapped_slice *view)
+{
+    return ((mlua_region **)(void *)view->region)[-1];
+}
+
+/* Every function begins with this check of the number of its arguments: a
+ * surplus argument is an error and not ignored. */
+MAPPED__INLINE void mlua_at_most(lua_State *L, int max_count)
+{
+    if (MAPPED__UNLIKELY(lua_gettop(L) > max_count))
+        mlua_raise_surplus(L, max_count);
+}
+
+/* Returns the view at argument 1 of a method that takes at most `max_count`
+ * arguments; raises for other types and for surplus arguments. The view may be
+ * closed. Where all arguments are given, its metatable is left on the stack
+ * above them, which saves the call that pops it. */
+MAPPED__INLINE const mapped_slice *mlua_check_self(lua_State *L, int max_count)
+{
+    int top = lua_gettop(L);
+    const mapped_slice *self;
+    if (MAPPED__UNLIKELY(top > max_count))
+        mlua_raise_surplus(L, max_count);
+    self = mlua_push_metatable(L, 1);
+    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_view(L)))
+        mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
+    if (top < max_count)
+        lua_pop(L, 1);
+    return self;
+}
+
+/* Like mlua_check_self, but returns the bytes of the view, and raises if they
+ * are closed. */
+MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int max_count)
+{
+    mapped_slice slice = mlua_view_bytes(mlua_check_self(L, max_count));
+    if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
+        mlua_raise_closed(L);
+    return slice;
+}
+
+/* view.c: returns the bytes of the view at `arg`; raises for other types, and
+ * if they are closed. The result is good until the next call that may allocate,
+ * because a finalizer that runs there may do anything. */
+mapped_slice mlua_check_view(lua_State *L, int arg);
+
+/* The same for a function that isn't a method and takes one argument, a view.
+ */
+mapped_slice mlua_check_only_view(lua_State *L);
+
+/* Like mlua_check_view, but also takes an Array, which stands for all bytes
+ * from its first element to its last, whatever lies between. */
+mapped_slice mlua_check_bytes(lua_State *L, int arg);
+
+/* Like mlua_check_bytes, but also takes a string, and all that
+ * mlua_make_contiguous makes one of. */
+mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
+
+/* array.c: if there is an Array at `arg` whose elements lie apart, or an object
+ * of another library that lends its memory, puts a string of its bytes in its
+ * place; does nothing to any other value. May collect garbage. An error names
+ * the operation. */
+void mlua_make_contiguous(lua_State *L, const char *operation, int arg);
+
+/* buffer.c: the same only for objects of other libraries. */
+void mlua_copy_foreign(lua_State *L, int arg);
+
+/* view.c: the same for all of them, and for every view and Array. */
+void mlua_copy_to_string(lua_State *L, const char *operation, int arg);
+
+/* The boolean at `arg`, or `fallback` if there is none. */
+bool mlua_opt_boolean(lua_State *L, int arg, bool fallback);
+
+/* open.c: raises unless the value at `arg` is missing or is a table that has no
+ * other options than these. */
+void mlua_check_options(lua_State *L, int arg, const char *const names[]);
+
+/* Returns the option of the table at `arg`, or `fallback` without one; raises
+ * if it is no boolean. */
+bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
+
+/* open.c: raises if the string at `arg` can be no path. */
+void mlua_check_path(lua_State *L, int arg);
+
+/* handle.c: returns the FILE of the file handle at `arg`; raises if it is none
+ * or is closed. Any call that may run a script's code may close the handle. */
+FILE *mlua_check_file(lua_State *L, int arg);
+
+/* handle.c: the same, writes what the FILE has buffered, and returns its
+ * descriptor. `operation` is what an error names. */
+mapped_status mlua_flush_file(lua_State *L, int arg, const char *operation,
+                              intptr_t *descriptor, mapped_error *error);
+
+/* handle.c: pushes and returns a closed file handle with room for one user
+ * value. Returns NULL if LuaJIT's io.open failed, whose nil, message and errno
+ * it pushes then. */
+luaL_Stream *mlua_push_handle(lua_State *L);
+
+/* Gives the handle a FILE, which is closed with it by fclose. Allocates
+ * nothing. */
+void mlua_open_handle(luaL_Stream *handle, FILE *file);
+
+/* Closes the handle as a script would; does nothing to a closed one. */
+void mlua_close_handle(luaL_Stream *handle);
+
+/* Pushes the Region that the object at `arg` is, or has its bytes of. */
+void mlua_push_owner(lua_State *L, int arg);
+
+/* Makes the new object on top of the stack keep that Region, as user value 1.
+ */
+void mlua_set_owner(lua_State *L, int arg);
+
+/* slice.c: pushes a new Slice, which is a part of the view or Array at `arg`.
+ */
+void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
+/* The same of the Region at the index `owner`. */
+void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice);
+
+/* value.c: pushes a string of `n` bytes at `offset` of a slice, or raises. */
+void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
+                     size_t offset, size_t n);
+
+/* region.c: pushes an empty Region with room for one that is opened with that
+ * path, or without one if it is NULL: open the core's region into it, then call
+ * mlua_finish_region. The Region stays on top. */
+mlua_region *mlua_push_region(lua_State *L, const char *path);
+void mlua_finish_region(lua_State *L, mlua_region *self);
+
+/* Returns the Region at `arg`, or raises. It may be closed. */
+mlua_region *mlua_check_region(lua_State *L, int arg);
+
+/* Keeps the region's addresses, also when it is closed, if this interrupts an
+ * access of library/ffi.lua, in a finalizer or a debug hook. (If an error has
+ * ended the access, nobody notices that, and the addresses are kept for
+ * nothing.) */
+void mlua_keep_accessed(mlua_region *self);
+
+/* Closes the Region, and ends its export. */
+mapped_status mlua_close_region(mlua_region *self, mapped_error *error);
+
+/* Pushes the upvalues that all functions share. */
+MAPPED__INLINE void mlua_push_shared(lua_State *L)
+{
+    int i;
+    for (i = 1; i <= MLUA_SHARED; i++)
+        lua_pushvalue(L, lua_upvalueindex(i));
+}
+
+/* convert.c: sets the field `name` of the table on top of the stack. */
+void mlua_set_number(lua_State *L, const char *name, size_t value);
+
+/* buffer.c: lets our objects lend their memory to other C libraries. The
+ * metatables are at the bottom of the stack. */
+void mlua_register_buffers(lua_State *L);
 
 /* resources.c: pushes a new list of resources. The metatables of this module
  * are at the bottom of the stack; they become mlua_first_metatables if no other
@@ -193,8 +438,7 @@ typedef enum mlua_kind {
 /* A plain format has no more values than that. */
 #define MLUA_MAX_PLAIN_VALUES 12
 
-/* An entry of the cache that is found by the address of its text: see cache.c.
- */
+/* What the text at that address compiles to. */
 typedef struct mlua_slot {
     const char *text;
     const mlua_compiled *compiled;
@@ -202,26 +446,32 @@ typedef struct mlua_slot {
 
 #define MLUA_SLOTS 64
 
+/* The cache of one state: see cache.c. */
 typedef struct mlua_cache {
     size_t bytes;                   /* the sum over all entries */
     mapped_pattern_classes classes; /* those that the patterns were made with */
     mlua_slot slots[MLUA_KINDS][MLUA_SLOTS];
 } mlua_cache;
 
-/* cache.c: pushes a cache for all kinds. */
+/* cache.c: pushes a new cache. */
 void mlua_push_cache(lua_State *L);
 
 /* Pushes what the string at `arg` compiles to. It stays valid while it is on
  * the stack. */
 const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg);
 
-/* Returns what `text`, the string at an argument, compiles to, if a slot has
- * it, else NULL. It is valid until Lua may collect garbage. */
+/* The slot for a text. Its address says nothing in the lowest bits. */
+MAPPED__INLINE size_t mlua_slot_index(const char *text)
+{
+    return (uintptr_t)text / 32 % MLUA_SLOTS;
+}
+
+/* Returns what `text`, which is that of a string of Lua's, compiles to, if a
+ * slot has it, else NULL. It is valid until Lua may collect garbage. */
 MAPPED__INLINE const mlua_compiled *
 mlua_find_compiled(const mlua_cache *cache, mlua_kind kind, const char *text)
 {
-    const mlua_slot *slot =
-        &cache->slots[kind][(uintptr_t)text / 32 % MLUA_SLOTS];
+    const mlua_slot *slot = &cache->slots[kind][mlua_slot_index(text)];
     if (MAPPED__LIKELY(slot->text == text) &&
         (kind != MLUA_PATTERN ||
          MAPPED__LIKELY(mapped_pattern_classes_current(&cache->classes))))
@@ -235,257 +485,6 @@ const mlua_compiled *mlua_push_unanchored(lua_State *L, int arg);
 
 /* The cache keeps texts up to this length. */
 #define MLUA_MAX_TEXT_BYTES 256
-
-/* Pushes the metatable of the userdata at `arg` and returns the userdata.
- * Returns NULL and pushes nothing if it is no userdata or has no metatable. The
- * metatable alone decides what type an object is: scripts can't give ours to an
- * object of another library, but some libraries let them choose every byte of
- * their own. */
-MAPPED__INLINE void *mlua_push_metatable(lua_State *L, int arg)
-{
-    void *self = lua_touserdata(L, arg);
-    return self != NULL && lua_getmetatable(L, arg) ? self : NULL;
-}
-
-/* The metatables of one state of the process, the first that loads the module,
- * by their upvalue's index; NULL when there is none. A metatable that is equal
- * to one of them is of our type in any state, for they live as long as they
- * stand here. */
-extern const void *mlua_first_metatables[MLUA_METATABLES + 1];
-
-/* Is the metatable that of this type? mlua_first_metatables is asked before the
- * upvalue, because that takes a quarter of the instructions. */
-MAPPED__INLINE bool mlua_is_metatable(lua_State *L, const void *metatable,
-                                      int type)
-{
-    return metatable == MAPPED__LOAD(&mlua_first_metatables[type]) ||
-           metatable == lua_topointer(L, lua_upvalueindex(type));
-}
-
-/* Is the metatable on top of the stack that of this type? */
-MAPPED__INLINE bool mlua_is_type(lua_State *L, int type)
-{
-    return mlua_is_metatable(L, lua_topointer(L, -1), type);
-}
-
-/* Is the metatable on top of the stack that of one of these two types? */
-MAPPED__INLINE bool mlua_is_either(lua_State *L, int type, int other)
-{
-    const void *metatable = lua_topointer(L, -1);
-    return metatable == MAPPED__LOAD(&mlua_first_metatables[type]) ||
-           mlua_is_metatable(L, metatable, other) ||
-           mlua_is_metatable(L, metatable, type);
-}
-
-/* Is the metatable on top of the stack that of a Region or a Slice? */
-MAPPED__INLINE bool mlua_is_view(lua_State *L)
-{
-    return mlua_is_either(L, MLUA_REGION, MLUA_SLICE);
-}
-
-/* Returns the userdata at `arg` if it is of that type, else NULL. */
-MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
-{
-    void *self = mlua_push_metatable(L, arg);
-    if (self == NULL)
-        return NULL;
-    if (!mlua_is_type(L, type))
-        self = NULL;
-    lua_pop(L, 1);
-    return self;
-}
-
-/* Is the object at `arg` a Region or a Slice? */
-MAPPED__INLINE bool mlua_test_view(lua_State *L, int arg)
-{
-    bool found;
-    if (mlua_push_metatable(L, arg) == NULL)
-        return false;
-    found = mlua_is_view(L);
-    lua_pop(L, 1);
-    return found;
-}
-
-/* Pushes the upvalues that all functions share. */
-MAPPED__INLINE void mlua_push_shared(lua_State *L)
-{
-    int i;
-    for (i = 1; i <= MLUA_SHARED; i++)
-        lua_pushvalue(L, lua_upvalueindex(i));
-}
-
-/* Raises an error that says how many arguments the function takes at most. */
-int mlua_raise_surplus(lua_State *L, int max_count);
-
-/* The boolean at `arg`, or what is meant if there is none. */
-bool mlua_opt_boolean(lua_State *L, int arg, bool fallback);
-
-/* Every function begins with this check of the number of its arguments: a
- * surplus argument is an error and not ignored. */
-MAPPED__INLINE void mlua_at_most(lua_State *L, int max_count)
-{
-    if (MAPPED__UNLIKELY(lua_gettop(L) > max_count))
-        mlua_raise_surplus(L, max_count);
-}
-
-/* Returns the bytes of the Region or Slice at `arg`; raises for other types.
- * The bytes may be closed: the access to them will say so. The result is good
- * until the next call that may allocate, because a finalizer that runs there
- * may do anything. */
-mapped_slice mlua_to_view(lua_State *L, int arg);
-
-MAPPED__INLINE const mlua_region *mlua_owner(const mapped_slice *view)
-{
-    return ((mlua_region **)(void *)view->region)[-1];
-}
-
-/* The bytes of a Region, all of its length as it is now, or of a Slice. */
-MAPPED__INLINE mapped_slice mlua_view_bytes(const mapped_slice *view)
-{
-    return view->offset == MLUA_WHOLE ? mapped_region_slice(view->region)
-                                      : *view;
-}
-
-/* Returns the Region or Slice at `arg`; raises for other types. */
-const mapped_slice *mlua_check_handle(lua_State *L, int arg);
-
-/* Returns the Region or Slice at argument 1 of a method that takes at most
- * `max_count` arguments; raises for other types and for surplus arguments.
- * Where all arguments are given, the metatable of argument 1 is left on the
- * stack above them, which saves the call that pops it. */
-MAPPED__INLINE const mapped_slice *mlua_check_self(lua_State *L, int max_count)
-{
-    int top = lua_gettop(L);
-    const mapped_slice *self;
-    if (MAPPED__UNLIKELY(top > max_count))
-        mlua_raise_surplus(L, max_count);
-    self = mlua_push_metatable(L, 1);
-    if (MAPPED__UNLIKELY(self == NULL || !mlua_is_view(L))) {
-        lua_settop(L, top);
-        return mlua_check_handle(L, 1);
-    }
-    if (top < max_count)
-        lua_pop(L, 1);
-    return self;
-}
-
-/* Like mlua_check_self, but returns the bytes of the Region or Slice, and
- * raises if they are closed. */
-MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int max_count)
-{
-    mapped_slice slice = mlua_view_bytes(mlua_check_self(L, max_count));
-    if (MAPPED__UNLIKELY(mapped_region_closed(slice.region)))
-        mlua_raise_closed(L);
-    return slice;
-}
-
-/* Raises unless a Region or Slice is the only argument of a function that is no
- * method. */
-void mlua_check_place(lua_State *L);
-
-/* Like mlua_to_view, but raises if the bytes are closed. */
-mapped_slice mlua_check_view(lua_State *L, int arg);
-
-/* Like mlua_check_view, but also takes an Array, which stands for all bytes
- * from its first element to its last, whatever lies between. */
-mapped_slice mlua_check_bytes(lua_State *L, int arg);
-
-/* If there is an Array at `arg` whose elements lie apart, or an object of
- * another library that lends its memory, puts a string of its bytes in its
- * place; does nothing to any other value. May collect garbage. An error names
- * the operation. */
-void mlua_gather(lua_State *L, const char *operation, int arg);
-
-/* Returns the bytes of the string, Region, Slice or Array at `arg`, after
- * mlua_gather; raises for other types. */
-mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
-
-/* Puts a string of the bytes in the place of a Region, Slice or Array at `arg`,
- * or of an object that lends its memory; does nothing to any other value. May
- * collect garbage. An error names the operation. */
-void mlua_copy_to_string(lua_State *L, const char *operation, int arg);
-
-/* Pushes the Region behind the object at `arg`, which is one of ours. */
-void mlua_push_owner(lua_State *L, int arg);
-
-/* Makes the new object on top of the stack keep the Region of the object at
- * `arg`, whose bytes it has a part of, as user value 1. */
-void mlua_adopt(lua_State *L, int arg);
-
-/* Pushes an empty Region with room for one that is opened with that path, or
- * without one if it is NULL: open the core's region into it, then call
- * mlua_finish_region. The Region stays on top. */
-mlua_region *mlua_push_region(lua_State *L, const char *path);
-void mlua_finish_region(lua_State *L, mlua_region *self);
-
-/* Pushes a new Slice, which is a part of the Region, Slice or Array at `arg`.
- */
-void mlua_push_slice(lua_State *L, int arg, mapped_slice slice);
-/* The same of the Region at the index `owner`. */
-void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice);
-
-/* equal.c: for all types but Layout. */
-extern const luaL_Reg mlua_equal_meta[];
-extern const luaL_Reg mlua_order_meta[]; /* for Region, Slice and Array */
-
-/* bytes.c: `..`, for the same. */
-extern const luaL_Reg mlua_concat_meta[];
-
-/* value.c: pushes a string of `n` bytes at `offset` of a slice, or raises. */
-void mlua_push_bytes(lua_State *L, const char *operation, mapped_slice slice,
-                     size_t offset, size_t n);
-
-/* open.c: raises if the string at `arg` can be no path. */
-void mlua_check_path(lua_State *L, int arg);
-
-/* handle.c: returns the FILE of the file handle at `arg`; raises if it is none
- * or is closed. Any call that may run a script's code may close the handle. */
-FILE *mlua_check_file(lua_State *L, int arg);
-
-/* handle.c: the same, writes what the FILE has buffered, and returns its
- * descriptor. `operation` is what an error names. */
-mapped_status mlua_flush_file(lua_State *L, int arg, const char *operation,
-                              intptr_t *descriptor, mapped_error *error);
-
-/* handle.c: pushes and returns a closed file handle with room for one user
- * value. Returns NULL if LuaJIT's io.open failed, whose nil, message and errno
- * it pushes then. */
-luaL_Stream *mlua_push_handle(lua_State *L);
-
-/* Gives the handle a FILE, which is closed with it by fclose. Allocates
- * nothing. */
-void mlua_open_handle(luaL_Stream *handle, FILE *file);
-
-/* Closes the handle as a script would; does nothing to a closed one. */
-void mlua_close_handle(luaL_Stream *handle);
-
-/* region.c: returns the Region at `arg`, or raises. It may be closed. */
-mlua_region *mlua_check_region(lua_State *L, int arg);
-
-/* region.c: keeps the region's addresses, also when it is closed, if this
- * interrupts an access of library/ffi.lua, in a finalizer or a debug hook. (If
- * an error has ended the access, nobody notices that, and the addresses are
- * kept for nothing.) */
-void mlua_keep_accessed(mlua_region *self);
-
-/* region.c: closes the Region, and ends its export. */
-mapped_status mlua_close_region(mlua_region *self, mapped_error *error);
-
-/* open.c: raises unless the value at `arg` is missing or is a table that has no
- * other options than these. */
-void mlua_check_options(lua_State *L, int arg, const char *const names[]);
-
-/* Returns the option of the table at `arg`, or `fallback` without one; raises
- * if it is no boolean. */
-bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
-
-/* buffer.c: puts a string of the bytes in the place of an object at `arg` that
- * lends its memory; does nothing to any other value. May collect garbage. */
-void mlua_borrow(lua_State *L, int arg);
-
-/* buffer.c: lets our objects lend their memory to other C libraries. The
- * metatables are at the bottom of the stack. */
-void mlua_register_buffers(lua_State *L);
 
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
@@ -510,6 +509,13 @@ int mlua_atomic_index(lua_State *L);  /* atomic.c: also for Lock, Mutex, Ring */
 /* lock.c: does the Lock at `arg` still hold its bytes? */
 bool mlua_lock_is_held(lua_State *L, int arg);
 
+/* equal.c: for all types but Layout. */
+extern const luaL_Reg mlua_equal_meta[];
+extern const luaL_Reg mlua_order_meta[]; /* for Region, Slice and Array */
+
+/* bytes.c: `..`, for the same. */
+extern const luaL_Reg mlua_concat_meta[];
+
 /* The methods and metamethods that Region and Slice share. */
 extern const luaL_Reg mlua_view_meta[];       /* view.c */
 extern const luaL_Reg mlua_slice_methods[];   /* slice.c */
@@ -529,7 +535,7 @@ extern const luaL_Reg mlua_paging_methods[];  /* paging.c */
 extern const luaL_Reg mlua_stream_methods[];  /* stream.c */
 
 /* The methods that Region, Slice and Array share. */
-extern const luaL_Reg mlua_about_methods[]; /* view.c */
+extern const luaL_Reg mlua_common_methods[]; /* view.c */
 
 /* The methods and metamethods of one type. */
 extern const luaL_Reg mlua_region_meta[]; /* region.c */

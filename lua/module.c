@@ -3,12 +3,12 @@
 #include "sharing.h"
 
 /* What Region and Slice have. */
-#define VIEW_METHODS                                                   \
-    mlua_slice_methods, mlua_bytes_methods, mlua_typed_methods,        \
-        mlua_cast_methods, mlua_view_records, mlua_format_methods,     \
-        mlua_search_methods, mlua_parts_methods, mlua_pattern_methods, \
-        mlua_pointer_methods, mlua_about_methods, mlua_paging_methods, \
-        mlua_view_atomic, mlua_view_lock, mlua_stream_methods,         \
+#define VIEW_METHODS                                                    \
+    mlua_slice_methods, mlua_bytes_methods, mlua_typed_methods,         \
+        mlua_cast_methods, mlua_view_records, mlua_format_methods,      \
+        mlua_search_methods, mlua_parts_methods, mlua_pattern_methods,  \
+        mlua_pointer_methods, mlua_common_methods, mlua_paging_methods, \
+        mlua_view_atomic, mlua_view_lock, mlua_stream_methods,          \
         mlua_ffi_methods
 
 static const luaL_Reg *const region_methods[] = {
@@ -17,7 +17,7 @@ static const luaL_Reg *const region_methods[] = {
 static const luaL_Reg *const slice_methods[] = {VIEW_METHODS, NULL};
 
 static const luaL_Reg *const array_methods[] = {mlua_array_methods,
-                                                mlua_about_methods, NULL};
+                                                mlua_common_methods, NULL};
 
 static const luaL_Reg *const layout_methods[] = {mlua_layout_methods, NULL};
 

@@ -22,15 +22,14 @@ int mlua_mutex_new(lua_State *L)
     mlua_mutex *self;
     mapped_mutex mutex;
     mapped_error error;
-    mlua_check_place(L);
-    slice = mlua_check_open_self(L, 1);
+    slice = mlua_check_only_view(L);
     if (mapped_mutex_at(slice, &mutex, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
     self->bytes = slice;
     self->core = mutex;
     self->is_held = false;
-    mlua_adopt(L, 1);
+    mlua_set_owner(L, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_MUTEX));
     lua_setmetatable(L, -2);
     return 1;

@@ -231,7 +231,7 @@ static int push_opened(lua_State *L, source *from)
     self = mlua_push_region(
         L, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL);
     from->options.memory = mlua_region_memory(self);
-    from->options.memory_size = self->room;
+    from->options.memory_size = self->core_size;
     do
         status = open_source(L, from, &self->view.region, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
@@ -311,7 +311,7 @@ int mlua_anonymous(lua_State *L)
     options.shared = mlua_get_flag(L, 2, "shared", false);
     self = mlua_push_region(L, NULL);
     options.memory = mlua_region_memory(self);
-    options.memory_size = self->room;
+    options.memory_size = self->core_size;
     do
         status = mapped_region_anonymous(length, &options, &self->view.region,
                                          &error);

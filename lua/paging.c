@@ -23,7 +23,7 @@ static int paging_advise(lua_State *L)
     size_t length;
     const char *text;
     mlua_at_most(L, 2);
-    mlua_check_handle(L, 1);
+    mlua_check_view(L, 1);
     text = mlua_check_string(L, 2, &length);
     if (mapped_advice_parse(text, length, &advice, NULL) != MAPPED_OK) {
         lua_pushfstring(L, "unknown advice '%s', there are: %s",
@@ -31,7 +31,7 @@ static int paging_advise(lua_State *L)
         return luaL_argerror(L, 2, lua_tostring(L, -1));
     }
     do
-        status = mapped_advise(mlua_to_view(L, 1), advice, &error);
+        status = mapped_advise(mlua_check_view(L, 1), advice, &error);
     while (mlua_retry_after_gc(L, status, &error, &retried));
     return mlua_result(L, status, &error);
 }
@@ -77,7 +77,7 @@ static int paging_protect(lua_State *L)
     mapped_status status;
     bool retried = false;
     mlua_at_most(L, 2);
-    mlua_check_handle(L, 1);
+    mlua_check_view(L, 1);
     mode = mlua_check_access(L, 2);
     mlua_push_owner(L, 1);
     mlua_keep_accessed(lua_touserdata(L, -1));
@@ -128,7 +128,7 @@ static int paging_prefetch(lua_State *L)
     mapped_status status;
     bool has_progress, waits, retried = false;
     mlua_at_most(L, 3);
-    mlua_check_handle(L, 1);
+    mlua_check_view(L, 1);
     waits = mlua_opt_boolean(L, 2, true);
     has_progress = !lua_isnoneornil(L, 3);
     if (has_progress && !lua_isfunction(L, 3))
@@ -180,7 +180,7 @@ static int push_residency(lua_State *L, bool with_map)
 static int paging_residency(lua_State *L)
 {
     mlua_at_most(L, 2);
-    mlua_check_handle(L, 1);
+    mlua_check_view(L, 1);
     return push_residency(L, mlua_opt_boolean(L, 2, false));
 }
 

@@ -59,13 +59,13 @@ static void free_region(mlua_resource *resource)
 
 mlua_region *mlua_push_region(lua_State *L, const char *path)
 {
-    size_t room = mapped_region_room(path);
+    size_t core_size = mapped_region_room(path);
     mlua_region *self =
-        lua_newuserdatauv(L, sizeof *self + MLUA_REGION_EXTRA + room, 0);
+        lua_newuserdatauv(L, sizeof *self + MLUA_REGION_EXTRA + core_size, 0);
     *self =
         (mlua_region){.view.offset = MLUA_WHOLE,
                       .cache = lua_touserdata(L, lua_upvalueindex(MLUA_CACHE)),
-                      .room = room};
+                      .core_size = core_size};
     ((mlua_region **)mlua_region_memory(self))[-1] = self;
     return self;
 }

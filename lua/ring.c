@@ -61,15 +61,14 @@ int mlua_ring_new(lua_State *L)
     mlua_ring *self;
     mapped_ring ring;
     mapped_error error;
-    mlua_check_place(L);
-    slice = mlua_check_open_self(L, 1);
+    slice = mlua_check_only_view(L);
     if (mapped_ring_at(slice, &ring, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     self = lua_newuserdatauv(L, sizeof *self, 1);
     memset(self, 0, sizeof *self);
     self->bytes = slice;
     self->core = ring;
-    mlua_adopt(L, 1);
+    mlua_set_owner(L, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_RING));
     lua_setmetatable(L, -2);
     mlua_add_resource(L, &self->resource, free_ring);

@@ -98,7 +98,7 @@ static int ring_try_send(lua_State *L)
 /* Raises if the value on top of the stack, record `i` of the list, is none. */
 static void check_record(lua_State *L, size_t i)
 {
-    if (lua_type(L, -1) == LUA_TSTRING || mlua_test_view(L, -1) ||
+    if (lua_type(L, -1) == LUA_TSTRING || mlua_test_view(L, -1) != NULL ||
         mlua_test(L, -1, MLUA_ARRAY) != NULL)
         return;
     lua_pushfstring(L,
@@ -120,7 +120,7 @@ static void push_records(lua_State *L, const mlua_ring *self, outgoing *batch)
     for (i = 0; i < batch->count; i++) {
         mlua_data data;
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
-        mlua_gather(L, "send_many", lua_gettop(L));
+        mlua_make_contiguous(L, "send_many", lua_gettop(L));
         check_record(L, i + 1);
         data = mlua_check_data(L, "send_many", lua_gettop(L));
         mlua_check_record_length(L, self, data.length, i + 1);

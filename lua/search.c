@@ -7,7 +7,7 @@ void mlua_prepare_needle(lua_State *L, const char *operation)
 {
     if (lua_type(L, 2) == LUA_TNUMBER)
         lua_tolstring(L, 2, NULL); /* converts it in its place */
-    mlua_gather(L, operation, 2);
+    mlua_make_contiguous(L, operation, 2);
 }
 
 mapped_slice mlua_check_search(lua_State *L, const char *operation)

@@ -7,7 +7,7 @@ void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
     mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
     *self = slice;
-    mlua_adopt(L, arg);
+    mlua_set_owner(L, arg);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }

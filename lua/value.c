@@ -93,7 +93,7 @@ static void push_record(lua_State *L, int arg, mapped_slice slice,
     mlua_record *self = lua_newuserdatauv(L, sizeof *self, 2);
     self->bytes = bytes;
     self->fields = fields;
-    mlua_adopt(L, arg);
+    mlua_set_owner(L, arg);
     lua_getiuservalue(L, arg, 2);
     lua_setiuservalue(L, -2, 2);
     lua_pushvalue(L, lua_upvalueindex(MLUA_RECORD));

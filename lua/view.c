@@ -1,41 +1,20 @@
-/* What Region and Slice share: the checks that turn an argument into the bytes
- * that it stands for, the metamethods, and the methods about the object itself,
- * which Array has too.
+/* What Region and Slice have in common. Either of them is called a view.
  *
- * The checks by what they take: mlua_to_view a Region or Slice, perhaps closed;
- * mlua_check_view one that is open; mlua_check_bytes an Array, too;
- * mlua_check_data a string, too. */
+ * The first functions take an argument and return the bytes that it stands for.
+ * They raise for a value of another type, and for bytes that are closed:
+ *
+ * - mlua_check_view    takes a view;
+ * - mlua_check_bytes   a view or an Array;
+ * - mlua_check_data    a view, an Array, a string, or an object of another
+ *                      library that lends its memory.
+ *
+ * Methods of views call mlua_check_self or mlua_check_open_self of
+ * mapped_lua.h, which is faster. After them come the owner of a view, which is
+ * the Region that has its memory; the metamethods of views; and the methods
+ * that Array has too. */
 #include "typed.h"
 
-/* Returns the Region or Slice at `arg`, or raises. Pushes its metatable. */
-static const mapped_slice *push_view(lua_State *L, int arg)
-{
-    const mapped_slice *self = mlua_push_metatable(L, arg);
-    if (self == NULL || !mlua_is_view(L))
-        mlua_raise_type(L, arg, "mapped.Region or mapped.Slice");
-    return self;
-}
-
-const mapped_slice *mlua_check_handle(lua_State *L, int arg)
-{
-    const mapped_slice *self = push_view(L, arg);
-    lua_pop(L, 1);
-    return self;
-}
-
-void mlua_check_place(lua_State *L)
-{
-    mlua_at_most(L, 1);
-    if (!mlua_test_view(L, 1))
-        mlua_raise_type(L, 1, "a mapped.Region or mapped.Slice");
-}
-
-mapped_slice mlua_to_view(lua_State *L, int arg)
-{
-    return mlua_view_bytes(mlua_check_handle(L, arg));
-}
-
-static mapped_slice check_open_slice(lua_State *L, mapped_slice slice)
+static mapped_slice check_open(lua_State *L, mapped_slice slice)
 {
     if (mapped_region_closed(slice.region))
         mlua_raise_closed(L);
@@ -44,35 +23,31 @@ static mapped_slice check_open_slice(lua_State *L, mapped_slice slice)
 
 mapped_slice mlua_check_view(lua_State *L, int arg)
 {
-    return check_open_slice(L, mlua_to_view(L, arg));
+    const mapped_slice *view = mlua_test_view(L, arg);
+    if (view == NULL)
+        mlua_raise_type(L, arg, MLUA_VIEW_TYPES);
+    return check_open(L, mlua_view_bytes(view));
+}
+
+mapped_slice mlua_check_only_view(lua_State *L)
+{
+    mlua_at_most(L, 1);
+    if (mlua_test_view(L, 1) == NULL)
+        mlua_raise_type(L, 1, "a " MLUA_VIEW_TYPES);
+    return mlua_check_view(L, 1);
 }
 
 mapped_slice mlua_check_bytes(lua_State *L, int arg)
 {
     const mlua_array *array = mlua_test(L, arg, MLUA_ARRAY);
-    if (array == NULL)
-        return mlua_check_view(L, arg);
-    return check_open_slice(L, mlua_view_bytes(&array->bytes));
-}
-
-void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
-{
-    mlua_data data;
-    if (!mlua_test_view(L, arg) && mlua_test(L, arg, MLUA_ARRAY) == NULL) {
-        mlua_borrow(L, arg);
-        return;
-    }
-    data = mlua_check_data(L, operation, arg);
-    if (data.string != NULL)
-        return; /* its elements lay apart and were gathered into a string */
-    mlua_push_bytes(L, operation, data.slice, 0, data.length);
-    lua_replace(L, arg);
+    return array == NULL ? mlua_check_view(L, arg)
+                         : check_open(L, array->bytes);
 }
 
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
 {
     mlua_data data = {.string = NULL};
-    mlua_gather(L, operation, arg);
+    mlua_make_contiguous(L, operation, arg);
     switch (lua_type(L, arg)) {
     case LUA_TSTRING:
         data.string = lua_tolstring(L, arg, &data.length);
@@ -87,35 +62,40 @@ mlua_data mlua_check_data(lua_State *L, const char *operation, int arg)
     return data;
 }
 
-/* A Region, whose offset is MLUA_WHOLE, is its own owner; the other types keep
- * theirs as user value 1. */
+static bool is_view_or_array(lua_State *L, int arg)
+{
+    return mlua_test_view(L, arg) != NULL ||
+           mlua_test(L, arg, MLUA_ARRAY) != NULL;
+}
+
+void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
+{
+    mapped_slice slice;
+    mlua_make_contiguous(L, operation, arg);
+    if (!is_view_or_array(L, arg))
+        return;
+    slice = mlua_check_bytes(L, arg);
+    mlua_push_bytes(L, operation, slice, 0, slice.length);
+    lua_replace(L, arg);
+}
+
 void mlua_push_owner(lua_State *L, int arg)
 {
     const mapped_slice *self = lua_touserdata(L, arg);
-    if (self->offset == MLUA_WHOLE)
+    if (self->offset == MLUA_WHOLE) /* It is a Region. */
         lua_pushvalue(L, arg);
     else
         lua_getiuservalue(L, arg, 1);
 }
 
-void mlua_adopt(lua_State *L, int arg)
+void mlua_set_owner(lua_State *L, int arg)
 {
     mlua_push_owner(L, arg);
     lua_setiuservalue(L, -2, 1);
 }
 
-/* The value of a position that no byte has: nil, unless the region is closed.
- */
-static int push_absent_byte(lua_State *L, mapped_slice slice)
-{
-    if (mapped_region_closed(slice.region))
-        return mlua_raise_closed(L);
-    lua_pushnil(L);
-    return 1;
-}
-
-/* push_view leaves the metatable of argument 1 on the stack: not to pop it
- * saves a call. */
+/* view[i] reads a byte, view.name a method. The metatable of argument 1 is left
+ * on the stack: not to pop it saves a call. */
 int mlua_view_index(lua_State *L)
 {
     const mapped_slice *self;
@@ -130,10 +110,15 @@ int mlua_view_index(lua_State *L)
         return 1;
     }
     i = lua_tointegerx(L, 2, &is_integer);
-    self = push_view(L, 1);
+    self = mlua_push_metatable(L, 1);
+    if (self == NULL || !mlua_is_view(L))
+        return mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
     slice = mlua_view_bytes(self);
-    if (!is_integer || !mlua_position(i, slice.length, &offset))
-        return push_absent_byte(L, slice);
+    if (!is_integer || !mlua_position(i, slice.length, &offset)) {
+        check_open(L, slice);
+        lua_pushnil(L);
+        return 1;
+    }
     if (mapped_get_u8(slice, offset, &byte, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     lua_pushinteger(L, byte);
@@ -146,7 +131,7 @@ static int view_newindex(lua_State *L)
     mapped_error error;
     size_t offset;
     uint8_t byte;
-    /* A string is a method's name to __index, so s["1"] is no byte here. */
+    /* view["1"] would read a method, so it writes no byte. */
     if (lua_type(L, 2) == LUA_TSTRING)
         mlua_raise_type(L, 2, "number");
     offset = mlua_check_span(L, 2, MLUA_REQUIRED, 1, slice.length);
@@ -178,7 +163,7 @@ static int view_next(lua_State *L)
     return 2;
 }
 
-/* Like ipairs, without a look-up by metamethod for each byte. */
+/* pairs(view) is ipairs(view) without a call of __index for each byte. */
 static int view_pairs(lua_State *L)
 {
     mlua_check_view(L, 1);
@@ -194,70 +179,69 @@ const luaL_Reg mlua_view_meta[] = {{"__newindex", view_newindex},
                                    {"__pairs", view_pairs},
                                    {NULL, NULL}};
 
-/* Pushes an object over the bytes of that at argument 1 that can't be written.
- */
-static int push_readonly(lua_State *L)
+/* Pushes a new Slice or Array of the same bytes as those of argument 1, which
+ * it can't write. */
+static void push_readonly(lua_State *L)
 {
-    mapped_slice *made; /* or what an Array begins with */
     const mlua_array *array = mlua_test(L, 1, MLUA_ARRAY);
+    mapped_slice *bytes; /* a Slice, or what an Array begins with */
     if (array != NULL)
         mlua_push_array(L, 1, array);
     else
         mlua_push_slice(L, 1, mlua_check_view(L, 1));
-    made = lua_touserdata(L, -1);
-    *made = mapped_slice_toreadonly(*made);
-    return 1;
+    bytes = lua_touserdata(L, -1);
+    *bytes = mapped_slice_toreadonly(*bytes);
 }
 
-static int about_readonly(lua_State *L)
+static int common_readonly(lua_State *L)
 {
     mapped_slice slice;
     mlua_at_most(L, 2);
     slice = mlua_check_bytes(L, 1);
-    if (!lua_isnoneornil(L, 2)) {
-        luaL_argcheck(L, lua_isboolean(L, 2) && lua_toboolean(L, 2), 2,
-                      "true or nil expected: readonly(true) makes a read-only "
-                      "view, and no view can be made writable again");
-        return push_readonly(L);
+    if (lua_isnoneornil(L, 2)) {
+        lua_pushboolean(L, mapped_slice_readonly(slice));
+        return 1;
     }
-    lua_pushboolean(L, mapped_slice_readonly(slice));
+    luaL_argcheck(L, lua_isboolean(L, 2) && lua_toboolean(L, 2), 2,
+                  "true or nil expected: readonly(true) makes a read-only "
+                  "view, and no view can be made writable again");
+    push_readonly(L);
     return 1;
 }
 
-static int about_offset(lua_State *L)
+static int common_offset(lua_State *L)
 {
     mlua_at_most(L, 1);
     lua_pushinteger(L, (lua_Integer)mlua_check_bytes(L, 1).offset);
     return 1;
 }
 
-/* Raises unless argument 1, the only one, is an object that has an owner. */
-static void check_owned(lua_State *L)
+/* Raises unless the only argument is a view or Array; it may be closed. */
+static void check_object(lua_State *L)
 {
     mlua_at_most(L, 1);
-    if (mlua_test(L, 1, MLUA_SLICE) == NULL &&
-        mlua_test(L, 1, MLUA_REGION) == NULL &&
-        mlua_test(L, 1, MLUA_ARRAY) == NULL)
+    if (!is_view_or_array(L, 1))
         mlua_raise_type(L, 1, "mapped.Region, Slice or Array");
 }
 
-static int about_closed(lua_State *L)
+static int common_closed(lua_State *L)
 {
-    const mapped_slice *self = lua_touserdata(L, 1);
-    check_owned(L);
-    lua_pushboolean(L, mapped_region_closed(self->region));
+    const mapped_slice *bytes;
+    check_object(L);
+    bytes = lua_touserdata(L, 1);
+    lua_pushboolean(L, mapped_region_closed(bytes->region));
     return 1;
 }
 
-static int about_region(lua_State *L)
+static int common_region(lua_State *L)
 {
-    check_owned(L);
+    check_object(L);
     mlua_push_owner(L, 1);
     return 1;
 }
 
-const luaL_Reg mlua_about_methods[] = {{"readonly", about_readonly},
-                                       {"offset", about_offset},
-                                       {"closed", about_closed},
-                                       {"region", about_region},
-                                       {NULL, NULL}};
+const luaL_Reg mlua_common_methods[] = {{"readonly", common_readonly},
+                                        {"offset", common_offset},
+                                        {"closed", common_closed},
+                                        {"region", common_region},
+                                        {NULL, NULL}};
