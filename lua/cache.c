@@ -1,8 +1,11 @@
 /* The cache of compiled formats, codes and patterns.
  *
  * For each kind a table maps texts to userdata, which hold what the texts
- * compile to. A slot finds a userdata faster, by the address of its text; the
- * table keeps the text alive, so no other text can have that address.
+ * compile to. The slots are a faster way to some of them, by the address of the
+ * text: the table keeps the text alive, so no other text can have its address.
+ *
+ * mlua_push_compiled looks a text up in the table, and else compiles it and
+ * enters the result.
  *
  * Any allocation may run a finalizer that uses the cache too. So a table is
  * replaced and never emptied, and a userdata is used only until the next
@@ -10,10 +13,10 @@
 #include <string.h>
 #include "mapped_lua.h"
 
-/* The cache holds no more than that in all its entries. */
+/* The limit of the sum over all entries. */
 #define MAX_CACHE_BYTES ((size_t)256 << 10)
 
-/* How many bytes an entry takes beside its text and its userdata, about. */
+/* About how many bytes an entry takes beside its text and its userdata. */
 #define ENTRY_BYTES 128
 
 static mlua_cache *get_cache(lua_State *L)
@@ -40,7 +43,7 @@ void mlua_push_cache(lua_State *L)
     replace_tables(L, lua_gettop(L), self);
 }
 
-static void forget_all(lua_State *L)
+static void empty(lua_State *L)
 {
     replace_tables(L, lua_upvalueindex(MLUA_CACHE), get_cache(L));
 }
@@ -57,8 +60,8 @@ static bool is_plain(const mapped_fields *fields)
     return true;
 }
 
-/* Pushes a userdata that has `bytes` of storage after it. */
-static mlua_compiled *push_room(lua_State *L, size_t bytes)
+/* Pushes a userdata with `bytes` of storage after the mlua_compiled. */
+static mlua_compiled *push_userdata(lua_State *L, size_t bytes)
 {
     mlua_compiled *self;
     if (bytes > SIZE_MAX / 2)
@@ -79,7 +82,7 @@ static const mlua_compiled *push_format(lua_State *L, const char *text)
     mlua_compiled *self;
     if (mapped_fields_room(&source, &bytes, &error) != MAPPED_OK)
         mlua_raise(L, &error);
-    self = push_room(L, bytes);
+    self = push_userdata(L, bytes);
     if (mapped_fields_init(&source, self + 1, &fields, &error) != MAPPED_OK)
         mlua_raise(L, &error);
     self->fields = fields;
@@ -107,7 +110,7 @@ static const mlua_compiled *push_code(lua_State *L, int arg)
                         mlua_push_short(L, arg));
         luaL_argerror(L, arg, lua_tostring(L, -1));
     }
-    self = push_room(L, 0);
+    self = push_userdata(L, 0);
     self->element = element;
     return self;
 }
@@ -120,7 +123,7 @@ static const mlua_compiled *push_pattern(lua_State *L, int arg, unsigned flags)
     mlua_compiled *self;
     if (bytes == 0)
         luaL_error(L, "pattern too long");
-    self = push_room(L, bytes);
+    self = push_userdata(L, bytes);
     self->is_plain = mapped_pattern_is_plain(text, length);
     self->pattern = mapped_pattern_init(self + 1, text, length, flags);
     return self;
@@ -138,10 +141,12 @@ static const mlua_compiled *look_up(lua_State *L, mlua_kind kind, int arg)
 }
 
 /* Enters the userdata on top of the stack under the text at `arg`. If there is
- * no room, empties the cache instead, so that the next text finds room. Since
- * the text was looked up a finalizer may have entered another userdata for it,
- * or have set the locale; then nothing is entered. */
-static void remember(lua_State *L, mlua_kind kind, int arg)
+ * no room, empties the cache instead, so that the next text finds room.
+ *
+ * Compiling may have run a finalizer. If that has entered another userdata for
+ * the text, or has set the locale, which changes what classes as %a mean,
+ * nothing is entered. */
+static void enter(lua_State *L, mlua_kind kind, int arg)
 {
     mlua_cache *self = get_cache(L);
     size_t length = lua_rawlen(L, arg);
@@ -149,19 +154,19 @@ static void remember(lua_State *L, mlua_kind kind, int arg)
     const mlua_compiled *compiled = lua_touserdata(L, -1);
     mlua_slot *slot;
     const char *text;
+    bool is_entered;
     if (length > MLUA_MAX_TEXT_BYTES || bytes > MAX_CACHE_BYTES)
         return;
     if (self->bytes + bytes > MAX_CACHE_BYTES) {
-        forget_all(L);
+        empty(L);
         return;
     }
-    if (look_up(L, kind, arg) != NULL ||
-        (kind == MLUA_PATTERN &&
-         !mapped_pattern_classes_current(&self->classes))) {
-        lua_pop(L, 1);
+    if (kind == MLUA_PATTERN && !mapped_pattern_classes_current(&self->classes))
         return;
-    }
+    is_entered = look_up(L, kind, arg) != NULL;
     lua_pop(L, 1);
+    if (is_entered)
+        return;
     lua_getiuservalue(L, lua_upvalueindex(MLUA_CACHE), kind + 1);
     lua_pushvalue(L, arg);
     lua_pushvalue(L, -3);
@@ -169,7 +174,7 @@ static void remember(lua_State *L, mlua_kind kind, int arg)
     lua_pop(L, 1);
     self->bytes += bytes;
     text = lua_tostring(L, arg);
-    slot = &self->slots[kind][(uintptr_t)text / 32 % MLUA_SLOTS];
+    slot = &self->slots[kind][mlua_slot_index(text)];
     slot->text = text;
     slot->compiled = compiled;
 }
@@ -191,13 +196,13 @@ const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg)
     const mlua_compiled *found;
     if (kind == MLUA_PATTERN &&
         !mapped_pattern_classes_current(&get_cache(L)->classes))
-        forget_all(L);
+        empty(L);
     found = look_up(L, kind, arg);
     if (found != NULL)
         return found;
     lua_pop(L, 1);
     found = compile(L, kind, arg);
-    remember(L, kind, arg);
+    enter(L, kind, arg);
     return found;
 }
 
