@@ -29,12 +29,16 @@ size_t mlua_check_span(lua_State *L, int arg, lua_Integer fallback, size_t n,
 size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
                   size_t *offset);
 
+/* An offset from which on nothing is found. */
+#define MLUA_PAST_END SIZE_MAX
+
 /* The offset of position `init`, as string.find has it: of one before the start
- * it is 0, and of one past the end SIZE_MAX. */
+ * it is 0, and of one behind the end MLUA_PAST_END. */
 MAPPED__INLINE size_t mlua_search_offset(lua_Integer init, size_t length)
 {
     if (init > 0)
-        return (lua_Unsigned)init - 1 > length ? SIZE_MAX : (size_t)init - 1;
+        return (lua_Unsigned)init - 1 > length ? MLUA_PAST_END
+                                               : (size_t)init - 1;
     if (init == 0 || 0 - (lua_Unsigned)init > length)
         return 0;
     return length - (size_t)(0 - (lua_Unsigned)init);

@@ -1,27 +1,31 @@
 /* Lua patterns, matched in place: the methods find, match, gmatch and gsub,
- * with the results and the errors of string.*. A compiled pattern is used only
- * until Lua may collect garbage, or as long as it is on the stack. */
+ * with the results and the errors of string.*.
+ *
+ * The core compiles and matches; here arguments become a compiled pattern, a
+ * subject and a match, and captures become values. Where a pattern is expected
+ * a view is one that matches its bytes. A compiled pattern is used only until
+ * Lua may collect garbage, or as long as it is on the stack. */
 #include <string.h>
 #include "search.h"
 
-/* Returns the compiled pattern at `arg`, whose string is `text`. It is valid
- * until Lua may collect garbage; if the cache's slots don't have it, it is also
- * pushed. */
-static const mlua_compiled *get_pattern(lua_State *L, int arg, const char *text)
+/* Returns the compiled pattern at argument 2, whose string is `text`. It is
+ * valid until Lua may collect garbage; if the cache's slots don't have it, it
+ * is also pushed. */
+static const mlua_compiled *get_pattern(lua_State *L, const char *text)
 {
     const mlua_compiled *found = mlua_find_compiled(
         lua_touserdata(L, lua_upvalueindex(MLUA_CACHE)), MLUA_PATTERN, text);
     return MAPPED__LIKELY(found != NULL)
                ? found
-               : mlua_push_compiled(L, MLUA_PATTERN, arg);
+               : mlua_push_compiled(L, MLUA_PATTERN, 2);
 }
 
 #define SHORT_BYTES 256
 
 /* Pushes a short string without a call of the core, which is enough for most
  * captures. Returns false and pushes nothing if that is not possible. */
-static bool push_short(lua_State *L, mapped_slice subject, size_t start,
-                       size_t n)
+static bool try_push_short(lua_State *L, mapped_slice subject, size_t start,
+                           size_t n)
 {
     char bytes[SHORT_BYTES];
     const unsigned char *p;
@@ -40,7 +44,7 @@ static bool push_short(lua_State *L, mapped_slice subject, size_t start,
 static void push_bytes(lua_State *L, const char *operation,
                        mapped_slice subject, size_t start, size_t n)
 {
-    if (!push_short(L, subject, start, n))
+    if (!try_push_short(L, subject, start, n))
         mlua_push_bytes(L, operation, subject, start, n);
 }
 
@@ -82,15 +86,9 @@ static int push_match(lua_State *L, const char *operation, mapped_slice subject,
     return 1;
 }
 
-static int push_fail(lua_State *L)
-{
-    luaL_pushfail(L);
-    return 1;
-}
-
-/* Puts the text that stands for exactly these bytes in the place of the Region,
- * Slice or Array at `arg`: a "%" comes before each of the special characters.
- * Does nothing to any other value. */
+/* Puts a text that stands for exactly the bytes of the view or Array at `arg`
+ * in its place: a "%" comes before each of the special characters. Does nothing
+ * to any other value. */
 static void escape_view(lua_State *L, const char *operation, int arg,
                         const char *special)
 {
@@ -115,59 +113,61 @@ static void escape_view(lua_State *L, const char *operation, int arg,
 
 #define SPECIAL "^$()%.[]*+-?"
 
-/* Returns the pattern at argument 2. A view is one that matches its bytes. */
 static const char *check_pattern(lua_State *L, const char *operation)
 {
     escape_view(L, operation, 2, SPECIAL);
     return mlua_check_string(L, 2, NULL);
 }
 
-static bool find_first(lua_State *L, const char *operation, mapped_match *match,
-                       const mapped_pattern *pattern, mapped_slice slice)
+/* Goes on to the next match. Returns false if there is none. */
+static bool next_match(lua_State *L, const char *operation, mapped_match *match,
+                       const mapped_pattern *pattern, mapped_slice subject)
 {
     bool found;
     mapped_error error;
-    if (mapped_match_next(match, pattern, slice, &found, &error) != MAPPED_OK)
+    if (mapped_match_next(match, pattern, subject, &found, &error) != MAPPED_OK)
         mlua_raise_in(L, operation, &error);
     return found;
 }
 
-/* Is the pattern a text without special characters that is too long for the
- * cache? Then it is not compiled. */
-static bool is_long_and_plain(lua_State *L, int arg, const char *text)
+/* Is `text`, which is argument 2, without special characters, and too long for
+ * the cache? Then to compile it each time would take longer than to search. */
+static bool is_long_and_plain(lua_State *L, const char *text)
 {
-    size_t length = lua_rawlen(L, arg);
+    size_t length = lua_rawlen(L, 2);
     return length > MLUA_MAX_TEXT_BYTES &&
            mapped_pattern_is_plain(text, length);
 }
 
-/* A userdata, or a string without special characters, is searched for as plain
- * bytes. The arguments are converted before anything is pushed, because a
- * pushed value may get the index of an argument that was left out. */
+/* find(pattern, init, plain): a view, or a string without special characters,
+ * is searched for as plain bytes. The arguments are converted before anything
+ * is pushed, because a pushed value may get the index of an argument that was
+ * left out. */
 static int pattern_find(lua_State *L)
 {
-    const char *text;
-    lua_Integer init;
+    const char *text = NULL;
     const mlua_compiled *compiled = NULL;
     mapped_slice subject;
     mapped_match match;
+    lua_Integer init;
     size_t offset;
     mlua_at_most(L, 4);
-    text =
-        lua_type(L, 2) == LUA_TUSERDATA ? NULL : mlua_check_string(L, 2, NULL);
+    if (lua_type(L, 2) == LUA_TUSERDATA)
+        mlua_prepare_needle(L, "find");
+    else
+        text = mlua_check_string(L, 2, NULL);
     init = mlua_opt_integer(L, 3, 1);
-    if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, 2, text))
-        compiled = get_pattern(L, 2, text);
-    subject =
-        text == NULL ? mlua_check_search(L, "find") : mlua_check_view(L, 1);
+    if (text != NULL && !lua_toboolean(L, 4) && !is_long_and_plain(L, text))
+        compiled = get_pattern(L, text);
+    subject = mlua_check_view(L, 1);
     offset = mlua_search_offset(init, subject.length);
-    if (offset == SIZE_MAX)
-        return push_fail(L);
     if (compiled == NULL || compiled->is_plain)
         return mlua_find_plain(L, subject, offset);
     mapped_match_init(&match, offset);
-    if (!find_first(L, "find", &match, compiled->pattern, subject))
-        return push_fail(L);
+    if (!next_match(L, "find", &match, compiled->pattern, subject)) {
+        luaL_pushfail(L);
+        return 1;
+    }
     lua_pushinteger(L, (lua_Integer)match.start + 1);
     lua_pushinteger(L, (lua_Integer)match.end);
     return push_captures(L, "find", subject, &match) + 2;
@@ -176,25 +176,23 @@ static int pattern_find(lua_State *L)
 static int pattern_match(lua_State *L)
 {
     const char *text;
-    lua_Integer init;
     const mlua_compiled *compiled;
     mapped_slice subject;
-    size_t offset;
     mapped_match match;
+    lua_Integer init;
     mlua_at_most(L, 3);
     text = check_pattern(L, "match");
     init = mlua_opt_integer(L, 3, 1);
-    compiled = get_pattern(L, 2, text);
+    compiled = get_pattern(L, text);
     subject = mlua_check_view(L, 1);
-    offset = mlua_search_offset(init, subject.length);
-    if (offset == SIZE_MAX)
-        return push_fail(L);
-    mapped_match_init(&match, offset);
-    if (!find_first(L, "match", &match, compiled->pattern, subject))
-        return push_fail(L);
-    return push_match(L, "match", subject, &match);
+    mapped_match_init(&match, mlua_search_offset(init, subject.length));
+    if (next_match(L, "match", &match, compiled->pattern, subject))
+        return push_match(L, "match", subject, &match);
+    luaL_pushfail(L);
+    return 1;
 }
 
+/* What gmatch returns a function over. */
 typedef struct iterator {
     mapped_slice subject;
     const mapped_pattern *pattern;
@@ -202,15 +200,10 @@ typedef struct iterator {
 } iterator;
 
 /* Upvalue 1 is the iterator; the others keep alive what it refers to. */
-static int next_match(lua_State *L)
+static int gmatch_next(lua_State *L)
 {
     iterator *self = lua_touserdata(L, lua_upvalueindex(1));
-    mapped_error error;
-    bool found;
-    if (mapped_match_next(&self->match, self->pattern, self->subject, &found,
-                          &error) != MAPPED_OK)
-        return mlua_raise_in(L, "gmatch", &error);
-    if (!found)
+    if (!next_match(L, "gmatch", &self->match, self->pattern, self->subject))
         return 0;
     return push_match(L, "gmatch", self->subject, &self->match);
 }
@@ -223,7 +216,6 @@ static int pattern_gmatch(lua_State *L)
     mlua_at_most(L, 3);
     text = check_pattern(L, "gmatch");
     init = mlua_opt_integer(L, 3, 1);
-    mlua_check_view(L, 1);
     self = lua_newuserdatauv(L, sizeof *self, 0);
     self->pattern = (text[0] == '^' ? mlua_push_unanchored(L, 2)
                                     : mlua_push_compiled(L, MLUA_PATTERN, 2))
@@ -232,22 +224,24 @@ static int pattern_gmatch(lua_State *L)
     mlua_push_owner(L, 1);
     mapped_match_init(&self->match,
                       mlua_search_offset(init, self->subject.length));
-    lua_pushcclosure(L, next_match, 3);
+    lua_pushcclosure(L, gmatch_next, 3);
     return 1;
 }
 
-/* gsub: the result goes to a string or, if there is a target, there. */
+/* A call of gsub. The result goes to a string or, if there is a target, there.
+ */
 typedef struct substitution {
     lua_State *L;
     mapped_slice subject;
     mapped_match match;
     bool has_target;
     mapped_slice target;
-    size_t stored;        /* bytes of the target that have been written */
+    size_t written;       /* bytes of the target */
     luaL_Buffer result;   /* only without a target */
     int replacement_type; /* of argument 3: LUA_TSTRING and so on */
 } substitution;
 
+/* The functions add_... append to the result. */
 static void add_text(substitution *self, const char *text, size_t n)
 {
     mapped_error error;
@@ -255,12 +249,12 @@ static void add_text(substitution *self, const char *text, size_t n)
         luaL_addlstring(&self->result, text, n);
         return;
     }
-    if (mapped_write(self->target, self->stored, text, n, &error) != MAPPED_OK)
+    if (mapped_write(self->target, self->written, text, n, &error) != MAPPED_OK)
         mlua_raise_in(self->L, "gsub", &error);
-    self->stored += n;
+    self->written += n;
 }
 
-/* Adds the string or number on top of the stack, and pops it. */
+/* The string or number on top of the stack, which is popped. */
 static void add_value(substitution *self)
 {
     size_t n;
@@ -274,8 +268,8 @@ static void add_value(substitution *self)
     lua_pop(self->L, 1);
 }
 
-/* Adds the bytes [start, end) of the subject. */
-static void add_bytes(substitution *self, size_t start, size_t end)
+/* The bytes [start, end) of the subject. */
+static void add_subject(substitution *self, size_t start, size_t end)
 {
     mapped_error error;
     mapped_status status;
@@ -284,8 +278,8 @@ static void add_bytes(substitution *self, size_t start, size_t end)
         const mapped_slice part = {.region = self->subject.region,
                                    .offset = self->subject.offset + start,
                                    .length = n};
-        status = mapped_copy(self->target, self->stored, part, &error);
-        self->stored += n;
+        status = mapped_copy(self->target, self->written, part, &error);
+        self->written += n;
     } else {
         char *to = luaL_prepbuffsize(&self->result, n);
         status = mapped_read(self->subject, start, to, n, &error);
@@ -295,14 +289,7 @@ static void add_bytes(substitution *self, size_t start, size_t end)
         mlua_raise_in(self->L, "gsub", &error);
 }
 
-static void get_capture(substitution *self, size_t index,
-                        mapped_capture *capture)
-{
-    mapped_error error;
-    if (mapped_match_capture(&self->match, index, capture, &error) != MAPPED_OK)
-        mlua_raise(self->L, &error);
-}
-
+/* `offset` is that of a "%" in the replacement; below, too. */
 static void raise_escape(substitution *self, const char *message, size_t offset)
 {
     luaL_error(self->L, "%s at position %I of the replacement", message,
@@ -320,28 +307,27 @@ static void add_capture(substitution *self, size_t index, size_t offset)
         mlua_raise(self->L, &error);
     }
     if (capture.length != MAPPED_CAPTURE_POSITION) {
-        add_bytes(self, capture.start, capture.start + capture.length);
+        add_subject(self, capture.start, capture.start + capture.length);
         return;
     }
     lua_pushinteger(self->L, (lua_Integer)capture.start + 1);
     add_value(self);
 }
 
-/* Adds what "%" and `c` stand for; `offset` is that of the "%" in the
- * replacement. */
+/* What "%" and `c` stand for. */
 static void add_escaped(substitution *self, char c, size_t offset)
 {
     if (c == '%')
         add_text(self, "%", 1);
     else if (c == '0')
-        add_bytes(self, self->match.start, self->match.end);
+        add_subject(self, self->match.start, self->match.end);
     else if (c >= '1' && c <= '9')
         add_capture(self, (size_t)(c - '1'), offset);
     else
         raise_escape(self, "invalid use of '%' in replacement string", offset);
 }
 
-/* Lua's strings end with a NUL, so a byte follows every "%". */
+/* The string at argument 3. It ends with a NUL, so a byte follows every "%". */
 static void add_template(substitution *self)
 {
     size_t length;
@@ -356,19 +342,24 @@ static void add_template(substitution *self)
     add_text(self, text, (size_t)(end - text));
 }
 
-/* Pushes the value that the table or the function at argument 3 has for the
- * match. */
-static void push_replacement(substitution *self)
+/* Pushes the field of the table at argument 3 whose key is the first capture.
+ */
+static void push_field(substitution *self)
 {
     lua_State *L = self->L;
     mapped_capture first;
+    mapped_error error;
+    if (mapped_match_capture(&self->match, 0, &first, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    push_capture(L, "gsub", self->subject, &first);
+    lua_gettable(L, 3);
+}
+
+/* Pushes the result of the function at argument 3. */
+static void push_call(substitution *self)
+{
+    lua_State *L = self->L;
     int count;
-    if (self->replacement_type == LUA_TTABLE) {
-        get_capture(self, 0, &first);
-        push_capture(L, "gsub", self->subject, &first);
-        lua_gettable(L, 3);
-        return;
-    }
     lua_pushvalue(L, 3);
     count = push_match(L, "gsub", self->subject, &self->match);
     lua_call(L, count, 1);
@@ -377,16 +368,21 @@ static void push_replacement(substitution *self)
 static void add_replacement(substitution *self)
 {
     lua_State *L = self->L;
-    if (self->replacement_type != LUA_TTABLE &&
-        self->replacement_type != LUA_TFUNCTION) {
+    switch (self->replacement_type) {
+    case LUA_TTABLE:
+        push_field(self);
+        break;
+    case LUA_TFUNCTION:
+        push_call(self);
+        break;
+    default:
         add_template(self);
         return;
     }
-    push_replacement(self);
     mlua_copy_to_string(L, "gsub", lua_gettop(L));
     if (!lua_toboolean(L, -1)) {
         lua_pop(L, 1);
-        add_bytes(self, self->match.start, self->match.end);
+        add_subject(self, self->match.start, self->match.end);
     } else if (lua_isstring(L, -1)) {
         add_value(self);
     } else {
@@ -399,27 +395,21 @@ static lua_Integer substitute(substitution *self, const mapped_pattern *pattern,
                               lua_Integer max_count)
 {
     lua_Integer count = 0;
-    size_t rest = 0; /* the offset of what has not been copied yet */
-    mapped_error error;
-    bool found = true;
-    while (count < max_count) {
-        if (mapped_match_next(&self->match, pattern, self->subject, &found,
-                              &error) != MAPPED_OK)
-            mlua_raise_in(self->L, "gsub", &error);
-        if (!found)
-            break;
-        add_bytes(self, rest, self->match.start);
-        rest = self->match.end;
+    size_t done = 0; /* the end of what has been replaced or copied */
+    while (count < max_count &&
+           next_match(self->L, "gsub", &self->match, pattern, self->subject)) {
+        add_subject(self, done, self->match.start);
         add_replacement(self);
+        done = self->match.end;
         count++;
     }
-    add_bytes(self, rest, self->subject.length);
+    add_subject(self, done, self->subject.length);
     return count;
 }
 
-/* Takes the target at argument 5, if there is one. The subject must not change
- * while it is read. */
-static void take_target(lua_State *L, substitution *self)
+/* The target is argument 5, if there is one. The subject must not change while
+ * it is read. */
+static void check_target(lua_State *L, substitution *self)
 {
     const mapped_slice *a = &self->subject, *b = &self->target;
     self->has_target = !lua_isnoneornil(L, 5);
@@ -437,10 +427,10 @@ static void check_replacement(lua_State *L, substitution *self)
 {
     escape_view(L, "gsub", 3, "%");
     self->replacement_type = lua_type(L, 3);
-    if (!(self->replacement_type == LUA_TNUMBER ||
-          self->replacement_type == LUA_TSTRING ||
-          self->replacement_type == LUA_TTABLE ||
-          self->replacement_type == LUA_TFUNCTION))
+    if (self->replacement_type != LUA_TNUMBER &&
+        self->replacement_type != LUA_TSTRING &&
+        self->replacement_type != LUA_TTABLE &&
+        self->replacement_type != LUA_TFUNCTION)
         mlua_raise_type(L, 3, "string/function/table");
 }
 
@@ -452,20 +442,20 @@ static int pattern_gsub(lua_State *L)
     lua_Integer max_count, count;
     mlua_at_most(L, 5);
     self.L = L;
-    self.stored = 0;
+    self.written = 0;
     check_pattern(L, "gsub");
     max_count = mlua_opt_integer(L, 4, LUA_MAXINTEGER);
     check_replacement(L, &self);
     lua_settop(L, 5);
     compiled = mlua_push_compiled(L, MLUA_PATTERN, 2);
     self.subject = mlua_check_view(L, 1);
-    take_target(L, &self);
+    check_target(L, &self);
     mapped_match_init(&self.match, 0);
     if (!self.has_target)
         luaL_buffinit(L, &self.result);
     count = substitute(&self, compiled->pattern, max_count);
     if (self.has_target)
-        lua_pushinteger(L, (lua_Integer)self.stored);
+        lua_pushinteger(L, (lua_Integer)self.written);
     else
         luaL_pushresult(&self.result);
     lua_pushinteger(L, count);

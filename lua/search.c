@@ -1,6 +1,8 @@
 /* Searches for plain bytes, in place: the methods rfind, count, startswith and
- * endswith, and find without a pattern. A needle's bytes may be those of a
- * region; then they are exported during the search. */
+ * endswith, and find without a pattern.
+ *
+ * Argument 1 is the haystack, argument 2 the needle. The bytes of the
+ * needle may be those of a region, too; then they are exported meanwhile. */
 #include "search.h"
 
 void mlua_prepare_needle(lua_State *L, const char *operation)
@@ -8,12 +10,6 @@ void mlua_prepare_needle(lua_State *L, const char *operation)
     if (lua_type(L, 2) == LUA_TNUMBER)
         lua_tolstring(L, 2, NULL); /* converts it in its place */
     mlua_make_contiguous(L, operation, 2);
-}
-
-mapped_slice mlua_check_search(lua_State *L, const char *operation)
-{
-    mlua_prepare_needle(L, operation);
-    return mlua_check_view(L, 1);
 }
 
 void mlua_needle_open(lua_State *L, int arg, const char *operation,
@@ -29,28 +25,37 @@ void mlua_needle_open(lua_State *L, int arg, const char *operation,
             mlua_raise_in(L, operation, &error);
         bytes = needle->region_export.data;
     }
-    mapped_needle_init(&needle->needle, bytes, data.length);
+    mapped_needle_init(&needle->core, bytes, data.length);
 }
 
 mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
                                 mapped_error *error)
 {
-    mapped_error lost;
-    if (needle->region_export.slice.region == NULL ||
-        mapped_export_end(&needle->region_export, &lost) == MAPPED_OK ||
+    mapped_error export_error;
+    bool is_exported = needle->region_export.slice.region != NULL;
+    if (!is_exported ||
+        mapped_export_end(&needle->region_export, &export_error) == MAPPED_OK ||
         status != MAPPED_OK)
         return status;
-    *error = lost;
-    return lost.status;
+    *error = export_error;
+    return export_error.status;
 }
 
-typedef mapped_status search_function(mapped_slice slice, mapped_needle *needle,
-                                      size_t *result, mapped_error *error);
+/* Returns the haystack, and prepares the needle. */
+static mapped_slice check_haystack(lua_State *L, const char *operation)
+{
+    mlua_prepare_needle(L, operation);
+    return mlua_check_view(L, 1);
+}
 
-/* Searches for the needle at argument 2. Returns what `search_slice` found and
- * sets `*length` to the needle's length. */
+typedef mapped_status search_function(mapped_slice haystack,
+                                      mapped_needle *needle, size_t *result,
+                                      mapped_error *error);
+
+/* Returns the result of `search_slice`, mapped_find or another, and sets
+ * `*length` to the needle's length. */
 static size_t search(lua_State *L, const char *operation,
-                     search_function *search_slice, mapped_slice slice,
+                     search_function *search_slice, mapped_slice haystack,
                      size_t *length)
 {
     mlua_needle needle;
@@ -58,23 +63,26 @@ static size_t search(lua_State *L, const char *operation,
     size_t result;
     mapped_status status;
     mlua_needle_open(L, 2, operation, &needle);
-    status = search_slice(slice, &needle.needle, &result, &error);
+    status = search_slice(haystack, &needle.core, &result, &error);
     if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
         mlua_raise_in(L, operation, &error);
-    *length = mapped_needle_length(&needle.needle);
+    *length = mapped_needle_length(&needle.core);
     return result;
 }
 
-/* Searches from `offset` on; pushes the first and the last position of the
- * match, or fail. */
+/* Searches from `offset` on, which mlua_search_offset has returned; pushes the
+ * first and the last position of the match, or fail. */
 static int find_from(lua_State *L, const char *operation,
-                     search_function *search_slice, mapped_slice subject,
+                     search_function *search_slice, mapped_slice haystack,
                      size_t offset)
 {
-    size_t length, found;
-    subject.offset += offset;
-    subject.length -= offset;
-    found = search(L, operation, search_slice, subject, &length);
+    size_t found = MAPPED_NOT_FOUND;
+    size_t length = 0;
+    if (offset != MLUA_PAST_END) {
+        haystack.offset += offset;
+        haystack.length -= offset;
+        found = search(L, operation, search_slice, haystack, &length);
+    }
     if (found == MAPPED_NOT_FOUND) {
         luaL_pushfail(L);
         return 1;
@@ -84,60 +92,56 @@ static int find_from(lua_State *L, const char *operation,
     return 2;
 }
 
-int mlua_find_plain(lua_State *L, mapped_slice subject, size_t offset)
+int mlua_find_plain(lua_State *L, mapped_slice haystack, size_t offset)
 {
-    return find_from(L, "find", mapped_find, subject, offset);
+    return find_from(L, "find", mapped_find, haystack, offset);
 }
 
 static int search_rfind(lua_State *L)
 {
-    size_t offset;
     lua_Integer init;
-    mapped_slice subject;
+    mapped_slice haystack;
     mlua_at_most(L, 3);
     init = mlua_opt_integer(L, 3, 1);
-    subject = mlua_check_search(L, "rfind");
-    offset = mlua_search_offset(init, subject.length);
-    if (offset != SIZE_MAX)
-        return find_from(L, "rfind", mapped_rfind, subject, offset);
-    luaL_pushfail(L);
-    return 1;
+    haystack = check_haystack(L, "rfind");
+    return find_from(L, "rfind", mapped_rfind, haystack,
+                     mlua_search_offset(init, haystack.length));
 }
 
 static int search_count(lua_State *L)
 {
     size_t offset, length, count;
     lua_Integer from, to;
-    mapped_slice slice;
+    mapped_slice haystack;
     mlua_at_most(L, 4);
     from = mlua_opt_integer(L, 3, 1);
     to = mlua_opt_integer(L, 4, -1);
-    slice = mlua_check_search(L, "count");
-    slice.length = mlua_clamp(from, to, slice.length, &offset);
-    slice.offset += offset;
-    count = search(L, "count", mapped_count, slice, &length);
+    haystack = check_haystack(L, "count");
+    haystack.length = mlua_clamp(from, to, haystack.length, &offset);
+    haystack.offset += offset;
+    count = search(L, "count", mapped_count, haystack, &length);
     lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
 
-typedef mapped_status compare_function(mapped_slice slice, const void *data,
+typedef mapped_status compare_function(mapped_slice haystack, const void *data,
                                        size_t n, bool *result,
                                        mapped_error *error);
 
+/* `compare_slice` is mapped_starts_with or mapped_ends_with. */
 static int compare(lua_State *L, const char *operation,
                    compare_function *compare_slice)
 {
-    mapped_slice subject;
+    mapped_slice haystack;
     mlua_needle needle;
     mapped_error error;
     bool result = false;
     mapped_status status;
     mlua_at_most(L, 2);
-    subject = mlua_check_search(L, operation);
+    haystack = check_haystack(L, operation);
     mlua_needle_open(L, 2, operation, &needle);
-    status =
-        compare_slice(subject, mapped_needle_bytes(&needle.needle),
-                      mapped_needle_length(&needle.needle), &result, &error);
+    status = compare_slice(haystack, mapped_needle_bytes(&needle.core),
+                           mapped_needle_length(&needle.core), &result, &error);
     if (mlua_needle_close(&needle, status, &error) != MAPPED_OK)
         return mlua_raise_in(L, operation, &error);
     lua_pushboolean(L, result);

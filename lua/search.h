@@ -6,21 +6,20 @@
 #include "mapped_lua.h"
 
 /* Makes argument 2 what mlua_needle_open takes: a number becomes a string, as
- * for string.*, and elements that lie apart are gathered. May collect garbage.
- */
+ * for string.*, and so does what mlua_make_contiguous makes one. May collect
+ * garbage. */
 void mlua_prepare_needle(lua_State *L, const char *operation);
 
-/* Calls mlua_prepare_needle, and then mlua_check_view of argument 1. */
-mapped_slice mlua_check_search(lua_State *L, const char *operation);
-
-/* The bytes that are searched for: those of a string, or those of a Region,
- * Slice or Array, which are exported meanwhile. Between open and close nothing
- * may raise, because the export would stay. */
+/* The needle of a search: the bytes of a string, or those of a view or Array,
+ * which are exported meanwhile. */
 typedef struct mlua_needle {
-    mapped_needle needle;
-    mapped_export region_export; /* without a region if it is a string */
+    mapped_needle core;
+    mapped_export region_export; /* its slice has no region if it is a string */
 } mlua_needle;
 
+/* Begins the export of the bytes at `arg`, if they are exported; raises if they
+ * are not bytes. Nothing may raise before mlua_needle_close, because the export
+ * would stay. */
 void mlua_needle_open(lua_State *L, int arg, const char *operation,
                       mlua_needle *needle);
 
@@ -29,10 +28,10 @@ void mlua_needle_open(lua_State *L, int arg, const char *operation,
 mapped_status mlua_needle_close(mlua_needle *needle, mapped_status status,
                                 mapped_error *error);
 
-/* The method find without a pattern: searches the subject from `offset` on for
- * the needle at argument 2. Pushes the result and returns how many values that
- * is. */
-int mlua_find_plain(lua_State *L, mapped_slice subject, size_t offset);
+/* The method find without a pattern: searches from `offset` on, which
+ * mlua_search_offset has returned, for the needle at argument 2. Pushes the
+ * result and returns how many values that is. */
+int mlua_find_plain(lua_State *L, mapped_slice haystack, size_t offset);
 
 /* Windows: an iterator over the windows of a file. */
 typedef struct mlua_windows {

@@ -207,8 +207,8 @@ static size_t search_file(lua_State *L, const char *operation,
     size_t length;
     do {
         mlua_needle_open(L, 2, operation, &needle);
-        length = mapped_needle_length(&needle.needle);
-        status = search(&self->core, &needle.needle, from, result, &error);
+        length = mapped_needle_length(&needle.core);
+        status = search(&self->core, &needle.core, from, result, &error);
         status = mlua_needle_close(&needle, status, &error);
     } while (mlua_retry_after_gc(L, status, &error, &retried));
     if (status != MAPPED_OK)
