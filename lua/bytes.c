@@ -1,6 +1,8 @@
-/* The methods that read, write, compare, fill and move many bytes. Gathering an
- * argument or making a buffer may collect garbage and close the region, so the
- * slice is taken after that. */
+/* The methods that read, write, compare, fill and move many bytes, and `..`.
+ *
+ * mlua_check_data and making a buffer may collect garbage, and a finalizer may
+ * close or resize the region. So a method that calls either checks argument 1
+ * first, for the error, and takes the slice afterwards. */
 #include <limits.h>
 #include <string.h>
 #include "typed.h"
@@ -32,7 +34,6 @@ static int bytes_tostring(lua_State *L)
     size_t offset;
     size_t n = mlua_opt_range(L, 2, mlua_check_open_self(L, 3).length, &offset);
     char *copy = luaL_buffinitsize(L, &buffer, n);
-    /* Making the buffer may have collected garbage. */
     if (mapped_read(mlua_check_view(L, 1), offset, copy, n, &error) !=
         MAPPED_OK)
         return mlua_raise_in(L, "tostring", &error);
@@ -108,28 +109,33 @@ static int bytes_move(lua_State *L)
     return 0;
 }
 
+mapped_status mlua_compare_data(mapped_slice slice, const mlua_data *data,
+                                int *order, mapped_error *error)
+{
+    if (data->string == NULL)
+        return mapped_compare(slice, data->slice, order, error);
+    return mapped_compare_bytes(slice, data->string, data->length, order,
+                                error);
+}
+
 static int bytes_equals(lua_State *L)
 {
-    mapped_slice slice = mlua_check_open_self(L, 2);
-    mlua_data data = mlua_check_data(L, "equals", 2);
-    mapped_status status = MAPPED_OK;
+    mlua_data data;
+    mapped_slice slice;
     mapped_error error;
-    int order = 1;
-    /* mlua_check_data may have collected garbage. */
+    int order = 1; /* of different lengths: not equal */
+    mlua_check_open_self(L, 2);
+    data = mlua_check_data(L, "equals", 2);
     slice = mlua_check_view(L, 1);
-    if (slice.length == data.length && data.string != NULL)
-        status = mapped_compare_bytes(slice, data.string, data.length, &order,
-                                      &error);
-    else if (slice.length == data.length)
-        status = mapped_compare(slice, data.slice, &order, &error);
-    if (status != MAPPED_OK)
+    if (slice.length == data.length &&
+        mlua_compare_data(slice, &data, &order, &error) != MAPPED_OK)
         return mlua_raise_in(L, "equals", &error);
     lua_pushboolean(L, order == 0);
     return 1;
 }
 
-/* Returns the length of the bytes of the operand at `arg`. Like for strings, a
- * number stands for its text. May collect garbage. */
+/* Returns the length of an operand of `..`. As between strings, a number stands
+ * for its text. */
 static size_t check_operand(lua_State *L, int arg)
 {
     if (lua_type(L, arg) == LUA_TNUMBER)
@@ -137,7 +143,8 @@ static size_t check_operand(lua_State *L, int arg)
     return mlua_check_data(L, "concat", arg).length;
 }
 
-/* Copies the n bytes of the operand, which mlua_check_data has seen before. */
+/* Copies the operand, which check_operand has found to have n bytes. If they
+ * have become fewer since, the read fails. */
 static void copy_operand(lua_State *L, int arg, char *to, size_t n)
 {
     mlua_data data = mlua_check_data(L, "concat", arg);
@@ -148,7 +155,6 @@ static void copy_operand(lua_State *L, int arg, char *to, size_t n)
         mlua_raise_in(L, "concat", &error);
 }
 
-/* The metamethod __concat: the result is a string. */
 static int concat(lua_State *L)
 {
     luaL_Buffer buffer;

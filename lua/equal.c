@@ -8,50 +8,49 @@
 #include <string.h>
 #include "typed.h"
 
-/* The object at `arg`, if it is one of ours, as the core's array, with a copy
- * of its numbers. */
+/* Sets `*core` to the object at `arg` as an array of the core, whose shape and
+ * strides are in `*copy`. Returns false if the object is not one of ours. */
 static bool get_array(lua_State *L, int arg, mlua_array *copy,
                       mapped_array *core)
 {
     const mlua_array *array = mlua_test_array(L, arg);
     const mlua_record *record = mlua_test(L, arg, MLUA_RECORD);
-    const mapped_slice *view = mlua_test_view(L, arg);
     if (array != NULL) {
         *copy = *array;
     } else if (record != NULL) {
         copy->bytes = record->bytes;
         copy->item = mapped_item_of_record(record->fields);
-    } else if (view != NULL) {
+    } else {
+        const mapped_slice *view = mlua_test_view(L, arg);
+        if (view == NULL)
+            return false;
         copy->bytes = mlua_view_bytes(view);
         copy->item =
             mapped_item_of(mapped_element_find(MAPPED_KIND_UNSIGNED, 1, false));
         copy->count = (ptrdiff_t)copy->bytes.length;
         copy->stride = 1;
-    } else {
-        return false;
     }
     *core = mlua_core_array(copy);
     if (record != NULL)
-        core->dimensions = 0;
+        core->dimensions = 0; /* a single item */
     return true;
 }
 
-/* Lua calls the metamethod of either operand, so the other may be anything. */
+/* Lua calls this if one operand is of ours; the other may be anything. */
 static int equal(lua_State *L)
 {
     mlua_array copies[2];
     mapped_array a, b;
-    bool equal = false;
-    equal = get_array(L, 1, &copies[0], &a) &&
-            get_array(L, 2, &copies[1], &b) &&
-            mapped_array_equal(&a, &b, &equal, NULL) == MAPPED_OK && equal;
-    lua_pushboolean(L, equal);
+    bool same;
+    same = get_array(L, 1, &copies[0], &a) && get_array(L, 2, &copies[1], &b) &&
+           mapped_array_equal(&a, &b, &same, NULL) == MAPPED_OK && same;
+    lua_pushboolean(L, same);
     return 1;
 }
 
 const luaL_Reg mlua_equal_meta[] = {{"__eq", equal}, {NULL, NULL}};
 
-/* Has the result of mapped_compare. */
+/* The same as mapped_compare, for strings. */
 static int order_strings(const mlua_data *a, const mlua_data *b)
 {
     size_t common = a->length < b->length ? a->length : b->length;
@@ -60,31 +59,27 @@ static int order_strings(const mlua_data *a, const mlua_data *b)
                        : (a->length > b->length) - (a->length < b->length);
 }
 
-/* Returns a negative number, 0 or a positive one. mlua_check_data makes strings
- * of elements that lie apart. */
+/* Compares arguments 1 and 2; returns a negative number, 0 or a positive one.
+ */
 static int order(lua_State *L)
 {
     mlua_data a = mlua_check_data(L, "compare", 1);
     mlua_data b = mlua_check_data(L, "compare", 2);
     mapped_error error;
-    mapped_status status;
     int result = 0;
-    /* Gathering argument 2 may have run a finalizer that closed or resized. */
-    if (a.string == NULL)
-        a = mlua_check_data(L, "compare", 1);
     if (a.string != NULL && b.string != NULL)
         return order_strings(&a, &b);
-    if (a.string != NULL)
-        status =
-            mapped_compare_bytes(b.slice, a.string, a.length, &result, &error);
-    else if (b.string != NULL)
-        status =
-            mapped_compare_bytes(a.slice, b.string, b.length, &result, &error);
-    else
-        status = mapped_compare(a.slice, b.slice, &result, &error);
-    if (status != MAPPED_OK)
-        return mlua_raise(L, &error);
-    return a.string != NULL ? -result : result;
+    if (a.string != NULL) {
+        if (mlua_compare_data(b.slice, &a, &result, &error) != MAPPED_OK)
+            mlua_raise(L, &error);
+        return -result;
+    }
+    /* The check of argument 2 may have run a finalizer that closed or resized
+     * argument 1. */
+    a = mlua_check_data(L, "compare", 1);
+    if (mlua_compare_data(a.slice, &b, &result, &error) != MAPPED_OK)
+        mlua_raise(L, &error);
+    return result;
 }
 
 static int less(lua_State *L)

@@ -311,6 +311,10 @@ void mlua_copy_foreign(lua_State *L, int arg);
 /* view.c: the same for all of them, and for every view and Array. */
 void mlua_copy_to_string(lua_State *L, const char *operation, int arg);
 
+/* bytes.c: compares the slice with other bytes, as mapped_compare does. */
+mapped_status mlua_compare_data(mapped_slice slice, const mlua_data *data,
+                                int *order, mapped_error *error);
+
 /* The boolean at `arg`, or `fallback` if there is none. */
 bool mlua_opt_boolean(lua_State *L, int arg, bool fallback);
 

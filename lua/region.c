@@ -1,16 +1,19 @@
 /* The type Region, and the method topointer.
  *
- * topointer returns a raw address to code that never says when it is done: that
- * is the convention of lrexlib. So there is one export for all addresses, which
- * lasts as long as the Region: that long an address stays valid, also if the
- * region grows. The end of the export says whether a page was lost meanwhile.
+ * topointer hands out addresses, as lrexlib takes them, and nobody tells when
+ * one is no longer used. So all of them count as one export, which lasts as
+ * long as the Region; its end tells whether a page was lost meanwhile.
  *
- * close ends the export early. It takes a second reference to the core's region
- * before, so that the core keeps the addresses, with zero pages in them, until
- * the Region is collected.
+ * A Region ends in one of these ways:
  *
- * The end of a block leaves the exported memory as it is, and closes the region
- * to every new access. */
+ * - close ends the export early. Before, it takes a second reference to the
+ * core region, so that the core keeps the addresses, with zero pages in them,
+ * until the Region is collected.
+ *
+ * - The end of a block, __close, closes the region to every new access, and
+ *   leaves the exported memory as it is.
+ *
+ * - The finalizer ends the export and frees the core region. */
 #include "mapped_lua.h"
 
 mlua_region *mlua_check_region(lua_State *L, int arg)
@@ -21,10 +24,9 @@ mlua_region *mlua_check_region(lua_State *L, int arg)
     return self;
 }
 
-/* From now on the core keeps the region's addresses until the Region is
- * collected: when it is closed, zero pages take their place, and it can't move.
- * Nor does the core write-protect its pages.
- */
+/* Takes the second reference. As long as there is one, the core region can't
+ * move, its pages are not write-protected, and close puts zero pages in their
+ * place. */
 static void keep_addresses(mlua_region *self)
 {
     if (!self->has_second_reference)
@@ -70,8 +72,8 @@ mlua_region *mlua_push_region(lua_State *L, const char *path)
     return self;
 }
 
-/* Calls mlua_charge for a Region whose pages are the process's own; does
- * nothing for others. */
+/* Tells the collector how much memory the region takes now, if its pages are
+ * the process's own. */
 static void charge_region(lua_State *L, mlua_region *self)
 {
     if (self->has_private_pages)
@@ -88,7 +90,7 @@ void mlua_finish_region(lua_State *L, mlua_region *self)
     charge_region(L, self);
 }
 
-/* Ends the export, if there is one; MAPPED_FAULT if a page of it was lost. */
+/* Ends the export, if there is one. MAPPED_FAULT if a page of it was lost. */
 static mapped_status end_export(mlua_region *self, mapped_error *error)
 {
     if (!self->has_export)
@@ -123,9 +125,9 @@ static int region_close(lua_State *L)
     return mlua_result_or_fault(L, status, &error);
 }
 
-/* The metamethod __close. Nobody gets its results, so a lost page raises; but
- * an error that ended the block, which is argument 2, must not be replaced. */
-static int region_close_metamethod(lua_State *L)
+/* Nobody gets the results of __close, so a lost page raises; but an error that
+ * ended the block, which is argument 2, must not be replaced. */
+static int region_end_block(lua_State *L)
 {
     mlua_region *self = mlua_check_region(L, 1);
     mapped_error error;
@@ -173,9 +175,9 @@ static void widen(mapped_slice *range, mapped_slice slice)
         (range_end > slice_end ? range_end : slice_end) - range->offset;
 }
 
-/* Sets `*address` to where `slice` is. The first export is kept and widened,
- * and stands for all later ones. But each address comes from an export of its
- * own, because the mapping may have moved since the first. */
+/* Sets `*address` to where `slice` is. Each address comes from an export of its
+ * own, because the mapping may have moved since the first one. But only the
+ * first export is kept, and widened to hold the later ones. */
 static mapped_status export_slice(mlua_region *self, mapped_slice slice,
                                   void **address, mapped_error *error)
 {
@@ -231,8 +233,8 @@ static int region_resize(lua_State *L)
     return mlua_result(L, status, &error);
 }
 
-/* The data may be bytes of the same region, which moves when it grows. So a
- * slice is appended as a slice and not by its address. */
+/* The data may be bytes of the same region, which moves when it grows. So they
+ * are passed as a slice and not by their address. */
 static mapped_status append(mapped_region *region, const mlua_data *data,
                             mapped_error *error)
 {
@@ -250,7 +252,7 @@ static int region_append(lua_State *L)
     bool retried = false;
     mlua_at_most(L, 2);
     check_open_region(L, 1);
-    do {
+    do { /* mlua_check_data may run a finalizer that closes the region. */
         data = mlua_check_data(L, "append", 2);
         self = check_open_region(L, 1);
         status = append(self->view.region, &data, &error);
@@ -260,8 +262,9 @@ static int region_append(lua_State *L)
     return mlua_result(L, status, &error);
 }
 
-/* Returns the core's region for a method without arguments. */
-static mapped_region *check_only_self(lua_State *L)
+/* Returns the core region of argument 1, the only one of a method; raises if it
+ * is closed. */
+static mapped_region *check_core(lua_State *L)
 {
     mlua_at_most(L, 1);
     return check_open_region(L, 1)->view.region;
@@ -289,7 +292,7 @@ static int region_refresh(lua_State *L)
 static int region_size(lua_State *L)
 {
     uint64_t size;
-    mapped_region *region = check_only_self(L);
+    mapped_region *region = check_core(L);
     mapped_error error;
     mapped_status status;
     bool retried = false;
@@ -304,20 +307,19 @@ static int region_size(lua_State *L)
 
 static int region_file_offset(lua_State *L)
 {
-    lua_pushinteger(L,
-                    (lua_Integer)mapped_region_file_offset(check_only_self(L)));
+    lua_pushinteger(L, (lua_Integer)mapped_region_file_offset(check_core(L)));
     return 1;
 }
 
 static int region_mode(lua_State *L)
 {
-    lua_pushstring(L, mapped_mode_text(mapped_region_mode(check_only_self(L))));
+    lua_pushstring(L, mapped_mode_text(mapped_region_mode(check_core(L))));
     return 1;
 }
 
 static int region_name(lua_State *L)
 {
-    lua_pushstring(L, mapped_region_name(check_only_self(L)));
+    lua_pushstring(L, mapped_region_name(check_core(L)));
     return 1;
 }
 
@@ -325,7 +327,7 @@ static int region_fileno(lua_State *L)
 {
     intptr_t descriptor;
     mapped_error error;
-    if (mapped_region_descriptor(check_only_self(L), &descriptor, &error) !=
+    if (mapped_region_descriptor(check_core(L), &descriptor, &error) !=
         MAPPED_OK)
         return mlua_fail(L, &error);
     lua_pushinteger(L, descriptor);
@@ -383,6 +385,6 @@ const luaL_Reg mlua_region_methods[] = {{"close", region_close},
                                         {NULL, NULL}};
 
 const luaL_Reg mlua_region_meta[] = {{"__gc", region_gc},
-                                     {"__close", region_close_metamethod},
+                                     {"__close", region_end_block},
                                      {"__tostring", region_tostring},
                                      {NULL, NULL}};
