@@ -318,16 +318,30 @@ mapped_status mlua_compare_data(mapped_slice slice, const mlua_data *data,
 /* The boolean at `arg`, or `fallback` if there is none. */
 bool mlua_opt_boolean(lua_State *L, int arg, bool fallback);
 
-/* open.c: raises unless the value at `arg` is missing or is a table that has no
- * other options than these. */
+/* options.c: raises unless the value at `arg` is missing or is a table that has
+ * no other options than these. */
 void mlua_check_options(lua_State *L, int arg, const char *const names[]);
 
-/* Returns the option of the table at `arg`, or `fallback` without one; raises
- * if it is no boolean. */
+/* Returns the option of the table at `arg`, or `fallback` if it is missing;
+ * raises if it is not a boolean, or not an integer of 0 or more. */
 bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback);
+uint64_t mlua_get_number(lua_State *L, int arg, const char *name,
+                         uint64_t fallback);
 
-/* open.c: raises if the string at `arg` can be no path. */
-void mlua_check_path(lua_State *L, int arg);
+/* Pushes the option. Returns false and pushes nothing if it is missing. */
+bool mlua_push_option(lua_State *L, int arg, const char *name);
+
+/* Returns the option on top of the stack, as mlua_get_number does, and pops it.
+ */
+uint64_t mlua_pop_number(lua_State *L, int arg, const char *name);
+
+/* Raises an error about the option on top of the stack. */
+void mlua_raise_option(lua_State *L, int arg, const char *name,
+                       const char *expected);
+
+/* open.c: returns the path at `arg`; raises if it isn't a string, or has a zero
+ * byte. */
+const char *mlua_check_path(lua_State *L, int arg);
 
 /* handle.c: returns the FILE of the file handle at `arg`; raises if it is none
  * or is closed. Any call that may run a script's code may close the handle. */

@@ -1,129 +1,43 @@
-/* The functions open, shared and anonymous. Reading the arguments may run a
- * script's code, so they are read before anything is opened. The Region's
- * memory is allocated before too, so that no error can lose what was opened. A
- * file handle is read last of all, because a finalizer may close it before. */
+/* The functions open, shared, anonymous and unlink.
+ *
+ * Each reads all arguments, which may run a script's code; then makes the
+ * Region, so that no error can lose what is opened; then opens the core region.
+ * A file handle is checked again when it is opened, because a finalizer may
+ * have closed it. */
 #include <limits.h>
 #include <string.h>
 #include "sharing.h"
 
-/* A key of a script's table may have zero bytes, which strcmp can't see. */
-static bool is_one_of(lua_State *L, int at, const char *const names[])
-{
-    size_t length, i;
-    const char *name = lua_tolstring(L, at, &length);
-    for (i = 0; names[i] != NULL; i++)
-        if (strcmp(name, names[i]) == 0 && strlen(name) == length)
-            return true;
-    return false;
-}
-
-void mlua_check_options(lua_State *L, int arg, const char *const names[])
-{
-    const char *option;
-    if (lua_isnoneornil(L, arg))
-        return;
-    if (!lua_istable(L, arg))
-        mlua_raise_type(L, arg, "table");
-    for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1)) {
-        if (lua_type(L, -2) == LUA_TSTRING && is_one_of(L, -2, names))
-            continue;
-        option = mlua_push_short(L, -2);
-        lua_pushfstring(L, "unknown option '%s', there are: %s", option,
-                        mlua_push_list(L, names));
-        luaL_argerror(L, arg, lua_tostring(L, -1));
-    }
-}
-
-/* Pushes the option. Returns false and pushes nothing if it is missing. */
-static bool push_option(lua_State *L, int arg, const char *name)
-{
-    if (lua_isnoneornil(L, arg))
-        return false;
-    if (lua_getfield(L, arg, name) != LUA_TNIL)
-        return true;
-    lua_pop(L, 1);
-    return false;
-}
-
-static void raise_option(lua_State *L, int arg, const char *name,
-                         const char *wanted)
-{
-    lua_pushfstring(L, "option '%s': %s expected, got %s", name, wanted,
-                    mlua_push_short(L, -1));
-    luaL_argerror(L, arg, lua_tostring(L, -1));
-}
-
-bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback)
-{
-    bool value;
-    if (!push_option(L, arg, name))
-        return fallback;
-    if (!lua_isboolean(L, -1))
-        raise_option(L, arg, name, "boolean");
-    value = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-static uint64_t get_number(lua_State *L, int arg, const char *name,
-                           uint64_t fallback)
-{
-    lua_Integer value;
-    int is_integer;
-    if (!push_option(L, arg, name))
-        return fallback;
-    value = lua_tointegerx(L, -1, &is_integer);
-    if (!is_integer || value < 0)
-        raise_option(L, arg, name, "non-negative integer");
-    lua_pop(L, 1);
-    return (uint64_t)value;
-}
-
-uint64_t mlua_get_deadline(lua_State *L, int arg, const char *name)
-{
-    uint64_t deadline = MAPPED_NEVER;
-    lua_Number seconds;
-    int is_number;
-    if (!push_option(L, arg, name))
-        return deadline;
-    seconds = lua_tonumberx(L, -1, &is_number);
-    if (!is_number ||
-        mapped_deadline_seconds(seconds, &deadline, NULL) != MAPPED_OK)
-        raise_option(L, arg, name, "0 or more seconds");
-    lua_pop(L, 1);
-    return deadline;
-}
+/* The value of an option that is a number, if it is missing. */
+#define MISSING UINT64_MAX
 
 /* true asks for huge pages where possible, a number for pages of exactly that
  * many bytes. */
 static uint64_t get_huge(lua_State *L, int arg)
 {
-    bool is_boolean;
-    if (!push_option(L, arg, "huge"))
+    bool is_wanted;
+    if (!mlua_push_option(L, arg, "huge"))
         return MAPPED_HUGE_NONE;
-    is_boolean = lua_isboolean(L, -1);
+    if (!lua_isboolean(L, -1))
+        return mlua_pop_number(L, arg, "huge");
+    is_wanted = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    if (is_boolean)
-        return mlua_get_flag(L, arg, "huge", false) ? MAPPED_HUGE_ADVISE
-                                                    : MAPPED_HUGE_NONE;
-    return get_number(L, arg, "huge", MAPPED_HUGE_NONE);
+    return is_wanted ? MAPPED_HUGE_ADVISE : MAPPED_HUGE_NONE;
 }
 
 static uint32_t get_permissions(lua_State *L, int arg)
 {
-    uint64_t given;
-    if (push_option(L, arg, "permissions")) {
-        if (lua_type(L, -1) != LUA_TNUMBER) /* "600" would be read as decimal */
-            raise_option(L, arg, "permissions",
-                         "a number, as tonumber(\"600\", 8),");
-        lua_pop(L, 1);
-    }
-    given = get_number(L, arg, "permissions", UINT64_MAX);
-    if (given == UINT64_MAX)
-        return 0;
-    luaL_argcheck(L, given <= 07777, arg,
+    uint64_t permissions;
+    if (!mlua_push_option(L, arg, "permissions"))
+        return 0; /* the default */
+    /* "600" would be read as decimal. */
+    if (lua_type(L, -1) != LUA_TNUMBER)
+        mlua_raise_option(L, arg, "permissions",
+                          "a number, as tonumber(\"600\", 8),");
+    permissions = mlua_pop_number(L, arg, "permissions");
+    luaL_argcheck(L, permissions <= 07777, arg,
                   "permissions are at most 4095, octal 7777");
-    return given == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)given;
+    return permissions == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)permissions;
 }
 
 static mapped_open_options check_open_options(lua_State *L, int arg,
@@ -132,11 +46,11 @@ static mapped_open_options check_open_options(lua_State *L, int arg,
     mapped_open_options options = MAPPED_OPEN_OPTIONS_INIT;
     uint64_t length;
     mlua_check_options(L, arg, names);
-    options.offset = get_number(L, arg, "offset", options.offset);
-    length = get_number(L, arg, "length", UINT64_MAX);
-    if (length != UINT64_MAX)
+    options.offset = mlua_get_number(L, arg, "offset", options.offset);
+    length = mlua_get_number(L, arg, "length", MISSING);
+    if (length != MISSING)
         options.length = mapped_length_exactly(length);
-    options.reserve = get_number(L, arg, "reserve", options.reserve);
+    options.reserve = mlua_get_number(L, arg, "reserve", options.reserve);
     options.huge = get_huge(L, arg);
     if (mlua_get_flag(L, arg, "sparse", false))
         options.flags |= MAPPED_OPEN_SPARSE;
@@ -148,30 +62,13 @@ static mapped_open_options check_open_options(lua_State *L, int arg,
     return options;
 }
 
-/* What to open: a descriptor or, if that is negative, the path or file handle
- * at argument 1. */
-typedef struct source {
-    mapped_mode mode;
-    mapped_open_options options;
-    int descriptor;
-} source;
-
-static int check_descriptor(lua_State *L, int arg, int options)
+const char *mlua_check_path(lua_State *L, int arg)
 {
-    uint64_t descriptor = get_number(L, options, "fd", UINT64_MAX);
-    if (descriptor == UINT64_MAX)
-        return -1;
-    if (!lua_isnoneornil(L, arg))
-        luaL_argerror(L, arg, "nil expected, because option 'fd' is given");
-    if (descriptor > INT_MAX)
-        luaL_argerror(L, options, "option 'fd' is no descriptor");
-    return (int)descriptor;
-}
-
-void mlua_check_path(lua_State *L, int arg)
-{
-    if (strlen(lua_tostring(L, arg)) != lua_rawlen(L, arg))
+    size_t length;
+    const char *path = mlua_check_string(L, arg, &length);
+    if (strlen(path) != length)
         luaL_argerror(L, arg, "path contains a zero byte");
+    return path;
 }
 
 static const char *push_modes(lua_State *L)
@@ -201,6 +98,13 @@ static mapped_mode check_mode(lua_State *L, int arg, mapped_mode fallback)
     return mode;
 }
 
+/* What to open, and how. */
+typedef struct source {
+    int descriptor; /* if negative: the path or file handle at argument 1 */
+    mapped_mode mode;
+    mapped_open_options options;
+} source;
+
 /* Lua runs no code between the check of a file handle and the use of its
  * descriptor. */
 static mapped_status open_source(lua_State *L, const source *from,
@@ -221,8 +125,8 @@ static mapped_status open_source(lua_State *L, const source *from,
                                          &from->options, region, error);
 }
 
-/* Opens what is at argument 1, whose name that is if it is a string. */
-static int push_opened(lua_State *L, source *from)
+/* Pushes a Region of the source, or what mlua_fail pushes. */
+static int push_source(lua_State *L, source *from)
 {
     mapped_error error;
     mapped_status status;
@@ -242,6 +146,23 @@ static int push_opened(lua_State *L, source *from)
     return 1;
 }
 
+/* Returns the option fd of argument 3, which takes the place of argument 1; -1
+ * if it is missing. */
+static int get_descriptor(lua_State *L)
+{
+    uint64_t descriptor = mlua_get_number(L, 3, "fd", MISSING);
+    if (descriptor == MISSING) {
+        if (lua_isnoneornil(L, 1))
+            mlua_check_file(L, 1); /* raises the error */
+        return -1;
+    }
+    if (!lua_isnoneornil(L, 1))
+        luaL_argerror(L, 1, "nil expected, because option 'fd' is given");
+    if (descriptor > INT_MAX)
+        luaL_argerror(L, 3, "option 'fd' is no descriptor");
+    return (int)descriptor;
+}
+
 int mlua_open(lua_State *L)
 {
     static const char *const names[] = {
@@ -249,17 +170,15 @@ int mlua_open(lua_State *L)
         "device", "huge",   "fd",      "permissions", NULL};
     source from;
     mlua_at_most(L, 3);
-    if (lua_istable(L, 1)) /* perhaps mapped itself, of mapped:open(path) */
+    if (lua_type(L, 1) == LUA_TSTRING)
+        mlua_check_path(L, 1);
+    else if (!lua_isnoneornil(L, 1))
         mlua_check_file(L, 1);
     from.mode = check_mode(L, 2, MAPPED_MODE_READ);
     from.options = check_open_options(L, 3, names);
-    from.descriptor = check_descriptor(L, 1, 3);
-    if (lua_type(L, 1) == LUA_TSTRING)
-        mlua_check_path(L, 1);
-    else if (from.descriptor < 0)
-        mlua_check_file(L, 1);
+    from.descriptor = get_descriptor(L);
     lua_settop(L, 3);
-    return push_opened(L, &from);
+    return push_source(L, &from);
 }
 
 int mlua_shared(lua_State *L)
@@ -267,9 +186,7 @@ int mlua_shared(lua_State *L)
     static const char *const names[] = {
         "offset", "reserve", "sparse", "populate", "huge", "permissions", NULL};
     source from;
-    size_t length;
     mlua_at_most(L, 4);
-    mlua_check_string(L, 1, &length);
     mlua_check_path(L, 1);
     from.mode = check_mode(L, 3, MAPPED_MODE_READ_WRITE);
     from.options = check_open_options(L, 4, names);
@@ -278,20 +195,15 @@ int mlua_shared(lua_State *L)
     from.options.flags |= MAPPED_OPEN_SHARED;
     from.descriptor = -1;
     lua_settop(L, 4);
-    return push_opened(L, &from);
+    return push_source(L, &from);
 }
 
 int mlua_unlink(lua_State *L)
 {
     mapped_error error;
-    size_t length;
     mlua_at_most(L, 1);
-    mlua_check_string(L, 1, &length);
-    mlua_check_path(L, 1);
-    if (mapped_shared_unlink(lua_tostring(L, 1), &error) != MAPPED_OK)
-        return mlua_fail(L, &error);
-    lua_pushboolean(L, 1);
-    return 1;
+    return mlua_result(L, mapped_shared_unlink(mlua_check_path(L, 1), &error),
+                       &error);
 }
 
 int mlua_anonymous(lua_State *L)
@@ -306,7 +218,7 @@ int mlua_anonymous(lua_State *L)
     mlua_at_most(L, 2);
     length = mlua_check_length(L, 1);
     mlua_check_options(L, 2, names);
-    options.reserve = get_number(L, 2, "reserve", 0);
+    options.reserve = mlua_get_number(L, 2, "reserve", 0);
     options.huge = get_huge(L, 2);
     options.shared = mlua_get_flag(L, 2, "shared", false);
     self = mlua_push_region(L, NULL);
