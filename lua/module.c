@@ -1,5 +1,9 @@
 /* Puts the module together. Each topic has a file with tables of methods, which
- * the lists here assign to the types. */
+ * are assigned to the types here.
+ *
+ * The metatables are made first, empty, then the list of resources and the
+ * cache: all of them are upvalues of every function. Then the metatables are
+ * filled. */
 #include "sharing.h"
 
 /* What Region and Slice have. */
@@ -11,93 +15,68 @@
         mlua_view_atomic, mlua_view_lock, mlua_stream_methods,          \
         mlua_ffi_methods
 
-static const luaL_Reg *const region_methods[] = {
-    VIEW_METHODS, mlua_region_methods, mlua_fault_methods, NULL};
-
-static const luaL_Reg *const slice_methods[] = {VIEW_METHODS, NULL};
-
-static const luaL_Reg *const array_methods[] = {mlua_array_methods,
-                                                mlua_common_methods, NULL};
-
-static const luaL_Reg *const layout_methods[] = {mlua_layout_methods, NULL};
-
-static const luaL_Reg *const records_methods[] = {mlua_array_methods,
-                                                  mlua_records_methods, NULL};
-
-static const luaL_Reg *const record_methods[] = {NULL};
-
-static const luaL_Reg *const windows_methods[] = {mlua_windows_methods, NULL};
-
-static const luaL_Reg *const atomic_methods[] = {mlua_atomic_methods, NULL};
-
-static const luaL_Reg *const lock_methods[] = {mlua_lock_methods, NULL};
-
-static const luaL_Reg *const mutex_methods[] = {mlua_mutex_methods, NULL};
-
-static const luaL_Reg *const ring_methods[] = {mlua_ring_methods,
-                                               mlua_ring_copy_methods, NULL};
-
-static const luaL_Reg *const region_meta[] = {
-    mlua_view_meta,  mlua_region_meta, mlua_equal_meta,
-    mlua_order_meta, mlua_concat_meta, NULL};
-
-static const luaL_Reg *const slice_meta[] = {mlua_view_meta,   mlua_slice_meta,
-                                             mlua_equal_meta,  mlua_order_meta,
-                                             mlua_concat_meta, NULL};
-
-static const luaL_Reg *const array_meta[] = {
-    mlua_array_meta, mlua_equal_meta, mlua_order_meta, mlua_concat_meta, NULL};
-
-static const luaL_Reg *const layout_meta[] = {mlua_layout_meta, NULL};
-
-static const luaL_Reg *const records_meta[] = {mlua_array_meta, mlua_equal_meta,
-                                               NULL};
-
-static const luaL_Reg *const record_meta[] = {mlua_record_meta, mlua_equal_meta,
-                                              NULL};
-
-static const luaL_Reg *const windows_meta[] = {mlua_windows_meta, NULL};
-
-static const luaL_Reg *const atomic_meta[] = {mlua_atomic_meta, NULL};
-
-static const luaL_Reg *const lock_meta[] = {mlua_lock_meta, NULL};
-
-static const luaL_Reg *const mutex_meta[] = {mlua_mutex_meta, NULL};
-
-static const luaL_Reg *const ring_meta[] = {mlua_ring_meta, NULL};
-
-static const luaL_Reg *const no_methods[] = {NULL};
-
-static const luaL_Reg *const stream_meta[] = {mlua_stream_meta, NULL};
-
 typedef struct type {
     const char *name;
-    int index; /* of its metatable: on luaopen's stack, and as an upvalue */
-    lua_CFunction get;
-    const luaL_Reg *const *meta;
-    const luaL_Reg *const *methods;
+    lua_CFunction index; /* the metamethod __index */
+    /* Lists of the other metamethods, and of the methods; a NULL ends each. */
+    const luaL_Reg *meta[8];
+    const luaL_Reg *methods[24];
 } type;
 
-static const type types[] = {
-    {"mapped.Region", MLUA_REGION, mlua_view_index, region_meta,
-     region_methods},
-    {"mapped.Slice", MLUA_SLICE, mlua_view_index, slice_meta, slice_methods},
-    {"mapped.Array", MLUA_ARRAY, mlua_array_index, array_meta, array_methods},
-    {"mapped.Layout", MLUA_LAYOUT, mlua_layout_index, layout_meta,
-     layout_methods},
-    {"mapped.Records", MLUA_RECORDS, mlua_array_index, records_meta,
-     records_methods},
-    {"mapped.Record", MLUA_RECORD, mlua_record_index, record_meta,
-     record_methods},
-    {"mapped.Windows", MLUA_WINDOWS, mlua_windows_index, windows_meta,
-     windows_methods},
-    {"mapped.Atomic", MLUA_ATOMIC, mlua_atomic_index, atomic_meta,
-     atomic_methods},
-    {"mapped.Lock", MLUA_LOCK, mlua_atomic_index, lock_meta, lock_methods},
-    {"mapped.Mutex", MLUA_MUTEX, mlua_atomic_index, mutex_meta, mutex_methods},
-    {"mapped.Ring", MLUA_RING, mlua_atomic_index, ring_meta, ring_methods},
-    {"mapped.Stream", MLUA_STREAM, mlua_atomic_index, stream_meta, no_methods}};
+/* The index is that of the metatable: on the stack of luaopen_mapped, and as an
+ * upvalue. */
+static const type types[MLUA_METATABLES + 1] = {
+    [MLUA_REGION] = {"mapped.Region",
+                     mlua_view_index,
+                     {mlua_view_meta, mlua_region_meta, mlua_equal_meta,
+                      mlua_order_meta, mlua_concat_meta},
+                     {VIEW_METHODS, mlua_region_methods, mlua_fault_methods}},
+    [MLUA_SLICE] = {"mapped.Slice",
+                    mlua_view_index,
+                    {mlua_view_meta, mlua_slice_meta, mlua_equal_meta,
+                     mlua_order_meta, mlua_concat_meta},
+                    {VIEW_METHODS}},
+    [MLUA_ARRAY] = {"mapped.Array",
+                    mlua_array_index,
+                    {mlua_array_meta, mlua_equal_meta, mlua_order_meta,
+                     mlua_concat_meta},
+                    {mlua_array_methods, mlua_common_methods}},
+    [MLUA_LAYOUT] = {"mapped.Layout",
+                     mlua_layout_index,
+                     {mlua_layout_meta},
+                     {mlua_layout_methods}},
+    [MLUA_RECORDS] = {"mapped.Records",
+                      mlua_array_index,
+                      {mlua_array_meta, mlua_equal_meta},
+                      {mlua_array_methods, mlua_records_methods}},
+    [MLUA_RECORD] = {"mapped.Record",
+                     mlua_record_index,
+                     {mlua_record_meta, mlua_equal_meta},
+                     {NULL}},
+    [MLUA_WINDOWS] = {"mapped.Windows",
+                      mlua_windows_index,
+                      {mlua_windows_meta},
+                      {mlua_windows_methods}},
+    [MLUA_ATOMIC] = {"mapped.Atomic",
+                     mlua_atomic_index,
+                     {mlua_atomic_meta},
+                     {mlua_atomic_methods}},
+    [MLUA_LOCK] = {"mapped.Lock",
+                   mlua_atomic_index,
+                   {mlua_lock_meta},
+                   {mlua_lock_methods}},
+    [MLUA_MUTEX] = {"mapped.Mutex",
+                    mlua_atomic_index,
+                    {mlua_mutex_meta},
+                    {mlua_mutex_methods}},
+    [MLUA_RING] = {"mapped.Ring",
+                   mlua_atomic_index,
+                   {mlua_ring_meta},
+                   {mlua_ring_methods, mlua_ring_copy_methods}},
+    [MLUA_STREAM] = {
+        "mapped.Stream", mlua_atomic_index, {mlua_stream_meta}, {NULL}}};
 
+/* Pushes the upvalues that all functions share. */
 static void push_shared(lua_State *L)
 {
     int i;
@@ -105,7 +84,7 @@ static void push_shared(lua_State *L)
         lua_pushvalue(L, i);
 }
 
-/* Adds the functions to the table on top of the stack. */
+/* Adds the functions of all lists to the table on top of the stack. */
 static void set_functions(lua_State *L, const luaL_Reg *const *lists)
 {
     for (; *lists != NULL; lists++) {
@@ -115,16 +94,17 @@ static void set_functions(lua_State *L, const luaL_Reg *const *lists)
 }
 
 /* `__metatable` hides the metatable, and with it `__gc`, from scripts. */
-static void fill_metatable(lua_State *L, const type *it)
+static void fill_metatable(lua_State *L, int index)
 {
-    lua_pushvalue(L, it->index);
-    set_functions(L, it->meta);
+    const type *type = &types[index];
+    lua_pushvalue(L, index);
+    set_functions(L, type->meta);
     push_shared(L);
     lua_newtable(L);
-    set_functions(L, it->methods);
-    lua_pushcclosure(L, it->get, MLUA_METHODS);
+    set_functions(L, type->methods);
+    lua_pushcclosure(L, type->index, MLUA_METHODS);
     lua_setfield(L, -2, "__index");
-    lua_pushstring(L, it->name);
+    lua_pushstring(L, type->name);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__name");
     lua_setfield(L, -2, "__metatable");
@@ -136,9 +116,8 @@ static void fill_metatable(lua_State *L, const type *it)
  * which takes all. Objects of two types compare only then. */
 static void share_metamethod(lua_State *L, const char *name)
 {
-    size_t i;
-    for (i = 1; i < MLUA_METATABLES; i++) {
-        const int index = types[i].index;
+    int index;
+    for (index = MLUA_REGION + 1; index <= MLUA_METATABLES; index++) {
         if (lua_getfield(L, index, name) != LUA_TNIL) {
             lua_getfield(L, MLUA_REGION, name);
             lua_setfield(L, index, name);
@@ -175,9 +154,9 @@ static const luaL_Reg functions[] = {{"open", mlua_open},
 
 __attribute__((visibility("default"))) int luaopen_mapped(lua_State *L);
 
-/* Lua 5.4.4 and later tell a finalizer from other code so: the collector can't
- * be asked anything there. In the finalizers of a state that is being closed,
- * the list of resources would get none of its own. */
+/* In a state that is being closed, the list of resources would not get a
+ * finalizer any more. Lua 5.4.4 and later answer no question about the
+ * collector in a finalizer. */
 static void refuse_finalizer(lua_State *L)
 {
     if (lua_gc(L, LUA_GCCOUNT) < 0)
@@ -186,17 +165,17 @@ static void refuse_finalizer(lua_State *L)
 
 int luaopen_mapped(lua_State *L)
 {
-    size_t i;
+    int index;
     luaL_checkversion(L);
     refuse_finalizer(L);
     luaL_checkstack(L, 2 * MLUA_SHARED + LUA_MINSTACK, NULL);
     lua_settop(L, 0);
-    for (i = 0; i < MLUA_METATABLES; i++)
+    for (index = 1; index <= MLUA_METATABLES; index++)
         lua_newtable(L);
     mlua_push_resources(L);
     mlua_push_cache(L);
-    for (i = 0; i < MLUA_METATABLES; i++)
-        fill_metatable(L, &types[i]);
+    for (index = 1; index <= MLUA_METATABLES; index++)
+        fill_metatable(L, index);
 #if !MLUA_COMPARES_TYPES
     share_metamethod(L, "__eq");
     share_metamethod(L, "__lt");
