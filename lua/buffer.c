@@ -1,10 +1,12 @@
-/* Lends the memory of a Region, Slice, Array or Records to other C libraries,
- * as luabuffer.h has it. A lease is an export. */
+/* Memory that C libraries lend each other, by luabuffer.h: ours, that of a
+ * view, Array or Records, and theirs, for an argument of ours. A lease of our
+ * memory is an export. */
 #include <luabuffer.h>
 #include <string.h>
 
 #include "typed.h"
 
+/* Writes the message, and returns the code of luabuffer.h. */
 static int fail(luabuffer_lease *lease, const mapped_error *error)
 {
     mapped_error_message(error, lease->message, sizeof lease->message);
@@ -20,27 +22,23 @@ static int fail(luabuffer_lease *lease, const mapped_error *error)
     }
 }
 
-/* Begins a lease of these bytes. */
+/* Begins a lease of these bytes; `storage` keeps the export. */
 static int begin(mapped_slice slice, unsigned flags, luabuffer_lease *lease)
 {
-    mapped_export made;
+    mapped_export export;
     mapped_error error;
-    bool is_readonly;
-    _Static_assert(sizeof made <= sizeof lease->storage, "no room");
-    mapped_status status = mapped_export_begin(slice, &made, &error);
+    mapped_status status = MAPPED_OK;
+    _Static_assert(sizeof export <= sizeof lease->storage, "no room");
+    if (flags & LUABUFFER_WRITE)
+        status = mapped_slice_check_writable(slice, &error);
+    if (status == MAPPED_OK)
+        status = mapped_export_begin(slice, &export, &error);
     if (status != MAPPED_OK)
         return fail(lease, &error);
-    is_readonly = mapped_slice_readonly(slice);
-    if (is_readonly && flags & LUABUFFER_WRITE) {
-        status = mapped_export_end(&made, NULL);
-        (void)status;
-        mapped_error_set(&error, MAPPED_READONLY, "lease");
-        return fail(lease, &error);
-    }
-    lease->data = made.data;
+    lease->data = export.data;
     lease->length = slice.length;
-    lease->readonly = is_readonly;
-    memcpy(lease->storage, &made, sizeof made);
+    lease->readonly = mapped_slice_readonly(slice);
+    memcpy(lease->storage, &export, sizeof export);
     return LUABUFFER_OK;
 }
 
@@ -63,25 +61,27 @@ static int begin_array(lua_State *L, int index, unsigned flags,
 
 static int end(luabuffer_lease *lease)
 {
-    mapped_export made;
+    mapped_export export;
     mapped_error error;
-    memcpy(&made, lease->storage, sizeof made);
-    mapped_status status = mapped_export_end(&made, &error);
-    memcpy(lease->storage, &made, sizeof made); /* of which no end is left */
+    mapped_status status;
+    memcpy(&export, lease->storage, sizeof export);
+    status = mapped_export_end(&export, &error);
+    /* The export knows that it has ended, and refuses to end again. */
+    memcpy(lease->storage, &export, sizeof export);
     return status == MAPPED_OK ? LUABUFFER_OK : fail(lease, &error);
 }
 
 void mlua_copy_foreign(lua_State *L, int arg)
 {
-    const luabuffer_lease *lease;
+    luabuffer_lease *lease;
     if (!luabuffer_lends(L, arg))
         return;
-    lease = luabuffer_hold(L, arg, 0);
+    lease = luabuffer_hold(L, arg, 0); /* pushes it */
     lua_pushlstring(L, lease->data, lease->length);
-    if (luabuffer_end(lua_touserdata(L, -2)) != LUABUFFER_OK)
+    if (luabuffer_end(lease) != LUABUFFER_OK)
         luaL_error(L, "%s", lease->message);
     lua_replace(L, arg);
-    lua_pop(L, 1);
+    lua_pop(L, 1); /* the lease */
 }
 
 void mlua_register_buffers(lua_State *L)

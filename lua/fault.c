@@ -1,9 +1,11 @@
 /* The methods of a Region about its lost pages, and the functions guard and
- * stats. An access to a lost page raises. check and recover are no accesses: a
- * lost page is an answer that the caller asked for, so they return nil and a
- * message. */
+ * stats.
+ *
+ * An access to a lost page raises. But check and recover are asked about lost
+ * pages, so they return nil and a message. */
 #include "mapped_lua.h"
 
+/* The method faults returns no more ranges than that. */
 #define MAX_RANGES 64
 
 static int region_check(lua_State *L)

@@ -1,27 +1,22 @@
-/* The methods lines and split, and the iterator over slices that both return.
- * The iterator keeps the Region and the separator alive as upvalues. */
+/* The methods lines and split. Both return an iterator over parts of the view,
+ * each of them a Slice. */
 #include "mapped_lua.h"
 
-/* Upvalues of the iterator, after the shared ones. */
+/* Upvalues of the iterator, after the shared ones. The Region and the separator
+ * are kept alive for `parts`, a mapped_parts. */
 enum {
     OWNER = MLUA_SHARED + 1,
-    ITERATOR,
+    PARTS,
     SEPARATOR
 };
 
-typedef struct iterator {
-    mapped_parts parts;
-} iterator;
-
-/* The part is copied: a finalizer that runs while it gets its userdata may use
- * the same iterator. */
 static int next_part(lua_State *L)
 {
-    iterator *self = lua_touserdata(L, lua_upvalueindex(ITERATOR));
+    mapped_parts *parts = lua_touserdata(L, lua_upvalueindex(PARTS));
     mapped_slice part;
     mapped_error error;
     bool more;
-    if (mapped_parts_next(&self->parts, &part, &more, &error) != MAPPED_OK)
+    if (mapped_parts_next(parts, &part, &more, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     if (more)
         mlua_push_slice_of(L, lua_upvalueindex(OWNER), part);
@@ -30,15 +25,13 @@ static int next_part(lua_State *L)
     return 1;
 }
 
-/* Pushes the iterator. Argument 2 may be the separator. */
-static int push_iterator(lua_State *L, const mapped_parts *start)
+/* Pushes the iterator. Argument 2 is the separator, if there is one. */
+static int push_iterator(lua_State *L, const mapped_parts *parts)
 {
-    iterator *self;
     lua_settop(L, 2);
     mlua_push_shared(L);
     mlua_push_owner(L, 1);
-    self = lua_newuserdatauv(L, sizeof *self, 0);
-    self->parts = *start;
+    *(mapped_parts *)lua_newuserdatauv(L, sizeof *parts, 0) = *parts;
     lua_pushvalue(L, 2);
     lua_pushcclosure(L, next_part, SEPARATOR);
     return 1;

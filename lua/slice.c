@@ -3,27 +3,31 @@
  * therefore stays alive. A Slice needs no finalizer. */
 #include "mapped_lua.h"
 
-void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
+/* Makes the userdata below the top of the stack a Slice of the Region on top,
+ * which is popped. */
+static void finish_slice(lua_State *L)
 {
-    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
-    *self = slice;
-    mlua_set_owner(L, arg);
-    lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
-    lua_setmetatable(L, -2);
-}
-
-void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice)
-{
-    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
-    *self = slice;
-    lua_pushvalue(L, owner);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }
 
-/* Pushes a Slice of the bytes [offset, offset + n) of `slice`. These are bytes
- * of the Region or Slice at argument 1. */
+void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
+{
+    *(mapped_slice *)lua_newuserdatauv(L, sizeof slice, 1) = slice;
+    mlua_push_owner(L, arg);
+    finish_slice(L);
+}
+
+void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice)
+{
+    *(mapped_slice *)lua_newuserdatauv(L, sizeof slice, 1) = slice;
+    lua_pushvalue(L, owner);
+    finish_slice(L);
+}
+
+/* Pushes a Slice of the bytes [offset, offset + n) of `slice`, which are those
+ * of the view at argument 1. */
 static int push_subslice(lua_State *L, const char *operation,
                          mapped_slice slice, size_t offset, size_t n)
 {
@@ -35,8 +39,7 @@ static int push_subslice(lua_State *L, const char *operation,
     return 1;
 }
 
-/* sub(from, to): positions outside of the bytes are clamped, as by string.sub.
- */
+/* sub(from, to) clamps positions as string.sub does. */
 static int view_sub(lua_State *L)
 {
     mapped_slice slice = mlua_view_bytes(mlua_check_self(L, 3));
@@ -47,7 +50,7 @@ static int view_sub(lua_State *L)
     return push_subslice(L, "sub", slice, offset, n);
 }
 
-/* slice(position, length): raises unless all of the bytes are there. */
+/* slice(position, length) raises unless all of the bytes are there. */
 static int view_slice(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 3);

@@ -10,7 +10,7 @@ static const char *const names[] = {
     [MLUA_LOCK] = "lock",       [MLUA_MUTEX] = "mutex",
     [MLUA_RING] = "ring"};
 
-/* Returns the upvalue's index of the metatable of the value at `arg`, or 0. */
+/* Returns MLUA_REGION or another, for an object of ours; 0 for other values. */
 static int find_type(lua_State *L, int arg)
 {
     int type;
@@ -26,7 +26,7 @@ static bool is_closed(lua_State *L, int arg, int type)
 {
     const mapped_slice *bytes = lua_touserdata(L, arg);
     const mlua_windows *windows = lua_touserdata(L, arg);
-    switch (type) {
+    switch (type) { /* By default, the object begins with its bytes. */
     case MLUA_LAYOUT:
         return false;
     case MLUA_LOCK:
