@@ -102,14 +102,14 @@ static const mlua_compiled *push_code(lua_State *L, int arg)
         mapped_element_from_pack(code, length, &error);
     if (element == NULL)
         element = mapped_element_from_name(code, length, MAPPED_BIG_ENDIAN);
-    if (element == NULL) {
-        lua_pushfstring(L,
-                        "%s '%s': codes are those of string.pack for one "
-                        "value, as '<I4' and 'd', or names as 'u32' and 'f16'",
-                        mapped_status_text(error.status),
-                        mlua_push_short(L, arg));
-        luaL_argerror(L, arg, lua_tostring(L, -1));
-    }
+    if (element == NULL)
+        luaL_argerror(
+            L, arg,
+            lua_pushfstring(
+                L,
+                "%s '%s': codes are those of string.pack for one value, as "
+                "'<I4' and 'd', or names as 'u32' and 'f16'",
+                mapped_status_text(error.status), mlua_push_short(L, arg)));
     self = push_userdata(L, 0);
     self->element = element;
     return self;

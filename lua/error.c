@@ -1,19 +1,13 @@
-/* Turns a status of the core into an error of Lua. No other file does, so that
- * messages are alike: positions count from 1, and texts of a script are cut. */
+/* Errors of Lua: about arguments, and of a status of the core. No other file
+ * makes one of a status, so that messages are alike: positions count from 1,
+ * and texts of a script are cut. */
 #include <string.h>
 
 #include "mapped_lua.h"
 
-static bool is_position(mapped_status status)
-{
-    return status == MAPPED_RANGE || status == MAPPED_FAULT ||
-           status == MAPPED_MISALIGNED;
-}
-
+/* Texts of a script are cut to that length, maybe inside of a character. */
 #define SHORT_BYTES 60
 
-/* The text may be cut inside of a character of several bytes, which does no
- * harm in Lua. */
 const char *mlua_push_short(lua_State *L, int arg)
 {
     size_t length;
@@ -37,23 +31,13 @@ static const char *push_type_name(lua_State *L, int arg)
 
 int mlua_raise_type(lua_State *L, int arg, const char *expected)
 {
-    /* A method that is called with a dot. */
-    const char *hint = arg == 1 && lua_type(L, 1) != LUA_TUSERDATA &&
-                               strncmp(expected, "mapped.", 7) == 0
-                           ? ": methods are called with ':'"
-                           : "";
-    lua_pushfstring(L, "%s expected, got %s%s", expected,
-                    push_type_name(L, arg), hint);
-    return luaL_argerror(L, arg, lua_tostring(L, -1));
-}
-
-bool mlua_opt_boolean(lua_State *L, int arg, bool fallback)
-{
-    if (lua_isnoneornil(L, arg))
-        return fallback;
-    if (!lua_isboolean(L, arg))
-        mlua_raise_type(L, arg, "boolean");
-    return lua_toboolean(L, arg);
+    const bool lacks_object = arg == 1 && lua_type(L, 1) != LUA_TUSERDATA &&
+                              strncmp(expected, "mapped.", 7) == 0;
+    return luaL_argerror(
+        L, arg,
+        lua_pushfstring(L, "%s expected, got %s%s", expected,
+                        push_type_name(L, arg),
+                        lacks_object ? ": methods are called with ':'" : ""));
 }
 
 int mlua_raise_surplus(lua_State *L, int max_count)
@@ -62,42 +46,48 @@ int mlua_raise_surplus(lua_State *L, int max_count)
     int count = lua_gettop(L);
     if (lua_getstack(L, 0, &call) != 0 && lua_getinfo(L, "n", &call) != 0 &&
         strcmp(call.namewhat, "method") == 0) {
-        max_count--; /* The object isn't what a caller counts. */
+        max_count--; /* A caller doesn't count the object. */
         count--;
     }
     return luaL_error(L, "%d argument%s expected at most, got %d", max_count,
                       max_count == 1 ? "" : "s", count);
 }
 
-/* The text is made without the path, which is put in front of it afterwards, so
- * that nothing in the path is replaced. */
-static void push_what(lua_State *L, const mapped_error *error)
+static bool has_offset(mapped_status status)
+{
+    return status == MAPPED_RANGE || status == MAPPED_FAULT ||
+           status == MAPPED_MISALIGNED;
+}
+
+/* Pushes what the core says about the error, with a position in the place of an
+ * offset. The path is put in front afterwards, so that nothing in it is
+ * replaced. */
+static void push_text(lua_State *L, const mapped_error *error)
 {
     char text[MAPPED_ERROR_MESSAGE_SIZE];
-    mapped_error rest = *error;
+    mapped_error copy = *error;
     if (error->status == MAPPED_PATTERN) {
         /* `operation` is the message that string.find would raise. */
         lua_pushfstring(L, "%s at position %I of the pattern", error->operation,
                         (LUAI_UACINT)error->offset + 1);
         return;
     }
-    if (is_position(rest.status))
-        rest.offset++;
-    rest.path[0] = '\0';
-    mapped_error_message(&rest, text, sizeof text);
+    copy.path[0] = '\0';
+    copy.offset += has_offset(error->status);
+    mapped_error_message(&copy, text, sizeof text);
     lua_pushfstring(L, "%s%s", error->path, error->path[0] != '\0' ? ": " : "");
-    if (is_position(rest.status))
+    if (has_offset(error->status))
         luaL_gsub(L, text, ": offset ", ": position ");
     else
         lua_pushstring(L, text);
     lua_concat(L, 2);
 }
 
-/* And then what can be done about it. */
+/* Pushes the text, and then what can be done about the error. */
 static void push_message(lua_State *L, const mapped_error *error)
 {
     const char *hint = mlua_find_hint(L, error);
-    push_what(L, error);
+    push_text(L, error);
     if (hint != NULL) {
         lua_pushfstring(L, " (%s)", hint);
         lua_concat(L, 2);
@@ -150,6 +140,16 @@ static bool is_expected(mapped_status status)
     }
 }
 
+/* As luaL_fileresult: nil, the message and errno, or a status without one. */
+static int push_failure(lua_State *L, const mapped_error *error)
+{
+    luaL_pushfail(L);
+    push_message(L, error);
+    lua_pushinteger(L, error->os_error != 0 ? error->os_error
+                                            : (int)error->status);
+    return 3;
+}
+
 int mlua_fail(lua_State *L, const mapped_error *error)
 {
     if (error->status == MAPPED_TIMEOUT ||
@@ -159,13 +159,8 @@ int mlua_fail(lua_State *L, const mapped_error *error)
                                                           : "interrupted");
         return 2;
     }
-    if (!is_expected(error->status))
-        return mlua_raise(L, error);
-    luaL_pushfail(L);
-    push_message(L, error);
-    lua_pushinteger(L, error->os_error != 0 ? error->os_error
-                                            : (int)error->status);
-    return 3;
+    return is_expected(error->status) ? push_failure(L, error)
+                                      : mlua_raise(L, error);
 }
 
 int mlua_result(lua_State *L, mapped_status status, const mapped_error *error)
@@ -179,10 +174,6 @@ int mlua_result(lua_State *L, mapped_status status, const mapped_error *error)
 int mlua_result_or_fault(lua_State *L, mapped_status status,
                          const mapped_error *error)
 {
-    if (status != MAPPED_FAULT)
-        return mlua_result(L, status, error);
-    luaL_pushfail(L);
-    push_message(L, error);
-    lua_pushinteger(L, error->os_error);
-    return 3;
+    return status == MAPPED_FAULT ? push_failure(L, error)
+                                  : mlua_result(L, status, error);
 }

@@ -123,25 +123,25 @@ int mlua_raise_surplus(lua_State *L, int max_count);
  * function. */
 int mlua_raise_in(lua_State *L, const char *operation, mapped_error *error);
 
-/* Returns or raises the error of a change of a whole region:
+/* What a function returns whose operation failed:
  *
- * - For an error that a correct program must expect (the system refused, memory
- *   is busy or used up, the file is too short or no file), it pushes nil, the
- *   message and a number, errno or a negative status, and returns 3.
+ * - of an error that a correct program must expect (the system refused, memory
+ *   is busy or used up, the file is too short or no file): nil, the message and
+ *   a number, errno or a negative status;
  *
- * - For a wait that ended without success, it pushes nil and "timeout", or
- *   "interrupted" if a signal came, so that Lua can run the hook that the
- *   signal's handler has set; and returns 2.
+ * - of a wait that ended without success: nil and "timeout", or "interrupted"
+ * if a signal came, so that Lua can run the hook that the signal's handler has
+ *   set.
  *
- * - Every other error is raised. */
+ * Raises every other error. */
 int mlua_fail(lua_State *L, const mapped_error *error);
 
-/* What a change of a whole region returns: pushes true and returns 1; or what
- * mlua_fail pushes, if `status` is an error. */
+/* What a function returns whose operation has answered `status`: true, or what
+ * mlua_fail returns. */
 int mlua_result(lua_State *L, mapped_status status, const mapped_error *error);
 
-/* The same for a function that looks for lost pages: for MAPPED_FAULT, which
- * mlua_fail raises, pushes nil, the message and errno, and returns 3. */
+/* The same for a function that looks for lost pages: MAPPED_FAULT, which
+ * mlua_fail raises, is an error that is expected. */
 int mlua_result_or_fault(lua_State *L, mapped_status status,
                          const mapped_error *error);
 
@@ -315,9 +315,6 @@ void mlua_copy_to_string(lua_State *L, const char *operation, int arg);
 mapped_status mlua_compare_data(mapped_slice slice, const mlua_data *data,
                                 int *order, mapped_error *error);
 
-/* The boolean at `arg`, or `fallback` if there is none. */
-bool mlua_opt_boolean(lua_State *L, int arg, bool fallback);
-
 /* options.c: raises unless the value at `arg` is missing or is a table that has
  * no other options than these. */
 void mlua_check_options(lua_State *L, int arg, const char *const names[]);
@@ -407,8 +404,13 @@ MAPPED__INLINE void mlua_push_shared(lua_State *L)
         lua_pushvalue(L, lua_upvalueindex(i));
 }
 
-/* convert.c: sets the field `name` of the table on top of the stack. */
-void mlua_set_number(lua_State *L, const char *name, size_t value);
+/* Sets the field `name` of the table on top of the stack. */
+MAPPED__INLINE void mlua_set_number(lua_State *L, const char *name,
+                                    size_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
 
 /* buffer.c: lets our objects lend their memory to other C libraries. The
  * metatables are at the bottom of the stack. */

@@ -90,11 +90,10 @@ static mapped_mode check_mode(lua_State *L, int arg, mapped_mode fallback)
     text = mlua_check_string(L, arg, &length);
     if (strlen(text) != length)
         luaL_argerror(L, arg, "unknown mode: it contains a zero byte");
-    if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK) {
-        lua_pushfstring(L, "unknown mode '%s', there are: %s",
-                        mlua_push_short(L, arg), push_modes(L));
-        luaL_argerror(L, arg, lua_tostring(L, -1));
-    }
+    if (mapped_mode_parse(text, length, &mode, NULL) != MAPPED_OK)
+        luaL_argerror(L, arg,
+                      lua_pushfstring(L, "unknown mode '%s', there are: %s",
+                                      mlua_push_short(L, arg), push_modes(L)));
     return mode;
 }
 

@@ -17,18 +17,19 @@ static bool is_one_of(lua_State *L, int index, const char *const names[])
 
 void mlua_check_options(lua_State *L, int arg, const char *const names[])
 {
-    const char *option;
     if (lua_isnoneornil(L, arg))
         return;
     if (!lua_istable(L, arg))
         mlua_raise_type(L, arg, "table");
+    /* The stack has a key, and the value above it. */
     for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1)) {
+        const char *key;
         if (lua_type(L, -2) == LUA_TSTRING && is_one_of(L, -2, names))
             continue;
-        option = mlua_push_short(L, -2);
-        lua_pushfstring(L, "unknown option '%s', there are: %s", option,
-                        mlua_push_list(L, names));
-        luaL_argerror(L, arg, lua_tostring(L, -1));
+        key = mlua_push_short(L, -2);
+        luaL_argerror(L, arg,
+                      lua_pushfstring(L, "unknown option '%s', there are: %s",
+                                      key, mlua_push_list(L, names)));
     }
 }
 
@@ -45,9 +46,9 @@ bool mlua_push_option(lua_State *L, int arg, const char *name)
 void mlua_raise_option(lua_State *L, int arg, const char *name,
                        const char *expected)
 {
-    lua_pushfstring(L, "option '%s': %s expected, got %s", name, expected,
-                    mlua_push_short(L, -1));
-    luaL_argerror(L, arg, lua_tostring(L, -1));
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "option '%s': %s expected, got %s", name,
+                                  expected, mlua_push_short(L, -1)));
 }
 
 bool mlua_get_flag(lua_State *L, int arg, const char *name, bool fallback)
