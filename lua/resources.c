@@ -1,33 +1,38 @@
-/* The core's objects that a Lua state owns: a list of them, so that the end of
- * the state frees all, and their memory, which the collector has to account
- * for.
+/* Resources: the core's objects that the userdata of a Lua state own.
  *
- * When a state is closed, finalizers run from the latest object to the oldest,
- * and an object that a finalizer makes is not finalized itself. The list is
- * older than everything in it, so its own finalizer runs last and frees what is
- * left. A finalizer can't load the module, so the list always has one. */
+ * A list of them frees at the end of the state what is left. When a state is
+ * closed, finalizers run from the latest object to the oldest, and an object
+ * that a finalizer makes is not finalized itself. The list is older than
+ * everything in it, so its own finalizer runs last. It always has one, because
+ * a finalizer can't load the module.
+ *
+ * The list also knows how much memory the resources take, which the collector
+ * can't see, and makes it work accordingly.
+ *
+ * Besides, mlua_first_metatables belongs to the list of one state. */
 #include <limits.h>
 #include "mapped_lua.h"
 
 typedef struct mlua_resources {
     mlua_resource *first;
-    size_t bytes; /* charged to the collector and not released yet */
+    size_t bytes; /* the sum of what mlua_charge was told */
     size_t limit; /* all garbage is collected when `bytes` reaches this */
     bool closing;
 } resources;
 
-const void *mlua_first_metatables[MLUA_METATABLES + 1];
-static const resources *first; /* the list of the state that has these */
-
 #define MIN_LIMIT ((size_t)16 << 20)
 
-/* Makes this state the first one, if there is none. Other states compare their
- * metatables with its own at the same time, so all accesses are atomic. */
-static void set_first(lua_State *L, resources *self)
+const void *mlua_first_metatables[MLUA_METATABLES + 1];
+static const resources *first_state; /* whose metatables these are, or NULL */
+
+/* Makes this state the first one, if there is none. The list keeps its
+ * metatables, as user values, as long as they stand there. Other states compare
+ * theirs with them at the same time, so all accesses are atomic. */
+static void set_first_state(lua_State *L, const resources *self)
 {
     const resources *none = NULL;
     int i;
-    if (!__atomic_compare_exchange_n(&first, &none, self, false,
+    if (!__atomic_compare_exchange_n(&first_state, &none, self, false,
                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return;
     for (i = 1; i <= MLUA_METATABLES; i++) {
@@ -37,21 +42,21 @@ static void set_first(lua_State *L, resources *self)
     }
 }
 
-static void clear_first(const resources *self)
+static void clear_first_state(const resources *self)
 {
     int i;
-    if (MAPPED__LOAD(&first) != self)
+    if (MAPPED__LOAD(&first_state) != self)
         return;
     for (i = 1; i <= MLUA_METATABLES; i++)
         MAPPED__STORE(&mlua_first_metatables[i], NULL);
-    MAPPED__STORE_RELEASE(&first, NULL);
+    MAPPED__STORE_RELEASE(&first_state, NULL);
 }
 
 static int resources_gc(lua_State *L)
 {
     resources *self = lua_touserdata(L, 1);
     self->closing = true;
-    clear_first(self);
+    clear_first_state(self);
     while (self->first != NULL) {
         mlua_resource *resource = self->first;
         mlua_remove_resource(resource);
@@ -68,7 +73,7 @@ void mlua_push_resources(lua_State *L)
     lua_pushcfunction(L, resources_gc);
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
-    set_first(L, self);
+    set_first_state(L, self);
 }
 
 void mlua_add_resource(lua_State *L, mlua_resource *resource,
@@ -102,8 +107,8 @@ void mlua_remove_resource(mlua_resource *resource)
 
 /* Makes the collector work as if Lua had allocated the bytes. That is enough
  * for an incremental collector. A generational one looks at old objects only
- * when Lua's own memory has grown; so all garbage is collected whenever the
- * charged bytes have doubled. A collector that was stopped is left alone. */
+ * when Lua's own memory has grown; so all garbage is collected whenever the sum
+ * has doubled. A collector that was stopped is left alone. */
 static void step(lua_State *L, resources *self, size_t bytes)
 {
     const size_t max = (size_t)INT_MAX;
