@@ -1,11 +1,12 @@
-/* The functions that compat.h gives to Luas older than 5.4. */
+/* The functions that compat.h gives to Luas older than 5.4; those for integers
+ * are in integers.c. */
 #include "compat.h"
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
+/* The table of a userdata's user values. */
 #if LUA_VERSION_NUM < 502
 #    define push_values lua_getfenv
 #    define set_values lua_setfenv
@@ -53,8 +54,7 @@ int mlua_gc(lua_State *L, int what, int data)
 
 #if LUA_VERSION_NUM < 503
 
-#    define INT64_LIMIT 9223372036854775808.0 /* 2^63 */
-
+/* Adds what `kind`, the character after a "%", stands for. */
 static void add_argument(luaL_Buffer *buffer, char kind, va_list *arguments)
 {
     char text[32];
@@ -83,8 +83,9 @@ static void add_argument(luaL_Buffer *buffer, char kind, va_list *arguments)
     luaL_addstring(buffer, text);
 }
 
-static const char *push_arguments(lua_State *L, const char *format,
-                                  va_list *arguments)
+/* lua_pushvfstring, which knows no "%I" in Lua 5.1 and 5.2. */
+static const char *push_vformat(lua_State *L, const char *format,
+                                va_list *arguments)
 {
     luaL_Buffer buffer;
     const char *special;
@@ -104,7 +105,7 @@ const char *mlua_push_format(lua_State *L, const char *format, ...)
     va_list arguments;
     const char *text;
     va_start(arguments, format);
-    text = push_arguments(L, format, &arguments);
+    text = push_vformat(L, format, &arguments);
     va_end(arguments);
     return text;
 }
@@ -114,7 +115,7 @@ int mlua_raise_format(lua_State *L, const char *format, ...)
     va_list arguments;
     luaL_where(L, 1);
     va_start(arguments, format);
-    push_arguments(L, format, &arguments);
+    push_vformat(L, format, &arguments);
     va_end(arguments);
     lua_concat(L, 2);
     return lua_error(L);
@@ -126,134 +127,6 @@ int mlua_get_index(lua_State *L, int index, lua_Integer i)
     lua_pushinteger(L, i);
     lua_gettable(L, index);
     return lua_type(L, -1);
-}
-
-#    define SPACE " \f\n\r\t\v"
-
-/* The digits of a string of this length, or of what LuaJIT writes for its
- * integers. A 0 in front makes no octal number, as in Lua. */
-static bool parse(const char *text, size_t length, bool is_unsigned,
-                  uint64_t *value)
-{
-    const char *const limit = text + length;
-    const char *digits = text + strspn(text, SPACE);
-    const bool is_negative = *digits == '-';
-    int base;
-    char *end;
-    digits += *digits == '-' || *digits == '+';
-    base = digits[0] == '0' && (digits[1] | 32) == 'x' ? 16 : 10;
-    errno = 0;
-    if (is_unsigned && !is_negative)
-        *value = strtoull(text, &end, base);
-    else
-        *value = (uint64_t)strtoll(text, &end, base);
-    if (end == text || errno != 0)
-        return false;
-    if (strncmp(end, "ULL", 3) == 0)
-        return end + 3 == limit && (is_unsigned || (int64_t)*value >= 0);
-    if (strncmp(end, "LL", 2) == 0)
-        end += 2;
-    return end + strspn(end, SPACE) == limit;
-}
-
-/* A string of digits without a fraction, or a cdata. */
-static bool to_int64_text(lua_State *L, int index, bool is_unsigned,
-                          uint64_t *value)
-{
-    const char *text;
-    size_t length;
-    bool is_valid;
-    index = lua_absindex(L, index);
-    if (lua_type(L, index) == LUA_TSTRING) {
-        text = lua_tolstring(L, index, &length);
-        return parse(text, length, is_unsigned, value);
-    }
-    if (strcmp(luaL_typename(L, index), "cdata") != 0)
-        return false;
-    text = luaL_tolstring(L, index, &length);
-    is_valid = parse(text, length, is_unsigned, value);
-    lua_pop(L, 1);
-    return is_valid;
-}
-
-uint64_t mlua_to_int64(lua_State *L, int index, bool is_unsigned, int *is_valid)
-{
-    const lua_Number n = lua_tonumber(L, index);
-    uint64_t value = 0, exact;
-    *is_valid = 1;
-    if (n >= -INT64_LIMIT && n < INT64_LIMIT)
-        value = (uint64_t)(int64_t)n;
-    else if (is_unsigned && n >= INT64_LIMIT && n < 2 * INT64_LIMIT)
-        value = (uint64_t)n;
-    else
-        *is_valid = 0;
-    if (MAPPED__LIKELY(lua_type(L, index) == LUA_TNUMBER)) {
-        *is_valid &= (n < INT64_LIMIT ? (lua_Number)(int64_t)value
-                                      : (lua_Number)value) == n;
-        return value;
-    }
-    if (to_int64_text(L, index, is_unsigned, &exact)) {
-        *is_valid = 1;
-        return exact;
-    }
-    *is_valid &= lua_isnumber(L, index) &&
-                 (lua_Number)(int64_t)n == n; /* as "1e3" or "2.0" */
-    return value;
-}
-
-lua_Integer mlua_to_integer(lua_State *L, int index, int *is_integer)
-{
-    lua_Integer i = (lua_Integer)mlua_to_int64(L, index, false, is_integer);
-    return *is_integer ? i : 0;
-}
-
-/* Pushes the function that makes a cdata of the 8 bytes at an address, or false
- * if there is no FFI. */
-static bool push_maker(lua_State *L)
-{
-    static const char source[] =
-        "local ok, ffi = pcall(require, 'ffi')\n"
-        "if not jit or not ok then return false end\n"
-        "local int64 = ffi.typeof 'const int64_t *'\n"
-        "local uint64 = ffi.typeof 'const uint64_t *'\n"
-        "return function(address, is_unsigned)\n"
-        "  return ffi.cast(is_unsigned and uint64 or int64, address)[0]\n"
-        "end";
-    static const char key = 0;
-    lua_pushlightuserdata(L, (void *)&key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        if (luaL_loadbuffer(L, source, sizeof source - 1, "=mapped") != 0)
-            lua_error(L);
-        lua_call(L, 0, 1);
-        lua_pushlightuserdata(L, (void *)&key);
-        lua_pushvalue(L, -2);
-        lua_rawset(L, LUA_REGISTRYINDEX);
-    }
-    return lua_toboolean(L, -1);
-}
-
-static void push_inexact(lua_State *L, uint64_t bits, bool is_unsigned)
-{
-    char text[32];
-    luaL_checkstack(L, LUA_MINSTACK, NULL);
-    if (push_maker(L)) {
-        lua_pushlightuserdata(L, &bits);
-        lua_pushboolean(L, is_unsigned);
-        lua_call(L, 2, 1);
-        return;
-    }
-    lua_pop(L, 1);
-    snprintf(text, sizeof text, is_unsigned ? "%llu" : "%lld",
-             (unsigned long long)bits);
-    lua_pushstring(L, text);
-}
-
-void mlua_push_int64(lua_State *L, uint64_t bits, bool is_unsigned)
-{
-    if (!mlua_push_exact(L, bits, is_unsigned))
-        push_inexact(L, bits, is_unsigned);
 }
 
 #endif

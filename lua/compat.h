@@ -1,6 +1,7 @@
 /* The C interface of Lua 5.4, as far as the module uses it, for Lua 5.1 to 5.3
  * and LuaJIT; Lua 5.4 and 5.5 have it themselves. Every file includes this
- * header in the place of Lua's own.
+ * header in the place of Lua's own. A macro gives each function its name of Lua
+ * 5.4; what it does is in Lua's manual.
  *
  * Integers: Lua 5.1, 5.2 and LuaJIT have numbers that are doubles. An integer
  * argument is a number without a fraction, in the range of int64_t. A 64-bit
@@ -28,8 +29,8 @@
 /* Does this Lua have 64-bit integers? Else all its numbers are doubles. */
 #define MLUA_HAS_INTEGERS (LUA_VERSION_NUM >= 503)
 
-/* Do objects of different types compare by the metamethods of either? Else only
- * if both have the same function. */
+/* Do objects of different types compare by the metamethod of either? Else both
+ * need the same one. */
 #define MLUA_COMPARES_TYPES (LUA_VERSION_NUM >= 503)
 
 #if LUA_VERSION_NUM < 502
