@@ -11,7 +11,7 @@
  * replaced and never emptied, and a userdata is used only until the next
  * allocation, or as long as it is on the stack. */
 #include <string.h>
-#include "mapped_lua.h"
+#include "cache.h"
 
 /* The limit of the sum over all entries. */
 #define MAX_CACHE_BYTES ((size_t)256 << 10)

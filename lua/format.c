@@ -1,5 +1,6 @@
 /* pack and unpack: string.pack's language on the bytes of a view, with the
  * errors of string.pack and string.unpack. */
+#include "cache.h"
 #include "typed.h"
 
 #define NO_ARGUMENT 0

@@ -218,6 +218,7 @@ MAPPED__INLINE void *mlua_test(lua_State *L, int arg, int type)
     return self;
 }
 
+/* A Region or a Slice is called a view. */
 #define MLUA_VIEW_TYPES "mapped.Region or mapped.Slice"
 
 /* Returns the view at `arg`, or NULL for any other value. */
@@ -256,8 +257,9 @@ MAPPED__INLINE void mlua_at_most(lua_State *L, int max_count)
 
 /* Returns the view at argument 1 of a method that takes at most `max_count`
  * arguments; raises for other types and for surplus arguments. The view may be
- * closed. Where all arguments are given, its metatable is left on the stack
- * above them, which saves the call that pops it. */
+ * closed. If all arguments are given, its metatable stays on the stack above
+ * them: not to pop it saves a call. (With fewer arguments it would take the
+ * place of one.) */
 MAPPED__INLINE const mapped_slice *mlua_check_self(lua_State *L, int max_count)
 {
     int top = lua_gettop(L);
@@ -287,28 +289,28 @@ MAPPED__INLINE mapped_slice mlua_check_open_self(lua_State *L, int max_count)
  * because a finalizer that runs there may do anything. */
 mapped_slice mlua_check_view(lua_State *L, int arg);
 
-/* The same for a function that isn't a method and takes one argument, a view.
- */
+/* The same for a function that isn't a method, and whose only argument is the
+ * view. */
 mapped_slice mlua_check_only_view(lua_State *L);
 
 /* Like mlua_check_view, but also takes an Array, which stands for all bytes
  * from its first element to its last, whatever lies between. */
 mapped_slice mlua_check_bytes(lua_State *L, int arg);
 
-/* Like mlua_check_bytes, but also takes a string, and all that
- * mlua_make_contiguous makes one of. */
+/* Like mlua_check_bytes, but also takes a string, and what mlua_make_contiguous
+ * makes a string of. */
 mlua_data mlua_check_data(lua_State *L, const char *operation, int arg);
 
-/* array.c: if there is an Array at `arg` whose elements lie apart, or an object
- * of another library that lends its memory, puts a string of its bytes in its
- * place; does nothing to any other value. May collect garbage. An error names
- * the operation. */
-void mlua_make_contiguous(lua_State *L, const char *operation, int arg);
-
-/* buffer.c: the same only for objects of other libraries. */
+/* buffer.c: puts a string of its bytes in the place of an object at `arg` of
+ * another library, if it lends its memory; does nothing to any other value. May
+ * collect garbage. */
 void mlua_copy_foreign(lua_State *L, int arg);
 
-/* view.c: the same for all of them, and for every view and Array. */
+/* array.c: does the same, and also to an Array whose elements lie apart. An
+ * error names the operation. */
+void mlua_make_contiguous(lua_State *L, const char *operation, int arg);
+
+/* view.c: does the same, and also to any view and Array. */
 void mlua_copy_to_string(lua_State *L, const char *operation, int arg);
 
 /* bytes.c: compares the slice with other bytes, as mapped_compare does. */
@@ -438,74 +440,7 @@ void mlua_charge(lua_State *L, mlua_resource *resource, size_t bytes);
 bool mlua_retry_after_gc(lua_State *L, mapped_status status,
                          const mapped_error *error, bool *retried);
 
-/* What a format, a code or a pattern was compiled to, in one userdata. */
-typedef struct mlua_compiled {
-    /* True for a format of a few numbers at fixed places, and for a pattern
-     * without special characters. */
-    bool is_plain;
-    const mapped_fields *fields;
-    const mapped_element *element;
-    const mapped_pattern *pattern;
-} mlua_compiled;
-
-typedef enum mlua_kind {
-    MLUA_FORMAT,
-    MLUA_CODE,
-    MLUA_PATTERN,
-    MLUA_KINDS
-} mlua_kind;
-
-/* A plain format has no more values than that. */
-#define MLUA_MAX_PLAIN_VALUES 12
-
-/* What the text at that address compiles to. */
-typedef struct mlua_slot {
-    const char *text;
-    const mlua_compiled *compiled;
-} mlua_slot;
-
-#define MLUA_SLOTS 64
-
-/* The cache of one state: see cache.c. */
-typedef struct mlua_cache {
-    size_t bytes;                   /* the sum over all entries */
-    mapped_pattern_classes classes; /* those that the patterns were made with */
-    mlua_slot slots[MLUA_KINDS][MLUA_SLOTS];
-} mlua_cache;
-
-/* cache.c: pushes a new cache. */
-void mlua_push_cache(lua_State *L);
-
-/* Pushes what the string at `arg` compiles to. It stays valid while it is on
- * the stack. */
-const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg);
-
-/* The slot for a text. Its address says nothing in the lowest bits. */
-MAPPED__INLINE size_t mlua_slot_index(const char *text)
-{
-    return (uintptr_t)text / 32 % MLUA_SLOTS;
-}
-
-/* Returns what `text`, which is that of a string of Lua's, compiles to, if a
- * slot has it, else NULL. It is valid until Lua may collect garbage. */
-MAPPED__INLINE const mlua_compiled *
-mlua_find_compiled(const mlua_cache *cache, mlua_kind kind, const char *text)
-{
-    const mlua_slot *slot = &cache->slots[kind][mlua_slot_index(text)];
-    if (MAPPED__LIKELY(slot->text == text) &&
-        (kind != MLUA_PATTERN ||
-         MAPPED__LIKELY(mapped_pattern_classes_current(&cache->classes))))
-        return slot->compiled;
-    return NULL;
-}
-
-/* Pushes the pattern at `arg` compiled for gmatch, where a "^" in front is a
- * character like others. The cache doesn't keep it. */
-const mlua_compiled *mlua_push_unanchored(lua_State *L, int arg);
-
-/* The cache keeps texts up to this length. */
-#define MLUA_MAX_TEXT_BYTES 256
-
+/* The functions of the module, and the metamethods __index. */
 int mlua_open(lua_State *L);
 int mlua_anonymous(lua_State *L);
 int mlua_shared(lua_State *L);

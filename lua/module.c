@@ -4,6 +4,7 @@
  * The metatables are made first, empty, then the list of resources and the
  * cache: all of them are upvalues of every function. Then the metatables are
  * filled. */
+#include "cache.h"
 #include "sharing.h"
 
 /* What Region and Slice have. */

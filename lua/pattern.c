@@ -6,6 +6,7 @@
  * a view is one that matches its bytes. A compiled pattern is used only until
  * Lua may collect garbage, or as long as it is on the stack. */
 #include <string.h>
+#include "cache.h"
 #include "search.h"
 
 /* Returns the compiled pattern at argument 2, whose string is `text`. It is

@@ -1,6 +1,7 @@
 /* Turns Lua's values into bytes in memory and back, in one switch each way,
  * over the element's form or the item's kind. Get and set, arrays, records,
  * pack and unpack all use it. */
+#include "cache.h"
 #include "typed.h"
 
 #define SHORT_BYTES 64
