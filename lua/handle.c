@@ -1,9 +1,11 @@
 /* File handles of the io library, in every Lua: those that are arguments, and
  * new ones for the method file.
  *
- * A handle is a userdata that begins with a luaL_Stream: its FILE and, from Lua
- * 5.2 on, `closef`, the function that closes it. A handle is made closed and
- * opened later, so that no error leaves one that is open and has no FILE. */
+ * A handle is a userdata that begins with a luaL_Stream: `f` is its FILE, and
+ * from Lua 5.2 on `closef` is the function that closes it, or NULL once it is
+ * closed. A handle of ours without a FILE is closed. It is made so, and gets
+ * the FILE when that has been opened, so that an error in between loses
+ * nothing. */
 #include <errno.h>
 
 #include "mapped_lua.h"

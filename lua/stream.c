@@ -1,10 +1,12 @@
 /* The methods file and write_to.
  *
- * file returns a handle of the io library whose FILE reads and writes our
- * bytes. The FILE works with memory that must stay until it is closed. That
- * memory is a second userdata, the Stream, which no script sees. The handle
- * keeps the Stream as user value 1; the Stream keeps the Region as user value 1
- * and the handle as user value 2. So all become garbage together.
+ * write_to writes the bytes of a view to a file handle or descriptor. file
+ * returns a handle of the io library whose FILE reads and writes the bytes.
+ *
+ * The FILE works with memory that must stay until it is closed. That memory is
+ * a second userdata, the Stream, which no script sees. The handle keeps the
+ * Stream as user value 1; the Stream keeps the Region as user value 1 and the
+ * handle as user value 2. So all become garbage together.
  *
  * The finalizer of the handle is the io library's, and a script can take it
  * away. So the Stream's finalizer closes the FILE, too; whichever of the two
@@ -16,7 +18,7 @@
 typedef struct mlua_stream {
     mlua_resource resource; /* first: a pointer to it is one to the Stream */
     luaL_Stream *handle;
-    mapped_stream core;
+    mapped_stream core; /* what the FILE works with */
 } mlua_stream;
 
 static void free_stream(mlua_resource *resource)
@@ -36,25 +38,25 @@ static int stream_gc(lua_State *L)
 
 const luaL_Reg mlua_stream_meta[] = {{"__gc", stream_gc}, {NULL, NULL}};
 
-/* Pushes a closed handle with a new Stream, for the object at argument 1, and
- * returns the Stream. Returns NULL and pushes nil, a message and errno if
- * mlua_push_handle does. */
+/* Pushes a closed handle with a new Stream, for the view at argument 1, and
+ * returns the Stream. Like mlua_push_handle it returns NULL and pushes nil, a
+ * message and errno if there can't be a handle. */
 static mlua_stream *push_handle(lua_State *L)
 {
     mlua_stream *stream = lua_newuserdatauv(L, sizeof *stream, 2);
-    const int index = lua_gettop(L);
+    const int stream_index = lua_gettop(L);
     *stream = (mlua_stream){.handle = NULL};
     mlua_push_owner(L, 1);
-    lua_setiuservalue(L, index, 1);
+    lua_setiuservalue(L, stream_index, 1);
     stream->handle = mlua_push_handle(L);
     if (stream->handle == NULL)
         return NULL;
-    lua_pushvalue(L, index);
+    lua_pushvalue(L, stream_index);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, index, 2);
+    lua_setiuservalue(L, stream_index, 2);
     lua_pushvalue(L, lua_upvalueindex(MLUA_STREAM));
-    lua_setmetatable(L, index);
+    lua_setmetatable(L, stream_index);
     return stream;
 }
 
@@ -71,7 +73,7 @@ static int view_file(lua_State *L)
     mapped_status status;
     mapped_error error;
     if (stream == NULL)
-        return 3;
+        return 3; /* nil, a message and errno */
     /* A finalizer may have closed the region meanwhile: check it anew. */
     do
         status = mapped_stream_open(mlua_check_view(L, 1), is_writable,

@@ -1,17 +1,18 @@
-/* What Region and Slice have in common. Either of them is called a view.
+/* What Region and Slice have in common. Either of them is called a view: a
+ * userdata that begins with a mapped_slice. Its bytes are mlua_view_bytes of
+ * that; its owner is the Region that has their memory.
  *
- * The first functions take an argument and return the bytes that it stands for.
- * They raise for a value of another type, and for bytes that are closed:
+ * First come the functions that return the bytes of an argument. They raise for
+ * a value of another type, and for bytes that are closed:
  *
  * - mlua_check_view    takes a view;
  * - mlua_check_bytes   a view or an Array;
  * - mlua_check_data    a view, an Array, a string, or an object of another
  *                      library that lends its memory.
  *
- * Methods of views call mlua_check_self or mlua_check_open_self of
- * mapped_lua.h, which is faster. After them come the owner of a view, which is
- * the Region that has its memory; the metamethods of views; and the methods
- * that Array has too. */
+ * (Methods of views call mlua_check_self or mlua_check_open_self, which are
+ * inline.) Then come the owner, the metamethods of views, and the methods that
+ * Array has too. */
 #include "typed.h"
 
 static mapped_slice check_open(lua_State *L, mapped_slice slice)
@@ -32,6 +33,7 @@ mapped_slice mlua_check_view(lua_State *L, int arg)
 mapped_slice mlua_check_only_view(lua_State *L)
 {
     mlua_at_most(L, 1);
+    /* With the article, the message has no hint about calls of methods. */
     if (mlua_test_view(L, 1) == NULL)
         mlua_raise_type(L, 1, "a " MLUA_VIEW_TYPES);
     return mlua_check_view(L, 1);
@@ -79,10 +81,11 @@ void mlua_copy_to_string(lua_State *L, const char *operation, int arg)
     lua_replace(L, arg);
 }
 
+/* A Region is its own owner. */
 void mlua_push_owner(lua_State *L, int arg)
 {
     const mapped_slice *self = lua_touserdata(L, arg);
-    if (self->offset == MLUA_WHOLE) /* It is a Region. */
+    if (self->offset == MLUA_WHOLE)
         lua_pushvalue(L, arg);
     else
         lua_getiuservalue(L, arg, 1);
@@ -114,6 +117,7 @@ int mlua_view_index(lua_State *L)
     if (self == NULL || !mlua_is_view(L))
         return mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
     slice = mlua_view_bytes(self);
+    /* Like a string, it reads nil where there is no byte. */
     if (!is_integer || !mlua_position(i, slice.length, &offset)) {
         check_open(L, slice);
         lua_pushnil(L);
