@@ -9,6 +9,8 @@
 #include "cache.h"
 #include "search.h"
 
+#define SPECIALS "^$()%.[]*+-?"
+
 /* Returns the compiled pattern at argument 2, whose string is `text`. It is
  * valid until Lua may collect garbage; if the cache's slots don't have it, it
  * is also pushed. */
@@ -88,10 +90,10 @@ static int push_match(lua_State *L, const char *operation, mapped_slice subject,
 }
 
 /* Puts a text that stands for exactly the bytes of the view or Array at `arg`
- * in its place: a "%" comes before each of the special characters. Does nothing
+ * in its place: a "%" comes before each character of `specials`. Does nothing
  * to any other value. */
 static void escape_view(lua_State *L, const char *operation, int arg,
-                        const char *special)
+                        const char *specials)
 {
     luaL_Buffer buffer;
     const char *text;
@@ -104,7 +106,7 @@ static void escape_view(lua_State *L, const char *operation, int arg,
         return;
     luaL_buffinit(L, &buffer);
     for (i = 0; i < length; i++) {
-        if (text[i] != '\0' && strchr(special, text[i]) != NULL)
+        if (text[i] != '\0' && strchr(specials, text[i]) != NULL)
             luaL_addchar(&buffer, '%');
         luaL_addchar(&buffer, text[i]);
     }
@@ -112,11 +114,9 @@ static void escape_view(lua_State *L, const char *operation, int arg,
     lua_replace(L, arg);
 }
 
-#define SPECIAL "^$()%.[]*+-?"
-
 static const char *check_pattern(lua_State *L, const char *operation)
 {
-    escape_view(L, operation, 2, SPECIAL);
+    escape_view(L, operation, 2, SPECIALS);
     return mlua_check_string(L, 2, NULL);
 }
 

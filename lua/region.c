@@ -24,9 +24,9 @@ mlua_region *mlua_check_region(lua_State *L, int arg)
     return self;
 }
 
-/* Takes the second reference. As long as there is one, the core region can't
- * move, its pages are not write-protected, and close puts zero pages in their
- * place. */
+/* Takes the second reference, if that has not been done. As long as there is
+ * one, the core region can't move, its pages are not write-protected, and close
+ * puts zero pages in their place. */
 static void keep_addresses(mlua_region *self)
 {
     if (!self->has_second_reference)
@@ -107,10 +107,10 @@ mapped_status mlua_close_region(mlua_region *self, mapped_error *error)
         keep_addresses(self);
         export_status = end_export(self, error);
     }
-    /* The export's error, if there is one, must not be overwritten. */
+    /* Of two errors the export's is reported, which never comes again. */
     close_status = mapped_region_close(
         self->view.region, export_status == MAPPED_OK ? error : NULL);
-    return close_status != MAPPED_OK ? close_status : export_status;
+    return export_status != MAPPED_OK ? export_status : close_status;
 }
 
 static int region_close(lua_State *L)

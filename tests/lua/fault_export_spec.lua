@@ -1,6 +1,7 @@
 -- Guards against zeros of lost pages that code such as lrexlib reads through a
 -- pointer, without a check and without an error.
 local mapped = require "mapped"
+local crc = require "crc"
 local rex = require "rex_pcre2"
 local support = require "tests.lua.support"
 
@@ -53,6 +54,19 @@ describe("topointer over lost pages", function()
     assert.matches("page lost: position " .. PAGE + 1, message)
     assert.equal(ENODATA, code)
     assert.is_true(region:closed())
+    assert.is_true(region:close())
+  end)
+
+  it("makes close answer the same if it is busy, too", function()
+    local region = lost_region()
+    local first_page = crc.later(region:sub(1, PAGE))
+    assert.equal(PAGE, rex.count(region, "a"))
+    local done, message, code = region:close()
+    assert.is_nil(done)
+    assert.matches("page lost: position " .. PAGE + 1, message)
+    assert.equal(ENODATA, code)
+    assert.is_false(region:closed())
+    first_page()
     assert.is_true(region:close())
   end)
 
