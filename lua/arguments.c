@@ -106,8 +106,12 @@ size_t mlua_clamp(lua_Integer from, lua_Integer to, size_t count,
         first = 1;
     if (last > count)
         last = count;
-    *offset = first > count ? count : (size_t)first - 1;
-    return first > last ? 0 : (size_t)(last - first + 1);
+    if (first > last) {
+        *offset = first > count ? count : (size_t)first - 1;
+        return 0;
+    }
+    *offset = (size_t)first - 1;
+    return (size_t)(last - first + 1);
 }
 
 size_t mlua_opt_range(lua_State *L, int arg, size_t count, size_t *offset)

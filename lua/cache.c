@@ -43,11 +43,12 @@ void mlua_push_cache(lua_State *L)
     replace_tables(L, lua_gettop(L), self);
 }
 
-static void empty(lua_State *L)
+static void empty_cache(lua_State *L)
 {
     replace_tables(L, lua_upvalueindex(MLUA_CACHE), get_cache(L));
 }
 
+/* See mlua_compiled. */
 static bool is_plain(const mapped_fields *fields)
 {
     size_t i;
@@ -61,7 +62,7 @@ static bool is_plain(const mapped_fields *fields)
 }
 
 /* Pushes a userdata with `bytes` of storage after the mlua_compiled. */
-static mlua_compiled *push_userdata(lua_State *L, size_t bytes)
+static mlua_compiled *push_compiled(lua_State *L, size_t bytes)
 {
     mlua_compiled *self;
     if (bytes > SIZE_MAX / 2)
@@ -82,7 +83,7 @@ static const mlua_compiled *push_format(lua_State *L, const char *text)
     mlua_compiled *self;
     if (mapped_fields_room(&source, &bytes, &error) != MAPPED_OK)
         mlua_raise(L, &error);
-    self = push_userdata(L, bytes);
+    self = push_compiled(L, bytes);
     if (mapped_fields_init(&source, self + 1, &fields, &error) != MAPPED_OK)
         mlua_raise(L, &error);
     self->fields = fields;
@@ -110,7 +111,7 @@ static const mlua_compiled *push_code(lua_State *L, int arg)
                 "%s '%s': codes are those of string.pack for one value, as "
                 "'<I4' and 'd', or names as 'u32' and 'f16'",
                 mapped_status_text(error.status), mlua_push_short(L, arg)));
-    self = push_userdata(L, 0);
+    self = push_compiled(L, 0);
     self->element = element;
     return self;
 }
@@ -123,7 +124,7 @@ static const mlua_compiled *push_pattern(lua_State *L, int arg, unsigned flags)
     mlua_compiled *self;
     if (bytes == 0)
         luaL_error(L, "pattern too long");
-    self = push_userdata(L, bytes);
+    self = push_compiled(L, bytes);
     self->is_plain = mapped_pattern_is_plain(text, length);
     self->pattern = mapped_pattern_init(self + 1, text, length, flags);
     return self;
@@ -158,7 +159,7 @@ static void enter(lua_State *L, mlua_kind kind, int arg)
     if (length > MLUA_MAX_TEXT_BYTES || bytes > MAX_CACHE_BYTES)
         return;
     if (self->bytes + bytes > MAX_CACHE_BYTES) {
-        empty(L);
+        empty_cache(L);
         return;
     }
     if (kind == MLUA_PATTERN && !mapped_pattern_classes_current(&self->classes))
@@ -196,7 +197,7 @@ const mlua_compiled *mlua_push_compiled(lua_State *L, mlua_kind kind, int arg)
     const mlua_compiled *found;
     if (kind == MLUA_PATTERN &&
         !mapped_pattern_classes_current(&get_cache(L)->classes))
-        empty(L);
+        empty_cache(L);
     found = look_up(L, kind, arg);
     if (found != NULL)
         return found;

@@ -67,12 +67,8 @@ int mlua_guard(lua_State *L)
 {
     bool was_enabled = mapped_guard_enabled();
     mlua_at_most(L, 1);
-    if (!lua_isnoneornil(L, 1)) {
-        /* A value like "off" would count as true. */
-        if (!lua_isboolean(L, 1))
-            mlua_raise_type(L, 1, "boolean");
-        mapped_guard_enable(lua_toboolean(L, 1));
-    }
+    if (!lua_isnoneornil(L, 1))
+        mapped_guard_enable(mlua_opt_boolean(L, 1, true));
     lua_pushboolean(L, was_enabled);
     return 1;
 }

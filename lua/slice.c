@@ -3,27 +3,23 @@
  * therefore stays alive. A Slice needs no finalizer. */
 #include "mapped_lua.h"
 
-/* Makes the userdata below the top of the stack a Slice of the Region on top,
- * which is popped. */
-static void finish_slice(lua_State *L)
+void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
 {
-    lua_setiuservalue(L, -2, 1);
+    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = slice;
+    mlua_set_owner(L, arg);
     lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
     lua_setmetatable(L, -2);
 }
 
-void mlua_push_slice(lua_State *L, int arg, mapped_slice slice)
-{
-    *(mapped_slice *)lua_newuserdatauv(L, sizeof slice, 1) = slice;
-    mlua_push_owner(L, arg);
-    finish_slice(L);
-}
-
 void mlua_push_slice_of(lua_State *L, int owner, mapped_slice slice)
 {
-    *(mapped_slice *)lua_newuserdatauv(L, sizeof slice, 1) = slice;
+    mapped_slice *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = slice;
     lua_pushvalue(L, owner);
-    finish_slice(L);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, lua_upvalueindex(MLUA_SLICE));
+    lua_setmetatable(L, -2);
 }
 
 /* Pushes a Slice of the bytes [offset, offset + n) of `slice`, which are those

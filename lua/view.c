@@ -97,27 +97,22 @@ void mlua_set_owner(lua_State *L, int arg)
     lua_setiuservalue(L, -2, 1);
 }
 
-/* view[i] reads a byte, view.name a method. The metatable of argument 1 is left
- * on the stack: not to pop it saves a call. */
-int mlua_view_index(lua_State *L)
+/* view[i]: the byte or, where there is none, nil, as for a table. The metatable
+ * of argument 1 is left on the stack: not to pop it saves a call. (Not inline,
+ * because the look-up of a method, which every call begins with, is faster so.)
+ */
+MAPPED__NOINLINE static int push_byte(lua_State *L)
 {
-    const mapped_slice *self;
+    int is_integer;
+    lua_Integer i = lua_tointegerx(L, 2, &is_integer);
+    const mapped_slice *self = mlua_push_metatable(L, 1);
     mapped_slice slice;
     mapped_error error;
     size_t offset;
     uint8_t byte;
-    int is_integer;
-    lua_Integer i;
-    if (lua_type(L, 2) == LUA_TSTRING) {
-        lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
-        return 1;
-    }
-    i = lua_tointegerx(L, 2, &is_integer);
-    self = mlua_push_metatable(L, 1);
     if (self == NULL || !mlua_is_view(L))
         return mlua_raise_type(L, 1, MLUA_VIEW_TYPES);
     slice = mlua_view_bytes(self);
-    /* Like a string, it reads nil where there is no byte. */
     if (!is_integer || !mlua_position(i, slice.length, &offset)) {
         check_open(L, slice);
         lua_pushnil(L);
@@ -126,6 +121,14 @@ int mlua_view_index(lua_State *L)
     if (mapped_get_u8(slice, offset, &byte, &error) != MAPPED_OK)
         return mlua_raise(L, &error);
     lua_pushinteger(L, byte);
+    return 1;
+}
+
+int mlua_view_index(lua_State *L)
+{
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return push_byte(L);
+    lua_rawget(L, lua_upvalueindex(MLUA_METHODS));
     return 1;
 }
 
