@@ -2,7 +2,11 @@
  * without knowing each other. This file is all there is to it: it needs nothing
  * but Lua's C API, 5.1 to 5.5, and may be copied (MIT licence).
  *
- * A library that takes memory asks for a lease of the argument, which may be a
+ * Three words: an object *lends* its memory if its library has registered a
+ * *provider* for its metatable; a *lease* is the use of that memory, from begin
+ * to end.
+ *
+ * A library that takes memory begins a lease of an argument, which may be a
  * string or an object of any library that lends:
  *
  *     static int crc32(lua_State *L)
@@ -10,19 +14,19 @@
  *         luabuffer_lease lease;
  *         uint32_t crc;
  *         luabuffer_check(L, 1, 0, &lease);
- *         crc = compute(lease.data, lease.length); // raises nothing
+ *         crc = compute(lease.data, lease.length); // must not raise
  *         if (luabuffer_end(&lease) != LUABUFFER_OK)
  *             return luaL_error(L, "%s", lease.message);
  *         lua_pushinteger(L, crc);
  *         return 1;
  *     }
  *
- * From begin to end the memory stays where it is and as long as it is, while
- * the object stays on the stack or is kept otherwise. Nothing between them may
- * raise an error: that would skip the end. Where it must, and for a lease that
- * lasts longer than a call, there is luabuffer_hold.
+ * During the lease the memory keeps its address and its length, if the object
+ * stays on the stack or is kept otherwise. Code between begin and end must not
+ * raise an error, which would skip the end. If it has to, or if the lease lasts
+ * longer than the call, use luabuffer_hold.
  *
- * The end tells whether all that was read was true: memory that is a file may
+ * The end tells whether what was read may be trusted: memory that is a file may
  * lose pages (the file was cut, the disk failed), and then reads as zeros.
  *
  * A library that lends has a static luabuffer_provider, and registers it for
@@ -31,10 +35,10 @@
  *     luaL_newmetatable(L, "mylib.block");
  *     luabuffer_register(L, -1, &provider);
  *
- * Nothing that a script can do forges a lender: which metatables lend is kept
- * in Lua's registry, the object must be a full userdata, and the bytes of a
- * userdata and the fields of its metatable are not looked at. Only the debug
- * library could do it, as it can break any C library. */
+ * A script can't forge an object that lends. The registry, which scripts can't
+ * reach, knows the metatables; only full userdata count; and neither the bytes
+ * of a userdata nor the fields of its metatable are looked at. (The debug
+ * library can do it, as it can break any C library.) */
 #ifndef LUABUFFER_H
 #define LUABUFFER_H
 
@@ -53,19 +57,19 @@
 /* What begin and end return. */
 enum {
     LUABUFFER_OK,
-    LUABUFFER_NONE,     /* the value is no string and no object that lends */
-    LUABUFFER_READONLY, /* the memory can't be written, and was to be */
+    LUABUFFER_NONE,     /* neither a string nor an object that lends */
+    LUABUFFER_READONLY, /* LUABUFFER_WRITE for memory that can't be written */
     LUABUFFER_CLOSED,   /* the object has no memory any more */
     LUABUFFER_LOST,     /* a part of the memory is lost, or was meanwhile */
     LUABUFFER_FAILED    /* anything else: `message` says what */
 };
 
-/* Flags for begin: the memory will be written. */
+/* A flag for begin: the memory will be written. */
 #define LUABUFFER_WRITE 1u
 
 struct luabuffer_provider;
 
-/* A lease, in memory of the one who takes it. */
+/* A lease, in the memory of the library that takes it. */
 typedef struct luabuffer_lease {
     void *data;    /* the first byte; may be NULL if there are none */
     size_t length; /* bytes */
@@ -75,8 +79,8 @@ typedef struct luabuffer_lease {
     char message[256]; /* after a failure: what is wrong */
 } luabuffer_lease;
 
-/* How a library lends. Neither function raises, allocates in Lua or calls it
- * back, so that nothing comes between the begin and the use. */
+/* How a library lends. Its functions don't raise, allocate in Lua or call it,
+ * so that no other code runs between the begin and the use. */
 typedef struct luabuffer_provider {
     size_t size; /* of this struct; a later version may have more */
     /* Sets data, length, readonly, and storage for the object at `index`, whose
@@ -89,8 +93,9 @@ typedef struct luabuffer_provider {
     int (*end)(luabuffer_lease *lease);
 } luabuffer_provider;
 
-/* Private: the registry's key of the table from metatables to providers. The
- * number is that of this version of the structs. */
+/* Private: keys of the registry, for the table from metatables to providers and
+ * for the metatable of held leases. The number is that of the structs' version.
+ */
 #define LUABUFFER__PROVIDERS "luabuffer.providers.1"
 #define LUABUFFER__HELD "luabuffer.held.1"
 
@@ -167,7 +172,7 @@ luabuffer_begin(lua_State *L, int index, unsigned flags, luabuffer_lease *lease)
 }
 
 /* Ends a lease; does nothing to one that has ended or never began. Returns
- * LUABUFFER_OK if all that was read counts; else a code, and sets
+ * LUABUFFER_OK if what was read may be trusted; else a code, and sets
  * lease->message. */
 LUABUFFER__UNUSED static int luabuffer_end(luabuffer_lease *lease)
 {
@@ -239,10 +244,10 @@ LUABUFFER__UNUSED static luabuffer_lease *luabuffer__push(lua_State *L)
     return (luabuffer_lease *)memory;
 }
 
-/* As luabuffer_check, for a lease that may last: it is in a userdata, which is
- * pushed, keeps the object, and ends the lease when it is collected. End it
- * yourself as soon as you can: the lender may be unable to close or resize
- * meanwhile. Don't let scripts have the userdata. */
+/* luabuffer_check for a lease that may last: pushes a userdata with the lease,
+ * which keeps the object, and ends the lease when it is collected. End it as
+ * soon as you can, because the object may be unable to close or resize
+ * meanwhile. Don't give the userdata to scripts. */
 LUABUFFER__UNUSED static luabuffer_lease *luabuffer_hold(lua_State *L, int arg,
                                                          unsigned flags)
 {
