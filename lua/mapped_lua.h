@@ -9,10 +9,10 @@
  * Whatever allocates may run a finalizer, and that may close, resize, search,
  * raise or set the locale. So nothing that came from outside of the module is
  * used after such a call unless it is on the stack: no address, no file handle.
- * An object on the stack may even be finalized there, by a collector that
- * another finalizer has handed it to. So what a finalizer frees must go on
- * answering: it lies in memory of Lua's, which goes when nobody can reach it.
- */
+ * Even an object on the stack may be finalized meanwhile, if a finalizer of a
+ * script has made it reachable again. So each object goes on answering, as a
+ * closed one, after its own finalizer: its memory is Lua's, and stays as long
+ * as the object can be reached. */
 #ifndef MAPPED_LUA_H
 #define MAPPED_LUA_H
 

@@ -242,7 +242,8 @@ typedef struct substitution {
     int replacement_type; /* of argument 3: LUA_TSTRING and so on */
 } substitution;
 
-/* The functions add_... append to the result. */
+/* Adds the text to the result, as the other functions add_... do with what they
+ * are named for. */
 static void add_text(substitution *self, const char *text, size_t n)
 {
     mapped_error error;
@@ -255,7 +256,7 @@ static void add_text(substitution *self, const char *text, size_t n)
     self->written += n;
 }
 
-/* The string or number on top of the stack, which is popped. */
+/* Adds the string or number on top of the stack, and pops it. */
 static void add_value(substitution *self)
 {
     size_t n;
@@ -269,7 +270,7 @@ static void add_value(substitution *self)
     lua_pop(self->L, 1);
 }
 
-/* The bytes [start, end) of the subject. */
+/* Adds the bytes [start, end) of the subject. */
 static void add_subject(substitution *self, size_t start, size_t end)
 {
     mapped_error error;
@@ -290,13 +291,14 @@ static void add_subject(substitution *self, size_t start, size_t end)
         mlua_raise_in(self->L, "gsub", &error);
 }
 
-/* `offset` is that of a "%" in the replacement; below, too. */
+/* Raises an error about the "%" at this offset in the replacement. */
 static void raise_escape(substitution *self, const char *message, size_t offset)
 {
     luaL_error(self->L, "%s at position %I of the replacement", message,
                (LUAI_UACINT)offset + 1);
 }
 
+/* Adds what "%" and a digit stand for; `offset` is that of the "%". */
 static void add_capture(substitution *self, size_t index, size_t offset)
 {
     mapped_capture capture;
@@ -315,7 +317,7 @@ static void add_capture(substitution *self, size_t index, size_t offset)
     add_value(self);
 }
 
-/* What "%" and `c` stand for. */
+/* Adds what "%" and `c` stand for; `offset` is that of the "%". */
 static void add_escaped(substitution *self, char c, size_t offset)
 {
     if (c == '%')
@@ -328,7 +330,8 @@ static void add_escaped(substitution *self, char c, size_t offset)
         raise_escape(self, "invalid use of '%' in replacement string", offset);
 }
 
-/* The string at argument 3. It ends with a NUL, so a byte follows every "%". */
+/* Adds what the string at argument 3 stands for. It ends with a NUL, so a byte
+ * follows every "%". */
 static void add_template(substitution *self)
 {
     size_t length;
