@@ -7,6 +7,7 @@
 #include <string.h>
 #include "typed.h"
 
+/* byte(from, to) */
 static int bytes_byte(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 3);
@@ -27,6 +28,7 @@ static int bytes_byte(lua_State *L)
     return (int)n;
 }
 
+/* tostring(from, to) */
 static int bytes_tostring(lua_State *L)
 {
     mapped_error error;
@@ -56,6 +58,7 @@ static int store(lua_State *L, const char *operation, int position_arg,
     return status == MAPPED_OK ? 0 : mlua_raise_in(L, operation, &error);
 }
 
+/* write(position, data) */
 static int bytes_write(lua_State *L)
 {
     mlua_check_open_self(L, 3);
@@ -63,12 +66,14 @@ static int bytes_write(lua_State *L)
     return store(L, "write", 2, 3);
 }
 
+/* copy_from(data, position) */
 static int bytes_copy_from(lua_State *L)
 {
     mlua_check_open_self(L, 3);
     return store(L, "copy_from", 3, 2);
 }
 
+/* copy_to(target, position) */
 static int bytes_copy_to(lua_State *L)
 {
     mapped_slice from = mlua_check_open_self(L, 3);
@@ -83,6 +88,7 @@ static int bytes_copy_to(lua_State *L)
     return 0;
 }
 
+/* fill(byte, from, to) */
 static int bytes_fill(lua_State *L)
 {
     mapped_error error;
@@ -97,6 +103,7 @@ static int bytes_fill(lua_State *L)
     return 0;
 }
 
+/* move(to, from, length) */
 static int bytes_move(lua_State *L)
 {
     mapped_slice slice = mlua_check_open_self(L, 4);
@@ -118,6 +125,7 @@ mapped_status mlua_compare_data(mapped_slice slice, const mlua_data *data,
                                 error);
 }
 
+/* equals(data) */
 static int bytes_equals(lua_State *L)
 {
     mlua_data data;

@@ -6,15 +6,15 @@
  * Integers: Lua 5.1, 5.2 and LuaJIT have numbers that are doubles. An integer
  * argument is a number without a fraction, in the range of int64_t. A 64-bit
  * value from memory is a number up to 2^53. Beyond, where doubles have gaps, it
- * is what mlua_push_int64 pushes, and whatever takes such a value takes that
- * too, so that copying loses nothing.
+ * is what mlua_push_int64 pushes; where such a value is an argument that is
+ * one, too, so that copying loses nothing.
  *
- * Lua 5.1 and LuaJIT load the same module, so what only one of them has is
- * looked for when it is needed.
+ * Lua 5.1 and LuaJIT load the same module, so what only LuaJIT has is looked
+ * for at run time.
  *
- * User values: older Luas have one for each userdata, or an environment. It is
- * a table here, which is made with the userdata; so setting one allocates
- * nothing, as in Lua 5.4. */
+ * User values: older Luas have one for each userdata, or an environment. Here
+ * that is a table of all user values, which is made with the userdata; so to
+ * set one allocates nothing, as in Lua 5.4. */
 #ifndef MAPPED_LUA_COMPAT_H
 #define MAPPED_LUA_COMPAT_H
 
@@ -49,7 +49,7 @@ int mlua_gc(lua_State *L, int what, int data);
 #    define lua_getiuservalue mlua_get_user_value
 #    define lua_setiuservalue mlua_set_user_value
 #    define luaL_pushfail lua_pushnil
-/* No warnings: Lua 5.4, too, shows none unless it is told to. */
+/* There are no warnings. (Lua 5.4 shows them only if it is told to.) */
 #    define lua_warning(L, message, to_continue) ((void)(message))
 #    undef lua_gc
 #    define lua_gc(...) MLUA_GC(__VA_ARGS__, 0, 0)

@@ -37,6 +37,7 @@ static int push_iterator(lua_State *L, const mapped_parts *parts)
     return 1;
 }
 
+/* lines(keep_newlines) */
 static int parts_lines(lua_State *L)
 {
     mapped_parts parts;
@@ -47,6 +48,7 @@ static int parts_lines(lua_State *L)
     return push_iterator(L, &parts);
 }
 
+/* split(separator) */
 static int parts_split(lua_State *L)
 {
     mapped_parts parts;

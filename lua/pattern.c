@@ -174,6 +174,7 @@ static int pattern_find(lua_State *L)
     return push_captures(L, "find", subject, &match) + 2;
 }
 
+/* match(pattern, init) */
 static int pattern_match(lua_State *L)
 {
     const char *text;
@@ -209,6 +210,7 @@ static int gmatch_next(lua_State *L)
     return push_match(L, "gmatch", self->subject, &self->match);
 }
 
+/* gmatch(pattern, init) */
 static int pattern_gmatch(lua_State *L)
 {
     const char *text;

@@ -97,6 +97,7 @@ int mlua_find_plain(lua_State *L, mapped_slice haystack, size_t offset)
     return find_from(L, "find", mapped_find, haystack, offset);
 }
 
+/* rfind(needle, init) */
 static int search_rfind(lua_State *L)
 {
     lua_Integer init;
@@ -108,6 +109,7 @@ static int search_rfind(lua_State *L)
                      mlua_search_offset(init, haystack.length));
 }
 
+/* count(needle, from, to) */
 static int search_count(lua_State *L)
 {
     size_t offset, length, count;
