@@ -156,7 +156,7 @@ typedef struct mapped__mapping {
     size_t reserved; /* >= used; == used without a reserve */
     size_t page;     /* what faults one by one: page or huge page size */
     unsigned flags;
-    intptr_t section; /* backend's own; MAPPED__NO_FILE if unused */
+    int view_kind; /* for the Windows backend, which sets it; 0 in others */
 } mapped__mapping;
 
 typedef struct mapped__map_request {
@@ -167,6 +167,9 @@ typedef struct mapped__map_request {
     size_t page;     /* 0: the system's; else a huge page's size */
     unsigned flags;
 } mapped__map_request;
+
+/* The first two are the same everywhere (platform_map.c). They call the rest,
+ * which each backend has. */
 
 mapped_status mapped__map(const mapped__map_request *request,
                           mapped__mapping *mapping, mapped_error *error);
@@ -181,6 +184,26 @@ mapped_status mapped__map(const mapped__map_request *request,
 mapped_status mapped__map_resize(mapped__mapping *mapping,
                                  const mapped__map_request *request,
                                  bool unshared, mapped_error *error);
+
+/* Maps `mapping->used` bytes in `mapping->reserved` bytes of addresses, which
+ * are not 0, and sets `address`. It is set on failure too if there is something
+ * to unmap. */
+mapped_status mapped__map_new(const mapped__map_request *request,
+                              mapped__mapping *mapping, mapped_error *error);
+
+/* Brings in all pages that the mapping uses, at least one. */
+mapped_status mapped__map_populate(const mapped__map_request *request,
+                                   const mapped__mapping *mapping,
+                                   mapped_error *error);
+
+/* mapped__map_resize to fewer / more bytes than are used, rounded to pages. */
+mapped_status mapped__map_shrink(mapped__mapping *mapping,
+                                 const mapped__map_request *request,
+                                 size_t used, bool unshared,
+                                 mapped_error *error);
+mapped_status mapped__map_grow(mapped__mapping *mapping,
+                               const mapped__map_request *request, size_t used,
+                               bool unshared, mapped_error *error);
 
 /* Comes before mapped__file_resize shortens the mapped file. Windows refuses
  * that while any of the file is mapped: there the pages go, the address too if

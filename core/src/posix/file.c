@@ -256,6 +256,26 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     return MAPPED_OK;
 }
 
+mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
+                                size_t n, mapped_error *error)
+{
+    unsigned char *next = to;
+    while (n > 0) {
+        ssize_t got = pread((int)file, next, n, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return mapped__system_error(error, "pread");
+        if (got == 0)
+            break;
+        next += got;
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    memset(next, 0, n); /* past the end of the file */
+    return MAPPED_OK;
+}
+
 /* A descriptor in append mode writes to the end, whatever offset is said. */
 bool mapped__file_is_writable_at(intptr_t file)
 {

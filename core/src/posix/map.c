@@ -1,11 +1,16 @@
-/* Mappings: making, growing, shrinking and replacing them. Addresses that a
- * mapping owns are never free in between, as somebody else's memory could turn
- * up there: a mapping is laid over another in one step (MAP_FIXED). `unshared`
- * says that nobody else has a reference to the region, so its addresses may
- * move or be given back. */
+/* Mappings: making, growing, shrinking and replacing them; locks on their pages
+ * and protection.
+ *
+ *     mapping->address
+ *     |<------- used ------->|
+ *     |<--------------- reserved --------------->|
+ *       pages of file/memory   no access (reserve)
+ *
+ * Invariant: addresses that a mapping owns are never free in between, as
+ * somebody else's memory could turn up there. So a mapping is laid over another
+ * in one step (MAP_FIXED). */
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,9 +23,9 @@ size_t mapped__page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int protection(unsigned flags)
+static int protection(bool writable)
 {
-    return PROT_READ | (flags & MAPPED__MAP_WRITE ? PROT_WRITE : 0);
+    return PROT_READ | (writable ? PROT_WRITE : 0);
 }
 
 static bool is_private(const mapped__map_request *request)
@@ -29,14 +34,26 @@ static bool is_private(const mapped__map_request *request)
            request->file == MAPPED__NO_FILE;
 }
 
-static int map_flags(const mapped__map_request *request)
+/* Maps bytes [from, to) of the request at `address`, or anywhere if that is
+ * NULL. Advice for the whole mapping is given for each range, or the kernel
+ * wouldn't join them. */
+static unsigned char *map_range(const mapped__map_request *request,
+                                void *address, size_t from, size_t to)
 {
-    int flags = is_private(request) ? MAP_PRIVATE : MAP_SHARED;
-    if (request->file == MAPPED__NO_FILE)
-        flags |= MAP_ANONYMOUS;
-    return flags | mapped__pages_flags(request);
+    int flags = (is_private(request) ? MAP_PRIVATE : MAP_SHARED) |
+                (request->file == MAPPED__NO_FILE ? MAP_ANONYMOUS : 0) |
+                (address != NULL ? MAP_FIXED : 0) |
+                mapped__pages_flags(request);
+    unsigned char *start =
+        mmap(address, to - from, protection(request->flags & MAPPED__MAP_WRITE),
+             flags, (int)request->file, (off_t)(request->offset + from));
+    if (start != MAP_FAILED && request->flags & MAPPED__MAP_HUGE)
+        mapped__pages_advise_huge(start, to - from);
+    return start;
 }
 
+/* Reserves the addresses of `length` bytes: at `address`, or anywhere if that
+ * is NULL. */
 static unsigned char *map_nothing(void *address, size_t length)
 {
     return mmap(address, length, PROT_NONE,
@@ -47,16 +64,16 @@ static unsigned char *map_nothing(void *address, size_t length)
 
 /* The kernel joins neighbouring mappings of consecutive pages of one open file.
  * To unmap one of them later splits the joined mapping, which fails at the
- * limit on mappings. A gap keeps them apart. */
+ * limit on mappings. A gap on either side keeps them apart. */
 static size_t gap_of(unsigned flags)
 {
     return flags & MAPPED__MAP_APART ? mapped__page_size() : 0;
 }
 
-/* Reserves address space. Huge pages want an aligned start, and a gap is space
- * that nobody has mapped. So more is reserved at first:
+/* Reserves `length` bytes of addresses at a multiple of `align`, with a gap on
+ * either side that nobody has mapped at first. So more is reserved:
  *
- *     head: gap and alignment | length | the rest: slack and gap
+ *     head: gap and alignment | length | the rest of the padding
  *
  * and only the middle is kept. */
 static unsigned char *reserve(size_t length, size_t align, size_t gap)
@@ -79,67 +96,59 @@ static unsigned char *reserve(size_t length, size_t align, size_t gap)
     return start + head;
 }
 
-/* Maps bytes [from, to) of the request at `address`, or anywhere if that is
- * NULL. Advice for the whole mapping is given for each range, or the kernel
- * wouldn't join them. */
-static unsigned char *map_range(const mapped__map_request *request,
-                                void *address, size_t from, size_t to)
-{
-    unsigned char *start =
-        mmap(address, to - from, protection(request->flags),
-             map_flags(request) | (address != NULL ? MAP_FIXED : 0),
-             (int)request->file, (off_t)(request->offset + from));
-    if (start != MAP_FAILED && request->flags & MAPPED__MAP_HUGE)
-        mapped__pages_advise_huge(start, to - from);
-    return start;
-}
-
-/* Reserves addresses and maps into their beginning. Sets `made->address` as
- * soon as there are addresses to give back. */
+/* Reserves addresses and maps into their beginning. */
 static mapped_status map_in_reserve(const mapped__map_request *request,
-                                    mapped__mapping *made, mapped_error *error)
+                                    mapped__mapping *mapping,
+                                    mapped_error *error)
 {
     unsigned char *start =
-        reserve(made->reserved, made->page, gap_of(made->flags));
+        reserve(mapping->reserved, mapping->page, gap_of(mapping->flags));
     if (start == MAP_FAILED)
         return mapped__system_error(
             error, request->reserve > 0 ? "mmap of the reserve" : "mmap");
-    made->address = start;
-    if (made->used == 0 ||
-        map_range(request, start, 0, made->used) != MAP_FAILED)
-        return MAPPED_OK;
-    return mapped__system_error(error, "mmap");
-}
-
-static mapped_status map_without_reserve(const mapped__map_request *request,
-                                         mapped__mapping *made,
-                                         mapped_error *error)
-{
-    unsigned char *start = map_range(request, NULL, 0, made->used);
-    if (start == MAP_FAILED)
+    mapping->address = start; /* from now on, an unmap gives it back */
+    if (mapping->used > 0 &&
+        map_range(request, start, 0, mapping->used) == MAP_FAILED)
         return mapped__system_error(error, "mmap");
-    made->address = start;
     return MAPPED_OK;
 }
 
-static size_t page_of(const mapped__map_request *request)
+static mapped_status map_without_reserve(const mapped__map_request *request,
+                                         mapped__mapping *mapping,
+                                         mapped_error *error)
 {
-    return request->page != 0 ? request->page : mapped__page_size();
+    unsigned char *start = map_range(request, NULL, 0, mapping->used);
+    if (start == MAP_FAILED)
+        return mapped__system_error(error, "mmap");
+    mapping->address = start;
+    return MAPPED_OK;
+}
+
+mapped_status mapped__map_new(const mapped__map_request *request,
+                              mapped__mapping *mapping, mapped_error *error)
+{
+    bool reserves =
+        mapping->reserved > mapping->used || gap_of(mapping->flags) > 0;
+    mapped_status status = reserves
+                               ? map_in_reserve(request, mapping, error)
+                               : map_without_reserve(request, mapping, error);
+    mapped__prepare_replacements(); /* this mapping may lose pages */
+    return status;
 }
 
 /* EFAULT says that a page can't be had, but not which nor why. Bisection finds
  * it: the first `good` pages can be had, of the first `bad` one can't. */
 static mapped_status report_bad_page(const mapped__map_request *request,
-                                     unsigned char *start, size_t length,
+                                     const mapped__mapping *mapping,
                                      bool writable, mapped_error *error)
 {
-    const size_t page = page_of(request);
+    const size_t page = mapping->page;
     size_t good = 0;
-    size_t bad = length / page;
+    size_t bad = mapping->used / page;
     while (bad - good > 1) {
         size_t middle = good + (bad - good) / 2;
-        if (mapped__pages_bring_in(start + good * page, (middle - good) * page,
-                                   writable))
+        if (mapped__pages_bring_in(mapping->address + good * page,
+                                   (middle - good) * page, writable))
             good = middle;
         else
             bad = middle;
@@ -154,58 +163,19 @@ static mapped_status report_bad_page(const mapped__map_request *request,
 /* Shared pages are populated for reading, so that none is dirtied for nothing.
  * Kernels before 5.14 can't report, and no kernel can for a device's memory:
  * there populate stays a hint. */
-static mapped_status populate(const mapped__map_request *request,
-                              unsigned char *start, size_t length,
-                              mapped_error *error)
+mapped_status mapped__map_populate(const mapped__map_request *request,
+                                   const mapped__mapping *mapping,
+                                   mapped_error *error)
 {
-    bool writable = is_private(request) && (request->flags & MAPPED__MAP_WRITE);
-    if (mapped__pages_bring_in(start, length, writable))
+    bool writable = is_private(request) && request->flags & MAPPED__MAP_WRITE;
+    if (mapped__pages_bring_in(mapping->address, mapping->used, writable))
         return MAPPED_OK;
     if (errno == EFAULT)
-        return report_bad_page(request, start, length, writable, error);
+        return report_bad_page(request, mapping, writable, error);
     if (errno != EINVAL)
         return mapped__system_error(error, "madvise");
-    mapped__range_expect(start, length);
+    mapped__range_expect(mapping->address, mapping->used);
     return MAPPED_OK;
-}
-
-static mapped_status init_mapping(const mapped__map_request *request,
-                                  mapped__mapping *made, mapped_error *error)
-{
-    made->address = NULL;
-    made->used = 0;
-    made->reserved = 0;
-    made->page = page_of(request);
-    made->flags = request->flags;
-    made->section = MAPPED__NO_FILE;
-    if (!mapped_round_up(request->length, made->page, &made->used) ||
-        !mapped_round_up(request->reserve, made->page, &made->reserved))
-        return mapped__error_set_length(error, MAPPED_OVERFLOW, "mmap",
-                                        request->length, SIZE_MAX);
-    if (made->reserved < made->used)
-        made->reserved = made->used;
-    return MAPPED_OK;
-}
-
-mapped_status mapped__map(const mapped__map_request *request,
-                          mapped__mapping *mapping, mapped_error *error)
-{
-    mapped__mapping made;
-    mapped_status status = init_mapping(request, &made, error);
-    if (status == MAPPED_OK && made.reserved > 0) {
-        bool reserves = made.reserved > made.used || gap_of(made.flags) > 0;
-        status = reserves ? map_in_reserve(request, &made, error)
-                          : map_without_reserve(request, &made, error);
-    }
-    if (status == MAPPED_OK && request->flags & MAPPED__MAP_POPULATE &&
-        made.used > 0)
-        status = populate(request, made.address, made.used, error);
-    if (status == MAPPED_OK)
-        *mapping = made;
-    else
-        mapped__unmap(&made);
-    mapped__prepare_replacements(); /* this mapping may lose pages */
-    return status;
 }
 
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
@@ -221,9 +191,22 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
     return MAPPED_OK;
 }
 
-static mapped_status shrink(mapped__mapping *mapping,
-                            const mapped__map_request *request, size_t used,
-                            bool unshared, mapped_error *error)
+mapped_status mapped__map_restore(mapped__mapping *mapping,
+                                  const mapped__map_request *request,
+                                  size_t offset, size_t length,
+                                  mapped_error *error)
+{
+    assert(offset <= mapping->used && length <= mapping->used - offset);
+    if (map_range(request, mapping->address + offset, offset,
+                  offset + length) == MAP_FAILED)
+        return mapped__system_error(error, "mmap");
+    return MAPPED_OK;
+}
+
+mapped_status mapped__map_shrink(mapped__mapping *mapping,
+                                 const mapped__map_request *request,
+                                 size_t used, bool unshared,
+                                 mapped_error *error)
 {
     unsigned char *tail = mapping->address + used;
     size_t length = mapping->used - used;
@@ -234,7 +217,7 @@ static mapped_status shrink(mapped__mapping *mapping,
     } else if (request->reserve > 0) { /* the addresses stay reserved */
         if (map_nothing(tail, length) == MAP_FAILED)
             return mapped__system_error(error, "mmap");
-    } else { /* they go */
+    } else { /* they are given back */
         if (munmap(tail, mapping->reserved - used) != 0)
             return mapped__system_error(error, "munmap");
         mapping->reserved = used;
@@ -264,28 +247,22 @@ static void give_back_reserve(mapped__mapping *mapping)
         mapping->reserved = mapping->used;
 }
 
-/* A gap is kept, past the new end: mremap makes the mapping longer by as
- * much, which then is unmapped. */
-static mapped_status grow_or_move(mapped__mapping *mapping,
-                                  const mapped__map_request *request,
-                                  size_t used, bool unshared,
-                                  mapped_error *error)
+/* Grows in place if the addresses behind are free, and else moves if that is
+ * allowed. A gap is kept: mremap makes the mapping longer by as much, and that
+ * is unmapped again. */
+static mapped_status grow_by_remap(mapped__mapping *mapping, size_t used,
+                                   bool unshared, mapped_error *error)
 {
     size_t gap = gap_of(mapping->flags);
-    if (mapping->used == 0 && !unshared)
-        return mapped_error_set(error, MAPPED_BUSY, "mremap");
-    if (mapping->used == 0) { /* there are only reserved addresses */
-        mapped__unmap(mapping);
-        return mapped__map(request, mapping, error);
-    }
     if (unshared)
         give_back_reserve(mapping);
     unsigned char *start = mapped__pages_stretch(
         mapping->address, mapping->used, used + gap, unshared);
-    if (start == MAP_FAILED)
-        return errno == EFAULT || (errno == ENOMEM && !unshared)
-                   ? mapped_error_set(error, MAPPED_BUSY, "mremap")
-                   : mapped__system_error(error, "mremap");
+    if (start == MAP_FAILED) {
+        bool would_move = errno == EFAULT || (errno == ENOMEM && !unshared);
+        return would_move ? mapped_error_set(error, MAPPED_BUSY, "mremap")
+                          : mapped__system_error(error, "mremap");
+    }
     if (gap > 0)
         munmap(start + used, gap);
     mapping->address = start;
@@ -294,25 +271,18 @@ static mapped_status grow_or_move(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
-mapped_status mapped__map_resize(mapped__mapping *mapping,
-                                 const mapped__map_request *request,
-                                 bool unshared, mapped_error *error)
+mapped_status mapped__map_grow(mapped__mapping *mapping,
+                               const mapped__map_request *request, size_t used,
+                               bool unshared, mapped_error *error)
 {
-    size_t used;
-    assert(mapping->used <= mapping->reserved);
-    assert((mapping->address == NULL) == (mapping->reserved == 0));
-    if (!mapped_round_up(request->length, mapping->page, &used))
-        return mapped__error_set_length(error, MAPPED_OVERFLOW, "mmap",
-                                        request->length, SIZE_MAX);
-    if (used == mapping->used)
-        return MAPPED_OK;
-    if (mapping->address == NULL)
-        return mapped__map(request, mapping, error);
-    if (used < mapping->used)
-        return shrink(mapping, request, used, unshared, error);
     if (used <= mapping->reserved)
         return grow_into_reserve(mapping, request, used, error);
-    return grow_or_move(mapping, request, used, unshared, error);
+    if (mapping->used > 0)
+        return grow_by_remap(mapping, used, unshared, error);
+    if (!unshared) /* there are only reserved addresses, and too few */
+        return mapped_error_set(error, MAPPED_BUSY, "mremap");
+    mapped__unmap(mapping);
+    return mapped__map(request, mapping, error);
 }
 
 /* POSIX can make a mapped file shorter, so nothing is detached; Windows can't.
@@ -320,18 +290,6 @@ mapped_status mapped__map_resize(mapped__mapping *mapping,
 mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
                                  mapped_error *error)
 {
-    return MAPPED_OK;
-}
-
-mapped_status mapped__map_restore(mapped__mapping *mapping,
-                                  const mapped__map_request *request,
-                                  size_t offset, size_t length,
-                                  mapped_error *error)
-{
-    assert(offset <= mapping->used && length <= mapping->used - offset);
-    if (map_range(request, mapping->address + offset, offset,
-                  offset + length) == MAP_FAILED)
-        return mapped__system_error(error, "mmap");
     return MAPPED_OK;
 }
 
@@ -355,4 +313,37 @@ void mapped__unmap(mapped__mapping *mapping)
     mapping->address = NULL;
     mapping->used = 0;
     mapping->reserved = 0;
+}
+
+mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
+                                  mapped_error *error)
+{
+    if (mprotect(mapping->address, mapping->used, protection(writable)) != 0)
+        return mapped__system_error(error, "mprotect");
+    return MAPPED_OK;
+}
+
+/* ENOMEM says that a page can't be had, or that the limit is reached; then no
+ * page is locked that wasn't. */
+mapped_status mapped__range_lock(unsigned char *start, size_t length,
+                                 mapped_error *error)
+{
+    if (mlock(start, length) == 0)
+        return MAPPED_OK;
+    bool may_be_a_fault = errno == ENOMEM;
+    mapped_status status = mapped__system_error(error, "mlock");
+    if (may_be_a_fault &&
+        mapped__range_fetch(start, length, false) == MAPPED_FAULT) {
+        (void)munlock(start, length);
+        return MAPPED_FAULT;
+    }
+    return status;
+}
+
+mapped_status mapped__range_unlock(unsigned char *start, size_t length,
+                                   mapped_error *error)
+{
+    if (munlock(start, length) != 0)
+        return mapped__system_error(error, "munlock");
+    return MAPPED_OK;
 }

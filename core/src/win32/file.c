@@ -367,6 +367,12 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     return MAPPED_OK;
 }
 
+mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
+                                size_t n, mapped_error *error)
+{
+    return mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
+}
+
 /* A file that is mapped can't be truncated here. */
 bool mapped__file_is_writable_at(intptr_t file)
 {

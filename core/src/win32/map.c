@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include <mapped/checked.h>
-
 #include "system.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
@@ -17,9 +15,9 @@ size_t mapped__page_size(void)
     return system.dwPageSize;
 }
 
-static size_t page_of(const mapped__map_request *request)
+static bool is_memory(const mapped__mapping *mapping)
 {
-    return request->page != 0 ? request->page : mapped__page_size();
+    return mapping->view_kind == MAPPED__VIEW_NONE;
 }
 
 /* Large pages can't be committed bit by bit, and the caller's token must hold
@@ -51,12 +49,9 @@ static mapped_status map_memory(mapped__mapping *mapping, mapped_error *error)
                                     MEM_RESERVE, PAGE_READWRITE);
     if (mapping->address == NULL)
         return mapped__system_error(error, "VirtualAlloc of the reserve");
-    if (commit(mapping, 0, mapping->used))
-        return MAPPED_OK;
-    mapped_status status = mapped__system_error(error, "VirtualAlloc");
-    VirtualFree(mapping->address, 0, MEM_RELEASE);
-    mapping->address = NULL;
-    return status;
+    if (!commit(mapping, 0, mapping->used))
+        return mapped__system_error(error, "VirtualAlloc");
+    return MAPPED_OK;
 }
 
 /* Decommitting would make an access a fault until the pages are back. This way
@@ -74,55 +69,28 @@ static void zero_memory(unsigned char *start, size_t length)
 
 /* The kernel reads for us and reports what would be an exception here. One
  * request for all of it goes ahead, as that is faster than page by page. */
-static mapped_status populate(const mapped__mapping *mapping,
-                              mapped_error *error)
+mapped_status mapped__map_populate(const mapped__map_request *request,
+                                   const mapped__mapping *mapping,
+                                   mapped_error *error)
 {
     unsigned char scratch[SCRATCH_BYTES];
-    HANDLE self = GetCurrentProcess();
-    WIN32_MEMORY_RANGE_ENTRY all = {mapping->address, mapping->used};
-    PrefetchVirtualMemory(self, 1, &all, 0);
-    for (size_t at = 0; at < mapping->used;) {
+    mapped__range_expect(mapping->address, mapping->used);
+    for (size_t at = 0; at < mapping->used; at += sizeof scratch) {
         size_t left = mapping->used - at;
         size_t n = left < sizeof scratch ? left : sizeof scratch;
-        if (!ReadProcessMemory(self, mapping->address + at, scratch, n, NULL))
+        if (!ReadProcessMemory(GetCurrentProcess(), mapping->address + at,
+                               scratch, n, NULL))
             return mapped__system_error(error, "ReadProcessMemory");
-        at += n;
     }
     return MAPPED_OK;
 }
 
-static mapped_status plan(const mapped__map_request *request,
-                          mapped__mapping *made, mapped_error *error)
+mapped_status mapped__map_new(const mapped__map_request *request,
+                              mapped__mapping *mapping, mapped_error *error)
 {
-    made->address = NULL;
-    made->page = page_of(request);
-    made->flags = request->flags;
-    made->section = MAPPED__NO_FILE;
-    if (!mapped_round_up(request->length, made->page, &made->used) ||
-        !mapped_round_up(request->reserve, made->page, &made->reserved))
-        return mapped__error_set_length(error, MAPPED_OVERFLOW, "map",
-                                        request->length, SIZE_MAX);
-    if (made->reserved < made->used)
-        made->reserved = made->used;
-    return MAPPED_OK;
-}
-
-mapped_status mapped__map(const mapped__map_request *request,
-                          mapped__mapping *mapping, mapped_error *error)
-{
-    mapped__mapping made;
-    mapped_status status = plan(request, &made, error);
-    if (status == MAPPED_OK && made.reserved > 0)
-        status = request->file == MAPPED__NO_FILE
-                     ? map_memory(&made, error)
-                     : mapped__view_map(request, &made, error);
-    if (status == MAPPED_OK && request->flags & MAPPED__MAP_POPULATE)
-        status = populate(&made, error);
-    if (status == MAPPED_OK)
-        *mapping = made;
-    else
-        mapped__unmap(&made);
-    return status;
+    return request->file == MAPPED__NO_FILE
+               ? map_memory(mapping, error)
+               : mapped__view_map(request, mapping, error);
 }
 
 /* A view goes as a whole, memory and placeholders by their allocation. */
@@ -152,7 +120,7 @@ mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
 {
     unsigned char *start = mapping->address + offset;
     assert(offset <= mapping->used && length <= mapping->used - offset);
-    if (mapping->section != MAPPED__NO_FILE)
+    if (!is_memory(mapping))
         return mapped__view_zero(start, start + length, true, error);
     zero_memory(start, length);
     return MAPPED_OK;
@@ -176,12 +144,13 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   mapped_error *error)
 {
     assert(offset <= mapping->used && length <= mapping->used - offset);
-    if (mapping->section != MAPPED__VIEW_PLACED || offset != 0 ||
+    if (mapping->view_kind != MAPPED__VIEW_PLACED || offset != 0 ||
         length != mapping->used)
         return mapped_error_set(error, MAPPED_UNSUPPORTED, "recover");
     return mapped__view_restore(mapping, request, error);
 }
 
+/* Makes the mapping anew, elsewhere. */
 static mapped_status move(mapped__mapping *mapping,
                           const mapped__map_request *request, bool unshared,
                           mapped_error *error)
@@ -192,7 +161,7 @@ static mapped_status move(mapped__mapping *mapping,
     mapped_status status = mapped__map(request, &made, error);
     if (status != MAPPED_OK)
         return status;
-    if (mapping->section == MAPPED__NO_FILE)
+    if (is_memory(mapping))
         memcpy(made.address, mapping->address, mapping->used);
     mapped__unmap(mapping);
     *mapping = made;
@@ -211,14 +180,11 @@ static mapped_status shrink_memory(mapped__mapping *mapping, size_t used,
     return MAPPED_OK;
 }
 
-static mapped_status resize_memory(mapped__mapping *mapping,
-                                   const mapped__map_request *request,
-                                   bool unshared, mapped_error *error)
+static mapped_status grow_memory(mapped__mapping *mapping,
+                                 const mapped__map_request *request,
+                                 size_t used, bool unshared,
+                                 mapped_error *error)
 {
-    size_t used = 0;
-    mapped_round_up(request->length, mapping->page, &used);
-    if (used < mapping->used)
-        return shrink_memory(mapping, used, unshared, error);
     if (used > mapped__view_size(mapping))
         return move(mapping, request, unshared, error);
     if (!commit(mapping, mapping->used, used))
@@ -229,58 +195,75 @@ static mapped_status resize_memory(mapped__mapping *mapping,
     return MAPPED_OK;
 }
 
+/* Maps the views of a file or section up to `used`, where fewer are mapped. */
+static mapped_status extend_or_move(mapped__mapping *mapping,
+                                    const mapped__map_request *request,
+                                    size_t used, bool unshared,
+                                    mapped_error *error)
+{
+    mapped_status status = MAPPED_BUSY;
+    if (mapping->view_kind == MAPPED__VIEW_PLACED)
+        status = mapped__view_extend(mapping, request, used, error);
+    return status == MAPPED_BUSY ? move(mapping, request, unshared, error)
+                                 : status;
+}
+
+mapped_status mapped__map_grow(mapped__mapping *mapping,
+                               const mapped__map_request *request, size_t used,
+                               bool unshared, mapped_error *error)
+{
+    if (is_memory(mapping))
+        return grow_memory(mapping, request, used, unshared, error);
+    return extend_or_move(mapping, request, used, unshared, error);
+}
+
 /* To shrink a view means to unmap all of it and to map the head again, which
  * needs that nobody else has a reference. Otherwise the tail just stays: the
  * file is as long as before, or mapped__map_detach had refused. */
-static mapped_status resize_views(mapped__mapping *mapping,
-                                  const mapped__map_request *request,
-                                  bool unshared, mapped_error *error)
-{
-    size_t used = 0;
-    mapped_round_up(request->length, mapping->page, &used);
-    if (used < mapping->used && !unshared)
-        return MAPPED_OK;
-    if (mapping->section == MAPPED__VIEW_PLAIN)
-        return move(mapping, request, unshared, error);
-    if (used < mapping->used)
-        mapped__view_detach(mapping);
-    if (used == mapping->used)
-        return MAPPED_OK;
-    mapped_status status = mapped__view_extend(mapping, request, used, error);
-    if (status == MAPPED_BUSY)
-        return move(mapping, request, unshared, error);
-    return status;
-}
-
-mapped_status mapped__map_resize(mapped__mapping *mapping,
+mapped_status mapped__map_shrink(mapped__mapping *mapping,
                                  const mapped__map_request *request,
-                                 bool unshared, mapped_error *error)
+                                 size_t used, bool unshared,
+                                 mapped_error *error)
 {
-    size_t used;
-    assert(mapping->used <= mapping->reserved);
-    assert((mapping->address == NULL) == (mapping->reserved == 0));
-    if (!mapped_round_up(request->length, mapping->page, &used))
-        return mapped__error_set_length(error, MAPPED_OVERFLOW, "map",
-                                        request->length, SIZE_MAX);
-    if (used == mapping->used)
+    if (is_memory(mapping))
+        return shrink_memory(mapping, used, unshared, error);
+    if (!unshared)
         return MAPPED_OK;
-    if (mapping->address == NULL)
-        return mapped__map(request, mapping, error);
-    if (mapping->section == MAPPED__NO_FILE)
-        return resize_memory(mapping, request, unshared, error);
-    return resize_views(mapping, request, unshared, error);
+    if (mapping->view_kind == MAPPED__VIEW_PLACED)
+        mapped__view_detach(mapping);
+    if (mapping->used == used)
+        return MAPPED_OK;
+    return extend_or_move(mapping, request, used, unshared, error);
 }
 
 mapped_status mapped__map_detach(mapped__mapping *mapping, bool unshared,
                                  mapped_error *error)
 {
-    if (mapping->used == 0 || mapping->section == MAPPED__NO_FILE)
+    if (mapping->used == 0 || is_memory(mapping))
         return MAPPED_OK;
     if (!unshared)
         return mapped_error_set(error, MAPPED_BUSY, "resize");
-    if (mapping->section == MAPPED__VIEW_PLACED)
+    if (mapping->view_kind == MAPPED__VIEW_PLACED)
         mapped__view_detach(mapping);
     else
         mapped__unmap(mapping);
+    return MAPPED_OK;
+}
+
+/* One call may not span two views. */
+mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
+                                  mapped_error *error)
+{
+    unsigned char *start = mapping->address;
+    unsigned char *end = start + mapping->used;
+    mapped__piece piece;
+    DWORD protection = writable ? mapped__view_protection(mapping->flags)
+                                : (DWORD)PAGE_READONLY;
+    DWORD before;
+    for (; mapped__view_piece(start, end, &piece); start = piece.end) {
+        unsigned char *to = piece.end < end ? piece.end : end;
+        if (!VirtualProtect(start, (SIZE_T)(to - start), protection, &before))
+            return mapped__system_error(error, "VirtualProtect");
+    }
     return MAPPED_OK;
 }

@@ -61,41 +61,10 @@ mapped_status mapped__range_unlock(unsigned char *start, size_t length,
     return MAPPED_OK;
 }
 
-static DWORD protection(const mapped__mapping *mapping, bool writable)
-{
-    if (!writable)
-        return PAGE_READONLY;
-    return mapping->flags & MAPPED__MAP_PRIVATE ? PAGE_WRITECOPY
-                                                : PAGE_READWRITE;
-}
-
-/* One call may not span two views. */
-mapped_status mapped__map_protect(const mapped__mapping *mapping, bool writable,
-                                  mapped_error *error)
-{
-    unsigned char *at = mapping->address;
-    unsigned char *end = at + mapping->used;
-    mapped__piece piece;
-    DWORD before;
-    for (; mapped__view_piece(at, end, &piece); at = piece.end) {
-        unsigned char *to = piece.end < end ? piece.end : end;
-        if (!VirtualProtect(at, (SIZE_T)(to - at),
-                            protection(mapping, writable), &before))
-            return mapped__system_error(error, "VirtualProtect");
-    }
-    return MAPPED_OK;
-}
-
 mapped_status mapped__file_discard(intptr_t file, uint64_t offset,
                                    uint64_t length, mapped_error *error)
 {
     return unsupported("discard", error);
-}
-
-mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
-                                size_t n, mapped_error *error)
-{
-    return unsupported("revert", error);
 }
 
 bool mapped__file_cached(intptr_t file, uint64_t offset, uint64_t length,

@@ -54,11 +54,18 @@ bool mapped__placeholder_to_view(unsigned char *start,
                                  const mapped__view *view);
 bool mapped__placeholder_from_view(unsigned char *start);
 
-/* Views: pages of a file or a section in the address space (view.c). The
- * backend keeps in `mapping->section` which kind of mapping it is. */
+/* Views: pages of a file or a section in the address space (view.c). */
 
-#define MAPPED__VIEW_PLAIN ((intptr_t)1)  /* one view, placed by the system */
-#define MAPPED__VIEW_PLACED ((intptr_t)2) /* views and placeholders, no gap */
+/* What a mapping consists of: its `view_kind`. */
+enum {
+    MAPPED__VIEW_NONE,  /* private memory, no view */
+    MAPPED__VIEW_PLAIN, /* one view, placed by the system */
+    MAPPED__VIEW_PLACED /* a row of views and placeholders without a gap */
+};
+
+/* How the pages of a mapping with these flags may be used, as long as it isn't
+ * write-protected. */
+DWORD mapped__view_protection(unsigned flags);
 
 /* The address space a mapping owns: nothing else can begin before the next
  * multiple of the allocation granularity, so that much is always its own. */
@@ -75,8 +82,7 @@ typedef struct mapped__piece {
 bool mapped__view_piece(unsigned char *at, unsigned char *end,
                         mapped__piece *piece);
 
-/* Maps what `request` says as the `mapping` plans it; then only `address` and
- * `section` change. On failure nothing does. */
+/* mapped__map_new for a file or a section. */
 mapped_status mapped__view_map(const mapped__map_request *request,
                                mapped__mapping *mapping, mapped_error *error);
 

@@ -41,7 +41,7 @@ bool mapped__view_piece(unsigned char *at, unsigned char *end,
     return next != at;
 }
 
-static DWORD protection(unsigned flags)
+DWORD mapped__view_protection(unsigned flags)
 {
     if (!(flags & MAPPED__MAP_WRITE))
         return PAGE_READONLY;
@@ -69,8 +69,8 @@ static HANDLE open_section(const mapped__map_request *request)
         return NULL;
     }
     return CreateFileMappingW((HANDLE)request->file, NULL,
-                              protection(request->flags), (DWORD)(end >> 32),
-                              (DWORD)end, NULL);
+                              mapped__view_protection(request->flags),
+                              (DWORD)(end >> 32), (DWORD)end, NULL);
 }
 
 /* Views hold on to their section by themselves. The error of a call that
@@ -110,7 +110,7 @@ static mapped_status place(mapped__mapping *mapping,
     mapped__view view = {.section = section,
                          .offset = request->offset + from,
                          .size = request->length - from,
-                         .protection = protection(request->flags)};
+                         .protection = mapped__view_protection(request->flags)};
     mapped_status status = MAPPED_OK;
     if (!swap_in(mapping->address + from, end, to - from, &view))
         status = mapped__system_error(error, "MapViewOfFile3");
@@ -121,20 +121,13 @@ static mapped_status place(mapped__mapping *mapping,
 static mapped_status map_placed(const mapped__map_request *request,
                                 mapped__mapping *mapping, mapped_error *error)
 {
-    mapped__mapping made = *mapping;
-    made.section = MAPPED__VIEW_PLACED;
-    made.address = mapped__placeholder_reserve(mapped__view_size(&made));
-    if (made.address == NULL)
+    mapping->view_kind = MAPPED__VIEW_PLACED;
+    mapping->address = mapped__placeholder_reserve(mapped__view_size(mapping));
+    if (mapping->address == NULL)
         return mapped__system_error(error, "VirtualAlloc2 of the reserve");
-    if (made.used > 0) {
-        mapped_status status = place(&made, request, 0, made.used, error);
-        if (status != MAPPED_OK) {
-            VirtualFree(made.address, 0, MEM_RELEASE);
-            return status;
-        }
-    }
-    *mapping = made;
-    return MAPPED_OK;
+    if (mapping->used == 0)
+        return MAPPED_OK;
+    return place(mapping, request, 0, mapping->used, error);
 }
 
 static bool is_room(const mapped__mapping *mapping, size_t used)
@@ -287,7 +280,7 @@ static mapped_status map_plain(const mapped__map_request *request,
     if (status != MAPPED_OK)
         return status;
     mapping->address = start;
-    mapping->section = MAPPED__VIEW_PLAIN;
+    mapping->view_kind = MAPPED__VIEW_PLAIN;
     return MAPPED_OK;
 }
 
