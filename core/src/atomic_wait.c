@@ -73,10 +73,10 @@ static bool sleep_a_while(const mapped_atomic *atomic, uint32_t half,
     static const uint32_t nothing;
     if (has_futex(atomic)) {
         const void *word = mapped__slice_first(atomic->word);
-        return mapped__sleep(word, half, nanoseconds);
+        return mapped__wait_shared(word, half, nanoseconds);
     }
-    return mapped__sleep(&nothing, 0,
-                         nanoseconds < CHECK_COPY ? nanoseconds : CHECK_COPY);
+    return mapped__wait_shared(
+        &nothing, 0, nanoseconds < CHECK_COPY ? nanoseconds : CHECK_COPY);
 }
 
 mapped_status mapped_atomic_wait(const mapped_atomic *atomic,
@@ -118,7 +118,7 @@ mapped_status mapped_atomic_notify(const mapped_atomic *atomic, uint32_t count,
     mapped_status status = mapped_slice_enter(word, 0, word.length, &p, error);
     if (status == MAPPED_OK) {
         uint32_t found =
-            has_futex(atomic) ? mapped__notify((const void *)p, count) : 0;
+            has_futex(atomic) ? mapped__wake_shared((const void *)p, count) : 0;
         status = mapped_slice_leave(word, 0, word.length, error);
         if (status == MAPPED_OK && woken != NULL)
             *woken = found;

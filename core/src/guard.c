@@ -386,15 +386,15 @@ void mapped__guard_remove(mapped__guard *guard)
 
 /* A handler that interrupts this thread and faults in the same range would wait
  * for the lock for ever, so signals are blocked until the unlock. */
-static mapped__signals lock(mapped__guard *guard)
+static mapped__signal_mask lock(mapped__guard *guard)
 {
-    mapped__signals signals;
+    mapped__signal_mask signals;
     mapped__signals_block(&signals);
     spin_lock(&guard->lock);
     return signals;
 }
 
-static void unlock(mapped__guard *guard, const mapped__signals *signals)
+static void unlock(mapped__guard *guard, const mapped__signal_mask *signals)
 {
     assert(MAPPED__LOAD(&guard->lock) == 1);
     spin_unlock(&guard->lock);
@@ -411,7 +411,7 @@ static void clear_lost_bit_if_empty(mapped__guard *guard)
 
 void mapped__guard_forget(mapped__guard *guard, size_t offset)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     mapped__lost_forget(&guard->lost_list, offset);
     clear_lost_bit_if_empty(guard);
     unlock(guard, &signals);
@@ -422,7 +422,7 @@ bool mapped__guard_find_lost(mapped__guard *guard, size_t offset, size_t n,
 {
     if (!mapped__lost_may_include(&guard->lost_list, offset, n))
         return false;
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     bool found_any = mapped__lost_find(&guard->lost_list, offset, n, found);
     unlock(guard, &signals);
     return found_any;
@@ -431,7 +431,7 @@ bool mapped__guard_find_lost(mapped__guard *guard, size_t offset, size_t n,
 size_t mapped__guard_copy_lost(mapped__guard *guard, mapped__lost *lost,
                                size_t capacity)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     size_t count = mapped__lost_copy(&guard->lost_list, lost, capacity);
     unlock(guard, &signals);
     return count;
@@ -439,14 +439,14 @@ size_t mapped__guard_copy_lost(mapped__guard *guard, mapped__lost *lost,
 
 void mapped__guard_set_cause(mapped__guard *guard, size_t offset, int cause)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     mapped__lost_set_cause(&guard->lost_list, offset, cause);
     unlock(guard, &signals);
 }
 
 size_t mapped__guard_count_unrestored(mapped__guard *guard)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     size_t count = mapped__lost_count_unrestored(&guard->lost_list);
     unlock(guard, &signals);
     return count;
@@ -454,7 +454,7 @@ size_t mapped__guard_count_unrestored(mapped__guard *guard)
 
 bool mapped__guard_mark_next_restored(mapped__guard *guard, mapped__lost *lost)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     bool found_any = mapped__lost_mark_next_restored(&guard->lost_list, lost);
     unlock(guard, &signals);
     return found_any;
@@ -463,14 +463,14 @@ bool mapped__guard_mark_next_restored(mapped__guard *guard, mapped__lost *lost)
 void mapped__guard_mark_unrestored(mapped__guard *guard,
                                    const mapped__lost *lost)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     mapped__lost_mark_unrestored(&guard->lost_list, lost);
     unlock(guard, &signals);
 }
 
 void mapped__guard_add_lost(mapped__guard *guard, const mapped__lost *lost)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     record_lost(guard, lost);
     unlock(guard, &signals);
 }
@@ -485,7 +485,7 @@ static uint64_t count_recovery(mapped__guard *guard)
  * more must also see the new count. */
 void mapped__guard_end_recovery(mapped__guard *guard)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     mapped__lost_list *lost_list = &guard->lost_list;
     if (mapped__lost_count_unrestored(lost_list) < lost_list->count)
         mapped__lost_end_recovery(lost_list, &guard->recovered,
@@ -496,7 +496,7 @@ void mapped__guard_end_recovery(mapped__guard *guard)
 
 void mapped__guard_add_recovered(mapped__guard *guard, const mapped__lost *lost)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     mapped__recovered_add(&guard->recovered, lost, count_recovery(guard));
     unlock(guard, &signals);
 }
@@ -504,7 +504,7 @@ void mapped__guard_add_recovered(mapped__guard *guard, const mapped__lost *lost)
 bool mapped__guard_find_recovered(mapped__guard *guard, uint64_t recoveries,
                                   const mapped__lost *part, mapped__lost *found)
 {
-    mapped__signals signals = lock(guard);
+    mapped__signal_mask signals = lock(guard);
     bool found_any =
         mapped__recovered_find(&guard->recovered, recoveries, part, found);
     unlock(guard, &signals);

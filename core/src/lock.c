@@ -47,7 +47,7 @@ static mapped_status wait_a_little(const mapped_region *region, uint64_t pause,
     if (now >= deadline)
         return mapped_error_set(error, MAPPED_TIMEOUT, "lock");
     uint64_t left = deadline - now;
-    if (!mapped__sleep(&nothing, 0, left < pause ? left : pause))
+    if (!mapped__wait_shared(&nothing, 0, left < pause ? left : pause))
         return mapped_error_set(error, MAPPED_INTERRUPTED, "lock");
     return MAPPED_OK;
 }

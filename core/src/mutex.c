@@ -233,7 +233,7 @@ static bool give_back(uint64_t *word, uint64_t next)
             return false;
     const unsigned char *half = (const unsigned char *)word + LOW_HALF;
     if (before & WAITERS)
-        (void)mapped__notify((const uint32_t *)(const void *)half, 1);
+        (void)mapped__wake_shared((const uint32_t *)(const void *)half, 1);
     return true;
 }
 

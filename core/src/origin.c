@@ -23,7 +23,7 @@ static const char *why_private(const mapped__region *self)
 static mapped_status identify_path(const mapped__region *self,
                                    mapped_origin *origin, mapped_error *error)
 {
-    mapped__identity found;
+    mapped__file_identity found;
     mapped_status status = mapped__path_identify(self->path, &found, error);
     if (status != MAPPED_OK)
         return status;

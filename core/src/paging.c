@@ -239,8 +239,8 @@ static mapped_status reread(mapped_slice slice, size_t from, size_t to,
     mapped_status status = MAPPED_OK;
     for (size_t n; from < to && status == MAPPED_OK; from += n) {
         n = to - from < PIECE ? to - from : PIECE;
-        status = mapped__file_read(file, self->offset + slice.offset + from,
-                                   piece, n, error);
+        status = mapped__file_read_at(file, self->offset + slice.offset + from,
+                                      piece, n, error);
         if (status == MAPPED_OK)
             status = mapped_write(slice, from, piece, n, error);
     }

@@ -49,7 +49,7 @@ static mapped_status fetch(mapped_slice piece, mapped_error *error)
         return status;
     mapped__pages pages = mapped__paging_outward(
         mapped__region_of(piece.region), first, piece.length);
-    status = mapped__range_fetch(pages.start, pages.length, false);
+    status = mapped__range_populate(pages.start, pages.length, false);
     if (status == MAPPED_FAULT)
         return mapped__paging_touch(piece, error);
     if (status != MAPPED_OK)
@@ -109,12 +109,12 @@ static bool read_ahead(mapped__region *self, mapped_slice slice)
 {
     intptr_t file;
     if (self->ahead == NULL)
-        self->ahead = mapped__ahead_new();
+        self->ahead = mapped__readahead_new();
     if (self->ahead == NULL ||
         mapped__region_open_file(self, &file, NULL) != MAPPED_OK)
         return false;
-    bool begun = mapped__ahead_start(self->ahead, file,
-                                     self->offset + slice.offset, slice.length);
+    bool begun = mapped__readahead_start(
+        self->ahead, file, self->offset + slice.offset, slice.length);
     mapped__region_close_file(self, file);
     return begun;
 }
@@ -136,7 +136,8 @@ static mapped_status start(mapped_slice slice, mapped_error *error)
     if (status != MAPPED_OK || begun || slice.length == 0)
         return status;
     mapped__pages pages = mapped__paging_outward(self, first, slice.length);
-    mapped__range_expect(pages.start, pages.length);
+    (void)mapped__range_advise(pages.start, pages.length,
+                               MAPPED__ADVICE_WILLNEED, NULL);
     return MAPPED_OK;
 }
 

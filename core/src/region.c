@@ -375,7 +375,7 @@ static void end_access(mapped__region *self)
     mapped__region_publish_length(self, 0);
     if (self->file != MAPPED__NO_FILE)
         end_file(self, length);
-    mapped__ahead_stop(self->ahead);
+    mapped__readahead_stop(self->ahead);
     self->ahead = NULL;
 }
 

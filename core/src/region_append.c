@@ -74,8 +74,8 @@ static uint64_t read_data_end(intptr_t file, const mapped__file_info *info)
     unsigned char trailer[TRAILER_SIZE];
     uint64_t size = info->size;
     if (info->kind != MAPPED__FILE_REGULAR || !size_allows_trailer(size) ||
-        mapped__file_read(file, size - TRAILER_SIZE, trailer, TRAILER_SIZE,
-                          NULL) != MAPPED_OK ||
+        mapped__file_read_at(file, size - TRAILER_SIZE, trailer, TRAILER_SIZE,
+                             NULL) != MAPPED_OK ||
         memcmp(trailer, magic, sizeof magic) != 0 ||
         mapped_le_u64(mapped_load_u64(trailer + FILE_SIZE_AT)) != size)
         return size;
@@ -116,8 +116,8 @@ mapped_status mapped__file_write_trailer(intptr_t file, uint64_t size,
     memcpy(trailer, magic, sizeof magic);
     mapped_store_u64(trailer + FILE_SIZE_AT, mapped_le_u64(size));
     mapped_store_u64(trailer + DATA_END_AT, mapped_le_u64(data_end));
-    return mapped__file_write(file, size - TRAILER_SIZE, trailer, TRAILER_SIZE,
-                              error);
+    return mapped__file_write_at(file, size - TRAILER_SIZE, trailer,
+                                 TRAILER_SIZE, error);
 }
 
 /* The size that the file has with the region's spare; 0: there is no spare. */
@@ -271,7 +271,7 @@ static mapped_status ensure_spare(mapped__region *self, size_t length,
     if (*fits || !self->appends.may_have_spare ||
         mapped__region_check_growable(self, NULL) != MAPPED_OK)
         return MAPPED_OK;
-    self->appends.may_have_spare = mapped__file_is_writable_at(self->file);
+    self->appends.may_have_spare = mapped__file_can_write_at(self->file);
     if (!self->appends.may_have_spare)
         return MAPPED_OK;
     mapped__region_free_old(self);
@@ -329,8 +329,8 @@ static void prefault_spare(const mapped__region *self, size_t end)
         start >= self->lead + self->appends.capacity)
         return;
     size_t left = self->mapping.used - start;
-    (void)mapped__range_fetch(self->mapping.address + start,
-                              left < STEP ? left : STEP, true);
+    (void)mapped__range_populate(self->mapping.address + start,
+                                 left < STEP ? left : STEP, true);
 }
 
 /* Makes the mapping and the file long enough for an append that ends at `end`.

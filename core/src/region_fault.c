@@ -53,7 +53,7 @@ static int diagnose(const mapped__region *self, const mapped__lost *lost,
         return EIO;
     }
     uint64_t offset = self->offset - self->lead + lost->first;
-    int cause = mapped__file_diagnose(file, offset);
+    int cause = mapped__file_fault_cause(file, offset);
     mapped__region_close_file(self, file);
     return cause;
 }

@@ -66,11 +66,11 @@ typedef struct mapped__region {
     intptr_t file;        /* MAPPED__NO_FILE if no descriptor is held */
     uint64_t file_device; /* identifies the file together with the next */
     uint64_t file_serial;
-    uint64_t refresh_limit; /* refresh makes the region no longer than this;
-                             * UINT64_MAX: it follows the file to its end */
-    bool created;           /* this region has made the file, and no flush has
-                             * written the directory entry yet */
-    mapped__ahead *ahead;   /* stops threads that read ahead; NULL: none */
+    uint64_t refresh_limit;   /* refresh makes the region no longer than this;
+                               * UINT64_MAX: it follows the file to its end */
+    bool created;             /* this region has made the file, and no flush has
+                               * written the directory entry yet */
+    mapped__readahead *ahead; /* stops threads that read ahead; NULL: none */
 
     /* The mapping. */
     mapped__mapping mapping;
@@ -248,11 +248,11 @@ mapped_status mapped__region_report_error(const mapped_region *region,
                                           mapped_status status,
                                           mapped_error *error);
 
-/* This process, as mapped__find_identity knows it. */
+/* This process, as mapped__process_identity_slow knows it. */
 static inline uint64_t mapped__process_identity(void)
 {
-    uint64_t known = MAPPED__LOAD(&mapped__known_identity);
-    return MAPPED__LIKELY(known != 0) ? known : mapped__find_identity();
+    uint64_t known = MAPPED__LOAD(&mapped__process_identity_cache);
+    return MAPPED__LIKELY(known != 0) ? known : mapped__process_identity_slow();
 }
 
 static inline mapped_status mapped__region_report(const mapped_region *region,

@@ -265,7 +265,7 @@ static void undo(const mapped__opening *o)
         (void)mapped__file_resize(o->file, o->info.size, o->info.size, false,
                                   NULL);
     bool emptied = o->mode == MAPPED_MODE_CREATE && o->info.size == 0;
-    if (o->trimmed != 0 && !emptied && mapped__file_is_writable_at(o->file))
+    if (o->trimmed != 0 && !emptied && mapped__file_can_write_at(o->file))
         (void)mapped__file_write_trailer(o->file, o->trimmed, o->data_end,
                                          NULL);
     if (remove && o->path != NULL)

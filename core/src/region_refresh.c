@@ -82,8 +82,8 @@ static mapped_status fill_last_page(mapped__region *self, size_t old_length,
     for (size_t n; at < end && status == MAPPED_OK; at += n) {
         unsigned char *target = self->mapping.address + at;
         n = end - at < sizeof bytes ? end - at : sizeof bytes;
-        status = mapped__file_read(self->file, self->offset - self->lead + at,
-                                   bytes, n, error);
+        status = mapped__file_read_at(
+            self->file, self->offset - self->lead + at, bytes, n, error);
         if (status == MAPPED_OK && memcmp(target, bytes, n) != 0)
             memcpy(target, bytes, n);
     }
@@ -202,7 +202,7 @@ static void replace_file(mapped__region *self, intptr_t file,
     mapped__guard_forget(&self->guard, 0);
     leave_mapping(self, old);
     mapped__file_close(self->file);
-    mapped__ahead_stop(self->ahead);
+    mapped__readahead_stop(self->ahead);
     self->ahead = NULL;
     self->file = file;
     self->file_device = info->device;

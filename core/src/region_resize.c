@@ -236,7 +236,7 @@ static mapped_status check_not_truncated(const mapped__region *self,
         .offset = left, .length = self->length - left, .limit = self->length};
     mapped_error_set_range(error, MAPPED_FAULT, "resize", range);
     if (error != NULL)
-        error->os_error = mapped__file_diagnose(self->file, data_end);
+        error->os_error = mapped__file_fault_cause(self->file, data_end);
     return MAPPED_FAULT;
 }
 

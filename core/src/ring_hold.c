@@ -54,7 +54,7 @@ static void wake_others(const mapped_ring_hold *hold)
         header_of(hold), hold->sends_ ? RECEIVER_SLEEPS_AT : SENDER_SLEEPS_AT);
     if (__atomic_load_n(word, __ATOMIC_RELAXED) != 0 &&
         __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST) != 0)
-        (void)mapped__notify(word, UINT32_MAX);
+        (void)mapped__wake_shared(word, UINT32_MAX);
 }
 
 static void unlock(const mapped_ring_hold *hold)
@@ -92,7 +92,7 @@ static mapped_status begin(mapped_ring_hold *hold, bool owner_died,
                                                       ? SENDERS_DIED_AT
                                                       : RECEIVERS_DIED_AT),
             1, __ATOMIC_RELAXED);
-    hold->identity_ = &mapped__known_identity;
+    hold->identity_ = &mapped__process_identity_cache;
     hold->owner_ = mapped__process_identity();
     hold->position_ = __atomic_load_n(position_of_end(hold), __ATOMIC_RELAXED);
     hold->last_ = hold->position_;

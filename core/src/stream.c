@@ -161,7 +161,7 @@ static mapped_status put_into_file(void *to, const unsigned char *from,
                                    size_t n, size_t *put, mapped_error *error)
 {
     const intptr_t *file = to;
-    return mapped__file_put(*file, from, n, put, error);
+    return mapped__file_write(*file, from, n, put, error);
 }
 
 mapped_status mapped_descriptor_write(mapped_slice slice, intptr_t descriptor,

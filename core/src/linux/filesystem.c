@@ -100,7 +100,7 @@ uint64_t mapped__file_birth(intptr_t file)
 
 /* Some sandboxes don't know the first call. */
 mapped_status mapped__path_identify(const char *path,
-                                    mapped__identity *identity,
+                                    mapped__file_identity *identity,
                                     mapped_error *error)
 {
     struct statx found;

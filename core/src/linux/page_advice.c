@@ -44,18 +44,13 @@ mapped_status mapped__range_advise(unsigned char *start, size_t length,
     return mapped__system_error(error, "madvise");
 }
 
-mapped_status mapped__range_fetch(unsigned char *start, size_t length,
-                                  bool writable)
+mapped_status mapped__range_populate(unsigned char *start, size_t length,
+                                     bool writable)
 {
-    if (mapped__pages_bring_in(start, length, writable))
+    if (mapped__pages_populate(start, length, writable))
         return MAPPED_OK;
     return errno == EFAULT || errno == EHWPOISON ? MAPPED_FAULT
                                                  : MAPPED_UNSUPPORTED;
-}
-
-void mapped__range_expect(unsigned char *start, size_t length)
-{
-    (void)madvise(start, length, MADV_WILLNEED);
 }
 
 /* Pages that mlock holds can be dropped since 5.18, and stay locked. */

@@ -28,7 +28,7 @@ void mapped__pages_advise_huge(void *start, size_t length)
     (void)madvise(start, length, MADV_HUGEPAGE);
 }
 
-bool mapped__pages_bring_in(void *start, size_t length, bool writable)
+bool mapped__pages_populate(void *start, size_t length, bool writable)
 {
     int advice = writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
     int result;
@@ -46,14 +46,14 @@ bool mapped__page_available(unsigned char *address, bool writable)
     char byte;
     struct iovec local = {&byte, 1};
     struct iovec remote = {start, 1};
-    if (mapped__pages_bring_in(start, page, writable))
+    if (mapped__pages_populate(start, page, writable))
         return true;
     return errno == EINVAL &&
            process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == 1;
 }
 
-void *mapped__pages_stretch(void *start, size_t old_length, size_t length,
-                            bool may_move)
+void *mapped__pages_remap(void *start, size_t old_length, size_t length,
+                          bool may_move)
 {
     return mremap(start, old_length, length, may_move ? MREMAP_MAYMOVE : 0);
 }

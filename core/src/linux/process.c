@@ -44,13 +44,13 @@ static uint64_t identity_of(uint32_t number, const process_state *state)
     return (uint64_t)(uint32_t)state->start << 32 | number;
 }
 
-uint64_t mapped__known_identity;
+uint64_t mapped__process_identity_cache;
 static bool knows_starts; /* /proc is that of this process */
 static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 
 static void forget_identity(void)
 {
-    MAPPED__STORE(&mapped__known_identity, 0);
+    MAPPED__STORE(&mapped__process_identity_cache, 0);
 }
 
 static void watch_forks(void)
@@ -60,7 +60,7 @@ static void watch_forks(void)
 
 /* Without a /proc, or with one that counts processes otherwise, the time of the
  * start is 0. For want of a descriptor the identity is 0. */
-uint64_t mapped__find_identity(void)
+uint64_t mapped__process_identity_slow(void)
 {
     uint64_t none = 0;
     process_state state = {.start = 0};
@@ -72,8 +72,8 @@ uint64_t mapped__find_identity(void)
         state.start = 0;
     MAPPED__STORE(&knows_starts, state.start != 0);
     uint64_t found = identity_of((uint32_t)getpid(), &state);
-    return __atomic_compare_exchange_n(&mapped__known_identity, &none, found,
-                                       false, __ATOMIC_SEQ_CST,
+    return __atomic_compare_exchange_n(&mapped__process_identity_cache, &none,
+                                       found, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST)
                ? found
                : none;
@@ -100,8 +100,8 @@ bool mapped__process_lives(uint64_t of)
     if (!exists(number))
         return false;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
-    bool is_known = MAPPED__LOAD(&mapped__known_identity) != 0 ||
-                    mapped__find_identity() != 0;
+    bool is_known = MAPPED__LOAD(&mapped__process_identity_cache) != 0 ||
+                    mapped__process_identity_slow() != 0;
     if (!is_known || !MAPPED__LOAD(&knows_starts) || !read_state(path, &state))
         return exists(number);
     return !has_ended(&state) &&

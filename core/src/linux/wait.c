@@ -27,7 +27,8 @@ void mapped__yield(void)
 
 /* Whatever else goes wrong, the caller reads the word again, but not without
  * end in no time. */
-bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
+bool mapped__wait_shared(const uint32_t *word, uint32_t seen,
+                         uint64_t nanoseconds)
 {
     const struct timespec millisecond = {0, 1000000};
     const struct timespec timeout = {(time_t)(nanoseconds / 1000000000),
@@ -39,7 +40,7 @@ bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
            (nanosleep(&millisecond, NULL) == 0 || errno != EINTR);
 }
 
-uint32_t mapped__notify(const uint32_t *word, uint32_t count)
+uint32_t mapped__wake_shared(const uint32_t *word, uint32_t count)
 {
     if (count == 0) /* which the system takes for 1 */
         return 0;

@@ -240,7 +240,7 @@ static void accept_copy(join_request *request)
 static void on_signal(unsigned number, int signal_number, siginfo_t *info,
                       void *context)
 {
-    mapped__signals entered; /* the thread's mask */
+    mapped__signal_mask entered; /* the thread's mask */
     int saved_errno = errno;
     if (signal_number == JOIN) {
         accept_copy(context);

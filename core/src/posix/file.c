@@ -256,8 +256,8 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     return MAPPED_OK;
 }
 
-mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
-                                size_t n, mapped_error *error)
+mapped_status mapped__file_read_at(intptr_t file, uint64_t offset, void *to,
+                                   size_t n, mapped_error *error)
 {
     unsigned char *next = to;
     while (n > 0) {
@@ -277,16 +277,16 @@ mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
 }
 
 /* A descriptor in append mode writes to the end, whatever offset is said. */
-bool mapped__file_is_writable_at(intptr_t file)
+bool mapped__file_can_write_at(intptr_t file)
 {
     int flags = fcntl((int)file, F_GETFL);
     return flags >= 0 && !(flags & O_APPEND) &&
            !mapped__file_is_sealed((int)file);
 }
 
-mapped_status mapped__file_write(intptr_t file, uint64_t offset,
-                                 const void *from, size_t n,
-                                 mapped_error *error)
+mapped_status mapped__file_write_at(intptr_t file, uint64_t offset,
+                                    const void *from, size_t n,
+                                    mapped_error *error)
 {
     ssize_t written;
     mapped_status status = check_limit(offset + n, "pwrite", error);
@@ -302,8 +302,8 @@ mapped_status mapped__file_write(intptr_t file, uint64_t offset,
     return MAPPED_OK;
 }
 
-mapped_status mapped__file_put(intptr_t file, const void *from, size_t n,
-                               size_t *put, mapped_error *error)
+mapped_status mapped__file_write(intptr_t file, const void *from, size_t n,
+                                 size_t *put, mapped_error *error)
 {
     ssize_t written = write((int)file, from, n);
     if (written < 0)
@@ -351,7 +351,7 @@ mapped_status mapped__directory_sync(const char *path, mapped_error *error)
 /* The order matters: past the end nothing else is of interest, and a full disk
  * is only the cause if the page can be read. If it can, and the disk isn't
  * full, the file was truncated and has grown again since. */
-int mapped__file_diagnose(intptr_t file, uint64_t offset)
+int mapped__file_fault_cause(intptr_t file, uint64_t offset)
 {
     struct stat st;
     char byte;

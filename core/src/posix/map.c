@@ -147,7 +147,7 @@ static mapped_status report_bad_page(const mapped__map_request *request,
     size_t bad = mapping->used / page;
     while (bad - good > 1) {
         size_t middle = good + (bad - good) / 2;
-        if (mapped__pages_bring_in(mapping->address + good * page,
+        if (mapped__pages_populate(mapping->address + good * page,
                                    (middle - good) * page, writable))
             good = middle;
         else
@@ -155,8 +155,8 @@ static mapped_status report_bad_page(const mapped__map_request *request,
     }
     int cause = ENOMEM;
     if (request->file != MAPPED__NO_FILE)
-        cause =
-            mapped__file_diagnose(request->file, request->offset + good * page);
+        cause = mapped__file_fault_cause(request->file,
+                                         request->offset + good * page);
     return mapped_error_set_system(error, cause, "populate");
 }
 
@@ -168,13 +168,14 @@ mapped_status mapped__map_populate(const mapped__map_request *request,
                                    mapped_error *error)
 {
     bool writable = is_private(request) && request->flags & MAPPED__MAP_WRITE;
-    if (mapped__pages_bring_in(mapping->address, mapping->used, writable))
+    if (mapped__pages_populate(mapping->address, mapping->used, writable))
         return MAPPED_OK;
     if (errno == EFAULT)
         return report_bad_page(request, mapping, writable, error);
     if (errno != EINVAL)
         return mapped__system_error(error, "madvise");
-    mapped__range_expect(mapping->address, mapping->used);
+    (void)mapped__range_advise(mapping->address, mapping->used,
+                               MAPPED__ADVICE_WILLNEED, NULL);
     return MAPPED_OK;
 }
 
@@ -256,8 +257,8 @@ static mapped_status grow_by_remap(mapped__mapping *mapping, size_t used,
     size_t gap = gap_of(mapping->flags);
     if (unshared)
         give_back_reserve(mapping);
-    unsigned char *start = mapped__pages_stretch(
-        mapping->address, mapping->used, used + gap, unshared);
+    unsigned char *start = mapped__pages_remap(mapping->address, mapping->used,
+                                               used + gap, unshared);
     if (start == MAP_FAILED) {
         bool would_move = errno == EFAULT || (errno == ENOMEM && !unshared);
         return would_move ? mapped_error_set(error, MAPPED_BUSY, "mremap")
@@ -333,7 +334,7 @@ mapped_status mapped__range_lock(unsigned char *start, size_t length,
     bool may_be_a_fault = errno == ENOMEM;
     mapped_status status = mapped__system_error(error, "mlock");
     if (may_be_a_fault &&
-        mapped__range_fetch(start, length, false) == MAPPED_FAULT) {
+        mapped__range_populate(start, length, false) == MAPPED_FAULT) {
         (void)munlock(start, length);
         return MAPPED_FAULT;
     }

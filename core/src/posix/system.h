@@ -50,13 +50,13 @@ void mapped__pages_advise_huge(void *start, size_t length);
 
 /* Brings pages in. False with errno: EFAULT if touching one would raise a
  * signal, EINVAL if the system can't tell for this memory. */
-bool mapped__pages_bring_in(void *start, size_t length, bool writable);
+bool mapped__pages_populate(void *start, size_t length, bool writable);
 
 /* Makes a mapping longer or shorter, elsewhere only if it `may_move`. Returns
  * where it is, or MAP_FAILED with errno: ENOMEM where there is no room, EFAULT
  * if it consists of several mappings. */
-void *mapped__pages_stretch(void *start, size_t old_length, size_t length,
-                            bool may_move);
+void *mapped__pages_remap(void *start, size_t old_length, size_t length,
+                          bool may_move);
 
 /* Pages to replace lost ones with while the process is at its limits
  * (replace.c). */

@@ -60,7 +60,8 @@ void mapped__yield(void)
     sched_yield();
 }
 
-bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
+bool mapped__wait_shared(const uint32_t *word, uint32_t seen,
+                         uint64_t nanoseconds)
 {
     const long most = 1000000;
     const struct timespec time = {
@@ -69,7 +70,7 @@ bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
            errno != EINTR;
 }
 
-uint32_t mapped__notify(const uint32_t *word, uint32_t count)
+uint32_t mapped__wake_shared(const uint32_t *word, uint32_t count)
 {
     (void)word;
     (void)count;

@@ -116,11 +116,11 @@ mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
 }
 
 /* No handler ever interrupts a thread between two accesses. */
-void mapped__signals_block(mapped__signals *held)
+void mapped__signals_block(mapped__signal_mask *held)
 {
     held->saved[0] = 0;
 }
 
-void mapped__signals_unblock(const mapped__signals *held)
+void mapped__signals_unblock(const mapped__signal_mask *held)
 {
 }

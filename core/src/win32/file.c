@@ -254,7 +254,7 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
 }
 
 mapped_status mapped__path_identify(const char *path,
-                                    mapped__identity *identity,
+                                    mapped__file_identity *identity,
                                     mapped_error *error)
 {
     intptr_t file;
@@ -266,14 +266,14 @@ mapped_status mapped__path_identify(const char *path,
         return status;
     status = mapped__file_info_get(file, &info, error);
     if (status == MAPPED_OK)
-        *identity = (mapped__identity){info.device, info.serial,
-                                       mapped__file_birth(file)};
+        *identity = (mapped__file_identity){info.device, info.serial,
+                                            mapped__file_birth(file)};
     mapped__file_close(file);
     return status;
 }
 
 /* A full disk shows when pages are written back, never as a fault. */
-int mapped__file_diagnose(intptr_t file, uint64_t offset)
+int mapped__file_fault_cause(intptr_t file, uint64_t offset)
 {
     mapped__file_info info;
     if (mapped__file_info_get(file, &info, NULL) == MAPPED_OK &&
@@ -367,27 +367,27 @@ mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
     return MAPPED_OK;
 }
 
-mapped_status mapped__file_read(intptr_t file, uint64_t offset, void *to,
-                                size_t n, mapped_error *error)
+mapped_status mapped__file_read_at(intptr_t file, uint64_t offset, void *to,
+                                   size_t n, mapped_error *error)
 {
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
 }
 
 /* A file that is mapped can't be truncated here. */
-bool mapped__file_is_writable_at(intptr_t file)
+bool mapped__file_can_write_at(intptr_t file)
 {
     return false;
 }
 
-mapped_status mapped__file_write(intptr_t file, uint64_t offset,
-                                 const void *from, size_t n,
-                                 mapped_error *error)
+mapped_status mapped__file_write_at(intptr_t file, uint64_t offset,
+                                    const void *from, size_t n,
+                                    mapped_error *error)
 {
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "write");
 }
 
-mapped_status mapped__file_put(intptr_t file, const void *from, size_t n,
-                               size_t *put, mapped_error *error)
+mapped_status mapped__file_write(intptr_t file, const void *from, size_t n,
+                                 size_t *put, mapped_error *error)
 {
     DWORD written;
     if (!WriteFile((HANDLE)file, from, (DWORD)n, &written, NULL))

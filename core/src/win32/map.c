@@ -74,7 +74,8 @@ mapped_status mapped__map_populate(const mapped__map_request *request,
                                    mapped_error *error)
 {
     unsigned char scratch[SCRATCH_BYTES];
-    mapped__range_expect(mapping->address, mapping->used);
+    (void)mapped__range_advise(mapping->address, mapping->used,
+                               MAPPED__ADVICE_WILLNEED, NULL);
     for (size_t at = 0; at < mapping->used; at += sizeof scratch) {
         size_t left = mapping->used - at;
         size_t n = left < sizeof scratch ? left : sizeof scratch;

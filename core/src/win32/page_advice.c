@@ -11,26 +11,21 @@ static mapped_status unsupported(const char *operation, mapped_error *error)
 mapped_status mapped__range_advise(unsigned char *start, size_t length,
                                    mapped__advice advice, mapped_error *error)
 {
-    if (advice == MAPPED__ADVICE_NORMAL)
-        return MAPPED_OK;
-    if (advice != MAPPED__ADVICE_WILLNEED)
+    WIN32_MEMORY_RANGE_ENTRY range = {start, length};
+    if (advice == MAPPED__ADVICE_WILLNEED)
+        PrefetchVirtualMemory(GetCurrentProcess(), 1, &range, 0);
+    else if (advice != MAPPED__ADVICE_NORMAL)
         return unsupported("advise", error);
-    mapped__range_expect(start, length);
     return MAPPED_OK;
 }
 
-/* The prefetch is a hint: a touch tells. */
-mapped_status mapped__range_fetch(unsigned char *start, size_t length,
-                                  bool writable)
+/* The prefetch is a hint, which reports nothing: the caller has to touch the
+ * pages. */
+mapped_status mapped__range_populate(unsigned char *start, size_t length,
+                                     bool writable)
 {
-    mapped__range_expect(start, length);
+    (void)mapped__range_advise(start, length, MAPPED__ADVICE_WILLNEED, NULL);
     return MAPPED_UNSUPPORTED;
-}
-
-void mapped__range_expect(unsigned char *start, size_t length)
-{
-    WIN32_MEMORY_RANGE_ENTRY range = {start, length};
-    PrefetchVirtualMemory(GetCurrentProcess(), 1, &range, 0);
 }
 
 mapped_status mapped__range_drop(unsigned char *start, size_t length,
@@ -73,17 +68,17 @@ bool mapped__file_cached(intptr_t file, uint64_t offset, uint64_t length,
     return false;
 }
 
-mapped__ahead *mapped__ahead_new(void)
+mapped__readahead *mapped__readahead_new(void)
 {
     return NULL;
 }
 
-bool mapped__ahead_start(mapped__ahead *ahead, intptr_t file, uint64_t offset,
-                         uint64_t length)
+bool mapped__readahead_start(mapped__readahead *ahead, intptr_t file,
+                             uint64_t offset, uint64_t length)
 {
     return false;
 }
 
-void mapped__ahead_stop(mapped__ahead *ahead)
+void mapped__readahead_stop(mapped__readahead *ahead)
 {
 }

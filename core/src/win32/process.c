@@ -11,12 +11,12 @@ static uint64_t identity_of(HANDLE process, DWORD number)
     return (uint64_t)start.dwLowDateTime << 32 | (number & 0x7fffffff);
 }
 
-uint64_t mapped__known_identity;
+uint64_t mapped__process_identity_cache;
 
-uint64_t mapped__find_identity(void)
+uint64_t mapped__process_identity_slow(void)
 {
     uint64_t found = identity_of(GetCurrentProcess(), GetCurrentProcessId());
-    MAPPED__STORE(&mapped__known_identity, found);
+    MAPPED__STORE(&mapped__process_identity_cache, found);
     return found;
 }
 

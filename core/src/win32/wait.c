@@ -18,14 +18,15 @@ void mapped__yield(void)
     SwitchToThread();
 }
 
-bool mapped__sleep(const uint32_t *word, uint32_t seen, uint64_t nanoseconds)
+bool mapped__wait_shared(const uint32_t *word, uint32_t seen,
+                         uint64_t nanoseconds)
 {
     if (MAPPED__LOAD_ACQUIRE(word) == seen)
         Sleep(nanoseconds < 1000000 ? 0 : 1);
     return true;
 }
 
-uint32_t mapped__notify(const uint32_t *word, uint32_t count)
+uint32_t mapped__wake_shared(const uint32_t *word, uint32_t count)
 {
     return 0;
 }

@@ -11,14 +11,14 @@
 #define mapped__wait wait_any
 #define mapped__wake wake_any
 #define mapped__yield yield_any
-#define mapped__sleep sleep_any
-#define mapped__notify notify_any
+#define mapped__wait_shared sleep_any
+#define mapped__wake_shared notify_any
 #define mapped__now now_any
 #include "posix/wait_any.c"
 #undef mapped__wait
 #undef mapped__wake
-#undef mapped__sleep
-#undef mapped__notify
+#undef mapped__wait_shared
+#undef mapped__wake_shared
 
 #define TURNS 2000u
 
@@ -29,12 +29,12 @@ typedef struct way {
 
 static void sleep_long(const uint32_t *word, uint32_t seen)
 {
-    CHECK(mapped__sleep(word, seen, 5000000000));
+    CHECK(mapped__wait_shared(word, seen, 5000000000));
 }
 
 static void notify_all(const uint32_t *word)
 {
-    (void)mapped__notify(word, UINT32_MAX);
+    (void)mapped__wake_shared(word, UINT32_MAX);
 }
 
 static void poll(const uint32_t *word, uint32_t seen)
@@ -119,7 +119,7 @@ static void test_wait_ends_in_time_and_time_goes_on(void)
 {
     const uint32_t word = 1;
     uint64_t before = mapped__now(), before_any = now_any();
-    CHECK(mapped__sleep(&word, 1, 2000000));
+    CHECK(mapped__wait_shared(&word, 1, 2000000));
     CHECK(mapped__now() - before >= 2000000);
     CHECK(sleep_any(&word, 1, 5000000)); /* looks again before that */
     CHECK(now_any() > before_any);
@@ -135,9 +135,9 @@ static void test_wait_at_a_page_that_is_gone_takes_its_time(void)
     void *gone = mmap(NULL, scratch_page(), PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint64_t before = mapped__now();
-    CHECK(mapped__sleep(gone, 0, 60000000000));
+    CHECK(mapped__wait_shared(gone, 0, 60000000000));
     CHECK(mapped__now() - before >= 1000000);
-    CHECK_UINT(mapped__notify(gone, 1), 0);
+    CHECK_UINT(mapped__wake_shared(gone, 1), 0);
     munmap(gone, scratch_page());
 }
 

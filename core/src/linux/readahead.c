@@ -18,13 +18,13 @@
 #define WINDOW ((uint64_t)64 << 20)
 #define PIECE ((uint64_t)256 << 10)
 
-struct mapped__ahead {
+struct mapped__readahead {
     uint32_t references; /* the owner's and one of each thread */
     uint32_t stopped;
 };
 
 typedef struct job {
-    mapped__ahead *ahead; /* NULL: the job is free */
+    mapped__readahead *ahead; /* NULL: the job is free */
     int fd;
     uint64_t offset; /* a multiple of the page size */
     uint64_t end;
@@ -36,26 +36,26 @@ static job jobs[THREADS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 
-mapped__ahead *mapped__ahead_new(void)
+mapped__readahead *mapped__readahead_new(void)
 {
-    mapped__ahead *ahead = calloc(1, sizeof *ahead);
+    mapped__readahead *ahead = calloc(1, sizeof *ahead);
     if (ahead != NULL)
         ahead->references = 1;
     return ahead;
 }
 
-static bool is_last(mapped__ahead *ahead)
+static bool is_last(mapped__readahead *ahead)
 {
     return __atomic_sub_fetch(&ahead->references, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
-static void release(mapped__ahead *ahead)
+static void release(mapped__readahead *ahead)
 {
     if (is_last(ahead))
         free(ahead);
 }
 
-void mapped__ahead_stop(mapped__ahead *ahead)
+void mapped__readahead_stop(mapped__readahead *ahead)
 {
     if (ahead == NULL)
         return;
@@ -124,7 +124,7 @@ static bool read_window(job *todo, uint64_t offset, size_t length)
     for (size_t at = 0; at < length && on; at += PIECE) {
         size_t n = length - at < PIECE ? length - at : PIECE;
         on = !MAPPED__LOAD(&todo->ahead->stopped) &&
-             mapped__pages_bring_in(todo->window + at, n, false);
+             mapped__pages_populate(todo->window + at, n, false);
     }
     unmap_window(todo);
     return on;
@@ -133,7 +133,7 @@ static bool read_window(job *todo, uint64_t offset, size_t length)
 static void free_job(job *todo)
 {
     pthread_mutex_lock(&lock);
-    mapped__ahead *ahead = todo->ahead;
+    mapped__readahead *ahead = todo->ahead;
     close(todo->fd);
     todo->ahead = NULL;
     pthread_mutex_unlock(&lock);
@@ -187,10 +187,10 @@ static bool start_job(const job *wanted, intptr_t file)
 
 /* Signals are blocked: a handler that forks would wait for the lock that this
  * thread has. And the new thread inherits that, because they are for others. */
-bool mapped__ahead_start(mapped__ahead *ahead, intptr_t file, uint64_t offset,
-                         uint64_t length)
+bool mapped__readahead_start(mapped__readahead *ahead, intptr_t file,
+                             uint64_t offset, uint64_t length)
 {
-    mapped__signals held;
+    mapped__signal_mask held;
     const job wanted = {.ahead = ahead,
                         .offset = offset - offset % mapped__page_size(),
                         .end = offset + length};
