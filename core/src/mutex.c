@@ -1,10 +1,17 @@
-/* The robust mutex. The word names its owner in one step, so there is no moment
- * at which it is locked without an owner. Threads that wait check every now and
- * then whether the owner still lives.
+/* The robust mutex. Its word (mutex.h) is 0 while it is free, and else says
+ * which process owns it, in one step: there is no moment at which it is locked
+ * without an owner. The bit WAITERS says that a thread may sleep until the
+ * unlock.
  *
- * Invariant: a thread that sleeps has seen the bit WAITERS set, or sleeps until
- * it checks again. A thread that has slept takes the mutex with that bit,
- * because others may sleep; so its unlock may wake somebody for nothing. */
+ *     lock    try; while the owner lives: wait, and try again
+ *     try     0 -> owner, or owner that died -> owner
+ *     wait    set WAITERS, then sleep until the word changes, and look from
+ *             time to time whether the owner still lives
+ *     unlock  owner -> 0, and wake one thread if WAITERS was set
+ *
+ * Invariant: a thread that sleeps has seen WAITERS set, or sleeps only until it
+ * looks again. A thread that has slept locks with WAITERS set, because others
+ * may still sleep; so its unlock may wake somebody for nothing. */
 #include <mapped/mutex.h>
 
 #include <errno.h>
@@ -13,16 +20,28 @@
 
 #define WAITERS (UINT64_C(1) << 31)
 
-/* The word of an abandoned mutex: no process has the number 0. */
+/* The word of an abandoned mutex. Its owner is dead: no process has the number
+ * 0. */
 #define ABANDONED (UINT64_C(1) << 32)
 
+/* How long to sleep until the next look at the owner, in nanoseconds. */
+#define OWNER_INTERVAL ((uint64_t)50000000)
+
+/* How many times a try looks at a mutex that is held, with a pause of the
+ * processor before each, before it asks whether the owner lives: a few
+ * microseconds. Most are held for less, and to ask takes longer. */
+#define SPINS 100
+
+/* The four bytes of the word that have the owner's number and WAITERS: all that
+ * sleepers have to see change. */
+#define LOW_HALF (MAPPED_BIG_ENDIAN ? 4 : 0)
+
+/* The identity of the process that owns the mutex (mapped__process_identity).
+ */
 static uint64_t owner_of(uint64_t word)
 {
     return word & ~WAITERS;
 }
-
-/* How long to sleep before the owner is checked again, in nanoseconds. */
-#define CHECK_OWNER ((uint64_t)50000000)
 
 mapped_status mapped_mutex_at(mapped_slice slice, mapped_mutex *mutex,
                               mapped_error *error)
@@ -42,7 +61,8 @@ mapped_status mapped_mutex_at(mapped_slice slice, mapped_mutex *mutex,
     return mapped__region_report(slice.region, "Mutex", status, error);
 }
 
-/* Gives an error of the word's accesses the name of what was called. */
+/* Every function about a mutex that exists returns through this: an error of an
+ * access to the word gets the name of the operation. */
 static mapped_status end(const mapped_mutex *mutex, const char *operation,
                          mapped_status status, mapped_error *error)
 {
@@ -52,30 +72,8 @@ static mapped_status end(const mapped_mutex *mutex, const char *operation,
                                  error);
 }
 
-/* Changes the mutex from `*word` to `next`, if it is that; `*changed` tells.
- * Otherwise `*word` becomes what it is. */
-static mapped_status try_change(const mapped_mutex *mutex, uint64_t *word,
-                                uint64_t next, bool *changed,
-                                mapped_error *error)
-{
-    unsigned char *p;
-    const mapped_slice slice = mutex->word_.word;
-    mapped_status status =
-        mapped_slice_enter_write(slice, 0, sizeof *word, &p, error);
-    if (status != MAPPED_OK)
-        return status;
-    *changed =
-        __atomic_compare_exchange_n((uint64_t *)(void *)p, word, next, false,
-                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    return mapped_slice_leave(slice, 0, sizeof *word, error);
-}
-
-/* The half of the word that has the owner's number and WAITERS: all that
- * sleepers have to see change. */
-#define LOW_HALF (MAPPED_BIG_ENDIAN ? 4 : 0)
-
-/* Sleeps while the word is `word`, or until it is time to check the owner
- * again. */
+/* Sleeps while the low half of the word is that of `word`, or until it is time
+ * to look at the owner. MAPPED_TIMEOUT only at the deadline. */
 static mapped_status sleep_a_while(const mapped_mutex *mutex, uint64_t word,
                                    uint64_t deadline, mapped_error *error)
 {
@@ -83,32 +81,33 @@ static mapped_status sleep_a_while(const mapped_mutex *mutex, uint64_t word,
     mapped_atomic half = {
         mutex->word_.word,
         mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN)};
-    uint64_t check = mapped_deadline(CHECK_OWNER);
-    bool is_last = deadline <= check;
+    uint64_t next_look = mapped_deadline(OWNER_INTERVAL);
+    bool is_last = deadline <= next_look;
     half.word.offset += LOW_HALF;
     half.word.length = 4;
     mapped_status status =
         mapped_atomic_wait(&half, (mapped_value){.u = (uint32_t)word},
-                           is_last ? deadline : check, &found, error);
+                           is_last ? deadline : next_look, &found, error);
     return status == MAPPED_TIMEOUT && !is_last ? MAPPED_OK : status;
 }
 
-/* Announces, or sleeps until it is woken, that this thread waits for a mutex
- * that `*word` says is somebody's. `*word` becomes what it is after that. */
+/* One step of a wait for a mutex that is held, as `*word` says: sets WAITERS if
+ * it isn't set, and sleeps if it is. `*word` becomes the word after that. */
 static mapped_status wait_once(const mapped_mutex *mutex, uint64_t *word,
                                uint64_t deadline, mapped_error *error)
 {
-    bool changed;
+    const mapped_value seen = {.u = *word};
+    const mapped_value awaited = {.u = *word | WAITERS};
     mapped_value found;
-    if (!(*word & WAITERS)) {
-        const uint64_t awaited = *word | WAITERS;
-        mapped_status changing =
-            try_change(mutex, word, awaited, &changed, error);
-        if (changing == MAPPED_OK && changed)
-            *word = awaited;
-        return changing;
+    mapped_status status;
+    if (seen.u != awaited.u) {
+        status = mapped_atomic_compare_exchange(
+            &mutex->word_, seen, awaited, MAPPED_ORDER_SEQ_CST, &found, error);
+        if (status == MAPPED_OK)
+            *word = found.u == seen.u ? awaited.u : found.u;
+        return status;
     }
-    mapped_status status = sleep_a_while(mutex, *word, deadline, error);
+    status = sleep_a_while(mutex, *word, deadline, error);
     if (status == MAPPED_OK)
         status = mapped_atomic_load(&mutex->word_, MAPPED_ORDER_SEQ_CST, &found,
                                     error);
@@ -117,20 +116,16 @@ static mapped_status wait_once(const mapped_mutex *mutex, uint64_t *word,
     return status;
 }
 
-/* A try waits so many pauses of the processor for a mutex that is held, a few
- * microseconds: most are held for less, and to check the owner takes longer.
- */
-#define SPINS 100
-
 static const uint64_t *word_of(const mapped_mutex *mutex)
 {
     return (const uint64_t *)(const void *)mapped__slice_first(
         mutex->word_.word);
 }
 
-/* Takes the mutex if its word is `*word`. The region is locked meanwhile, so
- * that it is closed before or after that: a caller that is told that it is
- * closed hasn't taken the mutex. */
+/* Changes the word from `*word` to `me`; `*taken` is false if it is something
+ * else, and then `*word` is set to that. The region is locked meanwhile, so a
+ * close comes before or after that, and a caller that is told MAPPED_CLOSED
+ * hasn't taken the mutex. */
 static mapped_status try_take(const mapped_mutex *mutex, uint64_t *word,
                               uint64_t me, bool *taken, mapped_error *error)
 {
@@ -151,8 +146,8 @@ static mapped_status try_take(const mapped_mutex *mutex, uint64_t *word,
     return *taken && status == MAPPED_CLOSED ? MAPPED_OK : status;
 }
 
-/* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. Beside a
- * thread that has `slept` others may sleep. */
+/* Takes the mutex, or answers MAPPED_TIMEOUT if its owner lives. `slept` says
+ * that this thread has waited for it, so that others may still sleep. */
 static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
                               bool *owner_died, mapped_error *error)
 {
@@ -166,9 +161,8 @@ static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
     for (int i = 0; i < SPINS && status == MAPPED_OK && !taken; i++) {
         MAPPED__PAUSE();
         word = __atomic_load_n(word_of(mutex), __ATOMIC_RELAXED);
-        if (word != 0)
-            continue;
-        status = try_take(mutex, &word, me, &taken, error);
+        if (word == 0)
+            status = try_take(mutex, &word, me, &taken, error);
     }
     *owner_died = false;
     if (status != MAPPED_OK || taken)
@@ -184,7 +178,7 @@ static mapped_status try_lock(const mapped_mutex *mutex, bool slept,
 mapped_status mapped__mutex_wait(const mapped_mutex *mutex, uint64_t deadline,
                                  mapped_error *error)
 {
-    mapped_value found;
+    mapped_value found = {.u = 0};
     mapped_status status =
         mapped_atomic_load(&mutex->word_, MAPPED_ORDER_SEQ_CST, &found, error);
     uint64_t word = found.u;
@@ -192,7 +186,7 @@ mapped_status mapped__mutex_wait(const mapped_mutex *mutex, uint64_t deadline,
         const uint64_t before = word;
         status = wait_once(mutex, &word, deadline, error);
         if (word == before && !mapped__process_lives(owner_of(word)))
-            break;
+            break; /* the next try takes the mutex from the dead owner */
         if (status == MAPPED_OK && word != 0 && mapped__now() >= deadline)
             status = mapped_error_set(error, MAPPED_TIMEOUT, "lock");
     }
@@ -222,7 +216,8 @@ mapped_status mapped_mutex_lock(const mapped_mutex *mutex, uint64_t deadline,
     return status;
 }
 
-/* Changes the word from this process' to `next`. False: it isn't its own. */
+/* Changes a word that this process owns to `next`, and wakes a thread that
+ * waits. False: this process doesn't own it. */
 static bool give_back(uint64_t *word, uint64_t next)
 {
     const uint64_t me = mapped__process_identity();
