@@ -1,7 +1,12 @@
-/* Atomic words. The processor's instructions work on words of its own byte
- * order; a word of the other one is swapped on the way in and out, which only
- * sums need to do in a loop. Orders weaker than sequential consistency are told
- * to the compiler where they make a difference, in loads and stores. */
+/* Atomic words. Every operation takes the same steps: check the arguments,
+ * enter the slice, let the processor work on the word, leave the slice and
+ * report.
+ *
+ * The processor's instructions work on words of its own byte order. A word of
+ * the other one is swapped on the way in and out; only sums need a loop for
+ * that. Orders weaker than sequential consistency are told to the compiler
+ * where they make a difference, in loads and stores. Macros define the
+ * functions that work on words, once for 32 bits and once for 64. */
 #include <mapped/atomic.h>
 
 #include <string.h>
@@ -43,8 +48,8 @@ mapped_status mapped_atomic_at(mapped_slice slice,
     return MAPPED_OK;
 }
 
-/* The bits of a value as they lie in memory, in the low bytes of a number. */
-static uint64_t in_order(const mapped_element *element, uint64_t bits)
+/* Turns the bits of a number into those of a word in memory, or back. */
+static uint64_t in_byte_order(const mapped_element *element, uint64_t bits)
 {
     if (element->big == MAPPED_BIG_ENDIAN)
         return bits;
@@ -54,14 +59,15 @@ static uint64_t in_order(const mapped_element *element, uint64_t bits)
 
 static mapped_value value_of(const mapped_element *element, uint64_t raw)
 {
-    mapped_value value = {.u = in_order(element, raw)};
+    mapped_value value = {.u = in_byte_order(element, raw)};
     if (element->size == 4 && element->kind == MAPPED_KIND_SIGNED)
         value.i = (int32_t)value.u;
     return value;
 }
 
-/* False: out of range. A word that is all zero has no element, and answers as
- * closed. */
+/* Sets `*bits` to those of the value; false if the element can't hold it. A
+ * mapped_atomic that is all zero has no element: then any value fits, and the
+ * access that follows answers MAPPED_CLOSED. */
 static bool bits_of(const mapped_element *element, mapped_value value,
                     uint64_t *bits)
 {
@@ -105,25 +111,13 @@ static bool is_store_order(mapped_order order)
            order != MAPPED_ORDER_ACQUIRE;
 }
 
-/* One atomic access, and what it found. */
+/* One access to a word. */
 typedef struct access {
     const mapped_atomic *atomic;
-    const char *name; /* that errors give it */
-    void *p;
-    uint64_t raw; /* the word as it was */
+    const char *name; /* of the operation, for errors */
+    void *word;       /* its address; valid between enter and leave */
+    uint64_t before;  /* the word as it was, in its own byte order */
 } access;
-
-static mapped_status enter(access *self, bool writes, mapped_error *error)
-{
-    unsigned char *p;
-    const mapped_slice word = self->atomic->word;
-    mapped_status status =
-        writes ? mapped_slice_enter_write(word, 0, word.length, &p, error)
-               : mapped_slice_enter(word, 0, word.length, &p, error);
-    if (status == MAPPED_OK)
-        self->p = p;
-    return status;
-}
 
 /* Says what is wrong with the arguments, if anything is. */
 static mapped_status check(bool order_fits, bool value_fits, const char *name,
@@ -134,7 +128,19 @@ static mapped_status check(bool order_fits, bool value_fits, const char *name,
     return value_fits ? MAPPED_OK : mapped_error_set(error, MAPPED_VALUE, name);
 }
 
-/* Ends an access that `status` says of whether it has begun. */
+static mapped_status enter(access *self, bool writes, mapped_error *error)
+{
+    unsigned char *p;
+    const mapped_slice word = self->atomic->word;
+    mapped_status status =
+        writes ? mapped_slice_enter_write(word, 0, word.length, &p, error)
+               : mapped_slice_enter(word, 0, word.length, &p, error);
+    if (status == MAPPED_OK)
+        self->word = p;
+    return status;
+}
+
+/* Ends an access; `status` says whether it was entered. */
 static mapped_status leave(const access *self, mapped_status status,
                            mapped_value *before, mapped_error *error)
 {
@@ -143,20 +149,20 @@ static mapped_status leave(const access *self, mapped_status status,
         status =
             mapped_slice_leave(atomic->word, 0, atomic->word.length, error);
     if (status == MAPPED_OK && before != NULL)
-        *before = value_of(atomic->element, self->raw);
+        *before = value_of(atomic->element, self->before);
     return mapped__region_report(atomic->word.region, self->name, status,
                                  error);
 }
 
-#define LOAD(bits)                                                    \
-    static uint64_t load_##bits(const void *p, mapped_order order)    \
-    {                                                                 \
-        const uint##bits##_t *word = p;                               \
-        return order == MAPPED_ORDER_RELAXED                          \
-                   ? __atomic_load_n(word, __ATOMIC_RELAXED)          \
-                   : (order == MAPPED_ORDER_SEQ_CST                   \
-                          ? __atomic_load_n(word, __ATOMIC_SEQ_CST)   \
-                          : __atomic_load_n(word, __ATOMIC_ACQUIRE)); \
+#define LOAD(bits)                                                 \
+    static uint64_t load_##bits(const void *p, mapped_order order) \
+    {                                                              \
+        const uint##bits##_t *word = p;                            \
+        if (order == MAPPED_ORDER_RELAXED)                         \
+            return __atomic_load_n(word, __ATOMIC_RELAXED);        \
+        if (order == MAPPED_ORDER_ACQUIRE)                         \
+            return __atomic_load_n(word, __ATOMIC_ACQUIRE);        \
+        return __atomic_load_n(word, __ATOMIC_SEQ_CST);            \
     }
 LOAD(32)
 LOAD(64)
@@ -184,8 +190,8 @@ mapped_status mapped_atomic_load(const mapped_atomic *atomic,
     if (status == MAPPED_OK)
         status = enter(&self, false, error);
     if (status == MAPPED_OK)
-        self.raw = atomic->element->size == 4 ? load_32(self.p, order)
-                                              : load_64(self.p, order);
+        self.before = atomic->element->size == 4 ? load_32(self.word, order)
+                                                 : load_64(self.word, order);
     return leave(&self, status, value, error);
 }
 
@@ -200,9 +206,9 @@ mapped_status mapped_atomic_store(const mapped_atomic *atomic,
     if (status == MAPPED_OK)
         status = enter(&self, true, error);
     if (status == MAPPED_OK && atomic->element->size == 4)
-        store_32(self.p, in_order(atomic->element, bits), order);
+        store_32(self.word, in_byte_order(atomic->element, bits), order);
     else if (status == MAPPED_OK)
-        store_64(self.p, in_order(atomic->element, bits), order);
+        store_64(self.word, in_byte_order(atomic->element, bits), order);
     return leave(&self, status, NULL, error);
 }
 
@@ -222,6 +228,7 @@ mapped_status mapped_atomic_store(const mapped_atomic *atomic,
 ADD_SWAPPED(32)
 ADD_SWAPPED(64)
 
+/* Returns what the word was, like compare_exchange_* below. */
 #define UPDATE(bits)                                                          \
     static uint64_t update_##bits(void *p, mapped_atomic_operation operation, \
                                   uint64_t operand)                           \
@@ -254,11 +261,12 @@ static uint64_t update(const access *self, mapped_atomic_operation operation,
         operation == MAPPED_ATOMIC_ADD || operation == MAPPED_ATOMIC_SUB;
     if (sums && element->big != MAPPED_BIG_ENDIAN) {
         uint64_t n = operation == MAPPED_ATOMIC_ADD ? bits : 0 - bits;
-        return small ? add_swapped_32(self->p, n) : add_swapped_64(self->p, n);
+        return small ? add_swapped_32(self->word, n)
+                     : add_swapped_64(self->word, n);
     }
-    uint64_t raw = in_order(element, bits);
-    return small ? update_32(self->p, operation, raw)
-                 : update_64(self->p, operation, raw);
+    uint64_t raw = in_byte_order(element, bits);
+    return small ? update_32(self->word, operation, raw)
+                 : update_64(self->word, operation, raw);
 }
 
 mapped_status mapped_atomic_update(const mapped_atomic *atomic,
@@ -277,7 +285,7 @@ mapped_status mapped_atomic_update(const mapped_atomic *atomic,
     if (status == MAPPED_OK)
         status = enter(&self, true, error);
     if (status == MAPPED_OK)
-        self.raw = update(&self, operation, bits);
+        self.before = update(&self, operation, bits);
     return leave(&self, status, before, error);
 }
 
@@ -307,10 +315,11 @@ mapped_status mapped_atomic_compare_exchange(
     if (status == MAPPED_OK)
         status = enter(&self, true, error);
     if (status == MAPPED_OK) {
-        from = in_order(element, from);
-        to = in_order(element, to);
-        self.raw = element->size == 4 ? compare_exchange_32(self.p, from, to)
-                                      : compare_exchange_64(self.p, from, to);
+        from = in_byte_order(element, from);
+        to = in_byte_order(element, to);
+        self.before = element->size == 4
+                          ? compare_exchange_32(self.word, from, to)
+                          : compare_exchange_64(self.word, from, to);
     }
     return leave(&self, status, before, error);
 }
