@@ -1,7 +1,11 @@
-/* Advice, locks, protection, and the ways to give memory back. Work on
- * addresses goes on between enter and leave: the caller holds a reference,
- * so the addresses stay the region's own even if it is closed meanwhile. Work
- * on the file is done with the region locked, so that nobody closes it. */
+/* Advice, locks, protection, and the two ways to give memory back: discard and
+ * revert. What does no harm to other bytes is done to all pages that a slice
+ * has a byte of (mapped__paging_outward). What changes bytes is done to the
+ * pages that the slice has alone, and byte by byte at its ends (split).
+ *
+ * The caller holds a reference, so addresses stay the region's own even if it
+ * is closed meanwhile. Where the file is used, the region is locked, so that
+ * nobody closes it. */
 #include <mapped/paging.h>
 
 #include <string.h>
@@ -63,27 +67,50 @@ mapped__pages mapped__paging_outward(const mapped__region *self,
     return (mapped__pages){first - before, length};
 }
 
-/* The pages that the slice alone has. Nobody sees what is in the region's first
- * page before its first byte, nor what is in its last page after its last byte
- * and the places of appends. */
-static mapped__pages inward(mapped_slice slice, unsigned char *first)
+/* A slice in three parts: [0, before) and [behind, length) lie in pages that
+ * have other bytes, too; `whole` are the pages between. */
+typedef struct split_slice {
+    size_t before;
+    size_t behind;
+    mapped__pages whole;
+} split_slice;
+
+/* `first` is the address of the slice. Nobody sees what is in the region's
+ * first page before its first byte, nor what is in its last page after its last
+ * byte and the places of appends: these pages count as whole. */
+static split_slice split(mapped_slice slice, unsigned char *first)
 {
     const mapped__region *self = mapped__region_of(slice.region);
     const size_t unit = page_size(self);
     mapped__pages outer = mapped__paging_outward(self, first, slice.length);
     unsigned char *start = outer.start;
     unsigned char *end = outer.start + outer.length;
+    unsigned char *behind = first + slice.length;
     bool to_end = slice.offset + slice.length == self->appends.next;
+    split_slice parts = {.before = slice.length, .behind = slice.length};
     if (slice.offset != 0 && start != first)
         start += unit;
-    if (!to_end && end != first + slice.length)
+    if (!to_end && end != behind)
         end -= unit;
-    return (mapped__pages){start, end > start ? (size_t)(end - start) : 0};
+    if (start >= end)
+        return parts;
+    parts.before = start > first ? (size_t)(start - first) : 0;
+    if (end < behind)
+        parts.behind = (size_t)(end - first);
+    parts.whole = (mapped__pages){start, (size_t)(end - start)};
+    return parts;
 }
 
-/* The outward pages of a slice that was checked; none of an empty one. */
-static mapped_status enter(mapped_slice slice, mapped__pages *pages,
-                           mapped_error *error)
+static mapped_status drop(mapped__pages pages, mapped_error *error)
+{
+    return pages.length > 0
+               ? mapped__range_drop(pages.start, pages.length, error)
+               : MAPPED_OK;
+}
+
+/* The outward pages of a slice; none of an empty one. */
+static mapped_status find_pages(mapped_slice slice, mapped__pages *pages,
+                                mapped_error *error)
 {
     unsigned char *first;
     *pages = (mapped__pages){NULL, 0};
@@ -104,28 +131,30 @@ mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
             ? mapped_error_set(error, MAPPED_ARGUMENT, "advice")
             : mapped__paging_check(slice, "advise", error);
     if (status == MAPPED_OK)
-        status = enter(slice, &pages, error);
+        status = find_pages(slice, &pages, error);
     if (status == MAPPED_OK && pages.length > 0)
         status = mapped__range_advise(pages.start, pages.length,
                                       (mapped__advice)advice, error);
     return mapped__region_report(slice.region, "advise", status, error);
 }
 
-/* Memory that isn't ours may be locked, or not, by its owner. */
-static mapped_status enter_own(mapped_slice slice, const char *operation,
-                               mapped__pages *pages, mapped_error *error)
+/* As find_pages, but not for wrapped memory: its owner may lock that, or not.
+ */
+static mapped_status find_own_pages(mapped_slice slice, const char *operation,
+                                    mapped__pages *pages, mapped_error *error)
 {
     mapped_status status = mapped__paging_check(slice, operation, error);
     if (status == MAPPED_OK && mapped__region_of(slice.region)->wrapped)
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, operation);
-    return status == MAPPED_OK ? enter(slice, pages, error) : status;
+    return status == MAPPED_OK ? find_pages(slice, pages, error) : status;
 }
 
 mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
 {
     mapped__pages pages;
-    mapped_status status = enter_own(slice, "mlock", &pages, error);
+    mapped_status status = find_own_pages(slice, "mlock", &pages, error);
     if (status == MAPPED_OK && pages.length > 0) {
+        /* Zero pages in the place of lost ones aren't worth a lock. */
         status = mapped_slice_leave(slice, 0, slice.length, error);
         if (status == MAPPED_OK)
             status = mapped__range_lock(pages.start, pages.length, error);
@@ -138,25 +167,10 @@ mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
 mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
 {
     mapped__pages pages;
-    mapped_status status = enter_own(slice, "munlock", &pages, error);
+    mapped_status status = find_own_pages(slice, "munlock", &pages, error);
     if (status == MAPPED_OK && pages.length > 0)
         status = mapped__range_unlock(pages.start, pages.length, error);
     return mapped__region_report(slice.region, "munlock", status, error);
-}
-
-/* Zeros for the parts of pages at the ends. */
-static void zero_ends(unsigned char *first, size_t n, mapped__pages whole_pages)
-{
-    unsigned char *end = first + n;
-    if (whole_pages.length == 0) {
-        memset(first, 0, n);
-        return;
-    }
-    if (whole_pages.start > first)
-        memset(first, 0, (size_t)(whole_pages.start - first));
-    if (whole_pages.start + whole_pages.length < end)
-        memset(whole_pages.start + whole_pages.length, 0,
-               (size_t)(end - whole_pages.start - whole_pages.length));
 }
 
 static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
@@ -166,13 +180,13 @@ static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
         mapped_slice_enter_write(slice, 0, slice.length, &first, error);
     if (status != MAPPED_OK || slice.length == 0)
         return status;
-    mapped__pages whole_pages = inward(slice, first);
-    if (whole_pages.length > 0)
-        status =
-            mapped__range_drop(whole_pages.start, whole_pages.length, error);
-    if (status == MAPPED_OK)
-        zero_ends(first, slice.length, whole_pages);
-    return status;
+    split_slice parts = split(slice, first);
+    status = drop(parts.whole, error);
+    if (status != MAPPED_OK)
+        return status;
+    memset(first, 0, parts.before);
+    memset(first + parts.behind, 0, slice.length - parts.behind);
+    return MAPPED_OK;
 }
 
 static mapped_status discard_blocks(mapped_slice slice, mapped_error *error)
@@ -214,9 +228,10 @@ mapped_status mapped_discard(mapped_slice slice, mapped_error *error)
     return mapped__region_report(slice.region, "discard", status, error);
 }
 
-/* A descriptor of the caller's own for the region's file. */
-static mapped_status borrow_file(mapped__region *self, intptr_t *file,
-                                 mapped_error *error)
+/* Gives the caller a descriptor of its own for the region's file, which it may
+ * use while the region isn't locked. */
+static mapped_status duplicate_file(mapped__region *self, intptr_t *file,
+                                    mapped_error *error)
 {
     mapped_status status = mapped__region_lock(self, "revert", error);
     if (status != MAPPED_OK)
@@ -247,59 +262,59 @@ static mapped_status reread(mapped_slice slice, size_t from, size_t to,
     return status;
 }
 
-static mapped_status revert_ends(mapped_slice slice, size_t before,
-                                 size_t behind, mapped_error *error)
+static mapped_status revert_ends(mapped_slice slice, const split_slice *parts,
+                                 mapped_error *error)
 {
     intptr_t file;
-    if (before == 0 && behind == slice.length)
+    if (parts->before == 0 && parts->behind == slice.length)
         return MAPPED_OK;
     mapped_status status =
-        borrow_file(mapped__region_of(slice.region), &file, error);
+        duplicate_file(mapped__region_of(slice.region), &file, error);
     if (status != MAPPED_OK)
         return status;
-    status = reread(slice, 0, before, file, error);
+    status = reread(slice, 0, parts->before, file, error);
     if (status == MAPPED_OK)
-        status = reread(slice, behind, slice.length, file, error);
+        status = reread(slice, parts->behind, slice.length, file, error);
     mapped__file_close(file);
     return status;
 }
 
 /* The ends come first: they need the file, and may fail. */
-static mapped_status revert_pages(mapped_slice slice, mapped_error *error)
+static mapped_status revert(mapped_slice slice, mapped_error *error)
 {
     unsigned char *first;
     mapped_status status =
         mapped_slice_enter_write(slice, 0, slice.length, &first, error);
     if (status != MAPPED_OK || slice.length == 0)
         return status;
-    mapped__pages whole_pages = inward(slice, first);
-    size_t before = slice.length;
-    size_t behind = slice.length;
-    if (whole_pages.length > 0) {
-        before =
-            whole_pages.start > first ? (size_t)(whole_pages.start - first) : 0;
-        if (whole_pages.start + whole_pages.length < first + slice.length)
-            behind = (size_t)(whole_pages.start + whole_pages.length - first);
-    }
-    status = revert_ends(slice, before, behind, error);
-    if (status == MAPPED_OK && whole_pages.length > 0)
-        status =
-            mapped__range_drop(whole_pages.start, whole_pages.length, error);
+    split_slice parts = split(slice, first);
+    status = revert_ends(slice, &parts, error);
+    if (status == MAPPED_OK)
+        status = drop(parts.whole, error);
     if (status != MAPPED_OK)
         return status;
     return mapped_slice_leave(slice, 0, slice.length, error);
 }
 
+/* MAPPED_READONLY for a slice of mapped_slice_toreadonly. Whether the region is
+ * read-only is not asked. */
+static mapped_status check_slice_writable(mapped_slice slice,
+                                          mapped_error *error)
+{
+    return slice.readonly != 0 ? mapped_slice_check_writable(slice, error)
+                               : MAPPED_OK;
+}
+
 mapped_status mapped_revert(mapped_slice slice, mapped_error *error)
 {
     mapped_status status = mapped__paging_check(slice, "revert", error);
-    if (status == MAPPED_OK && slice.readonly != 0)
-        status = mapped_slice_check_writable(slice, error);
+    if (status == MAPPED_OK)
+        status = check_slice_writable(slice, error);
     if (status == MAPPED_OK &&
         mapped_region_mode(slice.region) != MAPPED_MODE_COPY)
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
     if (status == MAPPED_OK)
-        status = revert_pages(slice, error);
+        status = revert(slice, error);
     return mapped__region_report(slice.region, "revert", status, error);
 }
 
@@ -312,8 +327,8 @@ mapped_status mapped_protect(mapped_slice slice, mapped_mode mode,
         mode != MAPPED_MODE_READ && mode != MAPPED_MODE_READ_WRITE
             ? mapped_error_set(error, MAPPED_ARGUMENT, "protect: mode")
             : mapped_slice_check(slice, error);
-    if (status == MAPPED_OK && slice.readonly != 0)
-        status = mapped_slice_check_writable(slice, error);
+    if (status == MAPPED_OK)
+        status = check_slice_writable(slice, error);
     if (status == MAPPED_OK)
         status = mode == MAPPED_MODE_READ
                      ? mapped__region_protect(self, start, end, error)

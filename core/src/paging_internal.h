@@ -18,13 +18,21 @@ typedef struct mapped__pages {
 mapped_status mapped__paging_check(mapped_slice slice, const char *operation,
                                    mapped_error *error);
 
+/* Does the region show a file, which it may have to open by its name? */
+static inline bool mapped__paging_has_file(const mapped__region *self)
+{
+    return !self->wrapped &&
+           (self->file != MAPPED__NO_FILE || self->name != NULL);
+}
+
 /* All pages that [first, first + n) has a byte of. */
 mapped__pages mapped__paging_outward(const mapped__region *self,
                                      unsigned char *first, size_t n);
 
-/* Reads a byte of each page of the slice, which isn't empty: MAPPED_FAULT if
- * one can't be had. With the guard switched off it answers that without a
- * read of the page: called for pages that the system has called so. */
+/* For a slice of which the system says that a page can't be had; it isn't
+ * empty. Reads a byte of each page, so that the guard notes which are lost, and
+ * answers MAPPED_FAULT if one is. With the guard switched off the read would
+ * end the process: then it just answers MAPPED_FAULT. */
 mapped_status mapped__paging_touch(mapped_slice slice, mapped_error *error);
 
 #endif

@@ -1,7 +1,10 @@
-/* Bringing pages in. The kernel is asked to do it, in pieces that don't take
- * long: it reports a page that can't be had, where a touch would raise a
- * signal. Only then, and on systems that can't be asked so, pages are touched,
- * and the guard tells which are lost and why. */
+/* Bringing pages in: at once, in pieces that don't take long, or by a thread
+ * that reads ahead while the caller goes on.
+ *
+ * At once, the kernel is asked to do it, because it reports a page that can't
+ * be had, where a touch would raise a signal. Pages are touched only when it
+ * has reported one, so that the guard notes which are lost, and on systems that
+ * can't be asked. */
 #include <mapped/paging.h>
 
 #include <errno.h>
@@ -10,9 +13,9 @@
 
 #include "paging_internal.h"
 
-#define PIECE ((size_t)4 << 20)
+#define PIECE ((size_t)4 << 20) /* bytes that are brought in by one call */
 
-static mapped_status read_pages(mapped_slice slice, mapped_error *error)
+static mapped_status touch_pages(mapped_slice slice, mapped_error *error)
 {
     const size_t page = mapped__page_size();
     unsigned char *first;
@@ -30,7 +33,7 @@ static mapped_status read_pages(mapped_slice slice, mapped_error *error)
 mapped_status mapped__paging_touch(mapped_slice slice, mapped_error *error)
 {
     if (mapped_guard_enabled())
-        return read_pages(slice, error);
+        return touch_pages(slice, error);
     size_t limit = mapped_region_length(slice.region);
     const mapped_error_range range = {
         .offset = slice.offset, .length = slice.length, .limit = limit};
@@ -40,7 +43,7 @@ mapped_status mapped__paging_touch(mapped_slice slice, mapped_error *error)
     return MAPPED_FAULT;
 }
 
-static mapped_status fetch(mapped_slice piece, mapped_error *error)
+static mapped_status bring_in(mapped_slice piece, mapped_error *error)
 {
     unsigned char *first;
     mapped_status status =
@@ -53,12 +56,12 @@ static mapped_status fetch(mapped_slice piece, mapped_error *error)
     if (status == MAPPED_FAULT)
         return mapped__paging_touch(piece, error);
     if (status != MAPPED_OK)
-        return read_pages(piece, error);
+        return touch_pages(piece, error);
     return mapped_slice_leave(piece, 0, piece.length, error);
 }
 
-static mapped_status fetch_next(mapped_slice slice, size_t *done,
-                                mapped_error *error)
+static mapped_status bring_in_next(mapped_slice slice, size_t *done,
+                                   mapped_error *error)
 {
     mapped_slice piece;
     mapped_status status = mapped__paging_check(slice, "prefetch", error);
@@ -70,7 +73,7 @@ static mapped_status fetch_next(mapped_slice slice, size_t *done,
         return MAPPED_OK;
     status = mapped_slice_sub(slice, *done, n, &piece, error);
     if (status == MAPPED_OK)
-        status = fetch(piece, error);
+        status = bring_in(piece, error);
     if (status == MAPPED_OK)
         *done += n;
     return status;
@@ -79,33 +82,28 @@ static mapped_status fetch_next(mapped_slice slice, size_t *done,
 mapped_status mapped_prefetch_next(mapped_slice slice, size_t *done,
                                    mapped_error *error)
 {
-    mapped_status status = fetch_next(slice, done, error);
+    mapped_status status = bring_in_next(slice, done, error);
     return mapped__region_report(slice.region, "prefetch", status, error);
 }
 
-static mapped_status fetch_all(mapped_slice slice, mapped_error *error)
+static mapped_status bring_in_all(mapped_slice slice, mapped_error *error)
 {
     size_t done = 0;
     mapped_status status;
     do {
-        status = fetch_next(slice, &done, error);
+        status = bring_in_next(slice, &done, error);
     } while (status == MAPPED_OK && done < slice.length);
     return status;
 }
 
-/* Less than this is not worth a thread: the system reads so much ahead when it
- * is advised. */
-#define LITTLE ((size_t)1 << 20)
+/* Up to so many bytes are not worth a thread: the system reads so much ahead
+ * when it is advised. */
+#define MAX_ADVISED ((size_t)1 << 20)
 
-static bool has_file(const mapped__region *self)
-{
-    return !self->wrapped &&
-           (self->file != MAPPED__NO_FILE || self->name != NULL);
-}
-
-/* The thread has a descriptor and a mapping of its own, and so nothing of the
- * region but the token that stops it. The region is locked. */
-static bool read_ahead(mapped__region *self, mapped_slice slice)
+/* Starts a thread, which has a descriptor and a mapping of its own: of the
+ * region it has only the object that stops it. False: there is no thread for
+ * it. The region is locked. */
+static bool start_thread(mapped__region *self, mapped_slice slice)
 {
     intptr_t file;
     if (self->ahead == NULL)
@@ -113,27 +111,27 @@ static bool read_ahead(mapped__region *self, mapped_slice slice)
     if (self->ahead == NULL ||
         mapped__region_open_file(self, &file, NULL) != MAPPED_OK)
         return false;
-    bool begun = mapped__readahead_start(
+    bool is_started = mapped__readahead_start(
         self->ahead, file, self->offset + slice.offset, slice.length);
     mapped__region_close_file(self, file);
-    return begun;
+    return is_started;
 }
 
 static mapped_status start(mapped_slice slice, mapped_error *error)
 {
     unsigned char *first;
     mapped__region *self = mapped__region_of(slice.region);
-    bool begun = false;
-    if (slice.length > LITTLE && has_file(self)) {
+    bool is_started = false;
+    if (slice.length > MAX_ADVISED && mapped__paging_has_file(self)) {
         mapped_status status = mapped__region_lock(self, "prefetch", error);
         if (status != MAPPED_OK)
             return status;
-        begun = read_ahead(self, slice);
+        is_started = start_thread(self, slice);
         mapped__region_unlock(self);
     }
     mapped_status status =
         mapped_slice_enter(slice, 0, slice.length, &first, error);
-    if (status != MAPPED_OK || begun || slice.length == 0)
+    if (status != MAPPED_OK || is_started || slice.length == 0)
         return status;
     mapped__pages pages = mapped__paging_outward(self, first, slice.length);
     (void)mapped__range_advise(pages.start, pages.length,
@@ -150,6 +148,6 @@ mapped_status mapped_prefetch(mapped_slice slice, unsigned flags,
             : mapped__paging_check(slice, "prefetch", error);
     if (status == MAPPED_OK)
         status = flags & MAPPED_PREFETCH_START ? start(slice, error)
-                                               : fetch_all(slice, error);
+                                               : bring_in_all(slice, error);
     return mapped__region_report(slice.region, "prefetch", status, error);
 }

@@ -1,13 +1,15 @@
-/* Which pages are in memory. The cache of a file is asked in one step, if
- * nobody wants to know page by page; else the system fills a byte for each page
- * of a piece, which are counted and packed. */
+/* Which pages are in memory. There are two ways to ask the system: for the
+ * counts of a file's pages in its cache, in one step (ask_cache); or page by
+ * page, which fills a byte for each page of a piece, which are counted and
+ * packed into bits (ask_pages). The second is for callers who want the bits,
+ * and for memory and systems that the first is not for. */
 #include <mapped/paging.h>
 
 #include <string.h>
 
 #include "paging_internal.h"
 
-#define PIECE ((size_t)4096) /* pages */
+#define PIECE_PAGES ((size_t)4096) /* asked about in one call */
 
 size_t mapped_residency_pages(mapped_slice slice)
 {
@@ -19,9 +21,10 @@ size_t mapped_residency_pages(mapped_slice slice)
     return (slice.length - 1 + before) / page + 1;
 }
 
-/* Counts `n` pages and packs them from bit `at` on, a multiple of 8. */
-static size_t pack(const unsigned char *vector, size_t n, unsigned char *bits,
-                   size_t at)
+/* Returns how many of `n` pages are in memory. Unless `bits` is NULL, packs the
+ * answers into bits from bit `at` on, a multiple of 8. */
+static size_t count_and_pack(const unsigned char *vector, size_t n,
+                             unsigned char *bits, size_t at)
 {
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
@@ -41,33 +44,28 @@ static size_t pack(const unsigned char *vector, size_t n, unsigned char *bits,
 static mapped_status ask_pages(mapped_slice slice, mapped_residency *residency,
                                unsigned char *bits, mapped_error *error)
 {
-    unsigned char vector[PIECE];
+    unsigned char vector[PIECE_PAGES];
     unsigned char *first;
     mapped_status status =
         mapped_slice_enter(slice, 0, slice.length, &first, error);
     unsigned char *start = first - (uintptr_t)first % residency->page_size;
     for (size_t at = 0; at < residency->pages && status == MAPPED_OK;
-         at += PIECE) {
+         at += PIECE_PAGES) {
         size_t left = residency->pages - at;
-        size_t n = left < PIECE ? left : PIECE;
+        size_t n = left < PIECE_PAGES ? left : PIECE_PAGES;
         status =
             mapped__range_resident(start + at * residency->page_size,
                                    n * residency->page_size, vector, error);
         if (status == MAPPED_OK)
-            residency->resident += pack(vector, n, bits, at);
+            residency->resident += count_and_pack(vector, n, bits, at);
     }
     return status;
 }
 
-/* Does the region show just what the system keeps of a file? */
-static bool shows_cache(const mapped__region *self)
-{
-    return !self->wrapped && self->mode != MAPPED_MODE_COPY &&
-           (self->file != MAPPED__NO_FILE || self->name != NULL);
-}
-
-/* `*known`: the system tells. Where descriptors have run out that is an error,
- * so that a caller that can give some back tries again. */
+/* Sets `*known` to whether the system has told. It needs the file, which has to
+ * be opened in some modes. That this fails is no error, as pages can be asked
+ * instead; unless descriptors have run out: a caller that can give some back
+ * tries again. */
 static mapped_status ask_cache(mapped_slice slice, mapped__cached *cached,
                                bool *known, mapped_error *error)
 {
@@ -75,7 +73,8 @@ static mapped_status ask_cache(mapped_slice slice, mapped__cached *cached,
     mapped_error reason;
     mapped__region *self = mapped__region_of(slice.region);
     *known = false;
-    if (!shows_cache(self) ||
+    /* In "c", private copies of pages are in memory, but not in the cache. */
+    if (!mapped__paging_has_file(self) || self->mode == MAPPED_MODE_COPY ||
         mapped__region_lock(self, "residency", NULL) != MAPPED_OK)
         return MAPPED_OK;
     mapped_status status = mapped__region_open_file(self, &file, &reason);
