@@ -1,5 +1,11 @@
-/* The handler of in-page errors, which is one of a list that the system keeps,
- * and of accesses that meet a swap of pages: they wait and try again. */
+/* The handler of exceptions, one of a list that the system keeps. It serves
+ * two:
+ *
+ * - an in-page error: a page of a file can't be had. The guard decides.
+ * - an access violation that meets a swap of views (view.c): the pages are away
+ *   for that long. The access waits for the end of the swap, and is repeated.
+ *
+ * Anything else goes on to the other handlers. */
 #include "system.h"
 
 #include <assert.h>
@@ -7,37 +13,32 @@
 static mapped__fault_handler *guard_handler;
 static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
 
-/* Held for the length of a swap. */
-static SRWLOCK swapping = SRWLOCK_INIT;
-static uint32_t happened;
-static uintptr_t current_start;
-static size_t current_length;
+static SRWLOCK swapping = SRWLOCK_INIT; /* held for the length of a swap */
+static uint32_t swap_happened;          /* 1: there has been one */
+static uintptr_t swap_start;            /* of the one under way */
+static size_t swap_length;              /* 0: none is under way */
 
 void mapped__swap_begin(unsigned char *start, size_t length)
 {
     AcquireSRWLockExclusive(&swapping);
-    MAPPED__STORE(&happened, 1);
-    MAPPED__STORE(&current_start, (uintptr_t)start);
-    __atomic_store_n(&current_length, length, __ATOMIC_SEQ_CST);
+    MAPPED__STORE(&swap_happened, 1);
+    MAPPED__STORE(&swap_start, (uintptr_t)start);
+    __atomic_store_n(&swap_length, length, __ATOMIC_SEQ_CST);
 }
 
 void mapped__swap_end(void)
 {
-    assert(MAPPED__LOAD(&current_length) > 0);
-    __atomic_store_n(&current_length, 0, __ATOMIC_SEQ_CST);
+    assert(MAPPED__LOAD(&swap_length) > 0);
+    __atomic_store_n(&swap_length, 0, __ATOMIC_SEQ_CST);
     ReleaseSRWLockExclusive(&swapping);
 }
 
-/* A mix of two swaps' numbers only makes an access try once more. */
-static bool swap_covers(const unsigned char *address)
+/* May answer true wrongly if another swap begins between the two loads; then an
+ * access is only repeated once more. */
+static bool is_swapped_now(const unsigned char *address)
 {
-    size_t length = MAPPED__LOAD_ACQUIRE(&current_length);
-    return (uintptr_t)address - MAPPED__LOAD(&current_start) < length;
-}
-
-static bool swap_happened(void)
-{
-    return MAPPED__LOAD_ACQUIRE(&happened) != 0;
+    size_t length = MAPPED__LOAD_ACQUIRE(&swap_length);
+    return (uintptr_t)address - MAPPED__LOAD(&swap_start) < length;
 }
 
 static bool is_accessible(const void *address, bool write)
@@ -51,19 +52,21 @@ static bool is_accessible(const void *address, bool write)
            found.Protect & (write ? writable : readable);
 }
 
-/* The access met a swap under way, or one that is over by now; an access that
- * would still fail is somebody else's. */
+/* Has the access met a swap? One that is under way is waited for. One that is
+ * over by now has left pages which can be accessed: if these can't, the access
+ * is wrong for another reason. */
 static bool met_a_swap(const unsigned char *address, bool write)
 {
-    if (swap_covers(address)) {
+    if (is_swapped_now(address)) {
         AcquireSRWLockShared(&swapping);
         ReleaseSRWLockShared(&swapping);
         return true;
     }
-    return swap_happened() && is_accessible(address, write);
+    return MAPPED__LOAD_ACQUIRE(&swap_happened) != 0 &&
+           is_accessible(address, write);
 }
 
-/* Touching it would be one exception more; the system's own copying fails. */
+/* A touch might raise an exception. A copy by the system just fails. */
 bool mapped__page_available(unsigned char *address, bool writable)
 {
     unsigned char byte;
@@ -73,25 +76,33 @@ bool mapped__page_available(unsigned char *address, bool writable)
            got == 1;
 }
 
-static bool is_ours(const EXCEPTION_RECORD *record)
+/* The first parameter of both exceptions. */
+enum {
+    READ,
+    WRITE
+};
+
+/* Can the access be repeated? */
+static bool is_served(const EXCEPTION_RECORD *record)
 {
     if (record->NumberParameters < 2)
         return false;
+    ULONG_PTR access = record->ExceptionInformation[0];
     unsigned char *address = (unsigned char *)record->ExceptionInformation[1];
     mapped__fault fault = {.address = address};
     if (record->ExceptionCode == EXCEPTION_IN_PAGE_ERROR)
         return guard_handler(&fault);
     return record->ExceptionCode == EXCEPTION_ACCESS_VIOLATION &&
-           record->ExceptionInformation[0] <= 1 &&
-           met_a_swap(address, record->ExceptionInformation[0] == 1);
+           (access == READ || access == WRITE) &&
+           met_a_swap(address, access == WRITE);
 }
 
 static LONG CALLBACK on_exception(EXCEPTION_POINTERS *exception)
 {
     DWORD kept = GetLastError();
-    bool ours = is_ours(exception->ExceptionRecord);
+    bool served = is_served(exception->ExceptionRecord);
     SetLastError(kept);
-    return ours ? EXCEPTION_CONTINUE_EXECUTION : EXCEPTION_CONTINUE_SEARCH;
+    return served ? EXCEPTION_CONTINUE_EXECUTION : EXCEPTION_CONTINUE_SEARCH;
 }
 
 static BOOL CALLBACK install(INIT_ONCE *once, void *handler, void **context)
@@ -100,7 +111,8 @@ static BOOL CALLBACK install(INIT_ONCE *once, void *handler, void **context)
     return AddVectoredExceptionHandler(1, on_exception) != NULL;
 }
 
-/* Once is enough: what it declines goes on to all others, in any order. */
+/* Once is enough: the system goes on to all other handlers with what this one
+ * declines, wherever they are in the list. */
 mapped_status mapped__fault_install(mapped__fault_handler *handler,
                                     mapped_error *error)
 {
@@ -115,7 +127,9 @@ mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
     return MAPPED_OK;
 }
 
-/* No handler ever interrupts a thread between two accesses. */
+/* No handler runs on a thread between two instructions, as one of a signal
+ * does.
+ */
 void mapped__signals_block(mapped__signal_mask *held)
 {
     held->saved[0] = 0;

@@ -1,5 +1,8 @@
-/* Files and sections: opening, telling what they are, and changing their size.
- */
+/* Files: opening, telling what they are, changing their size, writing them to
+ * the disk. A file is a HANDLE. Where the functions here take one, it may also
+ * be that of a section of the pagefile (section.c), which the system's
+ * functions for files don't know; so it is asked about sections first. Paths
+ * are UTF-8 in the library, and UTF-16 for the system. */
 #include <io.h>
 #include <stdlib.h>
 
@@ -18,33 +21,33 @@ intptr_t mapped__file_from_descriptor(int descriptor)
 
 /* The caller frees `*wide`. Bytes that are no UTF-8 name no file: they are an
  * error (1113), not a best guess. */
-static mapped_status widen(const char *path, wchar_t **wide,
-                           mapped_error *error)
+static mapped_status to_utf16(const char *path, wchar_t **wide,
+                              mapped_error *error)
 {
     int units =
         MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
     if (units == 0)
         return mapped__system_error(error, "MultiByteToWideChar");
-    wchar_t *made = malloc((size_t)units * sizeof *made);
-    if (made == NULL)
+    wchar_t *text = malloc((size_t)units * sizeof *text);
+    if (text == NULL)
         return mapped_error_set(error, MAPPED_MEMORY, "malloc");
-    MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, made, units);
-    *wide = made;
+    MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, text, units);
+    *wide = text;
     return MAPPED_OK;
 }
 
 /* SECURITY_ANONYMOUS: a path may name somebody's pipe, whose server must not
  * act in our name. */
-static HANDLE open_wide(const wchar_t *path, DWORD access, DWORD how)
+static HANDLE open_wide(const wchar_t *path, DWORD access, DWORD disposition)
 {
-    return CreateFileW(path, access, SHARE_ALL, NULL, how,
+    return CreateFileW(path, access, SHARE_ALL, NULL, disposition,
                        FILE_ATTRIBUTE_NORMAL | SECURITY_SQOS_PRESENT |
                            SECURITY_ANONYMOUS,
                        NULL);
 }
 
-/* Backup semantics are what opens a directory. No data can be read through
- * this handle, so they lend nobody any rights. */
+/* Opens also a directory: that is what backup semantics are for here. Nothing
+ * but attributes can be read through the handle. */
 static HANDLE open_for_info(const wchar_t *path)
 {
     return CreateFileW(
@@ -53,8 +56,8 @@ static HANDLE open_for_info(const wchar_t *path)
         NULL);
 }
 
-/* Exclusive creation first and a plain open second tells who made the file; a
- * peer that creates or removes it in between sends us round again. */
+/* Exclusive creation first and a plain open second tells who has created the
+ * file. If a peer creates or removes it in between, both are tried again. */
 static HANDLE open_or_create(const wchar_t *path, DWORD access, bool *created)
 {
     HANDLE handle = INVALID_HANDLE_VALUE;
@@ -70,7 +73,7 @@ static HANDLE open_or_create(const wchar_t *path, DWORD access, bool *created)
     return handle;
 }
 
-static HANDLE open_as_told(const wchar_t *path, unsigned flags, bool *created)
+static HANDLE open_file(const wchar_t *path, unsigned flags, bool *created)
 {
     DWORD access =
         GENERIC_READ | (flags & MAPPED__FILE_WRITE ? GENERIC_WRITE : 0);
@@ -93,11 +96,12 @@ static bool is_directory(const wchar_t *path)
            attributes & FILE_ATTRIBUTE_DIRECTORY;
 }
 
-/* Windows says "access denied" for a directory. The caller asks what kind of
- * thing it has opened and can tell it better. */
-static HANDLE open_any(const wchar_t *path, unsigned flags, bool *created)
+/* Opens a directory, too, although it can't be mapped: Windows would only say
+ * "access denied". The caller finds out what it has opened, and says that. */
+static HANDLE open_file_or_directory(const wchar_t *path, unsigned flags,
+                                     bool *created)
 {
-    HANDLE handle = open_as_told(path, flags, created);
+    HANDLE handle = open_file(path, flags, created);
     if (handle == INVALID_HANDLE_VALUE && !(flags & MAPPED__FILE_EXCLUSIVE)) {
         DWORD kept = GetLastError();
         if (kept == ERROR_ACCESS_DENIED && is_directory(path))
@@ -117,7 +121,7 @@ mapped_status mapped__file_refuse(mapped__file_kind kind, mapped_error *error)
     return MAPPED_NOT_A_FILE;
 }
 
-/* A path that begins with a drive or a separator is left as it is. */
+/* What begins with a separator or has a drive needs no base. */
 size_t mapped__path_base(const char *path, char base[MAPPED__BASE_SIZE])
 {
     wchar_t wide[MAPPED__BASE_SIZE / 4];
@@ -147,18 +151,18 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
                                 bool *created, mapped_error *error)
 {
     wchar_t *wide;
-    mapped_status status = widen(path, &wide, error);
+    mapped_status status = to_utf16(path, &wide, error);
     if (status != MAPPED_OK)
         return status;
-    bool made = false;
-    HANDLE handle = open_any(wide, flags, &made);
+    bool is_created = false;
+    HANDLE handle = open_file_or_directory(wide, flags, &is_created);
     if (handle == INVALID_HANDLE_VALUE)
         status = mapped__system_error(error, "CreateFile");
     free(wide);
     if (status != MAPPED_OK)
         return status;
     *file = (intptr_t)handle;
-    *created = made;
+    *created = is_created;
     return MAPPED_OK;
 }
 
@@ -166,11 +170,11 @@ mapped_status mapped__file_duplicate(intptr_t file, intptr_t *copy,
                                      mapped_error *error)
 {
     HANDLE self = GetCurrentProcess();
-    HANDLE made;
-    if (!DuplicateHandle(self, (HANDLE)file, self, &made, 0, FALSE,
+    HANDLE handle;
+    if (!DuplicateHandle(self, (HANDLE)file, self, &handle, 0, FALSE,
                          DUPLICATE_SAME_ACCESS))
         return mapped__system_error(error, "DuplicateHandle");
-    *copy = (intptr_t)made;
+    *copy = (intptr_t)handle;
     return MAPPED_OK;
 }
 
@@ -180,12 +184,12 @@ void mapped__file_close(intptr_t file)
         CloseHandle((HANDLE)file);
 }
 
-static uint64_t join(DWORD high, DWORD low)
+static uint64_t join_halves(DWORD high, DWORD low)
 {
     return (uint64_t)high << 32 | low;
 }
 
-static void start_info(mapped__file_info *info)
+static void init_info(mapped__file_info *info)
 {
     SYSTEM_INFO system;
     GetSystemInfo(&system);
@@ -194,25 +198,25 @@ static void start_info(mapped__file_info *info)
                                 .kind = MAPPED__FILE_OTHER};
 }
 
-static void use_disk_info(const BY_HANDLE_FILE_INFORMATION *found,
-                          mapped__file_info *info)
+static void fill_disk_info(const BY_HANDLE_FILE_INFORMATION *found,
+                           mapped__file_info *info)
 {
     bool directory = found->dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY;
     info->kind = directory ? MAPPED__FILE_DIRECTORY : MAPPED__FILE_REGULAR;
     info->device = found->dwVolumeSerialNumber;
-    info->serial = join(found->nFileIndexHigh, found->nFileIndexLow);
+    info->serial = join_halves(found->nFileIndexHigh, found->nFileIndexLow);
     if (!directory)
-        info->size = join(found->nFileSizeHigh, found->nFileSizeLow);
+        info->size = join_halves(found->nFileSizeHigh, found->nFileSizeLow);
 }
 
-/* A raw volume counts as a disk file but has no file information: to us it is
- * one more thing that can't be mapped. */
-static mapped_status disk_info(HANDLE handle, mapped__file_info *info,
-                               mapped_error *error)
+/* A raw volume counts as a disk file but has no file information. It stays
+ * MAPPED__FILE_OTHER: it can't be mapped. */
+static mapped_status get_disk_info(HANDLE handle, mapped__file_info *info,
+                                   mapped_error *error)
 {
     BY_HANDLE_FILE_INFORMATION found;
     if (GetFileInformationByHandle(handle, &found)) {
-        use_disk_info(&found, info);
+        fill_disk_info(&found, info);
         return MAPPED_OK;
     }
     DWORD reason = GetLastError();
@@ -223,20 +227,20 @@ static mapped_status disk_info(HANDLE handle, mapped__file_info *info,
 
 uint64_t mapped__file_birth(intptr_t file)
 {
-    FILETIME made;
-    if (!GetFileTime((HANDLE)file, &made, NULL, NULL))
+    FILETIME birth;
+    if (!GetFileTime((HANDLE)file, &birth, NULL, NULL))
         return 0;
-    return join(made.dwHighDateTime, made.dwLowDateTime);
+    return join_halves(birth.dwHighDateTime, birth.dwLowDateTime);
 }
 
-/* Sections first: what GetFileType says of one differs from system to system.
- * They have no number of their own; the handle tells two of them apart. */
+/* Sections first: what GetFileType says of one differs between versions. They
+ * have no serial number; the handle tells two of them apart. */
 mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
                                     mapped_error *error)
 {
     mapped__file_info found;
     mapped_status status = MAPPED_OK;
-    start_info(&found);
+    init_info(&found);
     if (mapped__section_size(file, &found.size)) {
         found.kind = MAPPED__FILE_REGULAR;
         found.serial = (uint64_t)file;
@@ -244,7 +248,7 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
         SetLastError(NO_ERROR);
         DWORD type = GetFileType((HANDLE)file);
         if (type == FILE_TYPE_DISK)
-            status = disk_info((HANDLE)file, &found, error);
+            status = get_disk_info((HANDLE)file, &found, error);
         else if (type == FILE_TYPE_UNKNOWN && GetLastError() != NO_ERROR)
             status = mapped__system_error(error, "GetFileType");
     }
@@ -272,7 +276,8 @@ mapped_status mapped__path_identify(const char *path,
     return status;
 }
 
-/* A full disk shows when pages are written back, never as a fault. */
+/* A full disk is reported when pages are written back, and is never the cause
+ * of a fault. */
 int mapped__file_fault_cause(intptr_t file, uint64_t offset)
 {
     mapped__file_info info;
@@ -289,8 +294,8 @@ static bool set_end(HANDLE handle, uint64_t size)
                                       sizeof end);
 }
 
-/* A file system without the idea of allocation refuses in one of these ways;
- * moving the end of the file then allocates or fails. */
+/* Does the error say that the file system doesn't know allocation? Then moving
+ * the end of the file allocates or fails. */
 static bool lacks_allocation(DWORD reason)
 {
     return reason == ERROR_INVALID_FUNCTION || reason == ERROR_NOT_SUPPORTED ||
@@ -343,7 +348,8 @@ static mapped_status allocate_blocks(HANDLE handle, uint64_t old_size,
     return status;
 }
 
-/* Only a hint: on a file system without holes the file is simply full. */
+/* Makes the file sparse. Where the file system can't, it takes its full size.
+ */
 static void allow_holes(HANDLE handle)
 {
     DWORD unused;
@@ -373,7 +379,7 @@ mapped_status mapped__file_read_at(intptr_t file, uint64_t offset, void *to,
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "revert");
 }
 
-/* A file that is mapped can't be truncated here. */
+/* No file: one that is mapped can't be truncated here. */
 bool mapped__file_can_write_at(intptr_t file)
 {
     return false;
@@ -391,43 +397,41 @@ mapped_status mapped__file_write(intptr_t file, const void *from, size_t n,
 {
     DWORD written;
     if (!WriteFile((HANDLE)file, from, (DWORD)n, &written, NULL))
-        return mapped_error_set_system(error, (int)GetLastError(), "WriteFile");
+        return mapped__system_error(error, "WriteFile");
     *put = written;
     return MAPPED_OK;
 }
 
-/* The C library has no streams of other people's bytes. */
+/* The C library has no streams that call functions of ours. */
 mapped_status mapped__stream_open(void *context,
                                   const mapped__stream_calls *calls,
                                   bool writable, FILE **stream,
                                   mapped_error *error)
 {
-    (void)context;
-    (void)calls;
-    (void)writable;
-    (void)stream;
     return mapped_error_set(error, MAPPED_UNSUPPORTED, "file");
 }
 
 void mapped__file_remove(const char *path)
 {
     wchar_t *wide;
-    if (widen(path, &wide, NULL) != MAPPED_OK)
+    if (to_utf16(path, &wide, NULL) != MAPPED_OK)
         return;
     DeleteFileW(wide);
     free(wide);
 }
 
-/* A mapping may consist of several views. FlushViewOfFile begins to write. */
+/* A mapping may consist of several views, which are flushed one by one.
+ * FlushViewOfFile only begins to write. */
 mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
                                  unsigned char *address, size_t length,
                                  bool wait, mapped_error *error)
 {
-    unsigned char *at = address, *end = address + length;
+    unsigned char *start = address;
+    unsigned char *end = address + length;
     mapped__piece piece;
-    for (; length > 0 && mapped__view_piece(at, end, &piece); at = piece.end) {
-        size_t n = (size_t)((piece.end < end ? piece.end : end) - at);
-        if (piece.view && !FlushViewOfFile(at, n))
+    for (; mapped__view_piece(start, end, &piece); start = piece.end) {
+        unsigned char *to = piece.end < end ? piece.end : end;
+        if (piece.is_view && !FlushViewOfFile(start, (SIZE_T)(to - start)))
             return mapped__system_error(error, "FlushViewOfFile");
     }
     return wait ? mapped__file_sync(file, error) : MAPPED_OK;
@@ -440,8 +444,8 @@ mapped_status mapped__file_sync(intptr_t file, mapped_error *error)
                : mapped__system_error(error, "FlushFileBuffers");
 }
 
-/* The file system keeps a journal of its folders, which FlushFileBuffers of the
- * file has written. */
+/* FlushFileBuffers of a file also writes the file system's journal, which has
+ * the entries of directories. */
 mapped_status mapped__directory_sync(const char *path, mapped_error *error)
 {
     return MAPPED_OK;

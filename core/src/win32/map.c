@@ -1,12 +1,12 @@
-/* Mappings: private memory is handled here, views of files and sections in
- * view.c. Addresses that a mapping owns are never free in between. */
+/* Mappings: what is private memory is handled here, views of files and sections
+ * in view.c. Invariant: addresses that a mapping owns are never free in
+ * between. */
 #include <assert.h>
 #include <string.h>
 
 #include "system.h"
 
-#define CHUNK_BYTES ((size_t)1 << 20)
-#define SCRATCH_BYTES 16384
+#define CHUNK ((size_t)1 << 20) /* bytes that are zeroed, then given back */
 
 size_t mapped__page_size(void)
 {
@@ -54,12 +54,12 @@ static mapped_status map_memory(mapped__mapping *mapping, mapped_error *error)
     return MAPPED_OK;
 }
 
-/* Decommitting would make an access a fault until the pages are back. This way
- * none ever is, and the memory is given back all the same. */
+/* Makes the bytes zero and gives their memory back. Decommitted pages could not
+ * be accessed any more; these can, all the time. */
 static void zero_memory(unsigned char *start, size_t length)
 {
     while (length > 0) {
-        size_t n = length < CHUNK_BYTES ? length : CHUNK_BYTES;
+        size_t n = length < CHUNK ? length : CHUNK;
         memset(start, 0, n);
         VirtualAlloc(start, n, MEM_RESET, PAGE_READWRITE);
         start += n;
@@ -73,7 +73,7 @@ mapped_status mapped__map_populate(const mapped__map_request *request,
                                    const mapped__mapping *mapping,
                                    mapped_error *error)
 {
-    unsigned char scratch[SCRATCH_BYTES];
+    unsigned char scratch[16384];
     (void)mapped__range_advise(mapping->address, mapping->used,
                                MAPPED__ADVICE_WILLNEED, NULL);
     for (size_t at = 0; at < mapping->used; at += sizeof scratch) {
@@ -94,15 +94,15 @@ mapped_status mapped__map_new(const mapped__map_request *request,
                : mapped__view_map(request, mapping, error);
 }
 
-/* A view goes as a whole, memory and placeholders by their allocation. */
+/* Frees piece by piece: each is one allocation of the system. */
 void mapped__unmap(mapped__mapping *mapping)
 {
-    unsigned char *at = mapping->address;
+    unsigned char *start = mapping->address;
     mapped__piece piece;
-    if (at != NULL) {
-        unsigned char *end = at + mapped__view_size(mapping);
-        for (; mapped__view_piece(at, end, &piece); at = piece.end) {
-            if (piece.view)
+    if (start != NULL) {
+        unsigned char *end = start + mapped__view_size(mapping);
+        for (; mapped__view_piece(start, end, &piece); start = piece.end) {
+            if (piece.is_view)
                 UnmapViewOfFile(piece.start);
             else
                 VirtualFree(piece.start, 0, MEM_RELEASE);
@@ -113,9 +113,10 @@ void mapped__unmap(mapped__mapping *mapping)
     mapping->reserved = 0;
 }
 
-/* Part of a view can't be unmapped, and a plain view not without giving its
- * addresses away. Making the pages copy-on-write would hide the file at least,
- * but emulations of Windows exist that then write zeros into it. */
+/* Part of a view can't be unmapped, and a plain view only together with its
+ * addresses: then this is MAPPED_UNSUPPORTED. To make the pages copy-on-write
+ * would hide the file at least, but there are emulations of Windows that then
+ * write the zeros into it. */
 mapped_status mapped__map_revoke(mapped__mapping *mapping, size_t offset,
                                  size_t length, mapped_error *error)
 {
@@ -138,7 +139,7 @@ bool mapped__whole_replace(unsigned char *address, size_t length, bool writable)
     return mapped__page_replace(address, length, writable);
 }
 
-/* What was replaced is whole views, and they are mapped all or not at all. */
+/* Only whole views were replaced, and they are mapped all or not at all. */
 mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   const mapped__map_request *request,
                                   size_t offset, size_t length,

@@ -1,6 +1,6 @@
-/* Paging. Windows takes no advice about how memory is used, tells nothing of
- * the cache of a file, and lets nobody make holes in one that is mapped: that
- * isn't supported. */
+/* Paging. Windows takes no advice but that pages will be needed. It doesn't
+ * tell which pages of a file are in memory, and can't make holes in a file that
+ * is mapped. All that is not supported. */
 #include "system.h"
 
 static mapped_status unsupported(const char *operation, mapped_error *error)

@@ -1,5 +1,5 @@
-/* The system's functions for placeholders, which not every Windows has: they
- * are looked up when the first mapping is made. */
+/* The system's functions for placeholders, by shorter names. Not every Windows
+ * has them, so they are looked up when the first mapping is made. */
 #include "system.h"
 
 /* Newer headers have these; the values are the system's. */
@@ -27,14 +27,15 @@ static allocate_function *allocate;
 static view_function *view_of;
 static unmap_function *unmap;
 static INIT_ONCE resolved = INIT_ONCE_STATIC_INIT;
-static bool usable;
+static bool is_available;
 
 static any_function *find(HMODULE library, const char *name)
 {
     return (any_function *)GetProcAddress(library, name);
 }
 
-/* The functions are older than the flags, so only an attempt tells. */
+/* The functions are older than the flags for placeholders, so only an attempt
+ * tells whether the system knows these. */
 static bool try_one(void)
 {
     unsigned char *start = mapped__placeholder_reserve(PROBE_BYTES);
@@ -52,14 +53,15 @@ static BOOL CALLBACK resolve(INIT_ONCE *once, void *unused, void **context)
     allocate = (allocate_function *)find(library, "VirtualAlloc2");
     view_of = (view_function *)find(library, "MapViewOfFile3");
     unmap = (unmap_function *)find(library, "UnmapViewOfFile2");
-    usable = allocate != NULL && view_of != NULL && unmap != NULL && try_one();
+    is_available =
+        allocate != NULL && view_of != NULL && unmap != NULL && try_one();
     return TRUE;
 }
 
 bool mapped__placeholder_available(void)
 {
     InitOnceExecuteOnce(&resolved, resolve, NULL, NULL);
-    return usable;
+    return is_available;
 }
 
 unsigned char *mapped__placeholder_reserve(size_t size)

@@ -2,13 +2,17 @@
  * are given out again, so the time of the start belongs to an identity. */
 #include "system.h"
 
-/* Without the time of its start, if that can't be told. */
+#define NUMBER_BITS 0x7fffffff
+
+/* The time of its start in the upper half (0: it can't be told), the number in
+ * the lower one. Numbers are small, but nobody promises that the highest bit is
+ * 0. */
 static uint64_t identity_of(HANDLE process, DWORD number)
 {
     FILETIME start, end, kernel, user;
     if (!GetProcessTimes(process, &start, &end, &kernel, &user))
-        return number & 0x7fffffff;
-    return (uint64_t)start.dwLowDateTime << 32 | (number & 0x7fffffff);
+        return number & NUMBER_BITS;
+    return (uint64_t)start.dwLowDateTime << 32 | (number & NUMBER_BITS);
 }
 
 uint64_t mapped__process_identity_cache;

@@ -1,4 +1,5 @@
-/* Sections of the pagefile, which the file functions don't know. */
+/* Sections of the pagefile: memory that is used like a file, by a HANDLE that
+ * the functions for files don't know. */
 #include "system.h"
 
 #include <winternl.h>
@@ -14,8 +15,8 @@ typedef struct section_basic {
 typedef NTSTATUS NTAPI query_section(HANDLE section, int information,
                                      void *buffer, SIZE_T size, SIZE_T *got);
 
-/* The one way to tell a section from a file, and how large it is; the Win32
- * interface has none. Every Windows has it. */
+/* NtQuerySection tells a section from a file, and how large it is. The Win32
+ * interface has no way to do that; every Windows has this one. */
 static query_section *find_query(void)
 {
     HMODULE library = GetModuleHandleW(L"ntdll.dll");
@@ -36,7 +37,7 @@ bool mapped__section_size(intptr_t handle, uint64_t *size)
     return true;
 }
 
-/* Named sections have no size that another process could ask for. */
+/* A named section would do, but another process could not ask for its size. */
 mapped_status mapped__shared_path(const char *name,
                                   char path[MAPPED__SHARED_SIZE],
                                   mapped_error *error)

@@ -75,7 +75,7 @@ size_t mapped__view_size(const mapped__mapping *mapping);
 typedef struct mapped__piece {
     unsigned char *start;
     unsigned char *end;
-    bool view;
+    bool is_view; /* else a placeholder, or private memory */
 } mapped__piece;
 
 /* The piece at `at`; false if there is none before `end`. */

@@ -1,11 +1,21 @@
-/* Views in the place of placeholders, and plain views where the system has
- * none. A mapping is a row of views and placeholders without a gap. */
+/* Mappings of files and of sections of the pagefile.
+ *
+ * A placed mapping is a row of pieces without a gap, each a view or a
+ * placeholder (placeholder.c). So views can be swapped for others at the same
+ * addresses, and the last piece may be a reserve for growth. Where the system
+ * has no placeholders, a mapping is one plain view, which can't be swapped.
+ * What the pieces are is not recorded: the system is asked
+ * (mapped__view_piece).
+ *
+ * Invariant: a placed mapping owns its addresses, rounded up to the
+ * granularity, until it is unmapped. While views are swapped, accesses to them
+ * wait in the exception handler (fault.c). */
 #include "system.h"
 
 #include <mapped/checked.h>
 
-#define ZEROS_BYTES ((size_t)16 << 20)
-#define ANYWHERE ((unsigned char *)UINTPTR_MAX)
+#define MAX_ZEROS ((size_t)16 << 20) /* bytes of a section of zeros */
+#define NO_END ((unsigned char *)UINTPTR_MAX)
 
 static size_t granularity(void)
 {
@@ -21,6 +31,8 @@ size_t mapped__view_size(const mapped__mapping *mapping)
     return size;
 }
 
+/* VirtualQuery tells of the pages of one protection. A piece may have several,
+ * which have the same allocation base. */
 bool mapped__view_piece(unsigned char *at, unsigned char *end,
                         mapped__piece *piece)
 {
@@ -32,7 +44,7 @@ bool mapped__view_piece(unsigned char *at, unsigned char *end,
             (next != at && found.AllocationBase != base))
             break;
         if (next == at)
-            piece->view = found.Type == MEM_MAPPED;
+            piece->is_view = found.Type == MEM_MAPPED;
         base = found.AllocationBase;
         next = (unsigned char *)found.BaseAddress + found.RegionSize;
     }
@@ -56,8 +68,8 @@ static DWORD plain_access(unsigned flags)
                                        : FILE_MAP_READ | FILE_MAP_WRITE;
 }
 
-/* A pagefile section already is one. A file's must end with the view: in a
- * writable mode a larger one would extend the file. */
+/* The section to map views of. Memory is one already. That of a file ends where
+ * the request does: in a writable mode a larger one would extend the file. */
 static HANDLE open_section(const mapped__map_request *request)
 {
     uint64_t end;
@@ -73,8 +85,8 @@ static HANDLE open_section(const mapped__map_request *request)
                               (DWORD)(end >> 32), (DWORD)end, NULL);
 }
 
-/* Views hold on to their section by themselves. The error of a call that
- * failed before must survive. */
+/* Views keep their section by themselves. The last error stays, for callers
+ * that report it after this. */
 static void close_section(const mapped__map_request *request, HANDLE section)
 {
     DWORD kept = GetLastError();
@@ -83,9 +95,10 @@ static void close_section(const mapped__map_request *request, HANDLE section)
     SetLastError(kept);
 }
 
-/* [start, end) must be one placeholder; the rest of it stays one. */
-static bool swap_in(unsigned char *start, unsigned char *end, size_t size,
-                    const mapped__view *view)
+/* Puts a view into the first `size` bytes of the placeholder [start, end). The
+ * rest stays a placeholder; on failure all of it does. */
+static bool show_view(unsigned char *start, unsigned char *end, size_t size,
+                      const mapped__view *view)
 {
     size_t room = (size_t)(end - start);
     if (size < room && !mapped__placeholder_split(start, size))
@@ -99,9 +112,12 @@ static bool swap_in(unsigned char *start, unsigned char *end, size_t size,
     return false;
 }
 
-static mapped_status place(mapped__mapping *mapping,
-                           const mapped__map_request *request, size_t from,
-                           size_t to, mapped_error *error)
+/* Maps bytes [from, to) of the request into the placeholder that begins there
+ * and ends the mapping. */
+static mapped_status map_into_placeholder(mapped__mapping *mapping,
+                                          const mapped__map_request *request,
+                                          size_t from, size_t to,
+                                          mapped_error *error)
 {
     unsigned char *end = mapping->address + mapped__view_size(mapping);
     HANDLE section = open_section(request);
@@ -112,7 +128,7 @@ static mapped_status place(mapped__mapping *mapping,
                          .size = request->length - from,
                          .protection = mapped__view_protection(request->flags)};
     mapped_status status = MAPPED_OK;
-    if (!swap_in(mapping->address + from, end, to - from, &view))
+    if (!show_view(mapping->address + from, end, to - from, &view))
         status = mapped__system_error(error, "MapViewOfFile3");
     close_section(request, section);
     return status;
@@ -127,26 +143,28 @@ static mapped_status map_placed(const mapped__map_request *request,
         return mapped__system_error(error, "VirtualAlloc2 of the reserve");
     if (mapping->used == 0)
         return MAPPED_OK;
-    return place(mapping, request, 0, mapping->used, error);
+    return map_into_placeholder(mapping, request, 0, mapping->used, error);
 }
 
-static bool is_room(const mapped__mapping *mapping, size_t used)
+/* Are [mapping->used, used) in a placeholder that ends the mapping? */
+static bool has_room(const mapped__mapping *mapping, size_t used)
 {
     unsigned char *start = mapping->address + mapping->used;
     unsigned char *end = mapping->address + mapped__view_size(mapping);
     mapped__piece piece;
     return mapping->address + used <= end &&
            mapped__view_piece(start, end, &piece) && piece.start == start &&
-           piece.end == end && !piece.view;
+           piece.end == end && !piece.is_view;
 }
 
 mapped_status mapped__view_extend(mapped__mapping *mapping,
                                   const mapped__map_request *request,
                                   size_t used, mapped_error *error)
 {
-    if (!is_room(mapping, used))
+    if (!has_room(mapping, used))
         return mapped_error_set(error, MAPPED_BUSY, "MapViewOfFile3");
-    mapped_status status = place(mapping, request, mapping->used, used, error);
+    mapped_status status =
+        map_into_placeholder(mapping, request, mapping->used, used, error);
     if (status != MAPPED_OK)
         return status;
     mapping->used = used;
@@ -163,7 +181,7 @@ void mapped__view_detach(mapped__mapping *mapping)
     mapped__piece piece;
     int pieces = 0;
     for (; mapped__view_piece(at, end, &piece); at = piece.end) {
-        if (piece.view)
+        if (piece.is_view)
             mapped__placeholder_from_view(piece.start);
         pieces++;
     }
@@ -172,11 +190,12 @@ void mapped__view_detach(mapped__mapping *mapping)
     mapping->used = 0;
 }
 
-/* Windows promises memory for every page it commits, so one small section is
- * shown again and again: nobody is meant to write here. */
+/* Makes a section of zeros for `length` bytes of addresses. Windows promises
+ * memory for every page of a section, so one small section is shown again and
+ * again. That is as good: nobody is meant to write there. */
 static bool create_zeros(size_t length, bool writable, mapped__view *zeros)
 {
-    size_t size = length < ZEROS_BYTES ? length : ZEROS_BYTES;
+    size_t size = length < MAX_ZEROS ? length : MAX_ZEROS;
     *zeros = (mapped__view){
         .size = size, .protection = writable ? PAGE_READWRITE : PAGE_READONLY};
     zeros->section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL,
@@ -184,7 +203,7 @@ static bool create_zeros(size_t length, bool writable, mapped__view *zeros)
     return zeros->section != NULL;
 }
 
-/* [start, end) is one placeholder. */
+/* Fills the placeholder [start, end) with views of the zeros. */
 static void show_zeros(unsigned char *start, unsigned char *end,
                        const mapped__view *zeros)
 {
@@ -192,16 +211,17 @@ static void show_zeros(unsigned char *start, unsigned char *end,
     for (; start < end; start += view.size) {
         size_t left = (size_t)(end - start);
         view.size = left < zeros->size ? left : zeros->size;
-        if (!swap_in(start, end, view.size, &view))
+        if (!show_view(start, end, view.size, &view))
             break;
     }
 }
 
+/* Does [start, end) consist of views, none of which reaches out of it? */
 static bool are_whole_views(unsigned char *start, unsigned char *end)
 {
     mapped__piece piece;
     while (start < end) {
-        if (!mapped__view_piece(start, ANYWHERE, &piece) || !piece.view ||
+        if (!mapped__view_piece(start, NO_END, &piece) || !piece.is_view ||
             piece.start != start || piece.end > end)
             return false;
         start = piece.end;
@@ -209,8 +229,9 @@ static bool are_whole_views(unsigned char *start, unsigned char *end)
     return true;
 }
 
-static void zero_each(unsigned char *start, unsigned char *end,
-                      const mapped__view *zeros)
+/* Swaps each view in [start, end) for zeros. */
+static void swap_for_zeros(unsigned char *start, unsigned char *end,
+                           const mapped__view *zeros)
 {
     mapped__piece piece;
     for (; mapped__view_piece(start, end, &piece); start = piece.end) {
@@ -219,8 +240,9 @@ static void zero_each(unsigned char *start, unsigned char *end,
     }
 }
 
-/* The section exists before any view goes, because after that nothing may
- * fail. */
+/* The section is made before any view goes, because after that nothing may
+ * fail. What is mapped is checked during the swap, when nobody else swaps it.
+ */
 mapped_status mapped__view_zero(unsigned char *start, unsigned char *end,
                                 bool writable, mapped_error *error)
 {
@@ -232,7 +254,7 @@ mapped_status mapped__view_zero(unsigned char *start, unsigned char *end,
         return mapped__system_error(error, "CreateFileMapping");
     mapped__swap_begin(start, (size_t)(end - start));
     if (are_whole_views(start, end))
-        zero_each(start, end, &zeros);
+        swap_for_zeros(start, end, &zeros);
     else
         status =
             mapped_error_set(error, MAPPED_UNSUPPORTED, "UnmapViewOfFile2");
@@ -241,6 +263,8 @@ mapped_status mapped__view_zero(unsigned char *start, unsigned char *end,
     return status;
 }
 
+/* Here, too, the section of zeros is made first: if the file can't be mapped,
+ * they take its place again. */
 mapped_status mapped__view_restore(mapped__mapping *mapping,
                                    const mapped__map_request *request,
                                    mapped_error *error)
