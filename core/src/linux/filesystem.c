@@ -1,6 +1,6 @@
-/* What the kind of a file system, the seals of memory and the times that only
- * Linux knows say about files; and streams of the C library over other bytes
- * than a file's, which only its C libraries have. */
+/* What only Linux tells of files: by the kind of their file system, by seals
+ * and by statx. At the end a stream of the C library over other bytes than a
+ * file's (fopencookie). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,10 +13,11 @@
 
 #define HUGETLBFS_MAGIC_NUMBER 0x958458f6
 #define TMPFS_MAGIC_NUMBER 0x01021994
-#define BLOCKS_KEPT 16
+#define MAX_FREE_OF_FULL \
+    16 /* blocks that a full file system may still have free */
 
 /* The field is signed on 32-bit machines. */
-static bool is_of(const struct statfs *fs, uint32_t magic_number)
+static bool has_kind(const struct statfs *fs, uint32_t magic_number)
 {
     return (uint32_t)fs->f_type == magic_number;
 }
@@ -24,13 +25,13 @@ static bool is_of(const struct statfs *fs, uint32_t magic_number)
 size_t mapped__file_huge_page(int fd)
 {
     struct statfs fs;
-    if (fstatfs(fd, &fs) != 0 || !is_of(&fs, HUGETLBFS_MAGIC_NUMBER))
+    if (fstatfs(fd, &fs) != 0 || !has_kind(&fs, HUGETLBFS_MAGIC_NUMBER))
         return 0;
     return (size_t)fs.f_bsize;
 }
 
-/* File systems whose files are made up by the kernel as they are read. Some of
- * these block or use up what they give, so they are not tried. */
+/* A list of file systems. To read a byte would tell too, but some of their
+ * files block, or a read uses up what it gives. */
 bool mapped__file_is_made_up(int fd)
 {
     static const uint32_t magic_numbers[] = {
@@ -42,19 +43,20 @@ bool mapped__file_is_made_up(int fd)
     if (fstatfs(fd, &fs) != 0)
         return false;
     for (size_t i = 0; i < sizeof magic_numbers / sizeof *magic_numbers; i++)
-        if (is_of(&fs, magic_numbers[i]))
+        if (has_kind(&fs, magic_numbers[i]))
             return true;
     return false;
 }
 
-/* Shared memory has no limit but the machine's, and asking for more than that
- * is not refused but ends in the kernel killing a process. */
+/* tmpfs, which has shared memory, may have no limit of its own. To allocate
+ * more than the machine has is not refused there, but the kernel kills a
+ * process. */
 bool mapped__file_exceeds_memory(int fd, uint64_t size)
 {
     struct statfs fs;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     return size / page > (uint64_t)sysconf(_SC_PHYS_PAGES) &&
-           fstatfs(fd, &fs) == 0 && is_of(&fs, TMPFS_MAGIC_NUMBER);
+           fstatfs(fd, &fs) == 0 && has_kind(&fs, TMPFS_MAGIC_NUMBER);
 }
 
 uint64_t mapped__file_free_bytes(int fd)
@@ -65,15 +67,15 @@ uint64_t mapped__file_free_bytes(int fd)
     return (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
 }
 
-/* File systems keep a few blocks back for their own books, and refuse before
- * the last one is gone. */
+/* File systems keep a few blocks to themselves, and refuse before the last one
+ * is gone. Huge pages are used up if one can't be had, whatever is free. */
 bool mapped__file_is_full(int fd)
 {
     struct statfs fs;
     if (fstatfs(fd, &fs) != 0)
         return false;
-    return is_of(&fs, HUGETLBFS_MAGIC_NUMBER) ||
-           (fs.f_blocks != 0 && fs.f_bavail <= BLOCKS_KEPT);
+    return has_kind(&fs, HUGETLBFS_MAGIC_NUMBER) ||
+           (fs.f_blocks != 0 && fs.f_bavail <= MAX_FREE_OF_FULL);
 }
 
 bool mapped__file_is_sealed(int fd)
@@ -98,23 +100,23 @@ uint64_t mapped__file_birth(intptr_t file)
                : 0;
 }
 
-/* Some sandboxes don't know the first call. */
+/* Some sandboxes refuse statx: then stat tells all but the birth. */
 mapped_status mapped__path_identify(const char *path,
                                     mapped__file_identity *identity,
                                     mapped_error *error)
 {
     struct statx found;
-    struct stat known;
+    struct stat st;
     if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &found) == 0) {
         identity->device = makedev(found.stx_dev_major, found.stx_dev_minor);
         identity->serial = found.stx_ino;
         identity->birth = birth_of(&found);
         return MAPPED_OK;
     }
-    if (stat(path, &known) != 0)
+    if (stat(path, &st) != 0)
         return mapped__system_error(error, "stat");
-    identity->device = (uint64_t)known.st_dev;
-    identity->serial = (uint64_t)known.st_ino;
+    identity->device = (uint64_t)st.st_dev;
+    identity->serial = (uint64_t)st.st_ino;
     identity->birth = 0;
     return MAPPED_OK;
 }

@@ -1,5 +1,7 @@
 /* Which process this is, and whether another one lives. Numbers of processes
- * are given out again, so the time of the start belongs to an identity. */
+ * are given out again, so an identity also has the time when the process
+ * started, in its upper half: 0 if that isn't known. /proc tells the time,
+ * where it shows the processes of this PID namespace (tells_starts). */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,10 +16,10 @@ typedef struct process_state {
     long number;
     char state;
     unsigned long threads;
-    unsigned long long start; /* in ticks since the system's */
+    unsigned long long start; /* in ticks since the system started */
 } process_state;
 
-/* False: it can't be told, and errno says why. */
+/* Reads a file /proc/.../stat. False: it can't be read, and errno says why. */
 static bool read_state(const char *path, process_state *found)
 {
     char text[1024];
@@ -45,7 +47,7 @@ static uint64_t identity_of(uint32_t number, const process_state *state)
 }
 
 uint64_t mapped__process_identity_cache;
-static bool knows_starts; /* /proc is that of this process */
+static bool tells_starts; /* does /proc? Known together with the identity */
 static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 
 static void forget_identity(void)
@@ -58,19 +60,19 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, forget_identity);
 }
 
-/* Without a /proc, or with one that counts processes otherwise, the time of the
- * start is 0. For want of a descriptor the identity is 0. */
+/* Without a /proc that tells, the identity is the number alone. But for want of
+ * a descriptor it is 0, as the next call may do better. */
 uint64_t mapped__process_identity_slow(void)
 {
     uint64_t none = 0;
     process_state state = {.start = 0};
     pthread_once(&forks_watched, watch_forks);
-    bool seen = read_state("/proc/self/stat", &state);
-    if (!seen && errno != ENOENT && errno != EACCES)
+    bool is_read = read_state("/proc/self/stat", &state);
+    if (!is_read && errno != ENOENT && errno != EACCES)
         return 0;
-    if (!seen || state.number != (long)getpid())
+    if (!is_read || state.number != (long)getpid())
         state.start = 0;
-    MAPPED__STORE(&knows_starts, state.start != 0);
+    MAPPED__STORE(&tells_starts, state.start != 0);
     uint64_t found = identity_of((uint32_t)getpid(), &state);
     return __atomic_compare_exchange_n(&mapped__process_identity_cache, &none,
                                        found, false, __ATOMIC_SEQ_CST,
@@ -90,20 +92,22 @@ static bool exists(pid_t number)
     return number > 0 && (kill(number, 0) == 0 || errno != ESRCH);
 }
 
-/* One that couldn't be told the time of its start has 0 for it. One that exists
- * and can't be seen in /proc, which may be hidden, lives. */
-bool mapped__process_lives(uint64_t of)
+/* A process that exists is taken to live if nothing more can be found out about
+ * it: /proc may not tell, or hide it, or it may not know its own time of start.
+ */
+bool mapped__process_lives(uint64_t identity)
 {
     char path[32];
     process_state state;
-    const pid_t number = (pid_t)(uint32_t)of;
+    const pid_t number = (pid_t)(uint32_t)identity;
     if (!exists(number))
         return false;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)number);
     bool is_known = MAPPED__LOAD(&mapped__process_identity_cache) != 0 ||
                     mapped__process_identity_slow() != 0;
-    if (!is_known || !MAPPED__LOAD(&knows_starts) || !read_state(path, &state))
+    if (!is_known || !MAPPED__LOAD(&tells_starts) || !read_state(path, &state))
         return exists(number);
     return !has_ended(&state) &&
-           (of >> 32 == 0 || identity_of((uint32_t)number, &state) == of);
+           (identity >> 32 == 0 ||
+            identity_of((uint32_t)number, &state) == identity);
 }

@@ -1,9 +1,13 @@
 /* Finds the fault that a signal was raised again for. Some handlers restore the
  * previous one and raise SIGBUS again, as Python's faulthandler does. The
- * second signal carries no address of a fault, but the kernel's record of the
- * first one is still on the stack, at higher addresses: this file searches for
- * it. A record may be left from long ago, so it counts only if its page is
- * still lost. When all handlers have returned, the access is tried again. */
+ * second signal carries no address of a fault. But the frame that the kernel
+ * pushed for the first one is still on the stack, at higher addresses, with a
+ * record (siginfo_t) of the fault or at least the interrupted registers. This
+ * file searches the stack for either, and asks `serve` about each fault found.
+ *
+ * What is found may be left from long ago, so it is marked `maybe_stale`, and
+ * counts only if its page is still lost. When all handlers have returned, the
+ * access is tried again. */
 #include <string.h>
 #include <sys/uio.h>
 #include <ucontext.h>
@@ -11,7 +15,8 @@
 
 #include "posix/system.h"
 
-static bool is_served_fault(const siginfo_t *info, mapped__fault_handler *serve)
+static bool is_served_record(const siginfo_t *info,
+                             mapped__fault_handler *serve)
 {
     mapped__fault fault;
     if (!mapped__signal_is_fault(info, &fault))
@@ -29,18 +34,22 @@ static size_t read_stack(uintptr_t at, void *to, size_t n)
     return got > 0 ? (size_t)got : 0;
 }
 
-#define BLOCK 1024
-#define ALIGNMENT _Alignof(siginfo_t) /* of registers, too */
+#define BLOCK 1024                    /* bytes that are looked at together */
+#define ALIGNMENT _Alignof(siginfo_t) /* of records and of registers */
 
-/* More than two frames of the kernel take. */
-#define FRAMES ((uintptr_t)65536)
+/* How many bytes of the stack to search: more than two frames of the kernel
+ * take. */
+#define SEARCHED ((uintptr_t)65536)
 
-/* A handler that took no siginfo leaves no record of it, but the interrupted
- * registers. Among them is the address that faulted. They count only if they
- * are those of a page fault: the code segment of a program, the kind of access
- * (the bit USER is set if a program made it) and the number of the trap. */
+/* The frame of a handler that takes no siginfo has no record, but it has the
+ * interrupted registers, and among them the address that faulted. They count
+ * only if they are those of a page fault: by the code segment of a program, the
+ * kind of access (the bit FROM_PROGRAM is set if a program made it) and the
+ * number of the trap. `trap` is that part of the registers, as the kernel
+ * pushes it. */
 enum {
-    USER = 4,
+    FROM_PROGRAM = 4,
+    ACCESS_BITS = 63, /* all that an access can have */
     PAGE_FAULT = 14
 };
 
@@ -49,7 +58,7 @@ typedef struct trap {
     greg_t segment, access, number, mask, address;
 } trap;
 
-static bool is_segment(greg_t segment)
+static bool is_code_segment(greg_t segment)
 {
     return (segment & 0xffff) == 0x33;
 }
@@ -58,17 +67,17 @@ typedef struct trap {
     greg_t number, access, ip, segment, flags, sp, ss, fp, mask, address;
 } trap;
 
-/* That of a 64-bit kernel and that of a 32-bit one. */
-static bool is_segment(greg_t segment)
+/* A 64-bit kernel has one number for it, a 32-bit one another. */
+static bool is_code_segment(greg_t segment)
 {
     return (segment & 0xffff) == 0x23 || (segment & 0xffff) == 0x73;
 }
-#else
+#else /* there are only records */
 typedef struct trap {
     int segment, access, number, address;
 } trap;
 
-static bool is_segment(int segment)
+static bool is_code_segment(int segment)
 {
     (void)segment;
     return false;
@@ -80,20 +89,21 @@ static bool is_served_by_registers(const unsigned char *registers,
 {
     trap found;
     memcpy(&found, registers, sizeof found);
-    siginfo_t guess = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
-    guess.si_addr = (void *)(uintptr_t)found.address;
-    return is_segment(found.segment) && (found.access & ~63) == 0 &&
-           (found.access & USER) != 0 && found.number == PAGE_FAULT &&
-           is_served_fault(&guess, serve);
+    siginfo_t record = {.si_signo = SIGBUS, .si_code = BUS_ADRERR};
+    record.si_addr = (void *)(uintptr_t)found.address;
+    return is_code_segment(found.segment) &&
+           (found.access & ~ACCESS_BITS) == 0 &&
+           (found.access & FROM_PROGRAM) != 0 && found.number == PAGE_FAULT &&
+           is_served_record(&record, serve);
 }
 
 static bool search_block(const unsigned char *block, size_t n,
                          mapped__fault_handler *serve)
 {
-    siginfo_t older;
-    for (size_t at = 0; at + sizeof older <= n; at += ALIGNMENT) {
-        memcpy(&older, block + at, sizeof older);
-        if (older.si_errno == 0 && is_served_fault(&older, serve))
+    siginfo_t record;
+    for (size_t at = 0; at + sizeof record <= n; at += ALIGNMENT) {
+        memcpy(&record, block + at, sizeof record);
+        if (record.si_errno == 0 && is_served_record(&record, serve))
             return true;
         if (is_served_by_registers(block + at, serve))
             return true;
@@ -101,8 +111,8 @@ static bool search_block(const unsigned char *block, size_t n,
     return false;
 }
 
-/* Where this signal's own frame ends. Its registers still tell of the last
- * fault that the thread ever had, which is another matter. */
+/* Where the frame of this signal itself ends. It is left out: its registers
+ * still tell of the last fault that the thread has had, whenever that was. */
 static uintptr_t frame_end(const siginfo_t *info, const ucontext_t *context)
 {
     uintptr_t a = (uintptr_t)(info + 1);
@@ -110,8 +120,8 @@ static uintptr_t frame_end(const siginfo_t *info, const ucontext_t *context)
     return a > b ? a : b;
 }
 
-/* Where the interrupted code has its stack, or 0. */
-static uintptr_t interrupted_at(const ucontext_t *context)
+/* The stack pointer of the interrupted code, or 0 if that isn't known. */
+static uintptr_t interrupted_stack(const ucontext_t *context)
 {
 #if defined(__x86_64__)
     return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
@@ -129,22 +139,24 @@ typedef struct stretch {
     uintptr_t to;
 } stretch;
 
-/* Where to search for older signals: on the stack of the thread that raised
- * this one. The kernel tells where an alternate one ends. */
-static stretch stack_of(const siginfo_t *info, const ucontext_t *context)
+/* Where to search: from here on the stack that the interrupted code had, which
+ * raised this signal. If this handler runs on an alternate stack and that code
+ * didn't, that is the thread's own stack; if both do, the search ends with the
+ * alternate stack, and the kernel tells where that is. */
+static stretch stack_to_search(const siginfo_t *info, const ucontext_t *context)
 {
     const uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;
     const size_t size = context->uc_stack.ss_size;
     uintptr_t here = frame_end(info, context);
-    uintptr_t there = interrupted_at(context);
-    bool alternate = here - low < size;
-    if (alternate && there != 0 && there - low >= size) {
+    uintptr_t there = interrupted_stack(context);
+    bool on_alternate = here - low < size;
+    if (on_alternate && there != 0 && there - low >= size) {
         here = there;
-        alternate = false;
+        on_alternate = false;
     }
     here = (here + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
-    stretch found = {here, here + FRAMES};
-    if (alternate && low + size < found.to)
+    stretch found = {here, here + SEARCHED};
+    if (on_alternate && low + size < found.to)
         found.to = low + size;
     return found;
 }
@@ -153,7 +165,7 @@ bool mapped__signal_is_raised_again(const siginfo_t *info, const void *context,
                                     mapped__fault_handler *serve)
 {
     unsigned char block[BLOCK];
-    stretch left = stack_of(info, context);
+    stretch left = stack_to_search(info, context);
     if (info->si_code != SI_TKILL || info->si_pid != getpid())
         return false;
     while (left.from + sizeof(siginfo_t) <= left.to) {

@@ -1,12 +1,13 @@
 /* Threads that read files ahead. The kernel's own hint reads only the first few
  * mebibytes, and those in small pages; reading a mapping from its beginning to
- * its end makes the kernel read ahead in large ones. So a thread does that,
- * by a mapping of its own, in which a page that can't be had raises no signal.
- * A flag that it looks at between two pieces says when to stop.
+ * its end makes the kernel read ahead in large ones. So a thread (read_file)
+ * does that, by a window of its own on the file, where a page that can't be had
+ * raises no signal. Between two pieces it looks whether its owner has stopped
+ * it.
  *
- * The child of a fork has no such thread, and lets go of what the threads had:
- * so each descriptor and each mapping of theirs is in the table of jobs, and
- * both change in one step with respect to a fork, which waits for the lock. */
+ * What a thread has (descriptor, window) is in the table of jobs, and both
+ * change only with the lock held, which a fork takes: the child has no such
+ * thread, and lets go of what the threads had. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -14,53 +15,54 @@
 
 #include "posix/system.h"
 
-#define THREADS 4
-#define WINDOW ((uint64_t)64 << 20)
-#define PIECE ((uint64_t)256 << 10)
+#define JOBS 4                      /* and threads */
+#define WINDOW ((uint64_t)64 << 20) /* bytes that a thread maps at a time */
+#define PIECE ((uint64_t)256 << 10) /* bytes between two looks */
 
 struct mapped__readahead {
-    uint32_t references; /* the owner's and one of each thread */
+    uint32_t references; /* the owner's, and one for each job */
     uint32_t stopped;
 };
 
 typedef struct job {
-    mapped__readahead *ahead; /* NULL: the job is free */
+    mapped__readahead *readahead; /* NULL: this place in the table is free */
     int fd;
-    uint64_t offset; /* a multiple of the page size */
+    uint64_t offset; /* what to read: a multiple of the page size */
     uint64_t end;
     unsigned char *window; /* what is mapped of the file, or NULL */
-    size_t length;
+    size_t window_length;
 } job;
 
-static job jobs[THREADS];
+static job jobs[JOBS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 
 mapped__readahead *mapped__readahead_new(void)
 {
-    mapped__readahead *ahead = calloc(1, sizeof *ahead);
-    if (ahead != NULL)
-        ahead->references = 1;
-    return ahead;
+    mapped__readahead *readahead = calloc(1, sizeof *readahead);
+    if (readahead != NULL)
+        readahead->references = 1;
+    return readahead;
 }
 
-static bool is_last(mapped__readahead *ahead)
+/* Returns whether it was the last one. */
+static bool drop_reference(mapped__readahead *readahead)
 {
-    return __atomic_sub_fetch(&ahead->references, 1, __ATOMIC_ACQ_REL) == 0;
+    return __atomic_sub_fetch(&readahead->references, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
-static void release(mapped__readahead *ahead)
+static void release(mapped__readahead *readahead)
 {
-    if (is_last(ahead))
-        free(ahead);
+    if (drop_reference(readahead))
+        free(readahead);
 }
 
-void mapped__readahead_stop(mapped__readahead *ahead)
+void mapped__readahead_stop(mapped__readahead *readahead)
 {
-    if (ahead == NULL)
+    if (readahead == NULL)
         return;
-    MAPPED__STORE(&ahead->stopped, 1);
-    release(ahead);
+    MAPPED__STORE(&readahead->stopped, 1);
+    release(readahead);
 }
 
 static void before_fork(void)
@@ -78,14 +80,14 @@ static void after_fork(void)
 static void in_child(void)
 {
     pthread_mutex_init(&lock, NULL);
-    for (job *todo = jobs; todo < jobs + THREADS; todo++) {
-        if (todo->ahead == NULL)
+    for (job *self = jobs; self < jobs + JOBS; self++) {
+        if (self->readahead == NULL)
             continue;
-        (void)is_last(todo->ahead);
-        close(todo->fd);
-        if (todo->window != NULL)
-            munmap(todo->window, todo->length);
-        *todo = (job){.ahead = NULL};
+        (void)drop_reference(self->readahead);
+        close(self->fd);
+        if (self->window != NULL)
+            munmap(self->window, self->window_length);
+        *self = (job){.readahead = NULL};
     }
 }
 
@@ -94,104 +96,107 @@ static void watch_forks(void)
     (void)pthread_atfork(before_fork, after_fork, in_child);
 }
 
-static bool map_window(job *todo, uint64_t offset, size_t length)
+static bool map_window(job *self, uint64_t offset, size_t length)
 {
     pthread_mutex_lock(&lock);
     unsigned char *window =
-        mmap(NULL, length, PROT_READ, MAP_SHARED, todo->fd, (off_t)offset);
+        mmap(NULL, length, PROT_READ, MAP_SHARED, self->fd, (off_t)offset);
     bool is_mapped = window != MAP_FAILED;
-    todo->window = is_mapped ? window : NULL;
-    todo->length = length;
+    self->window = is_mapped ? window : NULL;
+    self->window_length = length;
     pthread_mutex_unlock(&lock);
     return is_mapped;
 }
 
-static void unmap_window(job *todo)
+static void unmap_window(job *self)
 {
     pthread_mutex_lock(&lock);
-    munmap(todo->window, todo->length);
-    todo->window = NULL;
+    munmap(self->window, self->window_length);
+    self->window = NULL;
     pthread_mutex_unlock(&lock);
 }
 
-/* False: stopped, or a page can't be had. */
-static bool read_window(job *todo, uint64_t offset, size_t length)
+/* Reads a window of the file. False: it was stopped, or a page can't be had. */
+static bool read_window(job *self, uint64_t offset, size_t length)
 {
-    bool on = true;
-    if (!map_window(todo, offset, length))
+    bool goes_on = true;
+    if (!map_window(self, offset, length))
         return false;
-    (void)madvise(todo->window, length, MADV_SEQUENTIAL);
-    for (size_t at = 0; at < length && on; at += PIECE) {
+    (void)madvise(self->window, length, MADV_SEQUENTIAL);
+    for (size_t at = 0; at < length && goes_on; at += PIECE) {
         size_t n = length - at < PIECE ? length - at : PIECE;
-        on = !MAPPED__LOAD(&todo->ahead->stopped) &&
-             mapped__pages_populate(todo->window + at, n, false);
+        goes_on = !MAPPED__LOAD(&self->readahead->stopped) &&
+                  mapped__pages_populate(self->window + at, n, false);
     }
-    unmap_window(todo);
-    return on;
+    unmap_window(self);
+    return goes_on;
 }
 
-static void free_job(job *todo)
+static void end_job(job *self)
 {
     pthread_mutex_lock(&lock);
-    mapped__readahead *ahead = todo->ahead;
-    close(todo->fd);
-    todo->ahead = NULL;
+    mapped__readahead *readahead = self->readahead;
+    close(self->fd);
+    self->readahead = NULL;
     pthread_mutex_unlock(&lock);
-    release(ahead);
+    release(readahead);
 }
 
 static void *read_file(void *context)
 {
-    job *todo = context;
-    bool on = true;
-    for (uint64_t at = todo->offset; at < todo->end && on; at += WINDOW) {
-        uint64_t left = todo->end - at;
-        on = read_window(todo, at, (size_t)(left < WINDOW ? left : WINDOW));
+    job *self = context;
+    bool goes_on = true;
+    for (uint64_t at = self->offset; at < self->end && goes_on; at += WINDOW) {
+        uint64_t left = self->end - at;
+        goes_on =
+            read_window(self, at, (size_t)(left < WINDOW ? left : WINDOW));
     }
-    free_job(todo);
+    end_job(self);
     return NULL;
 }
 
-/* Returns NULL if every job is taken, or there is no descriptor for it. */
-static job *take_job(const job *wanted, intptr_t file)
+/* Puts a job into the table. NULL: the table is full, or there is no descriptor
+ * for it. */
+static job *add_job(const job *wanted, intptr_t file)
 {
     intptr_t copy;
-    job *todo = jobs;
+    job *self = jobs;
     pthread_mutex_lock(&lock);
-    while (todo < jobs + THREADS && todo->ahead != NULL)
-        todo++;
-    bool taken = todo < jobs + THREADS &&
+    while (self < jobs + JOBS && self->readahead != NULL)
+        self++;
+    bool taken = self < jobs + JOBS &&
                  mapped__file_duplicate(file, &copy, NULL) == MAPPED_OK;
     if (taken) {
-        *todo = *wanted;
-        todo->fd = (int)copy;
-        __atomic_add_fetch(&todo->ahead->references, 1, __ATOMIC_RELAXED);
+        *self = *wanted;
+        self->fd = (int)copy;
+        __atomic_add_fetch(&self->readahead->references, 1, __ATOMIC_RELAXED);
     }
     pthread_mutex_unlock(&lock);
-    return taken ? todo : NULL;
+    return taken ? self : NULL;
 }
 
 static bool start_job(const job *wanted, intptr_t file)
 {
     pthread_t thread;
-    job *todo = take_job(wanted, file);
-    if (todo == NULL)
+    job *self = add_job(wanted, file);
+    if (self == NULL)
         return false;
-    if (pthread_create(&thread, NULL, read_file, todo) == 0) {
+    if (pthread_create(&thread, NULL, read_file, self) == 0) {
         pthread_detach(thread);
         return true;
     }
-    free_job(todo);
+    end_job(self);
     return false;
 }
 
 /* Signals are blocked: a handler that forks would wait for the lock that this
- * thread has. And the new thread inherits that, because they are for others. */
-bool mapped__readahead_start(mapped__readahead *ahead, intptr_t file,
+ * thread holds. The new thread inherits the mask, so signals of the program go
+ * to its own threads. */
+bool mapped__readahead_start(mapped__readahead *readahead, intptr_t file,
                              uint64_t offset, uint64_t length)
 {
     mapped__signal_mask held;
-    const job wanted = {.ahead = ahead,
+    const job wanted = {.readahead = readahead,
                         .offset = offset - offset % mapped__page_size(),
                         .end = offset + length};
     pthread_once(&forks_watched, watch_forks);

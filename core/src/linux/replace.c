@@ -1,28 +1,77 @@
-/* Zero pages in the place of lost ones, at whatever limit the process is.
- * Nothing here allocates or waits for a lock: a fault handler calls it. */
+/* Puts zero pages in the place of lost ones, at whatever limit the process is.
+ * Where the kernel refuses a new mapping (memory, locked memory, number of
+ * mappings) the process would die of the fault. So two things are kept for that
+ * case, and renewed whenever a mapping is made:
+ *
+ * - Spare pages: mremap moves one over a lost page. No limit on memory forbids
+ *   that, but it may take one mapping more.
+ * - A spare mapping: it is unmapped for as long as it takes to replace a whole
+ *   mapping by another, when the spare pages are gone, too.
+ *
+ * A replacement tries one way after the other: mapped__page_replace and
+ * mapped__whole_replace, at the end, list them in order. Nothing here allocates
+ * or waits for a lock, because a fault handler calls it. */
 #include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>
 
 #include "posix/system.h"
 
-/* A page in the place of a lost one counts against the limits of the process
- * (memory, locked memory, number of mappings), and where the system refuses it
- * the process dies. So replacements are kept. mremap moves one over a lost
- * page, which no limit on memory forbids.
- *
- * The replacements lie in runs. Behind each run is a page that nobody may
- * touch, which makes a mapping of its own of each run: to unmap them lowers the
- * number of mappings when that is at its limit. */
+/* The address of the spare mapping, a page of shared memory, which the kernel
+ * joins with nothing. 0: there is none. */
+static uintptr_t spare_mapping;
+#define UNMAPPED ((uintptr_t)1) /* a thread has unmapped it for a moment */
+#define MAX_YIELDS 100000
+
+static uintptr_t make_spare_mapping(void)
+{
+    void *page = mmap(NULL, mapped__page_size(), PROT_NONE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return page != MAP_FAILED ? (uintptr_t)page : 0;
+}
+
+static void prepare_spare_mapping(void)
+{
+    uintptr_t none = 0;
+    if (MAPPED__LOAD(&spare_mapping) != 0)
+        return;
+    uintptr_t page = make_spare_mapping();
+    if (page != 0 &&
+        !__atomic_compare_exchange_n(&spare_mapping, &none, page, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        munmap((void *)page, mapped__page_size());
+}
+
+/* Another thread that has unmapped it is about to map it again, so this waits
+ * for that; but not for ever, because after a fork there is no such thread. */
+static bool unmap_spare_mapping(void)
+{
+    for (int i = 0; i < MAX_YIELDS; i++) {
+        uintptr_t held = MAPPED__LOAD_ACQUIRE(&spare_mapping);
+        if (held == 0)
+            return false;
+        if (held != UNMAPPED &&
+            __atomic_compare_exchange_n(&spare_mapping, &held, UNMAPPED, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return munmap((void *)held, mapped__page_size()) == 0;
+        mapped__yield();
+    }
+    return false;
+}
+
+/* The spare pages lie in runs. Behind each run is a page that nobody may touch,
+ * which makes a mapping of its own of each run: to unmap them lowers the number
+ * of mappings when that is at its limit. */
 #define RUNS 4u
 #define RUN_PAGES 32u
 #define ALL_PAGES (RUNS * RUN_PAGES)
 
-/* The address of the replacements, whose low 12 bits are zero; these count the
+/* One word, so that a handler can take a page in one step: the address of the
+ * first spare page, whose low 12 bits are zero, and in these the number of
  * pages that have been taken, in order. The addresses of taken pages are no
- * longer ours. */
+ * longer ours. 0: there are no spare pages. */
 #define TAKEN ((uintptr_t)4095)
-static uintptr_t pages;
+static uintptr_t spare_pages;
 
 static unsigned char *start_of(uintptr_t word)
 {
@@ -46,9 +95,9 @@ static size_t total_length(void)
     return RUNS * (RUN_PAGES + 1) * mapped__page_size();
 }
 
-bool mapped__give_up_replacements(void)
+bool mapped__spare_pages_release(void)
 {
-    uintptr_t word = __atomic_exchange_n(&pages, 0, __ATOMIC_ACQ_REL);
+    uintptr_t word = __atomic_exchange_n(&spare_pages, 0, __ATOMIC_ACQ_REL);
     unsigned taken = taken_of(word);
     if (word == 0)
         return false;
@@ -58,9 +107,9 @@ bool mapped__give_up_replacements(void)
     return munmap(rest, total_length() - (size_t)(rest - start)) == 0;
 }
 
-/* Locked memory would count and be filled, so the locks go before anybody may
- * touch it. */
-static bool prepare(unsigned char *new_pages)
+/* Makes the runs accessible. A process that locks all its memory has locked
+ * these pages, too: that ends first, as they would count and be filled. */
+static bool open_runs(unsigned char *new_pages)
 {
     const size_t page = mapped__page_size();
     bool done = munlock(new_pages, total_length()) == 0;
@@ -70,60 +119,17 @@ static bool prepare(unsigned char *new_pages)
     return done;
 }
 
-/* One mapping more, of shared memory, which the kernel joins with nothing. When
- * the replacements are gone and a mapping is only to be replaced by another,
- * this one is unmapped for as long as that takes. */
-#define UNMAPPED ((uintptr_t)1)
-#define MAX_YIELDS 100000
-static uintptr_t placeholder;
-
-static uintptr_t make_placeholder(void)
+static bool has_spare_pages(void)
 {
-    void *page = mmap(NULL, mapped__page_size(), PROT_NONE,
-                      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return page != MAP_FAILED ? (uintptr_t)page : 0;
-}
-
-static void keep_placeholder(void)
-{
-    uintptr_t none = 0;
-    if (MAPPED__LOAD(&placeholder) != 0)
-        return;
-    uintptr_t page = make_placeholder();
-    if (page != 0 &&
-        !__atomic_compare_exchange_n(&placeholder, &none, page, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        munmap((void *)page, mapped__page_size());
-}
-
-/* Unmaps the place holder. Another thread that has unmapped it is about to map
- * it again; after a fork there is no such thread. */
-static bool unmap_placeholder(void)
-{
-    for (int i = 0; i < MAX_YIELDS; i++) {
-        uintptr_t held = MAPPED__LOAD_ACQUIRE(&placeholder);
-        if (held == 0)
-            return false;
-        if (held != UNMAPPED &&
-            __atomic_compare_exchange_n(&placeholder, &held, UNMAPPED, false,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-            return munmap((void *)held, mapped__page_size()) == 0;
-        mapped__yield();
-    }
-    return false;
-}
-
-static bool has_pages(void)
-{
-    uintptr_t word = MAPPED__LOAD(&pages);
+    uintptr_t word = MAPPED__LOAD(&spare_pages);
     return word != 0 && taken_of(word) < ALL_PAGES;
 }
 
-void mapped__prepare_replacements(void)
+void mapped__spare_pages_prepare(void)
 {
     uintptr_t none = 0;
-    keep_placeholder();
-    if (has_pages())
+    prepare_spare_mapping();
+    if (has_spare_pages())
         return;
     unsigned char *new_pages =
         mmap(NULL, total_length(), PROT_NONE,
@@ -131,29 +137,28 @@ void mapped__prepare_replacements(void)
     if (new_pages == MAP_FAILED)
         return;
     assert(taken_of((uintptr_t)new_pages) == 0);
-    (void)mapped__give_up_replacements();
-    if (!prepare(new_pages) ||
-        !__atomic_compare_exchange_n(&pages, &none, (uintptr_t)new_pages, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    (void)mapped__spare_pages_release();
+    if (!open_runs(new_pages) ||
+        !__atomic_compare_exchange_n(&spare_pages, &none, (uintptr_t)new_pages,
+                                     false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         munmap(new_pages, total_length());
 }
 
-/* The thread that has counted a page as taken is the only one that has it.
- */
+/* Returns a spare page, which is the caller's alone from now on, or NULL. */
 static unsigned char *take_page(void)
 {
-    uintptr_t word = MAPPED__LOAD_ACQUIRE(&pages);
+    uintptr_t word = MAPPED__LOAD_ACQUIRE(&spare_pages);
     do {
         if (word == 0 || taken_of(word) == ALL_PAGES)
             return NULL;
-    } while (!__atomic_compare_exchange_n(&pages, &word, word + 1, false,
+    } while (!__atomic_compare_exchange_n(&spare_pages, &word, word + 1, false,
                                           __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     return page_at(word, taken_of(word));
 }
 
-/* mremap fails, for want of mappings, only before it has unmapped the page at
- * `to`. So that address is never free in between. */
-static bool move_page(unsigned char *to, bool writable)
+/* Moves a spare page to `to`. That address is never free in between: if mremap
+ * fails for want of mappings, it does so before it unmaps the page there. */
+static bool move_spare_page(unsigned char *to, bool writable)
 {
     const size_t page = mapped__page_size();
     unsigned char *taken = take_page();
@@ -179,9 +184,9 @@ static bool map_zeros(unsigned char *address, size_t length, bool writable,
                 0) != MAP_FAILED;
 }
 
-/* The limit on locked memory (EAGAIN) counts what is about to go, unless that
- * is unlocked first. The one on data, and the strictest way to account for
- * memory, leave shared memory out. */
+/* Without anything spare. EAGAIN is the limit on locked memory, which counts
+ * what is about to go, unless that is unlocked first. The limit on data, and
+ * the strictest way to account for memory, leave shared memory out. */
 static bool replace(unsigned char *address, size_t length, bool writable)
 {
     return map_zeros(address, length, writable, MAP_PRIVATE) ||
@@ -193,8 +198,9 @@ static bool replace(unsigned char *address, size_t length, bool writable)
 bool mapped__page_replace(unsigned char *address, size_t length, bool writable)
 {
     return replace(address, length, writable) ||
-           (length == mapped__page_size() && move_page(address, writable)) ||
-           (mapped__give_up_replacements() &&
+           (length == mapped__page_size() &&
+            move_spare_page(address, writable)) ||
+           (mapped__spare_pages_release() &&
             replace(address, length, writable));
 }
 
@@ -202,9 +208,9 @@ bool mapped__whole_replace(unsigned char *address, size_t length, bool writable)
 {
     if (mapped__page_replace(address, length, writable))
         return true;
-    if (!unmap_placeholder())
+    if (!unmap_spare_mapping())
         return false;
     bool done = replace(address, length, writable);
-    MAPPED__STORE_RELEASE(&placeholder, make_placeholder());
+    MAPPED__STORE_RELEASE(&spare_mapping, make_spare_mapping());
     return done;
 }

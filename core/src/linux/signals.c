@@ -1,6 +1,8 @@
-/* Signal masks, and what the kernel says of a signal. A mask is what the kernel
- * takes for one, not what the C library does: that keeps two signals to itself
- * and refuses to touch them. */
+/* Signal masks, and what the kernel says of a signal. A mask here is what the
+ * kernel takes for one: a bit for each signal. The functions of the C library
+ * won't do, as it keeps two signals to itself and refuses to touch them; one of
+ * these is our mark (posix/fault.c). Its sigset_t is larger, so only the part
+ * that the kernel knows is read and written. */
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>

@@ -1,5 +1,5 @@
-/* Waiting for another thread, by futex. Nothing is kept here: the kernel
- * compares the word and puts the thread to sleep in one step. */
+/* Waiting for another thread, by futex: the kernel compares the word and puts
+ * the thread to sleep in one step. */
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -25,8 +25,9 @@ void mapped__yield(void)
     sched_yield();
 }
 
-/* Whatever else goes wrong, the caller reads the word again, but not without
- * end in no time. */
+/* The caller reads the word again and may call this in a loop. So where the
+ * futex fails at once (a page that can't be had), a millisecond's sleep keeps
+ * that from taking all of a processor. */
 bool mapped__wait_shared(const uint32_t *word, uint32_t seen,
                          uint64_t nanoseconds)
 {
@@ -42,7 +43,7 @@ bool mapped__wait_shared(const uint32_t *word, uint32_t seen,
 
 uint32_t mapped__wake_shared(const uint32_t *word, uint32_t count)
 {
-    if (count == 0) /* which the system takes for 1 */
+    if (count == 0) /* the system would take it for 1 */
         return 0;
     int max_woken = count < INT_MAX ? (int)count : INT_MAX;
     long woken = syscall(SYS_futex, word, FUTEX_WAKE, max_woken, NULL, NULL, 0);

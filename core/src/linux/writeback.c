@@ -1,4 +1,5 @@
-/* Writing pages of a mapped file to the disk. */
+/* Writing pages of a mapped file to the disk (posix/writeback_any.c: on other
+ * systems). */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -6,9 +7,10 @@
 
 #include "posix/system.h"
 
-/* MS_ASYNC begins nothing on Linux. Where a file system can't write a range,
- * the kernel will write it in its own time. */
-static mapped_status start(intptr_t file, uint64_t offset, size_t length,
+/* msync with MS_ASYNC would begin nothing on Linux. Where a file system can't
+ * begin to write a range, the kernel writes it in its own time: that is no
+ * error. */
+static mapped_status begin(intptr_t file, uint64_t offset, size_t length,
                            mapped_error *error)
 {
     if (sync_file_range((int)file, (off_t)offset, (off_t)length,
@@ -18,8 +20,8 @@ static mapped_status start(intptr_t file, uint64_t offset, size_t length,
     return mapped__system_error(error, "sync_file_range");
 }
 
-/* A msync that waits is an fdatasync of the pages on Linux, which writes the
- * file's size as well; without pages that is all there is to write. */
+/* On Linux an msync that waits is an fdatasync of the pages, which writes the
+ * file's size as well. Without pages the size is all there is to write. */
 mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
                                  unsigned char *address, size_t length,
                                  bool wait, mapped_error *error)
@@ -32,7 +34,7 @@ mapped_status mapped__file_flush(intptr_t file, uint64_t offset,
     if (length == 0)
         return MAPPED_OK;
     if (!wait)
-        return start(file, offset, length, error);
+        return begin(file, offset, length, error);
     return msync(address - lead, length + lead, MS_SYNC) == 0
                ? MAPPED_OK
                : mapped__system_error(error, "msync");

@@ -132,7 +132,7 @@ mapped_status mapped__map_new(const mapped__map_request *request,
     mapped_status status = reserves
                                ? map_in_reserve(request, mapping, error)
                                : map_without_reserve(request, mapping, error);
-    mapped__prepare_replacements(); /* this mapping may lose pages */
+    mapped__spare_pages_prepare(); /* this mapping may lose pages */
     return status;
 }
 
@@ -301,7 +301,7 @@ static void unmap_or_empty(unsigned char *address, size_t length)
 {
     if (munmap(address, length) == 0)
         return;
-    if (errno == ENOMEM && mapped__give_up_replacements() &&
+    if (errno == ENOMEM && mapped__spare_pages_release() &&
         munmap(address, length) == 0)
         return;
     (void)mapped__range_drop(address, length, NULL);

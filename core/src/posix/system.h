@@ -52,25 +52,27 @@ void mapped__pages_advise_huge(void *start, size_t length);
  * signal, EINVAL if the system can't tell for this memory. */
 bool mapped__pages_populate(void *start, size_t length, bool writable);
 
-/* Makes a mapping longer or shorter, elsewhere only if it `may_move`. Returns
- * where it is, or MAP_FAILED with errno: ENOMEM where there is no room, EFAULT
- * if it consists of several mappings. */
+/* Makes a mapping longer or shorter, as mremap does; elsewhere only if it
+ * `may_move`. Returns where it is, or MAP_FAILED with errno: ENOMEM where there
+ * is no room, EFAULT if it consists of several mappings. */
 void *mapped__pages_remap(void *start, size_t old_length, size_t length,
                           bool may_move);
 
-/* Pages to replace lost ones with while the process is at its limits
+/* Spare pages, to replace lost ones with while the process is at its limits
  * (replace.c). */
 
-/* Sees to it that there are some; not for fault handlers. */
-void mapped__prepare_replacements(void);
+/* Makes spare pages if there are none left; not for fault handlers. */
+void mapped__spare_pages_prepare(void);
 
-/* Makes room for some mappings more, where their number is at its limit. False:
- * there was nothing left to give up. Callable in a fault handler. */
-bool mapped__give_up_replacements(void);
+/* Unmaps the spare pages, which makes room for some mappings more where their
+ * number is at its limit. False: there were none. Callable in a fault handler.
+ */
+bool mapped__spare_pages_release(void);
 
 /* Signals (signals.c, raised.c); all callable in a fault handler. */
 
-/* A signal that the C library keeps to itself, so that no program blocks it. */
+/* The number of a signal that the C library keeps to itself, so that no program
+ * blocks it. Its bit in a signal mask is free to be a mark (posix/fault.c). */
 #define MAPPED__MARK 32
 
 /* As sigaddset and its like, except for the mark too, and only for the part of
@@ -89,7 +91,8 @@ void mapped__mask_swap(const sigset_t *set, sigset_t *old);
  */
 bool mapped__signal_is_fault(const siginfo_t *info, mapped__fault *fault);
 
-/* Is it one that no handler may ignore or put off? */
+/* Does the kernel send it for what the thread is just doing? It kills the
+ * process if it is ignored or blocked. */
 bool mapped__signal_is_forced(const siginfo_t *info);
 
 /* Sends the signal once more with its original information. It is delivered

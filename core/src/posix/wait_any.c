@@ -1,8 +1,8 @@
-/* Waiting for another thread where the system can't compare a word and sleep in
- * one step. One lock of the process stands for all words: a thread that
- * waits reads the word under it, and one that wakes others takes it, so no
- * change of a word slips between the read and the sleep. Linux has a way of its
- * own (linux/wait.c). */
+/* Waiting for another thread, on a POSIX system that can't compare a word and
+ * put the thread to sleep in one step; Linux can (linux/wait.c). One lock and
+ * one condition stand for all words of the process. A thread that waits reads
+ * the word with the lock held, and one that wakes others takes the lock, so no
+ * change of a word slips between the read and the sleep. */
 #if !defined(__linux__) || defined(MAPPED__WAIT_ANY)
 
 #    include <errno.h>
@@ -26,7 +26,8 @@ static void after_fork(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* Nobody waits in the child; what the parent's waiters left there is void. */
+/* No thread waits in the child: what the parent's have left in these is void.
+ */
 static void in_child(void)
 {
     pthread_mutex_init(&lock, NULL);
@@ -63,9 +64,10 @@ void mapped__yield(void)
 bool mapped__wait_shared(const uint32_t *word, uint32_t seen,
                          uint64_t nanoseconds)
 {
-    const long most = 1000000;
-    const struct timespec time = {
-        0, nanoseconds < (uint64_t)most ? (long)nanoseconds : most};
+    const long millisecond = 1000000;
+    const struct timespec time = {0, nanoseconds < (uint64_t)millisecond
+                                         ? (long)nanoseconds
+                                         : millisecond};
     return MAPPED__LOAD_ACQUIRE(word) != seen || nanosleep(&time, NULL) == 0 ||
            errno != EINTR;
 }

@@ -1,7 +1,7 @@
-/* Writing pages of a mapped file to the disk where msync hands them to the
- * system, and another call makes sure of the disk. Darwin's fsync leaves them
- * in the drive's own cache: there it is F_FULLFSYNC. Linux has a way of its own
- * (linux/writeback.c). */
+/* Writing pages of a mapped file to the disk, on a POSIX system where msync
+ * only hands them to the system and another call makes sure of the disk; Linux
+ * has a shorter way (linux/writeback.c). The fsync of Darwin leaves them in the
+ * drive's own cache: there that call is F_FULLFSYNC. */
 #if !defined(__linux__) || defined(MAPPED__WRITEBACK_ANY)
 
 #    include <errno.h>
@@ -11,7 +11,8 @@
 
 #    include "posix/system.h"
 
-/* Not every file system of Darwin has F_FULLFSYNC. */
+/* Not every file system of Darwin has F_FULLFSYNC; then fsync is all there is.
+ */
 static int sync_once(int fd)
 {
 #    ifdef F_FULLFSYNC

@@ -127,9 +127,8 @@ mapped_status mapped__at_fork(void (*before)(void), void (*parent)(void),
     return MAPPED_OK;
 }
 
-/* No handler runs on a thread between two instructions, as one of a signal
- * does.
- */
+/* A thread runs exception handlers only for what it does itself, so there is
+ * nothing to keep out. */
 void mapped__signals_block(mapped__signal_mask *held)
 {
     held->saved[0] = 0;

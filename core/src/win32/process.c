@@ -24,15 +24,15 @@ uint64_t mapped__process_identity_slow(void)
     return found;
 }
 
-bool mapped__process_lives(uint64_t of)
+bool mapped__process_lives(uint64_t identity)
 {
-    DWORD number = (DWORD)of;
+    DWORD number = (DWORD)identity;
     HANDLE process = OpenProcess(
         SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, number);
     if (process == NULL)
         return GetLastError() == ERROR_ACCESS_DENIED;
     bool lives = WaitForSingleObject(process, 0) == WAIT_TIMEOUT &&
-                 identity_of(process, number) == of;
+                 identity_of(process, number) == identity;
     CloseHandle(process);
     return lives;
 }

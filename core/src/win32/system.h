@@ -71,14 +71,16 @@ DWORD mapped__view_protection(unsigned flags);
  * multiple of the allocation granularity, so that much is always its own. */
 size_t mapped__view_size(const mapped__mapping *mapping);
 
-/* One allocation of the system inside a mapping. */
+/* One allocation of the system inside a mapping: where it begins and ends. */
 typedef struct mapped__piece {
     unsigned char *start;
     unsigned char *end;
     bool is_view; /* else a placeholder, or private memory */
 } mapped__piece;
 
-/* The piece at `at`; false if there is none before `end`. */
+/* Sets `*piece` to the piece that `at` lies in. False if nothing is allocated
+ * there, or `at` is not before `end`. What lies behind `end` isn't looked at.
+ */
 bool mapped__view_piece(unsigned char *at, unsigned char *end,
                         mapped__piece *piece);
 
@@ -107,9 +109,10 @@ mapped_status mapped__view_restore(mapped__mapping *mapping,
                                    const mapped__map_request *request,
                                    mapped_error *error);
 
-/* Swaps of pages, one at a time in the whole process. While one lasts its
- * addresses are a placeholder's, and an access to them is an access violation,
- * which waits in the exception handler (fault.c). */
+/* Around each swap of views, of which there is one at a time in the process
+ * (fault.c). While it lasts, its addresses are a placeholder, and an access to
+ * them is an access violation, which waits in the exception handler for the
+ * end. */
 
 void mapped__swap_begin(unsigned char *start, size_t length);
 void mapped__swap_end(void);
