@@ -1,8 +1,11 @@
-/* The handlers of SIGBUS: ours, and how a signal that isn't ours gets to those
- * of others. A process has only one handler of SIGBUS at a time. Code
- * that installs another gets the old one back, and may call it or install it
- * again later. So handlers form a chain. Ours are called entries, because there
- * may be several:
+/* The handler of SIGBUS, and the way of a signal that isn't ours to the
+ * handlers of others.
+ *
+ * A process has one handler of SIGBUS at a time. Code that installs another
+ * gets the old one back, and may call it or install it again later. So handlers
+ * form a chain, in which ours stands several times if others have been
+ * installed in between. Each place of ours is an entry: a function of its own,
+ * which knows which handler it has replaced.
  *
  *     an access to a page that can't be had       kill(), raise(), sigqueue()
  *                      |                                     |
@@ -24,26 +27,24 @@
  *          v
  *       [ previous[0]: the program's own handler; without one it dies ]
  *
- * Every time somebody has put a handler on top of ours, another entry of ours
- * goes on top of that. Each entry knows the handler that it has replaced. So a
- * handler that calls or restores the one that it has replaced reaches exactly
- * that one.
- *
- * These things are always true:
+ * Invariants:
  *
  * - A signal that isn't ours reaches the previous handler with its original
  *   information, mask and flags, as if we weren't there. Without a handler the
  *   process dies of the access itself, with a core that shows it.
  *
  * - A previous handler may touch a lost page of ours: SIGBUS is unblocked while
- *   it runs. If it expects SIGBUS to be blocked, the mark (below) says so.
+ *   it runs. If it expects SIGBUS to be blocked, MAPPED__MARK says so.
  *
  * - previous[n] is written before entry n is installed, and only read after.
  *
  * - Nothing here allocates, locks or waits once an entry is installed.
  *
  * - Another copy of this library in the process (Lua inside Python) doesn't add
- *   an entry: it joins the copy whose entry is on top, which serves both. */
+ *   an entry: it joins the copy whose entry is on top, which serves both.
+ *
+ * In this file: serving a fault; passing a signal on (pass_on); joining copies;
+ * the entries (on_signal); installing one (mapped__fault_install). */
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -63,9 +64,9 @@ static struct sigaction previous[ENTRIES];
 static unsigned entry_count; /* how many are in the chain; the caller of
                               * mapped__fault_install has a lock */
 
-/* A previous handler with SA_RESETHAND gets one signal; then the kernel resets
- * the handler to the default. True: this one has got it. Written after
- * `previous`, and read before it. */
+/* A handler with SA_RESETHAND gets one signal; then the kernel resets it to the
+ * default. True: previous[n] has got its signal. Written after `previous`, and
+ * read before it. */
 static bool is_reset[ENTRIES];
 
 static mapped__fault_handler *own_handler;
@@ -117,10 +118,11 @@ static void die(int signal_number, siginfo_t *info)
  * of this library. */
 
 /* Sets `*during` to the mask that the thread has while the previous handler
- * runs. `entered` is the mask that the thread had when our entry began. If it
- * has SIGBUS and the mark, the kernel has called the entry, which asks for
- * both. Then the handler gets the mask that the kernel would have given it.
- * Else a handler on top of ours has called the entry, and its mask stays. */
+ * runs. `entered` is the mask that it had when our entry began. If that has
+ * SIGBUS and the mark, the kernel has called the entry, which asks for both
+ * (make_action): then the handler gets the mask that the kernel would have
+ * given it. Else a handler on top of ours has called the entry, and its mask
+ * stays. */
 static void make_mask(const struct sigaction *handler,
                       const ucontext_t *context, const sigset_t *entered,
                       sigset_t *during)
@@ -165,9 +167,8 @@ static bool is_handler(const struct sigaction *action)
 }
 
 /* Returns what the kernel would do with a signal now if entry `number` weren't
- * there, and resets a handler with SA_RESETHAND as the kernel would: only one
- * signal gets that. */
-static struct sigaction take_previous(unsigned number)
+ * there. Resets a handler with SA_RESETHAND, as the kernel would. */
+static struct sigaction use_previous(unsigned number)
 {
     assert(number < ENTRIES);
     bool was_reset = MAPPED__LOAD_ACQUIRE(&is_reset[number]);
@@ -181,11 +182,12 @@ static struct sigaction take_previous(unsigned number)
     return action;
 }
 
-/* For a signal that comes while a previous handler runs which expects SIGBUS to
- * be blocked. Without us the kernel wouldn't deliver it: a fault of the
- * handler's own would kill the process, and any other signal would wait until
- * the handler has returned. */
-static void postpone(int signal_number, siginfo_t *info, ucontext_t *context)
+/* Does what the kernel does with a blocked signal. For one that comes while a
+ * previous handler runs which expects SIGBUS to be blocked: a fault of the
+ * handler's own kills the process, and any other signal waits until the handler
+ * has returned. */
+static void treat_as_blocked(int signal_number, siginfo_t *info,
+                             ucontext_t *context)
 {
     if (mapped__signal_is_forced(info)) {
         die(signal_number, info);
@@ -195,15 +197,16 @@ static void postpone(int signal_number, siginfo_t *info, ucontext_t *context)
     mapped__signal_send_again(signal_number, info);
 }
 
+/* For a signal that entry `number` doesn't serve. */
 static void pass_on(unsigned number, siginfo_t *info, ucontext_t *context,
                     const sigset_t *entered)
 {
     int signal_number = info->si_signo;
     if (mapped__mask_has(&context->uc_sigmask, MAPPED__MARK)) {
-        postpone(signal_number, info, context);
+        treat_as_blocked(signal_number, info, context);
         return;
     }
-    struct sigaction action = take_previous(number);
+    struct sigaction action = use_previous(number);
     if (is_handler(&action))
         call_handler(&action, info, context, entered);
     else if (action.sa_handler == SIG_DFL || mapped__signal_is_forced(info))
@@ -228,15 +231,16 @@ static void accept_copy(join_request *request)
     if (request->magic != JOIN_MAGIC)
         return;
     for (size_t i = 0; i < MAX_COPIES && !request->is_accepted; i++) {
-        mapped__fault_handler *found = NULL;
+        mapped__fault_handler *before = NULL;
         request->is_accepted = __atomic_compare_exchange_n(
-                                   &copies[i], &found, request->copy, false,
+                                   &copies[i], &before, request->copy, false,
                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
-                               found == request->copy;
+                               before == request->copy;
     }
 }
 
-/* What every entry does; `number` is the entry's. */
+/* What every entry does. Signals are blocked while a fault is served: the guard
+ * holds a lock then, for which a handler that faults itself would wait. */
 static void on_signal(unsigned number, int signal_number, siginfo_t *info,
                       void *context)
 {
@@ -256,7 +260,6 @@ static void on_signal(unsigned number, int signal_number, siginfo_t *info,
 
 /* The entries are functions of their own, because a handler isn't told which
  * one it is. */
-
 #define DEFINE_ENTRY(number)                                       \
     static void enter_##number(int signal_number, siginfo_t *info, \
                                void *context)                      \
@@ -324,8 +327,8 @@ static bool join_copy(const struct sigaction *action)
     return request.is_accepted;
 }
 
-/* Returns the entry to install on top of the handler `current`. If all entries
- * are in the chain, it is one that has replaced the same handler before, or
+/* Returns the entry to install on top of the handler `current`: the next one.
+ * If all are in the chain, one that has replaced the same handler before; or
  * ENTRIES if there is none. Then `current` stays on top: it has probably called
  * us all along. */
 static unsigned choose_entry(const struct sigaction *current)

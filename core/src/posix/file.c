@@ -1,5 +1,6 @@
-/* Files: opening, telling what they are, and changing their size. Calls that a
- * signal interrupts are made again. */
+/* Files: opening, telling what they are, changing their size, reading and
+ * writing them without a mapping. Calls that a signal interrupts are made
+ * again. What depends on the kind of file system is asked of filesystem.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -47,8 +48,8 @@ static int open_retrying(const char *path, int flags, unsigned permissions)
     return fd;
 }
 
-/* Exclusive creation first and a plain open second tells who made the file; if
- * a peer creates or removes it in between, both are tried again. */
+/* Exclusive creation first and a plain open second tells who has created the
+ * file. If a peer creates or removes it in between, both are tried again. */
 static int open_or_create(const char *path, int flags, unsigned permissions,
                           bool *created)
 {
@@ -69,7 +70,7 @@ static int open_or_create(const char *path, int flags, unsigned permissions,
  * ENXIO for a socket. Both become MAPPED_NOT_A_FILE, like what opens but can't
  * be mapped. Any other ENXIO, a device that isn't there, stays a system error.
  */
-static mapped_status open_failed(const char *path, mapped_error *error)
+static mapped_status report_open_failure(const char *path, mapped_error *error)
 {
     struct stat st;
     int reason = errno;
@@ -85,22 +86,22 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
                                 unsigned permissions, intptr_t *file,
                                 bool *created, mapped_error *error)
 {
-    int how = (flags & MAPPED__FILE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-              O_NOCTTY | O_NONBLOCK |
-              (flags & MAPPED__FILE_DEVICE_IO ? O_SYNC : 0) |
-              (flags & MAPPED__FILE_NO_LINK ? O_NOFOLLOW : 0);
+    int open_flags = (flags & MAPPED__FILE_WRITE ? O_RDWR : O_RDONLY) |
+                     O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+                     (flags & MAPPED__FILE_DEVICE_IO ? O_SYNC : 0) |
+                     (flags & MAPPED__FILE_NO_LINK ? O_NOFOLLOW : 0);
     bool is_created = false;
     int fd;
     if (flags & MAPPED__FILE_EXCLUSIVE) {
-        fd = open_retrying(path, how | O_CREAT | O_EXCL, permissions);
+        fd = open_retrying(path, open_flags | O_CREAT | O_EXCL, permissions);
         is_created = fd >= 0;
     } else if (flags & MAPPED__FILE_CREATE) {
-        fd = open_or_create(path, how, permissions, &is_created);
+        fd = open_or_create(path, open_flags, permissions, &is_created);
     } else {
-        fd = open_retrying(path, how, 0);
+        fd = open_retrying(path, open_flags, 0);
     }
     if (fd < 0)
-        return open_failed(path, error);
+        return report_open_failure(path, error);
     *file = fd;
     *created = is_created;
     return MAPPED_OK;
@@ -132,7 +133,7 @@ static mapped__file_kind kind_of(mode_t mode)
     return S_ISDIR(mode) ? MAPPED__FILE_DIRECTORY : MAPPED__FILE_OTHER;
 }
 
-static void info_from(const struct stat *st, mapped__file_info *info)
+static void fill_info(const struct stat *st, mapped__file_info *info)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     info->size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
@@ -172,7 +173,7 @@ mapped_status mapped__file_info_get(intptr_t file, mapped__file_info *info,
     if (fstat((int)file, &st) != 0)
         return mapped__system_error(error, "fstat");
     bool unsized = is_unsized((int)file, &st);
-    info_from(&st, &found);
+    fill_info(&st, &found);
     if (unsized)
         found.kind = MAPPED__FILE_UNSIZED;
     /* A file system of huge pages shows their size as its block size. */
@@ -197,28 +198,30 @@ static int truncate_retrying(int fd, uint64_t size)
     return result;
 }
 
-/* The file could not get longer by `bytes`. */
-static mapped_status set_short_by(mapped_error *error, int os_error,
-                                  const char *call, uint64_t bytes)
+/* Fails because `missing` bytes of room are missing. */
+static mapped_status report_no_room(mapped_error *error, int os_error,
+                                    const char *call, uint64_t missing)
 {
     mapped_error_set_system(error, os_error, call);
     if (error != NULL)
-        error->length = bytes;
+        error->length = missing;
     return MAPPED_SYSTEM;
 }
 
-/* Where the process may not make so long a file, the system would send SIGXFSZ
- * too, which kills it: so the call is not even made. */
+/* For a call that makes a file `size` bytes long. Where the process may not do
+ * that (RLIMIT_FSIZE), the system would also send SIGXFSZ, which kills it; so
+ * this fails before the call. */
 static mapped_status check_limit(uint64_t size, const char *call,
                                  mapped_error *error)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || size <= limit.rlim_cur)
         return MAPPED_OK;
-    return set_short_by(error, EFBIG, call, size - limit.rlim_cur);
+    return report_no_room(error, EFBIG, call, size - limit.rlim_cur);
 }
 
-/* A failed allocation may have grown the file part of the way. */
+/* A failed allocation may have grown the file part of the way, so it is
+ * truncated to its old size. */
 static mapped_status allocate_blocks(int fd, uint64_t old_size, uint64_t size,
                                      mapped_error *error)
 {
@@ -234,19 +237,18 @@ static mapped_status allocate_blocks(int fd, uint64_t old_size, uint64_t size,
         return mapped__system_error(error, "ftruncate");
     uint64_t free = result == ENOSPC ? mapped__file_free_bytes(fd) : UINT64_MAX;
     uint64_t wanted = size - old_size;
-    return set_short_by(error, result, "posix_fallocate",
-                        wanted > free ? wanted - free : 0);
+    return report_no_room(error, result, "posix_fallocate",
+                          wanted > free ? wanted - free : 0);
 }
 
 mapped_status mapped__file_resize(intptr_t file, uint64_t old_size,
                                   uint64_t size, bool allocate,
                                   mapped_error *error)
 {
-    bool allocates = size > old_size && allocate;
+    bool grows = size > old_size;
+    bool allocates = grows && allocate;
     const char *call = allocates ? "posix_fallocate" : "ftruncate";
-    mapped_status status = MAPPED_OK;
-    if (size > old_size)
-        status = check_limit(size, call, error);
+    mapped_status status = grows ? check_limit(size, call, error) : MAPPED_OK;
     if (status != MAPPED_OK)
         return status;
     if (allocates)
@@ -276,7 +278,8 @@ mapped_status mapped__file_read_at(intptr_t file, uint64_t offset, void *to,
     return MAPPED_OK;
 }
 
-/* A descriptor in append mode writes to the end, whatever offset is said. */
+/* pwrite to a descriptor in append mode writes to the end, whatever the offset.
+ */
 bool mapped__file_can_write_at(intptr_t file)
 {
     int flags = fcntl((int)file, F_GETFL);
@@ -319,7 +322,7 @@ void mapped__file_remove(const char *path)
     unlink(path);
 }
 
-/* Opens the directory that `path` lies in. */
+/* Opens the directory that `path` lies in. -1: errno says why not. */
 static int open_directory(const char *path)
 {
     char directory[MAPPED__BASE_SIZE];
@@ -335,7 +338,8 @@ static int open_directory(const char *path)
                          O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
-/* File systems that write their directories at once don't know the call. */
+/* File systems that write their directories at once refuse the call: then there
+ * is nothing to do. */
 mapped_status mapped__directory_sync(const char *path, mapped_error *error)
 {
     int fd = open_directory(path);
@@ -343,14 +347,16 @@ mapped_status mapped__directory_sync(const char *path, mapped_error *error)
         return errno == ENOENT ? MAPPED_OK
                                : mapped__system_error(error, "open");
     mapped_status status = mapped__file_sync(fd, error);
-    bool unknown = status != MAPPED_OK && (errno == EINVAL || errno == ENOSYS);
+    bool is_needless =
+        status != MAPPED_OK && (errno == EINVAL || errno == ENOSYS);
     close(fd);
-    return unknown ? MAPPED_OK : status;
+    return is_needless ? MAPPED_OK : status;
 }
 
 /* The order matters: past the end nothing else is of interest, and a full disk
- * is only the cause if the page can be read. If it can, and the disk isn't
- * full, the file was truncated and has grown again since. */
+ * is the cause only if the page can be read: then it was to be written. If it
+ * can be read and the disk isn't full, the file was truncated and has grown
+ * again. */
 int mapped__file_fault_cause(intptr_t file, uint64_t offset)
 {
     struct stat st;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* strerror_l of the C locale: the one spelling that is thread-safe everywhere
- * and doesn't come in two incompatible forms, as strerror_r does. */
+/* strerror_l in the C locale: it is thread-safe everywhere, and doesn't come in
+ * two incompatible forms, as strerror_r does. */
 void mapped__system_text(int os_error, char *text, size_t capacity)
 {
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -31,22 +31,23 @@ bool mapped__system_is_missing(int os_error)
 }
 
 #ifdef __GLIBC__
-/* The table that isalpha and its like look into. */
+/* Copies the table that isalpha and its like look into. */
 void mapped__system_classes(uint16_t classes[MAPPED__CLASSES])
 {
     memcpy(classes, *__ctype_b_loc() + 128, MAPPED__CLASSES * sizeof *classes);
 }
 #else
+/* Other C libraries don't show theirs, so each function is asked. */
 void mapped__system_classes(uint16_t classes[MAPPED__CLASSES])
 {
     for (int i = 0; i < MAPPED__CLASSES; i++) {
         int byte = 128 + i;
-        const bool bits[] = {isalpha(byte), iscntrl(byte), isdigit(byte),
-                             isgraph(byte), islower(byte), ispunct(byte),
-                             isspace(byte), isupper(byte), isxdigit(byte)};
+        const bool is_in[] = {isalpha(byte), iscntrl(byte), isdigit(byte),
+                              isgraph(byte), islower(byte), ispunct(byte),
+                              isspace(byte), isupper(byte), isxdigit(byte)};
         classes[i] = 0;
-        for (size_t bit = 0; bit < sizeof bits / sizeof bits[0]; bit++)
-            classes[i] |= (uint16_t)(bits[bit] << bit);
+        for (size_t bit = 0; bit < sizeof is_in / sizeof is_in[0]; bit++)
+            classes[i] |= (uint16_t)(is_in[bit] << bit);
     }
 }
 #endif
