@@ -1,8 +1,13 @@
-/* Flushing. While this waits for the disk the region isn't locked, so that
- * other threads can use it. So a flush has three steps: with the region locked
- * it takes from the region what it needs, then it writes, and then it locks the
- * region again and records what the region has to remember: a failure, or that
- * the file's directory entry is on the disk. */
+/* Flushing. The region isn't locked while this waits for the disk, so that
+ * other threads can use it. So a flush has three steps:
+ *
+ * - begin: with the region locked, takes from it what has to be written;
+ * - write_out: writes that to the disk;
+ * - end: locks the region again and records what it has to remember, which is
+ *   a failure, or that the file's directory entry is on the disk.
+ *
+ * Invariant: after a failure that may have lost data, `flush_error` is set, and
+ * every flush fails until a recovery clears it. */
 #include <mapped/flush.h>
 
 #include <mapped/export.h>
@@ -13,10 +18,10 @@
 typedef struct request {
     intptr_t file; /* a duplicate: the region may be closed meanwhile */
     unsigned char *address;
-    uint64_t offset; /* in the file */
-    mapped__trailer trailer;
-    bool created; /* the file is new: all of it and its directory entry have to
-                   * be written */
+    uint64_t offset;         /* in the file */
+    mapped__trailer trailer; /* of a file that is appended to */
+    bool created;            /* the file is new: all of it and its directory
+                              * entry have to be written */
 } request;
 
 static mapped_status check_kind(const mapped__region *self, mapped_error *error)
@@ -29,7 +34,6 @@ static mapped_status check_kind(const mapped__region *self, mapped_error *error)
     return MAPPED_OK;
 }
 
-/* The error of an earlier flush. */
 static mapped_status fail_as_before(const mapped__region *self,
                                     mapped_error *error)
 {
@@ -41,6 +45,7 @@ static mapped_status begin_locked(const mapped__region *self,
                                   mapped_slice slice, request *request,
                                   mapped_error *error)
 {
+    /* Again, now that no other thread can close or shorten the region. */
     mapped_status status = mapped_slice_check(slice, error);
     if (status == MAPPED_OK)
         status = check_kind(self, error);
@@ -69,19 +74,22 @@ static mapped_status begin(mapped__region *self, mapped_slice slice,
 /* Keeps the first error number, and the range that covers all failures. */
 static void note_failure(mapped__region *self, mapped_slice slice, int os_error)
 {
+    size_t start = slice.offset;
     size_t end = slice.offset + slice.length;
-    if (self->flush_error == 0 || slice.offset < self->flush_start)
-        self->flush_start = slice.offset;
-    if (self->flush_error == 0 || end > self->flush_end)
-        self->flush_end = end;
-    if (self->flush_error == 0)
+    bool is_first = self->flush_error == 0;
+    if (is_first)
         self->flush_error = os_error;
+    if (is_first || start < self->flush_start)
+        self->flush_start = start;
+    if (is_first || end > self->flush_end)
+        self->flush_end = end;
 }
 
 /* Records `status`, the result of the writing, and returns the result of the
- * flush. The system tells only one of several flushes that run at once of a
- * failure. So this one fails too if another one has recorded a failure. With
- * `file_synced` the whole file and its directory entry were written. */
+ * flush. With `file_synced` the whole file and its directory entry were
+ * written. A shortage of memory or descriptors has lost nothing. The system
+ * tells only one of several flushes that run at once of a failure, so this one
+ * fails too if another has recorded one. */
 static mapped_status end_locked(mapped__region *self, mapped_slice slice,
                                 mapped_status status, bool file_synced,
                                 mapped_error *error)
@@ -165,7 +173,8 @@ mapped_status mapped_flush(mapped_slice slice, unsigned flags,
         status = mapped_slice_check(slice, error);
     if (status != MAPPED_OK)
         return mapped__region_report(slice.region, "flush", status, error);
-    /* Holds a reference, so that no other thread unmaps the addresses. */
+    /* The export holds a reference, so that no other thread unmaps the
+     * addresses, and tells at its end whether a page was lost meanwhile. */
     mapped_export_begin_operation(slice.region, &operation);
     status = flush(slice, flags == 0, error);
     status = mapped__region_report(slice.region, "flush", status, error);

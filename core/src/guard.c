@@ -1,12 +1,18 @@
-/* A guarded range is memory whose pages can be lost: the file may be truncated,
- * or the disk may be full. When an access meets a page that can't be had, the
- * fault handler looks the address up in the table here, records in the range's
- * guard that the page is lost, and puts a zero page in its place. Then the
- * access is repeated, and reads zeros.
+/* What happens when a page can't be had, because the file was truncated or the
+ * disk is full.
  *
- * The only lock that a handler takes is that of the guard whose page is lost.
- * All other code takes this lock with signals blocked, so a handler never waits
- * for the thread that it interrupted. */
+ * - A guard (guard_internal.h) is one range of addresses whose pages can be
+ *   lost, with the list of what is lost. Each region has one.
+ * - The table has a slot for each range. A fault handler looks the address up
+ *   in it (handle_fault), records in the guard that the page is lost, and puts
+ *   a zero page in its place. Then the access is repeated, and reads zeros.
+ *
+ * Invariant: the only lock that a handler takes is that of the guard whose page
+ * is lost. All other code takes this lock with signals blocked, so a handler
+ * never waits for the thread that it interrupted.
+ *
+ * In this file: the switch; what handlers do; the table's lock and forks; the
+ * owners' functions, for slots, then for the list of what is lost. */
 #include <mapped/guard.h>
 
 #include <assert.h>
@@ -16,11 +22,12 @@
 #include "guard_internal.h"
 
 /* The table is a list of chunks of slots. Chunks are added and never freed, so
- * a fault handler can walk the list without a lock. A handler increments
- * `visitors` of a slot and then loads `active`. The code that empties a slot
- * stores NULL in `active` and then waits until it has loaded 0 from `visitors`.
- * These are all sequentially consistent: either the handler sees NULL, or the
- * other code sees the visitor. */
+ * a fault handler can walk the list without a lock.
+ *
+ * A handler increments `visitors` of a slot and then loads `active`. The code
+ * that empties a slot stores NULL in `active` and then waits until `visitors`
+ * is 0. All this is sequentially consistent: either the handler sees NULL, or
+ * the other code sees the visitor. */
 struct mapped__guard_slot {
     uintptr_t base;
     size_t length;
@@ -41,18 +48,18 @@ typedef struct chunk {
 } chunk;
 
 static chunk *chunks;
-static uint64_t total_faults; /* of all guards */
 static mapped__guard_slot *free_slots;
+static uint64_t total_faults; /* of all guards */
 
 enum {
     FREE,
     TAKEN,
     AWAITED /* taken, and threads sleep for it */
 };
-static uint32_t table_lock;
+static uint32_t table_lock; /* for all but handlers, which only read */
 
 enum {
-    UNDECIDED,
+    UNDECIDED, /* until the environment is read */
     ENABLED,
     DISABLED
 };
@@ -286,8 +293,8 @@ static mapped_status add_chunk(mapped_error *error)
     return MAPPED_OK;
 }
 
-/* Takes a free slot of the table. This happens also while the guard is switched
- * off, so that switching it on protects all ranges. */
+/* Takes a free slot of the table: also while the guard is switched off, so that
+ * switching it on protects all ranges. */
 static mapped_status take_slot(mapped__guard_slot **slot, mapped_error *error)
 {
     mapped_status status = MAPPED_OK;

@@ -1,5 +1,7 @@
-/* Guarded address ranges; guard.c says what happens when a page of one is lost.
- * This file knows ranges, and not what they belong to. */
+/* Guarded ranges of addresses: memory whose pages can be lost (guard.c). This
+ * topic knows ranges and not what they belong to: an owner, which is a region,
+ * embeds a guard. In order: add, move (sets and changes the range), suspend,
+ * remove. */
 #ifndef MAPPED_GUARD_INTERNAL_H
 #define MAPPED_GUARD_INTERNAL_H
 
@@ -11,8 +13,7 @@
 typedef struct mapped__guard_slot mapped__guard_slot;
 typedef struct mapped__guard mapped__guard;
 
-/* One guarded range. Its owner embeds this, and keeps it in place while the
- * range is guarded. */
+/* One guarded range. It stays in place while it is guarded. */
 struct mapped__guard {
     /* The owner sets these, `page_size` and `writable` before the guard gets
      * its first range and the others before mapped__guard_add. */
@@ -40,18 +41,19 @@ mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error);
 
 /* The range is [base, base + length) from now on, of which [base, base + used)
  * is mapped to what may be lost. Addresses after that belong to the range all
- * the same: an access that met a fault there before they went is
- * repeated. Called with a larger `used` before more is mapped, with a smaller
- * one after pages are unmapped, and with a smaller `length` before addresses
- * are given back. When it returns, no handler is at work on addresses that the
- * range doesn't have any more. */
+ * the same: an access there whose page was unmapped after it met a fault is
+ * repeated.
+ *
+ * Call it with a larger `used` before more is mapped, with a smaller one after
+ * pages are unmapped, and with a smaller `length` before addresses are given
+ * back. When it returns, no handler is at work on addresses that the range has
+ * lost. */
 void mapped__guard_move(mapped__guard *guard, unsigned char *base,
                         size_t length, size_t used);
 
 /* When it returns no handler is at work on the range, and none will be until
- * mapped__guard_move says where the range is then. This is for ranges whose
- * addresses may be given back meanwhile. Nobody else may be able to reach them.
- */
+ * mapped__guard_move sets it again. For ranges whose addresses may be given
+ * back meanwhile, so nobody else may be able to reach them. */
 void mapped__guard_suspend(mapped__guard *guard);
 
 /* As mapped__guard_suspend, for good. Does nothing if the guard is not in the
