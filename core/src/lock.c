@@ -1,11 +1,14 @@
-/* Locks of bytes of a file. The system doesn't tell two locks of one open file
- * description apart, so each has a description of its own. */
+/* Locks of bytes of a file. The system takes all locks of one open file
+ * description for those of one owner. So each lock opens the file again, and
+ * has a description of its own. The system can't wait with a deadline, so a
+ * lock is tried again and again, with growing pauses. */
 #include <mapped/lock.h>
 
 #include "region_internal.h"
 
-/* How long to sleep between two tries, in nanoseconds: short at first, because
- * most locks are held for a short time. */
+/* How long the first pause between two tries is, and the longest, in
+ * nanoseconds. The first is short because most locks are held for a short time.
+ */
 #define FIRST_PAUSE ((uint64_t)50000)
 #define LONGEST_PAUSE ((uint64_t)10000000)
 
@@ -36,11 +39,11 @@ static mapped_status open_for_lock(mapped_slice slice, bool shared,
     return status;
 }
 
-/* Sleeps a little while somebody else has the lock. */
-static mapped_status wait_a_little(const mapped_region *region, uint64_t pause,
-                                   uint64_t deadline, mapped_error *error)
+/* Sleeps for `pause`, or until the deadline if that is sooner. */
+static mapped_status sleep_for(const mapped_region *region, uint64_t pause,
+                               uint64_t deadline, mapped_error *error)
 {
-    static const uint32_t nothing;
+    static const uint32_t nothing; /* nobody changes it */
     uint64_t now = mapped__now();
     if (mapped_region_closed(region))
         return mapped_error_set(error, MAPPED_CLOSED, "lock");
@@ -67,7 +70,7 @@ static mapped_status acquire(mapped_slice slice, bool shared, uint64_t deadline,
             file, start_of(slice), slice.length, shared, &taken, error);
         if (status != MAPPED_OK || taken)
             return status;
-        status = wait_a_little(slice.region, pause, deadline, error);
+        status = sleep_for(slice.region, pause, deadline, error);
         if (status != MAPPED_OK)
             return status;
         pause = 2 * pause < LONGEST_PAUSE ? 2 * pause : LONGEST_PAUSE;
@@ -86,6 +89,7 @@ mapped_status mapped_lock_acquire(mapped_slice slice, bool shared,
             mapped__file_close(file);
     }
     if (status == MAPPED_OK)
+        /* 1 more than the file, so that 0 is a lock that isn't held. */
         *lock = (mapped_lock){.file_ = file + 1,
                               .start_ = start_of(slice),
                               .length_ = slice.length,
@@ -93,8 +97,9 @@ mapped_status mapped_lock_acquire(mapped_slice slice, bool shared,
     return mapped__region_report(slice.region, "lock", status, error);
 }
 
-/* A fork's child has the description, too, so the lock would outlive the close.
- */
+/* The child of a fork has the description, too, so the lock would outlive the
+ * close: its owner ends it first. In the child, nothing but the descriptor is
+ * closed. */
 void mapped_lock_release(mapped_lock *lock)
 {
     if (lock == NULL || lock->file_ == 0)

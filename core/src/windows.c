@@ -1,16 +1,22 @@
-/* Walks over files in windows. Only mapped_windows_advance decides where a
- * window lies, from the file's size, which others may change at any time: so a
- * window that turns out to be past the end when it is mapped is no error, but a
- * reason to ask again. A search walks with a copy of the windows, which shares
- * the open file and has no window of its own yet. */
+/* Walks over files in windows. A walk goes on in three steps: ask for the
+ * file's size, decide from that where the next window lies
+ * (mapped_windows_advance, nothing else decides it), map the window. Others may
+ * make the file shorter in between. So a window that turns out to be past the
+ * end when it is mapped is no error, but a reason to begin again with the first
+ * step (next).
+ *
+ * A search walks with a copy of the windows, which shares the open file and
+ * begins without a window. */
 #include <mapped/windows.h>
 
 #include "platform.h"
 #include "region_internal.h"
 
-/* The end of a public function. */
-static mapped_status end(const mapped_windows *windows, const char *operation,
-                         mapped_status status, mapped_error *error)
+/* What public functions return through: an error gets the names of the
+ * operation and of the file. */
+static mapped_status report(const mapped_windows *windows,
+                            const char *operation, mapped_status status,
+                            mapped_error *error)
 {
     if (status != MAPPED_OK)
         mapped_error_set_path(error, windows->name_);
@@ -61,8 +67,8 @@ static mapped_status check_kind(const mapped_windows *windows,
                             "windows of a device without a size");
 }
 
-/* Ends what opens windows, as `made` or not; `status` says whether `made` has a
- * file, which it owns from now on. */
+/* The end of an open: if `status` says that `made` has got its file, checks
+ * that and sets `*windows`. */
 static mapped_status end_open(mapped_windows *windows, mapped_windows *made,
                               mapped_status status, mapped_error *error)
 {
@@ -74,7 +80,7 @@ static mapped_status end_open(mapped_windows *windows, mapped_windows *made,
     made->open_ = status == MAPPED_OK;
     if (status == MAPPED_OK)
         *windows = *made;
-    return end(made, "windows", status, error);
+    return report(made, "windows", status, error);
 }
 
 mapped_status mapped_windows_open(mapped_windows *windows, const char *path,
@@ -132,7 +138,7 @@ static mapped_status file_size(const mapped_windows *windows, uint64_t *size,
 mapped_status mapped_windows_file_size(const mapped_windows *windows,
                                        uint64_t *size, mapped_error *error)
 {
-    return end(windows, "size", file_size(windows, size, error), error);
+    return report(windows, "size", file_size(windows, size, error), error);
 }
 
 void mapped_windows_seek(mapped_windows *windows, uint64_t offset)
@@ -186,50 +192,50 @@ mapped_status mapped_windows_map(const mapped_windows *windows,
                                  const mapped_open_options *options,
                                  mapped_region **region, mapped_error *error)
 {
-    return end(windows, "windows", map(windows, window, options, region, error),
-               error);
+    return report(windows, "windows",
+                  map(windows, window, options, region, error), error);
 }
 
 /* Maps the next window and releases the one before. At the end `*has_window` is
- * false. */
+ * false. The walk goes on only if the window is mapped. */
 static mapped_status next(mapped_windows *windows, mapped_window *window,
                           bool *has_window, mapped_error *error)
 {
-    mapped_windows then;
+    mapped_windows after;
     mapped_status status;
     do {
         uint64_t size;
-        then = *windows;
+        after = *windows;
         status = file_size(windows, &size, error);
         if (status != MAPPED_OK)
             return status;
         release(&windows->region_);
-        *has_window = mapped_windows_advance(&then, size, window);
+        *has_window = mapped_windows_advance(&after, size, window);
         if (!*has_window)
             return MAPPED_OK;
-        status = map(windows, *window, NULL, &then.region_, error);
+        status = map(windows, *window, NULL, &after.region_, error);
     } while (status == MAPPED_PAST_END);
     if (status == MAPPED_OK)
-        *windows = then;
+        *windows = after;
     return status;
 }
 
 mapped_status mapped_windows_next(mapped_windows *windows, mapped_slice *window,
                                   bool *has_window, mapped_error *error)
 {
-    mapped_window at;
-    bool found = false;
-    mapped_status status = next(windows, &at, &found, error);
+    mapped_window place;
+    bool is_mapped = false;
+    mapped_status status = next(windows, &place, &is_mapped, error);
     if (status != MAPPED_OK)
-        return end(windows, "windows", status, error);
-    if (found)
+        return report(windows, "windows", status, error);
+    if (is_mapped)
         *window = mapped_region_slice(windows->region_);
-    *has_window = found;
+    *has_window = is_mapped;
     return MAPPED_OK;
 }
 
-/* A walk of a search of its own, whose windows overlap so that every match lies
- * in one of them. */
+/* Returns the walk of a search from `from` on. Its windows overlap so that
+ * every match lies in one of them. */
 static mapped_windows walk_for(const mapped_windows *windows,
                                const mapped_needle *needle, uint64_t from)
 {
@@ -243,7 +249,8 @@ static mapped_windows walk_for(const mapped_windows *windows,
     return walk;
 }
 
-/* The end of a search in one window, whose error counts from its own start. */
+/* The end of a search. The error of a fault counts from the start of the
+ * window, and has to count from that of the file. */
 static mapped_status end_search(mapped_windows *walk, const char *operation,
                                 mapped_window window, mapped_status status,
                                 mapped_error *error)
@@ -251,7 +258,7 @@ static mapped_status end_search(mapped_windows *walk, const char *operation,
     release(&walk->region_);
     if (status == MAPPED_FAULT && error != NULL)
         error->offset += window.offset;
-    return end(walk, operation, status, error);
+    return report(walk, operation, status, error);
 }
 
 mapped_status mapped_windows_find(const mapped_windows *windows,
@@ -268,7 +275,7 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
         status = file_size(windows, &size, error);
         if (status == MAPPED_OK)
             *offset = from <= size ? from : MAPPED_WINDOWS_NOT_FOUND;
-        return end(windows, "find", status, error);
+        return report(windows, "find", status, error);
     }
     for (;;) {
         status = next(&walk, &window, &has_window, error);
@@ -284,9 +291,9 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
     return end_search(&walk, "find", window, status, error);
 }
 
-/* An empty needle has one match more than there are bytes. Else the next window
- * begins where the count goes on, so that no match that overlaps the last one
- * counts. */
+/* An empty needle has one match more than there are bytes. For others, the next
+ * window begins where the count in the last one has stopped (`counted`): no
+ * match may overlap another. */
 mapped_status mapped_windows_count(const mapped_windows *windows,
                                    mapped_needle *needle, uint64_t *count,
                                    mapped_error *error)
@@ -300,7 +307,7 @@ mapped_status mapped_windows_count(const mapped_windows *windows,
         status = file_size(windows, &total, error);
         if (status == MAPPED_OK)
             *count = total + 1;
-        return end(windows, "count", status, error);
+        return report(windows, "count", status, error);
     }
     for (;;) {
         size_t part, counted;

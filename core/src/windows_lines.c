@@ -1,6 +1,8 @@
-/* The lines of a file in windows. The rest is what has not been handed out of
- * the window that is mapped. Where no line ends in it, a window is wanted that
- * begins where the rest does and is longer than it. */
+/* The lines of a file in windows. `parts_` are the lines of the window that is
+ * mapped; what they haven't handed out yet is called the rest, and `start_`
+ * says where in the file it begins. A step takes the line in front of the rest.
+ * If no line ends in the rest, the line goes on behind the window: then the
+ * next window begins where the rest does, and is longer than the rest. */
 #include <mapped/windows.h>
 
 #include "platform.h"
@@ -20,7 +22,7 @@ void mapped_windows_lines_deinit(mapped_windows_lines *lines)
     lines->parts_.rest_ = (mapped_slice){0};
 }
 
-/* A line was taken from the rest, which was `before` bytes long. */
+/* After lines were taken from the rest, which was `before` bytes long. */
 static void move_start(mapped_windows_lines *lines, size_t before)
 {
     lines->start_ += before - mapped_parts_left(&lines->parts_);
@@ -37,7 +39,8 @@ bool mapped_windows_lines_try_next(mapped_windows_lines *lines, size_t limit,
     return true;
 }
 
-/* Takes the line in front of the rest, if its end is there. */
+/* Takes the line in front of the rest, if it ends there; else `*taken` is
+ * false. */
 static mapped_status take(mapped_windows_lines *lines, mapped_slice *line,
                           bool *taken, mapped_error *error)
 {
@@ -53,7 +56,7 @@ static mapped_status take(mapped_windows_lines *lines, mapped_slice *line,
     return status;
 }
 
-/* How long a window has to be for a line that goes on after the rest. */
+/* How long a window has to be for a line that is longer than the rest. */
 static uint64_t window_length(const mapped_windows_lines *lines)
 {
     uint64_t length = lines->windows_->size_;
@@ -61,8 +64,8 @@ static uint64_t window_length(const mapped_windows_lines *lines)
     return needed > length ? needed : length;
 }
 
-/* What to do where no line ends in the rest: that is the last line, or more is
- * needed. */
+/* What to do if no line ends in the rest, in a file of `size` bytes: at the end
+ * of the file the rest is the last line, else a window has to be mapped. */
 static mapped_lines_step step_past_rest(mapped_windows_lines *lines,
                                         uint64_t size, mapped_slice *line)
 {

@@ -92,8 +92,8 @@ MAPPED__MUST_USE mapped_status mapped_atomic_compare_exchange(
 /* Orders this thread's accesses before and after it. */
 void mapped_atomic_fence(mapped_order order);
 
-/* A point in time, in nanoseconds of a clock that nobody sets; of the machine,
- * not of the process. */
+/* A deadline is a point in time, in nanoseconds of a clock that nobody sets.
+ * All processes of the machine have the same clock. */
 #define MAPPED_NEVER UINT64_MAX
 
 /* So many nanoseconds from now; MAPPED_NEVER if that is beyond the clock. */
@@ -109,12 +109,12 @@ MAPPED__MUST_USE mapped_status mapped_deadline_seconds(double seconds,
  * mapped_atomic_notify after that, and no wake-up is lost: the word is compared
  * and the thread put to sleep in one step.
  *
- * MAPPED_TIMEOUT: it is `expected` still. MAPPED_INTERRUPTED: a signal handler
- * has run in this thread while it slept, and it is `expected` still; one that
- * runs just before the sleep is not noticed, so who waits for a flag that a
- * handler sets waits in turns of a short time. A region that is closed
- * meanwhile, or whose page is lost, ends the wait with that status, within a
- * tenth of a second.
+ * MAPPED_TIMEOUT: it is `expected` still. MAPPED_INTERRUPTED: so it is, and a
+ * signal handler has run in this thread while it slept. A handler that runs
+ * just before the sleep is not noticed, so a thread that waits for a flag which
+ * a handler sets has to wait for short times, in a loop. A region that is
+ * closed meanwhile, or whose page is lost, ends the wait with that status,
+ * within a tenth of a second.
  *
  * On Linux this is a futex of 32 bits, which another process may use, too
  * (FUTEX_WAIT and FUTEX_WAKE without FUTEX_PRIVATE_FLAG). A 64-bit word is

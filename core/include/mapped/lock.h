@@ -1,6 +1,6 @@
-/* Locks of bytes of a file, which all who lock them agree to keep: between
- * processes, threads, and regions of one process alike. They don't keep anybody
- * from the bytes who doesn't ask for the lock.
+/* Advisory locks of bytes of a file, between processes, threads and regions of
+ * one process alike. They don't keep anybody from the bytes who doesn't ask for
+ * the lock.
  *
  *     mapped_lock lock;
  *     mapped_status status = mapped_lock_acquire(
@@ -25,19 +25,19 @@
 
 MAPPED_BEGIN
 
-/* A lock that is held. It outlives its region. */
+/* A lock that is held. It outlives its region. The fields are private. */
 typedef struct mapped_lock {
-    intptr_t file_; /* private: all below; 1 more than the file, or 0 */
+    intptr_t file_; /* 1 more than the file; 0: not held */
     uint64_t start_, length_;
     uint64_t owner_; /* the process */
 } mapped_lock;
 
 /* Locks the bytes of the slice: exclusively, or `shared` with other holders.
  * Waits for the others, until the deadline at the latest. It asks a hundred
- * times a second, so the order of several that wait is open.
+ * times a second, so any of several that wait may be the next.
  *
- * MAPPED_TIMEOUT: they have them still. MAPPED_INTERRUPTED: a signal handler
- * has run in this thread, and they have them still. MAPPED_READONLY: not
+ * MAPPED_TIMEOUT: they still hold theirs. MAPPED_INTERRUPTED: a signal handler
+ * has run in this thread, and they still hold theirs. MAPPED_READONLY: not
  * shared, of a region that can't be written. MAPPED_UNSUPPORTED: the memory is
  * no file, or the file's system has no such locks. MAPPED_ARGUMENT for a slice
  * of no bytes; MAPPED_RANGE, MAPPED_CLOSED, also when the region is closed
@@ -51,7 +51,7 @@ MAPPED__MUST_USE mapped_status mapped_lock_acquire(mapped_slice slice,
                                                    mapped_lock *lock,
                                                    mapped_error *error);
 
-/* Ends it. Takes what has ended, is all zero, or NULL. */
+/* Releases the lock. It may be released already, all zero, or NULL. */
 void mapped_lock_release(mapped_lock *lock);
 
 MAPPED_END

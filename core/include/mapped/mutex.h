@@ -7,13 +7,17 @@
  * unlock it, and one that locks it twice waits for itself. An uncontended lock
  * and unlock make no system call.
  *
- * The word, in the machine's byte order, from its lowest bit: 31 bits, the
- * owner's process number, 0: free; 1 bit, somebody waits, by a futex on these
- * 32 bits; 32 bits that tell the owner from others that had its number before:
- * the time of its start in ticks, 0 without a /proc. Number 0 and any other
- * bit: abandoned. Processes that share a mutex must have the same numbers and
- * the same times for each other (one PID and one time namespace), and fork by
- * the C library's fork.
+ * The word is 0 while the mutex is free. Else it has, in the machine's byte
+ * order and from the lowest bit:
+ *
+ *     31 bits  the number of the owner's process; 0: abandoned
+ *      1 bit   a thread waits, by a futex on these 32 bits
+ *     32 bits  when that process started, in ticks, which tells it from others
+ *              that had its number before; 0 without a /proc
+ *
+ * Processes that share a mutex must have the same numbers and the same times
+ * for each other (one PID and one time namespace), and fork by the C library's
+ * fork.
  *
  * A fork while another thread locks leaves the child's region closed. A
  * process that calls exec keeps what it holds. What is held when the region is

@@ -1,4 +1,4 @@
-/* Locks of bytes, which belong to an open file description. */
+/* Locks of bytes, which belong to an open file description (F_OFD_SETLK). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,7 +6,8 @@
 
 #include "posix/system.h"
 
-/* The file may have no name any more, but the descriptor has. */
+/* Opens the file by the name of its descriptor, as it may have no other any
+ * more. */
 mapped_status mapped__file_reopen(intptr_t file, bool writable, intptr_t *again,
                                   mapped_error *error)
 {

@@ -1,4 +1,5 @@
-/* Memory that has a descriptor but no name, and memory that has a name. */
+/* Memory that is a file: without a name (a memfd, which can be sealed), and
+ * with one (POSIX shared memory). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,8 +38,8 @@ mapped_status mapped__memory_create(uint64_t size, size_t huge_page,
     return status;
 }
 
-/* Where shm_open of every C library for Linux has it. */
-#define SHARED_FOLDER "/dev/shm/"
+/* Where shm_open of every C library for Linux has its files. */
+#define SHARED_DIRECTORY "/dev/shm/"
 #define LONGEST_NAME 255
 
 mapped_status mapped__shared_path(const char *name,
@@ -53,7 +54,7 @@ mapped_status mapped__shared_path(const char *name,
             "a name of shared memory that is empty or has a '/'");
     if (strlen(name) > LONGEST_NAME)
         return mapped_error_set_system(error, ENAMETOOLONG, "open");
-    snprintf(path, MAPPED__SHARED_SIZE, SHARED_FOLDER "%s", name);
+    snprintf(path, MAPPED__SHARED_SIZE, SHARED_DIRECTORY "%s", name);
     return MAPPED_OK;
 }
 
@@ -66,7 +67,8 @@ mapped_status mapped__shared_unlink(const char *name, mapped_error *error)
     return status;
 }
 
-/* A process that may not seal any more may find it sealed already. */
+/* A process that may not seal the memory may find that it is sealed already:
+ * that is as good. */
 mapped_status mapped__memory_seal(intptr_t file, unsigned seals,
                                   mapped_error *error)
 {

@@ -1,5 +1,5 @@
-/* madvise, mincore, fallocate and cachestat: what the system may do with pages,
- * and what it says of them. */
+/* What the system is told about pages, and what it tells of them: madvise,
+ * mincore, fallocate (holes in a file) and cachestat. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -20,7 +20,8 @@
 #    define SYS_cachestat 451
 #endif
 
-/* EINVAL: the kernel doesn't know the advice, or not for such memory. */
+/* EINVAL says that the kernel doesn't know the advice, or not for such memory.
+ */
 mapped_status mapped__range_advise(unsigned char *start, size_t length,
                                    mapped__advice advice, mapped_error *error)
 {
@@ -53,7 +54,8 @@ mapped_status mapped__range_populate(unsigned char *start, size_t length,
                                                  : MAPPED_UNSUPPORTED;
 }
 
-/* Pages that mlock holds can be dropped since 5.18, and stay locked. */
+/* Pages that mlock holds are refused (EINVAL), but since 5.18 there is a way to
+ * drop them and keep the lock. */
 mapped_status mapped__range_drop(unsigned char *start, size_t length,
                                  mapped_error *error)
 {
@@ -104,8 +106,8 @@ typedef struct cache_counts {
     uint64_t recently_evicted;
 } cache_counts;
 
-/* Fails before 6.5, for huge pages, and for callers that may not write the
- * file. */
+/* cachestat fails before 6.5, for huge pages, and for callers that may not
+ * write the file. */
 bool mapped__file_cached(intptr_t file, uint64_t offset, uint64_t length,
                          mapped__cached *cached)
 {

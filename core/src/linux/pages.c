@@ -1,4 +1,6 @@
-/* What Linux alone does with pages that are mapped. */
+/* What the POSIX backend asks Linux to do with mapped pages: use huge ones,
+ * bring them in, move them; and a test whether one can be had, for the guard.
+ */
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -38,7 +40,9 @@ bool mapped__pages_populate(void *start, size_t length, bool writable)
     return result == 0;
 }
 
-/* Kernels before 5.14 have no such advice, and none has it for a device. */
+/* Kernels before 5.14 can't populate, and none can for a device (EINVAL). There
+ * the kernel copies a byte out of the page, which fails if the page can't be
+ * had. */
 bool mapped__page_available(unsigned char *address, bool writable)
 {
     const size_t page = mapped__page_size();
