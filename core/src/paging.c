@@ -70,35 +70,41 @@ mapped__pages mapped__paging_outward(const mapped__region *self,
 /* A slice in three parts: [0, before) and [behind, length) lie in pages that
  * have other bytes, too; `whole` are the pages between. */
 typedef struct split_slice {
+    unsigned char *first; /* the address of the slice */
     size_t before;
     size_t behind;
     mapped__pages whole;
 } split_slice;
 
-/* `first` is the address of the slice. Nobody sees what is in the region's
- * first page before its first byte, nor what is in its last page after its last
- * byte and the places of appends: these pages count as whole. */
-static split_slice split(mapped_slice slice, unsigned char *first)
+/* Enters the slice for writing and splits it. Nobody sees what is in the
+ * region's first page before its first byte, nor what is in its last page after
+ * its last byte and the places of appends: these pages count as whole. */
+static mapped_status split(mapped_slice slice, split_slice *parts,
+                           mapped_error *error)
 {
     const mapped__region *self = mapped__region_of(slice.region);
     const size_t unit = page_size(self);
+    unsigned char *first;
+    mapped_status status =
+        mapped_slice_enter_write(slice, 0, slice.length, &first, error);
+    if (status != MAPPED_OK)
+        return status;
+    *parts = (split_slice){first, slice.length, slice.length, {NULL, 0}};
     mapped__pages outer = mapped__paging_outward(self, first, slice.length);
     unsigned char *start = outer.start;
     unsigned char *end = outer.start + outer.length;
-    unsigned char *behind = first + slice.length;
     bool to_end = slice.offset + slice.length == self->appends.next;
-    split_slice parts = {.before = slice.length, .behind = slice.length};
     if (slice.offset != 0 && start != first)
         start += unit;
-    if (!to_end && end != behind)
+    if (!to_end && end != first + slice.length)
         end -= unit;
-    if (start >= end)
-        return parts;
-    parts.before = start > first ? (size_t)(start - first) : 0;
-    if (end < behind)
-        parts.behind = (size_t)(end - first);
-    parts.whole = (mapped__pages){start, (size_t)(end - start)};
-    return parts;
+    if (slice.length == 0 || start >= end)
+        return MAPPED_OK;
+    parts->before = start > first ? (size_t)(start - first) : 0;
+    if (end < first + slice.length)
+        parts->behind = (size_t)(end - first);
+    parts->whole = (mapped__pages){start, (size_t)(end - start)};
+    return MAPPED_OK;
 }
 
 static mapped_status drop(mapped__pages pages, mapped_error *error)
@@ -175,17 +181,14 @@ mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
 
 static mapped_status discard_memory(mapped_slice slice, mapped_error *error)
 {
-    unsigned char *first;
-    mapped_status status =
-        mapped_slice_enter_write(slice, 0, slice.length, &first, error);
-    if (status != MAPPED_OK || slice.length == 0)
-        return status;
-    split_slice parts = split(slice, first);
-    status = drop(parts.whole, error);
+    split_slice parts;
+    mapped_status status = split(slice, &parts, error);
+    if (status == MAPPED_OK)
+        status = drop(parts.whole, error);
     if (status != MAPPED_OK)
         return status;
-    memset(first, 0, parts.before);
-    memset(first + parts.behind, 0, slice.length - parts.behind);
+    memset(parts.first, 0, parts.before);
+    memset(parts.first + parts.behind, 0, slice.length - parts.behind);
     return MAPPED_OK;
 }
 
@@ -200,7 +203,8 @@ static mapped_status discard_blocks(mapped_slice slice, mapped_error *error)
 }
 
 /* While the region is locked no other thread shrinks or protects it, and no
- * append begins in its last page. */
+ * append begins in its last page. So what does the work checks the slice once
+ * more. */
 static mapped_status discard(mapped_slice slice, mapped_error *error)
 {
     mapped__region *self = mapped__region_of(slice.region);
@@ -267,7 +271,7 @@ static mapped_status revert_ends(mapped_slice slice, const split_slice *parts,
 {
     intptr_t file;
     if (parts->before == 0 && parts->behind == slice.length)
-        return MAPPED_OK;
+        return MAPPED_OK; /* there are none */
     mapped_status status =
         duplicate_file(mapped__region_of(slice.region), &file, error);
     if (status != MAPPED_OK)
@@ -282,13 +286,10 @@ static mapped_status revert_ends(mapped_slice slice, const split_slice *parts,
 /* The ends come first: they need the file, and may fail. */
 static mapped_status revert(mapped_slice slice, mapped_error *error)
 {
-    unsigned char *first;
-    mapped_status status =
-        mapped_slice_enter_write(slice, 0, slice.length, &first, error);
-    if (status != MAPPED_OK || slice.length == 0)
-        return status;
-    split_slice parts = split(slice, first);
-    status = revert_ends(slice, &parts, error);
+    split_slice parts;
+    mapped_status status = split(slice, &parts, error);
+    if (status == MAPPED_OK)
+        status = revert_ends(slice, &parts, error);
     if (status == MAPPED_OK)
         status = drop(parts.whole, error);
     if (status != MAPPED_OK)
