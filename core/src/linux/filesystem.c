@@ -13,8 +13,9 @@
 
 #define HUGETLBFS_MAGIC_NUMBER 0x958458f6
 #define TMPFS_MAGIC_NUMBER 0x01021994
-#define MAX_FREE_OF_FULL \
-    16 /* blocks that a full file system may still have free */
+
+/* How many blocks a full file system may still have free. */
+#define MAX_FREE_OF_FULL 16
 
 /* The field is signed on 32-bit machines. */
 static bool has_kind(const struct statfs *fs, uint32_t magic_number)

@@ -47,7 +47,7 @@ static uint64_t identity_of(uint32_t number, const process_state *state)
 }
 
 uint64_t mapped__process_identity_cache;
-static bool tells_starts; /* does /proc? Known together with the identity */
+static bool tells_starts; /* does /proc? Set together with the cache */
 static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 
 static void forget_identity(void)
@@ -81,7 +81,8 @@ uint64_t mapped__process_identity_slow(void)
                : none;
 }
 
-/* A process whose first thread has ended is a zombie with others that live. */
+/* A zombie is a process that has ended, or one whose first thread has ended
+ * while others live. */
 static bool has_ended(const process_state *state)
 {
     return (state->state == 'Z' || state->state == 'X') && state->threads <= 1;
@@ -106,7 +107,7 @@ bool mapped__process_lives(uint64_t identity)
     bool is_known = MAPPED__LOAD(&mapped__process_identity_cache) != 0 ||
                     mapped__process_identity_slow() != 0;
     if (!is_known || !MAPPED__LOAD(&tells_starts) || !read_state(path, &state))
-        return exists(number);
+        return exists(number); /* again: it may just have ended */
     return !has_ended(&state) &&
            (identity >> 32 == 0 ||
             identity_of((uint32_t)number, &state) == identity);

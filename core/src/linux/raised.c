@@ -147,15 +147,15 @@ static stretch stack_to_search(const siginfo_t *info, const ucontext_t *context)
 {
     const uintptr_t low = (uintptr_t)context->uc_stack.ss_sp;
     const size_t size = context->uc_stack.ss_size;
-    uintptr_t here = frame_end(info, context);
-    uintptr_t there = interrupted_stack(context);
-    bool on_alternate = here - low < size;
-    if (on_alternate && there != 0 && there - low >= size) {
-        here = there;
+    uintptr_t start = frame_end(info, context);
+    uintptr_t interrupted = interrupted_stack(context);
+    bool on_alternate = start - low < size;
+    if (on_alternate && interrupted != 0 && interrupted - low >= size) {
+        start = interrupted;
         on_alternate = false;
     }
-    here = (here + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
-    stretch found = {here, here + SEARCHED};
+    start = (start + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
+    stretch found = {start, start + SEARCHED};
     if (on_alternate && low + size < found.to)
         found.to = low + size;
     return found;
@@ -165,9 +165,9 @@ bool mapped__signal_is_raised_again(const siginfo_t *info, const void *context,
                                     mapped__fault_handler *serve)
 {
     unsigned char block[BLOCK];
-    stretch left = stack_to_search(info, context);
     if (info->si_code != SI_TKILL || info->si_pid != getpid())
         return false;
+    stretch left = stack_to_search(info, context);
     while (left.from + sizeof(siginfo_t) <= left.to) {
         size_t rest = left.to - left.from;
         size_t wanted = rest < sizeof block ? rest : sizeof block;
@@ -176,6 +176,7 @@ bool mapped__signal_is_raised_again(const siginfo_t *info, const void *context,
             return true;
         if (n < sizeof block)
             return false;
+        /* The next block overlaps this one: a record may lie across its end. */
         left.from += sizeof block - sizeof(siginfo_t);
     }
     return false;
