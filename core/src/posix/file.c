@@ -50,14 +50,14 @@ static int open_retrying(const char *path, int flags, unsigned permissions)
 
 /* Exclusive creation first and a plain open second tells who has created the
  * file. If a peer creates or removes it in between, both are tried again. */
-static int open_or_create(const char *path, int flags, unsigned permissions,
-                          bool *created)
+static int create(const char *path, int flags, unsigned permissions,
+                  bool may_exist, bool *created)
 {
     int fd = -1;
     for (int i = 0; fd < 0 && i < CREATE_TRIES; i++) {
         fd = open_retrying(path, flags | O_CREAT | O_EXCL, permissions);
         *created = fd >= 0;
-        if (fd >= 0 || errno != EEXIST)
+        if (fd >= 0 || errno != EEXIST || !may_exist)
             break;
         fd = open_retrying(path, flags, 0);
         if (fd < 0 && errno != ENOENT)
@@ -92,14 +92,11 @@ mapped_status mapped__file_open(const char *path, unsigned flags,
                      (flags & MAPPED__FILE_NO_LINK ? O_NOFOLLOW : 0);
     bool is_created = false;
     int fd;
-    if (flags & MAPPED__FILE_EXCLUSIVE) {
-        fd = open_retrying(path, open_flags | O_CREAT | O_EXCL, permissions);
-        is_created = fd >= 0;
-    } else if (flags & MAPPED__FILE_CREATE) {
-        fd = open_or_create(path, open_flags, permissions, &is_created);
-    } else {
+    if (flags & (MAPPED__FILE_CREATE | MAPPED__FILE_EXCLUSIVE))
+        fd = create(path, open_flags, permissions,
+                    !(flags & MAPPED__FILE_EXCLUSIVE), &is_created);
+    else
         fd = open_retrying(path, open_flags, 0);
-    }
     if (fd < 0)
         return report_open_failure(path, error);
     *file = fd;
@@ -306,14 +303,14 @@ mapped_status mapped__file_write_at(intptr_t file, uint64_t offset,
 }
 
 mapped_status mapped__file_write(intptr_t file, const void *from, size_t n,
-                                 size_t *put, mapped_error *error)
+                                 size_t *written, mapped_error *error)
 {
-    ssize_t written = write((int)file, from, n);
-    if (written < 0)
+    ssize_t result = write((int)file, from, n);
+    if (result < 0)
         return mapped__system_error(error, "write");
-    if (written == 0 && n > 0)
+    if (result == 0 && n > 0)
         return mapped_error_set_system(error, ENOSPC, "write");
-    *put = (size_t)written;
+    *written = (size_t)result;
     return MAPPED_OK;
 }
 

@@ -58,13 +58,14 @@ static HANDLE open_for_info(const wchar_t *path)
 
 /* Exclusive creation first and a plain open second tells who has created the
  * file. If a peer creates or removes it in between, both are tried again. */
-static HANDLE open_or_create(const wchar_t *path, DWORD access, bool *created)
+static HANDLE create(const wchar_t *path, DWORD access, bool may_exist,
+                     bool *created)
 {
     HANDLE handle = INVALID_HANDLE_VALUE;
     for (int i = 0; handle == INVALID_HANDLE_VALUE && i < CREATE_TRIES; i++) {
         handle = open_wide(path, access, CREATE_NEW);
         *created = handle != INVALID_HANDLE_VALUE;
-        if (*created || GetLastError() != ERROR_FILE_EXISTS)
+        if (*created || GetLastError() != ERROR_FILE_EXISTS || !may_exist)
             break;
         handle = open_wide(path, access, OPEN_EXISTING);
         if (GetLastError() != ERROR_FILE_NOT_FOUND)
@@ -77,16 +78,9 @@ static HANDLE open_file(const wchar_t *path, unsigned flags, bool *created)
 {
     DWORD access =
         GENERIC_READ | (flags & MAPPED__FILE_WRITE ? GENERIC_WRITE : 0);
-    HANDLE handle;
-    if (flags & MAPPED__FILE_EXCLUSIVE) {
-        handle = open_wide(path, access, CREATE_NEW);
-        *created = handle != INVALID_HANDLE_VALUE;
-    } else if (flags & MAPPED__FILE_CREATE) {
-        handle = open_or_create(path, access, created);
-    } else {
-        handle = open_wide(path, access, OPEN_EXISTING);
-    }
-    return handle;
+    if (flags & (MAPPED__FILE_CREATE | MAPPED__FILE_EXCLUSIVE))
+        return create(path, access, !(flags & MAPPED__FILE_EXCLUSIVE), created);
+    return open_wide(path, access, OPEN_EXISTING);
 }
 
 static bool is_directory(const wchar_t *path)
@@ -393,12 +387,12 @@ mapped_status mapped__file_write_at(intptr_t file, uint64_t offset,
 }
 
 mapped_status mapped__file_write(intptr_t file, const void *from, size_t n,
-                                 size_t *put, mapped_error *error)
+                                 size_t *written, mapped_error *error)
 {
-    DWORD written;
-    if (!WriteFile((HANDLE)file, from, (DWORD)n, &written, NULL))
+    DWORD bytes;
+    if (!WriteFile((HANDLE)file, from, (DWORD)n, &bytes, NULL))
         return mapped__system_error(error, "WriteFile");
-    *put = written;
+    *written = bytes;
     return MAPPED_OK;
 }
 
