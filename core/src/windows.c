@@ -268,8 +268,8 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
     mapped_windows walk = walk_for(windows, needle, from);
     mapped_window window = {0, 0};
     size_t found = MAPPED_NOT_FOUND;
-    bool has_window;
-    mapped_status status;
+    bool has_window = true;
+    mapped_status status = MAPPED_OK;
     if (needle->length_ == 0) {
         uint64_t size;
         status = file_size(windows, &size, error);
@@ -277,14 +277,11 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
             *offset = from <= size ? from : MAPPED_WINDOWS_NOT_FOUND;
         return report(windows, "find", status, error);
     }
-    for (;;) {
+    while (status == MAPPED_OK && has_window && found == MAPPED_NOT_FOUND) {
         status = next(&walk, &window, &has_window, error);
-        if (status != MAPPED_OK || !has_window)
-            break;
-        status = mapped_find(mapped_region_slice(walk.region_), needle, &found,
-                             error);
-        if (status != MAPPED_OK || found != MAPPED_NOT_FOUND)
-            break;
+        if (status == MAPPED_OK && has_window)
+            status = mapped_find(mapped_region_slice(walk.region_), needle,
+                                 &found, error);
     }
     if (status == MAPPED_OK)
         *offset = has_window ? window.offset + found : MAPPED_WINDOWS_NOT_FOUND;
@@ -292,8 +289,8 @@ mapped_status mapped_windows_find(const mapped_windows *windows,
 }
 
 /* An empty needle has one match more than there are bytes. For others, the next
- * window begins where the count in the last one has stopped (`counted`): no
- * match may overlap another. */
+ * window begins where the count in the last one has stopped: no match may
+ * overlap another. */
 mapped_status mapped_windows_count(const mapped_windows *windows,
                                    mapped_needle *needle, uint64_t *count,
                                    mapped_error *error)
@@ -301,25 +298,24 @@ mapped_status mapped_windows_count(const mapped_windows *windows,
     mapped_windows walk = walk_for(windows, needle, 0);
     mapped_window window = {0, 0};
     uint64_t total = 0;
-    bool has_window;
-    mapped_status status;
+    bool has_window = true;
+    mapped_status status = MAPPED_OK;
     if (needle->length_ == 0) {
         status = file_size(windows, &total, error);
         if (status == MAPPED_OK)
             *count = total + 1;
         return report(windows, "count", status, error);
     }
-    for (;;) {
-        size_t part, counted;
+    while (status == MAPPED_OK && has_window) {
+        size_t part = 0;
+        size_t stop = 0;
         status = next(&walk, &window, &has_window, error);
         if (status != MAPPED_OK || !has_window)
             break;
         status = mapped__count_part(mapped_region_slice(walk.region_), needle,
-                                    &part, &counted, error);
-        if (status != MAPPED_OK)
-            break;
+                                    &part, &stop, error);
         total += part;
-        walk.next_ = window.offset + counted;
+        walk.next_ = window.offset + stop;
     }
     if (status == MAPPED_OK)
         *count = total;
