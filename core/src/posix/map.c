@@ -96,7 +96,17 @@ static unsigned char *reserve(size_t length, size_t align, size_t gap)
     return start + head;
 }
 
-/* Reserves addresses and maps into their beginning. */
+/* Maps bytes [from, to) of the request over the addresses that the mapping has
+ * for them. */
+static mapped_status map_over(const mapped__mapping *mapping,
+                              const mapped__map_request *request, size_t from,
+                              size_t to, mapped_error *error)
+{
+    if (map_range(request, mapping->address + from, from, to) == MAP_FAILED)
+        return mapped__system_error(error, "mmap");
+    return MAPPED_OK;
+}
+
 static mapped_status map_in_reserve(const mapped__map_request *request,
                                     mapped__mapping *mapping,
                                     mapped_error *error)
@@ -106,16 +116,14 @@ static mapped_status map_in_reserve(const mapped__map_request *request,
     if (start == MAP_FAILED)
         return mapped__system_error(
             error, request->reserve > 0 ? "mmap of the reserve" : "mmap");
-    mapping->address = start; /* from now on, an unmap gives it back */
-    if (mapping->used > 0 &&
-        map_range(request, start, 0, mapping->used) == MAP_FAILED)
-        return mapped__system_error(error, "mmap");
-    return MAPPED_OK;
+    mapping->address = start;
+    return mapping->used > 0
+               ? map_over(mapping, request, 0, mapping->used, error)
+               : MAPPED_OK;
 }
 
-static mapped_status map_without_reserve(const mapped__map_request *request,
-                                         mapped__mapping *mapping,
-                                         mapped_error *error)
+static mapped_status map_anywhere(const mapped__map_request *request,
+                                  mapped__mapping *mapping, mapped_error *error)
 {
     unsigned char *start = map_range(request, NULL, 0, mapping->used);
     if (start == MAP_FAILED)
@@ -129,9 +137,8 @@ mapped_status mapped__map_new(const mapped__map_request *request,
 {
     bool reserves =
         mapping->reserved > mapping->used || gap_of(mapping->flags) > 0;
-    mapped_status status = reserves
-                               ? map_in_reserve(request, mapping, error)
-                               : map_without_reserve(request, mapping, error);
+    mapped_status status = reserves ? map_in_reserve(request, mapping, error)
+                                    : map_anywhere(request, mapping, error);
     mapped__spare_pages_prepare(); /* this mapping may lose pages */
     return status;
 }
@@ -198,10 +205,7 @@ mapped_status mapped__map_restore(mapped__mapping *mapping,
                                   mapped_error *error)
 {
     assert(offset <= mapping->used && length <= mapping->used - offset);
-    if (map_range(request, mapping->address + offset, offset,
-                  offset + length) == MAP_FAILED)
-        return mapped__system_error(error, "mmap");
-    return MAPPED_OK;
+    return map_over(mapping, request, offset, offset + length, error);
 }
 
 mapped_status mapped__map_shrink(mapped__mapping *mapping,
@@ -233,11 +237,11 @@ static mapped_status grow_into_reserve(mapped__mapping *mapping,
                                        const mapped__map_request *request,
                                        size_t used, mapped_error *error)
 {
-    if (map_range(request, mapping->address + mapping->used, mapping->used,
-                  used) == MAP_FAILED)
-        return mapped__system_error(error, "mmap");
-    mapping->used = used;
-    return MAPPED_OK;
+    mapped_status status =
+        map_over(mapping, request, mapping->used, used, error);
+    if (status == MAPPED_OK)
+        mapping->used = used;
+    return status;
 }
 
 /* Before the mapping moves: mremap would leave the unused reserve behind. */

@@ -294,18 +294,15 @@ static mapped_status map_plain(const mapped__map_request *request,
     HANDLE section = open_section(request);
     if (section == NULL)
         return mapped__system_error(error, "CreateFileMapping");
-    unsigned char *start = MapViewOfFile(
-        section, plain_access(request->flags), (DWORD)(request->offset >> 32),
-        (DWORD)request->offset, request->length);
+    mapping->view_kind = MAPPED__VIEW_PLAIN;
+    mapping->address = MapViewOfFile(section, plain_access(request->flags),
+                                     (DWORD)(request->offset >> 32),
+                                     (DWORD)request->offset, request->length);
     mapped_status status = MAPPED_OK;
-    if (start == NULL)
+    if (mapping->address == NULL)
         status = mapped__system_error(error, "MapViewOfFile");
     close_section(request, section);
-    if (status != MAPPED_OK)
-        return status;
-    mapping->address = start;
-    mapping->view_kind = MAPPED__VIEW_PLAIN;
-    return MAPPED_OK;
+    return status;
 }
 
 mapped_status mapped__view_map(const mapped__map_request *request,
