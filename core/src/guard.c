@@ -320,17 +320,6 @@ mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error)
     return status;
 }
 
-mapped_status mapped__guard_add_slot(mapped__guard *guard,
-                                     mapped__guard_slot **old,
-                                     mapped_error *error)
-{
-    mapped__guard_slot *before = guard->slot;
-    mapped_status status = mapped__guard_add(guard, error);
-    if (status == MAPPED_OK)
-        *old = before;
-    return status;
-}
-
 static void wait_for_visitors(const mapped__guard_slot *slot)
 {
     while (__atomic_load_n(&slot->visitors, __ATOMIC_SEQ_CST) != 0)

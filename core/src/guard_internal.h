@@ -36,8 +36,16 @@ struct mapped__guard {
 
 /* Puts the guard into the table, without a range yet, in constant time
  * (amortised). Installs the fault handler if it isn't installed. MAPPED_MEMORY,
- * MAPPED_SYSTEM. */
+ * MAPPED_SYSTEM.
+ *
+ * Called once more, gives the guard a second slot, for which mapped__guard_move
+ * then sets a range. The range that the guard has had stays guarded, by the
+ * slot that `guard->slot` was before; the caller keeps that, and removes it
+ * before the guard. Both ranges show the same bytes and share everything but
+ * the slot: what is lost in one is lost in the other. All other functions are
+ * about the newest slot. */
 mapped_status mapped__guard_add(mapped__guard *guard, mapped_error *error);
+void mapped__guard_remove_slot(mapped__guard_slot *slot);
 
 /* The range is [base, base + length) from now on, of which [base, base + used)
  * is mapped to what may be lost. Addresses after that belong to the range all
@@ -59,17 +67,6 @@ void mapped__guard_suspend(mapped__guard *guard);
 /* As mapped__guard_suspend, for good. Does nothing if the guard is not in the
  * table. */
 void mapped__guard_remove(mapped__guard *guard);
-
-/* Gives the guard a second slot, for which mapped__guard_move then sets a
- * range. The range that the guard has had stays guarded, by the slot `*old`,
- * which the caller removes before the guard. Both ranges show the same bytes
- * and share everything but the slot: what is lost in one is lost in the other.
- * All other functions are about the newest slot. MAPPED_MEMORY, MAPPED_SYSTEM.
- */
-mapped_status mapped__guard_add_slot(mapped__guard *guard,
-                                     mapped__guard_slot **old,
-                                     mapped_error *error);
-void mapped__guard_remove_slot(mapped__guard_slot *slot);
 
 /* Calls `act` for every guard, none of which is added or removed meanwhile. */
 void mapped__guard_each(void (*act)(mapped__guard *guard, void *context),

@@ -111,7 +111,8 @@ static mapped_status add_mapping(mapped__region *self, size_t length,
         return mapped_error_set(error, MAPPED_MEMORY, "resize");
     mapped_status status = map_with_reserve(self, length, &mapping, error);
     if (status == MAPPED_OK) {
-        status = mapped__guard_add_slot(&self->guard, &old->slot, error);
+        old->slot = self->guard.slot;
+        status = mapped__guard_add(&self->guard, error); /* for the new one */
         if (status != MAPPED_OK)
             mapped__unmap(&mapping);
     }

@@ -7,20 +7,19 @@
  * MAPPED_FAULT. Any other fault goes to the previous handler with its original
  * information; without one the process dies as it would have.
  *
- * What it can't serve: a handler that others install later gets all faults
- * first, until the next mapping is made; and a thread that blocks SIGBUS is
- * killed by any fault, whatever is installed. Where the process has used up its
- * address space, or may lock no more memory and locks all that comes, 128 pages
- * can be lost between one mapping that is made and the next, and no huge page.
+ * Limits. A handler that others install later gets all faults first, until the
+ * next mapping is made. A thread that blocks SIGBUS is killed by any fault,
+ * whatever is installed. Where the process has used up its address space, or
+ * may lock no more memory and locks all that comes, only 128 pages can be lost
+ * between one mapping that is made and the next, and no huge page.
  *
- * What is not as if the guard weren't there: the previous handler runs on the
- * thread's alternate signal stack, if there is one, also without SA_ONSTACK.
- * Where SIGBUS was ignored, one that is sent still ends a wait that no handler
- * lets go on (poll, sleep), and programs that are started meet the default. And
- * a handler on top that puts the guard's back and raises the signal again (as
- * Python's faulthandler does) is taken for a program that raises a signal of
- * its own, if the page can be had again by then.
- */
+ * Three things are not as if the guard weren't there. The previous handler runs
+ * on the thread's alternate signal stack, if there is one, also without
+ * SA_ONSTACK. Where SIGBUS was ignored, one that is sent still ends a wait that
+ * no handler lets go on (poll, sleep), and programs that are started meet the
+ * default. And a handler on top that puts the guard's back and raises the
+ * signal again (as Python's faulthandler does) is taken for a program that
+ * raises a signal of its own, if the page can be had again by then. */
 #ifndef MAPPED_GUARD_H
 #define MAPPED_GUARD_H
 
