@@ -1,6 +1,6 @@
 /* Advice, locks, protection, and the two ways to give memory back: discard and
  * revert. What does no harm to other bytes is done to all pages that a slice
- * has a byte of (mapped__paging_outward). What changes bytes is done to the
+ * has a byte of (mapped__paging_enter). What changes bytes is done to the
  * pages that the slice has alone, and byte by byte at its ends (split).
  *
  * The caller holds a reference, so addresses stay the region's own even if it
@@ -57,14 +57,27 @@ static size_t page_size(const mapped__region *self)
     return self->mapping.page != 0 ? self->mapping.page : mapped__page_size();
 }
 
-mapped__pages mapped__paging_outward(const mapped__region *self,
-                                     unsigned char *first, size_t n)
+/* All pages that [first, first + n) has a byte of. */
+static mapped__pages outward(const mapped__region *self, unsigned char *first,
+                             size_t n)
 {
     const size_t unit = page_size(self);
     size_t before = (uintptr_t)first % unit;
     size_t length = before + n;
     (void)mapped_round_up(before + n, unit, &length);
     return (mapped__pages){first - before, length};
+}
+
+mapped_status mapped__paging_enter(mapped_slice slice, mapped__pages *pages,
+                                   mapped_error *error)
+{
+    unsigned char *first;
+    *pages = (mapped__pages){NULL, 0};
+    mapped_status status =
+        mapped_slice_enter(slice, 0, slice.length, &first, error);
+    if (status == MAPPED_OK && slice.length > 0)
+        *pages = outward(mapped__region_of(slice.region), first, slice.length);
+    return status;
 }
 
 /* A slice in three parts: [0, before) and [behind, length) lie in pages that
@@ -90,7 +103,7 @@ static mapped_status split(mapped_slice slice, split_slice *parts,
     if (status != MAPPED_OK)
         return status;
     *parts = (split_slice){first, slice.length, slice.length, {NULL, 0}};
-    mapped__pages outer = mapped__paging_outward(self, first, slice.length);
+    mapped__pages outer = outward(self, first, slice.length);
     unsigned char *start = outer.start;
     unsigned char *end = outer.start + outer.length;
     bool to_end = slice.offset + slice.length == self->appends.next;
@@ -114,20 +127,6 @@ static mapped_status drop(mapped__pages pages, mapped_error *error)
                : MAPPED_OK;
 }
 
-/* The outward pages of a slice; none of an empty one. */
-static mapped_status find_pages(mapped_slice slice, mapped__pages *pages,
-                                mapped_error *error)
-{
-    unsigned char *first;
-    *pages = (mapped__pages){NULL, 0};
-    mapped_status status =
-        mapped_slice_enter(slice, 0, slice.length, &first, error);
-    if (status == MAPPED_OK && slice.length > 0)
-        *pages = mapped__paging_outward(mapped__region_of(slice.region), first,
-                                        slice.length);
-    return status;
-}
-
 mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
                             mapped_error *error)
 {
@@ -137,28 +136,30 @@ mapped_status mapped_advise(mapped_slice slice, mapped_advice advice,
             ? mapped_error_set(error, MAPPED_ARGUMENT, "advice")
             : mapped__paging_check(slice, "advise", error);
     if (status == MAPPED_OK)
-        status = find_pages(slice, &pages, error);
+        status = mapped__paging_enter(slice, &pages, error);
     if (status == MAPPED_OK && pages.length > 0)
         status = mapped__range_advise(pages.start, pages.length,
                                       (mapped__advice)advice, error);
     return mapped__region_report(slice.region, "advise", status, error);
 }
 
-/* As find_pages, but not for wrapped memory: its owner may lock that, or not.
+/* As mapped__paging_enter, but not for wrapped memory: its owner may lock that,
+ * or not.
  */
-static mapped_status find_own_pages(mapped_slice slice, const char *operation,
-                                    mapped__pages *pages, mapped_error *error)
+static mapped_status enter_own(mapped_slice slice, const char *operation,
+                               mapped__pages *pages, mapped_error *error)
 {
     mapped_status status = mapped__paging_check(slice, operation, error);
     if (status == MAPPED_OK && mapped__region_of(slice.region)->wrapped)
         status = mapped_error_set(error, MAPPED_UNSUPPORTED, operation);
-    return status == MAPPED_OK ? find_pages(slice, pages, error) : status;
+    return status == MAPPED_OK ? mapped__paging_enter(slice, pages, error)
+                               : status;
 }
 
 mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
 {
     mapped__pages pages;
-    mapped_status status = find_own_pages(slice, "mlock", &pages, error);
+    mapped_status status = enter_own(slice, "mlock", &pages, error);
     if (status == MAPPED_OK && pages.length > 0) {
         /* Zero pages in the place of lost ones aren't worth a lock. */
         status = mapped_slice_leave(slice, 0, slice.length, error);
@@ -173,7 +174,7 @@ mapped_status mapped_mlock(mapped_slice slice, mapped_error *error)
 mapped_status mapped_munlock(mapped_slice slice, mapped_error *error)
 {
     mapped__pages pages;
-    mapped_status status = find_own_pages(slice, "munlock", &pages, error);
+    mapped_status status = enter_own(slice, "munlock", &pages, error);
     if (status == MAPPED_OK && pages.length > 0)
         status = mapped__range_unlock(pages.start, pages.length, error);
     return mapped__region_report(slice.region, "munlock", status, error);

@@ -25,9 +25,10 @@ static inline bool mapped__paging_has_file(const mapped__region *self)
            (self->file != MAPPED__NO_FILE || self->name != NULL);
 }
 
-/* All pages that [first, first + n) has a byte of. */
-mapped__pages mapped__paging_outward(const mapped__region *self,
-                                     unsigned char *first, size_t n);
+/* Enters the slice, and sets `*pages` to all pages that it has a byte of: none,
+ * if it is empty. */
+mapped_status mapped__paging_enter(mapped_slice slice, mapped__pages *pages,
+                                   mapped_error *error);
 
 /* For a slice of which the system says that a page can't be had; it isn't
  * empty. Reads a byte of each page, so that the guard notes which are lost, and

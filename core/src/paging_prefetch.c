@@ -45,13 +45,10 @@ mapped_status mapped__paging_touch(mapped_slice slice, mapped_error *error)
 
 static mapped_status bring_in(mapped_slice piece, mapped_error *error)
 {
-    unsigned char *first;
-    mapped_status status =
-        mapped_slice_enter(piece, 0, piece.length, &first, error);
+    mapped__pages pages;
+    mapped_status status = mapped__paging_enter(piece, &pages, error);
     if (status != MAPPED_OK)
         return status;
-    mapped__pages pages = mapped__paging_outward(
-        mapped__region_of(piece.region), first, piece.length);
     status = mapped__range_populate(pages.start, pages.length, false);
     if (status == MAPPED_FAULT)
         return mapped__paging_touch(piece, error);
@@ -119,24 +116,22 @@ static bool start_thread(mapped__region *self, mapped_slice slice)
 
 static mapped_status start(mapped_slice slice, mapped_error *error)
 {
-    unsigned char *first;
+    mapped__pages pages;
     mapped__region *self = mapped__region_of(slice.region);
     bool is_started = false;
+    mapped_status status;
     if (slice.length > MAX_ADVISED && mapped__paging_has_file(self)) {
-        mapped_status status = mapped__region_lock(self, "prefetch", error);
+        status = mapped__region_lock(self, "prefetch", error);
         if (status != MAPPED_OK)
             return status;
         is_started = start_thread(self, slice);
         mapped__region_unlock(self);
     }
-    mapped_status status =
-        mapped_slice_enter(slice, 0, slice.length, &first, error);
-    if (status != MAPPED_OK || is_started || slice.length == 0)
-        return status;
-    mapped__pages pages = mapped__paging_outward(self, first, slice.length);
-    (void)mapped__range_advise(pages.start, pages.length,
-                               MAPPED__ADVICE_WILLNEED, NULL);
-    return MAPPED_OK;
+    status = mapped__paging_enter(slice, &pages, error);
+    if (status == MAPPED_OK && !is_started && pages.length > 0)
+        (void)mapped__range_advise(pages.start, pages.length,
+                                   MAPPED__ADVICE_WILLNEED, NULL);
+    return status;
 }
 
 mapped_status mapped_prefetch(mapped_slice slice, unsigned flags,

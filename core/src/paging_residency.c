@@ -48,6 +48,8 @@ static mapped_status ask_pages(mapped_slice slice, mapped_residency *residency,
     unsigned char *first;
     mapped_status status =
         mapped_slice_enter(slice, 0, slice.length, &first, error);
+    if (status != MAPPED_OK)
+        return status;
     unsigned char *start = first - (uintptr_t)first % residency->page_size;
     for (size_t at = 0; at < residency->pages && status == MAPPED_OK;
          at += PIECE_PAGES) {
