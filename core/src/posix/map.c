@@ -54,7 +54,7 @@ static unsigned char *map_range(const mapped__map_request *request,
 
 /* Reserves the addresses of `length` bytes: at `address`, or anywhere if that
  * is NULL. */
-static unsigned char *map_nothing(void *address, size_t length)
+static unsigned char *map_no_access(void *address, size_t length)
 {
     return mmap(address, length, PROT_NONE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
@@ -85,7 +85,7 @@ static unsigned char *reserve(size_t length, size_t align, size_t gap)
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    unsigned char *start = map_nothing(NULL, padded);
+    unsigned char *start = map_no_access(NULL, padded);
     if (start == MAP_FAILED || padding == 0)
         return start;
     size_t head = gap + (align - ((uintptr_t)start + gap) % align) % align;
@@ -220,7 +220,7 @@ mapped_status mapped__map_shrink(mapped__mapping *mapping,
         if (status != MAPPED_OK)
             return status;
     } else if (request->reserve > 0) { /* the addresses stay reserved */
-        if (map_nothing(tail, length) == MAP_FAILED)
+        if (map_no_access(tail, length) == MAP_FAILED)
             return mapped__system_error(error, "mmap");
     } else { /* they are given back */
         if (munmap(tail, mapping->reserved - used) != 0)

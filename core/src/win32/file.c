@@ -38,22 +38,12 @@ static mapped_status to_utf16(const char *path, wchar_t **wide,
 
 /* SECURITY_ANONYMOUS: a path may name somebody's pipe, whose server must not
  * act in our name. */
-static HANDLE open_wide(const wchar_t *path, DWORD access, DWORD disposition)
+static HANDLE open_wide(const wchar_t *path, DWORD access, DWORD disposition,
+                        DWORD flags)
 {
     return CreateFileW(path, access, SHARE_ALL, NULL, disposition,
-                       FILE_ATTRIBUTE_NORMAL | SECURITY_SQOS_PRESENT |
-                           SECURITY_ANONYMOUS,
+                       flags | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS,
                        NULL);
-}
-
-/* Opens also a directory: that is what backup semantics are for here. Nothing
- * but attributes can be read through the handle. */
-static HANDLE open_for_info(const wchar_t *path)
-{
-    return CreateFileW(
-        path, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING,
-        FILE_FLAG_BACKUP_SEMANTICS | SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS,
-        NULL);
 }
 
 /* Exclusive creation first and a plain open second tells who has created the
@@ -63,11 +53,11 @@ static HANDLE create(const wchar_t *path, DWORD access, bool may_exist,
 {
     HANDLE handle = INVALID_HANDLE_VALUE;
     for (int i = 0; handle == INVALID_HANDLE_VALUE && i < CREATE_TRIES; i++) {
-        handle = open_wide(path, access, CREATE_NEW);
+        handle = open_wide(path, access, CREATE_NEW, FILE_ATTRIBUTE_NORMAL);
         *created = handle != INVALID_HANDLE_VALUE;
         if (*created || GetLastError() != ERROR_FILE_EXISTS || !may_exist)
             break;
-        handle = open_wide(path, access, OPEN_EXISTING);
+        handle = open_wide(path, access, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL);
         if (GetLastError() != ERROR_FILE_NOT_FOUND)
             break;
     }
@@ -80,7 +70,7 @@ static HANDLE open_file(const wchar_t *path, unsigned flags, bool *created)
         GENERIC_READ | (flags & MAPPED__FILE_WRITE ? GENERIC_WRITE : 0);
     if (flags & (MAPPED__FILE_CREATE | MAPPED__FILE_EXCLUSIVE))
         return create(path, access, !(flags & MAPPED__FILE_EXCLUSIVE), created);
-    return open_wide(path, access, OPEN_EXISTING);
+    return open_wide(path, access, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL);
 }
 
 static bool is_directory(const wchar_t *path)
@@ -90,8 +80,9 @@ static bool is_directory(const wchar_t *path)
            attributes & FILE_ATTRIBUTE_DIRECTORY;
 }
 
-/* Opens a directory, too, although it can't be mapped: Windows would only say
- * "access denied". The caller finds out what it has opened, and says that. */
+/* Opens a directory, too (which takes backup semantics), although it can't be
+ * mapped: Windows would only say "access denied". The caller finds out what it
+ * has opened, and says that. */
 static HANDLE open_file_or_directory(const wchar_t *path, unsigned flags,
                                      bool *created)
 {
@@ -99,7 +90,8 @@ static HANDLE open_file_or_directory(const wchar_t *path, unsigned flags,
     if (handle == INVALID_HANDLE_VALUE && !(flags & MAPPED__FILE_EXCLUSIVE)) {
         DWORD kept = GetLastError();
         if (kept == ERROR_ACCESS_DENIED && is_directory(path))
-            handle = open_for_info(path);
+            handle = open_wide(path, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
+                               FILE_FLAG_BACKUP_SEMANTICS);
         if (handle == INVALID_HANDLE_VALUE)
             SetLastError(kept);
     }
