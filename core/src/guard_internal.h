@@ -54,8 +54,8 @@ void mapped__guard_remove_slot(mapped__guard_slot *slot);
  *
  * Call it with a larger `used` before more is mapped, with a smaller one after
  * pages are unmapped, and with a smaller `length` before addresses are given
- * back. When it returns, no handler is at work on addresses that the range has
- * lost. */
+ * back. When it returns, no handler is at work on addresses that don't belong
+ * to the range any more. */
 void mapped__guard_move(mapped__guard *guard, unsigned char *base,
                         size_t length, size_t used);
 
