@@ -330,6 +330,11 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
         return with(self, values);                                          \
     }
 
+/* The same for a method that no other file needs. (`static` before the macro
+ * would keep clang-format from seeing where the function ends.) */
+#define STATIC_KEYWORD_METHOD(function, ...) \
+    static KEYWORD_METHOD(function, __VA_ARGS__)
+
 /* Returns the type of the exception that ended a block, or None, of the
  * arguments of __exit__; NULL with an exception if they aren't three. */
 PyObject *exit_type(PyObject *arguments);

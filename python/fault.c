@@ -137,14 +137,11 @@ PyObject *region_faults(PyObject *self, void *Py_UNUSED(closure))
 
 const char module_stats_doc[] = PyDoc_STR(
     "stats($module, /)\n--\n\n"
-    "Return a dict of what this process has through mapped: `regions` that are "
-    "open\n(or closed by the end of a `with` block with exports left), the "
-    "`bytes` of the\nopen ones, `exports` that there are, and `faults`, the "
-    "lost "
-    "pages "
-    "met since it began.\nOther interpreters and languages in the process "
-    "count "
-    "only if they share\nthe library.");
+    "Return a dict of what this process has through mapped: `regions` that\n"
+    "are open (or closed by the end of a `with` block with exports left), the\n"
+    "`bytes` of the open ones, `exports` that there are, and `faults`, the\n"
+    "lost pages met since it began. Other interpreters and languages in the\n"
+    "process count only if they share the library.");
 
 PyObject *module_stats(PyObject *self, PyObject *Py_UNUSED(nothing))
 {

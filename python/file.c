@@ -50,6 +50,11 @@ static bool is_closed(PyObject *self)
            mapped_region_closed(core_of(cursor_of(self)->view));
 }
 
+static bool is_readonly(PyObject *self)
+{
+    return mapped_slice_readonly(view_span(cursor_of(self)->view));
+}
+
 /* Returns 0, or -1 with a ValueError. */
 static inline int require_usable(PyObject *self, const char *operation)
 {
@@ -239,7 +244,7 @@ static PyObject *write_source(PyObject *self, const Source *source)
     if (require_usable(self, "write") < 0)
         return NULL;
     size_t room = cursor_rest(self).length;
-    if (mapped_slice_readonly(view_span(cursor_of(self)->view)))
+    if (is_readonly(self))
         return refuse(self, "write", "the memory is read-only");
     if (source->length > room) {
         raise_room(cursor_owner(self), "write", source->length, room);
@@ -333,71 +338,69 @@ static PyObject *file_seek_with(PyObject *self, PyObject *const *values)
     return status < 0 ? NULL : raise_of(cursor_owner(self), &error);
 }
 
-static KEYWORD_METHOD(file_seek, file_seek_with, "seek", 1, 2, "offset",
+STATIC_KEYWORD_METHOD(file_seek, file_seek_with, "seek", 1, 2, "offset",
                       "whence")
 
-/* Defines a method without arguments whose result is an expression of `self`,
- * and which a closed file refuses. */
-#define PLAIN_METHOD(name, doc, result)                                        \
-    static const char file_##name##_doc[] = PyDoc_STR(doc);                    \
+/* Defines a method without arguments, whose result is an expression of `self`.
+ */
+#define PLAIN_METHOD(name, result)                                             \
     static PyObject *file_##name(PyObject *self, PyObject *Py_UNUSED(nothing)) \
     {                                                                          \
         return require_usable(self, #name) < 0 ? NULL : (result);              \
     }
 
-    PLAIN_METHOD(tell, "tell($self, /)\n--\n\nReturn the position.",
-                 PyLong_FromSize_t(cursor_of(self)->position))
-        PLAIN_METHOD(
-            readable, "readable($self, /)\n--\n\nReturn True.",
-            Py_NewRef(
-                Py_True)) PLAIN_METHOD(seekable,
-                                       "seekable($self, /)\n--\n\nReturn True.",
-                                       Py_NewRef(Py_True))
-            PLAIN_METHOD(writable,
-                         "writable($self, /)\n--\n\n"
-                         "Return whether the memory can be written.",
-                         PyBool_FromLong(!mapped_slice_readonly(
-                             view_span(cursor_of(self)->view))))
-                PLAIN_METHOD(isatty, "isatty($self, /)\n--\n\nReturn False.",
-                             Py_NewRef(Py_False))
-                    PLAIN_METHOD(flush,
-                                 "flush($self, /)\n--\n\n"
-                                 "Do nothing: there is no buffer. flush() of "
-                                 "the Region or the\n"
-                                 "Slice is what survives a loss of power.",
-                                 Py_NewRef(Py_None))
-                        PLAIN_METHOD(
-                            getbuffer,
-                            "getbuffer($self, /)\n--\n\n"
-                            "Return a memoryview of all the bytes, without a "
-                            "copy. While it\n"
-                            "exists, close() of the Region raises BufferError.",
-                            PyMemoryView_FromObject(cursor_of(self)->view))
-                            PLAIN_METHOD(
-                                fileno,
-                                "fileno($self, /)\n--\n\n"
-                                "Raise io.UnsupportedOperation: no descriptor "
-                                "has this position.",
-                                refuse(self, "fileno",
-                                       "a File over memory has no descriptor"))
-                                PLAIN_METHOD(
-                                    detach,
-                                    "detach($self, /)\n--\n\n"
-                                    "Raise io.UnsupportedOperation: there is "
-                                    "no raw file below.",
-                                    refuse(self, "detach",
-                                           "there is no raw file below"))
-                                    PLAIN_METHOD(__enter__,
-                                                 "__enter__($self, /)\n--\n\n"
-                                                 "Return the file. ValueError "
-                                                 "if it is closed.",
-                                                 Py_NewRef(self))
+static const char file_tell_doc[] =
+    PyDoc_STR("tell($self, /)\n--\n\nReturn the position.");
+PLAIN_METHOD(tell, PyLong_FromSize_t(cursor_of(self)->position))
 
-                                        static const
-    char file_truncate_doc[] = PyDoc_STR(
-        "truncate($self, /, size=None)\n--\n\n"
-        "Raise io.UnsupportedOperation: resize() of the Region does that.");
+static const char file_readable_doc[] =
+    PyDoc_STR("readable($self, /)\n--\n\nReturn True.");
+PLAIN_METHOD(readable, Py_NewRef(Py_True))
 
+static const char file_seekable_doc[] =
+    PyDoc_STR("seekable($self, /)\n--\n\nReturn True.");
+PLAIN_METHOD(seekable, Py_NewRef(Py_True))
+
+static const char file_writable_doc[] =
+    PyDoc_STR("writable($self, /)\n--\n\n"
+              "Return whether the memory can be written.");
+PLAIN_METHOD(writable, PyBool_FromLong(!is_readonly(self)))
+
+static const char file_isatty_doc[] =
+    PyDoc_STR("isatty($self, /)\n--\n\nReturn False.");
+PLAIN_METHOD(isatty, Py_NewRef(Py_False))
+
+static const char file_flush_doc[] = PyDoc_STR(
+    "flush($self, /)\n--\n\n"
+    "Do nothing: there is no buffer. flush() of the Region or the Slice is\n"
+    "what survives a loss of power.");
+PLAIN_METHOD(flush, Py_NewRef(Py_None))
+
+static const char file_getbuffer_doc[] = PyDoc_STR(
+    "getbuffer($self, /)\n--\n\n"
+    "Return a memoryview of all the bytes, without a copy. While it exists,\n"
+    "close() of the Region raises BufferError.");
+PLAIN_METHOD(getbuffer, PyMemoryView_FromObject(cursor_of(self)->view))
+
+static const char file_fileno_doc[] = PyDoc_STR(
+    "fileno($self, /)\n--\n\n"
+    "Raise io.UnsupportedOperation: no descriptor has this position.");
+PLAIN_METHOD(fileno,
+             refuse(self, "fileno", "a File over memory has no descriptor"))
+
+static const char file_detach_doc[] =
+    PyDoc_STR("detach($self, /)\n--\n\n"
+              "Raise io.UnsupportedOperation: there is no raw file below.");
+PLAIN_METHOD(detach, refuse(self, "detach", "there is no raw file below"))
+
+static const char file___enter___doc[] =
+    PyDoc_STR("__enter__($self, /)\n--\n\n"
+              "Return the file. ValueError if it is closed.");
+PLAIN_METHOD(__enter__, Py_NewRef(self))
+
+static const char file_truncate_doc[] = PyDoc_STR(
+    "truncate($self, /, size=None)\n--\n\n"
+    "Raise io.UnsupportedOperation: resize() of the Region does that.");
 COUNT_METHOD(truncate, "size",
              (refuse(self, "truncate", "resize() of the Region does that")))
 
@@ -432,9 +435,7 @@ static PyObject *file_repr(PyObject *self)
 GETTER(file, closed, "True once the file or the region was closed.",
        PyBool_FromLong(is_closed(self)))
 GETTER(file, mode, "'rb+', or 'rb' if a byte of it can't be written.",
-       PyUnicode_FromString(
-           mapped_slice_readonly(view_span(cursor_of(self)->view)) ? "rb"
-                                                                   : "rb+"))
+       PyUnicode_FromString(is_readonly(self) ? "rb" : "rb+"))
 GETTER(file, name, "The name of the Region: a path, a descriptor or None.",
        Py_NewRef(cursor_owner(self)->name))
 

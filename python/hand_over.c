@@ -453,10 +453,10 @@ static int check_array(Region *owner, const mapped_array *array)
     return 0;
 }
 
-static const char hand_over__array_doc[] = PyDoc_STR(
-    "_array($module, region, type, offset, length, first, shape, strides, "
-    "/)\n--\n\n"
-    "Return an Array or Records that have been handed over.");
+static const char hand_over__array_doc[] =
+    PyDoc_STR("_array($module, region, type, offset, length, first, shape, "
+              "strides, /)\n--\n\n"
+              "Return an Array or Records that have been handed over.");
 
 static PyObject *hand_over__array(PyObject *self, PyObject *arguments)
 {

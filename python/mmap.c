@@ -288,11 +288,11 @@ static PyObject *mmap_read_with(PyObject *self, PyObject *const *values)
     return cursor_read(self, count, "read");
 }
 
-static KEYWORD_METHOD(mmap_read, mmap_read_with, "read", 0, 1, "n")
+STATIC_KEYWORD_METHOD(mmap_read, mmap_read_with, "read", 0, 1, "n")
 
-    static const char mmap_readline_doc[] =
-        PyDoc_STR("readline($self, /)\n--\n\n"
-                  "Return the next line with its b'\\n', and move past it.");
+static const char mmap_readline_doc[] =
+    PyDoc_STR("readline($self, /)\n--\n\n"
+              "Return the next line with its b'\\n', and move past it.");
 
 static PyObject *mmap_readline(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
@@ -426,10 +426,10 @@ static PyObject *mmap_seek_with(PyObject *self, PyObject *const *values)
     return PyLong_FromSize_t(cursor_of(self)->position);
 }
 
-static KEYWORD_METHOD(mmap_seek, mmap_seek_with, "seek", 1, 2, "pos", "whence")
+STATIC_KEYWORD_METHOD(mmap_seek, mmap_seek_with, "seek", 1, 2, "pos", "whence")
 
-    /* Converts a bound of a search. NULL leaves `*bound` as it is. */
-    static int convert_position(PyObject *object, Py_ssize_t *bound)
+/* Converts a bound of a search. NULL leaves `*bound` as it is. */
+static int convert_position(PyObject *object, Py_ssize_t *bound)
 {
     if (object == NULL)
         return 0;
@@ -474,30 +474,30 @@ static PyObject *mmap_find_with(PyObject *self, PyObject *const *values)
     return find(self, values, view_find);
 }
 
-static KEYWORD_METHOD(mmap_find, mmap_find_with, "find", 1, 3, "sub", "start",
+STATIC_KEYWORD_METHOD(mmap_find, mmap_find_with, "find", 1, 3, "sub", "start",
                       "end")
 
-    static const char mmap_rfind_doc[] =
-        PyDoc_STR("rfind($self, /, sub, start=..., end=...)\n--\n\n"
-                  "Like find(), but return the highest index.");
+static const char mmap_rfind_doc[] =
+    PyDoc_STR("rfind($self, /, sub, start=..., end=...)\n--\n\n"
+              "Like find(), but return the highest index.");
 
 static PyObject *mmap_rfind_with(PyObject *self, PyObject *const *values)
 {
     return find(self, values, view_rfind);
 }
 
-static KEYWORD_METHOD(mmap_rfind, mmap_rfind_with, "rfind", 1, 3, "sub",
+STATIC_KEYWORD_METHOD(mmap_rfind, mmap_rfind_with, "rfind", 1, 3, "sub",
                       "start", "end")
 
-    GETTER(mmap, _region, "The Region that the bytes are of.",
-           Py_NewRef(region_of(self)))
+GETTER(mmap, _region, "The Region that the bytes are of.",
+       Py_NewRef(region_of(self)))
 
-        static PyMethodDef mmap_methods[] = {
-            METHOD_ROW(mmap, KEYWORDS, read),  METHOD_ROW(mmap, NONE, readline),
-            METHOD_ROW(mmap, NONE, read_byte), METHOD_ROW(mmap, ONE, write),
-            METHOD_ROW(mmap, ONE, write_byte), METHOD_ROW(mmap, NONE, tell),
-            METHOD_ROW(mmap, KEYWORDS, seek),  METHOD_ROW(mmap, KEYWORDS, find),
-            METHOD_ROW(mmap, KEYWORDS, rfind), {NULL, NULL, 0, NULL}};
+static PyMethodDef mmap_methods[] = {
+    METHOD_ROW(mmap, KEYWORDS, read),  METHOD_ROW(mmap, NONE, readline),
+    METHOD_ROW(mmap, NONE, read_byte), METHOD_ROW(mmap, ONE, write),
+    METHOD_ROW(mmap, ONE, write_byte), METHOD_ROW(mmap, NONE, tell),
+    METHOD_ROW(mmap, KEYWORDS, seek),  METHOD_ROW(mmap, KEYWORDS, find),
+    METHOD_ROW(mmap, KEYWORDS, rfind), {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef mmap_attributes[] = {ATTRIBUTE_ROW(mmap, _region),
                                         {NULL, NULL, NULL, NULL, NULL}};

@@ -257,11 +257,9 @@ const char module_open_doc[] = PyDoc_STR(
     "     permissions=0o666)\n--\n\n"
     "Map a file and return its Region.\n\n"
     "file      a path, a descriptor, or an object with fileno()\n"
-    "mode      'r' read-only, 'r+' shared read-write, 'c' private "
-    "copy-on-write,\n"
-    "          'w+' create or truncate, 'x+' create, fail if it exists, 'a+' "
-    "create\n"
-    "          if it is missing and keep what is there\n"
+    "mode      'r' read-only, 'r+' shared read-write, 'c' private\n"
+    "          copy-on-write, 'w+' create or truncate, 'x+' create, fail if\n"
+    "          it exists, 'a+' create if it is missing and keep what is there\n"
     "offset    where in the file the region begins, any byte\n"
     "length    bytes, None: to the end of the file; a writable mode extends a\n"
     "          shorter file\n"
@@ -303,15 +301,12 @@ const char module_shared_doc[] = PyDoc_STR(
     "what shm_open in C and multiprocessing's SharedMemory have under the\n"
     "name, with or without a slash before it, and stays until unlink().\n\n"
     "length    bytes, exactly; None: all there are\n"
-    "mode      'r+' attach, 'x+' create, fail if it exists, 'a+' attach or "
-    "create,\n"
-    "          'w+' create or truncate, 'r' attach read-only, 'c' attach "
-    "private\n"
-    "          copy-on-write\n"
+    "mode      'r+' attach, 'x+' create, fail if it exists, 'a+' attach or\n"
+    "          create, 'w+' create or truncate, 'r' attach read-only,\n"
+    "          'c' attach private copy-on-write\n"
     "permissions  of what is created, less the umask\n\n"
     "The other options are those of open(). OSError as the system says,\n"
-    "ValueError for a name that none can have and for what open() raises "
-    "it.");
+    "ValueError for a name that none can have and for what open() raises it.");
 
 static PyObject *module_shared_with(PyObject *self, PyObject *const *values)
 {
@@ -354,14 +349,14 @@ PyObject *module_unlink(PyObject *self, PyObject *argument)
 }
 
 const char module_anonymous_doc[] = PyDoc_STR(
-    "anonymous($module, length, *, shared=False, reserve=None, "
-    "huge=None)\n--\n\n"
+    "anonymous($module, length, *, shared=False, reserve=None, huge=None)\n"
+    "--\n\n"
     "Return a Region of `length` zero bytes that is no file.\n\n"
     "shared    the memory crosses fork() and has a descriptor\n"
     "reserve   bytes of address space to keep for growth without moving\n"
     "huge      True: transparent huge pages, a number: pages of that size\n\n"
-    "OSError if there is no memory, ValueError for a negative number,\n"
-    "ValueError for one that no memory can have.");
+    "OSError if there is no memory, ValueError for a negative number and for\n"
+    "one that no memory can have.");
 
 static mapped_status anonymous_core(uint64_t length,
                                     const mapped_anonymous_options *options,
@@ -441,14 +436,13 @@ static int wrap(Region *self, PyObject *object)
 
 const char module_wrap_doc[] = PyDoc_STR(
     "wrap($module, buffer, /)\n--\n\n"
-    "Return a Slice over the memory of any bytes-like object, without a\n"
+    "Return a Slice over the memory of any bytes-like object, without a "
     "copy.\n\n"
     "It can be written if the object can, and keeps the object's memory in\n"
     "place until it is gone or its region is closed. If the object maps a\n"
     "file and a page of it is lost, access through the Slice raises\n"
     "FaultError, and the object itself reads zeros.\n\n"
-    "The collector doesn't see through a memoryview, nor through a "
-    "__buffer__\n"
+    "The collector doesn't see through a memoryview, nor through a __buffer__\n"
     "method: an object that has a wrap of a memoryview of itself stays until\n"
     "the wrap's region is closed.\n\n"
     "TypeError if the object is no buffer, BufferError if it isn't\n"

@@ -23,11 +23,11 @@ static PyObject *run(PyObject *self, const char *name, Operation *operation)
 const char view_advise_doc[] = PyDoc_STR(
     "advise($self, kind, /)\n--\n\n"
     "Tell the system how the bytes will be used. No advice changes a byte.\n\n"
-    "'sequential': read ahead far; 'random': don't; 'willneed': begin to "
-    "read;\n'cold': may go first if memory is short; 'pageout': write back and "
-    "let go\nnow; 'hugepage' and 'nohugepage': transparent huge pages or not; "
-    "'normal': as\nif nothing had been said. It holds for whole pages. "
-    "ValueError for any other\nkind; io.UnsupportedOperation where the system "
+    "'sequential': read ahead far; 'random': don't; 'willneed': begin to\n"
+    "read; 'cold': may go first if memory is short; 'pageout': write back and\n"
+    "let go now; 'hugepage' and 'nohugepage': transparent huge pages or not;\n"
+    "'normal': as if nothing had been said. It holds for whole pages.\n"
+    "ValueError for any other kind; io.UnsupportedOperation where the system\n"
     "has no such advice.");
 
 static mapped_status advise_core(mapped_slice span, mapped_advice advice,
@@ -58,11 +58,11 @@ PyObject *view_advise(PyObject *self, PyObject *argument)
 
 const char view_discard_doc[] = PyDoc_STR(
     "discard($self, /)\n--\n\n"
-    "Make every byte zero, and give back what the bytes took: memory, or "
-    "blocks of\nthe file, whose length stays.\n\n"
-    "What is written there later needs room again: on a full disk its page is "
-    "lost.\nTypeError on a read-only region; io.UnsupportedOperation in mode "
-    "'c', for\nwrapped buffers, and if the file system can't; FaultError if a "
+    "Make every byte zero, and give back what the bytes took: memory, or\n"
+    "blocks of the file, whose length stays.\n\n"
+    "What is written there later needs room again: on a full disk its page is\n"
+    "lost. TypeError on a read-only region; io.UnsupportedOperation in mode\n"
+    "'c', for wrapped buffers, and if the file system can't; FaultError if a\n"
     "page is lost.");
 
 PyObject *view_discard(PyObject *self, PyObject *Py_UNUSED(nothing))
@@ -72,10 +72,10 @@ PyObject *view_discard(PyObject *self, PyObject *Py_UNUSED(nothing))
 
 const char view_revert_doc[] = PyDoc_STR(
     "revert($self, /)\n--\n\n"
-    "Drop the private changes of a region in mode 'c': the bytes are those of "
-    "the\nfile again.\n\n"
-    "io.UnsupportedOperation in other modes; FaultError if a page is lost; "
-    "OSError\nif the file is needed, for parts of pages, and can't be opened "
+    "Drop the private changes of a region in mode 'c': the bytes are those of\n"
+    "the file again.\n\n"
+    "io.UnsupportedOperation in other modes; FaultError if a page is lost;\n"
+    "OSError if the file is needed, for parts of pages, and can't be opened\n"
     "again.");
 
 PyObject *view_revert(PyObject *self, PyObject *Py_UNUSED(nothing))
@@ -89,9 +89,9 @@ const char view_flush_doc[] = PyDoc_STR(
     "size, and its entry in the folder if it was created by this region. From\n"
     "then on they survive a loss of power. Without `wait` the writing only\n"
     "begins.\n\n"
-    "OSError if the disk fails: then every later flush of the region fails "
-    "too,\nbecause the system reports a failure once, until recover() has "
-    "marked the\npages as changed again. TypeError on a read-only region,\n"
+    "OSError if the disk fails: then every later flush of the region fails\n"
+    "too, because the system reports a failure once, until recover() has\n"
+    "marked the pages as changed again. TypeError on a read-only region,\n"
     "io.UnsupportedOperation on private memory and devices, ValueError if the\n"
     "region is closed, FaultError if a page is lost.");
 
@@ -121,9 +121,9 @@ KEYWORD_METHOD(view_flush, view_flush_with, "flush", 0, 1, "wait")
 const char view_mlock_doc[] = PyDoc_STR(
     "mlock($self, /)\n--\n\n"
     "Keep the bytes in memory until munlock() or the end of the region.\n\n"
-    "Whole pages are locked, and locks don't add up. A region that moves to "
-    "grow\nloses them. OSError if the process may not lock so much "
-    "(RLIMIT_MEMLOCK);\nFaultError if a page is lost; io.UnsupportedOperation "
+    "Whole pages are locked, and locks don't add up. A region that moves to\n"
+    "grow loses them. OSError if the process may not lock so much\n"
+    "(RLIMIT_MEMLOCK); FaultError if a page is lost; io.UnsupportedOperation\n"
     "for wrapped buffers.");
 
 PyObject *view_mlock(PyObject *self, PyObject *Py_UNUSED(nothing))
@@ -142,13 +142,13 @@ PyObject *view_munlock(PyObject *self, PyObject *Py_UNUSED(nothing))
 
 const char view_protect_doc[] = PyDoc_STR(
     "protect($self, mode, /)\n--\n\n"
-    "With 'r', refuse every write from now on, as if the region had been "
-    "opened for\nreading, except for growth; with 'r+', end that. Of a Slice "
-    "that are the writes\nthat have one of its bytes between their first and "
-    "their last.\n\n"
-    "BufferError while there are exports, which may write; TypeError for 'r+' "
-    "if it\nwas opened for reading; io.UnsupportedOperation for more than 32 "
-    "stretches that\ndon't touch.");
+    "With 'r', refuse every write from now on, as if the region had been\n"
+    "opened for reading, except for growth; with 'r+', end that. Of a Slice\n"
+    "it holds for a write if one of the Slice's bytes lies in what the write\n"
+    "spans from its first byte to its last.\n\n"
+    "BufferError while there are exports, which may write; TypeError for 'r+'\n"
+    "if it was opened for reading; io.UnsupportedOperation for more than 32\n"
+    "stretches that don't touch.");
 
 static int convert_protection(PyObject *object, mapped_mode *mode)
 {
@@ -229,12 +229,13 @@ static mapped_status start_prefetch(mapped_slice slice, mapped_error *error)
 
 const char view_prefetch_doc[] = PyDoc_STR(
     "prefetch($self, /, wait=True, progress=None)\n--\n\n"
-    "Bring the bytes into memory, and wait until they are there, or with "
-    "`wait`\nfalse read them ahead in the background until the region is "
+    "Bring the bytes into memory, and wait until they are there, or with\n"
+    "`wait` false read them ahead in the background until the region is\n"
     "closed.\n\n"
-    "`progress(done, total)` is called every few MiB of a prefetch that waits; "
-    "an\nexception that it raises ends it, and so does one of a signal's "
-    "handler. Other\nthreads run meanwhile. FaultError if a page is lost.");
+    "`progress(done, total)` is called every few MiB of a prefetch that\n"
+    "waits; an exception that it raises ends it, and so does one of a\n"
+    "signal's handler. Other threads run meanwhile. FaultError if a page is\n"
+    "lost.");
 
 static PyObject *view_prefetch_with(PyObject *self, PyObject *const *values)
 {
@@ -260,11 +261,10 @@ KEYWORD_METHOD(view_prefetch, view_prefetch_with, "prefetch", 0, 2, "wait",
 
 static const char residency_doc[] = PyDoc_STR(
     "How much of some bytes is in memory, as a named tuple.\n\n"
-    "`page_size` in bytes; the numbers of `pages` that have a byte of these, "
-    "of\nthose `resident` in memory, and of those that wait to be written "
-    "back, "
-    "`dirty`,\nor are being written back, `writeback`, both None where the "
-    "system doesn't\ntell; and `map`, bytes with a bit for each page, or "
+    "`page_size` in bytes; the numbers of `pages` that have a byte of these,\n"
+    "of those `resident` in memory, and of those that wait to be written\n"
+    "back, `dirty`, or are being written back, `writeback`, both None where\n"
+    "the system doesn't tell; and `map`, bytes with a bit for each page, or\n"
     "None.");
 
 /* Makes the type with collections.namedtuple and not with PyStructSequence: a
@@ -321,13 +321,13 @@ static PyObject *map_new(mapped_slice span, bool with_map)
 
 const char view_residency_doc[] = PyDoc_STR(
     "residency($self, /, map=False)\n--\n\n"
-    "Return what the system tells of the pages that these bytes take, now: a "
-    "named\ntuple of `page_size`, and the numbers of `pages`, of those that "
-    "are `resident`,\n`dirty` and in `writeback`. The last two are None where "
-    "the system doesn't\ntell; Linux does of files since 6.5.\n\n"
-    "With `map` true it is also bytes with a bit for each page, the first page "
-    "in\nthe lowest bit of the first byte, set for what is in memory. "
-    "io.UnsupportedOperation\nwhere the system doesn't tell.");
+    "Return what the system tells of the pages that these bytes take, now: a\n"
+    "named tuple of `page_size`, and the numbers of `pages`, of those that\n"
+    "are `resident`, `dirty` and in `writeback`. The last two are None where\n"
+    "the system doesn't tell; Linux does of files since 6.5.\n\n"
+    "With `map` true it is also bytes with a bit for each page, the first\n"
+    "page in the lowest bit of the first byte, set for what is in memory.\n"
+    "io.UnsupportedOperation where the system doesn't tell.");
 
 static mapped_status residency_core(mapped_slice span,
                                     mapped_residency *residency, PyObject *map,

@@ -241,9 +241,8 @@ static mapped_status resize_core(mapped_region *region, uint64_t length,
 
 static const char region_resize_doc[] = PyDoc_STR(
     "resize($self, /, length)\n--\n\n"
-    "Make the region, and the file behind it, `length` bytes long. A file "
-    "that\n"
-    "others have made longer meanwhile keeps what they added.\n\n"
+    "Make the region, and the file behind it, `length` bytes long. A file\n"
+    "that others have made longer meanwhile keeps what they added.\n\n"
     "Growing never disturbs exports of the memory: those of a file and of\n"
     "shared memory go on showing the same bytes. BufferError, and nothing\n"
     "changes, if it would shrink while there are any, or move memory that is\n"
@@ -280,13 +279,14 @@ static mapped_status refresh_core(mapped_region *region, mapped_change *change,
 static const char region_refresh_doc[] = PyDoc_STR(
     "refresh($self, /)\n--\n\n"
     "Follow a file that others make longer, cut, replace or remove.\n\n"
-    "Returns what was found, one thing at a time:\n"
-    "'longer': so is the region, up to the length it was opened with, if it\n"
-    "was given one. 'shorter': so is the region; exports read zeros behind "
-    "its\n"
-    "end. 'replaced': another file has the path, and nothing was left to show\n"
-    "of the old one, so the region shows the new one. 'removed': no file has\n"
-    "the path; the region goes on to show the old one. 'unchanged'.\n\n"
+    "Returns what was found, one thing at a time:\n\n"
+    "'longer'     so is the region, up to the length it was opened with, if\n"
+    "             it was given one\n"
+    "'shorter'    so is the region; exports read zeros behind its end\n"
+    "'replaced'   another file has the path, and nothing was left to show of\n"
+    "             the old one: the region shows the new one\n"
+    "'removed'    no file has the path; the region still shows the old one\n"
+    "'unchanged'\n\n"
     "From then on the region holds a descriptor. BufferError if it would have\n"
     "to move, or to go over to another file, while there are exports;\n"
     "ValueError past the reserve or if closed; FaultError if pages are lost\n"
@@ -395,15 +395,13 @@ static PyObject *region_seal_with(PyObject *self, PyObject *const *values)
     Py_RETURN_NONE;
 }
 
-static KEYWORD_METHOD(region_seal, region_seal_with, "seal", 0, 0, "grow",
+STATIC_KEYWORD_METHOD(region_seal, region_seal_with, "seal", 0, 0, "grow",
                       "shrink", "write")
 
-    static const char region_size_doc[] =
-        PyDoc_STR("The size in bytes of the file or memory behind the region "
-                  "as it is now,\n"
-                  "which another process may have changed. OSError if the "
-                  "system doesn't\n"
-                  "know it, ValueError once closed.");
+static const char region_size_doc[] = PyDoc_STR(
+    "The size in bytes of the file or memory behind the region as it is now,\n"
+    "which another process may have changed. OSError if the system doesn't\n"
+    "know it, ValueError once closed.");
 
 static mapped_status size_core(mapped_region *region, uint64_t *size,
                                mapped_error *error)

@@ -88,10 +88,11 @@ class FaultError(OSError):
 class Residency(NamedTuple):
     """How much of some bytes is in memory, as a named tuple.
 
-    `page_size` in bytes; the numbers of `pages` that have a byte of these, of
-    those `resident` in memory, and of those that wait to be written back, `dirty`,
-    or are being written back, `writeback`, both None where the system doesn't
-    tell; and `map`, bytes with a bit for each page, or None.
+    `page_size` in bytes; the numbers of `pages` that have a byte of these,
+    of those `resident` in memory, and of those that wait to be written
+    back, `dirty`, or are being written back, `writeback`, both None where
+    the system doesn't tell; and `map`, bytes with a bit for each page, or
+    None.
     """
 
     page_size: int
@@ -344,9 +345,9 @@ class _View(_Memory, Sequence[Any]):
         then on they survive a loss of power. Without `wait` the writing only
         begins.
 
-        OSError if the disk fails: then every later flush of the region fails too,
-        because the system reports a failure once, until recover() has marked the
-        pages as changed again. TypeError on a read-only region,
+        OSError if the disk fails: then every later flush of the region fails
+        too, because the system reports a failure once, until recover() has
+        marked the pages as changed again. TypeError on a read-only region,
         io.UnsupportedOperation on private memory and devices, ValueError if the
         region is closed, FaultError if a page is lost.
         """
@@ -410,62 +411,69 @@ class _View(_Memory, Sequence[Any]):
     def advise(self, kind: _Advice, /) -> None:
         """Tell the system how the bytes will be used. No advice changes a byte.
 
-        'sequential': read ahead far; 'random': don't; 'willneed': begin to read;
-        'cold': may go first if memory is short; 'pageout': write back and let go
-        now; 'hugepage' and 'nohugepage': transparent huge pages or not; 'normal': as
-        if nothing had been said. It holds for whole pages. ValueError for any other
-        kind; io.UnsupportedOperation where the system has no such advice.
+        'sequential': read ahead far; 'random': don't; 'willneed': begin to
+        read; 'cold': may go first if memory is short; 'pageout': write back and
+        let go now; 'hugepage' and 'nohugepage': transparent huge pages or not;
+        'normal': as if nothing had been said. It holds for whole pages.
+        ValueError for any other kind; io.UnsupportedOperation where the system
+        has no such advice.
         """
     def discard(self) -> None:
-        """Make every byte zero, and give back what the bytes took: memory, or blocks of
-        the file, whose length stays.
+        """Make every byte zero, and give back what the bytes took: memory, or
+        blocks of the file, whose length stays.
 
-        What is written there later needs room again: on a full disk its page is lost.
-        TypeError on a read-only region; io.UnsupportedOperation in mode 'c', for
-        wrapped buffers, and if the file system can't; FaultError if a page is lost.
+        What is written there later needs room again: on a full disk its page is
+        lost. TypeError on a read-only region; io.UnsupportedOperation in mode
+        'c', for wrapped buffers, and if the file system can't; FaultError if a
+        page is lost.
         """
     def revert(self) -> None:
-        """Drop the private changes of a region in mode 'c': the bytes are those of the
-        file again.
+        """Drop the private changes of a region in mode 'c': the bytes are those of
+        the file again.
 
-        io.UnsupportedOperation in other modes; FaultError if a page is lost; OSError
-        if the file is needed, for parts of pages, and can't be opened again.
+        io.UnsupportedOperation in other modes; FaultError if a page is lost;
+        OSError if the file is needed, for parts of pages, and can't be opened
+        again.
         """
     def prefetch(self, wait: bool = True, progress: Callable[[int, int], object] | None = None) -> None:
-        """Bring the bytes into memory, and wait until they are there, or with `wait`
-        false read them ahead in the background until the region is closed.
+        """Bring the bytes into memory, and wait until they are there, or with
+        `wait` false read them ahead in the background until the region is
+        closed.
 
-        `progress(done, total)` is called every few MiB of a prefetch that waits; an
-        exception that it raises ends it, and so does one of a signal's handler. Other
-        threads run meanwhile. FaultError if a page is lost.
+        `progress(done, total)` is called every few MiB of a prefetch that
+        waits; an exception that it raises ends it, and so does one of a
+        signal's handler. Other threads run meanwhile. FaultError if a page is
+        lost.
         """
     def residency(self, map: bool = False) -> Residency:
-        """Return what the system tells of the pages that these bytes take, now: a named
-        tuple of `page_size`, and the numbers of `pages`, of those that are `resident`,
-        `dirty` and in `writeback`. The last two are None where the system doesn't
-        tell; Linux does of files since 6.5.
+        """Return what the system tells of the pages that these bytes take, now: a
+        named tuple of `page_size`, and the numbers of `pages`, of those that
+        are `resident`, `dirty` and in `writeback`. The last two are None where
+        the system doesn't tell; Linux does of files since 6.5.
 
-        With `map` true it is also bytes with a bit for each page, the first page in
-        the lowest bit of the first byte, set for what is in memory. io.UnsupportedOperation
-        where the system doesn't tell.
+        With `map` true it is also bytes with a bit for each page, the first
+        page in the lowest bit of the first byte, set for what is in memory.
+        io.UnsupportedOperation where the system doesn't tell.
         """
     def mlock(self) -> None:
         """Keep the bytes in memory until munlock() or the end of the region.
 
-        Whole pages are locked, and locks don't add up. A region that moves to grow
-        loses them. OSError if the process may not lock so much (RLIMIT_MEMLOCK);
-        FaultError if a page is lost; io.UnsupportedOperation for wrapped buffers.
+        Whole pages are locked, and locks don't add up. A region that moves to
+        grow loses them. OSError if the process may not lock so much
+        (RLIMIT_MEMLOCK); FaultError if a page is lost; io.UnsupportedOperation
+        for wrapped buffers.
         """
     def munlock(self) -> None:
         """Let the pages of these bytes go out of memory again."""
     def protect(self, mode: Literal["r", "r+"], /) -> None:
-        """With 'r', refuse every write from now on, as if the region had been opened for
-        reading, except for growth; with 'r+', end that. Of a Slice that are the writes
-        that have one of its bytes between their first and their last.
+        """With 'r', refuse every write from now on, as if the region had been
+        opened for reading, except for growth; with 'r+', end that. Of a Slice
+        it holds for a write if one of the Slice's bytes lies in what the write
+        spans from its first byte to its last.
 
-        BufferError while there are exports, which may write; TypeError for 'r+' if it
-        was opened for reading; io.UnsupportedOperation for more than 32 stretches that
-        don't touch.
+        BufferError while there are exports, which may write; TypeError for 'r+'
+        if it was opened for reading; io.UnsupportedOperation for more than 32
+        stretches that don't touch.
         """
 
 @type_check_only
@@ -570,8 +578,8 @@ class Region(_View):
     def release(self) -> None:
         """The same as close(), by its name in memoryview."""
     def resize(self, length: SupportsIndex) -> None:
-        """Make the region, and the file behind it, `length` bytes long. A file that
-        others have made longer meanwhile keeps what they added.
+        """Make the region, and the file behind it, `length` bytes long. A file
+        that others have made longer meanwhile keeps what they added.
 
         Growing never disturbs exports of the memory: those of a file and of
         shared memory go on showing the same bytes. BufferError, and nothing
@@ -597,11 +605,14 @@ class Region(_View):
         """Follow a file that others make longer, cut, replace or remove.
 
         Returns what was found, one thing at a time:
-        'longer': so is the region, up to the length it was opened with, if it
-        was given one. 'shorter': so is the region; exports read zeros behind its
-        end. 'replaced': another file has the path, and nothing was left to show
-        of the old one, so the region shows the new one. 'removed': no file has
-        the path; the region goes on to show the old one. 'unchanged'.
+
+        'longer'     so is the region, up to the length it was opened with, if
+                     it was given one
+        'shorter'    so is the region; exports read zeros behind its end
+        'replaced'   another file has the path, and nothing was left to show of
+                     the old one: the region shows the new one
+        'removed'    no file has the path; the region still shows the old one
+        'unchanged'
 
         From then on the region holds a descriptor. BufferError if it would have
         to move, or to go over to another file, while there are exports;
@@ -753,12 +764,12 @@ class File(BufferedIOBase, BinaryIO):  # type: ignore[misc]
     def isatty(self) -> bool:
         """Return False."""
     def flush(self) -> None:
-        """Do nothing: there is no buffer. flush() of the Region or the
-        Slice is what survives a loss of power.
+        """Do nothing: there is no buffer. flush() of the Region or the Slice is
+        what survives a loss of power.
         """
     def getbuffer(self) -> memoryview:
-        """Return a memoryview of all the bytes, without a copy. While it
-        exists, close() of the Region raises BufferError.
+        """Return a memoryview of all the bytes, without a copy. While it exists,
+        close() of the Region raises BufferError.
         """
     def fileno(self) -> Never:
         """Raise io.UnsupportedOperation: no descriptor has this position."""
@@ -1385,9 +1396,9 @@ def open(
     """Map a file and return its Region.
 
     file      a path, a descriptor, or an object with fileno()
-    mode      'r' read-only, 'r+' shared read-write, 'c' private copy-on-write,
-              'w+' create or truncate, 'x+' create, fail if it exists, 'a+' create
-              if it is missing and keep what is there
+    mode      'r' read-only, 'r+' shared read-write, 'c' private
+              copy-on-write, 'w+' create or truncate, 'x+' create, fail if
+              it exists, 'a+' create if it is missing and keep what is there
     offset    where in the file the region begins, any byte
     length    bytes, None: to the end of the file; a writable mode extends a
               shorter file
@@ -1418,9 +1429,9 @@ def shared(
     name, with or without a slash before it, and stays until unlink().
 
     length    bytes, exactly; None: all there are
-    mode      'r+' attach, 'x+' create, fail if it exists, 'a+' attach or create,
-              'w+' create or truncate, 'r' attach read-only, 'c' attach private
-              copy-on-write
+    mode      'r+' attach, 'x+' create, fail if it exists, 'a+' attach or
+              create, 'w+' create or truncate, 'r' attach read-only,
+              'c' attach private copy-on-write
     permissions  of what is created, less the umask
 
     The other options are those of open(). OSError as the system says,
@@ -1439,12 +1450,11 @@ def anonymous(
     reserve   bytes of address space to keep for growth without moving
     huge      True: transparent huge pages, a number: pages of that size
 
-    OSError if there is no memory, ValueError for a negative number,
-    ValueError for one that no memory can have.
+    OSError if there is no memory, ValueError for a negative number and for
+    one that no memory can have.
     """
 def wrap(buffer: Buffer, /) -> Slice:
-    """Return a Slice over the memory of any bytes-like object, without a
-    copy.
+    """Return a Slice over the memory of any bytes-like object, without a copy.
 
     It can be written if the object can, and keeps the object's memory in
     place until it is gone or its region is closed. If the object maps a
@@ -1501,11 +1511,11 @@ def windows(file: _File, size: SupportsIndex, overlap: SupportsIndex = 0) -> Win
     or not more than `overlap`.
     """
 def stats() -> dict[str, int]:
-    """Return a dict of what this process has through mapped: `regions` that are open
-    (or closed by the end of a `with` block with exports left), the `bytes` of the
-    open ones, `exports` that there are, and `faults`, the lost pages met since it began.
-    Other interpreters and languages in the process count only if they share
-    the library.
+    """Return a dict of what this process has through mapped: `regions` that
+    are open (or closed by the end of a `with` block with exports left), the
+    `bytes` of the open ones, `exports` that there are, and `faults`, the
+    lost pages met since it began. Other interpreters and languages in the
+    process count only if they share the library.
     """
 def unlink(name: str | bytes | PathLike[str] | PathLike[bytes], /) -> None:
     """Remove the name of shared memory, see shared(). Those who have it
