@@ -108,20 +108,19 @@ static inline void put_item(PyObject **tuple, size_t i, PyObject *object)
 
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
-    Region *owner;      /* a Slice has a reference; a Region is its own owner */
-    Region *released;   /* the owner before release(), kept for those who still
-                         * use it; else NULL */
-    mapped_slice slice; /* a Region's has no length, and its offset is 0 */
+    Region *owner; /* a Slice has a reference; a Region is its own owner */
+    Region *former_owner; /* a Slice's before its release(); else NULL */
+    mapped_slice slice;   /* a Region's has no length, and its offset is 0 */
 } View;
 
 struct Region {
     View view;
     mapped_error *pending_fault; /* what the next check() or close() raises */
     State *state;
-    PyObject *name;        /* the path or descriptor as given, or None */
-    Py_ssize_t released;   /* references of Slices after their release() */
+    PyObject *name;             /* the path or descriptor as given, or None */
+    Py_ssize_t released_slices; /* how many have it as their former owner */
+    bool owns_released_slice;   /* made, closed, by the release() of a Slice */
     bool is_wrap;          /* made by wrap(), so it can be part of a cycle */
-    bool is_released;      /* what Slices are of after their release() */
     bool exit_warned;      /* __exit__ has warned, or had no need to */
     Py_buffer wrap_buffer; /* `obj` is NULL if no buffer is held */
     bool wrap_ended;       /* the core no longer needs `wrap_buffer` */
@@ -192,8 +191,6 @@ void region_release_wrap(Region *self);
 void region_close_unused(Region *self);
 
 PyObject *slice_new(Region *owner, mapped_slice slice);
-PyObject *slice_all(PyObject *parent); /* parent[:] */
-PyObject *slice_of(const Extent *extent);
 void slice_free_memory(State *state);
 
 /* Iterates over `length` items, from the last to the first if `backwards`. A
@@ -448,7 +445,6 @@ void codes_fill(State *state);
  * with an exception, if its bytes can't be reached. */
 int extent_of(const State *state, PyObject *object, const char *operation,
               Extent *extent);
-Extent view_extent(PyObject *self);
 
 /* Imports an object from a module. Returns 0, or -1 with an exception. */
 int import_object(const char *module_name, const char *name, PyObject **object);

@@ -1,11 +1,6 @@
 /* The bytes, and the items, that an object of ours stands for. */
 #include "array.h"
 
-Extent view_extent(PyObject *self)
-{
-    return (Extent){view_owner(self), view_span(self), 0, true};
-}
-
 Region *array_described(PyObject *self, CoreArray *array)
 {
     const State *state = PyType_GetModuleState(Py_TYPE(self));
@@ -32,7 +27,7 @@ int extent_of(const State *state, PyObject *object, const char *operation,
         return array_extent(array_of(object), operation, extent) < 0 ? -1 : 1;
     if (!is_view(state, object))
         return 0;
-    *extent = view_extent(object);
+    *extent = (Extent){view_owner(object), view_span(object), 0, true};
     return 1;
 }
 

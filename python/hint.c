@@ -6,7 +6,8 @@ const char *find_hint(const Region *owner, const mapped_error *error)
 {
     mapped_hint hint =
         mapped_error_hint(error, owner != NULL ? &owner->view.slice : NULL);
-    if (error->status == MAPPED_CLOSED && owner != NULL && owner->is_released)
+    if (error->status == MAPPED_CLOSED && owner != NULL &&
+        owner->owns_released_slice)
         return "the slice is released";
     switch (hint) {
     case MAPPED_HINT_NONE:

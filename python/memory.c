@@ -101,7 +101,7 @@ static PyObject *items_cast_with(PyObject *self, PyObject *const *values)
         return PyErr_Format(PyExc_TypeError,
                             "cast: there are gaps between the items, which "
                             "tobytes() leaves out");
-    PyObject *bytes = slice_of(&extent);
+    PyObject *bytes = slice_new(extent.owner, extent.slice);
     if (bytes == NULL)
         return NULL;
     PyObject *made =

@@ -456,13 +456,15 @@ PyObject *module_wrap(PyObject *self, PyObject *argument)
     if (is_ours < 0)
         return NULL;
     if (is_ours > 0 && extent.is_contiguous)
-        return slice_of(&extent);
+        return require_open(extent.owner, "wrap") < 0
+                   ? NULL
+                   : slice_new(extent.owner, extent.slice);
     Region *region = region_new(state, Py_None);
     if (region == NULL)
         return NULL;
     PyObject *result = NULL;
     if (wrap(region, argument) == 0)
-        result = slice_all((PyObject *)region);
+        result = slice_new(region, view_span((PyObject *)region));
     Py_DECREF((PyObject *)region);
     return result;
 }

@@ -11,15 +11,15 @@ Region *region_new(State *state, PyObject *name)
         return NULL;
     self->view.weakrefs = NULL;
     self->view.owner = self;
-    self->view.released = NULL;
+    self->view.former_owner = NULL;
     self->view.slice = (mapped_slice){0};
     self->pending_fault = NULL;
     self->state = state;
     Py_INCREF(state->module);
     self->name = Py_NewRef(name);
-    self->released = 0;
+    self->released_slices = 0;
     self->is_wrap = false;
-    self->is_released = false;
+    self->owns_released_slice = false;
     self->exit_warned = false;
     self->wrap_buffer.obj = NULL;
     self->wrap_ended = false;

@@ -1,4 +1,9 @@
-/* The type Slice: a bounded view of a Region that keeps the Region alive. */
+/* The type Slice: a bounded view of a Region, its owner, which it keeps alive.
+ *
+ * release() ends one Slice and leaves its Region open: the Slice gets another
+ * owner, a closed Region made for it, so that every method raises without a
+ * check of its own. The former owner stays referred to, because a call that is
+ * under way may still use it. */
 #include "binding.h"
 
 /* Every `s[a:b]` makes a Slice, so the memory of the last few that were deleted
@@ -37,33 +42,20 @@ PyObject *slice_new(Region *owner, mapped_slice slice)
     View *view = (View *)self;
     view->weakrefs = NULL;
     view->owner = owner;
-    view->released = NULL;
+    view->former_owner = NULL;
     view->slice = slice;
     if (owner->is_wrap)
         PyObject_GC_Track(self);
     return self;
 }
 
-PyObject *slice_of(const Extent *extent)
-{
-    if (require_open(extent->owner, "wrap") < 0)
-        return NULL;
-    return slice_new(extent->owner, extent->slice);
-}
-
-PyObject *slice_all(PyObject *parent)
-{
-    Extent extent = view_extent(parent);
-    return slice_of(&extent);
-}
-
 static void slice_dealloc(PyObject *self)
 {
     View *view = (View *)self;
-    Region *owner = view->owner, *released = view->released;
+    Region *owner = view->owner, *former_owner = view->former_owner;
     State *state = owner->state;
     PyTypeObject *type = Py_TYPE(self);
-    bool is_tracked = (released != NULL ? released : owner)->is_wrap;
+    bool is_tracked = (former_owner != NULL ? former_owner : owner)->is_wrap;
     if (is_tracked)
         PyObject_GC_UnTrack(self);
     if (view->weakrefs != NULL)
@@ -72,9 +64,9 @@ static void slice_dealloc(PyObject *self)
         PyObject_GC_Del(self);
     else
         free_memory(state, self);
-    if (released != NULL)
-        released->released--;
-    Py_XDECREF((PyObject *)released);
+    if (former_owner != NULL)
+        former_owner->released_slices--;
+    Py_XDECREF((PyObject *)former_owner);
     Py_DECREF((PyObject *)owner);
     Py_DECREF(type);
 }
@@ -85,7 +77,7 @@ static int slice_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT((PyObject *)view_owner(self));
-    Py_VISIT((PyObject *)((View *)self)->released);
+    Py_VISIT((PyObject *)((View *)self)->former_owner);
     return 0;
 }
 
@@ -97,22 +89,36 @@ static PyObject *slice_repr(PyObject *self)
                                 (PyObject *)view->owner);
 }
 
-/* Returns a new closed Region, to be the owner of a Slice that is released. */
-static Region *closed_region(State *state)
+/* Makes the closed Region that owns a Slice from its release() on. */
+static Region *closed_region_new(State *state)
 {
     mapped_error error;
-    Region *made = region_new(state, Py_None);
-    if (made == NULL)
+    Region *closed = region_new(state, Py_None);
+    if (closed == NULL)
         return NULL;
-    if (!TRY_TWICE(mapped_region_wrap(NULL, 0, true, NULL, NULL,
-                                      &made->view.slice.region, &error),
+    mapped_region **core = &closed->view.slice.region;
+    if (!TRY_TWICE(mapped_region_wrap(NULL, 0, true, NULL, NULL, core, &error),
                    &error)) {
-        Py_DECREF((PyObject *)made);
+        Py_DECREF((PyObject *)closed);
         return raise_error(state, &error, NULL);
     }
-    (void)mapped_region_retire(made->view.slice.region);
-    made->is_released = true;
-    return made;
+    (void)mapped_region_retire(*core);
+    closed->owns_released_slice = true;
+    return closed;
+}
+
+/* Takes over the reference to the closed Region. */
+static void replace_owner(View *view, Region *closed)
+{
+    Region *former_owner = view->owner;
+    view->former_owner = former_owner;
+    former_owner->released_slices++;
+    view->owner = closed;
+    view->slice = closed->view.slice;
+    bool is_unused =
+        Py_REFCNT((PyObject *)former_owner) == former_owner->released_slices;
+    if (former_owner->is_wrap && is_unused)
+        region_close_unused(former_owner);
 }
 
 static const char slice_release_doc[] = PyDoc_STR(
@@ -122,29 +128,19 @@ static const char slice_release_doc[] = PyDoc_STR(
     "was the only one of a wrapped buffer, the buffer is given back, unless\n"
     "its memory is exported. Releasing twice is fine.");
 
-/* The Slice becomes one of a closed Region, so every method raises without a
- * check of its own. It keeps its reference to the owner of before, which a call
- * that is under way may still use. */
 static PyObject *slice_release(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     View *view = (View *)self;
-    Region *closed =
-        view->released == NULL ? closed_region(view->owner->state) : NULL;
-    if (closed == NULL && view->released == NULL)
-        return NULL;
-    /* A finalizer that ran in closed_region may have released it, too. */
-    if (view->released != NULL) {
-        Py_XDECREF((PyObject *)closed);
+    if (view->former_owner != NULL)
         Py_RETURN_NONE;
-    }
-    Region *owner = view->owner;
-    view->released = owner;
-    owner->released++;
-    view->owner = closed;
-    view->slice = closed->view.slice;
-    /* Do only Slices that are released refer to it? */
-    if (owner->is_wrap && Py_REFCNT((PyObject *)owner) == owner->released)
-        region_close_unused(owner);
+    Region *closed = closed_region_new(view->owner->state);
+    if (closed == NULL)
+        return NULL;
+    /* Making it may have run a finalizer that released this Slice too. */
+    if (view->former_owner == NULL)
+        replace_owner(view, closed);
+    else
+        Py_DECREF((PyObject *)closed);
     Py_RETURN_NONE;
 }
 

@@ -133,7 +133,7 @@ static PyObject *windows_next(PyObject *object)
         return NULL;
     Region *region = region_new(self->state, self->name);
     if (region != NULL && open_next(self, region) > 0)
-        result = slice_all((PyObject *)region);
+        result = slice_new(region, view_span((PyObject *)region));
     Py_XDECREF((PyObject *)region);
     windows_end(self);
     return result;
