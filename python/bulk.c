@@ -1,7 +1,5 @@
 /* The methods that copy, fill and move many bytes. What may take long runs
  * unlocked, so that other Python threads go on meanwhile. */
-#include <string.h>
-
 #include "source.h"
 #include "unlocked.h"
 
@@ -34,30 +32,6 @@ static PyObject *view_copy_from_with(PyObject *self, PyObject *const *values)
 KEYWORD_METHOD(view_copy_from, view_copy_from_with, "copy_from", 1, 2, "data",
                "offset")
 
-/* Reads few bytes where nothing is in the way. */
-static inline bool try_read(mapped_slice from, void *to)
-{
-    if (from.length == 0 || from.length >= UNLOCKED_BYTES)
-        return false;
-    const unsigned char *p = mapped_slice_try_enter(from, 0, from.length);
-    if (p == NULL)
-        return false;
-    memcpy(to, p, from.length);
-    return mapped_slice_try_leave(from);
-}
-
-int bytes_read(Region *owner, mapped_slice from, void *to,
-               const char *operation)
-{
-    if (try_read(from, to))
-        return 0;
-    mapped_error error;
-    Unlocked unlocked = unlocked_begin(from.region, NULL, from.length);
-    mapped_status status = unlocked_end_access(
-        &unlocked, mapped_read(from, 0, to, from.length, &error), &error);
-    return check_status(owner, operation, status, &error);
-}
-
 static int check_room(PyObject *self, size_t length, size_t room)
 {
     return length <= room
@@ -89,7 +63,7 @@ static int copy_to_buffer(PyObject *self, const Py_buffer *to)
     mapped_slice span = view_span(self);
     if (check_room(self, span.length, (size_t)to->len) < 0)
         return -1;
-    return bytes_read(view_owner(self), span, to->buf, "copy_to");
+    return slice_read(view_owner(self), span, to->buf, "copy_to");
 }
 
 /* The buffer isn't asked for as a writable one, because exporters raise
@@ -126,11 +100,7 @@ PyObject *view_tobytes(PyObject *self, PyObject *Py_UNUSED(nothing))
     mapped_slice span = view_span(self);
     if (require_open(view_owner(self), "") < 0)
         return NULL;
-    PyObject *bytes = bytes_new(span.length);
-    if (bytes != NULL && bytes_read(view_owner(self), span,
-                                    PyBytes_AsString(bytes), "tobytes") < 0)
-        Py_CLEAR(bytes);
-    return bytes;
+    return slice_to_bytes(view_owner(self), span, "tobytes");
 }
 
 /* Without this method bytes() would take the buffer, and ignore a lost page. */

@@ -34,10 +34,7 @@ void cursor_give_back(PyObject *self, mapped_slice taken)
 static PyObject *read_taken(PyObject *self, mapped_slice taken,
                             const char *operation)
 {
-    PyObject *bytes = bytes_new(taken.length);
-    if (bytes != NULL && bytes_read(cursor_owner(self), taken,
-                                    PyBytes_AsString(bytes), operation) < 0)
-        Py_CLEAR(bytes);
+    PyObject *bytes = slice_to_bytes(cursor_owner(self), taken, operation);
     if (bytes == NULL)
         cursor_give_back(self, taken);
     return bytes;

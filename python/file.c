@@ -128,11 +128,7 @@ static PyObject *peek(PyObject *self)
     mapped_slice part = cursor_rest(self);
     if (part.length > CHUNK)
         part.length = CHUNK;
-    PyObject *bytes = bytes_new(part.length);
-    if (bytes != NULL && bytes_read(cursor_owner(self), part,
-                                    PyBytes_AsString(bytes), "peek") < 0)
-        Py_CLEAR(bytes);
-    return bytes;
+    return slice_to_bytes(cursor_owner(self), part, "peek");
 }
 
 static const char file_peek_doc[] = PyDoc_STR(
@@ -195,7 +191,7 @@ static PyObject *read_into_buffer(PyObject *self, const Py_buffer *to,
     if (require_usable(self, operation) < 0)
         return NULL;
     mapped_slice taken = cursor_take(self, (size_t)to->len);
-    if (bytes_read(cursor_owner(self), taken, to->buf, operation) == 0)
+    if (slice_read(cursor_owner(self), taken, to->buf, operation) == 0)
         return PyLong_FromSize_t(taken.length);
     cursor_give_back(self, taken);
     return NULL;

@@ -101,11 +101,7 @@ static PyObject *bytes_of(PyObject *self, Py_ssize_t start, Py_ssize_t length)
     mapped_slice part = view_span(region_of(self));
     part.offset += (size_t)start;
     part.length = (size_t)length;
-    PyObject *bytes = bytes_new(part.length);
-    if (bytes != NULL && bytes_read(cursor_owner(self), part,
-                                    PyBytes_AsString(bytes), "get") < 0)
-        Py_CLEAR(bytes);
-    return bytes;
+    return slice_to_bytes(cursor_owner(self), part, "get");
 }
 
 /* An item of the sequence is one byte as bytes, and one by subscript is a

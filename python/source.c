@@ -7,6 +7,40 @@
 #include "source.h"
 #include "unlocked.h"
 
+/* Reads few bytes where nothing is in the way. */
+static inline bool try_read(mapped_slice from, void *to)
+{
+    if (from.length == 0 || from.length >= UNLOCKED_BYTES)
+        return false;
+    const unsigned char *p = mapped_slice_try_enter(from, 0, from.length);
+    if (p == NULL)
+        return false;
+    memcpy(to, p, from.length);
+    return mapped_slice_try_leave(from);
+}
+
+int slice_read(Region *owner, mapped_slice from, void *to,
+               const char *operation)
+{
+    if (try_read(from, to))
+        return 0;
+    mapped_error error;
+    Unlocked unlocked = unlocked_begin(from.region, NULL, from.length);
+    mapped_status status = unlocked_end_access(
+        &unlocked, mapped_read(from, 0, to, from.length, &error), &error);
+    return check_status(owner, operation, status, &error);
+}
+
+PyObject *slice_to_bytes(Region *owner, mapped_slice from,
+                         const char *operation)
+{
+    PyObject *bytes = bytes_new(from.length);
+    if (bytes != NULL &&
+        slice_read(owner, from, PyBytes_AsString(bytes), operation) < 0)
+        Py_CLEAR(bytes);
+    return bytes;
+}
+
 /* Gives the source memory of its own, of `source->length` bytes. */
 static int allocate_copy(Source *source)
 {
@@ -82,17 +116,10 @@ void source_close(Source *source)
 
 int source_read(const Source *source, void *to)
 {
-    mapped_error error;
-    if (source->owner == NULL) {
-        memcpy(to, source->data, source->length);
-        return 0;
-    }
-    Unlocked unlocked =
-        unlocked_begin(source->slice.region, NULL, source->length);
-    mapped_status status =
-        mapped_read(source->slice, 0, to, source->length, &error);
-    status = unlocked_end_access(&unlocked, status, &error);
-    return check_status(source->owner, source->operation, status, &error);
+    if (source->owner != NULL)
+        return slice_read(source->owner, source->slice, to, source->operation);
+    memcpy(to, source->data, source->length);
+    return 0;
 }
 
 /* The end of an access says whether a page of the slice is lost. */

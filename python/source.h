@@ -29,10 +29,13 @@ int source_read(const Source *source, void *to);
 int source_store(const Source *source, Region *target, mapped_slice to,
                  size_t offset);
 
-/* Copies all bytes of a slice, which belongs to `owner`, to `to`; many of them
- * unlocked. Returns 0, or -1 with an exception that names `operation`. */
-int bytes_read(Region *owner, mapped_slice from, void *to,
+/* Copy all bytes of a slice, which belongs to `owner`, to `to` or to a new
+ * bytes object; many of them unlocked. -1 or NULL with an exception that names
+ * `operation`. */
+int slice_read(Region *owner, mapped_slice from, void *to,
                const char *operation);
+PyObject *slice_to_bytes(Region *owner, mapped_slice from,
+                         const char *operation);
 
 /* Which of two Regions an error of a store is about: the source's, if a page of
  * `source_slice` is lost, else the target's. `source` is NULL if the bytes came
