@@ -1,32 +1,42 @@
-/* The iterator of lines, split and find_all, and the methods lines and split.
- * It owns its Region and a copy of its needle or separator, and changes
- * neither.
+/* The iterators of lines, split and find_all, and the methods lines and split.
+ * Parts are the Slices that lines and split give; matches are the indices that
+ * find_all gives. Both iterators are one type, whose `next` tells them apart.
  *
  * Two threads may ask one iterator at the same time. So a call that may run
- * unlocked works with copies of the fields that say how far the iterator is,
- * and stores them back only if no other call has done so meanwhile. */
+ * unlocked works on a copy of the iterator's progress, and stores that back
+ * only if no other call has moved the iterator meanwhile. */
 #include "source.h"
 #include "unlocked.h"
+
+typedef struct Parts {
+    mapped_parts core;
+    Py_ssize_t splits_left; /* then what remains is the last part */
+} Parts;
+
+#define UNLIMITED PY_SSIZE_T_MAX
+
+typedef struct Matches {
+    mapped_needle needle;
+    mapped_slice rest; /* what has not been searched yet */
+    size_t rest_index; /* the index of its first byte, or EXHAUSTED */
+} Matches;
+
+#define EXHAUSTED MAPPED_NOT_FOUND
 
 typedef struct PartsIterator PartsIterator;
 
 struct PartsIterator {
     Owned owned;
-    PyObject *(*next)(PartsIterator *self);
-    PyObject *bytes; /* of the needle or the separator; NULL for lines */
-
-    /* Only lines and split use these. */
-    mapped_parts parts;
-    Py_ssize_t splits; /* how many are left; negative: any number */
-
-    /* Only find_all uses these. */
-    mapped_slice rest; /* what has not been searched yet */
-    size_t base;       /* where `rest` begins in what is searched;
-                        * MAPPED_NOT_FOUND: no more matches */
-    mapped_needle needle;
+    PyObject *(*next)(PartsIterator *self); /* parts_next or matches_next */
+    PyObject *bytes; /* a copy of the separator or needle, which the progress
+                      * points to; NULL for lines */
+    union {
+        Parts parts;
+        Matches matches;
+    } progress;
 };
 
-/* Takes the reference to `bytes`, also on failure. */
+/* Takes over the reference to `bytes`, also on failure. */
 static PartsIterator *parts_iterator_new(Region *owner,
                                          PyObject *(*next)(PartsIterator *self),
                                          PyObject *bytes)
@@ -64,13 +74,8 @@ static PyObject *parts_iterator___copy__(PyObject *self,
     const PartsIterator *from = (PartsIterator *)self;
     PartsIterator *copy = parts_iterator_new(from->owned.owner, from->next,
                                              Py_XNewRef(from->bytes));
-    if (copy == NULL)
-        return NULL;
-    copy->parts = from->parts;
-    copy->splits = from->splits;
-    copy->rest = from->rest;
-    copy->base = from->base;
-    copy->needle = from->needle;
+    if (copy != NULL)
+        copy->progress = from->progress;
     return (PyObject *)copy;
 }
 
@@ -93,68 +98,62 @@ static PyType_Slot parts_iterator_slots[] = {
 TYPE(parts_iterator, "mapped._mapped.PartsIterator", sizeof(PartsIterator), 0,
      Py_TPFLAGS_HAVE_GC)
 
-/* Returns the next part when its end isn't within UNLOCKED_BYTES: searches
- * without the interpreter's lock. The bytes that are left only get fewer, so
- * the same number means that no other call has moved the iterator. */
+/* Returns the next part when its end isn't within UNLOCKED_BYTES, and so is
+ * searched for unlocked. The bytes that are left only get fewer: if there are
+ * as many as before, no other call has moved the iterator. */
 static PyObject *next_far(PartsIterator *self)
 {
-    mapped_parts parts = self->parts;
-    size_t bytes_left = mapped_parts_left(&parts);
+    Parts parts = self->progress.parts;
+    size_t bytes_left = mapped_parts_left(&parts.core);
+    Region *owner = self->owned.owner;
     mapped_slice part;
     mapped_error error;
     bool has_part;
     Unlocked unlocked =
-        unlocked_begin(self->owned.owner->view.slice.region, NULL, bytes_left);
-    mapped_status status = unlocked_end_access(
-        &unlocked, mapped_parts_next(&parts, &part, &has_part, &error), &error);
-    if (status != MAPPED_OK)
-        return raise_in(self->owned.owner,
-                        self->bytes != NULL ? "split" : "lines", &error);
-    bool is_unchanged = mapped_parts_left(&self->parts) == bytes_left;
-    if (is_unchanged) {
-        self->parts = parts;
-        self->splits--;
-    }
-    return has_part ? slice_new(self->owned.owner, part) : NULL;
+        unlocked_begin(owner->view.slice.region, NULL, bytes_left);
+    mapped_status status =
+        mapped_parts_next(&parts.core, &part, &has_part, &error);
+    if (unlocked_end_access(&unlocked, status, &error) != MAPPED_OK)
+        return raise_in(owner, self->bytes != NULL ? "split" : "lines", &error);
+    parts.splits_left--;
+    if (mapped_parts_left(&self->progress.parts.core) == bytes_left)
+        self->progress.parts = parts;
+    return has_part ? slice_new(owner, part) : NULL;
 }
 
-/* The last part, after as many splits as were asked for. */
-static PyObject *next_rest(PartsIterator *self)
+/* Returns what remains after as many splits as were asked for. */
+static PyObject *next_remainder(PartsIterator *self)
 {
-    mapped_parts parts = self->parts;
+    mapped_parts core = self->progress.parts.core;
     mapped_slice part;
     mapped_error error;
-    if (!mapped_parts_take_rest(&parts, &part))
+    if (!mapped_parts_take_rest(&core, &part))
         return NULL;
     if (mapped_slice_check(part, &error) != MAPPED_OK)
         return raise_in(self->owned.owner, "split", &error);
-    self->parts = parts;
+    self->progress.parts.core = core;
     return slice_new(self->owned.owner, part);
 }
 
 static PyObject *parts_next(PartsIterator *self)
 {
+    Parts *parts = &self->progress.parts;
     mapped_slice part;
-    if (self->splits == 0)
-        return next_rest(self);
-    if (mapped_parts_try_next(&self->parts, UNLOCKED_BYTES, &part)) {
-        self->splits--;
-        return slice_new(self->owned.owner, part);
-    }
-    return next_far(self);
+    if (parts->splits_left == 0)
+        return next_remainder(self);
+    if (!mapped_parts_try_next(&parts->core, UNLOCKED_BYTES, &part))
+        return next_far(self);
+    parts->splits_left--;
+    return slice_new(self->owned.owner, part);
 }
 
-static PyObject *parts_new(Region *owner, const mapped_parts *parts,
-                           PyObject *separator, Py_ssize_t splits)
+/* Takes over the reference to `separator`, also on failure. */
+static PyObject *parts_new(Region *owner, const mapped_parts *core,
+                           PyObject *separator, Py_ssize_t maxsplit)
 {
     PartsIterator *self = parts_iterator_new(owner, parts_next, separator);
-    if (self == NULL)
-        return NULL;
-    self->parts = *parts;
-    self->splits = splits;
-    self->rest = (mapped_slice){0};
-    self->base = MAPPED_NOT_FOUND;
-    mapped_needle_init(&self->needle, "", 0);
+    if (self != NULL)
+        self->progress.parts = (Parts){.core = *core, .splits_left = maxsplit};
     return (PyObject *)self;
 }
 
@@ -168,31 +167,15 @@ const char view_lines_doc[] = PyDoc_STR(
 static PyObject *view_lines_with(PyObject *self, PyObject *const *values)
 {
     uint32_t keep_newlines = 0;
-    mapped_parts parts;
+    mapped_parts core;
     if (convert_flag(values[0], 1, &keep_newlines) < 0 ||
         require_open(view_owner(self), "lines") < 0)
         return NULL;
-    mapped_parts_lines(&parts, view_span(self), keep_newlines != 0);
-    return parts_new(view_owner(self), &parts, NULL, -1);
+    mapped_parts_lines(&core, view_span(self), keep_newlines != 0);
+    return parts_new(view_owner(self), &core, NULL, UNLIMITED);
 }
 
 KEYWORD_METHOD(view_lines, view_lines_with, "lines", 0, 1, "keepends")
-
-static PyObject *split(PyObject *self, const Needle *needle, Py_ssize_t most)
-{
-    mapped_parts parts;
-    mapped_error error;
-    if (needle->length == 0)
-        return PyErr_Format(PyExc_ValueError, "empty separator");
-    PyObject *separator = needle_copy(needle);
-    if (separator == NULL)
-        return NULL;
-    if (mapped_parts_split(&parts, view_span(self), PyBytes_AsString(separator),
-                           needle->length, &error) == MAPPED_OK)
-        return parts_new(view_owner(self), &parts, separator, most);
-    Py_DECREF(separator);
-    return raise_of(view_owner(self), &error);
-}
 
 const char view_split_doc[] = PyDoc_STR(
     "split($self, /, sep, maxsplit=-1)\n--\n\n"
@@ -202,70 +185,88 @@ const char view_split_doc[] = PyDoc_STR(
     "separators; after `maxsplit` separators, if that isn't negative, the\n"
     "last part is all of the rest. ValueError if `sep` is empty.");
 
-static int convert_most(PyObject *object, Py_ssize_t *most)
+/* Converts a maxsplit of any size: a negative one, and none, are UNLIMITED. */
+static int convert_maxsplit(PyObject *object, Py_ssize_t *maxsplit)
 {
+    *maxsplit = UNLIMITED;
     if (object == NULL)
         return 0;
     PyObject *number = convert_integer(object, "maxsplit");
     if (number == NULL)
         return -1;
-    *most = PyNumber_AsSsize_t(number, NULL); /* the nearest that there is */
+    Py_ssize_t nearest = PyNumber_AsSsize_t(number, NULL);
+    if (nearest >= 0)
+        *maxsplit = nearest;
     Py_DECREF(number);
     return 0;
 }
 
+static PyObject *split(PyObject *self, const Needle *needle,
+                       Py_ssize_t maxsplit)
+{
+    mapped_parts core;
+    mapped_error error;
+    if (needle->length == 0)
+        return PyErr_Format(PyExc_ValueError, "empty separator");
+    PyObject *separator = needle_copy(needle);
+    if (separator == NULL)
+        return NULL;
+    if (mapped_parts_split(&core, view_span(self), PyBytes_AsString(separator),
+                           needle->length, &error) == MAPPED_OK)
+        return parts_new(view_owner(self), &core, separator, maxsplit);
+    Py_DECREF(separator);
+    return raise_of(view_owner(self), &error);
+}
+
 static PyObject *view_split_with(PyObject *self, PyObject *const *values)
 {
-    Needle needle;
-    Py_ssize_t most = -1; /* negative ones become -1: they are counted down */
-    if (convert_most(values[1], &most) < 0 ||
-        needle_open(view_owner(self)->state, values[0], "split", &needle) < 0)
+    Needle separator;
+    Py_ssize_t maxsplit;
+    if (convert_maxsplit(values[1], &maxsplit) < 0 ||
+        needle_open(view_owner(self)->state, values[0], "split", &separator) <
+            0)
         return NULL;
-    PyObject *result = split(self, &needle, most < 0 ? -1 : most);
-    if (needle_close(&needle) < 0)
+    PyObject *result = split(self, &separator, maxsplit);
+    if (needle_close(&separator) < 0)
         Py_CLEAR(result);
     return result;
 }
 
 KEYWORD_METHOD(view_split, view_split_with, "split", 1, 2, "sep", "maxsplit")
 
-/* Moves to the end of the match at `offset`; if the match is empty, one byte
- * further. */
-static void move_past_match(PartsIterator *self, mapped_slice rest, size_t base,
-                            size_t offset)
+/* Moves to the end of the match at `offset` in the rest; if the match is empty,
+ * one byte further. */
+static void move_past_match(Matches *matches, size_t offset)
 {
-    size_t length = mapped_needle_length(&self->needle);
+    size_t length = mapped_needle_length(&matches->needle);
     size_t end = offset + (length > 0 ? length : 1);
-    if (offset == MAPPED_NOT_FOUND || end > rest.length) {
-        self->rest.length = 0;
-        self->base = MAPPED_NOT_FOUND;
+    if (offset == MAPPED_NOT_FOUND || end > matches->rest.length) {
+        matches->rest_index = EXHAUSTED;
         return;
     }
-    self->rest.offset = rest.offset + end;
-    self->rest.length = rest.length - end;
-    self->base = base + end;
+    matches->rest.offset += end;
+    matches->rest.length -= end;
+    matches->rest_index += end;
 }
 
 static PyObject *matches_next(PartsIterator *self)
 {
-    mapped_needle needle = self->needle;
-    mapped_slice rest = self->rest;
-    size_t base = self->base;
+    Matches matches = self->progress.matches;
+    size_t rest_index = matches.rest_index;
     size_t offset;
     mapped_error error;
-    if (base == MAPPED_NOT_FOUND)
+    if (rest_index == EXHAUSTED)
         return NULL;
-    if (find_first(rest, &needle, &offset, &error) != MAPPED_OK)
+    if (find_first(matches.rest, &matches.needle, &offset, &error) != MAPPED_OK)
         return raise_in(self->owned.owner, "find_all", &error);
-    bool is_unchanged = self->base == base;
-    if (is_unchanged) {
-        self->needle = needle;
-        move_past_match(self, rest, base, offset);
-    }
-    return offset == MAPPED_NOT_FOUND ? NULL : PyLong_FromSize_t(base + offset);
+    move_past_match(&matches, offset);
+    if (self->progress.matches.rest_index == rest_index)
+        self->progress.matches = matches;
+    return offset == MAPPED_NOT_FOUND ? NULL
+                                      : PyLong_FromSize_t(rest_index + offset);
 }
 
-PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
+PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t index,
                       const Needle *needle)
 {
     PyObject *bytes = needle_copy(needle);
@@ -273,11 +274,10 @@ PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t base,
         bytes == NULL ? NULL : parts_iterator_new(owner, matches_next, bytes);
     if (self == NULL)
         return NULL;
-    self->base = slice != NULL ? base : MAPPED_NOT_FOUND;
-    if (slice != NULL)
-        self->rest = *slice;
-    mapped_needle_init(&self->needle, PyBytes_AsString(bytes), needle->length);
-    self->parts = (mapped_parts){.is_done_ = true};
-    self->splits = -1;
+    Matches *matches = &self->progress.matches;
+    matches->rest = slice != NULL ? *slice : (mapped_slice){0};
+    matches->rest_index = slice != NULL ? index : EXHAUSTED;
+    mapped_needle_init(&matches->needle, PyBytes_AsString(bytes),
+                       needle->length);
     return (PyObject *)self;
 }
