@@ -4,7 +4,7 @@
     sys.modules["mmap"] = mapped.mmap    # or: from mapped import mmap
 
 Names, arguments, results, errors and their texts are those of the standard
-module of this Python, but for what follows.
+module of this Python, with these exceptions:
 
 - A file that is cut short raises mapped.FaultError, which is an OSError, where
   the standard module ends the process. So does a full disk.
@@ -12,9 +12,9 @@ module of this Python, but for what follows.
   ALLOCATIONGRANULARITY.
 - mmap(fileno, 0, empty=True) maps an empty file, and mmap(-1, 0, empty=True)
   nothing; without `empty` both are refused, as by the standard module.
-- The descriptor is kept by the mapping, and closed with it; `trackfd=False`,
+- The mapping keeps the descriptor, and closes it with itself. `trackfd=False`,
   which every version takes here, only makes size() and resize() refuse. Shared
-  memory that is no file has a descriptor too.
+  memory without a file has a descriptor too.
 - An array of NumPy that was made with buffer= never reads memory that is gone:
   after close() it reads zeros, and after resize() the file, or zeros if there
   is none.
@@ -24,7 +24,7 @@ module of this Python, but for what follows.
 - flush() returns when the bytes survive a loss of power.
 - Memory is never executable: PROT_EXEC raises PermissionError. Flags other than
   MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS and MAP_POPULATE, and those without an
-  effect, are refused with OSError (EINVAL); so is advice that has no counterpart
+  effect, are refused with OSError (EINVAL); so is advice without a counterpart
   (see madvise).
 
 Many bytes are read, written, searched and flushed without the interpreter's
@@ -41,23 +41,23 @@ from operator import index as _index
 
 from . import _mapped
 
-_TYPE = 0x0f  # the bits of `flags` that say shared or private
-_SHARED_VALIDATE = 3
-_POPULATE = getattr(_standard, "MAP_POPULATE", 0)
-_IGNORED = (getattr(_standard, "MAP_DENYWRITE", 0)
-            | getattr(_standard, "MAP_EXECUTABLE", 0)
-            | getattr(_standard, "MAP_NORESERVE", 0x4000)
-            | getattr(_standard, "MAP_STACK", 0))
-_ADVICE = {
-    "MADV_NORMAL": "normal", "MADV_RANDOM": "random",
-    "MADV_SEQUENTIAL": "sequential", "MADV_WILLNEED": "willneed",
-    "MADV_DONTNEED": "pageout", "MADV_FREE": "cold",
-    "MADV_HUGEPAGE": "hugepage", "MADV_NOHUGEPAGE": "nohugepage",
-}
-_ADVICE = {getattr(_standard, _name): _value
-           for _name, _value in _ADVICE.items() if hasattr(_standard, _name)}
-_DONTNEED = getattr(_standard, "MADV_DONTNEED", None)
-_REMOVE = getattr(_standard, "MADV_REMOVE", None)
+# What C has, and the standard module not in every version.
+_MAP_TYPE = 0x0f  # the bits of flags that say MAP_SHARED or MAP_PRIVATE
+_MAP_SHARED_VALIDATE = 3
+_MAP_POPULATE = getattr(_standard, "MAP_POPULATE", 0)
+_FLAGS_WITHOUT_EFFECT = (getattr(_standard, "MAP_DENYWRITE", 0)
+                         | getattr(_standard, "MAP_EXECUTABLE", 0)
+                         | getattr(_standard, "MAP_NORESERVE", 0x4000)
+                         | getattr(_standard, "MAP_STACK", 0))
+
+_MADV_DONTNEED = getattr(_standard, "MADV_DONTNEED", None)
+_MADV_REMOVE = getattr(_standard, "MADV_REMOVE", None)
+_ADVICE = {getattr(_standard, name): kind for name, kind in (
+    ("MADV_NORMAL", "normal"), ("MADV_RANDOM", "random"),
+    ("MADV_SEQUENTIAL", "sequential"), ("MADV_WILLNEED", "willneed"),
+    ("MADV_DONTNEED", "pageout"), ("MADV_FREE", "cold"),
+    ("MADV_HUGEPAGE", "hugepage"), ("MADV_NOHUGEPAGE", "nohugepage"),
+) if hasattr(_standard, name)}
 
 
 def _invalid(what=None):
@@ -66,15 +66,19 @@ def _invalid(what=None):
 
 
 def _size(value):
-    """A number as the standard module takes it."""
+    """Converts a number as the standard module does."""
     value = _index(value)
     if not ~_sys.maxsize <= value <= _sys.maxsize:
         raise OverflowError("Python int too large to convert to C ssize_t")
     return value
 
 
-def _access_of(flags, prot, access):
-    """What `flags`, `prot` and `access` come to: the flags and the access."""
+def _is_private(flags):
+    return flags & _MAP_TYPE == MAP_PRIVATE
+
+
+def _flags_and_access(flags, prot, access):
+    """Makes the arguments, which may say the same twice, agree."""
     if access != ACCESS_DEFAULT:
         if flags != MAP_SHARED or prot != PROT_READ | PROT_WRITE:
             raise ValueError("mmap can't specify both access and flags, prot.")
@@ -87,17 +91,19 @@ def _access_of(flags, prot, access):
 
 
 def _check_flags(flags, prot):
-    if flags & _TYPE not in (MAP_SHARED, MAP_PRIVATE, _SHARED_VALIDATE):
+    if flags & _MAP_TYPE not in (MAP_SHARED, MAP_PRIVATE, _MAP_SHARED_VALIDATE):
         raise _invalid()
-    unknown = flags & ~(_TYPE | MAP_ANONYMOUS | _POPULATE | _IGNORED)
+    unknown = flags & ~(_MAP_TYPE | MAP_ANONYMOUS | _MAP_POPULATE
+                        | _FLAGS_WITHOUT_EFFECT)
     if unknown:
         raise _invalid(f"mapped.mmap has no flags {unknown:#x}")
     if prot & PROT_EXEC:
         raise PermissionError(_errno.EPERM, "mapped memory is never executable")
 
 
-def _checked_length(fileno, length, offset, empty):
-    """The length to be mapped. Of what is no regular file it is as given."""
+def _length_in_file(fileno, length, offset, empty):
+    """Checks the length against a regular file, and returns it; 0 stands for all
+    from `offset` on."""
     status = _os.fstat(fileno)
     if not _stat.S_ISREG(status.st_mode):
         return length
@@ -114,7 +120,7 @@ def _checked_length(fileno, length, offset, empty):
 
 
 def _map_shared(length):
-    """Shared memory that takes room page by page, as it is used."""
+    """Maps shared memory, whose pages are allocated when they are used."""
     descriptor = _os.memfd_create("mapped.mmap")
     try:
         return _mapped.open(descriptor, "r+", length=length, sparse=True)
@@ -123,7 +129,7 @@ def _map_shared(length):
 
 
 def _map_anonymous(length, flags, access):
-    region = (_mapped.anonymous(length) if flags & _TYPE == MAP_PRIVATE
+    region = (_mapped.anonymous(length) if _is_private(flags)
               else _map_shared(length))
     if access == ACCESS_READ:
         region.protect("r")
@@ -132,13 +138,13 @@ def _map_anonymous(length, flags, access):
 
 def _map_file(fileno, length, offset, flags, access):
     mode = ("r" if access == ACCESS_READ else
-            "c" if flags & _TYPE == MAP_PRIVATE else "r+")
+            "c" if _is_private(flags) else "r+")
     return _mapped.open(fileno, mode, offset=offset, length=length,
-                        populate=bool(flags & _POPULATE))
+                        populate=bool(flags & _MAP_POPULATE))
 
 
-# read, write, find, seek, subscripts and the buffer are in the base class, which
-# is C (python/mmap.c); its _region is the Region.
+# The base class is C (python/mmap.c): it has the Region, as _region, and read,
+# write, find, seek, subscripts and the buffer.
 class mmap(_mapped.Mmap):
     """A mapping of a file, or of anonymous memory if `fileno` is -1.
 
@@ -155,7 +161,7 @@ class mmap(_mapped.Mmap):
     OverflowError for negative ones, OSError as the system says.
     """
 
-    __slots__ = ("_access", "_flags", "_is_file", "_trackfd", "_empty")
+    __slots__ = ("_access", "_is_private", "_is_file", "_trackfd", "_empty")
 
     def __new__(cls, fileno, length, flags=MAP_SHARED,
                 prot=PROT_READ | PROT_WRITE, access=ACCESS_DEFAULT, offset=0,
@@ -167,19 +173,20 @@ class mmap(_mapped.Mmap):
         if offset < 0:
             raise OverflowError("memory mapped offset must be positive")
         length, offset = _size(length), _size(offset)
-        flags, access = _access_of(flags, prot, access)
+        flags, access = _flags_and_access(flags, prot, access)
         _check_flags(flags, prot)
         _sys.audit("mmap.__new__", fileno, length, access, offset)
         is_file = fileno != -1 and not flags & MAP_ANONYMOUS
         if is_file:
-            length = _checked_length(fileno, length, offset, empty)
+            length = _length_in_file(fileno, length, offset, empty)
         if length == 0 and not empty:
             raise _invalid()
         region = (_map_file(fileno, length, offset, flags, access) if is_file
                   else _map_anonymous(length, flags, access))
         self = _mapped._mmap(cls, region)
-        self._access, self._flags, self._is_file = access, flags, is_file
-        self._trackfd, self._empty = bool(trackfd), bool(empty)
+        self._access, self._is_private = access, _is_private(flags)
+        self._is_file, self._trackfd = is_file, bool(trackfd)
+        self._empty = bool(empty)
         return self
 
     def __repr__(self):
@@ -196,7 +203,7 @@ class mmap(_mapped.Mmap):
         raise TypeError("cannot pickle 'mmap.mmap' object")
 
     def __enter__(self):
-        self._opened()
+        self._open_region()
         return self
 
     def __exit__(self, *arguments):
@@ -204,14 +211,14 @@ class mmap(_mapped.Mmap):
 
     def __iter__(self):
         """Iterate over the bytes, each as bytes of length 1."""
-        at = 0
-        while byte := self[at:at + 1]:
+        index = 0
+        while byte := self[index:index + 1]:
             yield byte
-            at += 1
+            index += 1
 
     def __reversed__(self):
-        for at in range(len(self) - 1, -1, -1):
-            yield self[at:at + 1]
+        for index in range(len(self) - 1, -1, -1):
+            yield self[index:index + 1]
 
     def __contains__(self, item):
         if isinstance(item, (bytes, bytearray)):
@@ -220,10 +227,11 @@ class mmap(_mapped.Mmap):
 
     @property
     def closed(self):
-        """True once it was closed."""
+        """True once the mapping was closed."""
         return self._region.closed
 
-    def _opened(self):
+    def _open_region(self):
+        """The Region, or ValueError if it is closed."""
         if self._region.closed:
             raise ValueError("mmap closed or invalid")
         return self._region
@@ -232,8 +240,8 @@ class mmap(_mapped.Mmap):
         """End all access. Closing twice is fine.
 
         BufferError while there are memoryviews or other exports; its __cause__
-        says how many. FaultError if one of them has met lost pages; it is
-        closed then all the same.
+        says how many. FaultError if one of them has met lost pages: the mapping
+        is closed all the same.
         """
         try:
             self._region.close()
@@ -241,11 +249,11 @@ class mmap(_mapped.Mmap):
             raise BufferError("cannot close exported pointers exist") from busy
 
     def size(self):
-        """Return the size of the file in bytes, which may be longer.
+        """Return the size of the file in bytes: the mapping may be shorter.
 
         OSError if there is no file, or with trackfd=False.
         """
-        region = self._opened()
+        region = self._open_region()
         if not self._is_file or not self._trackfd:
             raise OSError(_errno.EBADF, _os.strerror(_errno.EBADF))
         return region.size
@@ -257,13 +265,14 @@ class mmap(_mapped.Mmap):
     def resize(self, newsize, /):
         """Make the mapping `newsize` bytes long, and the file to end with it.
 
-        A file that goes on behind the mapping is not cut. TypeError if it is
-        read-only or copy-on-write; ValueError with trackfd=False, BufferError
-        while there are exports that would lose bytes or would have to move;
-        OSError as the system says.
+        A file that goes on behind the mapping is not cut. TypeError if the
+        mapping is read-only or copy-on-write; ValueError with trackfd=False;
+        BufferError while there are exports that would lose bytes or have to
+        move; OSError as the system says.
         """
-        region = self._opened()
+        self._open_region()
         newsize = _size(newsize)
+        region = self._open_region()  # the conversion may have closed it
         if not self._trackfd:
             raise ValueError("mmap can't resize with trackfd=False.")
         if self._access not in (ACCESS_DEFAULT, ACCESS_WRITE) or (
@@ -274,7 +283,6 @@ class mmap(_mapped.Mmap):
             raise ValueError("new size out of range")
         if newsize == 0 and not self._empty:
             raise _invalid()
-        self._opened()
         try:
             region.resize(newsize)
         except BufferError as busy:
@@ -284,32 +292,37 @@ class mmap(_mapped.Mmap):
     def flush(self, offset=0, size=None, /):
         """Write the bytes to the disk and wait until it has them.
 
-        Nothing is to be done where nothing goes to a file. ValueError if they
-        are out of range, OSError if `offset` is no multiple of PAGESIZE or the
-        disk fails, FaultError if a page is lost.
+        Does nothing on a mapping whose bytes don't go to a file. ValueError if
+        `size` bytes at `offset` are out of range, OSError if `offset` isn't a
+        multiple of PAGESIZE or the disk fails, FaultError if a page is lost.
         """
-        region = self._opened()
+        self._open_region()
         offset = _size(offset)
-        size = len(self) - offset if size is None else _size(size)
-        length = len(self)
-        if size < 0 or offset < 0 or length - offset < size:
+        if size is not None:
+            size = _size(size)
+        region = self._open_region()  # a conversion may have closed it
+        room = len(region) - offset
+        if size is None:
+            size = room
+        if offset < 0 or not 0 <= size <= room:
             raise ValueError("flush values out of range")
-        if self._access == ACCESS_READ or self._flags & _TYPE == MAP_PRIVATE:
+        if self._access == ACCESS_READ or self._is_private:
             return
         if offset % PAGESIZE:
             raise _invalid()
         region[offset:offset + size].flush()
 
     def move(self, dest, src, count, /):
-        """Copy `count` bytes from `src` to `dest`; they may overlap.
+        """Copy `count` bytes from `src` to `dest`; the two may overlap.
 
-        ValueError if they are out of range, TypeError if it is read-only.
+        ValueError if they are out of range, TypeError if the mapping is
+        read-only.
         """
         dest, src, count = _size(dest), _size(src), _size(count)
-        region = self._opened()
+        region = self._open_region()
         if region.readonly:
             raise TypeError("mmap can't modify a readonly memory map.")
-        room = len(self) - max(dest, src)
+        room = len(region) - max(dest, src)
         if min(dest, src, count) < 0 or count > room:
             raise ValueError("source, destination, or count out of range")
         region.move(dest, src, count)
@@ -321,14 +334,17 @@ class mmap(_mapped.Mmap):
         advice. After MADV_DONTNEED private memory reads as zeros, or as the
         file, again, and shared pages are written back and evicted; after
         MADV_REMOVE shared memory reads as zeros. With MADV_FREE the system may
-        drop private anonymous pages, and their bytes, before others. OSError (EINVAL) for other options, and if `start` is no multiple
-        of PAGESIZE.
+        drop private anonymous pages, and their bytes, before others. OSError
+        (EINVAL) for other options, and if `start` isn't a multiple of PAGESIZE.
         """
-        self._opened()
+        self._open_region()
         option, start = _index(option), _size(start)
-        size = len(self)
-        length = size if length is None else _size(length)
-        if not 0 <= start < size:
+        if length is not None:
+            length = _size(length)
+        region = self._open_region()  # a conversion may have closed it
+        if length is None:
+            length = len(region)
+        if not 0 <= start < len(region):
             raise ValueError("madvise start out of bounds")
         if length < 0:
             raise ValueError("madvise length invalid")
@@ -336,20 +352,17 @@ class mmap(_mapped.Mmap):
             raise OverflowError("madvise length too large")
         if start % PAGESIZE:
             raise _invalid()
-        end = min(start + length, size)
-        self._advise(self._opened()[start:end], option)
+        self._advise(region[start:start + length], option)
 
-    def _advise(self, part, option):
-        is_private = self._flags & _TYPE == MAP_PRIVATE
-        if option == _REMOVE and not is_private:
-            part.discard()
-        elif option == _DONTNEED and is_private:
+    def _advise(self, memory, option):
+        if option == _MADV_REMOVE and not self._is_private:
+            memory.discard()
+        elif option == _MADV_DONTNEED and self._is_private:
             if self._is_file:
-                part.revert()
+                memory.revert()
             else:
-                part.discard()
+                memory.discard()
         elif option in _ADVICE:
-            part.advise(_ADVICE[option])
+            memory.advise(_ADVICE[option])
         else:
             raise _invalid(f"mapped.mmap has no advice {option}")
-

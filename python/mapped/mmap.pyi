@@ -84,16 +84,16 @@ class mmap(_Mmap):
     def __reduce__(self) -> _Never: ...
     @property
     def closed(self) -> bool:
-        """True once it was closed."""
+        """True once the mapping was closed."""
     def close(self) -> None:
         """End all access. Closing twice is fine.
 
         BufferError while there are memoryviews or other exports; its __cause__
-        says how many. FaultError if one of them has met lost pages; it is
-        closed then all the same.
+        says how many. FaultError if one of them has met lost pages: the mapping
+        is closed all the same.
         """
     def size(self) -> int:
-        """Return the size of the file in bytes, which may be longer.
+        """Return the size of the file in bytes: the mapping may be shorter.
 
         OSError if there is no file, or with trackfd=False.
         """
@@ -102,22 +102,23 @@ class mmap(_Mmap):
     def resize(self, newsize: _Index, /) -> None:
         """Make the mapping `newsize` bytes long, and the file to end with it.
 
-        A file that goes on behind the mapping is not cut. TypeError if it is
-        read-only or copy-on-write; ValueError with trackfd=False, BufferError
-        while there are exports that would lose bytes or would have to move;
-        OSError as the system says.
+        A file that goes on behind the mapping is not cut. TypeError if the
+        mapping is read-only or copy-on-write; ValueError with trackfd=False;
+        BufferError while there are exports that would lose bytes or have to
+        move; OSError as the system says.
         """
     def flush(self, offset: _Index = 0, size: _Index | None = None, /) -> None:
         """Write the bytes to the disk and wait until it has them.
 
-        Nothing is to be done where nothing goes to a file. ValueError if they
-        are out of range, OSError if `offset` is no multiple of PAGESIZE or the
-        disk fails, FaultError if a page is lost.
+        Does nothing on a mapping whose bytes don't go to a file. ValueError if
+        `size` bytes at `offset` are out of range, OSError if `offset` isn't a
+        multiple of PAGESIZE or the disk fails, FaultError if a page is lost.
         """
     def move(self, dest: _Index, src: _Index, count: _Index, /) -> None:
-        """Copy `count` bytes from `src` to `dest`; they may overlap.
+        """Copy `count` bytes from `src` to `dest`; the two may overlap.
 
-        ValueError if they are out of range, TypeError if it is read-only.
+        ValueError if they are out of range, TypeError if the mapping is
+        read-only.
         """
     def madvise(self, option: _Index, start: _Index = 0, length: _Index | None = None, /) -> None:
         """Tell the system how the bytes will be used.
@@ -126,6 +127,6 @@ class mmap(_Mmap):
         advice. After MADV_DONTNEED private memory reads as zeros, or as the
         file, again, and shared pages are written back and evicted; after
         MADV_REMOVE shared memory reads as zeros. With MADV_FREE the system may
-        drop private anonymous pages, and their bytes, before others. OSError (EINVAL) for other options, and if `start` is no multiple
-        of PAGESIZE.
+        drop private anonymous pages, and their bytes, before others. OSError
+        (EINVAL) for other options, and if `start` isn't a multiple of PAGESIZE.
         """
