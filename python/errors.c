@@ -1,27 +1,14 @@
-/* Turns a status of the core into a Python exception. No other file does that,
- * so that all exceptions are alike: what a caller passed in is shown cut, and
- * its own code never runs for that. */
+/* Turns a status of the core into a Python exception; raise_status has the list
+ * of which. No other file does that, so that all exceptions are alike.
+ *
+ * A message may show an object that a caller passed in: its beginning only, and
+ * without a call of the object's own code. The first functions make that text.
+ */
 #include "binding.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static PyObject *exception_type(mapped_status status)
-{
-    switch (status) {
-    case MAPPED_RANGE:
-        return PyExc_IndexError;
-    case MAPPED_READONLY:
-        return PyExc_TypeError;
-    case MAPPED_BUSY:
-        return PyExc_BufferError;
-    case MAPPED_TIMEOUT:
-        return PyExc_TimeoutError;
-    default:
-        return PyExc_ValueError;
-    }
-}
 
 #define MESSAGE_LENGTH 64    /* characters of an object in a message */
 #define REPR_LENGTH 1000     /* the same in a repr: enough for most paths */
@@ -38,25 +25,24 @@ static PyObject *cut_text(PyObject *text, Py_ssize_t max_length)
     return result;
 }
 
-/* Returns an object of an exact type whose repr begins as that of `object`,
- * which must be str, bytes, bytearray or a subclass; for other types NULL
+static Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Returns an object of the exact type str, bytes or bytearray that has up to
+ * `n` items of `object`, which may be of a subclass; for other types NULL
  * without an exception. */
-static PyObject *beginning(PyObject *object, Py_ssize_t max_length)
+static PyObject *first_items(PyObject *object, Py_ssize_t n)
 {
     if (PyUnicode_Check(object))
-        return PyUnicode_Substring(object, 0, max_length + 1);
-    if (PyBytes_Check(object)) {
-        Py_ssize_t size = PyBytes_Size(object);
+        return PyUnicode_Substring(object, 0, n);
+    if (PyBytes_Check(object))
         return PyBytes_FromStringAndSize(PyBytes_AsString(object),
-                                         size < max_length ? size
-                                                           : max_length + 1);
-    }
-    if (PyByteArray_Check(object)) {
-        Py_ssize_t size = PyByteArray_Size(object);
+                                         smaller(PyBytes_Size(object), n));
+    if (PyByteArray_Check(object))
         return PyByteArray_FromStringAndSize(
-            PyByteArray_AsString(object),
-            size < max_length ? size : max_length + 1);
-    }
+            PyByteArray_AsString(object), smaller(PyByteArray_Size(object), n));
     return NULL;
 }
 
@@ -88,8 +74,9 @@ static PyObject *kind_text(PyObject *object)
     return text;
 }
 
-/* Returns a repr of the object, which may still be longer than `max_length`. */
-static PyObject *uncut_text(PyObject *object, Py_ssize_t max_length)
+/* Returns a repr of the object, or of a beginning of it whose repr is longer
+ * than `max_length`. */
+static PyObject *uncut_repr(PyObject *object, Py_ssize_t max_length)
 {
     if (object == Py_None || object == Py_True || object == Py_False)
         return PyObject_Repr(object);
@@ -97,7 +84,7 @@ static PyObject *uncut_text(PyObject *object, Py_ssize_t max_length)
         return number_text(object);
     PyObject *exact = PyFloat_Check(object)
                           ? PyFloat_FromDouble(PyFloat_AsDouble(object))
-                          : beginning(object, max_length);
+                          : first_items(object, max_length + 1);
     if (exact == NULL)
         return PyErr_Occurred() ? NULL : kind_text(object);
     PyObject *text = PyObject_Repr(exact);
@@ -107,7 +94,7 @@ static PyObject *uncut_text(PyObject *object, Py_ssize_t max_length)
 
 static PyObject *shown_within(PyObject *object, Py_ssize_t max_length)
 {
-    PyObject *text = uncut_text(object, max_length);
+    PyObject *text = uncut_repr(object, max_length);
     PyObject *result = text == NULL ? NULL : cut_text(text, max_length);
     Py_XDECREF(text);
     return result;
@@ -143,8 +130,33 @@ static PyObject *filename_of(PyObject *name)
         return cut_text(name, MESSAGE_LENGTH);
     if (name != NULL && PyBytes_Check(name) &&
         PyBytes_Size(name) > MAX_PATH_LENGTH)
-        return beginning(name, MESSAGE_LENGTH);
+        return first_items(name, MESSAGE_LENGTH + 1);
     return Py_XNewRef(name);
+}
+
+/* Makes an OSError or a FaultError. Takes over the text, which may be NULL with
+ * an exception. */
+static PyObject *os_error_new(PyObject *type, int number, PyObject *text,
+                              PyObject *name)
+{
+    PyObject *filename =
+        text == NULL ? NULL : filename_of(name != NULL ? name : Py_None);
+    PyObject *exception =
+        filename == NULL
+            ? NULL
+            : PyObject_CallFunction(type, "iOO", number, text, filename);
+    Py_XDECREF(filename);
+    Py_XDECREF(text);
+    return exception;
+}
+
+/* Takes over the exception, which may be NULL if another one is raised. */
+static void *raise_object(PyObject *exception)
+{
+    if (exception != NULL)
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_XDECREF(exception);
+    return NULL;
 }
 
 /* OSError chooses its subclass, such as FileNotFoundError, by the number. */
@@ -163,17 +175,8 @@ static void *raise_os(int number, PyObject *name)
  * what has happened. */
 static void *raise_os_text(int number, mapped_status status, PyObject *name)
 {
-    PyObject *filename = filename_of(name != NULL ? name : Py_None);
-    PyObject *raised =
-        filename == NULL
-            ? NULL
-            : PyObject_CallFunction(PyExc_OSError, "isO", number,
-                                    mapped_status_text(status), filename);
-    if (raised != NULL)
-        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
-    Py_XDECREF(raised);
-    Py_XDECREF(filename);
-    return NULL;
+    PyObject *text = PyUnicode_FromString(mapped_status_text(status));
+    return raise_object(os_error_new(PyExc_OSError, number, text, name));
 }
 
 /* Says which call of the system failed, and how many bytes were missing on a
@@ -243,29 +246,12 @@ static PyObject *make_fault(const State *state, const Region *owner,
     int number = error->os_error != 0 ? error->os_error : EIO;
     mapped_error pathless = *error;
     pathless.path[0] = '\0'; /* The OSError names the file. */
-    PyObject *filename = filename_of(name != NULL ? name : Py_None);
-    PyObject *text = filename == NULL ? NULL : message_of(owner, &pathless);
-    PyObject *fault = text == NULL
-                          ? NULL
-                          : PyObject_CallFunction(state->fault_error, "iOO",
-                                                  number, text, filename);
-    Py_XDECREF(text);
-    Py_XDECREF(filename);
+    PyObject *text = message_of(owner, &pathless);
+    PyObject *fault = os_error_new(state->fault_error, number, text, name);
     if (fault != NULL && (set_number(fault, "offset", error->offset) < 0 ||
                           set_number(fault, "length", error->length) < 0))
         Py_CLEAR(fault);
     return fault;
-}
-
-static void *raise_fault(const State *state, const Region *owner,
-                         const mapped_error *error, PyObject *name)
-{
-    PyObject *fault = make_fault(state, owner, error, name);
-    if (fault == NULL)
-        return NULL;
-    PyErr_SetObject(state->fault_error, fault);
-    Py_DECREF(fault);
-    return NULL;
 }
 
 static PyObject *name_of(const Region *owner)
@@ -304,11 +290,19 @@ static void *raise_status(const State *state, const Region *owner,
     case MAPPED_MEMORY:
         return PyErr_NoMemory();
     case MAPPED_FAULT:
-        return raise_fault(state, owner, error, name);
+        return raise_object(make_fault(state, owner, error, name));
     case MAPPED_UNSUPPORTED:
         return raise_message(state->unsupported, owner, error);
+    case MAPPED_RANGE:
+        return raise_message(PyExc_IndexError, owner, error);
+    case MAPPED_READONLY:
+        return raise_message(PyExc_TypeError, owner, error);
+    case MAPPED_BUSY:
+        return raise_message(PyExc_BufferError, owner, error);
+    case MAPPED_TIMEOUT:
+        return raise_message(PyExc_TimeoutError, owner, error);
     default:
-        return raise_message(exception_type(error->status), owner, error);
+        return raise_message(PyExc_ValueError, owner, error);
     }
 }
 
