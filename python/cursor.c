@@ -1,5 +1,5 @@
-/* Reads and writes at a position. Arguments are converted before any function
- * here is called. */
+/* Reads and writes at a position. The caller has converted its arguments, and
+ * found the object open. */
 #include <string.h>
 
 #include "cursor.h"
@@ -13,41 +13,41 @@ int cursor_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-mapped_slice cursor_take(PyObject *self, size_t n)
+mapped_slice cursor_advance(PyObject *self, size_t n)
 {
-    mapped_slice taken = cursor_rest(self);
-    if (taken.length > n)
-        taken.length = n;
-    cursor_of(self)->position += taken.length;
-    return taken;
+    mapped_slice part = cursor_rest(self);
+    if (part.length > n)
+        part.length = n;
+    cursor_of(self)->position += part.length;
+    return part;
 }
 
-void cursor_give_back(PyObject *self, mapped_slice taken)
+void cursor_move_back(PyObject *self, mapped_slice part)
 {
     Cursor *cursor = cursor_of(self);
-    size_t end = taken.offset + taken.length - view_span(cursor->view).offset;
+    size_t end = part.offset + part.length - view_span(cursor->view).offset;
     if (cursor->position == end)
-        cursor->position -= taken.length;
+        cursor->position -= part.length;
 }
 
-/* Returns the bytes of a slice that was taken. */
-static PyObject *read_taken(PyObject *self, mapped_slice taken,
-                            const char *operation)
+/* Reads what the position was moved past. */
+static PyObject *read_passed(PyObject *self, mapped_slice part,
+                             const char *operation)
 {
-    PyObject *bytes = slice_to_bytes(cursor_owner(self), taken, operation);
+    PyObject *bytes = slice_to_bytes(cursor_owner(self), part, operation);
     if (bytes == NULL)
-        cursor_give_back(self, taken);
+        cursor_move_back(self, part);
     return bytes;
 }
 
 PyObject *cursor_read(PyObject *self, size_t n, const char *operation)
 {
-    return read_taken(self, cursor_take(self, n), operation);
+    return read_passed(self, cursor_advance(self, n), operation);
 }
 
-/* Finds the end of the first line where it is near, and nothing is in the way.
- */
-static inline bool find_near(mapped_slice *line)
+/* Shortens the slice to its first line. Returns false if the line doesn't end
+ * within UNLOCKED_BYTES, or the access fails. */
+static inline bool cut_near_line(mapped_slice *line)
 {
     size_t n = line->length < UNLOCKED_BYTES ? line->length : UNLOCKED_BYTES;
     const unsigned char *p =
@@ -59,8 +59,9 @@ static inline bool find_near(mapped_slice *line)
     return true;
 }
 
-/* Finds the end of the first line anywhere. */
-static int find_far(PyObject *self, mapped_slice *line)
+/* The same for a line that may be of any length. Returns 0, or -1 with an
+ * exception. */
+static int cut_far_line(PyObject *self, mapped_slice *line)
 {
     mapped_parts parts;
     mapped_error error;
@@ -82,25 +83,25 @@ PyObject *cursor_read_line(PyObject *self, size_t n)
         line = cursor_rest(self);
         if (line.length > n)
             line.length = n;
-        if (!find_near(&line) && find_far(self, &line) < 0)
+        if (!cut_near_line(&line) && cut_far_line(self, &line) < 0)
             return NULL;
         /* Another thread may have read the line meanwhile. */
     } while (cursor_of(self)->position != position);
     cursor_of(self)->position += line.length;
-    return read_taken(self, line, "readline");
+    return read_passed(self, line, "readline");
 }
 
 int cursor_write(PyObject *self, const Source *source)
 {
-    mapped_slice target = cursor_take(self, source->length);
+    mapped_slice target = cursor_advance(self, source->length);
     int status = source_store(source, cursor_owner(self), target, 0);
     if (status < 0)
-        cursor_give_back(self, target);
+        cursor_move_back(self, target);
     return status;
 }
 
-/* Takes -1 for a failed conversion if an exception is set. */
-static int convert_number(Py_ssize_t number, size_t *count)
+/* `number` is the result of a conversion: -1 with an exception if it failed. */
+static int count_from_number(Py_ssize_t number, size_t *count)
 {
     if (number == -1 && PyErr_Occurred())
         return -1;
@@ -115,10 +116,10 @@ int cursor_convert_count(PyObject *object, size_t *count)
     if (object == NULL || object == Py_None)
         return 0;
     if (Py_IS_TYPE(object, &PyLong_Type))
-        return convert_number(PyLong_AsSsize_t(object), count);
+        return count_from_number(PyLong_AsSsize_t(object), count);
     if (!PyIndex_Check(object))
         return raised_as_int(
             raise_kind("argument should be integer or None", object));
-    return convert_number(PyNumber_AsSsize_t(object, PyExc_OverflowError),
-                          count);
+    return count_from_number(PyNumber_AsSsize_t(object, PyExc_OverflowError),
+                             count);
 }

@@ -1,7 +1,7 @@
 /* A position in the bytes of a Region or a Slice: what a File and the base of
  * mapped.mmap have in common.
  *
- * A read first moves the position past what it takes, and then allocates and
+ * A read first moves the position past its bytes, and then allocates and
  * copies, which may run the code of others or give up the interpreter's lock.
  * So two threads, or a finalizer in the middle of a read, never get the same
  * bytes. A read that fails moves the position back, unless somebody else has
@@ -15,7 +15,7 @@ typedef struct Cursor {
     PyObject_HEAD PyObject *weakrefs;
     PyObject *view;  /* a Region, whose live length counts, or a Slice */
     size_t position; /* may be past the end */
-    bool is_ended;   /* a File was closed */
+    bool is_closed;  /* a File was; a mapping has its Region closed */
 } Cursor;
 
 static inline Cursor *cursor_of(PyObject *self)
@@ -47,18 +47,18 @@ static inline mapped_slice cursor_rest(PyObject *self)
 PyObject *cursor_read(PyObject *self, size_t n, const char *operation);
 PyObject *cursor_read_line(PyObject *self, size_t n);
 
-/* Moves the position past up to `n` bytes, and returns these. */
-mapped_slice cursor_take(PyObject *self, size_t n);
+/* Moves the position past up to `n` bytes, and returns these bytes. */
+mapped_slice cursor_advance(PyObject *self, size_t n);
 
-/* Moves the position back to before a slice that was taken. */
-void cursor_give_back(PyObject *self, mapped_slice taken);
+/* Moves the position back to before the slice that cursor_advance returned. */
+void cursor_move_back(PyObject *self, mapped_slice part);
 
 /* Stores all of the source, which must fit, and moves the position past it.
  * Returns 0, or -1 with an exception. */
 int cursor_write(PyObject *self, const Source *source);
 
 /* Converts the argument of a read: NULL, None and negative numbers stand for
- * all there is. */
+ * all there is, which is SIZE_MAX. */
 int cursor_convert_count(PyObject *object, size_t *count);
 
 /* The module's function that makes an object of a subtype of Mmap. */

@@ -1,11 +1,15 @@
-/* The type File: the file object of Python's io protocol over the bytes of a
- * Region or a Slice. It has a position and nothing to buffer, because the
- * memory is the buffer. What it is asked for is converted first, then it and
- * the region are found open, and then the position is used. */
+/* The type File: a file object of Python's io protocol over the bytes of a
+ * Region or a Slice. It has a position (cursor.h) and no buffer, because the
+ * memory is the buffer.
+ *
+ * Each method converts its arguments, then checks that the file and its region
+ * are open, and then uses the position: the conversion may run code that closes
+ * them or moves the position. */
 #include "cursor.h"
 #include "unlocked.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* What peek() and read1() return at most, unless read1() is given a number. */
 #define CHUNK 8192
@@ -27,7 +31,7 @@ PyObject *view_file(PyObject *self, PyObject *Py_UNUSED(nothing))
     file->weakrefs = NULL;
     file->view = Py_NewRef(self);
     file->position = 0;
-    file->is_ended = false;
+    file->is_closed = false;
     if (owner->is_wrap)
         PyObject_GC_Track((PyObject *)file);
     return (PyObject *)file;
@@ -44,9 +48,10 @@ static void file_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
+/* Is the file closed, or its region? */
 static bool is_closed(PyObject *self)
 {
-    return cursor_of(self)->is_ended ||
+    return cursor_of(self)->is_closed ||
            mapped_region_closed(core_of(cursor_of(self)->view));
 }
 
@@ -60,7 +65,7 @@ static inline int require_usable(PyObject *self, const char *operation)
 {
     if (!is_closed(self))
         return 0;
-    if (!cursor_of(self)->is_ended)
+    if (!cursor_of(self)->is_closed)
         return require_open(cursor_owner(self), operation);
     PyErr_SetString(PyExc_ValueError, "I/O operation on closed file");
     return -1;
@@ -68,16 +73,15 @@ static inline int require_usable(PyObject *self, const char *operation)
 
 static PyObject *refuse(PyObject *self, const char *operation, const char *why)
 {
-    if (require_usable(self, operation) < 0)
-        return NULL;
     return PyErr_Format(cursor_owner(self)->state->unsupported, "%s: %s",
                         operation, why);
 }
 
-/* Sorts the arguments of a call that takes at most one, a number. */
-static inline int take_count(const Signature *signature, PyObject *const *given,
-                             Py_ssize_t arguments, PyObject *keywords,
-                             size_t *count)
+/* Converts the only argument of a call, which may be left out. */
+static inline int convert_only_count(const Signature *signature,
+                                     PyObject *const *given,
+                                     Py_ssize_t arguments, PyObject *keywords,
+                                     size_t *count)
 {
     PyObject *value = arguments == 1 ? given[0] : NULL;
     if ((arguments > 1 || keywords != NULL) &&
@@ -87,21 +91,20 @@ static inline int take_count(const Signature *signature, PyObject *const *given,
 }
 
 /* Defines a method that takes at most one argument, a number of bytes. */
-#define COUNT_METHOD(name, argument, result)                          \
-    static METHOD_KEYWORDS(file_##name)                               \
-    {                                                                 \
-        static const Signature signature = {#name, 0, 1, {argument}}; \
-        size_t n;                                                     \
-        if (take_count(&signature, given, count, keywords, &n) < 0 || \
-            require_usable(self, #name) < 0)                          \
-            return NULL;                                              \
-        return result;                                                \
+#define COUNT_METHOD(name, argument, result)                                  \
+    static METHOD_KEYWORDS(file_##name)                                       \
+    {                                                                         \
+        static const Signature signature = {#name, 0, 1, {argument}};         \
+        size_t n;                                                             \
+        if (convert_only_count(&signature, given, count, keywords, &n) < 0 || \
+            require_usable(self, #name) < 0)                                  \
+            return NULL;                                                      \
+        return result;                                                        \
     }
 
-#define READ_ERRORS                                                         \
-    "ValueError if the file or the region is closed, FaultError if a page " \
-    "is\n"                                                                  \
-    "lost: then the position stays."
+#define READ_ERRORS                                                          \
+    "ValueError if the file or the region is closed, FaultError if a page\n" \
+    "is lost: then the position stays."
 
 static const char file_read_doc[] = PyDoc_STR(
     "read($self, /, size=-1)\n--\n\n"
@@ -122,7 +125,6 @@ static const char file_readline_doc[] = PyDoc_STR(
     "its first `size` bytes; b'' at the end.\n\n" READ_ERRORS);
 COUNT_METHOD(readline, "size", cursor_read_line(self, n))
 
-/* Reads without moving. */
 static PyObject *peek(PyObject *self)
 {
     mapped_slice part = cursor_rest(self);
@@ -174,14 +176,14 @@ static PyObject *read_into_own(PyObject *self, const Extent *to,
     if (require_usable(self, operation) < 0 ||
         require_open(to->owner, operation) < 0)
         return NULL;
-    mapped_slice taken = cursor_take(self, to->slice.length);
+    mapped_slice part = cursor_advance(self, to->slice.length);
     const Source source = {.owner = cursor_owner(self),
-                           .slice = taken,
-                           .length = taken.length,
+                           .slice = part,
+                           .length = part.length,
                            .operation = operation};
     if (source_store(&source, to->owner, to->slice, 0) == 0)
-        return PyLong_FromSize_t(taken.length);
-    cursor_give_back(self, taken);
+        return PyLong_FromSize_t(part.length);
+    cursor_move_back(self, part);
     return NULL;
 }
 
@@ -190,15 +192,13 @@ static PyObject *read_into_buffer(PyObject *self, const Py_buffer *to,
 {
     if (require_usable(self, operation) < 0)
         return NULL;
-    mapped_slice taken = cursor_take(self, (size_t)to->len);
-    if (slice_read(cursor_owner(self), taken, to->buf, operation) == 0)
-        return PyLong_FromSize_t(taken.length);
-    cursor_give_back(self, taken);
+    mapped_slice part = cursor_advance(self, (size_t)to->len);
+    if (slice_read(cursor_owner(self), part, to->buf, operation) == 0)
+        return PyLong_FromSize_t(part.length);
+    cursor_move_back(self, part);
     return NULL;
 }
 
-/* The buffer comes first, because its provider may be code of others that
- * closes the region or moves the position. */
 static PyObject *read_into(PyObject *self, PyObject *to, const char *operation)
 {
     Extent extent;
@@ -298,23 +298,26 @@ static const char file_seek_doc[] = PyDoc_STR(
     "OSError if it is before the start, ValueError for another `whence` or if\n"
     "the file or the region is closed.");
 
-/* Returns 0; 1 if there is no such position; or -1 with an exception. */
-static int seek(PyObject *self, Py_ssize_t offset, Py_ssize_t whence)
+/* Returns the new position, or NULL with an exception. */
+static PyObject *seek(PyObject *self, Py_ssize_t offset, Py_ssize_t whence)
 {
     size_t base = 0;
-    if (whence == 1)
+    if (whence == SEEK_CUR)
         base = cursor_of(self)->position;
-    else if (whence == 2)
+    else if (whence == SEEK_END)
         base = view_span(cursor_of(self)->view).length;
-    else if (whence != 0)
-        return raised_as_int(
-            PyErr_Format(PyExc_ValueError,
-                         "invalid whence (%zd, should be 0, 1 or 2)", whence));
+    else if (whence != SEEK_SET)
+        return PyErr_Format(PyExc_ValueError,
+                            "invalid whence (%zd, should be 0, 1 or 2)",
+                            whence);
     if (offset < 0 ? (size_t)0 - (size_t)offset > base
-                   : (size_t)offset > (size_t)PY_SSIZE_T_MAX - base)
-        return 1;
+                   : (size_t)offset > (size_t)PY_SSIZE_T_MAX - base) {
+        const mapped_error error = {
+            .status = MAPPED_SYSTEM, .operation = "seek", .os_error = EINVAL};
+        return raise_of(cursor_owner(self), &error);
+    }
     cursor_of(self)->position = base + (size_t)offset;
-    return 0;
+    return PyLong_FromSize_t(cursor_of(self)->position);
 }
 
 static PyObject *file_seek_with(PyObject *self, PyObject *const *values)
@@ -322,16 +325,12 @@ static PyObject *file_seek_with(PyObject *self, PyObject *const *values)
     Py_ssize_t offset = PyNumber_AsSsize_t(values[0], PyExc_OverflowError);
     if (offset == -1 && PyErr_Occurred())
         return NULL;
-    Py_ssize_t whence =
-        values[1] == NULL ? 0 : PyNumber_AsSsize_t(values[1], PyExc_ValueError);
+    Py_ssize_t whence = values[1] == NULL
+                            ? SEEK_SET
+                            : PyNumber_AsSsize_t(values[1], PyExc_ValueError);
     if ((whence == -1 && PyErr_Occurred()) || require_usable(self, "seek") < 0)
         return NULL;
-    int status = seek(self, offset, whence);
-    if (status == 0)
-        return PyLong_FromSize_t(cursor_of(self)->position);
-    const mapped_error error = {
-        .status = MAPPED_SYSTEM, .operation = "seek", .os_error = EINVAL};
-    return status < 0 ? NULL : raise_of(cursor_owner(self), &error);
+    return seek(self, offset, whence);
 }
 
 STATIC_KEYWORD_METHOD(file_seek, file_seek_with, "seek", 1, 2, "offset",
@@ -406,7 +405,7 @@ static const char file_close_doc[] =
 
 static PyObject *file_close(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    cursor_of(self)->is_ended = true;
+    cursor_of(self)->is_closed = true;
     Py_RETURN_NONE;
 }
 

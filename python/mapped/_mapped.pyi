@@ -703,8 +703,8 @@ class File(BufferedIOBase, BinaryIO):  # type: ignore[misc]
         """Return the next `size` bytes, or what there is; all of it with -1 or
         None; b'' at the end. Other threads run while many bytes are copied.
 
-        ValueError if the file or the region is closed, FaultError if a page is
-        lost: then the position stays.
+        ValueError if the file or the region is closed, FaultError if a page
+        is lost: then the position stays.
         """
     def read1(self, size: SupportsIndex | None = -1) -> bytes:
         """Like read(), but with -1 or None return 8 KiB at most."""
@@ -712,15 +712,15 @@ class File(BufferedIOBase, BinaryIO):  # type: ignore[misc]
         """Return the next line with its b'\\n', which the last one may lack, or
         its first `size` bytes; b'' at the end.
 
-        ValueError if the file or the region is closed, FaultError if a page is
-        lost: then the position stays.
+        ValueError if the file or the region is closed, FaultError if a page
+        is lost: then the position stays.
         """
     def readlines(self, hint: SupportsIndex | None = -1) -> list[bytes]:
         """Return a list of the lines that are left, or of so many that they have
         `hint` bytes, if that is more than 0.
 
-        ValueError if the file or the region is closed, FaultError if a page is
-        lost: then the position stays.
+        ValueError if the file or the region is closed, FaultError if a page
+        is lost: then the position stays.
         """
     def peek(self, size: SupportsIndex | None = 0) -> bytes:
         """Return the next bytes, 8 KiB at most whatever `size` is, and stay there."""
@@ -728,8 +728,8 @@ class File(BufferedIOBase, BinaryIO):  # type: ignore[misc]
         """Read into a writable buffer, and return how many bytes: fewer than it
         takes only at the end.
 
-        ValueError if the file or the region is closed, FaultError if a page is
-        lost: then the position stays.
+        ValueError if the file or the region is closed, FaultError if a page
+        is lost: then the position stays.
         """
     def readinto1(self, buffer: Buffer, /) -> int:
         """The same as readinto()."""
