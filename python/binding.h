@@ -73,8 +73,8 @@ typedef struct State {
     size_t formats_size;            /* no fewer bytes than these formats take */
     KnownFormat known_formats[KNOWN_FORMATS];
     Code codes[CODE_PREFIXES][128]; /* what each struct code means */
-    int dealloc_depth; /* calls of free_wrap that are inside of each other */
-    Region *dealloc_queue; /* Regions that the outermost of them will free */
+    int dealloc_depth;              /* see free_wrap */
+    Region *dealloc_queue;          /* wraps to be freed, linked by `next` */
     PyObject *free_slices[FREE_SLICES]; /* memory of Slices that are gone */
     int free_slice_count;
 } State;
@@ -125,7 +125,7 @@ struct Region {
     Py_buffer wrap_buffer; /* `obj` is NULL if no buffer is held */
     bool wrap_ended;       /* the core no longer needs `wrap_buffer` */
     bool wrap_traversed;   /* the collector is shown it: see region_traverse */
-    Region *next;          /* the next one in State.dealloc_queue */
+    Region *next;          /* in State.dealloc_queue */
 };
 
 /* What an object begins with that keeps a Region. */

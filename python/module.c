@@ -100,7 +100,7 @@ static int make_bytes(State *state)
  * complete. The functions are added last, so it finds nothing to call. */
 static int module_exec(PyObject *module)
 {
-    unlocked_watch_waits();
+    unlocked_install_hooks();
     State *state = state_get(module);
     state->module = module;
     codes_fill(state);

@@ -1,6 +1,11 @@
-/* The type Region: it owns a mapping, and has all methods of a Slice. Its core
- * region stays the same until the Region is deallocated: close ends the access
- * inside of the core, and so no pointer to it is ever NULL or stale. */
+/* The type Region: it owns a region of the core, and so a mapping, and has all
+ * methods of a Slice. It keeps the core's region until it is deallocated: close
+ * ends the access inside of the core, so no pointer to it is NULL or stale.
+ *
+ * A wrap is a Region over the buffer of another object. The core says, in the
+ * middle of its own work, when it needs that buffer no more (region_end_wrap).
+ * To release a buffer may run the code of others, so that is done after the
+ * call of the core (region_release_wrap). */
 #include "source.h"
 #include "unlocked.h"
 
@@ -27,12 +32,10 @@ Region *region_new(State *state, PyObject *name)
     return self;
 }
 
-/* The core calls this hook in the middle of its own work. To release the buffer
- * may run the code of others, so that is left to region_release_wrap. */
-void region_end_wrap(void *context)
+void region_end_wrap(void *region)
 {
-    ((Region *)context)->wrap_ended = true;
-    unlocked_note_end(context);
+    ((Region *)region)->wrap_ended = true;
+    unlocked_note_ended_wrap(region);
 }
 
 void region_release_wrap(Region *self)
@@ -47,7 +50,7 @@ void region_release_wrap(Region *self)
  * another one can be in the middle of an access only if it runs unlocked, and
  * then it has a reference to the core's region. That is how the core knows
  * whether it may unmap the memory at once. For what takes long the core has the
- * lock given up (unlocked_watch_waits). */
+ * lock given up (unlocked_install_hooks). */
 static mapped_status close_core(Region *self, mapped_error *error)
 {
     mapped_status status =
@@ -70,8 +73,7 @@ static size_t retire_core(Region *self)
     return exports;
 }
 
-/* Releases all that the Region has, and the Region itself. */
-static void region_free(Region *region)
+static void free_region(Region *region)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)region);
     PyObject *module = region->state->module;
@@ -84,31 +86,24 @@ static void region_free(Region *region)
     Py_DECREF(module);
 }
 
-/* A wrapped buffer may be the last holder of another Region that wraps a
- * buffer, and so on: each is freed inside of the call that frees the one
- * before. Below this depth a Region is queued instead, and the outermost call
- * frees the queue. CPython's trashcan does the same, but is not in the limited
- * API. */
+/* A wrapped buffer may be the last holder of another wrap, and so on: each is
+ * freed inside of the call that frees the one before. Beyond this depth a Region
+ * stays in the queue, which the calls further out free. CPython's trashcan does
+ * the same, but isn't in the limited API. */
 #define MAX_DEALLOC_DEPTH 50
 
 static void free_wrap(Region *region)
 {
     State *state = region->state;
-    PyObject *module = Py_NewRef(state->module);
-    if (state->dealloc_depth == MAX_DEALLOC_DEPTH) {
-        region->next = state->dealloc_queue;
-        state->dealloc_queue = region;
-        Py_DECREF(module);
-        return;
-    }
-    state->dealloc_depth++;
-    region_free(region);
-    state->dealloc_depth--;
-    while (state->dealloc_depth == 0 && state->dealloc_queue != NULL) {
+    PyObject *module = Py_NewRef(state->module); /* and so the state */
+    region->next = state->dealloc_queue;
+    state->dealloc_queue = region;
+    while (state->dealloc_queue != NULL &&
+           state->dealloc_depth < MAX_DEALLOC_DEPTH) {
         Region *next = state->dealloc_queue;
         state->dealloc_queue = next->next;
         state->dealloc_depth++;
-        region_free(next);
+        free_region(next);
         state->dealloc_depth--;
     }
     Py_DECREF(module);
@@ -123,7 +118,7 @@ static void region_dealloc(PyObject *self)
     if (region->is_wrap)
         free_wrap(region);
     else
-        region_free(region);
+        free_region(region);
 }
 
 /* CPython crashes when the collector clears a memoryview that has an export, as
@@ -208,7 +203,7 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     Region *region = (Region *)self;
     const bool body_raised = type != Py_None;
     /* Only the first end of a block warns. The flag is set before any code of
-     * others can run, because that could end the block once more. */
+     * others can run, because that could call __exit__ again. */
     const bool warned_before = region->exit_warned;
     region->exit_warned = true;
     size_t exports = retire_core(region);
@@ -225,10 +220,10 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-/* Growth may wait for the disk, so it is tried unlocked first. That is
- * MAPPED_BUSY if the memory has to move: the export of the unlocked operation
- * itself is in the way. So it is tried once more with the lock held: then no
- * other thread is in the middle of an access, unless it has a reference. */
+/* Growth may wait for the disk, so it is tried unlocked first. If the memory
+ * has to move, the answer is MAPPED_BUSY, because the unlocked operation itself
+ * has an export. So it is tried once more with the lock held: then no other
+ * thread is in the middle of an access, unless it has an export too. */
 static mapped_status resize_core(mapped_region *region, uint64_t length,
                                  mapped_error *error)
 {

@@ -1,5 +1,5 @@
-/* Running without the lock of the interpreter: for the length of an operation,
- * whose regions are exports meanwhile, and while the core sleeps. */
+/* Running without the interpreter's lock: for the length of an operation, whose
+ * regions have exports meanwhile, and while the core sleeps. */
 #include "unlocked.h"
 
 /* Is this thread between unlocked_enter and unlocked_leave? */
@@ -18,13 +18,13 @@ void unlocked_leave(PyThreadState *thread)
     PyEval_RestoreThread(thread);
 }
 
-/* Regions that were closed during an operation of this thread. While the
- * exports of the operation end, the core gives up their wrapped buffers. */
+/* The wraps whose buffer the core has said it needs no more while the exports
+ * of an operation ended: their Regions were closed during the operation. */
 static _Thread_local struct {
-    bool is_listening; /* the exports of an operation are ending now */
+    bool is_collecting; /* the exports of an operation are ending now */
     int count;
     Region *regions[2];
-} given_up;
+} ended_wraps;
 
 static void begin_export(Unlocked *unlocked, mapped_region *region)
 {
@@ -60,21 +60,23 @@ mapped_status unlocked_end(Unlocked *unlocked, mapped_status status)
     return status;
 }
 
-void unlocked_note_end(Region *self)
+/* A Region without references is being deallocated, which releases its buffer.
+ */
+void unlocked_note_ended_wrap(Region *self)
 {
-    if (given_up.is_listening && Py_REFCNT((PyObject *)self) > 0)
-        given_up.regions[given_up.count++] =
+    if (ended_wraps.is_collecting && Py_REFCNT((PyObject *)self) > 0)
+        ended_wraps.regions[ended_wraps.count++] =
             (Region *)Py_NewRef((PyObject *)self);
 }
 
-/* Releases the wrapped buffers that were given up. This runs the code of
- * others. */
-static void release_given_up(void)
+/* Releases the buffers, which may run the code of others, and so begin another
+ * operation: `ended_wraps` is ready for that before. */
+static void release_ended_wraps(void)
 {
-    const int count = given_up.count;
-    Region *regions[2] = {given_up.regions[0], given_up.regions[1]};
-    given_up.is_listening = false;
-    given_up.count = 0;
+    const int count = ended_wraps.count;
+    Region *regions[2] = {ended_wraps.regions[0], ended_wraps.regions[1]};
+    ended_wraps.is_collecting = false;
+    ended_wraps.count = 0;
     for (int i = 0; i < count; i++) {
         region_release_wrap(regions[i]);
         Py_DECREF((PyObject *)regions[i]);
@@ -98,7 +100,7 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
     if (unlocked->thread == NULL)
         return status;
     unlocked_leave(unlocked->thread);
-    given_up.is_listening = true;
+    ended_wraps.is_collecting = true;
     for (int i = 0; i < unlocked->export_count; i++) {
         mapped_region *region = unlocked->exports[i].slice.region;
         mapped_status export_status = mapped_export_end(
@@ -108,7 +110,7 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
         if (mapped_region_closed(region))
             finish_close(region);
     }
-    release_given_up();
+    release_ended_wraps();
     return status;
 }
 
@@ -132,24 +134,24 @@ int unlocked_wait(Wait *wait)
     return 0;
 }
 
-/* Where the core is about to sleep until another thread is done with a region,
- * or to do what may take long, other threads may need the interpreter: the disk
- * may be served by Python code. So the lock is given up for that time. */
+/* The core is about to sleep until another thread is done with a region, or to
+ * do what may take long. Other threads may need the interpreter meanwhile, for
+ * one because a file system is served by Python code. */
 static void *before_wait(void)
 {
     return is_unlocked ? NULL : PyEval_SaveThread();
 }
 
-/* This thread may have a region locked, so no code of others may run in it now.
- * It doesn't; but PyEval_RestoreThread collects garbage in the tests' hostile
- * build, because other threads may have. */
+/* This thread may hold a region's lock of the core, so no code of others may
+ * run in it now. PyEval_AcquireThread runs none, not even in the tests' hostile
+ * build, where PyEval_RestoreThread collects garbage. */
 static void after_wait(void *thread)
 {
     if (thread != NULL)
         PyEval_AcquireThread(thread);
 }
 
-void unlocked_watch_waits(void)
+void unlocked_install_hooks(void)
 {
     mapped_region_on_wait((mapped_wait_hooks){before_wait, after_wait});
 }

@@ -41,13 +41,15 @@ mapped_status unlocked_end(Unlocked *unlocked, mapped_status status);
 mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
                                   mapped_error *error);
 
-/* Notes that the core needs the buffer of this wrap no more: it says so while
- * an operation ends, and the buffer is released after that. */
-void unlocked_note_end(Region *self);
+/* Notes that the core needs the buffer of this wrap no more. If it says so
+ * while an operation ends, the buffer is released at the operation's very end.
+ */
+void unlocked_note_ended_wrap(Region *self);
 
-/* A wait in the core. Its turn is called without the interpreter's lock, again
- * and again with a deadline that is soon, and signal handlers run in between:
- * the core notices only signals that come while it sleeps. */
+/* A wait in the core, in turns: `turn` is called unlocked, again and again,
+ * with a deadline that is soon, and Python's signal handlers run in between.
+ * One call with the whole deadline wouldn't do, because a signal that comes
+ * just before the core sleeps doesn't wake it. */
 typedef struct Wait {
     mapped_region *region;
     mapped_status (*turn)(void *context, uint64_t deadline,
@@ -62,8 +64,8 @@ typedef struct Wait {
  * may have succeeded. Handlers may close the region. */
 int unlocked_wait(Wait *wait);
 
-/* From now on a thread gives up the interpreter's lock while the core sleeps,
- * or does what may take long, in it. */
-void unlocked_watch_waits(void);
+/* From now on a thread in which the core sleeps, or does what may take long,
+ * gives up the interpreter's lock for that time. */
+void unlocked_install_hooks(void);
 
 #endif
