@@ -1,12 +1,16 @@
-/* The base of mapped.mmap.mmap: what Python itself can't do, or not fast
- * enough. It has the buffer protocol, and the texts and the order of the
- * standard mmap's errors: arguments are converted, then "mmap closed or
- * invalid" is raised, and then the bytes are accessed.
+/* The type Mmap, the base class of mapped.mmap.mmap: what Python can't do, or
+ * not fast enough. It owns its Region, which no one else has, and a position
+ * (cursor.h).
  *
- * It owns its Region, and nobody else need know that. */
+ * Errors have the texts and the order of the standard module's: a closed
+ * mapping is refused first, then arguments are converted. The conversion may
+ * run code that closes or resizes the mapping, so it is found valid once more
+ * before the bytes are accessed. */
 #include "array.h"
 #include "cursor.h"
 #include "unlocked.h"
+
+#include <stdio.h>
 
 const char module__mmap_doc[] =
     PyDoc_STR("_mmap($module, type, region, /)\n--\n\n"
@@ -48,23 +52,27 @@ static void mmap_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-static int require_valid(PyObject *self)
+static int refuse(PyObject *type, const char *text)
 {
-    if (!mapped_region_closed(core_of(region_of(self))))
-        return 0;
-    PyErr_SetString(PyExc_ValueError, "mmap closed or invalid");
+    PyErr_SetString(type, text);
     return -1;
 }
 
-static int require_shared_write(PyObject *self)
+static int require_valid(PyObject *self)
+{
+    return mapped_region_closed(core_of(region_of(self)))
+               ? refuse(PyExc_ValueError, "mmap closed or invalid")
+               : 0;
+}
+
+static int require_writable(PyObject *self)
 {
     if (require_valid(self) < 0)
         return -1;
-    if (!mapped_slice_readonly(view_span(region_of(self))))
-        return 0;
-    PyErr_SetString(PyExc_TypeError,
-                    "mmap can't modify a readonly memory map.");
-    return -1;
+    return mapped_slice_readonly(view_span(region_of(self)))
+               ? refuse(PyExc_TypeError,
+                        "mmap can't modify a readonly memory map.")
+               : 0;
 }
 
 static int mmap_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
@@ -90,12 +98,6 @@ static Py_ssize_t mmap_length(PyObject *self)
     return (Py_ssize_t)view_span(region_of(self)).length;
 }
 
-static int refuse_index_of_mmap(void)
-{
-    PyErr_SetString(PyExc_IndexError, "mmap index out of range");
-    return -1;
-}
-
 static PyObject *bytes_of(PyObject *self, Py_ssize_t start, Py_ssize_t length)
 {
     mapped_slice part = view_span(region_of(self));
@@ -111,16 +113,14 @@ static PyObject *mmap_item(PyObject *self, Py_ssize_t index)
     Py_ssize_t length = mmap_length(self);
     if (length < 0)
         return NULL;
-    if (index < 0 || index >= length) {
-        refuse_index_of_mmap();
-        return NULL;
-    }
+    if (index < 0 || index >= length)
+        return PyErr_Format(PyExc_IndexError, "mmap index out of range");
     return bytes_of(self, index, 1);
 }
 
-/* Converts a key, and finds its place in the bytes. Returns 0, or -1 with an
- * exception. */
-static int find_index(PyObject *self, PyObject *key, Py_ssize_t *index)
+/* Converts an index, and makes it count from the start. Returns 0, or -1 with
+ * an exception. */
+static int index_from_key(PyObject *self, PyObject *key, Py_ssize_t *index)
 {
     *index = PyNumber_AsSsize_t(key, PyExc_IndexError);
     if (*index == -1 && PyErr_Occurred())
@@ -130,7 +130,9 @@ static int find_index(PyObject *self, PyObject *key, Py_ssize_t *index)
         return -1;
     if (*index < 0)
         *index += length;
-    return *index < 0 || *index >= length ? refuse_index_of_mmap() : 0;
+    return *index < 0 || *index >= length
+               ? refuse(PyExc_IndexError, "mmap index out of range")
+               : 0;
 }
 
 typedef struct Bounds {
@@ -140,12 +142,10 @@ typedef struct Bounds {
     Py_ssize_t length; /* in items */
 } Bounds;
 
-static int find_bounds(PyObject *self, PyObject *key, Bounds *bounds)
+static int bounds_from_key(PyObject *self, PyObject *key, Bounds *bounds)
 {
-    if (!Py_IS_TYPE(key, &PySlice_Type)) {
-        PyErr_SetString(PyExc_TypeError, "mmap indices must be integers");
-        return -1;
-    }
+    if (!Py_IS_TYPE(key, &PySlice_Type))
+        return refuse(PyExc_TypeError, "mmap indices must be integers");
     if (PySlice_Unpack(key, &bounds->start, &bounds->stop, &bounds->step) < 0)
         return -1;
     Py_ssize_t length = mmap_length(self);
@@ -156,10 +156,10 @@ static int find_bounds(PyObject *self, PyObject *key, Bounds *bounds)
     return 0;
 }
 
-/* The items as an Array. PySlice_AdjustIndices gives -1 for the end of a slice
- * that goes backwards down to the first byte; there it must not count from the
- * end. */
-static PyObject *array_in(PyObject *self, const Bounds *bounds)
+/* The bytes as an Array. A bound of -1 comes from PySlice_AdjustIndices: it is
+ * the place before the first byte, in a slice that goes backwards. In a key it
+ * would mean the last byte, so the lowest number stands for it. */
+static PyObject *strided_array(PyObject *self, const Bounds *bounds)
 {
     Py_ssize_t stop = bounds->stop < 0 ? PY_SSIZE_T_MIN : bounds->stop;
     Py_ssize_t start = bounds->start < 0 ? PY_SSIZE_T_MIN : bounds->start;
@@ -169,11 +169,11 @@ static PyObject *array_in(PyObject *self, const Bounds *bounds)
 static PyObject *subscript_slice(PyObject *self, PyObject *key)
 {
     Bounds bounds;
-    if (find_bounds(self, key, &bounds) < 0)
+    if (bounds_from_key(self, key, &bounds) < 0)
         return NULL;
     if (bounds.step == 1)
         return bytes_of(self, bounds.start, bounds.length);
-    PyObject *array = array_in(self, &bounds);
+    PyObject *array = strided_array(self, &bounds);
     PyObject *bytes = array == NULL ? NULL : array_tobytes(array, NULL);
     Py_XDECREF(array);
     return bytes;
@@ -186,7 +186,7 @@ static PyObject *mmap_subscript(PyObject *self, PyObject *key)
         return NULL;
     if (!PyIndex_Check(key))
         return subscript_slice(self, key);
-    return find_index(self, key, &index) < 0
+    return index_from_key(self, key, &index) < 0
                ? NULL
                : view_item(region_of(self), index);
 }
@@ -195,20 +195,16 @@ static int assign_item(PyObject *self, PyObject *key, PyObject *value)
 {
     Py_ssize_t index;
     mapped_error error;
-    if (find_index(self, key, &index) < 0)
+    if (index_from_key(self, key, &index) < 0)
         return -1;
-    if (!PyIndex_Check(value)) {
-        PyErr_SetString(PyExc_TypeError, "mmap item value must be an int");
-        return -1;
-    }
+    if (!PyIndex_Check(value))
+        return refuse(PyExc_TypeError, "mmap item value must be an int");
     Py_ssize_t number = PyNumber_AsSsize_t(value, PyExc_TypeError);
     if (number == -1 && PyErr_Occurred())
         return -1;
-    if (number < 0 || number > UINT8_MAX) {
-        PyErr_SetString(PyExc_ValueError,
-                        "mmap item value must be in range(0, 256)");
-        return -1;
-    }
+    if (number < 0 || number > UINT8_MAX)
+        return refuse(PyExc_ValueError,
+                      "mmap item value must be in range(0, 256)");
     if (require_valid(self) < 0)
         return -1;
     return check_status(cursor_owner(self), ASSIGN,
@@ -217,12 +213,12 @@ static int assign_item(PyObject *self, PyObject *key, PyObject *value)
                         &error);
 }
 
-/* The bytes count, whatever the items of the source are. */
+/* Stores the source's bytes, whatever its items are, at every step-th place. */
 static int store_strided(PyObject *self, const Bounds *bounds,
                          const Source *source)
 {
     unsigned char *bytes = memory_new(source->length, 1);
-    PyObject *array = bytes == NULL ? NULL : array_in(self, bounds);
+    PyObject *array = bytes == NULL ? NULL : strided_array(self, bounds);
     int status = array == NULL ? -1 : source_read(source, bytes);
     if (status == 0)
         status =
@@ -232,8 +228,8 @@ static int store_strided(PyObject *self, const Bounds *bounds,
     return status;
 }
 
-/* Opens what is to be written. Only then is the key looked at again, because
- * the buffer's provider may have closed or resized the mapping. */
+/* The key is converted after the source is opened, because the source's object
+ * may close or resize the mapping. */
 static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
 {
     Bounds bounds;
@@ -243,30 +239,28 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
             raise_kind("a bytes-like object is required", value));
     if (source_open(cursor_owner(self)->state, value, ASSIGN, &source) < 0)
         return -1;
-    int status = find_bounds(self, key, &bounds);
-    if (status == 0 && source.length != (size_t)bounds.length) {
-        PyErr_SetString(PyExc_IndexError,
-                        "mmap slice assignment is wrong size");
-        status = -1;
-    } else if (status == 0 && bounds.step == 1) {
+    int status = bounds_from_key(self, key, &bounds);
+    if (status == 0 && source.length != (size_t)bounds.length)
+        status =
+            refuse(PyExc_IndexError, "mmap slice assignment is wrong size");
+    else if (status == 0 && bounds.step == 1)
         status = source_store(&source, cursor_owner(self),
                               view_span(region_of(self)), (size_t)bounds.start);
-    } else if (status == 0) {
+    else if (status == 0)
         status = store_strided(self, &bounds, &source);
-    }
     source_close(&source);
     return status;
 }
 
 static int mmap_assign(PyObject *self, PyObject *key, PyObject *value)
 {
-    if (require_shared_write(self) < 0)
+    if (require_writable(self) < 0)
         return -1;
-    if (value == NULL) {
-        PyErr_Format(PyExc_TypeError, "mmap object doesn't support %s deletion",
-                     PyIndex_Check(key) ? "item" : "slice");
-        return -1;
-    }
+    if (value == NULL)
+        return refuse(PyExc_TypeError,
+                      PyIndex_Check(key)
+                          ? "mmap object doesn't support item deletion"
+                          : "mmap object doesn't support slice deletion");
     return PyIndex_Check(key) ? assign_item(self, key, value)
                               : assign_slice(self, key, value);
 }
@@ -315,12 +309,11 @@ static PyObject *mmap_read_byte(PyObject *self, PyObject *Py_UNUSED(nothing))
 
 static int write_source(PyObject *self, const Source *source)
 {
-    if (require_shared_write(self) < 0)
+    if (require_writable(self) < 0)
         return -1;
-    if (source->length <= cursor_rest(self).length)
-        return cursor_write(self, source);
-    PyErr_SetString(PyExc_ValueError, "data out of range");
-    return -1;
+    return source->length <= cursor_rest(self).length
+               ? cursor_write(self, source)
+               : refuse(PyExc_ValueError, "data out of range");
 }
 
 static const char mmap_write_doc[] = PyDoc_STR(
@@ -359,7 +352,7 @@ static PyObject *mmap_write_byte(PyObject *self, PyObject *argument)
         return PyErr_Format(
             PyExc_OverflowError, "unsigned byte integer is %s than %simum",
             byte < 0 ? "less" : "greater", byte < 0 ? "min" : "max");
-    if (require_shared_write(self) < 0)
+    if (require_writable(self) < 0)
         return NULL;
     mapped_slice rest = cursor_rest(self);
     if (rest.length == 0)
@@ -390,25 +383,22 @@ static const char mmap_seek_doc[] = PyDoc_STR(
 static int seek(PyObject *self, Py_ssize_t offset, Py_ssize_t whence)
 {
     Py_ssize_t length = (Py_ssize_t)view_span(region_of(self)).length;
-    Py_ssize_t base = whence == 0   ? 0
-                      : whence == 1 ? (Py_ssize_t)cursor_of(self)->position
-                                    : length;
-    const char *problem = NULL;
-    if (whence < 0 || whence > 2)
-        problem = "unknown seek type";
-    else if (offset < -base || offset > length - base)
-        problem = "seek out of range";
-    if (problem == NULL) {
-        cursor_of(self)->position = (size_t)(base + offset);
-        return 0;
-    }
-    PyErr_SetString(PyExc_ValueError, problem);
-    return -1;
+    Py_ssize_t base = 0;
+    if (whence == SEEK_CUR)
+        base = (Py_ssize_t)cursor_of(self)->position;
+    else if (whence == SEEK_END)
+        base = length;
+    else if (whence != SEEK_SET)
+        return refuse(PyExc_ValueError, "unknown seek type");
+    if (offset < -base || offset > length - base)
+        return refuse(PyExc_ValueError, "seek out of range");
+    cursor_of(self)->position = (size_t)(base + offset);
+    return 0;
 }
 
 static PyObject *mmap_seek_with(PyObject *self, PyObject *const *values)
 {
-    Py_ssize_t whence = 0;
+    Py_ssize_t whence = SEEK_SET;
     if (require_valid(self) < 0)
         return NULL;
     Py_ssize_t offset = PyNumber_AsSsize_t(values[0], PyExc_OverflowError);
@@ -424,8 +414,8 @@ static PyObject *mmap_seek_with(PyObject *self, PyObject *const *values)
 
 STATIC_KEYWORD_METHOD(mmap_seek, mmap_seek_with, "seek", 1, 2, "pos", "whence")
 
-/* Converts a bound of a search. NULL leaves `*bound` as it is. */
-static int convert_position(PyObject *object, Py_ssize_t *bound)
+/* NULL leaves `*bound` as it is. */
+static int convert_find_bound(PyObject *object, Py_ssize_t *bound)
 {
     if (object == NULL)
         return 0;
@@ -433,7 +423,8 @@ static int convert_position(PyObject *object, Py_ssize_t *bound)
     return *bound == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* Searches as a Region does, but for a start past the end, which is the end. */
+/* Calls view_find or view_rfind of the Region. A start past the end stands for
+ * the end, where an empty `sub` is found. */
 static PyObject *find(PyObject *self, PyObject *const *values,
                       METHOD_KEYWORDS((*method)))
 {
@@ -443,8 +434,8 @@ static PyObject *find(PyObject *self, PyObject *const *values,
         return NULL;
     if (!PyObject_CheckBuffer(values[0]))
         return raise_kind("a bytes-like object is required", values[0]);
-    if (convert_position(values[1], &start) < 0 ||
-        convert_position(values[2], &end) < 0)
+    if (convert_find_bound(values[1], &start) < 0 ||
+        convert_find_bound(values[2], &end) < 0)
         return NULL;
     Py_ssize_t length = mmap_length(self);
     if (length < 0)

@@ -11,9 +11,9 @@ Py_ssize_t view_length(PyObject *self)
     return (Py_ssize_t)view_span(self).length;
 }
 
-/* A negative index counts from the end. One that is still negative becomes so
+/* A negative index counts from the end. One below the first byte becomes so
  * large that the core's check fails. */
-static size_t offset_of(mapped_slice span, Py_ssize_t index)
+static size_t offset_of_index(mapped_slice span, Py_ssize_t index)
 {
     return index < 0 ? span.length + (size_t)index : (size_t)index;
 }
@@ -22,7 +22,7 @@ static void *raise_item(PyObject *self, Py_ssize_t index, const char *operation,
                         const mapped_error *error)
 {
     size_t length = view_span(self).length;
-    /* An index within a Slice is out of range if the Region has shrunk. */
+    /* Else the index is fine, and the Region has shrunk below the Slice. */
     bool is_in_view = index < 0 ? (size_t)0 - (size_t)index <= length
                                 : (size_t)index < length;
     if (error->status == MAPPED_RANGE && !is_in_view)
@@ -36,7 +36,8 @@ COLD static PyObject *byte_at_slow(PyObject *self, Py_ssize_t index)
     mapped_slice span = view_span(self);
     mapped_error error;
     uint8_t byte;
-    if (mapped_get_u8(span, offset_of(span, index), &byte, &error) != MAPPED_OK)
+    if (mapped_get_u8(span, offset_of_index(span, index), &byte, &error) !=
+        MAPPED_OK)
         return raise_item(self, index, "get", &error);
     return PyLong_FromLong(byte);
 }
@@ -55,8 +56,7 @@ static inline PyObject *byte_at(PyObject *self, Py_ssize_t index)
     return Py_NewRef(view_owner(self)->state->bytes[byte]);
 }
 
-/* Python has added the length to a negative index already. Adding it again
- * would make a valid index of a wrong one. */
+/* An index that is still negative is too low: Python has added the length. */
 PyObject *view_item(PyObject *self, Py_ssize_t index)
 {
     if (index < 0)
@@ -72,7 +72,8 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
     if (convert_index(key, &index) < 0 || convert_byte(value, &byte) < 0)
         return -1;
     mapped_slice span = view_span(self);
-    if (mapped_set_u8(span, offset_of(span, index), byte, &error) == MAPPED_OK)
+    if (mapped_set_u8(span, offset_of_index(span, index), byte, &error) ==
+        MAPPED_OK)
         return 0;
     return raised_as_int(raise_item(self, index, ASSIGN, &error));
 }
@@ -81,20 +82,21 @@ static int assign_byte(PyObject *self, PyObject *key, PyObject *value)
 COLD PyObject *view_strided(PyObject *self, Py_ssize_t start, Py_ssize_t stop,
                             Py_ssize_t step)
 {
-    Py_ssize_t length, stride;
-    mapped_array bytes = {.shape = &length, .strides = &stride};
-    CoreArray made = {.core = {.shape = made.shape, .strides = made.strides}};
+    CoreArray bytes;
+    CoreArray selected = {
+        .core = {.shape = selected.shape, .strides = selected.strides}};
     mapped_error error;
-    Region *owner = array_of_object(view_owner(self)->state, self, &bytes);
+    Region *owner = array_described(self, &bytes);
     if (require_open(owner, "") < 0)
         return NULL;
-    Py_ssize_t count = PySlice_AdjustIndices(length, &start, &stop, step);
+    Py_ssize_t count =
+        PySlice_AdjustIndices(bytes.shape[0], &start, &stop, step);
     const mapped_subscript subscript = {
         .start = start, .length = count, .step = step};
-    if (mapped_array_select(&bytes, &subscript, 1, &made.core, &error) !=
-        MAPPED_OK)
+    if (mapped_array_select(&bytes.core, &subscript, 1, &selected.core,
+                            &error) != MAPPED_OK)
         return raise_of(owner, &error);
-    return array_make(owner, NULL, 0, &made.core);
+    return array_make(owner, NULL, 0, &selected.core);
 }
 
 static PyObject *slice_from_key(PyObject *self, PyObject *key)
