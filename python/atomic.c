@@ -1,6 +1,6 @@
 /* The type Atomic: a word of a Region that is loaded, changed and waited for in
  * one step. */
-#include "hand_over.h"
+#include "pickle.h"
 #include "unlocked.h"
 #include "value.h"
 
@@ -288,9 +288,9 @@ static METHOD_ONE(atomic___reduce_ex__)
     (void)argument;
     if (mapped_slice_check(word, &error) != MAPPED_OK)
         return raise_in(atomic->owned.owner, "pickle", &error);
-    return hand_over_reduced(
+    return pickle_reduce(
         atomic->owned.owner->state, "_atomic",
-        Py_BuildValue("(Nsn)", hand_over_memory(atomic->owned.owner, word),
+        Py_BuildValue("(Nsn)", pickle_memory(atomic->owned.owner, word),
                       atomic->core.element->name, (Py_ssize_t)word.offset));
 }
 
@@ -306,7 +306,7 @@ static PyMethodDef atomic_methods[] = {
     METHOD_ROW(atomic, KEYWORDS, xor),
     METHOD_ROW(atomic, KEYWORDS, wait),
     METHOD_ROW(atomic, KEYWORDS, notify),
-    HAND_OVER_METHODS(atomic),
+    PICKLE_METHODS(atomic),
     {NULL, NULL, 0, NULL}};
 
 GETTER(atomic, region, REGION_DOC,

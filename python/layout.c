@@ -1,5 +1,5 @@
 /* The type Layout: what a record looks like. */
-#include "hand_over.h"
+#include "pickle.h"
 
 PyObject *layout_make(State *state, const mapped_fields *fields, PyObject *text)
 {

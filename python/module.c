@@ -1,7 +1,7 @@
 /* The extension module: its state, its types and its functions. Nothing is
  * global, so each interpreter that imports it has a copy of its own. */
 #include "cursor.h"
-#include "hand_over.h"
+#include "pickle.h"
 #include "unlocked.h"
 
 static State *state_get(PyObject *module)
@@ -119,7 +119,7 @@ static int module_exec(PyObject *module)
         return -1;
     if (PyModule_AddFunctions(module, module_functions) < 0)
         return -1;
-    return PyModule_AddFunctions(module, hand_over_functions);
+    return PyModule_AddFunctions(module, pickle_functions);
 }
 
 #define VISIT(name) Py_VISIT(state->name);

@@ -1,6 +1,6 @@
 /* The type Mutex: a robust lock in shared memory. */
 #include "array.h"
-#include "hand_over.h"
+#include "pickle.h"
 #include "unlocked.h"
 
 #define MUTEX_BYTES 8
@@ -188,7 +188,7 @@ static PyMethodDef mutex_methods[] = {
     METHOD_ROW(mutex, NONE, unlock),
     METHOD_ROW(mutex, NONE, abandon),
     METHOD_ROW(mutex, NONE, __enter__),
-    HAND_OVER_METHODS(mutex),
+    PICKLE_METHODS(mutex),
     {"__exit__", mutex___exit__, METH_VARARGS, mutex___exit___doc},
     {NULL, NULL, 0, NULL}};
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hand_over.h"
+#include "pickle.h"
 #include "value.h"
 
 PyObject *record_new(Region *owner, Layout *layout, mapped_slice slice)
@@ -483,7 +483,7 @@ static PyMethodDef record_methods[] = {
     METHOD_ROW(record, NONE, _asdict),
     {"index", record_index, METH_VARARGS, record_index_doc},
     {"count", record_count, METH_VARARGS, record_count_doc},
-    HAND_OVER_METHODS(record),
+    PICKLE_METHODS(record),
     {NULL, NULL, 0, NULL}};
 
 static const char record_doc[] = PyDoc_STR(

@@ -3,7 +3,7 @@
  * release, the end is held by the object. */
 #include <unistd.h>
 
-#include "hand_over.h"
+#include "pickle.h"
 #include "ring.h"
 
 static PyObject *ring_new(PyTypeObject *type, PyObject *arguments,
@@ -333,7 +333,7 @@ static PyMethodDef ring_methods[] = {RING_DATA_METHODS(RING_METHOD_ROW)
                                      METHOD_ROW(ring, NONE, cancel),
                                      METHOD_ROW(ring, KEYWORDS, recv_async),
                                      METHOD_ROW(ring, KEYWORDS, send_async),
-                                     HAND_OVER_METHODS(ring),
+                                     PICKLE_METHODS(ring),
                                      {NULL, NULL, 0, NULL}};
 
 /* Returns 0, or -1 with an exception. */

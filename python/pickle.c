@@ -1,12 +1,15 @@
-/* Pickling. A Region is reduced to where its memory comes from (an origin of
- * the core), and everything else to its Region and numbers. So what shares a
- * Region in one pickle shares it where it arrives.
+/* Pickling: the methods __reduce_ex__, and then the functions of the module
+ * that make the objects again.
  *
- * Memory without a path or name is sent by its descriptor, through
- * multiprocessing: mapped/_hand_over.py does that.
+ * A Region is reduced to its origin: where its memory comes from, and how it
+ * was opened. Everything else is reduced to its Region and numbers, so what
+ * shares a Region in one pickle shares it where it arrives. Memory without a
+ * path or name is sent by its descriptor, through multiprocessing
+ * (mapped/_hand_over.py).
  *
- * A pickle may come from anybody, so the core checks the numbers in it. */
-#include "hand_over.h"
+ * A pickle may come from anybody, so all numbers in it are checked, most of
+ * them by the core. */
+#include "pickle.h"
 #include "open.h"
 #include "unlocked.h"
 
@@ -27,8 +30,8 @@ enum {
     MOST_NUMBERS = PROTECTED + 2 * MAPPED_PROTECTED_RANGES
 };
 
-PyObject *hand_over_reduced(const State *state, const char *function,
-                            PyObject *arguments)
+PyObject *pickle_reduce(const State *state, const char *function,
+                        PyObject *arguments)
 {
     if (arguments == NULL)
         return NULL;
@@ -70,7 +73,7 @@ METHOD_ONE(view___deepcopy__)
     return refuse_copy(self);
 }
 
-static PyObject *numbers_of(const mapped_origin *origin)
+static PyObject *origin_to_numbers(const mapped_origin *origin)
 {
     uint64_t numbers[MOST_NUMBERS] = {[WRITABLE] =
                                           origin->mode != MAPPED_MODE_READ,
@@ -98,7 +101,7 @@ static PyObject *numbers_of(const mapped_origin *origin)
 static mapped_status origin_core(mapped_region *region, mapped_origin *origin,
                                  mapped_error *error)
 {
-    Unlocked unlocked = unlocked_begin(region, NULL, UNLOCKED_BYTES);
+    Unlocked unlocked = unlocked_begin_blocking(region);
     return unlocked_end(&unlocked, mapped_region_origin(region, origin, error));
 }
 
@@ -131,12 +134,12 @@ static PyObject *reduce_region(Region *region)
         return error.status == MAPPED_UNSUPPORTED
                    ? refuse("pickle", (PyObject *)region, error.operation)
                    : raise_in(region, "pickle", &error);
-    PyObject *numbers = numbers_of(&origin);
+    PyObject *numbers = origin_to_numbers(&origin);
     PyObject *reduced;
     if (origin.kind == MAPPED_ORIGIN_DESCRIPTOR)
         reduced = send_descriptor(origin.descriptor, numbers);
     else
-        reduced = hand_over_reduced(
+        reduced = pickle_reduce(
             region->state, "_open",
             numbers == NULL
                 ? NULL
@@ -145,7 +148,7 @@ static PyObject *reduce_region(Region *region)
     return reduced;
 }
 
-PyObject *hand_over_memory(Region *owner, mapped_slice slice)
+PyObject *pickle_memory(Region *owner, mapped_slice slice)
 {
     if (slice.readonly == 0)
         return Py_NewRef((PyObject *)owner);
@@ -166,27 +169,21 @@ METHOD_ONE(view___reduce_ex__)
         return reduce_region(owner);
     if (mapped_slice_check(span, &error) != MAPPED_OK)
         return raise_in(owner, "pickle", &error);
-    return hand_over_reduced(owner->state, "_slice",
-                             Py_BuildValue("(Onnn)", owner,
-                                           (Py_ssize_t)span.offset,
-                                           (Py_ssize_t)span.length,
-                                           (Py_ssize_t)(span.readonly != 0)));
+    return pickle_reduce(owner->state, "_slice",
+                         Py_BuildValue("(Onnn)", owner, (Py_ssize_t)span.offset,
+                                       (Py_ssize_t)span.length,
+                                       (Py_ssize_t)(span.readonly != 0)));
 }
 
-/* Returns the Layout of records; or the letter of a native code, which has
- * limits of its own; or the name of an element. */
-static PyObject *item_type(const Array *array)
+/* Returns what element_from_type takes: the letter of a native code, which has
+ * limits of its own, or the name of an element; of records the Layout. */
+static PyObject *type_of_items(const Array *array)
 {
     if (array->layout != NULL)
         return Py_NewRef((PyObject *)array->layout);
     if (array->native != 0)
         return PyUnicode_FromStringAndSize(&array->native, 1);
     return PyUnicode_FromString(array->core.item.element->name);
-}
-
-static PyObject *attribute(PyObject *self, const char *name)
-{
-    return PyObject_GetAttrString(self, name);
 }
 
 const char array___reduce_ex___doc[] = REDUCE_DOC;
@@ -198,12 +195,13 @@ METHOD_ONE(array___reduce_ex__)
     (void)argument;
     if (array_extent(array, "pickle", &extent) < 0)
         return NULL;
-    return hand_over_reduced(
+    return pickle_reduce(
         extent.owner->state, "_array",
-        Py_BuildValue("(NNnnnNN)", hand_over_memory(extent.owner, extent.slice),
-                      item_type(array), (Py_ssize_t)extent.slice.offset,
+        Py_BuildValue("(NNnnnNN)", pickle_memory(extent.owner, extent.slice),
+                      type_of_items(array), (Py_ssize_t)extent.slice.offset,
                       (Py_ssize_t)extent.slice.length, extent.first,
-                      attribute(self, "shape"), attribute(self, "strides")));
+                      PyObject_GetAttrString(self, "shape"),
+                      PyObject_GetAttrString(self, "strides")));
 }
 
 const char record___reduce_ex___doc[] = REDUCE_DOC;
@@ -215,10 +213,10 @@ METHOD_ONE(record___reduce_ex__)
     (void)argument;
     if (mapped_slice_check(record->slice, &error) != MAPPED_OK)
         return raise_in(record->owned.owner, "pickle", &error);
-    return hand_over_reduced(
+    return pickle_reduce(
         record->owned.owner->state, "_record",
         Py_BuildValue("(NOn)",
-                      hand_over_memory(record->owned.owner, record->slice),
+                      pickle_memory(record->owned.owner, record->slice),
                       record->layout, (Py_ssize_t)record->slice.offset));
 }
 
@@ -232,13 +230,11 @@ METHOD_ONE(layout___reduce_ex__)
     const Layout *layout = layout_of(self);
     (void)argument;
     if (layout->text != NULL)
-        return hand_over_reduced(state, "layout",
-                                 Py_BuildValue("(O)", layout->text));
-    return hand_over_reduced(state, "_layout",
-                             Py_BuildValue("(N)", layout_record(layout)));
+        return pickle_reduce(state, "layout",
+                             Py_BuildValue("(O)", layout->text));
+    return pickle_reduce(state, "_layout",
+                         Py_BuildValue("(N)", layout_record(layout)));
 }
-
-/* From here on: making the objects again. */
 
 static int refuse_numbers(void)
 {
@@ -260,7 +256,7 @@ static int read_numbers(PyObject *tuple, uint64_t *numbers, size_t *count)
     return 0;
 }
 
-static int read_origin(PyObject *tuple, mapped_origin *origin)
+static int origin_from_numbers(PyObject *tuple, mapped_origin *origin)
 {
     uint64_t numbers[MOST_NUMBERS];
     size_t count;
@@ -286,8 +282,8 @@ static int read_origin(PyObject *tuple, mapped_origin *origin)
     return 0;
 }
 
-/* Sets what the request names: a path, a shared name or a descriptor. */
-static void place_origin(const Request *request, mapped_origin *origin)
+/* Sets the path, the shared name or the descriptor. */
+static void set_origin_name(const Request *request, mapped_origin *origin)
 {
     bool shared = (origin->flags & MAPPED_OPEN_SHARED) != 0;
     origin->kind = MAPPED_ORIGIN_DESCRIPTOR;
@@ -308,14 +304,14 @@ static mapped_status open_core(const mapped_origin *origin,
     return status;
 }
 
-/* Opens the Region's core, and names it as the request does; shared memory that
- * came by descriptor stays without a name. */
+/* Opens the Region's core, and gives the Region its name; shared memory that
+ * came by descriptor has none. */
 static int open_origin(Region *region, const Request *request,
                        mapped_origin *origin)
 {
     mapped_error error;
     mapped_region **core = &region->view.slice.region;
-    place_origin(request, origin);
+    set_origin_name(request, origin);
     if (!TRY_TWICE(open_core(origin, core, &error), &error))
         return raised_as_int(raise_error(region->state, &error, request->name));
     if (request->path == NULL && origin->flags & MAPPED_OPEN_SHARED)
@@ -326,18 +322,18 @@ static int open_origin(Region *region, const Request *request,
     return 0;
 }
 
-static const char hand_over__open_doc[] = PyDoc_STR(
+static const char pickle__open_doc[] = PyDoc_STR(
     "_open($module, file, numbers, /)\n--\n\n"
     "Map a file or shared memory that has been handed over: `file` is its\n"
     "path, name or descriptor, which stays the caller's.");
 
-static PyObject *hand_over__open(PyObject *self, PyObject *arguments)
+static PyObject *pickle__open(PyObject *self, PyObject *arguments)
 {
     PyObject *file, *numbers;
     mapped_origin origin;
     Request request = {.name = NULL};
     if (!PyArg_ParseTuple(arguments, "OO!", &file, &PyTuple_Type, &numbers) ||
-        read_origin(numbers, &origin) < 0)
+        origin_from_numbers(numbers, &origin) < 0)
         return NULL;
     Region *region = region_new(PyModule_GetState(self), Py_None);
     if (region == NULL)
@@ -352,7 +348,7 @@ static PyObject *hand_over__open(PyObject *self, PyObject *arguments)
     return NULL;
 }
 
-static int require_memory(const State *state, PyObject *object)
+static int require_view(const State *state, PyObject *object)
 {
     return is_view(state, object)
                ? 0
@@ -360,43 +356,45 @@ static int require_memory(const State *state, PyObject *object)
                      "memory is handed over in a Region or Slice", object));
 }
 
-/* Sets `*slice` and returns the Region that it belongs to, which must be of
- * this module; or NULL with an exception. */
-static Region *read_slice(const State *state, PyObject *object,
-                          const Py_ssize_t offset_length[2],
-                          mapped_slice *slice)
+/* Sets `*slice` to bytes of `object`, which must be a Region or Slice of this
+ * module. Returns its Region, or NULL with an exception. */
+static Region *slice_of_view(const State *state, PyObject *object,
+                             Py_ssize_t offset, Py_ssize_t length,
+                             mapped_slice *slice)
 {
     mapped_error error;
-    if (require_memory(state, object) < 0)
+    if (require_view(state, object) < 0)
         return NULL;
     Region *owner = view_owner(object);
-    if (mapped_slice_sub(view_span(object), (size_t)offset_length[0],
-                         (size_t)offset_length[1], slice, &error) != MAPPED_OK)
+    if (mapped_slice_sub(view_span(object), (size_t)offset, (size_t)length,
+                         slice, &error) != MAPPED_OK)
         return raise_in(owner, "slice", &error);
     return owner;
 }
 
-static const char hand_over__slice_doc[] =
+static const char pickle__slice_doc[] =
     PyDoc_STR("_slice($module, region, offset, length, readonly=0, /)\n--\n\n"
               "Return a Slice that has been handed over.");
 
-static PyObject *hand_over__slice(PyObject *self, PyObject *arguments)
+static PyObject *pickle__slice(PyObject *self, PyObject *arguments)
 {
     PyObject *object;
-    Py_ssize_t range[2], readonly = 0;
+    Py_ssize_t offset, length, readonly = 0;
     mapped_slice slice;
-    if (!PyArg_ParseTuple(arguments, "Onn|n", &object, &range[0], &range[1],
+    if (!PyArg_ParseTuple(arguments, "Onn|n", &object, &offset, &length,
                           &readonly))
         return NULL;
-    Region *owner = read_slice(PyModule_GetState(self), object, range, &slice);
+    Region *owner =
+        slice_of_view(PyModule_GetState(self), object, offset, length, &slice);
     if (owner != NULL && readonly != 0)
         slice = mapped_slice_toreadonly(slice);
     return owner == NULL ? NULL : slice_new(owner, slice);
 }
 
-/* Returns the element for what item_type has written, which isn't a Layout. */
-static const mapped_element *read_element(const State *state, PyObject *name,
-                                          char *native)
+/* The inverse of type_of_items, but for a Layout. `*native` becomes the letter
+ * of a native code, or 0. */
+static const mapped_element *element_from_type(const State *state,
+                                               PyObject *name, char *native)
 {
     Py_ssize_t length;
     const mapped_element *element = NULL;
@@ -439,7 +437,7 @@ static int read_shape(PyObject *shape, PyObject *strides, CoreArray *made)
                : 0;
 }
 
-/* No array has more items than bytes, or begins behind its bytes. */
+/* Refuses shapes and strides that no array of ours has. */
 static int check_array(Region *owner, const mapped_array *array)
 {
     mapped_extent extent;
@@ -453,22 +451,22 @@ static int check_array(Region *owner, const mapped_array *array)
     return 0;
 }
 
-static const char hand_over__array_doc[] =
+static const char pickle__array_doc[] =
     PyDoc_STR("_array($module, region, type, offset, length, first, shape, "
               "strides, /)\n--\n\n"
               "Return an Array or Records that have been handed over.");
 
-static PyObject *hand_over__array(PyObject *self, PyObject *arguments)
+static PyObject *pickle__array(PyObject *self, PyObject *arguments)
 {
     const State *state = PyModule_GetState(self);
     PyObject *object, *type, *shape, *strides;
-    Py_ssize_t range[2], first;
+    Py_ssize_t offset, length, first;
     CoreArray made;
     char native = 0;
     Layout *layout = NULL;
-    if (!PyArg_ParseTuple(arguments, "OOnnnO!O!", &object, &type, &range[0],
-                          &range[1], &first, &PyTuple_Type, &shape,
-                          &PyTuple_Type, &strides) ||
+    if (!PyArg_ParseTuple(arguments, "OOnnnO!O!", &object, &type, &offset,
+                          &length, &first, &PyTuple_Type, &shape, &PyTuple_Type,
+                          &strides) ||
         read_shape(shape, strides, &made) < 0)
         return NULL;
     made.core.first = (size_t)first;
@@ -476,67 +474,68 @@ static PyObject *hand_over__array(PyObject *self, PyObject *arguments)
         layout = layout_of(type);
         made.core.item = mapped_item_of_record(layout->fields);
     } else {
-        const mapped_element *element = read_element(state, type, &native);
+        const mapped_element *element = element_from_type(state, type, &native);
         if (element == NULL)
             return NULL;
         made.core.item = mapped_item_of(element);
     }
-    Region *owner = read_slice(state, object, range, &made.core.slice);
+    Region *owner =
+        slice_of_view(state, object, offset, length, &made.core.slice);
     if (owner == NULL || check_array(owner, &made.core) < 0)
         return NULL;
     return array_make(owner, layout, native, &made.core);
 }
 
-static const char hand_over__record_doc[] =
+static const char pickle__record_doc[] =
     PyDoc_STR("_record($module, region, layout, offset, /)\n--\n\n"
               "Return a Record that has been handed over.");
 
-static PyObject *hand_over__record(PyObject *self, PyObject *arguments)
+static PyObject *pickle__record(PyObject *self, PyObject *arguments)
 {
     const State *state = PyModule_GetState(self);
     PyObject *object, *layout;
-    Py_ssize_t range[2];
+    Py_ssize_t offset;
     mapped_slice slice;
     if (!PyArg_ParseTuple(arguments, "OO!n", &object, state->layout, &layout,
-                          &range[0]))
+                          &offset))
         return NULL;
-    range[1] = (Py_ssize_t)layout_of(layout)->fields->size;
-    Region *owner = read_slice(state, object, range, &slice);
+    Py_ssize_t length = (Py_ssize_t)layout_of(layout)->fields->size;
+    Region *owner = slice_of_view(state, object, offset, length, &slice);
     return owner == NULL ? NULL : record_new(owner, layout_of(layout), slice);
 }
 
-static const char hand_over__atomic_doc[] =
+static const char pickle__atomic_doc[] =
     PyDoc_STR("_atomic($module, region, type, offset, /)\n--\n\n"
               "Return an Atomic that has been handed over.");
 
-static PyObject *hand_over__atomic(PyObject *self, PyObject *arguments)
+static PyObject *pickle__atomic(PyObject *self, PyObject *arguments)
 {
     const State *state = PyModule_GetState(self);
     PyObject *object, *type;
     Py_ssize_t offset;
     char native;
     if (!PyArg_ParseTuple(arguments, "OOn", &object, &type, &offset) ||
-        require_memory(state, object) < 0)
+        require_view(state, object) < 0)
         return NULL;
-    const mapped_element *element = read_element(state, type, &native);
+    const mapped_element *element = element_from_type(state, type, &native);
     return element == NULL ? NULL : atomic_new(object, element, (size_t)offset);
 }
 
-static const char hand_over__layout_doc[] =
+static const char pickle__layout_doc[] =
     PyDoc_STR("_layout($module, record, /)\n--\n\n"
               "Return a Layout without a text that has been handed over.");
 
-static PyObject *hand_over__layout(PyObject *self, PyObject *record)
+static PyObject *pickle__layout(PyObject *self, PyObject *record)
 {
     return layout_from_record(PyModule_GetState(self), record);
 }
 
 #define FLAGS_TUPLE METH_VARARGS
 
-PyMethodDef hand_over_functions[] = {METHOD_ROW(hand_over, TUPLE, _open),
-                                     METHOD_ROW(hand_over, TUPLE, _slice),
-                                     METHOD_ROW(hand_over, TUPLE, _array),
-                                     METHOD_ROW(hand_over, TUPLE, _record),
-                                     METHOD_ROW(hand_over, TUPLE, _atomic),
-                                     METHOD_ROW(hand_over, ONE, _layout),
-                                     {NULL, NULL, 0, NULL}};
+PyMethodDef pickle_functions[] = {METHOD_ROW(pickle, TUPLE, _open),
+                                  METHOD_ROW(pickle, TUPLE, _slice),
+                                  METHOD_ROW(pickle, TUPLE, _array),
+                                  METHOD_ROW(pickle, TUPLE, _record),
+                                  METHOD_ROW(pickle, TUPLE, _atomic),
+                                  METHOD_ROW(pickle, ONE, _layout),
+                                  {NULL, NULL, 0, NULL}};

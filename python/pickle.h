@@ -1,18 +1,20 @@
-/* Pickling: what an object of ours is made from again in another process. */
-#ifndef MAPPED_PYTHON_HAND_OVER_H
-#define MAPPED_PYTHON_HAND_OVER_H
+/* Pickling: the methods of our types, and the functions that make the objects
+ * again in another process. */
+#ifndef MAPPED_PYTHON_PICKLE_H
+#define MAPPED_PYTHON_PICKLE_H
 
 #include "records.h"
 
-/* What __reduce_ex__ returns: a function of this module, and its arguments in a
- * tuple, whose reference is taken and which may be NULL with an exception. */
-PyObject *hand_over_reduced(const State *state, const char *function,
-                            PyObject *arguments);
+/* Returns what __reduce_ex__ does: a function of this module, and the arguments
+ * that make the object again. Takes over the reference to these, a tuple that
+ * may be NULL with an exception. */
+PyObject *pickle_reduce(const State *state, const char *function,
+                        PyObject *arguments);
 
-/* What the memory of a slice travels in: its Region or, for one to read only,
- * a Slice to read only that begins where the Region does. Returns a reference.
- */
-PyObject *hand_over_memory(Region *owner, mapped_slice slice);
+/* Returns a new reference to what the memory of a slice is pickled as: its
+ * Region or, if the slice is read-only, a read-only Slice that begins where the
+ * Region does. */
+PyObject *pickle_memory(Region *owner, mapped_slice slice);
 
 #define REDUCE_DOC                                                           \
     PyDoc_STR("__reduce_ex__($self, protocol, /)\n--\n\n"                    \
@@ -26,8 +28,8 @@ PyObject *hand_over_memory(Region *owner, mapped_slice slice);
               "\n--\n\n"    \
               "Raise TypeError: slices share the memory, bytes() copies it.")
 
-/* The methods of the types that a View is not. */
-#define HAND_OVER_METHODS(class)                                             \
+/* The rows of these methods for a type that has no VIEW_METHODS. */
+#define PICKLE_METHODS(class)                                                \
     METHOD_ROW(class, ONE, __reduce_ex__), METHOD_ROW(view, NONE, __copy__), \
         METHOD_ROW(view, ONE, __deepcopy__)
 
@@ -38,9 +40,9 @@ extern const char array___reduce_ex___doc[];
 extern const char record___reduce_ex___doc[];
 extern const char layout___reduce_ex___doc[];
 
-/* The functions that make the objects again. Anybody may call them with
- * anything: they check as open(), slice() and cast() do. */
-extern PyMethodDef hand_over_functions[];
+/* The functions of the module that make the objects again. Anybody may call
+ * them with anything: they check as open(), slice() and cast() do. */
+extern PyMethodDef pickle_functions[];
 
 /* atomic.c: the Atomic of an element in a Region or a Slice. */
 PyObject *atomic_new(PyObject *view, const mapped_element *element,
