@@ -1,31 +1,32 @@
-"""What a Ring does with asyncio: it is looked at again and again, and other tasks
-run in between. A task that has waited for a while is left alone until there is
-something for it: all that wait in one event loop are looked at in one turn, so
-that many rings cost the loop little more than those looks."""
+"""The coroutines behind recv_async() and send_async() of a Ring.
+
+An event loop isn't told when another process changes a ring, so rings are
+polled. A call polls its ring itself at first, with pauses that double. Once they
+are as long as _LONGEST_PAUSE it waits in the _Poller of its event loop, which
+looks at the rings of all such calls in one callback and wakes only those that may
+go on. So many rings cost the loop little more than these looks.
+"""
 import asyncio
 import weakref
 from time import thread_time
 
-# How long to wait between two looks, in seconds: short at first.
-_FIRST_PAUSE = 0.00005
+_FIRST_PAUSE = 0.00005  # seconds between two looks
 _LONGEST_PAUSE = 0.001
-
-# The share of an event loop's time that is spent on looks at many rings.
-_LONGEST_SHARE = 0.1
+_LONGEST_SHARE = 0.1  # of an event loop's time, spent in its _Poller
 
 
-class _Turns:
-    """Wakes the tasks of an event loop that have waited for long. It keeps no
-    reference to the loop itself, which may be dropped."""
+class _Poller:
+    """Wakes the waiting tasks of one event loop. It keeps no reference to the
+    loop, which may be dropped."""
 
     def __init__(self):
-        self._waiting = {}  # a future of each task, and what may end its wait
+        self._waiting = {}  # for the future of each task, its may_go_on
         self._is_scheduled = False
 
-    async def wait(self, may_end):
-        """Returns after the next turn in which may_end() is true."""
+    async def wait(self, may_go_on):
+        """Returns after the next look at which may_go_on() is true."""
         future = asyncio.get_running_loop().create_future()
-        self._waiting[future] = may_end
+        self._waiting[future] = may_go_on
         if not self._is_scheduled:
             self._schedule(_LONGEST_PAUSE)
         try:
@@ -35,32 +36,32 @@ class _Turns:
 
     def _schedule(self, pause):
         self._is_scheduled = True
-        asyncio.get_running_loop().call_later(pause, self._turn)
+        asyncio.get_running_loop().call_later(pause, self._poll)
 
-    def _turn(self):
+    def _poll(self):
         begin = thread_time()
         self._is_scheduled = False
         try:
-            for future, may_end in list(self._waiting.items()):
-                if not future.done() and may_end():
+            for future, may_go_on in list(self._waiting.items()):
+                if not future.done() and may_go_on():
                     future.set_result(None)
-        finally:  # a signal handler may raise, and the loop run again after that
+        finally:  # also if a signal handler raises: the loop may run again
             if self._waiting:
                 took = thread_time() - begin
                 self._schedule(max(_LONGEST_PAUSE, took / _LONGEST_SHARE))
 
 
-_turns: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # of each event loop
+_pollers: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # by event loop
 
 
-async def _repeat(attempt, may_succeed, timeout, operation):
-    """Calls attempt() until it returns something else than None. While
-    may_succeed() is false it would not."""
+async def _retry(attempt, may_succeed, timeout, operation):
+    """Calls attempt() until it returns something, and returns that. It isn't
+    called while may_succeed() is false."""
     loop = asyncio.get_running_loop()
     if timeout is not None and not timeout >= 0:
         raise ValueError("a timeout must be 0 or more seconds")
     end = float("inf") if timeout is None else loop.time() + timeout
-    turns = _turns.setdefault(loop, _Turns())
+    poller = _pollers.setdefault(loop, _Poller())
     pause = _FIRST_PAUSE
     while (result := attempt()) is None:
         if loop.time() >= end:
@@ -69,7 +70,7 @@ async def _repeat(attempt, may_succeed, timeout, operation):
             await asyncio.sleep(pause)
             pause *= 2
         else:
-            await turns.wait(lambda: loop.time() >= end or may_succeed())
+            await poller.wait(lambda: loop.time() >= end or may_succeed())
     return result
 
 
@@ -77,16 +78,16 @@ def _may_have_record(ring):
     try:
         return ring.used > 0
     except (OSError, ValueError):
-        return True  # the attempt raises it
+        return True  # try_recv() raises the same
 
 
 async def recv(ring, timeout=None):
-    return await _repeat(ring.try_recv, lambda: _may_have_record(ring), timeout,
-                         "recv")
+    return await _retry(ring.try_recv, lambda: _may_have_record(ring), timeout,
+                        "recv")
 
 
 async def send(ring, data, timeout=None):
-    """There may be room, and somebody else hold the senders' end: so it tries
-    in every turn."""
-    await _repeat(lambda: ring.try_send(data) or None, lambda: True, timeout,
-                  "send")
+    """Only an attempt tells whether the ring has room, and whether another sender
+    is in the middle of a record. So there is one at every look."""
+    await _retry(lambda: ring.try_send(data) or None, lambda: True, timeout,
+                 "send")

@@ -1,10 +1,12 @@
-"""Sends memory that has no path and no name to another process: by a descriptor,
-as multiprocessing sends those of sockets. While a process is started, the
-descriptor is one that it inherits. At any other time a thread of multiprocessing
-keeps a duplicate of it until the receiver asks for it, which only a process of
-the same family can, and only once.
+"""Sends memory without a path or name to another process: its descriptor travels
+as multiprocessing sends those of sockets.
 
-multiprocessing is imported only when it is needed."""
+While a process is started, it inherits the descriptor. At any other time a thread
+of multiprocessing keeps a duplicate until the receiver asks for it, which only a
+process of the same family can, and only once.
+
+multiprocessing is imported only when it is needed.
+"""
 from errno import EBADF, ESTALE
 from os import close
 
@@ -12,14 +14,14 @@ from . import _mapped
 
 
 def send(descriptor, numbers):
-    """Returns what pickle is to call, and its arguments, for a region that is
-    known by its descriptor."""
+    """Returns what pickle takes from __reduce_ex__: the call of receive() that
+    maps the memory again. `numbers` are those of the region's origin."""
     from multiprocessing.reduction import DupFd
     return receive, (DupFd(descriptor), numbers)
 
 
 def receive(sent, numbers):
-    """Maps the memory of a descriptor that was sent."""
+    """Maps the memory of a descriptor that was sent, and returns its Region."""
     from multiprocessing import AuthenticationError
     try:
         descriptor = sent.detach()
@@ -45,4 +47,4 @@ def _close(descriptor):
     try:
         close(descriptor)
     except OSError:
-        pass  # the exception that is being raised says it
+        pass  # it was no descriptor, which _open() has raised already

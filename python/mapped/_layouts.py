@@ -1,99 +1,110 @@
-"""Records between layouts and what others say of them: NumPy's dtypes, of which
-nothing is imported, and formats in the language of struct. What one side has no
-type for is refused with the reason.
+"""Converts layouts from and to dtypes of NumPy, and to formats of the module struct.
 
-The extension calls the functions without a leading _. A record is for them
-(size, fields), a field (name, offset, type, count): the type is what it is
-called in layouts, or again a record; the count is -1 if it doesn't repeat.
+The extension calls the functions without a leading _. They describe a layout as a
+record, a tuple (size, fields). A field is a tuple (name, offset, item, count):
+
+item    the name of an element as layouts spell it, such as "u32be", or a record
+count   how many items there are, or -1 for one that isn't in an array; the text
+        of n bytes is n times "char"
+
+NumPy isn't imported. What the other side has no type for is refused with a
+ValueError that says why.
 """
 from operator import index
 from sys import byteorder
 
 _DEPTH = 16  # of records in records, as in the core
-_FIELDS = 100_000  # of a dtype: few that are shared could stand for any number
-_CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I",
-          "i64": "q", "u64": "Q", "f16": "e", "f32": "f", "f64": "d",
-          "bool": "?", "char": "s"}  # of struct
-_NAMES = {("b", 1): "bool", **{(name[0], int(name[1:]) // 8): name
-                               for name in _CODES if name[1:].isdigit()}}
+_FIELDS = 100_000  # of a dtype: a small one that shares dtypes may have any number
+_STRUCT_CODES = {
+    "i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I",
+    "i64": "q", "u64": "Q", "f16": "e", "f32": "f", "f64": "d", "bool": "?",
+    "char": "s"}
+_ELEMENTS = {  # by NumPy's kind and size in bytes
+    ("b", 1): "bool",
+    **{(element[0], int(element[1:]) // 8): element
+       for element in _STRUCT_CODES if element[1:].isdigit()}}
 
 
-def _type_of(value):
+# Texts of messages: no code of the values in them runs.
+
+def _type_name(value):
     return f"'{type.__dict__['__name__'].__get__(type(value))[:60]}'"
 
 
-def _short(value):
-    """What a message shows of a value, whose own code doesn't run for it."""
+def _shown(value):
     if type(value) is str:
         return repr(value[:60])
     if type(value) is int and value.bit_length() < 200:
         return str(value)
-    return f"of type {_type_of(value)}"
+    return f"of type {_type_name(value)}"
 
 
-def _refused(what, name):
-    return ValueError(f"a layout has no {what}: field {_short(name)}")
+def _refusal(what, name):
+    return ValueError(f"a layout has no {what}: field {_shown(name)}")
 
 
 def from_dtype(dtype):
     """The record that a dtype with fields describes."""
     try:
-        return _from_record(dtype, 0, [_FIELDS])
+        return _record_from_dtype(dtype, 0, [_FIELDS])
     except (AttributeError, LookupError):
         raise TypeError("layout must be a str, a Layout or a dtype, not "
-                        f"{_type_of(dtype)}") from None
+                        f"{_type_name(dtype)}") from None
 
 
-def _from_record(dtype, depth, room):
+def _record_from_dtype(dtype, depth, fields_left):
+    """`fields_left` is a list with the number that all records together may yet
+    have."""
     names = dtype.names
     if names is None:
         raise ValueError("a dtype without fields is no record")
     if depth > _DEPTH:
         raise ValueError("too many records in records")
     names = tuple(names)
-    room[0] -= len(names)
-    if room[0] < 0:
+    fields_left[0] -= len(names)
+    if fields_left[0] < 0:
         raise ValueError(f"a dtype of more than {_FIELDS} fields")
     fields = []
     for name in names:
-        found = dtype.fields.get(name)
-        if found is None:
-            raise ValueError(f"a dtype without its field {_short(name)}")
-        one, offset = tuple(found)[:2]
-        fields.append((name, offset, *_from_any(one, name, depth, room)))
+        entry = dtype.fields.get(name)
+        if entry is None:
+            raise ValueError(f"a dtype without its field {_shown(name)}")
+        field_dtype, offset = tuple(entry)[:2]
+        fields.append((name, offset,
+                       *_items_from_dtype(field_dtype, name, depth, fields_left)))
     return dtype.itemsize, tuple(fields)
 
 
-def _from_any(dtype, name, depth, room):
-    """The type and the count of a field."""
-    pair = dtype.subdtype
-    if pair is None:
-        return _from_one(dtype, name, depth, room)
-    dtype, shape = pair
+def _items_from_dtype(dtype, name, depth, fields_left):
+    """The item and the count of a field, which may be an array."""
+    array = dtype.subdtype
+    if array is None:
+        return _item_from_dtype(dtype, name, depth, fields_left)
+    dtype, shape = array
     if len(shape) != 1:
-        raise _refused("arrays of more dimensions than one", name)
-    one, count = _from_one(dtype, name, depth, room)
+        raise _refusal("arrays of more dimensions than one", name)
+    item, count = _item_from_dtype(dtype, name, depth, fields_left)
     if count >= 0:
-        raise _refused("arrays of texts", name)
-    return one, max(index(shape[0]), 0)  # less than 0 stands for no array
+        raise _refusal("arrays of texts", name)
+    return item, max(index(shape[0]), 0)  # -1 would mean that it isn't an array
 
 
-def _from_one(dtype, name, depth, room):
+def _item_from_dtype(dtype, name, depth, fields_left):
     if dtype.names is not None:
-        return _from_record(dtype, depth + 1, room), -1
+        return _record_from_dtype(dtype, depth + 1, fields_left), -1
     kind, size, order = dtype.kind, index(dtype.itemsize), dtype.byteorder
     if kind == "S" and size > 0:
         return "char", size
-    one = _NAMES.get((kind, size)) if type(kind) is str else None
-    if one is None:
-        raise _refused(f"type for NumPy's kind {_short(kind)} of {_short(size)}"
+    element = _ELEMENTS.get((kind, size)) if type(kind) is str else None
+    if element is None:
+        raise _refusal(f"type for NumPy's kind {_shown(kind)} of {_shown(size)}"
                        " bytes", name)
-    big = order == ">" or order != "<" and byteorder == "big"
-    return one + "be" * (big and size > 1), -1
+    is_big = order == ">" or order != "<" and byteorder == "big"
+    return element + ("be" if is_big and size > 1 else ""), -1
 
 
 def named(record, names):
-    """The record of a format, whose fields have no names, with these."""
+    """The record of a struct format, whose fields have no names, with these."""
     size, fields = record
     if isinstance(names, str):
         raise TypeError("names must be a sequence of str, not 'str'")
@@ -101,57 +112,78 @@ def named(record, names):
     if len(names) != len(fields):
         raise ValueError(
             f"{len(names)} names for {len(fields)} fields of the format")
-    for name, (_, _, one, count) in zip(names, fields):
-        if one == "pascal" or count == 0:
-            raise _refused("field without bytes" if count == 0 else
-                           "type for struct's 'p'", name)
-    return size, tuple(
-        (name, offset, one, abs(count) if one == "char" else count)
-        for name, (_, offset, one, count) in zip(names, fields))
+    named_fields = []
+    for name, (_, offset, item, count) in zip(names, fields):
+        if count == 0:
+            raise _refusal("field without bytes", name)
+        if item == "pascal":
+            raise _refusal("type for struct's 'p'", name)
+        named_fields.append(
+            (name, offset, item, abs(count) if item == "char" else count))
+    return size, tuple(named_fields)
+
+
+def _split_element(item):
+    """The element without its byte order, its size in bytes, and its order as
+    struct spells it, or "" for a single byte. Of a record ("", 0, "")."""
+    if isinstance(item, tuple):
+        return "", 0, ""
+    element = item.removesuffix("be")
+    bits = "".join(filter(str.isdigit, element)) or 8
+    size = int(bits) // 8
+    order = "" if size == 1 else "<" if element == item else ">"
+    return element, size, order
 
 
 def to_dtype(record):
-    """What numpy.dtype() takes for it."""
+    """What numpy.dtype() takes for a record."""
     size, fields = record
-    names, offsets, types, counts = map(list, zip(*fields))
-    return {"names": names, "formats": list(map(_to_any, types, counts)),
+    names, offsets, items, counts = map(list, zip(*fields))
+    return {"names": names, "formats": list(map(_to_numpy, items, counts)),
             "offsets": offsets, "itemsize": size}
 
 
-def _to_any(one, count):
-    if one == "char":
+def _to_numpy(item, count):
+    if item == "char":
         return f"|S{abs(count)}"
-    single = to_dtype(one) if isinstance(one, tuple) else _to_one(*_parsed(one))
+    if isinstance(item, tuple):
+        single = to_dtype(item)
+    else:
+        element, size, order = _split_element(item)
+        if element in _STRUCT_CODES:
+            single = f"{order or '|'}{element[0]}{size}"
+        else:
+            single = "|u1", (size,)  # the bytes of what NumPy doesn't know
     return single if count < 0 else (single, (count,))
 
 
-def _to_one(name, size, order):
-    if name not in _CODES:
-        return "|u1", (size,)  # its bytes
-    return f"{order or '|'}{name[0]}{size}"
-
-
-def _parsed(one):
-    """The name without its byte order, the bytes, and the order if it counts."""
-    name = one.removesuffix("be")
-    size = int("".join(filter(str.isdigit, name)) or 8) // 8
-    return name, size, "" if size == 1 else ">" if name != one else "<"
-
-
 def to_struct(record):
-    """Its format in the language of struct."""
-    whole, fields = record
-    at, text, order = 0, "", ""
-    for name, offset, one, count in fields:
-        known, size, own = ("", 0, "") if isinstance(one, tuple) else _parsed(one)
-        why = ("has no code for" if known not in _CODES else
-               "can't go back to" if offset < at else
-               "has one byte order, and not for" if {order, own} == {"<", ">"}
-               else None)
-        if why:
-            raise ValueError(f"struct {why} field {name[:60]!r}")
-        code = "c" if (one, count) == ("char", -1) else _CODES[known]
-        number = count if count > 1 or one == "char" and count > 0 else ""
-        text += f"{offset - at}x" * (offset > at) + f"{number}{code}"
-        at, order = offset + size * abs(count), order or own
-    return (order or "<") + text + f"{whole - at}x" * (whole > at)
+    """The format that describes a record in the language of the module struct."""
+    record_size, fields = record
+    text, end, order = "", 0, ""  # so far: the format, its bytes, its byte order
+    for name, offset, item, count in fields:
+        element, size, item_order = _split_element(item)
+        if element not in _STRUCT_CODES:
+            problem = "has no code for"
+        elif offset < end:
+            problem = "can't go back to"
+        elif order and item_order and order != item_order:
+            problem = "has one byte order, and not for"
+        else:
+            problem = None
+        if problem:
+            raise ValueError(f"struct {problem} field {name[:60]!r}")
+        text += _padding(offset - end) + _struct_item(item, element, count)
+        end = offset + size * abs(count)
+        order = order or item_order
+    return (order or "<") + text + _padding(record_size - end)
+
+
+def _padding(size):
+    return f"{size}x" if size > 0 else ""
+
+
+def _struct_item(item, element, count):
+    if item == "char":
+        return "c" if count < 0 else f"{count}s"
+    return f"{count if count > 1 else ''}{_STRUCT_CODES[element]}"

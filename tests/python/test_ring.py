@@ -494,9 +494,9 @@ def test_asyncio_wakes_only_the_task_that_has_a_record(shared):
     async def run():
         tasks = [asyncio.create_task(_asyncio.recv(Counted(ring)))
                  for ring in rings]
-        turns = _asyncio._turns
+        pollers = _asyncio._pollers
         loop = asyncio.get_running_loop()
-        while loop not in turns or len(turns[loop]._waiting) < len(rings):
+        while loop not in pollers or len(pollers[loop]._waiting) < len(rings):
             await asyncio.sleep(0)
         before = len(tries)
         await asyncio.sleep(0.02)
