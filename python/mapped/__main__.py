@@ -18,28 +18,36 @@ import time
 
 import mapped
 
-FOUND, NOT_FOUND, TROUBLE, INTERRUPTED = 0, 1, 2, 130
-LOST = 1
-LINE_BYTES = 16
+# Exit statuses.
+DONE = 0
+NOTHING_FOUND = PAGES_LOST = 1
+TROUBLE = 2
+INTERRUPTED = 130
+
+LINE_BYTES = 16  # of a line of hex
+LINE_ELEMENTS = 8
 SHOWN_BYTES = 80  # of a match
 BAR_WIDTH = 30
 MAP_ROWS = 4
+SHADES = " .:-=+*#%@"  # of pages of which nothing is in memory, to all
+FLUSHED_AT_ONCE = 16 << 20
 LONG_MESSAGE = 300
 PATIENCE = 0.5  # seconds that may pass before progress is shown
 
 
-def size(text):
-    """A number of bytes: decimal or 0x..., with k, M, G or T for powers of 1024."""
-    found = re.fullmatch(r"(0x[0-9a-f]{1,20}|[0-9]{1,20})([kmgt]?)", text, re.I)
-    if not found:
+def byte_count(text):
+    """Parses a number of bytes: decimal or 0x..., with k, M, G or T for powers of
+    1024."""
+    match = re.fullmatch(r"(0x[0-9a-f]{1,20}|[0-9]{1,20})([kmgt]?)", text, re.I)
+    if not match:
         raise argparse.ArgumentTypeError(f"not a number of bytes: '{text:.40}'")
-    base = 16 if found[1][:2].lower() == "0x" else 10
-    power = " kmgt".index(found[2].lower() or " ")
-    return int(found[1], base) << 10 * power
+    number, unit = match.groups()
+    base = 16 if number[:2].lower() == "0x" else 10
+    return int(number, base) << 10 * " kmgt".index(unit.lower() or " ")
 
 
-def at_most(text):
-    """A number of matches."""
+def match_count(text):
+    """Parses a number of matches."""
     if not re.fullmatch("[0-9]+", text, re.A):
         raise argparse.ArgumentTypeError(f"not a number of matches: '{text:.40}'")
     return sys.maxsize if len(text) > 18 else int(text)
@@ -61,17 +69,17 @@ def printable(data):
     return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in data)
 
 
-def plain(value):
-    """A value as JSON can hold it: bytes as text of Latin-1, records as dicts, and
-    what is no number, or infinite, as text."""
+def to_json(value):
+    """A value as JSON can hold it: bytes as text of Latin-1, records as dicts, NaN
+    and infinities as text."""
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, mapped.Record):
-        return {name: plain(value[name]) for name in value.__dir__()}
+        return {name: to_json(value[name]) for name in value.__dir__()}
     if isinstance(value, (mapped.Array, mapped.Records, tuple, list)):
-        return [plain(item) for item in value]
+        return [to_json(item) for item in value]
     return value
 
 
@@ -108,25 +116,26 @@ class Progress:
     def __init__(self, what, name, quiet):
         self.text = f"{what} {name}"
         self.start = time.monotonic()
-        self.shown = None if quiet else -1
+        self.shown = None if quiet else -1  # the step, -1: none yet, None: never
 
     def __call__(self, done, total):
-        bar = sys.stderr.isatty()
-        steps = BAR_WIDTH if bar else 10
+        is_bar = sys.stderr.isatty()
+        steps = BAR_WIDTH if is_bar else 10
         step = steps * done // total if total else steps
-        soon = time.monotonic() - self.start < PATIENCE and self.shown == -1
-        if self.shown in (None, step) or soon:
+        is_early = time.monotonic() - self.start < PATIENCE
+        if self.shown in (None, step) or self.shown == -1 and is_early:
             return
         self.shown = step
         text = f"{self.text}: {100 * done // (total or 1)} % of {human(total)}"
-        if bar:
-            end = "\n" if done >= total else ""
+        end = "\n"
+        if is_bar:
             text = f"\r[{'#' * step:.<{steps}}] {text}"
-        print(text, end=end if bar else "\n", file=sys.stderr, flush=True)
+            end = "\n" if done >= total else ""
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
-def part(region, arguments):
-    """The bytes from --offset on, --length at most; as slices are cut."""
+def chosen_bytes(region, arguments):
+    """The bytes from --offset on, --length at most; fewer if there are no more."""
     end = len(region) if arguments.length is None else (
         arguments.offset + arguments.length)
     return region[arguments.offset:end]
@@ -135,45 +144,45 @@ def part(region, arguments):
 def command_info(path, arguments, output):
     """size, blocks on the disk, and identity of files"""
     with mapped.open(path) as region:
-        found = os.stat(path)
-        spare = found.st_size - region.size if found.st_size else 0
+        status = os.stat(path)
+        spare = status.st_size - region.size if status.st_size else 0
         facts = {"file": path, "size": region.size, "spare": spare,
-                 "allocated": found.st_blocks * 512,
-                 "device": found.st_dev, "inode": found.st_ino,
-                 "mode": oct(found.st_mode & 0o7777),
-                 "modified": found.st_mtime}
+                 "allocated": status.st_blocks * 512,
+                 "device": status.st_dev, "inode": status.st_ino,
+                 "mode": oct(status.st_mode & 0o7777),
+                 "modified": status.st_mtime}
         output.result(
             facts, f"{path}: {region.size} bytes ({human(region.size)}), "
             f"{human(facts['allocated'])} on the disk, "
             f"inode {facts['inode']} of device {facts['device']}"
             + (f", and {spare} bytes spare of append" if spare else ""))
-    return FOUND
+    return DONE
 
 
 def hex_lines(data, base):
-    """Lines as those of hexdump -C, repeated ones as one star."""
-    before, starred = None, False
+    """The lines of hexdump -C: a star for lines that repeat the one before."""
+    before, is_starred = None, False
     for at in range(0, len(data), LINE_BYTES):
         line = bytes(data[at:at + LINE_BYTES])
-        if line == before and at + LINE_BYTES < len(data):
-            if not starred:
-                yield None, "*"
-            starred = True
+        is_last = at + LINE_BYTES >= len(data)
+        if line == before and not is_last:
+            if not is_starred:
+                yield "*"
+            is_starred = True
             continue
-        before, starred = line, False
-        halves = line[:8].hex(" "), line[8:].hex(" ")
-        yield at, (f"{base + at:08x}  {halves[0]:23}  {halves[1]:23}  "
-                   f"|{printable(line)}|")
+        before, is_starred = line, False
+        yield (f"{base + at:08x}  {line[:8].hex(' '):23}  "
+               f"{line[8:].hex(' '):23}  |{printable(line)}|")
 
 
 def dump_values(data, arguments, output):
-    """Eight elements of a type a line."""
+    """Some elements of a type a line."""
     array = data.cast(arguments.type) if len(data) else ()
-    for first in range(0, len(array), 8):
-        values = array[first:first + 8].tolist()
+    for first in range(0, len(array), LINE_ELEMENTS):
+        values = array[first:first + LINE_ELEMENTS].tolist()
         at = arguments.offset + first * array.itemsize
-        output.result({"offset": at, "values": plain(values)},
-                      f"{at:08x}  " + "  ".join(map(str, map(plain, values))))
+        output.result({"offset": at, "values": to_json(values)},
+                      f"{at:08x}  " + "  ".join(map(str, map(to_json, values))))
 
 
 def dump_records(data, arguments, output):
@@ -181,17 +190,17 @@ def dump_records(data, arguments, output):
     layout = mapped.layout(arguments.layout)
     for i, record in enumerate(data.records(layout)):
         at = arguments.offset + i * layout.size
-        fields = plain(record)
+        fields = to_json(record)
         output.result({"offset": at, "record": fields}, f"{at:08x}  " + " ".join(
             f"{name}={json.dumps(value)}" for name, value in fields.items()))
 
 
-def dump_items(data, item, dump, arguments, output):
-    """Dumps the whole items of so many bytes, and what is left over in hex."""
-    at = len(data) // item * item
-    dump(data[:at], arguments, output)
-    if rest := data[at:].hex(" "):
-        at += arguments.offset
+def dump_items(data, item_size, dump, arguments, output):
+    """Dumps all whole items, and in hex what is left over."""
+    end = len(data) // item_size * item_size
+    dump(data[:end], arguments, output)
+    if rest := data[end:].hex(" "):
+        at = arguments.offset + end
         output.result({"offset": at, "hex": rest.replace(" ", "")},
                       f"{at:08x}  {rest} (no whole item)")
 
@@ -199,28 +208,28 @@ def dump_items(data, item, dump, arguments, output):
 def command_dump(path, arguments, output):
     """bytes in hex, as elements of a type, or as records of a layout"""
     with mapped.open(path) as region:
-        data = part(region, arguments)
+        data = chosen_bytes(region, arguments)
         if arguments.layout is not None:
-            item = mapped.layout(arguments.layout).size
-            dump_items(data, item, dump_records, arguments, output)
+            item_size = mapped.layout(arguments.layout).size
+            dump_items(data, item_size, dump_records, arguments, output)
         elif arguments.type is not None:
-            item = mapped.wrap(b"").cast(arguments.type).itemsize
-            dump_items(data, item, dump_values, arguments, output)
+            item_size = mapped.wrap(b"").cast(arguments.type).itemsize
+            dump_items(data, item_size, dump_values, arguments, output)
         elif output.as_json:
             for at in range(0, len(data), LINE_BYTES):
                 output.result({"offset": arguments.offset + at,
                                "hex": bytes(data[at:at + LINE_BYTES]).hex()})
         else:
-            for _, line in hex_lines(data, arguments.offset):
+            for line in hex_lines(data, arguments.offset):
                 print(line)
-    return FOUND
+    return DONE
 
 
 def matches(data, arguments):
-    """Where the pattern is: (offset, length)."""
+    """The offset and length of each match of the pattern."""
     if arguments.regex:
-        for found in re.finditer(os.fsencode(arguments.pattern), data):
-            yield found.start(), found.end() - found.start()
+        for match in re.finditer(os.fsencode(arguments.pattern), data):
+            yield match.start(), match.end() - match.start()
         return
     needle = (bytes.fromhex(arguments.pattern) if arguments.hex
               else os.fsencode(arguments.pattern))
@@ -233,7 +242,7 @@ def command_find(path, arguments, output):
     count = 0
     several = len(arguments.files) > 1
     with mapped.open(path) as region:
-        data = part(region, arguments)
+        data = chosen_bytes(region, arguments)
         found = itertools.islice(matches(data, arguments), arguments.max)
         for count, (at, length) in enumerate(found, 1):
             if not arguments.count:
@@ -241,17 +250,18 @@ def command_find(path, arguments, output):
                 where = arguments.offset + at
                 output.result(
                     {"file": path, "offset": where, "length": length,
-                     "match": plain(shown)},
+                     "match": to_json(shown)},
                     f"{path}:" * several + f"{where}:{printable(shown)}")
     if arguments.count:
         output.result({"file": path, "count": count},
                       f"{path}:" * several + str(count))
-    return FOUND if count else NOT_FOUND
+    return DONE if count else NOTHING_FOUND
 
 
 def lost_pages(path, progress):
-    """Tries every page; yields offset and errno of those that are lost. A region
-    tells lost pages apart only while they are few: it is mapped anew behind each."""
+    """Tries every page; yields the offset and errno of those that are lost. A region
+    tells lost pages apart only while they are few, so the file is mapped anew
+    behind each."""
     page = os.sysconf("SC_PAGE_SIZE")
     with mapped.open(path) as region:
         total = len(region)
@@ -281,28 +291,26 @@ def command_lost(path, arguments, output):
                        "reason": os.strerror(reason)},
                       f"{path}: page at {at} lost: {os.strerror(reason)}")
     if count > 0:
-        return LOST
+        return PAGES_LOST
     output.result({"file": path, "lost": 0}, f"{path}: no page lost")
-    return FOUND
-
-
-SHADES = " .:-=+*#%@"
+    return DONE
 
 
 def shades(bits, pages, cells):
-    """A text of at most so many characters: how much of the pages behind each is
-    in memory."""
+    """A text of at most so many characters, each the share of its pages that is in
+    memory; `bits` has a bit for each page."""
     cells = min(cells, pages)
     text = ""
     for cell in range(cells):
         first, end = pages * cell // cells, pages * (cell + 1) // cells
-        inside = sum(bits[page // 8] >> page % 8 & 1 for page in range(first, end))
-        text += SHADES[-(-inside * (len(SHADES) - 1) // (end - first))]
+        resident = sum(bits[page // 8] >> page % 8 & 1
+                       for page in range(first, end))
+        text += SHADES[math.ceil(resident * (len(SHADES) - 1) / (end - first))]
     return text
 
 
-def draw(text):
-    """Green where all is in memory, yellow where a part of it is, in a terminal."""
+def coloured(text):
+    """In a terminal, makes the shade of all green and those of a part yellow."""
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return text
     colour = {SHADES[0]: "", SHADES[-1]: "\033[32m"}
@@ -313,19 +321,19 @@ def draw(text):
 def command_residency(path, arguments, output):
     """which pages are in memory: counts, and a map of the file"""
     with mapped.open(path) as region:
-        found = region.residency(map=True)
-    facts = {"file": path, "page_size": found.page_size,
-             "pages": found.pages, "resident": found.resident,
-             "dirty": found.dirty, "writeback": found.writeback}
-    line = (f"{path}: {found.resident} of {found.pages} pages in memory "
-            f"({human(found.resident * found.page_size)})")
-    if found.dirty is not None:
-        line += f", {found.dirty} dirty, {found.writeback} being written"
+        residency = region.residency(map=True)
+    facts = {"file": path, "page_size": residency.page_size,
+             "pages": residency.pages, "resident": residency.resident,
+             "dirty": residency.dirty, "writeback": residency.writeback}
+    line = (f"{path}: {residency.resident} of {residency.pages} pages in memory "
+            f"({human(residency.resident * residency.page_size)})")
+    if residency.dirty is not None:
+        line += f", {residency.dirty} dirty, {residency.writeback} being written"
     width = max(shutil.get_terminal_size().columns - 2, 1)
-    text = shades(found.map, found.pages, MAP_ROWS * width)
+    text = shades(residency.map, residency.pages, MAP_ROWS * width)
     output.result(facts, line, *(
-        f"|{draw(text[at:at + width])}|" for at in range(0, len(text), width)))
-    return FOUND
+        f"|{coloured(text[at:at + width])}|" for at in range(0, len(text), width)))
+    return DONE
 
 
 def command_warm(path, arguments, output):
@@ -334,10 +342,7 @@ def command_warm(path, arguments, output):
         region.prefetch(progress=Progress("warming", path, arguments.quiet))
         output.result({"file": path, "bytes": len(region)},
                       f"{path}: {human(len(region))} in memory")
-    return FOUND
-
-
-FLUSHED_AT_ONCE = 16 << 20
+    return DONE
 
 
 def command_flush(path, arguments, output):
@@ -350,10 +355,12 @@ def command_flush(path, arguments, output):
             progress(min(at + FLUSHED_AT_ONCE, total), total)
     output.result({"file": path, "bytes": total},
                   f"{path}: {human(total)} on the disk")
-    return FOUND
+    return DONE
 
 
 def add_command(commands, function, parents):
+    """Adds the command of a function command_<name>, whose docstring is its help.
+    `combine` makes one status of those of all files."""
     name = function.__name__.removeprefix("command_")
     command = commands.add_parser(
         name, help=function.__doc__, description=function.__doc__,
@@ -363,16 +370,16 @@ def add_command(commands, function, parents):
 
 
 def common_options():
-    """Parsers with what several commands share."""
+    """Parsers of the options that several commands share."""
     as_json = argparse.ArgumentParser(add_help=False)
     as_json.add_argument("--json", action="store_true",
                          help="a JSON document a line")
     files = argparse.ArgumentParser(add_help=False)
     files.add_argument("files", nargs="+", metavar="FILE")
     span = argparse.ArgumentParser(add_help=False)
-    span.add_argument("--offset", type=size, default=0, metavar="BYTES",
+    span.add_argument("--offset", type=byte_count, default=0, metavar="BYTES",
                       help="where to begin (0x10, 4k, 1G); default 0")
-    span.add_argument("--length", type=size, metavar="BYTES",
+    span.add_argument("--length", type=byte_count, metavar="BYTES",
                       help="how far to go; default: to the end")
     quiet = argparse.ArgumentParser(add_help=False)
     quiet.add_argument("-q", "--quiet", action="store_true",
@@ -409,7 +416,7 @@ def make_parser():
                      help="the pattern is bytes in hex, such as 7f454c46")
     find.add_argument("-c", "--count", action="store_true",
                       help="only how many there are")
-    find.add_argument("-m", "--max", type=at_most, metavar="N",
+    find.add_argument("-m", "--max", type=match_count, metavar="N",
                       help="stop after N in each file")
     add_command(commands, command_residency, [as_json, files])
     add_command(commands, command_warm, [as_json, files, quiet])
@@ -418,19 +425,20 @@ def make_parser():
     return parser, commands
 
 
-def completed(words, names):
+def with_full_command(words, names):
     """The words with a shortened command in full, if only one begins so."""
     for i, word in enumerate(words):
         if not word.startswith("-"):
-            found = [name for name in names if name.startswith(word)]
-            return [*words[:i], found[0], *words[i + 1:]] if len(
-                found) == 1 else words
+            meant = [name for name in names if name.startswith(word)]
+            if len(meant) == 1:
+                return [*words[:i], *meant, *words[i + 1:]]
+            break
     return words
 
 
 def prepare_streams():
-    """A standard stream that is closed swallows what it gets, and a file's name
-    that can't be encoded is shown with escapes."""
+    """Makes a standard stream that is closed swallow what it gets, and shows with
+    escapes what can't be encoded, such as names of files."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -446,7 +454,8 @@ def report(error):
 
 
 def run_for_each_file(arguments, output):
-    """Returns the status of all files together."""
+    """Returns one status for all files. A file in trouble doesn't keep the others
+    from their turn."""
     statuses, trouble = [], False
     for path in arguments.files:
         try:
@@ -463,7 +472,7 @@ def main(words=None):
     prepare_streams()
     parser, commands = make_parser()
     words = sys.argv[1:] if words is None else words
-    arguments = parser.parse_args(completed(words, commands.choices))
+    arguments = parser.parse_args(with_full_command(words, commands.choices))
     try:
         status = run_for_each_file(arguments, Output(arguments.json))
         sys.stdout.flush()
