@@ -1,11 +1,11 @@
-"""The build backend of `pip install ./python`: PEP 517 and PEP 660 with nothing
-but Python and a C compiler.
+"""The build backend of `pip install ./python`: the hooks of PEP 517 and PEP 660
+with nothing but Python and a C compiler.
 
-The extension is the C core and the binding compiled together, against the
-limited API, so one wheel serves CPython 3.11 and later. CC, CFLAGS and LDFLAGS
-are honoured. Wheels and sdists are reproducible: the same sources and compiler
-give the same bytes (SOURCE_DATE_EPOCH sets the time in them). An sdist has the
-core's sources too, which lie outside this directory in a checkout.
+The hooks come first, then what they pack, the compilation, and the wheel. The
+extension is the C core and the binding compiled together, against the limited
+API, so one wheel serves CPython 3.11 and later. CC, CFLAGS and LDFLAGS are
+honoured. Wheels and sdists are reproducible: the same sources and compiler give
+the same bytes (SOURCE_DATE_EPOCH sets the time in them).
 
 A wheel for other machines than the one it is built on names its platform:
 
@@ -13,9 +13,9 @@ A wheel for other machines than the one it is built on names its platform:
     CC="clang --target=aarch64-linux-gnu" \\
         pip wheel ./python --config-settings platform=manylinux_2_28_aarch64
 
-It then uses nothing that came to glibc later, and the build fails if it would.
+It then needs no later glibc than the platform's name says, or the build fails.
 An editable install puts the extension beside the package's own files in this
-folder; after a change of the C sources it is to be repeated.
+folder; it must be repeated after a change of the C sources.
 """
 # An interpreter from 3.6 on must be able to read this file up to its end.
 import os
@@ -46,10 +46,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 # An sdist has the core and the licence in this folder, a checkout one level up.
 TOP = HERE if (HERE / "core").is_dir() else HERE.parent
 PROJECT = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
-BASE = f"{PROJECT['name'].replace('-', '_')}-{PROJECT['version']}"
-INFORMATION = f"{BASE}.dist-info"
+NAME_VERSION = f"{PROJECT['name'].replace('-', '_')}-{PROJECT['version']}"
+DIST_INFO = f"{NAME_VERSION}.dist-info"
 EXTENSION = "_mapped.abi3.so"
-EARLIEST = 315532800  # 1980-01-01: a zip file can hold no earlier time
+EARLIEST_TIME = 315532800  # 1980-01-01: a zip file can hold no earlier time
 
 DEFINES = ["_GNU_SOURCE", "_FILE_OFFSET_BITS=64", "NDEBUG",
            "Py_LIMITED_API=0x030b0000"]
@@ -58,11 +58,12 @@ COMPILE = ["-std=c11", "-O2", "-fno-tree-slp-vectorize", "-fPIC",
            "-fvisibility=hidden"]
 LINK = ["-shared", "-pthread", "-Wl,-z,nodelete,-Bsymbolic,--exclude-libs,ALL"]
 MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_(x86_64|aarch64)")
-MACHINES = {"x86_64": 62, "aarch64": 183}  # as an ELF header has them
+ELF_MACHINE = 18  # where the header of an ELF file has the low byte of its machine
+MACHINES = {"x86_64": 62, "aarch64": 183}  # by that byte
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    """Compile and pack; returns the name of the file made."""
+    """Compiles and packs; returns the name of the wheel."""
     platform = (config_settings or {}).get("platform")
     files = {f"mapped/{path.name}": path.read_bytes()
              for path in package_files()}
@@ -74,7 +75,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 
 def build_editable(wheel_directory, config_settings=None,
                    metadata_directory=None):
-    """Compile in place, and pack no more than the path to this folder."""
+    """Compiles in place, and packs only the path to this folder."""
     with tempfile.TemporaryDirectory(dir=HERE) as scratch:
         extension = compile_extension(pathlib.Path(scratch))
         os.replace(extension, HERE / "mapped" / EXTENSION)  # others may run it
@@ -82,22 +83,23 @@ def build_editable(wheel_directory, config_settings=None,
 
 
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
-    """Write what installers ask for first, without a compiler."""
-    folder = pathlib.Path(metadata_directory) / INFORMATION
+    """Writes what installers ask for first; needs no compiler."""
+    folder = pathlib.Path(metadata_directory) / DIST_INFO
     folder.mkdir()
-    for name, content in information().items():
+    for name, content in dist_info().items():
         (folder / name).write_bytes(content)
-    return INFORMATION
+    return DIST_INFO
 
 
 prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_sdist(sdist_directory, config_settings=None):
-    """Pack all sources; returns the name of the file made."""
-    name = f"{BASE}.tar.gz"
+    """Packs all sources, also those of the core, which lie outside this folder in
+    a checkout; returns the name of the sdist."""
+    name = f"{NAME_VERSION}.tar.gz"
     files = {path.relative_to(HERE): path.read_bytes()
-             for path in [*package_files(), *binding_files(), *old_files(),
+             for path in [*package_files(), *binding_files(), *manylinux_files(),
                           HERE / "pyproject.toml", HERE / "backend.py",
                           HERE / PROJECT["readme"]]}
     files.update((path.relative_to(TOP), path.read_bytes())
@@ -108,7 +110,7 @@ def build_sdist(sdist_directory, config_settings=None):
     with tarfile.open(fileobj=packed, mode="w",
                       format=tarfile.PAX_FORMAT) as archive:
         for path, content in sorted(files.items()):
-            entry = tarfile.TarInfo(f"{BASE}/{path.as_posix()}")
+            entry = tarfile.TarInfo(f"{NAME_VERSION}/{path.as_posix()}")
             entry.size, entry.mtime = len(content), build_time()
             archive.addfile(entry, io.BytesIO(content))
     (pathlib.Path(sdist_directory) / name).write_bytes(
@@ -117,7 +119,7 @@ def build_sdist(sdist_directory, config_settings=None):
 
 
 def package_files():
-    """The package's own files, without __pycache__ and what a build has left."""
+    """The package's own files, but neither __pycache__ nor a built extension."""
     return sorted(path for pattern in ("*.py", "*.pyi", "py.typed")
                   for path in (HERE / "mapped").glob(pattern))
 
@@ -126,25 +128,25 @@ def binding_files():
     return sorted([*HERE.glob("*.c"), *HERE.glob("*.h")])
 
 
-def old_files():
+def manylinux_files():
+    """What stands in for functions that an older glibc lacks."""
     return sorted((HERE / "manylinux").glob("*.c"))
 
 
 def core_files():
-    core = TOP / "core"
-    return sorted(path for folder in ("include/mapped", "src", "src/posix",
-                                 "src/linux")
-                  for pattern in ("*.c", "*.h")
-                  for path in (core / folder).glob(pattern))
+    folders = "include/mapped", "src", "src/posix", "src/linux"
+    return sorted(path for folder in folders for pattern in ("*.c", "*.h")
+                  for path in (TOP / "core" / folder).glob(pattern))
 
 
 def build_time():
-    return max(int(os.environ.get("SOURCE_DATE_EPOCH", EARLIEST)), EARLIEST)
+    asked = int(os.environ.get("SOURCE_DATE_EPOCH", EARLIEST_TIME))
+    return max(asked, EARLIEST_TIME)
 
 
 def wheel_tag(platform=None):
-    own = re.sub(r"[-. ]", "_", sysconfig.get_platform())
-    return f"cp311-abi3-{platform or own}"
+    this_platform = re.sub(r"[-. ]", "_", sysconfig.get_platform())
+    return f"cp311-abi3-{platform or this_platform}"
 
 
 def metadata():
@@ -160,7 +162,7 @@ def metadata():
     return f"{head}\n{(HERE / PROJECT['readme']).read_text('utf-8')}".encode()
 
 
-def information(platform=None):
+def dist_info(platform=None):
     """The files of the folder .dist-info, without RECORD."""
     return {"METADATA": metadata(), "LICENSE": (TOP / "LICENSE").read_bytes(),
             "WHEEL": "Wheel-Version: 1.0\nGenerator: mapped\n"
@@ -169,9 +171,9 @@ def information(platform=None):
 
 
 def compiler():
-    """The compiler's command, once it has shown that it can be used."""
-    asked = shlex.split(os.environ.get("CC", ""))
-    command = asked or [next(filter(shutil.which, ("cc", "gcc", "clang")), "cc")]
+    """The command of a compiler that works, as a list of words."""
+    command = shlex.split(os.environ.get("CC", "")) or [
+        next(filter(shutil.which, ("cc", "gcc", "clang")), "cc")]
     hint = ("Install gcc or clang (on Debian: apt-get install gcc libc6-dev), or "
             "name one in the environment variable CC.")
     if not shutil.which(command[0]):
@@ -198,7 +200,7 @@ def check_machine():
 
 
 def run(command):
-    """Runs a command; if that fails, ends the build. Its messages reach the user."""
+    """Runs a command, whose messages the user sees; ends the build if it fails."""
     if subprocess.run(command).returncode != 0:
         raise SystemExit(f"mapped: failed: {shlex.join(map(str, command))}")
 
@@ -216,12 +218,12 @@ def compile_one(command, source, target):
 def compile_extension(scratch, platform=None):
     check_machine()
     command = compiler()
-    many = MANYLINUX.fullmatch(platform or "")
-    if platform and not many:
+    manylinux = MANYLINUX.fullmatch(platform or "")
+    if platform and not manylinux:
         raise SystemExit(f"mapped: the platform '{platform}' is not of the form "
                          "manylinux_2_28_x86_64 or manylinux_2_28_aarch64")
     sources = [path for path in [*core_files(), *binding_files(),
-                                 *(old_files() if many else ())]
+                                 *(manylinux_files() if manylinux else ())]
                if path.suffix == ".c"]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(
@@ -230,23 +232,22 @@ def compile_extension(scratch, platform=None):
     extension = scratch / EXTENSION
     run([*command, *objects, *LINK,
          *shlex.split(os.environ.get("LDFLAGS", "")), "-o", extension])
-    if many:
-        check_manylinux(extension.read_bytes(), many)
+    if manylinux:
+        check_manylinux(extension.read_bytes(), manylinux)
     return extension
 
 
-def check_manylinux(content, many):
+def check_manylinux(extension, manylinux):
     """Ends the build if an extension needs another machine or a newer glibc."""
-    major, minor, machine = many.groups()
-    if content[18] != MACHINES[machine]:
+    major, minor, machine = manylinux.groups()
+    if extension[ELF_MACHINE] != MACHINES[machine]:
         raise SystemExit(f"mapped: the compiler doesn't compile for {machine}; "
                          "name one that does in CC")
-    versions = {(int(a), int(b)) for a, b in
-                re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)}
-    newest = max(versions)
+    newest = max((int(major), int(minor)) for major, minor in
+                 re.findall(rb"\0GLIBC_(\d+)\.(\d+)", extension))
     if newest > (int(major), int(minor)):
         raise SystemExit("mapped: the extension needs glibc {}.{}, which {} "
-                         "doesn't promise".format(*newest, many[0]))
+                         "doesn't promise".format(*newest, manylinux[0]))
 
 
 def record_line(path, content):
@@ -256,10 +257,10 @@ def record_line(path, content):
 
 def write_wheel(folder, files, platform=None):
     """Packs files and what describes them; returns the wheel's name."""
-    name = f"{BASE}-{wheel_tag(platform)}.whl"
-    files.update((f"{INFORMATION}/{path}", content)
-                 for path, content in information(platform).items())
-    record = f"{INFORMATION}/RECORD"
+    name = f"{NAME_VERSION}-{wheel_tag(platform)}.whl"
+    files.update((f"{DIST_INFO}/{path}", content)
+                 for path, content in dist_info(platform).items())
+    record = f"{DIST_INFO}/RECORD"
     lines = [record_line(*item) for item in sorted(files.items())]
     files[record] = ("".join(lines) + f"{record},,\n").encode()
     when = time.gmtime(build_time())[:6]
