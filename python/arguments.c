@@ -1,5 +1,6 @@
-/* Sorts the arguments of a fast call by name, and raises the errors that
- * Python's own functions raise. It runs no code of others. */
+/* Sorts the arguments of a call by METH_FASTCALL, first the positional and then
+ * those by keyword, into one value for each name of a Signature. The errors are
+ * those of Python's own functions. No code of others runs. */
 #include "array.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ static int name_index(const Signature *signature, PyObject *keyword)
         signature->function, keyword));
 }
 
-static int take_keywords(const Signature *signature, PyObject *const *given,
+static int sort_keywords(const Signature *signature, PyObject *const *given,
                          PyObject *keywords, PyObject **values)
 {
     Py_ssize_t count = PyTuple_Size(keywords);
@@ -46,15 +47,13 @@ int arguments_sort(const Signature *signature, PyObject *const *given,
     for (int i = 0; i < names; i++)
         values[i] = i < count ? given[i] : NULL;
     if (keywords != NULL &&
-        take_keywords(signature, given + count, keywords, values) < 0)
+        sort_keywords(signature, given + count, keywords, values) < 0)
         return -1;
-    for (int i = 0; i < signature->required; i++) {
-        if (values[i] != NULL)
-            continue;
-        return raised_as_int(
-            PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'",
-                         signature->function, signature->names[i]));
-    }
+    for (int i = 0; i < signature->required; i++)
+        if (values[i] == NULL)
+            return raised_as_int(PyErr_Format(
+                PyExc_TypeError, "%s() missing required argument '%s'",
+                signature->function, signature->names[i]));
     return 0;
 }
 

@@ -243,7 +243,7 @@ def check_manylinux(extension, manylinux):
     if extension[ELF_MACHINE] != MACHINES[machine]:
         raise SystemExit(f"mapped: the compiler doesn't compile for {machine}; "
                          "name one that does in CC")
-    newest = max((int(major), int(minor)) for major, minor in
+    newest = max(tuple(map(int, version)) for version in
                  re.findall(rb"\0GLIBC_(\d+)\.(\d+)", extension))
     if newest > (int(major), int(minor)):
         raise SystemExit("mapped: the extension needs glibc {}.{}, which {} "

@@ -1,4 +1,6 @@
-/* The bytes, and the items, that an object of ours stands for. */
+/* What a Region, a Slice, an Array or Records stands for: its bytes, as an
+ * Extent, or its items, as an array of the core. A Region and a Slice have
+ * bytes as their items. */
 #include "array.h"
 
 Region *array_described(PyObject *self, CoreArray *array)

@@ -1,18 +1,19 @@
 /* The iterator over Region, Slice, Array and Records, in both directions. It
- * reads one item at a time, and each is checked like any other access. */
+ * reads one item at a time, and each is checked like any other access.
+ *
+ * It is fastest over a row: an Array of one dimension, whose elements it reads
+ * by their offsets. It asks any other sequence for its items by index. */
 #include "array.h"
 #include "value.h"
 
 typedef struct Iterator {
     PyObject_HEAD PyObject *sequence; /* NULL once the collector cleared it */
     Py_ssize_t items_left;
-    /* The sequence, if it is an Array whose items are single elements; then the
-     * numbers below are offsets, and else indices. */
-    const Array *row;
-    Read *read;       /* reads an element of the row */
+    const Array *row; /* the sequence if it is a row, else NULL */
+    Read *read;       /* reads an element of a row */
     ssizeargfunc get; /* reads an item of any other sequence */
-    size_t offset;    /* the next item */
-    size_t step;      /* from an item to the next one, modulo 2^N */
+    size_t next;      /* the next item's offset in a row, else its index */
+    size_t step;      /* to the item after that, modulo 2^N if backwards */
 } Iterator;
 
 PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
@@ -27,14 +28,14 @@ PyObject *iterator_new(PyObject *sequence, Region *owner, Py_ssize_t length,
     self->read = NULL;
     self->get =
         is_view(owner->state, sequence) ? view_item : PySequence_GetItem;
-    self->offset = backwards ? (size_t)length - 1 : 0;
+    self->next = backwards ? (size_t)length - 1 : 0;
     self->step = backwards ? (size_t)-1 : 1;
     self->items_left = length;
     if (Py_IS_TYPE(sequence, owner->state->array) &&
         array_of(sequence)->core.dimensions == 1) {
         self->row = array_of(sequence);
         self->read = value_read[self->row->core.item.element->form];
-        self->offset = mapped_array_offset(&self->row->core, self->offset);
+        self->next = mapped_array_offset(&self->row->core, self->next);
         self->step *= (size_t)self->row->core.strides[0];
     }
     if (owner->is_wrap)
@@ -72,15 +73,15 @@ static PyObject *iterator_next(PyObject *self)
 {
     Iterator *iterator = (Iterator *)self;
     const Array *row = iterator->row;
-    size_t offset = iterator->offset;
+    size_t next = iterator->next;
     if (iterator->items_left == 0)
         return NULL;
-    iterator->offset += iterator->step;
+    iterator->next += iterator->step;
     iterator->items_left--;
     if (row == NULL)
-        return iterator->get(iterator->sequence, (Py_ssize_t)offset);
+        return iterator->get(iterator->sequence, (Py_ssize_t)next);
     return iterator->read(row->owner, &row->core.slice, row->core.item.element,
-                          offset);
+                          next);
 }
 
 static const char iterator___length_hint___doc[] =
@@ -108,7 +109,7 @@ static PyObject *iterator___copy__(PyObject *self, PyObject *Py_UNUSED(nothing))
     copy->row = from->row;
     copy->read = from->read;
     copy->get = from->get;
-    copy->offset = from->offset;
+    copy->next = from->next;
     copy->step = from->step;
     PyObject_GC_Track((PyObject *)copy);
     return (PyObject *)copy;

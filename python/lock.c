@@ -1,4 +1,5 @@
-/* The type Lock: bytes of a file that are locked until its `with` block ends.
+/* The type Lock, and the method lock that makes one: bytes of a file that are
+ * locked between processes, until the Lock's `with` block or unlock() ends it.
  */
 #include "unlocked.h"
 
@@ -24,6 +25,7 @@ const char view_lock_doc[] = PyDoc_STR(
     "io.UnsupportedOperation if the memory is no file; ValueError for no\n"
     "bytes, a negative timeout, or when the region is closed.");
 
+/* A wait for the lock: the context of wait_turn. */
 typedef struct LockWait {
     mapped_slice span;
     bool shared;
@@ -62,19 +64,18 @@ static int acquire(PyObject *self, bool shared, uint64_t deadline, Lock *lock)
 static PyObject *view_lock_with(PyObject *self, PyObject *const *values)
 {
     uint64_t deadline;
-    /* A number would be meant as the timeout. */
+    /* A number isn't taken as a truth value: it is meant as the timeout. */
     if (values[0] != NULL && !PyBool_Check(values[0]))
         return raise_kind("shared must be a bool", values[0]);
     if (convert_deadline(values[1], &deadline) < 0)
         return NULL;
-    PyObject *made =
-        (PyObject *)PyObject_New(Lock, view_owner(self)->state->lock);
-    if (made == NULL)
+    Lock *lock = PyObject_New(Lock, view_owner(self)->state->lock);
+    if (lock == NULL)
         return NULL;
-    lock_of(made)->held = false;
-    if (acquire(self, values[0] == Py_True, deadline, lock_of(made)) == 0)
-        return made;
-    Py_DECREF(made);
+    lock->held = false;
+    if (acquire(self, values[0] == Py_True, deadline, lock) == 0)
+        return (PyObject *)lock;
+    Py_DECREF((PyObject *)lock);
     return NULL;
 }
 

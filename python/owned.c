@@ -1,6 +1,7 @@
-/* Objects that keep a Region: they begin with an Owned. There is no tp_clear,
- * because that of the Region breaks every cycle. The collector tracks them only
- * if the Region is a wrap. */
+/* What the types of objects that keep a Region have in common. Such an object
+ * begins with an Owned. Its type has no tp_clear, because that of the Region
+ * breaks every cycle; and the collector tracks it only if the Region is a wrap,
+ * because others are part of no cycle. */
 #include "array.h"
 
 PyObject *owned_new(PyTypeObject *type, Region *owner)
@@ -30,18 +31,18 @@ static PyObject *only_view(const State *state, const char *type,
                : raise_kind("expected a Region or a Slice", view);
 }
 
-/* The module's state is that of the type, because none can be subclassed. */
+/* `type` itself has the module's state, because it can't be subclassed. */
 PyObject *owned_create(PyTypeObject *type, const char *name,
                        PyObject *arguments, PyObject *keywords,
                        mapped_slice *span)
 {
     const State *state = PyType_GetModuleState(type);
-    PyObject *slice =
+    PyObject *view =
         state == NULL ? NULL : only_view(state, name, arguments, keywords);
-    if (slice == NULL)
+    if (view == NULL)
         return NULL;
-    *span = view_span(slice);
-    return owned_new(type, view_owner(slice));
+    *span = view_span(view);
+    return owned_new(type, view_owner(view));
 }
 
 void owned_dealloc(PyObject *self)

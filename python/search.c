@@ -1,7 +1,9 @@
 /* The methods that search in place, with the arguments, results and errors of
- * those of bytes. Arguments are converted first, which may run the code of
- * others; the bytes that are searched are looked up after that. A long search
- * runs unlocked. */
+ * those of bytes. A Needle is what is searched for, a Range is where.
+ *
+ * Arguments are converted first, which may run the code of others; after that
+ * the Range is resolved, to bytes that the object has then. A long search runs
+ * unlocked. */
 #include "source.h"
 #include "unlocked.h"
 
@@ -70,7 +72,7 @@ PyObject *needle_copy(const Needle *needle)
 typedef struct Range {
     Py_ssize_t start;
     Py_ssize_t end;
-    mapped_slice slice; /* the bytes from `start` to `end`: see range_take */
+    mapped_slice slice; /* the bytes from `start` to `end`: see range_resolve */
 } Range;
 
 static int range_convert(PyObject *start, PyObject *end, Range *range)
@@ -83,10 +85,10 @@ static int range_convert(PyObject *start, PyObject *end, Range *range)
                : 0;
 }
 
-/* Sets the range's slice to bytes of what `self` views now. Returns 1; 0 if the
- * range ends before it starts, so that not even an empty needle is in it; or -1
- * with an exception if the region is closed. */
-static int range_take(PyObject *self, const char *operation, Range *range)
+/* Makes the bounds count from the start, and sets the slice. Returns 1; 0 if
+ * the range ends before it starts, so that not even an empty needle is in it;
+ * or -1 with an exception if the region is closed. */
+static int range_resolve(PyObject *self, const char *operation, Range *range)
 {
     mapped_slice span = view_span(self);
     Py_ssize_t length = (Py_ssize_t)span.length;
@@ -142,14 +144,14 @@ static mapped_status count_all(mapped_slice slice, mapped_needle *needle,
     return search_unlocked(mapped_count, slice, needle, count, error);
 }
 
-/* Searches the bytes that the range stands for now. Leaves `*result` as it is
- * if the range ends before it starts. */
-static int run(PyObject *self, Search *core_search, const Needle *needle,
-               Range *range, size_t *result)
+/* Leaves `*result` alone if the range ends before it starts. Returns 0, or -1
+ * with an exception. */
+static int search_range(PyObject *self, Search *core_search,
+                        const Needle *needle, Range *range, size_t *result)
 {
     mapped_needle core_needle;
     mapped_error error;
-    int status = range_take(self, needle->source.operation, range);
+    int status = range_resolve(self, needle->source.operation, range);
     if (status <= 0)
         return status;
     mapped_needle_init(&core_needle, needle->bytes, needle->length);
@@ -170,7 +172,7 @@ static int search(PyObject *self, const char *name, Search *core_search,
     if (range_convert(values[1], values[2], &range) < 0 ||
         needle_open(view_owner(self)->state, values[0], name, &needle) < 0)
         return -1;
-    int status = run(self, core_search, &needle, &range, result);
+    int status = search_range(self, core_search, &needle, &range, result);
     if (core_search != count_all && *result != MAPPED_NOT_FOUND)
         *result += (size_t)range.start;
     return needle_close(&needle) < 0 ? -1 : status;
@@ -278,7 +280,7 @@ static int compare(PyObject *self, const char *name, Compare *core_compare,
     bool result = false;
     if (needle_open(view_owner(self)->state, affix, name, &needle) < 0)
         return -1;
-    int status = range_take(self, name, &range);
+    int status = range_resolve(self, name, &range);
     if (status > 0) {
         Unlocked unlocked =
             unlocked_begin(range.slice.region, NULL, needle.length);
@@ -364,7 +366,7 @@ static PyObject *view_find_all_with(PyObject *self, PyObject *const *values)
         needle_open(view_owner(self)->state, values[0], "find_all", &needle) <
             0)
         return NULL;
-    int status = range_take(self, "find_all", &range);
+    int status = range_resolve(self, "find_all", &range);
     if (status >= 0)
         result = matches_new(view_owner(self), status > 0 ? &range.slice : NULL,
                              (size_t)range.start, &needle);

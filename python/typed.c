@@ -12,13 +12,15 @@ const char view_get_doc[] = PyDoc_STR(
     "IndexError if it lies outside, ValueError if the code is unknown or the\n"
     "region closed, FaultError if the page is lost.");
 
-static inline PyObject *get(PyObject *self, PyObject *code_text,
-                            PyObject *where)
+/* `given_offset` is NULL if it was left out. */
+static inline PyObject *get(PyObject *self, PyObject *given_code,
+                            PyObject *given_offset)
 {
     size_t offset = 0;
     Code named;
-    const Code *code = convert_code(view_owner(self)->state, code_text, &named);
-    if (code == NULL || convert_offset(where, &offset) < 0)
+    const Code *code =
+        convert_code(view_owner(self)->state, given_code, &named);
+    if (code == NULL || convert_offset(given_offset, &offset) < 0)
         return NULL;
     mapped_slice span = view_span(self);
     if (offset_place(view_owner(self), span.length, &offset) < 0)
@@ -26,6 +28,7 @@ static inline PyObject *get(PyObject *self, PyObject *code_text,
     return element_read(view_owner(self), &span, code->element, offset);
 }
 
+/* The commonest call, get(code, offset), needs no sorting of its arguments. */
 PyObject *view_get(PyObject *self, PyObject *const *given, Py_ssize_t count,
                    PyObject *keywords)
 {
