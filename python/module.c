@@ -82,10 +82,31 @@ static PyMethodDef module_functions[] = {
                                           module__mmap_doc},
     {NULL, NULL, 0, NULL}};
 
+/* Terms of a condition, for a list of types. */
 #define NOT_MADE(name) make_type(module, &name##_spec, &state->name) < 0 ||
 #define NOT_ADDED(name) PyModule_AddType(module, state->name) < 0 ||
 
-/* Views give these away instead of asking Python for each. */
+static int add_types(PyObject *module, State *state)
+{
+    state->residency = residency_type();
+    if (state->residency == NULL ||
+        TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) PyModule_AddObjectRef(
+            module, "Residency", state->residency) < 0)
+        return -1;
+    return record_add_patterns(state->record) < 0 ? -1
+                                                  : register_sequences(state);
+}
+
+static int add_exceptions(PyObject *module, State *state)
+{
+    if (import_object("io", "UnsupportedOperation", &state->unsupported) < 0 ||
+        import_object("struct", "error", &state->struct_error) < 0 ||
+        add_fault_error(module, state) < 0)
+        return -1;
+    return add_range_error(module, state);
+}
+
+/* Views return these instead of making an integer for each byte. */
 static int make_bytes(State *state)
 {
     for (int i = 0; i <= UCHAR_MAX; i++) {
@@ -100,40 +121,30 @@ static int make_bytes(State *state)
  * complete. The functions are added last, so it finds nothing to call. */
 static int module_exec(PyObject *module)
 {
-    unlocked_install_hooks();
     State *state = state_get(module);
+    unlocked_install_hooks();
     state->module = module;
     codes_fill(state);
     state->formats = PyDict_New();
-    state->residency = state->formats == NULL ? NULL : residency_type();
-    if (make_bytes(state) < 0 || state->formats == NULL ||
-        state->residency == NULL ||
-        TYPES(NOT_MADE) PUBLIC_TYPES(NOT_ADDED) PyModule_AddObjectRef(
-            module, "Residency", state->residency) < 0 ||
-        record_add_patterns(state->record) < 0 ||
-        import_object("io", "UnsupportedOperation", &state->unsupported) < 0 ||
-        import_object("struct", "error", &state->struct_error) < 0 ||
-        add_fault_error(module, state) < 0 ||
-        add_range_error(module, state) < 0 || register_sequences(state) < 0 ||
-        PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION) < 0)
-        return -1;
-    if (PyModule_AddFunctions(module, module_functions) < 0)
+    if (state->formats == NULL || make_bytes(state) < 0 ||
+        add_types(module, state) < 0 || add_exceptions(module, state) < 0 ||
+        PyModule_AddStringConstant(module, "__version__", MAPPED_VERSION) < 0 ||
+        PyModule_AddFunctions(module, module_functions) < 0)
         return -1;
     return PyModule_AddFunctions(module, pickle_functions);
 }
 
+/* What module_exec makes, but for the caches. */
+#define MEMBERS(X) \
+    TYPES(X)       \
+    X(residency) X(fault_error) X(unsupported) X(struct_error) X(range_error)
 #define VISIT(name) Py_VISIT(state->name);
 #define CLEAR(name) Py_CLEAR(state->name);
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = state_get(module);
-    TYPES(VISIT)
-    VISIT(residency)
-    Py_VISIT(state->fault_error);
-    Py_VISIT(state->unsupported);
-    Py_VISIT(state->struct_error);
-    Py_VISIT(state->range_error);
+    MEMBERS(VISIT)
     return formats_traverse(state, visit, arg);
 }
 
@@ -151,12 +162,7 @@ static void module_free(void *module)
     State *state = state_get(module);
     formats_clear(state);
     slice_free_memory(state);
-    TYPES(CLEAR)
-    CLEAR(residency)
-    Py_CLEAR(state->fault_error);
-    Py_CLEAR(state->unsupported);
-    Py_CLEAR(state->struct_error);
-    Py_CLEAR(state->range_error);
+    MEMBERS(CLEAR)
     for (int i = 0; i <= UCHAR_MAX; i++)
         Py_CLEAR(state->bytes[i]);
 }

@@ -1,21 +1,22 @@
-/* The methods about pages: advice, locks, protection, what is in memory, and
- * what the disk has. They wait for disks and run unlocked. */
+/* The methods about pages: what will be used soon, what stays in memory and
+ * what is there, what may be written, and what the disk has. They run unlocked,
+ * because they may wait for disks. */
 #include "unlocked.h"
 
 typedef mapped_status Operation(mapped_slice slice, mapped_error *error);
 
-/* Runs the operation on all of the bytes. */
-static mapped_status run_core(mapped_slice span, Operation *operation,
-                              mapped_error *error)
+static mapped_status operate_core(mapped_slice span, Operation *operation,
+                                  mapped_error *error)
 {
     Unlocked unlocked = unlocked_begin_blocking(span.region);
     return unlocked_end_access(&unlocked, operation(span, error), error);
 }
 
-static PyObject *run(PyObject *self, const char *name, Operation *operation)
+/* Runs an operation of the core on all of the bytes. */
+static PyObject *operate(PyObject *self, const char *name, Operation *operation)
 {
     mapped_error error;
-    if (TRY_TWICE(run_core(view_span(self), operation, &error), &error))
+    if (TRY_TWICE(operate_core(view_span(self), operation, &error), &error))
         Py_RETURN_NONE;
     return raise_in(view_owner(self), name, &error);
 }
@@ -67,7 +68,7 @@ const char view_discard_doc[] = PyDoc_STR(
 
 PyObject *view_discard(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    return run(self, "discard", mapped_discard);
+    return operate(self, "discard", mapped_discard);
 }
 
 const char view_revert_doc[] = PyDoc_STR(
@@ -80,7 +81,7 @@ const char view_revert_doc[] = PyDoc_STR(
 
 PyObject *view_revert(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    return run(self, "revert", mapped_revert);
+    return operate(self, "revert", mapped_revert);
 }
 
 const char view_flush_doc[] = PyDoc_STR(
@@ -95,6 +96,13 @@ const char view_flush_doc[] = PyDoc_STR(
     "io.UnsupportedOperation on private memory and devices, ValueError if the\n"
     "region is closed, FaultError if a page is lost.");
 
+/* An argument `wait` is true if it is left out. */
+static int convert_wait(PyObject *object, uint32_t *wait)
+{
+    *wait = 0;
+    return convert_flag(object != NULL ? object : Py_True, 1, wait);
+}
+
 static mapped_status flush_core(mapped_slice span, unsigned flags,
                                 mapped_error *error)
 {
@@ -106,11 +114,11 @@ static mapped_status flush_core(mapped_slice span, unsigned flags,
 static PyObject *view_flush_with(PyObject *self, PyObject *const *values)
 {
     mapped_error error;
-    int wait = values[0] == NULL ? 1 : PyObject_IsTrue(values[0]);
-    if (wait < 0)
+    uint32_t wait;
+    if (convert_wait(values[0], &wait) < 0)
         return NULL;
     mapped_slice span = view_span(self);
-    unsigned flags = wait ? 0 : MAPPED_FLUSH_START;
+    unsigned flags = wait != 0 ? 0 : MAPPED_FLUSH_START;
     if (TRY_TWICE(flush_core(span, flags, &error), &error))
         Py_RETURN_NONE;
     return raise_in(view_owner(self), "flush", &error);
@@ -128,7 +136,7 @@ const char view_mlock_doc[] = PyDoc_STR(
 
 PyObject *view_mlock(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    return run(self, "mlock", mapped_mlock);
+    return operate(self, "mlock", mapped_mlock);
 }
 
 const char view_munlock_doc[] =
@@ -137,7 +145,7 @@ const char view_munlock_doc[] =
 
 PyObject *view_munlock(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    return run(self, "munlock", mapped_munlock);
+    return operate(self, "munlock", mapped_munlock);
 }
 
 const char view_protect_doc[] = PyDoc_STR(
@@ -165,10 +173,11 @@ static int convert_protection(PyObject *object, mapped_mode *mode)
 }
 
 /* The core protects the pages themselves only where no write can be under way:
- * where nobody else has a reference to the region. With the interpreter's lock
- * another thread can be in the middle of a write only if it runs unlocked, and
- * then it has a reference. In a Python without that lock the reference of
- * `unlocked` keeps the core from it. */
+ * where nobody else has a reference to the region. While this thread has the
+ * interpreter's lock, another one can be in the middle of a write only if it
+ * runs unlocked, and then it has a reference. In a Python without that lock any
+ * thread can, so the reference of `unlocked` keeps the core from protecting
+ * pages. */
 static mapped_status protect_core(mapped_slice span, mapped_mode mode,
                                   mapped_error *error)
 {
@@ -239,21 +248,17 @@ const char view_prefetch_doc[] = PyDoc_STR(
 
 static PyObject *view_prefetch_with(PyObject *self, PyObject *const *values)
 {
-    uint32_t wait = 0;
-    if (convert_flag(values[0], 1, &wait) < 0)
+    uint32_t wait;
+    if (convert_wait(values[0], &wait) < 0)
         return NULL;
-    bool waits = values[0] == NULL || wait != 0;
     PyObject *progress = values[1] == Py_None ? NULL : values[1];
-    if (progress != NULL && !PyCallable_Check(progress)) {
-        raise_kind("progress must be callable", progress);
-        return NULL;
-    }
-    if (waits)
+    if (progress != NULL && !PyCallable_Check(progress))
+        return raise_kind("progress must be callable", progress);
+    if (wait != 0)
         return prefetch_and_wait(self, progress);
-    if (progress == NULL)
-        return run(self, "prefetch", start_prefetch);
-    PyErr_SetString(PyExc_ValueError, "progress needs wait=True");
-    return NULL;
+    if (progress != NULL)
+        return PyErr_Format(PyExc_ValueError, "progress needs wait=True");
+    return operate(self, "prefetch", start_prefetch);
 }
 
 KEYWORD_METHOD(view_prefetch, view_prefetch_with, "prefetch", 0, 2, "wait",
@@ -267,9 +272,9 @@ static const char residency_doc[] = PyDoc_STR(
     "the system doesn't tell; and `map`, bytes with a bit for each page, or\n"
     "None.");
 
-/* Makes the type with collections.namedtuple and not with PyStructSequence: a
- * script can change the number of fields that such a type says it has, and
- * CPython relies on that when it frees a tuple. */
+/* Makes the type with collections.namedtuple, because PyStructSequence is
+ * unsafe: its type says how many fields it has in an attribute, which a script
+ * can change, and CPython relies on that number when it frees an object. */
 PyObject *residency_type(void)
 {
     PyObject *make;

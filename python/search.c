@@ -162,8 +162,8 @@ static int search_range(PyObject *self, Search *core_search,
 }
 
 /* Searches for values[0] between the bounds values[1] and values[2]. `*result`
- * is an index in the view or, for count_all, a number. Returns 0, or -1 with an
- * exception. */
+ * is an index in the view or, for count_all, how many matches there are.
+ * Returns 0, or -1 with an exception. */
 static int search(PyObject *self, const char *name, Search *core_search,
                   PyObject *const *values, size_t *result)
 {
@@ -271,9 +271,9 @@ int view_contains(PyObject *self, PyObject *item)
 typedef mapped_status Compare(mapped_slice slice, const void *data, size_t n,
                               bool *result, mapped_error *error);
 
-/* Returns 1 or 0, or -1 with an exception. */
-static int compare(PyObject *self, const char *name, Compare *core_compare,
-                   PyObject *affix, Range range)
+/* Returns 1 or 0, or -1 with an exception. An affix is a prefix or a suffix. */
+static int has_affix(PyObject *self, const char *name, Compare *core_compare,
+                     PyObject *affix, Range range)
 {
     Needle needle;
     mapped_error error;
@@ -292,8 +292,8 @@ static int compare(PyObject *self, const char *name, Compare *core_compare,
     return needle_close(&needle) < 0 || status < 0 ? -1 : result;
 }
 
-static int compare_any(PyObject *self, const char *name, Compare *core_compare,
-                       PyObject *affixes, Range range)
+static int has_any_affix(PyObject *self, const char *name,
+                         Compare *core_compare, PyObject *affixes, Range range)
 {
     int result = require_open(view_owner(self), name);
     Py_ssize_t count = PyTuple_Size(affixes);
@@ -302,22 +302,23 @@ static int compare_any(PyObject *self, const char *name, Compare *core_compare,
         if (!PyObject_CheckBuffer(affix))
             return raised_as_int(
                 raise_kind("a bytes-like object is required", affix));
-        result = compare(self, name, core_compare, affix, range);
+        result = has_affix(self, name, core_compare, affix, range);
     }
     return result;
 }
 
-static PyObject *affix(PyObject *self, const char *name, Compare *core_compare,
-                       PyObject *const *values)
+/* The methods startswith and endswith. */
+static PyObject *affix_method(PyObject *self, const char *name,
+                              Compare *core_compare, PyObject *const *values)
 {
     Range range;
     int result;
     if (range_convert(values[1], values[2], &range) < 0)
         return NULL;
     if (PyTuple_Check(values[0]))
-        result = compare_any(self, name, core_compare, values[0], range);
+        result = has_any_affix(self, name, core_compare, values[0], range);
     else if (PyObject_CheckBuffer(values[0]))
-        result = compare(self, name, core_compare, values[0], range);
+        result = has_affix(self, name, core_compare, values[0], range);
     else
         return raise_kind("first argument must be bytes-like or a tuple of "
                           "bytes-like objects",
@@ -332,7 +333,7 @@ const char view_startswith_doc[] = PyDoc_STR(
 
 static PyObject *view_startswith_with(PyObject *self, PyObject *const *values)
 {
-    return affix(self, "startswith", mapped_starts_with, values);
+    return affix_method(self, "startswith", mapped_starts_with, values);
 }
 
 KEYWORD_METHOD(view_startswith, view_startswith_with, "startswith", 1, 3,
@@ -345,7 +346,7 @@ const char view_endswith_doc[] = PyDoc_STR(
 
 static PyObject *view_endswith_with(PyObject *self, PyObject *const *values)
 {
-    return affix(self, "endswith", mapped_ends_with, values);
+    return affix_method(self, "endswith", mapped_ends_with, values);
 }
 
 KEYWORD_METHOD(view_endswith, view_endswith_with, "endswith", 1, 3, "suffix",
