@@ -1,5 +1,5 @@
-/* What the files of the Python binding share: the objects, the module state,
- * and the helpers that convert arguments and raise errors.
+/* What the files of the Python binding share: the module's state, the objects,
+ * and then the functions, in groups by the file that has them.
  *
  * A Region owns a mapped_region; a Slice and an Array view one and keep its
  * Region alive. Region and Slice are used alike, so both begin with a View and
@@ -79,33 +79,6 @@ typedef struct State {
     int free_slice_count;
 } State;
 
-/* Hides a new tuple or list from the garbage collector until it is filled: else
- * code that runs meanwhile and asks for all objects would find the places that
- * are still NULL. Both functions return the container, and take NULL. */
-static inline PyObject *container_untrack(PyObject *container)
-{
-    if (container != NULL && Py_SIZE(container) > 0)
-        PyObject_GC_UnTrack(container);
-    return container;
-}
-
-static inline PyObject *container_track(PyObject *container)
-{
-    if (container != NULL && Py_SIZE(container) > 0)
-        PyObject_GC_Track(container);
-    return container;
-}
-
-/* Puts a new object into a tuple that is being filled. If the object is NULL,
- * releases the tuple and sets it to NULL. */
-static inline void put_item(PyObject **tuple, size_t i, PyObject *object)
-{
-    if (object == NULL)
-        Py_CLEAR(*tuple);
-    else
-        PyTuple_SetItem(*tuple, (Py_ssize_t)i, object);
-}
-
 typedef struct View {
     PyObject_HEAD PyObject *weakrefs;
     Region *owner; /* a Slice has a reference; a Region is its own owner */
@@ -132,21 +105,6 @@ struct Region {
 typedef struct Owned {
     PyObject_HEAD Region *owner;
 } Owned;
-
-/* owned.c: makes an object of such a type; what follows the Owned in it is not
- * initialised. */
-PyObject *owned_new(PyTypeObject *type, Region *owner);
-
-/* The same, called with the arguments of the type's constructor: a Region or
- * Slice, whose bytes are `*span`. */
-PyObject *owned_create(PyTypeObject *type, const char *name,
-                       PyObject *arguments, PyObject *keywords,
-                       mapped_slice *span);
-
-/* The slots of these types. A type that keeps more has a tp_dealloc of its own,
- * which untracks the object, releases that, and then calls this one. */
-void owned_dealloc(PyObject *self);
-int owned_traverse(PyObject *self, visitproc visit, void *arg);
 
 /* The bytes that an object of ours stands for, from its first to its last. */
 typedef struct Extent {
@@ -179,52 +137,92 @@ static inline Region *view_owner(PyObject *self)
 #define SPEC_DECLARATION(name) extern PyType_Spec name##_spec;
 TYPES(SPEC_DECLARATION)
 
+/* region.c */
+
 /* A Region without memory yet: the caller opens `.view.slice.region`. */
 Region *region_new(State *state, PyObject *name);
-void region_end_wrap(void *region); /* the hook of a wrapped region */
 
-/* Gives the wrapped buffer back if the core has said that it needs it no more,
+/* The core's hook for a wrap: it needs the buffer no more. */
+void region_end_wrap(void *region);
+
+/* Releases the buffer of a wrap if the core has said that it needs it no more,
  * as after the last export of a closed region. Runs the code of others. */
 void region_release_wrap(Region *self);
 
 /* Closes a Region that no script has, if its memory isn't exported. */
 void region_close_unused(Region *self);
 
+/* slice.c */
+
 PyObject *slice_new(Region *owner, mapped_slice slice);
 void slice_free_memory(State *state);
 
-/* Iterates over `length` items, from the last to the first if `backwards`. A
- * sequence that shrinks meanwhile is an error and not an early end. If `length`
- * is -1 an exception is set, and the result is NULL. */
+/* owned.c */
+
+/* Makes an object that begins with an Owned; what follows that in it is not
+ * initialised. */
+PyObject *owned_new(PyTypeObject *type, Region *owner);
+
+/* The same, called with the arguments of the type's constructor: a Region or
+ * Slice, whose bytes are `*span`. */
+PyObject *owned_create(PyTypeObject *type, const char *name,
+                       PyObject *arguments, PyObject *keywords,
+                       mapped_slice *span);
+
+/* The slots of these types. A type that keeps more has a tp_dealloc of its own,
+ * which untracks the object, releases that, and then calls this one. */
+void owned_dealloc(PyObject *self);
+int owned_traverse(PyObject *self, visitproc visit, void *arg);
+
+/* extent.c: returns 1 with the extent of an object of ours; 0 for other
+ * objects; or -1 with an exception, if its bytes can't be reached. */
+int extent_of(const State *state, PyObject *object, const char *operation,
+              Extent *extent);
+
+/* iterator.c: iterates over `length` items, from the last to the first if
+ * `backwards`. A sequence that shrinks meanwhile is an error and not an early
+ * end. If `length` is -1 an exception is set, and the result is NULL. */
 PyObject *iterator_new(PyObject *self, Region *owner, Py_ssize_t length,
                        bool backwards);
 
-/* Returns true if the caller should try once more: `error` says that memory,
- * addresses or descriptors have run out, and all garbage, which may hold some,
- * has just been collected. That may run any code, so whatever this can change
- * must be looked at anew. */
-bool collect_for_retry(const mapped_error *error);
+/* equal.c: == and != for Region, Slice, Array and Records. */
+PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
 
-/* Allocate memory of zeros, for PyMem_Free; a bytes object to fill; or a tuple
- * or list with PyTuple_New or PyList_New. They try once more after a
- * collection, and return NULL with an exception. */
-void *memory_new(size_t count, size_t size);
-PyObject *bytes_new(size_t length);
-PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length);
+/* view.c and search.c: the slots that Region and Slice share. */
+Py_ssize_t view_length(PyObject *self);
+PyObject *view_item(PyObject *self, Py_ssize_t index);
+PyObject *view_subscript(PyObject *self, PyObject *key);
+int view_assign(PyObject *self, PyObject *key, PyObject *value);
+int view_contains(PyObject *self, PyObject *item);
+PyObject *view_iterate(PyObject *self);
 
-/* Did the call succeed? It is made once more after a collection if `*error`,
- * which it sets, says that something has run out. */
-#define TRY_TWICE(call, error) \
-    ((call) == MAPPED_OK || (collect_for_retry(error) && (call) == MAPPED_OK))
+/* export.c */
 
-/* Raises the exception for `error` and returns NULL. An OSError names `name`.
- */
+int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
+void view_release_buffer(PyObject *self, Py_buffer *buffer);
+
+/* Does the rest of a getbuffer, once the buffer has its length, format, shape
+ * and strides; leaves out what was not asked for. */
+int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
+                 int flags);
+
+/* Does a releasebuffer. */
+void export_release(Region *owner, const Py_buffer *buffer);
+
+/* fault.c */
+
+/* Reports a lost page where no exception can: sys.unraisablehook gets the
+ * FaultError now, and the next check() or close() of the region raises it. */
+void fault_unraisable(Region *owner, const mapped_error *error);
+
+/* If a fault is pending, raises it and returns true. */
+bool fault_raise_pending(Region *owner);
+
+/* errors.c: raise the exception for an error of the core. */
+
+/* Raises the exception and returns NULL. An OSError names `name`. */
 void *raise_error(const State *state, const mapped_error *error,
                   PyObject *name);
-
-/* Returns the way out of an error, a phrase for its message, or NULL if there
- * is none that is known. `owner` is the region that was accessed, or NULL. */
-const char *find_hint(const Region *owner, const mapped_error *error);
 
 /* The same, of an access to that Region. */
 void *raise_of(Region *owner, const mapped_error *error);
@@ -236,17 +234,31 @@ void *raise_in(Region *owner, const char *operation, const mapped_error *error);
 int check_status(Region *owner, const char *operation, mapped_status status,
                  const mapped_error *error);
 
-/* The `operation` of a subscript or an attribute that is set. */
-#define ASSIGN "assign"
+/* Like raise_in, but raises PackRangeError for MAPPED_RANGE. */
+void *raise_packing(Region *owner, const char *operation,
+                    const mapped_error *error);
 
 /* Makes the FaultError for `error` without raising it. */
 PyObject *fault_new(Region *owner, const mapped_error *error);
+
+/* hint.c: returns the way out of an error, a phrase for its message, or NULL if
+ * none is known. `owner` is the region that was accessed, or NULL. */
+const char *find_hint(const Region *owner, const mapped_error *error);
+
+/* The `operation` of a subscript or an attribute that is set. */
+#define ASSIGN "assign"
+
+/* errors.c: raise other exceptions. */
+
+/* Raises and returns -1 when the region is closed. `operation` is the method's
+ * name, or "" for a subscript and the like. */
+int require_open(Region *owner, const char *operation);
 
 /* Raises IndexError, "index -7 is out of range, length 5", or that the region
  * is closed; returns NULL. */
 void *raise_index(Region *owner, Py_ssize_t index, size_t length);
 
-/* The same of what isn't called an index. */
+/* The same where the message says another word than "index". */
 void *raise_position(Region *owner, const char *what, Py_ssize_t index,
                      size_t length);
 
@@ -256,10 +268,6 @@ void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length);
 
 /* Raises ValueError, because `n` bytes don't fit into `room`; returns -1. */
 int raise_room(Region *owner, const char *operation, size_t n, size_t room);
-
-/* Like raise_in, but raises PackRangeError for MAPPED_RANGE. */
-void *raise_packing(Region *owner, const char *operation,
-                    const mapped_error *error);
 
 /* Raises ValueError, because the value doesn't fit the element; returns NULL.
  */
@@ -288,16 +296,34 @@ bool is_encoding_error(PyObject *text);
  * NULL. */
 void *raise_kind(const char *what, PyObject *object);
 
-/* Turns the NULL of a function that has raised into the -1 of one that returns
- * int: `return raised_as_int(raise_of(...))`. */
+/* Makes -1 of the NULL of a function that has raised, for one that returns int:
+ * `return raised_as_int(raise_of(...))`. */
 static inline int raised_as_int(const void *Py_UNUSED(null))
 {
     return -1;
 }
 
-/* Raises and returns -1 when the region is closed. `operation` is the method's
- * name, or "" for a subscript and the like. */
-int require_open(Region *owner, const char *operation);
+/* errors.c: try once more if something has run out. */
+
+/* Returns true if the caller should try once more: `error` says that memory,
+ * addresses or descriptors have run out, and all garbage, which may hold some,
+ * has just been collected. That may run any code, so whatever this can change
+ * must be looked at anew. */
+bool collect_for_retry(const mapped_error *error);
+
+/* Did the call succeed? It is made once more after a collection if `*error`,
+ * which it sets, says that something has run out. */
+#define TRY_TWICE(call, error) \
+    ((call) == MAPPED_OK || (collect_for_retry(error) && (call) == MAPPED_OK))
+
+/* Allocate memory of zeros, for PyMem_Free; a bytes object to fill; or a tuple
+ * or list with PyTuple_New or PyList_New. They try once more after a
+ * collection, and return NULL with an exception. */
+void *memory_new(size_t count, size_t size);
+PyObject *bytes_new(size_t length);
+PyObject *container_new(PyObject *(*make)(Py_ssize_t), size_t length);
+
+/* arguments.c */
 
 #define MAX_ARGUMENTS 11
 
@@ -335,6 +361,8 @@ int arguments_sort(const Signature *signature, PyObject *const *arguments,
 /* Returns the type of the exception that ended a block, or None, of the
  * arguments of __exit__; NULL with an exception if they aren't three. */
 PyObject *exit_type(PyObject *arguments);
+
+/* convert.c */
 
 /* Returns a str or bytes object with the same text and of the exact type. All
  * texts that we keep are made so, because an object of a subclass has
@@ -441,48 +469,47 @@ static inline const Code *code_of_bytes(const State *state)
 const Code *convert_code(const State *state, PyObject *code, Code *named);
 void codes_fill(State *state);
 
-/* Returns 1 with the extent of an object of ours; 0 for other objects; or -1
- * with an exception, if its bytes can't be reached. */
-int extent_of(const State *state, PyObject *object, const char *operation,
-              Extent *extent);
+/* For a tuple or list that is being filled: hides it from the garbage collector
+ * until then, else code that runs meanwhile and asks for all objects would find
+ * the places that are still NULL. Both functions return the container, and take
+ * NULL. */
+static inline PyObject *container_untrack(PyObject *container)
+{
+    if (container != NULL && Py_SIZE(container) > 0)
+        PyObject_GC_UnTrack(container);
+    return container;
+}
 
-/* Imports an object from a module. Returns 0, or -1 with an exception. */
+static inline PyObject *container_track(PyObject *container)
+{
+    if (container != NULL && Py_SIZE(container) > 0)
+        PyObject_GC_Track(container);
+    return container;
+}
+
+/* Puts a new object into a tuple that is being filled. If the object is NULL,
+ * releases the tuple and sets it to NULL. */
+static inline void put_item(PyObject **tuple, size_t i, PyObject *object)
+{
+    if (object == NULL)
+        Py_CLEAR(*tuple);
+    else
+        PyTuple_SetItem(*tuple, (Py_ssize_t)i, object);
+}
+
+/* module.c: imports an object from a module. -1 with an exception, or 0. */
 int import_object(const char *module_name, const char *name, PyObject **object);
 
+/* format.c: the cache of formats in the State. */
 int formats_traverse(State *state, visitproc visit, void *arg);
 void formats_clear(State *state);
 
-PyObject *residency_type(void); /* the type of what residency() returns */
-
-Py_ssize_t view_length(PyObject *self);
-PyObject *view_item(PyObject *self, Py_ssize_t index);
-PyObject *view_subscript(PyObject *self, PyObject *key);
-int view_assign(PyObject *self, PyObject *key, PyObject *value);
-int view_contains(PyObject *self, PyObject *item);
-PyObject *view_iterate(PyObject *self);
-int view_get_buffer(PyObject *self, Py_buffer *buffer, int flags);
-void view_release_buffer(PyObject *self, Py_buffer *buffer);
-
-/* Does the rest of a getbuffer, once the buffer has its length, format, shape
- * and strides; leaves out what was not asked for. */
-int export_items(PyObject *self, const Extent *extent, Py_buffer *buffer,
-                 int flags);
-
-/* Does a releasebuffer. */
-void export_release(Region *owner, const Py_buffer *buffer);
-
-/* Reports a lost page where no exception can: sys.unraisablehook gets the
- * FaultError now, and the next check() or close() of the region raises it. */
-void fault_unraisable(Region *owner, const mapped_error *error);
-
-/* If a fault is pending, raises it and returns true. */
-bool fault_raise_pending(Region *owner);
-
-/* == and != for Region, Slice, Array and Records. */
-PyObject *equal_compare(PyObject *self, PyObject *other, int operation);
+/* paging.c: makes the type of what residency() returns. */
+PyObject *residency_type(void);
 
 #include "tables.h"
 
+/* fault.c: methods and an attribute of Region. */
 METHOD_NONE(region_check);
 METHOD_NONE(region_recover);
 ATTRIBUTE(region_faults);
