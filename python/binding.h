@@ -142,6 +142,8 @@ TYPES(SPEC_DECLARATION)
 /* A Region without memory yet: the caller opens `.view.slice.region`. */
 Region *region_new(State *state, PyObject *name);
 
+void region_set_name(Region *self, PyObject *name);
+
 /* The core's hook for a wrap: it needs the buffer no more. */
 void region_end_wrap(void *region);
 

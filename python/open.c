@@ -1,23 +1,13 @@
-/* The functions that make regions: open, shared, anonymous and wrap. All
- * arguments are converted, and the Region is made, before anything is opened,
- * because both may run the code of others. */
+/* The functions that make regions: open, shared, anonymous and wrap; and
+ * unlink.
+ *
+ * Each converts its options, makes a Region without memory, and lets the core
+ * open its memory. The Region is made before a file's descriptor is asked for,
+ * because making it may run the code of others, which may close the file. */
 #include "open.h"
 #include "unlocked.h"
 
 #include <limits.h>
-
-/* None and False ask for no huge pages, True for huge pages where possible, and
- * a number for pages of that size. */
-static int convert_huge(PyObject *object, uint64_t *huge)
-{
-    if (object == NULL || object == Py_None || object == Py_False)
-        return 0;
-    if (object == Py_True) {
-        *huge = MAPPED_HUGE_ADVISE;
-        return 0;
-    }
-    return convert_u64(object, "huge", huge);
-}
 
 void request_clear(Request *request)
 {
@@ -43,9 +33,9 @@ static int convert_path(PyObject *file, Request *request)
     return -1;
 }
 
-/* Converts the result of fileno(). PyObject_AsFileDescriptor would warn of a
- * bool, which runs the code of others. */
-static int returned_descriptor(PyObject *number)
+/* Converts the result of fileno() as PyObject_AsFileDescriptor does, which
+ * would warn of a bool, and so run the code of others. */
+static int descriptor_from_number(PyObject *number)
 {
     int overflow = 0;
     if (!PyLong_Check(number))
@@ -53,31 +43,30 @@ static int returned_descriptor(PyObject *number)
             PyErr_Format(PyExc_TypeError, "fileno() returned a non-integer"));
     long value = PyLong_AsLongAndOverflow(number, &overflow);
     if (overflow != 0 || value < INT_MIN || value > INT_MAX)
-        PyErr_SetString(PyExc_ValueError,
-                        "Python int too large to convert to C int");
-    else if (value < 0)
-        PyErr_Format(PyExc_ValueError,
-                     "file descriptor cannot be a negative integer (%ld)",
-                     value);
-    else
-        return (int)value;
-    return -1;
+        return raised_as_int(PyErr_Format(
+            PyExc_ValueError, "Python int too large to convert to C int"));
+    if (value < 0)
+        return raised_as_int(PyErr_Format(
+            PyExc_ValueError,
+            "file descriptor cannot be a negative integer (%ld)", value));
+    return (int)value;
 }
 
-static int ask_descriptor(PyObject *file, Request *request)
+static int call_fileno(PyObject *file, Request *request)
 {
     Py_CLEAR(request->number);
     Py_CLEAR(request->fileno);
     request->fileno = PyObject_GetAttrString(file, "fileno");
     if (request->fileno != NULL)
         request->number = PyObject_CallNoArgs(request->fileno);
-    return request->number == NULL ? -1 : returned_descriptor(request->number);
+    return request->number == NULL ? -1
+                                   : descriptor_from_number(request->number);
 }
 
 int request_convert_descriptor(PyObject *file, Request *request)
 {
     int descriptor = PyLong_Check(file) ? PyObject_AsFileDescriptor(file)
-                                        : ask_descriptor(file, request);
+                                        : call_fileno(file, request);
     if (descriptor < 0)
         return -1;
     PyObject *name = PyLong_FromLong(descriptor);
@@ -102,17 +91,16 @@ static int has_attribute(PyObject *object, const char *name)
 
 int request_convert_file(PyObject *file, Request *request)
 {
-    int is_path = PyUnicode_Check(file) || PyBytes_Check(file);
-    int is_file = PyLong_Check(file);
-    if (!is_path && !is_file)
-        is_path = has_attribute(file, "__fspath__");
-    if (is_path == 0 && !is_file)
-        is_file = has_attribute(file, "fileno");
-    if (is_path < 0 || is_file < 0)
-        return -1;
-    if (is_path || is_file)
-        return is_path ? convert_path(file, request)
-                       : request_convert_descriptor(file, request);
+    if (PyUnicode_Check(file) || PyBytes_Check(file))
+        return convert_path(file, request);
+    if (PyLong_Check(file))
+        return request_convert_descriptor(file, request);
+    int is_path = has_attribute(file, "__fspath__");
+    if (is_path != 0)
+        return is_path < 0 ? -1 : convert_path(file, request);
+    int is_file = has_attribute(file, "fileno");
+    if (is_file != 0)
+        return is_file < 0 ? -1 : request_convert_descriptor(file, request);
     return raised_as_int(
         raise_kind("file must be a path, a descriptor or have fileno()", file));
 }
@@ -142,20 +130,18 @@ static int convert_mode(PyObject *object, mapped_mode *mode)
         "mode", object));
 }
 
-/* The indices of the arguments of open. */
-enum {
-    OPEN_FILE,
-    OPEN_MODE,
-    OPEN_OFFSET,
-    OPEN_LENGTH,
-    OPEN_RESERVE,
-    OPEN_SPARSE,
-    OPEN_POPULATE,
-    OPEN_HUGE,
-    OPEN_DEVICE,
-    OPEN_PERMISSIONS,
-    OPEN_COUNT
-};
+/* None and False ask for no huge pages, True for huge pages where possible, and
+ * a number for pages of that size. */
+static int convert_huge(PyObject *object, uint64_t *huge)
+{
+    if (object == NULL || object == Py_None || object == Py_False)
+        return 0;
+    if (object == Py_True) {
+        *huge = MAPPED_HUGE_ADVISE;
+        return 0;
+    }
+    return convert_u64(object, "huge", huge);
+}
 
 static int convert_permissions(PyObject *object, uint32_t *permissions)
 {
@@ -171,6 +157,21 @@ static int convert_permissions(PyObject *object, uint32_t *permissions)
     *permissions = given == 0 ? MAPPED_PERMISSIONS_NONE : (uint32_t)given;
     return 0;
 }
+
+/* The indices of the arguments of open. */
+enum {
+    OPEN_FILE,
+    OPEN_MODE,
+    OPEN_OFFSET,
+    OPEN_LENGTH,
+    OPEN_RESERVE,
+    OPEN_SPARSE,
+    OPEN_POPULATE,
+    OPEN_HUGE,
+    OPEN_DEVICE,
+    OPEN_PERMISSIONS,
+    OPEN_COUNT
+};
 
 static int convert_request(PyObject *const *values, Request *request)
 {
@@ -213,41 +214,37 @@ static mapped_status open_core(const Request *request, mapped_region **region,
     return status;
 }
 
-/* Tries a second time if garbage may hold what has run out. Collecting it may
- * close the file, so its descriptor is asked for again. */
+/* Tries once more as TRY_TWICE does. The collection may have closed the file,
+ * so its descriptor is asked for again. */
 static int open_twice(PyObject *file, Request *request, Region *region)
 {
     mapped_error error;
     mapped_region **core = &region->view.slice.region;
-    if (open_core(request, core, &error) == MAPPED_OK)
-        return 0;
-    if (collect_for_retry(&error)) {
+    mapped_status status = open_core(request, core, &error);
+    if (status != MAPPED_OK && collect_for_retry(&error)) {
         if (request->path == NULL &&
             request_convert_descriptor(file, request) < 0)
             return -1;
-        if (open_core(request, core, &error) == MAPPED_OK)
-            return 0;
+        status = open_core(request, core, &error);
     }
-    return raised_as_int(raise_error(region->state, &error, request->name));
+    return status == MAPPED_OK ? 0
+                               : raised_as_int(raise_error(
+                                     region->state, &error, request->name));
 }
 
-/* Makes the Region before the file is looked at, because that may run code that
- * closes the file. */
 static PyObject *open_request(State *state, PyObject *file, Request *request)
 {
-    Region *self = region_new(state, Py_None);
-    if (self == NULL)
+    Region *region = region_new(state, Py_None);
+    if (region == NULL)
         return NULL;
     bool is_shared = request->options.flags & MAPPED_OPEN_SHARED;
     int converted = is_shared ? convert_path(file, request)
                               : request_convert_file(file, request);
-    if (converted == 0 && open_twice(file, request, self) == 0) {
-        PyObject *none = self->name;
-        self->name = Py_NewRef(request->name);
-        Py_DECREF(none);
-        return (PyObject *)self;
+    if (converted == 0 && open_twice(file, request, region) == 0) {
+        region_set_name(region, request->name);
+        return (PyObject *)region;
     }
-    Py_DECREF((PyObject *)self);
+    Py_DECREF((PyObject *)region);
     return NULL;
 }
 
@@ -395,9 +392,9 @@ static PyObject *module_anonymous_with(PyObject *self, PyObject *const *values)
 KEYWORD_METHOD(module_anonymous, module_anonymous_with, "anonymous", 1, 1,
                "length", "shared", "reserve", "huge")
 
-/* Gets a writable buffer if the object allows it. If it doesn't, it raises
- * BufferError or, as numpy does, ValueError. */
-static int take_buffer(PyObject *object, Py_buffer *buffer)
+/* Gets a writable buffer, or else a read-only one. An object that has no
+ * writable one raises BufferError or, as numpy does, ValueError. */
+static int get_best_buffer(PyObject *object, Py_buffer *buffer)
 {
     if (PyObject_GetBuffer(object, buffer, PyBUF_WRITABLE) == 0)
         return 0;
@@ -416,10 +413,12 @@ static mapped_status wrap_core(Region *self, mapped_error *error)
                               &self->view.slice.region, error);
 }
 
+/* Makes a new Region a wrap of the object. Returns 0, or -1 with an exception.
+ */
 static int wrap(Region *self, PyObject *object)
 {
     mapped_error error;
-    if (take_buffer(object, &self->wrap_buffer) < 0) {
+    if (get_best_buffer(object, &self->wrap_buffer) < 0) {
         self->wrap_buffer.obj = NULL;
         return -1;
     }
@@ -430,7 +429,8 @@ static int wrap(Region *self, PyObject *object)
         PyObject_GC_Track(self);
         return 0;
     }
-    self->wrap_ended = true;
+    self->wrap_ended =
+        true; /* so that the buffer is released with the Region */
     return raised_as_int(raise_of(self, &error));
 }
 

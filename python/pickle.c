@@ -316,9 +316,7 @@ static int open_origin(Region *region, const Request *request,
         return raised_as_int(raise_error(region->state, &error, request->name));
     if (request->path == NULL && origin->flags & MAPPED_OPEN_SHARED)
         return 0;
-    PyObject *none = region->name;
-    region->name = Py_NewRef(request->name);
-    Py_DECREF(none);
+    region_set_name(region, request->name);
     return 0;
 }
 

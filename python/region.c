@@ -32,6 +32,13 @@ Region *region_new(State *state, PyObject *name)
     return self;
 }
 
+void region_set_name(Region *self, PyObject *name)
+{
+    PyObject *before = self->name;
+    self->name = Py_NewRef(name);
+    Py_DECREF(before);
+}
+
 void region_end_wrap(void *region)
 {
     ((Region *)region)->wrap_ended = true;
@@ -87,9 +94,9 @@ static void free_region(Region *region)
 }
 
 /* A wrapped buffer may be the last holder of another wrap, and so on: each is
- * freed inside of the call that frees the one before. Beyond this depth a Region
- * stays in the queue, which the calls further out free. CPython's trashcan does
- * the same, but isn't in the limited API. */
+ * freed inside of the call that frees the one before. Beyond this depth a
+ * Region stays in the queue, which the calls further out free. CPython's
+ * trashcan does the same, but isn't in the limited API. */
 #define MAX_DEALLOC_DEPTH 50
 
 static void free_wrap(Region *region)
