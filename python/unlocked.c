@@ -1,5 +1,6 @@
-/* Running without the interpreter's lock: for the length of an operation, whose
- * regions have exports meanwhile, and while the core sleeps. */
+/* Running without the interpreter's lock: for the length of an operation, in
+ * the turns of a wait, and while the core sleeps on its own. An operation has
+ * an export of each of its regions, so nobody unmaps them meanwhile. */
 #include "unlocked.h"
 
 /* Is this thread between unlocked_enter and unlocked_leave? */
@@ -17,14 +18,6 @@ void unlocked_leave(PyThreadState *thread)
     is_unlocked = false;
     PyEval_RestoreThread(thread);
 }
-
-/* The wraps whose buffer the core has said it needs no more while the exports
- * of an operation ended: their Regions were closed during the operation. */
-static _Thread_local struct {
-    bool is_collecting; /* the exports of an operation are ending now */
-    int count;
-    Region *regions[2];
-} ended_wraps;
 
 static void begin_export(Unlocked *unlocked, mapped_region *region)
 {
@@ -51,14 +44,13 @@ Unlocked unlocked_begin_blocking(mapped_region *region)
     return unlocked_begin(region, NULL, UNLOCKED_BYTES);
 }
 
-mapped_status unlocked_end(Unlocked *unlocked, mapped_status status)
-{
-    /* A lost page doesn't matter, because no bytes were read. */
-    mapped_status access_status =
-        unlocked_end_access(unlocked, MAPPED_OK, NULL);
-    (void)access_status;
-    return status;
-}
+/* The wraps whose buffer the core has said it needs no more while the exports
+ * of an operation ended: their Regions were closed during the operation. */
+static _Thread_local struct {
+    bool is_collecting; /* the exports of an operation are ending now */
+    int count;
+    Region *regions[2];
+} ended_wraps;
 
 /* A Region without references is being deallocated, which releases its buffer.
  */
@@ -92,8 +84,8 @@ static void finish_close(mapped_region *region)
     (void)status;
 }
 
-/* The exports end with the lock held again: the last reference to a region may
- * end the wrap of a Python buffer. */
+/* The exports end with the lock held again, because the end of the last one may
+ * release a Python buffer. */
 mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
                                   mapped_error *error)
 {
@@ -111,6 +103,15 @@ mapped_status unlocked_end_access(Unlocked *unlocked, mapped_status status,
             finish_close(region);
     }
     release_ended_wraps();
+    return status;
+}
+
+mapped_status unlocked_end(Unlocked *unlocked, mapped_status status)
+{
+    /* A lost page doesn't matter, because no bytes were read. */
+    mapped_status access_status =
+        unlocked_end_access(unlocked, MAPPED_OK, NULL);
+    (void)access_status;
     return status;
 }
 

@@ -1,12 +1,17 @@
-/* Running without the lock of the interpreter, so that other Python threads go
- * on meanwhile. */
+/* Running without the interpreter's lock, so that other Python threads go on
+ * meanwhile. An operation of the core runs unlocked like this:
+ *
+ *     Unlocked unlocked = unlocked_begin(region, NULL, length);
+ *     mapped_status status = mapped_fill(slice, 0, &error);
+ *     status = unlocked_end_access(&unlocked, status, &error);
+ */
 #ifndef MAPPED_PYTHON_UNLOCKED_H
 #define MAPPED_PYTHON_UNLOCKED_H
 
 #include "binding.h"
 
-/* Give up the interpreter's lock, and take it again. In between no Python
- * object may be touched. */
+/* Give up the interpreter's lock, and take it again, where no region is used
+ * yet. In between no Python object may be touched. */
 PyThreadState *unlocked_enter(void);
 void unlocked_leave(PyThreadState *thread);
 
