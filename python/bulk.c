@@ -1,5 +1,5 @@
 /* The methods that copy, fill and move many bytes. What may take long runs
- * unlocked, so that other Python threads go on meanwhile. */
+ * unlocked (unlocked.h). A Source is the bytes of any buffer (source.h). */
 #include "source.h"
 #include "unlocked.h"
 
@@ -39,7 +39,8 @@ static int check_room(PyObject *self, size_t length, size_t room)
                : raise_room(view_owner(self), "copy_to", length, room);
 }
 
-/* Copies to an object of ours. A Source that is a slice needs no source_close.
+/* Copies to an object of ours. The Source is a slice, so nothing is to be
+ * closed.
  */
 static PyObject *copy_to_own(PyObject *self, const Extent *to)
 {
@@ -66,8 +67,8 @@ static int copy_to_buffer(PyObject *self, const Py_buffer *to)
     return slice_read(view_owner(self), span, to->buf, "copy_to");
 }
 
-/* The buffer isn't asked for as a writable one, because exporters raise
- * different exceptions if they have none. Here that is always a TypeError. */
+/* Doesn't ask for a writable buffer, because objects that have none raise
+ * different exceptions. Here that is always a TypeError. */
 PyObject *view_copy_to(PyObject *self, PyObject *argument)
 {
     Extent extent;

@@ -1,19 +1,29 @@
-/* The names of memoryview and bytes that aren't accesses: what a Region, a
- * Slice, an Array and Records say of their memory, and their bytes as text.
+/* What Region, Slice, Array and Records have of memoryview and bytes besides
+ * the access to items: their bytes as text, the same memory as another object,
+ * and attributes about the memory.
  *
  * A text is made of a copy of the bytes, and not of their buffer, because a
  * lost page would read as zeros there. */
 #include "array.h"
 
-/* Calls a method of the object's bytes with the arguments before a NULL. */
-static PyObject *call_of_bytes(PyObject *self, const char *name,
-                               PyObject *first, PyObject *second)
+static PyObject *copy_to_bytes(PyObject *self)
 {
-    const char *format = second != NULL ? "OO" : first != NULL ? "(O)" : "()";
     const State *state = PyType_GetModuleState(Py_TYPE(self));
-    PyObject *bytes = state == NULL          ? NULL
-                      : is_view(state, self) ? view_tobytes(self, NULL)
-                                             : array_tobytes(self, NULL);
+    if (state == NULL)
+        return NULL;
+    return is_view(state, self) ? view_tobytes(self, NULL)
+                                : array_tobytes(self, NULL);
+}
+
+/* Calls a method of the object's bytes with two arguments, or with those of
+ * them before a NULL. */
+static PyObject *call_bytes_method(PyObject *self, const char *name,
+                                   PyObject *first, PyObject *second)
+{
+    const char *format = "()";
+    if (first != NULL)
+        format = second != NULL ? "OO" : "(O)";
+    PyObject *bytes = copy_to_bytes(self);
     PyObject *method =
         bytes == NULL ? NULL : PyObject_GetAttrString(bytes, name);
     PyObject *result =
@@ -33,8 +43,8 @@ const char view_hex_doc[] = PyDoc_STR(
 static PyObject *view_hex_with(PyObject *self, PyObject *const *values)
 {
     bool has_separator = values[0] != NULL && values[0] != Py_None;
-    return call_of_bytes(self, "hex", has_separator ? values[0] : NULL,
-                         has_separator ? values[1] : NULL);
+    return call_bytes_method(self, "hex", has_separator ? values[0] : NULL,
+                             has_separator ? values[1] : NULL);
 }
 
 KEYWORD_METHOD(view_hex, view_hex_with, "hex", 0, 2, "sep", "bytes_per_sep")
@@ -48,9 +58,9 @@ static PyObject *view_decode_with(PyObject *self, PyObject *const *values)
 {
     PyObject *encoding = values[0] != NULL ? Py_NewRef(values[0])
                                            : PyUnicode_FromString("utf-8");
-    PyObject *text = encoding == NULL
-                         ? NULL
-                         : call_of_bytes(self, "decode", encoding, values[1]);
+    PyObject *text = encoding == NULL ? NULL
+                                      : call_bytes_method(self, "decode",
+                                                          encoding, values[1]);
     Py_XDECREF(encoding);
     return text;
 }
@@ -104,10 +114,10 @@ static PyObject *items_cast_with(PyObject *self, PyObject *const *values)
     PyObject *bytes = slice_new(extent.owner, extent.slice);
     if (bytes == NULL)
         return NULL;
-    PyObject *made =
-        array_new(bytes, code, values[1] == Py_None ? NULL : values[1]);
+    PyObject *shape = values[1] == Py_None ? NULL : values[1];
+    PyObject *array_of_code = array_new(bytes, code, shape);
     Py_DECREF(bytes);
-    return made;
+    return array_of_code;
 }
 
 KEYWORD_METHOD(items_cast, items_cast_with, "cast", 1, 2, "code", "shape")

@@ -1,13 +1,14 @@
-/* A Source is bytes to read: a slice of one of our regions, or the buffer of
- * another object, or a copy of either. A slice is read through the core and
- * never through a raw pointer, where a lost page would read as zeros. */
+/* Reading slices, and Sources. A Source is bytes to read: a slice of one of our
+ * regions, or the buffer of another object, or a copy of either. A slice is
+ * read through the core and never through a raw pointer, where a lost page
+ * would read as zeros. */
 #include <string.h>
 
 #include "array.h"
 #include "source.h"
 #include "unlocked.h"
 
-/* Reads few bytes where nothing is in the way. */
+/* The fast path: few bytes, and an access that succeeds. */
 static inline bool try_read(mapped_slice from, void *to)
 {
     if (from.length == 0 || from.length >= UNLOCKED_BYTES)
@@ -122,7 +123,7 @@ int source_read(const Source *source, void *to)
     return 0;
 }
 
-/* The end of an access says whether a page of the slice is lost. */
+/* Without an access before it, the end of one says whether a page is lost. */
 static bool has_lost_page(mapped_slice slice)
 {
     return mapped_slice_leave(slice, 0, slice.length, NULL) == MAPPED_FAULT;

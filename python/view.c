@@ -118,12 +118,11 @@ static PyObject *slice_from_key(PyObject *self, PyObject *key)
     return slice_new(view_owner(self), sub);
 }
 
+/* Takes an index of any type and sign. */
 COLD static PyObject *subscript_slow(PyObject *self, PyObject *key)
 {
     Py_ssize_t index;
     PyErr_Clear(); /* The fast path may have raised. */
-    if (Py_IS_TYPE(key, &PySlice_Type))
-        return slice_from_key(self, key);
     if (convert_index(key, &index) < 0)
         return NULL;
     return byte_at(self, index);
@@ -141,17 +140,6 @@ PyObject *view_subscript(PyObject *self, PyObject *key)
     if (index < 0)
         return subscript_slow(self, key);
     return byte_at(self, index);
-}
-
-static int write_source(PyObject *self, Py_ssize_t start, Py_ssize_t length,
-                        const Source *source)
-{
-    if (source->length != (size_t)length)
-        return raised_as_int(PyErr_Format(
-            PyExc_ValueError, "can't assign %zu bytes to a slice of %zd",
-            source->length, length));
-    return source_store(source, view_owner(self), view_span(self),
-                        (size_t)start);
 }
 
 /* Takes over the reference to the array, which may be NULL with an exception.
@@ -177,8 +165,12 @@ static int assign_slice(PyObject *self, PyObject *key, PyObject *value)
     Py_ssize_t length =
         PySlice_AdjustIndices((Py_ssize_t)span.length, &start, &stop, 1);
     int status = require_open(view_owner(self), ASSIGN);
+    if (status == 0 && source.length != (size_t)length)
+        status = raised_as_int(PyErr_Format(
+            PyExc_ValueError, "can't assign %zu bytes to a slice of %zd",
+            source.length, length));
     if (status == 0)
-        status = write_source(self, start, length, &source);
+        status = source_store(&source, view_owner(self), span, (size_t)start);
     source_close(&source);
     return status;
 }
