@@ -311,9 +311,152 @@ void *raise_error(const State *state, const mapped_error *error, PyObject *name)
     return raise_status(state, NULL, error, name);
 }
 
+void *raise_of(Region *owner, const mapped_error *error)
+{
+    return raise_status(owner->state, owner, error, name_of(owner));
+}
+
+void *raise_in(Region *owner, const char *operation, const mapped_error *error)
+{
+    mapped_error copy = *error;
+    mapped_error_set_operation(&copy, operation);
+    return raise_of(owner, &copy);
+}
+
+void *raise_packing(Region *owner, const char *operation,
+                    const mapped_error *error)
+{
+    mapped_error copy = *error;
+    mapped_error_set_operation(&copy, operation);
+    if (error->status == MAPPED_RANGE)
+        return raise_message(owner->state->range_error, NULL, &copy);
+    return raise_of(owner, &copy);
+}
+
+int check_status(Region *owner, const char *operation, mapped_status status,
+                 const mapped_error *error)
+{
+    return status == MAPPED_OK
+               ? 0
+               : raised_as_int(raise_in(owner, operation, error));
+}
+
+int require_open(Region *owner, const char *operation)
+{
+    if (!mapped_region_closed(owner->view.slice.region))
+        return 0;
+    mapped_error error;
+    mapped_error_set(&error, MAPPED_CLOSED, operation);
+    mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
+    return raised_as_int(raise_message(PyExc_ValueError, owner, &error));
+}
+
+/* Returns how a message about this region begins: with its path, spelled as in
+ * errors of the core, and ": "; or with "" if it has no path. */
+static PyObject *prefix_of(const Region *owner)
+{
+    mapped_error error;
+    mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
+    size_t length = strlen(error.path);
+    PyObject *path = PyUnicode_DecodeUTF8(error.path, (Py_ssize_t)length,
+                                          "backslashreplace");
+    if (path == NULL || length == 0)
+        return path;
+    PyObject *prefix = PyUnicode_FromFormat("%U: ", path);
+    Py_DECREF(path);
+    return prefix;
+}
+
+void *raise_position(Region *owner, const char *what, Py_ssize_t index,
+                     size_t length)
+{
+    PyObject *prefix = require_open(owner, "") < 0 ? NULL : prefix_of(owner);
+    if (prefix != NULL)
+        PyErr_Format(PyExc_IndexError, "%U%s %zd is out of range, length %zu",
+                     prefix, what, index, length);
+    Py_XDECREF(prefix);
+    return NULL;
+}
+
+void *raise_index(Region *owner, Py_ssize_t index, size_t length)
+{
+    return raise_position(owner, "index", index, length);
+}
+
+int raise_room(Region *owner, const char *operation, size_t n, size_t room)
+{
+    PyObject *prefix = prefix_of(owner);
+    if (prefix != NULL)
+        PyErr_Format(PyExc_ValueError, "%U%s: %zu bytes don't fit into %zu",
+                     prefix, operation, n, room);
+    Py_XDECREF(prefix);
+    return -1;
+}
+
+void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length)
+{
+    PyObject *prefix = prefix_of(owner);
+    if (prefix != NULL)
+        PyErr_Format(owner->state->range_error,
+                     "%U%zu bytes at offset %zd are out of range, length %zu",
+                     prefix, size, offset, length);
+    Py_XDECREF(prefix);
+    return NULL;
+}
+
+const char *value_range(const mapped_element *element, char *text, size_t room)
+{
+    unsigned bits = 8u * element->size;
+    text[0] = '\0';
+    if (element->kind == MAPPED_KIND_SIGNED && bits <= 64)
+        snprintf(text, room, ", which holds %lld to %lld",
+                 (long long)(INT64_MIN >> (64 - bits)),
+                 (long long)(INT64_MAX >> (64 - bits)));
+    else if (element->kind == MAPPED_KIND_UNSIGNED && bits <= 64)
+        snprintf(text, room, ", which holds 0 to %llu",
+                 (unsigned long long)(UINT64_MAX >> (64 - bits)));
+    return text;
+}
+
+void *raise_value(const mapped_element *element, PyObject *value)
+{
+    const char *code = mapped_element_struct_code(element);
+    char range[64];
+    PyErr_Clear(); /* An OverflowError, which may be set, says less. */
+    PyObject *text = shown(value);
+    if (text != NULL)
+        PyErr_Format(PyExc_ValueError, "%U does not fit element '%s'%s", text,
+                     code != NULL ? code : element->name,
+                     value_range(element, range, sizeof range));
+    Py_XDECREF(text);
+    return NULL;
+}
+
+/* The exception of a codec keeps the whole text. For a longer text than this it
+ * is replaced by one without the text. */
+#define MAX_CODEC_TEXT 64
+
+bool is_encoding_error(PyObject *text)
+{
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) ||
+        PyUnicode_GetLength(text) <= MAX_CODEC_TEXT)
+        return false;
+    PyErr_Clear();
+    return true;
+}
+
+void *raise_kind(const char *what, PyObject *object)
+{
+    PyObject *name = type_name(object);
+    if (name != NULL)
+        PyErr_Format(PyExc_TypeError, "%s, not '%U'", what, name);
+    Py_XDECREF(name);
+    return NULL;
+}
+
+/* Collects also where the collector is disabled. */
 static void collect(void)
 {
-    /* PyGC_Collect does nothing while the collector is disabled. */
     int was_enabled = PyGC_Enable();
     PyGC_Collect();
     if (!was_enabled)
@@ -356,147 +499,4 @@ static PyObject *make_bytes(Py_ssize_t length)
 PyObject *bytes_new(size_t length)
 {
     return container_new(make_bytes, length);
-}
-
-void *raise_of(Region *owner, const mapped_error *error)
-{
-    return raise_status(owner->state, owner, error, name_of(owner));
-}
-
-void *raise_in(Region *owner, const char *operation, const mapped_error *error)
-{
-    mapped_error copy = *error;
-    mapped_error_set_operation(&copy, operation);
-    return raise_of(owner, &copy);
-}
-
-int check_status(Region *owner, const char *operation, mapped_status status,
-                 const mapped_error *error)
-{
-    return status == MAPPED_OK
-               ? 0
-               : raised_as_int(raise_in(owner, operation, error));
-}
-
-int require_open(Region *owner, const char *operation)
-{
-    if (!mapped_region_closed(owner->view.slice.region))
-        return 0;
-    mapped_error error;
-    mapped_error_set(&error, MAPPED_CLOSED, operation);
-    mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
-    return raised_as_int(raise_message(PyExc_ValueError, owner, &error));
-}
-
-/* Returns how messages about this region begin: with the path as errors of the
- * core have it, and ": "; or with "" if it has no path. */
-static PyObject *prefix_of(const Region *owner)
-{
-    mapped_error error;
-    mapped_error_set_path(&error, mapped_region_name(owner->view.slice.region));
-    size_t length = strlen(error.path);
-    PyObject *path = PyUnicode_DecodeUTF8(error.path, (Py_ssize_t)length,
-                                          "backslashreplace");
-    if (path == NULL || length == 0)
-        return path;
-    PyObject *prefix = PyUnicode_FromFormat("%U: ", path);
-    Py_DECREF(path);
-    return prefix;
-}
-
-void *raise_index(Region *owner, Py_ssize_t index, size_t length)
-{
-    return raise_position(owner, "index", index, length);
-}
-
-void *raise_position(Region *owner, const char *what, Py_ssize_t index,
-                     size_t length)
-{
-    PyObject *prefix = require_open(owner, "") < 0 ? NULL : prefix_of(owner);
-    if (prefix != NULL)
-        PyErr_Format(PyExc_IndexError, "%U%s %zd is out of range, length %zu",
-                     prefix, what, index, length);
-    Py_XDECREF(prefix);
-    return NULL;
-}
-
-int raise_room(Region *owner, const char *operation, size_t n, size_t room)
-{
-    PyObject *prefix = prefix_of(owner);
-    if (prefix != NULL)
-        PyErr_Format(PyExc_ValueError, "%U%s: %zu bytes don't fit into %zu",
-                     prefix, operation, n, room);
-    Py_XDECREF(prefix);
-    return -1;
-}
-
-void *raise_span(Region *owner, size_t size, Py_ssize_t offset, size_t length)
-{
-    PyObject *prefix = prefix_of(owner);
-    if (prefix != NULL)
-        PyErr_Format(owner->state->range_error,
-                     "%U%zu bytes at offset %zd are out of range, length %zu",
-                     prefix, size, offset, length);
-    Py_XDECREF(prefix);
-    return NULL;
-}
-
-void *raise_packing(Region *owner, const char *operation,
-                    const mapped_error *error)
-{
-    mapped_error copy = *error;
-    mapped_error_set_operation(&copy, operation);
-    if (error->status == MAPPED_RANGE)
-        return raise_message(owner->state->range_error, NULL, &copy);
-    return raise_of(owner, &copy);
-}
-
-const char *value_range(const mapped_element *element, char *text, size_t room)
-{
-    unsigned bits = 8u * element->size;
-    text[0] = '\0';
-    if (element->kind == MAPPED_KIND_SIGNED && bits <= 64)
-        snprintf(text, room, ", which holds %lld to %lld",
-                 (long long)(INT64_MIN >> (64 - bits)),
-                 (long long)(INT64_MAX >> (64 - bits)));
-    else if (element->kind == MAPPED_KIND_UNSIGNED && bits <= 64)
-        snprintf(text, room, ", which holds 0 to %llu",
-                 (unsigned long long)(UINT64_MAX >> (64 - bits)));
-    return text;
-}
-
-void *raise_value(const mapped_element *element, PyObject *value)
-{
-    const char *code = mapped_element_struct_code(element);
-    char range[64];
-    PyErr_Clear(); /* An OverflowError, which may be set, says less. */
-    PyObject *text = shown(value);
-    if (text != NULL)
-        PyErr_Format(PyExc_ValueError, "%U does not fit element '%s'%s", text,
-                     code != NULL ? code : element->name,
-                     value_range(element, range, sizeof range));
-    Py_XDECREF(text);
-    return NULL;
-}
-
-/* The exception of a codec keeps the whole text, so it is replaced for longer
- * ones. */
-#define MAX_CODEC_TEXT 64
-
-bool is_encoding_error(PyObject *text)
-{
-    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) ||
-        PyUnicode_GetLength(text) <= MAX_CODEC_TEXT)
-        return false;
-    PyErr_Clear();
-    return true;
-}
-
-void *raise_kind(const char *what, PyObject *object)
-{
-    PyObject *name = type_name(object);
-    if (name != NULL)
-        PyErr_Format(PyExc_TypeError, "%s, not '%U'", what, name);
-    Py_XDECREF(name);
-    return NULL;
 }
