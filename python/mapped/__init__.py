@@ -18,7 +18,8 @@ the module mapped.mmap stands in for the standard mmap.
 
 import io as _io
 
-from . import _layouts  # used by the extension, which needs no descriptor then
+# Imported now, so that the extension finds it also when no descriptor is left.
+from . import _layouts
 from ._mapped import (
     Array,
     Atomic,
