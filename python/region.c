@@ -215,15 +215,15 @@ static PyObject *region___exit__(PyObject *self, PyObject *arguments)
     region->exit_warned = true;
     size_t exports = retire_core(region);
     bool warning_raised = !warned_before && warn_of_exports(self, exports) < 0;
-    if (!body_raised) {
-        if (warning_raised || fault_raise_pending(region))
-            return NULL;
+    if (body_raised) {
+        /* The exception of the body passes, so none of ours may take its place.
+         * A pending fault is left to the next close(). */
+        if (warning_raised)
+            PyErr_WriteUnraisable(self);
         Py_RETURN_NONE;
     }
-    /* The exception of the body passes, so none of ours may take its place. A
-     * pending fault is left to the next close(). */
-    if (warning_raised)
-        PyErr_WriteUnraisable(self);
+    if (warning_raised || fault_raise_pending(region))
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -252,8 +252,6 @@ static const char region_resize_doc[] = PyDoc_STR(
     "'c' and for wrapped buffers; ValueError past the reserve or if closed;\n"
     "OSError if the disk is full.");
 
-static METHOD_KEYWORDS(region_resize);
-
 static PyObject *region_resize_with(PyObject *self, PyObject *const *values)
 {
     uint64_t length = 0;
@@ -265,9 +263,11 @@ static PyObject *region_resize_with(PyObject *self, PyObject *const *values)
     return raise_of((Region *)self, &error);
 }
 
-KEYWORD_METHOD(region_resize, region_resize_with, "resize", 1, 1, "length")
+STATIC_KEYWORD_METHOD(region_resize, region_resize_with, "resize", 1, 1,
+                      "length")
 
-/* Tries unlocked and then, if need be, with the lock held: see resize_core. */
+/* Tries unlocked and then, if memory has to move, with the lock held, as
+ * resize_core does. */
 static mapped_status refresh_core(mapped_region *region, mapped_change *change,
                                   mapped_error *error)
 {
@@ -311,9 +311,9 @@ static mapped_status append_source(mapped_region *region, const Source *source,
     return mapped_region_append(region, source->data, source->length, error);
 }
 
-/* Tries unlocked and then, if need be, with the lock held: see resize_core.
- * Where the file needn't grow, few bytes are appended without giving up the
- * lock. */
+/* Tries unlocked and then, if memory has to move, with the lock held, as
+ * resize_core does. Few bytes for which the file needn't grow are appended
+ * without giving up the lock. */
 static mapped_status append_core(mapped_region *region, const Source *source,
                                  mapped_error *error)
 {
@@ -427,7 +427,6 @@ GETTER(
 
 GETTER(
     region, name,
-
     "The path or descriptor that was opened, or None for memory without one.",
     Py_NewRef(((Region *)self)->name))
 
@@ -452,7 +451,7 @@ static PyObject *region_repr(PyObject *self)
 }
 
 static const char region_file_offset_doc[] = PyDoc_STR(
-    "Where in its file the region begins, in bytes; 0 of what is no file.");
+    "Where in its file the region begins, in bytes; 0 if there is no file.");
 
 static PyObject *region_file_offset(PyObject *self, void *Py_UNUSED(closure))
 {

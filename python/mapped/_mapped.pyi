@@ -559,7 +559,7 @@ class Region(_View):
         """
     @property
     def file_offset(self) -> int:
-        """Where in its file the region begins, in bytes; 0 of what is no file."""
+        """Where in its file the region begins, in bytes; 0 if there is no file."""
     @property
     def mode(self) -> _Mode:
         """The mode: 'r', 'r+', 'a+', 'c', 'w+' or 'x+'."""
