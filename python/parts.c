@@ -8,20 +8,19 @@
 #include "source.h"
 #include "unlocked.h"
 
+#define UNLIMITED PY_SSIZE_T_MAX
+#define EXHAUSTED MAPPED_NOT_FOUND
+
 typedef struct Parts {
     mapped_parts core;
-    Py_ssize_t splits_left; /* then what remains is the last part */
+    Py_ssize_t splits_left; /* of maxsplit, or UNLIMITED */
 } Parts;
-
-#define UNLIMITED PY_SSIZE_T_MAX
 
 typedef struct Matches {
     mapped_needle needle;
     mapped_slice rest; /* what has not been searched yet */
     size_t rest_index; /* the index of its first byte, or EXHAUSTED */
 } Matches;
-
-#define EXHAUSTED MAPPED_NOT_FOUND
 
 typedef struct PartsIterator PartsIterator;
 
