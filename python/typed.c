@@ -68,11 +68,12 @@ static PyObject *view_set_with(PyObject *self, PyObject *const *values)
     mapped_slice span = view_span(self);
     if (offset_place(view_owner(self), span.length, &offset) < 0)
         return NULL;
-    if (status == VALUE_CONVERTED &&
-        mapped_set(span, element, offset, value, &error) == MAPPED_OK)
-        Py_RETURN_NONE;
-    if (status == VALUE_CONVERTED && error.status != MAPPED_VALUE)
-        return raise_of(view_owner(self), &error);
+    if (status == VALUE_CONVERTED) {
+        if (mapped_set(span, element, offset, value, &error) == MAPPED_OK)
+            Py_RETURN_NONE;
+        if (error.status != MAPPED_VALUE)
+            return raise_of(view_owner(self), &error);
+    }
     value_refuse(element, values[2], status);
     return NULL;
 }
