@@ -13,8 +13,9 @@
 #include "open.h"
 #include "unlocked.h"
 
-/* The numbers of an origin in a pickle. After them come the start and the end
- * of each stretch that is protected. */
+/* The numbers of an origin in a pickle, by their place in a tuple. From
+ * PROTECTED on there are the start and the end of each stretch that is
+ * protected. */
 enum {
     WRITABLE,
     FLAGS,

@@ -28,17 +28,19 @@ int needle_open(const State *state, PyObject *object, const char *operation,
         needle->length = (size_t)PyBytes_Size(object);
         return 0;
     }
-    if (!PyObject_CheckBuffer(object) && PyIndex_Check(object))
-        return open_byte(object, needle);
     if (!PyObject_CheckBuffer(object))
-        return raised_as_int(raise_kind(
-            "argument should be integer or bytes-like object", object));
+        return PyIndex_Check(object)
+                   ? open_byte(object, needle)
+                   : raised_as_int(raise_kind(
+                         "argument should be integer or bytes-like object",
+                         object));
     if (source_open(state, object, operation, &needle->source) < 0)
         return -1;
     needle->bytes = needle->source.data;
     needle->length = needle->source.length;
     if (needle->source.owner == NULL)
         return 0;
+    /* The core wants a pointer to the needle, so a slice is exported. */
     if (mapped_export_begin(needle->source.slice, &needle->region_export,
                             &error) != MAPPED_OK)
         return raised_as_int(raise_in(needle->source.owner, operation, &error));
