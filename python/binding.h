@@ -341,18 +341,28 @@ typedef struct Signature {
 int arguments_sort(const Signature *signature, PyObject *const *arguments,
                    Py_ssize_t count, PyObject *keywords, PyObject **values);
 
+/* How many names there are in a list of them. */
+#define NAME_COUNT(...) \
+    ((Py_ssize_t)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)))
+
 /* Defines the method `function` with keywords, which calls `with` with some
  * values: one for each of the names, NULL where the caller left one out. See
- * Signature for the numbers. */
-#define KEYWORD_METHOD(function, with, name, required, positional, ...)     \
-    METHOD_KEYWORDS(function)                                               \
-    {                                                                       \
-        static const Signature signature = {                                \
-            name, required, positional, {__VA_ARGS__}};                     \
-        PyObject *values[MAX_ARGUMENTS];                                    \
-        if (arguments_sort(&signature, given, count, keywords, values) < 0) \
-            return NULL;                                                    \
-        return with(self, values);                                          \
+ * Signature for the numbers. Arguments that are all there by their position are
+ * in order already. */
+#define KEYWORD_METHOD(function, with, name, required, positional, ...)      \
+    METHOD_KEYWORDS(function)                                                \
+    {                                                                        \
+        static const Signature signature = {                                 \
+            name, required, positional, {__VA_ARGS__}};                      \
+        PyObject *values[NAME_COUNT(__VA_ARGS__)];                           \
+        if (keywords != NULL || count != NAME_COUNT(__VA_ARGS__) ||          \
+            count > (positional)) {                                          \
+            if (arguments_sort(&signature, given, count, keywords, values) < \
+                0)                                                           \
+                return NULL;                                                 \
+            given = values;                                                  \
+        }                                                                    \
+        return with(self, given);                                            \
     }
 
 /* The same for a method that no other file needs. (`static` before the macro
@@ -387,7 +397,7 @@ int convert_size(PyObject *number, const char *what, size_t *result);
 
 /* Convert an offset in memory, which may count from the end: a negative one
  * becomes a huge number, which offset_place takes. Raise IndexError. */
-int convert_any_offset(PyObject *number, size_t *result);
+COLD int convert_any_offset(PyObject *number, size_t *result);
 
 static inline int convert_offset(PyObject *number, size_t *result)
 {

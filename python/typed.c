@@ -12,15 +12,12 @@ const char view_get_doc[] = PyDoc_STR(
     "IndexError if it lies outside, ValueError if the code is unknown or the\n"
     "region closed, FaultError if the page is lost.");
 
-/* `given_offset` is NULL if it was left out. */
-static inline PyObject *get(PyObject *self, PyObject *given_code,
-                            PyObject *given_offset)
+static PyObject *view_get_with(PyObject *self, PyObject *const *values)
 {
     size_t offset = 0;
     Code named;
-    const Code *code =
-        convert_code(view_owner(self)->state, given_code, &named);
-    if (code == NULL || convert_offset(given_offset, &offset) < 0)
+    const Code *code = convert_code(view_owner(self)->state, values[0], &named);
+    if (code == NULL || convert_offset(values[1], &offset) < 0)
         return NULL;
     mapped_slice span = view_span(self);
     if (offset_place(view_owner(self), span.length, &offset) < 0)
@@ -28,19 +25,7 @@ static inline PyObject *get(PyObject *self, PyObject *given_code,
     return element_read(view_owner(self), &span, code->element, offset);
 }
 
-/* The commonest call, get(code, offset), needs no sorting of its arguments. */
-PyObject *view_get(PyObject *self, PyObject *const *given, Py_ssize_t count,
-                   PyObject *keywords)
-{
-    static const Signature signature = {"get", 1, 2, {"code", "offset"}};
-    PyObject *values[2];
-    if (keywords != NULL || count != 2) {
-        if (arguments_sort(&signature, given, count, keywords, values) < 0)
-            return NULL;
-        given = values;
-    }
-    return get(self, given[0], given[1]);
-}
+KEYWORD_METHOD(view_get, view_get_with, "get", 1, 2, "code", "offset")
 
 const char view_set_doc[] = PyDoc_STR(
     "set($self, /, code, offset, value)\n--\n\n"
