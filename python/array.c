@@ -385,7 +385,7 @@ static const char array___bytes___doc[] =
         {"__bytes__", array_tobytes, METH_NOARGS, array___bytes___doc},        \
         {"__reversed__", array___reversed__, METH_NOARGS,                      \
          view___reversed___doc},                                               \
-        PICKLE_METHODS(array),                                              \
+        PICKLE_METHODS(array),                                                 \
     {                                                                          \
         NULL, NULL, 0, NULL                                                    \
     }

@@ -68,8 +68,9 @@ PyObject *needle_copy(const Needle *needle);
 mapped_status find_first(mapped_slice slice, mapped_needle *needle,
                          size_t *offset, mapped_error *error);
 
-/* parts.c: iterates over the indices of all matches in `slice`, whose first byte
- * has the given index; there are none if `slice` is NULL. Copies the needle. */
+/* parts.c: iterates over the indices of all matches in `slice`, whose first
+ * byte has the given index; there are none if `slice` is NULL. Copies the
+ * needle. */
 PyObject *matches_new(Region *owner, const mapped_slice *slice, size_t index,
                       const Needle *needle);
 
