@@ -203,7 +203,7 @@ PyObject *layout_from_struct(State *state, PyObject *format, PyObject *names)
     PyObject *record =
         keeper == NULL ? NULL : record_of_fields(compiled->fields);
     PyObject *named_record =
-        record == NULL ? NULL : call("named", record, names);
+        record == NULL ? NULL : call("with_names", record, names);
     Py_XDECREF(record);
     Py_XDECREF(keeper);
     return layout_of_record(state, named_record);

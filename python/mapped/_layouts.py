@@ -1,7 +1,7 @@
 """Converts layouts from and to dtypes of NumPy, and to formats of the module struct.
 
-The extension calls the functions without a leading _. They describe a layout as a
-record, a tuple (size, fields). A field is a tuple (name, offset, item, count):
+The extension calls the functions without a leading _. A record is described by a
+tuple (size, fields), and a field by a tuple (name, offset, item, count):
 
 item    the name of an element as layouts spell it, such as "u32be", or a record
 count   how many items there are, or -1 for one that isn't in an array; the text
@@ -103,8 +103,8 @@ def _item_from_dtype(dtype, name, depth, fields_left):
     return element + ("be" if is_big and size > 1 else ""), -1
 
 
-def named(record, names):
-    """The record of a struct format, whose fields have no names, with these."""
+def with_names(record, names):
+    """The record of a struct format, whose fields get these names."""
     size, fields = record
     if isinstance(names, str):
         raise TypeError("names must be a sequence of str, not 'str'")
