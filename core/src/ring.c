@@ -1,21 +1,20 @@
-/* The ring. Each end has a position that only the holder of its mutex moves,
- * in one store, after its records are written or read: so there is no moment at
- * which the death of a process leaves half a record.
+/* The ring: attaching to it, its state, and waiting. ring_hold.c holds one of
+ * its two ends, to send or to receive; ring_calls.c sends and receives copies
+ * with that.
+ *
+ * Each end has a mutex and a position, the head or the tail. Only the holder of
+ * the mutex moves the position, in one store, after its records are written or
+ * read: so there is no moment at which the death of a process leaves half a
+ * record. No function waits while it holds a mutex, except one that the caller
+ * has taken with a hold. So a process that is stopped doesn't stop the others.
  *
  * Invariant: what is read from the memory is checked before it is used. Both
  * positions are multiples of 8 below twice the capacity and at most the
  * capacity apart, and a record ends before the tail and the end of the records.
- *
- * No function waits while it holds a mutex, except one that the caller has
- * taken with a hold. So a process that is stopped doesn't stop the others.
- *
- * Here a ring is made, attached, looked at and waited for; ring_hold.c and
- * ring_calls.c send and receive. */
+ */
 #include <mapped/ring.h>
 
 #include <string.h>
-
-#include <mapped/mutex.h>
 
 #include "ring_internal.h"
 
@@ -30,12 +29,13 @@
 
 static const unsigned char magic[8] = "\xADmapring";
 
-static bool is_zero(const unsigned char *bytes, size_t n)
+static mapped_status refuse_content(mapped_error *error)
 {
-    return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
+    return mapped_error_set(error, MAPPED_ARGUMENT,
+                            "Ring: neither zero nor a ring");
 }
 
-/* Fills `words` with the header of an empty ring. */
+/* The header of an empty ring whose mutexes are free. */
 static void build_header(const mapped_ring *ring,
                          uint64_t words[RECORDS_AT / 8])
 {
@@ -47,84 +47,7 @@ static void build_header(const mapped_ring *ring,
     words[RECORDS_OFFSET_AT / 8] = RECORDS_AT;
 }
 
-/* Is the header, but for the mutex, zero or what somebody who died in the
- * middle of its making has left? */
-static bool is_unmade(const mapped_ring *ring, unsigned char *header)
-{
-    uint64_t words[RECORDS_AT / 8];
-    build_header(ring, words);
-    for (size_t at = 0; at < RECORDS_AT; at += 8) {
-        uint64_t found = MAPPED__LOAD(mapped__ring_long_at(header, at));
-        if (found != 0 && found != words[at / 8] && at != SENDERS_AT)
-            return false;
-    }
-    return true;
-}
-
-static mapped_status check_empty(const mapped_ring *ring, mapped_error *error)
-{
-    const size_t piece = 1 << 20;
-    const mapped_slice slice = ring->slice;
-    for (size_t at = 0, n; at < slice.length; at += n) {
-        unsigned char *p;
-        n = at == 0                     ? RECORDS_AT
-            : slice.length - at < piece ? slice.length - at
-                                        : piece;
-        mapped_status status = mapped_slice_enter(slice, at, n, &p, error);
-        if (status != MAPPED_OK)
-            return status;
-        bool empty = at == 0 ? is_unmade(ring, p) : is_zero(p, n);
-        status = mapped_slice_leave(slice, at, n, error);
-        if (status != MAPPED_OK)
-            return status;
-        if (!empty)
-            return mapped_error_set(error, MAPPED_ARGUMENT,
-                                    "Ring: neither zero nor a ring");
-    }
-    return MAPPED_OK;
-}
-
-static mapped_status check_header(const mapped_ring *ring,
-                                  unsigned char *header, mapped_error *error)
-{
-    unsigned char bytes[SENDERS_AT];
-    memcpy(bytes, header, sizeof bytes);
-    const uint64_t capacity = *mapped__ring_long_at(bytes, CAPACITY_AT);
-    if (*mapped__ring_word_at(bytes, BYTE_ORDER_AT) != BYTE_ORDER_MARK)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED,
-                                "Ring: another byte order");
-    if (*mapped__ring_word_at(bytes, VERSION_AT) != VERSION)
-        return mapped_error_set(error, MAPPED_UNSUPPORTED,
-                                "Ring: another version");
-    if (*mapped__ring_long_at(bytes, RECORDS_OFFSET_AT) != RECORDS_AT)
-        return mapped_error_set(error, MAPPED_CORRUPT, "Ring");
-    if (capacity != ring->capacity) {
-        const mapped_error_range range = {0, capacity, ring->capacity};
-        return mapped_error_set_range(error, MAPPED_SIZE, "Ring", range);
-    }
-    return MAPPED_OK;
-}
-
-/* `*is_made`: the slice has the mark of a ring; then it is checked. */
-static mapped_status read_header(const mapped_ring *ring, bool *is_made,
-                                 mapped_error *error)
-{
-    unsigned char *header;
-    mapped_status checked = MAPPED_OK;
-    mapped_status status =
-        mapped_slice_enter(ring->slice, 0, RECORDS_AT, &header, error);
-    if (status != MAPPED_OK)
-        return status;
-    uint64_t mark =
-        __atomic_load_n(mapped__ring_long_at(header, 0), __ATOMIC_ACQUIRE);
-    *is_made = memcmp(&mark, magic, sizeof mark) == 0;
-    if (*is_made)
-        checked = check_header(ring, header, error);
-    status = mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
-    return status != MAPPED_OK ? status : checked;
-}
-
-/* The mark comes last: a header that has it is whole. */
+/* Stores the header. The magic comes last: a header that has it is whole. */
 static mapped_status write_header(const mapped_ring *ring, mapped_error *error)
 {
     unsigned char *header;
@@ -140,6 +63,96 @@ static mapped_status write_header(const mapped_ring *ring, mapped_error *error)
     return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
 }
 
+/* Checks a copy of what write_header stores after the magic: a peer may change
+ * the header meanwhile. */
+static mapped_status check_header(const mapped_ring *ring,
+                                  const unsigned char *header,
+                                  mapped_error *error)
+{
+    uint64_t words[RECORDS_OFFSET_AT / 8 + 1];
+    memcpy(words, header, sizeof words);
+    const uint64_t capacity = words[CAPACITY_AT / 8];
+    if (*mapped__ring_word_at(words, BYTE_ORDER_AT) != BYTE_ORDER_MARK)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED,
+                                "Ring: another byte order");
+    if (*mapped__ring_word_at(words, VERSION_AT) != VERSION)
+        return mapped_error_set(error, MAPPED_UNSUPPORTED,
+                                "Ring: another version");
+    if (words[RECORDS_OFFSET_AT / 8] != RECORDS_AT)
+        return mapped_error_set(error, MAPPED_CORRUPT, "Ring");
+    if (capacity != ring->capacity) {
+        const mapped_error_range range = {0, capacity, ring->capacity};
+        return mapped_error_set_range(error, MAPPED_SIZE, "Ring", range);
+    }
+    return MAPPED_OK;
+}
+
+/* Is there a ring's magic? If so, checks the rest of the header. */
+static mapped_status read_header(const mapped_ring *ring, bool *is_formatted,
+                                 mapped_error *error)
+{
+    unsigned char *header;
+    mapped_status checked = MAPPED_OK;
+    mapped_status status =
+        mapped_slice_enter(ring->slice, 0, RECORDS_AT, &header, error);
+    if (status != MAPPED_OK)
+        return status;
+    uint64_t first =
+        __atomic_load_n(mapped__ring_long_at(header, 0), __ATOMIC_ACQUIRE);
+    *is_formatted = memcmp(&first, magic, sizeof first) == 0;
+    if (*is_formatted)
+        checked = check_header(ring, header, error);
+    status = mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
+    return status != MAPPED_OK ? status : checked;
+}
+
+/* Is each word of the header zero or what write_header stores there? A process
+ * may have died in the middle of write_header, or be in it now. The mutex of
+ * the senders may be anything, because that process holds it. */
+static bool may_format_header(const mapped_ring *ring, unsigned char *header)
+{
+    uint64_t words[RECORDS_AT / 8];
+    build_header(ring, words);
+    for (size_t at = 0; at < RECORDS_AT; at += 8) {
+        uint64_t word = MAPPED__LOAD(mapped__ring_long_at(header, at));
+        if (word != 0 && word != words[at / 8] && at != SENDERS_AT)
+            return false;
+    }
+    return true;
+}
+
+static bool is_zero(const unsigned char *bytes, size_t n)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0;
+}
+
+static mapped_status check_piece(const mapped_ring *ring, size_t at, size_t n,
+                                 mapped_error *error)
+{
+    unsigned char *p;
+    mapped_status status = mapped_slice_enter(ring->slice, at, n, &p, error);
+    if (status != MAPPED_OK)
+        return status;
+    const bool may_format =
+        at == 0 ? may_format_header(ring, p) : is_zero(p, n);
+    status = mapped_slice_leave(ring->slice, at, n, error);
+    return status == MAPPED_OK && !may_format ? refuse_content(error) : status;
+}
+
+/* MAPPED_ARGUMENT if the slice has bytes that a ring would overwrite. */
+static mapped_status check_may_format(const mapped_ring *ring,
+                                      mapped_error *error)
+{
+    const size_t piece = 1 << 20, length = ring->slice.length;
+    mapped_status status = check_piece(ring, 0, RECORDS_AT, error);
+    for (size_t at = RECORDS_AT; status == MAPPED_OK && at < length;
+         at += piece) {
+        const size_t left = length - at;
+        status = check_piece(ring, at, left < piece ? left : piece, error);
+    }
+    return status;
+}
+
 mapped_status mapped__ring_mutex(const mapped_ring *ring, bool sends,
                                  mapped_mutex *mutex, mapped_error *error)
 {
@@ -149,76 +162,67 @@ mapped_status mapped__ring_mutex(const mapped_ring *ring, bool sends,
     return status == MAPPED_OK ? mapped_mutex_at(word, mutex, error) : status;
 }
 
-/* How long to wait for another process that makes the ring, in nanoseconds, and
- * how often to check whether it is made: then its mutex may be held for long.
- */
-#define LONGEST_MAKING ((uint64_t)10000000000)
-#define CHECK_MAKING ((uint64_t)20000000)
-
-static mapped_status make_locked(const mapped_ring *ring, mapped_error *error)
+/* Formats the slice with the mutex held, unless another process has done so
+ * before this one got the mutex. */
+static mapped_status format_locked(const mapped_ring *ring,
+                                   const mapped_mutex *mutex,
+                                   mapped_error *error)
 {
-    bool is_made;
-    mapped_status status = read_header(ring, &is_made, error);
-    return status == MAPPED_OK && !is_made ? write_header(ring, error) : status;
-}
-
-/* Locks the senders' mutex, unless the ring is made meanwhile. Bytes that are
- * the mutex of a process that lives and makes no ring are somebody's data. */
-static mapped_status lock_or_find_made(const mapped_ring *ring,
-                                       const mapped_mutex *mutex, bool *is_made,
-                                       mapped_error *error)
-{
-    const uint64_t end = mapped_deadline(LONGEST_MAKING);
-    mapped_status status = MAPPED_TIMEOUT;
-    *is_made = false;
-    while (status == MAPPED_TIMEOUT && !*is_made) {
-        if (mapped__now() >= end)
-            return mapped_error_set(error, MAPPED_ARGUMENT,
-                                    "Ring: neither zero nor a ring");
-        status = mapped_mutex_lock(mutex, mapped_deadline(CHECK_MAKING), NULL,
-                                   error);
-        if (status == MAPPED_TIMEOUT) {
-            mapped_status checked = read_header(ring, is_made, error);
-            if (checked != MAPPED_OK)
-                return checked;
-        }
-    }
-    return *is_made ? MAPPED_OK : status;
-}
-
-/* Several may find the slice zero at once, and one may die while it writes the
- * header; the senders' mutex tells them apart. */
-static mapped_status make(const mapped_ring *ring, mapped_error *error)
-{
-    mapped_mutex mutex;
-    bool is_made = false;
-    mapped_status status = mapped__ring_mutex(ring, true, &mutex, error);
-    if (status == MAPPED_OK)
-        status = lock_or_find_made(ring, &mutex, &is_made, error);
-    if (status != MAPPED_OK || is_made)
-        return status;
-    status = make_locked(ring, error);
+    bool is_formatted;
+    mapped_status status = read_header(ring, &is_formatted, error);
+    if (status == MAPPED_OK && !is_formatted)
+        status = write_header(ring, error);
     mapped_status unlocked =
-        mapped_mutex_unlock(&mutex, status == MAPPED_OK ? error : NULL);
+        mapped_mutex_unlock(mutex, status == MAPPED_OK ? error : NULL);
     return status == MAPPED_OK ? unlocked : status;
 }
 
-/* Another process may make the ring, and use it, in the middle of the check. */
-static mapped_status attach_or_make(const mapped_ring *ring,
-                                    mapped_error *error)
+/* How long to wait for another process that formats the ring, in nanoseconds;
+ * and how often to check meanwhile whether it has: after that it may use the
+ * ring, and hold the mutex for long. */
+#define FORMAT_TIMEOUT ((uint64_t)10000000000)
+#define FORMAT_CHECK ((uint64_t)20000000)
+
+/* Formats the slice, or waits until another process has. The senders' mutex
+ * decides who does it. If the mutex belongs to a living process that formats no
+ * ring, these bytes are no mutex but somebody's data. */
+static mapped_status format(const mapped_ring *ring, mapped_error *error)
 {
-    bool is_made;
-    mapped_status status = read_header(ring, &is_made, error);
-    if (status != MAPPED_OK || is_made)
-        return status;
-    mapped_status empty = check_empty(ring, error);
-    if (empty == MAPPED_OK)
-        return make(ring, error);
-    status = read_header(ring, &is_made, error);
-    return status == MAPPED_OK && !is_made ? empty : status;
+    const uint64_t end = mapped_deadline(FORMAT_TIMEOUT);
+    bool is_formatted = false;
+    mapped_mutex mutex;
+    mapped_status status = mapped__ring_mutex(ring, true, &mutex, error);
+    while (status == MAPPED_OK && !is_formatted) {
+        status = mapped_mutex_lock(&mutex, mapped_deadline(FORMAT_CHECK), NULL,
+                                   error);
+        if (status == MAPPED_OK)
+            return format_locked(ring, &mutex, error);
+        if (status != MAPPED_TIMEOUT)
+            return status;
+        if (mapped__now() >= end)
+            return refuse_content(error);
+        status = read_header(ring, &is_formatted, error);
+    }
+    return status;
 }
 
-static mapped_status ring_at(mapped_ring *ring, mapped_error *error)
+static mapped_status attach_or_format(const mapped_ring *ring,
+                                      mapped_error *error)
+{
+    bool is_formatted;
+    mapped_status status = read_header(ring, &is_formatted, error);
+    if (status != MAPPED_OK || is_formatted)
+        return status;
+    mapped_status may_format = check_may_format(ring, error);
+    if (may_format == MAPPED_OK)
+        return format(ring, error);
+    /* The bytes may be those of a ring that another process has formatted, and
+     * used, in the middle of the check. */
+    status = read_header(ring, &is_formatted, error);
+    return status == MAPPED_OK && !is_formatted ? may_format : status;
+}
+
+static mapped_status attach(mapped_ring *ring, mapped_error *error)
 {
     unsigned char *header;
     const mapped_slice slice = ring->slice;
@@ -238,18 +242,16 @@ static mapped_status ring_at(mapped_ring *ring, mapped_error *error)
         return mapped_error_set_range(error, MAPPED_MISALIGNED, "Ring", range);
     }
     ring->capacity = (slice.length - RECORDS_AT) & ~(size_t)7;
-    return attach_or_make(ring, error);
+    return attach_or_format(ring, error);
 }
 
 mapped_status mapped_ring_at(mapped_slice slice, mapped_ring *ring,
                              mapped_error *error)
 {
-    mapped_ring made = {.slice = slice};
-    mapped_status status = ring_at(&made, error);
+    mapped_ring attached = {.slice = slice};
+    mapped_status status = attach(&attached, error);
     if (status == MAPPED_OK)
-        *ring = made;
-    else if (error != NULL)
-        mapped_error_set_operation(error, "Ring");
+        *ring = attached;
     return mapped__region_report(slice.region, "Ring", status, error);
 }
 
@@ -258,24 +260,36 @@ size_t mapped_ring_longest(const mapped_ring *ring)
     return mapped__ring_longest(ring);
 }
 
-typedef struct ring_ends {
+mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
+                                        const char *operation,
+                                        mapped_error *error)
+{
+    const mapped_error_range range = {0, n, mapped__ring_longest(ring)};
+    return n <= range.limit
+               ? MAPPED_OK
+               : mapped_error_set_range(error, MAPPED_RANGE, operation, range);
+}
+
+typedef struct positions {
     uint64_t head, tail;
-} ring_ends;
+} positions;
 
 /* Reads both positions, unchecked, and into `state`, if it isn't NULL, how
  * often a process died that held a mutex. */
-static mapped_status read_ends(const mapped_ring *ring, ring_ends *ends,
-                               mapped_ring_state *state, mapped_error *error)
+static mapped_status read_positions(const mapped_ring *ring,
+                                    positions *positions,
+                                    mapped_ring_state *state,
+                                    mapped_error *error)
 {
     unsigned char *header;
     mapped_status status =
         mapped_slice_enter(ring->slice, 0, RECORDS_AT, &header, error);
     if (status != MAPPED_OK)
         return status;
-    ends->head = __atomic_load_n(mapped__ring_long_at(header, HEAD_AT),
-                                 __ATOMIC_SEQ_CST);
-    ends->tail = __atomic_load_n(mapped__ring_long_at(header, TAIL_AT),
-                                 __ATOMIC_SEQ_CST);
+    positions->head = __atomic_load_n(mapped__ring_long_at(header, HEAD_AT),
+                                      __ATOMIC_SEQ_CST);
+    positions->tail = __atomic_load_n(mapped__ring_long_at(header, TAIL_AT),
+                                      __ATOMIC_SEQ_CST);
     if (state != NULL) {
         state->senders_died =
             MAPPED__LOAD(mapped__ring_word_at(header, SENDERS_DIED_AT));
@@ -285,56 +299,66 @@ static mapped_status read_ends(const mapped_ring *ring, ring_ends *ends,
     return mapped_slice_leave(ring->slice, 0, RECORDS_AT, error);
 }
 
-/* Other processes may move both positions between the two loads, so two that
- * don't fit are read again. If they never fit, they are damaged. */
+/* Other processes may move both positions between the two loads, so positions
+ * that don't fit together are read again. If they never fit, they are damaged.
+ */
+#define LOOK_TRIES 100
+
 mapped_status mapped_ring_look(const mapped_ring *ring,
                                mapped_ring_state *state, mapped_error *error)
 {
-    ring_ends ends = {0, 0};
-    mapped_ring_state found = {0, 0, 0};
+    positions seen = {0, 0};
+    mapped_ring_state result = {0, 0, 0};
     mapped_status status = MAPPED_OK;
     bool is_valid = false;
-    for (int tries = 0; status == MAPPED_OK && !is_valid && tries < 100;
-         tries++) {
-        status = read_ends(ring, &ends, &found, error);
-        is_valid = mapped__ring_are_positions(ring, ends.head, ends.tail);
+    for (int i = 0; i < LOOK_TRIES && status == MAPPED_OK && !is_valid; i++) {
+        status = read_positions(ring, &seen, &result, error);
+        is_valid = mapped__ring_is_valid(ring, seen.head, seen.tail);
     }
     if (status == MAPPED_OK && !is_valid)
         status = mapped_error_set(error, MAPPED_CORRUPT, "look");
     if (status == MAPPED_OK) {
-        found.used = (size_t)mapped__ring_distance(ring, ends.head, ends.tail);
-        *state = found;
+        result.used = (size_t)mapped__ring_used(ring, seen.head, seen.tail);
+        *state = result;
     }
     return mapped__region_report(ring->slice.region, "look", status, error);
 }
 
-/* Also true of damaged positions, so that a wait ends and the next call reports
- * them. */
-static bool is_ready(const mapped_ring *ring, const ring_ends *ends,
-                     mapped__ring_wish wish)
+/* Reads the positions, and tells whether a wait for the condition is over. It
+ * also is if the positions are damaged: the call after the wait reports that.
+ */
+static mapped_status check_condition(const mapped_ring *ring,
+                                     mapped__ring_condition condition,
+                                     bool *is_over, mapped_error *error)
 {
-    if (!mapped__ring_are_positions(ring, ends->head, ends->tail))
-        return true;
-    uint64_t used = mapped__ring_distance(ring, ends->head, ends->tail);
-    return wish.sends ? mapped__ring_bytes_taken(ring, ends->tail, wish.n) <=
-                            ring->capacity - used
-                      : used > 0;
+    positions seen;
+    mapped_status status = read_positions(ring, &seen, NULL, error);
+    if (status != MAPPED_OK)
+        return status;
+    *is_over = !mapped__ring_is_valid(ring, seen.head, seen.tail) ||
+               (condition.sends ? mapped__ring_has_room(ring, seen.head,
+                                                        seen.tail, condition.n)
+                                : seen.head != seen.tail);
+    return MAPPED_OK;
 }
 
-/* How long to poll before a sleep: about as long as it takes to put a thread to
- * sleep and wake it. */
-#define POLL_NS ((uint64_t)20000)
+/* How long to poll before a sleep, in nanoseconds: about as long as it takes to
+ * put a thread to sleep and wake it. */
+#define POLL_TIME ((uint64_t)20000)
 
-/* Reads the positions until then, at least once. Ends with MAPPED_TIMEOUT. */
-static mapped_status poll_until(const mapped_ring *ring, mapped__ring_wish wish,
-                                uint64_t end, mapped_error *error)
+/* Checks the condition until it is met, at least once, and MAPPED_TIMEOUT after
+ * `end`. The clock is read only now and then. */
+static mapped_status poll_until(const mapped_ring *ring,
+                                mapped__ring_condition condition, uint64_t end,
+                                mapped_error *error)
 {
-    ring_ends ends;
     for (;;) {
-        bool is_last = mapped__now() >= end;
+        const bool is_last = mapped__now() >= end;
         for (int i = 0; i < 32; i++) {
-            mapped_status status = read_ends(ring, &ends, NULL, error);
-            if (status != MAPPED_OK || is_ready(ring, &ends, wish))
+            bool is_over = false;
+            mapped_status status =
+                check_condition(ring, condition, &is_over, error);
+            if (status != MAPPED_OK || is_over)
                 return status;
             if (is_last)
                 return MAPPED_TIMEOUT;
@@ -343,47 +367,50 @@ static mapped_status poll_until(const mapped_ring *ring, mapped__ring_wish wish,
     }
 }
 
-/* The futex word at which threads sleep that wait for this, in this machine's
- * byte order. */
+/* The futex word at which threads sleep that wait for the condition. */
 static mapped_status find_sleep_word(const mapped_ring *ring,
-                                     mapped__ring_wish wish,
+                                     mapped__ring_condition condition,
                                      mapped_atomic *word, mapped_error *error)
 {
+    const mapped_element *native_u32 =
+        mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN);
     return mapped_atomic_at(
-        ring->slice,
-        mapped_element_find(MAPPED_KIND_UNSIGNED, 4, MAPPED_BIG_ENDIAN),
-        wish.sends ? SENDER_SLEEPS_AT : RECEIVER_SLEEPS_AT, word, error);
+        ring->slice, native_u32,
+        condition.sends ? SENDER_SLEEPS_AT : RECEIVER_SLEEPS_AT, word, error);
 }
 
-/* How long to sleep at most, in nanoseconds. A wake can be missed: a process
- * that holds its end for several records moves its position and reads the word
- * without a fence in between, and may die between the two. So the first sleep
- * is short. */
+/* How long to sleep at most before the positions are read again, in
+ * nanoseconds. A wake can be missed: a process that holds its end for several
+ * records moves its position and reads the sleep word without a fence in
+ * between, and may die between the two. So the first sleep is short. */
 #define FIRST_SLEEP ((uint64_t)1000000)
 #define LONG_SLEEP ((uint64_t)100000000)
 
+/* Sleeps until the condition is met. The sleep word is set to 1 before the
+ * positions are read: whoever moves a position after that sees the 1, sets the
+ * word to 0 and wakes all who sleep there. */
 static mapped_status sleep_until(const mapped_ring *ring,
-                                 mapped__ring_wish wish, uint64_t deadline,
-                                 mapped_error *error)
+                                 mapped__ring_condition condition,
+                                 uint64_t deadline, mapped_error *error)
 {
     const mapped_value one = {.u = 1};
     uint64_t longest = FIRST_SLEEP;
     mapped_atomic word;
-    mapped_status status = find_sleep_word(ring, wish, &word, error);
+    mapped_status status = find_sleep_word(ring, condition, &word, error);
     while (status == MAPPED_OK) {
-        ring_ends ends;
-        mapped_value found;
+        bool is_over = false;
+        mapped_value woken_by;
         status = mapped_atomic_store(&word, one, MAPPED_ORDER_SEQ_CST, error);
         if (status == MAPPED_OK)
-            status = read_ends(ring, &ends, NULL, error);
-        if (status != MAPPED_OK || is_ready(ring, &ends, wish))
+            status = check_condition(ring, condition, &is_over, error);
+        if (status != MAPPED_OK || is_over)
             break;
         if (mapped__now() >= deadline)
             return mapped_error_set(error, MAPPED_TIMEOUT, "wait");
-        uint64_t wake = mapped_deadline(longest);
-        bool is_last = deadline <= wake;
+        const uint64_t wake = mapped_deadline(longest);
+        const bool is_last = deadline <= wake;
         status = mapped_atomic_wait(&word, one, is_last ? deadline : wake,
-                                    &found, error);
+                                    &woken_by, error);
         longest = status == MAPPED_TIMEOUT ? LONG_SLEEP : FIRST_SLEEP;
         if (status == MAPPED_TIMEOUT && !is_last)
             status = MAPPED_OK;
@@ -391,59 +418,41 @@ static mapped_status sleep_until(const mapped_ring *ring,
     return status;
 }
 
-static mapped_status wait_for(const mapped_ring *ring, mapped__ring_wish wish,
-                              uint64_t deadline, mapped_error *error)
+static mapped_status wait_until(const mapped_ring *ring,
+                                mapped__ring_condition condition,
+                                uint64_t deadline, mapped_error *error)
 {
-    uint64_t end = mapped_deadline(POLL_NS);
+    const uint64_t end = mapped_deadline(POLL_TIME);
     mapped_status status =
-        poll_until(ring, wish, deadline < end ? deadline : end, error);
+        poll_until(ring, condition, deadline < end ? deadline : end, error);
     if (status != MAPPED_TIMEOUT)
         return status;
     if (deadline <= end)
         return mapped_error_set(error, MAPPED_TIMEOUT, "wait");
-    return sleep_until(ring, wish, deadline, error);
+    return sleep_until(ring, condition, deadline, error);
 }
 
-mapped_status mapped__ring_check_length(const mapped_ring *ring, size_t n,
-                                        const char *operation,
-                                        mapped_error *error)
-{
-    const mapped_error_range range = {0, n, mapped_ring_longest(ring)};
-    return n <= range.limit
-               ? MAPPED_OK
-               : mapped_error_set_range(error, MAPPED_RANGE, operation, range);
-}
-
-mapped_status mapped__ring_report_error(const mapped_ring *ring,
-                                        const char *operation,
-                                        mapped_status status,
-                                        mapped_error *error)
-{
-    if (error != NULL)
-        mapped_error_set_operation(error, operation);
-    return mapped__region_report(ring->slice.region, operation, status, error);
-}
-
-mapped_status mapped__ring_wait(const mapped_ring *ring, mapped__ring_wish wish,
+mapped_status mapped__ring_wait(const mapped_ring *ring,
+                                mapped__ring_condition condition,
                                 uint64_t deadline, mapped_error *error)
 {
     mapped_status status =
-        mapped__ring_check_length(ring, wish.n, "wait", error);
+        mapped__ring_check_length(ring, condition.n, "wait", error);
     if (status == MAPPED_OK)
-        status = wait_for(ring, wish, deadline, error);
-    return mapped__ring_report(ring, "wait", status, error);
+        status = wait_until(ring, condition, deadline, error);
+    return mapped__region_report(ring->slice.region, "wait", status, error);
 }
 
 mapped_status mapped_ring_wait_record(const mapped_ring *ring,
                                       uint64_t deadline, mapped_error *error)
 {
-    return mapped__ring_wait(ring, (mapped__ring_wish){false, 0}, deadline,
-                             error);
+    const mapped__ring_condition record = {.sends = false};
+    return mapped__ring_wait(ring, record, deadline, error);
 }
 
 mapped_status mapped_ring_wait_room(const mapped_ring *ring, size_t n,
                                     uint64_t deadline, mapped_error *error)
 {
-    return mapped__ring_wait(ring, (mapped__ring_wish){true, n}, deadline,
-                             error);
+    const mapped__ring_condition room = {.sends = true, .n = n};
+    return mapped__ring_wait(ring, room, deadline, error);
 }

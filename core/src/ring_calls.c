@@ -1,65 +1,40 @@
 /* Sending and receiving copies, in one call that holds an end no longer than
- * the copies take. */
+ * the copies take: begin_ready holds it, and waits without the hold. */
 #include <mapped/ring.h>
 
 #include <mapped/bulk.h>
 
 #include "ring_internal.h"
 
-/* Holds the end with what it wishes for. */
+static const mapped__ring_condition any_record = {.sends = false};
+
+static mapped_status report(const mapped_ring *ring, const char *operation,
+                            mapped_status status, mapped_error *error)
+{
+    return mapped__region_report(ring->slice.region, operation, status, error);
+}
+
+/* Begins a hold as soon as the condition is met. */
 static mapped_status begin_ready(const mapped_ring *ring,
-                                 mapped__ring_wish wish, uint64_t deadline,
-                                 mapped_ring_hold *hold, mapped_error *error)
+                                 mapped__ring_condition condition,
+                                 uint64_t deadline, mapped_ring_hold *hold,
+                                 mapped_error *error)
 {
     mapped_status status;
     do {
-        status = mapped__ring_begin(ring, wish.sends, deadline, hold, error);
-        if (status != MAPPED_OK || mapped__ring_is_ready(hold, wish.n))
+        status =
+            mapped__ring_begin(ring, condition.sends, deadline, hold, error);
+        if (status != MAPPED_OK || mapped__ring_is_ready(hold, condition.n))
             return status;
         mapped_ring_end(hold);
-        status = mapped__ring_wait(ring, wish, deadline, error);
+        status = mapped__ring_wait(ring, condition, deadline, error);
     } while (status == MAPPED_OK);
     return status;
 }
 
-static const mapped__ring_wish any_record = {.sends = false};
-
 static size_t length_of(const mapped_ring_data *data)
 {
     return data->slice.region != NULL ? data->slice.length : data->length;
-}
-
-static mapped_status put(mapped_ring_hold *hold, const mapped_ring_data *data,
-                         mapped_error *error)
-{
-    mapped_slice record;
-    size_t n = length_of(data);
-    mapped_status status = mapped_ring_reserve(hold, n, 0, &record, error);
-    if (status != MAPPED_OK)
-        return status;
-    return data->slice.region != NULL
-               ? mapped_copy(record, 0, data->slice, error)
-               : mapped_write(record, 0, data->bytes, n, error);
-}
-
-/* Sends as many as there is room for. MAPPED_TIMEOUT: not all. */
-static mapped_status put_all(mapped_ring_hold *hold,
-                             const mapped_ring_data *data, size_t count,
-                             size_t *sent, mapped_error *error)
-{
-    size_t i = *sent;
-    mapped_status status = MAPPED_OK;
-    while (i < count && status == MAPPED_OK) {
-        status = put(hold, &data[i], error);
-        i += status == MAPPED_OK;
-    }
-    if (i == *sent || (status != MAPPED_OK && status != MAPPED_TIMEOUT))
-        return status;
-    mapped_status committed = mapped_ring_commit(hold, error);
-    if (committed != MAPPED_OK)
-        return committed;
-    *sent = i;
-    return status;
 }
 
 static mapped_status check_lengths(const mapped_ring *ring,
@@ -73,6 +48,40 @@ static mapped_status check_lengths(const mapped_ring *ring,
     return status;
 }
 
+static mapped_status reserve_copy(mapped_ring_hold *hold,
+                                  const mapped_ring_data *data,
+                                  mapped_error *error)
+{
+    mapped_slice record;
+    size_t n = length_of(data);
+    mapped_status status = mapped_ring_reserve(hold, n, 0, &record, error);
+    if (status != MAPPED_OK)
+        return status;
+    return data->slice.region != NULL
+               ? mapped_copy(record, 0, data->slice, error)
+               : mapped_write(record, 0, data->bytes, n, error);
+}
+
+/* Sends as many as there is room for. MAPPED_TIMEOUT: not all. */
+static mapped_status send_ready(mapped_ring_hold *hold,
+                                const mapped_ring_data *data, size_t count,
+                                size_t *sent, mapped_error *error)
+{
+    size_t i = *sent;
+    mapped_status status = MAPPED_OK;
+    while (i < count && status == MAPPED_OK) {
+        status = reserve_copy(hold, &data[i], error);
+        i += status == MAPPED_OK;
+    }
+    if (i == *sent || (status != MAPPED_OK && status != MAPPED_TIMEOUT))
+        return status;
+    mapped_status committed = mapped_ring_commit(hold, error);
+    if (committed != MAPPED_OK)
+        return committed;
+    *sent = i;
+    return status;
+}
+
 mapped_status mapped_ring_send_all(const mapped_ring *ring,
                                    const mapped_ring_data *data, size_t count,
                                    uint64_t deadline, size_t *sent,
@@ -81,16 +90,16 @@ mapped_status mapped_ring_send_all(const mapped_ring *ring,
     mapped_ring_hold hold;
     mapped_status status = check_lengths(ring, data, count, error);
     while (status == MAPPED_OK && *sent < count) {
-        const mapped__ring_wish wish = {true, length_of(&data[*sent])};
-        status = begin_ready(ring, wish, deadline, &hold, error);
+        const mapped__ring_condition room = {true, length_of(&data[*sent])};
+        status = begin_ready(ring, room, deadline, &hold, error);
         if (status != MAPPED_OK)
             break;
-        status = put_all(&hold, data, count, sent, error);
+        status = send_ready(&hold, data, count, sent, error);
         mapped_ring_end(&hold);
         if (status == MAPPED_TIMEOUT) /* there was no room for all */
             status = MAPPED_OK;
     }
-    return mapped__ring_report(ring, "send", status, error);
+    return report(ring, "send", status, error);
 }
 
 mapped_status mapped_ring_send(const mapped_ring *ring, const void *data,
@@ -101,9 +110,10 @@ mapped_status mapped_ring_send(const mapped_ring *ring, const void *data,
     return mapped_ring_send_all(ring, &one, 1, deadline, &sent, error);
 }
 
-/* Reads the lengths of the next records, and leaves them in the ring. */
-static mapped_status measure(mapped_ring_hold *hold, size_t *lengths,
-                             size_t count, size_t *found, mapped_error *error)
+/* Peeks at the next records, as many as are there. */
+static mapped_status measure_ready(mapped_ring_hold *hold, size_t *lengths,
+                                   size_t count, size_t *measured,
+                                   mapped_error *error)
 {
     mapped_slice record;
     mapped_status status = MAPPED_OK;
@@ -115,63 +125,64 @@ static mapped_status measure(mapped_ring_hold *hold, size_t *lengths,
     }
     if (i == 0 && status != MAPPED_OK)
         return status;
-    *found = i;
+    *measured = i;
     return MAPPED_OK;
 }
 
 mapped_status mapped_ring_measure(const mapped_ring *ring, size_t *lengths,
                                   size_t count, uint64_t deadline,
-                                  size_t *found, mapped_error *error)
+                                  size_t *measured, mapped_error *error)
 {
     mapped_ring_hold hold;
     mapped_status status =
         begin_ready(ring, any_record, deadline, &hold, error);
     if (status == MAPPED_OK) {
-        status = measure(&hold, lengths, count, found, error);
-        mapped_ring_end(&hold);
+        status = measure_ready(&hold, lengths, count, measured, error);
+        mapped_ring_end(&hold); /* releases nothing */
     }
-    return mapped__ring_report(ring, "recv", status, error);
+    return report(ring, "recv", status, error);
 }
 
-/* `*fits`: the next record does, and has been copied. */
-static mapped_status take(mapped_ring_hold *hold, mapped_ring_buffer *buffer,
-                          bool *fits, mapped_error *error)
+/* Peeks at the next record, and copies it if it fits. */
+static mapped_status peek_copy(mapped_ring_hold *hold,
+                               mapped_ring_buffer *buffer, bool *fits,
+                               mapped_error *error)
 {
     mapped_slice record;
     mapped_status status = mapped_ring_peek(hold, 0, &record, error);
-    *fits = false;
     if (status != MAPPED_OK)
         return status;
     buffer->length = record.length;
-    if (record.length > buffer->size)
-        return MAPPED_OK;
-    *fits = true;
-    return mapped_read(record, 0, buffer->bytes, record.length, error);
+    *fits = record.length <= buffer->size;
+    return *fits ? mapped_read(record, 0, buffer->bytes, record.length, error)
+                 : MAPPED_OK;
 }
 
-/* Receives what is there. Only those that fit may be released, so the first
- * that doesn't is read again after the last release. */
-static mapped_status take_all(mapped_ring_hold *hold,
-                              mapped_ring_buffer *buffers, size_t count,
-                              size_t *received, mapped_error *error)
+/* Receives what is there. The first record that doesn't fit, or that can't be
+ * read, must stay in the ring: the position goes back to it before the release.
+ */
+static mapped_status recv_ready(mapped_ring_hold *hold,
+                                mapped_ring_buffer *buffers, size_t count,
+                                size_t *received, mapped_error *error)
 {
     bool fits = true;
     size_t i = 0;
     mapped_status status = MAPPED_OK;
     while (i < count && fits && status == MAPPED_OK) {
         const uint64_t before = hold->position_;
-        status = take(hold, &buffers[i], &fits, error);
-        i += fits && status == MAPPED_OK;
-        if (!fits || status != MAPPED_OK)
+        status = peek_copy(hold, &buffers[i], &fits, error);
+        if (fits && status == MAPPED_OK)
+            i++;
+        else
             hold->position_ = before;
     }
-    if (i == 0 && !fits && status == MAPPED_OK) {
+    if (i == 0 && status != MAPPED_OK)
+        return status;
+    if (i == 0 && !fits) {
         const mapped_error_range range = {0, buffers[0].length,
                                           buffers[0].size};
         return mapped_error_set_range(error, MAPPED_RANGE, "recv", range);
     }
-    if (i == 0 && status != MAPPED_OK)
-        return status;
     status = mapped_ring_release(hold, error);
     if (status == MAPPED_OK)
         *received = i;
@@ -187,10 +198,10 @@ mapped_status mapped_ring_recv_all(const mapped_ring *ring,
     mapped_status status =
         begin_ready(ring, any_record, deadline, &hold, error);
     if (status == MAPPED_OK) {
-        status = take_all(&hold, buffers, count, received, error);
+        status = recv_ready(&hold, buffers, count, received, error);
         mapped_ring_end(&hold);
     }
-    return mapped__ring_report(ring, "recv", status, error);
+    return report(ring, "recv", status, error);
 }
 
 mapped_status mapped_ring_recv(const mapped_ring *ring, void *buffer,
@@ -212,16 +223,16 @@ mapped_status mapped_ring_reserve_first(const mapped_ring *ring, size_t n,
                                         mapped_slice *record,
                                         mapped_error *error)
 {
+    const mapped__ring_condition room = {true, n};
     mapped_status status = mapped__ring_check_length(ring, n, "reserve", error);
     if (status == MAPPED_OK)
-        status = begin_ready(ring, (mapped__ring_wish){true, n}, deadline, hold,
-                             error);
+        status = begin_ready(ring, room, deadline, hold, error);
     if (status == MAPPED_OK) {
         status = mapped_ring_reserve(hold, n, 0, record, error);
         if (status != MAPPED_OK)
             mapped_ring_end(hold);
     }
-    return mapped__ring_report(ring, "reserve", status, error);
+    return report(ring, "reserve", status, error);
 }
 
 mapped_status mapped_ring_peek_first(const mapped_ring *ring, uint64_t deadline,
@@ -234,5 +245,5 @@ mapped_status mapped_ring_peek_first(const mapped_ring *ring, uint64_t deadline,
         if (status != MAPPED_OK)
             mapped_ring_end(hold);
     }
-    return mapped__ring_report(ring, "peek", status, error);
+    return report(ring, "peek", status, error);
 }

@@ -1,7 +1,11 @@
-/* Holding one end of a ring: sending and receiving. The hold is an export, so
- * its memory can't go, and its mutex can be unlocked whatever happens to the
- * region. The position of this end is kept here, and not read from memory
- * again.
+/* Holding one end of a ring: sending and receiving in place. The caller begins
+ * a hold, reserves or peeks at records, publishes them (commit or release), and
+ * ends the hold. The inline functions of mapped/ring.h handle most records; the
+ * functions with `slow` in their names do the rest.
+ *
+ * A hold is an export, so its memory can't go, and its mutex can be unlocked
+ * whatever happens to the region. It keeps the position of its end, and doesn't
+ * read it from memory again.
  *
  * Invariant: the records between the position in memory and `position_` are
  * reserved or peeked at. Only their bytes may be incomplete. */
@@ -9,31 +13,19 @@
 
 #include "ring_internal.h"
 
-static unsigned char *header_of(const mapped_ring_hold *hold)
-{
-    return hold->held_.data;
-}
-
-static uint64_t *position_of_end(const mapped_ring_hold *hold)
-{
-    return mapped__ring_long_at(header_of(hold),
-                                hold->sends_ ? TAIL_AT : HEAD_AT);
-}
-
 /* Reads where the other end is now. */
 static mapped_status read_other_position(mapped_ring_hold *hold,
                                          mapped_error *error)
 {
-    const uint64_t *there =
-        mapped__ring_long_at(header_of(hold), hold->sends_ ? HEAD_AT : TAIL_AT);
-    uint64_t others = __atomic_load_n(there, __ATOMIC_ACQUIRE);
-    bool is_valid =
-        hold->sends_
-            ? mapped__ring_are_positions(&hold->ring, others, hold->position_)
-            : mapped__ring_are_positions(&hold->ring, hold->position_, others);
-    if (!is_valid)
+    const uint64_t own = hold->position_;
+    const uint64_t other =
+        __atomic_load_n(mapped__ring_long_at(hold->export_.data,
+                                             hold->sends_ ? HEAD_AT : TAIL_AT),
+                        __ATOMIC_ACQUIRE);
+    if (!mapped__ring_is_valid(&hold->ring, hold->sends_ ? other : own,
+                               hold->sends_ ? own : other))
         return mapped_error_set(error, MAPPED_CORRUPT, "position");
-    hold->other_position_ = others;
+    hold->other_position_ = other;
     return MAPPED_OK;
 }
 
@@ -41,17 +33,14 @@ static mapped_status read_other_position(mapped_ring_hold *hold,
 static mapped_status check_pages(const mapped_ring_hold *hold,
                                  mapped_error *error)
 {
-    MAPPED__LOAD_FENCE();
-    return MAPPED__LIKELY(MAPPED__LOAD(&hold->ring.slice.region->state_) == 0)
+    return mapped_slice_try_leave(hold->ring.slice)
                ? MAPPED_OK
-               : mapped_export_check(&hold->held_, error);
+               : mapped_export_check(&hold->export_, error);
 }
 
-/* Wakes all that sleep until this end has moved. */
 static void wake_others(const mapped_ring_hold *hold)
 {
-    uint32_t *word = mapped__ring_word_at(
-        header_of(hold), hold->sends_ ? RECEIVER_SLEEPS_AT : SENDER_SLEEPS_AT);
+    uint32_t *word = hold->sleep_word_;
     if (__atomic_load_n(word, __ATOMIC_RELAXED) != 0 &&
         __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST) != 0)
         (void)mapped__wake_shared(word, UINT32_MAX);
@@ -60,64 +49,49 @@ static void wake_others(const mapped_ring_hold *hold)
 static void unlock(const mapped_ring_hold *hold)
 {
     (void)mapped__mutex_unlock(mapped__ring_long_at(
-        header_of(hold), hold->sends_ ? SENDERS_AT : RECEIVERS_AT));
+        hold->export_.data, hold->sends_ ? SENDERS_AT : RECEIVERS_AT));
 }
 
-static mapped_status check_owner(const mapped_ring_hold *hold,
-                                 mapped_error *error)
-{
-    return hold->owner_ == mapped__process_identity()
-               ? MAPPED_OK
-               : mapped_error_set(error, MAPPED_ARGUMENT,
-                                  "not held by this process");
-}
-
-static mapped_status check_end(const mapped_ring_hold *hold, bool sends,
+/* Fills in the hold, which has the export and the mutex. */
+static mapped_status init_hold(mapped_ring_hold *hold, bool owner_died,
                                mapped_error *error)
 {
-    return hold->sends_ == sends
-               ? check_owner(hold, error)
-               : mapped_error_set(error, MAPPED_ARGUMENT,
-                                  sends ? "not held to send"
-                                        : "not held to receive");
-}
-
-/* With the mutex held. */
-static mapped_status begin(mapped_ring_hold *hold, bool owner_died,
-                           mapped_error *error)
-{
+    void *header = hold->export_.data;
+    const bool sends = hold->sends_;
     if (owner_died)
         __atomic_fetch_add(
-            mapped__ring_word_at(header_of(hold), hold->sends_
-                                                      ? SENDERS_DIED_AT
-                                                      : RECEIVERS_DIED_AT),
+            mapped__ring_word_at(header,
+                                 sends ? SENDERS_DIED_AT : RECEIVERS_DIED_AT),
             1, __ATOMIC_RELAXED);
     hold->identity_ = &mapped__process_identity_cache;
     hold->owner_ = mapped__process_identity();
-    hold->position_ = __atomic_load_n(position_of_end(hold), __ATOMIC_RELAXED);
-    hold->last_ = hold->position_;
+    hold->published_ = mapped__ring_long_at(header, sends ? TAIL_AT : HEAD_AT);
+    hold->sleep_word_ = mapped__ring_word_at(header, sends ? RECEIVER_SLEEPS_AT
+                                                           : SENDER_SLEEPS_AT);
+    hold->position_ = MAPPED__LOAD(hold->published_);
+    hold->last_position_ = hold->position_;
     mapped_status status = read_other_position(hold, error);
-    mapped_status checked = check_pages(hold, error);
-    return checked != MAPPED_OK ? checked : status;
+    mapped_status pages = check_pages(hold, error);
+    return pages != MAPPED_OK ? pages : status;
 }
 
-/* Holds the end; MAPPED_TIMEOUT if somebody else does. The mutex is locked
- * after the export has begun, so that it can always be unlocked; and no byte
- * becomes protected while there is an export. */
+/* MAPPED_TIMEOUT if somebody else holds the end. The mutex is locked after the
+ * export has begun, so that it can always be unlocked; and no byte becomes
+ * protected while there is an export. */
 static mapped_status try_begin(mapped_ring_hold *hold,
                                const mapped_mutex *mutex, bool slept,
                                mapped_error *error)
 {
     bool owner_died;
     mapped_status status =
-        mapped_export_begin(hold->ring.slice, &hold->held_, error);
+        mapped_export_begin(hold->ring.slice, &hold->export_, error);
     if (status != MAPPED_OK)
         return status;
     status = mapped_slice_check_writable(hold->ring.slice, error);
     if (status == MAPPED_OK)
         status = mapped__mutex_try(mutex, slept, &owner_died, error);
     if (status == MAPPED_OK) {
-        status = begin(hold, owner_died, error);
+        status = init_hold(hold, owner_died, error);
         if (status != MAPPED_OK)
             unlock(hold);
     }
@@ -126,8 +100,8 @@ static mapped_status try_begin(mapped_ring_hold *hold,
     return status;
 }
 
-static mapped_status hold_end(mapped_ring_hold *hold, uint64_t deadline,
-                              mapped_error *error)
+static mapped_status begin_until(mapped_ring_hold *hold, uint64_t deadline,
+                                 mapped_error *error)
 {
     mapped_mutex mutex;
     bool slept = false;
@@ -148,8 +122,9 @@ mapped_status mapped__ring_begin(const mapped_ring *ring, bool sends,
                                  mapped_error *error)
 {
     *hold = (mapped_ring_hold){.ring = *ring, .sends_ = sends};
-    return mapped__ring_report(ring, sends ? "send" : "recv",
-                               hold_end(hold, deadline, error), error);
+    mapped_status status = begin_until(hold, deadline, error);
+    return mapped__region_report(ring->slice.region, sends ? "send" : "recv",
+                                 status, error);
 }
 
 mapped_status mapped_ring_begin_send(const mapped_ring *ring, uint64_t deadline,
@@ -182,29 +157,34 @@ void mapped_ring_end(mapped_ring_hold *hold)
     mapped__region_end_export(region);
 }
 
+static mapped_status check_owner(const mapped_ring_hold *hold,
+                                 mapped_error *error)
+{
+    return hold->owner_ == mapped__process_identity()
+               ? MAPPED_OK
+               : mapped_error_set(error, MAPPED_ARGUMENT,
+                                  "not held by this process");
+}
+
+static mapped_status check_end(const mapped_ring_hold *hold, bool sends,
+                               mapped_error *error)
+{
+    return hold->sends_ == sends
+               ? check_owner(hold, error)
+               : mapped_error_set(error, MAPPED_ARGUMENT,
+                                  sends ? "not held to send"
+                                        : "not held to receive");
+}
+
 /* Is something reserved, or peeked at? */
 static bool is_pending(const mapped_ring_hold *hold)
 {
-    return hold->position_ !=
-           __atomic_load_n(position_of_end(hold), __ATOMIC_RELAXED);
+    return hold->position_ != MAPPED__LOAD(hold->published_);
 }
 
-/* Publishes the own position. */
-static mapped_status publish(mapped_ring_hold *hold, mapped_error *error)
-{
-    mapped_status status = check_owner(hold, error);
-    if (status == MAPPED_OK)
-        status = check_pages(hold, error);
-    if (status != MAPPED_OK)
-        return status;
-    MAPPED__STORE_RELEASE(position_of_end(hold), hold->position_);
-    wake_others(hold);
-    return check_pages(hold, error);
-}
-
-/* A place for a record: its position, and its index among the records. Both are
- * computed once, because a store to the ring could change them for all that the
- * compiler knows. */
+/* Where a record is. The index is computed from the position once, because a
+ * store to the ring could change the capacity for all that the compiler knows.
+ */
 typedef struct place {
     uint64_t position;
     size_t index;
@@ -212,74 +192,64 @@ typedef struct place {
 
 static place place_at(const mapped_ring *ring, uint64_t position)
 {
-    return (place){position, mapped__ring_index_of(ring, position)};
-}
-
-static uint32_t *record_header_at(const mapped_ring_hold *hold, place at)
-{
-    return mapped__ring_word_at(header_of(hold), RECORDS_AT + at.index);
+    return (place){position, mapped__ring_index(ring, position)};
 }
 
 static void write_record_header(const mapped_ring_hold *hold, place at,
                                 uint32_t length)
 {
-    uint32_t *header = record_header_at(hold, at);
+    uint32_t *header = mapped__ring_record_header(hold, at.index);
     MAPPED__STORE(header, length);
     MAPPED__STORE(header + 1, ~length);
 }
 
-/* The bytes of the record there, whose n bytes are the hold's last. */
+/* Moves this end after the record at the place, and returns its n bytes. */
 static mapped_slice take_record(mapped_ring_hold *hold, place at, size_t n)
 {
-    const mapped_slice slice = hold->ring.slice;
-    hold->position_ = mapped__ring_advance(
-        &hold->ring, at.position, RECORD_HEADER + mapped__ring_padded(n));
-    return (mapped_slice){slice.region,
-                          slice.offset + RECORDS_AT + RECORD_HEADER + at.index,
-                          n, 0};
-}
-
-static uint64_t room(const mapped_ring_hold *hold)
-{
-    return hold->ring.capacity - mapped__ring_distance(&hold->ring,
-                                                       hold->other_position_,
-                                                       hold->position_);
+    const mapped_ring *ring = &hold->ring;
+    hold->position_ =
+        mapped__ring_advance(ring, at.position, mapped__ring_padded(n));
+    return mapped__ring_record(ring, at.index, n);
 }
 
 bool mapped__ring_is_ready(const mapped_ring_hold *hold, size_t n)
 {
-    return hold->sends_ ? mapped__ring_bytes_taken(&hold->ring, hold->position_,
-                                                   n) <= room(hold)
-                        : hold->other_position_ != hold->position_;
+    return hold->sends_
+               ? mapped__ring_has_room(&hold->ring, hold->other_position_,
+                                       hold->position_, n)
+               : hold->other_position_ != hold->position_;
 }
 
-/* Finds out what the inline calls can do without reading more. */
-static void set_near(mapped_ring_hold *hold)
+/* Sets `inline_limit_` from the two positions. A record must end before the end
+ * of the records, because the inline functions don't wrap around. */
+static void set_inline_limit(mapped_ring_hold *hold)
 {
     const mapped_ring *ring = &hold->ring;
-    const uint64_t left =
-        ring->capacity - mapped__ring_index_of(ring, hold->position_);
-    uint64_t near = hold->sends_ ? room(hold)
-                                 : mapped__ring_distance(ring, hold->position_,
-                                                         hold->other_position_);
-    if (near >= left)
-        near = left - RECORD_HEADER;
+    const uint64_t own = hold->position_, other = hold->other_position_;
+    const uint64_t left = ring->capacity - mapped__ring_index(ring, own);
     const size_t longest = mapped__ring_longest(ring);
-    hold->near_ = near < RECORD_HEADER             ? 0
-                  : near - RECORD_HEADER > longest ? longest + 1
-                                                   : (size_t)near - 7;
+    uint64_t bytes = hold->sends_
+                         ? ring->capacity - mapped__ring_used(ring, other, own)
+                         : mapped__ring_used(ring, own, other);
+    if (bytes >= left)
+        bytes = left - MAPPED__RING_RECORD_HEADER;
+    hold->inline_limit_ = 0;
+    if (bytes >= MAPPED__RING_RECORD_HEADER) {
+        const uint64_t n = bytes - MAPPED__RING_RECORD_HEADER;
+        hold->inline_limit_ = (n < longest ? (size_t)n : longest) + 1;
+    }
 }
 
 /* How often to read the other position before a wait: that reads both, and so
  * takes their cache lines from the other processors. */
 #define POLLS 64
 
-/* Waits until there is room for a record of n bytes, or a record. With
- * something pending it doesn't wait. */
+/* Waits until there is room for a record of n bytes, or a record. If something
+ * is pending, MAPPED_TIMEOUT at once. */
 static mapped_status make_ready(mapped_ring_hold *hold, size_t n,
                                 uint64_t deadline, mapped_error *error)
 {
-    const mapped__ring_wish wish = {hold->sends_, n};
+    const mapped__ring_condition condition = {hold->sends_, n};
     for (int polls = deadline > 0 ? 0 : POLLS;; polls++) {
         mapped_status status = read_other_position(hold, error);
         if (status == MAPPED_OK)
@@ -291,7 +261,7 @@ static mapped_status make_ready(mapped_ring_hold *hold, size_t n,
         MAPPED__PAUSE();
         if (polls < POLLS)
             continue;
-        status = mapped__ring_wait(&hold->ring, wish, deadline, error);
+        status = mapped__ring_wait(&hold->ring, condition, deadline, error);
         if (status != MAPPED_OK)
             return status;
     }
@@ -305,75 +275,88 @@ mapped_status mapped__ring_reserve_slow(mapped_ring_hold *hold, size_t n,
     mapped_status status = check_end(hold, true, error);
     if (status == MAPPED_OK)
         status = mapped__ring_check_length(ring, n, "reserve", error);
-    const uint64_t taken = mapped__ring_bytes_taken(ring, hold->position_, n);
     if (status == MAPPED_OK && !mapped__ring_is_ready(hold, n))
         status = make_ready(hold, n, deadline, error);
     if (status != MAPPED_OK)
-        return mapped__ring_report(ring, "reserve", status, error);
+        return mapped__region_report(ring->slice.region, "reserve", status,
+                                     error);
     place at = place_at(ring, hold->position_);
-    const uint64_t own = RECORD_HEADER + mapped__ring_padded(n);
-    if (taken > own) {
+    const uint64_t unused = mapped__ring_bytes_needed(ring, at.position, n) -
+                            mapped__ring_padded(n);
+    if (unused > 0) {
         write_record_header(hold, at, GO_TO_START);
-        at = place_at(ring,
-                      mapped__ring_advance(ring, at.position, taken - own));
+        at = place_at(ring, mapped__ring_advance(ring, at.position, unused));
     }
-    hold->last_ = at.position;
-    hold->length_ = n;
+    hold->last_position_ = at.position;
+    hold->last_length_ = n;
     *record = take_record(hold, at, n);
     write_record_header(hold, at, (uint32_t)n);
-    set_near(hold);
+    set_inline_limit(hold);
     return MAPPED_OK;
 }
 
 mapped_status mapped_ring_shorten(mapped_ring_hold *hold, size_t n,
                                   mapped_error *error)
 {
-    const mapped_ring *ring = &hold->ring;
     mapped_status status = check_end(hold, true, error);
     if (status == MAPPED_OK && !is_pending(hold))
         status = mapped_error_set(error, MAPPED_ARGUMENT,
                                   "commit: nothing is reserved");
-    if (status == MAPPED_OK && n > hold->length_) {
-        const mapped_error_range range = {0, n, hold->length_};
+    if (status == MAPPED_OK && n > hold->last_length_) {
+        const mapped_error_range range = {0, n, hold->last_length_};
         status = mapped_error_set_range(error, MAPPED_RANGE, "commit", range);
     }
     if (status != MAPPED_OK)
-        return mapped__ring_report(ring, "commit", status, error);
-    const place at = place_at(ring, hold->last_);
-    hold->length_ = n;
+        return mapped__region_report(hold->ring.slice.region, "commit", status,
+                                     error);
+    const place at = place_at(&hold->ring, hold->last_position_);
+    hold->last_length_ = n;
     (void)take_record(hold, at, n);
-    hold->near_ = 0; /* the end of the records may have come between */
     write_record_header(hold, at, (uint32_t)n);
+    set_inline_limit(hold);
     return MAPPED_OK;
+}
+
+static mapped_status publish(mapped_ring_hold *hold, mapped_error *error)
+{
+    mapped_status status = check_owner(hold, error);
+    if (status == MAPPED_OK)
+        status = check_pages(hold, error);
+    if (status != MAPPED_OK)
+        return status;
+    MAPPED__STORE_RELEASE(hold->published_, hold->position_);
+    wake_others(hold);
+    return check_pages(hold, error);
 }
 
 mapped_status mapped__ring_publish_slow(mapped_ring_hold *hold,
                                         const char *operation,
                                         mapped_error *error)
 {
-    return mapped__ring_report(&hold->ring, operation, publish(hold, error),
-                               error);
+    return mapped__region_report(hold->ring.slice.region, operation,
+                                 publish(hold, error), error);
 }
 
-/* Reads the header there, and follows one that leads to the start. A second
- * one, one at the start, or one whose rest was not sent, is damage: returns
- * false. */
+/* Reads the header of the record at the place. If it says so, goes to the
+ * start, which becomes the place. Returns false if the memory is damaged: the
+ * record reaches beyond what was sent or beyond the end of the records, or it
+ * is not at the start after all. */
 static bool read_record_header(const mapped_ring_hold *hold, place *at,
                                size_t *n)
 {
     const mapped_ring ring = hold->ring;
     for (int steps = 0; steps < 2; steps++) {
-        const uint32_t *header = record_header_at(hold, *at);
+        const uint32_t *header = mapped__ring_record_header(hold, at->index);
         const uint64_t sent =
-            mapped__ring_distance(&ring, at->position, hold->other_position_);
+            mapped__ring_used(&ring, at->position, hold->other_position_);
         const uint64_t left = ring.capacity - at->index;
         const uint32_t length = MAPPED__LOAD(header);
         if (MAPPED__LOAD(header + 1) != ~length)
             return false;
         if (MAPPED__LIKELY(length != GO_TO_START)) {
-            uint64_t taken = RECORD_HEADER + mapped__ring_padded(length);
+            const uint64_t bytes = mapped__ring_padded(length);
             *n = length;
-            return taken <= sent && taken <= left;
+            return bytes <= sent && bytes <= left;
         }
         if (left >= sent) /* always so at the start */
             return false;
@@ -397,8 +380,8 @@ mapped_status mapped__ring_peek_slow(mapped_ring_hold *hold, uint64_t deadline,
             status = mapped_error_set(error, MAPPED_CORRUPT, "record");
     }
     if (status != MAPPED_OK)
-        return mapped__ring_report(ring, "peek", status, error);
+        return mapped__region_report(ring->slice.region, "peek", status, error);
     *record = take_record(hold, at, n);
-    set_near(hold);
+    set_inline_limit(hold);
     return MAPPED_OK;
 }

@@ -74,13 +74,13 @@ typedef struct mapped_ring {
     size_t capacity; /* of all records, in bytes */
 } mapped_ring;
 
-/* The ring in the slice. A slice that is all zero becomes an empty ring; the
- * mutex at 72 may be that of a process that died while it made one.
- * MAPPED_ARGUMENT if it is neither that nor a ring; MAPPED_SIZE if it is a ring
- * of another size; MAPPED_UNSUPPORTED of another version or byte order, on a
- * device and in mode "c"; MAPPED_INTERRUPTED while another process makes it;
- * MAPPED_RANGE below 320 bytes; MAPPED_MISALIGNED, MAPPED_READONLY,
- * MAPPED_CLOSED, MAPPED_FAULT. */
+/* Attaches to the ring in the slice. A slice that is all zero is formatted: it
+ * becomes an empty ring. So is what a process has left that died while it
+ * formatted one. MAPPED_ARGUMENT if the slice is neither that nor a ring;
+ * MAPPED_SIZE if it is a ring of another size; MAPPED_UNSUPPORTED of another
+ * version or byte order, on a device and in mode "c"; MAPPED_INTERRUPTED while
+ * another process formats it; MAPPED_RANGE below 320 bytes; MAPPED_MISALIGNED,
+ * MAPPED_READONLY, MAPPED_CLOSED, MAPPED_FAULT. */
 MAPPED__MUST_USE mapped_status mapped_ring_at(mapped_slice slice,
                                               mapped_ring *ring,
                                               mapped_error *error);
@@ -149,11 +149,11 @@ MAPPED__MUST_USE mapped_status mapped_ring_recv_all(
     uint64_t deadline, size_t *received, mapped_error *error);
 
 /* Waits for a record, and tells the lengths of the next ones, at most `count`
- * of them: for those who have to allocate memory before they receive. Another
- * receiver may have taken them by then. */
+ * of them; `*measured` is how many. For those who have to allocate memory
+ * before they receive. Another receiver may have taken the records by then. */
 MAPPED__MUST_USE mapped_status
 mapped_ring_measure(const mapped_ring *ring, size_t *lengths, size_t count,
-                    uint64_t deadline, size_t *found, mapped_error *error);
+                    uint64_t deadline, size_t *measured, mapped_error *error);
 
 /* Waits until there is a record to receive, or room to send one of n bytes;
  * others may be faster, so a send or receive after it may have to wait again.
@@ -172,16 +172,19 @@ MAPPED__MUST_USE mapped_status mapped_ring_wait_room(const mapped_ring *ring,
  * the parent's: in the child all but mapped_ring_end is MAPPED_ARGUMENT. */
 typedef struct mapped_ring_hold {
     mapped_ring ring;
-    mapped_export held_;       /* private: all below */
+    mapped_export export_;     /* private: all below */
     const uint64_t *identity_; /* this process; 0 in the child of a fork */
     uint64_t owner_;           /* the process that holds the end */
-    uint64_t position_;        /* of this end, with what is not published */
-    uint64_t last_;            /* where the last reserved record begins */
-    size_t length_;            /* and how long it is */
-    uint64_t other_position_;  /* the other end's, when it was last read */
-    size_t near_; /* a record shorter than this can be reserved, or may be
-                   * peeked at, at the position, without reading the other one's
-                   * and without reaching the end of the records */
+    uint64_t *published_;      /* this end's position in memory */
+    uint32_t *sleep_word_;     /* where the others sleep until that moves */
+    uint64_t position_; /* of this end, after what is reserved or peeked at */
+    uint64_t last_position_;  /* of the last reserved record */
+    size_t last_length_;      /* and that record's length */
+    uint64_t other_position_; /* the other end's, when it was last read */
+    size_t inline_limit_;     /* the inline functions can reserve or peek at a
+                               * record that is shorter, without a look at the
+                               * other end's position or at where the records
+                               * end */
     bool sends_;
 } mapped_ring_hold;
 
@@ -251,6 +254,8 @@ MAPPED__MUST_USE mapped_status mapped_ring_peek_first(const mapped_ring *ring,
 void mapped_ring_end(mapped_ring_hold *hold);
 
 /* Private: all below. */
+#define MAPPED__RING_RECORD_HEADER 8
+
 MAPPED__MUST_USE mapped_status mapped__ring_reserve_slow(mapped_ring_hold *hold,
                                                          size_t n,
                                                          uint64_t deadline,
@@ -264,30 +269,50 @@ MAPPED__MUST_USE mapped_status mapped__ring_publish_slow(mapped_ring_hold *hold,
                                                          const char *operation,
                                                          mapped_error *error);
 
-/* Where the record at the hold's position begins, behind the header. */
-MAPPED__INLINE size_t mapped__ring_index(const mapped_ring_hold *hold)
+MAPPED__INLINE uint32_t *mapped__ring_word_at(void *header, size_t at)
 {
-    const uint64_t position = hold->position_, capacity = hold->ring.capacity;
+    return (uint32_t *)(void *)((unsigned char *)header + at);
+}
+
+/* The index of what is at the position: its offset from the first record. */
+MAPPED__INLINE size_t mapped__ring_index(const mapped_ring *ring,
+                                         uint64_t position)
+{
+    const uint64_t capacity = ring->capacity;
     return (size_t)(position < capacity ? position : position - capacity);
 }
 
-MAPPED__INLINE uint32_t *mapped__ring_word(const mapped_ring_hold *hold,
-                                           size_t at)
+/* How many bytes a record of n bytes takes with its header and its padding. */
+MAPPED__INLINE uint64_t mapped__ring_padded(uint64_t n)
 {
-    return (uint32_t *)(void *)((unsigned char *)hold->held_.data + at);
+    return MAPPED__RING_RECORD_HEADER + ((n + 7) & ~(uint64_t)7);
 }
 
-/* Takes the record of n bytes at the index, where the position is. */
-MAPPED__INLINE mapped_slice mapped__ring_take_near(mapped_ring_hold *hold,
-                                                   size_t index, size_t n)
+MAPPED__INLINE uint32_t *
+mapped__ring_record_header(const mapped_ring_hold *hold, size_t index)
 {
-    const size_t taken = 8 + ((n + 7) & ~(size_t)7);
-    const mapped_slice slice = hold->ring.slice;
-    const mapped_slice record = {
-        slice.region, slice.offset + MAPPED_RING_RECORDS_AT + 8 + index, n, 0};
-    hold->near_ = hold->near_ > taken ? hold->near_ - taken : 0;
-    hold->position_ += taken;
+    return mapped__ring_word_at(hold->export_.data,
+                                MAPPED_RING_RECORDS_AT + index);
+}
+
+/* The n bytes of the record whose header is at the index. */
+MAPPED__INLINE mapped_slice mapped__ring_record(const mapped_ring *ring,
+                                                size_t index, size_t n)
+{
+    const mapped_slice record = {ring->slice.region,
+                                 ring->slice.offset + MAPPED_RING_RECORDS_AT +
+                                     MAPPED__RING_RECORD_HEADER + index,
+                                 n, 0};
     return record;
+}
+
+/* Moves this end, but not in memory, over a record below the limit. */
+MAPPED__INLINE void mapped__ring_pass(mapped_ring_hold *hold, size_t n)
+{
+    const size_t bytes = (size_t)mapped__ring_padded(n);
+    hold->inline_limit_ =
+        hold->inline_limit_ > bytes ? hold->inline_limit_ - bytes : 0;
+    hold->position_ += bytes;
 }
 
 MAPPED__INLINE bool mapped__ring_is_owned(const mapped_ring_hold *hold)
@@ -300,14 +325,15 @@ MAPPED__INLINE mapped_status mapped_ring_reserve(mapped_ring_hold *hold,
                                                  mapped_slice *record,
                                                  mapped_error *error)
 {
-    if (MAPPED__UNLIKELY(n >= hold->near_ || !hold->sends_ ||
+    if (MAPPED__UNLIKELY(n >= hold->inline_limit_ || !hold->sends_ ||
                          !mapped__ring_is_owned(hold)))
         return mapped__ring_reserve_slow(hold, n, deadline, record, error);
-    const size_t index = mapped__ring_index(hold);
-    uint32_t *header = mapped__ring_word(hold, MAPPED_RING_RECORDS_AT + index);
-    hold->last_ = hold->position_;
-    hold->length_ = n;
-    *record = mapped__ring_take_near(hold, index, n);
+    const size_t index = mapped__ring_index(&hold->ring, hold->position_);
+    uint32_t *header = mapped__ring_record_header(hold, index);
+    hold->last_position_ = hold->position_;
+    hold->last_length_ = n;
+    *record = mapped__ring_record(&hold->ring, index, n);
+    mapped__ring_pass(hold, n);
     MAPPED__STORE(header, (uint32_t)n);
     MAPPED__STORE(header + 1, ~(uint32_t)n);
     return MAPPED_OK;
@@ -318,31 +344,30 @@ MAPPED__INLINE mapped_status mapped_ring_peek(mapped_ring_hold *hold,
                                               mapped_slice *record,
                                               mapped_error *error)
 {
-    const size_t index = mapped__ring_index(hold);
-    if (MAPPED__LIKELY(hold->near_ > 0 && !hold->sends_ &&
+    if (MAPPED__LIKELY(hold->inline_limit_ > 0 && !hold->sends_ &&
                        mapped__ring_is_owned(hold))) {
-        const uint32_t *header =
-            mapped__ring_word(hold, MAPPED_RING_RECORDS_AT + index);
+        const size_t index = mapped__ring_index(&hold->ring, hold->position_);
+        const uint32_t *header = mapped__ring_record_header(hold, index);
         const uint32_t n = MAPPED__LOAD(header);
-        if (MAPPED__LIKELY(n < hold->near_ && MAPPED__LOAD(header + 1) == ~n)) {
-            *record = mapped__ring_take_near(hold, index, n);
+        if (MAPPED__LIKELY(n < hold->inline_limit_ &&
+                           MAPPED__LOAD(header + 1) == ~n)) {
+            *record = mapped__ring_record(&hold->ring, index, n);
+            mapped__ring_pass(hold, n);
             return MAPPED_OK;
         }
     }
     return mapped__ring_peek_slow(hold, deadline, record, error);
 }
 
-/* Moves this end in memory; true if that was all there is to do. */
+/* Moves this end in memory. Returns false if mapped__ring_publish_slow has to
+ * do that, or has to wake somebody or report a lost page after it. */
 MAPPED__INLINE bool mapped__ring_publish(const mapped_ring_hold *hold)
 {
-    uint64_t *position =
-        (uint64_t *)(void *)mapped__ring_word(hold, hold->sends_ ? 64 : 128);
-    const uint32_t *sleeps = mapped__ring_word(hold, hold->sends_ ? 192 : 196);
     if (MAPPED__UNLIKELY(!mapped__ring_is_owned(hold) ||
                          !mapped_slice_try_leave(hold->ring.slice)))
         return false;
-    MAPPED__STORE_RELEASE(position, hold->position_);
-    return MAPPED__LIKELY(MAPPED__LOAD(sleeps) == 0 &&
+    MAPPED__STORE_RELEASE(hold->published_, hold->position_);
+    return MAPPED__LIKELY(MAPPED__LOAD(hold->sleep_word_) == 0 &&
                           mapped_slice_try_leave(hold->ring.slice));
 }
 
